@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { messageOf, systemErrorCode, UserError } from './errors.ts';
+
+/**
+ * Writes a file whole or not at all: into a temporary file beside it, flushed to the disk, then renamed
+ * over the old one. Whatever goes wrong, the old file stays as it was.
+ * @throws UserError naming the file and the remedy.
+ */
+export async function writeFileAtomically(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      for (const chunk of chunksOf(content)) await writeAll(file, chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new UserError(`${path} could not be written: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function chunksOf(content: string | Uint8Array | Iterable<Uint8Array>): Iterable<Uint8Array> {
+  if (typeof content === 'string') return [Buffer.from(content)];
+  return content instanceof Uint8Array ? [content] : content;
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < chunk.byteLength; ) {
+    // A single write of more than 2 GiB fails on Linux.
+    const length = Math.min(chunk.byteLength - offset, 2 ** 30);
+    offset += (await file.write(chunk, offset, length)).bytesWritten;
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function reasonOf(error: unknown): string {
+  switch (systemErrorCode(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'the disk is full; free some space and try again';
+    case 'EFBIG':
+      return 'the file would be larger than the system allows here (see `ulimit -f`)';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'no permission to write there; choose another folder or change its permissions';
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'its folder does not exist; make it first';
+    default:
+      return messageOf(error);
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The vocabulary that networks are written in and backends execute: a chain of layers, each from one
+ * `[N, C, H, W]` tensor to the next. Nothing here knows which chains make a VGG network, or how to run one.
+ */
+import type { Shape, Shape4 } from './shape.ts';
+
+/** Cross-correlation with a square kernel, stride 1, plus bias. */
+export interface ConvolutionLayer {
+  readonly kind: 'convolution';
+  readonly name: string;
+  readonly kernel: number;
+  /** Zeros added on each side. */
+  readonly padding: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+}
+
+/** max(x, 0) */
+export interface ReluLayer {
+  readonly kind: 'relu';
+  readonly name: string;
+}
+
+/**
+ * What becomes of the last row or column when the extent is odd: dropped (`floor`: PyTorch, Keras) or
+ * pooled alone (`ceil`: Caffe).
+ */
+export type PoolingRounding = 'floor' | 'ceil';
+
+/** 2×2 max pooling, stride 2. The first of equal values (row-major) takes the gradient. */
+export interface MaxPoolLayer {
+  readonly kind: 'maxPool';
+  readonly name: string;
+  readonly rounding: PoolingRounding;
+}
+
+/**
+ * Local response normalisation across channels: y_c = x_c / (k + alpha · Σ x_j²)^beta over the `size`
+ * channels around c. alpha is not divided by size (Krizhevsky et al. 2012, section 3.3).
+ */
+export interface LrnLayer {
+  readonly kind: 'lrn';
+  readonly name: string;
+  readonly size: number;
+  readonly k: number;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** In training sets each value to 0 with probability `rate` and divides the rest by 1 − rate; else the identity. */
+export interface DropoutLayer {
+  readonly kind: 'dropout';
+  readonly name: string;
+  readonly rate: number;
+}
+
+export type Layer = ConvolutionLayer | ReluLayer | MaxPoolLayer | LrnLayer | DropoutLayer;
+
+/** A learned tensor: `conv1_1.weight [out, in, k, k]` or `conv1_1.bias [out]`. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly role: 'weight' | 'bias';
+}
+
+/** The learned tensors of a chain, in order: each convolution's weight, then its bias. */
+export function parameterSpecs(layers: readonly Layer[]): ParameterSpec[] {
+  return layers.flatMap((layer): ParameterSpec[] =>
+    layer.kind === 'convolution'
+      ? [
+          {
+            name: `${layer.name}.weight`,
+            shape: [layer.outChannels, layer.inChannels, layer.kernel, layer.kernel],
+            role: 'weight',
+          },
+          { name: `${layer.name}.bias`, shape: [layer.outChannels], role: 'bias' },
+        ]
+      : [],
+  );
+}
+
+/**
+ * The shape that a layer makes of its input's.
+ * @throws RangeError when the input has other channels than the layer takes, or is smaller than its kernel.
+ */
+export function outputShape(layer: Layer, input: Shape4): Shape4 {
+  const [batch, channels, height, width] = input;
+  switch (layer.kind) {
+    case 'convolution': {
+      if (channels !== layer.inChannels) {
+        throw new RangeError(`${layer.name} takes ${layer.inChannels} channels, but its input has ${channels}`);
+      }
+      const grow = 2 * layer.padding - layer.kernel + 1;
+      return checked(layer, input, [batch, layer.outChannels, height + grow, width + grow]);
+    }
+    case 'maxPool': {
+      const halve = layer.rounding === 'floor' ? Math.floor : Math.ceil;
+      return checked(layer, input, [batch, channels, halve(height / 2), halve(width / 2)]);
+    }
+    default:
+      return input;
+  }
+}
+
+function checked(layer: Layer, input: Shape4, output: Shape4): Shape4 {
+  if (output[2] < 1 || output[3] < 1) {
+    throw new RangeError(`an input of ${input[2]}×${input[3]} is too small for ${layer.name}`);
+  }
+  return output;
+}
+
+/** The shapes along a chain: the input's, then each layer's output. */
+export function shapesAlong(layers: readonly Layer[], input: Shape4): Shape4[] {
+  const shapes = [input];
+  for (const layer of layers) shapes.push(outputShape(layer, shapes.at(-1)!));
+  return shapes;
+}

@@ -1,0 +1,27 @@
+import { UsageError } from '../core/errors.ts';
+import type { Backend } from './backend.ts';
+import { createNativeBackend } from './native/native-backend.ts';
+import { createReferenceBackend } from './reference/reference-backend.ts';
+
+export const backendNames = ['onednn', 'reference'] as const;
+export type BackendName = (typeof backendNames)[number];
+
+export interface BackendOptions {
+  /** Default: the machine's cores. */
+  readonly threads?: number;
+}
+
+/**
+ * Picks an implementation by name.
+ * @throws UserError where the native addon or the library under it is missing, with what to install.
+ */
+export function createBackend(name: BackendName = 'onednn', options: BackendOptions = {}): Backend {
+  switch (name) {
+    case 'onednn':
+      return createNativeBackend(options);
+    case 'reference':
+      return createReferenceBackend();
+    default:
+      throw new UsageError(`there is no backend "${name}"; choose one of ${backendNames.join(', ')}`);
+  }
+}
