@@ -88,7 +88,9 @@ export function outputShape(layer: Layer, input: Shape4): Shape4 {
   switch (layer.kind) {
     case 'convolution': {
       if (channels !== layer.inChannels) {
-        throw new RangeError(`${layer.name} takes ${layer.inChannels} channels, but its input has ${channels}`);
+        throw new RangeError(
+          `${layer.name} takes ${layer.inChannels} channels, but its input has ${channels}`,
+        );
       }
       const grow = 2 * layer.padding - layer.kernel + 1;
       return checked(layer, input, [batch, layer.outChannels, height + grow, width + grow]);

@@ -1,0 +1,41 @@
+import { type Layer, parameterSpecs, shapesAlong } from '../core/layer.ts';
+import { elementCount, type Shape4 } from '../core/shape.ts';
+import type { Network } from './network.ts';
+import { growReceptiveField, ONE_PIXEL, type ReceptiveField } from './receptive-field.ts';
+
+/** What one layer is and costs for one image. */
+export interface LayerCost {
+  readonly name: string;
+  readonly kind: Layer['kind'];
+  /** `[1, channels, height, width]` */
+  readonly outputShape: Shape4;
+  readonly parameters: number;
+  /** Products of a weight and an activation in one forward pass. */
+  readonly multiplyAdds: number;
+  readonly receptiveField: ReceptiveField;
+}
+
+/**
+ * Costs of each layer at an input of `height`×`width` (default: the crop).
+ * @throws RangeError when the input is smaller than the network takes.
+ */
+export function layerCosts(network: Network, height = network.crop, width = height): LayerCost[] {
+  const shapes = shapesAlong(network.layers, [1, 3, height, width]);
+  let field = ONE_PIXEL;
+  return network.layers.map((layer, index) => {
+    field = growReceptiveField(field, layer);
+    const outputShape = shapes[index + 1]!;
+    return {
+      name: layer.name,
+      kind: layer.kind,
+      outputShape,
+      parameters: parameterSpecs([layer]).reduce((sum, { shape }) => sum + elementCount(shape), 0),
+      multiplyAdds: multiplyAdds(layer, outputShape),
+      receptiveField: field,
+    };
+  });
+}
+
+function multiplyAdds(layer: Layer, outputShape: Shape4): number {
+  return layer.kind === 'convolution' ? elementCount(outputShape) * layer.inChannels * layer.kernel ** 2 : 0;
+}

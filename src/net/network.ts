@@ -1,0 +1,161 @@
+import { UsageError } from '../core/errors.ts';
+import {
+  type ConvolutionLayer,
+  type Layer,
+  type ParameterSpec,
+  type PoolingRounding,
+  parameterSpecs,
+} from '../core/layer.ts';
+import type { Shape4 } from '../core/shape.ts';
+import {
+  type BlockEntry,
+  type ConfigurationName,
+  configurationNames,
+  configurations,
+  HIDDEN_UNITS,
+  isConfigurationName,
+} from './configurations.ts';
+
+export interface NetworkOptions {
+  readonly configuration: ConfigurationName;
+  /** Default 1000, from 2. */
+  readonly classes?: number;
+  /** Side of the training crop in pixels, a multiple of 32 (default 224): fc6 is a crop/32 × crop/32 convolution. */
+  readonly crop?: number;
+  /** Multiplies the channels of every hidden layer (default 1). */
+  readonly width?: number;
+  /** Default `floor`. */
+  readonly pooling?: PoolingRounding;
+  /** Dropout on fc6 and fc7 in training (default 0.5, section 3.1). */
+  readonly dropout?: number;
+}
+
+/** A network of Table 1 as a chain of layers. */
+export interface Network extends Required<NetworkOptions> {
+  readonly layers: readonly Layer[];
+  /** The learned tensors, in order. */
+  readonly parameters: readonly ParameterSpec[];
+  /** Convolutional and fully connected layers: what the paper counts as depth. */
+  readonly weightLayers: number;
+}
+
+/** Krizhevsky's constants, section 2.1. */
+const LRN = { size: 5, k: 2, alpha: 1e-4, beta: 0.75 } as const;
+
+/**
+ * Lays out a network. The fully connected layers are convolutions from the start (section 3.2), so that the
+ * same chain runs on a crop (a 1×1 score map) and densely on a whole image.
+ * @throws UsageError for options that make no network.
+ */
+export function buildNetwork(options: NetworkOptions): Network {
+  const complete = {
+    classes: 1000,
+    crop: 224,
+    width: 1,
+    pooling: 'floor' as const,
+    dropout: 0.5,
+    ...options,
+  };
+  checkOptions(complete);
+  const layers = [...featureLayers(complete), ...classifierLayers(complete)];
+  return {
+    ...complete,
+    layers,
+    parameters: parameterSpecs(layers),
+    weightLayers: layers.filter((layer) => layer.kind === 'convolution').length,
+  };
+}
+
+/** `[batch, 3, crop, crop]` */
+export function cropShape(network: Network, batch: number): Shape4 {
+  return [batch, 3, network.crop, network.crop];
+}
+
+/** Number of learned values. */
+export function parameterCount(network: Network): number {
+  return network.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+/** `conv3_1`, `conv3_2`, …: convolutions of the features only, in order. */
+export function featureConvolutions(network: Network): ConvolutionLayer[] {
+  return network.layers.filter(
+    (layer): layer is ConvolutionLayer => layer.kind === 'convolution' && layer.name.startsWith('conv'),
+  );
+}
+
+function checkOptions({ configuration, classes, crop, width, dropout }: Required<NetworkOptions>): void {
+  if (!isConfigurationName(configuration)) {
+    throw new UsageError(
+      `there is no configuration "${configuration}"; choose one of ${configurationNames.join(', ')}`,
+    );
+  }
+  if (!Number.isInteger(classes) || classes < 2) {
+    throw new UsageError(`a network needs 2 classes or more, not ${classes}`);
+  }
+  if (!Number.isInteger(crop) || crop < 32 || crop % 32 !== 0) {
+    throw new UsageError(`the crop must be a multiple of 32 pixels, from 32 up, not ${crop}`);
+  }
+  if (!(width > 0 && width <= 16)) {
+    throw new UsageError(`the width multiplier must be above 0 and at most 16, not ${width}`);
+  }
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw new UsageError(`dropout is a probability from 0 up to, not including, 1, not ${dropout}`);
+  }
+}
+
+function scaled(channels: number, width: number): number {
+  return Math.max(1, Math.round(channels * width));
+}
+
+function featureLayers({ configuration, width, pooling }: Required<NetworkOptions>): Layer[] {
+  const layers: Layer[] = [];
+  let channels = 3;
+  for (const [index, block] of configurations[configuration].entries()) {
+    const number = index + 1;
+    let convolutions = 0;
+    for (const entry of block as readonly BlockEntry[]) {
+      if (entry === 'LRN') {
+        layers.push({ kind: 'lrn', name: `norm${number}`, ...LRN });
+        continue;
+      }
+      const [kernel, outChannels] = entry.split('-').map(Number) as [number, number];
+      const name = `${number}_${++convolutions}`;
+      const convolution: ConvolutionLayer = {
+        kind: 'convolution',
+        name: `conv${name}`,
+        kernel,
+        padding: (kernel - 1) / 2,
+        inChannels: channels,
+        outChannels: scaled(outChannels, width),
+      };
+      layers.push(convolution, { kind: 'relu', name: `relu${name}` });
+      channels = convolution.outChannels;
+    }
+    layers.push({ kind: 'maxPool', name: `pool${number}`, rounding: pooling });
+  }
+  return layers;
+}
+
+function classifierLayers(options: Required<NetworkOptions>): Layer[] {
+  const { configuration, classes, crop, width, dropout } = options;
+  const lastConvolution = configurations[configuration].at(-1)!.at(-1)!.split('-')[1];
+  const features = scaled(Number(lastConvolution), width);
+  const hidden = scaled(HIDDEN_UNITS, width);
+  const fullyConnected = (name: string, kernel: number, inChannels: number, outChannels: number): Layer => ({
+    kind: 'convolution',
+    name,
+    kernel,
+    padding: 0,
+    inChannels,
+    outChannels,
+  });
+  return [
+    fullyConnected('fc6', crop / 32, features, hidden),
+    { kind: 'relu', name: 'relu6' },
+    { kind: 'dropout', name: 'drop6', rate: dropout },
+    fullyConnected('fc7', 1, hidden, hidden),
+    { kind: 'relu', name: 'relu7' },
+    { kind: 'dropout', name: 'drop7', rate: dropout },
+    fullyConnected('fc8', 1, hidden, classes),
+  ];
+}

@@ -1,0 +1,23 @@
+import type { Layer } from '../core/layer.ts';
+
+/** What one output value sees of the image (section 2.3). */
+export interface ReceptiveField {
+  /** Side in pixels. */
+  readonly side: number;
+  /** Pixels between the fields of neighbouring output values. */
+  readonly stride: number;
+}
+
+export const ONE_PIXEL: ReceptiveField = { side: 1, stride: 1 };
+
+/** The field after one more layer. LRN sees only its own position, across channels. */
+export function growReceptiveField({ side, stride }: ReceptiveField, layer: Layer): ReceptiveField {
+  switch (layer.kind) {
+    case 'convolution':
+      return { side: side + (layer.kernel - 1) * stride, stride };
+    case 'maxPool':
+      return { side: side + stride, stride: stride * 2 };
+    default:
+      return { side, stride };
+  }
+}
