@@ -1,0 +1,31 @@
+/** Rank of the true class: how many classes score at least as high, apart from itself; 0 is top-1. Ties count against. */
+export function rankOfLabel(scores: Float32Array, label: number): number {
+  const own = scores[label]!;
+  let rank = 0;
+  for (let c = 0; c < scores.length; c++) {
+    // Written so that a score that is not a number also ranks above: it must never count as a hit.
+    if (c !== label && !(scores[c]! < own)) rank++;
+  }
+  return rank;
+}
+
+/** Exact counts over the images seen so far. */
+export interface ClassificationCounts {
+  images: number;
+  top1Errors: number;
+  top5Errors: number;
+  lossSum: number;
+}
+
+export function noCounts(): ClassificationCounts {
+  return { images: 0, top1Errors: 0, top5Errors: 0, lossSum: 0 };
+}
+
+/** Counts one image. @param loss in nats */
+export function countImage(counts: ClassificationCounts, scores: Float32Array, label: number, loss: number): void {
+  const rank = rankOfLabel(scores, label);
+  counts.images++;
+  counts.top1Errors += Number(rank >= 1);
+  counts.top5Errors += Number(rank >= 5);
+  counts.lossSum += loss;
+}

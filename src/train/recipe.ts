@@ -1,0 +1,181 @@
+/**
+ * Every ingredient of training (section 3.1) as one schema: the keys of a recipe file are the names of the
+ * command line's flags, and the defaults are the paper's.
+ */
+import { readFile } from 'node:fs/promises';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { messageOf, UserError } from '../core/errors.ts';
+import { parseTrainScale } from '../core/scale.ts';
+import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
+import { initializationMethods } from '../net/initialization.ts';
+
+const positive = z.coerce.number().positive();
+const count = z.coerce.number().int().positive();
+const fraction = z.coerce.number().min(0).lt(1);
+
+export const recipeSchema = z.strictObject({
+  config: z
+    .enum(configurationNames as [ConfigurationName, ...ConfigurationName[]])
+    .default('A')
+    .describe('network of Table 1'),
+  width: positive.max(16).default(1).describe('multiplies the channels of every hidden layer'),
+  crop: count.multipleOf(32).default(224).describe('side of the training crop, pixels; a multiple of 32'),
+  pooling: z
+    .enum(['floor', 'ceil'])
+    .default('floor')
+    .describe('rounding of odd extents in max pooling: floor as PyTorch, ceil as Caffe'),
+  scale: z
+    .union([z.string(), z.number()])
+    .transform((text) => String(text))
+    .refine(isScale, 'a scale is a number such as 256 or a range such as 256..512')
+    .default('256')
+    .describe('smaller side S of the rescaled image, fixed or drawn from a range: 256 or 256..512'),
+  batch: count.default(256).describe('images a step of SGD'),
+  'micro-batch': count
+    .optional()
+    .describe('images computed at once, gradients adding up to the batch (default: what fits 4 GiB)'),
+  lr: positive.default(0.01).describe('learning rate at the start'),
+  'lr-factor': z.coerce.number().gt(1).default(10).describe('what the rate is divided by at a drop'),
+  'lr-drops': z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(3)
+    .describe('drops by the plateau rule; after the last, the next plateau ends training'),
+  patience: count.default(5).describe('validations without a better error that make a plateau'),
+  'lr-drop-at': z
+    .union([z.string(), z.number()])
+    .transform((text) => String(text))
+    .refine(isDropList, 'a list such as 10,20 (iterations) or 6e,8e (epochs)')
+    .optional()
+    .describe('drop at these iterations (10,20) or epochs (6e,8e) instead of by the plateau rule'),
+  epochs: positive.default(74).describe('passes over the training set, at most'),
+  iterations: count.optional().describe('steps of SGD, at most (instead of epochs)'),
+  momentum: fraction.default(0.9).describe('momentum of SGD'),
+  'weight-decay': z.coerce.number().min(0).default(5e-4).describe('L2 penalty on weights'),
+  'bias-decay': z.coerce.number().min(0).default(0).describe('L2 penalty on biases'),
+  dropout: fraction.default(0.5).describe('dropout on fc6 and fc7'),
+  'random-crop': z.boolean().default(true).describe('a random crop an image and epoch; else the centre'),
+  flip: z.boolean().default(true).describe('random horizontal flips'),
+  'color-shift': z.boolean().default(true).describe("random RGB shift along the training set's PCA"),
+  shuffle: z.boolean().default(true).describe('a new random order each epoch'),
+  init: z.enum(initializationMethods).default('glorot').describe('first values of the weights'),
+  'init-std': positive.default(0.01).describe('standard deviation of --init gaussian'),
+  from: z.string().optional().describe('start from all layers of this model'),
+  'from-shallower': z
+    .string()
+    .optional()
+    .describe('start from the first four convolutions and the FC layers of this model (section 3.1)'),
+  seed: z.coerce.number().int().min(0).default(1).describe('everything random follows from it'),
+  limit: count.optional().describe('use only so many training images, chosen by the seed'),
+  holdout: z.coerce
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.1)
+    .describe('share of the training images held out for validation where the data has no val or test split'),
+  'skip-bad': z.boolean().default(false).describe('leave out images that cannot be read, and count them'),
+  'validate-every': positive.default(1).describe('epochs between validations'),
+  'checkpoint-every': count
+    .optional()
+    .describe('iterations between checkpoints (default: every 10 minutes and at each validation)'),
+  'log-every': count.default(10).describe('iterations a line of metrics.jsonl stands for'),
+  'dead-window': z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(500)
+    .describe('stop after so many iterations of a loss flat at ln(classes); 0: never'),
+  'memory-budget': count
+    .default(1024)
+    .describe('MiB of decoded images kept in memory, so that small sets are decoded once'),
+  threads: count.optional().describe('threads of the arithmetic (default: all cores)'),
+  backend: z.enum(['onednn', 'reference']).default('onednn').describe('what does the arithmetic'),
+});
+
+export type Recipe = z.output<typeof recipeSchema>;
+export type RecipeKey = keyof Recipe;
+/** What a person wrote: any of the keys. */
+export type PartialRecipe = z.input<typeof recipeSchema>;
+
+/**
+ * Completes and checks a recipe.
+ * @param origin what to name in messages: a file, or "the flags".
+ * @throws UserError naming the key, what is wrong and what is allowed.
+ */
+export function resolveRecipe(partial: Record<string, unknown>, origin: string): Recipe {
+  const result = recipeSchema.safeParse(partial);
+  if (result.success) {
+    const recipe = result.data;
+    if (recipe.from !== undefined && recipe['from-shallower'] !== undefined) {
+      throw new UserError(`${origin}: from and from-shallower exclude each other; keep one`);
+    }
+    if (parseTrainScale(recipe.scale).min < recipe.crop) {
+      throw new UserError(
+        `${origin}: scale ${recipe.scale} is smaller than the crop of ${recipe.crop} pixels; raise scale or lower crop`,
+      );
+    }
+    return recipe;
+  }
+  throw new UserError(`${origin}: ${result.error.issues.map(describeIssue).join('; ')}`);
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    return `unknown ${issue.keys.length > 1 ? 'keys' : 'key'} ${issue.keys.join(', ')}; known are ${Object.keys(recipeSchema.shape).join(', ')}`;
+  }
+  return `${issue.path.join('.')}: ${issue.message}`;
+}
+
+/** @throws UserError when the file is not there, no YAML, or no recipe. */
+export async function readRecipeFile(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`the recipe ${path} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+  let parsed: unknown;
+  try {
+    parsed = parse(text);
+  } catch (error) {
+    throw new UserError(`the recipe ${path} is not valid YAML: ${messageOf(error)}`, { cause: error });
+  }
+  if (parsed === null) return {};
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) {
+    throw new UserError(`the recipe ${path} must be a mapping of keys such as "lr: 0.01"`);
+  }
+  return parsed as Record<string, unknown>;
+}
+
+/** The recipe as YAML, keys in the schema's order. */
+export function formatRecipe(recipe: Recipe): string {
+  return stringify(recipe);
+}
+
+function isScale(text: string): boolean {
+  try {
+    parseTrainScale(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const DROP = /^\d+(\.\d+e|e)?$/;
+
+function isDropList(text: string): boolean {
+  return text.split(',').every((part) => DROP.test(part.trim()));
+}
+
+/** The iterations at which `lr-drop-at` drops the rate, in order. */
+export function dropIterations(list: string, iterationsPerEpoch: number): number[] {
+  return list
+    .split(',')
+    .map((part) => part.trim())
+    .map((part) =>
+      part.endsWith('e') ? Math.round(Number(part.slice(0, -1)) * iterationsPerEpoch) : Number(part),
+    )
+    .sort((a, b) => a - b);
+}
