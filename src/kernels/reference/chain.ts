@@ -1,0 +1,118 @@
+/**
+ * A chain of layers, forward and backward. Every layer's backward pass is a function of the layer's input and
+ * its output's gradient only, so all that a training pass keeps is the tensors along the chain.
+ */
+import type { Layer } from '../../core/layer.ts';
+import type { Shape4 } from '../../core/shape.ts';
+import {
+  convolutionBackwardBias,
+  convolutionBackwardInput,
+  convolutionBackwardWeight,
+  convolutionForward,
+} from './convolution.ts';
+import { applyDropout } from './dropout.ts';
+import { lrnBackward, lrnForward } from './lrn.ts';
+import { maxPoolBackward, maxPoolForward } from './max-pool.ts';
+import type { ReferenceParameters } from './parameters.ts';
+import { reluBackward, reluForward } from './relu.ts';
+
+export interface Chain {
+  /** `forward`, `accumulate` or `backward`, for messages. */
+  readonly operation: string;
+  readonly layers: readonly Layer[];
+  /** The input's shape, then each layer's output's, with n images. */
+  readonly shapes: readonly Shape4[];
+  readonly parameters: ReferenceParameters;
+  /** `[n, 2]`; without them dropout is the identity. */
+  readonly dropoutKeys: Uint32Array | undefined;
+}
+
+/** @returns the tensors along the chain: the input, then each layer's output. */
+export function forwardAlong(chain: Chain, input: Float32Array): Float32Array[] {
+  const tensors = [input];
+  chain.layers.forEach((_, index) => {
+    tensors.push(forwardLayer(chain, index, tensors[index]!));
+  });
+  return tensors;
+}
+
+/** The output of the chain's layer number `index`. */
+export function forwardLayer(chain: Chain, index: number, input: Float32Array): Float32Array {
+  const layer = chain.layers[index]!;
+  const shape = chain.shapes[index]!;
+  switch (layer.kind) {
+    case 'convolution': {
+      const [weight, bias] = tensorsOf(chain, 'values', layer.name);
+      return convolutionForward(layer, shape, input, weight, bias);
+    }
+    case 'relu':
+      return reluForward(input);
+    case 'maxPool':
+      return maxPoolForward(layer, shape, input);
+    case 'lrn':
+      return lrnForward(layer, shape, input);
+    case 'dropout':
+      return applyDropout(layer, dropoutOrdinal(chain, index), input, chain.dropoutKeys);
+  }
+}
+
+/**
+ * Goes back along the chain and adds to the parameters' gradients.
+ * @param tensors what `forwardAlong` gave
+ * @param outputGradient ∂L/∂(the chain's output)
+ * @returns ∂L/∂input, or undefined unless it is wanted
+ */
+export function backwardAlong(
+  chain: Chain,
+  tensors: readonly Float32Array[],
+  outputGradient: Float32Array,
+  inputGradientWanted: boolean,
+): Float32Array | undefined {
+  let gradient: Float32Array | undefined = outputGradient;
+  for (let index = chain.layers.length - 1; index >= 0; index--) {
+    gradient = backwardLayer(chain, index, tensors[index]!, gradient!, index > 0 || inputGradientWanted);
+  }
+  return gradient;
+}
+
+function backwardLayer(
+  chain: Chain,
+  index: number,
+  input: Float32Array,
+  outputGradient: Float32Array,
+  inputGradientWanted: boolean,
+): Float32Array | undefined {
+  const layer = chain.layers[index]!;
+  const shape = chain.shapes[index]!;
+  switch (layer.kind) {
+    case 'convolution': {
+      const [weight] = tensorsOf(chain, 'values', layer.name);
+      const [weightGradient, biasGradient] = tensorsOf(chain, 'gradients', layer.name);
+      convolutionBackwardWeight(layer, shape, input, outputGradient, weightGradient);
+      convolutionBackwardBias(chain.shapes[index + 1]!, outputGradient, biasGradient);
+      // conv1_1 needs no gradient with respect to the image.
+      return inputGradientWanted ? convolutionBackwardInput(layer, shape, weight, outputGradient) : undefined;
+    }
+    case 'relu':
+      return reluBackward(input, outputGradient);
+    case 'maxPool':
+      return maxPoolBackward(layer, shape, input, outputGradient);
+    case 'lrn':
+      return lrnBackward(layer, shape, input, outputGradient);
+    case 'dropout':
+      return applyDropout(layer, dropoutOrdinal(chain, index), outputGradient, chain.dropoutKeys);
+  }
+}
+
+function tensorsOf(chain: Chain, field: 'values' | 'gradients', name: string): [Float32Array, Float32Array] {
+  const { operation, parameters } = chain;
+  return [
+    parameters.view(operation, field, `${name}.weight`),
+    parameters.view(operation, field, `${name}.bias`),
+  ];
+}
+
+/** Which of the chain's dropout layers this is, from 0. */
+function dropoutOrdinal({ layers }: Chain, index: number): number {
+  return layers.slice(0, index).filter(({ kind }) => kind === 'dropout').length;
+}

@@ -1,0 +1,109 @@
+import type { Layer } from '../../core/layer.ts';
+import { elementCount, type Shape4 } from '../../core/shape.ts';
+import type { LabelledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
+import {
+  checkAlive,
+  checkImages,
+  checkLabelledInput,
+  checkOutputGradient,
+  checkTrainingInput,
+} from '../validate.ts';
+import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './chain.ts';
+import type { ReferenceParameters } from './parameters.ts';
+import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
+
+/** What both kinds of program share. Everything runs at once when it is called, so calls keep their order. */
+class CompiledChain {
+  readonly inputShape: Shape4;
+  readonly outputShape: Shape4;
+  readonly #layers: readonly Layer[];
+  readonly #shapes: readonly Shape4[];
+  readonly #parameters: ReferenceParameters;
+  #disposed = false;
+
+  /** @param shapes along the chain, for a full batch */
+  constructor(layers: readonly Layer[], shapes: readonly Shape4[], parameters: ReferenceParameters) {
+    this.inputShape = shapes[0]!;
+    this.outputShape = shapes.at(-1)!;
+    this.#layers = layers;
+    this.#shapes = shapes;
+    this.#parameters = parameters;
+  }
+
+  /** Values in all tensors along the chain, for a full batch. */
+  protected get valuesAlong(): number {
+    return this.#shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
+  }
+
+  protected checkAlive(operation: string): void {
+    checkAlive(operation, 'program', this.#disposed);
+  }
+
+  /** The chain for n images. */
+  protected chain(operation: string, images: number, dropoutKeys?: Uint32Array): Chain {
+    const shapes = this.#shapes.map(([, ...rest]): Shape4 => [images, ...rest]);
+    return { operation, layers: this.#layers, shapes, parameters: this.#parameters, dropoutKeys };
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+  }
+}
+
+export class ReferenceProgram extends CompiledChain implements Program {
+  get memoryBytes(): number {
+    return this.valuesAlong * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  async forward(input: Float32Array): Promise<Float32Array> {
+    this.checkAlive('forward');
+    const chain = this.chain('forward', checkImages('forward', this.inputShape, input));
+    let tensor = input;
+    for (let index = 0; index < chain.layers.length; index++) tensor = forwardLayer(chain, index, tensor);
+    return tensor;
+  }
+}
+
+export class ReferenceTrainingProgram extends CompiledChain implements TrainingProgram {
+  readonly #inputGradient: boolean;
+
+  constructor(
+    layers: readonly Layer[],
+    shapes: readonly Shape4[],
+    parameters: ReferenceParameters,
+    inputGradient: boolean,
+  ) {
+    super(layers, shapes, parameters);
+    this.#inputGradient = inputGradient;
+  }
+
+  get memoryBytes(): number {
+    // Each tensor has a gradient.
+    return 2 * this.valuesAlong * Float32Array.BYTES_PER_ELEMENT;
+  }
+
+  async accumulate(batch: LabelledInput, gradientScale: number): Promise<LossOutcome> {
+    this.checkAlive('accumulate');
+    const images = checkLabelledInput('accumulate', this, batch, gradientScale);
+    const chain = this.chain('accumulate', images, batch.dropoutKeys);
+    const tensors = forwardAlong(chain, batch.input);
+    const logits = tensors.at(-1)!;
+    const { losses, gradient } = softmaxCrossEntropy(logits, batch.labels, gradientScale);
+    backwardAlong(chain, tensors, gradient, false);
+    return { losses, logits };
+  }
+
+  async backward(
+    batch: TrainingInput,
+    outputGradient: Float32Array,
+  ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
+    this.checkAlive('backward');
+    const images = checkTrainingInput('backward', this.inputShape, batch);
+    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const chain = this.chain('backward', images, batch.dropoutKeys);
+    const tensors = forwardAlong(chain, batch.input);
+    const inputGradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);
+    const output = tensors.at(-1)!;
+    return this.#inputGradient && inputGradient ? { output, inputGradient } : { output };
+  }
+}

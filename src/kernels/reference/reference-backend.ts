@@ -1,0 +1,44 @@
+/**
+ * The slow, obvious backend: the specification of what a backend computes. Every layer is a loop over its
+ * equation; sums are made in double precision and stored as float32. It runs on the event loop's own thread.
+ */
+import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
+import { checkAlive, checkChain } from '../validate.ts';
+import { ReferenceParameters } from './parameters.ts';
+import { ReferenceProgram, ReferenceTrainingProgram } from './program.ts';
+
+export function createReferenceBackend(): Backend {
+  return {
+    name: 'reference',
+    description: 'TypeScript reference, double-precision sums',
+    threads: 1,
+    createParameters: (specs, { training }) => new ReferenceParameters(specs, training),
+    compile,
+    compileTraining,
+  };
+}
+
+async function compile({ layers, inputShape, parameters }: CompileOptions): Promise<ReferenceProgram> {
+  const own = ownParameters('compile', parameters);
+  return new ReferenceProgram(layers, checkChain('compile', layers, inputShape, own.specs), own);
+}
+
+async function compileTraining(options: CompileTrainingOptions): Promise<ReferenceTrainingProgram> {
+  const { layers, inputShape, inputGradient = false } = options;
+  const own = ownParameters('compileTraining', options.parameters);
+  if (!own.training) {
+    throw new RangeError(
+      'compileTraining: these parameters have no gradients; create them with { training: true }',
+    );
+  }
+  const shapes = checkChain('compileTraining', layers, inputShape, own.specs);
+  return new ReferenceTrainingProgram(layers, shapes, own, inputGradient);
+}
+
+function ownParameters(operation: string, parameters: Parameters): ReferenceParameters {
+  if (parameters instanceof ReferenceParameters) {
+    checkAlive(operation, 'parameters', parameters.disposed);
+    return parameters;
+  }
+  throw new TypeError(`${operation}: these parameters belong to another backend; create them with this one`);
+}

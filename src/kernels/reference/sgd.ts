@@ -1,0 +1,24 @@
+/**
+ * Mini-batch gradient descent with momentum and weight decay (section 3.1), in the form of Caffe, the authors':
+ *
+ *     v ← momentum · v − learningRate · (g + decay · w),   w ← w + v
+ *
+ * The learning rate is inside the velocity: after a drop of the rate the old velocity goes on at the old
+ * rate. (PyTorch keeps it outside; the two differ whenever the rate drops.)
+ */
+import type { SgdStep } from '../backend.ts';
+
+/** One step for one tensor, in place; all arrays have its length. */
+export function sgdStep(
+  { learningRate, momentum }: Pick<SgdStep, 'learningRate' | 'momentum'>,
+  decay: number,
+  values: Float32Array,
+  gradients: Float32Array,
+  velocities: Float32Array,
+): void {
+  for (let i = 0; i < values.length; i++) {
+    const gradient = gradients[i]! + decay * values[i]!;
+    velocities[i] = momentum * velocities[i]! - learningRate * gradient;
+    values[i]! += velocities[i]!;
+  }
+}
