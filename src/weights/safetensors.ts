@@ -1,0 +1,234 @@
+/**
+ * Files of named tensors in Hugging Face's safetensors format: the header's length (8 bytes,
+ * little-endian), a JSON header, then the tensors' bytes one after the other.
+ * https://huggingface.co/docs/safetensors/index#format
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import { writeFileAtomically } from '../core/atomic-file.ts';
+import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { elementCount, formatShape, type Shape } from '../core/shape.ts';
+import { elementBytes, isReadable, readableTypes, widen } from './element-types.ts';
+import {
+  formatHeader,
+  LENGTH_BYTES,
+  MAX_HEADER_BYTES,
+  malformed,
+  parseHeader,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from './safetensors-header.ts';
+
+export type { SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
+
+export interface NamedTensor {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Row-major. */
+  readonly data: Float32Array;
+}
+
+export interface SafetensorsFile {
+  /** In the order of their bytes in the file. */
+  readonly tensors: ReadonlyMap<string, NamedTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface ReadOptions {
+  /** Which tensors to read (default: all). The others cost neither time nor memory. */
+  readonly select?: (name: string) => boolean;
+  /** Called after every few megabytes. */
+  readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
+}
+
+/** Read at a time: enough for the disk's full speed, little beside the tensors. */
+const CHUNK_BYTES = 8 * 2 ** 20;
+
+/**
+ * Reads a file's tensors as float32 (F16 and BF16 widened, F64 rounded) straight into their arrays.
+ * @throws UserError naming the file, the tensor and the remedy when the file breaks the format, or a
+ * selected tensor holds anything but floating-point numbers.
+ */
+export async function readSafetensors(path: string, options: ReadOptions = {}): Promise<SafetensorsFile> {
+  const { select = () => true, onProgress = () => {} } = options;
+  return withFile(path, async (file) => {
+    const { entries, metadata, dataOffset } = await readHeader(path, file);
+    const selected = entries.filter(({ name }) => select(name));
+    const total = selected.reduce((sum, { start, end }) => sum + end - start, 0);
+    let done = 0;
+    const tensors = new Map<string, NamedTensor>();
+    for (const entry of selected) {
+      const data = await readTensor(path, file, dataOffset, entry, (bytes) => {
+        done += bytes;
+        onProgress(done, total);
+      });
+      tensors.set(entry.name, { name: entry.name, shape: entry.shape, data });
+    }
+    return { tensors, metadata };
+  });
+}
+
+/**
+ * Reads and checks what a file holds without reading its tensors.
+ * @throws UserError as `readSafetensors` does.
+ */
+export function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
+  return withFile(path, async (file) => {
+    const { entries, metadata } = await readHeader(path, file);
+    return { entries, metadata };
+  });
+}
+
+/**
+ * Writes tensors as F32, whole or not at all. Tensors and metadata are sorted by name, so that the same
+ * content makes the same bytes.
+ * @throws UserError when the file cannot be written.
+ * @throws RangeError when two tensors have one name, or a shape and its data disagree.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<NamedTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const sorted = [...tensors].sort((a, b) => compare(a.name, b.name));
+  checkTensors(sorted);
+  const header = formatHeader(path, {
+    entries: entriesOf(sorted),
+    metadata: Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => compare(a, b))),
+  });
+  await writeFileAtomically(path, [header, ...sorted.map(({ data }) => bytesOf(data))]);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function checkTensors(sorted: readonly NamedTensor[]): void {
+  for (const [index, { name, shape, data }] of sorted.entries()) {
+    if (name === sorted[index - 1]?.name) throw new RangeError(`two tensors have the name ${name}`);
+    if (name === '__metadata__') throw new RangeError('no tensor may have the name __metadata__');
+    if (elementCount(shape) !== data.length) {
+      throw new RangeError(`${name} has ${data.length} values, but its shape is ${formatShape(shape)}`);
+    }
+  }
+}
+
+function entriesOf(tensors: readonly NamedTensor[]): TensorEntry[] {
+  let end = 0;
+  return tensors.map(({ name, shape, data }) => {
+    const start = end;
+    end += data.byteLength;
+    return { name, type: 'F32', shape, start, end };
+  });
+}
+
+/** The bytes under float32 values. Node runs on little-endian machines, as the format is. */
+function bytesOf(data: Float32Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    return await use(file);
+  } catch (error) {
+    if (systemErrorCode(error) === undefined || error instanceof UserError) throw error;
+    throw new UserError(`${path} could not be read: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    await file?.close();
+  }
+}
+
+function reasonOf(error: unknown): string {
+  switch (systemErrorCode(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'there is no such file; check the path';
+    case 'EACCES':
+    case 'EPERM':
+      return 'no permission to read it; change its permissions';
+    case 'EISDIR':
+      return 'it is a folder; name the file inside it';
+    default:
+      return messageOf(error);
+  }
+}
+
+async function readHeader(
+  path: string,
+  file: FileHandle,
+): Promise<SafetensorsHeader & { dataOffset: number }> {
+  const { size } = await file.stat();
+  const prefix = await readBytes(path, file, 0, Math.min(size, LENGTH_BYTES));
+  if (size < LENGTH_BYTES) throw malformed(path, `${size} bytes are too few for one`);
+  checkForeign(path, prefix);
+  const length = prefix.readBigUInt64LE();
+  if (length > MAX_HEADER_BYTES) {
+    throw malformed(
+      path,
+      `it would have a header of ${length} bytes, above the limit of ${MAX_HEADER_BYTES}`,
+    );
+  }
+  const dataOffset = LENGTH_BYTES + Number(length);
+  if (dataOffset > size) {
+    throw malformed(path, `its header should take ${length} bytes, but only ${size - LENGTH_BYTES} follow`);
+  }
+  const bytes = await readBytes(path, file, LENGTH_BYTES, Number(length));
+  return { ...parseHeader(path, bytes, size - dataOffset), dataOffset };
+}
+
+/** First bytes of the formats that people are likely to confuse with this one. */
+const foreignFormats: readonly (readonly [magic: string, name: string])[] = [
+  ['PK\x03\x04', 'a zip archive (PyTorch writes its models so)'],
+  ['\x89HDF', 'an HDF5 file (Keras writes its models so)'],
+  ['\x1f\x8b', 'a gzip archive'],
+];
+
+function checkForeign(path: string, prefix: Buffer): void {
+  const start = prefix.toString('latin1');
+  const format = foreignFormats.find(([magic]) => start.startsWith(magic));
+  if (!format) return;
+  throw new UserError(
+    `${path} is not a safetensors file but ${format[1]}; unpack it, or convert it with \`vgg convert\``,
+  );
+}
+
+async function readTensor(
+  path: string,
+  file: FileHandle,
+  dataOffset: number,
+  { name, type, shape, start, end }: TensorEntry,
+  onRead: (bytes: number) => void,
+): Promise<Float32Array> {
+  if (!isReadable(type)) {
+    throw new UserError(
+      `${path}: tensor ${JSON.stringify(name)} holds ${type}, and only ${readableTypes.join(', ')} can be read; write it anew in one of those`,
+    );
+  }
+  const data = new Float32Array(elementCount(shape));
+  const size = elementBytes(type)!;
+  // F32 needs no second place: its bytes go straight into the array.
+  const scratch = type === 'F32' ? undefined : Buffer.alloc(Math.min(CHUNK_BYTES, end - start));
+  for (let at = 0; at < end - start; at += CHUNK_BYTES) {
+    const length = Math.min(CHUNK_BYTES, end - start - at);
+    const target = scratch?.subarray(0, length) ?? bytesOf(data).subarray(at, at + length);
+    await readInto(path, file, dataOffset + start + at, target);
+    if (scratch) widen(type, target, data, at / size);
+    onRead(length);
+  }
+  return data;
+}
+
+async function readBytes(path: string, file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  await readInto(path, file, position, bytes);
+  return bytes;
+}
+
+async function readInto(path: string, file: FileHandle, position: number, target: Uint8Array): Promise<void> {
+  for (let done = 0; done < target.byteLength; ) {
+    const { bytesRead } = await file.read(target, done, target.byteLength - done, position + done);
+    if (bytesRead === 0) throw malformed(path, `it ended at byte ${position + done} while it was read`);
+    done += bytesRead;
+  }
+}

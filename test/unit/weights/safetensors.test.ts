@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { UserError } from '../../../src/core/errors.ts';
+import { elementCount } from '../../../src/core/shape.ts';
+import {
+  type NamedTensor,
+  readSafetensors,
+  readSafetensorsHeader,
+  writeSafetensors,
+} from '../../../src/weights/safetensors.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'verydeep-safetensors-'));
+});
+after(() => rm(folder, { recursive: true }));
+const file = () => join(folder, 'x.safetensors');
+
+/** A file from its parts, as the specification describes it. */
+function assemble(header: unknown, data: Uint8Array = new Uint8Array()): Buffer {
+  const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([length, json, data]);
+}
+
+const tensor = fc.array(fc.nat(4), { maxLength: 4 }).chain((shape) =>
+  fc.record({
+    shape: fc.constant(shape),
+    data: fc
+      .array(fc.float(), { minLength: elementCount(shape), maxLength: elementCount(shape) })
+      .map((values) => Float32Array.from(values)),
+  }),
+);
+const wellFormed = fc.string({ unit: 'binary' });
+const tensors = fc.dictionary(wellFormed, tensor, { maxKeys: 6 }).map((named) =>
+  Object.entries(named)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, rest]): NamedTensor => ({ name, ...rest })),
+);
+const metadata = fc.dictionary(wellFormed, wellFormed, { maxKeys: 4 });
+
+describe('safetensors', () => {
+  test('what is written is read again, bit for bit', async () => {
+    await fc.assert(
+      fc.asyncProperty(tensors, metadata, async (written, facts) => {
+        await writeSafetensors(file(), written, facts);
+        const read = await readSafetensors(file());
+        assert.equal(read.tensors.size, written.length);
+        for (const { name, shape, data } of written) {
+          assert.deepEqual(read.tensors.get(name)?.shape, shape);
+          assert.deepEqual(read.tensors.get(name)?.data, data);
+        }
+        assert.deepEqual({ ...read.metadata }, { ...facts });
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('the same content in any order makes the same bytes, aligned to 8', async () => {
+    const a = { name: 'a', shape: [3], data: Float32Array.of(1, 2, 3) };
+    const b = { name: 'b', shape: [], data: Float32Array.of(4) };
+    await writeSafetensors(file(), [a, b], { x: '1', y: '2' });
+    const first = await readFile(file());
+    await writeSafetensors(file(), [b, a], { y: '2', x: '1' });
+    assert.deepEqual(await readFile(file()), first);
+    assert.equal(first.readUInt32LE(0) % 8, 0);
+    assert.deepEqual(await readdir(folder), ['x.safetensors'], 'no temporary file stays');
+  });
+
+  test('whatever byte is changed or cut, only a UserError is thrown', async () => {
+    await writeSafetensors(
+      file(),
+      [
+        { name: 'weight', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+        { name: 'bias', shape: [2], data: Float32Array.of(5, 6) },
+      ],
+      { key: 'value' },
+    );
+    const whole = await readFile(file());
+    const damaged = fc.oneof(
+      fc.record({ at: fc.nat(whole.length - 1), byte: fc.nat(255) }).map(({ at, byte }) => {
+        const bytes = Buffer.from(whole);
+        bytes[at] = byte;
+        return bytes;
+      }),
+      fc.nat(whole.length).map((length) => whole.subarray(0, length)),
+      fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes)),
+      fc.uint8Array({ maxLength: 64 }).map((bytes) => assemble(Buffer.from(bytes).toString('latin1'))),
+      fc.json().map((json) => assemble(json)),
+    );
+    await fc.assert(
+      fc.asyncProperty(damaged, async (bytes) => {
+        await writeFile(file(), bytes);
+        await readSafetensors(file()).catch((error) => {
+          assert.ok(error instanceof UserError, `${error?.stack}`);
+          assert.ok(error.message.includes(file()));
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('reads only the tensors selected, and reports progress', async () => {
+    await writeSafetensors(file(), [
+      { name: 'a', shape: [2], data: Float32Array.of(1, 2) },
+      { name: 'optimizer.a', shape: [2], data: Float32Array.of(3, 4) },
+    ]);
+    const steps: [number, number][] = [];
+    const { tensors } = await readSafetensors(file(), {
+      select: (name) => !name.startsWith('optimizer.'),
+      onProgress: (read, total) => steps.push([read, total]),
+    });
+    assert.deepEqual([...tensors.keys()], ['a']);
+    assert.deepEqual(steps, [[8, 8]]);
+  });
+
+  test('the header alone says what a file holds', async () => {
+    await writeSafetensors(file(), [{ name: 'a', shape: [1, 2], data: Float32Array.of(1, 2) }], { m: 'n' });
+    assert.deepEqual(await readSafetensorsHeader(file()), {
+      entries: [{ name: 'a', type: 'F32', shape: [1, 2], start: 0, end: 8 }],
+      metadata: { m: 'n' },
+    });
+  });
+
+  test('widens half, bfloat16 and double', async () => {
+    // 1.5, −2, the smallest subnormal, the largest half, infinity.
+    const half = Uint16Array.of(0x3e00, 0xc000, 0x0001, 0x7bff, 0x7c00);
+    const brain = Uint16Array.of(0x3fc0, 0xc000, 0x7f80);
+    const double = Float64Array.of(1.5, -2, 1 / 3);
+    const parts = [double, half, brain].map((part) => Buffer.from(part.buffer));
+    await writeFile(
+      file(),
+      assemble(
+        {
+          double: { dtype: 'F64', shape: [3], data_offsets: [0, 24] },
+          half: { dtype: 'F16', shape: [5], data_offsets: [24, 34] },
+          brain: { dtype: 'BF16', shape: [3], data_offsets: [34, 40] },
+        },
+        Buffer.concat(parts),
+      ),
+    );
+    const { tensors } = await readSafetensors(file());
+    assert.deepEqual([...tensors.get('half')!.data], [1.5, -2, 2 ** -24, 65504, Number.POSITIVE_INFINITY]);
+    assert.deepEqual([...tensors.get('brain')!.data], [1.5, -2, Number.POSITIVE_INFINITY]);
+    assert.deepEqual([...tensors.get('double')!.data], [1.5, -2, Math.fround(1 / 3)]);
+  });
+
+  const entry = (start: number, end: number, shape = [(end - start) / 4]) => ({
+    dtype: 'F32',
+    shape,
+    data_offsets: [start, end],
+  });
+  const malformed: [what: string, bytes: Buffer, message: RegExp][] = [
+    ['an empty file', Buffer.alloc(0), /0 bytes are too few/],
+    [
+      'a length beyond the file',
+      Buffer.from('\x10\0\0\0\0\0\0\0{}', 'latin1'),
+      /should take 16 bytes, but only 2/,
+    ],
+    ['a length beyond the limit', Buffer.alloc(16, 0x7f), /above the limit of 100000000/],
+    ['no JSON', assemble('{"a"'), /header is not JSON/],
+    ['no object', assemble('[1]'), /not a JSON object/],
+    [
+      'a name twice',
+      assemble(`{"a":${JSON.stringify(entry(0, 0))},"a":${JSON.stringify(entry(0, 0))}}`),
+      /"a" twice/,
+    ],
+    ['a hole', assemble({ a: entry(4, 8) }, Buffer.alloc(8)), /hole of 4 bytes stands before tensor "a"/],
+    ['an overlap', assemble({ a: entry(0, 8), b: entry(4, 12) }, Buffer.alloc(12)), /"b" overlaps/],
+    [
+      'too few bytes',
+      assemble({ a: entry(0, 8) }, Buffer.alloc(4)),
+      /ends at byte 8 of the data, but only 4/,
+    ],
+    ['too many bytes', assemble({ a: entry(0, 4) }, Buffer.alloc(8)), /4 bytes stand behind its last tensor/],
+    ['a wrong size', assemble({ a: entry(0, 8, [3]) }, Buffer.alloc(8)), /8 bytes, but 3 of F32 takes 12/],
+    [
+      'an end before the start',
+      assemble({ a: { ...entry(0, 8), data_offsets: [8, 0] } }),
+      /before it starts/,
+    ],
+    [
+      'a negative extent',
+      assemble({ a: entry(0, 4, [-1, -1]) }, Buffer.alloc(4)),
+      /not a list of whole numbers/,
+    ],
+    ['no dtype', assemble({ a: { shape: [], data_offsets: [0, 0] } }), /"a" has no dtype/],
+    ['metadata that is no string', assemble({ __metadata__: { k: 1 } }), /under "k" that is not a string/],
+    [
+      'integers',
+      assemble({ a: { ...entry(0, 4), dtype: 'I32' } }, Buffer.alloc(4)),
+      /"a" holds I32, and only F32/,
+    ],
+    ['a PyTorch file', Buffer.from('PK\x03\x04 and so on'), /zip archive \(PyTorch.*vgg convert/],
+  ];
+  for (const [what, bytes, message] of malformed) {
+    test(`refuses ${what}, naming file and fault`, async () => {
+      await writeFile(file(), bytes);
+      await assert.rejects(readSafetensors(file()), (error: Error) => {
+        assert.ok(error instanceof UserError);
+        assert.match(error.message, message);
+        assert.ok(error.message.includes(file()));
+        return true;
+      });
+    });
+  }
+
+  test('says so when the file is not there or is a folder', async () => {
+    await assert.rejects(readSafetensors(join(folder, 'none')), /no such file; check the path/);
+    await assert.rejects(readSafetensors(folder), /it is a folder/);
+  });
+
+  test('refuses to write two tensors of one name, or a shape that does not fit', async () => {
+    const a = { name: 'a', shape: [1], data: Float32Array.of(1) };
+    await assert.rejects(writeSafetensors(file(), [a, a]), /two tensors have the name a/);
+    await assert.rejects(
+      writeSafetensors(file(), [{ ...a, shape: [2] }]),
+      /a has 1 values, but its shape is 2/,
+    );
+  });
+});
