@@ -22,7 +22,12 @@ export function noCounts(): ClassificationCounts {
 }
 
 /** Counts one image. @param loss in nats */
-export function countImage(counts: ClassificationCounts, scores: Float32Array, label: number, loss: number): void {
+export function countImage(
+  counts: ClassificationCounts,
+  scores: Float32Array,
+  label: number,
+  loss: number,
+): void {
   const rank = rankOfLabel(scores, label);
   counts.images++;
   counts.top1Errors += Number(rank >= 1);

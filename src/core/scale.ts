@@ -15,7 +15,9 @@ export function parseTrainScale(text: string | number): TrainScale {
   const min = Number(match?.[1]);
   const max = Number(match?.[2] ?? match?.[1]);
   if (!match || min < 1 || max < min) {
-    throw new UsageError(`a scale is a number of pixels such as 256 or a range such as 256..512, not "${text}"`);
+    throw new UsageError(
+      `a scale is a number of pixels such as 256 or a range such as 256..512, not "${text}"`,
+    );
   }
   return { min, max };
 }

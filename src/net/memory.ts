@@ -28,6 +28,9 @@ const MICRO_BATCH_BYTES = 4 * 2 ** 30;
 
 /** The largest power of two that is at most `batch` and fits the memory set aside for a micro-batch, or the whole batch. */
 export function defaultMicroBatch(network: Network, batch: number): number {
-  const fitting = Math.max(1, Math.floor(MICRO_BATCH_BYTES / (activationBytes(network) + gradientBytes(network))));
+  const fitting = Math.max(
+    1,
+    Math.floor(MICRO_BATCH_BYTES / (activationBytes(network) + gradientBytes(network))),
+  );
   return fitting >= batch ? batch : 2 ** Math.floor(Math.log2(fitting));
 }

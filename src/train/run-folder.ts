@@ -68,7 +68,8 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
     });
   }
   const { data, ...recipe } = parse(text) as Record<string, unknown>;
-  if (typeof data !== 'string') throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
+  if (typeof data !== 'string')
+    throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
   return { data, recipe: resolveRecipe(recipe, recipeFile) };
 }
 

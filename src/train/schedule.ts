@@ -33,7 +33,8 @@ export function observeValidation(
   error: number,
   options: ScheduleOptions,
 ): ScheduleState {
-  if (state.bestError === null || error < state.bestError) return { ...state, bestError: error, sinceBest: 0 };
+  if (state.bestError === null || error < state.bestError)
+    return { ...state, bestError: error, sinceBest: 0 };
   const sinceBest = state.sinceBest + 1;
   if (options.dropAt || sinceBest < options.patience) return { ...state, sinceBest };
   if (state.drops >= options.maximumDrops) return { ...state, sinceBest, finished: true };

@@ -1,0 +1,152 @@
+/**
+ * Checkpoints. One safetensors file holds the model, the velocities (`optimizer.velocity.<parameter>`) and,
+ * as the metadata key `trainer`, the trainer's state; one rename replaces the old one, so that a run killed
+ * at any moment has a whole checkpoint. Random numbers need no state: they follow from the seed, the epoch
+ * and the image (core/random.ts).
+ */
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import { UserError } from '../core/errors.ts';
+import type { Parameters } from '../kernels/backend.ts';
+import {
+  type Model,
+  type ModelFacts,
+  modelFromFile,
+  OPTIMIZER_PREFIX,
+  writeModel,
+} from '../weights/model-file.ts';
+import { readSafetensors } from '../weights/safetensors.ts';
+import type { ScheduleState } from './schedule.ts';
+
+/** Where training stands after some iterations. */
+export interface TrainerState {
+  /** Steps of SGD done. */
+  readonly iteration: number;
+  readonly schedule: ScheduleState;
+  readonly best: { readonly iteration: number; readonly top1Error: number } | null;
+  /** The iteration of the last validation, 0 before the first. */
+  readonly validatedAt: number;
+  /** Counts since the last line of metrics. */
+  readonly window: {
+    readonly images: number;
+    readonly top1Errors: number;
+    readonly top5Errors: number;
+    readonly lossSum: number;
+  };
+  /** Iterations in a row with a flat loss. */
+  readonly flatIterations: number;
+  /** Seconds spent training, over all sessions of the run. */
+  readonly seconds: number;
+}
+
+const stateSchema = z.object({
+  iteration: z.number().int().min(0),
+  schedule: z.object({
+    learningRate: z.number(),
+    drops: z.number().int(),
+    bestError: z.number().nullable(),
+    sinceBest: z.number().int(),
+    finished: z.boolean(),
+  }),
+  best: z.object({ iteration: z.number().int(), top1Error: z.number() }).nullable(),
+  validatedAt: z.number().int(),
+  window: z.object({
+    images: z.number(),
+    top1Errors: z.number(),
+    top5Errors: z.number(),
+    lossSum: z.number(),
+  }),
+  flatIterations: z.number().int(),
+  seconds: z.number(),
+});
+
+const VELOCITY = `${OPTIMIZER_PREFIX}velocity.`;
+
+/** @throws UserError when the file cannot be written; the old one is still there then. */
+export async function writeCheckpoint(
+  path: string,
+  facts: ModelFacts,
+  parameters: Parameters,
+  state: TrainerState,
+): Promise<void> {
+  const tensors = await readTensors(parameters, 'values');
+  const velocities = [];
+  for (const { name, shape } of parameters.specs) {
+    velocities.push({ name: VELOCITY + name, shape, data: await parameters.read('velocities', name) });
+  }
+  await writeModel(path, { ...facts, tensors }, velocities, { trainer: JSON.stringify(state) });
+}
+
+/** Writes the model alone. */
+export async function writeParameters(
+  path: string,
+  facts: ModelFacts,
+  parameters: Parameters,
+): Promise<void> {
+  await writeModel(path, { ...facts, tensors: await readTensors(parameters, 'values') });
+}
+
+/** Fills parameters with named tensors in canonical layout. */
+export async function fillParameters(
+  parameters: Parameters,
+  tensors: ReadonlyMap<string, Float32Array>,
+): Promise<void> {
+  for (const { name } of parameters.specs) {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new RangeError(`no values for ${name}`);
+    await parameters.write('values', name, tensor);
+  }
+}
+
+export interface Checkpoint {
+  readonly model: Model;
+  readonly velocities: ReadonlyMap<string, Float32Array>;
+  readonly state: TrainerState;
+}
+
+/**
+ * @returns undefined where the run has no checkpoint yet.
+ * @throws UserError when the file is damaged or no checkpoint.
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
+  if (!existsSync(path)) return undefined;
+  const file = await readSafetensors(path);
+  const velocities = new Map(
+    [...file.tensors.values()]
+      .filter(({ name }) => name.startsWith(VELOCITY))
+      .map(({ name, data }) => [name.slice(VELOCITY.length), data]),
+  );
+  return { model: modelFromFile(path, file), velocities, state: parseState(path, file.metadata.trainer) };
+}
+
+/** Puts a checkpoint's weights and velocities back. */
+export async function restoreParameters(parameters: Parameters, checkpoint: Checkpoint): Promise<void> {
+  await fillParameters(parameters, checkpoint.model.tensors);
+  for (const { name } of parameters.specs) {
+    const velocity = checkpoint.velocities.get(name);
+    if (!velocity) throw new UserError(`the checkpoint has no ${VELOCITY}${name}; it is not from this run`);
+    await parameters.write('velocities', name, velocity);
+  }
+}
+
+function parseState(path: string, text: string | undefined): TrainerState {
+  if (text === undefined) {
+    throw new UserError(
+      `${path} is a model, not a checkpoint: its metadata has no "trainer"; use --from for it`,
+    );
+  }
+  const parsed = stateSchema.safeParse(JSON.parse(text));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new UserError(
+      `${path}: trainer.${issue?.path.join('.')}: ${issue?.message}; the checkpoint is damaged`,
+    );
+  }
+  return parsed.data;
+}
+
+async function readTensors(parameters: Parameters, field: 'values'): Promise<Map<string, Float32Array>> {
+  const tensors = new Map<string, Float32Array>();
+  for (const { name } of parameters.specs) tensors.set(name, await parameters.read(field, name));
+  return tensors;
+}

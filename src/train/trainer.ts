@@ -1,0 +1,363 @@
+/**
+ * The training loop of section 3.1: mini-batch SGD with momentum on the soft-max cross-entropy, the rate
+ * dropping when the validation error stops improving. It knows nothing of files of images, of how
+ * validation is done, or of how progress is shown.
+ */
+import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
+import { deriveKeys, type Key, keyOfSeed } from '../core/random.ts';
+import type { Backend, LossOutcome, Parameters, TrainingProgram } from '../kernels/backend.ts';
+import { defaultMicroBatch } from '../net/memory.ts';
+import { cropShape, type Network } from '../net/network.ts';
+import type { TrainerState } from './checkpoint.ts';
+import { checkAlive, checkFinite, isFlat, logitSpread } from './health.ts';
+import type { Metrics } from './metrics.ts';
+import { ImageSequence, type PlannedImages } from './position.ts';
+import { dropIterations, type Recipe } from './recipe.ts';
+import { beforeIteration, observeValidation, type ScheduleOptions, startSchedule } from './schedule.ts';
+
+/** Prepared training crops. */
+export interface TrainingBatch {
+  /** `[n, 3, crop, crop]` */
+  readonly input: Float32Array;
+  /** `[n]` */
+  readonly labels: Int32Array;
+}
+
+/** Hands out training crops, in the order of the plan, preparing the next ones ahead. */
+export interface TrainingData {
+  /** Images in the training set. */
+  readonly count: number;
+  batches(plan: Iterable<PlannedImages>): AsyncIterable<TrainingBatch>;
+}
+
+export interface ValidationResult {
+  readonly images: number;
+  readonly loss: number;
+  readonly top1Error: number;
+  readonly top5Error: number;
+}
+
+/** What the trainer tells the world, and asks of it. */
+export interface TrainerHooks {
+  validate(parameters: Parameters): Promise<ValidationResult>;
+  /** After each iteration. */
+  onIteration?(progress: TrainingProgress): void;
+  onMetrics(metrics: Metrics): Promise<void>;
+  /** A model better than all before it. */
+  onBest(parameters: Parameters): Promise<void>;
+  onCheckpoint(parameters: Parameters, state: TrainerState): Promise<void>;
+}
+
+export interface TrainingProgress {
+  readonly iteration: number;
+  readonly totalIterations: number;
+  readonly epoch: number;
+  readonly batch: number;
+  readonly loss: number;
+  readonly top1Error: number;
+  readonly learningRate: number;
+}
+
+export interface TrainerOptions {
+  readonly recipe: Recipe;
+  readonly network: Network;
+  readonly backend: Backend;
+  /** With gradients and velocities, already filled. */
+  readonly parameters: Parameters;
+  readonly data: TrainingData;
+  readonly hooks: TrainerHooks;
+  /** Where an earlier session stopped. */
+  readonly state?: TrainerState;
+  /** Stops after the current iteration, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+export type StopReason = 'iterations' | 'plateau' | 'interrupted';
+
+/** Milliseconds between checkpoints where the recipe does not say. */
+const CHECKPOINT_INTERVAL = 600_000;
+
+const EMPTY_WINDOW: Readonly<ClassificationCounts> = noCounts();
+
+/** One training run. */
+export class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #schedule: ScheduleOptions;
+  readonly #sequence: ImageSequence;
+  readonly #dropoutKey: Key;
+  readonly #microBatch: number;
+  readonly totalIterations: number;
+  #state: TrainerState;
+  #sessionStart = 0;
+  #secondsBefore = 0;
+  #windowStart = 0;
+  #lastCheckpoint = 0;
+
+  constructor(options: TrainerOptions) {
+    const { recipe, network, data } = options;
+    const seedKey = keyOfSeed(recipe.seed);
+    const perEpoch = data.count / recipe.batch;
+    this.#options = options;
+    this.#sequence = new ImageSequence(data.count, recipe.shuffle ? seedKey : undefined);
+    this.#dropoutKey = deriveKeys(seedKey, 'dropout');
+    this.#microBatch = Math.min(
+      recipe['micro-batch'] ?? defaultMicroBatch(network, recipe.batch),
+      recipe.batch,
+    );
+    this.totalIterations = recipe.iterations ?? Math.max(1, Math.round(recipe.epochs * perEpoch));
+    this.#schedule = {
+      learningRate: recipe.lr,
+      factor: recipe['lr-factor'],
+      maximumDrops: recipe['lr-drops'],
+      patience: recipe.patience,
+      ...(recipe['lr-drop-at'] && { dropAt: dropIterations(recipe['lr-drop-at'], perEpoch) }),
+    };
+    this.#state = options.state ?? {
+      iteration: 0,
+      schedule: startSchedule(this.#schedule),
+      best: null,
+      validatedAt: 0,
+      window: EMPTY_WINDOW,
+      flatIterations: 0,
+      seconds: 0,
+    };
+  }
+
+  get state(): TrainerState {
+    return this.#state;
+  }
+
+  /**
+   * Trains to the end, or until the signal.
+   * @throws UserError when the loss is not finite or the network is dead.
+   */
+  async run(): Promise<StopReason> {
+    const { backend, network, parameters, signal } = this.#options;
+    this.#sessionStart = this.#windowStart = this.#lastCheckpoint = performance.now();
+    this.#secondsBefore = this.#state.seconds;
+    const program = await backend.compileTraining({
+      layers: network.layers,
+      inputShape: cropShape(network, this.#microBatch),
+      parameters,
+    });
+    try {
+      await this.#iterate(program);
+    } finally {
+      program.dispose();
+    }
+    if (signal?.aborted && !this.#isDone()) return 'interrupted';
+    return this.#state.schedule.finished ? 'plateau' : 'iterations';
+  }
+
+  async #iterate(program: TrainingProgram): Promise<void> {
+    const planned: PlannedImages[] = [];
+    const batches = this.#options.data.batches(this.#plan(planned))[Symbol.asyncIterator]();
+    try {
+      while (!this.#isDone() && !this.#options.signal?.aborted) {
+        await this.#step(program, async () => {
+          const next = await batches.next();
+          if (next.done) throw new Error('the training data ended before the plan');
+          return { batch: next.value, plan: planned.shift()! };
+        });
+        await this.#afterStep();
+      }
+    } finally {
+      await batches.return?.();
+    }
+    // An interrupted run keeps what it has done.
+    if (this.#options.signal?.aborted) await this.#checkpoint();
+  }
+
+  #isDone(): boolean {
+    return this.#state.iteration >= this.totalIterations || this.#state.schedule.finished;
+  }
+
+  /** Plans the micro-batches of all iterations still to come, and notes them as the loader takes them. */
+  *#plan(planned: PlannedImages[]): Generator<PlannedImages> {
+    const { batch } = this.#options.recipe;
+    for (let iteration = this.#state.iteration; iteration < this.totalIterations; iteration++) {
+      for (const piece of this.#sequence.pieces(iteration * batch, batch, this.#microBatch)) {
+        planned.push(piece);
+        yield piece;
+      }
+    }
+  }
+
+  /** One step of SGD: the gradient of a batch's mean loss, micro-batch by micro-batch, then the update. */
+  async #step(
+    program: TrainingProgram,
+    next: () => Promise<{ batch: TrainingBatch; plan: PlannedImages }>,
+  ): Promise<void> {
+    const { recipe, parameters } = this.#options;
+    const { iteration } = this.#state;
+    const schedule = beforeIteration(this.#state.schedule, iteration, this.#schedule);
+    const counts = noCounts();
+    let spread = 0;
+    let running: Promise<void> = Promise.resolve();
+    for (let done = 0; done < recipe.batch; ) {
+      const { batch, plan } = await next();
+      await running;
+      const outcome = program.accumulate(
+        { ...batch, dropoutKeys: this.#dropoutKeys(plan) },
+        1 / recipe.batch,
+      );
+      running = outcome.then((result) => {
+        countOutcome(counts, result, batch.labels);
+        spread = Math.max(spread, logitSpread(result.logits, this.#options.network.classes));
+      });
+      // Awaited in the next round or below; a failure in between must not count as unhandled.
+      running.catch(() => {});
+      done += batch.labels.length;
+    }
+    await running;
+    const health = {
+      iteration: iteration + 1,
+      meanLoss: counts.lossSum / counts.images,
+      logitSpread: spread,
+      learningRate: schedule.learningRate,
+    };
+    checkFinite(health);
+    await parameters.update({
+      learningRate: schedule.learningRate,
+      momentum: recipe.momentum,
+      weightDecay: recipe['weight-decay'],
+      biasDecay: recipe['bias-decay'],
+    });
+    this.#state = {
+      ...this.#state,
+      iteration: iteration + 1,
+      schedule,
+      window: addCounts(this.#state.window, counts),
+      flatIterations: isFlat(health, this.#options.network.classes) ? this.#state.flatIterations + 1 : 0,
+      seconds: this.#seconds(),
+    };
+    this.#report(counts);
+  }
+
+  /** Keys by (seed, epoch, image), so that masks depend neither on micro-batches nor on ranks. */
+  #dropoutKeys({ epoch, images }: PlannedImages): Uint32Array {
+    const epochKey = deriveKeys(this.#dropoutKey, epoch);
+    const keys = new Uint32Array(images.length * 2);
+    images.forEach((image, index) => {
+      keys.set(deriveKeys(epochKey, image), index * 2);
+    });
+    return keys;
+  }
+
+  async #afterStep(): Promise<void> {
+    const { recipe, network } = this.#options;
+    const { iteration } = this.#state;
+    // A short run is judged after a quarter of it.
+    const window = Math.min(recipe['dead-window'], Math.max(20, Math.ceil(this.totalIterations / 4)));
+    checkAlive(this.#state.flatIterations, window, network.classes);
+    if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
+    const validated = this.#validationIsDue();
+    if (validated) await this.#validate();
+    if (validated || this.#checkpointIsDue()) await this.#checkpoint();
+  }
+
+  async #logWindow(): Promise<void> {
+    const { window, iteration, schedule } = this.#state;
+    const now = performance.now();
+    await this.#options.hooks.onMetrics({
+      kind: 'train',
+      iteration,
+      epoch: this.#epoch(),
+      loss: window.lossSum / window.images,
+      top1Error: window.top1Errors / window.images,
+      top5Error: window.top5Errors / window.images,
+      learningRate: schedule.learningRate,
+      imagesPerSecond: window.images / ((now - this.#windowStart) / 1000),
+      seconds: this.#seconds(),
+    });
+    this.#windowStart = now;
+    this.#state = { ...this.#state, window: EMPTY_WINDOW };
+  }
+
+  #validationIsDue(): boolean {
+    const { recipe, data } = this.#options;
+    const { iteration, validatedAt } = this.#state;
+    const validations = (after: number) =>
+      Math.floor((after * recipe.batch) / (recipe['validate-every'] * data.count));
+    return validations(iteration) > validations(validatedAt) || iteration === this.totalIterations;
+  }
+
+  async #validate(): Promise<void> {
+    const { hooks, parameters } = this.#options;
+    const { iteration, best } = this.#state;
+    const { images, loss, top1Error, top5Error } = await hooks.validate(parameters);
+    const isBest = best === null || top1Error < best.top1Error;
+    const learningRate = this.#state.schedule.learningRate;
+    this.#state = {
+      ...this.#state,
+      schedule: observeValidation(this.#state.schedule, top1Error, this.#schedule),
+      best: isBest ? { iteration, top1Error } : best,
+      validatedAt: iteration,
+      seconds: this.#seconds(),
+    };
+    await hooks.onMetrics({
+      kind: 'validation',
+      iteration,
+      epoch: this.#epoch(),
+      images,
+      loss,
+      top1Error,
+      top5Error,
+      learningRate,
+      seconds: this.#state.seconds,
+    });
+    if (isBest) await hooks.onBest(parameters);
+  }
+
+  #checkpointIsDue(): boolean {
+    const every = this.#options.recipe['checkpoint-every'];
+    if (every !== undefined) return this.#state.iteration % every === 0;
+    return performance.now() - this.#lastCheckpoint >= CHECKPOINT_INTERVAL;
+  }
+
+  async #checkpoint(): Promise<void> {
+    await this.#options.hooks.onCheckpoint(this.#options.parameters, this.#state);
+    this.#lastCheckpoint = performance.now();
+  }
+
+  #report(counts: ClassificationCounts): void {
+    const { hooks, recipe } = this.#options;
+    hooks.onIteration?.({
+      iteration: this.#state.iteration,
+      totalIterations: this.totalIterations,
+      epoch: this.#epoch(),
+      batch: recipe.batch,
+      loss: counts.lossSum / counts.images,
+      top1Error: counts.top1Errors / counts.images,
+      learningRate: this.#state.schedule.learningRate,
+    });
+  }
+
+  #epoch(): number {
+    return (this.#state.iteration * this.#options.recipe.batch) / this.#options.data.count;
+  }
+
+  #seconds(): number {
+    return this.#secondsBefore + (performance.now() - this.#sessionStart) / 1000;
+  }
+}
+
+function countOutcome(
+  counts: ClassificationCounts,
+  { losses, logits }: LossOutcome,
+  labels: Int32Array,
+): void {
+  const classes = logits.length / losses.length;
+  losses.forEach((loss, image) => {
+    countImage(counts, logits.subarray(image * classes, (image + 1) * classes), labels[image]!, loss);
+  });
+}
+
+function addCounts(a: ClassificationCounts, b: ClassificationCounts): ClassificationCounts {
+  return {
+    images: a.images + b.images,
+    top1Errors: a.top1Errors + b.top1Errors,
+    top5Errors: a.top5Errors + b.top5Errors,
+    lossSum: a.lossSum + b.lossSum,
+  };
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { projectFolder } from '../../../src/core/project.ts';
+import {
+  dropIterations,
+  formatRecipe,
+  readRecipeFile,
+  recipeSchema,
+  resolveRecipe,
+} from '../../../src/train/recipe.ts';
+
+const refused = (partial: Record<string, unknown>, message: RegExp) =>
+  assert.throws(() => resolveRecipe(partial, 'x.yaml'), { name: 'UserError', message });
+
+describe('a recipe', () => {
+  it("has the paper's defaults", () => {
+    const recipe = resolveRecipe({}, 'the flags');
+    assert.equal(recipe.batch, 256);
+    assert.equal(recipe.momentum, 0.9);
+    assert.equal(recipe['weight-decay'], 5e-4);
+    assert.equal(recipe.dropout, 0.5);
+    assert.equal(recipe.lr, 0.01);
+    assert.equal(recipe['lr-drops'], 3);
+    assert.equal(recipe.epochs, 74);
+    assert.equal(recipe.crop, 224);
+    assert.equal(recipe.scale, '256');
+  });
+
+  it('names an unknown key and the known ones', () =>
+    refused({ learningrate: 1 }, /x\.yaml: unknown key learningrate; known are config, width/));
+  it('names the key with a wrong value', () => refused({ momentum: 1.5 }, /x\.yaml: momentum: /));
+  it('refuses a crop that is no multiple of 32', () => refused({ crop: 100 }, /crop/));
+  it('refuses a scale below the crop', () =>
+    refused({ scale: 200 }, /scale 200 is smaller than the crop of 224/));
+  it('refuses two starting points', () =>
+    refused({ from: 'a', 'from-shallower': 'b' }, /from and from-shallower exclude each other/));
+
+  it('survives being written and read', () => {
+    const recipe = resolveRecipe({ config: 'D', scale: '256..512', 'lr-drop-at': '6e,8.5e' }, 'the flags');
+    assert.deepEqual(resolveRecipe(parse(formatRecipe(recipe)) as Record<string, unknown>, 'y'), recipe);
+  });
+
+  it('describes every key', () => {
+    for (const [key, schema] of Object.entries(recipeSchema.shape)) assert.ok(schema.description, key);
+  });
+
+  it('drops at iterations or epochs', () => {
+    assert.deepEqual(dropIterations('6e, 100,8.5e', 10), [60, 85, 100]);
+  });
+});
+
+describe('the recipes that come with the project', () => {
+  const folder = join(projectFolder, 'recipes');
+  const files = readdirSync(folder, { recursive: true }).filter((name) => String(name).endsWith('.yaml'));
+  assert.ok(files.length >= 14);
+  for (const file of files) {
+    it(`${file} is valid`, async () => {
+      resolveRecipe(await readRecipeFile(join(folder, String(file))), String(file));
+    });
+  }
+});

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { keyOfSeed, RandomStream } from '../../../src/core/random.ts';
+import type { Parameters } from '../../../src/kernels/backend.ts';
+import { createReferenceBackend } from '../../../src/kernels/reference/reference-backend.ts';
+import { initialize } from '../../../src/net/initialization.ts';
+import { buildNetwork } from '../../../src/net/network.ts';
+import { fillParameters, type TrainerState } from '../../../src/train/checkpoint.ts';
+import type { Metrics } from '../../../src/train/metrics.ts';
+import type { PlannedImages } from '../../../src/train/position.ts';
+import { type PartialRecipe, resolveRecipe } from '../../../src/train/recipe.ts';
+import { Trainer, type TrainerHooks, type TrainingData } from '../../../src/train/trainer.ts';
+
+const CLASSES = 3;
+const COUNT = 10;
+const PIXELS = 3 * 32 * 32;
+
+/** Images of noise, with an offset that depends on the class. */
+function noiseImages(): TrainingData {
+  const random = new RandomStream(keyOfSeed(5));
+  const images = Array.from({ length: COUNT }, (_, index) =>
+    Float32Array.from({ length: PIXELS }, () => 40 * random.normal() + 60 * ((index % CLASSES) - 1)),
+  );
+  return {
+    count: COUNT,
+    async *batches(plan: Iterable<PlannedImages>) {
+      for (const { images: chosen } of plan) {
+        const input = new Float32Array(chosen.length * PIXELS);
+        chosen.forEach((image, i) => {
+          input.set(images[image]!, i * PIXELS);
+        });
+        yield { input, labels: Int32Array.from(chosen, (image) => image % CLASSES) };
+      }
+    },
+  };
+}
+
+interface Session {
+  readonly weights: Float32Array;
+  readonly velocities: Float32Array;
+  readonly state: TrainerState;
+  readonly metrics: readonly Metrics[];
+  readonly checkpoints: readonly TrainerState[];
+  readonly reason: string;
+}
+
+const TINY: PartialRecipe = {
+  config: 'A',
+  width: 0.02,
+  crop: 32,
+  scale: 32,
+  batch: 4,
+  'micro-batch': 3,
+  iterations: 5,
+  'log-every': 2,
+  'lr-drop-at': '3',
+  lr: 0.001,
+};
+
+async function train(
+  changes: PartialRecipe,
+  from?: Session,
+  hooks: Partial<TrainerHooks> = {},
+  signal?: AbortSignal,
+): Promise<Session> {
+  const recipe = resolveRecipe({ ...TINY, ...changes }, 'the test');
+  const network = buildNetwork({
+    configuration: recipe.config,
+    width: recipe.width,
+    crop: 32,
+    classes: CLASSES,
+  });
+  const backend = createReferenceBackend();
+  const parameters = backend.createParameters(network.parameters, { training: true });
+  await fillParameters(parameters, initialize(network, { method: 'he', seed: 3 }));
+  if (from) await restore(parameters, from);
+  const metrics: Metrics[] = [];
+  const checkpoints: TrainerState[] = [];
+  const trainer = new Trainer({
+    recipe,
+    network,
+    backend,
+    parameters,
+    data: noiseImages(),
+    hooks: {
+      validate: async () => ({ images: 1, loss: 1, top1Error: 0.5, top5Error: 0 }),
+      onMetrics: async (line) => void metrics.push(line),
+      onBest: async () => {},
+      onCheckpoint: async (_, state) => void checkpoints.push(state),
+      ...hooks,
+    },
+    ...(from && { state: from.state }),
+    ...(signal && { signal }),
+  });
+  const reason = await trainer.run();
+  return {
+    weights: await all(parameters, 'values'),
+    velocities: await all(parameters, 'velocities'),
+    state: trainer.state,
+    metrics,
+    checkpoints,
+    reason,
+  };
+}
+
+async function all(parameters: Parameters, field: 'values' | 'velocities'): Promise<Float32Array> {
+  const tensors: number[] = [];
+  for (const { name } of parameters.specs) tensors.push(...(await parameters.read(field, name)));
+  return Float32Array.from(tensors);
+}
+
+async function restore(parameters: Parameters, { weights, velocities }: Session): Promise<void> {
+  let offset = 0;
+  for (const { name, shape } of parameters.specs) {
+    const length = shape.reduce((a, b) => a * b, 1);
+    await parameters.write('values', name, weights.slice(offset, offset + length));
+    await parameters.write('velocities', name, velocities.slice(offset, offset + length));
+    offset += length;
+  }
+}
+
+function stopAfter(iterations: number): { hooks: Partial<TrainerHooks>; signal: AbortSignal } {
+  const controller = new AbortController();
+  return {
+    signal: controller.signal,
+    hooks: { onIteration: ({ iteration }) => iteration === iterations && controller.abort() },
+  };
+}
+
+describe('the trainer', () => {
+  it('gives the same bits when interrupted and resumed, across a drop of the rate', async () => {
+    const whole = await train({});
+    const { hooks, signal } = stopAfter(2);
+    const first = await train({}, undefined, hooks, signal);
+    assert.equal(first.reason, 'interrupted');
+    assert.equal(first.checkpoints.at(-1)!.iteration, 2);
+    const second = await train({}, first);
+    assert.deepEqual(second.weights, whole.weights);
+    assert.deepEqual(second.velocities, whole.velocities);
+    assert.equal(second.state.schedule.learningRate, 0.0001);
+    const facts = ({ metrics }: { metrics: readonly Metrics[] }) =>
+      metrics.map(({ kind, iteration, loss, top1Error }) => ({ kind, iteration, loss, top1Error }));
+    assert.deepEqual([...facts(first), ...facts(second)], facts(whole));
+  });
+
+  it('does not depend on the micro-batch beyond rounding', async () => {
+    const [a, b] = [await train({ 'micro-batch': 4 }), await train({ 'micro-batch': 1 })];
+    const largest = a.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+    // float32 sums of four gradients in another order: some units in the last place, over five steps.
+    a.weights.forEach((w, i) => {
+      assert.ok(Math.abs(w - b.weights[i]!) < 1e-5 * largest, `weight ${i}`);
+    });
+    assert.notDeepEqual(a.weights, (await train({ seed: 2 })).weights, 'and the seed does matter');
+  });
+
+  it('validates after each epoch and at the end', async () => {
+    const { metrics } = await train({ iterations: 6 });
+    const validated = metrics.filter(({ kind }) => kind === 'validation').map(({ iteration }) => iteration);
+    // 10 images, batch 4: epochs end within iterations 3 and 5.
+    assert.deepEqual(validated, [3, 5, 6]);
+  });
+
+  it('ends at the plateau after the last drop', async () => {
+    const options: PartialRecipe = { iterations: 100, patience: 1, 'lr-drops': 1, 'lr-drop-at': undefined };
+    const { reason, state } = await train(options);
+    assert.equal(reason, 'plateau');
+    assert.equal(state.schedule.drops, 1);
+    assert.ok(state.iteration < 20);
+  });
+
+  it('keeps the best model, not the last', async () => {
+    const errors = [0.5, 0.2, 0.3];
+    const best: number[] = [];
+    let validations = 0;
+    const hooks: Partial<TrainerHooks> = {
+      validate: async () => ({ images: 1, loss: 1, top1Error: errors[validations++]!, top5Error: 0 }),
+      onBest: async () => void best.push(validations),
+    };
+    const { state } = await train({ iterations: 6 }, undefined, hooks);
+    assert.deepEqual(best, [1, 2]);
+    assert.deepEqual(state.best, { iteration: 5, top1Error: 0.2 });
+  });
+
+  it('stops when the loss is not finite, and leaves no checkpoint of it', async () => {
+    let checkpoints = 0;
+    const hooks = { onCheckpoint: async () => void checkpoints++ };
+    await assert.rejects(train({ lr: 1e30, iterations: 50, 'lr-drop-at': '50' }, undefined, hooks), {
+      name: 'UserError',
+      message: /loss is not finite/,
+    });
+    assert.ok(checkpoints <= 1);
+  });
+});
