@@ -5,29 +5,22 @@
  */
 import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
 import { deriveKeys, type Key, keyOfSeed } from '../core/random.ts';
+import type { ImageBatch } from '../data/loader.ts';
+import { type PlannedBatch, Sampler, sliceBatch } from '../data/sampler.ts';
 import type { Backend, LossOutcome, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { defaultMicroBatch } from '../net/memory.ts';
 import { cropShape, type Network } from '../net/network.ts';
 import type { TrainerState } from './checkpoint.ts';
 import { checkAlive, checkFinite, isFlat, logitSpread } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { ImageSequence, type PlannedImages } from './position.ts';
 import { dropIterations, type Recipe } from './recipe.ts';
 import { beforeIteration, observeValidation, type ScheduleOptions, startSchedule } from './schedule.ts';
-
-/** Prepared training crops. */
-export interface TrainingBatch {
-  /** `[n, 3, crop, crop]` */
-  readonly input: Float32Array;
-  /** `[n]` */
-  readonly labels: Int32Array;
-}
 
 /** Hands out training crops, in the order of the plan, preparing the next ones ahead. */
 export interface TrainingData {
   /** Images in the training set. */
   readonly count: number;
-  batches(plan: Iterable<PlannedImages>): AsyncIterable<TrainingBatch>;
+  loadBatches(plan: Iterable<PlannedBatch>): AsyncIterable<ImageBatch>;
 }
 
 export interface ValidationResult {
@@ -83,7 +76,7 @@ const EMPTY_WINDOW: Readonly<ClassificationCounts> = noCounts();
 export class Trainer {
   readonly #options: TrainerOptions;
   readonly #schedule: ScheduleOptions;
-  readonly #sequence: ImageSequence;
+  readonly #sampler: Sampler;
   readonly #dropoutKey: Key;
   readonly #microBatch: number;
   readonly totalIterations: number;
@@ -98,7 +91,12 @@ export class Trainer {
     const seedKey = keyOfSeed(recipe.seed);
     const perEpoch = data.count / recipe.batch;
     this.#options = options;
-    this.#sequence = new ImageSequence(data.count, recipe.shuffle ? seedKey : undefined);
+    this.#sampler = new Sampler({
+      count: data.count,
+      batch: recipe.batch,
+      seed: recipe.seed,
+      shuffle: recipe.shuffle,
+    });
     this.#dropoutKey = deriveKeys(seedKey, 'dropout');
     this.#microBatch = Math.min(
       recipe['micro-batch'] ?? defaultMicroBatch(network, recipe.batch),
@@ -150,19 +148,19 @@ export class Trainer {
   }
 
   async #iterate(program: TrainingProgram): Promise<void> {
-    const planned: PlannedImages[] = [];
-    const batches = this.#options.data.batches(this.#plan(planned))[Symbol.asyncIterator]();
+    const microBatches = this.#options.data.loadBatches(this.#plan())[Symbol.asyncIterator]();
+    const next = async () => {
+      const result = await microBatches.next();
+      if (result.done) throw new Error('the training data ended before the plan');
+      return result.value;
+    };
     try {
       while (!this.#isDone() && !this.#options.signal?.aborted) {
-        await this.#step(program, async () => {
-          const next = await batches.next();
-          if (next.done) throw new Error('the training data ended before the plan');
-          return { batch: next.value, plan: planned.shift()! };
-        });
+        await this.#step(program, next);
         await this.#afterStep();
       }
     } finally {
-      await batches.return?.();
+      await microBatches.return?.();
     }
     // An interrupted run keeps what it has done.
     if (this.#options.signal?.aborted) await this.#checkpoint();
@@ -172,22 +170,17 @@ export class Trainer {
     return this.#state.iteration >= this.totalIterations || this.#state.schedule.finished;
   }
 
-  /** Plans the micro-batches of all iterations still to come, and notes them as the loader takes them. */
-  *#plan(planned: PlannedImages[]): Generator<PlannedImages> {
-    const { batch } = this.#options.recipe;
-    for (let iteration = this.#state.iteration; iteration < this.totalIterations; iteration++) {
-      for (const piece of this.#sequence.pieces(iteration * batch, batch, this.#microBatch)) {
-        planned.push(piece);
-        yield piece;
+  /** The micro-batches of all iterations still to come. */
+  *#plan(): Generator<PlannedBatch> {
+    for (const batch of this.#sampler.batches(this.#state.iteration, this.totalIterations)) {
+      for (let start = 0; start < batch.images.length; start += this.#microBatch) {
+        yield sliceBatch(batch, start, start + this.#microBatch);
       }
     }
   }
 
   /** One step of SGD: the gradient of a batch's mean loss, micro-batch by micro-batch, then the update. */
-  async #step(
-    program: TrainingProgram,
-    next: () => Promise<{ batch: TrainingBatch; plan: PlannedImages }>,
-  ): Promise<void> {
+  async #step(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<void> {
     const { recipe, parameters } = this.#options;
     const { iteration } = this.#state;
     const schedule = beforeIteration(this.#state.schedule, iteration, this.#schedule);
@@ -195,10 +188,10 @@ export class Trainer {
     let spread = 0;
     let running: Promise<void> = Promise.resolve();
     for (let done = 0; done < recipe.batch; ) {
-      const { batch, plan } = await next();
+      const batch = await next();
       await running;
       const outcome = program.accumulate(
-        { ...batch, dropoutKeys: this.#dropoutKeys(plan) },
+        { input: batch.input, labels: batch.labels, dropoutKeys: this.#dropoutKeys(batch) },
         1 / recipe.batch,
       );
       running = outcome.then((result) => {
@@ -235,11 +228,10 @@ export class Trainer {
   }
 
   /** Keys by (seed, epoch, image), so that masks depend neither on micro-batches nor on ranks. */
-  #dropoutKeys({ epoch, images }: PlannedImages): Uint32Array {
-    const epochKey = deriveKeys(this.#dropoutKey, epoch);
+  #dropoutKeys({ epochs, images }: PlannedBatch): Uint32Array {
     const keys = new Uint32Array(images.length * 2);
     images.forEach((image, index) => {
-      keys.set(deriveKeys(epochKey, image), index * 2);
+      keys.set(deriveKeys(this.#dropoutKey, epochs[index]!, image), index * 2);
     });
     return keys;
   }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { keyOfSeed, RandomStream } from '../../../src/core/random.ts';
+import type { PlannedBatch } from '../../../src/data/sampler.ts';
 import type { Parameters } from '../../../src/kernels/backend.ts';
 import { createReferenceBackend } from '../../../src/kernels/reference/reference-backend.ts';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
 import { fillParameters, type TrainerState } from '../../../src/train/checkpoint.ts';
 import type { Metrics } from '../../../src/train/metrics.ts';
-import type { PlannedImages } from '../../../src/train/position.ts';
 import { type PartialRecipe, resolveRecipe } from '../../../src/train/recipe.ts';
 import { Trainer, type TrainerHooks, type TrainingData } from '../../../src/train/trainer.ts';
 
@@ -23,13 +23,13 @@ function noiseImages(): TrainingData {
   );
   return {
     count: COUNT,
-    async *batches(plan: Iterable<PlannedImages>) {
-      for (const { images: chosen } of plan) {
+    async *loadBatches(plan: Iterable<PlannedBatch>) {
+      for (const { images: chosen, epochs } of plan) {
         const input = new Float32Array(chosen.length * PIXELS);
         chosen.forEach((image, i) => {
           input.set(images[image]!, i * PIXELS);
         });
-        yield { input, labels: Int32Array.from(chosen, (image) => image % CLASSES) };
+        yield { input, labels: Int32Array.from(chosen, (image) => image % CLASSES), images: chosen, epochs };
       }
     },
   };
