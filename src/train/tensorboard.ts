@@ -36,7 +36,7 @@ const Event = protobuf.Root.fromJSON({
 const START = 1;
 
 export interface EventWriterOptions {
-  /** Where a resumed run goes on: TensorBoard forgets what earlier files say of this step and later ones. */
+  /** The last step that a resumed run keeps: TensorBoard forgets what earlier files say of later ones. */
   readonly resumeStep?: number;
 }
 
@@ -66,7 +66,10 @@ export class EventWriter {
       return new EventWriter(path, await open(path, 'ax'));
     });
     await writer.#append({ step: 0, fileVersion: 'brain.Event:2' });
-    if (resumeStep !== undefined) await writer.#append({ step: resumeStep, sessionLog: { status: START } });
+    if (resumeStep !== undefined) {
+      // TensorBoard purges the step of the START event too.
+      await writer.#append({ step: resumeStep + 1, sessionLog: { status: START } });
+    }
     return writer;
   }
 

@@ -4,7 +4,7 @@ import type { Network } from '../net/network.ts';
 import { checkCounts, type ModelFacts, modelMetadata, parseModelMetadata } from './model-metadata.ts';
 import { type NamedTensor, readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.ts';
 
-export { type ModelFacts, modelMetadata, parseModelMetadata, type TrainScale } from './model-metadata.ts';
+export { type ModelFacts, modelMetadata, parseModelMetadata } from './model-metadata.ts';
 
 /** A network with its weights, and what one must know to use them. */
 export interface Model extends ModelFacts {

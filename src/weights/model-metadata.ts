@@ -14,14 +14,9 @@
  */
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
+import type { TrainScale } from '../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
-
-/** Smaller side S that training images were rescaled to; min = max where it was fixed. */
-export interface TrainScale {
-  readonly min: number;
-  readonly max: number;
-}
 
 /** All that is known of a model besides its weights. */
 export interface ModelFacts {
@@ -32,6 +27,7 @@ export interface ModelFacts {
   readonly labels: readonly string[];
   /** 0–255. The network takes RGB, 0–255, minus this mean: there is no other convention inside. */
   readonly meanRgb: readonly [red: number, green: number, blue: number];
+  /** Smaller side S that training images were rescaled to. */
   readonly trainScale?: TrainScale;
   /** For example createdBy, seed, recipe, iteration, data. */
   readonly provenance: Readonly<Record<string, string>>;
