@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { DropoutLayer, Layer } from '../../src/core/layer.ts';
+import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
+import { describeBackends } from '../support/backends.ts';
+import { chainCase, runBackward, runForward } from '../support/chains.ts';
+import { dropoutKeeps } from '../support/oracle.ts';
+import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
+
+const SHAPES: readonly Shape4[] = [
+  [1, 1, 1, 1],
+  [2, 5, 3, 3],
+  [3, 17, 1, 1],
+  [2, 4, 4, 5],
+  [1, 300, 1, 1],
+  [2, 33, 3, 5],
+];
+
+/** One bit a value: whether the given dropout layer keeps it. */
+function mask(rate: number, ordinal: number, shape: Shape4, keys: Uint32Array): boolean[] {
+  const values = elementCount(shape) / shape[0];
+  return Array.from({ length: elementCount(shape) }, (_, i) => {
+    const image = Math.floor(i / values);
+    return dropoutKeeps(rate, [keys[2 * image]!, keys[2 * image + 1]!], ordinal, i % values);
+  });
+}
+
+function dropout(rate: number, name = 'drop'): DropoutLayer {
+  return { kind: 'dropout', name, rate };
+}
+
+describeBackends('dropout', (backend, { layerTolerance }) => {
+  for (const rate of [0.5, 0.3, 0.999, 0]) {
+    for (const shape of SHAPES) {
+      it(`masks, bit for bit: rate ${rate}, ${formatShape(shape)}`, async () => {
+        const keys = dropoutKeysFor(shape[0]);
+        // No value is 0, so zeros are the mask.
+        const input = randomTensor(1, shape).map((x) => Math.sign(x) + x);
+        const outputGradient = randomTensor(2, shape).map((x) => Math.sign(x) + x);
+        const kept = mask(rate, 0, shape, keys);
+        const run = await runBackward(
+          backend,
+          chainCase([dropout(rate)], shape, 0),
+          input,
+          outputGradient,
+          keys,
+        );
+        assert.deepEqual(
+          Array.from(run.output, (y) => y !== 0),
+          kept,
+        );
+        assert.deepEqual(
+          Array.from(run.inputGradient, (g) => g !== 0),
+          kept,
+        );
+        const scaled = (tensor: Float32Array) => tensor.map((x, i) => (kept[i] ? x / (1 - rate) : 0));
+        assertClose('output', run.output, scaled(input), layerTolerance);
+        assertClose('input gradient', run.inputGradient, scaled(outputGradient), layerTolerance);
+      });
+    }
+  }
+
+  it('is the identity in inference and without keys', async () => {
+    const shape: Shape4 = [2, 5, 3, 3];
+    const input = randomTensor(1, shape);
+    const testCase = chainCase([dropout(0.5)], shape, 0);
+    assertClose('inference output', await runForward(backend, testCase, input), input, 0);
+    const run = await runBackward(backend, testCase, input, input);
+    assertClose('training output', run.output, input, 0);
+    assertClose('input gradient', run.inputGradient, input, 0);
+  });
+
+  it('numbers the layers of a chain: the classifier of the networks', async () => {
+    const shape: Shape4 = [3, 6, 2, 2];
+    const keys = dropoutKeysFor(3);
+    const layers = classifier();
+    const testCase = chainCase(layers, shape, 5);
+    // Biases so high that ReLU lets everything through: zeros before the last layer are the masks.
+    testCase.values.get('fc6.bias')!.fill(20);
+    testCase.values.get('fc7.bias')!.fill(20);
+    // The last layer passes on the second dropout's output.
+    const identity = testCase.values.get('fc8.weight')!;
+    identity.forEach((_, i) => {
+      identity[i] = Math.floor(i / 37) === i % 37 ? 1 : 0;
+    });
+    testCase.values.get('fc8.bias')!.fill(0);
+    const outputGradient = new Float32Array(3 * 37).fill(1);
+    const run = await runBackward(backend, testCase, randomTensor(6, shape), outputGradient, keys);
+    assert.deepEqual(
+      Array.from(run.output, (y) => y !== 0),
+      mask(0.25, 1, [3, 37, 1, 1], keys),
+    );
+    // fc6's bias has a gradient from exactly the images in which the first dropout kept the unit; count them.
+    const first = mask(0.5, 0, [3, 37, 1, 1], keys);
+    const second = mask(0.25, 1, [3, 37, 1, 1], keys);
+    const w7 = testCase.values.get('fc7.weight')!;
+    const expected = Float64Array.from({ length: 37 }, (_, unit) => {
+      let sum = 0;
+      for (let n = 0; n < 3; n++) {
+        if (!first[n * 37 + unit]) continue;
+        for (let o = 0; o < 37; o++) if (second[n * 37 + o]) sum += w7[o * 37 + unit]! / (0.5 * 0.75);
+      }
+      return sum;
+    });
+    assertClose('fc6.bias gradient', run.gradients.get('fc6.bias'), expected, layerTolerance);
+  });
+});
+
+function classifier(): Layer[] {
+  const fc = (name: string, kernel: number, inChannels: number): Layer => ({
+    kind: 'convolution',
+    name,
+    kernel,
+    padding: 0,
+    inChannels,
+    outChannels: 37,
+  });
+  return [
+    fc('fc6', 2, 6),
+    { kind: 'relu', name: 'relu6' },
+    dropout(0.5, 'drop6'),
+    fc('fc7', 1, 37),
+    { kind: 'relu', name: 'relu7' },
+    dropout(0.25, 'drop7'),
+    fc('fc8', 1, 37),
+  ];
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { Layer } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import type { Backend, LossOutcome } from '../../src/kernels/backend.ts';
+import { describeBackends } from '../support/backends.ts';
+import { chainCase, createParameters } from '../support/chains.ts';
+import { crossEntropy } from '../support/oracle.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+/** A 1×1 convolution with the identity for weights: its bias's gradient is the loss's, summed over the images. */
+function identityLayer(classes: number): Layer {
+  return {
+    kind: 'convolution',
+    name: 'scores',
+    kernel: 1,
+    padding: 0,
+    inChannels: classes,
+    outChannels: classes,
+  };
+}
+
+async function lossOf(
+  backend: Backend,
+  rows: readonly (readonly number[])[],
+  labels: readonly number[],
+  gradientScale: number,
+): Promise<LossOutcome & { biasGradient: Float32Array; weightGradient: Float32Array }> {
+  const classes = rows[0]!.length;
+  const layers = [identityLayer(classes)];
+  const inputShape: Shape4 = [rows.length, classes, 1, 1];
+  const identity = Float32Array.from({ length: classes ** 2 }, (_, i) =>
+    Math.floor(i / classes) === i % classes ? 1 : 0,
+  );
+  const parameters = await createParameters(backend, layers, new Map([['scores.weight', identity]]));
+  const program = await backend.compileTraining({ layers, inputShape, parameters });
+  const input = Float32Array.from(rows.flat());
+  const outcome = await program.accumulate({ input, labels: Int32Array.from(labels) }, gradientScale);
+  const biasGradient = await parameters.read('gradients', 'scores.bias');
+  const weightGradient = await parameters.read('gradients', 'scores.weight');
+  program.dispose();
+  parameters.dispose();
+  return { ...outcome, biasGradient, weightGradient };
+}
+
+const CASES: Record<string, { rows: readonly (readonly number[])[]; labels: readonly number[] }> = {
+  'two classes': { rows: [[0.5, -1]], labels: [1] },
+  'equal scores': { rows: [[3, 3, 3, 3]], labels: [2] },
+  'random scores': {
+    rows: Array.from({ length: 5 }, (_, n) => Array.from(randomTensor(n, [17], 3))),
+    labels: [0, 16, 8, 3, 3],
+  },
+  'large scores, right and wrong': {
+    rows: [
+      [1e4, -1e4, 0],
+      [1e4, -1e4, 0],
+      [-1e4, -1e4 + 1, -1e4 + 2],
+      [3e4, 3e4, 3e4],
+    ],
+    labels: [0, 1, 2, 1],
+  },
+  'a thousand classes': {
+    rows: [Array.from(randomTensor(9, [1000], 5)), Array.from(randomTensor(10, [1000], 0.01))],
+    labels: [999, 0],
+  },
+};
+
+describeBackends('soft-max cross-entropy', (backend, { layerTolerance }) => {
+  for (const [title, { rows, labels }] of Object.entries(CASES)) {
+    it(title, async () => {
+      const scale = 0.25;
+      const outcome = await lossOf(backend, rows, labels, scale);
+      assertClose('logits', outcome.logits, Float32Array.from(rows.flat()), layerTolerance);
+      // Scores as the backend sees them, in float32.
+      const expected = rows.map((row, n) => crossEntropy(row.map(Math.fround), labels[n]!));
+      for (const [n, { loss }] of expected.entries()) {
+        // The subtraction of two scores leaves an error of the scores' rounding (6e-8 of the largest).
+        const largest = Math.max(1, ...rows[n]!.map(Math.abs));
+        const difference = Math.abs(outcome.losses[n]! - loss);
+        assert.ok(difference <= 3e-7 * largest, `loss of image ${n}: ${outcome.losses[n]}, not ${loss}`);
+      }
+      const classes = rows[0]!.length;
+      const gradient = Float64Array.from({ length: classes }, (_, k) =>
+        expected.reduce((sum, image) => sum + scale * image.gradient[k]!, 0),
+      );
+      assertClose('gradient', outcome.biasGradient, gradient, layerTolerance);
+      const outer = Float64Array.from({ length: classes ** 2 }, (_, i) =>
+        expected.reduce(
+          (sum, image, n) => sum + scale * image.gradient[Math.floor(i / classes)]! * rows[n]![i % classes]!,
+          0,
+        ),
+      );
+      assertClose('weight gradient', outcome.weightGradient, outer, layerTolerance);
+    });
+  }
+
+  it('a small loss of a sure network is not lost to rounding', async () => {
+    const { losses } = await lossOf(backend, [[12, 0]], [0], 1);
+    const exact = Math.log1p(Math.exp(-12));
+    assert.ok(Math.abs(losses[0]! - exact) < 2e-6, `${losses[0]}, not ${exact}`);
+  });
+
+  it('weights the gradient, not the losses, by the scale', async () => {
+    const once = await lossOf(backend, [[1, 2, 3]], [0], 1);
+    const half = await lossOf(backend, [[1, 2, 3]], [0], 0.5);
+    assert.deepEqual(half.losses, once.losses);
+    assertClose(
+      'gradient',
+      half.biasGradient,
+      once.biasGradient.map((g) => g / 2),
+      layerTolerance,
+    );
+  });
+
+  it('starts from ln(classes) with zero parameters, as a fresh network does', async () => {
+    const testCase = chainCase([identityLayer(7)], [2, 7, 1, 1], 0);
+    const parameters = await createParameters(backend, testCase.layers, new Map());
+    const program = await backend.compileTraining({ ...testCase, parameters });
+    const { losses } = await program.accumulate(
+      { input: randomTensor(1, [2, 7]), labels: Int32Array.of(0, 6) },
+      1,
+    );
+    assertClose('losses', losses, [Math.log(7), Math.log(7)], layerTolerance);
+    program.dispose();
+    parameters.dispose();
+  });
+});
