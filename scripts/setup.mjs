@@ -1,0 +1,74 @@
+/**
+ * Makes a fresh machine ready: system packages, npm packages, the native addon, the compiled TypeScript.
+ * Plain JavaScript without dependencies, since it runs before anything is installed. What is there already
+ * is left alone, so a second run takes a second.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { forwardSignals, interruptExitCode } from './setup/command.mjs';
+import { takeLock } from './setup/lock.mjs';
+import { buildNativeAddon } from './setup/native-addon.mjs';
+import { installNodePackages } from './setup/node-packages.mjs';
+import { checkNode } from './setup/node-version.mjs';
+import { buildFolder } from './setup/project.mjs';
+import { SetupError, say, step } from './setup/report.mjs';
+import { installDataset, installSystemPackages } from './setup/system-packages.mjs';
+import { buildTypeScript } from './setup/typescript.mjs';
+
+const usage = `Usage: node scripts/setup.mjs [--demo] [--build-only]
+
+Installs what is missing (system packages by apt-get where allowed, npm packages), builds the native
+addon into build/native and compiles the TypeScript into dist. Logs are kept in build/logs.
+
+  --demo        also get the demo's images (Debian's package dataset-fashion-mnist)
+  --build-only  build only, install nothing
+  --help        show this text`;
+
+process.exitCode = await main();
+
+async function main() {
+  const options = readOptions();
+  if (typeof options === 'number') return options;
+  try {
+    checkNode();
+    forwardSignals();
+    const giveBack = await takeLock(join(buildFolder, 'setup.lock'));
+    process.on('exit', giveBack);
+    await setUp(options);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    say(`\nset-up: ${error.message}`);
+    if (error.detail) say(`\n${error.detail}`);
+    return interruptExitCode() ?? 1;
+  }
+}
+
+/** @param {{ demo: boolean, 'build-only': boolean }} options */
+async function setUp(options) {
+  if (!options['build-only']) {
+    await step('system packages', installSystemPackages);
+    if (options.demo) await step('demo images', installDataset);
+    await step('npm packages', installNodePackages);
+  }
+  await step('native addon', buildNativeAddon);
+  await step('TypeScript', buildTypeScript);
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        demo: { type: 'boolean', default: false },
+        'build-only': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!values.help) return values;
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  } catch (error) {
+    say(`set-up: ${/** @type {Error} */ (error).message}\n\n${usage}`);
+    return 2;
+  }
+}

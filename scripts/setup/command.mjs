@@ -1,0 +1,91 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
+import { projectFolder } from './project.mjs';
+import { SetupError } from './report.mjs';
+
+const shownLines = 30;
+
+/** @type {import('node:child_process').ChildProcess | undefined} */
+let running;
+/** @type {NodeJS.Signals | undefined} */
+let interruptedBy;
+
+/**
+ * Runs a program quietly: its whole output goes to a log file, whose end is shown if it fails.
+ * @param {string[]} commandLine
+ * @param {{ log: string, failure: string, env?: NodeJS.ProcessEnv }} options
+ *   failure: the sentence to show when the program does not exit with 0
+ */
+export async function run(commandLine, { log, failure, env }) {
+  mkdirSync(dirname(log), { recursive: true });
+  const output = openSync(log, 'a');
+  writeSync(output, `$ ${commandLine.join(' ')}\n`);
+  const problem = await finished(commandLine, output, env);
+  closeSync(output);
+  if (problem === undefined) return;
+  const where = relative(projectFolder, log);
+  throw new SetupError(
+    `${failure} (${commandLine[0]} ${problem}; the full log is ${where}).`,
+    telling(readFileSync(log, 'utf8')),
+  );
+}
+
+/**
+ * What a probe prints and how it ends; a program that is not there ends with status 127.
+ * @param {string[]} commandLine
+ * @param {string} [input]
+ */
+export function probe([program = '', ...args], input = '') {
+  const { status, stdout, stderr } = spawnSync(program, args, { input, encoding: 'utf8', timeout: 60_000 });
+  return { status: status ?? 127, stdout: stdout ?? '', stderr: stderr ?? '' };
+}
+
+/** Ends the running program upon Ctrl-C and the like; the step that waits for it then fails in order. */
+export function forwardSignals() {
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(signal, () => {
+      interruptedBy = signal;
+      if (running) running.kill(signal);
+      else process.exit(exitCodeOfInterrupt());
+    });
+  }
+}
+
+/** 130 after an interrupt, undefined when there was none. */
+export function interruptExitCode() {
+  return interruptedBy ? exitCodeOfInterrupt() : undefined;
+}
+
+function exitCodeOfInterrupt() {
+  return interruptedBy === 'SIGTERM' ? 143 : interruptedBy === 'SIGHUP' ? 129 : 130;
+}
+
+/**
+ * @param {string[]} commandLine
+ * @param {number} output
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {Promise<string | undefined>} what went wrong
+ */
+function finished([program = '', ...args], output, env = process.env) {
+  return new Promise((resolve) => {
+    running = spawn(program, args, { cwd: projectFolder, env, stdio: ['ignore', output, output] });
+    running.on('error', (error) => resolve(`could not be started: ${error.message}`));
+    running.on('close', (code, signal) => {
+      running = undefined;
+      if (code === 0 && !interruptedBy) resolve(undefined);
+      else
+        resolve(signal || interruptedBy ? `was ended by ${signal ?? interruptedBy}` : `exited with ${code}`);
+    });
+  });
+}
+
+/**
+ * The part of a log that says why: npm puts its reason first and its usage after it, all others end with it.
+ * @param {string} log
+ */
+function telling(log) {
+  const lines = log.trimEnd().split('\n');
+  const npmReason = lines.filter((line) => /^npm (error|ERR!)/.test(line));
+  return (npmReason.length > 0 ? npmReason.slice(0, shownLines) : lines.slice(-shownLines)).join('\n');
+}

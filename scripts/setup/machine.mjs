@@ -1,0 +1,84 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { probe } from './command.mjs';
+
+/** What this machine has of what the build needs; looked up by what is there, not by package names. */
+export class Machine {
+  compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && answers(name));
+  #headers = includable(this.compiler, ['omp.h', 'oneapi/dnnl/dnnl.hpp', 'CL/cl.h']);
+
+  hasMakeOrNinja = () => answers('make') || answers('ninja');
+  hasCMake = () => answers('cmake');
+  hasOpenMP = () => this.#headers.has('omp.h');
+  hasOneDnn = () => this.#headers.has('oneapi/dnnl/dnnl.hpp');
+  /** Debian 12's oneDNN is built with OpenCL, and its CMake package insists on finding it. */
+  hasOpenClWhereNeeded = () => !oneDnnAsksForOpenCl() || this.#headers.has('CL/cl.h');
+  /** Node's own builds bring their certificates along; a distribution's uses the system's. */
+  hasCertificates = () => !usesSystemCertificates() || certificateBundles.some(existsSync);
+}
+
+export const fashionMnistFolder = '/usr/share/datasets/fashion-mnist';
+export const fashionMnistFiles = [
+  'train-images-idx3-ubyte.gz',
+  'train-labels-idx1-ubyte.gz',
+  't10k-images-idx3-ubyte.gz',
+  't10k-labels-idx1-ubyte.gz',
+];
+
+export function hasFashionMnist() {
+  return fashionMnistFiles.every((name) => existsSync(join(fashionMnistFolder, name)));
+}
+
+const certificateBundles = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+/** @param {string} program */
+function answers(program) {
+  return probe([program, '--version']).status === 0;
+}
+
+/**
+ * Asks the compiler itself where it can, since it knows its own folders; and looks into the folders where
+ * CMake finds packages beyond those.
+ * @param {string | undefined} compiler
+ * @param {string[]} headers
+ */
+function includable(compiler, headers) {
+  const question = headers.map((name, i) => `#if __has_include(<${name}>)\nfound_${i}\n#endif\n`).join('');
+  const answer = compiler ? probe([compiler, '-E', '-P', '-x', 'c++', '-'], question).stdout : '';
+  return new Set(
+    headers.filter(
+      (name, i) =>
+        answer.includes(`found_${i}`) ||
+        prefixes().some((prefix) => existsSync(join(prefix, 'include', name))),
+    ),
+  );
+}
+
+function prefixes() {
+  const named = [process.env.CMAKE_PREFIX_PATH, process.env.CONDA_PREFIX];
+  const usual = ['/usr', '/usr/local', '/opt/homebrew', '/opt/homebrew/opt/libomp', '/usr/local/opt/libomp'];
+  return [...named.flatMap((list) => list?.split(delimiter) ?? []), ...usual];
+}
+
+function oneDnnAsksForOpenCl() {
+  const libraryFolders = ['lib', 'lib64', `lib/${multiarchName()}`];
+  return libraryFolders
+    .map((folder) => join('/usr', folder, 'cmake/dnnl/dnnl-config.cmake'))
+    .some((file) => existsSync(file) && readFileSync(file, 'utf8').includes('set(DNNL_GPU_RUNTIME "OCL")'));
+}
+
+function multiarchName() {
+  return `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+}
+
+function usesSystemCertificates() {
+  const variables = /** @type {Record<string, unknown>} */ (
+    /** @type {unknown} */ (process.config.variables)
+  );
+  return variables.node_shared_openssl === true && !process.env.NODE_EXTRA_CA_CERTS;
+}

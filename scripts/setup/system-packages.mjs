@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { probe, run } from './command.mjs';
+import { fashionMnistFiles, hasFashionMnist, Machine } from './machine.mjs';
+import { logFile } from './project.mjs';
+import { SetupError } from './report.mjs';
+
+/**
+ * Something the build needs, and what it is called by each package manager.
+ * @typedef {{ what: string, present: (machine: Machine) => boolean, apt: string, dnf?: string, brew?: string }} Need
+ */
+
+/** @type {readonly Need[]} */
+const needs = [
+  {
+    what: 'a C++ compiler',
+    present: (m) => m.compiler !== undefined,
+    apt: 'g++',
+    dnf: 'gcc-c++',
+    brew: 'llvm',
+  },
+  { what: 'CMake', present: (m) => m.hasCMake(), apt: 'cmake', dnf: 'cmake', brew: 'cmake' },
+  { what: 'make or ninja', present: (m) => m.hasMakeOrNinja(), apt: 'make', dnf: 'make', brew: 'ninja' },
+  {
+    what: 'OpenMP',
+    present: (m) => !m.compiler || m.hasOpenMP(),
+    apt: 'libomp-dev',
+    dnf: 'libomp-devel',
+    brew: 'libomp',
+  },
+  { what: 'oneDNN', present: (m) => m.hasOneDnn(), apt: 'libdnnl-dev', dnf: 'onednn-devel', brew: 'onednn' },
+  {
+    what: "OpenCL's headers (this oneDNN's CMake package asks for them)",
+    present: (m) => m.hasOpenClWhereNeeded(),
+    apt: 'ocl-icd-opencl-dev',
+  },
+  {
+    what: 'CA certificates',
+    present: (m) => m.hasCertificates(),
+    apt: 'ca-certificates',
+    dnf: 'ca-certificates',
+  },
+];
+
+const datasetPackage = 'dataset-fashion-mnist';
+const lockPatience = 600; // seconds for another apt or dpkg to end
+
+/** Installs what the build lacks, or says what to install. */
+export async function installSystemPackages() {
+  let missing = missingNeeds();
+  if (missing.length === 0) return 'present';
+  const apt = aptGet();
+  if (!apt) throw new SetupError(whatToInstall(missing));
+  const installed = [];
+  // A second round, since one package may ask for another once it is there (Debian 12: oneDNN for OpenCL).
+  for (let round = 0; round < 2 && missing.length > 0; round++) {
+    const names = missing.map((need) => need.apt);
+    await install(apt, names);
+    installed.push(...names);
+    missing = missingNeeds();
+  }
+  if (missing.length > 0) {
+    const names = missing.map((need) => need.what).join(', ');
+    throw new SetupError(`${installed.join(', ')} are installed and yet these are missing: ${names}.`);
+  }
+  return `installed ${installed.join(', ')}`;
+}
+
+/** Gets the demo's images. Where that cannot be done it says how: the demo itself takes a folder, too. */
+export async function installDataset() {
+  if (hasFashionMnist()) return 'present';
+  const apt = aptGet();
+  if (apt && (await offered(apt, datasetPackage))) {
+    await install(apt, [datasetPackage]);
+    return `installed ${datasetPackage}`;
+  }
+  return `not installed here.\n${whereTheDatasetIs()}`;
+}
+
+function missingNeeds() {
+  const machine = new Machine();
+  return needs.filter((need) => !need.present(machine));
+}
+
+/** @param {readonly Need[]} missing */
+function whatToInstall(missing) {
+  /** @param {'apt' | 'dnf' | 'brew'} manager */
+  const names = (manager) => missing.flatMap((need) => need[manager] ?? []).join(' ');
+  return [
+    `This machine lacks ${missing.map((need) => need.what).join(', ')}, and set-up may not install packages here` +
+      ' (not root, no sudo without a password, or no apt-get): install them, then run the same command again.',
+    `  Debian, Ubuntu:   sudo apt-get install ${names('apt')}`,
+    names('dnf') && `  Fedora:           sudo dnf install ${names('dnf')}`,
+    names('brew') && `  macOS, Homebrew:  brew install ${names('brew')}`,
+  ]
+    .filter(Boolean)
+    .join('\n');
+}
+
+function whereTheDatasetIs() {
+  return [
+    `  The demo needs Fashion-MNIST's four files ${fashionMnistFiles.join(', ')}:`,
+    `  Debian, Ubuntu:  sudo apt-get install ${datasetPackage}`,
+    '  elsewhere:       get them from https://github.com/zalandoresearch/fashion-mnist into a folder, then',
+    '                   npm run demo -- --data FOLDER',
+  ].join('\n');
+}
+
+/** The words that run apt-get with the right to install, or undefined where there is none. */
+function aptGet() {
+  if (probe(['apt-get', '--version']).status !== 0) return undefined;
+  const command = [
+    'env',
+    'DEBIAN_FRONTEND=noninteractive',
+    'apt-get',
+    '-q',
+    '-y',
+    '-o',
+    `DPkg::Lock::Timeout=${lockPatience}`,
+  ];
+  if (process.getuid?.() === 0) return command;
+  return probe(['sudo', '-n', 'true']).status === 0 ? ['sudo', '-n', ...command] : undefined;
+}
+
+/**
+ * @param {string[]} apt
+ * @param {string[]} names
+ */
+async function install(apt, names) {
+  const log = logFile('apt');
+  const failure = `The system packages ${names.join(', ')} could not be installed`;
+  const attempt = () => run([...apt, 'install', '--no-install-recommends', ...names], { log, failure });
+  if (!names.every(isKnown)) {
+    await update(apt);
+    return attempt();
+  }
+  try {
+    await attempt();
+  } catch {
+    await update(apt); // the lists may be older than what the mirror still serves
+    await attempt();
+  }
+}
+
+/**
+ * Whether the system's package sources have a package, by fresh lists where the ones at hand do not know it.
+ * @param {string[]} apt
+ * @param {string} name
+ */
+async function offered(apt, name) {
+  if (isKnown(name)) return true;
+  await update(apt).catch(() => undefined);
+  return isKnown(name);
+}
+
+/** @param {string} name */
+function isKnown(name) {
+  return /Candidate: \d/.test(probe(['env', 'LC_ALL=C', 'apt-cache', 'policy', name]).stdout);
+}
+
+/**
+ * Fetches the package lists. apt's time-out covers dpkg's lock only, so wait here for the one on the lists.
+ * @param {string[]} apt
+ */
+async function update(apt) {
+  const deadline = Date.now() + lockPatience * 1000;
+  for (;;) {
+    try {
+      return await run([...apt, 'update'], {
+        log: logFile('apt'),
+        failure: 'The package lists could not be fetched',
+      });
+    } catch (error) {
+      const locked = error instanceof SetupError && /Could not get lock/.test(error.detail);
+      if (!locked || Date.now() > deadline) throw error;
+      await sleep(3000);
+    }
+  }
+}

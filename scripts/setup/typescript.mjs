@@ -1,0 +1,51 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './command.mjs';
+import { logFile, projectFolder } from './project.mjs';
+
+export const compiler = join(projectFolder, 'node_modules/typescript/bin/tsc');
+const sourceFolders = ['src', 'test', 'bench'];
+const outputEndings = /\.(js|d\.ts)(\.map)?$/;
+
+/** Type-checks and compiles into dist, where nothing stays whose source is gone. */
+export async function buildTypeScript() {
+  removeStaleOutputs(projectFolder);
+  rmSync(logFile('tsc'), { force: true });
+  await run([process.execPath, compiler, '-p', 'tsconfig.json'], {
+    log: logFile('tsc'),
+    failure: 'The TypeScript sources do not compile',
+  });
+  return undefined;
+}
+
+/**
+ * Deletes outputs of deleted sources: a deleted test must not run again. Where an output of a present source is
+ * missing, the compiler's notes are deleted, since it would trust them and not write the output anew.
+ * @param {string} folder the project's
+ */
+export function removeStaleOutputs(folder) {
+  const dist = join(folder, 'dist');
+  for (const name of sourceFolders) {
+    const sources = new Set(filesBelow(join(folder, name)).filter((file) => file.endsWith('.ts')));
+    for (const output of filesBelow(join(dist, name))) {
+      if (!sources.has(output.replace(outputEndings, '.ts'))) rmSync(join(dist, name, output));
+    }
+    const incomplete = [...sources].some(
+      (source) => !existsSync(join(dist, name, source.replace(/\.ts$/, '.js'))),
+    );
+    if (incomplete) rmSync(join(dist, 'tsconfig.tsbuildinfo'), { force: true });
+  }
+}
+
+/**
+ * @param {string} folder
+ * @returns {string[]} paths relative to it
+ */
+function filesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory()
+      ? filesBelow(join(folder, entry.name)).map((file) => join(entry.name, file))
+      : [entry.name],
+  );
+}
