@@ -47,8 +47,9 @@ function main() {
 
 /** @returns {string[]} */
 function failedChecks() {
+  const colors = process.stdout.isTTY ? 'force' : 'off';
   const checks = {
-    'formatting and lint': [biome, 'ci', '--error-on-warnings', '.'],
+    'formatting and lint': [biome, 'check', '--error-on-warnings', `--colors=${colors}`, '.'],
     "the scripts' types": [compiler, '-p', 'scripts'],
   };
   return Object.entries(checks).flatMap(([name, args]) => (runNode(args) === 0 ? [] : [name]));
@@ -82,7 +83,10 @@ function testFiles(filters) {
   const all = filesBelow(join(projectFolder, 'dist/test')).map((file) => relative(projectFolder, file));
   return all
     .filter((file) => file.endsWith('.test.js'))
-    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
+    .filter(
+      (file) =>
+        filters.length === 0 || filters.some((filter) => file.includes(filter.replace(/\.ts$/, '.js'))),
+    )
     .sort();
 }
 
