@@ -28,7 +28,8 @@ export class ReferenceParameters implements Parameters {
   /** The tensor itself, not a copy. */
   view(operation: string, field: ParameterField, name: string): Float32Array {
     checkAlive(operation, 'parameters', this.#disposed);
-    return this.#views.get(field)!.get(findSpec(operation, this, field, name).name)!;
+    findSpec(operation, this, field, name);
+    return this.#views.get(field)!.get(name)!;
   }
 
   async read(field: ParameterField, name: string): Promise<Float32Array> {

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { ConvolutionLayer, Layer } from '../../src/core/layer.ts';
+import { parameterSpecs } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import type { Parameters, Program, SgdStep, TrainingProgram } from '../../src/kernels/backend.ts';
+import { describeBackends } from '../support/backends.ts';
+import { createParameters, randomValues, readAll } from '../support/chains.ts';
+import { randomTensor } from '../support/tensors.ts';
+
+const CONVOLUTION: ConvolutionLayer = {
+  kind: 'convolution',
+  name: 'conv',
+  kernel: 4,
+  padding: 0,
+  inChannels: 3,
+  outChannels: 5,
+};
+const LAYERS: readonly Layer[] = [
+  CONVOLUTION,
+  { kind: 'relu', name: 'relu' },
+  { kind: 'dropout', name: 'drop', rate: 0.5 },
+];
+const SHAPE: Shape4 = [2, 3, 4, 4];
+const STEP: SgdStep = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, biasDecay: 0 };
+
+interface Made {
+  readonly parameters: Parameters;
+  readonly program: Program;
+  readonly training: TrainingProgram;
+}
+
+describeBackends('errors', (backend) => {
+  async function make(): Promise<Made> {
+    const parameters = await createParameters(backend, LAYERS, randomValues(LAYERS, 1));
+    const options = { layers: LAYERS, inputShape: SHAPE, parameters };
+    return {
+      parameters,
+      program: await backend.compile(options),
+      training: await backend.compileTraining({ ...options, inputGradient: true }),
+    };
+  }
+
+  function disposeAll({ parameters, program, training }: Made): void {
+    program.dispose();
+    training.dispose();
+    parameters.dispose();
+  }
+
+  const input = randomTensor(1, SHAPE);
+  const labels = Int32Array.of(0, 4);
+
+  it('inputs of wrong lengths', async () => {
+    const made = await make();
+    const { program, training } = made;
+    for (const length of [0, 1, 47, 49, 3 * 48]) {
+      const wrong = new Float32Array(length);
+      const said = { name: 'RangeError', message: new RegExp(`1 to 2 .*3×4×4.*not ${length} values`) };
+      await assert.rejects(program.forward(wrong), said);
+      await assert.rejects(training.accumulate({ input: wrong, labels }, 1), said);
+      await assert.rejects(training.backward({ input: wrong }, new Float32Array(10)), said);
+    }
+    disposeAll(made);
+  });
+
+  it('labels, keys, gradients and scales that do not fit, before anything runs', async () => {
+    const made = await make();
+    const { training, parameters } = made;
+    for (const label of [-1, 5, 1000]) {
+      await assert.rejects(training.accumulate({ input, labels: Int32Array.of(0, label) }, 1), {
+        name: 'RangeError',
+        message: new RegExp(`image 1 .*label ${label}.*0 to 4`),
+      });
+    }
+    await assert.rejects(training.accumulate({ input, labels: Int32Array.of(1) }, 1), /2 labels, not 1/);
+    const keys = new Uint32Array(3);
+    await assert.rejects(training.accumulate({ input, labels, dropoutKeys: keys }, 1), /4 words.*not 3/);
+    await assert.rejects(training.accumulate({ input, labels }, Number.NaN), /gradientScale.*NaN/);
+    await assert.rejects(training.backward({ input }, new Float32Array(9)), /2×5×1×1.*not 9/);
+    for (const tensor of (await readAll(parameters, 'gradients')).values()) {
+      assert.ok(tensor.every((gradient) => gradient === 0));
+    }
+    disposeAll(made);
+  });
+
+  it('a loss over a map of scores', async () => {
+    const { parameters, program, training } = await make();
+    const wide = await backend.compileTraining({ layers: LAYERS, inputShape: [2, 3, 5, 4], parameters });
+    await assert.rejects(wide.accumulate({ input: new Float32Array(120), labels }, 1), /map of 2×1/);
+    wide.dispose();
+    disposeAll({ parameters, program, training });
+  });
+
+  it('tensors that are not there, or of another length', async () => {
+    const made = await make();
+    const { parameters } = made;
+    await assert.rejects(parameters.read('values', 'fc9.weight'), {
+      name: 'RangeError',
+      message: /fc9\.weight/,
+    });
+    await assert.rejects(parameters.write('values', 'fc9.weight', new Float32Array(1)), /fc9\.weight/);
+    await assert.rejects(parameters.write('values', 'conv.bias', new Float32Array(4)), {
+      name: 'RangeError',
+      message: /conv\.bias.*5 values, not 4/,
+    });
+    disposeAll(made);
+  });
+
+  it('parameters without gradients', async () => {
+    const parameters = await createParameters(backend, LAYERS, new Map(), false);
+    await assert.rejects(parameters.read('gradients', 'conv.bias'), /training: true/);
+    await assert.rejects(parameters.write('velocities', 'conv.bias', new Float32Array(5)), /training: true/);
+    await assert.rejects(parameters.update(STEP));
+    await assert.rejects(parameters.zeroGradients());
+    const options = { layers: LAYERS, inputShape: SHAPE, parameters };
+    await assert.rejects(backend.compileTraining(options), /training: true/);
+    parameters.dispose();
+  });
+
+  it('steps that are not numbers', async () => {
+    const made = await make();
+    const before = await readAll(made.parameters, 'values');
+    const step = { ...STEP, learningRate: Number.NaN };
+    await assert.rejects(made.parameters.update(step), /learningRate.*NaN/);
+    assert.deepEqual(await readAll(made.parameters, 'values'), before);
+    disposeAll(made);
+  });
+
+  it('chains that make no sense', async () => {
+    const parameters = await createParameters(backend, LAYERS, new Map());
+    const refuses = async (layers: readonly Layer[], inputShape: Shape4, message: RegExp) => {
+      const options = { layers, inputShape, parameters };
+      await assert.rejects(backend.compile(options), { name: 'RangeError', message });
+      await assert.rejects(backend.compileTraining(options), { name: 'RangeError', message });
+    };
+    await refuses([], SHAPE, /at least one layer/);
+    await refuses(LAYERS, [0, 3, 4, 4], /whole numbers from 1/);
+    await refuses(LAYERS, [1, 4, 4, 4], /conv takes 3 channels.*4/);
+    await refuses(LAYERS, [1, 3, 3, 4], /3×4 is too small for conv/);
+    await refuses([{ ...CONVOLUTION, name: 'other' }], SHAPE, /no other\.weight/);
+    await refuses([{ ...CONVOLUTION, kernel: 3 }], SHAPE, /conv\.weight should be 5×3×3×3.*5×3×4×4/);
+    await refuses([{ kind: 'maxPool', name: 'pool', rounding: 'floor' }], [1, 3, 1, 4], /too small for pool/);
+    await refuses([{ kind: 'dropout', name: 'drop', rate: 1 }], SHAPE, /drop needs a rate/);
+    await refuses([{ kind: 'lrn', name: 'norm', size: 4, k: 1, alpha: 1, beta: 1 }], SHAPE, /norm.*odd/);
+    parameters.dispose();
+  });
+
+  it('two tensors of one name', () => {
+    const specs = [...parameterSpecs(LAYERS), ...parameterSpecs(LAYERS)];
+    assert.throws(
+      () => backend.createParameters(specs, { training: false }),
+      /two tensors named conv\.weight/,
+    );
+  });
+
+  it('use after dispose; dispose twice is no error', async () => {
+    const made = await make();
+    const { parameters, program, training } = made;
+    const outputGradient = new Float32Array(10);
+    program.dispose();
+    training.dispose();
+    const said = /disposed/;
+    await assert.rejects(program.forward(input), said);
+    await assert.rejects(training.accumulate({ input, labels }, 1), said);
+    await assert.rejects(training.backward({ input }, outputGradient), said);
+    parameters.dispose();
+    await assert.rejects(parameters.read('values', 'conv.bias'), said);
+    await assert.rejects(parameters.write('values', 'conv.bias', new Float32Array(5)), said);
+    await assert.rejects(parameters.update(STEP), said);
+    await assert.rejects(parameters.zeroGradients(), said);
+    await assert.rejects(backend.compile({ layers: LAYERS, inputShape: SHAPE, parameters }), said);
+    disposeAll(made);
+  });
+
+  it('a call that was made before dispose still gives its result', async () => {
+    const { parameters, program, training } = await make();
+    const expected = await program.forward(input);
+    const pending = program.forward(input);
+    const trained = training.accumulate({ input, labels }, 1);
+    program.dispose();
+    training.dispose();
+    assert.deepEqual(await pending, expected);
+    assert.equal((await trained).losses.length, 2);
+    parameters.dispose();
+  });
+
+  it('an error leaves program and parameters usable', async () => {
+    const made = await make();
+    const expected = await made.program.forward(input);
+    await assert.rejects(made.program.forward(new Float32Array(7)));
+    await assert.rejects(made.training.accumulate({ input, labels: Int32Array.of(9, 9) }, 1));
+    assert.deepEqual(await made.program.forward(input), expected);
+    disposeAll(made);
+  });
+});
