@@ -6,6 +6,8 @@
 export interface ImageSource {
   /** What the person named, for messages. */
   readonly location: string;
+  /** Which part of a divided data set this is; absent where the location holds one undivided set. */
+  readonly split?: Split | undefined;
   /** Classes in label order: folder names, synsets, digits. */
   readonly classes: readonly string[];
   /** Names for people, in label order, where the source has them (else the same as `classes`). */
@@ -24,6 +26,9 @@ export interface ImageSource {
   fingerprint(): Promise<string>;
   close?(): Promise<void>;
 }
+
+/** The parts of a data set. */
+export type Split = 'train' | 'val' | 'test';
 
 /** An image as it is stored. */
 export type StoredImage =

@@ -1,0 +1,89 @@
+/**
+ * From an image file's bytes to upright 8-bit RGB, by sharp (libvips): JPEG, PNG and WebP; greyscale, CMYK,
+ * palettes and 16 bits become 8-bit sRGB (an embedded colour profile is honoured), transparency shows white.
+ */
+import sharp from 'sharp';
+import { messageOf, UserError } from '../core/errors.ts';
+import type { RgbImage, StoredImage } from './source.ts';
+
+// Parallelism comes from many images at once, and no image is decoded twice in a row.
+sharp.cache(false);
+sharp.concurrency(1);
+
+/** Beyond any photograph, and small enough (300 MB) that a hostile image cannot exhaust the memory. */
+export const DEFAULT_MAX_PIXELS = 100_000_000;
+
+export interface DecodeOptions {
+  /** Larger images are refused before they are decoded. */
+  readonly maxPixels?: number | undefined;
+}
+
+/**
+ * Decodes one image whole. Truncated data is an error, never silently grey.
+ * @param bytes a JPEG, PNG or WebP file; an animation gives its first frame
+ * @param name what error messages call it: a path
+ * @throws UserError naming the image when it is empty, damaged, of another kind or larger than maxPixels
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  name: string,
+  { maxPixels = DEFAULT_MAX_PIXELS }: DecodeOptions = {},
+): Promise<RgbImage> {
+  refuseOtherKinds(bytes, name);
+  try {
+    const { data, info } = await sharp(bytes, { failOn: 'truncated', limitInputPixels: maxPixels })
+      .autoOrient()
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, pixels: toThreeChannels(data, info.channels) };
+  } catch (error) {
+    throw decodingError(error, name, maxPixels);
+  }
+}
+
+/** Decodes what a source hands out; stored pixels need nothing. @throws UserError as decodeImage does. */
+export async function decodeStored(
+  stored: StoredImage,
+  name: string,
+  options?: DecodeOptions,
+): Promise<RgbImage> {
+  return stored.kind === 'pixels' ? stored.image : decodeImage(stored.bytes, name, options);
+}
+
+/**
+ * libvips would also open SVG, PDF and whatever else it was built with: a way in for hostile files that
+ * no data set needs.
+ */
+function refuseOtherKinds(bytes: Uint8Array, name: string): void {
+  if (bytes.length === 0) throw new UserError(`${name} is an empty file; replace or delete it`);
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12)).toString('latin1');
+  const known =
+    start.startsWith('\xff\xd8\xff') ||
+    start.startsWith('\x89PNG\r\n\x1a\n') ||
+    (start.startsWith('RIFF') && start.endsWith('WEBP'));
+  if (!known) throw new UserError(`${name} is not a JPEG, PNG or WebP image; replace or delete it`);
+}
+
+/** @param data `[height, width, channels]` with 1 or 3 channels (what is left once alpha is gone) */
+function toThreeChannels(data: Uint8Array, channels: number): Uint8Array {
+  return channels === 3 ? data : greyToRgb(data);
+}
+
+/** @param grey `[height, width]` @returns `[height, width, 3]` */
+export function greyToRgb(grey: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array(grey.length * 3);
+  for (let i = 0, j = 0; i < grey.length; i++, j += 3) {
+    rgb[j] = rgb[j + 1] = rgb[j + 2] = grey[i]!;
+  }
+  return rgb;
+}
+
+function decodingError(error: unknown, name: string, maxPixels: number): UserError {
+  const message = messageOf(error);
+  const text = /pixel limit/i.test(message)
+    ? `${name} has more than ${maxPixels.toLocaleString('en-US')} pixels, the limit; make it smaller or, if you trust it, raise the limit (--max-pixels)`
+    : `${name} is damaged and cannot be decoded (${message.trim().split('\n')[0]}); replace or delete it`;
+  return new UserError(text, { cause: error });
+}

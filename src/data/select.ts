@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import type { ImageSource } from './source.ts';
+
+/**
+ * Some of a source's images, in the order given, as a source of their own: a limit, a part, the good ones.
+ * @param indices numbers of images in `source`
+ */
+export function selectImages(source: ImageSource, indices: Uint32Array): ImageSource {
+  const original = (index: number): number => {
+    const found = indices[index];
+    if (found === undefined) throw new RangeError(`no image ${index} among ${indices.length}`);
+    return found;
+  };
+  return {
+    location: source.location,
+    split: source.split,
+    classes: source.classes,
+    labels: source.labels,
+    length: indices.length,
+    label: (index) => source.label(original(index)),
+    imageName: (index) => source.imageName(original(index)),
+    read: async (index) => source.read(original(index)),
+    fingerprint: async () =>
+      createHash('sha256')
+        .update(`selection\0${await source.fingerprint()}\0`)
+        .update(new Uint8Array(indices.buffer, indices.byteOffset, indices.byteLength))
+        .digest('hex'),
+    close: async () => source.close?.(),
+  };
+}

@@ -1,0 +1,45 @@
+/** Surveys remembered as JSON in the user's cache folder. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomically } from '../core/atomic-file.ts';
+import { messageOf } from '../core/errors.ts';
+import { cacheSubfolder } from './cache-folder.ts';
+import { ColorSums } from './color-sums.ts';
+import type { SurveyRecord } from './survey.ts';
+
+/** Raised whenever what is counted or how images are decoded changes. */
+const VERSION = 1;
+
+const stored = z.object({
+  version: z.literal(VERSION),
+  sums: z.array(z.string().regex(/^\d+$/)).length(10),
+  bad: z.array(z.object({ index: z.number().int().nonnegative(), message: z.string() })),
+});
+
+/** @returns undefined when there is none, or none that can be used */
+export async function recallSurvey(key: string, cacheFolder?: string): Promise<SurveyRecord | undefined> {
+  try {
+    const path = join(await cacheSubfolder('surveys', cacheFolder), `${key}.json`);
+    const { sums, bad } = stored.parse(JSON.parse(await readFile(path, 'utf8')));
+    return { sums: new ColorSums(sums.map(BigInt)), bad };
+  } catch {
+    // Whatever is wrong with it, a survey can be made again.
+    return undefined;
+  }
+}
+
+export async function rememberSurvey(
+  key: string,
+  { sums, bad }: SurveyRecord,
+  options: { cacheFolder?: string | undefined; onWarning?: ((message: string) => void) | undefined },
+): Promise<void> {
+  try {
+    const path = join(await cacheSubfolder('surveys', options.cacheFolder), `${key}.json`);
+    await writeFileAtomically(path, `${JSON.stringify({ version: VERSION, sums, bad })}\n`);
+  } catch (error) {
+    options.onWarning?.(
+      `what was learnt about the images is not remembered for the next run: ${messageOf(error)}`,
+    );
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * One pass over the training images before the first iteration: which of them cannot be decoded, the mean
+ * RGB, and the principal axes of the RGB values. "On the training set, from each pixel" (paper, 2.1): every
+ * pixel of every image, at its original size, counts once.
+ */
+import { UserError } from '../core/errors.ts';
+import type { ColorAxes } from './color-shift.ts';
+import { ColorSums } from './color-sums.ts';
+import { defaultConcurrency } from './concurrency.ts';
+import type { Rgb } from './crop.ts';
+import { DEFAULT_MAX_PIXELS, type DecodeOptions, decodeStored } from './decode.ts';
+import type { ImageSource } from './source.ts';
+import { recallSurvey, rememberSurvey } from './survey-cache.ts';
+
+/** An image that could not be read or decoded. */
+export interface BadImage {
+  readonly index: number;
+  /** One sentence that names the image. */
+  readonly message: string;
+}
+
+export interface Survey {
+  /** The mean RGB over all pixels, 0–255. */
+  readonly mean: Rgb;
+  readonly axes: ColorAxes;
+  /** In order of index. */
+  readonly bad: readonly BadImage[];
+  /** Taken from the cache instead of decoding everything. */
+  readonly cached: boolean;
+}
+
+export interface SurveyOptions extends DecodeOptions {
+  /** Where surveys are remembered; undefined: the user's cache folder. */
+  readonly cacheFolder?: string | undefined;
+  readonly concurrency?: number | undefined;
+  readonly onProgress?: ((progress: SurveyProgress) => void) | undefined;
+  /** Told when the survey could not be remembered; training can go on. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SurveyProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly bad: number;
+}
+
+/** What is remembered of a survey: sums instead of means, so that mended images can be added. */
+export interface SurveyRecord {
+  readonly sums: ColorSums;
+  readonly bad: readonly BadImage[];
+}
+
+/**
+ * Surveys the images, or recalls an earlier survey of the same ones.
+ * @throws the signal's reason when it aborts.
+ */
+export async function surveyImages(source: ImageSource, options: SurveyOptions = {}): Promise<Survey> {
+  const key = `${await source.fingerprint()}-${options.maxPixels ?? DEFAULT_MAX_PIXELS}`;
+  const recalled = await recallSurvey(key, options.cacheFolder);
+  const all = { from: Array.from({ length: source.length }, (_, i) => i), sums: new ColorSums() };
+  // Images that were bad may have been mended since: the fingerprint does not see every file.
+  const todo = recalled ? { from: recalled.bad.map((bad) => bad.index), sums: recalled.sums } : all;
+  const bad = await addUp(source, todo.from, todo.sums, options);
+  if (recalled === undefined || bad.length !== recalled.bad.length) {
+    await rememberSurvey(key, { sums: todo.sums, bad }, options);
+  }
+  return { mean: todo.sums.mean(), axes: todo.sums.axes(), bad, cached: recalled !== undefined };
+}
+
+/** Decodes the images and adds their pixels to the sums. @returns those that could not be decoded */
+async function addUp(
+  source: ImageSource,
+  images: readonly number[],
+  sums: ColorSums,
+  options: SurveyOptions,
+): Promise<BadImage[]> {
+  const bad: BadImage[] = [];
+  let next = 0;
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    while (next < images.length) {
+      options.signal?.throwIfAborted();
+      const index = images[next++]!;
+      const message = await addImage(source, index, sums, options);
+      if (message !== undefined) bad.push({ index, message });
+      done++;
+      options.onProgress?.({ done, total: images.length, bad: bad.length });
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency ?? defaultConcurrency }, worker));
+  return bad.sort((a, b) => a.index - b.index);
+}
+
+async function addImage(
+  source: ImageSource,
+  index: number,
+  sums: ColorSums,
+  options: DecodeOptions,
+): Promise<string | undefined> {
+  try {
+    sums.add(await decodeStored(await source.read(index), source.imageName(index), options));
+    return undefined;
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * Stops before the first iteration when images are bad, unless they are to be skipped.
+ * @returns the numbers of the good images; undefined when all are
+ * @throws UserError with the count and the first few messages
+ */
+export function goodImages(
+  source: ImageSource,
+  survey: Survey,
+  { skipBad = false }: { skipBad?: boolean } = {},
+): Uint32Array | undefined {
+  if (survey.bad.length === 0) return undefined;
+  if (survey.bad.length === source.length) {
+    throw new UserError(
+      `none of the ${source.length} images of ${source.location} can be decoded: ${survey.bad[0]!.message}`,
+    );
+  }
+  if (!skipBad) {
+    const shown = survey.bad.slice(0, 5).map((bad) => `\n  ${bad.message}`);
+    const more = survey.bad.length > shown.length ? `\n  and ${survey.bad.length - shown.length} more` : '';
+    throw new UserError(
+      `${survey.bad.length} of the ${source.length} images of ${source.location} cannot be used; mend or delete them, or leave them out with --skip-bad:${shown.join('')}${more}`,
+    );
+  }
+  const bad = new Set(survey.bad.map((image) => image.index));
+  return Uint32Array.from({ length: source.length }, (_, i) => i).filter((i) => !bad.has(i));
+}
