@@ -1,18 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { probe } from './command.mjs';
 
 /** What this machine has of what the build needs; looked up by what is there, not by package names. */
 export class Machine {
   compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && answers(name));
-  #headers = includable(this.compiler, ['omp.h', 'oneapi/dnnl/dnnl.hpp', 'CL/cl.h']);
+  #headers = includable(this.compiler, ['omp.h', 'oneapi/dnnl/dnnl.hpp']);
 
   hasMakeOrNinja = () => answers('make') || answers('ninja');
   hasCMake = () => answers('cmake');
   hasOpenMP = () => this.#headers.has('omp.h');
   hasOneDnn = () => this.#headers.has('oneapi/dnnl/dnnl.hpp');
-  /** Debian 12's oneDNN is built with OpenCL, and its CMake package insists on finding it. */
-  hasOpenClWhereNeeded = () => !oneDnnAsksForOpenCl() || this.#headers.has('CL/cl.h');
   /** Node's own builds bring their certificates along; a distribution's uses the system's. */
   hasCertificates = () => !usesSystemCertificates() || certificateBundles.some(existsSync);
 }
@@ -63,17 +61,6 @@ function prefixes() {
   const named = [process.env.CMAKE_PREFIX_PATH, process.env.CONDA_PREFIX];
   const usual = ['/usr', '/usr/local', '/opt/homebrew', '/opt/homebrew/opt/libomp', '/usr/local/opt/libomp'];
   return [...named.flatMap((list) => list?.split(delimiter) ?? []), ...usual];
-}
-
-function oneDnnAsksForOpenCl() {
-  const libraryFolders = ['lib', 'lib64', `lib/${multiarchName()}`];
-  return libraryFolders
-    .map((folder) => join('/usr', folder, 'cmake/dnnl/dnnl-config.cmake'))
-    .some((file) => existsSync(file) && readFileSync(file, 'utf8').includes('set(DNNL_GPU_RUNTIME "OCL")'));
-}
-
-function multiarchName() {
-  return `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 }
 
 function usesSystemCertificates() {

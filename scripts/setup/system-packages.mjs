@@ -16,7 +16,7 @@ const needs = [
     present: (m) => m.compiler !== undefined,
     apt: 'g++',
     dnf: 'gcc-c++',
-    brew: 'llvm',
+    brew: 'gcc',
   },
   { what: 'CMake', present: (m) => m.hasCMake(), apt: 'cmake', dnf: 'cmake', brew: 'cmake' },
   { what: 'make or ninja', present: (m) => m.hasMakeOrNinja(), apt: 'make', dnf: 'make', brew: 'ninja' },
@@ -28,11 +28,6 @@ const needs = [
     brew: 'libomp',
   },
   { what: 'oneDNN', present: (m) => m.hasOneDnn(), apt: 'libdnnl-dev', dnf: 'onednn-devel', brew: 'onednn' },
-  {
-    what: "OpenCL's headers (this oneDNN's CMake package asks for them)",
-    present: (m) => m.hasOpenClWhereNeeded(),
-    apt: 'ocl-icd-opencl-dev',
-  },
   {
     what: 'CA certificates',
     present: (m) => m.hasCertificates(),
@@ -46,23 +41,17 @@ const lockPatience = 600; // seconds for another apt or dpkg to end
 
 /** Installs what the build lacks, or says what to install. */
 export async function installSystemPackages() {
-  let missing = missingNeeds();
+  const missing = missingNeeds();
   if (missing.length === 0) return 'present';
   const apt = aptGet();
   if (!apt) throw new SetupError(whatToInstall(missing));
-  const installed = [];
-  // A second round, since one package may ask for another once it is there (Debian 12: oneDNN for OpenCL).
-  for (let round = 0; round < 2 && missing.length > 0; round++) {
-    const names = missing.map((need) => need.apt);
-    await install(apt, names);
-    installed.push(...names);
-    missing = missingNeeds();
+  const names = missing.map((need) => need.apt);
+  await install(apt, names);
+  const rest = missingNeeds().map((need) => need.what);
+  if (rest.length > 0) {
+    throw new SetupError(`${names.join(', ')} are installed and yet this machine lacks ${rest.join(', ')}.`);
   }
-  if (missing.length > 0) {
-    const names = missing.map((need) => need.what).join(', ');
-    throw new SetupError(`${installed.join(', ')} are installed and yet these are missing: ${names}.`);
-  }
-  return `installed ${installed.join(', ')}`;
+  return `installed ${names.join(', ')}`;
 }
 
 /** Gets the demo's images. Where that cannot be done it says how: the demo itself takes a folder, too. */
