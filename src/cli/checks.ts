@@ -1,0 +1,136 @@
+/** What `vgg doctor` looks at, one function a check. */
+import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { arch, availableParallelism, platform, release } from 'node:os';
+import { join } from 'node:path';
+import { messageOf } from '../core/errors.ts';
+import { projectFolder } from '../core/project.ts';
+import { defaultCacheFolder } from '../data/cache-folder.ts';
+import { formatBytes } from '../report/format.ts';
+import { allowsVersion, canWriteUnder, memory, processorName, vectorInstructions } from './machine.ts';
+
+export interface Check {
+  readonly name: string;
+  /** `missing`: something will not work; `warning`: it will work, slowly or not for long. */
+  readonly status: 'ok' | 'warning' | 'missing';
+  readonly found: string;
+  /** What to do; present unless all is well. */
+  readonly remedy?: string;
+}
+
+export const checks: readonly (() => Check | Promise<Check>)[] = [
+  checkNode,
+  checkPlatform,
+  checkProcessor,
+  checkMemory,
+  checkImages,
+  checkEngine,
+  checkCache,
+  checkDisk,
+];
+
+function checkNode(): Check {
+  const manifest = readFileSync(join(projectFolder, 'package.json'), 'utf8');
+  const range = (JSON.parse(manifest) as { engines: { node: string } }).engines.node;
+  const found = process.versions.node;
+  if (allowsVersion(range, found)) return { name: 'Node', status: 'ok', found };
+  const remedy = `install Node ${range} from https://nodejs.org or your system's packages`;
+  return { name: 'Node', status: 'missing', found, remedy };
+}
+
+function checkPlatform(): Check {
+  const found = `${platform()} ${arch()}, ${release()}`;
+  if (platform() !== 'win32') return { name: 'system', status: 'ok', found };
+  return { name: 'system', status: 'missing', found, remedy: 'use WSL (Debian or Ubuntu), Linux or macOS' };
+}
+
+function checkProcessor(): Check {
+  const sets = vectorInstructions();
+  const cores = availableParallelism();
+  const vectors =
+    sets === undefined ? 'vector instructions unknown' : sets.join(', ') || 'no vector instructions';
+  const found = `${processorName()}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${vectors}`;
+  if (arch() !== 'x64' || sets === undefined || (sets.includes('AVX2') && sets.includes('FMA'))) {
+    return { name: 'processor', status: 'ok', found };
+  }
+  return {
+    name: 'processor',
+    status: 'warning',
+    found,
+    remedy: 'without AVX2 and FMA everything runs several times slower; use a newer processor',
+  };
+}
+
+const ENOUGH_MEMORY = 4 * 2 ** 30;
+
+function checkMemory(): Check {
+  const { total, free } = memory();
+  const found = `${formatBytes(total)}, ${formatBytes(free)} of them free`;
+  if (total >= ENOUGH_MEMORY) return { name: 'memory', status: 'ok', found };
+  const remedy = 'see with `vgg plan` what fits; lower --micro-batch or --width';
+  return { name: 'memory', status: 'warning', found, remedy };
+}
+
+const neededFormats = ['jpeg', 'png', 'webp'] as const;
+
+async function checkImages(): Promise<Check> {
+  const name = 'images';
+  const remedy = 'install the packages of this system anew: npm ci';
+  try {
+    const { default: sharp } = await import('sharp');
+    const missing = neededFormats.filter((format) => !sharp.format[format].input.buffer);
+    const found = `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, reads ${neededFormats.filter((format) => !missing.includes(format)).join(', ')}`;
+    if (missing.length === 0) return { name, status: 'ok', found };
+    return { name, status: 'missing', found: `${found} but not ${missing.join(', ')}`, remedy };
+  } catch (error) {
+    return { name, status: 'missing', found: `sharp does not load: ${firstLine(messageOf(error))}`, remedy };
+  }
+}
+
+/** Loads the native addon and asks it what it is. */
+async function checkEngine(): Promise<Check> {
+  const name = 'engine';
+  try {
+    const { createBackend } = await import('../kernels/registry.ts');
+    const { description, threads } = createBackend('onednn');
+    return {
+      name,
+      status: 'ok',
+      found: `${description}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    };
+  } catch (error) {
+    return {
+      name,
+      status: 'missing',
+      found: `the native addon does not load: ${messageOf(error)}`,
+      remedy: 'build it: npm run setup (meanwhile --backend reference works, slowly)',
+    };
+  }
+}
+
+function checkCache(): Check {
+  const found = defaultCacheFolder();
+  if (canWriteUnder(found)) return { name: 'cache', status: 'ok', found };
+  return {
+    name: 'cache',
+    status: 'warning',
+    found: `${found} cannot be written`,
+    remedy: 'set XDG_CACHE_HOME to a folder that can be, else data sets are surveyed anew in each run',
+  };
+}
+
+const ENOUGH_DISK = 4 * 2 ** 30;
+
+async function checkDisk(): Promise<Check> {
+  const { bavail, bsize } = await statfs('.');
+  const free = bavail * bsize;
+  const found = `${formatBytes(free)} free in this folder`;
+  if (free >= ENOUGH_DISK) return { name: 'disk', status: 'ok', found };
+  const remedy =
+    'a checkpoint of the large networks takes 1.1 GiB, twice that while it is replaced: free some';
+  return { name: 'disk', status: 'warning', found, remedy };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0]!;
+}

@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf, UserError } from '../core/errors.ts';
+
+/** Classes in label order. */
+export interface ClassNames {
+  readonly classes: readonly string[];
+  readonly labels: readonly string[];
+}
+
+const SYNSET = /^(n\d{8})\s+(.+)$/;
+
+/**
+ * Reads one class a line, in label order: `identifier`, `identifier⇥label`, or as in ILSVRC's
+ * synset_words.txt `n01440764 tench, Tinca tinca`. Empty lines are passed over.
+ * @throws UserError when the file cannot be read, has fewer than two classes, or one twice.
+ */
+export async function readClassesFile(path: string): Promise<ClassNames> {
+  const lines = (await readText(path)).split(/\r?\n/).map((line) => line.trim());
+  const pairs = lines.filter((line) => line !== '').map(splitLine);
+  if (pairs.length < 2) {
+    throw new UserError(`${path} names ${pairs.length} classes; write two or more, one a line`);
+  }
+  const seen = new Set<string>();
+  for (const [id] of pairs) {
+    if (seen.has(id)) throw new UserError(`${path} names the class ${id} twice; take one away`);
+    seen.add(id);
+  }
+  return { classes: pairs.map(([id]) => id), labels: pairs.map(([, label]) => label) };
+}
+
+/** Names for classes of which only the number is known: `class0`, `class1`, … */
+export function numberedClasses(count: number): ClassNames {
+  const classes = Array.from({ length: count }, (_, index) => `class${index}`);
+  return { classes, labels: classes };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`the classes file ${path} could not be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function splitLine(line: string): [id: string, label: string] {
+  const [, synset, words] = SYNSET.exec(line) ?? [];
+  if (synset && words) return [synset, words];
+  const tab = line.indexOf('\t');
+  return tab < 0 ? [line, line] : [line.slice(0, tab).trim(), line.slice(tab + 1).trim()];
+}

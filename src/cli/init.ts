@@ -1,0 +1,138 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Command, Option } from 'commander';
+import { UsageError, UserError } from '../core/errors.ts';
+import { version } from '../core/project.ts';
+import { elementCount } from '../core/shape.ts';
+import type { ConfigurationName } from '../net/configurations.ts';
+import {
+  type Initialization,
+  type InitializationMethod,
+  initializationMethods,
+  initializeTensor,
+} from '../net/initialization.ts';
+import { type Network, parameterCount } from '../net/network.ts';
+import { formatBytes, formatMillions } from '../report/format.ts';
+import { describe, writeModel } from '../weights/model-file.ts';
+import { type ClassNames, numberedClasses, readClassesFile } from './classes-file.ts';
+import { newCommand } from './command.ts';
+import {
+  addSizeOptions,
+  configOption,
+  integer,
+  jsonOption,
+  meanRgb,
+  networkOf,
+  positiveNumber,
+  type SizeOptions,
+} from './options.ts';
+import { printAs } from './output.ts';
+import { withProgress } from './progress.ts';
+
+interface Flags extends SizeOptions {
+  readonly config: ConfigurationName;
+  readonly init: InitializationMethod;
+  readonly initStd: number;
+  readonly seed: number;
+  readonly mean: [number, number, number];
+  readonly classesFile?: string;
+  readonly out: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** `vgg init`: a model that has learned nothing yet. */
+export function initCommand(): Command {
+  const command = newCommand('init', {
+    description: 'Write a model with random weights (section 3.1).',
+    examples: [
+      'init --config A --out a.safetensors',
+      'init --config D --classes 10 --crop 32 --width 0.25 --seed 7 --out small.safetensors',
+    ],
+  }).addOption(configOption());
+  return addSizeOptions(command)
+    .option('--classes-file <file>', 'class identifiers (and, behind a tab, labels), one a line')
+    .addOption(
+      new Option('--init <method>', 'how weights are drawn; biases are 0')
+        .choices(initializationMethods)
+        .default('glorot'),
+    )
+    .option('--init-std <std>', 'standard deviation of --init gaussian', positiveNumber, 0.01)
+    .option('--seed <n>', 'the random numbers follow from it', integer(0), 1)
+    .option('--mean <r,g,b>', 'mean RGB that is subtracted from images, 0 to 255', meanRgb, [0, 0, 0])
+    .requiredOption('--out <file>', 'where to write, for example m.safetensors')
+    .option('--force', 'replace a file that is there')
+    .addOption(jsonOption())
+    .action(writeInitialModel);
+}
+
+async function writeInitialModel(flags: Flags): Promise<void> {
+  const { out: path, mean } = flags;
+  if (!path.endsWith('.safetensors')) {
+    throw new UsageError(`--out ${path} must end in .safetensors, the format of model files`);
+  }
+  if (existsSync(path) && !flags.force) {
+    throw new UserError(`${path} is there already; choose another --out, or --force to replace it`);
+  }
+  const names = await classNamesOf(flags);
+  const network = networkOf(flags.config, { ...flags, classes: names.classes.length });
+  const initialization = { method: flags.init, std: flags.initStd, seed: flags.seed };
+  await writeModel(path, {
+    network,
+    tensors: await drawTensors(network, initialization),
+    ...names,
+    meanRgb: mean,
+    provenance: provenanceOf(initialization),
+  });
+  const result = {
+    path,
+    configuration: network.configuration,
+    classes: network.classes,
+    crop: network.crop,
+    width: network.width,
+    parameters: parameterCount(network),
+    bytes: (await stat(path)).size,
+  };
+  printAs(
+    result,
+    flags,
+    ({ parameters, bytes }) =>
+      `Wrote ${path}: ${describe(network)}, ${formatMillions(parameters)} million parameters, ${formatBytes(bytes)}.`,
+  );
+}
+
+async function classNamesOf({ classes, classesFile }: Flags): Promise<ClassNames> {
+  if (classesFile === undefined) return numberedClasses(classes ?? 1000);
+  const names = await readClassesFile(classesFile);
+  if (classes !== undefined && classes !== names.classes.length) {
+    throw new UsageError(
+      `--classes ${classes} contradicts ${classesFile}, which names ${names.classes.length}; leave --classes out`,
+    );
+  }
+  return names;
+}
+
+async function drawTensors(
+  network: Network,
+  initialization: Initialization,
+): Promise<Map<string, Float32Array>> {
+  return withProgress('drawing weights', parameterCount(network), async (tick) => {
+    const tensors = new Map<string, Float32Array>();
+    for (const { name, shape } of network.parameters) {
+      tensors.set(name, initializeTensor(network, name, initialization));
+      tick(elementCount(shape));
+      await nextTurn();
+    }
+    return tensors;
+  });
+}
+
+/** No date: the same command writes the same bytes. */
+function provenanceOf({ method, std, seed }: Initialization): Record<string, string> {
+  return {
+    createdBy: `verydeep ${version}, vgg init`,
+    initialization: method === 'gaussian' ? `gaussian, standard deviation ${std}` : method,
+    seed: String(seed),
+  };
+}

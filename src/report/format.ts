@@ -1,0 +1,66 @@
+/** Numbers as people read them. */
+
+/** `138,357,544` */
+export function formatCount(count: number): string {
+  return String(Math.round(count)).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+}
+
+/** In millions: `138.36`. */
+export function formatMillions(count: number): string {
+  return (count / 1e6).toFixed(2);
+}
+
+/** In thousand millions: `15.47`. */
+export function formatBillions(count: number): string {
+  return (count / 1e9).toFixed(2);
+}
+
+const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+/** `527.8 MiB` */
+export function formatBytes(bytes: number): string {
+  let amount = bytes;
+  let unit = 0;
+  // At 1023.95 one decimal would round to 1024.0.
+  while (amount >= 1023.95 && unit < byteUnits.length - 1) {
+    amount /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${byteUnits[unit]}`;
+}
+
+/** To two units at most: `3 d 4 h`, `2 h 5 min`, `12 min`, `1 min 20 s`, `9 s`, `85 ms`. */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return 'unknown';
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 600) return two(Math.floor(whole / 60), 'min', whole % 60, 's');
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 24 * 60) return two(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+  const hours = Math.round(seconds / 3600);
+  return two(Math.floor(hours / 24), 'd', hours % 24, 'h');
+}
+
+function two(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
+}
+
+const magnitudes = ['', 'K', 'M', 'G', 'T', 'P', 'E', 'Z'] as const;
+
+/** Floating-point operations: `30.9 GFLOP`. */
+export function formatFlops(flops: number): string {
+  let amount = flops;
+  let magnitude = 0;
+  while (amount >= 999.5 && magnitude < magnitudes.length - 1) {
+    amount /= 1000;
+    magnitude++;
+  }
+  return `${amount.toPrecision(3)} ${magnitudes[magnitude]}FLOP`;
+}
+
+/** A fraction in per cent: `27.4`. */
+export function formatPercent(fraction: number): string {
+  return (fraction * 100).toFixed(1);
+}

@@ -1,0 +1,73 @@
+import { formatBytes, formatCount, formatDuration, formatFlops, formatMillions } from './format.ts';
+import type { Plan } from './plan.ts';
+import { formatFacts, formatTable } from './table.ts';
+
+/** The plan as `vgg plan` prints it. */
+export function formatPlan(plan: Plan): string {
+  return [
+    formatFacts(factsOf(plan)),
+    'Memory, estimated (a batch of training runs as micro-batches whose gradients add up):',
+    formatMemory(plan),
+    'Synchronous data parallelism, each batch split over the machines:',
+    formatScaling(plan),
+  ].join('\n\n');
+}
+
+function factsOf(plan: Plan): [string, string][] {
+  const { flopsPerImage, time } = plan;
+  const facts: [string, string][] = [
+    ['network', `${plan.configuration}, ${plan.classes} classes, crop ${plan.crop}, width ${plan.width}`],
+    ['parameters', `${formatMillions(plan.parameters)} million`],
+    ['arithmetic, forward', `${formatFlops(flopsPerImage.forward)} an image`],
+    ['arithmetic, training', `${formatFlops(flopsPerImage.training)} an image`],
+    [
+      'training',
+      `${formatCount(plan.iterations)} iterations of ${plan.batch} images, ${formatCount(plan.iterationsPerEpoch)} an epoch, ${formatFlops(plan.trainingFlops)} in all`,
+    ],
+    ['model file', formatBytes(plan.modelBytes)],
+    ['checkpoint', formatBytes(plan.checkpointBytes)],
+    ['all-reduce of gradients', `${formatBytes(plan.gradientBytes)} a step`],
+  ];
+  if (!time) {
+    return [...facts, ['time', 'unknown; give --gflops, or --measure to time this machine']];
+  }
+  return [
+    ...facts,
+    ['time, inference', `${time.inferenceMsPerImage.toPrecision(3)} ms an image`],
+    ['time, training', `${time.trainingMsPerImage.toPrecision(3)} ms an image`],
+    ['time, a step', formatDuration(time.secondsPerStep)],
+    ['time, an epoch', formatDuration(time.secondsPerEpoch)],
+    ['time, in all', formatDuration(time.secondsInAll)],
+  ];
+}
+
+function formatMemory({ memory }: Plan): string {
+  return formatTable(
+    memory.map(({ batch, microBatch, training, inference }) => [
+      String(batch),
+      String(microBatch),
+      formatBytes(training),
+      formatBytes(inference),
+    ]),
+    {
+      head: ['batch', 'micro-batch', 'training', 'inference,\nall at once'],
+      align: ['right', 'right', 'right', 'right'],
+    },
+  );
+}
+
+function formatScaling({ scaling }: Plan): string {
+  return formatTable(
+    scaling.map(({ machines, bytesSentPerStep, communicationSeconds, secondsPerStep, speedup }) => [
+      String(machines),
+      formatBytes(bytesSentPerStep),
+      formatDuration(communicationSeconds),
+      secondsPerStep === undefined ? '–' : formatDuration(secondsPerStep),
+      speedup === undefined ? '–' : speedup.toFixed(2),
+    ]),
+    {
+      head: ['machines', 'sent by each,\na step', 'all-reduce', 'a step', 'speed-up'],
+      align: ['right', 'right', 'right', 'right', 'right'],
+    },
+  );
+}

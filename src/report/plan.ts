@@ -1,0 +1,142 @@
+/** What training a network will take: arithmetic, memory, time, and what several machines would change. */
+import { layerCosts } from '../net/cost.ts';
+import { type Network, parameterCount } from '../net/network.ts';
+import { checkpointBytes, type MemoryEstimate, memoryByBatch, weightBytes } from './memory.ts';
+
+export interface PlanRequest {
+  readonly network: Network;
+  readonly batch: number;
+  /** Default: the trainer's own choice. */
+  readonly microBatch?: number;
+  /** In the training set. */
+  readonly images: number;
+  readonly epochs: number;
+  /** What one machine computes, in 10⁹ operations of direct convolution a second; unknown: no times. */
+  readonly speed?: Speed;
+  readonly machines: readonly number[];
+  /** Of the network between machines, Gbit/s. */
+  readonly bandwidth: number;
+}
+
+export interface Speed {
+  readonly inferenceGflops: number;
+  readonly trainingGflops: number;
+}
+
+/** Floating-point operations (a multiply-add is two) for one image at the crop, by direct convolution. */
+export interface ImageFlops {
+  readonly forward: number;
+  /** Forward, gradients of the weights, and of all inputs but the image. */
+  readonly training: number;
+}
+
+export interface TimeEstimate {
+  readonly inferenceMsPerImage: number;
+  readonly trainingMsPerImage: number;
+  readonly secondsPerStep: number;
+  readonly secondsPerEpoch: number;
+  readonly secondsInAll: number;
+}
+
+/** Synchronous data parallelism (section 3.3): every machine computes its share of each batch. */
+export interface ScalingEstimate {
+  readonly machines: number;
+  /** Sent by each machine in each step. */
+  readonly bytesSentPerStep: number;
+  readonly communicationSeconds: number;
+  /** Present where the speed of one machine is known. */
+  readonly secondsPerStep?: number;
+  readonly speedup?: number;
+}
+
+export interface Plan {
+  readonly configuration: string;
+  readonly classes: number;
+  readonly crop: number;
+  readonly width: number;
+  readonly parameters: number;
+  readonly flopsPerImage: ImageFlops;
+  readonly batch: number;
+  readonly iterationsPerEpoch: number;
+  readonly iterations: number;
+  /** Arithmetic of the whole training. */
+  readonly trainingFlops: number;
+  readonly modelBytes: number;
+  readonly checkpointBytes: number;
+  /** What an all-reduce of the gradients carries. */
+  readonly gradientBytes: number;
+  readonly memory: readonly MemoryEstimate[];
+  readonly time?: TimeEstimate;
+  readonly scaling: readonly ScalingEstimate[];
+}
+
+const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256] as const;
+
+export function makePlan(request: PlanRequest): Plan {
+  const { network, batch, microBatch, images, epochs, speed, machines } = request;
+  const flopsPerImage = imageFlops(network);
+  // Batches run on from one epoch into the next, so that all are full.
+  const iterationsPerEpoch = images / batch;
+  const iterations = Math.max(1, Math.round(iterationsPerEpoch * epochs));
+  const batches = [...new Set([...BATCHES, batch])].sort((a, b) => a - b);
+  const time = speed && estimateTime(request, flopsPerImage, speed);
+  return {
+    configuration: network.configuration,
+    classes: network.classes,
+    crop: network.crop,
+    width: network.width,
+    parameters: parameterCount(network),
+    flopsPerImage,
+    batch,
+    iterationsPerEpoch,
+    iterations,
+    trainingFlops: flopsPerImage.training * iterations * batch,
+    modelBytes: weightBytes(network),
+    checkpointBytes: checkpointBytes(network),
+    gradientBytes: weightBytes(network),
+    memory: memoryByBatch(network, batches, microBatch),
+    ...(time && { time }),
+    scaling: machines.map((count) => estimateScaling(request, count, time)),
+  };
+}
+
+/**
+ * A backward pass costs as much as the forward pass for the weights and as much again for the inputs, except
+ * for the first layer, whose input is the image.
+ */
+export function imageFlops(network: Network): ImageFlops {
+  const products = layerCosts(network).map(({ multiplyAdds }) => multiplyAdds);
+  const all = products.reduce((sum, count) => sum + count, 0);
+  return { forward: 2 * all, training: 2 * (3 * all - products[0]!) };
+}
+
+function estimateTime({ batch, images, epochs }: PlanRequest, flops: ImageFlops, speed: Speed): TimeEstimate {
+  const trainingMsPerImage = flops.training / speed.trainingGflops / 1e6;
+  const secondsPerEpoch = (trainingMsPerImage * images) / 1000;
+  return {
+    inferenceMsPerImage: flops.forward / speed.inferenceGflops / 1e6,
+    trainingMsPerImage,
+    secondsPerStep: (trainingMsPerImage * batch) / 1000,
+    secondsPerEpoch,
+    secondsInAll: secondsPerEpoch * epochs,
+  };
+}
+
+/**
+ * In a ring all-reduce each of n machines sends 2 (n − 1) / n times the gradients (Patarasuk & Yuan 2009).
+ * Counted in full after the arithmetic: what overlaps with the backward pass is gained.
+ */
+function estimateScaling(
+  { network, batch, bandwidth }: PlanRequest,
+  machines: number,
+  time: TimeEstimate | undefined,
+): ScalingEstimate {
+  const bytesSentPerStep = Math.round(((2 * (machines - 1)) / machines) * weightBytes(network));
+  const communicationSeconds = (bytesSentPerStep * 8) / (bandwidth * 1e9);
+  const estimate = { machines, bytesSentPerStep, communicationSeconds };
+  if (!time) return estimate;
+  // The machine with the largest share sets the pace.
+  const arithmetic = (Math.ceil(batch / machines) * time.trainingMsPerImage) / 1000;
+  const secondsPerStep = arithmetic + communicationSeconds;
+  return { ...estimate, secondsPerStep, speedup: time.secondsPerStep / secondsPerStep };
+}

@@ -1,0 +1,42 @@
+import Table from 'cli-table3';
+
+export type Alignment = 'left' | 'center' | 'right';
+
+/** A cell, or one that reaches over several columns. */
+export type Cell = string | { readonly content: string; readonly columns: number };
+
+export interface TableOptions {
+  readonly head?: readonly string[];
+  /** By column (default: left). */
+  readonly align?: readonly Alignment[];
+  /** Lines between all rows, and narrow columns (default: a line under the head only). */
+  readonly grid?: boolean;
+}
+
+/** Draws a table in plain text, without colours, so that it can be kept in a file. Lines in a cell are kept. */
+export function formatTable(
+  rows: readonly (readonly Cell[])[],
+  { head, align = [], grid = false }: TableOptions = {},
+): string {
+  const table = new Table({
+    ...(head && { head: [...head] }),
+    colAligns: [...align],
+    style: { head: [], border: [], 'padding-left': 1, 'padding-right': grid ? 0 : 1, compact: !grid },
+  });
+  for (const row of rows) {
+    table.push(
+      row.map((cell) =>
+        typeof cell === 'string'
+          ? cell
+          : { content: cell.content, colSpan: cell.columns, hAlign: 'center' as const },
+      ),
+    );
+  }
+  return table.toString();
+}
+
+/** Facts under each other, names on the left: `name   value`. */
+export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...facts.map(([name]) => name.length));
+  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
