@@ -1,12 +1,25 @@
 import { Command } from 'commander';
 import { version } from '../core/project.ts';
 import { configsCommand } from './configs.ts';
+import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { initCommand } from './init.ts';
 import { planCommand } from './plan.ts';
+import { predictCommand } from './predict.ts';
+import { trainCommand } from './train.ts';
 
 /** One entry a command, in the order of `vgg --help`. A new command's only other place is its own file. */
-const commands: readonly (() => Command)[] = [configsCommand, initCommand, planCommand, doctorCommand];
+const commands: readonly (() => Command)[] = [
+  demoCommand,
+  configsCommand,
+  initCommand,
+  trainCommand,
+  evaluateCommand,
+  predictCommand,
+  planCommand,
+  doctorCommand,
+];
 
 /** The command line. Usage errors, help and version are thrown as CommanderError instead of ending the process. */
 export function buildProgram(): Command {

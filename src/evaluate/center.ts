@@ -66,6 +66,11 @@ export class CenterClassifier {
     }
   }
 
+  /** Class posteriors of one crop `[3, crop, crop]`. */
+  async classifyOne(input: Float32Array): Promise<Float32Array> {
+    return softmax(await this.#program.forward(input));
+  }
+
   dispose(): void {
     this.#program.dispose();
   }

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
+import { fillParameters } from '../kernels/fill-parameters.ts';
 import {
   type Model,
   type ModelFacts,
@@ -84,18 +85,6 @@ export async function writeParameters(
   parameters: Parameters,
 ): Promise<void> {
   await writeModel(path, { ...facts, tensors: await readTensors(parameters, 'values') });
-}
-
-/** Fills parameters with named tensors in canonical layout. */
-export async function fillParameters(
-  parameters: Parameters,
-  tensors: ReadonlyMap<string, Float32Array>,
-): Promise<void> {
-  for (const { name } of parameters.specs) {
-    const tensor = tensors.get(name);
-    if (!tensor) throw new RangeError(`no values for ${name}`);
-    await parameters.write('values', name, tensor);
-  }
 }
 
 export interface Checkpoint {

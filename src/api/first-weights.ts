@@ -1,0 +1,44 @@
+import { type Initialization, initializeTensor } from '../net/initialization.ts';
+import type { Network } from '../net/network.ts';
+import type { Recipe } from '../train/recipe.ts';
+import { readModel } from '../weights/model-file.ts';
+import { type Transfer, transferAll, transferFromShallower } from '../weights/transfer.ts';
+
+/**
+ * The weights that training starts from: random, or another model's where the recipe says so
+ * (`from`, `from-shallower`), what that does not have being random.
+ * @throws UserError when the model cannot be read or does not fit.
+ */
+export async function firstWeights(
+  network: Network,
+  recipe: Recipe,
+  onNote: (note: string) => void,
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const initialization: Initialization = {
+    method: recipe.init,
+    std: recipe['init-std'],
+    seed: recipe.seed,
+  };
+  const transfer = await transferOf(network, recipe);
+  if (transfer && transfer.replaced.length > 0) {
+    const source = recipe.from ?? recipe['from-shallower'];
+    onNote(`taken from ${source}: ${layersOf(transfer.kept)}; new: ${layersOf(transfer.replaced)}`);
+  }
+  return new Map(
+    network.parameters.map(({ name }) => [
+      name,
+      transfer?.tensors.get(name) ?? initializeTensor(network, name, initialization),
+    ]),
+  );
+}
+
+async function transferOf(network: Network, recipe: Recipe): Promise<Transfer | undefined> {
+  if (recipe.from !== undefined) return transferAll(await readModel(recipe.from), network);
+  const shallower = recipe['from-shallower'];
+  if (shallower !== undefined) return transferFromShallower(await readModel(shallower), network);
+  return undefined;
+}
+
+function layersOf(parameters: readonly string[]): string {
+  return [...new Set(parameters.map((name) => name.slice(0, name.lastIndexOf('.'))))].join(', ');
+}

@@ -1,0 +1,104 @@
+/** The images that a run trains on and validates on, checked before the first iteration. */
+import { UserError } from '../core/errors.ts';
+import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
+import type { ColorAxes } from '../data/color-shift.ts';
+import type { Rgb } from '../data/crop.ts';
+import { openImages, openValidation } from '../data/open.ts';
+import { selectImages } from '../data/select.ts';
+import type { ImageSource } from '../data/source.ts';
+import { goodImages, type SurveyProgress, surveyImages } from '../data/survey.ts';
+import type { Recipe } from '../train/recipe.ts';
+
+export interface TrainingSet {
+  readonly training: ImageSource;
+  readonly validation: ImageSource;
+  readonly mean: Rgb;
+  readonly axes: ColorAxes;
+}
+
+export interface TrainingSetListener {
+  /** Something the person should know. */
+  onNote?(note: string): void;
+  onSurvey?(progress: SurveyProgress & { readonly what: 'training' | 'validation' }): void;
+}
+
+/**
+ * Opens the data, holds out a validation set where there is none, applies `limit`, and decodes every image
+ * once: for the mean, the colour axes, and to find images that cannot be read.
+ * @throws UserError for data that cannot be trained on; for bad images unless `skip-bad`.
+ */
+export async function openTrainingSet(
+  location: string,
+  recipe: Recipe,
+  listener: TrainingSetListener = {},
+  signal?: AbortSignal,
+): Promise<TrainingSet> {
+  const all = await openImages(location, { split: 'train' });
+  const [own, validation] = await splitOff(location, all, recipe, listener);
+  checkClasses(all, validation);
+  const training = await survey(limited(own, recipe), 'training', recipe, listener, signal);
+  const validated = await survey(validation, 'validation', recipe, listener, signal);
+  return {
+    training: training.good,
+    validation: validated.good,
+    mean: training.survey.mean,
+    axes: training.survey.axes,
+  };
+}
+
+/** The data's own validation set, or part of its training images. */
+async function splitOff(
+  location: string,
+  all: ImageSource,
+  recipe: Recipe,
+  listener: TrainingSetListener,
+): Promise<[ImageSource, ImageSource]> {
+  const validation = await openValidation(location);
+  if (validation) return [all, validation];
+  const order = permutation(all.length, deriveKeys(keyOfSeed(recipe.seed), 'holdout'));
+  const held = Math.max(1, Math.round(all.length * recipe.holdout));
+  if (held >= all.length) {
+    throw new UserError(`${location} has only ${all.length} images; add more, or a val folder of its own`);
+  }
+  listener.onNote?.(
+    `${location} has no validation images of its own: ${held} of its ${all.length} images are held out for validation`,
+  );
+  return [selectImages(all, order.slice(held).sort()), selectImages(all, order.slice(0, held).sort())];
+}
+
+function checkClasses(training: ImageSource, validation: ImageSource): void {
+  const known = new Set(training.classes);
+  const strange = validation.classes.find((name) => !known.has(name));
+  if (strange !== undefined || validation.classes.length !== training.classes.length) {
+    throw new UserError(
+      `the validation images of ${training.location} have ${validation.classes.length} classes, the training images ${training.classes.length}` +
+        `${strange === undefined ? '' : `, and "${strange}" is only among the former`}; both need the same classes`,
+    );
+  }
+}
+
+function limited(source: ImageSource, { limit, seed }: Recipe): ImageSource {
+  if (limit === undefined || limit >= source.length) return source;
+  const chosen = permutation(source.length, deriveKeys(keyOfSeed(seed), 'limit')).slice(0, limit);
+  return selectImages(source, chosen.sort());
+}
+
+async function survey(
+  source: ImageSource,
+  what: 'training' | 'validation',
+  recipe: Recipe,
+  listener: TrainingSetListener,
+  signal: AbortSignal | undefined,
+) {
+  const survey = await surveyImages(source, {
+    onProgress: (progress) => listener.onSurvey?.({ ...progress, what }),
+    onWarning: (note) => listener.onNote?.(note),
+    signal,
+  });
+  const good = goodImages(source, survey, { skipBad: recipe['skip-bad'] });
+  if (!good) return { survey, good: source };
+  listener.onNote?.(
+    `${survey.bad.length} of the ${source.length} ${what} images cannot be read and are left out`,
+  );
+  return { survey, good: selectImages(source, good) };
+}

@@ -1,0 +1,68 @@
+import type { TrainingStart, TrainListener } from '../api/train-network.ts';
+import type { SurveyProgress } from '../data/survey.ts';
+import { formatCount, formatPercent } from '../report/format.ts';
+import type { Metrics } from '../train/metrics.ts';
+import type { TrainingProgress } from '../train/trainer.ts';
+import { log } from './output.ts';
+import { ProgressBar } from './progress.ts';
+
+/** Shows on stderr how training goes: bars on a terminal, and a line for each validation. */
+export class TrainingDisplay implements TrainListener {
+  #survey: { readonly what: string; readonly bar: ProgressBar } | undefined;
+  #training: ProgressBar | undefined;
+  #iteration = 0;
+
+  onNote(note: string): void {
+    log(note);
+  }
+
+  onSurvey({ done, total, bad, what }: SurveyProgress & { readonly what: string }): void {
+    if (this.#survey?.what !== what) {
+      this.#survey?.bar.stop();
+      this.#survey = { what, bar: new ProgressBar(`looking at the ${what} images`, total) };
+    }
+    this.#survey.bar.update(done, bad > 0 ? `${formatCount(bad)} cannot be read` : '');
+    if (done === total) this.#survey.bar.stop();
+  }
+
+  onStart({
+    network,
+    backend,
+    trainingImages,
+    validationImages,
+    iteration,
+    totalIterations,
+  }: TrainingStart): void {
+    this.#survey?.bar.stop();
+    log(
+      `network ${network.configuration}, ${network.weightLayers} weight layers, width ${network.width}, ${network.classes} classes, ` +
+        `on ${formatCount(trainingImages)} images; validation on ${formatCount(validationImages)}; ${backend.description}`,
+    );
+    if (iteration > 0) log(`going on after iteration ${formatCount(iteration)}`);
+    this.#training = new ProgressBar('training', totalIterations, { done: iteration });
+  }
+
+  onIteration({ iteration, epoch, loss, top1Error, learningRate }: TrainingProgress): void {
+    this.#iteration = iteration;
+    const note = `epoch ${epoch.toFixed(1)} · loss ${loss.toFixed(3)} · error ${formatPercent(top1Error)} % · rate ${learningRate}`;
+    this.#training?.update(iteration, note);
+  }
+
+  onValidationProgress(done: number, total: number): void {
+    this.#training?.update(this.#iteration, `validating ${formatCount(done)} of ${formatCount(total)}`);
+  }
+
+  onMetrics(metrics: Metrics): void {
+    if (metrics.kind !== 'validation') return;
+    const { epoch, iteration, loss, top1Error, top5Error, learningRate } = metrics;
+    log(
+      `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation error top-1 ${formatPercent(top1Error)} %, ` +
+        `top-5 ${formatPercent(top5Error)} %, loss ${loss.toFixed(4)} (rate ${learningRate})`,
+    );
+  }
+
+  stop(): void {
+    this.#survey?.bar.stop();
+    this.#training?.stop();
+  }
+}
