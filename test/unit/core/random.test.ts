@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  deriveKey,
+  deriveKeys,
+  type Key,
+  keyOfSeed,
+  permutation,
+  RandomStream,
+  threefry2x32,
+} from '../../../src/core/random.ts';
+
+const FIXED = { seed: 20140904 };
+
+/** Mean of f over `count` draws of a new stream. */
+function mean(count: number, draw: (random: RandomStream) => number, seed = 1): number {
+  const random = new RandomStream(keyOfSeed(seed));
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += draw(random);
+  return sum / count;
+}
+
+/** Σ (observed − expected)² / expected for equally likely outcomes. */
+function chiSquare(counts: readonly number[]): number {
+  const expected = counts.reduce((a, b) => a + b, 0) / counts.length;
+  return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+}
+
+describe('threefry2x32', () => {
+  // kat_vectors of Random123, the authors' own library.
+  const known: readonly [key: Key, counter: [number, number], bits: [number, number]][] = [
+    [
+      [0, 0],
+      [0, 0],
+      [0x6b200159, 0x99ba4efe],
+    ],
+    [
+      [0xffffffff, 0xffffffff],
+      [0xffffffff, 0xffffffff],
+      [0x1cb996fc, 0xbb002be7],
+    ],
+    [
+      [0x13198a2e, 0x03707344],
+      [0x243f6a88, 0x85a308d3],
+      [0xc4923a9c, 0x483df7a0],
+    ],
+  ];
+  for (const [key, counter, bits] of known) {
+    it(`known answer ${bits.map((word) => word.toString(16)).join(' ')}`, () => {
+      assert.deepEqual([...threefry2x32(key, ...counter)], bits);
+    });
+  }
+});
+
+describe('keys', () => {
+  it('hold any safe integer of a seed', () => {
+    const seeds = [0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, -1, -(2 ** 53 - 1)];
+    assert.equal(new Set(seeds.map((seed) => keyOfSeed(seed).join())).size, seeds.length);
+    assert.deepEqual(keyOfSeed(2 ** 32 + 5), [5, 1]);
+  });
+
+  it('are the same numbers as in tools/golden_random.py', () => {
+    const key = deriveKeys(keyOfSeed(1409155600000), 'epoch', 3, 'image', 2 ** 33 + 1);
+    assert.deepEqual([...key], [4209023414, 2377681770]);
+    assert.deepEqual([...deriveKey([0, 0], 'conv1_1.weight')], [1089684368, 2085479591]);
+    assert.deepEqual([...deriveKey([0, 0], 0)], [1797259609, 2579123966]);
+    assert.deepEqual([...deriveKey([0, 0], '')], [917456828, 636652529]);
+  });
+
+  it('differ by purpose and by order', () => {
+    const key = keyOfSeed(1);
+    const purposes: (number | string)[][] = [
+      ['a'],
+      ['b'],
+      ['ab'],
+      ['a', 'b'],
+      ['b', 'a'],
+      [0],
+      [1],
+      ['0'],
+      [''],
+      [],
+    ];
+    const derived = purposes.map((purpose) => deriveKeys(key, ...purpose).join());
+    assert.equal(new Set(derived).size, purposes.length);
+  });
+
+  it('do not depend on what was drawn before', () => {
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), fc.string(), fc.nat(), (seed, name, number) => {
+        const derive = () => deriveKeys(keyOfSeed(seed), name, number);
+        const before = derive();
+        new RandomStream(before).normal();
+        assert.deepEqual(derive(), before);
+      }),
+      FIXED,
+    );
+  });
+});
+
+describe('RandomStream', () => {
+  it('gives the same numbers as tools/golden_random.py, which resumed runs rely on', () => {
+    const words = new RandomStream(keyOfSeed(0));
+    assert.deepEqual(
+      Array.from({ length: 6 }, () => words.word()),
+      [1797259609, 2579123966, 1351547692, 3235790642, 1688610540, 4229293427],
+    );
+    const normals = new RandomStream(keyOfSeed(0));
+    for (const expected of [
+      -0.4116069057099757, 0.9564104037503305, -0.17882175885752383, -0.9833635853298144,
+    ]) {
+      // Libraries' logarithms and sines may differ in the last bit.
+      assert.ok(Math.abs(normals.normal() - expected) < 1e-15);
+    }
+  });
+
+  it('keeps its order when draws of different kinds are mixed', () => {
+    const draw = () => {
+      const random = new RandomStream(keyOfSeed(5));
+      return [
+        random.word(),
+        random.normal(),
+        random.uniform(),
+        random.below(10),
+        random.normal(),
+        random.word(),
+      ];
+    };
+    assert.deepEqual(draw(), draw());
+    // The spare word of the first draw is the second's first.
+    const random = new RandomStream(keyOfSeed(0));
+    random.word();
+    assert.equal(random.uniform(), ((2579123966 >>> 5) * 2 ** 26 + (1351547692 >>> 6)) / 2 ** 53);
+  });
+
+  // Bounds are five standard errors, and the seed is fixed.
+  const count = 200_000;
+  const near = (actual: number, expected: number, deviation: number) => {
+    const bound = (5 * deviation) / Math.sqrt(count);
+    assert.ok(Math.abs(actual - expected) < bound, `${actual} is not within ${bound} of ${expected}`);
+  };
+
+  it('uniform: range and moments', () => {
+    near(
+      mean(count, (random) => {
+        const u = random.uniform();
+        assert.ok(u >= 0 && u < 1);
+        return u;
+      }),
+      1 / 2,
+      Math.sqrt(1 / 12),
+    );
+    near(
+      mean(count, (random) => (random.uniform() - 0.5) ** 2),
+      1 / 12,
+      Math.sqrt(1 / 180),
+    );
+    near(
+      mean(count, (random) => (random.uniform() - 0.5) * (random.uniform() - 0.5)),
+      0,
+      1 / 12,
+    );
+  });
+
+  it('normal: moments, and no correlation of neighbours', () => {
+    near(
+      mean(count, (random) => random.normal()),
+      0,
+      1,
+    );
+    near(
+      mean(count, (random) => random.normal() ** 2),
+      1,
+      Math.sqrt(2),
+    );
+    near(
+      mean(count, (random) => random.normal() ** 3),
+      0,
+      Math.sqrt(15),
+    );
+    near(
+      mean(count, (random) => random.normal() ** 4),
+      3,
+      Math.sqrt(96),
+    );
+    near(
+      mean(count, (random) => random.normal() * random.normal()),
+      0,
+      1,
+    );
+    near(
+      mean(count, (random) => Number(Math.abs(random.normal()) > 1.959964)),
+      0.05,
+      Math.sqrt(0.0475),
+    );
+  });
+
+  it('below: every outcome as often', () => {
+    for (const bound of [1, 2, 3, 7, 10]) {
+      const random = new RandomStream(keyOfSeed(bound));
+      const counts = new Array<number>(bound).fill(0);
+      for (let i = 0; i < 20_000; i++) counts[random.below(bound)]!++;
+      // The 99.99 % point for 9 degrees of freedom is 33.7; for fewer it is lower.
+      assert.ok(chiSquare(counts) < 33.7);
+    }
+    const words = new RandomStream(keyOfSeed(3));
+    const same = new RandomStream(keyOfSeed(3));
+    for (let i = 0; i < 5; i++) assert.equal(same.below(2 ** 32), words.word());
+  });
+});
+
+describe('permutation', () => {
+  it('holds each number once and depends on the key only', () => {
+    fc.assert(
+      fc.property(fc.nat(300), fc.maxSafeInteger(), (count, seed) => {
+        const order = permutation(count, keyOfSeed(seed));
+        assert.deepEqual(
+          [...order].sort((a, b) => a - b),
+          [...Array(count).keys()],
+        );
+        assert.deepEqual(permutation(count, keyOfSeed(seed)), order);
+      }),
+      FIXED,
+    );
+  });
+
+  it('gives every order as often', () => {
+    const counts = new Map<string, number>();
+    for (let seed = 0; seed < 12_000; seed++) {
+      const order = permutation(3, deriveKey(keyOfSeed(9), seed)).join();
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    assert.equal(counts.size, 6);
+    // The 99.99 % point for 5 degrees of freedom.
+    assert.ok(chiSquare([...counts.values()]) < 25.7);
+  });
+
+  it('differs from epoch to epoch', () => {
+    const key = keyOfSeed(1);
+    assert.notDeepEqual(permutation(50, deriveKey(key, 0)), permutation(50, deriveKey(key, 1)));
+  });
+});
