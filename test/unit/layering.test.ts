@@ -1,0 +1,118 @@
+/**
+ * Imports go downwards only. The table is the whole architecture; whoever adds an arrow adds it here and says
+ * why in docs/decisions.md.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { describe, it } from 'node:test';
+import { projectFolder } from '../../src/core/project.ts';
+
+/** What a folder may import from another: everything, or types only. */
+type Arrows = Readonly<Record<string, 'all' | 'types'>>;
+
+const BASE: Arrows = { core: 'all' };
+const WORKERS: Arrows = { net: 'all', data: 'all', weights: 'all', kernels: 'all', comm: 'all', core: 'all' };
+const READERS: Arrows = {
+  evaluate: 'all',
+  train: 'types',
+  weights: 'all',
+  net: 'all',
+  data: 'all',
+  core: 'all',
+};
+
+const LAYERS: Readonly<Record<string, Arrows>> = {
+  core: {},
+  net: BASE,
+  data: BASE,
+  comm: BASE,
+  kernels: { ...BASE, net: 'types' },
+  // A model file says which network its tensors belong to.
+  weights: { ...BASE, net: 'all' },
+  // Siblings: whoever calls the trainer hands it a callback that evaluates.
+  train: WORKERS,
+  evaluate: WORKERS,
+  report: READERS,
+  serve: { ...READERS, kernels: 'all', report: 'all' },
+};
+/** Folders above the table, which may import all of it. */
+const TOP = ['api', 'cli'];
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+  readonly typesOnly: boolean;
+}
+
+const source = join(projectFolder, 'src');
+
+function sourceFiles(): string[] {
+  return readdirSync(source, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.split(sep).join('/'));
+}
+
+/** Imports, re-exports and dynamic imports of a file that lead to another file of src/. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(source, file), 'utf8');
+  const statement = /^(?:import|export)\s+(type\s)?[^;]*?from\s+'(\.[^']+)'|\bimport\s*\(?\s*'(\.[^']+)'/gm;
+  return [...text.matchAll(statement)].map(([, type, from, dynamic]) => {
+    const target = relative(source, join(source, file, '..', from ?? dynamic!));
+    return { file, target: target.split(sep).join('/'), typesOnly: type !== undefined };
+  });
+}
+
+function folderOf(file: string): string {
+  return file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
+}
+
+function isAllowed({ file, target, typesOnly }: Import): boolean {
+  const [from, to] = [folderOf(file), folderOf(target)];
+  // Files beside the folders, such as the package's entry, are above everything.
+  if (from === to || from === '') return true;
+  const index = TOP.indexOf(from);
+  if (index >= 0) return to in LAYERS || TOP.indexOf(to) < index;
+  const arrow = LAYERS[from]?.[to];
+  return arrow === 'all' || (arrow === 'types' && typesOnly);
+}
+
+describe('layering', () => {
+  const imports = sourceFiles().flatMap(importsOf);
+
+  it('finds the imports', () => {
+    assert.ok(imports.length > 50);
+    assert.ok(imports.some(({ file, target }) => file === 'net/network.ts' && target === 'core/layer.ts'));
+  });
+
+  it('every folder has its place in the table', () => {
+    const folders = new Set(sourceFiles().map(folderOf));
+    const known = new Set(['', ...Object.keys(LAYERS), ...TOP]);
+    assert.deepEqual(
+      [...folders].filter((folder) => !known.has(folder)),
+      [],
+    );
+  });
+
+  it('imports go downwards only', () => {
+    const upwards = imports
+      .filter((entry) => !isAllowed(entry))
+      .map(({ file, target, typesOnly }) => `${file} → ${target}${typesOnly ? ' (types)' : ''}`);
+    assert.deepEqual(upwards, []);
+  });
+
+  it('no file imports itself through others', () => {
+    const graph = new Map<string, string[]>();
+    for (const { file, target, typesOnly } of imports) {
+      if (!typesOnly) graph.set(file, [...(graph.get(file) ?? []), target]);
+    }
+    const finished = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      assert.ok(!path.includes(file), `a circle: ${[...path, file].join(' → ')}`);
+      if (finished.has(file)) return;
+      for (const target of graph.get(file) ?? []) visit(target, [...path, file]);
+      finished.add(file);
+    };
+    for (const file of graph.keys()) visit(file, []);
+  });
+});
