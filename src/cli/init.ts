@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { UsageError, UserError } from '../core/errors.ts';
@@ -69,12 +70,7 @@ export function initCommand(): Command {
 
 async function writeInitialModel(flags: Flags): Promise<void> {
   const { out: path, mean } = flags;
-  if (!path.endsWith('.safetensors')) {
-    throw new UsageError(`--out ${path} must end in .safetensors, the format of model files`);
-  }
-  if (existsSync(path) && !flags.force) {
-    throw new UserError(`${path} is there already; choose another --out, or --force to replace it`);
-  }
+  checkPlace(path, flags);
   const names = await classNamesOf(flags);
   const network = networkOf(flags.config, { ...flags, classes: names.classes.length });
   const initialization = { method: flags.init, std: flags.initStd, seed: flags.seed };
@@ -100,6 +96,19 @@ async function writeInitialModel(flags: Flags): Promise<void> {
     ({ parameters, bytes }) =>
       `Wrote ${path}: ${describe(network)}, ${formatMillions(parameters)} million parameters, ${formatBytes(bytes)}.`,
   );
+}
+
+/** Before the work, which takes a while for a large network. */
+function checkPlace(path: string, { force }: Flags): void {
+  if (!path.endsWith('.safetensors')) {
+    throw new UsageError(`--out ${path} must end in .safetensors, the format of model files`);
+  }
+  if (!existsSync(dirname(path))) {
+    throw new UserError(`the folder ${dirname(path)} is not there; make it first`);
+  }
+  if (existsSync(path) && !force) {
+    throw new UserError(`${path} is there already; choose another --out, or --force to replace it`);
+  }
 }
 
 async function classNamesOf({ classes, classesFile }: Flags): Promise<ClassNames> {

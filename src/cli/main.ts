@@ -5,7 +5,6 @@ import { log } from './output.ts';
 import { buildProgram } from './program.ts';
 
 const WRONG_USAGE = 2;
-const INTERRUPTED = 130;
 
 /** Says what went wrong, and gives the exit code. */
 function report(error: unknown): number {
@@ -42,10 +41,6 @@ function ignoreClosedPipe(error: unknown): void {
 process.stdout.on('error', ignoreClosedPipe);
 process.stderr.on('error', ignoreClosedPipe);
 process.on('uncaughtException', (error) => process.exit(report(error)));
-process.on('SIGINT', () => {
-  // A command that saves something first has its own handler; a second interrupt, when that is gone, ends it.
-  if (process.listenerCount('SIGINT') === 1) process.exit(INTERRUPTED);
-});
 
 try {
   await buildProgram().parseAsync();

@@ -72,12 +72,14 @@ export class ProgressBar {
   show(): void {
     if (this.#bar || (visible && visible !== this)) return;
     visible = this;
-    // Its own signal handler would keep the process from ending; `exit` below restores the terminal.
+    // Its own signal handler would keep the process from ending, and a process that is killed must not leave
+    // the terminal without line wrapping: long lines are cut instead.
     this.#bar = new SingleBar({
       stream: this.#stream,
       format: (_options: Options, params: Params) => this.#line(params),
       clearOnComplete: true,
       gracefulExit: false,
+      linewrap: true,
     });
     this.#bar.start(this.#total, this.#done);
   }

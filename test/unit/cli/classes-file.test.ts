@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { numberedClasses, readClassesFile } from '../../../src/cli/classes-file.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'verydeep-classes-'));
+});
+after(() => rm(folder, { recursive: true }));
+
+async function read(text: string) {
+  const path = join(folder, 'classes.txt');
+  await writeFile(path, text);
+  return readClassesFile(path);
+}
+
+test('an identifier a line, a label behind a tab, or ILSVRC’s synsets', async () => {
+  assert.deepEqual(await read('tabby cat\r\n\r\nn01440764 tench, Tinca tinca\ndog\tA dog\n'), {
+    classes: ['tabby cat', 'n01440764', 'dog'],
+    labels: ['tabby cat', 'tench, Tinca tinca', 'A dog'],
+  });
+});
+
+test('refuses one class, a class twice, and a file that is not there', async () => {
+  await assert.rejects(read('a\n'), /names 1 classes; write two or more/);
+  await assert.rejects(read('a\nb\na\n'), /names the class a twice/);
+  await assert.rejects(readClassesFile(join(folder, 'none')), /none could not be read/);
+});
+
+test('classes without names are numbered', () => {
+  assert.deepEqual(numberedClasses(2).classes, ['class0', 'class1']);
+});

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { defaultMicroBatch } from '../../../src/net/memory.ts';
+import { buildNetwork, parameterCount } from '../../../src/net/network.ts';
+import {
+  checkpointBytes,
+  inferenceBytes,
+  memoryByBatch,
+  trainingBytes,
+  transformedWeightBytes,
+} from '../../../src/report/memory.ts';
+import { imageFlops, makePlan, type PlanRequest } from '../../../src/report/plan.ts';
+import { formatPlan } from '../../../src/report/plan-tables.ts';
+
+const d = buildNetwork({ configuration: 'D' });
+const request: PlanRequest = {
+  network: d,
+  batch: 256,
+  images: 1_281_167,
+  epochs: 74,
+  machines: [1, 4],
+  bandwidth: 10,
+};
+
+describe('memory', () => {
+  test('of D at 224: 60 MB of activations an image, the paper’s weights three times in training', () => {
+    const perImage = trainingBytes(d, 2) - trainingBytes(d, 1);
+    // 58.3 MiB of activations (every convolution's and pool's output, fully connected layers, the image)
+    // and the gradients of conv1_2's output and input.
+    assert.ok(perImage > 60e6 && perImage < 100e6, `${perImage}`);
+    assert.ok(trainingBytes(d, 1) > 12 * parameterCount(d));
+    assert.equal(checkpointBytes(d), 8 * parameterCount(d));
+  });
+
+  test('of transformed weights: four times the 3×3 weights, and none of other kernels', () => {
+    const weights = d.parameters.filter(({ shape }) => shape[2] === 3);
+    const count = weights.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    assert.equal(transformedWeightBytes(d), 16 * count);
+    assert.equal(transformedWeightBytes(buildNetwork({ configuration: 'B-5x5' })), 0);
+  });
+
+  test('of inference: of all activations only two neighbours live at once', () => {
+    // The largest neighbours are conv1_1's and conv1_2's output, 64×224×224 each.
+    assert.equal(inferenceBytes(d, 2) - inferenceBytes(d, 1), 2 * 4 * 64 * 224 * 224);
+  });
+
+  test('by batch: the micro-batch is the trainer’s own unless one is given', () => {
+    const [small, large] = memoryByBatch(d, [1, 256]);
+    assert.equal(small?.microBatch, 1);
+    assert.equal(large?.microBatch, defaultMicroBatch(d, 256));
+    const [given, smaller] = memoryByBatch(d, [256, 4], 8);
+    assert.equal(given?.training, trainingBytes(d, 8));
+    assert.equal(smaller?.microBatch, 4);
+  });
+});
+
+describe('plan', () => {
+  test('of the paper’s training: 370K iterations, 74 epochs', () => {
+    const plan = makePlan(request);
+    assert.equal(Math.round(plan.iterations / 1000), 370);
+    assert.equal(plan.gradientBytes, 4 * 138_357_544);
+    assert.equal(plan.time, undefined);
+    assert.equal(plan.scaling[1]?.speedup, undefined);
+  });
+
+  test('a training step is three forward passes but for the image’s gradient', () => {
+    const { forward, training } = imageFlops(d);
+    assert.equal(forward, 2 * 15_470_264_320);
+    assert.equal(training, 3 * forward - 2 * 86_704_128);
+  });
+
+  test('times follow from the speed', () => {
+    const speed = { inferenceGflops: 1000, trainingGflops: 500 };
+    const { time, flopsPerImage } = makePlan({ ...request, speed });
+    assert.equal(time?.inferenceMsPerImage, flopsPerImage.forward / 1e9);
+    assert.equal(time?.trainingMsPerImage, flopsPerImage.training / 5e8);
+    assert.ok(Math.abs(time.secondsPerStep - (256 * time.trainingMsPerImage) / 1000) < 1e-9);
+    assert.ok(Math.abs(time.secondsInAll / time.secondsPerEpoch - 74) < 1e-9);
+  });
+
+  test('several machines: the ring’s share of bytes, its time, and what is gained', () => {
+    const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
+    const { scaling, gradientBytes, time } = makePlan({ ...request, speed });
+    const [one, four] = scaling;
+    assert.equal(one?.bytesSentPerStep, 0);
+    assert.equal(one?.speedup, 1);
+    assert.equal(four?.bytesSentPerStep, 1.5 * gradientBytes);
+    assert.equal(four?.communicationSeconds, (four.bytesSentPerStep * 8) / 10e9);
+    const step = time!.secondsPerStep / 4 + four.communicationSeconds;
+    assert.ok(Math.abs(four.secondsPerStep! - step) < 1e-9);
+    assert.ok(four.speedup! > 3 && four.speedup! < 4);
+  });
+
+  test('is printed with and without times', () => {
+    assert.match(formatPlan(makePlan(request)), /time +unknown; give --gflops/);
+    const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
+    assert.match(formatPlan(makePlan({ ...request, speed })), /time, in all +\d+ d/);
+  });
+});
