@@ -1,0 +1,133 @@
+// Engine and parameters as functions of JavaScript's. Options are interpreted and checked in TypeScript; here
+// only what could corrupt memory is checked again.
+#include "binding.hpp"
+
+#include "onednn_compat.hpp"
+
+namespace verydeep {
+namespace {
+
+using Info = const Napi::CallbackInfo&;
+
+/** createEngine(threads) */
+Napi::Value createEngine(Info info) {
+  auto engine = std::make_shared<Engine>();
+  engine->worker = Worker::start(info.Env(), info[0].ToNumber().Int32Value());
+  engine->context = std::make_shared<Context>();
+  return wrap(info.Env(), engine);
+}
+
+/** library() → { version, isa } */
+Napi::Value library(Info info) {
+  const dnnl_version_t* version = dnnl_version();
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("version", std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+                            std::to_string(version->patch));
+  result.Set("isa", compat::effectiveIsa());
+  return result;
+}
+
+/** createParameters(counts: number[], isBias: boolean[], training) */
+Napi::Value createParameters(Info info) {
+  const auto counts = info[0].As<Napi::Array>(), isBias = info[1].As<Napi::Array>();
+  std::vector<int64_t> tensorCounts;
+  std::vector<bool> biases;
+  for (uint32_t i = 0; i < counts.Length(); i++) {
+    tensorCounts.push_back(counts.Get(i).ToNumber().Int64Value());
+    biases.push_back(isBias.Get(i).ToBoolean());
+  }
+  try {
+    return wrap(info.Env(), std::make_shared<Parameters>(tensorCounts, biases, info[2].ToBoolean()));
+  } catch (const OutOfMemory& error) {
+    Napi::Error thrown = Napi::Error::New(info.Env(), error.what());
+    thrown.Set("code", Napi::String::New(info.Env(), "ERR_OUT_OF_MEMORY"));
+    throw thrown;
+  }
+}
+
+/** One tensor of one field, as named by a call's arguments 2 and 3, and JavaScript's array in argument 4. */
+struct Access {
+  explicit Access(Info info)
+      : parameters(unwrap<Parameters>(info[1])),
+        field(static_cast<Parameters::Field>(info[2].ToNumber().Uint32Value())),
+        tensor(info[3].ToNumber().Uint32Value()) {
+    const bool exists = tensor < parameters->tensors() && field <= Parameters::Field::velocities &&
+                        (field == Parameters::Field::values || parameters->training());
+    if (!exists) throw Napi::RangeError::New(info.Env(), "there is no such tensor");
+    data = floatsOf(info[4], parameters->count(tensor), "a tensor's data");
+  }
+
+  std::shared_ptr<Parameters> parameters;
+  Parameters::Field field;
+  std::size_t tensor;
+  float* data;
+};
+
+/** read(engine, parameters, field, tensor, to) */
+Napi::Value read(Info info) {
+  const Access access(info);
+  const auto work = [access] {
+    access.parameters->read(access.field, access.tensor, access.data);
+    return Result();
+  };
+  return unwrap<Engine>(info[0])->worker->run(info.Env(), work, {info[4]});
+}
+
+/** write(engine, parameters, field, tensor, from) */
+Napi::Value write(Info info) {
+  const Access access(info);
+  const auto work = [access] {
+    access.parameters->write(access.field, access.tensor, access.data);
+    return Result();
+  };
+  return unwrap<Engine>(info[0])->worker->run(info.Env(), work, {info[4]});
+}
+
+/** update(engine, parameters, learningRate, momentum, weightDecay, biasDecay) */
+Napi::Value update(Info info) {
+  const auto parameters = unwrap<Parameters>(info[1]);
+  const SgdStep step{info[2].ToNumber().FloatValue(), info[3].ToNumber().FloatValue(),
+                     info[4].ToNumber().FloatValue(), info[5].ToNumber().FloatValue()};
+  const auto work = [parameters, step] {
+    parameters->update(step);
+    return Result();
+  };
+  return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
+}
+
+/** zeroGradients(engine, parameters) */
+Napi::Value zeroGradients(Info info) {
+  const auto parameters = unwrap<Parameters>(info[1]);
+  const auto work = [parameters] {
+    parameters->zeroGradients();
+    return Result();
+  };
+  return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
+}
+
+/** release(engine, handle): the object goes on the worker's thread, after the jobs queued before. */
+Napi::Value release(Info info) {
+  if (!info[1].IsExternal()) throw Napi::TypeError::New(info.Env(), "there is nothing to release");
+  std::shared_ptr<void> object;
+  object.swap(info[1].As<Napi::External<Handle>>().Data()->object);
+  unwrap<Engine>(info[0])->worker->release(info.Env(), std::move(object));
+  return info.Env().Undefined();
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  exports.Set("createEngine", Napi::Function::New<createEngine>(env));
+  exports.Set("library", Napi::Function::New<library>(env));
+  exports.Set("createParameters", Napi::Function::New<createParameters>(env));
+  exports.Set("read", Napi::Function::New<read>(env));
+  exports.Set("write", Napi::Function::New<write>(env));
+  exports.Set("update", Napi::Function::New<update>(env));
+  exports.Set("zeroGradients", Napi::Function::New<zeroGradients>(env));
+  exports.Set("release", Napi::Function::New<release>(env));
+  bindPrograms(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(verydeep_kernels, initialize)
+
+}  // namespace
+}  // namespace verydeep

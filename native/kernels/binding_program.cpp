@@ -1,0 +1,155 @@
+// Programs as functions of JavaScript's.
+#include "binding.hpp"
+
+namespace verydeep {
+namespace {
+
+using Info = const Napi::CallbackInfo&;
+
+int64_t integer(const Napi::Object& object, const char* name) { return object.Get(name).ToNumber().Int64Value(); }
+float real(const Napi::Object& object, const char* name) { return object.Get(name).ToNumber().FloatValue(); }
+
+/** @throws RangeError where the parameters do not hold what a convolution would read and write */
+ConvolutionSpec convolutionOf(const Napi::Object& layer, const Parameters& parameters) {
+  const ConvolutionSpec spec{integer(layer, "kernel"),
+                             integer(layer, "padding"),
+                             integer(layer, "inChannels"),
+                             integer(layer, "outChannels"),
+                             static_cast<std::size_t>(integer(layer, "weight")),
+                             static_cast<std::size_t>(integer(layer, "bias"))};
+  const bool fits = spec.weight < parameters.tensors() && spec.bias < parameters.tensors() &&
+                    parameters.count(spec.weight) == spec.outChannels * spec.products() &&
+                    parameters.count(spec.bias) == spec.outChannels;
+  if (!fits) throw Napi::RangeError::New(layer.Env(), "a convolution's tensors are not among the parameters");
+  return spec;
+}
+
+LayerSpec layerOf(const Napi::Object& layer, const Parameters& parameters) {
+  using Kind = LayerSpec::Kind;
+  const std::string kind = layer.Get("kind").ToString();
+  LayerSpec spec{};
+  if (kind == "convolution") {
+    spec.kind = Kind::convolution;
+    spec.convolution = convolutionOf(layer, parameters);
+  } else if (kind == "relu") {
+    spec.kind = Kind::relu;
+  } else if (kind == "maxPool") {
+    spec.kind = Kind::maxPool;
+    spec.ceil = layer.Get("rounding").ToString().Utf8Value() == "ceil";
+  } else if (kind == "lrn") {
+    spec.kind = Kind::lrn;
+    spec.lrn = {integer(layer, "size"), real(layer, "k"), real(layer, "alpha"), real(layer, "beta")};
+  } else if (kind == "dropout") {
+    spec.kind = Kind::dropout;
+    spec.rate = layer.Get("rate").ToNumber().DoubleValue();
+  } else {
+    throw Napi::TypeError::New(layer.Env(), "there is no kind of layer " + kind);
+  }
+  return spec;
+}
+
+/** compile(engine, parameters, layers, inputShape, training, inputGradient) → Promise<{ program, memoryBytes }> */
+Napi::Value compile(Info info) {
+  const auto engine = unwrap<Engine>(info[0]);
+  const auto parameters = unwrap<Parameters>(info[1]);
+  const auto layers = info[2].As<Napi::Array>(), shape = info[3].As<Napi::Array>();
+  const auto extent = [&](uint32_t axis) { return shape.Get(axis).ToNumber().Int64Value(); };
+  ProgramOptions options;
+  for (uint32_t i = 0; i < layers.Length(); i++) {
+    options.layers.push_back(layerOf(layers.Get(i).As<Napi::Object>(), *parameters));
+  }
+  options.input = {extent(0), extent(1), extent(2), extent(3)};
+  options.training = info[4].ToBoolean() && parameters->training();
+  options.inputGradient = info[5].ToBoolean();
+  const auto work = [context = engine->context, parameters, options]() -> Result {
+    auto program = std::make_shared<Program>(*context, parameters, options);
+    return [program](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("memoryBytes", static_cast<double>(program->memoryBytes()));
+      result.Set("program", wrap(env, program));
+      return result;
+    };
+  };
+  return engine->worker->run(info.Env(), work);
+}
+
+/** JavaScript's arrays for one run, whose data the worker reads and writes, and the arrays to keep meanwhile. */
+struct Arrays {
+  Batch batch;
+  std::vector<Napi::Value> keep;
+
+  Arrays(const Napi::Object& object, const Program& program) {
+    const int64_t images = batch.images = integer(object, "images");
+    if (images < 1 || images > program.input().n) throw Napi::RangeError::New(object.Env(), "too many images");
+    const int64_t input = images * program.input().image(), output = images * program.output().image();
+    batch.input = take<float>(object, "input", napi_float32_array, input);
+    batch.output = take<float>(object, "output", napi_float32_array, output);
+    batch.dropoutKeys = take<uint32_t>(object, "dropoutKeys", napi_uint32_array, images * 2);
+    batch.labels = take<int32_t>(object, "labels", napi_int32_array, images);
+    batch.losses = take<float>(object, "losses", napi_float32_array, images);
+    batch.outputGradient = take<float>(object, "outputGradient", napi_float32_array, output);
+    batch.inputGradient = take<float>(object, "inputGradient", napi_float32_array, input);
+    batch.gradientScale = object.Has("gradientScale") ? object.Get("gradientScale").ToNumber().DoubleValue() : 0;
+    if (!batch.input || !batch.output) throw Napi::TypeError::New(object.Env(), "a run needs input and output");
+  }
+
+ private:
+  template <class T>
+  T* take(const Napi::Object& object, const char* name, napi_typedarray_type type, int64_t count) {
+    const Napi::Value value = object.Get(name);
+    if (value.IsUndefined()) return nullptr;
+    keep.push_back(value);
+    return dataOf<T>(value, type, count, name);
+  }
+};
+
+using Method = void (Program::*)(const Batch&, const std::atomic<bool>&);
+
+Napi::Value run(Info info, Method method, const Arrays& arrays, const std::shared_ptr<Program>& program) {
+  const auto engine = unwrap<Engine>(info[0]);
+  // The engine outlives its jobs: each job holds the worker, and a worker ends with the process at the latest.
+  const auto work = [program, method, batch = arrays.batch, &stop = engine->worker->stopping(),
+                     context = engine->context]() -> Result {
+    ((*program).*method)(batch, stop);
+    return {};
+  };
+  return engine->worker->run(info.Env(), work, arrays.keep);
+}
+
+/** forward(engine, program, batch) */
+Napi::Value forward(Info info) {
+  const auto program = unwrap<Program>(info[1]);
+  return run(info, &Program::forward, Arrays(info[2].As<Napi::Object>(), *program), program);
+}
+
+/** accumulate(engine, program, batch) */
+Napi::Value accumulate(Info info) {
+  const auto program = unwrap<Program>(info[1]);
+  const Arrays arrays(info[2].As<Napi::Object>(), *program);
+  if (!program->training() || program->output().pixels() != 1 || !arrays.batch.labels || !arrays.batch.losses) {
+    throw Napi::TypeError::New(info.Env(), "accumulate needs a training program, one score map, labels and losses");
+  }
+  return run(info, &Program::accumulate, arrays, program);
+}
+
+/** backward(engine, program, batch) */
+Napi::Value backward(Info info) {
+  const auto program = unwrap<Program>(info[1]);
+  const Arrays arrays(info[2].As<Napi::Object>(), *program);
+  if (!program->training() || !arrays.batch.outputGradient ||
+      (arrays.batch.inputGradient && !program->hasInputGradient())) {
+    throw Napi::TypeError::New(info.Env(), "backward needs a training program and the output's gradient");
+  }
+  return run(info, &Program::backward, arrays, program);
+}
+
+}  // namespace
+
+void bindPrograms(Napi::Env env, Napi::Object exports) {
+  exports.Set("compile", Napi::Function::New<compile>(env));
+  exports.Set("forward", Napi::Function::New<forward>(env));
+  exports.Set("accumulate", Napi::Function::New<accumulate>(env));
+  exports.Set("backward", Napi::Function::New<backward>(env));
+}
+
+}  // namespace verydeep

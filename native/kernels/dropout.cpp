@@ -1,0 +1,89 @@
+// Dropout in training: value u of an image, counted over [C, H, W], takes word u mod 2 of
+// threefry2x32(key, ordinal, ⌊u / 2⌋); it becomes 0 if that word is below rate · 2^32, else it is divided by 1 − rate.
+// Nothing is kept for the backward pass: the same words are drawn again.
+#include <cmath>
+
+#include "layers.hpp"
+#include "vectorized.hpp"
+
+namespace verydeep {
+namespace {
+
+constexpr int64_t kChunk = 512;  // values, that is 256 counters
+
+VD_INLINE uint32_t rotate(uint32_t x, int by) { return (x << by) | (x >> (32 - by)); }
+
+/** Threefry-2x32 with 20 rounds, as in src/core/random.ts, for the counters (ordinal, first …). */
+VD_VECTORIZED void drawWords(uint32_t key0, uint32_t key1, uint32_t ordinal, uint32_t first, uint32_t* __restrict even,
+                             uint32_t* __restrict odd) {
+  constexpr int kRotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+  const uint32_t keys[3] = {key0, key1, 0x1bd11bdau ^ key0 ^ key1};
+  for (uint32_t i = 0; i < kChunk / 2; i++) {
+    uint32_t x0 = ordinal + keys[0];
+    uint32_t x1 = first + i + keys[1];
+#pragma GCC unroll 5
+    for (uint32_t group = 0; group < 5; group++) {
+#pragma GCC unroll 4
+      for (uint32_t round = 0; round < 4; round++) {
+        x0 += x1;
+        x1 = rotate(x1, kRotations[group % 2 * 4 + round]) ^ x0;
+      }
+      x0 += keys[(group + 1) % 3];
+      x1 += keys[(group + 2) % 3] + group + 1;
+    }
+    even[i] = x0;
+    odd[i] = x1;
+  }
+}
+
+class Dropout : public Layer {
+ public:
+  Dropout(double rate, uint32_t ordinal)
+      : threshold_(static_cast<uint64_t>(std::floor(rate * 4294967296.0 + 0.5))),
+        scale_(static_cast<float>(1.0 / (1.0 - rate))),
+        ordinal_(ordinal) {}
+
+  void planForward(Planner& planner) override {
+    if (!planner.training()) return;
+    planner.forward.push_back([this, x = planner.activation](const Batch& batch) { apply(batch, x); });
+  }
+
+  void planBackward(Planner& planner, bool) override {
+    planner.backward.push_back([this, g = planner.gradient](const Batch& batch) { apply(batch, g); });
+  }
+
+ private:
+  /** Without keys the identity. The images beyond the batch's have none. */
+  void apply(const Batch& batch, const Tensor& tensor) const {
+    if (!batch.dropoutKeys) return;
+    const int64_t chunks = (tensor.shape.image() + kChunk - 1) / kChunk;
+    parallelRanges(batch.images * chunks, kChunk, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        applyToChunk(tensor, i / chunks, i % chunks, batch.dropoutKeys + i / chunks * 2);
+      }
+    });
+  }
+
+  void applyToChunk(const Tensor& tensor, int64_t image, int64_t chunk, const uint32_t* key) const {
+    uint32_t words[2][kChunk / 2];
+    drawWords(key[0], key[1], ordinal_, static_cast<uint32_t>(chunk * kChunk / 2), words[0], words[1]);
+    const int64_t first = chunk * kChunk, count = std::min(kChunk, tensor.shape.image() - first);
+    const int64_t pixels = tensor.shape.pixels(), block = tensor.block;
+    float* data = tensor.data() + image * tensor.blocks() * pixels * block;
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t channel = (first + i) / pixels, pixel = (first + i) % pixels;
+      float& value = data[(channel / block * pixels + pixel) * block + channel % block];
+      value = words[i % 2][i / 2] < threshold_ ? 0.0f : value * scale_;
+    }
+  }
+
+  uint64_t threshold_;
+  float scale_;
+  uint32_t ordinal_;
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> makeDropout(double rate, uint32_t ordinal) { return std::make_unique<Dropout>(rate, ordinal); }
+
+}  // namespace verydeep

@@ -1,0 +1,50 @@
+// The kinds of layers, each in a file of its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "planner.hpp"
+
+namespace verydeep {
+
+/** A convolution with stride 1: square kernel, zero padding, and where its tensors stand in the parameters. */
+struct ConvolutionSpec {
+  int64_t kernel, padding, inChannels, outChannels;
+  std::size_t weight, bias;
+
+  /** Of one output value. */
+  int64_t products() const { return inChannels * kernel * kernel; }
+  Shape outputOf(const Shape& in) const {
+    const int64_t grow = 2 * padding - kernel + 1;
+    return {in.n, outChannels, in.h + grow, in.w + grow};
+  }
+};
+
+struct LrnSpec {
+  int64_t size;
+  float k, alpha, beta;
+};
+
+/** Any convolution, by oneDNN. */
+std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec);
+/** A convolution as one matrix product with the canonical weights: see suitsMatrixProduct. */
+std::unique_ptr<Layer> makeMatrixProduct(const ConvolutionSpec& spec);
+bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool training);
+/** In place. */
+std::unique_ptr<Layer> makeRelu();
+/** 2×2, stride 2. `rectify` is a ReLU before it, for less: max(x, 0) of the maximum. */
+std::unique_ptr<Layer> makeMaxPool(bool ceil, bool rectify);
+std::unique_ptr<Layer> makeLrn(const LrnSpec& spec);
+/** In place. `ordinal` counts the chain's dropout layers. */
+std::unique_ptr<Layer> makeDropout(double rate, uint32_t ordinal);
+
+/**
+ * Soft-max cross-entropy of `images` rows of logits `[images, classes]`: losses in nats, and the gradient of
+ * their sum times `scale`.
+ * @throws std::out_of_range for a label that is no class
+ */
+void softmaxLoss(const float* logits, const int32_t* labels, int64_t images, int64_t classes, double scale,
+                 float* losses, float* gradient);
+
+}  // namespace verydeep

@@ -1,0 +1,126 @@
+// A convolution as one matrix product with the canonical weights W [O, I·k·k]: fc6, fc7 and fc8, whose weights
+// are too big to keep a second copy of, and whose maps are too small for it to pay.
+//
+//     Y [R, O] = X [R, I·k·k] · Wᵀ + bias,   dX = dY · W,   dW += dYᵀ · X,   R = N · H' · W' output positions
+//
+// X is the input itself where the kernel covers it (one position an image) or is 1×1 (a position a pixel,
+// channels last); else, for dense evaluation, the windows are copied out.
+#include <cstring>
+#include <stdexcept>
+
+#include "layers.hpp"
+#include "vectorized.hpp"
+
+namespace verydeep {
+namespace {
+
+bool covers(const ConvolutionSpec& spec, const Shape& in) {
+  return spec.padding == 0 && spec.kernel == in.h && spec.kernel == in.w;
+}
+
+/** C [m, n] = op(A) · op(B) + beta · C, row-major. */
+void multiply(char transposeA, char transposeB, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+              const float* b, int64_t ldb, float beta, float* c) {
+  if (dnnl::sgemm(transposeA, transposeB, m, n, k, 1.0f, a, lda, b, ldb, beta, c, n) != dnnl::status::success) {
+    throw std::runtime_error("oneDNN could not multiply two matrices");
+  }
+}
+
+/** Copies the windows of an NCHW map to the rows of a matrix `[N · H' · W', C · k · k]`. */
+void copyWindows(const float* input, const Shape& in, const Shape& out, int64_t kernel, float* rows) {
+  parallelRanges(out.n * out.h, out.w * in.c * kernel * kernel, [&](int64_t begin, int64_t end) {
+    float* to = rows + begin * out.w * in.c * kernel * kernel;
+    for (int64_t line = begin; line < end; line++) {
+      const float* corner = input + line / out.h * in.image() + line % out.h * in.w;
+      for (int64_t x = 0; x < out.w; x++) {
+        for (int64_t cy = 0; cy < in.c * kernel; cy++) {
+          const float* from = corner + (cy / kernel * in.h + cy % kernel) * in.w + x;
+          std::memcpy(to, from, static_cast<std::size_t>(kernel) * sizeof(float));
+          to += kernel;
+        }
+      }
+    }
+  });
+}
+
+class MatrixProduct : public Layer {
+ public:
+  explicit MatrixProduct(const ConvolutionSpec& spec) : spec_(spec) {}
+  bool hasParameters() const override { return true; }
+
+  void planForward(Planner& planner) override {
+    const Shape in = planner.activation.shape, out = spec_.outputOf(in);
+    const bool direct = covers(spec_, in) || spec_.kernel == 1;
+    planner.layOutActivation(covers(spec_, in) || !direct ? 1 : in.c);
+    input_ = planner.activation;
+    output_ = planner.nextActivation(out, out.c);
+    parameters_ = planner.parameters().get();
+    if (direct) {
+      planner.forward.push_back([this](const Batch&) { forward(input_.data()); });
+    } else {
+      Slot& rows = planner.scratch(Scratch::columns);
+      rows.grow(static_cast<std::size_t>(positions() * spec_.products()) * sizeof(float));
+      planner.forward.push_back([this, &rows](const Batch&) {
+        copyWindows(input_.data(), input_.shape, output_.shape, spec_.kernel, rows.floats());
+        forward(rows.floats());
+      });
+    }
+    planner.activation = output_;
+  }
+
+  void planBackward(Planner& planner, bool wantInput) override {
+    planner.layOutGradient(output_.shape.c);
+    const Tensor dy = planner.gradient;
+    planner.backward.push_back([this, dy](const Batch&) { addParameterGradients(dy.data()); });
+    if (!wantInput) return;
+    const Tensor dx = planner.nextGradient(input_.shape, input_.block);
+    planner.backward.push_back([this, dy, dx](const Batch&) {
+      const float* weights = parameters_->data(Parameters::Field::values, spec_.weight);
+      multiply('N', 'N', positions(), spec_.products(), spec_.outChannels, dy.data(), spec_.outChannels, weights,
+               spec_.products(), 0.0f, dx.data());
+    });
+    planner.gradient = dx;
+  }
+
+ private:
+  int64_t positions() const { return output_.shape.n * output_.shape.pixels(); }
+
+  void forward(const float* rows) {
+    const float* bias = parameters_->data(Parameters::Field::values, spec_.bias);
+    const float* weights = parameters_->data(Parameters::Field::values, spec_.weight);
+    for (int64_t r = 0; r < positions(); r++) {
+      std::copy(bias, bias + spec_.outChannels, output_.data() + r * spec_.outChannels);
+    }
+    multiply('N', 'T', positions(), spec_.outChannels, spec_.products(), rows, spec_.products(), weights,
+             spec_.products(), 1.0f, output_.data());
+  }
+
+  void addParameterGradients(const float* dy) {
+    float* weights = parameters_->data(Parameters::Field::gradients, spec_.weight);
+    float* bias = parameters_->data(Parameters::Field::gradients, spec_.bias);
+    multiply('T', 'N', spec_.outChannels, spec_.products(), positions(), dy, spec_.outChannels, input_.data(),
+             spec_.products(), 1.0f, weights);
+    for (int64_t r = 0; r < positions(); r++) {
+      for (int64_t o = 0; o < spec_.outChannels; o++) bias[o] += dy[r * spec_.outChannels + o];
+    }
+  }
+
+  ConvolutionSpec spec_;
+  Tensor input_{}, output_{};
+  Parameters* parameters_ = nullptr;
+};
+
+}  // namespace
+
+bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool training) {
+  if (covers(spec, input.shape)) return true;
+  if (spec.padding != 0) return false;
+  if (spec.kernel == 1) return input.block == input.shape.c;
+  // The windows must stay small beside the weights, and nothing adds gradients of windows up again.
+  const Shape out = spec.outputOf(input.shape);
+  return !training && out.n * out.pixels() <= spec.outChannels;
+}
+
+std::unique_ptr<Layer> makeMatrixProduct(const ConvolutionSpec& spec) { return std::make_unique<MatrixProduct>(spec); }
+
+}  // namespace verydeep

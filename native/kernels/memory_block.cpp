@@ -1,0 +1,74 @@
+#include "memory_block.hpp"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace verydeep {
+namespace {
+
+constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+// Larger blocks come from the system itself: they are zero already, and go back to it at once when freed.
+constexpr std::size_t kMapFrom = 2 * kHugePage;
+
+std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+void* mapHuge(std::size_t bytes) {
+  const std::size_t wanted = roundUp(bytes, kHugePage);
+  void* base = mmap(nullptr, wanted + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) return nullptr;
+  const auto address = reinterpret_cast<std::uintptr_t>(base);
+  const std::uintptr_t aligned = roundUp(address, kHugePage);
+  if (aligned > address) munmap(base, aligned - address);
+  if (const std::size_t rest = address + kHugePage - aligned) {
+    munmap(reinterpret_cast<void*>(aligned + wanted), rest);
+  }
+  void* data = reinterpret_cast<void*>(aligned);
+#ifdef MADV_HUGEPAGE
+  madvise(data, wanted, MADV_HUGEPAGE);
+#endif
+  return data;
+}
+
+void* allocate(std::size_t bytes) {
+  if (bytes >= kMapFrom) return mapHuge(bytes);
+  void* data = nullptr;
+  if (posix_memalign(&data, kCacheLine, roundUp(bytes, kCacheLine)) != 0) return nullptr;
+  std::memset(data, 0, bytes);
+  return data;
+}
+
+}  // namespace
+
+MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose) : size_(bytes) {
+  if (bytes == 0) return;
+  data_ = bytes > SIZE_MAX / 2 ? nullptr : allocate(bytes);
+  if (!data_) {
+    throw OutOfMemory("out of memory: " + std::to_string(bytes) + " bytes for " + purpose +
+                      " are not to be had; lower the micro-batch or the image size, or free some memory");
+  }
+}
+
+MemoryBlock::~MemoryBlock() {
+  if (!data_) return;
+  if (size_ >= kMapFrom) {
+    munmap(data_, roundUp(size_, kHugePage));
+  } else {
+    std::free(data_);
+  }
+}
+
+MemoryBlock::MemoryBlock(MemoryBlock&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MemoryBlock& MemoryBlock::operator=(MemoryBlock&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+}  // namespace verydeep

@@ -1,0 +1,33 @@
+// Memory that is owned explicitly, by one block each.
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+namespace verydeep {
+
+struct OutOfMemory : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/** Zeroed memory, aligned to a cache line or, where it is large, to a huge page. */
+class MemoryBlock {
+ public:
+  MemoryBlock() = default;
+  /** @throws OutOfMemory naming `purpose`, the bytes, and the remedy. */
+  MemoryBlock(std::size_t bytes, const std::string& purpose);
+  ~MemoryBlock();
+  MemoryBlock(MemoryBlock&& other) noexcept;
+  MemoryBlock& operator=(MemoryBlock&& other) noexcept;
+
+  float* floats() const { return static_cast<float*>(data_); }
+  char* bytes() const { return static_cast<char*>(data_); }
+  std::size_t size() const { return size_; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace verydeep

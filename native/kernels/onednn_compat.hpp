@@ -1,0 +1,142 @@
+// oneDNN 2 makes a primitive from an operation descriptor, oneDNN 3 from its arguments at once. Everything that
+// differs between the two is here.
+#pragma once
+
+#include <cstring>
+#include <oneapi/dnnl/dnnl.hpp>
+
+namespace verydeep::compat {
+
+using dnnl::memory;
+
+#if DNNL_VERSION_MAJOR >= 3
+#define VD_ONEDNN_3 1
+#endif
+
+/** A convolution with stride 1; `padding` zeros on each side. */
+struct ConvolutionShape {
+  memory::desc source, weights, bias, destination;
+  memory::dim padding;
+};
+
+inline dnnl::primitive_attr withUserScratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+/** Attributes of a primitive that adds to its destination. */
+inline dnnl::primitive_attr accumulating() {
+  dnnl::post_ops sum;
+  sum.append_sum(1.0f);
+  dnnl::primitive_attr attributes = withUserScratchpad();
+  attributes.set_post_ops(sum);
+  return attributes;
+}
+
+inline dnnl::convolution_forward::primitive_desc convolutionForward(const dnnl::engine& engine, bool training,
+                                                                    const ConvolutionShape& c) {
+  const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+  const auto algorithm = dnnl::algorithm::convolution_auto;
+  const memory::dims strides{1, 1}, padding{c.padding, c.padding};
+#ifdef VD_ONEDNN_3
+  return {engine,        kind,    algorithm, c.source, c.weights,           c.bias,
+          c.destination, strides, padding,   padding,  withUserScratchpad()};
+#else
+  return {{kind, algorithm, c.source, c.weights, c.bias, c.destination, strides, padding, padding},
+          withUserScratchpad(),
+          engine};
+#endif
+}
+
+inline dnnl::convolution_backward_data::primitive_desc convolutionBackwardData(
+    const dnnl::engine& engine, const ConvolutionShape& c, const dnnl::convolution_forward::primitive_desc& hint) {
+  const auto algorithm = dnnl::algorithm::convolution_auto;
+  const memory::dims strides{1, 1}, padding{c.padding, c.padding};
+#ifdef VD_ONEDNN_3
+  return {engine,  algorithm, c.source, c.weights, c.destination,
+          strides, padding,   padding,  hint,      withUserScratchpad()};
+#else
+  return {{algorithm, c.source, c.weights, c.destination, strides, padding, padding},
+          withUserScratchpad(),
+          engine,
+          hint};
+#endif
+}
+
+inline dnnl::convolution_backward_weights::primitive_desc convolutionBackwardWeights(
+    const dnnl::engine& engine, const ConvolutionShape& c, const dnnl::convolution_forward::primitive_desc& hint) {
+  const auto algorithm = dnnl::algorithm::convolution_auto;
+  const memory::dims strides{1, 1}, padding{c.padding, c.padding};
+#ifdef VD_ONEDNN_3
+  return {engine,  algorithm, c.source, c.weights, c.bias,  c.destination,
+          strides, padding,   padding,  hint,      withUserScratchpad()};
+#else
+  return {{algorithm, c.source, c.weights, c.bias, c.destination, strides, padding, padding},
+          withUserScratchpad(),
+          engine,
+          hint};
+#endif
+}
+
+/** y = x / (k + alpha / size · Σ x²)^beta: oneDNN divides alpha by the size. */
+struct LrnShape {
+  memory::desc data;
+  memory::dim size;
+  float alpha, beta, k;
+};
+
+inline dnnl::lrn_forward::primitive_desc lrnForward(const dnnl::engine& engine, bool training, const LrnShape& l) {
+  const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+  const auto algorithm = dnnl::algorithm::lrn_across_channels;
+#ifdef VD_ONEDNN_3
+  return {engine, kind, algorithm, l.data, l.data, l.size, l.alpha, l.beta, l.k, withUserScratchpad()};
+#else
+  return {{kind, algorithm, l.data, l.size, l.alpha, l.beta, l.k}, withUserScratchpad(), engine};
+#endif
+}
+
+inline dnnl::lrn_backward::primitive_desc lrnBackward(const dnnl::engine& engine, const LrnShape& l,
+                                                      const dnnl::lrn_forward::primitive_desc& hint) {
+  const auto algorithm = dnnl::algorithm::lrn_across_channels;
+#ifdef VD_ONEDNN_3
+  return {engine, algorithm, l.data, l.data, l.data, l.size, l.alpha, l.beta, l.k, hint, withUserScratchpad()};
+#else
+  return {{algorithm, l.data, l.data, l.size, l.alpha, l.beta, l.k}, withUserScratchpad(), engine, hint};
+#endif
+}
+
+/** Whether a primitive runs oneDNN's slow reference code. */
+template <class PrimitiveDesc>
+bool isReference(const PrimitiveDesc& desc) {
+  return std::strncmp(desc.impl_info_str(), "ref", 3) == 0;
+}
+
+/** The instruction set that oneDNN generates code for. */
+inline const char* effectiveIsa() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return "SSE4.1";
+    case dnnl::cpu_isa::avx:
+      return "AVX";
+    case dnnl::cpu_isa::avx2:
+      return "AVX2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "AVX2 with VNNI";
+    case dnnl::cpu_isa::avx512_core:
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "AVX-512";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "AVX-512 with BF16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "AVX-512 with AMX";
+    default:
+#ifdef __aarch64__
+      return "AArch64";
+#else
+      return "this machine's instruction set";
+#endif
+  }
+}
+
+}  // namespace verydeep::compat

@@ -1,0 +1,83 @@
+// Learned tensors: their values and, for training, gradients and velocities.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <vector>
+
+#include "memory_block.hpp"
+
+namespace verydeep {
+
+/** One tensor's place in each block. */
+struct TensorPlace {
+  int64_t offset, count;
+  bool isBias;
+};
+
+struct SgdStep {
+  float learningRate, momentum, weightDecay, biasDecay;
+};
+
+/** Weights in a layout of oneDNN's, brought up to date when the canonical ones have changed. */
+class WeightCopy {
+ public:
+  WeightCopy(const dnnl::engine& engine, const dnnl::memory::desc& canonical, float* values,
+             const dnnl::memory::desc& desc);
+  const dnnl::memory& memory() const { return copy_; }
+  std::size_t bytes() const { return block_.size(); }
+  void refresh(const dnnl::stream& stream, uint64_t version);
+
+ private:
+  MemoryBlock block_;
+  dnnl::memory canonical_, copy_;
+  dnnl::reorder reorder_;
+  uint64_t version_ = 0;
+};
+
+/**
+ * One contiguous block a field, canonical layout (weights OIHW), in the order of the specs. All methods but the
+ * constructor belong to the worker's thread.
+ */
+class Parameters {
+ public:
+  enum class Field { values, gradients, velocities };
+
+  /** @throws OutOfMemory */
+  Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training);
+
+  bool training() const { return training_; }
+  std::size_t tensors() const { return places_.size(); }
+  int64_t count(std::size_t tensor) const { return places_.at(tensor).count; }
+  float* data(Field field, std::size_t tensor) const;
+  /** Grows with each change of the values. */
+  uint64_t version() const { return version_; }
+
+  void read(Field field, std::size_t tensor, float* to) const;
+  void write(Field field, std::size_t tensor, const float* from);
+  /** v ← momentum · v − learningRate · (g + decay · w), w ← w + v, g ← 0 */
+  void update(const SgdStep& step);
+  void zeroGradients();
+
+  /** Shared by all programs that want this layout of a tensor `[O, I, k, k]`, and gone with the last of them. */
+  std::shared_ptr<WeightCopy> copyOf(const dnnl::engine& engine, std::size_t tensor,
+                                     const dnnl::memory::dims& dims, const dnnl::memory::desc& desc);
+
+ private:
+  struct CopyEntry {
+    std::size_t tensor;
+    dnnl::memory::desc desc;
+    std::weak_ptr<WeightCopy> copy;
+  };
+
+  const MemoryBlock& block(Field field) const;
+
+  bool training_;
+  std::vector<TensorPlace> places_;
+  MemoryBlock values_, gradients_, velocities_;
+  std::vector<CopyEntry> copies_;
+  uint64_t version_ = 1;
+};
+
+}  // namespace verydeep

@@ -1,0 +1,120 @@
+#include "planner.hpp"
+
+#include "onednn_compat.hpp"
+
+namespace verydeep {
+namespace {
+
+// Tensors begin on pages, at odd multiples of a cache line within them: maps of the same power-of-two size
+// would otherwise compete for the same lines of the cache.
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kStagger = 64 * 5;
+
+}  // namespace
+
+Planner::Planner(Context& context, std::shared_ptr<Parameters> parameters, bool training)
+    : context_(context), parameters_(std::move(parameters)), training_(training) {}
+
+Slot& Planner::ownSlot() {
+  slots_.push_back(std::make_unique<Slot>());
+  return *slots_.back();
+}
+
+Tensor Planner::nextActivation(const Shape& shape, int64_t block) {
+  if (!training_) return alternate(activations_, activation, shape, block);
+  Tensor tensor{&ownSlot(), shape, normalizedBlock(shape, block)};
+  tensor.slot->grow(static_cast<std::size_t>(tensor.stored()) * sizeof(float));
+  return tensor;
+}
+
+Tensor Planner::nextGradient(const Shape& shape, int64_t block) {
+  return alternate(gradients_, gradient, shape, block);
+}
+
+Tensor Planner::alternate(std::array<Slot*, 2>& slots, const Tensor& now, const Shape& shape, int64_t block) {
+  Slot*& slot = now.slot == slots[0] && slots[0] ? slots[1] : slots[0];
+  if (!slot) slot = &ownSlot();
+  Tensor tensor{slot, shape, normalizedBlock(shape, block)};
+  slot->grow(static_cast<std::size_t>(tensor.stored()) * sizeof(float));
+  return tensor;
+}
+
+void Planner::layOutActivation(int64_t block) {
+  if (activation.block == normalizedBlock(activation.shape, block)) return;
+  const Tensor to = nextActivation(activation.shape, block);
+  reorder(forward, activation, to);
+  activation = to;
+}
+
+void Planner::layOutGradient(int64_t block) {
+  if (gradient.block == normalizedBlock(gradient.shape, block)) return;
+  const Tensor to = nextGradient(gradient.shape, block);
+  reorder(backward, gradient, to);
+  gradient = to;
+}
+
+dnnl::memory Planner::memoryOf(const Tensor& tensor, const dnnl::memory::desc& desc) {
+  return tensor.slot->memory(desc, context_.engine);
+}
+
+void Planner::reorder(std::vector<Step>& steps, const Tensor& from, const Tensor& to) {
+  const auto source = descOf(from.shape, from.block), destination = descOf(to.shape, to.block);
+  const dnnl::reorder::primitive_desc desc(context_.engine, source, context_.engine, destination,
+                                           compat::withUserScratchpad());
+  execute(steps, dnnl::reorder(desc),
+          {{DNNL_ARG_FROM, memoryOf(from, source)}, {DNNL_ARG_TO, memoryOf(to, destination)}},
+          desc.scratchpad_desc());
+}
+
+dnnl::memory Planner::staged(std::vector<Step>& steps, Scratch which, const Tensor& tensor,
+                             const dnnl::memory::desc& desc) {
+  const auto source = descOf(tensor.shape, tensor.block);
+  const dnnl::memory copy = scratch(which).memory(desc, context_.engine);
+  const dnnl::reorder::primitive_desc reorder(context_.engine, source, context_.engine, desc,
+                                              compat::withUserScratchpad());
+  execute(steps, dnnl::reorder(reorder), {{DNNL_ARG_FROM, memoryOf(tensor, source)}, {DNNL_ARG_TO, copy}},
+          reorder.scratchpad_desc());
+  return copy;
+}
+
+dnnl::memory Planner::weights(std::vector<Step>& steps, std::size_t tensor, const dnnl::memory::dims& dims,
+                              const dnnl::memory::desc& desc) {
+  auto copy = parameters_->copyOf(context_.engine, tensor, dims, desc);
+  weights_.push_back(copy);
+  steps.push_back([this, copy](const Batch&) { copy->refresh(context_.stream, parameters_->version()); });
+  return copy->memory();
+}
+
+void Planner::execute(std::vector<Step>& steps, const dnnl::primitive& primitive, Arguments arguments,
+                      const dnnl::memory::desc& scratchpad) {
+  if (scratchpad.get_size() > 0) {
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, scratch(Scratch::primitive).memory(scratchpad, context_.engine));
+  }
+  steps.push_back([this, primitive, arguments = std::move(arguments)](const Batch&) {
+    primitive.execute(context_.stream, arguments);
+  });
+}
+
+void Planner::allocate() {
+  std::vector<Slot*> slots;
+  for (const auto& slot : slots_) slots.push_back(slot.get());
+  for (Slot& slot : scratch_) slots.push_back(&slot);
+  std::size_t total = 0;
+  std::vector<std::size_t> offsets;
+  for (std::size_t i = 0; i < slots.size(); i++) {
+    const bool large = slots[i]->bytes() >= kPage;
+    if (large) total = (total + kPage - 1) / kPage * kPage + i % 12 * kStagger;
+    offsets.push_back(total);
+    total += (slots[i]->bytes() + 63) / 64 * 64;
+  }
+  memory_ = MemoryBlock(total, "the program's activations and gradients");
+  for (std::size_t i = 0; i < slots.size(); i++) slots[i]->place(memory_.bytes() + offsets[i]);
+}
+
+std::size_t Planner::memoryBytes() const {
+  std::size_t bytes = memory_.size();
+  for (const auto& copy : weights_) bytes += copy->bytes();
+  return bytes;
+}
+
+}  // namespace verydeep

@@ -1,0 +1,115 @@
+// Turns a chain of layers into flat lists of steps over planned memory.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "parameters.hpp"
+#include "tensor.hpp"
+
+namespace verydeep {
+
+/** What one run of a program is given, and where its results go. Absent where a run does without. */
+struct Batch {
+  /** Images from 1 to N. */
+  int64_t images = 0;
+  /** `[images, C, H, W]` */
+  const float* input = nullptr;
+  /** `[images, 2]` */
+  const uint32_t* dropoutKeys = nullptr;
+  /** `[images]` */
+  const int32_t* labels = nullptr;
+  double gradientScale = 0;
+  /** `[images]` */
+  float* losses = nullptr;
+  /** `[images, C', H', W']` */
+  float* output = nullptr;
+  const float* outputGradient = nullptr;
+  /** `[images, C, H, W]` */
+  float* inputGradient = nullptr;
+};
+
+using Step = std::function<void(const Batch&)>;
+using Arguments = std::unordered_map<int, dnnl::memory>;
+
+/** Where primitives run. */
+struct Context {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+};
+
+/** Memory that several layers use in turn. */
+enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, count };
+
+/**
+ * Collects steps and memory while layers are planned one after the other, then owns them for the program. Inference keeps no activation: they
+ * alternate between two slots. Training keeps each, and the gradients alternate.
+ */
+class Planner {
+ public:
+  Planner(Context& context, std::shared_ptr<Parameters> parameters, bool training);
+
+  /** The chain's tensor so far: the output of the layer planned last. */
+  Tensor activation{};
+  /** The gradient with respect to the output of the layer that is planned backward next. */
+  Tensor gradient{};
+  std::vector<Step> forward, backward;
+
+  Context& context() { return context_; }
+  const std::shared_ptr<Parameters>& parameters() const { return parameters_; }
+  bool training() const { return training_; }
+
+  /** A tensor that `activation` can be computed into from its present value. */
+  Tensor nextActivation(const Shape& shape, int64_t block);
+  /** The same for `gradient`. */
+  Tensor nextGradient(const Shape& shape, int64_t block);
+  /** Makes `activation` have a layout. */
+  void layOutActivation(int64_t block);
+  void layOutGradient(int64_t block);
+  /** A copy of a tensor in a layout that differs from its own, remade by a step of the list. */
+  dnnl::memory staged(std::vector<Step>& steps, Scratch scratch, const Tensor& tensor, const dnnl::memory::desc& desc);
+
+  dnnl::memory memoryOf(const Tensor& tensor, const dnnl::memory::desc& desc);
+  Slot& scratch(Scratch which) { return scratch_[static_cast<std::size_t>(which)]; }
+  /** Memory that belongs to one layer. */
+  Slot& ownSlot();
+  /** A private copy of weights, refreshed by a step of the list when the parameters have changed. */
+  dnnl::memory weights(std::vector<Step>& steps, std::size_t tensor, const dnnl::memory::dims& dims,
+                       const dnnl::memory::desc& desc);
+  /** A primitive as a step. */
+  void execute(std::vector<Step>& steps, const dnnl::primitive& primitive, Arguments arguments,
+               const dnnl::memory::desc& scratchpad);
+
+  /** Settles the memory of all tensors, when every layer is planned. @throws OutOfMemory */
+  void allocate();
+  /** Bytes of tensors, scratch memory, and weight copies, which other programs may share. */
+  std::size_t memoryBytes() const;
+
+ private:
+  Tensor alternate(std::array<Slot*, 2>& slots, const Tensor& now, const Shape& shape, int64_t block);
+  void reorder(std::vector<Step>& steps, const Tensor& from, const Tensor& to);
+
+  Context& context_;
+  std::shared_ptr<Parameters> parameters_;
+  bool training_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::array<Slot*, 2> activations_{}, gradients_{};
+  std::array<Slot, static_cast<std::size_t>(Scratch::count)> scratch_;
+  std::vector<std::shared_ptr<WeightCopy>> weights_;
+  MemoryBlock memory_;
+};
+
+/** A layer on its way into a program. planBackward comes after all layers' planForward, in reverse order. */
+class Layer {
+ public:
+  virtual ~Layer() = default;
+  virtual void planForward(Planner& planner) = 0;
+  /** @param wantInput whether a layer below needs the gradient with respect to this one's input */
+  virtual void planBackward(Planner& planner, bool wantInput) = 0;
+  virtual bool hasParameters() const { return false; }
+};
+
+}  // namespace verydeep

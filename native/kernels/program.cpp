@@ -1,0 +1,108 @@
+#include "program.hpp"
+
+#include <stdexcept>
+
+namespace verydeep {
+namespace {
+
+std::unique_ptr<Layer> makeConvolutionFor(const ConvolutionSpec& spec, const Planner& planner) {
+  return suitsMatrixProduct(spec, planner.activation, planner.training()) ? makeMatrixProduct(spec)
+                                                                          : makeConvolution(spec);
+}
+
+void run(const std::vector<Step>& steps, const Batch& batch, const std::atomic<bool>& stop) {
+  for (const Step& step : steps) {
+    if (stop.load(std::memory_order_relaxed)) throw std::runtime_error("the process is ending");
+    step(batch);
+  }
+}
+
+/** Copies the images that there are and fills the rest of the batch up with zeros. */
+void fill(const Tensor& tensor, const float* images, int64_t count) {
+  const int64_t values = count * tensor.shape.image();
+  std::copy(images, images + values, tensor.data());
+  std::fill(tensor.data() + values, tensor.data() + tensor.shape.count(), 0.0f);
+}
+
+void copyOut(const Tensor& tensor, int64_t images, float* to) {
+  std::copy(tensor.data(), tensor.data() + images * tensor.shape.image(), to);
+}
+
+}  // namespace
+
+Program::Program(Context& context, std::shared_ptr<Parameters> parameters, const ProgramOptions& options)
+    : planner_(context, std::move(parameters), options.training) {
+  planForward(options);
+  if (options.training) planBackward(options.inputGradient);
+  planner_.allocate();
+}
+
+void Program::planForward(const ProgramOptions& options) {
+  using Kind = LayerSpec::Kind;
+  input_ = planner_.activation = planner_.nextActivation(options.input, 1);
+  uint32_t dropouts = 0;
+  bool rectify = false;
+  for (std::size_t i = 0; i < options.layers.size(); i++) {
+    const LayerSpec& spec = options.layers[i];
+    if (spec.kind == Kind::relu && i + 1 < options.layers.size() && options.layers[i + 1].kind == Kind::maxPool) {
+      rectify = true;  // becomes part of the pooling
+      continue;
+    }
+    switch (spec.kind) {
+      case Kind::convolution:
+        layers_.push_back(makeConvolutionFor(spec.convolution, planner_));
+        break;
+      case Kind::relu:
+        layers_.push_back(makeRelu());
+        break;
+      case Kind::maxPool:
+        layers_.push_back(makeMaxPool(spec.ceil, rectify));
+        rectify = false;
+        break;
+      case Kind::lrn:
+        layers_.push_back(makeLrn(spec.lrn));
+        break;
+      case Kind::dropout:
+        layers_.push_back(makeDropout(spec.rate, dropouts++));
+        break;
+    }
+    layers_.back()->planForward(planner_);
+  }
+  planner_.layOutActivation(1);
+  output_ = planner_.activation;
+}
+
+void Program::planBackward(bool inputGradient) {
+  outputGradient_ = planner_.gradient = planner_.nextGradient(output_.shape, 1);
+  // Below the first layer with parameters nobody needs a gradient, unless the input's is asked for.
+  std::size_t first = 0;
+  while (!inputGradient && first < layers_.size() && !layers_[first]->hasParameters()) first++;
+  for (std::size_t i = layers_.size(); i-- > first;) layers_[i]->planBackward(planner_, inputGradient || i > first);
+  if (!inputGradient) return;
+  planner_.layOutGradient(1);
+  inputGradient_ = planner_.gradient;
+}
+
+void Program::forward(const Batch& batch, const std::atomic<bool>& stop) {
+  fill(input_, batch.input, batch.images);
+  run(planner_.forward, batch, stop);
+  copyOut(output_, batch.images, batch.output);
+}
+
+void Program::accumulate(const Batch& batch, const std::atomic<bool>& stop) {
+  forward(batch, stop);
+  const int64_t classes = output_.shape.c;
+  std::fill(outputGradient_.data(), outputGradient_.data() + output_.shape.count(), 0.0f);
+  softmaxLoss(output_.data(), batch.labels, batch.images, classes, batch.gradientScale, batch.losses,
+              outputGradient_.data());
+  run(planner_.backward, batch, stop);
+}
+
+void Program::backward(const Batch& batch, const std::atomic<bool>& stop) {
+  forward(batch, stop);
+  fill(outputGradient_, batch.outputGradient, batch.images);
+  run(planner_.backward, batch, stop);
+  if (batch.inputGradient) copyOut(inputGradient_, batch.images, batch.inputGradient);
+}
+
+}  // namespace verydeep

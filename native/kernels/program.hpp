@@ -1,0 +1,56 @@
+// A chain of layers compiled for one input shape.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "layers.hpp"
+
+namespace verydeep {
+
+/** A layer as it comes from TypeScript; each kind uses what it needs. */
+struct LayerSpec {
+  enum class Kind { convolution, relu, maxPool, lrn, dropout } kind;
+  ConvolutionSpec convolution{};
+  LrnSpec lrn{};
+  bool ceil = false;
+  double rate = 0;
+};
+
+struct ProgramOptions {
+  std::vector<LayerSpec> layers;
+  Shape input{};
+  bool training = false;
+  bool inputGradient = false;
+};
+
+/** All methods belong to the worker's thread. */
+class Program {
+ public:
+  Program(Context& context, std::shared_ptr<Parameters> parameters, const ProgramOptions& options);
+
+  const Shape& input() const { return input_.shape; }
+  const Shape& output() const { return output_.shape; }
+  bool training() const { return planner_.training(); }
+  bool hasInputGradient() const { return inputGradient_.slot != nullptr; }
+  std::size_t memoryBytes() const { return planner_.memoryBytes(); }
+
+  /** Gives up between two steps, by an exception, once `stop` is set. */
+  void forward(const Batch& batch, const std::atomic<bool>& stop);
+  /** Forward, loss, backward. */
+  void accumulate(const Batch& batch, const std::atomic<bool>& stop);
+  /** Forward, and backward from the batch's output gradient. */
+  void backward(const Batch& batch, const std::atomic<bool>& stop);
+
+ private:
+  void planForward(const ProgramOptions& options);
+  void planBackward(bool inputGradient);
+
+  Planner planner_;
+  std::vector<std::unique_ptr<Layer>> layers_;
+  Tensor input_{}, output_{}, outputGradient_{}, inputGradient_{};
+};
+
+}  // namespace verydeep

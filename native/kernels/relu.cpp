@@ -1,0 +1,42 @@
+// y = max(x, 0), in place. NaN stays NaN, so that a run that diverges shows it: this is why oneDNN's own ReLU,
+// which makes NaN 0, is not fused into the convolutions. (Before a pooling the layer costs nothing: see pooling.cpp.)
+#include "layers.hpp"
+#include "vectorized.hpp"
+
+namespace verydeep {
+namespace {
+
+VD_VECTORIZED void rectify(float* x, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i++) x[i] = x[i] <= 0.0f ? 0.0f : x[i];
+}
+
+/** g ← g where y > 0, else 0; y > 0 just where x > 0. */
+VD_VECTORIZED void mask(const float* __restrict y, float* __restrict g, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; i++) g[i] = y[i] > 0.0f ? g[i] : 0.0f;
+}
+
+class Relu : public Layer {
+ public:
+  void planForward(Planner& planner) override {
+    const Tensor x = output_ = planner.activation;
+    planner.forward.push_back([x](const Batch&) {
+      parallelRanges(x.stored(), 1, [&](int64_t begin, int64_t end) { rectify(x.data(), begin, end); });
+    });
+  }
+
+  void planBackward(Planner& planner, bool) override {
+    planner.layOutGradient(output_.block);
+    planner.backward.push_back([y = output_, g = planner.gradient](const Batch&) {
+      parallelRanges(y.stored(), 1, [&](int64_t begin, int64_t end) { mask(y.data(), g.data(), begin, end); });
+    });
+  }
+
+ private:
+  Tensor output_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Layer> makeRelu() { return std::make_unique<Relu>(); }
+
+}  // namespace verydeep

@@ -1,0 +1,102 @@
+// Tensors of activations and gradients, and the one family of memory layouts that they have.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <vector>
+
+namespace verydeep {
+
+/** [N, C, H, W] */
+struct Shape {
+  int64_t n, c, h, w;
+
+  int64_t pixels() const { return h * w; }
+  /** Values of one image. */
+  int64_t image() const { return c * h * w; }
+  int64_t count() const { return n * image(); }
+};
+
+/**
+ * Part of a program's memory, whose size and place are settled when the whole program is planned. oneDNN
+ * memories over it are given their address then.
+ */
+class Slot {
+ public:
+  void grow(std::size_t bytes) { bytes_ = std::max(bytes_, bytes); }
+  std::size_t bytes() const { return bytes_; }
+
+  dnnl::memory memory(const dnnl::memory::desc& desc, const dnnl::engine& engine) {
+    grow(desc.get_size());
+    memories_.push_back(dnnl::memory(desc, engine, DNNL_MEMORY_NONE));
+    return memories_.back();
+  }
+
+  void place(char* data) {
+    data_ = data;
+    for (dnnl::memory& memory : memories_) memory.set_data_handle(data);
+  }
+  float* floats() const { return reinterpret_cast<float*>(data_); }
+  uint8_t* octets() const { return reinterpret_cast<uint8_t*>(data_); }
+
+ private:
+  std::size_t bytes_ = 0;
+  char* data_ = nullptr;
+  std::vector<dnnl::memory> memories_;
+};
+
+/**
+ * Channels are stored in blocks of `block`, the last filled up with zeros: value (n, c, y, x) is number
+ * ((n · ⌈C / block⌉ + ⌊c / block⌋) · H · W + y · W + x) · block + c mod block. Block 1 is the canonical layout
+ * (NCHW), block C is channels-last (NHWC), and 4, 8 or 16 are what vector units like (nChw8c).
+ */
+struct Tensor {
+  Slot* slot;
+  Shape shape;
+  int64_t block;
+
+  int64_t blocks() const { return (shape.c + block - 1) / block; }
+  /** Planes of [H, W, block]. */
+  int64_t planes() const { return shape.n * blocks(); }
+  /** Values with the filling. */
+  int64_t stored() const { return planes() * shape.pixels() * block; }
+  float* data() const { return slot->floats(); }
+};
+
+/** Of a 1×1 map, NHWC is the same as NCHW: it gets one name. */
+inline int64_t normalizedBlock(const Shape& shape, int64_t block) {
+  return block == shape.c && shape.pixels() == 1 ? 1 : block;
+}
+
+inline dnnl::memory::desc descOf(const Shape& shape, dnnl::memory::format_tag tag) {
+  return {{shape.n, shape.c, shape.h, shape.w}, dnnl::memory::data_type::f32, tag};
+}
+
+inline dnnl::memory::desc descOf(const Shape& shape, int64_t block) {
+  using Tag = dnnl::memory::format_tag;
+  switch (block) {
+    case 1:
+      return descOf(shape, Tag::nchw);
+    case 4:
+      return descOf(shape, Tag::nChw4c);
+    case 8:
+      return descOf(shape, Tag::nChw8c);
+    case 16:
+      return descOf(shape, Tag::nChw16c);
+    default:
+      return descOf(shape, Tag::nhwc);
+  }
+}
+
+/** The block size of a layout that oneDNN chose, or nothing if it is of another family. */
+inline std::optional<int64_t> blockOf(const Shape& shape, const dnnl::memory::desc& desc) {
+  for (const int64_t block : {1, 8, 16, 4}) {
+    if (desc == descOf(shape, block)) return normalizedBlock(shape, block);
+  }
+  if (desc == descOf(shape, dnnl::memory::format_tag::nhwc)) return normalizedBlock(shape, shape.c);
+  return std::nullopt;
+}
+
+}  // namespace verydeep

@@ -1,0 +1,47 @@
+// Loops over plain arrays that run on all threads, in the widest vectors that the machine has.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+// The compiler makes one version of the function for each instruction set and the loader picks one. An OpenMP
+// region inside such a function would be compiled for the smallest set only: call it from the region instead.
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+#define VD_VECTORIZED __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define VD_VECTORIZED
+#endif
+#define VD_INLINE inline __attribute__((always_inline))
+
+namespace verydeep {
+
+/** Below this many values a second thread costs more than it saves. */
+constexpr int64_t kValuesWorthThreads = 16384;
+
+/** Calls f(begin, end) on every thread for its share of [0, count); each item stands for `weight` values. */
+template <class F>
+void parallelRanges(int64_t count, int64_t weight, const F& f) {
+#ifdef _OPENMP
+  if (count > 1 && count * weight > kValuesWorthThreads && omp_get_max_threads() > 1) {
+#pragma omp parallel
+    {
+      const int64_t threads = omp_get_num_threads();
+      const int64_t thread = omp_get_thread_num();
+      // Shares of whole cache lines, where items are single values.
+      const int64_t grain = weight == 1 ? 16 : 1;
+      const int64_t grains = (count + grain - 1) / grain;
+      const int64_t begin = std::min(count, grains * thread / threads * grain);
+      const int64_t end = std::min(count, grains * (thread + 1) / threads * grain);
+      if (begin < end) f(begin, end);
+    }
+    return;
+  }
+#endif
+  if (count > 0) f(0, count);
+}
+
+}  // namespace verydeep

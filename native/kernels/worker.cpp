@@ -1,0 +1,146 @@
+#include "worker.hpp"
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "memory_block.hpp"
+#include "vectorized.hpp"
+
+namespace verydeep {
+
+struct Worker::Job {
+  Work work;
+  Result result;
+  std::string error, code;
+  std::optional<Napi::Promise::Deferred> deferred;
+  std::vector<Napi::ObjectReference> keep;
+  /** A job keeps its worker, which has to settle it. */
+  std::shared_ptr<Worker> worker;
+};
+
+std::shared_ptr<Worker> Worker::start(Napi::Env env, int threads) {
+  return std::shared_ptr<Worker>(new Worker(env, threads));
+}
+
+Worker::Worker(Napi::Env env, int threads) : env_(env), threads_(threads) {
+  settler_ = Settler::New(env, "verydeep", 0, 1, this);
+  settler_.Unref(env);
+  // Runs before Node takes the settler down, as it was registered later.
+  napi_add_env_cleanup_hook(env, &Worker::end, this);
+  thread_ = std::thread([this] { loop(); });
+}
+
+Worker::~Worker() {
+  if (!thread_.joinable()) return;  // the process is ending
+  napi_remove_env_cleanup_hook(env_, &Worker::end, this);
+  stop();
+  settler_.Release();
+}
+
+void Worker::stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::end(void* worker) {
+  // Queued jobs hold their worker: this holds it while they go.
+  const std::shared_ptr<Worker> self = static_cast<Worker*>(worker)->shared_from_this();
+  self->stop();
+  self->queue_.clear();
+}
+
+Napi::Promise Worker::run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep) {
+  auto job = std::make_unique<Job>();
+  job->work = std::move(work);
+  job->deferred.emplace(Napi::Promise::Deferred::New(env));
+  for (const Napi::Value& value : keep) {
+    if (value.IsObject()) job->keep.push_back(Napi::Persistent(value.As<Napi::Object>()));
+  }
+  const Napi::Promise promise = job->deferred->Promise();
+  enqueue(env, std::move(job));
+  return promise;
+}
+
+void Worker::release(Napi::Env env, std::shared_ptr<void> object) {
+  auto job = std::make_unique<Job>();
+  job->work = [object = std::move(object)]() mutable {
+    object.reset();
+    return Result();
+  };
+  enqueue(env, std::move(job));
+}
+
+void Worker::enqueue(Napi::Env env, std::unique_ptr<Job> job) {
+  job->worker = shared_from_this();
+  if (unsettled_++ == 0) settler_.Ref(env);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(std::move(job));
+  }
+  wake_.notify_all();
+}
+
+void Worker::loop() {
+#ifdef _OPENMP
+  omp_set_num_threads(threads_);
+#endif
+  for (;;) {
+    std::unique_ptr<Job> job;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      job = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    perform(*job);
+    // On failure JavaScript is gone, and its references with it: nothing can be done for the job.
+    Job* raw = job.release();
+    settler_.NonBlockingCall(raw);
+  }
+}
+
+void Worker::perform(Job& job) {
+  try {
+    job.result = job.work();
+  } catch (const OutOfMemory& error) {
+    job.error = error.what();
+    job.code = "ERR_OUT_OF_MEMORY";
+  } catch (const std::bad_alloc&) {
+    job.error = "out of memory; lower the micro-batch or the image size, or free some memory";
+    job.code = "ERR_OUT_OF_MEMORY";
+  } catch (const dnnl::error& error) {
+    job.error = std::string("oneDNN: ") + error.what();
+    if (error.status == dnnl_out_of_memory) {
+      job.error += ": out of memory; lower the micro-batch or the image size, or free some memory";
+      job.code = "ERR_OUT_OF_MEMORY";
+    }
+  } catch (const std::exception& error) {
+    job.error = error.what();
+  }
+  // What the job holds, perhaps the last of a program, goes on this thread and before its promise is settled.
+  job.work = nullptr;
+}
+
+void Worker::settle(Napi::Env env, Napi::Function, Worker*, Job* raw) {
+  std::unique_ptr<Job> job(raw);
+  if (!env) {
+    for (Napi::ObjectReference& reference : job->keep) reference.SuppressDestruct();
+    return;
+  }
+  const std::shared_ptr<Worker> worker = job->worker;
+  if (--worker->unsettled_ == 0) worker->settler_.Unref(env);
+  if (!job->deferred) return;
+  if (job->error.empty()) {
+    job->deferred->Resolve(job->result ? job->result(env) : env.Undefined());
+    return;
+  }
+  Napi::Error error = Napi::Error::New(env, job->error);
+  if (!job->code.empty()) error.Set("code", Napi::String::New(env, job->code));
+  job->deferred->Reject(error.Value());
+}
+
+}  // namespace verydeep

@@ -1,0 +1,66 @@
+// The one thread of a backend that all its arithmetic runs on.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace verydeep {
+
+/** Makes the value of a job's promise, on JavaScript's thread. */
+using Result = std::function<Napi::Value(Napi::Env)>;
+/** A job; it may return no result. */
+using Work = std::function<Result()>;
+
+/**
+ * Runs jobs in the order they were queued and settles their promises on JavaScript's thread. OpenMP keeps one
+ * team of threads for each thread that opens parallel regions, hence a thread of our own and not libuv's pool.
+ * While no job is under way the worker does not keep the process alive; when the process ends, the job under way
+ * is told to stop and the others never run.
+ */
+class Worker : public std::enable_shared_from_this<Worker> {
+ public:
+  static std::shared_ptr<Worker> start(Napi::Env env, int threads);
+  ~Worker();
+
+  /** @param keep JavaScript objects that the job uses, such as arrays */
+  Napi::Promise run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep = {});
+  /** Destroys something on the worker's thread, after all jobs queued before. */
+  void release(Napi::Env env, std::shared_ptr<void> object);
+  const std::atomic<bool>& stopping() const { return stopping_; }
+
+ private:
+  struct Job;
+  static void settle(Napi::Env env, Napi::Function, Worker*, Job* job);
+  using Settler = Napi::TypedThreadSafeFunction<Worker, Job, &Worker::settle>;
+
+  Worker(Napi::Env env, int threads);
+  void enqueue(Napi::Env env, std::unique_ptr<Job> job);
+  void loop();
+  static void perform(Job& job);
+  /** Ends the thread. */
+  void stop();
+  /** The same when the process, or the JavaScript thread that this belongs to, ends. */
+  static void end(void* worker);
+
+  Napi::Env env_;
+  int threads_;
+  Settler settler_;
+  /** Jobs whose promises are not settled; only JavaScript's thread counts. */
+  int unsettled_ = 0;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Job>> queue_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace verydeep

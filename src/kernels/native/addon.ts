@@ -1,0 +1,73 @@
+/**
+ * What the C++ addon gives. Its objects are opaque handles; typed arrays are read and written by its worker
+ * thread until the promise settles. It rechecks memory safety only: options are checked before they get there.
+ */
+import type { Layer } from '../../core/layer.ts';
+
+declare const kind: unique symbol;
+export type EngineHandle = { readonly [kind]: 'engine' };
+export type ParametersHandle = { readonly [kind]: 'parameters' };
+export type ProgramHandle = { readonly [kind]: 'program' };
+
+/** A layer, and for a convolution which of the parameters' tensors are its own. */
+export type LoweredLayer = Layer & { readonly weight?: number; readonly bias?: number };
+
+/** One run: n `images`, and the arrays that it reads or fills. */
+export interface Run {
+  readonly images: number;
+  readonly input: Float32Array;
+  readonly output: Float32Array;
+  readonly dropoutKeys?: Uint32Array;
+  readonly labels?: Int32Array;
+  readonly gradientScale?: number;
+  readonly losses?: Float32Array;
+  readonly outputGradient?: Float32Array;
+  readonly inputGradient?: Float32Array;
+}
+
+export interface Addon {
+  library(): { readonly version: string; readonly isa: string };
+  createEngine(threads: number): EngineHandle;
+  createParameters(
+    counts: readonly number[],
+    isBias: readonly boolean[],
+    training: boolean,
+  ): ParametersHandle;
+  /** @param field 0 values, 1 gradients, 2 velocities */
+  read(
+    engine: EngineHandle,
+    parameters: ParametersHandle,
+    field: number,
+    tensor: number,
+    to: Float32Array,
+  ): Promise<void>;
+  write(
+    engine: EngineHandle,
+    parameters: ParametersHandle,
+    field: number,
+    tensor: number,
+    from: Float32Array,
+  ): Promise<void>;
+  update(
+    engine: EngineHandle,
+    parameters: ParametersHandle,
+    learningRate: number,
+    momentum: number,
+    weightDecay: number,
+    biasDecay: number,
+  ): Promise<void>;
+  zeroGradients(engine: EngineHandle, parameters: ParametersHandle): Promise<void>;
+  compile(
+    engine: EngineHandle,
+    parameters: ParametersHandle,
+    layers: readonly LoweredLayer[],
+    inputShape: readonly number[],
+    training: boolean,
+    inputGradient: boolean,
+  ): Promise<{ readonly program: ProgramHandle; readonly memoryBytes: number }>;
+  forward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
+  accumulate(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
+  backward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
+  /** Frees an object when the calls made before are done. Its handle is dead at once. */
+  release(engine: EngineHandle, handle: ParametersHandle | ProgramHandle): void;
+}

@@ -1,0 +1,91 @@
+/**
+ * The fast backend: convolutions and matrix products by oneDNN, the rest in C++, all on a thread of its own.
+ */
+import { availableParallelism } from 'node:os';
+import { UsageError } from '../../core/errors.ts';
+import type { Layer } from '../../core/layer.ts';
+import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
+import { checkChain } from '../validate.ts';
+import type { Addon, EngineHandle, LoweredLayer } from './addon.ts';
+import { loadAddon } from './load-addon.ts';
+import { settled } from './native-call.ts';
+import { NativeParameters } from './native-parameters.ts';
+import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
+
+/**
+ * @param options `threads`, default one for each core that this process may use
+ * @throws UserError where the addon or the library under it is missing, with what to install.
+ */
+export function createNativeBackend(options: { threads?: number } = {}): Backend {
+  const threads = options.threads ?? availableParallelism();
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
+  }
+  return new NativeBackend(loadAddon(), threads);
+}
+
+class NativeBackend implements Backend {
+  readonly name = 'onednn';
+  readonly description: string;
+  readonly threads: number;
+  readonly #addon: Addon;
+  readonly #engine: EngineHandle;
+
+  constructor(addon: Addon, threads: number) {
+    const { version, isa } = addon.library();
+    this.description = `oneDNN ${version}, ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+    this.threads = threads;
+    this.#addon = addon;
+    this.#engine = addon.createEngine(threads);
+  }
+
+  createParameters(specs: Parameters['specs'], { training }: { training: boolean }): NativeParameters {
+    return new NativeParameters(this.#addon, this.#engine, specs, training);
+  }
+
+  async compile(options: CompileOptions): Promise<NativeProgram> {
+    return new NativeProgram(await this.#compile('compile', options, false, false));
+  }
+
+  async compileTraining(options: CompileTrainingOptions): Promise<NativeTrainingProgram> {
+    if (!options.parameters.training) {
+      throw new RangeError(
+        'compileTraining: these parameters have no gradients; create them with { training: true }',
+      );
+    }
+    const inputGradient = options.inputGradient ?? false;
+    const chain = await this.#compile('compileTraining', options, true, inputGradient);
+    return new NativeTrainingProgram(chain, inputGradient);
+  }
+
+  async #compile(
+    operation: string,
+    { layers, inputShape, parameters }: CompileOptions,
+    training: boolean,
+    inputGradient: boolean,
+  ): Promise<CompiledChain> {
+    const own = this.#own(operation, parameters);
+    const handle = own.handle(operation);
+    const outputShape = checkChain(operation, layers, inputShape, own.specs).at(-1)!;
+    const lowered = layers.map((layer) => lower(layer, own));
+    const call = this.#addon.compile(this.#engine, handle, lowered, inputShape, training, inputGradient);
+    const { program, memoryBytes } = await settled(operation, call);
+    return { addon: this.#addon, parameters: own, program, memoryBytes, inputShape, outputShape };
+  }
+
+  #own(operation: string, parameters: Parameters): NativeParameters {
+    if (parameters instanceof NativeParameters && parameters.engine === this.#engine) return parameters;
+    throw new TypeError(
+      `${operation}: these parameters belong to another backend; create them with this one`,
+    );
+  }
+}
+
+function lower(layer: Layer, parameters: NativeParameters): LoweredLayer {
+  if (layer.kind !== 'convolution') return layer;
+  return {
+    ...layer,
+    weight: parameters.placeOf(`${layer.name}.weight`),
+    bias: parameters.placeOf(`${layer.name}.bias`),
+  };
+}

@@ -1,0 +1,86 @@
+import type { ParameterSpec } from '../../core/layer.ts';
+import { elementCount } from '../../core/shape.ts';
+import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import { checkAlive, checkSgdStep, checkSpecs, checkTensorData, findSpec } from '../validate.ts';
+import type { Addon, EngineHandle, ParametersHandle } from './addon.ts';
+import { explained, settled } from './native-call.ts';
+
+const FIELDS: Readonly<Record<ParameterField, number>> = { values: 0, gradients: 1, velocities: 2 };
+
+/** Parameters in native memory: one contiguous block a field. Every access runs on the engine's thread. */
+export class NativeParameters implements Parameters {
+  readonly specs: readonly ParameterSpec[];
+  readonly training: boolean;
+  readonly engine: EngineHandle;
+  readonly #addon: Addon;
+  readonly #places: ReadonlyMap<string, number>;
+  #handle: ParametersHandle | undefined;
+
+  /** @throws UserError when there is too little memory. */
+  constructor(addon: Addon, engine: EngineHandle, specs: readonly ParameterSpec[], training: boolean) {
+    checkSpecs(specs);
+    this.specs = specs;
+    this.training = training;
+    this.engine = engine;
+    this.#addon = addon;
+    this.#places = new Map(specs.map(({ name }, place) => [name, place]));
+    const counts = specs.map(({ shape }) => elementCount(shape));
+    const isBias = specs.map(({ role }) => role === 'bias');
+    try {
+      this.#handle = addon.createParameters(counts, isBias, training);
+    } catch (error) {
+      throw explained('createParameters', error);
+    }
+  }
+
+  /** @throws Error after dispose */
+  handle(operation: string): ParametersHandle {
+    checkAlive(operation, 'parameters', this.#handle === undefined);
+    return this.#handle!;
+  }
+
+  /** Where in `specs` a tensor stands. */
+  placeOf(name: string): number {
+    return this.#places.get(name)!;
+  }
+
+  async read(field: ParameterField, name: string): Promise<Float32Array> {
+    const handle = this.handle('read');
+    const spec = findSpec('read', this, field, name);
+    const data = new Float32Array(elementCount(spec.shape));
+    await settled('read', this.#addon.read(this.engine, handle, FIELDS[field], this.placeOf(name), data));
+    return data;
+  }
+
+  async write(field: ParameterField, name: string, data: Float32Array): Promise<void> {
+    const handle = this.handle('write');
+    checkTensorData('write', findSpec('write', this, field, name), data);
+    await settled('write', this.#addon.write(this.engine, handle, FIELDS[field], this.placeOf(name), data));
+  }
+
+  async update(step: SgdStep): Promise<void> {
+    const handle = this.handle('update');
+    checkSgdStep(step);
+    this.#checkTraining('update');
+    const { learningRate, momentum, weightDecay, biasDecay } = step;
+    await this.#addon.update(this.engine, handle, learningRate, momentum, weightDecay, biasDecay);
+  }
+
+  async zeroGradients(): Promise<void> {
+    const handle = this.handle('zeroGradients');
+    this.#checkTraining('zeroGradients');
+    await this.#addon.zeroGradients(this.engine, handle);
+  }
+
+  dispose(): void {
+    if (this.#handle) this.#addon.release(this.engine, this.#handle);
+    this.#handle = undefined;
+  }
+
+  #checkTraining(operation: string): void {
+    if (this.training) return;
+    throw new RangeError(
+      `${operation}: these parameters have no gradients; create them with { training: true }`,
+    );
+  }
+}

@@ -1,0 +1,112 @@
+import { elementCount, type Shape4 } from '../../core/shape.ts';
+import type { LabelledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
+import {
+  checkAlive,
+  checkImages,
+  checkLabelledInput,
+  checkOutputGradient,
+  checkTrainingInput,
+} from '../validate.ts';
+import type { Addon, ProgramHandle, Run } from './addon.ts';
+import { settled } from './native-call.ts';
+import type { NativeParameters } from './native-parameters.ts';
+
+/** What the engine has compiled. */
+export interface CompiledChain {
+  readonly addon: Addon;
+  readonly parameters: NativeParameters;
+  readonly program: ProgramHandle;
+  readonly memoryBytes: number;
+  readonly inputShape: Shape4;
+  readonly outputShape: Shape4;
+}
+
+class CompiledProgram {
+  readonly inputShape: Shape4;
+  readonly outputShape: Shape4;
+  readonly memoryBytes: number;
+  readonly #chain: CompiledChain;
+  #disposed = false;
+
+  constructor(chain: CompiledChain) {
+    this.inputShape = chain.inputShape;
+    this.outputShape = chain.outputShape;
+    this.memoryBytes = chain.memoryBytes;
+    this.#chain = chain;
+  }
+
+  protected checkAlive(operation: string): void {
+    checkAlive(operation, 'program', this.#disposed);
+    this.#chain.parameters.handle(operation);
+  }
+
+  protected run(operation: 'forward' | 'accumulate' | 'backward', run: Run): Promise<void> {
+    const { addon, parameters, program } = this.#chain;
+    return settled(operation, addon[operation](parameters.engine, program, run));
+  }
+
+  /** An array `[images, …]` for results of the shape of the input or the output. */
+  protected arrayFor(images: number, [, ...image]: Shape4): Float32Array {
+    return new Float32Array(images * elementCount(image));
+  }
+
+  dispose(): void {
+    if (!this.#disposed) this.#chain.addon.release(this.#chain.parameters.engine, this.#chain.program);
+    this.#disposed = true;
+  }
+}
+
+export class NativeProgram extends CompiledProgram implements Program {
+  async forward(input: Float32Array): Promise<Float32Array> {
+    this.checkAlive('forward');
+    const images = checkImages('forward', this.inputShape, input);
+    const output = this.arrayFor(images, this.outputShape);
+    await this.run('forward', { images, input, output });
+    return output;
+  }
+}
+
+export class NativeTrainingProgram extends CompiledProgram implements TrainingProgram {
+  readonly #inputGradient: boolean;
+
+  constructor(chain: CompiledChain, inputGradient: boolean) {
+    super(chain);
+    this.#inputGradient = inputGradient;
+  }
+
+  async accumulate(batch: LabelledInput, gradientScale: number): Promise<LossOutcome> {
+    this.checkAlive('accumulate');
+    const images = checkLabelledInput('accumulate', this, batch, gradientScale);
+    const logits = this.arrayFor(images, this.outputShape);
+    const losses = new Float32Array(images);
+    const { labels } = batch;
+    await this.run('accumulate', {
+      ...inputOf(batch),
+      images,
+      labels,
+      gradientScale,
+      losses,
+      output: logits,
+    });
+    return { losses, logits };
+  }
+
+  async backward(
+    batch: TrainingInput,
+    outputGradient: Float32Array,
+  ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
+    this.checkAlive('backward');
+    const images = checkTrainingInput('backward', this.inputShape, batch);
+    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const output = this.arrayFor(images, this.outputShape);
+    const results = this.#inputGradient
+      ? { output, inputGradient: this.arrayFor(images, this.inputShape) }
+      : { output };
+    await this.run('backward', { ...inputOf(batch), images, outputGradient, ...results });
+    return results;
+  }
+}
+
+function inputOf({ input, dropoutKeys }: TrainingInput): Pick<Run, 'input' | 'dropoutKeys'> {
+  return dropoutKeys ? { input, dropoutKeys } : { input };
+}
