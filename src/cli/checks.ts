@@ -92,12 +92,7 @@ async function checkEngine(): Promise<Check> {
   const name = 'engine';
   try {
     const { createBackend } = await import('../kernels/registry.ts');
-    const { description, threads } = createBackend('onednn');
-    return {
-      name,
-      status: 'ok',
-      found: `${description}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    };
+    return { name, status: 'ok', found: createBackend('onednn').description };
   } catch (error) {
     return {
       name,

@@ -43,7 +43,8 @@ process.stderr.on('error', ignoreClosedPipe);
 process.on('uncaughtException', (error) => process.exit(report(error)));
 
 try {
-  await buildProgram().parseAsync();
+  const program = await buildProgram(process.argv.slice(2));
+  await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }

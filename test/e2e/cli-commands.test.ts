@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { buildProgram } from '../../src/cli/program.ts';
+import { commandNames } from '../../src/cli/program.ts';
 import { version } from '../../src/core/project.ts';
 import { readModel } from '../../src/weights/model-file.ts';
-import { mainFile, vgg } from './cli-process.ts';
+import { mainFile, vgg, vggWith } from './cli-process.ts';
 
 let folder: string;
 before(async () => {
@@ -23,17 +23,12 @@ describe('vgg', () => {
   });
 
   test('the help of every command has an example of it', async () => {
-    for (const { commands, name } of [buildProgram()].map((program) => ({
-      commands: program.commands.map((command) => command.name()),
-      name: program.name(),
-    }))) {
-      assert.ok(commands.length >= 4);
-      for (const command of commands) {
-        const { code, stdout, stderr } = await vgg(command, '--help');
-        assert.equal(code, 0);
-        assert.ok(stdout.includes(`$ ${name} ${command}`), `${command}: ${stdout}`);
-        assert.equal(stderr, '');
-      }
+    assert.ok(commandNames.length >= 4);
+    for (const command of commandNames) {
+      const { code, stdout, stderr } = await vgg(command, '--help');
+      assert.equal(code, 0, stderr);
+      assert.ok(stdout.includes(`$ vgg ${command}`), `${command}: ${stdout}`);
+      assert.equal(stderr, '');
     }
   });
 
@@ -246,5 +241,20 @@ describe('vgg doctor', () => {
     }
     const forPeople = await vgg('doctor');
     assert.match(forPeople.stdout, /✓ Node/);
+  });
+
+  test('runs where the image library does not load, and says what to do', async () => {
+    const preload = join(folder, 'no-sharp.cjs');
+    await writeFile(
+      preload,
+      `const dlopen = process.dlopen;
+      process.dlopen = function (module, file, ...rest) {
+        if (file.includes('sharp')) throw new Error('no such library');
+        return dlopen.call(this, module, file, ...rest);
+      };`,
+    );
+    const { code, stdout } = await vggWith({ NODE_OPTIONS: `--require ${preload}` }, 'doctor');
+    assert.equal(code, 1);
+    assert.match(stdout, /✗ images +sharp does not load.*\n +→ .*npm ci/);
   });
 });

@@ -12,7 +12,15 @@ export interface Outcome {
 
 /** Runs `vgg` as a person would, in a process of its own. */
 export function vgg(...args: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [mainFile, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return vggWith({}, ...args);
+}
+
+/** `vgg` with more environment variables. */
+export function vggWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
+  const child = spawn(process.execPath, [mainFile, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
