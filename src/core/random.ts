@@ -11,25 +11,57 @@
 /** 64 bits, as two unsigned 32-bit words. */
 export type Key = readonly [number, number];
 
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
 const SKEIN_PARITY = 0x1bd11bda;
 
 /** Threefry-2x32-20: the 64 bits that belong to a key and a counter. */
 export function threefry2x32(key: Key, counter0: number, counter1: number): [number, number] {
-  const keys = [key[0] | 0, key[1] | 0, SKEIN_PARITY ^ key[0] ^ key[1]];
-  let x0 = (counter0 + keys[0]!) | 0;
-  let x1 = (counter1 + keys[1]!) | 0;
-  for (let group = 0; group < 5; group++) {
-    for (let round = 0; round < 4; round++) {
-      const rotation = ROTATIONS[(group % 2) * 4 + round]!;
+  mix(key[0], key[1], counter0, counter1);
+  return [mixed[0]!, mixed[1]!];
+}
+
+/** What `mix` made last. One array for all, as hundreds of millions of draws must not allocate. */
+const mixed = new Uint32Array(2);
+
+/** Five groups of four rounds, each of which adds the left word to the right, rotates and crosses; then the keys. */
+function mix(key0: number, key1: number, counter0: number, counter1: number): void {
+  let now = key0 | 0;
+  let next = key1 | 0;
+  let afterNext = SKEIN_PARITY ^ key0 ^ key1;
+  let x0 = (counter0 + now) | 0;
+  let x1 = (counter1 + next) | 0;
+  for (let group = 1; group <= 5; group++) {
+    if (group % 2 === 1) {
       x0 = (x0 + x1) | 0;
-      x1 = (x1 << rotation) | (x1 >>> (32 - rotation));
-      x1 ^= x0;
+      x1 = rotate(x1, 13) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = rotate(x1, 15) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = rotate(x1, 26) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = rotate(x1, 6) ^ x0;
+    } else {
+      x0 = (x0 + x1) | 0;
+      x1 = rotate(x1, 17) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = rotate(x1, 29) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = rotate(x1, 16) ^ x0;
+      x0 = (x0 + x1) | 0;
+      x1 = rotate(x1, 24) ^ x0;
     }
-    x0 = (x0 + keys[(group + 1) % 3]!) | 0;
-    x1 = (x1 + keys[(group + 2) % 3]! + group + 1) | 0;
+    const last = now;
+    now = next;
+    next = afterNext;
+    afterNext = last;
+    x0 = (x0 + now) | 0;
+    x1 = (x1 + next + group) | 0;
   }
-  return [x0 >>> 0, x1 >>> 0];
+  mixed[0] = x0;
+  mixed[1] = x1;
+}
+
+function rotate(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits));
 }
 
 /** The key of a person's seed: any safe integer. */
@@ -55,26 +87,29 @@ export function deriveKeys(key: Key, ...purposes: readonly (number | string)[]):
 
 /** A sequence of draws under one key. Two streams with the same key give the same numbers. */
 export class RandomStream {
-  readonly #key: Key;
+  readonly #key0: number;
+  readonly #key1: number;
   #counter = 0;
-  #spareWord: number | undefined;
-  #spareNormal: number | undefined;
+  /** The second half of the last draw: −1 and NaN where there is none, which keeps the fields plain numbers. */
+  #spareWord = -1;
+  #spareNormal = Number.NaN;
 
-  constructor(key: Key) {
-    this.#key = key;
+  constructor([key0, key1]: Key) {
+    this.#key0 = key0;
+    this.#key1 = key1;
   }
 
   /** A whole number in [0, 2^32). */
   word(): number {
-    if (this.#spareWord !== undefined) {
-      const word = this.#spareWord;
-      this.#spareWord = undefined;
-      return word;
+    const spare = this.#spareWord;
+    if (spare >= 0) {
+      this.#spareWord = -1;
+      return spare;
     }
     const counter = this.#counter++;
-    const [word, spare] = threefry2x32(this.#key, counter >>> 0, Math.floor(counter / 2 ** 32));
-    this.#spareWord = spare;
-    return word;
+    mix(this.#key0, this.#key1, counter >>> 0, Math.floor(counter / 2 ** 32));
+    this.#spareWord = mixed[1]!;
+    return mixed[0]!;
   }
 
   /** A number in [0, 1) with 53 random bits. */
@@ -95,10 +130,10 @@ export class RandomStream {
 
   /** A draw from N(0, 1) (Box and Muller 1958). */
   normal(): number {
-    if (this.#spareNormal !== undefined) {
-      const normal = this.#spareNormal;
-      this.#spareNormal = undefined;
-      return normal;
+    const spare = this.#spareNormal;
+    if (!Number.isNaN(spare)) {
+      this.#spareNormal = Number.NaN;
+      return spare;
     }
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     const angle = 2 * Math.PI * this.uniform();
