@@ -5,6 +5,7 @@ import { projectFolder } from './project.mjs';
 import { SetupError } from './report.mjs';
 
 const shownLines = 30;
+const npmLines = 12;
 
 /** @type {import('node:child_process').ChildProcess | undefined} */
 let running;
@@ -24,6 +25,8 @@ export async function run(commandLine, { log, failure, env }) {
   const problem = await finished(commandLine, output, env);
   closeSync(output);
   if (problem === undefined) return;
+  if (interruptedBy)
+    throw new SetupError(`Interrupted by ${interruptedBy}; run the same command again to go on.`);
   const where = relative(projectFolder, log);
   throw new SetupError(
     `${failure} (${commandLine[0]} ${problem}; the full log is ${where}).`,
@@ -86,6 +89,6 @@ function finished([program = '', ...args], output, env = process.env) {
  */
 function telling(log) {
   const lines = log.trimEnd().split('\n');
-  const npmReason = lines.filter((line) => /^npm (error|ERR!)/.test(line));
-  return (npmReason.length > 0 ? npmReason.slice(0, shownLines) : lines.slice(-shownLines)).join('\n');
+  const npmReason = lines.filter((line) => /^npm (error|ERR!)(?! +at )/.test(line));
+  return (npmReason.length > 0 ? npmReason.slice(0, npmLines) : lines.slice(-shownLines)).join('\n');
 }

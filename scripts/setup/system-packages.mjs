@@ -74,10 +74,13 @@ function missingNeeds() {
 function whatToInstall(missing) {
   /** @param {'apt' | 'dnf' | 'brew'} manager */
   const names = (manager) => missing.flatMap((need) => need[manager] ?? []).join(' ');
+  const obstacle = hasAptGet()
+    ? 'this user is not root and has no sudo without a password'
+    : 'there is no apt-get';
   return [
-    `This machine lacks ${missing.map((need) => need.what).join(', ')}, and set-up may not install packages here` +
-      ' (not root, no sudo without a password, or no apt-get): install them, then run the same command again.',
-    `  Debian, Ubuntu:   sudo apt-get install ${names('apt')}`,
+    `This machine lacks ${missing.map((need) => need.what).join(', ')}, and the set-up cannot install packages` +
+      ` here (${obstacle}): install them as below, then run the same command again.`,
+    `  Debian, Ubuntu:   sudo apt-get update && sudo apt-get install ${names('apt')}`,
     names('dnf') && `  Fedora:           sudo dnf install ${names('dnf')}`,
     names('brew') && `  macOS, Homebrew:  brew install ${names('brew')}`,
   ]
@@ -94,9 +97,13 @@ function whereTheDatasetIs() {
   ].join('\n');
 }
 
+function hasAptGet() {
+  return probe(['apt-get', '--version']).status === 0;
+}
+
 /** The words that run apt-get with the right to install, or undefined where there is none. */
 function aptGet() {
-  if (probe(['apt-get', '--version']).status !== 0) return undefined;
+  if (!hasAptGet()) return undefined;
   const command = [
     'env',
     'DEBIAN_FRONTEND=noninteractive',
