@@ -6,7 +6,7 @@
 import { UserError } from '../core/errors.ts';
 import { deriveKey, deriveKeys, type Key, keyOfSeed, RandomStream } from '../core/random.ts';
 import { type ColorAxes, drawColorShift } from './color-shift.ts';
-import type { Crop, Rgb } from './crop.ts';
+import { type Crop, centerCrop, type Rgb } from './crop.ts';
 
 /** The smaller side of rescaled training images: fixed when `min` = `max`, else drawn evenly from both and all between. */
 export interface ScaleRange {
@@ -19,6 +19,8 @@ export interface AugmentationOptions {
   /** Side of the square crop: 224 in the paper. */
   readonly crop: number;
   readonly scale: ScaleRange;
+  /** A crop anywhere in the image; else the one in the middle. */
+  readonly randomCrop: boolean;
   readonly flip: boolean;
   /** The training set's colour axes; undefined leaves colours alone. */
   readonly colorShift?: ColorAxes | undefined;
@@ -63,12 +65,14 @@ export class Augmentation {
 
   /** The crop from an image rescaled to `width` × `height`. */
   crop(epoch: number, image: number, width: number, height: number): Crop {
-    const size = this.options.crop;
+    const { crop: size, randomCrop } = this.options;
+    const flip = this.options.flip && (this.#random('flip', epoch, image).word() & 1) === 1;
+    if (!randomCrop) return centerCrop(width, height, size, flip);
     return {
       left: width === size ? 0 : this.#random('cropX', epoch, image).below(width - size + 1),
       top: height === size ? 0 : this.#random('cropY', epoch, image).below(height - size + 1),
       size,
-      flip: this.options.flip && (this.#random('flip', epoch, image).word() & 1) === 1,
+      flip,
     };
   }
 

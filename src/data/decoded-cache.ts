@@ -24,6 +24,11 @@ export class DecodedCache {
     this.#closed = budget <= 0;
   }
 
+  /** Whether there is room, as far as is known. */
+  get open(): boolean {
+    return !this.#closed;
+  }
+
   get(index: number): RgbImage | undefined {
     return this.#images.get(index);
   }

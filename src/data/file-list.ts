@@ -3,15 +3,16 @@
  * and the labels in one array. An object or even a string an image would take several times as much.
  */
 export class FileList {
-  readonly #names: Buffer;
+  /** UTF-8, end to end. */
+  readonly names: Buffer;
   /** Where each name starts, and where the last one ends. */
-  readonly #offsets: Uint32Array;
+  readonly offsets: Uint32Array;
   /** Class numbers, −1 for none. */
   readonly labels: Int32Array;
 
   constructor(names: Buffer, offsets: Uint32Array, labels: Int32Array) {
-    this.#names = names;
-    this.#offsets = offsets;
+    this.names = names;
+    this.offsets = offsets;
     this.labels = labels;
   }
 
@@ -21,12 +22,12 @@ export class FileList {
 
   name(index: number): string {
     if (!(index >= 0 && index < this.length)) throw new RangeError(`no image ${index} among ${this.length}`);
-    return this.#names.toString('utf8', this.#offsets[index], this.#offsets[index + 1]);
+    return this.names.toString('utf8', this.offsets[index], this.offsets[index + 1]);
   }
 
   /** All the bytes that tell one list from another, for a hash. */
   hashParts(): Uint8Array[] {
-    return [this.#names, bytesOf(this.#offsets), bytesOf(this.labels)];
+    return [this.names, bytesOf(this.offsets), bytesOf(this.labels)];
   }
 }
 

@@ -57,7 +57,7 @@ export async function openIdx(folder: string, files: readonly string[], split: S
   return new PixelSource({
     location: folder,
     split: pair.split ?? split,
-    file: () => pair.images,
+    imageName: (index) => `${pair.images} image ${index}`,
     classes,
     classNumbers: labels.values,
     content: [images.values, labels.values],

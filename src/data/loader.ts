@@ -4,11 +4,12 @@
  * plan and the options.
  */
 import { Augmentation, type AugmentationOptions } from './augment.ts';
-import { defaultConcurrency, Limiter, prefetch } from './concurrency.ts';
-import { type Rgb, writeCrop } from './crop.ts';
+import { defaultConcurrency, Limiter, prefetch, Turn } from './concurrency.ts';
+import { type Crop, type Rgb, writeCrop } from './crop.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { DecodedCache } from './decoded-cache.ts';
-import { rescaleAtOnce, rescaleImage, rescalesAtOnce } from './rescale.ts';
+import { resample } from './resample.ts';
+import { checkedSize, isResampledHere, isSameSize, rescaleImage, type Size } from './rescale.ts';
 import type { PlannedBatch } from './sampler.ts';
 import type { ImageSource, RgbImage } from './source.ts';
 
@@ -35,6 +36,14 @@ export interface ImageBatch {
   readonly epochs: Uint32Array;
 }
 
+/** One image's place in a batch. */
+interface Slot {
+  readonly image: number;
+  readonly epoch: number;
+  readonly input: Float32Array;
+  readonly offset: number;
+}
+
 const GIBIBYTE = 2 ** 30;
 
 export class TrainingImages {
@@ -54,66 +63,85 @@ export class TrainingImages {
   }
 
   /**
-   * The planned batches, in order. The iterator fails with the UserError of the first image, in the plan's
-   * order of batches, that cannot be read; ending it early stops everything under way.
+   * The planned batches, in order. The iterator fails with the UserError of an image that cannot be read
+   * when its batch's turn comes; ending it early stops everything under way.
    */
   loadBatches(plan: Iterable<PlannedBatch>): AsyncGenerator<ImageBatch, void, undefined> {
     return prefetch(plan, this.options.ahead ?? 2, (batch, signal) => this.#load(batch, signal));
   }
 
   async #load({ images, epochs }: PlannedBatch, signal: AbortSignal): Promise<ImageBatch> {
-    // Other work of this process gets its turn between batches that need no waiting.
-    await new Promise(setImmediate);
     const size = 3 * this.options.crop ** 2;
     const input = new Float32Array(images.length * size);
     const failures: unknown[] = [];
     const pending: Promise<void>[] = [];
-    images.forEach((image, i) => {
-      const write = (scaled: RgbImage) => this.#write(scaled, epochs[i]!, image, input, i * size);
-      const scaled = this.#atOnce(epochs[i]!, image);
-      if (scaled !== undefined) {
-        write(scaled);
-        return;
+    const turn = new Turn();
+    for (const [i, image] of images.entries()) {
+      const slot: Slot = { image, epoch: epochs[i]!, input, offset: i * size };
+      await turn.giveWay();
+      try {
+        if (this.#writeFromMemory(slot)) continue;
+      } catch (error) {
+        failures.push(error);
+        break;
       }
       const task = this.#limiter.run(async () => {
-        if (signal.aborted || failures.length > 0) return;
-        write(await this.#scaled(epochs[i]!, image));
+        if (!signal.aborted && failures.length === 0) await this.#read(slot);
       });
       pending.push(task.catch((error: unknown) => void failures.push(error)));
-    });
+    }
     await Promise.all(pending);
     if (failures.length > 0) throw failures[0];
     return { input, labels: Int32Array.from(images, (image) => this.source.label(image)), images, epochs };
   }
 
-  /** The rescaled image, if that takes neither reading nor waiting. */
-  #atOnce(epoch: number, image: number): RgbImage | undefined {
-    const cached = this.#cache.get(image);
-    if (cached === undefined) return undefined;
-    const side = this.#augmentation.scale(epoch, image);
-    return rescalesAtOnce(cached, side) ? rescaleAtOnce(cached, side) : undefined;
+  /** Fills a slot from memory, if that takes no waiting. */
+  #writeFromMemory(slot: Slot): boolean {
+    const cached = this.#cache.get(slot.image);
+    return cached !== undefined && this.#writeFrom(cached, slot);
   }
 
-  async #scaled(epoch: number, image: number): Promise<RgbImage> {
-    const name = this.source.imageName(image);
-    const side = this.#augmentation.scale(epoch, image);
-    let decoded = this.#cache.get(image);
-    if (decoded === undefined) {
-      decoded = await decodeStored(await this.source.read(image), name, this.options);
+  async #read(slot: Slot): Promise<void> {
+    const name = this.source.imageName(slot.image);
+    const side = this.#augmentation.scale(slot.epoch, slot.image);
+    let image = this.#cache.get(slot.image);
+    if (image === undefined) {
+      image = await decodeStored(await this.source.read(slot.image), name, this.options);
       // With one scale the rescaled image is kept, so that rescaling happens once.
-      if (this.#augmentation.fixedScale) {
-        decoded = await rescaleImage(decoded, side, name, this.options.maxPixels);
+      if (this.#augmentation.fixedScale && this.#cache.open) {
+        image = await rescaleImage(image, side, name, this.options.maxPixels);
       }
-      this.#cache.add(image, decoded);
+      this.#cache.add(slot.image, image);
     }
-    return rescaleImage(decoded, side, name, this.options.maxPixels);
+    if (this.#writeFrom(image, slot)) return;
+    const scaled = await rescaleImage(image, side, name, this.options.maxPixels);
+    this.#writeCrop(scaled, this.#crop(slot, scaled), slot);
   }
 
-  #write(scaled: RgbImage, epoch: number, image: number, input: Float32Array, offset: number): void {
-    const crop = this.#augmentation.crop(epoch, image, scaled.width, scaled.height);
+  /** Writes the crop of an image that need not wait for libvips, rescaling no more of it than the crop. */
+  #writeFrom(image: RgbImage, slot: Slot): boolean {
+    const side = this.#augmentation.scale(slot.epoch, slot.image);
+    const size = checkedSize(image, side, this.source.imageName(slot.image), this.options.maxPixels);
+    const crop = this.#crop(slot, size);
+    if (isSameSize(image, size)) {
+      this.#writeCrop(image, crop, slot);
+      return true;
+    }
+    if (!isResampledHere(image, size)) return false;
+    const window = { left: crop.left, top: crop.top, width: crop.size, height: crop.size };
+    const part = resample(image, size.width, size.height, window);
+    this.#writeCrop(part, { ...crop, left: 0, top: 0 }, slot);
+    return true;
+  }
+
+  #crop({ epoch, image }: Slot, { width, height }: Size): Crop {
+    return this.#augmentation.crop(epoch, image, width, height);
+  }
+
+  #writeCrop(pixels: RgbImage, crop: Crop, { image, epoch, input, offset }: Slot): void {
     const shift = this.#augmentation.shift(epoch, image);
     const { mean } = this.options;
     const subtract: Rgb = [mean[0] - shift[0], mean[1] - shift[1], mean[2] - shift[2]];
-    writeCrop(scaled, crop, subtract, input, offset);
+    writeCrop(pixels, crop, subtract, input, offset);
   }
 }

@@ -1,94 +1,88 @@
 /** Finds out what stands at a location and opens it as a source of images. */
-import { join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { findCifar, openCifar } from './cifar.ts';
+import { type FolderOptions, openClassFolders } from './class-folders.ts';
+import { FileListBuilder } from './file-list.ts';
 import { FileSource } from './file-source.ts';
-import { isImageName, kindOf, type Listing, listFolder } from './files.ts';
-import { listClassFolders, listUnlabelled } from './folder.ts';
+import { isImageName, kindOf, listFolder } from './files.ts';
 import { isIdxImagesName, openIdx, openIdxFile } from './idx-source.ts';
+import { findKaggleFolder } from './ilsvrc.ts';
+import { isTarName, matchShards, openShards } from './shards.ts';
 import type { ImageSource, Split } from './source.ts';
 
 export interface OpenOptions {
-  /** Which part of a divided data set. `val` falls back to what there is of val, validation, test. */
+  /**
+   * Which part of a divided data set; train unless said otherwise. Where there are no validation images the
+   * test images serve, and the other way round: the source's own `split` says which it is.
+   */
   readonly split?: Split | undefined;
   /** Whether images without labels will do (prediction, submission); they get the label −1. */
   readonly labels?: 'required' | 'optional' | undefined;
+  /** Where indexes of tar files are remembered; undefined: the user's cache folder. */
+  readonly cacheFolder?: string | undefined;
 }
-
-/** The folder names that a split may have, the preferred first. */
-const SPLIT_FOLDERS: Record<Split, readonly string[]> = {
-  train: ['train', 'training'],
-  val: ['val', 'validation', 'valid', 'test'],
-  test: ['test', 'testing', 'val', 'validation', 'valid'],
-};
 
 /**
- * Opens a data set: class folders (divided into train/ and val/ or test/, or not), or IDX files.
- * @throws UserError naming the place and the remedy when there is nothing usable.
+ * Opens a data set: class folders (divided into train/ and val/ or test/, or not), ILSVRC-2012 as Kaggle
+ * or the original archives have it, WebDataset tar shards (a folder, a file or a pattern), IDX files (the
+ * MNIST family), CIFAR's binary files, and with `labels: 'optional'` any folder of images, or one image.
+ * @throws UserError naming the place and the remedy when there is nothing usable
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
-  const split = options.split ?? 'train';
+  const chosen = {
+    location,
+    split: options.split ?? 'train',
+    labels: options.labels ?? 'required',
+    cacheFolder: options.cacheFolder,
+  };
   switch (await kindOf(location)) {
     case 'nothing':
-      throw new UserError(`${location} does not exist; check the path`);
+      return openPattern(location, chosen);
     case 'file':
-      if (isIdxImagesName(location)) return openIdxFile(location);
-      throw new UserError(`${location} is not a data set; give a folder of images`);
+      return openFile(location, chosen);
     case 'folder':
-      return openFolder(location, split, options.labels ?? 'required');
+      return openFolder(location, chosen);
   }
 }
 
-async function openFolder(
-  location: string,
-  split: Split,
-  labels: 'required' | 'optional',
-): Promise<ImageSource> {
-  const listing = await listFolder(location);
-  if (listing.files.some(isIdxImagesName)) return openIdx(location, listing.files, split);
-  const training = SPLIT_FOLDERS.train.find((name) => listing.folders.includes(name));
-  const folder = SPLIT_FOLDERS[split].find((name) => listing.folders.includes(name));
-  const divided = [...SPLIT_FOLDERS.train, ...SPLIT_FOLDERS.val].some((name) =>
-    listing.folders.includes(name),
-  );
-  if (!divided) return openClassFolders(location, location, undefined, listing, labels);
-  if (folder === undefined) {
-    throw new UserError(
-      `${location} has no folder for the split ${split} (${SPLIT_FOLDERS[split].join(', ')}); add one or choose another split`,
-    );
-  }
-  const trainingClasses =
-    training === undefined ? undefined : (await listFolder(join(location, training))).folders;
-  return openClassFolders(location, join(location, folder), { split, trainingClasses }, undefined, labels);
+async function openFolder(folder: string, options: FolderOptions): Promise<ImageSource> {
+  const listing = await listFolder(folder);
+  if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, options.split);
+  const cifar = findCifar(folder, listing);
+  if (cifar !== undefined) return openCifar(cifar, options.split);
+  const kaggle = await findKaggleFolder(folder);
+  if (kaggle !== undefined) return openClassFolders(kaggle, await listFolder(kaggle), options);
+  const shards = listing.files.filter(isTarName);
+  // ILSVRC's archives may still lie beside the folders that they were unpacked to.
+  if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, options);
+  return openClassFolders(folder, listing, options);
 }
 
-async function openClassFolders(
-  location: string,
-  root: string,
-  divided: { split: Split; trainingClasses: readonly string[] | undefined } | undefined,
-  known: Listing | undefined,
-  labels: 'required' | 'optional',
-): Promise<ImageSource> {
-  const listing = known ?? (await listFolder(root));
-  const facts = { location, root, split: divided?.split };
-  // Part of the classes may have no validation images; the numbers of the others stay those of training.
-  const classes = divided?.trainingClasses ?? listing.folders;
-  const flat = listing.folders.length === 0 || classes.length < 2;
-  if (flat && labels === 'optional') {
-    return new FileSource({ ...facts, classes: [], files: await listUnlabelled(root) });
+async function openFile(path: string, options: FolderOptions): Promise<ImageSource> {
+  if (isIdxImagesName(path)) return openIdxFile(path);
+  if (isTarName(path)) {
+    return openShards(dirname(path), [basename(path)], { ...options, named: true });
   }
-  if (flat) throw notEnoughClasses(root, listing, classes);
-  return new FileSource({ ...facts, classes, files: await listClassFolders(root, listing.folders, classes) });
+  if (isImageName(path) && options.labels === 'optional') return openImageFiles([path]);
+  throw new UserError(`${path} is not a data set; give a folder of images, tar shards or IDX files`);
 }
 
-function notEnoughClasses(root: string, listing: Listing, classes: readonly string[]): UserError {
-  if (classes.length === 1) {
-    return new UserError(
-      `${root} has only one class (${classes[0]}), and a network needs at least two; add a folder of images for each class`,
-    );
-  }
-  return new UserError(
-    listing.files.some(isImageName)
-      ? `${root} holds images but no class folders; put the images of each class into a folder of its own`
-      : `${root} holds no images; give a folder with a folder of images for each class`,
-  );
+async function openPattern(pattern: string, options: FolderOptions): Promise<ImageSource> {
+  const shards = /[*?{]/.test(pattern) ? (await matchShards(pattern)).filter(isTarName) : [];
+  if (shards.length > 0) return openShards(dirname(pattern), shards, { ...options, named: true });
+  throw new UserError(`${pattern} does not exist; check the path`);
+}
+
+/** Images that were named one by one, without labels. They are looked at only when they are read. */
+export function openImageFiles(paths: readonly string[]): ImageSource {
+  const files = new FileListBuilder();
+  for (const path of paths) files.add(path, -1);
+  return new FileSource({
+    location: paths.length === 1 ? paths[0]! : `${paths.length} images`,
+    split: undefined,
+    root: '',
+    classes: [],
+    files: files.build(),
+  });
 }

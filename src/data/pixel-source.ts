@@ -5,8 +5,8 @@ import type { ImageSource, RgbImage, Split, StoredImage } from './source.ts';
 export interface PixelSourceFacts {
   readonly location: string;
   readonly split: Split;
-  /** The file that holds the images, for their names. */
-  readonly file: (index: number) => string;
+  /** The file that holds an image and its number there. */
+  readonly imageName: (index: number) => string;
   readonly classes: readonly string[];
   readonly labels?: readonly string[] | undefined;
   /** `[count]` */
@@ -41,7 +41,7 @@ export class PixelSource implements ImageSource {
   }
 
   imageName(index: number): string {
-    return `${this.#facts.file(index)} image ${index}`;
+    return this.#facts.imageName(index);
   }
 
   async read(index: number): Promise<StoredImage> {

@@ -6,6 +6,10 @@
  * shrinks, as in PIL, with which the published PyTorch weights were tested). An image is always decoded
  * whole and then rescaled: decoders can shrink while they decode, but then the same image would differ
  * with what the cache happened to hold.
+ *
+ * libvips shrinks, on its own threads. It does not enlarge here: it displaces the result by half a pixel,
+ * so that an image and its mirror image would not agree. resample.ts does that, and small images, for which
+ * a call into libvips costs more than the arithmetic. Which of the two is a matter of the sizes alone.
  */
 import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
@@ -16,26 +20,24 @@ import type { RgbImage } from './source.ts';
 /** Up to this many pixels a call into libvips costs more than the arithmetic. */
 const SMALL = 96 * 96;
 
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 /**
  * The size after rescaling: the smaller side is exactly `side`, the other keeps the aspect ratio, rounded
  * to whole pixels (halves up).
  */
-export function rescaledSize(width: number, height: number, side: number): { width: number; height: number } {
+export function rescaledSize(width: number, height: number, side: number): Size {
   return width <= height
     ? { width: side, height: Math.max(side, Math.round((height * side) / width)) }
     : { width: Math.max(side, Math.round((width * side) / height)), height: side };
 }
 
-/** Whether rescaleImage answers at once, without libvips. */
-export function rescalesAtOnce(image: RgbImage, side: number): boolean {
-  const size = rescaledSize(image.width, image.height, side);
-  return isSame(image, size) || (pixelsOf(image) <= SMALL && pixelsOf(size) <= SMALL);
-}
-
-/** Rescales an image for which rescalesAtOnce. @param side the smaller side of the result */
-export function rescaleAtOnce(image: RgbImage, side: number): RgbImage {
-  const size = rescaledSize(image.width, image.height, side);
-  return isSame(image, size) ? image : resample(image, size.width, size.height);
+/** Whether rescaling between these sizes is resample.ts's work, done at once and also for a window alone. */
+export function isResampledHere(from: Size, to: Size): boolean {
+  return to.width > from.width || to.height > from.height || from.width * from.height <= SMALL;
 }
 
 /**
@@ -48,29 +50,38 @@ export async function rescaleImage(
   image: RgbImage,
   side: number,
   name: string,
-  maxPixels: number = DEFAULT_MAX_PIXELS,
+  maxPixels?: number,
 ): Promise<RgbImage> {
-  if (rescalesAtOnce(image, side)) return rescaleAtOnce(image, side);
-  const { width, height } = rescaledSize(image.width, image.height, side);
-  if (width * height > maxPixels) {
-    throw new UserError(
-      `${name} (${image.width}×${image.height}) would have ${width}×${height} pixels at scale ${side}, more than the limit of ${maxPixels.toLocaleString('en-US')}; crop it or leave it out`,
-    );
-  }
+  const size = checkedSize(image, side, name, maxPixels);
+  if (isSameSize(image, size)) return image;
+  if (isResampledHere(image, size)) return resample(image, size.width, size.height);
   const pixels = await sharp(image.pixels, {
     raw: { width: image.width, height: image.height, channels: 3 },
     limitInputPixels: false,
   })
-    .resize({ width, height, fit: 'fill', kernel: 'linear' })
+    .resize({ ...size, fit: 'fill', kernel: 'linear' })
     .raw()
     .toBuffer();
-  return { width, height, pixels };
+  return { ...size, pixels };
 }
 
-function isSame(image: RgbImage, size: { width: number; height: number }): boolean {
-  return image.width === size.width && image.height === size.height;
+export function isSameSize(a: Size, b: Size): boolean {
+  return a.width === b.width && a.height === b.height;
 }
 
-function pixelsOf(size: { width: number; height: number }): number {
-  return size.width * size.height;
+/**
+ * The size after rescaling. An image of 1×100,000 pixels is small until its smaller side becomes 256.
+ * @throws UserError naming the image when that has more than maxPixels
+ */
+export function checkedSize(
+  image: Size,
+  side: number,
+  name: string,
+  maxPixels: number = DEFAULT_MAX_PIXELS,
+): Size {
+  const size = rescaledSize(image.width, image.height, side);
+  if (size.width * size.height <= maxPixels) return size;
+  throw new UserError(
+    `${name} (${image.width}×${image.height}) would have ${size.width}×${size.height} pixels when rescaled, more than the limit of ${maxPixels.toLocaleString('en-US')}; crop it or leave it out`,
+  );
 }

@@ -6,10 +6,22 @@ import { writeFileAtomically } from '../core/atomic-file.ts';
 import { messageOf } from '../core/errors.ts';
 import { cacheSubfolder } from './cache-folder.ts';
 import { ColorSums } from './color-sums.ts';
-import type { SurveyRecord } from './survey.ts';
 
 /** Raised whenever what is counted or how images are decoded changes. */
 const VERSION = 1;
+
+/** An image that could not be read or decoded. */
+export interface BadImage {
+  readonly index: number;
+  /** One sentence that names the image. */
+  readonly message: string;
+}
+
+/** What is remembered of a survey: sums instead of means, so that mended images can be added. */
+export interface SurveyRecord {
+  readonly sums: ColorSums;
+  readonly bad: readonly BadImage[];
+}
 
 const stored = z.object({
   version: z.literal(VERSION),

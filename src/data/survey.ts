@@ -10,14 +10,9 @@ import { defaultConcurrency } from './concurrency.ts';
 import type { Rgb } from './crop.ts';
 import { DEFAULT_MAX_PIXELS, type DecodeOptions, decodeStored } from './decode.ts';
 import type { ImageSource } from './source.ts';
-import { recallSurvey, rememberSurvey } from './survey-cache.ts';
+import { type BadImage, recallSurvey, rememberSurvey } from './survey-cache.ts';
 
-/** An image that could not be read or decoded. */
-export interface BadImage {
-  readonly index: number;
-  /** One sentence that names the image. */
-  readonly message: string;
-}
+export type { BadImage } from './survey-cache.ts';
 
 export interface Survey {
   /** The mean RGB over all pixels, 0–255. */
@@ -43,12 +38,6 @@ export interface SurveyProgress {
   readonly done: number;
   readonly total: number;
   readonly bad: number;
-}
-
-/** What is remembered of a survey: sums instead of means, so that mended images can be added. */
-export interface SurveyRecord {
-  readonly sums: ColorSums;
-  readonly bad: readonly BadImage[];
 }
 
 /**

@@ -1,0 +1,102 @@
+/**
+ * Images for testing (paper, 3.2): rescaled to smaller side Q, then used whole (dense evaluation) or as
+ * crops. Prediction of single images and serving go through the same functions.
+ */
+import { defaultConcurrency, prefetch } from './concurrency.ts';
+import { centerCrop, type Rgb, writeCrop } from './crop.ts';
+import { type DecodeOptions, decodeStored } from './decode.ts';
+import { rescaleImage } from './rescale.ts';
+import type { ImageSource, RgbImage, StoredImage } from './source.ts';
+
+/** One image at every scale asked for. */
+export interface EvaluationImage {
+  readonly index: number;
+  readonly name: string;
+  /** −1 where there is none. */
+  readonly label: number;
+  /** The whole image, one for each scale, in the scales' order. */
+  readonly scaled: readonly RgbImage[];
+}
+
+export interface EvaluationImagesOptions extends DecodeOptions {
+  /** Values of Q. */
+  readonly scales: readonly number[];
+  /** Numbers of the images to load; undefined: all, in order. */
+  readonly images?: Iterable<number> | undefined;
+  /** Images prepared while one is used. */
+  readonly ahead?: number | undefined;
+}
+
+/**
+ * Decodes an image and rescales it to each Q.
+ * @param name what error messages call it
+ * @throws UserError naming the image
+ */
+export async function prepareForEvaluation(
+  stored: StoredImage,
+  name: string,
+  scales: readonly number[],
+  options: DecodeOptions = {},
+): Promise<RgbImage[]> {
+  const image = await decodeStored(stored, name, options);
+  const scaled: RgbImage[] = [];
+  for (const scale of scales) scaled.push(await rescaleImage(image, scale, name, options.maxPixels));
+  return scaled;
+}
+
+/** Images in order, the next ones prepared while one is used. Fails with the UserError of an unusable one. */
+export function loadForEvaluation(
+  source: ImageSource,
+  options: EvaluationImagesOptions,
+): AsyncGenerator<EvaluationImage, void, undefined> {
+  const images = options.images ?? numbersBelow(source.length);
+  return prefetch(images, options.ahead ?? defaultConcurrency, async (index) => {
+    const name = source.imageName(index);
+    const scaled = await prepareForEvaluation(await source.read(index), name, options.scales, options);
+    return { index, name, label: source.label(index), scaled };
+  });
+}
+
+/** Centre crops in batches of at most `batch`, all of one size. */
+export interface CenterCropBatch {
+  /** `[N, 3, crop, crop]`, RGB, 0–255 minus the mean. */
+  readonly input: Float32Array;
+  /** `[N]` */
+  readonly labels: Int32Array;
+  /** `[N]`, numbers of the images in the source. */
+  readonly images: Uint32Array;
+}
+
+/** The centre crop of every image at one scale Q, in batches; the last may be smaller. */
+export async function* loadCenterCrops(
+  source: ImageSource,
+  options: Omit<EvaluationImagesOptions, 'scales'> & {
+    readonly scale: number;
+    readonly crop: number;
+    readonly mean: Rgb;
+    readonly batch: number;
+  },
+): AsyncGenerator<CenterCropBatch, void, undefined> {
+  const { scale, crop, mean, batch } = options;
+  const size = 3 * crop * crop;
+  let gathered: EvaluationImage[] = [];
+  const flush = (): CenterCropBatch => {
+    const input = new Float32Array(gathered.length * size);
+    gathered.forEach(({ scaled: [image] }, i) => {
+      writeCrop(image!, centerCrop(image!.width, image!.height, crop), mean, input, i * size);
+    });
+    const labels = Int32Array.from(gathered, (image) => image.label);
+    const images = Uint32Array.from(gathered, (image) => image.index);
+    gathered = [];
+    return { input, labels, images };
+  };
+  for await (const image of loadForEvaluation(source, { ...options, scales: [scale] })) {
+    gathered.push(image);
+    if (gathered.length === batch) yield flush();
+  }
+  if (gathered.length > 0) yield flush();
+}
+
+function* numbersBelow(count: number): Generator<number, void, undefined> {
+  for (let i = 0; i < count; i++) yield i;
+}
