@@ -1,3 +1,4 @@
+import { elementCount } from '../core/shape.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { type BackendName, type BackendOptions, createBackend } from '../kernels/registry.ts';
 import { cropShape, type Network } from '../net/network.ts';
@@ -7,8 +8,7 @@ import { imageFlops, type Speed } from '../report/plan.ts';
 const SECONDS = 1;
 
 /**
- * Times a few forward passes and training steps of a network on this machine. The values are zeros, which
- * take the same time.
+ * Times a few forward passes and training steps of a network on this machine.
  * @throws UserError where the backend is missing.
  */
 export async function measureSpeed(
@@ -20,6 +20,7 @@ export async function measureSpeed(
   const backend = createBackend(name, options);
   const parameters = backend.createParameters(network.parameters, { training: true });
   try {
+    await fillWithMeans(parameters);
     const flops = imageFlops(network);
     const inference = await timeInference(backend, parameters, network, batch);
     const training = await timeTraining(backend, parameters, network, batch);
@@ -29,6 +30,18 @@ export async function measureSpeed(
     };
   } finally {
     parameters.dispose();
+  }
+}
+
+/**
+ * Weights that make each output the mean of its inputs: all values stay near 1. Zeros would not do, since
+ * memory that was never written takes no time to read.
+ */
+async function fillWithMeans(parameters: Parameters): Promise<void> {
+  for (const { name, shape, role } of parameters.specs) {
+    if (role === 'bias') continue;
+    const count = elementCount(shape);
+    await parameters.write('values', name, new Float32Array(count).fill(shape[0]! / count));
   }
 }
 
@@ -66,7 +79,7 @@ async function timeTraining(
 }
 
 function imagesOf(network: Network, batch: number): Float32Array {
-  return new Float32Array(batch * 3 * network.crop ** 2);
+  return new Float32Array(batch * 3 * network.crop ** 2).fill(1);
 }
 
 /** The fastest of a few runs, after one that warms up: what the machine can do undisturbed. */

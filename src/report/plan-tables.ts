@@ -33,12 +33,16 @@ function factsOf(plan: Plan): [string, string][] {
   }
   return [
     ...facts,
-    ['time, inference', `${time.inferenceMsPerImage.toPrecision(3)} ms an image`],
-    ['time, training', `${time.trainingMsPerImage.toPrecision(3)} ms an image`],
+    ['time, inference', `${formatMs(time.inferenceMsPerImage)} an image`],
+    ['time, training', `${formatMs(time.trainingMsPerImage)} an image`],
     ['time, a step', formatDuration(time.secondsPerStep)],
     ['time, an epoch', formatDuration(time.secondsPerEpoch)],
     ['time, in all', formatDuration(time.secondsInAll)],
   ];
+}
+
+function formatMs(ms: number): string {
+  return `${ms < 100 ? ms.toPrecision(3) : ms.toFixed(0)} ms`;
 }
 
 function formatMemory({ memory }: Plan): string {
