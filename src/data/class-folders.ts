@@ -6,6 +6,7 @@ import { FileSource } from './file-source.ts';
 import { isImageName, kindOf, type Listing, listFolder } from './files.ts';
 import { listClassFolders, listUnlabelled } from './folder.ts';
 import { isFlatValidation, openFlatValidation } from './ilsvrc.ts';
+import { MissingSplitError } from './missing-split.ts';
 import { isTarName, openShards } from './shards.ts';
 import type { ImageSource, Split } from './source.ts';
 
@@ -41,7 +42,7 @@ export async function openClassFolders(
   }
   const part = SPLIT_FOLDERS[options.split].find((name) => listing.folders.includes(name));
   if (part === undefined) {
-    throw new UserError(
+    throw new MissingSplitError(
       `${folder} has no folder for the split ${options.split} (${SPLIT_FOLDERS[options.split].slice(0, 2).join(', ')}); add one or choose another split`,
     );
   }

@@ -6,6 +6,7 @@ import { messageOf, UserError } from '../core/errors.ts';
 import { greyToRgb } from './decode.ts';
 import { listFolder, readBytes, readLines } from './files.ts';
 import { type IdxArray, parseIdx } from './idx.ts';
+import { MissingSplitError } from './missing-split.ts';
 import { PixelSource } from './pixel-source.ts';
 import type { Split } from './source.ts';
 
@@ -121,7 +122,7 @@ function choosePair(folder: string, pairs: readonly Pair[], split: Split): Pair 
     }
     if (found[0] !== undefined) return found[0];
   }
-  throw new UserError(
+  throw new MissingSplitError(
     `${folder} holds no IDX files for the split ${split}; add ${split === 'train' ? 'train' : 't10k'}-images-idx3-ubyte and its labels`,
   );
 }

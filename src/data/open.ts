@@ -11,6 +11,8 @@ import { findKaggleFolder } from './ilsvrc.ts';
 import { isTarName, matchShards, openShards } from './shards.ts';
 import type { ImageSource, Split } from './source.ts';
 
+export { MissingSplitError } from './missing-split.ts';
+
 export interface OpenOptions {
   /**
    * Which part of a divided data set; train unless said otherwise. Where there are no validation images the
@@ -27,7 +29,8 @@ export interface OpenOptions {
  * Opens a data set: class folders (divided into train/ and val/ or test/, or not), ILSVRC-2012 as Kaggle
  * or the original archives have it, WebDataset tar shards (a folder, a file or a pattern), IDX files (the
  * MNIST family), CIFAR's binary files, and with `labels: 'optional'` any folder of images, or one image.
- * @throws UserError naming the place and the remedy when there is nothing usable
+ * @throws UserError naming the place and the remedy when there is nothing usable; MissingSplitError when
+ *   the data set is divided but lacks the split
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
   const chosen = {

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { labelsOfSynsets } from './class-names.ts';
 import { kindOf, listFolder, readLines, unreadable } from './files.ts';
+import { MissingSplitError } from './missing-split.ts';
 import { recallIndex, rememberIndex } from './shard-cache.ts';
 import { indexShards, type ShardIndex, type ShardKind } from './shard-index.ts';
 import type { ImageSource, Split, StoredImage } from './source.ts';
@@ -92,7 +93,7 @@ function shardsOfSplit(
   const stand = split === 'val' ? of('test') : split === 'test' ? of('val') : [];
   const own = of(split).length > 0 ? of(split) : stand;
   if (own.length > 0) return { own, divided: true };
-  throw new UserError(
+  throw new MissingSplitError(
     `${folder} has no tar files for the split ${split} (${split}-000000.tar, …); add them or choose another split`,
   );
 }
