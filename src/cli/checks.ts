@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, platform, release } from 'node:os';
 import { join } from 'node:path';
-import { messageOf } from '../core/errors.ts';
+import { messageOf, UserError } from '../core/errors.ts';
 import { projectFolder } from '../core/project.ts';
 import { defaultCacheFolder } from '../data/cache-folder.ts';
 import { formatBytes } from '../report/format.ts';
@@ -94,11 +94,17 @@ async function checkEngine(): Promise<Check> {
     const { createBackend } = await import('../kernels/registry.ts');
     return { name, status: 'ok', found: createBackend('onednn').description };
   } catch (error) {
+    const message = messageOf(error);
+    // The backend's own message says what to do.
+    const [found, remedy] =
+      error instanceof UserError
+        ? ['the native kernels do not load', message]
+        : [`the native kernels do not load: ${firstLine(message)}`, 'build them: npm run setup'];
     return {
       name,
       status: 'missing',
-      found: `the native addon does not load: ${messageOf(error)}`,
-      remedy: 'build it: npm run setup (meanwhile --backend reference works, slowly)',
+      found,
+      remedy: `${remedy} (meanwhile --backend reference works, slowly)`,
     };
   }
 }

@@ -61,7 +61,11 @@ export function initCommand(): Command {
     )
     .option('--init-std <std>', 'standard deviation of --init gaussian', positiveNumber, 0.01)
     .option('--seed <n>', 'the random numbers follow from it', integer(0), 1)
-    .option('--mean <r,g,b>', 'mean RGB that is subtracted from images, 0 to 255', meanRgb, [0, 0, 0])
+    .addOption(
+      new Option('--mean <r,g,b>', 'mean RGB that is subtracted from images, 0 to 255')
+        .argParser(meanRgb)
+        .default([0, 0, 0], '0,0,0'),
+    )
     .requiredOption('--out <file>', 'where to write, for example m.safetensors')
     .option('--force', 'replace a file that is there')
     .addOption(jsonOption())

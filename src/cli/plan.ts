@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { UsageError } from '../core/errors.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
@@ -51,7 +51,11 @@ export function planCommand(): Command {
     .option('--epochs <n>', 'passes over the training set', positiveNumber, 74)
     .option('--gflops <n>', 'speed of one machine, counted as direct convolution', positiveNumber)
     .option('--measure', 'time this machine instead, for some seconds')
-    .option('--machines <list>', 'numbers of machines to compare', list(positiveInteger), [1, 2, 4, 8])
+    .addOption(
+      new Option('--machines <list>', 'numbers of machines to compare')
+        .argParser(list(positiveInteger))
+        .default([1, 2, 4, 8], '1,2,4,8'),
+    )
     .option('--bandwidth <gbit>', 'of the network between machines, Gbit/s', positiveNumber, 10)
     .addOption(backendOption())
     .addOption(threadsOption())

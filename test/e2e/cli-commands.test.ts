@@ -61,6 +61,20 @@ describe('vgg', () => {
     assert.equal(odd.stderr, 'vgg: the crop must be a multiple of 32 pixels, from 32 up, not 100\n');
   });
 
+  test('an error of our own is called a bug, with the place where it was for those who look', async () => {
+    const preload = join(folder, 'no-memory.cjs');
+    await writeFile(preload, `process.constrainedMemory = () => { throw new TypeError('out of order'); };`);
+    const env = { NODE_OPTIONS: `--require ${preload}` };
+    const { code, stderr } = await vggWith(env, 'doctor');
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      'vgg: this is a bug: out of order\nSet VERYDEEP_DEBUG=1 to see where, and please report it.\n',
+    );
+    const traced = await vggWith({ ...env, VERYDEEP_DEBUG: '1' }, 'doctor');
+    assert.match(traced.stderr, /TypeError: out of order\n +at /);
+  });
+
   test('a reader that stops early is no error', async () => {
     const child = spawn(process.execPath, [mainFile, 'configs', '--json'], {
       stdio: ['ignore', 'pipe', 'pipe'],

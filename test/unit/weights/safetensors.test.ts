@@ -150,6 +150,22 @@ describe('safetensors', () => {
     assert.deepEqual([...tensors.get('double')!.data], [1.5, -2, Math.fround(1 / 3)]);
   });
 
+  test('tensors larger than one read come whole', async () => {
+    const count = 5 * 2 ** 20 + 3;
+    const data = Float32Array.from({ length: count }, (_, i) => i % 1999);
+    await writeSafetensors(file(), [{ name: 'large', shape: [count], data }]);
+    let reads = 0;
+    const options = { onProgress: () => reads++ };
+    assert.deepEqual((await readSafetensors(file(), options)).tensors.get('large')?.data, data);
+    assert.ok(reads > 1);
+    const brain = new Uint16Array(new Uint32Array(data.buffer).map((word) => word >>> 16));
+    const header = { large: { dtype: 'BF16', shape: [count], data_offsets: [0, 2 * count] } };
+    await writeFile(file(), assemble(header, new Uint8Array(brain.buffer)));
+    const widened = (await readSafetensors(file())).tensors.get('large')!.data;
+    const last = new Uint32Array(widened.buffer);
+    assert.ok(last.every((word, i) => word === brain[i]! << 16));
+  });
+
   const entry = (start: number, end: number, shape = [(end - start) / 4]) => ({
     dtype: 'F32',
     shape,
