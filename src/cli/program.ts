@@ -58,7 +58,7 @@ function configure(command: Command): void {
   command
     .exitOverride()
     .showHelpAfterError(`See \`${pathOf(command)} --help\`.`)
-    .helpOption('--help', 'print this help');
+    .helpOption('-h, --help', 'print this help');
   for (const child of command.commands) configure(child);
 }
 
