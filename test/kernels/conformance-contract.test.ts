@@ -1,58 +1,15 @@
-/**
- * What callers rely on beside the arithmetic: order of calls, sharing of parameters, partial batches,
- * accumulation.
- */
+/** What callers rely on beside the arithmetic: copies, order of calls, parameters shared by programs. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
-import { elementCount, type Shape4 } from '../../src/core/shape.ts';
-import type { Parameters, SgdStep } from '../../src/kernels/backend.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import type { Parameters } from '../../src/kernels/backend.ts';
 import { describeBackends } from '../support/backends.ts';
 import { type ChainCase, chainCase, createParameters, readAll, runForward } from '../support/chains.ts';
+import { CLASSES, images, labelsFor, network, STEP, smallNetwork } from '../support/small-network.ts';
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
-const CLASSES = 5;
-const STEP: SgdStep = { learningRate: 0.05, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 };
-
-/** A small network with every kind of layer; a crop of 8 gives one score vector. */
-function smallNetwork(): Layer[] {
-  const convolution = (
-    name: string,
-    kernel: number,
-    padding: number,
-    inChannels: number,
-    outChannels: number,
-  ): Layer => ({ kind: 'convolution', name, kernel, padding, inChannels, outChannels });
-  return [
-    convolution('conv1', 3, 1, 3, 17),
-    { kind: 'relu', name: 'relu1' },
-    { kind: 'lrn', name: 'norm1', size: 5, k: 2, alpha: 1e-2, beta: 0.75 },
-    { kind: 'maxPool', name: 'pool1', rounding: 'floor' },
-    convolution('conv2', 3, 1, 17, 20),
-    { kind: 'relu', name: 'relu2' },
-    { kind: 'maxPool', name: 'pool2', rounding: 'floor' },
-    convolution('fc6', 2, 0, 20, 24),
-    { kind: 'relu', name: 'relu6' },
-    { kind: 'dropout', name: 'drop6', rate: 0.5 },
-    convolution('fc7', 1, 0, 24, CLASSES),
-  ];
-}
-
-function network(batch: number): ChainCase {
-  return chainCase(smallNetwork(), [batch, 3, 8, 8], 42);
-}
-
-function images(count: number, seed = 1): Float32Array {
-  return randomTensor(seed, [count, 3, 8, 8]);
-}
-
-function labelsFor(count: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => (3 * i) % CLASSES);
-}
-
-const IMAGE = elementCount([3, 8, 8]);
-
-describeBackends('contract', (backend, { layerTolerance, networkTolerance }) => {
+describeBackends('contract', (backend, { layerTolerance }) => {
   it('parameters start at zero, and are read as copies', async () => {
     const { layers } = network(1);
     const parameters = await createParameters(backend, layers, new Map());
@@ -107,125 +64,6 @@ describeBackends('contract', (backend, { layerTolerance, networkTolerance }) => 
     assert.deepEqual(training.outputShape, [3, CLASSES, 1, 1]);
     assert.ok(training.memoryBytes > 0);
     training.dispose();
-    program.dispose();
-    parameters.dispose();
-  });
-
-  it('a partial batch gives what a batch of that size gives', async () => {
-    const full = network(5);
-    for (const count of [1, 2, 4]) {
-      const partial = await runForward(backend, full, images(count));
-      const exact = await runForward(backend, network(count), images(count));
-      assertClose('output', partial, exact, networkTolerance);
-    }
-  });
-
-  it('what is not in a partial batch contributes exactly nothing', async () => {
-    const { layers, inputShape, values } = network(4);
-    const batch = { input: images(2), labels: labelsFor(2), dropoutKeys: dropoutKeysFor(2) };
-    const fresh = await createParameters(backend, layers, values);
-    const freshProgram = await backend.compileTraining({ layers, inputShape, parameters: fresh });
-    const expected = await freshProgram.accumulate(batch, 0.5);
-    // The same program after a full batch of numbers that leave a trace wherever they are left over.
-    const used = await createParameters(backend, layers, values);
-    const usedProgram = await backend.compileTraining({ layers, inputShape, parameters: used });
-    for (const trace of [1e6, Number.NaN]) {
-      const input = images(4).map((x, i) => (i < 2 * IMAGE ? x : trace));
-      await usedProgram.accumulate({ input, labels: labelsFor(4) }, 1);
-    }
-    await used.zeroGradients();
-    const outcome = await usedProgram.accumulate(batch, 0.5);
-    assert.deepEqual(outcome, expected);
-    const gradients = await readAll(used, 'gradients');
-    for (const [name, tensor] of await readAll(fresh, 'gradients')) {
-      assert.deepEqual(gradients.get(name), tensor, `gradient of ${name}`);
-    }
-    for (const item of [freshProgram, usedProgram, fresh, used]) item.dispose();
-  });
-
-  it('micro-batches accumulate to the gradient of the whole batch', async () => {
-    const count = 6;
-    const input = images(count);
-    const labels = labelsFor(count);
-    const dropoutKeys = dropoutKeysFor(count);
-    const gradientsFor = async (split: readonly number[]) => {
-      const { layers, inputShape, values } = network(Math.max(...split));
-      const parameters = await createParameters(backend, layers, values);
-      const program = await backend.compileTraining({ layers, inputShape, parameters });
-      const losses: number[] = [];
-      let start = 0;
-      for (const size of split) {
-        const end = start + size;
-        const part = {
-          input: input.slice(start * IMAGE, end * IMAGE),
-          labels: labels.slice(start, end),
-          dropoutKeys: dropoutKeys.slice(2 * start, 2 * end),
-        };
-        losses.push(...(await program.accumulate(part, 1 / count)).losses);
-        start = end;
-      }
-      const gradients = await readAll(parameters, 'gradients');
-      program.dispose();
-      parameters.dispose();
-      return { losses, gradients };
-    };
-    const whole = await gradientsFor([6]);
-    // Sums are made in another order: the tolerance of rounding, not of another result.
-    for (const split of [
-      [3, 3],
-      [2, 2, 2],
-      [4, 2],
-      [1, 1, 1, 1, 1, 1],
-    ]) {
-      const parts = await gradientsFor(split);
-      assertClose(`losses of ${split}`, parts.losses, whole.losses, layerTolerance);
-      for (const [name, tensor] of whole.gradients) {
-        assertClose(`${name} from ${split}`, parts.gradients.get(name), tensor, networkTolerance);
-      }
-    }
-  });
-
-  it('backward adds to the gradients, with and without the gradient of the input', async () => {
-    const { layers, inputShape, values } = network(2);
-    const parameters = await createParameters(backend, layers, values);
-    const options = { layers, inputShape, parameters };
-    const withInput = await backend.compileTraining({ ...options, inputGradient: true });
-    const without = await backend.compileTraining(options);
-    const outputGradient = randomTensor(4, [2, CLASSES, 1, 1]);
-    const first = await withInput.backward({ input: images(2) }, outputGradient);
-    assert.equal(first.inputGradient?.length, 2 * IMAGE);
-    const once = await readAll(parameters, 'gradients');
-    const second = await without.backward({ input: images(2) }, outputGradient);
-    assert.equal(second.inputGradient, undefined);
-    assertClose('output', second.output, first.output, networkTolerance);
-    for (const [name, tensor] of await readAll(parameters, 'gradients')) {
-      assertClose(
-        `${name} after two`,
-        tensor,
-        once.get(name)!.map((g) => 2 * g),
-        networkTolerance,
-      );
-    }
-    for (const item of [withInput, without, parameters]) item.dispose();
-  });
-
-  it('accumulate is backward from the gradient of the loss', async () => {
-    const { layers, inputShape, values } = network(1);
-    const parameters = await createParameters(backend, layers, values);
-    const program = await backend.compileTraining({ layers, inputShape, parameters });
-    const dropoutKeys = dropoutKeysFor(1);
-    const { logits } = await program.accumulate(
-      { input: images(1), labels: Int32Array.of(2), dropoutKeys },
-      1,
-    );
-    const expected = await readAll(parameters, 'gradients');
-    await parameters.zeroGradients();
-    const sum = logits.reduce((total, z) => total + Math.exp(z), 0);
-    const gradient = logits.map((z, k) => Math.exp(z) / sum - (k === 2 ? 1 : 0));
-    await program.backward({ input: images(1), dropoutKeys }, gradient);
-    for (const [name, tensor] of await readAll(parameters, 'gradients')) {
-      assertClose(name, tensor, expected.get(name)!, networkTolerance);
-    }
     program.dispose();
     parameters.dispose();
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { ConvolutionLayer, Layer, LrnLayer, PoolingRounding } from '../../src/core/layer.ts';
+import type { Layer, LrnLayer, PoolingRounding } from '../../src/core/layer.ts';
 import { outputShape } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
@@ -81,51 +81,6 @@ describeBackends('max pooling', (backend) => {
   }
 });
 
-describeBackends('convolution, relu and max pooling in one', (backend, { layerTolerance }) => {
-  // The three are one kernel in fast engines, so their seams are tested: odd maps, both roundings, and a
-  // bias so low that whole windows are 0.
-  for (const rounding of ['floor', 'ceil'] as const) {
-    for (const shape of [[2, 5, 7, 9] as const, [1, 16, 8, 8] as const, [1, 17, 2, 3] as const]) {
-      it(`${rounding}: ${formatShape(shape)}`, async () => {
-        const convolution: ConvolutionLayer = {
-          kind: 'convolution',
-          name: 'conv',
-          kernel: 3,
-          padding: 1,
-          inChannels: shape[1],
-          outChannels: 17,
-        };
-        const relu: Layer = { kind: 'relu', name: 'relu' };
-        const pool: Layer = { kind: 'maxPool', name: 'pool', rounding };
-        const whole = chainCase([convolution, relu, pool], shape, 3);
-        const bias = whole.values.get('conv.bias')!;
-        for (let o = 0; o < bias.length; o += 3) bias[o] = -3;
-        const input = randomTensor(11, shape);
-        const outputGradient = randomTensor(12, outputShape(pool, [shape[0], 17, shape[2], shape[3]]));
-        // One layer at a time through the same backend, each of which is tested against its definition.
-        const mapShape: Shape4 = [shape[0], 17, shape[2], shape[3]];
-        const first = { layers: [convolution], inputShape: shape, values: whole.values };
-        const conv = await runForward(backend, first, input);
-        const rectified = conv.map((x) => Math.max(x, 0));
-        const places = poolPlaces(pool, mapShape, rectified);
-        const gradient = new Float32Array(conv.length);
-        places.forEach((place, i) => {
-          if (conv[place]! > 0) gradient[place] = outputGradient[i]!;
-        });
-        const expected = await runBackward(backend, first, input, gradient);
-        const run = await runBackward(backend, whole, input, outputGradient);
-        const output = places.map((place) => rectified[place]!);
-        assertClose('output', run.output, output, layerTolerance);
-        assertClose('inference output', await runForward(backend, whole, input), output, layerTolerance);
-        assertClose('input gradient', run.inputGradient, expected.inputGradient, layerTolerance);
-        for (const [name, tensor] of expected.gradients) {
-          assertClose(`${name} gradient`, run.gradients.get(name), tensor, layerTolerance);
-        }
-      });
-    }
-  }
-});
-
 describeBackends('local response normalisation', (backend, { layerTolerance }) => {
   const paper: LrnLayer = { kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 };
   const strong: LrnLayer = { ...paper, alpha: 0.5, k: 1 };
@@ -159,5 +114,28 @@ describeBackends('local response normalisation', (backend, { layerTolerance }) =
     const output = await runForward(backend, chainCase([layer], [1, 5, 1, 1], 0), ones);
     assertClose('output', output, [1 / 5, 1 / 6, 1 / 7, 1 / 6, 1 / 5], layerTolerance);
     assert.equal(output.length, 5);
+  });
+});
+
+describeBackends('a run that diverges', (backend) => {
+  const layerKinds: readonly (readonly Layer[])[] = [
+    [{ kind: 'relu', name: 'relu' }],
+    [{ kind: 'maxPool', name: 'pool', rounding: 'floor' }],
+    [{ kind: 'maxPool', name: 'pool', rounding: 'ceil' }],
+    [{ kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 }],
+    [
+      { kind: 'relu', name: 'relu' },
+      { kind: 'maxPool', name: 'pool', rounding: 'floor' },
+    ],
+  ];
+  it('shows it: what is no number is not rectified or pooled away', async () => {
+    for (const layers of layerKinds) {
+      for (let place = 0; place < 4; place++) {
+        const input = Float32Array.of(1, -2, 3, 4);
+        input[place] = Number.NaN;
+        const output = await runForward(backend, chainCase(layers, [1, 1, 2, 2], 0), input);
+        assert.ok(output.some(Number.isNaN), `${layers.map(({ kind }) => kind)} of ${input} is ${output}`);
+      }
+    }
   });
 });

@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { type Layer, outputShape, shapesAlong } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
-import { describeBackends, reference } from '../support/backends.ts';
+import { describeBackends, otherBackends, reference } from '../support/backends.ts';
 import { chainCase, createParameters, readAll, runBackward, runForward } from '../support/chains.ts';
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
@@ -72,80 +72,82 @@ function describeChain(layers: readonly Layer[], shape: Shape4): string {
   return `${formatShape(shape)}: ${layers.map((layer) => JSON.stringify(layer)).join(', ')}`;
 }
 
-describeBackends('random chains agree with the reference', (backend, { networkTolerance }) => {
-  if (backend.name === 'reference') return;
-
-  it('forward, backward, gradients, dropout, partial batches', async () => {
-    await fc.assert(
-      fc.asyncProperty(chainDraw, async ({ draws, shape, seed, fullBatch }) => {
-        const layers = layersFrom(draws, shape);
-        const testCase = chainCase(layers, shape, seed);
-        const images = fullBatch ? shape[0] : 1;
-        const input = randomTensor(seed + 1, [images, shape[1], shape[2], shape[3]]);
-        const [, ...outputImage] = shapesAlong(layers, shape).at(-1)!;
-        const outputGradient = randomTensor(seed + 2, [images, ...outputImage]);
-        const keys = dropoutKeysFor(images, seed);
-        const expected = await runBackward(reference, testCase, input, outputGradient, keys);
-        const run = await runBackward(backend, testCase, input, outputGradient, keys);
-        const chain = describeChain(layers, shape);
-        assertClose(`output of ${chain}`, run.output, expected.output, networkTolerance);
-        assertClose(
-          `input gradient of ${chain}`,
-          run.inputGradient,
-          expected.inputGradient,
-          networkTolerance,
-        );
-        for (const [name, tensor] of expected.gradients) {
-          assertClose(`${name} of ${chain}`, run.gradients.get(name), tensor, networkTolerance);
-        }
-        const inferred = await runForward(backend, testCase, input);
-        const expectedInferred = await runForward(reference, testCase, input);
-        assertClose(`inference output of ${chain}`, inferred, expectedInferred, networkTolerance);
-      }),
-      RUNS,
-    );
-  });
-
-  it('three steps of training end in the same weights', async () => {
-    await fc.assert(
-      fc.asyncProperty(chainDraw, async ({ draws, shape, seed }) => {
-        const features = layersFrom(draws, shape);
-        const [, channels, height, width] = shapesAlong(features, shape).at(-1)!;
-        if (height !== width) return;
-        const classifier: Layer = {
-          kind: 'convolution',
-          name: 'scores',
-          kernel: height,
-          padding: 0,
-          inChannels: channels,
-          outChannels: 5,
-        };
-        const layers = [...features, classifier];
-        const train = async (on: typeof backend) => {
-          const { values, inputShape } = chainCase(layers, shape, seed);
-          const parameters = await createParameters(on, layers, values);
-          const program = await on.compileTraining({ layers, inputShape, parameters });
-          const labels = Int32Array.from({ length: shape[0] }, (_, i) => (seed + i) % 5);
-          for (let step = 0; step < 3; step++) {
-            const input = randomTensor(seed + step, shape);
-            await program.accumulate(
-              { input, labels, dropoutKeys: dropoutKeysFor(shape[0], step) },
-              1 / shape[0],
-            );
-            await parameters.update({ learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 });
+describeBackends(
+  'random chains agree with the reference',
+  (backend, { networkTolerance }) => {
+    it('forward, backward, gradients, dropout, partial batches', async () => {
+      await fc.assert(
+        fc.asyncProperty(chainDraw, async ({ draws, shape, seed, fullBatch }) => {
+          const layers = layersFrom(draws, shape);
+          const testCase = chainCase(layers, shape, seed);
+          const images = fullBatch ? shape[0] : 1;
+          const input = randomTensor(seed + 1, [images, shape[1], shape[2], shape[3]]);
+          const [, ...outputImage] = shapesAlong(layers, shape).at(-1)!;
+          const outputGradient = randomTensor(seed + 2, [images, ...outputImage]);
+          const keys = dropoutKeysFor(images, seed);
+          const expected = await runBackward(reference, testCase, input, outputGradient, keys);
+          const run = await runBackward(backend, testCase, input, outputGradient, keys);
+          const chain = describeChain(layers, shape);
+          assertClose(`output of ${chain}`, run.output, expected.output, networkTolerance);
+          assertClose(
+            `input gradient of ${chain}`,
+            run.inputGradient,
+            expected.inputGradient,
+            networkTolerance,
+          );
+          for (const [name, tensor] of expected.gradients) {
+            assertClose(`${name} of ${chain}`, run.gradients.get(name), tensor, networkTolerance);
           }
-          const trained = await readAll(parameters, 'values');
-          program.dispose();
-          parameters.dispose();
-          return trained;
-        };
-        const expected = await train(reference);
-        for (const [name, tensor] of await train(backend)) {
-          const what = `${name} of ${describeChain(layers, shape)}`;
-          assertClose(what, tensor, expected.get(name)!, networkTolerance);
-        }
-      }),
-      RUNS,
-    );
-  });
-});
+          const inferred = await runForward(backend, testCase, input);
+          const expectedInferred = await runForward(reference, testCase, input);
+          assertClose(`inference output of ${chain}`, inferred, expectedInferred, networkTolerance);
+        }),
+        RUNS,
+      );
+    });
+
+    it('three steps of training end in the same weights', async () => {
+      await fc.assert(
+        fc.asyncProperty(chainDraw, async ({ draws, shape, seed }) => {
+          const features = layersFrom(draws, shape);
+          const [, channels, height, width] = shapesAlong(features, shape).at(-1)!;
+          if (height !== width) return;
+          const classifier: Layer = {
+            kind: 'convolution',
+            name: 'scores',
+            kernel: height,
+            padding: 0,
+            inChannels: channels,
+            outChannels: 5,
+          };
+          const layers = [...features, classifier];
+          const train = async (on: typeof backend) => {
+            const { values, inputShape } = chainCase(layers, shape, seed);
+            const parameters = await createParameters(on, layers, values);
+            const program = await on.compileTraining({ layers, inputShape, parameters });
+            const labels = Int32Array.from({ length: shape[0] }, (_, i) => (seed + i) % 5);
+            for (let step = 0; step < 3; step++) {
+              const input = randomTensor(seed + step, shape);
+              await program.accumulate(
+                { input, labels, dropoutKeys: dropoutKeysFor(shape[0], step) },
+                1 / shape[0],
+              );
+              await parameters.update({ learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 });
+            }
+            const trained = await readAll(parameters, 'values');
+            program.dispose();
+            parameters.dispose();
+            return trained;
+          };
+          const expected = await train(reference);
+          for (const [name, tensor] of await train(backend)) {
+            const what = `${name} of ${describeChain(layers, shape)}`;
+            assertClose(what, tensor, expected.get(name)!, networkTolerance);
+          }
+        }),
+        RUNS,
+      );
+    });
+  },
+  otherBackends,
+);

@@ -13,10 +13,12 @@
  */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { type Layer, outputShape, shapesAlong } from '../../src/core/layer.ts';
-import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
-import { describeBackends, reference } from '../support/backends.ts';
-import { chainCase, createParameters, readAll, runBackward, runForward } from '../support/chains.ts';
+import { type Layer, outputShape, parameterSpecs, shapesAlong } from '../../src/core/layer.ts';
+import { formatShape, type Shape4 } from '../../src/core/shape.ts';
+import { type Chain, forwardAlong } from '../../src/kernels/reference/chain.ts';
+import { ReferenceParameters } from '../../src/kernels/reference/parameters.ts';
+import { describeBackends } from '../support/backends.ts';
+import { type ChainCase, chainCase, createParameters, readAll, runBackward } from '../support/chains.ts';
 import { crossEntropy, poolPlaces } from '../support/oracle.ts';
 import { dropoutKeysFor, randomTensor, spacedTensor } from '../support/tensors.ts';
 
@@ -31,21 +33,38 @@ function assertGradient(what: string, analytic: number, numeric: number): void {
   );
 }
 
+/** A chain on the reference whose parameters can be stepped one by one: the tensors themselves, not copies. */
+function steppable(
+  testCase: ChainCase,
+  dropoutKeys?: Uint32Array,
+): { chain: Chain; values: Map<string, Float32Array> } {
+  const { layers, inputShape } = testCase;
+  const parameters = new ReferenceParameters(parameterSpecs(layers), false);
+  const values = new Map<string, Float32Array>();
+  for (const [name, data] of testCase.values) {
+    const tensor = parameters.view('gradient check', 'values', name);
+    tensor.set(data);
+    values.set(name, tensor);
+  }
+  const shapes = shapesAlong(layers, inputShape);
+  return { chain: { operation: 'gradient check', layers, shapes, parameters, dropoutKeys }, values };
+}
+
 /** (f(x + step) − f(x − step)) / 2 step in one value of a tensor, which is put back. */
-async function centralDifference(
+function centralDifference(
   tensor: Float32Array,
   index: number,
   step: number,
-  objective: () => Promise<number>,
-): Promise<number> {
+  objective: () => number,
+): number {
   const kept = tensor[index]!;
+  // The step that float32 makes of kept ± step is what was taken.
   tensor[index] = kept + step;
-  // The steps that float32 makes of kept ± step, which are what was taken.
   const above = tensor[index]!;
-  const high = await objective();
+  const high = objective();
   tensor[index] = kept - step;
   const below = tensor[index]!;
-  const low = await objective();
+  const low = objective();
   tensor[index] = kept;
   return (high - low) / (above - below);
 }
@@ -84,19 +103,18 @@ describeBackends('gradients of single layers by differences', (backend) => {
       const outputGradient = randomTensor(20 + index, outputShape(layer, shape));
       const keys = kind === 'dropout' ? dropoutKeysFor(shape[0]) : undefined;
       const analytic = await runBackward(backend, testCase, input, outputGradient, keys);
-      const objective = async () => {
-        const output = keys
-          ? (await runBackward(reference, testCase, input, outputGradient, keys)).output
-          : await runForward(reference, testCase, input);
-        return output.reduce((sum, y, i) => sum + y * outputGradient[i]!, 0);
-      };
-      const check = async (what: string, tensor: Float32Array, gradient: Float32Array) => {
+      const { chain, values } = steppable(testCase, keys);
+      const objective = () =>
+        forwardAlong(chain, input)
+          .at(-1)!
+          .reduce((sum, y, i) => sum + y * outputGradient[i]!, 0);
+      const check = (what: string, tensor: Float32Array, gradient: Float32Array) => {
         for (let i = 0; i < tensor.length; i++) {
-          assertGradient(`${what}[${i}]`, gradient[i]!, await centralDifference(tensor, i, STEP, objective));
+          assertGradient(`${what}[${i}]`, gradient[i]!, centralDifference(tensor, i, STEP, objective));
         }
       };
-      await check('input', input, analytic.inputGradient);
-      for (const [name, tensor] of testCase.values) await check(name, tensor, analytic.gradients.get(name)!);
+      check('input', input, analytic.inputGradient);
+      for (const [name, tensor] of values) check(name, tensor, analytic.gradients.get(name)!);
     });
   }
 });
@@ -120,83 +138,58 @@ function smallNetwork(): Layer[] {
 }
 
 describeBackends('gradients of a small network by differences', (backend) => {
-  it('the mean loss, by every parameter', async () => {
-    const layers = smallNetwork();
-    const testCase = chainCase(layers, [2, 3, 8, 8], 31);
+  it('the mean loss, by every parameter', async (t) => {
+    const testCase = chainCase(smallNetwork(), [2, 3, 8, 8], 31);
     const input = randomTensor(32, testCase.inputShape);
     const labels = Int32Array.of(1, 4);
     const dropoutKeys = dropoutKeysFor(2);
-    const parameters = await createParameters(backend, layers, testCase.values);
+    const parameters = await createParameters(backend, testCase.layers, testCase.values);
     const program = await backend.compileTraining({ ...testCase, parameters });
     await program.accumulate({ input, labels, dropoutKeys }, 1 / labels.length);
     const analytic = await readAll(parameters, 'gradients');
     program.dispose();
     parameters.dispose();
 
-    const runTo = (count: number) =>
-      runLayers(layers.slice(0, count), testCase.inputShape, testCase.values, input, dropoutKeys);
-    const objective = async () => {
-      const logits = await runTo(layers.length);
-      return labels.reduce((sum, label, n) => {
-        const row = Array.from(logits.subarray(n * 5, (n + 1) * 5));
-        return sum + crossEntropy(row, label).loss / labels.length;
-      }, 0);
+    const { chain, values } = steppable(testCase, dropoutKeys);
+    const places = kinkPattern(chain, forwardAlong(chain, input));
+    let crossed = false;
+    const objective = () => {
+      const tensors = forwardAlong(chain, input);
+      crossed ||= kinkPattern(chain, tensors) !== places;
+      return meanLoss(tensors.at(-1)!, labels);
     };
     let probed = 0;
     let kinks = 0;
-    const places = await kinkPattern(layers, testCase.inputShape, runTo);
-    for (const [name, tensor] of testCase.values) {
-      for (let i = 0; i < tensor.length; i += tensor.length > 100 ? 3 : 1) {
+    for (const [name, tensor] of values) {
+      for (let i = 0; i < tensor.length; i++) {
+        crossed = false;
         // Between kinks the loss is smooth but not linear: a smaller step keeps the truncation error low.
-        const step = STEP / 4;
-        let crossed = false;
-        const numeric = await centralDifference(tensor, i, step, async () => {
-          crossed ||= (await kinkPattern(layers, testCase.inputShape, runTo)) !== places;
-          return objective();
-        });
+        const numeric = centralDifference(tensor, i, STEP / 4, objective);
+        probed++;
         if (crossed) kinks++;
         else assertGradient(`${name}[${i}]`, analytic.get(name)![i]!, numeric);
-        probed++;
       }
     }
+    t.diagnostic(`${kinks} of ${probed} steps met a kink and were left out`);
     assert.ok(kinks < probed / 4, `${kinks} of ${probed} steps met a kink: choose another seed`);
   });
 });
 
-/** The chain's output in training mode, by the reference. */
-async function runLayers(
-  layers: readonly Layer[],
-  inputShape: Shape4,
-  values: ReadonlyMap<string, Float32Array>,
-  input: Float32Array,
-  dropoutKeys: Uint32Array,
-): Promise<Float32Array> {
-  const used = new Map(
-    [...values].filter(([name]) => layers.some((layer) => name.startsWith(`${layer.name}.`))),
-  );
-  const outputGradient = new Float32Array(elementCount(shapesAlong(layers, inputShape).at(-1)!));
-  const run = await runBackward(
-    reference,
-    { layers, inputShape, values: used },
-    input,
-    outputGradient,
-    dropoutKeys,
-  );
-  return run.output;
+function meanLoss(logits: Float32Array, labels: Int32Array): number {
+  const classes = logits.length / labels.length;
+  return labels.reduce((sum, label, n) => {
+    const row = Array.from(logits.subarray(n * classes, (n + 1) * classes));
+    return sum + crossEntropy(row, label).loss / labels.length;
+  }, 0);
 }
 
 /** The signs before every ReLU and the place of every maximum. */
-async function kinkPattern(
-  layers: readonly Layer[],
-  inputShape: Shape4,
-  runTo: (count: number) => Promise<Float32Array>,
-): Promise<string> {
-  const shapes = shapesAlong(layers, inputShape);
-  const parts: string[] = [];
-  for (const [index, layer] of layers.entries()) {
-    if (layer.kind === 'relu')
-      parts.push(Array.from(await runTo(index), (x) => (x > 0 ? '+' : '-')).join(''));
-    if (layer.kind === 'maxPool') parts.push(poolPlaces(layer, shapes[index]!, await runTo(index)).join());
-  }
-  return parts.join(' ');
+function kinkPattern({ layers, shapes }: Chain, tensors: readonly Float32Array[]): string {
+  return layers
+    .map(({ kind }, index) => {
+      if (kind === 'relu') return Array.from(tensors[index]!, (x) => (x > 0 ? '+' : '-')).join('');
+      if (kind === 'maxPool') return poolPlaces(layers[index]!, shapes[index]!, tensors[index]!).join();
+      return '';
+    })
+    .join(' ');
 }

@@ -43,7 +43,7 @@ function maximumPlaces(layer: MaxPoolLayer, inputShape: Shape4, input: Float32Ar
         for (let row = 0; row < Math.min(2, height - 2 * v); row++) {
           for (let column = 0; column < Math.min(2, width - 2 * u); column++) {
             const place = corner + row * width + column;
-            if (input[place]! > input[best]!) best = place;
+            if (isAbove(input[place]!, input[best]!)) best = place;
           }
         }
         places[next++] = best;
@@ -51,4 +51,9 @@ function maximumPlaces(layer: MaxPoolLayer, inputShape: Shape4, input: Float32Ar
     }
   }
   return places;
+}
+
+/** NaN is above every number, so that a run that diverges shows it. */
+function isAbove(a: number, b: number): boolean {
+  return a > b || (Number.isNaN(a) && !Number.isNaN(b));
 }

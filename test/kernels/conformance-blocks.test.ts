@@ -1,0 +1,184 @@
+/**
+ * Blocks as the networks have them: 3×3 convolutions with ReLU and max pooling, which fast engines run as one
+ * kernel, tile by tile. The seams are tested here: maps that end in the middle of a tile, channels that end in
+ * the middle of a vector, ties that only the fused kernel sees, and sizes at which an engine works differently.
+ */
+import { it } from 'node:test';
+import fc from 'fast-check';
+import type { ConvolutionLayer, Layer, MaxPoolLayer } from '../../src/core/layer.ts';
+import { outputShape, shapesAlong } from '../../src/core/layer.ts';
+import { formatShape, type Shape4 } from '../../src/core/shape.ts';
+import type { Backend } from '../../src/kernels/backend.ts';
+import { describeBackends, otherBackends, reference } from '../support/backends.ts';
+import { type ChainCase, chainCase, runBackward, runForward } from '../support/chains.ts';
+import { convolveBackward, poolPlaces } from '../support/oracle.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+function convolution(name: string, inChannels: number, outChannels: number, kernel = 3): ConvolutionLayer {
+  return { kind: 'convolution', name, kernel, padding: (kernel - 1) / 2, inChannels, outChannels };
+}
+
+function pool(rounding: MaxPoolLayer['rounding']): MaxPoolLayer {
+  return { kind: 'maxPool', name: 'pool', rounding };
+}
+
+const relu: Layer = { kind: 'relu', name: 'relu' };
+
+/** `convolutions` 3×3 layers with ReLU, then a pool if there is one. */
+function block(convolutions: number, inChannels: number, outChannels: number, last?: MaxPoolLayer): Layer[] {
+  const layers = Array.from({ length: convolutions }, (_, i): Layer[] => [
+    convolution(`conv${i + 1}`, i === 0 ? inChannels : outChannels, outChannels),
+    { kind: 'relu', name: `relu${i + 1}` },
+  ]).flat();
+  return last ? [...layers, last] : layers;
+}
+
+async function compareWithReference(
+  backend: Backend,
+  testCase: ChainCase,
+  seed: number,
+  tolerance: number,
+): Promise<void> {
+  const input = randomTensor(seed, testCase.inputShape);
+  const outputGradient = randomTensor(seed + 1, shapesAlong(testCase.layers, testCase.inputShape).at(-1)!);
+  const expected = await runBackward(reference, testCase, input, outputGradient);
+  const run = await runBackward(backend, testCase, input, outputGradient);
+  assertClose('output', run.output, expected.output, tolerance);
+  assertClose('inference output', await runForward(backend, testCase, input), expected.output, tolerance);
+  assertClose('input gradient', run.inputGradient, expected.inputGradient, tolerance);
+  for (const [name, tensor] of expected.gradients) {
+    assertClose(`${name} gradient`, run.gradients.get(name), tensor, tolerance);
+  }
+}
+
+describeBackends('convolution, relu and max pooling in one', (backend, { layerTolerance }) => {
+  for (const rounding of ['floor', 'ceil'] as const) {
+    for (const shape of [
+      [2, 5, 7, 9],
+      [1, 16, 8, 8],
+      [1, 17, 2, 3],
+      [2, 3, 13, 18],
+    ] as const) {
+      it(`${rounding}: ${formatShape(shape)}`, () => checkFused(shape, pool(rounding)));
+    }
+
+    for (const rectified of [false, true]) {
+      it(`${rounding}: in a window of equal values the first takes the gradient${rectified ? ', after ReLU' : ''}`, async () => {
+        // With zero weights every output is its bias: all windows tie.
+        const shape: Shape4 = [2, 3, 9, 7];
+        const layer = convolution('conv', 3, 5);
+        const layers = rectified ? [layer, relu, pool(rounding)] : [layer, pool(rounding)];
+        const weight = new Float32Array(5 * 3 * 9);
+        const values = new Map([['conv.bias', Float32Array.of(1, 2, 3, -1, 0)]]);
+        const mapShape = outputShape(layer, shape);
+        const pooled = outputShape(pool(rounding), mapShape);
+        const input = randomTensor(1, shape);
+        const outputGradient = randomTensor(2, pooled);
+        const run = await runBackward(backend, { layers, inputShape: shape, values }, input, outputGradient);
+        const ones = new Float32Array(2 * 5 * 9 * 7).fill(1);
+        const gradient = new Float32Array(ones.length);
+        for (const [i, place] of poolPlaces(pool(rounding), mapShape, ones).entries()) {
+          const channel = Math.floor(place / (9 * 7)) % 5;
+          if (!rectified || channel < 3) gradient[place] = outputGradient[i]!;
+        }
+        const expected = convolveBackward(layer, shape, input, weight, gradient);
+        assertClose('weight gradient', run.gradients.get('conv.weight'), expected.weight, layerTolerance);
+        assertClose('bias gradient', run.gradients.get('conv.bias'), expected.bias, layerTolerance);
+      });
+    }
+  }
+
+  /** One layer at a time, each of which is tested against its definition elsewhere. */
+  async function checkFused(shape: Shape4, last: MaxPoolLayer): Promise<void> {
+    const layer = convolution('conv', shape[1], 17);
+    const whole = chainCase([layer, relu, last], shape, 3);
+    // A bias so low that whole windows are 0.
+    const bias = whole.values.get('conv.bias')!;
+    for (let o = 0; o < bias.length; o += 3) bias[o] = -3;
+    const input = randomTensor(11, shape);
+    const mapShape = outputShape(layer, shape);
+    const outputGradient = randomTensor(12, outputShape(last, mapShape));
+    const first = { layers: [layer], inputShape: shape, values: whole.values };
+    const map = await runForward(backend, first, input);
+    const rectified = map.map((x) => Math.max(x, 0));
+    const places = poolPlaces(last, mapShape, rectified);
+    const gradient = new Float32Array(map.length);
+    places.forEach((place, i) => {
+      if (map[place]! > 0) gradient[place] = outputGradient[i]!;
+    });
+    const expected = await runBackward(backend, first, input, gradient);
+    const run = await runBackward(backend, whole, input, outputGradient);
+    const output = places.map((place) => rectified[place]!);
+    assertClose('output', run.output, output, layerTolerance);
+    assertClose('inference output', await runForward(backend, whole, input), output, layerTolerance);
+    assertClose('input gradient', run.inputGradient, expected.inputGradient, layerTolerance);
+    for (const [name, tensor] of expected.gradients) {
+      assertClose(`${name} gradient`, run.gradients.get(name), tensor, layerTolerance);
+    }
+  }
+});
+
+describeBackends(
+  'blocks at sizes of real networks agree with the reference',
+  (backend, tolerances) => {
+    const { layerTolerance, networkTolerance } = tolerances;
+
+    // Output channels, then the input: every rest of a division by 4 and 16 somewhere, 3 to 512 channels.
+    const singles: readonly [number, Shape4][] = [
+      [64, [1, 3, 61, 58]],
+      [64, [2, 64, 30, 27]],
+      [128, [1, 128, 29, 31]],
+      [256, [1, 256, 14, 15]],
+      [512, [1, 512, 7, 9]],
+      [512, [3, 512, 2, 2]],
+      [512, [1, 256, 5, 4]],
+      [130, [3, 17, 33, 18]],
+      [96, [8, 48, 9, 10]],
+      [16, [1, 3, 224, 17]],
+      [48, [17, 16, 4, 4]],
+    ];
+    for (const [index, [outChannels, shape]] of singles.entries()) {
+      it(`3×3: ${formatShape(shape)} to ${outChannels} channels`, async () => {
+        const testCase = chainCase([convolution('conv', shape[1], outChannels)], shape, index);
+        await compareWithReference(backend, testCase, 40 + index, layerTolerance);
+      });
+    }
+
+    const blocks: readonly [number, number, MaxPoolLayer | undefined, Shape4][] = [
+      [2, 64, pool('floor'), [2, 3, 38, 45]],
+      [2, 64, pool('ceil'), [1, 3, 39, 33]],
+      [3, 48, pool('floor'), [1, 64, 28, 26]],
+      [4, 128, undefined, [1, 64, 14, 14]],
+      [2, 256, pool('floor'), [2, 96, 6, 7]],
+    ];
+    for (const [index, [convolutions, channels, last, shape]] of blocks.entries()) {
+      it(`block of ${convolutions}: ${formatShape(shape)} to ${channels} channels`, async () => {
+        const testCase = chainCase(block(convolutions, shape[1], channels, last), shape, 60 + index);
+        await compareWithReference(backend, testCase, 80 + index, networkTolerance);
+      });
+    }
+
+    it('any block', async () => {
+      const draw = fc.record({
+        convolutions: fc.integer({ min: 1, max: 3 }),
+        outChannels: fc.integer({ min: 1, max: 40 }),
+        last: fc.constantFrom(undefined, pool('floor'), pool('ceil')),
+        shape: fc.tuple(
+          fc.integer({ min: 1, max: 3 }),
+          fc.integer({ min: 1, max: 40 }),
+          fc.integer({ min: 2, max: 30 }),
+          fc.integer({ min: 2, max: 30 }),
+        ),
+        seed: fc.nat(1e6),
+      });
+      await fc.assert(
+        fc.asyncProperty(draw, async ({ convolutions, outChannels, last, shape, seed }) => {
+          const layers = block(convolutions, shape[1], outChannels, last);
+          await compareWithReference(backend, chainCase(layers, shape, seed), seed + 1, networkTolerance);
+        }),
+        { numRuns: 40, seed: 20140904, endOnFailure: true },
+      );
+    });
+  },
+  otherBackends,
+);

@@ -1,0 +1,46 @@
+import type { Layer } from '../../src/core/layer.ts';
+import { elementCount } from '../../src/core/shape.ts';
+import type { SgdStep } from '../../src/kernels/backend.ts';
+import { type ChainCase, chainCase } from './chains.ts';
+import { randomTensor } from './tensors.ts';
+
+export const CLASSES = 5;
+export const STEP: SgdStep = { learningRate: 0.05, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 };
+
+/** A small network with every kind of layer; a crop of 8 gives one score vector. */
+export function smallNetwork(): Layer[] {
+  const convolution = (
+    name: string,
+    kernel: number,
+    padding: number,
+    inChannels: number,
+    outChannels: number,
+  ): Layer => ({ kind: 'convolution', name, kernel, padding, inChannels, outChannels });
+  return [
+    convolution('conv1', 3, 1, 3, 17),
+    { kind: 'relu', name: 'relu1' },
+    { kind: 'lrn', name: 'norm1', size: 5, k: 2, alpha: 1e-2, beta: 0.75 },
+    { kind: 'maxPool', name: 'pool1', rounding: 'floor' },
+    convolution('conv2', 3, 1, 17, 20),
+    { kind: 'relu', name: 'relu2' },
+    { kind: 'maxPool', name: 'pool2', rounding: 'floor' },
+    convolution('fc6', 2, 0, 20, 24),
+    { kind: 'relu', name: 'relu6' },
+    { kind: 'dropout', name: 'drop6', rate: 0.5 },
+    convolution('fc7', 1, 0, 24, CLASSES),
+  ];
+}
+
+export function network(batch: number): ChainCase {
+  return chainCase(smallNetwork(), [batch, 3, 8, 8], 42);
+}
+
+export function images(count: number, seed = 1): Float32Array {
+  return randomTensor(seed, [count, 3, 8, 8]);
+}
+
+export function labelsFor(count: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => (3 * i) % CLASSES);
+}
+
+export const IMAGE = elementCount([3, 8, 8]);
