@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, UserError } from '../core/errors.ts';
-import { centerCropOf } from '../data/evaluation.ts';
+import { centerCrop, writeCrop } from '../data/crop.ts';
+import { prepareForEvaluation } from '../data/evaluation.ts';
 import { CenterClassifier } from '../evaluate/center.ts';
 import { topClasses } from '../evaluate/softmax.ts';
 import type { Model } from '../weights/model-file.ts';
@@ -57,11 +58,11 @@ export class Classifier {
     const { model } = this.#loaded;
     const name = typeof image === 'string' ? image : 'the image';
     const bytes = typeof image === 'string' ? await read(image) : image;
-    const input = await centerCropOf({ kind: 'encoded', bytes }, name, {
-      mean: model.meanRgb,
-      crop: model.network.crop,
-      scale: options.scale ?? scaleOf(model),
-    });
+    const { crop } = model.network;
+    const scale = options.scale ?? scaleOf(model);
+    const [scaled] = await prepareForEvaluation({ kind: 'encoded', bytes }, name, [scale]);
+    const input = new Float32Array(3 * crop ** 2);
+    writeCrop(scaled!, centerCrop(scaled!.width, scaled!.height, crop), model.meanRgb, input, 0);
     const posteriors = await this.#center.classifyOne(input);
     const top = topClasses(posteriors, options.top ?? 5).map(({ index, probability }) => ({
       index,

@@ -1,7 +1,7 @@
 /** Evaluation as a person asks for it: from a data folder and a model file to error rates. */
 import { UserError } from '../core/errors.ts';
 import { testScaleFor } from '../core/scale.ts';
-import { CenterCrops } from '../data/evaluation.ts';
+import { loadCenterCrops } from '../data/evaluation.ts';
 import { openImages } from '../data/open.ts';
 import type { ImageSource, Split } from '../data/source.ts';
 import { CenterClassifier, type Classified, evaluate } from '../evaluate/center.ts';
@@ -56,16 +56,13 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
   const scale = options.scale ?? scaleOf(model);
   const classifier = await CenterClassifier.compile(backend, model.network, parameters, batch);
   try {
-    const crops = new CenterCrops(source, {
+    const crops = loadCenterCrops(source, {
       mean: model.meanRgb,
       crop: model.network.crop,
       scale,
-      memory: 0,
+      batch,
     });
-    const classified = relabel(
-      classifier.classify(crops.batches(batch)),
-      classMap(source, model, options.model),
-    );
+    const classified = relabel(classifier.classify(crops), classMap(source, model, options.model));
     const result = await evaluate(stoppable(classified, options.signal), ({ images, top1Errors }) =>
       options.onProgress?.({ done: images, total: source.length, top1Error: top1Errors / images }),
     );

@@ -3,7 +3,7 @@ import { UserError } from '../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import type { ColorAxes } from '../data/color-shift.ts';
 import type { Rgb } from '../data/crop.ts';
-import { openImages, openValidation } from '../data/open.ts';
+import { MissingSplitError, openImages } from '../data/open.ts';
 import { selectImages } from '../data/select.ts';
 import type { ImageSource } from '../data/source.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/survey.ts';
@@ -53,7 +53,7 @@ async function splitOff(
   recipe: Recipe,
   listener: TrainingSetListener,
 ): Promise<[ImageSource, ImageSource]> {
-  const validation = await openValidation(location);
+  const validation = await ownValidation(location);
   if (validation) return [all, validation];
   const order = permutation(all.length, deriveKeys(keyOfSeed(recipe.seed), 'holdout'));
   const held = Math.max(1, Math.round(all.length * recipe.holdout));
@@ -64,6 +64,17 @@ async function splitOff(
     `${location} has no validation images of its own: ${held} of its ${all.length} images are held out for validation`,
   );
   return [selectImages(all, order.slice(held).sort()), selectImages(all, order.slice(0, held).sort())];
+}
+
+async function ownValidation(location: string): Promise<ImageSource | undefined> {
+  try {
+    const source = await openImages(location, { split: 'val' });
+    // A location that is not divided gives the training images again.
+    return source.split === undefined ? undefined : source;
+  } catch (error) {
+    if (error instanceof MissingSplitError) return undefined;
+    throw error;
+  }
 }
 
 function checkClasses(training: ImageSource, validation: ImageSource): void {

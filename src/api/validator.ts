@@ -1,5 +1,5 @@
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
-import { CenterCrops } from '../data/evaluation.ts';
+import { loadCenterCrops } from '../data/evaluation.ts';
 import { CenterClassifier, type Evaluation, evaluate } from '../evaluate/center.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
@@ -20,28 +20,29 @@ export interface ValidatorOptions {
 /** Validates the parameters in training by centre crops at the test scale that belongs to S. */
 export class Validator {
   readonly #classifier: CenterClassifier;
-  readonly #crops: CenterCrops;
+  readonly #set: TrainingSet;
+  readonly #recipe: Recipe;
 
-  private constructor(classifier: CenterClassifier, crops: CenterCrops) {
+  private constructor(classifier: CenterClassifier, set: TrainingSet, recipe: Recipe) {
     this.#classifier = classifier;
-    this.#crops = crops;
+    this.#set = set;
+    this.#recipe = recipe;
   }
 
   static async open({ recipe, network, set, backend, parameters }: ValidatorOptions): Promise<Validator> {
-    const crops = new CenterCrops(set.validation, {
-      mean: set.mean,
-      crop: recipe.crop,
-      scale: testScaleFor(parseTrainScale(recipe.scale)),
-      memory: recipe['memory-budget'] * 2 ** 20,
-    });
-    return new Validator(await CenterClassifier.compile(backend, network, parameters, BATCH), crops);
+    const classifier = await CenterClassifier.compile(backend, network, parameters, BATCH);
+    return new Validator(classifier, set, recipe);
   }
 
   validate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
-    const total = this.#crops.source.length;
-    return evaluate(this.#classifier.classify(this.#crops.batches(BATCH)), ({ images }) =>
-      onProgress(images, total),
-    );
+    const { validation, mean } = this.#set;
+    const crops = loadCenterCrops(validation, {
+      mean,
+      crop: this.#recipe.crop,
+      scale: testScaleFor(parseTrainScale(this.#recipe.scale)),
+      batch: BATCH,
+    });
+    return evaluate(this.#classifier.classify(crops), ({ images }) => onProgress(images, validation.length));
   }
 
   dispose(): void {

@@ -2,19 +2,10 @@
  * The simplest protocol: one centre crop an image, after rescaling to the test scale Q.
  */
 import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
+import type { CenterCropBatch } from '../data/evaluation.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
 import { cropShape, type Network } from '../net/network.ts';
 import { softmax } from './softmax.ts';
-
-/** Prepared centre crops. */
-export interface CropBatch {
-  /** `[n, 3, crop, crop]` */
-  readonly input: Float32Array;
-  /** `[n]`, −1 where an image has no label. */
-  readonly labels: Int32Array;
-  /** `[n]`, numbers of the images in their source. */
-  readonly images: Uint32Array;
-}
 
 export interface Classified {
   /** Number of the image in its source. */
@@ -56,7 +47,7 @@ export class CenterClassifier {
   }
 
   /** Class posteriors of every image, in order. The next batch is prepared while one is computed. */
-  async *classify(batches: AsyncIterable<CropBatch>): AsyncGenerator<Classified> {
+  async *classify(batches: AsyncIterable<CenterCropBatch>): AsyncGenerator<Classified> {
     for await (const { input, labels, images } of batches) {
       const logits = await this.#program.forward(input);
       for (const [i, image] of images.entries()) {
