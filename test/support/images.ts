@@ -1,0 +1,78 @@
+/** Small real images and data sets for tests, made when they are needed. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import sharp, { type Sharp } from 'sharp';
+import { pack } from 'tar-stream';
+import type { RgbImage } from '../../src/data/source.ts';
+
+/** A folder that is removed when the test has ended. */
+export async function temporaryFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'verydeep-images-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Writes files, by path from the folder on, with the folders that they need. */
+export async function writeFiles(
+  folder: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+}
+
+/** An image without symmetry or repetition: smooth, so that JPEG keeps it, and different for each seed. */
+export function pattern(width: number, height: number, seed = 0): RgbImage {
+  const pixels = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = (y * width + x) * 3;
+      pixels[at] = 20 + (200 * (x + 0.5)) / width;
+      pixels[at + 1] = 20 + (200 * (y + 0.5)) / height;
+      pixels[at + 2] = (37 * seed + 40 + (60 * (x + y)) / (width + height)) % 256;
+    }
+  }
+  return { width, height, pixels };
+}
+
+export function toSharp({ pixels, width, height }: RgbImage): Sharp {
+  return sharp(pixels, { raw: { width, height, channels: 3 } });
+}
+
+export async function jpeg(width: number, height: number, seed = 0): Promise<Buffer> {
+  return toSharp(pattern(width, height, seed))
+    .jpeg({ quality: 98, chromaSubsampling: '4:4:4' })
+    .toBuffer();
+}
+
+export async function png(width: number, height: number, seed = 0): Promise<Buffer> {
+  return toSharp(pattern(width, height, seed))
+    .png()
+    .toBuffer();
+}
+
+/** An IDX file of unsigned bytes. */
+export function idx(shape: readonly number[], values: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(4 + 4 * shape.length);
+  header.writeUInt32BE(0x0800 + shape.length);
+  shape.forEach((extent, i) => {
+    header.writeUInt32BE(extent, 4 + 4 * i);
+  });
+  return Buffer.concat([header, values]);
+}
+
+/** A tar file, made by tar-stream. */
+export async function tar(
+  files: readonly (readonly [name: string, content: string | Uint8Array])[],
+): Promise<Buffer> {
+  const archive = pack();
+  for (const [name, content] of files) archive.entry({ name }, Buffer.from(content));
+  archive.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
