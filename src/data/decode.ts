@@ -19,7 +19,7 @@ export interface DecodeOptions {
 }
 
 /**
- * Decodes one image whole. Truncated data is an error, never silently grey.
+ * Decodes one image whole. Missing or damaged data are an error, never silently grey.
  * @param bytes a JPEG, PNG or WebP file; an animation gives its first frame
  * @param name what error messages call it: a path
  * @throws UserError naming the image when it is empty, damaged, of another kind or larger than maxPixels
@@ -31,16 +31,35 @@ export async function decodeImage(
 ): Promise<RgbImage> {
   refuseOtherKinds(bytes, name);
   try {
-    const { data, info } = await sharp(bytes, { failOn: 'truncated', limitInputPixels: maxPixels })
-      .autoOrient()
-      .flatten({ background: '#ffffff' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, pixels: toThreeChannels(data, info.channels) };
+    return await decodeStrictly(bytes, 'warning', maxPixels);
+  } catch (error) {
+    if (LOST_PIXELS.test(messageOf(error))) throw decodingError(error, name, maxPixels);
+  }
+  try {
+    return await decodeStrictly(bytes, 'truncated', maxPixels);
   } catch (error) {
     throw decodingError(error, name, maxPixels);
   }
+}
+
+/**
+ * Warnings of libjpeg's after which part of the image is made up, mostly grey. At others, such as stray
+ * bytes between segments, which some images of ImageNet have, the image is what it should be.
+ */
+const LOST_PIXELS = /premature end|bad (?:huffman|arithmetic) code|instead of RST/i;
+
+async function decodeStrictly(
+  bytes: Uint8Array,
+  failOn: 'warning' | 'truncated',
+  maxPixels: number,
+): Promise<RgbImage> {
+  const { data, info } = await sharp(bytes, { failOn, limitInputPixels: maxPixels })
+    .autoOrient()
+    .flatten({ background: '#ffffff' })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, pixels: toThreeChannels(data, info.channels) };
 }
 
 /** Decodes what a source hands out; stored pixels need nothing. @throws UserError as decodeImage does. */

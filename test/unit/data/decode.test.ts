@@ -133,6 +133,21 @@ describe('decodeImage refuses', () => {
     }
   });
 
+  it('a JPEG with damage in the middle, but not stray bytes that lose nothing', async () => {
+    const noisy = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 7 + i * 31) % 251);
+    const whole = await toSharp({ width: 64, height: 64, pixels: noisy }).jpeg().toBuffer();
+    // A marker among the compressed data: what follows it is lost.
+    const damaged = Buffer.from(whole).fill(
+      Buffer.from([0xff, 0xd9]),
+      whole.length >> 1,
+      (whole.length >> 1) + 2,
+    );
+    await refused(damaged, /is damaged and cannot be decoded \(.*\); replace or delete it/);
+    const end = whole.length - 2;
+    const stray = Buffer.concat([whole.subarray(0, end), Buffer.from([1, 2, 3]), whole.subarray(end)]);
+    assert.deepEqual(await decodeImage(stray, 'x'), await decodeImage(whole, 'x'));
+  });
+
   it('an image of more pixels than the limit, before it is decoded', async () => {
     await refused(hugePng(30_000, 30_000), /more than 100,000,000 pixels, the limit; .*--max-pixels/);
     await refused(await png(11, 10), /more than 100 pixels/, { maxPixels: 100 });
