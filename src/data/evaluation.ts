@@ -2,6 +2,7 @@
  * Images for testing (paper, 3.2): rescaled to smaller side Q, then used whole (dense evaluation) or as
  * crops. Prediction of single images and serving go through the same functions.
  */
+import { UserError } from '../core/errors.ts';
 import { defaultConcurrency, prefetch } from './concurrency.ts';
 import { centerCrop, type Rgb, writeCrop } from './crop.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
@@ -67,7 +68,10 @@ export interface CenterCropBatch {
   readonly images: Uint32Array;
 }
 
-/** The centre crop of every image at one scale Q, in batches; the last may be smaller. */
+/**
+ * The centre crop of every image at one scale Q, in batches; the last may be smaller.
+ * @throws UserError when the crop does not fit, or naming an image that cannot be used
+ */
 export async function* loadCenterCrops(
   source: ImageSource,
   options: Omit<EvaluationImagesOptions, 'scales'> & {
@@ -78,6 +82,11 @@ export async function* loadCenterCrops(
   },
 ): AsyncGenerator<CenterCropBatch, void, undefined> {
   const { scale, crop, mean, batch } = options;
+  if (crop > scale) {
+    throw new UserError(
+      `a crop of ${crop} does not fit into images of scale ${scale}; use a scale of at least ${crop}`,
+    );
+  }
   const size = 3 * crop * crop;
   let gathered: EvaluationImage[] = [];
   const flush = (): CenterCropBatch => {

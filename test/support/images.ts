@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import sharp, { type Sharp } from 'sharp';
 import { pack } from 'tar-stream';
-import type { RgbImage } from '../../src/data/source.ts';
+import type { ImageSource, RgbImage, StoredImage } from '../../src/data/source.ts';
 
 /** A folder that is removed when the test has ended. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
@@ -75,4 +75,23 @@ export async function tar(
   const chunks: Buffer[] = [];
   for await (const chunk of archive) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+/** A source whose images are made by a function, to test what uses sources. */
+export function sourceOf(
+  count: number,
+  read: (index: number) => StoredImage | Promise<StoredImage>,
+  classes = 2,
+): ImageSource {
+  const names = Array.from({ length: classes }, (_, i) => `class ${i}`);
+  return {
+    location: 'made up',
+    classes: names,
+    labels: names,
+    length: count,
+    label: (index) => index % classes,
+    imageName: (index) => `image-${index}`,
+    read: async (index) => read(index),
+    fingerprint: async () => `fingerprint-${count}`,
+  };
 }
