@@ -111,7 +111,7 @@ export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
   const holder = Number(await readFile(lock, 'utf8').catch(() => 'NaN'));
   if (Number.isInteger(holder) && holder !== process.pid && isAlive(holder)) {
     throw new UserError(
-      `the run ${folder.path} is being trained by process ${holder}; wait for it or stop it first`,
+      `the run ${folder.path} is being trained by process ${holder}; wait for it or stop it (if that is no training, delete ${lock})`,
     );
   }
   await writeFileAtomically(lock, String(process.pid));

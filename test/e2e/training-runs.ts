@@ -1,0 +1,78 @@
+/** What the end-to-end tests of training share: a small set of real images, and a recipe that takes seconds. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { readSafetensors } from '../../src/weights/safetensors.ts';
+import { jpeg, png, writeFiles } from '../support/images.ts';
+import { mainFile, type Outcome, vggWith } from './cli-process.ts';
+
+export const CLASSES = ['cat', 'dog', 'owl'] as const;
+
+/** Eight images a class for training, four for validation; JPEG and PNG, of several sizes. */
+export async function writePhotos(folder: string): Promise<void> {
+  for (const [label, name] of CLASSES.entries()) {
+    for (let i = 0; i < 12; i++) {
+      const split = i < 8 ? 'train' : 'val';
+      const seed = 2 * label + (i % 2);
+      const image = i % 2 === 0 ? await jpeg(40 + i, 36, seed) : await png(34, 45 + i, seed);
+      await writeFiles(folder, { [`${split}/${name}/${i}.${i % 2 === 0 ? 'jpg' : 'png'}`]: image });
+    }
+  }
+}
+
+/** Flags of a training that takes seconds: configuration A, a fiftieth of its width. */
+export const QUICK = [
+  ['--config', 'A'],
+  ['--width', '0.05'],
+  ['--crop', '32'],
+  ['--scale', '32..40'],
+  ['--batch', '12'],
+  ['--micro-batch', '8'],
+  ['--log-every', '1'],
+].flat();
+
+/** A folder for one test file, with photographs in `photos` and a cache of its own. */
+export class Workplace {
+  folder = '';
+
+  constructor() {
+    before(async () => {
+      this.folder = await mkdtemp(join(tmpdir(), 'verydeep-e2e-'));
+      await writePhotos(this.path('photos'));
+    });
+    after(() => rm(this.folder, { recursive: true, force: true }));
+  }
+
+  path(...names: string[]): string {
+    return join(this.folder, ...names);
+  }
+
+  get #environment(): NodeJS.ProcessEnv {
+    return { XDG_CACHE_HOME: this.path('cache') };
+  }
+
+  vgg(...args: string[]): Promise<Outcome> {
+    return vggWith(this.#environment, ...args);
+  }
+
+  /** Starts `vgg` without waiting for its end. */
+  start(...args: string[]): ChildProcess {
+    return spawn(process.execPath, [mainFile, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.#environment },
+    });
+  }
+}
+
+/** Every tensor of a checkpoint, weights and velocities, as bytes in hexadecimal. */
+export async function tensorsOf(path: string): Promise<ReadonlyMap<string, string>> {
+  const { tensors } = await readSafetensors(path);
+  return new Map(
+    [...tensors.values()].map(({ name, data }) => [
+      name,
+      Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
+    ]),
+  );
+}
