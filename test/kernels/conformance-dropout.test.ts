@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { DropoutLayer, Layer } from '../../src/core/layer.ts';
+import { threefry2x32 } from '../../src/core/random.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
 import { chainCase, runBackward, runForward } from '../support/chains.ts';
@@ -59,6 +60,23 @@ describeBackends('dropout', (backend, { layerTolerance }) => {
       });
     }
   }
+
+  it('compares the word with the rate to the last bit', async () => {
+    const shape: Shape4 = [1, 6, 1, 1];
+    const keys = dropoutKeysFor(1);
+    const ones = new Float32Array(6).fill(1);
+    for (let u = 0; u < 6; u++) {
+      const word = threefry2x32([keys[0]!, keys[1]!], 0, Math.floor(u / 2))[u % 2]!;
+      for (const [threshold, kept] of [
+        [word, true],
+        [word + 1, false],
+      ] as const) {
+        const testCase = chainCase([dropout(threshold / 2 ** 32)], shape, 0);
+        const { output } = await runBackward(backend, testCase, ones, ones, keys);
+        assert.equal(output[u] !== 0, kept, `value ${u} at rate ${threshold} / 2^32`);
+      }
+    }
+  });
 
   it('is the identity in inference and without keys', async () => {
     const shape: Shape4 = [2, 5, 3, 3];
