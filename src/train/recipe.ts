@@ -104,7 +104,10 @@ export type PartialRecipe = z.input<typeof recipeSchema>;
  * @param origin what to name in messages: a file, or "the flags".
  * @throws UserError naming the key, what is wrong and what is allowed.
  */
-export function resolveRecipe(partial: Record<string, unknown>, origin: string): Recipe {
+export function resolveRecipe(
+  partial: PartialRecipe | Record<string, unknown>,
+  origin = 'the recipe',
+): Recipe {
   const result = recipeSchema.safeParse(partial);
   if (result.success) {
     const recipe = result.data;

@@ -1,0 +1,44 @@
+/**
+ * verydeep: the networks of Simonyan & Zisserman's paper, trained, evaluated and used from Node.
+ *
+ * The functions here are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is
+ * `vgg evaluate`, `Classifier` is `vgg predict`.
+ */
+export { Classifier, type ImagePrediction, type Prediction, type PredictOptions } from './api/classifier.ts';
+export {
+  type EvaluateOptions,
+  type EvaluationProgress,
+  type EvaluationResult,
+  evaluateModel,
+} from './api/evaluate-model.ts';
+export type { EngineOptions } from './api/load-model.ts';
+export {
+  type ResumeOptions,
+  resumeTraining,
+  type TrainingStart,
+  type TrainListener,
+  type TrainOptions,
+  type TrainOutcome,
+  trainNetwork,
+} from './api/train-network.ts';
+export { InterruptedError, UsageError, UserError } from './core/errors.ts';
+export type { Layer, ParameterSpec } from './core/layer.ts';
+export type { TrainScale } from './core/scale.ts';
+export type { Shape, Shape4 } from './core/shape.ts';
+export { type OpenOptions, openImages } from './data/open.ts';
+export type { ImageSource, RgbImage, Split, StoredImage } from './data/source.ts';
+export type { Backend, Parameters, Program, TrainingProgram } from './kernels/backend.ts';
+export { type BackendName, backendNames, createBackend } from './kernels/registry.ts';
+export { type ConfigurationName, configurationNames, configurations } from './net/configurations.ts';
+export { type LayerCost, layerCosts } from './net/cost.ts';
+export {
+  type Initialization,
+  type InitializationMethod,
+  initialize,
+  type NamedTensors,
+} from './net/initialization.ts';
+export { buildNetwork, type Network, type NetworkOptions, parameterCount } from './net/network.ts';
+export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metrics.ts';
+export { type PartialRecipe, type Recipe, readRecipeFile, resolveRecipe } from './train/recipe.ts';
+export type { TrainingProgress } from './train/trainer.ts';
+export { type Model, readModel, writeModel } from './weights/model-file.ts';
