@@ -19,11 +19,12 @@ export function loadAddon(file: string = addonFile): Addon {
   try {
     return createRequire(import.meta.url)(file) as Addon;
   } catch (error) {
-    throw new UserError(explain(file, messageOf(error)), { cause: error });
+    throw new UserError(explainLoadError(file, messageOf(error)), { cause: error });
   }
 }
 
-function explain(file: string, message: string): string {
+/** Says what to install. @param message the dynamic loader's */
+export function explainLoadError(file: string, message: string): string {
   if (/libdnnl/.test(message)) {
     return `the native kernels need oneDNN, which this machine lacks (${message}): install libdnnl3 (Debian 13: libdnnl3.7, Debian 12: libdnnl2), onednn (Fedora) or onednn (Homebrew), then run \`npm run setup\` again`;
   }

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import { backendsUnderTest } from '../support/backends.ts';
+import { createParameters, randomValues } from '../support/chains.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const skip = missing ?? false;
+
+const layers: Layer[] = [
+  { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels: 3, outChannels: 8 },
+  { kind: 'relu', name: 'relu' },
+];
+const inputShape: Shape4 = [2, 3, 16, 16];
+
+describe('native: lifetimes', { skip }, () => {
+  it('refuses a program and parameters that were disposed of', async () => {
+    const parameters = await createParameters(backend!, layers, randomValues(layers, 1));
+    const input = randomTensor(1, inputShape);
+    const program = await backend!.compile({ layers, inputShape, parameters });
+    program.dispose();
+    program.dispose();
+    await assert.rejects(program.forward(input), /forward: this program was disposed of/);
+
+    const orphan = await backend!.compile({ layers, inputShape, parameters });
+    parameters.dispose();
+    parameters.dispose();
+    await assert.rejects(orphan.forward(input), /these parameters were disposed of/);
+    await assert.rejects(parameters.read('values', 'conv.bias'), /these parameters were disposed of/);
+    await assert.rejects(backend!.compile({ layers, inputShape, parameters }), /were disposed of/);
+    orphan.dispose();
+  });
+
+  it('finishes what was asked for before dispose', async () => {
+    const values = randomValues(layers, 2);
+    const parameters = await createParameters(backend!, layers, values);
+    const program = await backend!.compile({ layers, inputShape, parameters });
+    const input = randomTensor(1, inputShape);
+    const expected = await program.forward(input);
+    const runs = Array.from({ length: 20 }, () => program.forward(input));
+    const read = parameters.read('values', 'conv.bias');
+    program.dispose();
+    parameters.dispose();
+    for (const output of await Promise.all(runs)) assertClose('output', output, expected, 0);
+    assert.deepEqual(await read, values.get('conv.bias'));
+  });
+
+  it('lets NaN through, so that a run that diverges shows it', async () => {
+    const chain: Layer[] = [...layers, { kind: 'maxPool', name: 'pool', rounding: 'floor' }];
+    for (const chosen of [chain, layers]) {
+      const parameters = await createParameters(backend!, chosen, randomValues(chosen, 1));
+      const program = await backend!.compile({ layers: chosen, inputShape, parameters });
+      const output = await program.forward(randomTensor(1, inputShape).fill(Number.NaN, 0, 3 * 16 * 16));
+      const half = output.length / 2;
+      assert.ok(output.subarray(0, half).every(Number.isNaN));
+      assert.ok(output.subarray(half).every(Number.isFinite));
+      program.dispose();
+      parameters.dispose();
+    }
+  });
+
+  const modules = {
+    backend: new URL('../../src/kernels/native/native-backend.js', import.meta.url).href,
+  };
+  /** Runs a script in a process of its own, with `backend` and a slow `program` over `input` there. */
+  function runScript(script: string): { status: number | null; output: string; seconds: number } {
+    const prelude = `
+      import { createNativeBackend } from ${JSON.stringify(modules.backend)};
+      const layers = ${JSON.stringify([{ ...layers[0], outChannels: 64 }])};
+      const inputShape = [256, 3, 224, 224];
+      const backend = createNativeBackend({ threads: 2 });
+      const parameters = backend.createParameters(${JSON.stringify(parameterSpecs(layers.slice(0, 1)))}
+        .map((spec) => ({ ...spec, shape: [64, ...spec.shape.slice(1)] })), { training: false });
+      const program = await backend.compile({ layers, inputShape: [8, 3, 224, 224], parameters });
+      const input = new Float32Array(8 * 3 * 224 * 224);`;
+    const start = performance.now();
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', prelude + script],
+      { encoding: 'utf8', timeout: 60_000 },
+    );
+    return { status, output: stdout + stderr, seconds: (performance.now() - start) / 1000 };
+  }
+
+  it('an idle backend does not keep the process alive, nor does it spoil its end', () => {
+    const { status, output } = runScript('console.log((await program.forward(input)).length);');
+    assert.deepEqual({ status, output }, { status: 0, output: `${8 * 64 * 224 * 224}\n` });
+  });
+
+  it('a job under way keeps the process alive until it is done', () => {
+    const { status, output } = runScript("program.forward(input).then(() => console.log('done'));");
+    assert.deepEqual({ status, output }, { status: 0, output: 'done\n' });
+  });
+
+  it('process.exit ends the process with jobs queued', () => {
+    const { status, output, seconds } = runScript(`
+      for (let i = 0; i < 1000; i++) program.forward(input).catch(() => {});
+      setTimeout(() => process.exit(7), 50);`);
+    assert.deepEqual({ status, output }, { status: 7, output: '' });
+    assert.ok(seconds < 30, `it took ${seconds} s`);
+  });
+
+  it('a worker of node:worker_threads may have a backend of its own, and be terminated', () => {
+    const { status, output } = runScript(`
+      import { Worker } from 'node:worker_threads';
+      const script = \`
+        const { parentPort } = require('node:worker_threads');
+        import(${JSON.stringify(modules.backend)}).then(async ({ createNativeBackend }) => {
+          const backend = createNativeBackend({ threads: 1 });
+          const layers = [{ kind: 'relu', name: 'relu' }];
+          const parameters = backend.createParameters([], { training: false });
+          const program = await backend.compile({ layers, inputShape: [1, 1, 1, 2], parameters });
+          parentPort.postMessage(await program.forward(new Float32Array([-1, 2])));
+          setInterval(() => program.forward(new Float32Array([-1, 2])), 1);
+        });\`;
+      const worker = new Worker(script, { eval: true, execArgv: [] });
+      worker.once('message', async (output) => {
+        await worker.terminate();
+        console.log(JSON.stringify([...output]), (await program.forward(input)).length);
+      });`);
+    assert.deepEqual({ status, output }, { status: 0, output: `[0,2] ${8 * 64 * 224 * 224}\n` });
+  });
+});

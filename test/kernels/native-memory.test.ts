@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { UserError } from '../../src/core/errors.ts';
+import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import { backendsUnderTest } from '../support/backends.ts';
+import { createParameters, randomValues } from '../support/chains.ts';
+import { randomTensor } from '../support/tensors.ts';
+
+const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const skip = missing ?? false;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const layers: Layer[] = [
+  { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels: 3, outChannels: 32 },
+  { kind: 'relu', name: 'relu' },
+  { kind: 'maxPool', name: 'pool', rounding: 'floor' },
+  { kind: 'convolution', name: 'fc', kernel: 16, padding: 0, inChannels: 32, outChannels: 10 },
+];
+const inputShape: Shape4 = [4, 3, 32, 32];
+const MEGABYTE = 2 ** 20;
+
+/** Bytes by which the process grows in `cycles` runs, after a tenth as many to warm up. */
+async function growth(cycles: number, run: () => Promise<void>): Promise<number> {
+  for (let i = 0; i < cycles / 10; i++) await run();
+  collectGarbage();
+  const before = process.memoryUsage.rss();
+  for (let i = 0; i < cycles; i++) await run();
+  collectGarbage();
+  return process.memoryUsage.rss() - before;
+}
+
+describe('native: memory', { skip }, () => {
+  it('compiles, runs and disposes 1,000 times without growing', async () => {
+    const parameters = await createParameters(backend!, layers, randomValues(layers, 1));
+    const input = randomTensor(1, inputShape);
+    const labels = new Int32Array(4);
+    const grown = await growth(1000, async () => {
+      const inference = await backend!.compile({ layers, inputShape, parameters });
+      await inference.forward(input);
+      inference.dispose();
+      const training = await backend!.compileTraining({ layers, inputShape, parameters });
+      await training.accumulate({ input, labels }, 1);
+      training.dispose();
+    });
+    parameters.dispose();
+    // The two programs hold 2 MB: a leak of them would be 2 GB, one of a kilobyte a cycle 1 MB.
+    assert.ok(grown < 24 * MEGABYTE, `the process grew by ${(grown / MEGABYTE).toFixed(1)} MB`);
+  });
+
+  it('makes and disposes of parameters 1,000 times without growing', async () => {
+    // 4 MB a field: large enough to come from the system by itself.
+    const specs = [{ name: 'w', shape: [1024, 1024], role: 'weight' }] as const;
+    const data = new Float32Array(1024 * 1024).fill(1);
+    const grown = await growth(1000, async () => {
+      const parameters = backend!.createParameters(specs, { training: true });
+      await parameters.write('velocities', 'w', data);
+      parameters.dispose();
+    });
+    assert.ok(grown < 24 * MEGABYTE, `the process grew by ${(grown / MEGABYTE).toFixed(1)} MB`);
+  });
+
+  it('keeps the weights that programs share until the last of them is gone', async () => {
+    const chain = layers.slice(0, 1);
+    const parameters = await createParameters(backend!, chain, randomValues(chain, 1), false);
+    const small = await backend!.compile({ layers: chain, inputShape: [1, 3, 16, 16], parameters });
+    const large = await backend!.compile({ layers: chain, inputShape: [1, 3, 48, 48], parameters });
+    const input = randomTensor(1, large.inputShape);
+    const before = await large.forward(input);
+    small.dispose();
+    assert.deepEqual(await large.forward(input), before);
+    large.dispose();
+    parameters.dispose();
+  });
+
+  it('says how many bytes are missing and what to do', async () => {
+    const chain: Layer[] = [{ kind: 'relu', name: 'relu' }];
+    const parameters = backend!.createParameters(parameterSpecs(chain), { training: false });
+    await assert.rejects(
+      backend!.compile({ layers: chain, inputShape: [65536, 1024, 1024, 1024], parameters }),
+      (error) => {
+        assert.ok(error instanceof UserError);
+        assert.match(error.message, /out of memory: \d{15} bytes .* lower the micro-batch/);
+        return true;
+      },
+    );
+    assert.throws(
+      () => backend!.createParameters([{ name: 'w', shape: [2 ** 46], role: 'weight' }], { training: false }),
+      /out of memory: 281474976710656 bytes/,
+    );
+    parameters.dispose();
+  });
+});
