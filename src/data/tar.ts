@@ -72,7 +72,7 @@ class TarReader {
       if (offset + size > this.#size) throw this.#damaged(`it ends within ${next.name ?? header.name}`);
       const text = async (): Promise<string> => (await this.#bytes(offset, size)).toString('utf8');
       if (header.type === 'x') next = { ...next, ...parsePax(await text()) };
-      else if (header.type === 'L') next = { ...next, name: (await text()).replace(/\0[^]*$/, '') };
+      else if (header.type === 'L') next = { ...next, name: (await text()).replace(/\0.*$/s, '') };
       else if (header.type !== 'g' && header.type !== 'K') {
         if (/[0\0]/.test(header.type)) await visit({ name: next.name ?? header.name, offset, size }, text);
         next = {};
@@ -143,7 +143,7 @@ function numberField(block: Buffer, start: number, length: number): number {
 function parsePax(text: string): { name?: string; size?: number } {
   const found: { name?: string; size?: number } = {};
   for (const record of text.split('\n')) {
-    const [, key, value] = /^\d+ ([^=]+)=([^]*)$/.exec(record) ?? [];
+    const [, key, value] = /^\d+ ([^=]+)=(.*)$/s.exec(record) ?? [];
     if (key === 'path') found.name = value!;
     if (key === 'size') found.size = Number(value);
   }

@@ -60,7 +60,9 @@ describe('decodeImage', () => {
       .toBuffer();
     assert.equal((await sharp(bytes).metadata()).depth, 'ushort');
     const { pixels } = await decodeImage(bytes, 'deep.png');
-    pixels.forEach((value, i) => assert.ok(Math.abs(value - deep[i]! / 257) <= 1, `${value} of ${deep[i]}`));
+    pixels.forEach((value, i) => {
+      assert.ok(Math.abs(value - deep[i]! / 257) <= 1, `${value} of ${deep[i]}`);
+    });
   });
 
   it('converts CMYK JPEG to RGB', async () => {

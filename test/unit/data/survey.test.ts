@@ -42,7 +42,9 @@ describe('surveyImages', () => {
   it('finds the mean and the principal axes of all pixels', async (t) => {
     const survey = await surveyImages(sourceOf(6, pixels), { cacheFolder: await temporaryFolder(t) });
     const { mean, covariance } = byDefinition(6);
-    survey.mean.forEach((value, i) => close(value, mean[i]!));
+    survey.mean.forEach((value, i) => {
+      close(value, mean[i]!);
+    });
     // Σ λ² p pᵀ is the covariance again.
     for (let a = 0; a < 3; a++) {
       for (let b = 0; b < 3; b++) {
@@ -194,12 +196,14 @@ describe('symmetricEigen', () => {
         const { values, vectors } = symmetricEigen(matrix);
         assert.ok(values[0] >= values[1] && values[1] >= values[2]);
         const dot = (u: Rgb, v: Rgb): number => u[0] * v[0] + u[1] * v[1] + u[2] * v[2];
-        vectors.forEach((vector, i) => {
-          vectors.forEach((other, j) => assert.ok(Math.abs(dot(vector, other) - Number(i === j)) < 1e-12));
-          matrix.forEach((row, k) =>
-            assert.ok(Math.abs(dot(row, vector) - values[i]! * vector[k]!) < 1e-9 * 1e4),
-          );
-        });
+        for (const [i, vector] of vectors.entries()) {
+          for (const [j, other] of vectors.entries()) {
+            assert.ok(Math.abs(dot(vector, other) - Number(i === j)) < 1e-12);
+          }
+          for (const [k, row] of matrix.entries()) {
+            assert.ok(Math.abs(dot(row, vector) - values[i]! * vector[k]!) < 1e-9 * 1e4);
+          }
+        }
       }),
     );
   });
