@@ -29,6 +29,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+sys.dont_write_bytecode = True
+
 from golden_network import CONFIGURATIONS, Network
 from golden_random import derive_key, key_of_seed, normals, words
 

@@ -172,6 +172,15 @@ describeBackends('errors', (backend) => {
     disposeAll(made);
   });
 
+  it('a program whose parameters were disposed of under it', async () => {
+    const { parameters, program, training } = await make();
+    parameters.dispose();
+    await assert.rejects(program.forward(input), /disposed/);
+    await assert.rejects(training.accumulate({ input, labels }, 1), /disposed/);
+    program.dispose();
+    training.dispose();
+  });
+
   it('a call that was made before dispose still gives its result', async () => {
     const { parameters, program, training } = await make();
     const expected = await program.forward(input);
