@@ -34,7 +34,7 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   train: WORKERS,
   evaluate: WORKERS,
   report: READERS,
-  serve: { ...READERS, kernels: 'all', report: 'all' },
+  serve: READERS,
 };
 /** Folders above the table, which may import all of it. */
 const TOP = ['api', 'cli'];
