@@ -6,7 +6,7 @@
 import { UserError } from '../core/errors.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { ColorSums } from './color-sums.ts';
-import { defaultConcurrency } from './concurrency.ts';
+import { defaultConcurrency, mapConcurrently } from './concurrency.ts';
 import type { Rgb } from './crop.ts';
 import { DEFAULT_MAX_PIXELS, type DecodeOptions, decodeStored } from './decode.ts';
 import type { ImageSource } from './source.ts';
@@ -65,19 +65,14 @@ async function addUp(
   options: SurveyOptions,
 ): Promise<BadImage[]> {
   const bad: BadImage[] = [];
-  let next = 0;
   let done = 0;
-  const worker = async (): Promise<void> => {
-    while (next < images.length) {
-      options.signal?.throwIfAborted();
-      const index = images[next++]!;
-      const message = await addImage(source, index, sums, options);
-      if (message !== undefined) bad.push({ index, message });
-      done++;
-      options.onProgress?.({ done, total: images.length, bad: bad.length });
-    }
-  };
-  await Promise.all(Array.from({ length: options.concurrency ?? defaultConcurrency }, worker));
+  await mapConcurrently(images, options.concurrency ?? defaultConcurrency, async (index) => {
+    options.signal?.throwIfAborted();
+    const message = await addImage(source, index, sums, options);
+    if (message !== undefined) bad.push({ index, message });
+    done++;
+    options.onProgress?.({ done, total: images.length, bad: bad.length });
+  });
   return bad.sort((a, b) => a.index - b.index);
 }
 
