@@ -26,6 +26,8 @@ export interface PredictOptions {
   readonly top?: number;
   /** Smaller side Q that the image is rescaled to (default: what belongs to the training scale). */
   readonly scale?: number;
+  /** Images of more pixels are refused before they are decoded (default 100 million). */
+  readonly maxPixels?: number;
 }
 
 /** A model that says what is in an image. */
@@ -60,7 +62,9 @@ export class Classifier {
     const bytes = typeof image === 'string' ? await read(image) : image;
     const { crop } = model.network;
     const scale = options.scale ?? scaleOf(model);
-    const [scaled] = await prepareForEvaluation({ kind: 'encoded', bytes }, name, [scale]);
+    const [scaled] = await prepareForEvaluation({ kind: 'encoded', bytes }, name, [scale], {
+      maxPixels: options.maxPixels,
+    });
     const input = new Float32Array(3 * crop ** 2);
     writeCrop(scaled!, centerCrop(scaled!.width, scaled!.height, crop), model.meanRgb, input, 0);
     const posteriors = await this.#center.classifyOne(input);

@@ -19,6 +19,8 @@ export interface EvaluateOptions extends EngineOptions {
   readonly scale?: number;
   /** Images computed at once (default 64). */
   readonly batch?: number;
+  /** Images of more pixels are refused before they are decoded (default 100 million). */
+  readonly maxPixels?: number;
   readonly signal?: AbortSignal;
   onProgress?(progress: EvaluationProgress): void;
 }
@@ -61,6 +63,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
       crop: model.network.crop,
       scale,
       batch,
+      maxPixels: options.maxPixels,
     });
     const classified = relabel(classifier.classify(crops), classMap(source, model, options.model));
     const result = await evaluate(stoppable(classified, options.signal), ({ images, top1Errors }) =>

@@ -96,6 +96,7 @@ const RESUMABLE_CHANGES: readonly (keyof Recipe)[] = [
   'threads',
   'checkpoint-every',
   'memory-budget',
+  'max-pixels',
 ];
 
 /**
@@ -233,6 +234,7 @@ function trainingImages({ recipe, set }: Run): TrainingImages {
     colorShift: recipe['color-shift'] ? set.axes : undefined,
     mean: set.mean,
     memory: recipe['memory-budget'] * 2 ** 20,
+    maxPixels: recipe['max-pixels'],
   });
 }
 

@@ -104,6 +104,7 @@ async function survey(
   const survey = await surveyImages(source, {
     onProgress: (progress) => listener.onSurvey?.({ ...progress, what }),
     onWarning: (note) => listener.onNote?.(note),
+    maxPixels: recipe['max-pixels'],
     signal,
   });
   const good = goodImages(source, survey, { skipBad: recipe['skip-bad'] });

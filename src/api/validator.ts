@@ -41,6 +41,7 @@ export class Validator {
       crop: this.#recipe.crop,
       scale: testScaleFor(parseTrainScale(this.#recipe.scale)),
       batch: BATCH,
+      maxPixels: this.#recipe['max-pixels'],
     });
     return evaluate(this.#classifier.classify(crops), ({ images }) => onProgress(images, validation.length));
   }

@@ -1,58 +1,38 @@
 import { type Command, Option } from 'commander';
 import { type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
 import type { Split } from '../data/source.ts';
-import type { BackendName } from '../kernels/registry.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { newCommand } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { backendOption, jsonOption, positiveInteger, threadsOption } from './options.ts';
+import { addModelOptions, type ModelFlags, modelOptionsOf, positiveInteger } from './options.ts';
 import { printAs } from './output.ts';
 import { ProgressBar } from './progress.ts';
 
-interface Flags {
-  readonly model: string;
-  readonly scales?: number;
+interface Flags extends ModelFlags {
   readonly split: Split;
   readonly batch: number;
-  readonly threads?: number;
-  readonly backend: BackendName;
-  readonly json?: boolean;
 }
 
 /** `vgg evaluate`: error rates on labelled images. */
 export function evaluateCommand(): Command {
-  return newCommand('evaluate', {
+  const command = newCommand('evaluate', {
     description: 'Measure the error of a model on labelled images (paper, section 3.2).',
     examples: [
       'evaluate photos --model runs/photos/best.safetensors',
       'evaluate ILSVRC --model vgg-d.safetensors --scales 384 --json',
     ],
-  })
-    .argument('<data>', 'folder of labelled images')
-    .requiredOption('--model <file>', 'model file')
-    .addOption(
-      new Option('--protocol <name>', 'center: one centre crop an image')
-        .choices(['center'])
-        .default('center'),
-    )
-    .option(
-      '--scales <pixels>',
-      'smaller side Q (default: what belongs to the training scale)',
-      positiveInteger,
-    )
+  }).argument('<data>', 'folder of labelled images');
+  return addModelOptions(command)
     .addOption(
       new Option('--split <name>', 'part of the data').choices(['train', 'val', 'test']).default('val'),
     )
     .option('--batch <n>', 'images computed at once', positiveInteger, 64)
-    .addOption(threadsOption())
-    .addOption(backendOption())
-    .addOption(jsonOption())
     .action(evaluate);
 }
 
 async function evaluate(data: string, flags: Flags): Promise<void> {
-  const { model, scales, split, batch, threads, backend } = flags;
+  const { model, split, batch } = flags;
   let bar: ProgressBar | undefined;
   try {
     const result = await untilInterrupted((signal) =>
@@ -61,10 +41,8 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
         model,
         split,
         batch,
-        backend,
         signal,
-        ...(scales !== undefined && { scale: scales }),
-        ...(threads !== undefined && { threads }),
+        ...modelOptionsOf(flags),
         onProgress: ({ done, total, top1Error }) => {
           bar ??= new ProgressBar('evaluating', total);
           bar.update(done, `top-1 error ${formatPercent(top1Error)} %`);

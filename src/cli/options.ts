@@ -122,3 +122,43 @@ export function addSizeOptions(command: Command): Command {
 export function networkOf(name: ConfigurationName, { classes = 1000, crop, width }: SizeOptions): Network {
   return buildNetwork({ configuration: name, classes, crop, width });
 }
+
+/** What `addModelOptions` reads. */
+export interface ModelFlags {
+  readonly model: string;
+  readonly scales?: number;
+  readonly maxPixels?: number;
+  readonly threads?: number;
+  readonly backend: BackendName;
+  readonly json?: boolean;
+}
+
+/** The options of commands that apply a model to images. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .requiredOption('--model <file>', 'model file')
+    .addOption(
+      new Option('--protocol <name>', 'center: one centre crop an image')
+        .choices(['center'])
+        .default('center'),
+    )
+    .option(
+      '--scales <pixels>',
+      'smaller side Q (default: what belongs to the training scale)',
+      positiveInteger,
+    )
+    .option('--max-pixels <n>', 'images of more pixels are refused (default: 100 million)', positiveInteger)
+    .addOption(threadsOption())
+    .addOption(backendOption())
+    .addOption(jsonOption());
+}
+
+/** The options that were given, under the names that src/api has for them. */
+export function modelOptionsOf({ scales, maxPixels, threads, backend }: ModelFlags) {
+  return {
+    backend,
+    ...(scales !== undefined && { scale: scales }),
+    ...(maxPixels !== undefined && { maxPixels }),
+    ...(threads !== undefined && { threads }),
+  };
+}

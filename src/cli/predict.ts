@@ -1,21 +1,15 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { Classifier, type ImagePrediction } from '../api/classifier.ts';
-import type { BackendName } from '../kernels/registry.ts';
 import { formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { newCommand } from './command.ts';
-import { backendOption, jsonOption, positiveInteger, threadsOption } from './options.ts';
+import { addModelOptions, type ModelFlags, modelOptionsOf, positiveInteger } from './options.ts';
 import { printJson, printResult } from './output.ts';
 import { withProgress } from './progress.ts';
 
-interface Flags {
-  readonly model: string;
-  readonly scales?: number;
+interface Flags extends ModelFlags {
   readonly top: number;
   readonly all?: boolean;
-  readonly threads?: number;
-  readonly backend: BackendName;
-  readonly json?: boolean;
 }
 
 interface Named extends ImagePrediction {
@@ -24,45 +18,27 @@ interface Named extends ImagePrediction {
 
 /** `vgg predict`: what is in an image. */
 export function predictCommand(): Command {
-  return newCommand('predict', {
+  const command = newCommand('predict', {
     description: 'Say what is in images.',
     examples: [
       'predict cat.jpg --model runs/photos/best.safetensors',
       'predict *.png --model m.safetensors --json',
     ],
-  })
-    .argument('<images...>', 'JPEG, PNG or WebP files')
-    .requiredOption('--model <file>', 'model file')
-    .addOption(
-      new Option('--protocol <name>', 'center: one centre crop an image')
-        .choices(['center'])
-        .default('center'),
-    )
-    .option(
-      '--scales <pixels>',
-      'smaller side Q (default: what belongs to the training scale)',
-      positiveInteger,
-    )
+  }).argument('<images...>', 'JPEG, PNG or WebP files');
+  return addModelOptions(command)
     .option('--top <n>', 'classes to name', positiveInteger, 5)
     .option('--all', 'with --json: the posteriors of all classes')
-    .addOption(threadsOption())
-    .addOption(backendOption())
-    .addOption(jsonOption())
     .action(predict);
 }
 
 async function predict(images: string[], flags: Flags): Promise<void> {
-  const { threads, backend, scales, top } = flags;
-  const classifier = await Classifier.open(flags.model, {
-    backend,
-    ...(threads !== undefined && { threads }),
-  });
+  const options = { ...modelOptionsOf(flags), top: flags.top };
+  const classifier = await Classifier.open(flags.model, options);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {
       const done: Named[] = [];
       for (const path of images) {
-        const scale = scales === undefined ? {} : { scale: scales };
-        done.push({ path, ...(await classifier.predict(path, { top, ...scale })) });
+        done.push({ path, ...(await classifier.predict(path, options)) });
         tick();
       }
       return done;

@@ -7,6 +7,7 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
+import { DEFAULT_MAX_PIXELS } from '../data/decode.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 
@@ -76,6 +77,9 @@ export const recipeSchema = z.strictObject({
     .default(0.1)
     .describe('share of the training images held out for validation where the data has no val or test split'),
   'skip-bad': z.boolean().default(false).describe('leave out images that cannot be read, and count them'),
+  'max-pixels': count
+    .default(DEFAULT_MAX_PIXELS)
+    .describe('images of more pixels are refused before they are decoded'),
   'validate-every': positive.default(1).describe('epochs between validations'),
   'checkpoint-every': count
     .optional()
