@@ -99,7 +99,7 @@ class MaxPool : public Layer {
     places_ = planner.training() ? &planner.ownSlot() : &planner.scratch(Scratch::columns);
     places_->grow(static_cast<std::size_t>(output_.stored()));
     planner.forward.push_back([this](const Batch&) {
-      forEachRow(input_.data(), [this](const Row& row, int64_t) { forwardRow(row, output_.block); });
+      forEachRow(input_.data(), [this](const Row& row, int64_t) { forwardRow(row, input_.block); });
     });
     planner.activation = output_;
   }
@@ -108,7 +108,7 @@ class MaxPool : public Layer {
     planner.layOutGradient(output_.block);
     const Tensor dy = planner.gradient, dx = planner.nextGradient(input_.shape, input_.block);
     planner.backward.push_back([this, dy, dx](const Batch&) {
-      forEachRow(dx.data(), [&](const Row& row, int64_t offset) { backwardRow(row, dy.data() + offset, output_.block); });
+      forEachRow(dx.data(), [&](const Row& row, int64_t offset) { backwardRow(row, dy.data() + offset, input_.block); });
       if (input_.shape.h > 2 * output_.shape.h) zeroLastRows(dx.data());
     });
     planner.gradient = dx;
@@ -119,8 +119,9 @@ class MaxPool : public Layer {
   template <class F>
   void forEachRow(float* input, const F& f) const {
     const Shape in = input_.shape, out = output_.shape;
-    const int64_t block = output_.block;
-    parallelRanges(output_.planes() * out.h, in.w * 2 * block, [&](int64_t begin, int64_t end) {
+    // The output's block may have another name, if its map is 1×1, but its values stand in the same order.
+    const int64_t block = input_.block;
+    parallelRanges(input_.planes() * out.h, in.w * 2 * block, [&](int64_t begin, int64_t end) {
       for (int64_t line = begin; line < end; line++) {
         const int64_t plane = line / out.h, v = line % out.h, offset = line * out.w * block;
         float* top = input + (plane * in.h + 2 * v) * in.w * block;
