@@ -85,8 +85,10 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome>
   const set = await openTrainingSet(data, recipe, listener, signal);
   const network = networkOf(recipe, set.training.classes.length);
   const weights = await firstWeights(network, recipe, (note) => listener?.onNote?.(note));
+  // Before the folder, so that a machine that cannot train leaves nothing behind.
+  const backend = backendOf(recipe);
   const folder = await createRunFolder(options.out, { data: resolve(data), recipe });
-  return runIn(folder, { recipe, set, network, listener, signal, weights });
+  return runIn(folder, { recipe, set, network, backend, listener, signal, weights });
 }
 
 /** What may differ when a run is resumed, since the weights do not depend on it. */
@@ -113,19 +115,21 @@ export async function resumeTraining(options: ResumeOptions): Promise<TrainOutco
   const checkpoint = await readCheckpoint(folder.lastFile);
   const set = await openTrainingSet(data, recipe, listener, signal);
   const network = networkOf(recipe, set.training.classes.length);
+  const backend = backendOf(recipe);
   if (checkpoint) {
     await checkSameData(set, checkpoint, data);
-    return runIn(folder, { recipe, set, network, listener, signal, checkpoint });
+    return runIn(folder, { recipe, set, network, backend, listener, signal, checkpoint });
   }
   listener?.onNote?.('the run has no checkpoint yet; it starts from the beginning');
   const weights = await firstWeights(network, recipe, (note) => listener?.onNote?.(note));
-  return runIn(folder, { recipe, set, network, listener, signal, weights });
+  return runIn(folder, { recipe, set, network, backend, listener, signal, weights });
 }
 
 interface Run {
   readonly recipe: Recipe;
   readonly set: TrainingSet;
   readonly network: Network;
+  readonly backend: Backend;
   readonly listener: TrainListener | undefined;
   readonly signal: AbortSignal | undefined;
   readonly weights?: ReadonlyMap<string, Float32Array>;
@@ -134,18 +138,14 @@ interface Run {
 
 async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
   const unlock = await lockRun(folder);
-  const { recipe, network, checkpoint } = run;
+  const { network, backend, checkpoint } = run;
   try {
-    const backend = createBackend(
-      recipe.backend,
-      recipe.threads === undefined ? {} : { threads: recipe.threads },
-    );
     const parameters = backend.createParameters(network.parameters, { training: true });
     try {
       if (checkpoint) await restoreParameters(parameters, checkpoint);
       else await fillParameters(parameters, run.weights!);
       await truncateMetrics(folder, checkpoint?.state.iteration ?? 0);
-      return await trainIn(folder, run, backend, parameters);
+      return await trainIn(folder, run, parameters);
     } finally {
       parameters.dispose();
     }
@@ -154,13 +154,8 @@ async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
   }
 }
 
-async function trainIn(
-  folder: RunFolder,
-  run: Run,
-  backend: Backend,
-  parameters: Parameters,
-): Promise<TrainOutcome> {
-  const { recipe, network, set, listener, checkpoint, signal } = run;
+async function trainIn(folder: RunFolder, run: Run, parameters: Parameters): Promise<TrainOutcome> {
+  const { recipe, network, backend, set, listener, checkpoint, signal } = run;
   const metrics = await MetricsWriter.open(folder, checkpoint?.state.iteration);
   const validator = await Validator.open({ recipe, network, set, backend, parameters });
   const facts = await modelFacts(run);
@@ -211,6 +206,10 @@ async function trainIn(
     validator.dispose();
     await metrics.close();
   }
+}
+
+function backendOf({ backend, threads }: Recipe): Backend {
+  return createBackend(backend, threads === undefined ? {} : { threads });
 }
 
 function networkOf(recipe: Recipe, classes: number): Network {
