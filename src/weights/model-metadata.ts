@@ -5,6 +5,7 @@
  * |---|---|
  * | `verydeep.format` | `1` |
  * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: what `buildNetwork` takes |
+ * | `verydeep.part` | `"features"` where the network has its convolutions only; its `classes` are then 0 |
  * | `verydeep.classes` | identifiers in label order |
  * | `verydeep.labels` | names for people, in label order |
  * | `verydeep.meanRgb` | `[r, g, b]`, 0–255, subtracted from every pixel |
@@ -17,6 +18,7 @@ import { UserError } from '../core/errors.ts';
 import type { TrainScale } from '../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
+import { featuresOnly, hasFeaturesOnly } from './features-only.ts';
 
 /** All that is known of a model besides its weights. */
 export interface ModelFacts {
@@ -47,6 +49,7 @@ const schemas = {
     pooling: z.enum(['floor', 'ceil']),
     dropout: z.number(),
   }),
+  part: z.literal('features'),
   classes: z.array(z.string()),
   labels: z.array(z.string()),
   meanRgb: z.tuple([z.number(), z.number(), z.number()]),
@@ -65,6 +68,7 @@ export function modelMetadata(facts: ModelFacts): Record<string, string> {
   const values: Partial<Record<Key, unknown>> = {
     format: FORMAT,
     network: { configuration, classes, crop, width, pooling, dropout },
+    part: hasFeaturesOnly(facts.network) ? 'features' : undefined,
     classes: facts.classes,
     labels: facts.labels,
     meanRgb: facts.meanRgb,
@@ -87,8 +91,9 @@ export function parseModelMetadata(path: string, metadata: Readonly<Record<strin
   checkComplete(path, metadata);
   const read = <K extends Key>(key: K): Fact<K> => parseFact(path, metadata, key);
   read('format');
+  const part = has(metadata, 'part') ? read('part') : undefined;
   const facts = {
-    network: networkOf(path, read('network')),
+    network: networkOf(path, read('network'), part),
     classes: read('classes'),
     labels: read('labels'),
     meanRgb: read('meanRgb'),
@@ -138,8 +143,9 @@ function parseFact<K extends Key>(path: string, metadata: Readonly<Record<string
   throw new UserError(`${where} is wrong${place}: ${issue.message}; write the model again`);
 }
 
-function networkOf(path: string, options: Fact<'network'>): Network {
+function networkOf(path: string, options: Fact<'network'>, part: Fact<'part'> | undefined): Network {
   try {
+    if (part === 'features') return featuresOnly(buildNetwork({ ...options, classes: 1000 }));
     return buildNetwork(options);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

@@ -3,11 +3,11 @@
  * little-endian), a JSON header, then the tensors' bytes one after the other.
  * https://huggingface.co/docs/safetensors/index#format
  */
-import { type FileHandle, open } from 'node:fs/promises';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { UserError } from '../core/errors.ts';
 import { elementCount, formatShape, type Shape } from '../core/shape.ts';
 import { elementBytes, isReadable, readableTypes, widen } from './element-types.ts';
+import { type RandomAccessFile, withFile } from './random-access-file.ts';
 import {
   formatHeader,
   LENGTH_BYTES,
@@ -126,40 +126,13 @@ function bytesOf(data: Float32Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, 'r');
-    return await use(file);
-  } catch (error) {
-    if (systemErrorCode(error) === undefined || error instanceof UserError) throw error;
-    throw new UserError(`${path} could not be read: ${reasonOf(error)}`, { cause: error });
-  } finally {
-    await file?.close();
-  }
-}
-
-function reasonOf(error: unknown): string {
-  switch (systemErrorCode(error)) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'there is no such file; check the path';
-    case 'EACCES':
-    case 'EPERM':
-      return 'no permission to read it; change its permissions';
-    case 'EISDIR':
-      return 'it is a folder; name the file inside it';
-    default:
-      return messageOf(error);
-  }
-}
-
-async function readHeader(
+/** The header of an open file, and where its data start. @throws UserError when the file breaks the format. */
+export async function readHeader(
   path: string,
-  file: FileHandle,
+  file: RandomAccessFile,
 ): Promise<SafetensorsHeader & { dataOffset: number }> {
-  const { size } = await file.stat();
-  const prefix = await readBytes(path, file, 0, Math.min(size, LENGTH_BYTES));
+  const { size } = file;
+  const prefix = await file.read(0, Math.min(size, LENGTH_BYTES));
   if (size < LENGTH_BYTES) throw malformed(path, `${size} bytes are too few for one`);
   checkForeign(path, prefix);
   const length = prefix.readBigUInt64LE();
@@ -173,7 +146,7 @@ async function readHeader(
   if (dataOffset > size) {
     throw malformed(path, `its header should take ${length} bytes, but only ${size - LENGTH_BYTES} follow`);
   }
-  const bytes = await readBytes(path, file, LENGTH_BYTES, Number(length));
+  const bytes = await file.read(LENGTH_BYTES, Number(length));
   return { ...parseHeader(path, bytes, size - dataOffset), dataOffset };
 }
 
@@ -195,7 +168,7 @@ function checkForeign(path: string, prefix: Buffer): void {
 
 async function readTensor(
   path: string,
-  file: FileHandle,
+  file: RandomAccessFile,
   dataOffset: number,
   { name, type, shape, start, end }: TensorEntry,
   onRead: (bytes: number) => void,
@@ -212,23 +185,9 @@ async function readTensor(
   for (let at = 0; at < end - start; at += CHUNK_BYTES) {
     const length = Math.min(CHUNK_BYTES, end - start - at);
     const target = scratch?.subarray(0, length) ?? bytesOf(data).subarray(at, at + length);
-    await readInto(path, file, dataOffset + start + at, target);
+    await file.readInto(dataOffset + start + at, target);
     if (scratch) widen(type, target, data, at / size);
     onRead(length);
   }
   return data;
-}
-
-async function readBytes(path: string, file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(length);
-  await readInto(path, file, position, bytes);
-  return bytes;
-}
-
-async function readInto(path: string, file: FileHandle, position: number, target: Uint8Array): Promise<void> {
-  for (let done = 0; done < target.byteLength; ) {
-    const { bytesRead } = await file.read(target, done, target.byteLength - done, position + done);
-    if (bytesRead === 0) throw malformed(path, `it ended at byte ${position + done} while it was read`);
-    done += bytesRead;
-  }
 }

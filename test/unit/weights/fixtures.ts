@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parityOutput } from '../../../src/api/convert-parity.ts';
+import { UserError } from '../../../src/core/errors.ts';
+import { projectFolder } from '../../../src/core/project.ts';
+import { createBackend } from '../../../src/kernels/registry.ts';
+import type { Model } from '../../../src/weights/model-file.ts';
+
+/** Files that the frameworks themselves wrote (tools/weights_*.py). */
+export const fixture = (name: string): string => join(projectFolder, 'test/fixtures/weights', name);
+
+/** What the source framework answered to the synthetic image, by file. */
+export function answers(framework: string): Record<string, number[]> {
+  return JSON.parse(readFileSync(fixture(`answers-${framework}.json`), 'utf8'));
+}
+
+/**
+ * Sums of a few thousand float32 products in another order, through sixteen layers, differ by less than 1e-5
+ * of the largest logit here; a swapped channel, a wrong mean or a wrong permutation by more than 1e-1.
+ */
+export const TOLERANCE = 1e-4;
+
+export async function logits(model: Model): Promise<Float32Array> {
+  return parityOutput(createBackend('reference'), model);
+}
+
+export function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance = TOLERANCE,
+): void {
+  assert.equal(actual.length, expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    assert.ok(
+      Math.abs(actual[i]! - expected[i]!) <= tolerance,
+      `value ${i} is ${actual[i]}, expected ${expected[i]}`,
+    );
+  }
+}
+
+/** That something is refused in one sentence that matches. */
+export function refused(promise: Promise<unknown>, ...messages: readonly (RegExp | string)[]): Promise<void> {
+  return assert.rejects(promise, (error: Error) => {
+    assert.ok(error instanceof UserError, error.stack);
+    for (const message of messages) {
+      if (typeof message === 'string') assert.ok(error.message.includes(message), error.message);
+      else assert.match(error.message, message);
+    }
+    assert.ok(!error.message.includes('\n'), error.message);
+    return true;
+  });
+}
