@@ -29,6 +29,8 @@ export interface ImportReport {
   readonly format: FormatName;
   readonly description: string;
   readonly naming: string;
+  /** Whether verydeep wrote the file, and so knows all about it. */
+  readonly own: boolean;
   /** What the file's network takes, in its own terms. */
   readonly preprocessing: string;
   readonly folded: readonly string[];
@@ -234,6 +236,7 @@ function reportOf(
     format: file.format,
     description: file.description,
     naming: written ? 'written by verydeep' : foreign.naming,
+    own: written !== undefined,
     preprocessing: describePreprocessing(preprocessing),
     folded,
     permuted,
