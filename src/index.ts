@@ -6,12 +6,14 @@
  */
 export { Classifier, type ImagePrediction, type Prediction, type PredictOptions } from './api/classifier.ts';
 export {
+  type EvaluatedImage,
   type EvaluateOptions,
   type EvaluationProgress,
   type EvaluationResult,
   evaluateModel,
 } from './api/evaluate-model.ts';
 export type { EngineOptions } from './api/load-model.ts';
+export type { ProtocolOptions } from './api/open-ensemble.ts';
 export {
   type ResumeOptions,
   resumeTraining,
@@ -27,6 +29,10 @@ export type { TrainScale } from './core/scale.ts';
 export type { Shape, Shape4 } from './core/shape.ts';
 export { type OpenOptions, openImages } from './data/open.ts';
 export type { ImageSource, RgbImage, Split, StoredImage } from './data/source.ts';
+export type { Part } from './evaluate/ensemble.ts';
+export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/metrics.ts';
+export type { Outcome, Outcomes } from './evaluate/outcomes.ts';
+export { type Protocol, protocols } from './evaluate/protocol.ts';
 export type { Backend, Parameters, Program, TrainingProgram } from './kernels/backend.ts';
 export { type BackendName, backendNames, createBackend } from './kernels/registry.ts';
 export { type ConfigurationName, configurationNames, configurations } from './net/configurations.ts';

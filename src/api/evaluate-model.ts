@@ -1,121 +1,211 @@
-/** Evaluation as a person asks for it: from a data folder and a model file to error rates. */
-import { UserError } from '../core/errors.ts';
-import { testScaleFor } from '../core/scale.ts';
-import { loadCenterCrops } from '../data/evaluation.ts';
+/** Evaluation as a person asks for it: from a data folder and model files to error rates (paper, 3.2 and 4). */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { writeFileAtomically } from '../core/atomic-file.ts';
+import { InterruptedError, UserError } from '../core/errors.ts';
+import { developmentKitNumbers } from '../data/ilsvrc-numbers.ts';
 import { openImages } from '../data/open.ts';
 import type { ImageSource, Split } from '../data/source.ts';
-import { CenterClassifier, type Classified, evaluate } from '../evaluate/center.ts';
-import type { Model } from '../weights/model-file.ts';
-import { type EngineOptions, loadModel } from './load-model.ts';
+import type { Part } from '../evaluate/ensemble.ts';
+import { evaluateImages } from '../evaluate/evaluate-images.ts';
+import { classNumbers } from '../evaluate/fusion.ts';
+import type { BatchingLimits } from '../evaluate/image-classifier.ts';
+import type { Binding } from '../evaluate/journal.ts';
+import { measure, RunningErrors } from '../evaluate/metrics.ts';
+import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import { predictionLines } from '../evaluate/predictions.ts';
+import type { Protocol } from '../evaluate/protocol.ts';
+import { submissionLines } from '../evaluate/submission.ts';
+import { sha256OfFile } from './checksum.ts';
+import { type JournalOptions, openJournal } from './evaluation-journal.ts';
+import type { EngineOptions } from './load-model.ts';
+import { type Looking, OpenModels, type ProtocolOptions } from './open-ensemble.ts';
 
-export interface EvaluateOptions extends EngineOptions {
-  /** Folder of labelled images, see `openImages`. */
+export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
+  /** Folder of images, see `openImages`. */
   readonly data: string;
-  /** Model file. */
-  readonly model: string;
+  /** Model file, or several whose posteriors are averaged (paper, 4.4). */
+  readonly model: string | readonly string[];
   /** Default `val`. */
   readonly split?: Split;
-  /** Smaller side Q that images are rescaled to (default: what belongs to the training scale, section 4.1). */
-  readonly scale?: number;
-  /** Images computed at once (default 64). */
+  /** File to write what the models said of each image to, as JSON lines. */
+  readonly predictions?: string;
+  /** File to write five class numbers an image to, as the ILSVRC server takes them. */
+  readonly submission?: string;
+  /** Crops or images computed at once, at most (default: 64, or what 512 MiB of activations hold). */
   readonly batch?: number;
   /** Images of more pixels are refused before they are decoded (default 100 million). */
   readonly maxPixels?: number;
   readonly signal?: AbortSignal;
   onProgress?(progress: EvaluationProgress): void;
+  /** Called with each image when it is done, which is not in their order; not with those done before a resume. */
+  onImage?(image: EvaluatedImage): void;
 }
 
 export interface EvaluationProgress {
   readonly done: number;
   readonly total: number;
-  /** So far. */
+  /** So far; NaN while no image had a label. */
   readonly top1Error: number;
+}
+
+export interface EvaluatedImage {
+  /** Number in the data. */
+  readonly image: number;
+  readonly name: string;
+  /** The model's class number; −1 where the image has no label. */
+  readonly label: number;
+  /** `[classes]` */
+  readonly posteriors: Float32Array;
+  /** What they are the mean of: by model, scale, and dense or crops. */
+  readonly parts: readonly Part[];
 }
 
 export interface EvaluationResult {
   readonly images: number;
-  readonly top1Error: number;
-  readonly top5Error: number;
+  /** Images that have a label: errors and loss are theirs, null where there is none. */
+  readonly labelled: number;
+  readonly top1Error: number | null;
+  readonly top5Error: number | null;
   /** Mean soft-max cross-entropy, in nats. */
-  readonly loss: number;
-  readonly protocol: 'center';
+  readonly loss: number | null;
+  readonly protocol: Protocol;
+  /** Whether mirror images counted too. */
+  readonly flip: boolean;
+  /** Every scale that was used. */
   readonly scales: readonly number[];
   readonly models: readonly string[];
+  /** Each model's own scales, and the checksum of its file. */
+  readonly modelDetails: readonly {
+    readonly path: string;
+    readonly sha256: string;
+    readonly scales: readonly number[];
+  }[];
+  /** Identifiers in label order. */
+  readonly classes: readonly string[];
+  /** Names for people, in label order. */
+  readonly labels: readonly string[];
+  /** What became of each image; see `measureByClass` and `confusionMatrix`. */
+  readonly outcomes: Outcomes;
   readonly seconds: number;
 }
 
-const BATCH = 64;
-
 /**
- * Error rates of a model on labelled images, by one centre crop an image.
- * @throws UserError when data or model cannot be read, or their classes differ.
+ * Error rates of a model, or of several averaged, on labelled images; with `predictions` or `submission` also
+ * what it says of images without labels.
+ * @throws UserError when data or model cannot be read, or their classes differ; InterruptedError when the
+ *   signal is aborted, saying how to go on.
  */
 export async function evaluateModel(options: EvaluateOptions): Promise<EvaluationResult> {
   const started = performance.now();
-  const { split = 'val', batch = BATCH } = options;
-  const source = await openImages(options.data, { split });
-  const { model, backend, parameters } = await loadModel(options.model, options);
-  const scale = options.scale ?? scaleOf(model);
-  const classifier = await CenterClassifier.compile(backend, model.network, parameters, batch);
+  const paths = typeof options.model === 'string' ? [options.model] : options.model;
+  await checkPlaces(options);
+  const source = await openSource(options);
+  const models = await OpenModels.open(paths, options, limitsOf(options));
   try {
-    const crops = loadCenterCrops(source, {
-      mean: model.meanRgb,
-      crop: model.network.crop,
-      scale,
-      batch,
-      maxPixels: options.maxPixels,
-    });
-    const classified = relabel(classifier.classify(crops), classMap(source, model, options.model));
-    const result = await evaluate(stoppable(classified, options.signal), ({ images, top1Errors }) =>
-      options.onProgress?.({ done: images, total: source.length, top1Error: top1Errors / images }),
-    );
+    const { classes, labels } = models.first.facts;
+    const looking = models.looking(options);
+    const { predictions, submission } = options;
+    const kit = submission === undefined ? [] : await developmentKitNumbers(options.data, classes);
+    const outcomes = new Outcomes(source.length, classes.length);
+    const sha256 = await Promise.all(paths.map(sha256OfFile));
+    await judgeAll({ options, source, models, looking, outcomes, sha256 });
+    if (predictions) await writeFileAtomically(predictions, predictionLines(outcomes, source, labels));
+    if (submission) await writeFileAtomically(submission, submissionLines(outcomes, kit));
     return {
-      ...result,
-      protocol: 'center',
-      scales: [scale],
-      models: [options.model],
+      ...figuresOf(outcomes),
+      ...describeLooking(looking),
+      models: paths,
+      modelDetails: paths.map((path, i) => ({ path, sha256: sha256[i]!, scales: looking.scales[i]! })),
+      classes,
+      labels,
+      outcomes,
       seconds: (performance.now() - started) / 1000,
     };
   } finally {
-    classifier.dispose();
-    parameters.dispose();
+    models.close();
+    await source.close?.();
   }
 }
 
-/** The test scale that belongs to a model: Q = S (section 4.1), or the crop where it was never trained. */
-export function scaleOf({ trainScale, network }: Model): number {
-  return trainScale ? testScaleFor(trainScale) : network.crop;
+interface Job {
+  readonly options: EvaluateOptions;
+  readonly source: ImageSource;
+  readonly models: OpenModels;
+  readonly looking: Looking;
+  readonly outcomes: Outcomes;
+  readonly sha256: readonly string[];
 }
 
-/** For each class of the data its number in the model, by name and not by position. */
-function classMap(source: ImageSource, model: Model, path: string): Int32Array {
-  const numbers = new Map(model.classes.map((name, number) => [name, number]));
-  return Int32Array.from(source.classes, (name) => {
-    const number = numbers.get(name);
-    if (number !== undefined) return number;
-    throw new UserError(
-      `${source.location} has images of the class "${name}", which ${path} does not know; ` +
-        `its classes are ${preview(model.classes)}`,
+/** Fills in the outcomes of all images, some from the journal. */
+async function judgeAll({ options, source, models, looking, outcomes, sha256 }: Job): Promise<void> {
+  const { signal, onProgress, onImage, maxPixels } = options;
+  const numbers = classNumbers({ path: source.location, classes: source.classes }, models.named);
+  const binding: Binding = { models: sha256, data: await source.fingerprint(), ...looking };
+  const journal = await openJournal(options, binding, outcomes);
+  const errors = new RunningErrors();
+  for (const outcome of outcomes) errors.add(outcome);
+  try {
+    await evaluateImages({
+      source,
+      ensemble: models.ensemble(looking),
+      maxPixels,
+      signal,
+      isDone: (image) => outcomes.has(image),
+      onImage: async (judged) => {
+        const label = judged.label < 0 ? -1 : numbers[judged.label]!;
+        const outcome = outcomeOf(judged.image, label, judged.posteriors);
+        outcomes.set(outcome);
+        errors.add(outcome);
+        onImage?.({ ...judged, label });
+        onProgress?.({ done: outcomes.done, total: source.length, top1Error: errors.top1Error });
+        await journal?.add(outcome);
+      },
+    });
+  } catch (error) {
+    await journal?.close();
+    if (!signal?.aborted) throw error;
+    const stopped = `stopped after ${outcomes.done} of ${outcomes.length} images`;
+    throw new InterruptedError(
+      journal ? `${stopped}, which are kept; go on by the same command with --resume` : stopped,
     );
-  });
-}
-
-function preview(names: readonly string[]): string {
-  return names.length <= 10
-    ? names.join(', ')
-    : `${names.slice(0, 10).join(', ')} and ${names.length - 10} more`;
-}
-
-async function* relabel(
-  classified: AsyncIterable<Classified>,
-  numbers: Int32Array,
-): AsyncGenerator<Classified> {
-  for await (const one of classified) yield { ...one, label: one.label < 0 ? -1 : numbers[one.label]! };
-}
-
-async function* stoppable<T>(items: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
-  for await (const item of items) {
-    signal?.throwIfAborted();
-    yield item;
   }
+  await journal?.remove();
+}
+
+function openSource({ data, split = 'val', predictions, submission }: EvaluateOptions): Promise<ImageSource> {
+  const labels = predictions !== undefined || submission !== undefined ? 'optional' : 'required';
+  return openImages(data, { split, labels });
+}
+
+function limitsOf({ batch }: EvaluateOptions): BatchingLimits {
+  return batch === undefined ? {} : { batch };
+}
+
+/** After hours of work is a bad time to learn that the folder is not there. */
+async function checkPlaces({ predictions, submission }: EvaluateOptions): Promise<void> {
+  for (const path of [predictions, submission]) {
+    if (path === undefined) continue;
+    try {
+      await access(dirname(path), constants.W_OK);
+    } catch (error) {
+      throw new UserError(`${path} cannot be written: its folder is not there or not yours to write to`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function figuresOf(
+  outcomes: Outcomes,
+): Pick<EvaluationResult, 'images' | 'labelled' | 'top1Error' | 'top5Error' | 'loss'> {
+  const { images: labelled, top1Error, top5Error, loss } = measure(outcomes);
+  const figures =
+    labelled > 0 ? { top1Error, top5Error, loss } : { top1Error: null, top5Error: null, loss: null };
+  return { images: outcomes.done, labelled, ...figures };
+}
+
+function describeLooking({ protocol, flip, scales }: Looking) {
+  return { protocol, flip, scales: [...new Set(scales.flat())].sort((a, b) => a - b) };
 }

@@ -1,13 +1,13 @@
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
-import { loadCenterCrops } from '../data/evaluation.ts';
-import { CenterClassifier, type Evaluation, evaluate } from '../evaluate/center.ts';
+import { Ensemble } from '../evaluate/ensemble.ts';
+import { evaluateImages } from '../evaluate/evaluate-images.ts';
+import { ImageClassifier } from '../evaluate/image-classifier.ts';
+import { type Evaluation, measure } from '../evaluate/metrics.ts';
+import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import type { Recipe } from '../train/recipe.ts';
 import type { TrainingSet } from './training-set.ts';
-
-/** Images a batch; more gains nothing at the sizes that fit it. */
-const BATCH = 64;
 
 export interface ValidatorOptions {
   readonly recipe: Recipe;
@@ -19,34 +19,36 @@ export interface ValidatorOptions {
 
 /** Validates the parameters in training by centre crops at the test scale that belongs to S. */
 export class Validator {
-  readonly #classifier: CenterClassifier;
-  readonly #set: TrainingSet;
-  readonly #recipe: Recipe;
+  readonly #options: ValidatorOptions;
+  readonly #ensemble: Ensemble;
 
-  private constructor(classifier: CenterClassifier, set: TrainingSet, recipe: Recipe) {
-    this.#classifier = classifier;
-    this.#set = set;
-    this.#recipe = recipe;
+  private constructor(options: ValidatorOptions) {
+    this.#options = options;
+    const classifier = new ImageClassifier({ ...options, meanRgb: options.set.mean });
+    const scale = testScaleFor(parseTrainScale(options.recipe.scale));
+    this.#ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
   }
 
-  static async open({ recipe, network, set, backend, parameters }: ValidatorOptions): Promise<Validator> {
-    const classifier = await CenterClassifier.compile(backend, network, parameters, BATCH);
-    return new Validator(classifier, set, recipe);
+  static async open(options: ValidatorOptions): Promise<Validator> {
+    return new Validator(options);
   }
 
-  validate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
-    const { validation, mean } = this.#set;
-    const crops = loadCenterCrops(validation, {
-      mean,
-      crop: this.#recipe.crop,
-      scale: testScaleFor(parseTrainScale(this.#recipe.scale)),
-      batch: BATCH,
-      maxPixels: this.#recipe['max-pixels'],
+  async validate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
+    const { set, network, recipe } = this.#options;
+    const outcomes = new Outcomes(set.validation.length, network.classes);
+    await evaluateImages({
+      source: set.validation,
+      ensemble: this.#ensemble,
+      maxPixels: recipe['max-pixels'],
+      onImage: ({ image, label, posteriors }) => {
+        outcomes.set(outcomeOf(image, label, posteriors));
+        onProgress(outcomes.done, set.validation.length);
+      },
     });
-    return evaluate(this.#classifier.classify(crops), ({ images }) => onProgress(images, validation.length));
+    return measure(outcomes);
   }
 
   dispose(): void {
-    this.#classifier.dispose();
+    this.#ensemble.close();
   }
 }

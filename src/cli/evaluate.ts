@@ -1,77 +1,94 @@
 import { type Command, Option } from 'commander';
-import { type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
+import { type EvaluationProgress, type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
 import type { Split } from '../data/source.ts';
-import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
+import { formatPercent } from '../report/format.ts';
 import { newCommand } from './command.ts';
+import { detailsOf, formatDetails, formatEvaluation } from './evaluation-result.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { addModelOptions, type ModelFlags, modelOptionsOf, positiveInteger } from './options.ts';
-import { printAs } from './output.ts';
+import { log, printAs } from './output.ts';
 import { ProgressBar } from './progress.ts';
 
 interface Flags extends ModelFlags {
   readonly split: Split;
-  readonly batch: number;
+  readonly batch?: number;
+  readonly details?: boolean;
+  readonly predictions?: string;
+  readonly submission?: string;
+  readonly resume?: boolean;
+  readonly journal?: string;
 }
 
 /** `vgg evaluate`: error rates on labelled images. */
 export function evaluateCommand(): Command {
   const command = newCommand('evaluate', {
-    description: 'Measure the error of a model on labelled images (paper, section 3.2).',
+    description:
+      "Measure the error of a model on labelled images by the paper's protocols (sections 3.2 and 4).",
     examples: [
       'evaluate photos --model runs/photos/best.safetensors',
-      'evaluate ILSVRC --model vgg-d.safetensors --scales 384 --json',
+      'evaluate ILSVRC --model vgg-d.safetensors --scales 256,384,512 --protocol both --json',
+      'evaluate ILSVRC --model vgg-d.safetensors --model vgg-e.safetensors --scales auto --resume',
+      'evaluate ILSVRC --split test --model vgg-d.safetensors --submission d.txt',
     ],
-  }).argument('<data>', 'folder of labelled images');
+  }).argument('<data>', 'folder of labelled images; with --predictions or --submission any folder of images');
   return addModelOptions(command)
     .addOption(
       new Option('--split <name>', 'part of the data').choices(['train', 'val', 'test']).default('val'),
     )
-    .option('--batch <n>', 'images computed at once', positiveInteger, 64)
+    .option('--details', 'also the error of each class, and which classes are taken for which')
+    .option('--predictions <file>', 'write what is said of each image: a JSON line an image')
+    .option(
+      '--submission <file>',
+      'write what the ILSVRC server takes: five class numbers of the development kit a line',
+    )
+    .option('--resume', 'go on with the same evaluation, if it was interrupted')
+    .option(
+      '--journal <file>',
+      'where to keep the images done until the end (default: beside the predictions, else in the cache folder)',
+    )
+    .option(
+      '--batch <n>',
+      'crops or images computed at once, at most (default: 64, or what memory allows)',
+      positiveInteger,
+    )
     .action(evaluate);
 }
 
 async function evaluate(data: string, flags: Flags): Promise<void> {
-  const { model, split, batch } = flags;
   let bar: ProgressBar | undefined;
+  const onProgress = ({ done, total, top1Error }: EvaluationProgress): void => {
+    bar ??= new ProgressBar('evaluating', total, { done: done - 1 });
+    bar.update(done, Number.isNaN(top1Error) ? '' : `top-1 error ${formatPercent(top1Error)} %`);
+  };
+  const { split, batch, predictions, submission, resume, journal } = flags;
   try {
     const result = await untilInterrupted((signal) =>
       evaluateModel({
         data,
-        model,
         split,
-        batch,
         signal,
+        onProgress,
+        onNote: log,
         ...modelOptionsOf(flags),
-        onProgress: ({ done, total, top1Error }) => {
-          bar ??= new ProgressBar('evaluating', total);
-          bar.update(done, `top-1 error ${formatPercent(top1Error)} %`);
-        },
+        model: flags.model,
+        ...(batch !== undefined && { batch }),
+        ...(predictions !== undefined && { predictions }),
+        ...(submission !== undefined && { submission }),
+        ...(resume !== undefined && { resume }),
+        ...(journal !== undefined && { journal }),
       }),
     );
     bar?.stop();
-    printAs(result, flags, formatEvaluation);
+    print(result, flags);
   } finally {
     bar?.stop();
   }
 }
 
-function formatEvaluation({ images, top1Error, top5Error, loss, scales, seconds }: EvaluationResult): string {
-  return formatTable(
-    [
-      [
-        'center',
-        scales.join(', '),
-        formatCount(images),
-        formatPercent(top1Error),
-        formatPercent(top5Error),
-        loss.toFixed(4),
-        formatDuration(seconds),
-      ],
-    ],
-    {
-      head: ['protocol', 'Q', 'images', 'top-1 error %', 'top-5 error %', 'loss', 'time'],
-      align: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
-    },
+function print(result: EvaluationResult, flags: Flags): void {
+  const { outcomes: _, classes: __, labels: ___, ...figures } = result;
+  const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;
+  printAs(document, flags, () =>
+    flags.details ? `${formatEvaluation(result)}\n\n${formatDetails(result)}` : formatEvaluation(result),
   );
 }

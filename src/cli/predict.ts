@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Classifier, type ImagePrediction } from '../api/classifier.ts';
+import { prefetch } from '../data/concurrency.ts';
 import { formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { newCommand } from './command.ts';
@@ -19,10 +20,10 @@ interface Named extends ImagePrediction {
 /** `vgg predict`: what is in an image. */
 export function predictCommand(): Command {
   const command = newCommand('predict', {
-    description: 'Say what is in images.',
+    description: "Say what is in images, by the paper's protocols (section 3.2).",
     examples: [
       'predict cat.jpg --model runs/photos/best.safetensors',
-      'predict *.png --model m.safetensors --json',
+      'predict *.png --model m.safetensors --protocol center --json',
     ],
   }).argument('<images...>', 'JPEG, PNG or WebP files');
   return addModelOptions(command)
@@ -37,8 +38,13 @@ async function predict(images: string[], flags: Flags): Promise<void> {
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {
       const done: Named[] = [];
-      for (const path of images) {
-        done.push({ path, ...(await classifier.predict(path, options)) });
+      // The next image is decoded while one is computed.
+      const predicted = prefetch(images, 2, async (path) => ({
+        path,
+        ...(await classifier.predict(path, options)),
+      }));
+      for await (const one of predicted) {
+        done.push(one);
         tick();
       }
       return done;

@@ -41,8 +41,22 @@ export function writeCrop(
 /** A whole image as `[3, height, width]` planes of pixel − mean, for dense evaluation. */
 export function wholeImage(image: RgbImage, mean: Rgb, flip = false): Float32Array {
   const planes = new Float32Array(3 * image.width * image.height);
-  writeWindow(image, { left: 0, top: 0, width: image.width, height: image.height, flip }, mean, planes, 0);
+  writeWholeImage(image, flip, mean, planes, 0);
   return planes;
+}
+
+/**
+ * The same into a batch.
+ * @param output receives 3 · height · width floats from `offset` on
+ */
+export function writeWholeImage(
+  { width, height, pixels }: RgbImage,
+  flip: boolean,
+  mean: Rgb,
+  output: Float32Array,
+  offset: number,
+): void {
+  writeWindow({ width, height, pixels }, { left: 0, top: 0, width, height, flip }, mean, output, offset);
 }
 
 interface Window {

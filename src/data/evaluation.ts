@@ -2,9 +2,7 @@
  * Images for testing (paper, 3.2): rescaled to smaller side Q, then used whole (dense evaluation) or as
  * crops. Prediction of single images and serving go through the same functions.
  */
-import { UserError } from '../core/errors.ts';
 import { defaultConcurrency, prefetch } from './concurrency.ts';
-import { centerCrop, type Rgb, writeCrop } from './crop.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { rescaleImage } from './rescale.ts';
 import type { ImageSource, RgbImage, StoredImage } from './source.ts';
@@ -56,54 +54,6 @@ export function loadForEvaluation(
     const scaled = await prepareForEvaluation(await source.read(index), name, options.scales, options);
     return { index, name, label: source.label(index), scaled };
   });
-}
-
-/** Centre crops in batches of at most `batch`, all of one size. */
-export interface CenterCropBatch {
-  /** `[N, 3, crop, crop]`, RGB, 0–255 minus the mean. */
-  readonly input: Float32Array;
-  /** `[N]` */
-  readonly labels: Int32Array;
-  /** `[N]`, numbers of the images in the source. */
-  readonly images: Uint32Array;
-}
-
-/**
- * The centre crop of every image at one scale Q, in batches; the last may be smaller.
- * @throws UserError when the crop does not fit, or naming an image that cannot be used
- */
-export async function* loadCenterCrops(
-  source: ImageSource,
-  options: Omit<EvaluationImagesOptions, 'scales'> & {
-    readonly scale: number;
-    readonly crop: number;
-    readonly mean: Rgb;
-    readonly batch: number;
-  },
-): AsyncGenerator<CenterCropBatch, void, undefined> {
-  const { scale, crop, mean, batch } = options;
-  if (crop > scale) {
-    throw new UserError(
-      `a crop of ${crop} does not fit into images of scale ${scale}; use a scale of at least ${crop}`,
-    );
-  }
-  const size = 3 * crop * crop;
-  let gathered: EvaluationImage[] = [];
-  const flush = (): CenterCropBatch => {
-    const input = new Float32Array(gathered.length * size);
-    gathered.forEach(({ scaled: [image] }, i) => {
-      writeCrop(image!, centerCrop(image!.width, image!.height, crop), mean, input, i * size);
-    });
-    const labels = Int32Array.from(gathered, (image) => image.label);
-    const images = Uint32Array.from(gathered, (image) => image.index);
-    gathered = [];
-    return { input, labels, images };
-  };
-  for await (const image of loadForEvaluation(source, { ...options, scales: [scale] })) {
-    gathered.push(image);
-    if (gathered.length === batch) yield flush();
-  }
-  if (gathered.length > 0) yield flush();
 }
 
 function* numbersBelow(count: number): Generator<number, void, undefined> {

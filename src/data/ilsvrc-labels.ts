@@ -91,7 +91,7 @@ interface IdMap {
  * ILSVRC2012_ID → synset. A bare list of synsets is not accepted: the usual one (Caffe's synsets.txt) is
  * sorted, and taking it for the kit's order would give wrong labels without a word.
  */
-async function readIdMap(folder: string): Promise<IdMap> {
+export async function readIdMap(folder: string): Promise<IdMap> {
   const mat = join(folder, 'meta.mat');
   if ((await kindOf(mat)) === 'file') {
     return { path: mat, synsets: synsetsOf(parseMat(await readBytes(mat), mat).get('synsets'), mat) };

@@ -49,6 +49,8 @@ describe('train, evaluate, predict', () => {
       work.path('photos'),
       '--model',
       `${run()}/last.safetensors`,
+      '--protocol',
+      'center',
       '--json',
     );
     assert.equal(code, 0, stderr);

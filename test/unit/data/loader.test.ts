@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UserError } from '../../../src/core/errors.ts';
 import { centerCrop, writeCrop } from '../../../src/data/crop.ts';
-import { loadCenterCrops, loadForEvaluation } from '../../../src/data/evaluation.ts';
+import { loadForEvaluation } from '../../../src/data/evaluation.ts';
 import { type ImageBatch, TrainingImages, type TrainingImagesOptions } from '../../../src/data/loader.ts';
-import { rescaleImage } from '../../../src/data/rescale.ts';
 import { Sampler } from '../../../src/data/sampler.ts';
 import type { ImageSource, StoredImage } from '../../../src/data/source.ts';
 import { jpeg, pattern, sourceOf } from '../../support/images.ts';
@@ -238,29 +237,5 @@ describe('images for evaluation', () => {
     for await (const { index } of loadForEvaluation(await mixedSource(), { scales: [32], images: [7, 2] }))
       seen.push(index);
     assert.deepEqual(seen, [7, 2]);
-  });
-
-  it('come as centre crops in batches, the last one smaller', async () => {
-    const source = await mixedSource();
-    const batches = [];
-    for await (const batch of loadCenterCrops(source, { scale: 28, crop: 24, mean: [1, 2, 3], batch: 5 }))
-      batches.push(batch);
-    assert.deepEqual(
-      batches.map((batch) => batch.images.length),
-      [5, 5, 3],
-    );
-    const image = await rescaleImage(pattern(40, 40, 3), 28, 'x');
-    const expected = new Float32Array(3 * 576);
-    writeCrop(image, centerCrop(28, 28, 24), [1, 2, 3], expected, 0);
-    assert.deepEqual(batches[0]!.input.subarray(3 * 1728, 4 * 1728), expected);
-    assert.deepEqual([...batches[0]!.labels], [0, 1, 0, 1, 0]);
-  });
-
-  it('refuse crops larger than the scale', async () => {
-    const batches = loadCenterCrops(await mixedSource(), { scale: 20, crop: 24, mean: [0, 0, 0], batch: 5 });
-    await assert.rejects(
-      batches.next(),
-      (error: unknown) => error instanceof UserError && /crop of 24/.test(error.message),
-    );
   });
 });

@@ -1,0 +1,88 @@
+/** An evaluation's figures, for people and for programs. */
+import type { EvaluationResult } from '../api/evaluate-model.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/metrics.ts';
+import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
+import { formatTable } from '../report/table.ts';
+
+const MOST_CONFUSED = 10;
+
+/** One row: protocol, scales, errors. */
+export function formatEvaluation(result: EvaluationResult): string {
+  const { protocol, flip, scales, images, top1Error, top5Error, loss, seconds } = result;
+  return formatTable(
+    [
+      [
+        protocol,
+        flip ? 'yes' : 'no',
+        scales.join(', '),
+        formatCount(images),
+        errorOf(top1Error),
+        errorOf(top5Error),
+        loss?.toFixed(4) ?? '–',
+        formatDuration(seconds),
+      ],
+    ],
+    {
+      head: ['protocol', 'flips', 'Q', 'images', 'top-1 error %', 'top-5 error %', 'loss', 'time'],
+      align: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    },
+  );
+}
+
+/** The error of each class, and the confusion matrix: `confusion[true][predicted]` images. */
+export function detailsOf({ outcomes, classes, labels }: EvaluationResult) {
+  const matrix = confusionMatrix(outcomes, classes.length);
+  const perClass = measureByClass(outcomes, classes.length).map(
+    ({ images, top1Errors, top5Errors }, index) => ({
+      index,
+      class: classes[index]!,
+      label: labels[index]!,
+      images,
+      top1Error: images > 0 ? top1Errors / images : null,
+      top5Error: images > 0 ? top5Errors / images : null,
+    }),
+  );
+  const confusion = classes.map((_, label) => [
+    ...matrix.subarray(label * classes.length, (label + 1) * classes.length),
+  ]);
+  return { perClass, confusion };
+}
+
+/** The classes, worst first, and the confusions that happen most. */
+export function formatDetails(result: EvaluationResult): string {
+  const { perClass, confusion } = detailsOf(result);
+  const shown = perClass.filter(({ images }) => images > 0);
+  shown.sort((a, b) => b.top1Error! - a.top1Error! || b.top5Error! - a.top5Error! || a.index - b.index);
+  const classTable = formatTable(
+    shown.map(({ label, images, top1Error, top5Error }) => [
+      label,
+      formatCount(images),
+      errorOf(top1Error),
+      errorOf(top5Error),
+    ]),
+    {
+      head: ['class', 'images', 'top-1 error %', 'top-5 error %'],
+      align: ['left', 'right', 'right', 'right'],
+    },
+  );
+  const mistakes = mostConfused(confusion).map(({ label, taken, images }) => [
+    result.labels[label]!,
+    result.labels[taken]!,
+    formatCount(images),
+  ]);
+  if (mistakes.length === 0) return classTable;
+  const head = ['class', 'taken for', 'images'];
+  return `${classTable}\n\n${formatTable(mistakes, { head, align: ['left', 'left', 'right'] })}`;
+}
+
+function mostConfused(confusion: readonly (readonly number[])[]) {
+  return confusion
+    .flatMap((row, label) => row.map((images, taken) => ({ label, taken, images })))
+    .filter(({ label, taken, images }) => images > 0 && label !== taken)
+    .sort((a, b) => b.images - a.images)
+    .slice(0, MOST_CONFUSED);
+}
+
+function errorOf(error: number | null): string {
+  return error === null ? '–' : formatPercent(error);
+}

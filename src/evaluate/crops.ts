@@ -1,0 +1,33 @@
+/** Which crops of a rescaled image a network sees: the centre, or 5×5 of them in a regular grid (paper, 3.2). */
+import { type Crop, centerCrop } from '../data/crop.ts';
+import type { Size } from '../data/rescale.ts';
+
+/** Crops along each side. */
+export const GRID = 5;
+
+/**
+ * Where the grid's crops start along one side: i · (extent − crop) / 4 for i from 0 to 4, rounded to whole
+ * pixels, halves up. The first touches one edge and the last the other.
+ * @throws RangeError when the crop does not fit.
+ */
+export function gridPositions(extent: number, crop: number): number[] {
+  if (crop > extent) throw new RangeError(`a crop of ${crop} does not fit into ${extent}`);
+  return Array.from({ length: GRID }, (_, i) => Math.round((i * (extent - crop)) / (GRID - 1)));
+}
+
+/** The 25 crops of the grid, row by row; with `flip`, each is followed by its mirror image: 50. */
+export function gridCrops({ width, height }: Size, size: number, flip: boolean): Crop[] {
+  const lefts = gridPositions(width, size);
+  return gridPositions(height, size).flatMap((top) =>
+    lefts.flatMap((left) => mirrored({ left, top, size, flip: false }, flip)),
+  );
+}
+
+/** The crop in the middle; with `flip`, its mirror image too. */
+export function centerCrops({ width, height }: Size, size: number, flip: boolean): Crop[] {
+  return mirrored(centerCrop(width, height, size), flip);
+}
+
+function mirrored(crop: Crop, flip: boolean): Crop[] {
+  return flip ? [crop, { ...crop, flip: true }] : [crop];
+}

@@ -1,0 +1,129 @@
+/** One network looking at one image: by a protocol, at several scales. */
+import type { Rgb } from '../data/crop.ts';
+import { writeCrop, writeWholeImage } from '../data/crop.ts';
+import type { RgbImage } from '../data/source.ts';
+import type { Backend, Parameters } from '../kernels/backend.ts';
+import type { Network } from '../net/network.ts';
+import { type BatchItem, BatchQueue, type ItemShape } from './batching.ts';
+import { centerCrops, gridCrops } from './crops.ts';
+import { averageOverPositions } from './dense.ts';
+import { activationBytes, ProgramCache } from './program-cache.ts';
+import { flipsByDefault, type Look, looksOf, type Protocol } from './protocol.ts';
+import { meanOf, softmax } from './softmax.ts';
+
+export interface BatchingLimits {
+  /** Crops or images computed at once, at most (default 64). */
+  readonly batch?: number | undefined;
+  /** Activations of one batch, about (default 512 MiB). A single image may take more. */
+  readonly batchBytes?: number | undefined;
+  /** Compiled programs that are kept (default 2 GiB). */
+  readonly programBytes?: number | undefined;
+  /** How long an image may wait for others of its size; undefined: until `flush`. */
+  readonly waitMilliseconds?: number | undefined;
+}
+
+export interface ClassifierParts extends BatchingLimits {
+  readonly backend: Backend;
+  readonly network: Network;
+  readonly parameters: Parameters;
+  /** 0–255, subtracted from every pixel. */
+  readonly meanRgb: Rgb;
+}
+
+export interface LookingOptions {
+  readonly protocol: Protocol;
+  /** Whether mirror images count too (default: yes, except with `center`). */
+  readonly flip?: boolean | undefined;
+}
+
+/** What one look at one scale gave, mirror images and crops averaged. */
+export interface Posteriors {
+  readonly look: Look;
+  /** The smaller side Q. */
+  readonly scale: number;
+  /** `[classes]` */
+  readonly values: Float64Array;
+}
+
+const MEBIBYTE = 2 ** 20;
+
+export class ImageClassifier {
+  readonly network: Network;
+  readonly #mean: Rgb;
+  readonly #programs: ProgramCache;
+  readonly #queue: BatchQueue;
+
+  constructor(parts: ClassifierParts) {
+    const { backend, network, parameters, meanRgb, waitMilliseconds } = parts;
+    const { batch = 64, batchBytes = 512 * MEBIBYTE, programBytes = 2048 * MEBIBYTE } = parts;
+    const { layers } = network;
+    this.network = network;
+    this.#mean = meanRgb;
+    this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
+    this.#queue = new BatchQueue({
+      run: (shape, input) => this.#programs.run(shape, input),
+      largest: (shape) => Math.min(batch, batchBytes / activationBytes(layers, [1, ...shape])),
+      waitMilliseconds,
+    });
+  }
+
+  /**
+   * Looks at an image.
+   * @param scaled the image at each scale
+   * @returns posteriors by look and scale, when their batches are computed: call `flush` when no image follows
+   */
+  classify(scaled: readonly RgbImage[], options: LookingOptions): Promise<Posteriors[]> {
+    return Promise.all(
+      this.#looks(scaled, options).map(async ({ look, image, items }) => {
+        const outputs = items.map((item) => this.#queue.submit(item));
+        const posteriors = (await Promise.all(outputs)).map((scores) =>
+          softmax(averageOverPositions(scores, this.network.classes)),
+        );
+        return { look, scale: Math.min(image.width, image.height), values: meanOf(posteriors) };
+      }),
+    );
+  }
+
+  /** Takes an image's place among others without looking at it: see `BatchQueue.accompany`. */
+  accompany(scaled: readonly RgbImage[], options: LookingOptions): void {
+    for (const { items } of this.#looks(scaled, options))
+      for (const item of items) this.#queue.accompany(item);
+  }
+
+  /** Computes what has been given without waiting for more. */
+  flush(): void {
+    this.#queue.flush();
+  }
+
+  /** Frees the programs; images that are not done fail with `error`. */
+  close(error: unknown = new Error('the classifier was closed')): void {
+    this.#queue.close(error);
+    this.#programs.dispose();
+  }
+
+  #looks(scaled: readonly RgbImage[], { protocol, flip = flipsByDefault(protocol) }: LookingOptions) {
+    return scaled.flatMap((image) =>
+      looksOf(protocol).map((look) => ({ look, image, items: this.#itemsOf(look, image, flip) })),
+    );
+  }
+
+  #itemsOf(look: Look, image: RgbImage, flip: boolean): BatchItem[] {
+    const { crop } = this.network;
+    switch (look) {
+      case 'dense':
+        return (flip ? [false, true] : [false]).map((mirrored) => ({
+          shape: [3, image.height, image.width],
+          write: (input, offset) => writeWholeImage(image, mirrored, this.#mean, input, offset),
+        }));
+      case 'crops':
+      case 'center': {
+        const shape: ItemShape = [3, crop, crop];
+        const crops = look === 'crops' ? gridCrops(image, crop, flip) : centerCrops(image, crop, flip);
+        return crops.map((one) => ({
+          shape,
+          write: (input, offset) => writeCrop(image, one, this.#mean, input, offset),
+        }));
+      }
+    }
+  }
+}
