@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { openSafetensors } from './foreign/safetensors-file.ts';
 import type { FormatName, WeightFile } from './foreign/weight-file.ts';
+import { openOnnx } from './onnx/open.ts';
 import { openPytorch } from './pytorch/open.ts';
 import { withFile } from './random-access-file.ts';
 
@@ -11,6 +12,7 @@ type Opener = (path: string) => Promise<WeightFile>;
 const openers: Readonly<Partial<Record<FormatName, Opener>>> = {
   safetensors: openSafetensors,
   pytorch: openPytorch,
+  onnx: openOnnx,
 };
 
 /** The extensions that people give each format. */

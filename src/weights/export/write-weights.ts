@@ -4,6 +4,7 @@ import type { ConventionName } from '../foreign/preprocessing.ts';
 import { describePreprocessing } from '../foreign/preprocessing.ts';
 import type { FormatName } from '../foreign/weight-file.ts';
 import { type Model, writeModel } from '../model-safetensors.ts';
+import { writeOnnx } from '../onnx/write.ts';
 import { writePytorch } from '../pytorch/write.ts';
 import { type ExportedModel, exportModel, hasUsualMean, preprocessingOf } from './exported.ts';
 
@@ -34,6 +35,7 @@ const writers: Readonly<Record<string, { readonly format: FormatName; readonly w
   '.safetensors': { format: 'safetensors' },
   '.pth': { format: 'pytorch', writer: single('torchvision', writePytorch) },
   '.pt': { format: 'pytorch', writer: single('torchvision', writePytorch) },
+  '.onnx': { format: 'onnx', writer: single('native', writeOnnx) },
 };
 
 function single(
