@@ -1,6 +1,7 @@
 /** Opens a weight file of any format, by what is in it. */
 import { extname } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { openCaffe } from './caffe/open.ts';
 import { openSafetensors } from './foreign/safetensors-file.ts';
 import type { FormatName, WeightFile } from './foreign/weight-file.ts';
 import { openOnnx } from './onnx/open.ts';
@@ -13,6 +14,7 @@ const openers: Readonly<Partial<Record<FormatName, Opener>>> = {
   safetensors: openSafetensors,
   pytorch: openPytorch,
   onnx: openOnnx,
+  caffe: openCaffe,
 };
 
 /** The extensions that people give each format. */

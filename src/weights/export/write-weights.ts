@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { UsageError } from '../../core/errors.ts';
+import { writeCaffe } from '../caffe/write.ts';
 import type { ConventionName } from '../foreign/preprocessing.ts';
 import { describePreprocessing } from '../foreign/preprocessing.ts';
 import type { FormatName } from '../foreign/weight-file.ts';
@@ -36,6 +37,7 @@ const writers: Readonly<Record<string, { readonly format: FormatName; readonly w
   '.pth': { format: 'pytorch', writer: single('torchvision', writePytorch) },
   '.pt': { format: 'pytorch', writer: single('torchvision', writePytorch) },
   '.onnx': { format: 'onnx', writer: single('native', writeOnnx) },
+  '.caffemodel': { format: 'caffe', writer: { convention: 'caffe', write: writeCaffe } },
 };
 
 function single(

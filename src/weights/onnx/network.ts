@@ -66,25 +66,35 @@ class GraphFollower {
     const name = node.name || node.outputs[0] || node.op;
     switch (node.op) {
       case 'Conv':
-        return this.#convolution(node, name, input);
+        this.#convolution(node, name, input);
+        break;
       case 'Gemm':
-        return this.#gemm(node, name, input);
+        this.#gemm(node, name, input);
+        break;
       case 'MatMul':
-        return this.#matMul(node, name, input);
+        this.#matMul(node, name, input);
+        break;
       case 'Add':
-        return this.chain.bias(name, this.#other(node, name, input));
+        this.chain.bias(name, this.#other(node, name, input));
+        break;
       case 'BatchNormalization':
-        return this.#batchNorm(node, name);
+        this.#batchNorm(node, name);
+        break;
       case 'Relu':
-        return this.chain.relu(name);
+        this.chain.relu(name);
+        break;
       case 'LRN':
-        return this.chain.lrn(name);
+        this.chain.lrn(name);
+        break;
       case 'MaxPool':
-        return this.#maxPool(node, name);
+        this.#maxPool(node, name);
+        break;
       case 'Transpose':
-        return this.#transpose(node, name);
+        this.#transpose(node, name);
+        break;
       case 'AveragePool':
-        return this.#averagePool(node, name);
+        this.#averagePool(node, name);
+        break;
       case 'Flatten':
       case 'Reshape':
       case 'Dropout':
