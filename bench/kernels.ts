@@ -26,6 +26,7 @@ const { values: flags } = parseArgs({
     width: { type: 'string', default: '1' },
     threads: { type: 'string' },
     repeat: { type: 'string', default: '5' },
+    kernels: { type: 'string', default: 'own' },
     layers: { type: 'boolean', default: false },
   },
 });
@@ -124,7 +125,10 @@ const network = buildNetwork({
   crop: Number(flags.crop),
   width: Number(flags.width),
 });
-const backend = createBackend('onednn', flags.threads ? { threads: Number(flags.threads) } : {});
+const backend = createBackend('onednn', {
+  ...(flags.threads && { threads: Number(flags.threads) }),
+  kernels: flags.kernels as 'own' | 'onednn',
+});
 console.log(`${flags.config} at ${flags.crop}, width ${flags.width}, batch ${batch}: ${backend.description}`);
 await timeNetwork(backend, network.layers, cropShape(network, batch), network.classes);
 if (flags.layers) await timeLayers(backend, network.layers, cropShape(network, batch));

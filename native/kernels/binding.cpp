@@ -9,21 +9,23 @@ namespace {
 
 using Info = const Napi::CallbackInfo&;
 
-/** createEngine(threads) */
+/** createEngine(threads, ownKernels) */
 Napi::Value createEngine(Info info) {
   auto engine = std::make_shared<Engine>();
   engine->worker = Worker::start(info.Env(), info[0].ToNumber().Int32Value());
   engine->context = std::make_shared<Context>();
+  engine->context->ownKernels = info[1].ToBoolean();
   return wrap(info.Env(), engine);
 }
 
-/** library() → { version, isa } */
+/** library() → { version, isa, ownIsa } */
 Napi::Value library(Info info) {
   const dnnl_version_t* version = dnnl_version();
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("version", std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
                             std::to_string(version->patch));
   result.Set("isa", compat::effectiveIsa());
+  result.Set("ownIsa", winograd::bestKernels().name);
   return result;
 }
 

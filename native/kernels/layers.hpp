@@ -31,8 +31,19 @@ std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec);
 /** A convolution as one matrix product with the canonical weights: see suitsMatrixProduct. */
 std::unique_ptr<Layer> makeMatrixProduct(const ConvolutionSpec& spec);
 bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool training);
+/** What follows a convolution in the same step. */
+struct Epilogue {
+  bool rectify = false, pool = false;
+  /** The pooling's rounding. */
+  bool ceil = false;
+};
+/** A 3×3 convolution by our own kernels. */
+std::unique_ptr<Layer> makeWinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue);
+bool suitsWinograd(const ConvolutionSpec& spec, const Context& context);
 /** In place. */
 std::unique_ptr<Layer> makeRelu();
+/** A step that makes the gradient 0 where y, the output of a ReLU, is not above 0. */
+void planReluMask(Planner& planner, const Tensor& y);
 /** 2×2, stride 2. `rectify` is a ReLU before it, for less: max(x, 0) of the maximum. */
 std::unique_ptr<Layer> makeMaxPool(bool ceil, bool rectify);
 std::unique_ptr<Layer> makeLrn(const LrnSpec& spec);

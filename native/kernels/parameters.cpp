@@ -66,16 +66,37 @@ void Parameters::zeroGradients() {
   parallelRanges(count, 1, [&](int64_t begin, int64_t end) { std::fill(gradients + begin, gradients + end, 0.0f); });
 }
 
+namespace {
+
+template <class Entry>
+void dropExpired(std::vector<Entry>& entries) {
+  const auto expired = [](const Entry& entry) { return entry.copy.expired(); };
+  entries.erase(std::remove_if(entries.begin(), entries.end(), expired), entries.end());
+}
+
+}  // namespace
+
 std::shared_ptr<WeightCopy> Parameters::copyOf(const dnnl::engine& engine, std::size_t tensor,
                                                const dnnl::memory::dims& dims, const dnnl::memory::desc& desc) {
-  copies_.erase(std::remove_if(copies_.begin(), copies_.end(), [](const CopyEntry& e) { return e.copy.expired(); }),
-                copies_.end());
+  dropExpired(copies_);
   for (const CopyEntry& entry : copies_) {
     if (entry.tensor == tensor && entry.desc == desc) return entry.copy.lock();
   }
   const dnnl::memory::desc canonical(dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::oihw);
   auto copy = std::make_shared<WeightCopy>(engine, canonical, data(Field::values, tensor), desc);
   copies_.push_back({tensor, desc, copy});
+  return copy;
+}
+
+std::shared_ptr<winograd::TransformedWeights> Parameters::transformedOf(const WinogradWeights& weights) {
+  dropExpired(transformed_);
+  for (const TransformedEntry& entry : transformed_) {
+    if (entry.tensor == weights.tensor && entry.backward == weights.backward) return entry.copy.lock();
+  }
+  const winograd::Weights view{weights.inChannels, weights.outChannels, weights.backward,
+                               data(Field::values, weights.tensor), nullptr};
+  auto copy = std::make_shared<winograd::TransformedWeights>(winograd::bestKernels(), view);
+  transformed_.push_back({weights.tensor, weights.backward, copy});
   return copy;
 }
 

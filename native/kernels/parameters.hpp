@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "memory_block.hpp"
+#include "winograd/transformed_weights.hpp"
 
 namespace verydeep {
 
@@ -36,6 +37,13 @@ class WeightCopy {
   uint64_t version_ = 0;
 };
 
+/** Which weights `[outChannels, inChannels, 3, 3]` to transform for Winograd's method, and for which pass. */
+struct WinogradWeights {
+  std::size_t tensor;
+  int64_t inChannels, outChannels;
+  bool backward;
+};
+
 /**
  * One contiguous block a field, canonical layout (weights OIHW), in the order of the specs. All methods but the
  * constructor belong to the worker's thread.
@@ -63,8 +71,15 @@ class Parameters {
   /** Shared by all programs that want this layout of a tensor `[O, I, k, k]`, and gone with the last of them. */
   std::shared_ptr<WeightCopy> copyOf(const dnnl::engine& engine, std::size_t tensor,
                                      const dnnl::memory::dims& dims, const dnnl::memory::desc& desc);
+  std::shared_ptr<winograd::TransformedWeights> transformedOf(const WinogradWeights& weights);
 
  private:
+  struct TransformedEntry {
+    std::size_t tensor;
+    bool backward;
+    std::weak_ptr<winograd::TransformedWeights> copy;
+  };
+
   struct CopyEntry {
     std::size_t tensor;
     dnnl::memory::desc desc;
@@ -77,6 +92,7 @@ class Parameters {
   std::vector<TensorPlace> places_;
   MemoryBlock values_, gradients_, velocities_;
   std::vector<CopyEntry> copies_;
+  std::vector<TransformedEntry> transformed_;
   uint64_t version_ = 1;
 };
 

@@ -41,14 +41,16 @@ Tensor Planner::alternate(std::array<Slot*, 2>& slots, const Tensor& now, const 
 
 void Planner::layOutActivation(int64_t block) {
   if (activation.block == normalizedBlock(activation.shape, block)) return;
-  const Tensor to = nextActivation(activation.shape, block);
+  Tensor to = nextActivation(activation.shape, block);
+  to.rectified = activation.rectified;
   reorder(forward, activation, to);
   activation = to;
 }
 
 void Planner::layOutGradient(int64_t block) {
   if (gradient.block == normalizedBlock(gradient.shape, block)) return;
-  const Tensor to = nextGradient(gradient.shape, block);
+  Tensor to = nextGradient(gradient.shape, block);
+  to.rectified = gradient.rectified;
   reorder(backward, gradient, to);
   gradient = to;
 }
@@ -85,6 +87,13 @@ dnnl::memory Planner::weights(std::vector<Step>& steps, std::size_t tensor, cons
   return copy->memory();
 }
 
+const float* Planner::transformedWeights(std::vector<Step>& steps, const WinogradWeights& weights) {
+  auto transformed = parameters_->transformedOf(weights);
+  transformedWeights_.push_back(transformed);
+  steps.push_back([this, transformed](const Batch&) { transformed->refresh(parameters_->version()); });
+  return transformed->data();
+}
+
 void Planner::execute(std::vector<Step>& steps, const dnnl::primitive& primitive, Arguments arguments,
                       const dnnl::memory::desc& scratchpad) {
   if (scratchpad.get_size() > 0) {
@@ -114,6 +123,7 @@ void Planner::allocate() {
 std::size_t Planner::memoryBytes() const {
   std::size_t bytes = memory_.size();
   for (const auto& copy : weights_) bytes += copy->bytes();
+  for (const auto& copy : transformedWeights_) bytes += copy->bytes();
   return bytes;
 }
 

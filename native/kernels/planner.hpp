@@ -9,6 +9,7 @@
 
 #include "parameters.hpp"
 #include "tensor.hpp"
+#include "winograd/transformed_weights.hpp"
 
 namespace verydeep {
 
@@ -39,10 +40,12 @@ using Arguments = std::unordered_map<int, dnnl::memory>;
 struct Context {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
+  /** Whether 3×3 convolutions run on our own kernels; else on oneDNN's. */
+  bool ownKernels = true;
 };
 
 /** Memory that several layers use in turn. */
-enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, count };
+enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, winograd, count };
 
 /**
  * Collects steps and memory while layers are planned one after the other, then owns them for the program. Inference keeps no activation: they
@@ -79,6 +82,8 @@ class Planner {
   /** A private copy of weights, refreshed by a step of the list when the parameters have changed. */
   dnnl::memory weights(std::vector<Step>& steps, std::size_t tensor, const dnnl::memory::dims& dims,
                        const dnnl::memory::desc& desc);
+  /** The same, at the 36 points of Winograd's method. */
+  const float* transformedWeights(std::vector<Step>& steps, const WinogradWeights& weights);
   /** A primitive as a step. */
   void execute(std::vector<Step>& steps, const dnnl::primitive& primitive, Arguments arguments,
                const dnnl::memory::desc& scratchpad);
@@ -99,6 +104,7 @@ class Planner {
   std::array<Slot*, 2> activations_{}, gradients_{};
   std::array<Slot, static_cast<std::size_t>(Scratch::count)> scratch_;
   std::vector<std::shared_ptr<WeightCopy>> weights_;
+  std::vector<std::shared_ptr<winograd::TransformedWeights>> transformedWeights_;
   MemoryBlock memory_;
 };
 

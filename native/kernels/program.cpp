@@ -10,6 +10,17 @@ std::unique_ptr<Layer> makeConvolutionFor(const ConvolutionSpec& spec, const Pla
                                                                           : makeConvolution(spec);
 }
 
+/** What our own kernels can do in the same step as the convolution at `i`. */
+Epilogue epilogueAfter(const std::vector<LayerSpec>& layers, std::size_t i) {
+  using Kind = LayerSpec::Kind;
+  Epilogue epilogue;
+  epilogue.rectify = ++i < layers.size() && layers[i].kind == Kind::relu;
+  if (epilogue.rectify) i++;
+  epilogue.pool = i < layers.size() && layers[i].kind == Kind::maxPool;
+  epilogue.ceil = epilogue.pool && layers[i].ceil;
+  return epilogue;
+}
+
 void run(const std::vector<Step>& steps, const Batch& batch, const std::atomic<bool>& stop) {
   for (const Step& step : steps) {
     if (stop.load(std::memory_order_relaxed)) throw std::runtime_error("the process is ending");
@@ -50,7 +61,13 @@ void Program::planForward(const ProgramOptions& options) {
     }
     switch (spec.kind) {
       case Kind::convolution:
-        layers_.push_back(makeConvolutionFor(spec.convolution, planner_));
+        if (suitsWinograd(spec.convolution, planner_.context())) {
+          const Epilogue epilogue = epilogueAfter(options.layers, i);
+          layers_.push_back(makeWinogradConvolution(spec.convolution, epilogue));
+          i += (epilogue.rectify ? 1 : 0) + (epilogue.pool ? 1 : 0);
+        } else {
+          layers_.push_back(makeConvolutionFor(spec.convolution, planner_));
+        }
         break;
       case Kind::relu:
         layers_.push_back(makeRelu());

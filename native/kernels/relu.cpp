@@ -18,6 +18,7 @@ VD_VECTORIZED void mask(const float* __restrict y, float* __restrict g, int64_t 
 class Relu : public Layer {
  public:
   void planForward(Planner& planner) override {
+    planner.activation.rectified = true;
     const Tensor x = output_ = planner.activation;
     planner.forward.push_back([x](const Batch&) {
       parallelRanges(x.stored(), 1, [&](int64_t begin, int64_t end) { rectify(x.data(), begin, end); });
@@ -26,9 +27,7 @@ class Relu : public Layer {
 
   void planBackward(Planner& planner, bool) override {
     planner.layOutGradient(output_.block);
-    planner.backward.push_back([y = output_, g = planner.gradient](const Batch&) {
-      parallelRanges(y.stored(), 1, [&](int64_t begin, int64_t end) { mask(y.data(), g.data(), begin, end); });
-    });
+    if (!planner.gradient.rectified) planReluMask(planner, output_);
   }
 
  private:
@@ -36,6 +35,13 @@ class Relu : public Layer {
 };
 
 }  // namespace
+
+void planReluMask(Planner& planner, const Tensor& output) {
+  planner.gradient.rectified = true;
+  planner.backward.push_back([y = output, g = planner.gradient](const Batch&) {
+    parallelRanges(y.stored(), 1, [&](int64_t begin, int64_t end) { mask(y.data(), g.data(), begin, end); });
+  });
+}
 
 std::unique_ptr<Layer> makeRelu() { return std::make_unique<Relu>(); }
 

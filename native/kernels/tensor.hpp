@@ -56,6 +56,11 @@ struct Tensor {
   Slot* slot;
   Shape shape;
   int64_t block;
+  /**
+   * Of an activation: a ReLU made it. Of a gradient with respect to such an activation: it is 0 already where the
+   * activation is not above 0, as the ReLU's backward pass would make it.
+   */
+  bool rectified = false;
 
   int64_t blocks() const { return (shape.c + block - 1) / block; }
   /** Planes of [H, W, block]. */

@@ -1,6 +1,6 @@
 import { UsageError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
-import { createNativeBackend } from './native/native-backend.ts';
+import { createNativeBackend, type KernelChoice } from './native/native-backend.ts';
 import { createReferenceBackend } from './reference/reference-backend.ts';
 
 export const backendNames = ['onednn', 'reference'] as const;
@@ -9,6 +9,8 @@ export type BackendName = (typeof backendNames)[number];
 export interface BackendOptions {
   /** Default: the machine's cores. */
   readonly threads?: number;
+  /** Of the backend `onednn`: whose kernels run the 3×3 convolutions. Default: our own. */
+  readonly kernels?: KernelChoice;
 }
 
 /**

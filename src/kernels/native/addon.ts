@@ -26,8 +26,10 @@ export interface Run {
 }
 
 export interface Addon {
-  library(): { readonly version: string; readonly isa: string };
-  createEngine(threads: number): EngineHandle;
+  /** @returns oneDNN's version, its instruction set, and that of our own kernels */
+  library(): { readonly version: string; readonly isa: string; readonly ownIsa: string };
+  /** @param ownKernels whether 3×3 convolutions run on our own kernels, else on oneDNN's */
+  createEngine(threads: number, ownKernels: boolean): EngineHandle;
   createParameters(
     counts: readonly number[],
     isBias: readonly boolean[],

@@ -1,5 +1,6 @@
 /**
- * The fast backend: convolutions and matrix products by oneDNN, the rest in C++, all on a thread of its own.
+ * The fast backend: 3×3 convolutions by our own kernels, other convolutions and matrix products by oneDNN, the
+ * rest in C++, all on a thread of its own.
  */
 import { availableParallelism } from 'node:os';
 import { UsageError } from '../../core/errors.ts';
@@ -12,16 +13,25 @@ import { settled } from './native-call.ts';
 import { NativeParameters } from './native-parameters.ts';
 import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
 
+/** Whose kernels run the 3×3 convolutions: our own (docs/kernels.md), or oneDNN's, to compare. */
+export type KernelChoice = 'own' | 'onednn';
+
+export interface NativeOptions {
+  /** Default: one for each core that this process may use. */
+  readonly threads?: number;
+  /** Default: own. */
+  readonly kernels?: KernelChoice;
+}
+
 /**
- * @param options `threads`, default one for each core that this process may use
  * @throws UserError where the addon or the library under it is missing, with what to install.
  */
-export function createNativeBackend(options: { threads?: number } = {}): Backend {
+export function createNativeBackend(options: NativeOptions = {}): Backend {
   const threads = options.threads ?? availableParallelism();
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
   }
-  return new NativeBackend(loadAddon(), threads);
+  return new NativeBackend(loadAddon(), threads, options.kernels ?? 'own');
 }
 
 class NativeBackend implements Backend {
@@ -31,12 +41,13 @@ class NativeBackend implements Backend {
   readonly #addon: Addon;
   readonly #engine: EngineHandle;
 
-  constructor(addon: Addon, threads: number) {
-    const { version, isa } = addon.library();
-    this.description = `oneDNN ${version}, ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  constructor(addon: Addon, threads: number, kernels: KernelChoice) {
+    const { version, isa, ownIsa } = addon.library();
+    const own = kernels === 'own' ? `own 3×3 kernels (${ownIsa}), ` : '';
+    this.description = `${own}oneDNN ${version}, ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     this.threads = threads;
     this.#addon = addon;
-    this.#engine = addon.createEngine(threads);
+    this.#engine = addon.createEngine(threads, kernels === 'own');
   }
 
   createParameters(specs: Parameters['specs'], { training }: { training: boolean }): NativeParameters {

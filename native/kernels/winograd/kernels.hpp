@@ -1,0 +1,106 @@
+// 3×3 convolutions with stride 1 and padding 1 by Winograd's method F(4×4, 3×3): the interface of the kernels, which
+// are compiled once for each instruction set. docs/kernels.md explains them.
+//
+// Maps are blocked as in Tensor (nChw8c where a vector has 8 values); `blocks` counts blocks of channels.
+#pragma once
+
+#include <cstdint>
+
+namespace verydeep::winograd {
+
+class Team;
+
+constexpr int kPoints = 36;
+
+/** N maps, cut into tiles of 4×4 pixels, which are numbered through all images, row by row. */
+struct Grid {
+  int64_t images, height, width;
+
+  int64_t down() const { return (height + 3) / 4; }
+  int64_t across() const { return (width + 3) / 4; }
+  int64_t tiles() const { return images * down() * across(); }
+};
+
+/** The result of 2×2 max pooling, [N, C, H', W'] blocked, or the gradient with respect to it. */
+struct Pooled {
+  float* values = nullptr;
+  /** Which of the four values of its window each output is: 0 to 3, row by row. */
+  uint8_t* places = nullptr;
+  int64_t height = 0, width = 0;
+};
+
+/** y = conv(x, w) + bias, and what is done to y before it is stored. Backward, x and y are gradients. */
+struct Convolution {
+  Grid grid{};
+  int64_t inBlocks = 0, outBlocks = 0, outChannels = 0;
+  /** One of the two: x itself, or what a pooling hands down. */
+  const float* input = nullptr;
+  Pooled pooledInput{};
+  /** From transformWeights. */
+  const float* weights = nullptr;
+  /** `[outChannels]`, or none. */
+  const float* bias = nullptr;
+  bool rectify = false;
+  /** If any, of the shape of y, which becomes 0 where this is not above 0. */
+  const float* mask = nullptr;
+  /** One of the two. */
+  float* output = nullptr;
+  Pooled pooledOutput{};
+};
+
+/** dw += of all images, and dbias +=. */
+struct WeightGradient {
+  Grid grid{};
+  int64_t inBlocks = 0, outBlocks = 0, inChannels = 0, outChannels = 0;
+  const float* input = nullptr;
+  /** One of the two: dy itself, or what a pooling hands down. */
+  const float* gradient = nullptr;
+  Pooled pooledGradient{};
+  /** `[outChannels, inChannels, 3, 3]` */
+  float* weights = nullptr;
+  /** `[outChannels]` */
+  float* bias = nullptr;
+};
+
+/** How the tiles are worked off; only the time depends on it, never the result. */
+struct Schedule {
+  /** Tiles that are transformed and multiplied together. */
+  int64_t tiles = 0;
+  /** All threads on one block of tiles, for want of tiles or because the weights outgrow the caches. */
+  bool shared = false;
+  float* scratch = nullptr;
+};
+
+struct Weights {
+  int64_t inChannels, outChannels;
+  /** For the backward pass: rotated by 180°, and with the roles of input and output exchanged. */
+  bool backward;
+  /** `[outChannels, inChannels, 3, 3]` */
+  const float* canonical;
+  float* transformed;
+};
+
+/** The kernels for one instruction set. All but the sizes are called by every thread of a team at once. */
+struct Kernels {
+  const char* name;
+  /** Values in a vector, and channels in a block. */
+  int64_t width;
+
+  Schedule (*scheduleConvolution)(const Convolution& job, int threads);
+  /** Floats of scratch memory. */
+  int64_t (*convolutionScratch)(const Convolution& job, const Schedule& schedule, int threads);
+  void (*convolve)(const Convolution& job, const Schedule& schedule, Team& team, int thread);
+
+  Schedule (*scheduleWeightGradient)(const WeightGradient& job, int threads);
+  int64_t (*weightGradientScratch)(const WeightGradient& job, const Schedule& schedule);
+  void (*addWeightGradient)(const WeightGradient& job, const Schedule& schedule, Team& team, int thread);
+
+  /** Floats of transformed weights. */
+  int64_t (*transformedWeights)(int64_t inChannels, int64_t outChannels);
+  void (*transformWeights)(const Weights& weights, Team& team, int thread);
+};
+
+/** For the best instruction set that this processor has, or none where another method is better (big-endian, …). */
+const Kernels& bestKernels();
+
+}  // namespace verydeep::winograd

@@ -1,0 +1,79 @@
+#include "team.hpp"
+
+#include <thread>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace verydeep::winograd {
+namespace {
+
+// About 20 µs: far longer than threads of one speed need to meet, far shorter than a time slice.
+constexpr int kSpins = 1000;
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+}  // namespace
+
+Team::Team(int threads) : threads_(threads) {}
+
+int Team::threads() const { return threads_; }
+
+int64_t Team::take() {
+  return counters_[phase_.load(std::memory_order_relaxed) % 3].next.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Team::wait(int thread) {
+  const uint32_t phase = phase_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    counters_[(phase + 2) % 3].next.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    return;
+  }
+  (void)thread;
+  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase;) {
+    if (spins < kSpins) {
+      spins++;
+      relax();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+int teamSize() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+void runOnTeam(const std::function<void(Team&, int)>& work) {
+#ifdef _OPENMP
+  if (teamSize() > 1) {
+    // No more than asked for, but the system may give fewer: then the team is as large as what came.
+    Team* team = nullptr;
+#pragma omp parallel shared(team)
+    {
+#pragma omp single
+      team = new Team(omp_get_num_threads());
+      work(*team, omp_get_thread_num());
+    }
+    delete team;
+    return;
+  }
+#endif
+  Team team(1);
+  work(team, 0);
+}
+
+}  // namespace verydeep::winograd

@@ -1,0 +1,153 @@
+// 3×3 convolutions by our own kernels, in one step with the ReLU and the max pooling that follow.
+//
+// Backward, the ReLU's mask is applied where its gradient is made, by the layer above: see Tensor::rectified. What a
+// pooling hands down is never stored at full resolution: both backward kernels spread it as they read it.
+#include "layers.hpp"
+#include "winograd/kernels.hpp"
+#include "winograd/team.hpp"
+
+namespace verydeep {
+namespace {
+
+using winograd::Schedule, winograd::Team;
+
+class WinogradConvolution : public Layer {
+ public:
+  WinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue)
+      : spec_(spec), epilogue_(epilogue), kernels_(winograd::bestKernels()) {}
+  bool hasParameters() const override { return true; }
+
+  void planForward(Planner& planner) override {
+    planner.layOutActivation(kernels_.width);
+    input_ = planner.activation;
+    map_ = spec_.outputOf(input_.shape);
+    output_ = planner.nextActivation(outputShape(), kernels_.width);
+    output_.rectified = epilogue_.rectify;
+    if (epilogue_.pool && planner.training()) {
+      places_ = &planner.ownSlot();
+      places_->grow(static_cast<std::size_t>(output_.stored()));
+    }
+    forward_.grid = {map_.n, map_.h, map_.w};
+    forward_.inBlocks = blocks(spec_.inChannels);
+    forward_.outBlocks = blocks(spec_.outChannels);
+    forward_.outChannels = spec_.outChannels;
+    forward_.weights = planner.transformedWeights(planner.forward, {spec_.weight, spec_.inChannels, spec_.outChannels, false});
+    forward_.bias = planner.parameters()->data(Parameters::Field::values, spec_.bias);
+    forward_.rectify = epilogue_.rectify;
+    planConvolution(planner, planner.forward, forward_, [this](winograd::Convolution& job) {
+      job.input = input_.data();
+      if (epilogue_.pool) {
+        job.pooledOutput = pooled(output_);
+      } else {
+        job.output = output_.data();
+      }
+    });
+    planner.activation = output_;
+  }
+
+  void planBackward(Planner& planner, bool wantInput) override {
+    planner.layOutGradient(kernels_.width);
+    if (epilogue_.rectify && !planner.gradient.rectified) planReluMask(planner, output_);
+    planWeightGradient(planner);
+    if (wantInput) planInputGradient(planner);
+  }
+
+ private:
+  int64_t blocks(int64_t channels) const { return (channels + kernels_.width - 1) / kernels_.width; }
+
+  Shape outputShape() const {
+    if (!epilogue_.pool) return map_;
+    const int64_t extra = epilogue_.ceil ? 1 : 0;
+    return {map_.n, map_.c, (map_.h + extra) / 2, (map_.w + extra) / 2};
+  }
+
+  winograd::Pooled pooled(const Tensor& tensor) const {
+    return {tensor.data(), places_ ? places_->octets() : nullptr, tensor.shape.h, tensor.shape.w};
+  }
+
+  /** @param complete sets what is known only when memory is settled */
+  template <class Complete>
+  void planConvolution(Planner& planner, std::vector<Step>& steps, const winograd::Convolution& job,
+                       const Complete& complete) {
+    const int threads = winograd::teamSize();
+    const Schedule schedule = kernels_.scheduleConvolution(job, threads);
+    Slot& scratch = planner.scratch(Scratch::winograd);
+    scratch.grow(static_cast<std::size_t>(kernels_.convolutionScratch(job, schedule, threads)) * sizeof(float));
+    steps.push_back([this, job = job, schedule = schedule, complete, &scratch](const Batch&) mutable {
+      complete(job);
+      schedule.scratch = scratch.floats();
+      winograd::runOnTeam([&](Team& team, int thread) { kernels_.convolve(job, schedule, team, thread); });
+    });
+  }
+
+  void planWeightGradient(Planner& planner) {
+    winograd::WeightGradient job;
+    job.grid = forward_.grid;
+    job.inBlocks = forward_.inBlocks;
+    job.outBlocks = forward_.outBlocks;
+    job.inChannels = spec_.inChannels;
+    job.outChannels = spec_.outChannels;
+    job.weights = planner.parameters()->data(Parameters::Field::gradients, spec_.weight);
+    job.bias = planner.parameters()->data(Parameters::Field::gradients, spec_.bias);
+    const int threads = winograd::teamSize();
+    const Schedule schedule = kernels_.scheduleWeightGradient(job, threads);
+    Slot& scratch = planner.scratch(Scratch::winograd);
+    scratch.grow(static_cast<std::size_t>(kernels_.weightGradientScratch(job, schedule)) * sizeof(float));
+    planner.backward.push_back([this, job, schedule = schedule, dy = planner.gradient, &scratch](const Batch&) mutable {
+      job.input = input_.data();
+      if (epilogue_.pool) {
+        job.pooledGradient = pooled(dy);
+      } else {
+        job.gradient = dy.data();
+      }
+      schedule.scratch = scratch.floats();
+      winograd::runOnTeam([&](Team& team, int thread) { kernels_.addWeightGradient(job, schedule, team, thread); });
+    });
+  }
+
+  void planInputGradient(Planner& planner) {
+    const Tensor dy = planner.gradient;
+    Tensor dx = planner.nextGradient(input_.shape, kernels_.width);
+    dx.rectified = input_.rectified;
+    winograd::Convolution job;
+    job.grid = forward_.grid;
+    job.inBlocks = forward_.outBlocks;
+    job.outBlocks = forward_.inBlocks;
+    job.outChannels = spec_.inChannels;
+    job.weights = planner.transformedWeights(planner.backward, {spec_.weight, spec_.inChannels, spec_.outChannels, true});
+    planConvolution(planner, planner.backward, job, [this, dy, dx](winograd::Convolution& backward) {
+      if (epilogue_.pool) {
+        backward.pooledInput = pooled(dy);
+      } else {
+        backward.input = dy.data();
+      }
+      backward.mask = input_.rectified ? input_.data() : nullptr;
+      backward.output = dx.data();
+    });
+    planner.gradient = dx;
+  }
+
+  ConvolutionSpec spec_;
+  Epilogue epilogue_;
+  const winograd::Kernels& kernels_;
+  winograd::Convolution forward_{};
+  /** Of the convolution itself, before pooling. */
+  Shape map_{};
+  Tensor input_{}, output_{};
+  Slot* places_ = nullptr;
+};
+
+// Fewer input channels than this fill too little of a vector: conv1_1 is faster as it stands.
+constexpr int64_t kFewestChannels = 8;
+
+}  // namespace
+
+bool suitsWinograd(const ConvolutionSpec& spec, const Context& context) {
+  return context.ownKernels && spec.kernel == 3 && spec.padding == 1 && spec.inChannels >= kFewestChannels;
+}
+
+std::unique_ptr<Layer> makeWinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue) {
+  return std::make_unique<WinogradConvolution>(spec, epilogue);
+}
+
+}  // namespace verydeep
