@@ -1,0 +1,140 @@
+/**
+ * What dense evaluation costs beside the network itself:
+ *
+ *     node dist/bench/dense.js FOLDER [--config D] [--width 1] [--scale 256] [--images 64] [--threads 2] [--repeat 3]
+ *
+ * Evaluates the first images of a folder of JPEGs at one scale, mirror images too, decoding included, with
+ * random weights; then runs the very same batches, of the same shapes in the same order, through
+ * `program.forward` with pixels that are there already. Both are repeated in turn and the least time of each
+ * counts. The ratio should be at most 1.2.
+ */
+import { parseArgs } from 'node:util';
+import { formatShape, type Shape4 } from '../src/core/shape.ts';
+import { openImages } from '../src/data/open.ts';
+import { selectImages } from '../src/data/select.ts';
+import type { ImageSource } from '../src/data/source.ts';
+import { Ensemble } from '../src/evaluate/ensemble.ts';
+import { evaluateImages } from '../src/evaluate/evaluate-images.ts';
+import { ImageClassifier } from '../src/evaluate/image-classifier.ts';
+import type { Backend, Parameters, Program } from '../src/kernels/backend.ts';
+import { fillParameters } from '../src/kernels/fill-parameters.ts';
+import { createBackend } from '../src/kernels/registry.ts';
+import type { ConfigurationName } from '../src/net/configurations.ts';
+import { initialize } from '../src/net/initialization.ts';
+import { buildNetwork, type Network } from '../src/net/network.ts';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    config: { type: 'string', default: 'D' },
+    width: { type: 'string', default: '1' },
+    scale: { type: 'string', default: '256' },
+    images: { type: 'string', default: '64' },
+    threads: { type: 'string' },
+    repeat: { type: 'string', default: '3' },
+  },
+});
+
+/** A backend that notes the shape of every forward pass. */
+function recording(backend: Backend, shapes: Shape4[]): Backend {
+  return {
+    ...backend,
+    name: backend.name,
+    createParameters: (specs, options) => backend.createParameters(specs, options),
+    compileTraining: (options) => backend.compileTraining(options),
+    compile: async (options): Promise<Program> => {
+      const program = await backend.compile(options);
+      const { inputShape, outputShape, memoryBytes } = program;
+      return {
+        inputShape,
+        outputShape,
+        memoryBytes,
+        forward: (input) => {
+          shapes.push(inputShape);
+          return program.forward(input);
+        },
+        dispose: () => program.dispose(),
+      };
+    },
+  };
+}
+
+interface Setting {
+  readonly backend: Backend;
+  readonly network: Network;
+  readonly parameters: Parameters;
+}
+
+/** Seconds of an evaluation. */
+async function evaluate({ backend, network, parameters }: Setting, source: ImageSource): Promise<number> {
+  const meanRgb = [123.68, 116.779, 103.939] as const;
+  const classifier = new ImageClassifier({ backend, network, parameters, meanRgb });
+  const ensemble = new Ensemble([{ classifier, scales: [Number(flags.scale)] }], { protocol: 'dense' });
+  const started = performance.now();
+  await evaluateImages({ source, ensemble, onImage: () => {} });
+  const seconds = (performance.now() - started) / 1000;
+  ensemble.close();
+  return seconds;
+}
+
+/** Seconds of the forward passes alone, their programs compiled before. */
+async function forwardAlone(
+  { backend, network, parameters }: Setting,
+  shapes: readonly Shape4[],
+): Promise<number> {
+  const programs = new Map<string, { program: Program; input: Float32Array }>();
+  for (const inputShape of shapes) {
+    if (programs.has(formatShape(inputShape))) continue;
+    const program = await backend.compile({ layers: network.layers, inputShape, parameters });
+    const [batch, channels, height, width] = inputShape;
+    const input = Float32Array.from({ length: batch * channels * height * width }, (_, i) => (i % 255) - 120);
+    programs.set(formatShape(inputShape), { program, input });
+  }
+  const started = performance.now();
+  for (const shape of shapes) {
+    const { program, input } = programs.get(formatShape(shape))!;
+    await program.forward(input);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  for (const { program } of programs.values()) program.dispose();
+  return seconds;
+}
+
+const [folder] = positionals;
+if (folder === undefined) throw new Error('name a folder of images');
+const all = await openImages(folder, { split: 'val', labels: 'optional' });
+const count = Math.min(Number(flags.images), all.length);
+// Evenly spread, as a folder's first images may all have one size.
+const source = selectImages(
+  all,
+  Uint32Array.from({ length: count }, (_, i) => Math.floor((i * all.length) / count)),
+);
+const network = buildNetwork({
+  configuration: flags.config as ConfigurationName,
+  width: Number(flags.width),
+});
+const backend = createBackend('onednn', flags.threads ? { threads: Number(flags.threads) } : {});
+const parameters = backend.createParameters(network.parameters, { training: false });
+await fillParameters(parameters, initialize(network, { method: 'he', seed: 1 }));
+console.log(
+  `${flags.config}, width ${flags.width}, ${count} images at Q = ${flags.scale}: ${backend.description}`,
+);
+
+let shapes: Shape4[] = [];
+let [least, bare] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+for (let i = 0; i < Number(flags.repeat); i++) {
+  shapes = [];
+  const setting = { backend, network, parameters };
+  const whole = await evaluate({ ...setting, backend: recording(backend, shapes) }, source);
+  const alone = await forwardAlone(setting, shapes);
+  console.log(`evaluation ${whole.toFixed(2)} s, forward passes alone ${alone.toFixed(2)} s`);
+  [least, bare] = [Math.min(least, whole), Math.min(bare, alone)];
+}
+const inputs = shapes.reduce((sum, [batch]) => sum + batch, 0);
+console.log(
+  `${new Set(shapes.map((shape) => shape.slice(1).join())).size} sizes, ${shapes.length} batches, ${(inputs / shapes.length).toFixed(1)} inputs a batch`,
+);
+console.log(
+  `dense ${((least / count) * 1000).toFixed(1)} ms/image, bare ${((bare / count) * 1000).toFixed(1)}: ratio ${(least / bare).toFixed(3)}`,
+);
+parameters.dispose();

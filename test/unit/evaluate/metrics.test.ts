@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { confusionMatrix, measure, measureByClass } from '../../../src/evaluate/metrics.ts';
+import { Outcomes, outcomeOf } from '../../../src/evaluate/outcomes.ts';
+
+/** Posteriors that rank the classes in the order given. */
+function ranking(...order: number[]): Float32Array {
+  const posteriors = new Float32Array(order.length);
+  order.forEach((index, place) => {
+    posteriors[index] = (order.length - place) / ((order.length * (order.length + 1)) / 2);
+  });
+  return posteriors;
+}
+
+function outcomesOf(
+  classes: number,
+  images: readonly (readonly [label: number, posteriors: Float32Array])[],
+) {
+  const outcomes = new Outcomes(images.length, classes);
+  // From the last to the first: figures do not depend on the order.
+  for (const [image, [label, posteriors]] of [...images.entries()].reverse()) {
+    outcomes.set(outcomeOf(image, label, posteriors));
+  }
+  return outcomes;
+}
+
+describe('error rates', () => {
+  it('count first places and places among five', () => {
+    const outcomes = outcomesOf(7, [
+      [0, ranking(0, 1, 2, 3, 4, 5, 6)],
+      [4, ranking(0, 1, 2, 3, 4, 5, 6)],
+      [5, ranking(0, 1, 2, 3, 4, 5, 6)],
+      [6, ranking(0, 1, 2, 3, 4, 5, 6)],
+    ]);
+    const { images, top1Error, top5Error, loss } = measure(outcomes);
+    assert.deepEqual({ images, top1Error, top5Error }, { images: 4, top1Error: 3 / 4, top5Error: 2 / 4 });
+    const expected = -[7, 3, 2, 1].reduce((sum, share) => sum + Math.log(share / 28), 0) / 4;
+    // Posteriors are float32.
+    assert.ok(Math.abs(loss - expected) < 1e-6);
+  });
+
+  it('with fewer than five classes have no top-5 error, and as many best classes', () => {
+    const outcomes = outcomesOf(3, [
+      [2, ranking(0, 1, 2)],
+      [0, ranking(0, 1, 2)],
+    ]);
+    const { top1Error, top5Error } = measure(outcomes);
+    assert.deepEqual([top1Error, top5Error], [0.5, 0]);
+    assert.deepEqual(
+      outcomes.get(0).top.map(({ index }) => index),
+      [0, 1, 2],
+    );
+  });
+
+  it('leave images without a label out', () => {
+    const outcomes = outcomesOf(3, [
+      [-1, ranking(0, 1, 2)],
+      [0, ranking(0, 1, 2)],
+    ]);
+    assert.equal(measure(outcomes).images, 1);
+    assert.equal(measure(outcomes).top1Error, 0);
+    assert.ok(Number.isNaN(measure(outcomesOf(3, [[-1, ranking(0, 1, 2)]])).top1Error));
+  });
+
+  it('never count a score that is no number as a hit', () => {
+    const outcomes = outcomesOf(3, [[0, Float32Array.of(Number.NaN, 0.5, 0.5)]]);
+    assert.equal(measure(outcomes).top1Error, 1);
+  });
+
+  it('of classes, and which are taken for which', () => {
+    const outcomes = outcomesOf(3, [
+      [0, ranking(0, 1, 2)],
+      [0, ranking(2, 1, 0)],
+      [0, ranking(2, 0, 1)],
+      [1, ranking(1, 0, 2)],
+      [-1, ranking(1, 0, 2)],
+    ]);
+    assert.deepEqual(measureByClass(outcomes, 3), [
+      { images: 3, top1Errors: 2, top5Errors: 0 },
+      { images: 1, top1Errors: 0, top5Errors: 0 },
+      { images: 0, top1Errors: 0, top5Errors: 0 },
+    ]);
+    assert.deepEqual([...confusionMatrix(outcomes, 3)], [1, 0, 2, 0, 1, 0, 0, 0, 0]);
+  });
+});
+
+describe('outcomes', () => {
+  it('are kept as they are', () => {
+    const outcomes = new Outcomes(3, 7);
+    const outcome = outcomeOf(1, 4, ranking(3, 4, 0, 1, 2, 6, 5));
+    outcomes.set(outcome);
+    assert.deepEqual(outcomes.get(1), outcome);
+    assert.equal(outcome.rank, 1);
+    assert.deepEqual([...outcomes], [outcome]);
+    assert.deepEqual(
+      [0, 1, 2].map((image) => outcomes.has(image)),
+      [false, true, false],
+    );
+    outcomes.set(outcome);
+    assert.equal(outcomes.done, 1);
+  });
+
+  it('of a posterior of 0 have a finite loss', () => {
+    assert.ok(Number.isFinite(outcomeOf(0, 1, Float32Array.of(1, 0)).loss));
+    assert.equal(Object.is(outcomeOf(0, 0, Float32Array.of(1, 0)).loss, 0), true);
+  });
+});

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Layer } from '../../../src/core/layer.ts';
+import { formatShape, type Shape4 } from '../../../src/core/shape.ts';
+import { activationBytes, ProgramCache } from '../../../src/evaluate/program-cache.ts';
+import type { Backend, Program } from '../../../src/kernels/backend.ts';
+
+const LAYERS: Layer[] = [{ kind: 'relu', name: 'relu' }];
+
+/** A backend whose programs copy, take the memory of their input and output, and note what becomes of them. */
+function noting() {
+  const compiled: string[] = [];
+  const disposed: string[] = [];
+  let failing = false;
+  const compile = async ({ inputShape }: { inputShape: Shape4 }): Promise<Program> => {
+    await sleep(1);
+    if (failing) throw new Error('no memory');
+    const name = formatShape(inputShape);
+    compiled.push(name);
+    let alive = true;
+    return {
+      inputShape,
+      outputShape: inputShape,
+      memoryBytes: activationBytes(LAYERS, inputShape),
+      forward: async (input) => {
+        assert.ok(alive, `${name} runs after its end`);
+        await sleep(2);
+        assert.ok(alive, `${name} is freed while it runs`);
+        return input;
+      },
+      dispose: () => {
+        alive = false;
+        disposed.push(name);
+      },
+    };
+  };
+  const cache = new ProgramCache({
+    // Nothing else of a backend is used.
+    backend: { compile } as unknown as Backend,
+    layers: LAYERS,
+    parameters: {} as never,
+    memoryBytes: activationBytes(LAYERS, [1, 1, 1, 100]),
+  });
+  const run = (side: number) => cache.run([1, 1, 1, side], new Float32Array(side));
+  const fail = (now: boolean) => {
+    failing = now;
+  };
+  return { cache, compiled, disposed, run, fail };
+}
+
+describe('compiled programs', () => {
+  it('are compiled once a shape, also when asked for at once', async () => {
+    const { run, compiled } = noting();
+    await Promise.all([run(5), run(5), run(6)]);
+    await run(5);
+    assert.deepEqual(compiled, ['1×1×1×5', '1×1×1×6']);
+  });
+
+  it('are kept within the memory; those that were used least recently go', async () => {
+    const { cache, run, disposed } = noting();
+    for (const side of [40, 50, 40, 30]) await run(side);
+    assert.deepEqual(disposed, ['1×1×1×50']);
+    assert.deepEqual(cache.shapes, ['1×1×1×40', '1×1×1×30']);
+    assert.equal(cache.memoryBytes, activationBytes(LAYERS, [1, 1, 1, 70]));
+  });
+
+  it('larger than the memory run alone', async () => {
+    const { cache, run, disposed } = noting();
+    await run(40);
+    await run(500);
+    assert.deepEqual(disposed.slice(0, 1), ['1×1×1×40']);
+    await run(30);
+    assert.deepEqual(cache.shapes, ['1×1×1×30']);
+  });
+
+  it('are not freed while they run', async () => {
+    const { cache, run, disposed } = noting();
+    await Promise.all([run(60), run(61), run(62), run(60)]);
+    assert.ok(disposed.length > 0);
+    const last = run(10);
+    cache.dispose();
+    await last;
+    assert.deepEqual(cache.shapes, []);
+    await assert.rejects(async () => run(10), /disposed/);
+  });
+
+  it('that cannot be compiled are tried again', async () => {
+    const { run, fail } = noting();
+    fail(true);
+    await assert.rejects(run(5), /no memory/);
+    fail(false);
+    assert.equal((await run(5)).length, 5);
+  });
+});
+
+describe('the memory that a program will take', () => {
+  it("is the largest layer's input and output", () => {
+    const layers: Layer[] = [
+      { kind: 'convolution', name: 'a', kernel: 3, padding: 1, inChannels: 3, outChannels: 8 },
+      { kind: 'maxPool', name: 'b', rounding: 'floor' },
+    ];
+    assert.equal(activationBytes(layers, [2, 3, 4, 6]), 4 * 2 * 4 * 6 * (3 + 8));
+  });
+});
