@@ -21,9 +21,7 @@ VD_VECTORIZED void drawWords(uint32_t key0, uint32_t key1, uint32_t ordinal, uin
   for (uint32_t i = 0; i < kChunk / 2; i++) {
     uint32_t x0 = ordinal + keys[0];
     uint32_t x1 = first + i + keys[1];
-#pragma GCC unroll 5
     for (uint32_t group = 0; group < 5; group++) {
-#pragma GCC unroll 4
       for (uint32_t round = 0; round < 4; round++) {
         x0 += x1;
         x1 = rotate(x1, kRotations[group % 2 * 4 + round]) ^ x0;

@@ -74,16 +74,13 @@ class MatrixProduct : public Layer {
     planner.backward.push_back([this, dy](const Batch&) { addParameterGradients(dy.data()); });
     if (!wantInput) return;
     const Tensor dx = planner.nextGradient(input_.shape, input_.block);
-    planner.backward.push_back([this, dy, dx](const Batch&) {
-      const float* weights = parameters_->data(Parameters::Field::values, spec_.weight);
-      multiply('N', 'N', positions(), spec_.products(), spec_.outChannels, dy.data(), spec_.outChannels, weights,
-               spec_.products(), 0.0f, dx.data());
-    });
+    planner.backward.push_back([this, dy, dx](const Batch&) { inputGradient(dy.data(), dx.data()); });
     planner.gradient = dx;
   }
 
  private:
   int64_t positions() const { return output_.shape.n * output_.shape.pixels(); }
+
 
   void forward(const float* rows) {
     const float* bias = parameters_->data(Parameters::Field::values, spec_.bias);
@@ -95,14 +92,20 @@ class MatrixProduct : public Layer {
              spec_.products(), 1.0f, output_.data());
   }
 
+  void inputGradient(const float* dy, float* dx) {
+    const float* weights = parameters_->data(Parameters::Field::values, spec_.weight);
+    multiply('N', 'N', positions(), spec_.products(), spec_.outChannels, dy, spec_.outChannels, weights,
+             spec_.products(), 0.0f, dx);
+  }
+
   void addParameterGradients(const float* dy) {
-    float* weights = parameters_->data(Parameters::Field::gradients, spec_.weight);
     float* bias = parameters_->data(Parameters::Field::gradients, spec_.bias);
-    multiply('T', 'N', spec_.outChannels, spec_.products(), positions(), dy, spec_.outChannels, input_.data(),
-             spec_.products(), 1.0f, weights);
     for (int64_t r = 0; r < positions(); r++) {
       for (int64_t o = 0; o < spec_.outChannels; o++) bias[o] += dy[r * spec_.outChannels + o];
     }
+    float* weights = parameters_->data(Parameters::Field::gradients, spec_.weight);
+    multiply('T', 'N', spec_.outChannels, spec_.products(), positions(), dy, spec_.outChannels, input_.data(),
+             spec_.products(), 1.0f, weights);
   }
 
   ConvolutionSpec spec_;

@@ -1,8 +1,8 @@
 // 2×2 max pooling, stride 2: y[v, u] = max of x[2v … 2v + 1, 2u … 2u + 1], windows cut at the edge. The first of
 // equal values, row by row, takes the gradient; NaN is greater than any number. A ReLU before the pooling becomes
 // max(y, 0) after it, and its mask y > 0: the same result from a quarter of the values.
+#include "lanes.hpp"
 #include "layers.hpp"
-#include "vectorized.hpp"
 
 namespace verydeep {
 namespace {
@@ -19,68 +19,79 @@ struct Row {
   bool rectify;
 };
 
-template <int kBlock>
-VD_INLINE void forwardWindow(const Row& row, int64_t u, int64_t block) {
-  const int64_t width = kBlock ? kBlock : block;
-  const int64_t left = 2 * u * width, right = 2 * u + 1 < row.inWidth ? left + width : left;
-  const float *__restrict a = row.top + left, *__restrict b = row.top + right;
-  const float *__restrict c = row.bottom + left, *__restrict d = row.bottom + right;
-  float* __restrict y = row.y + u * width;
-  uint8_t* __restrict place = row.place + u * width;
-  const float floor = row.rectify ? 0.0f : -__builtin_inff();
-  for (int64_t i = 0; i < width; i++) {
-    float best = a[i];
-    int32_t at = 0;
-    const auto consider = [&](float x, int32_t which) {
-      const bool better = !(x <= best) & (best == best);
-      best = better ? x : best;
-      at = better ? which : at;
-    };
-    consider(b[i], 1);
-    consider(c[i], 2);
-    consider(d[i], 3);
-    y[i] = best <= floor ? floor : best;
-    place[i] = static_cast<uint8_t>(at);
-  }
+/** Takes the value that stands at `which` in its window, where it is greater than the best so far. */
+template <class Value, class Place>
+VD_INLINE void consider(const Value& x, int32_t which, Value& best, Place& at) {
+  const auto better = (x > best) | ((x != x) & (best == best));
+  best = better ? x : best;
+  at = better ? at - at + which : at;
 }
 
-template <int kBlock>
-VD_INLINE void backwardWindow(const Row& row, const float* gradient, int64_t u, int64_t block) {
-  const int64_t width = kBlock ? kBlock : block;
-  const int64_t left = 2 * u * width, right = left + width;
-  const bool hasRight = 2 * u + 1 < row.inWidth, hasBottom = row.bottom != row.top;
-  const float* __restrict y = row.y + u * width;
-  const float* __restrict g = gradient + u * width;
-  const uint8_t* __restrict place = row.place + u * width;
-  const float floor = row.rectify ? 0.0f : -__builtin_inff();
-  for (int64_t i = 0; i < width; i++) {
-    // Without rectification all pass, -∞ and NaN too.
-    const float dy = !row.rectify || y[i] > floor ? g[i] : 0.0f;
-    const int32_t at = place[i];
-    row.top[left + i] = at == 0 ? dy : 0.0f;
-    if (hasRight) row.top[right + i] = at == 1 ? dy : 0.0f;
-    if (hasBottom) row.bottom[left + i] = at == 2 ? dy : 0.0f;
-    if (hasRight && hasBottom) row.bottom[right + i] = at == 3 ? dy : 0.0f;
-  }
+/** best, which begins as the first, becomes the maximum of a window; Value and Place are numbers or vectors of them. */
+template <class Value, class Place>
+VD_INLINE void maximize(Value& best, const Value& b, const Value& c, const Value& d, bool rectify, Place& at) {
+  at = Place{};
+  consider(b, 1, best, at);
+  consider(c, 2, best, at);
+  consider(d, 3, best, at);
+  const Value zero{};
+  if (rectify) best = best <= zero ? zero : best;
 }
 
 VD_VECTORIZED void forwardRow(const Row& row, int64_t block) {
-  if (block == 8) {
-    for (int64_t u = 0; u < row.outWidth; u++) forwardWindow<8>(row, u, block);
-  } else if (block == 16) {
-    for (int64_t u = 0; u < row.outWidth; u++) forwardWindow<16>(row, u, block);
-  } else {
-    for (int64_t u = 0; u < row.outWidth; u++) forwardWindow<0>(row, u, block);
+  for (int64_t u = 0; u < row.outWidth; u++) {
+    const int64_t left = 2 * u * block, right = 2 * u + 1 < row.inWidth ? left + block : left;
+    float* y = row.y + u * block;
+    uint8_t* place = row.place + u * block;
+    int64_t i = 0;
+    for (; i + kLanes <= block; i += kLanes) {
+      Floats a, b, c, d;
+      Ints at;
+      load(row.top + left + i, a);
+      load(row.top + right + i, b);
+      load(row.bottom + left + i, c);
+      load(row.bottom + right + i, d);
+      maximize(a, b, c, d, row.rectify, at);
+      store(a, y + i);
+      store(__builtin_convertvector(at, Octets), place + i);
+    }
+    for (; i < block; i++) {
+      int32_t at;
+      y[i] = row.top[left + i];
+      maximize(y[i], row.top[right + i], row.bottom[left + i], row.bottom[right + i], row.rectify, at);
+      place[i] = static_cast<uint8_t>(at);
+    }
   }
 }
 
+/** Gives each value of a window the gradient of the output if it is the maximum, else 0. */
+template <class Value, class Place>
+VD_INLINE void backwardWindow(const Row& row, const Value& y, const Value& dy, const Place& at, int64_t left,
+                              int64_t right) {
+  const Value zero{};
+  const Value passed = row.rectify ? (y > zero ? dy : zero) : dy;
+  store(at == 0 ? passed : zero, row.top + left);
+  if (right != left) store(at == 1 ? passed : zero, row.top + right);
+  if (row.bottom == row.top) return;
+  store(at == 2 ? passed : zero, row.bottom + left);
+  if (right != left) store(at == 3 ? passed : zero, row.bottom + right);
+}
+
 VD_VECTORIZED void backwardRow(const Row& row, const float* gradient, int64_t block) {
-  if (block == 8) {
-    for (int64_t u = 0; u < row.outWidth; u++) backwardWindow<8>(row, gradient, u, block);
-  } else if (block == 16) {
-    for (int64_t u = 0; u < row.outWidth; u++) backwardWindow<16>(row, gradient, u, block);
-  } else {
-    for (int64_t u = 0; u < row.outWidth; u++) backwardWindow<0>(row, gradient, u, block);
+  for (int64_t u = 0; u < row.outWidth; u++) {
+    const int64_t left = 2 * u * block, right = 2 * u + 1 < row.inWidth ? left + block : left;
+    const float *y = row.y + u * block, *dy = gradient + u * block;
+    const uint8_t* place = row.place + u * block;
+    int64_t i = 0;
+    for (; i + kLanes <= block; i += kLanes) {
+      Floats value, slope;
+      Octets at;
+      load(y + i, value);
+      load(dy + i, slope);
+      load(place + i, at);
+      backwardWindow(row, value, slope, __builtin_convertvector(at, Ints), left + i, right + i);
+    }
+    for (; i < block; i++) backwardWindow(row, y[i], dy[i], static_cast<int32_t>(place[i]), left + i, right + i);
   }
   // Rounding down leaves a last column that no window sees.
   std::fill(row.top + std::min(2 * row.outWidth, row.inWidth) * block, row.top + row.inWidth * block, 0.0f);
