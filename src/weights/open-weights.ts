@@ -4,6 +4,7 @@ import { UserError } from '../core/errors.ts';
 import { openCaffe } from './caffe/open.ts';
 import { openSafetensors } from './foreign/safetensors-file.ts';
 import type { FormatName, WeightFile } from './foreign/weight-file.ts';
+import { openKeras } from './keras/open.ts';
 import { openOnnx } from './onnx/open.ts';
 import { openPytorch } from './pytorch/open.ts';
 import { withFile } from './random-access-file.ts';
@@ -15,6 +16,7 @@ const openers: Readonly<Partial<Record<FormatName, Opener>>> = {
   pytorch: openPytorch,
   onnx: openOnnx,
   caffe: openCaffe,
+  keras: openKeras,
 };
 
 /** The extensions that people give each format. */
