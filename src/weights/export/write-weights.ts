@@ -4,6 +4,7 @@ import { writeCaffe } from '../caffe/write.ts';
 import type { ConventionName } from '../foreign/preprocessing.ts';
 import { describePreprocessing } from '../foreign/preprocessing.ts';
 import type { FormatName } from '../foreign/weight-file.ts';
+import { writeKeras } from '../keras/write.ts';
 import { type Model, writeModel } from '../model-safetensors.ts';
 import { writeOnnx } from '../onnx/write.ts';
 import { writePytorch } from '../pytorch/write.ts';
@@ -38,6 +39,7 @@ const writers: Readonly<Record<string, { readonly format: FormatName; readonly w
   '.pt': { format: 'pytorch', writer: single('torchvision', writePytorch) },
   '.onnx': { format: 'onnx', writer: single('native', writeOnnx) },
   '.caffemodel': { format: 'caffe', writer: { convention: 'caffe', write: writeCaffe } },
+  '.h5': { format: 'keras', writer: single('keras', writeKeras) },
 };
 
 function single(
