@@ -19,7 +19,11 @@ const STEP = 32;
  * @param path what messages call the model
  * @throws UserError for `auto` where nothing is known of the model's training.
  */
-export function scalesFor({ network, trainScale }: ModelFacts, wanted: ScalesWanted, path: string): number[] {
+export function scalesFor(
+  { network, trainScale }: Pick<ModelFacts, 'network' | 'trainScale'>,
+  wanted: ScalesWanted,
+  path: string,
+): number[] {
   if (wanted !== 'auto' && wanted !== undefined) return [...wanted];
   if (!trainScale) {
     if (wanted === undefined) return [network.crop];
