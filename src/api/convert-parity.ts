@@ -1,11 +1,11 @@
 /**
  * What a network answers to a fixed synthetic image: a number that any framework can be compared by.
  *
- * Runs layer by layer, and a layer with many weights a part of its outputs at a time, so that next to the
- * weights there is little more in memory than the activations.
+ * Runs convolution by convolution, and one with many weights a part of its outputs at a time, so that next to
+ * the model's weights there is little more in memory than the activations.
  */
-import type { ConvolutionLayer, Layer } from '../core/layer.ts';
-import { elementCount, type Shape4 } from '../core/shape.ts';
+import { type Layer, parameterSpecs } from '../core/layer.ts';
+import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/crop.ts';
 import type { RgbImage } from '../data/source.ts';
 import type { Backend } from '../kernels/backend.ts';
@@ -33,7 +33,10 @@ export function parityOutput(backend: Backend, model: Model): Promise<Float32Arr
 }
 
 /** Weights given to the backend at once. */
-const PART_BYTES = 16 * 2 ** 20;
+const PART_BYTES = 8 * 2 ** 20;
+
+/** A convolution with what works on each of its channels alone (ReLU, pooling), or one other layer. */
+type Step = readonly [Layer, ...Layer[]];
 
 async function runInParts(
   backend: Backend,
@@ -43,71 +46,72 @@ async function runInParts(
 ): Promise<Float32Array> {
   let values = input;
   let shape = inputShape;
-  for (const layer of network.layers) {
-    if (layer.kind === 'dropout') continue;
-    const parts = layer.kind === 'convolution' ? partsOf(layer) : [layer];
+  for (const step of stepsOf(network.layers)) {
     const outputs: Float32Array[] = [];
-    let first = 0;
-    for (const part of parts) {
-      const own = part.kind === 'convolution' ? slices(part, layer.name, tensors, first) : new Map();
-      const run = await runLayer(backend, part, own, values, shape);
+    let channels = 0;
+    for (const part of partsOf(step)) {
+      const run = await runStep(backend, part, slicesFor(part, tensors, channels), values, shape);
       outputs.push(run.output);
-      if (part.kind === 'convolution') first += part.outChannels;
-      if (part === parts.at(-1)) {
-        shape = [1, part.kind === 'convolution' ? first : run.shape[1], run.shape[2], run.shape[3]];
-      }
+      channels += run.shape[1];
+      if (outputs.length === partsOf(step).length) shape = [1, channels, run.shape[2], run.shape[3]];
     }
     values = joined(outputs);
   }
   return values;
 }
 
-/** A convolution as several of fewer outputs. */
-function partsOf(layer: ConvolutionLayer): ConvolutionLayer[] {
+function stepsOf(layers: readonly Layer[]): Step[] {
+  const steps: [Layer, ...Layer[]][] = [];
+  for (const layer of layers) {
+    if (layer.kind === 'dropout') continue;
+    const joins = layer.kind === 'relu' || layer.kind === 'maxPool';
+    if (joins && steps.at(-1)?.[0].kind === 'convolution') steps.at(-1)!.push(layer);
+    else steps.push([layer]);
+  }
+  return steps;
+}
+
+/** A step as several, each of a part of its convolution's outputs. */
+function partsOf(step: Step): Step[] {
+  const [layer, ...rest] = step;
+  if (layer.kind !== 'convolution') return [step];
   const bytesAnOutput = 4 * layer.inChannels * layer.kernel ** 2;
   // Whole blocks of channels, as the backends compute them.
   const most = Math.max(16, Math.floor(PART_BYTES / bytesAnOutput / 16) * 16);
-  const parts: ConvolutionLayer[] = [];
+  const parts: Step[] = [];
   for (let first = 0; first < layer.outChannels; first += most) {
-    parts.push({ ...layer, outChannels: Math.min(most, layer.outChannels - first) });
+    parts.push([{ ...layer, outChannels: Math.min(most, layer.outChannels - first) }, ...rest]);
   }
   return parts;
 }
 
-function slices(
-  part: ConvolutionLayer,
-  name: string,
+/** The weights of a part, which begins at output `first`: views of the model's own. */
+function slicesFor(
+  [layer]: Step,
   tensors: ReadonlyMap<string, Float32Array>,
   first: number,
 ): Map<string, Float32Array> {
-  const size = part.inChannels * part.kernel ** 2;
-  const last = first + part.outChannels;
+  if (layer.kind !== 'convolution') return new Map();
+  const { name, inChannels, kernel, outChannels } = layer;
+  const size = inChannels * kernel ** 2;
+  const last = first + outChannels;
   return new Map([
     [`${name}.weight`, tensors.get(`${name}.weight`)!.subarray(first * size, last * size)],
     [`${name}.bias`, tensors.get(`${name}.bias`)!.subarray(first, last)],
   ]);
 }
 
-async function runLayer(
+async function runStep(
   backend: Backend,
-  layer: Layer,
+  layers: Step,
   tensors: ReadonlyMap<string, Float32Array>,
   input: Float32Array,
   inputShape: Shape4,
 ): Promise<{ output: Float32Array; shape: Shape4 }> {
-  const specs = [...tensors].map(([name, { length }]) => {
-    if (layer.kind !== 'convolution' || name.endsWith('.bias'))
-      return { name, shape: [length], role: 'bias' as const };
-    return {
-      name,
-      shape: [layer.outChannels, layer.inChannels, layer.kernel, layer.kernel],
-      role: 'weight' as const,
-    };
-  });
-  const parameters = backend.createParameters(specs, { training: false });
+  const parameters = backend.createParameters(parameterSpecs(layers), { training: false });
   try {
     await fillParameters(parameters, tensors);
-    const program = await backend.compile({ layers: [layer], inputShape, parameters });
+    const program = await backend.compile({ layers, inputShape, parameters });
     try {
       return { output: await program.forward(input), shape: program.outputShape };
     } finally {
@@ -121,7 +125,7 @@ async function runLayer(
 /** One image's maps, channel after channel. */
 function joined(parts: readonly Float32Array[]): Float32Array {
   if (parts.length === 1) return parts[0]!;
-  const all = new Float32Array(parts.reduce((sum, part) => sum + elementCount([part.length]), 0));
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let offset = 0;
   for (const part of parts) {
     all.set(part, offset);

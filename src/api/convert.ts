@@ -95,9 +95,10 @@ async function readAndWrite(options: ConvertOptions, input: FileFacts, backend: 
     allowFeatures: true,
     onProgress: (done, total) => onProgress('reading', done, total),
   });
-  const model: Model = report && !report.own
-    ? { ...read, provenance: { ...read.provenance, sourceSha256: input.sha256 } }
-    : read;
+  const model: Model =
+    report && !report.own
+      ? { ...read, provenance: { ...read.provenance, sourceSha256: input.sha256 } }
+      : read;
   onProgress('checking', 0, 1);
   const answer = backend && (await parityOutput(backend, model));
   onProgress('writing', 0, 1);

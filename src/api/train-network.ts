@@ -1,5 +1,7 @@
 /** Training as a person asks for it: from a data folder and a recipe to a run folder with a model. */
+import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';
@@ -144,6 +146,7 @@ async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
     try {
       if (checkpoint) await restoreParameters(parameters, checkpoint);
       else await fillParameters(parameters, run.weights!);
+      await rm(folder.resultFile, { force: true });
       await truncateMetrics(folder, checkpoint?.state.iteration ?? 0);
       return await trainIn(folder, run, parameters);
     } finally {
@@ -193,7 +196,7 @@ async function trainIn(folder: RunFolder, run: Run, parameters: Parameters): Pro
   try {
     const reason = await trainer.run();
     const { iteration, seconds, best } = trainer.state;
-    return {
+    const outcome: TrainOutcome = {
       run: folder.path,
       reason,
       iterations: iteration,
@@ -202,6 +205,10 @@ async function trainIn(folder: RunFolder, run: Run, parameters: Parameters): Pro
       last,
       lastModel: folder.lastFile,
     };
+    if (reason !== 'interrupted') {
+      await writeFileAtomically(folder.resultFile, `${JSON.stringify(outcome, undefined, 2)}\n`);
+    }
+    return outcome;
   } finally {
     validator.dispose();
     await metrics.close();

@@ -13,7 +13,10 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.ts')).trainCommand(),
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand(),
   convert: async () => (await import('./convert.ts')).convertCommand(),
+  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
+  features: async () => (await import('./features.ts')).featuresCommand(),
   predict: async () => (await import('./predict.ts')).predictCommand(),
+  reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };

@@ -1,0 +1,55 @@
+import type { Command } from 'commander';
+import { type Inspection, inspectWeights } from '../api/inspect.ts';
+import { formatShape } from '../core/shape.ts';
+import { formatBytes, formatMillions } from '../report/format.ts';
+import { formatTable } from '../report/table.ts';
+import { newCommand } from './command.ts';
+import { addForeignOptions, type ForeignFlags, readOptionsOf } from './convert-options.ts';
+import { jsonOption } from './options.ts';
+import { printAs } from './output.ts';
+
+interface Flags extends ForeignFlags {
+  readonly json?: boolean;
+}
+
+/** `vgg inspect`: what is in a weight file. */
+export function inspectCommand(): Command {
+  const command = newCommand('inspect', {
+    description: 'Show what a weight file holds, of any format, without loading it.',
+    examples: ['inspect vgg16-397923af.pth', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
+  }).argument('<file>', 'weight file');
+  return addForeignOptions(command).addOption(jsonOption()).action(inspect);
+}
+
+async function inspect(path: string, flags: Flags): Promise<void> {
+  printAs(await inspectWeights(path, await readOptionsOf(flags)), flags, formatInspection);
+}
+
+function formatInspection(inspection: Inspection): string {
+  const { path, description, bytes, tensors, network, naming, preprocessing, provenance, problem } =
+    inspection;
+  const table = formatTable(
+    tensors.map(({ name, type, shape }) => [name, type, formatShape(shape)]),
+    { head: ['tensor', 'type', 'shape'], align: ['left', 'left', 'right'] },
+  );
+  const facts = [
+    `${path}: ${description}, ${formatBytes(bytes)}, ${tensors.length} tensors`,
+    ...(network ? [`network: ${describeNetwork(network)}`] : []),
+    ...(naming ? [`names: ${naming}`] : []),
+    ...(preprocessing ? [`takes: ${preprocessing}`] : []),
+    ...Object.entries(provenance ?? {}).map(([key, value]) => `${key}: ${value}`),
+    ...(problem ? [`problem: ${problem}`] : []),
+  ];
+  return `${table}\n${facts.join('\n')}`;
+}
+
+function describeNetwork(network: NonNullable<Inspection['network']>): string {
+  const { configuration, classes, crop, width, pooling, parameters, batchNormalized } = network;
+  return [
+    `${configuration}${batchNormalized ? ' with batch normalisation' : ''}`,
+    classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`,
+    `width ${width}`,
+    `pooling rounds ${pooling === 'ceil' ? 'up' : 'down'}`,
+    `${formatMillions(parameters)} million parameters`,
+  ].join(', ');
+}
