@@ -14,6 +14,8 @@ export interface RunFolder {
   readonly lastFile: string;
   /** The model with the best validation error. */
   readonly bestFile: string;
+  /** How the run ended; not there while it has not. */
+  readonly resultFile: string;
 }
 
 export function runFolder(path: string): RunFolder {
@@ -23,6 +25,7 @@ export function runFolder(path: string): RunFolder {
     metricsFile: join(path, 'metrics.jsonl'),
     lastFile: join(path, 'last.safetensors'),
     bestFile: join(path, 'best.safetensors'),
+    resultFile: join(path, 'result.json'),
   };
 }
 

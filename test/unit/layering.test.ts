@@ -33,6 +33,8 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   // Siblings: whoever calls the trainer hands it a callback that evaluates.
   train: WORKERS,
   evaluate: WORKERS,
+  // A plan's trainings and evaluations side by side; src/api carries them out.
+  reproduce: { core: 'all', net: 'all', train: 'all', evaluate: 'all' },
   report: READERS,
   serve: READERS,
 };

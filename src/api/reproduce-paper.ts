@@ -1,0 +1,171 @@
+/** The experiments of section 4 from one plan: train what is missing, evaluate everything, judge the claims. */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { writeFileAtomically } from '../core/atomic-file.ts';
+import { InterruptedError, UserError } from '../core/errors.ts';
+import { openImages } from '../data/open.ts';
+import { type PlannedRun, planRuns } from '../reproduce/chain.ts';
+import { judgeClaims, type Measured } from '../reproduce/claims.ts';
+import { type PlannedMeasurement, planMeasurements } from '../reproduce/measurements.ts';
+import { type PlanFile, parsePlan } from '../reproduce/plan-file.ts';
+import { type MeasurementResult, readResult } from '../reproduce/results.ts';
+import { formatReproduction, type Reproduction } from '../reproduce/tables.ts';
+import { runFolder } from '../train/run-folder.ts';
+import { sha256OfFile } from './checksum.ts';
+import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
+import { resumeTraining, type TrainListener, trainNetwork } from './train-network.ts';
+
+export interface ReproduceOptions {
+  /** Folder of labelled images, see `openImages`. */
+  readonly data: string;
+  readonly plan: PlanFile;
+  /** What messages call the plan. */
+  readonly origin: string;
+  /** Where runs, evaluations and tables go; an earlier reproduction there is gone on with. */
+  readonly out: string;
+  readonly signal?: AbortSignal;
+  readonly listener?: ReproduceListener;
+}
+
+export interface ReproduceListener {
+  /** Before each training: what shows its progress. */
+  onRun?(run: PlannedRun, number: number, total: number): TrainListener;
+  onRunEnd?(run: PlannedRun): void;
+  /** Before each evaluation. */
+  onMeasurement?(measurement: PlannedMeasurement, number: number, total: number): void;
+  onEvaluation?(progress: EvaluationProgress): void;
+  onMeasurementEnd?(measurement: PlannedMeasurement, result: MeasurementResult): void;
+}
+
+export interface ReproduceOutcome extends Reproduction {
+  /** The tables, as Markdown. */
+  readonly report: string;
+  readonly reportFile: string;
+}
+
+/**
+ * Carries out a plan. Whatever is done already is not done again, so that it can be stopped at any point.
+ * @throws UserError for plans and data that do not fit; InterruptedError after the signal.
+ */
+export async function reproducePaper(options: ReproduceOptions): Promise<ReproduceOutcome> {
+  const { plan, origin, out } = options;
+  await checkValidation(options.data);
+  await claimFolder(options);
+  const runs = planRuns(plan, join(out, 'runs'), origin);
+  for (const [index, run] of runs.entries()) await trainIfMissing(run, index, runs.length, options);
+  const results = new Map<string, MeasurementResult>();
+  const measurements = planMeasurements(runs);
+  for (const [index, measurement] of measurements.entries()) {
+    options.listener?.onMeasurement?.(measurement, index + 1, measurements.length);
+    const result = await measure(measurement, options);
+    options.listener?.onMeasurementEnd?.(measurement, result);
+    results.set(measurement.id, result);
+  }
+  const claims = judgeClaims(measurements.map((measurement) => measured(measurement, results)));
+  const reproduction = { plan, runs, results, claims };
+  const report = formatReproduction(reproduction);
+  const reportFile = join(out, 'tables.md');
+  await writeFileAtomically(reportFile, report);
+  await writeFileAtomically(join(out, 'claims.json'), `${JSON.stringify(claims, undefined, 2)}\n`);
+  return { ...reproduction, report, reportFile };
+}
+
+/** Evaluation must not see what was trained on. */
+async function checkValidation(data: string): Promise<void> {
+  const source = await openImages(data, { split: 'val' });
+  await source.close?.();
+  if (source.split !== undefined) return;
+  throw new UserError(`${data} has no validation images of its own; divide it into train and val folders`);
+}
+
+/** Notes plan and data in the folder, or checks that they are those noted. */
+async function claimFolder({ out, plan, data, origin }: ReproduceOptions): Promise<void> {
+  await mkdir(join(out, 'evaluations'), { recursive: true });
+  await mkdir(join(out, 'runs'), { recursive: true });
+  const file = join(out, 'plan.yaml');
+  if (!existsSync(file)) {
+    await writeFileAtomically(file, stringify({ data, ...plan }));
+    return;
+  }
+  const { data: earlierData, ...rest } = parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  const same = JSON.stringify(parsePlan(rest, file)) === JSON.stringify(plan);
+  if (same && earlierData === data) return;
+  throw new UserError(
+    `${out} was begun with another ${same ? `data folder (${earlierData})` : 'plan'} than ${same ? data : origin}; choose another --out`,
+  );
+}
+
+async function trainIfMissing(
+  run: PlannedRun,
+  index: number,
+  total: number,
+  { data, listener, signal }: ReproduceOptions,
+): Promise<void> {
+  const { recipeFile, resultFile } = runFolder(run.folder);
+  if (existsSync(resultFile)) return;
+  const trainListener = listener?.onRun?.(run, index + 1, total);
+  const shared = {
+    out: run.folder,
+    ...(trainListener && { listener: trainListener }),
+    ...(signal && { signal }),
+  };
+  try {
+    const outcome = existsSync(recipeFile)
+      ? await resumeTraining(shared)
+      : await trainNetwork({ ...shared, data, recipe: run.recipe });
+    if (outcome.reason === 'interrupted') throw new InterruptedError('stopped');
+  } finally {
+    listener?.onRunEnd?.(run);
+  }
+}
+
+async function measure(
+  { id, runs, protocol, scales }: PlannedMeasurement,
+  { data, out, signal, listener }: ReproduceOptions,
+): Promise<MeasurementResult> {
+  const file = join(out, 'evaluations', `${id}.json`);
+  const earlier = await readResult(file);
+  const sums = await Promise.all(runs.map(({ model }) => sha256OfFile(model)));
+  if (earlier && JSON.stringify(earlier.models) === JSON.stringify(sums)) return earlier;
+  const journal = join(out, 'evaluations', `${id}.journal`);
+  const first = runs[0]!.recipe;
+  const found = await evaluateModel({
+    data,
+    model: runs.map(({ model }) => model),
+    protocol,
+    journal,
+    resume: existsSync(journal),
+    backend: first.backend,
+    ...(scales === 'auto' && { scales }),
+    ...(first.threads !== undefined && { threads: first.threads }),
+    ...(signal && { signal }),
+    onProgress: (progress) => listener?.onEvaluation?.(progress),
+  });
+  if (found.top1Error === null || found.top5Error === null || found.loss === null) {
+    throw new UserError(
+      `the validation images of ${data} have no labels, so nothing can be measured on them`,
+    );
+  }
+  const result: MeasurementResult = {
+    id,
+    images: found.labelled,
+    top1Error: found.top1Error,
+    top5Error: found.top5Error,
+    loss: found.loss,
+    scales: [...found.scales],
+    seconds: found.seconds,
+    models: sums,
+    ranks: Array.from(found.outcomes, ({ rank }) => rank),
+  };
+  await writeFileAtomically(file, `${JSON.stringify(result)}\n`);
+  return result;
+}
+
+function measured(
+  measurement: PlannedMeasurement,
+  results: ReadonlyMap<string, MeasurementResult>,
+): Measured {
+  return { measurement, errors: results.get(measurement.id)!.ranks.map((rank) => rank >= 1) };
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile, stat } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writeFiles } from '../support/images.ts';
+import { Workplace } from './training-runs.ts';
+
+const PLAN = `
+title: Photographs
+recipe: { width: 0.05, crop: 32, batch: 12, micro-batch: 8, iterations: 4, log-every: 1 }
+stages:
+  - { scale: 32, nets: [A, D, E] }
+  - { scale: 32..40, nets: [D, E], recipe: { lr: 0.001 } }
+`;
+
+describe('vgg reproduce', () => {
+  const work = new Workplace();
+  const args = (out: string) => [
+    'reproduce',
+    work.path('photos'),
+    '--plan',
+    work.path('plan.yaml'),
+    '--out',
+    work.path(out),
+  ];
+
+  it('trains by the chain, evaluates, and writes the tables and the claims', async () => {
+    await writeFiles(work.folder, { 'plan.yaml': PLAN });
+    const { code, stdout, stderr } = await work.vgg(...args('whole'));
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /training 5 of 5: e-32-40/);
+    assert.match(stderr, /taken from .*a-32.*last\.safetensors/);
+    const tables = await readFile(work.path('whole', 'tables.md'), 'utf8');
+    assert.ok(stdout.includes(tables));
+    assert.match(
+      tables,
+      /\| D \| \[32; 40\] \| 36 \| \[\d+\.\d \/ \d+\.\d\]\(runs\/d-32-40\) \| 26\.8 \/ 8\.7 \|/,
+    );
+    assert.match(
+      tables,
+      /\| d-32-40, e-32-40 \| multi-crop & dense \| \d+\.\d \/ \d+\.\d \| 23\.7 \/ 6\.8 \|/,
+    );
+    const claims = JSON.parse(await readFile(work.path('whole', 'claims.json'), 'utf8'));
+    assert.ok(claims.some(({ verdict }: { verdict: string }) => verdict === 'not measured'));
+    assert.ok(claims.some(({ claim }: { claim: string }) => claim.includes('several test scales')));
+  });
+
+  it('does nothing twice', async () => {
+    const file = work.path('whole', 'runs', 'a-32', 'last.safetensors');
+    const before = await stat(file);
+    const { code, stderr } = await work.vgg(...args('whole'));
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /training \d of/);
+    assert.equal((await stat(file)).mtimeMs, before.mtimeMs);
+  });
+
+  it('goes on after being killed, to the same tables', async (t) => {
+    let kills = 0;
+    for (let attempt = 0; ; attempt++) {
+      const child = work.start(...args('killed'));
+      const ended = once(child, 'exit');
+      if (
+        attempt < 4 &&
+        (await Promise.race([ended.then(() => false), sleep(1000 + Math.random() * 2500, true)]))
+      ) {
+        kills += Number(child.kill('SIGKILL'));
+      }
+      const [code] = await ended;
+      if (code === 0) break;
+      assert.equal(code, null, 'ended by itself with an error');
+    }
+    t.diagnostic(`killed ${kills} times`);
+    assert.ok(kills > 0, 'it was never killed');
+    const tables = (out: string) => readFile(work.path(out, 'tables.md'), 'utf8');
+    assert.equal(await tables('killed'), await tables('whole'));
+  });
+
+  it('says beforehand how long it takes', async () => {
+    const { code, stdout, stderr } = await work.vgg(...args('dry'), '--dry-run', '--json');
+    assert.equal(code, 0, stderr);
+    const steps = JSON.parse(stdout);
+    assert.equal(steps.filter(({ kind }: { kind: string }) => kind === 'training').length, 5);
+    for (const { seconds } of steps) assert.ok(seconds > 0);
+    await assert.rejects(stat(work.path('dry')), { code: 'ENOENT' });
+  });
+
+  it('refuses another plan in the same folder', async () => {
+    await writeFiles(work.folder, { 'other.yaml': PLAN.replace('iterations: 4', 'iterations: 5') });
+    const { code, stderr } = await work.vgg(
+      'reproduce',
+      work.path('photos'),
+      '--plan',
+      work.path('other.yaml'),
+      '--out',
+      work.path('whole'),
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /whole was begun with another plan than .*other\.yaml; choose another --out/);
+  });
+});
