@@ -1,11 +1,11 @@
 /**
  * What a network answers to a fixed synthetic image: a number that any framework can be compared by.
  *
- * Runs convolution by convolution, and one with many weights a part of its outputs at a time, so that next to
+ * Runs a few layers at a time, and a layer with many weights a part of its outputs at a time, so that next to
  * the model's weights there is little more in memory than the activations.
  */
 import { type Layer, parameterSpecs } from '../core/layer.ts';
-import type { Shape4 } from '../core/shape.ts';
+import { elementCount, type Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/crop.ts';
 import type { RgbImage } from '../data/source.ts';
 import type { Backend } from '../kernels/backend.ts';
@@ -35,7 +35,7 @@ export function parityOutput(backend: Backend, model: Model): Promise<Float32Arr
 /** Weights given to the backend at once. */
 const PART_BYTES = 8 * 2 ** 20;
 
-/** A convolution with what works on each of its channels alone (ReLU, pooling), or one other layer. */
+/** Layers with few weights, or a convolution with what works on each of its channels alone (ReLU, pooling). */
 type Step = readonly [Layer, ...Layer[]];
 
 async function runInParts(
@@ -64,20 +64,27 @@ function stepsOf(layers: readonly Layer[]): Step[] {
   const steps: [Layer, ...Layer[]][] = [];
   for (const layer of layers) {
     if (layer.kind === 'dropout') continue;
-    const joins = layer.kind === 'relu' || layer.kind === 'maxPool';
-    if (joins && steps.at(-1)?.[0].kind === 'convolution') steps.at(-1)!.push(layer);
+    const step = steps.at(-1);
+    if (step && (isChannelwise(layer) || weightBytes([...step, layer]) <= PART_BYTES)) step.push(layer);
     else steps.push([layer]);
   }
   return steps;
 }
 
-/** A step as several, each of a part of its convolution's outputs. */
+function isChannelwise({ kind }: Layer): boolean {
+  return kind === 'relu' || kind === 'maxPool';
+}
+
+function weightBytes(layers: readonly Layer[]): number {
+  return 4 * parameterSpecs(layers).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}
+
+/** A step whose weights are large as several, each of a part of its convolution's outputs. */
 function partsOf(step: Step): Step[] {
   const [layer, ...rest] = step;
-  if (layer.kind !== 'convolution') return [step];
-  const bytesAnOutput = 4 * layer.inChannels * layer.kernel ** 2;
+  if (layer.kind !== 'convolution' || weightBytes(step) <= PART_BYTES) return [step];
   // Whole blocks of channels, as the backends compute them.
-  const most = Math.max(16, Math.floor(PART_BYTES / bytesAnOutput / 16) * 16);
+  const most = Math.max(16, Math.floor(PART_BYTES / (weightBytes([layer]) / layer.outChannels) / 16) * 16);
   const parts: Step[] = [];
   for (let first = 0; first < layer.outChannels; first += most) {
     parts.push([{ ...layer, outChannels: Math.min(most, layer.outChannels - first) }, ...rest]);
@@ -85,20 +92,18 @@ function partsOf(step: Step): Step[] {
   return parts;
 }
 
-/** The weights of a part, which begins at output `first`: views of the model's own. */
+/** The weights of a part, whose first layer begins at output `first`: views of the model's own. */
 function slicesFor(
-  [layer]: Step,
+  step: Step,
   tensors: ReadonlyMap<string, Float32Array>,
   first: number,
 ): Map<string, Float32Array> {
-  if (layer.kind !== 'convolution') return new Map();
-  const { name, inChannels, kernel, outChannels } = layer;
-  const size = inChannels * kernel ** 2;
-  const last = first + outChannels;
-  return new Map([
-    [`${name}.weight`, tensors.get(`${name}.weight`)!.subarray(first * size, last * size)],
-    [`${name}.bias`, tensors.get(`${name}.bias`)!.subarray(first, last)],
-  ]);
+  return new Map(
+    parameterSpecs(step).map(({ name, shape }) => {
+      const start = (first * elementCount(shape)) / shape[0]!;
+      return [name, tensors.get(name)!.subarray(start, start + elementCount(shape))];
+    }),
+  );
 }
 
 async function runStep(
