@@ -106,13 +106,13 @@ def main():
     external = FOLDER / "torch-d-external.onnx"
     torch.onnx.export(plain, (example,), external, dynamo=True, external_data=True)
     strip_traces(external)
-    channels_last(FOLDER / "keras-like-d.onnx", plain)
+    channels_last(FOLDER / "tf2onnx-like-d.onnx", plain)
     for name in ("torch-d.onnx", "torch-b-bn.onnx", "torch-d-external.onnx"):
         answers[name] = answer(FOLDER / name)
     with torch.no_grad():
-        answers["keras-like-d.onnx"] = [float(v) for v in plain(torch.from_numpy(preprocessed(64, **TORCHVISION)))[0]]
-    probabilities = np.exp(answers["keras-like-d.onnx"]) / np.exp(answers["keras-like-d.onnx"]).sum()
-    assert np.abs(probabilities - answer(FOLDER / "keras-like-d.onnx")).max() < 1e-5
+        answers["tf2onnx-like-d.onnx"] = [float(v) for v in plain(torch.from_numpy(preprocessed(64, **TORCHVISION)))[0]]
+    probabilities = np.exp(answers["tf2onnx-like-d.onnx"]) / np.exp(answers["tf2onnx-like-d.onnx"]).sum()
+    assert np.abs(probabilities - answer(FOLDER / "tf2onnx-like-d.onnx")).max() < 1e-5
     (FOLDER / "answers-onnx.json").write_text(json.dumps(answers, indent=1) + "\n")
 
 

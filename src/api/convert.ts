@@ -75,7 +75,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const facts = await factsOf(input);
   const first = await readAndWrite(options, facts, backend);
   const parity =
-    first.answer && backend && (await askAgain(output, backend, first.answer, first.side, onProgress));
+    first.answer && backend && (await askAgain(output, backend, first.model, first.answer, onProgress));
   const { report, network, written } = first;
   return {
     input: facts,
@@ -87,7 +87,6 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   };
 }
 
-/** A function of its own, so that the model can go before the written file is read back. */
 async function readAndWrite(options: ConvertOptions, input: FileFacts, backend: Backend | undefined) {
   const { onProgress = () => {} } = options;
   const { model: read, report } = await readModelWithReport(options.input, {
@@ -105,23 +104,27 @@ async function readAndWrite(options: ConvertOptions, input: FileFacts, backend: 
   const written = await writeWeights(options.output, model, options.write);
   const { configuration, classes, crop, width } = model.network;
   const network = { configuration, classes, crop, width, parameters: parameterCount(model.network) };
-  return { report, network, written, answer, side: crop };
+  return { report, network, written, answer, model };
 }
 
+/**
+ * Reads the written file back, into the arrays of the model that it was written from: there is no room for two.
+ */
 async function askAgain(
   path: string,
   backend: Backend,
+  { network, tensors }: Model,
   before: Float32Array,
-  side: number,
   onProgress: NonNullable<ConvertOptions['onProgress']>,
 ): Promise<Parity> {
   const { model } = await readModelWithReport(path, {
     allowFeatures: true,
+    reuse: tensors,
     onProgress: (done, total) => onProgress('reading back', done, total),
   });
   const after = await parityOutput(backend, model);
   const difference = before.reduce((most, value, i) => Math.max(most, Math.abs(value - after[i]!)), 0);
-  return { side, output: before, difference };
+  return { side: network.crop, output: before, difference };
 }
 
 function checkPaths({ input, output }: ConvertOptions): void {

@@ -3,6 +3,7 @@ import { type Network, parameterCount } from '../net/network.ts';
 import { identify } from '../weights/foreign/import-model.ts';
 import { preprocessingFor } from '../weights/foreign/options.ts';
 import { describePreprocessing, nativePreprocessing } from '../weights/foreign/preprocessing.ts';
+import { tidily } from '../weights/foreign/tidy.ts';
 import type { FormatName, WeightFile } from '../weights/foreign/weight-file.ts';
 import { openWeights } from '../weights/open-weights.ts';
 import type { ReadModelOptions } from '../weights/read-model.ts';
@@ -44,7 +45,11 @@ export interface Inspection {
  * Looks at a weight file without reading its tensors.
  * @throws UserError when the file is of no format that is read, or breaks it.
  */
-export async function inspectWeights(path: string, options: ReadModelOptions = {}): Promise<Inspection> {
+export function inspectWeights(path: string, options: ReadModelOptions = {}): Promise<Inspection> {
+  return tidily(() => inspect(path, options));
+}
+
+async function inspect(path: string, options: ReadModelOptions): Promise<Inspection> {
   const file = await openWeights(path);
   try {
     const { format, description, bytes } = file;

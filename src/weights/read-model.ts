@@ -2,6 +2,7 @@ import { UserError } from '../core/errors.ts';
 import { hasFeaturesOnly } from './features-only.ts';
 import { type ImportedModel, importModel } from './foreign/import-model.ts';
 import type { ImportOptions } from './foreign/options.ts';
+import { tidily } from './foreign/tidy.ts';
 import { type Model, readOwnModel } from './model-safetensors.ts';
 import { openWeights } from './open-weights.ts';
 
@@ -27,7 +28,7 @@ export async function readModelWithReport(
   given: ReadModelOptions | OnProgress = {},
 ): Promise<{ readonly model: Model; readonly report?: ImportedModel['report'] }> {
   const options: ReadModelOptions = typeof given === 'function' ? { onProgress: given } : given;
-  const result = await read(path, options);
+  const result = await tidily(() => read(path, options));
   if (hasFeaturesOnly(result.model.network) && !options.allowFeatures && !options.featuresOnly) {
     throw new UserError(
       `${path} holds convolutions only, without the fully connected layers that classify; use it with \`vgg features\``,
@@ -49,6 +50,9 @@ async function read(path: string, options: ReadModelOptions) {
 }
 
 /** A file of ours is read as it is; a damaged one is refused for what it lacks, and not taken for a foreign one. */
-function isOwn(metadata: Readonly<Record<string, string>>, { featuresOnly }: ReadModelOptions): boolean {
-  return !featuresOnly && Object.keys(metadata).some((key) => key.startsWith('verydeep.'));
+function isOwn(
+  metadata: Readonly<Record<string, string>>,
+  { featuresOnly, reuse }: ReadModelOptions,
+): boolean {
+  return !featuresOnly && !reuse && Object.keys(metadata).some((key) => key.startsWith('verydeep.'));
 }

@@ -149,7 +149,7 @@ async function readAll(
   path: string,
   foreign: ForeignNetwork,
   network: Network,
-  { onProgress }: ImportOptions,
+  { onProgress, reuse }: ImportOptions,
 ): Promise<Map<string, Float32Array>> {
   const total = 4 * parameterCount(network);
   let done = 0;
@@ -162,7 +162,7 @@ async function readAll(
   for (const [index, layer] of layers.entries()) {
     const spec = network.parameters[2 * index]!;
     const outputs = spec.shape[0]!;
-    const weight = await readWeight(path, layer, spec, onBytes);
+    const weight = await readWeight(path, layer, spec, onBytes, reuse?.get(spec.name));
     const bias = layer.bias ? await readVector(path, layer.bias, outputs) : new Float32Array(outputs);
     onBytes(bias.byteLength);
     await foldNorms(path, layer, weight, bias);

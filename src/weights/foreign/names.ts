@@ -73,7 +73,7 @@ function readTorchvision(
 ): ForeignNetwork {
   const stem = prefix + features;
   const numbers = [...named.keys()]
-    .filter((name) => name.startsWith(stem) && /^\d+\.weight$/.test(name.slice(stem.length)))
+    .filter((name) => name.startsWith(stem) && /^(0|[1-9]\d*)\.weight$/.test(name.slice(stem.length)))
     .map((name) => Number.parseInt(name.slice(stem.length), 10))
     .sort((a, b) => a - b);
   const isConvolution = (number: number) => named.get(`${stem}${number}.weight`)!.shape.length === 4;

@@ -44,6 +44,8 @@ export interface ImportOptions extends ConventionOptions, ClassNameOptions {
   readonly prefix?: string | undefined;
   /** Batch normalisation's epsilon, where it is not the framework's default and the file does not say it. */
   readonly batchNormEpsilon?: number | undefined;
+  /** Arrays to read into, by canonical name, instead of new ones. */
+  readonly reuse?: ReadonlyMap<string, Float32Array> | undefined;
   readonly onProgress?: ((bytesRead: number, bytesTotal: number) => void) | undefined;
 }
 

@@ -10,6 +10,7 @@ export type OnBytes = (bytes: number) => void;
 
 /**
  * Reads a weight into `[out, in, k, k]`.
+ * @param reuse an array to read into, where it has the right size
  * @throws UserError naming file and tensor when it cannot be read or holds anything that is no finite number.
  */
 export async function readWeight(
@@ -17,8 +18,10 @@ export async function readWeight(
   { weight, layout }: ForeignLayer,
   { shape }: ParameterSpec,
   onBytes: OnBytes,
+  reuse?: Float32Array,
 ): Promise<Float32Array> {
-  const target = new Float32Array(elementCount(shape));
+  const count = elementCount(shape);
+  const target = reuse?.length === count ? reuse : new Float32Array(count);
   checkCount(path, weight, target.length, formatShape(shape));
   const place = placing(layout, shape, target);
   await weight.read((values, offset) => {

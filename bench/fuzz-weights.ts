@@ -1,0 +1,103 @@
+/**
+ * Reads damaged weight files by the hundred thousand: each must be read or refused in one sentence, in little
+ * time and memory. Run by hand:
+ *
+ *   node dist/bench/fuzz-weights.js [files a kind] [seed] [kind …]
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { UserError } from '../src/core/errors.ts';
+import { projectFolder } from '../src/core/project.ts';
+import { readModelWithReport } from '../src/weights/read-model.ts';
+import { mutated } from '../test/unit/weights/mutation.ts';
+
+/** Files of the test fixtures, one or two a format. */
+const kinds: Readonly<Record<string, readonly string[]>> = {
+  safetensors: ['timm-d.safetensors', 'torch-b-half.safetensors'],
+  pytorch: ['torch-d.pth', 'torch-a-bn.pth'],
+  'pytorch-legacy': ['torch-d-legacy.pt'],
+  onnx: ['torch-d.onnx', 'torch-b-bn.onnx', 'tf2onnx-like-d.onnx'],
+  caffe: ['caffe-d-v1.caffemodel', 'caffe-b-bn-v2.caffemodel'],
+  hdf5: ['keras2-a-bn.h5', 'keras3-a.weights.h5'],
+  keras: ['keras3-a.keras'],
+};
+const MAX_MILLISECONDS = 2_000;
+/** Of arrays for one file: a chunk or two to read by, and the file's size a few times over. */
+const allowedBytes = (size: number) => 16 * 2 ** 20 + 32 * size;
+
+let allocated = 0;
+countAllocations();
+
+const [count = '1000', seed = '1', ...chosen] = process.argv.slice(2);
+const folder = mkdtempSync(join(tmpdir(), 'verydeep-fuzz-'));
+try {
+  for (const kind of chosen.length > 0 ? chosen : Object.keys(kinds))
+    await fuzz(kind, Number(count), Number(seed));
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+async function fuzz(kind: string, files: number, seed: number): Promise<void> {
+  const originals = kinds[kind]!.map((name) => ({
+    name,
+    bytes: readFileSync(join(projectFolder, 'test/fixtures/weights', name)),
+  }));
+  const started = performance.now();
+  const seen = { read: 0, refused: 0, slowest: 0, largest: 0, wrong: 0 };
+  const reasons = new Set<string>();
+  for (let index = 0; index < files; index++) {
+    const { name, bytes } = originals[index % originals.length]!;
+    const file = mutated(bytes, seed, index);
+    const path = join(folder, `m${extname(name)}`);
+    writeFileSync(path, file);
+    allocated = 0;
+    const before = performance.now();
+    const outcome = await attempt(path);
+    const milliseconds = performance.now() - before;
+    seen.slowest = Math.max(seen.slowest, milliseconds);
+    seen.largest = Math.max(seen.largest, allocated / allowedBytes(file.length));
+    if (outcome === 'read') seen.read++;
+    else if (outcome instanceof UserError && !outcome.message.includes('\n')) {
+      seen.refused++;
+      reasons.add(outcome.message.replaceAll(path, '').replace(/\d+/g, '0').slice(0, 60));
+    } else report(kind, index, outcome instanceof Error ? (outcome.stack ?? '') : String(outcome));
+    if (milliseconds > MAX_MILLISECONDS) report(kind, index, `took ${milliseconds} ms`);
+    if (allocated > allowedBytes(file.length))
+      report(kind, index, `allocated ${allocated} bytes for ${file.length}`);
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
+  console.log(
+    `${kind}: ${files} files in ${seconds} s: ${seen.read} read, ${seen.refused} refused in ${reasons.size} ways, ${seen.wrong} wrong; slowest ${seen.slowest.toFixed(0)} ms, most memory ${(100 * seen.largest).toFixed(0)} % of what is allowed, peak ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`,
+  );
+  if (seen.wrong > 0) process.exitCode = 1;
+
+  function report(what: string, index: number, message: string): void {
+    seen.wrong++;
+    console.log(`${what} ${index}: ${message}`);
+  }
+}
+
+async function attempt(path: string): Promise<unknown> {
+  try {
+    await readModelWithReport(path, { convention: 'torchvision', allowFeatures: true });
+    return 'read';
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Buffers and float arrays, which is where a file's claims turn into memory. */
+function countAllocations(): void {
+  const alloc = Buffer.alloc;
+  Buffer.alloc = (size: number, ...rest: unknown[]) => {
+    allocated += size;
+    return (alloc as (size: number, ...rest: unknown[]) => Buffer<ArrayBuffer>)(size, ...rest);
+  };
+  globalThis.Float32Array = new Proxy(Float32Array, {
+    construct(target, args: unknown[], newTarget) {
+      if (typeof args[0] === 'number') allocated += 4 * args[0];
+      return Reflect.construct(target, args, newTarget) as object;
+    },
+  });
+}
