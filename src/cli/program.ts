@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   features: async () => (await import('./features.ts')).featuresCommand(),
   predict: async () => (await import('./predict.ts')).predictCommand(),
   reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
+  report: async () => (await import('./report.ts')).reportCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };

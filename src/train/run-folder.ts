@@ -66,9 +66,12 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
     text = await readFile(recipeFile, 'utf8');
   } catch (error) {
     const reason = systemErrorCode(error) === 'ENOENT' ? 'it has no recipe.yaml' : messageOf(error);
-    throw new UserError(`${path} is no run to resume: ${reason}; check --out, or leave out --resume`, {
-      cause: error,
-    });
+    throw new UserError(
+      `${path} is no run: ${reason}; check its path (--resume and reports need a run that was started)`,
+      {
+        cause: error,
+      },
+    );
   }
   const { data, ...recipe } = parse(text) as Record<string, unknown>;
   if (typeof data !== 'string')

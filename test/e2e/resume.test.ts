@@ -96,7 +96,7 @@ describe('a run that is stopped', () => {
     assert.match(changed.stderr, /started with lr 0.01, and resuming it with 0.1 would be another training/);
     const elsewhere = await work.vgg('train', '--out', work.path('nowhere'), '--resume');
     assert.equal(elsewhere.code, 1);
-    assert.match(elsewhere.stderr, /no run to resume/);
+    assert.match(elsewhere.stderr, /nowhere is no run/);
   });
 
   it('can be given more iterations', async () => {

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { escapeHtml, formatPage, mostConfused } from '../../../src/report/html/page.ts';
+import type { RunReport } from '../../../src/report/run-report.ts';
+import { formatTerminalReport, sparkline } from '../../../src/report/terminal.ts';
+
+const metrics = [1, 2, 3].flatMap((epoch) =>
+  (['train', 'validation'] as const).map((kind) => ({
+    kind,
+    iteration: 10 * epoch,
+    epoch,
+    images: 100,
+    loss: 3 / epoch,
+    top1Error: 0.9 / epoch,
+    top5Error: 0,
+    learningRate: 0.01,
+    imagesPerSecond: 1,
+    seconds: epoch,
+  })),
+) as RunReport['metrics'];
+
+const report: RunReport = {
+  run: 'runs/<script>alert(1)</script>',
+  facts: [['network', 'A & B']],
+  recipe: 'config: A\n',
+  metrics,
+  labels: ['cat', 'dog', 'owl'],
+  evaluation: { images: 6, loss: 0.5, top1Error: 0.5, top5Error: 0, protocol: 'dense', scales: [32] },
+  byClass: [
+    { images: 3, top1Errors: 2, top5Errors: 0 },
+    { images: 3, top1Errors: 1, top5Errors: 0 },
+    { images: 0, top1Errors: 0, top5Errors: 0 },
+  ],
+  confusion: Uint32Array.of(1, 2, 0, 0, 2, 1, 0, 0, 0),
+  mistakes: [
+    {
+      name: 'a "b".jpg',
+      label: 'cat',
+      predicted: 'dog',
+      probability: 0.9,
+      labelProbability: 0.05,
+      picture: Uint8Array.of(1, 2, 3),
+      scoreMap: Uint8Array.of(4, 5, 6),
+    },
+  ],
+  filters: Uint8Array.of(7, 8, 9),
+};
+
+describe('the HTML report', () => {
+  const page = formatPage('A title', [report]);
+
+  it('needs nothing but itself: no script, and no address but those of names', () => {
+    assert.doesNotMatch(page, /<script|<link|@import/i);
+    assert.doesNotMatch(page, /(?:src|href)="(?!data:image\/png;base64,)/);
+    assert.doesNotMatch(page, /url\((?!#)/);
+  });
+
+  it('shows text as text', () => {
+    assert.ok(page.includes('runs/&lt;script&gt;alert(1)&lt;/script&gt;'));
+    assert.ok(page.includes('A &amp; B'));
+    assert.equal(escapeHtml('<a b="c">&'), '&lt;a b=&quot;c&quot;&gt;&amp;');
+  });
+
+  it('has curves, errors by class, the confusion matrix, mistakes and filters', () => {
+    for (const heading of [
+      'Learning curves',
+      'Error by class',
+      'Confusion matrix',
+      'The worst mistakes',
+      'First-layer filters',
+    ]) {
+      assert.ok(page.includes(`<h3>${heading}</h3>`), heading);
+    }
+    // Three curves, the bars and the matrix; a legend may hold more.
+    assert.ok((page.match(/<svg /g) ?? []).length >= 5);
+    assert.ok(page.includes('data:image/png;base64,AQID'));
+    assert.ok(page.includes('cat (5.0 %), taken for dog (90.0 %)'));
+  });
+
+  it('lists confusions instead of a matrix where there are very many classes', () => {
+    const labels = Array.from({ length: 50 }, (_, i) => `class ${i}`);
+    const confusion = new Uint32Array(2500);
+    confusion[3 * 50 + 7] = 5;
+    const byClass = labels.map(() => ({ images: 1, top1Errors: 0, top5Errors: 0 }));
+    const wide = formatPage('Wide', [{ ...report, labels, confusion, byClass }]);
+    assert.ok(wide.includes('Most frequent confusions'));
+    assert.ok(wide.includes('<td>class 3</td><td>class 7</td><td>5</td>'));
+  });
+});
+
+describe('the report for the terminal', () => {
+  it('shows the worst classes first, and only those with images', () => {
+    const text = formatTerminalReport(report);
+    assert.ok(text.indexOf('cat') < text.indexOf('dog'));
+    assert.match(text, /top-1 50\.0 %/);
+    assert.doesNotMatch(text.slice(text.indexOf('worst classes'), text.indexOf('most confused')), /owl/);
+  });
+
+  it('orders confusions by how often they happen', () => {
+    assert.deepEqual(mostConfused(report), [
+      { truth: 'cat', predicted: 'dog', images: 2 },
+      { truth: 'dog', predicted: 'owl', images: 1 },
+    ]);
+  });
+
+  it('draws values as blocks', () => {
+    assert.equal(sparkline([0, 4, 8]), '▁▅█');
+    assert.equal(sparkline([]), '');
+    assert.equal(sparkline([0, 0]), '▁▁');
+    assert.equal([...sparkline(Array.from({ length: 1000 }, (_, i) => i))].length, 60);
+  });
+});
