@@ -62,6 +62,14 @@ def forward(model, convention):
         return model(torch.from_numpy(preprocessed(224, **convention))).numpy()
 
 
+def of_order_one(model):
+    """Logits of order one, so that 1e-4 is about what float32 gives: PyTorch's own are 3e-6 of the largest off."""
+    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    last.weight.data *= 0.03
+    last.bias.data *= 0.03
+    return model
+
+
 def sized(model):
     return 4 * sum(p.numel() for p in model.parameters())
 
@@ -94,7 +102,7 @@ def check_reading(folder, command):
         report(name, run(command, folder, folder / name, "read.safetensors", flags), expected, weights)
 
     for kind, make in (("d", torchvision.models.vgg16), ("d-bn", torchvision.models.vgg16_bn)):
-        model = randomize(make(weights=None), 1)
+        model = of_order_one(randomize(make(weights=None), 1))
         expected, weights = forward(model, TORCHVISION), sized(model)
         torch.save(model.state_dict(), folder / f"torch-{kind}.pth")
         one(f"torch-{kind}.pth", expected, weights)
@@ -111,10 +119,9 @@ def check_reading(folder, command):
         net = old_net(model) if kind == "d" else new_net(model)
         (folder / f"caffe-{kind}.caffemodel").write_bytes(net.SerializeToString())
         del net
-        flags = [] if kind == "d" else []
-        one(f"caffe-{kind}.caffemodel", forward(model, CAFFE), weights, flags)
+        one(f"caffe-{kind}.caffemodel", forward(model, CAFFE), weights)
         gc.collect()
-    model = randomize(timm_vgg(), 2)
+    model = of_order_one(randomize(timm_vgg(), 2))
     save_file(model.state_dict(), folder / "timm-d.safetensors")
     one("timm-d.safetensors", forward(model, TORCHVISION), sized(model))
     model, expected = keras_vgg(3)

@@ -75,13 +75,8 @@ export function identify(file: WeightFile, options: ImportOptions = {}): Identif
   checkSize(file, cut);
   const rest = { foreign, ...(written && { written }) };
   if (!facts) return { ...rest, network: cut };
-  checkFacts(path, options.featuresOnly ? featuresOnly(facts.network) : facts.network, cut);
-  const network = {
-    ...cut,
-    pooling: facts.network.pooling,
-    dropout: facts.network.dropout,
-    width: facts.network.width,
-  };
+  const network = options.featuresOnly ? featuresOnly(facts.network) : facts.network;
+  checkFacts(path, network, cut);
   const names = network.classes === facts.network.classes ? {} : { classes: [], labels: [] };
   return { ...rest, network, facts: { ...facts, network, ...names } };
 }
@@ -121,7 +116,10 @@ function checkSize({ path, bytes }: WeightFile, network: Network): void {
 }
 
 function checkFacts(path: string, stated: Network, found: Network): void {
-  const keys = ['configuration', 'classes', 'crop', 'parameters'] as const;
+  const keys =
+    found.classes > 0
+      ? (['configuration', 'classes', 'crop', 'parameters'] as const)
+      : (['configuration', 'classes', 'parameters'] as const);
   const wrong = keys.find((key) => JSON.stringify(stated[key]) !== JSON.stringify(found[key]));
   if (wrong === undefined) return;
   const say = wrong === 'parameters' ? () => 'others' : (network: Network) => String(network[wrong]);

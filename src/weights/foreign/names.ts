@@ -85,11 +85,12 @@ function readTorchvision(
     return torchLayer(path, named, `${stem}${number}`, norm);
   });
   const normalized = layers.some(({ norms }) => norms.length > 0);
-  const blocks = blocksOfNumbers(path, stem, convolutions, normalized);
+  const { blocks, lrn } = blocksOfNumbers(path, stem, convolutions, normalized);
   const classifier = classifierNames(named, prefix);
   return {
     convolutions: layers.map((layer, index) => ({ ...layer, block: blocks[index]! })),
     classifier: classifier.names.map((name) => torchLayer(path, named, prefix + name, [])),
+    ...(lrn && { lrn }),
     pooling: 'floor' satisfies PoolingRounding,
     naming: `${classifier.owner}'s names`,
     convention: 'torchvision' satisfies ConventionName,
@@ -144,9 +145,9 @@ function torchNorm(path: string, named: Named, name: string, epsilon: number): F
 }
 
 /**
- * Which block each convolution stands in. The numbers count the modules of a Sequential: a convolution, its
- * batch normalisation if there is one, its ReLU; and a pooling at the end of a block, which has no tensors but
- * leaves a gap.
+ * Which block each convolution stands in, and whether local response normalisation stands in the first. The
+ * numbers count the modules of a Sequential: a convolution, its batch normalisation if there is one, its ReLU;
+ * and, at the end of a block, a pooling, which has no tensors but leaves a gap.
  * @throws UserError where the numbers leave any other gap.
  */
 function blocksOfNumbers(
@@ -154,21 +155,22 @@ function blocksOfNumbers(
   stem: string,
   numbers: readonly number[],
   normalized: boolean,
-): number[] {
+): { blocks: number[]; lrn: boolean } {
   const step = normalized ? 3 : 2;
-  let block = 1;
-  return numbers.map((number, index) => {
-    if (index > 0) {
-      const gap = number - numbers[index - 1]!;
-      if (gap === step + 1) block++;
-      else if (gap !== step) {
-        throw new UserError(
-          `${path}: ${stem}${number} follows ${stem}${numbers[index - 1]}, but a VGG network has its next convolution ${step} places on, or ${step + 1} behind a pooling; this is another network`,
-        );
-      }
+  const lrn = numbers[1] === numbers[0]! + step + 2;
+  const blocks: number[] = [];
+  for (const [index, number] of numbers.entries()) {
+    const before = numbers[index - 1];
+    const gap = before === undefined ? step : number - before;
+    const pooled = gap === step + 1 || (lrn && index === 1);
+    if (!pooled && gap !== step) {
+      throw new UserError(
+        `${path}: ${stem}${number} follows ${stem}${before}, but a VGG network has its next convolution ${step} places on, or ${step + 1} behind a pooling; this is another network`,
+      );
     }
-    return block;
-  });
+    blocks.push((blocks.at(-1) ?? 1) + Number(pooled));
+  }
+  return { blocks, lrn };
 }
 
 /** Our own names, which are Caffe's: conv1_1 … conv5_3, fc6, fc7, fc8. */

@@ -1,0 +1,117 @@
+/** What is written in another framework's format comes back bit for bit, with all its facts. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { UsageError } from '../../../src/core/errors.ts';
+import { configurationNames } from '../../../src/net/configurations.ts';
+import { initialize } from '../../../src/net/initialization.ts';
+import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
+import { writeWeights } from '../../../src/weights/export/write-weights.ts';
+import type { Model } from '../../../src/weights/model-file.ts';
+import { readModelWithReport } from '../../../src/weights/read-model.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'verydeep-round-trip-'));
+});
+after(() => rm(folder, { recursive: true }));
+
+function makeModel(options: NetworkOptions): Model {
+  const network = buildNetwork({ classes: 4, crop: 64, width: 1 / 32, dropout: 0.25, ...options });
+  const tensors = new Map(initialize(network, { method: 'he', seed: 5 }));
+  // Biases too, and values whose bits a multiplication would change.
+  for (const tensor of tensors.values()) {
+    for (let i = 0; i < tensor.length; i++) tensor[i] = tensor[i]! + i / 3e5;
+  }
+  return {
+    network,
+    tensors,
+    classes: ['a', 'b', 'c', 'd'],
+    labels: ['Ä', '猫', 'c', 'd "quoted"'],
+    meanRgb: [120.25, 115.5, 101.125],
+    trainScale: { min: 64, max: 96 },
+    provenance: { createdBy: 'a test' },
+  };
+}
+
+const formats = ['pth', 'onnx', 'caffemodel', 'h5', 'safetensors'];
+
+describe('round trips', () => {
+  for (const configuration of configurationNames) {
+    for (const extension of formats) {
+      // Keras has no layer for it.
+      if (configuration === 'A-LRN' && extension === 'h5') continue;
+      test(`${configuration} as .${extension}`, async () => {
+        const model = makeModel({ configuration, pooling: 'ceil' });
+        const path = join(folder, `${configuration}.${extension}`);
+        await writeWeights(path, model);
+        const { model: back, report } = await readModelWithReport(path);
+        assert.deepEqual(back, model);
+        assert.deepEqual(report?.ignored ?? [], []);
+      });
+    }
+  }
+
+  test('a fully convolutional ONNX model holds the same', async () => {
+    const model = makeModel({ configuration: 'B' });
+    const path = join(folder, 'dense.onnx');
+    await writeWeights(path, model, { fullyConvolutional: true });
+    assert.deepEqual((await readModelWithReport(path)).model, model);
+  });
+
+  test('any convention can be written, and is undone when read', async () => {
+    const model = makeModel({ configuration: 'A' });
+    for (const convention of ['torchvision', 'caffe', 'keras', 'native'] as const) {
+      const path = join(folder, `${convention}.onnx`);
+      const { preprocessing } = await writeWeights(path, model, { convention });
+      assert.match(preprocessing, convention === 'torchvision' ? /x \/ 255/ : /x −/);
+      assert.deepEqual((await readModelWithReport(path)).model, model);
+    }
+  });
+
+  test('another program may change the weights: then what is read is what it wrote', async () => {
+    const model = makeModel({ configuration: 'A' });
+    const path = join(folder, 'changed.pth');
+    await writeWeights(path, model);
+    const bytes = await readFile(path);
+    // The first value of conv1_1, the first storage.
+    const at = bytes.indexOf('archive/data/0') + 'archive/data/0'.length;
+    const start = Math.ceil(at / 64) * 64;
+    bytes.writeFloatLE(0.5, start);
+    await writeFile(path, bytes);
+    const weight = (await readModelWithReport(path)).model.tensors.get('conv1_1.weight')!;
+    assert.ok(Math.abs(weight[0]! - 0.5 / 255 / 0.229) < 1e-9);
+    const other = model.tensors.get('conv1_1.weight')![1]!;
+    assert.ok(Math.abs(weight[1]! - other) < 2e-7 * Math.abs(other));
+  });
+
+  test('features alone come back as features', async () => {
+    const whole = makeModel({ configuration: 'D' });
+    const path = join(folder, 'whole.safetensors');
+    await writeWeights(path, whole);
+    const { model } = await readModelWithReport(path, { featuresOnly: true });
+    assert.equal(model.network.classes, 0);
+    assert.deepEqual(model.meanRgb, whole.meanRgb);
+    for (const extension of formats) {
+      const copy = join(folder, `features.${extension}`);
+      await writeWeights(copy, model);
+      assert.deepEqual((await readModelWithReport(copy, { allowFeatures: true })).model, model);
+    }
+  });
+
+  test('refuses what a format cannot hold', async () => {
+    const model = makeModel({ configuration: 'A-LRN' });
+    await assert.rejects(writeWeights(join(folder, 'x.h5'), model), UsageError);
+    await assert.rejects(writeWeights(join(folder, 'x.pkl'), model), UsageError);
+    await assert.rejects(
+      writeWeights(join(folder, 'x.pth'), model, { fullyConvolutional: true }),
+      UsageError,
+    );
+    await assert.rejects(
+      writeWeights(join(folder, 'x.safetensors'), model, { convention: 'caffe' }),
+      UsageError,
+    );
+  });
+});
