@@ -24,20 +24,22 @@ export interface ConvertOptions extends EngineOptions {
   readonly read?: ReadModelOptions;
   /** What the output shall be. */
   readonly write?: WriteOptions;
-  /** Whether to run the network before and after (default true). */
+  /** Whether to run the network and to read the written file back (default true). */
   readonly check?: boolean;
   readonly onProgress?: (stage: ConvertStage, done: number, total: number) => void;
 }
 
 export type ConvertStage = 'reading' | 'checking' | 'writing' | 'reading back';
 
-/** What the network answered to the synthetic image of src/api/convert-parity.ts, before and after. */
+/** What the network answers to the synthetic image of src/api/convert-parity.ts, and whether it still does. */
 export interface Parity {
   /** Side of the image: the crop. */
   readonly side: number;
   /** Logits, or pool5 of a network without a classifier, as imported. */
   readonly output: Float32Array;
-  /** The largest difference of the written file's answer, read back. */
+  /** Tensors that are not the same to the bit when the written file is read back. */
+  readonly changed: readonly string[];
+  /** The largest difference that they make to the answer. */
   readonly difference: number;
 }
 
@@ -64,8 +66,8 @@ export interface ConvertResult {
 }
 
 /**
- * Converts a weight file: reads it, asks the network, writes it in the other format, reads that back and asks
- * again.
+ * Converts a weight file: reads it, asks the network, writes it in the other format, and reads that back to see
+ * whether all is the same.
  * @throws UserError when the input cannot be read, does not say what it must, or the output cannot be written.
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
@@ -75,7 +77,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const facts = await factsOf(input);
   const first = await readAndWrite(options, facts, backend);
   const parity =
-    first.answer && backend && (await askAgain(output, backend, first.model, first.answer, onProgress));
+    first.answer && backend && (await readBack(output, backend, first.model, first.answer, onProgress));
   const { report, network, written } = first;
   return {
     input: facts,
@@ -109,22 +111,36 @@ async function readAndWrite(options: ConvertOptions, input: FileFacts, backend: 
 
 /**
  * Reads the written file back, into the arrays of the model that it was written from: there is no room for two.
+ * The same bits give the same answer; only where they differ is the network asked again.
  */
-async function askAgain(
+async function readBack(
   path: string,
   backend: Backend,
-  { network, tensors }: Model,
+  model: Model,
   before: Float32Array,
   onProgress: NonNullable<ConvertOptions['onProgress']>,
 ): Promise<Parity> {
-  const { model } = await readModelWithReport(path, {
+  const digests = digestsOf(model);
+  const { model: back } = await readModelWithReport(path, {
     allowFeatures: true,
-    reuse: tensors,
+    reuse: model.tensors,
     onProgress: (done, total) => onProgress('reading back', done, total),
   });
-  const after = await parityOutput(backend, model);
+  const changed = [...digestsOf(back)].filter(([name, digest]) => digests.get(name) !== digest);
+  const after = changed.length === 0 ? before : await parityOutput(backend, back);
   const difference = before.reduce((most, value, i) => Math.max(most, Math.abs(value - after[i]!)), 0);
-  return { side: network.crop, output: before, difference };
+  return { side: model.network.crop, output: before, changed: changed.map(([name]) => name), difference };
+}
+
+function digestsOf({ tensors }: Model): Map<string, string> {
+  return new Map(
+    [...tensors].map(([name, { buffer, byteOffset, byteLength }]) => [
+      name,
+      createHash('sha256')
+        .update(new Uint8Array(buffer, byteOffset, byteLength))
+        .digest('hex'),
+    ]),
+  );
 }
 
 function checkPaths({ input, output }: ConvertOptions): void {

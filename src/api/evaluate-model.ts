@@ -64,12 +64,12 @@ export interface EvaluatedImage {
 
 export interface EvaluationResult {
   readonly images: number;
-  /** Images that have a label: errors and loss are theirs, null where there is none. */
+  /** Images that have a label: errors and loss are theirs, NaN (in JSON null) where there is none. */
   readonly labelled: number;
-  readonly top1Error: number | null;
-  readonly top5Error: number | null;
+  readonly top1Error: number;
+  readonly top5Error: number;
   /** Mean soft-max cross-entropy, in nats. */
-  readonly loss: number | null;
+  readonly loss: number;
   readonly protocol: Protocol;
   /** Whether mirror images counted too. */
   readonly flip: boolean;
@@ -200,9 +200,7 @@ async function checkPlaces({ predictions, submission }: EvaluateOptions): Promis
 function figuresOf(
   outcomes: Outcomes,
 ): Pick<EvaluationResult, 'images' | 'labelled' | 'top1Error' | 'top5Error' | 'loss'> {
-  const { images: labelled, top1Error, top5Error, loss } = measure(outcomes);
-  const figures =
-    labelled > 0 ? { top1Error, top5Error, loss } : { top1Error: null, top5Error: null, loss: null };
+  const { images: labelled, ...figures } = measure(outcomes);
   return { images: outcomes.done, labelled, ...figures };
 }
 

@@ -43,7 +43,7 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
     ...(signal && { signal }),
     onProgress: (progress) => options.onProgress?.(progress),
   });
-  if (found.top1Error === null || found.top5Error === null || found.loss === null) {
+  if (found.labelled === 0) {
     throw new UserError(
       `the images of ${data} have no labels, so there is nothing to report; name others with --data`,
     );

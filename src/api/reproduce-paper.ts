@@ -143,7 +143,7 @@ async function measure(
     ...(signal && { signal }),
     onProgress: (progress) => listener?.onEvaluation?.(progress),
   });
-  if (found.top1Error === null || found.top5Error === null || found.loss === null) {
+  if (found.labelled === 0) {
     throw new UserError(
       `the validation images of ${data} have no labels, so nothing can be measured on them`,
     );

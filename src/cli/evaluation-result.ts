@@ -18,7 +18,7 @@ export function formatEvaluation(result: EvaluationResult): string {
         formatCount(images),
         errorOf(top1Error),
         errorOf(top5Error),
-        loss?.toFixed(4) ?? '–',
+        Number.isNaN(loss) ? '–' : loss.toFixed(4),
         formatDuration(seconds),
       ],
     ],
@@ -84,5 +84,5 @@ function mostConfused(confusion: readonly (readonly number[])[]) {
 }
 
 function errorOf(error: number | null): string {
-  return error === null ? '–' : formatPercent(error);
+  return error === null || Number.isNaN(error) ? '–' : formatPercent(error);
 }

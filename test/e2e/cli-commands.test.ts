@@ -261,10 +261,12 @@ describe('vgg doctor', () => {
     const preload = join(folder, 'no-sharp.cjs');
     await writeFile(
       preload,
-      `const dlopen = process.dlopen;
-      process.dlopen = function (module, file, ...rest) {
-        if (file.includes('sharp')) throw new Error('no such library');
-        return dlopen.call(this, module, file, ...rest);
+      // Some versions of npm install sharp's WebAssembly build too, so refusing native libraries would not do.
+      `const { Module } = require('node:module');
+      const load = Module._load;
+      Module._load = (request, ...rest) => {
+        if (request.startsWith('@img/sharp-')) throw new Error('no such library');
+        return load(request, ...rest);
       };`,
     );
     const { code, stdout } = await vggWith({ NODE_OPTIONS: `--require ${preload}` }, 'doctor');
