@@ -79,33 +79,6 @@ inline dnnl::convolution_backward_weights::primitive_desc convolutionBackwardWei
 #endif
 }
 
-/** y = x / (k + alpha / size · Σ x²)^beta: oneDNN divides alpha by the size. */
-struct LrnShape {
-  memory::desc data;
-  memory::dim size;
-  float alpha, beta, k;
-};
-
-inline dnnl::lrn_forward::primitive_desc lrnForward(const dnnl::engine& engine, bool training, const LrnShape& l) {
-  const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  const auto algorithm = dnnl::algorithm::lrn_across_channels;
-#ifdef VD_ONEDNN_3
-  return {engine, kind, algorithm, l.data, l.data, l.size, l.alpha, l.beta, l.k, withUserScratchpad()};
-#else
-  return {{kind, algorithm, l.data, l.size, l.alpha, l.beta, l.k}, withUserScratchpad(), engine};
-#endif
-}
-
-inline dnnl::lrn_backward::primitive_desc lrnBackward(const dnnl::engine& engine, const LrnShape& l,
-                                                      const dnnl::lrn_forward::primitive_desc& hint) {
-  const auto algorithm = dnnl::algorithm::lrn_across_channels;
-#ifdef VD_ONEDNN_3
-  return {engine, algorithm, l.data, l.data, l.data, l.size, l.alpha, l.beta, l.k, hint, withUserScratchpad()};
-#else
-  return {{algorithm, l.data, l.data, l.size, l.alpha, l.beta, l.k}, withUserScratchpad(), engine, hint};
-#endif
-}
-
 /** Whether a primitive runs oneDNN's slow reference code. */
 template <class PrimitiveDesc>
 bool isReference(const PrimitiveDesc& desc) {

@@ -29,9 +29,15 @@ describe('native: the event loop', { skip }, () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 
     let ticks = 0;
+    let lastTick = performance.now();
+    let longestGap = 0;
     let answers = 0;
     let running = true;
-    const timer = setInterval(() => ticks++, 10);
+    const timer = setInterval(() => {
+      ticks++;
+      longestGap = Math.max(longestGap, performance.now() - lastTick);
+      lastTick = performance.now();
+    }, 10);
     const client = (async () => {
       while (running) {
         assert.equal(await (await fetch(url)).text(), 'alive');
@@ -49,9 +55,11 @@ describe('native: the event loop', { skip }, () => {
     parameters.dispose();
 
     assert.ok(seconds > 1, `the step took ${seconds} s`);
-    // A free event loop ticks 100 times a second; a tenth of that leaves room for a busy machine.
-    assert.ok(ticks > 10 * seconds, `${ticks} ticks in ${seconds} s`);
-    assert.ok(answers > 5 * seconds, `${answers} answers in ${seconds} s`);
+    // A free event loop ticks 100 times a second, a blocked one not at all during the step. Where other tests
+    // keep all cores busy it comes in between, but it does come.
+    assert.ok(ticks >= 20, `${ticks} ticks in ${seconds} s`);
+    assert.ok(answers >= 5, `${answers} answers in ${seconds} s`);
+    assert.ok(longestGap < 500 * seconds, `no tick for ${longestGap} ms of ${seconds} s`);
   });
 });
 
