@@ -1,10 +1,10 @@
 /**
  * What a network answers to a fixed synthetic image: a number that any framework can be compared by.
  *
- * Runs a few layers at a time, and a layer with many weights a part of its outputs at a time, so that next to
- * the model's weights there is little more in memory than the activations.
+ * Runs a layer at a time, the first ones on a part of the image at a time, so that next to the model's weights
+ * there is little more in memory.
  */
-import { type Layer, parameterSpecs, shapesAlong } from '../core/layer.ts';
+import { type ConvolutionLayer, type Layer, parameterSpecs, shapesAlong } from '../core/layer.ts';
 import { elementCount, type Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/crop.ts';
 import type { RgbImage } from '../data/source.ts';
@@ -32,12 +32,6 @@ export function parityOutput(backend: Backend, model: Model): Promise<Float32Arr
   return runInParts(backend, model, input, [1, 3, crop, crop]);
 }
 
-/** Weights that the backend has at once; a Winograd kernel holds them four times over. */
-const PART_BYTES = 4 * 2 ** 20;
-
-/** A few layers with few weights, or a convolution with what works on each of its channels alone (ReLU, pooling). */
-type Step = [Layer, ...Layer[]];
-
 async function runInParts(
   backend: Backend,
   { network, tensors }: Model,
@@ -45,20 +39,77 @@ async function runInParts(
   inputShape: Shape4,
 ): Promise<Float32Array> {
   const layers = network.layers.filter(({ kind }) => kind !== 'dropout');
-  const blockEnd = layers.findIndex(({ kind }) => kind === 'maxPool') + 1;
-  let { output, shape } = await runInBands(backend, layers.slice(0, blockEnd), tensors, input, inputShape);
-  for (const step of stepsOf(layers.slice(blockEnd))) {
-    const outputs: Float32Array[] = [];
-    let channels = 0;
-    let after = shape;
-    for (const part of partsOf(step)) {
-      const run = await runLayers(backend, part, slicesFor(part, tensors, channels), output, shape);
-      outputs.push(run.output);
-      channels += run.shape[1];
-      after = run.shape;
-    }
-    output = joined(outputs);
-    shape = [1, channels, after[2], after[3]];
+  const firstEnd = layers.findIndex(({ kind }) => kind === 'maxPool') + 1;
+  const featuresEnd = layers.findLastIndex(({ kind }) => kind === 'maxPool') + 1;
+  let { output, shape } = await runInBands(backend, layers.slice(0, firstEnd), tensors, input, inputShape);
+  for (const step of stepsOf(layers.slice(firstEnd, featuresEnd))) {
+    ({ output, shape } = await runInPieces(backend, step, tensors, output, shape));
+  }
+  for (const layer of layers.slice(featuresEnd)) {
+    output =
+      layer.kind === 'relu' ? output.map((value) => Math.max(value, 0)) : product(layer, tensors, output);
+  }
+  return output;
+}
+
+/** Weights that a backend is given at once: its Winograd kernels hold them four times over. */
+const PIECE_BYTES = 8 * 2 ** 20;
+
+/** A convolution and what follows it, which works on each channel alone; where it is large, some of its outputs at a time. */
+async function runInPieces(
+  backend: Backend,
+  [first, ...rest]: readonly Layer[],
+  tensors: ReadonlyMap<string, Float32Array>,
+  input: Float32Array,
+  inputShape: Shape4,
+): Promise<Run> {
+  const layer = first as ConvolutionLayer;
+  const weight = tensors.get(`${layer.name}.weight`)!;
+  const bias = tensors.get(`${layer.name}.bias`)!;
+  const each = Math.ceil(layer.outChannels / Math.ceil(weight.byteLength / PIECE_BYTES));
+  const pieces: Run[] = [];
+  for (let start = 0; start < layer.outChannels; start += each) {
+    const end = Math.min(start + each, layer.outChannels);
+    const size = weight.length / layer.outChannels;
+    const own = new Map([
+      [`${layer.name}.weight`, weight.subarray(start * size, end * size)],
+      [`${layer.name}.bias`, bias.subarray(start, end)],
+    ]);
+    const piece = { ...layer, outChannels: end - start };
+    pieces.push(await runLayers(backend, [piece, ...rest], own, input, inputShape));
+  }
+  const [, , height, width] = pieces[0]!.shape;
+  const output = new Float32Array(layer.outChannels * height * width);
+  for (const [index, piece] of pieces.entries()) output.set(piece.output, index * each * height * width);
+  return { output, shape: [1, layer.outChannels, height, width] };
+}
+
+/** Each convolution with what follows it. */
+function stepsOf(layers: readonly Layer[]): Layer[][] {
+  const steps: Layer[][] = [];
+  for (const layer of layers) {
+    if (layer.kind === 'convolution') steps.push([layer]);
+    else steps.at(-1)!.push(layer);
+  }
+  return steps;
+}
+
+/**
+ * A fully connected layer of one image, y = W x + b, in float64: a backend would hold these weights, nine
+ * tenths of the network's, a second time.
+ */
+function product(
+  layer: Layer,
+  tensors: ReadonlyMap<string, Float32Array>,
+  input: Float32Array,
+): Float32Array {
+  const weight = tensors.get(`${layer.name}.weight`)!;
+  const output = tensors.get(`${layer.name}.bias`)!.slice();
+  for (let o = 0; o < output.length; o++) {
+    let sum = output[o]!;
+    const row = o * input.length;
+    for (let i = 0; i < input.length; i++) sum += weight[row + i]! * input[i]!;
+    output[o] = sum;
   }
   return output;
 }
@@ -82,12 +133,11 @@ async function runInBands(
   const shape = shapesAlong(layers, [1, channels, height, width]).at(-1)!;
   const [, outChannels, outHeight, outWidth] = shape;
   const output = new Float32Array(elementCount(shape));
-  const own = slicesFor(layers, tensors, 0);
   for (let top = 0; top < height; top += BAND_ROWS) {
     const start = Math.max(0, top - HALO_ROWS);
     const end = Math.min(height, top + BAND_ROWS + HALO_ROWS);
     const band = rowsOf(input, [channels, height, width], start, end);
-    const run = await runLayers(backend, layers, own, band, [1, channels, end - start, width]);
+    const run = await runLayers(backend, layers, tensors, band, [1, channels, end - start, width]);
     const firstRow = (top - start) / 2;
     const rows = Math.min(BAND_ROWS / 2, outHeight - top / 2);
     const kept = rowsOf(run.output, [outChannels, run.shape[2], outWidth], firstRow, firstRow + rows);
@@ -114,48 +164,6 @@ function rowsOf(
   return rows;
 }
 
-function stepsOf(layers: readonly Layer[]): Step[] {
-  const steps: Step[] = [];
-  for (const layer of layers) {
-    const step = steps.at(-1);
-    const joins = layer.kind === 'relu' || layer.kind === 'maxPool';
-    if (step && (joins || weightBytes([...step, layer]) <= PART_BYTES)) step.push(layer);
-    else steps.push([layer]);
-  }
-  return steps;
-}
-
-function weightBytes(layers: readonly Layer[]): number {
-  return 4 * parameterSpecs(layers).reduce((sum, { shape }) => sum + elementCount(shape), 0);
-}
-
-/** A large step as several, each of a part of its convolution's outputs. */
-function partsOf(step: Step): Step[] {
-  const [layer, ...rest] = step;
-  if (layer.kind !== 'convolution' || weightBytes(step) <= PART_BYTES) return [step];
-  // Whole blocks of channels, as the backends compute them.
-  const most = Math.max(16, Math.floor(PART_BYTES / (weightBytes([layer]) / layer.outChannels) / 16) * 16);
-  const parts: Step[] = [];
-  for (let first = 0; first < layer.outChannels; first += most) {
-    parts.push([{ ...layer, outChannels: Math.min(most, layer.outChannels - first) }, ...rest]);
-  }
-  return parts;
-}
-
-/** The weights of a part, whose first layer begins at output `first`: views of the model's own. */
-function slicesFor(
-  layers: readonly Layer[],
-  tensors: ReadonlyMap<string, Float32Array>,
-  first: number,
-): Map<string, Float32Array> {
-  return new Map(
-    parameterSpecs(layers).map(({ name, shape }) => {
-      const start = (first * elementCount(shape)) / shape[0]!;
-      return [name, tensors.get(name)!.subarray(start, start + elementCount(shape))];
-    }),
-  );
-}
-
 interface Run {
   readonly output: Float32Array;
   readonly shape: Shape4;
@@ -180,16 +188,4 @@ async function runLayers(
   } finally {
     parameters.dispose();
   }
-}
-
-/** One image's maps, channel after channel. */
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }

@@ -16,7 +16,7 @@ export interface SourceTensor {
   /** `F32`, `F16`, `BF16`, `F64`, or the format's word for anything that is not read. */
   readonly type: string;
   readonly shape: Shape;
-  /** Hands out all values, a few megabytes at a time. @throws UserError naming file and tensor. */
+  /** Hands out all values, a part at a time. @throws UserError naming file and tensor. */
   read(visit: Visit): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export interface ByteSource {
 }
 
 /** Read at a time: enough for the disk's full speed, little beside the tensors. */
-export const CHUNK_BYTES = 4 * 2 ** 20;
+export const CHUNK_BYTES = 2 ** 20;
 
 /** Hands out `count` elements that lie one after the other from `position` on. */
 export async function streamElements(

@@ -1,0 +1,246 @@
+/** Files that are damaged, hostile, or of another network: each is refused in one sentence. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { deflateRawSync } from 'node:zlib';
+import { UserError } from '../../../src/core/errors.ts';
+import { Message } from '../../../src/weights/protobuf/message.ts';
+import { readModelWithReport } from '../../../src/weights/read-model.ts';
+import { readSafetensors, writeSafetensors } from '../../../src/weights/safetensors.ts';
+import { zipArchive } from '../../../src/weights/zip/zip-writer.ts';
+import { fixture, refused } from './fixtures.ts';
+import { mutated } from './mutation.ts';
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'verydeep-bad-'));
+});
+after(() => rm(folder, { recursive: true }));
+
+const read = (path: string) => readModelWithReport(path, { convention: 'torchvision', allowFeatures: true });
+
+async function written(name: string, bytes: Uint8Array | string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, bytes);
+  return path;
+}
+
+/** A PyTorch archive with a pickle of one's own. */
+function archive(pickle: string, name = 'x/data.pkl'): Buffer {
+  return Buffer.concat([...zipArchive([{ name, data: Buffer.from(pickle, 'latin1') }])]);
+}
+
+const fixtures = [
+  'timm-d.safetensors',
+  'torch-d.pth',
+  'torch-d-legacy.pt',
+  'torch-b-bn.onnx',
+  'caffe-d-v1.caffemodel',
+  'keras2-a-bn.h5',
+  'keras3-a.keras',
+];
+
+describe('bad weight files', () => {
+  for (const name of fixtures) {
+    test(`${name}: cut anywhere, it is refused`, async () => {
+      const whole = await readFile(fixture(name));
+      for (const part of [0, 0.001, 0.01, 0.1, 0.3, 0.6, 0.9, 0.999]) {
+        const path = await written(`cut${extname(name)}`, whole.subarray(0, Math.floor(part * whole.length)));
+        await refused(read(path), path);
+      }
+    });
+
+    test(`${name}: damaged at random, it is read or refused`, async () => {
+      const whole = await readFile(fixture(name));
+      for (let index = 0; index < 120; index++) {
+        const path = await written(`damaged${extname(name)}`, mutated(whole, 3, index));
+        await read(path).catch((error: unknown) => {
+          assert.ok(error instanceof UserError, `mutation ${index}: ${(error as Error).stack}`);
+          assert.doesNotMatch(error.message, /\n/);
+        });
+      }
+    });
+  }
+
+  for (const extension of ['safetensors', 'pth', 'onnx', 'caffemodel', 'h5', 'keras']) {
+    test(`text and nothing at all are no .${extension}`, async () => {
+      await refused(read(await written(`text.${extension}`, 'These are no weights.\n'.repeat(9))));
+      await refused(read(await written(`empty.${extension}`, '')), /empty/);
+      await refused(read(join(folder, `missing.${extension}`)), /no such file/);
+    });
+  }
+
+  test('an unknown format is named by the extensions there are', async () => {
+    await refused(read(await written('weights.bin2', 'whatever it is')), /no format that is read/, '.onnx');
+  });
+});
+
+describe('hostile pickles', () => {
+  test('what asks for a function is refused by its name', async () => {
+    const attacks = {
+      'os.system': '\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.',
+      'builtins.eval': '\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.',
+      'torchvision.models.vgg.VGG': '\x80\x02ctorchvision.models.vgg\nVGG\n)R.',
+      'collections.OrderedDict.__class__': '\x80\x04\x8c\x0bcollections\x8c\x15OrderedDict.__class__\x93)R.',
+      'torch._utils.__builtins__': '\x80\x02ctorch._utils\n__builtins__\n)R.',
+    };
+    for (const [name, pickle] of Object.entries(attacks)) {
+      await refused(read(await written('attack.pth', archive(pickle))), JSON.stringify(name), /state_dict/);
+    }
+  });
+
+  test('opcodes that make instances or extensions are refused', async () => {
+    for (const opcode of ['i', 'o', '\x81', '\x92', '\x82', 'P', '\x97']) {
+      await refused(read(await written('opcode.pth', archive(`\x80\x02(${opcode}os\nsystem\n.`))), /opcode/);
+    }
+  });
+
+  test('a pickle that contains itself comes to an end', async () => {
+    await refused(read(await written('cycle.pth', archive('\x80\x02]q\x00h\x00a.'))), /holds no tensors/);
+    await refused(
+      read(await written('cycle2.pth', archive('\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.'))),
+      /no tensors/,
+    );
+  });
+
+  test('a pickle that doubles itself again and again does not grow', async () => {
+    // A list of two references to the list before, a hundred times: 2^100 paths.
+    const levels = Array.from(
+      { length: 100 },
+      (_, i) => `](h${String.fromCharCode(i)}h${String.fromCharCode(i)}eq${String.fromCharCode(i + 1)}`,
+    );
+    await refused(
+      read(await written('laughs.pth', archive(`\x80\x02]q\x00${levels.join('')}.`))),
+      /no tensors/,
+    );
+  });
+});
+
+describe('hostile archives', () => {
+  test('names that lead out of the archive are refused', async () => {
+    for (const name of ['../data.pkl', '/etc/data.pkl', 'x/../../data.pkl', 'C:/data.pkl']) {
+      await refused(read(await written('path.pth', archive('\x80\x02}.', name))), /zip archive/);
+    }
+  });
+
+  test('a file twice, and none at all', async () => {
+    const entry = { name: 'x/data.pkl', data: Buffer.from('\x80\x02}.', 'latin1') };
+    const twice = Buffer.concat([...zipArchive([entry, { ...entry }])]);
+    await refused(read(await written('twice.pth', twice)), /twice/);
+    const none = Buffer.concat([...zipArchive([{ ...entry, name: 'x/other' }])]);
+    await refused(read(await written('none.pth', none)), /0 files \*\/data\.pkl/);
+  });
+
+  test('a bomb is refused for its size, unopened', async () => {
+    await refused(read(await written('bomb.pth', bomb(2 ** 32 - 2))), /4294967294 bytes, more than/);
+    // One that lies about its size is stopped when it has more.
+    await refused(read(await written('liar.pth', bomb(100))), /zip archive/);
+  });
+});
+
+/** An archive whose data.pkl unpacks to 64 MiB of zeros and claims another size. */
+function bomb(claimed: number): Buffer {
+  const packed = deflateRawSync(Buffer.alloc(64 * 2 ** 20));
+  const name = Buffer.from('x/data.pkl');
+  const local = Buffer.alloc(30);
+  local.write('PK\x03\x04', 'latin1');
+  local.writeUInt16LE(8, 8);
+  local.writeUInt32LE(packed.length, 18);
+  local.writeUInt32LE(claimed, 22);
+  local.writeUInt16LE(name.length, 26);
+  const central = Buffer.alloc(46);
+  central.write('PK\x01\x02', 'latin1');
+  central.writeUInt16LE(8, 10);
+  central.writeUInt32LE(packed.length, 20);
+  central.writeUInt32LE(claimed, 24);
+  central.writeUInt16LE(name.length, 28);
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 'latin1');
+  end.writeUInt16LE(1, 8);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(central.length + name.length, 12);
+  end.writeUInt32LE(local.length + name.length + packed.length, 16);
+  return Buffer.concat([local, name, packed, central, name, end]);
+}
+
+describe('hostile ONNX models', () => {
+  for (const location of ['../secret', '/etc/passwd', 'a/b', '..', '']) {
+    test(`external data at ${JSON.stringify(location)} are refused`, async () => {
+      const entry = new Message().text(1, 'location').text(2, location);
+      const tensor = new Message().int(1, 4).int(2, 1).text(8, 'w').message(13, entry).int(14, 1);
+      const model = new Message().message(7, new Message().message(5, tensor));
+      await refused(read(await written('external.onnx', Buffer.concat([...model.pieces]))), /beside it/);
+    });
+  }
+});
+
+describe('other networks', () => {
+  const tensor = (name: string, shape: number[]) => ({
+    name,
+    shape,
+    data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5),
+  });
+
+  test('a ResNet is called one', async () => {
+    const path = join(folder, 'resnet.safetensors');
+    await writeSafetensors(path, [
+      tensor('conv1.weight', [64, 3, 7, 7]),
+      tensor('layer1.0.conv1.weight', [64, 64, 3, 3]),
+    ]);
+    await refused(read(path), /ResNet/, path);
+  });
+
+  test('AlexNet and others under torchvision’s names are refused by their shapes', async () => {
+    const path = join(folder, 'alexnet.safetensors');
+    await writeSafetensors(path, [
+      tensor('features.0.weight', [64, 3, 11, 11]),
+      tensor('features.0.bias', [64]),
+      tensor('features.3.weight', [192, 64, 5, 5]),
+    ]);
+    await refused(read(path), /no network of Table 1/);
+  });
+
+  test('a wrong shape is named with both shapes', async () => {
+    const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
+    const path = join(folder, 'shape.safetensors');
+    const change = async (name: string, shape: number[], ...messages: RegExp[]) => {
+      await writeSafetensors(
+        path,
+        [...tensors.values()].map((one) => (one.name === name ? tensor(name, shape) : one)),
+      );
+      await refused(read(path), ...messages);
+    };
+    await change('features.5.weight', [2, 2, 3, 3], /features\.5\.weight|conv2_1/, /2×1×3×3/, /2×2×3×3/);
+    await change(
+      'pre_logits.fc2.weight',
+      [64, 63, 1, 1],
+      /pre_logits\.fc2\.weight is 64×63×1×1/,
+      /64 inputs/,
+    );
+    await change('head.fc.bias', [6], /head\.fc\.bias is 6/, /5 values/);
+    await change('features.0.weight', [1, 3, 3, 2], /features\.0\.weight is 1×3×3×2/);
+  });
+
+  test('weights that are no numbers are named', async () => {
+    const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      tensors.get('features.7.weight')!.data[5] = value;
+      const path = join(folder, 'nan.safetensors');
+      await writeSafetensors(path, tensors.values());
+      await refused(read(path), /features\.7\.weight holds (NaN|Infinity) at element 5/);
+    }
+  });
+
+  test('several networks in a file ask which', async () => {
+    const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
+    const path = join(folder, 'two.safetensors');
+    const named = (prefix: string) =>
+      [...tensors.values()].map((one) => ({ ...one, name: prefix + one.name }));
+    await writeSafetensors(path, [...named('model.'), ...named('ema.')]);
+    await refused(read(path), /"ema\."/, /"model\."/, /--prefix/);
+    const { model } = await readModelWithReport(path, { convention: 'torchvision', prefix: 'ema' });
+    assert.equal(model.network.configuration, 'D');
+  });
+});

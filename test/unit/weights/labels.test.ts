@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  classNamesFor,
+  developmentKitOrder,
+  ilsvrcClassNames,
+} from '../../../src/weights/labels/class-names.ts';
+
+describe("ILSVRC's classes", () => {
+  const { classes, labels } = ilsvrcClassNames();
+
+  test('are 1000 different synsets in sorted order, each with its words', () => {
+    assert.equal(classes.length, 1000);
+    assert.equal(new Set(classes).size, 1000);
+    assert.deepEqual([...classes].sort(), classes);
+    assert.ok(classes.every((synset) => /^n\d{8}$/.test(synset)));
+    assert.ok(labels.every((words) => words.length > 1 && words.trim() === words));
+  });
+
+  test('the well-known ones are where everybody has them', () => {
+    const at = (index: number) => `${classes[index]} ${labels[index]}`;
+    assert.equal(at(0), 'n01440764 tench, Tinca tinca');
+    assert.equal(at(281), 'n02123045 tabby, tabby cat');
+    assert.equal(at(282), 'n02123159 tiger cat');
+    assert.equal(at(388), 'n02510455 giant panda, panda, panda bear, coon bear, Ailuropoda melanoleuca');
+    assert.equal(at(999), 'n15075141 toilet tissue, toilet paper, bathroom tissue');
+  });
+
+  test("the development kit's order is a permutation, from kit fox to dumbbell", () => {
+    const order = developmentKitOrder(1000);
+    assert.deepEqual(
+      [...order].sort((a, b) => a - b),
+      Array.from({ length: 1000 }, (_, i) => i),
+    );
+    const inKit = (id: number) => labels[order.indexOf(id - 1)];
+    assert.match(inKit(1)!, /^kit fox/);
+    assert.match(inKit(2)!, /^English setter/);
+    assert.match(inKit(1000)!, /^dumbbell/);
+  });
+
+  test('are chosen by the number of classes', () => {
+    assert.deepEqual(classNamesFor(1000), { classes, labels });
+    assert.deepEqual(classNamesFor(2), { classes: ['class0', 'class1'], labels: ['class0', 'class1'] });
+    assert.throws(() => developmentKitOrder(10), /1000 classes/);
+  });
+});
