@@ -29,6 +29,14 @@ Napi::Value library(Info info) {
   return result;
 }
 
+/** peak(engine) → Promise of the floating-point operations a second that its threads can do in registers */
+Napi::Value peak(Info info) {
+  const auto work = []() -> Result {
+    return [value = winograd::measuredPeak()](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, value); };
+  };
+  return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
+}
+
 /** createParameters(counts: number[], isBias: boolean[], training) */
 Napi::Value createParameters(Info info) {
   const auto counts = info[0].As<Napi::Array>(), isBias = info[1].As<Napi::Array>();
@@ -119,6 +127,7 @@ Napi::Value release(Info info) {
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("createEngine", Napi::Function::New<createEngine>(env));
   exports.Set("library", Napi::Function::New<library>(env));
+  exports.Set("peak", Napi::Function::New<peak>(env));
   exports.Set("createParameters", Napi::Function::New<createParameters>(env));
   exports.Set("read", Napi::Function::New<read>(env));
   exports.Set("write", Napi::Function::New<write>(env));

@@ -143,6 +143,26 @@ Napi::Value backward(Info info) {
   return run(info, &Program::backward, arrays, program);
 }
 
+/** profile(engine, program) → Promise<{ layer, pass, algorithm, seconds }[]> of the last run */
+Napi::Value profile(Info info) {
+  const auto program = unwrap<Program>(info[1]);
+  const auto work = [program]() -> Result {
+    return [stages = program->stages()](Napi::Env env) -> Napi::Value {
+      Napi::Array result = Napi::Array::New(env, stages.size());
+      for (uint32_t i = 0; i < stages.size(); i++) {
+        Napi::Object stage = Napi::Object::New(env);
+        stage.Set("layer", static_cast<double>(stages[i].layer));
+        stage.Set("pass", stages[i].pass);
+        stage.Set("algorithm", stages[i].algorithm);
+        stage.Set("seconds", stages[i].seconds);
+        result.Set(i, stage);
+      }
+      return result;
+    };
+  };
+  return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
+}
+
 }  // namespace
 
 void bindPrograms(Napi::Env env, Napi::Object exports) {
@@ -150,6 +170,7 @@ void bindPrograms(Napi::Env env, Napi::Object exports) {
   exports.Set("forward", Napi::Function::New<forward>(env));
   exports.Set("accumulate", Napi::Function::New<accumulate>(env));
   exports.Set("backward", Napi::Function::New<backward>(env));
+  exports.Set("profile", Napi::Function::New<profile>(env));
 }
 
 }  // namespace verydeep

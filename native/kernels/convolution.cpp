@@ -25,6 +25,7 @@ class Convolution : public Layer {
   void planForward(Planner& planner) override {
     const Shape in = planner.activation.shape, out = spec_.outputOf(in);
     forward_ = forwardDesc(planner, in, out);
+    planner.forward.begin("forward", algorithm(forward_));
     planner.layOutActivation(*blockOf(in, forward_.src_desc()));
     input_ = planner.activation;
     output_ = planner.nextActivation(out, *blockOf(out, forward_.dst_desc()));
@@ -44,6 +45,11 @@ class Convolution : public Layer {
   }
 
  private:
+  template <class PrimitiveDesc>
+  static std::string algorithm(const PrimitiveDesc& desc) {
+    return std::string("oneDNN ") + desc.impl_info_str();
+  }
+
   memory::dims weightDims() const { return {spec_.outChannels, spec_.inChannels, spec_.kernel, spec_.kernel}; }
   memory::desc weightDesc() const { return {weightDims(), memory::data_type::f32, Tag::oihw}; }
   memory::desc biasDesc() const { return {{spec_.outChannels}, memory::data_type::f32, Tag::x}; }
@@ -91,6 +97,7 @@ class Convolution : public Layer {
     const auto desc = backwardDesc([&](const compat::ConvolutionShape& shape) {
       return compat::convolutionBackwardWeights(engine, shape, forward_);
     });
+    planner.backward.begin("weight gradient", algorithm(desc));
     const memory weights = planner.scratch(Scratch::weightGradient).memory(desc.diff_weights_desc(), engine);
     Slot& bias = planner.scratch(Scratch::biasGradient);
     planner.execute(planner.backward, dnnl::convolution_backward_weights(desc),
@@ -118,6 +125,7 @@ class Convolution : public Layer {
     const auto desc = backwardDesc([&](const compat::ConvolutionShape& shape) {
       return compat::convolutionBackwardData(planner.context().engine, shape, forward_);
     });
+    planner.backward.begin("input gradient", algorithm(desc));
     // Where oneDNN wants a layout that no other layer knows, the gradient goes through a staged copy.
     const memory outputGradient = as(planner, Scratch::stagedGradient, planner.gradient, desc.diff_dst_desc());
     const auto block = blockOf(input_.shape, desc.diff_src_desc());

@@ -43,6 +43,8 @@ void copyWindows(const float* input, const Shape& in, const Shape& out, int64_t 
   });
 }
 
+constexpr const char* kAlgorithm = "matrix product";
+
 class MatrixProduct : public Layer {
  public:
   explicit MatrixProduct(const ConvolutionSpec& spec) : spec_(spec) {}
@@ -50,6 +52,7 @@ class MatrixProduct : public Layer {
 
   void planForward(Planner& planner) override {
     const Shape in = planner.activation.shape, out = spec_.outputOf(in);
+    planner.forward.begin("forward", kAlgorithm);
     const bool direct = covers(spec_, in) || spec_.kernel == 1;
     planner.layOutActivation(covers(spec_, in) || !direct ? 1 : in.c);
     input_ = planner.activation;
@@ -69,10 +72,12 @@ class MatrixProduct : public Layer {
   }
 
   void planBackward(Planner& planner, bool wantInput) override {
+    planner.backward.begin("weight gradient", kAlgorithm);
     planner.layOutGradient(output_.shape.c);
     const Tensor dy = planner.gradient;
     planner.backward.push_back([this, dy](const Batch&) { addParameterGradients(dy.data()); });
     if (!wantInput) return;
+    planner.backward.begin("input gradient", kAlgorithm);
     const Tensor dx = planner.nextGradient(input_.shape, input_.block);
     planner.backward.push_back([this, dy, dx](const Batch&) { inputGradient(dy.data(), dx.data()); });
     planner.gradient = dx;

@@ -59,7 +59,7 @@ dnnl::memory Planner::memoryOf(const Tensor& tensor, const dnnl::memory::desc& d
   return tensor.slot->memory(desc, context_.engine);
 }
 
-void Planner::reorder(std::vector<Step>& steps, const Tensor& from, const Tensor& to) {
+void Planner::reorder(StepList& steps, const Tensor& from, const Tensor& to) {
   const auto source = descOf(from.shape, from.block), destination = descOf(to.shape, to.block);
   const dnnl::reorder::primitive_desc desc(context_.engine, source, context_.engine, destination,
                                            compat::withUserScratchpad());
@@ -68,7 +68,7 @@ void Planner::reorder(std::vector<Step>& steps, const Tensor& from, const Tensor
           desc.scratchpad_desc());
 }
 
-dnnl::memory Planner::staged(std::vector<Step>& steps, Scratch which, const Tensor& tensor,
+dnnl::memory Planner::staged(StepList& steps, Scratch which, const Tensor& tensor,
                              const dnnl::memory::desc& desc) {
   const auto source = descOf(tensor.shape, tensor.block);
   const dnnl::memory copy = scratch(which).memory(desc, context_.engine);
@@ -79,7 +79,7 @@ dnnl::memory Planner::staged(std::vector<Step>& steps, Scratch which, const Tens
   return copy;
 }
 
-dnnl::memory Planner::weights(std::vector<Step>& steps, std::size_t tensor, const dnnl::memory::dims& dims,
+dnnl::memory Planner::weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
                               const dnnl::memory::desc& desc) {
   auto copy = parameters_->copyOf(context_.engine, tensor, dims, desc);
   weights_.push_back(copy);
@@ -87,14 +87,14 @@ dnnl::memory Planner::weights(std::vector<Step>& steps, std::size_t tensor, cons
   return copy->memory();
 }
 
-const float* Planner::transformedWeights(std::vector<Step>& steps, const WinogradWeights& weights) {
+const float* Planner::transformedWeights(StepList& steps, const WinogradWeights& weights) {
   auto transformed = parameters_->transformedOf(weights);
   transformedWeights_.push_back(transformed);
   steps.push_back([this, transformed](const Batch&) { transformed->refresh(parameters_->version()); });
   return transformed->data();
 }
 
-void Planner::execute(std::vector<Step>& steps, const dnnl::primitive& primitive, Arguments arguments,
+void Planner::execute(StepList& steps, const dnnl::primitive& primitive, Arguments arguments,
                       const dnnl::memory::desc& scratchpad) {
   if (scratchpad.get_size() > 0) {
     arguments.emplace(DNNL_ARG_SCRATCHPAD, scratch(Scratch::primitive).memory(scratchpad, context_.engine));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "parameters.hpp"
+#include "step_list.hpp"
 #include "tensor.hpp"
 #include "winograd/transformed_weights.hpp"
 
@@ -33,7 +34,6 @@ struct Batch {
   float* inputGradient = nullptr;
 };
 
-using Step = std::function<void(const Batch&)>;
 using Arguments = std::unordered_map<int, dnnl::memory>;
 
 /** Where primitives run. */
@@ -59,7 +59,7 @@ class Planner {
   Tensor activation{};
   /** The gradient with respect to the output of the layer that is planned backward next. */
   Tensor gradient{};
-  std::vector<Step> forward, backward;
+  StepList forward, backward;
 
   Context& context() { return context_; }
   const std::shared_ptr<Parameters>& parameters() const { return parameters_; }
@@ -73,19 +73,19 @@ class Planner {
   void layOutActivation(int64_t block);
   void layOutGradient(int64_t block);
   /** A copy of a tensor in a layout that differs from its own, remade by a step of the list. */
-  dnnl::memory staged(std::vector<Step>& steps, Scratch scratch, const Tensor& tensor, const dnnl::memory::desc& desc);
+  dnnl::memory staged(StepList& steps, Scratch scratch, const Tensor& tensor, const dnnl::memory::desc& desc);
 
   dnnl::memory memoryOf(const Tensor& tensor, const dnnl::memory::desc& desc);
   Slot& scratch(Scratch which) { return scratch_[static_cast<std::size_t>(which)]; }
   /** Memory that belongs to one layer. */
   Slot& ownSlot();
   /** A private copy of weights, refreshed by a step of the list when the parameters have changed. */
-  dnnl::memory weights(std::vector<Step>& steps, std::size_t tensor, const dnnl::memory::dims& dims,
+  dnnl::memory weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
                        const dnnl::memory::desc& desc);
   /** The same, at the 36 points of Winograd's method. */
-  const float* transformedWeights(std::vector<Step>& steps, const WinogradWeights& weights);
+  const float* transformedWeights(StepList& steps, const WinogradWeights& weights);
   /** A primitive as a step. */
-  void execute(std::vector<Step>& steps, const dnnl::primitive& primitive, Arguments arguments,
+  void execute(StepList& steps, const dnnl::primitive& primitive, Arguments arguments,
                const dnnl::memory::desc& scratchpad);
 
   /** Settles the memory of all tensors, when every layer is planned. @throws OutOfMemory */
@@ -95,7 +95,7 @@ class Planner {
 
  private:
   Tensor alternate(std::array<Slot*, 2>& slots, const Tensor& now, const Shape& shape, int64_t block);
-  void reorder(std::vector<Step>& steps, const Tensor& from, const Tensor& to);
+  void reorder(StepList& steps, const Tensor& from, const Tensor& to);
 
   Context& context_;
   std::shared_ptr<Parameters> parameters_;

@@ -21,11 +21,8 @@ Epilogue epilogueAfter(const std::vector<LayerSpec>& layers, std::size_t i) {
   return epilogue;
 }
 
-void run(const std::vector<Step>& steps, const Batch& batch, const std::atomic<bool>& stop) {
-  for (const Step& step : steps) {
-    if (stop.load(std::memory_order_relaxed)) throw std::runtime_error("the process is ending");
-    step(batch);
-  }
+void run(StepList& steps, const Batch& batch, const std::atomic<bool>& stop) {
+  steps.run(batch, [&stop] { return stop.load(std::memory_order_relaxed); });
 }
 
 /** Copies the images that there are and fills the rest of the batch up with zeros. */
@@ -59,6 +56,8 @@ void Program::planForward(const ProgramOptions& options) {
       rectify = true;  // becomes part of the pooling
       continue;
     }
+    numbers_.push_back(i);
+    planner_.forward.begin(i, "forward", "own");
     switch (spec.kind) {
       case Kind::convolution:
         if (suitsWinograd(spec.convolution, planner_.context())) {
@@ -94,10 +93,19 @@ void Program::planBackward(bool inputGradient) {
   // Below the first layer with parameters nobody needs a gradient, unless the input's is asked for.
   std::size_t first = 0;
   while (!inputGradient && first < layers_.size() && !layers_[first]->hasParameters()) first++;
-  for (std::size_t i = layers_.size(); i-- > first;) layers_[i]->planBackward(planner_, inputGradient || i > first);
+  for (std::size_t i = layers_.size(); i-- > first;) {
+    planner_.backward.begin(numbers_[i], "backward", "own");
+    layers_[i]->planBackward(planner_, inputGradient || i > first);
+  }
   if (!inputGradient) return;
   planner_.layOutGradient(1);
   inputGradient_ = planner_.gradient;
+}
+
+std::vector<Stage> Program::stages() const {
+  std::vector<Stage> all = planner_.forward.stages();
+  if (training()) all.insert(all.end(), planner_.backward.stages().begin(), planner_.backward.stages().end());
+  return all;
 }
 
 void Program::forward(const Batch& batch, const std::atomic<bool>& stop) {

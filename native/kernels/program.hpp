@@ -35,6 +35,8 @@ class Program {
   const Shape& output() const { return output_.shape; }
   bool training() const { return planner_.training(); }
   bool hasInputGradient() const { return inputGradient_.slot != nullptr; }
+  /** Where the time of the last run went. */
+  std::vector<Stage> stages() const;
   std::size_t memoryBytes() const { return planner_.memoryBytes(); }
 
   /** Gives up between two steps, by an exception, once `stop` is set. */
@@ -50,6 +52,8 @@ class Program {
 
   Planner planner_;
   std::vector<std::unique_ptr<Layer>> layers_;
+  /** Which of the chain's layers each is, or begins with. */
+  std::vector<std::size_t> numbers_;
   Tensor input_{}, output_{}, outputGradient_{}, inputGradient_{};
 };
 

@@ -18,6 +18,7 @@ class WinogradConvolution : public Layer {
   bool hasParameters() const override { return true; }
 
   void planForward(Planner& planner) override {
+    planner.forward.begin("forward", "own Winograd");
     planner.layOutActivation(kernels_.width);
     input_ = planner.activation;
     map_ = spec_.outputOf(input_.shape);
@@ -46,9 +47,11 @@ class WinogradConvolution : public Layer {
   }
 
   void planBackward(Planner& planner, bool wantInput) override {
+    planner.backward.begin("weight gradient", "own Winograd");
     planner.layOutGradient(kernels_.width);
     if (epilogue_.rectify && !planner.gradient.rectified) planReluMask(planner, output_);
     planWeightGradient(planner);
+    planner.backward.begin("input gradient", "own Winograd");
     if (wantInput) planInputGradient(planner);
   }
 
@@ -67,7 +70,7 @@ class WinogradConvolution : public Layer {
 
   /** @param complete sets what is known only when memory is settled */
   template <class Complete>
-  void planConvolution(Planner& planner, std::vector<Step>& steps, const winograd::Convolution& job,
+  void planConvolution(Planner& planner, StepList& steps, const winograd::Convolution& job,
                        const Complete& complete) {
     const int threads = winograd::teamSize();
     const Schedule schedule = kernels_.scheduleConvolution(job, threads);

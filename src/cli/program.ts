@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
+  bench: async () => (await import('./bench.ts')).benchCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
 };
 

@@ -32,10 +32,9 @@ struct ConvolutionBlock {
 
   /** The group of kVectors output blocks from `block` on, at one point. */
   void multiply(int64_t point, int64_t block) const {
-    const int64_t inChannels = job.inBlocks * kWidth;
     Product p{};
     p.v = v + point * vStride();
-    p.u = job.weights + (point * job.outBlocks + block) * kWidth * inChannels;
+    p.u = job.weights + point * weightStride(job.inBlocks, job.outBlocks) + block * job.inBlocks * kWidth * kWidth;
     p.m = m + point * mStride() + block * capacity * kWidth;
     p.stride = capacity * kWidth;
     p.inBlocks = job.inBlocks;
@@ -219,7 +218,7 @@ Schedule scheduleConvolution(const Convolution& job, int threads) {
   if (schedule.shared) {
     schedule.tiles = evenBlocks(tiles, 256, 1);
   } else {
-    schedule.tiles = evenBlocks(tiles, channels > 256 ? 256 : 84, threads);
+    schedule.tiles = evenBlocks(tiles, channels > 128 ? (channels > 256 ? 256 : 128) : 84, threads);
   }
   return schedule;
 }

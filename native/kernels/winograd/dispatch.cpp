@@ -1,4 +1,9 @@
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
 #include "kernels.hpp"
+#include "team.hpp"
 
 namespace verydeep::winograd {
 
@@ -17,6 +22,24 @@ const Kernels& bestKernels() {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2;
 #endif
   return kPortable;
+}
+
+double measuredPeak() {
+  constexpr int kRepetitions = 40;
+  constexpr int64_t kRounds = 200'000;
+  double best = 0;
+  for (int i = 0; i < kRepetitions; i++) {
+    // Each thread by its own clock, so that one which waited for a core does not spoil it.
+    std::atomic<int64_t> total{0};
+    runOnTeam([&total](Team&, int) {
+      const auto start = std::chrono::steady_clock::now();
+      const double operations = bestKernels().multiplyAndAdd(kRounds);
+      const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+      total += static_cast<int64_t>(operations / time.count());
+    });
+    best = std::max(best, static_cast<double>(total));
+  }
+  return best;
 }
 
 }  // namespace verydeep::winograd

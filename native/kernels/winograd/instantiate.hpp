@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convolve.hpp"
+#include "peak.hpp"
 #include "weight_gradient.hpp"
 #include "weights.hpp"
 
@@ -18,7 +19,8 @@ constexpr Kernels kernelsNamed(const char* name) {
           weightGradientScratch,
           addWeightGradient,
           transformedWeights,
-          transformWeights};
+          transformWeights,
+          multiplyAndAdd};
 }
 
 }  // namespace

@@ -98,9 +98,14 @@ struct Kernels {
   /** Floats of transformed weights. */
   int64_t (*transformedWeights)(int64_t inChannels, int64_t outChannels);
   void (*transformWeights)(const Weights& weights, Team& team, int thread);
+
+  /** Multiplies and adds in registers. @returns floating-point operations done by the calling thread */
+  double (*multiplyAndAdd)(int64_t rounds);
 };
 
-/** For the best instruction set that this processor has, or none where another method is better (big-endian, …). */
+/** For the best instruction set that this processor has. */
 const Kernels& bestKernels();
+/** Floating-point operations a second that all threads together can do in registers. */
+double measuredPeak();
 
 }  // namespace verydeep::winograd

@@ -17,6 +17,11 @@ constexpr int kVectors = 2, kTiles = 6;
 /** Blocks of input channels whose weights stay in the first-level cache while the tiles pass by. */
 constexpr int64_t kPanelBlocks = (VD_WIDTH == 16 ? 128 : 256) / kWidth;
 
+/** From one point to the next of transformed weights: a cache line more, as in ConvolutionBlock::pointStride. */
+VD_INLINE int64_t weightStride(int64_t inBlocks, int64_t outBlocks) {
+  return inBlocks * outBlocks * kWidth * kWidth + 16;
+}
+
 /** Where the operands of the products at one point lie. Strides in floats. */
 struct Product {
   /** `[input block][tile][kWidth]` */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "convolve.hpp"
+#include "transpose.hpp"
 
 namespace verydeep::winograd {
 namespace {
@@ -25,9 +26,11 @@ constexpr int64_t kItemBlocks = 24;
 struct SumProduct {
   /** `[block][tile][kWidth]` */
   const float *v, *q;
-  /** `[input channel][outputs]` */
+  /** `[output block][input channel][kWidth]` */
   float* s;
-  int64_t tileStride, sumStride, tiles;
+  /** From one block of channels to the next, of v and q; from one output block to the next, of s. */
+  int64_t tileStride, sumStride;
+  int64_t tiles;
   bool accumulate;
 };
 
@@ -36,7 +39,7 @@ template <int N>
 VD_INLINE void addPiece(const SumProduct& p) {
   Vec sum[kSumChannels][N];
   for (int c = 0; c < kSumChannels; c++) {
-    for (int j = 0; j < N; j++) sum[c][j] = p.accumulate ? load(p.s + c * p.sumStride + j * kWidth) : zero();
+    for (int j = 0; j < N; j++) sum[c][j] = p.accumulate ? load(p.s + c * kWidth + j * p.sumStride) : zero();
   }
   const float *v = p.v, *q = p.q;
   for (int64_t t = 0; t < p.tiles; t++, v += kWidth, q += kWidth) {
@@ -48,14 +51,14 @@ VD_INLINE void addPiece(const SumProduct& p) {
     }
   }
   for (int c = 0; c < kSumChannels; c++) {
-    for (int j = 0; j < N; j++) store(p.s + c * p.sumStride + j * kWidth, sum[c][j]);
+    for (int j = 0; j < N; j++) store(p.s + c * kWidth + j * p.sumStride, sum[c][j]);
   }
 }
 
 template <int N>
 void addPieces(SumProduct p, int64_t inBlocks) {
   for (int64_t block = 0; block < inBlocks; block++, p.v += p.tileStride) {
-    for (int64_t c = 0; c < kWidth; c += kSumChannels, p.s += kSumChannels * p.sumStride) {
+    for (int64_t c = 0; c < kWidth; c += kSumChannels, p.s += kSumChannels * kWidth) {
       SumProduct piece = p;
       piece.v += c;
       addPiece<N>(piece);
@@ -69,8 +72,8 @@ struct GradientBlock {
   /** Transformed input and output gradient, the sums at the 36 points, and the bias gradient's sums. */
   float *v, *q, *s, *biases;
 
-  static int64_t sumStride(const WeightGradient& job) { return job.outBlocks * kWidth; }
-  static int64_t pointSums(const WeightGradient& job) { return job.inBlocks * kWidth * sumStride(job) + 16; }
+  static int64_t sumStride(const WeightGradient& job) { return job.inBlocks * kWidth * kWidth; }
+  static int64_t pointSums(const WeightGradient& job) { return job.outBlocks * sumStride(job) + 16; }
   static int64_t pieces(int64_t tiles) { return divideUp(tiles, kItemTiles); }
 
   /** The products of all inputs with output blocks from `begin` to `end`, at one point. */
@@ -83,7 +86,7 @@ struct GradientBlock {
         SumProduct p{};
         p.v = v + point * ConvolutionBlock::pointStride(job.inBlocks, capacity) + tile * kWidth;
         p.q = q + point * ConvolutionBlock::pointStride(job.outBlocks, capacity) + (block * capacity + tile) * kWidth;
-        p.s = s + point * pointSums(job) + block * kWidth;
+        p.s = s + point * pointSums(job) + block * sumStride(job);
         p.tileStride = capacity * kWidth;
         p.sumStride = sumStride(job);
         p.tiles = smaller(kPanelTiles, count - tile);
@@ -126,13 +129,17 @@ void addBlock(const GradientBlock& block, int64_t in, int64_t out) {
   alignas(64) float gradients[kWidth * 9][kWidth];
   for (int64_t c = 0; c < inputs; c++) {
     Vec g[9];
-    transformSums(block.s + (in * kWidth + c) * GradientBlock::sumStride(job) + out * kWidth,
+    transformSums(block.s + out * GradientBlock::sumStride(job) + (in * kWidth + c) * kWidth,
                   GradientBlock::pointSums(job), g);
     for (int k = 0; k < 9; k++) store(gradients[c * 9 + k], g[k]);
   }
+  float* to = job.weights + (out * kWidth * job.inChannels + in * kWidth) * 9;
+  if (inputs == kWidth && outputs == kWidth) {
+    addTransposed(gradients, kWidth * 9, kWidth, to, job.inChannels * 9);
+    return;
+  }
   for (int64_t o = 0; o < outputs; o++) {
-    float* to = job.weights + ((out * kWidth + o) * job.inChannels + in * kWidth) * 9;
-    for (int64_t i = 0; i < inputs * 9; i++) to[i] += gradients[i][o];
+    for (int64_t i = 0; i < inputs * 9; i++) to[o * job.inChannels * 9 + i] += gradients[i][o];
   }
 }
 
@@ -151,7 +158,9 @@ void addBiases(const GradientBlock& block, int64_t out) {
 Schedule scheduleWeightGradient(const WeightGradient& job, int) {
   Schedule schedule;
   schedule.shared = true;
-  schedule.tiles = evenBlocks(job.grid.tiles(), larger(job.inBlocks, job.outBlocks) * kWidth > 256 ? 512 : 384, 1);
+  // The more sums, the more tiles for each time that they are loaded and stored.
+  const int64_t sums = larger(job.inBlocks, job.outBlocks) * kWidth;
+  schedule.tiles = evenBlocks(job.grid.tiles(), smaller(larger(sums, 128), 400), 1);
   return schedule;
 }
 

@@ -5,12 +5,13 @@
 #include "product.hpp"
 #include "team.hpp"
 #include "transforms.hpp"
+#include "transpose.hpp"
 
 namespace verydeep::winograd {
 namespace {
 
 int64_t transformedWeights(int64_t inChannels, int64_t outChannels) {
-  return kPoints * divideUp(inChannels, kWidth) * divideUp(outChannels, kWidth) * kWidth * kWidth;
+  return kPoints * weightStride(divideUp(inChannels, kWidth), divideUp(outChannels, kWidth));
 }
 
 /** Weights as the convolution at hand sees them: output o, input c, pixel k of 3×3. */
@@ -24,7 +25,7 @@ struct WeightView {
         inputs(weights.backward ? weights.outChannels : weights.inChannels),
         outputs(weights.backward ? weights.inChannels : weights.outChannels) {}
 
-  /** The nine weights of one pair of channels; backward they stand in reverse. */
+  /** The nine weights of one pair of channels. */
   const float* at(int64_t o, int64_t c) const {
     return w.canonical + (w.backward ? c * w.inChannels + o : o * w.inChannels + c) * 9;
   }
@@ -32,38 +33,49 @@ struct WeightView {
 
 /** Nine vectors of weights: kWidth outputs from `o` on, of input c. Channels that are not there have zeros. */
 VD_INLINE void loadWeights(const WeightView& view, int64_t o, int64_t c, Vec (&g)[3][3]) {
-  alignas(64) float values[9][kWidth] = {};
-  if (c < view.inputs) {
-    for (int64_t lane = 0; lane < kWidth && o + lane < view.outputs; lane++) {
-      const float* from = view.at(o + lane, c);
-      for (int k = 0; k < 9; k++) values[view.w.backward ? 8 - k : k][lane] = from[k];
+  alignas(64) float values[9][kWidth];
+  if (c < view.inputs && o + kWidth <= view.outputs) {
+    gatherNine(view.at(o, c), view.at(1, 0) - view.at(0, 0), values);
+  } else {
+    std::memset(values, 0, sizeof values);
+    for (int64_t lane = 0; c < view.inputs && lane < kWidth && o + lane < view.outputs; lane++) {
+      for (int k = 0; k < 9; k++) values[k][lane] = view.at(o + lane, c)[k];
     }
   }
-  for (int k = 0; k < 9; k++) g[k / 3][k % 3] = load(values[k]);
+  // Rotated by 180°, they stand in reverse.
+  for (int k = 0; k < 9; k++) g[k / 3][k % 3] = load(values[view.w.backward ? 8 - k : k]);
+}
+
+/** G g Gᵀ, to 36 places `stride` floats apart. */
+VD_INLINE void transformWeightTile(const Vec (&g)[3][3], float* u, int64_t stride) {
+  Vec columns[6][3];
+  for (int x = 0; x < 3; x++) {
+    const Vec in[3] = {g[0][x], g[1][x], g[2][x]};
+    Vec out[6];
+    transformWeight(in, out);
+    for (int y = 0; y < 6; y++) columns[y][x] = out[y];
+  }
+  for (int y = 0; y < 6; y++) {
+    Vec out[6];
+    transformWeight(columns[y], out);
+    for (int x = 0; x < 6; x++) store(u + (y * 6 + x) * stride, out[x]);
+  }
 }
 
 /** To `[point][group of outputs][input channel][vector][kWidth]`. */
 void transformWeights(const Weights& weights, Team& team, int) {
   const WeightView view(weights);
-  const int64_t outBlocks = divideUp(view.outputs, kWidth);
+  const int64_t outBlocks = divideUp(view.outputs, kWidth), groups = divideUp(outBlocks, kVectors);
   const int64_t inChannels = divideUp(view.inputs, kWidth) * kWidth;
-  const int64_t pointStride = outBlocks * kWidth * inChannels;
-  for (int64_t block; (block = team.take()) < outBlocks;) {
-    const int64_t group = block / kVectors * kVectors, vectors = smaller(kVectors, outBlocks - group);
-    float* to = weights.transformed + group * kWidth * inChannels + (block - group) * kWidth;
-    for (int64_t c = 0; c < inChannels; c++, to += vectors * kWidth) {
-      Vec g[3][3], columns[6][3];
-      loadWeights(view, block * kWidth, c, g);
-      for (int x = 0; x < 3; x++) {
-        const Vec in[3] = {g[0][x], g[1][x], g[2][x]};
-        Vec out[6];
-        transformWeight(in, out);
-        for (int y = 0; y < 6; y++) columns[y][x] = out[y];
-      }
-      for (int y = 0; y < 6; y++) {
-        Vec out[6];
-        transformWeight(columns[y], out);
-        for (int x = 0; x < 6; x++) store(to + (y * 6 + x) * pointStride, out[x]);
+  const int64_t pointStride = weightStride(inChannels / kWidth, outBlocks);
+  for (int64_t group; (group = team.take()) < groups;) {
+    const int64_t first = group * kVectors, vectors = smaller(kVectors, outBlocks - first);
+    float* to = weights.transformed + first * kWidth * inChannels;
+    for (int64_t c = 0; c < inChannels; c++) {
+      for (int64_t j = 0; j < vectors; j++, to += kWidth) {
+        Vec g[3][3];
+        loadWeights(view, (first + j) * kWidth, c, g);
+        transformWeightTile(g, to, pointStride);
       }
     }
   }

@@ -3,6 +3,7 @@
  * thread until the promise settles. It rechecks memory safety only: options are checked before they get there.
  */
 import type { Layer } from '../../core/layer.ts';
+import type { StageTime } from './stage-time.ts';
 
 declare const kind: unique symbol;
 export type EngineHandle = { readonly [kind]: 'engine' };
@@ -70,6 +71,10 @@ export interface Addon {
   forward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
   accumulate(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
   backward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
+  /** Where the time of the program's last run went. */
+  profile(engine: EngineHandle, program: ProgramHandle): Promise<readonly StageTime[]>;
+  /** Floating-point operations a second that the engine's threads can do in registers. */
+  peak(engine: EngineHandle): Promise<number>;
   /** Frees an object when the calls made before are done. Its handle is dead at once. */
   release(engine: EngineHandle, handle: ParametersHandle | ProgramHandle): void;
 }

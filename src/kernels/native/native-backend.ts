@@ -26,7 +26,7 @@ export interface NativeOptions {
 /**
  * @throws UserError where the addon or the library under it is missing, with what to install.
  */
-export function createNativeBackend(options: NativeOptions = {}): Backend {
+export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
   const threads = options.threads ?? availableParallelism();
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
@@ -34,7 +34,7 @@ export function createNativeBackend(options: NativeOptions = {}): Backend {
   return new NativeBackend(loadAddon(), threads, options.kernels ?? 'own');
 }
 
-class NativeBackend implements Backend {
+export class NativeBackend implements Backend {
   readonly name = 'onednn';
   readonly description: string;
   readonly threads: number;
@@ -48,6 +48,11 @@ class NativeBackend implements Backend {
     this.threads = threads;
     this.#addon = addon;
     this.#engine = addon.createEngine(threads, kernels === 'own');
+  }
+
+  /** Floating-point operations a second that the threads can do in registers, measured for a moment. */
+  peakFlops(): Promise<number> {
+    return this.#addon.peak(this.#engine);
   }
 
   createParameters(specs: Parameters['specs'], { training }: { training: boolean }): NativeParameters {

@@ -10,6 +10,7 @@ import {
 import type { Addon, ProgramHandle, Run } from './addon.ts';
 import { settled } from './native-call.ts';
 import type { NativeParameters } from './native-parameters.ts';
+import type { StageTime } from './stage-time.ts';
 
 /** What the engine has compiled. */
 export interface CompiledChain {
@@ -43,6 +44,13 @@ class CompiledProgram {
   protected run(operation: 'forward' | 'accumulate' | 'backward', run: Run): Promise<void> {
     const { addon, parameters, program } = this.#chain;
     return settled(operation, addon[operation](parameters.engine, program, run));
+  }
+
+  /** Where the time of the last run went, in the order of the steps. */
+  profile(): Promise<readonly StageTime[]> {
+    this.checkAlive('profile');
+    const { addon, parameters, program } = this.#chain;
+    return addon.profile(parameters.engine, program);
   }
 
   /** An array `[images, …]` for results of the shape of the input or the output. */

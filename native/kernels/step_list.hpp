@@ -1,0 +1,65 @@
+// The steps of a pass, in order, and what the time of each run went into.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace verydeep {
+
+struct Batch;
+using Step = std::function<void(const Batch&)>;
+
+/** Consecutive steps that do one thing for one layer. */
+struct Stage {
+  /** Its number in the chain that was compiled; what is fused with it counts as its own. */
+  std::size_t layer;
+  /** forward, input gradient, weight gradient, or backward for both. */
+  std::string pass;
+  /** How it is done, in the words of whoever does it. */
+  std::string algorithm;
+  std::size_t firstStep;
+  /** Of the last run. */
+  double seconds = 0;
+};
+
+class StepList {
+ public:
+  /** What the steps from here on do. A stage without steps is forgotten. */
+  void begin(std::size_t layer, std::string pass, std::string algorithm) {
+    if (!stages_.empty() && stages_.back().firstStep == steps_.size()) stages_.pop_back();
+    stages_.push_back({layer, std::move(pass), std::move(algorithm), steps_.size()});
+  }
+  /** The same for the layer at hand. */
+  void begin(std::string pass, std::string algorithm) {
+    begin(stages_.back().layer, std::move(pass), std::move(algorithm));
+  }
+  void push_back(Step step) { steps_.push_back(std::move(step)); }
+  const std::vector<Stage>& stages() const { return stages_; }
+
+  /** @param stopped asked between two steps */
+  template <class Stopped>
+  void run(const Batch& batch, const Stopped& stopped) {
+    auto before = std::chrono::steady_clock::now();
+    for (std::size_t s = 0; s < stages_.size(); s++) {
+      const std::size_t end = s + 1 < stages_.size() ? stages_[s + 1].firstStep : steps_.size();
+      for (std::size_t i = stages_[s].firstStep; i < end; i++) {
+        if (stopped()) throw std::runtime_error("the process is ending");
+        steps_[i](batch);
+      }
+      const auto now = std::chrono::steady_clock::now();
+      stages_[s].seconds = std::chrono::duration<double>(now - before).count();
+      before = now;
+    }
+  }
+
+ private:
+  std::vector<Step> steps_;
+  std::vector<Stage> stages_;
+};
+
+}  // namespace verydeep

@@ -1,0 +1,55 @@
+import { type Command, Option } from 'commander';
+import type { BenchmarkMode } from '../api/benchmark.ts';
+import type { KernelChoice } from '../kernels/native/native-backend.ts';
+import type { ConfigurationName } from '../net/configurations.ts';
+import { newCommand } from './command.ts';
+import {
+  addSizeOptions,
+  configOption,
+  jsonOption,
+  networkOf,
+  positiveInteger,
+  positiveNumber,
+  type SizeOptions,
+  threadsOption,
+} from './options.ts';
+import { log, printAs } from './output.ts';
+
+interface Flags extends SizeOptions {
+  readonly config: ConfigurationName;
+  readonly batch: number;
+  readonly mode: BenchmarkMode;
+  readonly kernels: KernelChoice;
+  readonly seconds: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** `vgg bench`: how fast this machine is, layer by layer. */
+export function benchCommand(): Command {
+  const command = newCommand('bench', {
+    description: 'Time inference or whole training steps, with a table by layer and direction.',
+    examples: ['bench --config D --batch 8', 'bench --config D --batch 32 --mode train --json'],
+  }).addOption(configOption());
+  return addSizeOptions(command)
+    .option('--batch <n>', 'images at once', positiveInteger, 8)
+    .addOption(new Option('--mode <name>', 'what to time').choices(['infer', 'train']).default('infer'))
+    .addOption(
+      new Option('--kernels <name>', 'whose kernels run the 3×3 convolutions')
+        .choices(['own', 'onednn'])
+        .default('own'),
+    )
+    .option('--seconds <n>', 'how long to repeat it', positiveNumber, 5)
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .action(bench);
+}
+
+async function bench(flags: Flags): Promise<void> {
+  const network = networkOf(flags.config, flags);
+  log(`Timing network ${network.configuration} on this machine …`);
+  // Only here, because it loads the native library.
+  const { benchmark } = await import('../api/benchmark.ts');
+  const { formatBenchmark } = await import('../report/benchmark-tables.ts');
+  printAs(await benchmark({ ...flags, network }), flags, formatBenchmark);
+}

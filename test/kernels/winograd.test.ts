@@ -1,0 +1,123 @@
+/**
+ * Our own 3×3 kernels beyond what the conformance suite asks of every backend: their accuracy against double
+ * precision, and that neither the number of threads nor the way the work is shared out changes a bit.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ConvolutionLayer, Layer } from '../../src/core/layer.ts';
+import { formatShape, type Shape4 } from '../../src/core/shape.ts';
+import type { Backend } from '../../src/kernels/backend.ts';
+import { createBackend } from '../../src/kernels/registry.ts';
+import { backendsUnderTest } from '../support/backends.ts';
+import { type ChainCase, runBackward, runForward } from '../support/chains.ts';
+import { convolve, convolveBackward } from '../support/oracle.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const skip = missing ?? false;
+
+function convolution(inChannels: number, outChannels: number): ConvolutionLayer {
+  return { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels, outChannels };
+}
+
+/** He-scaled weights: outputs are about as large as inputs. */
+function caseOf(layers: readonly Layer[], inputShape: Shape4): ChainCase {
+  const { inChannels, outChannels } = layers[0] as ConvolutionLayer;
+  const shape = [outChannels, inChannels, 3, 3];
+  return {
+    layers: [...layers],
+    inputShape,
+    values: new Map([
+      ['conv.weight', randomTensor(1, shape, Math.sqrt(2 / (9 * inChannels)))],
+      ['conv.bias', randomTensor(2, [outChannels])],
+    ]),
+  };
+}
+
+describe('native: own 3×3 kernels', { skip }, () => {
+  const create = (options: Parameters<typeof createBackend>[1]): Backend => createBackend('onednn', options);
+
+  describe('accuracy against double precision', () => {
+    const backend = skip ? undefined : create({ threads: 2 });
+    // The channels of E's layers on small maps: the error grows with the channels, hardly with the map.
+    const shapes: readonly [number, Shape4][] = [
+      [64, [1, 64, 20, 20]],
+      [128, [1, 64, 16, 16]],
+      [128, [1, 128, 16, 12]],
+      [256, [1, 256, 9, 8]],
+      [512, [1, 256, 8, 8]],
+      [512, [1, 512, 5, 4]],
+    ];
+    for (const [outChannels, shape] of shapes) {
+      it(`${formatShape(shape)} to ${outChannels}: 5e-6 of the largest output, gradients 5e-5`, async () => {
+        const layer = convolution(shape[1], outChannels);
+        const testCase = caseOf([layer], shape);
+        const [weight, bias] = [testCase.values.get('conv.weight')!, testCase.values.get('conv.bias')!];
+        const input = randomTensor(3, shape);
+        const outputGradient = randomTensor(4, [shape[0], outChannels, shape[2], shape[3]]);
+        const run = await runBackward(backend!, testCase, input, outputGradient);
+        assertClose('output', run.output, convolve(layer, shape, input, weight, bias), 5e-6);
+        const expected = convolveBackward(layer, shape, input, weight, outputGradient);
+        assertClose('input gradient', run.inputGradient, expected.input, 5e-5);
+        assertClose('weight gradient', run.gradients.get('conv.weight'), expected.weight, 5e-5);
+        assertClose('bias gradient', run.gradients.get('conv.bias'), expected.bias, 5e-5);
+      });
+    }
+  });
+
+  // Maps that fill one block of tiles or many, channels that are shared out in different ways, a pool, odd sizes.
+  const relu: Layer = { kind: 'relu', name: 'relu' };
+  const pool: Layer = { kind: 'maxPool', name: 'pool', rounding: 'floor' };
+  const chains: readonly [Layer[], Shape4][] = [
+    [
+      [convolution(16, 24), relu],
+      [3, 16, 45, 50],
+    ],
+    [
+      [convolution(64, 64), relu, pool],
+      [1, 64, 64, 70],
+    ],
+    [[convolution(40, 300)], [33, 40, 5, 3]],
+    [
+      [convolution(512, 520), relu],
+      [2, 512, 14, 14],
+    ],
+    [
+      [convolution(17, 9), relu, pool],
+      [7, 17, 11, 13],
+    ],
+    [[convolution(8, 8)], [1, 8, 1, 1]],
+  ];
+  for (const [layers, shape] of chains) {
+    const names = layers.map(({ kind }) => kind).join(', ');
+    it(`${names} of ${formatShape(shape)}: any number of threads gives the same bits`, async () => {
+      const testCase = caseOf(layers, shape);
+      const input = randomTensor(5, shape);
+      const inference = await runForward(create({ threads: 1 }), testCase, input);
+      const outputGradient = randomTensor(6, [inference.length]);
+      const one = await runBackward(create({ threads: 1 }), testCase, input, outputGradient);
+      assert.deepEqual(one.output, inference);
+      for (const threads of [2, 3, 7]) {
+        const backend = create({ threads });
+        assert.deepEqual(await runForward(backend, testCase, input), inference);
+        assert.deepEqual(await runBackward(backend, testCase, input, outputGradient), one);
+      }
+    });
+
+    it(`${names} of ${formatShape(shape)}: as oneDNN has it`, async () => {
+      const testCase = caseOf(layers, shape);
+      const input = randomTensor(7, shape);
+      const own = create({ threads: 2 });
+      const other = create({ threads: 2, kernels: 'onednn' });
+      const expected = await runForward(other, testCase, input);
+      assertClose('output', await runForward(own, testCase, input), expected, 1e-5);
+      // No pool: a near tie may fall to another value of the window.
+      if (layers.includes(pool)) return;
+      const outputGradient = randomTensor(8, [expected.length]);
+      const a = await runBackward(own, testCase, input, outputGradient);
+      const b = await runBackward(other, testCase, input, outputGradient);
+      assertClose('weight gradient', a.gradients.get('conv.weight'), b.gradients.get('conv.weight')!, 5e-5);
+      assertClose('input gradient', a.inputGradient, b.inputGradient!, 5e-5);
+    });
+  }
+});
