@@ -9,11 +9,10 @@ import {
   type NativeBackend,
 } from '../kernels/native/native-backend.ts';
 import type { NativeProgram, NativeTrainingProgram } from '../kernels/native/native-program.ts';
-import type { Pass, StageTime } from '../kernels/native/stage-time.ts';
+import type { StageTime } from '../kernels/native/stage-time.ts';
 import { layerCosts } from '../net/cost.ts';
 import { cropShape, type Network } from '../net/network.ts';
-
-export type BenchmarkMode = 'infer' | 'train';
+import type { Benchmark, BenchmarkMode, BenchmarkRow } from '../report/benchmark.ts';
 
 export interface BenchmarkOptions {
   readonly network: Network;
@@ -23,44 +22,6 @@ export interface BenchmarkOptions {
   readonly kernels: KernelChoice;
   /** Each program runs for about so long, and three times at least. */
   readonly seconds: number;
-}
-
-/** Speeds count a product and a sum of direct convolution as two operations, whatever the algorithm really does. */
-export interface Benchmark {
-  readonly configuration: string;
-  readonly batch: number;
-  readonly crop: number;
-  readonly width: number;
-  readonly mode: BenchmarkMode;
-  readonly threads: number;
-  readonly kernels: KernelChoice;
-  readonly engine: string;
-  /** Of the fastest run, which a busy machine disturbed least. */
-  readonly msPerImage: number;
-  readonly medianMsPerImage: number;
-  readonly runs: number;
-  readonly gflops: number;
-  /** What a loop of multiplications and additions in registers reaches on these threads. */
-  readonly peakGflops: number;
-  /** Above 1 where an algorithm saves operations. */
-  readonly shareOfPeak: number;
-  /** The largest memory that the process ever had, by the kernel's account, and the program's part of it. */
-  readonly peakMemoryBytes: number;
-  readonly programBytes: number;
-  /** Each with the least time that it took in any run. */
-  readonly layers: readonly BenchmarkRow[];
-}
-
-/** One pass of one layer; what is fused with a layer counts as its own. */
-export interface BenchmarkRow {
-  readonly name: string;
-  readonly pass: Pass | 'update' | 'rest';
-  readonly algorithm: string;
-  readonly msPerImage: number;
-  /** 0 where it is not what the layer is for. */
-  readonly gflops: number;
-  readonly shareOfPeak: number;
-  readonly shareOfTime: number;
 }
 
 const SGD = { learningRate: 1e-6, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 };

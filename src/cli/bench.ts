@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import type { BenchmarkMode } from '../api/benchmark.ts';
 import type { KernelChoice } from '../kernels/native/native-backend.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
+import type { BenchmarkMode } from '../report/benchmark.ts';
 import { newCommand } from './command.ts';
 import {
   addSizeOptions,

@@ -1,4 +1,4 @@
-import type { Benchmark, BenchmarkRow } from '../api/benchmark.ts';
+import type { Benchmark, BenchmarkRow } from './benchmark.ts';
 import { formatBytes } from './format.ts';
 import { formatFacts, formatTable } from './table.ts';
 

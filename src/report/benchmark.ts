@@ -1,0 +1,40 @@
+/** What a benchmark tells, measured by src/api and drawn by benchmark-tables.ts. */
+export type BenchmarkMode = 'infer' | 'train';
+
+/** Speeds count a product and a sum of direct convolution as two operations, whatever the algorithm really does. */
+export interface Benchmark {
+  readonly configuration: string;
+  readonly batch: number;
+  readonly crop: number;
+  readonly width: number;
+  readonly mode: BenchmarkMode;
+  readonly threads: number;
+  readonly kernels: string;
+  readonly engine: string;
+  /** Of the fastest run, which a busy machine disturbed least. */
+  readonly msPerImage: number;
+  readonly medianMsPerImage: number;
+  readonly runs: number;
+  readonly gflops: number;
+  /** What a loop of multiplications and additions in registers reaches on these threads. */
+  readonly peakGflops: number;
+  /** Above 1 where an algorithm saves operations. */
+  readonly shareOfPeak: number;
+  /** The largest memory that the process ever had, by the kernel's account, and the program's part of it. */
+  readonly peakMemoryBytes: number;
+  readonly programBytes: number;
+  /** Each with the least time that it took in any run. */
+  readonly layers: readonly BenchmarkRow[];
+}
+
+/** One pass of one layer, or the update, or the rest; what is fused with a layer counts as its own. */
+export interface BenchmarkRow {
+  readonly name: string;
+  readonly pass: string;
+  readonly algorithm: string;
+  readonly msPerImage: number;
+  /** 0 where it is not what the layer is for. */
+  readonly gflops: number;
+  readonly shareOfPeak: number;
+  readonly shareOfTime: number;
+}
