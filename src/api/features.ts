@@ -169,7 +169,7 @@ async function wholeFeatures(
   try {
     extractor.outputShape(shape);
   } catch (error) {
-    throw new UserError(`${path}: ${messageOf(error)}; use a larger --scale`, { cause: error });
+    throw new UserError(`${path}: ${messageOf(error)}; use a larger scale`, { cause: error });
   }
   const result = await extractor.forward(wholeImage(image, model.meanRgb), shape);
   return { path, ...pooled(result.output, result.shape, options.pool) };

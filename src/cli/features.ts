@@ -21,7 +21,7 @@ interface Flags extends ForeignFlags {
   readonly out: string;
   readonly view: 'center' | 'whole';
   readonly pool: 'none' | 'mean' | 'max';
-  readonly scale?: number;
+  readonly scales?: number;
   readonly batch: number;
   readonly maxPixels?: number;
   readonly threads?: number;
@@ -36,7 +36,7 @@ export function featuresCommand(): Command {
     description: 'Write the activations of a layer for images, to learn something else from them.',
     examples: [
       'features photos --model vgg-d.safetensors --layer fc7 --out fc7.npy',
-      'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scale 384 --out maps.safetensors',
+      'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
       'features photos --model vgg16_notop.h5 --layer pool5 --pool mean --out pool5.jsonl',
     ],
   })
@@ -58,7 +58,7 @@ export function featuresCommand(): Command {
         .default('none'),
     )
     .option(
-      '--scale <pixels>',
+      '--scales <pixels>',
       'smaller side Q (default: what belongs to the training scale)',
       positiveInteger,
     )
@@ -72,7 +72,7 @@ export function featuresCommand(): Command {
 }
 
 async function features(inputs: string[], flags: Flags): Promise<void> {
-  const { model, layer, out, view, pool, batch, backend, threads, scale, maxPixels } = flags;
+  const { model, layer, out, view, pool, batch, backend, threads, scales, maxPixels } = flags;
   checkFeaturesPath(out);
   if (existsSync(out) && !flags.force) {
     throw new UserError(`${out} is there already; choose another --out, or --force to replace it`);
@@ -92,7 +92,7 @@ async function features(inputs: string[], flags: Flags): Promise<void> {
         backend,
         signal,
         ...(threads !== undefined && { threads }),
-        ...(scale !== undefined && { scale }),
+        ...(scales !== undefined && { scale: scales }),
         ...(maxPixels !== undefined && { maxPixels }),
       });
       return writeFeatures(out, counted(found, tick), images.length, layer);

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import sharp from 'sharp';
+import { extractFeatures, type FeatureOptions, type ImageFeatures } from '../../src/api/features.ts';
+import { projectFolder } from '../../src/core/project.ts';
+import { readSafetensors } from '../../src/weights/safetensors.ts';
+import { vgg } from './cli-process.ts';
+
+const fixture = (name: string) => join(projectFolder, 'test/fixtures/weights', name);
+
+let folder: string;
+let images: string[];
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'verydeep-features-'));
+  const sizes: [number, number][] = [
+    [80, 70],
+    [70, 96],
+    [128, 64],
+  ];
+  images = [];
+  for (const [index, [width, height]] of sizes.entries()) {
+    const path = join(folder, `${index}.png`);
+    const pixels = Buffer.from(Array.from({ length: 3 * width * height }, (_, i) => (i * (7 + index)) % 251));
+    await sharp(pixels, { raw: { width, height, channels: 3 } }).toFile(path);
+    images.push(path);
+  }
+});
+after(() => rm(folder, { recursive: true }));
+
+async function all(options: Partial<FeatureOptions>): Promise<ImageFeatures[]> {
+  const found: ImageFeatures[] = [];
+  const read = { convention: 'torchvision' } as const;
+  const model = fixture('torch-d.pth');
+  for await (const one of extractFeatures({
+    model,
+    read,
+    images,
+    layer: 'fc7',
+    backend: 'reference',
+    ...options,
+  })) {
+    found.push(one);
+  }
+  return found;
+}
+
+describe('features', () => {
+  test('are behind the ReLU, one vector an image, whatever the batch', async () => {
+    const together = await all({});
+    assert.deepEqual(
+      together.map(({ shape }) => shape),
+      [[64], [64], [64]],
+    );
+    assert.ok(together.every(({ values }) => values.every((value) => value >= 0)));
+    assert.ok(together.some(({ values }) => values.some((value) => value > 0)));
+    assert.deepEqual(await all({ batch: 2 }), together);
+    assert.deepEqual(await all({ batch: 1 }), together);
+  });
+
+  test('of a convolution are a map, which can be pooled', async () => {
+    const [map] = await all({ layer: 'conv4_3' });
+    assert.deepEqual(map!.shape, [8, 8, 8]);
+    const [mean] = await all({ layer: 'conv4_3', pool: 'mean' });
+    const [max] = await all({ layer: 'conv4_3', pool: 'max' });
+    assert.deepEqual(mean!.shape, [8]);
+    const first = [...map!.values.subarray(0, 64)];
+    assert.ok(Math.abs(mean!.values[0]! - first.reduce((a, b) => a + b) / 64) < 1e-5);
+    assert.equal(max!.values[0], Math.max(...first));
+  });
+
+  test('of whole images follow their sizes', async () => {
+    const maps = await all({ layer: 'pool3', view: 'whole', scale: 64 });
+    assert.deepEqual(
+      maps.map(({ shape }) => shape),
+      [
+        [4, 8, 9],
+        [4, 11, 8],
+        [4, 8, 16],
+      ],
+    );
+  });
+
+  test('come from files without a classifier too', async () => {
+    const [one] = await all({
+      model: fixture('keras3-notop.weights.h5'),
+      read: { convention: 'keras' },
+      layer: 'pool5',
+    });
+    assert.deepEqual(one!.shape, [8, 7, 7]);
+    await assert.rejects(
+      all({ model: fixture('keras3-notop.weights.h5'), read: { convention: 'keras' }, layer: 'fc7' }),
+      /has no layer fc7; choose one of conv1_1/,
+    );
+  });
+});
+
+describe('vgg features', () => {
+  const common = ['--model', fixture('torch-d.pth'), '--convention', 'torchvision'];
+
+  async function written(name: string, ...args: string[]): Promise<string> {
+    const out = join(folder, name);
+    const { code, stderr } = await vgg('features', ...args, ...common, '--out', out);
+    assert.equal(code, 0, stderr);
+    return out;
+  }
+
+  test('writes .npy, .safetensors and .jsonl with the same values', async () => {
+    const expected = await all({});
+    const lines = (await readFile(await written('f.jsonl', folder, '--layer', 'fc7'), 'utf8'))
+      .trim()
+      .split('\n');
+    const parsed = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(
+      parsed.map(({ path }) => path),
+      images,
+    );
+    const { tensors, metadata } = await readSafetensors(
+      await written('f.safetensors', folder, '--layer', 'fc7'),
+    );
+    assert.deepEqual(tensors.get('features')!.shape, [3, 64]);
+    assert.deepEqual(JSON.parse(metadata.images!), images);
+    const npy = await readFile(await written('f.npy', folder, '--layer', 'fc7'));
+    assert.equal(npy.toString('latin1', 0, 6), '\x93NUMPY');
+    const length = npy.readUInt16LE(8);
+    assert.match(npy.toString('latin1', 10, 10 + length), /'descr': '<f4'.*'shape': \(3, 64\)/);
+    assert.equal(npy.length, 10 + length + 3 * 64 * 4);
+    const stored = tensors.get('features')!.data;
+    for (const [i, { values }] of expected.entries()) {
+      for (const [j, value] of values.entries()) {
+        const tolerance = 1e-5 * Math.max(1, Math.abs(value));
+        assert.ok(Math.abs(stored[i * 64 + j]! - value) <= tolerance);
+        assert.equal(npy.readFloatLE(10 + length + 4 * (i * 64 + j)), stored[i * 64 + j]);
+        assert.equal(parsed[i].values[j], stored[i * 64 + j]);
+      }
+    }
+  });
+
+  test('maps of several sizes go into .safetensors, and not into .npy', async () => {
+    const whole = ['--layer', 'pool2', '--view', 'whole', '--scales', '64'];
+    const { tensors } = await readSafetensors(await written('maps.safetensors', ...images, ...whole));
+    assert.deepEqual(tensors.get(images[2]!)!.shape, [2, 16, 32]);
+    const refused = await vgg('features', ...images, ...common, ...whole, '--out', join(folder, 'maps.npy'));
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /one shape/);
+  });
+});
