@@ -11,6 +11,8 @@ export interface ForeignFlags {
   readonly convention?: ConventionName;
   readonly mean?: readonly [number, number, number];
   readonly std?: readonly [number, number, number];
+  readonly pixelScale?: number;
+  /** The same. */
   readonly scale?: number;
   readonly channelOrder?: 'rgb' | 'bgr';
   readonly classesFile?: string;
@@ -49,10 +51,12 @@ export function addForeignOptions(command: Command): Command {
     )
     .addOption(new Option('--std <r,g,b>', 'standard deviation that it divides by').argParser(triple))
     .addOption(
-      new Option('--scale <factor>', 'what pixels from 0 to 255 are multiplied by first: 1, 1/255').argParser(
-        factor,
-      ),
+      new Option(
+        '--pixel-scale <factor>',
+        'what pixels from 0 to 255 are multiplied by first: 1, 1/255',
+      ).argParser(factor),
     )
+    .addOption(new Option('--scale <factor>', 'the same').argParser(factor).hideHelp())
     .addOption(
       new Option('--channel-order <order>', 'order in which the input takes the channels').choices([
         'rgb',
@@ -85,7 +89,18 @@ export function addForeignOptions(command: Command): Command {
 
 /** What the flags say, for `readModel`. @throws UserError when the classes file cannot be read. */
 export async function readOptionsOf(flags: ForeignFlags): Promise<ReadModelOptions> {
-  const { convention, mean, std, scale, channelOrder, classOrder, pooling, prefix, featuresOnly } = flags;
+  const {
+    convention,
+    mean,
+    std,
+    pixelScale,
+    scale = pixelScale,
+    channelOrder,
+    classOrder,
+    pooling,
+    prefix,
+    featuresOnly,
+  } = flags;
   const file = flags.classesFile ?? flags.labels;
   return {
     convention,

@@ -71,7 +71,7 @@ export function preprocessingFor(
     ? `its tensors have ${foreign.naming}, but with ${network.classes} classes, crop ${network.crop} and width ${network.width} it is none of the weights published under them`
     : `${foreign.naming} do not say it`;
   throw new UserError(
-    `${path} does not say what its network takes (${why}); give --convention torchvision, caffe or keras, or --mean r,g,b and --channel-order rgb or bgr, with --scale 1/255 and --std r,g,b where pixels are scaled`,
+    `${path} does not say what its network takes (${why}); give --convention torchvision, caffe or keras, or --mean r,g,b and --channel-order rgb or bgr, with --pixel-scale 1/255 and --std r,g,b where pixels are scaled`,
   );
 }
 
@@ -107,7 +107,7 @@ export function fromOptions(options: ConventionOptions): Preprocessing | undefin
     mean.some((value) => value !== 0)
   ) {
     throw new UsageError(
-      `a mean of ${mean.join(', ')} looks like pixels from 0 to 1; say so with --scale 1/255, or --scale 1 if they are from 0 to 255`,
+      `a mean of ${mean.join(', ')} looks like pixels from 0 to 1; say so with --pixel-scale 1/255, or --pixel-scale 1 if they are from 0 to 255`,
     );
   }
   return checked({
@@ -121,7 +121,7 @@ export function fromOptions(options: ConventionOptions): Preprocessing | undefin
 function checked(preprocessing: Preprocessing): Preprocessing {
   const { scale, std, mean } = preprocessing;
   if (!(scale > 0) || !std.every((value) => value > 0)) {
-    throw new UsageError('--scale and --std must be above 0');
+    throw new UsageError('--pixel-scale and --std must be above 0');
   }
   if (!mean.every(Number.isFinite)) throw new UsageError('--mean must be three numbers');
   return preprocessing;
