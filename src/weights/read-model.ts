@@ -1,5 +1,6 @@
 import { UserError } from '../core/errors.ts';
 import { hasFeaturesOnly } from './features-only.ts';
+import { indexOfNonFinite, notFinite } from './foreign/finite.ts';
 import { type ImportedModel, importModel } from './foreign/import-model.ts';
 import type { ImportOptions } from './foreign/options.ts';
 import { tidily } from './foreign/tidy.ts';
@@ -41,11 +42,20 @@ async function read(path: string, options: ReadModelOptions) {
   const file = await openWeights(path);
   try {
     if (file.format === 'safetensors' && isOwn(file.metadata, options)) {
-      return { model: await readOwnModel(path, options.onProgress) };
+      const model = await readOwnModel(path, options.onProgress);
+      checkFinite(path, model);
+      return { model };
     }
     return await importModel(file, options);
   } finally {
     await file.close();
+  }
+}
+
+function checkFinite(path: string, { tensors }: Model): void {
+  for (const [name, values] of tensors) {
+    const at = indexOfNonFinite(values);
+    if (at >= 0) throw notFinite(path, name, values[at]!, at);
   }
 }
 

@@ -1,6 +1,7 @@
 import { UsageError, UserError } from '../core/errors.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { featureConvolutions, type Network } from '../net/network.ts';
+import { hasFeaturesOnly } from './features-only.ts';
 import { describe, type Model } from './model-file.ts';
 
 /** What a network takes from a trained model. */
@@ -15,12 +16,13 @@ export interface Transfer {
 
 /**
  * Takes all layers of a model, to train on (section 3.1: S = 384 starts from 256; jittered nets from 384).
- * Another number of classes leaves fc8 to the caller.
+ * Another number of classes leaves fc8 to the caller; a model of convolutions only leaves all of the classifier.
  * @throws UserError naming the first tensor that differs in anything else, with both shapes.
  */
 export function transferAll(from: Model, network: Network): Transfer {
   const otherClasses = from.network.classes !== network.classes;
-  const wanted = network.parameters.filter(({ name }) => !(otherClasses && name.startsWith('fc8.')));
+  const left = hasFeaturesOnly(from.network) ? 'fc' : otherClasses ? 'fc8.' : undefined;
+  const wanted = network.parameters.filter(({ name }) => left === undefined || !name.startsWith(left));
   const names = new Set(network.parameters.map(({ name }) => name));
   const surplus = from.network.parameters.find(({ name }) => !names.has(name));
   if (surplus) {

@@ -2,6 +2,7 @@
 import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount, formatShape } from '../../core/shape.ts';
+import { indexOfNonFinite, notFinite } from './finite.ts';
 import type { ForeignLayer, ForeignNorm, WeightLayout } from './network.ts';
 import type { SourceTensor } from './tensor.ts';
 
@@ -50,15 +51,9 @@ function checkCount(path: string, tensor: SourceTensor, count: number, expected:
   );
 }
 
-/** A sum of products with 0 is 0 unless a value is infinite or no number: one pass without a branch. */
 function checkFinite(path: string, tensor: SourceTensor, values: Float32Array, offset: number): void {
-  let zero = 0;
-  for (let i = 0; i < values.length; i++) zero += values[i]! * 0;
-  if (zero === 0) return;
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  throw new UserError(
-    `${path}: tensor ${tensor.name} holds ${values[at]} at element ${offset + at}, and weights must be finite numbers; take a checkpoint from before training broke down`,
-  );
+  const at = indexOfNonFinite(values);
+  if (at >= 0) throw notFinite(path, tensor.name, values[at]!, offset + at);
 }
 
 type Place = (values: Float32Array, offset: number) => void;

@@ -1,12 +1,13 @@
 /** The entries of a zip archive, read at any place (yauzl reads the directory). */
-import { closeSync, openSync } from 'node:fs';
-import { type Entry, fromFdPromise, type ZipFile } from 'yauzl';
+import { Readable } from 'node:stream';
+import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { messageOf, UserError } from '../../core/errors.ts';
 import type { ByteSource } from '../foreign/tensor.ts';
 import { RandomAccessFile } from '../random-access-file.ts';
 
 /** More entries than any model has; a directory of more is not read. */
 const MAX_ENTRIES = 100_000;
+const STREAM_BYTES = 64 * 1024;
 const STORED = 0;
 const DEFLATED = 8;
 
@@ -32,7 +33,7 @@ export class ZipReader {
     const file = await RandomAccessFile.open(path);
     let zip: ZipFile | undefined;
     try {
-      zip = await openZip(path);
+      zip = await openZip(file);
       return new ZipReader(file, zip, await readDirectory(path, file.size, zip));
     } catch (error) {
       zip?.close();
@@ -134,13 +135,61 @@ export class ZipReader {
   }
 }
 
-async function openZip(path: string): Promise<ZipFile> {
-  const fd = openSync(path, 'r');
-  try {
-    return await fromFdPromise(fd, { lazyEntries: true, autoClose: false, strictFileNames: true });
-  } catch (error) {
-    closeSync(fd);
-    throw error;
+function openZip(file: RandomAccessFile): Promise<ZipFile> {
+  return fromRandomAccessReaderPromise(new CheckedReader(file), file.size, {
+    lazyEntries: true,
+    autoClose: false,
+    strictFileNames: true,
+  });
+}
+
+/**
+ * The file as yauzl reads it. An archive may claim any place for its directory; with yauzl's own reader a place
+ * that is no valid number is thrown where nobody can catch it.
+ */
+class CheckedReader extends RandomAccessReader {
+  readonly #file: RandomAccessFile;
+
+  constructor(file: RandomAccessFile) {
+    super();
+    this.#file = file;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    this.#read(buffer.subarray(offset, offset + length), position).then(
+      () => callback(null),
+      (error: Error) => callback(error),
+    );
+  }
+
+  override _readStreamForRange(start: number, end: number): Readable {
+    return Readable.from(this.#chunks(start, end), { objectMode: false });
+  }
+
+  override close(callback: (error: Error | null) => void): void {
+    // Whoever opened the file closes it.
+    callback(null);
+  }
+
+  async *#chunks(start: number, end: number): AsyncGenerator<Buffer> {
+    for (let at = start; at < end; at += STREAM_BYTES) {
+      const chunk = Buffer.alloc(Math.min(STREAM_BYTES, end - at));
+      await this.#read(chunk, at);
+      yield chunk;
+    }
+  }
+
+  async #read(target: Buffer, position: number): Promise<void> {
+    if (!(position >= 0 && position + target.length <= this.#file.size)) {
+      throw new Error(`something in it would be at byte ${position}, and it has ${this.#file.size}`);
+    }
+    await this.#file.readInto(position, target);
   }
 }
 

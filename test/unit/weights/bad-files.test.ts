@@ -133,6 +133,19 @@ describe('hostile archives', () => {
     await refused(read(await written('none.pth', none)), /0 files \*\/data\.pkl/);
   });
 
+  test('a directory at a place that no file has is refused', async () => {
+    const whole = Buffer.concat([...zipArchive([{ name: 'x/data.pkl', data: Buffer.from('N.') }])]);
+    const end = Buffer.from(whole.subarray(-22));
+    end.writeUInt32LE(0xffffffff, 16);
+    // A 64-bit locator in front, which points far beyond.
+    const locator = Buffer.alloc(20);
+    locator.write('PK\x06\x07', 'latin1');
+    locator.writeBigUInt64LE(36_028_797_019_016_030n, 8);
+    locator.writeUInt32LE(1, 16);
+    const path = await written('place.pth', Buffer.concat([whole.subarray(0, -22), locator, end]));
+    await refused(read(path), /zip archive/);
+  });
+
   test('a bomb is refused for its size, unopened', async () => {
     await refused(read(await written('bomb.pth', bomb(2 ** 32 - 2))), /4294967294 bytes, more than/);
     // One that lies about its size is stopped when it has more.

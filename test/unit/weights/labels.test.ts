@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { initialize } from '../../../src/net/initialization.ts';
+import { buildNetwork } from '../../../src/net/network.ts';
 import {
   classNamesFor,
   developmentKitOrder,
   ilsvrcClassNames,
 } from '../../../src/weights/labels/class-names.ts';
+import { readModel } from '../../../src/weights/model-file.ts';
+import { writeSafetensors } from '../../../src/weights/safetensors.ts';
 
 describe("ILSVRC's classes", () => {
   const { classes, labels } = ilsvrcClassNames();
@@ -36,6 +43,32 @@ describe("ILSVRC's classes", () => {
     assert.match(inKit(1)!, /^kit fox/);
     assert.match(inKit(2)!, /^English setter/);
     assert.match(inKit(1000)!, /^dumbbell/);
+  });
+
+  test("a network in the development kit's order is put in that of the synsets", async () => {
+    const network = buildNetwork({ configuration: 'A', crop: 32, width: 1 / 64 });
+    const tensors = new Map(initialize(network, { method: 'he', seed: 1 }));
+    // Output i of the file is class i + 1 of the kit, and says so in its bias.
+    tensors.set(
+      'fc8.bias',
+      Float32Array.from({ length: 1000 }, (_, i) => i + 1),
+    );
+    const folder = await mkdtemp(join(tmpdir(), 'verydeep-devkit-'));
+    try {
+      const path = join(folder, 'kit.safetensors');
+      const named = network.parameters.map(({ name, shape }) => ({ name, shape, data: tensors.get(name)! }));
+      await writeSafetensors(path, named);
+      const model = await readModel(path, { convention: 'caffe', classOrder: 'devkit' });
+      const bias = model.tensors.get('fc8.bias')!;
+      assert.equal(bias[model.classes.indexOf('n02119789')], 1);
+      assert.equal(bias[model.classes.indexOf('n03255030')], 1000);
+      const weight = model.tensors.get('fc8.weight')!;
+      const at = model.classes.indexOf('n02100735');
+      assert.deepEqual(weight.slice(64 * at, 64 * at + 64), tensors.get('fc8.weight')!.slice(64, 128));
+      assert.deepEqual(model.labels, labels);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('are chosen by the number of classes', () => {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { UsageError, UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
 import { buildNetwork, type Network, type NetworkOptions } from '../../../src/net/network.ts';
+import { featuresOnly } from '../../../src/weights/features-only.ts';
 import type { Model } from '../../../src/weights/model-file.ts';
 import { transferAll, transferFromShallower } from '../../../src/weights/transfer.ts';
 
@@ -39,6 +40,17 @@ describe('transferAll', () => {
     assert.deepEqual(replaced, ['fc8.weight', 'fc8.bias']);
     assert.equal(tensors.size, 20);
     assert.equal(kept.at(-1), 'fc7.bias');
+  });
+
+  test('leaves the classifier to the caller when the model has none', () => {
+    const whole = model();
+    const features = { ...whole, network: featuresOnly(whole.network) };
+    const { kept, replaced } = transferAll(features, network({ crop: 64, classes: 9 }));
+    assert.equal(kept.length, 16);
+    assert.deepEqual(
+      replaced,
+      ['fc6', 'fc7', 'fc8'].flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]),
+    );
   });
 
   test('refuses other networks, naming the tensor and both shapes', () => {
