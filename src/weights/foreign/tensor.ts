@@ -1,6 +1,6 @@
 /** Tensors in a file, of whatever format: what is known without reading them, and their values when asked for. */
 import type { Shape } from '../../core/shape.ts';
-import { elementBytes, isReadable, type ReadableType, widen } from '../element-types.ts';
+import { elementBytes, type ReadableType, widen } from '../element-types.ts';
 
 /**
  * Takes a run of values.
@@ -48,5 +48,3 @@ export async function streamElements(
     visit(values.subarray(0, length), done);
   }
 }
-
-export { isReadable };

@@ -4,7 +4,7 @@
  * any function of Python's and call it; here every name and every call goes to a `PickleHost`, which knows
  * what a tensor consists of and refuses the rest.
  */
-import { PickleGlobal, PickleTuple, type PickleValue } from './pickle-values.ts';
+import { PickleTuple, type PickleValue } from './pickle-values.ts';
 
 export interface PickleHost {
   /** @throws PickleError for a name that is not allowed. */
@@ -151,8 +151,10 @@ class PickleMachine {
     return this.#pop();
   }
 
+  /** Takes away a value or a mark. */
   drop(): void {
-    if (this.#stack.pop() === undefined && this.#stack.length === 0) return;
+    if (this.#stack.length === 0) throw new PickleError('takes a value where there is none');
+    this.#stack.pop();
   }
 
   top(): PickleValue {
@@ -285,5 +287,3 @@ const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   98: (m) => m.build(), // BUILD
   81: (m) => m.persistent(), // BINPERSID
 };
-
-export { PickleGlobal };
