@@ -11,6 +11,7 @@ import type { RgbImage } from '../data/source.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/fill-parameters.ts';
 import type { Model } from '../weights/model-file.ts';
+import { collectGarbage } from './convert-garbage.ts';
 
 /** Red, green and blue of a pixel: (37 c + 7 y + 13 x + (x · y mod 251)) mod 256, c from 0 to 2. */
 export function syntheticImage(side: number): RgbImage {
@@ -42,8 +43,10 @@ async function runInParts(
   const firstEnd = layers.findIndex(({ kind }) => kind === 'maxPool') + 1;
   const featuresEnd = layers.findLastIndex(({ kind }) => kind === 'maxPool') + 1;
   let { output, shape } = await runInBands(backend, layers.slice(0, firstEnd), tensors, input, inputShape);
+  collectGarbage();
   for (const step of stepsOf(layers.slice(firstEnd, featuresEnd))) {
     ({ output, shape } = await runInPieces(backend, step, tensors, output, shape));
+    collectGarbage();
   }
   for (const layer of layers.slice(featuresEnd)) {
     output =

@@ -28,6 +28,9 @@ export interface ByteSource {
 /** Read at a time: enough for the disk's full speed, little beside the tensors. */
 export const CHUNK_BYTES = 2 ** 20;
 
+/** A chunk that nobody reads into at the moment: one for each tensor would lie about until V8 collects it. */
+let spare: Buffer | undefined;
+
 /** Hands out `count` elements that lie one after the other from `position` on. */
 export async function streamElements(
   source: ByteSource,
@@ -36,15 +39,32 @@ export async function streamElements(
   type: ReadableType,
   visit: Visit,
 ): Promise<void> {
+  const chunk = spare ?? Buffer.alloc(CHUNK_BYTES);
+  spare = undefined;
+  try {
+    await streamThrough(chunk, source, position, count, type, visit);
+  } finally {
+    spare = chunk;
+  }
+}
+
+async function streamThrough(
+  chunk: Buffer,
+  source: ByteSource,
+  position: number,
+  count: number,
+  type: ReadableType,
+  visit: Visit,
+): Promise<void> {
   const size = elementBytes(type)!;
-  const perChunk = Math.min(count, CHUNK_BYTES / size);
-  const bytes = Buffer.alloc(perChunk * size);
+  const perChunk = Math.min(count, chunk.length / size);
   const values =
-    type === 'F32' ? new Float32Array(bytes.buffer, bytes.byteOffset, perChunk) : new Float32Array(perChunk);
+    type === 'F32' ? new Float32Array(chunk.buffer, chunk.byteOffset, perChunk) : new Float32Array(perChunk);
   for (let done = 0; done < count; done += perChunk) {
     const length = Math.min(perChunk, count - done);
-    await source.readInto(position + done * size, bytes.subarray(0, length * size));
-    if (type !== 'F32') widen(type, bytes.subarray(0, length * size), values, 0);
+    const bytes = chunk.subarray(0, length * size);
+    await source.readInto(position + done * size, bytes);
+    if (type !== 'F32') widen(type, bytes, values, 0);
     visit(values.subarray(0, length), done);
   }
 }
