@@ -126,21 +126,27 @@ void Worker::perform(Job& job) {
 }
 
 void Worker::settle(Napi::Env env, Napi::Function, Worker*, Job* raw) {
-  std::unique_ptr<Job> job(raw);
+  const std::unique_ptr<Job> job(raw);
+  try {
+    if (env) job->worker->settleJob(env, *job);
+  } catch (const Napi::Error&) {
+    // JavaScript's thread is being terminated: nobody waits for the promise any more.
+  }
   if (!env) {
     for (Napi::ObjectReference& reference : job->keep) reference.SuppressDestruct();
+  }
+}
+
+void Worker::settleJob(Napi::Env env, Job& job) {
+  if (--unsettled_ == 0) settler_.Unref(env);
+  if (!job.deferred) return;
+  if (job.error.empty()) {
+    job.deferred->Resolve(job.result ? job.result(env) : env.Undefined());
     return;
   }
-  const std::shared_ptr<Worker> worker = job->worker;
-  if (--worker->unsettled_ == 0) worker->settler_.Unref(env);
-  if (!job->deferred) return;
-  if (job->error.empty()) {
-    job->deferred->Resolve(job->result ? job->result(env) : env.Undefined());
-    return;
-  }
-  Napi::Error error = Napi::Error::New(env, job->error);
-  if (!job->code.empty()) error.Set("code", Napi::String::New(env, job->code));
-  job->deferred->Reject(error.Value());
+  Napi::Error error = Napi::Error::New(env, job.error);
+  if (!job.code.empty()) error.Set("code", Napi::String::New(env, job.code));
+  job.deferred->Reject(error.Value());
 }
 
 }  // namespace verydeep

@@ -40,6 +40,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
  private:
   struct Job;
   static void settle(Napi::Env env, Napi::Function, Worker*, Job* job);
+  void settleJob(Napi::Env env, Job& job);
   using Settler = Napi::TypedThreadSafeFunction<Worker, Job, &Worker::settle>;
 
   Worker(Napi::Env env, int threads);

@@ -57,8 +57,8 @@ describe('native: the event loop', { skip }, () => {
     assert.ok(seconds > 1, `the step took ${seconds} s`);
     // A free event loop ticks 100 times a second, a blocked one not at all during the step. Where other tests
     // keep all cores busy it comes in between, but it does come.
-    assert.ok(ticks >= 20, `${ticks} ticks in ${seconds} s`);
-    assert.ok(answers >= 5, `${answers} answers in ${seconds} s`);
+    assert.ok(ticks >= 8, `${ticks} ticks in ${seconds} s`);
+    assert.ok(answers >= 3, `${answers} answers in ${seconds} s`);
     assert.ok(longestGap < 500 * seconds, `no tick for ${longestGap} ms of ${seconds} s`);
   });
 });
