@@ -166,10 +166,7 @@ async function judgeAll({ options, source, models, looking, outcomes, sha256 }: 
   } catch (error) {
     await journal?.close();
     if (!signal?.aborted) throw error;
-    const stopped = `stopped after ${outcomes.done} of ${outcomes.length} images`;
-    throw new InterruptedError(
-      journal ? `${stopped}, which are kept; go on by the same command with --resume` : stopped,
-    );
+    throw interrupted(outcomes, journal !== undefined);
   }
   await journal?.remove();
 }
@@ -200,10 +197,18 @@ async function checkPlaces({ predictions, submission }: EvaluateOptions): Promis
 function figuresOf(
   outcomes: Outcomes,
 ): Pick<EvaluationResult, 'images' | 'labelled' | 'top1Error' | 'top5Error' | 'loss'> {
-  const { images: labelled, ...figures } = measure(outcomes);
-  return { images: outcomes.done, labelled, ...figures };
+  const { images: labelled, top1Error, top5Error, loss } = measure(outcomes);
+  return { images: outcomes.done, labelled, top1Error, top5Error, loss };
 }
 
 function describeLooking({ protocol, flip, scales }: Looking) {
   return { protocol, flip, scales: [...new Set(scales.flat())].sort((a, b) => a - b) };
+}
+
+function interrupted({ done, length }: Outcomes, kept: boolean): InterruptedError {
+  if (done === 0) return new InterruptedError('stopped before the first image was done');
+  const stopped = `stopped after ${done} of ${length} images`;
+  return new InterruptedError(
+    kept ? `${stopped}, which are kept; go on by the same command with --resume` : stopped,
+  );
 }

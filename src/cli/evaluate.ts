@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type EvaluationProgress, type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
+import { InterruptedError } from '../core/errors.ts';
 import type { Split } from '../data/source.ts';
 import { formatPercent } from '../report/format.ts';
 import { newCommand } from './command.ts';
@@ -80,6 +81,10 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
     );
     bar?.stop();
     print(result, flags);
+  } catch (error) {
+    // What the engine computes at the moment is of no use to anyone: out, once main has said why.
+    if (error instanceof InterruptedError) setImmediate(() => process.exit());
+    throw error;
   } finally {
     bar?.stop();
   }
