@@ -93,7 +93,7 @@ function numberedLayers(source: Hdf5Source, root: Group): KerasLayer[] {
     if (/^optimizer$/.test(name)) return;
     const vars = group.groups.get('vars');
     if (vars && vars.datasets.size > 0) {
-      const [, kind = name, number = '0'] = /^(.*?)(?:_(\d+))?$/.exec(name)!;
+      const [, kind = name, number = '0'] = /^(.*?)(?:_(\d+))?$/s.exec(name)!;
       const tensors = new Map(
         [...vars.datasets].map(([index, dataset]) => [
           variables[kind]?.[Number(index)] ?? index,

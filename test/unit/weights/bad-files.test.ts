@@ -6,6 +6,7 @@ import { extname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { UserError } from '../../../src/core/errors.ts';
+import { hdf5File } from '../../../src/weights/hdf5/write.ts';
 import { Message } from '../../../src/weights/protobuf/message.ts';
 import { readModelWithReport } from '../../../src/weights/read-model.ts';
 import { readSafetensors, writeSafetensors } from '../../../src/weights/safetensors.ts';
@@ -74,6 +75,16 @@ describe('bad weight files', () => {
 
   test('an unknown format is named by the extensions there are', async () => {
     await refused(read(await written('weights.bin2', 'whatever it is')), /no format that is read/, '.onnx');
+  });
+});
+
+describe('odd names', () => {
+  test('a layer whose name has a line break is none of ours, and the message stays one line', async () => {
+    const path = join(folder, 'break.h5');
+    const dataset = { shape: [1], type: 'U8', content: () => [Buffer.of(1)] } as const;
+    const vars = { datasets: { 0: dataset } };
+    await writeFile(path, Buffer.concat([...hdf5File({ groups: { 'conv\n2d_1': { groups: { vars } } } })]));
+    await refused(read(path), /none is a convolution/);
   });
 });
 
