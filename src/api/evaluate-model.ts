@@ -194,9 +194,7 @@ async function checkPlaces({ predictions, submission }: EvaluateOptions): Promis
   }
 }
 
-function figuresOf(
-  outcomes: Outcomes,
-): Pick<EvaluationResult, 'images' | 'labelled' | 'top1Error' | 'top5Error' | 'loss'> {
+function figuresOf(outcomes: Outcomes) {
   const { images: labelled, top1Error, top5Error, loss } = measure(outcomes);
   return { images: outcomes.done, labelled, top1Error, top5Error, loss };
 }

@@ -29,7 +29,7 @@ export function formatEvaluation(result: EvaluationResult): string {
   );
 }
 
-/** The error of each class, and the confusion matrix: `confusion[true][predicted]` images. */
+/** The error of each class (NaN of those without images), and the confusion matrix: `confusion[true][predicted]` images. */
 export function detailsOf({ outcomes, classes, labels }: EvaluationResult) {
   const matrix = confusionMatrix(outcomes, classes.length);
   const perClass = measureByClass(outcomes, classes.length).map(
@@ -38,8 +38,8 @@ export function detailsOf({ outcomes, classes, labels }: EvaluationResult) {
       class: classes[index]!,
       label: labels[index]!,
       images,
-      top1Error: images > 0 ? top1Errors / images : null,
-      top5Error: images > 0 ? top5Errors / images : null,
+      top1Error: top1Errors / images,
+      top5Error: top5Errors / images,
     }),
   );
   const confusion = classes.map((_, label) => [
@@ -52,7 +52,7 @@ export function detailsOf({ outcomes, classes, labels }: EvaluationResult) {
 export function formatDetails(result: EvaluationResult): string {
   const { perClass, confusion } = detailsOf(result);
   const shown = perClass.filter(({ images }) => images > 0);
-  shown.sort((a, b) => b.top1Error! - a.top1Error! || b.top5Error! - a.top5Error! || a.index - b.index);
+  shown.sort((a, b) => b.top1Error - a.top1Error || b.top5Error - a.top5Error || a.index - b.index);
   const classTable = formatTable(
     shown.map(({ label, images, top1Error, top5Error }) => [
       label,
