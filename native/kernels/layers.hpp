@@ -39,7 +39,7 @@ struct Epilogue {
 };
 /** A 3×3 convolution by our own kernels. */
 std::unique_ptr<Layer> makeWinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue);
-bool suitsWinograd(const ConvolutionSpec& spec, const Context& context);
+bool suitsWinograd(const ConvolutionSpec& spec, const Shape& input, const Context& context);
 /** In place. */
 std::unique_ptr<Layer> makeRelu();
 /** A step that makes the gradient 0 where y, the output of a ReLU, is not above 0. */

@@ -60,7 +60,7 @@ void Program::planForward(const ProgramOptions& options) {
     planner_.forward.begin(i, "forward", "own");
     switch (spec.kind) {
       case Kind::convolution:
-        if (suitsWinograd(spec.convolution, planner_.context())) {
+        if (suitsWinograd(spec.convolution, planner_.activation.shape, planner_.context())) {
           const Epilogue epilogue = epilogueAfter(options.layers, i);
           layers_.push_back(makeWinogradConvolution(spec.convolution, epilogue));
           i += (epilogue.rectify ? 1 : 0) + (epilogue.pool ? 1 : 0);

@@ -140,13 +140,20 @@ class WinogradConvolution : public Layer {
   Slot* places_ = nullptr;
 };
 
-// Fewer input channels than this fill too little of a vector: conv1_1 is faster as it stands.
+// Where oneDNN is faster. A rule by shape, not a measurement, so that a run and its resume agree.
+/** Fewer input channels fill too little of a vector: conv1_1 is faster as it stands. */
 constexpr int64_t kFewestChannels = 8;
+/** Of smaller maps most of a tile is beyond the edge: all but one of the nine weights see only zeros. */
+constexpr int64_t kFewestPixels = 4;
+/** For fewer tiles it takes longer to read the weights at 36 points than it saves. */
+constexpr int64_t kFewestTiles = 4;
 
 }  // namespace
 
-bool suitsWinograd(const ConvolutionSpec& spec, const Context& context) {
-  return context.ownKernels && spec.kernel == 3 && spec.padding == 1 && spec.inChannels >= kFewestChannels;
+bool suitsWinograd(const ConvolutionSpec& spec, const Shape& input, const Context& context) {
+  const winograd::Grid grid{input.n, input.h, input.w};
+  return context.ownKernels && spec.kernel == 3 && spec.padding == 1 && spec.inChannels >= kFewestChannels &&
+         input.pixels() >= kFewestPixels && grid.tiles() >= kFewestTiles;
 }
 
 std::unique_ptr<Layer> makeWinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue) {

@@ -86,7 +86,7 @@ describe('native: own 3×3 kernels', { skip }, () => {
       [convolution(17, 9), relu, pool],
       [7, 17, 11, 13],
     ],
-    [[convolution(8, 8)], [1, 8, 1, 1]],
+    [[convolution(8, 8)], [5, 8, 2, 2]],
   ];
   for (const [layers, shape] of chains) {
     const names = layers.map(({ kind }) => kind).join(', ');

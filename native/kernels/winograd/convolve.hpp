@@ -175,7 +175,7 @@ VD_INLINE void shareTiles(Team& team, int64_t channelBlocks, int64_t tiles, cons
 }
 
 /** All threads work on one block at a time. */
-void convolveTogether(const Convolution& job, const Schedule& schedule, Team& team, int thread) {
+void convolveTogether(const Convolution& job, const Schedule& schedule, Team& team) {
   const int64_t blocks = divideUp(job.grid.tiles(), schedule.tiles);
   // Groups of outputs that are one item of work: at least as many items as can keep the threads busy.
   const int64_t groups = divideUp(job.outBlocks, kVectors);
@@ -184,21 +184,21 @@ void convolveTogether(const Convolution& job, const Schedule& schedule, Team& te
     const ConvolutionBlock block = blockAt(job, schedule, i, blocks, schedule.scratch);
     shareTiles(team, job.inBlocks, block.count,
                [&](int64_t b, int64_t from, int64_t to) { block.gather(b, from, to); });
-    team.wait(thread);
+    team.wait();
     for (int64_t item; (item = team.take()) < kPoints * parts;) {
       const Range range = part(groups, parts, item % parts);
       for (int64_t g = range.begin; g < range.end; g++) block.multiply(item / parts, g * kVectors);
     }
-    team.wait(thread);
+    team.wait();
     shareTiles(team, job.outBlocks, block.count,
                [&](int64_t b, int64_t from, int64_t to) { block.finish(b, from, to); });
-    team.wait(thread);
+    team.wait();
   }
 }
 
 void convolve(const Convolution& job, const Schedule& schedule, Team& team, int thread) {
   if (schedule.shared) {
-    convolveTogether(job, schedule, team, thread);
+    convolveTogether(job, schedule, team);
   } else {
     convolveApart(job, schedule, team, thread);
   }

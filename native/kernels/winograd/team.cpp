@@ -1,7 +1,5 @@
 #include "team.hpp"
 
-#include <thread>
-
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -30,23 +28,26 @@ int64_t Team::take() {
   return counters_[phase_.load(std::memory_order_relaxed) % 3].next.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Team::wait(int thread) {
+void Team::wait() {
   const uint32_t phase = phase_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
     arrived_.store(0, std::memory_order_relaxed);
     counters_[(phase + 2) % 3].next.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
+    {
+      // So that nobody looks at the phase before this and goes to sleep after it.
+      const std::lock_guard<std::mutex> lock(mutex_);
+      phase_.store(phase + 1, std::memory_order_release);
+    }
+    if (threads_ > 1) next_.notify_all();
     return;
   }
-  (void)thread;
-  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase;) {
-    if (spins < kSpins) {
-      spins++;
-      relax();
-    } else {
-      std::this_thread::yield();
-    }
+  for (int spins = 0; spins < kSpins; spins++) {
+    if (phase_.load(std::memory_order_acquire) != phase) return;
+    relax();
   }
+  // Somebody has lost its core to another process: to go on spinning would keep it from getting one back.
+  std::unique_lock<std::mutex> lock(mutex_);
+  next_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
 }
 
 int teamSize() {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 
 namespace verydeep::winograd {
 
@@ -19,12 +21,14 @@ class Team {
   /** The next item of this phase, counted from 0 and without end; each is given out once. */
   int64_t take();
   /** Ends a phase: returns when all threads have called it. */
-  void wait(int thread);
+  void wait();
 
  private:
   int threads_;
   std::atomic<int> arrived_{0};
   std::atomic<uint32_t> phase_{0};
+  std::mutex mutex_;
+  std::condition_variable next_;
   /** One a cache line; a phase's is reset while the next but one has not begun. */
   struct alignas(64) Counter {
     std::atomic<int64_t> next{0};

@@ -170,7 +170,7 @@ int64_t weightGradientScratch(const WeightGradient& job, const Schedule& schedul
          GradientBlock::pieces(schedule.tiles) * job.outBlocks * kWidth;
 }
 
-void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team& team, int thread) {
+void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team& team, int) {
   const Grid& grid = job.grid;
   const int64_t blocks = divideUp(grid.tiles(), schedule.tiles);
   const int64_t vSize = kPoints * ConvolutionBlock::pointStride(job.inBlocks, schedule.tiles);
@@ -200,7 +200,7 @@ void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team
       const int64_t piece = divideUp(from * pieces, block.count);
       store(block.biases + (piece * job.outBlocks + out) * kWidth, sum);
     });
-    team.wait(thread);
+    team.wait();
     for (int64_t item; (item = team.take()) < kPoints * parts + job.outBlocks;) {
       if (item < kPoints * parts) {
         block.multiply(item / parts, part(job.outBlocks, parts, item % parts));
@@ -208,7 +208,7 @@ void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team
         addBiases(block, item - kPoints * parts);
       }
     }
-    team.wait(thread);
+    team.wait();
   }
   for (int64_t item; (item = team.take()) < job.outBlocks;) {
     for (int64_t in = 0; in < job.inBlocks; in++) addBlock(block, in, item);
