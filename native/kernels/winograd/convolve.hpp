@@ -204,10 +204,9 @@ void convolve(const Convolution& job, const Schedule& schedule, Team& team, int 
   }
 }
 
-/** Tiles a block: at most `most`, and the same number, about, in every block. */
+/** Tiles a block: at most `most`, and about as many in every block, of which each thread gets the same number. */
 int64_t evenBlocks(int64_t tiles, int64_t most, int64_t threads) {
-  int64_t blocks = divideUp(tiles, most);
-  if (threads > 1 && blocks > 1) blocks = divideUp(blocks, threads) * threads;
+  const int64_t blocks = divideUp(divideUp(tiles, most), threads) * threads;
   return divideUp(tiles, blocks);
 }
 
