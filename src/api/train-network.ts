@@ -215,8 +215,8 @@ async function trainIn(folder: RunFolder, run: Run, parameters: Parameters): Pro
   }
 }
 
-function backendOf({ backend, threads }: Recipe): Backend {
-  return createBackend(backend, threads === undefined ? {} : { threads });
+function backendOf({ backend, kernels, threads }: Recipe): Backend {
+  return createBackend(backend, { kernels, ...(threads !== undefined && { threads }) });
 }
 
 function networkOf(recipe: Recipe, classes: number): Network {

@@ -95,6 +95,10 @@ export const recipeSchema = z.strictObject({
     .default(1024)
     .describe('MiB of decoded images kept in memory, so that small sets are decoded once'),
   threads: count.optional().describe('threads of the arithmetic (default: all cores)'),
+  kernels: z
+    .enum(['own', 'onednn'])
+    .default('own')
+    .describe("whose kernels run the 3×3 convolutions: our own, or oneDNN's for comparison"),
   backend: z.enum(['onednn', 'reference']).default('onednn').describe('what does the arithmetic'),
 });
 
