@@ -33,9 +33,14 @@ export async function firstWeights(
 }
 
 async function transferOf(network: Network, recipe: Recipe): Promise<Transfer | undefined> {
-  if (recipe.from !== undefined) return transferAll(await readModel(recipe.from), network);
+  const convention = recipe['from-convention'];
+  if (recipe.from !== undefined) {
+    return transferAll(await readModel(recipe.from, { convention, allowFeatures: true }), network);
+  }
   const shallower = recipe['from-shallower'];
-  if (shallower !== undefined) return transferFromShallower(await readModel(shallower), network);
+  if (shallower !== undefined) {
+    return transferFromShallower(await readModel(shallower, { convention }), network);
+  }
   return undefined;
 }
 

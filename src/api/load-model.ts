@@ -1,13 +1,15 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { fillParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import { type BackendName, createBackend } from '../kernels/registry.ts';
-import { type ModelFacts, readModel } from '../weights/model-file.ts';
+import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/model-file.ts';
 
 export interface EngineOptions {
   /** What does the arithmetic (default `onednn`). */
   readonly backend?: BackendName;
   /** Default: all cores. */
   readonly threads?: number;
+  /** What model files of other formats do not say themselves: preprocessing, class names, … */
+  readonly read?: ReadModelOptions;
 }
 
 /** A model whose weights a backend has. */
@@ -24,13 +26,12 @@ export interface LoadedModel {
  */
 export async function loadModels(
   paths: readonly string[],
-  { backend: name, threads }: EngineOptions = {},
+  { backend: name, threads, read }: EngineOptions = {},
 ): Promise<LoadedModel[]> {
   const backend = createBackend(name, threads === undefined ? {} : { threads });
   const loaded: LoadedModel[] = [];
   try {
-    // One after the other: a model is in memory twice while it is handed over.
-    for (const path of paths) loaded.push(await load(path, backend));
+    for (const path of paths) loaded.push(await load(path, backend, read));
   } catch (error) {
     for (const { parameters } of loaded) parameters.dispose();
     throw error;
@@ -38,9 +39,18 @@ export async function loadModels(
   return loaded;
 }
 
-async function load(path: string, backend: Backend): Promise<LoadedModel> {
-  const { tensors, ...facts } = await readModel(path);
+async function load(path: string, backend: Backend, options: ReadModelOptions = {}): Promise<LoadedModel> {
+  const { tensors, ...facts } = await readTensors(path, options);
   const parameters = backend.createParameters(facts.network.parameters, { training: false });
-  await fillParameters(parameters, tensors);
+  await moveIntoParameters(parameters, tensors);
   return { path, facts, backend, parameters };
+}
+
+/** A model whose map of tensors nobody else holds, so that what is taken out of it can be freed. */
+async function readTensors(
+  path: string,
+  options: ReadModelOptions,
+): Promise<ModelFacts & { readonly tensors: Map<string, Float32Array> }> {
+  const model = await readModel(path, options);
+  return { ...model, tensors: new Map(model.tensors) };
 }

@@ -6,7 +6,12 @@ import type { BackendName } from '../kernels/registry.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { type ConventionName, conventionNames } from '../weights/foreign/preprocessing.ts';
 import { newCommand } from './command.ts';
-import { addForeignOptions, type ForeignFlags, readOptionsOf } from './convert-options.ts';
+import {
+  addForeignOptions,
+  type ForeignFlags,
+  featuresOnlyOption,
+  readOptionsOf,
+} from './foreign-options.ts';
 import { backendOption, jsonOption, threadsOption } from './options.ts';
 import { printAs, printJson } from './output.ts';
 import { ProgressBar } from './progress.ts';
@@ -36,6 +41,7 @@ export function convertCommand(): Command {
     .argument('<in>', 'weight file')
     .argument('<out>', 'file to write: .safetensors, .pth, .onnx, .caffemodel or .h5');
   return addForeignOptions(command)
+    .addOption(featuresOnlyOption())
     .addOption(
       new Option(
         '--out-convention <name>',

@@ -6,7 +6,8 @@ import { formatPercent } from '../report/format.ts';
 import { newCommand } from './command.ts';
 import { detailsOf, formatDetails, formatEvaluation } from './evaluation-result.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { addModelOptions, type ModelFlags, modelOptionsOf, positiveInteger } from './options.ts';
+import { addModelOptions, type ModelFlags, modelOptionsOf } from './model-options.ts';
+import { positiveInteger } from './options.ts';
 import { log, printAs } from './output.ts';
 import { ProgressBar } from './progress.ts';
 
@@ -63,6 +64,7 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
   };
   const { split, batch, predictions, submission, resume, journal } = flags;
   try {
+    const modelOptions = await modelOptionsOf(flags);
     const result = await untilInterrupted((signal) =>
       evaluateModel({
         data,
@@ -70,7 +72,7 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
         signal,
         onProgress,
         onNote: log,
-        ...modelOptionsOf(flags),
+        ...modelOptions,
         model: flags.model,
         ...(batch !== undefined && { batch }),
         ...(predictions !== undefined && { predictions }),

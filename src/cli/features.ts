@@ -9,7 +9,12 @@ import { formatShape } from '../core/shape.ts';
 import { isImageName } from '../data/files.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { newCommand } from './command.ts';
-import { addForeignOptions, type ForeignFlags, readOptionsOf } from './convert-options.ts';
+import {
+  addForeignOptions,
+  type ForeignFlags,
+  featuresOnlyOption,
+  readOptionsOf,
+} from './foreign-options.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { backendOption, jsonOption, positiveInteger, threadsOption } from './options.ts';
 import { printAs } from './output.ts';
@@ -68,7 +73,7 @@ export function featuresCommand(): Command {
     .addOption(threadsOption())
     .addOption(backendOption())
     .addOption(jsonOption());
-  return addForeignOptions(command).action(features);
+  return addForeignOptions(command).addOption(featuresOnlyOption()).action(features);
 }
 
 async function features(inputs: string[], flags: Flags): Promise<void> {

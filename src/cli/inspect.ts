@@ -4,7 +4,12 @@ import { formatShape } from '../core/shape.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { newCommand } from './command.ts';
-import { addForeignOptions, type ForeignFlags, readOptionsOf } from './convert-options.ts';
+import {
+  addForeignOptions,
+  type ForeignFlags,
+  featuresOnlyOption,
+  readOptionsOf,
+} from './foreign-options.ts';
 import { jsonOption } from './options.ts';
 import { printAs } from './output.ts';
 
@@ -18,7 +23,7 @@ export function inspectCommand(): Command {
     description: 'Show what a weight file holds, of any format, without loading it.',
     examples: ['inspect vgg16-397923af.pth', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
   }).argument('<file>', 'weight file');
-  return addForeignOptions(command).addOption(jsonOption()).action(inspect);
+  return addForeignOptions(command).addOption(featuresOnlyOption()).addOption(jsonOption()).action(inspect);
 }
 
 async function inspect(path: string, flags: Flags): Promise<void> {

@@ -2,7 +2,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../core/errors.ts';
 import { parseTrainScale, type TrainScale } from '../core/scale.ts';
-import { type Protocol, protocols } from '../evaluate/protocol.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
@@ -122,57 +121,4 @@ export function addSizeOptions(command: Command): Command {
 /** @throws UsageError when the sizes make no network. */
 export function networkOf(name: ConfigurationName, { classes = 1000, crop, width }: SizeOptions): Network {
   return buildNetwork({ configuration: name, classes, crop, width });
-}
-
-/** What `addModelOptions` reads. */
-export interface ModelFlags {
-  readonly model: readonly string[];
-  readonly protocol: Protocol;
-  readonly scales?: readonly number[] | 'auto';
-  readonly flip?: boolean;
-  readonly maxPixels?: number;
-  readonly threads?: number;
-  readonly backend: BackendName;
-  readonly json?: boolean;
-}
-
-const PROTOCOL_HELP =
-  'what is seen of an image: its center crop; dense: all of it, scores averaged over positions; ' +
-  'crops: a 5×5 grid; both: the mean of dense and crops';
-
-/** The options of commands that apply models to images. */
-export function addModelOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--model <file>', 'model file; given several times, their posteriors are averaged')
-        .argParser((path: string, before: readonly string[] = []) => [...before, path])
-        .makeOptionMandatory(),
-    )
-    .addOption(
-      new Option('--protocol <name>', PROTOCOL_HELP).choices(protocols).default('dense' satisfies Protocol),
-    )
-    .option(
-      '--scales <list>',
-      'smaller sides Q that an image is rescaled to, such as 256,384,512; auto: the three that belong to the ' +
-        'scales of training (default: the one that does)',
-      testScales,
-    )
-    .option('--flip', 'see the mirror image too (default, except with center)')
-    .option('--no-flip', 'do not see the mirror image')
-    .option('--max-pixels <n>', 'images of more pixels are refused (default: 100 million)', positiveInteger)
-    .addOption(threadsOption())
-    .addOption(backendOption())
-    .addOption(jsonOption());
-}
-
-/** The options that were given, under the names that src/api has for them. */
-export function modelOptionsOf({ protocol, scales, flip, maxPixels, threads, backend }: ModelFlags) {
-  return {
-    backend,
-    protocol,
-    ...(scales !== undefined && { scales }),
-    ...(flip !== undefined && { flip }),
-    ...(maxPixels !== undefined && { maxPixels }),
-    ...(threads !== undefined && { threads }),
-  };
 }

@@ -4,7 +4,8 @@ import { prefetch } from '../data/concurrency.ts';
 import { formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { newCommand } from './command.ts';
-import { addModelOptions, type ModelFlags, modelOptionsOf, positiveInteger } from './options.ts';
+import { addModelOptions, type ModelFlags, modelOptionsOf } from './model-options.ts';
+import { positiveInteger } from './options.ts';
 import { printJson, printResult } from './output.ts';
 import { withProgress } from './progress.ts';
 
@@ -33,7 +34,7 @@ export function predictCommand(): Command {
 }
 
 async function predict(images: string[], flags: Flags): Promise<void> {
-  const options = { ...modelOptionsOf(flags), top: flags.top };
+  const options = { ...(await modelOptionsOf(flags)), top: flags.top };
   const classifier = await Classifier.open(flags.model, options);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {

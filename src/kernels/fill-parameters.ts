@@ -8,9 +8,24 @@ export async function fillParameters(
   parameters: Parameters,
   tensors: ReadonlyMap<string, Float32Array>,
 ): Promise<void> {
+  for (const { name } of parameters.specs) await fill(parameters, name, tensors.get(name));
+}
+
+/**
+ * As `fillParameters`, but each tensor leaves the map when it is written, so that a large model need not be in
+ * memory twice.
+ */
+export async function moveIntoParameters(
+  parameters: Parameters,
+  tensors: Map<string, Float32Array>,
+): Promise<void> {
   for (const { name } of parameters.specs) {
-    const tensor = tensors.get(name);
-    if (!tensor) throw new RangeError(`no values for ${name}`);
-    await parameters.write('values', name, tensor);
+    await fill(parameters, name, tensors.get(name));
+    tensors.delete(name);
   }
+}
+
+async function fill(parameters: Parameters, name: string, tensor: Float32Array | undefined): Promise<void> {
+  if (!tensor) throw new RangeError(`no values for ${name}`);
+  await parameters.write('values', name, tensor);
 }

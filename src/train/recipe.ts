@@ -10,6 +10,7 @@ import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/decode.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
+import { conventionNames } from '../weights/foreign/preprocessing.ts';
 
 const positive = z.coerce.number().positive();
 const count = z.coerce.number().int().positive();
@@ -68,6 +69,10 @@ export const recipeSchema = z.strictObject({
     .string()
     .optional()
     .describe('start from the first four convolutions and the FC layers of this model (section 3.1)'),
+  'from-convention': z
+    .enum(conventionNames)
+    .optional()
+    .describe('what the input of that model takes, where a file of another format does not say it'),
   seed: z.coerce.number().int().min(0).default(1).describe('everything random follows from it'),
   limit: count.optional().describe('use only so many training images, chosen by the seed'),
   holdout: z.coerce

@@ -71,7 +71,7 @@ export function preprocessingFor(
     ? `its tensors have ${foreign.naming}, but with ${network.classes} classes, crop ${network.crop} and width ${network.width} it is none of the weights published under them`
     : `${foreign.naming} do not say it`;
   throw new UserError(
-    `${path} does not say what its network takes (${why}); give --convention torchvision, caffe or keras, or --mean r,g,b and --channel-order rgb or bgr, with --pixel-scale 1/255 and --std r,g,b where pixels are scaled`,
+    `${path} does not say what its network takes (${why}); give --convention torchvision, caffe or keras (to train from it: --from-convention), or --mean r,g,b and --channel-order rgb or bgr, with --pixel-scale 1/255 and --std r,g,b where pixels are scaled`,
   );
 }
 

@@ -12,8 +12,6 @@ export interface ForeignFlags {
   readonly mean?: readonly [number, number, number];
   readonly std?: readonly [number, number, number];
   readonly pixelScale?: number;
-  /** The same. */
-  readonly scale?: number;
   readonly channelOrder?: 'rgb' | 'bgr';
   readonly classesFile?: string;
   readonly labels?: string;
@@ -56,7 +54,6 @@ export function addForeignOptions(command: Command): Command {
         'what pixels from 0 to 255 are multiplied by first: 1, 1/255',
       ).argParser(factor),
     )
-    .addOption(new Option('--scale <factor>', 'the same').argParser(factor).hideHelp())
     .addOption(
       new Option('--channel-order <order>', 'order in which the input takes the channels').choices([
         'rgb',
@@ -83,30 +80,23 @@ export function addForeignOptions(command: Command): Command {
       '--bn-epsilon <value>',
       "batch normalisation's epsilon, where the file does not say it",
       positiveNumber,
-    )
-    .option('--features-only', 'leave the fully connected layers out');
+    );
+}
+
+export function featuresOnlyOption(): Option {
+  return new Option('--features-only', 'leave the fully connected layers out');
 }
 
 /** What the flags say, for `readModel`. @throws UserError when the classes file cannot be read. */
 export async function readOptionsOf(flags: ForeignFlags): Promise<ReadModelOptions> {
-  const {
-    convention,
-    mean,
-    std,
-    pixelScale,
-    scale = pixelScale,
-    channelOrder,
-    classOrder,
-    pooling,
-    prefix,
-    featuresOnly,
-  } = flags;
+  const { convention, mean, std, pixelScale, channelOrder, classOrder, pooling, prefix, featuresOnly } =
+    flags;
   const file = flags.classesFile ?? flags.labels;
   return {
     convention,
     mean,
     std,
-    scale,
+    scale: pixelScale,
     channelOrder,
     classOrder,
     pooling,
