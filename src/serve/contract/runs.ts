@@ -1,0 +1,103 @@
+/** Training runs: `GET /v1/runs…`. Errors are fractions in data and per cent in tables. */
+import { z } from 'zod';
+import { query } from './common.ts';
+
+export const runState = z
+  .enum(['running', 'finished', 'stopped'])
+  .describe('running: a process trains it now; stopped: it can be resumed');
+export type RunState = z.output<typeof runState>;
+
+export const runSummary = z
+  .object({
+    id: z.string().describe("the folder's name"),
+    title: z.string(),
+    config: z.string(),
+    state: runState,
+    startedAt: z.iso.datetime().describe('when its recipe was written'),
+    updatedAt: z.iso.datetime().describe('when its metrics were last written'),
+    epoch: z.number(),
+    iteration: z.int(),
+    totalIterations: z.int().optional().describe('where the recipe fixes it'),
+    best: z
+      .object({ top1Error: z.number(), top5Error: z.number(), iteration: z.int() })
+      .optional()
+      .describe('the validation of the smallest top-1 error'),
+    hasReport: z.boolean().describe('whether /report can be asked for'),
+    hasModel: z.boolean(),
+  })
+  .meta({ id: 'Run' });
+export type RunSummary = z.output<typeof runSummary>;
+
+export const runsResponse = z.object({ runs: z.array(runSummary).describe('the newest first') });
+export type RunsResponse = z.output<typeof runsResponse>;
+
+export const runParameters = z.object({ id: z.string().min(1).max(255) });
+
+export const runResponse = runSummary.extend({
+  recipe: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  recipeYaml: z.string(),
+  result: z
+    .object({
+      reason: z.enum(['iterations', 'plateau', 'interrupted']),
+      iterations: z.int(),
+      seconds: z.number(),
+    })
+    .optional()
+    .describe('how it ended, where it has'),
+});
+export type RunResponse = z.output<typeof runResponse>;
+
+const measured = {
+  iteration: z.int(),
+  epoch: z.number(),
+  loss: z.number(),
+  top1Error: z.number(),
+  top5Error: z.number(),
+  learningRate: z.number(),
+  seconds: z.number().describe('of training so far'),
+};
+
+/** A line of metrics.jsonl. */
+export const metricsLine = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('train'), ...measured, imagesPerSecond: z.number() }),
+    z.object({ kind: z.literal('validation'), ...measured, images: z.int() }),
+  ])
+  .meta({ id: 'Metrics' });
+export type MetricsLine = z.output<typeof metricsLine>;
+
+export const metricsQuery = z.object({
+  from: query.wholeNumber(0, 999_999_999).default(0).describe('number of the first line'),
+});
+export const metricsResponse = z.object({
+  lines: z.array(metricsLine),
+  next: z.int().describe('what to give as `from` to go on'),
+});
+export type MetricsResponse = z.output<typeof metricsResponse>;
+
+/**
+ * `GET /v1/runs/:id/events`, server-sent events. Their `id` is the number of the line to go on with, which
+ * EventSource sends back as Last-Event-ID; `?from=` does the same for a first request.
+ *
+ * | event | data |
+ * |---|---|
+ * | `metrics` | a MetricsLine |
+ * | `state` | a StateEvent: at the beginning, and when it changes |
+ * | `rewind` | a RewindEvent: the run was resumed from a checkpoint, and lines from `next` on no longer count |
+ */
+export const eventsQuery = metricsQuery;
+export const stateEvent = z.object({ state: runState, updatedAt: z.iso.datetime() });
+export type StateEvent = z.output<typeof stateEvent>;
+export const rewindEvent = z.object({ next: z.int() });
+export type RewindEvent = z.output<typeof rewindEvent>;
+
+export const tablesResponse = z.object({
+  tables: z.array(
+    z.object({
+      title: z.string(),
+      columns: z.array(z.string()),
+      rows: z.array(z.array(z.union([z.string(), z.number()]))).describe('numbers in the form for people'),
+    }),
+  ),
+});
+export type TablesResponse = z.output<typeof tablesResponse>;
