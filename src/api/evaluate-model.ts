@@ -19,6 +19,7 @@ import type { Protocol } from '../evaluate/protocol.ts';
 import { submissionLines } from '../evaluate/submission.ts';
 import { sha256OfFile } from './checksum.ts';
 import { type JournalOptions, openJournal } from './evaluation-journal.ts';
+import { openKeptPosteriors } from './kept-posteriors.ts';
 import type { EngineOptions } from './load-model.ts';
 import { type Looking, OpenModels, type ProtocolOptions } from './open-ensemble.ts';
 
@@ -33,6 +34,11 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   readonly predictions?: string;
   /** File to write five class numbers an image to, as the ILSVRC server takes them. */
   readonly submission?: string;
+  /**
+   * File that keeps what the model (one) saw of each image at each scale. It takes the journal's place: the same
+   * evaluation with the same file goes on where it stopped.
+   */
+  readonly posteriors?: string;
   /** Crops or images computed at once, at most (default: 64, or what 512 MiB of activations hold). */
   readonly batch?: number;
   /** Images of more pixels are refused before they are decoded (default 100 million). */
@@ -143,7 +149,12 @@ async function judgeAll({ options, source, models, looking, outcomes, sha256 }: 
   const { signal, onProgress, onImage, maxPixels } = options;
   const numbers = classNumbers({ path: source.location, classes: source.classes }, models.named);
   const binding: Binding = { models: sha256, data: await source.fingerprint(), ...looking };
-  const journal = await openJournal(options, binding, outcomes);
+  const { classes } = models.named;
+  const kept =
+    options.posteriors === undefined
+      ? undefined
+      : await openKeptPosteriors(options.posteriors, binding, looking, classes, outcomes);
+  const journal = kept ? undefined : await openJournal(options, binding, outcomes);
   const errors = new RunningErrors();
   for (const outcome of outcomes) errors.add(outcome);
   try {
@@ -160,6 +171,7 @@ async function judgeAll({ options, source, models, looking, outcomes, sha256 }: 
         errors.add(outcome);
         onImage?.({ ...judged, label });
         onProgress?.({ done: outcomes.done, total: source.length, top1Error: errors.top1Error });
+        await kept?.add(judged.image, label, judged.parts);
         await journal?.add(outcome);
       },
     });
@@ -167,6 +179,8 @@ async function judgeAll({ options, source, models, looking, outcomes, sha256 }: 
     await journal?.close();
     if (!signal?.aborted) throw error;
     throw interrupted(outcomes, journal !== undefined);
+  } finally {
+    await kept?.close();
   }
   await journal?.remove();
 }

@@ -9,12 +9,13 @@ import { openImages } from '../data/open.ts';
 import { type PlannedRun, planRuns } from '../reproduce/chain.ts';
 import { judgeClaims, type Measured } from '../reproduce/claims.ts';
 import { type PlannedMeasurement, planMeasurements } from '../reproduce/measurements.ts';
+import { type PlannedPass, passFor, planPasses } from '../reproduce/passes.ts';
 import { type PlanFile, parsePlan } from '../reproduce/plan-file.ts';
-import { type MeasurementResult, readResult } from '../reproduce/results.ts';
+import type { MeasurementResult } from '../reproduce/results.ts';
 import { formatReproduction, type Reproduction } from '../reproduce/tables.ts';
 import { runFolder } from '../train/run-folder.ts';
-import { sha256OfFile } from './checksum.ts';
-import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
+import type { EvaluationProgress } from './evaluate-model.ts';
+import { carryOutPass, combine, earlierResult, sumModels } from './reproduce-measurements.ts';
 import { resumeTraining, type TrainListener, trainNetwork } from './train-network.ts';
 
 export interface ReproduceOptions {
@@ -33,10 +34,12 @@ export interface ReproduceListener {
   /** Before each training: what shows its progress. */
   onRun?(run: PlannedRun, number: number, total: number): TrainListener;
   onRunEnd?(run: PlannedRun): void;
-  /** Before each evaluation. */
-  onMeasurement?(measurement: PlannedMeasurement, number: number, total: number): void;
+  /** Before each pass over the test images. */
+  onPass?(pass: PlannedPass, number: number, total: number): void;
   onEvaluation?(progress: EvaluationProgress): void;
-  onMeasurementEnd?(measurement: PlannedMeasurement, result: MeasurementResult): void;
+  onPassEnd?(pass: PlannedPass): void;
+  /** After each measurement, which takes little time once the passes are done. */
+  onMeasurement?(measurement: PlannedMeasurement, result: MeasurementResult): void;
 }
 
 export interface ReproduceOutcome extends Reproduction {
@@ -55,14 +58,8 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
   await claimFolder(options);
   const runs = planRuns(plan, join(out, 'runs'), origin);
   for (const [index, run] of runs.entries()) await trainIfMissing(run, index, runs.length, options);
-  const results = new Map<string, MeasurementResult>();
   const measurements = planMeasurements(runs);
-  for (const [index, measurement] of measurements.entries()) {
-    options.listener?.onMeasurement?.(measurement, index + 1, measurements.length);
-    const result = await measure(measurement, options);
-    options.listener?.onMeasurementEnd?.(measurement, result);
-    results.set(measurement.id, result);
-  }
+  const results = await measureAll(runs, measurements, options);
   const claims = judgeClaims(measurements.map((measurement) => measured(measurement, results)));
   const reproduction = { plan, runs, results, claims };
   const report = formatReproduction(reproduction);
@@ -70,6 +67,43 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
   await writeFileAtomically(reportFile, report);
   await writeFileAtomically(join(out, 'claims.json'), `${JSON.stringify(claims, undefined, 2)}\n`);
   return { ...reproduction, report, reportFile };
+}
+
+/** Runs the passes that a missing result needs, then averages what they kept. */
+async function measureAll(
+  runs: readonly PlannedRun[],
+  measurements: readonly PlannedMeasurement[],
+  { data, out, signal, listener }: ReproduceOptions,
+): Promise<Map<string, MeasurementResult>> {
+  const folder = join(out, 'evaluations');
+  const passes = planPasses(measurements);
+  const sums = await sumModels(runs);
+  const results = new Map<string, MeasurementResult>();
+  const done = new Set<PlannedPass>();
+  for (const measurement of measurements) {
+    let result = await earlierResult(measurement, folder, sums);
+    if (!result) {
+      for (const pass of measurement.runs.map((run) => passFor(measurement, run, passes))) {
+        if (done.has(pass)) continue;
+        listener?.onPass?.(pass, passes.indexOf(pass) + 1, passes.length);
+        try {
+          await carryOutPass(pass, {
+            data,
+            folder,
+            ...(signal && { signal }),
+            onProgress: (progress) => listener?.onEvaluation?.(progress),
+          });
+        } finally {
+          listener?.onPassEnd?.(pass);
+        }
+        done.add(pass);
+      }
+      result = await combine(measurement, passes, folder, sums);
+    }
+    listener?.onMeasurement?.(measurement, result);
+    results.set(measurement.id, result);
+  }
+  return results;
 }
 
 /** Evaluation must not see what was trained on. */
@@ -119,48 +153,6 @@ async function trainIfMissing(
   } finally {
     listener?.onRunEnd?.(run);
   }
-}
-
-async function measure(
-  { id, runs, protocol, scales }: PlannedMeasurement,
-  { data, out, signal, listener }: ReproduceOptions,
-): Promise<MeasurementResult> {
-  const file = join(out, 'evaluations', `${id}.json`);
-  const earlier = await readResult(file);
-  const sums = await Promise.all(runs.map(({ model }) => sha256OfFile(model)));
-  if (earlier && JSON.stringify(earlier.models) === JSON.stringify(sums)) return earlier;
-  const journal = join(out, 'evaluations', `${id}.journal`);
-  const first = runs[0]!.recipe;
-  const found = await evaluateModel({
-    data,
-    model: runs.map(({ model }) => model),
-    protocol,
-    journal,
-    resume: existsSync(journal),
-    backend: first.backend,
-    ...(scales === 'auto' && { scales }),
-    ...(first.threads !== undefined && { threads: first.threads }),
-    ...(signal && { signal }),
-    onProgress: (progress) => listener?.onEvaluation?.(progress),
-  });
-  if (found.labelled === 0) {
-    throw new UserError(
-      `the validation images of ${data} have no labels, so nothing can be measured on them`,
-    );
-  }
-  const result: MeasurementResult = {
-    id,
-    images: found.labelled,
-    top1Error: found.top1Error,
-    top5Error: found.top5Error,
-    loss: found.loss,
-    scales: [...found.scales],
-    seconds: found.seconds,
-    models: sums,
-    ranks: Array.from(found.outcomes, ({ rank }) => rank),
-  };
-  await writeFileAtomically(file, `${JSON.stringify(result)}\n`);
-  return result;
 }
 
 function measured(

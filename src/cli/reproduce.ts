@@ -9,6 +9,7 @@ import { formatTable } from '../report/table.ts';
 import { type PlannedRun, planRuns } from '../reproduce/chain.ts';
 import { estimateReproduction, type StepEstimate } from '../reproduce/estimate.ts';
 import { planMeasurements } from '../reproduce/measurements.ts';
+import { planPasses } from '../reproduce/passes.ts';
 import { type PlanFile, readPlanFile } from '../reproduce/plan-file.ts';
 import { newCommand } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
@@ -74,7 +75,7 @@ async function estimate(data: string, plan: PlanFile, flags: Flags): Promise<Ste
   const validation = await openImages(data, { split: 'val' });
   return estimateReproduction({
     runs,
-    measurements: planMeasurements(runs),
+    passes: planPasses(planMeasurements(runs)),
     trainingImages: training.length,
     validationImages: validation.length,
     classes: training.classes.length,
@@ -108,7 +109,7 @@ class ReproductionDisplay implements ReproduceListener {
     this.#training?.stop();
   }
 
-  onMeasurement({ id }: { readonly id: string }, number: number, total: number): void {
+  onPass({ id }: { readonly id: string }, number: number, total: number): void {
     this.#label = `evaluation ${number} of ${total}: ${id}`;
   }
 
@@ -117,12 +118,15 @@ class ReproductionDisplay implements ReproduceListener {
     this.#evaluation.update(done, `top-1 error ${formatPercent(top1Error)} %`);
   }
 
-  onMeasurementEnd(
+  onPassEnd(): void {
+    this.#evaluation?.stop();
+    this.#evaluation = undefined;
+  }
+
+  onMeasurement(
     { id }: { readonly id: string },
     { top1Error, top5Error, images }: { top1Error: number; top5Error: number; images: number },
   ): void {
-    this.#evaluation?.stop();
-    this.#evaluation = undefined;
     const errors = `top-1 ${formatPercent(top1Error)} %, top-5 ${formatPercent(top5Error)} %`;
     log(`${id}: ${errors} error on ${formatCount(images)} images`);
   }

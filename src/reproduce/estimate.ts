@@ -6,7 +6,7 @@ import { layerCosts } from '../net/cost.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import type { Recipe } from '../train/recipe.ts';
 import type { PlannedRun } from './chain.ts';
-import type { PlannedMeasurement } from './measurements.ts';
+import type { PlannedPass } from './passes.ts';
 
 export interface StepEstimate {
   readonly kind: 'training' | 'evaluation';
@@ -16,7 +16,7 @@ export interface StepEstimate {
 
 export interface EstimateRequest {
   readonly runs: readonly PlannedRun[];
-  readonly measurements: readonly PlannedMeasurement[];
+  readonly passes: readonly PlannedPass[];
   readonly trainingImages: number;
   readonly validationImages: number;
   readonly classes: number;
@@ -52,12 +52,9 @@ export async function estimateReproduction(request: EstimateRequest): Promise<St
     const flops = PASSES * forwardFlops(networkOf(net, recipe, request.classes));
     return { kind: 'training', id, seconds: (images * flops) / (1e9 * speeds.get(net)!.trainingGflops) };
   });
-  const evaluation = request.measurements.map(({ id, runs, protocol, scales }): StepEstimate => {
-    const perImage = runs.reduce((sum, { net, recipe }) => {
-      const network = networkOf(net, recipe, request.classes);
-      const flops = lookingFlops(network, recipe, protocol, scales);
-      return sum + flops / (1e9 * speeds.get(net)!.inferenceGflops);
-    }, 0);
+  const evaluation = request.passes.map(({ id, run: { net, recipe }, protocol, scales }): StepEstimate => {
+    const flops = lookingFlops(networkOf(net, recipe, request.classes), recipe, protocol, scales);
+    const perImage = flops / (1e9 * speeds.get(net)!.inferenceGflops);
     return { kind: 'evaluation', id, seconds: perImage * request.validationImages };
   });
   return [...training, ...evaluation];
@@ -79,8 +76,8 @@ const CROPS = 50;
 function lookingFlops(
   network: Network,
   recipe: Recipe,
-  protocol: PlannedMeasurement['protocol'],
-  scales: PlannedMeasurement['scales'],
+  protocol: PlannedPass['protocol'],
+  scales: PlannedPass['scales'],
 ): number {
   if (protocol === 'center') return forwardFlops(network);
   const facts = { network, trainScale: parseTrainScale(recipe.scale) };

@@ -10,7 +10,6 @@ const resultSchema = z.object({
   top5Error: z.number(),
   loss: z.number(),
   scales: z.array(z.number()),
-  seconds: z.number(),
   /** Checksums of the models, so that a result does not outlive them. */
   models: z.array(z.string()),
   /** For each image how many classes scored at least as high as the true one. */

@@ -46,6 +46,26 @@ describe('vgg reproduce', () => {
     assert.ok(claims.some(({ claim }: { claim: string }) => claim.includes('several test scales')));
   });
 
+  it('averages nets, scales and protocols as `vgg evaluate` does', async () => {
+    const models = ['d-32-40', 'e-32-40'].flatMap((run) => [
+      '--model',
+      work.path('whole', 'runs', run, 'last.safetensors'),
+    ]);
+    for (const [id, ...flags] of [
+      ['d-32-40+e-32-40.both.auto', ...models, '--protocol', 'both', '--scales', 'auto'],
+      ['d-32-40.dense.single', ...models.slice(0, 2), '--protocol', 'dense'],
+      ['e-32-40.crops.auto', ...models.slice(2), '--protocol', 'crops', '--scales', 'auto'],
+    ]) {
+      const file = work.path('whole', 'evaluations', `${id}.json`);
+      const kept = JSON.parse(await readFile(file, 'utf8'));
+      const { code, stdout, stderr } = await work.vgg('evaluate', work.path('photos'), ...flags, '--json');
+      assert.equal(code, 0, stderr);
+      const found = JSON.parse(stdout);
+      assert.deepEqual([kept.images, kept.top1Error, kept.scales], [12, found.top1Error, found.scales], id);
+      assert.ok(Math.abs(kept.loss - found.loss) < 1e-6, `${id}: ${kept.loss} and ${found.loss}`);
+    }
+  });
+
   it('does nothing twice', async () => {
     const file = work.path('whole', 'runs', 'a-32', 'last.safetensors');
     const before = await stat(file);

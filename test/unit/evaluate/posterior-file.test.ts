@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { stat, truncate, writeFile } from 'node:fs/promises';
+import { after, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { PosteriorFile, type PosteriorHeader } from '../../../src/evaluate/posterior-file.ts';
+import { TemporaryFolder } from '../../support/temporary-folder.ts';
+
+const HEADER: PosteriorHeader = {
+  images: 5,
+  classes: ['cat', 'dog', 'owl'],
+  parts: [
+    { look: 'dense', scale: 36 },
+    { look: 'crops', scale: 36 },
+  ],
+  model: 'abc',
+  data: 'def',
+  flip: true,
+};
+const valuesOf = (image: number) => Float32Array.from({ length: 6 }, (_, i) => image + i / 8);
+
+describe('the file of posteriors', () => {
+  const place = new TemporaryFolder();
+  after(() => place.remove());
+  const path = (name: string) => place.path(name);
+
+  async function fill(name: string, images: readonly number[], header = HEADER): Promise<void> {
+    const file = await PosteriorFile.openToWrite(path(name), header);
+    for (const image of images) await file.write(image, { label: image - 1, values: valuesOf(image) });
+    await file.close();
+  }
+
+  it('gives back what was written, in whatever order it came', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.shuffledSubarray([0, 1, 2, 3, 4]), async (images) => {
+        const name = `order-${images.join('')}`;
+        await fill(name, images);
+        const file = (await PosteriorFile.openToRead(path(name)))!;
+        try {
+          assert.deepEqual(file.header, HEADER);
+          assert.equal(file.complete, images.length === 5);
+          for (let image = 0; image < 5; image++) {
+            assert.equal(file.has(image), images.includes(image));
+            if (!file.has(image)) continue;
+            assert.deepEqual(await file.read(image), { label: image - 1, values: valuesOf(image) });
+          }
+        } finally {
+          await file.close();
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('goes on with a file of the same header, and starts anew with another', async () => {
+    await fill('again', [0, 3]);
+    await fill('again', [1]);
+    let file = (await PosteriorFile.openToRead(path('again')))!;
+    assert.deepEqual(
+      [0, 1, 2, 3, 4].filter((image) => file.has(image)),
+      [0, 1, 3],
+    );
+    await file.close();
+    await fill('again', [2], { ...HEADER, model: 'other' });
+    file = (await PosteriorFile.openToRead(path('again')))!;
+    assert.deepEqual(
+      [0, 1, 2, 3, 4].filter((image) => file.has(image)),
+      [2],
+    );
+    await assert.rejects(file.read(0), /no posteriors of image 0/);
+    await file.close();
+  });
+
+  it('does not count a record that the file ends in', async () => {
+    await fill('torn', [0, 1, 2, 3, 4]);
+    await truncate(path('torn'), (await stat(path('torn'))).size - 1);
+    const file = (await PosteriorFile.openToRead(path('torn')))!;
+    assert.equal(file.complete, false);
+    assert.equal(file.has(3), true);
+    assert.equal(file.has(4), false);
+    await file.close();
+  });
+
+  it('refuses a file that is none, and knows where there is none', async () => {
+    assert.equal(await PosteriorFile.openToRead(path('nothing')), undefined);
+    for (const [name, bytes] of [
+      ['short', Buffer.from('{}')],
+      ['noise', Buffer.alloc(8192, '\n')],
+    ] as const) {
+      await writeFile(path(name), bytes);
+      await assert.rejects(
+        PosteriorFile.openToRead(path(name)),
+        new RegExp(`${name} does not hold the posteriors of an evaluation; delete it`),
+      );
+    }
+    assert.equal((await stat(path('noise'))).size, 8192, 'what was refused is left as it was');
+  });
+});
