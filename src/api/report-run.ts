@@ -1,12 +1,11 @@
 /** Gathers what a report shows of a run: its metrics, how its model does on the validation images, pictures. */
-import { readFile } from 'node:fs/promises';
 import { UserError } from '../core/errors.ts';
 import { openImages } from '../data/open.ts';
 import { confusionMatrix, measureByClass } from '../evaluate/metrics.ts';
 import type { Outcomes } from '../evaluate/outcomes.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
 import type { RunReport } from '../report/run-report.ts';
-import type { Metrics } from '../train/metrics.ts';
+import { type Metrics, readMetrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe.ts';
 import { type RunDescription, readRunDescription, runFolder } from '../train/run-folder.ts';
 import { readModel } from '../weights/model-file.ts';
@@ -77,18 +76,6 @@ function surestMistakes(outcomes: Outcomes, count: number) {
     .filter(({ rank }) => rank >= 1)
     .sort((a, b) => b.top[0]!.probability - a.top[0]!.probability || a.image - b.image)
     .slice(0, count);
-}
-
-/** Lines that a killed run left torn are passed over. */
-async function readMetrics(file: string): Promise<Metrics[]> {
-  const lines = (await readFile(file, 'utf8')).split('\n');
-  return lines.flatMap((line) => {
-    try {
-      return [JSON.parse(line) as Metrics];
-    } catch {
-      return [];
-    }
-  });
 }
 
 function factsOf(

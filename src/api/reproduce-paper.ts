@@ -6,6 +6,7 @@ import { parse, stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { openImages } from '../data/open.ts';
+import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
 import { type PlannedRun, planRuns } from '../reproduce/chain.ts';
 import { judgeClaims, type Measured } from '../reproduce/claims.ts';
 import { type PlannedMeasurement, planMeasurements } from '../reproduce/measurements.ts';
@@ -13,6 +14,8 @@ import { type PlannedPass, passFor, planPasses } from '../reproduce/passes.ts';
 import { type PlanFile, parsePlan } from '../reproduce/plan-file.ts';
 import type { MeasurementResult } from '../reproduce/results.ts';
 import { formatReproduction, type Reproduction } from '../reproduce/tables.ts';
+import { readMetrics } from '../train/metrics.ts';
+import { formatRecipe } from '../train/recipe.ts';
 import { runFolder } from '../train/run-folder.ts';
 import type { EvaluationProgress } from './evaluate-model.ts';
 import { carryOutPass, combine, earlierResult, sumModels } from './reproduce-measurements.ts';
@@ -45,6 +48,7 @@ export interface ReproduceListener {
 export interface ReproduceOutcome extends Reproduction {
   /** The tables, as Markdown. */
   readonly report: string;
+  /** The tables, the claims and the learning curves, as an HTML page. */
   readonly reportFile: string;
 }
 
@@ -63,10 +67,20 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
   const claims = judgeClaims(measurements.map((measurement) => measured(measurement, results)));
   const reproduction = { plan, runs, results, claims };
   const report = formatReproduction(reproduction);
-  const reportFile = join(out, 'tables.md');
-  await writeFileAtomically(reportFile, report);
+  const reportFile = join(out, 'report.html');
+  await writeFileAtomically(join(out, 'tables.md'), report);
+  await writeFileAtomically(reportFile, formatReproductionPage(reproduction, await recordsOf(runs)));
   await writeFileAtomically(join(out, 'claims.json'), `${JSON.stringify(claims, undefined, 2)}\n`);
   return { ...reproduction, report, reportFile };
+}
+
+async function recordsOf(runs: readonly PlannedRun[]): Promise<Map<string, TrainingRecord>> {
+  const records = new Map<string, TrainingRecord>();
+  for (const { id, folder, recipe } of runs) {
+    const metrics = await readMetrics(runFolder(folder).metricsFile);
+    records.set(id, { metrics, recipe: formatRecipe(recipe) });
+  }
+  return records;
 }
 
 /** Runs the passes that a missing result needs, then averages what they kept. */

@@ -59,7 +59,8 @@ async function reproduce(data: string, flags: Flags): Promise<void> {
     );
     if (flags.json)
       printJson({ results: [...outcome.results.values()].map(withoutRanks), claims: outcome.claims });
-    else printResult(`${outcome.report}\nThese tables are in ${outcome.reportFile}.`);
+    else
+      printResult(`${outcome.report}\nThese tables, with the curves of all trainings: ${outcome.reportFile}`);
   } finally {
     display.stop();
   }

@@ -1,4 +1,4 @@
-/** Tables 3 to 7 and the claims of section 4 in the paper's own form, as Markdown. */
+/** Tables 3 to 7 and the claims of section 4 in the paper's own form. */
 import { parseTrainScale } from '../core/scale.ts';
 import type { Protocol } from '../evaluate/protocol.ts';
 import type { PlannedRun } from './chain.ts';
@@ -16,30 +16,53 @@ export interface Reproduction {
   readonly claims: readonly ClaimResult[];
 }
 
-/** The whole report. */
-export function formatReproduction(reproduction: Reproduction): string {
-  const measurements = planMeasurements(reproduction.runs);
-  const first = [...reproduction.results.values()][0];
-  const images = first ? `${first.images} test images. ` : '';
-  return `# ${reproduction.plan.title}
-
-Errors in per cent, top-1 / top-5. ${images}The paper's figures, on ILSVRC-2012, stand beside ours; each of ours links to its run.
-
-${formatScaleTable('Table 3: one test scale', 'single', TABLE_3, measurements, reproduction)}
-${formatScaleTable('Table 4: several test scales', 'auto', TABLE_4, measurements, reproduction)}
-${formatTable5(measurements, reproduction)}
-${formatTable6(measurements, reproduction)}
-${formatTable7(measurements, reproduction)}
-${formatClaims(reproduction.claims)}`;
+export interface Cell {
+  readonly text: string;
+  /** The training that it comes from. */
+  readonly run?: string;
 }
 
-function formatScaleTable(
+export interface ReproductionTable {
+  readonly title: string;
+  readonly head: readonly string[];
+  /** Empty where the plan has nothing for it. */
+  readonly rows: readonly (readonly (string | Cell)[])[];
+  readonly note?: string;
+}
+
+/** What stands above the tables. */
+export function introduction({ results }: Reproduction): string {
+  const first = [...results.values()][0];
+  const images = first ? `${first.images} test images. ` : '';
+  return `Errors in per cent, top-1 / top-5. ${images}The paper's figures, on ILSVRC-2012, stand beside ours; each of ours links to its run.`;
+}
+
+/** All tables, the claims last. */
+export function tablesOf(reproduction: Reproduction): ReproductionTable[] {
+  const measurements = planMeasurements(reproduction.runs);
+  return [
+    scaleTable('Table 3: one test scale', 'single', TABLE_3, measurements, reproduction),
+    scaleTable('Table 4: several test scales', 'auto', TABLE_4, measurements, reproduction),
+    table5(measurements, reproduction),
+    table6(measurements, reproduction),
+    table7(measurements, reproduction),
+    claimsTable(reproduction.claims),
+  ];
+}
+
+/** The whole report, as Markdown. */
+export function formatReproduction(reproduction: Reproduction): string {
+  const tables = tablesOf(reproduction).map(formatMarkdown);
+  return `# ${reproduction.plan.title}\n\n${introduction(reproduction)}\n\n${tables.join('\n')}`;
+}
+
+function scaleTable(
   title: string,
   scales: 'single' | 'auto',
   paper: typeof TABLE_3,
   measurements: readonly PlannedMeasurement[],
   { results }: Reproduction,
-): string {
+): ReproductionTable {
   const rows = measurements
     .filter((one) => one.protocol === 'dense' && one.scales === scales && one.runs.length === 1)
     .map(({ id, runs: [run] }) => {
@@ -48,7 +71,7 @@ function formatScaleTable(
       const test = result ? result.scales.join(', ') : '–';
       return [run!.net, scaleOf(run!), test, ours(result, run!), theirs(published)];
     });
-  return section(title, ['ConvNet', 'train S', 'test Q', 'ours', 'paper'], rows);
+  return { title, head: ['ConvNet', 'train S', 'test Q', 'ours', 'paper'], rows };
 }
 
 const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
@@ -60,7 +83,7 @@ const PROTOCOL_NAMES: Readonly<Record<Protocol, string>> = {
 
 const COMPARED: readonly Protocol[] = ['dense', 'crops', 'both'];
 
-function formatTable5(measurements: readonly PlannedMeasurement[], { results }: Reproduction): string {
+function table5(measurements: readonly PlannedMeasurement[], { results }: Reproduction): ReproductionTable {
   const nets = measurements
     .filter((one) => one.protocol === 'crops' && one.runs.length === 1)
     .map(({ runs: [run] }) => run!);
@@ -75,10 +98,14 @@ function formatTable5(measurements: readonly PlannedMeasurement[], { results }: 
       ];
     }),
   );
-  return section('Table 5: dense, multi-crop and both', ['ConvNet', 'evaluation', 'ours', 'paper'], rows);
+  return {
+    title: 'Table 5: dense, multi-crop and both',
+    head: ['ConvNet', 'evaluation', 'ours', 'paper'],
+    rows,
+  };
 }
 
-function formatTable6(measurements: readonly PlannedMeasurement[], { results }: Reproduction): string {
+function table6(measurements: readonly PlannedMeasurement[], { results }: Reproduction): ReproductionTable {
   const fused = measurements.filter(({ runs }) => runs.length > 1);
   const rows = fused.map(({ id, runs, protocol }) => {
     const published = runs.length === 2 ? (TABLE_6.best[protocol] ?? null) : TABLE_6.all;
@@ -89,10 +116,10 @@ function formatTable6(measurements: readonly PlannedMeasurement[], { results }: 
       theirs(published),
     ];
   });
-  return section('Table 6: fusion', ['combined nets', 'evaluation', 'ours', 'paper'], rows);
+  return { title: 'Table 6: fusion', head: ['combined nets', 'evaluation', 'ours', 'paper'], rows };
 }
 
-function formatTable7(measurements: readonly PlannedMeasurement[], { results }: Reproduction): string {
+function table7(measurements: readonly PlannedMeasurement[], { results }: Reproduction): ReproductionTable {
   const own = measurements
     .filter(({ protocol, runs }) => protocol === 'both' && runs.length <= 2)
     .sort((a, b) => b.runs.length - a.runs.length)
@@ -110,36 +137,43 @@ function formatTable7(measurements: readonly PlannedMeasurement[], { results }: 
     method,
     ...errors.map((error) => error?.toFixed(1) ?? '–'),
   ]);
-  return section(
-    'Table 7: comparison with the state of the art (others: ILSVRC-2012)',
-    ['method', 'top-1 val.', 'top-5 val.', 'top-5 test'],
-    [...own, ...others],
-  );
+  return {
+    title: 'Table 7: comparison with the state of the art (others: ILSVRC-2012)',
+    head: ['method', 'top-1 val.', 'top-5 val.', 'top-5 test'],
+    rows: own.length > 0 ? [...own, ...others] : [],
+  };
 }
 
-function formatClaims(claims: readonly ClaimResult[]): string {
+function claimsTable(claims: readonly ClaimResult[]): ReproductionTable {
   const rows = claims.map(({ claim, section: where, compared, result, verdict }) => [
     where,
     claim,
     compared,
     result ? `${signed(result.difference)} [${signed(result.low)}, ${signed(result.high)}]` : '–',
-    `**${verdict}**`,
+    verdict,
   ]);
-  const note = `The difference is in points of top-1 error, the second's minus the first's, with its 95 % interval (paired bootstrap over images). A claim that something helps holds when the interval is below 0, and does not when it is above. A claim that something does not help holds when it helps by less than ${(100 * MARGIN).toFixed(1)} points for sure.\n`;
-  return section('The claims of section 4', ['§', 'claim', 'compared', 'difference', 'verdict'], rows) + note;
+  const note = `The difference is in points of top-1 error, the second's minus the first's, with its 95 % interval (paired bootstrap over images). A claim that something helps holds when the interval is below 0, and does not when it is above. A claim that something does not help holds when it helps by less than ${(100 * MARGIN).toFixed(1)} points for sure.`;
+  const head = ['§', 'claim', 'compared', 'difference', 'verdict'];
+  return { title: 'The claims of section 4', head, rows, note };
 }
 
-function section(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+function formatMarkdown({ title, head, rows, note }: ReproductionTable): string {
   if (rows.length === 0) return `## ${title}\n\nNot part of this plan.\n`;
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const line = (cells: readonly (string | Cell)[]) => `| ${cells.map(markdownCell).join(' | ')} |`;
   const rule = line(head.map(() => '---'));
-  return `## ${title}\n\n${[line(head), rule, ...rows.map(line)].join('\n')}\n`;
+  const table = [line(head), rule, ...rows.map(line)].join('\n');
+  return `## ${title}\n\n${table}\n${note ? `\n${note}\n` : ''}`;
 }
 
-function ours(result: MeasurementResult | undefined, run?: PlannedRun): string {
-  if (!result) return 'not measured';
-  const errors = `${percent(result.top1Error)} / ${percent(result.top5Error)}`;
-  return run ? `[${errors}](runs/${run.id})` : errors;
+function markdownCell(cell: string | Cell): string {
+  if (typeof cell === 'string') return cell;
+  return cell.run === undefined ? cell.text : `[${cell.text}](runs/${cell.run})`;
+}
+
+function ours(result: MeasurementResult | undefined, run?: PlannedRun): Cell {
+  if (!result) return { text: 'not measured' };
+  const text = `${percent(result.top1Error)} / ${percent(result.top5Error)}`;
+  return run ? { text, run: run.id } : { text };
 }
 
 function theirs(errors: Errors | null): string {

@@ -1,4 +1,4 @@
-import { appendFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { messageOf, UserError } from '../core/errors.ts';
 import type { RunFolder } from './run-folder.ts';
 import { EventWriter } from './tensorboard.ts';
@@ -30,6 +30,18 @@ export interface ValidationMetrics {
 }
 
 export type Metrics = TrainingMetrics | ValidationMetrics;
+
+/** The lines of metrics.jsonl; one that a killed run left torn is passed over. */
+export async function readMetrics(file: string): Promise<Metrics[]> {
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  return lines.flatMap((line) => {
+    try {
+      return [JSON.parse(line) as Metrics];
+    } catch {
+      return [];
+    }
+  });
+}
 
 /** Writes metrics as JSON lines and as TensorBoard events. */
 export class MetricsWriter {

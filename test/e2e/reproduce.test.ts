@@ -41,6 +41,11 @@ describe('vgg reproduce', () => {
       tables,
       /\| d-32-40, e-32-40 \| multi-crop & dense \| \d+\.\d \/ \d+\.\d \| 23\.7 \/ 6\.8 \|/,
     );
+    const page = await readFile(work.path('whole', 'report.html'), 'utf8');
+    assert.match(page, /<a href="#d-32-40">\d+\.\d \/ \d+\.\d<\/a><\/td><td>26\.8 \/ 8\.7<\/td>/);
+    assert.match(page, /<section id="d-32-40">/);
+    assert.match(page, /<svg/);
+    assert.doesNotMatch(page, /<script|https?:\/\/(?!www\.w3\.org)/);
     const claims = JSON.parse(await readFile(work.path('whole', 'claims.json'), 'utf8'));
     assert.ok(claims.some(({ verdict }: { verdict: string }) => verdict === 'not measured'));
     assert.ok(claims.some(({ claim }: { claim: string }) => claim.includes('several test scales')));

@@ -35,7 +35,8 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   evaluate: WORKERS,
   // A plan's trainings and evaluations side by side; src/api carries them out.
   reproduce: { core: 'all', net: 'all', train: 'all', evaluate: 'all' },
-  report: READERS,
+  // Its tables are a reproduction's.
+  report: { ...READERS, reproduce: 'all' },
   serve: READERS,
 };
 /** Folders above the table, which may import all of it. */

@@ -7,7 +7,7 @@ import type { RunReport } from '../run-report.ts';
 const WIDTH = 640;
 const HEIGHT = 300;
 
-function draw(options: Plot.PlotOptions): string {
+export function draw(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<html><body></body></html>');
   const figure = Plot.plot({
     ...options,

@@ -1,40 +1,18 @@
-/** A report as one HTML file that needs nothing else: no script, no style sheet, no network. */
+/** A report of training runs as one HTML page. */
 import { formatCount, formatPercent } from '../format.ts';
 import type { Mistake, RunReport } from '../run-report.ts';
 import { classErrors, confusionChart, errorCurve, lossCurve, rateCurve } from './charts.ts';
-
-const STYLE = `
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
-figure, svg { max-width: 100%; background: #fff; color: #111; } pre { overflow-x: auto; }
-.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
-.mistakes img { width: 48%; image-rendering: pixelated; } .filters { image-rendering: pixelated; max-width: 100%; }
-`;
+import { escapeHtml, factRow, htmlDocument, pngUrl } from './document.ts';
 
 /** The whole page. */
 export function formatPage(title: string, reports: readonly RunReport[]): string {
-  const body = reports.map(formatRun).join('\n');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>${escapeHtml(title)}</h1>
-${body}
-</body>
-</html>
-`;
+  return htmlDocument(title, reports.map(formatRun).join('\n'));
 }
 
 function formatRun(report: RunReport): string {
   return `<section>
 <h2>${escapeHtml(report.run)}</h2>
-<table>${report.facts.map(([name, value]) => row(name, value)).join('')}</table>
+<table>${report.facts.map(([name, value]) => factRow(name, value)).join('')}</table>
 ${formatEvaluation(report)}
 <h3>Learning curves</h3>
 ${errorCurve(report.metrics)}
@@ -98,18 +76,4 @@ function formatMistakes(mistakes: readonly Mistake[]): string {
   return `<h3>The worst mistakes</h3>
 <p>Where the model is surest and wrong. On the right, where it sees the class that it named: the dense score map of that class.</p>
 <div class="mistakes">${figures.join('\n')}</div>`;
-}
-
-function row(name: string, value: string): string {
-  return `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`;
-}
-
-function pngUrl(png: Uint8Array): string {
-  return `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => ENTITIES[character]!);
 }

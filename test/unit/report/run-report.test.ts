@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { escapeHtml, formatPage, mostConfused } from '../../../src/report/html/page.ts';
+import { escapeHtml } from '../../../src/report/html/document.ts';
+import { formatPage, mostConfused } from '../../../src/report/html/page.ts';
 import type { RunReport } from '../../../src/report/run-report.ts';
 import { formatTerminalReport, sparkline } from '../../../src/report/terminal.ts';
 

@@ -1,0 +1,144 @@
+/** A reproduction of section 4 as one HTML page: Tables 3 to 7, the claims, and how each net was trained. */
+import * as Plot from '@observablehq/plot';
+import type { PlannedRun } from '../../reproduce/chain.ts';
+import type { ClaimResult } from '../../reproduce/claims.ts';
+import {
+  type Cell,
+  introduction,
+  type Reproduction,
+  type ReproductionTable,
+  tablesOf,
+} from '../../reproduce/tables.ts';
+import type { Metrics } from '../../train/metrics.ts';
+import { formatCount, formatDuration, formatPercent } from '../format.ts';
+import { draw } from './charts.ts';
+import { escapeHtml, factRow, htmlDocument } from './document.ts';
+
+/** How a net was trained. */
+export interface TrainingRecord {
+  readonly metrics: readonly Metrics[];
+  /** As YAML. */
+  readonly recipe: string;
+}
+
+/** @param records of the trainings, by their id */
+export function formatReproductionPage(
+  reproduction: Reproduction,
+  records: ReadonlyMap<string, TrainingRecord>,
+): string {
+  const { plan, runs, claims } = reproduction;
+  const body = [
+    `<p>${escapeHtml(introduction(reproduction))}</p>`,
+    ...tablesOf(reproduction).map(formatTable),
+    '<h2>The claims, drawn</h2>',
+    '<p>The difference in top-1 error, with its 95 % interval; left of the line the second is better.</p>',
+    claimsChart(claims),
+    '<h2>Trainings</h2>',
+    ...plan.stages.map((_, stage) =>
+      stageCurve(
+        runs.filter((run) => run.stage === stage),
+        records,
+      ),
+    ),
+    ...runs.map((run) => formatRun(run, records.get(run.id))),
+  ];
+  return htmlDocument(plan.title, body.join('\n'));
+}
+
+function formatTable({ title, head, rows, note }: ReproductionTable): string {
+  const heading = `<h2>${escapeHtml(title)}</h2>`;
+  if (rows.length === 0) return `${heading}\n<p>Not part of this plan.</p>`;
+  const titles = head.map((name) => `<th scope="col">${escapeHtml(name)}</th>`).join('');
+  const body = rows.map((cells) => `<tr>${cells.map(formatCell).join('')}</tr>`).join('\n');
+  return `${heading}
+<div class="scroll"><table class="figures"><thead><tr>${titles}</tr></thead><tbody>
+${body}
+</tbody></table></div>
+${note ? `<p><small>${escapeHtml(note)}</small></p>` : ''}`;
+}
+
+const VERDICTS: readonly string[] = ['holds', 'does not hold', 'not decided', 'not measured'];
+
+function formatCell(cell: string | Cell): string {
+  const { text, run } = typeof cell === 'string' ? { text: cell } : cell;
+  if (run !== undefined) return `<td><a href="#${escapeHtml(run)}">${escapeHtml(text)}</a></td>`;
+  if (!VERDICTS.includes(text)) return `<td>${escapeHtml(text)}</td>`;
+  return `<td class="verdict ${text.replaceAll(' ', '-')}">${escapeHtml(text)}</td>`;
+}
+
+/** Every measured difference as a point with its interval. */
+function claimsChart(claims: readonly ClaimResult[]): string {
+  const points = claims.flatMap(({ compared, result, verdict }) =>
+    result
+      ? [
+          {
+            compared,
+            verdict,
+            difference: 100 * result.difference,
+            low: 100 * result.low,
+            high: 100 * result.high,
+          },
+        ]
+      : [],
+  );
+  if (points.length === 0) return '';
+  return draw({
+    height: 60 + 22 * points.length,
+    marginLeft: 330,
+    x: { label: 'difference in top-1 error, points', grid: true },
+    y: { label: null, domain: points.map(({ compared }) => compared) },
+    color: {
+      legend: true,
+      domain: ['holds', 'does not hold', 'not decided'],
+      range: ['#15803d', '#c2410c', '#737373'],
+    },
+    marks: [
+      Plot.ruleX([0]),
+      Plot.ruleY(points, { x1: 'low', x2: 'high', y: 'compared', stroke: 'verdict', strokeWidth: 2 }),
+      Plot.dot(points, { x: 'difference', y: 'compared', fill: 'verdict', r: 4 }),
+    ],
+  });
+}
+
+/** Validation error against epochs of the nets of a stage. */
+function stageCurve(runs: readonly PlannedRun[], records: ReadonlyMap<string, TrainingRecord>): string {
+  const points = runs.flatMap(({ id, net }) =>
+    (records.get(id)?.metrics ?? [])
+      .filter(({ kind }) => kind === 'validation')
+      .map(({ epoch, top1Error }) => ({ net, epoch, error: 100 * top1Error })),
+  );
+  if (points.length === 0) return '';
+  const chart = draw({
+    height: 320,
+    x: { label: 'epoch', grid: true },
+    y: { label: 'validation top-1 error, %', grid: true, zero: true },
+    color: { legend: true, scheme: 'tableau10' },
+    marks: [
+      Plot.lineY(points, { x: 'epoch', y: 'error', stroke: 'net' }),
+      Plot.dot(points, { x: 'epoch', y: 'error', fill: 'net', r: 2.5 }),
+    ],
+  });
+  return `<h3>S = ${escapeHtml(runs[0]!.recipe.scale)}</h3>\n${chart}`;
+}
+
+const NO_RECORD: TrainingRecord = { metrics: [], recipe: '' };
+
+function formatRun({ id }: PlannedRun, { metrics, recipe }: TrainingRecord = NO_RECORD): string {
+  const last = metrics.at(-1);
+  const validation = metrics.findLast(({ kind }) => kind === 'validation');
+  const facts: [string, string][] = [['folder', `runs/${id}`]];
+  if (last) {
+    facts.push(['trained', `${formatCount(last.iteration)} iterations, ${formatDuration(last.seconds)}`]);
+  }
+  if (validation) {
+    facts.push([
+      'last validation',
+      `top-1 ${formatPercent(validation.top1Error)} %, top-5 ${formatPercent(validation.top5Error)} % (centre crop)`,
+    ]);
+  }
+  return `<section id="${escapeHtml(id)}">
+<h3>${escapeHtml(id)}</h3>
+<table>${facts.map(([name, value]) => factRow(name, value)).join('')}</table>
+<details><summary>Recipe</summary><pre>${escapeHtml(recipe)}</pre></details>
+</section>`;
+}
