@@ -7,20 +7,22 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { forwardSignals, interruptExitCode } from './setup/command.mjs';
 import { takeLock } from './setup/lock.mjs';
-import { buildNativeAddon } from './setup/native-addon.mjs';
+import { buildMpiAddon, buildNativeAddon } from './setup/native-addon.mjs';
 import { installNodePackages } from './setup/node-packages.mjs';
 import { checkNode } from './setup/node-version.mjs';
 import { buildFolder } from './setup/project.mjs';
 import { SetupError, say, step } from './setup/report.mjs';
-import { installDataset, installSystemPackages } from './setup/system-packages.mjs';
+import { installDataset, installMpi, installSystemPackages } from './setup/system-packages.mjs';
 import { buildTypeScript } from './setup/typescript.mjs';
 
-const usage = `Usage: node scripts/setup.mjs [--demo] [--build-only]
+const usage = `Usage: node scripts/setup.mjs [--demo] [--mpi] [--build-only]
 
 Installs what is missing (system packages by apt-get where allowed, npm packages), builds the native
-addon into build/native and compiles the TypeScript into dist. Logs are kept in build/logs.
+addon into build/native, the one over MPI, where there is MPI, into build/mpi, and compiles the TypeScript
+into dist. Logs are kept in build/logs.
 
   --demo        also get the demo's images (Debian's package dataset-fashion-mnist)
+  --mpi         also get MPI, for training on several machines
   --build-only  build only, install nothing
   --help        show this text`;
 
@@ -44,14 +46,16 @@ async function main() {
   }
 }
 
-/** @param {{ demo: boolean, 'build-only': boolean }} options */
+/** @param {{ demo: boolean, mpi: boolean, 'build-only': boolean }} options */
 async function setUp(options) {
   if (!options['build-only']) {
     await step('system packages', installSystemPackages);
+    if (options.mpi) await step('MPI', installMpi);
     if (options.demo) await step('demo images', installDataset);
     await step('npm packages', installNodePackages);
   }
   await step('native addon', buildNativeAddon);
+  await step('MPI addon', buildMpiAddon);
   await step('TypeScript', buildTypeScript);
 }
 
@@ -60,6 +64,7 @@ function readOptions() {
     const { values } = parseArgs({
       options: {
         demo: { type: 'boolean', default: false },
+        mpi: { type: 'boolean', default: false },
         'build-only': { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },

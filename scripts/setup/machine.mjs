@@ -11,6 +11,9 @@ export class Machine {
   hasCMake = () => answers('cmake');
   hasOpenMP = () => this.#headers.has('omp.h');
   hasOneDnn = () => this.#headers.has('oneapi/dnnl/dnnl.hpp');
+  /** MPI's compiler wrapper and its launcher: the one comes with the headers, the other runs the ranks. */
+  hasMpi = () =>
+    ['mpicxx', 'mpic++'].some((name) => probe([name, '-show']).status === 0) && answers('mpirun');
   /** Node's own builds bring their certificates along; a distribution's uses the system's. */
   hasCertificates = () => !usesSystemCertificates() || certificateBundles.some(existsSync);
 }

@@ -1,46 +1,85 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { probe, run } from './command.mjs';
+import { Machine } from './machine.mjs';
 import { buildFolder, logFile, projectFolder } from './project.mjs';
 import { SetupError } from './report.mjs';
 
-const sources = join(projectFolder, 'native/kernels');
-const folder = join(buildFolder, 'native');
-const addon = join(folder, 'verydeep_kernels.node');
-const fingerprintFile = join(folder, 'made-with.json');
+/**
+ * @typedef {{ name: string, sources: string, folder: string, file: string }} Addon
+ *   what messages call it, where its sources are, and where it is built
+ */
 
-/** Builds the addon where its sources changed, and makes sure that this Node can load it. */
+/** @type {Addon} */
+const kernels = {
+  name: 'native addon',
+  sources: join(projectFolder, 'native/kernels'),
+  folder: join(buildFolder, 'native'),
+  file: join(buildFolder, 'native/verydeep_kernels.node'),
+};
+
+/** @type {Addon} */
+const mpi = {
+  name: 'addon over MPI',
+  sources: join(projectFolder, 'native/mpi'),
+  folder: join(buildFolder, 'mpi'),
+  file: join(buildFolder, 'mpi/verydeep_mpi.node'),
+};
+
 export async function buildNativeAddon() {
-  const before = modified(addon);
-  rmSync(logFile('native'), { force: true });
-  await configureAndBuild();
-  if (loadProblem() !== undefined) {
-    // For instance against a library that has been upgraded since: cmake sees no change, so begin anew.
-    rmSync(folder, { recursive: true, force: true });
-    await configureAndBuild();
-    const problem = loadProblem();
-    if (problem !== undefined) throw new SetupError('The native addon was built but does not load.', problem);
-  }
-  return modified(addon) === before ? 'up to date' : undefined;
+  return build(kernels);
 }
 
-async function configureAndBuild() {
-  const fingerprint = currentFingerprint();
+/** The same for the addon over MPI, which a single machine does without. */
+export async function buildMpiAddon() {
+  if (!new Machine().hasMpi()) {
+    rmSync(mpi.folder, { recursive: true, force: true });
+    return 'left out (there is no MPI here; only trainings on several machines need it)';
+  }
+  return build(mpi);
+}
+
+/**
+ * Builds an addon where its sources changed, and makes sure that this Node can load it.
+ * @param {Addon} addon
+ */
+async function build(addon) {
+  const before = modified(addon.file);
+  rmSync(logFile(basename(addon.folder)), { force: true });
+  await configureAndBuild(addon);
+  if (loadProblem(addon) !== undefined) {
+    // For instance against a library that has been upgraded since: cmake sees no change, so begin anew.
+    rmSync(addon.folder, { recursive: true, force: true });
+    await configureAndBuild(addon);
+    const problem = loadProblem(addon);
+    if (problem !== undefined)
+      throw new SetupError(`The ${addon.name} was built but does not load.`, problem);
+  }
+  return modified(addon.file) === before ? 'up to date' : undefined;
+}
+
+/** @param {Addon} addon */
+async function configureAndBuild({ name, sources, folder }) {
+  const fingerprint = currentFingerprint(sources);
+  const fingerprintFile = join(folder, 'made-with.json');
   if (readText(fingerprintFile) !== fingerprint) {
     // A folder from another place, compiler or architecture: cmake would refuse it, or mix the two.
     rmSync(folder, { recursive: true, force: true });
   }
-  const log = logFile('native');
+  const log = logFile(basename(folder));
   const configure = ['cmake', '-S', sources, '-B', folder, '-DCMAKE_BUILD_TYPE=Release', ...generator()];
-  await run(configure, { log, failure: 'CMake could not prepare the build of the native addon' });
+  await run(configure, { log, failure: `CMake could not prepare the build of the ${name}` });
   writeFileSync(fingerprintFile, fingerprint);
   const build = ['cmake', '--build', folder, '--parallel', String(availableParallelism())];
-  await run(build, { log, failure: 'The native addon does not compile' });
+  await run(build, { log, failure: `The ${name} does not compile` });
 }
 
-/** What a build folder depends on beyond its sources. */
-function currentFingerprint() {
+/**
+ * What a build folder depends on beyond its sources.
+ * @param {string} sources
+ */
+function currentFingerprint(sources) {
   const cxx = process.env.CXX || 'c++';
   const facts = {
     sources: realpathSync(sources),
@@ -64,10 +103,13 @@ function generator() {
   return ['-G', 'Ninja'];
 }
 
-/** Loads the addon in a process of its own, so that a crash there is a message here. */
-function loadProblem() {
-  if (!existsSync(addon)) return `${addon} was not made.`;
-  const script = `require(${JSON.stringify(addon)})`;
+/**
+ * Loads the addon in a process of its own, so that a crash there is a message here.
+ * @param {Addon} addon
+ */
+function loadProblem({ file }) {
+  if (!existsSync(file)) return `${file} was not made.`;
+  const script = `require(${JSON.stringify(file)})`;
   const { status, stderr } = probe([process.execPath, '-e', script]);
   return status === 0 ? undefined : stderr.trim() || `loading it ended with status ${status}`;
 }

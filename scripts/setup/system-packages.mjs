@@ -36,6 +36,7 @@ const needs = [
   },
 ];
 
+const mpiPackages = ['libopenmpi-dev', 'openmpi-bin'];
 const datasetPackage = 'dataset-fashion-mnist';
 const lockPatience = 600; // seconds for another apt or dpkg to end
 
@@ -52,6 +53,15 @@ export async function installSystemPackages() {
     throw new SetupError(`${names.join(', ')} are installed and yet this machine lacks ${rest.join(', ')}.`);
   }
   return `installed ${names.join(', ')}`;
+}
+
+/** Gets MPI, for several machines and for the tests of that. Everything else works without it. */
+export async function installMpi() {
+  if (new Machine().hasMpi()) return 'present';
+  const apt = aptGet();
+  if (!apt) return `not installed here: install ${mpiPackages.join(' and ')} to train on several machines`;
+  await install(apt, mpiPackages);
+  return `installed ${mpiPackages.join(', ')}`;
 }
 
 /** Gets the demo's images. Where that cannot be done it says how: the demo itself takes a folder, too. */

@@ -1,0 +1,99 @@
+// The ranks that were started together, on a thread of their own.
+#pragma once
+
+#include <napi.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "buffers.hpp"
+#include "heartbeat.hpp"
+#include "operation.hpp"
+
+namespace verydeep {
+
+/** Makes the value of a promise, on JavaScript's thread. */
+using Result = std::function<Napi::Value(Napi::Env)>;
+
+/** What MPI says of the ranks. */
+struct Facts {
+  int rank = 0, size = 1;
+  /** Ranks on this machine. */
+  int localSize = 1;
+  std::string library;
+  /** Of each rank. */
+  std::vector<std::string> hosts;
+  std::vector<int> pids;
+};
+
+/**
+ * MPI is started, used and ended on one thread, which never waits inside it: operations advance in turns, and
+ * between turns without news the thread sleeps, so that the arithmetic has the processor.
+ */
+class World : public std::enable_shared_from_this<World> {
+ public:
+  /**
+   * @param patience seconds without a sign of life from a rank after which it counts as lost
+   * @param lost called once with its number and the seconds
+   */
+  static std::shared_ptr<World> start(Napi::Env env, double patience, const Napi::Function& lost,
+                                      Napi::Promise::Deferred ready);
+  ~World();
+
+  /** Ranks must call this in the same order. @param keep the array that the operation works on */
+  Napi::Promise run(Napi::Env env, std::unique_ptr<Operation> operation, Result result, const Napi::Value& keep);
+  /** Ends MPI. Every rank must have come here: close is called after a barrier. */
+  Napi::Promise close(Napi::Env env);
+  /** Ends all ranks at once. */
+  void abort(int code);
+
+ private:
+  struct Job;
+  using Call = std::function<void(Napi::Env)>;
+
+  World(Napi::Env env, double patience, const Napi::Function& lost);
+  void enqueue(Napi::Env env, std::unique_ptr<Job> job);
+  void loop();
+  Facts open();
+  /** @returns whether any operation came to its end */
+  bool advance();
+  void startWaiting();
+  void settle(std::unique_ptr<Job> job, const std::string& error);
+  void fail(const std::string& message);
+  void rest(bool news);
+  void finalize();
+  /** Has something done on JavaScript's thread. */
+  void post(Call call);
+  static void end(void* world);
+
+  Napi::Env env_;
+  std::chrono::duration<double> patience_;
+  Napi::ThreadSafeFunction toJavaScript_;
+  Napi::FunctionReference lost_;
+  std::optional<Napi::Promise::Deferred> ready_;
+  /** Promises that are not settled; only JavaScript's thread counts. */
+  int unsettled_ = 0;
+  Memory memory_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::unique_ptr<Job>> waiting_;
+  std::deque<std::unique_ptr<Job>> active_;
+  Ranks ranks_;
+  std::optional<Heartbeat> heartbeat_;
+  std::string broken_;
+  int number_ = 0, idleTurns_ = 0;
+  std::atomic<bool> leaving_{false};
+  std::atomic<int> abortCode_{0};
+  bool closed_ = false;
+  std::thread thread_;
+};
+
+}  // namespace verydeep

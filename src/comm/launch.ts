@@ -1,0 +1,27 @@
+/** Whether this process was started as one of several ranks. */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** How launchers tell their processes how many there are. */
+const SIZES: Readonly<Record<string, string>> = {
+  OMPI_COMM_WORLD_SIZE: "Open MPI's mpirun",
+  PMI_SIZE: "MPICH's mpirun",
+  MPI_LOCALNRANKS: "MPICH's mpirun",
+  // Set by srun alone, unlike SLURM_NTASKS, which a batch script has too.
+  SLURM_STEP_NUM_TASKS: 'srun',
+};
+
+export interface Launch {
+  /** For people. */
+  readonly launcher: string;
+  readonly processes: number;
+}
+
+/** @returns undefined where this process was started alone. */
+export function detectLaunch(environment: Environment = process.env): Launch | undefined {
+  for (const [variable, launcher] of Object.entries(SIZES)) {
+    const processes = Number(environment[variable]);
+    if (processes > 1) return { launcher, processes };
+  }
+  return undefined;
+}

@@ -1,0 +1,51 @@
+/** The addon over MPI: what it gives, and how it is loaded. */
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { messageOf, UserError } from '../core/errors.ts';
+import { projectFolder } from '../core/project.ts';
+
+export interface MpiFacts {
+  readonly rank: number;
+  readonly size: number;
+  readonly localSize: number;
+  readonly library: string;
+  readonly hosts: readonly string[];
+  readonly pids: readonly number[];
+}
+
+export interface MpiAddon {
+  /**
+   * Starts MPI; once in a process.
+   * @param patience seconds of silence after which a rank counts as lost
+   */
+  open(patience: number, lost: (rank: number, seconds: number) => void): Promise<MpiFacts>;
+  /** @param brief whether values travel as bfloat16 */
+  allReduceSum(data: Float32Array, brief: boolean): Promise<void>;
+  broadcast(data: Float32Array, root: number): Promise<void>;
+  allGather(text: string): Promise<string[]>;
+  close(): Promise<void>;
+  abort(code: number): void;
+}
+
+export const mpiAddonFile: string = join(projectFolder, 'build/mpi/verydeep_mpi.node');
+
+const INSTALL =
+  'install libopenmpi-dev and openmpi-bin (Debian, Ubuntu), openmpi-devel (Fedora) or open-mpi (Homebrew), then run `npm run setup`';
+
+/** @throws UserError saying what to install. */
+export function loadMpiAddon(file: string = mpiAddonFile): MpiAddon {
+  if (!existsSync(file)) {
+    throw new UserError(`several ranks need MPI, which the set-up did not find on this machine: ${INSTALL}`);
+  }
+  const module = { exports: {} };
+  try {
+    // Open MPI loads parts of itself that look for its symbols among the global ones.
+    process.dlopen(module, file, constants.dlopen.RTLD_NOW | (constants.dlopen.RTLD_GLOBAL ?? 0));
+  } catch (error) {
+    throw new UserError(`MPI does not load on this machine (${messageOf(error)}): ${INSTALL}`, {
+      cause: error,
+    });
+  }
+  return module.exports as MpiAddon;
+}
