@@ -1,0 +1,93 @@
+/** Requests to `vgg serve`, and what can go wrong with them, as sentences. */
+import type { ErrorBody, ErrorCode } from '../../../src/serve/contract/index.ts';
+
+/** A failure that the page shows as it is. */
+export class ApiError extends Error {
+  readonly code: ErrorCode | 'unreachable';
+
+  constructor(code: ErrorCode | 'unreachable', message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** The address of a resource, relative to wherever the page lies. */
+export function addressOf(path: string, query: Query = {}): string {
+  const address = new URL(path, document.baseURI);
+  address.hash = '';
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) address.searchParams.set(name, String(value));
+  }
+  return address.href;
+}
+
+/** @throws ApiError */
+export async function getJson<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  return (await request(addressOf(path, query), { signal })).json() as Promise<T>;
+}
+
+/**
+ * Sends one image as the request's body.
+ * @throws ApiError
+ */
+export async function postImage<T>(
+  path: string,
+  image: Blob,
+  query: Query,
+  signal?: AbortSignal,
+): Promise<T> {
+  const headers = { 'content-type': image.type || 'application/octet-stream' };
+  const response = await request(addressOf(path, query), { method: 'POST', body: image, headers, signal });
+  return response.json() as Promise<T>;
+}
+
+/**
+ * Exchanges the server's token for a cookie, with which everything else works.
+ * @throws ApiError when it is wrong
+ */
+export async function signIn(token: string): Promise<void> {
+  await request(addressOf('v1/session'), { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+}
+
+const unauthorized = new EventTarget();
+
+/** Calls back whenever the server asks for its token. */
+export function onUnauthorized(callback: () => void): () => void {
+  unauthorized.addEventListener('token', callback);
+  return () => unauthorized.removeEventListener('token', callback);
+}
+
+type Options = Omit<RequestInit, 'signal'> & { signal?: AbortSignal | undefined };
+
+async function request(address: string, { signal, ...options }: Options): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(address, { ...options, signal: signal ?? null, credentials: 'same-origin' });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError('unreachable', 'The server does not answer: is vgg serve still running?');
+  }
+  if (response.ok) return response;
+  const error = await errorOf(response);
+  if (error.code === 'unauthorized') unauthorized.dispatchEvent(new Event('token'));
+  throw error;
+}
+
+async function errorOf(response: Response): Promise<ApiError> {
+  try {
+    const { error } = (await response.json()) as ErrorBody;
+    return new ApiError(error.code, error.message);
+  } catch {
+    const code = response.status === 401 ? 'unauthorized' : 'internal';
+    return new ApiError(code, `The server answers with status ${response.status} and without a reason.`);
+  }
+}
+
+/** What to tell a person about a failure. */
+export function sentenceOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.?!]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,36 @@
+import { useEffect, useState } from 'preact/hooks';
+import { sentenceOf } from './client.ts';
+
+export type Loading<T> =
+  | { readonly state: 'idle' | 'loading' }
+  | { readonly state: 'done'; readonly value: T }
+  | { readonly state: 'failed'; readonly message: string };
+
+/**
+ * Runs a request and again whenever `key` changes; an answer that comes too late is dropped. No key, no request.
+ * @param key everything that the request depends on, as one text
+ */
+export function useRequest<T>(
+  key: string | undefined,
+  run: (signal: AbortSignal) => Promise<T>,
+): Loading<T> & { readonly key: string | undefined } {
+  const [answer, setAnswer] = useState<{ key: string | undefined; loading: Loading<T> }>({
+    key: undefined,
+    loading: { state: 'idle' },
+  });
+  useEffect(() => {
+    if (key === undefined) return;
+    const controller = new AbortController();
+    const settle = (loading: Loading<T>) => {
+      if (!controller.signal.aborted) setAnswer({ key, loading });
+    };
+    settle({ state: 'loading' });
+    run(controller.signal).then(
+      (value) => settle({ state: 'done', value }),
+      (error: unknown) => settle({ state: 'failed', message: sentenceOf(error) }),
+    );
+    return () => controller.abort();
+  }, [key]);
+  if (key === undefined) return { state: 'idle', key };
+  return answer.key === key ? { ...answer.loading, key } : { state: 'loading', key };
+}

@@ -1,0 +1,40 @@
+import { useId } from 'preact/hooks';
+import type { RankedClass } from '../../../src/serve/contract/index.ts';
+import { percent } from '../ui/format.ts';
+
+interface ClassChoiceProps {
+  readonly labels: readonly string[];
+  /** The most probable ones, which stand first. */
+  readonly top: readonly RankedClass[];
+  readonly value: number | undefined;
+  readonly onChange: (index: number) => void;
+}
+
+export function ClassChoice({ labels, top, value, onChange }: ClassChoiceProps) {
+  const id = useId();
+  const first = new Set(top.map(({ index }) => index));
+  return (
+    <div class="field">
+      <label for={id}>Class</label>
+      <select id={id} value={value} onChange={({ currentTarget }) => onChange(Number(currentTarget.value))}>
+        <optgroup label="Most probable">
+          {top.map(({ index, label, probability }) => (
+            <option key={index} value={index}>
+              {label} ({percent(probability)})
+            </option>
+          ))}
+        </optgroup>
+        <optgroup label="All others">
+          {labels.map(
+            (label, index) =>
+              !first.has(index) && (
+                <option key={label} value={index}>
+                  {label}
+                </option>
+              ),
+          )}
+        </optgroup>
+      </select>
+    </div>
+  );
+}

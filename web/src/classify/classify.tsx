@@ -1,0 +1,58 @@
+import { useState } from 'preact/hooks';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { Picture } from '../state/picture.ts';
+import { Choice } from '../ui/choice.tsx';
+import { ModelChoice } from '../ui/model-choice.tsx';
+import { PicturePicker } from '../ui/picture-picker.tsx';
+import { CropGrid } from './crop-grid.tsx';
+import { Protocols } from './protocols.tsx';
+import { ScoreMap } from './score-map.tsx';
+
+export interface ClassifyProps {
+  readonly model: ModelInfo;
+  readonly models: readonly ModelInfo[];
+  readonly onModel: (name: string) => void;
+  readonly limits: Limits;
+  readonly picture: Picture | undefined;
+  readonly onPicture: (picture: Picture) => void;
+}
+
+const LOOKS = [
+  ['map', 'Score map'],
+  ['crops', 'Crops'],
+] as const;
+
+export function Classify({ model, models, onModel, limits, picture, onPicture }: ClassifyProps) {
+  const [look, setLook] = useState<(typeof LOOKS)[number][0]>('map');
+  return (
+    <>
+      <div class="title">
+        <h1>Classify an image</h1>
+        <ModelChoice model={model} models={models} onModel={onModel} />
+      </div>
+      <PicturePicker picture={picture} limits={limits} onPicture={onPicture} />
+      {picture && (
+        <div class="columns">
+          <section class="panel seen" aria-labelledby="seen">
+            <div class="panel-head">
+              <h2 id="seen">Where it looks</h2>
+              <Choice
+                legend="What is laid over the image"
+                bare
+                options={LOOKS}
+                value={look}
+                onChange={setLook}
+              />
+            </div>
+            {look === 'map' ? (
+              <ScoreMap key={`${model.name} ${picture.id}`} model={model} limits={limits} picture={picture} />
+            ) : (
+              <CropGrid key={`${model.name} ${picture.id}`} model={model} limits={limits} picture={picture} />
+            )}
+          </section>
+          <Protocols key={model.name} model={model} picture={picture} />
+        </div>
+      )}
+    </>
+  );
+}

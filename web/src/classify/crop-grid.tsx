@@ -1,0 +1,154 @@
+import { useRef, useState } from 'preact/hooks';
+import type { CropsResponse, Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
+import { postImage } from '../api/client.ts';
+import { useRequest } from '../api/use-request.ts';
+import { viridis } from '../draw/colours.ts';
+import { Frames, Stage } from '../draw/stage.tsx';
+import type { Picture } from '../state/picture.ts';
+import { Choice } from '../ui/choice.tsx';
+import { percent } from '../ui/format.ts';
+import { Answer } from '../ui/notices.tsx';
+import { TopClasses } from '../ui/top-classes.tsx';
+import { mapScales } from './scales.ts';
+
+interface CropGridProps {
+  readonly model: ModelInfo;
+  readonly limits: Limits;
+  readonly picture: Picture;
+}
+
+type CropsAtScale = CropsResponse['scales'][number];
+
+const SIDE = 5;
+const CROPS = SIDE * SIDE;
+const MIDDLE = 12;
+const SIDES = [
+  ['plain', 'as it is'],
+  ['flipped', 'mirrored'],
+] as const;
+
+/** The 5×5 crops of multi-crop evaluation: which part of the picture each is, and what it alone says. */
+export function CropGrid({ model, limits, picture }: CropGridProps) {
+  const scales = mapScales(model, limits, picture.pixels);
+  const [scale, setScale] = useState(model.defaultScale);
+  const [side, setSide] = useState<(typeof SIDES)[number][0]>('plain');
+  const query = { scales: scale, model: model.name };
+  const answer = useRequest(`${picture.id} ${JSON.stringify(query)}`, (signal) =>
+    postImage<CropsResponse>('v1/crops', picture.file, query, signal),
+  );
+  return (
+    <>
+      <Answer of={answer} what="the crops">
+        {({ scales: [crops] }) => <Grid picture={picture} scale={crops!} flipped={side === 'flipped'} />}
+      </Answer>
+      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
+      <div class="controls">
+        <Choice
+          legend="Smaller side, pixels"
+          options={scales.map((value) => [value, String(value)] as const)}
+          value={scale}
+          onChange={setScale}
+        />
+        <Choice legend="Crops" options={SIDES} value={side} onChange={setSide} />
+      </div>
+    </>
+  );
+}
+
+interface GridProps {
+  readonly picture: Picture;
+  readonly scale: CropsAtScale;
+  readonly flipped: boolean;
+}
+
+function Grid({ picture, scale, flipped }: GridProps) {
+  const [current, setCurrent] = useState(MIDDLE);
+  const crops = scale.crops.filter((crop) => crop.flipped === flipped).slice(0, CROPS);
+  const { crop: side, rescaled } = scale;
+  const shown = crops[current]!;
+  const frames = crops.map(({ x, y }, i) => ({ x, y, width: side, height: side, strong: i === current }));
+  return (
+    <>
+      <Stage
+        picture={picture}
+        label={`${picture.name} with the frame of the crop in ${placeOf(current)}`}
+        onPoint={(at) => at && setCurrent(nearest(crops, scale, at))}
+      >
+        {/* The chosen one last, above the others. */}
+        <Frames within={rescaled} frames={frames.toSorted((a, b) => Number(a.strong) - Number(b.strong))} />
+      </Stage>
+      <div class="crop-reading">
+        <CropButtons crops={crops} current={current} onCurrent={setCurrent} />
+        <div class="crop-answer" aria-live="polite">
+          <p>
+            Crop in <strong>{placeOf(current)}</strong>
+            {flipped && ', mirrored'}
+          </p>
+          <TopClasses label="Most probable classes of this crop" top={shown.top} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+interface CropButtonsProps {
+  readonly crops: CropsAtScale['crops'];
+  readonly current: number;
+  readonly onCurrent: (index: number) => void;
+}
+
+/** The grid as 25 buttons, one of which takes part in the order of focus; arrow keys move between them. */
+function CropButtons({ crops, current, onCurrent }: CropButtonsProps) {
+  const box = useRef<HTMLFieldSetElement>(null);
+  const move = (event: KeyboardEvent) => {
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const row = Math.min(SIDE - 1, Math.max(0, Math.floor(current / SIDE) + step[0]!));
+    const column = Math.min(SIDE - 1, Math.max(0, (current % SIDE) + step[1]!));
+    box.current?.querySelectorAll('button')[row * SIDE + column]?.focus();
+  };
+  return (
+    <fieldset class="crop-buttons" ref={box} onKeyDown={move}>
+      <legend class="unseen">Crops, by their place in the grid; arrow keys move</legend>
+      {crops.map(({ x, y, top }, i) => {
+        const best = top[0]!;
+        return (
+          <button
+            key={i}
+            type="button"
+            tabIndex={i === current ? 0 : -1}
+            aria-pressed={i === current}
+            aria-label={`${placeOf(i)}, at ${x}, ${y}: ${best.label} ${percent(best.probability)}`}
+            title={`${best.label} ${percent(best.probability)}`}
+            style={{ backgroundColor: colourOf(best.probability) }}
+            onFocus={() => onCurrent(i)}
+            onPointerEnter={() => onCurrent(i)}
+            onClick={() => onCurrent(i)}
+          />
+        );
+      })}
+    </fieldset>
+  );
+}
+
+function colourOf(probability: number): string {
+  const at = 3 * Math.round(255 * probability);
+  return `rgb(${viridis.slice(at, at + 3).join(' ')})`;
+}
+
+function placeOf(index: number): string {
+  return `row ${Math.floor(index / SIDE) + 1}, column ${(index % SIDE) + 1}`;
+}
+
+/** The crop whose middle is nearest to a point, in fractions of the image. */
+function nearest(
+  crops: CropsAtScale['crops'],
+  { rescaled, crop }: CropsAtScale,
+  { x, y }: { readonly x: number; readonly y: number },
+): number {
+  const distances = crops.map((one) =>
+    Math.hypot(one.x + crop / 2 - x * rescaled.width, one.y + crop / 2 - y * rescaled.height),
+  );
+  return distances.indexOf(Math.min(...distances));
+}

@@ -1,0 +1,112 @@
+import { useId, useState } from 'preact/hooks';
+import type { ModelInfo, PredictResponse } from '../../../src/serve/contract/index.ts';
+import { postImage } from '../api/client.ts';
+import { type Loading, useRequest } from '../api/use-request.ts';
+import type { Picture } from '../state/picture.ts';
+import { Choice } from '../ui/choice.tsx';
+import { milliseconds, percent } from '../ui/format.ts';
+import { Answer } from '../ui/notices.tsx';
+import { TopClasses } from '../ui/top-classes.tsx';
+import { protocolScales } from './scales.ts';
+
+const PROTOCOLS = [
+  ['dense', 'Dense', 'the whole image, scores averaged over all positions'],
+  ['crops', 'Multi-crop', 'a 5×5 grid of crops and their mirror images'],
+  ['both', 'Both', 'the mean of dense and multi-crop'],
+  ['center', 'Centre crop', 'one crop in the middle, the quickest'],
+] as const;
+type Protocol = (typeof PROTOCOLS)[number][0];
+
+interface ProtocolsProps {
+  readonly model: ModelInfo;
+  readonly picture: Picture;
+}
+
+/** The same image by each test protocol, side by side. */
+export function Protocols({ model, picture }: ProtocolsProps) {
+  const choices = protocolScales(model);
+  const [scales, setScales] = useState(choices[0]![0]);
+  const base = `${model.name} ${picture.id} ${scales}`;
+  const ask = (protocol: Protocol, wanted: boolean) =>
+    useRequest(wanted ? `${base} ${protocol}` : undefined, (signal) =>
+      postImage<PredictResponse>(
+        'v1/predict',
+        picture.file,
+        { protocol, scales, top: 5, model: model.name },
+        signal,
+      ),
+    );
+  // One after the other, the likeliest to be read first: together they would all wait for the slowest.
+  const dense = ask('dense', true);
+  const crops = ask('crops', isSettled(dense));
+  const both = ask('both', isSettled(crops));
+  const center = ask('center', isSettled(both));
+  const answers: Readonly<Record<Protocol, Loading<PredictResponse>>> = { dense, crops, both, center };
+  return (
+    <section class="panel" aria-labelledby="named">
+      <div class="panel-head">
+        <h2 id="named">What it says</h2>
+        {choices.length > 1 && (
+          <Choice legend="Smaller side, pixels" options={choices} value={scales} onChange={setScales} />
+        )}
+      </div>
+      <Verdict answer={dense} />
+      <div class="protocols">
+        {PROTOCOLS.map(([protocol, name, what]) => (
+          <ProtocolCard key={protocol} name={name} what={what} answer={answers[protocol]} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function isSettled(loading: Loading<unknown>): boolean {
+  return loading.state === 'done' || loading.state === 'failed';
+}
+
+/** The answer in one line; read aloud when it comes. */
+function Verdict({ answer }: { readonly answer: Loading<PredictResponse> }) {
+  const best = answer.state === 'done' ? answer.value.images[0]?.top[0] : undefined;
+  return (
+    <p class="verdict" role="status" aria-live="polite">
+      {best ? (
+        <>
+          <span class="unseen">Most probable: </span>
+          <strong>{best.label}</strong> <span>{percent(best.probability)}</span>
+        </>
+      ) : (
+        <span>{answer.state === 'failed' ? 'No answer' : 'Looking …'}</span>
+      )}
+    </p>
+  );
+}
+
+interface CardProps {
+  readonly name: string;
+  readonly what: string;
+  readonly answer: Loading<PredictResponse>;
+}
+
+function ProtocolCard({ name, what, answer }: CardProps) {
+  const id = useId();
+  return (
+    <section class="protocol" aria-labelledby={id}>
+      <h3 id={id}>{name}</h3>
+      <p class="hint">{what}</p>
+      {answer.state === 'idle' ? (
+        <p class="notice busy">In the queue</p>
+      ) : (
+        <Answer of={answer} what={name.toLowerCase()}>
+          {({ images: [image] }) =>
+            image && (
+              <>
+                <TopClasses label={`${name}: most probable classes`} top={image.top} />
+                <p class="time">{milliseconds(image.milliseconds)}</p>
+              </>
+            )
+          }
+        </Answer>
+      )}
+    </section>
+  );
+}

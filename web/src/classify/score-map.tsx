@@ -1,0 +1,134 @@
+import { useId, useState } from 'preact/hooks';
+import type { Limits, ModelInfo, ScoreMapResponse } from '../../../src/serve/contract/index.ts';
+import { postImage } from '../api/client.ts';
+import { type Loading, useRequest } from '../api/use-request.ts';
+import { viridis } from '../draw/colours.ts';
+import { Legend } from '../draw/legend.tsx';
+import { Frames, Stage } from '../draw/stage.tsx';
+import type { Picture } from '../state/picture.ts';
+import { Choice } from '../ui/choice.tsx';
+import { DataTable } from '../ui/data-table.tsx';
+import { percent, plural } from '../ui/format.ts';
+import { Answer } from '../ui/notices.tsx';
+import { ClassChoice } from './class-choice.tsx';
+import { drawMap, type MapGrid, positionAt, windowOf } from './map-geometry.ts';
+import { mapScales } from './scales.ts';
+
+interface ScoreMapProps {
+  readonly model: ModelInfo;
+  readonly limits: Limits;
+  readonly picture: Picture;
+}
+
+type MapAtScale = ScoreMapResponse['scales'][number];
+type ClassMap = MapAtScale['classes'][number];
+
+/** The probability of one class at each position of the network, laid over the picture (paper, 3.2). */
+export function ScoreMap({ model, limits, picture }: ScoreMapProps) {
+  const scales = mapScales(model, limits, picture.pixels);
+  const [scale, setScale] = useState(model.defaultScale);
+  const [chosen, setChosen] = useState<number>(); // the most probable class unless another is chosen
+  const [opacity, setOpacity] = useState(0.6);
+  const ask = (query: Record<string, number>, wanted: boolean): Loading<ScoreMapResponse> => {
+    const parameters = { scales: scale, model: model.name, ...query };
+    const key = wanted ? `${picture.id} ${JSON.stringify(parameters)}` : undefined;
+    return useRequest(key, (signal) => postImage('v1/score-map', picture.file, parameters, signal));
+  };
+  const best = ask({ top: 5 }, true);
+  const top = best.state === 'done' ? best.value.scales[0]!.classes : [];
+  const isAmongBest = chosen === undefined || top.some(({ index }) => index === chosen);
+  const other = ask({ class: chosen ?? 0 }, best.state === 'done' && !isAmongBest);
+  const answer = isAmongBest ? best : other;
+  return (
+    <>
+      <Answer of={answer} what="the score map">
+        {({ scales: [map] }) => {
+          const shown = map!.classes.find(({ index }) => index === chosen) ?? map!.classes[0]!;
+          const grid = { ...map!, window: model.crop };
+          return <MapOverPicture picture={picture} map={grid} shown={shown} opacity={opacity} />;
+        }}
+      </Answer>
+      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
+      <div class="controls">
+        <ClassChoice labels={model.labels} top={top} value={chosen ?? top[0]?.index} onChange={setChosen} />
+        <Choice
+          legend="Smaller side, pixels"
+          options={scales.map((value) => [value, String(value)] as const)}
+          value={scale}
+          onChange={setScale}
+        />
+        <Opacity value={opacity} onChange={setOpacity} />
+      </div>
+    </>
+  );
+}
+
+interface MapOverPictureProps {
+  readonly picture: Picture;
+  readonly map: MapAtScale & MapGrid;
+  readonly shown: ClassMap;
+  readonly opacity: number;
+}
+
+function MapOverPicture({ picture, map, shown, opacity }: MapOverPictureProps) {
+  const [point, setPoint] = useState<{ x: number; y: number }>();
+  const { rows, columns, rescaled } = map;
+  const at = point && positionAt(map, point);
+  const values = Array.from({ length: rows }, (_, row) =>
+    shown.map.slice(row * columns, (row + 1) * columns).map((value) => percent(value)),
+  );
+  const most = Math.max(...shown.map);
+  return (
+    <>
+      <Stage
+        picture={picture}
+        label={`Score map of ${shown.label} over ${picture.name}: ${plural(rows, 'row')} of ${plural(columns, 'position')}, at most ${percent(most)}`}
+        inputs={[map, shown, opacity]}
+        overlay={(context, width, height) => drawMap(context, { width, height }, map, shown.map, opacity)}
+        onPoint={setPoint}
+      >
+        {at && <Frames within={rescaled} frames={[{ ...windowOf(map, at), strong: true }]} />}
+      </Stage>
+      <Legend colours={viridis} title={`Probability of ${shown.label}`} from="0 %" to="100 %" />
+      <p class="reading">
+        {at
+          ? `Row ${at.row + 1}, column ${at.column + 1}: ${percent(shown.map[at.row * columns + at.column]!)}. The frame is what this position sees.`
+          : `${rows} × ${columns} ${rows * columns === 1 ? 'position: choose a larger side to see where' : 'positions'}, ${percent(shown.probability)} on average with the mirror image, at most ${percent(most)}.`}
+      </p>
+      <details>
+        <summary>The map as a table</summary>
+        <DataTable
+          caption={`Probability of ${shown.label} at each position`}
+          columns={['', ...values[0]!.map((_, column) => `column ${column + 1}`)]}
+          rows={values.map((cells, row) => [`row ${row + 1}`, ...cells])}
+        />
+      </details>
+    </>
+  );
+}
+
+function Opacity({
+  value,
+  onChange,
+}: {
+  readonly value: number;
+  readonly onChange: (value: number) => void;
+}) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>
+        Opacity <output for={id}>{percent(value, 0)}</output>
+      </label>
+      <input
+        id={id}
+        type="range"
+        min="0"
+        max="1"
+        step="0.05"
+        value={value}
+        onInput={({ currentTarget }) => onChange(Number(currentTarget.value))}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,97 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ActivationsResponse, LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
+import { postImage } from '../api/client.ts';
+import { useRequest } from '../api/use-request.ts';
+import { magma } from '../draw/colours.ts';
+import { Legend } from '../draw/legend.tsx';
+import type { Picture } from '../state/picture.ts';
+import { Choice } from '../ui/choice.tsx';
+import { count, figure } from '../ui/format.ts';
+import { Answer } from '../ui/notices.tsx';
+import { bytesOf } from './bytes.ts';
+import { ChannelMaps } from './channel-maps.tsx';
+import { Values } from './values.tsx';
+
+interface ActivationsProps {
+  readonly model: ModelInfo;
+  readonly layer: LayerInfo;
+  readonly picture: Picture;
+  /** Changes when the person has chosen a layer, upon which the panel is brought into view. */
+  readonly opened: number;
+}
+
+const VIEWS = [
+  ['center', 'centre crop'],
+  ['whole', 'whole image'],
+] as const;
+const RANGES = [
+  ['own', "each channel's own"],
+  ['common', 'one for all'],
+] as const;
+export type Range = (typeof RANGES)[number][0];
+
+/** What a layer makes of the picture: its channels of the largest maxima. */
+export function Activations({ model, layer, picture, opened }: ActivationsProps) {
+  const [view, setView] = useState<(typeof VIEWS)[number][0]>('center');
+  const [range, setRange] = useState<Range>('own');
+  const query = { layer: layer.name, view, model: model.name };
+  const answer = useRequest(`${picture.id} ${JSON.stringify(query)}`, (signal) =>
+    postImage<ActivationsResponse>('v1/activations', picture.file, query, signal),
+  );
+  const top = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (opened > 0) top.current?.scrollIntoView({ block: 'nearest' });
+  }, [opened]);
+  return (
+    <>
+      <div class="controls" ref={top}>
+        <Choice legend="What it sees" options={VIEWS} value={view} onChange={setView} />
+        <Choice legend="Colours span" options={RANGES} value={range} onChange={setRange} />
+      </div>
+      <Answer of={answer} what={`the activations of ${layer.name}`}>
+        {(activations) => <Shown activations={activations} range={range} labels={labelsOf(model, layer)} />}
+      </Answer>
+    </>
+  );
+}
+
+/** The last layer's channels are the classes. */
+function labelsOf({ layers, labels }: ModelInfo, { name }: LayerInfo): readonly string[] | undefined {
+  const last = layers.findLast(({ kind }) => kind === 'convolution');
+  return last?.name === name ? labels : undefined;
+}
+
+interface ShownProps {
+  readonly activations: ActivationsResponse;
+  readonly range: Range;
+  readonly labels: readonly string[] | undefined;
+}
+
+function Shown({ activations, range, labels }: ShownProps) {
+  const { shape, channelIndices, channelMaximum, minimum, maximum, maps } = activations;
+  const [channels, height, width] = shape;
+  const isMap = height * width > 1;
+  return (
+    <>
+      <p class="hint" role="status">
+        {count(channels)} channels of {width} × {height}
+        {channelIndices.length < channels &&
+          `; the ${channelIndices.length} with the largest values are shown`}
+        . Values from {figure(minimum)} to {figure(maximum)}.
+      </p>
+      {isMap ? (
+        <>
+          <Legend
+            colours={magma}
+            title="Activation"
+            from="0"
+            to={range === 'own' ? "the channel's maximum" : figure(maximum)}
+          />
+          <ChannelMaps activations={activations} bytes={bytesOf(maps)} range={range} />
+        </>
+      ) : (
+        <Values indices={channelIndices} values={channelMaximum} labels={labels} />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,55 @@
+import { useState } from 'preact/hooks';
+import type { ClassifyProps } from '../classify/classify.tsx';
+import { go, hrefOf, type Route } from '../state/route.ts';
+import { count, short } from '../ui/format.ts';
+import { ModelChoice } from '../ui/model-choice.tsx';
+import { PicturePicker } from '../ui/picture-picker.tsx';
+import { Activations } from './activations.tsx';
+import { Filters } from './filters.tsx';
+import { NetworkTable } from './network-table.tsx';
+
+export interface InsideProps extends ClassifyProps {
+  readonly route: Route;
+}
+
+/** The network as a column of Table 1, and what each layer makes of the picture. */
+export function Inside({ model, models, onModel, limits, picture, onPicture, route }: InsideProps) {
+  const [first] = model.layers.filter(({ activations }) => activations);
+  const layer = model.layers.find(({ name, activations }) => activations && name === route.item) ?? first!;
+  const [opened, setOpened] = useState(0); // counts choices by hand, which move the focus to the panel
+  return (
+    <>
+      <div class="title">
+        <h1>Look inside</h1>
+        <ModelChoice model={model} models={models} onModel={onModel} />
+      </div>
+      <div class="columns inside">
+        <section class="panel" aria-labelledby="network">
+          <h2 id="network">The network</h2>
+          <p class="hint">
+            {count(model.parameters)} parameters, {short(model.multiplyAdds)} multiply-adds for a crop of{' '}
+            {model.crop} × {model.crop} pixels. Choose a layer to see what it makes of your image.
+          </p>
+          <NetworkTable
+            model={model}
+            selected={layer.name}
+            onSelect={(name) => {
+              go(hrefOf('inside', name));
+              setOpened(opened + 1);
+            }}
+          />
+        </section>
+        <div class="layer-side">
+          {layer.name === 'conv1_1' && <Filters key={model.name} model={model} />}
+          <section class="panel" aria-labelledby="activations">
+            <h2 id="activations">
+              What <code>{layer.name}</code> makes of it
+            </h2>
+            <PicturePicker picture={picture} limits={limits} onPicture={onPicture} />
+            {picture && <Activations model={model} layer={layer} picture={picture} opened={opened} />}
+          </section>
+        </div>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,107 @@
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
+import { count, short } from '../ui/format.ts';
+
+interface NetworkTableProps {
+  readonly model: ModelInfo;
+  readonly selected: string;
+  readonly onSelect: (layer: string) => void;
+}
+
+/** ReLU and dropout stand behind nearly every layer; like the paper's Table 1 this one leaves them out. */
+const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];
+
+export function NetworkTable({ model, selected, onSelect }: NetworkTableProps) {
+  const layers = model.layers.filter(({ kind }) => DRAWN.includes(kind));
+  const mostChannels = Math.max(...layers.map(({ outputShape: [channels] }) => channels));
+  return (
+    <table class="network">
+      <caption class="unseen">
+        The layers of network {model.config} from the image to the classes: shapes for a crop of {model.crop}{' '}
+        pixels, parameters, and receptive fields
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Layer</th>
+          <th scope="col" class="wide-only">
+            <span class="unseen">Size, drawn</span>
+          </th>
+          <th scope="col">Output</th>
+          <th scope="col">Parameters</th>
+          <th scope="col">
+            <abbr title="receptive field: side in pixels of what one value sees">Sees</abbr>
+          </th>
+        </tr>
+      </thead>
+      {stagesOf(layers).map((stage) => (
+        <tbody key={stage[0]!.name}>
+          {stage.map((layer) => (
+            <tr key={layer.name} class={`${layer.kind}${layer.name === selected ? ' selected' : ''}`}>
+              <th scope="row">
+                {layer.activations ? (
+                  <button
+                    type="button"
+                    aria-pressed={layer.name === selected}
+                    aria-controls="activations"
+                    onClick={() => onSelect(layer.name)}
+                  >
+                    <span class="layer-name">{layer.name}</span>{' '}
+                    <span class="layer-kind">{paperName(layer)}</span>
+                  </button>
+                ) : (
+                  <span class="layer-kind">{paperName(layer)}</span>
+                )}
+              </th>
+              <td class="wide-only">
+                <Volume layer={layer} crop={model.crop} mostChannels={mostChannels} />
+              </td>
+              <td>{layer.outputShape.join(' × ')}</td>
+              <td title={count(layer.parameters)}>
+                {layer.parameters === 0 ? '–' : short(layer.parameters)}
+              </td>
+              <td>{layer.receptiveField}</td>
+            </tr>
+          ))}
+        </tbody>
+      ))}
+    </table>
+  );
+}
+
+/** Layers up to and with each pooling, then the classifier: the rows of Table 1. */
+function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
+  const stages: LayerInfo[][] = [[]];
+  for (const layer of layers) {
+    stages.at(-1)!.push(layer);
+    if (layer.kind === 'maxPool') stages.push([]);
+  }
+  return stages.filter((stage) => stage.length > 0);
+}
+
+/** As Table 1 writes it: conv3-64, FC-4096. */
+function paperName({ kind, name, kernel, outputShape: [channels] }: LayerInfo): string {
+  if (kind === 'maxPool') return 'maxpool';
+  if (kind === 'lrn') return 'LRN';
+  return name.startsWith('fc') ? `FC-${channels}` : `conv${kernel}-${channels}`;
+}
+
+const LONGEST = 84;
+const TALLEST = 26;
+
+/** How large the output is: height for its side, width for its channels, both by their square root. */
+function Volume({
+  layer,
+  crop,
+  mostChannels,
+}: {
+  readonly layer: LayerInfo;
+  readonly crop: number;
+  readonly mostChannels: number;
+}) {
+  const [channels, height] = layer.outputShape;
+  const [wide, high] = [LONGEST * Math.sqrt(channels / mostChannels), TALLEST * Math.sqrt(height / crop)];
+  return (
+    <svg class="volume" width={LONGEST} height={TALLEST} aria-hidden="true">
+      <rect x="0" y={(TALLEST - high) / 2} width={Math.max(2, wide)} height={Math.max(2, high)} rx="2" />
+    </svg>
+  );
+}

@@ -1,0 +1,80 @@
+import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/index.ts';
+import { addressOf, getJson } from '../api/client.ts';
+import { useRequest } from '../api/use-request.ts';
+import { DataTable } from '../ui/data-table.tsx';
+import { count, duration } from '../ui/format.ts';
+import { Answer } from '../ui/notices.tsx';
+
+const REASONS: Readonly<Record<NonNullable<RunResponse['result']>['reason'], string>> = {
+  iterations: 'all iterations were done',
+  plateau: 'the validation error no longer improved',
+  interrupted: 'it was interrupted, and can be resumed',
+};
+
+/** Everything about one run: its result tables, its report, its recipe. */
+export function RunDetails({ run }: { readonly run: RunSummary }) {
+  const { id, state, hasReport } = run;
+  const path = `v1/runs/${encodeURIComponent(id)}`;
+  const details = useRequest(`${id} ${state}`, (signal) => getJson<RunResponse>(path, {}, signal));
+  const tables = useRequest(`${id} ${state} tables`, (signal) =>
+    getJson<TablesResponse>(`${path}/tables`, {}, signal),
+  );
+  return (
+    <section class="panel details" aria-labelledby="details">
+      <div class="panel-head">
+        <h2 id="details">{id}</h2>
+        {hasReport && (
+          <a class="button" href={addressOf(`${path}/report`)} target="_blank" rel="noreferrer">
+            Open the report
+          </a>
+        )}
+      </div>
+      <Answer of={details} what={`the run ${id}`}>
+        {({ result, recipeYaml }) => (
+          <>
+            {result && (
+              <p>
+                Ended after {count(result.iterations)} iterations and {duration(result.seconds)}:{' '}
+                {REASONS[result.reason]}.
+              </p>
+            )}
+            <details>
+              <summary>The recipe</summary>
+              <RecipeText id={id} text={recipeYaml} />
+            </details>
+          </>
+        )}
+      </Answer>
+      <Answer of={tables} what="the tables">
+        {(answer) => (
+          <div class="tables">
+            {answer.tables.map(({ title, columns, rows }) => (
+              <DataTable key={title} caption={title} columns={columns} rows={rows} />
+            ))}
+          </div>
+        )}
+      </Answer>
+    </section>
+  );
+}
+
+/** The recipe to read, and as a file for `vgg train --recipe`. */
+function RecipeText({ id, text }: { readonly id: string; readonly text: string }) {
+  const save = () => {
+    const address = URL.createObjectURL(new Blob([text], { type: 'application/yaml' }));
+    const link = Object.assign(document.createElement('a'), { href: address, download: `${id}.yaml` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  };
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre class="scroller" tabIndex={0}>
+        <code>{text}</code>
+      </pre>
+      <button type="button" class="quiet" onClick={save}>
+        Save as {id}.yaml
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,116 @@
+import type { RunSummary } from '../../../src/serve/contract/index.ts';
+import { count, moment, percent } from '../ui/format.ts';
+import { colourOf } from './series.ts';
+
+interface RunTableProps {
+  readonly runs: readonly RunSummary[];
+  /** Runs whose curves are drawn, in the order of their colours. */
+  readonly shown: readonly string[];
+  /** The run that everything is told of. */
+  readonly current: string;
+  readonly onCurrent: (id: string) => void;
+  readonly onToggle: (id: string) => void;
+}
+
+export function RunTable({ runs, shown, current, onCurrent, onToggle }: RunTableProps) {
+  return (
+    <section class="panel runs" aria-labelledby="run-list">
+      <h2 id="run-list" class="unseen">
+        All runs
+      </h2>
+      <table class="run-table">
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="unseen">Compare</span>
+            </th>
+            <th scope="col">Run</th>
+            <th scope="col">State</th>
+            <th scope="col">Progress</th>
+            <th scope="col">Best error</th>
+            <th scope="col" class="wide-only">
+              Started
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {runs.map((run) => (
+            <RunRow
+              key={run.id}
+              run={run}
+              place={shown.indexOf(run.id)}
+              isCurrent={run.id === current}
+              onCurrent={() => onCurrent(run.id)}
+              onToggle={() => onToggle(run.id)}
+            />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+interface RunRowProps {
+  readonly run: RunSummary;
+  /** Among those whose curves are drawn, or -1. */
+  readonly place: number;
+  readonly isCurrent: boolean;
+  readonly onCurrent: () => void;
+  readonly onToggle: () => void;
+}
+
+function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
+  const { id, title, state, best, startedAt } = run;
+  return (
+    <tr class={isCurrent ? 'selected' : undefined}>
+      <td>
+        <input
+          type="checkbox"
+          aria-label={`Draw the curves of ${id}`}
+          checked={place >= 0}
+          style={place >= 0 ? { accentColor: colourOf(place) } : {}}
+          onChange={onToggle}
+        />
+      </td>
+      <th scope="row">
+        <button type="button" aria-pressed={isCurrent} onClick={onCurrent}>
+          {id}
+        </button>
+        {title !== id && <span class="hint">{title}</span>}
+      </th>
+      <td>
+        <span class={`state ${state}`}>{state}</span>
+      </td>
+      <td>
+        <Progress run={run} />
+      </td>
+      <td>
+        {best ? (
+          <>
+            {percent(best.top1Error)} <span class="hint">top-5 {percent(best.top5Error)}</span>
+          </>
+        ) : (
+          '–'
+        )}
+      </td>
+      <td class="wide-only">
+        <time dateTime={startedAt}>{moment(startedAt)}</time>
+      </td>
+    </tr>
+  );
+}
+
+function Progress({ run: { id, iteration, totalIterations, epoch } }: { readonly run: RunSummary }) {
+  return (
+    <>
+      <span>
+        {count(iteration)}
+        {totalIterations !== undefined && ` / ${count(totalIterations)}`}
+      </span>{' '}
+      <span class="hint">epoch {epoch.toFixed(1)}</span>
+      {totalIterations !== undefined && (
+        <progress max={totalIterations} value={iteration} aria-label={`Progress of ${id}`} />
+      )}
+    </>
+  );
+}

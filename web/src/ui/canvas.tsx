@@ -1,0 +1,23 @@
+import { useLayoutEffect, useRef } from 'preact/hooks';
+
+interface CanvasProps {
+  /** What it shows, for those who do not see it. */
+  readonly label: string;
+  /** In device pixels; the style sheet says how large it appears. */
+  readonly width: number;
+  readonly height: number;
+  readonly draw: (context: CanvasRenderingContext2D) => void;
+  /** Everything that `draw` depends on. */
+  readonly inputs: readonly unknown[];
+  readonly class?: string;
+}
+
+export function Canvas({ label, width, height, draw, inputs, class: name }: CanvasProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useLayoutEffect(() => {
+    const context = canvas.current!.getContext('2d')!;
+    context.clearRect(0, 0, width, height);
+    draw(context);
+  }, [width, height, ...inputs]);
+  return <canvas ref={canvas} role="img" aria-label={label} width={width} height={height} class={name} />;
+}

@@ -1,0 +1,34 @@
+import { useId } from 'preact/hooks';
+import type { ModelInfo } from '../../../src/serve/contract/index.ts';
+import { count, short } from './format.ts';
+
+interface ModelChoiceProps {
+  readonly model: ModelInfo;
+  readonly models: readonly ModelInfo[];
+  readonly onModel: (name: string) => void;
+}
+
+/** Which network answers, in one line; a choice where there are several. */
+export function ModelChoice({ model, models, onModel }: ModelChoiceProps) {
+  const id = useId();
+  const { config, width, classes, parameters, weightLayers } = model;
+  return (
+    <div class="model">
+      {models.length > 1 && (
+        <>
+          <label for={id}>Model</label>
+          <select id={id} value={model.name} onChange={({ currentTarget }) => onModel(currentTarget.value)}>
+            {models.map(({ name }) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </>
+      )}
+      <p>
+        Network <strong>{config}</strong>
+        {width !== 1 && <> at {width} of its width</>}: {weightLayers} weight layers, {short(parameters)}{' '}
+        parameters, {count(classes)} classes
+      </p>
+    </div>
+  );
+}

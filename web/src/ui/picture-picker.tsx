@@ -1,0 +1,104 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Limits } from '../../../src/serve/contract/index.ts';
+import { sentenceOf } from '../api/client.ts';
+import { openPicture, type Picture } from '../state/picture.ts';
+import { Failure } from './notices.tsx';
+
+interface PickerProps {
+  readonly picture: Picture | undefined;
+  readonly limits: Limits | undefined;
+  readonly onPicture: (picture: Picture) => void;
+}
+
+/** Takes an image that is dropped anywhere on the page, pasted, or picked. */
+export function PicturePicker({ picture, limits, onPicture }: PickerProps) {
+  const [failure, setFailure] = useState<string>();
+  const [hovered, setHovered] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+
+  const take = async (file: File | undefined | null) => {
+    if (!file) return;
+    setFailure(undefined);
+    try {
+      onPicture(await openPicture(file, limits));
+    } catch (error) {
+      setFailure(sentenceOf(error));
+    }
+  };
+
+  useEffect(() => {
+    const over = (event: DragEvent) => {
+      event.preventDefault();
+      setHovered(true);
+    };
+    const leave = (event: DragEvent) => {
+      if (event.relatedTarget === null) setHovered(false);
+    };
+    const drop = (event: DragEvent) => {
+      event.preventDefault();
+      setHovered(false);
+      void take(event.dataTransfer?.files[0]);
+    };
+    const paste = (event: ClipboardEvent) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      void take(files.find(({ type }) => type.startsWith('image/')) ?? files[0]);
+    };
+    addEventListener('dragover', over);
+    addEventListener('dragleave', leave);
+    addEventListener('drop', drop);
+    addEventListener('paste', paste);
+    return () => {
+      removeEventListener('dragover', over);
+      removeEventListener('dragleave', leave);
+      removeEventListener('drop', drop);
+      removeEventListener('paste', paste);
+    };
+  }, [limits]);
+
+  return (
+    <div class={`picker${picture ? ' small' : ''}${hovered ? ' hovered' : ''}`}>
+      {picture ? (
+        <p class="chosen">
+          <strong>{picture.name}</strong>
+          <span>
+            {picture.pixels.width} × {picture.pixels.height} pixels
+          </span>
+        </p>
+      ) : (
+        <div class="invitation">
+          <ImageIcon />
+          <p>Drop an image here, paste one, or</p>
+        </div>
+      )}
+      <input
+        ref={input}
+        class="unseen"
+        type="file"
+        accept="image/jpeg,image/png,image/webp"
+        tabIndex={-1}
+        aria-label="Image file"
+        onChange={({ currentTarget }) => {
+          void take(currentTarget.files?.[0]);
+          currentTarget.value = '';
+        }}
+      />
+      <button type="button" class={picture ? 'quiet' : 'primary'} onClick={() => input.current?.click()}>
+        {picture ? 'Choose another image' : 'Choose an image'}
+      </button>
+      {!picture && (
+        <p class="hint">JPEG, PNG or WebP. It goes to this server only, which does not keep it.</p>
+      )}
+      {failure && <Failure message={failure} />}
+    </div>
+  );
+}
+
+function ImageIcon() {
+  return (
+    <svg viewBox="0 0 48 48" width="48" height="48" aria-hidden="true" class="icon">
+      <rect x="6" y="9" width="36" height="30" rx="4" />
+      <circle cx="16.5" cy="19" r="3.5" />
+      <path d="M8 36l11-11 7 7 6-6 9 9" />
+    </svg>
+  );
+}
