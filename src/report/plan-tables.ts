@@ -6,7 +6,7 @@ import { formatFacts, formatTable } from './table.ts';
 export function formatPlan(plan: Plan): string {
   return [
     formatFacts(factsOf(plan)),
-    'Memory, estimated (a batch of training runs as micro-batches whose gradients add up):',
+    'Memory of the process, estimated (a batch of training runs as micro-batches whose gradients add up; decoded images\nthat the loader keeps, up to --memory-budget, come on top):',
     formatMemory(plan),
     'Synchronous data parallelism, each batch split over the machines:',
     formatScaling(plan),
