@@ -37,7 +37,7 @@ export async function prepareForEvaluation(
   scales: readonly number[],
   options: DecodeOptions = {},
 ): Promise<RgbImage[]> {
-  const image = await decodeStored(stored, name, options);
+  const image = await decodeStored(stored, name, { ...options, largestSide: Math.max(...scales) });
   const scaled: RgbImage[] = [];
   for (const scale of scales) scaled.push(await rescaleImage(image, scale, name, options.maxPixels));
   return scaled;

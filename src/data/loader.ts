@@ -106,7 +106,10 @@ export class TrainingImages {
     const side = this.#augmentation.scale(slot.epoch, slot.image);
     let image = this.#cache.get(slot.image);
     if (image === undefined) {
-      image = await decodeStored(await this.source.read(slot.image), name, this.options);
+      image = await decodeStored(await this.source.read(slot.image), name, {
+        ...this.options,
+        largestSide: this.options.scale.max,
+      });
       // With one scale the rescaled image is kept, so that rescaling happens once.
       if (this.#augmentation.fixedScale && this.#cache.open) {
         image = await rescaleImage(image, side, name, this.options.maxPixels);

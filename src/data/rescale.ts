@@ -3,9 +3,8 @@
  * so that its smaller side is S (training) or Q (testing).
  *
  * The filter is a triangle as wide as the larger of the two pixel sizes ("bilinear" that averages when it
- * shrinks, as in PIL, with which the published PyTorch weights were tested). An image is always decoded
- * whole and then rescaled: decoders can shrink while they decode, but then the same image would differ
- * with what the cache happened to hold.
+ * shrinks, as in PIL, with which the published PyTorch weights were tested). What is rescaled is the image as
+ * decode.ts gives it, which depends on its size and the largest S or Q alone: not on what a cache happened to hold.
  *
  * libvips shrinks, on its own threads. It does not enlarge here: it displaces the result by half a pixel,
  * so that an image and its mirror image would not agree. resample.ts does that, and small images, for which
@@ -15,25 +14,11 @@ import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
 import { DEFAULT_MAX_PIXELS } from './decode.ts';
 import { resample } from './resample.ts';
+import { rescaledSize, type Size } from './rescaled-size.ts';
 import type { RgbImage } from './source.ts';
 
 /** Up to this many pixels a call into libvips costs more than the arithmetic. */
 const SMALL = 96 * 96;
-
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
-/**
- * The size after rescaling: the smaller side is exactly `side`, the other keeps the aspect ratio, rounded
- * to whole pixels (halves up).
- */
-export function rescaledSize(width: number, height: number, side: number): Size {
-  return width <= height
-    ? { width: side, height: Math.max(side, Math.round((height * side) / width)) }
-    : { width: Math.max(side, Math.round((width * side) / height)), height: side };
-}
 
 /** Whether rescaling between these sizes is resample.ts's work, done at once and also for a window alone. */
 export function isResampledHere(from: Size, to: Size): boolean {
@@ -65,6 +50,8 @@ export async function rescaleImage(
   return { ...size, pixels };
 }
 
+export { rescaledSize, type Size };
+
 export function isSameSize(a: Size, b: Size): boolean {
   return a.width === b.width && a.height === b.height;
 }
@@ -74,11 +61,12 @@ export function isSameSize(a: Size, b: Size): boolean {
  * @throws UserError naming the image when that has more than maxPixels
  */
 export function checkedSize(
-  image: Size,
+  { original, ...decoded }: Size & Pick<RgbImage, 'original'>,
   side: number,
   name: string,
   maxPixels: number = DEFAULT_MAX_PIXELS,
 ): Size {
+  const image = original ?? decoded;
   const size = rescaledSize(image.width, image.height, side);
   if (size.width * size.height <= maxPixels) return size;
   throw new UserError(

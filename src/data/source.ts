@@ -40,4 +40,6 @@ export interface RgbImage {
   readonly width: number;
   readonly height: number;
   readonly pixels: Uint8Array;
+  /** The size of the file's image, where less of it was decoded: what proportions are taken from. */
+  readonly original?: { readonly width: number; readonly height: number };
 }

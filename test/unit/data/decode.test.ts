@@ -5,6 +5,7 @@ import CRC32 from 'crc-32';
 import sharp from 'sharp';
 import { UserError } from '../../../src/core/errors.ts';
 import { decodeImage } from '../../../src/data/decode.ts';
+import { rescaleImage } from '../../../src/data/rescale.ts';
 import type { RgbImage } from '../../../src/data/source.ts';
 import { jpeg, pattern, png, toSharp } from '../../support/images.ts';
 
@@ -28,6 +29,23 @@ describe('decodeImage', () => {
 
   it('comes close for JPEG', async () => {
     assert.ok(difference(await decodeImage(await jpeg(40, 30), 'x.jpg'), pattern(40, 30)) <= 6);
+  });
+
+  it('leaves detail of a much larger JPEG out, and rescaling sees no difference', async () => {
+    const photo = await toSharp(pattern(1201, 1607))
+      .jpeg({ quality: 98 })
+      .withMetadata({ orientation: 6 })
+      .toBuffer();
+    const whole = await decodeImage(photo, 'x.jpg');
+    const shrunk = await decodeImage(photo, 'x.jpg', { largestSide: 100 });
+    assert.deepEqual([shrunk.width, shrunk.height], [268, 200]);
+    assert.deepEqual(shrunk.original, { width: whole.width, height: whole.height });
+    for (const side of [100, 64, 37]) {
+      const [a, b] = [await rescaleImage(whole, side, 'x'), await rescaleImage(shrunk, side, 'x')];
+      assert.ok(difference(b, a) <= 2, `${side}: ${difference(b, a)}`);
+    }
+    const larger = await decodeImage(photo, 'x.jpg', { largestSide: 201 });
+    assert.equal(difference(larger, whole), 0, 'less than six times as large');
   });
 
   it('spreads grey over three channels', async () => {
