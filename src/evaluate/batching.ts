@@ -1,10 +1,11 @@
 /**
  * Single inputs gathered into batches. Whoever has an image or a crop submits it and gets a promise; inputs of
  * one shape are computed together. A batch is full when it has reached its largest size; what is left over
- * goes when `flush` is called or, where a server answers strangers, some milliseconds after the first came.
+ * goes when `flush` is called.
  *
  * Which inputs share a batch follows from the order of submissions and flushes alone, and never from how long
- * anything took (unless there is a `waitMilliseconds`), so that results are the same, bit for bit, every time.
+ * anything took, so that results are the same, bit for bit, every time. A server, whose batches cannot but
+ * depend on time, has a queue of its own (src/serve/live-queue.ts).
  */
 import type { Shape4 } from '../core/shape.ts';
 
@@ -17,13 +18,34 @@ export interface BatchItem {
   write(input: Float32Array, offset: number): void;
 }
 
-export interface BatchingOptions {
+/** What batches are for. */
+export interface BatchWork {
   /** Computes `[N, C, H, W]`. @returns N results end to end */
   readonly run: (shape: Shape4, input: Float32Array) => Promise<Float32Array>;
   /** The most inputs of a shape that may be computed at once; rounded down to a power of two. */
   readonly largest: (shape: ItemShape) => number;
-  /** How long an input may wait for company; undefined: until `flush`. */
-  readonly waitMilliseconds?: number | undefined;
+}
+
+/** Whatever gathers inputs into batches. */
+export interface Batcher {
+  /**
+   * Takes an input.
+   * @param signal of whoever has lost interest: the promise is then rejected with its reason
+   * @returns its part of the batch's results, which shares memory with the others'
+   */
+  submit(item: BatchItem, signal?: AbortSignal): Promise<Float32Array>;
+  /**
+   * Takes an input whose result nobody needs, to keep the others in the company that they would have had. A
+   * batch of nothing else is not computed.
+   */
+  accompany(item: BatchItem): void;
+  /** Sends off the batches that are not full. */
+  flush(): void;
+  /** Everything that has not been computed, or is submitted later, fails with `error`. */
+  close(error: unknown): void;
+}
+
+export interface BatchingOptions extends BatchWork {
   /** Batches handed to `run` at a time (default 2: one is computed, one is written meanwhile). */
   readonly atOnce?: number | undefined;
 }
@@ -37,10 +59,9 @@ interface Place {
 interface Gathering {
   readonly shape: ItemShape;
   places: Place[];
-  timer?: NodeJS.Timeout;
 }
 
-export class BatchQueue {
+export class BatchQueue implements Batcher {
   readonly #options: BatchingOptions;
   /** Batches that are not full, by shape. */
   readonly #gathering = new Map<string, Gathering>();
@@ -53,7 +74,6 @@ export class BatchQueue {
     this.#options = options;
   }
 
-  /** Takes an input. @returns its part of the batch's results, which shares memory with the others' */
   submit(item: BatchItem): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) reject(this.#closed.error);
@@ -61,20 +81,14 @@ export class BatchQueue {
     });
   }
 
-  /**
-   * Takes an input whose result nobody needs, to keep the others in the company that they would have had. A
-   * batch of nothing else is not computed.
-   */
   accompany(item: BatchItem): void {
     if (!this.#closed) this.#add({ item });
   }
 
-  /** Sends off the batches that are not full. */
   flush(): void {
     for (const gathering of [...this.#gathering.values()]) this.#send(gathering);
   }
 
-  /** Everything that has not been computed, or is submitted later, fails with `error`. */
   close(error: unknown): void {
     this.#closed ??= { error };
     this.flush();
@@ -88,21 +102,13 @@ export class BatchQueue {
     if (!gathering) {
       gathering = { shape, places: [] };
       this.#gathering.set(key, gathering);
-      this.#startTimer(gathering);
     }
     gathering.places.push(place);
     if (gathering.places.length >= powerOfTwo(this.#options.largest(shape))) this.#send(gathering);
   }
 
-  #startTimer(gathering: Gathering): void {
-    const { waitMilliseconds } = this.#options;
-    if (waitMilliseconds === undefined) return;
-    gathering.timer = setTimeout(() => this.#send(gathering), waitMilliseconds);
-  }
-
   /** Splits what has gathered into powers of two, so that a shape has few programs and none is half empty. */
-  #send({ shape, places, timer }: Gathering): void {
-    clearTimeout(timer);
+  #send({ shape, places }: Gathering): void {
     this.#gathering.delete(shape.join('×'));
     for (let from = 0; from < places.length; ) {
       const size = powerOfTwo(places.length - from);
@@ -145,6 +151,6 @@ export class BatchQueue {
 }
 
 /** The largest power of two up to a number, at least 1. */
-function powerOfTwo(number: number): number {
+export function powerOfTwo(number: number): number {
   return 2 ** Math.floor(Math.log2(Math.max(1, number)));
 }

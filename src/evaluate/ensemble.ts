@@ -41,10 +41,13 @@ export class Ensemble {
    * @param scaled the image at each of `scales`
    * @returns when its batches are computed: call `flush` when no image follows
    */
-  async judge(scaled: readonly RgbImage[]): Promise<Judgement> {
+  async judge(scaled: readonly RgbImage[], signal?: AbortSignal): Promise<Judgement> {
     const parts = await Promise.all(
       this.#members.map(async (member, model) => {
-        const seen = await member.classifier.classify(this.#imagesFor(member, scaled), this.#looking);
+        const seen = await member.classifier.classify(this.#imagesFor(member, scaled), {
+          ...this.#looking,
+          signal,
+        });
         return seen.map((one): Part => ({ ...one, model, values: reordered(one.values, member) }));
       }),
     );

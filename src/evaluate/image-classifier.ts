@@ -4,7 +4,7 @@ import { writeCrop, writeWholeImage } from '../data/crop.ts';
 import type { RgbImage } from '../data/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
-import { type BatchItem, BatchQueue, type ItemShape } from './batching.ts';
+import { type Batcher, type BatchItem, BatchQueue, type BatchWork, type ItemShape } from './batching.ts';
 import { centerCrops, gridCrops } from './crops.ts';
 import { averageOverPositions } from './dense.ts';
 import { activationBytes, ProgramCache } from './program-cache.ts';
@@ -18,8 +18,8 @@ export interface BatchingLimits {
   readonly batchBytes?: number | undefined;
   /** Compiled programs that are kept (default 2 GiB). */
   readonly programBytes?: number | undefined;
-  /** How long an image may wait for others of its size; undefined: until `flush`. */
-  readonly waitMilliseconds?: number | undefined;
+  /** What gathers the batches (default: a BatchQueue). */
+  readonly queue?: ((work: BatchWork) => Batcher) | undefined;
 }
 
 export interface ClassifierParts extends BatchingLimits {
@@ -34,6 +34,8 @@ export interface LookingOptions {
   readonly protocol: Protocol;
   /** Whether mirror images count too (default: yes, except with `center`). */
   readonly flip?: boolean | undefined;
+  /** Of whoever has lost interest, where the queue can let images go. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What one look at one scale gave, mirror images and crops averaged. */
@@ -51,19 +53,19 @@ export class ImageClassifier {
   readonly network: Network;
   readonly #mean: Rgb;
   readonly #programs: ProgramCache;
-  readonly #queue: BatchQueue;
+  readonly #queue: Batcher;
 
   constructor(parts: ClassifierParts) {
-    const { backend, network, parameters, meanRgb, waitMilliseconds } = parts;
+    const { backend, network, parameters, meanRgb } = parts;
     const { batch = 64, batchBytes = 512 * MEBIBYTE, programBytes = 2048 * MEBIBYTE } = parts;
+    const { queue = (work) => new BatchQueue(work) } = parts;
     const { layers } = network;
     this.network = network;
     this.#mean = meanRgb;
     this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
-    this.#queue = new BatchQueue({
+    this.#queue = queue({
       run: (shape, input) => this.#programs.run(shape, input),
       largest: (shape) => Math.min(batch, batchBytes / activationBytes(layers, [1, ...shape])),
-      waitMilliseconds,
     });
   }
 
@@ -75,13 +77,23 @@ export class ImageClassifier {
   classify(scaled: readonly RgbImage[], options: LookingOptions): Promise<Posteriors[]> {
     return Promise.all(
       this.#looks(scaled, options).map(async ({ look, image, items }) => {
-        const outputs = items.map((item) => this.#queue.submit(item));
+        const outputs = items.map((item) => this.#queue.submit(item, options.signal));
         const posteriors = (await Promise.all(outputs)).map((scores) =>
           softmax(averageOverPositions(scores, this.network.classes)),
         );
         return { look, scale: Math.min(image.width, image.height), values: meanOf(posteriors) };
       }),
     );
+  }
+
+  /**
+   * The class scores of each view of an image, as the network gives them.
+   * @param image at its scale
+   * @param flip whether each view is followed by its mirror image
+   * @returns `[classes, rows, columns]` of the whole image, or `[classes]` of each crop in the order of `gridCrops`
+   */
+  scores(look: Look, image: RgbImage, flip: boolean, signal?: AbortSignal): Promise<Float32Array[]> {
+    return Promise.all(this.#itemsOf(look, image, flip).map((item) => this.#queue.submit(item, signal)));
   }
 
   /** Takes an image's place among others without looking at it: see `BatchQueue.accompany`. */

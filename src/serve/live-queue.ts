@@ -1,0 +1,171 @@
+/**
+ * Batches for strangers who wait: inputs of one shape are computed together where they come together.
+ *
+ * Nobody waits for company while there is nothing to do: with no batch under way, what has come by the next turn
+ * of the event loop is computed. Meanwhile others gather, and how many of them make the next batch is decided
+ * when its turn comes, so that batches grow with the load. A second batch is written while one is computed, as
+ * soon as it is full or its first input has waited some milliseconds; and so the engine is never idle.
+ */
+import {
+  type Batcher,
+  type BatchItem,
+  type BatchWork,
+  type ItemShape,
+  powerOfTwo,
+} from '../evaluate/batching.ts';
+
+export interface LiveQueueOptions extends BatchWork {
+  /** How long an input waits for company while another batch is computed (default 3). */
+  readonly waitMilliseconds?: number | undefined;
+  /** Hears of each batch that was computed. */
+  readonly onBatch?: ((images: number, seconds: number) => void) | undefined;
+}
+
+interface Place {
+  readonly item: BatchItem;
+  readonly since: number;
+  readonly resolve: (result: Float32Array) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Line {
+  readonly shape: ItemShape;
+  readonly places: Set<Place>;
+}
+
+/** One batch is computed, one is written. */
+const AT_ONCE = 2;
+
+export class LiveQueue implements Batcher {
+  readonly #options: LiveQueueOptions;
+  readonly #wait: number;
+  /** What waits, by shape, the longest waiting first. */
+  readonly #lines = new Map<string, Line>();
+  readonly #running = new Set<readonly Place[]>();
+  #scheduled: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed: { readonly error: unknown } | undefined;
+
+  constructor(options: LiveQueueOptions) {
+    this.#options = options;
+    this.#wait = options.waitMilliseconds ?? 3;
+  }
+
+  /** Inputs that wait for their batch. */
+  get waiting(): number {
+    let sum = 0;
+    for (const { places } of this.#lines.values()) sum += places.size;
+    return sum;
+  }
+
+  submit(item: BatchItem, signal?: AbortSignal): Promise<Float32Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(this.#closed.error);
+      if (signal?.aborted) return reject(signal.reason);
+      const line = this.#lineFor(item.shape);
+      const leave = () => {
+        line.places.delete(place);
+        reject(signal?.reason);
+      };
+      const place: Place = {
+        item,
+        since: performance.now(),
+        resolve: (result) => {
+          signal?.removeEventListener('abort', leave);
+          resolve(result);
+        },
+        reject: (error) => {
+          signal?.removeEventListener('abort', leave);
+          reject(error);
+        },
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      line.places.add(place);
+      this.#scheduled ??= setImmediate(() => this.#dispatch());
+    });
+  }
+
+  /** Nobody is kept company here. */
+  accompany(): void {}
+
+  /** Nothing waits for a flush. */
+  flush(): void {}
+
+  close(error: unknown): void {
+    this.#closed ??= { error };
+    clearImmediate(this.#scheduled);
+    clearTimeout(this.#timer);
+    for (const { places } of this.#lines.values()) for (const place of places) place.reject(error);
+    for (const batch of this.#running) for (const place of batch) place.reject(error);
+    this.#lines.clear();
+  }
+
+  #lineFor(shape: ItemShape): Line {
+    const key = shape.join('×');
+    let line = this.#lines.get(key);
+    if (!line) {
+      line = { shape, places: new Set() };
+      this.#lines.set(key, line);
+    }
+    return line;
+  }
+
+  /** Starts what may start now. */
+  #dispatch(): void {
+    this.#scheduled = undefined;
+    clearTimeout(this.#timer);
+    if (this.#closed) return;
+    while (this.#running.size < AT_ONCE) {
+      const batch = this.#nextBatch();
+      if (!batch) return;
+      this.#running.add(batch);
+      void this.#run(batch).finally(() => {
+        this.#running.delete(batch);
+        this.#dispatch();
+      });
+    }
+  }
+
+  /** The batch of the input that has waited longest, if its turn has come. */
+  #nextBatch(): readonly Place[] | undefined {
+    let oldest: { line: Line; since: number } | undefined;
+    for (const [key, line] of this.#lines) {
+      const [first] = line.places;
+      if (!first) this.#lines.delete(key);
+      else if (!oldest || first.since < oldest.since) oldest = { line, since: first.since };
+    }
+    if (!oldest) return undefined;
+    const { line, since } = oldest;
+    const largest = powerOfTwo(this.#options.largest(line.shape));
+    const left = since + this.#wait - performance.now();
+    if (this.#running.size > 0 && line.places.size < largest && left > 0) {
+      // Whoever waits has a connection, which keeps the process alive.
+      this.#timer = setTimeout(() => this.#dispatch(), left).unref();
+      return undefined;
+    }
+    // Powers of two only, so that a shape has few programs.
+    const batch = [...line.places].slice(0, powerOfTwo(Math.min(line.places.size, largest)));
+    for (const place of batch) line.places.delete(place);
+    return batch;
+  }
+
+  async #run(batch: readonly Place[]): Promise<void> {
+    const shape = batch[0]!.item.shape;
+    const size = shape[0] * shape[1] * shape[2];
+    const start = performance.now();
+    try {
+      const input = new Float32Array(batch.length * size);
+      batch.forEach(({ item }, i) => {
+        item.write(input, i * size);
+      });
+      const results = await this.#options.run([batch.length, ...shape], input);
+      this.#options.onBatch?.(batch.length, (performance.now() - start) / 1000);
+      const each = results.length / batch.length;
+      batch.forEach(({ resolve }, i) => {
+        resolve(results.subarray(i * each, (i + 1) * each));
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { BatchItem } from '../../../src/evaluate/batching.ts';
+import { LiveQueue, type LiveQueueOptions } from '../../../src/serve/live-queue.ts';
+
+function item(value: number, width = 1): BatchItem {
+  return { shape: [1, 1, width], write: (input, offset) => void input.fill(value, offset, offset + width) };
+}
+
+/** A queue that doubles when it is told to, and the first values of its batches. */
+function doubling(options: Partial<LiveQueueOptions> = {}) {
+  const batches: number[][] = [];
+  const finishers: (() => void)[] = [];
+  const queue = new LiveQueue({
+    largest: () => 4,
+    // Longer than any test: what happens does not happen because time has passed.
+    waitMilliseconds: 3_600_000,
+    run: (shape, input) =>
+      new Promise((resolve) => {
+        const size = input.length / shape[0];
+        batches.push(Array.from({ length: shape[0] }, (_, i) => input[i * size]!));
+        finishers.push(() => resolve(input.map((value) => 2 * value)));
+      }),
+    ...options,
+  });
+  const submit = (value: number, signal?: AbortSignal) =>
+    queue.submit(item(value), signal).then((result) => result[0]!);
+  return {
+    queue,
+    batches,
+    submit,
+    /** Lets the batch that has run longest end, and what follows happen. */
+    finish: async () => {
+      finishers.shift()!();
+      await turn();
+    },
+  };
+}
+
+describe('batches of a server', () => {
+  it('begin at once where nothing is under way', async () => {
+    const { batches, submit, finish } = doubling();
+    const result = submit(3);
+    await turn();
+    assert.deepEqual(batches, [[3]]);
+    await finish();
+    assert.equal(await result, 6);
+  });
+
+  it('are made of what came together, in powers of two', async () => {
+    const { batches, submit } = doubling({ largest: () => 7 });
+    void [1, 2, 3, 4, 5, 6].map((value) => submit(value));
+    await turn();
+    assert.deepEqual(batches, [[1, 2, 3, 4]]);
+  });
+
+  it('grow while another is computed', async () => {
+    const { batches, submit, finish } = doubling();
+    void submit(1);
+    await turn();
+    for (const value of [2, 3]) {
+      void submit(value);
+      await turn();
+    }
+    assert.deepEqual(batches, [[1]]);
+    await finish();
+    assert.deepEqual(batches, [[1], [2, 3]]);
+  });
+
+  it('are begun beside another when they are full', async () => {
+    const { batches, submit } = doubling();
+    void submit(1);
+    await turn();
+    void [2, 3, 4, 5, 6].map((value) => submit(value));
+    await turn();
+    assert.deepEqual(batches, [[1], [2, 3, 4, 5]]);
+  });
+
+  it('are begun beside another when their first has waited long enough', async () => {
+    let begun = () => {};
+    const second = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    let batches = 0;
+    const queue = new LiveQueue({
+      largest: () => 4,
+      waitMilliseconds: 1,
+      run: () => {
+        if (++batches === 2) begun();
+        return new Promise(() => {});
+      },
+    });
+    void queue.submit(item(1));
+    await turn();
+    void queue.submit(item(2));
+    // The queue's own timer does not keep the process alive.
+    const alive = setInterval(() => {}, 1000);
+    await second;
+    clearInterval(alive);
+  });
+
+  it('have inputs of one shape, the longest waiting first', async () => {
+    const { queue, batches, submit, finish } = doubling();
+    void submit(1);
+    await turn();
+    void queue.submit(item(2, 3));
+    void submit(3);
+    void queue.submit(item(4, 3));
+    await finish();
+    assert.deepEqual(batches, [[1], [2, 4]]);
+    await finish();
+    assert.deepEqual(batches, [[1], [2, 4], [3]]);
+  });
+
+  it('do without those who have left, whose places are free', async () => {
+    const { queue, batches, submit, finish } = doubling();
+    const controller = new AbortController();
+    void submit(1);
+    await turn();
+    const left = submit(2, controller.signal);
+    const stays = submit(3);
+    assert.equal(queue.waiting, 2);
+    controller.abort(new Error('gone'));
+    await assert.rejects(left, /gone/);
+    assert.equal(queue.waiting, 1);
+    await finish();
+    assert.deepEqual(batches, [[1], [3]]);
+    await finish();
+    assert.equal(await stays, 6);
+    await assert.rejects(submit(4, controller.signal), /gone/);
+  });
+
+  it('that fail, fail for those in them only', async () => {
+    let runs = 0;
+    const queue = new LiveQueue({
+      largest: () => 1,
+      run: async (_, input) => {
+        if (runs++ === 0) throw new Error('no luck');
+        return input;
+      },
+    });
+    const results = await Promise.allSettled([queue.submit(item(1)), queue.submit(item(2))]);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['rejected', 'fulfilled'],
+    );
+  });
+
+  it('fail when the queue is closed: those that run, wait, or come later', async () => {
+    const { queue, submit } = doubling({ largest: () => 1 });
+    const results = [1, 2, 3].map((value) => submit(value));
+    await turn();
+    queue.close(new Error('closing time'));
+    results.push(submit(4));
+    for (const result of results) await assert.rejects(result, /closing time/);
+  });
+});
