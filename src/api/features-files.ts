@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { messageOf, UsageError, UserError } from '../core/errors.ts';
+import { npyHeader } from '../core/npy.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { type NamedTensor, writeSafetensors } from '../weights/safetensors.ts';
 import type { ImageFeatures } from './features.ts';
@@ -66,18 +67,6 @@ async function writeNpy(
     }
   });
   return { path, images, ...(first && { shape: [images, ...first] }) };
-}
-
-/** https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0 */
-function npyHeader(shape: Shape): Buffer {
-  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
-  const length = Math.ceil((10 + text.length + 1) / 64) * 64;
-  const header = Buffer.alloc(length, ' ');
-  header.write('\x93NUMPY\x01\x00', 'latin1');
-  header.writeUInt16LE(length - 10, 8);
-  header.write(text, 10, 'latin1');
-  header.write('\n', length - 1, 'latin1');
-  return header;
 }
 
 async function writeLines(path: string, features: AsyncIterable<ImageFeatures>): Promise<FeaturesFile> {

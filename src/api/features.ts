@@ -6,11 +6,11 @@ import { prefetch } from '../data/concurrency.ts';
 import { centerCrop, wholeImage, writeCrop } from '../data/crop.ts';
 import { prepareForEvaluation } from '../data/evaluation.ts';
 import type { RgbImage } from '../data/source.ts';
+import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';
 import { scalesFor } from '../evaluate/scales.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/fill-parameters.ts';
 import { createBackend } from '../kernels/registry.ts';
-import type { Network } from '../net/network.ts';
 import { type Model, readModel } from '../weights/model-file.ts';
 import type { ReadModelOptions } from '../weights/read-model.ts';
 import type { EngineOptions } from './load-model.ts';
@@ -26,7 +26,7 @@ export interface FeatureOptions extends EngineOptions {
   /** `center` (default): the centre crop; `whole`: all of the image, which gives a larger map. */
   readonly view?: 'center' | 'whole';
   /** What becomes of the map's positions: kept (default), or their mean or maximum a channel. */
-  readonly pool?: 'none' | 'mean' | 'max';
+  readonly pool?: PositionPooling;
   /** Smaller side Q (default: what belongs to the training scale). */
   readonly scale?: number;
   /** Centre crops computed at once (default 16). */
@@ -63,25 +63,6 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
     extractor.dispose();
     parameters.dispose();
   }
-}
-
-/** Layers that a person can name. */
-export function featureLayerNames(network: Network): string[] {
-  return network.layers
-    .filter(({ kind }) => kind === 'convolution' || kind === 'maxPool')
-    .map(({ name }) => name);
-}
-
-/** The chain up to a layer, its ReLU included: Caffe's ReLU works in place, so that is what people know as `fc7`. */
-function layersUpTo(path: string, network: Network, wanted: string): Layer[] {
-  const index = network.layers.findIndex(({ name }) => name === wanted);
-  if (index < 0 || !featureLayerNames(network).includes(wanted)) {
-    throw new UsageError(
-      `${path} has no layer ${wanted}; choose one of ${featureLayerNames(network).join(', ')}`,
-    );
-  }
-  const end = network.layers[index + 1]?.kind === 'relu' ? index + 2 : index + 1;
-  return network.layers.slice(0, end).filter(({ kind }) => kind !== 'dropout');
 }
 
 /** Runs a chain, compiled for the input's size. */
@@ -172,7 +153,7 @@ async function wholeFeatures(
     throw new UserError(`${path}: ${messageOf(error)}; use a larger scale`, { cause: error });
   }
   const result = await extractor.forward(wholeImage(image, model.meanRgb), shape);
-  return { path, ...pooled(result.output, result.shape, options.pool) };
+  return { path, ...poolPositions(result.output, result.shape, options.pool) };
 }
 
 async function* cropFeatures(
@@ -196,25 +177,8 @@ async function* cropFeatures(
   ]);
   const each = output.length / images.length;
   for (const [i, { path }] of images.entries()) {
-    yield { path, ...pooled(output.slice(i * each, (i + 1) * each), shape, options.pool) };
+    yield { path, ...poolPositions(output.slice(i * each, (i + 1) * each), shape, options.pool) };
   }
-}
-
-/** @param values `[C, H, W]` */
-function pooled(
-  values: Float32Array,
-  [, channels, height, width]: Shape4,
-  pool: FeatureOptions['pool'] = 'none',
-): { shape: number[]; values: Float32Array } {
-  const area = height * width;
-  if (area === 1) return { shape: [channels], values };
-  if (pool === 'none') return { shape: [channels, height, width], values };
-  const result = new Float32Array(channels);
-  for (let c = 0; c < channels; c++) {
-    const map = values.subarray(c * area, (c + 1) * area);
-    result[c] = pool === 'max' ? map.reduce((a, b) => Math.max(a, b)) : map.reduce((a, b) => a + b, 0) / area;
-  }
-  return { shape: [channels], values: result };
 }
 
 async function read(path: string): Promise<Uint8Array> {

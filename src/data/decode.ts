@@ -103,8 +103,9 @@ export async function decodeStored(
 /**
  * libvips would also open SVG, PDF and whatever else it was built with: a way in for hostile files that
  * no data set needs.
+ * @throws UserError unless these are a JPEG's, PNG's or WebP's first bytes.
  */
-function refuseOtherKinds(bytes: Uint8Array, name: string): void {
+export function refuseOtherKinds(bytes: Uint8Array, name: string): void {
   if (bytes.length === 0) throw new UserError(`${name} is an empty file; replace or delete it`);
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12)).toString('latin1');
   const known =

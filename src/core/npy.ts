@@ -1,0 +1,14 @@
+/** NumPy's array file: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0. */
+import type { Shape } from './shape.ts';
+
+/** The header of a file of little-endian float32 values, row by row. */
+export function npyHeader(shape: Shape): Buffer {
+  const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
+  const length = Math.ceil((10 + text.length + 1) / 64) * 64;
+  const header = Buffer.alloc(length, ' ');
+  header.write('\x93NUMPY\x01\x00', 'latin1');
+  header.writeUInt16LE(length - 10, 8);
+  header.write(text, 10, 'latin1');
+  header.write('\n', length - 1, 'latin1');
+  return header;
+}
