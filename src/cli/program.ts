@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   features: async () => (await import('./features.ts')).featuresCommand(),
   predict: async () => (await import('./predict.ts')).predictCommand(),
   reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
+  pack: async () => (await import('./pack.ts')).packCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   bench: async () => (await import('./bench.ts')).benchCommand(),

@@ -15,6 +15,12 @@ export class ColorSums {
     this.#sums = [...sums];
   }
 
+  /** What the parts come to together. */
+  static total(parts: readonly ColorSums[]): ColorSums {
+    const columns = Array.from({ length: SUMS }, (_, i) => parts.map((part) => part.#sums[i]!));
+    return new ColorSums(columns.map((column) => column.reduce((a, b) => a + b, 0n)));
+  }
+
   /** Adds an image's pixels. One image's sums stay below 2^53 (up to 10^11 pixels), a data set's need not. */
   add({ pixels }: RgbImage): void {
     let [r, g, b, rr, rg, rb, gg, gb, bb] = [0, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -29,12 +29,22 @@ const stored = z.object({
   bad: z.array(z.object({ index: z.number().int().nonnegative(), message: z.string() })),
 });
 
+/** A survey as JSON has it. */
+export type PackedSurvey = z.output<typeof stored>;
+
+export function packSurvey({ sums, bad }: SurveyRecord): PackedSurvey {
+  return { version: VERSION, sums: sums.toJSON(), bad: [...bad] };
+}
+
+export function unpackSurvey({ sums, bad }: PackedSurvey): SurveyRecord {
+  return { sums: new ColorSums(sums.map(BigInt)), bad };
+}
+
 /** @returns undefined when there is none, or none that can be used */
 export async function recallSurvey(key: string, cacheFolder?: string): Promise<SurveyRecord | undefined> {
   try {
     const path = join(await cacheSubfolder('surveys', cacheFolder), `${key}.json`);
-    const { sums, bad } = stored.parse(JSON.parse(await readFile(path, 'utf8')));
-    return { sums: new ColorSums(sums.map(BigInt)), bad };
+    return unpackSurvey(stored.parse(JSON.parse(await readFile(path, 'utf8'))));
   } catch {
     // Whatever is wrong with it, a survey can be made again.
     return undefined;
@@ -43,12 +53,12 @@ export async function recallSurvey(key: string, cacheFolder?: string): Promise<S
 
 export async function rememberSurvey(
   key: string,
-  { sums, bad }: SurveyRecord,
+  survey: SurveyRecord,
   options: { cacheFolder?: string | undefined; onWarning?: ((message: string) => void) | undefined },
 ): Promise<void> {
   try {
     const path = join(await cacheSubfolder('surveys', options.cacheFolder), `${key}.json`);
-    await writeFileAtomically(path, `${JSON.stringify({ version: VERSION, sums, bad })}\n`);
+    await writeFileAtomically(path, `${JSON.stringify(packSurvey(survey))}\n`);
   } catch (error) {
     options.onWarning?.(
       `what was learnt about the images is not remembered for the next run: ${messageOf(error)}`,

@@ -4,13 +4,21 @@
  * pixel of every image, at its original size, counts once.
  */
 import { UserError } from '../core/errors.ts';
+import { alone, shareOf, type Team } from '../core/team.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { ColorSums } from './color-sums.ts';
 import { defaultConcurrency, mapConcurrently } from './concurrency.ts';
 import type { Rgb } from './crop.ts';
 import { DEFAULT_MAX_PIXELS, type DecodeOptions, decodeStored } from './decode.ts';
 import type { ImageSource } from './source.ts';
-import { type BadImage, recallSurvey, rememberSurvey } from './survey-cache.ts';
+import {
+  type BadImage,
+  packSurvey,
+  recallSurvey,
+  rememberSurvey,
+  type SurveyRecord,
+  unpackSurvey,
+} from './survey-cache.ts';
 
 export type { BadImage } from './survey-cache.ts';
 
@@ -32,6 +40,8 @@ export interface SurveyOptions extends DecodeOptions {
   /** Told when the survey could not be remembered; training can go on. */
   readonly onWarning?: ((message: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Who shares the work; each gets the whole survey. Default: nobody. */
+  readonly team?: Team | undefined;
 }
 
 export interface SurveyProgress {
@@ -45,16 +55,45 @@ export interface SurveyProgress {
  * @throws the signal's reason when it aborts.
  */
 export async function surveyImages(source: ImageSource, options: SurveyOptions = {}): Promise<Survey> {
+  const team = options.team ?? alone;
   const key = `${await source.fingerprint()}-${options.maxPixels ?? DEFAULT_MAX_PIXELS}`;
-  const recalled = await recallSurvey(key, options.cacheFolder);
+  const recalled = await recallTogether(team, key, options.cacheFolder);
   const all = { from: Array.from({ length: source.length }, (_, i) => i), sums: new ColorSums() };
   // Images that were bad may have been mended since: the fingerprint does not see every file.
   const todo = recalled ? { from: recalled.bad.map((bad) => bad.index), sums: recalled.sums } : all;
-  const bad = await addUp(source, todo.from, todo.sums, options);
+  const { sums, bad } = await addUpTogether(team, source, todo, options);
   if (recalled === undefined || bad.length !== recalled.bad.length) {
-    await rememberSurvey(key, { sums: todo.sums, bad }, options);
+    await rememberSurvey(key, { sums, bad }, options);
   }
-  return { mean: todo.sums.mean(), axes: todo.sums.axes(), bad, cached: recalled !== undefined };
+  return { mean: sums.mean(), axes: sums.axes(), bad, cached: recalled !== undefined };
+}
+
+/** What one of them remembers, all know. */
+async function recallTogether(
+  team: Team,
+  key: string,
+  cacheFolder: string | undefined,
+): Promise<SurveyRecord | undefined> {
+  const own = await recallSurvey(key, cacheFolder);
+  if (team.size === 1) return own;
+  const found = (await team.gather(own ? packSurvey(own) : null)).find((packed) => packed !== null);
+  return found ? unpackSurvey(found) : undefined;
+}
+
+/** Each decodes its part of the images. Sums are of whole numbers, so that parts add up to the whole exactly. */
+async function addUpTogether(
+  team: Team,
+  source: ImageSource,
+  { from, sums }: { readonly from: readonly number[]; readonly sums: ColorSums },
+  options: SurveyOptions,
+): Promise<SurveyRecord> {
+  const [start, end] = shareOf(from.length, team);
+  // What was there before counts once.
+  const own = team.rank === 0 ? sums : new ColorSums();
+  const bad = await addUp(source, from.slice(start, end), own, options);
+  if (team.size === 1) return { sums: own, bad };
+  const parts = (await team.gather(packSurvey({ sums: own, bad }))).map(unpackSurvey);
+  return { sums: ColorSums.total(parts.map((part) => part.sums)), bad: parts.flatMap((part) => part.bad) };
 }
 
 /** Decodes the images and adds their pixels to the sums. @returns those that could not be decoded */

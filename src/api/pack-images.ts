@@ -1,0 +1,223 @@
+/** A data set as tar shards: a few large files instead of a million small ones, no larger than training needs. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomically } from '../core/atomic-file.ts';
+import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { defaultConcurrency, mapConcurrently } from '../data/concurrency.ts';
+import { MissingSplitError, openImages } from '../data/open.ts';
+import { packImage } from '../data/packed-image.ts';
+import { type ShardSample, writeShard } from '../data/shard-writer.ts';
+import type { ImageSource, Split } from '../data/source.ts';
+
+export interface PackOptions {
+  /** Data set, see `openImages`. */
+  readonly data: string;
+  /** Folder for the shards; an interrupted packing there is gone on with. */
+  readonly out: string;
+  /** Largest smaller side, pixels (default 512). */
+  readonly scale?: number;
+  /** Of JPEGs that are written anew (default 95). */
+  readonly quality?: number;
+  /** Images of a shard (default 1000). */
+  readonly perShard?: number;
+  readonly skipBad?: boolean;
+  readonly maxPixels?: number;
+  readonly signal?: AbortSignal;
+  onProgress?(done: number, total: number): void;
+  onNote?(note: string): void;
+}
+
+export interface PackResult {
+  readonly splits: readonly {
+    readonly split: string;
+    readonly shards: number;
+    readonly images: number;
+    readonly rescaled: number;
+    readonly bad: number;
+    readonly bytes: number;
+  }[];
+}
+
+const shardSchema = z.object({
+  name: z.string(),
+  images: z.int(),
+  rescaled: z.int(),
+  bytes: z.int(),
+  bad: z.array(z.string()),
+});
+type ShardRecord = z.output<typeof shardSchema>;
+
+const recordSchema = z.object({
+  format: z.literal('verydeep pack 1'),
+  /** What the shards depend on: images and options. */
+  key: z.string(),
+  classes: z.array(z.string()),
+  shards: z.array(shardSchema),
+});
+type PackRecord = z.output<typeof recordSchema>;
+
+interface Part {
+  readonly name: string;
+  readonly source: ImageSource;
+}
+
+/**
+ * Packs the splits of a data set, labels and order preserved. Shards that are there are not made again.
+ * @throws UserError naming a bad image (unless `skipBad`), or when the folder holds another packing.
+ */
+export async function packImages(options: PackOptions): Promise<PackResult> {
+  const { out, perShard = 1000, signal, onProgress } = options;
+  const parts = await openParts(options.data);
+  const record = await openRecord(options, parts);
+  const total = parts.reduce((sum, { source }) => sum + source.length, 0);
+  let done = 0;
+  for (const { name, source } of parts) {
+    for (let first = 0, shard = 0; first < source.length; first += perShard, shard++) {
+      const count = Math.min(perShard, source.length - first);
+      const file = `${name}-${String(shard).padStart(6, '0')}.tar`;
+      if (!(await isThere(out, file, record))) {
+        const made = await packShard({ file, source, first, count }, options, (extra) =>
+          onProgress?.(done + extra, total),
+        );
+        record.shards = [...record.shards.filter((other) => other.name !== file), made];
+        await saveRecord(out, record);
+      }
+      done += count;
+      onProgress?.(done, total);
+      signal?.throwIfAborted();
+    }
+  }
+  await writeClasses(out, parts[0]!.source);
+  return { splits: parts.map(({ name }) => summary(name, record)) };
+}
+
+/** The parts that the data set is divided into; `train` where it is not. */
+async function openParts(data: string): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (const split of ['train', 'val', 'test'] as const satisfies readonly Split[]) {
+    try {
+      const source = await openImages(data, { split });
+      // `val` and `test` stand in for each other, and an undivided set is the same for each split.
+      if (source.split === split || parts.length === 0) parts.push({ name: source.split ?? 'train', source });
+    } catch (error) {
+      if (!(error instanceof MissingSplitError)) throw error;
+    }
+  }
+  const [first] = parts;
+  if (!first) throw new UserError(`${data} holds no images to pack`);
+  return parts;
+}
+
+async function openRecord(options: PackOptions, parts: readonly Part[]): Promise<PackRecord> {
+  const { out, scale = 512, quality = 95, perShard = 1000, skipBad = false } = options;
+  await mkdir(out, { recursive: true });
+  const hash = createHash('sha256').update(JSON.stringify({ scale, quality, perShard, skipBad }));
+  for (const { name, source } of parts) hash.update(`${name} ${await source.fingerprint()}\n`);
+  const key = hash.digest('hex');
+  const path = recordPath(out);
+  if (!existsSync(path)) {
+    return { format: 'verydeep pack 1', key, classes: [...parts[0]!.source.classes], shards: [] };
+  }
+  let found: PackRecord;
+  try {
+    found = recordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    throw new UserError(`${path} is damaged (${messageOf(error)}); delete ${out} and pack again`, {
+      cause: error,
+    });
+  }
+  if (found.key === key) return found;
+  throw new UserError(
+    `${out} holds shards of other images, or made with other options; choose another folder or delete it`,
+  );
+}
+
+function recordPath(out: string): string {
+  return join(out, 'pack.json');
+}
+
+function saveRecord(out: string, record: PackRecord): Promise<void> {
+  return writeFileAtomically(recordPath(out), `${JSON.stringify(record, undefined, 1)}\n`);
+}
+
+async function isThere(out: string, file: string, { shards }: PackRecord): Promise<boolean> {
+  const known = shards.find(({ name }) => name === file);
+  if (!known) return false;
+  if (known.images === 0) return true;
+  try {
+    return (await stat(join(out, file))).size === known.bytes;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+interface ShardRequest {
+  readonly file: string;
+  readonly source: ImageSource;
+  readonly first: number;
+  readonly count: number;
+}
+
+async function packShard(
+  { file, source, first, count }: ShardRequest,
+  { out, scale = 512, quality = 95, skipBad, maxPixels, signal, onNote }: PackOptions,
+  onImage: (done: number) => void,
+): Promise<ShardRecord> {
+  let done = 0;
+  let rescaled = 0;
+  const bad: string[] = [];
+  const indexes = Array.from({ length: count }, (_, i) => first + i);
+  const packed = await mapConcurrently(indexes, defaultConcurrency, async (index) => {
+    signal?.throwIfAborted();
+    try {
+      const {
+        bytes,
+        extension,
+        rescaled: smaller,
+      } = await packImage(source, index, {
+        scale,
+        quality,
+        maxPixels,
+      });
+      rescaled += Number(smaller);
+      const key = String(index).padStart(8, '0');
+      return { key, extension, image: bytes, label: source.label(index) } satisfies ShardSample;
+    } catch (error) {
+      if (!skipBad || !(error instanceof UserError)) throw error;
+      onNote?.(`left out: ${error.message}`);
+      bad.push(source.imageName(index));
+      return undefined;
+    } finally {
+      onImage(++done);
+    }
+  });
+  const samples = packed.filter((sample) => sample !== undefined);
+  const bytes = samples.length === 0 ? 0 : await writeShard(join(out, file), samples);
+  return { name: file, images: samples.length, rescaled, bytes, bad };
+}
+
+/** Classes in label order, and what people call them where they are synsets. */
+async function writeClasses(out: string, { classes, labels }: ImageSource): Promise<void> {
+  if (classes.length === 0) return;
+  await writeFileAtomically(join(out, 'classes.txt'), `${classes.join('\n')}\n`);
+  if (labels.every((label, i) => label === classes[i])) return;
+  const words = classes.map((name, i) => `${name} ${labels[i]}\n`);
+  await writeFileAtomically(join(out, 'synset_words.txt'), words.join(''));
+}
+
+function summary(split: string, { shards }: PackRecord): PackResult['splits'][number] {
+  const own = shards.filter(({ name }) => name.startsWith(`${split}-`));
+  const sum = (value: (shard: ShardRecord) => number) => own.reduce((all, shard) => all + value(shard), 0);
+  return {
+    split,
+    shards: own.filter(({ images }) => images > 0).length,
+    images: sum(({ images }) => images),
+    rescaled: sum(({ rescaled }) => rescaled),
+    bad: sum(({ bad }) => bad.length),
+    bytes: sum(({ bytes }) => bytes),
+  };
+}
