@@ -10,19 +10,26 @@ import { takeLock } from './setup/lock.mjs';
 import { buildMpiAddon, buildNativeAddon } from './setup/native-addon.mjs';
 import { installNodePackages } from './setup/node-packages.mjs';
 import { checkNode } from './setup/node-version.mjs';
+import { buildPage } from './setup/page.mjs';
 import { buildFolder } from './setup/project.mjs';
 import { SetupError, say, step } from './setup/report.mjs';
-import { installDataset, installMpi, installSystemPackages } from './setup/system-packages.mjs';
+import {
+  installBrowser,
+  installDataset,
+  installMpi,
+  installSystemPackages,
+} from './setup/system-packages.mjs';
 import { buildTypeScript } from './setup/typescript.mjs';
 
-const usage = `Usage: node scripts/setup.mjs [--demo] [--mpi] [--build-only]
+const usage = `Usage: node scripts/setup.mjs [--demo] [--mpi] [--browser] [--build-only]
 
 Installs what is missing (system packages by apt-get where allowed, npm packages), builds the native
-addon into build/native, the one over MPI, where there is MPI, into build/mpi, and compiles the TypeScript
-into dist. Logs are kept in build/logs.
+addon into build/native, the one over MPI, where there is MPI, into build/mpi, compiles the TypeScript into
+dist and builds the page of vgg serve into dist/web. Logs are kept in build/logs.
 
   --demo        also get the demo's images (Debian's package dataset-fashion-mnist)
   --mpi         also get MPI, for training on several machines
+  --browser     also get a browser, for the tests of the page (Debian's package chromium)
   --build-only  build only, install nothing
   --help        show this text`;
 
@@ -46,17 +53,19 @@ async function main() {
   }
 }
 
-/** @param {{ demo: boolean, mpi: boolean, 'build-only': boolean }} options */
+/** @param {{ demo: boolean, mpi: boolean, browser: boolean, 'build-only': boolean }} options */
 async function setUp(options) {
   if (!options['build-only']) {
     await step('system packages', installSystemPackages);
     if (options.mpi) await step('MPI', installMpi);
+    if (options.browser) await step('browser', installBrowser);
     if (options.demo) await step('demo images', installDataset);
     await step('npm packages', installNodePackages);
   }
   await step('native addon', buildNativeAddon);
   await step('MPI addon', buildMpiAddon);
   await step('TypeScript', buildTypeScript);
+  await step('page', buildPage);
 }
 
 function readOptions() {
@@ -65,6 +74,7 @@ function readOptions() {
       options: {
         demo: { type: 'boolean', default: false },
         mpi: { type: 'boolean', default: false },
+        browser: { type: 'boolean', default: false },
         'build-only': { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },

@@ -51,6 +51,7 @@ function failedChecks() {
   const checks = {
     'formatting and lint': [biome, 'check', '--error-on-warnings', `--colors=${colors}`, '.'],
     "the scripts' types": [compiler, '-p', 'scripts'],
+    "the page's types": [compiler, '-p', 'web'],
   };
   return Object.entries(checks).flatMap(([name, args]) => (runNode(args) === 0 ? [] : [name]));
 }

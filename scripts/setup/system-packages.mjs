@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { probe, run } from './command.mjs';
 import { fashionMnistFiles, hasFashionMnist, Machine } from './machine.mjs';
@@ -53,6 +54,16 @@ export async function installSystemPackages() {
     throw new SetupError(`${names.join(', ')} are installed and yet this machine lacks ${rest.join(', ')}.`);
   }
   return `installed ${names.join(', ')}`;
+}
+
+/** Gets the browser that the page is tested in. Where that cannot be done, those tests are skipped. */
+export async function installBrowser() {
+  if (existsSync('/usr/bin/chromium')) return 'present';
+  const apt = aptGet();
+  if (!apt || !(await offered(apt, 'chromium')))
+    return 'not installed here: the tests of the page will be skipped';
+  await install(apt, ['chromium']);
+  return 'installed chromium';
 }
 
 /** Gets MPI, for several machines and for the tests of that. Everything else works without it. */

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
+import { NetworkStrip } from '../inside/network-strip.tsx';
 import type { Picture } from '../state/picture.ts';
 import { Choice } from '../ui/choice.tsx';
 import { ModelChoice } from '../ui/model-choice.tsx';
@@ -31,6 +32,7 @@ export function Classify({ model, models, onModel, limits, picture, onPicture }:
         <ModelChoice model={model} models={models} onModel={onModel} />
       </div>
       <PicturePicker picture={picture} limits={limits} onPicture={onPicture} />
+      {!picture && <NetworkStrip model={model} />}
       {picture && (
         <div class="columns">
           <section class="panel seen" aria-labelledby="seen">

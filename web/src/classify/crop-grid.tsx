@@ -38,10 +38,10 @@ export function CropGrid({ model, limits, picture }: CropGridProps) {
   );
   return (
     <>
+      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
       <Answer of={answer} what="the crops">
         {({ scales: [crops] }) => <Grid picture={picture} scale={crops!} flipped={side === 'flipped'} />}
       </Answer>
-      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
       <div class="controls">
         <Choice
           legend="Smaller side, pixels"

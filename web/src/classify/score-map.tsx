@@ -41,6 +41,7 @@ export function ScoreMap({ model, limits, picture }: ScoreMapProps) {
   const answer = isAmongBest ? best : other;
   return (
     <>
+      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
       <Answer of={answer} what="the score map">
         {({ scales: [map] }) => {
           const shown = map!.classes.find(({ index }) => index === chosen) ?? map!.classes[0]!;
@@ -48,7 +49,6 @@ export function ScoreMap({ model, limits, picture }: ScoreMapProps) {
           return <MapOverPicture picture={picture} map={grid} shown={shown} opacity={opacity} />;
         }}
       </Answer>
-      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
       <div class="controls">
         <ClassChoice labels={model.labels} top={top} value={chosen ?? top[0]?.index} onChange={setChosen} />
         <Choice

@@ -1,5 +1,6 @@
 import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
 import { count, short } from '../ui/format.ts';
+import { drawnLayers, paperName } from './table-one.ts';
 
 interface NetworkTableProps {
   readonly model: ModelInfo;
@@ -7,11 +8,8 @@ interface NetworkTableProps {
   readonly onSelect: (layer: string) => void;
 }
 
-/** ReLU and dropout stand behind nearly every layer; like the paper's Table 1 this one leaves them out. */
-const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];
-
 export function NetworkTable({ model, selected, onSelect }: NetworkTableProps) {
-  const layers = model.layers.filter(({ kind }) => DRAWN.includes(kind));
+  const layers = drawnLayers(model);
   const mostChannels = Math.max(...layers.map(({ outputShape: [channels] }) => channels));
   return (
     <table class="network">
@@ -77,14 +75,7 @@ function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
   return stages.filter((stage) => stage.length > 0);
 }
 
-/** As Table 1 writes it: conv3-64, FC-4096. */
-function paperName({ kind, name, kernel, outputShape: [channels] }: LayerInfo): string {
-  if (kind === 'maxPool') return 'maxpool';
-  if (kind === 'lrn') return 'LRN';
-  return name.startsWith('fc') ? `FC-${channels}` : `conv${kernel}-${channels}`;
-}
-
-const LONGEST = 84;
+const LONGEST = 72;
 const TALLEST = 26;
 
 /** How large the output is: height for its side, width for its channels, both by their square root. */

@@ -101,7 +101,7 @@ function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): El
     marginTop: 10,
     x: { label: along, nice: false },
     y: logarithmic
-      ? { type: 'log', label: null, grid: true, tickFormat: (rate: number) => figure(rate), ticks: 4 }
+      ? { type: 'log', label: null, grid: true, tickFormat: figure, ticks: ratesOf(training) }
       : { label: null, grid: true, zero: true, nice: true, ticks: 5 },
     color: { type: 'identity' },
     marks: [
@@ -120,6 +120,12 @@ function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): El
   plot.querySelector('style')?.remove();
   plot.setAttribute('aria-hidden', 'true'); // the box around it says the same in words
   return plot;
+}
+
+/** A schedule has few rates, and these are the ticks worth having. */
+function ratesOf(points: readonly Point[]): number[] | number {
+  const rates = [...new Set(points.map(({ y }) => y))];
+  return rates.length <= 6 ? rates : 4;
 }
 
 /** The width of an element in CSS pixels, as it changes. */
