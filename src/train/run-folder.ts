@@ -107,6 +107,12 @@ function isUpTo(line: string, iteration: number): boolean {
 
 const LOCK = '.lock';
 
+/** The process that trains a run now; undefined where there is none. */
+export async function trainerOf(folder: RunFolder): Promise<number | undefined> {
+  const holder = Number(await readFile(join(folder.path, LOCK), 'utf8').catch(() => 'NaN'));
+  return Number.isInteger(holder) && holder > 0 && isAlive(holder) ? holder : undefined;
+}
+
 /**
  * Takes the run for this process.
  * @returns what gives it back.
@@ -114,8 +120,8 @@ const LOCK = '.lock';
  */
 export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
   const lock = join(folder.path, LOCK);
-  const holder = Number(await readFile(lock, 'utf8').catch(() => 'NaN'));
-  if (Number.isInteger(holder) && holder !== process.pid && isAlive(holder)) {
+  const holder = await trainerOf(folder);
+  if (holder !== undefined && holder !== process.pid) {
     throw new UserError(
       `the run ${folder.path} is being trained by process ${holder}; wait for it or stop it (if that is no training, delete ${lock})`,
     );
