@@ -3,6 +3,7 @@ import type { CropsResponse, Limits, ModelInfo } from '../../../src/serve/contra
 import { postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colours.ts';
+import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/picture.ts';
 import { Choice } from '../ui/choice.tsx';
@@ -87,6 +88,7 @@ function Grid({ picture, scale, flipped }: GridProps) {
           <TopClasses label="Most probable classes of this crop" top={shown.top} />
         </div>
       </div>
+      <Legend colours={viridis} title="Probability of a crop's first class" from="0 %" to="100 %" />
     </>
   );
 }

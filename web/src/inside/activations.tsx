@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ActivationsResponse, LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
 import { postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
@@ -9,7 +9,8 @@ import { Choice } from '../ui/choice.tsx';
 import { count, figure } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { bytesOf } from './bytes.ts';
-import { ChannelMaps } from './channel-maps.tsx';
+import { ChannelMaps, type Region } from './channel-maps.tsx';
+import { seenOf } from './seen.ts';
 import { Values } from './values.tsx';
 
 interface ActivationsProps {
@@ -49,7 +50,15 @@ export function Activations({ model, layer, picture, opened }: ActivationsProps)
         <Choice legend="Colours span" options={RANGES} value={range} onChange={setRange} />
       </div>
       <Answer of={answer} what={`the activations of ${layer.name}`}>
-        {(activations) => <Shown activations={activations} range={range} labels={labelsOf(model, layer)} />}
+        {(activations) => (
+          <Shown
+            activations={activations}
+            range={range}
+            labels={labelsOf(model, layer)}
+            picture={picture}
+            seen={seenOf(model, picture.pixels, view)}
+          />
+        )}
       </Answer>
     </>
   );
@@ -65,12 +74,15 @@ interface ShownProps {
   readonly activations: ActivationsResponse;
   readonly range: Range;
   readonly labels: readonly string[] | undefined;
+  readonly picture: Picture;
+  readonly seen: Region;
 }
 
-function Shown({ activations, range, labels }: ShownProps) {
+function Shown({ activations, range, labels, picture, seen }: ShownProps) {
   const { shape, channelIndices, channelMaximum, minimum, maximum, maps } = activations;
   const [channels, height, width] = shape;
   const isMap = height * width > 1;
+  const bytes = useMemo(() => bytesOf(maps), [maps]);
   return (
     <>
       <p class="hint" role="status">
@@ -87,7 +99,7 @@ function Shown({ activations, range, labels }: ShownProps) {
             from="0"
             to={range === 'own' ? "the channel's maximum" : figure(maximum)}
           />
-          <ChannelMaps activations={activations} bytes={bytesOf(maps)} range={range} />
+          <ChannelMaps activations={activations} bytes={bytes} range={range} picture={picture} seen={seen} />
         </>
       ) : (
         <Values indices={channelIndices} values={channelMaximum} labels={labels} />

@@ -1,20 +1,35 @@
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { ActivationsResponse } from '../../../src/serve/contract/index.ts';
-import { coloured, magma } from '../draw/colours.ts';
+import { coloured, drawable, magma } from '../draw/colours.ts';
+import { Stage } from '../draw/stage.tsx';
+import type { Picture } from '../state/picture.ts';
 import { Canvas } from '../ui/canvas.tsx';
 import { figure } from '../ui/format.ts';
 import type { Range } from './activations.tsx';
+
+/** A part of the picture, in fractions of its sides. */
+export interface Region {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
 
 interface ChannelMapsProps {
   readonly activations: ActivationsResponse;
   /** [channelIndices, height, width], each scaled to its own maximum */
   readonly bytes: Uint8Array;
   readonly range: Range;
+  readonly picture: Picture;
+  /** What of the picture the layer has seen. */
+  readonly seen: Region;
 }
 
-export function ChannelMaps({ activations, bytes, range }: ChannelMapsProps) {
+/** One channel over the picture, and all of them to choose from. */
+export function ChannelMaps({ activations, bytes, range, picture, seen }: ChannelMapsProps) {
   const { shape, channelIndices, channelMaximum, mean, maximum } = activations;
   const [, height, width] = shape;
+  const [chosen, setChosen] = useState(0);
   const images = useMemo(
     () =>
       channelIndices.map((_, i) => {
@@ -29,22 +44,53 @@ export function ChannelMaps({ activations, bytes, range }: ChannelMapsProps) {
       }),
     [activations, bytes, range],
   );
+  const place = Math.min(chosen, images.length - 1);
+  const inWords = (i: number) =>
+    `Channel ${channelIndices[i]}: at most ${figure(channelMaximum[i]!)}, ${figure(mean[i]!)} on average`;
   return (
-    <ul class="channel-maps">
-      {channelIndices.map((channel, i) => (
-        <li key={channel}>
-          <Canvas
-            label={`Channel ${channel}: at most ${figure(channelMaximum[i]!)}, ${figure(mean[i]!)} on average`}
-            width={width}
-            height={height}
-            inputs={[images[i]]}
-            draw={(context) => context.putImageData(images[i]!, 0, 0)}
-          />
-          <span aria-hidden="true">
-            {channel} <small>{figure(channelMaximum[i]!)}</small>
-          </span>
-        </li>
-      ))}
-    </ul>
+    <>
+      <div class="channel">
+        <Stage
+          picture={picture}
+          label={`${inWords(place)}, over ${picture.name}`}
+          inputs={[images[place], seen]}
+          overlay={(context, across, down) => {
+            context.imageSmoothingEnabled = false;
+            context.globalAlpha = 0.8;
+            const { left, top, width: part, height: high } = seen;
+            const map = drawable(images[place]!);
+            context.drawImage(map, left * across, top * down, part * across, high * down);
+            context.globalAlpha = 1;
+          }}
+        />
+        <p class="hint" role="status">
+          {inWords(place)}.
+        </p>
+      </div>
+      <ul class="channel-maps">
+        {channelIndices.map((channel, i) => (
+          <li key={channel}>
+            <button
+              type="button"
+              class="tile"
+              aria-pressed={i === place}
+              aria-label={inWords(i)}
+              onClick={() => setChosen(i)}
+            >
+              <Canvas
+                label={`Map of channel ${channel}`}
+                width={width}
+                height={height}
+                inputs={[images[i]]}
+                draw={(context) => context.putImageData(images[i]!, 0, 0)}
+              />
+              <span>
+                {channel} <small>{figure(channelMaximum[i]!)}</small>
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }

@@ -38,6 +38,7 @@ export function NetworkTable({ model, selected, onSelect }: NetworkTableProps) {
                 {layer.activations ? (
                   <button
                     type="button"
+                    class="layer"
                     aria-pressed={layer.name === selected}
                     aria-controls="activations"
                     onClick={() => onSelect(layer.name)}

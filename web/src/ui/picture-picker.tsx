@@ -83,7 +83,7 @@ export function PicturePicker({ picture, limits, onPicture }: PickerProps) {
         }}
       />
       <button type="button" class={picture ? 'quiet' : 'primary'} onClick={() => input.current?.click()}>
-        {picture ? 'Choose another image' : 'Choose an image'}
+        {picture ? 'Choose another' : 'Choose an image'}
       </button>
       {!picture && (
         <p class="hint">JPEG, PNG or WebP. It goes to this server only, which does not keep it.</p>

@@ -1,0 +1,156 @@
+/** A real `vgg serve` and a real Chromium, for the tests of the page. */
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import { projectFolder } from '../../src/core/project.ts';
+import { jpeg } from '../support/images.ts';
+import type { Workplace } from './training-runs.ts';
+
+const executable = '/usr/bin/chromium';
+const page = join(projectFolder, 'dist/web/index.html');
+
+/** Why the page cannot be tested here; false where it can. */
+export const noBrowser: string | false = !existsSync(executable)
+  ? `there is no ${executable}: apt-get install chromium`
+  : !existsSync(page)
+    ? 'the page is not built: node scripts/setup.mjs'
+    : false;
+
+/** Chromium with a fresh profile, and without all that a browser asks of its maker. */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: executable,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+export interface Served {
+  /** Where the page is: `http://127.0.0.1:PORT/` */
+  readonly address: string;
+  /** Ends the server as `kill` does, and waits for it. */
+  stop(): Promise<number | null>;
+}
+
+/** Starts `vgg serve` at a free port and waits until it says where it is. */
+export async function serve(work: Workplace, ...args: string[]): Promise<Served> {
+  const child = work.start('serve', '--port', '0', ...args);
+  const ended = exitOf(child);
+  const address = await new Promise<string>((resolve, reject) => {
+    let said = '';
+    const listen = (text: Buffer) => {
+      said += text.toString();
+      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(said);
+      if (found) resolve(`${found[0]}/`);
+    };
+    child.stdout!.on('data', listen);
+    child.stderr!.on('data', listen);
+    void ended.then((code) => reject(new Error(`vgg serve ended with ${code}: ${said}`)));
+  });
+  return {
+    address,
+    stop: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
+}
+
+export function exitOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once('close', resolve));
+}
+
+export interface Looks {
+  readonly width?: number;
+  readonly height?: number;
+  readonly colours?: 'light' | 'dark';
+}
+
+/** A page with nothing remembered; what it asks for and what goes wrong in it is noted. */
+export class Visit {
+  readonly page: Page;
+  readonly #context: BrowserContext;
+  readonly #address: string;
+  readonly #requests: string[] = [];
+  readonly #errors: string[] = [];
+
+  private constructor(context: BrowserContext, page: Page, address: string) {
+    this.#context = context;
+    this.#address = address;
+    this.page = page;
+    context.on('request', (request) => this.#requests.push(request.url()));
+    page.on('pageerror', (error) => this.#errors.push(String(error)));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.#errors.push(message.text());
+    });
+  }
+
+  static async at(browser: Browser, address: string, route: string, looks: Looks = {}): Promise<Visit> {
+    const { width = 1280, height = 900, colours = 'light' } = looks;
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme: colours });
+    const visit = new Visit(context, await context.newPage(), address);
+    await visit.page.goto(`${address}#/${route}`);
+    return visit;
+  }
+
+  /** @param file an image's bytes, as if it had been picked */
+  async choose(file?: Buffer, name = 'pattern.jpg', mimeType = 'image/jpeg'): Promise<void> {
+    const buffer = file ?? (await jpeg(96, 64, 3));
+    await this.page.getByLabel('Image file').setInputFiles({ name, mimeType, buffer });
+  }
+
+  /** Pixels that the content is wider than the window. */
+  async overflow(): Promise<number> {
+    return (await this.page.evaluate('document.documentElement.scrollWidth - innerWidth')) as number;
+  }
+
+  /**
+   * Closes the page, which must have asked this server only, and without anything going wrong.
+   * @param expected what the console may say all the same
+   */
+  async close(expected?: RegExp): Promise<void> {
+    await this.#context.close();
+    const elsewhere = this.#requests.filter((url) => !url.startsWith(this.#address));
+    assert.deepEqual(elsewhere, [], 'requests to other places');
+    assert.ok(this.#requests.length > 2);
+    const errors = this.#errors.filter((text) => !expected?.test(text));
+    assert.deepEqual(errors, [], 'errors in the console');
+  }
+
+  /** Keeps a picture of the page beside the repository's tests, and says where. */
+  async picture(t: TestContext, name: string): Promise<void> {
+    const folder = join(tmpdir(), 'verydeep-page');
+    await mkdir(folder, { recursive: true });
+    const path = join(folder, `${name}.png`);
+    await this.page.screenshot({ path, fullPage: true });
+    t.diagnostic(`screenshot: ${path}`);
+  }
+}
+
+/** The texts of all elements, with one space wherever there is some. */
+export async function textsOf(found: Locator): Promise<string[]> {
+  return (await found.allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
+}
+
+/** The mean red, green and blue of a canvas's pixels. */
+export async function colourOf(canvas: Locator): Promise<[number, number, number]> {
+  return canvas.evaluate(`(canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const sums = [0, 0, 0];
+    for (let at = 0; at < data.length; at += 4) for (let c = 0; c < 3; c++) sums[c] += data[at + c];
+    return sums.map((sum) => (4 * sum) / data.length);
+  }`);
+}

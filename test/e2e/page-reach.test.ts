@@ -1,0 +1,172 @@
+/** That everybody reaches everything: with a keyboard, on a small screen. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { jpeg } from '../support/images.ts';
+import { noBrowser, openBrowser, type Served, serve, textsOf, Visit } from './page-browser.ts';
+import { QUICK, Workplace } from './training-runs.ts';
+
+/** What has the focus: role or element, and name. */
+const FOCUSED = `(() => {
+  const one = document.activeElement;
+  const name = one.getAttribute('aria-label') ?? one.labels?.[0]?.textContent ?? one.textContent;
+  return (one.type ?? one.tagName.toLowerCase()) + ' ' + name.replace(/\\s+/g, ' ').trim();
+})()`;
+
+/** Whether what has the focus can be told from the rest: itself, or the text beside a hidden radio button. */
+const SHOWS_FOCUS = `(() => {
+  const one = document.activeElement;
+  const seen = one.type === 'radio' ? one.nextElementSibling : one;
+  const { outlineStyle, outlineWidth } = getComputedStyle(seen);
+  return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+})()`;
+
+describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
+  const work = new Workplace();
+  let server: Served;
+  let browser: Browser;
+
+  before(async () => {
+    const run = work.path('runs', 'first');
+    const flags = [...QUICK, '--iterations', '6'];
+    const { code, stderr } = await work.vgg('train', work.path('photos'), '--out', run, ...flags);
+    assert.equal(code, 0, stderr);
+    server = await serve(work, '--model', `${run}/last.safetensors`, '--runs', work.path('runs'));
+    browser = await openBrowser();
+  });
+  after(async () => {
+    await browser?.close();
+    assert.equal(await server?.stop(), 0);
+  });
+
+  /** Presses Tab until the focus is where it is wanted; every stop on the way must be visible. */
+  async function tabTo(page: Page, wanted: RegExp): Promise<void> {
+    const seen: string[] = [];
+    for (let presses = 0; presses < 60; presses++) {
+      await page.keyboard.press('Tab');
+      const focused = (await page.evaluate(FOCUSED)) as string;
+      seen.push(focused);
+      if (!focused.startsWith('body'))
+        assert.ok(await page.evaluate(SHOWS_FOCUS), `${focused} shows its focus`);
+      if (wanted.test(focused)) return;
+    }
+    assert.fail(`${wanted} was not reached by Tab: ${seen.join(', ')}`);
+  }
+
+  it('is used by keyboard alone, from the image to the crops, the layers and the runs', async () => {
+    const visit = await Visit.at(browser, server.address, 'classify');
+    const { page } = visit;
+    await page.getByRole('button', { name: 'Choose an image' }).waitFor();
+    await tabTo(page, /Skip to the content/);
+    await page.keyboard.press('Enter');
+    await tabTo(page, /Choose an image/); // the first thing in the content
+    const asked = page.waitForEvent('filechooser');
+    await page.keyboard.press('Enter');
+    const image = { name: 'pattern.jpg', mimeType: 'image/jpeg', buffer: await jpeg(96, 64, 3) };
+    await (await asked).setFiles(image);
+    await page.getByRole('list', { name: 'Dense: most probable classes' }).waitFor();
+
+    await tabTo(page, /^radio Score map/);
+    await page.keyboard.press('ArrowRight');
+    await page.getByText('Crop in row 3, column 3').waitFor();
+    await tabTo(page, /row 3, column 3/);
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowLeft');
+    await page.getByText('Crop in row 2, column 2').waitFor();
+
+    await page.keyboard.press('Home');
+    await page.getByRole('link', { name: 'Look inside' }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'The network' }).waitFor();
+    await tabTo(page, /conv3_1/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'What conv3_1 makes of it' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: /conv3_1/ }).getAttribute('aria-pressed'), 'true');
+    await page
+      .getByRole('img', { name: /^Map of channel \d+/ })
+      .first()
+      .waitFor();
+    assert.match(page.url(), /#\/inside\/conv3_1$/);
+
+    await page.getByRole('link', { name: 'Runs' }).focus();
+    await page.keyboard.press('Enter');
+    await tabTo(page, /^checkbox Draw the curves of first/);
+    await tabTo(page, /^button first/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'first' }).waitFor();
+    await visit.close();
+  });
+
+  it('tells by landmarks, headings and names what is where', async () => {
+    const visit = await Visit.at(browser, server.address, 'classify');
+    const { page } = visit;
+    await visit.choose();
+    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    assert.equal(await page.getByRole('banner').count(), 1);
+    assert.equal(await page.getByRole('main').count(), 1);
+    assert.equal(await page.getByRole('navigation', { name: 'Views' }).count(), 1);
+    for (const view of ['Classify', 'Look inside', 'Runs']) {
+      await page.getByRole('link', { name: view, exact: true }).click();
+      assert.equal(await page.locator('nav [aria-current="page"]').textContent(), view);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      const unnamed = await page.evaluate(`[...document.querySelectorAll('button, a, input, select, canvas')]
+        .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.title))
+        .map((one) => one.outerHTML)`);
+      assert.deepEqual(unnamed, [], view);
+      const twice = await page.evaluate(`[...document.querySelectorAll('[id]')].map(({ id }) => id)
+        .filter((id, i, all) => all.indexOf(id) !== i)`);
+      assert.deepEqual(twice, [], view);
+    }
+    await visit.close();
+  });
+
+  it('draws the network as Table 1, and the filters and activations of its layers', async (t) => {
+    const visit = await Visit.at(browser, server.address, 'inside');
+    const { page } = visit;
+    const [first] = await textsOf(page.getByRole('row', { name: /conv1_1/ }));
+    // A twentieth of 64 channels; 3 × 3 × 3 weights and a bias each.
+    assert.match(first!, /conv1_1 conv3-3 .*3 × 32 × 32 .*84 .*3$/);
+    assert.equal(await page.getByRole('img', { name: /^Filter \d+$/ }).count(), 3);
+    await visit.choose();
+    await page
+      .getByRole('img', { name: /^Map of channel \d+/ })
+      .first()
+      .waitFor();
+    await page.getByRole('radio', { name: 'whole image' }).check();
+    await page.getByText(/3 channels of 48 × 32|3 channels of 54 × 36/).waitFor();
+    await visit.picture(t, 'inside-light');
+    await page.getByRole('button', { name: /fc8/ }).click();
+    await page.getByText('cat', { exact: true }).waitFor();
+    await page.goBack();
+    await page.getByRole('heading', { name: 'What conv1_1 makes of it' }).waitFor();
+    await visit.close();
+  });
+
+  for (const colours of ['light', 'dark'] as const) {
+    it(`fits a telephone, in ${colours} colours`, async (t) => {
+      const visit = await Visit.at(browser, server.address, 'classify', { width: 360, height: 740, colours });
+      const { page } = visit;
+      await page.getByRole('button', { name: 'Choose an image' }).waitFor();
+      assert.equal(await visit.overflow(), 0, 'before an image is chosen');
+      await visit.choose(await jpeg(96, 64, 3), `${'a-very-long-name-'.repeat(8)}.jpg`);
+      await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+      assert.equal(await visit.overflow(), 0, 'score map');
+      await visit.picture(t, `phone-classify-${colours}`);
+      await page.getByRole('radio', { name: 'Crops', exact: true }).check();
+      await page.getByText('Crop in row 3, column 3').waitFor();
+      assert.equal(await visit.overflow(), 0, 'crops');
+      await page.getByRole('link', { name: 'Look inside' }).click();
+      await page
+        .getByRole('img', { name: /^Map of channel \d+/ })
+        .first()
+        .waitFor();
+      assert.equal(await visit.overflow(), 0, 'inside');
+      await visit.picture(t, `phone-inside-${colours}`);
+      await page.getByRole('link', { name: 'Runs' }).click();
+      await page.locator('.chart svg').first().waitFor();
+      assert.equal(await visit.overflow(), 0, 'runs');
+      await visit.picture(t, `phone-runs-${colours}`);
+      await visit.close();
+    });
+  }
+});
