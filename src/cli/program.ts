@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   inspect: async () => (await import('./inspect.ts')).inspectCommand(),
   features: async () => (await import('./features.ts')).featuresCommand(),
   predict: async () => (await import('./predict.ts')).predictCommand(),
+  serve: async () => (await import('./serve.ts')).serveCommand(),
   reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
   pack: async () => (await import('./pack.ts')).packCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),

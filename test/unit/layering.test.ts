@@ -37,7 +37,8 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   reproduce: { core: 'all', net: 'all', train: 'all', evaluate: 'all' },
   // Its tables are a reproduction's.
   report: { ...READERS, reproduce: 'all' },
-  serve: READERS,
+  // It runs networks, and shows run folders, whose files are the trainer's.
+  serve: { ...READERS, kernels: 'all', train: 'all' },
 };
 /** Folders above the table, which may import all of it. */
 const TOP = ['api', 'cli'];

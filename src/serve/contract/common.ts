@@ -11,7 +11,6 @@ export const errorStatuses = {
   /** Another web site's page, or a name for this server that is not its own. */
   forbidden: 403,
   not_found: 404,
-  method_not_allowed: 405,
   /** The client did not send its request in time. */
   timeout: 408,
   /** The run has nothing of that kind (yet). */

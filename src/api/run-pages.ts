@@ -1,0 +1,72 @@
+/** What a server shows of a run: the report as a page, and its results as tables. */
+
+import { basename } from 'node:path';
+import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
+import { formatPage } from '../report/html/page.ts';
+import type { RunPages, Table } from '../serve/runs/run-pages.ts';
+import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
+import { readMetrics } from '../train/metrics.ts';
+import { readRunDescription, runFolder } from '../train/run-folder.ts';
+import { reportRun } from './report-run.ts';
+
+/** @param threads of evaluations for reports (default: all cores) */
+export function runPages(threads?: number): RunPages {
+  return {
+    report: async (folder, onProgress, signal) => {
+      const report = await reportRun({
+        run: folder,
+        signal,
+        ...(threads !== undefined && { threads }),
+        onProgress: ({ done, total }) => onProgress(done, total),
+      });
+      const name = basename(folder);
+      const facts = report.facts.map(([key, value]): [string, string] => [
+        key,
+        key === 'data' ? basename(value) : value,
+      ]);
+      return formatPage(`verydeep: ${name}`, [{ ...report, run: name, facts }]);
+    },
+    tables: runTables,
+  };
+}
+
+/** Its best and last validation, and all of them. */
+export async function runTables(folder: string): Promise<Table[]> {
+  const { recipe } = await readRunDescription(folder);
+  const metrics = await readMetrics(runFolder(folder).metricsFile).catch((): Metrics[] => []);
+  const validations = metrics.filter((line) => line.kind === 'validation');
+  const last = validations.at(-1);
+  if (!last) return [];
+  const best = validations.reduce((a, b) => (b.top1Error < a.top1Error ? b : a));
+  const name = `${recipe.config}${recipe.width === 1 ? '' : `, width ${recipe.width}`}`;
+  return [
+    {
+      title: 'Validation error of its models',
+      columns: ['network', 'model', 'iteration', 'images', 'top-1 error %', 'top-5 error %', 'loss'],
+      rows: [
+        [name, 'best', ...figures(best)],
+        [name, 'last', ...figures(last)],
+      ],
+    },
+    {
+      title: 'Validations',
+      columns: ['epoch', 'iteration', 'images', 'top-1 error %', 'top-5 error %', 'loss', 'rate', 'time'],
+      rows: validations.map((line) => [
+        line.epoch.toFixed(1),
+        ...figures(line),
+        line.learningRate,
+        formatDuration(line.seconds),
+      ]),
+    },
+  ];
+}
+
+function figures({ iteration, images, top1Error, top5Error, loss }: ValidationMetrics): string[] {
+  return [
+    formatCount(iteration),
+    formatCount(images),
+    formatPercent(top1Error),
+    formatPercent(top5Error),
+    loss.toFixed(4),
+  ];
+}

@@ -1,0 +1,72 @@
+/** Activations and filters as bytes to draw. */
+import type { Shape4 } from '../../core/shape.ts';
+
+export interface ChannelMaps {
+  readonly minimum: number;
+  readonly maximum: number;
+  /** The `count` channels of the largest maxima, and their maxima and means. */
+  readonly channelIndices: number[];
+  readonly channelMaximum: number[];
+  readonly mean: number[];
+  /** Their maps one after another, 0–255 being 0 to the channel's maximum. */
+  readonly maps: Uint8Array;
+}
+
+/** @param values `[C, H, W]` */
+export function channelMaps(
+  values: Float32Array,
+  [, channels, height, width]: Shape4,
+  count: number,
+): ChannelMaps {
+  const area = height * width;
+  const facts = Array.from({ length: channels }, (_, channel) =>
+    factsOf(values.subarray(channel * area, (channel + 1) * area), channel),
+  );
+  const shown = [...facts].sort((a, b) => b.maximum - a.maximum || a.channel - b.channel).slice(0, count);
+  const maps = new Uint8Array(shown.length * area);
+  for (const [i, { channel, maximum }] of shown.entries()) {
+    if (maximum <= 0) continue;
+    for (let position = 0; position < area; position++) {
+      const value = values[channel * area + position]!;
+      maps[i * area + position] = Math.round((255 * Math.max(0, value)) / maximum);
+    }
+  }
+  return {
+    minimum: facts.reduce((least, { minimum }) => Math.min(least, minimum), Number.POSITIVE_INFINITY),
+    maximum: facts.reduce((most, { maximum }) => Math.max(most, maximum), Number.NEGATIVE_INFINITY),
+    channelIndices: shown.map(({ channel }) => channel),
+    channelMaximum: shown.map(({ maximum }) => maximum),
+    mean: shown.map(({ mean }) => mean),
+    maps,
+  };
+}
+
+function factsOf(map: Float32Array, channel: number) {
+  let [minimum, maximum, sum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
+  for (const value of map) {
+    if (value < minimum) minimum = value;
+    if (value > maximum) maximum = value;
+    sum += value;
+  }
+  return { channel, minimum, maximum, mean: sum / map.length };
+}
+
+/**
+ * Filters as pictures, each scaled to its own range.
+ * @param weights `[out, 3, k, k]`
+ * @returns `[out, k, k, 3]`
+ */
+export function filterPixels(weights: Float32Array, kernel: number): Uint8Array {
+  const area = kernel ** 2;
+  const pixels = new Uint8Array(weights.length);
+  for (let from = 0; from < weights.length; from += 3 * area) {
+    const filter = weights.subarray(from, from + 3 * area);
+    const least = filter.reduce((a, b) => Math.min(a, b));
+    const range = filter.reduce((a, b) => Math.max(a, b)) - least || 1;
+    for (let i = 0; i < 3 * area; i++) {
+      const [channel, position] = [Math.floor(i / area), i % area];
+      pixels[from + 3 * position + channel] = Math.round((255 * (filter[i]! - least)) / range);
+    }
+  }
+  return pixels;
+}

@@ -1,0 +1,35 @@
+/** Class scores by position, as probabilities to look at. */
+
+/** `[classes, rows, columns]` */
+export interface ScoreMap {
+  readonly scores: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * The soft-max at each position, for some classes.
+ * @param mirrored whether the columns run from right to left
+ * @returns for each of `wanted` rows × columns values
+ */
+export function positionPosteriors(
+  { scores, rows, columns }: ScoreMap,
+  wanted: readonly number[],
+  mirrored = false,
+): Float64Array[] {
+  const positions = rows * columns;
+  const classes = scores.length / positions;
+  const maps = wanted.map(() => new Float64Array(positions));
+  for (let position = 0; position < positions; position++) {
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < classes; c++) largest = Math.max(largest, scores[c * positions + position]!);
+    let sum = 0;
+    for (let c = 0; c < classes; c++) sum += Math.exp(scores[c * positions + position]! - largest);
+    const column = position % columns;
+    const at = mirrored ? position - column + (columns - 1 - column) : position;
+    for (const [i, c] of wanted.entries()) {
+      maps[i]![at] = Math.exp(scores[c * positions + position]! - largest) / sum;
+    }
+  }
+  return maps;
+}

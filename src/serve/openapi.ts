@@ -1,0 +1,48 @@
+/** The OpenAPI document, made from the schemas that check requests and answers. */
+import swagger from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import type { OpenAPIV3_1 } from 'openapi-types';
+import { version } from '../core/project.ts';
+import { imageTypes } from './uploads.ts';
+
+export async function describeInterface(app: FastifyInstance, hasToken: boolean): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'verydeep',
+        version,
+        description: 'The networks of Simonyan & Zisserman: classify images, look inside, watch trainings.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      ...(hasToken && {
+        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+        security: [{ token: [] }],
+      }),
+    },
+    transform: jsonSchemaTransform,
+    transformObject: (found) => {
+      const document = jsonSchemaTransformObject(found) as OpenAPIV3_1.Document;
+      for (const [path, item] of Object.entries(document.paths ?? {})) {
+        if (item?.post && path !== '/v1/session') item.post.requestBody = imagesBody as never;
+      }
+      return document as never;
+    },
+  });
+}
+
+/** The bodies of images are no JSON, so no schema checks them; src/serve/uploads.ts does. */
+const imagesBody: OpenAPIV3_1.RequestBodyObject = {
+  required: true,
+  content: {
+    ...Object.fromEntries(imageTypes.map((type) => [type, {}])),
+    'multipart/form-data': {
+      schema: {
+        type: 'object',
+        additionalProperties: { type: 'string', contentMediaType: 'application/octet-stream' },
+        minProperties: 1,
+      },
+    },
+  },
+};

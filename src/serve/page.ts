@@ -1,0 +1,50 @@
+/** The page: its built files and no others, or, where it has not been built, a page that says how. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+import { PAGE_POLICY } from './security.ts';
+
+/** @param folder of the built page */
+export async function servePage(app: FastifyInstance, folder: string): Promise<void> {
+  if (!existsSync(join(folder, 'index.html'))) {
+    app.get('/', { schema: { hide: true } }, async (_, reply) =>
+      reply
+        .header('content-security-policy', PAGE_POLICY)
+        .type('text/html; charset=utf-8')
+        .send(notBuiltPage()),
+    );
+    return;
+  }
+  await app.register(fastifyStatic, {
+    root: folder,
+    // A route for each file that is there when the server starts: no other path leads to the disk.
+    wildcard: false,
+    dotfiles: 'ignore',
+    setHeaders: (response, path) => {
+      response.setHeader('content-security-policy', PAGE_POLICY);
+      // Built files have a hash of their content in their names.
+      const kept = path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+      response.setHeader('cache-control', kept);
+    },
+  });
+}
+
+function notBuiltPage(): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>verydeep</title>
+<style>:root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }</style>
+</head>
+<body><main>
+<h1>verydeep</h1>
+<p>The server runs, but its page has not been built. In the folder of verydeep:</p>
+<pre>npm run build</pre>
+<p>and start the server again. Without the page: <a href="v1/model">the model</a>, <a href="v1/runs">the runs</a>, <a href="openapi.json">the interface</a>.</p>
+</main></body>
+</html>
+`;
+}

@@ -1,0 +1,50 @@
+import { topClasses } from '../../evaluate/softmax.ts';
+import { admit } from '../admit.ts';
+import { type Context, type Work, working } from '../context.ts';
+import { predictQuery, predictResponse, type RankedClass } from '../contract/index.ts';
+import type { Jury } from '../models/served-models.ts';
+import { imageErrors, type Routes } from '../typed.ts';
+import { readUploads, type Upload } from '../uploads.ts';
+
+/** `POST /v1/predict` */
+export function predictRoute(app: Routes, context: Context): void {
+  app.post(
+    '/v1/predict',
+    {
+      onRequest: admit(context),
+      schema: {
+        summary: 'What is in an image, or in several.',
+        querystring: predictQuery,
+        response: { 200: predictResponse, ...imageErrors },
+      },
+    },
+    (request, reply) =>
+      working(request, reply, context, async (work) => {
+        const { model, protocol, scales: wanted, top } = request.query;
+        const jury = context.models.jury(model, protocol, wanted);
+        work.ticket.grow(jury.scales.length - 1);
+        const uploads = await readUploads(request, () => work.ticket.grow(jury.scales.length));
+        const images = await Promise.all(
+          uploads.map(async (upload) => ({
+            ...(await judge(upload, jury, top, context, work)),
+            milliseconds: reply.elapsedTime,
+          })),
+        );
+        return { protocol, scales: [...jury.scales], images };
+      }),
+  );
+}
+
+async function judge(upload: Upload, jury: Jury, top: number, context: Context, { signal }: Work) {
+  const { name, size, scaled } = await context.pictures.read(upload, jury.scales, signal);
+  context.metrics.images.inc();
+  const posteriors = await jury.judge(scaled, signal);
+  return { name, ...size, top: labelled(topClasses(posteriors, top), jury.labels) };
+}
+
+export function labelled(
+  ranked: readonly { readonly index: number; readonly probability: number }[],
+  labels: readonly string[],
+): RankedClass[] {
+  return ranked.map(({ index, probability }) => ({ index, label: labels[index]!, probability }));
+}

@@ -1,0 +1,25 @@
+/** Fastify with schemas of zod, and the errors that routes declare. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance, RawServerDefault } from 'fastify';
+import type { FastifyBaseLogger } from 'fastify/types/logger.js';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { errorSchema } from './contract/index.ts';
+
+export type Routes = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+const errors = (...statuses: number[]) =>
+  Object.fromEntries(statuses.map((status) => [status, errorSchema])) as Record<never, never>;
+
+/** What any route may answer. */
+export const commonErrors = errors(400, 401, 403, 500, 503);
+/** What routes may answer that look for something by name. */
+export const lookupErrors = errors(400, 401, 403, 404, 409, 500, 503);
+/** What routes may answer that take images. */
+export const imageErrors = errors(400, 401, 403, 404, 408, 413, 415, 422, 500, 503);

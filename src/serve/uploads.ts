@@ -1,0 +1,69 @@
+/** The images of a request: its body, or the file parts of multipart/form-data. */
+import multipart from '@fastify/multipart';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Limits } from './contract/index.ts';
+import { RequestError } from './errors.ts';
+
+export interface Upload {
+  /** The part's file name, or `image`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export const imageTypes = ['image/jpeg', 'image/png', 'image/webp', 'application/octet-stream'] as const;
+
+/** Teaches a server the content types of images, and no others. */
+export async function acceptImages(app: FastifyInstance, { imageBytes, images }: Limits): Promise<void> {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    [...imageTypes],
+    { parseAs: 'buffer', bodyLimit: imageBytes },
+    async (_request: FastifyRequest, body: Buffer) => body,
+  );
+  await app.register(multipart, {
+    limits: { fileSize: imageBytes, files: images, fields: 0, headerPairs: 20, parts: images },
+  });
+}
+
+/** The most bytes that a request's body may have: what a chunked one, which does not say, is counted as. */
+export function largestBody(request: FastifyRequest, { imageBytes, images }: Limits): number {
+  return isMultipart(request) ? imageBytes * images : imageBytes;
+}
+
+/**
+ * @param onImage hears of each image of several, before its bytes are read
+ * @throws RequestError where there is none, or more than are taken.
+ */
+export async function readUploads(request: FastifyRequest, onImage = () => {}): Promise<Upload[]> {
+  if (!isMultipart(request)) {
+    if (!(request.body instanceof Uint8Array)) throw noImage();
+    return [{ name: 'image', bytes: request.body }];
+  }
+  const uploads: Upload[] = [];
+  for await (const part of request.files()) {
+    if (uploads.length > 0) onImage();
+    uploads.push({ name: part.filename || `image ${uploads.length + 1}`, bytes: await part.toBuffer() });
+  }
+  if (uploads.length === 0) throw noImage();
+  return uploads;
+}
+
+/** For requests that look at one image. */
+export async function readUpload(request: FastifyRequest): Promise<Upload> {
+  const [first, ...others] = await readUploads(request);
+  if (others.length > 0) {
+    throw new RequestError('bad_request', 'This looks at one image at a time; send one.');
+  }
+  return first!;
+}
+
+function isMultipart(request: FastifyRequest): boolean {
+  return /^multipart\/form-data/i.test(request.headers['content-type'] ?? '');
+}
+
+function noImage(): RequestError {
+  return new RequestError(
+    'bad_request',
+    `The request has no image: send one as the body (${imageTypes.join(', ')}), or some as the file parts of multipart/form-data.`,
+  );
+}
