@@ -9,16 +9,17 @@ namespace {
 
 using Info = const Napi::CallbackInfo&;
 
-/** createEngine(threads, ownKernels) */
+/** createEngine(threads, ownKernels, bf16) */
 Napi::Value createEngine(Info info) {
   auto engine = std::make_shared<Engine>();
   engine->worker = Worker::start(info.Env(), info[0].ToNumber().Int32Value());
   engine->context = std::make_shared<Context>();
   engine->context->ownKernels = info[1].ToBoolean();
+  engine->context->bf16 = info[2].ToBoolean() && winograd::bf16Kernels();
   return wrap(info.Env(), engine);
 }
 
-/** library() → { version, isa, ownIsa } */
+/** library() → { version, isa, ownIsa, bf16Isa? } */
 Napi::Value library(Info info) {
   const dnnl_version_t* version = dnnl_version();
   Napi::Object result = Napi::Object::New(info.Env());
@@ -26,6 +27,7 @@ Napi::Value library(Info info) {
                             std::to_string(version->patch));
   result.Set("isa", compat::effectiveIsa());
   result.Set("ownIsa", winograd::bestKernels().name);
+  if (const winograd::Kernels* bf16 = winograd::bf16Kernels()) result.Set("bf16Isa", bf16->name);
   return result;
 }
 

@@ -74,6 +74,25 @@ void dropExpired(std::vector<Entry>& entries) {
   entries.erase(std::remove_if(entries.begin(), entries.end(), expired), entries.end());
 }
 
+std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, const float* canonical) {
+  using winograd::Team, winograd::TransformedWeights;
+  const winograd::Kernels& kernels = *use.kernels;
+  if (use.pass == WeightUse::Pass::dots) {
+    const auto bytes = use.inputs * use.outputs * static_cast<int64_t>(kernels.elementBytes);
+    return std::make_shared<TransformedWeights>(
+        (bytes + 3) / 4, [&kernels, use, canonical](void* to, Team& team, int thread) {
+          kernels.packDotWeights(canonical, use.inputs, use.outputs, to, team, thread);
+        });
+  }
+  const bool backward = use.pass == WeightUse::Pass::backward;
+  const int64_t floats = backward ? kernels.transformedWeights(use.outputs, use.inputs)
+                                  : kernels.transformedWeights(use.inputs, use.outputs);
+  return std::make_shared<TransformedWeights>(
+      floats, [&kernels, use, backward, canonical](void* to, Team& team, int thread) {
+        kernels.transformWeights({use.inputs, use.outputs, backward, canonical, to}, team, thread);
+      });
+}
+
 }  // namespace
 
 std::shared_ptr<WeightCopy> Parameters::copyOf(const dnnl::engine& engine, std::size_t tensor,
@@ -88,15 +107,15 @@ std::shared_ptr<WeightCopy> Parameters::copyOf(const dnnl::engine& engine, std::
   return copy;
 }
 
-std::shared_ptr<winograd::TransformedWeights> Parameters::transformedOf(const WinogradWeights& weights) {
+std::shared_ptr<winograd::TransformedWeights> Parameters::transformedOf(const WeightUse& use) {
   dropExpired(transformed_);
   for (const TransformedEntry& entry : transformed_) {
-    if (entry.tensor == weights.tensor && entry.backward == weights.backward) return entry.copy.lock();
+    if (entry.use.tensor == use.tensor && entry.use.pass == use.pass && entry.use.kernels == use.kernels) {
+      return entry.copy.lock();
+    }
   }
-  const winograd::Weights view{weights.inChannels, weights.outChannels, weights.backward,
-                               data(Field::values, weights.tensor), nullptr};
-  auto copy = std::make_shared<winograd::TransformedWeights>(winograd::bestKernels(), view);
-  transformed_.push_back({weights.tensor, weights.backward, copy});
+  auto copy = transformed(use, data(Field::values, use.tensor));
+  transformed_.push_back({use, copy});
   return copy;
 }
 

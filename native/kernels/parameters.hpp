@@ -37,11 +37,13 @@ class WeightCopy {
   uint64_t version_ = 0;
 };
 
-/** Which weights `[outChannels, inChannels, 3, 3]` to transform for Winograd's method, and for which pass. */
-struct WinogradWeights {
+/** Which weights our own kernels read, and how they do. */
+struct WeightUse {
+  /** Of a 3×3 convolution `[outputs, inputs, 3, 3]`, forward or backward; of dot products `[outputs, inputs]`. */
+  enum class Pass { forward, backward, dots } pass;
+  const winograd::Kernels* kernels;
   std::size_t tensor;
-  int64_t inChannels, outChannels;
-  bool backward;
+  int64_t inputs, outputs;
 };
 
 /**
@@ -71,12 +73,11 @@ class Parameters {
   /** Shared by all programs that want this layout of a tensor `[O, I, k, k]`, and gone with the last of them. */
   std::shared_ptr<WeightCopy> copyOf(const dnnl::engine& engine, std::size_t tensor,
                                      const dnnl::memory::dims& dims, const dnnl::memory::desc& desc);
-  std::shared_ptr<winograd::TransformedWeights> transformedOf(const WinogradWeights& weights);
+  std::shared_ptr<winograd::TransformedWeights> transformedOf(const WeightUse& use);
 
  private:
   struct TransformedEntry {
-    std::size_t tensor;
-    bool backward;
+    WeightUse use;
     std::weak_ptr<winograd::TransformedWeights> copy;
   };
 

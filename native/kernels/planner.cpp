@@ -87,8 +87,12 @@ dnnl::memory Planner::weights(StepList& steps, std::size_t tensor, const dnnl::m
   return copy->memory();
 }
 
-const float* Planner::transformedWeights(StepList& steps, const WinogradWeights& weights) {
-  auto transformed = parameters_->transformedOf(weights);
+const winograd::Kernels& Planner::kernels() const {
+  return context_.bf16 && !training_ ? *winograd::bf16Kernels() : winograd::bestKernels();
+}
+
+const void* Planner::transformedWeights(StepList& steps, const WeightUse& use) {
+  auto transformed = parameters_->transformedOf(use);
   transformedWeights_.push_back(transformed);
   steps.push_back([this, transformed](const Batch&) { transformed->refresh(parameters_->version()); });
   return transformed->data();

@@ -44,8 +44,10 @@ struct Context {
   bool ownKernels = true;
 };
 
+  /** Whether inference multiplies bfloat16, which the processor must be able to. */
+  bool bf16 = false;
 /** Memory that several layers use in turn. */
-enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, winograd, count };
+enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, product, winograd, count };
 
 /**
  * Collects steps and memory while layers are planned one after the other, then owns them for the program. Inference keeps no activation: they
@@ -82,8 +84,10 @@ class Planner {
   /** A private copy of weights, refreshed by a step of the list when the parameters have changed. */
   dnnl::memory weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
                        const dnnl::memory::desc& desc);
-  /** The same, at the 36 points of Winograd's method. */
-  const float* transformedWeights(StepList& steps, const WinogradWeights& weights);
+  /** The same, as our own kernels read them. */
+  const void* transformedWeights(StepList& steps, const WeightUse& use);
+  /** Our own kernels, for this program's precision. */
+  const winograd::Kernels& kernels() const;
   /** A primitive as a step. */
   void execute(StepList& steps, const dnnl::primitive& primitive, Arguments arguments,
                const dnnl::memory::desc& scratchpad);

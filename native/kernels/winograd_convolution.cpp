@@ -14,15 +14,16 @@ using winograd::Schedule, winograd::Team;
 class WinogradConvolution : public Layer {
  public:
   WinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue)
-      : spec_(spec), epilogue_(epilogue), kernels_(winograd::bestKernels()) {}
+      : spec_(spec), epilogue_(epilogue) {}
   bool hasParameters() const override { return true; }
 
   void planForward(Planner& planner) override {
-    planner.forward.begin("forward", "own Winograd");
-    planner.layOutActivation(kernels_.width);
+    kernels_ = &planner.kernels();
+    planner.forward.begin("forward", kernels_->elementBytes == 2 ? "own Winograd, bf16" : "own Winograd");
+    planner.layOutActivation(kernels_->width);
     input_ = planner.activation;
     map_ = spec_.outputOf(input_.shape);
-    output_ = planner.nextActivation(outputShape(), kernels_.width);
+    output_ = planner.nextActivation(outputShape(), kernels_->width);
     output_.rectified = epilogue_.rectify;
     if (epilogue_.pool && planner.training()) {
       places_ = &planner.ownSlot();
@@ -32,7 +33,7 @@ class WinogradConvolution : public Layer {
     forward_.inBlocks = blocks(spec_.inChannels);
     forward_.outBlocks = blocks(spec_.outChannels);
     forward_.outChannels = spec_.outChannels;
-    forward_.weights = planner.transformedWeights(planner.forward, {spec_.weight, spec_.inChannels, spec_.outChannels, false});
+    forward_.weights = planner.transformedWeights(planner.forward, weights(WeightUse::Pass::forward));
     forward_.bias = planner.parameters()->data(Parameters::Field::values, spec_.bias);
     forward_.rectify = epilogue_.rectify;
     planConvolution(planner, planner.forward, forward_, [this](winograd::Convolution& job) {
@@ -48,7 +49,7 @@ class WinogradConvolution : public Layer {
 
   void planBackward(Planner& planner, bool wantInput) override {
     planner.backward.begin("weight gradient", "own Winograd");
-    planner.layOutGradient(kernels_.width);
+    planner.layOutGradient(kernels_->width);
     if (epilogue_.rectify && !planner.gradient.rectified) planReluMask(planner, output_);
     planWeightGradient(planner);
     planner.backward.begin("input gradient", "own Winograd");
@@ -56,7 +57,10 @@ class WinogradConvolution : public Layer {
   }
 
  private:
-  int64_t blocks(int64_t channels) const { return (channels + kernels_.width - 1) / kernels_.width; }
+  WeightUse weights(WeightUse::Pass pass) const {
+    return {pass, kernels_, spec_.weight, spec_.inChannels, spec_.outChannels};
+  }
+  int64_t blocks(int64_t channels) const { return (channels + kernels_->width - 1) / kernels_->width; }
 
   Shape outputShape() const {
     if (!epilogue_.pool) return map_;
@@ -73,13 +77,13 @@ class WinogradConvolution : public Layer {
   void planConvolution(Planner& planner, StepList& steps, const winograd::Convolution& job,
                        const Complete& complete) {
     const int threads = winograd::teamSize();
-    const Schedule schedule = kernels_.scheduleConvolution(job, threads);
+    const Schedule schedule = kernels_->scheduleConvolution(job, threads);
     Slot& scratch = planner.scratch(Scratch::winograd);
-    scratch.grow(static_cast<std::size_t>(kernels_.convolutionScratch(job, schedule, threads)) * sizeof(float));
+    scratch.grow(static_cast<std::size_t>(kernels_->convolutionScratch(job, schedule, threads)) * sizeof(float));
     steps.push_back([this, job = job, schedule = schedule, complete, &scratch](const Batch&) mutable {
       complete(job);
       schedule.scratch = scratch.floats();
-      winograd::runOnTeam([&](Team& team, int thread) { kernels_.convolve(job, schedule, team, thread); });
+      winograd::runOnTeam([&](Team& team, int thread) { kernels_->convolve(job, schedule, team, thread); });
     });
   }
 
@@ -93,9 +97,9 @@ class WinogradConvolution : public Layer {
     job.weights = planner.parameters()->data(Parameters::Field::gradients, spec_.weight);
     job.bias = planner.parameters()->data(Parameters::Field::gradients, spec_.bias);
     const int threads = winograd::teamSize();
-    const Schedule schedule = kernels_.scheduleWeightGradient(job, threads);
+    const Schedule schedule = kernels_->scheduleWeightGradient(job, threads);
     Slot& scratch = planner.scratch(Scratch::winograd);
-    scratch.grow(static_cast<std::size_t>(kernels_.weightGradientScratch(job, schedule)) * sizeof(float));
+    scratch.grow(static_cast<std::size_t>(kernels_->weightGradientScratch(job, schedule)) * sizeof(float));
     planner.backward.push_back([this, job, schedule = schedule, dy = planner.gradient, &scratch](const Batch&) mutable {
       job.input = input_.data();
       if (epilogue_.pool) {
@@ -104,20 +108,20 @@ class WinogradConvolution : public Layer {
         job.gradient = dy.data();
       }
       schedule.scratch = scratch.floats();
-      winograd::runOnTeam([&](Team& team, int thread) { kernels_.addWeightGradient(job, schedule, team, thread); });
+      winograd::runOnTeam([&](Team& team, int thread) { kernels_->addWeightGradient(job, schedule, team, thread); });
     });
   }
 
   void planInputGradient(Planner& planner) {
     const Tensor dy = planner.gradient;
-    Tensor dx = planner.nextGradient(input_.shape, kernels_.width);
+    Tensor dx = planner.nextGradient(input_.shape, kernels_->width);
     dx.rectified = input_.rectified;
     winograd::Convolution job;
     job.grid = forward_.grid;
     job.inBlocks = forward_.outBlocks;
     job.outBlocks = forward_.inBlocks;
     job.outChannels = spec_.inChannels;
-    job.weights = planner.transformedWeights(planner.backward, {spec_.weight, spec_.inChannels, spec_.outChannels, true});
+    job.weights = planner.transformedWeights(planner.backward, weights(WeightUse::Pass::backward));
     planConvolution(planner, planner.backward, job, [this, dy, dx](winograd::Convolution& backward) {
       if (epilogue_.pool) {
         backward.pooledInput = pooled(dy);
@@ -132,7 +136,7 @@ class WinogradConvolution : public Layer {
 
   ConvolutionSpec spec_;
   Epilogue epilogue_;
-  const winograd::Kernels& kernels_;
+  const winograd::Kernels* kernels_ = nullptr;
   winograd::Convolution forward_{};
   /** Of the convolution itself, before pooling. */
   Shape map_{};

@@ -7,6 +7,7 @@ import {
   createNativeBackend,
   type KernelChoice,
   type NativeBackend,
+  type Precision,
 } from '../kernels/native/native-backend.ts';
 import type { NativeProgram, NativeTrainingProgram } from '../kernels/native/native-program.ts';
 import type { StageTime } from '../kernels/native/stage-time.ts';
@@ -20,6 +21,7 @@ export interface BenchmarkOptions {
   readonly mode: BenchmarkMode;
   readonly threads?: number;
   readonly kernels: KernelChoice;
+  readonly precision: Precision;
   /** Each program runs for about so long, and three times at least. */
   readonly seconds: number;
 }
@@ -40,7 +42,7 @@ interface Run {
  * @throws UserError where the backend is missing or the memory too little.
  */
 export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
-  const { network, batch, mode, kernels } = options;
+  const { network, batch, mode, kernels, precision } = options;
   const backend = createNativeBackend(options);
   const parameters = backend.createParameters(network.parameters, { training: mode === 'train' });
   try {
@@ -62,6 +64,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       mode,
       threads: backend.threads,
       kernels,
+      precision,
       engine: backend.description,
       msPerImage,
       medianMsPerImage: runs[Math.floor(runs.length / 2)]!.total / batch,

@@ -148,7 +148,12 @@ interface Job {
 async function judgeAll({ options, source, models, looking, outcomes, sha256 }: Job): Promise<void> {
   const { signal, onProgress, onImage, maxPixels } = options;
   const numbers = classNumbers({ path: source.location, classes: source.classes }, models.named);
-  const binding: Binding = { models: sha256, data: await source.fingerprint(), ...looking };
+  const binding: Binding = {
+    models: sha256,
+    data: await source.fingerprint(),
+    ...looking,
+    ...(options.precision === 'bf16' && { precision: 'bf16' }),
+  };
   const { classes } = models.named;
   const kept =
     options.posteriors === undefined

@@ -1,5 +1,6 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import type { Precision } from '../kernels/native/native-backend.ts';
 import { type BackendName, createBackend } from '../kernels/registry.ts';
 import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/model-file.ts';
 
@@ -8,6 +9,8 @@ export interface EngineOptions {
   readonly backend?: BackendName;
   /** Default: all cores. */
   readonly threads?: number;
+  /** What is multiplied (default `fp32`); `bf16` is faster where the processor can, and less exact. */
+  readonly precision?: Precision;
   /** What model files of other formats do not say themselves: preprocessing, class names, … */
   readonly read?: ReadModelOptions;
 }
@@ -26,9 +29,12 @@ export interface LoadedModel {
  */
 export async function loadModels(
   paths: readonly string[],
-  { backend: name, threads, read }: EngineOptions = {},
+  { backend: name, threads, precision, read }: EngineOptions = {},
 ): Promise<LoadedModel[]> {
-  const backend = createBackend(name, threads === undefined ? {} : { threads });
+  const backend = createBackend(name, {
+    ...(threads !== undefined && { threads }),
+    ...(precision !== undefined && { precision }),
+  });
   const loaded: LoadedModel[] = [];
   try {
     for (const path of paths) loaded.push(await load(path, backend, read));

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { KernelChoice } from '../kernels/native/native-backend.ts';
+import type { KernelChoice, Precision } from '../kernels/native/native-backend.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { BenchmarkMode } from '../report/benchmark.ts';
 import { newCommand } from './command.ts';
@@ -10,6 +10,7 @@ import {
   networkOf,
   positiveInteger,
   positiveNumber,
+  precisionOption,
   type SizeOptions,
   threadsOption,
 } from './options.ts';
@@ -20,6 +21,7 @@ interface Flags extends SizeOptions {
   readonly batch: number;
   readonly mode: BenchmarkMode;
   readonly kernels: KernelChoice;
+  readonly precision: Precision;
   readonly seconds: number;
   readonly threads?: number;
   readonly json?: boolean;
@@ -39,6 +41,7 @@ export function benchCommand(): Command {
         .choices(['own', 'onednn'])
         .default('own'),
     )
+    .addOption(precisionOption())
     .option('--seconds <n>', 'how long to repeat it', positiveNumber, 5)
     .addOption(threadsOption())
     .addOption(jsonOption())

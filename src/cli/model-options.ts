@@ -1,9 +1,17 @@
 /** Options of the commands that apply models to images. */
 import { type Command, Option } from 'commander';
 import { type Protocol, protocols } from '../evaluate/protocol.ts';
+import type { Precision } from '../kernels/native/native-backend.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
-import { backendOption, jsonOption, positiveInteger, testScales, threadsOption } from './options.ts';
+import {
+  backendOption,
+  jsonOption,
+  positiveInteger,
+  precisionOption,
+  testScales,
+  threadsOption,
+} from './options.ts';
 
 /** What `addModelOptions` reads. */
 export interface ModelFlags extends ForeignFlags {
@@ -14,6 +22,7 @@ export interface ModelFlags extends ForeignFlags {
   readonly maxPixels?: number;
   readonly threads?: number;
   readonly backend: BackendName;
+  readonly precision: Precision;
   readonly json?: boolean;
 }
 
@@ -46,6 +55,7 @@ export function addModelOptions(command: Command): Command {
     .option('--max-pixels <n>', 'images of more pixels are refused (default: 100 million)', positiveInteger)
     .addOption(threadsOption())
     .addOption(backendOption())
+    .addOption(precisionOption())
     .addOption(jsonOption());
   return addForeignOptions(
     command.optionsGroup('What model files of other formats do not say:'),
@@ -57,9 +67,10 @@ export function addModelOptions(command: Command): Command {
  * @throws UserError when the classes file cannot be read.
  */
 export async function modelOptionsOf(flags: ModelFlags) {
-  const { protocol, scales, flip, maxPixels, threads, backend } = flags;
+  const { protocol, scales, flip, maxPixels, threads, backend, precision } = flags;
   return {
     backend,
+    precision,
     read: await readOptionsOf(flags),
     protocol,
     ...(scales !== undefined && { scales }),

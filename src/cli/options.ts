@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../core/errors.ts';
 import { parseTrainScale, type TrainScale } from '../core/scale.ts';
+import type { Precision } from '../kernels/native/native-backend.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
@@ -91,6 +92,12 @@ export function backendOption(): Option {
   return new Option('--backend <name>', 'what does the arithmetic')
     .choices(backendNames)
     .default('onednn' satisfies BackendName);
+}
+
+export function precisionOption(): Option {
+  return new Option('--precision <name>', 'what inference multiplies; bf16: faster, less exact')
+    .choices(['fp32', 'bf16'] satisfies Precision[])
+    .default('fp32' satisfies Precision);
 }
 
 export function jsonOption(): Option {

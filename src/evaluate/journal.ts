@@ -18,6 +18,8 @@ export interface Binding {
   readonly flip: boolean;
   /** Of each model. */
   readonly scales: readonly (readonly number[])[];
+  /** What was multiplied, where it was not float32. */
+  readonly precision?: string;
 }
 
 const FORMAT = 'verydeep evaluation 1';
@@ -36,6 +38,7 @@ const PARTS: Readonly<Record<keyof Binding, string>> = {
   protocol: 'another protocol',
   flip: 'another choice of mirror images',
   scales: 'other scales',
+  precision: 'another precision',
 };
 
 export class Journal {

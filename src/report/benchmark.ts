@@ -10,6 +10,7 @@ export interface Benchmark {
   readonly mode: BenchmarkMode;
   readonly threads: number;
   readonly kernels: string;
+  readonly precision: string;
   readonly engine: string;
   /** Of the fastest run, which a busy machine disturbed least. */
   readonly msPerImage: number;

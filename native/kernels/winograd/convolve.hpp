@@ -8,6 +8,8 @@
 namespace verydeep::winograd {
 namespace {
 
+/** An output of so many floats has left the caches before the next layer reads its beginning. */
+constexpr int64_t kFloatsPastCaches = int64_t{4} << 20;
 /** Tiles of one item of work when threads share a block. */
 constexpr int64_t kItemTiles = 48;
 
@@ -17,12 +19,16 @@ struct ConvolutionBlock {
   /** Its tiles. */
   int64_t first, count;
   /** Transformed input and products: `[point][block][tile][kWidth]`, for `capacity` tiles. */
-  float *v, *m;
+  Element* v;
+  float* m;
   int64_t capacity;
+  /** Whether the output goes past the caches. */
+  bool streaming = false;
 
   // A cache line more from point to point: else, at powers of two, all 36 would compete for the same lines.
   static int64_t pointStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + 16; }
-  int64_t vStride() const { return pointStride(job.inBlocks, capacity); }
+  static int64_t vStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + kLine; }
+  int64_t vStride() const { return vStride(job.inBlocks, capacity); }
   int64_t mStride() const { return pointStride(job.outBlocks, capacity); }
 
   void gather(int64_t block, int64_t from, int64_t to) const {
@@ -31,17 +37,25 @@ struct ConvolutionBlock {
   }
 
   /** The group of kVectors output blocks from `block` on, at one point. */
-  void multiply(int64_t point, int64_t block) const {
+  void multiply(int64_t point, int64_t block, Ahead* ahead = nullptr) const {
     Product p{};
     p.v = v + point * vStride();
-    p.u = job.weights + point * weightStride(job.inBlocks, job.outBlocks) + block * job.inBlocks * kWidth * kWidth;
+    p.u = static_cast<const Element*>(job.weights) + point * weightStride(job.inBlocks, job.outBlocks) + block * job.inBlocks * kWidth * kWidth;
     p.m = m + point * mStride() + block * capacity * kWidth;
     p.stride = capacity * kWidth;
     p.inBlocks = job.inBlocks;
+    p.ahead = ahead;
     multiplyGroup(p, smaller(kVectors, job.outBlocks - block), count);
   }
 
   void finish(int64_t block, int64_t from, int64_t to) const;
+
+  void wantInput(Ahead& ahead) const {
+    ahead.add(sourceOf(job.grid, job.input, job.pooledInput), job.inBlocks, first, first + count);
+  }
+  void wantMask(Ahead& ahead) const {
+    ahead.add({job.mask, kWidth * 4, 4, job.grid.height, job.grid.width, job.outBlocks, first, first + count});
+  }
 
  private:
   void storeTile(const TilePlace& at, int64_t block, Vec (&y)[4][4]) const;
@@ -77,7 +91,12 @@ VD_INLINE void ConvolutionBlock::storeTile(const TilePlace& at, int64_t block, V
     for (int i = 0; i < 4; i++) {
       for (int x = 0; x < 4; x++) {
         const int64_t place = i * rowStride + x * kWidth;
-        store(to + place, job.mask ? masked(y[i][x], load(job.mask + offset + place)) : y[i][x]);
+        const Vec value = job.mask ? masked(y[i][x], load(job.mask + offset + place)) : y[i][x];
+        if (streaming) {
+          stream(to + place, value);
+        } else {
+          store(to + place, value);
+        }
       }
     }
     return;
@@ -136,29 +155,36 @@ void ConvolutionBlock::finish(int64_t block, int64_t from, int64_t to) const {
       poolTile(at, block, y);
     }
   }
+  if (streaming) flushStream();
 }
 
 int64_t scratchPerBlock(const Convolution& job, const Schedule& schedule) {
-  return kPoints * (ConvolutionBlock::pointStride(job.inBlocks, schedule.tiles) +
+  return kPoints * (floatsOf(ConvolutionBlock::vStride(job.inBlocks, schedule.tiles)) +
                     ConvolutionBlock::pointStride(job.outBlocks, schedule.tiles));
 }
 
 ConvolutionBlock blockAt(const Convolution& job, const Schedule& schedule, int64_t index, int64_t blocks,
                          float* scratch) {
   const Range tiles = part(job.grid.tiles(), blocks, index);
-  float* m = scratch + kPoints * ConvolutionBlock::pointStride(job.inBlocks, schedule.tiles);
-  return {job, tiles.begin, tiles.end - tiles.begin, scratch, m, schedule.tiles};
+  float* m = scratch + kPoints * floatsOf(ConvolutionBlock::vStride(job.inBlocks, schedule.tiles));
+  return {job, tiles.begin, tiles.end - tiles.begin, reinterpret_cast<Element*>(scratch), m, schedule.tiles,
+          schedule.stream};
 }
 
 /** Each thread takes blocks of its own. */
 void convolveApart(const Convolution& job, const Schedule& schedule, Team& team, int thread) {
   const int64_t blocks = divideUp(job.grid.tiles(), schedule.tiles);
   float* scratch = schedule.scratch + thread * scratchPerBlock(job, schedule);
-  for (int64_t i; (i = team.take()) < blocks;) {
+  for (int64_t i = team.take(), next; i < blocks; i = next) {
     const ConvolutionBlock block = blockAt(job, schedule, i, blocks, scratch);
     for (int64_t b = 0; b < job.inBlocks; b++) block.gather(b, 0, block.count);
+    next = team.take();
+    Ahead ahead(job.grid);
+    block.wantMask(ahead);
+    if (next < blocks) blockAt(job, schedule, next, blocks, scratch).wantInput(ahead);
+    ahead.begin(kPoints * divideUp(job.outBlocks, kVectors) * piecesOf(job.inBlocks, block.count));
     for (int64_t point = 0; point < kPoints; point++) {
-      for (int64_t b = 0; b < job.outBlocks; b += kVectors) block.multiply(point, b);
+      for (int64_t b = 0; b < job.outBlocks; b += kVectors) block.multiply(point, b, &ahead);
     }
     for (int64_t b = 0; b < job.outBlocks; b++) block.finish(b, 0, block.count);
   }
@@ -213,6 +239,7 @@ int64_t evenBlocks(int64_t tiles, int64_t most, int64_t threads) {
 Schedule scheduleConvolution(const Convolution& job, int threads) {
   const int64_t tiles = job.grid.tiles(), channels = larger(job.inBlocks, job.outBlocks) * kWidth;
   Schedule schedule;
+  schedule.stream = !job.pooledOutput.values && job.grid.images * job.grid.height * job.grid.width * job.outBlocks * kWidth >= kFloatsPastCaches;
   schedule.shared = threads > 1 && (channels > 256 || tiles < 32 * threads);
   if (schedule.shared) {
     schedule.tiles = evenBlocks(tiles, 256, 1);

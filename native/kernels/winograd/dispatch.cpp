@@ -11,6 +11,9 @@ extern const Kernels kPortable;
 #ifdef __x86_64__
 extern const Kernels kAvx2, kAvx512;
 #endif
+#ifdef VD_HAVE_BF16
+extern const Kernels kAvx512Bf16;
+#endif
 
 const Kernels& bestKernels() {
 #ifdef __x86_64__
@@ -22,6 +25,13 @@ const Kernels& bestKernels() {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2;
 #endif
   return kPortable;
+}
+
+const Kernels* bf16Kernels() {
+#ifdef VD_HAVE_BF16
+  if (bestKernels().width == kAvx512Bf16.width && __builtin_cpu_supports("avx512bf16")) return &kAvx512Bf16;
+#endif
+  return nullptr;
 }
 
 double measuredPeak() {

@@ -2,8 +2,11 @@
 #pragma once
 
 #include "convolve.hpp"
+#include "dots.hpp"
 #include "peak.hpp"
+#ifndef VD_BF16
 #include "weight_gradient.hpp"
+#endif
 #include "weights.hpp"
 
 namespace verydeep::winograd {
@@ -12,14 +15,25 @@ namespace {
 constexpr Kernels kernelsNamed(const char* name) {
   return {name,
           kWidth,
+          sizeof(Element),
           scheduleConvolution,
           convolutionScratch,
           convolve,
+#ifdef VD_BF16
+          // For inference only.
+          nullptr,
+          nullptr,
+          nullptr,
+#else
           scheduleWeightGradient,
           weightGradientScratch,
           addWeightGradient,
+#endif
           transformedWeights,
           transformWeights,
+          dotScratch,
+          multiplyDots,
+          packDotWeights,
           multiplyAndAdd};
 }
 

@@ -4,6 +4,7 @@
 // Maps are blocked as in Tensor (nChw8c where a vector has 8 values); `blocks` counts blocks of channels.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace verydeep::winograd {
@@ -37,7 +38,7 @@ struct Convolution {
   const float* input = nullptr;
   Pooled pooledInput{};
   /** From transformWeights. */
-  const float* weights = nullptr;
+  const void* weights = nullptr;
   /** `[outChannels]`, or none. */
   const float* bias = nullptr;
   bool rectify = false;
@@ -68,6 +69,8 @@ struct Schedule {
   int64_t tiles = 0;
   /** All threads on one block of tiles, for want of tiles or because the weights outgrow the caches. */
   bool shared = false;
+  /** The output goes past the caches. */
+  bool stream = false;
   float* scratch = nullptr;
 };
 
@@ -77,7 +80,21 @@ struct Weights {
   bool backward;
   /** `[outChannels, inChannels, 3, 3]` */
   const float* canonical;
-  float* transformed;
+  void* transformed;
+};
+
+/** y = x · wᵀ + bias. */
+struct DotProducts {
+  int64_t rows, inputs, outputs;
+  /** `[rows, inputs]` */
+  const float* x;
+  /** `[outputs, inputs]`, from packDotWeights, or canonical where elements are floats. */
+  const void* weights;
+  /** `[outputs]` */
+  const float* bias;
+  /** `[rows, outputs]` */
+  float* y;
+  float* scratch;
 };
 
 /** The kernels for one instruction set. All but the sizes are called by every thread of a team at once. */
@@ -85,6 +102,8 @@ struct Kernels {
   const char* name;
   /** Values in a vector, and channels in a block. */
   int64_t width;
+  /** Of one transformed value. Where it is not a float's, the kernels are for inference only. */
+  std::size_t elementBytes;
 
   Schedule (*scheduleConvolution)(const Convolution& job, int threads);
   /** Floats of scratch memory. */
@@ -99,12 +118,19 @@ struct Kernels {
   int64_t (*transformedWeights)(int64_t inChannels, int64_t outChannels);
   void (*transformWeights)(const Weights& weights, Team& team, int thread);
 
+  /** Floats of scratch memory. */
+  int64_t (*dotScratch)(const DotProducts& job);
+  void (*multiplyDots)(const DotProducts& job, Team& team, int thread);
+  void (*packDotWeights)(const float* canonical, int64_t inputs, int64_t outputs, void* to, Team& team, int thread);
+
   /** Multiplies and adds in registers. @returns floating-point operations done by the calling thread */
   double (*multiplyAndAdd)(int64_t rounds);
 };
 
 /** For the best instruction set that this processor has. */
 const Kernels& bestKernels();
+/** Those that multiply bfloat16, or null where the processor, or the compiler that made this, does not know how. */
+const Kernels* bf16Kernels();
 /** Floating-point operations a second that all threads together can do in registers. */
 double measuredPeak();
 

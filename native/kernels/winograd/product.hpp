@@ -1,7 +1,7 @@
 // The products at one point: M [tiles, outputs] = V [tiles, inputs] · U [inputs, outputs], where 98 % of the time goes.
 #pragma once
 
-#include "vector.hpp"
+#include "ahead.hpp"
 
 namespace verydeep::winograd {
 namespace {
@@ -15,26 +15,59 @@ constexpr int kVectors = 4, kTiles = 5;
 constexpr int kVectors = 2, kTiles = 6;
 #endif
 /** Blocks of input channels whose weights stay in the first-level cache while the tiles pass by. */
-constexpr int64_t kPanelBlocks = (VD_WIDTH == 16 ? 128 : 256) / kWidth;
+constexpr int64_t kPanelBlocks = (VD_WIDTH == 16 && sizeof(Element) == 4 ? 128 : 256) / kWidth;
 
 /** From one point to the next of transformed weights: a cache line more, as in ConvolutionBlock::pointStride. */
 VD_INLINE int64_t weightStride(int64_t inBlocks, int64_t outBlocks) {
-  return inBlocks * outBlocks * kWidth * kWidth + 16;
+  return inBlocks * outBlocks * kWidth * kWidth + kLine;
 }
 
-/** Where the operands of the products at one point lie. Strides in floats. */
+/** Where the operands of the products at one point lie. */
 struct Product {
   /** `[input block][tile][kWidth]` */
-  const float* v;
-  /** `[input channel][vectors of a group][kWidth]` */
-  const float* u;
+  const Element* v;
+  /** `[input channel][vectors of a group][kWidth]`; of bfloat16, `[pair of inputs][vectors][kWidth][2]` */
+  const Element* u;
   /** `[output block][tile][kWidth]` */
   float* m;
   /** From one block of channels to the next, of v and of m. */
   int64_t stride;
   int64_t inBlocks;
   bool accumulate;
+  /** Gets a step a piece, if any. */
+  Ahead* ahead;
 };
+
+#ifdef VD_BF16
+/** Inputs whose products are added at once. */
+constexpr int kInputs = 2;
+
+template <int N, int T>
+VD_INLINE void addProducts(const Element* v, const Element* u, Vec (&sum)[N][T]) {
+  __m512bh weight[N];
+  for (int j = 0; j < N; j++) weight[j] = reinterpret_cast<__m512bh>(_mm512_load_si512(u + j * kWidth * 2));
+  for (int t = 0; t < T; t++) {
+    int32_t pair;
+    std::memcpy(&pair, v + t * kWidth, sizeof pair);
+    const auto x = reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
+    for (int j = 0; j < N; j++) {
+      sum[j][t] = reinterpret_cast<Vec>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum[j][t]), weight[j], x));
+    }
+  }
+}
+#else
+constexpr int kInputs = 1;
+
+template <int N, int T>
+VD_INLINE void addProducts(const Element* v, const Element* u, Vec (&sum)[N][T]) {
+  Vec weight[N];
+  for (int j = 0; j < N; j++) weight[j] = load(u + j * kWidth);
+  for (int t = 0; t < T; t++) {
+    const float x = v[t * kWidth];
+    for (int j = 0; j < N; j++) sum[j][t] += weight[j] * x;
+  }
+}
+#endif
 
 /** One register-sized piece: T tiles, N vectors of outputs, all input channels of the panel. */
 template <int N, int T>
@@ -43,17 +76,10 @@ VD_INLINE void multiplyPiece(const Product& p) {
   for (int j = 0; j < N; j++) {
     for (int t = 0; t < T; t++) sum[j][t] = p.accumulate ? load(p.m + j * p.stride + t * kWidth) : zero();
   }
-  const float *v = p.v, *u = p.u;
+  const Element *v = p.v, *u = p.u;
   for (int64_t block = 0; block < p.inBlocks; block++, v += p.stride) {
-#pragma GCC unroll 16
-    for (int c = 0; c < kWidth; c++, u += N * kWidth) {
-      Vec weight[N];
-      for (int j = 0; j < N; j++) weight[j] = load(u + j * kWidth);
-      for (int t = 0; t < T; t++) {
-        const float x = v[t * kWidth + c];
-        for (int j = 0; j < N; j++) sum[j][t] += weight[j] * x;
-      }
-    }
+#pragma GCC unroll 4
+    for (int c = 0; c < kWidth; c += kInputs, u += N * kWidth * kInputs) addProducts(v + c, u, sum);
   }
   for (int j = 0; j < N; j++) {
     for (int t = 0; t < T; t++) store(p.m + j * p.stride + t * kWidth, sum[j][t]);
@@ -65,6 +91,7 @@ void multiplyPieces(Product p, int64_t tiles) {
   // As even as possible, so that no piece is too small to keep the multipliers busy.
   const int64_t pieces = divideUp(tiles, kTiles);
   for (int64_t i = 0; i < pieces; i++) {
+    if (p.ahead) p.ahead->step();
     const Range range = part(tiles, pieces, i);
     switch (range.end - range.begin) {
       case 1: multiplyPiece<N, 1>(p); break;
@@ -77,6 +104,11 @@ void multiplyPieces(Product p, int64_t tiles) {
     p.v += (range.end - range.begin) * kWidth;
     p.m += (range.end - range.begin) * kWidth;
   }
+}
+
+/** How many pieces multiplyGroup goes in for this many tiles, of each group. */
+VD_INLINE int64_t piecesOf(int64_t inBlocks, int64_t tiles) {
+  return divideUp(inBlocks, kPanelBlocks) * divideUp(tiles, kTiles);
 }
 
 /** All tiles for output blocks `group` · kVectors and so on: a whole group, or what is left of the last. */

@@ -73,7 +73,7 @@ VD_INLINE void spreadPatch(const float* plane, const uint8_t* places, int64_t he
 }
 
 /** Bᵀ d B of the 6×6 pixels at `d`, to 36 places `stride` floats apart. */
-VD_INLINE void transformInputTile(const float* d, int64_t rowStride, float* v, int64_t stride) {
+VD_INLINE void transformInputTile(const float* d, int64_t rowStride, Element* v, int64_t stride) {
   Vec columns[6][6];
   for (int x = 0; x < 6; x++) {
     Vec in[6], out[6];
@@ -84,12 +84,12 @@ VD_INLINE void transformInputTile(const float* d, int64_t rowStride, float* v, i
   for (int y = 0; y < 6; y++) {
     Vec out[6];
     transformInput(columns[y], out);
-    for (int x = 0; x < 6; x++) store(v + (y * 6 + x) * stride, out[x]);
+    for (int x = 0; x < 6; x++) storeElements(v + (y * 6 + x) * stride, out[x]);
   }
 }
 
 /** A dY Aᵀ of 4×4 pixels. @returns their sum */
-VD_INLINE Vec transformGradientTile(const float* d, int64_t rowStride, float* v, int64_t stride) {
+VD_INLINE Vec transformGradientTile(const float* d, int64_t rowStride, Element* v, int64_t stride) {
   Vec columns[6][4], sum = zero();
   for (int x = 0; x < 4; x++) {
     Vec in[4], out[6];
@@ -101,14 +101,14 @@ VD_INLINE Vec transformGradientTile(const float* d, int64_t rowStride, float* v,
   for (int y = 0; y < 6; y++) {
     Vec out[6];
     transformOutputGradient(columns[y], out);
-    for (int x = 0; x < 6; x++) store(v + (y * 6 + x) * stride, out[x]);
+    for (int x = 0; x < 6; x++) storeElements(v + (y * 6 + x) * stride, out[x]);
   }
   return sum;
 }
 
 /** Tiles `first` to `end` of one block of channels, transformed to v `[tile][kWidth]`, 36 times. */
 VD_INLINE void gatherInput(const Grid& grid, const Source& source, int64_t block, int64_t blocks, int64_t first,
-                           int64_t end, float* v, int64_t stride) {
+                           int64_t end, Element* v, int64_t stride) {
   alignas(64) float patch[36 * kWidth];
   TilePlace at(grid, first);
   const int64_t plane = source.height * source.width * kWidth;
@@ -130,7 +130,7 @@ VD_INLINE void gatherInput(const Grid& grid, const Source& source, int64_t block
 
 /** The same for the gradient of the output. @returns the sum of its values, for the bias */
 VD_INLINE Vec gatherGradient(const Grid& grid, const Source& source, int64_t block, int64_t blocks, int64_t first,
-                             int64_t end, float* v, int64_t stride) {
+                             int64_t end, Element* v, int64_t stride) {
   alignas(64) float patch[16 * kWidth];
   Vec sum = zero();
   TilePlace at(grid, first);

@@ -1,23 +1,17 @@
 #include "transformed_weights.hpp"
 
+#include <utility>
+
 #include "team.hpp"
 
 namespace verydeep::winograd {
 
-TransformedWeights::TransformedWeights(const Kernels& kernels, const Weights& weights)
-    : kernels_(kernels),
-      weights_(weights),
-      block_(static_cast<std::size_t>(weights.backward
-                                          ? kernels.transformedWeights(weights.outChannels, weights.inChannels)
-                                          : kernels.transformedWeights(weights.inChannels, weights.outChannels)) *
-                 sizeof(float),
-             "transformed weights") {
-  weights_.transformed = block_.floats();
-}
+TransformedWeights::TransformedWeights(int64_t floats, Transform transform)
+    : block_(static_cast<std::size_t>(floats) * sizeof(float), "transformed weights"), transform_(std::move(transform)) {}
 
 void TransformedWeights::refresh(uint64_t version) {
   if (version_ == version) return;
-  runOnTeam([this](Team& team, int thread) { kernels_.transformWeights(weights_, team, thread); });
+  runOnTeam([this](Team& team, int thread) { transform_(block_.bytes(), team, thread); });
   version_ = version;
 }
 

@@ -5,6 +5,9 @@
 
 #include <cstdint>
 #include <cstring>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 #define VD_INLINE inline __attribute__((always_inline))
 
@@ -19,6 +22,49 @@ typedef uint8_t ByteVec __attribute__((vector_size(kWidth)));
 VD_INLINE Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 VD_INLINE void store(float* to, Vec v) { *reinterpret_cast<Vec*>(to) = v; }
 VD_INLINE Vec zero() { return Vec{}; }
+
+/** Past the caches, for what is read again only when they have forgotten it: finish with flushStream. */
+VD_INLINE void stream(float* to, Vec v) {
+#if VD_WIDTH == 16 && defined(__AVX512F__)
+  _mm512_stream_ps(to, reinterpret_cast<__m512>(v));
+#elif VD_WIDTH == 8 && defined(__AVX__)
+  _mm256_stream_ps(to, reinterpret_cast<__m256>(v));
+#elif VD_WIDTH == 4 && defined(__SSE__)
+  _mm_stream_ps(to, reinterpret_cast<__m128>(v));
+#else
+  store(to, v);
+#endif
+}
+VD_INLINE void flushStream() {
+#ifdef __x86_64__
+  _mm_sfence();
+#endif
+}
+
+// What the products multiply: floats, or bfloat16, the upper half of a float, where the processor multiplies pairs of
+// them and adds both products to a float.
+#ifdef VD_BF16
+typedef uint16_t Element;
+VD_INLINE void storeElements(Element* to, Vec v) {
+  _mm256_store_si256(reinterpret_cast<__m256i*>(to),
+                     reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v))));
+}
+/** even[0], odd[0], even[1], odd[1], … */
+VD_INLINE void storePairs(Element* to, Vec even, Vec odd) {
+  typedef uint16_t Halves __attribute__((vector_size(kWidth * 2)));
+  typedef uint32_t Pairs __attribute__((vector_size(kWidth * 4)));
+  const auto low = reinterpret_cast<Halves>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(even)));
+  const auto high = reinterpret_cast<Halves>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(odd)));
+  *reinterpret_cast<Pairs*>(to) = __builtin_convertvector(low, Pairs) | __builtin_convertvector(high, Pairs) << 16;
+}
+#else
+typedef float Element;
+VD_INLINE void storeElements(Element* to, Vec v) { store(to, v); }
+#endif
+/** A cache line of elements. */
+constexpr int64_t kLine = 64 / sizeof(Element);
+/** Floats that take the room of so many elements, which are even in number. */
+VD_INLINE int64_t floatsOf(int64_t elements) { return elements * int64_t{sizeof(Element)} / int64_t{sizeof(float)}; }
 
 /** From an array of any alignment of which `count` values are there; the rest is 0. */
 VD_INLINE Vec loadPart(const float* from, int64_t count) {

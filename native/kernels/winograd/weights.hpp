@@ -11,7 +11,7 @@ namespace verydeep::winograd {
 namespace {
 
 int64_t transformedWeights(int64_t inChannels, int64_t outChannels) {
-  return kPoints * weightStride(divideUp(inChannels, kWidth), divideUp(outChannels, kWidth));
+  return kPoints * floatsOf(weightStride(divideUp(inChannels, kWidth), divideUp(outChannels, kWidth)));
 }
 
 /** Weights as the convolution at hand sees them: output o, input c, pixel k of 3×3. */
@@ -62,7 +62,25 @@ VD_INLINE void transformWeightTile(const Vec (&g)[3][3], float* u, int64_t strid
   }
 }
 
-/** To `[point][group of outputs][input channel][vector][kWidth]`. */
+/** What the products read at once: a vector of weights; of bfloat16, those of two inputs, whose values alternate. */
+VD_INLINE void transformWeightTiles(const WeightView& view, int64_t o, int64_t c, Element* u, int64_t stride) {
+  Vec g[3][3];
+#ifdef VD_BF16
+  alignas(64) float even[kPoints * kWidth], odd[kPoints * kWidth];
+  loadWeights(view, o, c, g);
+  transformWeightTile(g, even, kWidth);
+  loadWeights(view, o, c + 1, g);
+  transformWeightTile(g, odd, kWidth);
+  for (int point = 0; point < kPoints; point++) {
+    storePairs(u + point * stride, load(even + point * kWidth), load(odd + point * kWidth));
+  }
+#else
+  loadWeights(view, o, c, g);
+  transformWeightTile(g, u, stride);
+#endif
+}
+
+/** To `[point][group of outputs][input channel][vector][kWidth]`, or with `[pair of inputs]` … `[kWidth][2]`. */
 void transformWeights(const Weights& weights, Team& team, int) {
   const WeightView view(weights);
   const int64_t outBlocks = divideUp(view.outputs, kWidth), groups = divideUp(outBlocks, kVectors);
@@ -70,12 +88,10 @@ void transformWeights(const Weights& weights, Team& team, int) {
   const int64_t pointStride = weightStride(inChannels / kWidth, outBlocks);
   for (int64_t group; (group = team.take()) < groups;) {
     const int64_t first = group * kVectors, vectors = smaller(kVectors, outBlocks - first);
-    float* to = weights.transformed + first * kWidth * inChannels;
-    for (int64_t c = 0; c < inChannels; c++) {
-      for (int64_t j = 0; j < vectors; j++, to += kWidth) {
-        Vec g[3][3];
-        loadWeights(view, (first + j) * kWidth, c, g);
-        transformWeightTile(g, to, pointStride);
+    Element* to = static_cast<Element*>(weights.transformed) + first * kWidth * inChannels;
+    for (int64_t c = 0; c < inChannels; c += kInputs) {
+      for (int64_t j = 0; j < vectors; j++, to += kWidth * kInputs) {
+        transformWeightTiles(view, (first + j) * kWidth, c, to, pointStride);
       }
     }
   }

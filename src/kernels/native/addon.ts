@@ -26,11 +26,21 @@ export interface Run {
   readonly inputGradient?: Float32Array;
 }
 
+/** oneDNN's version and instruction set, and those of our own kernels: for float32, and for bfloat16 where there are any. */
+export interface Library {
+  readonly version: string;
+  readonly isa: string;
+  readonly ownIsa: string;
+  readonly bf16Isa?: string;
+}
+
 export interface Addon {
-  /** @returns oneDNN's version, its instruction set, and that of our own kernels */
-  library(): { readonly version: string; readonly isa: string; readonly ownIsa: string };
-  /** @param ownKernels whether 3×3 convolutions run on our own kernels, else on oneDNN's */
-  createEngine(threads: number, ownKernels: boolean): EngineHandle;
+  library(): Library;
+  /**
+   * @param ownKernels whether 3×3 convolutions run on our own kernels, else on oneDNN's
+   * @param bf16 whether inference multiplies bfloat16, where `bf16Isa` is there
+   */
+  createEngine(threads: number, ownKernels: boolean, bf16: boolean): EngineHandle;
   createParameters(
     counts: readonly number[],
     isBias: readonly boolean[],

@@ -3,11 +3,11 @@
  * rest in C++, all on a thread of its own.
  */
 import { availableParallelism } from 'node:os';
-import { UsageError } from '../../core/errors.ts';
+import { UsageError, UserError } from '../../core/errors.ts';
 import type { Layer } from '../../core/layer.ts';
 import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
 import { checkChain } from '../validate.ts';
-import type { Addon, EngineHandle, LoweredLayer } from './addon.ts';
+import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
 import { loadAddon } from './load-addon.ts';
 import { settled } from './native-call.ts';
 import { NativeParameters } from './native-parameters.ts';
@@ -16,22 +16,34 @@ import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './nati
 /** Whose kernels run the 3×3 convolutions: our own (docs/kernels.md), or oneDNN's, to compare. */
 export type KernelChoice = 'own' | 'onednn';
 
+/**
+ * What is multiplied: float32, or for inference bfloat16, whose products are summed in float32 (docs/kernels.md).
+ * Training is in float32 in any case.
+ */
+export type Precision = 'fp32' | 'bf16';
+
 export interface NativeOptions {
   /** Default: one for each core that this process may use. */
   readonly threads?: number;
   /** Default: own. */
   readonly kernels?: KernelChoice;
+  /** Default: fp32. */
+  readonly precision?: Precision;
 }
 
 /**
- * @throws UserError where the addon or the library under it is missing, with what to install.
+ * @throws UserError where the addon or the library under it is missing, with what to install, and where the
+ * processor cannot multiply bfloat16.
  */
 export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
   const threads = options.threads ?? availableParallelism();
+  if (options.precision === 'bf16' && options.kernels === 'onednn') {
+    throw new UsageError("precision bf16 is for our own kernels: leave either it or oneDNN's kernels out");
+  }
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
   }
-  return new NativeBackend(loadAddon(), threads, options.kernels ?? 'own');
+  return new NativeBackend(loadAddon(), threads, options.kernels ?? 'own', options.precision ?? 'fp32');
 }
 
 export class NativeBackend implements Backend {
@@ -41,13 +53,14 @@ export class NativeBackend implements Backend {
   readonly #addon: Addon;
   readonly #engine: EngineHandle;
 
-  constructor(addon: Addon, threads: number, kernels: KernelChoice) {
-    const { version, isa, ownIsa } = addon.library();
-    const own = kernels === 'own' ? `own 3×3 kernels (${ownIsa}), ` : '';
+  constructor(addon: Addon, threads: number, kernels: KernelChoice, precision: Precision) {
+    const library = addon.library();
+    const { version, isa } = library;
+    const own = kernels === 'own' ? `own 3×3 kernels (${isaFor(precision, library)}), ` : '';
     this.description = `${own}oneDNN ${version}, ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     this.threads = threads;
     this.#addon = addon;
-    this.#engine = addon.createEngine(threads, kernels === 'own');
+    this.#engine = addon.createEngine(threads, kernels === 'own', precision === 'bf16');
   }
 
   /** Floating-point operations a second that the threads can do in registers, measured for a moment. */
@@ -95,6 +108,15 @@ export class NativeBackend implements Backend {
       `${operation}: these parameters belong to another backend; create them with this one`,
     );
   }
+}
+
+/** @throws UserError where there are no kernels for this precision. */
+function isaFor(precision: Precision, { ownIsa, bf16Isa }: Library): string {
+  if (precision === 'fp32') return ownIsa;
+  if (bf16Isa) return `${bf16Isa}, multiplying bfloat16`;
+  throw new UserError(
+    `precision bf16 needs a processor with AVX-512 BF16 (AMD Zen 4, Intel Cooper Lake or Sapphire Rapids, or newer), which this one (${ownIsa}) is not: leave it at fp32`,
+  );
 }
 
 function lower(layer: Layer, parameters: NativeParameters): LoweredLayer {

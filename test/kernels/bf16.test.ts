@@ -1,0 +1,125 @@
+/** Inference that multiplies bfloat16: how far off it may be, that nothing changes its bits, and where it is refused. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { UsageError, UserError } from '../../src/core/errors.ts';
+import { type ConvolutionLayer, type Layer, parameterSpecs } from '../../src/core/layer.ts';
+import { formatShape, type Shape4 } from '../../src/core/shape.ts';
+import type { Addon } from '../../src/kernels/native/addon.ts';
+import { loadAddon } from '../../src/kernels/native/load-addon.ts';
+import { NativeBackend } from '../../src/kernels/native/native-backend.ts';
+import { createBackend } from '../../src/kernels/registry.ts';
+import { backendsUnderTest } from '../support/backends.ts';
+import { chainCase, runBackward, runForward } from '../support/chains.ts';
+import { convolve } from '../support/oracle.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const lacking = () =>
+  loadAddon().library().bf16Isa === undefined ? 'this processor cannot multiply bfloat16' : false;
+const skip = missing ?? lacking();
+
+const relu: Layer = { kind: 'relu', name: 'relu' };
+const pool: Layer = { kind: 'maxPool', name: 'pool', rounding: 'floor' };
+
+function convolution(inChannels: number, outChannels: number, kernel = 3, padding = 1): ConvolutionLayer {
+  return { kind: 'convolution', name: 'conv', kernel, padding, inChannels, outChannels };
+}
+
+const cases: readonly [ConvolutionLayer, Shape4][] = [
+  [convolution(64, 64), [2, 64, 20, 18]],
+  [convolution(17, 33), [3, 17, 7, 9]],
+  [convolution(512, 128), [1, 512, 8, 8]],
+  [convolution(300, 27, 5, 0), [5, 300, 5, 5]],
+  [convolution(512, 30, 7, 0), [1, 512, 7, 7]],
+  [convolution(901, 11, 3, 0), [40, 901, 3, 3]],
+];
+
+describe('native: bfloat16', { skip }, () => {
+  const fast = (threads: number) => createBackend('onednn', { threads, precision: 'bf16' });
+
+  for (const [layer, shape] of cases) {
+    const testCase = chainCase([layer], shape, 21);
+    const [weight, bias] = [testCase.values.get('conv.weight')!, testCase.values.get('conv.bias')!];
+    const input = randomTensor(22, shape);
+    const what = `${formatShape(shape)}, ${layer.kernel}×${layer.kernel} to ${layer.outChannels}`;
+
+    // Eight bits of a factor are off by up to 2⁻⁹ = 0.2 %; many such errors, and Winograd's factor of ten on top of
+    // them, stay under 2 % of the largest output, which float32 would miss by a factor of thousands.
+    it(`${what}: within 2 % of the largest output`, async () => {
+      assertClose(
+        'output',
+        await runForward(fast(2), testCase, input),
+        convolve(layer, shape, input, weight, bias),
+        0.02,
+      );
+    });
+
+    it(`${what}: is not what float32 gives`, async () => {
+      const exact = await runForward(createBackend('onednn', { threads: 2 }), testCase, input);
+      assert.notDeepEqual(await runForward(fast(2), testCase, input), exact);
+    });
+
+    it(`${what}: any number of threads gives the same bits`, async () => {
+      const one = await runForward(fast(1), testCase, input);
+      for (const threads of [2, 3, 7])
+        assert.deepEqual(await runForward(fast(threads), testCase, input), one);
+    });
+  }
+
+  it('ReLU and pooling follow as in float32', async () => {
+    const testCase = chainCase([convolution(32, 48), relu, pool], [2, 32, 11, 13], 23);
+    const input = randomTensor(24, [2, 32, 11, 13]);
+    const exact = await runForward(createBackend('onednn', { threads: 2 }), testCase, input);
+    assertClose('output', await runForward(fast(2), testCase, input), exact, 0.02);
+  });
+
+  it('training is in float32', async () => {
+    const shape: Shape4 = [2, 20, 9, 8];
+    const testCase = chainCase([convolution(20, 24), relu], shape, 25);
+    const [input, gradient] = [randomTensor(26, shape), randomTensor(27, [2, 24, 9, 8])];
+    const exact = await runBackward(createBackend('onednn', { threads: 2 }), testCase, input, gradient);
+    assert.deepEqual(await runBackward(fast(2), testCase, input, gradient), exact);
+  });
+
+  it('NaN stays NaN', async () => {
+    const shape: Shape4 = [1, 16, 6, 6];
+    const testCase = chainCase([convolution(16, 16), relu], shape, 28);
+    const input = randomTensor(29, shape);
+    input[0] = Number.NaN;
+    const output = await runForward(fast(1), testCase, input);
+    assert.ok(Number.isNaN(output[0]));
+    assert.ok(!Number.isNaN(output[35]));
+  });
+
+  it('new weights are rounded anew', async () => {
+    const layer = convolution(64, 8, 1, 0);
+    const backend = fast(2);
+    const parameters = backend.createParameters(parameterSpecs([layer]), { training: false });
+    const program = await backend.compile({ layers: [layer], inputShape: [1, 64, 1, 1], parameters });
+    const input = new Float32Array(64).fill(1);
+    for (const weight of [1, 0.5]) {
+      await parameters.write('values', 'conv.weight', new Float32Array(512).fill(weight));
+      assert.deepEqual(await program.forward(input), new Float32Array(8).fill(64 * weight));
+    }
+    program.dispose();
+    parameters.dispose();
+  });
+});
+
+describe('bfloat16 where it cannot be had', () => {
+  it("is refused with oneDNN's kernels, and by the reference", () => {
+    const usage = (options: Parameters<typeof createBackend>[1], name: 'onednn' | 'reference') =>
+      assert.throws(() => createBackend(name, options), UsageError);
+    usage({ precision: 'bf16', kernels: 'onednn' }, 'onednn');
+    usage({ precision: 'bf16' }, 'reference');
+  });
+
+  it('is refused on a processor without it, in a sentence that says which have it', () => {
+    const addon = { library: () => ({ version: '3', isa: 'AVX2', ownIsa: 'AVX2' }) } as Addon;
+    assert.throws(
+      () => new NativeBackend(addon, 1, 'own', 'bf16'),
+      (error: Error) =>
+        error instanceof UserError && /AVX-512 BF16 .*Zen 4.*leave it at fp32/.test(error.message),
+    );
+  });
+});
