@@ -3,20 +3,20 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, systemErrorCode, UserError } from './errors.ts';
 
+/** What a file shall hold: all of it, or piece after piece, which need not all be in memory. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /**
  * Writes a file whole or not at all: into a temporary file beside it, flushed to the disk, then renamed
  * over the old one. Whatever goes wrong, the old file stays as it was.
  * @throws UserError naming the file and the remedy.
  */
-export async function writeFileAtomically(
-  path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
-): Promise<void> {
+export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx');
     try {
-      for (const chunk of chunksOf(content)) await writeAll(file, chunk);
+      for await (const chunk of chunksOf(content)) await writeAll(file, chunk);
       await file.sync();
     } finally {
       await file.close();
@@ -29,7 +29,7 @@ export async function writeFileAtomically(
   }
 }
 
-function chunksOf(content: string | Uint8Array | Iterable<Uint8Array>): Iterable<Uint8Array> {
+function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
   if (typeof content === 'string') return [Buffer.from(content)];
   return content instanceof Uint8Array ? [content] : content;
 }

@@ -14,7 +14,7 @@ import {
   type ModelFacts,
   modelFromFile,
   OPTIMIZER_PREFIX,
-  writeModel,
+  writeModelPiecewise,
 } from '../weights/model-file.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { ScheduleState } from './schedule.ts';
@@ -70,12 +70,13 @@ export async function writeCheckpoint(
   parameters: Parameters,
   state: TrainerState,
 ): Promise<void> {
-  const tensors = await readTensors(parameters, 'values');
-  const velocities = [];
-  for (const { name, shape } of parameters.specs) {
-    velocities.push({ name: VELOCITY + name, shape, data: await parameters.read('velocities', name) });
-  }
-  await writeModel(path, { ...facts, tensors }, velocities, { trainer: JSON.stringify(state) });
+  const velocities = parameters.specs.map(({ name, shape }) => ({
+    name: VELOCITY + name,
+    shape,
+    read: () => parameters.read('velocities', name),
+  }));
+  const values = (name: string) => parameters.read('values', name);
+  await writeModelPiecewise(path, facts, values, velocities, { trainer: JSON.stringify(state) });
 }
 
 /** Writes the model alone. */
@@ -84,7 +85,7 @@ export async function writeParameters(
   facts: ModelFacts,
   parameters: Parameters,
 ): Promise<void> {
-  await writeModel(path, { ...facts, tensors: await readTensors(parameters, 'values') });
+  await writeModelPiecewise(path, facts, (name) => parameters.read('values', name));
 }
 
 export interface Checkpoint {
@@ -132,10 +133,4 @@ function parseState(path: string, text: string | undefined): TrainerState {
     );
   }
   return parsed.data;
-}
-
-async function readTensors(parameters: Parameters, field: 'values'): Promise<Map<string, Float32Array>> {
-  const tensors = new Map<string, Float32Array>();
-  for (const { name } of parameters.specs) tensors.set(name, await parameters.read(field, name));
-  return tensors;
 }

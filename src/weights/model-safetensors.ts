@@ -2,7 +2,13 @@ import { UserError } from '../core/errors.ts';
 import { elementCount, formatShape, sameShape } from '../core/shape.ts';
 import type { Network } from '../net/network.ts';
 import { checkCounts, type ModelFacts, modelMetadata, parseModelMetadata } from './model-metadata.ts';
-import { type NamedTensor, readSafetensors, type SafetensorsFile, writeSafetensors } from './safetensors.ts';
+import {
+  type NamedTensor,
+  readSafetensors,
+  type SafetensorsFile,
+  type TensorToWrite,
+  writeSafetensors,
+} from './safetensors.ts';
 
 /** A network with its weights, and what one must know to use them. */
 export interface Model extends ModelFacts {
@@ -23,7 +29,7 @@ export const OPTIMIZER_PREFIX = 'optimizer.';
 export async function writeModel(
   path: string,
   model: Model,
-  extraTensors: Iterable<NamedTensor> = [],
+  extraTensors: Iterable<TensorToWrite> = [],
   extraMetadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   checkCounts(path, model);
@@ -36,10 +42,40 @@ export async function writeModel(
     }
     return { name, shape, data };
   });
+  await writeTensors(path, model, tensors, extraTensors, extraMetadata);
+}
+
+/**
+ * As `writeModel`, for weights that are elsewhere: each is fetched when its turn comes to be written.
+ * @param read one tensor of the model, by name
+ */
+export async function writeModelPiecewise(
+  path: string,
+  facts: ModelFacts,
+  read: (name: string) => Promise<Float32Array>,
+  extraTensors: Iterable<TensorToWrite> = [],
+  extraMetadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  checkCounts(path, facts);
+  const tensors = facts.network.parameters.map(({ name, shape }) => ({
+    name,
+    shape,
+    read: () => read(name),
+  }));
+  await writeTensors(path, facts, tensors, extraTensors, extraMetadata);
+}
+
+async function writeTensors(
+  path: string,
+  facts: ModelFacts,
+  tensors: readonly TensorToWrite[],
+  extraTensors: Iterable<TensorToWrite>,
+  extraMetadata: Readonly<Record<string, string>>,
+): Promise<void> {
   const extras = [...extraTensors];
   const misnamed = extras.find(({ name }) => !name.startsWith(OPTIMIZER_PREFIX));
   if (misnamed) throw new RangeError(`the extra tensor ${misnamed.name} must be named ${OPTIMIZER_PREFIX}…`);
-  await writeSafetensors(path, [...tensors, ...extras], { ...extraMetadata, ...modelMetadata(model) });
+  await writeSafetensors(path, [...tensors, ...extras], { ...extraMetadata, ...modelMetadata(facts) });
 }
 
 /** Reads a file of our own. @throws UserError as `modelFromFile` does. */

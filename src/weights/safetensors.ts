@@ -27,6 +27,15 @@ export interface NamedTensor {
   readonly data: Float32Array;
 }
 
+/** A tensor whose values are fetched when their turn comes to be written, so that few are in memory at once. */
+export interface DeferredTensor {
+  readonly name: string;
+  readonly shape: Shape;
+  read(): Promise<Float32Array>;
+}
+
+export type TensorToWrite = NamedTensor | DeferredTensor;
+
 export interface SafetensorsFile {
   /** In the order of their bytes in the file. */
   readonly tensors: ReadonlyMap<string, NamedTensor>;
@@ -86,7 +95,7 @@ export function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> 
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Iterable<NamedTensor>,
+  tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const sorted = [...tensors].sort((a, b) => compare(a.name, b.name));
@@ -95,28 +104,40 @@ export async function writeSafetensors(
     entries: entriesOf(sorted),
     metadata: Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => compare(a, b))),
   });
-  await writeFileAtomically(path, [header, ...sorted.map(({ data }) => bytesOf(data))]);
+  await writeFileAtomically(path, pieces(header, sorted));
+}
+
+async function* pieces(header: Uint8Array, tensors: readonly TensorToWrite[]): AsyncGenerator<Uint8Array> {
+  yield header;
+  for (const tensor of tensors) {
+    if ('data' in tensor) yield bytesOf(tensor.data);
+    else yield bytesOf(checkedLength(tensor, await tensor.read()));
+  }
 }
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-function checkTensors(sorted: readonly NamedTensor[]): void {
-  for (const [index, { name, shape, data }] of sorted.entries()) {
+function checkTensors(sorted: readonly TensorToWrite[]): void {
+  for (const [index, tensor] of sorted.entries()) {
+    const { name } = tensor;
     if (name === sorted[index - 1]?.name) throw new RangeError(`two tensors have the name ${name}`);
     if (name === '__metadata__') throw new RangeError('no tensor may have the name __metadata__');
-    if (elementCount(shape) !== data.length) {
-      throw new RangeError(`${name} has ${data.length} values, but its shape is ${formatShape(shape)}`);
-    }
+    if ('data' in tensor) checkedLength(tensor, tensor.data);
   }
 }
 
-function entriesOf(tensors: readonly NamedTensor[]): TensorEntry[] {
+function checkedLength({ name, shape }: TensorToWrite, data: Float32Array): Float32Array {
+  if (elementCount(shape) === data.length) return data;
+  throw new RangeError(`${name} has ${data.length} values, but its shape is ${formatShape(shape)}`);
+}
+
+function entriesOf(tensors: readonly TensorToWrite[]): TensorEntry[] {
   let end = 0;
-  return tensors.map(({ name, shape, data }) => {
+  return tensors.map(({ name, shape }) => {
     const start = end;
-    end += data.byteLength;
+    end += Float32Array.BYTES_PER_ELEMENT * elementCount(shape);
     return { name, type: 'F32', shape, start, end };
   });
 }
