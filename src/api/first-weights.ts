@@ -13,7 +13,7 @@ export async function firstWeights(
   network: Network,
   recipe: Recipe,
   onNote: (note: string) => void,
-): Promise<ReadonlyMap<string, Float32Array>> {
+): Promise<Map<string, Float32Array>> {
   const initialization: Initialization = {
     method: recipe.init,
     std: recipe['init-std'],

@@ -8,9 +8,8 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import { fillParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import {
-  type Model,
   type ModelFacts,
   modelFromFile,
   OPTIMIZER_PREFIX,
@@ -89,8 +88,10 @@ export async function writeParameters(
 }
 
 export interface Checkpoint {
-  readonly model: Model;
-  readonly velocities: ReadonlyMap<string, Float32Array>;
+  readonly model: ModelFacts;
+  /** The model's. */
+  readonly tensors: Map<string, Float32Array>;
+  readonly velocities: Map<string, Float32Array>;
   readonly state: TrainerState;
 }
 
@@ -106,16 +107,18 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
       .filter(({ name }) => name.startsWith(VELOCITY))
       .map(({ name, data }) => [name.slice(VELOCITY.length), data]),
   );
-  return { model: modelFromFile(path, file), velocities, state: parseState(path, file.metadata.trainer) };
+  const { tensors, ...model } = modelFromFile(path, file);
+  return { model, tensors: new Map(tensors), velocities, state: parseState(path, file.metadata.trainer) };
 }
 
-/** Puts a checkpoint's weights and velocities back. */
+/** Moves a checkpoint's weights and velocities back: it has none afterwards, and their memory is free. */
 export async function restoreParameters(parameters: Parameters, checkpoint: Checkpoint): Promise<void> {
-  await fillParameters(parameters, checkpoint.model.tensors);
+  await moveIntoParameters(parameters, checkpoint.tensors);
   for (const { name } of parameters.specs) {
     const velocity = checkpoint.velocities.get(name);
     if (!velocity) throw new UserError(`the checkpoint has no ${VELOCITY}${name}; it is not from this run`);
     await parameters.write('velocities', name, velocity);
+    checkpoint.velocities.delete(name);
   }
 }
 
