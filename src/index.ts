@@ -2,9 +2,11 @@
  * verydeep: the networks of Simonyan & Zisserman's paper, trained, evaluated and used from Node.
  *
  * The functions here are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is
- * `vgg evaluate`, `Classifier` is `vgg predict`.
+ * `vgg evaluate`, `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is
+ * `vgg features`, `packImages` is `vgg pack`.
  */
 export { Classifier, type ImagePrediction, type Prediction, type PredictOptions } from './api/classifier.ts';
+export { type ConvertOptions, type ConvertResult, convertModel } from './api/convert.ts';
 export {
   type EvaluatedImage,
   type EvaluateOptions,
@@ -12,8 +14,11 @@ export {
   type EvaluationResult,
   evaluateModel,
 } from './api/evaluate-model.ts';
+export { extractFeatures, type FeatureOptions, type ImageFeatures } from './api/features.ts';
+export { type Inspection, inspectWeights } from './api/inspect.ts';
 export type { EngineOptions } from './api/load-model.ts';
 export type { ProtocolOptions } from './api/open-ensemble.ts';
+export { type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export {
   type ResumeOptions,
   resumeTraining,
