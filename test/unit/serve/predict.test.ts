@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { prepareForEvaluation } from '../../../src/data/evaluation.ts';
+import { jpeg, png, toSharp } from '../../support/images.ts';
+import { ensembleOf, picture, smallModel } from '../evaluate/small-models.ts';
+import { formRequest, imageRequest, type Json, LABELS, smallParts, smallServer } from './small-server.ts';
+
+function pngChunk(type: string, data: Uint8Array): Buffer {
+  const chunk = Buffer.alloc(12 + data.length);
+  chunk.writeUInt32BE(data.length, 0);
+  chunk.write(type, 4, 'latin1');
+  chunk.set(data, 8);
+  chunk.writeUInt32BE(crc32(chunk.subarray(4, 8 + data.length)), 8 + data.length);
+  return chunk;
+}
+
+/** A PNG that says it is large, and has hardly a pixel. */
+function hugePng(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    pngChunk('IHDR', header),
+    pngChunk('IDAT', Buffer.from('789c63000000010001', 'hex')),
+  ]);
+}
+
+async function pngOf(width: number, height: number, seed = 0): Promise<Buffer> {
+  return toSharp(picture(width, height, seed))
+    .png()
+    .toBuffer();
+}
+
+describe('POST /v1/predict', () => {
+  it('says what evaluation says of the same image', async (t) => {
+    const { ask } = await smallServer(t);
+    const bytes = await pngOf(60, 48);
+    for (const [protocol, scales] of [
+      ['dense', [40]],
+      ['both', [40, 64]],
+      ['center', [33]],
+    ] as const) {
+      const { status, body } = await ask(
+        imageRequest(`/v1/predict?protocol=${protocol}&scales=${scales}&top=2`, bytes),
+      );
+      assert.equal(status, 200, JSON.stringify(body));
+      const ensemble = ensembleOf([await smallModel()], scales, { protocol });
+      const judged = ensemble.judge(await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', scales));
+      ensemble.flush();
+      const { posteriors } = await judged;
+      const [image] = body.images;
+      assert.deepEqual(body.scales, scales);
+      assert.deepEqual([image.width, image.height, image.top.length], [60, 48, 2]);
+      const best = posteriors.indexOf(Math.max(...posteriors));
+      assert.equal(image.top[0].index, best);
+      assert.equal(image.top[0].label, LABELS[best]);
+      // Batches of other sizes may differ in the last bits.
+      assert.ok(Math.abs(image.top[0].probability - posteriors[best]!) < 1e-6);
+    }
+  });
+
+  it('takes JPEG, PNG and WebP, and bytes without a type', async (t) => {
+    const { ask } = await smallServer(t);
+    const webp = await toSharp(picture(50, 50)).webp().toBuffer();
+    for (const [bytes, type] of [
+      [await jpeg(50, 50), 'image/jpeg'],
+      [await png(50, 50), 'image/png'],
+      [webp, 'image/webp'],
+      [webp, 'application/octet-stream'],
+    ] as const) {
+      assert.equal((await ask(imageRequest('/v1/predict', bytes, type))).status, 200, type);
+    }
+  });
+
+  it('takes several images as a form, and names them', async (t) => {
+    const { ask } = await smallServer(t);
+    const files = { 'a.png': await pngOf(50, 40, 1), 'b.png': await pngOf(40, 70, 2) };
+    const { status, body } = await ask(formRequest('/v1/predict?top=1', files));
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(
+      body.images.map(({ name, width, height }: Json) => [name, width, height]),
+      [
+        ['a.png', 50, 40],
+        ['b.png', 40, 70],
+      ],
+    );
+    const alone = await ask(imageRequest('/v1/predict?top=1', files['b.png']));
+    assert.equal(body.images[1].top[0].index, alone.body.images[0].top[0].index);
+  });
+
+  it('averages all models where it is asked to', async (t) => {
+    const { ask } = await smallServer(t, {
+      models: [await smallParts('one', 1), await smallParts('two', 2)],
+    });
+    const bytes = await pngOf(50, 60);
+    const of = async (model: string) => {
+      const { body } = await ask(imageRequest(`/v1/predict?model=${model}&top=5`, bytes));
+      const posteriors = Array<number>(5);
+      for (const { index, probability } of body.images[0].top) posteriors[index] = probability;
+      return posteriors;
+    };
+    const [one, two, all] = [await of('one'), await of('two'), await of('all')];
+    assert.notDeepEqual(one, two);
+    all.forEach((value, c) => {
+      assert.ok(Math.abs(value - (one[c]! + two[c]!) / 2) < 1e-6);
+    });
+  });
+
+  it('refuses what is no request for it with a code and a sentence', async (t) => {
+    const { ask, logged } = await smallServer(t);
+    const image = await png(50, 50);
+    const cases: [string, string, Parameters<typeof ask>[0]][] = [
+      ['404 not_found', 'no model of that name', imageRequest('/v1/predict?model=nobody', image)],
+      ['400 bad_request', 'top', imageRequest('/v1/predict?top=0', image)],
+      ['400 bad_request', 'top', imageRequest('/v1/predict?top=1e2', image)],
+      ['400 bad_request', 'protocol', imageRequest('/v1/predict?protocol=x', image)],
+      ['400 bad_request', 'scales', imageRequest('/v1/predict?scales=40,40', image)],
+      ['400 bad_request', 'scales', imageRequest('/v1/predict?scales=1,2,3,4,5,6', image)],
+      ['400 bad_request', 'too small', imageRequest('/v1/predict?scales=8', image)],
+      ['415 unsupported_type', 'image/jpeg', imageRequest('/v1/predict', image, 'text/html')],
+      ['415 unsupported_type', 'image/jpeg', imageRequest('/v1/predict', image, 'application/json')],
+      ['400 bad_request', 'no image', { method: 'POST', url: '/v1/predict' }],
+      ['400 bad_request', 'no image', formRequest('/v1/predict', {})],
+      ['422 bad_image', 'not a JPEG', imageRequest('/v1/predict', Buffer.from('<svg/>'))],
+      ['422 bad_image', 'empty', imageRequest('/v1/predict', Buffer.alloc(0))],
+      ['422 bad_image', 'damaged', imageRequest('/v1/predict', image.subarray(0, image.length / 2))],
+      ['422 bad_image', 'damaged', imageRequest('/v1/predict', image.subarray(0, 30))],
+      ['404 not_found', 'openapi', { method: 'GET', url: '/v1/predict' }],
+    ];
+    for (const [expected, words, request] of cases) {
+      const { status, body } = await ask(request);
+      assert.equal(`${status} ${body.error?.code}`, expected, JSON.stringify([words, body]));
+      assert.match(body.error.message, new RegExp(words, 'i'));
+      assert.match(body.error.message, /\.$/);
+    }
+    assert.deepEqual(logged, []);
+  });
+
+  it('says of a broken form that it is broken', async (t) => {
+    const { ask } = await smallServer(t);
+    const whole = formRequest('/v1/predict', { 'a.png': await png(40, 40) });
+    const broken = { ...whole, payload: (whole.payload as Buffer).subarray(0, 200) };
+    const { status, body } = await ask(broken);
+    assert.equal(`${status} ${body.error?.code}`, '400 bad_request', JSON.stringify(body));
+  });
+
+  it('refuses too many bytes, pixels and images before it decodes any', async (t) => {
+    const { ask } = await smallServer(t, {
+      limits: { imageBytes: 20_000, pixels: 10_000, rescaledPixels: 20_000, images: 2 },
+    });
+    const small = await png(20, 20);
+    const cases: [string, Parameters<typeof ask>[0]][] = [
+      ['bytes', imageRequest('/v1/predict', Buffer.alloc(20_001))],
+      ['bytes', formRequest('/v1/predict', { a: Buffer.alloc(20_001) })],
+      ['bytes', formRequest('/v1/predict', { a: Buffer.alloc(120_000) })],
+      ['pixels', imageRequest('/v1/predict', hugePng(50_000, 50_000))],
+      ['pixels', imageRequest('/v1/predict', hugePng(200, 51))],
+      // Small as it is, and enormous when its smaller side is 40.
+      ['pixels', imageRequest('/v1/predict', await png(1, 2000))],
+      ['images', formRequest('/v1/predict', { a: small, b: small, c: small })],
+    ];
+    for (const [words, request] of cases) {
+      const { status, body } = await ask(request);
+      assert.equal(`${status} ${body.error?.code}`, '413 too_large', JSON.stringify(body));
+      assert.match(body.error.message, new RegExp(words));
+    }
+    assert.equal((await ask(imageRequest('/v1/predict', small))).status, 200);
+  });
+
+  it('says so where there is no model', async (t) => {
+    const { ask } = await smallServer(t, { models: [] });
+    const { status, body } = await ask(imageRequest('/v1/predict?model=all', await png(40, 40)));
+    assert.equal(status, 404);
+    assert.match(body.error.message, /no model/);
+    assert.deepEqual((await ask('/v1/model')).body.models, []);
+  });
+});

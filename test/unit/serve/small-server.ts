@@ -1,0 +1,181 @@
+/** What tests of the server share: servers over small networks on the reference backend, requests without a socket. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { FastifyInstance, InjectOptions } from 'fastify';
+import type { Backend } from '../../../src/kernels/backend.ts';
+import type { ModelParts } from '../../../src/serve/models/served-model.ts';
+import { buildServer, type ServerOptions } from '../../../src/serve/server.ts';
+import { reference } from '../../support/backends.ts';
+import { writeFiles } from '../../support/images.ts';
+import { MEAN, smallModel } from '../evaluate/small-models.ts';
+
+export const LABELS = ['ant', 'bee', 'cat', 'dog', 'eel'] as const;
+
+/** Configuration A, narrow, five classes, crop 32. */
+export async function smallParts(
+  name = 'small',
+  seed = 5,
+  backend: Backend = reference,
+): Promise<ModelParts> {
+  const { network, parameters } = await smallModel({}, { backend, seed });
+  const facts = {
+    network,
+    classes: LABELS,
+    labels: LABELS,
+    meanRgb: MEAN,
+    trainScale: { min: 40, max: 40 },
+    provenance: { createdBy: 'a test', data: '/home/somebody/photos' },
+  };
+  return { name, facts, backend, parameters, checksum: 'ab'.repeat(32) };
+}
+
+/** What an answer has is for the test to say. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+export type Json = any;
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Json;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+export interface SmallServer {
+  readonly app: FastifyInstance;
+  /** What was logged. */
+  readonly logged: string[];
+  /** An answer as JSON, and its status. */
+  ask(options: InjectOptions | string): Promise<Answer>;
+}
+
+/** A server that is closed when the test has ended. */
+export async function smallServer(
+  t: TestContext,
+  { models, ...options }: Partial<ServerOptions> = {},
+): Promise<SmallServer> {
+  const logged: string[] = [];
+  const app = await buildServer({
+    models: models ?? [await smallParts()],
+    pages: { report: async () => '<!doctype html>', tables: async () => [] },
+    page: '/nonexistent',
+    log: (message) => void logged.push(message),
+    ...options,
+  });
+  t.after(() => app.close());
+  return {
+    app,
+    logged,
+    ask: async (request) => {
+      const answer = await app.inject(request as InjectOptions);
+      const isJson = String(answer.headers['content-type']).startsWith('application/json');
+      return {
+        status: answer.statusCode,
+        body: isJson ? answer.json() : answer.body,
+        headers: answer.headers,
+      };
+    },
+  };
+}
+
+/** A request with one image as its body. */
+export function imageRequest(
+  url: string,
+  payload: Buffer,
+  type = 'image/png',
+  headers: Record<string, string> = {},
+): InjectOptions {
+  return { method: 'POST', url, payload, headers: { 'content-type': type, ...headers } };
+}
+
+/** multipart/form-data with files. */
+export function formRequest(url: string, files: Readonly<Record<string, Buffer>>): InjectOptions {
+  const boundary = 'xxxxxxxx';
+  const parts = Object.entries(files).map(([name, bytes]) =>
+    Buffer.concat([
+      Buffer.from(
+        `--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="${name}"\r\nContent-Type: image/png\r\n\r\n`,
+      ),
+      bytes,
+      Buffer.from('\r\n'),
+    ]),
+  );
+  return {
+    method: 'POST',
+    url,
+    payload: Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]),
+    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+  };
+}
+
+/** A backend whose networks run only as long as the gate is open. */
+export class HeldBackend {
+  readonly backend: Backend;
+  #open: () => void = () => {};
+  #gate: Promise<void> = Promise.resolve();
+
+  constructor() {
+    this.backend = {
+      name: 'held',
+      description: 'held',
+      threads: 1,
+      createParameters: (...args) => reference.createParameters(...args),
+      compileTraining: (options) => reference.compileTraining(options),
+      compile: async (options) => {
+        const program = await reference.compile(options);
+        return {
+          inputShape: program.inputShape,
+          outputShape: program.outputShape,
+          memoryBytes: program.memoryBytes,
+          forward: async (input) => {
+            await this.#gate;
+            return program.forward(input);
+          },
+          dispose: () => program.dispose(),
+        };
+      },
+    };
+  }
+
+  close(): void {
+    this.#gate = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  open(): void {
+    this.#open();
+  }
+}
+
+const RECIPE = `data: /home/somebody/photos
+config: A
+width: 0.25
+crop: 32
+scale: 36
+iterations: 100
+`;
+
+/** A line of metrics.jsonl. */
+export function line(iteration: number, kind: 'train' | 'validation' = 'train', top1Error = 0.5): string {
+  const common = {
+    iteration,
+    epoch: iteration / 10,
+    loss: 1.5,
+    top1Error,
+    top5Error: 0.1,
+    learningRate: 0.01,
+    seconds: 3,
+  };
+  const rest = kind === 'train' ? { imagesPerSecond: 100 } : { images: 20 };
+  return `${JSON.stringify({ kind, ...common, ...rest })}\n`;
+}
+
+/** A run folder as a training leaves it, without weights. */
+export async function writeRun(folder: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFiles(folder, { 'recipe.yaml': RECIPE, ...files });
+}
+
+export function runPath(runs: string, id: string): string {
+  return join(runs, id);
+}
