@@ -107,6 +107,19 @@ Napi::Value update(Info info) {
   return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
 }
 
+/** gradients(parameters) → all of them as one Float32Array over the memory itself, which it keeps */
+Napi::Value gradients(Info info) {
+  const auto parameters = unwrap<Parameters>(info[0]);
+  if (!parameters->training()) throw Napi::RangeError::New(info.Env(), "these parameters have no gradients");
+  float* data = parameters->data(Parameters::Field::gradients, 0);
+  int64_t count = 0;
+  for (std::size_t i = 0; i < parameters->tensors(); i++) count += parameters->count(i);
+  const auto release = [](Napi::Env, void*, std::shared_ptr<Parameters>* owner) { delete owner; };
+  const auto memory = Napi::ArrayBuffer::New(info.Env(), data, static_cast<std::size_t>(count) * sizeof(float),
+                                             release, new std::shared_ptr<Parameters>(parameters));
+  return Napi::Float32Array::New(info.Env(), static_cast<std::size_t>(count), memory, 0);
+}
+
 /** zeroGradients(engine, parameters) */
 Napi::Value zeroGradients(Info info) {
   const auto parameters = unwrap<Parameters>(info[1]);
@@ -134,6 +147,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("read", Napi::Function::New<read>(env));
   exports.Set("write", Napi::Function::New<write>(env));
   exports.Set("update", Napi::Function::New<update>(env));
+  exports.Set("gradients", Napi::Function::New<gradients>(env));
   exports.Set("zeroGradients", Napi::Function::New<zeroGradients>(env));
   exports.Set("release", Napi::Function::New<release>(env));
   bindPrograms(env, exports);

@@ -105,15 +105,30 @@ struct Arrays {
 
 using Method = void (Program::*)(const Batch&, const std::atomic<bool>&);
 
+/** A batch's `gradientsReady(tensor)`, called on JavaScript's thread; the reference lives as long as the job. */
+std::function<void(std::size_t)> readyCallback(Worker& worker, Napi::FunctionReference* callback) {
+  return [&worker, callback](std::size_t tensor) {
+    worker.notify([callback, tensor](Napi::Env env) {
+      callback->Call({Napi::Number::New(env, static_cast<double>(tensor))});
+    });
+  };
+}
+
 Napi::Value run(Info info, Method method, const Arrays& arrays, const std::shared_ptr<Program>& program) {
   const auto engine = unwrap<Engine>(info[0]);
+  std::shared_ptr<Napi::FunctionReference> callback;
+  Batch batch = arrays.batch;
+  if (info[3].IsFunction()) {
+    callback = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[3].As<Napi::Function>()));
+    batch.gradientsReady = readyCallback(*engine->worker, callback.get());
+  }
   // The engine outlives its jobs: each job holds the worker, and a worker ends with the process at the latest.
-  const auto work = [program, method, batch = arrays.batch, &stop = engine->worker->stopping(),
+  const auto work = [program, method, batch = std::move(batch), &stop = engine->worker->stopping(),
                      context = engine->context]() -> Result {
     ((*program).*method)(batch, stop);
     return {};
   };
-  return engine->worker->run(info.Env(), work, arrays.keep);
+  return engine->worker->run(info.Env(), work, arrays.keep, callback);
 }
 
 /** forward(engine, program, batch) */
@@ -122,7 +137,7 @@ Napi::Value forward(Info info) {
   return run(info, &Program::forward, Arrays(info[2].As<Napi::Object>(), *program), program);
 }
 
-/** accumulate(engine, program, batch) */
+/** accumulate(engine, program, batch, gradientsReady?) */
 Napi::Value accumulate(Info info) {
   const auto program = unwrap<Program>(info[1]);
   const Arrays arrays(info[2].As<Napi::Object>(), *program);

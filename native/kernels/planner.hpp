@@ -32,6 +32,8 @@ struct Batch {
   const float* outputGradient = nullptr;
   /** `[images, C, H, W]` */
   float* inputGradient = nullptr;
+  /** Told, as the backward pass goes down, from which of the parameters' tensors on no gradient will change. */
+  std::function<void(std::size_t)> gradientsReady;
 };
 
 using Arguments = std::unordered_map<int, dnnl::memory>;

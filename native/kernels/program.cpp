@@ -1,5 +1,6 @@
 #include "program.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace verydeep {
@@ -41,7 +42,7 @@ void copyOut(const Tensor& tensor, int64_t images, float* to) {
 Program::Program(Context& context, std::shared_ptr<Parameters> parameters, const ProgramOptions& options)
     : planner_(context, std::move(parameters), options.training) {
   planForward(options);
-  if (options.training) planBackward(options.inputGradient);
+  if (options.training) planBackward(options);
   planner_.allocate();
 }
 
@@ -88,7 +89,8 @@ void Program::planForward(const ProgramOptions& options) {
   output_ = planner_.activation;
 }
 
-void Program::planBackward(bool inputGradient) {
+void Program::planBackward(const ProgramOptions& options) {
+  const bool inputGradient = options.inputGradient;
   outputGradient_ = planner_.gradient = planner_.nextGradient(output_.shape, 1);
   // Below the first layer with parameters nobody needs a gradient, unless the input's is asked for.
   std::size_t first = 0;
@@ -96,10 +98,24 @@ void Program::planBackward(bool inputGradient) {
   for (std::size_t i = layers_.size(); i-- > first;) {
     planner_.backward.begin(numbers_[i], "backward", "own");
     layers_[i]->planBackward(planner_, inputGradient || i > first);
+    if (layers_[i]->hasParameters()) planReady(options, numbers_[i]);
   }
   if (!inputGradient) return;
   planner_.layOutGradient(1);
   inputGradient_ = planner_.gradient;
+}
+
+/** A step that tells which gradients the layers below `layer` leave as they are. */
+void Program::planReady(const ProgramOptions& options, std::size_t layer) {
+  std::size_t ready = 0;
+  for (std::size_t i = 0; i < layer; i++) {
+    if (options.layers[i].kind != LayerSpec::Kind::convolution) continue;
+    const ConvolutionSpec& convolution = options.layers[i].convolution;
+    ready = std::max({ready, convolution.weight + 1, convolution.bias + 1});
+  }
+  planner_.backward.push_back([ready](const Batch& batch) {
+    if (batch.gradientsReady) batch.gradientsReady(ready);
+  });
 }
 
 std::vector<Stage> Program::stages() const {

@@ -48,7 +48,8 @@ class Program {
 
  private:
   void planForward(const ProgramOptions& options);
-  void planBackward(bool inputGradient);
+  void planBackward(const ProgramOptions& options);
+  void planReady(const ProgramOptions& options, std::size_t layer);
 
   Planner planner_;
   std::vector<std::unique_ptr<Layer>> layers_;

@@ -13,6 +13,9 @@ struct Worker::Job {
   std::string error, code;
   std::optional<Napi::Promise::Deferred> deferred;
   std::vector<Napi::ObjectReference> keep;
+  std::shared_ptr<void> held;
+  /** Instead of all that, for a job that is no job but news of one. */
+  std::function<void(Napi::Env)> news;
   /** A job keeps its worker, which has to settle it. */
   std::shared_ptr<Worker> worker;
 };
@@ -52,8 +55,10 @@ void Worker::end(void* worker) {
   self->queue_.clear();
 }
 
-Napi::Promise Worker::run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep) {
+Napi::Promise Worker::run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep,
+                          std::shared_ptr<void> held) {
   auto job = std::make_unique<Job>();
+  job->held = std::move(held);
   job->work = std::move(work);
   job->deferred.emplace(Napi::Promise::Deferred::New(env));
   for (const Napi::Value& value : keep) {
@@ -62,6 +67,13 @@ Napi::Promise Worker::run(Napi::Env env, Work work, const std::vector<Napi::Valu
   const Napi::Promise promise = job->deferred->Promise();
   enqueue(env, std::move(job));
   return promise;
+}
+
+void Worker::notify(std::function<void(Napi::Env)> news) {
+  auto job = std::make_unique<Job>();
+  job->worker = shared_from_this();
+  job->news = std::move(news);
+  settler_.NonBlockingCall(job.release());
 }
 
 void Worker::release(Napi::Env env, std::shared_ptr<void> object) {
@@ -128,12 +140,15 @@ void Worker::perform(Job& job) {
 void Worker::settle(Napi::Env env, Napi::Function, Worker*, Job* raw) {
   const std::unique_ptr<Job> job(raw);
   try {
-    if (env) job->worker->settleJob(env, *job);
+    if (env && job->news) job->news(env);
+    else if (env) job->worker->settleJob(env, *job);
   } catch (const Napi::Error&) {
     // JavaScript's thread is being terminated: nobody waits for the promise any more.
   }
   if (!env) {
     for (Napi::ObjectReference& reference : job->keep) reference.SuppressDestruct();
+    // The same for what is held: nobody may delete its references any more.
+    new std::shared_ptr<void>(std::move(job->held));
   }
 }
 

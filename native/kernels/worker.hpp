@@ -31,8 +31,14 @@ class Worker : public std::enable_shared_from_this<Worker> {
   static std::shared_ptr<Worker> start(Napi::Env env, int threads);
   ~Worker();
 
-  /** @param keep JavaScript objects that the job uses, such as arrays */
-  Napi::Promise run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep = {});
+  /**
+   * @param keep JavaScript objects that the job uses, such as arrays
+   * @param held what has to go on JavaScript's thread, after the job
+   */
+  Napi::Promise run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep = {},
+                    std::shared_ptr<void> held = nullptr);
+  /** From within a job: has something done on JavaScript's thread, before the job's promise is settled. */
+  void notify(std::function<void(Napi::Env)> news);
   /** Destroys something on the worker's thread, after all jobs queued before. */
   void release(Napi::Env env, std::shared_ptr<void> object);
   const std::atomic<bool>& stopping() const { return stopping_; }

@@ -1,10 +1,11 @@
 /** Training as a person asks for it: from a data folder and a recipe to a run folder with a model. */
-import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { writeFileAtomically } from '../core/atomic-file.ts';
+import type { Communicator } from '../comm/communicator.ts';
+import { single } from '../comm/single.ts';
 import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';
+import { fromFirst } from '../core/team.ts';
 import { TrainingImages } from '../data/loader.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/fill-parameters.ts';
@@ -14,22 +15,23 @@ import {
   type Checkpoint,
   readCheckpoint,
   restoreParameters,
-  writeCheckpoint,
-  writeParameters,
+  type TrainerState,
 } from '../train/checkpoint.ts';
-import { type Metrics, MetricsWriter, type ValidationMetrics } from '../train/metrics.ts';
+import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import { formatRecipe, type Recipe } from '../train/recipe.ts';
-import {
-  createRunFolder,
-  lockRun,
-  type RunFolder,
-  readRunDescription,
-  runFolder,
-  truncateMetrics,
-} from '../train/run-folder.ts';
-import { type StopReason, Trainer, type TrainerHooks, type TrainingProgress } from '../train/trainer.ts';
+import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../train/run-folder.ts';
+import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model-file.ts';
 import { firstWeights } from './first-weights.ts';
+import {
+  checkAgreement,
+  checkSameCode,
+  checkSameImages,
+  noteOtherEngines,
+  shareParameters,
+  threadsPerRank,
+} from './ranks.ts';
+import { openRunRecord, type RunRecord, SilentRecord } from './run-record.ts';
 import { openTrainingSet, type TrainingSet, type TrainingSetListener } from './training-set.ts';
 import { Validator } from './validator.ts';
 
@@ -42,6 +44,11 @@ export interface TrainOptions {
   readonly listener?: TrainListener;
   /** Stops after the current iteration, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /**
+   * Ranks that share the work, all of which call this with the same options; default: nobody. The listener of
+   * the first one is told what goes on, and the first one alone reads and writes the run folder.
+   */
+  readonly communicator?: Communicator;
 }
 
 export interface ResumeOptions extends Omit<TrainOptions, 'recipe' | 'data'> {
@@ -59,6 +66,7 @@ export interface TrainListener extends TrainingSetListener {
 export interface TrainingStart {
   readonly network: Network;
   readonly backend: Backend;
+  readonly communicator: Communicator;
   readonly trainingImages: number;
   readonly validationImages: number;
   readonly iteration: number;
@@ -83,14 +91,14 @@ export interface TrainOutcome {
  * @throws UserError for bad data, recipes and folders, each naming what to do.
  */
 export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome> {
-  const { data, recipe, listener, signal } = options;
-  const set = await openTrainingSet(data, recipe, listener, signal);
-  const network = networkOf(recipe, set.training.classes.length);
-  const weights = await firstWeights(network, recipe, (note) => listener?.onNote?.(note));
-  // Before the folder, so that a machine that cannot train leaves nothing behind.
-  const backend = backendOf(recipe);
-  const folder = await createRunFolder(options.out, { data: resolve(data), recipe });
-  return runIn(folder, { recipe, set, network, backend, listener, signal, weights });
+  const { recipe } = options;
+  const run = await prepare(options, options.data, recipe);
+  const weights = run.isFirst ? await firstWeights(run.network, recipe, run.note) : undefined;
+  // Last, so that a machine that cannot train leaves nothing behind.
+  const folder = run.isFirst
+    ? await createRunFolder(options.out, { data: resolve(options.data), recipe })
+    : runFolder(options.out);
+  return runIn(folder, { ...run, weights, state: undefined });
 }
 
 /** What may differ when a run is resumed, since the weights do not depend on it. */
@@ -105,89 +113,126 @@ const RESUMABLE_CHANGES: readonly (keyof Recipe)[] = [
 
 /**
  * Goes on with a run that was interrupted. The final weights are, bit for bit, those of an uninterrupted run
- * with the same number of threads.
+ * with the same numbers of threads and ranks.
  * @throws UserError when there is no run, its data has changed, or a change would make it another training.
  */
 export async function resumeTraining(options: ResumeOptions): Promise<TrainOutcome> {
-  const { out, listener, signal, changes = {} } = options;
-  const { data, recipe: recorded } = await readRunDescription(out);
+  const { out, changes = {}, communicator = single } = options;
+  const folder = runFolder(out);
+  const isFirst = communicator.rank === 0;
+  // The folder may be on the first rank's machine alone.
+  const found = isFirst ? await readRunDescription(out) : undefined;
+  const { data, recipe: recorded } = await fromFirst(communicator, found!);
   checkChanges(recorded, changes);
   const recipe = { ...recorded, ...changes };
-  const folder = runFolder(out);
-  const checkpoint = await readCheckpoint(folder.lastFile);
-  const set = await openTrainingSet(data, recipe, listener, signal);
-  const network = networkOf(recipe, set.training.classes.length);
-  const backend = backendOf(recipe);
-  if (checkpoint) {
-    await checkSameData(set, checkpoint, data);
-    return runIn(folder, { recipe, set, network, backend, listener, signal, checkpoint });
-  }
-  listener?.onNote?.('the run has no checkpoint yet; it starts from the beginning');
-  const weights = await firstWeights(network, recipe, (note) => listener?.onNote?.(note));
-  return runIn(folder, { recipe, set, network, backend, listener, signal, weights });
+  const checkpoint = isFirst ? await readCheckpoint(folder.lastFile) : undefined;
+  const state = (await fromFirst(communicator, checkpoint?.state ?? null)) ?? undefined;
+  const run = await prepare(options, data, recipe);
+  if (checkpoint) await checkSameData(run.set, checkpoint, data);
+  if (state === undefined) run.note('the run has no checkpoint yet; it starts from the beginning');
+  const weights =
+    isFirst && state === undefined ? await firstWeights(run.network, recipe, run.note) : undefined;
+  return runIn(folder, { ...run, checkpoint, weights, state });
 }
 
-interface Run {
+interface Prepared {
   readonly recipe: Recipe;
   readonly set: TrainingSet;
   readonly network: Network;
   readonly backend: Backend;
+  readonly communicator: Communicator;
+  /** Whether this is the rank that reads and writes the run folder, and tells what goes on. */
+  readonly isFirst: boolean;
   readonly listener: TrainListener | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly weights?: ReadonlyMap<string, Float32Array>;
-  readonly checkpoint?: Checkpoint;
+  note(text: string): void;
+}
+
+interface Run extends Prepared {
+  /** What training starts from; where both are missing, the first rank has one of them. */
+  readonly weights?: ReadonlyMap<string, Float32Array> | undefined;
+  readonly checkpoint?: Checkpoint | undefined;
+  /** Where it goes on; undefined for a new run. */
+  readonly state: TrainerState | undefined;
+}
+
+/** Opens what a run needs, and sees to it that all ranks have the same. */
+async function prepare(
+  { listener: told, signal, communicator = single }: Omit<TrainOptions, 'data' | 'out' | 'recipe'>,
+  data: string,
+  recipe: Recipe,
+): Promise<Prepared> {
+  const isFirst = communicator.rank === 0;
+  const listener = isFirst ? told : undefined;
+  const note = (text: string): void => listener?.onNote?.(text);
+  if (communicator.size > 1) {
+    await checkSameCode(communicator);
+    const { threads: _, ...shared } = recipe;
+    const remedy = 'start all ranks with the same flags and the same recipe file';
+    await checkAgreement(communicator, 'the recipe', JSON.stringify(shared), remedy);
+  }
+  const set = await openTrainingSet(data, recipe, listener, signal, communicator);
+  await checkSameImages(communicator, set.training);
+  await checkSameImages(communicator, set.validation);
+  const network = networkOf(recipe, set.training.classes.length);
+  // Before the folder is made, so that a machine that cannot train leaves nothing behind.
+  const backend = backendOf(recipe, communicator);
+  if (communicator.size > 1) await noteOtherEngines(communicator, backend, note);
+  return { recipe, set, network, backend, communicator, isFirst, listener, signal, note };
 }
 
 async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
-  const unlock = await lockRun(folder);
-  const { network, backend, checkpoint } = run;
+  const { network, backend, checkpoint, weights, communicator, state, isFirst, listener } = run;
+  const record = isFirst
+    ? await openRunRecord({
+        folder,
+        iteration: state?.iteration,
+        onMetrics: (line) => listener?.onMetrics?.(line),
+      })
+    : new SilentRecord();
   try {
     const parameters = backend.createParameters(network.parameters, { training: true });
     try {
       if (checkpoint) await restoreParameters(parameters, checkpoint);
-      else await fillParameters(parameters, run.weights!);
-      await rm(folder.resultFile, { force: true });
-      await truncateMetrics(folder, checkpoint?.state.iteration ?? 0);
-      return await trainIn(folder, run, parameters);
+      else if (weights) await fillParameters(parameters, weights);
+      await shareParameters(communicator, parameters, state ? ['values', 'velocities'] : ['values']);
+      return await trainIn(folder, run, parameters, record);
     } finally {
       parameters.dispose();
     }
   } finally {
-    await unlock();
+    await record.close();
   }
 }
 
-async function trainIn(folder: RunFolder, run: Run, parameters: Parameters): Promise<TrainOutcome> {
-  const { recipe, network, backend, set, listener, checkpoint, signal } = run;
-  const metrics = await MetricsWriter.open(folder, checkpoint?.state.iteration);
-  const validator = await Validator.open({ recipe, network, set, backend, parameters });
-  const facts = await modelFacts(run);
-  let last: ValidationMetrics | null = null;
-  const hooks: TrainerHooks = {
-    validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
-    onIteration: (progress) => listener?.onIteration?.(progress),
-    onMetrics: async (line) => {
-      await metrics.write(line);
-      if (line.kind === 'validation') last = line;
-      listener?.onMetrics?.(line);
-    },
-    onBest: () => writeParameters(folder.bestFile, facts, parameters),
-    onCheckpoint: (_, state) => writeCheckpoint(folder.lastFile, facts, parameters, state),
-  };
+async function trainIn(
+  folder: RunFolder,
+  run: Run,
+  parameters: Parameters,
+  record: RunRecord,
+): Promise<TrainOutcome> {
+  const { recipe, network, backend, set, listener, state, signal, communicator } = run;
+  const validator = await Validator.open({ recipe, network, set, backend, parameters, team: communicator });
   const images = trainingImages(run);
   const trainer = new Trainer({
     recipe,
     network,
     backend,
     parameters,
+    communicator,
     data: { count: set.training.length, loadBatches: (plan) => images.loadBatches(plan) },
-    hooks,
-    ...(checkpoint && { state: checkpoint.state }),
+    hooks: {
+      validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
+      onIteration: (progress) => listener?.onIteration?.(progress),
+      ...record.hooks(await modelFacts(run), parameters),
+    },
+    ...(state && { state }),
     ...(signal && { signal }),
   });
   listener?.onStart?.({
     network,
     backend,
+    communicator,
     trainingImages: set.training.length,
     validationImages: set.validation.length,
     iteration: trainer.state.iteration,
@@ -202,20 +247,18 @@ async function trainIn(folder: RunFolder, run: Run, parameters: Parameters): Pro
       iterations: iteration,
       seconds,
       best: best && { ...best, model: folder.bestFile },
-      last,
+      last: record.last,
       lastModel: folder.lastFile,
     };
-    if (reason !== 'interrupted') {
-      await writeFileAtomically(folder.resultFile, `${JSON.stringify(outcome, undefined, 2)}\n`);
-    }
+    if (reason !== 'interrupted') await record.writeResult(outcome);
     return outcome;
   } finally {
     validator.dispose();
-    await metrics.close();
   }
 }
 
-function backendOf({ backend, kernels, threads }: Recipe): Backend {
+function backendOf({ backend, kernels, threads: asked }: Recipe, communicator: Communicator): Backend {
+  const threads = asked ?? threadsPerRank(communicator);
   return createBackend(backend, { kernels, ...(threads !== undefined && { threads }) });
 }
 

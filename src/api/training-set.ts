@@ -1,6 +1,7 @@
 /** The images that a run trains on and validates on, checked before the first iteration. */
 import { UserError } from '../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
+import type { Team } from '../core/team.ts';
 import type { ColorAxes } from '../data/color-shift.ts';
 import type { Rgb } from '../data/crop.ts';
 import { MissingSplitError, openImages } from '../data/open.ts';
@@ -25,6 +26,7 @@ export interface TrainingSetListener {
 /**
  * Opens the data, holds out a validation set where there is none, applies `limit`, and decodes every image
  * once: for the mean, the colour axes, and to find images that cannot be read.
+ * @param team who shares the decoding
  * @throws UserError for data that cannot be trained on; for bad images unless `skip-bad`.
  */
 export async function openTrainingSet(
@@ -32,12 +34,13 @@ export async function openTrainingSet(
   recipe: Recipe,
   listener: TrainingSetListener = {},
   signal?: AbortSignal,
+  team?: Team,
 ): Promise<TrainingSet> {
   const all = await openImages(location, { split: 'train' });
   const [own, validation] = await splitOff(location, all, recipe, listener);
   checkClasses(all, validation);
-  const training = await survey(limited(own, recipe), 'training', recipe, listener, signal);
-  const validated = await survey(validation, 'validation', recipe, listener, signal);
+  const training = await survey(limited(own, recipe), 'training', { recipe, listener, signal, team });
+  const validated = await survey(validation, 'validation', { recipe, listener, signal, team });
   return {
     training: training.good,
     validation: validated.good,
@@ -94,18 +97,24 @@ function limited(source: ImageSource, { limit, seed }: Recipe): ImageSource {
   return selectImages(source, chosen.sort());
 }
 
+interface SurveyContext {
+  readonly recipe: Recipe;
+  readonly listener: TrainingSetListener;
+  readonly signal: AbortSignal | undefined;
+  readonly team: Team | undefined;
+}
+
 async function survey(
   source: ImageSource,
   what: 'training' | 'validation',
-  recipe: Recipe,
-  listener: TrainingSetListener,
-  signal: AbortSignal | undefined,
+  { recipe, listener, signal, team }: SurveyContext,
 ) {
   const survey = await surveyImages(source, {
     onProgress: (progress) => listener.onSurvey?.({ ...progress, what }),
     onWarning: (note) => listener.onNote?.(note),
     maxPixels: recipe['max-pixels'],
     signal,
+    team,
   });
   const good = goodImages(source, survey, { skipBad: recipe['skip-bad'] });
   if (!good) return { survey, good: source };

@@ -1,9 +1,10 @@
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
+import type { Team } from '../core/team.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { evaluateImages } from '../evaluate/evaluate-images.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { type Evaluation, measure } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import { Outcomes, outcomeOf, shareOutcomes } from '../evaluate/outcomes.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -15,6 +16,8 @@ export interface ValidatorOptions {
   readonly set: TrainingSet;
   readonly backend: Backend;
   readonly parameters: Parameters;
+  /** Who shares the work. */
+  readonly team: Team;
 }
 
 /** Validates the parameters in training by centre crops at the test scale that belongs to S. */
@@ -34,17 +37,21 @@ export class Validator {
   }
 
   async validate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
-    const { set, network, recipe } = this.#options;
-    const outcomes = new Outcomes(set.validation.length, network.classes);
+    const { set, network, recipe, team } = this.#options;
+    const { length } = set.validation;
+    const outcomes = new Outcomes(length, network.classes);
     await evaluateImages({
       source: set.validation,
       ensemble: this.#ensemble,
       maxPixels: recipe['max-pixels'],
+      team,
       onImage: ({ image, label, posteriors }) => {
         outcomes.set(outcomeOf(image, label, posteriors));
-        onProgress(outcomes.done, set.validation.length);
+        // The others are about as far.
+        onProgress(Math.min(length, outcomes.done * team.size), length);
       },
     });
+    await shareOutcomes(team, outcomes);
     return measure(outcomes);
   }
 

@@ -1,9 +1,10 @@
 import { InterruptedError } from '../core/errors.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** The last is what mpirun and Slurm can be told to pass on to the ranks. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
 
 /**
- * Does work that stops in good order at Ctrl-C or a termination signal; at a second one the process ends at once.
+ * Does work that stops in good order at Ctrl-C, a termination signal or SIGUSR2; at a second one the process ends at once.
  * @throws InterruptedError when the work gave up because of the signal.
  */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {

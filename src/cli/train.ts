@@ -1,16 +1,18 @@
 import type { Command } from 'commander';
 import { resumeTraining, type TrainOutcome, trainNetwork } from '../api/train-network.ts';
+import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
 import { type Recipe, readRecipeFile, resolveRecipe } from '../train/recipe.ts';
 import { newCommand } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { jsonOption } from './options.ts';
 import { printAs } from './output.ts';
+import { addRankOptions, type RankFlags, withRanks } from './ranks.ts';
 import { addRecipeFlags, givenFlags } from './recipe-flags.ts';
 import { formatTrainOutcome } from './train-result.ts';
 import { TrainingDisplay } from './training-display.ts';
 
-interface Flags {
+interface Flags extends RankFlags {
   readonly out: string;
   readonly recipe?: string;
   readonly resume?: boolean;
@@ -25,6 +27,7 @@ export function trainCommand(): Command {
       'train photos --config A --crop 64 --scale 64 --out runs/photos',
       'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
       'train --out runs/photos --resume',
+      'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  (under mpirun or srun)',
     ],
   })
     .argument('[data]', 'folder with a folder of images for each class, under train/ and val/ or directly')
@@ -32,15 +35,15 @@ export function trainCommand(): Command {
     .option('--recipe <file>', 'YAML file of the keys below; flags win over it')
     .option('--resume', 'go on with the run in --out')
     .addOption(jsonOption());
-  return addRecipeFlags(command).action(train);
+  return addRecipeFlags(addRankOptions(command)).action(train);
 }
 
 async function train(data: string | undefined, flags: Flags, command: Command): Promise<void> {
   const given = givenFlags(command);
-  const outcome = await untilInterrupted(async (signal) => {
+  const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
     const display = new TrainingDisplay();
     try {
-      const shared = { out: flags.out, listener: display, signal };
+      const shared = { out: flags.out, listener: display, signal, communicator };
       if (flags.resume) {
         checkResumeFlags(data, flags);
         return await resumeTraining({ ...shared, changes: given as Partial<Recipe> });
@@ -52,7 +55,10 @@ async function train(data: string | undefined, flags: Flags, command: Command): 
     } finally {
       display.stop();
     }
-  });
+  };
+  const outcome = await untilInterrupted((signal) =>
+    withRanks(flags, (communicator) => run(communicator, signal)),
+  );
   finish(outcome, flags);
 }
 

@@ -28,6 +28,7 @@ export class TrainingDisplay implements TrainListener {
   onStart({
     network,
     backend,
+    communicator,
     trainingImages,
     validationImages,
     iteration,
@@ -38,6 +39,8 @@ export class TrainingDisplay implements TrainListener {
       `network ${network.configuration}, ${network.weightLayers} weight layers, width ${network.width}, ${network.classes} classes, ` +
         `on ${formatCount(trainingImages)} images; validation on ${formatCount(validationImages)}; ${backend.description}`,
     );
+    if (communicator.size > 1)
+      log(`${communicator.size} ranks share each batch (${communicator.description})`);
     if (iteration > 0) log(`going on after iteration ${formatCount(iteration)}`);
     this.#training = new ProgressBar('training', totalIterations, { done: iteration });
   }

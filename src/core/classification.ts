@@ -34,3 +34,12 @@ export function countImage(
   counts.top5Errors += Number(rank >= 5);
   counts.lossSum += loss;
 }
+
+export function addCounts(a: ClassificationCounts, b: ClassificationCounts): ClassificationCounts {
+  return {
+    images: a.images + b.images,
+    top1Errors: a.top1Errors + b.top1Errors,
+    top5Errors: a.top5Errors + b.top5Errors,
+    lossSum: a.lossSum + b.lossSum,
+  };
+}

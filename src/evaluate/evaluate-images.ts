@@ -5,6 +5,7 @@
  * computed in the same company, also when an evaluation was interrupted and only part of a window is missing:
  * the figures of a resumed evaluation are, bit for bit, those of an uninterrupted one.
  */
+import { alone, type Team } from '../core/team.ts';
 import type { DecodeOptions } from '../data/decode.ts';
 import { type EvaluationImage, loadForEvaluation } from '../data/evaluation.ts';
 import type { ImageSource } from '../data/source.ts';
@@ -24,6 +25,11 @@ export interface EvaluateImagesOptions extends DecodeOptions {
   /** Whether an image has been judged before. */
   readonly isDone?: ((image: number) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Who shares the images; all must know the same of what is done. Windows are dealt out whole, so that figures
+   * are those of one process, bit for bit. Default: nobody.
+   */
+  readonly team?: Pick<Team, 'rank' | 'size'> | undefined;
   /** Called with each image when it is done, which is not in their order. */
   onImage(judged: JudgedImage): void | Promise<void>;
 }
@@ -42,7 +48,7 @@ export async function evaluateImages(options: EvaluateImagesOptions): Promise<vo
   signal?.addEventListener('abort', abort, { once: true });
   try {
     let current = 0;
-    const images = unfinishedWindows(source.length, window, isDone);
+    const images = unfinishedWindows(source.length, window, isDone, options.team ?? alone);
     for await (const image of loadForEvaluation(source, { ...options, scales: ensemble.scales, images })) {
       signal?.throwIfAborted();
       const place = Math.floor(image.index / window);
@@ -84,14 +90,16 @@ export function windowFor(scales: readonly number[]): number {
   return Math.max(16, Math.min(256, Math.floor(WINDOW_BYTES / bytes)));
 }
 
-/** All images of the windows in which one is missing. */
+/** All images of the windows in which one is missing, of those that are one's own. */
 function* unfinishedWindows(
   count: number,
   window: number,
   isDone: (image: number) => boolean,
+  { rank, size }: Pick<Team, 'rank' | 'size'>,
 ): Generator<number, void, undefined> {
+  let number = 0;
   for (let from = 0; from < count; from += window) {
     const images = Array.from({ length: Math.min(window, count - from) }, (_, i) => from + i);
-    if (!images.every(isDone)) yield* images;
+    if (!images.every(isDone) && number++ % size === rank) yield* images;
   }
 }

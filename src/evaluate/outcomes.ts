@@ -1,5 +1,6 @@
 /** What became of every image of an evaluation, in tens of bytes each. */
 import { rankOfLabel } from '../core/classification.ts';
+import type { Team } from '../core/team.ts';
 import { type RankedClass, topClasses } from './softmax.ts';
 
 /** The classes that are kept of an image. */
@@ -16,6 +17,15 @@ export interface Outcome {
   readonly loss: number;
   /** The five most probable classes, or all where there are fewer, best first. */
   readonly top: readonly RankedClass[];
+}
+
+/** Makes the outcomes of each the outcomes of all. */
+export async function shareOutcomes(team: Team, outcomes: Outcomes): Promise<void> {
+  if (team.size === 1) return;
+  for (const others of await team.gather([...outcomes])) {
+    // In JSON a NaN is null.
+    for (const outcome of others) outcomes.set({ ...outcome, loss: outcome.loss ?? Number.NaN });
+  }
 }
 
 /** @param label the model's number of the true class, or −1 */

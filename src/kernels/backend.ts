@@ -56,6 +56,11 @@ export interface Parameters {
   /** One step of SGD in Caffe's form with the accumulated gradients, which are then zero. */
   update(step: SgdStep): Promise<void>;
   zeroGradients(): Promise<void>;
+  /**
+   * The block of all gradients itself, not a copy, for those who add up gradients of several programs. Whoever
+   * reads or changes it sees to it that the backend does not, at that time.
+   */
+  gradientBlock(): Float32Array;
   /** Frees the memory. Programs over these parameters must be disposed of first. */
   dispose(): void;
 }
@@ -116,8 +121,14 @@ export interface TrainingProgram {
    * Forward in training mode, soft-max cross-entropy, backward. Adds gradientScale · ∂(Σ losses)/∂w to the
    * parameters' gradients: with gradientScale 1/batch over all of a batch's micro-batches, the gradient of
    * the batch's mean loss. The chain's output must be `[N, classes, 1, 1]`.
+   * @param onGradients called while the backward pass goes on, if the backend can tell, and before the promise
+   *   settles: from the tensor of this number (in the order of the specs) on, no gradient will change any more
    */
-  accumulate(batch: LabelledInput, gradientScale: number): Promise<LossOutcome>;
+  accumulate(
+    batch: LabelledInput,
+    gradientScale: number,
+    onGradients?: (tensor: number) => void,
+  ): Promise<LossOutcome>;
   /**
    * Forward in training mode, then backward from a given gradient; adds to the parameters' gradients.
    * @param outputGradient `[n, C', H', W']`

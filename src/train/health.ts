@@ -4,8 +4,6 @@ import { UserError } from '../core/errors.ts';
 export interface IterationHealth {
   readonly iteration: number;
   readonly meanLoss: number;
-  /** The largest difference between two images' logits of one class. */
-  readonly logitSpread: number;
   readonly learningRate: number;
 }
 
@@ -24,10 +22,18 @@ export function checkFinite({ iteration, meanLoss, learningRate }: IterationHeal
 const FLAT_LOSS = 0.02;
 const FLAT_LOGITS = 0.01;
 
-/** Whether the network says the same of every image: loss at ln(classes), logits that do not depend on the image. */
-export function isFlat({ meanLoss, logitSpread }: IterationHealth, classes: number): boolean {
+/** Whether the loss is that of a guess: ln(classes). */
+export function isAtChance(meanLoss: number, classes: number): boolean {
   const chance = Math.log(classes);
-  return Math.abs(meanLoss - chance) < FLAT_LOSS * chance && logitSpread < FLAT_LOGITS;
+  return Math.abs(meanLoss - chance) < FLAT_LOSS * chance;
+}
+
+/**
+ * Whether the network says the same of every image: loss at ln(classes), logits that do not depend on the image.
+ * @param logitSpread the largest difference between two images' logits of one class
+ */
+export function isFlat(meanLoss: number, logitSpread: number, classes: number): boolean {
+  return isAtChance(meanLoss, classes) && logitSpread < FLAT_LOGITS;
 }
 
 /** @throws UserError when the loss has been flat for `window` iterations in a row; a window of 0 never throws. */
@@ -41,17 +47,37 @@ export function checkAlive(flatIterations: number, window: number, classes: numb
   );
 }
 
-/** The largest difference between two images' logits of one class; logits `[images, classes]`. */
-export function logitSpread(logits: Float32Array, classes: number): number {
-  let spread = 0;
-  for (let c = 0; c < classes; c++) {
-    let least = Number.POSITIVE_INFINITY;
-    let most = Number.NEGATIVE_INFINITY;
-    for (let i = c; i < logits.length; i += classes) {
-      least = Math.min(least, logits[i]!);
-      most = Math.max(most, logits[i]!);
-    }
-    spread = Math.max(spread, most - least);
+/** The least and the largest logit of each class, over some images. */
+export class LogitRange {
+  readonly classes: number;
+  readonly #least: Float32Array;
+  readonly #most: Float32Array;
+  #empty = true;
+
+  constructor(classes: number) {
+    this.classes = classes;
+    this.#least = new Float32Array(classes).fill(Number.POSITIVE_INFINITY);
+    this.#most = new Float32Array(classes).fill(Number.NEGATIVE_INFINITY);
   }
-  return spread;
+
+  /** @param logits `[images, classes]` */
+  include(logits: Float32Array): void {
+    for (const [i, logit] of logits.entries()) {
+      const c = i % this.classes;
+      if (logit < this.#least[c]!) this.#least[c] = logit;
+      if (logit > this.#most[c]!) this.#most[c] = logit;
+      this.#empty = false;
+    }
+  }
+
+  /** Logits of two images that have this range, or of none. */
+  extremes(): number[] {
+    return this.#empty ? [] : [...this.#least, ...this.#most];
+  }
+
+  /** The largest difference between two images' logits of one class. */
+  get spread(): number {
+    if (this.#empty) return 0;
+    return this.#most.reduce((spread, most, c) => Math.max(spread, most - this.#least[c]!), 0);
+  }
 }

@@ -13,6 +13,9 @@ export interface TrainingMetrics {
   readonly top5Error: number;
   readonly learningRate: number;
   readonly imagesPerSecond: number;
+  /** Of several ranks: seconds an iteration for the exchange of gradients, and the share hidden behind arithmetic. */
+  readonly exchangeSeconds?: number;
+  readonly exchangeHidden?: number;
   /** Of training so far, over all sessions. */
   readonly seconds: number;
 }

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { exchangeTypes } from '../comm/communicator.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/decode.ts';
@@ -100,6 +101,10 @@ export const recipeSchema = z.strictObject({
     .default(1024)
     .describe('MiB of decoded images kept in memory, so that small sets are decoded once'),
   threads: count.optional().describe('threads of the arithmetic (default: all cores)'),
+  'gradient-dtype': z
+    .enum(exchangeTypes)
+    .default('float32')
+    .describe('how gradients travel between ranks; bf16 takes half the bytes'),
   kernels: z
     .enum(['own', 'onednn'])
     .default('own')

@@ -3,15 +3,19 @@
  * dropping when the validation error stops improving. It knows nothing of files of images, of how
  * validation is done, or of how progress is shown.
  */
-import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
-import { deriveKeys, type Key, keyOfSeed } from '../core/random.ts';
+import type { Communicator } from '../comm/communicator.ts';
+import { single } from '../comm/single.ts';
+import { addCounts, type ClassificationCounts, noCounts } from '../core/classification.ts';
 import type { ImageBatch } from '../data/loader.ts';
-import { type PlannedBatch, Sampler, sliceBatch } from '../data/sampler.ts';
-import type { Backend, LossOutcome, Parameters, TrainingProgram } from '../kernels/backend.ts';
+import { type PlannedBatch, Sampler } from '../data/sampler.ts';
+import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { defaultMicroBatch } from '../net/memory.ts';
 import { cropShape, type Network } from '../net/network.ts';
+import { agreeOnSpread, agreeOnStep, checkSameWeights } from './agreement.ts';
+import { BatchGradient } from './batch-gradient.ts';
 import type { TrainerState } from './checkpoint.ts';
-import { checkAlive, checkFinite, isFlat, logitSpread } from './health.ts';
+import { ExchangeMeter } from './exchange-meter.ts';
+import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './health.ts';
 import type { Metrics } from './metrics.ts';
 import { dropIterations, type Recipe } from './recipe.ts';
 import { beforeIteration, observeValidation, type ScheduleOptions, startSchedule } from './schedule.ts';
@@ -59,6 +63,8 @@ export interface TrainerOptions {
   readonly parameters: Parameters;
   readonly data: TrainingData;
   readonly hooks: TrainerHooks;
+  /** Whom the batches are shared with; default: nobody. All ranks need the same options and parameters. */
+  readonly communicator?: Communicator;
   /** Where an earlier session stopped. */
   readonly state?: TrainerState;
   /** Stops after the current iteration, with a checkpoint. */
@@ -77,18 +83,22 @@ export class Trainer {
   readonly #options: TrainerOptions;
   readonly #schedule: ScheduleOptions;
   readonly #sampler: Sampler;
-  readonly #dropoutKey: Key;
+  readonly #communicator: Communicator;
+  readonly #gradient: BatchGradient;
   readonly #microBatch: number;
+  readonly #exchanges = new ExchangeMeter();
   readonly totalIterations: number;
   #state: TrainerState;
   #sessionStart = 0;
   #secondsBefore = 0;
   #windowStart = 0;
   #lastCheckpoint = 0;
+  /** What all ranks have agreed to do after the step. */
+  #agreed = { stop: false, save: false };
 
   constructor(options: TrainerOptions) {
-    const { recipe, network, data } = options;
-    const seedKey = keyOfSeed(recipe.seed);
+    const { recipe, network, data, parameters } = options;
+    this.#communicator = options.communicator ?? single;
     const perEpoch = data.count / recipe.batch;
     this.#options = options;
     this.#sampler = new Sampler({
@@ -97,11 +107,17 @@ export class Trainer {
       seed: recipe.seed,
       shuffle: recipe.shuffle,
     });
-    this.#dropoutKey = deriveKeys(seedKey, 'dropout');
     this.#microBatch = Math.min(
       recipe['micro-batch'] ?? defaultMicroBatch(network, recipe.batch),
       recipe.batch,
     );
+    this.#gradient = new BatchGradient({
+      recipe,
+      classes: network.classes,
+      microBatch: this.#microBatch,
+      parameters,
+      communicator: this.#communicator,
+    });
     this.totalIterations = recipe.iterations ?? Math.max(1, Math.round(recipe.epochs * perEpoch));
     this.#schedule = {
       learningRate: recipe.lr,
@@ -130,7 +146,7 @@ export class Trainer {
    * @throws UserError when the loss is not finite or the network is dead.
    */
   async run(): Promise<StopReason> {
-    const { backend, network, parameters, signal } = this.#options;
+    const { backend, network, parameters } = this.#options;
     this.#sessionStart = this.#windowStart = this.#lastCheckpoint = performance.now();
     this.#secondsBefore = this.#state.seconds;
     const program = await backend.compileTraining({
@@ -143,7 +159,7 @@ export class Trainer {
     } finally {
       program.dispose();
     }
-    if (signal?.aborted && !this.#isDone()) return 'interrupted';
+    if (this.#mustStop() && !this.#isDone()) return 'interrupted';
     return this.#state.schedule.finished ? 'plateau' : 'iterations';
   }
 
@@ -155,7 +171,7 @@ export class Trainer {
       return result.value;
     };
     try {
-      while (!this.#isDone() && !this.#options.signal?.aborted) {
+      while (!this.#isDone() && !this.#mustStop()) {
         await this.#step(program, next);
         await this.#afterStep();
       }
@@ -163,7 +179,12 @@ export class Trainer {
       await microBatches.return?.();
     }
     // An interrupted run keeps what it has done.
-    if (this.#options.signal?.aborted) await this.#checkpoint();
+    if (this.#mustStop()) await this.#checkpoint();
+  }
+
+  /** One that is alone stops at once, ranks when they have agreed to. */
+  #mustStop(): boolean {
+    return this.#communicator.size > 1 ? this.#agreed.stop : this.#options.signal?.aborted === true;
   }
 
   #isDone(): boolean {
@@ -171,47 +192,29 @@ export class Trainer {
   }
 
   /** The micro-batches of all iterations still to come. */
-  *#plan(): Generator<PlannedBatch> {
-    for (const batch of this.#sampler.batches(this.#state.iteration, this.totalIterations)) {
-      for (let start = 0; start < batch.images.length; start += this.#microBatch) {
-        yield sliceBatch(batch, start, start + this.#microBatch);
-      }
-    }
+  #plan(): Generator<PlannedBatch> {
+    return this.#gradient.plan(this.#sampler.batches(this.#state.iteration, this.totalIterations));
   }
 
-  /** One step of SGD: the gradient of a batch's mean loss, micro-batch by micro-batch, then the update. */
+  /** One step of SGD: the gradient of a batch's mean loss, then the update, which is the same on every rank. */
   async #step(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<void> {
     const { recipe, parameters } = this.#options;
     const { iteration } = this.#state;
     const schedule = beforeIteration(this.#state.schedule, iteration, this.#schedule);
-    const counts = noCounts();
-    let spread = 0;
-    let running: Promise<void> = Promise.resolve();
-    for (let done = 0; done < recipe.batch; ) {
-      const batch = await next();
-      await running;
-      const outcome = program.accumulate(
-        { input: batch.input, labels: batch.labels, dropoutKeys: this.#dropoutKeys(batch) },
-        1 / recipe.batch,
-      );
-      running = outcome.then((result) => {
-        countOutcome(counts, result, batch.labels);
-        spread = Math.max(spread, logitSpread(result.logits, this.#options.network.classes));
-      });
-      // Awaited in the next round or below; a failure in between must not count as unhandled.
-      running.catch(() => {});
-      done += batch.labels.length;
-    }
-    await running;
-    const health = {
-      iteration: iteration + 1,
-      meanLoss: counts.lossSum / counts.images,
-      logitSpread: spread,
-      learningRate: schedule.learningRate,
-    };
-    checkFinite(health);
+    const { counts: mine, logits, exchange } = await this.#gradient.add(program, next);
+    if (exchange) this.#exchanges.add(exchange);
+    const { counts, ...agreed } = await agreeOnStep(this.#communicator, {
+      counts: mine,
+      stop: this.#options.signal?.aborted === true,
+      save: this.#checkpointIsDue(iteration + 1),
+    });
+    this.#agreed = agreed;
+    const { learningRate } = schedule;
+    const meanLoss = counts.lossSum / counts.images;
+    checkFinite({ iteration: iteration + 1, meanLoss, learningRate });
+    const flat = await this.#isFlat(meanLoss, logits);
     await parameters.update({
-      learningRate: schedule.learningRate,
+      learningRate,
       momentum: recipe.momentum,
       weightDecay: recipe['weight-decay'],
       biasDecay: recipe['bias-decay'],
@@ -221,19 +224,16 @@ export class Trainer {
       iteration: iteration + 1,
       schedule,
       window: addCounts(this.#state.window, counts),
-      flatIterations: isFlat(health, this.#options.network.classes) ? this.#state.flatIterations + 1 : 0,
+      flatIterations: flat ? this.#state.flatIterations + 1 : 0,
       seconds: this.#seconds(),
     };
     this.#report(counts);
   }
 
-  /** Keys by (seed, epoch, image), so that masks depend neither on micro-batches nor on ranks. */
-  #dropoutKeys({ epochs, images }: PlannedBatch): Uint32Array {
-    const keys = new Uint32Array(images.length * 2);
-    images.forEach((image, index) => {
-      keys.set(deriveKeys(this.#dropoutKey, epochs[index]!, image), index * 2);
-    });
-    return keys;
+  async #isFlat(meanLoss: number, logits: LogitRange): Promise<boolean> {
+    const { classes } = this.#options.network;
+    if (!isAtChance(meanLoss, classes)) return false;
+    return isFlat(meanLoss, await agreeOnSpread(this.#communicator, logits), classes);
   }
 
   async #afterStep(): Promise<void> {
@@ -245,7 +245,7 @@ export class Trainer {
     if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
     const validated = this.#validationIsDue();
     if (validated) await this.#validate();
-    if (validated || this.#checkpointIsDue()) await this.#checkpoint();
+    if (validated || this.#agreed.save) await this.#checkpoint();
   }
 
   async #logWindow(): Promise<void> {
@@ -260,6 +260,7 @@ export class Trainer {
       top5Error: window.top5Errors / window.images,
       learningRate: schedule.learningRate,
       imagesPerSecond: window.images / ((now - this.#windowStart) / 1000),
+      ...this.#exchanges.take(),
       seconds: this.#seconds(),
     });
     this.#windowStart = now;
@@ -301,13 +302,14 @@ export class Trainer {
     if (isBest) await hooks.onBest(parameters);
   }
 
-  #checkpointIsDue(): boolean {
+  #checkpointIsDue(iteration: number): boolean {
     const every = this.#options.recipe['checkpoint-every'];
-    if (every !== undefined) return this.#state.iteration % every === 0;
+    if (every !== undefined) return iteration % every === 0;
     return performance.now() - this.#lastCheckpoint >= CHECKPOINT_INTERVAL;
   }
 
   async #checkpoint(): Promise<void> {
+    await checkSameWeights(this.#communicator, this.#options.parameters, this.#state.iteration);
     await this.#options.hooks.onCheckpoint(this.#options.parameters, this.#state);
     this.#lastCheckpoint = performance.now();
   }
@@ -332,24 +334,4 @@ export class Trainer {
   #seconds(): number {
     return this.#secondsBefore + (performance.now() - this.#sessionStart) / 1000;
   }
-}
-
-function countOutcome(
-  counts: ClassificationCounts,
-  { losses, logits }: LossOutcome,
-  labels: Int32Array,
-): void {
-  const classes = logits.length / losses.length;
-  losses.forEach((loss, image) => {
-    countImage(counts, logits.subarray(image * classes, (image + 1) * classes), labels[image]!, loss);
-  });
-}
-
-function addCounts(a: ClassificationCounts, b: ClassificationCounts): ClassificationCounts {
-  return {
-    images: a.images + b.images,
-    top1Errors: a.top1Errors + b.top1Errors,
-    top5Errors: a.top5Errors + b.top5Errors,
-    lossSum: a.lossSum + b.lossSum,
-  };
 }

@@ -69,6 +69,8 @@ export interface Addon {
     weightDecay: number,
     biasDecay: number,
   ): Promise<void>;
+  /** All gradients, in the native memory itself. */
+  gradients(parameters: ParametersHandle): Float32Array;
   zeroGradients(engine: EngineHandle, parameters: ParametersHandle): Promise<void>;
   compile(
     engine: EngineHandle,
@@ -79,7 +81,13 @@ export interface Addon {
     inputGradient: boolean,
   ): Promise<{ readonly program: ProgramHandle; readonly memoryBytes: number }>;
   forward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
-  accumulate(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
+  /** @param gradientsReady called before the promise settles, each time with a lower number of a tensor */
+  accumulate(
+    engine: EngineHandle,
+    program: ProgramHandle,
+    run: Run,
+    gradientsReady?: (tensor: number) => void,
+  ): Promise<void>;
   backward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
   /** Where the time of the program's last run went. */
   profile(engine: EngineHandle, program: ProgramHandle): Promise<readonly StageTime[]>;

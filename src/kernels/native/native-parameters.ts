@@ -15,6 +15,7 @@ export class NativeParameters implements Parameters {
   readonly #addon: Addon;
   readonly #places: ReadonlyMap<string, number>;
   #handle: ParametersHandle | undefined;
+  #gradients: Float32Array | undefined;
 
   /** @throws UserError when there is too little memory. */
   constructor(addon: Addon, engine: EngineHandle, specs: readonly ParameterSpec[], training: boolean) {
@@ -72,9 +73,17 @@ export class NativeParameters implements Parameters {
     await this.#addon.zeroGradients(this.engine, handle);
   }
 
+  gradientBlock(): Float32Array {
+    const handle = this.handle('gradientBlock');
+    this.#checkTraining('gradientBlock');
+    this.#gradients ??= this.#addon.gradients(handle);
+    return this.#gradients;
+  }
+
   dispose(): void {
     if (this.#handle) this.#addon.release(this.engine, this.#handle);
     this.#handle = undefined;
+    this.#gradients = undefined;
   }
 
   #checkTraining(operation: string): void {

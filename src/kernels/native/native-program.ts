@@ -41,9 +41,13 @@ class CompiledProgram {
     this.#chain.parameters.handle(operation);
   }
 
-  protected run(operation: 'forward' | 'accumulate' | 'backward', run: Run): Promise<void> {
+  protected run(
+    operation: 'forward' | 'accumulate' | 'backward',
+    run: Run,
+    gradientsReady?: (tensor: number) => void,
+  ): Promise<void> {
     const { addon, parameters, program } = this.#chain;
-    return settled(operation, addon[operation](parameters.engine, program, run));
+    return settled(operation, addon[operation](parameters.engine, program, run, gradientsReady));
   }
 
   /** Where the time of the last run went, in the order of the steps. */
@@ -82,20 +86,18 @@ export class NativeTrainingProgram extends CompiledProgram implements TrainingPr
     this.#inputGradient = inputGradient;
   }
 
-  async accumulate(batch: LabelledInput, gradientScale: number): Promise<LossOutcome> {
+  async accumulate(
+    batch: LabelledInput,
+    gradientScale: number,
+    onGradients?: (tensor: number) => void,
+  ): Promise<LossOutcome> {
     this.checkAlive('accumulate');
     const images = checkLabelledInput('accumulate', this, batch, gradientScale);
     const logits = this.arrayFor(images, this.outputShape);
     const losses = new Float32Array(images);
     const { labels } = batch;
-    await this.run('accumulate', {
-      ...inputOf(batch),
-      images,
-      labels,
-      gradientScale,
-      losses,
-      output: logits,
-    });
+    const run = { ...inputOf(batch), images, labels, gradientScale, losses, output: logits };
+    await this.run('accumulate', run, onGradients);
     return { losses, logits };
   }
 

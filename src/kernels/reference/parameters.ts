@@ -10,6 +10,7 @@ const FIELDS: readonly ParameterField[] = ['values', 'gradients', 'velocities'];
 export class ReferenceParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;
+  readonly #blocks: ReadonlyMap<ParameterField, Float32Array>;
   readonly #views: ReadonlyMap<ParameterField, ReadonlyMap<string, Float32Array>>;
   #disposed = false;
 
@@ -18,7 +19,9 @@ export class ReferenceParameters implements Parameters {
     this.specs = specs;
     this.training = training;
     const fields = training ? FIELDS : FIELDS.slice(0, 1);
-    this.#views = new Map(fields.map((field) => [field, viewsOfOneBlock(specs)]));
+    const count = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    this.#blocks = new Map(fields.map((field) => [field, new Float32Array(count)]));
+    this.#views = new Map([...this.#blocks].map(([field, block]) => [field, viewsOf(block, specs)]));
   }
 
   get disposed(): boolean {
@@ -62,13 +65,19 @@ export class ReferenceParameters implements Parameters {
     for (const { name } of this.specs) this.view('zeroGradients', 'gradients', name).fill(0);
   }
 
+  gradientBlock(): Float32Array {
+    checkAlive('gradientBlock', 'parameters', this.#disposed);
+    const block = this.#blocks.get('gradients');
+    if (!block) throw new RangeError('gradientBlock: these parameters have no gradients');
+    return block;
+  }
+
   dispose(): void {
     this.#disposed = true;
   }
 }
 
-function viewsOfOneBlock(specs: readonly ParameterSpec[]): Map<string, Float32Array> {
-  const block = new Float32Array(specs.reduce((sum, { shape }) => sum + elementCount(shape), 0));
+function viewsOf(block: Float32Array, specs: readonly ParameterSpec[]): Map<string, Float32Array> {
   let offset = 0;
   return new Map(
     specs.map(({ name, shape }) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkAlive, checkFinite, isFlat, logitSpread } from '../../../src/train/health.ts';
+import { checkAlive, checkFinite, isFlat, LogitRange } from '../../../src/train/health.ts';
 
-const health = { iteration: 7, meanLoss: Math.log(10), logitSpread: 0, learningRate: 0.01 };
+const health = { iteration: 7, meanLoss: Math.log(10), learningRate: 0.01 };
 
 describe('the health of training', () => {
   for (const meanLoss of [Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -15,9 +15,9 @@ describe('the health of training', () => {
   }
 
   it('calls a network flat only when loss and logits both are', () => {
-    assert.ok(isFlat(health, 10));
-    assert.ok(!isFlat({ ...health, logitSpread: 0.5 }, 10));
-    assert.ok(!isFlat({ ...health, meanLoss: 2 }, 10));
+    assert.ok(isFlat(Math.log(10), 0, 10));
+    assert.ok(!isFlat(Math.log(10), 0.5, 10));
+    assert.ok(!isFlat(2, 0, 10));
   });
 
   it('stops a dead network after the window, and never without one', () => {
@@ -27,6 +27,13 @@ describe('the health of training', () => {
   });
 
   it('measures the spread of logits between images, a class at a time', () => {
-    assert.equal(logitSpread(Float32Array.of(1, 5, 2, 5, 4, 5), 2), 3);
+    const range = new LogitRange(2);
+    assert.equal(range.spread, 0);
+    range.include(Float32Array.of(1, 5, 2, 5));
+    range.include(Float32Array.of(4, 5));
+    assert.equal(range.spread, 3);
+    const same = new LogitRange(2);
+    same.include(Float32Array.from(range.extremes()));
+    assert.equal(same.spread, 3);
   });
 });

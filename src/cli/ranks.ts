@@ -1,0 +1,74 @@
+/** Commands that can be started as several ranks, by mpirun, srun and the like. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import type { Communicator } from '../comm/communicator.ts';
+import { detectLaunch } from '../comm/launch.ts';
+import { DEFAULT_PATIENCE, openMpi } from '../comm/mpi.ts';
+import { single } from '../comm/single.ts';
+import { messageOf, UserError } from '../core/errors.ts';
+import { positiveNumber } from './options.ts';
+import { logAnyway, silence } from './output.ts';
+
+export interface RankFlags {
+  /** Undefined: where a launcher started several processes. */
+  readonly mpi?: boolean;
+  readonly mpiTimeout: number;
+}
+
+/** `--mpi`, `--no-mpi` and `--mpi-timeout`. */
+export function addRankOptions(command: Command): Command {
+  return command
+    .option('--mpi', 'share the work with the other ranks (default: where mpirun or srun started several)')
+    .option('--no-mpi', 'work alone all the same')
+    .option(
+      '--mpi-timeout <seconds>',
+      'silence of a rank after which it counts as lost',
+      positiveNumber,
+      DEFAULT_PATIENCE,
+    );
+}
+
+/**
+ * Does work as one of the ranks that were started together, or alone. The first rank speaks for all: results and
+ * messages of the others are not shown. Whoever fails ends all, with one line that says who and why.
+ */
+export async function withRanks<T>(
+  { mpi, mpiTimeout }: RankFlags,
+  work: (communicator: Communicator) => Promise<T>,
+): Promise<T> {
+  const launch = detectLaunch();
+  if (mpi === false || (mpi === undefined && launch === undefined)) return work(single);
+  const opened: { communicator?: Communicator } = {};
+  const onLost = (message: string): void => {
+    logAnyway(`vgg: ${message}`);
+    void leave(opened.communicator, 1);
+  };
+  const communicator = await openMpi({ patience: mpiTimeout, launch, onLost });
+  opened.communicator = communicator;
+  if (communicator.rank > 0) silence();
+  try {
+    const result = await work(communicator);
+    await communicator.close();
+    return result;
+  } catch (error) {
+    return await giveUp(communicator, error);
+  }
+}
+
+/** Long enough for the first rank to end all others, if it fails for the same reason. */
+const FIRST_SPEAKS = 2000;
+
+async function giveUp(communicator: Communicator, error: unknown): Promise<never> {
+  if (communicator.rank > 0) await sleep(FIRST_SPEAKS);
+  const who = communicator.rank > 0 ? `${communicator.nameOf(communicator.rank)}: ` : '';
+  const bug = error instanceof UserError ? '' : 'this is a bug: ';
+  logAnyway(`vgg: ${who}${bug}${messageOf(error)}`);
+  return leave(communicator, error instanceof UserError ? error.exitCode : 1);
+}
+
+/** MPI ends the processes; where it does not, this one ends itself, which the launcher notices. */
+async function leave(communicator: Communicator | undefined, exitCode: number): Promise<never> {
+  communicator?.abort(exitCode);
+  await sleep(5000);
+  process.exit(exitCode);
+}

@@ -1,0 +1,110 @@
+/**
+ * The gradient of a batch's mean loss: micro-batch by micro-batch, and each rank its share of the images. What
+ * it is does not depend on either, but for the order of sums.
+ */
+import type { Communicator } from '../comm/communicator.ts';
+import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
+import { deriveKeys, type Key, keyOfSeed } from '../core/random.ts';
+import { shareOf } from '../core/team.ts';
+import type { ImageBatch } from '../data/loader.ts';
+import { type PlannedBatch, sliceBatch } from '../data/sampler.ts';
+import type { LossOutcome, Parameters, TrainingProgram } from '../kernels/backend.ts';
+import { type ExchangeTime, GradientExchange } from './gradient-exchange.ts';
+import { LogitRange } from './health.ts';
+import type { Recipe } from './recipe.ts';
+
+export interface BatchGradientOptions {
+  readonly recipe: Pick<Recipe, 'batch' | 'seed' | 'gradient-dtype'>;
+  readonly classes: number;
+  readonly microBatch: number;
+  readonly parameters: Parameters;
+  readonly communicator: Communicator;
+}
+
+/** What a rank saw of a batch. */
+export interface BatchOutcome {
+  readonly counts: ClassificationCounts;
+  readonly logits: LogitRange;
+  /** None where there is one rank. */
+  readonly exchange?: ExchangeTime;
+}
+
+export class BatchGradient {
+  readonly #options: BatchGradientOptions;
+  readonly #dropoutKey: Key;
+  readonly #exchange: GradientExchange | undefined;
+  /** The images of a batch that are this rank's. */
+  readonly #share: readonly [from: number, to: number];
+
+  constructor(options: BatchGradientOptions) {
+    const { recipe, parameters, communicator } = options;
+    this.#options = options;
+    this.#dropoutKey = deriveKeys(keyOfSeed(recipe.seed), 'dropout');
+    this.#share = shareOf(recipe.batch, communicator);
+    if (communicator.size > 1) {
+      this.#exchange = new GradientExchange(parameters, communicator, recipe['gradient-dtype']);
+    }
+  }
+
+  /** The micro-batches that this rank takes of some batches. */
+  *plan(batches: Iterable<PlannedBatch>): Generator<PlannedBatch> {
+    const [from, to] = this.#share;
+    for (const batch of batches) {
+      for (let start = from; start < to; start += this.#options.microBatch) {
+        yield sliceBatch(batch, start, Math.min(start + this.#options.microBatch, to));
+      }
+    }
+  }
+
+  /**
+   * Adds the gradient of one batch to the parameters' gradients, over all ranks.
+   * @param next gives the micro-batches of the plan
+   */
+  async add(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<BatchOutcome> {
+    const { recipe, classes } = this.#options;
+    const outcome = { counts: noCounts(), logits: new LogitRange(classes) };
+    const [from, to] = this.#share;
+    let running: Promise<void> = Promise.resolve();
+    for (let done = from; done < to; ) {
+      const batch = await next();
+      await running;
+      done += batch.labels.length;
+      const input = { input: batch.input, labels: batch.labels, dropoutKeys: this.#dropoutKeys(batch) };
+      // Gradients are final in the last micro-batch only.
+      const onGradients = done === to ? this.#onGradients : undefined;
+      running = program.accumulate(input, 1 / recipe.batch, onGradients).then((result) => {
+        countOutcome(outcome.counts, result, batch.labels);
+        outcome.logits.include(result.logits);
+      });
+      // Awaited in the next round or below; a failure in between must not count as unhandled.
+      running.catch(() => {});
+    }
+    await running;
+    return this.#exchange ? { ...outcome, exchange: await this.#exchange.finish() } : outcome;
+  }
+
+  get #onGradients(): ((tensor: number) => void) | undefined {
+    const exchange = this.#exchange;
+    return exchange && ((tensor) => exchange.ready(tensor));
+  }
+
+  /** Keys by (seed, epoch, image), so that masks depend neither on micro-batches nor on ranks. */
+  #dropoutKeys({ epochs, images }: PlannedBatch): Uint32Array {
+    const keys = new Uint32Array(images.length * 2);
+    images.forEach((image, index) => {
+      keys.set(deriveKeys(this.#dropoutKey, epochs[index]!, image), index * 2);
+    });
+    return keys;
+  }
+}
+
+function countOutcome(
+  counts: ClassificationCounts,
+  { losses, logits }: LossOutcome,
+  labels: Int32Array,
+): void {
+  const classes = logits.length / losses.length;
+  losses.forEach((loss, image) => {
+    countImage(counts, logits.subarray(image * classes, (image + 1) * classes), labels[image]!, loss);
+  });
+}

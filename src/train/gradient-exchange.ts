@@ -1,0 +1,81 @@
+/**
+ * Synchronous data parallelism (section 3.3): every rank computes the gradients of its part of a batch, and what
+ * is exchanged are sums. The block of gradients is cut into buckets, from its end on, since the backward pass
+ * begins with the last layers, which hold most of the bytes; a bucket is on its way as soon as nothing in it
+ * will change any more, while the pass goes on with the layers below.
+ */
+import type { Communicator, ExchangeType } from '../comm/communicator.ts';
+import { elementCount } from '../core/shape.ts';
+import type { Parameters } from '../kernels/backend.ts';
+
+/** Where the time of exchanges went, in seconds. */
+export interface ExchangeTime {
+  /** From the first bucket on its way to the last one's arrival. */
+  readonly total: number;
+  /** The part of it in which there was nothing else to do. */
+  readonly exposed: number;
+}
+
+const LARGEST_BUCKET = 4 * 2 ** 20;
+const SMALLEST_BUCKET = 16 * 2 ** 10;
+/** Buckets of a network of which the largest would make only a few. */
+const USUAL_BUCKETS = 16;
+
+export class GradientExchange {
+  readonly #parameters: Parameters;
+  readonly #communicator: Communicator;
+  readonly #type: ExchangeType;
+  /** Where each tensor begins in the block. */
+  readonly #offsets: readonly number[];
+  readonly #bucket: number;
+  #pending: Promise<void>[] = [];
+  /** Everything from here on is on its way. */
+  #sent: number;
+  #startedAt = 0;
+
+  constructor(parameters: Parameters, communicator: Communicator, type: ExchangeType) {
+    let end = 0;
+    this.#offsets = parameters.specs.map(({ shape }) => {
+      const begin = end;
+      end += elementCount(shape);
+      return begin;
+    });
+    this.#parameters = parameters;
+    this.#communicator = communicator;
+    this.#type = type;
+    this.#bucket = Math.min(LARGEST_BUCKET, Math.max(SMALLEST_BUCKET, Math.ceil(end / USUAL_BUCKETS)));
+    this.#sent = end;
+  }
+
+  /** The gradients from this tensor on are final: sends what whole buckets there are among them. */
+  ready(tensor: number): void {
+    const from = this.#offsets[tensor] ?? this.#sent;
+    while (this.#sent > 0) {
+      const begin = Math.max(0, this.#sent - this.#bucket);
+      if (begin < from) return;
+      this.#send(begin, this.#sent);
+      this.#sent = begin;
+    }
+  }
+
+  /** All gradients are final: waits until each is the sum over ranks. */
+  async finish(): Promise<ExchangeTime> {
+    const finalAt = performance.now();
+    this.ready(0);
+    await Promise.all(this.#pending);
+    const end = performance.now();
+    const startedAt = this.#startedAt;
+    this.#pending = [];
+    this.#sent = this.#parameters.gradientBlock().length;
+    return { total: (end - startedAt) / 1000, exposed: (end - finalAt) / 1000 };
+  }
+
+  #send(begin: number, end: number): void {
+    if (this.#pending.length === 0) this.#startedAt = performance.now();
+    const values = this.#parameters.gradientBlock().subarray(begin, end);
+    const sum = this.#communicator.allReduceSum(values, this.#type);
+    // Seen by finish; until then a failure must not count as unhandled.
+    sum.catch(() => {});
+    this.#pending.push(sum);
+  }
+}
