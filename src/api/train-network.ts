@@ -8,7 +8,7 @@ import { parseTrainScale } from '../core/scale.ts';
 import { fromFirst } from '../core/team.ts';
 import { TrainingImages } from '../data/loader.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { fillParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import { createBackend } from '../kernels/registry.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import {
@@ -150,7 +150,7 @@ interface Prepared {
 
 interface Run extends Prepared {
   /** What training starts from; where both are missing, the first rank has one of them. */
-  readonly weights?: ReadonlyMap<string, Float32Array> | undefined;
+  readonly weights?: Map<string, Float32Array> | undefined;
   readonly checkpoint?: Checkpoint | undefined;
   /** Where it goes on; undefined for a new run. */
   readonly state: TrainerState | undefined;
@@ -194,7 +194,7 @@ async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
     const parameters = backend.createParameters(network.parameters, { training: true });
     try {
       if (checkpoint) await restoreParameters(parameters, checkpoint);
-      else if (weights) await fillParameters(parameters, weights);
+      else if (weights) await moveIntoParameters(parameters, weights);
       await shareParameters(communicator, parameters, state ? ['values', 'velocities'] : ['values']);
       return await trainIn(folder, run, parameters, record);
     } finally {
