@@ -44,10 +44,10 @@ struct Context {
   dnnl::stream stream{engine};
   /** Whether 3×3 convolutions run on our own kernels; else on oneDNN's. */
   bool ownKernels = true;
-};
-
   /** Whether inference multiplies bfloat16, which the processor must be able to. */
   bool bf16 = false;
+};
+
 /** Memory that several layers use in turn. */
 enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, product, winograd, count };
 
