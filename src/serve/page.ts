@@ -7,12 +7,12 @@ import { PAGE_POLICY } from './security.ts';
 
 /** @param folder of the built page */
 export async function servePage(app: FastifyInstance, folder: string): Promise<void> {
+  app.addHook('onRequest', async (_, reply) => {
+    reply.header('content-security-policy', PAGE_POLICY);
+  });
   if (!existsSync(join(folder, 'index.html'))) {
     app.get('/', { schema: { hide: true } }, async (_, reply) =>
-      reply
-        .header('content-security-policy', PAGE_POLICY)
-        .type('text/html; charset=utf-8')
-        .send(notBuiltPage()),
+      reply.type('text/html; charset=utf-8').send(notBuiltPage()),
     );
     return;
   }
@@ -21,8 +21,8 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
     // A route for each file that is there when the server starts: no other path leads to the disk.
     wildcard: false,
     dotfiles: 'ignore',
+    cacheControl: false,
     setHeaders: (response, path) => {
-      response.setHeader('content-security-policy', PAGE_POLICY);
       // Built files have a hash of their content in their names.
       const kept = path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
       response.setHeader('cache-control', kept);

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { png, temporaryFolder, writeFiles } from '../../support/images.ts';
+import { imageRequest, smallServer } from './small-server.ts';
+
+const TOKEN = 'correct-horse-battery';
+
+describe('a token', () => {
+  it('is asked for by everything but the page and the health checks', async (t) => {
+    const { ask } = await smallServer(t, { token: TOKEN });
+    for (const url of ['/', '/healthz', '/readyz']) assert.equal((await ask(url)).status, 200, url);
+    for (const url of ['/v1/model', '/v1/runs', '/v1/runs/x/report', '/metrics', '/openapi.json']) {
+      const { status, body, headers } = await ask(url);
+      assert.equal(`${status} ${body.error?.code}`, '401 unauthorized', url);
+      assert.equal(headers['www-authenticate'], 'Bearer');
+    }
+    assert.equal((await ask(imageRequest('/v1/predict', await png(40, 40)))).status, 401);
+  });
+
+  it('opens everything, and nothing else does', async (t) => {
+    const { ask } = await smallServer(t, { token: TOKEN });
+    const statusWith = async (headers: Record<string, string>) =>
+      (await ask({ url: '/v1/model', headers })).status;
+    assert.equal(await statusWith({ authorization: `Bearer ${TOKEN}` }), 200);
+    for (const wrong of [
+      `Bearer ${TOKEN}x`,
+      `Bearer ${TOKEN.slice(1)}`,
+      TOKEN,
+      'Bearer',
+      'Basic x',
+      'Bearer ü',
+    ]) {
+      assert.equal(await statusWith({ authorization: wrong }), 401, wrong);
+    }
+    assert.equal(await statusWith({ cookie: 'verydeep_session=' }), 401);
+    assert.equal(await statusWith({ cookie: `verydeep_session=${TOKEN}` }), 401);
+  });
+
+  it('is exchanged for a cookie that scripts and other sites cannot use', async (t) => {
+    const { ask } = await smallServer(t, { token: TOKEN });
+    const open = (token: string) =>
+      ask({ method: 'POST', url: '/v1/session', headers: { authorization: `Bearer ${token}` } });
+    assert.equal((await open('wrong-wrong-wrong')).status, 401);
+    const { status, headers } = await open(TOKEN);
+    assert.equal(status, 204);
+    const [cookie, ...attributes] = String(headers['set-cookie']).split('; ');
+    assert.ok(attributes.includes('HttpOnly') && attributes.includes('SameSite=Strict'));
+    assert.ok(!cookie!.includes(TOKEN));
+    assert.equal((await ask({ url: '/v1/model', headers: { cookie: `other=1; ${cookie}` } })).status, 200);
+  });
+});
+
+describe('other sites', () => {
+  it('cannot reach a server without a token by a name of theirs', async (t) => {
+    const { ask } = await smallServer(t);
+    for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080']) {
+      assert.equal((await ask({ url: '/v1/model', headers: { host } })).status, 200, host);
+    }
+    for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8080']) {
+      const { status, body } = await ask({ url: '/v1/model', headers: { host } });
+      assert.equal(`${status} ${body.error?.code}`, '403 forbidden', host);
+    }
+  });
+
+  it('cannot post from their pages, nor read', async (t) => {
+    const { ask } = await smallServer(t);
+    const image = await png(40, 40);
+    const from = (origin: string) =>
+      ask(imageRequest('/v1/predict', image, 'image/png', { origin, host: 'localhost:8080' }));
+    for (const origin of ['https://evil.example', 'http://localhost:8081', 'null']) {
+      assert.equal((await from(origin)).status, 403, origin);
+    }
+    const own = await from('http://localhost:8080');
+    assert.equal(own.status, 200);
+    assert.equal(own.headers['access-control-allow-origin'], undefined);
+  });
+
+  it('can where they are let in', async (t) => {
+    const { ask } = await smallServer(t, { cors: ['https://friend.example'] });
+    const preflight = (origin: string) =>
+      ask({
+        method: 'OPTIONS',
+        url: '/v1/predict',
+        headers: { origin, 'access-control-request-method': 'POST' },
+      });
+    const allowed = await preflight('https://friend.example');
+    assert.equal(allowed.headers['access-control-allow-origin'], 'https://friend.example');
+    const refused = await preflight('https://evil.example');
+    assert.equal(refused.headers['access-control-allow-origin'], undefined);
+    const posted = await ask(
+      imageRequest('/v1/predict', await png(40, 40), 'image/png', { origin: 'https://friend.example' }),
+    );
+    assert.equal(posted.status, 200);
+    assert.equal(posted.headers['access-control-allow-origin'], 'https://friend.example');
+  });
+});
+
+describe('answers', () => {
+  it('tell browsers not to guess and not to load', async (t) => {
+    const { ask } = await smallServer(t);
+    for (const url of ['/v1/model', '/nothing', '/']) {
+      const { headers } = await ask(url);
+      assert.equal(headers['x-content-type-options'], 'nosniff', url);
+      assert.match(String(headers['content-security-policy']), /default-src '(none|self)'/, url);
+    }
+  });
+});
+
+describe('the page', () => {
+  it('that has not been built says how to build it', async (t) => {
+    const { ask } = await smallServer(t);
+    const { status, body } = await ask('/');
+    assert.equal(status, 200);
+    assert.match(body, /npm run build/);
+  });
+
+  it('is its built files and nothing beside them', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, {
+      'secret.txt': 'secret',
+      'web/index.html': '<title>page</title>',
+      'web/assets/index-abc.js': 'script',
+      'web/.hidden': 'secret',
+    });
+    const { ask } = await smallServer(t, { page: `${folder}/web` });
+    const page = await ask('/');
+    assert.equal(page.status, 200);
+    assert.match(page.body, /<title>page/);
+    assert.match(String(page.headers['content-security-policy']), /default-src 'self'/);
+    const script = await ask('/assets/index-abc.js');
+    assert.equal(script.status, 200);
+    assert.match(String(script.headers['cache-control']), /immutable/);
+    for (const url of [
+      '/../secret.txt',
+      '/%2e%2e/secret.txt',
+      '/..%2fsecret.txt',
+      '/assets/../../secret.txt',
+      '/assets/%2e%2e%2f%2e%2e%2fsecret.txt',
+      '/assets/..%5c..%5csecret.txt',
+      '/.hidden',
+      '/assets/',
+      '/assets',
+      '//etc/passwd',
+      '/%00',
+      '/index.html%00.js',
+    ]) {
+      const { status, body } = await ask(url);
+      assert.ok(status === 404 || status === 400, `${url}: ${status}`);
+      assert.doesNotMatch(JSON.stringify(body), /secret"/);
+    }
+  });
+});
