@@ -19,6 +19,17 @@ struct ConvolutionShape {
   memory::dim padding;
 };
 
+/** oneDNN's own choice for conv1_1 in training is Winograd's method, which few channels make two to three times slower. */
+inline dnnl::algorithm algorithmFor(const ConvolutionShape& c) {
+  constexpr memory::dim kFewChannels = 8;
+#ifdef VD_ONEDNN_3
+  const memory::dim channels = c.source.get_dims()[1];
+#else
+  const memory::dim channels = c.source.dims()[1];
+#endif
+  return channels < kFewChannels ? dnnl::algorithm::convolution_direct : dnnl::algorithm::convolution_auto;
+}
+
 inline dnnl::primitive_attr withUserScratchpad() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -37,7 +48,7 @@ inline dnnl::primitive_attr accumulating() {
 inline dnnl::convolution_forward::primitive_desc convolutionForward(const dnnl::engine& engine, bool training,
                                                                     const ConvolutionShape& c) {
   const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  const auto algorithm = dnnl::algorithm::convolution_auto;
+  const auto algorithm = algorithmFor(c);
   const memory::dims strides{1, 1}, padding{c.padding, c.padding};
 #ifdef VD_ONEDNN_3
   return {engine,        kind,    algorithm, c.source, c.weights,           c.bias,
@@ -51,7 +62,7 @@ inline dnnl::convolution_forward::primitive_desc convolutionForward(const dnnl::
 
 inline dnnl::convolution_backward_data::primitive_desc convolutionBackwardData(
     const dnnl::engine& engine, const ConvolutionShape& c, const dnnl::convolution_forward::primitive_desc& hint) {
-  const auto algorithm = dnnl::algorithm::convolution_auto;
+  const auto algorithm = algorithmFor(c);
   const memory::dims strides{1, 1}, padding{c.padding, c.padding};
 #ifdef VD_ONEDNN_3
   return {engine,  algorithm, c.source, c.weights, c.destination,
@@ -66,7 +77,7 @@ inline dnnl::convolution_backward_data::primitive_desc convolutionBackwardData(
 
 inline dnnl::convolution_backward_weights::primitive_desc convolutionBackwardWeights(
     const dnnl::engine& engine, const ConvolutionShape& c, const dnnl::convolution_forward::primitive_desc& hint) {
-  const auto algorithm = dnnl::algorithm::convolution_auto;
+  const auto algorithm = algorithmFor(c);
   const memory::dims strides{1, 1}, padding{c.padding, c.padding};
 #ifdef VD_ONEDNN_3
   return {engine,  algorithm, c.source, c.weights, c.bias,  c.destination,

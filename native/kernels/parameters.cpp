@@ -85,11 +85,11 @@ std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, 
         });
   }
   const bool backward = use.pass == WeightUse::Pass::backward;
-  const int64_t floats = backward ? kernels.transformedWeights(use.outputs, use.inputs)
-                                  : kernels.transformedWeights(use.inputs, use.outputs);
+  const int64_t floats = backward ? kernels.transformedWeights(use.scheme, use.outputs, use.inputs)
+                                  : kernels.transformedWeights(use.scheme, use.inputs, use.outputs);
   return std::make_shared<TransformedWeights>(
       floats, [&kernels, use, backward, canonical](void* to, Team& team, int thread) {
-        kernels.transformWeights({use.inputs, use.outputs, backward, canonical, to}, team, thread);
+        kernels.transformWeights({use.scheme, use.inputs, use.outputs, backward, canonical, to}, team, thread);
       });
 }
 
@@ -110,7 +110,8 @@ std::shared_ptr<WeightCopy> Parameters::copyOf(const dnnl::engine& engine, std::
 std::shared_ptr<winograd::TransformedWeights> Parameters::transformedOf(const WeightUse& use) {
   dropExpired(transformed_);
   for (const TransformedEntry& entry : transformed_) {
-    if (entry.use.tensor == use.tensor && entry.use.pass == use.pass && entry.use.kernels == use.kernels) {
+    if (entry.use.tensor == use.tensor && entry.use.pass == use.pass && entry.use.kernels == use.kernels &&
+        entry.use.scheme == use.scheme) {
       return entry.copy.lock();
     }
   }

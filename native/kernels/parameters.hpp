@@ -44,6 +44,8 @@ struct WeightUse {
   const winograd::Kernels* kernels;
   std::size_t tensor;
   int64_t inputs, outputs;
+  /** Of a 3×3 convolution. */
+  winograd::Scheme scheme = winograd::Scheme::tiles4;
 };
 
 /**

@@ -58,7 +58,7 @@ class WinogradConvolution : public Layer {
 
  private:
   WeightUse weights(WeightUse::Pass pass) const {
-    return {pass, kernels_, spec_.weight, spec_.inChannels, spec_.outChannels};
+    return {pass, kernels_, spec_.weight, spec_.inChannels, spec_.outChannels, forward_.grid.scheme()};
   }
   int64_t blocks(int64_t channels) const { return (channels + kernels_->width - 1) / kernels_->width; }
 

@@ -39,7 +39,8 @@ describe('native: own 3×3 kernels', { skip }, () => {
 
   describe('accuracy against double precision', () => {
     const backend = skip ? undefined : create({ threads: 2 });
-    // The channels of E's layers on small maps: the error grows with the channels, hardly with the map.
+    // The channels of E's layers on small maps: the error grows with the channels, hardly with the map. Maps of 2×2
+    // have transforms of their own.
     const shapes: readonly [number, Shape4][] = [
       [64, [1, 64, 20, 20]],
       [128, [1, 64, 16, 16]],
@@ -47,6 +48,9 @@ describe('native: own 3×3 kernels', { skip }, () => {
       [256, [1, 256, 9, 8]],
       [512, [1, 256, 8, 8]],
       [512, [1, 512, 5, 4]],
+      [512, [5, 512, 2, 2]],
+      [70, [130, 40, 2, 2]],
+      [33, [6, 17, 4, 1]],
     ];
     for (const [outChannels, shape] of shapes) {
       it(`${formatShape(shape)} to ${outChannels}: 5e-6 of the largest output, gradients 5e-5`, async () => {
@@ -87,6 +91,14 @@ describe('native: own 3×3 kernels', { skip }, () => {
       [7, 17, 11, 13],
     ],
     [[convolution(8, 8)], [5, 8, 2, 2]],
+    [
+      [convolution(70, 100), relu],
+      [33, 70, 2, 2],
+    ],
+    [
+      [convolution(24, 9), relu, pool],
+      [11, 24, 2, 2],
+    ],
   ];
   for (const [layers, shape] of chains) {
     const names = layers.map(({ kind }) => kind).join(', ');

@@ -1,4 +1,4 @@
-// Convolution forward, and backward to the input: transform tiles, multiply at 36 points, transform back.
+// Convolution forward, and backward to the input: transform tiles, multiply at all points, transform back.
 #pragma once
 
 #include "product.hpp"
@@ -14,6 +14,7 @@ constexpr int64_t kFloatsPastCaches = int64_t{4} << 20;
 constexpr int64_t kItemTiles = 48;
 
 /** A block of tiles on its way through the three steps. */
+template <class S>
 struct ConvolutionBlock {
   const Convolution& job;
   /** Its tiles. */
@@ -25,14 +26,14 @@ struct ConvolutionBlock {
   /** Whether the output goes past the caches. */
   bool streaming = false;
 
-  // A cache line more from point to point: else, at powers of two, all 36 would compete for the same lines.
+  // A cache line more from point to point: else, at powers of two, all points would compete for the same lines.
   static int64_t pointStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + 16; }
   static int64_t vStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + kLine; }
   int64_t vStride() const { return vStride(job.inBlocks, capacity); }
   int64_t mStride() const { return pointStride(job.outBlocks, capacity); }
 
   void gather(int64_t block, int64_t from, int64_t to) const {
-    gatherInput(job.grid, sourceOf(job.grid, job.input, job.pooledInput), block, job.inBlocks, first + from,
+    gatherInput<S>(job.grid, sourceOf(job.grid, job.input, job.pooledInput), block, job.inBlocks, first + from,
                 first + to, v + (block * capacity + from) * kWidth, vStride());
   }
 
@@ -54,42 +55,47 @@ struct ConvolutionBlock {
     ahead.add(sourceOf(job.grid, job.input, job.pooledInput), job.inBlocks, first, first + count);
   }
   void wantMask(Ahead& ahead) const {
-    ahead.add({job.mask, kWidth * 4, 4, job.grid.height, job.grid.width, job.outBlocks, first, first + count});
+    ahead.add({job.mask, kWidth * 4, S::kSide, job.grid.height, job.grid.width, job.outBlocks, first, first + count});
   }
 
  private:
-  void storeTile(const TilePlace& at, int64_t block, Vec (&y)[4][4]) const;
-  void poolTile(const TilePlace& at, int64_t block, const Vec (&y)[4][4]) const;
+  void storeTile(const TilePlace& at, int64_t block, Vec (&y)[S::kSide][S::kSide]) const;
+  void poolTile(const TilePlace& at, int64_t block, const Vec (&y)[S::kSide][S::kSide]) const;
 };
 
-VD_INLINE void transformBack(const float* m, int64_t stride, Vec bias, bool rectify, Vec (&y)[4][4]) {
-  Vec columns[4][6];
-  for (int x = 0; x < 6; x++) {
-    Vec in[6], out[4];
-    for (int i = 0; i < 6; i++) in[i] = load(m + (i * 6 + x) * stride);
-    transformOutput(in, out);
-    for (int i = 0; i < 4; i++) columns[i][x] = out[i];
+template <class S>
+VD_INLINE void transformBack(const float* m, int64_t stride, Vec bias, bool rectify, Vec (&y)[S::kSide][S::kSide]) {
+  Vec columns[S::kSide][S::kAcross];
+  for (int x = 0; x < S::kAcross; x++) {
+    Vec in[S::kAcross], out[S::kSide];
+    for (int i = 0; i < S::kAcross; i++) in[i] = load(m + (i * S::kAcross + x) * stride);
+    S::transformOutput(in, out);
+    for (int i = 0; i < S::kSide; i++) columns[i][x] = out[i];
   }
-  for (int i = 0; i < 4; i++) {
-    Vec out[4];
-    transformOutput(columns[i], out);
-    for (int x = 0; x < 4; x++) {
+  for (int i = 0; i < S::kSide; i++) {
+    Vec out[S::kSide];
+    S::transformOutput(columns[i], out);
+    for (int x = 0; x < S::kSide; x++) {
       const Vec value = out[x] + bias;
       y[i][x] = rectify ? rectified(value) : value;
     }
   }
 }
 
-VD_INLINE void ConvolutionBlock::storeTile(const TilePlace& at, int64_t block, Vec (&y)[4][4]) const {
+template <class S>
+VD_INLINE void ConvolutionBlock<S>::storeTile(const TilePlace& at, int64_t block, Vec (&y)[S::kSide][S::kSide]) const {
   const Grid& grid = job.grid;
   const int64_t offset =
-      (((at.image * job.outBlocks + block) * grid.height + 4 * at.y) * grid.width + 4 * at.x) * kWidth;
-  const int64_t rows = smaller(4, grid.height - 4 * at.y), columns = smaller(4, grid.width - 4 * at.x);
+      (((at.image * job.outBlocks + block) * grid.height + S::kSide * at.y) * grid.width +
+       S::kSide * at.x) *
+      kWidth;
+  const int64_t rows = smaller(S::kSide, grid.height - S::kSide * at.y);
+  const int64_t columns = smaller(S::kSide, grid.width - S::kSide * at.x);
   float* to = job.output + offset;
   const int64_t rowStride = grid.width * kWidth;
-  if (rows == 4 && columns == 4) {
-    for (int i = 0; i < 4; i++) {
-      for (int x = 0; x < 4; x++) {
+  if (rows == S::kSide && columns == S::kSide) {
+    for (int i = 0; i < S::kSide; i++) {
+      for (int x = 0; x < S::kSide; x++) {
         const int64_t place = i * rowStride + x * kWidth;
         const Vec value = job.mask ? masked(y[i][x], load(job.mask + offset + place)) : y[i][x];
         if (streaming) {
@@ -120,13 +126,14 @@ VD_INLINE void poolWindow(const Vec (&window)[4], Vec& best, IntVec& place) {
   }
 }
 
-VD_INLINE void ConvolutionBlock::poolTile(const TilePlace& at, int64_t block, const Vec (&y)[4][4]) const {
+template <class S>
+VD_INLINE void ConvolutionBlock<S>::poolTile(const TilePlace& at, int64_t block, const Vec (&y)[S::kSide][S::kSide]) const {
   const Pooled& pooled = job.pooledOutput;
   const int64_t plane = (at.image * job.outBlocks + block) * pooled.height * pooled.width;
   const Vec beyond = zero() - __builtin_inff();
-  for (int v = 0; v < 2; v++) {
-    for (int u = 0; u < 2; u++) {
-      const int64_t row = 2 * at.y + v, column = 2 * at.x + u;
+  for (int v = 0; v < S::kSide / 2; v++) {
+    for (int u = 0; u < S::kSide / 2; u++) {
+      const int64_t row = S::kSide / 2 * at.y + v, column = S::kSide / 2 * at.x + u;
       if (row >= pooled.height || column >= pooled.width) continue;
       const bool right = 2 * column + 1 < job.grid.width, below = 2 * row + 1 < job.grid.height;
       const Vec window[4] = {y[2 * v][2 * u], right ? y[2 * v][2 * u + 1] : beyond,
@@ -142,13 +149,14 @@ VD_INLINE void ConvolutionBlock::poolTile(const TilePlace& at, int64_t block, co
   }
 }
 
-void ConvolutionBlock::finish(int64_t block, int64_t from, int64_t to) const {
+template <class S>
+void ConvolutionBlock<S>::finish(int64_t block, int64_t from, int64_t to) const {
   const Vec bias = job.bias ? loadPart(job.bias + block * kWidth, job.outChannels - block * kWidth) : zero();
   TilePlace at(job.grid, first + from);
   const float* product = m + (block * capacity + from) * kWidth;
   for (int64_t t = from; t < to; t++, at.next(job.grid), product += kWidth) {
-    Vec y[4][4];
-    transformBack(product, mStride(), bias, job.rectify, y);
+    Vec y[S::kSide][S::kSide];
+    transformBack<S>(product, mStride(), bias, job.rectify, y);
     if (job.output) {
       storeTile(at, block, y);
     } else {
@@ -158,32 +166,35 @@ void ConvolutionBlock::finish(int64_t block, int64_t from, int64_t to) const {
   if (streaming) flushStream();
 }
 
+template <class S>
 int64_t scratchPerBlock(const Convolution& job, const Schedule& schedule) {
-  return kPoints * (floatsOf(ConvolutionBlock::vStride(job.inBlocks, schedule.tiles)) +
-                    ConvolutionBlock::pointStride(job.outBlocks, schedule.tiles));
+  return S::kPoints * (floatsOf(ConvolutionBlock<S>::vStride(job.inBlocks, schedule.tiles)) +
+                    ConvolutionBlock<S>::pointStride(job.outBlocks, schedule.tiles));
 }
 
-ConvolutionBlock blockAt(const Convolution& job, const Schedule& schedule, int64_t index, int64_t blocks,
+template <class S>
+ConvolutionBlock<S> blockAt(const Convolution& job, const Schedule& schedule, int64_t index, int64_t blocks,
                          float* scratch) {
   const Range tiles = part(job.grid.tiles(), blocks, index);
-  float* m = scratch + kPoints * floatsOf(ConvolutionBlock::vStride(job.inBlocks, schedule.tiles));
+  float* m = scratch + S::kPoints * floatsOf(ConvolutionBlock<S>::vStride(job.inBlocks, schedule.tiles));
   return {job, tiles.begin, tiles.end - tiles.begin, reinterpret_cast<Element*>(scratch), m, schedule.tiles,
           schedule.stream};
 }
 
 /** Each thread takes blocks of its own. */
+template <class S>
 void convolveApart(const Convolution& job, const Schedule& schedule, Team& team, int thread) {
   const int64_t blocks = divideUp(job.grid.tiles(), schedule.tiles);
-  float* scratch = schedule.scratch + thread * scratchPerBlock(job, schedule);
+  float* scratch = schedule.scratch + thread * scratchPerBlock<S>(job, schedule);
   for (int64_t i = team.take(), next; i < blocks; i = next) {
-    const ConvolutionBlock block = blockAt(job, schedule, i, blocks, scratch);
+    const ConvolutionBlock<S> block = blockAt<S>(job, schedule, i, blocks, scratch);
     for (int64_t b = 0; b < job.inBlocks; b++) block.gather(b, 0, block.count);
     next = team.take();
     Ahead ahead(job.grid);
     block.wantMask(ahead);
-    if (next < blocks) blockAt(job, schedule, next, blocks, scratch).wantInput(ahead);
-    ahead.begin(kPoints * divideUp(job.outBlocks, kVectors) * piecesOf(job.inBlocks, block.count));
-    for (int64_t point = 0; point < kPoints; point++) {
+    if (next < blocks) blockAt<S>(job, schedule, next, blocks, scratch).wantInput(ahead);
+    ahead.begin(S::kPoints * divideUp(job.outBlocks, kVectors) * piecesOf(job.inBlocks, block.count));
+    for (int64_t point = 0; point < S::kPoints; point++) {
       for (int64_t b = 0; b < job.outBlocks; b += kVectors) block.multiply(point, b, &ahead);
     }
     for (int64_t b = 0; b < job.outBlocks; b++) block.finish(b, 0, block.count);
@@ -201,17 +212,18 @@ VD_INLINE void shareTiles(Team& team, int64_t channelBlocks, int64_t tiles, cons
 }
 
 /** All threads work on one block at a time. */
+template <class S>
 void convolveTogether(const Convolution& job, const Schedule& schedule, Team& team) {
   const int64_t blocks = divideUp(job.grid.tiles(), schedule.tiles);
   // Groups of outputs that are one item of work: at least as many items as can keep the threads busy.
   const int64_t groups = divideUp(job.outBlocks, kVectors);
-  const int64_t parts = smaller(groups, divideUp(4 * team.threads(), kPoints) * 2);
+  const int64_t parts = smaller(groups, divideUp(4 * team.threads(), S::kPoints) * 2);
   for (int64_t i = 0; i < blocks; i++) {
-    const ConvolutionBlock block = blockAt(job, schedule, i, blocks, schedule.scratch);
+    const ConvolutionBlock<S> block = blockAt<S>(job, schedule, i, blocks, schedule.scratch);
     shareTiles(team, job.inBlocks, block.count,
                [&](int64_t b, int64_t from, int64_t to) { block.gather(b, from, to); });
     team.wait();
-    for (int64_t item; (item = team.take()) < kPoints * parts;) {
+    for (int64_t item; (item = team.take()) < S::kPoints * parts;) {
       const Range range = part(groups, parts, item % parts);
       for (int64_t g = range.begin; g < range.end; g++) block.multiply(item / parts, g * kVectors);
     }
@@ -223,11 +235,13 @@ void convolveTogether(const Convolution& job, const Schedule& schedule, Team& te
 }
 
 void convolve(const Convolution& job, const Schedule& schedule, Team& team, int thread) {
-  if (schedule.shared) {
-    convolveTogether(job, schedule, team);
-  } else {
-    convolveApart(job, schedule, team, thread);
-  }
+  byScheme(job.grid.scheme(), [&](auto scheme) {
+    if (schedule.shared) {
+      convolveTogether<decltype(scheme)>(job, schedule, team);
+    } else {
+      convolveApart<decltype(scheme)>(job, schedule, team, thread);
+    }
+  });
 }
 
 /** Tiles a block: at most `most`, and about as many in every block, of which each thread gets the same number. */
@@ -250,7 +264,10 @@ Schedule scheduleConvolution(const Convolution& job, int threads) {
 }
 
 int64_t convolutionScratch(const Convolution& job, const Schedule& schedule, int threads) {
-  return scratchPerBlock(job, schedule) * (schedule.shared ? 1 : threads);
+  const int64_t perBlock = byScheme(job.grid.scheme(), [&](auto scheme) {
+    return scratchPerBlock<decltype(scheme)>(job, schedule);
+  });
+  return perBlock * (schedule.shared ? 1 : threads);
 }
 
 }  // namespace

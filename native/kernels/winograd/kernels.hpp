@@ -11,7 +11,8 @@ namespace verydeep::winograd {
 
 class Team;
 
-constexpr int kPoints = 36;
+/** How outputs are made of fewer products: see transforms.hpp. */
+enum class Scheme { tiles4, maps2 };
 
 /** N maps, cut into tiles of 4×4 pixels, which are numbered through all images, row by row. */
 struct Grid {
@@ -20,6 +21,7 @@ struct Grid {
   int64_t down() const { return (height + 3) / 4; }
   int64_t across() const { return (width + 3) / 4; }
   int64_t tiles() const { return images * down() * across(); }
+  Scheme scheme() const { return height <= 2 && width <= 2 ? Scheme::maps2 : Scheme::tiles4; }
 };
 
 /** The result of 2×2 max pooling, [N, C, H', W'] blocked, or the gradient with respect to it. */
@@ -75,6 +77,7 @@ struct Schedule {
 };
 
 struct Weights {
+  Scheme scheme;
   int64_t inChannels, outChannels;
   /** For the backward pass: rotated by 180°, and with the roles of input and output exchanged. */
   bool backward;
@@ -115,7 +118,7 @@ struct Kernels {
   void (*addWeightGradient)(const WeightGradient& job, const Schedule& schedule, Team& team, int thread);
 
   /** Floats of transformed weights. */
-  int64_t (*transformedWeights)(int64_t inChannels, int64_t outChannels);
+  int64_t (*transformedWeights)(Scheme scheme, int64_t inChannels, int64_t outChannels);
   void (*transformWeights)(const Weights& weights, Team& team, int thread);
 
   /** Floats of scratch memory. */

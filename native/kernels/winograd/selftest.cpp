@@ -127,8 +127,8 @@ class Test {
   }
 
   void convolve(Convolution job, bool backward) {
-    Buffer<float> transformed(kernels_.transformedWeights(backward ? dy_.c : x_.c, backward ? x_.c : dy_.c));
-    const Weights weights{x_.c, dy_.c, backward, weights_.data(), transformed};
+    Buffer<float> transformed(kernels_.transformedWeights(grid().scheme(), backward ? dy_.c : x_.c, backward ? x_.c : dy_.c));
+    const Weights weights{grid().scheme(), x_.c, dy_.c, backward, weights_.data(), transformed};
     runOnTeam([&](Team& team, int thread) { kernels_.transformWeights(weights, team, thread); });
     job.weights = transformed;
     Schedule schedule = kernels_.scheduleConvolution(job, teamSize());
@@ -283,7 +283,7 @@ int main() {
 #ifdef __x86_64__
   tables.insert(tables.end(), {&kAvx2, &kAvx512});
 #endif
-  const std::vector<Case> cases{{1, 1, 1, 1, 1},   {2, 16, 16, 8, 8},    {1, 17, 33, 7, 9}, {3, 5, 70, 2, 2},
+  const std::vector<Case> cases{{1, 1, 1, 1, 1},   {2, 16, 16, 8, 8},    {1, 17, 33, 7, 9}, {3, 5, 70, 2, 2},   {37, 100, 70, 2, 2}, {9, 20, 30, 1, 2}, {5, 16, 16, 2, 1},
                                 {2, 40, 24, 5, 13}, {1, 64, 64, 30, 29}, {33, 8, 12, 3, 4}, {1, 130, 100, 14, 14},
                                 {1, 300, 96, 6, 6}};
   bool good = true;

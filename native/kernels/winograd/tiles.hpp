@@ -72,82 +72,87 @@ VD_INLINE void spreadPatch(const float* plane, const uint8_t* places, int64_t he
   }
 }
 
-/** Bᵀ d B of the 6×6 pixels at `d`, to 36 places `stride` floats apart. */
+/** Bᵀ d B of the pixels at `d`, to all points, `stride` elements apart. */
+template <class S>
 VD_INLINE void transformInputTile(const float* d, int64_t rowStride, Element* v, int64_t stride) {
-  Vec columns[6][6];
-  for (int x = 0; x < 6; x++) {
-    Vec in[6], out[6];
-    for (int y = 0; y < 6; y++) in[y] = load(d + y * rowStride + x * kWidth);
-    transformInput(in, out);
-    for (int y = 0; y < 6; y++) columns[y][x] = out[y];
+  Vec columns[S::kAcross][S::kPatch];
+  for (int x = 0; x < S::kPatch; x++) {
+    Vec in[S::kPatch], out[S::kAcross];
+    for (int y = 0; y < S::kPatch; y++) in[y] = load(d + y * rowStride + x * kWidth);
+    S::transformInput(in, out);
+    for (int y = 0; y < S::kAcross; y++) columns[y][x] = out[y];
   }
-  for (int y = 0; y < 6; y++) {
-    Vec out[6];
-    transformInput(columns[y], out);
-    for (int x = 0; x < 6; x++) storeElements(v + (y * 6 + x) * stride, out[x]);
+  for (int y = 0; y < S::kAcross; y++) {
+    Vec out[S::kAcross];
+    S::transformInput(columns[y], out);
+    for (int x = 0; x < S::kAcross; x++) storeElements(v + (y * S::kAcross + x) * stride, out[x]);
   }
 }
 
-/** A dY Aᵀ of 4×4 pixels. @returns their sum */
+/** A dY Aᵀ of a tile's pixels. @returns their sum */
+template <class S>
 VD_INLINE Vec transformGradientTile(const float* d, int64_t rowStride, Element* v, int64_t stride) {
-  Vec columns[6][4], sum = zero();
-  for (int x = 0; x < 4; x++) {
-    Vec in[4], out[6];
-    for (int y = 0; y < 4; y++) in[y] = load(d + y * rowStride + x * kWidth);
-    sum += (in[0] + in[1]) + (in[2] + in[3]);
-    transformOutputGradient(in, out);
-    for (int y = 0; y < 6; y++) columns[y][x] = out[y];
+  Vec columns[S::kAcross][S::kSide], sum = zero();
+  for (int x = 0; x < S::kSide; x++) {
+    Vec in[S::kSide], out[S::kAcross], columnSum = zero();
+    for (int y = 0; y < S::kSide; y++) columnSum += in[y] = load(d + y * rowStride + x * kWidth);
+    sum += columnSum;
+    S::transformOutputGradient(in, out);
+    for (int y = 0; y < S::kAcross; y++) columns[y][x] = out[y];
   }
-  for (int y = 0; y < 6; y++) {
-    Vec out[6];
-    transformOutputGradient(columns[y], out);
-    for (int x = 0; x < 6; x++) storeElements(v + (y * 6 + x) * stride, out[x]);
+  for (int y = 0; y < S::kAcross; y++) {
+    Vec out[S::kAcross];
+    S::transformOutputGradient(columns[y], out);
+    for (int x = 0; x < S::kAcross; x++) storeElements(v + (y * S::kAcross + x) * stride, out[x]);
   }
   return sum;
 }
 
-/** Tiles `first` to `end` of one block of channels, transformed to v `[tile][kWidth]`, 36 times. */
+/** Tiles `first` to `end` of one block of channels, transformed to v `[tile][kWidth]` at all points. */
+template <class S>
 VD_INLINE void gatherInput(const Grid& grid, const Source& source, int64_t block, int64_t blocks, int64_t first,
                            int64_t end, Element* v, int64_t stride) {
-  alignas(64) float patch[36 * kWidth];
+  alignas(64) float patch[S::kPatch * S::kPatch * kWidth];
   TilePlace at(grid, first);
   const int64_t plane = source.height * source.width * kWidth;
   for (int64_t tile = first; tile < end; tile++, at.next(grid), v += kWidth) {
     const int64_t offset = (at.image * blocks + block) * plane;
-    const int64_t top = 4 * at.y - 1, left = 4 * at.x - 1;
+    const int64_t top = S::kSide * at.y - S::kMargin, left = S::kSide * at.x - S::kMargin;
     if (source.places) {
-      spreadPatch<6, 1>(source.values + offset, source.places + offset, source.height, source.width, 2 * at.y - 1,
-                        2 * at.x - 1, patch);
-      transformInputTile(patch, 6 * kWidth, v, stride);
-    } else if (top >= 0 && left >= 0 && top + 6 <= grid.height && left + 6 <= grid.width) {
-      transformInputTile(source.values + offset + (top * grid.width + left) * kWidth, grid.width * kWidth, v, stride);
+      spreadPatch<S::kPatch, S::kMargin>(source.values + offset, source.places + offset, source.height, source.width,
+                                         S::kSide / 2 * at.y - S::kMargin, S::kSide / 2 * at.x - S::kMargin, patch);
+      transformInputTile<S>(patch, S::kPatch * kWidth, v, stride);
+    } else if (top >= 0 && left >= 0 && top + S::kPatch <= grid.height && left + S::kPatch <= grid.width) {
+      transformInputTile<S>(source.values + offset + (top * grid.width + left) * kWidth, grid.width * kWidth, v,
+                            stride);
     } else {
-      copyPatch<6>(source.values + offset, grid.height, grid.width, top, left, patch);
-      transformInputTile(patch, 6 * kWidth, v, stride);
+      copyPatch<S::kPatch>(source.values + offset, grid.height, grid.width, top, left, patch);
+      transformInputTile<S>(patch, S::kPatch * kWidth, v, stride);
     }
   }
 }
 
 /** The same for the gradient of the output. @returns the sum of its values, for the bias */
+template <class S>
 VD_INLINE Vec gatherGradient(const Grid& grid, const Source& source, int64_t block, int64_t blocks, int64_t first,
                              int64_t end, Element* v, int64_t stride) {
-  alignas(64) float patch[16 * kWidth];
+  alignas(64) float patch[S::kSide * S::kSide * kWidth];
   Vec sum = zero();
   TilePlace at(grid, first);
   const int64_t plane = source.height * source.width * kWidth;
   for (int64_t tile = first; tile < end; tile++, at.next(grid), v += kWidth) {
     const int64_t offset = (at.image * blocks + block) * plane;
-    const int64_t top = 4 * at.y, left = 4 * at.x;
+    const int64_t top = S::kSide * at.y, left = S::kSide * at.x;
     if (source.places) {
-      spreadPatch<4, 0>(source.values + offset, source.places + offset, source.height, source.width, 2 * at.y,
-                        2 * at.x, patch);
-      sum += transformGradientTile(patch, 4 * kWidth, v, stride);
-    } else if (top + 4 <= grid.height && left + 4 <= grid.width) {
-      sum += transformGradientTile(source.values + offset + (top * grid.width + left) * kWidth, grid.width * kWidth, v,
-                                   stride);
+      spreadPatch<S::kSide, 0>(source.values + offset, source.places + offset, source.height, source.width,
+                               S::kSide / 2 * at.y, S::kSide / 2 * at.x, patch);
+      sum += transformGradientTile<S>(patch, S::kSide * kWidth, v, stride);
+    } else if (top + S::kSide <= grid.height && left + S::kSide <= grid.width) {
+      sum += transformGradientTile<S>(source.values + offset + (top * grid.width + left) * kWidth,
+                                      grid.width * kWidth, v, stride);
     } else {
-      copyPatch<4>(source.values + offset, grid.height, grid.width, top, left, patch);
-      sum += transformGradientTile(patch, 4 * kWidth, v, stride);
+      copyPatch<S::kSide>(source.values + offset, grid.height, grid.width, top, left, patch);
+      sum += transformGradientTile<S>(patch, S::kSide * kWidth, v, stride);
     }
   }
   return sum;

@@ -1,5 +1,5 @@
 // Convolution backward to the weights: transform tiles of input and output gradient, multiply them, summed over the
-// tiles, at 36 points, transform the sums back.
+// tiles, at all points, transform the sums back.
 //
 // All threads work on one block of tiles at a time, and each sum is made by one thread in the order of the tiles:
 // the result does not depend on the number of threads.
@@ -66,10 +66,11 @@ void addPieces(SumProduct p, int64_t inBlocks) {
   }
 }
 
+template <class S>
 struct GradientBlock {
   const WeightGradient& job;
   int64_t first, count, capacity;
-  /** Transformed input and output gradient, the sums at the 36 points, and the bias gradient's sums. */
+  /** Transformed input and output gradient, the sums at the points, and the bias gradient's sums. */
   float *v, *q, *s, *biases;
 
   static int64_t sumStride(const WeightGradient& job) { return job.inBlocks * kWidth * kWidth; }
@@ -84,8 +85,8 @@ struct GradientBlock {
         const Range range = part(outputs.end - outputs.begin, groups, g);
         const int64_t block = outputs.begin + range.begin;
         SumProduct p{};
-        p.v = v + point * ConvolutionBlock::pointStride(job.inBlocks, capacity) + tile * kWidth;
-        p.q = q + point * ConvolutionBlock::pointStride(job.outBlocks, capacity) + (block * capacity + tile) * kWidth;
+        p.v = v + point * ConvolutionBlock<S>::pointStride(job.inBlocks, capacity) + tile * kWidth;
+        p.q = q + point * ConvolutionBlock<S>::pointStride(job.outBlocks, capacity) + (block * capacity + tile) * kWidth;
         p.s = s + point * pointSums(job) + block * sumStride(job);
         p.tileStride = capacity * kWidth;
         p.sumStride = sumStride(job);
@@ -104,24 +105,26 @@ struct GradientBlock {
   }
 };
 
-/** G's transposed on both sides of 36 sums. */
+/** G's transposed on both sides of the sums at the points. */
+template <class S>
 VD_INLINE void transformSums(const float* s, int64_t stride, Vec (&g)[9]) {
-  Vec columns[3][6];
-  for (int x = 0; x < 6; x++) {
-    Vec in[6], out[3];
-    for (int y = 0; y < 6; y++) in[y] = load(s + (y * 6 + x) * stride);
-    transformWeightGradient(in, out);
+  Vec columns[3][S::kAcross];
+  for (int x = 0; x < S::kAcross; x++) {
+    Vec in[S::kAcross], out[3];
+    for (int y = 0; y < S::kAcross; y++) in[y] = load(s + (y * S::kAcross + x) * stride);
+    S::transformWeightGradient(in, out);
     for (int y = 0; y < 3; y++) columns[y][x] = out[y];
   }
   for (int y = 0; y < 3; y++) {
     Vec out[3];
-    transformWeightGradient(columns[y], out);
+    S::transformWeightGradient(columns[y], out);
     for (int x = 0; x < 3; x++) g[y * 3 + x] = out[x];
   }
 }
 
 /** Adds the gradients of kWidth × kWidth weights to the canonical ones. */
-void addBlock(const GradientBlock& block, int64_t in, int64_t out) {
+template <class S>
+void addBlock(const GradientBlock<S>& block, int64_t in, int64_t out) {
   const WeightGradient& job = block.job;
   const int64_t inputs = smaller(kWidth, job.inChannels - in * kWidth);
   const int64_t outputs = smaller(kWidth, job.outChannels - out * kWidth);
@@ -129,8 +132,8 @@ void addBlock(const GradientBlock& block, int64_t in, int64_t out) {
   alignas(64) float gradients[kWidth * 9][kWidth];
   for (int64_t c = 0; c < inputs; c++) {
     Vec g[9];
-    transformSums(block.s + out * GradientBlock::sumStride(job) + (in * kWidth + c) * kWidth,
-                  GradientBlock::pointSums(job), g);
+    transformSums<S>(block.s + out * GradientBlock<S>::sumStride(job) + (in * kWidth + c) * kWidth,
+                  GradientBlock<S>::pointSums(job), g);
     for (int k = 0; k < 9; k++) store(gradients[c * 9 + k], g[k]);
   }
   float* to = job.weights + (out * kWidth * job.inChannels + in * kWidth) * 9;
@@ -144,10 +147,11 @@ void addBlock(const GradientBlock& block, int64_t in, int64_t out) {
 }
 
 /** Adds up the bias gradient's sums over the pieces of a block of tiles, in their order. */
-void addBiases(const GradientBlock& block, int64_t out) {
+template <class S>
+void addBiases(const GradientBlock<S>& block, int64_t out) {
   const WeightGradient& job = block.job;
   Vec sum = zero();
-  for (int64_t piece = 0; piece < GradientBlock::pieces(block.count); piece++) {
+  for (int64_t piece = 0; piece < GradientBlock<S>::pieces(block.count); piece++) {
     sum += load(block.biases + (piece * job.outBlocks + out) * kWidth);
   }
   for (int64_t lane = 0; lane < smaller(kWidth, job.outChannels - out * kWidth); lane++) {
@@ -164,22 +168,24 @@ Schedule scheduleWeightGradient(const WeightGradient& job, int) {
   return schedule;
 }
 
-int64_t weightGradientScratch(const WeightGradient& job, const Schedule& schedule) {
-  return kPoints * (ConvolutionBlock::pointStride(job.inBlocks, schedule.tiles) +
-                    ConvolutionBlock::pointStride(job.outBlocks, schedule.tiles) + GradientBlock::pointSums(job)) +
-         GradientBlock::pieces(schedule.tiles) * job.outBlocks * kWidth;
+template <class S>
+int64_t gradientScratch(const WeightGradient& job, const Schedule& schedule) {
+  return S::kPoints * (ConvolutionBlock<S>::pointStride(job.inBlocks, schedule.tiles) +
+                    ConvolutionBlock<S>::pointStride(job.outBlocks, schedule.tiles) + GradientBlock<S>::pointSums(job)) +
+         GradientBlock<S>::pieces(schedule.tiles) * job.outBlocks * kWidth;
 }
 
-void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team& team, int) {
+template <class S>
+void addGradient(const WeightGradient& job, const Schedule& schedule, Team& team) {
   const Grid& grid = job.grid;
   const int64_t blocks = divideUp(grid.tiles(), schedule.tiles);
-  const int64_t vSize = kPoints * ConvolutionBlock::pointStride(job.inBlocks, schedule.tiles);
-  const int64_t qSize = kPoints * ConvolutionBlock::pointStride(job.outBlocks, schedule.tiles);
-  const int64_t vStride = vSize / kPoints, qStride = qSize / kPoints;
-  GradientBlock block{job, 0, 0, schedule.tiles, schedule.scratch, nullptr, nullptr, nullptr};
+  const int64_t vSize = S::kPoints * ConvolutionBlock<S>::pointStride(job.inBlocks, schedule.tiles);
+  const int64_t qSize = S::kPoints * ConvolutionBlock<S>::pointStride(job.outBlocks, schedule.tiles);
+  const int64_t vStride = vSize / S::kPoints, qStride = qSize / S::kPoints;
+  GradientBlock<S> block{job, 0, 0, schedule.tiles, schedule.scratch, nullptr, nullptr, nullptr};
   block.q = block.v + vSize;
   block.s = block.q + qSize;
-  block.biases = block.s + kPoints * GradientBlock::pointSums(job);
+  block.biases = block.s + S::kPoints * GradientBlock<S>::pointSums(job);
   const Source input{job.input, nullptr, grid.height, grid.width};
   const Source gradient = sourceOf(grid, job.gradient, job.pooledGradient);
   const int64_t parts = divideUp(job.outBlocks, kItemBlocks);
@@ -189,23 +195,23 @@ void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team
     block.count = tiles.end - tiles.begin;
     shareTiles(team, job.inBlocks + job.outBlocks, block.count, [&](int64_t b, int64_t from, int64_t to) {
       if (b < job.inBlocks) {
-        gatherInput(grid, input, b, job.inBlocks, block.first + from, block.first + to,
+        gatherInput<S>(grid, input, b, job.inBlocks, block.first + from, block.first + to,
                     block.v + (b * block.capacity + from) * kWidth, vStride);
         return;
       }
-      const int64_t out = b - job.inBlocks, pieces = GradientBlock::pieces(block.count);
-      const Vec sum = gatherGradient(grid, gradient, out, job.outBlocks, block.first + from, block.first + to,
+      const int64_t out = b - job.inBlocks, pieces = GradientBlock<S>::pieces(block.count);
+      const Vec sum = gatherGradient<S>(grid, gradient, out, job.outBlocks, block.first + from, block.first + to,
                                      block.q + (out * block.capacity + from) * kWidth, qStride);
       // The piece that begins at `from`; see shareTiles.
       const int64_t piece = divideUp(from * pieces, block.count);
       store(block.biases + (piece * job.outBlocks + out) * kWidth, sum);
     });
     team.wait();
-    for (int64_t item; (item = team.take()) < kPoints * parts + job.outBlocks;) {
-      if (item < kPoints * parts) {
+    for (int64_t item; (item = team.take()) < S::kPoints * parts + job.outBlocks;) {
+      if (item < S::kPoints * parts) {
         block.multiply(item / parts, part(job.outBlocks, parts, item % parts));
       } else {
-        addBiases(block, item - kPoints * parts);
+        addBiases(block, item - S::kPoints * parts);
       }
     }
     team.wait();
@@ -213,6 +219,14 @@ void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team
   for (int64_t item; (item = team.take()) < job.outBlocks;) {
     for (int64_t in = 0; in < job.inBlocks; in++) addBlock(block, in, item);
   }
+}
+
+int64_t weightGradientScratch(const WeightGradient& job, const Schedule& schedule) {
+  return byScheme(job.grid.scheme(), [&](auto scheme) { return gradientScratch<decltype(scheme)>(job, schedule); });
+}
+
+void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team& team, int) {
+  byScheme(job.grid.scheme(), [&](auto scheme) { addGradient<decltype(scheme)>(job, schedule, team); });
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Weights to the 36 points: U = G g Gᵀ, in the order in which the products read them.
+// Weights to the points: U = G g Gᵀ, in the order in which the products read them.
 #pragma once
 
 #include "kernels.hpp"
@@ -10,8 +10,9 @@
 namespace verydeep::winograd {
 namespace {
 
-int64_t transformedWeights(int64_t inChannels, int64_t outChannels) {
-  return kPoints * floatsOf(weightStride(divideUp(inChannels, kWidth), divideUp(outChannels, kWidth)));
+int64_t transformedWeights(Scheme scheme, int64_t inChannels, int64_t outChannels) {
+  const int64_t points = byScheme(scheme, [](auto s) { return int64_t{decltype(s)::kPoints}; });
+  return points * floatsOf(weightStride(divideUp(inChannels, kWidth), divideUp(outChannels, kWidth)));
 }
 
 /** Weights as the convolution at hand sees them: output o, input c, pixel k of 3×3. */
@@ -46,37 +47,39 @@ VD_INLINE void loadWeights(const WeightView& view, int64_t o, int64_t c, Vec (&g
   for (int k = 0; k < 9; k++) g[k / 3][k % 3] = load(values[view.w.backward ? 8 - k : k]);
 }
 
-/** G g Gᵀ, to 36 places `stride` floats apart. */
+/** G g Gᵀ, to all points, `stride` floats apart. */
+template <class S>
 VD_INLINE void transformWeightTile(const Vec (&g)[3][3], float* u, int64_t stride) {
-  Vec columns[6][3];
+  Vec columns[S::kAcross][3];
   for (int x = 0; x < 3; x++) {
     const Vec in[3] = {g[0][x], g[1][x], g[2][x]};
-    Vec out[6];
-    transformWeight(in, out);
-    for (int y = 0; y < 6; y++) columns[y][x] = out[y];
+    Vec out[S::kAcross];
+    S::transformWeight(in, out);
+    for (int y = 0; y < S::kAcross; y++) columns[y][x] = out[y];
   }
-  for (int y = 0; y < 6; y++) {
-    Vec out[6];
-    transformWeight(columns[y], out);
-    for (int x = 0; x < 6; x++) store(u + (y * 6 + x) * stride, out[x]);
+  for (int y = 0; y < S::kAcross; y++) {
+    Vec out[S::kAcross];
+    S::transformWeight(columns[y], out);
+    for (int x = 0; x < S::kAcross; x++) store(u + (y * S::kAcross + x) * stride, out[x]);
   }
 }
 
 /** What the products read at once: a vector of weights; of bfloat16, those of two inputs, whose values alternate. */
+template <class S>
 VD_INLINE void transformWeightTiles(const WeightView& view, int64_t o, int64_t c, Element* u, int64_t stride) {
   Vec g[3][3];
 #ifdef VD_BF16
-  alignas(64) float even[kPoints * kWidth], odd[kPoints * kWidth];
+  alignas(64) float even[S::kPoints * kWidth], odd[S::kPoints * kWidth];
   loadWeights(view, o, c, g);
-  transformWeightTile(g, even, kWidth);
+  transformWeightTile<S>(g, even, kWidth);
   loadWeights(view, o, c + 1, g);
-  transformWeightTile(g, odd, kWidth);
-  for (int point = 0; point < kPoints; point++) {
+  transformWeightTile<S>(g, odd, kWidth);
+  for (int point = 0; point < S::kPoints; point++) {
     storePairs(u + point * stride, load(even + point * kWidth), load(odd + point * kWidth));
   }
 #else
   loadWeights(view, o, c, g);
-  transformWeightTile(g, u, stride);
+  transformWeightTile<S>(g, u, stride);
 #endif
 }
 
@@ -91,7 +94,9 @@ void transformWeights(const Weights& weights, Team& team, int) {
     Element* to = static_cast<Element*>(weights.transformed) + first * kWidth * inChannels;
     for (int64_t c = 0; c < inChannels; c += kInputs) {
       for (int64_t j = 0; j < vectors; j++, to += kWidth * kInputs) {
-        transformWeightTiles(view, (first + j) * kWidth, c, to, pointStride);
+        byScheme(weights.scheme, [&](auto scheme) {
+          transformWeightTiles<decltype(scheme)>(view, (first + j) * kWidth, c, to, pointStride);
+        });
       }
     }
   }
