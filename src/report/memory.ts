@@ -6,7 +6,7 @@
 import type { Layer } from '../core/layer.ts';
 import { shapesAlong } from '../core/layer.ts';
 import { elementCount } from '../core/shape.ts';
-import { defaultMicroBatch, gradientBytes } from '../net/memory.ts';
+import { activationBytes, defaultMicroBatch, gradientBytes } from '../net/memory.ts';
 import { cropShape, type Network, parameterCount } from '../net/network.ts';
 
 const FLOAT_BYTES = 4;
@@ -90,15 +90,31 @@ function poolsWithin(layers: readonly Layer[], index: number): boolean {
 }
 
 /**
- * Training: the process; weights, gradients and velocities; the transformed weights, for the forward and for
- * the backward pass; and, for each image of a micro-batch, what the step computes with and what is loaded ahead.
- * Decoded images that the loader keeps (`memory-budget`) are not in it.
+ * Training steps: the process; weights, gradients and velocities; the transformed weights, for the forward and
+ * for the backward pass; and, for each image of a micro-batch, what the step computes with and what is loaded
+ * ahead.
  */
-export function trainingBytes(network: Network, microBatch: number): number {
+export function stepBytes(network: Network, microBatch: number): number {
   const fixed = 3 * weightBytes(network) + 2 * transformedWeightBytes(network);
   const loaded = LOADED * FLOAT_BYTES * elementCount(cropShape(network, 1));
   const perImage = trainingBytesPerImage(network) + loaded;
   return PROCESS_BYTES + SCRATCH_BYTES + fixed + microBatch * perImage;
+}
+
+/** Images that validation computes at once: as many as fit what it may take for activations, at most 64. */
+const VALIDATED = 64;
+const VALIDATION_BYTES = 512 * 2 ** 20;
+
+/**
+ * A whole training run: its steps; beside them a validation's transformed weights and activations; and tensors on
+ * their way into a checkpoint, the largest one of them and its velocity. Decoded images that the loader keeps
+ * (`memory-budget`) are not in it.
+ */
+export function trainingBytes(network: Network, microBatch: number): number {
+  const atOnce = Math.min(VALIDATED, Math.max(1, Math.floor(VALIDATION_BYTES / activationBytes(network))));
+  const validation = transformedWeightBytes(network) + atOnce * gradientBytes(network);
+  const largest = Math.max(...network.parameters.map(({ shape }) => elementCount(shape)));
+  return stepBytes(network, microBatch) + validation + 2 * FLOAT_BYTES * largest;
 }
 
 /**
