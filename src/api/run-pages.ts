@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatPage } from '../report/html/page.ts';
+import type { RunReport } from '../report/run-report.ts';
 import type { RunPages, Table } from '../serve/runs/run-pages.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import { readMetrics } from '../train/metrics.ts';
@@ -19,14 +20,21 @@ export function runPages(threads?: number): RunPages {
         ...(threads !== undefined && { threads }),
         onProgress: ({ done, total }) => onProgress(done, total),
       });
-      const name = basename(folder);
-      const facts = report.facts.map(([key, value]): [string, string] => [
-        key,
-        key === 'data' ? basename(value) : value,
-      ]);
-      return formatPage(`verydeep: ${name}`, [{ ...report, run: name, facts }]);
+      return formatPage(`verydeep: ${basename(folder)}`, [await withoutPlaces(report)]);
     },
     tables: runTables,
+  };
+}
+
+/** The report as a stranger may see it: names of files, and not where they are. */
+async function withoutPlaces(report: RunReport): Promise<RunReport> {
+  const { data } = await readRunDescription(report.run);
+  const shorten = (text: string) => text.replaceAll(data, basename(data));
+  return {
+    ...report,
+    run: basename(report.run),
+    facts: report.facts.map(([key, value]) => [key, shorten(value)]),
+    mistakes: report.mistakes.map((mistake) => ({ ...mistake, name: shorten(mistake.name) })),
   };
 }
 

@@ -26,11 +26,30 @@ export async function describeInterface(app: FastifyInstance, hasToken: boolean)
       const document = jsonSchemaTransformObject(found) as OpenAPIV3_1.Document;
       for (const [path, item] of Object.entries(document.paths ?? {})) {
         if (item?.post && path !== '/v1/session') item.post.requestBody = imagesBody as never;
+        const text = texts[path];
+        if (item?.get && text) Object.assign(item.get.responses!, text);
       }
+      const features = document.paths?.['/v1/features']?.post?.responses?.['200'];
+      if (features && 'content' in features) features.content!['application/octet-stream'] = {};
       return document as never;
     },
   });
 }
+
+const text = (description: string, type: string): OpenAPIV3_1.ResponseObject => ({
+  description,
+  content: { [type]: { schema: { type: 'string' } } },
+});
+
+/** Answers that are no JSON, by path and status. */
+const texts: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
+  '/metrics': { 200: text("Prometheus's text format", 'text/plain') },
+  '/v1/runs/{id}/events': { 200: text('server-sent events', 'text/event-stream') },
+  '/v1/runs/{id}/report': {
+    200: text('the report', 'text/html'),
+    202: text('a page that says how far it is, and asks again', 'text/html'),
+  },
+};
 
 /** The bodies of images are no JSON, so no schema checks them; src/serve/uploads.ts does. */
 const imagesBody: OpenAPIV3_1.RequestBodyObject = {

@@ -100,10 +100,10 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   app.server.on('drop', () => context.metrics.droppedConnections.inc());
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  finishBeforeClosing(app, closing);
   answerFailures(app, { limits, metrics: context.metrics, log: options.log });
   await acceptImages(app, limits);
   await addHooks(app, options, context);
-  app.addHook('preClose', async () => closing.abort());
   app.addHook('onClose', async () => context.models.close());
   await describeInterface(app, options.token !== undefined);
   await addRoutes(app, options, context);
@@ -133,6 +133,29 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
     metrics,
     closing,
   };
+}
+
+/** What was accepted is answered, what comes meanwhile refused, and then no connection is waited for. */
+function finishBeforeClosing(app: FastifyInstance, closing: AbortController): void {
+  let active = 0;
+  let onIdle = () => {};
+  app.addHook('onRequest', async (_, reply) => {
+    active++;
+    reply.raw.once('close', () => {
+      active--;
+      if (active === 0) onIdle();
+    });
+  });
+  app.addHook('preClose', async () => {
+    closing.abort();
+    if (active > 0) {
+      await new Promise<void>((resolve) => {
+        onIdle = resolve;
+      });
+    }
+    // Browsers keep connections on which they have asked for nothing yet.
+    app.server.closeAllConnections();
+  });
 }
 
 async function addHooks(app: FastifyInstance, options: ServerOptions, context: Context): Promise<void> {

@@ -12,10 +12,7 @@ export const activationsQuery = z.object({
   layer: query.layer,
   scale: query.scale,
   view,
-  channels: query
-    .wholeNumber(1, 4096)
-    .default(64)
-    .describe('maps that are given, those of the largest maxima first'),
+  channels: query.wholeNumberOr(64, 1, 4096, 'maps that are given, those of the largest maxima first'),
 });
 export type ActivationsQuery = z.output<typeof activationsQuery>;
 

@@ -54,12 +54,23 @@ export const rankedClassSchema = z
   .meta({ id: 'RankedClass' });
 export type RankedClass = z.output<typeof rankedClassSchema>;
 
-const wholeNumber = (least: number, most: number) =>
-  z
+/**
+ * A whole number as a query has it. What the interface's document says of it stands beside, since a schema of
+ * text that is read does not tell.
+ */
+function wholeNumber(minimum: number, maximum: number, description: string) {
+  return z
     .string()
     .regex(/^\d{1,9}$/, 'must be a whole number')
     .transform(Number)
-    .pipe(z.int().min(least).max(most));
+    .pipe(z.int().min(minimum).max(maximum))
+    .meta({ description, type: 'integer', pattern: undefined, minimum, maximum });
+}
+
+/** The same where there may be none. */
+function wholeNumberOr(fallback: number, minimum: number, maximum: number, description: string) {
+  return wholeNumber(minimum, maximum, `${description} (default: ${fallback})`).default(fallback);
+}
 
 /** `true` or `false` */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
@@ -92,10 +103,13 @@ export const query = {
       'smaller sides Q that the image is rescaled to, such as 256,384,512; auto: the three that belong to the ' +
         'scales of training (default: the one that does)',
     ),
-  scale: wholeNumber(1, LARGEST_SCALE)
-    .optional()
-    .describe('smaller side Q (default: what belongs to the training scale)'),
-  top: wholeNumber(1, 1000).default(5).describe('classes to name'),
+  scale: wholeNumber(
+    1,
+    LARGEST_SCALE,
+    'smaller side Q (default: what belongs to the training scale)',
+  ).optional(),
+  top: wholeNumberOr(5, 1, 1000, 'classes to name'),
   layer: z.string().max(40).describe('conv1_1 … fc8, behind its ReLU, or pool1 … pool5'),
   wholeNumber,
+  wholeNumberOr,
 };

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { flag, query, rankedClassSchema, sizeSchema } from './common.ts';
 
-const classNumber = query.wholeNumber(0, 999_999);
+const classNumber = query.wholeNumber(0, 999_999, 'number of a class');
 
 export const scoreMapQuery = z.object({
   model: query.model,
   scales: query.scales,
-  top: query.top.describe('classes whose maps are given, unless `class` names some'),
+  top: query.wholeNumberOr(5, 1, 1000, 'classes whose maps are given, unless `class` names some'),
   class: z
     .union([classNumber.transform((one) => [one]), z.array(classNumber).max(20)])
     .optional()

@@ -67,7 +67,7 @@ export const metricsLine = z
 export type MetricsLine = z.output<typeof metricsLine>;
 
 export const metricsQuery = z.object({
-  from: query.wholeNumber(0, 999_999_999).default(0).describe('number of the first line'),
+  from: query.wholeNumberOr(0, 0, 999_999_999, 'number of the first line'),
 });
 export const metricsResponse = z.object({
   lines: z.array(metricsLine),

@@ -33,7 +33,7 @@ export function operationRoutes(app: Routes, { metrics }: Context): void {
   app.get(
     '/metrics',
     {
-      schema: { summary: 'Figures for Prometheus.', produces: ['text/plain'], response: { 200: z.string() } },
+      schema: { summary: 'Figures for Prometheus.', response: { 200: z.string() } },
     },
     async (_, reply) =>
       reply

@@ -93,7 +93,6 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
           'Events are `metrics`, `state` and `rewind`; Last-Event-ID or `from` say where to go on.',
         params: runParameters,
         querystring: eventsQuery,
-        produces: ['text/event-stream'],
         response: { ...lookupErrors },
       },
     },
@@ -126,7 +125,6 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
       schema: {
         summary: 'The report of a run as an HTML page; 202 while it is being made.',
         params: runParameters,
-        produces: ['text/html'],
         response: { ...lookupErrors },
       },
     },

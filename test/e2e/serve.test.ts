@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { before, describe, it, type TestContext } from 'node:test';
+import { jpeg, writeFiles } from '../support/images.ts';
+import { QUICK, Workplace } from './training-runs.ts';
+
+interface Serving {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** What it says on stderr, so far. */
+  said(): string;
+}
+
+describe('vgg serve', () => {
+  const work = new Workplace();
+  const model = () => work.path('runs', 'first', 'best.safetensors');
+  const image = () => work.path('image.jpg');
+
+  before(async () => {
+    const out = work.path('runs', 'first');
+    const trained = await work.vgg('train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '3');
+    assert.equal(trained.code, 0, trained.stderr);
+    await writeFiles(work.folder, { 'image.jpg': await jpeg(50, 44, 3), token: 'correct-horse-battery\n' });
+  });
+
+  async function serve(t: TestContext, ...args: string[]): Promise<Serving> {
+    const child = work.start('serve', '--port', '0', '--threads', '1', ...args);
+    t.after(() => child.kill('SIGKILL'));
+    let text = '';
+    child.stderr!.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+    });
+    for (;;) {
+      const [, url] = /Serving on (\S+)/.exec(text) ?? [];
+      if (url) return { url, child, said: () => text };
+      await Promise.race([once(child.stderr!, 'data'), once(child, 'exit')]);
+      assert.equal(child.exitCode, null, text);
+    }
+  }
+
+  async function predictOver(url: string, headers: Record<string, string> = {}) {
+    return fetch(`${url}/v1/predict?top=3`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/jpeg', ...headers },
+      body: new Uint8Array(await readFile(image())),
+    });
+  }
+
+  it('says of an image what vgg predict says, and ends in good order at SIGTERM', async (t) => {
+    const { url, child, said } = await serve(t, '--model', model(), '--runs', work.path('runs'));
+    const answer = await predictOver(url);
+    assert.equal(answer.status, 200);
+    const { images } = (await answer.json()) as {
+      images: { top: { label: string; probability: number }[] }[];
+    };
+    const predicted = await work.vgg('predict', image(), '--model', model(), '--top', '3', '--json');
+    const expected = JSON.parse(predicted.stdout).images[0].top;
+    for (const [i, { label, probability }] of images[0]!.top.entries()) {
+      assert.equal(label, expected[i].label);
+      assert.ok(Math.abs(probability - expected[i].probability) < 1e-5);
+    }
+    const { runs } = (await (await fetch(`${url}/v1/runs`)).json()) as {
+      runs: { id: string; state: string }[];
+    };
+    assert.deepEqual(
+      runs.map(({ id, state }) => [id, state]),
+      [['first', 'finished']],
+    );
+    const stream = await fetch(`${url}/v1/runs/first/events`);
+    child.kill('SIGTERM');
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 0, said());
+    assert.match(await stream.text(), /event: metrics/);
+  });
+
+  it("makes a run's report, and shows its tables", async (t) => {
+    const { url } = await serve(t, '--model', model(), '--runs', work.path('runs'));
+    const { tables } = (await (await fetch(`${url}/v1/runs/first/tables`)).json()) as {
+      tables: { rows: unknown[][] }[];
+    };
+    assert.equal(tables[0]!.rows.length, 2);
+    let report = await fetch(`${url}/v1/runs/first/report`);
+    while (report.status === 202) {
+      await report.text();
+      report = await fetch(`${url}/v1/runs/first/report`);
+    }
+    assert.equal(report.status, 200);
+    const html = await report.text();
+    assert.match(html, /Learning curves/);
+    assert.ok(!html.includes(work.folder), 'it tells where things are');
+  });
+
+  it('serves the newest run where no model is named', async (t) => {
+    const { said } = await serve(t, '--runs', work.path('runs'));
+    assert.match(said(), /newest run's, .*first.best\.safetensors/);
+    assert.match(said(), /model first:/);
+  });
+
+  it('is open to other machines only with a token', async (t) => {
+    const refused = await work.vgg('serve', '--model', model(), '--host', '0.0.0.0', '--port', '0');
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /--token-file/);
+    const { url } = await serve(t, '--model', model(), '--token-file', work.path('token'));
+    assert.equal((await predictOver(url)).status, 401);
+    assert.equal((await predictOver(url, { authorization: 'Bearer correct-horse-battery' })).status, 200);
+  });
+
+  it('says what is wrong with its arguments', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as { port: number };
+    await writeFiles(work.folder, { short: 'secret\n' });
+    const cases: [RegExp, string[]][] = [
+      [/port \d+ is in use; choose another/, ['--model', model(), '--port', String(port)]],
+      [/no folder/, ['--model', model(), '--runs', work.path('nothing')]],
+      [/nothing\.safetensors/, ['--model', work.path('nothing.safetensors')]],
+      [/token file .* 16 or more/, ['--model', model(), '--token-file', work.path('short')]],
+      [/token file .* cannot be read/, ['--model', model(), '--token-file', work.path('nothing')]],
+    ];
+    for (const [expected, args] of cases) {
+      const { code, stderr } = await work.vgg('serve', ...args);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, expected);
+      assert.equal(stderr.trim().split('\n').length, 1, stderr);
+    }
+    taken.close();
+  });
+});
