@@ -5,16 +5,19 @@
  *
  *     cd bench/peers && ONNXRUNTIME_NODE_INSTALL=skip npm install && cd ../..
  *     node bench/peers/compare.mjs [--config D] [--batch 8] [--crop 224] [--width 1] [--threads 2] [--rounds 9]
- *         [--mode infer|train] [--python python3] [--dist dist]
+ *         [--mode infer|train] [--peer-batch 8] [--pause 100] [--python python3] [--dist dist]
  *
- * Peers: our own build on oneDNN's kernels; onnxruntime-node, which cannot train: a training step is compared with
- * its inference; PyTorch, where that Python has it.
+ * Ours: with our own kernels, for inference also in bfloat16 where the processor can, and with oneDNN's. Peers:
+ * onnxruntime-node, which cannot train: a training step is compared with its inference, of --peer-batch images at once;
+ * PyTorch, where that Python has it. VERYDEEP_ISA=avx2 ONEDNN_MAX_CPU_ISA=AVX2 before the command restricts ours, and
+ * leaves onnxruntime what it has. Threads that wait for work by spinning come to rest in a pause before each turn.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -27,11 +30,20 @@ const { values: flags } = parseArgs({
     threads: { type: 'string', default: String(availableParallelism()) },
     rounds: { type: 'string', default: '9' },
     mode: { type: 'string', default: 'infer' },
+    'peer-batch': { type: 'string' },
+    pause: { type: 'string', default: '100' },
     python: { type: 'string', default: 'python3' },
     dist: { type: 'string', default: 'dist' },
   },
 });
-const [batch, crop, threads, rounds] = [flags.batch, flags.crop, flags.threads, flags.rounds].map(Number);
+const [batch, crop, threads, rounds, pause] = [
+  flags.batch,
+  flags.crop,
+  flags.threads,
+  flags.rounds,
+  flags.pause,
+].map(Number);
+const peerBatch = Number(flags['peer-batch'] ?? batch);
 const fromDist = (path) => import(pathToFileURL(resolve(flags.dist, 'src', path)).href);
 
 const folder = mkdtempSync(join(tmpdir(), 'verydeep-peers-'));
@@ -44,20 +56,24 @@ try {
 async function main() {
   const { buildNetwork } = await fromDist('net/network.js');
   const network = buildNetwork({ configuration: flags.config, crop, width: Number(flags.width) });
-  const input = Float32Array.from({ length: batch * 3 * crop * crop }, () => 100 * Math.random() - 50);
+  const noise = (images) =>
+    Float32Array.from({ length: images * 3 * crop * crop }, () => 100 * Math.random() - 50);
+  const input = noise(batch);
   // Each gives a function that does it once and resolves to milliseconds.
   const contenders = [
-    await ours('own', network, input),
-    await ours('onednn', network, input),
-    await onnxruntime(input),
+    await ours({ kernels: 'own' }, network, input),
+    flags.mode === 'infer' ? await inBf16(network, input) : undefined,
+    await ours({ kernels: 'onednn' }, network, input),
+    await onnxruntime(noise(peerBatch)),
     await pytorch(network),
   ].filter((contender) => contender !== undefined);
   const times = contenders.map(() => []);
   for (let round = -1; round < rounds; round++) {
-    for (const [i, { run }] of contenders.entries()) {
+    for (const [i, { run, images = batch }] of contenders.entries()) {
+      await setTimeout(pause);
       const ms = await run();
       // The first round warms up.
-      if (round >= 0) times[i].push(ms / batch);
+      if (round >= 0) times[i].push(ms / images);
     }
   }
   report(contenders, times);
@@ -80,10 +96,19 @@ function median(values) {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
-async function ours(kernels, network, input) {
+async function inBf16(network, input) {
+  try {
+    return await ours({ kernels: 'own', precision: 'bf16' }, network, input);
+  } catch (error) {
+    console.error(`bfloat16 is left out: ${error.message}`);
+    return undefined;
+  }
+}
+
+async function ours({ kernels, precision = 'fp32' }, network, input) {
   const { createNativeBackend } = await fromDist('kernels/native/native-backend.js');
   const { elementCount } = await fromDist('core/shape.js');
-  const backend = createNativeBackend({ threads, kernels });
+  const backend = createNativeBackend({ threads, kernels, precision });
   const training = flags.mode === 'train';
   const parameters = backend.createParameters(network.parameters, { training });
   for (const { name, shape, role } of parameters.specs) {
@@ -97,7 +122,7 @@ async function ours(kernels, network, input) {
     );
   }
   const options = { layers: network.layers, inputShape: [batch, 3, crop, crop], parameters };
-  const name = `verydeep, ${kernels === 'own' ? 'own' : "oneDNN's"} 3×3 kernels, ${flags.mode}`;
+  const name = `verydeep, ${kernels === 'own' ? 'own' : "oneDNN's"} kernels, ${precision}, ${flags.mode}`;
   if (!training) {
     const program = await backend.compile(options);
     return { name, run: () => timed(() => program.forward(input)) };
@@ -140,9 +165,10 @@ async function onnxruntime(input) {
   );
   vgg('convert', `${model}.safetensors`, model);
   const session = await runtime.InferenceSession.create(model, { intraOpNumThreads: threads });
-  const tensor = new runtime.Tensor('float32', input, [batch, 3, crop, crop]);
+  const tensor = new runtime.Tensor('float32', input, [peerBatch, 3, crop, crop]);
   const run = () => timed(() => session.run({ [session.inputNames[0]]: tensor }));
-  return { name: 'onnxruntime-node 1.30, infer', run, close: () => session.release() };
+  const name = `onnxruntime-node 1.30, infer, batch ${peerBatch}`;
+  return { name, run, images: peerBatch, close: () => session.release() };
 }
 
 function vgg(...args) {

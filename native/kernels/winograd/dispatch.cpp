@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
 
 #include "kernels.hpp"
 #include "team.hpp"
@@ -15,16 +17,29 @@ extern const Kernels kAvx2, kAvx512;
 extern const Kernels kAvx512Bf16;
 #endif
 
-const Kernels& bestKernels() {
+namespace {
+
+const Kernels& chosenKernels() {
 #ifdef __x86_64__
+  const char* atMost = std::getenv("VERYDEEP_ISA");
+  const auto within = [atMost](const char* name) { return !atMost || std::strcmp(atMost, name) == 0; };
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+  if (within("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq")) {
     return kAvx512;
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx2;
+  if ((within("avx512") || within("avx2")) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return kAvx2;
+  }
 #endif
   return kPortable;
+}
+
+}  // namespace
+
+const Kernels& bestKernels() {
+  static const Kernels& kernels = chosenKernels();
+  return kernels;
 }
 
 const Kernels* bf16Kernels() {

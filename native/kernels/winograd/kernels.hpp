@@ -130,7 +130,7 @@ struct Kernels {
   double (*multiplyAndAdd)(int64_t rounds);
 };
 
-/** For the best instruction set that this processor has. */
+/** For the best instruction set that this processor has; to compare, the environment's VERYDEEP_ISA=avx2 or portable. */
 const Kernels& bestKernels();
 /** Those that multiply bfloat16, or null where the processor, or the compiler that made this, does not know how. */
 const Kernels* bf16Kernels();
