@@ -14,6 +14,11 @@ sharp.concurrency(1);
 /** Beyond any photograph, and small enough (300 MB) that a hostile image cannot exhaust the memory. */
 export const DEFAULT_MAX_PIXELS = 100_000_000;
 
+/** An image of more pixels than are taken, refused before it was decoded. */
+export class TooManyPixelsError extends UserError {
+  override name = 'TooManyPixelsError';
+}
+
 export interface DecodeOptions {
   /** Larger images are refused before they are decoded. */
   readonly maxPixels?: number | undefined;
@@ -105,7 +110,7 @@ export async function decodeStored(
  * no data set needs.
  * @throws UserError unless these are a JPEG's, PNG's or WebP's first bytes.
  */
-export function refuseOtherKinds(bytes: Uint8Array, name: string): void {
+function refuseOtherKinds(bytes: Uint8Array, name: string): void {
   if (bytes.length === 0) throw new UserError(`${name} is an empty file; replace or delete it`);
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12)).toString('latin1');
   const known =
@@ -131,8 +136,12 @@ export function greyToRgb(grey: Uint8Array): Uint8Array {
 
 function decodingError(error: unknown, name: string, maxPixels: number): UserError {
   const message = messageOf(error);
-  const text = /pixel limit/i.test(message)
-    ? `${name} has more than ${maxPixels.toLocaleString('en-US')} pixels, the limit; make it smaller or, if you trust it, raise the limit (--max-pixels)`
-    : `${name} is damaged and cannot be decoded (${message.trim().split('\n')[0]}); replace or delete it`;
+  if (/pixel limit/i.test(message)) {
+    return new TooManyPixelsError(
+      `${name} has more than ${maxPixels.toLocaleString('en-US')} pixels, the limit; make it smaller or, if you trust it, raise the limit (--max-pixels)`,
+      { cause: error },
+    );
+  }
+  const text = `${name} is damaged and cannot be decoded (${message.trim().split('\n')[0]}); replace or delete it`;
   return new UserError(text, { cause: error });
 }

@@ -1,10 +1,8 @@
 /** From the bytes that a stranger sent to pixels at the scales they are seen at, within limits. */
-import sharp, { type Metadata } from 'sharp';
-import { messageOf, UserError } from '../core/errors.ts';
+import { UserError } from '../core/errors.ts';
 import { Limiter } from '../data/concurrency.ts';
-import { refuseOtherKinds } from '../data/decode.ts';
-import { prepareForEvaluation } from '../data/evaluation.ts';
-import { rescaledSize } from '../data/rescale.ts';
+import { decodeStored, TooManyPixelsError } from '../data/decode.ts';
+import { rescaledSize, rescaleImage } from '../data/rescale.ts';
 import type { RgbImage } from '../data/source.ts';
 import type { Limits, Size } from './contract/index.ts';
 import { RequestError } from './errors.ts';
@@ -30,48 +28,31 @@ export class PictureReader {
 
   /**
    * @param scales values of Q
-   * @throws RequestError `too_large`, from the header alone, or `bad_image`.
+   * @throws RequestError `too_large`, before an image of too many pixels is decoded, or `bad_image`.
    */
   read(upload: Upload, scales: readonly number[], signal: AbortSignal): Promise<Picture> {
     return this.#decoding.run(async () => {
       signal.throwIfAborted();
       try {
-        const size = await this.#sizeOf(upload);
-        this.#checkRescaled(upload, size, scales);
-        const stored = { kind: 'encoded', bytes: upload.bytes } as const;
-        const scaled = await prepareForEvaluation(stored, upload.name, scales, {
-          maxPixels: this.#limits.pixels,
-        });
-        return { name: upload.name, size, scaled };
+        return await this.#read(upload, scales);
       } catch (error) {
-        if (error instanceof UserError) {
-          throw new RequestError('bad_image', sentence(error.message), { cause: error });
-        }
-        throw error;
+        throw asRequestError(error, upload, this.#limits);
       }
     });
   }
 
-  /** From the header. */
-  async #sizeOf({ name, bytes }: Upload): Promise<Size> {
-    refuseOtherKinds(bytes, name);
-    let found: Metadata;
-    try {
-      found = await sharp(bytes, { limitInputPixels: false }).metadata();
-    } catch (error) {
-      const reason = messageOf(error).trim().split('\n')[0];
-      throw new UserError(`${name} is damaged and cannot be decoded (${reason}); send another`, {
-        cause: error,
-      });
-    }
-    const { pixels } = this.#limits;
-    if (found.width * found.height > pixels) {
-      throw new RequestError(
-        'too_large',
-        `${name} has ${found.width}×${found.height} pixels, more than the ${pixels} that are taken; make it smaller.`,
-      );
-    }
-    return found.autoOrient;
+  async #read(upload: Upload, scales: readonly number[]): Promise<Picture> {
+    const { name, bytes } = upload;
+    const image = await decodeStored({ kind: 'encoded', bytes }, name, {
+      maxPixels: this.#limits.pixels,
+      largestSide: Math.max(...scales),
+    });
+    const { width, height } = image.original ?? image;
+    const size = { width, height };
+    this.#checkRescaled(upload, size, scales);
+    const scaled: RgbImage[] = [];
+    for (const scale of scales) scaled.push(await rescaleImage(image, scale, name));
+    return { name, size, scaled };
   }
 
   #checkRescaled({ name }: Upload, { width, height }: Size, scales: readonly number[]): void {
@@ -85,6 +66,19 @@ export class PictureReader {
       );
     }
   }
+}
+
+function asRequestError(error: unknown, { name }: Upload, { pixels }: Limits): unknown {
+  if (error instanceof TooManyPixelsError) {
+    return new RequestError(
+      'too_large',
+      `${name} has more than the ${pixels} pixels that are taken; make it smaller.`,
+      { cause: error },
+    );
+  }
+  if (error instanceof UserError)
+    return new RequestError('bad_image', sentence(error.message), { cause: error });
+  return error;
 }
 
 /** Messages of the command line, as sentences for another's screen. */

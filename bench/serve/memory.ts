@@ -1,0 +1,25 @@
+import type { ServerUnderLoad } from './server-process.ts';
+import { load } from './throughput.ts';
+
+const STEPS = 10;
+const MEBIBYTE = 2 ** 20;
+
+export interface MemoryPoint {
+  readonly requests: number;
+  readonly residentMiB: number;
+}
+
+/** The server's resident set after each tenth of the requests, from 16 clients. */
+export async function measureMemory(
+  server: ServerUnderLoad,
+  jpegs: readonly Buffer[],
+  requests: number,
+): Promise<MemoryPoint[]> {
+  const points: MemoryPoint[] = [];
+  for (let step = 1; step <= STEPS; step++) {
+    await load(server, jpegs, { connections: 16, amount: requests / STEPS });
+    const resident = await server.metric('process_resident_memory_bytes');
+    points.push({ requests: (step * requests) / STEPS, residentMiB: Math.round(resident / MEBIBYTE) });
+  }
+  return points;
+}
