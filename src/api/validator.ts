@@ -1,5 +1,7 @@
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import type { Team } from '../core/team.ts';
+import { keepDecoded } from '../data/decoded-source.ts';
+import type { ImageSource } from '../data/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { evaluateImages } from '../evaluate/evaluate-images.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
@@ -20,16 +22,25 @@ export interface ValidatorOptions {
   readonly team: Team;
 }
 
+/** Of the memory for decoded images, beside the training images'. */
+const SHARE = 4;
+
 /** Validates the parameters in training by centre crops at the test scale that belongs to S. */
 export class Validator {
   readonly #options: ValidatorOptions;
   readonly #ensemble: Ensemble;
+  readonly #images: ImageSource;
 
   private constructor(options: ValidatorOptions) {
     this.#options = options;
+    const { 'memory-budget': mebibytes, 'max-pixels': maxPixels } = options.recipe;
+    const largestSide = testScaleFor(parseTrainScale(options.recipe.scale));
+    this.#images = keepDecoded(options.set.validation, (mebibytes * 2 ** 20) / SHARE, {
+      maxPixels,
+      largestSide,
+    });
     const classifier = new ImageClassifier({ ...options, meanRgb: options.set.mean });
-    const scale = testScaleFor(parseTrainScale(options.recipe.scale));
-    this.#ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
+    this.#ensemble = new Ensemble([{ classifier, scales: [largestSide] }], { protocol: 'center' });
   }
 
   static async open(options: ValidatorOptions): Promise<Validator> {
@@ -37,11 +48,11 @@ export class Validator {
   }
 
   async validate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
-    const { set, network, recipe, team } = this.#options;
-    const { length } = set.validation;
+    const { network, recipe, team } = this.#options;
+    const { length } = this.#images;
     const outcomes = new Outcomes(length, network.classes);
     await evaluateImages({
-      source: set.validation,
+      source: this.#images,
       ensemble: this.#ensemble,
       maxPixels: recipe['max-pixels'],
       team,

@@ -99,7 +99,9 @@ export const recipeSchema = z.strictObject({
     .describe('stop after so many iterations of a loss flat at ln(classes); 0: never'),
   'memory-budget': count
     .default(1024)
-    .describe('MiB of decoded images kept in memory, so that small sets are decoded once'),
+    .describe(
+      'MiB of decoded images kept in memory, so that small sets are decoded once; a quarter more for validation',
+    ),
   threads: count.optional().describe('threads of the arithmetic (default: all cores)'),
   'gradient-dtype': z
     .enum(exchangeTypes)
