@@ -38,9 +38,10 @@ export async function withRanks<T>(
 ): Promise<T> {
   const launch = detectLaunch();
   if (mpi === false || (mpi === undefined && launch === undefined)) return work(single);
-  const opened: { communicator?: Communicator } = {};
+  const opened: { communicator?: Communicator; lost?: boolean } = {};
   const onLost = (message: string): void => {
     logAnyway(`vgg: ${message}`);
+    opened.lost = true;
     void leave(opened.communicator, 1);
   };
   const communicator = await openMpi({ patience: mpiTimeout, launch, onLost });
@@ -51,7 +52,8 @@ export async function withRanks<T>(
     await communicator.close();
     return result;
   } catch (error) {
-    return await giveUp(communicator, error);
+    // What fails because a rank is lost needs no words of its own.
+    return opened.lost ? await leave(communicator, 1) : await giveUp(communicator, error);
   }
 }
 

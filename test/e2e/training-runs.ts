@@ -49,19 +49,19 @@ export class Workplace {
     return join(this.folder, ...names);
   }
 
-  get #environment(): NodeJS.ProcessEnv {
+  get environment(): NodeJS.ProcessEnv {
     return { XDG_CACHE_HOME: this.path('cache') };
   }
 
   vgg(...args: string[]): Promise<Outcome> {
-    return vggWith(this.#environment, ...args);
+    return vggWith(this.environment, ...args);
   }
 
   /** Starts `vgg` without waiting for its end. */
   start(...args: string[]): ChildProcess {
     return spawn(process.execPath, [mainFile, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.#environment },
+      env: { ...process.env, ...this.environment },
     });
   }
 }

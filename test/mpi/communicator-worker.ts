@@ -1,0 +1,46 @@
+/** A rank of test/mpi/communicator.test.ts: uses every call; the first one prints what came of it on all. */
+import { openMpi } from '../../src/comm/mpi.ts';
+
+const communicator = await openMpi();
+const { rank, size } = communicator;
+
+export interface Report {
+  readonly rank: number;
+  readonly size: number;
+  readonly sum: readonly number[];
+  readonly brief: readonly number[];
+  readonly several: readonly number[];
+  readonly broadcast: readonly number[];
+  readonly gathered: readonly { readonly rank: number; readonly text: string }[];
+  readonly name: string;
+}
+
+/** Of which float32 sums are not exact. */
+const values = (count: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, i) => (1 + rank) ** 3 / (3 + i));
+
+const sum = values(1001);
+const brief = values(1001);
+// Fewer values than ranks: some have nothing to add up.
+const several = Array.from({ length: 9 }, (_, i) => values(i));
+await communicator.allReduceSum(sum);
+await communicator.allReduceSum(brief, 'bf16');
+await Promise.all(several.map((data) => communicator.allReduceSum(data)));
+const broadcast = Float32Array.of(rank + 0.5, rank);
+await communicator.broadcast(broadcast);
+const gathered = await communicator.gather({ rank, text: 'ö'.repeat(rank) });
+await communicator.barrier();
+const report: Report = {
+  rank,
+  size,
+  sum: [...sum],
+  brief: [...brief],
+  several: several.flatMap((data) => [...data]),
+  broadcast: [...broadcast],
+  gathered,
+  name: communicator.nameOf(rank),
+};
+// By one rank, since the launcher mixes what several print.
+const reports = await communicator.gather(report);
+if (rank === 0) process.stdout.write(JSON.stringify(reports));
+await communicator.close();

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Report } from './communicator-worker.ts';
+import { runRanks, withoutMpi } from './ranks.ts';
+
+/** Term by term in float32, in the order of the ranks. */
+function expectedSum(ranks: number, i: number): number {
+  let sum = 0;
+  for (let rank = 0; rank < ranks; rank++) {
+    sum = Math.fround(sum + Math.fround((1 + rank) ** 3 / (3 + i)));
+  }
+  return sum;
+}
+
+describe('ranks over MPI', { skip: withoutMpi }, () => {
+  for (const ranks of [1, 2, 3, 4]) {
+    it(`${ranks}: sums in the order of the ranks, the same bits on all`, async () => {
+      const reports = await runRanks<Report[]>(ranks, './communicator-worker.js');
+      assert.deepEqual(
+        reports.map(({ rank }) => rank),
+        [...Array(ranks).keys()],
+      );
+      const several = Array.from({ length: 9 }, (_, count) =>
+        Array.from({ length: count }, (_, i) => expectedSum(ranks, i)),
+      ).flat();
+      for (const report of reports) {
+        assert.equal(report.size, ranks);
+        report.sum.forEach((value, i) => {
+          assert.equal(value, expectedSum(ranks, i), `value ${i} on rank ${report.rank}`);
+        });
+        assert.deepEqual(report.several, several);
+        assert.deepEqual(report.broadcast, [0.5, 0]);
+        assert.deepEqual(
+          report.gathered,
+          Array.from({ length: ranks }, (_, rank) => ({ rank, text: 'ö'.repeat(rank) })),
+        );
+        assert.match(report.name, new RegExp(`^rank ${report.rank} on \\S+ \\(process \\d+\\)$`));
+      }
+    });
+
+    it(`${ranks}: sums of bf16 are right to 8 bits, and the same bits on all`, async () => {
+      const [first, ...others] = await runRanks<Report[]>(ranks, './communicator-worker.js');
+      first!.brief.forEach((value, i) => {
+        const exact = expectedSum(ranks, i);
+        // Each term is off by half a unit in the eighth place, and the sum once more.
+        assert.ok(Math.abs(value - exact) <= exact * 2 * 2 ** -8, `value ${i}: ${value} for ${exact}`);
+      });
+      for (const other of others) assert.deepEqual(other.brief, first!.brief);
+    });
+  }
+});

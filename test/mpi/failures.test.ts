@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { platform } from 'node:os';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readCheckpoint } from '../../src/train/checkpoint.ts';
+import { runFolder, trainerOf } from '../../src/train/run-folder.ts';
+import { mainFile, type Outcome } from '../e2e/cli-process.ts';
+import { QUICK, Workplace } from '../e2e/training-runs.ts';
+import { outcomeOf, processOf, startRanks, testScript, vggRanks, withoutMpi } from './ranks.ts';
+
+const ENDLESS = [...QUICK, '--iterations', '100000', '--checkpoint-every', '2', '--threads', '1'];
+/** Seconds of silence; more than a machine busy with other tests may be late by. */
+const PATIENCE = '5';
+
+describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'looks into /proc') }, () => {
+  const work = new Workplace();
+
+  /** Does something to a rank once the run has a checkpoint. */
+  async function disturb(run: string, rank: number, signal: NodeJS.Signals): Promise<Outcome> {
+    const args = ['train', work.path('photos'), '--out', run, ...ENDLESS, '--mpi-timeout', PATIENCE];
+    // A launcher that leaves the others alone where one has died, so that they have to notice by themselves.
+    const tolerant = signal === 'SIGKILL' ? { OMPI_MCA_orte_enable_recovery: '1' } : {};
+    const mpirun = startRanks(3, mainFile, args, { ...work.environment, ...tolerant });
+    const ended = outcomeOf(mpirun);
+    while (!existsSync(`${run}/last.safetensors`)) await sleep(50);
+    process.kill(processOf(mpirun.pid!, rank), signal);
+    return ended;
+  }
+
+  for (const [signal, rank] of [
+    ['SIGKILL', 1],
+    ['SIGSTOP', 2],
+    ['SIGSTOP', 0],
+  ] as const) {
+    it(`${signal} of rank ${rank}: a survivor says who is lost, all end, and the run goes on`, async () => {
+      const run = work.path(`${signal}-${rank}`);
+      const { stderr } = await disturb(run, rank, signal);
+      const lines = stderr.split('\n').filter((line) => line.startsWith('vgg: '));
+      // Such a launcher lets them also notice that the one who noticed has gone.
+      assert.ok(lines.length === 1 || (signal === 'SIGKILL' && lines.length > 1), stderr);
+      assert.match(
+        lines[0]!,
+        new RegExp(
+          `^vgg: rank ${rank} on \\S+ \\(process \\d+\\) has given no sign of life for \\d+ s: .*--resume$`,
+        ),
+      );
+      while ((await trainerOf(runFolder(run))) !== undefined) await sleep(50);
+      const { iteration } = (await readCheckpoint(`${run}/last.safetensors`))!.state;
+      const more = String(iteration + 2);
+      const resumed = await vggRanks(
+        2,
+        ['train', '--out', run, '--resume', '--iterations', more, '--json'],
+        work.environment,
+      );
+      assert.equal(resumed.code, 0, resumed.stderr);
+      assert.equal(JSON.parse(resumed.stdout).iterations, iteration + 2);
+    });
+  }
+
+  it('a fault that all have is said once, with its exit code', async () => {
+    const args = ['train', work.path('photos'), '--out', work.path('none'), ...QUICK, '--skip-bad'];
+    const { code, stderr } = await vggRanks(2, [...args, '--limit', '0'], work.environment);
+    assert.equal(code, 2, stderr);
+    const missing = await vggRanks(2, ['train', work.path('no-photos'), '--out', 'x'], work.environment);
+    assert.notEqual(missing.code, 0);
+    assert.equal(missing.stderr.match(/^vgg: .*no-photos/gm)?.length, 1, missing.stderr);
+  });
+
+  it('ranks with different flags do not start', async () => {
+    const args = ['train', work.path('photos'), '--out', work.path('mixed'), ...QUICK];
+    const { code, stderr } = await outcomeOf(
+      startRanks(2, testScript('./different-flags-worker.js'), args, work.environment),
+    );
+    assert.notEqual(code, 0);
+    assert.match(
+      stderr,
+      /vgg: the recipe of rank 1 on \S+ \(process \d+\) differ from those of rank 0; start all ranks with the same flags/,
+    );
+  });
+
+  it('SIGUSR2 of one rank stops all, with a checkpoint', async () => {
+    const run = work.path('stopped');
+    const args = ['train', work.path('photos'), '--out', run, ...ENDLESS];
+    const mpirun = startRanks(2, mainFile, args, work.environment);
+    const ended = outcomeOf(mpirun);
+    while (!existsSync(`${run}/last.safetensors`)) await sleep(50);
+    process.kill(processOf(mpirun.pid!, 1), 'SIGUSR2');
+    const { code, stderr } = await ended;
+    assert.equal(code, 130, stderr);
+    const stoppedAt = Number(/stopped after iteration (\d+), which is saved/.exec(stderr)![1]);
+    assert.equal((await readCheckpoint(`${run}/last.safetensors`))!.state.iteration, stoppedAt);
+  });
+});

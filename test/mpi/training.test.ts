@@ -1,0 +1,140 @@
+/**
+ * N ranks train as one process does. Two orders of a float32 sum differ by rounding; in the weights of a few
+ * iterations that is some 1e-7 of the largest. A looser bound could not be kept for a longer training of any
+ * kind: where two values that a ReLU or a pooling compares are equal to rounding, the difference decides, and
+ * the same happens to one process with another micro-batch (docs/performance.md). On the reference, whose sums
+ * are in double precision, no machine decides otherwise, so that there is nothing to chance here.
+ */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { readSafetensors } from '../../src/weights/safetensors.ts';
+import { QUICK, tensorsOf, Workplace } from '../e2e/training-runs.ts';
+import { vggRanks, withoutMpi } from './ranks.ts';
+
+/** 24 images, of which neither 2 nor 3 nor 4 ranks take equal parts of a batch of 13. */
+const TRAINING = [...QUICK, '--batch', '13', '--lr-drop-at', '5'];
+const EXACT = [...TRAINING, '--backend', 'reference', '--iterations', '8'];
+const WEIGHT_BOUND = 2e-6;
+const LOSS_BOUND = 1e-6;
+
+interface Line {
+  readonly kind: string;
+  readonly iteration: number;
+  readonly images?: number;
+  readonly loss: number;
+  readonly top1Error: number;
+}
+
+async function metricsOf(run: string): Promise<Line[]> {
+  const lines = (await readFile(`${run}/metrics.jsonl`, 'utf8')).trim().split('\n');
+  return lines.map((line) => JSON.parse(line) as Line);
+}
+
+/** The largest difference of a tensor over its largest value, over all weights and velocities. */
+async function difference(one: string, other: string): Promise<number> {
+  const [a, b] = await Promise.all(
+    [one, other].map((run) => readSafetensors(`${run}/last.safetensors`).then(({ tensors }) => tensors)),
+  );
+  assert.deepEqual([...a!.keys()].sort(), [...b!.keys()].sort());
+  let worst = 0;
+  for (const [name, { data }] of a!) {
+    const others = b!.get(name)!.data;
+    const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    data.forEach((value, i) => {
+      worst = Math.max(worst, Math.abs(value - others[i]!) / largest);
+    });
+  }
+  return worst;
+}
+
+async function assertSameTraining(one: string, other: string): Promise<void> {
+  assert.ok((await difference(one, other)) < WEIGHT_BOUND, `weights of ${other}`);
+  const [a, b] = [await metricsOf(one), await metricsOf(other)];
+  assert.deepEqual(
+    b.map(({ kind, iteration, images, top1Error }) => ({ kind, iteration, images, top1Error })),
+    a.map(({ kind, iteration, images, top1Error }) => ({ kind, iteration, images, top1Error })),
+  );
+  a.forEach(({ loss }, i) => {
+    assert.ok(Math.abs(loss - b[i]!.loss) < LOSS_BOUND * loss, `loss ${b[i]!.loss} for ${loss}, line ${i}`);
+  });
+}
+
+describe('training over ranks', { skip: withoutMpi }, () => {
+  const work = new Workplace();
+  const photos = () => work.path('photos');
+
+  it('of one process, for comparison', async () => {
+    const { code, stderr } = await work.vgg('train', photos(), '--out', work.path('alone'), ...EXACT);
+    assert.equal(code, 0, stderr);
+  });
+
+  for (const ranks of [1, 2, 3, 4]) {
+    it(`${ranks}: loss curve and weights are those of one process, to rounding`, async () => {
+      const run = work.path(`ranks-${ranks}`);
+      const { code, stdout, stderr } = await vggRanks(
+        ranks,
+        ['train', photos(), '--out', run, ...EXACT, '--mpi', '--json'],
+        work.environment,
+      );
+      assert.equal(code, 0, stderr);
+      assert.equal(JSON.parse(stdout).iterations, 8, 'one rank alone prints the result');
+      await assertSameTraining(work.path('alone'), run);
+    });
+  }
+
+  it('goes on under another number of ranks, and alone', async () => {
+    const run = work.path('changing');
+    const steps: [ranks: number, iterations: string][] = [
+      [2, '3'],
+      [3, '6'],
+      [0, '8'],
+    ];
+    for (const [ranks, iterations] of steps) {
+      const start = iterations === '3' ? [photos(), ...EXACT, '--mpi'] : ['--resume'];
+      const args = ['train', ...start, '--out', run, '--iterations', iterations];
+      const { code, stderr } = await (ranks === 0
+        ? work.vgg(...args)
+        : vggRanks(ranks, args, work.environment));
+      assert.equal(code, 0, stderr);
+    }
+    assert.ok((await difference(work.path('alone'), run)) < WEIGHT_BOUND);
+  });
+
+  it('takes ranks that have no image of a batch', async () => {
+    const few = [...EXACT, '--batch', '2', '--iterations', '2'];
+    const alone = await work.vgg('train', photos(), '--out', work.path('few-alone'), ...few);
+    assert.equal(alone.code, 0, alone.stderr);
+    const args = ['train', photos(), '--out', work.path('few'), ...few];
+    const { code, stderr } = await vggRanks(3, args, work.environment);
+    assert.equal(code, 0, stderr);
+    await assertSameTraining(work.path('few-alone'), work.path('few'));
+  });
+
+  it('is repeated bit for bit on the fast backend, its gradients on their way while the backward pass runs', async () => {
+    const args = [...TRAINING, '--threads', '1', '--iterations', '6'];
+    const runs = [work.path('fast-1'), work.path('fast-2')];
+    for (const run of runs) {
+      const { code, stderr } = await vggRanks(
+        2,
+        ['train', photos(), '--out', run, ...args],
+        work.environment,
+      );
+      assert.equal(code, 0, stderr);
+    }
+    const [a, b] = await Promise.all(runs.map((run) => tensorsOf(`${run}/last.safetensors`)));
+    assert.deepEqual(a, b);
+    const line = JSON.parse((await readFile(`${runs[0]}/metrics.jsonl`, 'utf8')).split('\n', 1)[0]!);
+    assert.ok(line.exchangeSeconds > 0 && line.exchangeHidden >= 0 && line.exchangeHidden <= 1);
+  });
+
+  it('with bf16 gradients stays near, and is not the same', async () => {
+    const run = work.path('brief');
+    const args = ['train', photos(), '--out', run, ...EXACT, '--gradient-dtype', 'bf16'];
+    const { code, stderr } = await vggRanks(2, args, work.environment);
+    assert.equal(code, 0, stderr);
+    const [exact, rounded] = [await metricsOf(work.path('alone')), await metricsOf(run)];
+    const apart = exact.map(({ loss }, i) => Math.abs(rounded[i]!.loss - loss) / loss);
+    assert.ok(Math.max(...apart) > LOSS_BOUND && Math.max(...apart) < 0.01, `${apart}`);
+  });
+});
