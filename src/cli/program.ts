@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
   pack: async () => (await import('./pack.ts')).packCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
+  card: async () => (await import('./card.ts')).cardCommand(),
   plan: async () => (await import('./plan.ts')).planCommand(),
   bench: async () => (await import('./bench.ts')).benchCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),

@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { type CardOptions, describeRunModel } from '../api/model-card.ts';
+import { writeFileAtomically } from '../core/atomic-file.ts';
+import { formatCard } from '../report/card.ts';
+import { newCommand } from './command.ts';
+import { log, printResult } from './output.ts';
+
+interface Flags extends Omit<CardOptions, 'run'> {
+  readonly out?: string;
+}
+
+/** `vgg card`: a model card for publishing a model. */
+export function cardCommand(): Command {
+  return newCommand('card', {
+    description: "Describe a run's model as a model card: Markdown with the front matter of Hugging Face.",
+    examples: ['card runs/photos', 'card runs/photos --license cc-by-4.0 --out README.md'],
+  })
+    .argument('<run>', 'run folder')
+    .option('--out <file>', 'write the card there (default: print it)')
+    .option('--dataset <name>', "what the data is called (default: its folder's name)")
+    .option(
+      '--license <id>',
+      "identifier of the weights' licence, such as cc-by-4.0 (default: the model file's)",
+    )
+    .action(card);
+}
+
+async function card(run: string, { out, ...options }: Flags): Promise<void> {
+  const text = formatCard(await describeRunModel({ run, ...options }));
+  if (out === undefined) return printResult(text.trimEnd());
+  await writeFileAtomically(out, text);
+  log(`the model card is in ${out}`);
+}
