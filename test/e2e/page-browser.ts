@@ -6,12 +6,15 @@ import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { projectFolder } from '../../src/core/project.ts';
 import { jpeg } from '../support/images.ts';
 import type { Workplace } from './training-runs.ts';
 
 const executable = '/usr/bin/chromium';
+/** Milliseconds for anything to appear, on a machine that may be busy with other tests. */
+const PATIENCE = 120_000;
 const page = join(projectFolder, 'dist/web/index.html');
 
 /** Why the page cannot be tested here; false where it can. */
@@ -94,13 +97,14 @@ export class Visit {
     context.on('request', (request) => this.#requests.push(request.url()));
     page.on('pageerror', (error) => this.#errors.push(String(error)));
     page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) this.#errors.push(message.text());
+      if (message.type() === 'error') this.#errors.push(message.text());
     });
   }
 
   static async at(browser: Browser, address: string, route: string, looks: Looks = {}): Promise<Visit> {
     const { width = 1280, height = 900, colours = 'light' } = looks;
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: colours });
+    context.setDefaultTimeout(PATIENCE);
     const visit = new Visit(context, await context.newPage(), address);
     await visit.page.goto(`${address}#/${route}`);
     return visit;
@@ -140,17 +144,41 @@ export class Visit {
   }
 }
 
+/**
+ * Waits for something to become true. Playwright's own way is to evaluate text in the page, which the page's
+ * Content-Security-Policy forbids.
+ */
+export async function until(isTrue: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE;
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) assert.fail(`waited for in vain: ${what}`);
+    await sleep(50);
+  }
+}
+
 /** The texts of all elements, with one space wherever there is some. */
 export async function textsOf(found: Locator): Promise<string[]> {
   return (await found.allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
 }
 
+/** As much of a canvas as is used here: this side of the tests has no DOM. */
+interface Canvas {
+  readonly width: number;
+  readonly height: number;
+  getContext(kind: '2d'): {
+    getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
+  };
+}
+
 /** The mean red, green and blue of a canvas's pixels. */
-export async function colourOf(canvas: Locator): Promise<[number, number, number]> {
-  return canvas.evaluate(`(canvas) => {
+export function colourOf(canvas: Locator): Promise<[number, number, number]> {
+  return canvas.evaluate((element: unknown) => {
+    const canvas = element as Canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    const sums = [0, 0, 0];
-    for (let at = 0; at < data.length; at += 4) for (let c = 0; c < 3; c++) sums[c] += data[at + c];
-    return sums.map((sum) => (4 * sum) / data.length);
-  }`);
+    const sums: [number, number, number] = [0, 0, 0];
+    for (let at = 0; at < data.length; at += 4) {
+      for (const c of [0, 1, 2] as const) sums[c] += (4 * data[at + c]!) / data.length;
+    }
+    return sums;
+  });
 }

@@ -3,7 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { jpeg, writeFiles } from '../support/images.ts';
-import { colourOf, noBrowser, openBrowser, type Served, serve, textsOf, Visit } from './page-browser.ts';
+import {
+  colourOf,
+  noBrowser,
+  openBrowser,
+  type Served,
+  serve,
+  textsOf,
+  until,
+  Visit,
+} from './page-browser.ts';
 import { CLASSES, QUICK, Workplace } from './training-runs.ts';
 
 describe('the page: classify', { skip: noBrowser }, () => {
@@ -150,26 +159,24 @@ describe('the page: classify', { skip: noBrowser }, () => {
   it('follows the system into the dark, and the person beyond', async (t) => {
     const visit = await Visit.at(browser, server.address, 'classify', { colours: 'dark' });
     const { page } = visit;
-    const paper = async () => {
-      const text = (await page.evaluate(
-        'getComputedStyle(document.documentElement).backgroundColor',
-      )) as string;
-      return Number(/[\d.]+/.exec(text.replace('rgb', ''))![0]);
-    };
-    assert.ok((await paper()) < 60);
+    const background = 'parseFloat(getComputedStyle(document.documentElement).backgroundColor.slice(4))';
+    const paper = (is: '< 50' | '> 90') =>
+      until(() => page.evaluate(`${background} ${is}`), `a background ${is}`);
+    await paper('< 50');
     await visit.choose(await wide());
     await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
     await visit.picture(t, 'classify-dark');
     await page.getByRole('button', { name: /^Colours: as the system/ }).click();
-    assert.ok((await paper()) > 200, 'light was chosen');
+    await paper('> 90');
     await page.reload();
+    await paper('> 90');
     await page.getByRole('button', { name: /^Colours: light/ }).click();
-    assert.ok((await paper()) < 60, 'the choice was remembered, and dark follows');
+    await paper('< 50');
     await visit.close();
   });
 
   it('asks for the token where the server has one, and then goes on', async () => {
-    await writeFiles(work.folder, { token: 'a long secret of this test\n' });
+    await writeFiles(work.folder, { token: 'a-long-secret-of-this-test\n' });
     const flags = ['--model', work.path('run/last.safetensors'), '--token-file', work.path('token')];
     const locked = await serve(work, ...flags);
     try {
@@ -178,7 +185,7 @@ describe('the page: classify', { skip: noBrowser }, () => {
       await field.fill('wrong');
       await field.press('Enter');
       await visit.page.getByRole('alert').waitFor();
-      await field.fill('a long secret of this test');
+      await field.fill('a-long-secret-of-this-test');
       await field.press('Enter');
       await visit.page.getByRole('button', { name: 'Choose an image' }).waitFor();
       await visit.choose(await wide());

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { exitOf, noBrowser, openBrowser, type Served, serve, textsOf, Visit } from './page-browser.ts';
+import { exitOf, noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
 import { QUICK, Workplace } from './training-runs.ts';
+
+/** A line of a chart, as Observable Plot draws it. */
+const LINE = 'g[aria-label="line"] path';
 
 describe('the page: runs', { skip: noBrowser }, () => {
   const work = new Workplace();
@@ -36,19 +39,17 @@ describe('the page: runs', { skip: noBrowser }, () => {
     const ended = exitOf(training);
     try {
       // It appears by itself, and is chosen by hand.
-      await page.getByRole('button', { name: 'second' }).click({ timeout: 60_000 });
+      await page.getByRole('button', { name: 'second' }).click();
       await page.getByText('live', { exact: true }).waitFor();
       const loss = page.getByRole('img', { name: /^Loss\. / });
       const iteration = async () => {
         const [key] = await textsOf(page.locator('.key li').filter({ hasText: 'second' }));
         return Number(/at iteration ([\d,]+)/.exec(key ?? '')?.[1]?.replace(',', '') ?? 0);
       };
-      const path = () => loss.locator('path[stroke-width="1"]').first().getAttribute('d');
+      const path = () => loss.locator(LINE).first().getAttribute('d');
       await loss.locator('svg').waitFor();
       const [before, drawn] = [await iteration(), await path()];
-      await page.waitForFunction(
-        `Number(/at iteration ([\\d,]+)/.exec(document.querySelector('.key').textContent)?.[1].replace(',', '')) > ${before + 5}`,
-      );
+      await until(async () => (await iteration()) > before + 5, 'five more iterations');
       assert.notEqual(await path(), drawn, 'the curve has grown');
       assert.match((await loss.getAttribute('aria-label'))!, /second: from [\d.]+ nats to [\d.]+ nats/);
       assert.equal(
@@ -88,10 +89,10 @@ describe('the page: runs', { skip: noBrowser }, () => {
     assert.match(page.url(), /#\/runs\/first\?with=third$/);
     await page.reload();
     const rate = page.getByRole('img', { name: /^Learning rate\. / });
-    await rate.locator('path[stroke-width="2"]').nth(1).waitFor();
-    const strokes = await rate
-      .locator('path[stroke-width="2"]')
-      .evaluateAll(`(paths) => paths.map((path) => getComputedStyle(path).stroke)`);
+    await rate.locator(LINE).nth(1).waitFor({ state: 'attached' });
+    const strokes = await page.evaluate(
+      `[...document.querySelectorAll('.chart:last-child ${LINE}')].map((path) => getComputedStyle(path).stroke)`,
+    );
     assert.equal(new Set(strokes as string[]).size, 2, 'each run has a colour of its own');
     await visit.picture(t, 'runs-compared-dark');
     await page.getByRole('checkbox', { name: 'Draw the curves of third' }).uncheck();

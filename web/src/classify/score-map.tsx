@@ -20,6 +20,11 @@ interface ScoreMapProps {
   readonly picture: Picture;
 }
 
+const SPANS = [
+  ['all', '0 to 100 %'],
+  ['own', 'to the maximum'],
+] as const;
+type Span = (typeof SPANS)[number][0];
 type MapAtScale = ScoreMapResponse['scales'][number];
 type ClassMap = MapAtScale['classes'][number];
 
@@ -28,6 +33,7 @@ export function ScoreMap({ model, limits, picture }: ScoreMapProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(model.defaultScale);
   const [chosen, setChosen] = useState<number>(); // the most probable class unless another is chosen
+  const [span, setSpan] = useState<Span>('all');
   const [opacity, setOpacity] = useState(0.6);
   const ask = (query: Record<string, number>, wanted: boolean): Loading<ScoreMapResponse> => {
     const parameters = { scales: scale, model: model.name, ...query };
@@ -46,7 +52,7 @@ export function ScoreMap({ model, limits, picture }: ScoreMapProps) {
         {({ scales: [map] }) => {
           const shown = map!.classes.find(({ index }) => index === chosen) ?? map!.classes[0]!;
           const grid = { ...map!, window: model.crop };
-          return <MapOverPicture picture={picture} map={grid} shown={shown} opacity={opacity} />;
+          return <MapOverPicture picture={picture} map={grid} shown={shown} span={span} opacity={opacity} />;
         }}
       </Answer>
       <div class="controls">
@@ -57,6 +63,7 @@ export function ScoreMap({ model, limits, picture }: ScoreMapProps) {
           value={scale}
           onChange={setScale}
         />
+        <Choice legend="Colours span" options={SPANS} value={span} onChange={setSpan} />
         <Opacity value={opacity} onChange={setOpacity} />
       </div>
     </>
@@ -67,10 +74,12 @@ interface MapOverPictureProps {
   readonly picture: Picture;
   readonly map: MapAtScale & MapGrid;
   readonly shown: ClassMap;
+  /** What the colours range over. */
+  readonly span: Span;
   readonly opacity: number;
 }
 
-function MapOverPicture({ picture, map, shown, opacity }: MapOverPictureProps) {
+function MapOverPicture({ picture, map, shown, span, opacity }: MapOverPictureProps) {
   const [point, setPoint] = useState<{ x: number; y: number }>();
   const { rows, columns, rescaled } = map;
   const at = point && positionAt(map, point);
@@ -78,18 +87,24 @@ function MapOverPicture({ picture, map, shown, opacity }: MapOverPictureProps) {
     shown.map.slice(row * columns, (row + 1) * columns).map((value) => percent(value)),
   );
   const most = Math.max(...shown.map);
+  const levels = span === 'all' ? shown.map : shown.map.map((value) => value / most);
   return (
     <>
       <Stage
         picture={picture}
         label={`Score map of ${shown.label} over ${picture.name}: ${plural(rows, 'row')} of ${plural(columns, 'position')}, at most ${percent(most)}`}
-        inputs={[map, shown, opacity]}
-        overlay={(context, width, height) => drawMap(context, { width, height }, map, shown.map, opacity)}
+        inputs={[map, shown, span, opacity]}
+        overlay={(context, width, height) => drawMap(context, { width, height }, map, levels, opacity)}
         onPoint={setPoint}
       >
         {at && <Frames within={rescaled} frames={[{ ...windowOf(map, at), strong: true }]} />}
       </Stage>
-      <Legend colours={viridis} title={`Probability of ${shown.label}`} from="0 %" to="100 %" />
+      <Legend
+        colours={viridis}
+        title={`Probability of ${shown.label}`}
+        from="0 %"
+        to={span === 'all' ? '100 %' : percent(most)}
+      />
       <p class="reading">
         {at
           ? `Row ${at.row + 1}, column ${at.column + 1}: ${percent(shown.map[at.row * columns + at.column]!)}. The frame is what this position sees.`
