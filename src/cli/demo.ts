@@ -114,6 +114,7 @@ function formatDemo(
 
 The run is in ${run}: recipe, metrics, checkpoints, model. Try next:
 
+  npx vgg serve --model ${join(run, 'best.safetensors')}
   npx vgg predict ${join(run, 'samples')}/*.png --model ${lastModel}
   npx vgg evaluate ${data} --model ${lastModel} --scales 32
   npx vgg configs --layers ${recipe.config} --crop ${recipe.crop} --width ${recipe.width} --classes 10
