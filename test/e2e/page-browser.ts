@@ -139,6 +139,7 @@ export class Visit {
     const folder = join(tmpdir(), 'verydeep-page');
     await mkdir(folder, { recursive: true });
     const path = join(folder, `${name}.png`);
+    await this.page.evaluate('scrollTo(0, 0)');
     await this.page.screenshot({ path, fullPage: true });
     t.diagnostic(`screenshot: ${path}`);
   }

@@ -108,7 +108,7 @@ function MapOverPicture({ picture, map, shown, span, opacity }: MapOverPicturePr
       <p class="reading">
         {at
           ? `Row ${at.row + 1}, column ${at.column + 1}: ${percent(shown.map[at.row * columns + at.column]!)}. The frame is what this position sees.`
-          : `${rows} × ${columns} ${rows * columns === 1 ? 'position: choose a larger side to see where' : 'positions'}, ${percent(shown.probability)} on average with the mirror image, at most ${percent(most)}.`}
+          : `${rows} × ${columns} ${rows * columns === 1 ? 'position' : 'positions'}: ${percent(shown.probability)} on average with the mirror image, at most ${percent(most)}.${rows * columns === 1 ? ' Choose a larger side to see where.' : ''}`}
       </p>
       <details>
         <summary>The map as a table</summary>

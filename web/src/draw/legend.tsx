@@ -16,15 +16,17 @@ export function Legend({ colours, title, from, to }: LegendProps) {
   return (
     <div class="legend">
       <span class="legend-title">{title}</span>
-      <span>{from}</span>
-      <Canvas
-        label={`Colours from ${from} (dark) to ${to} (bright)`}
-        width={256}
-        height={1}
-        inputs={[colours]}
-        draw={(context) => context.putImageData(coloured(RAMP, 256, 1, colours), 0, 0)}
-      />
-      <span>{to}</span>
+      <span class="scale">
+        {from}
+        <Canvas
+          label={`Colours from ${from} (dark) to ${to} (bright)`}
+          width={256}
+          height={1}
+          inputs={[colours]}
+          draw={(context) => context.putImageData(coloured(RAMP, 256, 1, colours), 0, 0)}
+        />
+        {to}
+      </span>
     </div>
   );
 }

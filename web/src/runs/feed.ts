@@ -8,13 +8,17 @@ import type {
 } from '../../../src/serve/contract/index.ts';
 import { addressOf, getJson, sentenceOf } from '../api/client.ts';
 
+const PAUSE = 3000; // milliseconds until a failed request is made again
+
 export class Feed {
   readonly #path: string;
   readonly #onChange: () => void;
   readonly #onState: (state: RunState) => void;
   readonly #stop = new AbortController();
   #events: EventSource | undefined;
+  #timer: number | undefined;
   #lines: MetricsLine[] = [];
+  /** Why there is nothing (yet). */
   failure: string | undefined;
 
   /**
@@ -31,24 +35,27 @@ export class Feed {
     return this.#lines;
   }
 
-  /** Whether lines are being waited for. */
+  /** Whether the server is connected and sends what comes. */
   get isLive(): boolean {
-    return this.#events !== undefined && this.#events.readyState !== EventSource.CLOSED;
+    return this.#events?.readyState === EventSource.OPEN;
   }
 
   /** @param live whether to stay connected */
   async start(live: boolean): Promise<void> {
     try {
+      const query = { from: 0 };
       const { lines, next } = await getJson<MetricsResponse>(
         `${this.#path}/metrics`,
-        { from: 0 },
+        query,
         this.#stop.signal,
       );
       this.#lines = [...lines];
+      this.failure = undefined;
       if (live) this.#listen(next);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.failure = sentenceOf(error);
+      if (live) this.#startAgain();
     }
     this.#onChange();
   }
@@ -56,6 +63,11 @@ export class Feed {
   stop(): void {
     this.#stop.abort();
     this.#events?.close();
+    clearTimeout(this.#timer);
+  }
+
+  #startAgain(): void {
+    this.#timer = window.setTimeout(() => void this.start(true), PAUSE);
   }
 
   #listen(from: number): void {
@@ -71,9 +83,13 @@ export class Feed {
     on<RewindEvent>('rewind', ({ next }) => this.#lines.splice(next));
     on<StateEvent>('state', ({ state }) => {
       this.#onState(state);
-      if (state === 'running') return;
-      events.close(); // else the browser would connect again and again
+      if (state !== 'running') events.close(); // else the browser would connect again and again
     });
-    events.addEventListener('error', () => this.#onChange());
+    events.addEventListener('open', this.#onChange);
+    events.addEventListener('error', () => {
+      // A lost connection the browser restores by itself, from the last line on; a refusal it does not.
+      if (events.readyState === EventSource.CLOSED) this.#startAgain();
+      this.#onChange();
+    });
   }
 }
