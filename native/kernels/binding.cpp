@@ -9,14 +9,30 @@ namespace {
 
 using Info = const Napi::CallbackInfo&;
 
-/** createEngine(threads, ownKernels, bf16) */
+std::vector<std::string> linesOf(const Napi::Array& array) {
+  std::vector<std::string> lines;
+  for (uint32_t i = 0; i < array.Length(); i++) lines.push_back(array.Get(i).ToString());
+  return lines;
+}
+
+/** createEngine(threads, ownKernels, bf16, tune, schedules: string[]) */
 Napi::Value createEngine(Info info) {
   auto engine = std::make_shared<Engine>();
   engine->worker = Worker::start(info.Env(), info[0].ToNumber().Int32Value());
   engine->context = std::make_shared<Context>();
+  engine->context->tuner.turn(info[3].ToBoolean());
+  engine->context->tuner.recall(linesOf(info[4].As<Napi::Array>()));
   engine->context->ownKernels = info[1].ToBoolean();
   engine->context->bf16 = info[2].ToBoolean() && winograd::bf16Kernels();
   return wrap(info.Env(), engine);
+}
+
+/** newSchedules(engine) → string[], for createEngine, found out since the last call */
+Napi::Value newSchedules(Info info) {
+  const std::vector<std::string> news = unwrap<Engine>(info[0])->context->tuner.news();
+  Napi::Array result = Napi::Array::New(info.Env(), news.size());
+  for (std::size_t i = 0; i < news.size(); i++) result.Set(static_cast<uint32_t>(i), news[i]);
+  return result;
 }
 
 /** library() → { version, isa, ownIsa, bf16Isa? } */
@@ -141,6 +157,7 @@ Napi::Value release(Info info) {
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("createEngine", Napi::Function::New<createEngine>(env));
+  exports.Set("newSchedules", Napi::Function::New<newSchedules>(env));
   exports.Set("library", Napi::Function::New<library>(env));
   exports.Set("peak", Napi::Function::New<peak>(env));
   exports.Set("createParameters", Napi::Function::New<createParameters>(env));

@@ -11,6 +11,7 @@
 #include "step_list.hpp"
 #include "tensor.hpp"
 #include "winograd/transformed_weights.hpp"
+#include "winograd/tuner.hpp"
 
 namespace verydeep {
 
@@ -46,6 +47,7 @@ struct Context {
   bool ownKernels = true;
   /** Whether inference multiplies bfloat16, which the processor must be able to. */
   bool bf16 = false;
+  winograd::Tuner tuner;
 };
 
 /** Memory that several layers use in turn. */

@@ -2,6 +2,10 @@
 //
 // Backward, the ReLU's mask is applied where its gradient is made, by the layer above: see Tensor::rectified. What a
 // pooling hands down is never stored at full resolution: both backward kernels spread it as they read it.
+#include <chrono>
+#include <string>
+#include <vector>
+
 #include "layers.hpp"
 #include "winograd/kernels.hpp"
 #include "winograd/team.hpp"
@@ -36,7 +40,7 @@ class WinogradConvolution : public Layer {
     forward_.weights = planner.transformedWeights(planner.forward, weights(WeightUse::Pass::forward));
     forward_.bias = planner.parameters()->data(Parameters::Field::values, spec_.bias);
     forward_.rectify = epilogue_.rectify;
-    planConvolution(planner, planner.forward, forward_, [this](winograd::Convolution& job) {
+    planConvolution(planner, planner.forward, forward_, "forward", [this](winograd::Convolution& job) {
       job.input = input_.data();
       if (epilogue_.pool) {
         job.pooledOutput = pooled(output_);
@@ -74,17 +78,45 @@ class WinogradConvolution : public Layer {
 
   /** @param complete sets what is known only when memory is settled */
   template <class Complete>
-  void planConvolution(Planner& planner, StepList& steps, const winograd::Convolution& job,
+  void planConvolution(Planner& planner, StepList& steps, const winograd::Convolution& job, const std::string& pass,
                        const Complete& complete) {
     const int threads = winograd::teamSize();
-    const Schedule schedule = kernels_->scheduleConvolution(job, threads);
+    const std::string key = keyOf(job, pass, threads);
+    winograd::Tuner& tuner = planner.context().tuner;
+    const auto trials = tuner.trialsFor(key, schedulesFor(job, threads));
     Slot& scratch = planner.scratch(Scratch::winograd);
-    scratch.grow(static_cast<std::size_t>(kernels_->convolutionScratch(job, schedule, threads)) * sizeof(float));
-    steps.push_back([this, job = job, schedule = schedule, complete, &scratch](const Batch&) mutable {
+    for (const Schedule& schedule : trials->candidates()) {
+      scratch.grow(static_cast<std::size_t>(kernels_->convolutionScratch(job, schedule, threads)) * sizeof(float));
+    }
+    steps.push_back([this, &tuner, key, trials, job = job, complete, &scratch](const Batch&) mutable {
       complete(job);
+      Schedule schedule = trials->current();
       schedule.scratch = scratch.floats();
+      const auto start = std::chrono::steady_clock::now();
       winograd::runOnTeam([&](Team& team, int thread) { kernels_->convolve(job, schedule, team, thread); });
+      if (trials->decided()) return;
+      tuner.took(key, *trials, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     });
+  }
+
+  /** The usual one first; what has no time worth finding out has no other. */
+  std::vector<Schedule> schedulesFor(const winograd::Convolution& job, int threads) const {
+    constexpr double kProductsWorthTrials = 1e7;
+    Schedule schedules[winograd::kMostSchedules];
+    const int count = kernels_->convolutionSchedules(job, threads, schedules);
+    const double products = static_cast<double>(map_.n * map_.pixels()) *
+                            static_cast<double>(spec_.products() * spec_.outChannels);
+    return {schedules, schedules + (products < kProductsWorthTrials ? 1 : count)};
+  }
+
+  /** All that the time depends on. */
+  std::string keyOf(const winograd::Convolution& job, const std::string& pass, int threads) const {
+    std::string key = pass + (kernels_->elementBytes == 2 ? "-bf16" : "") + (epilogue_.pool ? "-pool" : "");
+    for (const int64_t n : {job.grid.images, job.grid.height, job.grid.width, job.inBlocks, job.outBlocks,
+                            kernels_->width, int64_t{threads}}) {
+      key += '-' + std::to_string(n);
+    }
+    return key;
   }
 
   void planWeightGradient(Planner& planner) {
@@ -122,7 +154,7 @@ class WinogradConvolution : public Layer {
     job.outBlocks = forward_.inBlocks;
     job.outChannels = spec_.inChannels;
     job.weights = planner.transformedWeights(planner.backward, weights(WeightUse::Pass::backward));
-    planConvolution(planner, planner.backward, job, [this, dy, dx](winograd::Convolution& backward) {
+    planConvolution(planner, planner.backward, job, "backward", [this, dy, dx](winograd::Convolution& backward) {
       if (epilogue_.pool) {
         backward.pooledInput = pooled(dy);
       } else {

@@ -1,7 +1,7 @@
 /** Where an evaluation notes what is done, so that it can go on after an interruption. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { cacheSubfolder } from '../data/cache-folder.ts';
+import { cacheSubfolder } from '../core/cache-folder.ts';
 import { type Binding, Journal, readJournal } from '../evaluate/journal.ts';
 import type { Outcomes } from '../evaluate/outcomes.ts';
 

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, platform, release } from 'node:os';
 import { join } from 'node:path';
+import { defaultCacheFolder } from '../core/cache-folder.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { projectFolder } from '../core/project.ts';
-import { defaultCacheFolder } from '../data/cache-folder.ts';
 import { formatBytes } from '../report/format.ts';
 import { allowsVersion, canWriteUnder, memory, processorName, vectorInstructions } from './machine.ts';
 

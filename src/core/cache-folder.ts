@@ -1,4 +1,4 @@
-/** Where what is known about data sets is remembered between runs. */
+/** Where what was found out is remembered between runs: about data sets, evaluations, this machine. */
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { cacheSubfolder } from './cache-folder.ts';
+import { cacheSubfolder } from '../core/cache-folder.ts';
 import { FileList } from './file-list.ts';
 import type { ShardIndex } from './shard-index.ts';
 

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
+import { cacheSubfolder } from '../core/cache-folder.ts';
 import { messageOf } from '../core/errors.ts';
-import { cacheSubfolder } from './cache-folder.ts';
 import { ColorSums } from './color-sums.ts';
 
 /** Raised whenever what is counted or how images are decoded changes. */

@@ -117,7 +117,7 @@ describe('bfloat16 where it cannot be had', () => {
   it('is refused on a processor without it, in a sentence that says which have it', () => {
     const addon = { library: () => ({ version: '3', isa: 'AVX2', ownIsa: 'AVX2' }) } as Addon;
     assert.throws(
-      () => new NativeBackend(addon, 1, 'own', 'bf16'),
+      () => new NativeBackend(addon, { threads: 1, kernels: 'own', precision: 'bf16', schedules: undefined }),
       (error: Error) =>
         error instanceof UserError && /AVX-512 BF16 .*Zen 4.*leave it at fp32/.test(error.message),
     );

@@ -250,17 +250,36 @@ int64_t evenBlocks(int64_t tiles, int64_t most, int64_t threads) {
   return divideUp(tiles, blocks);
 }
 
-Schedule scheduleConvolution(const Convolution& job, int threads) {
-  const int64_t tiles = job.grid.tiles(), channels = larger(job.inBlocks, job.outBlocks) * kWidth;
+Schedule scheduleOf(const Convolution& job, int threads, bool shared, int64_t most) {
+  const Grid& grid = job.grid;
   Schedule schedule;
-  schedule.stream = !job.pooledOutput.values && job.grid.images * job.grid.height * job.grid.width * job.outBlocks * kWidth >= kFloatsPastCaches;
-  schedule.shared = threads > 1 && (channels > 256 || tiles < 32 * threads);
-  if (schedule.shared) {
-    schedule.tiles = evenBlocks(tiles, 256, 1);
-  } else {
-    schedule.tiles = evenBlocks(tiles, channels > 128 ? (channels > 256 ? 256 : 128) : 84, threads);
-  }
+  schedule.tiles = evenBlocks(grid.tiles(), most, shared ? 1 : threads);
+  schedule.shared = shared;
+  schedule.stream =
+      job.output && grid.images * grid.height * grid.width * job.outBlocks * kWidth >= kFloatsPastCaches;
   return schedule;
+}
+
+int convolutionSchedules(const Convolution& job, int threads, Schedule (&schedules)[kMostSchedules]) {
+  const int64_t tiles = job.grid.tiles(), channels = larger(job.inBlocks, job.outBlocks) * kWidth;
+  const bool few = tiles < 32 * threads, many = channels > 256;
+  const bool shared = threads > 1 && (many || few);
+  int count = 0;
+  const auto add = [&](bool together, int64_t most) {
+    const Schedule schedule = scheduleOf(job, threads, together, most);
+    for (int i = 0; i < count; i++) {
+      if (schedules[i].shared == together && schedules[i].tiles == schedule.tiles) return;
+    }
+    schedules[count++] = schedule;
+  };
+  add(shared, shared || many ? 256 : channels > 128 ? 128 : 84);
+  if (shared) add(true, 128);
+  if (shared) add(true, 392);
+  if (few) return count;
+  add(false, many ? 98 : 48);
+  add(false, many ? 196 : 28);
+  if (!many) add(false, 196);
+  return count;
 }
 
 int64_t convolutionScratch(const Convolution& job, const Schedule& schedule, int threads) {

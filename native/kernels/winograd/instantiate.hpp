@@ -16,7 +16,7 @@ constexpr Kernels kernelsNamed(const char* name) {
   return {name,
           kWidth,
           sizeof(Element),
-          scheduleConvolution,
+          convolutionSchedules,
           convolutionScratch,
           convolve,
 #ifdef VD_BF16

@@ -76,6 +76,8 @@ struct Schedule {
   float* scratch = nullptr;
 };
 
+constexpr int kMostSchedules = 6;
+
 struct Weights {
   Scheme scheme;
   int64_t inChannels, outChannels;
@@ -108,7 +110,8 @@ struct Kernels {
   /** Of one transformed value. Where it is not a float's, the kernels are for inference only. */
   std::size_t elementBytes;
 
-  Schedule (*scheduleConvolution)(const Convolution& job, int threads);
+  /** The usual schedule first, then others that may be faster. @returns how many */
+  int (*convolutionSchedules)(const Convolution& job, int threads, Schedule (&schedules)[kMostSchedules]);
   /** Floats of scratch memory. */
   int64_t (*convolutionScratch)(const Convolution& job, const Schedule& schedule, int threads);
   void (*convolve)(const Convolution& job, const Schedule& schedule, Team& team, int thread);

@@ -131,7 +131,9 @@ class Test {
     const Weights weights{grid().scheme(), x_.c, dy_.c, backward, weights_.data(), transformed};
     runOnTeam([&](Team& team, int thread) { kernels_.transformWeights(weights, team, thread); });
     job.weights = transformed;
-    Schedule schedule = kernels_.scheduleConvolution(job, teamSize());
+    Schedule schedules[kMostSchedules];
+    kernels_.convolutionSchedules(job, teamSize(), schedules);
+    Schedule& schedule = schedules[0];
     Buffer<float> scratch(kernels_.convolutionScratch(job, schedule, teamSize()));
     schedule.scratch = scratch;
     runOnTeam([&](Team& team, int thread) { kernels_.convolve(job, schedule, team, thread); });

@@ -39,8 +39,18 @@ export interface Addon {
   /**
    * @param ownKernels whether 3×3 convolutions run on our own kernels, else on oneDNN's
    * @param bf16 whether inference multiplies bfloat16, where `bf16Isa` is there
+   * @param tune whether our own kernels try schedules that may be faster
+   * @param schedules what `newSchedules` said before
    */
-  createEngine(threads: number, ownKernels: boolean, bf16: boolean): EngineHandle;
+  createEngine(
+    threads: number,
+    ownKernels: boolean,
+    bf16: boolean,
+    tune: boolean,
+    schedules: readonly string[],
+  ): EngineHandle;
+  /** What was found out since the last call, a line each: for what, tiles a block, whether threads share it. */
+  newSchedules(engine: EngineHandle): string[];
   createParameters(
     counts: readonly number[],
     isBias: readonly boolean[],

@@ -12,6 +12,7 @@ import { loadAddon } from './load-addon.ts';
 import { settled } from './native-call.ts';
 import { NativeParameters } from './native-parameters.ts';
 import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
+import { ScheduleMemory } from './schedule-memory.ts';
 
 /** Whose kernels run the 3×3 convolutions: our own (docs/kernels.md), or oneDNN's, to compare. */
 export type KernelChoice = 'own' | 'onednn';
@@ -29,6 +30,11 @@ export interface NativeOptions {
   readonly kernels?: KernelChoice;
   /** Default: fp32. */
   readonly precision?: Precision;
+  /**
+   * Where it is remembered which schedules of our own kernels are fastest; `off`: the usual ones are taken, and nothing
+   * is tried or remembered. Results are the same. Default: the environment's VERYDEEP_SCHEDULES, else the cache folder.
+   */
+  readonly schedules?: 'off' | ScheduleMemory;
 }
 
 /**
@@ -43,7 +49,20 @@ export function createNativeBackend(options: NativeOptions = {}): NativeBackend 
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
   }
-  return new NativeBackend(loadAddon(), threads, options.kernels ?? 'own', options.precision ?? 'fp32');
+  const { kernels = 'own', precision = 'fp32' } = options;
+  return new NativeBackend(loadAddon(), { threads, kernels, precision, schedules: scheduleMemory(options) });
+}
+
+function scheduleMemory({ schedules }: NativeOptions): ScheduleMemory | undefined {
+  if ((schedules ?? process.env.VERYDEEP_SCHEDULES) === 'off') return undefined;
+  return schedules instanceof ScheduleMemory ? schedules : new ScheduleMemory();
+}
+
+interface Settings {
+  readonly threads: number;
+  readonly kernels: KernelChoice;
+  readonly precision: Precision;
+  readonly schedules: ScheduleMemory | undefined;
 }
 
 export class NativeBackend implements Backend {
@@ -52,15 +71,23 @@ export class NativeBackend implements Backend {
   readonly threads: number;
   readonly #addon: Addon;
   readonly #engine: EngineHandle;
+  readonly #schedules: ScheduleMemory | undefined;
 
-  constructor(addon: Addon, threads: number, kernels: KernelChoice, precision: Precision) {
+  constructor(addon: Addon, { threads, kernels, precision, schedules }: Settings) {
     const library = addon.library();
     const { version, isa } = library;
     const own = kernels === 'own' ? `own 3×3 kernels (${isaFor(precision, library)}), ` : '';
     this.description = `${own}oneDNN ${version}, ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     this.threads = threads;
     this.#addon = addon;
-    this.#engine = addon.createEngine(threads, kernels === 'own', precision === 'bf16');
+    this.#schedules = schedules;
+    this.#engine = addon.createEngine(
+      threads,
+      kernels === 'own',
+      precision === 'bf16',
+      schedules !== undefined,
+      schedules?.lines ?? [],
+    );
   }
 
   /** Floating-point operations a second that the threads can do in registers, measured for a moment. */
@@ -99,7 +126,13 @@ export class NativeBackend implements Backend {
     const lowered = layers.map((layer) => lower(layer, own));
     const call = this.#addon.compile(this.#engine, handle, lowered, inputShape, training, inputGradient);
     const { program, memoryBytes } = await settled(operation, call);
-    return { addon: this.#addon, parameters: own, program, memoryBytes, inputShape, outputShape };
+    const onRun = () => this.#remember();
+    return { addon: this.#addon, parameters: own, program, memoryBytes, inputShape, outputShape, onRun };
+  }
+
+  #remember(): void {
+    const news = this.#schedules ? this.#addon.newSchedules(this.#engine) : [];
+    if (news.length > 0) this.#schedules!.add(news);
   }
 
   #own(operation: string, parameters: Parameters): NativeParameters {

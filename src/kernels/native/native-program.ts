@@ -20,6 +20,8 @@ export interface CompiledChain {
   readonly memoryBytes: number;
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
+  /** Called after each run. */
+  readonly onRun: () => void;
 }
 
 class CompiledProgram {
@@ -41,13 +43,14 @@ class CompiledProgram {
     this.#chain.parameters.handle(operation);
   }
 
-  protected run(
+  protected async run(
     operation: 'forward' | 'accumulate' | 'backward',
     run: Run,
     gradientsReady?: (tensor: number) => void,
   ): Promise<void> {
-    const { addon, parameters, program } = this.#chain;
-    return settled(operation, addon[operation](parameters.engine, program, run, gradientsReady));
+    const { addon, parameters, program, onRun } = this.#chain;
+    await settled(operation, addon[operation](parameters.engine, program, run, gradientsReady));
+    onRun();
   }
 
   /** Where the time of the last run went, in the order of the steps. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { defaultCacheFolder } from '../../../src/data/cache-folder.ts';
+import { defaultCacheFolder } from '../../../src/core/cache-folder.ts';
 import { Limiter, mapConcurrently, prefetch } from '../../../src/data/concurrency.ts';
 import { DecodedCache } from '../../../src/data/decoded-cache.ts';
 import { FileListBuilder } from '../../../src/data/file-list.ts';

@@ -1,0 +1,123 @@
+/** Schedules that are found out while programs run: no bit depends on them, and what was found is remembered. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import type { Layer } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import { createNativeBackend, type NativeBackend } from '../../src/kernels/native/native-backend.ts';
+import { ScheduleMemory } from '../../src/kernels/native/schedule-memory.ts';
+import { backendsUnderTest } from '../support/backends.ts';
+import { chainCase, createParameters, readAll } from '../support/chains.ts';
+import { randomTensor } from '../support/tensors.ts';
+
+const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+
+const layers: readonly Layer[] = [
+  { kind: 'convolution', name: 'conv1', kernel: 3, padding: 1, inChannels: 64, outChannels: 280 },
+  { kind: 'relu', name: 'relu1' },
+  { kind: 'convolution', name: 'conv2', kernel: 3, padding: 1, inChannels: 280, outChannels: 48 },
+  { kind: 'relu', name: 'relu2' },
+  { kind: 'maxPool', name: 'pool', rounding: 'floor' },
+];
+const shape: Shape4 = [6, 64, 30, 30];
+const testCase = chainCase(layers, shape, 31);
+const input = randomTensor(32, shape);
+const gradient = randomTensor(33, [6, 48, 15, 15]);
+/** More than all candidates in all rounds. */
+const RUNS = 35;
+
+/** Each run's results, all on one program. */
+async function runs(backend: NativeBackend, count: number) {
+  const parameters = await createParameters(backend, layers, testCase.values);
+  const program = await backend.compileTraining({
+    layers,
+    inputShape: shape,
+    parameters,
+    inputGradient: true,
+  });
+  const results = [];
+  for (let run = 0; run < count; run++) {
+    await parameters.zeroGradients();
+    const { output, inputGradient } = await program.backward({ input }, gradient);
+    results.push({ output, inputGradient, gradients: await readAll(parameters, 'gradients') });
+  }
+  program.dispose();
+  parameters.dispose();
+  return results;
+}
+
+describe('native: schedules', { skip: missing ?? false }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
+  after(() => rm(folder, { recursive: true }));
+
+  it('none changes a bit of any result, with one thread or more', async () => {
+    const [usual] = await runs(createNativeBackend({ threads: 1, schedules: 'off' }), 1);
+    for (const threads of [1, 2, 3]) {
+      const schedules = new ScheduleMemory(join(folder, `bits-${threads}`));
+      for (const result of await runs(createNativeBackend({ threads, schedules }), RUNS)) {
+        assert.deepEqual(result, usual);
+      }
+      await schedules.written();
+    }
+  });
+
+  it('what was found out is there for the next process, once for each layer and pass', async () => {
+    const schedules = new ScheduleMemory(join(folder, 'found'));
+    assert.equal(schedules.lines.length, 0);
+    await runs(createNativeBackend({ threads: 2, schedules }), RUNS);
+    await schedules.written();
+    const found: readonly string[] = new ScheduleMemory(join(folder, 'found')).lines;
+    assert.deepEqual(found, schedules.lines);
+    const kinds = found.map((line) => /^(?:forward|backward)(?:-pool)?-6-30-30-/.exec(line)?.[0]);
+    assert.deepEqual(kinds.sort(), [
+      'backward-6-30-30-',
+      'backward-pool-6-30-30-',
+      'forward-6-30-30-',
+      'forward-pool-6-30-30-',
+    ]);
+    // Known choices are not found out again.
+    const again = new ScheduleMemory(join(folder, 'found'));
+    await runs(createNativeBackend({ threads: 2, schedules: again }), RUNS);
+    assert.deepEqual(again.lines, found);
+  });
+
+  it('switched off, nothing is tried or written', async () => {
+    const before = await readdir(folder);
+    const backend = createNativeBackend({ threads: 2, schedules: 'off' });
+    await runs(backend, RUNS);
+    assert.deepEqual(await readdir(folder), before);
+  });
+});
+
+describe('the memory of schedules', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
+  after(() => rm(folder, { recursive: true }));
+
+  it('keeps the last of each key, and only lines that look like one', async () => {
+    const memory = new ScheduleMemory(folder);
+    memory.add(['a-1 84 0', 'b-2 128 1']);
+    memory.add(['a-1 48 0']);
+    await memory.written();
+    assert.deepEqual(new ScheduleMemory(folder).lines, ['b-2 128 1', 'a-1 48 0']);
+    const file = join(folder, 'schedules', (await readdir(join(folder, 'schedules')))[0]!);
+    await writeFile(file, `${await readFile(file, 'utf8')}c 1e9 1\nd 5\n\u0000\n`);
+    assert.deepEqual(new ScheduleMemory(folder).lines, ['b-2 128 1', 'a-1 48 0']);
+  });
+
+  it('a file of another version, or of anything else, is none', async () => {
+    const file = join(folder, 'schedules', (await readdir(join(folder, 'schedules')))[0]!);
+    await writeFile(file, 'verydeep schedules 0\na-1 84 0\n');
+    assert.deepEqual(new ScheduleMemory(folder).lines, []);
+  });
+
+  it('a folder that cannot be written is no error', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    const memory = new ScheduleMemory(file);
+    memory.add(['a-1 84 0']);
+    await memory.written();
+    assert.deepEqual(memory.lines, ['a-1 84 0']);
+  });
+});
