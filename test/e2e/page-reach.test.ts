@@ -1,6 +1,8 @@
 /** That everybody reaches everything: with a keyboard, on a small screen. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { jpeg } from '../support/images.ts';
 import { noBrowser, openBrowser, type Served, serve, textsOf, Visit } from './page-browser.ts';
@@ -83,7 +85,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await page.getByRole('heading', { name: 'What conv3_1 makes of it' }).waitFor();
     assert.equal(await page.getByRole('button', { name: /conv3_1/ }).getAttribute('aria-pressed'), 'true');
     await page
-      .getByRole('img', { name: /^Map of channel \d+/ })
+      .getByRole('button', { name: /^Map of channel \d+/ })
       .first()
       .waitFor();
     assert.match(page.url(), /#\/inside\/conv3_1$/);
@@ -120,6 +122,39 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await visit.close();
   });
 
+  for (const colours of ['light', 'dark'] as const) {
+    it(`has nothing that axe finds wrong, in ${colours} colours`, async () => {
+      const visit = await Visit.at(browser, server.address, 'classify', { colours });
+      const { page } = visit;
+      const axe = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+      await page.evaluate(axe);
+      const check = async (view: string) => {
+        const violations = await page.evaluate(
+          'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
+        );
+        assert.deepEqual(violations, [], view);
+      };
+      await page.getByRole('button', { name: 'Choose an image' }).waitFor();
+      await check('without an image');
+      await visit.choose();
+      await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+      await check('score map');
+      await page.getByRole('radio', { name: 'Crops', exact: true }).check();
+      await page.getByText('Crop in row 3, column 3').waitFor();
+      await check('crops');
+      await page.getByRole('link', { name: 'Look inside' }).click();
+      await page
+        .getByRole('button', { name: /^Map of channel \d+/ })
+        .first()
+        .waitFor();
+      await check('inside');
+      await page.getByRole('link', { name: 'Runs' }).click();
+      await page.locator('.chart svg').first().waitFor();
+      await check('runs');
+      await visit.close();
+    });
+  }
+
   it('draws the network as Table 1, and the filters and activations of its layers', async (t) => {
     const visit = await Visit.at(browser, server.address, 'inside');
     const { page } = visit;
@@ -129,7 +164,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     assert.equal(await page.getByRole('img', { name: /^Filter \d+$/ }).count(), 3);
     await visit.choose();
     await page
-      .getByRole('img', { name: /^Map of channel \d+/ })
+      .getByRole('button', { name: /^Map of channel \d+/ })
       .first()
       .waitFor();
     await page.getByRole('radio', { name: 'whole image' }).check();
@@ -157,7 +192,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
       assert.equal(await visit.overflow(), 0, 'crops');
       await page.getByRole('link', { name: 'Look inside' }).click();
       await page
-        .getByRole('img', { name: /^Map of channel \d+/ })
+        .getByRole('button', { name: /^Map of channel \d+/ })
         .first()
         .waitFor();
       assert.equal(await visit.overflow(), 0, 'inside');

@@ -70,15 +70,9 @@ export function ChannelMaps({ activations, bytes, range, picture, seen }: Channe
       <ul class="channel-maps">
         {channelIndices.map((channel, i) => (
           <li key={channel}>
-            <button
-              type="button"
-              class="tile"
-              aria-pressed={i === place}
-              aria-label={inWords(i)}
-              onClick={() => setChosen(i)}
-            >
+            <button type="button" class="tile" aria-pressed={i === place} onClick={() => setChosen(i)}>
               <Canvas
-                label={`Map of channel ${channel}`}
+                label="Map of channel"
                 width={width}
                 height={height}
                 inputs={[images[i]]}
