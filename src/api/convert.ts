@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import type { Backend } from '../kernels/backend.ts';
-import { createBackend } from '../kernels/registry.ts';
+import { openBackend } from '../kernels/registry.ts';
 import { parameterCount } from '../net/network.ts';
 import {
   type WriteOptions,
@@ -73,7 +73,7 @@ export interface ConvertResult {
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
   const { input, output, check = true, onProgress = () => {} } = options;
   checkPaths(options);
-  const backend = check ? createBackend(options.backend, threadsOf(options)) : undefined;
+  const backend = check ? await openBackend(options.backend, threadsOf(options)) : undefined;
   const facts = await factsOf(input);
   const first = await readAndWrite(options, facts, backend);
   const parity =

@@ -10,7 +10,7 @@ import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/fea
 import { scalesFor } from '../evaluate/scales.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/fill-parameters.ts';
-import { createBackend } from '../kernels/registry.ts';
+import { openBackend } from '../kernels/registry.ts';
 import { type Model, readModel } from '../weights/model-file.ts';
 import type { ReadModelOptions } from '../weights/read-model.ts';
 import type { EngineOptions } from './load-model.ts';
@@ -50,7 +50,7 @@ export interface ImageFeatures {
 export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<ImageFeatures> {
   const model = await readModel(options.model, { ...options.read, allowFeatures: true });
   const layers = layersUpTo(options.model, model.network, options.layer);
-  const backend = createBackend(
+  const backend = await openBackend(
     options.backend,
     options.threads === undefined ? {} : { threads: options.threads },
   );

@@ -1,7 +1,7 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import type { Precision } from '../kernels/native/native-backend.ts';
-import { type BackendName, createBackend } from '../kernels/registry.ts';
+import { type BackendName, openBackend } from '../kernels/registry.ts';
 import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/model-file.ts';
 
 export interface EngineOptions {
@@ -31,7 +31,7 @@ export async function loadModels(
   paths: readonly string[],
   { backend: name, threads, precision, read }: EngineOptions = {},
 ): Promise<LoadedModel[]> {
-  const backend = createBackend(name, {
+  const backend = await openBackend(name, {
     ...(threads !== undefined && { threads }),
     ...(precision !== undefined && { precision }),
   });

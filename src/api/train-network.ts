@@ -9,7 +9,7 @@ import { fromFirst } from '../core/team.ts';
 import { TrainingImages } from '../data/loader.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
-import { createBackend } from '../kernels/registry.ts';
+import { openBackend } from '../kernels/registry.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import {
   type Checkpoint,
@@ -176,7 +176,7 @@ async function prepare(
   await checkSameImages(communicator, set.validation);
   const network = networkOf(recipe, set.training.classes.length);
   // Before the folder is made, so that a machine that cannot train leaves nothing behind.
-  const backend = backendOf(recipe, communicator);
+  const backend = await backendOf(recipe, communicator);
   if (communicator.size > 1) await noteOtherEngines(communicator, backend, note);
   return { recipe, set, network, backend, communicator, isFirst, listener, signal, note };
 }
@@ -257,9 +257,12 @@ async function trainIn(
   }
 }
 
-function backendOf({ backend, kernels, threads: asked }: Recipe, communicator: Communicator): Backend {
+function backendOf(
+  { backend, kernels, threads: asked }: Recipe,
+  communicator: Communicator,
+): Promise<Backend> {
   const threads = asked ?? threadsPerRank(communicator);
-  return createBackend(backend, { kernels, ...(threads !== undefined && { threads }) });
+  return openBackend(backend, { kernels, ...(threads !== undefined && { threads }) });
 }
 
 function networkOf(recipe: Recipe, classes: number): Network {

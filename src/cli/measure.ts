@@ -1,6 +1,6 @@
 import { elementCount } from '../core/shape.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { type BackendName, type BackendOptions, createBackend } from '../kernels/registry.ts';
+import { type BackendName, type BackendOptions, openBackend } from '../kernels/registry.ts';
 import { cropShape, type Network } from '../net/network.ts';
 import { imageFlops, type Speed } from '../report/plan.ts';
 
@@ -17,7 +17,7 @@ export async function measureSpeed(
   name: BackendName,
   options: BackendOptions,
 ): Promise<Speed> {
-  const backend = createBackend(name, options);
+  const backend = await openBackend(name, options);
   const parameters = backend.createParameters(network.parameters, { training: true });
   try {
     await fillWithMeans(parameters);

@@ -80,7 +80,7 @@ export const configuration: Parser<ConfigurationName> = (text) => {
   return found;
 };
 
-export const backendNames = ['onednn', 'reference'] as const satisfies readonly BackendName[];
+export const backendNames = ['onednn', 'webgpu', 'reference'] as const satisfies readonly BackendName[];
 
 export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads of the arithmetic (default: all cores)').argParser(

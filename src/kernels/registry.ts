@@ -3,8 +3,11 @@ import type { Backend } from './backend.ts';
 import { createNativeBackend, type KernelChoice, type Precision } from './native/native-backend.ts';
 import { createReferenceBackend } from './reference/reference-backend.ts';
 
-export const backendNames = ['onednn', 'reference'] as const;
+export const backendNames = ['onednn', 'webgpu', 'reference'] as const;
 export type BackendName = (typeof backendNames)[number];
+
+/** Those on the processor, which are there at once; a GPU has to be opened first. */
+export type ProcessorBackendName = Exclude<BackendName, 'webgpu'>;
 
 export interface BackendOptions {
   /** Default: the machine's cores. */
@@ -17,20 +20,37 @@ export interface BackendOptions {
 
 /**
  * Picks an implementation by name.
+ * @throws UserError where the native addon, the library under it, or a GPU is missing, with what to install.
+ */
+export async function openBackend(
+  name: BackendName = 'onednn',
+  options: BackendOptions = {},
+): Promise<Backend> {
+  if (name !== 'webgpu') return createBackend(name, options);
+  refuseBf16(name, options);
+  // Only here, so that nobody else loads a GPU's driver.
+  const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
+  const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
+  return createWebGpuBackend(await openNodeGpu());
+}
+
+/**
+ * `openBackend` for those that are there at once.
  * @throws UserError where the native addon or the library under it is missing, with what to install.
  */
-export function createBackend(name: BackendName = 'onednn', options: BackendOptions = {}): Backend {
+export function createBackend(name: ProcessorBackendName = 'onednn', options: BackendOptions = {}): Backend {
   switch (name) {
     case 'onednn':
       return createNativeBackend(options);
     case 'reference':
-      if (options.precision === 'bf16') {
-        throw new UsageError(
-          'precision bf16 is for the backend onednn: leave either it or the reference out',
-        );
-      }
+      refuseBf16(name, options);
       return createReferenceBackend();
     default:
       throw new UsageError(`there is no backend "${name}"; choose one of ${backendNames.join(', ')}`);
   }
+}
+
+function refuseBf16(name: BackendName, { precision }: BackendOptions): void {
+  if (precision !== 'bf16') return;
+  throw new UsageError(`precision bf16 is for the backend onednn: leave either it or --backend ${name} out`);
 }

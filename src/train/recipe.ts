@@ -111,7 +111,7 @@ export const recipeSchema = z.strictObject({
     .enum(['own', 'onednn'])
     .default('own')
     .describe("whose kernels run the 3×3 convolutions: our own, or oneDNN's for comparison"),
-  backend: z.enum(['onednn', 'reference']).default('onednn').describe('what does the arithmetic'),
+  backend: z.enum(['onednn', 'webgpu', 'reference']).default('onednn').describe('what does the arithmetic'),
 });
 
 export type Recipe = z.output<typeof recipeSchema>;

@@ -12,7 +12,7 @@ import { projectFolder } from '../../src/core/project.ts';
 import type { Protocol } from '../../src/evaluate/protocol.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { writeModel } from '../../src/weights/model-file.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { backendsForLargeWork } from '../support/backends.ts';
 import { type GoldenCase, goldenNetwork, goldenValues } from '../support/golden.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 
@@ -98,7 +98,7 @@ function isQuickFor(backend: string, protocol: Protocol): boolean {
   return backend !== 'reference' || protocol === 'center' || protocol === 'dense';
 }
 
-for (const { name: backend, missing } of backendsUnderTest) {
+for (const { name: backend, missing } of backendsForLargeWork) {
   const quick = cases.filter(({ protocol }) => isQuickFor(backend, protocol));
   describe(`${backend}: posteriors of images at scale Q, as PyTorch has them`, {
     skip: missing ?? false,

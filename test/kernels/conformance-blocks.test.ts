@@ -9,7 +9,7 @@ import type { ConvolutionLayer, Layer, MaxPoolLayer } from '../../src/core/layer
 import { outputShape, shapesAlong } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
-import { describeBackends, otherBackends, reference } from '../support/backends.ts';
+import { backendsForLargeWork, describeBackends, reference } from '../support/backends.ts';
 import { type ChainCase, chainCase, runBackward, runForward } from '../support/chains.ts';
 import { convolveBackward, poolPlaces } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
@@ -180,5 +180,5 @@ describeBackends(
       );
     });
   },
-  otherBackends,
+  backendsForLargeWork.filter(({ name }) => name !== 'reference'),
 );

@@ -1,7 +1,9 @@
 import { describe, it } from 'node:test';
 import { messageOf, UserError } from '../../src/core/errors.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
-import { type BackendName, backendNames, createBackend } from '../../src/kernels/registry.ts';
+import { type BackendName, backendNames, createBackend, openBackend } from '../../src/kernels/registry.ts';
+import { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { useSoftwareGpu } from './software-gpu.ts';
 
 /** A backend, or why it is not here. */
 export interface BackendUnderTest {
@@ -23,16 +25,25 @@ export interface BackendUnderTest {
 const TOLERANCES: Record<BackendName, { layerTolerance: number; networkTolerance: number }> = {
   reference: { layerTolerance: 1.5e-7, networkTolerance: 2e-6 },
   onednn: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
+  // Sums in float32, one after another; exp and pow by a shader's rules, a few units in the last place.
+  webgpu: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
 };
 
-export const backendsUnderTest: readonly BackendUnderTest[] = backendNames.map((name) => ({
-  name,
-  ...TOLERANCES[name],
-  ...createOrExplain(name),
-}));
+useSoftwareGpu();
+
+export const backendsUnderTest: readonly BackendUnderTest[] = await Promise.all(
+  backendNames.map(async (name) => ({ name, ...TOLERANCES[name], ...(await openOrExplain(name)) })),
+);
 
 /** Those that are compared with the specification. */
 export const otherBackends = backendsUnderTest.filter(({ name }) => name !== 'reference');
+
+/** For work of real networks' size, which a processor that plays a GPU would take minutes for. */
+export const backendsForLargeWork: readonly BackendUnderTest[] = backendsUnderTest.map((candidate) =>
+  candidate.backend instanceof WebGpuBackend && candidate.backend.gpu.isSoftware
+    ? { ...candidate, backend: undefined, missing: 'takes minutes on a software GPU' }
+    : candidate,
+);
 
 /** The specification. */
 export const reference: Backend = createBackend('reference');
@@ -54,9 +65,9 @@ export function describeBackends(
   }
 }
 
-function createOrExplain(name: BackendName): Pick<BackendUnderTest, 'backend' | 'missing'> {
+async function openOrExplain(name: BackendName): Promise<Pick<BackendUnderTest, 'backend' | 'missing'>> {
   try {
-    return { backend: createBackend(name), missing: undefined };
+    return { backend: await openBackend(name), missing: undefined };
   } catch (error) {
     if (!(error instanceof UserError) || process.env.CI) throw error;
     return { backend: undefined, missing: messageOf(error) };

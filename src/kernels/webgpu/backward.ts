@@ -1,0 +1,242 @@
+/** The kernels of a backward pass, stage by stage: gradients of parameters, and of each stage's input. */
+
+import { groupsFor } from './device.ts';
+import { type Dispatch, numbers, perImage } from './dispatch.ts';
+import { type Context, dropoutShape, gather, lrnShape, mapShape } from './forward.ts';
+import type { Panel } from './parameters.ts';
+import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
+import {
+  BIAS_GRADIENT,
+  SUM_SPLITS,
+  WEIGHT_GRADIENT_FIELDS,
+  weightGradient,
+} from './shaders/weight-gradient.ts';
+import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
+
+/** A split's share of pixels is at least so large. */
+const FEWEST_PIXELS = 512;
+/** Sums of splits take no more memory than this, in bytes. */
+const MOST_SUMS = 64 * 2 ** 20;
+/** Pixels in a chunk of a bias's gradient. */
+const CHUNK = 4096;
+
+/** The tensors that a stage's backward pass is between. */
+export interface Between {
+  /** The stage's input, as the forward pass left it. */
+  readonly x: GPUBuffer;
+  readonly dy: GPUBuffer;
+  /** Where the input's gradient goes; undefined where nobody wants it. */
+  readonly dx: GPUBuffer | undefined;
+  /** Sums of splits: large enough for every stage (`sumsFor`). */
+  readonly sums: GPUBuffer;
+}
+
+export function backwardDispatches(context: Context, placed: PlacedStage, between: Between): Dispatch[] {
+  const { stage } = placed;
+  if (stage.kind === 'convolution') {
+    return [
+      ...biasGradient(context, placed, stage.layer.name, between),
+      ...weightGradients(context, placed, between),
+      ...(between.dx ? inputGradient(context, placed, between.x, between.dy, between.dx) : []),
+    ];
+  }
+  return between.dx ? [simpleBackward(context, placed, between.x, between.dy, between.dx)] : [];
+}
+
+function simpleBackward(
+  context: Context,
+  placed: PlacedStage,
+  x: GPUBuffer,
+  dy: GPUBuffer,
+  dx: GPUBuffer,
+): Dispatch {
+  const { stage, input, output, afterRelu } = placed;
+  const { call } = context;
+  const vectors = pixelsOf(input) * vectorsOf(input);
+  switch (stage.kind) {
+    case 'relu':
+      return {
+        code: RELU_BACKWARD,
+        bindings: [call, context.uniform(numbers(vectors)), x, dy, dx],
+        groups: perImage(vectors),
+      };
+    case 'maxPool': {
+      const windows = Math.ceil(input[2] / 2) * Math.ceil(input[3] / 2) * vectorsOf(input);
+      return {
+        code: maxPoolBackward(afterRelu),
+        bindings: [call, context.uniform(mapShape(input, output)), x, dy, dx],
+        groups: perImage(windows),
+      };
+    }
+    case 'lrn':
+      return {
+        code: lrnBackward(afterRelu),
+        bindings: [call, context.uniform(lrnShape(placed)), x, dy, dx],
+        groups: perImage(4 * vectors),
+      };
+    case 'dropout':
+      return {
+        code: dropout(afterRelu),
+        bindings: [
+          call,
+          context.uniform(dropoutShape(placed)),
+          context.keys!,
+          dy,
+          dx,
+          ...(afterRelu ? [x] : []),
+        ],
+        groups: perImage(vectors),
+      };
+    default:
+      throw new TypeError(`${stage.kind} has a backward pass of its own`);
+  }
+}
+
+/** ∂y where the convolution that ends a chain has its ReLU inside: 0 where y is 0. */
+export function maskOutputGradient(
+  context: Context,
+  { output }: PlacedStage,
+  y: GPUBuffer,
+  dy: GPUBuffer,
+  masked: GPUBuffer,
+): Dispatch {
+  const vectors = pixelsOf(output) * vectorsOf(output);
+  return {
+    code: RELU_BACKWARD,
+    bindings: [context.call, context.uniform(numbers(vectors)), y, dy, masked],
+    groups: perImage(vectors),
+  };
+}
+
+function inputGradient(
+  context: Context,
+  { stage, input, output, afterRelu }: PlacedStage,
+  x: GPUBuffer,
+  dy: GPUBuffer,
+  dx: GPUBuffer,
+): Dispatch[] {
+  if (stage.kind !== 'convolution') return [];
+  const { name, kernel, padding } = stage.layer;
+  return context.parameters.panelsOf(`${name}.weight`).map((panel, index) => {
+    const shape = {
+      inHeight: output[2],
+      inWidth: output[3],
+      inStride: vectorsOf(output),
+      inOffset: panel.first,
+      inVectors: panel.vectors,
+      outHeight: input[2],
+      outWidth: input[3],
+      outStride: vectorsOf(input),
+      outOffset: 0,
+      outVectors: vectorsOf(input),
+      kernel,
+      padding: kernel - 1 - padding,
+    };
+    const variant = { direction: 'backward', masked: afterRelu, accumulate: index > 0 } as const;
+    return gather(context, variant, shape, [dy, panel.buffers.values!, dx, ...(afterRelu ? [x] : [])]);
+  });
+}
+
+function weightGradients(context: Context, placed: PlacedStage, { x, dy, sums }: Between): Dispatch[] {
+  const { stage, input, output } = placed;
+  if (stage.kind !== 'convolution') return [];
+  const { name, kernel, padding } = stage.layer;
+  const tile = context.tiles.weightGradient;
+  const rows = kernel * kernel * vectorsOf(input);
+  return context.parameters.panelsOf(`${name}.weight`).flatMap((panel) => {
+    const splits = splitsOf(context, placed, panel);
+    const shape: Record<(typeof WEIGHT_GRADIENT_FIELDS)[number], number> = {
+      inHeight: input[2],
+      inWidth: input[3],
+      inVectors: vectorsOf(input),
+      outHeight: output[2],
+      outWidth: output[3],
+      outStride: vectorsOf(output),
+      outOffset: panel.first,
+      outVectors: panel.vectors,
+      kernel,
+      padding,
+      splits,
+    };
+    const fields = context.uniform(numbers(...WEIGHT_GRADIENT_FIELDS.map((field) => shape[field])));
+    const result = splits > 1 ? sums : panel.buffers.gradients!;
+    const groups = [
+      Math.ceil(rows / (tile.threadsY * tile.rows)),
+      Math.ceil(panel.vectors / (tile.threadsX * tile.columns)),
+      splits,
+    ] as const;
+    const product: Dispatch = {
+      code: weightGradient(splits > 1, tile),
+      bindings: [context.call, fields, x, dy, result],
+      groups: () => groups,
+    };
+    if (splits === 1) return [product];
+    return [product, addSums(context, panel.size, splits, sums, panel.buffers.gradients!)];
+  });
+}
+
+function addSums(
+  context: Context,
+  vectors: number,
+  splits: number,
+  sums: GPUBuffer,
+  gradient: GPUBuffer,
+): Dispatch {
+  return {
+    code: SUM_SPLITS,
+    bindings: [context.uniform(numbers(vectors, splits)), sums, gradient],
+    groups: () => groupsFor(vectors),
+  };
+}
+
+/** A long sum into few tiles is cut, so that the device has enough workgroups. */
+function splitsOf(
+  { tiles }: Pick<Context, 'tiles'>,
+  { stage, input, output }: PlacedStage,
+  panel: Panel,
+): number {
+  if (stage.kind !== 'convolution') return 1;
+  const { threadsX, threadsY, rows, columns } = tiles.weightGradient;
+  const down = Math.ceil((stage.layer.kernel ** 2 * vectorsOf(input)) / (threadsY * rows));
+  const across = Math.ceil(panel.vectors / (threadsX * columns));
+  const wanted = Math.ceil(tiles.busy / (down * across));
+  const pixels = output[0] * pixelsOf(output);
+  return Math.max(
+    1,
+    Math.min(wanted, Math.floor(pixels / FEWEST_PIXELS), Math.floor(MOST_SUMS / (16 * panel.size))),
+  );
+}
+
+function chunksOf({ output }: PlacedStage): number {
+  return Math.max(1, Math.ceil((output[0] * pixelsOf(output)) / CHUNK));
+}
+
+/** float32 values that `Between.sums` must hold for a stage. */
+export function sumsFor(context: Pick<Context, 'tiles' | 'parameters'>, placed: PlacedStage): number {
+  const { stage, output } = placed;
+  if (stage.kind !== 'convolution') return 0;
+  const weights = context.parameters.panelsOf(`${stage.layer.name}.weight`).map((panel) => {
+    const splits = splitsOf(context, placed, panel);
+    return splits > 1 ? 4 * splits * panel.size : 0;
+  });
+  return Math.max(4 * chunksOf(placed) * vectorsOf(output), ...weights);
+}
+
+function biasGradient(
+  context: Context,
+  placed: PlacedStage,
+  name: string,
+  { dy, sums }: Between,
+): Dispatch[] {
+  const vectors = vectorsOf(placed.output);
+  const chunks = chunksOf(placed);
+  const [bias] = context.parameters.panelsOf(`${name}.bias`);
+  return [
+    {
+      code: BIAS_GRADIENT,
+      bindings: [context.call, context.uniform(numbers(pixelsOf(placed.output), vectors, chunks)), dy, sums],
+      groups: () => [vectors, chunks],
+    },
+    addSums(context, vectors, chunks, sums, bias!.buffers.gradients!),
+  ];
+}

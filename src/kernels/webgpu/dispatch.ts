@@ -1,0 +1,52 @@
+/** One run of a kernel within a program, and the list of them that a call replays. */
+import { type Binding, type Gpu, groupsFor } from './device.ts';
+
+export type Groups = readonly [x: number, y?: number, z?: number];
+
+export interface Dispatch {
+  readonly code: string;
+  /** In the order of the shader's bindings, from its shape on. */
+  readonly bindings: readonly Binding[];
+  /** Workgroups for so many images. */
+  readonly groups: (images: number) => Groups;
+}
+
+/** A dispatch that is ready to be encoded. */
+export interface Prepared {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly groups: (images: number) => Groups;
+}
+
+/** Compiles all shaders, side by side, and binds their buffers. */
+export async function prepare(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Prepared[]> {
+  const pipelines = await Promise.all(dispatches.map(({ code }) => gpu.pipeline(code)));
+  return dispatches.map(({ bindings, groups }, index) => ({
+    pipeline: pipelines[index]!,
+    group: gpu.bindGroup(pipelines[index]!, bindings),
+    groups,
+  }));
+}
+
+export function encode(pass: GPUComputePassEncoder, prepared: readonly Prepared[], images: number): void {
+  for (const { pipeline, group, groups } of prepared) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(...groups(images));
+  }
+}
+
+/** Workgroups of an elementwise kernel with so many elements an image. */
+export function perImage(elements: number): (images: number) => Groups {
+  return (images) => groupsFor(images * elements);
+}
+
+/** Fields of a shader's Shape, unsigned where they are whole and marked otherwise. */
+export function numbers(...fields: readonly (number | { readonly float: number })[]): ArrayBuffer {
+  const view = new DataView(new ArrayBuffer(4 * fields.length));
+  fields.forEach((field, at) => {
+    if (typeof field === 'number') view.setUint32(4 * at, field, true);
+    else view.setFloat32(4 * at, field.float, true);
+  });
+  return view.buffer;
+}

@@ -1,0 +1,154 @@
+/** The kernels of a forward pass, stage by stage. */
+import type { Shape4 } from '../../core/shape.ts';
+import type { Binding } from './device.ts';
+import { type Dispatch, numbers, perImage } from './dispatch.ts';
+import type { GpuParameters, Panel } from './parameters.ts';
+import {
+  GATHER_FIELDS,
+  type GatherShape,
+  type GatherVariant,
+  gatherConvolution,
+} from './shaders/gather-convolution.ts';
+import { dropout, LRN_FORWARD, MAX_POOL, RELU } from './shaders/layers.ts';
+import type { Tile } from './shaders/tile.ts';
+import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
+import type { TileChoice } from './tiles.ts';
+
+/** What every dispatch of a program draws on. */
+export interface Context {
+  readonly parameters: GpuParameters;
+  readonly tiles: TileChoice;
+  /** The uniform of what changes from call to call. */
+  readonly call: GPUBuffer;
+  /** `[n, 2]`, in training. */
+  readonly keys: GPUBuffer | undefined;
+  /** A uniform that lives as long as the program. */
+  uniform(bytes: ArrayBuffer): GPUBuffer;
+}
+
+const LARGEST_GROUPS = 65_535;
+
+export function forwardDispatches(
+  context: Context,
+  placed: PlacedStage,
+  x: GPUBuffer,
+  y: GPUBuffer,
+): Dispatch[] {
+  const { stage, input, output } = placed;
+  const { call } = context;
+  const vectors = pixelsOf(input) * vectorsOf(input);
+  switch (stage.kind) {
+    case 'convolution': {
+      const { layer, relu } = stage;
+      const [bias] = context.parameters.panelsOf(`${layer.name}.bias`);
+      return context.parameters
+        .panelsOf(`${layer.name}.weight`)
+        .map((panel) =>
+          gather(context, { direction: 'forward', relu }, forwardShape(placed, layer, panel), [
+            x,
+            panel.buffers.values!,
+            y,
+            bias!.buffers.values!,
+          ]),
+        );
+    }
+    case 'relu':
+      return [
+        { code: RELU, bindings: [call, context.uniform(numbers(vectors)), x, y], groups: perImage(vectors) },
+      ];
+    case 'maxPool': {
+      const shape = context.uniform(mapShape(input, output));
+      return [
+        {
+          code: MAX_POOL,
+          bindings: [call, shape, x, y],
+          groups: perImage(pixelsOf(output) * vectorsOf(output)),
+        },
+      ];
+    }
+    case 'lrn':
+      return [
+        {
+          code: LRN_FORWARD,
+          bindings: [call, context.uniform(lrnShape(placed)), x, y],
+          groups: perImage(4 * vectors),
+        },
+      ];
+    case 'dropout':
+      return [
+        {
+          code: dropout(false),
+          bindings: [call, context.uniform(dropoutShape(placed)), context.keys!, x, y],
+          groups: perImage(vectors),
+        },
+      ];
+  }
+}
+
+function forwardShape(
+  { input, output }: PlacedStage,
+  { kernel, padding }: { readonly kernel: number; readonly padding: number },
+  panel: Panel,
+): GatherShape {
+  return {
+    inHeight: input[2],
+    inWidth: input[3],
+    inStride: vectorsOf(input),
+    inOffset: 0,
+    inVectors: vectorsOf(input),
+    outHeight: output[2],
+    outWidth: output[3],
+    outStride: vectorsOf(output),
+    outOffset: panel.first,
+    outVectors: panel.vectors,
+    kernel,
+    padding,
+  };
+}
+
+/** A convolution in either direction. @param buffers source, weights, result, and what the variant adds */
+export function gather(
+  context: Context,
+  variant: GatherVariant,
+  shape: GatherShape,
+  buffers: readonly Binding[],
+): Dispatch {
+  const tile = context.tiles.gather;
+  const fields = context.uniform(numbers(...GATHER_FIELDS.map((field) => shape[field])));
+  return {
+    code: gatherConvolution(variant, tile),
+    bindings: [context.call, fields, ...buffers],
+    groups: (images) => gatherGroups(tile, images * shape.outHeight * shape.outWidth, shape.outVectors),
+  };
+}
+
+function gatherGroups(tile: Tile, rows: number, columns: number): [number, number, number] {
+  const down = Math.ceil(rows / (tile.threadsY * tile.rows));
+  const x = Math.min(down, LARGEST_GROUPS);
+  return [x, Math.ceil(columns / (tile.threadsX * tile.columns)), Math.ceil(down / x)];
+}
+
+export function mapShape(input: Shape4, output: Shape4): ArrayBuffer {
+  return numbers(input[2], input[3], vectorsOf(input), output[2], output[3]);
+}
+
+export function lrnShape({ stage, input }: PlacedStage): ArrayBuffer {
+  if (stage.kind !== 'lrn') throw new TypeError(`${stage.kind} is no LRN`);
+  const { size, k, alpha, beta } = stage.layer;
+  return numbers(
+    pixelsOf(input),
+    vectorsOf(input),
+    input[1],
+    (size - 1) / 2,
+    { float: k },
+    { float: alpha },
+    { float: beta },
+  );
+}
+
+export function dropoutShape({ stage, input }: PlacedStage): ArrayBuffer {
+  if (stage.kind !== 'dropout') throw new TypeError(`${stage.kind} is no dropout`);
+  const { rate } = stage.layer;
+  const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
+  return numbers(pixelsOf(input), vectorsOf(input), stage.ordinal, threshold, { float: 1 / (1 - rate) });
+}

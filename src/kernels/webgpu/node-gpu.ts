@@ -1,0 +1,58 @@
+/** Opens the machine's GPU from Node, through npm's `webgpu` (Google's Dawn). */
+import { messageOf, UserError } from '../../core/errors.ts';
+import { deviceDescriptor, Gpu, type GpuOptions } from './device.ts';
+
+const SOFTWARE =
+  'to try it without a GPU, let Vulkan use SwiftShader, which Debian has with chromium: install libvulkan1 and set VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json';
+
+/** The same device for all: pipelines are compiled once a process. */
+let opened: Promise<Gpu> | undefined;
+
+/** Dawn ends with this object, and takes its devices along: it lives as long as the process. */
+let instance: GPU | undefined;
+
+/**
+ * @throws UserError where the package, a driver or a GPU is missing, with what to do.
+ */
+export function openNodeGpu(options?: GpuOptions): Promise<Gpu> {
+  if (options) return open(options);
+  opened ??= open().catch((error: unknown) => {
+    opened = undefined;
+    throw error;
+  });
+  return opened;
+}
+
+async function open(options?: GpuOptions): Promise<Gpu> {
+  instance ??= (await loadDawn()).create([]);
+  const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new UserError(
+      `backend webgpu finds no GPU: install the driver of yours (Linux: Vulkan's, with libvulkan1), or leave --backend out; ${SOFTWARE}`,
+    );
+  }
+  try {
+    const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    return new Gpu(device, adapter.info, options);
+  } catch (error) {
+    throw new UserError(
+      `the GPU ${adapter.info.description} gives no device (${messageOf(error)}): update its driver, or leave --backend out`,
+      { cause: error },
+    );
+  }
+}
+
+async function loadDawn(): Promise<{ create(options: string[]): GPU }> {
+  try {
+    return await import('webgpu');
+  } catch (error) {
+    throw new UserError(
+      `backend webgpu needs npm's package webgpu, which is not there or does not load (${firstLine(messageOf(error))}): install it with \`npm install webgpu\`, or leave --backend out`,
+      { cause: error },
+    );
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0]!;
+}

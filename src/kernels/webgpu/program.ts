@@ -1,0 +1,261 @@
+/** A compiled chain: one call writes its input, submits one command buffer, and reads its result back. */
+import { elementCount, type Shape4 } from '../../core/shape.ts';
+import type { Program } from '../backend.ts';
+import { checkAlive, checkImages } from '../validate.ts';
+import { GPU_USAGE, type Gpu } from './device.ts';
+import { type Dispatch, encode, numbers, type Prepared, perImage, prepare } from './dispatch.ts';
+import { type Context, forwardDispatches } from './forward.ts';
+import type { GpuParameters } from './parameters.ts';
+import { mapped } from './read-back.ts';
+import { TO_PLANES, TO_VECTORS } from './shaders/tensors.ts';
+import { paddedCount, pixelsOf, stagesOf, vectorsOf } from './stages.ts';
+import { tilesFor } from './tiles.ts';
+
+/** Buffers of a program, which are freed with it. */
+export class Memory implements Pick<Context, 'uniform'> {
+  readonly #gpu: Gpu;
+  readonly #buffers: GPUBuffer[] = [];
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  get bytes(): number {
+    return this.#buffers.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  uniform(bytes: ArrayBuffer): GPUBuffer {
+    return this.#keep(this.#gpu.uniform(bytes));
+  }
+
+  /** float32 values, all zero. */
+  storage(what: string, values: number): GPUBuffer {
+    return this.#keep(this.#gpu.storage(what, values));
+  }
+
+  free(): void {
+    for (const buffer of this.#buffers) buffer.destroy();
+  }
+
+  #keep(buffer: GPUBuffer): GPUBuffer {
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+}
+
+/** Buffers that results are read from: taken for a call, given back when it has its result. */
+class Staging {
+  readonly #gpu: Gpu;
+  readonly #free = new Map<number, GPUBuffer[]>();
+  #closed = false;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  take(bytes: number): GPUBuffer {
+    const free = this.#free.get(bytes)?.pop();
+    return (
+      free ?? this.#gpu.device.createBuffer({ size: bytes, usage: GPU_USAGE.MAP_READ | GPU_USAGE.COPY_DST })
+    );
+  }
+
+  giveBack(buffer: GPUBuffer): void {
+    if (this.#closed) {
+      buffer.destroy();
+      return;
+    }
+    const free = this.#free.get(buffer.size);
+    if (free) free.push(buffer);
+    else this.#free.set(buffer.size, [buffer]);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const buffer of [...this.#free.values()].flat()) buffer.destroy();
+  }
+}
+
+/** What a call changes: the shaders' Call. */
+export interface Call {
+  readonly images: number;
+  readonly hasKeys?: boolean;
+  readonly gradientScale?: number;
+}
+
+/** A tensor in canonical layout in the GPU's memory, of which a call reads so many images. */
+export interface Result {
+  readonly planes: GPUBuffer;
+  readonly shape: Shape4;
+}
+
+/** What programs of both kinds share. */
+export class CompiledChain {
+  readonly inputShape: Shape4;
+  readonly outputShape: Shape4;
+  readonly gpu: Gpu;
+  readonly #parameters: GpuParameters;
+  readonly #memory: Memory;
+  readonly #call: GPUBuffer;
+  readonly #staging: Staging;
+  #disposed = false;
+
+  constructor(shapes: readonly Shape4[], parameters: GpuParameters, memory: Memory, call: GPUBuffer) {
+    this.inputShape = shapes[0]!;
+    this.outputShape = shapes.at(-1)!;
+    this.gpu = parameters.gpu;
+    this.#parameters = parameters;
+    this.#memory = memory;
+    this.#call = call;
+    this.#staging = new Staging(this.gpu);
+  }
+
+  get memoryBytes(): number {
+    return this.#memory.bytes;
+  }
+
+  checkAlive(operation: string): void {
+    checkAlive(operation, 'program', this.#disposed);
+    this.#parameters.checkAlive(operation);
+  }
+
+  write(buffer: GPUBuffer, data: Float32Array | Uint32Array | Int32Array): void {
+    this.gpu.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
+  }
+
+  /** Submits everything at once, so that calls keep the order they were made in, and waits for the results only. */
+  async run(
+    call: Call,
+    prepared: readonly (readonly Prepared[])[],
+    results: readonly Result[],
+  ): Promise<Float32Array[]> {
+    const { device } = this.gpu;
+    const { images, hasKeys = false, gradientScale = 0 } = call;
+    device.queue.writeBuffer(this.#call, 0, numbers(images, hasKeys ? 1 : 0, { float: gradientScale }, 0));
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const part of prepared) encode(pass, part, images);
+    pass.end();
+    const staged = results.map(({ planes, shape }) => {
+      const staging = this.#staging.take(4 * elementCount(shape));
+      const bytes = 4 * images * elementCount(shape.slice(1));
+      encoder.copyBufferToBuffer(planes, 0, staging, 0, bytes);
+      return { staging, bytes };
+    });
+    device.queue.submit([encoder.finish()]);
+    return Promise.all(
+      staged.map(async ({ staging, bytes }) => {
+        const values = new Float32Array(await mapped(this.gpu, staging, bytes));
+        this.#staging.giveBack(staging);
+        return values;
+      }),
+    );
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#memory.free();
+    this.#staging.close();
+  }
+}
+
+export class GpuProgram implements Program {
+  readonly inputShape: Shape4;
+  readonly outputShape: Shape4;
+  readonly memoryBytes: number;
+  readonly #chain: CompiledChain;
+  readonly #input: GPUBuffer;
+  readonly #output: GPUBuffer;
+  readonly #prepared: readonly Prepared[];
+
+  constructor(chain: CompiledChain, input: GPUBuffer, output: GPUBuffer, prepared: readonly Prepared[]) {
+    this.inputShape = chain.inputShape;
+    this.outputShape = chain.outputShape;
+    this.memoryBytes = chain.memoryBytes;
+    this.#chain = chain;
+    this.#input = input;
+    this.#output = output;
+    this.#prepared = prepared;
+  }
+
+  async forward(input: Float32Array): Promise<Float32Array> {
+    this.#chain.checkAlive('forward');
+    const images = checkImages('forward', this.inputShape, input);
+    this.#chain.write(this.#input, input);
+    const result = { planes: this.#output, shape: this.outputShape };
+    const [output] = await this.#chain.run({ images }, [this.#prepared], [result]);
+    return output!;
+  }
+
+  dispose(): void {
+    this.#chain.dispose();
+  }
+}
+
+/** @param shapes along the layers, for a full batch */
+export async function compileInference(
+  parameters: GpuParameters,
+  layers: Parameters<typeof stagesOf>[0],
+  shapes: readonly Shape4[],
+): Promise<GpuProgram> {
+  const { gpu } = parameters;
+  const memory = new Memory(gpu);
+  const plan = () => {
+    const call = memory.uniform(new ArrayBuffer(16));
+    const tiles = tilesFor(gpu.isSoftware);
+    const uniform = (bytes: ArrayBuffer) => memory.uniform(bytes);
+    const context: Context = { parameters, tiles, call, keys: undefined, uniform };
+    const stages = stagesOf(layers, shapes, false);
+    const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
+    const input = memory.storage('the input', elementCount(inputShape));
+    const output = memory.storage('the output', elementCount(outputShape));
+    // A tensor lives until the next one is made: two buffers serve them all in turn.
+    const counts = [inputShape, ...stages.map((stage) => stage.output)].map(paddedCount);
+    const buffers = [0, 1].map((turn) =>
+      memory.storage('a layer of the network', Math.max(...counts.filter((_, at) => at % 2 === turn), 4)),
+    );
+    const dispatches = [
+      toVectors(context, inputShape, input, buffers[0]!),
+      ...stages.flatMap((stage, at) =>
+        forwardDispatches(context, stage, buffers[at % 2]!, buffers[(at + 1) % 2]!),
+      ),
+      toPlanes(context, outputShape, buffers[stages.length % 2]!, output),
+    ];
+    return { call, input, output, dispatches };
+  };
+  try {
+    const { call, input, output, dispatches } = await gpu.allocating('compile', plan);
+    const prepared = await prepare(gpu, dispatches);
+    return new GpuProgram(new CompiledChain(shapes, parameters, memory, call), input, output, prepared);
+  } catch (error) {
+    memory.free();
+    throw error;
+  }
+}
+
+export function toVectors(context: Context, shape: Shape4, planes: GPUBuffer, vectors: GPUBuffer): Dispatch {
+  return {
+    code: TO_VECTORS,
+    bindings: [
+      context.call,
+      context.uniform(numbers(shape[1], pixelsOf(shape), vectorsOf(shape))),
+      planes,
+      vectors,
+    ],
+    groups: perImage(pixelsOf(shape) * vectorsOf(shape)),
+  };
+}
+
+export function toPlanes(context: Context, shape: Shape4, vectors: GPUBuffer, planes: GPUBuffer): Dispatch {
+  return {
+    code: TO_PLANES,
+    bindings: [
+      context.call,
+      context.uniform(numbers(shape[1], pixelsOf(shape), vectorsOf(shape))),
+      vectors,
+      planes,
+    ],
+    groups: perImage(pixelsOf(shape) * shape[1]),
+  };
+}

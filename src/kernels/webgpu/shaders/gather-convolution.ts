@@ -1,0 +1,268 @@
+/**
+ * Convolution as an implicit matrix product: row m is a pixel of the result, column n a channel, and the sum goes
+ * over taps and the source's channels; the matrix of the source's patches is never made.
+ *
+ *     forward:   y[m, n] = Σ_{tap, c} x[m + tap − padding, c] · w[tap, c, n] + b[n]
+ *     backward:  ∂x[m, c] = Σ_{tap, n} ∂y[m − tap + padding, n] · w[tap, c, n]
+ *
+ * Backward is forward with the kernel turned by 180°, padding k − 1 − padding and w's two channels exchanged. Weights
+ * are `[k, k, C, N]`, channels in vectors of four.
+ */
+import { bindings, CALL, shapeStruct, unroll } from './common.ts';
+import { type Tile, threadsOf } from './tile.ts';
+
+export interface GatherVariant {
+  readonly direction: 'forward' | 'backward';
+  /** Forward: max(y, 0). */
+  readonly relu?: boolean;
+  /** Backward: 0 where the layer's input, which a ReLU made, is 0. */
+  readonly masked?: boolean;
+  /** Adds to what stands in the result: a further panel of weights. */
+  readonly accumulate?: boolean;
+}
+
+/** All extents in pixels, vectors of four channels, or vectors a pixel. */
+export interface GatherShape {
+  readonly inHeight: number;
+  readonly inWidth: number;
+  /** Vectors a pixel of the source, where this panel's begin, and how many there are. */
+  readonly inStride: number;
+  readonly inOffset: number;
+  readonly inVectors: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly outStride: number;
+  readonly outOffset: number;
+  readonly outVectors: number;
+  readonly kernel: number;
+  /** May be negative where the source is a padded output's gradient. */
+  readonly padding: number;
+}
+
+export const GATHER_FIELDS = [
+  'inHeight',
+  'inWidth',
+  'inStride',
+  'inOffset',
+  'inVectors',
+  'outHeight',
+  'outWidth',
+  'outStride',
+  'outOffset',
+  'outVectors',
+  'kernel',
+  'padding',
+] as const satisfies readonly (keyof GatherShape)[];
+
+/**
+ * Bindings: call, shape, source, weights, result, then forward the bias, backward with `masked` the layer's input.
+ * Workgroups: tiles of rows in x and z, tiles of columns in y.
+ */
+export function gatherConvolution(variant: GatherVariant, tile: Tile): string {
+  const forward = variant.direction === 'forward';
+  return `
+${CALL}
+${shapeStruct(GATHER_FIELDS)}
+${bindings([
+  ['call', 'Call', 'uniform'],
+  ['shape', 'Shape', 'uniform'],
+  ['source', 'array<vec4f>', 'read'],
+  ['weights', 'array<vec4f>', 'read'],
+  ['result', 'array<vec4f>', 'read_write'],
+  ...(forward ? [['bias', 'array<vec4f>', 'read'] as const] : []),
+  ...(variant.masked ? [['activation', 'array<vec4f>', 'read'] as const] : []),
+])}
+${READ_SOURCE}
+${forward ? '' : TURNED_BLOCK}
+${tile.depth > 0 ? shared(variant, tile) : direct(variant, tile)}
+`;
+}
+
+/** A pixel of the result: its image's first pixel in the source, and the corner of its patch. */
+const READ_SOURCE = /* wgsl */ `
+fn corner(row: u32) -> vec3i {
+  let image = row / (shape.outHeight * shape.outWidth);
+  let pixel = row % (shape.outHeight * shape.outWidth);
+  return vec3i(i32(image * shape.inHeight * shape.inWidth),
+    i32(pixel / shape.outWidth) - i32(shape.padding), i32(pixel % shape.outWidth) - i32(shape.padding));
+}
+
+fn isInside(y: i32, x: i32) -> bool {
+  return y >= 0 && x >= 0 && y < i32(shape.inHeight) && x < i32(shape.inWidth);
+}
+
+fn placeOf(base: i32, y: i32, x: i32) -> u32 {
+  return u32(base + y * i32(shape.inWidth) + x) * shape.inStride + shape.inOffset;
+}
+`;
+
+function shared(variant: GatherVariant, tile: Tile): string {
+  const { threadsX, threadsY, rows, columns, depth } = tile;
+  const threads = threadsOf(tile);
+  const tileRows = threadsY * rows;
+  const tileColumns = threadsX * columns;
+  const sourceLoads = Math.ceil((tileRows * depth) / threads);
+  // One vector more a row, so that rows begin in different banks.
+  const pitch = depth + 1;
+  return /* wgsl */ `
+var<workgroup> patches: array<vec4f, ${tileRows * pitch}>;
+var<workgroup> panel: array<vec4f, ${4 * depth * tileColumns}>;
+
+@compute @workgroup_size(${threadsX}, ${threadsY})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let rows = call.images * shape.outHeight * shape.outWidth;
+  let depth = shape.kernel * shape.kernel * shape.inVectors;
+  let firstRow = (group.z * groups.x + group.x) * ${tileRows}u;
+  let firstColumn = group.y * ${tileColumns}u;
+  if (firstRow >= rows) { return; }
+${unroll(sourceLoads, (l) => `  let corner${l} = corner(min(firstRow + (thread + ${l * threads}u) / ${depth}u, rows - 1u));`)}
+${declareSums(tile)}
+  for (var first = 0u; first < depth; first += ${depth}u) {
+${unroll(sourceLoads, (l) => {
+  const guarded = (l + 1) * threads > tileRows * depth;
+  return /* wgsl */ `    {
+      let at = thread + ${l * threads}u;
+      let k = first + at % ${depth}u;
+      let tap = k / shape.inVectors;
+      let y = corner${l}.y + i32(tap / shape.kernel);
+      let x = corner${l}.z + i32(tap % shape.kernel);
+      var value = vec4f();
+      if (k < depth && isInside(y, x)) { value = source[placeOf(corner${l}.x, y, x) + k % shape.inVectors]; }
+      ${guarded ? `if (at < ${tileRows * depth}u) ` : ''}{ patches[(at / ${depth}u) * ${pitch}u + at % ${depth}u] = value; }
+    }`;
+})}
+${variant.direction === 'forward' ? loadPanel(tile) : loadTurnedPanel(tile)}
+    workgroupBarrier();
+    for (var k = 0u; k < ${depth}u; k++) {
+${unroll(rows, (r) => `      let a${r} = patches[(local.y * ${rows}u + ${r}u) * ${pitch}u + k];`)}
+${unroll(4, (j) =>
+  unroll(columns, (c) => {
+    const read = `      let b${j}_${c} = panel[(4u * k + ${j}u) * ${tileColumns}u + local.x + ${c * threadsX}u];`;
+    return `${read}\n${unroll(rows, (r) => `      sum${r}_${c} = fma(vec4f(a${r}[${j}]), b${j}_${c}, sum${r}_${c});`)}`;
+  }),
+)}
+    }
+    workgroupBarrier();
+  }
+${storeSums(variant, tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local.x', threadsX)}
+}
+`;
+}
+
+/** Four channels of the sum by all columns of the tile, as they stand. */
+function loadPanel(tile: Tile): string {
+  const tileColumns = tile.threadsX * tile.columns;
+  const count = 4 * tile.depth * tileColumns;
+  return /* wgsl */ `    for (var at = thread; at < ${count}u; at += ${threadsOf(tile)}u) {
+      let k = 4u * first + at / ${tileColumns}u;
+      let column = firstColumn + at % ${tileColumns}u;
+      var value = vec4f();
+      if (k < 4u * depth && column < shape.outVectors) { value = weights[k * shape.outVectors + column]; }
+      panel[at] = value;
+    }`;
+}
+
+/** The same with rows and columns exchanged: blocks of 4×4 are turned in registers. */
+function loadTurnedPanel(tile: Tile): string {
+  const tileColumns = tile.threadsX * tile.columns;
+  const count = tile.depth * tileColumns;
+  return /* wgsl */ `    for (var at = thread; at < ${count}u; at += ${threadsOf(tile)}u) {
+      let k = first + at % ${tile.depth}u;
+      let column = at / ${tile.depth}u;
+      var block = mat4x4f();
+      if (k < depth && firstColumn + column < shape.outVectors) { block = turnedBlock(k, firstColumn + column); }
+      for (var j = 0u; j < 4u; j++) { panel[(4u * (at % ${tile.depth}u) + j) * ${tileColumns}u + column] = block[j]; }
+    }`;
+}
+
+const TURNED_BLOCK = /* wgsl */ `
+/** Four of the result's channels by four of the source's, of the tap that the turned kernel has there. */
+fn turnedBlock(k: u32, column: u32) -> mat4x4f {
+  let tap = shape.kernel * shape.kernel - 1u - k / shape.inVectors;
+  let at = (tap * shape.outVectors + column) * 4u * shape.inVectors + k % shape.inVectors;
+  return transpose(mat4x4f(weights[at], weights[at + shape.inVectors],
+    weights[at + 2u * shape.inVectors], weights[at + 3u * shape.inVectors]));
+}
+`;
+
+/** Without shared memory: the place of a tap is worked out once for all channels. */
+function direct(variant: GatherVariant, tile: Tile): string {
+  const { threadsX, threadsY, rows, columns } = tile;
+  const forward = variant.direction === 'forward';
+  return /* wgsl */ `
+@compute @workgroup_size(${threadsX}, ${threadsY})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_id) local: vec3u) {
+  let rows = call.images * shape.outHeight * shape.outWidth;
+  let firstRow = ((group.z * groups.x + group.x) * ${threadsY}u + local.y) * ${rows}u;
+  let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;
+  if (firstRow >= rows || firstColumn >= shape.outVectors) { return; }
+${unroll(rows, (r) => `  let corner${r} = corner(min(firstRow + ${r}u, rows - 1u));`)}
+${unroll(columns, (c) => `  let column${c} = min(firstColumn + ${c}u, shape.outVectors - 1u);`)}
+${declareSums(tile)}
+  for (var tap = 0u; tap < shape.kernel * shape.kernel; tap++) {
+    let dy = i32(tap / shape.kernel);
+    let dx = i32(tap % shape.kernel);
+${unroll(
+  rows,
+  (r) => /* wgsl */ `    let inside${r} = isInside(corner${r}.y + dy, corner${r}.z + dx);
+    let place${r} = select(0u, placeOf(corner${r}.x, corner${r}.y + dy, corner${r}.z + dx), inside${r});`,
+)}
+    for (var k = 0u; k < shape.inVectors; k++) {
+${unroll(rows, (r) => `      let a${r} = select(vec4f(), source[place${r} + k], inside${r});`)}
+${unroll(columns, (c) =>
+  forward
+    ? unroll(
+        4,
+        (
+          j,
+        ) => /* wgsl */ `      let b${j}_${c} = weights[(4u * (tap * shape.inVectors + k) + ${j}u) * shape.outVectors + column${c}];
+${unroll(rows, (r) => `      sum${r}_${c} = fma(vec4f(a${r}[${j}]), b${j}_${c}, sum${r}_${c});`)}`,
+      )
+    : `      let b${c} = turnedBlock(tap * shape.inVectors + k, column${c});
+${unroll(rows, (r) => `      sum${r}_${c} += b${c} * a${r};`)}`,
+)}
+    }
+  }
+${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
+}
+`;
+}
+
+function declareSums({ rows, columns }: Tile): string {
+  return unroll(rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
+}
+
+function storeSums(
+  { direction, relu, masked, accumulate }: GatherVariant,
+  { rows, columns }: Tile,
+  row: string,
+  column: string,
+  columnStep: number,
+): string {
+  return unroll(columns, (c) => {
+    const stores = unroll(rows, (r) => {
+      const terms = [
+        `sum${r}_${c}`,
+        ...(direction === 'forward' ? [`bias[shape.outOffset + column]`] : []),
+        ...(accumulate ? ['result[at]'] : []),
+      ];
+      // Written so that NaN stays NaN.
+      const clipped = relu ? 'select(value, vec4f(), value < vec4f())' : 'value';
+      const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > vec4f())` : clipped;
+      return /* wgsl */ `      if (row + ${r}u < rows) {
+        let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
+        let value = ${terms.join(' + ')};
+        result[at] = ${stored};
+      }`;
+    });
+    return /* wgsl */ `  {
+    let column = ${column} + ${c * columnStep}u;
+    let row = ${row};
+    if (column < shape.outVectors) {
+${stores}
+    }
+  }`;
+  });
+}

@@ -1,0 +1,245 @@
+/**
+ * The gradient of a convolution's weights: a product whose sum goes over the pixels of all images.
+ *
+ *     ∂w[tap, c, n] += Σ_p x[p + tap − padding, c] · ∂y[p, n]
+ *
+ * Row m is a tap and four channels of x, column four channels of ∂y. Small kernels over large maps give few tiles
+ * and a long sum, which is then cut into splits: each writes its own sums, and `sumSplits` adds them up, always in
+ * the same order.
+ */
+import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
+import { type Tile, threadsOf } from './tile.ts';
+
+export const WEIGHT_GRADIENT_FIELDS = [
+  'inHeight',
+  'inWidth',
+  'inVectors',
+  'outHeight',
+  'outWidth',
+  'outStride',
+  'outOffset',
+  'outVectors',
+  'kernel',
+  'padding',
+  'splits',
+] as const;
+
+/**
+ * Bindings: call, shape, x, ∂y, result (the gradient, or the splits' sums). Workgroups: tiles of rows in x, of
+ * columns in y, splits in z.
+ */
+export function weightGradient(split: boolean, tile: Tile): string {
+  return `
+${CALL}
+${shapeStruct(WEIGHT_GRADIENT_FIELDS)}
+${bindings([
+  ['call', 'Call', 'uniform'],
+  ['shape', 'Shape', 'uniform'],
+  ['source', 'array<vec4f>', 'read'],
+  ['gradient', 'array<vec4f>', 'read'],
+  ['result', 'array<vec4f>', 'read_write'],
+])}
+${READ}
+${tile.depth > 0 ? shared(split, tile) : direct(split, tile)}
+`;
+}
+
+const READ = /* wgsl */ `
+/** The tap and the channels of a row: how far down, how far right, which vector. */
+fn rowAt(row: u32) -> vec3i {
+  let tap = row / shape.inVectors;
+  return vec3i(i32(tap / shape.kernel) - i32(shape.padding), i32(tap % shape.kernel) - i32(shape.padding),
+    i32(row % shape.inVectors));
+}
+
+/** Image, row and column of a pixel of y. */
+fn pixelAt(p: u32) -> vec3u {
+  let inImage = p % (shape.outHeight * shape.outWidth);
+  return vec3u(p / (shape.outHeight * shape.outWidth), inImage / shape.outWidth, inImage % shape.outWidth);
+}
+
+fn sourceAt(pixel: vec3u, row: vec3i) -> vec4f {
+  let y = i32(pixel.y) + row.x;
+  let x = i32(pixel.z) + row.y;
+  if (y < 0 || x < 0 || y >= i32(shape.inHeight) || x >= i32(shape.inWidth)) { return vec4f(); }
+  return source[((pixel.x * shape.inHeight + u32(y)) * shape.inWidth + u32(x)) * shape.inVectors + u32(row.z)];
+}
+
+/** Where a split's pixels begin; the last one ends at the last pixel. */
+fn splitStart(split: u32, pixels: u32) -> u32 {
+  let each = (pixels + shape.splits - 1u) / shape.splits;
+  return min(split * each, pixels);
+}
+`;
+
+function shared(split: boolean, tile: Tile): string {
+  const { threadsX, threadsY, rows, columns, depth } = tile;
+  const threads = threadsOf(tile);
+  const tileRows = threadsY * rows;
+  const tileColumns = threadsX * columns;
+  return /* wgsl */ `
+var<workgroup> patches: array<vec4f, ${depth * tileRows}>;
+var<workgroup> gradients: array<vec4f, ${depth * tileColumns}>;
+
+@compute @workgroup_size(${threadsX}, ${threadsY})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
+        @builtin(local_invocation_index) thread: u32) {
+  let pixels = call.images * shape.outHeight * shape.outWidth;
+  let allRows = shape.kernel * shape.kernel * shape.inVectors;
+  let firstRow = group.x * ${tileRows}u;
+  let firstColumn = group.y * ${tileColumns}u;
+  let end = splitStart(group.z + 1u, pixels);
+${declareSums(tile)}
+  for (var first = splitStart(group.z, pixels); first < end; first += ${depth}u) {
+    for (var at = thread; at < ${depth * tileRows}u; at += ${threads}u) {
+      let p = first + at / ${tileRows}u;
+      let row = firstRow + at % ${tileRows}u;
+      var value = vec4f();
+      if (p < end && row < allRows) { value = sourceAt(pixelAt(p), rowAt(row)); }
+      patches[at] = value;
+    }
+    for (var at = thread; at < ${depth * tileColumns}u; at += ${threads}u) {
+      let p = first + at / ${tileColumns}u;
+      let column = firstColumn + at % ${tileColumns}u;
+      var value = vec4f();
+      if (p < end && column < shape.outVectors) { value = gradient[p * shape.outStride + shape.outOffset + column]; }
+      gradients[at] = value;
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < ${depth}u; k++) {
+${unroll(columns, (c) => `      let b${c} = gradients[k * ${tileColumns}u + local.x + ${c * threadsX}u];`)}
+${unroll(
+  rows,
+  (r) => `      let a${r} = patches[k * ${tileRows}u + local.y + ${r * threadsY}u];
+${multiplyRow(r, columns)}`,
+)}
+    }
+    workgroupBarrier();
+  }
+${storeSums(split, tile, 'firstRow + local.y', threadsY, 'firstColumn + local.x', threadsX)}
+}
+`;
+}
+
+function direct(split: boolean, tile: Tile): string {
+  const { threadsX, threadsY, rows, columns } = tile;
+  return /* wgsl */ `
+@compute @workgroup_size(${threadsX}, ${threadsY})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let pixels = call.images * shape.outHeight * shape.outWidth;
+  let allRows = shape.kernel * shape.kernel * shape.inVectors;
+  let firstRow = (group.x * ${threadsY}u + local.y) * ${rows}u;
+  let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;
+  if (firstRow >= allRows || firstColumn >= shape.outVectors) { return; }
+  let end = splitStart(group.z + 1u, pixels);
+${unroll(rows, (r) => `  let row${r} = rowAt(min(firstRow + ${r}u, allRows - 1u));`)}
+${unroll(columns, (c) => `  let column${c} = shape.outOffset + min(firstColumn + ${c}u, shape.outVectors - 1u);`)}
+${declareSums(tile)}
+  var pixel = pixelAt(splitStart(group.z, pixels));
+  for (var p = splitStart(group.z, pixels); p < end; p++) {
+${unroll(columns, (c) => `    let b${c} = gradient[p * shape.outStride + column${c}];`)}
+${unroll(
+  rows,
+  (r) => `    let a${r} = sourceAt(pixel, row${r});
+${multiplyRow(r, columns)}`,
+)}
+    pixel.z++;
+    if (pixel.z == shape.outWidth) { pixel.z = 0u; pixel.y++; }
+    if (pixel.y == shape.outHeight) { pixel.y = 0u; pixel.x++; }
+  }
+${storeSums(split, tile, 'firstRow', 1, 'firstColumn', 1)}
+}
+`;
+}
+
+function multiplyRow(r: number, columns: number): string {
+  return unroll(4, (j) =>
+    unroll(
+      columns,
+      (c) => `      sum${4 * r + j}_${c} = fma(vec4f(a${r}[${j}]), b${c}, sum${4 * r + j}_${c});`,
+    ),
+  );
+}
+
+function declareSums({ rows, columns }: Tile): string {
+  return unroll(4 * rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
+}
+
+function storeSums(
+  split: boolean,
+  { rows, columns }: Tile,
+  row: string,
+  rowStep: number,
+  column: string,
+  columnStep: number,
+): string {
+  const base = split ? 'group.z * allRows * 4u * shape.outVectors + ' : '';
+  return unroll(rows, (r) =>
+    unroll(
+      columns,
+      (c) => /* wgsl */ `  {
+    let row = ${row} + ${r * rowStep}u;
+    let column = ${column} + ${c * columnStep}u;
+    if (row < allRows && column < shape.outVectors) {
+      let at = ${base}row * 4u * shape.outVectors + column;
+${unroll(4, (j) => {
+  const place = `result[at + ${j}u * shape.outVectors]`;
+  return `      ${place} ${split ? '=' : '+='} sum${4 * r + j}_${c};`;
+})}
+    }
+  }`,
+    ),
+  );
+}
+
+/** Adds the splits' sums to the gradient. Bindings: shape `[vectors, splits]`, sums, gradient. */
+export const SUM_SPLITS: string = `
+${shapeStruct(['vectors', 'splits'])}
+${bindings([
+  ['shape', 'Shape', 'uniform'],
+  ['sums', 'array<vec4f>', 'read'],
+  ['gradient', 'array<vec4f>', 'read_write'],
+])}
+${elementwise(
+  'shape.vectors',
+  /* wgsl */ `  var sum = vec4f();
+  for (var split = 0u; split < shape.splits; split++) { sum += sums[split * shape.vectors + i]; }
+  gradient[i] += sum;`,
+)}
+`;
+
+/**
+ * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup a vector of channels and chunk of pixels; then `SUM_SPLITS`.
+ * Bindings: call, shape `[pixels, stride, chunks]` (pixels an image), ∂y, sums `[chunks, stride]`. Workgroups: [stride, chunks].
+ */
+export const BIAS_GRADIENT: string = /* wgsl */ `
+${CALL}
+${shapeStruct(['pixels', 'stride', 'chunks'])}
+${bindings([
+  ['call', 'Call', 'uniform'],
+  ['shape', 'Shape', 'uniform'],
+  ['gradient', 'array<vec4f>', 'read'],
+  ['sums', 'array<vec4f>', 'read_write'],
+])}
+var<workgroup> parts: array<vec4f, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let pixels = call.images * shape.pixels;
+  let each = (pixels + shape.chunks - 1u) / shape.chunks;
+  let end = min((group.y + 1u) * each, pixels);
+  var sum = vec4f();
+  for (var p = group.y * each + local; p < end; p += 64u) { sum += gradient[p * shape.stride + group.x]; }
+  parts[local] = sum;
+  workgroupBarrier();
+  if (local < 8u) {
+    for (var other = local + 8u; other < 64u; other += 8u) { sum += parts[other]; }
+    parts[local] = sum;
+  }
+  workgroupBarrier();
+  if (local == 0u) {
+    for (var other = 1u; other < 8u; other++) { sum += parts[other]; }
+    sums[group.y * shape.stride + group.x] = sum;
+  }
+}
+`;

@@ -1,0 +1,74 @@
+/**
+ * A chain of layers as the GPU runs it: a ReLU goes into the convolution before it, and dropout is there in
+ * training only.
+ */
+import type { ConvolutionLayer, DropoutLayer, Layer, LrnLayer, MaxPoolLayer } from '../../core/layer.ts';
+import type { Shape4 } from '../../core/shape.ts';
+
+export type Stage =
+  | { readonly kind: 'convolution'; readonly layer: ConvolutionLayer; readonly relu: boolean }
+  | { readonly kind: 'relu' }
+  | { readonly kind: 'maxPool'; readonly layer: MaxPoolLayer }
+  | { readonly kind: 'lrn'; readonly layer: LrnLayer }
+  | {
+      readonly kind: 'dropout';
+      readonly layer: DropoutLayer;
+      /** Which of the chain's dropout layers this is. */
+      readonly ordinal: number;
+    };
+
+/** A stage between two tensors. */
+export interface PlacedStage {
+  readonly stage: Stage;
+  readonly input: Shape4;
+  readonly output: Shape4;
+  /** Whether the stage before it is a convolution with ReLU: its input is 0 where ReLU's gradient is. */
+  readonly afterRelu: boolean;
+}
+
+/** @param shapes along the layers, for a full batch */
+export function stagesOf(
+  layers: readonly Layer[],
+  shapes: readonly Shape4[],
+  training: boolean,
+): PlacedStage[] {
+  const placed: PlacedStage[] = [];
+  let dropouts = 0;
+  layers.forEach((layer, index) => {
+    const last = placed.at(-1);
+    const [input, output] = [shapes[index]!, shapes[index + 1]!];
+    const afterRelu = last?.stage.kind === 'convolution' && last.stage.relu;
+    const add = (stage: Stage) => placed.push({ stage, input, output, afterRelu });
+    switch (layer.kind) {
+      case 'convolution':
+        add({ kind: 'convolution', layer, relu: false });
+        break;
+      case 'relu':
+        if (last?.stage.kind === 'convolution') {
+          placed[placed.length - 1] = { ...last, stage: { ...last.stage, relu: true } };
+        } else add({ kind: 'relu' });
+        break;
+      case 'dropout':
+        if (training) add({ kind: 'dropout', layer, ordinal: dropouts });
+        dropouts++;
+        break;
+      default:
+        add({ kind: layer.kind, layer } as Stage);
+    }
+  });
+  return placed;
+}
+
+/** Vectors of four channels a pixel. */
+export function vectorsOf([, channels]: Shape4): number {
+  return Math.ceil(channels / 4);
+}
+
+export function pixelsOf([, , height, width]: Shape4): number {
+  return height * width;
+}
+
+/** float32 values of a tensor on the GPU, with its channels filled up. */
+export function paddedCount(shape: Shape4): number {
+  return shape[0] * pixelsOf(shape) * 4 * vectorsOf(shape);
+}

@@ -1,0 +1,249 @@
+/** A chain that is trained: forward, the loss's gradient, backward, all in one command buffer. */
+import type { Layer } from '../../core/layer.ts';
+import { elementCount, type Shape4 } from '../../core/shape.ts';
+import type { LabelledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
+import { checkLabelledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
+import { backwardDispatches, maskOutputGradient, sumsFor } from './backward.ts';
+import { type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
+import { type Context, forwardDispatches } from './forward.ts';
+import type { GpuParameters } from './parameters.ts';
+import { CompiledChain, Memory, toPlanes, toVectors } from './program.ts';
+import { LOSS_GRADIENT } from './shaders/tensors.ts';
+import { type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
+import { tilesFor } from './tiles.ts';
+
+/** Buffers that calls write and read, in canonical layout. */
+interface Ports {
+  readonly input: GPUBuffer;
+  readonly keys: GPUBuffer;
+  readonly labels: GPUBuffer;
+  readonly output: GPUBuffer;
+  readonly outputGradient: GPUBuffer;
+  readonly inputGradient: GPUBuffer | undefined;
+}
+
+/** The parts of a step, of which each call runs some. */
+interface Parts<T> {
+  readonly forward: T;
+  /** The output's gradient from the labels, or from what the caller gives. */
+  readonly lossGradient: T;
+  readonly givenGradient: T;
+  readonly backward: T;
+}
+
+export class GpuTrainingProgram implements TrainingProgram {
+  readonly inputShape: Shape4;
+  readonly outputShape: Shape4;
+  readonly memoryBytes: number;
+  readonly #chain: CompiledChain;
+  readonly #ports: Ports;
+  readonly #parts: Parts<readonly Prepared[]>;
+
+  constructor(chain: CompiledChain, ports: Ports, parts: Parts<readonly Prepared[]>) {
+    this.inputShape = chain.inputShape;
+    this.outputShape = chain.outputShape;
+    this.memoryBytes = chain.memoryBytes;
+    this.#chain = chain;
+    this.#ports = ports;
+    this.#parts = parts;
+  }
+
+  async accumulate(batch: LabelledInput, gradientScale: number): Promise<LossOutcome> {
+    this.#chain.checkAlive('accumulate');
+    const images = checkLabelledInput('accumulate', this, batch, gradientScale);
+    const { forward, lossGradient, backward } = this.#parts;
+    this.#write(batch);
+    this.#chain.write(this.#ports.labels, batch.labels);
+    const [logits] = await this.#chain.run(
+      { images, hasKeys: batch.dropoutKeys !== undefined, gradientScale },
+      [forward, lossGradient, backward],
+      [{ planes: this.#ports.output, shape: this.outputShape }],
+    );
+    return { losses: lossesOf(logits!, batch.labels), logits: logits! };
+  }
+
+  async backward(
+    batch: TrainingInput,
+    outputGradient: Float32Array,
+  ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
+    this.#chain.checkAlive('backward');
+    const images = checkTrainingInput('backward', this.inputShape, batch);
+    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const { forward, givenGradient, backward } = this.#parts;
+    const { inputGradient: wanted, output } = this.#ports;
+    this.#write(batch);
+    this.#chain.write(this.#ports.outputGradient, outputGradient);
+    const results = [{ planes: output, shape: this.outputShape }];
+    if (wanted) results.push({ planes: wanted, shape: this.inputShape });
+    const call = { images, hasKeys: batch.dropoutKeys !== undefined };
+    const read = await this.#chain.run(call, [forward, givenGradient, backward], results);
+    return wanted ? { output: read[0]!, inputGradient: read[1]! } : { output: read[0]! };
+  }
+
+  dispose(): void {
+    this.#chain.dispose();
+  }
+
+  #write({ input, dropoutKeys }: TrainingInput): void {
+    this.#chain.write(this.#ports.input, input);
+    if (dropoutKeys) this.#chain.write(this.#ports.keys, dropoutKeys);
+  }
+}
+
+/** Soft-max cross-entropy of each image, from the logits that were read back, in double precision. */
+function lossesOf(logits: Float32Array, labels: Int32Array): Float32Array {
+  const classes = logits.length / labels.length;
+  return Float32Array.from(labels, (label, n) => {
+    const z = logits.subarray(n * classes, (n + 1) * classes);
+    const maximum = z.reduce((a, b) => Math.max(a, b), -Infinity);
+    const sum = z.reduce((total, value) => total + Math.exp(value - maximum), 0);
+    return maximum + Math.log(sum) - z[label]!;
+  });
+}
+
+/** @param shapes along the layers, for a full batch */
+export async function compileTraining(
+  parameters: GpuParameters,
+  layers: readonly Layer[],
+  shapes: readonly Shape4[],
+  inputGradient: boolean,
+): Promise<GpuTrainingProgram> {
+  const { gpu } = parameters;
+  const memory = new Memory(gpu);
+  try {
+    const plan = await gpu.allocating('compileTraining', () =>
+      planTraining(parameters, memory, layers, shapes, inputGradient),
+    );
+    const { forward, lossGradient, givenGradient, backward } = plan.parts;
+    const parts = {
+      forward: await prepare(gpu, forward),
+      lossGradient: await prepare(gpu, lossGradient),
+      givenGradient: await prepare(gpu, givenGradient),
+      backward: await prepare(gpu, backward),
+    };
+    const chain = new CompiledChain(shapes, parameters, memory, plan.call);
+    return new GpuTrainingProgram(chain, plan.ports, parts);
+  } catch (error) {
+    memory.free();
+    throw error;
+  }
+}
+
+interface TrainingPlan {
+  readonly call: GPUBuffer;
+  readonly ports: Ports;
+  readonly parts: Parts<readonly Dispatch[]>;
+}
+
+function planTraining(
+  parameters: GpuParameters,
+  memory: Memory,
+  layers: readonly Layer[],
+  shapes: readonly Shape4[],
+  inputGradientWanted: boolean,
+): TrainingPlan {
+  const stages = stagesOf(layers, shapes, true);
+  const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
+  const call = memory.uniform(new ArrayBuffer(16));
+  const ports: Ports = {
+    input: memory.storage('the input', elementCount(inputShape)),
+    keys: memory.storage('the keys of dropout', 2 * inputShape[0]),
+    labels: memory.storage('the labels', inputShape[0]),
+    output: memory.storage('the output', elementCount(outputShape)),
+    outputGradient: memory.storage("the output's gradient", elementCount(outputShape)),
+    inputGradient: inputGradientWanted
+      ? memory.storage("the input's gradient", elementCount(inputShape))
+      : undefined,
+  };
+  const context: Context = {
+    parameters,
+    tiles: tilesFor(parameters.gpu.isSoftware),
+    call,
+    keys: ports.keys,
+    uniform: (bytes) => memory.uniform(bytes),
+  };
+  const tensors = [inputShape, ...stages.map(({ output }) => output)].map((shape) =>
+    memory.storage('the layers of the network', paddedCount(shape)),
+  );
+  const forward = [
+    toVectors(context, inputShape, ports.input, tensors[0]!),
+    ...stages.flatMap((stage, at) => forwardDispatches(context, stage, tensors[at]!, tensors[at + 1]!)),
+    toPlanes(context, outputShape, tensors.at(-1)!, ports.output),
+  ];
+  const gradients = new Gradients(context, memory, stages, shapes);
+  const [lossGradient, givenGradient] = [
+    // A map of scores has no loss; the call says so before this would run.
+    outputShape[2] * outputShape[3] === 1
+      ? [lossGradientDispatch(context, outputShape, tensors.at(-1)!, ports.labels, gradients.now)]
+      : [],
+    [toVectors(context, outputShape, ports.outputGradient, gradients.now)],
+  ];
+  const backward = gradients.back(tensors, inputGradientWanted);
+  if (ports.inputGradient) backward.push(toPlanes(context, inputShape, gradients.now, ports.inputGradient));
+  return { call, ports, parts: { forward, lossGradient, givenGradient, backward } };
+}
+
+/** Goes back along the chain: a gradient lives until the next one is made, so that two buffers serve them all. */
+class Gradients {
+  readonly #context: Context;
+  readonly #stages: readonly PlacedStage[];
+  readonly #buffers: readonly [GPUBuffer, GPUBuffer];
+  readonly #sums: GPUBuffer;
+  #turn = 0;
+
+  constructor(context: Context, memory: Memory, stages: readonly PlacedStage[], shapes: readonly Shape4[]) {
+    const largest = Math.max(...shapes.map(paddedCount));
+    this.#context = context;
+    this.#stages = stages;
+    this.#buffers = [
+      memory.storage('the gradients of the layers', largest),
+      memory.storage('the gradients of the layers', largest),
+    ];
+    const sums = Math.max(4, ...stages.map((stage) => sumsFor(context, stage)));
+    this.#sums = memory.storage('sums of gradients', sums);
+  }
+
+  /** The buffer of the gradient that was made last. */
+  get now(): GPUBuffer {
+    return this.#buffers[this.#turn]!;
+  }
+
+  #next(): GPUBuffer {
+    return this.#buffers[1 - this.#turn]!;
+  }
+
+  #flip(): void {
+    this.#turn = 1 - this.#turn;
+  }
+
+  back(tensors: readonly GPUBuffer[], inputGradientWanted: boolean): Dispatch[] {
+    const dispatches: Dispatch[] = [];
+    const last = this.#stages.at(-1);
+    if (last?.stage.kind === 'convolution' && last.stage.relu) {
+      dispatches.push(maskOutputGradient(this.#context, last, tensors.at(-1)!, this.now, this.#next()));
+      this.#flip();
+    }
+    for (let index = this.#stages.length - 1; index >= 0; index--) {
+      const dx = index > 0 || inputGradientWanted ? this.#next() : undefined;
+      const between = { x: tensors[index]!, dy: this.now, dx, sums: this.#sums };
+      dispatches.push(...backwardDispatches(this.#context, this.#stages[index]!, between));
+      this.#flip();
+    }
+    return dispatches;
+  }
+}
+
+function lossGradientDispatch(
+  context: Context,
+  shape: Shape4,
+  logits: GPUBuffer,
+  labels: GPUBuffer,
+  gradient: GPUBuffer,
+): Dispatch {
+  const fields = context.uniform(numbers(shape[1], 4 * vectorsOf(shape)));
+  return {
+    code: LOSS_GRADIENT,
+    bindings: [context.call, fields, logits, labels, gradient],
+    groups: (images) => [images],
+  };
+}
