@@ -1,4 +1,6 @@
 import { Agent, request } from 'node:http';
+import { Bare } from './bare.ts';
+import type { ServerUnderLoad } from './server-process.ts';
 
 export interface Latency {
   readonly requests: number;
@@ -8,23 +10,35 @@ export interface Latency {
   readonly p99: number;
 }
 
-/** One client on one connection, asking again as soon as it is answered. */
+/** Turns, so that whatever else the machine does befalls both. */
+const TURNS = 20;
+
+/** One client on one connection, asking again as soon as it is answered; and the same without a server, in turn. */
 export async function measureLatency(
-  url: string,
+  { url, model }: ServerUnderLoad,
   jpegs: readonly Buffer[],
   seconds: number,
-): Promise<Latency> {
+): Promise<{ server: Latency; bare: Latency }> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const bare = await Bare.open(model);
+  const ask = (i: number) => post(url, agent, jpegs[i % jpegs.length]!);
+  const look = (i: number) => bare.look(jpegs[i % jpegs.length]!);
+  const times = { server: [] as number[], bare: [] as number[] };
   try {
-    return await timed(seconds, (i) => post(url, agent, jpegs[i % jpegs.length]!));
+    for (let i = 0; i < 200; i++) await Promise.all([ask(i), look(i)]);
+    for (let turn = 0; turn < TURNS; turn++) {
+      times.server.push(...(await timed(seconds / TURNS, ask)));
+      times.bare.push(...(await timed(seconds / TURNS, look)));
+    }
   } finally {
     agent.destroy();
+    bare.close();
   }
+  return { server: summary(times.server), bare: summary(times.bare) };
 }
 
-/** Times one call after another, once a hundred have warmed it up. */
-export async function timed(seconds: number, call: (i: number) => Promise<unknown>): Promise<Latency> {
-  for (let i = 0; i < 100; i++) await call(i);
+/** Times one call after another. */
+async function timed(seconds: number, call: (i: number) => Promise<unknown>): Promise<number[]> {
   const times: number[] = [];
   const end = performance.now() + 1000 * seconds;
   for (let i = 0; performance.now() < end; i++) {
@@ -32,10 +46,14 @@ export async function timed(seconds: number, call: (i: number) => Promise<unknow
     await call(i);
     times.push(performance.now() - start);
   }
-  times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))]!;
-  const mean = times.reduce((a, b) => a + b, 0) / times.length;
-  return { requests: times.length, mean, median: at(0.5), p99: at(0.99) };
+  return times;
+}
+
+function summary(times: readonly number[]): Latency {
+  const sorted = [...times].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  const mean = sorted.reduce((a, b) => a + b, 0) / sorted.length;
+  return { requests: sorted.length, mean, median: at(0.5), p99: at(0.99) };
 }
 
 function post(url: string, agent: Agent, body: Buffer): Promise<void> {

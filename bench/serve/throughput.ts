@@ -1,4 +1,5 @@
 import autocannon from 'autocannon';
+import { forwardProcessorTime } from './bare.ts';
 import type { ServerUnderLoad } from './server-process.ts';
 
 export interface Throughput {
@@ -8,14 +9,19 @@ export interface Throughput {
   readonly medianLatency: number;
   readonly p99Latency: number;
   readonly meanBatch: number;
-  /** Of `vgg bench` at that batch, to the next power of two: its fastest run, and its median. */
+  /** Of `vgg bench` at that batch, to the next power of two. */
   readonly benchBatch: number;
   readonly benchImagesPerSecond: number;
-  readonly benchMedianImagesPerSecond: number;
   readonly ratio: number;
-  readonly ratioToMedian: number;
+  /** Processor time of the server and of a forward pass alone: what is left when the machine has other things to do. */
+  readonly processorMsPerImage: number;
+  readonly forwardProcessorMsPerImage: number;
+  readonly processorRatio: number;
 }
 
+const ROUNDS = 3;
+
+/** Load and `vgg bench` in turn; the best round of each counts. */
 export async function measureThroughput(
   server: ServerUnderLoad,
   jpegs: readonly Buffer[],
@@ -23,24 +29,55 @@ export async function measureThroughput(
   seconds: number,
 ): Promise<Throughput> {
   await load(server, jpegs, { connections: clients, duration: 3 });
+  let best: Round | undefined;
+  let bench = { batch: 0, imagesPerSecond: 0 };
+  let processor = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const one = await loadRound(server, jpegs, clients, seconds / ROUNDS);
+    processor = Math.min(processor, one.processorMsPerImage);
+    if (!best || one.imagesPerSecond > best.imagesPerSecond) best = one;
+    const batch = 2 ** Math.round(Math.log2(best.meanBatch));
+    const { msPerImage } = await server.bench(batch);
+    const imagesPerSecond = 1000 / msPerImage;
+    if (batch !== bench.batch || imagesPerSecond > bench.imagesPerSecond) bench = { batch, imagesPerSecond };
+  }
+  const forward = await forwardProcessorTime(server.model, bench.batch);
+  return {
+    clients,
+    ...best!,
+    benchBatch: bench.batch,
+    benchImagesPerSecond: bench.imagesPerSecond,
+    ratio: best!.imagesPerSecond / bench.imagesPerSecond,
+    processorMsPerImage: processor,
+    forwardProcessorMsPerImage: forward,
+    processorRatio: forward / processor,
+  };
+}
+
+interface Round {
+  readonly imagesPerSecond: number;
+  readonly medianLatency: number;
+  readonly p99Latency: number;
+  readonly meanBatch: number;
+  readonly processorMsPerImage: number;
+}
+
+async function loadRound(
+  server: ServerUnderLoad,
+  jpegs: readonly Buffer[],
+  clients: number,
+  seconds: number,
+): Promise<Round> {
   const before = await batches(server);
   const result = await load(server, jpegs, { connections: clients, duration: seconds });
   const after = await batches(server);
-  const meanBatch = (after.images - before.images) / (after.count - before.count);
-  const benchBatch = 2 ** Math.round(Math.log2(meanBatch));
-  const { msPerImage, medianMsPerImage } = await server.bench(benchBatch);
-  const imagesPerSecond = result['2xx'] / result.duration;
+  const images = after.images - before.images;
   return {
-    clients,
-    imagesPerSecond,
+    imagesPerSecond: result['2xx'] / result.duration,
     medianLatency: result.latency.p50,
     p99Latency: result.latency.p99,
-    meanBatch,
-    benchBatch,
-    benchImagesPerSecond: 1000 / msPerImage,
-    benchMedianImagesPerSecond: 1000 / medianMsPerImage,
-    ratio: (imagesPerSecond * msPerImage) / 1000,
-    ratioToMedian: (imagesPerSecond * medianMsPerImage) / 1000,
+    meanBatch: images / (after.count - before.count),
+    processorMsPerImage: (1000 * (after.processor - before.processor)) / images,
   };
 }
 
@@ -48,6 +85,7 @@ async function batches(server: ServerUnderLoad) {
   return {
     images: await server.metric('verydeep_batch_images_sum'),
     count: await server.metric('verydeep_batch_images_count'),
+    processor: await server.metric('process_cpu_seconds_total'),
   };
 }
 
@@ -60,6 +98,8 @@ export async function load(
   const result = await autocannon({
     url,
     ...how,
+    // Longer than any queue: a request that is not answered is a failure of the server's.
+    timeout: 120,
     requests: jpegs.map((body) => ({
       method: 'POST',
       path: '/v1/predict?protocol=center',

@@ -107,8 +107,6 @@ describe('concurrent requests', () => {
     await until(async () => (await metric(server, 'verydeep_images_total')) === 1);
     await until(async () => (await metric(server, 'verydeep_waiting')) === 0);
     const leaving = new AbortController();
-    // The second of these two stays, and neither is in a batch yet: a batch of two is not begun beside another
-    // before it has waited, and may be; whoever leaves is then not waited for.
     const left = send(leaving.signal);
     await until(async () => (await metric(server, 'verydeep_places')) === 2);
     leaving.abort();
