@@ -136,6 +136,29 @@ describe('the page: classify', { skip: noBrowser }, () => {
     await visit.close();
   });
 
+  it('takes an image that is dropped or pasted', async () => {
+    const visit = await Visit.at(browser, server.address, 'classify');
+    const { page } = visit;
+    await page.getByRole('button', { name: 'Choose an image' }).waitFor();
+    const bytes = (await wide()).toString('base64');
+    const carrying = (name: string) => `(() => {
+      const data = new DataTransfer();
+      const bytes = Uint8Array.from(atob('${bytes}'), (letter) => letter.charCodeAt(0));
+      data.items.add(new File([bytes], '${name}', { type: 'image/jpeg' }));
+      return data;
+    })()`;
+    const dropped = await page.evaluateHandle(carrying('dropped.jpg'));
+    await page.dispatchEvent('main', 'drop', { dataTransfer: dropped });
+    await page.getByText('dropped.jpg', { exact: true }).waitFor();
+    await page.evaluate(
+      `document.body.dispatchEvent(
+        new ClipboardEvent('paste', { clipboardData: ${carrying('pasted.jpg')}, bubbles: true }))`,
+    );
+    await page.getByText('pasted.jpg', { exact: true }).waitFor();
+    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    await visit.close();
+  });
+
   it('says in a sentence what is wrong with a file', async () => {
     const visit = await Visit.at(browser, server.address, 'classify');
     await visit.choose(Buffer.from('no image'), 'letter.jpg');

@@ -35,7 +35,7 @@ describe('the page: runs', { skip: noBrowser }, () => {
     const visit = await Visit.at(browser, server.address, 'runs');
     const { page } = visit;
     await page.getByRole('button', { name: 'first' }).waitFor();
-    const training = work.start(...train('second', '--iterations', '100000'));
+    const training = work.start(...train('second', '--iterations', '100000', '--patience', '100000'));
     const ended = exitOf(training);
     try {
       // It appears by itself, and is chosen by hand.

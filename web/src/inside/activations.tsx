@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { ActivationsResponse, LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
 import { postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
@@ -17,8 +17,6 @@ interface ActivationsProps {
   readonly model: ModelInfo;
   readonly layer: LayerInfo;
   readonly picture: Picture;
-  /** Changes when the person has chosen a layer, upon which the panel is brought into view. */
-  readonly opened: number;
 }
 
 const VIEWS = [
@@ -32,20 +30,16 @@ const RANGES = [
 export type Range = (typeof RANGES)[number][0];
 
 /** What a layer makes of the picture: its channels of the largest maxima. */
-export function Activations({ model, layer, picture, opened }: ActivationsProps) {
+export function Activations({ model, layer, picture }: ActivationsProps) {
   const [view, setView] = useState<(typeof VIEWS)[number][0]>('center');
   const [range, setRange] = useState<Range>('own');
   const query = { layer: layer.name, view, model: model.name };
   const answer = useRequest(`${picture.id} ${JSON.stringify(query)}`, (signal) =>
     postImage<ActivationsResponse>('v1/activations', picture.file, query, signal),
   );
-  const top = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (opened > 0) top.current?.scrollIntoView({ block: 'nearest' });
-  }, [opened]);
   return (
     <>
-      <div class="controls" ref={top}>
+      <div class="controls">
         <Choice legend="What it sees" options={VIEWS} value={view} onChange={setView} />
         <Choice legend="Colours span" options={RANGES} value={range} onChange={setRange} />
       </div>

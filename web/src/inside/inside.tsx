@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ClassifyProps } from '../classify/classify.tsx';
 import { go, hrefOf, type Route } from '../state/route.ts';
 import { count, short } from '../ui/format.ts';
@@ -16,7 +16,11 @@ export interface InsideProps extends ClassifyProps {
 export function Inside({ model, models, onModel, limits, picture, onPicture, route }: InsideProps) {
   const [first] = model.layers.filter(({ activations }) => activations);
   const layer = model.layers.find(({ name, activations }) => activations && name === route.item) ?? first!;
-  const [opened, setOpened] = useState(0); // counts choices by hand, which move the focus to the panel
+  const panel = useRef<HTMLElement>(null);
+  const [opened, setOpened] = useState(0); // counts choices by hand, upon which the panel is brought into view
+  useEffect(() => {
+    if (opened > 0) panel.current?.scrollIntoView({ block: 'nearest' });
+  }, [opened]);
   return (
     <>
       <div class="title">
@@ -41,12 +45,12 @@ export function Inside({ model, models, onModel, limits, picture, onPicture, rou
         </section>
         <div class="layer-side">
           {layer.name === 'conv1_1' && <Filters key={model.name} model={model} />}
-          <section class="panel" aria-labelledby="activations">
+          <section class="panel" aria-labelledby="activations" ref={panel}>
             <h2 id="activations">
               What <code>{layer.name}</code> makes of it
             </h2>
             <PicturePicker picture={picture} limits={limits} onPicture={onPicture} />
-            {picture && <Activations model={model} layer={layer} picture={picture} opened={opened} />}
+            {picture && <Activations model={model} layer={layer} picture={picture} />}
           </section>
         </div>
       </div>

@@ -1,4 +1,4 @@
-import { go, hrefOf, type Route } from '../state/route.ts';
+import { decoded, go, hrefOf, type Route } from '../state/route.ts';
 import { Busy, Failure } from '../ui/notices.tsx';
 import { Curves } from './curves.tsx';
 import { RunDetails } from './run-details.tsx';
@@ -11,7 +11,7 @@ import { useRuns } from './use-runs.ts';
 export function Runs({ route }: { readonly route: Route }) {
   const { runs, failure, refresh } = useRuns();
   const current = runs?.find(({ id }) => id === route.item) ?? runs?.[0];
-  const compared = new Set(route.parameters.get('with')?.split(',').map(decodeURIComponent));
+  const compared = new Set(route.parameters.get('with')?.split(',').map(decoded));
   const shown = (runs ?? []).filter(({ id }) => id === current?.id || compared.has(id)).slice(0, SERIES);
   const feeds = useFeeds(shown, refresh);
   if (!runs) return failure ? <Failure message={failure} /> : <Busy what="Waiting for the runs" />;

@@ -26,14 +26,9 @@ export function hrefOf(view: View, item?: string, parameters: Readonly<Record<st
   return `#/${view}${item ? `/${encodeURIComponent(item)}` : ''}${query ? `?${query}` : ''}`;
 }
 
-/** Goes to an address; `replace` leaves no step in the history. */
-export function go(href: string, { replace = false } = {}): void {
-  if (!replace) {
-    location.hash = href;
-    return;
-  }
-  history.replaceState(null, '', href);
-  dispatchEvent(new HashChangeEvent('hashchange'));
+/** Goes to an address, as a click on a link does. */
+export function go(href: string): void {
+  location.hash = href;
 }
 
 export function useRoute(): Route {
@@ -46,7 +41,8 @@ export function useRoute(): Route {
   return parseRoute(hash);
 }
 
-function decoded(text: string): string {
+/** A part of an address as text; one that is not encoded well stays as it is. */
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
