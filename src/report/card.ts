@@ -6,14 +6,7 @@ import { stringify } from 'yaml';
 import type { Network } from '../net/network.ts';
 import { parameterCount } from '../net/network.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
-import {
-  formatBillions,
-  formatBytes,
-  formatCount,
-  formatDuration,
-  formatMillions,
-  formatPercent,
-} from './format.ts';
+import { formatBytes, formatCount, formatDuration, formatMillions, formatPercent } from './format.ts';
 import { summarizeNetwork } from './network-tables.ts';
 
 export interface ModelCard {
@@ -164,7 +157,7 @@ function architecture({ network, meanRgb }: ModelCard): (readonly [string, strin
     ['network', `${configuration}, ${weightLayers} weight layers`],
     ['width', `${width}`],
     ['parameters', `${formatMillions(parameterCount(network))} million`],
-    ['multiply-adds', `${formatBillions(multiplyAdds)} thousand million for a crop`],
+    ['multiply-adds', `${formatCount(multiplyAdds)} for a crop`],
     ['crop', `${crop}×${crop} pixels`],
     ['classes', formatCount(count)],
     ['pooling', `rounds ${pooling === 'floor' ? 'down' : 'up'}`],
