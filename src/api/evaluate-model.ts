@@ -2,8 +2,10 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Communicator } from '../comm/communicator.ts';
+import { single } from '../comm/single.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { InterruptedError, UserError } from '../core/errors.ts';
+import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
 import { developmentKitNumbers } from '../data/ilsvrc-numbers.ts';
 import { openImages } from '../data/open.ts';
 import type { ImageSource, Split } from '../data/source.ts';
@@ -13,7 +15,7 @@ import { classNumbers } from '../evaluate/fusion.ts';
 import type { BatchingLimits } from '../evaluate/image-classifier.ts';
 import type { Binding } from '../evaluate/journal.ts';
 import { measure, RunningErrors } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import { Outcomes, outcomeOf, shareOutcomes } from '../evaluate/outcomes.ts';
 import { predictionLines } from '../evaluate/predictions.ts';
 import type { Protocol } from '../evaluate/protocol.ts';
 import { submissionLines } from '../evaluate/submission.ts';
@@ -22,6 +24,7 @@ import { type JournalOptions, openJournal } from './evaluation-journal.ts';
 import { openKeptPosteriors } from './kept-posteriors.ts';
 import type { EngineOptions } from './load-model.ts';
 import { type Looking, OpenModels, type ProtocolOptions } from './open-ensemble.ts';
+import { checkAgreement, checkSameCode, checkSameImages } from './ranks.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */
@@ -44,6 +47,11 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   /** Images of more pixels are refused before they are decoded (default 100 million). */
   readonly maxPixels?: number;
   readonly signal?: AbortSignal;
+  /**
+   * Ranks that share the images, all of which call this with the same options; default: nobody. All get the
+   * whole result; the first one writes the files. Not together with `posteriors`.
+   */
+  readonly communicator?: Communicator;
   onProgress?(progress: EvaluationProgress): void;
   /** Called with each image when it is done, which is not in their order; not with those done before a resume. */
   onImage?(image: EvaluatedImage): void;
@@ -106,7 +114,8 @@ export interface EvaluationResult {
 export async function evaluateModel(options: EvaluateOptions): Promise<EvaluationResult> {
   const started = performance.now();
   const paths = typeof options.model === 'string' ? [options.model] : options.model;
-  await checkPlaces(options);
+  const { communicator = single } = options;
+  if (communicator.rank === 0) await checkPlaces(options);
   const source = await openSource(options);
   const models = await OpenModels.open(paths, options, limitsOf(options));
   try {
@@ -116,9 +125,12 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
     const kit = submission === undefined ? [] : await developmentKitNumbers(options.data, classes);
     const outcomes = new Outcomes(source.length, classes.length);
     const sha256 = await Promise.all(paths.map(sha256OfFile));
-    await judgeAll({ options, source, models, looking, outcomes, sha256 });
-    if (predictions) await writeFileAtomically(predictions, predictionLines(outcomes, source, labels));
-    if (submission) await writeFileAtomically(submission, submissionLines(outcomes, kit));
+    await checkRanks(options, source, sha256);
+    await judgeAll({ options, source, models, looking, outcomes, sha256, communicator });
+    const writes = communicator.rank === 0;
+    if (writes && predictions)
+      await writeFileAtomically(predictions, predictionLines(outcomes, source, labels));
+    if (writes && submission) await writeFileAtomically(submission, submissionLines(outcomes, kit));
     return {
       ...figuresOf(outcomes),
       ...describeLooking(looking),
@@ -142,10 +154,25 @@ interface Job {
   readonly looking: Looking;
   readonly outcomes: Outcomes;
   readonly sha256: readonly string[];
+  readonly communicator: Communicator;
+}
+
+async function checkRanks(
+  { communicator = single, posteriors }: EvaluateOptions,
+  source: ImageSource,
+  sha256: readonly string[],
+): Promise<void> {
+  if (communicator.size === 1) return;
+  if (posteriors !== undefined) throw new UsageError('posteriors are kept by one process, not by ranks');
+  await checkSameCode(communicator);
+  await checkSameImages(communicator, source);
+  const remedy = 'copy the files anew, or use a shared folder';
+  await checkAgreement(communicator, 'the model files', sha256.join(), remedy);
 }
 
 /** Fills in the outcomes of all images, some from the journal. */
-async function judgeAll({ options, source, models, looking, outcomes, sha256 }: Job): Promise<void> {
+async function judgeAll(job: Job): Promise<void> {
+  const { options, source, models, looking, outcomes, sha256, communicator } = job;
   const { signal, onProgress, onImage, maxPixels } = options;
   const numbers = classNumbers({ path: source.location, classes: source.classes }, models.named);
   const binding: Binding = {
@@ -159,7 +186,9 @@ async function judgeAll({ options, source, models, looking, outcomes, sha256 }: 
     options.posteriors === undefined
       ? undefined
       : await openKeptPosteriors(options.posteriors, binding, looking, classes, outcomes);
-  const journal = kept ? undefined : await openJournal(options, binding, outcomes);
+  const { rank } = communicator;
+  const journal = kept ? undefined : await openJournal({ ...options, rank }, binding, outcomes);
+  await shareOutcomes(communicator, outcomes);
   const errors = new RunningErrors();
   for (const outcome of outcomes) errors.add(outcome);
   try {
@@ -168,6 +197,7 @@ async function judgeAll({ options, source, models, looking, outcomes, sha256 }: 
       ensemble: models.ensemble(looking),
       maxPixels,
       signal,
+      team: communicator,
       isDone: (image) => outcomes.has(image),
       onImage: async (judged) => {
         const label = judged.label < 0 ? -1 : numbers[judged.label]!;
@@ -187,6 +217,7 @@ async function judgeAll({ options, source, models, looking, outcomes, sha256 }: 
   } finally {
     await kept?.close();
   }
+  await shareOutcomes(communicator, outcomes);
   await journal?.remove();
 }
 

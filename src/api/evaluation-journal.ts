@@ -1,6 +1,7 @@
 /** Where an evaluation notes what is done, so that it can go on after an interruption. */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { cacheSubfolder } from '../core/cache-folder.ts';
 import { type Binding, Journal, readJournal } from '../evaluate/journal.ts';
 import type { Outcomes } from '../evaluate/outcomes.ts';
@@ -12,6 +13,8 @@ export interface JournalOptions {
   readonly submission?: string;
   /** Whether to go on with one that is there. */
   readonly resume?: boolean;
+  /** Of several that share the images: each has a journal of its own, under a name made from the first one's. */
+  readonly rank?: number;
   onNote?(note: string): void;
 }
 
@@ -27,11 +30,31 @@ export async function openJournal(
 ): Promise<Journal | undefined> {
   const named = options.journal ?? besideResults(options);
   try {
-    return await openAt(named ?? (await cachedPath(binding)), options, binding, outcomes);
+    const path = named ?? (await cachedPath(binding));
+    if (options.rank) return await openAt(`${path}.rank${options.rank}`, options, binding, outcomes);
+    await takeOver(path, options, binding, outcomes);
+    return await openAt(path, options, binding, outcomes);
   } catch (error) {
     if (named !== undefined || options.resume) throw error;
     // Nobody asked for it: an evaluation must not fail for want of a cache folder.
     return undefined;
+  }
+}
+
+/** What other ranks have noted here counts, whoever goes on; where the evaluation starts anew it is deleted. */
+async function takeOver(
+  path: string,
+  { resume }: JournalOptions,
+  binding: Binding,
+  outcomes: Outcomes,
+): Promise<void> {
+  const prefix = `${basename(path)}.rank`;
+  const names = await readdir(dirname(path)).catch((): string[] => []);
+  for (const name of names.filter((name) => name.startsWith(prefix))) {
+    const file = join(dirname(path), name);
+    if (!resume) await rm(file, { force: true });
+    const content = resume ? await readJournal(file, binding, outcomes.length) : undefined;
+    for (const outcome of content?.outcomes ?? []) outcomes.set(outcome);
   }
 }
 

@@ -3,8 +3,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import type { Communicator } from '../comm/communicator.ts';
+import { single } from '../comm/single.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
+import { fromFirst } from '../core/team.ts';
 import { openImages } from '../data/open.ts';
 import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
 import { type PlannedRun, planRuns } from '../reproduce/chain.ts';
@@ -30,6 +33,11 @@ export interface ReproduceOptions {
   /** Where runs, evaluations and tables go; an earlier reproduction there is gone on with. */
   readonly out: string;
   readonly signal?: AbortSignal;
+  /**
+   * Ranks that share the trainings and the evaluations, all of which call this with the same options; default:
+   * nobody. `out` must be one folder for all of them. The listener of the first one is told what goes on.
+   */
+  readonly communicator?: Communicator;
   readonly listener?: ReproduceListener;
 }
 
@@ -57,20 +65,30 @@ export interface ReproduceOutcome extends Reproduction {
  * @throws UserError for plans and data that do not fit; InterruptedError after the signal.
  */
 export async function reproducePaper(options: ReproduceOptions): Promise<ReproduceOutcome> {
-  const { plan, origin, out } = options;
-  await checkValidation(options.data);
-  await claimFolder(options);
+  const { plan, origin, out, communicator = single } = options;
+  const isFirst = communicator.rank === 0;
+  if (isFirst) {
+    await checkValidation(options.data);
+    await claimFolder(options);
+  }
+  await checkSharedFolder(communicator, out);
   const runs = planRuns(plan, join(out, 'runs'), origin);
   for (const [index, run] of runs.entries()) await trainIfMissing(run, index, runs.length, options);
   const measurements = planMeasurements(runs);
+  if (communicator.size > 1) await dealOutPasses(runs, measurements, options, communicator);
+  // The first rank averages what all have kept; the others find its results.
+  if (!isFirst) await communicator.barrier();
   const results = await measureAll(runs, measurements, options);
+  if (isFirst) await communicator.barrier();
   const claims = judgeClaims(measurements.map((measurement) => measured(measurement, results)));
   const reproduction = { plan, runs, results, claims };
   const report = formatReproduction(reproduction);
   const reportFile = join(out, 'report.html');
-  await writeFileAtomically(join(out, 'tables.md'), report);
-  await writeFileAtomically(reportFile, formatReproductionPage(reproduction, await recordsOf(runs)));
-  await writeFileAtomically(join(out, 'claims.json'), `${JSON.stringify(claims, undefined, 2)}\n`);
+  if (isFirst) {
+    await writeFileAtomically(join(out, 'tables.md'), report);
+    await writeFileAtomically(reportFile, formatReproductionPage(reproduction, await recordsOf(runs)));
+    await writeFileAtomically(join(out, 'claims.json'), `${JSON.stringify(claims, undefined, 2)}\n`);
+  }
   return { ...reproduction, report, reportFile };
 }
 
@@ -81,6 +99,43 @@ async function recordsOf(runs: readonly PlannedRun[]): Promise<Map<string, Train
     records.set(id, { metrics, recipe: formatRecipe(recipe) });
   }
   return records;
+}
+
+/** @throws UserError where a rank does not see what the first one has written. */
+async function checkSharedFolder(communicator: Communicator, out: string): Promise<void> {
+  if (communicator.size === 1) return;
+  await communicator.barrier();
+  const seen = await communicator.gather(existsSync(join(out, 'plan.yaml')));
+  const blind = seen.indexOf(false);
+  if (blind < 0) return;
+  throw new UserError(
+    `${communicator.nameOf(blind)} does not see ${out} as rank 0 does; put --out on a disk that all machines share`,
+  );
+}
+
+/** Each rank carries out some of the passes whose results are missing, whole ones. */
+async function dealOutPasses(
+  runs: readonly PlannedRun[],
+  measurements: readonly PlannedMeasurement[],
+  { data, out, signal, listener }: ReproduceOptions,
+  communicator: Communicator,
+): Promise<void> {
+  const folder = join(out, 'evaluations');
+  const passes = planPasses(measurements);
+  const sums = await sumModels(runs);
+  const needed = new Set<PlannedPass>();
+  for (const measurement of measurements) {
+    if (await earlierResult(measurement, folder, sums)) continue;
+    for (const run of measurement.runs) needed.add(passFor(measurement, run, passes));
+  }
+  const { rank, size } = communicator;
+  const mine = [...needed].filter((_, place) => place % size === rank);
+  for (const [place, pass] of mine.entries()) {
+    if (rank === 0) listener?.onPass?.(pass, place + 1, mine.length);
+    await carryOutPass(pass, { data, folder, ...(signal && { signal }), onProgress: () => {} });
+    if (rank === 0) listener?.onPassEnd?.(pass);
+  }
+  await communicator.barrier();
 }
 
 /** Runs the passes that a missing result needs, then averages what they kept. */
@@ -149,18 +204,23 @@ async function trainIfMissing(
   run: PlannedRun,
   index: number,
   total: number,
-  { data, listener, signal }: ReproduceOptions,
+  { data, listener: told, signal, communicator = single }: ReproduceOptions,
 ): Promise<void> {
   const { recipeFile, resultFile } = runFolder(run.folder);
-  if (existsSync(resultFile)) return;
+  // All ranks must do the same, and the first one may be quicker to write than the others to look.
+  const found = { result: existsSync(resultFile), recipe: existsSync(recipeFile) };
+  const { result, recipe } = await fromFirst(communicator, found);
+  if (result) return;
+  const listener = communicator.rank === 0 ? told : undefined;
   const trainListener = listener?.onRun?.(run, index + 1, total);
   const shared = {
     out: run.folder,
+    communicator,
     ...(trainListener && { listener: trainListener }),
     ...(signal && { signal }),
   };
   try {
-    const outcome = existsSync(recipeFile)
+    const outcome = recipe
       ? await resumeTraining(shared)
       : await trainNetwork({ ...shared, data, recipe: run.recipe });
     if (outcome.reason === 'interrupted') throw new InterruptedError('stopped');

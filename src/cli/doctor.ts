@@ -4,6 +4,7 @@ import { type Check, checks } from './checks.ts';
 import { newCommand } from './command.ts';
 import { jsonOption } from './options.ts';
 import { printAs } from './output.ts';
+import { addRankOptions, isAmongRanks, type RankFlags, withRanks } from './ranks.ts';
 
 /** What `vgg doctor --json` prints. */
 interface Diagnosis {
@@ -15,15 +16,26 @@ interface Diagnosis {
 
 /** `vgg doctor`: what this machine has and lacks. */
 export function doctorCommand(): Command {
-  return newCommand('doctor', {
-    description: 'Say what this machine has and lacks; exits with 1 when something needed is missing.',
-    examples: ['doctor', 'doctor --json'],
-  })
-    .addOption(jsonOption())
-    .action(examine);
+  const command = newCommand('doctor', {
+    description:
+      'Say what this machine has and lacks, or with --mpi whether ranks can train together; exits with 1 when something needed is missing.',
+    examples: ['doctor', 'doctor --json', 'doctor photos --mpi  (under mpirun or srun)'],
+  }).argument('[data]', 'with --mpi: folder of images that all ranks should see');
+  return addRankOptions(command).addOption(jsonOption()).action(diagnose);
 }
 
-async function examine(flags: { readonly json?: boolean }): Promise<void> {
+interface Flags extends RankFlags {
+  readonly json?: boolean;
+}
+
+async function diagnose(data: string | undefined, flags: Flags): Promise<void> {
+  if (!isAmongRanks(flags)) return examine(flags);
+  // Only here: a machine whose engine does not load needs this command most.
+  const { examineRanks } = await import('./doctor-ranks.ts');
+  await withRanks(flags, (communicator) => examineRanks(communicator, data, flags));
+}
+
+async function examine(flags: Flags): Promise<void> {
   const found: Check[] = [];
   for (const check of checks) found.push(await check());
   const ok = found.every(({ status }) => status !== 'missing');

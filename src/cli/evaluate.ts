@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { type EvaluationProgress, type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
+import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError } from '../core/errors.ts';
 import type { Split } from '../data/source.ts';
 import { formatPercent } from '../report/format.ts';
@@ -10,8 +11,9 @@ import { addModelOptions, type ModelFlags, modelOptionsOf } from './model-option
 import { positiveInteger } from './options.ts';
 import { log, printAs } from './output.ts';
 import { ProgressBar } from './progress.ts';
+import { addRankOptions, type RankFlags, withRanks } from './ranks.ts';
 
-interface Flags extends ModelFlags {
+interface Flags extends ModelFlags, RankFlags {
   readonly split: Split;
   readonly batch?: number;
   readonly details?: boolean;
@@ -33,7 +35,7 @@ export function evaluateCommand(): Command {
       'evaluate ILSVRC --split test --model vgg-d.safetensors --submission d.txt',
     ],
   }).argument('<data>', 'folder of labelled images; with --predictions or --submission any folder of images');
-  return addModelOptions(command)
+  return addRankOptions(addModelOptions(command))
     .addOption(
       new Option('--split <name>', 'part of the data').choices(['train', 'val', 'test']).default('val'),
     )
@@ -65,11 +67,12 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
   const { split, batch, predictions, submission, resume, journal } = flags;
   try {
     const modelOptions = await modelOptionsOf(flags);
-    const result = await untilInterrupted((signal) =>
+    const run = (communicator: Communicator, signal: AbortSignal): Promise<EvaluationResult> =>
       evaluateModel({
         data,
         split,
         signal,
+        communicator,
         onProgress,
         onNote: log,
         ...modelOptions,
@@ -79,7 +82,9 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
         ...(submission !== undefined && { submission }),
         ...(resume !== undefined && { resume }),
         ...(journal !== undefined && { journal }),
-      }),
+      });
+    const result = await untilInterrupted((signal) =>
+      withRanks(flags, (communicator) => run(communicator, signal)),
     );
     bar?.stop();
     print(result, flags);

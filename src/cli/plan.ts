@@ -13,6 +13,8 @@ import {
   jsonOption,
   list,
   networkOf,
+  number,
+  type Parser,
   positiveInteger,
   positiveNumber,
   type SizeOptions,
@@ -29,7 +31,9 @@ interface Flags extends SizeOptions {
   readonly gflops?: number;
   readonly measure?: boolean;
   readonly machines: number[];
+  readonly nodes?: number[];
   readonly bandwidth: number;
+  readonly latency: number;
   readonly backend: BackendName;
   readonly threads?: number;
   readonly json?: boolean;
@@ -38,11 +42,16 @@ interface Flags extends SizeOptions {
 /** Images that `--measure` computes at once: enough for full speed, few enough for any machine. */
 const MEASURED_BATCH = 8;
 
+const gigabits: Parser<number> = (text) => positiveNumber(text.replace(/\s*Gb(it)?(\/s)?$/i, ''));
+
+/** @returns seconds */
+const microseconds: Parser<number> = (text) => number(0)(text.replace(/\s*[uµ]s$/, '')) * 1e-6;
+
 /** `vgg plan`: what training will take, before anything runs. */
 export function planCommand(): Command {
   const command = newCommand('plan', {
     description: 'Estimate arithmetic, memory, time and the gain from several machines.',
-    examples: ['plan --config D', 'plan --config D --measure --machines 1,4,8 --bandwidth 25 --json'],
+    examples: ['plan --config D', 'plan --config D --measure --nodes 8,64 --bandwidth 25Gb --latency 20us'],
   }).addOption(configOption());
   return addSizeOptions(command)
     .option('--batch <n>', 'images a step of SGD', positiveInteger, 256)
@@ -56,7 +65,9 @@ export function planCommand(): Command {
         .argParser(list(positiveInteger))
         .default([1, 2, 4, 8], '1,2,4,8'),
     )
-    .option('--bandwidth <gbit>', 'of the network between machines, Gbit/s', positiveNumber, 10)
+    .option('--nodes <list>', 'the same', list(positiveInteger))
+    .option('--bandwidth <gbit>', 'of the network between machines, Gbit/s: 25 or 25Gb', gigabits, 10)
+    .option('--latency <us>', 'of a message between machines, microseconds: 20 or 20us', microseconds, 20e-6)
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
@@ -66,7 +77,8 @@ export function planCommand(): Command {
 async function showPlan(flags: Flags): Promise<void> {
   const network = networkOf(flags.config, flags);
   const speed = await speedOf(network, flags);
-  const plan = makePlan({ ...flags, network, ...(speed && { speed }) });
+  const machines = flags.nodes ?? flags.machines;
+  const plan = makePlan({ ...flags, machines, network, ...(speed && { speed }) });
   printAs(plan, flags, formatPlan);
 }
 

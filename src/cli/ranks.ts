@@ -28,23 +28,27 @@ export function addRankOptions(command: Command): Command {
     );
 }
 
+/** Whether the work is shared: where the person says so, else where a launcher started several processes. */
+export function isAmongRanks({ mpi }: RankFlags): boolean {
+  return mpi ?? detectLaunch() !== undefined;
+}
+
 /**
  * Does work as one of the ranks that were started together, or alone. The first rank speaks for all: results and
  * messages of the others are not shown. Whoever fails ends all, with one line that says who and why.
  */
 export async function withRanks<T>(
-  { mpi, mpiTimeout }: RankFlags,
+  flags: RankFlags,
   work: (communicator: Communicator) => Promise<T>,
 ): Promise<T> {
-  const launch = detectLaunch();
-  if (mpi === false || (mpi === undefined && launch === undefined)) return work(single);
+  if (!isAmongRanks(flags)) return work(single);
   const opened: { communicator?: Communicator; lost?: boolean } = {};
   const onLost = (message: string): void => {
     logAnyway(`vgg: ${message}`);
     opened.lost = true;
     void leave(opened.communicator, 1);
   };
-  const communicator = await openMpi({ patience: mpiTimeout, launch, onLost });
+  const communicator = await openMpi({ patience: flags.mpiTimeout, launch: detectLaunch(), onLost });
   opened.communicator = communicator;
   if (communicator.rank > 0) silence();
   try {

@@ -17,9 +17,10 @@ import { measureSpeed } from './measure.ts';
 import { jsonOption } from './options.ts';
 import { log, printAs, printJson, printResult } from './output.ts';
 import { ProgressBar } from './progress.ts';
+import { addRankOptions, type RankFlags, withRanks } from './ranks.ts';
 import { TrainingDisplay } from './training-display.ts';
 
-interface Flags {
+interface Flags extends RankFlags {
   readonly plan: string;
   readonly out: string;
   readonly dryRun?: boolean;
@@ -28,7 +29,7 @@ interface Flags {
 
 /** `vgg reproduce`: section 4. */
 export function reproduceCommand(): Command {
-  return newCommand('reproduce', {
+  const command = newCommand('reproduce', {
     description: 'Train and evaluate the networks of a plan, and write Tables 3 to 7 (paper, section 4).',
     examples: [
       'reproduce cifar10 --plan plans/quick.yaml --out reproductions/quick',
@@ -41,9 +42,8 @@ export function reproduceCommand(): Command {
       '--out <folder>',
       'runs, evaluations and tables; what is there is not done again, so start again after any interruption',
     )
-    .option('--dry-run', 'say what would be done, and how long it takes on this machine')
-    .addOption(jsonOption())
-    .action(reproduce);
+    .option('--dry-run', 'say what would be done, and how long it takes on this machine');
+  return addRankOptions(command).addOption(jsonOption()).action(reproduce);
 }
 
 async function reproduce(data: string, flags: Flags): Promise<void> {
@@ -55,7 +55,12 @@ async function reproduce(data: string, flags: Flags): Promise<void> {
   const display = new ReproductionDisplay();
   try {
     const outcome = await untilInterrupted((signal) =>
-      reproducePaper({ data, plan, origin: flags.plan, out: flags.out, signal, listener: display }),
+      withRanks(flags, (communicator) =>
+        reproducePaper({
+          ...{ data, plan, origin: flags.plan, out: flags.out },
+          ...{ signal, communicator, listener: display },
+        }),
+      ),
     );
     if (flags.json)
       printJson({ results: [...outcome.results.values()].map(withoutRanks), claims: outcome.claims });

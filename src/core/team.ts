@@ -15,6 +15,9 @@ export async function fromFirst<T>(team: Team, value: T): Promise<T> {
   return (await team.gather(team.rank === 0 ? value : null))[0] as T;
 }
 
+/** Values of the largest pieces in which gradients travel: few enough that the first ones leave early. */
+export const LARGEST_BUCKET: number = 4 * 2 ** 20;
+
 /** The part `[start, end)` of so many things that a rank takes; none is left out, and none taken twice. */
 export function shareOf(count: number, { rank, size }: Pick<Team, 'rank' | 'size'>): [number, number] {
   return [Math.floor((count * rank) / size), Math.floor((count * (rank + 1)) / size)];

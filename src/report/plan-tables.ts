@@ -8,7 +8,7 @@ export function formatPlan(plan: Plan): string {
     formatFacts(factsOf(plan)),
     'Memory of the process, estimated (a batch of training runs as micro-batches whose gradients add up; decoded images\nthat the loader keeps, up to --memory-budget, come on top):',
     formatMemory(plan),
-    'Synchronous data parallelism, each batch split over the machines:',
+    'Synchronous data parallelism, each batch split over the machines, gradients summed while the last backward pass runs:',
     formatScaling(plan),
   ].join('\n\n');
 }
@@ -60,18 +60,24 @@ function formatMemory({ memory }: Plan): string {
   );
 }
 
+function formatSeconds(seconds: number | undefined): string {
+  if (seconds === undefined) return '–';
+  return seconds < 10 ? `${seconds.toFixed(2)} s` : formatDuration(seconds);
+}
+
 function formatScaling({ scaling }: Plan): string {
   return formatTable(
-    scaling.map(({ machines, bytesSentPerStep, communicationSeconds, secondsPerStep, speedup }) => [
-      String(machines),
-      formatBytes(bytesSentPerStep),
-      formatDuration(communicationSeconds),
-      secondsPerStep === undefined ? '–' : formatDuration(secondsPerStep),
-      speedup === undefined ? '–' : speedup.toFixed(2),
+    scaling.map((estimate) => [
+      String(estimate.machines),
+      formatBytes(estimate.bytesSentPerStep),
+      formatSeconds(estimate.communicationSeconds),
+      formatSeconds(estimate.hiddenSeconds),
+      formatSeconds(estimate.secondsPerStep),
+      estimate.speedup?.toFixed(2) ?? '–',
     ]),
     {
-      head: ['machines', 'sent by each,\na step', 'all-reduce', 'a step', 'speed-up'],
-      align: ['right', 'right', 'right', 'right', 'right'],
+      head: ['machines', 'sent by each,\na step', 'exchange', 'of that hidden', 'a step', 'speed-up'],
+      align: ['right', 'right', 'right', 'right', 'right', 'right'],
     },
   );
 }

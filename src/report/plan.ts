@@ -2,6 +2,7 @@
 import { layerCosts } from '../net/cost.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import { checkpointBytes, type MemoryEstimate, memoryByBatch, weightBytes } from './memory.ts';
+import { estimateScaling, type ScalingEstimate } from './scaling.ts';
 
 export interface PlanRequest {
   readonly network: Network;
@@ -16,6 +17,8 @@ export interface PlanRequest {
   readonly machines: readonly number[];
   /** Of the network between machines, Gbit/s. */
   readonly bandwidth: number;
+  /** Of a message between machines, seconds. */
+  readonly latency: number;
 }
 
 export interface Speed {
@@ -36,17 +39,6 @@ export interface TimeEstimate {
   readonly secondsPerStep: number;
   readonly secondsPerEpoch: number;
   readonly secondsInAll: number;
-}
-
-/** Synchronous data parallelism (section 3.3): every machine computes its share of each batch. */
-export interface ScalingEstimate {
-  readonly machines: number;
-  /** Sent by each machine in each step. */
-  readonly bytesSentPerStep: number;
-  readonly communicationSeconds: number;
-  /** Present where the speed of one machine is known. */
-  readonly secondsPerStep?: number;
-  readonly speedup?: number;
 }
 
 export interface Plan {
@@ -96,7 +88,9 @@ export function makePlan(request: PlanRequest): Plan {
     gradientBytes: weightBytes(network),
     memory: memoryByBatch(network, batches, microBatch),
     ...(time && { time }),
-    scaling: machines.map((count) => estimateScaling(request, count, time)),
+    scaling: machines.map((count) =>
+      estimateScaling({ ...request, ...(time && { trainingMsPerImage: time.trainingMsPerImage }) }, count),
+    ),
   };
 }
 
@@ -120,23 +114,4 @@ function estimateTime({ batch, images, epochs }: PlanRequest, flops: ImageFlops,
     secondsPerEpoch,
     secondsInAll: secondsPerEpoch * epochs,
   };
-}
-
-/**
- * In a ring all-reduce each of n machines sends 2 (n − 1) / n times the gradients (Patarasuk & Yuan 2009).
- * Counted in full after the arithmetic: what overlaps with the backward pass is gained.
- */
-function estimateScaling(
-  { network, batch, bandwidth }: PlanRequest,
-  machines: number,
-  time: TimeEstimate | undefined,
-): ScalingEstimate {
-  const bytesSentPerStep = Math.round(((2 * (machines - 1)) / machines) * weightBytes(network));
-  const communicationSeconds = (bytesSentPerStep * 8) / (bandwidth * 1e9);
-  const estimate = { machines, bytesSentPerStep, communicationSeconds };
-  if (!time) return estimate;
-  // The machine with the largest share sets the pace.
-  const arithmetic = (Math.ceil(batch / machines) * time.trainingMsPerImage) / 1000;
-  const secondsPerStep = arithmetic + communicationSeconds;
-  return { ...estimate, secondsPerStep, speedup: time.secondsPerStep / secondsPerStep };
 }

@@ -6,6 +6,7 @@
  */
 import type { Communicator, ExchangeType } from '../comm/communicator.ts';
 import { elementCount } from '../core/shape.ts';
+import { LARGEST_BUCKET } from '../core/team.ts';
 import type { Parameters } from '../kernels/backend.ts';
 
 /** Where the time of exchanges went, in seconds. */
@@ -16,7 +17,6 @@ export interface ExchangeTime {
   readonly exposed: number;
 }
 
-const LARGEST_BUCKET = 4 * 2 ** 20;
 const SMALLEST_BUCKET = 16 * 2 ** 10;
 /** Buckets of a network of which the largest would make only a few. */
 const USUAL_BUCKETS = 16;

@@ -22,6 +22,7 @@ const request: PlanRequest = {
   epochs: 74,
   machines: [1, 4],
   bandwidth: 10,
+  latency: 0,
 };
 
 describe('memory', () => {
@@ -85,7 +86,7 @@ describe('plan', () => {
     assert.ok(Math.abs(time.secondsInAll / time.secondsPerEpoch - 74) < 1e-9);
   });
 
-  test('several machines: the ring’s share of bytes, its time, and what is gained', () => {
+  test('several machines: bytes, time on the wire, and what is gained where all but the last bucket is hidden', () => {
     const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
     const { scaling, gradientBytes, time } = makePlan({ ...request, speed });
     const [one, four] = scaling;
@@ -93,9 +94,24 @@ describe('plan', () => {
     assert.equal(one?.speedup, 1);
     assert.equal(four?.bytesSentPerStep, 1.5 * gradientBytes);
     assert.equal(four?.communicationSeconds, (four.bytesSentPerStep * 8) / 10e9);
-    const step = time!.secondsPerStep / 4 + four.communicationSeconds;
+    // At 1000 GFLOP/s the backward pass takes longer than the wire; only the last 16 MiB come after it.
+    const tail = (1.5 * 16 * 2 ** 20 * 8) / 10e9;
+    const step = time!.secondsPerStep / 4 + tail;
     assert.ok(Math.abs(four.secondsPerStep! - step) < 1e-9);
-    assert.ok(four.speedup! > 3 && four.speedup! < 4);
+    assert.ok(four.speedup! > 3.9 && four.speedup! < 4);
+  });
+
+  test('a network too slow to hide behind the backward pass, with a latency, costs the difference', () => {
+    const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
+    const slow = { ...request, speed, machines: [64], bandwidth: 1, latency: 1e-3, microBatch: 4 };
+    const { scaling, time } = makePlan(slow);
+    const { communicationSeconds, hiddenSeconds, secondsPerStep } = scaling[0]!;
+    const image = time!.trainingMsPerImage / 1000;
+    assert.ok(Math.abs(hiddenSeconds! - (2 / 3) * 4 * image) < 1e-9);
+    assert.ok(Math.abs(secondsPerStep! - (4 * image + communicationSeconds - hiddenSeconds!)) < 1e-9);
+    // 33 buckets, four at a time, in two rounds each.
+    const wire = (2 * 63 * 138_357_544 * 4 * 8) / 64 / 1e9;
+    assert.ok(Math.abs(communicationSeconds - (wire + 18e-3)) < 1e-6);
   });
 
   test('is printed with and without times', () => {

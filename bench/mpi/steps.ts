@@ -1,0 +1,112 @@
+/**
+ * Times training steps on made-up images, alone or as ranks, so that nothing but arithmetic and the exchange of
+ * gradients is measured:
+ *
+ *   node dist/bench/mpi/steps.js --config D --threads 2
+ *   mpirun -n 2 node dist/bench/mpi/steps.js --config D --threads 1
+ *
+ * The global batch is the same, so that the ratio of the two times is the efficiency.
+ */
+import { parseArgs } from 'node:util';
+import type { Communicator } from '../../src/comm/communicator.ts';
+import { type ExchangeType, exchangeTypes } from '../../src/comm/communicator.ts';
+import { detectLaunch } from '../../src/comm/launch.ts';
+import { openMpi } from '../../src/comm/mpi.ts';
+import { single } from '../../src/comm/single.ts';
+import type { ImageBatch } from '../../src/data/loader.ts';
+import type { PlannedBatch } from '../../src/data/sampler.ts';
+import { fillParameters } from '../../src/kernels/fill-parameters.ts';
+import { createBackend } from '../../src/kernels/registry.ts';
+import type { ConfigurationName } from '../../src/net/configurations.ts';
+import { initialize } from '../../src/net/initialization.ts';
+import { buildNetwork, cropShape, type Network, parameterCount } from '../../src/net/network.ts';
+import { BatchGradient } from '../../src/train/batch-gradient.ts';
+import type { ExchangeTime } from '../../src/train/gradient-exchange.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    config: { type: 'string', default: 'D' },
+    width: { type: 'string', default: '1' },
+    crop: { type: 'string', default: '224' },
+    classes: { type: 'string', default: '1000' },
+    batch: { type: 'string', default: '32' },
+    'micro-batch': { type: 'string', default: '8' },
+    steps: { type: 'string', default: '3' },
+    threads: { type: 'string', default: '1' },
+    'gradient-dtype': { type: 'string', default: exchangeTypes[0] },
+  },
+});
+const number = (name: keyof typeof options): number => Number(options[name]);
+const [batch, microBatch] = [number('batch'), number('micro-batch')];
+
+interface Step {
+  readonly seconds: number;
+  readonly exchange?: ExchangeTime | undefined;
+}
+
+/** Images without decoding: the same noise for each. */
+function images(network: Network, { images: chosen, epochs }: PlannedBatch): ImageBatch {
+  const size = 3 * network.crop ** 2;
+  const input = Float32Array.from({ length: chosen.length * size }, (_, i) => ((i * 7919) % 255) - 127);
+  return { input, labels: Int32Array.from(chosen, (i) => i % network.classes), images: chosen, epochs };
+}
+
+async function timeSteps(network: Network, communicator: Communicator): Promise<Step[]> {
+  const backend = createBackend('onednn', { threads: number('threads') });
+  const parameters = backend.createParameters(network.parameters, { training: true });
+  await fillParameters(parameters, initialize(network, { method: 'glorot', seed: 1 }));
+  const program = await backend.compileTraining({
+    layers: network.layers,
+    inputShape: cropShape(network, microBatch),
+    parameters,
+  });
+  const recipe = { batch, seed: 1, 'gradient-dtype': options['gradient-dtype'] as ExchangeType };
+  const gradient = new BatchGradient({
+    recipe,
+    classes: network.classes,
+    microBatch,
+    parameters,
+    communicator,
+  });
+  const numbers = { images: new Uint32Array(batch).map((_, i) => i), epochs: new Uint32Array(batch) };
+  const prepared = [...gradient.plan([numbers])].map((part) => images(network, part));
+  const steps: Step[] = [];
+  // The first one warms up.
+  for (let step = 0; step <= number('steps'); step++) {
+    let place = 0;
+    await communicator.barrier();
+    const started = performance.now();
+    const { exchange } = await gradient.add(program, async () => prepared[place++]!);
+    await parameters.update({ learningRate: 1e-4, momentum: 0.9, weightDecay: 0, biasDecay: 0 });
+    await communicator.barrier();
+    if (step > 0) steps.push({ seconds: (performance.now() - started) / 1000, exchange });
+  }
+  return steps;
+}
+
+const launch = detectLaunch();
+const communicator = launch ? await openMpi({ launch }) : single;
+const network = buildNetwork({
+  configuration: options.config as ConfigurationName,
+  classes: number('classes'),
+  crop: number('crop'),
+  width: number('width'),
+});
+const steps = await timeSteps(network, communicator);
+const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+if (communicator.rank === 0) {
+  const exchanges = steps.flatMap(({ exchange }) => exchange ?? []);
+  const report = {
+    ranks: communicator.size,
+    threads: number('threads'),
+    gradientMegabytes: (parameterCount(network) * 4) / 1e6,
+    secondsPerStep: median(steps.map(({ seconds }) => seconds)),
+    ...(exchanges.length > 0 && {
+      exchangeSeconds: median(exchanges.map(({ total }) => total)),
+      exposedSeconds: median(exchanges.map(({ exposed }) => exposed)),
+    }),
+  };
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+}
+await communicator.close();
+process.exit();

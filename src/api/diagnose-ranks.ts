@@ -1,0 +1,116 @@
+/** Whether ranks that were started together can train together, and how fast they exchange gradients. */
+import { availableParallelism } from 'node:os';
+import type { Communicator } from '../comm/communicator.ts';
+import { messageOf } from '../core/errors.ts';
+import { openImages } from '../data/open.ts';
+import { createBackend } from '../kernels/registry.ts';
+import { codeFingerprint, listingOf } from './ranks.ts';
+
+export interface RankFacts {
+  readonly name: string;
+  readonly node: string;
+  readonly mpi: string;
+  /** Cores that this rank may use. */
+  readonly cores: number;
+  readonly engine: string;
+  readonly code: string;
+  /** A hash over names and labels of the images; why there is none, where they cannot be listed. */
+  readonly images?: string;
+}
+
+export interface Agreement {
+  readonly what: string;
+  readonly agreed: boolean;
+  /** Whether training refuses to start where it is missing. */
+  readonly needed: boolean;
+}
+
+export interface ExchangeSpeed {
+  readonly bytes: number;
+  readonly seconds: number;
+  /** What each rank sends, 2 (N − 1) / N times the bytes, over the time: the network's share of the work. */
+  readonly gigabitsPerSecond: number;
+}
+
+export interface RankDiagnosis {
+  readonly ranks: readonly RankFacts[];
+  readonly agreements: readonly Agreement[];
+  /** Of the smallest all-reduce, seconds. */
+  readonly latency: number;
+  readonly exchanges: readonly ExchangeSpeed[];
+}
+
+/** @param data folder of images that all ranks should see */
+export async function diagnoseRanks(communicator: Communicator, data?: string): Promise<RankDiagnosis> {
+  const ranks = await communicator.gather(await factsOf(communicator, data));
+  const agreements: Agreement[] = [
+    { what: 'code of verydeep', agreed: isSame(ranks, 'code'), needed: true },
+    { what: 'MPI library', agreed: isSame(ranks, 'mpi'), needed: true },
+    ...(data === undefined
+      ? []
+      : [{ what: `images in ${data}`, agreed: isSame(ranks, 'images'), needed: true }]),
+    { what: 'Node', agreed: isSame(ranks, 'node'), needed: false },
+    { what: 'engine', agreed: isSame(ranks, 'engine'), needed: false },
+    { what: 'cores', agreed: isSame(ranks, 'cores'), needed: false },
+  ];
+  const latency = (await timeExchange(communicator, 1, 200)).seconds;
+  const exchanges: ExchangeSpeed[] = [];
+  for (const megabytes of [1, 16]) {
+    exchanges.push(await timeExchange(communicator, (megabytes * 2 ** 20) / 4, 16));
+  }
+  return { ranks, agreements, latency, exchanges };
+}
+
+async function factsOf(communicator: Communicator, data: string | undefined): Promise<RankFacts> {
+  return {
+    name: communicator.nameOf(communicator.rank),
+    node: process.versions.node,
+    mpi: communicator.description,
+    cores: availableParallelism(),
+    engine: engineOf(),
+    code: codeFingerprint(),
+    ...(data !== undefined && { images: await imagesOf(data) }),
+  };
+}
+
+function engineOf(): string {
+  try {
+    return createBackend('onednn').description;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function imagesOf(data: string): Promise<string> {
+  try {
+    const source = await openImages(data, { split: 'train' });
+    const listing = `${source.length} images, ${listingOf(source).slice(0, 12)}`;
+    await source.close?.();
+    return listing;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function isSame(ranks: readonly RankFacts[], key: keyof RankFacts): boolean {
+  return ranks.every((facts) => facts[key] === ranks[0]![key]);
+}
+
+async function timeExchange(
+  communicator: Communicator,
+  values: number,
+  times: number,
+): Promise<ExchangeSpeed> {
+  const data = new Float32Array(values).fill(1);
+  // The first one makes connections.
+  await communicator.allReduceSum(data);
+  await communicator.barrier();
+  const started = performance.now();
+  for (let i = 0; i < times; i++) {
+    data.fill(1);
+    await communicator.allReduceSum(data);
+  }
+  const seconds = (performance.now() - started) / 1000 / times;
+  const sent = ((2 * (communicator.size - 1)) / communicator.size) * data.byteLength;
+  return { bytes: data.byteLength, seconds, gigabitsPerSecond: (sent * 8) / seconds / 1e9 };
+}

@@ -1,0 +1,49 @@
+/** `vgg doctor --mpi`: whether the ranks that were started together can train together. */
+import { type Agreement, diagnoseRanks, type RankDiagnosis } from '../api/diagnose-ranks.ts';
+import type { Communicator } from '../comm/communicator.ts';
+import { formatBytes } from '../report/format.ts';
+import { formatTable } from '../report/table.ts';
+import { printAs } from './output.ts';
+
+export async function examineRanks(
+  communicator: Communicator,
+  data: string | undefined,
+  flags: { readonly json?: boolean },
+): Promise<void> {
+  const diagnosis = await diagnoseRanks(communicator, data);
+  const ok = diagnosis.agreements.every(({ agreed, needed }) => agreed || !needed);
+  printAs({ ok, ...diagnosis }, flags, formatDiagnosis);
+  if (!ok) process.exitCode = 1;
+}
+
+function formatDiagnosis({
+  ok,
+  ranks,
+  agreements,
+  latency,
+  exchanges,
+}: RankDiagnosis & { readonly ok: boolean }): string {
+  const rows = ranks.map(({ name, cores, images, engine }) => [name, String(cores), images ?? '–', engine]);
+  const speeds = exchanges.map(({ bytes, seconds, gigabitsPerSecond }) => [
+    formatBytes(bytes),
+    `${(1000 * seconds).toFixed(2)} ms`,
+    `${gigabitsPerSecond.toFixed(2)} Gbit/s`,
+  ]);
+  return [
+    formatTable(rows, { head: ['rank', 'cores', 'images', 'engine'] }),
+    ...agreements.map(formatAgreement),
+    formatTable(speeds, {
+      head: ['sum over ranks', 'time', 'sent by each rank'],
+      align: ['right', 'right', 'right'],
+    }),
+    `the smallest sum takes ${(1e6 * latency).toFixed(0)} µs (${ranks[0]!.mpi})`,
+    ok ? 'These ranks can train together.' : 'These ranks cannot train together: see ✗ above.',
+  ].join('\n');
+}
+
+function formatAgreement({ what, agreed, needed }: Agreement): string {
+  if (agreed) return `✓ ${what}: the same everywhere`;
+  return needed
+    ? `✗ ${what}: differs; make it the same everywhere`
+    : `! ${what}: differs, which costs at most speed`;
+}
