@@ -158,10 +158,14 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
   it('draws the network as Table 1, and the filters and activations of its layers', async (t) => {
     const visit = await Visit.at(browser, server.address, 'inside');
     const { page } = visit;
-    const [first] = await textsOf(page.getByRole('row', { name: /conv1_1/ }));
+    const row = page.getByRole('row', { name: /conv1_1/ });
+    await row.waitFor();
+    const [first] = await textsOf(row);
     // A twentieth of 64 channels; 3 × 3 × 3 weights and a bias each.
     assert.match(first!, /conv1_1 conv3-3 .*3 × 32 × 32 .*84 .*3$/);
-    assert.equal(await page.getByRole('img', { name: /^Filter \d+$/ }).count(), 3);
+    const filters = page.getByRole('img', { name: /^Filter \d+$/ });
+    await filters.first().waitFor();
+    assert.equal(await filters.count(), 3);
     await visit.choose();
     await page
       .getByRole('button', { name: /^Map of channel \d+/ })
