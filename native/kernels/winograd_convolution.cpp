@@ -131,7 +131,7 @@ class WinogradConvolution : public Layer {
     const int threads = winograd::teamSize();
     const Schedule schedule = kernels_->scheduleWeightGradient(job, threads);
     Slot& scratch = planner.scratch(Scratch::winograd);
-    scratch.grow(static_cast<std::size_t>(kernels_->weightGradientScratch(job, schedule)) * sizeof(float));
+    scratch.grow(static_cast<std::size_t>(kernels_->weightGradientScratch(job, schedule, threads)) * sizeof(float));
     planner.backward.push_back([this, job, schedule = schedule, dy = planner.gradient, &scratch](const Batch&) mutable {
       job.input = input_.data();
       if (epilogue_.pool) {

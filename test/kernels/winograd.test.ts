@@ -81,6 +81,11 @@ describe('native: own 3×3 kernels', { skip }, () => {
       [convolution(64, 64), relu, pool],
       [1, 64, 64, 70],
     ],
+    // So many tiles that the weight gradient has sums of their own for each of several chunks.
+    [
+      [convolution(16, 24), relu],
+      [9, 16, 60, 64],
+    ],
     [[convolution(40, 300)], [33, 40, 5, 3]],
     [
       [convolution(512, 520), relu],

@@ -27,17 +27,10 @@ class Ahead {
     add({source.places, kWidth, side, source.height, source.width, blocks, first, end});
   }
 
-  /** Part `index` of `parts` of all that was added, in `steps` steps. */
-  void begin(int64_t steps, int64_t index = 0, int64_t parts = 1) {
-    int64_t units = 0;
-    for (int i = 0; i < count_; i++) units += unitsOf(wanted_[i]);
-    const Range range = part(units, parts, index);
+  /** All that was added, in `steps` steps. */
+  void begin(int64_t steps) {
     steps_ = larger(steps, 1);
-    owed_ = 0;
-    rate_ = range.end - range.begin;
-    map_ = 0;
-    unit_ = range.begin;
-    while (map_ < count_ && unit_ >= unitsOf(wanted_[map_])) unit_ -= unitsOf(wanted_[map_++]);
+    for (int i = 0; i < count_; i++) rate_ += unitsOf(wanted_[i]);
   }
 
   VD_INLINE void step() {

@@ -117,7 +117,7 @@ struct Kernels {
   void (*convolve)(const Convolution& job, const Schedule& schedule, Team& team, int thread);
 
   Schedule (*scheduleWeightGradient)(const WeightGradient& job, int threads);
-  int64_t (*weightGradientScratch)(const WeightGradient& job, const Schedule& schedule);
+  int64_t (*weightGradientScratch)(const WeightGradient& job, const Schedule& schedule, int threads);
   void (*addWeightGradient)(const WeightGradient& job, const Schedule& schedule, Team& team, int thread);
 
   /** Floats of transformed weights. */

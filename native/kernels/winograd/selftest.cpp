@@ -247,7 +247,7 @@ class Test {
     job.weights = gradient.data();
     job.bias = biases.data();
     Schedule schedule = kernels_.scheduleWeightGradient(job, teamSize());
-    Buffer<float> scratch(kernels_.weightGradientScratch(job, schedule));
+    Buffer<float> scratch(kernels_.weightGradientScratch(job, schedule, teamSize()));
     schedule.scratch = scratch;
     runOnTeam([&](Team& team, int thread) { kernels_.addWeightGradient(job, schedule, team, thread); });
     Error error;
@@ -287,7 +287,7 @@ int main() {
 #endif
   const std::vector<Case> cases{{1, 1, 1, 1, 1},   {2, 16, 16, 8, 8},    {1, 17, 33, 7, 9}, {3, 5, 70, 2, 2},   {37, 100, 70, 2, 2}, {9, 20, 30, 1, 2}, {5, 16, 16, 2, 1},
                                 {2, 40, 24, 5, 13}, {1, 64, 64, 30, 29}, {33, 8, 12, 3, 4}, {1, 130, 100, 14, 14},
-                                {1, 300, 96, 6, 6}};
+                                {1, 300, 96, 6, 6},   {9, 3, 5, 60, 64}};
   bool good = true;
   for (const Kernels* kernels : tables) {
     for (const Case& c : cases) good = Test(*kernels, c).run() && good;

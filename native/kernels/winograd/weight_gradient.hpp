@@ -1,84 +1,92 @@
 // Convolution backward to the weights: transform tiles of input and output gradient, multiply them, summed over the
 // tiles, at all points, transform the sums back.
 //
-// All threads work on one block of tiles at a time, and each sum is made by one thread in the order of the tiles:
-// the result does not depend on the number of threads.
+// The tiles are cut into chunks, by the shape alone, whose sums are added up in their order at the end; within a chunk
+// each sum is made by one thread in the order of the tiles. So the result does not depend on the number of threads, nor
+// on whether each takes chunks of its own or all work on one.
 #pragma once
 
 #include "convolve.hpp"
+#include "sum_product.hpp"
 #include "transpose.hpp"
 
 namespace verydeep::winograd {
 namespace {
 
-// Sums in registers: vectors of outputs times inputs.
-#if VD_WIDTH == 16 || defined(__aarch64__)
-constexpr int kSumVectors = 4, kSumChannels = 4;
-#else
-constexpr int kSumVectors = 3, kSumChannels = 4;
-#endif
 /** Tiles whose values stay in the first-level cache while the sums pass by. */
 constexpr int64_t kPanelTiles = 128;
 /** Blocks of outputs of one item of work. */
 constexpr int64_t kItemBlocks = 24;
+/** Sums of more floats are too many to have several times. */
+constexpr int64_t kMostSums = int64_t{5} << 18;
+/** Of all chunks together. */
+constexpr int64_t kMostChunkSums = int64_t{12} << 20;
+constexpr int64_t kMostChunks = 16, kFewestChunks = 4;
+/** Fewer tiles do not pay for sums of their own. */
+constexpr int64_t kFewestChunkTiles = 512;
 
-/** S [inputs, outputs] += Vᵀ [inputs, tiles] · Q [tiles, outputs], at one point. */
-struct SumProduct {
-  /** `[block][tile][kWidth]` */
-  const float *v, *q;
-  /** `[output block][input channel][kWidth]` */
-  float* s;
-  /** From one block of channels to the next, of v and q; from one output block to the next, of s. */
-  int64_t tileStride, sumStride;
-  int64_t tiles;
-  bool accumulate;
-};
-
-/** kSumChannels inputs of one block, N vectors of outputs. */
-template <int N>
-VD_INLINE void addPiece(const SumProduct& p) {
-  Vec sum[kSumChannels][N];
-  for (int c = 0; c < kSumChannels; c++) {
-    for (int j = 0; j < N; j++) sum[c][j] = p.accumulate ? load(p.s + c * kWidth + j * p.sumStride) : zero();
-  }
-  const float *v = p.v, *q = p.q;
-  for (int64_t t = 0; t < p.tiles; t++, v += kWidth, q += kWidth) {
-    Vec gradient[N];
-    for (int j = 0; j < N; j++) gradient[j] = load(q + j * p.tileStride);
-    for (int c = 0; c < kSumChannels; c++) {
-      const float x = v[c];
-      for (int j = 0; j < N; j++) sum[c][j] += gradient[j] * x;
-    }
-  }
-  for (int c = 0; c < kSumChannels; c++) {
-    for (int j = 0; j < N; j++) store(p.s + c * kWidth + j * p.sumStride, sum[c][j]);
-  }
-}
-
-template <int N>
-void addPieces(SumProduct p, int64_t inBlocks) {
-  for (int64_t block = 0; block < inBlocks; block++, p.v += p.tileStride) {
-    for (int64_t c = 0; c < kWidth; c += kSumChannels, p.s += kSumChannels * kWidth) {
-      SumProduct piece = p;
-      piece.v += c;
-      addPiece<N>(piece);
-    }
-  }
-}
-
+/** Some tiles of a chunk on their way into its sums. */
 template <class S>
 struct GradientBlock {
   const WeightGradient& job;
   int64_t first, count, capacity;
-  /** Transformed input and output gradient, the sums at the points, and the bias gradient's sums. */
-  float *v, *q, *s, *biases;
+  /** Whether they are their chunk's first. */
+  bool fresh;
+  /** Transformed input and output gradient; the bias gradient's sums by pieces; the chunk's sums, at the points and of
+   * the bias gradient. */
+  float *v, *q, *pieces, *s, *biases;
 
+  static int64_t vSize(const WeightGradient& job, int64_t capacity) {
+    return S::kPoints * ConvolutionBlock<S>::pointStride(job.inBlocks, capacity);
+  }
+  static int64_t qSize(const WeightGradient& job, int64_t capacity) {
+    return S::kPoints * ConvolutionBlock<S>::pointStride(job.outBlocks, capacity);
+  }
   static int64_t sumStride(const WeightGradient& job) { return job.inBlocks * kWidth * kWidth; }
   static int64_t pointSums(const WeightGradient& job) { return job.outBlocks * sumStride(job) + 16; }
-  static int64_t pieces(int64_t tiles) { return divideUp(tiles, kItemTiles); }
+  static int64_t chunkSums(const WeightGradient& job) { return S::kPoints * pointSums(job) + job.outBlocks * kWidth; }
+  static int64_t piecesOf(int64_t tiles) { return divideUp(tiles, kItemTiles); }
+
+  /** Pieces of the products at all points. */
+  int64_t steps() const {
+    return S::kPoints * divideUp(count, kPanelTiles) * divideUp(job.outBlocks, kSumVectors) * job.inBlocks * kWidth /
+           kSumChannels;
+  }
+
+  Source input() const { return {job.input, nullptr, job.grid.height, job.grid.width}; }
+  Source gradient() const { return sourceOf(job.grid, job.gradient, job.pooledGradient); }
+  void want(Ahead& ahead) const {
+    ahead.add(input(), job.inBlocks, first, first + count);
+    ahead.add(gradient(), job.outBlocks, first, first + count);
+  }
+
+  /** One piece of the tiles, of one block of inputs or, counted on, of outputs. */
+  void gather(int64_t block, int64_t from, int64_t to) const {
+    if (block < job.inBlocks) {
+      gatherInput<S>(job.grid, input(), block, job.inBlocks, first + from, first + to,
+                     v + (block * capacity + from) * kWidth, ConvolutionBlock<S>::pointStride(job.inBlocks, capacity));
+      return;
+    }
+    const int64_t out = block - job.inBlocks;
+    const Vec sum = gatherGradient<S>(job.grid, gradient(), out, job.outBlocks, first + from, first + to,
+                                      q + (out * capacity + from) * kWidth,
+                                      ConvolutionBlock<S>::pointStride(job.outBlocks, capacity));
+    // The piece that begins at `from`; see shareTiles.
+    const int64_t piece = divideUp(from * piecesOf(count), count);
+    store(pieces + (piece * job.outBlocks + out) * kWidth, sum);
+  }
+
+  /** Adds the pieces' sums up, in their order. */
+  void addBiases(int64_t out) const {
+    Vec sum = fresh ? zero() : load(biases + out * kWidth);
+    for (int64_t piece = 0; piece < piecesOf(count); piece++) {
+      sum += load(pieces + (piece * job.outBlocks + out) * kWidth);
+    }
+    store(biases + out * kWidth, sum);
+  }
 
   /** The products of all inputs with output blocks from `begin` to `end`, at one point. */
-  void multiply(int64_t point, Range outputs) const {
+  void multiply(int64_t point, Range outputs, Ahead* ahead = nullptr) const {
     const int64_t groups = divideUp(outputs.end - outputs.begin, kSumVectors);
     for (int64_t tile = 0; tile < count; tile += kPanelTiles) {
       for (int64_t g = 0; g < groups; g++) {
@@ -91,7 +99,8 @@ struct GradientBlock {
         p.tileStride = capacity * kWidth;
         p.sumStride = sumStride(job);
         p.tiles = smaller(kPanelTiles, count - tile);
-        p.accumulate = first + tile > 0;
+        p.accumulate = !fresh || tile > 0;
+        p.ahead = ahead;
         switch (range.end - range.begin) {
           case 1: addPieces<1>(p, job.inBlocks); break;
           case 2: addPieces<2>(p, job.inBlocks); break;
@@ -122,18 +131,74 @@ VD_INLINE void transformSums(const float* s, int64_t stride, Vec (&g)[9]) {
   }
 }
 
+/** A job's chunks, and its memory: what blocks need, one or one a thread; then the chunks' sums. */
+template <class S>
+struct GradientWork {
+  using Block = GradientBlock<S>;
+  const WeightGradient& job;
+  const Schedule& schedule;
+
+  static int64_t chunks(const WeightGradient& job) {
+    const int64_t sums = Block::chunkSums(job);
+    const int64_t chunks =
+        smaller(smaller(kMostChunks, kMostChunkSums / sums), job.grid.tiles() / kFewestChunkTiles);
+    return sums > kMostSums || chunks < kFewestChunks ? 1 : chunks;
+  }
+  int64_t blockSize() const {
+    return Block::vSize(job, schedule.tiles) + Block::qSize(job, schedule.tiles) +
+           Block::piecesOf(schedule.tiles) * job.outBlocks * kWidth;
+  }
+  int64_t size(int threads) const {
+    return blockSize() * (schedule.shared ? 1 : threads) + chunks(job) * Block::chunkSums(job);
+  }
+  float* sumsOf(int64_t chunk, int threads) const {
+    return schedule.scratch + blockSize() * (schedule.shared ? 1 : threads) + chunk * Block::chunkSums(job);
+  }
+
+  /** Blocks of a chunk. */
+  int64_t blocks(Range chunk) const { return divideUp(chunk.end - chunk.begin, schedule.tiles); }
+  Range chunkAt(int64_t chunk) const { return part(job.grid.tiles(), chunks(job), chunk); }
+
+  Block blockAt(int64_t chunk, int64_t index, Team& team, int thread) const {
+    const Range all = chunkAt(chunk), tiles = part(all.end - all.begin, blocks(all), index);
+    Block block{job, all.begin + tiles.begin, tiles.end - tiles.begin, schedule.tiles, index == 0,
+                schedule.scratch + (schedule.shared ? 0 : thread * blockSize()), nullptr, nullptr,
+                sumsOf(chunk, team.threads()), nullptr};
+    block.q = block.v + Block::vSize(job, schedule.tiles);
+    block.pieces = block.q + Block::qSize(job, schedule.tiles);
+    block.biases = block.s + S::kPoints * Block::pointSums(job);
+    return block;
+  }
+};
+
+/** Adds the sums of the other chunks, in their order, to the first one's, for one block of outputs. */
+template <class S>
+void addChunks(const WeightGradient& job, float* sums, int64_t chunks, int64_t out) {
+  using Block = GradientBlock<S>;
+  const auto add = [&](int64_t begin, int64_t count) {
+    for (int64_t i = begin; i < begin + count; i += kWidth) {
+      Vec sum = load(sums + i);
+      for (int64_t chunk = 1; chunk < chunks; chunk++) sum += load(sums + chunk * Block::chunkSums(job) + i);
+      store(sums + i, sum);
+    }
+  };
+  for (int64_t point = 0; point < S::kPoints; point++) {
+    add(point * Block::pointSums(job) + out * Block::sumStride(job), Block::sumStride(job));
+  }
+  add(S::kPoints * Block::pointSums(job) + out * kWidth, kWidth);
+}
+
 /** Adds the gradients of kWidth × kWidth weights to the canonical ones. */
 template <class S>
-void addBlock(const GradientBlock<S>& block, int64_t in, int64_t out) {
-  const WeightGradient& job = block.job;
+void addWeights(const WeightGradient& job, const float* sums, int64_t in, int64_t out) {
+  using Block = GradientBlock<S>;
   const int64_t inputs = smaller(kWidth, job.inChannels - in * kWidth);
   const int64_t outputs = smaller(kWidth, job.outChannels - out * kWidth);
   // [input · 9 + pixel][output]
   alignas(64) float gradients[kWidth * 9][kWidth];
   for (int64_t c = 0; c < inputs; c++) {
     Vec g[9];
-    transformSums<S>(block.s + out * GradientBlock<S>::sumStride(job) + (in * kWidth + c) * kWidth,
-                  GradientBlock<S>::pointSums(job), g);
+    transformSums<S>(sums + out * Block::sumStride(job) + (in * kWidth + c) * kWidth, Block::pointSums(job), g);
     for (int k = 0; k < 9; k++) store(gradients[c * 9 + k], g[k]);
   }
   float* to = job.weights + (out * kWidth * job.inChannels + in * kWidth) * 9;
@@ -146,87 +211,97 @@ void addBlock(const GradientBlock<S>& block, int64_t in, int64_t out) {
   }
 }
 
-/** Adds up the bias gradient's sums over the pieces of a block of tiles, in their order. */
 template <class S>
-void addBiases(const GradientBlock<S>& block, int64_t out) {
-  const WeightGradient& job = block.job;
-  Vec sum = zero();
-  for (int64_t piece = 0; piece < GradientBlock<S>::pieces(block.count); piece++) {
-    sum += load(block.biases + (piece * job.outBlocks + out) * kWidth);
-  }
+void addBias(const WeightGradient& job, const float* sums, int64_t out) {
+  const Vec sum = load(sums + S::kPoints * GradientBlock<S>::pointSums(job) + out * kWidth);
   for (int64_t lane = 0; lane < smaller(kWidth, job.outChannels - out * kWidth); lane++) {
     job.bias[out * kWidth + lane] += sum[lane];
   }
 }
 
-Schedule scheduleWeightGradient(const WeightGradient& job, int) {
+/** Each thread takes chunks of its own. */
+template <class S>
+void sumApart(const GradientWork<S>& work, Team& team, int thread) {
+  const WeightGradient& job = work.job;
+  for (int64_t chunk; (chunk = team.take()) < work.chunks(job);) {
+    const int64_t blocks = work.blocks(work.chunkAt(chunk));
+    for (int64_t i = 0; i < blocks; i++) {
+      const GradientBlock<S> block = work.blockAt(chunk, i, team, thread);
+      const int64_t pieces = block.piecesOf(block.count);
+      for (int64_t b = 0; b < job.inBlocks + job.outBlocks; b++) {
+        for (int64_t p = 0; p < pieces; p++) {
+          const Range range = part(block.count, pieces, p);
+          block.gather(b, range.begin, range.end);
+        }
+      }
+      Ahead ahead(job.grid);
+      if (i + 1 < blocks) work.blockAt(chunk, i + 1, team, thread).want(ahead);
+      ahead.begin(block.steps());
+      for (int64_t point = 0; point < S::kPoints; point++) block.multiply(point, {0, job.outBlocks}, &ahead);
+      for (int64_t out = 0; out < job.outBlocks; out++) block.addBiases(out);
+    }
+  }
+  team.wait();
+}
+
+/** All threads work on one block of tiles at a time. */
+template <class S>
+void sumTogether(const GradientWork<S>& work, Team& team, int thread) {
+  const WeightGradient& job = work.job;
+  const int64_t parts = divideUp(job.outBlocks, kItemBlocks);
+  for (int64_t chunk = 0; chunk < work.chunks(job); chunk++) {
+    const int64_t blocks = work.blocks(work.chunkAt(chunk));
+    for (int64_t i = 0; i < blocks; i++) {
+      const GradientBlock<S> block = work.blockAt(chunk, i, team, thread);
+      shareTiles(team, job.inBlocks + job.outBlocks, block.count,
+                 [&](int64_t b, int64_t from, int64_t to) { block.gather(b, from, to); });
+      team.wait();
+      for (int64_t item; (item = team.take()) < S::kPoints * parts + job.outBlocks;) {
+        if (item < S::kPoints * parts) {
+          block.multiply(item / parts, part(job.outBlocks, parts, item % parts));
+        } else {
+          block.addBiases(item - S::kPoints * parts);
+        }
+      }
+      team.wait();
+    }
+  }
+}
+
+Schedule scheduleWeightGradient(const WeightGradient& job, int threads) {
+  const int64_t chunks = byScheme(job.grid.scheme(), [&](auto s) { return GradientWork<decltype(s)>::chunks(job); });
   Schedule schedule;
-  schedule.shared = true;
+  // Where threads pass each other what they have transformed, they had better share a cache, which not all do.
+  schedule.shared = threads > 1 && chunks < 2 * threads;
   // The more sums, the more tiles for each time that they are loaded and stored.
   const int64_t sums = larger(job.inBlocks, job.outBlocks) * kWidth;
-  schedule.tiles = evenBlocks(job.grid.tiles(), smaller(larger(sums, 128), 400), 1);
+  schedule.tiles = evenBlocks(divideUp(job.grid.tiles(), chunks), smaller(larger(sums, 128), 400), 1);
   return schedule;
 }
 
-template <class S>
-int64_t gradientScratch(const WeightGradient& job, const Schedule& schedule) {
-  return S::kPoints * (ConvolutionBlock<S>::pointStride(job.inBlocks, schedule.tiles) +
-                    ConvolutionBlock<S>::pointStride(job.outBlocks, schedule.tiles) + GradientBlock<S>::pointSums(job)) +
-         GradientBlock<S>::pieces(schedule.tiles) * job.outBlocks * kWidth;
+int64_t weightGradientScratch(const WeightGradient& job, const Schedule& schedule, int threads) {
+  return byScheme(job.grid.scheme(), [&](auto scheme) {
+    return GradientWork<decltype(scheme)>{job, schedule}.size(threads);
+  });
 }
 
-template <class S>
-void addGradient(const WeightGradient& job, const Schedule& schedule, Team& team) {
-  const Grid& grid = job.grid;
-  const int64_t blocks = divideUp(grid.tiles(), schedule.tiles);
-  const int64_t vSize = S::kPoints * ConvolutionBlock<S>::pointStride(job.inBlocks, schedule.tiles);
-  const int64_t qSize = S::kPoints * ConvolutionBlock<S>::pointStride(job.outBlocks, schedule.tiles);
-  const int64_t vStride = vSize / S::kPoints, qStride = qSize / S::kPoints;
-  GradientBlock<S> block{job, 0, 0, schedule.tiles, schedule.scratch, nullptr, nullptr, nullptr};
-  block.q = block.v + vSize;
-  block.s = block.q + qSize;
-  block.biases = block.s + S::kPoints * GradientBlock<S>::pointSums(job);
-  const Source input{job.input, nullptr, grid.height, grid.width};
-  const Source gradient = sourceOf(grid, job.gradient, job.pooledGradient);
-  const int64_t parts = divideUp(job.outBlocks, kItemBlocks);
-  for (int64_t i = 0; i < blocks; i++) {
-    const Range tiles = part(grid.tiles(), blocks, i);
-    block.first = tiles.begin;
-    block.count = tiles.end - tiles.begin;
-    shareTiles(team, job.inBlocks + job.outBlocks, block.count, [&](int64_t b, int64_t from, int64_t to) {
-      if (b < job.inBlocks) {
-        gatherInput<S>(grid, input, b, job.inBlocks, block.first + from, block.first + to,
-                    block.v + (b * block.capacity + from) * kWidth, vStride);
-        return;
-      }
-      const int64_t out = b - job.inBlocks, pieces = GradientBlock<S>::pieces(block.count);
-      const Vec sum = gatherGradient<S>(grid, gradient, out, job.outBlocks, block.first + from, block.first + to,
-                                     block.q + (out * block.capacity + from) * kWidth, qStride);
-      // The piece that begins at `from`; see shareTiles.
-      const int64_t piece = divideUp(from * pieces, block.count);
-      store(block.biases + (piece * job.outBlocks + out) * kWidth, sum);
-    });
-    team.wait();
-    for (int64_t item; (item = team.take()) < S::kPoints * parts + job.outBlocks;) {
-      if (item < S::kPoints * parts) {
-        block.multiply(item / parts, part(job.outBlocks, parts, item % parts));
-      } else {
-        addBiases(block, item - S::kPoints * parts);
-      }
+void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team& team, int thread) {
+  byScheme(job.grid.scheme(), [&](auto scheme) {
+    using Scheme = decltype(scheme);
+    const GradientWork<Scheme> work{job, schedule};
+    if (schedule.shared) {
+      sumTogether(work, team, thread);
+    } else {
+      sumApart(work, team, thread);
     }
-    team.wait();
-  }
-  for (int64_t item; (item = team.take()) < job.outBlocks;) {
-    for (int64_t in = 0; in < job.inBlocks; in++) addBlock(block, in, item);
-  }
-}
-
-int64_t weightGradientScratch(const WeightGradient& job, const Schedule& schedule) {
-  return byScheme(job.grid.scheme(), [&](auto scheme) { return gradientScratch<decltype(scheme)>(job, schedule); });
-}
-
-void addWeightGradient(const WeightGradient& job, const Schedule& schedule, Team& team, int) {
-  byScheme(job.grid.scheme(), [&](auto scheme) { addGradient<decltype(scheme)>(job, schedule, team); });
+    float* sums = work.sumsOf(0, team.threads());
+    const int64_t chunks = work.chunks(job);
+    for (int64_t out; (out = team.take()) < job.outBlocks;) {
+      if (chunks > 1) addChunks<Scheme>(job, sums, chunks, out);
+      for (int64_t in = 0; in < job.inBlocks; in++) addWeights<Scheme>(job, sums, in, out);
+      addBias<Scheme>(job, sums, out);
+    }
+  });
 }
 
 }  // namespace
