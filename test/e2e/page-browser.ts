@@ -80,6 +80,8 @@ export interface Looks {
   readonly width?: number;
   readonly height?: number;
   readonly colours?: 'light' | 'dark';
+  /** A Content-Security-Policy instead of the server's. */
+  readonly policy?: string;
 }
 
 /** A page with nothing remembered; what it asks for and what goes wrong in it is noted. */
@@ -102,9 +104,18 @@ export class Visit {
   }
 
   static async at(browser: Browser, address: string, route: string, looks: Looks = {}): Promise<Visit> {
-    const { width = 1280, height = 900, colours = 'light' } = looks;
+    const { width = 1280, height = 900, colours = 'light', policy } = looks;
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: colours });
     context.setDefaultTimeout(PATIENCE);
+    if (policy !== undefined) {
+      await context.route(address, async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({
+          response,
+          headers: { ...response.headers(), 'content-security-policy': policy },
+        });
+      });
+    }
     const visit = new Visit(context, await context.newPage(), address);
     await visit.page.goto(`${address}#/${route}`);
     return visit;

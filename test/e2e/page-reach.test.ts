@@ -155,6 +155,27 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     });
   }
 
+  it('needs nothing inline: the strictest Content-Security-Policy lets all of it work', async () => {
+    const policy =
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'";
+    const visit = await Visit.at(browser, server.address, 'classify', { policy });
+    const { page } = visit;
+    await visit.choose();
+    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    await page.getByRole('link', { name: 'Look inside' }).click();
+    await page
+      .getByRole('button', { name: /^Map of channel \d+/ })
+      .first()
+      .waitFor();
+    await page.getByRole('link', { name: 'Runs' }).click();
+    await page.locator('.chart svg').first().waitFor();
+    const inForce = await page.evaluate(
+      `fetch(location.pathname).then((answer) => answer.headers.get('content-security-policy'))`,
+    );
+    assert.equal(inForce, policy, 'the policy was in force');
+    await visit.close();
+  });
+
   it('draws the network as Table 1, and the filters and activations of its layers', async (t) => {
     const visit = await Visit.at(browser, server.address, 'inside');
     const { page } = visit;
@@ -183,7 +204,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
 
   for (const colours of ['light', 'dark'] as const) {
     it(`fits a telephone, in ${colours} colours`, async (t) => {
-      const visit = await Visit.at(browser, server.address, 'classify', { width: 360, height: 740, colours });
+      const visit = await Visit.at(browser, server.address, 'classify', { width: 320, height: 700, colours });
       const { page } = visit;
       await page.getByRole('button', { name: 'Choose an image' }).waitFor();
       assert.equal(await visit.overflow(), 0, 'before an image is chosen');
