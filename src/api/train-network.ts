@@ -106,6 +106,7 @@ const RESUMABLE_CHANGES: readonly (keyof Recipe)[] = [
   'epochs',
   'iterations',
   'threads',
+  'backend',
   'checkpoint-every',
   'memory-budget',
   'max-pixels',

@@ -4,6 +4,7 @@
  * there. Nothing here knows whether it runs in Node or in a browser.
  */
 import { UserError } from '../../core/errors.ts';
+import { type TileChoice, tilesFor } from './tiles.ts';
 
 /** How many threads elementwise kernels have a workgroup; every device of WebGPU can run 256. */
 export const GROUP = 256;
@@ -22,6 +23,8 @@ export interface GpuLimits {
 export interface GpuOptions {
   /** Takes the device for one that can bind no more than so many bytes: for tests of weights in several panels. */
   readonly bindingBytes?: number;
+  /** How products are cut; default: by what the device is. */
+  readonly tiles?: TileChoice;
 }
 
 /** What stands in a shader's `var<storage>` or `var<uniform>`. */
@@ -34,6 +37,7 @@ export class Gpu {
   readonly description: string;
   /** Whether it is a processor that pretends to be a GPU. */
   readonly isSoftware: boolean;
+  readonly tiles: TileChoice;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   #lost: string | undefined;
 
@@ -51,6 +55,7 @@ export class Gpu {
     };
     this.description = describe(info);
     this.isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(this.description);
+    this.tiles = options.tiles ?? tilesFor(this.isSoftware);
     void device.lost.then(({ message, reason }) => {
       this.#lost = message || reason || 'no reason given';
     });

@@ -9,7 +9,6 @@ import type { GpuParameters } from './parameters.ts';
 import { mapped } from './read-back.ts';
 import { TO_PLANES, TO_VECTORS } from './shaders/tensors.ts';
 import { paddedCount, pixelsOf, stagesOf, vectorsOf } from './stages.ts';
-import { tilesFor } from './tiles.ts';
 
 /** Buffers of a program, which are freed with it. */
 export class Memory implements Pick<Context, 'uniform'> {
@@ -203,9 +202,8 @@ export async function compileInference(
   const memory = new Memory(gpu);
   const plan = () => {
     const call = memory.uniform(new ArrayBuffer(16));
-    const tiles = tilesFor(gpu.isSoftware);
     const uniform = (bytes: ArrayBuffer) => memory.uniform(bytes);
-    const context: Context = { parameters, tiles, call, keys: undefined, uniform };
+    const context: Context = { parameters, tiles: gpu.tiles, call, keys: undefined, uniform };
     const stages = stagesOf(layers, shapes, false);
     const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
     const input = memory.storage('the input', elementCount(inputShape));

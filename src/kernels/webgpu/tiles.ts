@@ -1,7 +1,7 @@
-/** Which tile a product gets, by its shape and the device. */
+/** Which tile a product gets, by the device. */
+import type { GpuLimits } from './device.ts';
 import type { Tile } from './shaders/tile.ts';
 
-/** What of a device decides: a processor that plays a GPU wants registers and its caches, no shared memory. */
 export interface TileChoice {
   readonly gather: Tile;
   readonly weightGradient: Tile;
@@ -9,13 +9,15 @@ export interface TileChoice {
   readonly busy: number;
 }
 
+/** A processor that plays a GPU wants registers and its caches: shared memory and barriers only cost it time. */
 const SOFTWARE: TileChoice = {
-  gather: { threadsX: 4, threadsY: 16, rows: 4, columns: 1, depth: 0 },
+  gather: { threadsX: 4, threadsY: 1, rows: 4, columns: 1, depth: 0 },
   weightGradient: { threadsX: 4, threadsY: 4, rows: 1, columns: 1, depth: 0 },
   busy: 8,
 };
 
-const HARDWARE: TileChoice = {
+/** 128 × 64 values a workgroup, 64 × 64 of a weight: 14 KiB of the 16 that every device has. */
+export const HARDWARE: TileChoice = {
   gather: { threadsX: 8, threadsY: 16, rows: 8, columns: 2, depth: 4 },
   weightGradient: { threadsX: 8, threadsY: 8, rows: 2, columns: 2, depth: 8 },
   busy: 512,
@@ -24,3 +26,73 @@ const HARDWARE: TileChoice = {
 export function tilesFor(isSoftware: boolean): TileChoice {
   return isSoftware ? SOFTWARE : HARDWARE;
 }
+
+/** Tiles to choose from by measurement; those that the device's shared memory holds. */
+export function candidateTiles({
+  isSoftware,
+  limits,
+}: {
+  readonly isSoftware: boolean;
+  readonly limits: GpuLimits;
+}): {
+  readonly gather: readonly Tile[];
+  readonly weightGradient: readonly Tile[];
+} {
+  const fits = (bytes: (tile: Tile) => number) => (tile: Tile) => bytes(tile) <= limits.workgroupBytes;
+  const gather = isSoftware ? SOFTWARE_GATHER : HARDWARE_GATHER;
+  const weightGradient = isSoftware ? SOFTWARE_WEIGHTS : HARDWARE_WEIGHTS;
+  return {
+    gather: gather.filter(fits(gatherBytes)),
+    weightGradient: weightGradient.filter(fits(weightBytes)),
+  };
+}
+
+function gatherBytes({ threadsX, threadsY, rows, columns, depth }: Tile): number {
+  return 16 * (threadsY * rows * (depth + 1) + 4 * depth * threadsX * columns);
+}
+
+function weightBytes({ threadsX, threadsY, rows, columns, depth }: Tile): number {
+  return 16 * depth * (threadsY * rows + threadsX * columns);
+}
+
+function tile(threadsX: number, threadsY: number, rows: number, columns: number, depth: number): Tile {
+  return { threadsX, threadsY, rows, columns, depth };
+}
+
+const HARDWARE_GATHER: readonly Tile[] = [
+  tile(8, 16, 8, 2, 4),
+  tile(8, 8, 8, 2, 4),
+  tile(8, 16, 4, 2, 4),
+  tile(16, 8, 8, 1, 4),
+  tile(8, 8, 4, 1, 4),
+  tile(16, 16, 4, 1, 4),
+];
+
+const HARDWARE_WEIGHTS: readonly Tile[] = [
+  tile(8, 8, 2, 2, 8),
+  tile(16, 8, 2, 1, 8),
+  tile(8, 8, 1, 2, 8),
+  tile(8, 8, 1, 1, 16),
+  tile(16, 16, 1, 1, 8),
+];
+
+const SOFTWARE_GATHER: readonly Tile[] = [
+  tile(1, 16, 4, 1, 0),
+  tile(4, 16, 4, 1, 0),
+  tile(16, 1, 4, 1, 0),
+  tile(4, 4, 8, 1, 0),
+  tile(4, 4, 4, 2, 0),
+  tile(4, 1, 4, 1, 0),
+  tile(1, 4, 4, 2, 0),
+  tile(4, 16, 2, 1, 0),
+  tile(8, 8, 4, 1, 4),
+  tile(8, 16, 8, 2, 4),
+];
+
+const SOFTWARE_WEIGHTS: readonly Tile[] = [
+  tile(4, 4, 1, 1, 0),
+  tile(4, 1, 1, 1, 0),
+  tile(1, 4, 1, 1, 0),
+  tile(4, 1, 1, 2, 0),
+  tile(8, 8, 1, 1, 8),
+];

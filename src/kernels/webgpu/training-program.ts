@@ -10,7 +10,6 @@ import type { GpuParameters } from './parameters.ts';
 import { CompiledChain, Memory, toPlanes, toVectors } from './program.ts';
 import { LOSS_GRADIENT } from './shaders/tensors.ts';
 import { type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
-import { tilesFor } from './tiles.ts';
 
 /** Buffers that calls write and read, in canonical layout. */
 interface Ports {
@@ -157,7 +156,7 @@ function planTraining(
   };
   const context: Context = {
     parameters,
-    tiles: tilesFor(parameters.gpu.isSoftware),
+    tiles: parameters.gpu.tiles,
     call,
     keys: ports.keys,
     uniform: (bytes) => memory.uniform(bytes),

@@ -1,0 +1,126 @@
+/**
+ * The convolutions of VGG on this machine's GPU, in all three directions, against a naive shader; with `--tiles` each
+ * tile that is known by itself. `node dist/bench/webgpu/kernels.js [--tiles] [--shape 64x128x56 …]
+ * [--direction forward …] [--seconds 0.5]`
+ */
+import { parseArgs } from 'node:util';
+import { parameterSpecs } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import { backwardDispatches, sumsFor } from '../../src/kernels/webgpu/backward.ts';
+import type { Gpu } from '../../src/kernels/webgpu/device.ts';
+import { type Dispatch, encode, numbers, prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import { type Context, forwardDispatches } from '../../src/kernels/webgpu/forward.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webgpu/parameters.ts';
+import { type Tile, tileName } from '../../src/kernels/webgpu/shaders/tile.ts';
+import { type PlacedStage, paddedCount, stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { candidateTiles, type TileChoice } from '../../src/kernels/webgpu/tiles.ts';
+import { type Direction, naiveDispatch, type Size } from './naive.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    tiles: { type: 'boolean', default: false },
+    shape: { type: 'string', multiple: true, default: ['64x64x56', '128x128x28', '256x256x14', '512x512x7'] },
+    direction: { type: 'string', multiple: true, default: ['forward', 'backward', 'weights'] },
+    seconds: { type: 'string', default: '0.5' },
+  },
+});
+
+const gpu = await openNodeGpu();
+console.log(gpu.description);
+for (const size of flags.shape.map(sizeOf)) {
+  for (const direction of flags.direction as Direction[]) {
+    const flops = 18 * size.inChannels * size.outChannels * size.side ** 2;
+    const naive = await seconds(gpu, [naiveDispatch(gpu, direction, size)]);
+    report(size, direction, 'naive', naive, flops, naive);
+    for (const [name, tiles] of choices(direction)) {
+      const dispatches = await ours(gpu, direction, size, tiles);
+      report(size, direction, name, await seconds(gpu, dispatches), flops, naive);
+    }
+  }
+}
+gpu.device.destroy();
+
+function choices(direction: Direction): (readonly [string, TileChoice])[] {
+  if (!flags.tiles) return [['ours', gpu.tiles]];
+  const which = direction === 'weights' ? 'weightGradient' : 'gather';
+  return candidateTiles(gpu)[which].map((tile: Tile) => [tileName(tile), { ...gpu.tiles, [which]: tile }]);
+}
+
+function sizeOf(text: string): Size {
+  const [inChannels, outChannels, side] = text.split('x').map(Number) as [number, number, number];
+  return { inChannels, outChannels, side };
+}
+
+async function ours(
+  gpu: Gpu,
+  direction: Direction,
+  { inChannels, outChannels, side }: Size,
+  tiles: TileChoice,
+): Promise<readonly Dispatch[]> {
+  const layers = [
+    { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels, outChannels } as const,
+  ];
+  const parameters = new GpuParameters(
+    gpu,
+    await compileParameterPipelines(gpu),
+    parameterSpecs(layers),
+    true,
+  );
+  const shapes: Shape4[] = [
+    [1, inChannels, side, side],
+    [1, outChannels, side, side],
+  ];
+  const context: Context = {
+    parameters,
+    tiles,
+    call: gpu.uniform(numbers(1, 0, { float: 1 }, 0)),
+    keys: undefined,
+    uniform: (bytes) => gpu.uniform(bytes),
+  };
+  const [placed] = stagesOf(layers, shapes, true) as [PlacedStage];
+  const tensor = (index: number) => gpu.storage('a tensor', paddedCount(shapes[index]!));
+  if (direction === 'forward') return forwardDispatches(context, placed, tensor(0), tensor(1));
+  const sums = gpu.storage('sums', Math.max(4, sumsFor(context, placed)));
+  const [x, dy, dx] = [tensor(0), tensor(1), tensor(0)];
+  const all = backwardDispatches(context, placed, { x, dy, dx, sums });
+  // The gradients of the bias come first, two dispatches; that of the input last.
+  return direction === 'backward' ? all.slice(-1) : all.slice(2, -1);
+}
+
+/** Seconds a run, the fastest of a few, after one that warms up. */
+async function seconds(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<number> {
+  const prepared = await prepare(gpu, dispatches);
+  let best = Infinity;
+  const end = performance.now() + 1000 * Number(flags.seconds);
+  for (let run = 0; run < 3 || performance.now() < end; run++) {
+    const start = performance.now();
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    encode(pass, prepared, 1);
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+    await gpu.device.queue.onSubmittedWorkDone();
+    if (run > 0) best = Math.min(best, (performance.now() - start) / 1000);
+  }
+  return best;
+}
+
+function report(
+  { inChannels, outChannels, side }: Size,
+  direction: Direction,
+  name: string,
+  time: number,
+  flops: number,
+  naive: number,
+): void {
+  const columns = [
+    `${inChannels}x${outChannels}x${side}`.padEnd(12),
+    direction.padEnd(9),
+    name.padEnd(16),
+    `${(1000 * time).toFixed(2)} ms`.padStart(12),
+    `${(flops / time / 1e9).toFixed(2)} GFLOP/s`.padStart(16),
+    `${(naive / time).toFixed(1)} times naive`.padStart(20),
+  ];
+  console.log(columns.join(' '));
+}
