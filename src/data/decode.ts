@@ -33,6 +33,8 @@ export interface DecodeOptions {
 const SPARE_DETAIL = 2;
 /** … where its smaller side is at least so many times that size: below, libjpeg leaves nothing out. */
 const MUCH_LARGER = 6;
+/** Below so many bytes a file is decoded whole: that takes little, and asking for its size first is not free. */
+const SMALL_FILE = 100_000;
 
 /**
  * Decodes one image whole. Missing or damaged data are an error, never silently grey.
@@ -71,7 +73,8 @@ async function decodeStrictly(
   largestSide: number | undefined,
 ): Promise<RgbImage> {
   const input = sharp(bytes, { failOn, limitInputPixels: maxPixels }).autoOrient();
-  const shrunk = largestSide === undefined ? undefined : await shrunkSize(input, largestSide);
+  const ask = largestSide !== undefined && bytes.length >= SMALL_FILE;
+  const shrunk = ask ? await shrunkSize(input, largestSide) : undefined;
   const { data, info } = await (shrunk
     ? input.resize({ ...shrunk.size, fit: 'fill', kernel: 'linear' })
     : input
@@ -84,7 +87,7 @@ async function decodeStrictly(
   return shrunk ? { ...image, original: shrunk.original } : image;
 }
 
-/** What a large JPEG is shrunk to while it is decoded; a matter of the sizes alone. */
+/** What a large JPEG is shrunk to while it is decoded. */
 async function shrunkSize(
   input: Sharp,
   largestSide: number,
