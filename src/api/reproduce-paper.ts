@@ -74,6 +74,8 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
   await checkSharedFolder(communicator, out);
   const runs = planRuns(plan, join(out, 'runs'), origin);
   for (const [index, run] of runs.entries()) await trainIfMissing(run, index, runs.length, options);
+  // The first rank writes the models, after the others have done their part.
+  await communicator.barrier();
   const measurements = planMeasurements(runs);
   if (communicator.size > 1) await dealOutPasses(runs, measurements, options, communicator);
   // The first rank averages what all have kept; the others find its results.
