@@ -62,8 +62,9 @@ export async function installBrowser() {
   const apt = aptGet();
   if (!apt || !(await offered(apt, 'chromium')))
     return 'not installed here: the tests of the page will be skipped';
-  await install(apt, ['chromium']);
-  return 'installed chromium';
+  // Chromium brings a software GPU, which the tests of the GPU's kernels reach through Vulkan's loader.
+  await install(apt, ['chromium', 'libvulkan1']);
+  return 'installed chromium and libvulkan1';
 }
 
 /** Gets MPI, for several machines and for the tests of that. Everything else works without it. */

@@ -25,6 +25,7 @@ export const checks: readonly (() => Check | Promise<Check>)[] = [
   checkMemory,
   checkImages,
   checkEngine,
+  checkGpu,
   checkCache,
   checkDisk,
 ];
@@ -106,6 +107,17 @@ async function checkEngine(): Promise<Check> {
       found,
       remedy: `${remedy} (meanwhile --backend reference works, slowly)`,
     };
+  }
+}
+
+/** Opens the GPU of the backend webgpu. Whoever has none lacks nothing. */
+async function checkGpu(): Promise<Check> {
+  const name = 'GPU';
+  try {
+    const { openBackend } = await import('../kernels/registry.ts');
+    return { name, status: 'ok', found: `${(await openBackend('webgpu')).description} (--backend webgpu)` };
+  } catch (error) {
+    return { name, status: 'ok', found: `none to use: ${messageOf(error).split(':', 1)[0]!}` };
   }
 }
 

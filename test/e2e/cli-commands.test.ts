@@ -247,7 +247,7 @@ describe('vgg doctor', () => {
     );
     assert.deepEqual(
       checks.map(({ name }) => name),
-      ['Node', 'system', 'processor', 'memory', 'images', 'engine', 'cache', 'disk'],
+      ['Node', 'system', 'processor', 'memory', 'images', 'engine', 'GPU', 'cache', 'disk'],
     );
     for (const { status, found, remedy } of checks) {
       assert.ok(found.length > 0);
