@@ -5,7 +5,8 @@
  *   node dist/bench/mpi/steps.js --config D --threads 2
  *   mpirun -n 2 node dist/bench/mpi/steps.js --config D --threads 1
  *
- * The global batch is the same, so that the ratio of the two times is the efficiency.
+ * The global batch is the same, so that the ratio of the two times is the efficiency. Where a machine has other
+ * things to do, the ratio of processor times (of all ranks, a step) says more: there is nothing idle in either.
  */
 import { parseArgs } from 'node:util';
 import type { Communicator } from '../../src/comm/communicator.ts';
@@ -41,6 +42,8 @@ const [batch, microBatch] = [number('batch'), number('micro-batch')];
 
 interface Step {
   readonly seconds: number;
+  /** Of this rank's processor. */
+  readonly processor: number;
   readonly exchange?: ExchangeTime | undefined;
 }
 
@@ -75,11 +78,13 @@ async function timeSteps(network: Network, communicator: Communicator): Promise<
   for (let step = 0; step <= number('steps'); step++) {
     let place = 0;
     await communicator.barrier();
-    const started = performance.now();
+    const [started, used] = [performance.now(), process.cpuUsage()];
     const { exchange } = await gradient.add(program, async () => prepared[place++]!);
     await parameters.update({ learningRate: 1e-4, momentum: 0.9, weightDecay: 0, biasDecay: 0 });
     await communicator.barrier();
-    if (step > 0) steps.push({ seconds: (performance.now() - started) / 1000, exchange });
+    const { user, system } = process.cpuUsage(used);
+    const seconds = (performance.now() - started) / 1000;
+    if (step > 0) steps.push({ seconds, processor: (user + system) / 1e6, exchange });
   }
   return steps;
 }
@@ -94,6 +99,7 @@ const network = buildNetwork({
 });
 const steps = await timeSteps(network, communicator);
 const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const used = await communicator.gather(median(steps.map(({ processor }) => processor)));
 if (communicator.rank === 0) {
   const exchanges = steps.flatMap(({ exchange }) => exchange ?? []);
   const report = {
@@ -101,6 +107,7 @@ if (communicator.rank === 0) {
     threads: number('threads'),
     gradientMegabytes: (parameterCount(network) * 4) / 1e6,
     secondsPerStep: median(steps.map(({ seconds }) => seconds)),
+    processorSecondsPerStep: used.reduce((a, b) => a + b),
     ...(exchanges.length > 0 && {
       exchangeSeconds: median(exchanges.map(({ total }) => total)),
       exposedSeconds: median(exchanges.map(({ exposed }) => exposed)),
