@@ -50,6 +50,7 @@ export {
 } from './net/initialization.ts';
 export { buildNetwork, type Network, type NetworkOptions, parameterCount } from './net/network.ts';
 export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metrics.ts';
-export { type PartialRecipe, type Recipe, readRecipeFile, resolveRecipe } from './train/recipe.ts';
+export { type PartialRecipe, type Recipe, resolveRecipe } from './train/recipe.ts';
+export { readRecipeFile } from './train/recipe-file.ts';
 export type { TrainingProgress } from './train/trainer.ts';
 export { type Model, readModel, writeModel } from './weights/model-file.ts';

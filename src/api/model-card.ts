@@ -6,7 +6,7 @@ import { UserError } from '../core/errors.ts';
 import { formatTrainScale, parseTrainScale, testScaleFor } from '../core/scale.ts';
 import type { ModelCard } from '../report/card.ts';
 import { type Metrics, readMetrics } from '../train/metrics.ts';
-import { formatRecipe } from '../train/recipe.ts';
+import { formatRecipe } from '../train/recipe-file.ts';
 import { readRunDescription, runFolder } from '../train/run-folder.ts';
 import { readModel } from '../weights/model-file.ts';
 import { sha256OfFile } from './checksum.ts';

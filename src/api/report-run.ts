@@ -6,7 +6,7 @@ import type { Outcomes } from '../evaluate/outcomes.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
 import type { RunReport } from '../report/run-report.ts';
 import { type Metrics, readMetrics } from '../train/metrics.ts';
-import { formatRecipe } from '../train/recipe.ts';
+import { formatRecipe } from '../train/recipe-file.ts';
 import { type RunDescription, readRunDescription, runFolder } from '../train/run-folder.ts';
 import { readModel } from '../weights/model-file.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';

@@ -18,7 +18,7 @@ import { type PlanFile, parsePlan } from '../reproduce/plan-file.ts';
 import type { MeasurementResult } from '../reproduce/results.ts';
 import { formatReproduction, type Reproduction } from '../reproduce/tables.ts';
 import { readMetrics } from '../train/metrics.ts';
-import { formatRecipe } from '../train/recipe.ts';
+import { formatRecipe } from '../train/recipe-file.ts';
 import { runFolder } from '../train/run-folder.ts';
 import type { EvaluationProgress } from './evaluate-model.ts';
 import { carryOutPass, combine, earlierResult, sumModels } from './reproduce-measurements.ts';

@@ -18,8 +18,10 @@ import {
   type TrainerState,
 } from '../train/checkpoint.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
-import { formatRecipe, type Recipe } from '../train/recipe.ts';
+import type { Recipe } from '../train/recipe.ts';
+import { formatRecipe } from '../train/recipe-file.ts';
 import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../train/run-folder.ts';
+import { checkSameWeights } from '../train/same-weights.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model-file.ts';
 import { firstWeights } from './first-weights.ts';
@@ -225,6 +227,7 @@ async function trainIn(
     hooks: {
       validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
       onIteration: (progress) => listener?.onIteration?.(progress),
+      beforeCheckpoint: (_, { iteration }) => checkSameWeights(communicator, parameters, iteration),
       ...record.hooks(await modelFacts(run), parameters),
     },
     ...(state && { state }),

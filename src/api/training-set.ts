@@ -4,6 +4,7 @@ import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import type { Team } from '../core/team.ts';
 import type { ColorAxes } from '../data/color-shift.ts';
 import type { Rgb } from '../data/crop.ts';
+import { holdOut } from '../data/holdout.ts';
 import { MissingSplitError, openImages } from '../data/open.ts';
 import { selectImages } from '../data/select.ts';
 import type { ImageSource } from '../data/source.ts';
@@ -58,15 +59,14 @@ async function splitOff(
 ): Promise<[ImageSource, ImageSource]> {
   const validation = await ownValidation(location);
   if (validation) return [all, validation];
-  const order = permutation(all.length, deriveKeys(keyOfSeed(recipe.seed), 'holdout'));
-  const held = Math.max(1, Math.round(all.length * recipe.holdout));
-  if (held >= all.length) {
+  const parts = holdOut(all.length, recipe.holdout, recipe.seed);
+  if (!parts) {
     throw new UserError(`${location} has only ${all.length} images; add more, or a val folder of its own`);
   }
   listener.onNote?.(
-    `${location} has no validation images of its own: ${held} of its ${all.length} images are held out for validation`,
+    `${location} has no validation images of its own: ${parts.validation.length} of its ${all.length} images are held out for validation`,
   );
-  return [selectImages(all, order.slice(held).sort()), selectImages(all, order.slice(0, held).sort())];
+  return [selectImages(all, parts.training), selectImages(all, parts.validation)];
 }
 
 async function ownValidation(location: string): Promise<ImageSource | undefined> {

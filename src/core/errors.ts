@@ -24,6 +24,6 @@ export function messageOf(error: unknown): string {
 
 /** The code of a system error ('ENOENT', 'ENOSPC', …), or undefined. */
 export function systemErrorCode(error: unknown): string | undefined {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  const code = (error as { readonly code?: unknown } | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
 }

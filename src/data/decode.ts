@@ -4,15 +4,13 @@
  */
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, UserError } from '../core/errors.ts';
+import { DEFAULT_MAX_PIXELS } from './max-pixels.ts';
 import { rescaledSize, type Size } from './rescaled-size.ts';
 import type { RgbImage, StoredImage } from './source.ts';
 
 // Parallelism comes from many images at once, and no image is decoded twice in a row.
 sharp.cache(false);
 sharp.concurrency(1);
-
-/** Beyond any photograph, and small enough (300 MB) that a hostile image cannot exhaust the memory. */
-export const DEFAULT_MAX_PIXELS = 100_000_000;
 
 /** An image of more pixels than are taken, refused before it was decoded. */
 export class TooManyPixelsError extends UserError {

@@ -12,7 +12,7 @@
  */
 import sharp from 'sharp';
 import { UserError } from '../core/errors.ts';
-import { DEFAULT_MAX_PIXELS } from './decode.ts';
+import { DEFAULT_MAX_PIXELS } from './max-pixels.ts';
 import { resample } from './resample.ts';
 import { rescaledSize, type Size } from './rescaled-size.ts';
 import type { RgbImage } from './source.ts';

@@ -9,7 +9,8 @@ import type { ColorAxes } from './color-shift.ts';
 import { ColorSums } from './color-sums.ts';
 import { defaultConcurrency, mapConcurrently } from './concurrency.ts';
 import type { Rgb } from './crop.ts';
-import { DEFAULT_MAX_PIXELS, type DecodeOptions, decodeStored } from './decode.ts';
+import { type DecodeOptions, decodeStored } from './decode.ts';
+import { DEFAULT_MAX_PIXELS } from './max-pixels.ts';
 import type { ImageSource } from './source.ts';
 import {
   type BadImage,

@@ -2,13 +2,11 @@
  * Every ingredient of training (section 3.1) as one schema: the keys of a recipe file are the names of the
  * command line's flags, and the defaults are the paper's.
  */
-import { readFile } from 'node:fs/promises';
-import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
-import { messageOf, UserError } from '../core/errors.ts';
+import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { DEFAULT_MAX_PIXELS } from '../data/decode.ts';
+import { DEFAULT_MAX_PIXELS } from '../data/max-pixels.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/foreign/preprocessing.ts';
@@ -149,32 +147,6 @@ function describeIssue(issue: z.core.$ZodIssue): string {
     return `unknown ${issue.keys.length > 1 ? 'keys' : 'key'} ${issue.keys.join(', ')}; known are ${Object.keys(recipeSchema.shape).join(', ')}`;
   }
   return `${issue.path.join('.')}: ${issue.message}`;
-}
-
-/** @throws UserError when the file is not there, no YAML, or no recipe. */
-export async function readRecipeFile(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`the recipe ${path} cannot be read: ${messageOf(error)}`, { cause: error });
-  }
-  let parsed: unknown;
-  try {
-    parsed = parse(text);
-  } catch (error) {
-    throw new UserError(`the recipe ${path} is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
-  if (parsed === null) return {};
-  if (typeof parsed !== 'object' || Array.isArray(parsed)) {
-    throw new UserError(`the recipe ${path} must be a mapping of keys such as "lr: 0.01"`);
-  }
-  return parsed as Record<string, unknown>;
-}
-
-/** The recipe as YAML, keys in the schema's order. */
-export function formatRecipe(recipe: Recipe): string {
-  return stringify(recipe);
 }
 
 function isScale(text: string): boolean {

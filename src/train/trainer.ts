@@ -11,7 +11,7 @@ import { type PlannedBatch, Sampler } from '../data/sampler.ts';
 import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { defaultMicroBatch } from '../net/memory.ts';
 import { cropShape, type Network } from '../net/network.ts';
-import { agreeOnSpread, agreeOnStep, checkSameWeights } from './agreement.ts';
+import { agreeOnSpread, agreeOnStep } from './agreement.ts';
 import { BatchGradient } from './batch-gradient.ts';
 import type { TrainerState } from './checkpoint.ts';
 import { ExchangeMeter } from './exchange-meter.ts';
@@ -42,6 +42,8 @@ export interface TrainerHooks {
   onMetrics(metrics: Metrics): Promise<void>;
   /** A model better than all before it. */
   onBest(parameters: Parameters): Promise<void>;
+  /** On every rank, when it is time for a checkpoint. What it throws ends the run without one. */
+  beforeCheckpoint?(parameters: Parameters, state: TrainerState): Promise<void>;
   onCheckpoint(parameters: Parameters, state: TrainerState): Promise<void>;
 }
 
@@ -309,7 +311,7 @@ export class Trainer {
   }
 
   async #checkpoint(): Promise<void> {
-    await checkSameWeights(this.#communicator, this.#options.parameters, this.#state.iteration);
+    await this.#options.hooks.beforeCheckpoint?.(this.#options.parameters, this.#state);
     await this.#options.hooks.onCheckpoint(this.#options.parameters, this.#state);
     this.#lastCheckpoint = performance.now();
   }

@@ -8,6 +8,7 @@ export const MAX_HEADER_BYTES = 100_000_000;
 /** What stands before the header: its length, little-endian. */
 export const LENGTH_BYTES = 8;
 const METADATA_KEY = '__metadata__';
+const SPACE = 0x20;
 
 /** One tensor as the header describes it. */
 export interface TensorEntry {
@@ -29,9 +30,14 @@ export interface SafetensorsHeader {
 /**
  * Reads a header's JSON and checks all that the specification asks: the tensors lie one after the other,
  * without holes or overlaps, and fill the `dataBytes` bytes after the header.
+ * @param dataBytes undefined where they are still to come: whoever reads them sees whether they are enough
  * @throws UserError naming `path`, the tensor and what is wrong.
  */
-export function parseHeader(path: string, bytes: Uint8Array, dataBytes: number): SafetensorsHeader {
+export function parseHeader(
+  path: string,
+  bytes: Uint8Array,
+  dataBytes: number | undefined,
+): SafetensorsHeader {
   const header = parseObject(path, bytes);
   const entries: TensorEntry[] = [];
   let metadata: Record<string, string> = {};
@@ -58,17 +64,50 @@ export function formatHeader(path: string, { entries, metadata }: SafetensorsHea
   );
   // By hand, because an object would move keys like "1" to the front and lose "__proto__".
   if (facts.length > 0) fields.unshift(`"${METADATA_KEY}":{${facts.join(',')}}`);
-  const json = Buffer.from(`{${fields.join(',')}}`);
+  const json = new TextEncoder().encode(`{${fields.join(',')}}`);
   const length = Math.ceil(json.length / 8) * 8;
   if (length > MAX_HEADER_BYTES) {
     throw new UserError(
       `${path} could not be written: its header would take ${length} bytes, and safetensors allows ${MAX_HEADER_BYTES}; shorten the metadata`,
     );
   }
-  const bytes = Buffer.alloc(LENGTH_BYTES + length, ' ');
-  bytes.writeBigUInt64LE(BigInt(length));
-  json.copy(bytes, LENGTH_BYTES);
+  const bytes = new Uint8Array(LENGTH_BYTES + length).fill(SPACE);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(json, LENGTH_BYTES);
   return bytes;
+}
+
+/**
+ * How long the header is, from the bytes before it.
+ * @param prefix the file's first `LENGTH_BYTES` bytes
+ * @throws UserError when this is no safetensors file, or its header is larger than the format allows.
+ */
+export function headerLength(path: string, prefix: Uint8Array): number {
+  checkForeign(path, prefix);
+  const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  if (length > MAX_HEADER_BYTES) {
+    throw malformed(
+      path,
+      `it would have a header of ${length} bytes, above the limit of ${MAX_HEADER_BYTES}`,
+    );
+  }
+  return Number(length);
+}
+
+/** First bytes of the formats that people are likely to confuse with this one. */
+const foreignFormats: readonly (readonly [magic: string, name: string])[] = [
+  ['PK\x03\x04', 'a zip archive (PyTorch writes its models so)'],
+  ['\x89HDF', 'an HDF5 file (Keras writes its models so)'],
+  ['\x1f\x8b', 'a gzip archive'],
+];
+
+function checkForeign(path: string, prefix: Uint8Array): void {
+  const start = String.fromCharCode(...prefix);
+  const format = foreignFormats.find(([magic]) => start.startsWith(magic));
+  if (!format) return;
+  throw new UserError(
+    `${path} is not a safetensors file but ${format[1]}; unpack it, or convert it with \`vgg convert\``,
+  );
 }
 
 /** A file that breaks the format. */
@@ -123,7 +162,11 @@ function parseEntry(path: string, name: string, value: unknown): TensorEntry {
   return { name, type, shape, start, end };
 }
 
-function checkLayout(path: string, sorted: readonly TensorEntry[], dataBytes: number): void {
+function checkLayout(
+  path: string,
+  sorted: readonly TensorEntry[],
+  dataBytes = sorted.at(-1)?.end ?? 0,
+): void {
   let filled = 0;
   for (const { name, start, end } of sorted) {
     const tensor = `tensor ${JSON.stringify(name)}`;

@@ -4,37 +4,19 @@
  * https://huggingface.co/docs/safetensors/index#format
  */
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { UserError } from '../core/errors.ts';
-import { elementCount, formatShape, type Shape } from '../core/shape.ts';
-import { elementBytes, isReadable, readableTypes, widen } from './element-types.ts';
 import { type RandomAccessFile, withFile } from './random-access-file.ts';
 import {
-  formatHeader,
+  headerLength,
   LENGTH_BYTES,
-  MAX_HEADER_BYTES,
   malformed,
   parseHeader,
   type SafetensorsHeader,
-  type TensorEntry,
 } from './safetensors-header.ts';
+import { type NamedTensor, safetensorsPieces, type TensorToWrite } from './safetensors-pieces.ts';
+import { readTensor } from './tensor-values.ts';
 
 export type { SafetensorsHeader, TensorEntry } from './safetensors-header.ts';
-
-export interface NamedTensor {
-  readonly name: string;
-  readonly shape: Shape;
-  /** Row-major. */
-  readonly data: Float32Array;
-}
-
-/** A tensor whose values are fetched when their turn comes to be written, so that few are in memory at once. */
-export interface DeferredTensor {
-  readonly name: string;
-  readonly shape: Shape;
-  read(): Promise<Float32Array>;
-}
-
-export type TensorToWrite = NamedTensor | DeferredTensor;
+export type { DeferredTensor, NamedTensor, TensorToWrite } from './safetensors-pieces.ts';
 
 export interface SafetensorsFile {
   /** In the order of their bytes in the file. */
@@ -48,9 +30,6 @@ export interface ReadOptions {
   /** Called after every few megabytes. */
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
 }
-
-/** Read at a time: enough for the disk's full speed, little beside the tensors. */
-const CHUNK_BYTES = 8 * 2 ** 20;
 
 /**
  * Reads a file's tensors as float32 (F16 and BF16 widened, F64 rounded) straight into their arrays.
@@ -66,7 +45,9 @@ export async function readSafetensors(path: string, options: ReadOptions = {}): 
     let done = 0;
     const tensors = new Map<string, NamedTensor>();
     for (const entry of selected) {
-      const data = await readTensor(path, file, dataOffset, entry, (bytes) => {
+      const from = dataOffset + entry.start;
+      const fill = (at: number, target: Uint8Array) => file.readInto(from + at, target);
+      const data = await readTensor(path, entry, fill, (bytes) => {
         done += bytes;
         onProgress(done, total);
       });
@@ -98,53 +79,7 @@ export async function writeSafetensors(
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const sorted = [...tensors].sort((a, b) => compare(a.name, b.name));
-  checkTensors(sorted);
-  const header = formatHeader(path, {
-    entries: entriesOf(sorted),
-    metadata: Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => compare(a, b))),
-  });
-  await writeFileAtomically(path, pieces(header, sorted));
-}
-
-async function* pieces(header: Uint8Array, tensors: readonly TensorToWrite[]): AsyncGenerator<Uint8Array> {
-  yield header;
-  for (const tensor of tensors) {
-    if ('data' in tensor) yield bytesOf(tensor.data);
-    else yield bytesOf(checkedLength(tensor, await tensor.read()));
-  }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
-}
-
-function checkTensors(sorted: readonly TensorToWrite[]): void {
-  for (const [index, tensor] of sorted.entries()) {
-    const { name } = tensor;
-    if (name === sorted[index - 1]?.name) throw new RangeError(`two tensors have the name ${name}`);
-    if (name === '__metadata__') throw new RangeError('no tensor may have the name __metadata__');
-    if ('data' in tensor) checkedLength(tensor, tensor.data);
-  }
-}
-
-function checkedLength({ name, shape }: TensorToWrite, data: Float32Array): Float32Array {
-  if (elementCount(shape) === data.length) return data;
-  throw new RangeError(`${name} has ${data.length} values, but its shape is ${formatShape(shape)}`);
-}
-
-function entriesOf(tensors: readonly TensorToWrite[]): TensorEntry[] {
-  let end = 0;
-  return tensors.map(({ name, shape }) => {
-    const start = end;
-    end += Float32Array.BYTES_PER_ELEMENT * elementCount(shape);
-    return { name, type: 'F32', shape, start, end };
-  });
-}
-
-/** The bytes under float32 values. Node runs on little-endian machines, as the format is. */
-function bytesOf(data: Float32Array): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  await writeFileAtomically(path, safetensorsPieces(path, tensors, metadata).pieces);
 }
 
 /** The header of an open file, and where its data start. @throws UserError when the file breaks the format. */
@@ -153,62 +88,12 @@ export async function readHeader(
   file: RandomAccessFile,
 ): Promise<SafetensorsHeader & { dataOffset: number }> {
   const { size } = file;
-  const prefix = await file.read(0, Math.min(size, LENGTH_BYTES));
   if (size < LENGTH_BYTES) throw malformed(path, `${size} bytes are too few for one`);
-  checkForeign(path, prefix);
-  const length = prefix.readBigUInt64LE();
-  if (length > MAX_HEADER_BYTES) {
-    throw malformed(
-      path,
-      `it would have a header of ${length} bytes, above the limit of ${MAX_HEADER_BYTES}`,
-    );
-  }
-  const dataOffset = LENGTH_BYTES + Number(length);
+  const length = headerLength(path, await file.read(0, LENGTH_BYTES));
+  const dataOffset = LENGTH_BYTES + length;
   if (dataOffset > size) {
     throw malformed(path, `its header should take ${length} bytes, but only ${size - LENGTH_BYTES} follow`);
   }
-  const bytes = await file.read(LENGTH_BYTES, Number(length));
+  const bytes = await file.read(LENGTH_BYTES, length);
   return { ...parseHeader(path, bytes, size - dataOffset), dataOffset };
-}
-
-/** First bytes of the formats that people are likely to confuse with this one. */
-const foreignFormats: readonly (readonly [magic: string, name: string])[] = [
-  ['PK\x03\x04', 'a zip archive (PyTorch writes its models so)'],
-  ['\x89HDF', 'an HDF5 file (Keras writes its models so)'],
-  ['\x1f\x8b', 'a gzip archive'],
-];
-
-function checkForeign(path: string, prefix: Buffer): void {
-  const start = prefix.toString('latin1');
-  const format = foreignFormats.find(([magic]) => start.startsWith(magic));
-  if (!format) return;
-  throw new UserError(
-    `${path} is not a safetensors file but ${format[1]}; unpack it, or convert it with \`vgg convert\``,
-  );
-}
-
-async function readTensor(
-  path: string,
-  file: RandomAccessFile,
-  dataOffset: number,
-  { name, type, shape, start, end }: TensorEntry,
-  onRead: (bytes: number) => void,
-): Promise<Float32Array> {
-  if (!isReadable(type)) {
-    throw new UserError(
-      `${path}: tensor ${JSON.stringify(name)} holds ${type}, and only ${readableTypes.join(', ')} can be read; write it anew in one of those`,
-    );
-  }
-  const data = new Float32Array(elementCount(shape));
-  const size = elementBytes(type)!;
-  // F32 needs no second place: its bytes go straight into the array.
-  const scratch = type === 'F32' ? undefined : Buffer.alloc(Math.min(CHUNK_BYTES, end - start));
-  for (let at = 0; at < end - start; at += CHUNK_BYTES) {
-    const length = Math.min(CHUNK_BYTES, end - start - at);
-    const target = scratch?.subarray(0, length) ?? bytesOf(data).subarray(at, at + length);
-    await file.readInto(dataOffset + start + at, target);
-    if (scratch) widen(type, target, data, at / size);
-    onRead(length);
-  }
-  return data;
 }

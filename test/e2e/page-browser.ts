@@ -17,21 +17,29 @@ const executable = '/usr/bin/chromium';
 const PATIENCE = 120_000;
 const page = join(projectFolder, 'dist/web/index.html');
 
-/** Why the page cannot be tested here; false where it can. */
-export const noBrowser: string | false = !existsSync(executable)
-  ? `there is no ${executable}: apt-get install chromium`
-  : !existsSync(page)
-    ? 'the page is not built: node scripts/setup.mjs'
-    : false;
+/** Why nothing can be tested in a browser here; false where it can. */
+export const noChromium: string | false =
+  !existsSync(executable) && `there is no ${executable}: apt-get install chromium`;
 
-/** Chromium with a fresh profile, and without all that a browser asks of its maker. */
-export function openBrowser(): Promise<Browser> {
+/** Why the page cannot be tested here; false where it can. */
+export const noBrowser: string | false =
+  noChromium || (!existsSync(page) && 'the page is not built: node scripts/setup.mjs');
+
+/** Chromium's WebGPU on the processor; without these flags a machine without a GPU has none. */
+const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+/**
+ * Chromium with a fresh profile, and without all that a browser asks of its maker.
+ * @param gpu whether WebGPU finds a device
+ */
+export function openBrowser({ gpu = false } = {}): Promise<Browser> {
   return chromium.launch({
     executablePath: executable,
     args: [
       '--headless',
       '--no-sandbox',
       '--disable-gpu',
+      ...(gpu ? SOFTWARE_GPU : []),
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',

@@ -37,6 +37,8 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   reproduce: { core: 'all', net: 'all', train: 'all', evaluate: 'all' },
   // Its tables are a reproduction's.
   report: { ...READERS, reproduce: 'all' },
+  // The project in a browser: what must do without Node.
+  web: { ...WORKERS, train: 'all', evaluate: 'all' },
   // It runs networks, and shows run folders, whose files are the trainer's.
   serve: { ...READERS, kernels: 'all', train: 'all' },
 };

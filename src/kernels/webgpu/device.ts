@@ -12,6 +12,9 @@ export const GROUP = 256;
 /** More workgroups than this go into a second dimension; WebGPU allows 65,535 in each. */
 const ROW_OF_GROUPS = 32_768;
 
+const AFTER_LOSS =
+  'start the command again, a training with --resume, which goes on from its last checkpoint; if it happens again, use a smaller batch or --backend onednn';
+
 export interface GpuLimits {
   /** Largest buffer that one kernel can see, in bytes. */
   readonly bindingBytes: number;
@@ -23,6 +26,8 @@ export interface GpuLimits {
 export interface GpuOptions {
   /** Takes the device for one that can bind no more than so many bytes: for tests of weights in several panels. */
   readonly bindingBytes?: number;
+  /** What to tell people to do when the device is lost (default: what helps on the command line). */
+  readonly afterLoss?: string;
   /** How products are cut; default: by what the device is. */
   readonly tiles?: TileChoice;
 }
@@ -39,6 +44,7 @@ export class Gpu {
   readonly isSoftware: boolean;
   readonly tiles: TileChoice;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #afterLoss: string;
   #lost: string | undefined;
 
   constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions = {}) {
@@ -56,6 +62,7 @@ export class Gpu {
     this.description = describe(info);
     this.isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(this.description);
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
+    this.#afterLoss = options.afterLoss ?? AFTER_LOSS;
     void device.lost.then(({ message, reason }) => {
       this.#lost = message || reason || 'no reason given';
     });
@@ -69,10 +76,7 @@ export class Gpu {
   /** What to tell people when the device went away under a computation. */
   lossError(cause?: unknown): UserError {
     const reason = (this.#lost ?? 'it stopped answering').replaceAll(/\s+/g, ' ').trim();
-    return new UserError(
-      `the GPU was lost (${reason}): start the command again, a training with --resume, which goes on from its last checkpoint; if it happens again, use a smaller batch or --backend onednn`,
-      { cause },
-    );
+    return new UserError(`the GPU was lost (${reason}): ${this.#afterLoss}`, { cause });
   }
 
   /** Shaders are compiled once a device, off the thread where it can. */

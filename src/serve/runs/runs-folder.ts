@@ -5,7 +5,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { systemErrorCode } from '../../core/errors.ts';
-import { formatRecipe } from '../../train/recipe.ts';
+import { formatRecipe } from '../../train/recipe-file.ts';
 import {
   type RunDescription,
   type RunFolder,

@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { projectFolder } from '../../../src/core/project.ts';
-import {
-  dropIterations,
-  formatRecipe,
-  readRecipeFile,
-  recipeSchema,
-  resolveRecipe,
-} from '../../../src/train/recipe.ts';
+import { dropIterations, recipeSchema, resolveRecipe } from '../../../src/train/recipe.ts';
+import { formatRecipe, readRecipeFile } from '../../../src/train/recipe-file.ts';
 
 const refused = (partial: Record<string, unknown>, message: RegExp) =>
   assert.throws(() => resolveRecipe(partial, 'x.yaml'), { name: 'UserError', message });

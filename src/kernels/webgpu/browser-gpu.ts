@@ -1,0 +1,31 @@
+/// <reference types="@webgpu/types" />
+/** Opens the visitor's GPU from a page, through the browser's own WebGPU. */
+import { messageOf, UserError } from '../../core/errors.ts';
+import { deviceDescriptor, Gpu, type GpuOptions } from './device.ts';
+
+const AFTER_LOSS = 'load the page again; if it happens again, use a smaller batch or a narrower network';
+
+/**
+ * @throws UserError where the browser has no WebGPU, or gives no device, in a sentence for the visitor.
+ */
+export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
+  const { navigator, isSecureContext } = globalThis as {
+    readonly navigator?: { readonly gpu?: GPU };
+    readonly isSecureContext?: boolean;
+  };
+  if (!navigator?.gpu) {
+    throw new UserError(
+      isSecureContext === false
+        ? 'browsers allow WebGPU only to pages that come by https or from this machine itself'
+        : 'this browser has no WebGPU; current versions of Chrome, Edge, Firefox and Safari have it',
+    );
+  }
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) throw new UserError('this browser finds no GPU that WebGPU can use');
+  try {
+    const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    return new Gpu(device, adapter.info, { afterLoss: AFTER_LOSS, ...options });
+  } catch (error) {
+    throw new UserError(`this browser's GPU gives no device (${messageOf(error)})`, { cause: error });
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * What `import 'verydeep/web'` gives: models on the visitor's own GPU, in a browser, through WebGPU. Nothing here or
+ * below it needs Node.
+ */
+export { UserError } from '../core/errors.ts';
+export type { RgbImage } from '../data/source.ts';
+export type { Protocol } from '../evaluate/protocol.ts';
+export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
+export type { Gpu } from '../kernels/webgpu/device.ts';
+export type { ModelFacts } from '../weights/model-metadata.ts';
+export { type OpenOptions, openModel } from './open-model.ts';
+export { type Drawable, pixelsOf, type WebImage } from './pixels.ts';
+export { type Prediction, type PredictOptions, WebModel } from './web-model.ts';

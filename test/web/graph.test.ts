@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const entry = new URL('../../src/web/index.js', import.meta.url);
+
+/** What a compiled file imports: static, re-exported and dynamic. Types are gone. */
+function importsOf(code: string): string[] {
+  const statement =
+    /^(?:import|export)\b[^;'"]*\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/gm;
+  return [...code.matchAll(statement)].map(([, from, alone]) => from ?? alone!);
+}
+
+/** Every compiled file that a file brings along, itself too, with what each imports that is no file of ours. */
+function reachableFrom(
+  start: URL,
+): ReadonlyMap<string, { readonly code: string; readonly packages: string[] }> {
+  const found = new Map<string, { code: string; packages: string[] }>();
+  const visit = (file: URL): void => {
+    if (found.has(file.href)) return;
+    const code = readFileSync(fileURLToPath(file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+    const imports = importsOf(code);
+    found.set(file.href, { code, packages: imports.filter((name) => !name.startsWith('.')) });
+    for (const name of imports) if (name.startsWith('.')) visit(new URL(name, file));
+  };
+  visit(start);
+  return found;
+}
+
+describe('verydeep/web', () => {
+  const files = reachableFrom(entry);
+
+  it('reaches the networks, the shaders and the training', () => {
+    const names = [...files.keys()].map((href) => href.slice(href.lastIndexOf('/src/') + 5));
+    for (const name of ['net/network.js', 'kernels/webgpu/program.js', 'weights/model-metadata.js']) {
+      assert.ok(names.includes(name), name);
+    }
+  });
+
+  it('imports nothing of Node, and zod alone of all packages', () => {
+    const imported = [...files].flatMap(([href, { packages }]) => packages.map((name) => `${href}: ${name}`));
+    assert.deepEqual(
+      imported.filter((line) => !line.endsWith(': zod')),
+      [],
+    );
+  });
+
+  it('uses no global of Node', () => {
+    const globals = /(?<![.\w$])(?:Buffer|process|global|require|__dirname|__filename|setImmediate)\b(?!:)/;
+    const users = [...files].flatMap(([href, { code }]) => {
+      const text = code.replaceAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g, '""');
+      return globals.test(text) ? [`${href}: ${globals.exec(text)![0]}`] : [];
+    });
+    assert.deepEqual(users, []);
+  });
+
+  it('would notice: the entry for Node reaches some of it', () => {
+    const packages = [...reachableFrom(new URL('../index.js', entry)).values()].flatMap(
+      (file) => file.packages,
+    );
+    assert.ok(packages.some((name) => name.startsWith('node:')));
+    assert.ok(packages.includes('sharp'));
+  });
+});

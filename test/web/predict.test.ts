@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { Classifier } from '../../src/api/classifier.ts';
+import { initialize } from '../../src/net/initialization.ts';
+import { buildNetwork } from '../../src/net/network.ts';
+import { writeModel } from '../../src/weights/model-file.ts';
+import { noChromium } from '../e2e/page-browser.ts';
+import { png, toSharp } from '../support/images.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
+import { assertClose } from '../support/tensors.ts';
+import { picture } from '../unit/evaluate/small-models.ts';
+import { WebPage } from './web-page.ts';
+
+const LABELS = ['ant', 'bee', 'cat'];
+
+interface Answer {
+  readonly top: readonly { readonly label: string; readonly probability: number }[];
+  readonly posteriors: readonly number[];
+}
+
+describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
+  const work = new TemporaryFolder();
+  let web: WebPage;
+  let classifier: Classifier;
+  const files: Record<string, Uint8Array> = {};
+
+  before(async () => {
+    const network = buildNetwork({ configuration: 'A-LRN', classes: 3, crop: 32, width: 1 / 28 });
+    const tensors = new Map(initialize(network, { method: 'he', seed: 5 }));
+    tensors.set(
+      'conv1_1.weight',
+      tensors.get('conv1_1.weight')!.map((weight) => weight / 64),
+    );
+    const facts = { classes: LABELS, labels: LABELS, meanRgb: [118, 109.5, 98.25] as const, provenance: {} };
+    const trainScale = { min: 40, max: 48 };
+    await writeModel(work.path('model.safetensors'), { network, tensors, trainScale, ...facts });
+    files['model.safetensors'] = await readFile(work.path('model.safetensors'));
+    files['cut.safetensors'] = files['model.safetensors'].subarray(0, 20_000);
+    files['small.png'] = await toSharp(picture(60, 52, 3))
+      .png()
+      .toBuffer();
+    files['large.png'] = await toSharp(picture(301, 203, 4))
+      .png()
+      .toBuffer();
+    files['clear.png'] = await toSharp(picture(50, 50, 4))
+      .ensureAlpha(0.5)
+      .png()
+      .toBuffer();
+    files['text.txt'] = Buffer.from('hello');
+    web = await WebPage.open(files);
+    classifier = await Classifier.open(work.path('model.safetensors'), { backend: 'reference' });
+  });
+  after(async () => {
+    await web?.close();
+    classifier?.close();
+    await work.remove();
+  });
+
+  /** @param code gives the model, called `model` */
+  const predict = (image: string, options: object): Promise<Answer> =>
+    web.run(
+      `const model = await verydeep.openModel(new URL('/files/model.safetensors', location.href));
+       const [name, options] = argument;
+       const image = await createImageBitmap(await (await fetch('/files/' + name)).blob());
+       const { top, posteriors } = await model.predict(image, options);
+       model.close();
+       return { top, posteriors: [...posteriors] };`,
+      [image, options],
+    );
+
+  for (const [image, tolerance, why] of [
+    ['small.png', 1e-5, 'both rescale by the same arithmetic'],
+    ['clear.png', 0.005, 'transparency shows white in both, rounded elsewhere'],
+    ['large.png', 0.01, 'sharp shrinks in Node'],
+  ] as const) {
+    it(`gives Node's posteriors within ${tolerance} for ${image}: ${why}`, async () => {
+      for (const options of [
+        { protocol: 'dense' },
+        { protocol: 'crops', scales: [40] },
+        { protocol: 'center', scales: 'auto', flip: true },
+      ] as const) {
+        const { top, posteriors } = await predict(image, options);
+        const expected = await classifier.predict(files[image]!, options);
+        assertClose(`${options.protocol}`, posteriors, [...expected.posteriors], tolerance);
+        if (tolerance < 1e-3) {
+          assert.deepEqual(
+            top.map(({ label }) => label),
+            expected.top.map(({ label }) => label),
+          );
+        }
+        assert.ok(Math.max(...posteriors) < 0.99, 'posteriors that tell something');
+      }
+    });
+  }
+
+  it('tells how far the weights have come, and reads a file of the visitor', async () => {
+    const { progress, classes, device } = await web.run<{
+      progress: [number, number][];
+      classes: string[];
+      device: string;
+    }>(
+      `const progress = [];
+       const file = new File([await (await fetch('/files/model.safetensors')).blob()], 'mine');
+       const model = await verydeep.openModel(file, { onProgress: (...both) => progress.push(both) });
+       return { progress, classes: model.facts.classes, device: model.device };`,
+    );
+    const { length } = files['model.safetensors']!;
+    assert.deepEqual(progress.at(-1), [length, length]);
+    assert.ok(progress.every(([done, total], i) => total === length && done >= (progress[i - 1]?.[0] ?? 0)));
+    assert.deepEqual(classes, LABELS);
+    assert.match(device, /WebGPU, .*swiftshader/i);
+  });
+
+  for (const [name, message] of [
+    ['cut.safetensors', /cut\.safetensors is not a whole safetensors file: it ends at byte 20000/],
+    ['none.safetensors', /none\.safetensors could not be fetched: the server answers with status 404/],
+    ['text.txt', /text\.txt is not a whole safetensors file: it ends at byte 5/],
+    ['small.png', /small\.png is not a whole safetensors file/],
+  ] as const) {
+    it(`says in a sentence what is wrong with ${name}`, async () => {
+      const said = await web.run<string>(
+        `try { await verydeep.openModel('/files/' + argument); } catch (error) { return error.name + ': ' + error.message; }`,
+        name,
+      );
+      assert.match(said, message);
+      assert.match(said, /^UserError: [^\n]*$/);
+    });
+  }
+
+  it('tells that the GPU was lost, with a remedy for a page', async () => {
+    const [lost, thrown] = await web.run<[string, string]>(
+      `const gpu = await verydeep.openBrowserGpu();
+       const model = await verydeep.openModel('/files/model.safetensors', { gpu });
+       gpu.device.destroy();
+       const lost = (await model.lost).message;
+       const image = { width: 40, height: 40, pixels: new Uint8Array(4800) };
+       return [lost, await model.predict(image).then(() => '', (error) => error.message)];`,
+    );
+    assert.match(lost, /^the GPU was lost \(.*\): load the page again/);
+    assert.equal(thrown, lost);
+  });
+
+  it('has a sentence for a browser without WebGPU', async () => {
+    const said = await web.run<string[]>(
+      `const said = [];
+       const gpu = (value) => Object.defineProperty(navigator, 'gpu', { value, configurable: true });
+       for (const value of [undefined, { requestAdapter: async () => null }]) {
+         gpu(value);
+         await verydeep.openBrowserGpu().catch((error) => said.push(error.message));
+       }
+       delete navigator.gpu;
+       return said;`,
+    );
+    assert.match(said[0]!, /^this browser has no WebGPU; /);
+    assert.equal(said[1], 'this browser finds no GPU that WebGPU can use');
+    assert.deepEqual(web.errors, []);
+  });
+
+  it('takes a canvas and bare pixels for the same image', async () => {
+    files['tiny.png'] = await png(44, 40, 2);
+    const [bitmap, canvas, pixels] = await web.run<[number[], number[], number[]]>(
+      `const model = await verydeep.openModel('/files/model.safetensors');
+       const bitmap = await createImageBitmap(await (await fetch('/files/tiny.png')).blob());
+       const canvas = Object.assign(document.createElement('canvas'), { width: 44, height: 40 });
+       canvas.getContext('2d').drawImage(bitmap, 0, 0);
+       const images = [bitmap, canvas, verydeep.pixelsOf(bitmap)];
+       const answers = [];
+       for (const image of images) answers.push([...(await model.predict(image)).posteriors]);
+       return answers;`,
+    );
+    assert.deepEqual(canvas, bitmap);
+    assert.deepEqual(pixels, bitmap);
+  });
+});
