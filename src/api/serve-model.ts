@@ -19,6 +19,7 @@ export interface ServeOptions
       | 'runs'
       | 'host'
       | 'token'
+      | 'weights'
       | 'cors'
       | 'limits'
       | 'queue'

@@ -18,6 +18,7 @@ interface Flags extends ForeignFlags {
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
+  readonly weights: boolean;
   readonly cors?: readonly string[];
   readonly queue: number;
   readonly batch: number;
@@ -51,6 +52,7 @@ export function serveCommand(): Command {
     .option('--host <address>', 'address to listen on; another than loopback needs --token-file', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0: any that is free', integer(0, 65_535), 8080)
     .option('--token-file <file>', 'file with a token that clients must send')
+    .option('--no-weights', 'keep the weights: pages cannot run the model on their visitors’ GPUs')
     .addOption(
       new Option(
         '--cors <origin>',
@@ -96,6 +98,7 @@ async function serve(flags: Flags): Promise<void> {
     host,
     port,
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),
+    weights: flags.weights,
     cors,
     limits: { imageBytes: flags.maxBytes, pixels: flags.maxPixels },
     queue,

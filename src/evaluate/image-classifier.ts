@@ -1,4 +1,5 @@
 /** One network looking at one image: by a protocol, at several scales. */
+import { shapesAlong } from '../core/layer.ts';
 import type { Rgb } from '../data/crop.ts';
 import { writeCrop, writeWholeImage } from '../data/crop.ts';
 import type { RgbImage } from '../data/source.ts';
@@ -94,6 +95,12 @@ export class ImageClassifier {
    */
   scores(look: Look, image: RgbImage, flip: boolean, signal?: AbortSignal): Promise<Float32Array[]> {
     return Promise.all(this.#itemsOf(look, image, flip).map((item) => this.#queue.submit(item, signal)));
+  }
+
+  /** Rows and columns of the map of scores that an image gives. */
+  mapSize({ width, height }: RgbImage): [rows: number, columns: number] {
+    const [, , rows, columns] = shapesAlong(this.network.layers, [1, 3, height, width]).at(-1)!;
+    return [rows, columns];
   }
 
   /** Takes an image's place among others without looking at it: see `BatchQueue.accompany`. */

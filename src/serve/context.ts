@@ -15,6 +15,8 @@ export interface Context {
   readonly runs: RunsFolder | undefined;
   readonly pages: RunPages;
   readonly limits: Limits;
+  /** Whether clients may have the models' weights. */
+  readonly givesWeights: boolean;
   readonly admission: Admission;
   readonly pictures: PictureReader;
   readonly metrics: Metrics;

@@ -26,8 +26,8 @@ export async function describeInterface(app: FastifyInstance, hasToken: boolean)
       const document = jsonSchemaTransformObject(found) as OpenAPIV3_1.Document;
       for (const [path, item] of Object.entries(document.paths ?? {})) {
         if (item?.post && path !== '/v1/session') item.post.requestBody = imagesBody as never;
-        const text = texts[path];
-        if (item?.get && text) Object.assign(item.get.responses!, text);
+        const other = others[path];
+        if (item?.get && other) Object.assign(item.get.responses!, other);
       }
       const features = document.paths?.['/v1/features']?.post?.responses?.['200'];
       if (features && 'content' in features) features.content!['application/octet-stream'] = {};
@@ -42,7 +42,13 @@ const text = (description: string, type: string): OpenAPIV3_1.ResponseObject => 
 });
 
 /** Answers that are no JSON, by path and status. */
-const texts: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
+const others: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
+  '/v1/model/weights': {
+    200: {
+      description: 'a safetensors file with the model’s metadata; see docs/weights.md',
+      content: { 'application/octet-stream': {} },
+    },
+  },
   '/metrics': { 200: text("Prometheus's text format", 'text/plain') },
   '/v1/runs/{id}/events': { 200: text('server-sent events', 'text/event-stream') },
   '/v1/runs/{id}/report': {

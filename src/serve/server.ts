@@ -21,6 +21,7 @@ import { modelRoutes } from './routes/model.ts';
 import { healthRoutes, operationRoutes } from './routes/operations.ts';
 import { predictRoute } from './routes/predict.ts';
 import { runRoutes } from './routes/runs.ts';
+import { weightsRoute } from './routes/weights.ts';
 import type { RunPages } from './runs/run-pages.ts';
 import { RunsFolder } from './runs/runs-folder.ts';
 import { Gate, ownNamesOnly, ownPagesOnly, secureHeaders } from './security.ts';
@@ -62,6 +63,8 @@ export interface ServerOptions {
   readonly page: string;
   /** What requests are made to (default 127.0.0.1). */
   readonly host?: string | undefined;
+  /** Whether whoever may ask gets the models' weights too (default true). */
+  readonly weights?: boolean | undefined;
   /** What clients must know; undefined: nothing. */
   readonly token?: string | undefined;
   /** Origins whose pages may use the server. */
@@ -128,6 +131,7 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
     runs: options.runs === undefined ? undefined : new RunsFolder(options.runs),
     pages: options.pages,
     limits,
+    givesWeights: options.weights ?? true,
     admission,
     pictures: new PictureReader(limits, defaultConcurrency),
     metrics,
@@ -206,6 +210,7 @@ async function addRoutes(app: FastifyInstance, options: ServerOptions, context: 
     if (gate) closed.addHook('onRequest', gate.check);
     const routes = closed as unknown as Routes;
     modelRoutes(routes, context);
+    weightsRoute(routes, context);
     predictRoute(routes, context);
     mapRoutes(routes, context);
     activationRoutes(routes, context);

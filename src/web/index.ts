@@ -5,6 +5,7 @@
 export { UserError } from '../core/errors.ts';
 export type { RgbImage } from '../data/source.ts';
 export type { Protocol } from '../evaluate/protocol.ts';
+export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu } from '../kernels/webgpu/device.ts';
 export type { ModelFacts } from '../weights/model-metadata.ts';

@@ -1,10 +1,20 @@
 /** A model on the visitor's GPU that says what is in an image, as `Classifier` does in Node. */
 import type { UserError } from '../core/errors.ts';
+import type { RgbImage } from '../data/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { flipsByDefault, type Protocol } from '../evaluate/protocol.ts';
-import { checkScale, scalesFor } from '../evaluate/scales.ts';
-import { type RankedClass, topClasses } from '../evaluate/softmax.ts';
+import { checkScale, type ScalesWanted, scalesFor } from '../evaluate/scales.ts';
+import { topClasses } from '../evaluate/softmax.ts';
+import {
+  type CropScores,
+  cropScoresOf,
+  type LabelledClass,
+  labelled,
+  type ScoreMap,
+  scoreMapOf,
+  type Viewer,
+} from '../evaluate/views.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 import type { ModelFacts } from '../weights/model-metadata.ts';
@@ -23,7 +33,7 @@ export interface PredictOptions {
 
 export interface Prediction {
   /** Best first. */
-  readonly top: readonly (RankedClass & { readonly label: string })[];
+  readonly top: readonly LabelledClass[];
   /** `[classes]` */
   readonly posteriors: Float32Array;
 }
@@ -67,21 +77,53 @@ export class WebModel {
    */
   async predict(image: WebImage, options: PredictOptions = {}): Promise<Prediction> {
     const { protocol = 'dense', flip = flipsByDefault(protocol), top = 5 } = options;
-    const { network, labels } = this.facts;
-    const scales = scalesFor(this.facts, options.scales, this.#name);
-    for (const scale of scales) checkScale(network, protocol, scale, this.#name);
+    const { labels } = this.facts;
+    const scales = this.#scales(options.scales, protocol);
     const ensemble = new Ensemble([{ classifier: this.#classifier, scales }], { protocol, flip });
     const pixels = pixelsOf(image);
     const judged = ensemble.judge(ensemble.scales.map((scale) => rescaled(pixels, scale)));
     ensemble.flush();
     const { posteriors } = await judged;
-    const ranked = topClasses(posteriors, top);
-    return { top: ranked.map((one) => ({ ...one, label: labels[one.index]! })), posteriors };
+    return { top: labelled(topClasses(posteriors, top), labels), posteriors };
+  }
+
+  /**
+   * Where in an image dense evaluation sees classes.
+   * @param scale smaller side Q (default: what belongs to the scales of training)
+   * @param wanted numbers of classes, or how many of the most probable ones
+   * @throws UserError as `predict` does.
+   */
+  async scoreMap(image: WebImage, wanted: readonly number[] | number = 5, scale?: number): Promise<ScoreMap> {
+    const map = scoreMapOf(this.#viewer, this.#scaled(image, 'dense', scale), wanted);
+    this.#viewer.classifier.flush();
+    return map;
+  }
+
+  /** What each crop of the 5×5 grid alone says, followed by its mirror image. @throws UserError as `predict` does. */
+  async crops(image: WebImage, scale?: number): Promise<CropScores> {
+    const crops = cropScoresOf(this.#viewer, this.#scaled(image, 'crops', scale), true);
+    this.#viewer.classifier.flush();
+    return crops;
   }
 
   /** Frees the GPU's memory. */
   close(): void {
     this.#classifier.close();
     this.#parameters.dispose();
+  }
+
+  get #viewer(): Viewer {
+    return { classifier: this.#classifier, facts: this.facts };
+  }
+
+  #scales(wanted: ScalesWanted, protocol: Protocol): number[] {
+    const scales = scalesFor(this.facts, wanted, this.#name);
+    for (const scale of scales) checkScale(this.facts.network, protocol, scale, this.#name);
+    return scales;
+  }
+
+  #scaled(image: WebImage, protocol: Protocol, scale: number | undefined): RgbImage {
+    const [side] = this.#scales(scale === undefined ? undefined : [scale], protocol);
+    return rescaled(pixelsOf(image), side!);
   }
 }

@@ -1,4 +1,4 @@
-/** `GET /v1/model` and `GET /v1/model/filters`. */
+/** `GET /v1/model`, `GET /v1/model/filters` and `GET /v1/model/weights`, which answers with a file. */
 import { z } from 'zod';
 import { protocolSchema, query } from './common.ts';
 
@@ -64,8 +64,11 @@ export const modelsResponse = z.object({
   models: z.array(modelSchema),
   limits: limitsSchema,
   protocols: z.array(protocolSchema),
+  weights: z.boolean().describe('whether /v1/model/weights gives the models out'),
 });
 export type ModelsResponse = z.output<typeof modelsResponse>;
+
+export const weightsQuery = z.object({ model: query.model });
 
 export const filtersQuery = z.object({
   model: query.model,

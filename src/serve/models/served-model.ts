@@ -94,11 +94,6 @@ export class ServedModel {
     });
   }
 
-  /** Shape of the score map of an image at its scale. */
-  mapShape({ width, height }: RgbImage): Shape4 {
-    return shapesAlong(this.facts.network.layers, [1, 3, height, width]).at(-1)!;
-  }
-
   /**
    * @param view the centre crop, or all of the image
    * @throws RequestError when there is no such layer, or the image is too small for it.
@@ -112,7 +107,12 @@ export class ServedModel {
 
   /** A copy of a layer's weights `[out, in, k, k]`. */
   weights(layer: string): Promise<Float32Array> {
-    return this.#parts.parameters.read('values', `${layer}.weight`);
+    return this.parameter(`${layer}.weight`);
+  }
+
+  /** A copy of one tensor, by its canonical name. */
+  parameter(name: string): Promise<Float32Array> {
+    return this.#parts.parameters.read('values', name);
   }
 
   /** Frees the programs; images that are not done fail. */

@@ -1,7 +1,8 @@
 import { topClasses } from '../../evaluate/softmax.ts';
+import { labelled } from '../../evaluate/views.ts';
 import { admit } from '../admit.ts';
 import { type Context, type Work, working } from '../context.ts';
-import { predictQuery, predictResponse, type RankedClass } from '../contract/index.ts';
+import { predictQuery, predictResponse } from '../contract/index.ts';
 import type { Jury } from '../models/served-models.ts';
 import { imageErrors, type Routes } from '../typed.ts';
 import { readUploads, type Upload } from '../uploads.ts';
@@ -40,11 +41,4 @@ async function judge(upload: Upload, jury: Jury, top: number, context: Context, 
   context.metrics.images.inc();
   const posteriors = await jury.judge(scaled, signal);
   return { name, ...size, top: labelled(topClasses(posteriors, top), jury.labels) };
-}
-
-export function labelled(
-  ranked: readonly { readonly index: number; readonly probability: number }[],
-  labels: readonly string[],
-): RankedClass[] {
-  return ranked.map(({ index, probability }) => ({ index, label: labels[index]!, probability }));
 }

@@ -25,6 +25,7 @@ describe('the OpenAPI document', () => {
       '/v1/features',
       '/v1/model',
       '/v1/model/filters',
+      '/v1/model/weights',
       '/v1/predict',
       '/v1/runs',
       '/v1/runs/{id}',
@@ -40,6 +41,8 @@ describe('the OpenAPI document', () => {
       predict.parameters.map(({ name, in: place }: Json) => `${place} ${name}`),
       ['query model', 'query protocol', 'query scales', 'query top'],
     );
+    const { responses } = document.paths['/v1/model/weights'].get;
+    assert.ok(responses['200'].content['application/octet-stream']);
     const top = predict.parameters.find(({ name }: Json) => name === 'top');
     assert.equal(top.required, false);
     assert.deepEqual([top.schema.type, top.schema.minimum, top.schema.maximum], ['integer', 1, 1000]);
@@ -65,6 +68,7 @@ describe('the OpenAPI document', () => {
     const requests: [string, InjectOptions][] = [
       ['/v1/model', { method: 'GET', url: '/v1/model' }],
       ['/v1/model/filters', { method: 'GET', url: '/v1/model/filters' }],
+      ['/v1/model/weights', { method: 'GET', url: '/v1/model/weights?model=none' }],
       ['/v1/predict', imageRequest('/v1/predict?protocol=both', image)],
       ['/v1/score-map', imageRequest('/v1/score-map', image)],
       ['/v1/crops', imageRequest('/v1/crops?flip=false', image)],

@@ -1,7 +1,7 @@
 /** Class scores by position, as probabilities to look at. */
 
 /** `[classes, rows, columns]` */
-export interface ScoreMap {
+export interface PositionScores {
   readonly scores: Float32Array;
   readonly rows: number;
   readonly columns: number;
@@ -13,7 +13,7 @@ export interface ScoreMap {
  * @returns for each of `wanted` rows × columns values
  */
 export function positionPosteriors(
-  { scores, rows, columns }: ScoreMap,
+  { scores, rows, columns }: PositionScores,
   wanted: readonly number[],
   mirrored = false,
 ): Float64Array[] {
