@@ -21,12 +21,14 @@ export async function buildPage() {
   return undefined;
 }
 
-/** What the built page depends on. It takes types only from the sources, and none of them is in it. */
+/** What the built page depends on: its own files, and what runs networks on the visitor's GPU. */
 function currentFingerprint() {
   const hash = createHash('sha256');
-  const sources = readdirSync(join(projectFolder, 'web'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
+  const sources = ['web', 'src'].flatMap((folder) =>
+    readdirSync(join(projectFolder, folder), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
   for (const file of [...sources.sort(), join(projectFolder, 'package-lock.json')]) {
     hash.update(`${file}\n`).update(readFileSync(file));
   }

@@ -23,28 +23,30 @@ export interface OpenOptions {
 /**
  * Opens a model file of verydeep's own format. Each tensor goes to the GPU as soon as it has arrived, so that no more
  * than the largest is in the page's memory.
- * @param source an address, or a file of the visitor's
+ * @param source an address, a response that is still to be read, or a file of the visitor's
  * @throws UserError when there is no GPU, the address does not answer, or the file is no model of ours.
  */
-export async function openModel(source: string | URL | Blob, options: OpenOptions = {}): Promise<WebModel> {
+export async function openModel(
+  source: string | URL | Response | Blob,
+  options: OpenOptions = {},
+): Promise<WebModel> {
   const backend = await createWebGpuBackend(options.gpu ?? (await openBrowserGpu()));
-  const name = source instanceof Blob ? 'the file' : String(source);
-  const stream = source instanceof Blob ? source.stream() : await fetchStream(source, options);
-  return readInto(backend, name, stream as ReadableStream<Uint8Array>, options);
+  if (source instanceof Blob) return readInto(backend, 'the file', source.stream(), options);
+  const response = source instanceof Response ? source : await fetchFrom(source, options);
+  const name = source instanceof Response ? source.url : String(source);
+  if (!response.ok || !response.body) {
+    throw new UserError(`${name} could not be fetched: the server answers with status ${response.status}`);
+  }
+  return readInto(backend, name, response.body, options);
 }
 
-async function fetchStream(source: string | URL, { request, signal }: OpenOptions) {
-  let response: Response;
+async function fetchFrom(source: string | URL, { request, signal }: OpenOptions): Promise<Response> {
   try {
-    response = await fetch(source, { ...request, signal: signal ?? null });
+    return await fetch(source, { ...request, signal: signal ?? null });
   } catch (error) {
     signal?.throwIfAborted();
     throw new UserError(`${source} could not be fetched (${messageOf(error)})`, { cause: error });
   }
-  if (!response.ok || !response.body) {
-    throw new UserError(`${source} could not be fetched: the server answers with status ${response.status}`);
-  }
-  return response.body;
 }
 
 async function readInto(

@@ -47,6 +47,7 @@ export function App() {
       models: answer.models,
       onModel: setChosenModel,
       limits: answer.limits,
+      weights: answer.weights,
       picture,
       onPicture: setPicture,
     };

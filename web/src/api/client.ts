@@ -29,6 +29,14 @@ export async function getJson<T>(path: string, query: Query = {}, signal?: Abort
 }
 
 /**
+ * A file's response, whose body is still to be read.
+ * @throws ApiError
+ */
+export function fetchFile(path: string, query: Query, signal: AbortSignal): Promise<Response> {
+  return request(addressOf(path, query), { signal });
+}
+
+/**
  * Sends one image as the request's body.
  * @throws ApiError
  */

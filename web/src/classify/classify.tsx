@@ -1,11 +1,14 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
+import { localModel, useLocalModel } from '../here/local-model.ts';
+import { RunHere } from '../here/run-here.tsx';
 import { NetworkStrip } from '../inside/network-strip.tsx';
 import type { Picture } from '../state/picture.ts';
 import { Choice } from '../ui/choice.tsx';
 import { ModelChoice } from '../ui/model-choice.tsx';
 import { PicturePicker } from '../ui/picture-picker.tsx';
 import { CropGrid } from './crop-grid.tsx';
+import { localLooker, serverLooker } from './looker.ts';
 import { Protocols } from './protocols.tsx';
 import { ScoreMap } from './score-map.tsx';
 
@@ -14,6 +17,8 @@ export interface ClassifyProps {
   readonly models: readonly ModelInfo[];
   readonly onModel: (name: string) => void;
   readonly limits: Limits;
+  /** Whether the server gives its models out. */
+  readonly weights: boolean;
   readonly picture: Picture | undefined;
   readonly onPicture: (picture: Picture) => void;
 }
@@ -23,15 +28,30 @@ const LOOKS = [
   ['crops', 'Crops'],
 ] as const;
 
-export function Classify({ model, models, onModel, limits, picture, onPicture }: ClassifyProps) {
+export function Classify({ model, models, onModel, limits, weights, picture, onPicture }: ClassifyProps) {
   const [look, setLook] = useState<(typeof LOOKS)[number][0]>('map');
+  const local = useLocalModel(model);
+  const looker = useMemo(
+    () =>
+      local.state === 'ready'
+        ? localLooker(model, local.model, (error) => localModel.fail(error))
+        : serverLooker(model),
+    [model, local.state === 'ready' && local.model],
+  );
+  const place = { model, limits, looker };
   return (
     <>
       <div class="title">
         <h1>Classify an image</h1>
         <ModelChoice model={model} models={models} onModel={onModel} />
       </div>
-      <PicturePicker picture={picture} limits={limits} onPicture={onPicture} />
+      <PicturePicker
+        picture={picture}
+        limits={limits}
+        onPicture={onPicture}
+        stays={local.state === 'ready'}
+      />
+      {weights && <RunHere model={model} state={local} />}
       {!picture && <NetworkStrip model={model} />}
       {picture && (
         <div class="columns">
@@ -47,12 +67,12 @@ export function Classify({ model, models, onModel, limits, picture, onPicture }:
               />
             </div>
             {look === 'map' ? (
-              <ScoreMap key={`${model.name} ${picture.id}`} model={model} limits={limits} picture={picture} />
+              <ScoreMap key={`${model.name} ${picture.id}`} {...place} picture={picture} />
             ) : (
-              <CropGrid key={`${model.name} ${picture.id}`} model={model} limits={limits} picture={picture} />
+              <CropGrid key={`${model.name} ${picture.id}`} {...place} picture={picture} />
             )}
           </section>
-          <Protocols key={model.name} model={model} picture={picture} />
+          <Protocols key={model.name} model={model} looker={looker} picture={picture} />
         </div>
       )}
     </>

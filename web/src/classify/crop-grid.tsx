@@ -1,6 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
 import type { CropsResponse, Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
-import { postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colours.ts';
 import { Legend } from '../draw/legend.tsx';
@@ -10,11 +9,13 @@ import { Choice } from '../ui/choice.tsx';
 import { percent } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { TopClasses } from '../ui/top-classes.tsx';
+import type { Looker } from './looker.ts';
 import { mapScales } from './scales.ts';
 
 interface CropGridProps {
   readonly model: ModelInfo;
   readonly limits: Limits;
+  readonly looker: Looker;
   readonly picture: Picture;
 }
 
@@ -29,13 +30,12 @@ const SIDES = [
 ] as const;
 
 /** The 5×5 crops of multi-crop evaluation: which part of the picture each is, and what it alone says. */
-export function CropGrid({ model, limits, picture }: CropGridProps) {
+export function CropGrid({ model, limits, looker, picture }: CropGridProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(model.defaultScale);
   const [side, setSide] = useState<(typeof SIDES)[number][0]>('plain');
-  const query = { scales: scale, model: model.name };
-  const answer = useRequest(`${picture.id} ${JSON.stringify(query)}`, (signal) =>
-    postImage<CropsResponse>('v1/crops', picture.file, query, signal),
+  const answer = useRequest(`${picture.id} ${looker.id} ${scale}`, (signal) =>
+    looker.crops(picture, scale, signal),
   );
   return (
     <>

@@ -1,12 +1,12 @@
 import { useId, useState } from 'preact/hooks';
 import type { ModelInfo, PredictResponse } from '../../../src/serve/contract/index.ts';
-import { postImage } from '../api/client.ts';
 import { type Loading, useRequest } from '../api/use-request.ts';
 import type { Picture } from '../state/picture.ts';
 import { Choice } from '../ui/choice.tsx';
 import { milliseconds, percent } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { TopClasses } from '../ui/top-classes.tsx';
+import type { Looker } from './looker.ts';
 import { protocolScales } from './scales.ts';
 
 const PROTOCOLS = [
@@ -19,22 +19,18 @@ type Protocol = (typeof PROTOCOLS)[number][0];
 
 interface ProtocolsProps {
   readonly model: ModelInfo;
+  readonly looker: Looker;
   readonly picture: Picture;
 }
 
 /** The same image by each test protocol, side by side. */
-export function Protocols({ model, picture }: ProtocolsProps) {
+export function Protocols({ model, looker, picture }: ProtocolsProps) {
   const choices = protocolScales(model);
   const [scales, setScales] = useState(choices[0]![0]);
-  const base = `${model.name} ${picture.id} ${scales}`;
+  const base = `${looker.id} ${picture.id} ${scales}`;
   const ask = (protocol: Protocol, wanted: boolean) =>
     useRequest(wanted ? `${base} ${protocol}` : undefined, (signal) =>
-      postImage<PredictResponse>(
-        'v1/predict',
-        picture.file,
-        { protocol, scales, top: 5, model: model.name },
-        signal,
-      ),
+      looker.predict(picture, { protocol, scales }, signal),
     );
   // One after the other, the likeliest to be read first: together they would all wait for the slowest.
   const dense = ask('dense', true);

@@ -1,6 +1,5 @@
 import { useId, useState } from 'preact/hooks';
 import type { Limits, ModelInfo, ScoreMapResponse } from '../../../src/serve/contract/index.ts';
-import { postImage } from '../api/client.ts';
 import { type Loading, useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colours.ts';
 import { Legend } from '../draw/legend.tsx';
@@ -11,12 +10,14 @@ import { DataTable } from '../ui/data-table.tsx';
 import { percent, plural } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { ClassChoice } from './class-choice.tsx';
+import type { Looker, ScoreMapWish } from './looker.ts';
 import { drawMap, type MapGrid, positionAt, windowOf } from './map-geometry.ts';
 import { mapScales } from './scales.ts';
 
 interface ScoreMapProps {
   readonly model: ModelInfo;
   readonly limits: Limits;
+  readonly looker: Looker;
   readonly picture: Picture;
 }
 
@@ -29,21 +30,20 @@ type MapAtScale = ScoreMapResponse['scales'][number];
 type ClassMap = MapAtScale['classes'][number];
 
 /** The probability of one class at each position of the network, laid over the picture (paper, 3.2). */
-export function ScoreMap({ model, limits, picture }: ScoreMapProps) {
+export function ScoreMap({ model, limits, looker, picture }: ScoreMapProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(model.defaultScale);
   const [chosen, setChosen] = useState<number>(); // the most probable class unless another is chosen
   const [span, setSpan] = useState<Span>('all');
   const [opacity, setOpacity] = useState(0.6);
-  const ask = (query: Record<string, number>, wanted: boolean): Loading<ScoreMapResponse> => {
-    const parameters = { scales: scale, model: model.name, ...query };
-    const key = wanted ? `${picture.id} ${JSON.stringify(parameters)}` : undefined;
-    return useRequest(key, (signal) => postImage('v1/score-map', picture.file, parameters, signal));
+  const ask = (wish: ScoreMapWish, wanted: boolean): Loading<ScoreMapResponse> => {
+    const key = wanted ? `${picture.id} ${looker.id} ${JSON.stringify(wish)}` : undefined;
+    return useRequest(key, (signal) => looker.scoreMap(picture, wish, signal));
   };
-  const best = ask({ top: 5 }, true);
+  const best = ask({ scale }, true);
   const top = best.state === 'done' ? best.value.scales[0]!.classes : [];
   const isAmongBest = chosen === undefined || top.some(({ index }) => index === chosen);
-  const other = ask({ class: chosen ?? 0 }, best.state === 'done' && !isAmongBest);
+  const other = ask({ scale, class: chosen ?? 0 }, best.state === 'done' && !isAmongBest);
   const answer = isAmongBest ? best : other;
   return (
     <>

@@ -28,6 +28,11 @@ export function short(value: number): string {
   return String(value);
 }
 
+/** Bytes in millions of them, as browsers show downloads. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)}${THIN}MB`;
+}
+
 /** Few digits of a value of any size: 0.01, 2.303, 1e-7. */
 export function figure(value: number): string {
   if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(1);

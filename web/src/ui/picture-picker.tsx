@@ -8,10 +8,12 @@ interface PickerProps {
   readonly picture: Picture | undefined;
   readonly limits: Limits | undefined;
   readonly onPicture: (picture: Picture) => void;
+  /** Whether this device looks at it. */
+  readonly stays?: boolean;
 }
 
 /** Takes an image that is dropped anywhere on the page, pasted, or picked. */
-export function PicturePicker({ picture, limits, onPicture }: PickerProps) {
+export function PicturePicker({ picture, limits, onPicture, stays = false }: PickerProps) {
   const [failure, setFailure] = useState<string>();
   const [hovered, setHovered] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -86,7 +88,12 @@ export function PicturePicker({ picture, limits, onPicture }: PickerProps) {
         {picture ? 'Choose another' : 'Choose an image'}
       </button>
       {!picture && (
-        <p class="hint">JPEG, PNG or WebP. It goes to this server only, which does not keep it.</p>
+        <p class="hint">
+          JPEG, PNG or WebP.{' '}
+          {stays
+            ? 'Classifying leaves it on this device; Look inside sends it to this server.'
+            : 'It goes to this server only, which does not keep it.'}
+        </p>
       )}
       {failure && <Failure message={failure} />}
     </div>

@@ -1,0 +1,81 @@
+/** Who looks at pictures: the server, or this device. Both answer in the server's words. */
+import type {
+  CropsResponse,
+  ModelInfo,
+  PredictResponse,
+  ScoreMapResponse,
+} from '../../../src/serve/contract/index.ts';
+import type { WebModel } from '../../../src/web/index.ts';
+import { postImage } from '../api/client.ts';
+import type { Picture } from '../state/picture.ts';
+
+export interface PredictWish {
+  readonly protocol: PredictResponse['protocol'];
+  /** One side in pixels, or `auto`. */
+  readonly scales: string;
+}
+
+export interface ScoreMapWish {
+  readonly scale: number;
+  /** One class; else the five most probable ones. */
+  readonly class?: number | undefined;
+}
+
+export interface Looker {
+  /** Another for each model and each place. */
+  readonly id: string;
+  predict(picture: Picture, wish: PredictWish, signal: AbortSignal): Promise<PredictResponse>;
+  scoreMap(picture: Picture, wish: ScoreMapWish, signal: AbortSignal): Promise<ScoreMapResponse>;
+  crops(picture: Picture, scale: number, signal: AbortSignal): Promise<CropsResponse>;
+}
+
+const TOP = 5;
+
+export function serverLooker({ name }: ModelInfo): Looker {
+  return {
+    id: `server ${name}`,
+    predict: ({ file }, wish, signal) =>
+      postImage('v1/predict', file, { ...wish, top: TOP, model: name }, signal),
+    scoreMap: ({ file }, { scale, class: one }, signal) => {
+      const wanted = one === undefined ? { top: TOP } : { class: one };
+      return postImage('v1/score-map', file, { scales: scale, model: name, ...wanted }, signal);
+    },
+    crops: ({ file }, scale, signal) => postImage('v1/crops', file, { scales: scale, model: name }, signal),
+  };
+}
+
+/** @param onFailure hears of what went wrong here, so that the server can be asked instead */
+export function localLooker(
+  { name }: ModelInfo,
+  model: WebModel,
+  onFailure: (error: unknown) => void,
+): Looker {
+  const here = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      onFailure(error);
+      throw error;
+    }
+  };
+  const sizeOf = ({ pixels }: Picture) => ({ width: pixels.width, height: pixels.height });
+  return {
+    id: `here ${name}`,
+    predict: async (picture, { protocol, scales }) => {
+      const start = performance.now();
+      const wanted = scales === 'auto' ? scales : [Number(scales)];
+      const { top } = await here(model.predict(picture.pixels, { protocol, scales: wanted, top: TOP }));
+      const milliseconds = performance.now() - start;
+      const image = { name: picture.name, ...sizeOf(picture), top: [...top], milliseconds };
+      return { protocol, scales: [], images: [image] };
+    },
+    scoreMap: async (picture, { scale, class: one }) => {
+      const map = await here(model.scoreMap(picture.pixels, one === undefined ? TOP : [one], scale));
+      return { image: sizeOf(picture), scales: [{ scale, ...map }] };
+    },
+    crops: async (picture, scale) => ({
+      image: sizeOf(picture),
+      scales: [{ scale, ...(await here(model.crops(picture.pixels, scale))) }],
+    }),
+  };
+}

@@ -1,0 +1,3 @@
+import './no-eval.ts';
+
+export * from '../../../src/web/index.ts';
