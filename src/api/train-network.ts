@@ -10,7 +10,7 @@ import { TrainingImages } from '../data/loader.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
-import { buildNetwork, type Network } from '../net/network.ts';
+import type { Network } from '../net/network.ts';
 import {
   type Checkpoint,
   readCheckpoint,
@@ -20,6 +20,7 @@ import {
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
+import { networkOf } from '../train/recipe-network.ts';
 import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../train/run-folder.ts';
 import { checkSameWeights } from '../train/same-weights.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
@@ -267,17 +268,6 @@ function backendOf(
 ): Promise<Backend> {
   const threads = asked ?? threadsPerRank(communicator);
   return openBackend(backend, { kernels, ...(threads !== undefined && { threads }) });
-}
-
-function networkOf(recipe: Recipe, classes: number): Network {
-  return buildNetwork({
-    configuration: recipe.config,
-    classes,
-    crop: recipe.crop,
-    width: recipe.width,
-    pooling: recipe.pooling,
-    dropout: recipe.dropout,
-  });
 }
 
 function trainingImages({ recipe, set }: Run): TrainingImages {

@@ -8,7 +8,17 @@ export type { Protocol } from '../evaluate/protocol.ts';
 export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu } from '../kernels/webgpu/device.ts';
+export type { Metrics } from '../train/metrics.ts';
+export type { StopReason, TrainingProgress } from '../train/trainer.ts';
 export type { ModelFacts } from '../weights/model-metadata.ts';
+export type { LabelledImage, LabelledImages } from './memory-images.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
 export { type Drawable, pixelsOf, type WebImage } from './pixels.ts';
+export {
+  type TrainingStart,
+  type TrainOptions,
+  trainModel,
+  type WebRecipe,
+  type WebTraining,
+} from './train-model.ts';
 export { type Prediction, type PredictOptions, WebModel } from './web-model.ts';

@@ -17,6 +17,7 @@ import {
 } from '../evaluate/views.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
+import { deferredTensors, modelPieces } from '../weights/model.ts';
 import type { ModelFacts } from '../weights/model-metadata.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
@@ -104,6 +105,19 @@ export class WebModel {
     const crops = cropScoresOf(this.#viewer, this.#scaled(image, 'crops', scale), true);
     this.#viewer.classifier.flush();
     return crops;
+  }
+
+  /**
+   * The model as a file of our own format, which `openModel` and the command line read.
+   * @throws UserError when the GPU is lost.
+   */
+  async file(): Promise<Blob> {
+    const tensors = deferredTensors(this.facts.network, (name) => this.#parameters.read('values', name));
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for await (const piece of modelPieces(this.#name, this.facts, tensors).pieces) {
+      parts.push(piece as Uint8Array<ArrayBuffer>);
+    }
+    return new Blob(parts, { type: 'application/octet-stream' });
   }
 
   /** Frees the GPU's memory. */

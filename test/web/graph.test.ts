@@ -33,7 +33,12 @@ describe('verydeep/web', () => {
 
   it('reaches the networks, the shaders and the training', () => {
     const names = [...files.keys()].map((href) => href.slice(href.lastIndexOf('/src/') + 5));
-    for (const name of ['net/network.js', 'kernels/webgpu/program.js', 'weights/model-metadata.js']) {
+    for (const name of [
+      'net/network.js',
+      'kernels/webgpu/program.js',
+      'train/trainer.js',
+      'weights/model-metadata.js',
+    ]) {
       assert.ok(names.includes(name), name);
     }
   });

@@ -1,0 +1,105 @@
+/** Labelled images in the page's memory, and the training crops that are made of them. */
+import { UserError } from '../core/errors.ts';
+import type { TrainScale } from '../core/scale.ts';
+import { Augmentation, type AugmentationOptions } from '../data/augment.ts';
+import { type Rgb, writeCrop } from '../data/crop.ts';
+import type { ImageBatch } from '../data/loader.ts';
+import { resample } from '../data/resample.ts';
+import { rescaledSize } from '../data/rescaled-size.ts';
+import type { PlannedBatch } from '../data/sampler.ts';
+import type { RgbImage } from '../data/source.ts';
+import type { TrainingData } from '../train/trainer.ts';
+import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
+
+/** An image and the identifier of its class. */
+export interface LabelledImage {
+  readonly image: WebImage;
+  readonly label: string;
+}
+
+export type LabelledImages = Iterable<LabelledImage> | AsyncIterable<LabelledImage>;
+
+/** Pixels as they are kept, and numbers of classes. */
+export interface KeptImages {
+  readonly images: readonly RgbImage[];
+  readonly labels: readonly string[];
+}
+
+/** A page that takes more than this is likely to be closed by its browser. */
+const MOST_BYTES = 1.5 * 2 ** 30;
+/** Images that are seen at several scales are kept at most this many times as large as the largest. */
+const SPARE_DETAIL = 2;
+
+/**
+ * Takes images one after the other and keeps no more of each than training needs: with one scale the image at that
+ * scale. The source may close a bitmap when it is asked for the next.
+ * @throws UserError when they are too many for a page's memory.
+ */
+export async function keepImages(source: LabelledImages, scale: TrainScale): Promise<KeptImages> {
+  const images: RgbImage[] = [];
+  const labels: string[] = [];
+  let bytes = 0;
+  for await (const { image, label } of source) {
+    const kept = shrunk(pixelsOf(image), scale);
+    bytes += kept.pixels.length;
+    if (bytes > MOST_BYTES) {
+      throw new UserError(
+        `${images.length} images take as much memory as a page has; use fewer, or a smaller scale`,
+      );
+    }
+    images.push(kept);
+    labels.push(label);
+  }
+  return { images, labels };
+}
+
+function shrunk(image: RgbImage, { min, max }: TrainScale): RgbImage {
+  if (min === max) return rescaled(image, min);
+  const side = SPARE_DETAIL * max;
+  return Math.min(image.width, image.height) > side ? rescaled(image, side) : image;
+}
+
+/** What the trainer takes its batches from: the crops, flips and shifts that the loader would make in Node. */
+export class MemoryImages implements TrainingData {
+  readonly count: number;
+  readonly #images: readonly RgbImage[];
+  readonly #labels: Int32Array;
+  readonly #mean: Rgb;
+  readonly #augmentation: Augmentation;
+
+  /** @param labels `[images]`, numbers of classes @throws UserError when the crop does not fit the scale. */
+  constructor(images: readonly RgbImage[], labels: Int32Array, mean: Rgb, options: AugmentationOptions) {
+    this.count = images.length;
+    this.#images = images;
+    this.#labels = labels;
+    this.#mean = mean;
+    this.#augmentation = new Augmentation(options);
+  }
+
+  async *loadBatches(plan: Iterable<PlannedBatch>): AsyncGenerator<ImageBatch, void, undefined> {
+    for (const { images, epochs } of plan) {
+      const size = 3 * this.#augmentation.options.crop ** 2;
+      const input = new Float32Array(images.length * size);
+      images.forEach((image, i) => {
+        this.#write(image, epochs[i]!, input, i * size);
+      });
+      yield { input, labels: Int32Array.from(images, (image) => this.#labels[image]!), images, epochs };
+    }
+  }
+
+  #write(number: number, epoch: number, input: Float32Array, offset: number): void {
+    const image = this.#images[number]!;
+    const side = this.#augmentation.scale(epoch, number);
+    const { width, height } = rescaledSize(image.width, image.height, side);
+    const crop = this.#augmentation.crop(epoch, number, width, height);
+    const shift = this.#augmentation.shift(epoch, number);
+    const subtract = this.#mean.map((value, c) => value - shift[c]!) as unknown as Rgb;
+    if (width === image.width && height === image.height) {
+      writeCrop(image, crop, subtract, input, offset);
+      return;
+    }
+    const window = { left: crop.left, top: crop.top, width: crop.size, height: crop.size };
+    const part = resample(image, width, height, window);
+    writeCrop(part, { ...crop, left: 0, top: 0 }, subtract, input, offset);
+  }
+}

@@ -1,0 +1,218 @@
+/** Training in a browser: the trainer, the recipe and the schedule of `vgg train`, on the visitor's GPU and images. */
+import { UserError } from '../core/errors.ts';
+import { parseTrainScale, testScaleFor } from '../core/scale.ts';
+import { ColorSums } from '../data/color-sums.ts';
+import { holdOut } from '../data/holdout.ts';
+import type { RgbImage } from '../data/source.ts';
+import { Ensemble } from '../evaluate/ensemble.ts';
+import { ImageClassifier } from '../evaluate/image-classifier.ts';
+import { measure } from '../evaluate/metrics.ts';
+import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import type { Parameters } from '../kernels/backend.ts';
+import { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
+import type { Gpu } from '../kernels/webgpu/device.ts';
+import { createWebGpuBackend, type WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
+import { initializeTensor } from '../net/initialization.ts';
+import type { Metrics } from '../train/metrics.ts';
+import { type PartialRecipe, type Recipe, resolveRecipe } from '../train/recipe.ts';
+import { networkOf } from '../train/recipe-network.ts';
+import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
+import type { ModelFacts } from '../weights/model-metadata.ts';
+import { keepImages, type LabelledImages, MemoryImages } from './memory-images.ts';
+import { rescaled } from './pixels.ts';
+import { WebModel } from './web-model.ts';
+
+/** Any of the keys of a recipe file, but those that name other files. */
+export type WebRecipe = Omit<PartialRecipe, 'from' | 'from-shallower' | 'from-convention' | 'backend'>;
+
+export interface TrainOptions {
+  /** They are taken one after the other, and shrunk to what training needs of them. */
+  readonly images: LabelledImages;
+  /** Default: a part of `images`, as the recipe's `holdout` says. */
+  readonly validation?: LabelledImages | undefined;
+  /** Default: the paper's, which is for large images and much time; see docs/webgpu.md for a small one. */
+  readonly recipe?: WebRecipe;
+  /** What the images are called in the model file. */
+  readonly data?: string;
+  /** When all images are there and training begins. */
+  readonly onStart?: (start: TrainingStart) => void;
+  /** Means over the last iterations (`log-every`), and validations. */
+  readonly onMetrics?: (metrics: Metrics) => void;
+  readonly onIteration?: (progress: TrainingProgress) => void;
+  /** Ends training after the current iteration; the model so far is kept. */
+  readonly signal?: AbortSignal;
+  /** A device that is open already (default: the visitor's own is opened). */
+  readonly gpu?: Gpu;
+}
+
+export interface TrainingStart {
+  readonly facts: ModelFacts;
+  readonly trainingImages: number;
+  readonly validationImages: number;
+  readonly totalIterations: number;
+  /** The GPU, for people. */
+  readonly device: string;
+}
+
+export interface WebTraining {
+  readonly reason: StopReason;
+  readonly iterations: number;
+  /** The weights after the last iteration; `file` makes a model file of them. Whoever has it closes it. */
+  readonly model: WebModel;
+}
+
+/**
+ * Trains a network from random weights.
+ * @throws UserError when there is no GPU or it is lost, for images that make no training set, for a recipe that makes
+ *   no sense, and when training diverges.
+ */
+export async function trainModel(options: TrainOptions): Promise<WebTraining> {
+  const recipe = resolveRecipe({ ...options.recipe, backend: 'webgpu' });
+  if (recipe.from !== undefined || recipe['from-shallower'] !== undefined) {
+    throw new UserError(
+      'a browser trains from random weights: leave from and from-shallower out of the recipe',
+    );
+  }
+  const backend = await createWebGpuBackend(options.gpu ?? (await openBrowserGpu()));
+  const set = await readSet(options, recipe);
+  const network = networkOf(recipe, set.classes.length);
+  const facts: ModelFacts = {
+    network,
+    classes: set.classes,
+    labels: set.classes,
+    meanRgb: set.colors.mean(),
+    trainScale: parseTrainScale(recipe.scale),
+    provenance: {
+      createdBy: 'verydeep in a browser',
+      data: options.data ?? 'images in a browser',
+      // JSON is YAML, as recipe files are.
+      recipe: JSON.stringify(recipe),
+    },
+  };
+  const parameters = backend.createParameters(network.parameters, { training: true });
+  try {
+    return await train({ options, recipe, backend, set, facts, parameters });
+  } catch (error) {
+    parameters.dispose();
+    throw error;
+  }
+}
+
+interface Part {
+  readonly images: readonly RgbImage[];
+  /** Numbers of classes. */
+  readonly labels: Int32Array;
+}
+
+interface TrainingSet {
+  /** Sorted, as `vgg train` sorts folders. */
+  readonly classes: readonly string[];
+  readonly training: Part;
+  readonly validation: Part;
+  /** Of the training images, as they are kept. */
+  readonly colors: ColorSums;
+}
+
+async function readSet(options: TrainOptions, recipe: Recipe): Promise<TrainingSet> {
+  const scale = parseTrainScale(recipe.scale);
+  const all = await keepImages(options.images, scale);
+  const own = options.validation && (await keepImages(options.validation, scale));
+  const classes = [...new Set(all.labels)].sort();
+  if (classes.length < 2) {
+    throw new UserError(
+      `training needs images of two classes or more, and these ${all.images.length} are of ${classes.length}`,
+    );
+  }
+  const strange = own?.labels.find((label) => !classes.includes(label));
+  if (strange !== undefined) {
+    throw new UserError(`there are validation images of ${strange}, and no training images of it; add some`);
+  }
+  const numbers = (labels: readonly string[]) => Int32Array.from(labels, (label) => classes.indexOf(label));
+  const every: Part = { images: all.images, labels: numbers(all.labels) };
+  const parts = own
+    ? { training: every, validation: { images: own.images, labels: numbers(own.labels) } }
+    : divide(every, recipe);
+  const colors = new ColorSums();
+  for (const image of parts.training.images) colors.add(image);
+  return { classes, ...parts, colors };
+}
+
+function divide(all: Part, { holdout, seed }: Recipe): { training: Part; validation: Part } {
+  const chosen = holdOut(all.images.length, holdout, seed);
+  if (!chosen) throw new UserError(`${all.images.length} images are too few to train on; add more`);
+  const part = (numbers: Uint32Array): Part => ({
+    images: Array.from(numbers, (image) => all.images[image]!),
+    labels: Int32Array.from(numbers, (image) => all.labels[image]!),
+  });
+  return { training: part(chosen.training), validation: part(chosen.validation) };
+}
+
+interface Run {
+  readonly options: TrainOptions;
+  readonly recipe: Recipe;
+  readonly backend: WebGpuBackend;
+  readonly set: TrainingSet;
+  readonly facts: ModelFacts;
+  readonly parameters: Parameters;
+}
+
+async function train(run: Run): Promise<WebTraining> {
+  const { options, recipe, backend, set, facts, parameters } = run;
+  const { network, meanRgb } = facts;
+  const initialization = { method: recipe.init, std: recipe['init-std'], seed: recipe.seed };
+  for (const { name } of network.parameters) {
+    await parameters.write('values', name, initializeTensor(network, name, initialization));
+  }
+  const { images, labels } = set.training;
+  const classifier = new ImageClassifier({ backend, network, parameters, meanRgb });
+  const trainer = new Trainer({
+    recipe,
+    network,
+    backend,
+    parameters,
+    data: new MemoryImages(images, labels, meanRgb, {
+      seed: recipe.seed,
+      crop: recipe.crop,
+      scale: parseTrainScale(recipe.scale),
+      randomCrop: recipe['random-crop'],
+      flip: recipe.flip,
+      colorShift: recipe['color-shift'] ? set.colors.axes() : undefined,
+    }),
+    hooks: {
+      validate: () => validate(classifier, set.validation, recipe),
+      onIteration: (progress) => options.onIteration?.(progress),
+      onMetrics: async (metrics) => options.onMetrics?.(metrics),
+      onBest: async () => {},
+      onCheckpoint: async () => {},
+    },
+    ...(options.signal && { signal: options.signal }),
+  });
+  options.onStart?.({
+    facts,
+    trainingImages: images.length,
+    validationImages: set.validation.images.length,
+    totalIterations: trainer.totalIterations,
+    device: backend.description,
+  });
+  try {
+    const reason = await trainer.run();
+    const model = new WebModel(backend, facts, parameters, 'the model');
+    return { reason, iterations: trainer.state.iteration, model };
+  } finally {
+    classifier.close();
+  }
+}
+
+/** Centre crops at the test scale that belongs to S, as `vgg train` validates. */
+async function validate(classifier: ImageClassifier, { images, labels }: Part, recipe: Recipe) {
+  const scale = testScaleFor(parseTrainScale(recipe.scale));
+  const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
+  const outcomes = new Outcomes(images.length, classifier.network.classes);
+  const judged = images.map(async (image, i) => {
+    const { posteriors } = await ensemble.judge([rescaled(image, scale)]);
+    outcomes.set(outcomeOf(i, labels[i]!, posteriors));
+  });
+  ensemble.flush();
+  await Promise.all(judged);
+  return measure(outcomes);
+}
