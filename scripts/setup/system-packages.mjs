@@ -72,8 +72,10 @@ export async function installMpi() {
   if (new Machine().hasMpi()) return 'present';
   const apt = aptGet();
   if (!apt) return `not installed here: install ${mpiPackages.join(' and ')} to train on several machines`;
-  await install(apt, mpiPackages);
-  return `installed ${mpiPackages.join(', ')}`;
+  // iproute2's ip and tc make the several hosts of the tests out of one.
+  const names = [...mpiPackages, 'iproute2'];
+  await install(apt, names);
+  return `installed ${names.join(', ')}`;
 }
 
 /** Gets the demo's images. Where that cannot be done it says how: the demo itself takes a folder, too. */

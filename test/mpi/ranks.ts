@@ -6,7 +6,7 @@ import { mpiAddonFile } from '../../src/comm/mpi-addon.ts';
 import { mainFile, type Outcome } from '../e2e/cli-process.ts';
 
 /** Both generations of Open MPI read their settings from here; MPICH needs none. */
-const ENVIRONMENT: NodeJS.ProcessEnv = {
+export const RANK_ENVIRONMENT: NodeJS.ProcessEnv = {
   OMPI_ALLOW_RUN_AS_ROOT: '1',
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
   OMPI_MCA_rmaps_base_oversubscribe: '1',
@@ -36,7 +36,7 @@ export function startRanks(
 ): ChildProcess {
   return spawn('mpirun', ['-n', String(ranks), process.execPath, script, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...ENVIRONMENT, ...env },
+    env: { ...process.env, ...RANK_ENVIRONMENT, ...env },
   });
 }
 

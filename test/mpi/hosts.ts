@@ -1,0 +1,274 @@
+/**
+ * Machines made of namespaces: each has its own network interface, address and host name, and a cable to a
+ * switch whose rate is set. They share the disk, as machines of a cluster do with their home folders.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RANK_ENVIRONMENT, withoutMpi } from './ranks.ts';
+
+/** How the cables are, in both directions. */
+export interface Cable {
+  /** Gbit/s. */
+  readonly bandwidth?: number;
+  /** Milliseconds that a packet needs to the other machine. */
+  readonly delay?: number;
+}
+
+/** Bytes that may leave at once; no less than the largest packets that the kernel makes of many. */
+const BURST = 128 * 2 ** 10;
+const INTERFACE = 'eth0';
+const PREFIX = 'vgg';
+
+export class Hosts {
+  readonly count: number;
+  readonly #prefix: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'verydeep-hosts-'));
+  readonly #onExit = () => this.remove();
+
+  /** @throws Error where the machine does not allow it; see `withoutHosts`. */
+  constructor(count: number) {
+    removeOrphans();
+    this.count = count;
+    this.#prefix = `${PREFIX}-${process.pid}-${made++}`;
+    process.on('exit', this.#onExit);
+    this.#addSwitch();
+    for (let host = 1; host <= count; host++) this.#addHost(host);
+    // What mpirun calls in the place of ssh: host, then words for a shell.
+    const agent = `#!/bin/sh\nhost=$1\nshift\nexec ${this.#enter('$host')} sh -c "hostname $host && $*"\n`;
+    writeFileSync(this.#agent, agent, { mode: 0o700 });
+  }
+
+  get #agent(): string {
+    return join(this.#folder, 'agent');
+  }
+
+  #addSwitch(): void {
+    ip('netns', 'add', this.#namespace('switch'));
+    ip('-n', this.#namespace('switch'), 'link', 'add', 'name', 'switch0', 'type', 'bridge');
+    ip('-n', this.#namespace('switch'), 'link', 'set', 'dev', 'switch0', 'up');
+  }
+
+  #addHost(host: number): void {
+    const [hub, own] = [this.#namespace('switch'), this.#namespace(nameOf(host))];
+    ip('netns', 'add', own);
+    const port = ['link', 'add', 'name', nameOf(host), 'type', 'veth', 'peer', 'name', INTERFACE];
+    ip('-n', hub, ...port, 'netns', own);
+    ip('-n', hub, 'link', 'set', 'dev', nameOf(host), 'master', 'switch0');
+    ip('-n', hub, 'link', 'set', 'dev', nameOf(host), 'up');
+    ip('-n', own, 'address', 'add', `10.77.0.${host}/24`, 'dev', INTERFACE);
+    ip('-n', own, 'link', 'set', 'dev', INTERFACE, 'up');
+    ip('-n', own, 'link', 'set', 'dev', 'lo', 'up');
+  }
+
+  /** Sets the rate of all cables, and how long they take. */
+  shape({ bandwidth, delay }: Cable): void {
+    for (let host = 1; host <= this.count; host++) {
+      const ends = [
+        [this.#namespace(nameOf(host)), INTERFACE],
+        [this.#namespace('switch'), nameOf(host)],
+      ] as const;
+      for (const [namespace, device] of ends) {
+        // There is none the first time.
+        spawnSync('tc', ['-n', namespace, 'qdisc', 'delete', 'dev', device, 'root']);
+        if (bandwidth !== undefined) addRate(namespace, device, bandwidth);
+      }
+      // On the side of the switch alone: a packet comes through one of them.
+      if (delay) addDelay(this.#namespace('switch'), nameOf(host), delay, bandwidth !== undefined);
+    }
+  }
+
+  /** Starts `node script …args` with one rank on each of the first hosts. */
+  start(
+    ranks: number,
+    script: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    prefix: readonly string[] = [],
+  ): ChildProcess {
+    const hosts = Array.from({ length: ranks }, (_, i) => nameOf(i + 1)).join(',');
+    const command = ['mpirun', '-H', hosts, ...prefix, process.execPath, script, ...args];
+    return this.spawn(1, command, { ...RANK_ENVIRONMENT, ...this.#environment(), ...env });
+  }
+
+  /** Starts a command on one host. */
+  spawn(host: number, command: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+    const [enter, ...words] = this.#enter(nameOf(host)).split(' ');
+    const named = ['sh', '-c', `hostname ${nameOf(host)} && exec "$@"`, 'sh', ...command];
+    return spawn(enter!, [...words, ...named], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    return {
+      OMPI_MCA_plm_rsh_agent: this.#agent,
+      PRTE_MCA_plm_ssh_agent: this.#agent,
+      OMPI_MCA_btl: 'tcp,self',
+      OMPI_MCA_pml: 'ob1',
+      OMPI_MCA_btl_tcp_if_include: INTERFACE,
+      OMPI_MCA_oob_tcp_if_include: INTERFACE,
+      PRTE_MCA_oob_tcp_if_include: INTERFACE,
+    };
+  }
+
+  /** Bytes that a host has sent so far, with all headers. */
+  bytesSent(host: number): number {
+    const [link] = JSON.parse(
+      ip('-json', '-stats', '-n', this.#namespace(nameOf(host)), 'link', 'show', INTERFACE),
+    );
+    return link.stats64.tx.bytes;
+  }
+
+  /** Pulls a host's cable. */
+  cut(host: number): void {
+    ip('-n', this.#namespace('switch'), 'link', 'set', 'dev', nameOf(host), 'down');
+  }
+
+  /** Whether a host's processes include one with this word in its command line, other than the launcher's. */
+  runs(host: number, word: string): boolean {
+    return processesIn(this.#namespace(nameOf(host))).some((pid) => {
+      const [program, ...args] = commandOf(pid);
+      return program === process.execPath && args.includes(word);
+    });
+  }
+
+  /** Ends what still runs on the hosts. */
+  endProcesses(): void {
+    for (const name of namespaces().filter((name) => this.#owns(name))) endProcessesIn(name);
+  }
+
+  /** With what still runs on them. */
+  remove(): void {
+    process.off('exit', this.#onExit);
+    removeNamespaces((name) => this.#owns(name));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #owns(namespace: string): boolean {
+    return namespace.startsWith(`${this.#prefix}-`);
+  }
+
+  #namespace(name: string): string {
+    return `${this.#prefix}-${name}`;
+  }
+
+  #enter(host: string): string {
+    return `ip netns exec ${this.#namespace(host)} unshare --uts`;
+  }
+}
+
+let made = 0;
+
+function nameOf(host: number): string {
+  return `node${host}`;
+}
+
+function ip(...args: readonly string[]): string {
+  return run('ip', args);
+}
+
+function run(command: string, args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+function addRate(namespace: string, device: string, bandwidth: number): void {
+  const rate = ['rate', `${Math.round(bandwidth * 1000)}mbit`, 'burst', String(BURST), 'latency', '50ms'];
+  run('tc', ['-n', namespace, 'qdisc', 'add', 'dev', device, 'root', 'handle', '1:', 'tbf', ...rate]);
+}
+
+function addDelay(namespace: string, device: string, delay: number, below: boolean): void {
+  const place = below ? ['parent', '1:1'] : ['root'];
+  const wait = ['netem', 'delay', `${delay}ms`, 'limit', '100000'];
+  run('tc', ['-n', namespace, 'qdisc', 'add', 'dev', device, ...place, ...wait]);
+}
+
+/** Those that a process left which was killed. */
+function removeOrphans(): void {
+  removeNamespaces((name) => {
+    const owner = new RegExp(`^${PREFIX}-(\\d+)-\\d+-`).exec(name)?.[1];
+    return owner !== undefined && !isAlive(Number(owner));
+  });
+}
+
+function removeNamespaces(chosen: (name: string) => boolean): void {
+  for (const name of namespaces().filter(chosen)) {
+    endProcessesIn(name);
+    ip('netns', 'delete', name);
+  }
+}
+
+function endProcessesIn(namespace: string): void {
+  for (const pid of processesIn(namespace)) kill(pid);
+}
+
+function processesIn(namespace: string): number[] {
+  return ip('netns', 'pids', namespace).split('\n').filter(Boolean).map(Number);
+}
+
+function commandOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+function namespaces(): string[] {
+  try {
+    return readdirSync('/run/netns');
+  } catch {
+    return [];
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** Why there can be no such hosts here, or false. */
+export const withoutHosts: string | false = withoutMpi || missing();
+
+function missing(): string | false {
+  if (process.getuid?.() !== 0) return 'only root may make namespaces';
+  for (const tool of ['ip', 'tc', 'unshare']) {
+    if (spawnSync(tool, ['-V']).error)
+      return `there is no ${tool} on this machine (Debian: iproute2, util-linux)`;
+  }
+  const hosts = tried(() => new Hosts(2));
+  if (typeof hosts === 'string') return `this machine does not allow network namespaces: ${hosts}`;
+  const problem = tried(() => hosts.shape({ bandwidth: 1 }));
+  hosts.remove();
+  return typeof problem === 'string' && `this machine cannot shape traffic: ${problem}`;
+}
+
+/** Whether cables can have a delay. */
+export function canDelay(hosts: Hosts): boolean {
+  const outcome = tried(() => hosts.shape({ delay: 1 }));
+  hosts.shape({});
+  return typeof outcome !== 'string';
+}
+
+function tried<T>(make: () => T): T | string {
+  try {
+    return make();
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
