@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { labelsOfSynsets } from './class-names.ts';
 import { FileSource } from './file-source.ts';
-import { isImageName, kindOf, type Listing, listFolder } from './files.ts';
+import { kindOf, type Listing, listFolder } from './files.ts';
 import { listClassFolders, listUnlabelled } from './folder.ts';
+import { isImageName, SPLIT_FOLDERS, TEST_FOLDERS } from './folder-names.ts';
 import { isFlatValidation, openFlatValidation } from './ilsvrc.ts';
 import { MissingSplitError } from './missing-split.ts';
 import { isTarName, openShards } from './shards.ts';
@@ -17,15 +18,6 @@ export interface FolderOptions {
   readonly labels: 'required' | 'optional';
   readonly cacheFolder?: string | undefined;
 }
-
-const VALIDATION = ['val', 'validation', 'valid', 'ILSVRC2012_img_val'];
-const TEST = ['test', 'testing', 'ILSVRC2012_img_test'];
-/** The folder names that a split may have, the preferred first. */
-const SPLIT_FOLDERS: Record<Split, readonly string[]> = {
-  train: ['train', 'training', 'ILSVRC2012_img_train'],
-  val: [...VALIDATION, ...TEST],
-  test: [...TEST, ...VALIDATION],
-};
 
 /**
  * Opens a folder that is divided into train, val and test, or holds class folders itself.
@@ -50,7 +42,7 @@ export async function openClassFolders(
     {
       folder: join(folder, part),
       listing: await listFolder(join(folder, part)),
-      split: TEST.includes(part) ? 'test' : options.split === 'train' ? 'train' : 'val',
+      split: TEST_FOLDERS.includes(part) ? 'test' : options.split === 'train' ? 'train' : 'val',
       trainingClasses: await trainingClasses(folder, listing),
     },
     options,

@@ -2,6 +2,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { isImageName } from './folder-names.ts';
 
 /** The error that says why `path` could not be read and what to do about it. */
 export function unreadable(path: string, error: unknown): UserError {
@@ -68,11 +69,6 @@ async function isFolder(parent: string, entry: Dirent): Promise<boolean> {
   // A link to an image is as good as the image, and following a million of them would take minutes.
   if (!entry.isSymbolicLink() || isImageName(entry.name)) return entry.isDirectory();
   return (await kindOf(`${parent}/${entry.name}`)) === 'folder';
-}
-
-/** Whether a file's name says that it is an image of a kind that decode.ts reads. */
-export function isImageName(name: string): boolean {
-  return /\.(?:jpe?g|png|webp)$/i.test(name);
 }
 
 function reasonOf(error: unknown): string {

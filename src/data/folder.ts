@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { mapConcurrently } from './concurrency.ts';
 import { type FileList, FileListBuilder } from './file-list.ts';
-import { isImageName, listFolder } from './files.ts';
+import { listFolder } from './files.ts';
+import { isImageName } from './folder-names.ts';
 
 /** Folders are read this many at a time: enough to hide a disk's latency. */
 const LISTINGS_AT_ONCE = 8;

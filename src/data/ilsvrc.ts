@@ -7,7 +7,8 @@ import { UserError } from '../core/errors.ts';
 import { foldersNear, labelsOfSynsets } from './class-names.ts';
 import { FileListBuilder } from './file-list.ts';
 import { FileSource } from './file-source.ts';
-import { isImageName, kindOf } from './files.ts';
+import { kindOf } from './files.ts';
+import { isImageName } from './folder-names.ts';
 import { readDevelopmentKit, readSolution, type ValidationLabels } from './ilsvrc-labels.ts';
 
 const VALIDATION_IMAGE = /^ILSVRC2012_val_\d{8}\.jpe?g$/i;

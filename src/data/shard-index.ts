@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { messageOf, UserError } from '../core/errors.ts';
 import { mapConcurrently } from './concurrency.ts';
 import { type FileList, FileListBuilder } from './file-list.ts';
-import { isImageName } from './files.ts';
+import { isImageName } from './folder-names.ts';
 import { readTar, type TarEntry } from './tar.ts';
 
 /** How images get their labels: from files beside them, or from the tar file's own name. */

@@ -107,7 +107,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     assert.equal(await page.getByRole('banner').count(), 1);
     assert.equal(await page.getByRole('main').count(), 1);
     assert.equal(await page.getByRole('navigation', { name: 'Views' }).count(), 1);
-    for (const view of ['Classify', 'Look inside', 'Runs']) {
+    for (const view of ['Classify', 'Look inside', 'Train here', 'Runs']) {
       await page.getByRole('link', { name: view, exact: true }).click();
       assert.equal(await page.locator('nav [aria-current="page"]').textContent(), view);
       await page.getByRole('heading', { level: 1 }).waitFor();

@@ -7,6 +7,7 @@ import { Inside } from './inside/inside.tsx';
 import { Runs } from './runs/runs.tsx';
 import type { Picture } from './state/picture.ts';
 import { useRoute, type View } from './state/route.ts';
+import { Train } from './train/train.tsx';
 import { Header } from './ui/header.tsx';
 import { Answer } from './ui/notices.tsx';
 import { TokenPrompt } from './ui/token-prompt.tsx';
@@ -14,6 +15,7 @@ import { TokenPrompt } from './ui/token-prompt.tsx';
 const TITLES: Readonly<Record<View, string>> = {
   classify: 'Classify',
   inside: 'Look inside',
+  train: 'Train here',
   runs: 'Runs',
 };
 
@@ -52,6 +54,7 @@ export function App() {
       onPicture: setPicture,
     };
     if (route.view === 'runs') return <Runs route={route} />;
+    if (route.view === 'train') return <Train />;
     if (!model) return <NoModel />;
     if (route.view === 'inside') return <Inside {...shared} model={model} route={route} />;
     return <Classify {...shared} model={model} />;

@@ -4,6 +4,7 @@ import { useRequest } from '../api/use-request.ts';
 import { DataTable } from '../ui/data-table.tsx';
 import { count, duration } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
+import { saveBlob } from '../ui/save.ts';
 
 const REASONS: Readonly<Record<NonNullable<RunResponse['result']>['reason'], string>> = {
   iterations: 'all iterations were done',
@@ -60,12 +61,7 @@ export function RunDetails({ run }: { readonly run: RunSummary }) {
 
 /** The recipe to read, and as a file for `vgg train --recipe`. */
 function RecipeText({ id, text }: { readonly id: string; readonly text: string }) {
-  const save = () => {
-    const address = URL.createObjectURL(new Blob([text], { type: 'application/yaml' }));
-    const link = Object.assign(document.createElement('a'), { href: address, download: `${id}.yaml` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(address), 1000);
-  };
+  const save = () => saveBlob(new Blob([text], { type: 'application/yaml' }), `${id}.yaml`);
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}

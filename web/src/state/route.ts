@@ -1,7 +1,7 @@
-/** The page's addresses: `#/classify`, `#/inside/LAYER`, `#/runs/ID`, with parameters behind a `?`. */
+/** The page's addresses: `#/classify`, `#/inside/LAYER`, `#/train`, `#/runs/ID`, with parameters behind a `?`. */
 import { useEffect, useState } from 'preact/hooks';
 
-export const VIEWS = ['classify', 'inside', 'runs'] as const;
+export const VIEWS = ['classify', 'inside', 'train', 'runs'] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Route {

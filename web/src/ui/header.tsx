@@ -4,6 +4,7 @@ import { type Theme, useTheme } from '../state/theme.ts';
 const LINKS: readonly (readonly [View, string])[] = [
   ['classify', 'Classify'],
   ['inside', 'Look inside'],
+  ['train', 'Train here'],
   ['runs', 'Runs'],
 ];
 

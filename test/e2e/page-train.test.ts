@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { jpeg, png, writeFiles } from '../support/images.ts';
+import { noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
+import { Workplace } from './training-runs.ts';
+
+describe('the page: Train here', { skip: noBrowser }, () => {
+  const work = new Workplace();
+  let server: Served;
+  let browser: Browser;
+
+  before(async () => {
+    for (const [c, name] of ['moss', 'ember'].entries()) {
+      for (let i = 0; i < 16; i++) {
+        const image = i % 2 === 0 ? await jpeg(50 + i, 40, 3 * c) : await png(44, 48 + i, 3 * c);
+        await writeFiles(work.path('shades'), { [`${name}/${i}.${i % 2 === 0 ? 'jpg' : 'png'}`]: image });
+      }
+    }
+    await writeFiles(work.path('shades'), { 'moss/broken.jpg': 'no image' });
+    await writeFiles(work.path('lonely'), { 'moss/1.png': await png(40, 40) });
+    await mkdir(work.path('runs'));
+    server = await serve(work, '--runs', work.path('runs'));
+    browser = await openBrowser({ gpu: true });
+  });
+  after(async () => {
+    await browser?.close();
+    assert.equal(await server?.stop(), 0);
+  });
+
+  const choose = (page: Page, folder: string) =>
+    page.getByLabel('Folder of images').setInputFiles(work.path(folder));
+
+  async function set(page: Page, settings: Readonly<Record<string, string>>): Promise<void> {
+    for (const [name, value] of Object.entries(settings)) {
+      const field = page.getByLabel(name);
+      if ((await field.getAttribute('type')) === 'number') await field.fill(value);
+      else await field.selectOption(value);
+    }
+  }
+
+  const start = (page: Page) => page.getByRole('button', { name: /^Start/ }).click();
+
+  it('learns from a folder of images, draws its curves, and hands out a model that the command line uses', async (t) => {
+    const visit = await Visit.at(browser, server.address, 'train');
+    const { page } = visit;
+    assert.ok(await page.getByRole('button', { name: 'Start' }).isDisabled());
+    await choose(page, 'shades');
+    await page.getByText(/^shades: 33 images of 2 classes; a tenth is held out/).waitFor();
+    assert.deepEqual(await textsOf(page.locator('.training-images li')), ['ember 16', 'moss 17']);
+    const settings = { Width: '0.1', 'Images a step': '8', 'Learning rate': '0.01', 'Passes over': '12' };
+    await set(page, settings);
+    await start(page);
+    await page.getByText('Training has ended.').waitFor();
+    await page.getByText('Left out, since the browser cannot decode it: shades/moss/broken.jpg.').waitFor();
+    await page.getByText(/^Ended after \d+ iterations: all passes were done\. Validation error/).waitFor();
+    for (const name of ['Loss', 'top-1 error']) {
+      const chart = page.getByRole('img', { name: new RegExp(`^${name}\\. shades: from `) });
+      await chart.locator('svg').waitFor();
+    }
+    await page.getByText('The validations as a table').click();
+    const rows = await textsOf(page.getByRole('table', { name: /^Validations/ }).getByRole('row'));
+    const losses = rows.slice(1).map((row) => Number(row.split(' ')[2]));
+    assert.ok(losses.length >= 10, String(rows));
+    assert.ok(losses.at(-1)! < 0.6 * losses[0]!, String(losses));
+    await visit.picture(t, 'train-light');
+
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save the model' }).click();
+    const download = await downloading;
+    assert.equal(download.suggestedFilename(), 'shades.safetensors');
+    const model = work.path('shades.safetensors');
+    await download.saveAs(model);
+    const image = work.path('shades/moss/1.png');
+    const { code, stdout, stderr } = await work.vgg('predict', image, '--model', model, '--json');
+    assert.equal(code, 0, stderr);
+    const [{ top }] = JSON.parse(stdout).images as [{ top: { index: number; label: string }[] }];
+    assert.deepEqual(
+      top.toSorted((a, b) => a.index - b.index).map(({ label }) => label),
+      ['ember', 'moss'],
+    );
+    assert.equal(top[0]!.label, 'moss');
+    await visit.close();
+  });
+
+  it('goes on while another view is shown, and keeps what it has when it is stopped', async () => {
+    const visit = await Visit.at(browser, server.address, 'train');
+    const { page } = visit;
+    await choose(page, 'photos');
+    await page.getByText(/^photos: 24 images of 3 classes, and 12 for validation$/).waitFor();
+    await set(page, { Width: '0.05', 'Images a step': '8', 'Passes over': '500' });
+    await start(page);
+    const progress = page.getByRole('progressbar', { name: 'Iterations that were done' });
+    await progress.waitFor();
+    assert.ok(await page.getByLabel('Learning rate').isDisabled());
+    await page.getByRole('link', { name: 'Runs' }).click();
+    await page.getByText('No training has been started').waitFor();
+    await page.getByRole('link', { name: 'Train here' }).click();
+    const before = Number(await progress.getAttribute('value'));
+    await until(
+      async () => Number(await progress.getAttribute('value')) > before + 3,
+      'some more iterations',
+    );
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText(/^Ended after \d+ iterations: it was stopped\./).waitFor();
+    await page.getByRole('button', { name: 'Save the model' }).waitFor();
+    await page.getByRole('button', { name: 'Start again' }).waitFor();
+    await visit.close();
+  });
+
+  it('says in a sentence what is wrong with a folder, or with the recipe', async () => {
+    const visit = await Visit.at(browser, server.address, 'train');
+    const { page } = visit;
+    await choose(page, 'lonely');
+    await page
+      .getByRole('alert')
+      .filter({ hasText: 'Lonely has images of one class only: choose a' })
+      .waitFor();
+    assert.ok(await page.getByRole('button', { name: 'Start' }).isDisabled());
+    await choose(page, 'shades');
+    await page.getByText(/^shades: 33 images/).waitFor();
+    assert.equal(await page.getByRole('alert').count(), 0);
+    await visit.close();
+  });
+
+  it('says so where there is no GPU', async () => {
+    const without = await openBrowser();
+    const visit = await Visit.at(without, server.address, 'train');
+    await choose(visit.page, 'shades');
+    await start(visit.page);
+    await visit.page
+      .getByRole('alert')
+      .filter({ hasText: 'This browser finds no GPU that WebGPU can use.' })
+      .waitFor();
+    await visit.close();
+    await without.close();
+  });
+
+  for (const colours of ['light', 'dark'] as const) {
+    it(`has nothing that axe finds wrong, and fits a telephone, in ${colours} colours`, async (t) => {
+      const visit = await Visit.at(browser, server.address, 'train', { width: 320, height: 700, colours });
+      const { page } = visit;
+      await page.evaluate(await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8'));
+      const check = async (what: string) => {
+        const violations = await page.evaluate(
+          'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
+        );
+        assert.deepEqual(violations, [], what);
+        assert.equal(await visit.overflow(), 0, what);
+      };
+      await page.getByRole('heading', { name: 'Train here' }).waitFor();
+      await check('at first');
+      await choose(page, 'shades');
+      await page.getByText(/^shades: 33 images/).waitFor();
+      await set(page, { Width: '0.05', 'Passes over': '2' });
+      await page.getByRole('button', { name: 'Start' }).focus();
+      await page.keyboard.press('Enter');
+      await page.getByText('Training has ended.').waitFor();
+      await page.locator('.chart svg').first().waitFor();
+      await check('at the end');
+      await visit.picture(t, `phone-train-${colours}`);
+      await visit.close();
+    });
+  }
+});

@@ -1,0 +1,84 @@
+import { useId } from 'preact/hooks';
+import type { Settings } from './source.ts';
+
+interface SettingsProps {
+  readonly value: Settings;
+  readonly onChange: (value: Settings) => void;
+  readonly disabled: boolean;
+}
+
+const CONFIGS = ['A', 'A-LRN', 'B', 'C', 'D', 'E'] as const;
+const CHOICES = {
+  width: [0.05, 0.1, 0.25, 0.5],
+  crop: [32, 64, 96],
+  batch: [8, 16, 32, 64, 128],
+  lr: [0.02, 0.01, 0.005, 0.002, 0.001],
+} as const;
+const NAMES = {
+  width: 'Width, of the paper’s channels',
+  crop: 'Side of the crop, pixels',
+  batch: 'Images a step',
+  lr: 'Learning rate',
+} as const;
+const MOST_EPOCHS = 500;
+
+/** The recipe, as much of it as can be chosen here. */
+export function SettingsForm({ value, onChange, disabled }: SettingsProps) {
+  const id = useId();
+  return (
+    <section class="panel" aria-labelledby="recipe">
+      <h2 id="recipe">Recipe</h2>
+      <fieldset class="settings" disabled={disabled}>
+        <legend class="unseen">What is trained, and how</legend>
+        <div class="field">
+          <label for={`${id}-config`}>Network of Table 1</label>
+          <select
+            id={`${id}-config`}
+            value={value.config}
+            onChange={({ currentTarget }) =>
+              onChange({ ...value, config: currentTarget.value as Settings['config'] })
+            }
+          >
+            {CONFIGS.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </div>
+        {(['width', 'crop', 'batch', 'lr'] as const).map((key) => (
+          <div class="field" key={key}>
+            <label for={`${id}-${key}`}>{NAMES[key]}</label>
+            <select
+              id={`${id}-${key}`}
+              value={value[key]}
+              onChange={({ currentTarget }) => onChange({ ...value, [key]: Number(currentTarget.value) })}
+            >
+              {CHOICES[key].map((choice) => (
+                <option key={choice} value={choice}>
+                  {choice}
+                </option>
+              ))}
+            </select>
+          </div>
+        ))}
+        <div class="field">
+          <label for={`${id}-epochs`}>Passes over the images</label>
+          <input
+            id={`${id}-epochs`}
+            type="number"
+            min={1}
+            max={MOST_EPOCHS}
+            value={value.epochs}
+            onChange={({ currentTarget }) => {
+              const epochs = Math.round(Number(currentTarget.value));
+              onChange({ ...value, epochs: Math.min(MOST_EPOCHS, Math.max(1, epochs || 1)) });
+            }}
+          />
+        </div>
+      </fieldset>
+      <p class="hint">
+        The rest is the paper's: momentum, weight decay, dropout, random crops, flips and colour shifts; the
+        rate drops when the validation error stops improving.
+      </p>
+    </section>
+  );
+}

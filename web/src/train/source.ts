@@ -1,0 +1,78 @@
+/** Images to train on, and the recipe that the page makes of the person's choices. */
+import type { FolderImages, LabelledFile, LabelledImage, WebRecipe } from '../../../src/web/index.ts';
+import { loadLibrary } from '../here/library.ts';
+
+export interface TrainingSource {
+  readonly name: string;
+  /** In how many training images the classes come. */
+  readonly classes: readonly (readonly [name: string, images: number])[];
+  readonly trainingImages: number;
+  /** 0 where some of the training images are to be held out. */
+  readonly validationImages: number;
+  /** Whether colours mean nothing. */
+  readonly isGrey: boolean;
+  /** @param onUnreadable hears of each image that the browser cannot decode, which is left out */
+  open(onUnreadable: (name: string) => void): {
+    readonly training: AsyncIterable<LabelledImage>;
+    readonly validation: AsyncIterable<LabelledImage> | undefined;
+  };
+}
+
+/** @throws UserError unless the folder has images of two classes or more. */
+export async function folderSource(files: readonly File[]): Promise<TrainingSource> {
+  const { imagesOfFolder } = await loadLibrary();
+  const { name, classes, training, validation }: FolderImages<File> = imagesOfFolder(files);
+  return {
+    name,
+    classes: classes.map((one) => [one, training.filter(({ label }) => label === one).length]),
+    trainingImages: training.length,
+    validationImages: validation?.length ?? 0,
+    isGrey: false,
+    open: (onUnreadable) => ({
+      training: decoded(training, onUnreadable),
+      validation: validation && decoded(validation, onUnreadable),
+    }),
+  };
+}
+
+async function* decoded(
+  files: readonly LabelledFile<File>[],
+  onUnreadable: (name: string) => void,
+): AsyncGenerator<LabelledImage> {
+  for (const { file, label } of files) {
+    const image = await createImageBitmap(file).catch(() => undefined);
+    if (!image) onUnreadable(file.webkitRelativePath);
+    else {
+      yield { image, label };
+      image.close();
+    }
+  }
+}
+
+export interface Settings {
+  readonly config: NonNullable<WebRecipe['config']>;
+  readonly width: number;
+  readonly crop: number;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly lr: number;
+}
+
+export const DEFAULTS: Settings = { config: 'A', width: 0.25, crop: 32, epochs: 20, batch: 32, lr: 0.01 };
+
+/** Images of a batch that are computed at once: what a visitor's GPU has memory for. */
+const AT_ONCE = 32;
+/** Points of the training curve in a pass over the images. */
+const POINTS = 10;
+
+export function recipeOf(settings: Settings, { trainingImages, isGrey }: TrainingSource): WebRecipe {
+  const { crop, batch } = settings;
+  return {
+    ...settings,
+    // As S = 256 stands to the paper's crop of 224.
+    scale: Math.round((crop * 256) / 224),
+    'micro-batch': Math.min(batch, AT_ONCE),
+    'color-shift': !isGrey,
+    'log-every': Math.max(1, Math.round(trainingImages / batch / POINTS)),
+  };
+}
