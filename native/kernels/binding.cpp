@@ -79,9 +79,7 @@ struct Access {
       : parameters(unwrap<Parameters>(info[1])),
         field(static_cast<Parameters::Field>(info[2].ToNumber().Uint32Value())),
         tensor(info[3].ToNumber().Uint32Value()) {
-    const bool exists = tensor < parameters->tensors() && field <= Parameters::Field::velocities &&
-                        (field == Parameters::Field::values || parameters->training());
-    if (!exists) throw Napi::RangeError::New(info.Env(), "there is no such tensor");
+    if (tensor >= parameters->tensors() || !parameters->has(field)) throw Napi::RangeError::New(info.Env(), "there is no such tensor");
     data = floatsOf(info[4], parameters->count(tensor), "a tensor's data");
   }
 
@@ -123,11 +121,12 @@ Napi::Value update(Info info) {
   return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
 }
 
-/** gradients(parameters) → all of them as one Float32Array over the memory itself, which it keeps */
-Napi::Value gradients(Info info) {
+/** block(parameters, field) → all its tensors as one Float32Array over the memory itself, which it keeps */
+Napi::Value block(Info info) {
   const auto parameters = unwrap<Parameters>(info[0]);
-  if (!parameters->training()) throw Napi::RangeError::New(info.Env(), "these parameters have no gradients");
-  float* data = parameters->data(Parameters::Field::gradients, 0);
+  const auto field = static_cast<Parameters::Field>(info[1].ToNumber().Uint32Value());
+  if (!parameters->has(field)) throw Napi::RangeError::New(info.Env(), "these parameters have no such field");
+  float* data = parameters->data(field, 0);
   int64_t count = 0;
   for (std::size_t i = 0; i < parameters->tensors(); i++) count += parameters->count(i);
   const auto release = [](Napi::Env, void*, std::shared_ptr<Parameters>* owner) { delete owner; };
@@ -164,7 +163,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("read", Napi::Function::New<read>(env));
   exports.Set("write", Napi::Function::New<write>(env));
   exports.Set("update", Napi::Function::New<update>(env));
-  exports.Set("gradients", Napi::Function::New<gradients>(env));
+  exports.Set("block", Napi::Function::New<block>(env));
   exports.Set("zeroGradients", Napi::Function::New<zeroGradients>(env));
   exports.Set("release", Napi::Function::New<release>(env));
   bindPrograms(env, exports);

@@ -60,6 +60,7 @@ class Parameters {
   Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training);
 
   bool training() const { return training_; }
+  bool has(Field field) const { return field == Field::values || (training_ && field <= Field::velocities); }
   std::size_t tensors() const { return places_.size(); }
   int64_t count(std::size_t tensor) const { return places_.at(tensor).count; }
   float* data(Field field, std::size_t tensor) const;

@@ -123,7 +123,7 @@ async function readBack(
   const digests = digestsOf(model);
   const { model: back } = await readModelWithReport(path, {
     allowFeatures: true,
-    reuse: model.tensors,
+    placesFor: () => (name) => model.tensors.get(name),
     onProgress: (done, total) => onProgress('reading back', done, total),
   });
   const changed = [...digestsOf(back)].filter(([name, digest]) => digests.get(name) !== digest);

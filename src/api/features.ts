@@ -9,9 +9,9 @@ import type { RgbImage } from '../data/source.ts';
 import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';
 import { scalesFor } from '../evaluate/scales.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
-import { fillParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
-import { type Model, readModel } from '../weights/model-file.ts';
+import { type ModelFacts, readModel } from '../weights/model-file.ts';
 import type { ReadModelOptions } from '../weights/read-model.ts';
 import type { EngineOptions } from './load-model.ts';
 
@@ -48,20 +48,30 @@ export interface ImageFeatures {
  * @throws UserError when the model has no such layer, or naming an image that cannot be used.
  */
 export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<ImageFeatures> {
-  const model = await readModel(options.model, { ...options.read, allowFeatures: true });
-  const layers = layersUpTo(options.model, model.network, options.layer);
   const backend = await openBackend(
     options.backend,
     options.threads === undefined ? {} : { threads: options.threads },
   );
-  const parameters = backend.createParameters(parameterSpecs(layers), { training: false });
-  const extractor = new Extractor(backend, layers, parameters);
+  let parameters: Parameters | undefined;
+  let extractor: Extractor | undefined;
   try {
-    await fillParameters(parameters, model.tensors);
-    yield* run(extractor, model, options);
+    const { tensors, ...facts } = await readModel(options.model, {
+      ...options.read,
+      allowFeatures: true,
+      placesFor: (network) => {
+        const layers = layersUpTo(options.model, network, options.layer);
+        const specs = parameterSpecs(layers);
+        const names = new Set(specs.map(({ name }) => name));
+        parameters = backend.createParameters(specs, { training: false });
+        extractor = new Extractor(backend, layers, parameters);
+        return (name) => (names.has(name) ? parameters!.place(name) : undefined);
+      },
+    });
+    await moveIntoParameters(parameters!, new Map(tensors));
+    yield* run(extractor!, facts, options);
   } finally {
-    extractor.dispose();
-    parameters.dispose();
+    extractor?.dispose();
+    parameters?.dispose();
   }
 }
 
@@ -109,7 +119,7 @@ interface Prepared {
 
 async function* run(
   extractor: Extractor,
-  model: Model,
+  model: ModelFacts,
   options: FeatureOptions,
 ): AsyncGenerator<ImageFeatures> {
   const scale = options.scale ?? scalesFor(model, undefined, options.model)[0]!;
@@ -142,7 +152,7 @@ async function* run(
 
 async function wholeFeatures(
   extractor: Extractor,
-  model: Model,
+  model: ModelFacts,
   { path, image }: Prepared,
   options: FeatureOptions,
 ): Promise<ImageFeatures> {
@@ -158,7 +168,7 @@ async function wholeFeatures(
 
 async function* cropFeatures(
   extractor: Extractor,
-  model: Model,
+  model: ModelFacts,
   images: readonly Prepared[],
   batch: number,
   options: FeatureOptions,

@@ -45,18 +45,21 @@ export async function loadModels(
   return loaded;
 }
 
+/** Reads the weights straight into the backend's memory where that is the process's own: there is no room for two. */
 async function load(path: string, backend: Backend, options: ReadModelOptions = {}): Promise<LoadedModel> {
-  const { tensors, ...facts } = await readTensors(path, options);
-  const parameters = backend.createParameters(facts.network.parameters, { training: false });
-  await moveIntoParameters(parameters, tensors);
-  return { path, facts, backend, parameters };
-}
-
-/** A model whose map of tensors nobody else holds, so that what is taken out of it can be freed. */
-async function readTensors(
-  path: string,
-  options: ReadModelOptions,
-): Promise<ModelFacts & { readonly tensors: Map<string, Float32Array> }> {
-  const model = await readModel(path, options);
-  return { ...model, tensors: new Map(model.tensors) };
+  let parameters: Parameters | undefined;
+  try {
+    const { tensors, ...facts } = await readModel(path, {
+      ...options,
+      placesFor: ({ parameters: specs }) => {
+        parameters = backend.createParameters(specs, { training: false });
+        return (name) => parameters!.place(name);
+      },
+    });
+    await moveIntoParameters(parameters!, new Map(tensors));
+    return { path, facts, backend, parameters: parameters! };
+  } catch (error) {
+    parameters?.dispose();
+    throw error;
+  }
 }

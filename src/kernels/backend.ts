@@ -61,6 +61,12 @@ export interface Parameters {
    * reads or changes it sees to it that the backend does not, at that time.
    */
   gradientBlock(): Float32Array;
+  /**
+   * The place of a tensor's values itself, not a copy, so that a model can be read straight into it before any
+   * program is compiled; undefined where the backend's memory is not the process's own.
+   * @throws RangeError for a name that is not there.
+   */
+  place(name: string): Float32Array | undefined;
   /** Frees the memory. Programs over these parameters must be disposed of first. */
   dispose(): void;
 }

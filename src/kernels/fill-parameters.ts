@@ -27,5 +27,11 @@ export async function moveIntoParameters(
 
 async function fill(parameters: Parameters, name: string, tensor: Float32Array | undefined): Promise<void> {
   if (!tensor) throw new RangeError(`no values for ${name}`);
+  if (isIn(parameters.place(name), tensor)) return;
   await parameters.write('values', name, tensor);
+}
+
+/** Whether a tensor is where it belongs already: someone has read it there. */
+function isIn(place: Float32Array | undefined, { buffer, byteOffset, length }: Float32Array): boolean {
+  return place?.buffer === buffer && place.byteOffset === byteOffset && place.length === length;
 }

@@ -1,5 +1,6 @@
 /** Models in files of our own format. */
 import { writeFileAtomically } from '../core/atomic-file.ts';
+import type { ImportOptions } from './foreign/options.ts';
 import {
   checkTensors,
   deferredTensors,
@@ -9,7 +10,12 @@ import {
   tensorsToWrite,
 } from './model.ts';
 import { checkCounts, type ModelFacts, parseModelMetadata } from './model-metadata.ts';
-import { readSafetensors, type SafetensorsFile, type TensorToWrite } from './safetensors.ts';
+import {
+  readSafetensors,
+  readSafetensorsHeader,
+  type SafetensorsFile,
+  type TensorToWrite,
+} from './safetensors.ts';
 
 export { describe, type Model, OPTIMIZER_PREFIX } from './model.ts';
 
@@ -48,14 +54,21 @@ export async function writeModelPiecewise(
   await writeFileAtomically(path, modelPieces(path, facts, own, { tensors, metadata }).pieces);
 }
 
-/** Reads a file of our own. @throws UserError as `modelFromFile` does. */
+/**
+ * Reads a file of our own. No place is asked for, and nothing allocated, before the header fits the network.
+ * @throws UserError as `modelFromFile` does.
+ */
 export async function readOwnModel(
   path: string,
-  onProgress?: (bytesRead: number, bytesTotal: number) => void,
+  { placesFor, onProgress }: Pick<ImportOptions, 'placesFor' | 'onProgress'> = {},
 ): Promise<Model> {
+  const { entries, metadata } = await readSafetensorsHeader(path);
+  const { network } = parseModelMetadata(path, metadata);
+  checkTensors(path, network, new Map(entries.map((entry) => [entry.name, entry])));
   const file = await readSafetensors(path, {
     select: (name) => !name.startsWith(OPTIMIZER_PREFIX),
-    ...(onProgress && { onProgress }),
+    placeOf: placesFor?.(network),
+    onProgress,
   });
   return modelFromFile(path, file);
 }

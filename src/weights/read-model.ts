@@ -42,7 +42,7 @@ async function read(path: string, options: ReadModelOptions) {
   const file = await openWeights(path);
   try {
     if (file.format === 'safetensors' && isOwn(file.metadata, options)) {
-      const model = await readOwnModel(path, options.onProgress);
+      const model = await readOwnModel(path, options);
       checkFinite(path, model);
       return { model };
     }
@@ -60,9 +60,6 @@ function checkFinite(path: string, { tensors }: Model): void {
 }
 
 /** A file of ours is read as it is; a damaged one is refused for what it lacks, and not taken for a foreign one. */
-function isOwn(
-  metadata: Readonly<Record<string, string>>,
-  { featuresOnly, reuse }: ReadModelOptions,
-): boolean {
-  return !featuresOnly && !reuse && Object.keys(metadata).some((key) => key.startsWith('verydeep.'));
+function isOwn(metadata: Readonly<Record<string, string>>, { featuresOnly }: ReadModelOptions): boolean {
+  return !featuresOnly && Object.keys(metadata).some((key) => key.startsWith('verydeep.'));
 }

@@ -27,8 +27,10 @@ export interface SafetensorsFile {
 export interface ReadOptions {
   /** Which tensors to read (default: all). The others cost neither time nor memory. */
   readonly select?: (name: string) => boolean;
+  /** An array to read a tensor into, where it has the right size (default: a new one each). */
+  readonly placeOf?: ((name: string) => Float32Array | undefined) | undefined;
   /** Called after every few megabytes. */
-  readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
+  readonly onProgress?: ((bytesRead: number, bytesTotal: number) => void) | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ReadOptions {
  * selected tensor holds anything but floating-point numbers.
  */
 export async function readSafetensors(path: string, options: ReadOptions = {}): Promise<SafetensorsFile> {
-  const { select = () => true, onProgress = () => {} } = options;
+  const { select = () => true, placeOf = () => undefined, onProgress = () => {} } = options;
   return withFile(path, async (file) => {
     const { entries, metadata, dataOffset } = await readHeader(path, file);
     const selected = entries.filter(({ name }) => select(name));
@@ -47,10 +49,11 @@ export async function readSafetensors(path: string, options: ReadOptions = {}): 
     for (const entry of selected) {
       const from = dataOffset + entry.start;
       const fill = (at: number, target: Uint8Array) => file.readInto(from + at, target);
-      const data = await readTensor(path, entry, fill, (bytes) => {
+      const onRead = (bytes: number) => {
         done += bytes;
         onProgress(done, total);
-      });
+      };
+      const data = await readTensor(path, entry, fill, onRead, placeOf(entry.name));
       tensors.set(entry.name, { name: entry.name, shape: entry.shape, data });
     }
     return { tensors, metadata };

@@ -14,6 +14,7 @@ export type FillBytes = (at: number, target: Uint8Array) => Promise<void>;
  * Reads a tensor as float32 (F16 and BF16 widened, F64 rounded).
  * @param path what messages call the file
  * @param onRead hears of every piece's bytes
+ * @param place an array to read into, where it has the right size
  * @throws UserError when the tensor holds anything but floating-point numbers.
  */
 export async function readTensor(
@@ -21,13 +22,15 @@ export async function readTensor(
   { name, type, shape, start, end }: TensorEntry,
   fill: FillBytes,
   onRead: (bytes: number) => void,
+  place?: Float32Array,
 ): Promise<Float32Array> {
   if (!isReadable(type)) {
     throw new UserError(
       `${path}: tensor ${JSON.stringify(name)} holds ${type}, and only ${readableTypes.join(', ')} can be read; write it anew in one of those`,
     );
   }
-  const data = new Float32Array(elementCount(shape));
+  const count = elementCount(shape);
+  const data = place?.length === count ? place : new Float32Array(count);
   const size = elementBytes(type)!;
   // F32 needs no second place: its bytes go straight into the array.
   const scratch = type === 'F32' ? undefined : new Uint8Array(Math.min(CHUNK_BYTES, end - start));

@@ -41,6 +41,30 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     parameters.dispose();
   });
 
+  it("what is put into a tensor's place is what programs compute with", async (context) => {
+    const { layers, inputShape, values } = network(1);
+    const parameters = await createParameters(backend, layers, new Map());
+    if (!parameters.place(parameters.specs[0]!.name)) {
+      parameters.dispose();
+      return context.skip('the values are not in the memory of this process');
+    }
+    for (const { name } of parameters.specs) parameters.place(name)!.set(values.get(name)!);
+    const program = await backend.compile({ layers, inputShape, parameters });
+    const output = await program.forward(images(1));
+    program.dispose();
+    for (const { name } of parameters.specs) {
+      assert.deepEqual(await parameters.read('values', name), values.get(name));
+    }
+    const [written, again] = [await createParameters(backend, layers, values), images(1)];
+    const other = await backend.compile({ layers, inputShape, parameters: written });
+    assert.deepEqual(output, await other.forward(again));
+    other.dispose();
+    assert.throws(() => parameters.place('conv9.weight'), RangeError);
+    parameters.dispose();
+    written.dispose();
+    assert.throws(() => parameters.place('conv1.weight'), /disposed/);
+  });
+
   it('an input array is neither changed nor returned', async () => {
     const input = images(2);
     const kept = input.slice();

@@ -79,8 +79,8 @@ export interface Addon {
     weightDecay: number,
     biasDecay: number,
   ): Promise<void>;
-  /** All gradients, in the native memory itself. */
-  gradients(parameters: ParametersHandle): Float32Array;
+  /** All of a field's tensors, one after the other, in the native memory itself. */
+  block(parameters: ParametersHandle, field: number): Float32Array;
   zeroGradients(engine: EngineHandle, parameters: ParametersHandle): Promise<void>;
   compile(
     engine: EngineHandle,

@@ -15,6 +15,7 @@ export class NativeParameters implements Parameters {
   readonly #addon: Addon;
   readonly #places: ReadonlyMap<string, number>;
   #handle: ParametersHandle | undefined;
+  #values: Float32Array | undefined;
   #gradients: Float32Array | undefined;
 
   /** @throws UserError when there is too little memory. */
@@ -76,13 +77,24 @@ export class NativeParameters implements Parameters {
   gradientBlock(): Float32Array {
     const handle = this.handle('gradientBlock');
     this.#checkTraining('gradientBlock');
-    this.#gradients ??= this.#addon.gradients(handle);
+    this.#gradients ??= this.#addon.block(handle, FIELDS.gradients);
     return this.#gradients;
+  }
+
+  place(name: string): Float32Array {
+    const handle = this.handle('place');
+    findSpec('place', this, 'values', name);
+    this.#values ??= this.#addon.block(handle, FIELDS.values);
+    const counts = this.specs.map(({ shape }) => elementCount(shape));
+    const place = this.placeOf(name);
+    const start = counts.slice(0, place).reduce((sum, count) => sum + count, 0);
+    return this.#values.subarray(start, start + counts[place]!);
   }
 
   dispose(): void {
     if (this.#handle) this.#addon.release(this.engine, this.#handle);
     this.#handle = undefined;
+    this.#values = undefined;
     this.#gradients = undefined;
   }
 

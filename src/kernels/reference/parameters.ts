@@ -72,6 +72,10 @@ export class ReferenceParameters implements Parameters {
     return block;
   }
 
+  place(name: string): Float32Array {
+    return this.view('place', 'values', name);
+  }
+
   dispose(): void {
     this.#disposed = true;
   }

@@ -153,6 +153,11 @@ export class GpuParameters implements Parameters {
     this.gpu.device.queue.submit([encoder.finish()]);
   }
 
+  /** The values are in the GPU's memory. */
+  place(): undefined {
+    return undefined;
+  }
+
   gradientBlock(): Float32Array {
     throw new UserError(
       'gradients on a GPU cannot be exchanged between ranks yet: train over ranks with --backend onednn, or on one machine',

@@ -147,7 +147,7 @@ async function readAll(
   path: string,
   foreign: ForeignNetwork,
   network: Network,
-  { onProgress, reuse }: ImportOptions,
+  { onProgress, placesFor }: ImportOptions,
 ): Promise<Map<string, Float32Array>> {
   const total = 4 * parameterCount(network);
   let done = 0;
@@ -157,10 +157,11 @@ async function readAll(
   };
   const tensors = new Map<string, Float32Array>();
   const layers = [...foreign.convolutions, ...foreign.classifier];
+  const placeOf = placesFor?.(network);
   for (const [index, layer] of layers.entries()) {
     const spec = network.parameters[2 * index]!;
     const outputs = spec.shape[0]!;
-    const weight = await readWeight(path, layer, spec, onBytes, reuse?.get(spec.name));
+    const weight = await readWeight(path, layer, spec, onBytes, placeOf?.(spec.name));
     const bias = layer.bias ? await readVector(path, layer.bias, outputs) : new Float32Array(outputs);
     onBytes(bias.byteLength);
     await foldNorms(path, layer, weight, bias);

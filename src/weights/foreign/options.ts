@@ -34,6 +34,9 @@ export interface ClassNameOptions {
   readonly classOrder?: 'sorted' | 'devkit' | undefined;
 }
 
+/** Where a network's tensors shall be, by canonical name; undefined for those that get new arrays. */
+export type PlacesFor = (network: Network) => (name: string) => Float32Array | undefined;
+
 export interface ImportOptions extends ConventionOptions, ClassNameOptions {
   /** Between A and A-LRN, whose tensors are alike. */
   readonly configuration?: ConfigurationName | undefined;
@@ -44,8 +47,8 @@ export interface ImportOptions extends ConventionOptions, ClassNameOptions {
   readonly prefix?: string | undefined;
   /** Batch normalisation's epsilon, where it is not the framework's default and the file does not say it. */
   readonly batchNormEpsilon?: number | undefined;
-  /** Arrays to read into, by canonical name, instead of new ones. */
-  readonly reuse?: ReadonlyMap<string, Float32Array> | undefined;
+  /** Called when the network is known; tensors are read into the arrays it gives, by canonical name, where they fit. */
+  readonly placesFor?: PlacesFor | undefined;
   readonly onProgress?: ((bytesRead: number, bytesTotal: number) => void) | undefined;
 }
 

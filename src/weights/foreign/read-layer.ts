@@ -11,7 +11,7 @@ export type OnBytes = (bytes: number) => void;
 
 /**
  * Reads a weight into `[out, in, k, k]`.
- * @param reuse an array to read into, where it has the right size
+ * @param place an array to read into, where it has the right size
  * @throws UserError naming file and tensor when it cannot be read or holds anything that is no finite number.
  */
 export async function readWeight(
@@ -19,15 +19,15 @@ export async function readWeight(
   { weight, layout }: ForeignLayer,
   { shape }: ParameterSpec,
   onBytes: OnBytes,
-  reuse?: Float32Array,
+  place?: Float32Array,
 ): Promise<Float32Array> {
   const count = elementCount(shape);
-  const target = reuse?.length === count ? reuse : new Float32Array(count);
+  const target = place?.length === count ? place : new Float32Array(count);
   checkCount(path, weight, target.length, formatShape(shape));
-  const place = placing(layout, shape, target);
+  const put = placing(layout, shape, target);
   await weight.read((values, offset) => {
     checkFinite(path, weight, values, offset);
-    place(values, offset);
+    put(values, offset);
     onBytes(values.byteLength);
   });
   return target;
@@ -56,10 +56,10 @@ function checkFinite(path: string, tensor: SourceTensor, values: Float32Array, o
   if (at >= 0) throw notFinite(path, tensor.name, values[at]!, offset + at);
 }
 
-type Place = (values: Float32Array, offset: number) => void;
+type Put = (values: Float32Array, offset: number) => void;
 
 /** How a run of a tensor's values goes to its place in canonical layout. */
-function placing(layout: WeightLayout, shape: ParameterSpec['shape'], target: Float32Array): Place {
+function placing(layout: WeightLayout, shape: ParameterSpec['shape'], target: Float32Array): Put {
   const [outputs, ...inputShape] = shape as [number, ...number[]];
   const inputs = elementCount(inputShape);
   const order = inputOrder(layout, inputShape);
@@ -87,7 +87,7 @@ function inputOrder({ inputs }: WeightLayout, inputShape: readonly number[]): Ui
 const LINE = 16;
 
 /** Transposes. By lines of the cache: fc6 has a hundred million values, and the other order takes ten times as long. */
-function placeOutputsLast(target: Float32Array, order: Uint32Array, outputs: number, inputs: number): Place {
+function placeOutputsLast(target: Float32Array, order: Uint32Array, outputs: number, inputs: number): Put {
   const single = (value: number, at: number): void => {
     target[(at % outputs) * inputs + order[Math.floor(at / outputs)]!] = value;
   };

@@ -126,6 +126,33 @@ describe('model files', () => {
     await refused(/verydeep\.network is wrong at configuration/);
   });
 
+  test('tensors are read into the places that are given for them, where they fit', async () => {
+    const model = makeModel();
+    await writeModel(file(), model);
+    const places = new Map([
+      ['conv1_1.weight', new Float32Array(model.tensors.get('conv1_1.weight')!.length)],
+      ['conv1_1.bias', new Float32Array(99)],
+    ]);
+    const read = await readModel(file(), {
+      placesFor: (network) => {
+        assert.deepEqual(network, model.network);
+        return (name) => places.get(name);
+      },
+    });
+    assert.deepEqual(read, model);
+    assert.equal(read.tensors.get('conv1_1.weight'), places.get('conv1_1.weight'));
+    assert.notEqual(read.tensors.get('conv1_1.bias'), places.get('conv1_1.bias'));
+  });
+
+  test('no place is asked for before the shapes are known to fit', async () => {
+    await writeModel(file(), makeModel({ configuration: 'B' }));
+    const { tensors, metadata } = await readSafetensors(file());
+    const network = JSON.stringify({ ...JSON.parse(metadata['verydeep.network']!), configuration: 'A' });
+    await writeSafetensors(file(), tensors.values(), { ...metadata, 'verydeep.network': network });
+    const placesFor = () => assert.fail('a place was asked for');
+    await assert.rejects(readModel(file(), { placesFor }), UserError);
+  });
+
   test('refuses a tensor that the network does not have', async () => {
     await writeModel(file(), makeModel({ configuration: 'B' }));
     const { tensors, metadata } = await readSafetensors(file());
