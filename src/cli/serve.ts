@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-model.ts';
 import { messageOf, UserError } from '../core/errors.ts';
+import type { Precision } from '../kernels/native/native-backend.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { defaultLimits } from '../serve/server.ts';
 import { runFolder } from '../train/run-folder.ts';
 import { newCommand } from './command.ts';
 import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
-import { backendOption, integer, positiveInteger, threadsOption } from './options.ts';
+import { backendOption, integer, positiveInteger, precisionOption, threadsOption } from './options.ts';
 import { log } from './output.ts';
 
 interface Flags extends ForeignFlags {
@@ -28,6 +29,7 @@ interface Flags extends ForeignFlags {
   readonly drain: number;
   readonly threads?: number;
   readonly backend: BackendName;
+  readonly precision: Precision;
 }
 
 const DEFAULT_RUNS = 'runs';
@@ -76,7 +78,8 @@ export function serveCommand(): Command {
       30,
     )
     .addOption(threadsOption())
-    .addOption(backendOption());
+    .addOption(backendOption())
+    .addOption(precisionOption());
   return addForeignOptions(command).action(serve);
 }
 
@@ -88,7 +91,7 @@ function origins(text: string, before: readonly string[] = []): readonly string[
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const { host, port, cors, queue, batch, connections, threads, backend } = flags;
+  const { host, port, cors, queue, batch, connections, threads, backend, precision } = flags;
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
   const server = await serveModels({
@@ -105,6 +108,7 @@ async function serve(flags: Flags): Promise<void> {
     connections,
     batching: { batch },
     backend,
+    precision,
     ...(threads !== undefined && { threads }),
     log,
   });
