@@ -1,13 +1,12 @@
 /** A model in a browser: its weights streamed from an address to the visitor's GPU. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
-import { createWebGpuBackend, type WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 import { indexOfNonFinite, notFinite } from '../weights/foreign/finite.ts';
 import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model.ts';
 import { type ModelFacts, parseModelMetadata } from '../weights/model-metadata.ts';
 import { streamSafetensors } from '../weights/safetensors-stream.ts';
+import { type OpenDevice, openDevice } from './device.ts';
 import { WebModel } from './web-model.ts';
 
 export interface OpenOptions {
@@ -30,14 +29,27 @@ export async function openModel(
   source: string | URL | Response | Blob,
   options: OpenOptions = {},
 ): Promise<WebModel> {
-  const backend = await createWebGpuBackend(options.gpu ?? (await openBrowserGpu()));
-  if (source instanceof Blob) return readInto(backend, 'the file', source.stream(), options);
+  const device = await openDevice(options.gpu);
+  try {
+    const { name, stream } = await streamOf(source, options);
+    return await readInto(device, name, stream, options);
+  } catch (error) {
+    device.release();
+    throw error;
+  }
+}
+
+async function streamOf(
+  source: string | URL | Response | Blob,
+  options: OpenOptions,
+): Promise<{ name: string; stream: ReadableStream<Uint8Array> }> {
+  if (source instanceof Blob) return { name: 'the file', stream: source.stream() };
   const response = source instanceof Response ? source : await fetchFrom(source, options);
   const name = source instanceof Response ? source.url : String(source);
   if (!response.ok || !response.body) {
     throw new UserError(`${name} could not be fetched: the server answers with status ${response.status}`);
   }
-  return readInto(backend, name, response.body, options);
+  return { name, stream: response.body };
 }
 
 async function fetchFrom(source: string | URL, { request, signal }: OpenOptions): Promise<Response> {
@@ -50,7 +62,7 @@ async function fetchFrom(source: string | URL, { request, signal }: OpenOptions)
 }
 
 async function readInto(
-  backend: WebGpuBackend,
+  { backend, release }: OpenDevice,
   name: string,
   stream: ReadableStream<Uint8Array>,
   { onProgress, signal }: OpenOptions,
@@ -78,5 +90,5 @@ async function readInto(
     signal?.throwIfAborted();
     throw error;
   }
-  return new WebModel(backend, opened!.facts, opened!.parameters, name);
+  return new WebModel({ backend, ...opened!, name, onClose: release });
 }

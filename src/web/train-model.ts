@@ -9,15 +9,14 @@ import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { measure } from '../evaluate/metrics.ts';
 import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
-import { createWebGpuBackend, type WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 import { initializeTensor } from '../net/initialization.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { type PartialRecipe, type Recipe, resolveRecipe } from '../train/recipe.ts';
 import { networkOf } from '../train/recipe-network.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model-metadata.ts';
+import { type OpenDevice, openDevice } from './device.ts';
 import { keepImages, type LabelledImages, MemoryImages } from './memory-images.ts';
 import { rescaled } from './pixels.ts';
 import { WebModel } from './web-model.ts';
@@ -73,7 +72,16 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
       'a browser trains from random weights: leave from and from-shallower out of the recipe',
     );
   }
-  const backend = await createWebGpuBackend(options.gpu ?? (await openBrowserGpu()));
+  const device = await openDevice(options.gpu);
+  try {
+    return await trainOn(device, options, recipe);
+  } catch (error) {
+    device.release();
+    throw error;
+  }
+}
+
+async function trainOn(device: OpenDevice, options: TrainOptions, recipe: Recipe): Promise<WebTraining> {
   const set = await readSet(options, recipe);
   const network = networkOf(recipe, set.classes.length);
   const facts: ModelFacts = {
@@ -89,9 +97,9 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
       recipe: JSON.stringify(recipe),
     },
   };
-  const parameters = backend.createParameters(network.parameters, { training: true });
+  const parameters = device.backend.createParameters(network.parameters, { training: true });
   try {
-    return await train({ options, recipe, backend, set, facts, parameters });
+    return await train({ options, recipe, device, set, facts, parameters });
   } catch (error) {
     parameters.dispose();
     throw error;
@@ -150,14 +158,15 @@ function divide(all: Part, { holdout, seed }: Recipe): { training: Part; validat
 interface Run {
   readonly options: TrainOptions;
   readonly recipe: Recipe;
-  readonly backend: WebGpuBackend;
+  readonly device: OpenDevice;
   readonly set: TrainingSet;
   readonly facts: ModelFacts;
   readonly parameters: Parameters;
 }
 
 async function train(run: Run): Promise<WebTraining> {
-  const { options, recipe, backend, set, facts, parameters } = run;
+  const { options, recipe, device, set, facts, parameters } = run;
+  const { backend, release } = device;
   const { network, meanRgb } = facts;
   const initialization = { method: recipe.init, std: recipe['init-std'], seed: recipe.seed };
   for (const { name } of network.parameters) {
@@ -196,7 +205,7 @@ async function train(run: Run): Promise<WebTraining> {
   });
   try {
     const reason = await trainer.run();
-    const model = new WebModel(backend, facts, parameters, 'the model');
+    const model = new WebModel({ backend, facts, parameters, name: 'the model', onClose: release });
     return { reason, iterations: trainer.state.iteration, model };
   } finally {
     classifier.close();

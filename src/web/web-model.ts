@@ -43,6 +43,16 @@ export interface Prediction {
 const BATCH_BYTES = 256 * 2 ** 20;
 const BATCH = 16;
 
+export interface WebModelParts {
+  readonly backend: WebGpuBackend;
+  readonly facts: ModelFacts;
+  readonly parameters: Parameters;
+  /** What messages call the model. */
+  readonly name: string;
+  /** Gives back the device, where it was opened for this model alone. */
+  readonly onClose?: (() => void) | undefined;
+}
+
 export class WebModel {
   readonly facts: ModelFacts;
   /** The GPU, for people. */
@@ -52,9 +62,10 @@ export class WebModel {
   readonly #name: string;
   readonly #parameters: Parameters;
   readonly #classifier: ImageClassifier;
+  readonly #onClose: () => void;
 
-  /** @param parameters which the model disposes of when it is closed */
-  constructor(backend: WebGpuBackend, facts: ModelFacts, parameters: Parameters, name: string) {
+  /** What the model is made of, it disposes of when it is closed. */
+  constructor({ backend, facts, parameters, name, onClose = () => {} }: WebModelParts) {
     const { network, meanRgb } = facts;
     const { gpu } = backend;
     this.facts = facts;
@@ -62,6 +73,7 @@ export class WebModel {
     this.lost = gpu.device.lost.then(() => gpu.lossError());
     this.#name = name;
     this.#parameters = parameters;
+    this.#onClose = onClose;
     this.#classifier = new ImageClassifier({
       backend,
       network,
@@ -124,6 +136,7 @@ export class WebModel {
   close(): void {
     this.#classifier.close();
     this.#parameters.dispose();
+    this.#onClose();
   }
 
   get #viewer(): Viewer {

@@ -141,6 +141,22 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
     assert.equal(thrown, lost);
   });
 
+  it('gives its own device back when it is closed, and leaves a given one', async () => {
+    const lost = await web.run<boolean[]>(
+      `const given = await verydeep.openBrowserGpu();
+       const ends = [];
+       for (const options of [{}, { gpu: given }]) {
+         const model = await verydeep.openModel('/files/model.safetensors', options);
+         model.close();
+         const later = new Promise((resolve) => setTimeout(resolve, 200, false));
+         ends.push(await Promise.race([model.lost.then(() => true), later]));
+       }
+       given.device.destroy();
+       return ends;`,
+    );
+    assert.deepEqual(lost, [true, false]);
+  });
+
   it('has a sentence for a browser without WebGPU', async () => {
     const said = await web.run<string[]>(
       `const said = [];

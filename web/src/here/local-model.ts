@@ -29,13 +29,14 @@ class LocalModel extends EventTarget {
     try {
       const { openBrowserGpu, openModel } = await loadLibrary();
       const gpu = await openBrowserGpu();
+      if (signal.aborted) return gpu.device.destroy();
+      signal.addEventListener('abort', () => gpu.device.destroy());
       const file = await fetchFile('v1/model/weights', { model: info.name }, signal);
       const onProgress = (done: number, all: number) => {
         if (!signal.aborted) this.#change({ state: 'fetching', done, total: all });
       };
       const model = await openModel(file, { gpu, onProgress, signal });
-      if (signal.aborted) return model.close();
-      signal.addEventListener('abort', () => model.close());
+      if (signal.aborted) return;
       void model.lost.then((error) => !signal.aborted && this.fail(error));
       this.#change({ state: 'ready', model });
     } catch (error) {
