@@ -10,10 +10,14 @@ import { DEFAULT_MAX_PIXELS } from '../data/max-pixels.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/foreign/preprocessing.ts';
+import type { ScheduleOptions } from './schedule.ts';
 
 const positive = z.coerce.number().positive();
 const count = z.coerce.number().int().positive();
 const fraction = z.coerce.number().min(0).lt(1);
+
+/** A moment of training: `10` (iterations) or `6e`, `0.5e` (epochs). */
+const MOMENT = /^\d+(\.\d+e|e)?$/;
 
 export const recipeSchema = z.strictObject({
   config: z
@@ -37,6 +41,19 @@ export const recipeSchema = z.strictObject({
     .optional()
     .describe('images computed at once, gradients adding up to the batch (default: what fits 4 GiB)'),
   lr: positive.default(0.01).describe('learning rate at the start'),
+  'lr-reference-batch': count
+    .optional()
+    .describe(
+      'the batch that lr is for: the rate becomes lr × batch / this, for larger batches (beyond the paper)',
+    ),
+  warmup: z
+    .union([z.string(), z.number()])
+    .transform((text) => String(text))
+    .refine((text) => MOMENT.test(text.trim()), 'a number of iterations (500) or epochs (5e)')
+    .optional()
+    .describe(
+      'the rate rises to its first value over so many iterations (500) or epochs (5e): from lr where lr-reference-batch raises it, else from 0 (beyond the paper)',
+    ),
   'lr-factor': z.coerce.number().gt(1).default(10).describe('what the rate is divided by at a drop'),
   'lr-drops': z.coerce
     .number()
@@ -158,19 +175,36 @@ function isScale(text: string): boolean {
   }
 }
 
-const DROP = /^\d+(\.\d+e|e)?$/;
-
 function isDropList(text: string): boolean {
-  return text.split(',').every((part) => DROP.test(part.trim()));
+  return text.split(',').every((part) => MOMENT.test(part.trim()));
 }
 
 /** The iterations at which `lr-drop-at` drops the rate, in order. */
 export function dropIterations(list: string, iterationsPerEpoch: number): number[] {
   return list
     .split(',')
-    .map((part) => part.trim())
-    .map((part) =>
-      part.endsWith('e') ? Math.round(Number(part.slice(0, -1)) * iterationsPerEpoch) : Number(part),
-    )
+    .map((part) => iterationsOf(part, iterationsPerEpoch))
     .sort((a, b) => a - b);
+}
+
+function iterationsOf(moment: string, iterationsPerEpoch: number): number {
+  const text = moment.trim();
+  return text.endsWith('e') ? Math.round(Number(text.slice(0, -1)) * iterationsPerEpoch) : Number(text);
+}
+
+/** What the recipe says of the learning rate. */
+export function scheduleOf(recipe: Recipe, iterationsPerEpoch: number): ScheduleOptions {
+  const { lr, batch, warmup } = recipe;
+  const raised = batch / (recipe['lr-reference-batch'] ?? batch);
+  return {
+    learningRate: lr * raised,
+    factor: recipe['lr-factor'],
+    maximumDrops: recipe['lr-drops'],
+    patience: recipe.patience,
+    ...(recipe['lr-drop-at'] && { dropAt: dropIterations(recipe['lr-drop-at'], iterationsPerEpoch) }),
+    ...(warmup !== undefined && {
+      warmup: iterationsOf(warmup, iterationsPerEpoch),
+      warmupFrom: raised > 1 ? 1 / raised : 0,
+    }),
+  };
 }

@@ -21,6 +21,20 @@ export interface ScheduleOptions {
   readonly patience: number;
   /** Iterations at which to drop instead of by the plateau rule. */
   readonly dropAt?: readonly number[];
+  /** Iterations over which the rate rises to where the schedule begins (Goyal et al. 2017); beyond the paper. */
+  readonly warmup?: number;
+  /** The share of the rate that warm-up rises from (default 0). */
+  readonly warmupFrom?: number;
+}
+
+/**
+ * The rate of an iteration (counted from 0) under this state. Warm-up multiplies what the rules say and is no part
+ * of the state, so that they do not see it and a resumed run has the rates of one that was not interrupted.
+ */
+export function rateOf(state: ScheduleState, iteration: number, options: ScheduleOptions): number {
+  const { warmup = 0, warmupFrom = 0 } = options;
+  if (iteration >= warmup) return state.learningRate;
+  return state.learningRate * (warmupFrom + ((1 - warmupFrom) * (iteration + 1)) / warmup);
 }
 
 export function startSchedule({ learningRate }: ScheduleOptions): ScheduleState {

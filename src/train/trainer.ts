@@ -17,8 +17,14 @@ import type { TrainerState } from './checkpoint.ts';
 import { ExchangeMeter } from './exchange-meter.ts';
 import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { dropIterations, type Recipe } from './recipe.ts';
-import { beforeIteration, observeValidation, type ScheduleOptions, startSchedule } from './schedule.ts';
+import { type Recipe, scheduleOf } from './recipe.ts';
+import {
+  beforeIteration,
+  observeValidation,
+  rateOf,
+  type ScheduleOptions,
+  startSchedule,
+} from './schedule.ts';
 
 /** Hands out training crops, in the order of the plan, preparing the next ones ahead. */
 export interface TrainingData {
@@ -121,13 +127,7 @@ export class Trainer {
       communicator: this.#communicator,
     });
     this.totalIterations = recipe.iterations ?? Math.max(1, Math.round(recipe.epochs * perEpoch));
-    this.#schedule = {
-      learningRate: recipe.lr,
-      factor: recipe['lr-factor'],
-      maximumDrops: recipe['lr-drops'],
-      patience: recipe.patience,
-      ...(recipe['lr-drop-at'] && { dropAt: dropIterations(recipe['lr-drop-at'], perEpoch) }),
-    };
+    this.#schedule = scheduleOf(recipe, perEpoch);
     this.#state = options.state ?? {
       iteration: 0,
       schedule: startSchedule(this.#schedule),
@@ -211,7 +211,7 @@ export class Trainer {
       save: this.#checkpointIsDue(iteration + 1),
     });
     this.#agreed = agreed;
-    const { learningRate } = schedule;
+    const learningRate = rateOf(schedule, iteration, this.#schedule);
     const meanLoss = counts.lossSum / counts.images;
     checkFinite({ iteration: iteration + 1, meanLoss, learningRate });
     const flat = await this.#isFlat(meanLoss, logits);
@@ -251,7 +251,7 @@ export class Trainer {
   }
 
   async #logWindow(): Promise<void> {
-    const { window, iteration, schedule } = this.#state;
+    const { window, iteration } = this.#state;
     const now = performance.now();
     await this.#options.hooks.onMetrics({
       kind: 'train',
@@ -260,7 +260,7 @@ export class Trainer {
       loss: window.lossSum / window.images,
       top1Error: window.top1Errors / window.images,
       top5Error: window.top5Errors / window.images,
-      learningRate: schedule.learningRate,
+      learningRate: this.#lastRate(),
       imagesPerSecond: window.images / ((now - this.#windowStart) / 1000),
       ...this.#exchanges.take(),
       seconds: this.#seconds(),
@@ -282,7 +282,7 @@ export class Trainer {
     const { iteration, best } = this.#state;
     const { images, loss, top1Error, top5Error } = await hooks.validate(parameters);
     const isBest = best === null || top1Error < best.top1Error;
-    const learningRate = this.#state.schedule.learningRate;
+    const learningRate = this.#lastRate();
     this.#state = {
       ...this.#state,
       schedule: observeValidation(this.#state.schedule, top1Error, this.#schedule),
@@ -325,8 +325,14 @@ export class Trainer {
       batch: recipe.batch,
       loss: counts.lossSum / counts.images,
       top1Error: counts.top1Errors / counts.images,
-      learningRate: this.#state.schedule.learningRate,
+      learningRate: this.#lastRate(),
     });
+  }
+
+  /** Of the last step. */
+  #lastRate(): number {
+    const { schedule, iteration } = this.#state;
+    return rateOf(schedule, iteration - 1, this.#schedule);
   }
 
   #epoch(): number {

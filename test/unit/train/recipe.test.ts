@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { projectFolder } from '../../../src/core/project.ts';
-import { dropIterations, recipeSchema, resolveRecipe } from '../../../src/train/recipe.ts';
+import { dropIterations, recipeSchema, resolveRecipe, scheduleOf } from '../../../src/train/recipe.ts';
 import { formatRecipe, readRecipeFile } from '../../../src/train/recipe-file.ts';
 
 const refused = (partial: Record<string, unknown>, message: RegExp) =>
@@ -42,6 +42,20 @@ describe('a recipe', () => {
     for (const [key, schema] of Object.entries(recipeSchema.shape)) assert.ok(schema.description, key);
   });
 
+  it('raises the rate with the batch, and warms up from what it was', () => {
+    const larger = resolveRecipe({ lr: 0.01, batch: 2048, 'lr-reference-batch': 256, warmup: '5e' });
+    const { learningRate, warmup, warmupFrom } = scheduleOf(larger, 100);
+    assert.deepEqual(
+      { learningRate, warmup, warmupFrom },
+      { learningRate: 0.08, warmup: 500, warmupFrom: 1 / 8 },
+    );
+    const { warmup: iterations, warmupFrom: none } = scheduleOf(resolveRecipe({ warmup: 300 }), 100);
+    assert.deepEqual([iterations, none], [300, 0]);
+    const plain = scheduleOf(resolveRecipe({}), 100);
+    assert.deepEqual([plain.learningRate, plain.warmup], [0.01, undefined]);
+  });
+  it('refuses a warm-up that is no time', () =>
+    refused({ warmup: '5 epochs' }, /warmup: a number of iterations/));
   it('drops at iterations or epochs', () => {
     assert.deepEqual(dropIterations('6e, 100,8.5e', 10), [60, 85, 100]);
   });

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import {
   beforeIteration,
   observeValidation,
+  rateOf,
   type ScheduleOptions,
   type ScheduleState,
   startSchedule,
@@ -63,5 +64,26 @@ describe('drops fixed in advance', () => {
   it('happen once', () => {
     const once = beforeIteration(startSchedule(fixed), 12, fixed);
     assert.deepEqual(beforeIteration(once, 13, fixed), once);
+  });
+});
+
+describe('warm-up', () => {
+  const warm: ScheduleOptions = { ...options, learningRate: 0.08, warmup: 4, warmupFrom: 1 / 8 };
+  const rates = (by: ScheduleOptions, state = startSchedule(by)) =>
+    [0, 1, 2, 3, 4, 100].map((iteration) => Number(rateOf(state, iteration, by).toFixed(9)));
+
+  it('rises from its share of the rate to the rate, in equal steps', () => {
+    assert.deepEqual(rates(warm), [0.0275, 0.045, 0.0625, 0.08, 0.08, 0.08]);
+    assert.deepEqual(rates({ ...warm, warmupFrom: 0 }), [0.02, 0.04, 0.06, 0.08, 0.08, 0.08]);
+  });
+
+  it('is off where nothing is said', () => {
+    assert.deepEqual(rates(options), Array(6).fill(0.01));
+  });
+
+  it('leaves the plateau rule and its state as they are', () => {
+    const errors = [0.5, 0.5, 0.6, 0.5];
+    assert.deepEqual(after(errors, warm), after(errors, { ...options, learningRate: 0.08 }));
+    assert.deepEqual(rates(warm, after(errors, warm)), [0.00275, 0.0045, 0.00625, 0.008, 0.008, 0.008]);
   });
 });

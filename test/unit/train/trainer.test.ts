@@ -144,6 +144,21 @@ describe('the trainer', () => {
     assert.deepEqual([...facts(first), ...facts(second)], facts(whole));
   });
 
+  it('resumes in the middle of warm-up as if it had not been interrupted', async () => {
+    const warm: PartialRecipe = { 'lr-reference-batch': 2, warmup: 4, 'log-every': 1 };
+    const whole = await train(warm);
+    const rates = whole.metrics.flatMap((line) => (line.kind === 'train' ? [line.learningRate] : []));
+    // From 0.001 to twice as much over four iterations, a tenth of that from the third on.
+    const expected = [0.00125, 0.0015, 0.00175, 0.0002, 0.0002];
+    rates.forEach((rate, i) => {
+      assert.ok(Math.abs(rate - expected[i]!) < 1e-9, `${rates}`);
+    });
+    const { hooks, signal } = stopAfter(2);
+    const second = await train(warm, await train(warm, undefined, hooks, signal));
+    assert.deepEqual(second.weights, whole.weights);
+    assert.deepEqual(second.velocities, whole.velocities);
+  });
+
   it('does not depend on the micro-batch beyond rounding', async () => {
     const [a, b] = [await train({ 'micro-batch': 4 }), await train({ 'micro-batch': 1 })];
     const largest = a.weights.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
