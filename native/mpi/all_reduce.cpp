@@ -40,7 +40,7 @@ class AllReduce : public Operation {
 
   void start(const Ranks& ranks, int number) override {
     ranks_ = ranks;
-    tag_ = 2 * (number % 8192);
+    tag_ = 2 * number;
     const int64_t mine = length(ranks.rank);
     pieces_ = Buffer<Value>(ranks.memory, mine * (ranks.size - 1));
     if (packs) packed_ = Buffer<Value>(ranks.memory, count_);

@@ -33,11 +33,12 @@ Floats floatsOf(const Napi::Value& value) {
   return {array.Data(), static_cast<int64_t>(array.ElementLength())};
 }
 
-/** open(patience in seconds, lost(rank, seconds)) → Promise of what `describe` in world.cpp gives */
+/** open(patience in seconds, lost(rank, seconds), late(ranks, seconds)) → Promise of what `describe` in world.cpp gives */
 Napi::Value open(Info info) {
   if (world) throw Napi::Error::New(info.Env(), "MPI has been started before");
   auto ready = Napi::Promise::Deferred::New(info.Env());
-  world = World::start(info.Env(), info[0].ToNumber().DoubleValue(), info[1].As<Napi::Function>(), ready);
+  world = World::start(info.Env(), info[0].ToNumber().DoubleValue(), info[1].As<Napi::Function>(),
+                       info[2].As<Napi::Function>(), ready);
   return ready.Promise();
 }
 

@@ -1,5 +1,7 @@
 #include "heartbeat.hpp"
 
+#include <algorithm>
+
 #include "messages.hpp"
 
 namespace verydeep {
@@ -14,21 +16,25 @@ constexpr auto ASLEEP = seconds(3);
 }  // namespace
 
 Heartbeat::Heartbeat(MPI_Comm world, Clock::duration patience) : patience_(patience) {
-  int rank = 0, size = 1;
+  int size = 1;
   check(MPI_Comm_dup(world, &comm_));
   check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN));
-  check(MPI_Comm_rank(comm_, &rank));
+  check(MPI_Comm_rank(comm_, &rank_));
   check(MPI_Comm_size(comm_, &size));
-  before_ = (rank + size - 1) % size;
-  after_ = (rank + 1) % size;
+  before_ = (rank_ + size - 1) % size;
+  after_ = (rank_ + 1) % size;
+  begun_.resize(static_cast<std::size_t>(size));
+  in_ = out_ = begun_;
   heard_ = last_ = Clock::now();
   sent_ = heard_ - INTERVAL;
   listen();
 }
 
-void Heartbeat::listen() { check(MPI_Irecv(&in_, 1, MPI_CHAR, before_, 0, comm_, &incoming_)); }
+void Heartbeat::listen() {
+  check(MPI_Irecv(in_.data(), static_cast<int>(in_.size()), MPI_INT64_T, before_, 0, comm_, &incoming_));
+}
 
-bool Heartbeat::beat() {
+bool Heartbeat::beat(int64_t begun) {
   const auto now = Clock::now();
   // Who was stopped and goes on must not blame another.
   if (now - last_ > ASLEEP) heard_ += now - last_;
@@ -38,11 +44,14 @@ bool Heartbeat::beat() {
     check(MPI_Test(&incoming_, &arrived, MPI_STATUS_IGNORE));
     if (!arrived) break;
     heard_ = now;
+    for (std::size_t i = 0; i < in_.size(); i++) begun_[i] = std::max(begun_[i], in_[i]);
     listen();
   }
+  begun_[static_cast<std::size_t>(rank_)] = begun;
   check(MPI_Test(&outgoing_, &gone, MPI_STATUS_IGNORE));
   if (gone && now - sent_ >= INTERVAL) {
-    check(MPI_Isend(&out_, 1, MPI_CHAR, after_, 0, comm_, &outgoing_));
+    out_ = begun_;
+    check(MPI_Isend(out_.data(), static_cast<int>(out_.size()), MPI_INT64_T, after_, 0, comm_, &outgoing_));
     sent_ = now;
   }
   return now - heard_ > patience_;

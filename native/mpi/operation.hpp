@@ -18,7 +18,7 @@ struct Ranks {
 class Operation {
  public:
   virtual ~Operation() = default;
-  /** @param number counts the operations, which all ranks start in the same order */
+  /** @param number tells operations that are under way apart; all ranks start them in the same order */
   virtual void start(const Ranks& ranks, int number) = 0;
   /** Goes on as far as it can without waiting. @returns whether it is over */
   virtual bool advance() = 0;

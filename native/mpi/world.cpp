@@ -18,6 +18,9 @@ constexpr std::size_t MOST_ACTIVE = 4;
 constexpr int EAGER_TURNS = 8;
 constexpr microseconds LEAST_SLEEP(50), MOST_SLEEP(400), IDLE_SLEEP(100'000);
 
+/** Numbers of operations as messages carry them; far more than there are under way. */
+constexpr int64_t TAGS = 8192;
+
 std::string hostName() {
   char name[MPI_MAX_PROCESSOR_NAME];
   int length = 0;
@@ -87,24 +90,27 @@ Napi::Value describe(Napi::Env env, const Facts& facts) {
 struct World::Job {
   /** None for the last one, which ends MPI. */
   std::unique_ptr<Operation> operation;
+  int64_t number = -1;
   Result result;
   std::optional<Napi::Promise::Deferred> deferred;
   Napi::ObjectReference keep;
 };
 
 std::shared_ptr<World> World::start(Napi::Env env, double patience, const Napi::Function& lost,
-                                    Napi::Promise::Deferred ready) {
-  const auto world = std::shared_ptr<World>(new World(env, patience, lost));
+                                    const Napi::Function& late, Napi::Promise::Deferred ready) {
+  const auto world = std::shared_ptr<World>(new World(env, patience, lost, late));
   world->ready_.emplace(ready);
   world->unsettled_ = 1;
   world->thread_ = std::thread([raw = world.get()] { raw->loop(); });
   return world;
 }
 
-World::World(Napi::Env env, double patience, const Napi::Function& lost) : env_(env), patience_(patience) {
+World::World(Napi::Env env, double patience, const Napi::Function& lost, const Napi::Function& late)
+    : env_(env), patience_(patience) {
   const auto nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
   toJavaScript_ = Napi::ThreadSafeFunction::New(env, nothing, "verydeep-mpi", 0, 1);
   lost_ = Napi::Persistent(lost);
+  late_ = Napi::Persistent(late);
   napi_add_env_cleanup_hook(env, &World::end, this);
 }
 
@@ -121,6 +127,7 @@ void World::end(void* world) {
   self.wake_.notify_all();
   if (self.thread_.joinable()) self.thread_.join();
   self.lost_.Reset();
+  self.late_.Reset();
   self.waiting_.clear();
   self.active_.clear();
 }
@@ -184,7 +191,12 @@ Facts World::open() {
   facts.hosts = hostsOf(MPI_COMM_WORLD, facts.size);
   facts.pids = pidsOf(MPI_COMM_WORLD, facts.size);
   ranks_ = {duplicate(MPI_COMM_WORLD), duplicate(MPI_COMM_WORLD), facts.rank, facts.size, &memory_};
-  if (facts.size > 1) heartbeat_.emplace(MPI_COMM_WORLD, duration_cast<Heartbeat::Clock::duration>(patience_));
+  if (facts.size > 1) {
+    const auto patience = duration_cast<Heartbeat::Clock::duration>(patience_);
+    heartbeat_.emplace(MPI_COMM_WORLD, patience);
+    // By then the heartbeats have told everybody how far the others have come.
+    lateness_.emplace(facts.rank, patience + std::chrono::seconds(facts.size));
+  }
   return facts;
 }
 
@@ -208,17 +220,29 @@ void World::loop() {
     try {
       startWaiting();
       news = advance();
-      if (broken_.empty() && heartbeat_ && heartbeat_->beat()) {
-        post([this, rank = heartbeat_->watched(), seconds = heartbeat_->silentSeconds()](Napi::Env env) {
-          lost_.Call({Napi::Number::New(env, rank), Napi::Number::New(env, seconds)});
-        });
-        fail("a rank is lost");
-      }
+      if (broken_.empty() && heartbeat_) watch();
     } catch (const std::exception& caught) {
       fail(caught.what());
     }
     if (!closed_) rest(news);
   }
+}
+
+void World::watch() {
+  if (heartbeat_->beat(number_)) {
+    post([this, rank = heartbeat_->watched(), seconds = heartbeat_->silentSeconds()](Napi::Env env) {
+      lost_.Call({Napi::Number::New(env, rank), Napi::Number::New(env, seconds)});
+    });
+    fail("a rank is lost");
+    return;
+  }
+  const auto late = lateness_->check(active_.empty() ? -1 : active_.front()->number, heartbeat_->begun());
+  if (!late) return;
+  post([this, late = *late](Napi::Env env) {
+    Napi::Array ranks = Napi::Array::New(env);
+    for (uint32_t i = 0; i < late.ranks.size(); i++) ranks.Set(i, late.ranks[i]);
+    late_.Call({ranks, Napi::Number::New(env, late.seconds)});
+  });
 }
 
 void World::startWaiting() {
@@ -231,7 +255,10 @@ void World::startWaiting() {
       settle(std::move(job), broken_);
     } else {
       active_.push_back(std::move(job));
-      if (active_.back()->operation) active_.back()->operation->start(ranks_, number_++);
+      if (active_.back()->operation) {
+        active_.back()->number = number_;
+        active_.back()->operation->start(ranks_, static_cast<int>(number_++ % TAGS));
+      }
     }
     lock.lock();
   }

@@ -16,6 +16,7 @@
 
 #include "buffers.hpp"
 #include "heartbeat.hpp"
+#include "lateness.hpp"
 #include "operation.hpp"
 
 namespace verydeep {
@@ -43,9 +44,10 @@ class World : public std::enable_shared_from_this<World> {
   /**
    * @param patience seconds without a sign of life from a rank after which it counts as lost
    * @param lost called once with its number and the seconds
+   * @param late called rarely, with the numbers of ranks that live and have not come, and the seconds
    */
   static std::shared_ptr<World> start(Napi::Env env, double patience, const Napi::Function& lost,
-                                      Napi::Promise::Deferred ready);
+                                      const Napi::Function& late, Napi::Promise::Deferred ready);
   ~World();
 
   /** Ranks must call this in the same order. @param keep the array that the operation works on */
@@ -59,7 +61,7 @@ class World : public std::enable_shared_from_this<World> {
   struct Job;
   using Call = std::function<void(Napi::Env)>;
 
-  World(Napi::Env env, double patience, const Napi::Function& lost);
+  World(Napi::Env env, double patience, const Napi::Function& lost, const Napi::Function& late);
   void enqueue(Napi::Env env, std::unique_ptr<Job> job);
   void loop();
   Facts open();
@@ -67,6 +69,8 @@ class World : public std::enable_shared_from_this<World> {
   bool advance();
   void startWaiting();
   void settle(std::unique_ptr<Job> job, const std::string& error);
+  /** Looks after the other ranks. */
+  void watch();
   void fail(const std::string& message);
   void rest(bool news);
   void finalize();
@@ -77,7 +81,7 @@ class World : public std::enable_shared_from_this<World> {
   Napi::Env env_;
   std::chrono::duration<double> patience_;
   Napi::ThreadSafeFunction toJavaScript_;
-  Napi::FunctionReference lost_;
+  Napi::FunctionReference lost_, late_;
   std::optional<Napi::Promise::Deferred> ready_;
   /** Promises that are not settled; only JavaScript's thread counts. */
   int unsettled_ = 0;
@@ -88,8 +92,11 @@ class World : public std::enable_shared_from_this<World> {
   std::deque<std::unique_ptr<Job>> active_;
   Ranks ranks_;
   std::optional<Heartbeat> heartbeat_;
+  std::optional<Lateness> lateness_;
   std::string broken_;
-  int number_ = 0, idleTurns_ = 0;
+  int idleTurns_ = 0;
+  /** Operations that have begun. */
+  int64_t number_ = 0;
   std::atomic<bool> leaving_{false};
   std::atomic<int> abortCode_{0};
   bool closed_ = false;

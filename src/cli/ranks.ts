@@ -48,7 +48,9 @@ export async function withRanks<T>(
     opened.lost = true;
     void leave(opened.communicator, 1);
   };
-  const communicator = await openMpi({ patience: flags.mpiTimeout, launch: detectLaunch(), onLost });
+  const onLate = (message: string): void => logAnyway(message);
+  const options = { patience: flags.mpiTimeout, launch: detectLaunch(), onLost, onLate };
+  const communicator = await openMpi(options);
   opened.communicator = communicator;
   if (communicator.rank > 0) silence();
   try {

@@ -11,6 +11,11 @@ export interface MpiOptions {
   readonly launch?: Launch | undefined;
   /** Told once when a rank is lost: nobody can go on then. What is under way fails. */
   onLost?(message: string): void;
+  /**
+   * Told where ranks that live have not come to what the others do for longer than patience and a second a rank;
+   * again after twice the time, and so on. One of those that wait is told.
+   */
+  onLate?(message: string): void;
 }
 
 export const DEFAULT_PATIENCE = 20;
@@ -25,7 +30,11 @@ export async function openMpi(options: MpiOptions = {}): Promise<Communicator> {
     options.onLost?.(
       `${name(facts, rank)} has given no sign of life for ${Math.round(seconds)} s: it died, or it is stopped, or the network is cut; go on with --resume`,
     );
-  const facts = await started(addon, options.patience ?? DEFAULT_PATIENCE, lost);
+  const late = (ranks: readonly number[], seconds: number): void =>
+    options.onLate?.(
+      `waiting for ${ranks.map((rank) => name(facts, rank)).join(', ')} for ${Math.round(seconds)} s: alive, but not come to what the others do`,
+    );
+  const facts = await started(addon, options.patience ?? DEFAULT_PATIENCE, lost, late);
   const { launch } = options;
   if (launch && launch.processes !== facts.size) {
     throw new UserError(
@@ -40,9 +49,10 @@ async function started(
   addon: MpiAddon,
   patience: number,
   lost: (rank: number, seconds: number) => void,
+  late: (ranks: readonly number[], seconds: number) => void,
 ): Promise<MpiFacts> {
   try {
-    return await addon.open(patience, lost);
+    return await addon.open(patience, lost, late);
   } catch (error) {
     throw new UserError(`MPI does not start: ${messageOf(error)}`, { cause: error });
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -55,6 +55,28 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
       );
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.equal(JSON.parse(resumed.stdout).iterations, iteration + 2);
+    });
+  }
+
+  for (const [late, others] of [
+    [1, 0],
+    [0, 1],
+  ]) {
+    it(`rank ${late} lives and does not come: one rank says so, and all go on when it has come`, async () => {
+      const file = work.path(`come-${late}`);
+      const mpirun = startRanks(3, testScript('./late-worker.js'), [String(late), file], work.environment);
+      const ended = outcomeOf(mpirun);
+      mpirun.stderr!.on('data', (text: string) => {
+        if (text.includes('waiting for')) writeFileSync(file, '');
+      });
+      const { code, stderr } = await ended;
+      assert.equal(code, 0, stderr);
+      const said = stderr.split('\n').filter((line) => line.includes('waiting for'));
+      assert.equal(said.length, 1, `rank ${others} alone: ${stderr}`);
+      assert.match(
+        said[0]!,
+        new RegExp(`^waiting for rank ${late} on \\S+ \\(process \\d+\\) for \\d+ s: alive, `),
+      );
     });
   }
 

@@ -1,0 +1,18 @@
+/**
+ * A rank of test/mpi/failures.test.ts: lives, and comes to what the others do only when a file is there.
+ *   late-worker.js RANK FILE
+ */
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openMpi } from '../../src/comm/mpi.ts';
+
+const [rank, file] = process.argv.slice(2);
+const onLate = (message: string) => process.stderr.write(`${message}\n`);
+const communicator = await openMpi({ patience: 2, onLate });
+await communicator.barrier();
+if (communicator.rank === Number(rank)) {
+  while (!existsSync(file!)) await sleep(50);
+}
+await communicator.allReduceSum(new Float32Array(1000));
+await communicator.barrier();
+await communicator.close();
