@@ -3,7 +3,7 @@
  * gradients is measured:
  *
  *   node dist/bench/mpi/steps.js --config D --threads 2
- *   mpirun -n 2 node dist/bench/mpi/steps.js --config D --threads 1
+ *   mpirun -n 2 node dist/bench/mpi/steps.js --config D --threads 1 --by-layer
  *
  * The global batch is the same, so that the ratio of the two times is the efficiency. Where a machine has other
  * things to do, the ratio of processor times (of all ranks, a step) says more: there is nothing idle in either.
@@ -21,6 +21,7 @@ import { createBackend } from '../../src/kernels/registry.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork, cropShape, type Network, parameterCount } from '../../src/net/network.ts';
+import { formatOverlap, overlapByLayer } from '../../src/report/overlap.ts';
 import { BatchGradient } from '../../src/train/batch-gradient.ts';
 import type { ExchangeTime } from '../../src/train/gradient-exchange.ts';
 
@@ -34,6 +35,7 @@ const { values: options } = parseArgs({
     'micro-batch': { type: 'string', default: '8' },
     steps: { type: 'string', default: '3' },
     threads: { type: 'string', default: '1' },
+    'by-layer': { type: 'boolean', default: false },
     'gradient-dtype': { type: 'string', default: exchangeTypes[0] },
   },
 });
@@ -45,6 +47,19 @@ interface Step {
   /** Of this rank's processor. */
   readonly processor: number;
   readonly exchange?: ExchangeTime | undefined;
+}
+
+/** What rank 0 prints; medians over steps. */
+export interface StepsReport {
+  readonly ranks: number;
+  readonly threads: number;
+  readonly gradientMegabytes: number;
+  readonly secondsPerStep: number;
+  /** Of all ranks. */
+  readonly processorSecondsPerStep: number;
+  /** Of several ranks: from the first gradients on their way to the last one's arrival, and what was not hidden. */
+  readonly exchangeSeconds?: number;
+  readonly exposedSeconds?: number;
 }
 
 /** Images without decoding: the same noise for each. */
@@ -102,7 +117,7 @@ const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.f
 const used = await communicator.gather(median(steps.map(({ processor }) => processor)));
 if (communicator.rank === 0) {
   const exchanges = steps.flatMap(({ exchange }) => exchange ?? []);
-  const report = {
+  const report: StepsReport = {
     ranks: communicator.size,
     threads: number('threads'),
     gradientMegabytes: (parameterCount(network) * 4) / 1e6,
@@ -114,6 +129,10 @@ if (communicator.rank === 0) {
     }),
   };
   process.stdout.write(`${JSON.stringify(report)}\n`);
+  const usual = exchanges.sort((a, b) => a.total - b.total)[Math.floor(exchanges.length / 2)];
+  if (options['by-layer'] && usual) {
+    process.stdout.write(`${formatOverlap(overlapByLayer(network.parameters, usual.buckets))}\n`);
+  }
 }
 await communicator.close();
 process.exit();

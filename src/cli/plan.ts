@@ -51,8 +51,8 @@ const microseconds: Parser<number> = (text) => number(0)(text.replace(/\s*[uµ]s
 export function planCommand(): Command {
   const command = newCommand('plan', {
     description: 'Estimate arithmetic, memory, time and the gain from several machines.',
-    examples: ['plan --config D', 'plan --config D --measure --nodes 8,64 --bandwidth 25Gb --latency 20us'],
-  }).addOption(configOption());
+    examples: ['plan --config E', 'plan --config D --measure --nodes 8,64 --bandwidth 25Gb --latency 20us'],
+  }).addOption(configOption().makeOptionMandatory(false).default('D'));
   return addSizeOptions(command)
     .option('--batch <n>', 'images a step of SGD', positiveInteger, 256)
     .option('--micro-batch <n>', 'images computed at once (default: what fits 4 GiB)', positiveInteger)

@@ -15,6 +15,17 @@ export interface ExchangeTime {
   readonly total: number;
   /** The part of it in which there was nothing else to do. */
   readonly exposed: number;
+  /** In the order in which they left. */
+  readonly buckets: readonly BucketTime[];
+}
+
+/** A bucket's time on its way, in seconds after the end of the backward pass: negative before it. */
+export interface BucketTime {
+  /** Values `[begin, end)` of the block of gradients. */
+  readonly begin: number;
+  readonly end: number;
+  readonly sentAt: number;
+  readonly arrivedAt: number;
 }
 
 const SMALLEST_BUCKET = 16 * 2 ** 10;
@@ -28,10 +39,9 @@ export class GradientExchange {
   /** Where each tensor begins in the block. */
   readonly #offsets: readonly number[];
   readonly #bucket: number;
-  #pending: Promise<void>[] = [];
+  #pending: Promise<BucketTime>[] = [];
   /** Everything from here on is on its way. */
   #sent: number;
-  #startedAt = 0;
 
   constructor(parameters: Parameters, communicator: Communicator, type: ExchangeType) {
     let end = 0;
@@ -62,20 +72,32 @@ export class GradientExchange {
   async finish(): Promise<ExchangeTime> {
     const finalAt = performance.now();
     this.ready(0);
-    await Promise.all(this.#pending);
+    const sums = await Promise.all(this.#pending);
     const end = performance.now();
-    const startedAt = this.#startedAt;
     this.#pending = [];
     this.#sent = this.#parameters.gradientBlock().length;
-    return { total: (end - startedAt) / 1000, exposed: (end - finalAt) / 1000 };
+    const seconds = (moment: number) => (moment - finalAt) / 1000;
+    const buckets = sums.map((sum) => ({
+      ...sum,
+      sentAt: seconds(sum.sentAt),
+      arrivedAt: seconds(sum.arrivedAt),
+    }));
+    const exposed = seconds(end);
+    return { total: exposed - (buckets[0]?.sentAt ?? exposed), exposed, buckets };
   }
 
   #send(begin: number, end: number): void {
-    if (this.#pending.length === 0) this.#startedAt = performance.now();
-    const values = this.#parameters.gradientBlock().subarray(begin, end);
-    const sum = this.#communicator.allReduceSum(values, this.#type);
+    const sum = this.#sum(begin, end);
     // Seen by finish; until then a failure must not count as unhandled.
     sum.catch(() => {});
     this.#pending.push(sum);
+  }
+
+  /** @returns times as `performance.now` gives them */
+  async #sum(begin: number, end: number): Promise<BucketTime> {
+    const sentAt = performance.now();
+    const values = this.#parameters.gradientBlock().subarray(begin, end);
+    await this.#communicator.allReduceSum(values, this.#type);
+    return { begin, end, sentAt, arrivedAt: performance.now() };
   }
 }

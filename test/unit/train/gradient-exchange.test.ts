@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Communicator } from '../../../src/comm/communicator.ts';
+import { single } from '../../../src/comm/single.ts';
+import type { Parameters } from '../../../src/kernels/backend.ts';
+import { GradientExchange } from '../../../src/train/gradient-exchange.ts';
+
+const SIZES = [100_000, 50_000, 200_000];
+const VALUES = SIZES.reduce((sum, size) => sum + size);
+
+/** Doubles what it is given, as if another rank had the same. */
+const doubling: Communicator = {
+  ...single,
+  size: 2,
+  allReduceSum: async (data) => {
+    data.forEach((value, i) => {
+      data[i] = 2 * value;
+    });
+  },
+};
+
+function exchange(): { exchange: GradientExchange; block: Float32Array } {
+  const block = new Float32Array(VALUES).fill(1);
+  const specs = SIZES.map((size, i) => ({ name: `layer${i}.weight`, shape: [size] }));
+  const parameters = { specs, gradientBlock: () => block } as unknown as Parameters;
+  return { exchange: new GradientExchange(parameters, doubling, 'float32'), block };
+}
+
+describe('an exchange of gradients', () => {
+  it('sums every value once, the last ones first, and what is final before the pass ends leaves before', async () => {
+    const { exchange: gradients, block } = exchange();
+    gradients.ready(2);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const { buckets, total, exposed } = await gradients.finish();
+    assert.ok(block.every((value) => value === 2));
+    let end = VALUES;
+    for (const bucket of buckets) {
+      assert.equal(bucket.end, end, 'without gap');
+      assert.equal(bucket.sentAt < 0, bucket.begin >= 150_000, 'layer 2 leaves first');
+      end = bucket.begin;
+    }
+    assert.equal(end, 0);
+    assert.ok(total > exposed && exposed >= 0);
+  });
+});
