@@ -32,6 +32,8 @@ export interface ScalingEstimate {
   readonly speedup?: number;
 }
 
+/** The part of what goes over a network that is values: TCP in Ethernet frames of 1500 bytes. */
+const PAYLOAD = 0.94;
 /** All-reduces that are under way at a time (native/mpi/world.cpp), each of two rounds of messages. */
 const UNDER_WAY = 4;
 const ROUNDS = 2;
@@ -45,7 +47,7 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   // Each machine sends all slices but its own, and the sum of its own to all others.
   const sentShare = (2 * (machines - 1)) / machines;
   const bytesSentPerStep = Math.round(sentShare * bytes);
-  const onTheWire = (count: number): number => (sentShare * count * 8) / (bandwidth * 1e9);
+  const onTheWire = (count: number): number => (sentShare * count * 8) / (bandwidth * 1e9 * PAYLOAD);
   const turns = machines > 1 ? Math.ceil(bytes / bucketBytes / UNDER_WAY) * ROUNDS : 0;
   const communicationSeconds = onTheWire(bytes) + turns * latency;
   const estimate = { machines, bytesSentPerStep, communicationSeconds };
