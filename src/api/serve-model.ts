@@ -20,6 +20,7 @@ export interface ServeOptions
       | 'host'
       | 'token'
       | 'weights'
+      | 'demoData'
       | 'cors'
       | 'limits'
       | 'queue'

@@ -17,7 +17,7 @@ import { log, printResult } from './output.ts';
 import { TrainingDisplay } from './training-display.ts';
 
 /** Where Debian's package dataset-fashion-mnist puts its files. */
-const FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
+export const FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
 
 interface Flags {
   readonly data: string;

@@ -9,6 +9,7 @@ import type { BackendName } from '../kernels/registry.ts';
 import { defaultLimits } from '../serve/server.ts';
 import { runFolder } from '../train/run-folder.ts';
 import { newCommand } from './command.ts';
+import { FASHION_MNIST } from './demo.ts';
 import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
 import { backendOption, integer, positiveInteger, precisionOption, threadsOption } from './options.ts';
 import { log } from './output.ts';
@@ -20,6 +21,7 @@ interface Flags extends ForeignFlags {
   readonly port: number;
   readonly tokenFile?: string;
   readonly weights: boolean;
+  readonly demoData?: string;
   readonly cors?: readonly string[];
   readonly queue: number;
   readonly batch: number;
@@ -54,6 +56,10 @@ export function serveCommand(): Command {
     .option('--host <address>', 'address to listen on; another than loopback needs --token-file', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0: any that is free', integer(0, 65_535), 8080)
     .option('--token-file <file>', 'file with a token that clients must send')
+    .option(
+      '--demo-data <folder>',
+      "labelled images, of which the page's visitors get some to train on (default: Fashion-MNIST, where Debian's package of it is)",
+    )
     .option('--no-weights', 'keep the weights: pages cannot run the model on their visitors’ GPUs')
     .addOption(
       new Option(
@@ -102,6 +108,7 @@ async function serve(flags: Flags): Promise<void> {
     port,
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),
     weights: flags.weights,
+    demoData: demoDataOf(flags),
     cors,
     limits: { imageBytes: flags.maxBytes, pixels: flags.maxPixels },
     queue,
@@ -123,6 +130,12 @@ async function runsOf({ runs }: Flags): Promise<string | undefined> {
   const found = await stat(runs).catch(() => undefined);
   if (found?.isDirectory()) return runs;
   throw new UserError(`--runs ${runs} is no folder; name one that holds run folders`);
+}
+
+function demoDataOf({ demoData }: Flags): string | undefined {
+  if (demoData === undefined) return existsSync(FASHION_MNIST) ? FASHION_MNIST : undefined;
+  if (existsSync(demoData)) return demoData;
+  throw new UserError(`--demo-data ${demoData} is not there; name a folder of labelled images`);
 }
 
 /** The best model of the run that was validated last; none where there is none. */

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Admission, Ticket } from './admission.ts';
 import type { Limits } from './contract/index.ts';
+import type { DemoImages } from './demo-images.ts';
 import { ClientLeft } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import type { ServedModels } from './models/served-models.ts';
@@ -17,6 +18,7 @@ export interface Context {
   readonly limits: Limits;
   /** Whether clients may have the models' weights. */
   readonly givesWeights: boolean;
+  readonly demoImages: DemoImages | undefined;
   readonly admission: Admission;
   readonly pictures: PictureReader;
   readonly metrics: Metrics;

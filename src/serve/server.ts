@@ -7,6 +7,7 @@ import { defaultConcurrency } from '../data/concurrency.ts';
 import { Admission } from './admission.ts';
 import type { Context } from './context.ts';
 import type { Limits } from './contract/index.ts';
+import { DemoImages } from './demo-images.ts';
 import { RequestError } from './errors.ts';
 import { answerFailures } from './failures.ts';
 import { Metrics } from './metrics.ts';
@@ -16,6 +17,7 @@ import { describeInterface } from './openapi.ts';
 import { servePage } from './page.ts';
 import { PictureReader } from './pictures.ts';
 import { activationRoutes } from './routes/activations.ts';
+import { demoImagesRoute } from './routes/demo-images.ts';
 import { mapRoutes } from './routes/maps.ts';
 import { modelRoutes } from './routes/model.ts';
 import { healthRoutes, operationRoutes } from './routes/operations.ts';
@@ -65,6 +67,8 @@ export interface ServerOptions {
   readonly host?: string | undefined;
   /** Whether whoever may ask gets the models' weights too (default true). */
   readonly weights?: boolean | undefined;
+  /** Labelled images, of which visitors get some to train on. */
+  readonly demoData?: string | undefined;
   /** What clients must know; undefined: nothing. */
   readonly token?: string | undefined;
   /** Origins whose pages may use the server. */
@@ -132,6 +136,7 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
     pages: options.pages,
     limits,
     givesWeights: options.weights ?? true,
+    demoImages: options.demoData === undefined ? undefined : new DemoImages(options.demoData),
     admission,
     pictures: new PictureReader(limits, defaultConcurrency),
     metrics,
@@ -211,6 +216,7 @@ async function addRoutes(app: FastifyInstance, options: ServerOptions, context: 
     const routes = closed as unknown as Routes;
     modelRoutes(routes, context);
     weightsRoute(routes, context);
+    demoImagesRoute(routes, context);
     predictRoute(routes, context);
     mapRoutes(routes, context);
     activationRoutes(routes, context);

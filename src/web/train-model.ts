@@ -31,6 +31,8 @@ export interface TrainOptions {
   readonly validation?: LabelledImages | undefined;
   /** Default: the paper's, which is for large images and much time; see docs/webgpu.md for a small one. */
   readonly recipe?: WebRecipe;
+  /** Names of classes for people, where they are not what `images` call them. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** What the images are called in the model file. */
   readonly data?: string;
   /** When all images are there and training begins. */
@@ -87,7 +89,7 @@ async function trainOn(device: OpenDevice, options: TrainOptions, recipe: Recipe
   const facts: ModelFacts = {
     network,
     classes: set.classes,
-    labels: set.classes,
+    labels: set.classes.map((one) => options.labels?.[one] ?? one),
     meanRgb: set.colors.mean(),
     trainScale: parseTrainScale(recipe.scale),
     provenance: {

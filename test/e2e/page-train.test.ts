@@ -19,10 +19,16 @@ describe('the page: Train here', { skip: noBrowser }, () => {
         await writeFiles(work.path('shades'), { [`${name}/${i}.${i % 2 === 0 ? 'jpg' : 'png'}`]: image });
       }
     }
-    await writeFiles(work.path('shades'), { 'moss/broken.jpg': 'no image' });
+    await writeFiles(work.path('spoilt'), {
+      'moss/1.jpg': await jpeg(40, 40, 0),
+      'moss/2.jpg': await jpeg(40, 40, 0),
+      'ember/1.jpg': await jpeg(40, 40, 3),
+      'ember/broken.jpg': 'no image',
+    });
     await writeFiles(work.path('lonely'), { 'moss/1.png': await png(40, 40) });
     await mkdir(work.path('runs'));
-    server = await serve(work, '--runs', work.path('runs'));
+    const demo = ['--demo-data', work.path('shades')];
+    server = await serve(work, '--runs', work.path('runs'), ...demo);
     browser = await openBrowser({ gpu: true });
   });
   after(async () => {
@@ -48,13 +54,12 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     const { page } = visit;
     assert.ok(await page.getByRole('button', { name: 'Start' }).isDisabled());
     await choose(page, 'shades');
-    await page.getByText(/^shades: 33 images of 2 classes; a tenth is held out/).waitFor();
-    assert.deepEqual(await textsOf(page.locator('.training-images li')), ['ember 16', 'moss 17']);
+    await page.getByText(/^shades: 32 images of 2 classes; a tenth is held out/).waitFor();
+    assert.deepEqual(await textsOf(page.locator('.training-images li')), ['ember 16', 'moss 16']);
     const settings = { Width: '0.1', 'Images a step': '8', 'Learning rate': '0.01', 'Passes over': '12' };
     await set(page, settings);
     await start(page);
     await page.getByText('Training has ended.').waitFor();
-    await page.getByText('Left out, since the browser cannot decode it: shades/moss/broken.jpg.').waitFor();
     await page.getByText(/^Ended after \d+ iterations: all passes were done\. Validation error/).waitFor();
     for (const name of ['Loss', 'top-1 error']) {
       const chart = page.getByRole('img', { name: new RegExp(`^${name}\\. shades: from `) });
@@ -120,8 +125,31 @@ describe('the page: Train here', { skip: noBrowser }, () => {
       .waitFor();
     assert.ok(await page.getByRole('button', { name: 'Start' }).isDisabled());
     await choose(page, 'shades');
-    await page.getByText(/^shades: 33 images/).waitFor();
+    await page.getByText(/^shades: 32 images/).waitFor();
     assert.equal(await page.getByRole('alert').count(), 0);
+    await visit.close();
+  });
+
+  it('leaves out images that the browser cannot decode, and names them', async () => {
+    const visit = await Visit.at(browser, server.address, 'train');
+    await choose(visit.page, 'spoilt');
+    await set(visit.page, { Width: '0.05', 'Images a step': '8', 'Passes over': '1' });
+    await start(visit.page);
+    await visit.page
+      .getByText('Left out, since the browser cannot decode it: spoilt/ember/broken.jpg.')
+      .waitFor();
+    await visit.page.getByText('Training has ended.').waitFor();
+    await visit.close();
+  });
+
+  it('trains on images that the server has', async () => {
+    const visit = await Visit.at(browser, server.address, 'train');
+    const { page } = visit;
+    await page.getByRole('button', { name: 'Use some of shades instead' }).click();
+    await page.getByText(/^shades: 32 images of 2 classes; a tenth is held out/).waitFor();
+    await set(page, { Width: '0.05', 'Images a step': '8', 'Passes over': '2' });
+    await start(page);
+    await page.getByText(/^Ended after 7 iterations: all passes were done\./).waitFor();
     await visit.close();
   });
 
@@ -153,7 +181,7 @@ describe('the page: Train here', { skip: noBrowser }, () => {
       await page.getByRole('heading', { name: 'Train here' }).waitFor();
       await check('at first');
       await choose(page, 'shades');
-      await page.getByText(/^shades: 33 images/).waitFor();
+      await page.getByText(/^shades: 32 images/).waitFor();
       await set(page, { Width: '0.05', 'Passes over': '2' });
       await page.getByRole('button', { name: 'Start' }).focus();
       await page.keyboard.press('Enter');

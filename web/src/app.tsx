@@ -54,7 +54,7 @@ export function App() {
       onPicture: setPicture,
     };
     if (route.view === 'runs') return <Runs route={route} />;
-    if (route.view === 'train') return <Train />;
+    if (route.view === 'train') return <Train demoImages={answer.demoImages} />;
     if (!model) return <NoModel />;
     if (route.view === 'inside') return <Inside {...shared} model={model} route={route} />;
     return <Classify {...shared} model={model} />;

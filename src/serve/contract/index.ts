@@ -20,6 +20,7 @@ export {
   type Size,
   sizeSchema,
 } from './common.ts';
+export * from './demo-images.ts';
 export * from './maps.ts';
 export * from './model.ts';
 export * from './predict.ts';

@@ -65,6 +65,10 @@ export const modelsResponse = z.object({
   limits: limitsSchema,
   protocols: z.array(protocolSchema),
   weights: z.boolean().describe('whether /v1/model/weights gives the models out'),
+  demoImages: z
+    .string()
+    .optional()
+    .describe('name of the data set that /v1/demo-images takes its images from'),
 });
 export type ModelsResponse = z.output<typeof modelsResponse>;
 

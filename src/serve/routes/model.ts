@@ -7,12 +7,13 @@ import { describeModel } from '../models/describe.ts';
 import { commonErrors, lookupErrors, type Routes } from '../typed.ts';
 
 /** `GET /v1/model` and `GET /v1/model/filters` */
-export function modelRoutes(app: Routes, { models, limits, givesWeights }: Context): void {
+export function modelRoutes(app: Routes, { models, limits, givesWeights, demoImages }: Context): void {
   const answer: ModelsResponse = {
     models: models.list.map(describeModel),
     limits,
     protocols: [...protocols],
     weights: givesWeights,
+    ...(demoImages && { demoImages: demoImages.name }),
   };
   app.get(
     '/v1/model',

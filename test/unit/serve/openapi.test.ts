@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { InjectOptions } from 'fastify';
-import { png, temporaryFolder } from '../../support/images.ts';
+import { png, temporaryFolder, writeFiles } from '../../support/images.ts';
 import { imageRequest, type Json, line, type SmallServer, smallServer, writeRun } from './small-server.ts';
 
 async function documentOf({ ask }: SmallServer): Promise<Json> {
@@ -22,6 +22,7 @@ describe('the OpenAPI document', () => {
       '/readyz',
       '/v1/activations',
       '/v1/crops',
+      '/v1/demo-images',
       '/v1/features',
       '/v1/model',
       '/v1/model/filters',
@@ -60,7 +61,9 @@ describe('the OpenAPI document', () => {
       'metrics.jsonl': line(1) + line(2, 'validation'),
       'result.json': JSON.stringify({ reason: 'plateau', iterations: 2, seconds: 1.5 }),
     });
-    const server = await smallServer(t, { runs });
+    const photos = await temporaryFolder(t);
+    await writeFiles(photos, { 'a/1.png': await png(9, 8), 'b/1.png': await png(8, 9) });
+    const server = await smallServer(t, { runs, demoData: photos });
     const document = await documentOf(server);
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     ajv.addSchema({ $id: 'openapi', ...document });
@@ -68,6 +71,7 @@ describe('the OpenAPI document', () => {
     const requests: [string, InjectOptions][] = [
       ['/v1/model', { method: 'GET', url: '/v1/model' }],
       ['/v1/model/filters', { method: 'GET', url: '/v1/model/filters' }],
+      ['/v1/demo-images', { method: 'GET', url: '/v1/demo-images' }],
       ['/v1/model/weights', { method: 'GET', url: '/v1/model/weights?model=none' }],
       ['/v1/predict', imageRequest('/v1/predict?protocol=both', image)],
       ['/v1/score-map', imageRequest('/v1/score-map', image)],

@@ -2,10 +2,12 @@ import { useRef, useState } from 'preact/hooks';
 import { sentenceOf } from '../api/client.ts';
 import { count, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { folderSource, type TrainingSource } from './source.ts';
+import { demoSource, folderSource, type TrainingSource } from './source.ts';
 
 interface ImagesProps {
   readonly source: TrainingSource | undefined;
+  /** What images the server has for those who have none. */
+  readonly demoImages: string | undefined;
   readonly onSource: (source: TrainingSource) => void;
   readonly disabled: boolean;
 }
@@ -16,8 +18,8 @@ const FOLDER = { webkitdirectory: true };
 /** Classes that are named; of more only the number is told. */
 const NAMED = 12;
 
-/** Which images are trained on: a folder of the visitor's. */
-export function Images({ source, onSource, disabled }: ImagesProps) {
+/** Which images are trained on: a folder of the visitor's, or some of the server's. */
+export function Images({ source, demoImages, onSource, disabled }: ImagesProps) {
   const [failure, setFailure] = useState<string>();
   const input = useRef<HTMLInputElement>(null);
   const take = async (choice: Promise<TrainingSource>) => {
@@ -58,6 +60,13 @@ export function Images({ source, onSource, disabled }: ImagesProps) {
         A folder with a folder of images (JPEG, PNG, WebP) for each class, two or more. They stay on this
         device.
       </p>
+      {demoImages !== undefined && (
+        <p>
+          <button type="button" class="quiet" disabled={disabled} onClick={() => void take(demoSource())}>
+            Use some of {demoImages} instead
+          </button>
+        </p>
+      )}
       {source && <Chosen source={source} />}
       {failure && <Failure message={failure} />}
     </section>

@@ -64,6 +64,7 @@ class LocalTraining extends EventTarget {
         validation: validation && counted(validation, onImage),
         recipe: recipeOf(settings, source),
         data: source.name,
+        labels: source.labels,
         signal,
         onStart: (start) => {
           this.start = start;

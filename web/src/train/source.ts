@@ -1,6 +1,9 @@
 /** Images to train on, and the recipe that the page makes of the person's choices. */
+import type { DemoImagesResponse } from '../../../src/serve/contract/index.ts';
 import type { FolderImages, LabelledFile, LabelledImage, WebRecipe } from '../../../src/web/index.ts';
+import { getJson } from '../api/client.ts';
 import { loadLibrary } from '../here/library.ts';
+import { bytesOf } from '../inside/bytes.ts';
 
 export interface TrainingSource {
   readonly name: string;
@@ -9,6 +12,8 @@ export interface TrainingSource {
   readonly trainingImages: number;
   /** 0 where some of the training images are to be held out. */
   readonly validationImages: number;
+  /** Names for people, by class. */
+  readonly labels: Readonly<Record<string, string>>;
   /** Whether colours mean nothing. */
   readonly isGrey: boolean;
   /** @param onUnreadable hears of each image that the browser cannot decode, which is left out */
@@ -27,6 +32,7 @@ export async function folderSource(files: readonly File[]): Promise<TrainingSour
     classes: classes.map((one) => [one, training.filter(({ label }) => label === one).length]),
     trainingImages: training.length,
     validationImages: validation?.length ?? 0,
+    labels: {},
     isGrey: false,
     open: (onUnreadable) => ({
       training: decoded(training, onUnreadable),
@@ -46,6 +52,33 @@ async function* decoded(
       yield { image, label };
       image.close();
     }
+  }
+}
+
+/** Some images of the server's. @throws ApiError */
+export async function demoSource(): Promise<TrainingSource> {
+  const demo = await getJson<DemoImagesResponse>('v1/demo-images');
+  const { classes, labels, imageLabels } = demo;
+  return {
+    name: demo.name,
+    classes: labels.map((one, c) => [one, imageLabels.filter((label) => label === c).length]),
+    trainingImages: imageLabels.length,
+    validationImages: 0,
+    labels: Object.fromEntries(classes.map((one, c) => [one, labels[c]!])),
+    isGrey: demo.channels === 1,
+    open: () => ({ training: unpacked(demo), validation: undefined }),
+  };
+}
+
+async function* unpacked(demo: DemoImagesResponse): AsyncGenerator<LabelledImage> {
+  const { width, height, channels, classes, imageLabels } = demo;
+  const bytes = bytesOf(demo.pixels);
+  const size = width * height * channels;
+  for (const [i, label] of imageLabels.entries()) {
+    const own = bytes.subarray(i * size, (i + 1) * size);
+    const pixels =
+      channels === 3 ? own : Uint8Array.from({ length: 3 * size }, (_, at) => own[Math.floor(at / 3)]!);
+    yield { image: { width, height, pixels }, label: classes[label]! };
   }
 }
 

@@ -12,7 +12,7 @@ import { SettingsForm } from './settings.tsx';
 import { DEFAULTS } from './source.ts';
 
 /** Training on the visitor's own GPU and images. */
-export function Train() {
+export function Train({ demoImages }: { readonly demoImages: string | undefined }) {
   const { source, state, lines, start, unreadable, isBusy } = useLocalTraining();
   const [settings, setSettings] = useState(DEFAULTS);
   return (
@@ -22,7 +22,12 @@ export function Train() {
         <p class="model">A small network on this device's GPU; images and weights do not leave it.</p>
       </div>
       <div class="columns train">
-        <Images source={source} disabled={isBusy} onSource={(chosen) => localTraining.choose(chosen)} />
+        <Images
+          source={source}
+          demoImages={demoImages}
+          disabled={isBusy}
+          onSource={(chosen) => localTraining.choose(chosen)}
+        />
         <SettingsForm value={settings} disabled={isBusy} onChange={setSettings} />
       </div>
       <section class="panel" aria-labelledby="training">

@@ -1,0 +1,81 @@
+/** Some images of a data set, for visitors who want to train and have none. */
+import { basename, resolve } from 'node:path';
+import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
+import { defaultConcurrency, mapConcurrently } from '../data/concurrency.ts';
+import { decodeStored } from '../data/decode.ts';
+import { openImages } from '../data/open.ts';
+import { rescaleImage } from '../data/rescale.ts';
+import type { ImageSource, RgbImage } from '../data/source.ts';
+import type { DemoImagesResponse } from './contract/index.ts';
+
+/** Images that are given out: enough to learn from, and a few megabytes. */
+const MOST_IMAGES = 2500;
+/** The most that a side has, in pixels. */
+const LARGEST_SIDE = 40;
+
+export class DemoImages {
+  readonly name: string;
+  readonly #folder: string;
+  #loaded: Promise<DemoImagesResponse> | undefined;
+
+  /** @param folder a data set, of which the training images are taken */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.name = basename(resolve(folder));
+  }
+
+  /** Decodes them when they are first asked for, and keeps them. @throws UserError where that cannot be done. */
+  load(): Promise<DemoImagesResponse> {
+    this.#loaded ??= this.#load().catch((error: unknown) => {
+      this.#loaded = undefined;
+      throw error;
+    });
+    return this.#loaded;
+  }
+
+  async #load(): Promise<DemoImagesResponse> {
+    const source = await openImages(this.#folder, { split: 'train' });
+    try {
+      const order = permutation(source.length, deriveKeys(keyOfSeed(1), 'demo images'));
+      const numbers = [...order.slice(0, MOST_IMAGES).sort()];
+      const first = await decode(source, numbers[0]!);
+      const side = Math.min(LARGEST_SIDE, first.width, first.height);
+      const squares = await mapConcurrently(numbers, defaultConcurrency, async (number) =>
+        middleOf(await rescaleImage(await decode(source, number), side, source.imageName(number)), side),
+      );
+      const channels = squares.every(isGrey) ? 1 : 3;
+      const bytes = squares.map((pixels) => (channels === 3 ? pixels : pixels.filter((_, i) => i % 3 === 0)));
+      return {
+        name: this.name,
+        classes: [...source.classes],
+        labels: [...source.labels],
+        width: side,
+        height: side,
+        channels,
+        imageLabels: numbers.map((number) => source.label(number)),
+        pixels: Buffer.concat(bytes).toString('base64'),
+      };
+    } finally {
+      await source.close?.();
+    }
+  }
+}
+
+async function decode(source: ImageSource, number: number): Promise<RgbImage> {
+  return decodeStored(await source.read(number), source.imageName(number), { largestSide: LARGEST_SIDE });
+}
+
+/** The square in the middle. @returns `[side, side, 3]` */
+function middleOf({ width, height, pixels }: RgbImage, side: number): Uint8Array {
+  const [left, top] = [Math.floor((width - side) / 2), Math.floor((height - side) / 2)];
+  const square = new Uint8Array(3 * side * side);
+  for (let y = 0; y < side; y++) {
+    const from = 3 * ((top + y) * width + left);
+    square.set(pixels.subarray(from, from + 3 * side), 3 * y * side);
+  }
+  return square;
+}
+
+function isGrey(pixels: Uint8Array): boolean {
+  return pixels.every((value, i) => value === pixels[i - (i % 3)]);
+}
