@@ -16,7 +16,15 @@ export async function fromFirst<T>(team: Team, value: T): Promise<T> {
 }
 
 /** Values of the largest pieces in which gradients travel: few enough that the first ones leave early. */
-export const LARGEST_BUCKET: number = 4 * 2 ** 20;
+const LARGEST_BUCKET = 4 * 2 ** 20;
+const SMALLEST_BUCKET = 16 * 2 ** 10;
+/** Buckets of a network of which the largest would make only a few. */
+const USUAL_BUCKETS = 16;
+
+/** Values of each piece in which so many gradients travel. */
+export function bucketLength(gradients: number): number {
+  return Math.min(LARGEST_BUCKET, Math.max(SMALLEST_BUCKET, Math.ceil(gradients / USUAL_BUCKETS)));
+}
 
 /** The part `[start, end)` of so many things that a rank takes; none is left out, and none taken twice. */
 export function shareOf(count: number, { rank, size }: Pick<Team, 'rank' | 'size'>): [number, number] {

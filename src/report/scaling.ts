@@ -2,7 +2,7 @@
  * What several machines would change (section 3.3): every machine computes its share of each batch, and gradients
  * are exchanged while the backward pass of the share's last micro-batch runs. docs/performance.md has the model.
  */
-import { LARGEST_BUCKET } from '../core/team.ts';
+import { bucketLength } from '../core/team.ts';
 import { defaultMicroBatch } from '../net/memory.ts';
 import type { Network } from '../net/network.ts';
 import { weightBytes } from './memory.ts';
@@ -37,19 +37,22 @@ const PAYLOAD = 0.94;
 /** All-reduces that are under way at a time (native/mpi/world.cpp), each of two rounds of messages. */
 const UNDER_WAY = 4;
 const ROUNDS = 2;
+/** Of a large message: it is announced, asked for and sent. */
+const LATENCIES = 3;
 /** Of forward pass, weight gradients and input gradients. */
 const BACKWARD_SHARE = 2 / 3;
 
 export function estimateScaling(request: ScalingRequest, machines: number): ScalingEstimate {
   const { network, batch, bandwidth, latency, trainingMsPerImage } = request;
   const bytes = weightBytes(network);
-  const bucketBytes = Math.min(bytes, LARGEST_BUCKET * Float32Array.BYTES_PER_ELEMENT);
+  const values = bytes / Float32Array.BYTES_PER_ELEMENT;
+  const bucketBytes = Math.min(values, bucketLength(values)) * Float32Array.BYTES_PER_ELEMENT;
   // Each machine sends all slices but its own, and the sum of its own to all others.
   const sentShare = (2 * (machines - 1)) / machines;
   const bytesSentPerStep = Math.round(sentShare * bytes);
   const onTheWire = (count: number): number => (sentShare * count * 8) / (bandwidth * 1e9 * PAYLOAD);
   const turns = machines > 1 ? Math.ceil(bytes / bucketBytes / UNDER_WAY) * ROUNDS : 0;
-  const communicationSeconds = onTheWire(bytes) + turns * latency;
+  const communicationSeconds = onTheWire(bytes) + turns * LATENCIES * latency;
   const estimate = { machines, bytesSentPerStep, communicationSeconds };
   if (trainingMsPerImage === undefined) return estimate;
   // The machine with the largest share sets the pace.
@@ -57,7 +60,7 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   const last = ((share - 1) % microBatchOf(request)) + 1;
   const backward = (BACKWARD_SHARE * last * trainingMsPerImage) / 1000;
   // What comes last is final only when the pass is over.
-  const tail = machines > 1 ? onTheWire(bucketBytes) + ROUNDS * latency : 0;
+  const tail = machines > 1 ? onTheWire(bucketBytes) + ROUNDS * LATENCIES * latency : 0;
   const hiddenSeconds = Math.min(backward, communicationSeconds - tail);
   const secondsPerStep = (share * trainingMsPerImage) / 1000 + communicationSeconds - hiddenSeconds;
   return {

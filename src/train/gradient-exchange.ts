@@ -6,7 +6,7 @@
  */
 import type { Communicator, ExchangeType } from '../comm/communicator.ts';
 import { elementCount } from '../core/shape.ts';
-import { LARGEST_BUCKET } from '../core/team.ts';
+import { bucketLength } from '../core/team.ts';
 import type { Parameters } from '../kernels/backend.ts';
 
 /** Where the time of exchanges went, in seconds. */
@@ -27,10 +27,6 @@ export interface BucketTime {
   readonly sentAt: number;
   readonly arrivedAt: number;
 }
-
-const SMALLEST_BUCKET = 16 * 2 ** 10;
-/** Buckets of a network of which the largest would make only a few. */
-const USUAL_BUCKETS = 16;
 
 export class GradientExchange {
   readonly #parameters: Parameters;
@@ -53,7 +49,7 @@ export class GradientExchange {
     this.#parameters = parameters;
     this.#communicator = communicator;
     this.#type = type;
-    this.#bucket = Math.min(LARGEST_BUCKET, Math.max(SMALLEST_BUCKET, Math.ceil(end / USUAL_BUCKETS)));
+    this.#bucket = bucketLength(end);
     this.#sent = end;
   }
 

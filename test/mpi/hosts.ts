@@ -25,16 +25,28 @@ export class Hosts {
   readonly count: number;
   readonly #prefix: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'verydeep-hosts-'));
+  #wired = false;
   readonly #onExit = () => this.remove();
 
-  /** @throws Error where the machine does not allow it; see `withoutHosts`. */
-  constructor(count: number) {
+  /**
+   * @param wire in the place of a switch: makes the hosts' interfaces node1, node2, … in the namespace that it is
+   *   started in, and carries what they send
+   * @throws Error where the machine does not allow it; see `withoutHosts`.
+   */
+  constructor(count: number, wire?: readonly string[]) {
     removeOrphans();
     this.count = count;
     this.#prefix = `${PREFIX}-${process.pid}-${made++}`;
     process.on('exit', this.#onExit);
-    this.#addSwitch();
-    for (let host = 1; host <= count; host++) this.#addHost(host);
+    ip('netns', 'add', this.#namespace('switch'));
+    if (wire) this.#startWire(wire);
+    else this.#addSwitch();
+    for (let host = 1; host <= count; host++) {
+      ip('netns', 'add', this.#namespace(nameOf(host)));
+      if (wire) this.#takePort(host);
+      else this.#plugIn(host);
+      this.#startNetwork(host);
+    }
     // What mpirun calls in the place of ssh: host, then words for a shell.
     const agent = `#!/bin/sh\nhost=$1\nshift\nexec ${this.#enter('$host')} sh -c "hostname $host && $*"\n`;
     writeFileSync(this.#agent, agent, { mode: 0o700 });
@@ -45,18 +57,37 @@ export class Hosts {
   }
 
   #addSwitch(): void {
-    ip('netns', 'add', this.#namespace('switch'));
     ip('-n', this.#namespace('switch'), 'link', 'add', 'name', 'switch0', 'type', 'bridge');
     ip('-n', this.#namespace('switch'), 'link', 'set', 'dev', 'switch0', 'up');
   }
 
-  #addHost(host: number): void {
-    const [hub, own] = [this.#namespace('switch'), this.#namespace(nameOf(host))];
-    ip('netns', 'add', own);
+  #plugIn(host: number): void {
+    const hub = this.#namespace('switch');
     const port = ['link', 'add', 'name', nameOf(host), 'type', 'veth', 'peer', 'name', INTERFACE];
-    ip('-n', hub, ...port, 'netns', own);
+    ip('-n', hub, ...port, 'netns', this.#namespace(nameOf(host)));
     ip('-n', hub, 'link', 'set', 'dev', nameOf(host), 'master', 'switch0');
     ip('-n', hub, 'link', 'set', 'dev', nameOf(host), 'up');
+  }
+
+  #startWire(command: readonly string[]): void {
+    this.#wired = true;
+    const args = ['netns', 'exec', this.#namespace('switch'), ...command];
+    spawn('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] }).unref();
+  }
+
+  /** Gives a host the wire's interface, once it is there. */
+  #takePort(host: number): void {
+    const find = ['-n', this.#namespace('switch'), 'link', 'show', 'dev', nameOf(host)];
+    for (let tries = 0; spawnSync('ip', find).status !== 0; tries++) {
+      if (tries > 100) throw new Error('the wire does not start');
+      spawnSync('sleep', ['0.05']);
+    }
+    const own = this.#namespace(nameOf(host));
+    ip('-n', this.#namespace('switch'), 'link', 'set', 'dev', nameOf(host), 'netns', own, 'name', INTERFACE);
+  }
+
+  #startNetwork(host: number): void {
+    const own = this.#namespace(nameOf(host));
     ip('-n', own, 'address', 'add', `10.77.0.${host}/24`, 'dev', INTERFACE);
     ip('-n', own, 'link', 'set', 'dev', INTERFACE, 'up');
     ip('-n', own, 'link', 'set', 'dev', 'lo', 'up');
@@ -69,7 +100,7 @@ export class Hosts {
         [this.#namespace(nameOf(host)), INTERFACE],
         [this.#namespace('switch'), nameOf(host)],
       ] as const;
-      for (const [namespace, device] of ends) {
+      for (const [namespace, device] of this.#wired ? ends.slice(0, 1) : ends) {
         // There is none the first time.
         spawnSync('tc', ['-n', namespace, 'qdisc', 'delete', 'dev', device, 'root']);
         if (bandwidth !== undefined) addRate(namespace, device, bandwidth);
