@@ -8,6 +8,7 @@ import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/
 import {
   BIAS_GRADIENT,
   SUM_SPLITS,
+  tilesDown,
   WEIGHT_GRADIENT_FIELDS,
   weightGradient,
 } from './shaders/weight-gradient.ts';
@@ -142,7 +143,6 @@ function weightGradients(context: Context, placed: PlacedStage, { x, dy, sums }:
   if (stage.kind !== 'convolution') return [];
   const { name, kernel, padding } = stage.layer;
   const tile = context.tiles.weightGradient;
-  const rows = kernel * kernel * vectorsOf(input);
   return context.parameters.panelsOf(`${name}.weight`).flatMap((panel) => {
     const splits = splitsOf(context, placed, panel);
     const shape: Record<(typeof WEIGHT_GRADIENT_FIELDS)[number], number> = {
@@ -161,7 +161,7 @@ function weightGradients(context: Context, placed: PlacedStage, { x, dy, sums }:
     const fields = context.uniform(numbers(...WEIGHT_GRADIENT_FIELDS.map((field) => shape[field])));
     const result = splits > 1 ? sums : panel.buffers.gradients!;
     const groups = [
-      Math.ceil(rows / (tile.threadsY * tile.rows)),
+      tilesDown(tile, kernel, vectorsOf(input)),
       Math.ceil(panel.vectors / (tile.threadsX * tile.columns)),
       splits,
     ] as const;
@@ -196,8 +196,8 @@ function splitsOf(
   panel: Panel,
 ): number {
   if (stage.kind !== 'convolution') return 1;
-  const { threadsX, threadsY, rows, columns } = tiles.weightGradient;
-  const down = Math.ceil((stage.layer.kernel ** 2 * vectorsOf(input)) / (threadsY * rows));
+  const { threadsX, columns } = tiles.weightGradient;
+  const down = tilesDown(tiles.weightGradient, stage.layer.kernel, vectorsOf(input));
   const across = Math.ceil(panel.vectors / (threadsX * columns));
   const wanted = Math.ceil(tiles.busy / (down * across));
   const pixels = output[0] * pixelsOf(output);

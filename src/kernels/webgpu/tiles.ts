@@ -12,7 +12,7 @@ export interface TileChoice {
 /** A processor that plays a GPU wants registers and its caches: shared memory and barriers only cost it time. */
 const SOFTWARE: TileChoice = {
   gather: { threadsX: 4, threadsY: 1, rows: 4, columns: 1, depth: 0 },
-  weightGradient: { threadsX: 4, threadsY: 4, rows: 1, columns: 1, depth: 0 },
+  weightGradient: { threadsX: 4, threadsY: 4, rows: 2, columns: 1, depth: 0 },
   busy: 8,
 };
 
@@ -94,5 +94,7 @@ const SOFTWARE_WEIGHTS: readonly Tile[] = [
   tile(4, 1, 1, 1, 0),
   tile(1, 4, 1, 1, 0),
   tile(4, 1, 1, 2, 0),
+  tile(4, 4, 1, 2, 0),
+  tile(4, 4, 2, 1, 0),
   tile(8, 8, 1, 1, 8),
 ];

@@ -39,7 +39,7 @@ ${bindings([
   ['gradient', 'array<vec4f>', 'read'],
   ['result', 'array<vec4f>', 'read_write'],
 ])}
-${READ}
+${SPLIT_START}
 ${tile.depth > 0 ? shared(split, tile) : direct(split, tile)}
 `;
 }
@@ -64,13 +64,22 @@ fn sourceAt(pixel: vec3u, row: vec3i) -> vec4f {
   if (y < 0 || x < 0 || y >= i32(shape.inHeight) || x >= i32(shape.inWidth)) { return vec4f(); }
   return source[((pixel.x * shape.inHeight + u32(y)) * shape.inWidth + u32(x)) * shape.inVectors + u32(row.z)];
 }
+`;
 
-/** Where a split's pixels begin; the last one ends at the last pixel. */
-fn splitStart(split: u32, pixels: u32) -> u32 {
-  let each = (pixels + shape.splits - 1u) / shape.splits;
-  return min(split * each, pixels);
+const SPLIT_START = /* wgsl */ `
+/** Where a split's pixels (or lines of them) begin; the last one ends at the last of all. */
+fn splitStart(split: u32, count: u32) -> u32 {
+  let each = (count + shape.splits - 1u) / shape.splits;
+  return min(split * each, count);
 }
 `;
+
+/** How many tiles the rows of a weight take. */
+export function tilesDown({ threadsY, rows, depth }: Tile, kernel: number, inVectors: number): number {
+  // In registers a thread's rows are of one tap.
+  const blocks = depth > 0 ? (kernel ** 2 * inVectors) / rows : kernel ** 2 * Math.ceil(inVectors / rows);
+  return Math.ceil(blocks / threadsY);
+}
 
 function shared(split: boolean, tile: Tile): string {
   const { threadsX, threadsY, rows, columns, depth } = tile;
@@ -78,6 +87,7 @@ function shared(split: boolean, tile: Tile): string {
   const tileRows = threadsY * rows;
   const tileColumns = threadsX * columns;
   return /* wgsl */ `
+${READ}
 var<workgroup> patches: array<vec4f, ${depth * tileRows}>;
 var<workgroup> gradients: array<vec4f, ${depth * tileColumns}>;
 
@@ -116,38 +126,56 @@ ${multiplyRow(r, columns)}`,
     }
     workgroupBarrier();
   }
-${storeSums(split, tile, 'firstRow + local.y', threadsY, 'firstColumn + local.x', threadsX)}
+${storeSums(split, tile, 'firstRow + local.y', threadsY, 'allRows', 'firstColumn + local.x', threadsX)}
 }
 `;
 }
 
+/**
+ * Without shared memory: a thread's rows are of one tap, so that a line's pixels whose patch has that tap inside the
+ * source are a range that is worked out once, and the loop over them only loads and multiplies.
+ */
 function direct(split: boolean, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
   return /* wgsl */ `
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let pixels = call.images * shape.outHeight * shape.outWidth;
+  let lines = call.images * shape.outHeight;
   let allRows = shape.kernel * shape.kernel * shape.inVectors;
-  let firstRow = (group.x * ${threadsY}u + local.y) * ${rows}u;
+  let blocks = (shape.inVectors + ${rows - 1}u) / ${rows}u;
+  let block = group.x * ${threadsY}u + local.y;
   let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;
-  if (firstRow >= allRows || firstColumn >= shape.outVectors) { return; }
-  let end = splitStart(group.z + 1u, pixels);
-${unroll(rows, (r) => `  let row${r} = rowAt(min(firstRow + ${r}u, allRows - 1u));`)}
+  if (block >= shape.kernel * shape.kernel * blocks || firstColumn >= shape.outVectors) { return; }
+  let tap = block / blocks;
+  let firstVector = block % blocks * ${rows}u;
+  let dy = i32(tap / shape.kernel) - i32(shape.padding);
+  let dx = i32(tap % shape.kernel) - i32(shape.padding);
+  let firstX = max(0, -dx);
+  let endX = min(i32(shape.outWidth), i32(shape.inWidth) - dx);
+${unroll(rows, (r) => `  let vector${r} = min(firstVector + ${r}u, shape.inVectors - 1u);`)}
 ${unroll(columns, (c) => `  let column${c} = shape.outOffset + min(firstColumn + ${c}u, shape.outVectors - 1u);`)}
 ${declareSums(tile)}
-  var pixel = pixelAt(splitStart(group.z, pixels));
-  for (var p = splitStart(group.z, pixels); p < end; p++) {
-${unroll(columns, (c) => `    let b${c} = gradient[p * shape.outStride + column${c}];`)}
+  let end = splitStart(group.z + 1u, lines);
+  for (var line = splitStart(group.z, lines); line < end; line++) {
+    let y = i32(line % shape.outHeight) + dy;
+    if (y < 0 || y >= i32(shape.inHeight)) { continue; }
+    let sourceLine = i32(line / shape.outHeight * shape.inHeight) + y;
+    var place = u32(sourceLine * i32(shape.inWidth) + firstX + dx) * shape.inVectors;
+    var at = (line * shape.outWidth + u32(firstX)) * shape.outStride;
+    for (var x = firstX; x < endX; x++) {
+${unroll(columns, (c) => `      let b${c} = gradient[at + column${c}];`)}
 ${unroll(
   rows,
-  (r) => `    let a${r} = sourceAt(pixel, row${r});
+  (r) => `      let a${r} = source[place + vector${r}];
 ${multiplyRow(r, columns)}`,
 )}
-    pixel.z++;
-    if (pixel.z == shape.outWidth) { pixel.z = 0u; pixel.y++; }
-    if (pixel.y == shape.outHeight) { pixel.y = 0u; pixel.x++; }
+      place += shape.inVectors;
+      at += shape.outStride;
+    }
   }
-${storeSums(split, tile, 'firstRow', 1, 'firstColumn', 1)}
+  let firstRow = tap * shape.inVectors + firstVector;
+  let endRow = (tap + 1u) * shape.inVectors;
+${storeSums(split, tile, 'firstRow', 1, 'endRow', 'firstColumn', 1)}
 }
 `;
 }
@@ -170,6 +198,7 @@ function storeSums(
   { rows, columns }: Tile,
   row: string,
   rowStep: number,
+  endRow: string,
   column: string,
   columnStep: number,
 ): string {
@@ -180,7 +209,7 @@ function storeSums(
       (c) => /* wgsl */ `  {
     let row = ${row} + ${r * rowStep}u;
     let column = ${column} + ${c * columnStep}u;
-    if (row < allRows && column < shape.outVectors) {
+    if (row < ${endRow} && column < shape.outVectors) {
       let at = ${base}row * 4u * shape.outVectors + column;
 ${unroll(4, (j) => {
   const place = `result[at + ${j}u * shape.outVectors]`;
