@@ -1,9 +1,6 @@
 /** Training in a browser: the trainer, the recipe and the schedule of `vgg train`, on the visitor's GPU and images. */
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
-import { ColorSums } from '../data/color-sums.ts';
-import { holdOut } from '../data/holdout.ts';
-import type { RgbImage } from '../data/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { measure } from '../evaluate/metrics.ts';
@@ -17,8 +14,9 @@ import { networkOf } from '../train/recipe-network.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model-metadata.ts';
 import { type OpenDevice, openDevice } from './device.ts';
-import { keepImages, type LabelledImages, MemoryImages } from './memory-images.ts';
+import { type LabelledImages, MemoryImages } from './memory-images.ts';
 import { rescaled } from './pixels.ts';
+import { type Part, readTrainingSet, type TrainingSet } from './training-set.ts';
 import { WebModel } from './web-model.ts';
 
 /** Any of the keys of a recipe file, but those that name other files. */
@@ -84,7 +82,7 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
 }
 
 async function trainOn(device: OpenDevice, options: TrainOptions, recipe: Recipe): Promise<WebTraining> {
-  const set = await readSet(options, recipe);
+  const set = await readTrainingSet(options.images, options.validation, recipe);
   const network = networkOf(recipe, set.classes.length);
   const facts: ModelFacts = {
     network,
@@ -106,55 +104,6 @@ async function trainOn(device: OpenDevice, options: TrainOptions, recipe: Recipe
     parameters.dispose();
     throw error;
   }
-}
-
-interface Part {
-  readonly images: readonly RgbImage[];
-  /** Numbers of classes. */
-  readonly labels: Int32Array;
-}
-
-interface TrainingSet {
-  /** Sorted, as `vgg train` sorts folders. */
-  readonly classes: readonly string[];
-  readonly training: Part;
-  readonly validation: Part;
-  /** Of the training images, as they are kept. */
-  readonly colors: ColorSums;
-}
-
-async function readSet(options: TrainOptions, recipe: Recipe): Promise<TrainingSet> {
-  const scale = parseTrainScale(recipe.scale);
-  const all = await keepImages(options.images, scale);
-  const own = options.validation && (await keepImages(options.validation, scale));
-  const classes = [...new Set(all.labels)].sort();
-  if (classes.length < 2) {
-    throw new UserError(
-      `training needs images of two classes or more, and these ${all.images.length} are of ${classes.length}`,
-    );
-  }
-  const strange = own?.labels.find((label) => !classes.includes(label));
-  if (strange !== undefined) {
-    throw new UserError(`there are validation images of ${strange}, and no training images of it; add some`);
-  }
-  const numbers = (labels: readonly string[]) => Int32Array.from(labels, (label) => classes.indexOf(label));
-  const every: Part = { images: all.images, labels: numbers(all.labels) };
-  const parts = own
-    ? { training: every, validation: { images: own.images, labels: numbers(own.labels) } }
-    : divide(every, recipe);
-  const colors = new ColorSums();
-  for (const image of parts.training.images) colors.add(image);
-  return { classes, ...parts, colors };
-}
-
-function divide(all: Part, { holdout, seed }: Recipe): { training: Part; validation: Part } {
-  const chosen = holdOut(all.images.length, holdout, seed);
-  if (!chosen) throw new UserError(`${all.images.length} images are too few to train on; add more`);
-  const part = (numbers: Uint32Array): Part => ({
-    images: Array.from(numbers, (image) => all.images[image]!),
-    labels: Int32Array.from(numbers, (image) => all.labels[image]!),
-  });
-  return { training: part(chosen.training), validation: part(chosen.validation) };
 }
 
 interface Run {

@@ -31,6 +31,15 @@ function reachableFrom(
 describe('verydeep/web', () => {
   const files = reachableFrom(entry);
 
+  it('is what the package exports, and can be imported where there is no browser', async () => {
+    assert.match(import.meta.resolve('verydeep/web'), /\/src\/web\/index\.js$/);
+    const { openModel } = await import('../../src/web/index.ts');
+    await assert.rejects(openModel(new Blob([])), {
+      name: 'UserError',
+      message: /^this browser has no WebGPU; /,
+    });
+  });
+
   it('reaches the networks, the shaders and the training', () => {
     const names = [...files.keys()].map((href) => href.slice(href.lastIndexOf('/src/') + 5));
     for (const name of [
