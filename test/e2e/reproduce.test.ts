@@ -45,6 +45,8 @@ describe('vgg reproduce', () => {
     assert.match(page, /<a href="#d-32-40">\d+\.\d \/ \d+\.\d<\/a><\/td><td>26\.8 \/ 8\.7<\/td>/);
     assert.match(page, /<section id="d-32-40">/);
     assert.match(page, /<svg/);
+    // Plot's sign that it has warned of a chart.
+    assert.doesNotMatch(page, /\u26a0/);
     assert.doesNotMatch(page, /<script|https?:\/\/(?!www\.w3\.org)/);
     const claims = JSON.parse(await readFile(work.path('whole', 'claims.json'), 'utf8'));
     assert.ok(claims.some(({ verdict }: { verdict: string }) => verdict === 'not measured'));

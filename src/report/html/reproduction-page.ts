@@ -93,6 +93,7 @@ function claimsChart(claims: readonly ClaimResult[]): string {
       range: ['#15803d', '#c2410c', '#737373'],
     },
     marks: [
+      Plot.axisY({ label: null, lineWidth: 31, textOverflow: 'ellipsis' }),
       Plot.ruleX([0]),
       Plot.ruleY(points, { x1: 'low', x2: 'high', y: 'compared', stroke: 'verdict', strokeWidth: 2 }),
       Plot.dot(points, { x: 'difference', y: 'compared', fill: 'verdict', r: 4 }),
@@ -100,25 +101,44 @@ function claimsChart(claims: readonly ClaimResult[]): string {
   });
 }
 
-/** Validation error against epochs of the nets of a stage. */
+/** A training's line is a mean over this share of its points, lest batches' noise hide it. */
+const SMOOTHED = 1 / 20;
+
+/** Error against epochs of the nets of a stage: in training as lines, in validation as dots. */
 function stageCurve(runs: readonly PlannedRun[], records: ReadonlyMap<string, TrainingRecord>): string {
-  const points = runs.flatMap(({ id, net }) =>
-    (records.get(id)?.metrics ?? [])
-      .filter(({ kind }) => kind === 'validation')
-      .map(({ epoch, top1Error }) => ({ net, epoch, error: 100 * top1Error })),
-  );
-  if (points.length === 0) return '';
+  const pointsOf = (kind: Metrics['kind']) =>
+    runs.map(({ id, net }) =>
+      (records.get(id)?.metrics ?? [])
+        .filter((line) => line.kind === kind)
+        .map(({ epoch, top1Error }) => ({ net, epoch, error: 100 * top1Error })),
+    );
+  const validations = pointsOf('validation').flat();
+  if (validations.length === 0) return '';
   const chart = draw({
     height: 320,
-    x: { label: 'epoch', grid: true },
-    y: { label: 'validation top-1 error, %', grid: true, zero: true },
-    color: { legend: true, scheme: 'tableau10' },
+    x: { label: 'epoch', grid: true, zero: true },
+    y: { label: 'top-1 error, %', grid: true, zero: true },
+    color: { legend: true, scheme: 'tableau10', domain: [...new Set(runs.map(({ net }) => net))] },
     marks: [
-      Plot.lineY(points, { x: 'epoch', y: 'error', stroke: 'net' }),
-      Plot.dot(points, { x: 'epoch', y: 'error', fill: 'net', r: 2.5 }),
+      ...pointsOf('train').map((points) =>
+        Plot.lineY(
+          points,
+          Plot.windowY(Math.max(1, Math.round(points.length * SMOOTHED)), {
+            x: 'epoch',
+            y: 'error',
+            z: 'net',
+            stroke: 'net',
+            strokeWidth: 1,
+          }),
+        ),
+      ),
+      Plot.lineY(validations, { x: 'epoch', y: 'error', z: 'net', stroke: 'net', strokeDasharray: '2,3' }),
+      Plot.dot(validations, { x: 'epoch', y: 'error', fill: 'net', r: 3.5 }),
     ],
   });
-  return `<h3>S = ${escapeHtml(runs[0]!.recipe.scale)}</h3>\n${chart}`;
+  return `<h3>S = ${escapeHtml(runs[0]!.recipe.scale)}</h3>
+<p>Lines: in training, on augmented images and with dropout. Dots: in validation.</p>
+${chart}`;
 }
 
 const NO_RECORD: TrainingRecord = { metrics: [], recipe: '' };
