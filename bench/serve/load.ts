@@ -39,7 +39,9 @@ const jpegs = await makeJpegs(Number(flags.side ?? crop));
 const server = await ServerUnderLoad.start({ config, width, crop, classes });
 try {
   const { server: asked, bare } = await measureLatency(server, jpegs, seconds);
+  tell('latency', { server: asked, bare });
   const throughput = await measureThroughput(server, jpegs, Number(flags.clients), seconds);
+  tell('throughput', throughput);
   const memory = await measureMemory(server, jpegs, Number(flags.requests));
   const report = {
     network: { config, width, crop, classes },
@@ -55,4 +57,9 @@ try {
   process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
 } finally {
   await server.stop();
+}
+
+/** What is known already goes to stderr: a large network's last part takes long, and may be cut short. */
+function tell(part: string, figures: unknown): void {
+  process.stderr.write(`${part}: ${JSON.stringify(figures)}\n`);
 }

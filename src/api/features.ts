@@ -9,11 +9,12 @@ import type { RgbImage } from '../data/source.ts';
 import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';
 import { scalesFor } from '../evaluate/scales.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
-import { type ModelFacts, readModel } from '../weights/model-file.ts';
+import type { Network } from '../net/network.ts';
+import type { ModelFacts } from '../weights/model-file.ts';
 import type { ReadModelOptions } from '../weights/read-model.ts';
 import type { EngineOptions } from './load-model.ts';
+import { readInto } from './read-into.ts';
 
 export interface FeatureOptions extends EngineOptions {
   readonly model: string;
@@ -52,26 +53,19 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
     options.backend,
     options.threads === undefined ? {} : { threads: options.threads },
   );
-  let parameters: Parameters | undefined;
-  let extractor: Extractor | undefined;
+  const layersOf = (network: Network) => layersUpTo(options.model, network, options.layer);
+  const { facts, parameters } = await readInto(
+    backend,
+    options.model,
+    { ...options.read, allowFeatures: true },
+    (network) => parameterSpecs(layersOf(network)),
+  );
+  const extractor = new Extractor(backend, layersOf(facts.network), parameters);
   try {
-    const { tensors, ...facts } = await readModel(options.model, {
-      ...options.read,
-      allowFeatures: true,
-      placesFor: (network) => {
-        const layers = layersUpTo(options.model, network, options.layer);
-        const specs = parameterSpecs(layers);
-        const names = new Set(specs.map(({ name }) => name));
-        parameters = backend.createParameters(specs, { training: false });
-        extractor = new Extractor(backend, layers, parameters);
-        return (name) => (names.has(name) ? parameters!.place(name) : undefined);
-      },
-    });
-    await moveIntoParameters(parameters!, new Map(tensors));
-    yield* run(extractor!, facts, options);
+    yield* run(extractor, facts, options);
   } finally {
-    extractor?.dispose();
-    parameters?.dispose();
+    extractor.dispose();
+    parameters.dispose();
   }
 }
 

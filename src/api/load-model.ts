@@ -1,8 +1,8 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import type { Precision } from '../kernels/native/native-backend.ts';
 import { type BackendName, openBackend } from '../kernels/registry.ts';
-import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/model-file.ts';
+import type { ModelFacts, ReadModelOptions } from '../weights/model-file.ts';
+import { readInto } from './read-into.ts';
 
 export interface EngineOptions {
   /** What does the arithmetic (default `onednn`). */
@@ -37,29 +37,10 @@ export async function loadModels(
   });
   const loaded: LoadedModel[] = [];
   try {
-    for (const path of paths) loaded.push(await load(path, backend, read));
+    for (const path of paths) loaded.push({ path, backend, ...(await readInto(backend, path, read)) });
   } catch (error) {
     for (const { parameters } of loaded) parameters.dispose();
     throw error;
   }
   return loaded;
-}
-
-/** Reads the weights straight into the backend's memory where that is the process's own: there is no room for two. */
-async function load(path: string, backend: Backend, options: ReadModelOptions = {}): Promise<LoadedModel> {
-  let parameters: Parameters | undefined;
-  try {
-    const { tensors, ...facts } = await readModel(path, {
-      ...options,
-      placesFor: ({ parameters: specs }) => {
-        parameters = backend.createParameters(specs, { training: false });
-        return (name) => parameters!.place(name);
-      },
-    });
-    await moveIntoParameters(parameters!, new Map(tensors));
-    return { path, facts, backend, parameters: parameters! };
-  } catch (error) {
-    parameters?.dispose();
-    throw error;
-  }
 }

@@ -1,5 +1,6 @@
 /** Models in files of our own format. */
 import { writeFileAtomically } from '../core/atomic-file.ts';
+import type { Shape } from '../core/shape.ts';
 import type { ImportOptions } from './foreign/options.ts';
 import {
   checkTensors,
@@ -10,12 +11,7 @@ import {
   tensorsToWrite,
 } from './model.ts';
 import { checkCounts, type ModelFacts, parseModelMetadata } from './model-metadata.ts';
-import {
-  readSafetensors,
-  readSafetensorsHeader,
-  type SafetensorsFile,
-  type TensorToWrite,
-} from './safetensors.ts';
+import { readSafetensors, type SafetensorsFile, type TensorToWrite } from './safetensors.ts';
 
 export { describe, type Model, OPTIMIZER_PREFIX } from './model.ts';
 
@@ -55,19 +51,19 @@ export async function writeModelPiecewise(
 }
 
 /**
- * Reads a file of our own. No place is asked for, and nothing allocated, before the header fits the network.
+ * Reads a file of our own. No place is asked for before the header fits the network.
  * @throws UserError as `modelFromFile` does.
  */
 export async function readOwnModel(
   path: string,
   { placesFor, onProgress }: Pick<ImportOptions, 'placesFor' | 'onProgress'> = {},
 ): Promise<Model> {
-  const { entries, metadata } = await readSafetensorsHeader(path);
-  const { network } = parseModelMetadata(path, metadata);
-  checkTensors(path, network, new Map(entries.map((entry) => [entry.name, entry])));
   const file = await readSafetensors(path, {
     select: (name) => !name.startsWith(OPTIMIZER_PREFIX),
-    placeOf: placesFor?.(network),
+    onHeader: ({ entries, metadata }) => {
+      const { network } = factsOf(path, metadata, new Map(entries.map((entry) => [entry.name, entry])));
+      return placesFor?.(network);
+    },
     onProgress,
   });
   return modelFromFile(path, file);
@@ -77,11 +73,20 @@ export async function readOwnModel(
  * The model in a file that has been read already, its optimizer's tensors aside.
  * @throws UserError naming the file, the key or tensor, what was expected, what was found and what to do.
  */
-export function modelFromFile(path: string, file: SafetensorsFile): Model {
-  const facts = parseModelMetadata(path, file.metadata);
-  checkTensors(path, facts.network, file.tensors);
+export function modelFromFile(path: string, { metadata, tensors }: SafetensorsFile): Model {
+  const facts = factsOf(path, metadata, tensors);
   return {
     ...facts,
-    tensors: new Map(facts.network.parameters.map(({ name }) => [name, file.tensors.get(name)!.data])),
+    tensors: new Map(facts.network.parameters.map(({ name }) => [name, tensors.get(name)!.data])),
   };
+}
+
+function factsOf(
+  path: string,
+  metadata: Readonly<Record<string, string>>,
+  tensors: ReadonlyMap<string, { readonly shape: Shape }>,
+): ModelFacts {
+  const facts = parseModelMetadata(path, metadata);
+  checkTensors(path, facts.network, tensors);
+  return facts;
 }

@@ -27,8 +27,11 @@ export interface SafetensorsFile {
 export interface ReadOptions {
   /** Which tensors to read (default: all). The others cost neither time nor memory. */
   readonly select?: (name: string) => boolean;
-  /** An array to read a tensor into, where it has the right size (default: a new one each). */
-  readonly placeOf?: ((name: string) => Float32Array | undefined) | undefined;
+  /**
+   * Hears what will come, before anything is allocated for it; what it throws ends the reading.
+   * @returns the array to read a tensor into, where it has the right size (default: a new one each)
+   */
+  readonly onHeader?: (header: SafetensorsHeader) => ((name: string) => Float32Array | undefined) | undefined;
   /** Called after every few megabytes. */
   readonly onProgress?: ((bytesRead: number, bytesTotal: number) => void) | undefined;
 }
@@ -39,9 +42,10 @@ export interface ReadOptions {
  * selected tensor holds anything but floating-point numbers.
  */
 export async function readSafetensors(path: string, options: ReadOptions = {}): Promise<SafetensorsFile> {
-  const { select = () => true, placeOf = () => undefined, onProgress = () => {} } = options;
+  const { select = () => true, onHeader, onProgress = () => {} } = options;
   return withFile(path, async (file) => {
     const { entries, metadata, dataOffset } = await readHeader(path, file);
+    const placeOf = onHeader?.({ entries, metadata });
     const selected = entries.filter(({ name }) => select(name));
     const total = selected.reduce((sum, { start, end }) => sum + end - start, 0);
     let done = 0;
@@ -53,7 +57,7 @@ export async function readSafetensors(path: string, options: ReadOptions = {}): 
         done += bytes;
         onProgress(done, total);
       };
-      const data = await readTensor(path, entry, fill, onRead, placeOf(entry.name));
+      const data = await readTensor(path, entry, fill, onRead, placeOf?.(entry.name));
       tensors.set(entry.name, { name: entry.name, shape: entry.shape, data });
     }
     return { tensors, metadata };

@@ -1,6 +1,7 @@
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import { viewsOf } from '../tensor-views.ts';
 import { checkAlive, checkSgdStep, checkSpecs, checkTensorData, findSpec } from '../validate.ts';
 import type { Addon, EngineHandle, ParametersHandle } from './addon.ts';
 import { explained, settled } from './native-call.ts';
@@ -15,7 +16,7 @@ export class NativeParameters implements Parameters {
   readonly #addon: Addon;
   readonly #places: ReadonlyMap<string, number>;
   #handle: ParametersHandle | undefined;
-  #values: Float32Array | undefined;
+  #views: ReadonlyMap<string, Float32Array> | undefined;
   #gradients: Float32Array | undefined;
 
   /** @throws UserError when there is too little memory. */
@@ -84,17 +85,14 @@ export class NativeParameters implements Parameters {
   place(name: string): Float32Array {
     const handle = this.handle('place');
     findSpec('place', this, 'values', name);
-    this.#values ??= this.#addon.block(handle, FIELDS.values);
-    const counts = this.specs.map(({ shape }) => elementCount(shape));
-    const place = this.placeOf(name);
-    const start = counts.slice(0, place).reduce((sum, count) => sum + count, 0);
-    return this.#values.subarray(start, start + counts[place]!);
+    this.#views ??= viewsOf(this.#addon.block(handle, FIELDS.values), this.specs);
+    return this.#views.get(name)!;
   }
 
   dispose(): void {
     if (this.#handle) this.#addon.release(this.engine, this.#handle);
     this.#handle = undefined;
-    this.#values = undefined;
+    this.#views = undefined;
     this.#gradients = undefined;
   }
 

@@ -1,6 +1,7 @@
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import { viewsOf } from '../tensor-views.ts';
 import { checkAlive, checkSgdStep, checkSpecs, checkTensorData, findSpec } from '../validate.ts';
 import { sgdStep } from './sgd.ts';
 
@@ -79,15 +80,4 @@ export class ReferenceParameters implements Parameters {
   dispose(): void {
     this.#disposed = true;
   }
-}
-
-function viewsOf(block: Float32Array, specs: readonly ParameterSpec[]): Map<string, Float32Array> {
-  let offset = 0;
-  return new Map(
-    specs.map(({ name, shape }) => {
-      const view = block.subarray(offset, offset + elementCount(shape));
-      offset += view.length;
-      return [name, view];
-    }),
-  );
 }
