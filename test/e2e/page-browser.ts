@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { projectFolder } from '../../src/core/project.ts';
 import { jpeg } from '../support/images.ts';
@@ -16,6 +17,7 @@ const executable = '/usr/bin/chromium';
 /** Milliseconds for anything to appear, on a machine that may be busy with other tests. */
 const PATIENCE = 120_000;
 const page = join(projectFolder, 'dist/web/index.html');
+const axe = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
 
 /** Why nothing can be tested in a browser here; false where it can. */
 export const noChromium: string | false =
@@ -133,6 +135,18 @@ export class Visit {
   async choose(file?: Buffer, name = 'pattern.jpg', mimeType = 'image/jpeg'): Promise<void> {
     const buffer = file ?? (await jpeg(96, 64, 3));
     await this.page.getByLabel('Image file').setInputFiles({ name, mimeType, buffer });
+  }
+
+  /**
+   * What axe finds wrong with what the page shows now: each fault with the elements that have it. A view has a
+   * heading, so that there is something to look at once that is there.
+   */
+  async violations(): Promise<string[][]> {
+    await this.page.getByRole('heading', { level: 1 }).waitFor();
+    await this.page.evaluate(await readFile(axe, 'utf8'));
+    return (await this.page.evaluate(
+      'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
+    )) as string[][];
   }
 
   /** Pixels that the content is wider than the window. */

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { jpeg } from '../support/images.ts';
 import { noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
@@ -152,18 +150,14 @@ describe('the page: Run here', { skip: noBrowser }, () => {
     it(`has nothing that axe finds wrong, and fits a telephone, in ${colours} colours`, async (t) => {
       const visit = await Visit.at(browser, server.address, 'classify', { width: 320, height: 700, colours });
       const { page } = visit;
-      await page.evaluate(await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8'));
-      const violations = () =>
-        page.evaluate(
-          'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
-        );
-      assert.deepEqual(await violations(), []);
+      await runHere(page).waitFor();
+      assert.deepEqual(await visit.violations(), []);
       await runHere(page).focus();
       await page.keyboard.press('Space');
       await page.getByText('This device computes').waitFor();
       await visit.choose(await jpeg(96, 64, 3));
       await answer(page, 'Centre crop');
-      assert.deepEqual(await violations(), []);
+      assert.deepEqual(await visit.violations(), []);
       assert.equal(await visit.overflow(), 0);
       await visit.picture(t, `phone-run-here-${colours}`);
       await visit.close();

@@ -1,8 +1,6 @@
 /** That everybody reaches everything: with a keyboard, on a small screen. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { jpeg } from '../support/images.ts';
 import { noBrowser, openBrowser, type Served, serve, textsOf, Visit } from './page-browser.ts';
@@ -109,7 +107,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     assert.equal(await page.getByRole('navigation', { name: 'Views' }).count(), 1);
     for (const view of ['Classify', 'Look inside', 'Train here', 'Runs']) {
       await page.getByRole('link', { name: view, exact: true }).click();
-      assert.equal(await page.locator('nav [aria-current="page"]').textContent(), view);
+      await page.locator('nav [aria-current="page"]', { hasText: new RegExp(`^${view}$`) }).waitFor();
       await page.getByRole('heading', { level: 1 }).waitFor();
       const unnamed = await page.evaluate(`[...document.querySelectorAll('button, a, input, select, canvas')]
         .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.labels?.length || one.title))
@@ -126,14 +124,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     it(`has nothing that axe finds wrong, in ${colours} colours`, async () => {
       const visit = await Visit.at(browser, server.address, 'classify', { colours });
       const { page } = visit;
-      const axe = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-      await page.evaluate(axe);
-      const check = async (view: string) => {
-        const violations = await page.evaluate(
-          'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
-        );
-        assert.deepEqual(violations, [], view);
-      };
+      const check = async (view: string) => assert.deepEqual(await visit.violations(), [], view);
       await page.getByRole('button', { name: 'Choose an image' }).waitFor();
       await check('without an image');
       await visit.choose();

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { jpeg, png, writeFiles } from '../support/images.ts';
 import { noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
@@ -170,12 +169,8 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     it(`has nothing that axe finds wrong, and fits a telephone, in ${colours} colours`, async (t) => {
       const visit = await Visit.at(browser, server.address, 'train', { width: 320, height: 700, colours });
       const { page } = visit;
-      await page.evaluate(await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8'));
       const check = async (what: string) => {
-        const violations = await page.evaluate(
-          'axe.run().then(({ violations }) => violations.map(({ help, nodes }) => [help, ...nodes.map(({ html }) => html)]))',
-        );
-        assert.deepEqual(violations, [], what);
+        assert.deepEqual(await visit.violations(), [], what);
         assert.equal(await visit.overflow(), 0, what);
       };
       await page.getByRole('heading', { name: 'Train here' }).waitFor();
