@@ -1,10 +1,12 @@
 import { type Command, Option } from 'commander';
 import type { KernelChoice, Precision } from '../kernels/native/native-backend.ts';
+import type { BackendName } from '../kernels/registry.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { BenchmarkMode } from '../report/benchmark.ts';
 import { newCommand } from './command.ts';
 import {
   addSizeOptions,
+  backendOption,
   configOption,
   jsonOption,
   networkOf,
@@ -20,7 +22,8 @@ interface Flags extends SizeOptions {
   readonly config: ConfigurationName;
   readonly batch: number;
   readonly mode: BenchmarkMode;
-  readonly kernels: KernelChoice;
+  readonly backend: BackendName;
+  readonly kernels?: KernelChoice;
   readonly precision: Precision;
   readonly seconds: number;
   readonly threads?: number;
@@ -31,15 +34,20 @@ interface Flags extends SizeOptions {
 export function benchCommand(): Command {
   const command = newCommand('bench', {
     description: 'Time inference or whole training steps, with a table by layer and direction.',
-    examples: ['bench --config D --batch 8', 'bench --config D --batch 32 --mode train --json'],
+    examples: [
+      'bench --config D --batch 8',
+      'bench --config D --batch 32 --mode train --backend webgpu --json',
+    ],
   }).addOption(configOption());
   return addSizeOptions(command)
     .option('--batch <n>', 'images at once', positiveInteger, 8)
     .addOption(new Option('--mode <name>', 'what to time').choices(['infer', 'train']).default('infer'))
+    .addOption(backendOption())
     .addOption(
-      new Option('--kernels <name>', 'whose kernels run the 3×3 convolutions')
-        .choices(['own', 'onednn'])
-        .default('own'),
+      new Option(
+        '--kernels <name>',
+        'of the backend onednn: whose kernels run the 3×3 convolutions (default: own)',
+      ).choices(['own', 'onednn']),
     )
     .addOption(precisionOption())
     .option('--seconds <n>', 'how long to repeat it', positiveNumber, 5)

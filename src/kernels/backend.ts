@@ -8,6 +8,7 @@
  */
 import type { Layer, ParameterSpec } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
+import type { Instruments } from './instruments.ts';
 
 export interface Backend {
   /** `reference`, `onednn`, … */
@@ -16,6 +17,8 @@ export interface Backend {
   readonly description: string;
   /** Threads that the arithmetic runs on. */
   readonly threads: number;
+  /** What it can measure of itself. */
+  readonly instruments: Instruments;
 
   /**
    * Makes parameters, all zero. With `training`, gradients and velocities too.

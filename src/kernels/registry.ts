@@ -27,7 +27,7 @@ export async function openBackend(
   options: BackendOptions = {},
 ): Promise<Backend> {
   if (name !== 'webgpu') return createBackend(name, options);
-  refuseBf16(name, options);
+  refuseNativeOptions(name, options);
   // Only here, so that nobody else loads a GPU's driver.
   const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
@@ -43,14 +43,15 @@ export function createBackend(name: ProcessorBackendName = 'onednn', options: Ba
     case 'onednn':
       return createNativeBackend(options);
     case 'reference':
-      refuseBf16(name, options);
+      refuseNativeOptions(name, options);
       return createReferenceBackend();
     default:
       throw new UsageError(`there is no backend "${name}"; choose one of ${backendNames.join(', ')}`);
   }
 }
 
-function refuseBf16(name: BackendName, { precision }: BackendOptions): void {
-  if (precision !== 'bf16') return;
-  throw new UsageError(`precision bf16 is for the backend onednn: leave either it or --backend ${name} out`);
+function refuseNativeOptions(name: BackendName, { precision, kernels }: BackendOptions): void {
+  const refused = precision === 'bf16' ? 'precision bf16' : kernels && `the choice of kernels (${kernels})`;
+  if (!refused) return;
+  throw new UsageError(`${refused} is for the backend onednn: leave either it or --backend ${name} out`);
 }

@@ -4,42 +4,57 @@ import { formatFacts, formatTable } from './table.ts';
 
 /** A benchmark as `vgg bench` prints it. */
 export function formatBenchmark(result: Benchmark): string {
-  const { configuration, crop, width, batch, mode } = result;
+  const { configuration, crop, width, batch, mode, peakGflops, shareOfPeak } = result;
   const facts = formatFacts([
     ['network', `${configuration}, crop ${crop}, width ${width}, batch ${batch}`],
     ['measured', mode === 'train' ? 'a step: forward, loss, backward, update' : 'inference'],
     ['engine', result.engine],
     ['time', `${formatMs(result.msPerImage)} an image (median ${formatMs(result.medianMsPerImage)})`],
-    ['speed', `${result.gflops.toFixed(0)} GFLOP/s, counted as direct convolution`],
-    ['FMA peak', `${result.peakGflops.toFixed(0)} GFLOP/s, of which ${percent(result.shareOfPeak)}`],
+    ['speed', `${formatSpeed(result.gflops)} GFLOP/s, counted as direct convolution`],
+    ...(peakGflops === undefined || shareOfPeak === undefined
+      ? []
+      : [['FMA peak', `${peakGflops.toFixed(0)} GFLOP/s, of which ${percent(shareOfPeak)}`] as const]),
     [
       'memory',
-      `${formatBytes(result.peakMemoryBytes)} at most, of which the program ${formatBytes(result.programBytes)}`,
+      `program ${formatBytes(result.programBytes)}, parameters ${formatBytes(result.parameterBytes)}; the process had ${formatBytes(result.peakMemoryBytes)} at most`,
     ],
   ]);
-  return `${facts}\n\n${formatRows(result.layers)}`;
+  return result.layers.length > 0 ? `${facts}\n\n${formatRows(result.layers)}` : facts;
 }
 
 function formatRows(rows: readonly BenchmarkRow[]): string {
+  const hasPeak = rows.some(({ shareOfPeak }) => shareOfPeak !== undefined);
   return formatTable(
-    rows.map(({ name, pass, algorithm, msPerImage, gflops, shareOfPeak, shareOfTime }) => [
+    rows.map(({ name, pass, algorithm, msPerImage, gflops, shareOfPeak = 0, shareOfTime }) => [
       name,
       pass,
       algorithm,
       msPerImage.toFixed(3),
       percent(shareOfTime),
-      gflops > 0 ? gflops.toFixed(0) : '',
-      gflops > 0 ? percent(shareOfPeak) : '',
+      gflops > 0 ? formatSpeed(gflops) : '',
+      ...(hasPeak ? [gflops > 0 ? percent(shareOfPeak) : ''] : []),
     ]),
     {
-      head: ['layer', 'pass', 'by', 'ms an image', 'of the time', 'GFLOP/s', 'of the peak'],
-      align: ['left', 'left', 'left', 'right', 'right', 'right', 'right'],
+      head: [
+        'layer',
+        'pass',
+        'by',
+        'ms an image',
+        'of the time',
+        'GFLOP/s',
+        ...(hasPeak ? ['of the peak'] : []),
+      ],
+      align: ['left', 'left', 'left', 'right', 'right', 'right', ...(hasPeak ? ['right' as const] : [])],
     },
   );
 }
 
 function formatMs(ms: number): string {
   return `${ms < 100 ? ms.toPrecision(3) : ms.toFixed(0)} ms`;
+}
+
+function formatSpeed(gflops: number): string {
+  return gflops.toFixed(gflops < 10 ? 1 : 0);
 }
 
 function percent(share: number): string {

@@ -8,8 +8,10 @@ export interface Benchmark {
   readonly crop: number;
   readonly width: number;
   readonly mode: BenchmarkMode;
+  readonly backend: string;
   readonly threads: number;
-  readonly kernels: string;
+  /** Whose kernels run the 3×3 convolutions, where there is a choice. */
+  readonly kernels?: string;
   readonly precision: string;
   readonly engine: string;
   /** Of the fastest run, which a busy machine disturbed least. */
@@ -17,14 +19,16 @@ export interface Benchmark {
   readonly medianMsPerImage: number;
   readonly runs: number;
   readonly gflops: number;
-  /** What a loop of multiplications and additions in registers reaches on these threads. */
-  readonly peakGflops: number;
+  /** What a loop of multiplications and additions in registers reaches on these threads, where it can be measured. */
+  readonly peakGflops?: number;
   /** Above 1 where an algorithm saves operations. */
-  readonly shareOfPeak: number;
-  /** The largest memory that the process ever had, by the kernel's account, and the program's part of it. */
+  readonly shareOfPeak?: number;
+  /** The largest memory that the process ever had, by the kernel's account. */
   readonly peakMemoryBytes: number;
+  /** What was planned for the program and for the parameters, in the memory of whatever does the arithmetic. */
   readonly programBytes: number;
-  /** Each with the least time that it took in any run. */
+  readonly parameterBytes: number;
+  /** Each with the least time that it took in any run; none where the backend has no clock for layers. */
   readonly layers: readonly BenchmarkRow[];
 }
 
@@ -36,6 +40,6 @@ export interface BenchmarkRow {
   readonly msPerImage: number;
   /** 0 where it is not what the layer is for. */
   readonly gflops: number;
-  readonly shareOfPeak: number;
+  readonly shareOfPeak?: number;
   readonly shareOfTime: number;
 }

@@ -3,7 +3,7 @@
  * thread until the promise settles. It rechecks memory safety only: options are checked before they get there.
  */
 import type { Layer } from '../../core/layer.ts';
-import type { StageTime } from './stage-time.ts';
+import type { StageTime } from '../instruments.ts';
 
 declare const kind: unique symbol;
 export type EngineHandle = { readonly [kind]: 'engine' };

@@ -6,6 +6,8 @@ import { availableParallelism } from 'node:os';
 import { UsageError, UserError } from '../../core/errors.ts';
 import type { Layer } from '../../core/layer.ts';
 import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
+import type { Instruments, StageClock } from '../instruments.ts';
+import { canonicalBytes } from '../tensor-views.ts';
 import { checkChain } from '../validate.ts';
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
 import { loadAddon } from './load-addon.ts';
@@ -69,6 +71,7 @@ export class NativeBackend implements Backend {
   readonly name = 'onednn';
   readonly description: string;
   readonly threads: number;
+  readonly instruments: Instruments;
   readonly #addon: Addon;
   readonly #engine: EngineHandle;
   readonly #schedules: ScheduleMemory | undefined;
@@ -88,11 +91,13 @@ export class NativeBackend implements Backend {
       schedules !== undefined,
       schedules?.lines ?? [],
     );
-  }
-
-  /** Floating-point operations a second that the threads can do in registers, measured for a moment. */
-  peakFlops(): Promise<number> {
-    return this.#addon.peak(this.#engine);
+    this.instruments = {
+      // What is awaited has been computed.
+      finish: async () => {},
+      parameterBytes: canonicalBytes,
+      peakFlops: () => addon.peak(this.#engine),
+      stageClock,
+    };
   }
 
   createParameters(specs: Parameters['specs'], { training }: { training: boolean }): NativeParameters {
@@ -142,6 +147,18 @@ export class NativeBackend implements Backend {
     );
   }
 }
+
+/** The engine times its steps in any case. */
+const stageClock: StageClock = {
+  disturbs: false,
+  async watch(program, run) {
+    if (!(program instanceof NativeProgram || program instanceof NativeTrainingProgram)) {
+      throw new TypeError('watch: this program belongs to another backend');
+    }
+    await run();
+    return program.profile();
+  },
+};
 
 /** @throws UserError where there are no kernels for this precision. */
 function isaFor(precision: Precision, { ownIsa, bf16Isa }: Library): string {

@@ -1,5 +1,6 @@
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabelledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
+import type { StageTime } from '../instruments.ts';
 import {
   checkAlive,
   checkImages,
@@ -10,7 +11,6 @@ import {
 import type { Addon, ProgramHandle, Run } from './addon.ts';
 import { settled } from './native-call.ts';
 import type { NativeParameters } from './native-parameters.ts';
-import type { StageTime } from './stage-time.ts';
 
 /** What the engine has compiled. */
 export interface CompiledChain {

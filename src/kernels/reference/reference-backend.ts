@@ -3,6 +3,7 @@
  * equation; sums are made in double precision and stored as float32. It runs on the event loop's own thread.
  */
 import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
+import { canonicalBytes } from '../tensor-views.ts';
 import { checkAlive, checkChain } from '../validate.ts';
 import { ReferenceParameters } from './parameters.ts';
 import { ReferenceProgram, ReferenceTrainingProgram } from './program.ts';
@@ -12,6 +13,7 @@ export function createReferenceBackend(): Backend {
     name: 'reference',
     description: 'TypeScript reference, double-precision sums',
     threads: 1,
+    instruments: { finish: async () => {}, parameterBytes: canonicalBytes },
     createParameters: (specs, { training }) => new ReferenceParameters(specs, training),
     compile,
     compileTraining,

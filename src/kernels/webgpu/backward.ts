@@ -3,6 +3,7 @@
 import { groupsFor } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import { type Context, dropoutShape, gather, lrnShape, mapShape } from './forward.ts';
+import { workOf } from './kernel-clock.ts';
 import type { Panel } from './parameters.ts';
 import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
 import {
@@ -33,15 +34,19 @@ export interface Between {
 }
 
 export function backwardDispatches(context: Context, placed: PlacedStage, between: Between): Dispatch[] {
-  const { stage } = placed;
+  const { stage, layer } = placed;
+  const { x, dy, dx } = between;
   if (stage.kind === 'convolution') {
-    return [
+    const parameters = [
       ...biasGradient(context, placed, stage.layer.name, between),
       ...weightGradients(context, placed, between),
-      ...(between.dx ? inputGradient(context, placed, between.x, between.dy, between.dx) : []),
+    ];
+    return [
+      ...workOf(layer, 'weight gradient', parameters),
+      ...(dx ? workOf(layer, 'input gradient', inputGradient(context, placed, x, dy, dx)) : []),
     ];
   }
-  return between.dx ? [simpleBackward(context, placed, between.x, between.dy, between.dx)] : [];
+  return dx ? workOf(layer, 'backward', [simpleBackward(context, placed, x, dy, dx)]) : [];
 }
 
 function simpleBackward(
@@ -168,6 +173,7 @@ function weightGradients(context: Context, placed: PlacedStage, { x, dy, sums }:
     const product: Dispatch = {
       code: weightGradient(splits > 1, tile),
       bindings: [context.call, fields, x, dy, result],
+      algorithm: 'implicit GEMM',
       groups: () => groups,
     };
     if (splits === 1) return [product];

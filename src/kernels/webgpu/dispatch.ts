@@ -1,4 +1,5 @@
 /** One run of a kernel within a program, and the list of them that a call replays. */
+import type { Pass } from '../instruments.ts';
 import { type Binding, type Gpu, groupsFor } from './device.ts';
 
 export type Groups = readonly [x: number, y?: number, z?: number];
@@ -9,22 +10,26 @@ export interface Dispatch {
   readonly bindings: readonly Binding[];
   /** Workgroups for so many images. */
   readonly groups: (images: number) => Groups;
+  /** For those who time it: how it is done, and whose it is. */
+  readonly algorithm?: string | undefined;
+  readonly work?: { readonly layer: number; readonly pass: Pass } | undefined;
 }
 
 /** A dispatch that is ready to be encoded. */
-export interface Prepared {
+export interface Prepared extends Pick<Dispatch, 'groups' | 'algorithm' | 'work'> {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
-  readonly groups: (images: number) => Groups;
 }
 
 /** Compiles all shaders, side by side, and binds their buffers. */
 export async function prepare(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Prepared[]> {
   const pipelines = await Promise.all(dispatches.map(({ code }) => gpu.pipeline(code)));
-  return dispatches.map(({ bindings, groups }, index) => ({
+  return dispatches.map(({ bindings, groups, algorithm, work }, index) => ({
     pipeline: pipelines[index]!,
     group: gpu.bindGroup(pipelines[index]!, bindings),
     groups,
+    algorithm,
+    work,
   }));
 }
 

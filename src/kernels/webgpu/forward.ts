@@ -118,6 +118,7 @@ export function gather(
   return {
     code: gatherConvolution(variant, tile),
     bindings: [context.call, fields, ...buffers],
+    algorithm: 'implicit GEMM',
     groups: (images) => gatherGroups(tile, images * shape.outHeight * shape.outWidth, shape.outVectors),
   };
 }

@@ -76,6 +76,12 @@ export class GpuParameters implements Parameters {
     this.gpu.checkThere();
   }
 
+  /** Of all buffers. */
+  get bytes(): number {
+    const panels = [...this.#tensors.values()].flatMap((tensor) => tensor.panels);
+    return panels.flatMap(({ buffers }) => Object.values(buffers)).reduce((sum, { size }) => sum + size, 0);
+  }
+
   panelsOf(name: string): readonly Panel[] {
     return this.#tensors.get(name)!.panels;
   }

@@ -1,10 +1,12 @@
 /** A compiled chain: one call writes its input, submits one command buffer, and reads its result back. */
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { Program } from '../backend.ts';
+import type { StageTime } from '../instruments.ts';
 import { checkAlive, checkImages } from '../validate.ts';
 import { GPU_USAGE, type Gpu } from './device.ts';
 import { type Dispatch, encode, numbers, type Prepared, perImage, prepare } from './dispatch.ts';
 import { type Context, forwardDispatches } from './forward.ts';
+import { KernelClock, workOf } from './kernel-clock.ts';
 import type { GpuParameters } from './parameters.ts';
 import { mapped } from './read-back.ts';
 import { TO_PLANES, TO_VECTORS } from './shaders/tensors.ts';
@@ -97,6 +99,7 @@ export class CompiledChain {
   readonly #memory: Memory;
   readonly #call: GPUBuffer;
   readonly #staging: Staging;
+  #clock: KernelClock | undefined;
   #disposed = false;
 
   constructor(shapes: readonly Shape4[], parameters: GpuParameters, memory: Memory, call: GPUBuffer) {
@@ -132,9 +135,7 @@ export class CompiledChain {
     const { images, hasKeys = false, gradientScale = 0 } = call;
     device.queue.writeBuffer(this.#call, 0, numbers(images, hasKeys ? 1 : 0, { float: gradientScale }, 0));
     const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    for (const part of prepared) encode(pass, part, images);
-    pass.end();
+    this.#encode(encoder, prepared.flat(), images);
     const staged = results.map(({ planes, shape }) => {
       const staging = this.#staging.take(4 * elementCount(shape));
       const bytes = 4 * images * elementCount(shape.slice(1));
@@ -149,6 +150,28 @@ export class CompiledChain {
         return values;
       }),
     );
+  }
+
+  /** What a call goes into, by the GPU's clock. */
+  async watch(call: () => Promise<unknown>): Promise<StageTime[]> {
+    const clock = new KernelClock(this.gpu);
+    this.#clock = clock;
+    try {
+      await call();
+    } finally {
+      this.#clock = undefined;
+    }
+    return clock.read();
+  }
+
+  #encode(encoder: GPUCommandEncoder, prepared: readonly Prepared[], images: number): void {
+    if (this.#clock) {
+      this.#clock.encode(encoder, prepared, images);
+      return;
+    }
+    const pass = encoder.beginComputePass();
+    encode(pass, prepared, images);
+    pass.end();
   }
 
   dispose(): void {
@@ -187,6 +210,10 @@ export class GpuProgram implements Program {
     return output!;
   }
 
+  watch(call: () => Promise<unknown>): Promise<StageTime[]> {
+    return this.#chain.watch(call);
+  }
+
   dispose(): void {
     this.#chain.dispose();
   }
@@ -216,7 +243,11 @@ export async function compileInference(
     const dispatches = [
       toVectors(context, inputShape, input, buffers[0]!),
       ...stages.flatMap((stage, at) =>
-        forwardDispatches(context, stage, buffers[at % 2]!, buffers[(at + 1) % 2]!),
+        workOf(
+          stage.layer,
+          'forward',
+          forwardDispatches(context, stage, buffers[at % 2]!, buffers[(at + 1) % 2]!),
+        ),
       ),
       toPlanes(context, outputShape, buffers[stages.length % 2]!, output),
     ];

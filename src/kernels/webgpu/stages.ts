@@ -20,6 +20,8 @@ export type Stage =
 /** A stage between two tensors. */
 export interface PlacedStage {
   readonly stage: Stage;
+  /** Its place in the chain. */
+  readonly layer: number;
   readonly input: Shape4;
   readonly output: Shape4;
   /** Whether the stage before it is a convolution with ReLU: its input is 0 where ReLU's gradient is. */
@@ -38,7 +40,7 @@ export function stagesOf(
     const last = placed.at(-1);
     const [input, output] = [shapes[index]!, shapes[index + 1]!];
     const afterRelu = last?.stage.kind === 'convolution' && last.stage.relu;
-    const add = (stage: Stage) => placed.push({ stage, input, output, afterRelu });
+    const add = (stage: Stage) => placed.push({ stage, layer: index, input, output, afterRelu });
     switch (layer.kind) {
       case 'convolution':
         add({ kind: 'convolution', layer, relu: false });

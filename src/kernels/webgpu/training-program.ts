@@ -2,10 +2,12 @@
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabelledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
+import type { StageTime } from '../instruments.ts';
 import { checkLabelledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
 import { backwardDispatches, maskOutputGradient, sumsFor } from './backward.ts';
 import { type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
 import { type Context, forwardDispatches } from './forward.ts';
+import { workOf } from './kernel-clock.ts';
 import type { GpuParameters } from './parameters.ts';
 import { CompiledChain, Memory, toPlanes, toVectors } from './program.ts';
 import { LOSS_GRADIENT } from './shaders/tensors.ts';
@@ -77,6 +79,10 @@ export class GpuTrainingProgram implements TrainingProgram {
     const call = { images, hasKeys: batch.dropoutKeys !== undefined };
     const read = await this.#chain.run(call, [forward, givenGradient, backward], results);
     return wanted ? { output: read[0]!, inputGradient: read[1]! } : { output: read[0]! };
+  }
+
+  watch(call: () => Promise<unknown>): Promise<StageTime[]> {
+    return this.#chain.watch(call);
   }
 
   dispose(): void {
@@ -166,7 +172,9 @@ function planTraining(
   );
   const forward = [
     toVectors(context, inputShape, ports.input, tensors[0]!),
-    ...stages.flatMap((stage, at) => forwardDispatches(context, stage, tensors[at]!, tensors[at + 1]!)),
+    ...stages.flatMap((stage, at) =>
+      workOf(stage.layer, 'forward', forwardDispatches(context, stage, tensors[at]!, tensors[at + 1]!)),
+    ),
     toPlanes(context, outputShape, tensors.at(-1)!, ports.output),
   ];
   const gradients = new Gradients(context, memory, stages, shapes);

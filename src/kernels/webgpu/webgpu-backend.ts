@@ -1,8 +1,10 @@
 /** The backend on a GPU: shaders in ./shaders, planned into programs that submit one command buffer a call. */
 import type { ParameterSpec } from '../../core/layer.ts';
 import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
+import type { Instruments } from '../instruments.ts';
 import { checkChain } from '../validate.ts';
 import type { Gpu } from './device.ts';
+import { gpuInstruments } from './gpu-instruments.ts';
 import { compileParameterPipelines, GpuParameters, type ParameterPipelines } from './parameters.ts';
 import { compileInference, type GpuProgram } from './program.ts';
 import { compileTraining, type GpuTrainingProgram } from './training-program.ts';
@@ -18,10 +20,12 @@ export class WebGpuBackend implements Backend {
   /** Of this process; the GPU has its own. */
   readonly threads = 1;
   readonly gpu: Gpu;
+  readonly instruments: Instruments;
   readonly #pipelines: ParameterPipelines;
 
   constructor(gpu: Gpu, pipelines: ParameterPipelines) {
     this.gpu = gpu;
+    this.instruments = gpuInstruments(gpu);
     this.#pipelines = pipelines;
     this.description = `WebGPU, ${gpu.description}${gpu.isSoftware ? ' (software: a processor that plays a GPU)' : ''}`;
   }

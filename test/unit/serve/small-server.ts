@@ -118,6 +118,7 @@ export class HeldBackend {
       name: 'held',
       description: 'held',
       threads: 1,
+      instruments: reference.instruments,
       createParameters: (...args) => reference.createParameters(...args),
       compileTraining: (options) => reference.compileTraining(options),
       compile: async (options) => {

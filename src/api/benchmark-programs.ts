@@ -1,0 +1,81 @@
+/** What a benchmark runs: a forward pass, or a step of training, on values that look like those of a real network. */
+import { performance } from 'node:perf_hooks';
+import { deriveKeys, keyOfSeed, RandomStream } from '../core/random.ts';
+import { elementCount } from '../core/shape.ts';
+import type { Backend, Parameters, Program, TrainingProgram } from '../kernels/backend.ts';
+import { cropShape, type Network } from '../net/network.ts';
+
+export interface TimedProgram {
+  readonly program: Program | TrainingProgram;
+  /** Runs it once. */
+  readonly run: () => Promise<Times>;
+}
+
+/** Milliseconds: of a run, and of the update in it. */
+export interface Times {
+  readonly total: number;
+  readonly update: number;
+}
+
+const SGD = { learningRate: 1e-6, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 };
+
+export async function prepareInference(
+  backend: Backend,
+  parameters: Parameters,
+  network: Network,
+  batch: number,
+): Promise<TimedProgram> {
+  const inputShape = cropShape(network, batch);
+  const program = await backend.compile({ layers: network.layers, inputShape, parameters });
+  const input = noise(elementCount(inputShape), 50);
+  const run = async (): Promise<Times> => {
+    const start = performance.now();
+    await program.forward(input);
+    return { total: performance.now() - start, update: 0 };
+  };
+  return { program, run };
+}
+
+export async function prepareTraining(
+  backend: Backend,
+  parameters: Parameters,
+  network: Network,
+  batch: number,
+): Promise<TimedProgram> {
+  const inputShape = cropShape(network, batch);
+  const program = await backend.compileTraining({ layers: network.layers, inputShape, parameters });
+  const step = {
+    input: noise(elementCount(inputShape), 50),
+    labels: Int32Array.from({ length: batch }, (_, image) => image % network.classes),
+    dropoutKeys: Uint32Array.from({ length: 2 * batch }, (_, word) => word),
+  };
+  const run = async (): Promise<Times> => {
+    const start = performance.now();
+    await program.accumulate(step, 1 / batch);
+    const middle = performance.now();
+    await parameters.update(SGD);
+    await backend.instruments.finish();
+    const end = performance.now();
+    return { total: end - start, update: end - middle };
+  };
+  return { program, run };
+}
+
+/** He's initialisation, under which activations neither grow nor vanish. */
+export async function fillWithNoise(parameters: Parameters): Promise<void> {
+  for (const { name, shape, role } of parameters.specs) {
+    const count = elementCount(shape);
+    const deviation = role === 'bias' ? 0 : Math.sqrt((2 * shape[0]!) / count);
+    await parameters.write('values', name, noise(count, deviation));
+  }
+}
+
+/** Normal values; a table of them again and again, since drawing 138 million takes longer than the benchmark. */
+function noise(count: number, deviation: number): Float32Array {
+  const random = new RandomStream(deriveKeys(keyOfSeed(1), 'benchmark'));
+  // An odd number, so that channels and rows do not repeat each other.
+  const table = Float32Array.from({ length: Math.min(count, 99_991) }, () => deviation * random.normal());
+  const values = new Float32Array(count);
+  for (let at = 0; at < count; at += table.length) values.set(table.subarray(0, count - at), at);
+  return values;
+}
