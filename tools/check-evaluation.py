@@ -38,7 +38,7 @@ def parse_arguments():
     parser.add_argument("--others", type=lambda text: [int(q) for q in text.split(",")], default=[])
     parser.add_argument("--limit", type=int, default=4)
     parser.add_argument("--protocols", default="center,dense,crops,both")
-    parser.add_argument("--main", default=str(ROOT / "dist/src/cli/main.js"))
+    parser.add_argument("--main", default=str(ROOT / "dist/src/cli/vgg.cjs"))
     return parser.parse_args()
 
 

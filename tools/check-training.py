@@ -41,7 +41,7 @@ def parse_arguments():
     parser.add_argument("--weight-decay", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--kernels", default="own", choices=["own", "onednn"])
-    parser.add_argument("--main", default=str(ROOT / "dist/src/cli/main.js"))
+    parser.add_argument("--main", default=str(ROOT / "dist/src/cli/vgg.cjs"))
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
 """Checks weight files of full-size networks against the frameworks themselves; run by hand.
 
-    python tools/check-weights.py read  FOLDER -- node dist/src/cli/main.js
-    python tools/check-weights.py write FOLDER -- node dist/src/cli/main.js
+    python tools/check-weights.py read  FOLDER -- node dist/src/cli/vgg.cjs
+    python tools/check-weights.py write FOLDER -- node dist/src/cli/vgg.cjs
 
 read: the frameworks write files with random weights; `vgg convert` reads them, and its logits of the synthetic
 image must be the framework's. write: `vgg convert` writes all formats; the frameworks load them, and their

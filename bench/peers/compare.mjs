@@ -172,7 +172,7 @@ async function onnxruntime(input) {
 }
 
 function vgg(...args) {
-  const main = resolve(flags.dist, 'src/cli/main.js');
+  const main = resolve(flags.dist, 'src/cli/vgg.cjs');
   const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`vgg ${args.join(' ')}: ${stderr}`);
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const vgg = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const vgg = fileURLToPath(new URL('../../src/cli/vgg.cjs', import.meta.url));
 
 export interface NetworkFlags {
   readonly config: string;

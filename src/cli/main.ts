@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
 import { log } from './output.ts';

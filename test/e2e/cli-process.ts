@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The compiled command line, wherever it was compiled to. */
-export const mainFile: string = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const mainFile: string = fileURLToPath(new URL('../../src/cli/vgg.cjs', import.meta.url));
 
 export interface Outcome {
   readonly code: number | null;
