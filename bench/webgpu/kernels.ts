@@ -6,16 +6,23 @@
 import { parseArgs } from 'node:util';
 import { parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
-import { backwardDispatches, sumsFor } from '../../src/kernels/webgpu/backward.ts';
+import { inputGradient, sumsFor, weightGradients } from '../../src/kernels/webgpu/backward.ts';
+import {
+  type Choice,
+  candidatesFor,
+  choiceName,
+  type Direction,
+  isConvolution,
+  type PlacedConvolution,
+  usualChoice,
+} from '../../src/kernels/webgpu/choices.ts';
 import type { Gpu } from '../../src/kernels/webgpu/device.ts';
 import { type Dispatch, encode, numbers, prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Context, forwardDispatches } from '../../src/kernels/webgpu/forward.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webgpu/parameters.ts';
-import { type Tile, tileName } from '../../src/kernels/webgpu/shaders/tile.ts';
-import { type PlacedStage, paddedCount, stagesOf } from '../../src/kernels/webgpu/stages.ts';
-import { candidateTiles, type TileChoice } from '../../src/kernels/webgpu/tiles.ts';
-import { type Direction, naiveDispatch, type Size } from './naive.ts';
+import { paddedCount, stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { naiveDispatch, type Size } from './naive.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -33,18 +40,19 @@ for (const size of flags.shape.map(sizeOf)) {
     const flops = 18 * size.inChannels * size.outChannels * size.side ** 2;
     const naive = await seconds(gpu, [naiveDispatch(gpu, direction, size)]);
     report(size, direction, 'naive', naive, flops, naive);
-    for (const [name, tiles] of choices(direction)) {
-      const dispatches = await ours(gpu, direction, size, tiles);
+    const placed = placedConvolution(size);
+    for (const [name, choice] of choices(direction, placed)) {
+      const dispatches = await ours(gpu, direction, placed, choice);
       report(size, direction, name, await seconds(gpu, dispatches), flops, naive);
     }
   }
 }
 gpu.device.destroy();
 
-function choices(direction: Direction): (readonly [string, TileChoice])[] {
-  if (!flags.tiles) return [['ours', gpu.tiles]];
-  const which = direction === 'weights' ? 'weightGradient' : 'gather';
-  return candidateTiles(gpu)[which].map((tile: Tile) => [tileName(tile), { ...gpu.tiles, [which]: tile }]);
+function choices(direction: Direction, placed: PlacedConvolution): (readonly [string, Choice])[] {
+  const usual = usualChoice(gpu.tiles)(direction, placed);
+  if (!flags.tiles) return [['ours', usual]];
+  return candidatesFor(gpu, direction, placed).map((choice) => [choiceName(choice), choice]);
 }
 
 function sizeOf(text: string): Size {
@@ -52,40 +60,45 @@ function sizeOf(text: string): Size {
   return { inChannels, outChannels, side };
 }
 
-async function ours(
-  gpu: Gpu,
-  direction: Direction,
-  { inChannels, outChannels, side }: Size,
-  tiles: TileChoice,
-): Promise<readonly Dispatch[]> {
-  const layers = [
-    { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels, outChannels } as const,
-  ];
-  const parameters = new GpuParameters(
-    gpu,
-    await compileParameterPipelines(gpu),
-    parameterSpecs(layers),
-    true,
-  );
+/** One image through a convolution with padding 1. */
+function placedConvolution({ inChannels, outChannels, side }: Size): PlacedConvolution {
+  const layer = {
+    kind: 'convolution',
+    name: 'conv',
+    kernel: 3,
+    padding: 1,
+    inChannels,
+    outChannels,
+  } as const;
   const shapes: Shape4[] = [
     [1, inChannels, side, side],
     [1, outChannels, side, side],
   ];
+  return stagesOf([layer], shapes, true).find(isConvolution)!;
+}
+
+async function ours(
+  gpu: Gpu,
+  direction: Direction,
+  placed: PlacedConvolution,
+  choice: Choice,
+): Promise<readonly Dispatch[]> {
+  const specs = parameterSpecs([placed.stage.layer]);
   const context: Context = {
-    parameters,
-    tiles,
+    parameters: new GpuParameters(gpu, await compileParameterPipelines(gpu), specs, true),
+    choose: () => choice,
+    busy: gpu.tiles.busy,
     call: gpu.uniform(numbers(1, 0, { float: 1 }, 0)),
     keys: undefined,
     uniform: (bytes) => gpu.uniform(bytes),
   };
-  const [placed] = stagesOf(layers, shapes, true) as [PlacedStage];
-  const tensor = (index: number) => gpu.storage('a tensor', paddedCount(shapes[index]!));
-  if (direction === 'forward') return forwardDispatches(context, placed, tensor(0), tensor(1));
+  const [x, y, dx] = [placed.input, placed.output, placed.input].map((shape) =>
+    gpu.storage('a tensor', paddedCount(shape)),
+  ) as [GPUBuffer, GPUBuffer, GPUBuffer];
+  if (direction === 'forward') return forwardDispatches(context, placed, x, y);
+  if (direction === 'backward') return inputGradient(context, placed, x, y, dx);
   const sums = gpu.storage('sums', Math.max(4, sumsFor(context, placed)));
-  const [x, dy, dx] = [tensor(0), tensor(1), tensor(0)];
-  const all = backwardDispatches(context, placed, { x, dy, dx, sums });
-  // The gradients of the bias come first, two dispatches; that of the input last.
-  return direction === 'backward' ? all.slice(-1) : all.slice(2, -1);
+  return weightGradients(context, placed, { x, dy: y, dx: undefined, sums });
 }
 
 /**

@@ -2,6 +2,7 @@
  * What the kernels are compared with: one thread a value, canonical layouts, a loop over channels and taps. The
  * shader that one writes first.
  */
+import type { Direction } from '../../src/kernels/webgpu/choices.ts';
 import type { Gpu } from '../../src/kernels/webgpu/device.ts';
 import { groupsFor } from '../../src/kernels/webgpu/device.ts';
 import { type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
@@ -72,8 +73,6 @@ const WEIGHTS = `${HEAD}${elementwise(
   }
   result[i] += sum;`,
 )}`;
-
-export type Direction = 'forward' | 'backward' | 'weights';
 
 export function naiveDispatch(
   gpu: Gpu,

@@ -1,5 +1,6 @@
 /** The kernels of a backward pass, stage by stage: gradients of parameters, and of each stage's input. */
 
+import { isConvolution, type PlacedConvolution } from './choices.ts';
 import { groupsFor } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import { type Context, dropoutShape, gather, lrnShape, mapShape } from './forward.ts';
@@ -34,11 +35,11 @@ export interface Between {
 }
 
 export function backwardDispatches(context: Context, placed: PlacedStage, between: Between): Dispatch[] {
-  const { stage, layer } = placed;
+  const { layer } = placed;
   const { x, dy, dx } = between;
-  if (stage.kind === 'convolution') {
+  if (isConvolution(placed)) {
     const parameters = [
-      ...biasGradient(context, placed, stage.layer.name, between),
+      ...biasGradient(context, placed, between),
       ...weightGradients(context, placed, between),
     ];
     return [
@@ -114,15 +115,16 @@ export function maskOutputGradient(
   };
 }
 
-function inputGradient(
+export function inputGradient(
   context: Context,
-  { stage, input, output, afterRelu }: PlacedStage,
+  placed: PlacedConvolution,
   x: GPUBuffer,
   dy: GPUBuffer,
   dx: GPUBuffer,
 ): Dispatch[] {
-  if (stage.kind !== 'convolution') return [];
+  const { stage, input, output, afterRelu } = placed;
   const { name, kernel, padding } = stage.layer;
+  const { tile } = context.choose('backward', placed);
   return context.parameters.panelsOf(`${name}.weight`).map((panel, index) => {
     const shape = {
       inHeight: output[2],
@@ -139,15 +141,18 @@ function inputGradient(
       padding: kernel - 1 - padding,
     };
     const variant = { direction: 'backward', masked: afterRelu, accumulate: index > 0 } as const;
-    return gather(context, variant, shape, [dy, panel.buffers.values!, dx, ...(afterRelu ? [x] : [])]);
+    return gather(context, variant, tile, shape, [dy, panel.buffers.values!, dx, ...(afterRelu ? [x] : [])]);
   });
 }
 
-function weightGradients(context: Context, placed: PlacedStage, { x, dy, sums }: Between): Dispatch[] {
+export function weightGradients(
+  context: Context,
+  placed: PlacedConvolution,
+  { x, dy, sums }: Between,
+): Dispatch[] {
   const { stage, input, output } = placed;
-  if (stage.kind !== 'convolution') return [];
   const { name, kernel, padding } = stage.layer;
-  const tile = context.tiles.weightGradient;
+  const { tile } = context.choose('weights', placed);
   return context.parameters.panelsOf(`${name}.weight`).flatMap((panel) => {
     const splits = splitsOf(context, placed, panel);
     const shape: Record<(typeof WEIGHT_GRADIENT_FIELDS)[number], number> = {
@@ -195,17 +200,15 @@ function addSums(
   };
 }
 
+type Needs = Pick<Context, 'choose' | 'busy' | 'parameters'>;
+
 /** A long sum into few tiles is cut, so that the device has enough workgroups. */
-function splitsOf(
-  { tiles }: Pick<Context, 'tiles'>,
-  { stage, input, output }: PlacedStage,
-  panel: Panel,
-): number {
-  if (stage.kind !== 'convolution') return 1;
-  const { threadsX, columns } = tiles.weightGradient;
-  const down = tilesDown(tiles.weightGradient, stage.layer.kernel, vectorsOf(input));
-  const across = Math.ceil(panel.vectors / (threadsX * columns));
-  const wanted = Math.ceil(tiles.busy / (down * across));
+function splitsOf({ choose, busy }: Needs, placed: PlacedConvolution, panel: Panel): number {
+  const { stage, input, output } = placed;
+  const { tile } = choose('weights', placed);
+  const down = tilesDown(tile, stage.layer.kernel, vectorsOf(input));
+  const across = Math.ceil(panel.vectors / (tile.threadsX * tile.columns));
+  const wanted = Math.ceil(busy / (down * across));
   const pixels = output[0] * pixelsOf(output);
   return Math.max(
     1,
@@ -218,9 +221,9 @@ function chunksOf({ output }: PlacedStage): number {
 }
 
 /** float32 values that `Between.sums` must hold for a stage. */
-export function sumsFor(context: Pick<Context, 'tiles' | 'parameters'>, placed: PlacedStage): number {
+export function sumsFor(context: Needs, placed: PlacedStage): number {
+  if (!isConvolution(placed)) return 0;
   const { stage, output } = placed;
-  if (stage.kind !== 'convolution') return 0;
   const weights = context.parameters.panelsOf(`${stage.layer.name}.weight`).map((panel) => {
     const splits = splitsOf(context, placed, panel);
     return splits > 1 ? 4 * splits * panel.size : 0;
@@ -228,12 +231,8 @@ export function sumsFor(context: Pick<Context, 'tiles' | 'parameters'>, placed: 
   return Math.max(4 * chunksOf(placed) * vectorsOf(output), ...weights);
 }
 
-function biasGradient(
-  context: Context,
-  placed: PlacedStage,
-  name: string,
-  { dy, sums }: Between,
-): Dispatch[] {
+function biasGradient(context: Context, placed: PlacedConvolution, { dy, sums }: Between): Dispatch[] {
+  const { name } = placed.stage.layer;
   const vectors = vectorsOf(placed.output);
   const chunks = chunksOf(placed);
   const [bias] = context.parameters.panelsOf(`${name}.bias`);

@@ -1,7 +1,11 @@
 /// <reference types="@webgpu/types" />
 /** Opens the visitor's GPU from a page, through the browser's own WebGPU. */
 import { messageOf, UserError } from '../../core/errors.ts';
-import { deviceDescriptor, Gpu, type GpuOptions } from './device.ts';
+import { adapterName, deviceDescriptor, Gpu, type GpuOptions, isSoftwareAdapter } from './device.ts';
+import { TileLines } from './tuning.ts';
+
+/** Grows when kernels change so that old choices would mislead. */
+const FORMAT = 'verydeep gpu tiles 1';
 
 const AFTER_LOSS = 'load the page again; if it happens again, use a smaller batch or a narrower network';
 
@@ -24,8 +28,32 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (!adapter) throw new UserError('this browser finds no GPU that WebGPU can use');
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
-    return new Gpu(device, adapter.info, { afterLoss: AFTER_LOSS, ...options });
+    const schedules = isSoftwareAdapter(adapter.info) ? undefined : keptLines(adapterName(adapter.info));
+    return new Gpu(device, adapter.info, { afterLoss: AFTER_LOSS, schedules, ...options });
   } catch (error) {
     throw new UserError(`this browser's GPU gives no device (${messageOf(error)})`, { cause: error });
+  }
+}
+
+interface TextStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+}
+
+/** What was found out about this GPU is kept for the next visit, where the browser lets pages keep anything. */
+function keptLines(adapter: string): TileLines {
+  const key = `${FORMAT} ${adapter}`;
+  try {
+    const { localStorage } = globalThis as unknown as { readonly localStorage: TextStorage };
+    const kept = localStorage.getItem(key)?.split('\n') ?? [];
+    return new TileLines(kept, (lines) => {
+      try {
+        localStorage.setItem(key, lines.join('\n'));
+      } catch {
+        // Full, or forbidden: found out again at the next visit.
+      }
+    });
+  } catch {
+    return new TileLines();
   }
 }

@@ -4,7 +4,8 @@
  * there. Nothing here knows whether it runs in Node or in a browser.
  */
 import { UserError } from '../../core/errors.ts';
-import { type TileChoice, tilesFor } from './tiles.ts';
+import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tiles.ts';
+import { TileLines, type TileMemory, Tuning } from './tuning.ts';
 
 /** How many threads elementwise kernels have a workgroup; every device of WebGPU can run 256. */
 export const GROUP = 256;
@@ -28,8 +29,17 @@ export interface GpuOptions {
   readonly bindingBytes?: number;
   /** What to tell people to do when the device is lost (default: what helps on the command line). */
   readonly afterLoss?: string;
-  /** How products are cut; default: by what the device is. */
+  /** How products are cut where nothing was measured; default: by what the device is. */
   readonly tiles?: TileChoice;
+  /**
+   * Where it is remembered which kernels are fastest. `off`: nothing is measured. Default: `off` on a software device
+   * and where `tiles` are given, else a memory that ends with the device.
+   */
+  readonly schedules?: 'off' | TileMemory | undefined;
+  /** What is measured against the usual; default: by what the device is. */
+  readonly candidates?: CandidateTiles;
+  /** What may be spent on measuring, in seconds. */
+  readonly tuningSeconds?: number;
 }
 
 /** What stands in a shader's `var<storage>` or `var<uniform>`. */
@@ -43,6 +53,9 @@ export class Gpu {
   /** Whether it is a processor that pretends to be a GPU. */
   readonly isSoftware: boolean;
   readonly tiles: TileChoice;
+  readonly candidates: CandidateTiles;
+  /** Undefined: the usual kernels are taken. */
+  readonly tuning: Tuning | undefined;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #afterLoss: string;
   #lost: string | undefined;
@@ -60,8 +73,10 @@ export class Gpu {
       workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     };
     this.description = describe(info);
-    this.isSoftware = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(this.description);
+    this.isSoftware = isSoftwareAdapter(info);
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
+    this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits);
+    this.tuning = tuningFor(this.isSoftware, options);
     this.#afterLoss = options.afterLoss ?? AFTER_LOSS;
     void device.lost.then(({ message, reason }) => {
       this.#lost = message || reason || 'no reason given';
@@ -188,6 +203,22 @@ export function deviceDescriptor(adapter: GPUAdapter): GPUDeviceDescriptor {
       maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
     },
   };
+}
+
+/** A software device is for tests, which want the same bits each time: there nothing is measured but on demand. */
+function tuningFor(isSoftware: boolean, options: GpuOptions): Tuning | undefined {
+  const memory = options.schedules ?? (isSoftware || options.tiles ? 'off' : new TileLines());
+  return memory === 'off' ? undefined : new Tuning(memory, options.tuningSeconds);
+}
+
+/** Whether it is a processor that pretends to be a GPU. */
+export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(describe(info));
+}
+
+/** What tells adapters apart, and a driver from its next version where it says so. */
+export function adapterName({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  return JSON.stringify([vendor, architecture, device, description]);
 }
 
 function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {

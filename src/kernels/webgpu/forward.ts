@@ -1,5 +1,6 @@
 /** The kernels of a forward pass, stage by stage. */
 import type { Shape4 } from '../../core/shape.ts';
+import type { Choose, PlacedConvolution } from './choices.ts';
 import type { Binding } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import type { GpuParameters, Panel } from './parameters.ts';
@@ -12,12 +13,14 @@ import {
 import { dropout, LRN_FORWARD, MAX_POOL, RELU } from './shaders/layers.ts';
 import type { Tile } from './shaders/tile.ts';
 import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
-import type { TileChoice } from './tiles.ts';
 
 /** What every dispatch of a program draws on. */
 export interface Context {
-  readonly parameters: GpuParameters;
-  readonly tiles: TileChoice;
+  readonly parameters: Pick<GpuParameters, 'panelsOf'>;
+  /** What each convolution is computed with. */
+  readonly choose: Choose;
+  /** Workgroups that a sum is cut into so as to keep the device busy. */
+  readonly busy: number;
   /** The uniform of what changes from call to call. */
   readonly call: GPUBuffer;
   /** `[n, 2]`, in training. */
@@ -38,20 +41,8 @@ export function forwardDispatches(
   const { call } = context;
   const vectors = pixelsOf(input) * vectorsOf(input);
   switch (stage.kind) {
-    case 'convolution': {
-      const { layer, relu } = stage;
-      const [bias] = context.parameters.panelsOf(`${layer.name}.bias`);
-      return context.parameters
-        .panelsOf(`${layer.name}.weight`)
-        .map((panel) =>
-          gather(context, { direction: 'forward', relu }, forwardShape(placed, layer, panel), [
-            x,
-            panel.buffers.values!,
-            y,
-            bias!.buffers.values!,
-          ]),
-        );
-    }
+    case 'convolution':
+      return convolution(context, { ...placed, stage }, x, y);
     case 'relu':
       return [
         { code: RELU, bindings: [call, context.uniform(numbers(vectors)), x, y], groups: perImage(vectors) },
@@ -85,11 +76,19 @@ export function forwardDispatches(
   }
 }
 
-function forwardShape(
-  { input, output }: PlacedStage,
-  { kernel, padding }: { readonly kernel: number; readonly padding: number },
-  panel: Panel,
-): GatherShape {
+function convolution(context: Context, placed: PlacedConvolution, x: GPUBuffer, y: GPUBuffer): Dispatch[] {
+  const { name } = placed.stage.layer;
+  const { relu } = placed.stage;
+  const { tile } = context.choose('forward', placed);
+  const [bias] = context.parameters.panelsOf(`${name}.bias`);
+  return context.parameters.panelsOf(`${name}.weight`).map((panel) => {
+    const buffers = [x, panel.buffers.values!, y, bias!.buffers.values!];
+    return gather(context, { direction: 'forward', relu }, tile, forwardShape(placed, panel), buffers);
+  });
+}
+
+function forwardShape({ stage, input, output }: PlacedConvolution, panel: Panel): GatherShape {
+  const { kernel, padding } = stage.layer;
   return {
     inHeight: input[2],
     inWidth: input[3],
@@ -110,10 +109,10 @@ function forwardShape(
 export function gather(
   context: Context,
   variant: GatherVariant,
+  tile: Tile,
   shape: GatherShape,
   buffers: readonly Binding[],
 ): Dispatch {
-  const tile = context.tiles.gather;
   const fields = context.uniform(numbers(...GATHER_FIELDS.map((field) => shape[field])));
   return {
     code: gatherConvolution(variant, tile),

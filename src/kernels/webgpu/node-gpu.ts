@@ -1,6 +1,7 @@
 /** Opens the machine's GPU from Node, through npm's `webgpu` (Google's Dawn). */
 import { messageOf, UserError } from '../../core/errors.ts';
-import { deviceDescriptor, Gpu, type GpuOptions } from './device.ts';
+import { adapterName, deviceDescriptor, Gpu, type GpuOptions, isSoftwareAdapter } from './device.ts';
+import { NodeTileMemory } from './node-tile-memory.ts';
 
 const SOFTWARE =
   'to try it without a GPU, let Vulkan use SwiftShader, which Debian has with chromium: install libvulkan1 and set VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -34,13 +35,20 @@ async function open(options?: GpuOptions): Promise<Gpu> {
   }
   try {
     const device = await adapter.requestDevice(deviceDescriptor(adapter));
-    return new Gpu(device, adapter.info, options);
+    return new Gpu(device, adapter.info, { schedules: schedulesOf(adapter.info, options), ...options });
   } catch (error) {
     throw new UserError(
       `the GPU ${adapter.info.description} gives no device (${messageOf(error)}): update its driver, or leave --backend out`,
       { cause: error },
     );
   }
+}
+
+/** The cache folder, unless tiles are given or the environment's VERYDEEP_SCHEDULES is `off`; `on`: for software, too. */
+function schedulesOf(info: GPUAdapterInfo, options?: GpuOptions): GpuOptions['schedules'] {
+  const asked = process.env.VERYDEEP_SCHEDULES;
+  if (asked === 'off' || options?.tiles) return 'off';
+  return asked === 'on' || !isSoftwareAdapter(info) ? new NodeTileMemory(adapterName(info)) : undefined;
 }
 
 async function loadDawn(): Promise<{ create(options: string[]): GPU }> {

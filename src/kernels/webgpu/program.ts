@@ -3,46 +3,16 @@ import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { Program } from '../backend.ts';
 import type { StageTime } from '../instruments.ts';
 import { checkAlive, checkImages } from '../validate.ts';
+import { chooseKernels } from './choose-kernels.ts';
 import { GPU_USAGE, type Gpu } from './device.ts';
 import { type Dispatch, encode, numbers, type Prepared, perImage, prepare } from './dispatch.ts';
 import { type Context, forwardDispatches } from './forward.ts';
 import { KernelClock, workOf } from './kernel-clock.ts';
+import { Memory } from './memory.ts';
 import type { GpuParameters } from './parameters.ts';
 import { mapped } from './read-back.ts';
 import { TO_PLANES, TO_VECTORS } from './shaders/tensors.ts';
 import { paddedCount, pixelsOf, stagesOf, vectorsOf } from './stages.ts';
-
-/** Buffers of a program, which are freed with it. */
-export class Memory implements Pick<Context, 'uniform'> {
-  readonly #gpu: Gpu;
-  readonly #buffers: GPUBuffer[] = [];
-
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
-  }
-
-  get bytes(): number {
-    return this.#buffers.reduce((sum, { size }) => sum + size, 0);
-  }
-
-  uniform(bytes: ArrayBuffer): GPUBuffer {
-    return this.#keep(this.#gpu.uniform(bytes));
-  }
-
-  /** float32 values, all zero. */
-  storage(what: string, values: number): GPUBuffer {
-    return this.#keep(this.#gpu.storage(what, values));
-  }
-
-  free(): void {
-    for (const buffer of this.#buffers) buffer.destroy();
-  }
-
-  #keep(buffer: GPUBuffer): GPUBuffer {
-    this.#buffers.push(buffer);
-    return buffer;
-  }
-}
 
 /** Buffers that results are read from: taken for a call, given back when it has its result. */
 class Staging {
@@ -227,11 +197,12 @@ export async function compileInference(
 ): Promise<GpuProgram> {
   const { gpu } = parameters;
   const memory = new Memory(gpu);
+  const stages = stagesOf(layers, shapes, false);
+  const choose = await chooseKernels(parameters, stages, ['forward']);
   const plan = () => {
     const call = memory.uniform(new ArrayBuffer(16));
     const uniform = (bytes: ArrayBuffer) => memory.uniform(bytes);
-    const context: Context = { parameters, tiles: gpu.tiles, call, keys: undefined, uniform };
-    const stages = stagesOf(layers, shapes, false);
+    const context: Context = { parameters, choose, busy: gpu.tiles.busy, call, keys: undefined, uniform };
     const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
     const input = memory.storage('the input', elementCount(inputShape));
     const output = memory.storage('the output', elementCount(outputShape));

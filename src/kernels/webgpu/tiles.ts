@@ -27,17 +27,14 @@ export function tilesFor(isSoftware: boolean): TileChoice {
   return isSoftware ? SOFTWARE : HARDWARE;
 }
 
-/** Tiles to choose from by measurement; those that the device's shared memory holds. */
-export function candidateTiles({
-  isSoftware,
-  limits,
-}: {
-  readonly isSoftware: boolean;
-  readonly limits: GpuLimits;
-}): {
+/** Tiles to choose from by measurement. */
+export interface CandidateTiles {
   readonly gather: readonly Tile[];
   readonly weightGradient: readonly Tile[];
-} {
+}
+
+/** Those that the device's shared memory holds. */
+export function candidateTiles(isSoftware: boolean, limits: GpuLimits): CandidateTiles {
   const fits = (bytes: (tile: Tile) => number) => (tile: Tile) => bytes(tile) <= limits.workgroupBytes;
   const gather = isSoftware ? SOFTWARE_GATHER : HARDWARE_GATHER;
   const weightGradient = isSoftware ? SOFTWARE_WEIGHTS : HARDWARE_WEIGHTS;
@@ -85,8 +82,6 @@ const SOFTWARE_GATHER: readonly Tile[] = [
   tile(4, 1, 4, 1, 0),
   tile(1, 4, 4, 2, 0),
   tile(4, 16, 2, 1, 0),
-  tile(8, 8, 4, 1, 4),
-  tile(8, 16, 8, 2, 4),
 ];
 
 const SOFTWARE_WEIGHTS: readonly Tile[] = [
@@ -96,5 +91,4 @@ const SOFTWARE_WEIGHTS: readonly Tile[] = [
   tile(4, 1, 1, 2, 0),
   tile(4, 4, 1, 2, 0),
   tile(4, 4, 2, 1, 0),
-  tile(8, 8, 1, 1, 8),
 ];

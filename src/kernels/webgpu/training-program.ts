@@ -5,11 +5,14 @@ import type { LabelledInput, LossOutcome, TrainingInput, TrainingProgram } from 
 import type { StageTime } from '../instruments.ts';
 import { checkLabelledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
 import { backwardDispatches, maskOutputGradient, sumsFor } from './backward.ts';
+import type { Choose } from './choices.ts';
+import { chooseKernels } from './choose-kernels.ts';
 import { type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
 import { type Context, forwardDispatches } from './forward.ts';
 import { workOf } from './kernel-clock.ts';
+import { Memory } from './memory.ts';
 import type { GpuParameters } from './parameters.ts';
-import { CompiledChain, Memory, toPlanes, toVectors } from './program.ts';
+import { CompiledChain, toPlanes, toVectors } from './program.ts';
 import { LOSS_GRADIENT } from './shaders/tensors.ts';
 import { type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
 
@@ -115,9 +118,11 @@ export async function compileTraining(
 ): Promise<GpuTrainingProgram> {
   const { gpu } = parameters;
   const memory = new Memory(gpu);
+  const stages = stagesOf(layers, shapes, true);
+  const choose = await chooseKernels(parameters, stages, ['forward', 'backward', 'weights']);
   try {
     const plan = await gpu.allocating('compileTraining', () =>
-      planTraining(parameters, memory, layers, shapes, inputGradient),
+      planTraining(parameters, memory, stages, choose, shapes, inputGradient),
     );
     const { forward, lossGradient, givenGradient, backward } = plan.parts;
     const parts = {
@@ -143,11 +148,11 @@ interface TrainingPlan {
 function planTraining(
   parameters: GpuParameters,
   memory: Memory,
-  layers: readonly Layer[],
+  stages: readonly PlacedStage[],
+  choose: Choose,
   shapes: readonly Shape4[],
   inputGradientWanted: boolean,
 ): TrainingPlan {
-  const stages = stagesOf(layers, shapes, true);
   const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
   const call = memory.uniform(new ArrayBuffer(16));
   const ports: Ports = {
@@ -162,7 +167,8 @@ function planTraining(
   };
   const context: Context = {
     parameters,
-    tiles: parameters.gpu.tiles,
+    choose,
+    busy: parameters.gpu.tiles.busy,
     call,
     keys: ports.keys,
     uniform: (bytes) => memory.uniform(bytes),

@@ -1,0 +1,231 @@
+/** Which kernels a GPU is found to be fastest with: measured once, remembered, and then always the same. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import {
+  candidatesFor,
+  choiceName,
+  type Direction,
+  isConvolution,
+  type PlacedConvolution,
+  usualChoice,
+} from '../../src/kernels/webgpu/choices.ts';
+import { chooseKernels } from '../../src/kernels/webgpu/choose-kernels.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/device.ts';
+import { prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import { NodeTileMemory } from '../../src/kernels/webgpu/node-tile-memory.ts';
+import { RELU } from '../../src/kernels/webgpu/shaders/layers.ts';
+import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
+import { stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { Stopwatch } from '../../src/kernels/webgpu/stopwatch.ts';
+import { fastest, rounds } from '../../src/kernels/webgpu/trials.ts';
+import { TileLines } from '../../src/kernels/webgpu/tuning.ts';
+import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { backendsUnderTest, reference } from '../support/backends.ts';
+import { chainCase, createParameters, readAll, runBackward, runForward } from '../support/chains.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+const { missing, networkTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
+
+/** Few and small ones: a software GPU takes a while to compile each. */
+const small = (rows: number): Tile => ({ threadsX: 2, threadsY: 2, rows, columns: 1, depth: 0 });
+const candidates = { gather: [small(1), small(2)], weightGradient: [small(1)] };
+
+async function open(options: GpuOptions): Promise<WebGpuBackend> {
+  return createWebGpuBackend(await openNodeGpu({ tuningSeconds: 1e9, candidates, ...options }));
+}
+
+const layers: readonly Layer[] = [
+  { kind: 'convolution', name: 'conv1', kernel: 3, padding: 1, inChannels: 5, outChannels: 18 },
+  { kind: 'relu', name: 'relu1' },
+  { kind: 'convolution', name: 'conv2', kernel: 3, padding: 1, inChannels: 18, outChannels: 18 },
+  { kind: 'relu', name: 'relu2' },
+  { kind: 'convolution', name: 'conv3', kernel: 3, padding: 1, inChannels: 18, outChannels: 18 },
+  { kind: 'relu', name: 'relu3' },
+];
+const shape: Shape4 = [2, 5, 9, 7];
+const shapes: Shape4[] = [shape, ...Array<Shape4>(6).fill([2, 18, 9, 7])];
+const testCase = chainCase(layers, shape, 41);
+const input = randomTensor(42, shape);
+const gradient = randomTensor(43, [2, 18, 9, 7]);
+const keys = ['2-5-9-7-18-3-1', '2-18-9-7-18-3-1'];
+
+/** Every choice that a convolution of the chain has, by its name. */
+function namesFor({ gpu }: WebGpuBackend, direction: Direction): string[] {
+  const placed = stagesOf(layers, shapes, true).filter(isConvolution)[1]!;
+  return candidatesFor(gpu, direction, placed).map(choiceName);
+}
+
+describe('webgpu: tuning', { skip: missing ?? false }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'verydeep-tiles-'));
+  after(() => rm(folder, { recursive: true }));
+
+  it('each shape and direction is found out once, and known to the next process', async () => {
+    const schedules = new NodeTileMemory('a GPU', folder);
+    const backend = await open({ schedules });
+    const first = await runBackward(backend, testCase, input, gradient);
+    await schedules.written();
+    const directions = ['forward', 'backward', 'weights'] as const;
+    assert.deepEqual(
+      schedules.lines.map((line) => line.split(' ')[0]).sort(),
+      keys.flatMap((key) => directions.map((direction) => `${direction}-${key}`)).sort(),
+    );
+    for (const line of schedules.lines) {
+      const [key, name] = line.split(' ') as [string, string];
+      assert.ok(namesFor(backend, key.split('-')[0] as Direction).includes(name), line);
+    }
+
+    const again = new NodeTileMemory('a GPU', folder);
+    assert.deepEqual(again.lines, schedules.lines);
+    assert.deepEqual(await runBackward(await open({ schedules: again }), testCase, input, gradient), first);
+    assert.deepEqual(again.lines, schedules.lines);
+    assert.deepEqual(new NodeTileMemory('another GPU', folder).lines, []);
+
+    const expected = await runBackward(reference, testCase, input, gradient);
+    assertClose('output', first.output, expected.output, networkTolerance);
+    assertClose('input gradient', first.inputGradient, expected.inputGradient, networkTolerance);
+  });
+
+  it('what is remembered is taken, without a trial; for what is not, the usual', async () => {
+    const name = choiceName({ method: 'direct', tile: small(2) });
+    const schedules = new TileLines([`forward-${keys[1]} ${name}`]);
+    const backend = await open({ schedules, tuningSeconds: 0 });
+    const parameters = backend.createParameters(parameterSpecs(layers), { training: false });
+    const stages = stagesOf(layers, shapes, false);
+    const choose = await chooseKernels(parameters, stages, ['forward']);
+    const [first, second] = stages.filter(isConvolution) as [PlacedConvolution, PlacedConvolution];
+    assert.equal(choiceName(choose('forward', second)), name);
+    const usual = usualChoice(backend.gpu.tiles);
+    assert.deepEqual(choose('forward', first), usual('forward', first));
+    assert.deepEqual(choose('backward', second), usual('backward', second));
+    parameters.dispose();
+  });
+
+  it('a name that is none of the choices is found out anew', async () => {
+    const lines = keys.map((key) => `forward-${key} direct:no-such-tile`);
+    const schedules = new TileLines(lines);
+    const backend = await open({ schedules });
+    await runForward(backend, testCase, input);
+    for (const key of keys) {
+      assert.ok(namesFor(backend, 'forward').includes(schedules.get(`forward-${key}`)!));
+    }
+  });
+
+  it('trials leave weights, gradients and velocities as they are', async () => {
+    const backend = await open({ schedules: new TileLines() });
+    const parameters = await createParameters(backend, layers, testCase.values);
+    const before = new Map([...testCase.values].map(([name, data]) => [name, data.map((w) => 2 * w)]));
+    for (const [name, data] of before) await parameters.write('gradients', name, data);
+    const program = await backend.compileTraining({ layers, inputShape: shape, parameters });
+    assert.deepEqual(await readAll(parameters, 'gradients'), before);
+    assert.deepEqual(await readAll(parameters, 'values'), testCase.values);
+    program.dispose();
+    parameters.dispose();
+  });
+
+  it('without time for it, and switched off, nothing is remembered and the usual kernels run', async () => {
+    const usual = await runBackward(await open({ schedules: 'off' }), testCase, input, gradient);
+    const kept: (readonly string[])[] = [];
+    const schedules = new TileLines([], (lines) => kept.push(lines));
+    const hurried = await open({ schedules, tuningSeconds: 0 });
+    assert.deepEqual(await runBackward(hurried, testCase, input, gradient), usual);
+    assert.deepEqual(kept, []);
+  });
+
+  it('the environment decides whether the cache folder is used: off, on, or only for a GPU that is one', async () => {
+    const cache = join(folder, 'cache');
+    const previous = { ...process.env };
+    try {
+      process.env.XDG_CACHE_HOME = cache;
+      for (const [asked, isWritten] of [
+        ['off', false],
+        ['on', true],
+      ] as const) {
+        process.env.VERYDEEP_SCHEDULES = asked;
+        const { gpu } = await open({});
+        assert.equal(gpu.tuning !== undefined, isWritten);
+        if (gpu.tuning) {
+          gpu.tuning.memory.add(['key direct:name']);
+          await (gpu.tuning.memory as NodeTileMemory).written();
+        }
+        assert.equal((await readdir(folder)).includes('cache'), isWritten);
+      }
+      delete process.env.VERYDEEP_SCHEDULES;
+      const { gpu } = await open({});
+      assert.equal(gpu.tuning === undefined, gpu.isSoftware);
+    } finally {
+      for (const name of ['XDG_CACHE_HOME', 'VERYDEEP_SCHEDULES']) delete process.env[name];
+      Object.assign(process.env, previous);
+    }
+  });
+
+  for (const useTimestamps of [true, false]) {
+    it(`a run takes time, ${useTimestamps ? "by the GPU's clock" : 'by the process’s'}`, async (t) => {
+      const { gpu } = await open({});
+      if (useTimestamps && !gpu.device.features.has('timestamp-query')) return t.skip('it has no clock');
+      const buffers = [1, 2].map(() => gpu.storage('a tensor', 2 ** 16));
+      const call = gpu.uniform(Uint32Array.of(1, 0, 0, 0).buffer);
+      const vectors = gpu.uniform(Uint32Array.of(2 ** 14).buffer);
+      const prepared = await prepare(gpu, [
+        { code: RELU, bindings: [call, vectors, ...buffers], groups: () => [64] },
+      ]);
+      const stopwatch = new Stopwatch(gpu, useTimestamps);
+      assert.ok((await stopwatch.seconds(prepared, 1, 50)) > 0);
+      stopwatch.dispose();
+    });
+  }
+});
+
+describe('trials of kernels', () => {
+  const after = (limit: number, times: readonly number[]) => {
+    const runs: [number, number][] = [];
+    const timed = (index: number, repetitions: number) => {
+      if (runs.length === limit) return undefined;
+      runs.push([index, repetitions]);
+      return Promise.resolve(times[index]!);
+    };
+    return { runs, timed };
+  };
+
+  it('each takes its turn; the hopeless have one; the quick are repeated', async () => {
+    const { runs, timed } = after(Infinity, [0.001, 0.0005, 0.002]);
+    const least = await rounds([0, 1, 2], timed);
+    assert.deepEqual(
+      [...least!],
+      [
+        [0, 0.001],
+        [1, 0.0005],
+      ],
+    );
+    const turns = [
+      [0, 2],
+      [1, 4],
+    ];
+    assert.deepEqual(runs, [[0, 1], [1, 1], [2, 1], ...turns, ...turns, ...turns]);
+  });
+
+  it('when the time for them is over there is no result', async () => {
+    assert.equal(await rounds([0, 1], after(5, [1, 1]).timed), undefined);
+    assert.equal(await rounds([0, 1], after(1, [1, 1]).timed), undefined);
+  });
+
+  it('another than the usual has to be clearly faster', () => {
+    const times = (...list: number[]) => new Map(list.map((time, index) => [index, time]));
+    assert.equal(fastest(times(1, 0.99, 0.98)), 0);
+    assert.equal(fastest(times(1, 0.9, 0.8, 0.85)), 2);
+    assert.equal(
+      fastest(
+        new Map([
+          [3, 2],
+          [1, 5],
+        ]),
+      ),
+      3,
+    );
+  });
+});
