@@ -3,14 +3,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
-import { PAGE_POLICY } from './security.ts';
+import { pagePolicy } from './security.ts';
 
 /** @param folder of the built page */
 export async function servePage(app: FastifyInstance, folder: string): Promise<void> {
+  const isBuilt = existsSync(join(folder, 'index.html'));
+  const policy = isBuilt ? pagePolicy() : pagePolicy(NOT_BUILT_STYLE);
   app.addHook('onRequest', async (_, reply) => {
-    reply.header('content-security-policy', PAGE_POLICY);
+    reply.header('content-security-policy', policy);
   });
-  if (!existsSync(join(folder, 'index.html'))) {
+  if (!isBuilt) {
     app.get('/', { schema: { hide: true } }, async (_, reply) =>
       reply.type('text/html; charset=utf-8').send(notBuiltPage()),
     );
@@ -30,6 +32,9 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
   });
 }
 
+const NOT_BUILT_STYLE =
+  ':root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }';
+
 function notBuiltPage(): string {
   return `<!doctype html>
 <html lang="en">
@@ -37,7 +42,7 @@ function notBuiltPage(): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>verydeep</title>
-<style>:root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }</style>
+<style>${NOT_BUILT_STYLE}</style>
 </head>
 <body><main>
 <h1>verydeep</h1>

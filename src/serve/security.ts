@@ -3,16 +3,22 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError } from './errors.ts';
 
-/** For the page: nothing from elsewhere, and in nobody else's frame. Charts write style elements. */
-export const PAGE_POLICY = [
-  "default-src 'self'",
-  "img-src 'self' data: blob:",
-  "style-src 'self' 'unsafe-inline'",
-  "object-src 'none'",
-  "base-uri 'self'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/**
+ * For the page: nothing from elsewhere, nothing inline, and in nobody else's frame.
+ * @param style text of a style element that is allowed all the same
+ */
+export function pagePolicy(style?: string): string {
+  const hash = style === undefined ? '' : ` 'sha256-${createHash('sha256').update(style).digest('base64')}'`;
+  return [
+    "default-src 'self'",
+    "img-src 'self' data: blob:",
+    `style-src 'self'${hash}`,
+    "object-src 'none'",
+    "base-uri 'self'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
 
 /** For reports: pictures and styles within the page, and nothing else. */
 export const REPORT_POLICY = [

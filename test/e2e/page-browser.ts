@@ -16,6 +16,8 @@ import type { Workplace } from './training-runs.ts';
 const executable = '/usr/bin/chromium';
 /** Milliseconds for anything to appear, on a machine that may be busy with other tests. */
 const PATIENCE = 120_000;
+/** Milliseconds that a layout may take to settle. */
+const SETTLING = 10_000;
 const page = join(projectFolder, 'dist/web/index.html');
 const axe = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
 
@@ -90,8 +92,6 @@ export interface Looks {
   readonly width?: number;
   readonly height?: number;
   readonly colours?: 'light' | 'dark';
-  /** A Content-Security-Policy instead of the server's. */
-  readonly policy?: string;
 }
 
 /** A page with nothing remembered; what it asks for and what goes wrong in it is noted. */
@@ -114,18 +114,9 @@ export class Visit {
   }
 
   static async at(browser: Browser, address: string, route: string, looks: Looks = {}): Promise<Visit> {
-    const { width = 1280, height = 900, colours = 'light', policy } = looks;
+    const { width = 1280, height = 900, colours = 'light' } = looks;
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: colours });
     context.setDefaultTimeout(PATIENCE);
-    if (policy !== undefined) {
-      await context.route(address, async (route) => {
-        const response = await route.fetch();
-        await route.fulfill({
-          response,
-          headers: { ...response.headers(), 'content-security-policy': policy },
-        });
-      });
-    }
     const visit = new Visit(context, await context.newPage(), address);
     await visit.page.goto(`${address}#/${route}`);
     return visit;
@@ -149,9 +140,19 @@ export class Visit {
     )) as string[][];
   }
 
-  /** Pixels that the content is wider than the window. */
+  /**
+   * Pixels that the content is wider than the window, once everything has found its place: a chart is drawn for the
+   * width that it had, and again when a scroll bar has made that smaller.
+   */
   async overflow(): Promise<number> {
-    return (await this.page.evaluate('document.documentElement.scrollWidth - innerWidth')) as number;
+    const deadline = Date.now() + SETTLING;
+    for (;;) {
+      const pixels = (await this.page.evaluate(
+        'document.documentElement.scrollWidth - innerWidth',
+      )) as number;
+      if (pixels <= 0 || Date.now() > deadline) return pixels;
+      await sleep(50);
+    }
   }
 
   /**
@@ -181,11 +182,20 @@ export class Visit {
 /**
  * Waits for something to become true. Playwright's own way is to evaluate text in the page, which the page's
  * Content-Security-Policy forbids.
+ * @param progress what is seen of work whose length depends on the machine: as long as it changes, nobody loses patience
  */
-export async function until(isTrue: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + PATIENCE;
+export async function until(
+  isTrue: () => Promise<boolean>,
+  what: string,
+  progress: () => Promise<string> = async () => '',
+): Promise<void> {
+  let seen = await progress();
+  let deadline = Date.now() + PATIENCE;
   while (!(await isTrue())) {
-    if (Date.now() > deadline) assert.fail(`waited for in vain: ${what}`);
+    const now = await progress();
+    if (now !== seen) deadline = Date.now() + PATIENCE;
+    seen = now;
+    if (Date.now() > deadline) assert.fail(`waited for in vain: ${what} (${seen})`);
     await sleep(50);
   }
 }

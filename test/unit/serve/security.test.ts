@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { png, temporaryFolder, writeFiles } from '../../support/images.ts';
 import { imageRequest, smallServer } from './small-server.ts';
@@ -109,9 +110,12 @@ describe('answers', () => {
 describe('the page', () => {
   it('that has not been built says how to build it', async (t) => {
     const { ask } = await smallServer(t);
-    const { status, body } = await ask('/');
+    const { status, body, headers } = await ask('/');
     assert.equal(status, 200);
     assert.match(body, /npm run build/);
+    const [, style] = /<style>([^<]+)<\/style>/.exec(body)!;
+    const hash = createHash('sha256').update(style!).digest('base64');
+    assert.ok(String(headers['content-security-policy']).includes(`style-src 'self' 'sha256-${hash}';`));
   });
 
   it('is its built files and nothing beside them', async (t) => {
@@ -126,7 +130,9 @@ describe('the page', () => {
     const page = await ask('/');
     assert.equal(page.status, 200);
     assert.match(page.body, /<title>page/);
-    assert.match(String(page.headers['content-security-policy']), /default-src 'self'/);
+    const policy = String(page.headers['content-security-policy']);
+    assert.match(policy, /default-src 'self'/);
+    assert.doesNotMatch(policy, /unsafe/);
     const script = await ask('/assets/index-abc.js');
     assert.equal(script.status, 200);
     assert.match(String(script.headers['cache-control']), /immutable/);

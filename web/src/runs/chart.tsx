@@ -116,7 +116,7 @@ function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): El
       Plot.tip([...training, ...validation], Plot.pointer({ x: 'x', y: 'y', title: named })),
     ],
   });
-  // Plot brings a style sheet of its own, which a strict Content-Security-Policy forbids; ours has its rules.
+  // Plot brings a style sheet of its own, which the Content-Security-Policy forbids; runs.css has its rules.
   plot.querySelector('style')?.remove();
   plot.setAttribute('aria-hidden', 'true'); // the box around it says the same in words
   return plot;
