@@ -16,6 +16,7 @@ export type { LabelledImage, LabelledImages } from './memory-images.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
 export { type Drawable, pixelsOf, type WebImage } from './pixels.ts';
 export {
+  type BestModel,
   type TrainingStart,
   type TrainOptions,
   trainModel,

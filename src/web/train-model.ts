@@ -5,14 +5,16 @@ import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { measure } from '../evaluate/metrics.ts';
 import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
-import type { Parameters } from '../kernels/backend.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
+import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
 import { initializeTensor } from '../net/initialization.ts';
+import type { TrainerState } from '../train/checkpoint.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { type PartialRecipe, type Recipe, resolveRecipe } from '../train/recipe.ts';
 import { networkOf } from '../train/recipe-network.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model-metadata.ts';
+import { BestWeights } from './best-weights.ts';
 import { type OpenDevice, openDevice } from './device.ts';
 import { type LabelledImages, MemoryImages } from './memory-images.ts';
 import { rescaled } from './pixels.ts';
@@ -56,8 +58,19 @@ export interface TrainingStart {
 export interface WebTraining {
   readonly reason: StopReason;
   readonly iterations: number;
-  /** The weights after the last iteration; `file` makes a model file of them. Whoever has it closes it. */
+  /** The weights after the last iteration; `file` makes a model file of them. */
   readonly model: WebModel;
+  /** Those of the lowest validation error; undefined where training ended before its first validation. */
+  readonly best: BestModel | undefined;
+  /** Frees the GPU's memory: whoever has the models calls it when they are done with. */
+  close(): void;
+}
+
+export interface BestModel {
+  readonly model: WebModel;
+  /** After so many iterations. */
+  readonly iteration: number;
+  readonly top1Error: number;
 }
 
 /**
@@ -112,12 +125,12 @@ interface Run {
   readonly device: OpenDevice;
   readonly set: TrainingSet;
   readonly facts: ModelFacts;
-  readonly parameters: Parameters;
+  readonly parameters: GpuParameters;
 }
 
 async function train(run: Run): Promise<WebTraining> {
   const { options, recipe, device, set, facts, parameters } = run;
-  const { backend, release } = device;
+  const { backend } = device;
   const { network, meanRgb } = facts;
   const initialization = { method: recipe.init, std: recipe['init-std'], seed: recipe.seed };
   for (const { name } of network.parameters) {
@@ -125,6 +138,7 @@ async function train(run: Run): Promise<WebTraining> {
   }
   const { images, labels } = set.training;
   const classifier = new ImageClassifier({ backend, network, parameters, meanRgb });
+  const best = new BestWeights(backend, parameters);
   const trainer = new Trainer({
     recipe,
     network,
@@ -142,7 +156,7 @@ async function train(run: Run): Promise<WebTraining> {
       validate: () => validate(classifier, set.validation, recipe),
       onIteration: (progress) => options.onIteration?.(progress),
       onMetrics: async (metrics) => options.onMetrics?.(metrics),
-      onBest: async () => {},
+      onBest: async () => best.keep(),
       onCheckpoint: async () => {},
     },
     ...(options.signal && { signal: options.signal }),
@@ -156,11 +170,31 @@ async function train(run: Run): Promise<WebTraining> {
   });
   try {
     const reason = await trainer.run();
-    const model = new WebModel({ backend, facts, parameters, name: 'the model', onClose: release });
-    return { reason, iterations: trainer.state.iteration, model };
+    return { reason, iterations: trainer.state.iteration, ...modelsOf(run, best, trainer.state.best) };
+  } catch (error) {
+    best.dispose();
+    throw error;
   } finally {
     classifier.close();
   }
+}
+
+function modelsOf(
+  { device: { backend, release }, facts, parameters }: Run,
+  { kept }: BestWeights,
+  validated: TrainerState['best'],
+): Pick<WebTraining, 'model' | 'best' | 'close'> {
+  const model = new WebModel({ backend, facts, parameters, name: 'the last model' });
+  const best =
+    kept && validated
+      ? { model: new WebModel({ backend, facts, parameters: kept, name: 'the best model' }), ...validated }
+      : undefined;
+  const close = () => {
+    model.close();
+    best?.model.close();
+    release();
+  };
+  return { model, best, close };
 }
 
 /** Centre crops at the test scale that belongs to S, as `vgg train` validates. */

@@ -34,6 +34,9 @@ export async function readTrainingSet(
   const scale = parseTrainScale(recipe.scale);
   const all = await keepImages(images, scale);
   const own = validation && (await keepImages(validation, scale));
+  if (own?.images.length === 0) {
+    throw new UserError('there are no validation images: add some, or leave them out and a part is held out');
+  }
   const classes = [...new Set(all.labels)].sort();
   if (classes.length < 2) {
     throw new UserError(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { jpeg, png, writeFiles } from '../support/images.ts';
@@ -46,6 +46,25 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     }
   }
 
+  /** Saves one of the models. */
+  async function save(page: Page, which: 'best' | 'last'): Promise<string> {
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('button', { name: `Save the ${which} model` }).click();
+    const download = await downloading;
+    assert.equal(download.suggestedFilename(), `shades-${which}.safetensors`);
+    const path = work.path(`shades-${which}.safetensors`);
+    await download.saveAs(path);
+    return path;
+  }
+
+  /** Waits for the end of a training for as long as it goes on: how long that is depends on the machine. */
+  const ended = (page: Page) =>
+    until(
+      () => page.getByText('Training has ended.').isVisible(),
+      'the end of training',
+      async () => (await page.getByRole('region', { name: 'Training' }).textContent()) ?? '',
+    );
+
   const start = (page: Page) => page.getByRole('button', { name: /^Start/ }).click();
 
   it('learns from a folder of images, draws its curves, and hands out a model that the command line uses', async (t) => {
@@ -58,7 +77,7 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     const settings = { Width: '0.1', 'Images a step': '8', 'Learning rate': '0.01', 'Passes over': '12' };
     await set(page, settings);
     await start(page);
-    await page.getByText('Training has ended.').waitFor();
+    await ended(page);
     await page.getByText(/^Ended after \d+ iterations: all passes were done\. Validation error/).waitFor();
     for (const name of ['Loss', 'top-1 error']) {
       const chart = page.getByRole('img', { name: new RegExp(`^${name}\\. shades: from `) });
@@ -71,21 +90,23 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     assert.ok(losses.at(-1)! < 0.6 * losses[0]!, String(losses));
     await visit.picture(t, 'train-light');
 
-    const downloading = page.waitForEvent('download');
-    await page.getByRole('button', { name: 'Save the model' }).click();
-    const download = await downloading;
-    assert.equal(download.suggestedFilename(), 'shades.safetensors');
-    const model = work.path('shades.safetensors');
-    await download.saveAs(model);
-    const image = work.path('shades/moss/1.png');
-    const { code, stdout, stderr } = await work.vgg('predict', image, '--model', model, '--json');
-    assert.equal(code, 0, stderr);
-    const [{ top }] = JSON.parse(stdout).images as [{ top: { index: number; label: string }[] }];
-    assert.deepEqual(
-      top.toSorted((a, b) => a.index - b.index).map(({ label }) => label),
-      ['ember', 'moss'],
-    );
-    assert.equal(top[0]!.label, 'moss');
+    const errors = rows.slice(1).map((row) => Number(row.split(' ')[3]));
+    const best = rows[1 + errors.indexOf(Math.min(...errors))]!.split(' ')[1];
+    await page.getByText(new RegExp(`; the best was .*, after iteration ${best}\\.$`)).waitFor();
+    const [bestModel, lastModel] = [await save(page, 'best'), await save(page, 'last')];
+    assert.notDeepEqual(await readFile(bestModel), await readFile(lastModel));
+    for (const model of [bestModel, lastModel]) {
+      const image = work.path('shades/moss/1.png');
+      const { code, stdout, stderr } = await work.vgg('predict', image, '--model', model, '--json');
+      assert.equal(code, 0, stderr);
+      const [{ top }] = JSON.parse(stdout).images as [{ top: { index: number; label: string }[] }];
+      assert.deepEqual(
+        top.toSorted((a, b) => a.index - b.index).map(({ label }) => label),
+        ['ember', 'moss'],
+      );
+      // The best one may be an early one, by the few images that were held out.
+      if (model === lastModel) assert.equal(top[0]!.label, 'moss');
+    }
     await visit.close();
   });
 
@@ -109,7 +130,7 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     );
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByText(/^Ended after \d+ iterations: it was stopped\./).waitFor();
-    await page.getByRole('button', { name: 'Save the model' }).waitFor();
+    await page.getByRole('button', { name: 'Save the last model' }).waitFor();
     await page.getByRole('button', { name: 'Start again' }).waitFor();
     await visit.close();
   });
@@ -137,7 +158,7 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     await visit.page
       .getByText('Left out, since the browser cannot decode it: spoilt/ember/broken.jpg.')
       .waitFor();
-    await visit.page.getByText('Training has ended.').waitFor();
+    await ended(visit.page);
     await visit.close();
   });
 
@@ -148,6 +169,7 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     await page.getByText(/^shades: 32 images of 2 classes; a tenth is held out/).waitFor();
     await set(page, { Width: '0.05', 'Images a step': '8', 'Passes over': '2' });
     await start(page);
+    await ended(page);
     await page.getByText(/^Ended after 7 iterations: all passes were done\./).waitFor();
     await visit.close();
   });
@@ -180,7 +202,7 @@ describe('the page: Train here', { skip: noBrowser }, () => {
       await set(page, { Width: '0.05', 'Passes over': '2' });
       await page.getByRole('button', { name: 'Start' }).focus();
       await page.keyboard.press('Enter');
-      await page.getByText('Training has ended.').waitFor();
+      await ended(page);
       await page.locator('.chart svg').first().waitFor();
       await check('at the end');
       await visit.picture(t, `phone-train-${colours}`);

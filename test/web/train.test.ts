@@ -34,6 +34,7 @@ const RECIPE = {
 interface Outcome {
   readonly metrics: readonly Metrics[];
   readonly file: string;
+  readonly best?: { readonly file: string; readonly iteration: number; readonly top1Error: number };
   readonly reason: string;
   readonly classes: readonly string[];
   readonly iterations: number;
@@ -51,14 +52,18 @@ const TRAIN = `
   async function train(names, recipe, options = {}) {
     const metrics = [];
     const onMetrics = (line) => metrics.push(line);
-    const { reason, iterations, model } = await verydeep.trainModel({
+    const { reason, iterations, model, best, close } = await verydeep.trainModel({
       images: images(names), recipe, onMetrics, ...options,
     });
-    const bytes = new Uint8Array(await (await model.file()).arrayBuffer());
-    const file = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+    const fileOf = async (model) => {
+      const bytes = new Uint8Array(await (await model.file()).arrayBuffer());
+      return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+    };
+    const file = await fileOf(model);
     const { classes } = model.facts;
-    model.close();
-    return { metrics, file, reason, classes, iterations };
+    const kept = best && { file: await fileOf(best.model), iteration: best.iteration, top1Error: best.top1Error };
+    close();
+    return { metrics, file, best: kept, reason, classes, iterations };
   }`;
 
 describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
@@ -90,7 +95,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
 
   it('loses what training in Node loses, step by step, and less in the end', async () => {
     const there: Metrics[] = [];
-    await trainNetwork({
+    const { best } = await trainNetwork({
       data: work.path('photos'),
       out: work.path('run'),
       recipe: resolveRecipe(RECIPE),
@@ -110,6 +115,16 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     const mean = (lines: readonly Metrics[]) => lines.reduce((sum, { loss }) => sum + loss, 0) / lines.length;
     assert.ok(mean(training.slice(-5)) < 0.5 * mean(training.slice(0, 5)), String(figures(training, 'loss')));
     assert.equal(here.reason, 'iterations');
+
+    // Both keep the weights of the same validation, which was not the last.
+    const { iteration, top1Error, file } = here.best!;
+    assert.deepEqual([iteration, top1Error], [best?.iteration, best?.top1Error]);
+    assert.ok(iteration < here.iterations, `${iteration}`);
+    await writeFile(work.path('best.safetensors'), Buffer.from(file, 'base64'));
+    const [kept, expected] = [await readModel(work.path('best.safetensors')), await readModel(best!.model)];
+    for (const [name, tensor] of expected.tensors) {
+      assertClose(name, kept.tensors.get(name), tensor, 2e-3);
+    }
   });
 
   it('makes a file that the command line reads, with the classes in the same order', async () => {
@@ -144,7 +159,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
   });
 
   it('takes validation images of its own, and stops when it is told to', async () => {
-    const { metrics, reason, iterations } = await web.run<Outcome>(
+    const { metrics, reason, iterations, best } = await web.run<Outcome>(
       `${TRAIN}
        const [names, recipe] = argument;
        const stop = new AbortController();
@@ -155,6 +170,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     );
     assert.equal(reason, 'interrupted');
     assert.equal(iterations, 5);
+    assert.equal(best?.iteration, 3);
     const validations = metrics.filter((line) => line.kind === 'validation');
     assert.deepEqual(
       validations.map(({ images, iteration }) => [images, iteration]),
@@ -172,6 +188,11 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
       'no image',
       'train([], argument[1])',
       /^training needs images of two classes or more, and these 0 are of 0$/,
+    ],
+    [
+      'no validation image',
+      'train(argument[0], argument[1], { validation: images([]) })',
+      /^there are no validation images: add some, or leave them out and a part is held out$/,
     ],
     [
       'a strange class',

@@ -90,7 +90,7 @@ class LocalTraining extends EventTarget {
   }
 
   #forget(): void {
-    if (this.state.state === 'ended') this.state.training.model.close();
+    if (this.state.state === 'ended') this.state.training.close();
     this.start = undefined;
     this.lines = [];
     this.unreadable = [];

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Metrics, WebTraining } from '../../../src/web/index.ts';
+import type { Metrics, WebModel, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
 import { percent, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
@@ -17,16 +17,19 @@ const REASONS: Readonly<Record<WebTraining['reason'], string>> = {
   interrupted: 'it was stopped',
 };
 
-/** How it ended, and the model as a file. */
+/** How it ended, and the models as files: the best one by its validation error, and the last one. */
 export function Result({ name, training, lines }: ResultProps) {
   const [failure, setFailure] = useState<string>();
-  const { reason, iterations, model } = training;
+  const { reason, iterations, model, best } = training;
   const last = lines.findLast(({ kind }) => kind === 'validation');
-  const file = `${name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-')}.safetensors`;
-  const save = async () => {
+  const stem = name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-');
+  const lastIsBest = best?.iteration === iterations;
+  const bestFile = `${stem}-best.safetensors`;
+  const lastFile = `${stem}-last.safetensors`;
+  const save = async (which: WebModel, file: string) => {
     setFailure(undefined);
     try {
-      saveBlob(await model.file(), file);
+      saveBlob(await which.file(), file);
     } catch (error) {
       setFailure(sentenceOf(error));
     }
@@ -39,17 +42,32 @@ export function Result({ name, training, lines }: ResultProps) {
           <>
             {' '}
             Validation error <strong>{percent(last.top1Error)}</strong> (loss {last.loss.toFixed(3)}) after
-            iteration {last.iteration}.
+            iteration {last.iteration}
+            {best && !lastIsBest ? (
+              <>
+                ; the best was <strong>{percent(best.top1Error)}</strong>, after iteration {best.iteration}.
+              </>
+            ) : (
+              '.'
+            )}
           </>
         )}
       </p>
-      <p>
-        <button type="button" class="primary" onClick={() => void save()}>
-          Save the model
-        </button>
+      <p class="buttons">
+        {best && (
+          <button type="button" class="primary" onClick={() => void save(best.model, bestFile)}>
+            Save the best model
+          </button>
+        )}
+        {!lastIsBest && (
+          <button type="button" class={best ? 'quiet' : 'primary'} onClick={() => void save(model, lastFile)}>
+            Save the last model
+          </button>
+        )}
       </p>
       <p class="hint">
-        Then <code>npx vgg predict IMAGE --model {file}</code>, or <code>npx vgg serve --model {file}</code>.
+        Then <code>npx vgg predict IMAGE --model {best ? bestFile : lastFile}</code>, or{' '}
+        <code>npx vgg serve --model {best ? bestFile : lastFile}</code>.
       </p>
       {failure && <Failure message={failure} />}
     </div>

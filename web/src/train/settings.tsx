@@ -3,7 +3,8 @@ import type { Settings } from './source.ts';
 
 interface SettingsProps {
   readonly value: Settings;
-  readonly onChange: (value: Settings) => void;
+  /** What has changed: two fields may do so before the form is drawn again. */
+  readonly onChange: (change: Partial<Settings>) => void;
   readonly disabled: boolean;
 }
 
@@ -35,9 +36,7 @@ export function SettingsForm({ value, onChange, disabled }: SettingsProps) {
           <select
             id={`${id}-config`}
             value={value.config}
-            onChange={({ currentTarget }) =>
-              onChange({ ...value, config: currentTarget.value as Settings['config'] })
-            }
+            onChange={({ currentTarget }) => onChange({ config: currentTarget.value as Settings['config'] })}
           >
             {CONFIGS.map((name) => (
               <option key={name}>{name}</option>
@@ -50,7 +49,7 @@ export function SettingsForm({ value, onChange, disabled }: SettingsProps) {
             <select
               id={`${id}-${key}`}
               value={value[key]}
-              onChange={({ currentTarget }) => onChange({ ...value, [key]: Number(currentTarget.value) })}
+              onChange={({ currentTarget }) => onChange({ [key]: Number(currentTarget.value) })}
             >
               {CHOICES[key].map((choice) => (
                 <option key={choice} value={choice}>
@@ -70,7 +69,7 @@ export function SettingsForm({ value, onChange, disabled }: SettingsProps) {
             value={value.epochs}
             onChange={({ currentTarget }) => {
               const epochs = Math.round(Number(currentTarget.value));
-              onChange({ ...value, epochs: Math.min(MOST_EPOCHS, Math.max(1, epochs || 1)) });
+              onChange({ epochs: Math.min(MOST_EPOCHS, Math.max(1, epochs || 1)) });
             }}
           />
         </div>

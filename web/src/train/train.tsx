@@ -28,7 +28,11 @@ export function Train({ demoImages }: { readonly demoImages: string | undefined 
           disabled={isBusy}
           onSource={(chosen) => localTraining.choose(chosen)}
         />
-        <SettingsForm value={settings} disabled={isBusy} onChange={setSettings} />
+        <SettingsForm
+          value={settings}
+          disabled={isBusy}
+          onChange={(change) => setSettings((before) => ({ ...before, ...change }))}
+        />
       </div>
       <section class="panel" aria-labelledby="training">
         <div class="panel-head">

@@ -1,0 +1,31 @@
+/** The weights of the lowest validation error, beside those that are trained: `vgg train` has a file for them. */
+import { copyValues } from '../kernels/webgpu/copy-values.ts';
+import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
+import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
+
+export class BestWeights {
+  readonly #backend: WebGpuBackend;
+  readonly #trained: GpuParameters;
+  #kept: GpuParameters | undefined;
+
+  constructor(backend: WebGpuBackend, trained: GpuParameters) {
+    this.#backend = backend;
+    this.#trained = trained;
+  }
+
+  /** Undefined until something was kept. */
+  get kept(): GpuParameters | undefined {
+    return this.#kept;
+  }
+
+  /** Takes the weights as they are now; a copy within the GPU's memory. */
+  keep(): void {
+    this.#kept ??= this.#backend.createParameters(this.#trained.specs, { training: false });
+    copyValues(this.#trained, this.#kept);
+  }
+
+  dispose(): void {
+    this.#kept?.dispose();
+    this.#kept = undefined;
+  }
+}
