@@ -1,6 +1,6 @@
 /**
  * The convolutions of VGG on this machine's GPU, in all three directions, against a naive shader; with `--tiles` each
- * tile that is known by itself. `node dist/bench/webgpu/kernels.js [--tiles] [--shape 64x128x56 …]
+ * tile that is known by itself, else one of each method. `node dist/bench/webgpu/kernels.js [--tiles] [--shape 64x128x56 …]
  * [--direction forward …] [--seconds 0.5]`
  */
 import { parseArgs } from 'node:util';
@@ -14,14 +14,15 @@ import {
   type Direction,
   isConvolution,
   type PlacedConvolution,
-  usualChoice,
 } from '../../src/kernels/webgpu/choices.ts';
 import type { Gpu } from '../../src/kernels/webgpu/device.ts';
 import { type Dispatch, encode, numbers, prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Context, forwardDispatches } from '../../src/kernels/webgpu/forward.ts';
+import { Memory } from '../../src/kernels/webgpu/memory.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webgpu/parameters.ts';
 import { paddedCount, stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { pointBuffers } from '../../src/kernels/webgpu/winograd.ts';
 import { naiveDispatch, type Size } from './naive.ts';
 
 const { values: flags } = parseArgs({
@@ -41,18 +42,29 @@ for (const size of flags.shape.map(sizeOf)) {
     const naive = await seconds(gpu, [naiveDispatch(gpu, direction, size)]);
     report(size, direction, 'naive', naive, flops, naive);
     const placed = placedConvolution(size);
-    for (const [name, choice] of choices(direction, placed)) {
-      const dispatches = await ours(gpu, direction, placed, choice);
+    const specs = parameterSpecs([placed.stage.layer]);
+    const parameters = new GpuParameters(gpu, await compileParameterPipelines(gpu), specs, true);
+    for (const [name, choice] of choices(parameters, direction, placed)) {
+      const memory = new Memory(gpu);
+      const dispatches = ours(memory, parameters, direction, placed, choice);
       report(size, direction, name, await seconds(gpu, dispatches), flops, naive);
     }
   }
 }
 gpu.device.destroy();
 
-function choices(direction: Direction, placed: PlacedConvolution): (readonly [string, Choice])[] {
-  const usual = usualChoice(gpu.tiles)(direction, placed);
-  if (!flags.tiles) return [['ours', usual]];
-  return candidatesFor(gpu, direction, placed).map((choice) => [choiceName(choice), choice]);
+function choices(
+  parameters: GpuParameters,
+  direction: Direction,
+  placed: PlacedConvolution,
+): (readonly [string, Choice])[] {
+  const all = candidatesFor(gpu, parameters, direction, placed).map(
+    (choice) => [choiceName(choice), choice] as const,
+  );
+  if (flags.tiles) return all;
+  // One of each method.
+  const methods = ['direct', 'winograd'] as const;
+  return methods.flatMap((method) => all.filter(([, choice]) => choice.method === method).slice(0, 1));
 }
 
 function sizeOf(text: string): Size {
@@ -77,27 +89,30 @@ function placedConvolution({ inChannels, outChannels, side }: Size): PlacedConvo
   return stagesOf([layer], shapes, true).find(isConvolution)!;
 }
 
-async function ours(
-  gpu: Gpu,
+function ours(
+  memory: Memory,
+  parameters: GpuParameters,
   direction: Direction,
   placed: PlacedConvolution,
   choice: Choice,
-): Promise<readonly Dispatch[]> {
-  const specs = parameterSpecs([placed.stage.layer]);
+): readonly Dispatch[] {
+  const choose = () => choice;
+  const transformed = direction === 'weights' ? [] : [direction];
   const context: Context = {
-    parameters: new GpuParameters(gpu, await compileParameterPipelines(gpu), specs, true),
-    choose: () => choice,
+    parameters,
+    choose,
+    points: pointBuffers(memory, choose, [placed], transformed, false),
     busy: gpu.tiles.busy,
-    call: gpu.uniform(numbers(1, 0, { float: 1 }, 0)),
+    call: memory.uniform(numbers(1, 0, { float: 1 }, 0)),
     keys: undefined,
-    uniform: (bytes) => gpu.uniform(bytes),
+    uniform: (bytes) => memory.uniform(bytes),
   };
   const [x, y, dx] = [placed.input, placed.output, placed.input].map((shape) =>
-    gpu.storage('a tensor', paddedCount(shape)),
+    memory.storage('a tensor', paddedCount(shape)),
   ) as [GPUBuffer, GPUBuffer, GPUBuffer];
   if (direction === 'forward') return forwardDispatches(context, placed, x, y);
   if (direction === 'backward') return inputGradient(context, placed, x, y, dx);
-  const sums = gpu.storage('sums', Math.max(4, sumsFor(context, placed)));
+  const sums = memory.storage('sums', Math.max(4, sumsFor(context, placed)));
   return weightGradients(context, placed, { x, dy: y, dx: undefined, sums });
 }
 

@@ -34,7 +34,11 @@ const { missing, networkTolerance } = backendsUnderTest.find(({ name }) => name 
 
 /** Few and small ones: a software GPU takes a while to compile each. */
 const small = (rows: number): Tile => ({ threadsX: 2, threadsY: 2, rows, columns: 1, depth: 0 });
-const candidates = { gather: [small(1), small(2)], weightGradient: [small(1)] };
+const candidates = {
+  gather: [small(1), small(2)],
+  weightGradient: [small(1)],
+  winograd: [{ size: 2, tile: small(1) }],
+} as const;
 
 async function open(options: GpuOptions): Promise<WebGpuBackend> {
   return createWebGpuBackend(await openNodeGpu({ tuningSeconds: 1e9, candidates, ...options }));
@@ -56,9 +60,10 @@ const gradient = randomTensor(43, [2, 18, 9, 7]);
 const keys = ['2-5-9-7-18-3-1', '2-18-9-7-18-3-1'];
 
 /** Every choice that a convolution of the chain has, by its name. */
-function namesFor({ gpu }: WebGpuBackend, direction: Direction): string[] {
+function namesFor(backend: WebGpuBackend, direction: Direction): string[] {
+  const parameters = backend.createParameters(parameterSpecs(layers), { training: false });
   const placed = stagesOf(layers, shapes, true).filter(isConvolution)[1]!;
-  return candidatesFor(gpu, direction, placed).map(choiceName);
+  return candidatesFor(backend.gpu, parameters, direction, placed).map(choiceName);
 }
 
 describe('webgpu: tuning', { skip: missing ?? false }, async () => {
@@ -93,26 +98,26 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
 
   it('what is remembered is taken, without a trial; for what is not, the usual', async () => {
     const name = choiceName({ method: 'direct', tile: small(2) });
-    const schedules = new TileLines([`forward-${keys[1]} ${name}`]);
+    const schedules = new TileLines([`inference-${keys[1]} ${name}`]);
     const backend = await open({ schedules, tuningSeconds: 0 });
     const parameters = backend.createParameters(parameterSpecs(layers), { training: false });
     const stages = stagesOf(layers, shapes, false);
     const choose = await chooseKernels(parameters, stages, ['forward']);
     const [first, second] = stages.filter(isConvolution) as [PlacedConvolution, PlacedConvolution];
     assert.equal(choiceName(choose('forward', second)), name);
-    const usual = usualChoice(backend.gpu.tiles);
+    const usual = usualChoice(backend.gpu.tiles, parameters);
     assert.deepEqual(choose('forward', first), usual('forward', first));
     assert.deepEqual(choose('backward', second), usual('backward', second));
     parameters.dispose();
   });
 
   it('a name that is none of the choices is found out anew', async () => {
-    const lines = keys.map((key) => `forward-${key} direct:no-such-tile`);
+    const lines = keys.map((key) => `inference-${key} direct:no-such-tile`);
     const schedules = new TileLines(lines);
     const backend = await open({ schedules });
     await runForward(backend, testCase, input);
     for (const key of keys) {
-      assert.ok(namesFor(backend, 'forward').includes(schedules.get(`forward-${key}`)!));
+      assert.ok(namesFor(backend, 'forward').includes(schedules.get(`inference-${key}`)!));
     }
   });
 

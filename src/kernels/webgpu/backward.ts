@@ -15,6 +15,7 @@ import {
   weightGradient,
 } from './shaders/weight-gradient.ts';
 import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
+import { winogradDispatches } from './winograd.ts';
 
 /** A split's share of pixels is at least so large. */
 const FEWEST_PIXELS = 512;
@@ -124,7 +125,14 @@ export function inputGradient(
 ): Dispatch[] {
   const { stage, input, output, afterRelu } = placed;
   const { name, kernel, padding } = stage.layer;
-  const { tile } = context.choose('backward', placed);
+  const choice = context.choose('backward', placed);
+  const { tile } = choice;
+  if (choice.method === 'winograd') {
+    const [panel] = context.parameters.panelsOf(`${name}.weight`);
+    const buffers = [dy, panel!.buffers.values!, dx, ...(afterRelu ? [x] : [])] as const;
+    const variant = { bias: false, masked: afterRelu };
+    return winogradDispatches(context, 'backward', placed, choice, variant, buffers);
+  }
   return context.parameters.panelsOf(`${name}.weight`).map((panel, index) => {
     const shape = {
       inHeight: output[2],

@@ -1,16 +1,18 @@
 /** The kernels that a convolution may be computed with, and which of them is taken where nothing was measured. */
 import type { ConvolutionLayer } from '../../core/layer.ts';
+import type { GpuParameters } from './parameters.ts';
 import { type Tile, tileName } from './shaders/tile.ts';
-import type { PlacedStage } from './stages.ts';
+import type { TileSize } from './shaders/winograd-scheme.ts';
+import { type PlacedStage, vectorsOf } from './stages.ts';
 import type { CandidateTiles, TileChoice } from './tiles.ts';
 
 /** Forward, to the input's gradient, and to the weights'. */
 export type Direction = 'forward' | 'backward' | 'weights';
 
-export interface Choice {
-  readonly method: 'direct';
-  readonly tile: Tile;
-}
+export type Choice =
+  | { readonly method: 'direct'; readonly tile: Tile }
+  /** F(size×size, 3×3); the tile is the products'. */
+  | { readonly method: 'winograd'; readonly size: TileSize; readonly tile: Tile };
 
 export type Choose = (direction: Direction, placed: PlacedConvolution) => Choice;
 
@@ -23,27 +25,56 @@ export function isConvolution(placed: PlacedStage): placed is PlacedConvolution 
 }
 
 /** A word, the same for equal choices. */
-export function choiceName({ method, tile }: Choice): string {
-  return `${method}:${tileName(tile)}`;
+export function choiceName(choice: Choice): string {
+  const size = choice.method === 'winograd' ? choice.size : '';
+  return `${choice.method}${size}:${tileName(choice.tile)}`;
 }
 
-export function usualChoice(tiles: TileChoice): Choose {
-  return (direction) => ({
-    method: 'direct',
-    tile: direction === 'weights' ? tiles.weightGradient : tiles.gather,
-  });
+/** What tells which weights stand in several panels. */
+type Panels = Pick<GpuParameters, 'panelsOf'>;
+
+/** Winograd's method pays where both channels are many, as its transforms cost as much for few products as for many. */
+export function usualChoice(tiles: TileChoice, parameters: Panels): Choose {
+  return (direction, placed) => {
+    if (direction === 'weights') return { method: 'direct', tile: tiles.weightGradient };
+    const { winograd } = tiles;
+    const { inChannels, outChannels } = placed.stage.layer;
+    return winograd &&
+      Math.min(inChannels, outChannels) >= winograd.fewestChannels &&
+      suitsWinograd(parameters, placed)
+      ? { method: 'winograd', size: winograd.size, tile: winograd.tile }
+      : { method: 'direct', tile: tiles.gather };
+  };
 }
+
+/** 3×3, with weights that every device can bind when they are transformed. */
+function suitsWinograd(parameters: Panels, { stage, input, output }: PlacedConvolution): boolean {
+  const { name, kernel, padding } = stage.layer;
+  const transformed = 36 * 64 * vectorsOf(input) * vectorsOf(output);
+  return (
+    kernel === 3 &&
+    padding <= 2 &&
+    transformed <= BINDING &&
+    parameters.panelsOf(`${name}.weight`).length === 1
+  );
+}
+
+/** WebGPU's least limit of what a kernel can see of a buffer, in bytes. */
+const BINDING = 128 * 2 ** 20;
 
 /** What is measured against each other, the usual choice first. */
 export function candidatesFor(
   { tiles: usual, candidates }: { readonly tiles: TileChoice; readonly candidates: CandidateTiles },
+  parameters: Panels,
   direction: Direction,
   placed: PlacedConvolution,
 ): Choice[] {
   const tiles = direction === 'weights' ? candidates.weightGradient : candidates.gather;
-  const all = [
-    usualChoice(usual)(direction, placed),
+  const withWinograd = direction !== 'weights' && suitsWinograd(parameters, placed);
+  const all: Choice[] = [
+    usualChoice(usual, parameters)(direction, placed),
     ...tiles.map((tile): Choice => ({ method: 'direct', tile })),
+    ...(withWinograd ? candidates.winograd.map((choice): Choice => ({ method: 'winograd', ...choice })) : []),
   ];
   return all.filter(
     (choice, at) => all.findIndex((other) => choiceName(other) === choiceName(choice)) === at,

@@ -30,13 +30,13 @@ export async function chooseKernels(
 ): Promise<Choose> {
   const { gpu } = parameters;
   const { tuning } = gpu;
-  const usual = usualChoice(gpu.tiles);
+  const usual = usualChoice(gpu.tiles, parameters);
   if (!tuning) return usual;
   const found = new Map<string, Choice>();
   await tuning.inTurn(async () => {
     const news: string[] = [];
-    for (const { key, direction, placed } of trialsFor(stages, directions)) {
-      const candidates = candidatesFor(gpu, direction, placed);
+    for (const { key, direction, placed } of trialsFor(parameters.training, stages, directions)) {
+      const candidates = candidatesFor(gpu, parameters, direction, placed);
       const name = tuning.memory.get(key);
       const known = candidates.find((candidate) => choiceName(candidate) === name);
       const choice = known ?? (await tried(parameters, tuning, direction, placed, candidates));
@@ -46,7 +46,8 @@ export async function chooseKernels(
     }
     if (news.length > 0) tuning.memory.add(news);
   });
-  return (direction, placed) => found.get(keyOf(direction, placed)) ?? usual(direction, placed);
+  return (direction, placed) =>
+    found.get(keyOf(parameters.training, direction, placed)) ?? usual(direction, placed);
 }
 
 /** The fastest, or undefined where there was no time or no memory to find out. */
@@ -77,11 +78,15 @@ interface Trial {
 }
 
 /** Each shape and direction once, the most arithmetic first. */
-function trialsFor(stages: readonly PlacedStage[], directions: readonly Direction[]): Trial[] {
+function trialsFor(
+  training: boolean,
+  stages: readonly PlacedStage[],
+  directions: readonly Direction[],
+): Trial[] {
   const trials = new Map<string, Trial>();
   for (const placed of stages.filter(isConvolution)) {
     for (const direction of directions) {
-      const key = keyOf(direction, placed);
+      const key = keyOf(training, direction, placed);
       if (!trials.has(key)) trials.set(key, { key, direction, placed });
     }
   }
@@ -92,7 +97,14 @@ function productsOf({ stage, output }: PlacedConvolution): number {
   return elementCount(output) * stage.layer.inChannels * stage.layer.kernel ** 2;
 }
 
-function keyOf(direction: Direction, { stage, input }: PlacedConvolution): string {
+/** Forward is another thing in inference, where weights are transformed only once. */
+function keyOf(training: boolean, direction: Direction, { stage, input }: PlacedConvolution): string {
   const { outChannels, kernel, padding } = stage.layer;
-  return [direction, ...input, outChannels, kernel, padding].join('-');
+  return [
+    training || direction !== 'forward' ? direction : 'inference',
+    ...input,
+    outChannels,
+    kernel,
+    padding,
+  ].join('-');
 }

@@ -10,6 +10,8 @@ export interface Dispatch {
   readonly bindings: readonly Binding[];
   /** Workgroups for so many images. */
   readonly groups: (images: number) => Groups;
+  /** Changes weights into something else: in inference needed only when there are new ones. */
+  readonly ofWeights?: boolean | undefined;
   /** For those who time it: how it is done, and whose it is. */
   readonly algorithm?: string | undefined;
   readonly work?: { readonly layer: number; readonly pass: Pass } | undefined;

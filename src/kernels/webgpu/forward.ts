@@ -13,12 +13,14 @@ import {
 import { dropout, LRN_FORWARD, MAX_POOL, RELU } from './shaders/layers.ts';
 import type { Tile } from './shaders/tile.ts';
 import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
+import { type PointBuffers, winogradDispatches } from './winograd.ts';
 
 /** What every dispatch of a program draws on. */
 export interface Context {
   readonly parameters: Pick<GpuParameters, 'panelsOf'>;
   /** What each convolution is computed with. */
   readonly choose: Choose;
+  readonly points: PointBuffers;
   /** Workgroups that a sum is cut into so as to keep the device busy. */
   readonly busy: number;
   /** The uniform of what changes from call to call. */
@@ -79,8 +81,14 @@ export function forwardDispatches(
 function convolution(context: Context, placed: PlacedConvolution, x: GPUBuffer, y: GPUBuffer): Dispatch[] {
   const { name } = placed.stage.layer;
   const { relu } = placed.stage;
-  const { tile } = context.choose('forward', placed);
+  const choice = context.choose('forward', placed);
+  const { tile } = choice;
   const [bias] = context.parameters.panelsOf(`${name}.bias`);
+  if (choice.method === 'winograd') {
+    const [panel] = context.parameters.panelsOf(`${name}.weight`);
+    const buffers = [x, panel!.buffers.values!, y, bias!.buffers.values!] as const;
+    return winogradDispatches(context, 'forward', placed, choice, { bias: true, relu }, buffers);
+  }
   return context.parameters.panelsOf(`${name}.weight`).map((panel) => {
     const buffers = [x, panel.buffers.values!, y, bias!.buffers.values!];
     return gather(context, { direction: 'forward', relu }, tile, forwardShape(placed, panel), buffers);

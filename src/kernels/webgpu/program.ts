@@ -13,6 +13,7 @@ import type { GpuParameters } from './parameters.ts';
 import { mapped } from './read-back.ts';
 import { TO_PLANES, TO_VECTORS } from './shaders/tensors.ts';
 import { paddedCount, pixelsOf, stagesOf, vectorsOf } from './stages.ts';
+import { pointBuffers } from './winograd.ts';
 
 /** Buffers that results are read from: taken for a call, given back when it has its result. */
 class Staging {
@@ -86,6 +87,11 @@ export class CompiledChain {
     return this.#memory.bytes;
   }
 
+  /** Of the parameters' values. */
+  get version(): number {
+    return this.#parameters.version;
+  }
+
   checkAlive(operation: string): void {
     checkAlive(operation, 'program', this.#disposed);
     this.#parameters.checkAlive(operation);
@@ -152,31 +158,41 @@ export class CompiledChain {
   }
 }
 
+interface InferenceParts {
+  readonly input: GPUBuffer;
+  readonly output: GPUBuffer;
+  /** What is done when there are new weights, and what with all images. */
+  readonly ofWeights: readonly Prepared[];
+  readonly ofImages: readonly Prepared[];
+}
+
 export class GpuProgram implements Program {
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
   readonly memoryBytes: number;
   readonly #chain: CompiledChain;
-  readonly #input: GPUBuffer;
-  readonly #output: GPUBuffer;
-  readonly #prepared: readonly Prepared[];
+  readonly #parts: InferenceParts;
+  /** Of the parameters, when their weights were transformed. */
+  #version: number | undefined;
 
-  constructor(chain: CompiledChain, input: GPUBuffer, output: GPUBuffer, prepared: readonly Prepared[]) {
+  constructor(chain: CompiledChain, parts: InferenceParts) {
     this.inputShape = chain.inputShape;
     this.outputShape = chain.outputShape;
     this.memoryBytes = chain.memoryBytes;
     this.#chain = chain;
-    this.#input = input;
-    this.#output = output;
-    this.#prepared = prepared;
+    this.#parts = parts;
   }
 
   async forward(input: Float32Array): Promise<Float32Array> {
     this.#chain.checkAlive('forward');
     const images = checkImages('forward', this.inputShape, input);
-    this.#chain.write(this.#input, input);
-    const result = { planes: this.#output, shape: this.outputShape };
-    const [output] = await this.#chain.run({ images }, [this.#prepared], [result]);
+    const { ofWeights, ofImages, ...parts } = this.#parts;
+    const { version } = this.#chain;
+    const prepared = version === this.#version ? [ofImages] : [ofWeights, ofImages];
+    this.#version = version;
+    this.#chain.write(parts.input, input);
+    const result = { planes: parts.output, shape: this.outputShape };
+    const [output] = await this.#chain.run({ images }, prepared, [result]);
     return output!;
   }
 
@@ -202,7 +218,15 @@ export async function compileInference(
   const plan = () => {
     const call = memory.uniform(new ArrayBuffer(16));
     const uniform = (bytes: ArrayBuffer) => memory.uniform(bytes);
-    const context: Context = { parameters, choose, busy: gpu.tiles.busy, call, keys: undefined, uniform };
+    const context: Context = {
+      parameters,
+      choose,
+      points: pointBuffers(memory, choose, stages, ['forward'], true),
+      busy: gpu.tiles.busy,
+      call,
+      keys: undefined,
+      uniform,
+    };
     const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
     const input = memory.storage('the input', elementCount(inputShape));
     const output = memory.storage('the output', elementCount(outputShape));
@@ -226,8 +250,16 @@ export async function compileInference(
   };
   try {
     const { call, input, output, dispatches } = await gpu.allocating('compile', plan);
-    const prepared = await prepare(gpu, dispatches);
-    return new GpuProgram(new CompiledChain(shapes, parameters, memory, call), input, output, prepared);
+    const chain = new CompiledChain(shapes, parameters, memory, call);
+    const ofWeights = await prepare(
+      gpu,
+      dispatches.filter((dispatch) => dispatch.ofWeights),
+    );
+    const ofImages = await prepare(
+      gpu,
+      dispatches.filter((dispatch) => !dispatch.ofWeights),
+    );
+    return new GpuProgram(chain, { input, output, ofWeights, ofImages });
   } catch (error) {
     memory.free();
     throw error;

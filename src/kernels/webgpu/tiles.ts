@@ -1,10 +1,19 @@
 /** Which tile a product gets, by the device. */
 import type { GpuLimits } from './device.ts';
 import type { Tile } from './shaders/tile.ts';
+import type { TileSize } from './shaders/winograd-scheme.ts';
+
+/** F(size×size, 3×3), and how its products are cut. */
+export interface WinogradTile {
+  readonly size: TileSize;
+  readonly tile: Tile;
+}
 
 export interface TileChoice {
   readonly gather: Tile;
   readonly weightGradient: Tile;
+  /** Winograd's method for 3×3 with at least so many channels on both sides; undefined: nowhere. */
+  readonly winograd?: WinogradTile & { readonly fewestChannels: number };
   /** Workgroups that a sum is cut into so as to keep the device busy. */
   readonly busy: number;
 }
@@ -16,10 +25,18 @@ const SOFTWARE: TileChoice = {
   busy: 8,
 };
 
-/** 128 × 64 values a workgroup, 64 × 64 of a weight: 14 KiB of the 16 that every device has. */
+/**
+ * 128 × 64 values a workgroup, 64 × 64 of a weight: 14 KiB of the 16 that every device has. With 64 channels what
+ * Winograd's transforms move takes as long as the products that they save (docs/webgpu.md).
+ */
 export const HARDWARE: TileChoice = {
   gather: { threadsX: 8, threadsY: 16, rows: 8, columns: 2, depth: 4 },
   weightGradient: { threadsX: 8, threadsY: 8, rows: 2, columns: 2, depth: 8 },
+  winograd: {
+    size: 4,
+    tile: { threadsX: 8, threadsY: 16, rows: 8, columns: 2, depth: 4 },
+    fewestChannels: 128,
+  },
   busy: 512,
 };
 
@@ -31,6 +48,7 @@ export function tilesFor(isSoftware: boolean): TileChoice {
 export interface CandidateTiles {
   readonly gather: readonly Tile[];
   readonly weightGradient: readonly Tile[];
+  readonly winograd: readonly WinogradTile[];
 }
 
 /** Those that the device's shared memory holds. */
@@ -41,6 +59,9 @@ export function candidateTiles(isSoftware: boolean, limits: GpuLimits): Candidat
   return {
     gather: gather.filter(fits(gatherBytes)),
     weightGradient: weightGradient.filter(fits(weightBytes)),
+    winograd: (isSoftware ? SOFTWARE_WINOGRAD : HARDWARE_WINOGRAD).filter(({ tile }) =>
+      fits(gatherBytes)(tile),
+    ),
   };
 }
 
@@ -63,6 +84,13 @@ const HARDWARE_GATHER: readonly Tile[] = [
   tile(16, 8, 8, 1, 4),
   tile(8, 8, 4, 1, 4),
   tile(16, 16, 4, 1, 4),
+];
+
+const HARDWARE_WINOGRAD: readonly WinogradTile[] = [
+  { size: 4, tile: tile(8, 16, 8, 2, 4) },
+  { size: 4, tile: tile(8, 8, 8, 2, 4) },
+  { size: 4, tile: tile(8, 8, 4, 1, 4) },
+  { size: 2, tile: tile(8, 16, 8, 2, 4) },
 ];
 
 const HARDWARE_WEIGHTS: readonly Tile[] = [
@@ -91,4 +119,13 @@ const SOFTWARE_WEIGHTS: readonly Tile[] = [
   tile(4, 1, 1, 2, 0),
   tile(4, 4, 1, 2, 0),
   tile(4, 4, 2, 1, 0),
+];
+
+const SOFTWARE_WINOGRAD: readonly WinogradTile[] = [
+  { size: 4, tile: tile(4, 1, 4, 1, 0) },
+  { size: 4, tile: tile(4, 4, 4, 1, 0) },
+  { size: 4, tile: tile(16, 1, 4, 1, 0) },
+  { size: 4, tile: tile(4, 1, 8, 1, 0) },
+  { size: 4, tile: tile(4, 1, 4, 2, 0) },
+  { size: 2, tile: tile(4, 1, 4, 1, 0) },
 ];

@@ -15,6 +15,7 @@ import type { GpuParameters } from './parameters.ts';
 import { CompiledChain, toPlanes, toVectors } from './program.ts';
 import { LOSS_GRADIENT } from './shaders/tensors.ts';
 import { type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
+import { pointBuffers } from './winograd.ts';
 
 /** Buffers that calls write and read, in canonical layout. */
 interface Ports {
@@ -168,6 +169,7 @@ function planTraining(
   const context: Context = {
     parameters,
     choose,
+    points: pointBuffers(memory, choose, stages, ['forward', 'backward'], false),
     busy: parameters.gpu.tiles.busy,
     call,
     keys: ports.keys,

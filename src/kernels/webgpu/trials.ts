@@ -9,6 +9,7 @@ import { Memory } from './memory.ts';
 import type { GpuParameters, Panel } from './parameters.ts';
 import { paddedCount } from './stages.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { pointBuffers } from './winograd.ts';
 
 /** As many images as tensors of this size hold, in bytes: enough to keep a device busy for a millisecond. */
 const TENSOR = 64 * 2 ** 20;
@@ -44,7 +45,10 @@ export async function measure(
     );
     const prepared = await Promise.all(
       // A device may refuse a shader, for its registers or its shared memory.
-      dispatches.map((dispatch) => prepare(gpu, dispatch).catch(() => undefined)),
+      dispatches.map((all) => {
+        const repeated = all.filter(({ ofWeights }) => parameters.training || !ofWeights);
+        return prepare(gpu, repeated).catch(() => undefined);
+      }),
     );
     const timed = (index: number, repetitions: number) =>
       performance.now() > deadline
@@ -108,10 +112,12 @@ function candidateDispatches(
 ): Dispatch[][] {
   const call = memory.uniform(numbers(placed.input[0], 0, { float: 1 }, 0));
   const own = direction === 'weights' ? withOwnGradients(parameters, memory, placed) : parameters;
+  const transformed = direction === 'weights' ? [] : [direction];
   const contexts = candidates.map(
     (choice): Context => ({
       parameters: own,
       choose: () => choice,
+      points: pointBuffers(memory, () => choice, [placed], transformed, false),
       busy: parameters.gpu.tiles.busy,
       call,
       keys: undefined,

@@ -15,16 +15,18 @@ struct Call {
 `;
 
 /** The number of an element, whose workgroups may stand in two dimensions (groupsFor in ../device.ts). */
-export const ELEMENT = /* wgsl */ `
+function element(threads: number): string {
+  return /* wgsl */ `
 fn element(group: vec3u, groups: vec3u, local: u32) -> u32 {
-  return (group.y * groups.x + group.x) * 256u + local;
+  return (group.y * groups.x + group.x) * ${threads}u + local;
 }
 `;
+}
 
 /** Head of an elementwise kernel's `main`, which returns for elements past `count`. */
-export function elementwise(count: string, body: string): string {
-  return /* wgsl */ `${ELEMENT}
-@compute @workgroup_size(256)
+export function elementwise(count: string, body: string, threads = 256): string {
+  return /* wgsl */ `${element(threads)}
+@compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) local: u32) {
   let i = element(group, groups, local);

@@ -9,6 +9,7 @@
  * are `[k, k, C, N]`, channels in vectors of four.
  */
 import { bindings, CALL, shapeStruct, unroll } from './common.ts';
+import { declareSums, loadPanel, multiplyPieces, multiplyRows, pieces, pitchOf } from './product.ts';
 import { type Tile, threadsOf } from './tile.ts';
 
 export interface GatherVariant {
@@ -102,12 +103,9 @@ function shared(variant: GatherVariant, tile: Tile): string {
   const tileRows = threadsY * rows;
   const tileColumns = threadsX * columns;
   const sourceLoads = Math.ceil((tileRows * depth) / threads);
-  // One vector more a row, so that rows begin in different banks.
-  const pitch = depth + 1;
+  const pitch = pitchOf(tile);
   return /* wgsl */ `
-var<workgroup> patches: array<vec4f, ${tileRows * pitch}>;
-var<workgroup> panel: array<vec4f, ${4 * depth * tileColumns}>;
-
+${pieces(tile)}
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -134,15 +132,7 @@ ${unroll(sourceLoads, (l) => {
 })}
 ${variant.direction === 'forward' ? loadPanel(tile) : loadTurnedPanel(tile)}
     workgroupBarrier();
-    for (var k = 0u; k < ${depth}u; k++) {
-${unroll(rows, (r) => `      let a${r} = patches[(local.y * ${rows}u + ${r}u) * ${pitch}u + k];`)}
-${unroll(4, (j) =>
-  unroll(columns, (c) => {
-    const read = `      let b${j}_${c} = panel[(4u * k + ${j}u) * ${tileColumns}u + local.x + ${c * threadsX}u];`;
-    return `${read}\n${unroll(rows, (r) => `      sum${r}_${c} = fma(vec4f(a${r}[${j}]), b${j}_${c}, sum${r}_${c});`)}`;
-  }),
-)}
-    }
+${multiplyPieces(tile)}
     workgroupBarrier();
   }
 ${storeSums(variant, tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local.x', threadsX)}
@@ -150,20 +140,7 @@ ${storeSums(variant, tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local
 `;
 }
 
-/** Four channels of the sum by all columns of the tile, as they stand. */
-function loadPanel(tile: Tile): string {
-  const tileColumns = tile.threadsX * tile.columns;
-  const count = 4 * tile.depth * tileColumns;
-  return /* wgsl */ `    for (var at = thread; at < ${count}u; at += ${threadsOf(tile)}u) {
-      let k = 4u * first + at / ${tileColumns}u;
-      let column = firstColumn + at % ${tileColumns}u;
-      var value = vec4f();
-      if (k < 4u * depth && column < shape.outVectors) { value = weights[k * shape.outVectors + column]; }
-      panel[at] = value;
-    }`;
-}
-
-/** The same with rows and columns exchanged: blocks of 4×4 are turned in registers. */
+/** What loadPanel does with rows and columns exchanged: blocks of 4×4 are turned in registers. */
 function loadTurnedPanel(tile: Tile): string {
   const tileColumns = tile.threadsX * tile.columns;
   const count = tile.depth * tileColumns;
@@ -211,27 +188,23 @@ ${unroll(
 )}
     for (var k = 0u; k < shape.inVectors; k++) {
 ${unroll(rows, (r) => `      let a${r} = select(vec4f(), source[place${r} + k], inside${r});`)}
-${unroll(columns, (c) =>
+${
   forward
-    ? unroll(
-        4,
-        (
-          j,
-        ) => /* wgsl */ `      let b${j}_${c} = weights[(4u * (tap * shape.inVectors + k) + ${j}u) * shape.outVectors + column${c}];
-${unroll(rows, (r) => `      sum${r}_${c} = fma(vec4f(a${r}[${j}]), b${j}_${c}, sum${r}_${c});`)}`,
+    ? multiplyRows(
+        tile,
+        (j, c) => `weights[(4u * (tap * shape.inVectors + k) + ${j}u) * shape.outVectors + column${c}]`,
       )
-    : `      let b${c} = turnedBlock(tap * shape.inVectors + k, column${c});
+    : unroll(
+        columns,
+        (c) => /* wgsl */ `      let b${c} = turnedBlock(tap * shape.inVectors + k, column${c});
 ${unroll(rows, (r) => `      sum${r}_${c} += b${c} * a${r};`)}`,
-)}
+      )
+}
     }
   }
 ${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
 }
 `;
-}
-
-function declareSums({ rows, columns }: Tile): string {
-  return unroll(rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
 }
 
 function storeSums(

@@ -1,0 +1,97 @@
+/**
+ * The products at the points of Winograd's method: at each, tiles by input channels times input channels by output
+ * channels. Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, of columns
+ * in y, points in z.
+ */
+import { bindings, CALL, shapeStruct, unroll } from './common.ts';
+import { declareSums, loadPanel, multiplyPieces, multiplyRows, pieces, pitchOf } from './product.ts';
+import { type Tile, threadsOf } from './tile.ts';
+import { CHUNK, WINOGRAD_FIELDS } from './winograd.ts';
+
+export function pointProduct(tile: Tile): string {
+  return `
+${CALL}
+${shapeStruct(WINOGRAD_FIELDS)}
+${bindings([
+  ['call', 'Call', 'uniform'],
+  ['shape', 'Shape', 'uniform'],
+  ['source', 'array<vec4f>', 'read'],
+  ['weights', 'array<vec4f>', 'read'],
+  ['result', 'array<vec4f>', 'read_write'],
+])}
+${CHUNK}
+${tile.depth > 0 ? shared(tile) : direct(tile)}
+`;
+}
+
+function shared(tile: Tile): string {
+  const { threadsX, threadsY, rows, columns, depth } = tile;
+  const tileRows = threadsY * rows;
+  return /* wgsl */ `
+${pieces(tile)}
+@compute @workgroup_size(${threadsX}, ${threadsY})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
+        @builtin(local_invocation_index) thread: u32) {
+  let rows = tilesHere();
+  let depth = shape.inVectors;
+  let firstRow = group.x * ${tileRows}u;
+  let firstColumn = group.y * ${threadsX * columns}u;
+${declareSums(tile)}
+  for (var first = 0u; first < depth; first += ${depth}u) {
+    for (var at = thread; at < ${tileRows * depth}u; at += ${threadsOf(tile)}u) {
+      let k = first + at % ${depth}u;
+      let row = firstRow + at / ${depth}u;
+      var value = vec4f();
+      if (k < depth && row < rows) { value = source[(group.z * shape.tiles + row) * depth + k]; }
+      patches[(at / ${depth}u) * ${pitchOf(tile)}u + at % ${depth}u] = value;
+    }
+${loadPanel(tile, 'depth', '4u * group.z * depth')}
+    workgroupBarrier();
+${multiplyPieces(tile)}
+    workgroupBarrier();
+  }
+${store(tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local.x', threadsX)}
+}
+`;
+}
+
+function direct(tile: Tile): string {
+  const { threadsX, threadsY, rows, columns } = tile;
+  return /* wgsl */ `
+@compute @workgroup_size(${threadsX}, ${threadsY})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let rows = tilesHere();
+  let firstRow = (group.x * ${threadsY}u + local.y) * ${rows}u;
+  let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;
+  if (firstRow >= rows || firstColumn >= shape.outVectors) { return; }
+${unroll(rows, (r) => `  let place${r} = (group.z * shape.tiles + min(firstRow + ${r}u, rows - 1u)) * shape.inVectors;`)}
+${unroll(columns, (c) => `  let column${c} = min(firstColumn + ${c}u, shape.outVectors - 1u);`)}
+  var row = 4u * group.z * shape.inVectors;
+${declareSums(tile)}
+  for (var k = 0u; k < shape.inVectors; k++) {
+${unroll(rows, (r) => `      let a${r} = source[place${r} + k];`)}
+${multiplyRows(tile, (j, c) => `weights[(row + ${j}u) * shape.outVectors + column${c}]`)}
+    row += 4u;
+  }
+${store(tile, 'firstRow', 'firstColumn', 1)}
+}
+`;
+}
+
+function store({ rows, columns }: Tile, row: string, column: string, columnStep: number): string {
+  return unroll(
+    columns,
+    (c) => /* wgsl */ `  {
+    let column = ${column} + ${c * columnStep}u;
+    let row = ${row};
+    if (column < shape.outVectors) {
+${unroll(
+  rows,
+  (r) => /* wgsl */ `      if (row + ${r}u < rows) {
+        result[(group.z * shape.tiles + row + ${r}u) * shape.outVectors + column] = sum${r}_${c};
+      }`,
+)}
+    }
+  }`,
+  );
+}
