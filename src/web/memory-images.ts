@@ -9,6 +9,7 @@ import { rescaledSize } from '../data/rescaled-size.ts';
 import type { PlannedBatch } from '../data/sampler.ts';
 import type { RgbImage } from '../data/source.ts';
 import type { TrainingData } from '../train/trainer.ts';
+import { Breaks } from './breaks.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 /** An image and the identifier of its class. */
@@ -38,8 +39,10 @@ const SPARE_DETAIL = 2;
 export async function keepImages(source: LabelledImages, scale: TrainScale): Promise<KeptImages> {
   const images: RgbImage[] = [];
   const labels: string[] = [];
+  const breaks = new Breaks();
   let bytes = 0;
   for await (const { image, label } of source) {
+    await breaks.take();
     const kept = shrunk(pixelsOf(image), scale);
     bytes += kept.pixels.length;
     if (bytes > MOST_BYTES) {

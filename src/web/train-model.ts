@@ -15,6 +15,7 @@ import { networkOf } from '../train/recipe-network.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model-metadata.ts';
 import { BestWeights } from './best-weights.ts';
+import { Breaks } from './breaks.ts';
 import { type OpenDevice, openDevice } from './device.ts';
 import { type LabelledImages, MemoryImages } from './memory-images.ts';
 import { rescaled } from './pixels.ts';
@@ -202,10 +203,17 @@ async function validate(classifier: ImageClassifier, { images, labels }: Part, r
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
   const outcomes = new Outcomes(images.length, classifier.network.classes);
-  const judged = images.map(async (image, i) => {
-    const { posteriors } = await ensemble.judge([rescaled(image, scale)]);
-    outcomes.set(outcomeOf(i, labels[i]!, posteriors));
-  });
+  const breaks = new Breaks();
+  const judged: Promise<void>[] = [];
+  for (const [i, image] of images.entries()) {
+    await breaks.take();
+    const one = ensemble.judge([rescaled(image, scale)]).then(({ posteriors }) => {
+      outcomes.set(outcomeOf(i, labels[i]!, posteriors));
+    });
+    // Awaited below; a failure in a break must not count as unhandled.
+    one.catch(() => {});
+    judged.push(one);
+  }
   ensemble.flush();
   await Promise.all(judged);
   return measure(outcomes);
