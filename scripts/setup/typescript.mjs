@@ -5,7 +5,8 @@ import { logFile, projectFolder } from './project.mjs';
 
 export const compiler = join(projectFolder, 'node_modules/typescript/bin/tsc');
 const sourceFolders = ['src', 'test', 'bench'];
-const outputEndings = /\.(js|d\.ts)(\.map)?$/;
+const sourceEndings = /\.(c?)ts$/;
+const outputEndings = /\.(?:(c?)js|d\.(c?)ts)(?:\.map)?$/;
 
 /** Type-checks and compiles into dist, where nothing stays whose source is gone. */
 export async function buildTypeScript() {
@@ -26,12 +27,12 @@ export async function buildTypeScript() {
 export function removeStaleOutputs(folder) {
   const dist = join(folder, 'dist');
   for (const name of sourceFolders) {
-    const sources = new Set(filesBelow(join(folder, name)).filter((file) => file.endsWith('.ts')));
+    const sources = new Set(filesBelow(join(folder, name)).filter((file) => sourceEndings.test(file)));
     for (const output of filesBelow(join(dist, name))) {
-      if (!sources.has(output.replace(outputEndings, '.ts'))) rmSync(join(dist, name, output));
+      if (!sources.has(output.replace(outputEndings, '.$1$2ts'))) rmSync(join(dist, name, output));
     }
     const incomplete = [...sources].some(
-      (source) => !existsSync(join(dist, name, source.replace(/\.ts$/, '.js'))),
+      (source) => !existsSync(join(dist, name, source.replace(sourceEndings, '.$1js'))),
     );
     if (incomplete) rmSync(join(dist, 'tsconfig.tsbuildinfo'), { force: true });
   }

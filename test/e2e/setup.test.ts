@@ -161,9 +161,19 @@ describe('the compiled tree', async () => {
     const endings = ['.test.js', '.test.js.map', '.test.d.ts'];
     const kept = endings.map((ending) => write(`tree/dist/test/kept${ending}`, ''));
     const stale = endings.map((ending) => write(`tree/dist/test/unit/deleted${ending}`, ''));
+    write('tree/src/start.cts', '');
+    const commonJsEndings = ['.cjs', '.cjs.map', '.d.cts'];
+    kept.push(...commonJsEndings.map((ending) => write(`tree/dist/src/start${ending}`, '')));
+    stale.push(...commonJsEndings.map((ending) => write(`tree/dist/src/gone${ending}`, '')));
     removeStaleOutputs(join(folder, 'tree'));
-    assert.deepEqual(kept.map(existsSync), [true, true, true]);
-    assert.deepEqual(stale.map(existsSync), [false, false, false]);
+    assert.deepEqual(
+      kept.map(existsSync),
+      kept.map(() => true),
+    );
+    assert.deepEqual(
+      stale.map(existsSync),
+      stale.map(() => false),
+    );
     assert.ok(existsSync(notes));
   });
 
