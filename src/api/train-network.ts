@@ -267,7 +267,11 @@ function backendOf(
   communicator: Communicator,
 ): Promise<Backend> {
   const threads = asked ?? threadsPerRank(communicator);
-  return openBackend(backend, { kernels, ...(threads !== undefined && { threads }) });
+  return openBackend(backend, {
+    // A recipe always has it; to the other backends it means nothing.
+    ...(backend === 'onednn' && { kernels }),
+    ...(threads !== undefined && { threads }),
+  });
 }
 
 function trainingImages({ recipe, set }: Run): TrainingImages {
