@@ -7,8 +7,8 @@ import { buildFolder, logFile, projectFolder } from './project.mjs';
 import { SetupError } from './report.mjs';
 
 /**
- * @typedef {{ name: string, sources: string, folder: string, file: string, library?: () => string | undefined }} Addon
- *   what messages call it, where its sources are, where it is built, and what library is found for it
+ * @typedef {{ name: string, sources: string, folder: string, file: string }} Addon
+ *   what messages call it, where its sources are, and where it is built
  */
 
 /** @type {Addon} */
@@ -25,7 +25,6 @@ const mpi = {
   sources: join(projectFolder, 'native/mpi'),
   folder: join(buildFolder, 'mpi'),
   file: join(buildFolder, 'mpi/verydeep_mpi.node'),
-  library: () => new Machine().mpi(),
 };
 
 export async function buildNativeAddon() {
@@ -34,7 +33,7 @@ export async function buildNativeAddon() {
 
 /** The same for the addon over MPI, which a single machine does without. */
 export async function buildMpiAddon() {
-  if (new Machine().mpi() === undefined) {
+  if (!new Machine().hasMpi()) {
     rmSync(mpi.folder, { recursive: true, force: true });
     return 'left out (there is no MPI here; only trainings on several machines need it)';
   }
@@ -61,8 +60,8 @@ async function build(addon) {
 }
 
 /** @param {Addon} addon */
-async function configureAndBuild({ name, sources, folder, library }) {
-  const fingerprint = currentFingerprint(sources, library?.());
+async function configureAndBuild({ name, sources, folder }) {
+  const fingerprint = currentFingerprint(sources);
   const fingerprintFile = join(folder, 'made-with.json');
   if (readText(fingerprintFile) !== fingerprint) {
     // A folder from another place, compiler or architecture: cmake would refuse it, or mix the two.
@@ -79,9 +78,8 @@ async function configureAndBuild({ name, sources, folder, library }) {
 /**
  * What a build folder depends on beyond its sources.
  * @param {string} sources
- * @param {string | undefined} library
  */
-function currentFingerprint(sources, library) {
+function currentFingerprint(sources) {
   const cxx = process.env.CXX || 'c++';
   const facts = {
     sources: realpathSync(sources),
@@ -90,7 +88,6 @@ function currentFingerprint(sources, library) {
     compiler: `${cxx}: ${firstLine(probe([cxx, '--version']).stdout)}`,
     cmake: firstLine(probe(['cmake', '--version']).stdout),
     nodeApi: process.versions.napi,
-    library,
   };
   return `${JSON.stringify(facts, null, 2)}\n`;
 }
