@@ -94,15 +94,3 @@ export async function* prefetch<I, O>(
     if (!exhausted) source.return?.();
   }
 }
-
-/** Keeps a long stretch of work on the main thread from holding up everything else. */
-export class Turn {
-  #since = performance.now();
-
-  /** Lets others run, if it has been long. Await it between pieces of work. */
-  async giveWay(milliseconds = 8): Promise<void> {
-    if (performance.now() - this.#since < milliseconds) return;
-    await new Promise(setImmediate);
-    this.#since = performance.now();
-  }
-}

@@ -3,8 +3,9 @@
  * Batches come in order while the next ones are prepared; what is in a batch depends on nothing but the
  * plan and the options.
  */
+import { Turn } from '../core/turn.ts';
 import { Augmentation, type AugmentationOptions } from './augment.ts';
-import { defaultConcurrency, Limiter, prefetch, Turn } from './concurrency.ts';
+import { defaultConcurrency, Limiter, prefetch } from './concurrency.ts';
 import { type Crop, type Rgb, writeCrop } from './crop.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { DecodedCache } from './decoded-cache.ts';

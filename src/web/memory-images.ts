@@ -1,6 +1,7 @@
 /** Labelled images in the page's memory, and the training crops that are made of them. */
 import { UserError } from '../core/errors.ts';
 import type { TrainScale } from '../core/scale.ts';
+import { Turn } from '../core/turn.ts';
 import { Augmentation, type AugmentationOptions } from '../data/augment.ts';
 import { type Rgb, writeCrop } from '../data/crop.ts';
 import type { ImageBatch } from '../data/loader.ts';
@@ -9,7 +10,6 @@ import { rescaledSize } from '../data/rescaled-size.ts';
 import type { PlannedBatch } from '../data/sampler.ts';
 import type { RgbImage } from '../data/source.ts';
 import type { TrainingData } from '../train/trainer.ts';
-import { Breaks } from './breaks.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 /** An image and the identifier of its class. */
@@ -39,10 +39,10 @@ const SPARE_DETAIL = 2;
 export async function keepImages(source: LabelledImages, scale: TrainScale): Promise<KeptImages> {
   const images: RgbImage[] = [];
   const labels: string[] = [];
-  const breaks = new Breaks();
+  const turn = new Turn();
   let bytes = 0;
   for await (const { image, label } of source) {
-    await breaks.take();
+    await turn.giveWay();
     const kept = shrunk(pixelsOf(image), scale);
     bytes += kept.pixels.length;
     if (bytes > MOST_BYTES) {

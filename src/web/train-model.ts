@@ -1,6 +1,7 @@
 /** Training in a browser: the trainer, the recipe and the schedule of `vgg train`, on the visitor's GPU and images. */
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
+import { Turn } from '../core/turn.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { measure } from '../evaluate/metrics.ts';
@@ -15,7 +16,6 @@ import { networkOf } from '../train/recipe-network.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model-metadata.ts';
 import { BestWeights } from './best-weights.ts';
-import { Breaks } from './breaks.ts';
 import { type OpenDevice, openDevice } from './device.ts';
 import { type LabelledImages, MemoryImages } from './memory-images.ts';
 import { rescaled } from './pixels.ts';
@@ -203,14 +203,14 @@ async function validate(classifier: ImageClassifier, { images, labels }: Part, r
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
   const outcomes = new Outcomes(images.length, classifier.network.classes);
-  const breaks = new Breaks();
+  const turn = new Turn();
   const judged: Promise<void>[] = [];
   for (const [i, image] of images.entries()) {
-    await breaks.take();
+    await turn.giveWay();
     const one = ensemble.judge([rescaled(image, scale)]).then(({ posteriors }) => {
       outcomes.set(outcomeOf(i, labels[i]!, posteriors));
     });
-    // Awaited below; a failure in a break must not count as unhandled.
+    // Awaited below; a failure while others have their turn must not count as unhandled.
     one.catch(() => {});
     judged.push(one);
   }

@@ -26,6 +26,7 @@ interface Piece {
 export class KernelClock {
   readonly #gpu: Gpu;
   #stages: readonly Piece[] = [];
+  #queries: GPUQuerySet | undefined;
   #stamps: GPUBuffer | undefined;
 
   constructor(gpu: Gpu) {
@@ -37,7 +38,9 @@ export class KernelClock {
     this.#stages = pieces.filter(({ work }) => work !== undefined);
     const count = this.#stages.length;
     if (count > MOST_STAGES) throw new RangeError(`${count} stages are more than can be timed at once`);
+    this.#free();
     const querySet = this.#gpu.device.createQuerySet({ type: 'timestamp', count: Math.max(2 * count, 2) });
+    this.#queries = querySet;
     let stage = 0;
     for (const piece of pieces) {
       const at = 2 * stage;
@@ -47,7 +50,6 @@ export class KernelClock {
       pass.end();
       if (piece.work) stage++;
     }
-    this.#stamps?.destroy();
     this.#stamps = this.#gpu.device.createBuffer({
       size: Math.max(16 * count, 16),
       usage: GPU_USAGE.QUERY_RESOLVE | GPU_USAGE.COPY_SRC,
@@ -59,14 +61,20 @@ export class KernelClock {
   async read(): Promise<StageTime[]> {
     if (!this.#stamps) return [];
     const stamps = new BigUint64Array(await readBack(this.#gpu, this.#stamps, 16 * this.#stages.length));
-    this.#stamps.destroy();
-    this.#stamps = undefined;
+    this.#free();
     return this.#stages.map(({ prepared, work }, stage) => ({
       ...work!,
       algorithm: prepared.find(({ algorithm }) => algorithm !== undefined)?.algorithm ?? 'shader',
       // A device may set its clock back; the specification leaves it to us to take no notice.
       seconds: Math.max(0, Number(stamps[2 * stage + 1]! - stamps[2 * stage]!)) / 1e9,
     }));
+  }
+
+  #free(): void {
+    this.#queries?.destroy();
+    this.#stamps?.destroy();
+    this.#queries = undefined;
+    this.#stamps = undefined;
   }
 }
 

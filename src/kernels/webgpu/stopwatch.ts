@@ -2,6 +2,7 @@
 /** How long kernels take: by the GPU's own clock where it has one, else from submission until they are done. */
 import { GPU_USAGE, type Gpu } from './device.ts';
 import { encode, type Prepared } from './dispatch.ts';
+import { hasKernelClock } from './kernel-clock.ts';
 import { readBack } from './read-back.ts';
 
 export class Stopwatch {
@@ -10,7 +11,7 @@ export class Stopwatch {
   readonly #ticks: GPUBuffer | undefined;
 
   /** @param useTimestamps default: if the device has them */
-  constructor(gpu: Gpu, useTimestamps: boolean = gpu.device.features.has('timestamp-query')) {
+  constructor(gpu: Gpu, useTimestamps: boolean = hasKernelClock(gpu)) {
     this.#gpu = gpu;
     if (!useTimestamps) return;
     this.#queries = gpu.device.createQuerySet({ type: 'timestamp', count: 2 });
