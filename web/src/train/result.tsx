@@ -21,9 +21,10 @@ const REASONS: Readonly<Record<WebTraining['reason'], string>> = {
 export function Result({ name, training, lines }: ResultProps) {
   const [failure, setFailure] = useState<string>();
   const { reason, iterations, model, best } = training;
+  /** The best one where it is not the last one. */
+  const earlier = best?.iteration === iterations ? undefined : best;
   const last = lines.findLast(({ kind }) => kind === 'validation');
   const stem = name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-');
-  const lastIsBest = best?.iteration === iterations;
   const bestFile = `${stem}-best.safetensors`;
   const lastFile = `${stem}-last.safetensors`;
   const save = async (which: WebModel, file: string) => {
@@ -43,31 +44,34 @@ export function Result({ name, training, lines }: ResultProps) {
             {' '}
             Validation error <strong>{percent(last.top1Error)}</strong> (loss {last.loss.toFixed(3)}) after
             iteration {last.iteration}
-            {best && !lastIsBest ? (
+            {earlier ? (
               <>
-                ; the best was <strong>{percent(best.top1Error)}</strong>, after iteration {best.iteration}.
+                ; the best was <strong>{percent(earlier.top1Error)}</strong>, after iteration{' '}
+                {earlier.iteration}.
               </>
             ) : (
-              '.'
+              ', the best.'
             )}
           </>
         )}
       </p>
       <p class="buttons">
-        {best && (
-          <button type="button" class="primary" onClick={() => void save(best.model, bestFile)}>
+        {earlier && (
+          <button type="button" class="primary" onClick={() => void save(earlier.model, bestFile)}>
             Save the best model
           </button>
         )}
-        {!lastIsBest && (
-          <button type="button" class={best ? 'quiet' : 'primary'} onClick={() => void save(model, lastFile)}>
-            Save the last model
-          </button>
-        )}
+        <button
+          type="button"
+          class={earlier ? 'quiet' : 'primary'}
+          onClick={() => void save(model, lastFile)}
+        >
+          Save the last model
+        </button>
       </p>
       <p class="hint">
-        Then <code>npx vgg predict IMAGE --model {best ? bestFile : lastFile}</code>, or{' '}
-        <code>npx vgg serve --model {best ? bestFile : lastFile}</code>.
+        Then <code>npx vgg predict IMAGE --model {earlier ? bestFile : lastFile}</code>, or{' '}
+        <code>npx vgg serve --model {earlier ? bestFile : lastFile}</code>.
       </p>
       {failure && <Failure message={failure} />}
     </div>
