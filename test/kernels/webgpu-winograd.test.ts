@@ -5,6 +5,7 @@ import { type ConvolutionLayer, type Layer, shapesAlong } from '../../src/core/l
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
+import { HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, reference } from '../support/backends.ts';
 import { chainCase, createParameters, runBackward, runForward } from '../support/chains.ts';
@@ -45,6 +46,8 @@ const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(70, 20), [1, 70, 8, 4]],
   [convolution(4, 5, 0), [2, 4, 5, 6]],
   [convolution(5, 4, 2), [1, 5, 3, 2]],
+  // More than the 128 rows and 64 columns that a GPU's tile has at each point.
+  [convolution(33, 70), [2, 33, 35, 33]],
 ];
 
 describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
@@ -54,6 +57,7 @@ describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
         [2, 'in registers', await open(2, inRegisters)],
         [4, 'in registers', await open(4, inRegisters)],
         [4, 'through shared memory', await open(4, shared)],
+        [HARDWARE.winograd!.size, "by a GPU's rule", await open(4, HARDWARE.winograd!.tile)],
       ] as const);
 
   for (const [size, how, backend] of backends) {

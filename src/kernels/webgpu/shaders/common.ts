@@ -38,8 +38,10 @@ ${body}
 
 export type Access = 'read' | 'read_write' | 'uniform';
 
-/** Declarations of bindings 0, 1, … in order: `[name, type, access]`. */
-export function bindings(list: readonly (readonly [name: string, type: string, access: Access])[]): string {
+export type Declared = readonly [name: string, type: string, access: Access];
+
+/** Declarations of bindings 0, 1, … in order. */
+export function bindings(list: readonly Declared[]): string {
   return list
     .map(([name, type, access], binding) => {
       const space = access === 'uniform' ? 'uniform' : `storage, ${access}`;

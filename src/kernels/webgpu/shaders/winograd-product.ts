@@ -3,23 +3,18 @@
  * channels. Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, of columns
  * in y, points in z.
  */
-import { bindings, CALL, shapeStruct, unroll } from './common.ts';
+import { unroll } from './common.ts';
 import { declareSums, loadPanel, multiplyPieces, multiplyRows, pieces, pitchOf } from './product.ts';
 import { type Tile, threadsOf } from './tile.ts';
-import { CHUNK, WINOGRAD_FIELDS } from './winograd.ts';
+import { onChunk } from './winograd.ts';
 
 export function pointProduct(tile: Tile): string {
   return `
-${CALL}
-${shapeStruct(WINOGRAD_FIELDS)}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
+${onChunk([
   ['source', 'array<vec4f>', 'read'],
   ['weights', 'array<vec4f>', 'read'],
   ['result', 'array<vec4f>', 'read_write'],
 ])}
-${CHUNK}
 ${tile.depth > 0 ? shared(tile) : direct(tile)}
 `;
 }

@@ -4,7 +4,7 @@
  * `[point, in, out]`, channels in vectors of four. Tiles are numbered through all images, and a chunk of them goes
  * through all three steps, so that what is at the points stays small enough for a GPU's last cache.
  */
-import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
+import { bindings, CALL, type Declared, elementwise, shapeStruct, unroll } from './common.ts';
 import { evaluateInput, evaluateWeights, interpolate, type Scheme } from './winograd-scheme.ts';
 
 /** In pixels, tiles, or vectors a pixel. `in` is what is multiplied, in the backward pass the output's gradient. */
@@ -40,12 +40,18 @@ export const WINOGRAD_FIELDS = [
 /** Threads keep a whole tile in registers: a small workgroup leaves most choices where they run. */
 export const TRANSFORM_GROUP = 64;
 
-export const CHUNK = /* wgsl */ `
+/** How a kernel on a chunk of tiles begins: call, shape, then the bindings of its own. */
+export function onChunk(own: readonly Declared[]): string {
+  return /* wgsl */ `
+${CALL}
+${shapeStruct(WINOGRAD_FIELDS)}
+${bindings([['call', 'Call', 'uniform'], ['shape', 'Shape', 'uniform'], ...own])}
 /** How many tiles of the chunk the call's images have. */
 fn tilesHere() -> u32 {
   return min(call.images * shape.tilesDown * shape.tilesAcross, shape.firstTile + shape.tiles) - shape.firstTile;
 }
 `;
+}
 
 /** Image, row and column of the first result of a tile. */
 function corner(size: number): string {
@@ -64,15 +70,10 @@ export function inputToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
   const range = (text: (index: number) => string) => unroll(extent, text);
   return `
-${CALL}
-${shapeStruct(WINOGRAD_FIELDS)}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
+${onChunk([
   ['source', 'array<vec4f>', 'read'],
   ['points', 'array<vec4f>', 'read_write'],
 ])}
-${CHUNK}
 ${corner(size)}
 fn valueAt(base: u32, y: i32, x: i32) -> vec4f {
   if (y < 0 || x < 0 || y >= i32(shape.inHeight) || x >= i32(shape.inWidth)) { return vec4f(); }
@@ -168,17 +169,12 @@ export function pointsToOutput(scheme: Scheme, { bias, relu, masked }: OutputVar
   const clipped = relu ? 'select(value, vec4f(), value < vec4f())' : 'value';
   const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > vec4f())` : clipped;
   return `
-${CALL}
-${shapeStruct(WINOGRAD_FIELDS)}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
+${onChunk([
   ['points', 'array<vec4f>', 'read'],
   ['result', 'array<vec4f>', 'read_write'],
   ...(bias ? [['bias', 'array<vec4f>', 'read'] as const] : []),
   ...(masked ? [['activation', 'array<vec4f>', 'read'] as const] : []),
 ])}
-${CHUNK}
 ${corner(size)}
 ${elementwise(
   'tilesHere() * shape.outVectors',
