@@ -15,7 +15,7 @@
  */
 import { parseArgs } from 'node:util';
 import { measureLatency } from './latency.ts';
-import { measureMemory } from './memory.ts';
+import { LEAST_REQUESTS, measureMemory } from './memory.ts';
 import { makeJpegs } from './pictures.ts';
 import { ServerUnderLoad } from './server-process.ts';
 import { measureThroughput } from './throughput.ts';
@@ -34,6 +34,10 @@ const { values: flags } = parseArgs({
 });
 const { config, width, crop, classes } = flags;
 const seconds = Number(flags.seconds);
+if (Number(flags.requests) < LEAST_REQUESTS) {
+  process.stderr.write(`load: --requests is ${flags.requests}; it must be ${LEAST_REQUESTS} at least\n`);
+  process.exit(2);
+}
 const jpegs = await makeJpegs(Number(flags.side ?? crop));
 
 const server = await ServerUnderLoad.start({ config, width, crop, classes });

@@ -2,6 +2,9 @@ import type { ServerUnderLoad } from './server-process.ts';
 import { load } from './throughput.ts';
 
 const STEPS = 10;
+const CLIENTS = 16;
+/** Each client asks once a step. */
+export const LEAST_REQUESTS = STEPS * CLIENTS;
 const MEBIBYTE = 2 ** 20;
 
 export interface MemoryPoint {
@@ -9,7 +12,7 @@ export interface MemoryPoint {
   readonly residentMiB: number;
 }
 
-/** The server's resident set after each tenth of the requests, from 16 clients. */
+/** The server's resident set after each tenth of the requests, from CLIENTS clients. @param requests LEAST_REQUESTS or more */
 export async function measureMemory(
   server: ServerUnderLoad,
   jpegs: readonly Buffer[],
@@ -17,7 +20,7 @@ export async function measureMemory(
 ): Promise<MemoryPoint[]> {
   const points: MemoryPoint[] = [];
   for (let step = 1; step <= STEPS; step++) {
-    await load(server, jpegs, { connections: 16, amount: requests / STEPS });
+    await load(server, jpegs, { connections: CLIENTS, amount: requests / STEPS });
     const resident = await server.metric('process_resident_memory_bytes');
     points.push({ requests: (step * requests) / STEPS, residentMiB: Math.round(resident / MEBIBYTE) });
   }

@@ -20,7 +20,7 @@ export interface BatchItem {
 
 /** What batches are for. */
 export interface BatchWork {
-  /** Computes `[N, C, H, W]`. @returns N results end to end */
+  /** Computes `[N, C, H, W]`. @returns N results end to end, in memory of their own: the input's is used again */
   readonly run: (shape: Shape4, input: Float32Array) => Promise<Float32Array>;
   /** The most inputs of a shape that may be computed at once; rounded down to a power of two. */
   readonly largest: (shape: ItemShape) => number;

@@ -2,16 +2,19 @@
 export function softmax(logits: ArrayLike<number>): Float64Array {
   let largest = Number.NEGATIVE_INFINITY;
   for (let c = 0; c < logits.length; c++) largest = Math.max(largest, logits[c]!);
-  const posteriors = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
-  const sum = posteriors.reduce((total, value) => total + value, 0);
-  return posteriors.map((value) => value / sum);
+  const posteriors = new Float64Array(logits.length);
+  let sum = 0;
+  for (let c = 0; c < logits.length; c++) sum += posteriors[c] = Math.exp(logits[c]! - largest);
+  for (let c = 0; c < logits.length; c++) posteriors[c]! /= sum;
+  return posteriors;
 }
 
 /** The mean of posteriors: of flips, crops, scales, protocols and networks. @param posteriors at least one, of one length */
 export function meanOf(posteriors: readonly Float64Array[]): Float64Array {
   const mean = new Float64Array(posteriors[0]!.length);
   for (const one of posteriors) for (let c = 0; c < mean.length; c++) mean[c]! += one[c]!;
-  return mean.map((sum) => sum / posteriors.length);
+  for (let c = 0; c < mean.length; c++) mean[c]! /= posteriors.length;
+  return mean;
 }
 
 export interface RankedClass {
@@ -21,7 +24,14 @@ export interface RankedClass {
 
 /** The `count` most probable classes, best first; the lower number first among equals. */
 export function topClasses(posteriors: ArrayLike<number>, count: number): RankedClass[] {
-  return Array.from(posteriors, (probability, index) => ({ index, probability }))
-    .sort((a, b) => b.probability - a.probability || a.index - b.index)
-    .slice(0, count);
+  const top: RankedClass[] = [];
+  for (let index = 0; index < posteriors.length; index++) {
+    const probability = posteriors[index]!;
+    let rank = top.length;
+    while (rank > 0 && probability > top[rank - 1]!.probability) rank--;
+    if (rank >= count) continue;
+    top.splice(rank, 0, { index, probability });
+    if (top.length > count) top.pop();
+  }
+  return top;
 }

@@ -28,10 +28,17 @@ export class PictureReader {
 
   /**
    * @param scales values of Q
+   * @param hungry resolves once the pixels are wanted: the file waits until then
    * @throws RequestError `too_large`, before an image of too many pixels is decoded, or `bad_image`.
    */
-  read(upload: Upload, scales: readonly number[], signal: AbortSignal): Promise<Picture> {
+  read(
+    upload: Upload,
+    scales: readonly number[],
+    signal: AbortSignal,
+    hungry = async () => {},
+  ): Promise<Picture> {
     return this.#decoding.run(async () => {
+      await hungry();
       signal.throwIfAborted();
       try {
         return await this.#read(upload, scales);

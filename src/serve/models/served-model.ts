@@ -85,6 +85,11 @@ export class ServedModel {
     return this.#queue?.waiting ?? 0;
   }
 
+  /** Resolves once there is use for more images. */
+  async hungry(): Promise<void> {
+    await this.#queue?.hungry();
+  }
+
   /** @throws RequestError when the scales are not known, or too small. */
   scales(wanted: ScalesWanted, protocol: Protocol): number[] {
     return asked(() => {

@@ -19,6 +19,8 @@ export interface Jury {
   readonly labels: readonly string[];
   /** @returns `[classes]` */
   judge(scaled: readonly RgbImage[], signal: AbortSignal): Promise<Float32Array>;
+  /** Resolves once there is use for more images. */
+  hungry(): Promise<void>;
 }
 
 export class ServedModels {
@@ -60,6 +62,9 @@ export class ServedModels {
       scales: ensemble.scales,
       labels: models[0]!.facts.labels,
       judge: async (scaled, signal) => (await ensemble.judge(scaled, signal)).posteriors,
+      hungry: async () => {
+        for (const model of models) await model.hungry();
+      },
     };
   }
 

@@ -37,7 +37,9 @@ export function predictRoute(app: Routes, context: Context): void {
 }
 
 async function judge(upload: Upload, jury: Jury, top: number, context: Context, { signal }: Work) {
-  const { name, size, scaled } = await context.pictures.read(upload, jury.scales, signal);
+  const { name, size, scaled } = await context.pictures.read(upload, jury.scales, signal, () =>
+    jury.hungry(),
+  );
   context.metrics.images.inc();
   const posteriors = await jury.judge(scaled, signal);
   return { name, ...size, top: labelled(topClasses(posteriors, top), jury.labels) };

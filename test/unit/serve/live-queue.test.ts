@@ -147,6 +147,66 @@ describe('batches of a server', () => {
     );
   });
 
+  it('share memory with none that is under way, and leave nothing of theirs to the next', async () => {
+    const { batches, submit, finish } = doubling({ largest: () => 2 });
+    const results = [1, 2, 3, 4].map((value) => submit(value));
+    await turn();
+    assert.deepEqual(batches, [
+      [1, 2],
+      [3, 4],
+    ]);
+    await finish();
+    results.push(submit(5));
+    await finish();
+    await turn();
+    await finish();
+    assert.deepEqual(batches[2], [5]);
+    assert.deepEqual(await Promise.all(results), [2, 4, 6, 8, 10]);
+  });
+
+  it('tell who makes inputs ready when there is use for more', async () => {
+    const { queue, submit, finish } = doubling({ largest: () => 2 });
+    const told = () => {
+      let hungry = false;
+      void queue.hungry().then(() => {
+        hungry = true;
+      });
+      return async () => {
+        await turn();
+        return hungry;
+      };
+    };
+    assert.equal(await told()(), true);
+    const results = [1, 2, 3, 4, 5, 6].map((value) => submit(value));
+    await turn();
+    // Two batches are under way and one waits.
+    const answer = told();
+    assert.equal(await answer(), false);
+    await finish();
+    assert.equal(await answer(), true);
+
+    results.push(submit(7), submit(8));
+    await turn();
+    assert.equal(await told()(), false);
+    queue.close(new Error('closing time'));
+    await Promise.allSettled(results);
+    assert.equal(await told()(), true);
+  });
+
+  it('have use for more when somebody leaves a full one', async () => {
+    const { queue, submit } = doubling({ largest: () => 2 });
+    const controller = new AbortController();
+    const results = [1, 2, 3, 4, 5].map((value) => submit(value));
+    results.push(submit(6, controller.signal));
+    await turn();
+    const hungry = queue.hungry();
+    controller.abort(new Error('gone'));
+    await hungry;
+    await assert.rejects(results[5]!, /gone/);
+    queue.close(new Error('closing time'));
+    await Promise.allSettled(results);
+  });
+
   it('fail when the queue is closed: those that run, wait, or come later', async () => {
     const { queue, submit } = doubling({ largest: () => 1 });
     const results = [1, 2, 3].map((value) => submit(value));
