@@ -45,7 +45,7 @@ export function CropGrid({ model, limits, looker, picture }: CropGridProps) {
       </Answer>
       <div class="controls">
         <Choice
-          legend="Smaller side, pixels"
+          legend="Scale (smaller side, pixels)"
           options={scales.map((value) => [value, String(value)] as const)}
           value={scale}
           onChange={setScale}

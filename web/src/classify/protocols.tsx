@@ -43,7 +43,12 @@ export function Protocols({ model, looker, picture }: ProtocolsProps) {
       <div class="panel-head">
         <h2 id="named">What it says</h2>
         {choices.length > 1 && (
-          <Choice legend="Smaller side, pixels" options={choices} value={scales} onChange={setScales} />
+          <Choice
+            legend="Scale (smaller side, pixels)"
+            options={choices}
+            value={scales}
+            onChange={setScales}
+          />
         )}
       </div>
       <Verdict answer={dense} />

@@ -12,7 +12,7 @@ import { Answer } from '../ui/notices.tsx';
 import { ClassChoice } from './class-choice.tsx';
 import type { Looker, ScoreMapWish } from './looker.ts';
 import { drawMap, type MapGrid, positionAt, windowOf } from './map-geometry.ts';
-import { mapScales } from './scales.ts';
+import { firstMapScale, mapScales } from './scales.ts';
 
 interface ScoreMapProps {
   readonly model: ModelInfo;
@@ -32,33 +32,37 @@ type ClassMap = MapAtScale['classes'][number];
 /** The probability of one class at each position of the network, laid over the picture (paper, 3.2). */
 export function ScoreMap({ model, limits, looker, picture }: ScoreMapProps) {
   const scales = mapScales(model, limits, picture.pixels);
-  const [scale, setScale] = useState(model.defaultScale);
-  const [chosen, setChosen] = useState<number>(); // the most probable class unless another is chosen
+  const [scale, setScale] = useState(firstMapScale(model, scales));
+  const [chosen, setChosen] = useState<number>(); // the named class unless another is chosen
   const [span, setSpan] = useState<Span>('all');
   const [opacity, setOpacity] = useState(0.6);
   const ask = (wish: ScoreMapWish, wanted: boolean): Loading<ScoreMapResponse> => {
     const key = wanted ? `${picture.id} ${looker.id} ${JSON.stringify(wish)}` : undefined;
     return useRequest(key, (signal) => looker.scoreMap(picture, wish, signal));
   };
-  const best = ask({ scale }, true);
-  const top = best.state === 'done' ? best.value.scales[0]!.classes : [];
-  const isAmongBest = chosen === undefined || top.some(({ index }) => index === chosen);
-  const other = ask({ scale, class: chosen ?? 0 }, best.state === 'done' && !isAmongBest);
-  const answer = isAmongBest ? best : other;
+  // At other scales a network may prefer another class: the one that it names at its own is shown at all.
+  const named = ask({ scale: model.defaultScale }, true);
+  const elsewhere = ask({ scale }, scale !== model.defaultScale);
+  const best = scale === model.defaultScale ? named : elsewhere;
+  const index = chosen ?? bestOf(named)[0]?.index;
+  const top = bestOf(best);
+  const isOther = best.state === 'done' && index !== undefined && !top.some((one) => one.index === index);
+  const other = ask({ scale, class: index ?? 0 }, isOther);
+  const answer = index === undefined ? named : isOther ? other : best;
   return (
     <>
       {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
       <Answer of={answer} what="the score map">
         {({ scales: [map] }) => {
-          const shown = map!.classes.find(({ index }) => index === chosen) ?? map!.classes[0]!;
+          const shown = map!.classes.find((one) => one.index === index) ?? map!.classes[0]!;
           const grid = { ...map!, window: model.crop };
           return <MapOverPicture picture={picture} map={grid} shown={shown} span={span} opacity={opacity} />;
         }}
       </Answer>
       <div class="controls">
-        <ClassChoice labels={model.labels} top={top} value={chosen ?? top[0]?.index} onChange={setChosen} />
+        <ClassChoice labels={model.labels} top={top} value={index} onChange={setChosen} />
         <Choice
-          legend="Smaller side, pixels"
+          legend="Scale (smaller side, pixels)"
           options={scales.map((value) => [value, String(value)] as const)}
           value={scale}
           onChange={setScale}
@@ -68,6 +72,10 @@ export function ScoreMap({ model, limits, looker, picture }: ScoreMapProps) {
       </div>
     </>
   );
+}
+
+function bestOf(answer: Loading<ScoreMapResponse>): readonly ClassMap[] {
+  return answer.state === 'done' ? answer.value.scales[0]!.classes : [];
 }
 
 interface MapOverPictureProps {

@@ -37,11 +37,13 @@ export function Activations({ model, layer, picture }: ActivationsProps) {
   const answer = useRequest(`${picture.id} ${JSON.stringify(query)}`, (signal) =>
     postImage<ActivationsResponse>('v1/activations', picture.file, query, signal),
   );
+  /** Single values have bars instead of colours. */
+  const hasExtent = answer.state !== 'done' || answer.value.shape[1] * answer.value.shape[2] > 1;
   return (
     <>
       <div class="controls">
         <Choice legend="What it sees" options={VIEWS} value={view} onChange={setView} />
-        <Choice legend="Colours span" options={RANGES} value={range} onChange={setRange} />
+        {hasExtent && <Choice legend="Colours span" options={RANGES} value={range} onChange={setRange} />}
       </div>
       <Answer of={answer} what={`the activations of ${layer.name}`}>
         {(activations) => (
@@ -83,7 +85,8 @@ function Shown({ activations, range, labels, picture, seen }: ShownProps) {
         {count(channels)} channels of {width} × {height}
         {channelIndices.length < channels &&
           `; the ${channelIndices.length} with the largest values are shown`}
-        . Values from {figure(minimum)} to {figure(maximum)}.
+        . Values from {figure(minimum)} to {figure(maximum)}
+        {!isMap && minimum < 0 && ' (the negative ones in orange)'}.
       </p>
       {isMap ? (
         <>

@@ -46,6 +46,7 @@ export function Chart({ title, unit, along, series, value, logarithmic = false }
         lines.filter((line) => line.kind === kind),
         along,
         value,
+        logarithmic,
       ).map((point): Point => ({ ...point, run: id, colour })),
     );
   const drawn = { training: pick('train'), validation: logarithmic ? [] : pick('validation') };
@@ -88,6 +89,10 @@ interface Form {
   readonly logarithmic: boolean;
 }
 
+const TICKS = 5;
+/** By which factor an axis of rates is longer than they need, at either end. */
+const CLEAR = 1.25;
+
 function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): Element {
   const { width, along, logarithmic } = form;
   const line = { x: 'x', y: 'y', z: 'run', stroke: 'colour' } as const;
@@ -101,8 +106,8 @@ function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): El
     marginTop: 10,
     x: { label: along, nice: false },
     y: logarithmic
-      ? { type: 'log', label: null, grid: true, tickFormat: figure, ticks: ratesOf(training) }
-      : { label: null, grid: true, zero: true, nice: true, ticks: 5 },
+      ? { type: 'log', label: null, grid: true, tickFormat: figure, ...ratesOf(training) }
+      : { label: null, grid: true, zero: true, nice: TICKS, ticks: TICKS },
     color: { type: 'identity' },
     marks: [
       Plot.lineY(training, {
@@ -122,10 +127,12 @@ function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): El
   return plot;
 }
 
-/** A schedule has few rates, and these are the ticks worth having. */
-function ratesOf(points: readonly Point[]): number[] | number {
+/** A schedule has few rates, and these are the ticks worth having; the lines keep clear of the plot's edges. */
+function ratesOf(points: readonly Point[]): { ticks: number[] | number; domain?: [number, number] } {
   const rates = [...new Set(points.map(({ y }) => y))];
-  return rates.length <= 6 ? rates : 4;
+  const ticks = rates.length <= 6 ? rates : 4;
+  if (rates.length === 0) return { ticks };
+  return { ticks, domain: [Math.min(...rates) / CLEAR, Math.max(...rates) * CLEAR] };
 }
 
 /** The width of an element in CSS pixels, as it changes. */

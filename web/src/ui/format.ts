@@ -33,10 +33,11 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)}${THIN}MB`;
 }
 
-/** Few digits of a value of any size: 0.01, 2.303, 1e-7. */
+/** Few digits of a value of any size: 0.01, −2.303, 1e-7. */
 export function figure(value: number): string {
-  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(1);
-  return String(Number(value.toPrecision(4)));
+  const size = Math.abs(value);
+  const digits = size !== 0 && size < 1e-4 ? size.toExponential(1) : String(Number(size.toPrecision(4)));
+  return value < 0 ? `−${digits}` : digits;
 }
 
 export function milliseconds(value: number): string {
