@@ -16,7 +16,7 @@ import {
   type PlacedConvolution,
 } from '../../src/kernels/webgpu/choices.ts';
 import type { Gpu } from '../../src/kernels/webgpu/device.ts';
-import { type Dispatch, encode, numbers, prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import { callFields, type Dispatch, encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Context, forwardDispatches } from '../../src/kernels/webgpu/forward.ts';
 import { Memory } from '../../src/kernels/webgpu/memory.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
@@ -103,12 +103,12 @@ function ours(
     choose,
     points: pointBuffers(memory, choose, [placed], transformed, false),
     busy: gpu.tiles.busy,
-    call: memory.uniform(numbers(1, 0, { float: 1 }, 0)),
+    call: memory.uniform(callFields({ images: 1 })),
     keys: undefined,
     uniform: (bytes) => memory.uniform(bytes),
   };
   const [x, y, dx] = [placed.input, placed.output, placed.input].map((shape) =>
-    memory.storage('a tensor', paddedCount(shape)),
+    memory.layers('a tensor', paddedCount(shape)),
   ) as [GPUBuffer, GPUBuffer, GPUBuffer];
   if (direction === 'forward') return forwardDispatches(context, placed, x, y);
   if (direction === 'backward') return inputGradient(context, placed, x, y, dx);

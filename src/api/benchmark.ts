@@ -2,8 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Backend } from '../kernels/backend.ts';
 import type { StageTime } from '../kernels/instruments.ts';
-import type { Precision } from '../kernels/native/native-backend.ts';
-import { type BackendName, type BackendOptions, openBackend } from '../kernels/registry.ts';
+import { type BackendName, type BackendOptions, openBackend, type Precision } from '../kernels/registry.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { Benchmark, BenchmarkMode } from '../report/benchmark.ts';

@@ -179,7 +179,7 @@ async function judgeAll(job: Job): Promise<void> {
     models: sha256,
     data: await source.fingerprint(),
     ...looking,
-    ...(options.precision === 'bf16' && { precision: 'bf16' }),
+    ...(options.precision && options.precision !== 'fp32' && { precision: options.precision }),
   };
   const { classes } = models.named;
   const kept =

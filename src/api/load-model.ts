@@ -1,6 +1,5 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import type { Precision } from '../kernels/native/native-backend.ts';
-import { type BackendName, openBackend } from '../kernels/registry.ts';
+import { type BackendName, openBackend, type Precision } from '../kernels/registry.ts';
 import type { ModelFacts, ReadModelOptions } from '../weights/model-file.ts';
 import { readInto } from './read-into.ts';
 
@@ -9,7 +8,7 @@ export interface EngineOptions {
   readonly backend?: BackendName;
   /** Default: all cores. */
   readonly threads?: number;
-  /** What is multiplied (default `fp32`); `bf16` is faster where the processor can, and less exact. */
+  /** What is multiplied (default `fp32`); `bf16` (processor) and `f16` (GPU) are faster where they can be had, and less exact. */
   readonly precision?: Precision;
   /** What model files of other formats do not say themselves: preprocessing, class names, … */
   readonly read?: ReadModelOptions;

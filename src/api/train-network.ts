@@ -110,6 +110,7 @@ const RESUMABLE_CHANGES: readonly (keyof Recipe)[] = [
   'iterations',
   'threads',
   'backend',
+  'precision',
   'checkpoint-every',
   'memory-budget',
   'max-pixels',
@@ -263,13 +264,14 @@ async function trainIn(
 }
 
 function backendOf(
-  { backend, kernels, threads: asked }: Recipe,
+  { backend, kernels, precision, threads: asked }: Recipe,
   communicator: Communicator,
 ): Promise<Backend> {
   const threads = asked ?? threadsPerRank(communicator);
   return openBackend(backend, {
     // A recipe always has it; to the other backends it means nothing.
     ...(backend === 'onednn' && { kernels }),
+    precision,
     ...(threads !== undefined && { threads }),
   });
 }

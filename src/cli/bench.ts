@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { KernelChoice, Precision } from '../kernels/native/native-backend.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { KernelChoice } from '../kernels/native/native-backend.ts';
+import type { BackendName, Precision } from '../kernels/registry.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { BenchmarkMode } from '../report/benchmark.ts';
 import { newCommand } from './command.ts';

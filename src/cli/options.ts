@@ -2,8 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../core/errors.ts';
 import { parseTrainScale, type TrainScale } from '../core/scale.ts';
-import type { Precision } from '../kernels/native/native-backend.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { BackendName, Precision } from '../kernels/registry.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 
@@ -95,8 +94,11 @@ export function backendOption(): Option {
 }
 
 export function precisionOption(): Option {
-  return new Option('--precision <name>', 'what inference multiplies; bf16: faster, less exact')
-    .choices(['fp32', 'bf16'] satisfies Precision[])
+  return new Option(
+    '--precision <name>',
+    'what is multiplied; bf16 (processor, inference), f16 (GPU): faster, less exact',
+  )
+    .choices(['fp32', 'bf16', 'f16'] satisfies Precision[])
     .default('fp32' satisfies Precision);
 }
 

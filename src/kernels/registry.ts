@@ -1,6 +1,6 @@
 import { UsageError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
-import { createNativeBackend, type KernelChoice, type Precision } from './native/native-backend.ts';
+import { createNativeBackend, type KernelChoice } from './native/native-backend.ts';
 import { createReferenceBackend } from './reference/reference-backend.ts';
 
 export const backendNames = ['onednn', 'webgpu', 'reference'] as const;
@@ -14,9 +14,16 @@ export interface BackendOptions {
   readonly threads?: number;
   /** Of the backend `onednn`: whose kernels run the 3×3 convolutions. Default: our own. */
   readonly kernels?: KernelChoice;
-  /** Of the backend `onednn`: what inference multiplies. Default: fp32. */
+  /** What is multiplied (default fp32): `bf16` of the backend `onednn`, in inference; `f16` of `webgpu`. */
   readonly precision?: Precision;
 }
+
+export type Precision = 'fp32' | 'bf16' | 'f16';
+
+/** Who can compute with less than float32. */
+const PRECISION_OF = { bf16: 'onednn', f16: 'webgpu' } as const satisfies Partial<
+  Record<Precision, BackendName>
+>;
 
 /**
  * Picks an implementation by name.
@@ -27,11 +34,12 @@ export async function openBackend(
   options: BackendOptions = {},
 ): Promise<Backend> {
   if (name !== 'webgpu') return createBackend(name, options);
-  refuseNativeOptions(name, options);
+  const precision = precisionFor(name, options);
+  refuseKernels(name, options);
   // Only here, so that nobody else loads a GPU's driver.
   const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
-  return createWebGpuBackend(await openNodeGpu());
+  return createWebGpuBackend(await openNodeGpu(precision === 'f16' ? 'f16' : 'fp32'));
 }
 
 /**
@@ -40,18 +48,34 @@ export async function openBackend(
  */
 export function createBackend(name: ProcessorBackendName = 'onednn', options: BackendOptions = {}): Backend {
   switch (name) {
-    case 'onednn':
-      return createNativeBackend(options);
+    case 'onednn': {
+      const { precision, ...others } = options;
+      const own = precisionFor(name, { precision }) === 'bf16' ? ({ precision: 'bf16' } as const) : {};
+      return createNativeBackend({ ...others, ...own });
+    }
     case 'reference':
-      refuseNativeOptions(name, options);
+      precisionFor(name, options);
+      refuseKernels(name, options);
       return createReferenceBackend();
     default:
       throw new UsageError(`there is no backend "${name}"; choose one of ${backendNames.join(', ')}`);
   }
 }
 
-function refuseNativeOptions(name: BackendName, { precision, kernels }: BackendOptions): void {
-  const refused = precision === 'bf16' ? 'precision bf16' : kernels && `the choice of kernels (${kernels})`;
-  if (!refused) return;
-  throw new UsageError(`${refused} is for the backend onednn: leave either it or --backend ${name} out`);
+/** @throws UsageError where a backend does not have the precision. */
+function precisionFor(
+  name: BackendName,
+  { precision = 'fp32' }: { readonly precision?: Precision | undefined },
+): Precision {
+  if (precision === 'fp32' || PRECISION_OF[precision] === name) return precision;
+  throw new UsageError(
+    `precision ${precision} is for the backend ${PRECISION_OF[precision]}: leave either it or --backend ${name} out`,
+  );
+}
+
+function refuseKernels(name: BackendName, { kernels }: BackendOptions): void {
+  if (!kernels) return;
+  throw new UsageError(
+    `the choice of kernels (${kernels}) is for the backend onednn: leave either it or --backend ${name} out`,
+  );
 }

@@ -127,6 +127,10 @@ export const recipeSchema = z.strictObject({
     .default('own')
     .describe("whose kernels run the 3×3 convolutions: our own, or oneDNN's for comparison"),
   backend: z.enum(['onednn', 'webgpu', 'reference']).default('onednn').describe('what does the arithmetic'),
+  precision: z
+    .enum(['fp32', 'f16'])
+    .default('fp32')
+    .describe('what is multiplied; f16 (on a GPU that has it): faster, less exact, the weights stay float32'),
 });
 
 export type Recipe = z.output<typeof recipeSchema>;

@@ -19,7 +19,7 @@ import {
   goldenNetwork,
   goldenValues,
 } from '../support/golden.ts';
-import { assertClose, largestDifference } from '../support/tensors.ts';
+import { assertClose, largestDifference, relativeLength } from '../support/tensors.ts';
 
 type Tensors = ReadonlyMap<string, ArrayLike<number>>;
 
@@ -29,16 +29,33 @@ it('there is a golden pass of every configuration', () => {
 });
 
 /** Compares every tensor and says the largest difference of all. */
-function compareAll(t: TestContext, actual: Tensors, expected: Tensors, tolerance: number): void {
+function compareAll(
+  t: TestContext,
+  actual: Tensors,
+  expected: Tensors,
+  { networkTolerance, gradientTolerance }: BackendUnderTest,
+): void {
   let worst = { name: '', difference: -1 };
+  const gradient: [actual: number[], expected: number[]] = [[], []];
   for (const [name, tensor] of expected) {
-    assertClose(name, actual.get(name), tensor, tolerance);
+    // The way that a weight goes is made of gradients, too.
+    if (gradientTolerance !== undefined && /weight$|bias$/.test(name)) {
+      gradient[0].push(...Array.from(actual.get(name)!));
+      gradient[1].push(...Array.from(tensor));
+      continue;
+    }
+    assertClose(name, actual.get(name), tensor, networkTolerance);
     const { difference } = largestDifference(actual.get(name)!, tensor);
     if (difference > worst.difference) worst = { name, difference };
   }
   t.diagnostic(
-    `largest difference ${worst.difference.toExponential(1)} in ${worst.name}, allowed ${tolerance}`,
+    `largest difference ${worst.difference.toExponential(1)} in ${worst.name}, allowed ${networkTolerance}`,
   );
+  if (gradientTolerance === undefined || gradient[1].length === 0) return;
+  const length = relativeLength(...gradient);
+  const what = `the gradient is off by ${length.toExponential(1)} of its length, allowed ${gradientTolerance}`;
+  assert.ok(length <= gradientTolerance, what);
+  t.diagnostic(what);
 }
 
 async function passOf(backend: Backend, golden: GoldenCase): Promise<Tensors> {
@@ -110,17 +127,17 @@ function wayFrom(first: Float32Array, last: Float32Array): Float64Array {
   return Float64Array.from(last, (value, i) => value - first[i]!);
 }
 
-describeBackends('golden values from PyTorch', (backend, { networkTolerance }: BackendUnderTest) => {
+describeBackends('golden values from PyTorch', (backend, tolerances: BackendUnderTest) => {
   for (const golden of goldenCases('pass')) {
     const { configuration, crop, dropout } = golden;
     it(`${configuration} at ${crop}${dropout ? ' with dropout' : ''}: logits, losses, every gradient`, async (t) => {
-      compareAll(t, await passOf(backend, golden), golden.tensors, networkTolerance);
+      compareAll(t, await passOf(backend, golden), golden.tensors, tolerances);
     });
   }
 
   for (const golden of goldenCases('dense')) {
     it(`${golden.configuration}: dense maps of an odd size, pooling by floor and by ceil`, async (t) => {
-      compareAll(t, await denseOf(backend, golden), golden.tensors, networkTolerance);
+      compareAll(t, await denseOf(backend, golden), golden.tensors, tolerances);
     });
   }
 
@@ -130,7 +147,7 @@ describeBackends('golden values from PyTorch', (backend, { networkTolerance }: B
       const expected = new Map<string, ArrayLike<number>>(golden.tensors);
       for (const [name, values] of first) expected.set(name, wayFrom(values, golden.tensors.get(name)!));
       // Differences are of the way that a tensor went, a tenth or less of its values.
-      compareAll(t, await trainingOf(backend, golden), expected, networkTolerance);
+      compareAll(t, await trainingOf(backend, golden), expected, tolerances);
     });
   }
 });

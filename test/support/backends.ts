@@ -1,19 +1,36 @@
 import { describe, it } from 'node:test';
 import { messageOf, UserError } from '../../src/core/errors.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
-import { type BackendName, backendNames, createBackend, openBackend } from '../../src/kernels/registry.ts';
+import {
+  type BackendName,
+  backendNames,
+  createBackend,
+  openBackend,
+  type Precision,
+} from '../../src/kernels/registry.ts';
 import { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { useSoftwareGpu } from './software-gpu.ts';
 
 /** A backend, or why it is not here. */
 export interface BackendUnderTest {
   readonly name: BackendName;
+  /** In titles of tests. */
+  readonly label: string;
   readonly backend: Backend | undefined;
   readonly missing: string | undefined;
   /** Largest difference allowed for one layer, as a fraction of the tensor's largest value. */
   readonly layerTolerance: number;
   /** The same through a whole network of up to 19 layers, forward and back. */
   readonly networkTolerance: number;
+  /**
+   * Where values are rounded so that ReLUs and pools switch: how long the difference of a whole network's gradient may
+   * be against the gradient; else undefined, and each value is held to `networkTolerance`.
+   */
+  readonly gradientTolerance: number | undefined;
+  /** What is left of a tensor when its values are kept as the backend keeps layers: float32, or less. */
+  readonly representable: (tensor: Float32Array) => Float32Array;
+  /** Half a step of that, as a fraction of a value, where it is less than float32; else 0. */
+  readonly rounding: number;
 }
 
 /**
@@ -32,8 +49,40 @@ const TOLERANCES: Record<BackendName, { layerTolerance: number; networkTolerance
 useSoftwareGpu();
 
 export const backendsUnderTest: readonly BackendUnderTest[] = await Promise.all(
-  backendNames.map(async (name) => ({ name, ...TOLERANCES[name], ...(await openOrExplain(name)) })),
+  backendNames.map(async (name) => ({
+    name,
+    label: name,
+    gradientTolerance: undefined,
+    representable: (tensor: Float32Array) => tensor,
+    rounding: 0,
+    ...TOLERANCES[name],
+    ...(await openOrExplain(name)),
+  })),
 );
+
+/** Half a step of a significand of 11 bits: what rounding to f16 leaves of a value, at most. */
+export const F16_ROUNDING = 2 ** -11;
+
+/**
+ * The GPU in f16, where the device has it. A layer rounds three times (source, weights or gradient, result): three
+ * times half a step of the largest value, if all errors met. Through a network a layer's errors are those of its source
+ * and its own, like a random walk: √38 such steps for 19 layers and back, with as much room again.
+ *
+ * Gradients: rounding moves values across 0 before a ReLU, and across each other in a pool, where the gradient then
+ * takes another way. Of layer l's values, about normal and off by √l · 1.5 · 2⁻¹¹ of their deviation, 0.3 times that
+ * switch. After 16 layers 1 % have, Σ √l · 2.2e-4, and what comes through is off by the root of that, a tenth of its
+ * length; in networks of a few channels one value that switches is much of a layer, for which twice that is allowed.
+ */
+export const f16UnderTest: BackendUnderTest = {
+  name: 'webgpu',
+  label: 'webgpu in f16',
+  gradientTolerance: 0.2,
+  representable: (tensor) => tensor.map(roundToF16),
+  rounding: F16_ROUNDING,
+  layerTolerance: 3 * F16_ROUNDING,
+  networkTolerance: 2 * Math.sqrt(38) * 3 * F16_ROUNDING,
+  ...(await openOrExplain('webgpu', 'f16')),
+};
 
 /** Those that are compared with the specification. */
 export const otherBackends = backendsUnderTest.filter(({ name }) => name !== 'reference');
@@ -55,21 +104,36 @@ export const reference: Backend = createBackend('reference');
 export function describeBackends(
   title: string,
   suite: (backend: Backend, tolerances: BackendUnderTest) => void,
-  candidates: readonly BackendUnderTest[] = backendsUnderTest,
+  candidates: readonly BackendUnderTest[] = [...backendsUnderTest, f16UnderTest],
 ): void {
   for (const candidate of candidates) {
-    const { name, backend, missing } = candidate;
-    if (backend) describe(`${name}: ${title}`, () => suite(backend, candidate));
+    const { label, backend, missing } = candidate;
+    if (backend) describe(`${label}: ${title}`, () => suite(backend, candidate));
     // A test, as skipped suites are not counted.
-    else it(`${name}: ${title}`, { skip: missing ?? 'not here' }, () => {});
+    else it(`${label}: ${title}`, { skip: missing ?? 'not here' }, () => {});
   }
 }
 
-async function openOrExplain(name: BackendName): Promise<Pick<BackendUnderTest, 'backend' | 'missing'>> {
+/** To 11 bits of significand, and to f16's steps next to 0, which are 16 times as large as layers are kept (shaders/storage.ts). */
+function roundToF16(value: number): number {
+  if (value === 0 || !Number.isFinite(value)) return value;
+  const step = Math.max(2 ** (Math.floor(Math.log2(Math.abs(value))) - 10), 16 * 2 ** -24);
+  const steps = value / step;
+  const down = Math.floor(steps);
+  const rest = steps - down;
+  const up = rest > 0.5 || (rest === 0.5 && down % 2 !== 0);
+  return (down + (up ? 1 : 0)) * step;
+}
+
+async function openOrExplain(
+  name: BackendName,
+  precision: Precision = 'fp32',
+): Promise<Pick<BackendUnderTest, 'backend' | 'missing'>> {
   try {
-    return { backend: await openBackend(name), missing: undefined };
+    return { backend: await openBackend(name, { precision }), missing: undefined };
   } catch (error) {
-    if (!(error instanceof UserError) || process.env.CI) throw error;
+    // Software GPUs have no f16 on Debian 12.
+    if (!(error instanceof UserError) || (process.env.CI && precision === 'fp32')) throw error;
     return { backend: undefined, missing: messageOf(error) };
   }
 }

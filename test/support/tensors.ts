@@ -52,6 +52,16 @@ export function largestDifference(
   return { difference: difference / (scale || 1), index };
 }
 
+/** How long the difference is against the expected tensor (√Σ x²). */
+export function relativeLength(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [difference, length] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i]! - expected[i]!) ** 2;
+    length += expected[i]! ** 2;
+  }
+  return Math.sqrt(difference / (length || 1));
+}
+
 /**
  * @param tolerance the largest difference allowed, as a fraction of the largest expected value
  * @throws AssertionError naming the tensor, the difference and the place

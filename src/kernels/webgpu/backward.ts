@@ -3,7 +3,7 @@
 import { isConvolution, type PlacedConvolution } from './choices.ts';
 import { groupsFor } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
-import { type Context, dropoutShape, gather, lrnShape, mapShape } from './forward.ts';
+import { type Context, dropoutShape, gather, lrnShape, mapShape, toFactors } from './forward.ts';
 import { workOf } from './kernel-clock.ts';
 import type { Panel } from './parameters.ts';
 import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
@@ -84,7 +84,7 @@ function simpleBackward(
       };
     case 'dropout':
       return {
-        code: dropout(afterRelu),
+        code: dropout('backward', afterRelu),
         bindings: [
           call,
           context.uniform(dropoutShape(placed)),
@@ -133,7 +133,8 @@ export function inputGradient(
     const variant = { bias: false, masked: afterRelu };
     return winogradDispatches(context, 'backward', placed, choice, variant, buffers);
   }
-  return context.parameters.panelsOf(`${name}.weight`).map((panel, index) => {
+  const copied = context.choose('forward', placed).method === 'direct';
+  return context.parameters.panelsOf(`${name}.weight`).flatMap((panel, index) => {
     const shape = {
       inHeight: output[2],
       inWidth: output[3],
@@ -149,7 +150,10 @@ export function inputGradient(
       padding: kernel - 1 - padding,
     };
     const variant = { direction: 'backward', masked: afterRelu, accumulate: index > 0 } as const;
-    return gather(context, variant, tile, shape, [dy, panel.buffers.values!, dx, ...(afterRelu ? [x] : [])]);
+    return [
+      ...(copied ? [] : toFactors(context, panel)),
+      gather(context, variant, tile, shape, [dy, panel.factors, dx, ...(afterRelu ? [x] : [])]),
+    ];
   });
 }
 

@@ -26,8 +26,9 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   }
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new UserError('this browser finds no GPU that WebGPU can use');
+  const descriptor = deviceDescriptor(adapter, options.precision);
   try {
-    const device = await adapter.requestDevice(deviceDescriptor(adapter));
+    const device = await adapter.requestDevice(descriptor);
     const schedules = isSoftwareAdapter(adapter.info) ? undefined : keptLines(adapterName(adapter.info));
     return new Gpu(device, adapter.info, { afterLoss: AFTER_LOSS, schedules, ...options });
   } catch (error) {

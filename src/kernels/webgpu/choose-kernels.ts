@@ -35,7 +35,7 @@ export async function chooseKernels(
   const found = new Map<string, Choice>();
   await tuning.inTurn(async () => {
     const news: string[] = [];
-    for (const { key, direction, placed } of trialsFor(parameters.training, stages, directions)) {
+    for (const { key, direction, placed } of trialsFor(parameters, stages, directions)) {
       const candidates = candidatesFor(gpu, parameters, direction, placed);
       const name = tuning.memory.get(key);
       const known = candidates.find((candidate) => choiceName(candidate) === name);
@@ -46,8 +46,7 @@ export async function chooseKernels(
     }
     if (news.length > 0) tuning.memory.add(news);
   });
-  return (direction, placed) =>
-    found.get(keyOf(parameters.training, direction, placed)) ?? usual(direction, placed);
+  return (direction, placed) => found.get(keyOf(parameters, direction, placed)) ?? usual(direction, placed);
 }
 
 /** The fastest, or undefined where there was no time or no memory to find out. */
@@ -79,14 +78,14 @@ interface Trial {
 
 /** Each shape and direction once, the most arithmetic first. */
 function trialsFor(
-  training: boolean,
+  parameters: GpuParameters,
   stages: readonly PlacedStage[],
   directions: readonly Direction[],
 ): Trial[] {
   const trials = new Map<string, Trial>();
   for (const placed of stages.filter(isConvolution)) {
     for (const direction of directions) {
-      const key = keyOf(training, direction, placed);
+      const key = keyOf(parameters, direction, placed);
       if (!trials.has(key)) trials.set(key, { key, direction, placed });
     }
   }
@@ -97,10 +96,15 @@ function productsOf({ stage, output }: PlacedConvolution): number {
   return elementCount(output) * stage.layer.inChannels * stage.layer.kernel ** 2;
 }
 
-/** Forward is another thing in inference, where weights are transformed only once. */
-function keyOf(training: boolean, direction: Direction, { stage, input }: PlacedConvolution): string {
+/** Forward is another thing in inference, where weights are transformed only once; and all in f16. */
+function keyOf(
+  { training, gpu }: GpuParameters,
+  direction: Direction,
+  { stage, input }: PlacedConvolution,
+): string {
   const { outChannels, kernel, padding } = stage.layer;
   return [
+    ...(gpu.precision === 'f16' ? ['f16'] : []),
     training || direction !== 'forward' ? direction : 'inference',
     ...input,
     outChannels,

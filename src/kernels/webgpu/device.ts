@@ -4,6 +4,7 @@
  * there. Nothing here knows whether it runs in Node or in a browser.
  */
 import { UserError } from '../../core/errors.ts';
+import { type GpuPrecision, type Storage, storageHead, storageOf } from './shaders/storage.ts';
 import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tiles.ts';
 import { TileLines, type TileMemory, Tuning } from './tuning.ts';
 
@@ -25,6 +26,8 @@ export interface GpuLimits {
 }
 
 export interface GpuOptions {
+  /** What layers and factors are kept as (default `fp32`); see shaders/storage.ts. */
+  readonly precision?: GpuPrecision;
   /** Takes the device for one that can bind no more than so many bytes: for tests of weights in several panels. */
   readonly bindingBytes?: number;
   /** What to tell people to do when the device is lost (default: what helps on the command line). */
@@ -52,6 +55,8 @@ export class Gpu {
   readonly description: string;
   /** Whether it is a processor that pretends to be a GPU. */
   readonly isSoftware: boolean;
+  readonly precision: GpuPrecision;
+  readonly kept: Storage;
   readonly tiles: TileChoice;
   readonly candidates: CandidateTiles;
   /** Undefined: the usual kernels are taken. */
@@ -74,6 +79,8 @@ export class Gpu {
     };
     this.description = describe(info);
     this.isSoftware = isSoftwareAdapter(info);
+    this.precision = options.precision ?? 'fp32';
+    this.kept = storageOf(this.precision);
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
     this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits);
     this.tuning = tuningFor(this.isSoftware, options);
@@ -98,7 +105,7 @@ export class Gpu {
   pipeline(code: string): Promise<GPUComputePipeline> {
     let pipeline = this.#pipelines.get(code);
     if (!pipeline) {
-      const module = this.device.createShaderModule({ code });
+      const module = this.device.createShaderModule({ code: storageHead(this.precision) + code });
       pipeline = this.device.createComputePipelineAsync({
         layout: 'auto',
         compute: { module, entryPoint: 'main' },
@@ -191,12 +198,21 @@ export function groupsFor(elements: number, perGroup = GROUP): [x: number, y: nu
   return [x, Math.ceil(groups / x)];
 }
 
-/** Takes everything of the adapter that the kernels can use. */
-export function deviceDescriptor(adapter: GPUAdapter): GPUDeviceDescriptor {
+/**
+ * Takes everything of the adapter that the kernels can use, f16 where it is asked for.
+ * @throws UserError where it is asked for and not there.
+ */
+export function deviceDescriptor(adapter: GPUAdapter, precision: GpuPrecision = 'fp32'): GPUDeviceDescriptor {
   const { limits } = adapter;
-  const wanted: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+  const asked: readonly GPUFeatureName[] = precision === 'f16' ? ['shader-f16'] : [];
+  if (!asked.every((feature) => adapter.features.has(feature))) {
+    throw new UserError(
+      `precision f16 needs a GPU whose driver has WebGPU's shader-f16, which ${describe(adapter.info)} has not: leave it at fp32, or update the driver`,
+    );
+  }
+  const wanted: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query'];
   return {
-    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+    requiredFeatures: [...asked, ...wanted.filter((feature) => adapter.features.has(feature))],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,

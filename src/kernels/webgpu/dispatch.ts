@@ -57,3 +57,16 @@ export function numbers(...fields: readonly (number | { readonly float: number }
   });
   return view.buffer;
 }
+
+/** What a call changes: the shaders' Call. */
+export interface Call {
+  readonly images: number;
+  readonly hasKeys?: boolean;
+  readonly gradientScale?: number;
+  readonly parameterScale?: number;
+}
+
+/** The shaders' Call. */
+export function callFields({ images, hasKeys, gradientScale = 0, parameterScale = 1 }: Call): ArrayBuffer {
+  return numbers(images, hasKeys ? 1 : 0, { float: gradientScale }, { float: parameterScale });
+}

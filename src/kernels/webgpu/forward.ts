@@ -1,7 +1,7 @@
 /** The kernels of a forward pass, stage by stage. */
 import type { Shape4 } from '../../core/shape.ts';
 import type { Choose, PlacedConvolution } from './choices.ts';
-import type { Binding } from './device.ts';
+import { type Binding, groupsFor } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import type { GpuParameters, Panel } from './parameters.ts';
 import {
@@ -11,6 +11,7 @@ import {
   gatherConvolution,
 } from './shaders/gather-convolution.ts';
 import { dropout, LRN_FORWARD, MAX_POOL, RELU } from './shaders/layers.ts';
+import { TO_FACTORS } from './shaders/tensors.ts';
 import type { Tile } from './shaders/tile.ts';
 import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
 import { type PointBuffers, winogradDispatches } from './winograd.ts';
@@ -70,7 +71,7 @@ export function forwardDispatches(
     case 'dropout':
       return [
         {
-          code: dropout(false),
+          code: dropout('forward'),
           bindings: [call, context.uniform(dropoutShape(placed)), context.keys!, x, y],
           groups: perImage(vectors),
         },
@@ -89,10 +90,26 @@ function convolution(context: Context, placed: PlacedConvolution, x: GPUBuffer, 
     const buffers = [x, panel!.buffers.values!, y, bias!.buffers.values!] as const;
     return winogradDispatches(context, 'forward', placed, choice, { bias: true, relu }, buffers);
   }
-  return context.parameters.panelsOf(`${name}.weight`).map((panel) => {
-    const buffers = [x, panel.buffers.values!, y, bias!.buffers.values!];
-    return gather(context, { direction: 'forward', relu }, tile, forwardShape(placed, panel), buffers);
+  return context.parameters.panelsOf(`${name}.weight`).flatMap((panel) => {
+    const buffers = [x, panel.factors, y, bias!.buffers.values!];
+    return [
+      ...toFactors(context, panel),
+      gather(context, { direction: 'forward', relu }, tile, forwardShape(placed, panel), buffers),
+    ];
   });
+}
+
+/** The copy of weights that direct products multiply; nothing where they multiply the weights themselves. */
+export function toFactors(context: Context, { buffers, factors, size }: Panel): Dispatch[] {
+  if (factors === buffers.values) return [];
+  return [
+    {
+      code: TO_FACTORS,
+      bindings: [context.uniform(numbers(size)), buffers.values!, factors],
+      groups: () => groupsFor(size),
+      ofWeights: true,
+    },
+  ];
 }
 
 function forwardShape({ stage, input, output }: PlacedConvolution, panel: Panel): GatherShape {

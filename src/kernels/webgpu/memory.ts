@@ -23,6 +23,11 @@ export class Memory {
     return this.#keep(this.#gpu.storage(what, values));
   }
 
+  /** Values as layers are kept, all zero. */
+  layers(what: string, values: number): GPUBuffer {
+    return this.storage(what, (values * this.#gpu.kept.bytes) / 4);
+  }
+
   free(): void {
     for (const buffer of this.#buffers) buffer.destroy();
   }

@@ -23,6 +23,8 @@ export interface Panel {
   readonly vectors: number;
   readonly first: number;
   readonly buffers: Readonly<Partial<Record<ParameterField, GPUBuffer>>>;
+  /** What direct products multiply: the values, or in f16 a copy of them, which `toFactors` makes. */
+  readonly factors: GPUBuffer;
   /** Of each buffer, in vectors of four. */
   readonly size: number;
 }
@@ -78,8 +80,7 @@ export class GpuParameters implements Parameters {
 
   /** Of all buffers. */
   get bytes(): number {
-    const panels = [...this.#tensors.values()].flatMap((tensor) => tensor.panels);
-    return panels.flatMap(({ buffers }) => Object.values(buffers)).reduce((sum, { size }) => sum + size, 0);
+    return this.#buffers().reduce((sum, { size }) => sum + size, 0);
   }
 
   panelsOf(name: string): readonly Panel[] {
@@ -172,10 +173,13 @@ export class GpuParameters implements Parameters {
 
   dispose(): void {
     this.#disposed = true;
-    for (const { panels } of this.#tensors.values()) {
-      for (const { buffers } of panels) for (const buffer of Object.values(buffers)) buffer.destroy();
-    }
+    for (const buffer of this.#buffers()) buffer.destroy();
     for (const { uniform } of this.#updates) uniform.destroy();
+  }
+
+  #buffers(): GPUBuffer[] {
+    const panels = [...this.#tensors.values()].flatMap((tensor) => tensor.panels);
+    return [...new Set(panels.flatMap(({ buffers, factors }) => [...Object.values(buffers), factors]))];
   }
 
   #prepareUpdates(): Update[] {
@@ -251,12 +255,14 @@ interface Piece {
 
 function panelsFor(gpu: Gpu, spec: ParameterSpec, training: boolean): Panel[] {
   const fields: ParameterField[] = training ? ['values', 'gradients', 'velocities'] : ['values'];
-  const panel = (first: number, vectors: number, size: number): Panel => ({
-    first,
-    vectors,
-    size,
-    buffers: Object.fromEntries(fields.map((field) => [field, gpu.storage(spec.name, 4 * size)])),
-  });
+  const panel = (first: number, vectors: number, size: number): Panel => {
+    const buffers: Panel['buffers'] = Object.fromEntries(
+      fields.map((field) => [field, gpu.storage(spec.name, 4 * size)]),
+    );
+    const copied = gpu.precision === 'f16' && spec.shape.length === 4;
+    const factors = copied ? gpu.storage(spec.name, size * gpu.kept.bytes) : buffers.values!;
+    return { first, vectors, size, buffers, factors };
+  };
   if (spec.shape.length !== 4) {
     const vectors = Math.ceil(elementCount(spec.shape) / 4);
     return [panel(0, vectors, vectors)];

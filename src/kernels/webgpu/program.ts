@@ -1,17 +1,28 @@
 /** A compiled chain: one call writes its input, submits one command buffer, and reads its result back. */
+import { UserError } from '../../core/errors.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { Program } from '../backend.ts';
 import type { StageTime } from '../instruments.ts';
 import { checkAlive, checkImages } from '../validate.ts';
 import { chooseKernels } from './choose-kernels.ts';
 import { GPU_USAGE, type Gpu } from './device.ts';
-import { type Dispatch, encode, numbers, type Prepared, perImage, prepare } from './dispatch.ts';
+import {
+  type Call,
+  callFields,
+  type Dispatch,
+  encode,
+  numbers,
+  type Prepared,
+  perImage,
+  prepare,
+} from './dispatch.ts';
 import { type Context, forwardDispatches } from './forward.ts';
 import { KernelClock, workOf } from './kernel-clock.ts';
 import { Memory } from './memory.ts';
 import type { GpuParameters } from './parameters.ts';
 import { mapped } from './read-back.ts';
-import { TO_PLANES, TO_VECTORS } from './shaders/tensors.ts';
+import { F16_LARGEST } from './shaders/storage.ts';
+import { TO_PLANES, toVectorsOf } from './shaders/tensors.ts';
 import { paddedCount, pixelsOf, stagesOf, vectorsOf } from './stages.ts';
 import { pointBuffers } from './winograd.ts';
 
@@ -46,13 +57,6 @@ class Staging {
     this.#closed = true;
     for (const buffer of [...this.#free.values()].flat()) buffer.destroy();
   }
-}
-
-/** What a call changes: the shaders' Call. */
-export interface Call {
-  readonly images: number;
-  readonly hasKeys?: boolean;
-  readonly gradientScale?: number;
 }
 
 /** A tensor in canonical layout in the GPU's memory, of which a call reads so many images. */
@@ -108,9 +112,9 @@ export class CompiledChain {
     results: readonly Result[],
   ): Promise<Float32Array[]> {
     const { device } = this.gpu;
-    const { images, hasKeys = false, gradientScale = 0 } = call;
-    device.queue.writeBuffer(this.#call, 0, numbers(images, hasKeys ? 1 : 0, { float: gradientScale }, 0));
+    device.queue.writeBuffer(this.#call, 0, callFields(call));
     const encoder = device.createCommandEncoder();
+    const { images } = call;
     this.#encode(encoder, prepared.flat(), images);
     const staged = results.map(({ planes, shape }) => {
       const staging = this.#staging.take(4 * elementCount(shape));
@@ -193,6 +197,7 @@ export class GpuProgram implements Program {
     this.#chain.write(parts.input, input);
     const result = { planes: parts.output, shape: this.outputShape };
     const [output] = await this.#chain.run({ images }, prepared, [result]);
+    checkRange(this.#chain.gpu, input, output!);
     return output!;
   }
 
@@ -215,6 +220,7 @@ export async function compileInference(
   const memory = new Memory(gpu);
   const stages = stagesOf(layers, shapes, false);
   const choose = await chooseKernels(parameters, stages, ['forward']);
+  const { activationScale } = gpu.kept;
   const plan = () => {
     const call = memory.uniform(new ArrayBuffer(16));
     const uniform = (bytes: ArrayBuffer) => memory.uniform(bytes);
@@ -233,10 +239,10 @@ export async function compileInference(
     // A tensor lives until the next one is made: two buffers serve them all in turn.
     const counts = [inputShape, ...stages.map((stage) => stage.output)].map(paddedCount);
     const buffers = [0, 1].map((turn) =>
-      memory.storage('a layer of the network', Math.max(...counts.filter((_, at) => at % 2 === turn), 4)),
+      memory.layers('a layer of the network', Math.max(...counts.filter((_, at) => at % 2 === turn), 4)),
     );
     const dispatches = [
-      toVectors(context, inputShape, input, buffers[0]!),
+      toVectors(context, inputShape, input, buffers[0]!, activationScale),
       ...stages.flatMap((stage, at) =>
         workOf(
           stage.layer,
@@ -244,7 +250,7 @@ export async function compileInference(
           forwardDispatches(context, stage, buffers[at % 2]!, buffers[(at + 1) % 2]!),
         ),
       ),
-      toPlanes(context, outputShape, buffers[stages.length % 2]!, output),
+      toPlanes(context, outputShape, buffers[stages.length % 2]!, output, activationScale),
     ];
     return { call, input, output, dispatches };
   };
@@ -266,28 +272,46 @@ export async function compileInference(
   }
 }
 
-export function toVectors(context: Context, shape: Shape4, planes: GPUBuffer, vectors: GPUBuffer): Dispatch {
+/** @param scale of what is kept, to what stands in the planes: Storage's of layers or of gradients */
+export function toVectors(
+  context: Context,
+  shape: Shape4,
+  planes: GPUBuffer,
+  vectors: GPUBuffer,
+  scale: number,
+  kind: 'layer' | 'gradient' = 'layer',
+): Dispatch {
   return {
-    code: TO_VECTORS,
-    bindings: [
-      context.call,
-      context.uniform(numbers(shape[1], pixelsOf(shape), vectorsOf(shape))),
-      planes,
-      vectors,
-    ],
+    code: toVectorsOf(kind),
+    bindings: [context.call, context.uniform(planesShape(shape, scale)), planes, vectors],
     groups: perImage(pixelsOf(shape) * vectorsOf(shape)),
   };
 }
 
-export function toPlanes(context: Context, shape: Shape4, vectors: GPUBuffer, planes: GPUBuffer): Dispatch {
+/** @param scale as for `toVectors` */
+export function toPlanes(
+  context: Context,
+  shape: Shape4,
+  vectors: GPUBuffer,
+  planes: GPUBuffer,
+  scale: number,
+): Dispatch {
   return {
     code: TO_PLANES,
-    bindings: [
-      context.call,
-      context.uniform(numbers(shape[1], pixelsOf(shape), vectorsOf(shape))),
-      vectors,
-      planes,
-    ],
+    bindings: [context.call, context.uniform(planesShape(shape, 1 / scale)), vectors, planes],
     groups: perImage(pixelsOf(shape) * shape[1]),
   };
+}
+
+function planesShape(shape: Shape4, scale: number): ArrayBuffer {
+  return numbers(shape[1], pixelsOf(shape), vectorsOf(shape), { float: scale });
+}
+
+/** @throws UserError where a finite input has no finite output because f16 does not hold what is between. */
+function checkRange({ precision, kept }: Gpu, input: Float32Array, output: Float32Array): void {
+  if (precision === 'fp32' || output.every(Number.isFinite) || !input.every(Number.isFinite)) return;
+  const largest = (F16_LARGEST / kept.activationScale).toLocaleString('en-US');
+  throw new UserError(
+    `precision f16 holds values of layers up to ${largest}, and this network makes larger ones of this image: leave --precision at fp32`,
+  );
 }

@@ -7,7 +7,7 @@ import { checkLabelledInput, checkOutputGradient, checkTrainingInput } from '../
 import { backwardDispatches, maskOutputGradient, sumsFor } from './backward.ts';
 import type { Choose } from './choices.ts';
 import { chooseKernels } from './choose-kernels.ts';
-import { type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
+import { type Call, type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
 import { type Context, forwardDispatches } from './forward.ts';
 import { workOf } from './kernel-clock.ts';
 import { Memory } from './memory.ts';
@@ -60,7 +60,7 @@ export class GpuTrainingProgram implements TrainingProgram {
     this.#write(batch);
     this.#chain.write(this.#ports.labels, batch.labels);
     const [logits] = await this.#chain.run(
-      { images, hasKeys: batch.dropoutKeys !== undefined, gradientScale },
+      { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(gradientScale) },
       [forward, lossGradient, backward],
       [{ planes: this.#ports.output, shape: this.outputShape }],
     );
@@ -80,9 +80,16 @@ export class GpuTrainingProgram implements TrainingProgram {
     this.#chain.write(this.#ports.outputGradient, outputGradient);
     const results = [{ planes: output, shape: this.outputShape }];
     if (wanted) results.push({ planes: wanted, shape: this.inputShape });
-    const call = { images, hasKeys: batch.dropoutKeys !== undefined };
+    const call = { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(1) };
     const read = await this.#chain.run(call, [forward, givenGradient, backward], results);
     return wanted ? { output: read[0]!, inputGradient: read[1]! } : { output: read[0]! };
+  }
+
+  /** With a loss scale, gradients of layers are those of it times one image's loss, and only sums are the batch's. */
+  #scales(gradientScale: number): Pick<Call, 'gradientScale' | 'parameterScale'> {
+    const { lossScale } = this.#chain.gpu.kept;
+    if (lossScale === 1) return { gradientScale, parameterScale: 1 };
+    return { gradientScale: lossScale, parameterScale: gradientScale / lossScale };
   }
 
   watch(call: () => Promise<unknown>): Promise<StageTime[]> {
@@ -156,6 +163,7 @@ function planTraining(
 ): TrainingPlan {
   const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
   const call = memory.uniform(new ArrayBuffer(16));
+  const { activationScale, lossScale } = parameters.gpu.kept;
   const ports: Ports = {
     input: memory.storage('the input', elementCount(inputShape)),
     keys: memory.storage('the keys of dropout', 2 * inputShape[0]),
@@ -176,14 +184,14 @@ function planTraining(
     uniform: (bytes) => memory.uniform(bytes),
   };
   const tensors = [inputShape, ...stages.map(({ output }) => output)].map((shape) =>
-    memory.storage('the layers of the network', paddedCount(shape)),
+    memory.layers('the layers of the network', paddedCount(shape)),
   );
   const forward = [
-    toVectors(context, inputShape, ports.input, tensors[0]!),
+    toVectors(context, inputShape, ports.input, tensors[0]!, activationScale),
     ...stages.flatMap((stage, at) =>
       workOf(stage.layer, 'forward', forwardDispatches(context, stage, tensors[at]!, tensors[at + 1]!)),
     ),
-    toPlanes(context, outputShape, tensors.at(-1)!, ports.output),
+    toPlanes(context, outputShape, tensors.at(-1)!, ports.output, activationScale),
   ];
   const gradients = new Gradients(context, memory, stages, shapes);
   const [lossGradient, givenGradient] = [
@@ -191,10 +199,12 @@ function planTraining(
     outputShape[2] * outputShape[3] === 1
       ? [lossGradientDispatch(context, outputShape, tensors.at(-1)!, ports.labels, gradients.now)]
       : [],
-    [toVectors(context, outputShape, ports.outputGradient, gradients.now)],
+    [toVectors(context, outputShape, ports.outputGradient, gradients.now, lossScale, 'gradient')],
   ];
   const backward = gradients.back(tensors, inputGradientWanted);
-  if (ports.inputGradient) backward.push(toPlanes(context, inputShape, gradients.now, ports.inputGradient));
+  if (ports.inputGradient) {
+    backward.push(toPlanes(context, inputShape, gradients.now, ports.inputGradient, lossScale));
+  }
   return { call, ports, parts: { forward, lossGradient, givenGradient, backward } };
 }
 
@@ -211,8 +221,8 @@ class Gradients {
     this.#context = context;
     this.#stages = stages;
     this.#buffers = [
-      memory.storage('the gradients of the layers', largest),
-      memory.storage('the gradients of the layers', largest),
+      memory.layers('the gradients of the layers', largest),
+      memory.layers('the gradients of the layers', largest),
     ];
     const sums = Math.max(4, ...stages.map((stage) => sumsFor(context, stage)));
     this.#sums = memory.storage('sums of gradients', sums);

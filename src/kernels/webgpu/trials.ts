@@ -3,7 +3,7 @@
 import { elementCount } from '../../core/shape.ts';
 import { inputGradient, sumsFor, weightGradients } from './backward.ts';
 import type { Choice, Direction, PlacedConvolution } from './choices.ts';
-import { type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
+import { callFields, type Dispatch, type Prepared, prepare } from './dispatch.ts';
 import { type Context, forwardDispatches } from './forward.ts';
 import { Memory } from './memory.ts';
 import type { GpuParameters, Panel } from './parameters.ts';
@@ -110,7 +110,7 @@ function candidateDispatches(
   placed: PlacedConvolution,
   candidates: readonly Choice[],
 ): Dispatch[][] {
-  const call = memory.uniform(numbers(placed.input[0], 0, { float: 1 }, 0));
+  const call = memory.uniform(callFields({ images: placed.input[0] }));
   const own = direction === 'weights' ? withOwnGradients(parameters, memory, placed) : parameters;
   const transformed = direction === 'weights' ? [] : [direction];
   const contexts = candidates.map(
@@ -124,12 +124,12 @@ function candidateDispatches(
       uniform: (bytes) => memory.uniform(bytes),
     }),
   );
-  const [x, y] = [placed.input, placed.output].map((shape) => memory.storage('a trial', paddedCount(shape)));
+  const [x, y] = [placed.input, placed.output].map((shape) => memory.layers('a trial', paddedCount(shape)));
   switch (direction) {
     case 'forward':
       return contexts.map((context) => forwardDispatches(context, placed, x!, y!));
     case 'backward': {
-      const dx = memory.storage('a trial', paddedCount(placed.input));
+      const dx = memory.layers('a trial', paddedCount(placed.input));
       return contexts.map((context) => inputGradient(context, placed, x!, y!, dx));
     }
     case 'weights': {

@@ -27,7 +27,8 @@ export class WebGpuBackend implements Backend {
     this.gpu = gpu;
     this.instruments = gpuInstruments(gpu);
     this.#pipelines = pipelines;
-    this.description = `WebGPU, ${gpu.description}${gpu.isSoftware ? ' (software: a processor that plays a GPU)' : ''}`;
+    const kind = gpu.isSoftware ? ' (software: a processor that plays a GPU)' : '';
+    this.description = `WebGPU, ${gpu.description}${kind}${gpu.precision === 'f16' ? ', f16' : ''}`;
   }
 
   createParameters(specs: readonly ParameterSpec[], { training }: { training: boolean }): GpuParameters {

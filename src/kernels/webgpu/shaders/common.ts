@@ -1,6 +1,7 @@
 /**
- * What shaders share. Tensors on the GPU are `[N, H, W, C]` in groups of four channels (vec4<f32>), C filled up
- * with zeros to a multiple of four: every load is 16 bytes, and the channels that a product sums over lie side by side.
+ * What shaders share. Tensors on the GPU are `[N, H, W, C]` in groups of four channels (stored4, which storage.ts
+ * declares), C filled up with zeros to a multiple of four: every load is of four values, and the channels that a
+ * product sums over lie side by side.
  */
 
 /** What changes from call to call. */
@@ -10,7 +11,9 @@ struct Call {
   images: u32,
   /** 1 where the images have dropout keys. */
   hasKeys: u32,
+  /** Of the output's gradient; then of sums that are gradients of parameters. */
   gradientScale: f32,
+  parameterScale: f32,
 }
 `;
 

@@ -67,11 +67,11 @@ ${shapeStruct(GATHER_FIELDS)}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['source', 'array<vec4f>', 'read'],
-  ['weights', 'array<vec4f>', 'read'],
-  ['result', 'array<vec4f>', 'read_write'],
+  ['source', 'array<stored4>', 'read'],
+  ['weights', 'array<stored4>', 'read'],
+  ['result', 'array<stored4>', 'read_write'],
   ...(forward ? [['bias', 'array<vec4f>', 'read'] as const] : []),
-  ...(variant.masked ? [['activation', 'array<vec4f>', 'read'] as const] : []),
+  ...(variant.masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
 ])}
 ${READ_SOURCE}
 ${forward ? '' : TURNED_BLOCK}
@@ -105,7 +105,7 @@ function shared(variant: GatherVariant, tile: Tile): string {
   const sourceLoads = Math.ceil((tileRows * depth) / threads);
   const pitch = pitchOf(tile);
   return /* wgsl */ `
-${pieces(tile)}
+${pieces(tile, 'stored4')}
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -125,12 +125,12 @@ ${unroll(sourceLoads, (l) => {
       let tap = k / shape.inVectors;
       let y = corner${l}.y + i32(tap / shape.kernel);
       let x = corner${l}.z + i32(tap % shape.kernel);
-      var value = vec4f();
+      var value = stored4();
       if (k < depth && isInside(y, x)) { value = source[placeOf(corner${l}.x, y, x) + k % shape.inVectors]; }
       ${guarded ? `if (at < ${tileRows * depth}u) ` : ''}{ patches[(at / ${depth}u) * ${pitch}u + at % ${depth}u] = value; }
     }`;
 })}
-${variant.direction === 'forward' ? loadPanel(tile) : loadTurnedPanel(tile)}
+${variant.direction === 'forward' ? loadPanel(tile, 'stored4') : loadTurnedPanel(tile)}
     workgroupBarrier();
 ${multiplyPieces(tile)}
     workgroupBarrier();
@@ -149,7 +149,7 @@ function loadTurnedPanel(tile: Tile): string {
       let column = at / ${tile.depth}u;
       var block = mat4x4f();
       if (k < depth && firstColumn + column < shape.outVectors) { block = turnedBlock(k, firstColumn + column); }
-      for (var j = 0u; j < 4u; j++) { panel[(4u * (at % ${tile.depth}u) + j) * ${tileColumns}u + column] = block[j]; }
+      for (var j = 0u; j < 4u; j++) { panel[(4u * (at % ${tile.depth}u) + j) * ${tileColumns}u + column] = stored4(block[j]); }
     }`;
 }
 
@@ -158,8 +158,8 @@ const TURNED_BLOCK = /* wgsl */ `
 fn turnedBlock(k: u32, column: u32) -> mat4x4f {
   let tap = shape.kernel * shape.kernel - 1u - k / shape.inVectors;
   let at = (tap * shape.outVectors + column) * 4u * shape.inVectors + k % shape.inVectors;
-  return transpose(mat4x4f(weights[at], weights[at + shape.inVectors],
-    weights[at + 2u * shape.inVectors], weights[at + 3u * shape.inVectors]));
+  return transpose(mat4x4f(vec4f(weights[at]), vec4f(weights[at + shape.inVectors]),
+    vec4f(weights[at + 2u * shape.inVectors]), vec4f(weights[at + 3u * shape.inVectors])));
 }
 `;
 
@@ -187,7 +187,7 @@ ${unroll(
     let place${r} = select(0u, placeOf(corner${r}.x, corner${r}.y + dy, corner${r}.z + dx), inside${r});`,
 )}
     for (var k = 0u; k < shape.inVectors; k++) {
-${unroll(rows, (r) => `      let a${r} = select(vec4f(), source[place${r} + k], inside${r});`)}
+${unroll(rows, (r) => `      let a${r} = vec4f(select(stored4(), source[place${r} + k], inside${r}));`)}
 ${
   forward
     ? multiplyRows(
@@ -218,16 +218,16 @@ function storeSums(
     const stores = unroll(rows, (r) => {
       const terms = [
         `sum${r}_${c}`,
-        ...(direction === 'forward' ? [`bias[shape.outOffset + column]`] : []),
-        ...(accumulate ? ['result[at]'] : []),
+        ...(direction === 'forward' ? [`activationScale * bias[shape.outOffset + column]`] : []),
+        ...(accumulate ? ['vec4f(result[at])'] : []),
       ];
       // Written so that NaN stays NaN.
       const clipped = relu ? 'select(value, vec4f(), value < vec4f())' : 'value';
-      const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > vec4f())` : clipped;
+      const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > stored4())` : clipped;
       return /* wgsl */ `      if (row + ${r}u < rows) {
         let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
         let value = ${terms.join(' + ')};
-        result[at] = ${stored};
+        result[at] = stored4(${direction === 'forward' ? stored : `inRange(${stored})`});
       }`;
     });
     return /* wgsl */ `  {

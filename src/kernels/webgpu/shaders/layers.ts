@@ -5,7 +5,7 @@ const MAP = shapeStruct(['height', 'width', 'vectors', 'outHeight', 'outWidth'])
 
 /** What a backward kernel stores: 0 where the layer's input, which a ReLU made, is 0. */
 function through(masked: boolean, gradient: string, input: string): string {
-  return masked ? `select(vec4f(), ${gradient}, ${input} > vec4f())` : gradient;
+  return masked ? `select(stored4(), ${gradient}, ${input} > stored4())` : gradient;
 }
 
 /** max(x, 0), NaN stays NaN. Bindings: call, shape `[vectors an image]`, x, y. */
@@ -15,10 +15,10 @@ ${shapeStruct(['vectors'])}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['x', 'array<vec4f>', 'read'],
-  ['y', 'array<vec4f>', 'read_write'],
+  ['x', 'array<stored4>', 'read'],
+  ['y', 'array<stored4>', 'read_write'],
 ])}
-${elementwise('call.images * shape.vectors', '  y[i] = select(x[i], vec4f(), x[i] < vec4f());')}
+${elementwise('call.images * shape.vectors', '  y[i] = select(x[i], stored4(), x[i] < stored4());')}
 `;
 
 /** ∂y where x > 0, else 0. Bindings: call, shape, x, ∂y, ∂x. */
@@ -28,11 +28,11 @@ ${shapeStruct(['vectors'])}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['x', 'array<vec4f>', 'read'],
-  ['dy', 'array<vec4f>', 'read'],
-  ['dx', 'array<vec4f>', 'read_write'],
+  ['x', 'array<stored4>', 'read'],
+  ['dy', 'array<stored4>', 'read'],
+  ['dx', 'array<stored4>', 'read_write'],
 ])}
-${elementwise('call.images * shape.vectors', '  dx[i] = select(vec4f(), dy[i], x[i] > vec4f());')}
+${elementwise('call.images * shape.vectors', '  dx[i] = select(stored4(), dy[i], x[i] > stored4());')}
 `;
 
 /** By bits, as a shader's compiler may take it that there are no NaNs. */
@@ -48,8 +48,8 @@ ${MAP}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['x', 'array<vec4f>', 'read'],
-  ['y', 'array<vec4f>', 'read_write'],
+  ['x', 'array<stored4>', 'read'],
+  ['y', 'array<stored4>', 'read_write'],
 ])}
 ${IS_NAN}
 ${elementwise(
@@ -59,15 +59,15 @@ ${elementwise(
   let column = pixel % shape.outWidth * 2u;
   let image = pixel / (shape.outHeight * shape.outWidth);
   let corner = ((image * shape.height + row) * shape.width + column) * shape.vectors + i % shape.vectors;
-  var best = x[corner];
+  var best = vec4f(x[corner]);
   for (var v = 0u; v < 2u; v++) {
     for (var u = 0u; u < 2u; u++) {
       if (row + v >= shape.height || column + u >= shape.width) { continue; }
-      let value = x[corner + (v * shape.width + u) * shape.vectors];
+      let value = vec4f(x[corner + (v * shape.width + u) * shape.vectors]);
       best = select(best, value, isAbove(value, best));
     }
   }
-  y[i] = best;`,
+  y[i] = stored4(best);`,
 )}
 `;
 
@@ -82,9 +82,9 @@ ${MAP}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['x', 'array<vec4f>', 'read'],
-  ['dy', 'array<vec4f>', 'read'],
-  ['dx', 'array<vec4f>', 'read_write'],
+  ['x', 'array<stored4>', 'read'],
+  ['dy', 'array<stored4>', 'read'],
+  ['dx', 'array<stored4>', 'read_write'],
 ])}
 ${IS_NAN}
 ${elementwise(
@@ -97,15 +97,15 @@ ${elementwise(
   let image = window / (windowsDown * windowsAcross);
   let vector = i % shape.vectors;
   let corner = ((image * shape.height + 2u * v0) * shape.width + 2u * u0) * shape.vectors + vector;
-  var dyHere = vec4f();
+  var dyHere = stored4();
   if (v0 < shape.outHeight && u0 < shape.outWidth) {
     dyHere = dy[((image * shape.outHeight + v0) * shape.outWidth + u0) * shape.vectors + vector];
   }
-  var best = x[corner];
+  var best = vec4f(x[corner]);
   var place = vec4u();
   for (var n = 1u; n < 4u; n++) {
     if (2u * v0 + n / 2u >= shape.height || 2u * u0 + n % 2u >= shape.width) { continue; }
-    let value = x[corner + (n / 2u * shape.width + n % 2u) * shape.vectors];
+    let value = vec4f(x[corner + (n / 2u * shape.width + n % 2u) * shape.vectors]);
     let above = isAbove(value, best);
     best = select(best, value, above);
     place = select(place, vec4u(n), above);
@@ -113,7 +113,7 @@ ${elementwise(
   for (var n = 0u; n < 4u; n++) {
     if (2u * v0 + n / 2u >= shape.height || 2u * u0 + n % 2u >= shape.width) { continue; }
     let at = corner + (n / 2u * shape.width + n % 2u) * shape.vectors;
-    dx[at] = ${through(masked, 'select(vec4f(), dyHere, place == vec4u(n))', 'x[at]')};
+    dx[at] = ${through(masked, 'select(stored4(), dyHere, place == vec4u(n))', 'x[at]')};
   }`,
 )}
 `;
@@ -128,7 +128,7 @@ const LRN_SCALE = /* wgsl */ `
 fn scaleAt(base: u32, c: u32) -> f32 {
   var sum = 0.0;
   for (var j = max(c, shape.half) - shape.half; j <= min(c + shape.half, shape.channels - 1u); j++) {
-    let value = x[base + j];
+    let value = f32(x[base + j]) / activationScale;
     sum += value * value;
   }
   return shape.k + shape.alpha * sum;
@@ -142,15 +142,15 @@ ${LRN}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Lrn', 'uniform'],
-  ['x', 'array<f32>', 'read'],
-  ['y', 'array<f32>', 'read_write'],
+  ['x', 'array<stored>', 'read'],
+  ['y', 'array<stored>', 'read_write'],
 ])}
 ${LRN_SCALE}
 ${elementwise(
   'call.images * shape.pixels * 4u * shape.vectors',
   /* wgsl */ `  let c = i % (4u * shape.vectors);
-  if (c >= shape.channels) { y[i] = 0.0; return; }
-  y[i] = x[i] * pow(scaleAt(i - c, c), -shape.beta);`,
+  if (c >= shape.channels) { y[i] = stored(); return; }
+  y[i] = stored(f32(x[i]) * pow(scaleAt(i - c, c), -shape.beta));`,
 )}
 `;
 
@@ -164,22 +164,23 @@ ${LRN}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Lrn', 'uniform'],
-  ['x', 'array<f32>', 'read'],
-  ['dy', 'array<f32>', 'read'],
-  ['dx', 'array<f32>', 'read_write'],
+  ['x', 'array<stored>', 'read'],
+  ['dy', 'array<stored>', 'read'],
+  ['dx', 'array<stored>', 'read_write'],
 ])}
 ${LRN_SCALE}
 ${elementwise(
   'call.images * shape.pixels * 4u * shape.vectors',
   /* wgsl */ `  let c = i % (4u * shape.vectors);
-  if (c >= shape.channels) { dx[i] = 0.0; return; }
+  if (c >= shape.channels) { dx[i] = stored(); return; }
   let base = i - c;
   var shared_ = 0.0;
   for (var j = max(c, shape.half) - shape.half; j <= min(c + shape.half, shape.channels - 1u); j++) {
-    shared_ += dy[base + j] * x[base + j] * pow(scaleAt(base, j), -shape.beta - 1.0);
+    shared_ += f32(dy[base + j]) * f32(x[base + j]) / activationScale * pow(scaleAt(base, j), -shape.beta - 1.0);
   }
-  let here = dy[i] * pow(scaleAt(base, c), -shape.beta) - 2.0 * shape.alpha * shape.beta * x[i] * shared_;
-  dx[i] = ${masked ? 'select(0.0, here, x[i] > 0.0)' : 'here'};`,
+  let value = f32(x[i]) / activationScale;
+  let here = f32(dy[i]) * pow(scaleAt(base, c), -shape.beta) - 2.0 * shape.alpha * shape.beta * value * shared_;
+  dx[i] = stored(inRange(vec4f(${masked ? 'select(0.0, here, value > 0.0)' : 'here'})).x);`,
 )}
 `;
 }
@@ -208,11 +209,12 @@ fn threefry(key: vec2u, counter: vec2u) -> vec2u {
 `;
 
 /**
- * Dropout, forward and backward alike. Value u of an image's `[C, H, W]` takes word u mod 2 of
+ * Dropout, forward and (where the rest of what is kept is a gradient) backward. Value u of an image's `[C, H, W]` takes word u mod 2 of
  * threefry(key, (ordinal, ⌊u / 2⌋)) and is dropped where that is below the threshold.
  * Bindings: call, shape, keys, x, y, then with `masked` the layer's input.
  */
-export function dropout(masked: boolean): string {
+export function dropout(direction: 'forward' | 'backward', masked = false): string {
+  const value = direction === 'forward' ? 'stored4(value)' : 'stored4(inRange(value))';
   return `
 ${CALL}
 struct Dropout { pixels: u32, vectors: u32, ordinal: u32, threshold: u32, scale: f32 }
@@ -220,14 +222,14 @@ ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Dropout', 'uniform'],
   ['keys', 'array<vec2u>', 'read'],
-  ['x', 'array<vec4f>', 'read'],
-  ['y', 'array<vec4f>', 'read_write'],
-  ...(masked ? [['activation', 'array<vec4f>', 'read'] as const] : []),
+  ['x', 'array<stored4>', 'read'],
+  ['y', 'array<stored4>', 'read_write'],
+  ...(masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
 ])}
 ${THREEFRY}
 ${elementwise(
   'call.images * shape.pixels * shape.vectors',
-  /* wgsl */ `  var value = x[i];
+  /* wgsl */ `  var value = vec4f(x[i]);
   if (call.hasKeys == 1u) {
     let pixel = (i / shape.vectors) % shape.pixels;
     let key = keys[i / (shape.vectors * shape.pixels)];
@@ -237,7 +239,7 @@ ${elementwise(
       value[j] = select(value[j] * shape.scale, 0.0, word < shape.threshold);
     }
   }
-  y[i] = ${through(masked, 'value', 'activation[i]')};`,
+  y[i] = ${through(masked, value, 'activation[i]')};`,
 )}
 `;
 }

@@ -1,18 +1,24 @@
 /** Between layouts, the loss's gradient, and the step of gradient descent. */
 import { bindings, CALL, elementwise, shapeStruct } from './common.ts';
 
+const PLANES = /* wgsl */ `
+struct Shape { channels: u32, pixels: u32, vectors: u32, scale: f32 }
+`;
+
 /**
- * `[n, C, H, W]` to `[n, H, W, C]` in vectors of four, filled up with zeros.
- * Bindings: call, shape `[channels, pixels, vectors]`, planes, vectors.
+ * `[n, C, H, W]` to `[n, H, W, C]` in vectors of four, filled up with zeros, times `scale`.
+ * Bindings: call, shape, planes, vectors.
  */
-export const TO_VECTORS: string = `
+export function toVectorsOf(kind: 'layer' | 'gradient'): string {
+  const scaled = 'shape.scale * value';
+  return `
 ${CALL}
-${shapeStruct(['channels', 'pixels', 'vectors'])}
+${PLANES}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
   ['planes', 'array<f32>', 'read'],
-  ['result', 'array<vec4f>', 'read_write'],
+  ['result', 'array<stored4>', 'read_write'],
 ])}
 ${elementwise(
   'call.images * shape.pixels * shape.vectors',
@@ -23,18 +29,19 @@ ${elementwise(
     let channel = 4u * (i % shape.vectors) + j;
     if (channel < shape.channels) { value[j] = planes[(image * shape.channels + channel) * shape.pixels + pixel]; }
   }
-  result[i] = value;`,
+  result[i] = stored4(${kind === 'layer' ? scaled : `inRange(${scaled})`});`,
 )}
 `;
+}
 
 /** The way back, one thread a value. Bindings: call, shape, vectors (as scalars), planes. */
 export const TO_PLANES: string = `
 ${CALL}
-${shapeStruct(['channels', 'pixels', 'vectors'])}
+${PLANES}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['source', 'array<f32>', 'read'],
+  ['source', 'array<stored>', 'read'],
   ['planes', 'array<f32>', 'read_write'],
 ])}
 ${elementwise(
@@ -42,7 +49,7 @@ ${elementwise(
   /* wgsl */ `  let pixel = i % shape.pixels;
   let channel = (i / shape.pixels) % shape.channels;
   let image = i / (shape.pixels * shape.channels);
-  planes[i] = source[(image * shape.pixels + pixel) * 4u * shape.vectors + channel];`,
+  planes[i] = shape.scale * f32(source[(image * shape.pixels + pixel) * 4u * shape.vectors + channel]);`,
 )}
 `;
 
@@ -92,23 +99,25 @@ ${shapeStruct(['classes', 'stride'])}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['logits', 'array<f32>', 'read'],
+  ['logits', 'array<stored>', 'read'],
   ['labels', 'array<u32>', 'read'],
-  ['gradient', 'array<f32>', 'read_write'],
+  ['gradient', 'array<stored>', 'read_write'],
 ])}
 var<workgroup> parts: array<f32, 64>;
+
+fn logit(at: u32) -> f32 { return f32(logits[at]) / activationScale; }
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let base = group.x * shape.stride;
-  var largest = logits[base];
-  for (var k = local; k < shape.classes; k += 64u) { largest = max(largest, logits[base + k]); }
+  var largest = logit(base);
+  for (var k = local; k < shape.classes; k += 64u) { largest = max(largest, logit(base + k)); }
   parts[local] = largest;
   workgroupBarrier();
   for (var other = 0u; other < 64u; other++) { largest = max(largest, parts[other]); }
   workgroupBarrier();
   var sum = 0.0;
-  for (var k = local; k < shape.classes; k += 64u) { sum += exp(logits[base + k] - largest); }
+  for (var k = local; k < shape.classes; k += 64u) { sum += exp(logit(base + k) - largest); }
   parts[local] = sum;
   workgroupBarrier();
   sum = 0.0;
@@ -117,11 +126,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     var value = 0.0;
     if (k < shape.classes) {
       let one = select(0.0, 1.0, k == labels[group.x]);
-      value = call.gradientScale * (exp(logits[base + k] - largest) / sum - one);
+      value = call.gradientScale * (exp(logit(base + k) - largest) / sum - one);
     }
-    gradient[base + k] = value;
+    gradient[base + k] = stored(value);
   }
 }
+`;
+
+/** Values as factors of products are kept. Bindings: shape `[vectors]`, values, factors. */
+export const TO_FACTORS: string = `
+${shapeStruct(['vectors'])}
+${bindings([
+  ['shape', 'Shape', 'uniform'],
+  ['values', 'array<vec4f>', 'read'],
+  ['factors', 'array<stored4>', 'read_write'],
+])}
+${elementwise('shape.vectors', '  factors[i] = stored4(values[i]);')}
 `;
 
 /** v ← momentum · v − rate · (g + decay · w), w ← w + v, g ← 0. Bindings: step, w, g, v. */

@@ -35,8 +35,8 @@ ${shapeStruct(WEIGHT_GRADIENT_FIELDS)}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['source', 'array<vec4f>', 'read'],
-  ['gradient', 'array<vec4f>', 'read'],
+  ['source', 'array<stored4>', 'read'],
+  ['gradient', 'array<stored4>', 'read'],
   ['result', 'array<vec4f>', 'read_write'],
 ])}
 ${SPLIT_START}
@@ -58,10 +58,10 @@ fn pixelAt(p: u32) -> vec3u {
   return vec3u(p / (shape.outHeight * shape.outWidth), inImage / shape.outWidth, inImage % shape.outWidth);
 }
 
-fn sourceAt(pixel: vec3u, row: vec3i) -> vec4f {
+fn sourceAt(pixel: vec3u, row: vec3i) -> stored4 {
   let y = i32(pixel.y) + row.x;
   let x = i32(pixel.z) + row.y;
-  if (y < 0 || x < 0 || y >= i32(shape.inHeight) || x >= i32(shape.inWidth)) { return vec4f(); }
+  if (y < 0 || x < 0 || y >= i32(shape.inHeight) || x >= i32(shape.inWidth)) { return stored4(); }
   return source[((pixel.x * shape.inHeight + u32(y)) * shape.inWidth + u32(x)) * shape.inVectors + u32(row.z)];
 }
 `;
@@ -88,8 +88,8 @@ function shared(split: boolean, tile: Tile): string {
   const tileColumns = threadsX * columns;
   return /* wgsl */ `
 ${READ}
-var<workgroup> patches: array<vec4f, ${depth * tileRows}>;
-var<workgroup> gradients: array<vec4f, ${depth * tileColumns}>;
+var<workgroup> patches: array<stored4, ${depth * tileRows}>;
+var<workgroup> gradients: array<stored4, ${depth * tileColumns}>;
 
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
@@ -104,23 +104,23 @@ ${declareSums(tile)}
     for (var at = thread; at < ${depth * tileRows}u; at += ${threads}u) {
       let p = first + at / ${tileRows}u;
       let row = firstRow + at % ${tileRows}u;
-      var value = vec4f();
+      var value = stored4();
       if (p < end && row < allRows) { value = sourceAt(pixelAt(p), rowAt(row)); }
       patches[at] = value;
     }
     for (var at = thread; at < ${depth * tileColumns}u; at += ${threads}u) {
       let p = first + at / ${tileColumns}u;
       let column = firstColumn + at % ${tileColumns}u;
-      var value = vec4f();
+      var value = stored4();
       if (p < end && column < shape.outVectors) { value = gradient[p * shape.outStride + shape.outOffset + column]; }
       gradients[at] = value;
     }
     workgroupBarrier();
     for (var k = 0u; k < ${depth}u; k++) {
-${unroll(columns, (c) => `      let b${c} = gradients[k * ${tileColumns}u + local.x + ${c * threadsX}u];`)}
+${unroll(columns, (c) => `      let b${c} = vec4f(gradients[k * ${tileColumns}u + local.x + ${c * threadsX}u]);`)}
 ${unroll(
   rows,
-  (r) => `      let a${r} = patches[k * ${tileRows}u + local.y + ${r * threadsY}u];
+  (r) => `      let a${r} = vec4f(patches[k * ${tileRows}u + local.y + ${r * threadsY}u]);
 ${multiplyRow(r, columns)}`,
 )}
     }
@@ -163,10 +163,10 @@ ${declareSums(tile)}
     var place = u32(sourceLine * i32(shape.inWidth) + firstX + dx) * shape.inVectors;
     var at = (line * shape.outWidth + u32(firstX)) * shape.outStride;
     for (var x = firstX; x < endX; x++) {
-${unroll(columns, (c) => `      let b${c} = gradient[at + column${c}];`)}
+${unroll(columns, (c) => `      let b${c} = vec4f(gradient[at + column${c}]);`)}
 ${unroll(
   rows,
-  (r) => `      let a${r} = source[place + vector${r}];
+  (r) => `      let a${r} = vec4f(source[place + vector${r}]);
 ${multiplyRow(r, columns)}`,
 )}
       place += shape.inVectors;
@@ -203,7 +203,7 @@ function storeSums(
   columnStep: number,
 ): string {
   const base = split ? 'group.z * allRows * 4u * shape.outVectors + ' : '';
-  return unroll(rows, (r) =>
+  const stores = unroll(rows, (r) =>
     unroll(
       columns,
       (c) => /* wgsl */ `  {
@@ -213,12 +213,13 @@ function storeSums(
       let at = ${base}row * 4u * shape.outVectors + column;
 ${unroll(4, (j) => {
   const place = `result[at + ${j}u * shape.outVectors]`;
-  return `      ${place} ${split ? '=' : '+='} sum${4 * r + j}_${c};`;
+  return `      ${place} ${split ? '=' : '+='} scale * sum${4 * r + j}_${c};`;
 })}
     }
   }`,
     ),
   );
+  return `  let scale = call.parameterScale / activationScale;\n${stores}`;
 }
 
 /** Adds the splits' sums to the gradient. Bindings: shape `[vectors, splits]`, sums, gradient. */
@@ -247,7 +248,7 @@ ${shapeStruct(['pixels', 'stride', 'chunks'])}
 ${bindings([
   ['call', 'Call', 'uniform'],
   ['shape', 'Shape', 'uniform'],
-  ['gradient', 'array<vec4f>', 'read'],
+  ['gradient', 'array<stored4>', 'read'],
   ['sums', 'array<vec4f>', 'read_write'],
 ])}
 var<workgroup> parts: array<vec4f, 64>;
@@ -258,7 +259,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let each = (pixels + shape.chunks - 1u) / shape.chunks;
   let end = min((group.y + 1u) * each, pixels);
   var sum = vec4f();
-  for (var p = group.y * each + local; p < end; p += 64u) { sum += gradient[p * shape.stride + group.x]; }
+  for (var p = group.y * each + local; p < end; p += 64u) { sum += vec4f(gradient[p * shape.stride + group.x]); }
   parts[local] = sum;
   workgroupBarrier();
   if (local < 8u) {
@@ -268,7 +269,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   workgroupBarrier();
   if (local == 0u) {
     for (var other = 1u; other < 8u; other++) { sum += parts[other]; }
-    sums[group.y * shape.stride + group.x] = sum;
+    sums[group.y * shape.stride + group.x] = call.parameterScale * sum;
   }
 }
 `;

@@ -23,7 +23,7 @@ function shared(tile: Tile): string {
   const { threadsX, threadsY, rows, columns, depth } = tile;
   const tileRows = threadsY * rows;
   return /* wgsl */ `
-${pieces(tile)}
+${pieces(tile, 'vec4f')}
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
         @builtin(local_invocation_index) thread: u32) {
@@ -40,7 +40,7 @@ ${declareSums(tile)}
       if (k < depth && row < rows) { value = source[(group.z * shape.tiles + row) * depth + k]; }
       patches[(at / ${depth}u) * ${pitchOf(tile)}u + at % ${depth}u] = value;
     }
-${loadPanel(tile, 'depth', '4u * group.z * depth')}
+${loadPanel(tile, 'vec4f', 'depth', '4u * group.z * depth')}
     workgroupBarrier();
 ${multiplyPieces(tile)}
     workgroupBarrier();

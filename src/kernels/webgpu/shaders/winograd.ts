@@ -71,13 +71,13 @@ export function inputToPoints(scheme: Scheme): string {
   const range = (text: (index: number) => string) => unroll(extent, text);
   return `
 ${onChunk([
-  ['source', 'array<vec4f>', 'read'],
+  ['source', 'array<stored4>', 'read'],
   ['points', 'array<vec4f>', 'read_write'],
 ])}
 ${corner(size)}
 fn valueAt(base: u32, y: i32, x: i32) -> vec4f {
   if (y < 0 || x < 0 || y >= i32(shape.inHeight) || x >= i32(shape.inWidth)) { return vec4f(); }
-  return source[base + (u32(y) * shape.inWidth + u32(x)) * shape.inVectors];
+  return vec4f(source[base + (u32(y) * shape.inWidth + u32(x)) * shape.inVectors]);
 }
 ${elementwise(
   'tilesHere() * shape.inVectors',
@@ -167,13 +167,13 @@ export function pointsToOutput(scheme: Scheme, { bias, relu, masked }: OutputVar
   const { size, extent } = scheme;
   // Written so that NaN stays NaN.
   const clipped = relu ? 'select(value, vec4f(), value < vec4f())' : 'value';
-  const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > vec4f())` : clipped;
+  const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > stored4())` : clipped;
   return `
 ${onChunk([
   ['points', 'array<vec4f>', 'read'],
-  ['result', 'array<vec4f>', 'read_write'],
+  ['result', 'array<stored4>', 'read_write'],
   ...(bias ? [['bias', 'array<vec4f>', 'read'] as const] : []),
-  ...(masked ? [['activation', 'array<vec4f>', 'read'] as const] : []),
+  ...(masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
 ])}
 ${corner(size)}
 ${elementwise(
@@ -203,8 +203,8 @@ ${unroll(
   size,
   (c) => /* wgsl */ `    if (corner.z + ${c}u < shape.outWidth) {
       let at = (base + ${r}u * shape.outWidth + ${c}u) * shape.outVectors + vector;
-      let value = y${c}${bias ? ' + bias[vector]' : ''};
-      result[at] = ${stored};
+      let value = y${c}${bias ? ' + activationScale * bias[vector]' : ''};
+      result[at] = stored4(${bias ? stored : `inRange(${stored})`});
     }`,
 )}
   }`,

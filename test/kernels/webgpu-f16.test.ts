@@ -1,0 +1,258 @@
+/** The GPU in f16: what the conformance suite, which runs in it too, cannot ask of every backend. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { UsageError } from '../../src/core/errors.ts';
+import { type ConvolutionLayer, type Layer, shapesAlong } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import type { Backend } from '../../src/kernels/backend.ts';
+import { openBackend } from '../../src/kernels/registry.ts';
+import { deviceDescriptor, type GpuOptions } from '../../src/kernels/webgpu/device.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
+import { HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
+import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { f16UnderTest, reference } from '../support/backends.ts';
+import {
+  type ChainCase,
+  chainCase,
+  createParameters,
+  readAll,
+  runBackward,
+  runForward,
+} from '../support/chains.ts';
+import { images, labelsFor, network, STEP } from '../support/small-network.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+const { missing, layerTolerance, networkTolerance, representable, rounding } = f16UnderTest;
+
+async function open(options: GpuOptions = {}): Promise<WebGpuBackend> {
+  return createWebGpuBackend(await openNodeGpu({ ...options, precision: 'f16' }));
+}
+
+function convolution(
+  kernel: number,
+  inChannels: number,
+  outChannels: number,
+  name = 'conv',
+): ConvolutionLayer {
+  return { kind: 'convolution', name, kernel, padding: (kernel - 1) >> 1, inChannels, outChannels };
+}
+
+const relu: Layer = { kind: 'relu', name: 'relu' };
+
+/**
+ * A little more than the rounding of a result: where all factors are f16's, products are exact and sums of float32, so
+ * that nothing else is off, and no sign before a ReLU.
+ */
+const exact = 1.02 * rounding;
+
+/** One convolution at most, whose factors are f16's. */
+async function agrees(backend: Backend, { layers, inputShape, values }: ChainCase): Promise<void> {
+  const input = representable(randomTensor(1, inputShape));
+  const outputGradient = representable(randomTensor(2, shapesAlong(layers, inputShape).at(-1)!));
+  const rounded = [...values].map(([name, tensor]) => [name, representable(tensor)] as const);
+  const testCase = { layers, inputShape, values: new Map(rounded) };
+  const expected = await runBackward(reference, testCase, input, outputGradient);
+  const run = await runBackward(backend, testCase, input, outputGradient);
+  assertClose('output', run.output, expected.output, exact);
+  assertClose('inference output', await runForward(backend, testCase, input), expected.output, exact);
+  assertClose('input gradient', run.inputGradient, expected.inputGradient, exact);
+  for (const [name, tensor] of expected.gradients) {
+    assertClose(`${name} gradient`, run.gradients.get(name), tensor, exact);
+  }
+}
+
+describe('f16 on a GPU', { skip: missing ?? false }, () => {
+  const shape: Shape4 = [2, 7, 13, 15];
+  const small: Tile = { threadsX: 3, threadsY: 8, rows: 2, columns: 1, depth: 2 };
+  const inRegisters: Tile = { threadsX: 2, threadsY: 2, rows: 2, columns: 2, depth: 0 };
+  const tiles: Record<string, GpuOptions> = {
+    "a GPU's tiles": { tiles: { ...HARDWARE, busy: 16 } },
+    'tiles whose loads do not come out even': {
+      tiles: { gather: small, weightGradient: { ...small, depth: 5 }, busy: 4 },
+    },
+    'registers only': { tiles: { gather: inRegisters, weightGradient: inRegisters, busy: 2 } },
+    'weights in several panels': { bindingBytes: 5 * 9 * 12 * 16 },
+  };
+  for (const [what, options] of Object.entries(tiles)) {
+    const [layers, place]: [Layer[], Shape4] = options.bindingBytes
+      ? [
+          [convolution(3, 12, 50), relu],
+          [1, 12, 3, 4],
+        ]
+      : [[convolution(3, 7, 70), relu], shape];
+    it(what, async () => agrees(await open(options), chainCase(layers, place, 3)));
+  }
+
+  it("Winograd's method between layers in f16", async () => {
+    const winograd = { size: 4, tile: inRegisters, fewestChannels: 1 } as const;
+    const backend = await open({
+      tiles: { gather: inRegisters, weightGradient: inRegisters, winograd, busy: 2 },
+    });
+    await agrees(backend, chainCase([relu, convolution(3, 7, 18), relu], shape, 5));
+  });
+
+  it('sums over many channels are of float32: only the result is rounded', async () => {
+    const testCase = chainCase([convolution(1, 1500, 8)], [1, 1500, 1, 1], 6);
+    const weights = testCase.values.get('conv.weight')!;
+    weights.set(representable(weights));
+    const input = representable(randomTensor(7, [1500]));
+    const expected = await runForward(reference, testCase, input);
+    assertClose('output', await runForward(await open(), testCase, input), expected, exact);
+  });
+
+  it('values of layers may be as large as 1,048,064; of larger ones a sentence says that f16 does not hold them', async () => {
+    const layers = [convolution(1, 4, 4, 'conv1'), relu, convolution(1, 4, 4, 'conv2')];
+    const testCase = chainCase(layers, [1, 4, 1, 1], 8);
+    const backend = await open();
+    testCase.values.get('conv1.weight')!.fill(2000);
+    testCase.values.get('conv2.weight')!.fill(1e-3);
+    const input = new Float32Array(4).fill(128);
+    const expected = await runForward(reference, testCase, input);
+    assertClose('output', await runForward(backend, testCase, input), expected, layerTolerance);
+    await assert.rejects(runForward(backend, testCase, new Float32Array(4).fill(140)), {
+      name: 'UserError',
+      message: /^precision f16 holds values of layers up to 1,048,064, [^\n]*leave --precision at fp32$/,
+    });
+  });
+
+  it('weights are float32 where they are kept: a step that f16 would not see is taken', async () => {
+    const backend = await open();
+    const testCase = chainCase([convolution(3, 5, 6)], [1, 5, 4, 4], 9);
+    const parameters = await createParameters(backend, testCase.layers, testCase.values);
+    assert.deepEqual(await readAll(parameters, 'values'), testCase.values);
+    const gradient = new Float32Array(270).fill(1);
+    await parameters.write('gradients', 'conv.weight', gradient);
+    await parameters.update({ learningRate: 1e-5, momentum: 0, weightDecay: 0, biasDecay: 0 });
+    const expected = testCase.values.get('conv.weight')!.map((w) => w - 1e-5);
+    assertClose('weights', await parameters.read('values', 'conv.weight'), expected, 1e-7);
+    parameters.dispose();
+  });
+
+  it('new weights are multiplied from the next call on', async () => {
+    const backend = await open();
+    const layers = [convolution(1, 64, 8)];
+    const parameters = await createParameters(backend, layers, new Map(), false);
+    const program = await backend.compile({ layers, inputShape: [1, 64, 1, 1], parameters });
+    for (const weight of [1, 0.5]) {
+      await parameters.write('values', 'conv.weight', new Float32Array(512).fill(weight));
+      assert.deepEqual(
+        await program.forward(new Float32Array(64).fill(1)),
+        new Float32Array(8).fill(64 * weight),
+      );
+    }
+    program.dispose();
+    parameters.dispose();
+  });
+
+  it('gradients do not vanish with a large batch, and huge ones stay finite', async () => {
+    const backend = await open();
+    const { layers, inputShape, values } = network(4);
+    const gradientsAt = async (scale: number) => {
+      const parameters = await createParameters(backend, layers, values);
+      const program = await backend.compileTraining({ layers, inputShape, parameters });
+      await program.accumulate({ input: images(4), labels: labelsFor(4) }, scale);
+      const gradients = await readAll(parameters, 'gradients');
+      program.dispose();
+      parameters.dispose();
+      return gradients;
+    };
+    const whole = await gradientsAt(1);
+    // By f16's own steps of 6e-8 nothing would be left.
+    for (const [name, gradient] of await gradientsAt(2 ** -30)) {
+      assert.deepEqual(
+        gradient.map((value) => value * 2 ** 30),
+        whole.get(name),
+        name,
+      );
+    }
+    const testCase = chainCase([convolution(1, 4, 4), relu], [1, 4, 1, 1], 10);
+    const run = await runBackward(
+      backend,
+      testCase,
+      new Float32Array(4).fill(1),
+      new Float32Array(4).fill(1e30),
+    );
+    for (const tensor of [run.inputGradient, ...run.gradients.values()]) {
+      assert.ok(tensor.every(Number.isFinite), `${tensor}`);
+    }
+  });
+
+  it('five steps lose what the reference loses, and the other may go on from there', async () => {
+    const backend = await open();
+    const { layers, inputShape, values } = network(4);
+    const losses = async (backends: readonly Backend[]): Promise<number[]> => {
+      const all: number[] = [];
+      let tensors = new Map([['values', values] as [Field, ReadonlyMap<string, Float32Array>]]);
+      for (const one of backends) {
+        const parameters = await createParameters(one, layers, new Map());
+        for (const [field, data] of tensors) {
+          for (const [name, tensor] of data) await parameters.write(field, name, tensor);
+        }
+        const program = await one.compileTraining({ layers, inputShape, parameters });
+        all.push(...(await program.accumulate({ input: images(4), labels: labelsFor(4) }, 1 / 4)).losses);
+        await parameters.update(STEP);
+        tensors = new Map();
+        for (const field of ['values', 'velocities'] as const)
+          tensors.set(field, await readAll(parameters, field));
+        program.dispose();
+        parameters.dispose();
+      }
+      return all;
+    };
+    const expected = await losses(Array(5).fill(reference));
+    assertClose('losses', await losses(Array(5).fill(backend)), expected, networkTolerance);
+    const turns = [backend, reference, reference, backend, backend];
+    assertClose('losses in turns', await losses(turns), expected, networkTolerance);
+  });
+});
+
+type Field = 'values' | 'velocities';
+
+describe('f16 where it cannot be had', () => {
+  const adapter = (...features: GPUFeatureName[]) =>
+    ({
+      features: new Set<string>(features),
+      limits: {},
+      info: { vendor: 'maker', architecture: '', device: '', description: 'a GPU' },
+    }) as unknown as GPUAdapter;
+
+  it('is refused in a sentence that names the GPU and says what to do', () => {
+    assert.throws(() => deviceDescriptor(adapter('subgroups', 'timestamp-query'), 'f16'), {
+      name: 'UserError',
+      message:
+        "precision f16 needs a GPU whose driver has WebGPU's shader-f16, which maker a GPU has not: leave it at fp32, or update the driver",
+    });
+  });
+
+  it('a device has it only if it was asked for', () => {
+    const all = adapter('shader-f16', 'subgroups', 'timestamp-query');
+    const features = (precision?: 'f16') => [...deviceDescriptor(all, precision).requiredFeatures!];
+    assert.deepEqual(features(), ['subgroups', 'timestamp-query']);
+    assert.deepEqual(features('f16'), ['shader-f16', 'subgroups', 'timestamp-query']);
+  });
+
+  it('this machine’s GPU, if it has none, is refused before anything is computed', async (t) => {
+    if (!missing) return t.skip('this GPU has shader-f16');
+    await assert.rejects(openBackend('webgpu', { precision: 'f16' }), {
+      name: 'UserError',
+      message: missing,
+    });
+    assert.match(missing, /^[^\n]+$/);
+  });
+
+  it('the processor’s backends refuse it, and the GPU’s refuses bf16', async () => {
+    for (const [name, precision] of [
+      ['onednn', 'f16'],
+      ['reference', 'f16'],
+      ['webgpu', 'bf16'],
+    ] as const) {
+      await assert.rejects(
+        openBackend(name, { precision }),
+        (error: Error) =>
+          error instanceof UsageError &&
+          error.message.startsWith(`precision ${precision} is for the backend`),
+      );
+    }
+  });
+});
