@@ -11,9 +11,15 @@ export class Machine {
   hasCMake = () => answers('cmake');
   hasOpenMP = () => this.#headers.has('omp.h');
   hasOneDnn = () => this.#headers.has('oneapi/dnnl/dnnl.hpp');
-  /** MPI's compiler wrapper and its launcher: the one comes with the headers, the other runs the ranks. */
-  hasMpi = () =>
-    ['mpicxx', 'mpic++'].some((name) => probe([name, '-show']).status === 0) && answers('mpirun');
+  /**
+   * What MPI's compiler wrapper adds to a command, which differs by library and version. The wrapper comes with the
+   * headers and the launcher runs the ranks: both must be there.
+   */
+  mpi = () => {
+    if (!answers('mpirun')) return undefined;
+    const shown = ['mpicxx', 'mpic++'].map((name) => probe([name, '-show']));
+    return shown.find(({ status }) => status === 0)?.stdout.trim();
+  };
   /** Node's own builds bring their certificates along; a distribution's uses the system's. */
   hasCertificates = () => !usesSystemCertificates() || certificateBundles.some(existsSync);
 }

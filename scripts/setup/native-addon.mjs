@@ -7,8 +7,8 @@ import { buildFolder, logFile, projectFolder } from './project.mjs';
 import { SetupError } from './report.mjs';
 
 /**
- * @typedef {{ name: string, sources: string, folder: string, file: string }} Addon
- *   what messages call it, where its sources are, and where it is built
+ * @typedef {{ name: string, sources: string, folder: string, file: string, library?: () => string | undefined }} Addon
+ *   what messages call it, where its sources are, where it is built, and what library is found for it
  */
 
 /** @type {Addon} */
@@ -25,6 +25,7 @@ const mpi = {
   sources: join(projectFolder, 'native/mpi'),
   folder: join(buildFolder, 'mpi'),
   file: join(buildFolder, 'mpi/verydeep_mpi.node'),
+  library: () => new Machine().mpi(),
 };
 
 export async function buildNativeAddon() {
@@ -33,7 +34,7 @@ export async function buildNativeAddon() {
 
 /** The same for the addon over MPI, which a single machine does without. */
 export async function buildMpiAddon() {
-  if (!new Machine().hasMpi()) {
+  if (new Machine().mpi() === undefined) {
     rmSync(mpi.folder, { recursive: true, force: true });
     return 'left out (there is no MPI here; only trainings on several machines need it)';
   }
@@ -60,8 +61,8 @@ async function build(addon) {
 }
 
 /** @param {Addon} addon */
-async function configureAndBuild({ name, sources, folder }) {
-  const fingerprint = currentFingerprint(sources);
+async function configureAndBuild({ name, sources, folder, library }) {
+  const fingerprint = currentFingerprint(sources, library?.());
   const fingerprintFile = join(folder, 'made-with.json');
   if (readText(fingerprintFile) !== fingerprint) {
     // A folder from another place, compiler or architecture: cmake would refuse it, or mix the two.
@@ -78,8 +79,9 @@ async function configureAndBuild({ name, sources, folder }) {
 /**
  * What a build folder depends on beyond its sources.
  * @param {string} sources
+ * @param {string | undefined} library
  */
-function currentFingerprint(sources) {
+function currentFingerprint(sources, library) {
   const cxx = process.env.CXX || 'c++';
   const facts = {
     sources: realpathSync(sources),
@@ -88,6 +90,7 @@ function currentFingerprint(sources) {
     compiler: `${cxx}: ${firstLine(probe([cxx, '--version']).stdout)}`,
     cmake: firstLine(probe(['cmake', '--version']).stdout),
     nodeApi: process.versions.napi,
+    library,
   };
   return `${JSON.stringify(facts, null, 2)}\n`;
 }

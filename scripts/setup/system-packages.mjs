@@ -69,7 +69,7 @@ export async function installBrowser() {
 
 /** Gets MPI, for several machines and for the tests of that. Everything else works without it. */
 export async function installMpi() {
-  if (new Machine().hasMpi()) return 'present';
+  if (new Machine().mpi() !== undefined) return 'present';
   const apt = aptGet();
   if (!apt) return `not installed here: install ${mpiPackages.join(' and ')} to train on several machines`;
   // iproute2's ip and tc make the several hosts of the tests out of one.

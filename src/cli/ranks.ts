@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Communicator } from '../comm/communicator.ts';
 import { detectLaunch } from '../comm/launch.ts';
-import { DEFAULT_PATIENCE, openMpi } from '../comm/mpi.ts';
+import { ContactError, DEFAULT_PATIENCE, openMpi } from '../comm/mpi.ts';
 import { single } from '../comm/single.ts';
+import { postWitness } from '../comm/witness.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { positiveNumber } from './options.ts';
 import { logAnyway, silence } from './output.ts';
@@ -49,6 +50,7 @@ export async function withRanks<T>(
     void leave(opened.communicator, 1);
   };
   const onLate = (message: string): void => logAnyway(message);
+  postWitness((name) => `vgg: ${name} died: it was killed, or crashed; go on with --resume`);
   const options = { patience: flags.mpiTimeout, launch: detectLaunch(), onLost, onLate };
   const communicator = await openMpi(options);
   opened.communicator = communicator;
@@ -63,11 +65,15 @@ export async function withRanks<T>(
   }
 }
 
-/** Long enough for the first rank to end all others, if it fails for the same reason. */
+/**
+ * Long enough for the first rank to end all others, if it fails for the same reason, and before that for whoever
+ * knows why no message arrives any more.
+ */
 const FIRST_SPEAKS = 2000;
 
 async function giveUp(communicator: Communicator, error: unknown): Promise<never> {
-  if (communicator.rank > 0) await sleep(FIRST_SPEAKS);
+  const before = Number(communicator.rank > 0) + Number(error instanceof ContactError);
+  if (before > 0) await sleep(before * FIRST_SPEAKS);
   const who = communicator.rank > 0 ? `${communicator.nameOf(communicator.rank)}: ` : '';
   const bug = error instanceof UserError ? '' : 'this is a bug: ';
   logAnyway(`vgg: ${who}${bug}${messageOf(error)}`);

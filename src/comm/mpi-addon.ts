@@ -46,12 +46,23 @@ const INSTALL =
  */
 export const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
 
+/**
+ * The same for UCX, over which Debian's MPICH works. By default it puts an allocator of its own in the place of the
+ * process's, which V8 did not survive every time, and prints backtraces, also where a rank has died whose memory it
+ * was about to read.
+ */
+const UCX_SETTINGS: Readonly<Record<string, string>> = {
+  UCX_MEM_MALLOC_HOOKS: 'n',
+  UCX_HANDLE_ERRORS: 'none',
+};
+
 /** @throws UserError saying what to install. */
 export function loadMpiAddon(file: string = mpiAddonFile): MpiAddon {
   if (!existsSync(file)) {
     throw new UserError(`several ranks need MPI, which the set-up did not find on this machine: ${INSTALL}`);
   }
-  for (const [name, value] of Object.entries(OPEN_MPI_SETTINGS)) process.env[name] ??= value;
+  for (const [name, value] of Object.entries({ ...OPEN_MPI_SETTINGS, ...UCX_SETTINGS }))
+    process.env[name] ??= value;
   const module = { exports: {} };
   try {
     // Open MPI loads parts of itself that look for its symbols among the global ones.

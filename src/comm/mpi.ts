@@ -3,6 +3,7 @@ import { messageOf, UserError } from '../core/errors.ts';
 import type { Communicator, ExchangeType } from './communicator.ts';
 import type { Launch } from './launch.ts';
 import { loadMpiAddon, type MpiAddon, type MpiFacts } from './mpi-addon.ts';
+import { nameOfRank } from './rank-name.ts';
 
 export interface MpiOptions {
   /** Seconds without a sign of life from a rank after which it counts as lost (default 20). */
@@ -19,6 +20,9 @@ export interface MpiOptions {
 }
 
 export const DEFAULT_PATIENCE = 20;
+
+/** MPI itself has failed, as it does for all where one rank is gone. */
+export class ContactError extends UserError {}
 
 /**
  * Starts MPI.
@@ -108,7 +112,7 @@ class MpiCommunicator implements Communicator {
 }
 
 function name({ hosts, pids }: MpiFacts, rank: number): string {
-  return `rank ${rank} on ${hosts[rank]} (process ${pids[rank]})`;
+  return nameOfRank(rank, hosts[rank]!, pids[rank]!);
 }
 
 /** `Open MPI v4.1.4, package: …` and lines of other things: the first words say enough. */
@@ -120,6 +124,8 @@ async function explained<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
-    throw new UserError(`the ranks cannot reach one another any more: ${messageOf(error)}`, { cause: error });
+    throw new ContactError(`the ranks cannot reach one another any more: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }

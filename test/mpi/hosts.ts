@@ -6,7 +6,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RANK_ENVIRONMENT, withoutMpi } from './ranks.ts';
+import { isHydra, RANK_ENVIRONMENT, withoutMpi } from './ranks.ts';
 
 /** How the cables are, in both directions. */
 export interface Cable {
@@ -119,7 +119,15 @@ export class Hosts {
     prefix: readonly string[] = [],
   ): ChildProcess {
     const hosts = Array.from({ length: ranks }, (_, i) => nameOf(i + 1)).join(',');
-    const command = ['mpirun', '-H', hosts, ...prefix, process.execPath, script, ...args];
+    const command = [
+      'mpirun',
+      isHydra ? '-hosts' : '-H',
+      hosts,
+      ...prefix,
+      process.execPath,
+      script,
+      ...args,
+    ];
     return this.spawn(1, command, { ...RANK_ENVIRONMENT, ...this.#environment(), ...env });
   }
 
@@ -142,6 +150,10 @@ export class Hosts {
       OMPI_MCA_btl_tcp_if_include: INTERFACE,
       OMPI_MCA_oob_tcp_if_include: INTERFACE,
       PRTE_MCA_oob_tcp_if_include: INTERFACE,
+      PMIX_MCA_ptl_tcp_if_include: INTERFACE,
+      HYDRA_LAUNCHER: 'rsh',
+      HYDRA_LAUNCHER_EXEC: this.#agent,
+      HYDRA_IFACE: INTERFACE,
     };
   }
 

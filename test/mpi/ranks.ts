@@ -1,11 +1,14 @@
-/** Starts real ranks with mpirun, on this machine and over the loopback alone. */
+/** Starts real ranks with mpirun, on this machine alone. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { mpiAddonFile } from '../../src/comm/mpi-addon.ts';
 import { mainFile, type Outcome } from '../e2e/cli-process.ts';
 
-/** Both generations of Open MPI read their settings from here; MPICH needs none. */
+/**
+ * Both generations of Open MPI and MPICH read their settings from here. Open MPI 5 refuses to be told to control its
+ * ranks over the loopback, and takes it where there is nothing else.
+ */
 export const RANK_ENVIRONMENT: NodeJS.ProcessEnv = {
   OMPI_ALLOW_RUN_AS_ROOT: '1',
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
@@ -15,15 +18,34 @@ export const RANK_ENVIRONMENT: NodeJS.ProcessEnv = {
   PRTE_MCA_hwloc_default_binding_policy: 'none',
   OMPI_MCA_btl_tcp_if_include: 'lo',
   OMPI_MCA_oob_tcp_if_include: 'lo',
-  PRTE_MCA_oob_tcp_if_include: 'lo',
   PMIX_MCA_ptl_tcp_if_include: 'lo',
+  HYDRA_IFACE: 'lo',
 };
+
+const version = spawnSync('mpirun', ['--version'], { encoding: 'utf8' });
+/** MPICH's launcher, and not Open MPI's. */
+export const isHydra: boolean = version.status === 0 && version.stdout.includes('HYDRA');
+
+/** Has Open MPI's launcher leave the other ranks alone where one has died; MPICH's ends them in any case. */
+const TOLERANT = { OMPI_MCA_orte_enable_recovery: '1', PRTE_MCA_state_base_recoverable: '1' };
+
+/**
+ * Comes before mpirun: a network of its own with nothing but a loopback. Launchers and ranks listen on all
+ * addresses, whatever their settings say. Nothing where the machine does not allow it.
+ */
+const alone: readonly string[] = ownNetwork();
+
+function ownNetwork(): readonly string[] {
+  const user = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+  const enter = ['--net', ...user, 'sh', '-c', 'ip link set dev lo up && exec "$@"', 'sh'];
+  return spawnSync('unshare', [...enter, 'true']).status === 0 ? ['unshare', ...enter] : [];
+}
 
 /** Why there can be no ranks here, or false. On the continuous integration's machines that is a failure. */
 export const withoutMpi: string | false = process.env.CI ? false : missing();
 
 function missing(): string | false {
-  if (spawnSync('mpirun', ['--version']).status !== 0) return 'there is no mpirun on this machine';
+  if (version.status !== 0) return 'there is no mpirun on this machine';
   return existsSync(mpiAddonFile) ? false : 'the addon over MPI is not built on this machine';
 }
 
@@ -33,10 +55,12 @@ export function startRanks(
   script: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  { tolerant = false } = {},
 ): ChildProcess {
-  return spawn('mpirun', ['-n', String(ranks), process.execPath, script, ...args], {
+  const [command, ...words] = [...alone, 'mpirun', '-n', String(ranks), process.execPath, script, ...args];
+  return spawn(command!, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...RANK_ENVIRONMENT, ...env },
+    env: { ...process.env, ...RANK_ENVIRONMENT, ...(tolerant && TOLERANT), ...env },
   });
 }
 
@@ -75,14 +99,16 @@ export async function runRanks<T>(ranks: number, script: string, ...args: readon
 
 /** The process of a rank, by what the launcher has told it. */
 export function processOf(mpirun: number, rank: number): number {
-  const tasks = readFileSync(`/proc/${mpirun}/task/${mpirun}/children`, 'utf8');
-  const found = tasks
-    .trim()
-    .split(' ')
-    .map(Number)
-    .find((pid) => environmentOf(pid).some((line) => isRank(line, rank)));
+  const found = descendants(mpirun).find((pid) => environmentOf(pid).some((line) => isRank(line, rank)));
   if (found === undefined) throw new Error(`mpirun has no rank ${rank}`);
   return found;
+}
+
+/** Parents first: MPICH's mpirun starts a process that starts the ranks. */
+function descendants(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const direct = children.split(' ').filter(Boolean).map(Number);
+  return [...direct, ...direct.flatMap(descendants)];
 }
 
 function environmentOf(pid: number): string[] {
