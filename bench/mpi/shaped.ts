@@ -1,12 +1,12 @@
 /**
- * Compares the model behind `vgg plan --nodes` with steps of training on hosts whose network has a set bandwidth
- * (root, on Linux):
+ * Compares the model behind `vgg plan --nodes` with steps of training on hosts whose network has a set bandwidth and
+ * latency (root, on Linux):
  *
- *   node dist/bench/mpi/shaped.js --bandwidth 0.2,0.5,1 --hosts 2
+ *   node dist/bench/mpi/shaped.js --hosts 2,3 --bandwidth 0.2,0.4 --delay 0,5
  *
- * A machine's arithmetic is measured in the same round by a process on each host that exchanges nothing, as the
- * time of its processor, since one machine's processors are shared by all hosts and by what else it does;
- * everything else is the model's. Rounds go through all bandwidths; the table has medians.
+ * All hosts share one machine's processors, and so does the arithmetic that the model is given: what it takes where
+ * all hosts compute at once is timed in turns with the steps, and so is the exchange alone; everything else is the
+ * model's. Rounds go through all settings; the table has medians.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,115 +18,126 @@ import { estimateScaling } from '../../src/report/scaling.ts';
 import { formatTable } from '../../src/report/table.ts';
 import { Hosts, withoutHosts } from '../../test/mpi/hosts.ts';
 import { outcomeOf } from '../../test/mpi/ranks.ts';
-import type { StepsReport } from './steps.ts';
+import type { Parts, StepsReport } from './steps.ts';
 
 const { values: options } = parseArgs({
   options: {
     hosts: { type: 'string', default: '2' },
     /** Gbit/s. */
-    bandwidth: { type: 'string', default: '0.2,0.5,1,2' },
+    bandwidth: { type: 'string', default: '0.2,0.4' },
     /** Of the network, one way, milliseconds; more than 0 goes through wire.py. */
     delay: { type: 'string', default: '0' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '2' },
     config: { type: 'string', default: 'D' },
     width: { type: 'string', default: '0.5' },
     crop: { type: 'string', default: '64' },
     classes: { type: 'string', default: '1000' },
-    batch: { type: 'string', default: '16' },
-    steps: { type: 'string', default: '4' },
+    /** Images of each host. */
+    share: { type: 'string', default: '8' },
+    steps: { type: 'string', default: '3' },
   },
 });
-const count = Number(options.hosts);
-const bandwidths = options.bandwidth.split(',').map(Number);
-const batch = Number(options.batch);
-const delay = Number(options.delay);
+const numbers = (list: string): number[] => list.split(',').map(Number);
+const share = Number(options.share);
 const wire = join(projectFolder, 'bench/mpi/wire.py');
 const script = fileURLToPath(new URL('./steps.js', import.meta.url));
-const shared = (['config', 'width', 'crop', 'classes', 'steps'] as const).flatMap((name) => [
-  `--${name}`,
-  options[name],
-]);
-const microBatch = Math.ceil(batch / count);
-
-async function reportOf(child: Parameters<typeof outcomeOf>[0]): Promise<StepsReport> {
-  const { code, stdout, stderr } = await outcomeOf(child);
-  if (code !== 0) throw new Error(stderr);
-  return JSON.parse(stdout) as StepsReport;
-}
-
-const steps = (hosts: Hosts): Promise<StepsReport> => {
-  const args = [...shared, '--batch', String(batch), '--micro-batch', String(microBatch)];
-  return reportOf(hosts.start(count, script, args));
-};
-
-/** Milliseconds an image where every host computes its share alone; the mean of all. */
-async function arithmetic(hosts: Hosts): Promise<number> {
-  const args = [...shared, '--batch', String(microBatch), '--micro-batch', String(microBatch)];
-  const each = Array.from({ length: count }, (_, i) =>
-    reportOf(hosts.spawn(i + 1, [process.execPath, script, ...args])),
-  );
-  const seconds = (await Promise.all(each)).reduce((sum, report) => sum + report.processorSecondsPerStep, 0);
-  return (seconds / count / microBatch) * 1000;
-}
-
-interface Point {
-  readonly alone: number;
-  readonly measured: StepsReport;
-}
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-async function measure(hosts: Hosts): Promise<Map<number, Point[]>> {
-  const points = new Map<number, Point[]>(bandwidths.map((bandwidth) => [bandwidth, []]));
-  for (let round = 0; round < Number(options.rounds); round++) {
-    for (const [bandwidth, list] of points) {
-      hosts.shape({ bandwidth });
-      const point = { alone: await arithmetic(hosts), measured: await steps(hosts) };
-      process.stderr.write(`${JSON.stringify({ bandwidth, ...point })}\n`);
-      list.push(point);
-    }
-  }
-  return points;
-}
-
-if (withoutHosts) {
-  process.stderr.write(`${withoutHosts}\n`);
-  process.exit(1);
-}
 const network = buildNetwork({
   configuration: options.config as ConfigurationName,
   classes: Number(options.classes),
   crop: Number(options.crop),
   width: Number(options.width),
 });
-const hosts = new Hosts(count, delay > 0 ? ['python3', wire, String(count), String(delay)] : undefined);
-const points = await measure(hosts);
-hosts.remove();
-const rows = [...points].map(([bandwidth, list]) => {
-  const trainingMsPerImage = median(list.map(({ alone }) => alone));
-  const request = { network, batch, microBatch, bandwidth, latency: delay / 1000, trainingMsPerImage };
-  const { secondsPerStep, communicationSeconds, hiddenSeconds } = estimateScaling(request, count);
-  const measured = median(list.map(({ measured }) => measured.secondsPerStep));
-  const exposed = median(list.map(({ measured }) => measured.exposedSeconds!));
-  return [
-    String(bandwidth),
-    ((trainingMsPerImage * microBatch) / 1000).toFixed(3),
-    exposed.toFixed(3),
-    (communicationSeconds - hiddenSeconds!).toFixed(3),
+
+interface Setting {
+  readonly count: number;
+  readonly delay: number;
+  readonly bandwidth: number;
+}
+
+interface Point extends Parts {
+  readonly step: number;
+  /** Of the cables, as tc counts. */
+  readonly payload: number;
+}
+
+async function measure(hosts: Hosts, bandwidth: number): Promise<Point> {
+  hosts.shape({ bandwidth });
+  const shared = (['config', 'width', 'crop', 'classes', 'steps'] as const).flatMap((name) => [
+    `--${name}`,
+    options[name],
+  ]);
+  const sizes = ['--batch', String(share * hosts.count), '--micro-batch', String(share)];
+  const { code, stdout, stderr } = await outcomeOf(
+    hosts.start(hosts.count, script, [...shared, ...sizes, '--parts']),
+  );
+  if (code !== 0) throw new Error(stderr);
+  const { secondsPerStep, parts } = JSON.parse(stdout) as StepsReport;
+  return { ...parts!, step: secondsPerStep, payload: hosts.payload };
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** A row of the table: medians, and what the model makes of them. */
+function compare({ count, delay, bandwidth }: Setting, points: readonly Point[]): string[] {
+  const of = (key: keyof Point): number => median(points.map((point) => point[key]));
+  const trainingMsPerImage = (of('arithmetic') / share) * 1000;
+  const estimate = estimateScaling(
+    {
+      network,
+      batch: share * count,
+      microBatch: share,
+      bandwidth,
+      latency: delay / 1000,
+      trainingMsPerImage,
+      payload: of('payload'),
+    },
+    count,
+  );
+  const pair = (measured: number, predicted: number): string[] => [
     measured.toFixed(3),
-    secondsPerStep!.toFixed(3),
-    `${(100 * (secondsPerStep! / measured - 1)).toFixed(1)} %`,
+    predicted.toFixed(3),
+    `${(100 * (predicted / measured - 1)).toFixed(1)} %`,
   ];
-});
+  return [
+    ...[count, bandwidth, delay].map(String),
+    of('arithmetic').toFixed(3),
+    ...pair(of('exchange'), estimate.communicationSeconds),
+    ...pair(of('step'), estimate.secondsPerStep!),
+  ];
+}
+
+if (withoutHosts) {
+  process.stderr.write(`${withoutHosts}\n`);
+  process.exit(1);
+}
+const settings = numbers(options.hosts).flatMap((count) =>
+  numbers(options.delay).flatMap((delay) =>
+    numbers(options.bandwidth).map((bandwidth) => ({ count, delay, bandwidth })),
+  ),
+);
+const measured = settings.map((): Point[] => []);
+for (let round = 0; round < Number(options.rounds); round++) {
+  for (const [i, { count, delay, bandwidth }] of settings.entries()) {
+    const hosts = new Hosts(count, delay > 0 ? ['python3', wire, String(count), String(delay)] : undefined);
+    const point = await measure(hosts, bandwidth);
+    hosts.remove();
+    process.stderr.write(`${JSON.stringify({ count, delay, bandwidth, ...point })}\n`);
+    measured[i]!.push(point);
+  }
+}
+const rows = settings.map((setting, i) => compare(setting, measured[i]!));
 const head = [
+  'hosts',
   'Gbit/s',
-  'arithmetic\nalone, s',
-  'not hidden,\nmeasured, s',
+  'ms',
+  'arithmetic, s',
+  'exchange alone,\nmeasured, s',
   'predicted, s',
+  'off by',
   'a step,\nmeasured, s',
   'predicted, s',
   'off by',
 ];
-process.stdout.write(`${((parameterCount(network) * 4) / 1e6).toFixed(1)} MB, ${count} hosts\n`);
+process.stdout.write(`${((parameterCount(network) * 4) / 1e6).toFixed(1)} MB, ${share} images a host\n`);
 process.stdout.write(`${formatTable(rows, { head, align: head.map(() => 'right') })}\n`);

@@ -7,6 +7,9 @@
  *
  * The global batch is the same, so that the ratio of the two times is the efficiency. Where a machine has other
  * things to do, the ratio of processor times (of all ranks, a step) says more: there is nothing idle in either.
+ *
+ * `--parts` times in turns with each step what it is made of: the arithmetic of all ranks at once, with nothing
+ * exchanged, and the exchange with nothing computed.
  */
 import { parseArgs } from 'node:util';
 import type { Communicator } from '../../src/comm/communicator.ts';
@@ -23,7 +26,7 @@ import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork, cropShape, type Network, parameterCount } from '../../src/net/network.ts';
 import { formatOverlap, overlapByLayer } from '../../src/report/overlap.ts';
 import { BatchGradient } from '../../src/train/batch-gradient.ts';
-import type { ExchangeTime } from '../../src/train/gradient-exchange.ts';
+import { type ExchangeTime, GradientExchange } from '../../src/train/gradient-exchange.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -36,6 +39,7 @@ const { values: options } = parseArgs({
     steps: { type: 'string', default: '3' },
     threads: { type: 'string', default: '1' },
     'by-layer': { type: 'boolean', default: false },
+    parts: { type: 'boolean', default: false },
     'gradient-dtype': { type: 'string', default: exchangeTypes[0] },
   },
 });
@@ -47,6 +51,13 @@ interface Step {
   /** Of this rank's processor. */
   readonly processor: number;
   readonly exchange?: ExchangeTime | undefined;
+  readonly parts?: Parts;
+}
+
+/** Seconds of what a step is made of, each by itself. */
+export interface Parts {
+  readonly arithmetic: number;
+  readonly exchange: number;
 }
 
 /** What rank 0 prints; medians over steps. */
@@ -60,6 +71,7 @@ export interface StepsReport {
   /** Of several ranks: from the first gradients on their way to the last one's arrival, and what was not hidden. */
   readonly exchangeSeconds?: number;
   readonly exposedSeconds?: number;
+  readonly parts?: Parts;
 }
 
 /** Images without decoding: the same noise for each. */
@@ -78,30 +90,48 @@ async function timeSteps(network: Network, communicator: Communicator): Promise<
     inputShape: cropShape(network, microBatch),
     parameters,
   });
-  const recipe = { batch, seed: 1, 'gradient-dtype': options['gradient-dtype'] as ExchangeType };
-  const gradient = new BatchGradient({
-    recipe,
-    classes: network.classes,
-    microBatch,
-    parameters,
-    communicator,
-  });
+  const type = options['gradient-dtype'] as ExchangeType;
+  const shared = { recipe: { batch, seed: 1, 'gradient-dtype': type }, classes: network.classes };
+  const gradientOver = (over: Communicator): BatchGradient =>
+    new BatchGradient({ ...shared, microBatch, parameters, communicator: over });
+  const gradient = gradientOver(communicator);
+  // The same share of the batch, and nobody is told of its gradients.
+  const muted = gradientOver({ ...single, rank: communicator.rank, size: communicator.size });
   const numbers = { images: new Uint32Array(batch).map((_, i) => i), epochs: new Uint32Array(batch) };
   const prepared = [...gradient.plan([numbers])].map((part) => images(network, part));
+  const step = async (over: BatchGradient): Promise<ExchangeTime | undefined> => {
+    let place = 0;
+    const { exchange } = await over.add(program, async () => prepared[place++]!);
+    await parameters.update({ learningRate: 1e-4, momentum: 0.9, weightDecay: 0, biasDecay: 0 });
+    return exchange;
+  };
+  const exchangeAlone = (): Promise<ExchangeTime> =>
+    new GradientExchange(parameters, communicator, type).finish();
   const steps: Step[] = [];
   // The first one warms up.
-  for (let step = 0; step <= number('steps'); step++) {
-    let place = 0;
-    await communicator.barrier();
-    const [started, used] = [performance.now(), process.cpuUsage()];
-    const { exchange } = await gradient.add(program, async () => prepared[place++]!);
-    await parameters.update({ learningRate: 1e-4, momentum: 0.9, weightDecay: 0, biasDecay: 0 });
-    await communicator.barrier();
-    const { user, system } = process.cpuUsage(used);
-    const seconds = (performance.now() - started) / 1000;
-    if (step > 0) steps.push({ seconds, processor: (user + system) / 1e6, exchange });
+  for (let i = 0; i <= number('steps'); i++) {
+    const whole = await timed(communicator, () => step(gradient));
+    const parts = options.parts && {
+      arithmetic: (await timed(communicator, () => step(muted))).seconds,
+      exchange: (await timed(communicator, exchangeAlone)).seconds,
+    };
+    const { result: exchange, ...times } = whole;
+    if (i > 0) steps.push({ ...times, exchange, ...(parts && { parts }) });
   }
   return steps;
+}
+
+/** Until all ranks have done it. */
+async function timed<T>(
+  communicator: Communicator,
+  work: () => Promise<T>,
+): Promise<{ result: T; seconds: number; processor: number }> {
+  await communicator.barrier();
+  const [started, used] = [performance.now(), process.cpuUsage()];
+  const result = await work();
+  await communicator.barrier();
+  const { user, system } = process.cpuUsage(used);
+  return { result, seconds: (performance.now() - started) / 1000, processor: (user + system) / 1e6 };
 }
 
 const launch = detectLaunch();
@@ -117,6 +147,7 @@ const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.f
 const used = await communicator.gather(median(steps.map(({ processor }) => processor)));
 if (communicator.rank === 0) {
   const exchanges = steps.flatMap(({ exchange }) => exchange ?? []);
+  const parts = steps.flatMap(({ parts }) => parts ?? []);
   const report: StepsReport = {
     ranks: communicator.size,
     threads: number('threads'),
@@ -126,6 +157,12 @@ if (communicator.rank === 0) {
     ...(exchanges.length > 0 && {
       exchangeSeconds: median(exchanges.map(({ total }) => total)),
       exposedSeconds: median(exchanges.map(({ exposed }) => exposed)),
+    }),
+    ...(parts.length > 0 && {
+      parts: {
+        arithmetic: median(parts.map(({ arithmetic }) => arithmetic)),
+        exchange: median(parts.map(({ exchange }) => exchange)),
+      },
     }),
   };
   process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,7 +1,8 @@
 """A switch that keeps every frame for a while: wire.py HOSTS MILLISECONDS
 
 For kernels without tc's netem. Makes the interfaces node1, node2, … of so many hosts (TAP devices), prints a line
-when they are there, and hands each frame on to all others when its time has come.
+when they are there, and hands each frame on when its time has come: to the host that has sent from the frame's
+destination before, or to all others.
 """
 import collections
 import fcntl
@@ -21,11 +22,14 @@ for host in range(1, hosts + 1):
 print("ready", flush=True)
 
 under_way = collections.deque()
+places = {}
 while True:
     now = time.monotonic()
     while under_way and under_way[0][0] <= now:
         _, source, frame = under_way.popleft()
-        for tap in taps:
+        places[frame[6:12]] = source
+        known = places.get(frame[:6])
+        for tap in taps if known is None else [known]:
             if tap != source:
                 try:
                     os.write(tap, frame)

@@ -16,6 +16,8 @@ export interface ScalingRequest {
   readonly bandwidth: number;
   /** Of a message, seconds. */
   readonly latency: number;
+  /** The part of what goes over the network that is values; another than Ethernet's for a network that counts otherwise. */
+  readonly payload?: number;
   /** Of the arithmetic on one machine; unknown: no times of steps. */
   readonly trainingMsPerImage?: number;
 }
@@ -32,13 +34,17 @@ export interface ScalingEstimate {
   readonly speedup?: number;
 }
 
-/** The part of what goes over a network that is values: TCP in Ethernet frames of 1500 bytes. */
+/** TCP in Ethernet frames: of the 1538 bytes that a full one takes on the wire 1448 are values. */
 const PAYLOAD = 0.94;
-/** All-reduces that are under way at a time (native/mpi/world.cpp), each of two rounds of messages. */
-const UNDER_WAY = 4;
+const SEGMENT = 1448;
+/** Each all-reduce is of two rounds of messages. */
 const ROUNDS = 2;
 /** Of a large message: it is announced, asked for and sent. */
 const LATENCIES = 3;
+/** All-reduces that are under way at a time (native/mpi/world.cpp): while one waits, others send. */
+const UNDER_WAY = 4;
+/** Segments that TCP sends without an answer after it was idle, as between the steps; each answer doubles them. */
+const FIRST_WINDOW = 10;
 /** Of forward pass, weight gradients and input gradients. */
 const BACKWARD_SHARE = 2 / 3;
 
@@ -50,9 +56,16 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   // Each machine sends all slices but its own, and the sum of its own to all others.
   const sentShare = (2 * (machines - 1)) / machines;
   const bytesSentPerStep = Math.round(sentShare * bytes);
-  const onTheWire = (count: number): number => (sentShare * count * 8) / (bandwidth * 1e9 * PAYLOAD);
-  const turns = machines > 1 ? Math.ceil(bytes / bucketBytes / UNDER_WAY) * ROUNDS : 0;
-  const communicationSeconds = onTheWire(bytes) + turns * LATENCIES * latency;
+  const rate = (bandwidth * 1e9 * (request.payload ?? PAYLOAD)) / 8;
+  const onTheWire = (count: number): number => (sentShare * count) / rate;
+  // What all-reduces wait for is hidden by the others under way, as far as those take as long.
+  const waiting = LATENCIES * latency;
+  const round = onTheWire(bucketBytes) / ROUNDS;
+  const lost = Math.max(0, waiting - (UNDER_WAY - 1) * round);
+  const turns = (Math.ceil(bytes / bucketBytes / UNDER_WAY) - 1) * ROUNDS;
+  const starting = 2 * latency * Math.max(0, Math.log2((2 * latency * rate) / (FIRST_WINDOW * SEGMENT)));
+  const communicationSeconds =
+    machines > 1 ? onTheWire(bytes) + ROUNDS * waiting + turns * lost + starting : 0;
   const estimate = { machines, bytesSentPerStep, communicationSeconds };
   if (trainingMsPerImage === undefined) return estimate;
   // The machine with the largest share sets the pace.
@@ -60,7 +73,7 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   const last = ((share - 1) % microBatchOf(request)) + 1;
   const backward = (BACKWARD_SHARE * last * trainingMsPerImage) / 1000;
   // What comes last is final only when the pass is over.
-  const tail = machines > 1 ? onTheWire(bucketBytes) + ROUNDS * LATENCIES * latency : 0;
+  const tail = machines > 1 ? onTheWire(bucketBytes) + ROUNDS * waiting : 0;
   const hiddenSeconds = Math.min(backward, communicationSeconds - tail);
   const secondsPerStep = (share * trainingMsPerImage) / 1000 + communicationSeconds - hiddenSeconds;
   return {

@@ -19,6 +19,12 @@ export interface Cable {
 /** Bytes that may leave at once; no less than the largest packets that the kernel makes of many. */
 const BURST = 128 * 2 ** 10;
 const INTERFACE = 'eth0';
+/** Bytes of an IP packet through a wire that is a program: few large ones, since each costs it time. */
+const WIRE_MTU = 9000;
+const USUAL_MTU = 1500;
+/** Headers of IP and TCP with a time stamp, and of Ethernet as far as tc counts it. */
+const HEADERS = 52;
+const FRAME = 14;
 const PREFIX = 'vgg';
 
 export class Hosts {
@@ -89,8 +95,17 @@ export class Hosts {
   #startNetwork(host: number): void {
     const own = this.#namespace(nameOf(host));
     ip('-n', own, 'address', 'add', `10.77.0.${host}/24`, 'dev', INTERFACE);
-    ip('-n', own, 'link', 'set', 'dev', INTERFACE, 'up');
+    ip('-n', own, 'link', 'set', 'dev', INTERFACE, 'mtu', String(this.#mtu), 'up');
     ip('-n', own, 'link', 'set', 'dev', 'lo', 'up');
+  }
+
+  get #mtu(): number {
+    return this.#wired ? WIRE_MTU : USUAL_MTU;
+  }
+
+  /** The part of what tc counts against a cable's rate that TCP carries. */
+  get payload(): number {
+    return (this.#mtu - HEADERS) / (this.#mtu + FRAME);
   }
 
   /** Sets the rate of all cables, and how long they take. */
