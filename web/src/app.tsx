@@ -28,6 +28,7 @@ export function App() {
   const models = useRequest(`models ${session}`, (signal) => getJson<ModelsResponse>('v1/model', {}, signal));
 
   useEffect(() => onUnauthorized(() => setLocked(true)), []);
+  useEffect(keepOnDrop, []);
   useEffect(() => {
     document.title = `${TITLES[route.view]} · verydeep`;
   }, [route.view]);
@@ -69,6 +70,17 @@ export function App() {
       </main>
     </>
   );
+}
+
+/** A file that is dropped where nobody takes it would be opened in the page's place, and end a training here. */
+function keepOnDrop(): () => void {
+  const keep = (event: DragEvent) => event.preventDefault();
+  addEventListener('dragover', keep);
+  addEventListener('drop', keep);
+  return () => {
+    removeEventListener('dragover', keep);
+    removeEventListener('drop', keep);
+  };
 }
 
 function NoModel() {

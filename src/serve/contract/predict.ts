@@ -14,6 +14,7 @@ export const predictQuery = z.object({
 export type PredictQuery = z.output<typeof predictQuery>;
 
 export const predictResponse = z.object({
+  models: z.array(z.string()).describe('who judged; of several, the mean is told'),
   protocol: protocolSchema,
   scales: z.array(z.int()).describe('smaller sides Q; with several models each one that any of them used'),
   images: z.array(

@@ -13,6 +13,8 @@ export const ALL = 'all';
 
 /** Who judges images, and how. */
 export interface Jury {
+  /** By name. */
+  readonly models: readonly string[];
   /** Each Q that is needed. */
   readonly scales: readonly number[];
   /** For people, in label order. */
@@ -59,6 +61,7 @@ export class ServedModels {
     );
     const ensemble = new Ensemble(members, { protocol });
     return {
+      models: models.map((model) => model.name),
       scales: ensemble.scales,
       labels: models[0]!.facts.labels,
       judge: async (scaled, signal) => (await ensemble.judge(scaled, signal)).posteriors,

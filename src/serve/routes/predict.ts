@@ -31,7 +31,7 @@ export function predictRoute(app: Routes, context: Context): void {
             milliseconds: reply.elapsedTime,
           })),
         );
-        return { protocol, scales: [...jury.scales], images };
+        return { models: [...jury.models], protocol, scales: [...jury.scales], images };
       }),
   );
 }

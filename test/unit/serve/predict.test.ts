@@ -91,13 +91,14 @@ describe('POST /v1/predict', () => {
     assert.equal(body.images[1].top[0].index, alone.body.images[0].top[0].index);
   });
 
-  it('averages all models where it is asked to', async (t) => {
+  it('averages all models where it is asked to, and says whose answer it is', async (t) => {
     const { ask } = await smallServer(t, {
       models: [await smallParts('one', 1), await smallParts('two', 2)],
     });
     const bytes = await pngOf(50, 60);
     const of = async (model: string) => {
       const { body } = await ask(imageRequest(`/v1/predict?model=${model}&top=5`, bytes));
+      assert.deepEqual(body.models, model === 'all' ? ['one', 'two'] : [model]);
       const posteriors = Array<number>(5);
       for (const { index, probability } of body.images[0].top) posteriors[index] = probability;
       return posteriors;

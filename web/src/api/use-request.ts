@@ -1,10 +1,17 @@
 import { useEffect, useState } from 'preact/hooks';
-import { sentenceOf } from './client.ts';
+import { ApiError, sentenceOf } from './client.ts';
 
 export type Loading<T> =
   | { readonly state: 'idle' | 'loading' }
   | { readonly state: 'done'; readonly value: T }
-  | { readonly state: 'failed'; readonly message: string };
+  | {
+      readonly state: 'failed';
+      readonly message: string;
+      /** Of an ApiError. */
+      readonly code: string | undefined;
+      /** Makes the request again. */
+      readonly retry: () => void;
+    };
 
 /**
  * Runs a request and again whenever `key` changes; an answer that comes too late is dropped. No key, no request.
@@ -18,6 +25,7 @@ export function useRequest<T>(
     key: undefined,
     loading: { state: 'idle' },
   });
+  const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (key === undefined) return;
     const controller = new AbortController();
@@ -27,10 +35,16 @@ export function useRequest<T>(
     settle({ state: 'loading' });
     run(controller.signal).then(
       (value) => settle({ state: 'done', value }),
-      (error: unknown) => settle({ state: 'failed', message: sentenceOf(error) }),
+      (error: unknown) =>
+        settle({
+          state: 'failed',
+          message: sentenceOf(error),
+          code: error instanceof ApiError ? error.code : undefined,
+          retry: () => setAttempt((before) => before + 1),
+        }),
     );
     return () => controller.abort();
-  }, [key]);
+  }, [key, attempt]);
   if (key === undefined) return { state: 'idle', key };
   return answer.key === key ? { ...answer.loading, key } : { state: 'loading', key };
 }

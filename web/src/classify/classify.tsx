@@ -72,7 +72,7 @@ export function Classify({ model, models, onModel, limits, weights, picture, onP
               <CropGrid key={`${model.name} ${picture.id}`} {...place} picture={picture} />
             )}
           </section>
-          <Protocols key={model.name} model={model} looker={looker} picture={picture} />
+          <Protocols key={model.name} model={model} models={models} looker={looker} picture={picture} />
         </div>
       )}
     </>

@@ -13,6 +13,8 @@ export interface PredictWish {
   readonly protocol: PredictResponse['protocol'];
   /** One side in pixels, or `auto`. */
   readonly scales: string;
+  /** Whether all of the server's models judge together. */
+  readonly fused: boolean;
 }
 
 export interface ScoreMapWish {
@@ -24,18 +26,23 @@ export interface ScoreMapWish {
 export interface Looker {
   /** Another for each model and each place. */
   readonly id: string;
+  /** Whether it has all of the server's models, whose mean can be asked for. */
+  readonly canFuse: boolean;
   predict(picture: Picture, wish: PredictWish, signal: AbortSignal): Promise<PredictResponse>;
   scoreMap(picture: Picture, wish: ScoreMapWish, signal: AbortSignal): Promise<ScoreMapResponse>;
   crops(picture: Picture, scale: number, signal: AbortSignal): Promise<CropsResponse>;
 }
 
 const TOP = 5;
+/** What the server calls the mean of its models. */
+const ALL = 'all';
 
 export function serverLooker({ name }: ModelInfo): Looker {
   return {
     id: `server ${name}`,
-    predict: ({ file }, wish, signal) =>
-      postImage('v1/predict', file, { ...wish, top: TOP, model: name }, signal),
+    canFuse: true,
+    predict: ({ file }, { fused, ...wish }, signal) =>
+      postImage('v1/predict', file, { ...wish, top: TOP, model: fused ? ALL : name }, signal),
     scoreMap: ({ file }, { scale, class: one }, signal) => {
       const wanted = one === undefined ? { top: TOP } : { class: one };
       return postImage('v1/score-map', file, { scales: scale, model: name, ...wanted }, signal);
@@ -61,13 +68,14 @@ export function localLooker(
   const sizeOf = ({ pixels }: Picture) => ({ width: pixels.width, height: pixels.height });
   return {
     id: `here ${name}`,
+    canFuse: false,
     predict: async (picture, { protocol, scales }) => {
       const start = performance.now();
       const wanted = scales === 'auto' ? scales : [Number(scales)];
       const { top } = await here(model.predict(picture.pixels, { protocol, scales: wanted, top: TOP }));
       const milliseconds = performance.now() - start;
       const image = { name: picture.name, ...sizeOf(picture), top: [...top], milliseconds };
-      return { protocol, scales: [], images: [image] };
+      return { models: [name], protocol, scales: [], images: [image] };
     },
     scoreMap: async (picture, { scale, class: one }) => {
       const map = await here(model.scoreMap(picture.pixels, one === undefined ? TOP : [one], scale));

@@ -19,18 +19,24 @@ type Protocol = (typeof PROTOCOLS)[number][0];
 
 interface ProtocolsProps {
   readonly model: ModelInfo;
+  /** All that the server has. */
+  readonly models: readonly ModelInfo[];
   readonly looker: Looker;
   readonly picture: Picture;
 }
 
-/** The same image by each test protocol, side by side. */
-export function Protocols({ model, looker, picture }: ProtocolsProps) {
+/** The same image by each test protocol, side by side: by one model, or by the mean of all. */
+export function Protocols({ model, models, looker, picture }: ProtocolsProps) {
   const choices = protocolScales(model);
-  const [scales, setScales] = useState(choices[0]![0]);
-  const base = `${looker.id} ${picture.id} ${scales}`;
+  const [wantedScales, setScales] = useState(choices[0]![0]);
+  const [judges, setJudges] = useState<'one' | 'all'>('one');
+  const isFusible = looker.canFuse && models.length > 1 && models.every((other) => areAlike(model, other));
+  const fused = isFusible && judges === 'all';
+  const scales = fused && wantedScales !== 'auto' ? String(model.defaultScale) : wantedScales;
+  const base = `${looker.id} ${picture.id} ${scales} ${fused}`;
   const ask = (protocol: Protocol, wanted: boolean) =>
     useRequest(wanted ? `${base} ${protocol}` : undefined, (signal) =>
-      looker.predict(picture, { protocol, scales }, signal),
+      looker.predict(picture, { protocol, scales, fused }, signal),
     );
   // One after the other, the likeliest to be read first: together they would all wait for the slowest.
   const dense = ask('dense', true);
@@ -51,6 +57,10 @@ export function Protocols({ model, looker, picture }: ProtocolsProps) {
           />
         )}
       </div>
+      {isFusible && (
+        <Choice legend="Judged by" options={judgesOf(model, models)} value={judges} onChange={setJudges} />
+      )}
+      {fused && <p class="hint">Score map and crops are those of {model.name} alone.</p>}
       <Verdict answer={dense} />
       <div class="protocols">
         {PROTOCOLS.map(([protocol, name, what]) => (
@@ -61,19 +71,35 @@ export function Protocols({ model, looker, picture }: ProtocolsProps) {
   );
 }
 
+/** Whether the next may be asked for: not where the server does not answer at all, which is said once. */
 function isSettled(loading: Loading<unknown>): boolean {
-  return loading.state === 'done' || loading.state === 'failed';
+  return loading.state === 'done' || (loading.state === 'failed' && loading.code !== 'unreachable');
+}
+
+function judgesOf(model: ModelInfo, models: readonly ModelInfo[]) {
+  return [
+    ['one', model.name],
+    ['all', `the mean of all ${models.length} models`],
+  ] as const;
+}
+
+/** Whether two models tell the same classes apart, in whatever order. */
+function areAlike(a: ModelInfo, b: ModelInfo): boolean {
+  const [own, other] = [a, b].map(({ labels }) => JSON.stringify(labels.toSorted()));
+  return own === other;
 }
 
 /** The answer in one line; read aloud when it comes. */
 function Verdict({ answer }: { readonly answer: Loading<PredictResponse> }) {
-  const best = answer.state === 'done' ? answer.value.images[0]?.top[0] : undefined;
+  const value = answer.state === 'done' ? answer.value : undefined;
+  const best = value?.images[0]?.top[0];
   return (
     <p class="verdict" role="status" aria-live="polite">
       {best ? (
         <>
           <span class="unseen">Most probable: </span>
           <strong>{best.label}</strong> <span>{percent(best.probability)}</span>
+          {value!.models.length > 1 && <span>the mean of {value!.models.join(', ')}</span>}
         </>
       ) : (
         <span>{answer.state === 'failed' ? 'No answer' : 'Looking …'}</span>

@@ -42,9 +42,9 @@ export function ScoreMap({ model, limits, looker, picture }: ScoreMapProps) {
   };
   // At other scales a network may prefer another class: the one that it names at its own is shown at all.
   const named = ask({ scale: model.defaultScale }, true);
-  const elsewhere = ask({ scale }, scale !== model.defaultScale);
-  const best = scale === model.defaultScale ? named : elsewhere;
   const index = chosen ?? bestOf(named)[0]?.index;
+  const elsewhere = ask({ scale }, index !== undefined && scale !== model.defaultScale);
+  const best = scale === model.defaultScale ? named : elsewhere;
   const top = bestOf(best);
   const isOther = best.state === 'done' && index !== undefined && !top.some((one) => one.index === index);
   const other = ask({ scale, class: index ?? 0 }, isOther);

@@ -25,6 +25,8 @@ export async function openPicture(file: File, limits: Limits | undefined): Promi
     chosen += 1;
     return { id: chosen, file, name: file.name || 'pasted image', pixels };
   } catch {
-    throw new Error(`${file.name || 'What was pasted'} is no image: choose a JPEG, PNG or WebP file.`);
+    throw new Error(
+      `${file.name || 'What was pasted'} is no image that this browser can read: choose a whole JPEG, PNG or WebP file.`,
+    );
   }
 }
