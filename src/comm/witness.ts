@@ -38,8 +38,8 @@ export function postWitness(
   wordsFor: (name: string) => string,
   environment: Environment = process.env,
 ): ChildProcess | undefined {
-  const { HYDI_CONTROL_FD, PMI_FD, PMI_RANK } = environment;
-  if (HYDI_CONTROL_FD === undefined || PMI_FD === undefined || PMI_RANK === undefined) return undefined;
+  const { MPI_LOCALRANKID, PMI_FD, PMI_RANK } = environment;
+  if (MPI_LOCALRANKID === undefined || PMI_FD === undefined || PMI_RANK === undefined) return undefined;
   if (!isSocket(Number(PMI_FD))) {
     throw new UserError(
       `MPICH's mpirun has a socket for each rank that npx does not hand on; start \`mpirun … node ${process.argv[1]} …\` without npx`,

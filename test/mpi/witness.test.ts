@@ -48,7 +48,7 @@ describe('the witness of a rank', { skip }, () => {
   });
 
   it('is refused where the launcher cannot be reached, as behind npx', () => {
-    const closed = { HYDI_CONTROL_FD: '7', PMI_FD: '999', PMI_RANK: '1' };
+    const closed = { MPI_LOCALRANKID: '0', PMI_FD: '999', PMI_RANK: '1' };
     assert.throws(() => postWitness(() => '', closed), /^UserError: MPICH's mpirun .* without npx$/);
   });
 
