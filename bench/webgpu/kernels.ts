@@ -1,7 +1,9 @@
 /**
  * The convolutions of VGG on this machine's GPU, in all three directions, against a naive shader; with `--tiles` each
- * tile that is known by itself, else one of each method. `node dist/bench/webgpu/kernels.js [--tiles] [--shape 64x128x56 …]
- * [--direction forward …] [--seconds 0.5]`
+ * tile that is known by itself, and at the end a table of the best of each method, else one of each method. A shape is
+ * channels, channels and side of a 3×3 convolution; with a fourth number that of a kernel without padding, as fc6's.
+ * `--hardware` takes a GPU's tiles on a software device, too. `node dist/bench/webgpu/kernels.js [--tiles] [--shape
+ * 64x128x56 …] [--direction forward …] [--seconds 0.5] [--hardware]`
  */
 import { parseArgs } from 'node:util';
 import { parameterSpecs } from '../../src/core/layer.ts';
@@ -15,15 +17,17 @@ import {
   isConvolution,
   type PlacedConvolution,
 } from '../../src/kernels/webgpu/choices.ts';
-import type { Gpu } from '../../src/kernels/webgpu/device.ts';
+import type { Gpu, GpuOptions } from '../../src/kernels/webgpu/device.ts';
 import { callFields, type Dispatch, encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
-import { type Context, forwardDispatches } from '../../src/kernels/webgpu/forward.ts';
+import { type Context, forwardDispatches, partsFor } from '../../src/kernels/webgpu/forward.ts';
 import { Memory } from '../../src/kernels/webgpu/memory.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webgpu/parameters.ts';
 import { paddedCount, stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { candidateTiles, HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
 import { pointBuffers } from '../../src/kernels/webgpu/winograd.ts';
-import { naiveDispatch, type Size } from './naive.ts';
+import { naiveDispatch, outSideOf, type Size } from './naive.ts';
+import { Best, methodOf, printTable, type Row, shapeName } from './table.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -31,27 +35,41 @@ const { values: flags } = parseArgs({
     shape: { type: 'string', multiple: true, default: ['64x64x56', '128x128x28', '256x256x14', '512x512x7'] },
     direction: { type: 'string', multiple: true, default: ['forward', 'backward', 'weights'] },
     seconds: { type: 'string', default: '0.5' },
+    hardware: { type: 'boolean', default: false },
   },
 });
 
-const gpu = await openNodeGpu();
+const gpu = await openNodeGpu(flags.hardware ? await hardwareTiles() : 'fp32');
+const table: Row[] = [];
 console.log(gpu.description);
 for (const size of flags.shape.map(sizeOf)) {
   for (const direction of flags.direction as Direction[]) {
-    const flops = 18 * size.inChannels * size.outChannels * size.side ** 2;
+    const flops = 2 * size.kernel ** 2 * size.inChannels * size.outChannels * outSideOf(size) ** 2;
     const naive = await seconds(gpu, [naiveDispatch(gpu, direction, size)]);
     report(size, direction, 'naive', naive, flops, naive);
+    const best = new Best();
     const placed = placedConvolution(size);
     const specs = parameterSpecs([placed.stage.layer]);
     const parameters = new GpuParameters(gpu, await compileParameterPipelines(gpu), specs, true);
     for (const [name, choice] of choices(parameters, direction, placed)) {
       const memory = new Memory(gpu);
       const dispatches = ours(memory, parameters, direction, placed, choice);
-      report(size, direction, name, await seconds(gpu, dispatches), flops, naive);
+      const time = await seconds(gpu, dispatches);
+      memory.free();
+      report(size, direction, name, time, flops, naive);
+      best.add(methodOf(choice), time);
     }
+    parameters.dispose();
+    table.push({ size, direction, naive, best });
   }
 }
+if (flags.tiles) printTable(table);
 gpu.device.destroy();
+
+async function hardwareTiles(): Promise<GpuOptions> {
+  const { limits } = await openNodeGpu();
+  return { tiles: HARDWARE, candidates: candidateTiles(false, limits), schedules: 'off' };
+}
 
 function choices(
   parameters: GpuParameters,
@@ -68,23 +86,29 @@ function choices(
 }
 
 function sizeOf(text: string): Size {
-  const [inChannels, outChannels, side] = text.split('x').map(Number) as [number, number, number];
-  return { inChannels, outChannels, side };
+  const [inChannels, outChannels, side, kernel] = text.split('x').map(Number) as [
+    number,
+    number,
+    number,
+    number | undefined,
+  ];
+  return { inChannels, outChannels, side, ...(kernel ? { kernel, padding: 0 } : { kernel: 3, padding: 1 }) };
 }
 
-/** One image through a convolution with padding 1. */
-function placedConvolution({ inChannels, outChannels, side }: Size): PlacedConvolution {
+/** One image through a convolution. */
+function placedConvolution(size: Size): PlacedConvolution {
+  const { inChannels, outChannels, side, kernel, padding } = size;
   const layer = {
     kind: 'convolution',
     name: 'conv',
-    kernel: 3,
-    padding: 1,
+    kernel,
+    padding,
     inChannels,
     outChannels,
   } as const;
   const shapes: Shape4[] = [
     [1, inChannels, side, side],
-    [1, outChannels, side, side],
+    [1, outChannels, outSideOf(size), outSideOf(size)],
   ];
   return stagesOf([layer], shapes, true).find(isConvolution)!;
 }
@@ -102,7 +126,9 @@ function ours(
     parameters,
     choose,
     points: pointBuffers(memory, choose, [placed], transformed, false),
+    parts: partsFor(memory, choose, direction === 'forward' ? [placed] : []),
     busy: gpu.tiles.busy,
+    subgroups: gpu.subgroups,
     call: memory.uniform(callFields({ images: 1 })),
     keys: undefined,
     uniform: (bytes) => memory.uniform(bytes),
@@ -144,7 +170,7 @@ function now({ isSoftware }: Gpu): number {
 }
 
 function report(
-  { inChannels, outChannels, side }: Size,
+  size: Size,
   direction: Direction,
   name: string,
   time: number,
@@ -152,7 +178,7 @@ function report(
   naive: number,
 ): void {
   const columns = [
-    `${inChannels}x${outChannels}x${side}`.padEnd(12),
+    shapeName(size).padEnd(14),
     direction.padEnd(9),
     name.padEnd(16),
     `${(1000 * time).toFixed(2)} ms`.padStart(12),

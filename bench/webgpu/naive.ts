@@ -8,15 +8,21 @@ import { groupsFor } from '../../src/kernels/webgpu/device.ts';
 import { type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
 import { bindings, elementwise, shapeStruct } from '../../src/kernels/webgpu/shaders/common.ts';
 
-/** A 3×3 convolution with padding 1, of one image. */
+/** A convolution of one image: 3×3 with padding 1, or fc6's kind, of a kernel as large as the map and without. */
 export interface Size {
   readonly inChannels: number;
   readonly outChannels: number;
   readonly side: number;
+  readonly kernel: number;
+  readonly padding: number;
+}
+
+export function outSideOf({ side, kernel, padding }: Size): number {
+  return side + 2 * padding - kernel + 1;
 }
 
 const HEAD = `
-${shapeStruct(['inChannels', 'outChannels', 'side', 'unused'])}
+${shapeStruct(['inChannels', 'outChannels', 'side', 'kernel', 'padding', 'sourceSide', 'resultSide'])}
 ${bindings([
   ['shape', 'Shape', 'uniform'],
   ['source', 'array<f32>', 'read'],
@@ -24,64 +30,76 @@ ${bindings([
   ['result', 'array<f32>', 'read_write'],
 ])}
 fn at(plane: u32, y: i32, x: i32) -> f32 {
-  let side = i32(shape.side);
+  let side = i32(shape.sourceSide);
   if (y < 0 || x < 0 || y >= side || x >= side) { return 0.0; }
-  return source[plane * shape.side * shape.side + u32(y * side + x)];
+  return source[plane * shape.sourceSide * shape.sourceSide + u32(y * side + x)];
 }
 `;
 
 const FORWARD = `${HEAD}${elementwise(
-  'shape.outChannels * shape.side * shape.side',
-  /* wgsl */ `  let area = shape.side * shape.side;
+  'shape.outChannels * shape.resultSide * shape.resultSide',
+  /* wgsl */ `  let area = shape.resultSide * shape.resultSide;
   let o = i / area;
-  let y = i32(i % area / shape.side);
-  let x = i32(i % shape.side);
+  let y = i32(i % area / shape.resultSide);
+  let x = i32(i % shape.resultSide);
+  let k = i32(shape.kernel);
+  let p = i32(shape.padding);
+  let taps = shape.kernel * shape.kernel;
   var sum = 0.0;
   for (var c = 0u; c < shape.inChannels; c++) {
-    for (var tap = 0; tap < 9; tap++) {
-      sum += at(c, y + tap / 3 - 1, x + tap % 3 - 1) * other[(o * shape.inChannels + c) * 9u + u32(tap)];
+    for (var tap = 0; tap < i32(taps); tap++) {
+      sum += at(c, y + tap / k - p, x + tap % k - p) * other[(o * shape.inChannels + c) * taps + u32(tap)];
     }
   }
   result[i] = sum;`,
 )}`;
 
 const BACKWARD = `${HEAD}${elementwise(
-  'shape.inChannels * shape.side * shape.side',
-  /* wgsl */ `  let area = shape.side * shape.side;
+  'shape.inChannels * shape.resultSide * shape.resultSide',
+  /* wgsl */ `  let area = shape.resultSide * shape.resultSide;
   let c = i / area;
-  let y = i32(i % area / shape.side);
-  let x = i32(i % shape.side);
+  let y = i32(i % area / shape.resultSide);
+  let x = i32(i % shape.resultSide);
+  let k = i32(shape.kernel);
+  let p = i32(shape.padding);
+  let taps = shape.kernel * shape.kernel;
   var sum = 0.0;
   for (var o = 0u; o < shape.outChannels; o++) {
-    for (var tap = 0; tap < 9; tap++) {
-      sum += at(o, y - tap / 3 + 1, x - tap % 3 + 1) * other[(o * shape.inChannels + c) * 9u + u32(tap)];
+    for (var tap = 0; tap < i32(taps); tap++) {
+      sum += at(o, y - tap / k + p, x - tap % k + p) * other[(o * shape.inChannels + c) * taps + u32(tap)];
     }
   }
   result[i] = sum;`,
 )}`;
 
 const WEIGHTS = `${HEAD}${elementwise(
-  'shape.outChannels * shape.inChannels * 9u',
-  /* wgsl */ `  let tap = i32(i % 9u);
-  let c = i / 9u % shape.inChannels;
-  let o = i / 9u / shape.inChannels;
+  'shape.outChannels * shape.inChannels * shape.kernel * shape.kernel',
+  /* wgsl */ `  let k = i32(shape.kernel);
+  let p = i32(shape.padding);
+  let taps = shape.kernel * shape.kernel;
+  let tap = i32(i % taps);
+  let c = i / taps % shape.inChannels;
+  let o = i / taps / shape.inChannels;
   var sum = 0.0;
-  for (var y = 0; y < i32(shape.side); y++) {
-    for (var x = 0; x < i32(shape.side); x++) {
-      sum += at(c, y + tap / 3 - 1, x + tap % 3 - 1) * other[(o * shape.side + u32(y)) * shape.side + u32(x)];
+  for (var y = 0; y < i32(shape.resultSide); y++) {
+    for (var x = 0; x < i32(shape.resultSide); x++) {
+      sum += at(c, y + tap / k - p, x + tap % k - p) * other[(o * shape.resultSide + u32(y)) * shape.resultSide + u32(x)];
     }
   }
   result[i] += sum;`,
 )}`;
 
-export function naiveDispatch(
-  gpu: Gpu,
-  direction: Direction,
-  { inChannels, outChannels, side }: Size,
-): Dispatch {
-  const [x, y, w] = [inChannels * side ** 2, outChannels * side ** 2, 9 * inChannels * outChannels];
-  const shape = gpu.uniform(numbers(inChannels, outChannels, side, 0));
+export function naiveDispatch(gpu: Gpu, direction: Direction, size: Size): Dispatch {
+  const { inChannels, outChannels, side, kernel, padding } = size;
+  const outSide = outSideOf(size);
+  const [x, y, w] = [
+    inChannels * side ** 2,
+    outChannels * outSide ** 2,
+    kernel ** 2 * inChannels * outChannels,
+  ];
   const buffer = (count: number) => gpu.storage('a tensor', count);
+  const [sourceSide, resultSide] = direction === 'backward' ? [outSide, side] : [side, outSide];
+  const shape = gpu.uniform(numbers(inChannels, outChannels, side, kernel, padding, sourceSide, resultSide));
   const make = (code: string, source: number, other: number, result: number): Dispatch => ({
     code,
     bindings: [shape, buffer(source), buffer(other), buffer(result)],

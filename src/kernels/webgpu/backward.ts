@@ -8,7 +8,7 @@ import { workOf } from './kernel-clock.ts';
 import type { Panel } from './parameters.ts';
 import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
 import {
-  BIAS_GRADIENT,
+  biasGradient,
   SUM_SPLITS,
   tilesDown,
   WEIGHT_GRADIENT_FIELDS,
@@ -40,7 +40,7 @@ export function backwardDispatches(context: Context, placed: PlacedStage, betwee
   const { x, dy, dx } = between;
   if (isConvolution(placed)) {
     const parameters = [
-      ...biasGradient(context, placed, between),
+      ...biasGradients(context, placed, between),
       ...weightGradients(context, placed, between),
     ];
     return [
@@ -148,6 +148,7 @@ export function inputGradient(
       outVectors: vectorsOf(input),
       kernel,
       padding: kernel - 1 - padding,
+      splits: 1,
     };
     const variant = { direction: 'backward', masked: afterRelu, accumulate: index > 0 } as const;
     return [
@@ -243,14 +244,14 @@ export function sumsFor(context: Needs, placed: PlacedStage): number {
   return Math.max(4 * chunksOf(placed) * vectorsOf(output), ...weights);
 }
 
-function biasGradient(context: Context, placed: PlacedConvolution, { dy, sums }: Between): Dispatch[] {
+function biasGradients(context: Context, placed: PlacedConvolution, { dy, sums }: Between): Dispatch[] {
   const { name } = placed.stage.layer;
   const vectors = vectorsOf(placed.output);
   const chunks = chunksOf(placed);
   const [bias] = context.parameters.panelsOf(`${name}.bias`);
   return [
     {
-      code: BIAS_GRADIENT,
+      code: biasGradient(context.subgroups),
       bindings: [context.call, context.uniform(numbers(pixelsOf(placed.output), vectors, chunks)), dy, sums],
       groups: () => [vectors, chunks],
     },

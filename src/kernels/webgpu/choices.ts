@@ -3,14 +3,15 @@ import type { ConvolutionLayer } from '../../core/layer.ts';
 import type { GpuParameters } from './parameters.ts';
 import { type Tile, tileName } from './shaders/tile.ts';
 import type { TileSize } from './shaders/winograd-scheme.ts';
-import { type PlacedStage, vectorsOf } from './stages.ts';
+import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
 import type { CandidateTiles, TileChoice } from './tiles.ts';
 
 /** Forward, to the input's gradient, and to the weights'. */
 export type Direction = 'forward' | 'backward' | 'weights';
 
 export type Choice =
-  | { readonly method: 'direct'; readonly tile: Tile }
+  /** `splits`: the sum is cut into so many parts, where there are few results; else 1. */
+  | { readonly method: 'direct'; readonly tile: Tile; readonly splits?: number }
   /** F(size×size, 3×3); the tile is the products'. */
   | { readonly method: 'winograd'; readonly size: TileSize; readonly tile: Tile };
 
@@ -27,17 +28,43 @@ export function isConvolution(placed: PlacedStage): placed is PlacedConvolution 
 /** A word, the same for equal choices. */
 export function choiceName(choice: Choice): string {
   const size = choice.method === 'winograd' ? choice.size : '';
-  return `${choice.method}${size}:${tileName(choice.tile)}`;
+  const splits = choice.method === 'direct' && choice.splits ? `-${choice.splits}` : '';
+  return `${choice.method}${size}:${tileName(choice.tile)}${splits}`;
 }
 
 /** What tells which weights stand in several panels. */
 type Panels = Pick<GpuParameters, 'panelsOf'>;
 
+/** Pixels of a batch's result that leave a GPU idle: fc6 to fc8 have one an image. */
+const FEW_PIXELS = 64;
+/** So few that by rule, too, other tiles are taken. */
+const VERY_FEW_PIXELS = 16;
+/** A part of a sum is at least so long, in vectors. */
+const SHORTEST_PART = 32;
+
+function pixelsOfBatch({ output }: PlacedStage): number {
+  return output[0] * pixelsOf(output);
+}
+
+/** The sum is cut into parts until there are workgroups enough. */
+function fewResults(tile: Tile, busy: number, placed: PlacedConvolution): Choice {
+  const { stage, input, output } = placed;
+  const depth = stage.layer.kernel ** 2 * vectorsOf(input);
+  const down = Math.ceil(pixelsOfBatch(placed) / (tile.threadsY * tile.rows));
+  const across = Math.ceil(vectorsOf(output) / (tile.threadsX * tile.columns));
+  const splits = Math.min(Math.ceil(busy / (down * across)), Math.floor(depth / SHORTEST_PART));
+  return { method: 'direct', tile, ...(splits > 1 && { splits }) };
+}
+
 /** Winograd's method pays where both channels are many, as its transforms cost as much for few products as for many. */
 export function usualChoice(tiles: TileChoice, parameters: Panels): Choose {
   return (direction, placed) => {
     if (direction === 'weights') return { method: 'direct', tile: tiles.weightGradient };
-    const { winograd } = tiles;
+    const { winograd, few } = tiles;
+    const pixels = pixelsOfBatch(placed);
+    if (direction === 'forward' && few && pixels <= VERY_FEW_PIXELS) {
+      return fewResults(few.find(({ rows }) => rows >= pixels) ?? few.at(-1)!, tiles.busy, placed);
+    }
     const { inChannels, outChannels } = placed.stage.layer;
     return winograd &&
       Math.min(inChannels, outChannels) >= winograd.fewestChannels &&
@@ -74,6 +101,9 @@ export function candidatesFor(
   const all: Choice[] = [
     usualChoice(usual, parameters)(direction, placed),
     ...tiles.map((tile): Choice => ({ method: 'direct', tile })),
+    ...(direction === 'forward' && pixelsOfBatch(placed) <= FEW_PIXELS
+      ? candidates.split.map((tile) => fewResults(tile, usual.busy, placed))
+      : []),
     ...(withWinograd ? candidates.winograd.map((choice): Choice => ({ method: 'winograd', ...choice })) : []),
   ];
   return all.filter(

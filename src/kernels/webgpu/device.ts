@@ -32,6 +32,8 @@ export interface GpuOptions {
   readonly bindingBytes?: number;
   /** What to tell people to do when the device is lost (default: what helps on the command line). */
   readonly afterLoss?: string;
+  /** Whether reductions go by subgroups (default: where the device has them). */
+  readonly subgroups?: boolean;
   /** How products are cut where nothing was measured; default: by what the device is. */
   readonly tiles?: TileChoice;
   /**
@@ -57,11 +59,13 @@ export class Gpu {
   readonly isSoftware: boolean;
   readonly precision: GpuPrecision;
   readonly kept: Storage;
+  readonly subgroups: boolean;
   readonly tiles: TileChoice;
   readonly candidates: CandidateTiles;
   /** Undefined: the usual kernels are taken. */
   readonly tuning: Tuning | undefined;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #head: string;
   readonly #afterLoss: string;
   #lost: string | undefined;
 
@@ -81,8 +85,10 @@ export class Gpu {
     this.isSoftware = isSoftwareAdapter(info);
     this.precision = options.precision ?? 'fp32';
     this.kept = storageOf(this.precision);
+    this.subgroups = options.subgroups ?? device.features.has('subgroups');
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
     this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits);
+    this.#head = `${this.subgroups ? 'enable subgroups;\n' : ''}${storageHead(this.precision)}`;
     this.tuning = tuningFor(this.isSoftware, options);
     this.#afterLoss = options.afterLoss ?? AFTER_LOSS;
     void device.lost.then(({ message, reason }) => {
@@ -105,7 +111,7 @@ export class Gpu {
   pipeline(code: string): Promise<GPUComputePipeline> {
     let pipeline = this.#pipelines.get(code);
     if (!pipeline) {
-      const module = this.device.createShaderModule({ code: storageHead(this.precision) + code });
+      const module = this.device.createShaderModule({ code: this.#head + code });
       pipeline = this.device.createComputePipelineAsync({
         layout: 'auto',
         compute: { module, entryPoint: 'main' },

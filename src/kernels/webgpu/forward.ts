@@ -1,10 +1,12 @@
 /** The kernels of a forward pass, stage by stage. */
 import type { Shape4 } from '../../core/shape.ts';
-import type { Choose, PlacedConvolution } from './choices.ts';
+import { type Choose, isConvolution, type PlacedConvolution } from './choices.ts';
 import { type Binding, groupsFor } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
+import type { Memory } from './memory.ts';
 import type { GpuParameters, Panel } from './parameters.ts';
 import {
+  addSplits,
   GATHER_FIELDS,
   type GatherShape,
   type GatherVariant,
@@ -13,7 +15,7 @@ import {
 import { dropout, LRN_FORWARD, MAX_POOL, RELU } from './shaders/layers.ts';
 import { TO_FACTORS } from './shaders/tensors.ts';
 import type { Tile } from './shaders/tile.ts';
-import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
+import { type PlacedStage, paddedCount, pixelsOf, vectorsOf } from './stages.ts';
 import { type PointBuffers, winogradDispatches } from './winograd.ts';
 
 /** What every dispatch of a program draws on. */
@@ -22,8 +24,12 @@ export interface Context {
   /** What each convolution is computed with. */
   readonly choose: Choose;
   readonly points: PointBuffers;
+  /** Parts of sums that are cut, of one layer at a time (`partsFor`). */
+  readonly parts: GPUBuffer;
   /** Workgroups that a sum is cut into so as to keep the device busy. */
   readonly busy: number;
+  /** Whether reductions go by subgroups. */
+  readonly subgroups: boolean;
   /** The uniform of what changes from call to call. */
   readonly call: GPUBuffer;
   /** `[n, 2]`, in training. */
@@ -91,12 +97,48 @@ function convolution(context: Context, placed: PlacedConvolution, x: GPUBuffer, 
     return winogradDispatches(context, 'forward', placed, choice, { bias: true, relu }, buffers);
   }
   return context.parameters.panelsOf(`${name}.weight`).flatMap((panel) => {
-    const buffers = [x, panel.factors, y, bias!.buffers.values!];
+    const { splits = 1 } = choice;
+    const shape = { ...forwardShape(placed, panel), splits };
+    const values = bias!.buffers.values!;
+    const variant = { direction: 'forward', relu } as const;
     return [
       ...toFactors(context, panel),
-      gather(context, { direction: 'forward', relu }, tile, forwardShape(placed, panel), buffers),
+      ...(splits > 1
+        ? splitGather(context, variant, tile, shape, [x, panel.factors, y, values])
+        : [gather(context, variant, tile, shape, [x, panel.factors, y, values])]),
     ];
   });
+}
+
+function splitGather(
+  context: Context,
+  variant: GatherVariant,
+  tile: Tile,
+  shape: GatherShape,
+  [x, factors, y, bias]: readonly [GPUBuffer, GPUBuffer, GPUBuffer, GPUBuffer],
+): Dispatch[] {
+  const { call, parts } = context;
+  return [
+    gather(context, { ...variant, split: true }, tile, shape, [x, factors, parts]),
+    {
+      code: addSplits(variant.relu ?? false),
+      bindings: [call, context.uniform(fieldsOf(shape)), parts, y, bias],
+      groups: perImage(shape.outHeight * shape.outWidth * shape.outVectors),
+    },
+  ];
+}
+
+function fieldsOf(shape: GatherShape): ArrayBuffer {
+  return numbers(...GATHER_FIELDS.map((field) => shape[field]));
+}
+
+/** A buffer for the parts of any layer's sums. */
+export function partsFor(memory: Memory, choose: Choose, stages: readonly PlacedStage[]): GPUBuffer {
+  const counts = stages.filter(isConvolution).map((placed) => {
+    const choice = choose('forward', placed);
+    return choice.method === 'direct' && choice.splits ? choice.splits * paddedCount(placed.output) : 0;
+  });
+  return memory.storage('parts of sums', Math.max(4, ...counts));
 }
 
 /** The copy of weights that direct products multiply; nothing where they multiply the weights themselves. */
@@ -112,7 +154,10 @@ export function toFactors(context: Context, { buffers, factors, size }: Panel): 
   ];
 }
 
-function forwardShape({ stage, input, output }: PlacedConvolution, panel: Panel): GatherShape {
+function forwardShape(
+  { stage, input, output }: PlacedConvolution,
+  panel: Panel,
+): Omit<GatherShape, 'splits'> {
   const { kernel, padding } = stage.layer;
   return {
     inHeight: input[2],
@@ -138,12 +183,17 @@ export function gather(
   shape: GatherShape,
   buffers: readonly Binding[],
 ): Dispatch {
-  const fields = context.uniform(numbers(...GATHER_FIELDS.map((field) => shape[field])));
+  const fields = context.uniform(fieldsOf(shape));
   return {
     code: gatherConvolution(variant, tile),
     bindings: [context.call, fields, ...buffers],
     algorithm: 'implicit GEMM',
-    groups: (images) => gatherGroups(tile, images * shape.outHeight * shape.outWidth, shape.outVectors),
+    groups: (images) => {
+      const rows = images * shape.outHeight * shape.outWidth;
+      if (!variant.split) return gatherGroups(tile, rows, shape.outVectors);
+      const [down, across] = gatherGroups(tile, rows, shape.outVectors);
+      return [down, across, shape.splits];
+    },
   };
 }
 

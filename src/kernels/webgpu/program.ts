@@ -16,7 +16,7 @@ import {
   perImage,
   prepare,
 } from './dispatch.ts';
-import { type Context, forwardDispatches } from './forward.ts';
+import { type Context, forwardDispatches, partsFor } from './forward.ts';
 import { KernelClock, workOf } from './kernel-clock.ts';
 import { Memory } from './memory.ts';
 import type { GpuParameters } from './parameters.ts';
@@ -228,7 +228,9 @@ export async function compileInference(
       parameters,
       choose,
       points: pointBuffers(memory, choose, stages, ['forward'], true),
+      parts: partsFor(memory, choose, stages),
       busy: gpu.tiles.busy,
+      subgroups: gpu.subgroups,
       call,
       keys: undefined,
       uniform,

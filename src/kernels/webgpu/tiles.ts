@@ -14,6 +14,8 @@ export interface TileChoice {
   readonly weightGradient: Tile;
   /** Winograd's method for 3×3 with at least so many channels on both sides; undefined: nowhere. */
   readonly winograd?: WinogradTile & { readonly fewestChannels: number };
+  /** Where there are few results, by how many rows a tile has; undefined: as everywhere. */
+  readonly few?: readonly Tile[];
   /** Workgroups that a sum is cut into so as to keep the device busy. */
   readonly busy: number;
 }
@@ -37,6 +39,12 @@ export const HARDWARE: TileChoice = {
     tile: { threadsX: 8, threadsY: 16, rows: 8, columns: 2, depth: 4 },
     fewestChannels: 128,
   },
+  // Threads side by side read weights that lie side by side; each is read once for all of a tile's rows.
+  few: [
+    { threadsX: 64, threadsY: 1, rows: 1, columns: 1, depth: 0 },
+    { threadsX: 64, threadsY: 1, rows: 4, columns: 1, depth: 0 },
+    { threadsX: 32, threadsY: 1, rows: 8, columns: 1, depth: 0 },
+  ],
   busy: 512,
 };
 
@@ -49,6 +57,8 @@ export interface CandidateTiles {
   readonly gather: readonly Tile[];
   readonly weightGradient: readonly Tile[];
   readonly winograd: readonly WinogradTile[];
+  /** Where there are few results, of sums that are cut into parts if they are long. */
+  readonly split: readonly Tile[];
 }
 
 /** Those that the device's shared memory holds. */
@@ -59,6 +69,7 @@ export function candidateTiles(isSoftware: boolean, limits: GpuLimits): Candidat
   return {
     gather: gather.filter(fits(gatherBytes)),
     weightGradient: weightGradient.filter(fits(weightBytes)),
+    split: (isSoftware ? SOFTWARE_SPLIT : HARDWARE_SPLIT).filter(fits(gatherBytes)),
     winograd: (isSoftware ? SOFTWARE_WINOGRAD : HARDWARE_WINOGRAD).filter(({ tile }) =>
       fits(gatherBytes)(tile),
     ),
@@ -86,6 +97,13 @@ const HARDWARE_GATHER: readonly Tile[] = [
   tile(16, 16, 4, 1, 4),
 ];
 
+const HARDWARE_SPLIT: readonly Tile[] = [
+  tile(64, 1, 1, 1, 0),
+  tile(64, 1, 4, 1, 0),
+  tile(32, 1, 8, 1, 0),
+  tile(8, 8, 4, 1, 4),
+];
+
 const HARDWARE_WINOGRAD: readonly WinogradTile[] = [
   { size: 4, tile: tile(8, 16, 8, 2, 4) },
   { size: 4, tile: tile(8, 8, 8, 2, 4) },
@@ -111,6 +129,8 @@ const SOFTWARE_GATHER: readonly Tile[] = [
   tile(1, 4, 4, 2, 0),
   tile(4, 16, 2, 1, 0),
 ];
+
+const SOFTWARE_SPLIT: readonly Tile[] = [tile(16, 1, 1, 1, 0), tile(16, 1, 4, 1, 0), tile(4, 1, 4, 1, 0)];
 
 const SOFTWARE_WEIGHTS: readonly Tile[] = [
   tile(4, 4, 1, 1, 0),

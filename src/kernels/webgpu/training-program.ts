@@ -8,12 +8,12 @@ import { backwardDispatches, maskOutputGradient, sumsFor } from './backward.ts';
 import type { Choose } from './choices.ts';
 import { chooseKernels } from './choose-kernels.ts';
 import { type Call, type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
-import { type Context, forwardDispatches } from './forward.ts';
+import { type Context, forwardDispatches, partsFor } from './forward.ts';
 import { workOf } from './kernel-clock.ts';
 import { Memory } from './memory.ts';
 import type { GpuParameters } from './parameters.ts';
 import { CompiledChain, toPlanes, toVectors } from './program.ts';
-import { LOSS_GRADIENT } from './shaders/tensors.ts';
+import { lossGradient } from './shaders/tensors.ts';
 import { type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
 import { pointBuffers } from './winograd.ts';
 
@@ -178,7 +178,9 @@ function planTraining(
     parameters,
     choose,
     points: pointBuffers(memory, choose, stages, ['forward', 'backward'], false),
+    parts: partsFor(memory, choose, stages),
     busy: parameters.gpu.tiles.busy,
+    subgroups: parameters.gpu.subgroups,
     call,
     keys: ports.keys,
     uniform: (bytes) => memory.uniform(bytes),
@@ -267,7 +269,7 @@ function lossGradientDispatch(
 ): Dispatch {
   const fields = context.uniform(numbers(shape[1], 4 * vectorsOf(shape)));
   return {
-    code: LOSS_GRADIENT,
+    code: lossGradient(context.subgroups),
     bindings: [context.call, fields, logits, labels, gradient],
     groups: (images) => [images],
   };

@@ -4,7 +4,7 @@ import { elementCount } from '../../core/shape.ts';
 import { inputGradient, sumsFor, weightGradients } from './backward.ts';
 import type { Choice, Direction, PlacedConvolution } from './choices.ts';
 import { callFields, type Dispatch, type Prepared, prepare } from './dispatch.ts';
-import { type Context, forwardDispatches } from './forward.ts';
+import { type Context, forwardDispatches, partsFor } from './forward.ts';
 import { Memory } from './memory.ts';
 import type { GpuParameters, Panel } from './parameters.ts';
 import { paddedCount } from './stages.ts';
@@ -118,7 +118,9 @@ function candidateDispatches(
       parameters: own,
       choose: () => choice,
       points: pointBuffers(memory, () => choice, [placed], transformed, false),
+      parts: partsFor(memory, () => choice, direction === 'forward' ? [placed] : []),
       busy: parameters.gpu.tiles.busy,
+      subgroups: parameters.gpu.subgroups,
       call,
       keys: undefined,
       uniform: (bytes) => memory.uniform(bytes),

@@ -8,7 +8,7 @@
  * Backward is forward with the kernel turned by 180°, padding k − 1 − padding and w's two channels exchanged. Weights
  * are `[k, k, C, N]`, channels in vectors of four.
  */
-import { bindings, CALL, shapeStruct, unroll } from './common.ts';
+import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
 import { declareSums, loadPanel, multiplyPieces, multiplyRows, pieces, pitchOf } from './product.ts';
 import { type Tile, threadsOf } from './tile.ts';
 
@@ -20,6 +20,8 @@ export interface GatherVariant {
   readonly masked?: boolean;
   /** Adds to what stands in the result: a further panel of weights. */
   readonly accumulate?: boolean;
+  /** Forward: the sum is cut, and each workgroup in z leaves its part as it is, for `addSplits`. */
+  readonly split?: boolean;
 }
 
 /** All extents in pixels, vectors of four channels, or vectors a pixel. */
@@ -38,6 +40,8 @@ export interface GatherShape {
   readonly kernel: number;
   /** May be negative where the source is a padded output's gradient. */
   readonly padding: number;
+  /** Parts of the sum. */
+  readonly splits: number;
 }
 
 export const GATHER_FIELDS = [
@@ -53,14 +57,17 @@ export const GATHER_FIELDS = [
   'outVectors',
   'kernel',
   'padding',
+  'splits',
 ] as const satisfies readonly (keyof GatherShape)[];
 
 /**
  * Bindings: call, shape, source, weights, result, then forward the bias, backward with `masked` the layer's input.
- * Workgroups: tiles of rows in x and z, tiles of columns in y.
+ * Workgroups: tiles of rows in x and z, tiles of columns in y. With `split`: tiles of rows in x, parts of the sum in z;
+ * no bias, and the result is float32.
  */
 export function gatherConvolution(variant: GatherVariant, tile: Tile): string {
   const forward = variant.direction === 'forward';
+  const { split = false } = variant;
   return `
 ${CALL}
 ${shapeStruct(GATHER_FIELDS)}
@@ -69,12 +76,13 @@ ${bindings([
   ['shape', 'Shape', 'uniform'],
   ['source', 'array<stored4>', 'read'],
   ['weights', 'array<stored4>', 'read'],
-  ['result', 'array<stored4>', 'read_write'],
-  ...(forward ? [['bias', 'array<vec4f>', 'read'] as const] : []),
+  ['result', split ? 'array<vec4f>' : 'array<stored4>', 'read_write'],
+  ...(forward && !split ? [['bias', 'array<vec4f>', 'read'] as const] : []),
   ...(variant.masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
 ])}
 ${READ_SOURCE}
 ${forward ? '' : TURNED_BLOCK}
+${split ? PART : ''}
 ${tile.depth > 0 ? shared(variant, tile) : direct(variant, tile)}
 `;
 }
@@ -97,6 +105,18 @@ fn placeOf(base: i32, y: i32, x: i32) -> u32 {
 }
 `;
 
+const PART = /* wgsl */ `
+/** Where a part of the sum begins, in vectors; the last one ends with the sum. */
+fn partStart(part: u32, depth: u32) -> u32 {
+  return min(part * ((depth + shape.splits - 1u) / shape.splits), depth);
+}
+`;
+
+/** The first row of a workgroup's tile. */
+function firstRowOf({ split = false }: GatherVariant, tileRows: number): string {
+  return split ? `group.x * ${tileRows}u` : `(group.z * groups.x + group.x) * ${tileRows}u`;
+}
+
 function shared(variant: GatherVariant, tile: Tile): string {
   const { threadsX, threadsY, rows, columns, depth } = tile;
   const threads = threadsOf(tile);
@@ -104,19 +124,21 @@ function shared(variant: GatherVariant, tile: Tile): string {
   const tileColumns = threadsX * columns;
   const sourceLoads = Math.ceil((tileRows * depth) / threads);
   const pitch = pitchOf(tile);
+  const { split = false } = variant;
   return /* wgsl */ `
 ${pieces(tile, 'stored4')}
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
   let rows = call.images * shape.outHeight * shape.outWidth;
-  let depth = shape.kernel * shape.kernel * shape.inVectors;
-  let firstRow = (group.z * groups.x + group.x) * ${tileRows}u;
+  let all = shape.kernel * shape.kernel * shape.inVectors;
+  let depth = ${split ? 'partStart(group.z + 1u, all)' : 'all'};
+  let firstRow = ${firstRowOf(variant, tileRows)};
   let firstColumn = group.y * ${tileColumns}u;
   if (firstRow >= rows) { return; }
 ${unroll(sourceLoads, (l) => `  let corner${l} = corner(min(firstRow + (thread + ${l * threads}u) / ${depth}u, rows - 1u));`)}
 ${declareSums(tile)}
-  for (var first = 0u; first < depth; first += ${depth}u) {
+  for (var first = ${split ? 'partStart(group.z, all)' : '0u'}; first < depth; first += ${depth}u) {
 ${unroll(sourceLoads, (l) => {
   const guarded = (l + 1) * threads > tileRows * depth;
   return /* wgsl */ `    {
@@ -166,19 +188,29 @@ fn turnedBlock(k: u32, column: u32) -> mat4x4f {
 /** Without shared memory: the place of a tap is worked out once for all channels. */
 function direct(variant: GatherVariant, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
+  const { split = false } = variant;
   const forward = variant.direction === 'forward';
   return /* wgsl */ `
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_id) local: vec3u) {
   let rows = call.images * shape.outHeight * shape.outWidth;
-  let firstRow = ((group.z * groups.x + group.x) * ${threadsY}u + local.y) * ${rows}u;
+  let firstRow = ${firstRowOf(variant, threadsY * rows)} + local.y * ${rows}u;
   let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;
   if (firstRow >= rows || firstColumn >= shape.outVectors) { return; }
 ${unroll(rows, (r) => `  let corner${r} = corner(min(firstRow + ${r}u, rows - 1u));`)}
 ${unroll(columns, (c) => `  let column${c} = min(firstColumn + ${c}u, shape.outVectors - 1u);`)}
 ${declareSums(tile)}
-  for (var tap = 0u; tap < shape.kernel * shape.kernel; tap++) {
+${
+  split
+    ? /* wgsl */ `  let all = shape.kernel * shape.kernel * shape.inVectors;
+  let begin = partStart(group.z, all);
+  let end = partStart(group.z + 1u, all);
+  for (var tap = begin / shape.inVectors; tap * shape.inVectors < end; tap++) {
+    let firstVector = max(begin, tap * shape.inVectors) - tap * shape.inVectors;
+    let endVector = min(end - tap * shape.inVectors, shape.inVectors);`
+    : /* wgsl */ `  for (var tap = 0u; tap < shape.kernel * shape.kernel; tap++) {`
+}
     let dy = i32(tap / shape.kernel);
     let dx = i32(tap % shape.kernel);
 ${unroll(
@@ -186,7 +218,7 @@ ${unroll(
   (r) => /* wgsl */ `    let inside${r} = isInside(corner${r}.y + dy, corner${r}.z + dx);
     let place${r} = select(0u, placeOf(corner${r}.x, corner${r}.y + dy, corner${r}.z + dx), inside${r});`,
 )}
-    for (var k = 0u; k < shape.inVectors; k++) {
+    for (var k = ${split ? 'firstVector' : '0u'}; k < ${split ? 'endVector' : 'shape.inVectors'}; k++) {
 ${unroll(rows, (r) => `      let a${r} = vec4f(select(stored4(), source[place${r} + k], inside${r}));`)}
 ${
   forward
@@ -207,8 +239,11 @@ ${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
 `;
 }
 
+/** ReLU, written so that NaN stays NaN. */
+const CLIPPED = 'select(value, vec4f(), value < vec4f())';
+
 function storeSums(
-  { direction, relu, masked, accumulate }: GatherVariant,
+  { direction, relu, masked, accumulate, split = false }: GatherVariant,
   { rows, columns }: Tile,
   row: string,
   column: string,
@@ -216,13 +251,17 @@ function storeSums(
 ): string {
   return unroll(columns, (c) => {
     const stores = unroll(rows, (r) => {
+      if (split) {
+        return /* wgsl */ `      if (row + ${r}u < rows) {
+        result[(group.z * rows + row + ${r}u) * shape.outVectors + column] = sum${r}_${c};
+      }`;
+      }
       const terms = [
         `sum${r}_${c}`,
         ...(direction === 'forward' ? [`activationScale * bias[shape.outOffset + column]`] : []),
         ...(accumulate ? ['vec4f(result[at])'] : []),
       ];
-      // Written so that NaN stays NaN.
-      const clipped = relu ? 'select(value, vec4f(), value < vec4f())' : 'value';
+      const clipped = relu ? CLIPPED : 'value';
       const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > stored4())` : clipped;
       return /* wgsl */ `      if (row + ${r}u < rows) {
         let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
@@ -238,4 +277,31 @@ ${stores}
     }
   }`;
   });
+}
+
+/**
+ * The end of a forward convolution whose sum was cut: adds the parts, always in the same order, then the bias.
+ * Bindings: call, shape, parts, result, bias. Elements: a vector of the result each.
+ */
+export function addSplits(relu: boolean): string {
+  return `
+${CALL}
+${shapeStruct(GATHER_FIELDS)}
+${bindings([
+  ['call', 'Call', 'uniform'],
+  ['shape', 'Shape', 'uniform'],
+  ['parts', 'array<vec4f>', 'read'],
+  ['result', 'array<stored4>', 'read_write'],
+  ['bias', 'array<vec4f>', 'read'],
+])}
+${elementwise(
+  'call.images * shape.outHeight * shape.outWidth * shape.outVectors',
+  /* wgsl */ `  let all = call.images * shape.outHeight * shape.outWidth * shape.outVectors;
+  let column = shape.outOffset + i % shape.outVectors;
+  var value = parts[i];
+  for (var part = 1u; part < shape.splits; part++) { value += parts[part * all + i]; }
+  value += activationScale * bias[column];
+  result[i / shape.outVectors * shape.outStride + column] = stored4(${relu ? CLIPPED : 'value'});`,
+)}
+`;
 }

@@ -1,5 +1,6 @@
 /** Between layouts, the loss's gradient, and the step of gradient descent. */
 import { bindings, CALL, elementwise, shapeStruct } from './common.ts';
+import { REDUCED, reduction } from './reduction.ts';
 
 const PLANES = /* wgsl */ `
 struct Shape { channels: u32, pixels: u32, vectors: u32, scale: f32 }
@@ -93,7 +94,9 @@ export const UNPACK_WEIGHTS: string = weightsKernel(true);
  * The gradient of the loss: scale · (p_k − [k = label]), one workgroup an image.
  * Bindings: call, shape `[classes, stride]`, logits, labels, gradient.
  */
-export const LOSS_GRADIENT: string = /* wgsl */ `
+export function lossGradient(subgroups: boolean): string {
+  const { functions, parameter, argument } = reduction(subgroups, 'f32');
+  return /* wgsl */ `
 ${CALL}
 ${shapeStruct(['classes', 'stride'])}
 ${bindings([
@@ -103,35 +106,29 @@ ${bindings([
   ['labels', 'array<u32>', 'read'],
   ['gradient', 'array<stored>', 'read_write'],
 ])}
-var<workgroup> parts: array<f32, 64>;
-
+${functions}
 fn logit(at: u32) -> f32 { return f32(logits[at]) / activationScale; }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+@compute @workgroup_size(${REDUCED})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32${parameter}) {
   let base = group.x * shape.stride;
-  var largest = logit(base);
-  for (var k = local; k < shape.classes; k += 64u) { largest = max(largest, logit(base + k)); }
-  parts[local] = largest;
-  workgroupBarrier();
-  for (var other = 0u; other < 64u; other++) { largest = max(largest, parts[other]); }
-  workgroupBarrier();
+  var most = logit(base);
+  for (var k = local; k < shape.classes; k += ${REDUCED}u) { most = max(most, logit(base + k)); }
+  most = largest(most, local${argument});
   var sum = 0.0;
-  for (var k = local; k < shape.classes; k += 64u) { sum += exp(logit(base + k) - largest); }
-  parts[local] = sum;
-  workgroupBarrier();
-  sum = 0.0;
-  for (var other = 0u; other < 64u; other++) { sum += parts[other]; }
-  for (var k = local; k < shape.stride; k += 64u) {
+  for (var k = local; k < shape.classes; k += ${REDUCED}u) { sum += exp(logit(base + k) - most); }
+  sum = total(sum, local${argument});
+  for (var k = local; k < shape.stride; k += ${REDUCED}u) {
     var value = 0.0;
     if (k < shape.classes) {
       let one = select(0.0, 1.0, k == labels[group.x]);
-      value = call.gradientScale * (exp(logit(base + k) - largest) / sum - one);
+      value = call.gradientScale * (exp(logit(base + k) - most) / sum - one);
     }
     gradient[base + k] = stored(value);
   }
 }
 `;
+}
 
 /** Values as factors of products are kept. Bindings: shape `[vectors]`, values, factors. */
 export const TO_FACTORS: string = `

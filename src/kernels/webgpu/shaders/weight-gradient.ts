@@ -8,6 +8,7 @@
  * the same order.
  */
 import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
+import { REDUCED, reduction } from './reduction.ts';
 import { type Tile, threadsOf } from './tile.ts';
 
 export const WEIGHT_GRADIENT_FIELDS = [
@@ -242,7 +243,9 @@ ${elementwise(
  * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup a vector of channels and chunk of pixels; then `SUM_SPLITS`.
  * Bindings: call, shape `[pixels, stride, chunks]` (pixels an image), ∂y, sums `[chunks, stride]`. Workgroups: [stride, chunks].
  */
-export const BIAS_GRADIENT: string = /* wgsl */ `
+export function biasGradient(subgroups: boolean): string {
+  const { functions, parameter, argument } = reduction(subgroups, 'vec4f');
+  return /* wgsl */ `
 ${CALL}
 ${shapeStruct(['pixels', 'stride', 'chunks'])}
 ${bindings([
@@ -251,25 +254,18 @@ ${bindings([
   ['gradient', 'array<stored4>', 'read'],
   ['sums', 'array<vec4f>', 'read_write'],
 ])}
-var<workgroup> parts: array<vec4f, 64>;
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+${functions}
+@compute @workgroup_size(${REDUCED})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32${parameter}) {
   let pixels = call.images * shape.pixels;
   let each = (pixels + shape.chunks - 1u) / shape.chunks;
   let end = min((group.y + 1u) * each, pixels);
   var sum = vec4f();
-  for (var p = group.y * each + local; p < end; p += 64u) { sum += vec4f(gradient[p * shape.stride + group.x]); }
-  parts[local] = sum;
-  workgroupBarrier();
-  if (local < 8u) {
-    for (var other = local + 8u; other < 64u; other += 8u) { sum += parts[other]; }
-    parts[local] = sum;
+  for (var p = group.y * each + local; p < end; p += ${REDUCED}u) {
+    sum += vec4f(gradient[p * shape.stride + group.x]);
   }
-  workgroupBarrier();
-  if (local == 0u) {
-    for (var other = 1u; other < 8u; other++) { sum += parts[other]; }
-    sums[group.y * shape.stride + group.x] = call.parameterScale * sum;
-  }
+  sum = total(sum, local${argument});
+  if (local == 0u) { sums[group.y * shape.stride + group.x] = call.parameterScale * sum; }
 }
 `;
+}

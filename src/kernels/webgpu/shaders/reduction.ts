@@ -1,0 +1,74 @@
+/**
+ * Sums and maxima over a workgroup of 64 threads: by subgroups where the device has them, whatever their size, else
+ * through the workgroup's memory. The order is always the same.
+ */
+
+export const REDUCED = 64;
+
+export interface Reduction {
+  /** `fn total(value, local…)` and, of float32, `fn largest(value, local…)`: each thread of the workgroup gets it. */
+  readonly functions: string;
+  /** What `main` needs for it, behind other parameters, and the functions behind `local`. */
+  readonly parameter: string;
+  readonly argument: string;
+}
+
+/** @param type of what is added up */
+export function reduction(subgroups: boolean, type: 'f32' | 'vec4f'): Reduction {
+  const combine = subgroups ? bySubgroups : byMemory;
+  const memory = `var<workgroup> partial: array<${type}, ${REDUCED}>;`;
+  const total = combine('total', type, 'subgroupAdd', (a, b) => `${a} + ${b}`);
+  const largest = combine('largest', type, 'subgroupMax', (a, b) => `max(${a}, ${b})`);
+  const leaders = subgroups ? 'var<workgroup> scattered: atomic<u32>;' : '';
+  return {
+    functions: [memory, leaders, total, type === 'f32' ? largest : ''].join('\n'),
+    parameter: subgroups ? ', @builtin(subgroup_size) lanes: u32' : '',
+    argument: subgroups ? ', lanes' : '',
+  };
+}
+
+type Combine = (
+  name: string,
+  type: string,
+  operation: string,
+  both: (a: string, b: string) => string,
+) => string;
+
+/**
+ * Of each subgroup the thread of the lowest number keeps the result, all others what changes nothing. Threads are
+ * numbered along subgroups on every device known, so that those are `lanes` apart; as WebGPU does not promise it,
+ * all places are looked at where it is otherwise.
+ */
+const bySubgroups: Combine = (name, type, operation, both) => /* wgsl */ `
+fn ${name}(value: ${type}, local: u32, lanes: u32) -> ${type} {
+  let reduced = ${operation}(value);
+  let first = subgroupMin(local);
+  partial[local] = ${operation === 'subgroupMax' ? 'reduced' : `select(${type}(), reduced, local == first)`};
+  if (local == first && first % lanes != 0u) { atomicStore(&scattered, 1u); }
+  workgroupBarrier();
+  let step = select(lanes, 1u, atomicLoad(&scattered) == 1u);
+  var all = partial[0];
+  for (var place = step; place < ${REDUCED}u; place += step) { all = ${both('all', 'partial[place]')}; }
+  workgroupBarrier();
+  return all;
+}
+`;
+
+/** In two steps of eight, so that no thread waits for 64. */
+const byMemory: Combine = (name, type, _, both) => /* wgsl */ `
+fn ${name}(value: ${type}, local: u32) -> ${type} {
+  partial[local] = value;
+  workgroupBarrier();
+  var some = value;
+  if (local < 8u) {
+    for (var place = local + 8u; place < ${REDUCED}u; place += 8u) { some = ${both('some', 'partial[place]')}; }
+  }
+  workgroupBarrier();
+  if (local < 8u) { partial[local] = some; }
+  workgroupBarrier();
+  var all = partial[0];
+  for (var place = 1u; place < 8u; place++) { all = ${both('all', 'partial[place]')}; }
+  workgroupBarrier();
+  return all;
+}
+`;

@@ -1,0 +1,153 @@
+/** fc6 to fc8 of few images on a GPU: sums that are cut into parts, so that the device has enough to do. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { ConvolutionLayer, Layer } from '../../src/core/layer.ts';
+import type { Shape4 } from '../../src/core/shape.ts';
+import {
+  type Choice,
+  candidatesFor,
+  choiceName,
+  isConvolution,
+  usualChoice,
+} from '../../src/kernels/webgpu/choices.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/device.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
+import { stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
+import { TileLines } from '../../src/kernels/webgpu/tuning.ts';
+import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { backendsUnderTest, reference } from '../support/backends.ts';
+import { chainCase, createParameters, runBackward, runForward } from '../support/chains.ts';
+import { assertClose, randomTensor } from '../support/tensors.ts';
+
+const { missing, layerTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
+
+const inRegisters: Tile = { threadsX: 4, threadsY: 1, rows: 3, columns: 1, depth: 0 };
+const shared: Tile = { threadsX: 4, threadsY: 2, rows: 1, columns: 1, depth: 3 };
+const relu: Layer = { kind: 'relu', name: 'relu' };
+
+const fc = (kernel: number, inChannels: number, outChannels: number): ConvolutionLayer => ({
+  kind: 'convolution',
+  name: 'fc',
+  kernel,
+  padding: 0,
+  inChannels,
+  outChannels,
+});
+
+const cases: readonly [ConvolutionLayer, Shape4][] = [
+  // As fc6, fc7, and a dense map of scores; sums of 245, 150 and 68 vectors, which parts do not divide evenly.
+  [fc(7, 18, 42), [2, 18, 7, 7]],
+  [fc(1, 600, 21), [1, 600, 1, 1]],
+  [fc(2, 65, 9), [3, 65, 4, 5]],
+];
+
+/** Cuts the layer's sum wherever it can be. */
+async function open(
+  tile: Tile,
+  layer: ConvolutionLayer,
+  shape: Shape4,
+  options: GpuOptions = {},
+): Promise<WebGpuBackend> {
+  const tiles = { gather: inRegisters, weightGradient: { ...inRegisters, rows: 1 }, busy: 64 };
+  const candidates = { gather: [], weightGradient: [], winograd: [], split: [tile] };
+  const choice = splitChoice({ tiles, candidates }, layer, shape);
+  const key = [...shape, layer.outChannels, layer.kernel, layer.padding].join('-');
+  const lines = ['inference', 'forward'].map((pass) => `${pass}-${key} ${choiceName(choice)}`);
+  const schedules = new TileLines(lines);
+  return createWebGpuBackend(
+    await openNodeGpu({ tiles, candidates, schedules, tuningSeconds: 0, ...options }),
+  );
+}
+
+function splitChoice(
+  gpu: Parameters<typeof candidatesFor>[0],
+  layer: ConvolutionLayer,
+  shape: Shape4,
+): Choice & { method: 'direct' } {
+  const side = (extent: number) => extent - layer.kernel + 1;
+  const output: Shape4 = [shape[0], layer.outChannels, side(shape[2]), side(shape[3])];
+  const placed = stagesOf([layer], [shape, output], false).find(isConvolution)!;
+  const all = candidatesFor(gpu, { panelsOf: () => [] }, 'forward', placed);
+  const choice = all.find((candidate) => candidate.method === 'direct' && (candidate.splits ?? 1) > 1);
+  assert.ok(choice?.method === 'direct');
+  return choice;
+}
+
+describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
+  for (const [layer, shape] of cases) {
+    for (const [how, tile] of [
+      ['in registers', inRegisters],
+      ['through shared memory', shared],
+    ] as const) {
+      it(`${layer.kernel}×${layer.kernel}, ${shape.join('×')} to ${layer.outChannels}, ${how}: what one sum gives`, async () => {
+        const backend = await open(tile, layer, shape);
+        const testCase = chainCase([layer, relu], shape, 71);
+        const input = randomTensor(72, shape);
+        const expected = await runForward(reference, testCase, input);
+        const output = await runForward(backend, testCase, input);
+        assertClose('output', output, expected, layerTolerance);
+        assert.deepEqual(await runForward(backend, testCase, input), output, 'the same bits each time');
+        const gradient = randomTensor(73, [shape[0], output.length / shape[0]]);
+        const run = await runBackward(backend, testCase, input, gradient);
+        assert.deepEqual(run.output, output, 'the same bits in training');
+      });
+    }
+  }
+
+  it('it is what runs: the last bits differ from those of one sum', async () => {
+    const [layer, shape] = cases[0]!;
+    const testCase = chainCase([layer], shape, 74);
+    const input = randomTensor(75, shape);
+    const plain = await createWebGpuBackend(await openNodeGpu({}));
+    assert.notDeepEqual(
+      await runForward(await open(inRegisters, layer, shape), testCase, input),
+      await runForward(plain, testCase, input),
+    );
+  });
+
+  it('weights in several panels, and fewer images than a batch', async () => {
+    const [layer, shape] = cases[0]!;
+    const backend = await open(shared, layer, shape, { bindingBytes: 4 * 49 * 20 * 16 });
+    const testCase = chainCase([layer, relu], shape, 76);
+    const parameters = await createParameters(backend, testCase.layers, testCase.values, false);
+    const program = await backend.compile({ ...testCase, parameters });
+    for (const images of [1, 2]) {
+      const input = randomTensor(77, [images, 18, 7, 7]);
+      const expected = await runForward(reference, { ...testCase, inputShape: [images, 18, 7, 7] }, input);
+      assertClose('output', await program.forward(input), expected, layerTolerance);
+    }
+    program.dispose();
+    parameters.dispose();
+  });
+
+  it("a GPU's rule takes them for one image, and its other tiles for many", async () => {
+    const choose = usualChoice(HARDWARE, { panelsOf: () => [] });
+    const [layer, shape] = cases[1]!;
+    const placedFor = (images: number) => {
+      const shapes: Shape4[] = [
+        [images, 600, 1, 1],
+        [images, 21, 1, 1],
+      ];
+      return stagesOf([layer], shapes, false).find(isConvolution)!;
+    };
+    const one = choose('forward', placedFor(1));
+    assert.ok(one.method === 'direct' && one.tile.rows === 1 && one.splits! > 1, choiceName(one));
+    assert.deepEqual(choose('forward', placedFor(17)), { method: 'direct', tile: HARDWARE.gather });
+    const backend = await createWebGpuBackend(await openNodeGpu({ tiles: HARDWARE }));
+    const testCase = chainCase([layer, relu], shape, 78);
+    const input = randomTensor(79, shape);
+    const expected = await runForward(reference, testCase, input);
+    assertClose('output', await runForward(backend, testCase, input), expected, layerTolerance);
+  });
+
+  it('is no candidate where there are many results, or the sum is short', () => {
+    const gpu = {
+      tiles: { gather: inRegisters, weightGradient: inRegisters, busy: 64 },
+      candidates: { gather: [], weightGradient: [], winograd: [], split: [inRegisters] },
+    };
+    assert.throws(() => splitChoice(gpu, fc(1, 600, 21), [9, 600, 3, 3]));
+    assert.throws(() => splitChoice(gpu, fc(1, 64, 21), [1, 64, 1, 1]));
+  });
+});
