@@ -1,9 +1,11 @@
 /** What a benchmark runs: a forward pass, or a step of training, on values that look like those of a real network. */
 import { performance } from 'node:perf_hooks';
+import type { Communicator } from '../comm/communicator.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../core/random.ts';
 import { elementCount } from '../core/shape.ts';
 import type { Backend, Parameters, Program, TrainingProgram } from '../kernels/backend.ts';
 import { cropShape, type Network } from '../net/network.ts';
+import { type ExchangeTime, GradientExchange } from '../train/gradient-exchange.ts';
 
 export interface TimedProgram {
   readonly program: Program | TrainingProgram;
@@ -15,6 +17,8 @@ export interface TimedProgram {
 export interface Times {
   readonly total: number;
   readonly update: number;
+  /** Where there are several ranks. */
+  readonly exchange?: ExchangeTime;
 }
 
 const SGD = { learningRate: 1e-6, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 };
@@ -36,11 +40,13 @@ export async function prepareInference(
   return { program, run };
 }
 
+/** @param batch images of each rank */
 export async function prepareTraining(
   backend: Backend,
   parameters: Parameters,
   network: Network,
   batch: number,
+  communicator: Communicator,
 ): Promise<TimedProgram> {
   const inputShape = cropShape(network, batch);
   const program = await backend.compileTraining({ layers: network.layers, inputShape, parameters });
@@ -49,14 +55,18 @@ export async function prepareTraining(
     labels: Int32Array.from({ length: batch }, (_, image) => image % network.classes),
     dropoutKeys: Uint32Array.from({ length: 2 * batch }, (_, word) => word),
   };
+  const exchange =
+    communicator.size > 1 ? new GradientExchange(parameters, communicator, 'float32') : undefined;
+  const onGradients = exchange && ((tensor: number) => exchange.ready(tensor));
   const run = async (): Promise<Times> => {
     const start = performance.now();
-    await program.accumulate(step, 1 / batch);
+    await program.accumulate(step, 1 / (batch * communicator.size), onGradients);
+    const exchanged = await exchange?.finish();
     const middle = performance.now();
     await parameters.update(SGD);
     await backend.instruments.finish();
     const end = performance.now();
-    return { total: end - start, update: end - middle };
+    return { total: end - start, update: end - middle, ...(exchanged && { exchange: exchanged }) };
   };
   return { program, run };
 }

@@ -1,11 +1,15 @@
 /** How fast a network runs on this machine, as a whole and, where the backend has a clock for it, layer by layer. */
 import { performance } from 'node:perf_hooks';
+import type { Communicator } from '../comm/communicator.ts';
+import { single } from '../comm/single.ts';
+import { fromFirst } from '../core/team.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { StageTime } from '../kernels/instruments.ts';
 import { type BackendName, type BackendOptions, openBackend, type Precision } from '../kernels/registry.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import type { Benchmark, BenchmarkMode } from '../report/benchmark.ts';
+import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
+import { overlapByLayer } from '../report/overlap.ts';
 import {
   fillWithNoise,
   prepareInference,
@@ -14,15 +18,19 @@ import {
   type Times,
 } from './benchmark-programs.ts';
 import { rowsOf, type WatchedRun } from './benchmark-rows.ts';
+import { threadsPerRank } from './ranks.ts';
 
 export interface BenchmarkOptions extends BackendOptions {
   readonly network: Network;
+  /** Of each rank, where there are several. */
   readonly batch: number;
   readonly mode: BenchmarkMode;
   readonly backend: BackendName;
   readonly precision: Precision;
   /** The program runs for about so long, and three times at least. */
   readonly seconds: number;
+  /** The ranks that train together; all benchmark the same (default: this process alone). */
+  readonly communicator?: Communicator;
 }
 
 const FEWEST_RUNS = 3;
@@ -32,15 +40,16 @@ const FEWEST_RUNS = 3;
  * @throws UserError where the backend is missing or the memory too little.
  */
 export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
-  const { network, batch, mode, precision } = options;
-  const backend = await openBackend(options.backend, options);
+  const { network, batch, mode, precision, communicator = single } = options;
+  const threads = options.threads ?? threadsPerRank(communicator);
+  const backend = await openBackend(options.backend, { ...options, ...(threads && { threads }) });
   const { instruments } = backend;
   const parameters = backend.createParameters(network.parameters, { training: mode === 'train' });
   try {
     await fillWithNoise(parameters);
     const prepare = mode === 'train' ? prepareTraining : prepareInference;
-    const timed = await prepare(backend, parameters, network, batch);
-    const { times, watched } = await runsOf(backend, timed, options.seconds);
+    const timed = await prepare(backend, parameters, network, batch, communicator);
+    const { times, watched } = await runsOf(backend, timed, options.seconds, communicator);
     const programBytes = timed.program.memoryBytes;
     timed.program.dispose();
     const peak = await instruments.peakFlops?.();
@@ -67,6 +76,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       programBytes,
       parameterBytes: instruments.parameterBytes(parameters),
       layers: watched.length > 0 ? rowsOf(watched, network, batch, peakGflops) : [],
+      ...exchangeOf(times, network, communicator),
     };
   } finally {
     parameters.dispose();
@@ -80,15 +90,33 @@ function operationsOf(network: Network, mode: BenchmarkMode): number {
   return mode === 'train' ? 2 * (3 * forward - products[0]!) : 2 * forward;
 }
 
+/** The exchange of the run whose exchange took the median time. */
+function exchangeOf(
+  times: readonly Times[],
+  network: Network,
+  { size }: Communicator,
+): { exchange?: ExchangeReport } {
+  const exchanges = times.flatMap(({ exchange }) => exchange ?? []).sort((a, b) => a.total - b.total);
+  const usual = exchanges[Math.floor(exchanges.length / 2)];
+  if (!usual) return {};
+  const layers = overlapByLayer(network.parameters, usual.buckets);
+  return { exchange: { ranks: size, seconds: usual.total, exposedSeconds: usual.exposed, layers } };
+}
+
 interface Runs {
   readonly times: readonly Times[];
   /** Those of which it is known what they went into; none where there is no clock for it. */
   readonly watched: readonly WatchedRun[];
 }
 
-async function runsOf(backend: Backend, { program, run }: TimedProgram, seconds: number): Promise<Runs> {
+async function runsOf(
+  backend: Backend,
+  { program, run }: TimedProgram,
+  seconds: number,
+  communicator: Communicator,
+): Promise<Runs> {
   const clock = backend.instruments.stageClock;
-  if (!clock) return { times: await repeated(run, seconds), watched: [] };
+  if (!clock) return { times: await repeated(run, seconds, communicator), watched: [] };
   const watch = async (): Promise<WatchedRun> => {
     let times: Times | undefined;
     const stages: readonly StageTime[] = await clock.watch(program, async () => {
@@ -97,18 +125,20 @@ async function runsOf(backend: Backend, { program, run }: TimedProgram, seconds:
     return { ...times!, stages };
   };
   if (!clock.disturbs) {
-    const watched = await repeated(watch, seconds);
+    const watched = await repeated(watch, seconds, communicator);
     return { times: watched, watched };
   }
-  const pairs = await repeated(async () => [await run(), await watch()] as const, seconds);
+  const pairs = await repeated(async () => [await run(), await watch()] as const, seconds, communicator);
   return { times: pairs.map(([times]) => times), watched: pairs.map(([, watched]) => watched) };
 }
 
-/** Runs after one that warms up. */
-async function repeated<T>(run: () => Promise<T>, seconds: number): Promise<T[]> {
+/** Runs after one that warms up; the first rank's clock says how many, and all begin each at once. */
+async function repeated<T>(run: () => Promise<T>, seconds: number, communicator: Communicator): Promise<T[]> {
   await run();
   const runs: T[] = [];
   const end = performance.now() + seconds * 1000;
-  while (runs.length < FEWEST_RUNS || performance.now() < end) runs.push(await run());
+  while (await fromFirst(communicator, runs.length < FEWEST_RUNS || performance.now() < end)) {
+    runs.push(await run());
+  }
   return runs;
 }

@@ -17,8 +17,9 @@ import {
   threadsOption,
 } from './options.ts';
 import { log, printAs } from './output.ts';
+import { addRankOptions, type RankFlags, withRanks } from './ranks.ts';
 
-interface Flags extends SizeOptions {
+interface Flags extends SizeOptions, RankFlags {
   readonly config: ConfigurationName;
   readonly batch: number;
   readonly mode: BenchmarkMode;
@@ -39,8 +40,8 @@ export function benchCommand(): Command {
       'bench --config D --batch 32 --mode train --backend webgpu --json',
     ],
   }).addOption(configOption());
-  return addSizeOptions(command)
-    .option('--batch <n>', 'images at once', positiveInteger, 8)
+  return addRankOptions(addSizeOptions(command))
+    .option('--batch <n>', 'images at once, of each rank', positiveInteger, 8)
     .addOption(new Option('--mode <name>', 'what to time').choices(['infer', 'train']).default('infer'))
     .addOption(backendOption())
     .addOption(
@@ -58,9 +59,12 @@ export function benchCommand(): Command {
 
 async function bench(flags: Flags): Promise<void> {
   const network = networkOf(flags.config, flags);
-  log(`Timing network ${network.configuration} on this machine …`);
   // Only here, because it loads the native library.
   const { benchmark } = await import('../api/benchmark.ts');
   const { formatBenchmark } = await import('../report/benchmark-tables.ts');
-  printAs(await benchmark({ ...flags, network }), flags, formatBenchmark);
+  const result = await withRanks(flags, (communicator) => {
+    log(`Timing network ${network.configuration} on this machine …`);
+    return benchmark({ ...flags, network, communicator });
+  });
+  printAs(result, flags, formatBenchmark);
 }

@@ -1,10 +1,11 @@
 import type { Benchmark, BenchmarkRow } from './benchmark.ts';
 import { formatBytes } from './format.ts';
+import { formatOverlap } from './overlap.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 /** A benchmark as `vgg bench` prints it. */
 export function formatBenchmark(result: Benchmark): string {
-  const { configuration, crop, width, batch, mode, peakGflops, shareOfPeak } = result;
+  const { configuration, crop, width, batch, mode, peakGflops, shareOfPeak, exchange } = result;
   const facts = formatFacts([
     ['network', `${configuration}, crop ${crop}, width ${width}, batch ${batch}`],
     ['measured', mode === 'train' ? 'a step: forward, loss, backward, update' : 'inference'],
@@ -14,12 +15,24 @@ export function formatBenchmark(result: Benchmark): string {
     ...(peakGflops === undefined || shareOfPeak === undefined
       ? []
       : [['FMA peak', `${peakGflops.toFixed(0)} GFLOP/s, of which ${percent(shareOfPeak)}`] as const]),
+    ...(exchange
+      ? [
+          [
+            'exchange',
+            `${formatMs(1000 * exchange.seconds)} over ${exchange.ranks} ranks of such a batch each, of which ${formatMs(1000 * exchange.exposedSeconds)} not hidden`,
+          ] as const,
+        ]
+      : []),
     [
       'memory',
       `program ${formatBytes(result.programBytes)}, parameters ${formatBytes(result.parameterBytes)}; the process had ${formatBytes(result.peakMemoryBytes)} at most`,
     ],
   ]);
-  return result.layers.length > 0 ? `${facts}\n\n${formatRows(result.layers)}` : facts;
+  return [
+    facts,
+    ...(result.layers.length > 0 ? [formatRows(result.layers)] : []),
+    ...(exchange ? [formatOverlap(exchange.layers)] : []),
+  ].join('\n\n');
 }
 
 function formatRows(rows: readonly BenchmarkRow[]): string {

@@ -1,4 +1,6 @@
 /** What a benchmark tells, measured by src/api and drawn by benchmark-tables.ts. */
+import type { LayerOverlap } from './overlap.ts';
+
 export type BenchmarkMode = 'infer' | 'train';
 
 /** Speeds count a product and a sum of direct convolution as two operations, whatever the algorithm really does. */
@@ -30,6 +32,17 @@ export interface Benchmark {
   readonly parameterBytes: number;
   /** Each with the least time that it took in any run; none where the backend has no clock for layers. */
   readonly layers: readonly BenchmarkRow[];
+  /** Of several ranks that train; everything else is the first one's. */
+  readonly exchange?: ExchangeReport;
+}
+
+/** The exchange of gradients in one step. */
+export interface ExchangeReport {
+  readonly ranks: number;
+  /** From the first gradients on their way to the last one's arrival, and the part that the backward pass did not hide. */
+  readonly seconds: number;
+  readonly exposedSeconds: number;
+  readonly layers: readonly LayerOverlap[];
 }
 
 /** One pass of one layer, or the update, or the rest; what is fused with a layer counts as its own. */
