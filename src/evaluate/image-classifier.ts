@@ -78,8 +78,8 @@ export class ImageClassifier {
   classify(scaled: readonly RgbImage[], options: LookingOptions): Promise<Posteriors[]> {
     return Promise.all(
       this.#looks(scaled, options).map(async ({ look, image, items }) => {
-        const outputs = items.map((item) => this.#queue.submit(item, options.signal));
-        const posteriors = (await Promise.all(outputs)).map((scores) =>
+        const outputs = await this.#submit(items, options.signal);
+        const posteriors = outputs.map((scores) =>
           softmax(averageOverPositions(scores, this.network.classes)),
         );
         return { look, scale: Math.min(image.width, image.height), values: meanOf(posteriors) };
@@ -94,7 +94,7 @@ export class ImageClassifier {
    * @returns `[classes, rows, columns]` of the whole image, or `[classes]` of each crop in the order of `gridCrops`
    */
   scores(look: Look, image: RgbImage, flip: boolean, signal?: AbortSignal): Promise<Float32Array[]> {
-    return Promise.all(this.#itemsOf(look, image, flip).map((item) => this.#queue.submit(item, signal)));
+    return this.#submit(this.#itemsOf(look, image, flip), signal);
   }
 
   /** Rows and columns of the map of scores that an image gives. */
@@ -106,7 +106,7 @@ export class ImageClassifier {
   /** Takes an image's place among others without looking at it: see `BatchQueue.accompany`. */
   accompany(scaled: readonly RgbImage[], options: LookingOptions): void {
     for (const { items } of this.#looks(scaled, options))
-      for (const item of items) this.#queue.accompany(item);
+      for (const item of new Set(items)) this.#queue.accompany(item);
   }
 
   /** Computes what has been given without waiting for more. */
@@ -126,6 +126,14 @@ export class ImageClassifier {
     );
   }
 
+  /** What the network gives for each item; one that stands there several times is looked at once. */
+  #submit(items: readonly BatchItem[], signal: AbortSignal | undefined): Promise<Float32Array[]> {
+    const outputs = new Map<BatchItem, Promise<Float32Array>>();
+    for (const item of new Set(items)) outputs.set(item, this.#queue.submit(item, signal));
+    return Promise.all(items.map((item) => outputs.get(item)!));
+  }
+
+  /** Crops in the same place are the same item: where an image is hardly larger than a crop, many are. */
   #itemsOf(look: Look, image: RgbImage, flip: boolean): BatchItem[] {
     const { crop } = this.network;
     switch (look) {
@@ -138,10 +146,16 @@ export class ImageClassifier {
       case 'center': {
         const shape: ItemShape = [3, crop, crop];
         const crops = look === 'crops' ? gridCrops(image, crop, flip) : centerCrops(image, crop, flip);
-        return crops.map((one) => ({
-          shape,
-          write: (input, offset) => writeCrop(image, one, this.#mean, input, offset),
-        }));
+        const items = new Map<string, BatchItem>();
+        return crops.map((one) => {
+          const place = `${one.left},${one.top},${one.flip}`;
+          const item: BatchItem = items.get(place) ?? {
+            shape,
+            write: (input, offset) => writeCrop(image, one, this.#mean, input, offset),
+          };
+          items.set(place, item);
+          return item;
+        });
       }
     }
   }

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../../src/core/layer.ts';
-import { wholeImage } from '../../../src/data/crop.ts';
+import { wholeImage, writeCrop } from '../../../src/data/crop.ts';
 import type { RgbImage } from '../../../src/data/source.ts';
+import { BatchQueue } from '../../../src/evaluate/batching.ts';
+import { gridCrops } from '../../../src/evaluate/crops.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
 import type { LookingOptions } from '../../../src/evaluate/image-classifier.ts';
 import { meanOf, softmax } from '../../../src/evaluate/softmax.ts';
@@ -149,6 +151,44 @@ describe('crops', () => {
     const image = picture(32, 32, 6);
     const crops = await posteriorsOf(model, image, { protocol: 'crops' });
     assertSame(crops, await posteriorsOf(model, image, { protocol: 'center', flip: true }), 1e-12);
+  });
+
+  it('in the same place are looked at once, and count as often as they stand in the grid', async () => {
+    const model = await smallModel();
+    const { network } = model;
+    const image = picture(34, 32, 6);
+    const places = new Set<string>();
+    let looked = 0;
+    const classifier = classifierOf(model, {
+      queue: (work) => {
+        const queue = new BatchQueue(work);
+        return {
+          submit: (item) => {
+            looked++;
+            return queue.submit(item);
+          },
+          accompany: (item) => queue.accompany(item),
+          flush: () => queue.flush(),
+          close: (error) => queue.close(error),
+        };
+      },
+    });
+    const seen = classifier.scores('crops', image, true);
+    classifier.flush();
+    const scores = await seen;
+    classifier.close();
+    const crops = gridCrops(image, network.crop, true);
+    assert.equal(scores.length, crops.length);
+    for (const [i, crop] of crops.entries()) {
+      places.add(JSON.stringify(crop));
+      const input = new Float32Array(3 * network.crop ** 2);
+      writeCrop(image, crop, MEAN, input, 0);
+      const { output } = await run(model, network.layers, [3, network.crop, network.crop], input);
+      assertSame([...scores[i]!], [...output], 1e-6);
+    }
+    // Columns 0, 1 and 2, and their mirror images.
+    assert.equal(places.size, 6);
+    assert.equal(looked, 6);
   });
 
   it('and dense evaluation are averaged as both', async () => {
