@@ -132,6 +132,21 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     await page.getByText(/^Ended after \d+ iterations: it was stopped\./).waitFor();
     await page.getByRole('button', { name: 'Save the last model' }).waitFor();
     await page.getByRole('button', { name: 'Start again' }).waitFor();
+
+    // What was learned is only here: whoever reloads the page or starts again is asked.
+    const asksToStay = () =>
+      page.evaluate("!dispatchEvent(new Event('beforeunload', { cancelable: true }))") as Promise<boolean>;
+    assert.ok(await asksToStay());
+    const asked = page.waitForEvent('dialog');
+    const again = page.getByRole('button', { name: 'Start again' }).click();
+    const dialog = await asked;
+    assert.match(dialog.message(), /were not saved/);
+    await dialog.dismiss();
+    await again;
+    const saved = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save the last model' }).click();
+    await saved;
+    await until(async () => !(await asksToStay()), 'nothing more to lose');
     await visit.close();
   });
 

@@ -22,6 +22,8 @@ class LocalTraining extends EventTarget {
   lines: readonly Metrics[] = [];
   /** Images that the browser could not decode. */
   unreadable: readonly string[] = [];
+  /** Whether there are models that only this page has. */
+  #unsaved = false;
   #stop = new AbortController();
   #changed = 0;
 
@@ -30,7 +32,7 @@ class LocalTraining extends EventTarget {
   }
 
   choose(source: TrainingSource): void {
-    if (this.isBusy) return;
+    if (this.isBusy || !this.#mayForget()) return;
     this.#forget();
     this.source = source;
     this.#change({ state: 'idle' });
@@ -39,13 +41,12 @@ class LocalTraining extends EventTarget {
   /** Trains on the chosen images. */
   async run(settings: Settings): Promise<void> {
     const { source } = this;
-    if (!source || this.isBusy) return;
+    if (!source || this.isBusy || !this.#mayForget()) return;
     this.#forget();
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     let read = 0;
     this.#change({ state: 'reading', done: read });
-    addEventListener('beforeunload', keepOpen);
     try {
       const { trainModel } = await loadLibrary();
       const { training, validation } = source.open((name) => {
@@ -75,13 +76,24 @@ class LocalTraining extends EventTarget {
         },
         onIteration: (progress) => this.#progress({ state: 'training', progress }),
       });
+      this.#unsaved = true;
       this.#change({ state: 'ended', training: ended });
     } catch (error) {
       if (signal.aborted) this.#change({ state: 'idle' });
       else this.#change({ state: 'failed', message: sentenceOf(error) });
-    } finally {
-      removeEventListener('beforeunload', keepOpen);
     }
+  }
+
+  /** One of the models is a file now. */
+  saved(): void {
+    this.#unsaved = false;
+    this.#change(this.state);
+  }
+
+  #mayForget(): boolean {
+    return (
+      !this.#unsaved || confirm('The trained models were not saved, and would be lost. Go on without them?')
+    );
   }
 
   /** Ends after the current step; what has been learned so far is kept. */
@@ -91,6 +103,7 @@ class LocalTraining extends EventTarget {
 
   #forget(): void {
     if (this.state.state === 'ended') this.state.training.close();
+    this.#unsaved = false;
     this.start = undefined;
     this.lines = [];
     this.unreadable = [];
@@ -104,6 +117,9 @@ class LocalTraining extends EventTarget {
   #change(state: TrainingState): void {
     this.state = state;
     this.#changed = performance.now();
+    // The browser asks whether the page is to be left, for as long as something would be lost by it.
+    if (this.isBusy || this.#unsaved) addEventListener('beforeunload', keepOpen);
+    else removeEventListener('beforeunload', keepOpen);
     this.dispatchEvent(new Event('change'));
   }
 }

@@ -4,6 +4,7 @@ import { sentenceOf } from '../api/client.ts';
 import { percent, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
 import { saveBlob } from '../ui/save.ts';
+import { localTraining } from './local-training.ts';
 
 interface ResultProps {
   readonly name: string;
@@ -31,6 +32,7 @@ export function Result({ name, training, lines }: ResultProps) {
     setFailure(undefined);
     try {
       saveBlob(await which.file(), file);
+      localTraining.saved();
     } catch (error) {
       setFailure(sentenceOf(error));
     }
