@@ -17,8 +17,8 @@ import {
   isConvolution,
   type PlacedConvolution,
 } from '../../src/kernels/webgpu/choices.ts';
-import type { Gpu, GpuOptions } from '../../src/kernels/webgpu/device.ts';
-import { callFields, type Dispatch, encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/device.ts';
+import { callFields, type Dispatch } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Context, forwardDispatches, partsFor } from '../../src/kernels/webgpu/forward.ts';
 import { Memory } from '../../src/kernels/webgpu/memory.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
@@ -26,6 +26,7 @@ import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webg
 import { paddedCount, stagesOf } from '../../src/kernels/webgpu/stages.ts';
 import { candidateTiles, HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
 import { pointBuffers } from '../../src/kernels/webgpu/winograd.ts';
+import { seconds } from './clock.ts';
 import { naiveDispatch, outSideOf, type Size } from './naive.ts';
 import { Best, methodOf, printTable, type Row, shapeName } from './table.ts';
 
@@ -41,11 +42,12 @@ const { values: flags } = parseArgs({
 
 const gpu = await openNodeGpu(flags.hardware ? await hardwareTiles() : 'fp32');
 const table: Row[] = [];
+const lasting = Number(flags.seconds);
 console.log(gpu.description);
 for (const size of flags.shape.map(sizeOf)) {
   for (const direction of flags.direction as Direction[]) {
     const flops = 2 * size.kernel ** 2 * size.inChannels * size.outChannels * outSideOf(size) ** 2;
-    const naive = await seconds(gpu, [naiveDispatch(gpu, direction, size)]);
+    const naive = await seconds(gpu, [naiveDispatch(gpu, direction, size)], lasting);
     report(size, direction, 'naive', naive, flops, naive);
     const best = new Best();
     const placed = placedConvolution(size);
@@ -54,7 +56,7 @@ for (const size of flags.shape.map(sizeOf)) {
     for (const [name, choice] of choices(parameters, direction, placed)) {
       const memory = new Memory(gpu);
       const dispatches = ours(memory, parameters, direction, placed, choice);
-      const time = await seconds(gpu, dispatches);
+      const time = await seconds(gpu, dispatches, lasting);
       memory.free();
       report(size, direction, name, time, flops, naive);
       best.add(methodOf(choice), time);
@@ -76,9 +78,12 @@ function choices(
   direction: Direction,
   placed: PlacedConvolution,
 ): (readonly [string, Choice])[] {
-  const all = candidatesFor(gpu, parameters, direction, placed).map(
-    (choice) => [choiceName(choice), choice] as const,
-  );
+  const all = candidatesFor(gpu, parameters, direction, placed)
+    // What the cut alone gains: the same in one part.
+    .flatMap((choice) =>
+      choice.method === 'direct' && choice.splits ? [{ ...choice, splits: 1 }, choice] : [choice],
+    )
+    .map((choice) => [choiceName(choice), choice] as const);
   if (flags.tiles) return all;
   // One of each method.
   const methods = ['direct', 'winograd'] as const;
@@ -140,33 +145,6 @@ function ours(
   if (direction === 'backward') return inputGradient(context, placed, x, y, dx);
   const sums = memory.storage('sums', Math.max(4, sumsFor(context, placed)));
   return weightGradients(context, placed, { x, dy: y, dx: undefined, sums });
-}
-
-/**
- * Seconds a run, the fastest of a few, after one that warms up; on a software device those of the processor, which
- * do not grow when the machine has other work.
- */
-async function seconds(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<number> {
-  const prepared = await prepare(gpu, dispatches);
-  let best = Infinity;
-  const end = performance.now() + 1000 * Number(flags.seconds);
-  for (let run = 0; run < 3 || performance.now() < end; run++) {
-    const start = now(gpu);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass, prepared, 1);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-    await gpu.device.queue.onSubmittedWorkDone();
-    if (run > 0) best = Math.min(best, now(gpu) - start);
-  }
-  return best;
-}
-
-function now({ isSoftware }: Gpu): number {
-  if (!isSoftware) return performance.now() / 1000;
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
 }
 
 function report(

@@ -32,7 +32,7 @@ export interface GpuOptions {
   readonly bindingBytes?: number;
   /** What to tell people to do when the device is lost (default: what helps on the command line). */
   readonly afterLoss?: string;
-  /** Whether reductions go by subgroups (default: where the device has them). */
+  /** Whether reductions go by subgroups (default: where the device has them, and is no software: there they cost time). */
   readonly subgroups?: boolean;
   /** How products are cut where nothing was measured; default: by what the device is. */
   readonly tiles?: TileChoice;
@@ -85,7 +85,7 @@ export class Gpu {
     this.isSoftware = isSoftwareAdapter(info);
     this.precision = options.precision ?? 'fp32';
     this.kept = storageOf(this.precision);
-    this.subgroups = options.subgroups ?? device.features.has('subgroups');
+    this.subgroups = options.subgroups ?? (!this.isSoftware && device.features.has('subgroups'));
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
     this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits);
     this.#head = `${this.subgroups ? 'enable subgroups;\n' : ''}${storageHead(this.precision)}`;
