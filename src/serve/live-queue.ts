@@ -206,7 +206,7 @@ export class LiveQueue implements Batcher {
 
   /**
    * An input of eight images takes megabytes, and an allocation of megabytes for each batch has the garbage
-   * collector go through the whole heap after every other one: 4 % of the processor's time with D.
+   * collector go through the whole heap after every other one: 4 % of the event loop's time with D.
    */
   #memoryFor(length: number): Float32Array {
     const memory = this.#spare.pop();

@@ -20,7 +20,7 @@ import {
   runBackward,
   runForward,
 } from '../support/chains.ts';
-import { images, labelsFor, network, STEP } from '../support/small-network.ts';
+import { images, labelsFor, lossesOfSteps, network } from '../support/small-network.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing, layerTolerance, networkTolerance, representable, rounding } = f16UnderTest;
@@ -180,34 +180,12 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
 
   it('five steps lose what the reference loses, and the other may go on from there', async () => {
     const backend = await open();
-    const { layers, inputShape, values } = network(4);
-    const losses = async (backends: readonly Backend[]): Promise<number[]> => {
-      const all: number[] = [];
-      let tensors = new Map([['values', values] as [Field, ReadonlyMap<string, Float32Array>]]);
-      for (const one of backends) {
-        const parameters = await createParameters(one, layers, new Map());
-        for (const [field, data] of tensors) {
-          for (const [name, tensor] of data) await parameters.write(field, name, tensor);
-        }
-        const program = await one.compileTraining({ layers, inputShape, parameters });
-        all.push(...(await program.accumulate({ input: images(4), labels: labelsFor(4) }, 1 / 4)).losses);
-        await parameters.update(STEP);
-        tensors = new Map();
-        for (const field of ['values', 'velocities'] as const)
-          tensors.set(field, await readAll(parameters, field));
-        program.dispose();
-        parameters.dispose();
-      }
-      return all;
-    };
-    const expected = await losses(Array(5).fill(reference));
-    assertClose('losses', await losses(Array(5).fill(backend)), expected, networkTolerance);
+    const expected = await lossesOfSteps(Array(5).fill(reference));
+    assertClose('losses', await lossesOfSteps(Array(5).fill(backend)), expected, networkTolerance);
     const turns = [backend, reference, reference, backend, backend];
-    assertClose('losses in turns', await losses(turns), expected, networkTolerance);
+    assertClose('losses in turns', await lossesOfSteps(turns), expected, networkTolerance);
   });
 });
-
-type Field = 'values' | 'velocities';
 
 describe('f16 where it cannot be had', () => {
   const adapter = (...features: GPUFeatureName[]) =>

@@ -11,15 +11,8 @@ import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
 import { HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, reference } from '../support/backends.ts';
-import {
-  type ChainCase,
-  chainCase,
-  createParameters,
-  readAll,
-  runBackward,
-  runForward,
-} from '../support/chains.ts';
-import { images, labelsFor, network, STEP } from '../support/small-network.ts';
+import { type ChainCase, chainCase, createParameters, runBackward, runForward } from '../support/chains.ts';
+import { lossesOfSteps } from '../support/small-network.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing, layerTolerance, networkTolerance } = backendsUnderTest.find(
@@ -131,33 +124,10 @@ describe('webgpu: a GPU that goes away', { skip: missing ?? false }, () => {
 describe('webgpu: training', { skip: missing ?? false }, () => {
   it('five steps lose what the reference loses, and the other may go on from there', async () => {
     const webgpu = await open({});
-    const { layers, inputShape, values } = network(4);
-    const losses = async (backends: readonly Backend[]): Promise<number[]> => {
-      const all: number[] = [];
-      let state = new Map([['values', values]] as [Field, ReadonlyMap<string, Float32Array>][]);
-      for (const backend of backends) {
-        const parameters = await createParameters(backend, layers, new Map());
-        for (const [field, tensors] of state) {
-          for (const [name, data] of tensors) await parameters.write(field, name, data);
-        }
-        const program = await backend.compileTraining({ layers, inputShape, parameters });
-        const outcome = await program.accumulate({ input: images(4), labels: labelsFor(4) }, 1 / 4);
-        all.push(...outcome.losses);
-        await parameters.update(STEP);
-        state = new Map();
-        for (const field of ['values', 'velocities'] as const)
-          state.set(field, await readAll(parameters, field));
-        program.dispose();
-        parameters.dispose();
-      }
-      return all;
-    };
-    const expected = await losses(Array(5).fill(reference));
-    assertClose('losses', await losses(Array(5).fill(webgpu)), expected, 1e-5);
+    const expected = await lossesOfSteps(Array(5).fill(reference));
+    assertClose('losses', await lossesOfSteps(Array(5).fill(webgpu)), expected, 1e-5);
     const turns = [webgpu, reference, reference, webgpu, webgpu];
-    assertClose('losses in turns', await losses(turns), expected, 1e-5);
+    assertClose('losses in turns', await lossesOfSteps(turns), expected, 1e-5);
     assert.notDeepEqual(expected.slice(-4), expected.slice(0, 4));
   });
 });
-
-type Field = 'values' | 'velocities';

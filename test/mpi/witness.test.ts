@@ -18,21 +18,18 @@ describe('the witness of a rank', { skip }, () => {
   const ready = (rank: ChildProcess): Promise<unknown> =>
     new Promise((resolve) => rank.stdout!.once('data', resolve));
 
-  it('names one that was killed', async () => {
-    const rank = start();
-    const ended = outcomeOf(rank);
-    await ready(rank);
-    process.kill(rank.pid!, 'SIGKILL');
-    assert.equal((await ended).stderr, `rank 3 on ${hostname()} (process ${rank.pid}) died\n`);
-  });
-
-  it('names one that has crashed', async () => {
-    const rank = start();
-    const ended = outcomeOf(rank);
-    await ready(rank);
-    process.kill(rank.pid!, 'SIGABRT');
-    assert.equal((await ended).stderr, `rank 3 on ${hostname()} (process ${rank.pid}) died\n`);
-  });
+  for (const [fate, signal] of [
+    ['was killed', 'SIGKILL'],
+    ['has crashed', 'SIGABRT'],
+  ] as const) {
+    it(`names one that ${fate}`, async () => {
+      const rank = start();
+      const ended = outcomeOf(rank);
+      await ready(rank);
+      process.kill(rank.pid!, signal);
+      assert.equal((await ended).stderr, `rank 3 on ${hostname()} (process ${rank.pid}) died\n`);
+    });
+  }
 
   it('is silent about one that the launcher ends with its group', async () => {
     const rank = start();

@@ -1,7 +1,7 @@
 import type { Layer } from '../../src/core/layer.ts';
 import { elementCount } from '../../src/core/shape.ts';
-import type { SgdStep } from '../../src/kernels/backend.ts';
-import { type ChainCase, chainCase } from './chains.ts';
+import type { Backend, ParameterField, SgdStep } from '../../src/kernels/backend.ts';
+import { type ChainCase, chainCase, createParameters, readAll } from './chains.ts';
 import { randomTensor } from './tensors.ts';
 
 export const CLASSES = 5;
@@ -44,3 +44,28 @@ export function labelsFor(count: number): Int32Array {
 }
 
 export const IMAGE = elementCount([3, 8, 8]);
+
+/**
+ * Trains `network(4)` for a step by each backend, each going on from what the one before left.
+ * @returns the losses of each step's four images
+ */
+export async function lossesOfSteps(backends: readonly Backend[]): Promise<number[]> {
+  const { layers, inputShape, values } = network(4);
+  const losses: number[] = [];
+  let state = new Map<ParameterField, ReadonlyMap<string, Float32Array>>([['values', values]]);
+  for (const backend of backends) {
+    const parameters = await createParameters(backend, layers, new Map());
+    for (const [field, tensors] of state) {
+      for (const [name, data] of tensors) await parameters.write(field, name, data);
+    }
+    const program = await backend.compileTraining({ layers, inputShape, parameters });
+    const outcome = await program.accumulate({ input: images(4), labels: labelsFor(4) }, 1 / 4);
+    losses.push(...outcome.losses);
+    await parameters.update(STEP);
+    state = new Map();
+    for (const field of ['values', 'velocities'] as const) state.set(field, await readAll(parameters, field));
+    program.dispose();
+    parameters.dispose();
+  }
+  return losses;
+}
