@@ -12,6 +12,7 @@ import { FASHION_MNIST } from './demo.ts';
 import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
 import { backendOption, integer, positiveInteger, precisionOption, threadsOption } from './options.ts';
 import { log } from './output.ts';
+import { letHeapGrow } from './server-heap.ts';
 
 interface Flags extends ForeignFlags {
   readonly model?: readonly string[];
@@ -97,6 +98,7 @@ function origins(text: string, before: readonly string[] = []): readonly string[
 
 async function serve(flags: Flags): Promise<void> {
   const { host, port, cors, queue, batch, connections, threads, backend, precision } = flags;
+  letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
   const server = await serveModels({
