@@ -1,26 +1,11 @@
 /** That everybody reaches everything: with a keyboard, on a small screen. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { jpeg } from '../support/images.ts';
 import { noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
+import { tabTo } from './page-keyboard.ts';
 import { QUICK, Workplace } from './training-runs.ts';
-
-/** What has the focus: role or element, and name. */
-const FOCUSED = `(() => {
-  const one = document.activeElement;
-  if (one.matches('body, main')) return '';
-  const name = one.getAttribute('aria-label') ?? one.labels?.[0]?.textContent ?? one.textContent;
-  return (one.type ?? one.tagName.toLowerCase()) + ' ' + name.replace(/\\s+/g, ' ').trim();
-})()`;
-
-/** Whether what has the focus can be told from the rest: itself, or the text beside a hidden radio button. */
-const SHOWS_FOCUS = `(() => {
-  const one = document.activeElement;
-  const seen = one.type === 'radio' ? one.nextElementSibling : one;
-  const { outlineStyle, outlineWidth } = getComputedStyle(seen);
-  return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
-})()`;
 
 describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
   const work = new Workplace();
@@ -39,19 +24,6 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await browser?.close();
     assert.equal(await server?.stop(), 0);
   });
-
-  /** Presses Tab until the focus is where it is wanted; every stop on the way must be visible. */
-  async function tabTo(page: Page, wanted: RegExp): Promise<void> {
-    const seen: string[] = [];
-    for (let presses = 0; presses < 60; presses++) {
-      await page.keyboard.press('Tab');
-      const focused = (await page.evaluate(FOCUSED)) as string;
-      seen.push(focused);
-      if (focused !== '') assert.ok(await page.evaluate(SHOWS_FOCUS), `${focused} shows its focus`);
-      if (wanted.test(focused)) return;
-    }
-    assert.fail(`${wanted} was not reached by Tab: ${seen.join(', ')}`);
-  }
 
   it('is used by keyboard alone, from the image to the crops, the layers and the runs', async () => {
     const visit = await Visit.at(browser, server.address, 'classify');

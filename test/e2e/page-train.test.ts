@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { jpeg, png, writeFiles } from '../support/images.ts';
 import { noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
+import { tabTo } from './page-keyboard.ts';
 import { Workplace } from './training-runs.ts';
 
 describe('the page: Train here', { skip: noBrowser }, () => {
@@ -186,6 +187,37 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     await start(page);
     await ended(page);
     await page.getByText(/^Ended after 7 iterations: all passes were done\./).waitFor();
+    await visit.close();
+  });
+
+  it('is used by keyboard alone, from the images to the saved model', async () => {
+    const visit = await Visit.at(browser, server.address, 'train');
+    const { page } = visit;
+    const { keyboard } = page;
+    await page.getByRole('button', { name: 'Use some of shades instead' }).waitFor();
+    await tabTo(page, /Use some of shades instead/);
+    await keyboard.press('Enter');
+    await page.getByText(/^shades: 32 images of 2 classes/).waitFor();
+    const settings: [RegExp, string][] = [
+      [/Width/, '0.05'],
+      [/Images a step/, '8'],
+      [/Passes over/, '400'],
+    ];
+    for (const [field, value] of settings) {
+      await tabTo(page, field);
+      await keyboard.press('Control+A');
+      await keyboard.type(value);
+    }
+    await tabTo(page, /^submit Start|^button Start/);
+    await keyboard.press('Enter');
+    await page.getByRole('progressbar', { name: 'Iterations that were done' }).waitFor();
+    await tabTo(page, /Stop/);
+    await keyboard.press('Enter');
+    await page.getByText(/^Ended after \d+ iterations: it was stopped\./).waitFor();
+    const saved = page.waitForEvent('download');
+    await tabTo(page, /Save the last model/);
+    await keyboard.press('Enter');
+    assert.equal((await saved).suggestedFilename(), 'shades-last.safetensors');
     await visit.close();
   });
 
