@@ -8,6 +8,7 @@
 #include "bfloat16.hpp"
 #include "buffers.hpp"
 #include "messages.hpp"
+#include "outbox.hpp"
 
 namespace verydeep {
 namespace {
@@ -45,22 +46,24 @@ class AllReduce : public Operation {
     pieces_ = Buffer<Value>(ranks.memory, mine * (ranks.size - 1));
     if (packs) packed_ = Buffer<Value>(ranks.memory, count_);
     forOthers([&](int other) { receive(pieceOf(other), mine, other, tag_); });
-    forOthers([&](int other) { send(packedSlice(other), length(other), other, tag_); });
+    forOthers([&](int other) { send(packedSlice(other), length(other), other, tag_, &unsentValues_); });
   }
 
   bool advance() override {
-    if (!requests_.done()) return false;
-    if (summed_ || ranks_.size == 1) {
-      if (packs) unpackOthers();
-      return true;
+    if (stage_ == Stage::Adding && requests_.done()) {
+      sum();
+      const Value* result = packedSlice(ranks_.rank);
+      forOthers([&](int other) { send(result, length(ranks_.rank), other, tag_ + 1, &unsentSums_); });
+      stage_ = Stage::Handing;
     }
-    sum();
-    summed_ = true;
-    const int own = ranks_.rank;
-    forOthers([&](int other) { receive(inPlace(other), length(other), other, tag_ + 1); });
-    const Value* result = packedSlice(own);
-    forOthers([&](int other) { send(result, length(own), other, tag_ + 1); });
-    return false;
+    // What others send back comes to where this rank's own values of their slices were.
+    if (stage_ == Stage::Handing && unsentValues_ == 0) {
+      forOthers([&](int other) { receive(inPlace(other), length(other), other, tag_ + 1); });
+      stage_ = Stage::Ending;
+    }
+    if (stage_ != Stage::Ending || unsentSums_ > 0 || !requests_.done()) return false;
+    if (packs) unpackOthers();
+    return true;
   }
 
  private:
@@ -74,10 +77,12 @@ class AllReduce : public Operation {
   }
 
   void receive(Value* to, int64_t count, int from, int tag) {
-    check(MPI_Irecv(to, static_cast<int>(count), Form::type(), from, tag, ranks_.messages, requests_.add()));
+    forPieces(count, sizeof(Value), [&](int64_t at, int length) {
+      check(MPI_Irecv(to + at, length, Form::type(), from, tag, ranks_.messages, requests_.add()));
+    });
   }
-  void send(const Value* from, int64_t count, int to, int tag) {
-    check(MPI_Isend(from, static_cast<int>(count), Form::type(), to, tag, ranks_.messages, requests_.add()));
+  void send(const Value* from, int64_t count, int to, int tag, int* unsent) {
+    ranks_.outbox->send(from, count, Form::type(), sizeof(Value), to, tag, unsent);
   }
 
   /** Another rank's values of this rank's slice. */
@@ -129,10 +134,13 @@ class AllReduce : public Operation {
   int64_t count_;
   Ranks ranks_;
   int tag_ = 0;
-  bool summed_ = false;
+  /** Waits for the others' values of this slice; has sent its sum; waits for the others' sums. */
+  enum class Stage { Adding, Handing, Ending } stage_ = Stage::Adding;
   /** `[other ranks, my slice]`, and for a brief form everything as it travels. */
   Buffer<Value> pieces_, packed_;
   Requests requests_;
+  /** Pieces that have not gone. */
+  int unsentValues_ = 0, unsentSums_ = 0;
 };
 
 }  // namespace

@@ -6,12 +6,14 @@
 namespace verydeep {
 
 class Memory;
+class Outbox;
 
 struct Ranks {
   /** For messages between two ranks, and for collective calls. */
   MPI_Comm messages = MPI_COMM_NULL, collectives = MPI_COMM_NULL;
   int rank = 0, size = 1;
   Memory* memory = nullptr;
+  Outbox* outbox = nullptr;
 };
 
 /** All methods belong to the thread that MPI belongs to. */

@@ -191,6 +191,8 @@ Facts World::open() {
   facts.hosts = hostsOf(MPI_COMM_WORLD, facts.size);
   facts.pids = pidsOf(MPI_COMM_WORLD, facts.size);
   ranks_ = {duplicate(MPI_COMM_WORLD), duplicate(MPI_COMM_WORLD), facts.rank, facts.size, &memory_};
+  outbox_.emplace(ranks_.messages, facts.size);
+  ranks_.outbox = &*outbox_;
   if (facts.size > 1) {
     const auto patience = duration_cast<Heartbeat::Clock::duration>(patience_);
     heartbeat_.emplace(MPI_COMM_WORLD, patience);
@@ -265,7 +267,7 @@ void World::startWaiting() {
 }
 
 bool World::advance() {
-  bool news = false;
+  bool news = outbox_ && outbox_->advance();
   for (auto at = active_.begin(); at != active_.end();) {
     Job& job = **at;
     const bool last = job.operation == nullptr;
@@ -287,6 +289,7 @@ void World::fail(const std::string& message) {
   broken_ = message;
   for (std::unique_ptr<Job>& job : active_) settle(std::move(job), message);
   active_.clear();
+  outbox_.reset();
 }
 
 void World::rest(bool news) {

@@ -18,6 +18,7 @@
 #include "heartbeat.hpp"
 #include "lateness.hpp"
 #include "operation.hpp"
+#include "outbox.hpp"
 
 namespace verydeep {
 
@@ -65,7 +66,7 @@ class World : public std::enable_shared_from_this<World> {
   void enqueue(Napi::Env env, std::unique_ptr<Job> job);
   void loop();
   Facts open();
-  /** @returns whether any operation came to its end */
+  /** @returns whether any operation came to its end, or the network waits for this thread */
   bool advance();
   void startWaiting();
   void settle(std::unique_ptr<Job> job, const std::string& error);
@@ -86,6 +87,8 @@ class World : public std::enable_shared_from_this<World> {
   /** Promises that are not settled; only JavaScript's thread counts. */
   int unsettled_ = 0;
   Memory memory_;
+  /** None after a failure. */
+  std::optional<Outbox> outbox_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Job>> waiting_;

@@ -39,8 +39,6 @@ const PAYLOAD = 0.94;
 const SEGMENT = 1448;
 /** Each all-reduce is of two rounds of messages. */
 const ROUNDS = 2;
-/** Of a large message: it is announced, asked for and sent. */
-const LATENCIES = 3;
 /** All-reduces that are under way at a time (native/mpi/world.cpp): while one waits, others send. */
 const UNDER_WAY = 4;
 /** Segments that TCP sends without an answer after it was idle, as between the steps; each answer doubles them. */
@@ -59,13 +57,12 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   const rate = (bandwidth * 1e9 * (request.payload ?? PAYLOAD)) / 8;
   const onTheWire = (count: number): number => (sentShare * count) / rate;
   // What all-reduces wait for is hidden by the others under way, as far as those take as long.
-  const waiting = LATENCIES * latency;
   const round = onTheWire(bucketBytes) / ROUNDS;
-  const lost = Math.max(0, waiting - (UNDER_WAY - 1) * round);
+  const lost = Math.max(0, latency - (UNDER_WAY - 1) * round);
   const turns = (Math.ceil(bytes / bucketBytes / UNDER_WAY) - 1) * ROUNDS;
   const starting = 2 * latency * Math.max(0, Math.log2((2 * latency * rate) / (FIRST_WINDOW * SEGMENT)));
   const communicationSeconds =
-    machines > 1 ? onTheWire(bytes) + ROUNDS * waiting + turns * lost + starting : 0;
+    machines > 1 ? onTheWire(bytes) + ROUNDS * latency + turns * lost + starting : 0;
   const estimate = { machines, bytesSentPerStep, communicationSeconds };
   if (trainingMsPerImage === undefined) return estimate;
   // The machine with the largest share sets the pace.
@@ -73,7 +70,7 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   const last = ((share - 1) % microBatchOf(request)) + 1;
   const backward = (BACKWARD_SHARE * last * trainingMsPerImage) / 1000;
   // What comes last is final only when the pass is over.
-  const tail = machines > 1 ? onTheWire(bucketBytes) + ROUNDS * waiting : 0;
+  const tail = machines > 1 ? onTheWire(bucketBytes) + ROUNDS * latency : 0;
   const hiddenSeconds = Math.min(backward, communicationSeconds - tail);
   const secondsPerStep = (share * trainingMsPerImage) / 1000 + communicationSeconds - hiddenSeconds;
   return {

@@ -1,31 +1,51 @@
 /** A rank of test/mpi/communicator.test.ts: uses every call; the first one prints what came of it on all. */
+import { createHash } from 'node:crypto';
 import { openMpi } from '../../src/comm/mpi.ts';
 
 const communicator = await openMpi();
 const { rank, size } = communicator;
+
+/** A place among the values, and the value. */
+export type Placed = readonly [number, number];
 
 export interface Report {
   readonly rank: number;
   readonly size: number;
   readonly sum: readonly number[];
   readonly brief: readonly number[];
+  /** Of a message that travels in pieces, every so many values with their places; and of all of them a checksum. */
+  readonly long: readonly Placed[];
+  readonly longBrief: readonly Placed[];
+  readonly checksums: readonly string[];
   readonly several: readonly number[];
   readonly broadcast: readonly number[];
   readonly gathered: readonly { readonly rank: number; readonly text: string }[];
   readonly name: string;
 }
 
+/** Of a long message; prime, so that all places in a piece are seen. */
+const STRIDE = 1009;
+const LONG = 150_001;
+
 /** Of which float32 sums are not exact. */
 const values = (count: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => (1 + rank) ** 3 / (3 + i));
+
+const everySoMany = (data: Float32Array): Placed[] => [...data.entries()].filter(([i]) => i % STRIDE === 0);
 
 const sum = values(1001);
 const brief = values(1001);
 // Fewer values than ranks: some have nothing to add up.
 const several = Array.from({ length: 9 }, (_, i) => values(i));
+const long = values(LONG);
+const longBrief = values(LONG);
 await communicator.allReduceSum(sum);
 await communicator.allReduceSum(brief, 'bf16');
-await Promise.all(several.map((data) => communicator.allReduceSum(data)));
+await Promise.all([
+  ...several.map((data) => communicator.allReduceSum(data)),
+  communicator.allReduceSum(long),
+  communicator.allReduceSum(longBrief, 'bf16'),
+]);
 const broadcast = Float32Array.of(rank + 0.5, rank);
 await communicator.broadcast(broadcast);
 const gathered = await communicator.gather({ rank, text: 'ö'.repeat(rank) });
@@ -35,6 +55,9 @@ const report: Report = {
   size,
   sum: [...sum],
   brief: [...brief],
+  long: everySoMany(long),
+  longBrief: everySoMany(longBrief),
+  checksums: [long, longBrief].map((data) => createHash('sha256').update(data).digest('hex')),
   several: several.flatMap((data) => [...data]),
   broadcast: [...broadcast],
   gathered,

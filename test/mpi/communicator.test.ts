@@ -38,6 +38,16 @@ describe('ranks over MPI', { skip: withoutMpi }, () => {
       }
     });
 
+    it(`${ranks}: sums of what travels in pieces are as right, and the same bits on all`, async () => {
+      const [first, ...others] = await runRanks<Report[]>(ranks, './communicator-worker.js');
+      for (const [i, value] of first!.long) assert.equal(value, expectedSum(ranks, i), `value ${i}`);
+      for (const [i, value] of first!.longBrief) {
+        const exact = expectedSum(ranks, i);
+        assert.ok(Math.abs(value - exact) <= exact * 2 * 2 ** -8, `value ${i}: ${value} for ${exact}`);
+      }
+      for (const { checksums } of others) assert.deepEqual(checksums, first!.checksums);
+    });
+
     it(`${ranks}: sums of bf16 are right to 8 bits, and the same bits on all`, async () => {
       const [first, ...others] = await runRanks<Report[]>(ranks, './communicator-worker.js');
       first!.brief.forEach((value, i) => {
