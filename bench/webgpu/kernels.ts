@@ -126,13 +126,13 @@ function ours(
   choice: Choice,
 ): readonly Dispatch[] {
   const choose = () => choice;
-  const transformed = direction === 'weights' ? [] : [direction];
+  const { busy } = gpu.tiles;
   const context: Context = {
     parameters,
     choose,
-    points: pointBuffers(memory, choose, [placed], transformed, false),
+    points: pointBuffers(memory, { choose, busy }, [placed], [direction], false),
     parts: partsFor(memory, choose, direction === 'forward' ? [placed] : []),
-    busy: gpu.tiles.busy,
+    busy,
     subgroups: gpu.subgroups,
     call: memory.uniform(callFields({ images: 1 })),
     keys: undefined,

@@ -84,10 +84,11 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     it(what, async () => agrees(await open(options), chainCase(layers, place, 3)));
   }
 
-  it("Winograd's method between layers in f16", async () => {
+  it("Winograd's method, in all directions, between layers in f16", async () => {
     const winograd = { size: 4, tile: inRegisters, fewestChannels: 1 } as const;
+    const winogradWeights = { ...winograd, fewestPixels: 1 };
     const backend = await open({
-      tiles: { gather: inRegisters, weightGradient: inRegisters, winograd, busy: 2 },
+      tiles: { gather: inRegisters, weightGradient: inRegisters, winograd, winogradWeights, busy: 2 },
     });
     await agrees(backend, chainCase([relu, convolution(3, 7, 18), relu], shape, 5));
   });

@@ -51,7 +51,7 @@ async function open(
   options: GpuOptions = {},
 ): Promise<WebGpuBackend> {
   const tiles = { gather: inRegisters, weightGradient: { ...inRegisters, rows: 1 }, busy: 64 };
-  const candidates = { gather: [], weightGradient: [], winograd: [], split: [tile] };
+  const candidates = { gather: [], weightGradient: [], winograd: [], winogradWeights: [], split: [tile] };
   const choice = splitChoice({ tiles, candidates }, layer, shape);
   const key = [...shape, layer.outChannels, layer.kernel, layer.padding].join('-');
   const lines = ['inference', 'forward'].map((pass) => `${pass}-${key} ${choiceName(choice)}`);
@@ -145,7 +145,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
   it('is no candidate where there are many results, or the sum is short', () => {
     const gpu = {
       tiles: { gather: inRegisters, weightGradient: inRegisters, busy: 64 },
-      candidates: { gather: [], weightGradient: [], winograd: [], split: [inRegisters] },
+      candidates: { gather: [], weightGradient: [], winograd: [], winogradWeights: [], split: [inRegisters] },
     };
     assert.throws(() => splitChoice(gpu, fc(1, 600, 21), [9, 600, 3, 3]));
     assert.throws(() => splitChoice(gpu, fc(1, 64, 21), [1, 64, 1, 1]));

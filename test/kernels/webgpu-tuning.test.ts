@@ -38,6 +38,7 @@ const candidates = {
   gather: [small(1), small(2)],
   weightGradient: [small(1)],
   winograd: [{ size: 2, tile: small(1) }],
+  winogradWeights: [{ size: 2, tile: small(1) }],
   split: [],
 } as const;
 

@@ -16,6 +16,7 @@ import {
 } from './shaders/weight-gradient.ts';
 import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
 import { winogradDispatches } from './winograd.ts';
+import { winogradWeightGradient } from './winograd-weights.ts';
 
 /** A split's share of pixels is at least so large. */
 const FEWEST_PIXELS = 512;
@@ -165,7 +166,12 @@ export function weightGradients(
 ): Dispatch[] {
   const { stage, input, output } = placed;
   const { name, kernel, padding } = stage.layer;
-  const { tile } = context.choose('weights', placed);
+  const choice = context.choose('weights', placed);
+  const { tile } = choice;
+  if (choice.method === 'winograd') {
+    const [panel] = context.parameters.panelsOf(`${name}.weight`);
+    return winogradWeightGradient(context, placed, choice, [x, dy, panel!.buffers.gradients!]);
+  }
   return context.parameters.panelsOf(`${name}.weight`).flatMap((panel) => {
     const splits = splitsOf(context, placed, panel);
     const shape: Record<(typeof WEIGHT_GRADIENT_FIELDS)[number], number> = {
@@ -218,7 +224,8 @@ type Needs = Pick<Context, 'choose' | 'busy' | 'parameters'>;
 /** A long sum into few tiles is cut, so that the device has enough workgroups. */
 function splitsOf({ choose, busy }: Needs, placed: PlacedConvolution, panel: Panel): number {
   const { stage, input, output } = placed;
-  const { tile } = choose('weights', placed);
+  const { method, tile } = choose('weights', placed);
+  if (method === 'winograd') return 1;
   const down = tilesDown(tile, stage.layer.kernel, vectorsOf(input));
   const across = Math.ceil(panel.vectors / (tile.threadsX * tile.columns));
   const wanted = Math.ceil(busy / (down * across));

@@ -59,18 +59,20 @@ function fewResults(tile: Tile, busy: number, placed: PlacedConvolution): Choice
 /** Winograd's method pays where both channels are many, as its transforms cost as much for few products as for many. */
 export function usualChoice(tiles: TileChoice, parameters: Panels): Choose {
   return (direction, placed) => {
-    if (direction === 'weights') return { method: 'direct', tile: tiles.weightGradient };
-    const { winograd, few } = tiles;
     const pixels = pixelsOfBatch(placed);
-    if (direction === 'forward' && few && pixels <= VERY_FEW_PIXELS) {
-      return fewResults(few.find(({ rows }) => rows >= pixels) ?? few.at(-1)!, tiles.busy, placed);
+    if (direction === 'forward' && tiles.few && pixels <= VERY_FEW_PIXELS) {
+      const { few, busy } = tiles;
+      return fewResults(few.find(({ rows }) => rows >= pixels) ?? few.at(-1)!, busy, placed);
     }
     const { inChannels, outChannels } = placed.stage.layer;
+    const ofWeights = direction === 'weights';
+    const winograd = ofWeights ? tiles.winogradWeights : tiles.winograd;
     return winograd &&
       Math.min(inChannels, outChannels) >= winograd.fewestChannels &&
+      (!ofWeights || pixels >= tiles.winogradWeights!.fewestPixels) &&
       suitsWinograd(parameters, placed)
       ? { method: 'winograd', size: winograd.size, tile: winograd.tile }
-      : { method: 'direct', tile: tiles.gather };
+      : { method: 'direct', tile: ofWeights ? tiles.weightGradient : tiles.gather };
   };
 }
 
@@ -96,15 +98,19 @@ export function candidatesFor(
   direction: Direction,
   placed: PlacedConvolution,
 ): Choice[] {
-  const tiles = direction === 'weights' ? candidates.weightGradient : candidates.gather;
-  const withWinograd = direction !== 'weights' && suitsWinograd(parameters, placed);
+  const [tiles, winograd] =
+    direction === 'weights'
+      ? [candidates.weightGradient, candidates.winogradWeights]
+      : [candidates.gather, candidates.winograd];
   const all: Choice[] = [
     usualChoice(usual, parameters)(direction, placed),
     ...tiles.map((tile): Choice => ({ method: 'direct', tile })),
     ...(direction === 'forward' && pixelsOfBatch(placed) <= FEW_PIXELS
       ? candidates.split.map((tile) => fewResults(tile, usual.busy, placed))
       : []),
-    ...(withWinograd ? candidates.winograd.map((choice): Choice => ({ method: 'winograd', ...choice })) : []),
+    ...(suitsWinograd(parameters, placed)
+      ? winograd.map((choice): Choice => ({ method: 'winograd', ...choice }))
+      : []),
   ];
   return all.filter(
     (choice, at) => all.findIndex((other) => choiceName(other) === choiceName(choice)) === at,

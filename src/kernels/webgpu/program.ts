@@ -221,15 +221,16 @@ export async function compileInference(
   const stages = stagesOf(layers, shapes, false);
   const choose = await chooseKernels(parameters, stages, ['forward']);
   const { activationScale } = gpu.kept;
+  const { busy } = gpu.tiles;
   const plan = () => {
     const call = memory.uniform(new ArrayBuffer(16));
     const uniform = (bytes: ArrayBuffer) => memory.uniform(bytes);
     const context: Context = {
       parameters,
       choose,
-      points: pointBuffers(memory, choose, stages, ['forward'], true),
+      points: pointBuffers(memory, { choose, busy }, stages, ['forward'], true),
       parts: partsFor(memory, choose, stages),
-      busy: gpu.tiles.busy,
+      busy,
       subgroups: gpu.subgroups,
       call,
       keys: undefined,

@@ -14,6 +14,11 @@ export interface TileChoice {
   readonly weightGradient: Tile;
   /** Winograd's method for 3×3 with at least so many channels on both sides; undefined: nowhere. */
   readonly winograd?: WinogradTile & { readonly fewestChannels: number };
+  /** The weights' gradient by it, of a batch of at least so many pixels; undefined: nowhere. */
+  readonly winogradWeights?: WinogradTile & {
+    readonly fewestChannels: number;
+    readonly fewestPixels: number;
+  };
   /** Where there are few results, by how many rows a tile has; undefined: as everywhere. */
   readonly few?: readonly Tile[];
   /** Workgroups that a sum is cut into so as to keep the device busy. */
@@ -39,6 +44,13 @@ export const HARDWARE: TileChoice = {
     tile: { threadsX: 8, threadsY: 16, rows: 8, columns: 2, depth: 4 },
     fewestChannels: 128,
   },
+  // What is at the points of the weights themselves takes as long as few pixels' products.
+  winogradWeights: {
+    size: 4,
+    tile: { threadsX: 8, threadsY: 8, rows: 2, columns: 2, depth: 8 },
+    fewestChannels: 128,
+    fewestPixels: 2048,
+  },
   // Threads side by side read weights that lie side by side; each is read once for all of a tile's rows.
   few: [
     { threadsX: 64, threadsY: 1, rows: 1, columns: 1, depth: 0 },
@@ -57,6 +69,7 @@ export interface CandidateTiles {
   readonly gather: readonly Tile[];
   readonly weightGradient: readonly Tile[];
   readonly winograd: readonly WinogradTile[];
+  readonly winogradWeights: readonly WinogradTile[];
   /** Where there are few results, of sums that are cut into parts if they are long. */
   readonly split: readonly Tile[];
 }
@@ -72,6 +85,9 @@ export function candidateTiles(isSoftware: boolean, limits: GpuLimits): Candidat
     split: (isSoftware ? SOFTWARE_SPLIT : HARDWARE_SPLIT).filter(fits(gatherBytes)),
     winograd: (isSoftware ? SOFTWARE_WINOGRAD : HARDWARE_WINOGRAD).filter(({ tile }) =>
       fits(gatherBytes)(tile),
+    ),
+    winogradWeights: (isSoftware ? SOFTWARE_WINOGRAD_WEIGHTS : HARDWARE_WINOGRAD_WEIGHTS).filter(({ tile }) =>
+      fits(weightBytes)(tile),
     ),
   };
 }
@@ -119,6 +135,13 @@ const HARDWARE_WEIGHTS: readonly Tile[] = [
   tile(16, 16, 1, 1, 8),
 ];
 
+const HARDWARE_WINOGRAD_WEIGHTS: readonly WinogradTile[] = [
+  { size: 4, tile: tile(8, 8, 2, 2, 8) },
+  { size: 4, tile: tile(16, 8, 2, 1, 8) },
+  { size: 4, tile: tile(8, 8, 1, 1, 16) },
+  { size: 2, tile: tile(8, 8, 2, 2, 8) },
+];
+
 const SOFTWARE_GATHER: readonly Tile[] = [
   tile(1, 16, 4, 1, 0),
   tile(4, 16, 4, 1, 0),
@@ -148,4 +171,13 @@ const SOFTWARE_WINOGRAD: readonly WinogradTile[] = [
   { size: 4, tile: tile(4, 1, 8, 1, 0) },
   { size: 4, tile: tile(4, 1, 4, 2, 0) },
   { size: 2, tile: tile(4, 1, 4, 1, 0) },
+];
+
+const SOFTWARE_WINOGRAD_WEIGHTS: readonly WinogradTile[] = [
+  { size: 4, tile: tile(4, 4, 2, 1, 0) },
+  { size: 4, tile: tile(4, 1, 1, 2, 0) },
+  { size: 4, tile: tile(4, 4, 1, 1, 0) },
+  { size: 4, tile: tile(4, 1, 1, 1, 0) },
+  { size: 4, tile: tile(4, 4, 1, 2, 0) },
+  { size: 2, tile: tile(4, 4, 1, 1, 0) },
 ];

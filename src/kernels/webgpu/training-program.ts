@@ -5,7 +5,7 @@ import type { LabelledInput, LossOutcome, TrainingInput, TrainingProgram } from 
 import type { StageTime } from '../instruments.ts';
 import { checkLabelledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
 import { backwardDispatches, maskOutputGradient, sumsFor } from './backward.ts';
-import type { Choose } from './choices.ts';
+import type { Choose, Direction } from './choices.ts';
 import { chooseKernels } from './choose-kernels.ts';
 import { type Call, type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
 import { type Context, forwardDispatches, partsFor } from './forward.ts';
@@ -35,6 +35,8 @@ interface Parts<T> {
   readonly givenGradient: T;
   readonly backward: T;
 }
+
+const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
 
 export class GpuTrainingProgram implements TrainingProgram {
   readonly inputShape: Shape4;
@@ -127,7 +129,7 @@ export async function compileTraining(
   const { gpu } = parameters;
   const memory = new Memory(gpu);
   const stages = stagesOf(layers, shapes, true);
-  const choose = await chooseKernels(parameters, stages, ['forward', 'backward', 'weights']);
+  const choose = await chooseKernels(parameters, stages, DIRECTIONS);
   try {
     const plan = await gpu.allocating('compileTraining', () =>
       planTraining(parameters, memory, stages, choose, shapes, inputGradient),
@@ -174,12 +176,13 @@ function planTraining(
       ? memory.storage("the input's gradient", elementCount(inputShape))
       : undefined,
   };
+  const { busy } = parameters.gpu.tiles;
   const context: Context = {
     parameters,
     choose,
-    points: pointBuffers(memory, choose, stages, ['forward', 'backward'], false),
+    points: pointBuffers(memory, { choose, busy }, stages, DIRECTIONS, false),
     parts: partsFor(memory, choose, stages),
-    busy: parameters.gpu.tiles.busy,
+    busy,
     subgroups: parameters.gpu.subgroups,
     call,
     keys: ports.keys,

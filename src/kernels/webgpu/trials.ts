@@ -112,14 +112,14 @@ function candidateDispatches(
 ): Dispatch[][] {
   const call = memory.uniform(callFields({ images: placed.input[0] }));
   const own = direction === 'weights' ? withOwnGradients(parameters, memory, placed) : parameters;
-  const transformed = direction === 'weights' ? [] : [direction];
+  const { busy } = parameters.gpu.tiles;
   const contexts = candidates.map(
     (choice): Context => ({
       parameters: own,
       choose: () => choice,
-      points: pointBuffers(memory, () => choice, [placed], transformed, false),
+      points: pointBuffers(memory, { choose: () => choice, busy }, [placed], [direction], false),
       parts: partsFor(memory, () => choice, direction === 'forward' ? [placed] : []),
-      busy: parameters.gpu.tiles.busy,
+      busy,
       subgroups: parameters.gpu.subgroups,
       call,
       keys: undefined,

@@ -1,14 +1,8 @@
 /// <reference types="@webgpu/types" />
 /** Winograd's method as dispatches: a layer's weights to the points, then chunk by chunk there, multiplied, and back. */
-import {
-  type Choice,
-  type Choose,
-  type Direction,
-  isConvolution,
-  type PlacedConvolution,
-} from './choices.ts';
+import { type Direction, isConvolution, type PlacedConvolution } from './choices.ts';
 import { type Binding, groupsFor } from './device.ts';
-import { type Dispatch, numbers } from './dispatch.ts';
+import { type Dispatch, type Groups, numbers } from './dispatch.ts';
 import type { Context } from './forward.ts';
 import type { Memory } from './memory.ts';
 import {
@@ -17,61 +11,22 @@ import {
   pointsToOutput,
   TRANSFORM_GROUP,
   WINOGRAD_FIELDS,
-  type WinogradShape,
   weightsToPoints,
 } from './shaders/winograd.ts';
 import { pointProduct } from './shaders/winograd-product.ts';
-import { schemeOf, type TileSize } from './shaders/winograd-scheme.ts';
-import { type PlacedStage, vectorsOf } from './stages.ts';
-
-/**
- * What a chunk has at the points takes no more than this on either side of the product, in bytes: little enough for the
- * last cache of a large GPU, and enough tiles for 500 workgroups.
- */
-const CHUNK = 32 * 2 ** 20;
+import { schemeOf } from './shaders/winograd-scheme.ts';
+import type { PlacedStage } from './stages.ts';
+import { gradientSplits, type Plan, planFor, type WinogradChoice } from './winograd-plan.ts';
 
 /** Where values at the points are kept. */
 export interface PointBuffers {
   readonly source: GPUBuffer;
   readonly result: GPUBuffer;
-  /** A buffer of so many float32 values; in inference each layer's own, as its weights stay. */
+  /**
+   * A buffer of so many float32 values, for weights or the products of their gradient; in inference each layer's own,
+   * as its weights stay.
+   */
   weights(values: number): GPUBuffer;
-}
-
-export type WinogradChoice = Choice & { readonly method: 'winograd'; readonly size: TileSize };
-
-interface Plan {
-  readonly shape: WinogradShape;
-  readonly chunks: number;
-  readonly points: number;
-  readonly tilesOf: (images: number) => number;
-}
-
-/** In the backward pass, the input's gradient is the result of a convolution of the output's. */
-function planFor(direction: Direction, { stage, input, output }: PlacedConvolution, size: TileSize): Plan {
-  const [source, result] = direction === 'forward' ? [input, output] : [output, input];
-  const { padding } = stage.layer;
-  const [images, , outHeight, outWidth] = result;
-  const [inVectors, outVectors] = [vectorsOf(source), vectorsOf(result)];
-  const [tilesDown, tilesAcross] = [Math.ceil(outHeight / size), Math.ceil(outWidth / size)];
-  const points = (size + 2) ** 2;
-  const all = images * tilesDown * tilesAcross;
-  const fitting = Math.max(1, Math.floor(CHUNK / (16 * points * Math.max(inVectors, outVectors))));
-  const chunks = Math.ceil(all / fitting);
-  const shape = {
-    inHeight: source[2],
-    inWidth: source[3],
-    inVectors,
-    outHeight,
-    outWidth,
-    outVectors,
-    tilesDown,
-    tilesAcross,
-    firstTile: 0,
-    tiles: Math.ceil(all / chunks),
-    padding: direction === 'forward' ? padding : 2 - padding,
-  };
-  return { shape, chunks, points, tilesOf: (count) => count * tilesDown * tilesAcross };
 }
 
 /** @param extra the bias, and with `masked` the layer's input */
@@ -83,7 +38,8 @@ export function winogradDispatches(
   variant: OutputVariant,
   [source, weights, result, ...extra]: readonly [GPUBuffer, GPUBuffer, GPUBuffer, ...Binding[]],
 ): Dispatch[] {
-  const { shape, chunks, points, tilesOf } = planFor(direction, placed, size);
+  const plan = planFor(direction, placed, size);
+  const { shape, points } = plan;
   const { call, points: buffers } = context;
   const scheme = schemeOf(size);
   const { inVectors, outVectors } = shape;
@@ -98,12 +54,7 @@ export function winogradDispatches(
       algorithm,
     },
   ];
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const here = { ...shape, firstTile: chunk * shape.tiles };
-    const fields = context.uniform(numbers(...WINOGRAD_FIELDS.map((field) => here[field])));
-    const count = (images: number) => Math.max(0, Math.min(tilesOf(images) - here.firstTile, here.tiles));
-    const transform = (images: number, vectors: number) =>
-      count(images) === 0 ? ([0] as const) : groupsFor(count(images) * vectors, TRANSFORM_GROUP);
+  for (const { fields, count, transform } of chunksOf(context, plan)) {
     dispatches.push(
       {
         code: inputToPoints(scheme),
@@ -132,12 +83,34 @@ export function winogradDispatches(
   return dispatches;
 }
 
+interface Chunk {
+  /** The shaders' Shape. */
+  readonly fields: GPUBuffer;
+  /** How many tiles it has of so many images. */
+  readonly count: (images: number) => number;
+  /** Workgroups of a transform of so many vectors a tile. */
+  readonly transform: (images: number, vectors: number) => Groups;
+}
+
+export function chunksOf(context: Context, { shape, chunks, tilesOf }: Plan): Chunk[] {
+  return Array.from({ length: chunks }, (_, chunk) => {
+    const here = { ...shape, firstTile: chunk * shape.tiles };
+    const count = (images: number) => Math.max(0, Math.min(tilesOf(images) - here.firstTile, here.tiles));
+    return {
+      fields: context.uniform(numbers(...WINOGRAD_FIELDS.map((field) => here[field]))),
+      count,
+      transform: (images, vectors) =>
+        count(images) === 0 ? [0] : groupsFor(count(images) * vectors, TRANSFORM_GROUP),
+    };
+  });
+}
+
 /** Buffers for all layers in turn. @param keepWeights whether each layer's weights at the points have their own */
 export function pointBuffers(
   memory: Memory,
-  choose: Choose,
+  { choose, busy }: Pick<Context, 'choose' | 'busy'>,
   stages: readonly PlacedStage[],
-  directions: readonly ('forward' | 'backward')[],
+  directions: readonly Direction[],
   keepWeights: boolean,
 ): PointBuffers {
   const needs = { source: 4, result: 4, weights: 4 };
@@ -145,11 +118,13 @@ export function pointBuffers(
     for (const direction of directions) {
       const choice = choose(direction, placed);
       if (choice.method !== 'winograd') continue;
-      const { shape, points } = planFor(direction, placed, choice.size);
-      const { tiles, inVectors, outVectors } = shape;
+      const plan = planFor(direction, placed, choice.size);
+      const { points } = plan;
+      const { tiles, inVectors, outVectors } = plan.shape;
+      const splits = direction === 'weights' ? gradientSplits(plan, choice.tile, busy) : 1;
       needs.source = Math.max(needs.source, 4 * points * tiles * inVectors);
       needs.result = Math.max(needs.result, 4 * points * tiles * outVectors);
-      needs.weights = Math.max(needs.weights, 16 * points * inVectors * outVectors);
+      needs.weights = Math.max(needs.weights, 16 * splits * points * inVectors * outVectors);
     }
   }
   let shared: GPUBuffer | undefined;

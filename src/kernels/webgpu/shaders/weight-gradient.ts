@@ -8,6 +8,7 @@
  * the same order.
  */
 import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
+import { declareSums, multiplyPieces, multiplyRow, pieces, type SumsAt, storeSums } from './outer-product.ts';
 import { REDUCED, reduction } from './reduction.ts';
 import { type Tile, threadsOf } from './tile.ts';
 
@@ -89,9 +90,7 @@ function shared(split: boolean, tile: Tile): string {
   const tileColumns = threadsX * columns;
   return /* wgsl */ `
 ${READ}
-var<workgroup> patches: array<stored4, ${depth * tileRows}>;
-var<workgroup> gradients: array<stored4, ${depth * tileColumns}>;
-
+${pieces(tile, 'stored4')}
 @compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
         @builtin(local_invocation_index) thread: u32) {
@@ -117,17 +116,16 @@ ${declareSums(tile)}
       gradients[at] = value;
     }
     workgroupBarrier();
-    for (var k = 0u; k < ${depth}u; k++) {
-${unroll(columns, (c) => `      let b${c} = vec4f(gradients[k * ${tileColumns}u + local.x + ${c * threadsX}u]);`)}
-${unroll(
-  rows,
-  (r) => `      let a${r} = vec4f(patches[k * ${tileRows}u + local.y + ${r * threadsY}u]);
-${multiplyRow(r, columns)}`,
-)}
-    }
+${multiplyPieces(tile)}
     workgroupBarrier();
   }
-${storeSums(split, tile, 'firstRow + local.y', threadsY, 'allRows', 'firstColumn + local.x', threadsX)}
+${storeGradient(split, tile, {
+  row: 'firstRow + local.y',
+  rowStep: threadsY,
+  endRow: 'allRows',
+  column: 'firstColumn + local.x',
+  columnStep: threadsX,
+})}
 }
 `;
 }
@@ -176,51 +174,22 @@ ${multiplyRow(r, columns)}`,
   }
   let firstRow = tap * shape.inVectors + firstVector;
   let endRow = (tap + 1u) * shape.inVectors;
-${storeSums(split, tile, 'firstRow', 1, 'endRow', 'firstColumn', 1)}
+${storeGradient(split, tile, {
+  row: 'firstRow',
+  rowStep: 1,
+  endRow: 'endRow',
+  column: 'firstColumn',
+  columnStep: 1,
+})}
 }
 `;
 }
 
-function multiplyRow(r: number, columns: number): string {
-  return unroll(4, (j) =>
-    unroll(
-      columns,
-      (c) => `      sum${4 * r + j}_${c} = fma(vec4f(a${r}[${j}]), b${c}, sum${4 * r + j}_${c});`,
-    ),
-  );
-}
-
-function declareSums({ rows, columns }: Tile): string {
-  return unroll(4 * rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
-}
-
-function storeSums(
-  split: boolean,
-  { rows, columns }: Tile,
-  row: string,
-  rowStep: number,
-  endRow: string,
-  column: string,
-  columnStep: number,
-): string {
+/** @param at first row and column of the thread, and where its rows end */
+function storeGradient(split: boolean, tile: Tile, at: SumsAt): string {
   const base = split ? 'group.z * allRows * 4u * shape.outVectors + ' : '';
-  const stores = unroll(rows, (r) =>
-    unroll(
-      columns,
-      (c) => /* wgsl */ `  {
-    let row = ${row} + ${r * rowStep}u;
-    let column = ${column} + ${c * columnStep}u;
-    if (row < ${endRow} && column < shape.outVectors) {
-      let at = ${base}row * 4u * shape.outVectors + column;
-${unroll(4, (j) => {
-  const place = `result[at + ${j}u * shape.outVectors]`;
-  return `      ${place} ${split ? '=' : '+='} scale * sum${4 * r + j}_${c};`;
-})}
-    }
-  }`,
-    ),
-  );
-  return `  let scale = call.parameterScale / activationScale;\n${stores}`;
+  return `  let scale = call.parameterScale / activationScale;
+${storeSums(tile, at, (place, sum) => `result[${base}${place}] ${split ? '=' : '+='} scale * ${sum};`)}`;
 }
 
 /** Adds the splits' sums to the gradient. Bindings: shape `[vectors, splits]`, sums, gradient. */

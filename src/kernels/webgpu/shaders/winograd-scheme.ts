@@ -1,7 +1,8 @@
 /**
  * Winograd's method F(m×m, 3×3), in one dimension: y = A [(G w) ⊙ (B x)], with m + 2 values x, three weights, and m
  * results (docs/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is ∞; A goes
- * back. Here they are text for shaders, with what points p and −p share computed once.
+ * back. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. Here they are text for shaders, with what points p and −p
+ * share computed once.
  */
 
 /** Results of a tile in each dimension. */
@@ -62,15 +63,56 @@ export function evaluateWeights(
   w: (index: number) => string,
   out: (point: number) => string,
 ): string {
-  const atZero = pairs.reduce((product, q) => product * -q * q, 1);
-  const lines = [`let ${out(0)} = ${sum([1 / atZero], w)};`];
+  const lines = [`let ${out(0)} = ${sum([1 / divisorAtZero(pairs)], w)};`];
   pairs.forEach((p, index) => {
-    const divisor = pairs.filter((q) => q !== p).reduce((product, q) => product * (p * p - q * q), 2 * p * p);
+    const divisor = divisorAt(p, pairs);
     const even = sum([1 / divisor, 0, (p * p) / divisor], w);
     const odd = sum([0, p / divisor], w);
     lines.push(...pair(out(1 + 2 * index), out(2 + 2 * index), even, odd));
   });
   lines.push(`let ${out(extent - 1)} = ${w(2)};`);
+  return lines.join('\n');
+}
+
+/** Aᵀ ∂y: `out(point)` of m values. */
+export function spreadGradient(
+  { size, extent, pairs }: Scheme,
+  dy: (index: number) => string,
+  out: (point: number) => string,
+): string {
+  const powers = Array.from({ length: size }, (_, power) => power);
+  const lines = [`let ${out(0)} = ${dy(0)};`];
+  pairs.forEach((p, index) => {
+    const half = (odd: number) =>
+      sum(
+        powers.map((power) => (power % 2 === odd ? p ** power : 0)),
+        dy,
+      );
+    lines.push(...pair(out(1 + 2 * index), out(2 + 2 * index), half(0), half(1)));
+  });
+  lines.push(`let ${out(extent - 1)} = ${dy(size - 1)};`);
+  return lines.join('\n');
+}
+
+/** Gᵀ m: the gradients of three weights, of the products at m + 2 points. */
+export function gatherWeights(
+  { extent, pairs }: Scheme,
+  m: (point: number) => string,
+  out: (index: number) => string,
+): string {
+  const lines = sumsOfPairs(pairs, m);
+  const ends: readonly string[] = [
+    ` + ${sum([1 / divisorAtZero(pairs)], () => m(0))}`,
+    '',
+    ` + ${m(extent - 1)}`,
+  ];
+  ends.forEach((end, power) => {
+    const terms = sum(
+      pairs.map((p) => p ** power / divisorAt(p, pairs)),
+      (index) => `${m(1 + 2 * index)}${power % 2 === 0 ? 's' : 'd'}`,
+    );
+    lines.push(`let ${out(power)} = ${terms}${end};`);
+  });
   return lines.join('\n');
 }
 
@@ -80,10 +122,7 @@ export function interpolate(
   m: (point: number) => string,
   out: (index: number) => string,
 ): string {
-  const lines = pairs.flatMap((_, index) => {
-    const [plus, minus] = [m(1 + 2 * index), m(2 + 2 * index)];
-    return [`let ${plus}s = ${plus} + ${minus};`, `let ${plus}d = ${plus} - ${minus};`];
-  });
+  const lines = sumsOfPairs(pairs, m);
   for (let power = 0; power < size; power++) {
     const half = power % 2 === 0 ? 's' : 'd';
     const terms = sum(
@@ -94,6 +133,23 @@ export function interpolate(
     lines.push(`let ${out(power)} = ${[terms, ...ends].join(' + ')};`);
   }
   return lines.join('\n');
+}
+
+/** The products of all differences of a point and the others, which G divides by. */
+function divisorAtZero(pairs: readonly number[]): number {
+  return pairs.reduce((product, q) => product * -q * q, 1);
+}
+
+function divisorAt(p: number, pairs: readonly number[]): number {
+  return pairs.filter((q) => q !== p).reduce((product, q) => product * (p * p - q * q), 2 * p * p);
+}
+
+/** Of each pair the sum, named with an s behind, and the difference, with a d. */
+function sumsOfPairs(pairs: readonly number[], m: (point: number) => string): string[] {
+  return pairs.flatMap((_, index) => {
+    const [plus, minus] = [m(1 + 2 * index), m(2 + 2 * index)];
+    return [`let ${plus}s = ${plus} + ${minus};`, `let ${plus}d = ${plus} - ${minus};`];
+  });
 }
 
 function pair(plus: string, minus: string, even: string, odd: string): string[] {

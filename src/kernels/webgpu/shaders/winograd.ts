@@ -54,7 +54,7 @@ fn tilesHere() -> u32 {
 }
 
 /** Image, row and column of the first result of a tile. */
-function corner(size: number): string {
+export function corner(size: number): string {
   return /* wgsl */ `
 fn corner(tile: u32) -> vec3u {
   let number = shape.firstTile + tile;

@@ -1,0 +1,71 @@
+/**
+ * What products share whose sum goes over pixels, or over tiles of them: a row is four channels of one factor, a
+ * column four of the other, and a thread keeps 4 × 4 sums of each pair of its rows and columns.
+ */
+import { unroll } from './common.ts';
+import type { Kept } from './product.ts';
+import type { Tile } from './tile.ts';
+
+export function declareSums({ rows, columns }: Tile): string {
+  return unroll(4 * rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
+}
+
+/** Shared memory for a piece of both factors. */
+export function pieces({ threadsX, threadsY, rows, columns, depth }: Tile, kept: Kept): string {
+  return `
+var<workgroup> patches: array<${kept}, ${depth * threadsY * rows}>;
+var<workgroup> gradients: array<${kept}, ${depth * threadsX * columns}>;
+`;
+}
+
+/** Adds the product of the pieces to the sums. */
+export function multiplyPieces(tile: Tile): string {
+  const { threadsX, threadsY, rows, columns, depth } = tile;
+  return /* wgsl */ `    for (var k = 0u; k < ${depth}u; k++) {
+${unroll(columns, (c) => `      let b${c} = vec4f(gradients[k * ${threadsX * columns}u + local.x + ${c * threadsX}u]);`)}
+${unroll(
+  rows,
+  (r) => `      let a${r} = vec4f(patches[k * ${threadsY * rows}u + local.y + ${r * threadsY}u]);
+${multiplyRow(r, columns)}`,
+)}
+    }`;
+}
+
+/** Adds four channels of row r, `a0`, `a1`, …, by those of all columns, `b0`, `b1`, …. */
+export function multiplyRow(r: number, columns: number): string {
+  return unroll(4, (j) =>
+    unroll(
+      columns,
+      (c) => `      sum${4 * r + j}_${c} = fma(vec4f(a${r}[${j}]), b${c}, sum${4 * r + j}_${c});`,
+    ),
+  );
+}
+
+/** A thread's first row and column, how far the next are, and where rows end; all in vectors. */
+export interface SumsAt {
+  readonly row: string;
+  readonly rowStep: number;
+  readonly endRow: string;
+  readonly column: string;
+  readonly columnStep: number;
+}
+
+/** @param store the statement for a vector of sums, at its place in `[channel of the row, column]` */
+export function storeSums(
+  { rows, columns }: Tile,
+  { row, rowStep, endRow, column, columnStep }: SumsAt,
+  store: (place: string, sum: string) => string,
+): string {
+  return unroll(rows, (r) =>
+    unroll(
+      columns,
+      (c) => /* wgsl */ `  {
+    let row = ${row} + ${r * rowStep}u;
+    let column = ${column} + ${c * columnStep}u;
+    if (row < ${endRow} && column < shape.outVectors) {
+${unroll(4, (j) => `      ${store(`(4u * row + ${j}u) * shape.outVectors + column`, `sum${4 * r + j}_${c}`)}`)}
+    }
+  }`,
+    ),
+  );
+}

@@ -1,0 +1,74 @@
+/** How a convolution goes through Winograd's method: its tiles, the chunks that they go in, and splits of sums. */
+import type { Choice, Direction, PlacedConvolution } from './choices.ts';
+import type { Tile } from './shaders/tile.ts';
+import type { WinogradShape } from './shaders/winograd.ts';
+import type { TileSize } from './shaders/winograd-scheme.ts';
+import { vectorsOf } from './stages.ts';
+
+/**
+ * What a chunk has at the points takes no more than this on either side of the product, in bytes: little enough for the
+ * last cache of a large GPU, and enough tiles for 500 workgroups.
+ */
+const CHUNK = 32 * 2 ** 20;
+
+/** A split's share of a chunk's tiles is at least so large. */
+const FEWEST_TILES = 32;
+/** Products of the weights' gradient at the points of all splits take no more memory than this, in bytes. */
+const MOST_PRODUCTS = 64 * 2 ** 20;
+
+export type WinogradChoice = Choice & { readonly method: 'winograd'; readonly size: TileSize };
+
+export interface Plan {
+  readonly shape: WinogradShape;
+  readonly chunks: number;
+  readonly points: number;
+  readonly tilesOf: (images: number) => number;
+}
+
+/** The input's gradient is the result of a convolution of the output's. The weights' has tiles as the forward pass. */
+export function planFor(
+  direction: Direction,
+  { stage, input, output }: PlacedConvolution,
+  size: TileSize,
+): Plan {
+  const [source, result] = direction === 'backward' ? [output, input] : [input, output];
+  const { padding } = stage.layer;
+  const [images, , outHeight, outWidth] = result;
+  const [inVectors, outVectors] = [vectorsOf(source), vectorsOf(result)];
+  const [tilesDown, tilesAcross] = [Math.ceil(outHeight / size), Math.ceil(outWidth / size)];
+  const points = (size + 2) ** 2;
+  const all = images * tilesDown * tilesAcross;
+  const fitting = Math.max(1, Math.floor(CHUNK / (16 * points * Math.max(inVectors, outVectors))));
+  const chunks = Math.ceil(all / fitting);
+  const shape = {
+    inHeight: source[2],
+    inWidth: source[3],
+    inVectors,
+    outHeight,
+    outWidth,
+    outVectors,
+    tilesDown,
+    tilesAcross,
+    firstTile: 0,
+    tiles: Math.ceil(all / chunks),
+    padding: direction === 'backward' ? 2 - padding : padding,
+  };
+  return { shape, chunks, points, tilesOf: (count) => count * tilesDown * tilesAcross };
+}
+
+/** Workgroups that the products of the weights' gradient take at a point. */
+export function gradientGroups({ shape }: Plan, tile: Tile): [down: number, across: number] {
+  return [
+    Math.ceil(shape.inVectors / (tile.threadsY * tile.rows)),
+    Math.ceil(shape.outVectors / (tile.threadsX * tile.columns)),
+  ];
+}
+
+/** Into how many parts a chunk's sum over tiles is cut, so that the device has enough workgroups. */
+export function gradientSplits(plan: Plan, tile: Tile, busy: number): number {
+  const { points, shape } = plan;
+  const [down, across] = gradientGroups(plan, tile);
+  const wanted = Math.ceil(busy / (points * down * across));
+  const room = Math.floor(MOST_PRODUCTS / (64 * points * shape.inVectors * shape.outVectors));
+  return Math.max(1, Math.min(wanted, Math.floor(shape.tiles / FEWEST_TILES), room));
+}
