@@ -122,6 +122,27 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     parameters.dispose();
   });
 
+  for (const [how, tile] of [
+    ['in registers', inRegisters],
+    ['through shared memory', { ...shared, rows: 2 }],
+  ] as const) {
+    it(`the input's gradient of a kernel that covers the map, behind a ReLU, by weights in panels, ${how}`, async () => {
+      const tiles = { gather: tile, weightGradient: inRegisters, busy: 1 };
+      const gpu = await openNodeGpu({ tiles, bindingBytes: 4 * 25 * 12 * 16 });
+      const backend = await createWebGpuBackend(gpu);
+      const before: ConvolutionLayer = { ...fc(1, 6, 10), name: 'before' };
+      const testCase = chainCase([before, relu, fc(5, 10, 42), relu], [3, 6, 5, 5], 80);
+      const input = randomTensor(81, [3, 6, 5, 5]);
+      const gradient = randomTensor(82, [3, 42, 1, 1]);
+      const expected = await runBackward(reference, testCase, input, gradient);
+      const run = await runBackward(backend, testCase, input, gradient);
+      assertClose('input gradient', run.inputGradient, expected.inputGradient, layerTolerance);
+      for (const [name, tensor] of expected.gradients) {
+        assertClose(`${name} gradient`, run.gradients.get(name), tensor, layerTolerance);
+      }
+    });
+  }
+
   it("a GPU's rule takes them for one image, and its other tiles for many", async () => {
     const choose = usualChoice(HARDWARE, { panelsOf: () => [] });
     const [layer, shape] = cases[1]!;

@@ -6,6 +6,7 @@ import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import { type Context, dropoutShape, gather, lrnShape, mapShape, toFactors } from './forward.ts';
 import { workOf } from './kernel-clock.ts';
 import type { Panel } from './parameters.ts';
+import type { GatherShape } from './shaders/gather-convolution.ts';
 import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
 import {
   biasGradient,
@@ -124,8 +125,8 @@ export function inputGradient(
   dy: GPUBuffer,
   dx: GPUBuffer,
 ): Dispatch[] {
-  const { stage, input, output, afterRelu } = placed;
-  const { name, kernel, padding } = stage.layer;
+  const { stage, output, afterRelu } = placed;
+  const { name } = stage.layer;
   const choice = context.choose('backward', placed);
   const { tile } = choice;
   if (choice.method === 'winograd') {
@@ -142,13 +143,7 @@ export function inputGradient(
       inStride: vectorsOf(output),
       inOffset: panel.first,
       inVectors: panel.vectors,
-      outHeight: input[2],
-      outWidth: input[3],
-      outStride: vectorsOf(input),
-      outOffset: 0,
-      outVectors: vectorsOf(input),
-      kernel,
-      padding: kernel - 1 - padding,
+      ...inputGradientShape(placed),
       splits: 1,
     };
     const variant = { direction: 'backward', masked: afterRelu, accumulate: index > 0 } as const;
@@ -157,6 +152,32 @@ export function inputGradient(
       gather(context, variant, tile, shape, [dy, panel.factors, dx, ...(afterRelu ? [x] : [])]),
     ];
   });
+}
+
+/**
+ * Of the convolution that makes the input's gradient. A kernel that covers the whole map, as fc6's, is one of 1×1 whose
+ * channels are all values of the map, and lies in memory as such: pixel by pixel only one tap would not miss the source.
+ */
+function inputGradientShape({
+  stage,
+  input,
+  output,
+}: PlacedConvolution): Pick<
+  GatherShape,
+  'outHeight' | 'outWidth' | 'outStride' | 'outOffset' | 'outVectors' | 'kernel' | 'padding'
+> {
+  const { kernel, padding } = stage.layer;
+  const isWhole = padding === 0 && pixelsOf(output) === 1;
+  const vectors = vectorsOf(input) * (isWhole ? kernel ** 2 : 1);
+  return {
+    outHeight: isWhole ? 1 : input[2],
+    outWidth: isWhole ? 1 : input[3],
+    outStride: vectors,
+    outOffset: 0,
+    outVectors: vectors,
+    kernel: isWhole ? 1 : kernel,
+    padding: isWhole ? 0 : kernel - 1 - padding,
+  };
 }
 
 export function weightGradients(
