@@ -69,16 +69,41 @@ async function loadRound(
   seconds: number,
 ): Promise<Round> {
   const before = await batches(server);
-  const result = await load(server, jpegs, { connections: clients, duration: seconds });
+  const answered: number[] = [];
+  const result = await load(server, jpegs, { connections: clients, duration: seconds }, () => {
+    answered.push(performance.now() / 1000);
+  });
   const after = await batches(server);
   const images = after.images - before.images;
   return {
-    imagesPerSecond: result['2xx'] / result.duration,
+    imagesPerSecond: sustainedRate(answered, clients),
     medianLatency: result.latency.p50,
     p99Latency: result.latency.p99,
     meanBatch: images / (after.count - before.count),
     processorMsPerImage: (1000 * (after.processor - before.processor)) / images,
   };
+}
+
+/**
+ * Answers a second once everybody has had the first, by least squares: answers come in batches, and a count between
+ * two moments is wrong by up to one.
+ * @param answered seconds, ascending
+ * @throws Error when there were too few to tell
+ */
+function sustainedRate(answered: readonly number[], clients: number): number {
+  const times = answered.slice(clients);
+  if (times.length < clients) {
+    throw new Error(`only ${answered.length} answers came: --seconds must be larger`);
+  }
+  const meanTime = times.reduce((sum, time) => sum + time, 0) / times.length;
+  const meanCount = (times.length - 1) / 2;
+  let together = 0;
+  let spread = 0;
+  times.forEach((time, count) => {
+    together += (time - meanTime) * (count - meanCount);
+    spread += (time - meanTime) ** 2;
+  });
+  return together / spread;
 }
 
 async function batches(server: ServerUnderLoad) {
@@ -94,8 +119,9 @@ export async function load(
   { url }: ServerUnderLoad,
   jpegs: readonly Buffer[],
   how: Pick<autocannon.Options, 'connections' | 'duration' | 'amount'>,
+  onAnswer = () => {},
 ): Promise<autocannon.Result> {
-  const result = await autocannon({
+  const options: autocannon.Options = {
     url,
     ...how,
     // Longer than any queue: a request that is not answered is a failure of the server's.
@@ -106,6 +132,12 @@ export async function load(
       headers: { 'content-type': 'image/jpeg' },
       body,
     })),
+  };
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    autocannon(options, (error, result) => {
+      if (error) reject(error);
+      else resolve(result);
+    }).on('response', onAnswer);
   });
   if (result.non2xx + result.errors > 0) {
     throw new Error(`${result.non2xx} answers were not 200, ${result.errors} requests failed`);
