@@ -131,7 +131,7 @@ function ours(
     parameters,
     choose,
     points: pointBuffers(memory, { choose, busy }, [placed], [direction], false),
-    parts: partsFor(memory, choose, direction === 'forward' ? [placed] : []),
+    parts: partsFor(memory, choose, [placed], [direction]),
     busy,
     subgroups: gpu.subgroups,
     call: memory.uniform(callFields({ images: 1 })),

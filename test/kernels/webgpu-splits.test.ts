@@ -122,18 +122,20 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     parameters.dispose();
   });
 
-  for (const [how, tile] of [
-    ['in registers', inRegisters],
-    ['through shared memory', { ...shared, rows: 2 }],
+  for (const [how, tile, busy] of [
+    ['in registers', inRegisters, 1],
+    ['through shared memory', { ...shared, rows: 2 }, 1],
+    ['in registers, in 2 parts', inRegisters, 1000],
+    ['through shared memory, in 2 parts', { ...shared, rows: 2 }, 1000],
   ] as const) {
     it(`the input's gradient of a kernel that covers the map, behind a ReLU, by weights in panels, ${how}`, async () => {
-      const tiles = { gather: tile, weightGradient: inRegisters, busy: 1 };
-      const gpu = await openNodeGpu({ tiles, bindingBytes: 4 * 25 * 12 * 16 });
+      const tiles = { gather: tile, weightGradient: inRegisters, fewBackward: [tile], busy };
+      const gpu = await openNodeGpu({ tiles, bindingBytes: 35 * 25 * 12 * 16 });
       const backend = await createWebGpuBackend(gpu);
       const before: ConvolutionLayer = { ...fc(1, 6, 10), name: 'before' };
-      const testCase = chainCase([before, relu, fc(5, 10, 42), relu], [3, 6, 5, 5], 80);
+      const testCase = chainCase([before, relu, fc(5, 10, 258), relu], [3, 6, 5, 5], 80);
       const input = randomTensor(81, [3, 6, 5, 5]);
-      const gradient = randomTensor(82, [3, 42, 1, 1]);
+      const gradient = randomTensor(82, [3, 258, 1, 1]);
       const expected = await runBackward(reference, testCase, input, gradient);
       const run = await runBackward(backend, testCase, input, gradient);
       assertClose('input gradient', run.inputGradient, expected.inputGradient, layerTolerance);

@@ -1,9 +1,9 @@
 /** The kernels of a backward pass, stage by stage: gradients of parameters, and of each stage's input. */
 
-import { isConvolution, type PlacedConvolution } from './choices.ts';
+import { isConvolution, isWhole, type PlacedConvolution } from './choices.ts';
 import { groupsFor } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
-import { type Context, dropoutShape, gather, lrnShape, mapShape, toFactors } from './forward.ts';
+import { type Context, dropoutShape, gatherInParts, lrnShape, mapShape, toFactors } from './forward.ts';
 import { workOf } from './kernel-clock.ts';
 import type { Panel } from './parameters.ts';
 import type { GatherShape } from './shaders/gather-convolution.ts';
@@ -135,6 +135,7 @@ export function inputGradient(
     const variant = { bias: false, masked: afterRelu };
     return winogradDispatches(context, 'backward', placed, choice, variant, buffers);
   }
+  const { splits = 1 } = choice;
   const copied = context.choose('forward', placed).method === 'direct';
   return context.parameters.panelsOf(`${name}.weight`).flatMap((panel, index) => {
     const shape = {
@@ -144,12 +145,12 @@ export function inputGradient(
       inOffset: panel.first,
       inVectors: panel.vectors,
       ...inputGradientShape(placed),
-      splits: 1,
+      splits,
     };
     const variant = { direction: 'backward', masked: afterRelu, accumulate: index > 0 } as const;
     return [
       ...(copied ? [] : toFactors(context, panel)),
-      gather(context, variant, tile, shape, [dy, panel.factors, dx, ...(afterRelu ? [x] : [])]),
+      ...gatherInParts(context, variant, tile, shape, [dy, panel.factors, dx, ...(afterRelu ? [x] : [])]),
     ];
   });
 }
@@ -158,25 +159,24 @@ export function inputGradient(
  * Of the convolution that makes the input's gradient. A kernel that covers the whole map, as fc6's, is one of 1×1 whose
  * channels are all values of the map, and lies in memory as such: pixel by pixel only one tap would not miss the source.
  */
-function inputGradientShape({
-  stage,
-  input,
-  output,
-}: PlacedConvolution): Pick<
+function inputGradientShape(
+  placed: PlacedConvolution,
+): Pick<
   GatherShape,
   'outHeight' | 'outWidth' | 'outStride' | 'outOffset' | 'outVectors' | 'kernel' | 'padding'
 > {
-  const { kernel, padding } = stage.layer;
-  const isWhole = padding === 0 && pixelsOf(output) === 1;
-  const vectors = vectorsOf(input) * (isWhole ? kernel ** 2 : 1);
+  const { kernel, padding } = placed.stage.layer;
+  const { input } = placed;
+  const whole = isWhole(placed);
+  const vectors = vectorsOf(input) * (whole ? kernel ** 2 : 1);
   return {
-    outHeight: isWhole ? 1 : input[2],
-    outWidth: isWhole ? 1 : input[3],
+    outHeight: whole ? 1 : input[2],
+    outWidth: whole ? 1 : input[3],
     outStride: vectors,
     outOffset: 0,
     outVectors: vectors,
-    kernel: isWhole ? 1 : kernel,
-    padding: isWhole ? 0 : kernel - 1 - padding,
+    kernel: whole ? 1 : kernel,
+    padding: whole ? 0 : kernel - 1 - padding,
   };
 }
 

@@ -46,12 +46,24 @@ function pixelsOfBatch({ output }: PlacedStage): number {
   return output[0] * pixelsOf(output);
 }
 
+/** Whether the kernel covers the whole map, as in fc6 to fc8: its input's gradient is that of a 1×1 convolution. */
+export function isWhole({ stage, output }: PlacedConvolution): boolean {
+  return stage.layer.padding === 0 && pixelsOf(output) === 1;
+}
+
+function hasFewResults(direction: Direction, placed: PlacedConvolution, most: number): boolean {
+  const suits = direction === 'forward' || (direction === 'backward' && isWhole(placed));
+  return suits && pixelsOfBatch(placed) <= most;
+}
+
 /** The sum is cut into parts until there are workgroups enough. */
-function fewResults(tile: Tile, busy: number, placed: PlacedConvolution): Choice {
+function fewResults(tile: Tile, busy: number, direction: Direction, placed: PlacedConvolution): Choice {
   const { stage, input, output } = placed;
-  const depth = stage.layer.kernel ** 2 * vectorsOf(input);
+  const inputVectors = stage.layer.kernel ** 2 * vectorsOf(input);
+  const [depth, columns] =
+    direction === 'forward' ? [inputVectors, vectorsOf(output)] : [vectorsOf(output), inputVectors];
   const down = Math.ceil(pixelsOfBatch(placed) / (tile.threadsY * tile.rows));
-  const across = Math.ceil(vectorsOf(output) / (tile.threadsX * tile.columns));
+  const across = Math.ceil(columns / (tile.threadsX * tile.columns));
   const splits = Math.min(Math.ceil(busy / (down * across)), Math.floor(depth / SHORTEST_PART));
   return { method: 'direct', tile, ...(splits > 1 && { splits }) };
 }
@@ -60,9 +72,10 @@ function fewResults(tile: Tile, busy: number, placed: PlacedConvolution): Choice
 export function usualChoice(tiles: TileChoice, parameters: Panels): Choose {
   return (direction, placed) => {
     const pixels = pixelsOfBatch(placed);
-    if (direction === 'forward' && tiles.few && pixels <= VERY_FEW_PIXELS) {
-      const { few, busy } = tiles;
-      return fewResults(few.find(({ rows }) => rows >= pixels) ?? few.at(-1)!, busy, placed);
+    const few = direction === 'forward' ? tiles.few : tiles.fewBackward;
+    if (few && hasFewResults(direction, placed, VERY_FEW_PIXELS)) {
+      const tile = few.find(({ threadsY, rows }) => threadsY * rows >= pixels) ?? few.at(-1)!;
+      return fewResults(tile, tiles.busy, direction, placed);
     }
     const { inChannels, outChannels } = placed.stage.layer;
     const ofWeights = direction === 'weights';
@@ -105,8 +118,8 @@ export function candidatesFor(
   const all: Choice[] = [
     usualChoice(usual, parameters)(direction, placed),
     ...tiles.map((tile): Choice => ({ method: 'direct', tile })),
-    ...(direction === 'forward' && pixelsOfBatch(placed) <= FEW_PIXELS
-      ? candidates.split.map((tile) => fewResults(tile, usual.busy, placed))
+    ...(hasFewResults(direction, placed, FEW_PIXELS)
+      ? candidates.split.map((tile) => fewResults(tile, usual.busy, direction, placed))
       : []),
     ...(suitsWinograd(parameters, placed)
       ? winograd.map((choice): Choice => ({ method: 'winograd', ...choice }))

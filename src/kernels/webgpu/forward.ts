@@ -1,6 +1,6 @@
 /** The kernels of a forward pass, stage by stage. */
 import type { Shape4 } from '../../core/shape.ts';
-import { type Choose, isConvolution, type PlacedConvolution } from './choices.ts';
+import { type Choose, type Direction, isConvolution, type PlacedConvolution } from './choices.ts';
 import { type Binding, groupsFor } from './device.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import type { Memory } from './memory.ts';
@@ -103,26 +103,27 @@ function convolution(context: Context, placed: PlacedConvolution, x: GPUBuffer, 
     const variant = { direction: 'forward', relu } as const;
     return [
       ...toFactors(context, panel),
-      ...(splits > 1
-        ? splitGather(context, variant, tile, shape, [x, panel.factors, y, values])
-        : [gather(context, variant, tile, shape, [x, panel.factors, y, values])]),
+      ...gatherInParts(context, variant, tile, shape, [x, panel.factors, y, values]),
     ];
   });
 }
 
-function splitGather(
+/** A convolution in either direction, its sum in one part or more. @param buffers as `gather` has them */
+export function gatherInParts(
   context: Context,
   variant: GatherVariant,
   tile: Tile,
   shape: GatherShape,
-  [x, factors, y, bias]: readonly [GPUBuffer, GPUBuffer, GPUBuffer, GPUBuffer],
+  buffers: readonly [GPUBuffer, GPUBuffer, ...GPUBuffer[]],
 ): Dispatch[] {
+  if (shape.splits === 1) return [gather(context, variant, tile, shape, buffers)];
   const { call, parts } = context;
+  const [source, factors, ...result] = buffers;
   return [
-    gather(context, { ...variant, split: true }, tile, shape, [x, factors, parts]),
+    gather(context, { ...variant, split: true }, tile, shape, [source, factors, parts]),
     {
-      code: addSplits(variant.relu ?? false),
-      bindings: [call, context.uniform(fieldsOf(shape)), parts, y, bias],
+      code: addSplits(variant),
+      bindings: [call, context.uniform(fieldsOf(shape)), parts, ...result],
       groups: perImage(shape.outHeight * shape.outWidth * shape.outVectors),
     },
   ];
@@ -133,11 +134,19 @@ function fieldsOf(shape: GatherShape): ArrayBuffer {
 }
 
 /** A buffer for the parts of any layer's sums. */
-export function partsFor(memory: Memory, choose: Choose, stages: readonly PlacedStage[]): GPUBuffer {
-  const counts = stages.filter(isConvolution).map((placed) => {
-    const choice = choose('forward', placed);
-    return choice.method === 'direct' && choice.splits ? choice.splits * paddedCount(placed.output) : 0;
-  });
+export function partsFor(
+  memory: Memory,
+  choose: Choose,
+  stages: readonly PlacedStage[],
+  directions: readonly Direction[],
+): GPUBuffer {
+  const counts = stages.filter(isConvolution).flatMap((placed) =>
+    directions.map((direction) => {
+      const choice = choose(direction, placed);
+      const result = direction === 'backward' ? placed.input : placed.output;
+      return choice.method === 'direct' && choice.splits ? choice.splits * paddedCount(result) : 0;
+    }),
+  );
   return memory.storage('parts of sums', Math.max(4, ...counts));
 }
 
@@ -176,7 +185,7 @@ function forwardShape(
 }
 
 /** A convolution in either direction. @param buffers source, weights, result, and what the variant adds */
-export function gather(
+function gather(
   context: Context,
   variant: GatherVariant,
   tile: Tile,

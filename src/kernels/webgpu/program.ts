@@ -229,7 +229,7 @@ export async function compileInference(
       parameters,
       choose,
       points: pointBuffers(memory, { choose, busy }, stages, ['forward'], true),
-      parts: partsFor(memory, choose, stages),
+      parts: partsFor(memory, choose, stages, ['forward']),
       busy,
       subgroups: gpu.subgroups,
       call,

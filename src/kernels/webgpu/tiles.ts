@@ -21,6 +21,8 @@ export interface TileChoice {
   };
   /** Where there are few results, by how many rows a tile has; undefined: as everywhere. */
   readonly few?: readonly Tile[];
+  /** The same to the input's gradient. */
+  readonly fewBackward?: readonly Tile[];
   /** Workgroups that a sum is cut into so as to keep the device busy. */
   readonly busy: number;
 }
@@ -56,6 +58,11 @@ export const HARDWARE: TileChoice = {
     { threadsX: 64, threadsY: 1, rows: 1, columns: 1, depth: 0 },
     { threadsX: 64, threadsY: 1, rows: 4, columns: 1, depth: 0 },
     { threadsX: 32, threadsY: 1, rows: 8, columns: 1, depth: 0 },
+  ],
+  // There a sum goes along weights that lie side by side: pieces of 128 bytes of each column.
+  fewBackward: [
+    { threadsX: 16, threadsY: 4, rows: 1, columns: 1, depth: 8 },
+    { threadsX: 16, threadsY: 4, rows: 4, columns: 1, depth: 8 },
   ],
   busy: 512,
 };
@@ -118,6 +125,8 @@ const HARDWARE_SPLIT: readonly Tile[] = [
   tile(64, 1, 4, 1, 0),
   tile(32, 1, 8, 1, 0),
   tile(8, 8, 4, 1, 4),
+  tile(16, 4, 1, 1, 8),
+  tile(16, 4, 4, 1, 8),
 ];
 
 const HARDWARE_WINOGRAD: readonly WinogradTile[] = [

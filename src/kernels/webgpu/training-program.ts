@@ -181,7 +181,7 @@ function planTraining(
     parameters,
     choose,
     points: pointBuffers(memory, { choose, busy }, stages, DIRECTIONS, false),
-    parts: partsFor(memory, choose, stages),
+    parts: partsFor(memory, choose, stages, DIRECTIONS),
     busy,
     subgroups: parameters.gpu.subgroups,
     call,

@@ -118,7 +118,7 @@ function candidateDispatches(
       parameters: own,
       choose: () => choice,
       points: pointBuffers(memory, { choose: () => choice, busy }, [placed], [direction], false),
-      parts: partsFor(memory, () => choice, direction === 'forward' ? [placed] : []),
+      parts: partsFor(memory, () => choice, [placed], [direction]),
       busy,
       subgroups: parameters.gpu.subgroups,
       call,

@@ -20,7 +20,7 @@ export interface GatherVariant {
   readonly masked?: boolean;
   /** Adds to what stands in the result: a further panel of weights. */
   readonly accumulate?: boolean;
-  /** Forward: the sum is cut, and each workgroup in z leaves its part as it is, for `addSplits`. */
+  /** The sum is cut, and each workgroup in z leaves its part as it is, for `addSplits`. */
   readonly split?: boolean;
 }
 
@@ -63,7 +63,7 @@ export const GATHER_FIELDS = [
 /**
  * Bindings: call, shape, source, weights, result, then forward the bias, backward with `masked` the layer's input.
  * Workgroups: tiles of rows in x and z, tiles of columns in y. With `split`: tiles of rows in x, parts of the sum in z;
- * no bias, and the result is float32.
+ * neither bias nor mask, and the result is float32.
  */
 export function gatherConvolution(variant: GatherVariant, tile: Tile): string {
   const forward = variant.direction === 'forward';
@@ -78,7 +78,7 @@ ${bindings([
   ['weights', 'array<stored4>', 'read'],
   ['result', split ? 'array<vec4f>' : 'array<stored4>', 'read_write'],
   ...(forward && !split ? [['bias', 'array<vec4f>', 'read'] as const] : []),
-  ...(variant.masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
+  ...(variant.masked && !split ? [['activation', 'array<stored4>', 'read'] as const] : []),
 ])}
 ${READ_SOURCE}
 ${forward ? '' : TURNED_BLOCK}
@@ -243,7 +243,7 @@ ${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
 const CLIPPED = 'select(value, vec4f(), value < vec4f())';
 
 function storeSums(
-  { direction, relu, masked, accumulate, split = false }: GatherVariant,
+  variant: GatherVariant,
   { rows, columns }: Tile,
   row: string,
   column: string,
@@ -251,22 +251,14 @@ function storeSums(
 ): string {
   return unroll(columns, (c) => {
     const stores = unroll(rows, (r) => {
-      if (split) {
+      if (variant.split) {
         return /* wgsl */ `      if (row + ${r}u < rows) {
         result[(group.z * rows + row + ${r}u) * shape.outVectors + column] = sum${r}_${c};
       }`;
       }
-      const terms = [
-        `sum${r}_${c}`,
-        ...(direction === 'forward' ? [`activationScale * bias[shape.outOffset + column]`] : []),
-        ...(accumulate ? ['vec4f(result[at])'] : []),
-      ];
-      const clipped = relu ? CLIPPED : 'value';
-      const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > stored4())` : clipped;
       return /* wgsl */ `      if (row + ${r}u < rows) {
         let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
-        let value = ${terms.join(' + ')};
-        result[at] = stored4(${direction === 'forward' ? stored : `inRange(${stored})`});
+${storeResult(variant, `sum${r}_${c}`)}
       }`;
     });
     return /* wgsl */ `  {
@@ -279,11 +271,25 @@ ${stores}
   });
 }
 
+/** What makes a result of a sum, at place `at`, which is of channel vector `column`. */
+function storeResult({ direction, relu, masked, accumulate }: GatherVariant, sum: string): string {
+  const terms = [
+    sum,
+    ...(direction === 'forward' ? [`activationScale * bias[shape.outOffset + column]`] : []),
+    ...(accumulate ? ['vec4f(result[at])'] : []),
+  ];
+  const clipped = relu ? CLIPPED : 'value';
+  const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > stored4())` : clipped;
+  return /* wgsl */ `        let value = ${terms.join(' + ')};
+        result[at] = stored4(${direction === 'forward' ? stored : `inRange(${stored})`});`;
+}
+
 /**
- * The end of a forward convolution whose sum was cut: adds the parts, always in the same order, then the bias.
- * Bindings: call, shape, parts, result, bias. Elements: a vector of the result each.
+ * The end of a convolution whose sum was cut: adds the parts, always in the same order, then what the variant adds.
+ * Bindings: call, shape, parts, result, then the bias or with `masked` the layer's input. Elements: a vector of the
+ * result each.
  */
-export function addSplits(relu: boolean): string {
+export function addSplits(variant: GatherVariant): string {
   return `
 ${CALL}
 ${shapeStruct(GATHER_FIELDS)}
@@ -292,16 +298,17 @@ ${bindings([
   ['shape', 'Shape', 'uniform'],
   ['parts', 'array<vec4f>', 'read'],
   ['result', 'array<stored4>', 'read_write'],
-  ['bias', 'array<vec4f>', 'read'],
+  ...(variant.direction === 'forward' ? [['bias', 'array<vec4f>', 'read'] as const] : []),
+  ...(variant.masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
 ])}
 ${elementwise(
   'call.images * shape.outHeight * shape.outWidth * shape.outVectors',
   /* wgsl */ `  let all = call.images * shape.outHeight * shape.outWidth * shape.outVectors;
-  let column = shape.outOffset + i % shape.outVectors;
-  var value = parts[i];
-  for (var part = 1u; part < shape.splits; part++) { value += parts[part * all + i]; }
-  value += activationScale * bias[column];
-  result[i / shape.outVectors * shape.outStride + column] = stored4(${relu ? CLIPPED : 'value'});`,
+  let column = i % shape.outVectors;
+  let at = i / shape.outVectors * shape.outStride + shape.outOffset + column;
+  var sum = parts[i];
+  for (var part = 1u; part < shape.splits; part++) { sum += parts[part * all + i]; }
+${storeResult(variant, 'sum')}`,
 )}
 `;
 }
