@@ -61,7 +61,7 @@ describe('ranks over MPI', { skip: withoutMpi }, () => {
 
   it('1: nothing travels, and so nothing becomes bf16', async () => {
     const [only] = await runRanks<Report[]>(1, './communicator-worker.js');
-    only!.brief.forEach((value, i) => assert.equal(value, expectedSum(1, i), `value ${i}`));
+    for (const [i, value] of only!.brief.entries()) assert.equal(value, expectedSum(1, i), `value ${i}`);
     for (const [i, value] of only!.longBrief) assert.equal(value, expectedSum(1, i), `value ${i}`);
   });
 });
