@@ -1,6 +1,7 @@
 import { type Initialization, initializeTensor } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
 import type { Recipe } from '../train/recipe.ts';
+import { meanModel, type NamedModel } from '../weights/mean-model.ts';
 import { readModel } from '../weights/model-file.ts';
 import { type Transfer, transferAll, transferFromShallower } from '../weights/transfer.ts';
 
@@ -35,7 +36,14 @@ export async function firstWeights(
 async function transferOf(network: Network, recipe: Recipe): Promise<Transfer | undefined> {
   const convention = recipe['from-convention'];
   if (recipe.from !== undefined) {
-    return transferAll(await readModel(recipe.from, { convention, allowFeatures: true }), network);
+    const [first, ...others] = recipe.from.split(',');
+    const read = async (path: string): Promise<NamedModel> => ({
+      path,
+      model: await readModel(path, { convention, allowFeatures: true }),
+    });
+    const models: [NamedModel, ...NamedModel[]] = [await read(first!)];
+    for (const path of others) models.push(await read(path));
+    return transferAll(models.length > 1 ? meanModel(models) : models[0].model, network);
   }
   const shallower = recipe['from-shallower'];
   if (shallower !== undefined) {

@@ -71,7 +71,8 @@ class WrittenRecord implements RunRecord {
         this.#onMetrics?.(line);
       },
       onBest: () => writeParameters(this.#folder.bestFile, facts, parameters),
-      onCheckpoint: (_, state) => writeCheckpoint(this.#folder.lastFile, facts, parameters, state),
+      onCheckpoint: (_, state, average) =>
+        writeCheckpoint(this.#folder.lastFile, facts, parameters, state, average),
     };
   }
 

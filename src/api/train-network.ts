@@ -14,7 +14,8 @@ import type { Network } from '../net/network.ts';
 import {
   type Checkpoint,
   readCheckpoint,
-  restoreParameters,
+  restoreModel,
+  restoreOptimizer,
   type TrainerState,
 } from '../train/checkpoint.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
@@ -24,6 +25,7 @@ import { networkOf } from '../train/recipe-network.ts';
 import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../train/run-folder.ts';
 import { checkSameWeights } from '../train/same-weights.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
+import { WeightAverage } from '../train/weight-average.ts';
 import type { ModelFacts } from '../weights/model-file.ts';
 import { firstWeights } from './first-weights.ts';
 import {
@@ -198,10 +200,14 @@ async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
   try {
     const parameters = backend.createParameters(network.parameters, { training: true });
     try {
-      if (checkpoint) await restoreParameters(parameters, checkpoint);
+      if (checkpoint) await restoreModel(parameters, checkpoint);
       else if (weights) await moveIntoParameters(parameters, weights);
-      await shareParameters(communicator, parameters, state ? ['values', 'velocities'] : ['values']);
-      return await trainIn(folder, run, parameters, record);
+      await shareParameters(communicator, parameters, ['values']);
+      // Before the weights that training goes on with take the model's place.
+      const average = state?.averaged ? await WeightAverage.heldBy(parameters, state.averaged) : undefined;
+      if (checkpoint) await restoreOptimizer(parameters, checkpoint);
+      if (state) await shareParameters(communicator, parameters, ['values', 'velocities']);
+      return await trainIn(folder, run, parameters, record, average);
     } finally {
       parameters.dispose();
     }
@@ -215,6 +221,7 @@ async function trainIn(
   run: Run,
   parameters: Parameters,
   record: RunRecord,
+  average: WeightAverage | undefined,
 ): Promise<TrainOutcome> {
   const { recipe, network, backend, set, listener, state, signal, communicator } = run;
   const validator = await Validator.open({ recipe, network, set, backend, parameters, team: communicator });
@@ -233,6 +240,7 @@ async function trainIn(
       ...record.hooks(await modelFacts(run), parameters),
     },
     ...(state && { state }),
+    ...(average && { average }),
     ...(signal && { signal }),
   });
   listener?.onStart?.({

@@ -1,13 +1,14 @@
 /**
  * Checkpoints. One safetensors file holds the model, the velocities (`optimizer.velocity.<parameter>`) and,
  * as the metadata key `trainer`, the trainer's state; one rename replaces the old one, so that a run killed
- * at any moment has a whole checkpoint. Random numbers need no state: they follow from the seed, the epoch
- * and the image (core/random.ts).
+ * at any moment has a whole checkpoint. Where weights are averaged the model is their mean, and the weights
+ * with which training goes on are `optimizer.weights.<parameter>`. Random numbers need no state: they follow
+ * from the seed, the epoch and the image (core/random.ts).
  */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
-import type { Parameters } from '../kernels/backend.ts';
+import type { ParameterField, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import {
   type ModelFacts,
@@ -17,6 +18,7 @@ import {
 } from '../weights/model-file.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import type { ScheduleState } from './schedule.ts';
+import type { WeightAverage } from './weight-average.ts';
 
 /** Where training stands after some iterations. */
 export interface TrainerState {
@@ -26,6 +28,8 @@ export interface TrainerState {
   readonly best: { readonly iteration: number; readonly top1Error: number } | null;
   /** The iteration of the last validation, 0 before the first. */
   readonly validatedAt: number;
+  /** How many weights the model is the mean of; 0 where it is the weights themselves. */
+  readonly averaged: number;
   /** Counts since the last line of metrics. */
   readonly window: {
     readonly images: number;
@@ -50,6 +54,8 @@ const stateSchema = z.object({
   }),
   best: z.object({ iteration: z.number().int(), top1Error: z.number() }).nullable(),
   validatedAt: z.number().int(),
+  // Checkpoints of versions that knew no averages have none.
+  averaged: z.number().int().min(0).default(0),
   window: z.object({
     images: z.number(),
     top1Errors: z.number(),
@@ -61,21 +67,32 @@ const stateSchema = z.object({
 });
 
 const VELOCITY = `${OPTIMIZER_PREFIX}velocity.`;
+const WEIGHTS = `${OPTIMIZER_PREFIX}weights.`;
 
-/** @throws UserError when the file cannot be written; the old one is still there then. */
+/**
+ * @param average the mean that is the model, where there is one
+ * @throws UserError when the file cannot be written; the old one is still there then.
+ */
 export async function writeCheckpoint(
   path: string,
   facts: ModelFacts,
   parameters: Parameters,
   state: TrainerState,
+  average?: WeightAverage,
 ): Promise<void> {
-  const velocities = parameters.specs.map(({ name, shape }) => ({
-    name: VELOCITY + name,
-    shape,
-    read: () => parameters.read('velocities', name),
-  }));
-  const values = (name: string) => parameters.read('values', name);
-  await writeModelPiecewise(path, facts, values, velocities, { trainer: JSON.stringify(state) });
+  const extras = (prefix: string, field: ParameterField) =>
+    parameters.specs.map(({ name, shape }) => ({
+      name: prefix + name,
+      shape,
+      read: () => parameters.read(field, name),
+    }));
+  await writeModelPiecewise(
+    path,
+    facts,
+    async (name) => average?.read(name) ?? parameters.read('values', name),
+    [...extras(VELOCITY, 'velocities'), ...(average ? extras(WEIGHTS, 'values') : [])],
+    { trainer: JSON.stringify(state) },
+  );
 }
 
 /** Writes the model alone. */
@@ -92,6 +109,8 @@ export interface Checkpoint {
   /** The model's. */
   readonly tensors: Map<string, Float32Array>;
   readonly velocities: Map<string, Float32Array>;
+  /** With which training goes on, where the model is a mean; else empty. */
+  readonly weights: Map<string, Float32Array>;
   readonly state: TrainerState;
 }
 
@@ -102,23 +121,44 @@ export interface Checkpoint {
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
   if (!existsSync(path)) return undefined;
   const file = await readSafetensors(path);
-  const velocities = new Map(
-    [...file.tensors.values()]
-      .filter(({ name }) => name.startsWith(VELOCITY))
-      .map(({ name, data }) => [name.slice(VELOCITY.length), data]),
-  );
+  const extras = (prefix: string) =>
+    new Map(
+      [...file.tensors.values()]
+        .filter(({ name }) => name.startsWith(prefix))
+        .map(({ name, data }) => [name.slice(prefix.length), data]),
+    );
   const { tensors, ...model } = modelFromFile(path, file);
-  return { model, tensors: new Map(tensors), velocities, state: parseState(path, file.metadata.trainer) };
+  return {
+    model,
+    tensors: new Map(tensors),
+    velocities: extras(VELOCITY),
+    weights: extras(WEIGHTS),
+    state: parseState(path, file.metadata.trainer),
+  };
 }
 
-/** Moves a checkpoint's weights and velocities back: it has none afterwards, and their memory is free. */
-export async function restoreParameters(parameters: Parameters, checkpoint: Checkpoint): Promise<void> {
-  await moveIntoParameters(parameters, checkpoint.tensors);
+/** Moves a checkpoint's model into the parameters. It has none afterwards, here as below, and its memory is free. */
+export async function restoreModel(parameters: Parameters, { tensors }: Checkpoint): Promise<void> {
+  await moveIntoParameters(parameters, tensors);
+}
+
+/** Moves back what training goes on with: velocities and, where the model is a mean, the weights themselves. */
+export async function restoreOptimizer(parameters: Parameters, checkpoint: Checkpoint): Promise<void> {
+  await restoreField(parameters, 'velocities', VELOCITY, checkpoint.velocities);
+  if (checkpoint.state.averaged > 0) await restoreField(parameters, 'values', WEIGHTS, checkpoint.weights);
+}
+
+async function restoreField(
+  parameters: Parameters,
+  field: ParameterField,
+  prefix: string,
+  tensors: Map<string, Float32Array>,
+): Promise<void> {
   for (const { name } of parameters.specs) {
-    const velocity = checkpoint.velocities.get(name);
-    if (!velocity) throw new UserError(`the checkpoint has no ${VELOCITY}${name}; it is not from this run`);
-    await parameters.write('velocities', name, velocity);
-    checkpoint.velocities.delete(name);
+    const tensor = tensors.get(name);
+    if (!tensor) throw new UserError(`the checkpoint has no ${prefix}${name}; it is not from this run`);
+    await parameters.write(field, name, tensor);
+    tensors.delete(name);
   }
 }
 

@@ -80,7 +80,12 @@ export const recipeSchema = z.strictObject({
   shuffle: z.boolean().default(true).describe('a new random order each epoch'),
   init: z.enum(initializationMethods).default('glorot').describe('first values of the weights'),
   'init-std': positive.default(0.01).describe('standard deviation of --init gaussian'),
-  from: z.string().optional().describe('start from all layers of this model'),
+  from: z
+    .string()
+    .optional()
+    .describe(
+      'start from all layers of this model, or from the mean of several: a.safetensors,b.safetensors',
+    ),
   'from-shallower': z
     .string()
     .optional()
@@ -102,6 +107,11 @@ export const recipeSchema = z.strictObject({
     .default(DEFAULT_MAX_PIXELS)
     .describe('images of more pixels are refused before they are decoded'),
   'validate-every': positive.default(1).describe('epochs between validations'),
+  'average-from': z.coerce
+    .number()
+    .min(0)
+    .optional()
+    .describe('from this epoch on, the mean of the weights at each validation is what is validated and kept'),
   'checkpoint-every': count
     .optional()
     .describe('iterations between checkpoints (default: every 10 minutes and at each validation)'),

@@ -25,6 +25,7 @@ import {
   type ScheduleOptions,
   startSchedule,
 } from './schedule.ts';
+import { WeightAverage } from './weight-average.ts';
 
 /** Hands out training crops, in the order of the plan, preparing the next ones ahead. */
 export interface TrainingData {
@@ -50,7 +51,8 @@ export interface TrainerHooks {
   onBest(parameters: Parameters): Promise<void>;
   /** On every rank, when it is time for a checkpoint. What it throws ends the run without one. */
   beforeCheckpoint?(parameters: Parameters, state: TrainerState): Promise<void>;
-  onCheckpoint(parameters: Parameters, state: TrainerState): Promise<void>;
+  /** @param average the mean that is the model, where weights are averaged */
+  onCheckpoint(parameters: Parameters, state: TrainerState, average?: WeightAverage): Promise<void>;
 }
 
 export interface TrainingProgress {
@@ -75,6 +77,8 @@ export interface TrainerOptions {
   readonly communicator?: Communicator;
   /** Where an earlier session stopped. */
   readonly state?: TrainerState;
+  /** The mean that an earlier session reached, where the recipe has one. */
+  readonly average?: WeightAverage;
   /** Stops after the current iteration, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
@@ -95,6 +99,7 @@ export class Trainer {
   readonly #gradient: BatchGradient;
   readonly #microBatch: number;
   readonly #exchanges = new ExchangeMeter();
+  readonly #average: WeightAverage;
   readonly totalIterations: number;
   #state: TrainerState;
   #sessionStart = 0;
@@ -126,6 +131,7 @@ export class Trainer {
       parameters,
       communicator: this.#communicator,
     });
+    this.#average = options.average ?? WeightAverage.none(parameters);
     this.totalIterations = recipe.iterations ?? Math.max(1, Math.round(recipe.epochs * perEpoch));
     this.#schedule = scheduleOf(recipe, perEpoch);
     this.#state = options.state ?? {
@@ -133,6 +139,7 @@ export class Trainer {
       schedule: startSchedule(this.#schedule),
       best: null,
       validatedAt: 0,
+      averaged: 0,
       window: EMPTY_WINDOW,
       flatIterations: 0,
       seconds: 0,
@@ -246,7 +253,7 @@ export class Trainer {
     checkAlive(this.#state.flatIterations, window, network.classes);
     if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
     const validated = this.#validationIsDue();
-    if (validated) await this.#validate();
+    if (validated) await this.#judge();
     if (validated || this.#agreed.save) await this.#checkpoint();
   }
 
@@ -275,6 +282,15 @@ export class Trainer {
     const validations = (after: number) =>
       Math.floor((after * recipe.batch) / (recipe['validate-every'] * data.count));
     return validations(iteration) > validations(validatedAt) || iteration === this.totalIterations;
+  }
+
+  /** Validates the weights or, once the recipe asks for it, their mean. */
+  async #judge(): Promise<void> {
+    const { 'average-from': from } = this.#options.recipe;
+    if (from === undefined || this.#epoch() < from) return this.#validate();
+    await this.#average.add();
+    this.#state = { ...this.#state, averaged: this.#average.count };
+    await this.#average.during(() => this.#validate());
   }
 
   async #validate(): Promise<void> {
@@ -311,8 +327,9 @@ export class Trainer {
   }
 
   async #checkpoint(): Promise<void> {
-    await this.#options.hooks.beforeCheckpoint?.(this.#options.parameters, this.#state);
-    await this.#options.hooks.onCheckpoint(this.#options.parameters, this.#state);
+    const { hooks, parameters } = this.#options;
+    await hooks.beforeCheckpoint?.(parameters, this.#state);
+    await hooks.onCheckpoint(parameters, this.#state, this.#average.count > 0 ? this.#average : undefined);
     this.#lastCheckpoint = performance.now();
   }
 

@@ -8,7 +8,19 @@ import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { QUICK, tensorsOf, Workplace } from './training-runs.ts';
 
 const ITERATIONS = 60;
-const LONG = [...QUICK, '--iterations', String(ITERATIONS), '--checkpoint-every', '2', '--lr-drop-at', '45'];
+const LONG = [
+  ...QUICK,
+  [
+    '--iterations',
+    String(ITERATIONS),
+    '--checkpoint-every',
+    '2',
+    '--lr-drop-at',
+    '45',
+    '--average-from',
+    '10',
+  ],
+].flat();
 
 describe('a run that is stopped', () => {
   const work = new Workplace();

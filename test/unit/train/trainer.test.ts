@@ -11,6 +11,7 @@ import type { TrainerState } from '../../../src/train/checkpoint.ts';
 import type { Metrics } from '../../../src/train/metrics.ts';
 import { type PartialRecipe, resolveRecipe } from '../../../src/train/recipe.ts';
 import { Trainer, type TrainerHooks, type TrainingData } from '../../../src/train/trainer.ts';
+import { WeightAverage } from '../../../src/train/weight-average.ts';
 
 const CLASSES = 3;
 const COUNT = 10;
@@ -40,6 +41,8 @@ interface Session {
   readonly weights: Float32Array;
   readonly velocities: Float32Array;
   readonly state: TrainerState;
+  /** The mean of the weights, where there is one. */
+  readonly average: WeightAverage | undefined;
   readonly metrics: readonly Metrics[];
   readonly checkpoints: readonly TrainerState[];
   readonly reason: string;
@@ -74,9 +77,15 @@ async function train(
   const backend = createReferenceBackend();
   const parameters = backend.createParameters(network.parameters, { training: true });
   await fillParameters(parameters, initialize(network, { method: 'he', seed: 3 }));
+  let average: WeightAverage | undefined;
+  if (from?.average) {
+    for (const { name } of parameters.specs) await parameters.write('values', name, from.average.read(name));
+    average = await WeightAverage.heldBy(parameters, from.state.averaged);
+  }
   if (from) await restore(parameters, from);
   const metrics: Metrics[] = [];
   const checkpoints: TrainerState[] = [];
+  let last: WeightAverage | undefined;
   const trainer = new Trainer({
     recipe,
     network,
@@ -87,10 +96,14 @@ async function train(
       validate: async () => ({ images: 1, loss: 1, top1Error: 0.5, top5Error: 0 }),
       onMetrics: async (line) => void metrics.push(line),
       onBest: async () => {},
-      onCheckpoint: async (_, state) => void checkpoints.push(state),
+      onCheckpoint: async (_, state, average) => {
+        checkpoints.push(state);
+        last = average;
+      },
       ...hooks,
     },
     ...(from && { state: from.state }),
+    ...(average && { average }),
     ...(signal && { signal }),
   });
   const reason = await trainer.run();
@@ -98,6 +111,7 @@ async function train(
     weights: await all(parameters, 'values'),
     velocities: await all(parameters, 'velocities'),
     state: trainer.state,
+    average: last,
     metrics,
     checkpoints,
     reason,
@@ -126,6 +140,11 @@ function stopAfter(iterations: number): { hooks: Partial<TrainerHooks>; signal: 
     signal: controller.signal,
     hooks: { onIteration: ({ iteration }) => iteration === iterations && controller.abort() },
   };
+}
+
+function assertClose(actual: Float32Array, expected: Float32Array): void {
+  const difference = Math.max(...actual.map((value, i) => Math.abs(value - expected[i]!)));
+  assert.ok(difference < 1e-6, `${difference}`);
 }
 
 describe('the trainer', () => {
@@ -174,6 +193,46 @@ describe('the trainer', () => {
     const validated = metrics.filter(({ kind }) => kind === 'validation').map(({ iteration }) => iteration);
     // 10 images, batch 4: epochs end within iterations 3 and 5.
     assert.deepEqual(validated, [3, 5, 6]);
+  });
+
+  it('averages the weights from an epoch on: validates and keeps their mean, and trains as it would without', async () => {
+    const plain: Float32Array[] = [];
+    const judged: Float32Array[] = [];
+    const kept: Float32Array[] = [];
+    const watch = (seen: Float32Array[]): Partial<TrainerHooks> => ({
+      validate: async (parameters) => {
+        seen.push(await all(parameters, 'values'));
+        return { images: 1, loss: 1, top1Error: 1 / seen.length, top5Error: 0 };
+      },
+    });
+    const without = await train({ iterations: 10 }, undefined, watch(plain));
+    const averaged = await train({ iterations: 10, 'average-from': 2 }, undefined, {
+      ...watch(judged),
+      onBest: async (parameters) => void kept.push(await all(parameters, 'values')),
+    });
+    // Epochs of 2.5 iterations: validated after 3, 5, 8 and 10.
+    assert.equal(plain.length, 4);
+    assert.deepEqual(judged[0], plain[0]);
+    assert.deepEqual(judged[1], plain[1]);
+    assert.deepEqual(kept, judged);
+    const mean = (...sets: Float32Array[]) =>
+      sets[0]!.map((_, i) => sets.reduce((sum, set) => sum + set[i]!, 0) / sets.length);
+    assertClose(judged[2]!, mean(plain[1]!, plain[2]!));
+    assertClose(judged[3]!, mean(plain[1]!, plain[2]!, plain[3]!));
+    assert.deepEqual(averaged.weights, without.weights);
+    assert.equal(averaged.state.averaged, 3);
+  });
+
+  it('goes on with the mean of an interrupted session', async () => {
+    const changes = { iterations: 10, 'average-from': 1 };
+    const whole = await train(changes);
+    const { hooks, signal } = stopAfter(6);
+    const first = await train(changes, undefined, hooks, signal);
+    assert.equal(first.state.averaged, 2);
+    const second = await train(changes, first);
+    assert.equal(second.state.averaged, 4);
+    assert.deepEqual(second.weights, whole.weights);
+    assert.deepEqual(second.average!.read('conv1_1.weight'), whole.average!.read('conv1_1.weight'));
   });
 
   it('ends at the plateau after the last drop', async () => {
