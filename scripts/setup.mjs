@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { forwardSignals, interruptExitCode } from './setup/command.mjs';
 import { takeLock } from './setup/lock.mjs';
-import { buildMpiAddon, buildNativeAddon } from './setup/native-addon.mjs';
+import { buildImageAddon, buildMpiAddon, buildNativeAddon } from './setup/native-addon.mjs';
 import { installNodePackages } from './setup/node-packages.mjs';
 import { checkNode } from './setup/node-version.mjs';
 import { buildPage } from './setup/page.mjs';
@@ -24,7 +24,7 @@ import { buildTypeScript } from './setup/typescript.mjs';
 const usage = `Usage: node scripts/setup.mjs [--demo] [--mpi] [--browser] [--build-only]
 
 Installs what is missing (system packages by apt-get where allowed, npm packages), builds the native
-addon into build/native, the one over MPI, where there is MPI, into build/mpi, compiles the TypeScript into
+addon into build/native, the one for images into build/images, the one over MPI, where there is MPI, into build/mpi, compiles the TypeScript into
 dist and builds the page of vgg serve into dist/web. Logs are kept in build/logs.
 
   --demo        also get the demo's images (Debian's package dataset-fashion-mnist)
@@ -63,6 +63,7 @@ async function setUp(options) {
     await step('npm packages', installNodePackages);
   }
   await step('native addon', buildNativeAddon);
+  await step('image addon', buildImageAddon);
   await step('MPI addon', buildMpiAddon);
   await step('TypeScript', buildTypeScript);
   await step('page', buildPage);

@@ -20,6 +20,14 @@ const kernels = {
 };
 
 /** @type {Addon} */
+const images = {
+  name: 'image addon',
+  sources: join(projectFolder, 'native/images'),
+  folder: join(buildFolder, 'images'),
+  file: join(buildFolder, 'images/verydeep_images.node'),
+};
+
+/** @type {Addon} */
 const mpi = {
   name: 'addon over MPI',
   sources: join(projectFolder, 'native/mpi'),
@@ -30,6 +38,10 @@ const mpi = {
 
 export async function buildNativeAddon() {
   return build(kernels);
+}
+
+export async function buildImageAddon() {
+  return build(images);
 }
 
 /** The same for the addon over MPI, which a single machine does without. */

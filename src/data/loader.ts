@@ -9,8 +9,9 @@ import { defaultConcurrency, Limiter, prefetch } from './concurrency.ts';
 import { type Crop, type Rgb, writeCrop } from './crop.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { DecodedCache } from './decoded-cache.ts';
-import { resample } from './resample.ts';
-import { checkedSize, isResampledHere, isSameSize, rescaleImage, type Size } from './rescale.ts';
+import type { Window } from './resample.ts';
+import { isQuick, resampleLater, resampleNow } from './resampler.ts';
+import { checkedSize, isSameSize, rescaleImage, type Size } from './rescale.ts';
 import type { PlannedBatch } from './sampler.ts';
 import type { ImageSource, RgbImage } from './source.ts';
 
@@ -99,7 +100,12 @@ export class TrainingImages {
   /** Fills a slot from memory, if that takes no waiting. */
   #writeFromMemory(slot: Slot): boolean {
     const cached = this.#cache.get(slot.image);
-    return cached !== undefined && this.#writeFrom(cached, slot);
+    if (cached === undefined) return false;
+    const { size, crop, window } = this.#placeIn(cached, slot);
+    if (isSameSize(cached, size)) this.#writeCrop(cached, crop, slot);
+    else if (isQuick(cached, window)) this.#writeWindow(resampleNow(cached, size, window), crop, slot);
+    else return false;
+    return true;
   }
 
   async #read(slot: Slot): Promise<void> {
@@ -117,29 +123,22 @@ export class TrainingImages {
       }
       this.#cache.add(slot.image, image);
     }
-    if (this.#writeFrom(image, slot)) return;
-    const scaled = await rescaleImage(image, side, name, this.options.maxPixels);
-    this.#writeCrop(scaled, this.#crop(slot, scaled), slot);
+    const { size, crop, window } = this.#placeIn(image, slot);
+    if (isSameSize(image, size)) this.#writeCrop(image, crop, slot);
+    else this.#writeWindow(await resampleLater(image, size, window), crop, slot);
   }
 
-  /** Writes the crop of an image that need not wait for libvips, rescaling no more of it than the crop. */
-  #writeFrom(image: RgbImage, slot: Slot): boolean {
+  /** The size that an image is rescaled to, and the crop of it, no more than which is rescaled. */
+  #placeIn(image: RgbImage, slot: Slot): { size: Size; crop: Crop; window: Window } {
     const side = this.#augmentation.scale(slot.epoch, slot.image);
     const size = checkedSize(image, side, this.source.imageName(slot.image), this.options.maxPixels);
-    const crop = this.#crop(slot, size);
-    if (isSameSize(image, size)) {
-      this.#writeCrop(image, crop, slot);
-      return true;
-    }
-    if (!isResampledHere(image, size)) return false;
+    const crop = this.#augmentation.crop(slot.epoch, slot.image, size.width, size.height);
     const window = { left: crop.left, top: crop.top, width: crop.size, height: crop.size };
-    const part = resample(image, size.width, size.height, window);
-    this.#writeCrop(part, { ...crop, left: 0, top: 0 }, slot);
-    return true;
+    return { size, crop, window };
   }
 
-  #crop({ epoch, image }: Slot, { width, height }: Size): Crop {
-    return this.#augmentation.crop(epoch, image, width, height);
+  #writeWindow(pixels: RgbImage, crop: Crop, slot: Slot): void {
+    this.#writeCrop(pixels, { ...crop, left: 0, top: 0 }, slot);
   }
 
   #writeCrop(pixels: RgbImage, crop: Crop, { image, epoch, input, offset }: Slot): void {

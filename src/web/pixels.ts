@@ -2,8 +2,8 @@
  * From what a browser draws to the pixels that networks see.
  *
  * The browser decodes, turns by EXIF and converts to sRGB; transparency shows white; rescaling is the project's own
- * (src/data/resample.ts). In Node sharp decodes, and shrinks images larger than 96×96: its results differ from these
- * by a level or two out of 255 here and there, and for photographs that libjpeg shrinks while it decodes a little more.
+ * (src/data/resample.ts), pixel for pixel what it is in Node. Decoders differ by a level or two out of 255 here and
+ * there, and photographs that libjpeg shrinks while it decodes, in Node, by a little more.
  */
 import { UserError } from '../core/errors.ts';
 import { resample } from '../data/resample.ts';

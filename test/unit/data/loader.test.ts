@@ -28,7 +28,7 @@ const options: TrainingImagesOptions = {
 const jittered = { ...options, scale: { min: 26, max: 150 } };
 const sampler = new Sampler({ count: COUNT, batch: 4, seed: 2, shuffle: true });
 
-/** JPEGs of 120×100 and more (libvips shrinks these), stored pixels of 40×40. */
+/** JPEGs of 120×100 and more, stored pixels of 40×40. */
 async function mixedSource(delay: (index: number) => number = () => 0): Promise<ImageSource> {
   const images = await Promise.all(
     Array.from({ length: COUNT }, async (_, i): Promise<StoredImage> => {

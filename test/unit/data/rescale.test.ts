@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { UserError } from '../../../src/core/errors.ts';
-import { resample } from '../../../src/data/resample.ts';
-import { isResampledHere, rescaledSize, rescaleImage } from '../../../src/data/rescale.ts';
+import { rescaledSize, rescaleImage } from '../../../src/data/rescale.ts';
 import type { RgbImage } from '../../../src/data/source.ts';
 import { pattern } from '../../support/images.ts';
 
@@ -86,13 +85,6 @@ describe('rescaleImage', () => {
     }
   });
 
-  it('is done alike in TypeScript and libvips where both can', async () => {
-    const image = pattern(200, 150);
-    assert.ok(!isResampledHere(image, rescaledSize(200, 150, 100)));
-    const [ours, theirs] = [resample(image, 133, 100), await rescaleImage(image, 100, 'x')];
-    assert.ok(differenceWithin(ours, theirs, 0) <= 2);
-  });
-
   it('refuses to make an enormous image of a thin one', async () => {
     const strip = { width: 1, height: 100_000, pixels: new Uint8Array(300_000) };
     await assert.rejects(
@@ -100,48 +92,6 @@ describe('rescaleImage', () => {
       (error: unknown) =>
         error instanceof UserError && /^strip\.png \(1×100000\) would have/.test(error.message),
     );
-  });
-});
-
-describe('resample', () => {
-  it('gives a window the very pixels of the whole', () => {
-    const extent = fc.integer({ min: 1, max: 40 });
-    fc.assert(
-      fc.property(
-        extent,
-        extent,
-        extent,
-        extent,
-        fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
-        (w, h, W, H, draws) => {
-          const below = (bound: number): number => Math.floor(draws.next().value! * bound);
-          const window = { left: below(W), top: below(H), width: 1, height: 1 };
-          window.width += below(W - window.left);
-          window.height += below(H - window.top);
-          const pixels = Uint8Array.from({ length: w * h * 3 }, () => below(256));
-          const whole = resample({ width: w, height: h, pixels }, W, H);
-          const part = resample({ width: w, height: h, pixels }, W, H, window);
-          for (let y = 0; y < window.height; y++) {
-            const from = ((window.top + y) * W + window.left) * 3;
-            assert.deepEqual(
-              part.pixels.subarray(y * window.width * 3, (y + 1) * window.width * 3),
-              whole.pixels.subarray(from, from + window.width * 3),
-            );
-          }
-        },
-      ),
-    );
-  });
-
-  it('keeps a flat colour', () => {
-    const pixels = new Uint8Array(13 * 7 * 3).fill(201);
-    for (const [W, H] of [
-      [5, 3],
-      [13, 7],
-      [40, 21],
-    ] as const) {
-      assert.ok(resample({ width: 13, height: 7, pixels }, W, H).pixels.every((value) => value === 201));
-    }
   });
 });
 

@@ -1,0 +1,22 @@
+# What the addons have in common. The headers of Node's API come from npm packages, so no build step downloads anything.
+
+# node_modules lies in the project, or around it where the project is itself a dependency.
+get_filename_component(project_folder "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
+set(node_modules "${project_folder}/node_modules" "${project_folder}/..")
+find_path(NODE_API_HEADERS node_api.h PATHS ${node_modules} PATH_SUFFIXES node-api-headers/include NO_DEFAULT_PATH)
+find_path(NODE_ADDON_API napi.h PATHS ${node_modules} PATH_SUFFIXES node-addon-api NO_DEFAULT_PATH)
+if(NOT NODE_API_HEADERS OR NOT NODE_ADDON_API)
+  message(FATAL_ERROR "The headers of Node's API are missing: run `npm ci` in ${project_folder} first.")
+endif()
+
+# Makes NAME.node of a module library.
+function(as_node_addon name)
+  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  target_include_directories(${name} SYSTEM PRIVATE ${NODE_API_HEADERS} ${NODE_ADDON_API})
+  # The last: when a thread of JavaScript's is being terminated, an error can no longer be thrown into it.
+  target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS
+    NODE_ADDON_API_DISABLE_DEPRECATED NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)
+  if(APPLE)
+    target_link_options(${name} PRIVATE -undefined dynamic_lookup)
+  endif()
+endfunction()
