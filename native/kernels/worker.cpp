@@ -2,6 +2,7 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "cores.hpp"
 #include "memory_block.hpp"
 #include "vectorized.hpp"
 
@@ -99,6 +100,7 @@ void Worker::loop() {
 #ifdef _OPENMP
   omp_set_num_threads(threads_);
 #endif
+  keepToCores(threads_);
   for (;;) {
     std::unique_ptr<Job> job;
     {
