@@ -1,11 +1,12 @@
-import { centerCrop, writeCrop } from '../../src/data/crop.ts';
+import { centerCrop, writeCrop, writeWholeImage } from '../../src/data/crop.ts';
 import { prepareForEvaluation } from '../../src/data/evaluation.ts';
 import { fillParameters } from '../../src/kernels/fill-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { cropShape } from '../../src/net/network.ts';
 import { readModel } from '../../src/weights/model-file.ts';
+import type { LoadProtocol } from './requests.ts';
 
-/** Decoding, rescaling and a forward pass of one image: what no server can do without. */
+/** Decoding, rescaling and a forward pass of one image (dense: and of its mirror image): what no server can do without. */
 export class Bare {
   readonly #look: (jpeg: Buffer) => Promise<void>;
   readonly close: () => void;
@@ -15,13 +16,20 @@ export class Bare {
     this.close = close;
   }
 
-  static async open(file: string): Promise<Bare> {
-    const { network, meanRgb, program, close } = await compiled(file, 1);
+  static async open(file: string, protocol: LoadProtocol): Promise<Bare> {
+    const dense = protocol === 'dense';
+    const { network, meanRgb, program, close } = await compiled(file, dense ? 2 : 1);
     const { crop } = network;
-    const input = new Float32Array(3 * crop ** 2);
+    const size = 3 * crop ** 2;
+    const input = new Float32Array(dense ? 2 * size : size);
     const look = async (bytes: Buffer) => {
       const [image] = await prepareForEvaluation({ kind: 'encoded', bytes }, 'image', [crop]);
-      writeCrop(image!, centerCrop(image!.width, image!.height, crop), meanRgb, input, 0);
+      if (dense) {
+        writeWholeImage(image!, false, meanRgb, input, 0);
+        writeWholeImage(image!, true, meanRgb, input, size);
+      } else {
+        writeCrop(image!, centerCrop(image!.width, image!.height, crop), meanRgb, input, 0);
+      }
       await program.forward(input);
     };
     return new Bare(look, close);

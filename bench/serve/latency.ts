@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { Bare } from './bare.ts';
+import type { Requests } from './requests.ts';
 import type { ServerUnderLoad } from './server-process.ts';
 
 export interface Latency {
@@ -16,12 +17,12 @@ const TURNS = 20;
 /** One client on one connection, asking again as soon as it is answered; and the same without a server, in turn. */
 export async function measureLatency(
   { url, model }: ServerUnderLoad,
-  jpegs: readonly Buffer[],
+  { protocol, path, jpegs }: Requests,
   seconds: number,
 ): Promise<{ server: Latency; bare: Latency }> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const bare = await Bare.open(model);
-  const ask = (i: number) => post(url, agent, jpegs[i % jpegs.length]!);
+  const bare = await Bare.open(model, protocol);
+  const ask = (i: number) => post(url + path, agent, jpegs[i % jpegs.length]!);
   const look = (i: number) => bare.look(jpegs[i % jpegs.length]!);
   const times = { server: [] as number[], bare: [] as number[] };
   try {
@@ -58,7 +59,7 @@ function summary(times: readonly number[]): Latency {
 
 function post(url: string, agent: Agent, body: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    const asked = request(`${url}/v1/predict?protocol=center`, {
+    const asked = request(url, {
       agent,
       method: 'POST',
       headers: { 'content-type': 'image/jpeg', 'content-length': body.length },

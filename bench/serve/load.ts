@@ -2,13 +2,15 @@
  * `vgg serve` under load:
  *
  *     node dist/bench/serve/load.js [--config A] [--width 0.25] [--crop 32] [--classes 10] [--side 32]
- *         [--clients 64] [--seconds 21] [--requests 20000]
+ *         [--protocol center|dense] [--clients 64] [--seconds 21] [--requests 20000]
  *
  * The server is a process of its own over a model of random weights; the load generator (autocannon) shares the
- * machine with it. Requests are JPEGs of `--side` × 4/3 `--side` pixels, looked at by their centre crop.
+ * machine with it. Requests are JPEGs of `--side` × 4/3 `--side` pixels, looked at by their centre crop, or with
+ * `--protocol dense` (what a request without parameters gets) square ones, looked at whole and mirrored.
  *
  * - throughput: `--clients` clients, each asking again as soon as it is answered, against `vgg bench` at the batch
- *   that the server formed (its mean, to the next power of two). The ratio should be at least 0.95.
+ *   that the server formed (its mean, to the next power of two); a mirror image is another input. The ratio should be
+ *   at least 0.95.
  * - latency: one client, against decoding, rescaling and a forward pass in one process without a server, in turn.
  *   The 99th percentile should be at most 1.3 times that.
  * - memory: the server's resident set along `--requests` requests. It should stay level.
@@ -16,7 +18,7 @@
 import { parseArgs } from 'node:util';
 import { measureLatency } from './latency.ts';
 import { LEAST_REQUESTS, measureMemory } from './memory.ts';
-import { makeJpegs } from './pictures.ts';
+import { makeRequests } from './requests.ts';
 import { ServerUnderLoad } from './server-process.ts';
 import { measureThroughput } from './throughput.ts';
 
@@ -27,6 +29,7 @@ const { values: flags } = parseArgs({
     crop: { type: 'string', default: '32' },
     classes: { type: 'string', default: '10' },
     side: { type: 'string' },
+    protocol: { type: 'string', default: 'center' },
     clients: { type: 'string', default: '64' },
     seconds: { type: 'string', default: '21' },
     requests: { type: 'string', default: '20000' },
@@ -38,17 +41,22 @@ if (Number(flags.requests) < LEAST_REQUESTS) {
   process.stderr.write(`load: --requests is ${flags.requests}; it must be ${LEAST_REQUESTS} at least\n`);
   process.exit(2);
 }
-const jpegs = await makeJpegs(Number(flags.side ?? crop));
+if (flags.protocol !== 'center' && flags.protocol !== 'dense') {
+  process.stderr.write(`load: --protocol is ${flags.protocol}; it must be center or dense\n`);
+  process.exit(2);
+}
+const requests = await makeRequests(flags.protocol, Number(flags.side ?? crop));
 
 const server = await ServerUnderLoad.start({ config, width, crop, classes });
 try {
-  const { server: asked, bare } = await measureLatency(server, jpegs, seconds);
+  const { server: asked, bare } = await measureLatency(server, requests, seconds);
   tell('latency', { server: asked, bare });
-  const throughput = await measureThroughput(server, jpegs, Number(flags.clients), seconds);
+  const throughput = await measureThroughput(server, requests, Number(flags.clients), seconds);
   tell('throughput', throughput);
-  const memory = await measureMemory(server, jpegs, Number(flags.requests));
+  const memory = await measureMemory(server, requests, Number(flags.requests));
   const report = {
     network: { config, width, crop, classes },
+    protocol: requests.protocol,
     throughput,
     latency: {
       server: asked,
@@ -56,7 +64,7 @@ try {
       medianRatio: asked.median / bare.median,
       p99Ratio: asked.p99 / bare.p99,
     },
-    memory: memory.map(({ requests, residentMiB }) => `${requests}: ${residentMiB} MiB`),
+    memory: memory.map((point) => `${point.requests}: ${point.residentMiB} MiB`),
   };
   process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
 } finally {

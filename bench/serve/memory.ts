@@ -1,3 +1,4 @@
+import type { Requests } from './requests.ts';
 import type { ServerUnderLoad } from './server-process.ts';
 import { load } from './throughput.ts';
 
@@ -12,17 +13,17 @@ export interface MemoryPoint {
   readonly residentMiB: number;
 }
 
-/** The server's resident set after each tenth of the requests, from CLIENTS clients. @param requests LEAST_REQUESTS or more */
+/** The server's resident set after each tenth of the requests, from CLIENTS clients. @param count LEAST_REQUESTS or more */
 export async function measureMemory(
   server: ServerUnderLoad,
-  jpegs: readonly Buffer[],
-  requests: number,
+  requests: Requests,
+  count: number,
 ): Promise<MemoryPoint[]> {
   const points: MemoryPoint[] = [];
   for (let step = 1; step <= STEPS; step++) {
-    await load(server, jpegs, { connections: CLIENTS, amount: requests / STEPS });
+    await load(server, requests, { connections: CLIENTS, amount: count / STEPS });
     const resident = await server.metric('process_resident_memory_bytes');
-    points.push({ requests: (step * requests) / STEPS, residentMiB: Math.round(resident / MEBIBYTE) });
+    points.push({ requests: (step * count) / STEPS, residentMiB: Math.round(resident / MEBIBYTE) });
   }
   return points;
 }
