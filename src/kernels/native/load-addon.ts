@@ -34,15 +34,19 @@ export function explainLoadError(file: string, message: string): string {
   return `the native kernels at ${file} do not load (${message}): run \`npm run setup\` to build them for this machine`;
 }
 
+/** About 40 µs: what waking a thread that sleeps takes on a virtual machine. */
+const SPINS = '3000';
+
 /**
- * How long OpenMP's threads spin at the end of a parallel region before they sleep; libgomp reads it once, when
- * it is loaded. Passive, which is not at all, unless the user has said otherwise: decoders, the event loop and
- * other processes want the cores, and a spinning thread takes them from the very thread it waits for. With two
- * busy cores, A at crop 32, width 0.25, batch 64 trained at 1.2 ms an image passive, at 1.3 to 2.6 with
- * GOMP_SPINCOUNT 1000, 1.4 to 3.2 with 10,000, and 1.6 to 8.4 active. What sleeping costs, some 10 µs a region
- * and about 100 regions a step, is 1 % of that small net's step and nothing beside a large one's.
+ * How long OpenMP's threads spin at the end of a parallel region before they sleep; libgomp reads it once, when it is
+ * loaded. Some 40 µs, unless the user has said otherwise, in libgomp's own unit; other libraries know only whether to
+ * spin, and do not. Without spinning A at crop 32, width 0.25, batch 64 trained at 0.22 ms an image on a quiet machine
+ * of two cores, so at 0.15; with both cores busy with something else at 0.53 and 0.35, medians (before threads kept to
+ * cores (native/kernels/cores.hpp), spinning had been the slower of the two there, since a thread could spin on the
+ * very core that the other one waited for).
  */
 function chooseWaitPolicy(): void {
   if (process.env.OMP_WAIT_POLICY !== undefined || process.env.GOMP_SPINCOUNT !== undefined) return;
   process.env.OMP_WAIT_POLICY = 'passive';
+  process.env.GOMP_SPINCOUNT = SPINS;
 }
