@@ -6,7 +6,7 @@ import { fromFirst } from '../core/team.ts';
 import type { Backend } from '../kernels/backend.ts';
 import type { StageTime } from '../kernels/instruments.ts';
 import { type BackendName, type BackendOptions, openBackend, type Precision } from '../kernels/registry.ts';
-import { layerCosts } from '../net/cost.ts';
+import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
 import { overlapByLayer } from '../report/overlap.ts';
@@ -55,7 +55,8 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
     const peak = await instruments.peakFlops?.();
     const peakGflops = peak === undefined ? undefined : peak / 1e9;
     const totals = times.map(({ total }) => total / batch).sort((a, b) => a - b);
-    const gflops = operationsOf(network, mode) / totals[0]! / 1e6;
+    const flops = imageFlops(network)[mode === 'train' ? 'training' : 'forward'];
+    const gflops = flops / totals[0]! / 1e6;
     return {
       configuration: network.configuration,
       batch,
@@ -81,13 +82,6 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   } finally {
     parameters.dispose();
   }
-}
-
-/** Operations of an image: a product and a sum are two. The first layer's input has no gradient. */
-function operationsOf(network: Network, mode: BenchmarkMode): number {
-  const products = layerCosts(network).map(({ multiplyAdds }) => multiplyAdds);
-  const forward = products.reduce((sum, count) => sum + count, 0);
-  return mode === 'train' ? 2 * (3 * forward - products[0]!) : 2 * forward;
 }
 
 /** The exchange of the run whose exchange took the median time. */

@@ -36,6 +36,23 @@ export function layerCosts(network: Network, height = network.crop, width = heig
   });
 }
 
+/** Floating-point operations (a multiply-add is two) for one image at the crop, by direct convolution. */
+export interface ImageFlops {
+  readonly forward: number;
+  /** Forward, gradients of the weights, and of all inputs but the image. */
+  readonly training: number;
+}
+
+/**
+ * A backward pass costs as much as the forward pass for the weights and as much again for the inputs, except
+ * for the first layer, whose input is the image.
+ */
+export function imageFlops(network: Network): ImageFlops {
+  const products = layerCosts(network).map(({ multiplyAdds }) => multiplyAdds);
+  const all = products.reduce((sum, count) => sum + count, 0);
+  return { forward: 2 * all, training: 2 * (3 * all - products[0]!) };
+}
+
 function multiplyAdds(layer: Layer, outputShape: Shape4): number {
   return layer.kind === 'convolution' ? elementCount(outputShape) * layer.inChannels * layer.kernel ** 2 : 0;
 }

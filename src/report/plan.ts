@@ -1,5 +1,5 @@
 /** What training a network will take: arithmetic, memory, time, and what several machines would change. */
-import { layerCosts } from '../net/cost.ts';
+import { type ImageFlops, imageFlops } from '../net/cost.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import { checkpointBytes, type MemoryEstimate, memoryByBatch, weightBytes } from './memory.ts';
 import { estimateScaling, type ScalingEstimate } from './scaling.ts';
@@ -24,13 +24,6 @@ export interface PlanRequest {
 export interface Speed {
   readonly inferenceGflops: number;
   readonly trainingGflops: number;
-}
-
-/** Floating-point operations (a multiply-add is two) for one image at the crop, by direct convolution. */
-export interface ImageFlops {
-  readonly forward: number;
-  /** Forward, gradients of the weights, and of all inputs but the image. */
-  readonly training: number;
 }
 
 export interface TimeEstimate {
@@ -92,16 +85,6 @@ export function makePlan(request: PlanRequest): Plan {
       estimateScaling({ ...request, ...(time && { trainingMsPerImage: time.trainingMsPerImage }) }, count),
     ),
   };
-}
-
-/**
- * A backward pass costs as much as the forward pass for the weights and as much again for the inputs, except
- * for the first layer, whose input is the image.
- */
-export function imageFlops(network: Network): ImageFlops {
-  const products = layerCosts(network).map(({ multiplyAdds }) => multiplyAdds);
-  const all = products.reduce((sum, count) => sum + count, 0);
-  return { forward: 2 * all, training: 2 * (3 * all - products[0]!) };
 }
 
 function estimateTime({ batch, images, epochs }: PlanRequest, flops: ImageFlops, speed: Speed): TimeEstimate {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { imageFlops } from '../../../src/net/cost.ts';
 import { defaultMicroBatch } from '../../../src/net/memory.ts';
 import { buildNetwork, parameterCount } from '../../../src/net/network.ts';
 import {
@@ -11,7 +12,7 @@ import {
   trainingBytesPerImage,
   transformedWeightBytes,
 } from '../../../src/report/memory.ts';
-import { imageFlops, makePlan, type PlanRequest } from '../../../src/report/plan.ts';
+import { makePlan, type PlanRequest } from '../../../src/report/plan.ts';
 import { formatPlan } from '../../../src/report/plan-tables.ts';
 
 const d = buildNetwork({ configuration: 'D' });
