@@ -1,5 +1,13 @@
 # What the addons have in common. The headers of Node's API come from npm packages, so no build step downloads anything.
 
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
 # node_modules lies in the project, or around it where the project is itself a dependency.
 get_filename_component(project_folder "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 set(node_modules "${project_folder}/node_modules" "${project_folder}/..")
