@@ -81,10 +81,22 @@ async function checkImages(): Promise<Check> {
     const { default: sharp } = await import('sharp');
     const missing = neededFormats.filter((format) => !sharp.format[format].input.buffer);
     const found = `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, reads ${neededFormats.filter((format) => !missing.includes(format)).join(', ')}`;
-    if (missing.length === 0) return { name, status: 'ok', found };
+    if (missing.length === 0) return checkRescaling(name, found);
     return { name, status: 'missing', found: `${found} but not ${missing.join(', ')}`, remedy };
   } catch (error) {
     return { name, status: 'missing', found: `sharp does not load: ${firstLine(messageOf(error))}`, remedy };
+  }
+}
+
+/** Rescales a pixel, which needs the addon for images. */
+async function checkRescaling(name: string, found: string): Promise<Check> {
+  try {
+    const { resampleNow } = await import('../data/resampler.ts');
+    resampleNow({ width: 1, height: 1, pixels: new Uint8Array(3) }, { width: 2, height: 2 });
+    return { name, status: 'ok', found: `${found}; rescales` };
+  } catch (error) {
+    const remedy = firstLine(messageOf(error));
+    return { name, status: 'missing', found: `${found}, but does not rescale`, remedy };
   }
 }
 
