@@ -22,7 +22,9 @@ struct Job {
   explicit Job(Info info) {
     const auto pixels = info[0].As<Napi::Uint8Array>();
     image = {pixels.Data(), size(info[1]), size(info[2])};
-    if (pixels.ByteLength() / 3 / image.width < image.height) refuse(info, "the image has fewer pixels than it says");
+    if (image.width == 0 || image.height == 0 || pixels.ByteLength() / 3 / image.width < image.height) {
+      refuse(info, "the image has fewer pixels than it says");
+    }
     columns = {size(info[5]), size(info[5]) + size(info[7])};
     rows = {size(info[6]), size(info[6]) + size(info[8])};
     across = tapsOf(info, info[3].As<Napi::Array>(), columns, image.width);

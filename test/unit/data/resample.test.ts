@@ -71,8 +71,14 @@ for (const [way, resampled] of Object.entries(ways)) {
 
 describe('the addon for images', () => {
   it('refuses an image that has fewer pixels than it says', () => {
-    const image = { width: 8, height: 8, pixels: new Uint8Array(8 * 7 * 3) };
-    assert.throws(() => resampleNow(image, { width: 4, height: 4 }), /fewer pixels/);
+    for (const [width, height] of [
+      [8, 8],
+      [0, 8],
+      [8, 0],
+    ] as const) {
+      const image = { width, height, pixels: new Uint8Array(8 * 7 * 3) };
+      assert.throws(() => resampleNow(image, { width: 4, height: 4 }), /fewer pixels/);
+    }
   });
 
   it('refuses a window that is empty or reaches beyond the result', () => {
