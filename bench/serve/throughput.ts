@@ -41,15 +41,10 @@ export async function measureThroughput(
     processor = Math.min(processor, one.processorMsPerView);
     if (!best || one.viewsPerSecond > best.viewsPerSecond) best = one;
     const batch = 2 ** Math.round(Math.log2(best.meanBatch));
-    const run = await server.bench(batch);
-    bench =
-      batch === bench.batch
-        ? {
-            batch,
-            msPerImage: Math.min(run.msPerImage, bench.msPerImage),
-            medianMsPerImage: Math.min(run.medianMsPerImage, bench.medianMsPerImage),
-          }
-        : { batch, ...run };
+    const { msPerImage, medianMsPerImage } = await server.bench(batch);
+    if (batch !== bench.batch) bench = { batch, msPerImage, medianMsPerImage };
+    bench.msPerImage = Math.min(bench.msPerImage, msPerImage);
+    bench.medianMsPerImage = Math.min(bench.medianMsPerImage, medianMsPerImage);
   }
   const forward = await forwardProcessorTime(server.model, bench.batch);
   return {

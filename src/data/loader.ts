@@ -100,12 +100,7 @@ export class TrainingImages {
   /** Fills a slot from memory, if that takes no waiting. */
   #writeFromMemory(slot: Slot): boolean {
     const cached = this.#cache.get(slot.image);
-    if (cached === undefined) return false;
-    const { size, crop, window } = this.#placeIn(cached, slot);
-    if (isSameSize(cached, size)) this.#writeCrop(cached, crop, slot);
-    else if (isQuick(cached, window)) this.#writeWindow(resampleNow(cached, size, window), crop, slot);
-    else return false;
-    return true;
+    return cached !== undefined && this.#writeNow(cached, slot);
   }
 
   async #read(slot: Slot): Promise<void> {
@@ -123,9 +118,18 @@ export class TrainingImages {
       }
       this.#cache.add(slot.image, image);
     }
+    if (this.#writeNow(image, slot)) return;
+    const { size, crop, window } = this.#placeIn(image, slot);
+    this.#writeWindow(await resampleLater(image, size, window), crop, slot);
+  }
+
+  /** Writes the crop of an image, if that is too quick for another thread. */
+  #writeNow(image: RgbImage, slot: Slot): boolean {
     const { size, crop, window } = this.#placeIn(image, slot);
     if (isSameSize(image, size)) this.#writeCrop(image, crop, slot);
-    else this.#writeWindow(await resampleLater(image, size, window), crop, slot);
+    else if (isQuick(image, window)) this.#writeWindow(resampleNow(image, size, window), crop, slot);
+    else return false;
+    return true;
   }
 
   /** The size that an image is rescaled to, and the crop of it, no more than which is rescaled. */

@@ -110,7 +110,7 @@ function sumAlong(
   { starts, counts, weights, width }: Taps,
   left: number,
   output: Uint8Array,
-) {
+): void {
   for (let at = 0, x = left; at < output.length; at += 3, x++) {
     let red = ONE / 2;
     let green = ONE / 2;

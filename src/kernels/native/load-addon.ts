@@ -34,16 +34,15 @@ export function explainLoadError(file: string, message: string): string {
   return `the native kernels at ${file} do not load (${message}): run \`npm run setup\` to build them for this machine`;
 }
 
-/** About 40 µs: what waking a thread that sleeps takes on a virtual machine. */
+/** 77 µs on Zen 5. */
 const SPINS = '3000';
 
 /**
  * How long OpenMP's threads spin at the end of a parallel region before they sleep; libgomp reads it once, when it is
- * loaded. Some 40 µs, unless the user has said otherwise, in libgomp's own unit; other libraries know only whether to
- * spin, and do not. Without spinning A at crop 32, width 0.25, batch 64 trained at 0.22 ms an image on a quiet machine
- * of two cores, so at 0.15; with both cores busy with something else at 0.53 and 0.35, medians (before threads kept to
- * cores (native/kernels/cores.hpp), spinning had been the slower of the two there, since a thread could spin on the
- * very core that the other one waited for).
+ * loaded. Below a tenth of a millisecond, unless the user has said otherwise, in turns of libgomp's loop; other
+ * libraries know only whether to spin, and do not. On two Zen 5 cores A at crop 32, width 0.25, batch 64 trained at
+ * 0.22 ms an image without spinning and at 0.15 with it; beside two busy loops at 0.53 and 0.35, medians. Before
+ * threads kept to cores (native/kernels/cores.hpp) spinning had gained nothing there, or been slower.
  */
 function chooseWaitPolicy(): void {
   if (process.env.OMP_WAIT_POLICY !== undefined || process.env.GOMP_SPINCOUNT !== undefined) return;
