@@ -1,6 +1,8 @@
-// Convolutions of any kernel and padding, by oneDNN, in the layouts that it prefers.
+// Convolutions of any kernel and padding, by oneDNN, in the layouts that it prefers; of few input channels, forward by
+// our own kernel, in the layout that the layers above like.
 #include "layers.hpp"
 #include "onednn_compat.hpp"
+#include "winograd/team.hpp"
 
 namespace verydeep {
 namespace {
@@ -24,7 +26,7 @@ class Convolution : public Layer {
 
   void planForward(Planner& planner) override {
     const Shape in = planner.activation.shape, out = spec_.outputOf(in);
-    forward_ = forwardDesc(planner, in, out);
+    forward_ = preferredDesc(planner, in, out);
     planner.forward.begin("forward", algorithm(forward_));
     planner.layOutActivation(*blockOf(in, forward_.src_desc()));
     input_ = planner.activation;
@@ -44,6 +46,18 @@ class Convolution : public Layer {
     if (wantInput) planInputGradient(planner);
   }
 
+ protected:
+  /** A primitive that computes this from one layout to another: also what the backward primitives take as a hint. */
+  dnnl::convolution_forward::primitive_desc forwardDesc(Planner& planner, const memory::desc& in,
+                                                        const memory::desc& out) const {
+    return compat::convolutionForward(planner.context().engine, planner.training(),
+                                      {in, anyLayout(weightDims()), biasDesc(), out, spec_.padding});
+  }
+
+  ConvolutionSpec spec_;
+  dnnl::convolution_forward::primitive_desc forward_;
+  Tensor input_{}, output_{};
+
  private:
   template <class PrimitiveDesc>
   static std::string algorithm(const PrimitiveDesc& desc) {
@@ -55,15 +69,10 @@ class Convolution : public Layer {
   memory::desc biasDesc() const { return {{spec_.outChannels}, memory::data_type::f32, Tag::x}; }
 
   /** The layouts of input and output are oneDNN's choice, unless it chooses one that the other layers do not know. */
-  dnnl::convolution_forward::primitive_desc forwardDesc(Planner& planner, const Shape& in, const Shape& out) const {
-    compat::ConvolutionShape shape{anyLayout(dimsOf(in)), anyLayout(weightDims()), biasDesc(),
-                                   anyLayout(dimsOf(out)), spec_.padding};
-    const dnnl::engine& engine = planner.context().engine;
-    auto desc = compat::convolutionForward(engine, planner.training(), shape);
+  dnnl::convolution_forward::primitive_desc preferredDesc(Planner& planner, const Shape& in, const Shape& out) const {
+    const auto desc = forwardDesc(planner, anyLayout(dimsOf(in)), anyLayout(dimsOf(out)));
     if (blockOf(in, desc.src_desc()) && blockOf(out, desc.dst_desc())) return desc;
-    shape.source = descOf(in, 1);
-    shape.destination = descOf(out, 1);
-    return compat::convolutionForward(engine, planner.training(), shape);
+    return forwardDesc(planner, descOf(in, 1), descOf(out, 1));
   }
 
   static memory parameter(Planner& planner, Parameters::Field field, std::size_t tensor, const memory::desc& desc) {
@@ -149,14 +158,58 @@ class Convolution : public Layer {
     planner.execute(planner.backward, dnnl::reorder(reorder),
                     {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, planner.memoryOf(to, plain)}}, reorder.scratchpad_desc());
   }
+};
 
-  ConvolutionSpec spec_;
-  dnnl::convolution_forward::primitive_desc forward_;
-  Tensor input_{}, output_{};
+class DirectConvolution : public Convolution {
+ public:
+  DirectConvolution(const ConvolutionSpec& spec, bool rectify) : Convolution(spec), rectify_(rectify) {}
+
+  void planForward(Planner& planner) override {
+    const winograd::Kernels& kernels = planner.kernels();
+    planner.forward.begin("forward", "own");
+    planner.layOutActivation(1);
+    input_ = planner.activation;
+    const Shape in = input_.shape, out = spec_.outputOf(in);
+    output_ = planner.nextActivation(out, kernels.width);
+    output_.rectified = rectify_;
+    if (planner.training()) forward_ = forwardDesc(planner, descOf(in, 1), descOf(out, kernels.width));
+    winograd::DirectConvolution job{in.n, in.c, in.h, in.w, spec_.kernel, spec_.padding, out.c, rectify_};
+    const WeightUse use{WeightUse::Pass::direct, &kernels, spec_.weight, job.taps(), out.c};
+    job.weights = static_cast<const float*>(planner.transformedWeights(planner.forward, use));
+    job.bias = planner.parameters()->data(Parameters::Field::values, spec_.bias);
+    Slot& scratch = planner.scratch(Scratch::direct);
+    scratch.grow(static_cast<std::size_t>(kernels.directScratch(job, winograd::teamSize())) * sizeof(float));
+    planner.forward.push_back([this, job, &kernels, &scratch](const Batch&) mutable {
+      job.input = input_.data();
+      job.output = output_.data();
+      job.scratch = scratch.floats();
+      winograd::runOnTeam([&](winograd::Team& team, int thread) { kernels.convolveDirectly(job, team, thread); });
+    });
+    planner.activation = output_;
+  }
+
+  void planBackward(Planner& planner, bool wantInput) override {
+    if (rectify_ && !planner.gradient.rectified) {
+      planner.layOutGradient(output_.block);
+      planReluMask(planner, output_);
+    }
+    Convolution::planBackward(planner, wantInput);
+  }
+
+ private:
+  bool rectify_;
 };
 
 }  // namespace
 
 std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec) { return std::make_unique<Convolution>(spec); }
+
+std::unique_ptr<Layer> makeDirectConvolution(const ConvolutionSpec& spec, bool rectify) {
+  return std::make_unique<DirectConvolution>(spec, rectify);
+}
+
+bool suitsDirect(const ConvolutionSpec& spec, const Context& context) {
+  return context.ownKernels && spec.inChannels < kFewestChannels;
+}
 
 }  // namespace verydeep

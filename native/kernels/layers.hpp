@@ -26,8 +26,14 @@ struct LrnSpec {
   float k, alpha, beta;
 };
 
+/** Fewer input channels, such as conv1_1's, fill too little of a vector for Winograd's method. */
+constexpr int64_t kFewestChannels = 8;
+
 /** Any convolution, by oneDNN. */
 std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec);
+/** A convolution of few input channels: forward by our own kernel, with a ReLU if there is one, backward by oneDNN. */
+std::unique_ptr<Layer> makeDirectConvolution(const ConvolutionSpec& spec, bool rectify);
+bool suitsDirect(const ConvolutionSpec& spec, const Context& context);
 /** A convolution as one matrix product with the canonical weights: see suitsMatrixProduct. */
 std::unique_ptr<Layer> makeMatrixProduct(const ConvolutionSpec& spec);
 bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool training);

@@ -84,6 +84,12 @@ std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, 
           kernels.packDotWeights(canonical, use.inputs, use.outputs, to, team, thread);
         });
   }
+  if (use.pass == WeightUse::Pass::direct) {
+    return std::make_shared<TransformedWeights>(
+        kernels.directWeights(use.inputs, use.outputs), [&kernels, use, canonical](void* to, Team& team, int thread) {
+          kernels.packDirectWeights(canonical, use.inputs, use.outputs, to, team, thread);
+        });
+  }
   const bool backward = use.pass == WeightUse::Pass::backward;
   const int64_t floats = backward ? kernels.transformedWeights(use.scheme, use.outputs, use.inputs)
                                   : kernels.transformedWeights(use.scheme, use.inputs, use.outputs);

@@ -39,8 +39,11 @@ class WeightCopy {
 
 /** Which weights our own kernels read, and how they do. */
 struct WeightUse {
-  /** Of a 3×3 convolution `[outputs, inputs, 3, 3]`, forward or backward; of dot products `[outputs, inputs]`. */
-  enum class Pass { forward, backward, dots } pass;
+  /**
+   * Of a 3×3 convolution `[outputs, inputs, 3, 3]`, forward or backward; of dot products or a direct convolution, whose
+   * taps are its inputs, `[outputs, inputs]`.
+   */
+  enum class Pass { forward, backward, dots, direct } pass;
   const winograd::Kernels* kernels;
   std::size_t tensor;
   int64_t inputs, outputs;

@@ -51,7 +51,7 @@ struct Context {
 };
 
 /** Memory that several layers use in turn. */
-enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, product, winograd, count };
+enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, product, direct, winograd, count };
 
 /**
  * Collects steps and memory while layers are planned one after the other, then owns them for the program. Inference keeps no activation: they

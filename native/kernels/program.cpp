@@ -6,11 +6,6 @@
 namespace verydeep {
 namespace {
 
-std::unique_ptr<Layer> makeConvolutionFor(const ConvolutionSpec& spec, const Planner& planner) {
-  return suitsMatrixProduct(spec, planner.activation, planner.training()) ? makeMatrixProduct(spec)
-                                                                          : makeConvolution(spec);
-}
-
 /** What our own kernels can do in the same step as the convolution at `i`. */
 Epilogue epilogueAfter(const std::vector<LayerSpec>& layers, std::size_t i) {
   using Kind = LayerSpec::Kind;
@@ -65,8 +60,16 @@ void Program::planForward(const ProgramOptions& options) {
           const Epilogue epilogue = epilogueAfter(options.layers, i);
           layers_.push_back(makeWinogradConvolution(spec.convolution, epilogue));
           i += (epilogue.rectify ? 1 : 0) + (epilogue.pool ? 1 : 0);
+        } else if (suitsMatrixProduct(spec.convolution, planner_.activation, planner_.training())) {
+          layers_.push_back(makeMatrixProduct(spec.convolution));
+        } else if (suitsDirect(spec.convolution, planner_.context())) {
+          // A ReLU before a pooling costs less there.
+          const Epilogue epilogue = epilogueAfter(options.layers, i);
+          const bool rectifies = epilogue.rectify && !epilogue.pool;
+          layers_.push_back(makeDirectConvolution(spec.convolution, rectifies));
+          i += rectifies ? 1 : 0;
         } else {
-          layers_.push_back(makeConvolutionFor(spec.convolution, planner_));
+          layers_.push_back(makeConvolution(spec.convolution));
         }
         break;
       case Kind::relu:

@@ -177,8 +177,6 @@ class WinogradConvolution : public Layer {
 };
 
 // Where oneDNN is faster. A rule by shape, not a measurement, so that a run and its resume agree.
-/** Fewer input channels fill too little of a vector: conv1_1 is faster as it stands. */
-constexpr int64_t kFewestChannels = 8;
 /** Of smaller maps most of a tile is beyond the edge: all but one of the nine weights see only zeros. */
 constexpr int64_t kFewestPixels = 4;
 /** For fewer tiles it takes longer to read the weights at 36 points than it saves. */

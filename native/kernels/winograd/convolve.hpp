@@ -9,7 +9,7 @@ namespace verydeep::winograd {
 namespace {
 
 /** An output of so many floats has left the caches before the next layer reads its beginning. */
-constexpr int64_t kFloatsPastCaches = int64_t{4} << 20;
+constexpr int64_t kFloatsPastCaches = int64_t{2} << 20;
 /** Tiles of one item of work when threads share a block. */
 constexpr int64_t kItemTiles = 48;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "convolve.hpp"
+#include "direct.hpp"
 #include "dots.hpp"
 #include "peak.hpp"
 #ifndef VD_BF16
@@ -34,6 +35,10 @@ constexpr Kernels kernelsNamed(const char* name) {
           dotScratch,
           multiplyDots,
           packDotWeights,
+          directScratch,
+          convolveDirectly,
+          directWeights,
+          packDirectWeights,
           multiplyAndAdd};
 }
 

@@ -102,6 +102,26 @@ struct DotProducts {
   float* scratch;
 };
 
+/** y = conv(x, w) + bias with stride 1, of few input channels, and max(y, 0) if asked. */
+struct DirectConvolution {
+  int64_t images, inChannels, inHeight, inWidth, kernel, padding, outChannels;
+  bool rectify;
+  /** `[images, inChannels, inHeight, inWidth]`, not blocked. */
+  const float* input;
+  /** From packDirectWeights. */
+  const float* weights;
+  /** `[outChannels]` */
+  const float* bias;
+  /** `[images, outChannels, outHeight, outWidth]`, blocked. */
+  float* output;
+  float* scratch;
+
+  /** Products of one output. */
+  int64_t taps() const { return inChannels * kernel * kernel; }
+  int64_t outHeight() const { return inHeight + 2 * padding - kernel + 1; }
+  int64_t outWidth() const { return inWidth + 2 * padding - kernel + 1; }
+};
+
 /** The kernels for one instruction set. All but the sizes are called by every thread of a team at once. */
 struct Kernels {
   const char* name;
@@ -128,6 +148,13 @@ struct Kernels {
   int64_t (*dotScratch)(const DotProducts& job);
   void (*multiplyDots)(const DotProducts& job, Team& team, int thread);
   void (*packDotWeights)(const float* canonical, int64_t inputs, int64_t outputs, void* to, Team& team, int thread);
+
+  /** Floats of scratch memory. */
+  int64_t (*directScratch)(const DirectConvolution& job, int threads);
+  void (*convolveDirectly)(const DirectConvolution& job, Team& team, int thread);
+  /** Floats of packed weights `[outputs, taps]`. */
+  int64_t (*directWeights)(int64_t taps, int64_t outputs);
+  void (*packDirectWeights)(const float* canonical, int64_t taps, int64_t outputs, void* to, Team& team, int thread);
 
   /** Multiplies and adds in registers. @returns floating-point operations done by the calling thread */
   double (*multiplyAndAdd)(int64_t rounds);

@@ -111,20 +111,31 @@ VD_INLINE int64_t piecesOf(int64_t inBlocks, int64_t tiles) {
   return divideUp(inBlocks, kPanelBlocks) * divideUp(tiles, kTiles);
 }
 
+template <int N>
+struct Vectors {
+  static constexpr int value = N;
+};
+
+/** f(Vectors<N>{}) for N vectors of outputs: a whole group, or what is left of the last. */
+template <class F>
+VD_INLINE void byVectors(int64_t vectors, const F& f) {
+  switch (vectors) {
+    case 1: return f(Vectors<1>{});
+#if VD_WIDTH == 16 || defined(__aarch64__)
+    case 2: return f(Vectors<2>{});
+    case 3: return f(Vectors<3>{});
+#endif
+    default: return f(Vectors<kVectors>{});
+  }
+}
+
 /** All tiles for output blocks `group` · kVectors and so on: a whole group, or what is left of the last. */
 VD_INLINE void multiplyGroup(Product p, int64_t vectors, int64_t tiles) {
   const int64_t blocks = p.inBlocks;
   for (int64_t first = 0; first < blocks; first += kPanelBlocks) {
     p.inBlocks = smaller(kPanelBlocks, blocks - first);
     p.accumulate = first > 0;
-    switch (vectors) {
-      case 1: multiplyPieces<1>(p, tiles); break;
-#if VD_WIDTH == 16 || defined(__aarch64__)
-      case 2: multiplyPieces<2>(p, tiles); break;
-      case 3: multiplyPieces<3>(p, tiles); break;
-#endif
-      default: multiplyPieces<kVectors>(p, tiles); break;
-    }
+    byVectors(vectors, [&](auto count) { multiplyPieces<decltype(count)::value>(p, tiles); });
     p.v += p.inBlocks * p.stride;
     p.u += p.inBlocks * kWidth * vectors * kWidth;
   }

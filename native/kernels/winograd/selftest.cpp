@@ -96,12 +96,13 @@ class Test {
 
   bool run() {
     const double forward = checkForward(), pooled = checkPooled(), input = checkInputGradient(false),
-                 spread = checkInputGradient(true), weight = checkWeightGradient();
-    const bool good = forward < 5e-6 && pooled < 5e-6 && input < 5e-5 && spread < 5e-5 && weight < 5e-5;
+                 spread = checkInputGradient(true), weight = checkWeightGradient(), direct = checkDirect();
+    const bool good =
+        forward < 5e-6 && pooled < 5e-6 && input < 5e-5 && spread < 5e-5 && weight < 5e-5 && direct < 5e-6;
     std::printf("%-8s %2d wide  [%d, %d, %d, %d] to %3d: forward %.1e, pooled %.1e, input gradient %.1e and %.1e, "
-                "weight gradient %.1e%s\n",
+                "weight gradient %.1e, direct %.1e%s\n",
                 kernels_.name, int(kernels_.width), int(x_.n), int(x_.c), int(x_.h), int(x_.w), int(dy_.c), forward,
-                pooled, input, spread, weight, good ? "" : "  WRONG");
+                pooled, input, spread, weight, direct, good ? "" : "  WRONG");
     return good;
   }
 
@@ -159,6 +160,23 @@ class Test {
     Convolution job = forwardJob(x);
     job.output = y;
     convolve(job, false);
+    return largestError(y);
+  }
+
+  double checkDirect() {
+    const std::vector<float> x(x_.values.begin(), x_.values.end());
+    Buffer<float> y(stored(dy_)), packed(kernels_.directWeights(x_.c * 9, dy_.c));
+    DirectConvolution job{x_.n, x_.c, x_.h, x_.w, 3, 1, dy_.c, true, x.data(), packed, bias_.data(), y, nullptr};
+    Buffer<float> scratch(kernels_.directScratch(job, teamSize()));
+    job.scratch = scratch;
+    runOnTeam([&](Team& team, int thread) {
+      kernels_.packDirectWeights(weights_.data(), job.taps(), dy_.c, packed, team, thread);
+    });
+    runOnTeam([&](Team& team, int thread) { kernels_.convolveDirectly(job, team, thread); });
+    return largestError(y);
+  }
+
+  double largestError(const float* y) {
     Error error;
     forEach(dy_, [&](int64_t i, int64_t o, int64_t v, int64_t u) {
       error.see(y[blocked(dy_, kernels_.width, i, o, v, u)], outputAt(i, o, v, u));
