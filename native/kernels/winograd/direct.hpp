@@ -71,7 +71,7 @@ void convolveRow(DirectPiece p, int64_t width) {
   }
 }
 
-VD_INLINE int64_t paddedBias(const DirectConvolution& job) { return divideUp(job.outChannels, kWidth) * kWidth; }
+VD_INLINE int64_t paddedOutputs(int64_t outputs) { return divideUp(outputs, kWidth) * kWidth; }
 VD_INLINE int64_t paddedWidth(const DirectConvolution& job) { return job.inWidth + 2 * job.padding; }
 
 /** The rows of `image` that row `y` of the output sees, with zeros around. */
@@ -89,7 +89,7 @@ VD_INLINE void copyRows(const DirectConvolution& job, int64_t image, int64_t y, 
 
 /** Floats of scratch memory of one thread: the bias with its filling, and the rows. */
 VD_INLINE int64_t scratchPerThread(const DirectConvolution& job) {
-  return divideUp(paddedBias(job) + job.inChannels * job.kernel * paddedWidth(job), kWidth) * kWidth;
+  return divideUp(paddedOutputs(job.outChannels) + job.inChannels * job.kernel * paddedWidth(job), kWidth) * kWidth;
 }
 
 int64_t directScratch(const DirectConvolution& job, int threads) { return threads * scratchPerThread(job); }
@@ -97,7 +97,7 @@ int64_t directScratch(const DirectConvolution& job, int threads) { return thread
 void convolveDirectly(const DirectConvolution& job, Team& team, int thread) {
   const int64_t height = job.outHeight(), width = job.outWidth(), blocks = divideUp(job.outChannels, kWidth);
   const bool streaming = job.images * blocks * kWidth * height * width >= kFloatsPastCaches;
-  float *bias = job.scratch + thread * scratchPerThread(job), *rows = bias + paddedBias(job);
+  float *bias = job.scratch + thread * scratchPerThread(job), *rows = bias + paddedOutputs(job.outChannels);
   for (int64_t b = 0; b < blocks; b++) store(bias + b * kWidth, loadPart(job.bias + b * kWidth, job.outChannels - b * kWidth));
   for (int64_t i; (i = team.take()) < job.images * height;) {
     const int64_t image = i / height, y = i % height;
@@ -120,7 +120,7 @@ void convolveDirectly(const DirectConvolution& job, Team& team, int thread) {
   if (streaming) flushStream();
 }
 
-int64_t directWeights(int64_t taps, int64_t outputs) { return taps * divideUp(outputs, kWidth) * kWidth; }
+int64_t directWeights(int64_t taps, int64_t outputs) { return taps * paddedOutputs(outputs); }
 
 /** `[outputs, taps]` to `[group of outputs][tap][vector][kWidth]`. */
 void packDirectWeights(const float* canonical, int64_t taps, int64_t outputs, void* to, Team& team, int) {
