@@ -128,7 +128,9 @@ class MatrixProduct : public Layer {
     scratch_ = &planner.scratch(Scratch::product);
     if (method_ == Method::turned) scratch_->grow(static_cast<std::size_t>(output_.shape.count()) * sizeof(float));
     if (method_ != Method::dots) return;
-    dots_ = {positions(), spec_.products(), spec_.outChannels, nullptr, nullptr, nullptr, nullptr, nullptr};
+    dots_.rows = positions();
+    dots_.inputs = spec_.products();
+    dots_.outputs = spec_.outChannels;
     dots_.bias = parameters_->data(Parameters::Field::values, spec_.bias);
     dots_.weights = parameters_->data(Parameters::Field::values, spec_.weight);
     if (rounds()) {
@@ -182,7 +184,7 @@ class MatrixProduct : public Layer {
   Parameters* parameters_ = nullptr;
   const winograd::Kernels* kernels_ = nullptr;
   Method method_ = Method::plain;
-  winograd::DotProducts dots_{};
+  winograd::DotProducts dots_;
   Slot* scratch_ = nullptr;
 };
 

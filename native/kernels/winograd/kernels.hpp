@@ -90,16 +90,16 @@ struct Weights {
 
 /** y = x · wᵀ + bias. */
 struct DotProducts {
-  int64_t rows, inputs, outputs;
+  int64_t rows = 0, inputs = 0, outputs = 0;
   /** `[rows, inputs]` */
-  const float* x;
+  const float* x = nullptr;
   /** `[outputs, inputs]`, from packDotWeights, or canonical where elements are floats. */
-  const void* weights;
+  const void* weights = nullptr;
   /** `[outputs]` */
-  const float* bias;
+  const float* bias = nullptr;
   /** `[rows, outputs]` */
-  float* y;
-  float* scratch;
+  float* y = nullptr;
+  float* scratch = nullptr;
 };
 
 /** y = conv(x, w) + bias with stride 1, of few input channels, and max(y, 0) if asked. */
@@ -107,14 +107,14 @@ struct DirectConvolution {
   int64_t images, inChannels, inHeight, inWidth, kernel, padding, outChannels;
   bool rectify;
   /** `[images, inChannels, inHeight, inWidth]`, not blocked. */
-  const float* input;
+  const float* input = nullptr;
   /** From packDirectWeights. */
-  const float* weights;
+  const float* weights = nullptr;
   /** `[outChannels]` */
-  const float* bias;
+  const float* bias = nullptr;
   /** `[images, outChannels, outHeight, outWidth]`, blocked. */
-  float* output;
-  float* scratch;
+  float* output = nullptr;
+  float* scratch = nullptr;
 
   /** Products of one output. */
   int64_t taps() const { return inChannels * kernel * kernel; }
