@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFiles } from '../support/images.ts';
+import { killAtRandom } from './killing.ts';
 import { Workplace } from './training-runs.ts';
 
 const PLAN = `
@@ -83,22 +82,15 @@ describe('vgg reproduce', () => {
   });
 
   it('goes on after being killed, to the same tables', async (t) => {
-    let kills = 0;
-    for (let attempt = 0; ; attempt++) {
-      const child = work.start(...args('killed'));
-      const ended = once(child, 'exit');
-      if (
-        attempt < 4 &&
-        (await Promise.race([ended.then(() => false), sleep(1000 + Math.random() * 2500, true)]))
-      ) {
-        kills += Number(child.kill('SIGKILL'));
-      }
-      const [code] = await ended;
-      if (code === 0) break;
-      assert.equal(code, null, 'ended by itself with an error');
-    }
+    const kills = await killAtRandom(
+      {
+        start: () => work.start(...args('killed')),
+        forget: () => rm(work.path('killed'), { recursive: true }),
+      },
+      4,
+      2000,
+    );
     t.diagnostic(`killed ${kills} times`);
-    assert.ok(kills > 0, 'it was never killed');
     const tables = (out: string) => readFile(work.path(out, 'tables.md'), 'utf8');
     assert.equal(await tables('killed'), await tables('whole'));
   });

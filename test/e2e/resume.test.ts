@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
+import { killAtRandom } from './killing.ts';
 import { QUICK, tensorsOf, Workplace } from './training-runs.ts';
 
 const ITERATIONS = 60;
@@ -46,26 +47,21 @@ describe('a run that is stopped', () => {
 
   it('killed at random moments, ends with the same weights, bit for bit, and the same metrics', async (t) => {
     const run = work.path('killed');
-    let kills = 0;
     const reached: number[] = [];
-    for (let attempt = 0; ; attempt++) {
-      const args = attempt === 0 ? [work.path('photos'), '--out', run, ...LONG] : ['--out', run, '--resume'];
-      const child = work.start('train', ...args);
-      const ended = once(child, 'exit');
-      if (attempt < 6) {
-        const running = await Promise.race([
-          ended.then(() => false),
-          waitForRun(run, child, Math.random() * 1500),
-        ]);
-        if (running) kills += Number(child.kill('SIGKILL'));
-      }
-      const [code] = await ended;
-      reached.push((await readCheckpoint(`${run}/last.safetensors`))?.state.iteration ?? 0);
-      if (code === 0) break;
-      assert.equal(code, null, 'ended by itself with an error');
-    }
+    const kills = await killAtRandom(
+      {
+        start: (again) =>
+          work.start('train', ...(again ? ['--resume'] : [work.path('photos'), ...LONG]), '--out', run),
+        atWork: (child) => waitForRun(run, child),
+        ended: async () => {
+          reached.push((await readCheckpoint(`${run}/last.safetensors`))?.state.iteration ?? 0);
+        },
+        forget: () => rm(run, { recursive: true }),
+      },
+      6,
+      600,
+    );
     t.diagnostic(`killed ${kills} times, with checkpoints of iterations ${reached.join(', ')}`);
-    assert.ok(kills > 0, 'it was never killed');
     assert.deepEqual(
       await tensorsOf(`${run}/last.safetensors`),
       await tensorsOf(work.path('whole/last.safetensors')),
@@ -126,11 +122,10 @@ describe('a run that is stopped', () => {
   });
 });
 
-/** Waits until this process has taken the run, and then some. */
-async function waitForRun(run: string, { pid }: ChildProcess, milliseconds: number): Promise<boolean> {
-  while ((await readFile(`${run}/.lock`, 'utf8').catch(() => '')) !== String(pid)) await sleep(10);
-  await sleep(milliseconds);
-  return true;
+/** Waits until this process has taken the run, or has ended. */
+async function waitForRun(run: string, child: ChildProcess): Promise<void> {
+  const lock = () => readFile(`${run}/.lock`, 'utf8').catch(() => '');
+  while (child.exitCode === null && (await lock()) !== String(child.pid)) await sleep(10);
 }
 
 async function waitForMetrics(run: string): Promise<void> {
