@@ -85,10 +85,16 @@ describe('vgg reproduce', () => {
     const kills = await killAtRandom(
       {
         start: () => work.start(...args('killed')),
+        atWork: (child) =>
+          new Promise((resolve) => {
+            child.stderr!.on('data', (text) => {
+              if (/training \d of 5/.test(String(text))) resolve();
+            });
+          }),
         forget: () => rm(work.path('killed'), { recursive: true }),
       },
       4,
-      2000,
+      2500,
     );
     t.diagnostic(`killed ${kills} times`);
     const tables = (out: string) => readFile(work.path(out, 'tables.md'), 'utf8');

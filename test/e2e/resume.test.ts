@@ -59,7 +59,7 @@ describe('a run that is stopped', () => {
         forget: () => rm(run, { recursive: true }),
       },
       6,
-      600,
+      1500,
     );
     t.diagnostic(`killed ${kills} times, with checkpoints of iterations ${reached.join(', ')}`);
     assert.deepEqual(
