@@ -5,12 +5,13 @@ import { probe } from './command.mjs';
 /** What this machine has of what the build needs; looked up by what is there, not by package names. */
 export class Machine {
   compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && answers(name));
-  #headers = includable(this.compiler, ['omp.h', 'oneapi/dnnl/dnnl.hpp']);
+  #headers = includable(this.compiler, ['omp.h', 'oneapi/dnnl/dnnl.hpp', 'jpeglib.h']);
 
   hasMakeOrNinja = () => answers('make') || answers('ninja');
   hasCMake = () => answers('cmake');
   hasOpenMP = () => this.#headers.has('omp.h');
   hasOneDnn = () => this.#headers.has('oneapi/dnnl/dnnl.hpp');
+  hasJpeg = () => this.#headers.has('jpeglib.h');
   /**
    * What MPI's compiler wrapper adds to a command, which differs by library and version. The wrapper comes with the
    * headers and the launcher runs the ranks: both must be there.
@@ -68,8 +69,12 @@ function includable(compiler, headers) {
 
 function prefixes() {
   const named = [process.env.CMAKE_PREFIX_PATH, process.env.CONDA_PREFIX];
-  const usual = ['/usr', '/usr/local', '/opt/homebrew', '/opt/homebrew/opt/libomp', '/usr/local/opt/libomp'];
-  return [...named.flatMap((list) => list?.split(delimiter) ?? []), ...usual];
+  const usual = ['/usr', '/usr/local', '/opt/homebrew'];
+  // Homebrew keeps some packages apart, since macOS has others of the same name.
+  const apart = ['/opt/homebrew/opt', '/usr/local/opt'].flatMap((folder) =>
+    ['libomp', 'jpeg-turbo'].map((name) => join(folder, name)),
+  );
+  return [...named.flatMap((list) => list?.split(delimiter) ?? []), ...usual, ...apart];
 }
 
 function usesSystemCertificates() {

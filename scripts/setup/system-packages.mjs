@@ -30,6 +30,13 @@ const needs = [
   },
   { what: 'oneDNN', present: (m) => m.hasOneDnn(), apt: 'libdnnl-dev', dnf: 'onednn-devel', brew: 'onednn' },
   {
+    what: 'libjpeg-turbo',
+    present: (m) => m.hasJpeg(),
+    apt: 'libjpeg-dev',
+    dnf: 'libjpeg-turbo-devel',
+    brew: 'jpeg-turbo',
+  },
+  {
     what: 'CA certificates',
     present: (m) => m.hasCertificates(),
     apt: 'ca-certificates',

@@ -1,10 +1,12 @@
 /**
- * From an image file's bytes to upright 8-bit RGB, by sharp (libvips): JPEG, PNG and WebP; greyscale, CMYK,
- * palettes and 16 bits become 8-bit sRGB (an embedded colour profile is honoured), transparency shows white.
+ * From an image file's bytes to upright 8-bit RGB: JPEG, PNG and WebP; greyscale, CMYK, palettes and 16 bits become
+ * 8-bit sRGB (an embedded colour profile is honoured), transparency shows white. By sharp (libvips), which also says
+ * what is wrong with a file; plain JPEGs by libjpeg-turbo (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, UserError } from '../core/errors.ts';
 import { DEFAULT_MAX_PIXELS } from './max-pixels.ts';
+import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
 import { rescaledSize, type Size } from './rescaled-size.ts';
 import type { RgbImage, StoredImage } from './source.ts';
 
@@ -46,6 +48,8 @@ export async function decodeImage(
   { maxPixels = DEFAULT_MAX_PIXELS, largestSide }: DecodeOptions = {},
 ): Promise<RgbImage> {
   refuseOtherKinds(bytes, name);
+  const image = await decodeIfPlain(bytes, maxPixels, largestSide);
+  if (image) return image;
   try {
     return await decodeStrictly(bytes, 'warning', maxPixels, largestSide);
   } catch (error) {
@@ -56,6 +60,18 @@ export async function decodeImage(
   } catch (error) {
     throw decodingError(error, name, maxPixels);
   }
+}
+
+/** The same by the quick way, where that is one. */
+async function decodeIfPlain(
+  bytes: Uint8Array,
+  maxPixels: number,
+  largestSide: number | undefined,
+): Promise<RgbImage | undefined> {
+  const jpeg = asPlainJpeg(bytes);
+  if (jpeg === undefined || jpeg.width * jpeg.height > maxPixels) return undefined;
+  if (mayBeShrunk(bytes, largestSide) && isMuchLarger(jpeg, largestSide)) return undefined;
+  return decodePlainJpeg(jpeg);
 }
 
 /**
@@ -71,8 +87,7 @@ async function decodeStrictly(
   largestSide: number | undefined,
 ): Promise<RgbImage> {
   const input = sharp(bytes, { failOn, limitInputPixels: maxPixels }).autoOrient();
-  const ask = largestSide !== undefined && bytes.length >= SMALL_FILE;
-  const shrunk = ask ? await shrunkSize(input, largestSide) : undefined;
+  const shrunk = mayBeShrunk(bytes, largestSide) ? await shrunkSize(input, largestSide) : undefined;
   const { data, info } = await (shrunk
     ? input.resize({ ...shrunk.size, fit: 'fill', kernel: 'linear' })
     : input
@@ -85,6 +100,14 @@ async function decodeStrictly(
   return shrunk ? { ...image, original: shrunk.original } : image;
 }
 
+function mayBeShrunk(bytes: Uint8Array, largestSide: number | undefined): largestSide is number {
+  return largestSide !== undefined && bytes.length >= SMALL_FILE;
+}
+
+function isMuchLarger({ width, height }: Size, largestSide: number): boolean {
+  return Math.min(width, height) >= MUCH_LARGER * largestSide;
+}
+
 /** What a large JPEG is shrunk to while it is decoded. */
 async function shrunkSize(
   input: Sharp,
@@ -92,8 +115,8 @@ async function shrunkSize(
 ): Promise<{ readonly size: Size; readonly original: Size } | undefined> {
   const { format, autoOrient } = await input.metadata();
   const { width, height } = autoOrient;
-  if (format !== 'jpeg' || Math.min(width, height) < MUCH_LARGER * largestSide) return undefined;
   const original = { width, height };
+  if (format !== 'jpeg' || !isMuchLarger(original, largestSide)) return undefined;
   return { size: rescaledSize(width, height, SPARE_DETAIL * largestSide), original };
 }
 
@@ -122,8 +145,8 @@ function refuseOtherKinds(bytes: Uint8Array, name: string): void {
 }
 
 /** @param data `[height, width, channels]` with 1 or 3 channels (what is left once alpha is gone) */
-function toThreeChannels(data: Uint8Array, channels: number): Uint8Array {
-  return channels === 3 ? data : greyToRgb(data);
+function toThreeChannels(data: Buffer, channels: number): Uint8Array {
+  return channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : greyToRgb(data);
 }
 
 /** @param grey `[height, width]` @returns `[height, width, 3]` */

@@ -1,0 +1,23 @@
+// What JavaScript calls. Options are checked in TypeScript; here only what could corrupt memory is checked again.
+#pragma once
+
+#include <napi.h>
+
+namespace verydeep {
+
+/**
+ * resample(pixels, width, height, across, down, left, top, columns, rows) → Uint8Array. `across` and `down` are
+ * arrays [starts, counts, weights].
+ */
+Napi::Value resampleNow(const Napi::CallbackInfo& info);
+/** The same on a thread of libuv's → Promise. */
+Napi::Value resampleLater(const Napi::CallbackInfo& info);
+
+/** jpegHeader(bytes) → { width, height, progressive, exif?: Uint8Array } | undefined, as readJpegHeader says */
+Napi::Value jpegHeader(const Napi::CallbackInfo& info);
+/** decodeJpeg(bytes, width, height) → Uint8Array | undefined, as decodeJpeg in jpeg.hpp says */
+Napi::Value decodeJpegNow(const Napi::CallbackInfo& info);
+/** The same on a thread of libuv's → Promise. */
+Napi::Value decodeJpegLater(const Napi::CallbackInfo& info);
+
+}  // namespace verydeep
