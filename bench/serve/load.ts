@@ -2,7 +2,7 @@
  * `vgg serve` under load:
  *
  *     node dist/bench/serve/load.js [--config A] [--width 0.25] [--crop 32] [--classes 10] [--side 32]
- *         [--protocol center|dense] [--clients 64] [--seconds 21] [--requests 20000]
+ *         [--protocol center|dense] [--clients 64] [--seconds 30] [--requests 20000]
  *
  * The server is a process of its own over a model of random weights; the load generator (autocannon) shares the
  * machine with it. Requests are JPEGs of `--side` × 4/3 `--side` pixels, looked at by their centre crop, or with
@@ -10,7 +10,7 @@
  *
  * - throughput: `--clients` clients, each asking again as soon as it is answered, against `vgg bench` at the batch
  *   that the server formed (its mean, to the next power of two); a mirror image is another input. The ratio should be
- *   at least 0.95.
+ *   at least 0.95. Five rounds, of `--seconds` in all.
  * - latency: one client, against decoding, rescaling and a forward pass in one process without a server, in turn.
  *   The 99th percentile should be at most 1.3 times that.
  * - memory: the server's resident set along `--requests` requests. It should stay level.
@@ -31,7 +31,7 @@ const { values: flags } = parseArgs({
     side: { type: 'string' },
     protocol: { type: 'string', default: 'center' },
     clients: { type: 'string', default: '64' },
-    seconds: { type: 'string', default: '21' },
+    seconds: { type: 'string', default: '30' },
     requests: { type: 'string', default: '20000' },
   },
 });

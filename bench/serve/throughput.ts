@@ -5,59 +5,71 @@ import type { ServerUnderLoad } from './server-process.ts';
 
 export interface Throughput {
   readonly clients: number;
-  /** Inputs of the network, of which an image makes one or, with its mirror image, two. */
+  /** Inputs of the network, of which an image makes one or, with its mirror image, two. Of all rounds, the median. */
   readonly viewsPerSecond: number;
-  /** Milliseconds. */
+  /** Milliseconds; of the same round. */
   readonly medianLatency: number;
   readonly p99Latency: number;
   readonly meanBatch: number;
   /** Of `vgg bench` at that batch, to the next power of two. */
   readonly benchBatch: number;
-  readonly benchImagesPerSecond: number;
-  /** To the least time of any of its steps; and to the median of the best of its runs. */
+  /** To the median of its steps, in ascending order, round by round; and to the least. */
+  readonly ratios: readonly number[];
+  readonly ratiosToLeast: readonly number[];
+  /** Their medians. */
   readonly ratio: number;
-  readonly ratioToMedian: number;
+  readonly ratioToLeast: number;
   /** Processor time of the server and of a forward pass alone: what is left when the machine has other things to do. */
   readonly processorMsPerView: number;
   readonly forwardProcessorMsPerView: number;
   readonly processorRatio: number;
 }
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 
-/** Load and `vgg bench` in turn; the best round of each counts. */
+/**
+ * Load and `vgg bench` in turn, since a machine's speed moves by several percent within minutes: a round's load is
+ * compared with the bench before and the bench after it.
+ */
 export async function measureThroughput(
   server: ServerUnderLoad,
   requests: Requests,
   clients: number,
   seconds: number,
 ): Promise<Throughput> {
-  await load(server, requests, { connections: clients, duration: 3 });
-  let best: Round | undefined;
-  let bench = { batch: 0, msPerImage: 0, medianMsPerImage: 0 };
-  let processor = Number.POSITIVE_INFINITY;
+  const warm = await loadRound(server, requests, clients, seconds / ROUNDS);
+  const batch = 2 ** Math.round(Math.log2(warm.meanBatch));
+  const rounds: Round[] = [];
+  const benches = [await server.bench(batch)];
   for (let round = 0; round < ROUNDS; round++) {
-    const one = await loadRound(server, requests, clients, seconds / ROUNDS);
-    processor = Math.min(processor, one.processorMsPerView);
-    if (!best || one.viewsPerSecond > best.viewsPerSecond) best = one;
-    const batch = 2 ** Math.round(Math.log2(best.meanBatch));
-    const { msPerImage, medianMsPerImage } = await server.bench(batch);
-    if (batch !== bench.batch) bench = { batch, msPerImage, medianMsPerImage };
-    bench.msPerImage = Math.min(bench.msPerImage, msPerImage);
-    bench.medianMsPerImage = Math.min(bench.medianMsPerImage, medianMsPerImage);
+    rounds.push(await loadRound(server, requests, clients, seconds / ROUNDS));
+    benches.push(await server.bench(batch));
   }
-  const forward = await forwardProcessorTime(server.model, bench.batch);
+  const ratiosBy = (time: 'msPerImage' | 'medianMsPerImage') =>
+    rounds
+      .map(({ viewsPerSecond }, i) => (viewsPerSecond * (benches[i]![time] + benches[i + 1]![time])) / 2000)
+      .sort((a, b) => a - b);
+  const ratios = ratiosBy('medianMsPerImage');
+  const ratiosToLeast = ratiosBy('msPerImage');
+  rounds.sort((a, b) => a.viewsPerSecond - b.viewsPerSecond);
+  const processor = Math.min(...rounds.map(({ processorMsPerView }) => processorMsPerView));
+  const forward = await forwardProcessorTime(server.model, batch);
   return {
     clients,
-    ...best!,
-    benchBatch: bench.batch,
-    benchImagesPerSecond: 1000 / bench.msPerImage,
-    ratio: (best!.viewsPerSecond * bench.msPerImage) / 1000,
-    ratioToMedian: (best!.viewsPerSecond * bench.medianMsPerImage) / 1000,
+    ...middle(rounds),
+    benchBatch: batch,
+    ratios,
+    ratiosToLeast,
+    ratio: middle(ratios),
+    ratioToLeast: middle(ratiosToLeast),
     processorMsPerView: processor,
     forwardProcessorMsPerView: forward,
     processorRatio: forward / processor,
   };
+}
+
+function middle<T>(sorted: readonly T[]): T {
+  return sorted[sorted.length >> 1]!;
 }
 
 interface Round {

@@ -12,6 +12,8 @@ namespace verydeep {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1, kExtensionMarker = JPEG_APP0 + 2;
+/** Whoever asks waits for the answer; what says more of itself before its pixels begin is special. */
+constexpr std::size_t kHeaderBytes = 1 << 18;
 /** Exif's first directory, which has an image's orientation, begins at once. */
 constexpr unsigned kExifBytes = 2048;
 constexpr char kExifSignature[] = {'E', 'x', 'i', 'f', 0, 0};
@@ -110,7 +112,7 @@ bool isExif(const jpeg_marker_struct& segment) {
 }  // namespace
 
 std::optional<JpegHeader> readJpegHeader(File file) {
-  Decoder decoder(file);
+  Decoder decoder({file.bytes, std::min(file.length, kHeaderBytes)});
   if (!decoder.readHeader()) return std::nullopt;
   const jpeg_decompress_struct& info = decoder.info();
   const bool known = info.jpeg_color_space == JCS_GRAYSCALE || info.jpeg_color_space == JCS_YCbCr ||

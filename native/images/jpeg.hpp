@@ -23,8 +23,8 @@ struct JpegHeader {
 
 /**
  * @return nothing for files that need more than decoding or that this library should not be asked about: damaged or
- *   CMYK ones, other depths and codes, and those with a segment APP2 (a colour profile, a gain map, further images) or
- *   with several of Exif's
+ *   CMYK ones, other depths and codes, those with a segment APP2 (a colour profile, a gain map, further images) or with
+ *   several of Exif's, and those whose pixels begin late
  */
 std::optional<JpegHeader> readJpegHeader(File file);
 

@@ -8,6 +8,9 @@ import { imageAddon, QUICK_PIXELS } from './image-addon.ts';
 import type { Size } from './rescaled-size.ts';
 import type { RgbImage } from './source.ts';
 
+/** Most files of so few pixels are much smaller; a larger one may take longer than its pixels say. */
+const QUICK_BYTES = 2 ** 17;
+
 /** A file that begins as a plain JPEG does. */
 export interface PlainJpeg extends Size {
   readonly bytes: Uint8Array;
@@ -28,7 +31,7 @@ export function asPlainJpeg(bytes: Uint8Array): PlainJpeg | undefined {
 export async function decodePlainJpeg(jpeg: PlainJpeg): Promise<RgbImage | undefined> {
   const { bytes, width, height, progressive } = jpeg;
   const addon = imageAddon();
-  const isQuick = !progressive && width * height <= QUICK_PIXELS;
+  const isQuick = !progressive && width * height <= QUICK_PIXELS && bytes.length <= QUICK_BYTES;
   const pixels = isQuick
     ? addon.decodeJpeg(bytes, width, height)
     : await addon.decodeJpegLater(bytes, width, height);

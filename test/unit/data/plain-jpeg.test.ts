@@ -94,6 +94,11 @@ describe('left to sharp is', () => {
     CMYK: () => toSharp(pattern(20, 10)).toColourspace('cmyk').jpeg().toBuffer(),
     'another format': () => png(20, 10),
     'nothing at all': async () => new Uint8Array(0),
+    'a header without end': async () => {
+      const whole = await jpeg(20, 10);
+      const comment = Buffer.alloc(300_000, Buffer.from('fffe0004aaaa', 'hex'));
+      return Buffer.concat([whole.subarray(0, 2), comment, whole.subarray(2)]);
+    },
     'a header that ends early': async () => (await jpeg(20, 10)).subarray(0, 100),
   };
   for (const [what, make] of Object.entries(special)) {
