@@ -27,11 +27,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
   }
 
   function assertNamed(stderr: string, rank: number, signal: NodeJS.Signals): void {
-    // Open MPI 5's launcher ends a message of its own with a NUL byte, which a terminal does not show.
-    const lines = stderr
-      .replaceAll('\0', '')
-      .split('\n')
-      .filter((line) => line.startsWith('vgg: '));
+    const lines = stderr.split('\n').filter((line) => line.startsWith('vgg: '));
     // Open MPI's launcher, which leaves survivors alone here, lets them also notice that the one who noticed has gone.
     assert.ok(lines.length === 1 || (signal === 'SIGKILL' && !isHydra && lines.length > 1), stderr);
     const fate = isHydra && signal === 'SIGKILL' ? 'died' : 'has given no sign of life for \\d+ s';

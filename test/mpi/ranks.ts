@@ -76,7 +76,8 @@ export function outcomeOf(child: ChildProcess): Promise<Outcome> {
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    // Open MPI 5's launcher ends a message of its own with a NUL byte, which a terminal does not show.
+    child.on('close', (code) => resolve({ code, stdout, stderr: stderr.replaceAll('\0', '') }));
   });
 }
 
