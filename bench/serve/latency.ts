@@ -11,7 +11,7 @@ export interface Latency {
   readonly p99: number;
 }
 
-/** Before anything is timed. V8 compiles what is called often, on other threads, in a process's first thousands of requests. */
+/** Before anything is timed: in a process's first thousands of requests V8 compiles, on other threads. */
 const WARM_UP = { calls: 200, seconds: 10 };
 
 /** Turns, so that whatever else the machine does befalls both. */
