@@ -62,6 +62,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
 
     await page.getByRole('link', { name: 'Runs' }).focus();
     await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
     await tabTo(page, /^checkbox Draw the curves of first/);
     await tabTo(page, /^button first/);
     await page.keyboard.press('Enter');
