@@ -11,9 +11,9 @@
  */
 import { parseArgs } from 'node:util';
 import { formatShape, type Shape4 } from '../src/core/shape.ts';
-import { openImages } from '../src/data/open.ts';
-import { selectImages } from '../src/data/select.ts';
-import type { ImageSource } from '../src/data/source.ts';
+import { openImages } from '../src/data/sources/open-images.ts';
+import { selectImages } from '../src/data/sources/select.ts';
+import type { ImageSource } from '../src/data/sources/source.ts';
 import { Ensemble } from '../src/evaluate/ensemble.ts';
 import { evaluateImages } from '../src/evaluate/evaluate-images.ts';
 import { ImageClassifier } from '../src/evaluate/image-classifier.ts';

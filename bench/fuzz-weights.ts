@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { UserError } from '../src/core/errors.ts';
 import { projectFolder } from '../src/core/project.ts';
-import { readModelWithReport } from '../src/weights/read-model.ts';
+import { readModelWithReport } from '../src/weights/model/read-model.ts';
 import { mutated } from '../test/unit/weights/mutation.ts';
 
 /** Files of the test fixtures, one or two a format. */

@@ -32,8 +32,8 @@ export { InterruptedError, UsageError, UserError } from './core/errors.ts';
 export type { Layer, ParameterSpec } from './core/layer.ts';
 export type { TrainScale } from './core/scale.ts';
 export type { Shape, Shape4 } from './core/shape.ts';
-export { type OpenOptions, openImages } from './data/open.ts';
-export type { ImageSource, RgbImage, Split, StoredImage } from './data/source.ts';
+export { type OpenOptions, openImages } from './data/sources/open-images.ts';
+export type { ImageSource, RgbImage, Split, StoredImage } from './data/sources/source.ts';
 export type { Part } from './evaluate/ensemble.ts';
 export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/metrics.ts';
 export type { Outcome, Outcomes } from './evaluate/outcomes.ts';
@@ -53,4 +53,4 @@ export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metric
 export { type PartialRecipe, type Recipe, resolveRecipe } from './train/recipe.ts';
 export { readRecipeFile } from './train/recipe-file.ts';
 export type { TrainingProgress } from './train/trainer.ts';
-export { type Model, readModel, writeModel } from './weights/model-file.ts';
+export { type Model, readModel, writeModel } from './weights/model/model-file.ts';

@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { projectFolder } from '../../src/core/project.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { buildNetwork, parameterCount } from '../../src/net/network.ts';
-import { estimateScaling } from '../../src/report/scaling.ts';
+import { estimateScaling } from '../../src/plan/scaling.ts';
 import { formatTable } from '../../src/report/table.ts';
 import { Hosts, withoutHosts } from '../../test/mpi/hosts.ts';
 import { outcomeOf } from '../../test/mpi/ranks.ts';

@@ -17,14 +17,15 @@ import { type ExchangeType, exchangeTypes } from '../../src/comm/communicator.ts
 import { detectLaunch } from '../../src/comm/launch.ts';
 import { openMpi } from '../../src/comm/mpi.ts';
 import { single } from '../../src/comm/single.ts';
-import type { ImageBatch } from '../../src/data/loader.ts';
-import type { PlannedBatch } from '../../src/data/sampler.ts';
+import type { ImageBatch } from '../../src/data/training/loader.ts';
+import type { PlannedBatch } from '../../src/data/training/sampler.ts';
 import { fillParameters } from '../../src/kernels/fill-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork, cropShape, type Network, parameterCount } from '../../src/net/network.ts';
-import { formatOverlap, overlapByLayer } from '../../src/report/overlap.ts';
+import { overlapByLayer } from '../../src/plan/overlap.ts';
+import { formatOverlap } from '../../src/report/benchmark-tables.ts';
 import { BatchGradient } from '../../src/train/batch-gradient.ts';
 import { type ExchangeTime, GradientExchange } from '../../src/train/gradient-exchange.ts';
 

@@ -8,8 +8,8 @@ import type { StageTime } from '../kernels/instruments.ts';
 import { type BackendName, type BackendOptions, openBackend, type Precision } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
+import { overlapByLayer } from '../plan/overlap.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
-import { overlapByLayer } from '../report/overlap.ts';
 import {
   fillWithNoise,
   prepareInference,
@@ -42,7 +42,7 @@ const FEWEST_RUNS = 3;
 export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   const { network, batch, mode, precision, communicator = single } = options;
   const threads = options.threads ?? threadsPerRank(communicator);
-  const backend = await openBackend(options.backend, { ...options, ...(threads && { threads }) });
+  const backend = await openBackend(options.backend, { ...options, threads });
   const { instruments } = backend;
   const parameters = backend.createParameters(network.parameters, { training: mode === 'train' });
   try {

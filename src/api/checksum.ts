@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { unreadable } from '../data/files.ts';
+import { unreadable } from '../data/sources/files.ts';
 
 /** The SHA-256 of a file, in hexadecimal. @throws UserError naming the file when it cannot be read. */
 export async function sha256OfFile(path: string): Promise<string> {

@@ -6,11 +6,11 @@
  */
 import { type ConvolutionLayer, type Layer, parameterSpecs, shapesAlong } from '../core/layer.ts';
 import { elementCount, type Shape4 } from '../core/shape.ts';
-import { wholeImage } from '../data/crop.ts';
-import type { RgbImage } from '../data/source.ts';
+import { wholeImage } from '../data/pixels/crop.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/fill-parameters.ts';
-import type { Model } from '../weights/model-file.ts';
+import type { Model } from '../weights/model/model-file.ts';
 import { collectGarbage } from './convert-garbage.ts';
 
 /** Red, green and blue of a pixel: (37 c + 7 y + 13 x + (x · y mod 251)) mod 256, c from 0 to 2. */

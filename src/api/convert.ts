@@ -4,16 +4,16 @@ import { UsageError } from '../core/errors.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { parameterCount } from '../net/network.ts';
+import { withFile } from '../weights/containers/random-access-file.ts';
 import {
   type WriteOptions,
   type WriteReport,
   writableFormat,
   writeWeights,
 } from '../weights/export/write-weights.ts';
-import type { ImportReport } from '../weights/foreign/import-model.ts';
-import type { Model } from '../weights/model-file.ts';
-import { withFile } from '../weights/random-access-file.ts';
-import { type ReadModelOptions, readModelWithReport } from '../weights/read-model.ts';
+import type { ImportReport } from '../weights/import/import-model.ts';
+import type { Model } from '../weights/model/model-file.ts';
+import { type ReadModelOptions, readModelWithReport } from '../weights/model/read-model.ts';
 import { parityOutput } from './convert-parity.ts';
 import type { EngineOptions } from './load-model.ts';
 
@@ -82,10 +82,10 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   return {
     input: facts,
     network,
-    ...(report && { report }),
+    report,
     written,
     output: await factsOf(output),
-    ...(parity && { parity }),
+    parity,
   };
 }
 

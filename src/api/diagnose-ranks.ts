@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Communicator } from '../comm/communicator.ts';
 import { messageOf } from '../core/errors.ts';
-import { openImages } from '../data/open.ts';
+import { openImages } from '../data/sources/open-images.ts';
 import { createBackend } from '../kernels/registry.ts';
 import { codeFingerprint, listingOf } from './ranks.ts';
 

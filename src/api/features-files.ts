@@ -5,7 +5,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { messageOf, UsageError, UserError } from '../core/errors.ts';
 import { npyHeader } from '../core/npy.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
-import { type NamedTensor, writeSafetensors } from '../weights/safetensors.ts';
+import { type NamedTensor, writeSafetensors } from '../weights/formats/safetensors/safetensors.ts';
 import type { ImageFeatures } from './features.ts';
 
 export interface FeaturesFile {

@@ -1,18 +1,18 @@
 import { readFile } from 'node:fs/promises';
+import { prefetch } from '../core/concurrency.ts';
 import { messageOf, UsageError, UserError } from '../core/errors.ts';
 import { type Layer, outputShape, parameterSpecs } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
-import { prefetch } from '../data/concurrency.ts';
-import { centerCrop, wholeImage, writeCrop } from '../data/crop.ts';
-import { prepareForEvaluation } from '../data/evaluation.ts';
-import type { RgbImage } from '../data/source.ts';
+import { centerCrop, wholeImage, writeCrop } from '../data/pixels/crop.ts';
+import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';
 import { scalesFor } from '../evaluate/scales.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
 import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
-import type { ModelFacts } from '../weights/model-file.ts';
-import type { ReadModelOptions } from '../weights/read-model.ts';
+import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import type { EngineOptions } from './load-model.ts';
 import { readInto } from './read-into.ts';
 

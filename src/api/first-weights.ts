@@ -1,9 +1,9 @@
 import { type Initialization, initializeTensor } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
 import type { Recipe } from '../train/recipe.ts';
-import { meanModel, type NamedModel } from '../weights/mean-model.ts';
-import { readModel } from '../weights/model-file.ts';
-import { type Transfer, transferAll, transferFromShallower } from '../weights/transfer.ts';
+import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
+import { readModel } from '../weights/model/model-file.ts';
+import { type Transfer, transferAll, transferFromShallower } from '../weights/model/transfer.ts';
 
 /**
  * The weights that training starts from: random, or another model's where the recipe says so

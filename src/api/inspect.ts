@@ -1,12 +1,12 @@
 import { messageOf, UserError } from '../core/errors.ts';
 import { type Network, parameterCount } from '../net/network.ts';
-import { identify } from '../weights/foreign/import-model.ts';
-import { preprocessingFor } from '../weights/foreign/options.ts';
-import { describePreprocessing, nativePreprocessing } from '../weights/foreign/preprocessing.ts';
-import { tidily } from '../weights/foreign/tidy.ts';
-import type { FormatName, WeightFile } from '../weights/foreign/weight-file.ts';
-import { openWeights } from '../weights/open-weights.ts';
-import type { ReadModelOptions } from '../weights/read-model.ts';
+import { openWeights } from '../weights/formats/formats.ts';
+import type { FormatName, WeightFile } from '../weights/formats/weight-file.ts';
+import { identify } from '../weights/import/import-model.ts';
+import { preprocessingFor } from '../weights/import/options.ts';
+import { describePreprocessing, nativePreprocessing } from '../weights/import/preprocessing.ts';
+import { tidily } from '../weights/import/tidy.ts';
+import type { ReadModelOptions } from '../weights/model/read-model.ts';
 
 export interface InspectedTensor {
   readonly name: string;

@@ -1,6 +1,6 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { type BackendName, openBackend, type Precision } from '../kernels/registry.ts';
-import type { ModelFacts, ReadModelOptions } from '../weights/model-file.ts';
+import type { ModelFacts, ReadModelOptions } from '../weights/model/model-file.ts';
 import { readInto } from './read-into.ts';
 
 export interface EngineOptions {
@@ -31,8 +31,8 @@ export async function loadModels(
   { backend: name, threads, precision, read }: EngineOptions = {},
 ): Promise<LoadedModel[]> {
   const backend = await openBackend(name, {
-    ...(threads !== undefined && { threads }),
-    ...(precision !== undefined && { precision }),
+    threads,
+    precision,
   });
   const loaded: LoadedModel[] = [];
   try {

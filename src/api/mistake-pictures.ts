@@ -1,8 +1,8 @@
 /** Pictures of images that a model is wrong about, with the dense score map of the class it named (paper, 3.2). */
 import sharp from 'sharp';
-import { wholeImage } from '../data/crop.ts';
-import { prepareForEvaluation } from '../data/evaluation.ts';
-import type { ImageSource, RgbImage } from '../data/source.ts';
+import { wholeImage } from '../data/pixels/crop.ts';
+import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { ImageSource, RgbImage } from '../data/sources/source.ts';
 import type { Outcome } from '../evaluate/outcomes.ts';
 import { softmax } from '../evaluate/softmax.ts';
 import type { BackendName } from '../kernels/registry.ts';

@@ -5,10 +5,11 @@ import { basename } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { formatTrainScale, parseTrainScale, testScaleFor } from '../core/scale.ts';
 import type { ModelCard } from '../report/card.ts';
-import { type Metrics, readMetrics } from '../train/metrics.ts';
+import { readMetrics } from '../runs/metrics-file.ts';
+import { readRunDescription, runFolder } from '../runs/run-folder.ts';
+import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { readRunDescription, runFolder } from '../train/run-folder.ts';
-import { readModel } from '../weights/model-file.ts';
+import { readModel } from '../weights/model/model-file.ts';
 import { sha256OfFile } from './checksum.ts';
 
 export interface CardOptions {

@@ -5,12 +5,12 @@ import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
+import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
-import { defaultConcurrency, mapConcurrently } from '../data/concurrency.ts';
-import { MissingSplitError, openImages } from '../data/open.ts';
-import { packImage } from '../data/packed-image.ts';
-import { type ShardSample, writeShard } from '../data/shard-writer.ts';
-import type { ImageSource, Split } from '../data/source.ts';
+import { MissingSplitError, openImages } from '../data/sources/open-images.ts';
+import { packImage } from '../data/sources/shards/packed-image.ts';
+import { type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
+import type { ImageSource, Split } from '../data/sources/source.ts';
 
 export interface PackOptions {
   /** Data set, see `openImages`. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Communicator } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
-import type { ImageSource } from '../data/source.ts';
+import type { ImageSource } from '../data/sources/source.ts';
 import type { Backend, ParameterField, Parameters } from '../kernels/backend.ts';
 
 /**

@@ -1,14 +1,15 @@
 /** Gathers what a report shows of a run: its metrics, how its model does on the validation images, pictures. */
 import { UserError } from '../core/errors.ts';
-import { openImages } from '../data/open.ts';
+import { openImages } from '../data/sources/open-images.ts';
 import { confusionMatrix, measureByClass } from '../evaluate/metrics.ts';
 import type { Outcomes } from '../evaluate/outcomes.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
 import type { RunReport } from '../report/run-report.ts';
-import { type Metrics, readMetrics } from '../train/metrics.ts';
+import { readMetrics } from '../runs/metrics-file.ts';
+import { type RunDescription, readRunDescription, runFolder } from '../runs/run-folder.ts';
+import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { type RunDescription, readRunDescription, runFolder } from '../train/run-folder.ts';
-import { readModel } from '../weights/model-file.ts';
+import { readModel } from '../weights/model/model-file.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
 import { filterPicture } from './filter-picture.ts';
 import { drawMistakes } from './mistake-pictures.ts';
@@ -38,8 +39,8 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
     data,
     model: folder.lastFile,
     backend: description.recipe.backend,
-    ...(options.threads !== undefined && { threads: options.threads }),
-    ...(signal && { signal }),
+    threads: options.threads,
+    signal,
     onProgress: (progress) => options.onProgress?.(progress),
   });
   if (found.labelled === 0) {

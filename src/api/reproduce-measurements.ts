@@ -52,8 +52,8 @@ export async function carryOutPass(pass: PlannedPass, options: PassOptions): Pro
     posteriors: posteriorPath(folder, pass),
     backend,
     ...(scales === 'auto' && { scales }),
-    ...(threads !== undefined && { threads }),
-    ...(signal && { signal }),
+    threads,
+    signal,
     onProgress: (progress) => onProgress?.(progress),
   });
   if (found.labelled > 0) return;

@@ -8,7 +8,7 @@ import { single } from '../comm/single.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { fromFirst } from '../core/team.ts';
-import { openImages } from '../data/open.ts';
+import { openImages } from '../data/sources/open-images.ts';
 import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
 import { type PlannedRun, planRuns } from '../reproduce/chain.ts';
 import { judgeClaims, type Measured } from '../reproduce/claims.ts';
@@ -17,9 +17,9 @@ import { type PlannedPass, passFor, planPasses } from '../reproduce/passes.ts';
 import { type PlanFile, parsePlan } from '../reproduce/plan-file.ts';
 import type { MeasurementResult } from '../reproduce/results.ts';
 import { formatReproduction, type Reproduction } from '../reproduce/tables.ts';
-import { readMetrics } from '../train/metrics.ts';
+import { readMetrics } from '../runs/metrics-file.ts';
+import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { runFolder } from '../train/run-folder.ts';
 import type { EvaluationProgress } from './evaluate-model.ts';
 import { carryOutPass, combine, earlierResult, sumModels } from './reproduce-measurements.ts';
 import { resumeTraining, type TrainListener, trainNetwork } from './train-network.ts';
@@ -134,7 +134,7 @@ async function dealOutPasses(
   const mine = [...needed].filter((_, place) => place % size === rank);
   for (const [place, pass] of mine.entries()) {
     if (rank === 0) listener?.onPass?.(pass, place + 1, mine.length);
-    await carryOutPass(pass, { data, folder, ...(signal && { signal }), onProgress: () => {} });
+    await carryOutPass(pass, { data, folder, signal, onProgress: () => {} });
     if (rank === 0) listener?.onPassEnd?.(pass);
   }
   await communicator.barrier();
@@ -161,7 +161,7 @@ async function measureAll(
           await carryOutPass(pass, {
             data,
             folder,
-            ...(signal && { signal }),
+            signal,
             onProgress: (progress) => listener?.onEvaluation?.(progress),
           });
         } finally {
@@ -219,7 +219,7 @@ async function trainIfMissing(
     out: run.folder,
     communicator,
     ...(trainListener && { listener: trainListener }),
-    ...(signal && { signal }),
+    signal,
   };
   try {
     const outcome = recipe

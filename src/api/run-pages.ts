@@ -4,10 +4,10 @@ import { basename } from 'node:path';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatPage } from '../report/html/page.ts';
 import type { RunReport } from '../report/run-report.ts';
+import { readMetrics } from '../runs/metrics-file.ts';
+import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { RunPages, Table } from '../serve/runs/run-pages.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
-import { readMetrics } from '../train/metrics.ts';
-import { readRunDescription, runFolder } from '../train/run-folder.ts';
 import { reportRun } from './report-run.ts';
 
 /** @param threads of evaluations for reports (default: all cores) */
@@ -17,7 +17,7 @@ export function runPages(threads?: number): RunPages {
       const report = await reportRun({
         run: folder,
         signal,
-        ...(threads !== undefined && { threads }),
+        threads,
         onProgress: ({ done, total }) => onProgress(done, total),
       });
       return formatPage(`verydeep: ${basename(folder)}`, [await withoutPlaces(report)]);

@@ -6,11 +6,13 @@ import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { fromFirst } from '../core/team.ts';
-import { TrainingImages } from '../data/loader.ts';
+import { TrainingImages } from '../data/training/loader.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
+import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../runs/run-folder.ts';
+import { openRunRecord, type RunRecord, SilentRecord } from '../runs/run-record.ts';
 import {
   type Checkpoint,
   readCheckpoint,
@@ -22,11 +24,10 @@ import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
 import { networkOf } from '../train/recipe-network.ts';
-import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../train/run-folder.ts';
 import { checkSameWeights } from '../train/same-weights.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
 import { WeightAverage } from '../train/weight-average.ts';
-import type { ModelFacts } from '../weights/model-file.ts';
+import type { ModelFacts } from '../weights/model/model-file.ts';
 import { firstWeights } from './first-weights.ts';
 import {
   checkAgreement,
@@ -36,7 +37,6 @@ import {
   shareParameters,
   threadsPerRank,
 } from './ranks.ts';
-import { openRunRecord, type RunRecord, SilentRecord } from './run-record.ts';
 import { openTrainingSet, type TrainingSet, type TrainingSetListener } from './training-set.ts';
 import { Validator } from './validator.ts';
 
@@ -157,8 +157,8 @@ interface Prepared {
 
 interface Run extends Prepared {
   /** What training starts from; where both are missing, the first rank has one of them. */
-  readonly weights?: Map<string, Float32Array> | undefined;
-  readonly checkpoint?: Checkpoint | undefined;
+  readonly weights?: Map<string, Float32Array>;
+  readonly checkpoint?: Checkpoint;
   /** Where it goes on; undefined for a new run. */
   readonly state: TrainerState | undefined;
 }
@@ -239,9 +239,9 @@ async function trainIn(
       beforeCheckpoint: (_, { iteration }) => checkSameWeights(communicator, parameters, iteration),
       ...record.hooks(await modelFacts(run), parameters),
     },
-    ...(state && { state }),
-    ...(average && { average }),
-    ...(signal && { signal }),
+    state,
+    average,
+    signal,
   });
   listener?.onStart?.({
     network,
@@ -280,7 +280,7 @@ function backendOf(
     // A recipe always has it; to the other backends it means nothing.
     ...(backend === 'onednn' && { kernels }),
     precision,
-    ...(threads !== undefined && { threads }),
+    threads,
   });
 }
 

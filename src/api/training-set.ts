@@ -2,13 +2,13 @@
 import { UserError } from '../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import type { Team } from '../core/team.ts';
-import type { ColorAxes } from '../data/color-shift.ts';
-import type { Rgb } from '../data/crop.ts';
-import { holdOut } from '../data/holdout.ts';
-import { MissingSplitError, openImages } from '../data/open.ts';
-import { selectImages } from '../data/select.ts';
-import type { ImageSource } from '../data/source.ts';
-import { goodImages, type SurveyProgress, surveyImages } from '../data/survey.ts';
+import type { Rgb } from '../data/pixels/crop.ts';
+import { holdOut } from '../data/sources/holdout.ts';
+import { MissingSplitError, openImages } from '../data/sources/open-images.ts';
+import { selectImages } from '../data/sources/select.ts';
+import type { ImageSource } from '../data/sources/source.ts';
+import type { ColorAxes } from '../data/training/color-shift.ts';
+import { goodImages, type SurveyProgress, surveyImages } from '../data/training/survey.ts';
 import type { Recipe } from '../train/recipe.ts';
 
 export interface TrainingSet {

@@ -1,7 +1,7 @@
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import type { Team } from '../core/team.ts';
-import { keepDecoded } from '../data/decoded-source.ts';
-import type { ImageSource } from '../data/source.ts';
+import { keepDecoded } from '../data/pixels/decoded-source.ts';
+import type { ImageSource } from '../data/sources/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { evaluateImages } from '../evaluate/evaluate-images.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';

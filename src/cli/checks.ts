@@ -91,7 +91,7 @@ async function checkImages(): Promise<Check> {
 /** Rescales a pixel, which needs the addon for images. */
 async function checkRescaling(name: string, found: string): Promise<Check> {
   try {
-    const { resampleNow } = await import('../data/resampler.ts');
+    const { resampleNow } = await import('../data/pixels/resampler.ts');
     resampleNow({ width: 1, height: 1, pixels: new Uint8Array(3) }, { width: 2, height: 2 });
     return { name, status: 'ok', found: `${found}; rescales` };
   } catch (error) {

@@ -4,7 +4,7 @@ import { type ConvertResult, type ConvertStage, convertModel, type Parity } from
 import { UserError } from '../core/errors.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
-import { type ConventionName, conventionNames } from '../weights/foreign/preprocessing.ts';
+import { type ConventionName, conventionNames } from '../weights/import/preprocessing.ts';
 import { newCommand } from './command.ts';
 import {
   addForeignOptions,
@@ -71,7 +71,7 @@ async function convert(input: string, output: string, flags: Flags): Promise<voi
       write: { convention: flags.outConvention, fullyConvolutional: flags.fullyConvolutional },
       check,
       backend,
-      ...(threads !== undefined && { threads }),
+      threads,
       onProgress: (stage, done, total) => stages.show(stage, done, total),
     });
     stages.stop();

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { type TrainOutcome, trainNetwork } from '../api/train-network.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { projectFolder } from '../core/project.ts';
-import { openImages } from '../data/open.ts';
+import { openImages } from '../data/sources/open-images.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { type Recipe, resolveRecipe } from '../train/recipe.ts';

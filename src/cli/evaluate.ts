@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { type EvaluationProgress, type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
 import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError } from '../core/errors.ts';
-import type { Split } from '../data/source.ts';
+import type { Split } from '../data/sources/source.ts';
 import { formatPercent } from '../report/format.ts';
 import { newCommand } from './command.ts';
 import { detailsOf, formatDetails, formatEvaluation } from './evaluation-result.ts';
@@ -77,11 +77,11 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
         onNote: log,
         ...modelOptions,
         model: flags.model,
-        ...(batch !== undefined && { batch }),
-        ...(predictions !== undefined && { predictions }),
-        ...(submission !== undefined && { submission }),
-        ...(resume !== undefined && { resume }),
-        ...(journal !== undefined && { journal }),
+        batch,
+        predictions,
+        submission,
+        resume,
+        journal,
       });
     const result = await untilInterrupted((signal) =>
       withRanks(flags, (communicator) => run(communicator, signal)),

@@ -6,7 +6,7 @@ import { extractFeatures, type ImageFeatures } from '../api/features.ts';
 import { checkFeaturesPath, type FeaturesFile, writeFeatures } from '../api/features-files.ts';
 import { UsageError, UserError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
-import { isImageName } from '../data/folder-names.ts';
+import { isImageName } from '../data/sources/split-names.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { newCommand } from './command.ts';
 import {
@@ -96,9 +96,9 @@ async function features(inputs: string[], flags: Flags): Promise<void> {
         batch,
         backend,
         signal,
-        ...(threads !== undefined && { threads }),
+        threads,
         ...(scales !== undefined && { scale: scales }),
-        ...(maxPixels !== undefined && { maxPixels }),
+        maxPixels,
       });
       return writeFeatures(out, counted(found, tick), images.length, layer);
     }),

@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PoolingRounding } from '../core/layer.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
-import { type ConventionName, conventionNames } from '../weights/foreign/preprocessing.ts';
-import type { ReadModelOptions } from '../weights/read-model.ts';
+import { type ConventionName, conventionNames } from '../weights/import/preprocessing.ts';
+import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import { readClassesFile } from './classes-file.ts';
 import { configuration, number, type Parser, positiveNumber } from './options.ts';
 

@@ -15,7 +15,7 @@ import {
 } from '../net/initialization.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
-import { describe, writeModel } from '../weights/model-file.ts';
+import { describe, writeModel } from '../weights/model/model-file.ts';
 import { type ClassNames, numberedClasses, readClassesFile } from './classes-file.ts';
 import { newCommand } from './command.ts';
 import {

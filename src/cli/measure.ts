@@ -8,7 +8,7 @@ import { single } from '../comm/single.ts';
 import { type BackendName, type BackendOptions, openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import type { Speed } from '../report/plan.ts';
+import type { Speed } from '../plan/plan.ts';
 
 /** Each timing is repeated for about so long. */
 const SECONDS = 1;

@@ -72,9 +72,9 @@ export async function modelOptionsOf(flags: ModelFlags) {
     precision,
     read: await readOptionsOf(flags),
     protocol,
-    ...(scales !== undefined && { scales }),
-    ...(flip !== undefined && { flip }),
-    ...(maxPixels !== undefined && { maxPixels }),
-    ...(threads !== undefined && { threads }),
+    scales,
+    flip,
+    maxPixels,
+    threads,
   };
 }

@@ -52,8 +52,8 @@ async function pack(data: string, out: string, flags: Flags): Promise<void> {
         quality,
         perShard,
         signal,
-        ...(skipBad !== undefined && { skipBad }),
-        ...(maxPixels !== undefined && { maxPixels }),
+        skipBad,
+        maxPixels,
         onNote: log,
         onProgress: (done, total) => {
           bar ??= new ProgressBar('packing', total, { done: done - 1 });

@@ -3,7 +3,7 @@ import { UsageError } from '../core/errors.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { Network } from '../net/network.ts';
-import { makePlan, type Speed } from '../report/plan.ts';
+import { makePlan, type Speed } from '../plan/plan.ts';
 import { formatPlan } from '../report/plan-tables.ts';
 import { newCommand } from './command.ts';
 import {
@@ -78,7 +78,7 @@ async function showPlan(flags: Flags): Promise<void> {
   const network = networkOf(flags.config, flags);
   const speed = await speedOf(network, flags);
   const machines = flags.nodes ?? flags.machines;
-  const plan = makePlan({ ...flags, machines, network, ...(speed && { speed }) });
+  const plan = makePlan({ ...flags, machines, network, speed });
   printAs(plan, flags, formatPlan);
 }
 

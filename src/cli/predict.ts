@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Classifier, type ImagePrediction } from '../api/classifier.ts';
-import { prefetch } from '../data/concurrency.ts';
+import { prefetch } from '../core/concurrency.ts';
 import { formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { newCommand } from './command.ts';

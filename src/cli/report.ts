@@ -59,8 +59,8 @@ async function reportOne(run: string, { data, mistakes, threads, signal }: Reque
       run,
       mistakes,
       signal,
-      ...(data !== undefined && { data }),
-      ...(threads !== undefined && { threads }),
+      data,
+      threads,
       onProgress: ({ done, total, top1Error }) => {
         bar ??= new ProgressBar(`evaluating ${run}`, total, { done: done - 1 });
         bar.update(done, `top-1 error ${formatPercent(top1Error)} %`);

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type { EvaluationProgress } from '../api/evaluate-model.ts';
 import { type ReproduceListener, reproducePaper } from '../api/reproduce-paper.ts';
-import { openImages } from '../data/open.ts';
+import { openImages } from '../data/sources/open-images.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';

@@ -5,8 +5,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-model.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import type { BackendName, Precision } from '../kernels/registry.ts';
+import { runFolder } from '../runs/run-folder.ts';
 import { defaultLimits } from '../serve/server.ts';
-import { runFolder } from '../train/run-folder.ts';
 import { newCommand } from './command.ts';
 import { FASHION_MNIST } from './demo.ts';
 import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
@@ -117,7 +117,7 @@ async function serve(flags: Flags): Promise<void> {
     batching: { batch },
     backend,
     precision,
-    ...(threads !== undefined && { threads }),
+    threads,
     log,
   });
   log(introduction(server, models, runs));

@@ -1,5 +1,5 @@
 import type { TrainingStart, TrainListener } from '../api/train-network.ts';
-import type { SurveyProgress } from '../data/survey.ts';
+import type { SurveyProgress } from '../data/training/survey.ts';
 import { formatCount, formatPercent } from '../report/format.ts';
 import type { Metrics } from '../train/metrics.ts';
 import type { TrainingProgress } from '../train/trainer.ts';

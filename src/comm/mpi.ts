@@ -9,7 +9,7 @@ export interface MpiOptions {
   /** Seconds without a sign of life from a rank after which it counts as lost (default 20). */
   readonly patience?: number;
   /** What the process was started by, if that is known: MPI must see as many. */
-  readonly launch?: Launch | undefined;
+  readonly launch?: Launch;
   /** Told once when a rank is lost: nobody can go on then. What is under way fails. */
   onLost?(message: string): void;
   /**

@@ -22,7 +22,7 @@ export interface LineFile {
   /** What a line looks like; others are left out. */
   readonly line: RegExp;
   /** Default: the user's cache folder. */
-  readonly folder?: string | undefined;
+  readonly folder?: string;
 }
 
 export class RememberedLines {

@@ -47,7 +47,7 @@ export interface Batcher {
 
 export interface BatchingOptions extends BatchWork {
   /** Batches handed to `run` at a time (default 2: one is computed, one is written meanwhile). */
-  readonly atOnce?: number | undefined;
+  readonly atOnce?: number;
 }
 
 interface Place {

@@ -1,5 +1,5 @@
 /** One or several networks judging images together. */
-import type { RgbImage } from '../data/source.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 import { reorder } from './fusion.ts';
 import type { ImageClassifier, LookingOptions, Posteriors } from './image-classifier.ts';
 import { meanOf } from './softmax.ts';
@@ -9,7 +9,7 @@ export interface Member {
   /** Values of Q. */
   readonly scales: readonly number[];
   /** For each class of the first member its number here; undefined: the same order. */
-  readonly numbers?: Int32Array | undefined;
+  readonly numbers?: Int32Array;
 }
 
 /** What one member saw, classes in the first member's order. */

@@ -6,9 +6,9 @@
  * the figures of a resumed evaluation are, bit for bit, those of an uninterrupted one.
  */
 import { alone, type Team } from '../core/team.ts';
-import type { DecodeOptions } from '../data/decode.ts';
-import { type EvaluationImage, loadForEvaluation } from '../data/evaluation.ts';
-import type { ImageSource } from '../data/source.ts';
+import type { DecodeOptions } from '../data/pixels/decode.ts';
+import { type EvaluationImage, loadForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { ImageSource } from '../data/sources/source.ts';
 import type { Ensemble, Judgement } from './ensemble.ts';
 
 export interface JudgedImage extends Judgement {
@@ -23,13 +23,13 @@ export interface EvaluateImagesOptions extends DecodeOptions {
   readonly source: ImageSource;
   readonly ensemble: Ensemble;
   /** Whether an image has been judged before. */
-  readonly isDone?: ((image: number) => boolean) | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly isDone?: (image: number) => boolean;
+  readonly signal?: AbortSignal;
   /**
    * Who shares the images; all must know the same of what is done. Windows are dealt out whole, so that figures
    * are those of one process, bit for bit. Default: nobody.
    */
-  readonly team?: Pick<Team, 'rank' | 'size'> | undefined;
+  readonly team?: Pick<Team, 'rank' | 'size'>;
   /** Called with each image when it is done, which is not in their order. */
   onImage(judged: JudgedImage): void | Promise<void>;
 }

@@ -1,8 +1,8 @@
 /** One network looking at one image: by a protocol, at several scales. */
 import { shapesAlong } from '../core/layer.ts';
-import type { Rgb } from '../data/crop.ts';
-import { writeCrop, writeWholeImage } from '../data/crop.ts';
-import type { RgbImage } from '../data/source.ts';
+import type { Rgb } from '../data/pixels/crop.ts';
+import { writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import { type Batcher, type BatchItem, BatchQueue, type BatchWork, type ItemShape } from './batching.ts';
@@ -14,13 +14,13 @@ import { meanOf, softmax } from './softmax.ts';
 
 export interface BatchingLimits {
   /** Crops or images computed at once, at most (default 64). */
-  readonly batch?: number | undefined;
+  readonly batch?: number;
   /** Activations of one batch, about (default 512 MiB). A single image may take more. */
-  readonly batchBytes?: number | undefined;
+  readonly batchBytes?: number;
   /** Compiled programs that are kept (default 2 GiB). */
-  readonly programBytes?: number | undefined;
+  readonly programBytes?: number;
   /** What gathers the batches (default: a BatchQueue). */
-  readonly queue?: ((work: BatchWork) => Batcher) | undefined;
+  readonly queue?: (work: BatchWork) => Batcher;
 }
 
 export interface ClassifierParts extends BatchingLimits {
@@ -34,9 +34,9 @@ export interface ClassifierParts extends BatchingLimits {
 export interface LookingOptions {
   readonly protocol: Protocol;
   /** Whether mirror images count too (default: yes, except with `center`). */
-  readonly flip?: boolean | undefined;
+  readonly flip?: boolean;
   /** Of whoever has lost interest, where the queue can let images go. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** What one look at one scale gave, mirror images and crops averaged. */

@@ -126,7 +126,7 @@ export async function readJournal(
   const lines = text?.split('\n') ?? [];
   // What follows the last line end is not whole.
   lines.pop();
-  const header = parsed(lines[0]) as (Record<string, unknown> & { format?: string }) | undefined;
+  const header = parsed(lines[0]) as Record<string, unknown> & { format?: string };
   if (header === undefined) return undefined;
   checkBinding(path, header, binding);
   const outcomes: Outcome[] = [];

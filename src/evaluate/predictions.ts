@@ -1,5 +1,5 @@
 /** What a model said of each image, as JSON lines. */
-import type { ImageSource } from '../data/source.ts';
+import type { ImageSource } from '../data/sources/source.ts';
 import type { Outcomes } from './outcomes.ts';
 
 /**

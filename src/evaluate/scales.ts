@@ -3,7 +3,7 @@ import { UserError } from '../core/errors.ts';
 import { shapesAlong } from '../core/layer.ts';
 import { testScaleFor } from '../core/scale.ts';
 import type { Network } from '../net/network.ts';
-import type { ModelFacts } from '../weights/model-metadata.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import { looksOf, type Protocol } from './protocol.ts';
 
 /** What a person may ask for. */

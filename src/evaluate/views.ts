@@ -1,8 +1,8 @@
 /** What a model sees in an image place by place: dense evaluation's map of scores, and each crop of the grid. */
-import type { Size } from '../data/rescaled-size.ts';
-import type { RgbImage } from '../data/source.ts';
+import type { Size } from '../data/pixels/rescaled-size.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 import { layerCosts } from '../net/cost.ts';
-import type { ModelFacts } from '../weights/model-metadata.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import { gridCrops } from './crops.ts';
 import { averageOverPositions } from './dense.ts';
 import type { ImageClassifier } from './image-classifier.ts';

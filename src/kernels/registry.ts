@@ -65,7 +65,7 @@ export function createBackend(name: ProcessorBackendName = 'onednn', options: Ba
 /** @throws UsageError where a backend does not have the precision. */
 function precisionFor(
   name: BackendName,
-  { precision = 'fp32' }: { readonly precision?: Precision | undefined },
+  { precision = 'fp32' }: { readonly precision?: Precision },
 ): Precision {
   if (precision === 'fp32' || PRECISION_OF[precision] === name) return precision;
   throw new UsageError(

@@ -1,6 +1,6 @@
+import type { LayerOverlap } from '../plan/overlap.ts';
 import type { Benchmark, BenchmarkRow } from './benchmark.ts';
 import { formatBytes } from './format.ts';
-import { formatOverlap } from './overlap.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 /** A benchmark as `vgg bench` prints it. */
@@ -72,4 +72,21 @@ function formatSpeed(gflops: number): string {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+export function formatOverlap(layers: readonly LayerOverlap[]): string {
+  const ms = (seconds: number): string => (1000 * seconds).toFixed(1);
+  return formatTable(
+    layers.map(({ layer, bytes, sentAt, arrivedAt, hidden }) => [
+      layer,
+      (bytes / 1e6).toFixed(2),
+      ms(sentAt),
+      ms(arrivedAt),
+      (100 * hidden).toFixed(0),
+    ]),
+    {
+      head: ['layer', 'MB', 'on its way, ms\nafter the pass', 'summed, ms\nafter the pass', 'hidden, %'],
+      align: ['left', 'right', 'right', 'right', 'right'],
+    },
+  );
 }

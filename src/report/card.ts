@@ -14,10 +14,10 @@ export interface ModelCard {
   readonly name: string;
   /** What the data is called, in no particular place. */
   readonly dataset: string;
-  readonly dataFingerprint?: string | undefined;
+  readonly dataFingerprint?: string;
   /** Identifier of the weights' licence; undefined: not known. */
-  readonly license?: string | undefined;
-  readonly createdBy?: string | undefined;
+  readonly license?: string;
+  readonly createdBy?: string;
   readonly network: Network;
   readonly labels: readonly string[];
   /** 0–255. */
@@ -29,11 +29,11 @@ export interface ModelCard {
   /** As YAML. */
   readonly recipe: string;
   /** The validation of this very model; undefined where there was none. */
-  readonly result?: ValidationMetrics | undefined;
+  readonly result?: ValidationMetrics;
   /** Whether the model was chosen by that validation among those of the training. */
   readonly chosen: boolean;
   /** Seconds of training, where it is known. */
-  readonly seconds?: number | undefined;
+  readonly seconds?: number;
   readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string };
 }
 

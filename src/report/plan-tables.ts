@@ -1,5 +1,5 @@
+import type { Plan } from '../plan/plan.ts';
 import { formatBytes, formatCount, formatDuration, formatFlops, formatMillions } from './format.ts';
-import type { Plan } from './plan.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 /** The plan as `vgg plan` prints it. */

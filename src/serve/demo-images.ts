@@ -1,11 +1,11 @@
 /** Some images of a data set, for visitors who want to train and have none. */
 import { basename, resolve } from 'node:path';
+import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
-import { defaultConcurrency, mapConcurrently } from '../data/concurrency.ts';
-import { decodeStored } from '../data/decode.ts';
-import { openImages } from '../data/open.ts';
-import { rescaleImage } from '../data/rescale.ts';
-import type { ImageSource, RgbImage } from '../data/source.ts';
+import { decodeStored } from '../data/pixels/decode.ts';
+import { rescaleImage } from '../data/pixels/rescale.ts';
+import { openImages } from '../data/sources/open-images.ts';
+import type { ImageSource, RgbImage } from '../data/sources/source.ts';
 import type { DemoImagesResponse } from './contract/index.ts';
 
 /** Images that are given out: enough to learn from, and a few megabytes. */

@@ -16,9 +16,9 @@ import {
 
 export interface LiveQueueOptions extends BatchWork {
   /** How long an input waits for company while another batch is computed (default 3). */
-  readonly waitMilliseconds?: number | undefined;
+  readonly waitMilliseconds?: number;
   /** Hears of each batch that was computed. */
-  readonly onBatch?: ((images: number, seconds: number) => void) | undefined;
+  readonly onBatch?: (images: number, seconds: number) => void;
 }
 
 interface Place {

@@ -1,9 +1,10 @@
 /** From the bytes that a stranger sent to pixels at the scales they are seen at, within limits. */
+
+import { Limiter } from '../core/concurrency.ts';
 import { UserError } from '../core/errors.ts';
-import { Limiter } from '../data/concurrency.ts';
-import { decodeStored, TooManyPixelsError } from '../data/decode.ts';
-import { rescaledSize, rescaleImage } from '../data/rescale.ts';
-import type { RgbImage } from '../data/source.ts';
+import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
+import { rescaledSize, rescaleImage } from '../data/pixels/rescale.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 import type { Limits, Size } from './contract/index.ts';
 import { RequestError } from './errors.ts';
 import type { Upload } from './uploads.ts';

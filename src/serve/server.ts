@@ -3,7 +3,7 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { defaultConcurrency } from '../data/concurrency.ts';
+import { defaultConcurrency } from '../core/concurrency.ts';
 import { Admission } from './admission.ts';
 import type { Context } from './context.ts';
 import type { Limits } from './contract/index.ts';
@@ -59,28 +59,28 @@ export const defaultLimits: Limits = {
 export interface ServerOptions {
   readonly models: readonly ModelParts[];
   /** Folder of run folders. */
-  readonly runs?: string | undefined;
+  readonly runs?: string;
   readonly pages: RunPages;
   /** Folder of the built page. */
   readonly page: string;
   /** What requests are made to (default 127.0.0.1). */
-  readonly host?: string | undefined;
+  readonly host?: string;
   /** Whether whoever may ask gets the models' weights too (default true). */
-  readonly weights?: boolean | undefined;
+  readonly weights?: boolean;
   /** Labelled images, of which visitors get some to train on. */
-  readonly demoData?: string | undefined;
+  readonly demoData?: string;
   /** What clients must know; undefined: nothing. */
-  readonly token?: string | undefined;
+  readonly token?: string;
   /** Origins whose pages may use the server. */
-  readonly cors?: readonly string[] | undefined;
-  readonly limits?: Partial<Limits> | undefined;
+  readonly cors?: readonly string[];
+  readonly limits?: Partial<Limits>;
   /** Images times scales that are taken on at a time (default 256). */
-  readonly queue?: number | undefined;
+  readonly queue?: number;
   /** Bytes of bodies that are held (default 512 MiB). */
-  readonly bodyBytes?: number | undefined;
-  readonly connections?: number | undefined;
-  readonly timeouts?: Partial<Timeouts> | undefined;
-  readonly batching?: Omit<BatchSettings, 'onBatch'> | undefined;
+  readonly bodyBytes?: number;
+  readonly connections?: number;
+  readonly timeouts?: Partial<Timeouts>;
+  readonly batching?: Omit<BatchSettings, 'onBatch'>;
   /** Hears of bugs and of reports that could not be made. */
   readonly log: (message: string) => void;
 }

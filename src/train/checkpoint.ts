@@ -10,13 +10,13 @@ import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import type { ParameterField, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import { readSafetensors } from '../weights/formats/safetensors/safetensors.ts';
 import {
   type ModelFacts,
   modelFromFile,
   OPTIMIZER_PREFIX,
   writeModelPiecewise,
-} from '../weights/model-file.ts';
-import { readSafetensors } from '../weights/safetensors.ts';
+} from '../weights/model/model-file.ts';
 import type { ScheduleState } from './schedule.ts';
 import type { WeightAverage } from './weight-average.ts';
 

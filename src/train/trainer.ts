@@ -6,11 +6,11 @@
 import type { Communicator } from '../comm/communicator.ts';
 import { single } from '../comm/single.ts';
 import { addCounts, type ClassificationCounts, noCounts } from '../core/classification.ts';
-import type { ImageBatch } from '../data/loader.ts';
-import { type PlannedBatch, Sampler } from '../data/sampler.ts';
+import type { ImageBatch } from '../data/training/loader.ts';
+import { type PlannedBatch, Sampler } from '../data/training/sampler.ts';
 import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
-import { defaultMicroBatch } from '../net/memory.ts';
 import { cropShape, type Network } from '../net/network.ts';
+import { defaultMicroBatch } from '../plan/activations.ts';
 import { agreeOnSpread, agreeOnStep } from './agreement.ts';
 import { BatchGradient } from './batch-gradient.ts';
 import type { TrainerState } from './checkpoint.ts';

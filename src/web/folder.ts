@@ -1,6 +1,6 @@
 /** A folder that a visitor picks: a folder of images for each class, as `vgg train` takes it. */
 import { UserError } from '../core/errors.ts';
-import { isImageName, SPLIT_FOLDERS } from '../data/folder-names.ts';
+import { isImageName, SPLIT_FOLDERS } from '../data/sources/split-names.ts';
 
 /** As much of a File of an `<input webkitdirectory>` as is asked here. */
 export interface FolderFile {

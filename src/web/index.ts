@@ -3,14 +3,14 @@
  * below it needs Node.
  */
 export { UserError } from '../core/errors.ts';
-export type { RgbImage } from '../data/source.ts';
+export type { RgbImage } from '../data/sources/source.ts';
 export type { Protocol } from '../evaluate/protocol.ts';
 export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu } from '../kernels/webgpu/device.ts';
 export type { Metrics } from '../train/metrics.ts';
 export type { StopReason, TrainingProgress } from '../train/trainer.ts';
-export type { ModelFacts } from '../weights/model-metadata.ts';
+export type { ModelFacts } from '../weights/model/metadata.ts';
 export { type FolderFile, type FolderImages, imagesOfFolder, type LabelledFile } from './folder.ts';
 export type { LabelledImage, LabelledImages } from './memory-images.ts';
 export { type OpenOptions, openModel } from './open-model.ts';

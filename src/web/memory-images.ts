@@ -2,13 +2,13 @@
 import { UserError } from '../core/errors.ts';
 import type { TrainScale } from '../core/scale.ts';
 import { Turn } from '../core/turn.ts';
-import { Augmentation, type AugmentationOptions } from '../data/augment.ts';
-import { type Rgb, writeCrop } from '../data/crop.ts';
-import type { ImageBatch } from '../data/loader.ts';
-import { resample } from '../data/resample.ts';
-import { rescaledSize } from '../data/rescaled-size.ts';
-import type { PlannedBatch } from '../data/sampler.ts';
-import type { RgbImage } from '../data/source.ts';
+import { type Rgb, writeCrop } from '../data/pixels/crop.ts';
+import { resample } from '../data/pixels/resample.ts';
+import { rescaledSize } from '../data/pixels/rescaled-size.ts';
+import type { RgbImage } from '../data/sources/source.ts';
+import { Augmentation, type AugmentationOptions } from '../data/training/augment.ts';
+import type { ImageBatch } from '../data/training/loader.ts';
+import type { PlannedBatch } from '../data/training/sampler.ts';
 import type { TrainingData } from '../train/trainer.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 

@@ -2,10 +2,10 @@
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
-import { indexOfNonFinite, notFinite } from '../weights/foreign/finite.ts';
-import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model.ts';
-import { type ModelFacts, parseModelMetadata } from '../weights/model-metadata.ts';
-import { streamSafetensors } from '../weights/safetensors-stream.ts';
+import { streamSafetensors } from '../weights/formats/safetensors/stream.ts';
+import { indexOfNonFinite, notFinite } from '../weights/import/finite.ts';
+import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
+import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model/model.ts';
 import { type OpenDevice, openDevice } from './device.ts';
 import { WebModel } from './web-model.ts';
 

@@ -2,13 +2,13 @@
  * From what a browser draws to the pixels that networks see.
  *
  * The browser decodes, turns by EXIF and converts to sRGB; transparency shows white; rescaling is the project's own
- * (src/data/resample.ts), pixel for pixel what it is in Node. Decoders differ by a level or two out of 255 here and
+ * (src/data/pixels/resample.ts), pixel for pixel what it is in Node. Decoders differ by a level or two out of 255 here and
  * there, and photographs that libjpeg shrinks while it decodes, in Node, by a little more.
  */
 import { UserError } from '../core/errors.ts';
-import { resample } from '../data/resample.ts';
-import { rescaledSize } from '../data/rescaled-size.ts';
-import type { RgbImage } from '../data/source.ts';
+import { resample } from '../data/pixels/resample.ts';
+import { rescaledSize } from '../data/pixels/rescaled-size.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 
 /** An ImageBitmap, a canvas or an OffscreenCanvas: what `drawImage` takes and has its size in these two. */
 export interface Drawable {

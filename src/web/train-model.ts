@@ -14,7 +14,7 @@ import type { Metrics } from '../train/metrics.ts';
 import { type PartialRecipe, type Recipe, resolveRecipe } from '../train/recipe.ts';
 import { networkOf } from '../train/recipe-network.ts';
 import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
-import type { ModelFacts } from '../weights/model-metadata.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import { BestWeights } from './best-weights.ts';
 import { type OpenDevice, openDevice } from './device.ts';
 import { type LabelledImages, MemoryImages } from './memory-images.ts';
@@ -29,7 +29,7 @@ export interface TrainOptions {
   /** They are taken one after the other, and shrunk to what training needs of them. */
   readonly images: LabelledImages;
   /** Default: a part of `images`, as the recipe's `holdout` says. */
-  readonly validation?: LabelledImages | undefined;
+  readonly validation?: LabelledImages;
   /** Default: the paper's, which is for large images and much time; see docs/webgpu.md for a small one. */
   readonly recipe?: WebRecipe;
   /** Names of classes for people, where they are not what `images` call them. */
@@ -160,7 +160,7 @@ async function train(run: Run): Promise<WebTraining> {
       onBest: async () => best.keep(),
       onCheckpoint: async () => {},
     },
-    ...(options.signal && { signal: options.signal }),
+    signal: options.signal,
   });
   options.onStart?.({
     facts,

@@ -1,6 +1,6 @@
 /** A model on the visitor's GPU that says what is in an image, as `Classifier` does in Node. */
 import type { UserError } from '../core/errors.ts';
-import type { RgbImage } from '../data/source.ts';
+import type { RgbImage } from '../data/sources/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { flipsByDefault, type Protocol } from '../evaluate/protocol.ts';
@@ -17,8 +17,8 @@ import {
 } from '../evaluate/views.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
-import { deferredTensors, modelPieces } from '../weights/model.ts';
-import type { ModelFacts } from '../weights/model-metadata.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import { deferredTensors, modelPieces } from '../weights/model/model.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 export interface PredictOptions {
@@ -50,7 +50,7 @@ export interface WebModelParts {
   /** What messages call the model. */
   readonly name: string;
   /** Gives back the device, where it was opened for this model alone. */
-  readonly onClose?: (() => void) | undefined;
+  readonly onClose?: () => void;
 }
 
 export class WebModel {

@@ -12,10 +12,20 @@ import { projectFolder } from '../../src/core/project.ts';
 type Arrows = Readonly<Record<string, 'all' | 'types'>>;
 
 const BASE: Arrows = { core: 'all' };
-const WORKERS: Arrows = { net: 'all', data: 'all', weights: 'all', kernels: 'all', comm: 'all', core: 'all' };
+const WORKERS: Arrows = {
+  plan: 'all',
+  net: 'all',
+  data: 'all',
+  weights: 'all',
+  kernels: 'all',
+  comm: 'all',
+  core: 'all',
+};
 const READERS: Arrows = {
+  plan: 'all',
   evaluate: 'all',
   train: 'types',
+  runs: 'all',
   weights: 'all',
   net: 'all',
   data: 'all',
@@ -30,9 +40,13 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   kernels: { ...BASE, net: 'types' },
   // A model file says which network its tensors belong to.
   weights: { ...BASE, net: 'all' },
+  // What is predicted before anything runs.
+  plan: { ...BASE, net: 'all', train: 'types' },
   // Siblings: whoever calls the trainer hands it a callback that evaluates.
   train: WORKERS,
   evaluate: WORKERS,
+  // What a training leaves on the disk.
+  runs: { core: 'all', train: 'all', kernels: 'types', weights: 'types' },
   // A plan's trainings and evaluations side by side; src/api carries them out.
   reproduce: { core: 'all', net: 'all', train: 'all', evaluate: 'all' },
   // Its tables are a reproduction's.

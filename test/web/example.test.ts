@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { projectFolder } from '../../src/core/project.ts';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
-import { readModel, writeModel } from '../../src/weights/model-file.ts';
+import { readModel, writeModel } from '../../src/weights/model/model-file.ts';
 import { noChromium, until } from '../e2e/page-browser.ts';
 import { png, writeFiles } from '../support/images.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Classifier } from '../../src/api/classifier.ts';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
-import { writeModel } from '../../src/weights/model-file.ts';
+import { writeModel } from '../../src/weights/model/model-file.ts';
 import { noChromium } from '../e2e/page-browser.ts';
 import { png, toSharp } from '../support/images.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';

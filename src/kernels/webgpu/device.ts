@@ -40,7 +40,7 @@ export interface GpuOptions {
    * Where it is remembered which kernels are fastest. `off`: nothing is measured. Default: `off` on a software device
    * and where `tiles` are given, else a memory that ends with the device.
    */
-  readonly schedules?: 'off' | TileMemory | undefined;
+  readonly schedules?: 'off' | TileMemory;
   /** What is measured against the usual; default: by what the device is. */
   readonly candidates?: CandidateTiles;
   /** What may be spent on measuring, in seconds. */

@@ -11,10 +11,10 @@ export interface Dispatch {
   /** Workgroups for so many images. */
   readonly groups: (images: number) => Groups;
   /** Changes weights into something else: in inference needed only when there are new ones. */
-  readonly ofWeights?: boolean | undefined;
+  readonly ofWeights?: boolean;
   /** For those who time it: how it is done, and whose it is. */
-  readonly algorithm?: string | undefined;
-  readonly work?: { readonly layer: number; readonly pass: Pass } | undefined;
+  readonly algorithm?: string;
+  readonly work?: { readonly layer: number; readonly pass: Pass };
 }
 
 /** A dispatch that is ready to be encoded. */

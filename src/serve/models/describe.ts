@@ -27,7 +27,7 @@ export function describeModel({ name, facts, checksum }: ServedModel): ModelInfo
     parameters: sum('parameters'),
     multiplyAdds: sum('multiplyAdds'),
     checksum,
-    ...(license !== undefined && { license }),
+    license,
     layers,
     ...(Object.keys(provenance).length > 0 && { training: withoutPlaces(provenance) }),
   };

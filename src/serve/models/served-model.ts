@@ -2,15 +2,15 @@
 import { messageOf, UserError } from '../../core/errors.ts';
 import { type Layer, shapesAlong } from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
-import { centerCrop, type Rgb, wholeImage, writeCrop } from '../../data/crop.ts';
-import type { RgbImage } from '../../data/source.ts';
+import { centerCrop, type Rgb, wholeImage, writeCrop } from '../../data/pixels/crop.ts';
+import type { RgbImage } from '../../data/sources/source.ts';
 import { layersUpTo } from '../../evaluate/feature-layers.ts';
 import { ImageClassifier } from '../../evaluate/image-classifier.ts';
 import { ProgramCache } from '../../evaluate/program-cache.ts';
 import type { Protocol } from '../../evaluate/protocol.ts';
 import { checkScale, type ScalesWanted, scalesFor } from '../../evaluate/scales.ts';
 import type { Backend, Parameters } from '../../kernels/backend.ts';
-import type { ModelFacts } from '../../weights/model-file.ts';
+import type { ModelFacts } from '../../weights/model/model-file.ts';
 import { RequestError } from '../errors.ts';
 import { LiveQueue } from '../live-queue.ts';
 
@@ -27,9 +27,9 @@ export interface ModelParts {
 
 export interface BatchSettings {
   /** Images computed at once, at most (default 64). */
-  readonly batch?: number | undefined;
-  readonly waitMilliseconds?: number | undefined;
-  readonly onBatch?: ((model: string, images: number, seconds: number) => void) | undefined;
+  readonly batch?: number;
+  readonly waitMilliseconds?: number;
+  readonly onBatch?: (model: string, images: number, seconds: number) => void;
 }
 
 /** A layer's activations. */

@@ -1,6 +1,6 @@
 /** The models of a server, by name, and all of them as one. */
 import { UserError } from '../../core/errors.ts';
-import type { RgbImage } from '../../data/source.ts';
+import type { RgbImage } from '../../data/sources/source.ts';
 import { Ensemble, type Member } from '../../evaluate/ensemble.ts';
 import { matchClasses } from '../../evaluate/fusion.ts';
 import type { Protocol } from '../../evaluate/protocol.ts';

@@ -62,9 +62,9 @@ export function activationRoutes(app: Routes, context: Context): void {
 }
 
 interface Looking {
-  readonly model?: string | undefined;
+  readonly model?: string;
   readonly layer: string;
-  readonly scale?: number | undefined;
+  readonly scale?: number;
   readonly view: 'center' | 'whole';
 }
 

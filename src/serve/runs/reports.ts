@@ -3,8 +3,8 @@
  * another model. Whoever asks meanwhile gets a page that says how far it is and asks again.
  */
 import { lstat } from 'node:fs/promises';
+import { Limiter } from '../../core/concurrency.ts';
 import { messageOf } from '../../core/errors.ts';
-import { Limiter } from '../../data/concurrency.ts';
 import { RequestError } from '../errors.ts';
 import type { RunPages } from './run-pages.ts';
 import type { FoundRun } from './runs-folder.ts';

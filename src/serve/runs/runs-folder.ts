@@ -5,18 +5,18 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { systemErrorCode } from '../../core/errors.ts';
-import { formatRecipe } from '../../train/recipe-file.ts';
 import {
   type RunDescription,
   type RunFolder,
   readRunDescription,
   runFolder,
   trainerOf,
-} from '../../train/run-folder.ts';
+} from '../../runs/run-folder.ts';
+import { readRunResult } from '../../runs/run-result.ts';
+import { formatRecipe } from '../../train/recipe-file.ts';
 import type { RunResponse, RunState, RunSummary } from '../contract/index.ts';
 import { RequestError } from '../errors.ts';
 import { MetricsFile } from './metrics-file.ts';
-import { readRunResult } from './run-result.ts';
 
 /** A run that is there. */
 export interface FoundRun {
@@ -89,7 +89,7 @@ export class RunsFolder {
       ...summary,
       recipe: shown,
       recipeYaml: formatRecipe(shown as typeof recipe),
-      ...(result && { result }),
+      result,
     };
   }
 

@@ -1,16 +1,16 @@
 /** A model's tensors in the form that another framework's convention asks for. */
 
-import { multiplyChannels, swapRedAndBlue } from '../foreign/first-convolution.ts';
+import { multiplyChannels, swapRedAndBlue } from '../import/first-convolution.ts';
 import {
   type ConventionName,
   conventions,
   isNative,
   nativePreprocessing,
   type Preprocessing,
-} from '../foreign/preprocessing.ts';
-import { formatWrittenForm, WRITTEN_KEY } from '../foreign/written-form.ts';
-import { modelMetadata } from '../model-metadata.ts';
-import type { Model } from '../model-safetensors.ts';
+} from '../import/preprocessing.ts';
+import { formatWrittenForm, WRITTEN_KEY } from '../import/written-form.ts';
+import { modelMetadata } from '../model/metadata.ts';
+import type { Model } from '../model/model-safetensors.ts';
 
 export interface ExportedModel {
   readonly model: Model;

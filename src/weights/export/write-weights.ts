@@ -1,20 +1,20 @@
 import { extname } from 'node:path';
 import { UsageError } from '../../core/errors.ts';
-import { writeCaffe } from '../caffe/write.ts';
-import type { ConventionName } from '../foreign/preprocessing.ts';
-import { describePreprocessing } from '../foreign/preprocessing.ts';
-import type { FormatName } from '../foreign/weight-file.ts';
-import { writeKeras } from '../keras/write.ts';
-import { type Model, writeModel } from '../model-safetensors.ts';
-import { writeOnnx } from '../onnx/write.ts';
-import { writePytorch } from '../pytorch/write.ts';
+import { writeCaffe } from '../formats/caffe/writer.ts';
+import { writeKeras } from '../formats/keras/writer.ts';
+import { writeOnnx } from '../formats/onnx/writer.ts';
+import { writePytorch } from '../formats/pytorch/writer.ts';
+import type { FormatName } from '../formats/weight-file.ts';
+import type { ConventionName } from '../import/preprocessing.ts';
+import { describePreprocessing } from '../import/preprocessing.ts';
+import { type Model, writeModel } from '../model/model-safetensors.ts';
 import { type ExportedModel, exportModel, hasUsualMean, preprocessingOf } from './exported.ts';
 
 export interface WriteOptions {
   /** What the written network shall take (default: the convention of the format). */
-  readonly convention?: ConventionName | undefined;
+  readonly convention?: ConventionName;
   /** ONNX: any height and width, and a map of scores, instead of the crop. */
-  readonly fullyConvolutional?: boolean | undefined;
+  readonly fullyConvolutional?: boolean;
 }
 
 /** What was written, for people. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../../src/core/layer.ts';
-import { wholeImage, writeCrop } from '../../../src/data/crop.ts';
-import type { RgbImage } from '../../../src/data/source.ts';
+import { wholeImage, writeCrop } from '../../../src/data/pixels/crop.ts';
+import type { RgbImage } from '../../../src/data/sources/source.ts';
 import { BatchQueue } from '../../../src/evaluate/batching.ts';
 import { gridCrops } from '../../../src/evaluate/crops.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';

@@ -1,5 +1,5 @@
 /** What tests of evaluation share: a small network of Table 1 over the reference backend, and images in memory. */
-import type { RgbImage } from '../../../src/data/source.ts';
+import type { RgbImage } from '../../../src/data/sources/source.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
 import type { LookingOptions } from '../../../src/evaluate/image-classifier.ts';
 import { type BatchingLimits, ImageClassifier } from '../../../src/evaluate/image-classifier.ts';

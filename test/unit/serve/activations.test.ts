@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { wholeImage } from '../../../src/data/crop.ts';
-import { prepareForEvaluation } from '../../../src/data/evaluation.ts';
+import { wholeImage } from '../../../src/data/pixels/crop.ts';
+import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
 import { layersUpTo } from '../../../src/evaluate/feature-layers.ts';
 import { png } from '../../support/images.ts';
 import { MEAN } from '../evaluate/small-models.ts';

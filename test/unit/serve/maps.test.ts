@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { RgbImage } from '../../../src/data/source.ts';
+import type { RgbImage } from '../../../src/data/sources/source.ts';
 import { gridCrops } from '../../../src/evaluate/crops.ts';
 import { toSharp } from '../../support/images.ts';
 import { mirrored, picture } from '../evaluate/small-models.ts';

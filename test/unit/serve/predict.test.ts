@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
-import { prepareForEvaluation } from '../../../src/data/evaluation.ts';
+import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
 import { jpeg, png, toSharp } from '../../support/images.ts';
 import { ensembleOf, picture, smallModel } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, type Json, LABELS, smallParts, smallServer } from './small-server.ts';

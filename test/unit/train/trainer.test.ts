@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { keyOfSeed, RandomStream } from '../../../src/core/random.ts';
-import type { PlannedBatch } from '../../../src/data/sampler.ts';
+import type { PlannedBatch } from '../../../src/data/training/sampler.ts';
 import type { Parameters } from '../../../src/kernels/backend.ts';
 import { fillParameters } from '../../../src/kernels/fill-parameters.ts';
 import { createReferenceBackend } from '../../../src/kernels/reference/reference-backend.ts';

@@ -6,11 +6,11 @@ import { extname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { UserError } from '../../../src/core/errors.ts';
-import { hdf5File } from '../../../src/weights/hdf5/write.ts';
-import { Message } from '../../../src/weights/protobuf/message.ts';
-import { readModelWithReport } from '../../../src/weights/read-model.ts';
-import { readSafetensors, writeSafetensors } from '../../../src/weights/safetensors.ts';
-import { zipArchive } from '../../../src/weights/zip/zip-writer.ts';
+import { hdf5File } from '../../../src/weights/containers/hdf5/write.ts';
+import { Message } from '../../../src/weights/containers/protobuf/message.ts';
+import { zipArchive } from '../../../src/weights/containers/zip/zip-writer.ts';
+import { readSafetensors, writeSafetensors } from '../../../src/weights/formats/safetensors/safetensors.ts';
+import { readModelWithReport } from '../../../src/weights/model/read-model.ts';
 import { fixture, refused } from './fixtures.ts';
 import { mutated } from './mutation.ts';
 

@@ -5,7 +5,7 @@ import { parityOutput } from '../../../src/api/convert-parity.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { projectFolder } from '../../../src/core/project.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
-import type { Model } from '../../../src/weights/model-file.ts';
+import type { Model } from '../../../src/weights/model/model-file.ts';
 
 /** Files that the frameworks themselves wrote (tools/weights_*.py). */
 export const fixture = (name: string): string => join(projectFolder, 'test/fixtures/weights', name);

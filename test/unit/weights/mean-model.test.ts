@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import { UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import { meanModel } from '../../../src/weights/mean-model.ts';
-import type { Model } from '../../../src/weights/model-file.ts';
+import { meanModel } from '../../../src/weights/model/mean-model.ts';
+import type { Model } from '../../../src/weights/model/model-file.ts';
 
 /** Every weight has the same value. */
 function model(value: number, classes = 2): Model {

@@ -6,8 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
 import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
-import { type Model, readModel, writeModel } from '../../../src/weights/model-file.ts';
-import { readSafetensors, writeSafetensors } from '../../../src/weights/safetensors.ts';
+import { readSafetensors, writeSafetensors } from '../../../src/weights/formats/safetensors/safetensors.ts';
+import { type Model, readModel, writeModel } from '../../../src/weights/model/model-file.ts';
 
 let folder: string;
 before(async () => {

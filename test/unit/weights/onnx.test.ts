@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readModelWithReport } from '../../../src/weights/read-model.ts';
+import { readModelWithReport } from '../../../src/weights/model/read-model.ts';
 import { answers, assertClose, fixture, logits, refused } from './fixtures.ts';
 
 const torchvision = { convention: 'torchvision' } as const;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { formatHeader } from '../../../src/weights/safetensors-header.ts';
-import { type NamedTensor, safetensorsPieces } from '../../../src/weights/safetensors-pieces.ts';
-import { streamSafetensors } from '../../../src/weights/safetensors-stream.ts';
+import { formatHeader } from '../../../src/weights/formats/safetensors/header.ts';
+import { type NamedTensor, safetensorsPieces } from '../../../src/weights/formats/safetensors/pieces.ts';
+import { streamSafetensors } from '../../../src/weights/formats/safetensors/stream.ts';
 
 const TENSORS = [
   { name: 'a', shape: [2, 3], data: Float32Array.of(1, -2, 3.5, 4, 5, 6) },

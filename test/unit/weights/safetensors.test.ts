@@ -11,7 +11,7 @@ import {
   readSafetensors,
   readSafetensorsHeader,
   writeSafetensors,
-} from '../../../src/weights/safetensors.ts';
+} from '../../../src/weights/formats/safetensors/safetensors.ts';
 
 let folder: string;
 before(async () => {

@@ -3,9 +3,9 @@ import { describe, test } from 'node:test';
 import { UsageError, UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
 import { buildNetwork, type Network, type NetworkOptions } from '../../../src/net/network.ts';
-import { featuresOnly } from '../../../src/weights/features-only.ts';
-import type { Model } from '../../../src/weights/model-file.ts';
-import { transferAll, transferFromShallower } from '../../../src/weights/transfer.ts';
+import { featuresOnly } from '../../../src/weights/model/features-only.ts';
+import type { Model } from '../../../src/weights/model/model-file.ts';
+import { transferAll, transferFromShallower } from '../../../src/weights/model/transfer.ts';
 
 function network(options: Partial<NetworkOptions> = {}): Network {
   return buildNetwork({ configuration: 'A', classes: 3, crop: 32, width: 1 / 64, ...options });

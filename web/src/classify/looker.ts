@@ -20,7 +20,7 @@ export interface PredictWish {
 export interface ScoreMapWish {
   readonly scale: number;
   /** One class; else the five most probable ones. */
-  readonly class?: number | undefined;
+  readonly class?: number;
 }
 
 export interface Looker {

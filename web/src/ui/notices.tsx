@@ -3,7 +3,7 @@ import type { Loading } from '../api/use-request.ts';
 
 interface FailureProps {
   readonly message: string;
-  readonly onRetry?: (() => void) | undefined;
+  readonly onRetry?: () => void;
 }
 
 export function Failure({ message, onRetry }: FailureProps) {

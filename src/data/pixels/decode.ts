@@ -1,0 +1,171 @@
+/**
+ * From an image file's bytes to upright 8-bit RGB: JPEG, PNG and WebP; greyscale, CMYK, palettes and 16 bits become
+ * 8-bit sRGB (an embedded colour profile is honoured), transparency shows white. By sharp (libvips), which also says
+ * what is wrong with a file; plain JPEGs by libjpeg-turbo (plain-jpeg.ts).
+ */
+import sharp, { type Sharp } from 'sharp';
+import { messageOf, UserError } from '../../core/errors.ts';
+import type { RgbImage, StoredImage } from '../sources/source.ts';
+import { DEFAULT_MAX_PIXELS } from './max-pixels.ts';
+import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
+import { rescaledSize, type Size } from './rescaled-size.ts';
+
+// Parallelism comes from many images at once, and no image is decoded twice in a row.
+sharp.cache(false);
+sharp.concurrency(1);
+
+/** An image of more pixels than are taken, refused before it was decoded. */
+export class TooManyPixelsError extends UserError {
+  override name = 'TooManyPixelsError';
+}
+
+export interface DecodeOptions {
+  /** Larger images are refused before they are decoded. */
+  readonly maxPixels?: number;
+  /**
+   * The largest smaller side that the image will be rescaled to. A much larger JPEG is then not decoded whole:
+   * libjpeg leaves out the detail that rescaling would average away, at a fraction of the time.
+   */
+  readonly largestSide?: number;
+}
+
+/** An image is shrunk while it is decoded, to this many times the size it is rescaled to, … */
+const SPARE_DETAIL = 2;
+/** … where its smaller side is at least so many times that size: below, libjpeg leaves nothing out. */
+const MUCH_LARGER = 6;
+/** Below so many bytes a file is decoded whole: that takes little, and asking for its size first is not free. */
+const SMALL_FILE = 100_000;
+
+/**
+ * Decodes one image whole. Missing or damaged data are an error, never silently grey.
+ * @param bytes a JPEG, PNG or WebP file; an animation gives its first frame
+ * @param name what error messages call it: a path
+ * @throws UserError naming the image when it is empty, damaged, of another kind or larger than maxPixels
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  name: string,
+  { maxPixels = DEFAULT_MAX_PIXELS, largestSide }: DecodeOptions = {},
+): Promise<RgbImage> {
+  refuseOtherKinds(bytes, name);
+  const image = await decodeIfPlain(bytes, maxPixels, largestSide);
+  if (image) return image;
+  try {
+    return await decodeStrictly(bytes, 'warning', maxPixels, largestSide);
+  } catch (error) {
+    if (LOST_PIXELS.test(messageOf(error))) throw decodingError(error, name, maxPixels);
+  }
+  try {
+    return await decodeStrictly(bytes, 'truncated', maxPixels, largestSide);
+  } catch (error) {
+    throw decodingError(error, name, maxPixels);
+  }
+}
+
+/** The same by the quick way, where that is one. */
+async function decodeIfPlain(
+  bytes: Uint8Array,
+  maxPixels: number,
+  largestSide: number | undefined,
+): Promise<RgbImage | undefined> {
+  const jpeg = asPlainJpeg(bytes);
+  if (jpeg === undefined || jpeg.width * jpeg.height > maxPixels) return undefined;
+  if (mayBeShrunk(bytes, largestSide) && isMuchLarger(jpeg, largestSide)) return undefined;
+  return decodePlainJpeg(jpeg);
+}
+
+/**
+ * Warnings of libjpeg's after which part of the image is made up, mostly grey. At others, such as stray
+ * bytes between segments, which some images of ImageNet have, the image is what it should be.
+ */
+const LOST_PIXELS = /premature end|bad (?:huffman|arithmetic) code|instead of RST/i;
+
+async function decodeStrictly(
+  bytes: Uint8Array,
+  failOn: 'warning' | 'truncated',
+  maxPixels: number,
+  largestSide: number | undefined,
+): Promise<RgbImage> {
+  const input = sharp(bytes, { failOn, limitInputPixels: maxPixels }).autoOrient();
+  const shrunk = mayBeShrunk(bytes, largestSide) ? await shrunkSize(input, largestSide) : undefined;
+  const { data, info } = await (shrunk
+    ? input.resize({ ...shrunk.size, fit: 'fill', kernel: 'linear' })
+    : input
+  )
+    .flatten({ background: '#ffffff' })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const image = { width: info.width, height: info.height, pixels: toThreeChannels(data, info.channels) };
+  return shrunk ? { ...image, original: shrunk.original } : image;
+}
+
+function mayBeShrunk(bytes: Uint8Array, largestSide: number | undefined): largestSide is number {
+  return largestSide !== undefined && bytes.length >= SMALL_FILE;
+}
+
+function isMuchLarger({ width, height }: Size, largestSide: number): boolean {
+  return Math.min(width, height) >= MUCH_LARGER * largestSide;
+}
+
+/** What a large JPEG is shrunk to while it is decoded. */
+async function shrunkSize(
+  input: Sharp,
+  largestSide: number,
+): Promise<{ readonly size: Size; readonly original: Size } | undefined> {
+  const { format, autoOrient } = await input.metadata();
+  const { width, height } = autoOrient;
+  const original = { width, height };
+  if (format !== 'jpeg' || !isMuchLarger(original, largestSide)) return undefined;
+  return { size: rescaledSize(width, height, SPARE_DETAIL * largestSide), original };
+}
+
+/** Decodes what a source hands out; stored pixels need nothing. @throws UserError as decodeImage does. */
+export async function decodeStored(
+  stored: StoredImage,
+  name: string,
+  options?: DecodeOptions,
+): Promise<RgbImage> {
+  return stored.kind === 'pixels' ? stored.image : decodeImage(stored.bytes, name, options);
+}
+
+/**
+ * libvips would also open SVG, PDF and whatever else it was built with: a way in for hostile files that
+ * no data set needs.
+ * @throws UserError unless these are a JPEG's, PNG's or WebP's first bytes.
+ */
+function refuseOtherKinds(bytes: Uint8Array, name: string): void {
+  if (bytes.length === 0) throw new UserError(`${name} is an empty file; replace or delete it`);
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12)).toString('latin1');
+  const known =
+    start.startsWith('\xff\xd8\xff') ||
+    start.startsWith('\x89PNG\r\n\x1a\n') ||
+    (start.startsWith('RIFF') && start.endsWith('WEBP'));
+  if (!known) throw new UserError(`${name} is not a JPEG, PNG or WebP image; replace or delete it`);
+}
+
+/** @param data `[height, width, channels]` with 1 or 3 channels (what is left once alpha is gone) */
+function toThreeChannels(data: Buffer, channels: number): Uint8Array {
+  return channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : greyToRgb(data);
+}
+
+/** @param grey `[height, width]` @returns `[height, width, 3]` */
+export function greyToRgb(grey: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array(grey.length * 3);
+  for (let i = 0, j = 0; i < grey.length; i++, j += 3) {
+    rgb[j] = rgb[j + 1] = rgb[j + 2] = grey[i]!;
+  }
+  return rgb;
+}
+
+function decodingError(error: unknown, name: string, maxPixels: number): UserError {
+  const message = messageOf(error);
+  if (/pixel limit/i.test(message)) {
+    return new TooManyPixelsError(
+      `${name} has more than ${maxPixels.toLocaleString('en-US')} pixels, the limit; make it smaller or, if you trust it, raise the limit (--max-pixels)`,
+      { cause: error },
+    );
+  }
+  const text = `${name} is damaged and cannot be decoded (${message.trim().split('\n')[0]}); replace or delete it`;
+  return new UserError(text, { cause: error });
+}

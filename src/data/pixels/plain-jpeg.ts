@@ -1,0 +1,40 @@
+/**
+ * The quick way for JPEGs as most are: upright, in three channels or grey, without a colour profile and undamaged.
+ * libjpeg-turbo alone decodes them, to the very pixels that sharp gives, which uses the same library within a pipeline
+ * that costs several times as much. Whatever is special is sharp's (decode.ts).
+ */
+
+import type { RgbImage } from '../sources/source.ts';
+import { exifOrientation } from './exif-orientation.ts';
+import { imageAddon, QUICK_PIXELS } from './image-addon.ts';
+import type { Size } from './rescaled-size.ts';
+
+/** Most files of so few pixels are much smaller; a larger one may take longer than its pixels say. */
+const QUICK_BYTES = 2 ** 17;
+
+/** A file that begins as a plain JPEG does. */
+export interface PlainJpeg extends Size {
+  readonly bytes: Uint8Array;
+  /** One whose passes over the image may be many. */
+  readonly progressive: boolean;
+}
+
+/** Reads the header. @returns undefined for anything but a plain JPEG */
+export function asPlainJpeg(bytes: Uint8Array): PlainJpeg | undefined {
+  const header = imageAddon().jpegHeader(bytes);
+  if (header === undefined) return undefined;
+  const { exif, ...facts } = header;
+  const upright = exif === undefined || exifOrientation(exif) === 1;
+  return upright ? { ...facts, bytes } : undefined;
+}
+
+/** @returns undefined when any of it is damaged or missing */
+export async function decodePlainJpeg(jpeg: PlainJpeg): Promise<RgbImage | undefined> {
+  const { bytes, width, height, progressive } = jpeg;
+  const addon = imageAddon();
+  const isQuick = !progressive && width * height <= QUICK_PIXELS && bytes.length <= QUICK_BYTES;
+  const pixels = isQuick
+    ? addon.decodeJpeg(bytes, width, height)
+    : await addon.decodeJpegLater(bytes, width, height);
+  return pixels && { width, height, pixels };
+}

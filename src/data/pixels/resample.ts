@@ -1,0 +1,149 @@
+/**
+ * Rescaling: separable, with a triangle filter, for a whole image or a window of the result. Rows first, then
+ * columns, each rounded to bytes; weights are integers, so that every machine gives the same pixels, and the very
+ * pixels of Pillow's `Image.resize(…, BILINEAR)` (10.4; newer ones sometimes begin with the columns), with which the
+ * published PyTorch weights were tested.
+ *
+ * This is what a browser runs, and the specification of native/images, which Node runs (resampler.ts).
+ */
+
+import type { RgbImage } from '../sources/source.ts';
+import type { Size } from './rescaled-size.ts';
+
+/** A rectangle of pixels. */
+export interface Window {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** For each output position: the first input position and the weights from there on. */
+export interface Taps {
+  readonly starts: Int32Array;
+  readonly counts: Int32Array;
+  /** `[outputs, width]`, of 22 binary places, zeros behind the last one; each row's sum is 1, but for rounding. */
+  readonly weights: Int32Array;
+  readonly width: number;
+}
+
+const PLACES = 22;
+const ONE = 2 ** PLACES;
+
+const remembered = new Map<number, Taps>();
+
+/**
+ * out(i) = Σ w(j) in(j), w a triangle centred where pixel i's centre falls in the input, as wide as the
+ * larger of an input and an output pixel, its weights summing to 1 within the image.
+ */
+export function tapsFor(from: number, to: number): Taps {
+  const key = from * 2 ** 26 + to;
+  let taps = remembered.get(key);
+  if (taps === undefined) {
+    taps = computeTaps(from, to);
+    // Scale jittering visits hundreds of sizes; they are quickly computed again.
+    if (remembered.size >= 1000) remembered.clear();
+    remembered.set(key, taps);
+  }
+  return taps;
+}
+
+function computeTaps(from: number, to: number): Taps {
+  const scale = from / to;
+  const reach = Math.max(1, scale);
+  const width = 2 * Math.ceil(reach) + 1;
+  const taps = {
+    starts: new Int32Array(to),
+    counts: new Int32Array(to),
+    weights: new Int32Array(to * width),
+    width,
+  };
+  for (let i = 0; i < to; i++) {
+    const centre = (i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - reach + 0.5));
+    const last = Math.min(from, Math.trunc(centre + reach + 0.5));
+    const row = Array.from({ length: last - first }, (_, j) =>
+      Math.max(0, 1 - Math.abs((first + j - centre + 0.5) * (1 / reach))),
+    );
+    const sum = row.reduce((total, weight) => total + weight, 0);
+    taps.starts[i] = first;
+    taps.counts[i] = row.length;
+    row.forEach((weight, j) => {
+      taps.weights[i * width + j] = Math.floor(0.5 + (weight / sum) * ONE);
+    });
+  }
+  return taps;
+}
+
+/** All of an image of that size. */
+export function wholeWindow({ width, height }: Size): Window {
+  return { left: 0, top: 0, width, height };
+}
+
+/** Resamples to `width` × `height`, of which it returns the window: the very pixels that the whole result has there. */
+export function resample(
+  image: RgbImage,
+  width: number,
+  height: number,
+  window = wholeWindow({ width, height }),
+): RgbImage {
+  const across = tapsFor(image.width, width);
+  const down = tapsFor(image.height, height);
+  const bottom = window.top + window.height - 1;
+  const first = down.starts[window.top]!;
+  const rows = down.starts[bottom]! + down.counts[bottom]! - first;
+  const length = window.width * 3;
+  const middle = new Uint8Array(rows * length);
+  for (let y = 0; y < rows; y++) {
+    const input = image.pixels.subarray((first + y) * image.width * 3, (first + y + 1) * image.width * 3);
+    sumAlong(input, across, window.left, middle.subarray(y * length, (y + 1) * length));
+  }
+  const pixels = new Uint8Array(window.height * length);
+  for (let y = 0; y < window.height; y++) {
+    sumRows(middle, down, window.top + y, first, pixels.subarray(y * length, (y + 1) * length));
+  }
+  return { width: window.width, height: window.height, pixels };
+}
+
+/** output ← the weighted sums along a row, from output column `left` on. */
+function sumAlong(
+  row: Uint8Array,
+  { starts, counts, weights, width }: Taps,
+  left: number,
+  output: Uint8Array,
+): void {
+  for (let at = 0, x = left; at < output.length; at += 3, x++) {
+    let red = ONE / 2;
+    let green = ONE / 2;
+    let blue = ONE / 2;
+    let from = starts[x]! * 3;
+    for (let tap = x * width, end = tap + counts[x]!; tap < end; tap++, from += 3) {
+      const weight = weights[tap]!;
+      red += weight * row[from]!;
+      green += weight * row[from + 1]!;
+      blue += weight * row[from + 2]!;
+    }
+    output[at] = toByte(red);
+    output[at + 1] = toByte(green);
+    output[at + 2] = toByte(blue);
+  }
+}
+
+/** output ← the weighted sum of the rows that make output row y, of which `rows` begins with input row `first`. */
+function sumRows(rows: Uint8Array, taps: Taps, y: number, first: number, output: Uint8Array): void {
+  const { length } = output;
+  const start = (taps.starts[y]! - first) * length;
+  const count = taps.counts[y]!;
+  for (let i = 0; i < length; i++) {
+    let sum = ONE / 2;
+    for (let tap = 0, at = start + i; tap < count; tap++, at += length) {
+      sum += taps.weights[y * taps.width + tap]! * rows[at]!;
+    }
+    output[i] = toByte(sum);
+  }
+}
+
+/** Rounded weights may add up to a little more than 1. */
+function toByte(sum: number): number {
+  return Math.min(255, sum >> PLACES);
+}

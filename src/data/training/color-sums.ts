@@ -1,0 +1,95 @@
+/** Sums over RGB values, exact: whole numbers all the way, so the order of the images changes nothing. */
+
+import type { Rgb } from '../pixels/crop.ts';
+import type { RgbImage } from '../sources/source.ts';
+import type { ColorAxes } from './color-shift.ts';
+import { type Matrix3, symmetricEigen } from './symmetric-eigen.ts';
+
+/** pixels, ΣR ΣG ΣB, ΣRR ΣRG ΣRB ΣGG ΣGB ΣBB */
+const SUMS = 10;
+
+export class ColorSums {
+  readonly #sums: bigint[];
+
+  constructor(sums: readonly bigint[] = new Array<bigint>(SUMS).fill(0n)) {
+    if (sums.length !== SUMS) throw new RangeError(`${sums.length} sums instead of ${SUMS}`);
+    this.#sums = [...sums];
+  }
+
+  /** What the parts come to together. */
+  static total(parts: readonly ColorSums[]): ColorSums {
+    const columns = Array.from({ length: SUMS }, (_, i) => parts.map((part) => part.#sums[i]!));
+    return new ColorSums(columns.map((column) => column.reduce((a, b) => a + b, 0n)));
+  }
+
+  /** Adds an image's pixels. One image's sums stay below 2^53 (up to 10^11 pixels), a data set's need not. */
+  add({ pixels }: RgbImage): void {
+    let [r, g, b, rr, rg, rb, gg, gb, bb] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for (let i = 0; i < pixels.length; i += 3) {
+      const red = pixels[i]!;
+      const green = pixels[i + 1]!;
+      const blue = pixels[i + 2]!;
+      r += red;
+      g += green;
+      b += blue;
+      rr += red * red;
+      rg += red * green;
+      rb += red * blue;
+      gg += green * green;
+      gb += green * blue;
+      bb += blue * blue;
+    }
+    [pixels.length / 3, r, g, b, rr, rg, rb, gg, gb, bb].forEach((sum, i) => {
+      this.#sums[i]! += BigInt(sum);
+    });
+  }
+
+  get pixels(): number {
+    return Number(this.#sums[0]);
+  }
+
+  /** The mean RGB over all pixels of all images. */
+  mean(): Rgb {
+    return [this.#ratio(1), this.#ratio(2), this.#ratio(3)];
+  }
+
+  /** cov(a, b) = (n Σab − Σa Σb) / n², the difference taken exactly. */
+  covariance(): Matrix3 {
+    const [n, ...rest] = this.#sums as [bigint, ...bigint[]];
+    const sum = rest.slice(0, 3);
+    const products = rest.slice(3);
+    const at = (a: number, b: number, product: number): number =>
+      n === 0n ? 0 : Number(n * products[product]! - sum[a]! * sum[b]!) / Number(n) / Number(n);
+    const [rr, rg, rb, gg, gb, bb] = [
+      at(0, 0, 0),
+      at(0, 1, 1),
+      at(0, 2, 2),
+      at(1, 1, 3),
+      at(1, 2, 4),
+      at(2, 2, 5),
+    ];
+    return [
+      [rr, rg, rb],
+      [rg, gg, gb],
+      [rb, gb, bb],
+    ];
+  }
+
+  /** The principal axes and the standard deviations along them. */
+  axes(): ColorAxes {
+    const { values, vectors } = symmetricEigen(this.covariance());
+    // A variance of zero may come out a rounding error below.
+    const deviations = values.map((value) => Math.sqrt(Math.max(0, value))) as unknown as Rgb;
+    return { directions: vectors, deviations };
+  }
+
+  /** As decimal numbers, for JSON. */
+  toJSON(): string[] {
+    return this.#sums.map(String);
+  }
+
+  #ratio(index: number): number {
+    const pixels = this.#sums[0]!;
+    return pixels === 0n ? 0 : Number(this.#sums[index]) / Number(pixels);
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Training images ready for the network: decoded, rescaled, cropped, flipped, shifted, minus the mean.
+ * Batches come in order while the next ones are prepared; what is in a batch depends on nothing but the
+ * plan and the options.
+ */
+
+import { defaultConcurrency, Limiter, prefetch } from '../../core/concurrency.ts';
+import { Turn } from '../../core/turn.ts';
+import { type Crop, type Rgb, writeCrop } from '../pixels/crop.ts';
+import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
+import { DecodedCache } from '../pixels/decoded-cache.ts';
+import type { Window } from '../pixels/resample.ts';
+import { isQuick, resampleLater, resampleNow } from '../pixels/resampler.ts';
+import { checkedSize, isSameSize, rescaleImage, type Size } from '../pixels/rescale.ts';
+import type { ImageSource, RgbImage } from '../sources/source.ts';
+import { Augmentation, type AugmentationOptions } from './augment.ts';
+import type { PlannedBatch } from './sampler.ts';
+
+export interface TrainingImagesOptions extends AugmentationOptions, DecodeOptions {
+  /** The training set's mean RGB, 0–255. */
+  readonly mean: Rgb;
+  /** Images read and decoded at once. */
+  readonly concurrency?: number;
+  /** Batches prepared while one is used. */
+  readonly ahead?: number;
+  /** Decoded images kept in memory, in bytes; 0 keeps none. */
+  readonly memory?: number;
+}
+
+/** A batch of N images. */
+export interface ImageBatch {
+  /** `[N, 3, crop, crop]`, RGB, 0–255 minus the mean. The consumer's to keep or change. */
+  readonly input: Float32Array;
+  /** `[N]`, class numbers. */
+  readonly labels: Int32Array;
+  /** `[N]`, numbers of the images in the source. */
+  readonly images: Uint32Array;
+  /** `[N]`, the epoch that each image belongs to. */
+  readonly epochs: Uint32Array;
+}
+
+/** One image's place in a batch. */
+interface Slot {
+  readonly image: number;
+  readonly epoch: number;
+  readonly input: Float32Array;
+  readonly offset: number;
+}
+
+const GIBIBYTE = 2 ** 30;
+
+export class TrainingImages {
+  readonly source: ImageSource;
+  readonly options: TrainingImagesOptions;
+  readonly #augmentation: Augmentation;
+  readonly #limiter: Limiter;
+  readonly #cache: DecodedCache;
+
+  /** @throws UserError when the crop does not fit the scale. */
+  constructor(source: ImageSource, options: TrainingImagesOptions) {
+    this.source = source;
+    this.options = options;
+    this.#augmentation = new Augmentation(options);
+    this.#limiter = new Limiter(options.concurrency ?? defaultConcurrency);
+    this.#cache = new DecodedCache(source.length, options.memory ?? GIBIBYTE);
+  }
+
+  /**
+   * The planned batches, in order. The iterator fails with the UserError of an image that cannot be read
+   * when its batch's turn comes; ending it early stops everything under way.
+   */
+  loadBatches(plan: Iterable<PlannedBatch>): AsyncGenerator<ImageBatch, void, undefined> {
+    return prefetch(plan, this.options.ahead ?? 2, (batch, signal) => this.#load(batch, signal));
+  }
+
+  async #load({ images, epochs }: PlannedBatch, signal: AbortSignal): Promise<ImageBatch> {
+    const size = 3 * this.options.crop ** 2;
+    const input = new Float32Array(images.length * size);
+    const failures: unknown[] = [];
+    const pending: Promise<void>[] = [];
+    const turn = new Turn();
+    for (const [i, image] of images.entries()) {
+      const slot: Slot = { image, epoch: epochs[i]!, input, offset: i * size };
+      await turn.giveWay();
+      try {
+        if (this.#writeFromMemory(slot)) continue;
+      } catch (error) {
+        failures.push(error);
+        break;
+      }
+      const task = this.#limiter.run(async () => {
+        if (!signal.aborted && failures.length === 0) await this.#read(slot);
+      });
+      pending.push(task.catch((error: unknown) => void failures.push(error)));
+    }
+    await Promise.all(pending);
+    if (failures.length > 0) throw failures[0];
+    return { input, labels: Int32Array.from(images, (image) => this.source.label(image)), images, epochs };
+  }
+
+  /** Fills a slot from memory, if that takes no waiting. */
+  #writeFromMemory(slot: Slot): boolean {
+    const cached = this.#cache.get(slot.image);
+    return cached !== undefined && this.#writeNow(cached, slot);
+  }
+
+  async #read(slot: Slot): Promise<void> {
+    const name = this.source.imageName(slot.image);
+    const side = this.#augmentation.scale(slot.epoch, slot.image);
+    let image = this.#cache.get(slot.image);
+    if (image === undefined) {
+      image = await decodeStored(await this.source.read(slot.image), name, {
+        ...this.options,
+        largestSide: this.options.scale.max,
+      });
+      // With one scale the rescaled image is kept, so that rescaling happens once.
+      if (this.#augmentation.fixedScale && this.#cache.open) {
+        image = await rescaleImage(image, side, name, this.options.maxPixels);
+      }
+      this.#cache.add(slot.image, image);
+    }
+    if (this.#writeNow(image, slot)) return;
+    const { size, crop, window } = this.#placeIn(image, slot);
+    this.#writeWindow(await resampleLater(image, size, window), crop, slot);
+  }
+
+  /** Writes the crop of an image, if that is too quick for another thread. */
+  #writeNow(image: RgbImage, slot: Slot): boolean {
+    const { size, crop, window } = this.#placeIn(image, slot);
+    if (isSameSize(image, size)) this.#writeCrop(image, crop, slot);
+    else if (isQuick(image, window)) this.#writeWindow(resampleNow(image, size, window), crop, slot);
+    else return false;
+    return true;
+  }
+
+  /** The size that an image is rescaled to, and the crop of it, no more than which is rescaled. */
+  #placeIn(image: RgbImage, slot: Slot): { size: Size; crop: Crop; window: Window } {
+    const side = this.#augmentation.scale(slot.epoch, slot.image);
+    const size = checkedSize(image, side, this.source.imageName(slot.image), this.options.maxPixels);
+    const crop = this.#augmentation.crop(slot.epoch, slot.image, size.width, size.height);
+    const window = { left: crop.left, top: crop.top, width: crop.size, height: crop.size };
+    return { size, crop, window };
+  }
+
+  #writeWindow(pixels: RgbImage, crop: Crop, slot: Slot): void {
+    this.#writeCrop(pixels, { ...crop, left: 0, top: 0 }, slot);
+  }
+
+  #writeCrop(pixels: RgbImage, crop: Crop, { image, epoch, input, offset }: Slot): void {
+    const shift = this.#augmentation.shift(epoch, image);
+    const { mean } = this.options;
+    const subtract: Rgb = [mean[0] - shift[0], mean[1] - shift[1], mean[2] - shift[2]];
+    writeCrop(pixels, crop, subtract, input, offset);
+  }
+}

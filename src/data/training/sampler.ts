@@ -1,0 +1,72 @@
+/**
+ * The order of images. Sample number s of a whole training, counted over all epochs, is image
+ * order(⌊s / count⌋)[s mod count]: a function of the seed and s alone, so a training resumes anywhere.
+ * Batches run on from one epoch into the next, so every batch is full, whatever the number of images.
+ */
+import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
+
+/** Which images make a batch. `images[i]` is shown as its epoch `epochs[i]` draws it. */
+export interface PlannedBatch {
+  readonly images: Uint32Array;
+  readonly epochs: Uint32Array;
+}
+
+export interface SamplerOptions {
+  /** Images in the set. */
+  readonly count: number;
+  readonly batch: number;
+  readonly seed: number;
+  /** A new order every epoch; else always the source's. */
+  readonly shuffle: boolean;
+}
+
+export class Sampler {
+  readonly options: SamplerOptions;
+  #epoch = -1;
+  #order: Uint32Array = new Uint32Array(0);
+
+  constructor(options: SamplerOptions) {
+    if (options.count < 1 || options.batch < 1)
+      throw new RangeError('a sampler needs images and a batch size');
+    this.options = options;
+  }
+
+  /** The order of the images in an epoch. */
+  order(epoch: number): Uint32Array {
+    if (epoch !== this.#epoch) {
+      this.#order = epochOrder(epoch, this.options);
+      this.#epoch = epoch;
+    }
+    return this.#order;
+  }
+
+  /** The batch of an iteration, both counted from 0. */
+  batch(iteration: number): PlannedBatch {
+    const { count, batch } = this.options;
+    const images = new Uint32Array(batch);
+    const epochs = new Uint32Array(batch);
+    for (let i = 0; i < batch; i++) {
+      const sample = iteration * batch + i;
+      const epoch = Math.floor(sample / count);
+      epochs[i] = epoch;
+      images[i] = this.order(epoch)[sample - epoch * count]!;
+    }
+    return { images, epochs };
+  }
+
+  /** The batches of iterations `from` … `to` − 1. */
+  *batches(from: number, to = Number.POSITIVE_INFINITY): Generator<PlannedBatch, void, undefined> {
+    for (let iteration = from; iteration < to; iteration++) yield this.batch(iteration);
+  }
+}
+
+function epochOrder(epoch: number, { count, seed, shuffle }: SamplerOptions): Uint32Array {
+  return shuffle
+    ? permutation(count, deriveKeys(keyOfSeed(seed), 'order', epoch))
+    : Uint32Array.from({ length: count }, (_, i) => i);
+}
+
+/** Part of a batch: what one rank or one micro-batch takes of it. */
+export function sliceBatch(batch: PlannedBatch, start: number, end: number): PlannedBatch {
+  return { images: batch.images.subarray(start, end), epochs: batch.epochs.subarray(start, end) };
+}

@@ -1,0 +1,147 @@
+import { mkdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { writeFileAtomically } from '../core/atomic-file.ts';
+import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { type Recipe, resolveRecipe } from '../train/recipe.ts';
+
+/** The files of one training run. */
+export interface RunFolder {
+  readonly path: string;
+  readonly recipeFile: string;
+  readonly metricsFile: string;
+  /** Weights, velocities and the trainer's state. */
+  readonly lastFile: string;
+  /** The model with the best validation error. */
+  readonly bestFile: string;
+  /** How the run ended; not there while it has not. */
+  readonly resultFile: string;
+}
+
+export function runFolder(path: string): RunFolder {
+  return {
+    path,
+    recipeFile: join(path, 'recipe.yaml'),
+    metricsFile: join(path, 'metrics.jsonl'),
+    lastFile: join(path, 'last.safetensors'),
+    bestFile: join(path, 'best.safetensors'),
+    resultFile: join(path, 'result.json'),
+  };
+}
+
+/** What a run was started with: the resolved recipe and the data's location. */
+export interface RunDescription {
+  readonly data: string;
+  readonly recipe: Recipe;
+}
+
+/**
+ * Makes a new run folder.
+ * @throws UserError when it exists and is not empty, or cannot be made.
+ */
+export async function createRunFolder(path: string, description: RunDescription): Promise<RunFolder> {
+  const folder = runFolder(path);
+  if (await exists(folder.recipeFile)) {
+    throw new UserError(
+      `the run folder ${path} exists; go on with it by --resume, or choose another folder with --out`,
+    );
+  }
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw new UserError(`the run folder ${path} cannot be made: ${messageOf(error)}`, { cause: error });
+  }
+  await writeFileAtomically(folder.recipeFile, stringify({ data: description.data, ...description.recipe }));
+  return folder;
+}
+
+/**
+ * Reads what a run was started with.
+ * @throws UserError when there is no run, or its recipe is not valid.
+ */
+export async function readRunDescription(path: string): Promise<RunDescription> {
+  const { recipeFile } = runFolder(path);
+  let text: string;
+  try {
+    text = await readFile(recipeFile, 'utf8');
+  } catch (error) {
+    const reason = systemErrorCode(error) === 'ENOENT' ? 'it has no recipe.yaml' : messageOf(error);
+    throw new UserError(
+      `${path} is no run: ${reason}; check its path (--resume and reports need a run that was started)`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const { data, ...recipe } = parse(text) as Record<string, unknown>;
+  if (typeof data !== 'string')
+    throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
+  return { data, recipe: resolveRecipe(recipe, recipeFile) };
+}
+
+/** Cuts off metrics later than the checkpoint, so that a resumed run's file is that of an uninterrupted one. */
+export async function truncateMetrics(folder: RunFolder, iteration: number): Promise<void> {
+  let text: string;
+  try {
+    text = await readFile(folder.metricsFile, 'utf8');
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  let kept = 0;
+  for (const line of text.split('\n')) {
+    if (!isUpTo(line, iteration)) break;
+    kept += Buffer.byteLength(line) + 1;
+  }
+  await truncate(folder.metricsFile, kept);
+}
+
+function isUpTo(line: string, iteration: number): boolean {
+  try {
+    return (JSON.parse(line) as { iteration: number }).iteration <= iteration;
+  } catch {
+    // The last line of a killed run may be torn.
+    return false;
+  }
+}
+
+const LOCK = '.lock';
+
+/** The process that trains a run now; undefined where there is none. */
+export async function trainerOf(folder: RunFolder): Promise<number | undefined> {
+  const holder = Number(await readFile(join(folder.path, LOCK), 'utf8').catch(() => 'NaN'));
+  return Number.isInteger(holder) && holder > 0 && isAlive(holder) ? holder : undefined;
+}
+
+/**
+ * Takes the run for this process.
+ * @returns what gives it back.
+ * @throws UserError when another living process has it.
+ */
+export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
+  const lock = join(folder.path, LOCK);
+  const holder = await trainerOf(folder);
+  if (holder !== undefined && holder !== process.pid) {
+    throw new UserError(
+      `the run ${folder.path} is being trained by process ${holder}; wait for it or stop it (if that is no training, delete ${lock})`,
+    );
+  }
+  await writeFileAtomically(lock, String(process.pid));
+  return () => rm(lock, { force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemErrorCode(error) === 'EPERM';
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,108 @@
+/** A model: a network with its weights, and how it lies in a safetensors file. */
+import { UserError } from '../../core/errors.ts';
+import { elementCount, formatShape, type Shape, sameShape } from '../../core/shape.ts';
+import type { Network } from '../../net/network.ts';
+import {
+  type SafetensorsPieces,
+  safetensorsPieces,
+  type TensorToWrite,
+} from '../formats/safetensors/pieces.ts';
+import { checkCounts, type ModelFacts, modelMetadata } from './metadata.ts';
+
+/** A network with its weights, and what one must know to use them. */
+export interface Model extends ModelFacts {
+  /** Canonical names (`conv1_1.weight`, …) and layouts, exactly the network's parameters. */
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+}
+
+/** Tensors that a checkpoint holds beside the model; `readModel` skips names that start so. */
+export const OPTIMIZER_PREFIX = 'optimizer.';
+
+/** What a file holds beside a model. */
+export interface Extras {
+  /** Under names that start with `optimizer.` */
+  readonly tensors?: Iterable<TensorToWrite>;
+  /** Under other keys than the model's own. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A model's file, piece by piece.
+ * @param path what messages call it
+ * @param tensors the network's, in any order
+ * @throws RangeError when tensors and network disagree.
+ */
+export function modelPieces(
+  path: string,
+  facts: ModelFacts,
+  tensors: readonly TensorToWrite[],
+  { tensors: extraTensors = [], metadata = {} }: Extras = {},
+): SafetensorsPieces {
+  checkCounts(path, facts);
+  const extras = [...extraTensors];
+  const misnamed = extras.find(({ name }) => !name.startsWith(OPTIMIZER_PREFIX));
+  if (misnamed) throw new RangeError(`the extra tensor ${misnamed.name} must be named ${OPTIMIZER_PREFIX}…`);
+  return safetensorsPieces(path, [...tensors, ...extras], { ...metadata, ...modelMetadata(facts) });
+}
+
+/** A network's tensors, each fetched when its turn comes. */
+export function deferredTensors(
+  { parameters }: Network,
+  read: (name: string) => Promise<Float32Array>,
+): TensorToWrite[] {
+  return parameters.map(({ name, shape }) => ({ name, shape, read: () => read(name) }));
+}
+
+/** @throws RangeError unless these are exactly the network's tensors. */
+export function tensorsToWrite({ network, tensors }: Model): TensorToWrite[] {
+  const known = parameterNames(network);
+  const unknown = [...tensors.keys()].find((name) => !known.has(name));
+  if (unknown !== undefined) throw new RangeError(`the network has no parameter ${unknown}`);
+  return network.parameters.map(({ name, shape }) => {
+    const data = tensors.get(name);
+    if (data?.length !== elementCount(shape)) {
+      throw new RangeError(`${name} should have ${elementCount(shape)} values, not ${data?.length}`);
+    }
+    return { name, shape, data };
+  });
+}
+
+/**
+ * Compares a file's tensors, the optimizer's aside, with those that its network has.
+ * @throws UserError naming the file, the tensor, what was expected, what was found and what to do.
+ */
+export function checkTensors(
+  path: string,
+  network: Network,
+  found: ReadonlyMap<string, { readonly shape: Shape }>,
+): void {
+  for (const { name, shape } of network.parameters) {
+    const tensor = found.get(name);
+    const expected = `${describe(network)} takes ${formatShape(shape)}`;
+    if (!tensor) {
+      throw new UserError(`${path} has no tensor ${name}, and ${expected}; write the model again`);
+    }
+    if (!sameShape(tensor.shape, shape)) {
+      throw new UserError(
+        `${path}: tensor ${name} is ${formatShape(tensor.shape)}, but ${expected}; write the model again with the configuration, classes, crop and width that its weights have`,
+      );
+    }
+  }
+  const names = parameterNames(network);
+  for (const name of found.keys()) {
+    if (names.has(name) || name.startsWith(OPTIMIZER_PREFIX)) continue;
+    throw new UserError(
+      `${path} has a tensor ${name}, which ${describe(network)} has not; write the model again with the configuration that its weights have`,
+    );
+  }
+}
+
+/** For messages: `network D (10 classes, crop 224, width 1)`. */
+export function describe({ configuration, classes, crop, width }: Network): string {
+  if (classes === 0) return `the convolutions of network ${configuration} (width ${width})`;
+  return `network ${configuration} (${classes} classes, crop ${crop}, width ${width})`;
+}
+
+function parameterNames(network: Network): ReadonlySet<string> {
+  return new Set(network.parameters.map(({ name }) => name));
+}

@@ -1,0 +1,93 @@
+import { UsageError, UserError } from '../../core/errors.ts';
+import { formatShape, type Shape, sameShape } from '../../core/shape.ts';
+import { featureConvolutions, type Network } from '../../net/network.ts';
+import { hasFeaturesOnly } from './features-only.ts';
+import { describe, type Model } from './model-file.ts';
+
+/** What a network takes from a trained model. */
+export interface Transfer {
+  /** The model's own arrays, under the network's names. */
+  readonly tensors: ReadonlyMap<string, Float32Array>;
+  /** Names of the parameters taken, in the network's order. */
+  readonly kept: readonly string[];
+  /** Names of the parameters not taken, which the caller must initialise. */
+  readonly replaced: readonly string[];
+}
+
+/**
+ * Takes all layers of a model, to train on (section 3.1: S = 384 starts from 256; jittered nets from 384).
+ * Another number of classes leaves fc8 to the caller; a model of convolutions only leaves all of the classifier.
+ * @throws UserError naming the first tensor that differs in anything else, with both shapes.
+ */
+export function transferAll(from: Model, network: Network): Transfer {
+  const otherClasses = from.network.classes !== network.classes;
+  const left = hasFeaturesOnly(from.network) ? 'fc' : otherClasses ? 'fc8.' : undefined;
+  const wanted = network.parameters.filter(({ name }) => left === undefined || !name.startsWith(left));
+  const names = new Set(network.parameters.map(({ name }) => name));
+  const surplus = from.network.parameters.find(({ name }) => !names.has(name));
+  if (surplus) {
+    throw mismatch(from, network, surplus.name, undefined, surplus.shape);
+  }
+  return take(from, network, new Set(wanted.map(({ name }) => name)));
+}
+
+/** How many convolutional layers the paper takes from its net A. */
+const SHALLOW_CONVOLUTIONS = 4;
+
+/**
+ * Section 3.1: "we initialised the first four convolutional layers and the last three fully-connected layers
+ * with the layers of net A". The first four convolutions of A are conv1_1 (3 → 64 channels), conv2_1
+ * (64 → 128), conv3_1 (128 → 256) and conv3_2 (256 → 256). The first four of B by order are conv1_1,
+ * conv1_2, conv2_1 and conv2_2, of which the second (64 → 64) fits none of A's. So "the first four" are read
+ * as A's own, and each goes to the layer of the same name (the same place in the same block), whose shape
+ * fits in B, C, D and E; fc6, fc7 and fc8 likewise. Another number of classes leaves fc8 to the caller.
+ * @throws UsageError when the network is not deeper than the model.
+ * @throws UserError naming the first of those tensors whose shapes differ.
+ */
+export function transferFromShallower(from: Model, network: Network): Transfer {
+  if (from.network.weightLayers >= network.weightLayers) {
+    throw new UsageError(
+      `network ${network.configuration} (${network.weightLayers} weight layers) is not deeper than the model's ${from.network.configuration} (${from.network.weightLayers}); to take all layers use --from`,
+    );
+  }
+  const layers = featureConvolutions(from.network)
+    .slice(0, SHALLOW_CONVOLUTIONS)
+    .map(({ name }) => name);
+  layers.push('fc6', 'fc7');
+  if (from.network.classes === network.classes) layers.push('fc8');
+  return take(from, network, new Set(layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`])));
+}
+
+function take(from: Model, network: Network, wanted: ReadonlySet<string>): Transfer {
+  const tensors = new Map<string, Float32Array>();
+  const shapes = new Map(from.network.parameters.map(({ name, shape }) => [name, shape]));
+  for (const { name, shape } of network.parameters) {
+    if (!wanted.has(name)) continue;
+    const found = shapes.get(name);
+    if (!found || !sameShape(found, shape)) throw mismatch(from, network, name, shape, found);
+    tensors.set(name, from.tensors.get(name)!);
+  }
+  const names = network.parameters.map(({ name }) => name);
+  return {
+    tensors,
+    kept: names.filter((name) => tensors.has(name)),
+    replaced: names.filter((name) => !tensors.has(name)),
+  };
+}
+
+function mismatch(
+  from: Model,
+  network: Network,
+  tensor: string,
+  expected: Shape | undefined,
+  found: Shape | undefined,
+): UserError {
+  const say = (shape: Shape | undefined) => (shape ? formatShape(shape) : 'nothing of that name');
+  const sameMeasures = from.network.crop === network.crop && from.network.width === network.width;
+  const remedy = sameMeasures
+    ? 'take all layers only within one configuration; from net A to a deeper one use --from-shallower'
+    : `train with --crop ${from.network.crop} --width ${from.network.width}, as the model was`;
+  return new UserError(
+    `${tensor}: ${describe(network)} expects ${say(expected)}, and the model, ${describe(from.network)}, has ${say(found)}; ${remedy}`,
+  );
+}

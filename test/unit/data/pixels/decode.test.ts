@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { deflateSync } from 'node:zlib';
+import CRC32 from 'crc-32';
+import sharp from 'sharp';
+import { UserError } from '../../../../src/core/errors.ts';
+import { decodeImage } from '../../../../src/data/pixels/decode.ts';
+import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
+import type { RgbImage } from '../../../../src/data/sources/source.ts';
+import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
+
+/** The largest difference of any value. */
+function difference(actual: RgbImage, expected: RgbImage): number {
+  assert.deepEqual([actual.width, actual.height], [expected.width, expected.height]);
+  assert.equal(actual.pixels.length, expected.pixels.length);
+  return actual.pixels.reduce((most, value, i) => Math.max(most, Math.abs(value - expected.pixels[i]!)), 0);
+}
+
+describe('decodeImage', () => {
+  it('gives back what lossless formats hold', async () => {
+    const image = pattern(23, 17);
+    for (const bytes of [
+      await toSharp(image).png().toBuffer(),
+      await toSharp(image).webp({ lossless: true }).toBuffer(),
+    ]) {
+      assert.equal(difference(await decodeImage(bytes, 'x'), image), 0);
+    }
+  });
+
+  it('comes close for JPEG', async () => {
+    assert.ok(difference(await decodeImage(await jpeg(40, 30), 'x.jpg'), pattern(40, 30)) <= 6);
+  });
+
+  it('leaves detail of a much larger JPEG out, and rescaling sees no difference', async () => {
+    const photo = await toSharp(pattern(1201, 1607))
+      .jpeg({ quality: 98 })
+      .withMetadata({ orientation: 6 })
+      .toBuffer();
+    const whole = await decodeImage(photo, 'x.jpg');
+    const shrunk = await decodeImage(photo, 'x.jpg', { largestSide: 100 });
+    assert.deepEqual([shrunk.width, shrunk.height], [268, 200]);
+    assert.deepEqual(shrunk.original, { width: whole.width, height: whole.height });
+    for (const side of [100, 64, 37]) {
+      const [a, b] = [await rescaleImage(whole, side, 'x'), await rescaleImage(shrunk, side, 'x')];
+      assert.ok(difference(b, a) <= 2, `${side}: ${difference(b, a)}`);
+    }
+    assert.ok(photo.length > 100_000);
+    const larger = await decodeImage(photo, 'x.jpg', { largestSide: 201 });
+    assert.equal(difference(larger, whole), 0, 'less than six times as large');
+  });
+
+  it('spreads grey over three channels', async () => {
+    const grey = Uint8Array.from({ length: 12 }, (_, i) => i * 20);
+    const raw = sharp(grey, { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
+    const image = await decodeImage(await raw.png().toBuffer(), 'grey.png');
+    assert.deepEqual(
+      [...image.pixels],
+      [...grey].flatMap((value) => [value, value, value]),
+    );
+    const lossy = await decodeImage(await raw.jpeg({ quality: 100 }).toBuffer(), 'grey.jpg');
+    assert.equal(lossy.pixels.length, 36);
+  });
+
+  it('shows white where an image is transparent', async () => {
+    const rgba = Uint8Array.from([200, 100, 0, 0, 200, 100, 0, 255, 0, 0, 0, 128]);
+    const bytes = await sharp(rgba, { raw: { width: 3, height: 1, channels: 4 } })
+      .png()
+      .toBuffer();
+    const { pixels } = await decodeImage(bytes, 'alpha.png');
+    assert.deepEqual([...pixels.subarray(0, 6)], [255, 255, 255, 200, 100, 0]);
+    for (const value of pixels.subarray(6)) assert.ok(Math.abs(value - 127) <= 1);
+  });
+
+  it('reduces 16 bits to 8', async () => {
+    const deep = Uint16Array.from([0, 65535, 0x8000, 0x1234, 0x00ff, 0xff00]);
+    const bytes = await sharp(deep, { raw: { width: 2, height: 1, channels: 3 } })
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer();
+    assert.equal((await sharp(bytes).metadata()).depth, 'ushort');
+    const { pixels } = await decodeImage(bytes, 'deep.png');
+    pixels.forEach((value, i) => {
+      assert.ok(Math.abs(value - deep[i]! / 257) <= 1, `${value} of ${deep[i]}`);
+    });
+  });
+
+  it('converts CMYK JPEG to RGB', async () => {
+    const bytes = await toSharp(pattern(32, 32)).toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer();
+    assert.equal((await sharp(bytes).metadata()).space, 'cmyk');
+    const image = await decodeImage(bytes, 'cmyk.jpg');
+    assert.deepEqual([image.width, image.height, image.pixels.length], [32, 32, 32 * 32 * 3]);
+    assert.ok(image.pixels[3 * 31]! > image.pixels[0]! + 80, 'red still grows to the right');
+  });
+
+  for (let orientation = 1; orientation <= 8; orientation++) {
+    it(`turns EXIF orientation ${orientation} upright`, async () => {
+      const upright = pattern(12, 8);
+      const stored = toSharp(asStored(upright, orientation)).withMetadata({ orientation });
+      assert.equal(
+        difference(await decodeImage(await stored.clone().png().toBuffer(), 'turned.png'), upright),
+        0,
+      );
+      const lossy = await stored.jpeg({ quality: 98, chromaSubsampling: '4:4:4' }).toBuffer();
+      assert.ok(difference(await decodeImage(lossy, 'turned.jpg'), upright) <= 8);
+    });
+  }
+
+  it('works for an image of one pixel', async () => {
+    const image = await decodeImage(await png(1, 1), 'dot.png');
+    assert.deepEqual([image.width, image.height, image.pixels.length], [1, 1, 3]);
+  });
+});
+
+function isUserError(error: unknown): true {
+  assert.ok(error instanceof UserError, String(error));
+  return true;
+}
+
+describe('decodeImage refuses', () => {
+  const refused = (bytes: Uint8Array, message: RegExp, options = {}) =>
+    assert.rejects(decodeImage(bytes, 'dir/bad.jpg', options), (error: unknown) => {
+      assert.ok(error instanceof UserError, String(error));
+      assert.match(error.message, /^dir\/bad\.jpg /);
+      assert.match(error.message, message);
+      assert.ok(!error.message.includes('\n'), 'one sentence');
+      return true;
+    });
+
+  it('an empty file', () => refused(new Uint8Array(0), /empty file; replace or delete it/));
+
+  it('text', () =>
+    refused(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG or WebP/));
+
+  it('other kinds of images that libvips knows', async () => {
+    await refused(await toSharp(pattern(4, 4)).gif().toBuffer(), /not a JPEG, PNG or WebP/);
+    await refused(await toSharp(pattern(4, 4)).tiff().toBuffer(), /not a JPEG, PNG or WebP/);
+  });
+
+  it('images that end early, unless no pixel is lost', async () => {
+    const noisy = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 7 + i * 31) % 256);
+    const raw = toSharp({ width: 64, height: 64, pixels: noisy });
+    const kinds = {
+      jpeg: await raw.jpeg().toBuffer(),
+      progressive: await raw.jpeg({ progressive: true }).toBuffer(),
+      png: await raw.png().toBuffer(),
+      webp: await raw.webp().toBuffer(),
+    };
+    for (const [kind, whole] of Object.entries(kinds)) {
+      const pixels = (await decodeImage(whole, 'whole')).pixels;
+      for (const cut of [1, 2, 8, 20, 100, Math.floor(whole.length / 2), whole.length - 13]) {
+        const short = decodeImage(whole.subarray(0, whole.length - cut), 'short.jpg');
+        // A JPEG is whole without its end marker, a PNG without its IEND chunk of 12 bytes.
+        if (cut < 12) await short.then((image) => assert.deepEqual(image.pixels, pixels), isUserError);
+        else await assert.rejects(short, isUserError, `${kind} less ${cut} bytes`);
+      }
+    }
+  });
+
+  it('a JPEG with damage in the middle, but not stray bytes that lose nothing', async () => {
+    const noisy = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 7 + i * 31) % 251);
+    const whole = await toSharp({ width: 64, height: 64, pixels: noisy }).jpeg().toBuffer();
+    // A marker among the compressed data: what follows it is lost.
+    const damaged = Buffer.from(whole).fill(
+      Buffer.from([0xff, 0xd9]),
+      whole.length >> 1,
+      (whole.length >> 1) + 2,
+    );
+    await refused(damaged, /is damaged and cannot be decoded \(.*\); replace or delete it/);
+    const end = whole.length - 2;
+    const stray = Buffer.concat([whole.subarray(0, end), Buffer.from([1, 2, 3]), whole.subarray(end)]);
+    assert.deepEqual(await decodeImage(stray, 'x'), await decodeImage(whole, 'x'));
+  });
+
+  it('an image of more pixels than the limit, before it is decoded', async () => {
+    await refused(hugePng(30_000, 30_000), /more than 100,000,000 pixels, the limit; .*--max-pixels/);
+    await refused(await png(11, 10), /more than 100 pixels/, { maxPixels: 100 });
+    assert.equal((await decodeImage(await png(10, 10), 'x', { maxPixels: 100 })).width, 10);
+  });
+});
+
+/** Mirrors and turns so that the orientation's remedy gives the image back. */
+function asStored(image: RgbImage, orientation: number): RgbImage {
+  const turned = orientation >= 5;
+  const [width, height] = turned ? [image.height, image.width] : [image.width, image.height];
+  const pixels = new Uint8Array(image.pixels.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const [ux, uy] = uprightPosition(orientation, x, y, image.width, image.height);
+      const from = (uy * image.width + ux) * 3;
+      pixels.set(image.pixels.subarray(from, from + 3), (y * width + x) * 3);
+    }
+  }
+  return { width, height, pixels };
+}
+
+/** EXIF 2.3, tag 274: which edge of the upright image row 0 and column 0 of the stored one are. */
+function uprightPosition(orientation: number, x: number, y: number, w: number, h: number): [number, number] {
+  switch (orientation) {
+    case 2:
+      return [w - 1 - x, y];
+    case 3:
+      return [w - 1 - x, h - 1 - y];
+    case 4:
+      return [x, h - 1 - y];
+    case 5:
+      return [y, x];
+    case 6:
+      return [w - 1 - y, x];
+    case 7:
+      return [w - 1 - y, h - 1 - x];
+    case 8:
+      return [y, h - 1 - x];
+    default:
+      return [x, y];
+  }
+}
+
+/** A PNG file that promises far more than it holds. */
+function hugePng(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  const chunk = (type: string, data: Uint8Array): Buffer => {
+    const body = Buffer.concat([Buffer.from(type), data]);
+    const ends = Buffer.alloc(8);
+    ends.writeUInt32BE(data.length, 0);
+    ends.writeInt32BE(CRC32.buf(body), 4);
+    return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)]);
+  };
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(Buffer.alloc(1000))),
+    chunk('IEND', new Uint8Array(0)),
+  ]);
+}

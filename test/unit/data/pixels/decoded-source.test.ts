@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decodeImage } from '../../../../src/data/pixels/decode.ts';
+import { keepDecoded } from '../../../../src/data/pixels/decoded-source.ts';
+import type { ImageSource } from '../../../../src/data/sources/source.ts';
+import { jpeg } from '../../../support/images.ts';
+
+async function counted(): Promise<{ source: ImageSource; reads: number[]; files: Buffer[] }> {
+  const files = [await jpeg(40, 30, 1), await jpeg(35, 50, 2)];
+  const reads: number[] = [];
+  const source: ImageSource = {
+    location: 'two',
+    classes: ['a', 'b'],
+    labels: ['a', 'b'],
+    length: 2,
+    label: (index) => index,
+    imageName: (index) => `${index}.jpg`,
+    read: async (index) => {
+      reads.push(index);
+      return { kind: 'encoded', bytes: files[index]! };
+    },
+    fingerprint: async () => 'two',
+  };
+  return { source, reads, files };
+}
+
+describe('a source that keeps decoded images', () => {
+  it('reads each file once, and gives its pixels', async () => {
+    const { source, reads, files } = await counted();
+    const kept = keepDecoded(source, 2 ** 20);
+    for (const index of [0, 1, 1, 0]) {
+      const stored = await kept.read(index);
+      assert.ok(stored.kind === 'pixels');
+      assert.deepEqual(stored.image, await decodeImage(files[index]!, 'x'));
+    }
+    assert.deepEqual(reads, [0, 1]);
+    assert.deepEqual([kept.length, kept.label(1), kept.imageName(1)], [2, 1, '1.jpg']);
+    assert.equal(await kept.fingerprint(), 'two');
+  });
+
+  it('gives the files themselves once its memory is full', async () => {
+    const { source, reads } = await counted();
+    const kept = keepDecoded(source, 4000);
+    await kept.read(0);
+    await kept.read(1);
+    assert.equal((await kept.read(0)).kind, 'pixels');
+    assert.equal((await kept.read(1)).kind, 'encoded');
+    assert.deepEqual(reads, [0, 1, 1]);
+  });
+});

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { chmod, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { UserError } from '../../../../src/core/errors.ts';
+import { MissingSplitError, openImageFiles, openImages } from '../../../../src/data/sources/open-images.ts';
+import type { ImageSource } from '../../../../src/data/sources/source.ts';
+import { jpeg, temporaryFolder, writeFiles } from '../../../support/images.ts';
+
+/** Every image's name from the folder on, with its label. */
+function listed(source: ImageSource, folder: string): string[] {
+  return Array.from(
+    { length: source.length },
+    (_, i) => `${source.imageName(i).slice(folder.length + 1)} ${source.label(i)}`,
+  );
+}
+
+const refusal =
+  (...parts: string[]) =>
+  (error: unknown): true => {
+    assert.ok(error instanceof UserError, String(error));
+    for (const part of parts) assert.ok(error.message.includes(part), error.message);
+    return true;
+  };
+
+describe('class folders', () => {
+  it('are classes in code-unit order, with sorted files, whatever the ending; hidden ones are not seen', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, {
+      'b/2.jpg': '',
+      'b/10.JPEG': '',
+      'b/.hidden.jpg': '',
+      'b/notes.txt': '',
+      'B/x.PNG': '',
+      'ä/z.webp': '',
+      'ä/deep/er/a.jpg': '',
+      '.cache/x.jpg': '',
+      'readme.md': '',
+    });
+    const source = await openImages(folder);
+    assert.deepEqual(source.classes, ['B', 'b', 'ä']);
+    assert.deepEqual(source.labels, source.classes);
+    assert.equal(source.split, undefined);
+    assert.deepEqual(listed(source, folder), [
+      'B/x.PNG 0',
+      'b/10.JPEG 1',
+      'b/2.jpg 1',
+      'ä/z.webp 2',
+      'ä/deep/er/a.jpg 2',
+    ]);
+  });
+
+  it('may be links, and so may images', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'elsewhere/cats/1.jpg': 'one', 'data/dogs/2.jpg': 'two' });
+    await symlink(join(folder, 'elsewhere/cats'), join(folder, 'data/cats'));
+    await symlink(join(folder, 'elsewhere/cats/1.jpg'), join(folder, 'data/dogs/1.jpg'));
+    const source = await openImages(join(folder, 'data'));
+    assert.deepEqual(listed(source, join(folder, 'data')), ['cats/1.jpg 0', 'dogs/1.jpg 1', 'dogs/2.jpg 1']);
+    const stored = await source.read(1);
+    assert.equal(stored.kind === 'encoded' && Buffer.from(stored.bytes).toString(), 'one');
+  });
+
+  it('divide into train and val, or validation, or test', async (t) => {
+    for (const val of ['val', 'validation', 'test']) {
+      const folder = await temporaryFolder(t);
+      await writeFiles(folder, {
+        'train/a/1.jpg': '',
+        'train/b/2.jpg': '',
+        'train/c/3.jpg': '',
+        [`${val}/c/4.jpg`]: '',
+      });
+      const source = await openImages(folder, { split: 'val' });
+      assert.equal(source.split, val === 'test' ? 'test' : 'val');
+      assert.deepEqual(source.classes, ['a', 'b', 'c'], 'those of training, though some have no image here');
+      assert.deepEqual(listed(source, folder), [`${val}/c/4.jpg 2`]);
+      assert.equal((await openImages(folder)).length, 3);
+    }
+  });
+
+  it('take val before test', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, {
+      'train/a/1.jpg': '',
+      'train/b/2.jpg': '',
+      'val/a/v.jpg': '',
+      'test/a/t.jpg': '',
+    });
+    assert.deepEqual(listed(await openImages(folder, { split: 'val' }), folder), ['val/a/v.jpg 0']);
+    assert.deepEqual(listed(await openImages(folder, { split: 'test' }), folder), ['test/a/t.jpg 0']);
+  });
+
+  it('may have a class called train', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'bus/1.jpg': '', 'train/2.jpg': '' });
+    assert.deepEqual((await openImages(folder)).classes, ['bus', 'train']);
+  });
+
+  it('of synsets get names for people from a list nearby', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, {
+      'synsets.txt': 'n02119789 kit fox, Vulpes macrotis\nn01440764 tench, Tinca tinca\n',
+      'train/n02119789/1.jpg': '',
+      'train/n01440764/1.jpg': '',
+    });
+    assert.deepEqual((await openImages(folder)).labels, ['tench, Tinca tinca', 'kit fox, Vulpes macrotis']);
+  });
+
+  it('are refused when they cannot be trained on, naming the folder and the remedy', async (t) => {
+    const folder = await temporaryFolder(t);
+    const refused = async (files: Record<string, string>, name: string, ...parts: string[]) => {
+      const root = join(folder, name);
+      await writeFiles(root, files);
+      await assert.rejects(openImages(root), refusal(root, ...parts));
+    };
+    await refused({ '.keep': '' }, 'empty', 'holds no images', 'give a folder');
+    await refused({ 'a/1.jpg': '', 'b/notes.txt': '' }, 'hollow', '/b holds no image', 'remove the folder');
+    await refused({ 'a/1.jpg': '' }, 'single', 'only one class (a)', 'at least two');
+    await refused({ '1.jpg': '', '2.jpg': '' }, 'flat', 'no class folders', 'folder of its own');
+    await writeFiles(join(folder, 'ok'), { 'train/a/1.jpg': '', 'train/b/1.jpg': '', 'val/c/1.jpg': '' });
+    await assert.rejects(
+      openImages(join(folder, 'ok'), { split: 'val' }),
+      refusal('/ok/val/c is a class that the training'),
+    );
+    await assert.rejects(openImages(join(folder, 'none')), refusal(`${folder}/none does not exist`));
+    await writeFiles(folder, { 'notes.txt': '' });
+    await assert.rejects(openImages(join(folder, 'notes.txt')), refusal('notes.txt is not a data set'));
+  });
+
+  it('say which split is missing', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'train/a/1.jpg': '', 'train/b/1.jpg': '' });
+    await assert.rejects(openImages(folder, { split: 'val' }), MissingSplitError);
+    await assert.rejects(
+      openImages(folder, { split: 'val' }),
+      refusal(`${folder} has no folder for the split val`),
+    );
+  });
+
+  it('that link to themselves do not hang', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'a/1.jpg': '', 'b/1.jpg': '' });
+    await symlink(join(folder, 'a'), join(folder, 'a/again'));
+    await assert.rejects(openImages(folder), refusal('folders deep', 'remove it'));
+  });
+
+  // The superuser may read everything.
+  it('that may not be read are named', {
+    skip: process.getuid?.() === 0 && 'runs as the superuser',
+  }, async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'a/1.jpg': '', 'b/1.jpg': '' });
+    await chmod(join(folder, 'a/1.jpg'), 0);
+    const source = await openImages(folder);
+    await assert.rejects(source.read(0), refusal(`${folder}/a/1.jpg could not be read: permission denied`));
+    await chmod(join(folder, 'b'), 0);
+    await assert.rejects(openImages(folder), refusal(`${folder}/b could not be read: permission denied`));
+    await chmod(join(folder, 'b'), 0o700);
+  });
+
+  it('that vanish are named', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'a/1.jpg': '', 'b/1.jpg': '' });
+    const source = await openImages(folder);
+    await rm(join(folder, 'a'), { recursive: true });
+    await assert.rejects(
+      source.read(0),
+      refusal(`${folder}/a/1.jpg could not be read: there is no such file`),
+    );
+  });
+});
+
+describe('the fingerprint', () => {
+  it('changes with names, classes, sizes and times, and with nothing else', async (t) => {
+    const folder = await temporaryFolder(t);
+    const print = async () => (await openImages(folder)).fingerprint();
+    await writeFiles(folder, { 'a/1.jpg': '1', 'b/1.jpg': '2' });
+    const prints = [await print()];
+    await writeFiles(folder, { 'b/.DS_Store': 'x' });
+    assert.equal(await print(), prints[0]);
+    await writeFiles(folder, { 'b/2.jpg': '3' });
+    prints.push(await print());
+    await writeFile(join(folder, 'a/1.jpg'), '11');
+    prints.push(await print());
+    await utimes(join(folder, 'a/1.jpg'), 1, 1);
+    prints.push(await print());
+    await writeFiles(folder, { 'c/1.jpg': '3' });
+    prints.push(await print());
+    assert.equal(new Set(prints).size, prints.length);
+  });
+});
+
+describe('images without labels', () => {
+  it('are listed when labels are optional', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { '2.jpg': '', '1.png': '', 'more/3.webp': '' });
+    const source = await openImages(folder, { labels: 'optional' });
+    assert.deepEqual(listed(source, folder), ['1.png -1', '2.jpg -1', 'more/3.webp -1']);
+    assert.deepEqual(source.classes, []);
+    await writeFiles(folder, { 'sub/notes.txt': '' });
+    await assert.rejects(
+      openImages(join(folder, 'sub'), { labels: 'optional' }),
+      refusal('sub holds no image'),
+    );
+  });
+
+  it('have the classes of training beside them', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, {
+      'train/a/1.jpg': '',
+      'train/b/1.jpg': '',
+      'test/1.jpg': '',
+      'test/2.jpg': '',
+    });
+    const source = await openImages(folder, { split: 'test', labels: 'optional' });
+    assert.deepEqual(source.classes, ['a', 'b']);
+    assert.deepEqual(listed(source, folder), ['test/1.jpg -1', 'test/2.jpg -1']);
+  });
+
+  it('can be named one by one', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'x.jpg': await jpeg(4, 4), 'y.jpg': '' });
+    const source = openImageFiles([join(folder, 'y.jpg'), join(folder, 'x.jpg')]);
+    assert.deepEqual(listed(source, folder), ['y.jpg -1', 'x.jpg -1']);
+    assert.equal((await openImages(join(folder, 'x.jpg'), { labels: 'optional' })).length, 1);
+  });
+});

@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { pack } from 'tar-stream';
+import { UserError } from '../../../../src/core/errors.ts';
+import { MissingSplitError, type OpenOptions, openImages } from '../../../../src/data/sources/open-images.ts';
+import { readTar, type TarEntry } from '../../../../src/data/sources/shards/tar.ts';
+import type { ImageSource } from '../../../../src/data/sources/source.ts';
+import { tar, temporaryFolder, writeFiles } from '../../../support/images.ts';
+
+const listed = (source: ImageSource): string[] =>
+  Array.from(
+    { length: source.length },
+    (_, i) => `${source.imageName(i).split('/').at(-1)} ${source.label(i)}`,
+  );
+
+async function contentOf(source: ImageSource, index: number): Promise<string> {
+  const stored = await source.read(index);
+  assert.ok(stored.kind === 'encoded');
+  return Buffer.from(stored.bytes).toString();
+}
+
+const refused = (location: string, message: RegExp, options: OpenOptions = {}) =>
+  assert.rejects(openImages(location, options), (error: unknown) => {
+    assert.ok(error instanceof UserError, String(error));
+    assert.match(error.message, message);
+    return true;
+  });
+
+describe('readTar', () => {
+  it('finds what tar-stream wrote, long names and all', async (t) => {
+    const folder = await temporaryFolder(t);
+    const path = join(folder, 'x.tar');
+    const name = fc.stringMatching(/^[a-zä]{1,60}(?:\/[a-z]{1,90}){0,2}\.jpg$/);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(name, fc.string({ maxLength: 1200 })), { maxLength: 8 }),
+        async (files) => {
+          await writeFile(path, await tar(files));
+          const found: [string, string][] = [];
+          await readTar(path, async (entry, text) => {
+            found.push([entry.name, await text()]);
+          });
+          assert.deepEqual(found, files);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('refuses what is cut short or damaged, by name', async (t) => {
+    const path = join(await temporaryFolder(t), 'x.tar');
+    const whole = await tar([
+      ['a.jpg', 'x'.repeat(700)],
+      ['b.jpg', 'y'.repeat(100)],
+    ]);
+    const count = async (bytes: Uint8Array): Promise<number> => {
+      await writeFile(path, bytes);
+      let entries = 0;
+      await readTar(path, () => void entries++);
+      return entries;
+    };
+    assert.equal(await count(whole), 2);
+    assert.equal(await count(whole.subarray(0, -1024)), 2, 'without the empty blocks at the end');
+    for (const length of [100, 511, 600, 1211, 1536 + 300, 2048 + 50]) {
+      await assert.rejects(
+        count(whole.subarray(0, length)),
+        /^UserError: .*x\.tar is not a whole tar file: .*again$/,
+      );
+    }
+    const damaged = Buffer.from(whole);
+    damaged[10] = 77;
+    await assert.rejects(count(damaged), /header at byte 0 is no tar header/);
+  });
+
+  it('passes over folders and links', async (t) => {
+    const path = join(await temporaryFolder(t), 'x.tar');
+    const archive = pack();
+    archive.entry({ name: 'dir/', type: 'directory' });
+    archive.entry({ name: 'link.jpg', type: 'symlink', linkname: 'a.jpg' });
+    archive.entry({ name: 'dir/a.jpg' }, 'data');
+    archive.finalize();
+    const chunks: Buffer[] = [];
+    for await (const chunk of archive) chunks.push(chunk as Buffer);
+    await writeFile(path, Buffer.concat(chunks));
+    const entries: TarEntry[] = [];
+    await readTar(path, (entry) => void entries.push(entry));
+    assert.deepEqual(
+      entries.map((entry) => [entry.name, entry.size]),
+      [['dir/a.jpg', 4]],
+    );
+  });
+});
+
+describe('tar shards', () => {
+  const shards = async () => ({
+    'train-000000.tar': await tar([
+      ['0001.cls', '2'],
+      ['0001.jpg', 'one'],
+      ['a/0002.seg.png', 'not an image of the sample'],
+      ['a/0002.PNG', 'two'],
+      ['a/0002.json', '{"label": 0}'],
+    ]),
+    'train-000001.tar': await tar([
+      ['0003.webp', 'three'],
+      ['0003.cls', '1\n'],
+    ]),
+    'val-000000.tar': await tar([
+      ['9.jpeg', 'nine'],
+      ['9.cls', '1'],
+    ]),
+  });
+
+  it('give each split its images, with labels from .cls or .json', async (t) => {
+    const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
+    await writeFiles(folder, await shards());
+    const train = await openImages(folder, { cacheFolder });
+    assert.deepEqual(listed(train), [
+      'train-000000.tar:0001.jpg 2',
+      '0002.PNG 0',
+      'train-000001.tar:0003.webp 1',
+    ]);
+    assert.deepEqual(train.classes, ['0', '1', '2']);
+    assert.equal(train.split, 'train');
+    assert.deepEqual(
+      [await contentOf(train, 2), await contentOf(train, 0), await contentOf(train, 1)],
+      ['three', 'one', 'two'],
+    );
+    const val = await openImages(folder, { split: 'val', cacheFolder });
+    assert.deepEqual([listed(val), val.classes], [['val-000000.tar:9.jpeg 1'], ['0', '1', '2']]);
+    assert.equal(
+      (await openImages(folder, { split: 'test', cacheFolder })).length,
+      1,
+      'val stands in for test',
+    );
+  });
+
+  it('can be named by pattern or one by one', async (t) => {
+    const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
+    await writeFiles(folder, await shards());
+    const open = async (name: string, split: 'train' | 'val' = 'train') =>
+      (await openImages(join(folder, name), { split, cacheFolder })).length;
+    assert.equal(await open('train-{000000..000001}.tar'), 3);
+    assert.equal(
+      await open('train-{000001..000009}.tar', 'val'),
+      1,
+      'what was named is meant, whatever its name',
+    );
+    assert.equal(await open('*.tar', 'val'), 1);
+    assert.equal(await open('train-00000?.tar'), 3);
+    assert.equal(await open('train-000001.tar', 'val'), 1);
+    await refused(join(folder, 'nothing-*.tar'), /nothing-\*\.tar does not exist/);
+  });
+
+  it('have class names in .txt, or in classes.txt', async (t) => {
+    const cacheFolder = await temporaryFolder(t);
+    const named = await temporaryFolder(t);
+    await writeFiles(named, {
+      'x.tar': await tar([
+        ['1.jpg', ''],
+        ['1.txt', 'dog'],
+        ['2.jpg', ''],
+        ['2.txt', 'cat\n'],
+      ]),
+    });
+    const source = await openImages(named, { cacheFolder });
+    assert.deepEqual(
+      [source.classes, source.label(0), source.label(1), source.split],
+      [['cat', 'dog'], 1, 0, undefined],
+    );
+    const numbered = await temporaryFolder(t);
+    await writeFiles(numbered, {
+      'x.tar': await tar([
+        ['1.jpg', ''],
+        ['1.cls', '1'],
+      ]),
+      'classes.txt': 'cat\ndog\nemu\n',
+    });
+    const listed = await openImages(numbered, { cacheFolder });
+    assert.deepEqual([listed.classes, listed.label(0)], [['cat', 'dog', 'emu'], 1]);
+  });
+
+  it('are indexed once, until they change', async (t) => {
+    const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
+    await writeFiles(folder, {
+      'x.tar': await tar([
+        ['1.jpg', 'a'],
+        ['1.cls', '1'],
+      ]),
+    });
+    const first = await openImages(folder, { cacheFolder });
+    const again = await openImages(folder, { cacheFolder });
+    assert.equal((await readdir(join(cacheFolder, 'shards'))).length, 1);
+    assert.deepEqual([listed(again), await again.fingerprint()], [listed(first), await first.fingerprint()]);
+    assert.equal(await contentOf(again, 0), 'a');
+    await writeFiles(folder, {
+      'x.tar': await tar([
+        ['0.jpg', 'new'],
+        ['0.cls', '1'],
+        ['1.jpg', 'a'],
+        ['1.cls', '0'],
+      ]),
+    });
+    const changed = await openImages(folder, { cacheFolder });
+    assert.deepEqual([changed.length, await contentOf(changed, 0)], [2, 'new']);
+    const [file] = await readdir(join(cacheFolder, 'shards'));
+    await writeFile(join(cacheFolder, 'shards', file!), 'damaged');
+    assert.equal((await openImages(folder, { cacheFolder })).length, 2);
+    await rm(join(folder, 'x.tar'));
+    await assert.rejects(
+      changed.read(0),
+      /^UserError: .*x\.tar:0\.jpg could not be read: there is no such file/,
+    );
+  });
+
+  it('are refused with a remedy', async (t) => {
+    const cacheFolder = await temporaryFolder(t);
+    const shard = async (files: readonly (readonly [string, string])[], message: RegExp, more = {}) => {
+      const folder = await temporaryFolder(t);
+      await writeFiles(folder, { 'x.tar': await tar(files), ...more });
+      await refused(folder, message, { cacheFolder });
+    };
+    await shard(
+      [
+        ['1.jpg', ''],
+        ['1.cls', 'cat'],
+      ],
+      /x\.tar:1\.cls holds "cat" where a class number should be/,
+    );
+    await shard(
+      [
+        ['1.jpg', ''],
+        ['1.cls', '1'],
+        ['2.jpg', ''],
+      ],
+      /x\.tar:2\.jpg has no label; add its class number/,
+    );
+    await shard(
+      [
+        ['1.jpg', ''],
+        ['1.json', '{'],
+      ],
+      /x\.tar:1\.json is not JSON/,
+    );
+    await shard(
+      [
+        ['1.jpg', ''],
+        ['1.json', '{"label": 1.5}'],
+      ],
+      /1\.json: label is 1\.5, neither/,
+    );
+    await shard(
+      [
+        ['1.jpg', ''],
+        ['1.cls', '5'],
+      ],
+      /the label 5, which is not one of the 2 classes/,
+      { 'classes.txt': 'a\nb\n' },
+    );
+    await shard(
+      [
+        ['1.jpg', ''],
+        ['1.cls', '0'],
+      ],
+      /only one class \(0\)/,
+    );
+    await shard([['1.jpg', '']], /has no labels, and a network needs/);
+    await shard([['1.cls', '1']], /x\.tar holds no image/);
+    await shard(
+      [
+        ['1.jpg', ''],
+        ['1.png', ''],
+        ['1.cls', '1'],
+      ],
+      /two images of the key 1 \(1\.jpg, 1\.png\)/,
+    );
+    await shard([['n01440764.tar', '']], /holds tar files \(n01440764\.tar\); unpack it once/);
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, {
+      'val-0.tar': await tar([
+        ['1.jpg', ''],
+        ['1.cls', '1'],
+      ]),
+    });
+    await assert.rejects(openImages(folder, { cacheFolder }), MissingSplitError);
+  });
+
+  it('need no labels when those are optional', async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFiles(folder, { 'x.tar': await tar([['1.jpg', 'a']]) });
+    const source = await openImages(folder, { labels: 'optional', cacheFolder: await temporaryFolder(t) });
+    assert.deepEqual([source.label(0), source.classes], [-1, []]);
+  });
+});

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { UserError } from '../../../../src/core/errors.ts';
+import { deriveKeys, keyOfSeed, RandomStream } from '../../../../src/core/random.ts';
+import { centerCrop, wholeImage, writeCrop } from '../../../../src/data/pixels/crop.ts';
+import { Augmentation, type AugmentationOptions } from '../../../../src/data/training/augment.ts';
+import { drawColorShift } from '../../../../src/data/training/color-shift.ts';
+import { pattern } from '../../../support/images.ts';
+
+const axes = {
+  directions: [
+    [0.6, 0.8, 0],
+    [-0.8, 0.6, 0],
+    [0, 0, 1],
+  ],
+  deviations: [100, 30, 10],
+} as const;
+const jittered: AugmentationOptions = {
+  seed: 3,
+  crop: 224,
+  scale: { min: 256, max: 512 },
+  randomCrop: true,
+  flip: true,
+  colorShift: axes,
+};
+
+describe('Augmentation', () => {
+  it('draws scales and crops within bounds, reaching the bounds', () => {
+    const augmentation = new Augmentation({ ...jittered, crop: 6, scale: { min: 8, max: 10 } });
+    const seen = {
+      scales: new Set<number>(),
+      left: new Set<number>(),
+      top: new Set<number>(),
+      flip: new Set<boolean>(),
+    };
+    for (let image = 0; image < 500; image++) {
+      seen.scales.add(augmentation.scale(1, image));
+      const crop = augmentation.crop(1, image, 9, 8);
+      seen.left.add(crop.left);
+      seen.top.add(crop.top);
+      seen.flip.add(crop.flip);
+    }
+    assert.deepEqual(
+      [...seen.scales].sort((a, b) => a - b),
+      [8, 9, 10],
+    );
+    assert.deepEqual([...seen.left].sort(), [0, 1, 2, 3]);
+    assert.deepEqual([...seen.top].sort(), [0, 1, 2]);
+    assert.equal(seen.flip.size, 2);
+  });
+
+  it('takes the middle where crops are not random, flipping as before', () => {
+    const centered = new Augmentation({ ...jittered, randomCrop: false });
+    const random = new Augmentation(jittered);
+    for (let image = 0; image < 20; image++) {
+      const { flip } = random.crop(2, image, 400, 300);
+      assert.deepEqual(centered.crop(2, image, 400, 300), { left: 88, top: 38, size: 224, flip });
+    }
+  });
+
+  it('never draws a crop beyond the image', () => {
+    const extent = fc.integer({ min: 5, max: 600 });
+    fc.assert(
+      fc.property(extent, extent, fc.nat(1e6), fc.nat(1e7), (width, height, epoch, image) => {
+        const augmentation = new Augmentation({ ...jittered, crop: 5, scale: { min: 5, max: 5 } });
+        const { left, top, size } = augmentation.crop(epoch, image, width, height);
+        assert.ok(left >= 0 && top >= 0 && left + size <= width && top + size <= height);
+      }),
+    );
+  });
+
+  it('leaves every other draw as it was when an ingredient is switched off', () => {
+    const all = new Augmentation(jittered);
+    const plain = new Augmentation({ ...jittered, flip: false, colorShift: undefined });
+    const fixed = new Augmentation({ ...jittered, scale: { min: 256, max: 256 } });
+    let flips = 0;
+    for (let image = 0; image < 50; image++) {
+      const { flip, ...position } = all.crop(7, image, 400, 300);
+      flips += Number(flip);
+      assert.deepEqual(plain.crop(7, image, 400, 300), { ...position, flip: false });
+      assert.equal(plain.scale(7, image), all.scale(7, image));
+      assert.deepEqual(plain.shift(7, image), [0, 0, 0]);
+      assert.deepEqual(fixed.crop(7, image, 400, 300), { ...position, flip });
+      assert.deepEqual(fixed.shift(7, image), all.shift(7, image));
+    }
+    assert.ok(flips > 10 && flips < 40);
+  });
+
+  it('depends on seed, epoch and image, not on what was asked before', () => {
+    const one = new Augmentation(jittered);
+    const forward = [0, 1, 2].map((epoch) => one.scale(epoch, 5));
+    const other = new Augmentation(jittered);
+    assert.deepEqual([2, 1, 0].map((epoch) => other.scale(epoch, 5)).reverse(), forward);
+    const differing = (change: Partial<AugmentationOptions>, epoch: number) =>
+      Array.from({ length: 20 }, (_, i) =>
+        new Augmentation({ ...jittered, ...change }).scale(epoch, i),
+      ).join();
+    assert.notEqual(differing({}, 0), differing({}, 1));
+    assert.notEqual(differing({}, 0), differing({ seed: 4 }, 0));
+  });
+
+  it('refuses a crop that does not fit', () => {
+    const refused = (change: Partial<AugmentationOptions>, message: RegExp) =>
+      assert.throws(
+        () => new Augmentation({ ...jittered, ...change }),
+        (error: unknown) => {
+          assert.ok(error instanceof UserError);
+          assert.match(error.message, message);
+          return true;
+        },
+      );
+    refused({ scale: { min: 200, max: 300 } }, /crop of 224 does not fit into images of scale 200/);
+    refused({ scale: { min: 300, max: 256 } }, /scale 300\.\.256 is empty/);
+    refused({ crop: 0 }, /crop of 0/);
+  });
+});
+
+describe('drawColorShift', () => {
+  it('has the deviation 0.1 λ along each principal axis and no mean', () => {
+    const random = new RandomStream(deriveKeys(keyOfSeed(1), 'test'));
+    const count = 20_000;
+    const squares = [0, 0, 0];
+    const sums = [0, 0, 0];
+    for (let i = 0; i < count; i++) {
+      const shift = drawColorShift(axes, random);
+      axes.directions.forEach((direction, axis) => {
+        const along = direction[0] * shift[0] + direction[1] * shift[1] + direction[2] * shift[2];
+        sums[axis]! += along;
+        squares[axis]! += along ** 2;
+      });
+    }
+    axes.deviations.forEach((deviation, axis) => {
+      const expected = 0.1 * deviation;
+      assert.ok(Math.abs(Math.sqrt(squares[axis]! / count) / expected - 1) < 0.03);
+      assert.ok(Math.abs(sums[axis]! / count) < 0.03 * expected);
+    });
+  });
+});
+
+describe('writeCrop', () => {
+  const image = pattern(9, 7);
+  const at = (x: number, y: number, channel: number): number => image.pixels[(y * 9 + x) * 3 + channel]!;
+
+  it('writes planes of pixels minus what is to be subtracted, at an offset, mirrored or not', () => {
+    for (const flip of [false, true]) {
+      const output = new Float32Array(5 + 3 * 16 + 2).fill(-1);
+      writeCrop(image, { left: 3, top: 2, size: 4, flip }, [1, 2.5, 3], output, 5);
+      for (let channel = 0; channel < 3; channel++) {
+        for (let i = 0; i < 16; i++) {
+          const x = 3 + (flip ? 3 - (i % 4) : i % 4);
+          const expected = at(x, 2 + Math.floor(i / 4), channel) - [1, 2.5, 3][channel]!;
+          assert.equal(output[5 + channel * 16 + i], expected);
+        }
+      }
+      assert.deepEqual([...output.subarray(0, 5), ...output.subarray(53)], [-1, -1, -1, -1, -1, -1, -1]);
+    }
+  });
+
+  it('refuses what reaches beyond the image', () => {
+    const output = new Float32Array(3 * 49);
+    for (const [left, top, size] of [
+      [-1, 0, 4],
+      [0, -1, 4],
+      [6, 0, 4],
+      [0, 4, 4],
+      [0, 0, 8],
+    ] as const) {
+      assert.throws(
+        () => writeCrop(image, { left, top, size, flip: false }, [0, 0, 0], output, 0),
+        RangeError,
+      );
+    }
+  });
+
+  it('agrees with the whole image', () => {
+    const planes = wholeImage(image, [10, 20, 30], true);
+    assert.equal(planes.length, 3 * 63);
+    assert.equal(planes[63 + 9 * 2 + 1], at(7, 2, 1) - 20);
+  });
+});
+
+describe('centerCrop', () => {
+  it('leaves the same on both sides, within a pixel', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 224, max: 999 }), fc.integer({ min: 224, max: 999 }), (width, height) => {
+        const { left, top } = centerCrop(width, height, 224);
+        assert.ok([0, 1].includes(width - 224 - 2 * left));
+        assert.ok([0, 1].includes(height - 224 - 2 * top));
+      }),
+    );
+  });
+});

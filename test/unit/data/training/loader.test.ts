@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { UserError } from '../../../../src/core/errors.ts';
+import { centerCrop, writeCrop } from '../../../../src/data/pixels/crop.ts';
+import { loadForEvaluation } from '../../../../src/data/pixels/evaluation-images.ts';
+import type { ImageSource, StoredImage } from '../../../../src/data/sources/source.ts';
+import {
+  type ImageBatch,
+  TrainingImages,
+  type TrainingImagesOptions,
+} from '../../../../src/data/training/loader.ts';
+import { Sampler } from '../../../../src/data/training/sampler.ts';
+import { jpeg, pattern, sourceOf } from '../../../support/images.ts';
+
+const COUNT = 13;
+const options: TrainingImagesOptions = {
+  seed: 9,
+  crop: 24,
+  scale: { min: 30, max: 30 },
+  randomCrop: true,
+  flip: true,
+  colorShift: {
+    directions: [
+      [1, 0, 0],
+      [0, 1, 0],
+      [0, 0, 1],
+    ],
+    deviations: [60, 40, 20],
+  },
+  mean: [120, 110, 100],
+};
+const jittered = { ...options, scale: { min: 26, max: 150 } };
+const sampler = new Sampler({ count: COUNT, batch: 4, seed: 2, shuffle: true });
+
+/** JPEGs of 120×100 and more, stored pixels of 40×40. */
+async function mixedSource(delay: (index: number) => number = () => 0): Promise<ImageSource> {
+  const images = await Promise.all(
+    Array.from({ length: COUNT }, async (_, i): Promise<StoredImage> => {
+      if (i % 3 === 0) return { kind: 'pixels', image: pattern(40, 40, i) };
+      return { kind: 'encoded', bytes: await jpeg(120 + i, 100 + 3 * i, i) };
+    }),
+  );
+  return sourceOf(COUNT, async (index) => {
+    await new Promise((resolve) => setTimeout(resolve, delay(index)));
+    return images[index]!;
+  });
+}
+
+async function collect(
+  source: ImageSource,
+  change: Partial<TrainingImagesOptions> = {},
+  [from, to] = [0, 8],
+): Promise<ImageBatch[]> {
+  const batches: ImageBatch[] = [];
+  for await (const batch of new TrainingImages(source, { ...options, ...change }).loadBatches(
+    sampler.batches(from, to),
+  )) {
+    batches.push(batch);
+  }
+  return batches;
+}
+
+describe('TrainingImages', () => {
+  it('gives the same batches whatever the concurrency, the memory and the order of completion', async () => {
+    const slow = await mixedSource((index) => (index * 7) % 5);
+    for (const scale of [options.scale, jittered.scale]) {
+      const expected = await collect(await mixedSource(), { scale, concurrency: 1, ahead: 0, memory: 0 });
+      assert.equal(expected.length, 8);
+      assert.deepEqual(await collect(slow, { scale, concurrency: 8, ahead: 3 }), expected);
+      assert.deepEqual(await collect(slow, { scale, memory: 40_000 }), expected);
+    }
+  });
+
+  it('gives the same batches from the middle on', async () => {
+    const source = await mixedSource();
+    const all = await collect(source, jittered);
+    assert.deepEqual(await collect(source, jittered, [5, 8]), all.slice(5));
+  });
+
+  it('gives plan, labels and shapes with the input', async () => {
+    const batches = await collect(await mixedSource());
+    batches.forEach((batch, i) => {
+      assert.equal(batch.input.length, 4 * 3 * 24 * 24);
+      assert.deepEqual({ images: batch.images, epochs: batch.epochs }, sampler.batch(i));
+      assert.deepEqual(
+        [...batch.labels],
+        [...batch.images].map((image) => image % 2),
+      );
+    });
+  });
+
+  it('rescales, crops, and subtracts the mean', async () => {
+    const source = await mixedSource();
+    const plain = { randomCrop: false, flip: false, colorShift: undefined };
+    const [batch] = await collect(source, plain, [0, 1]);
+    const expected = new Float32Array(batch!.input.length);
+    for await (const { index, scaled } of loadForEvaluation(source, { scales: [30] })) {
+      const place = batch!.images.indexOf(index);
+      if (place < 0) continue;
+      const image = scaled[0]!;
+      writeCrop(
+        image,
+        centerCrop(image.width, image.height, 24),
+        options.mean,
+        expected,
+        place * 3 * 24 * 24,
+      );
+    }
+    assert.deepEqual(batch!.input, expected);
+  });
+
+  it('adds one shift to a whole image', async () => {
+    const source = await mixedSource();
+    const [shifted] = await collect(source, {}, [0, 1]);
+    const [plain] = await collect(source, { colorShift: undefined }, [0, 1]);
+    for (let plane = 0; plane < 12; plane++) {
+      const differences = Array.from(
+        { length: 576 },
+        (_, i) => shifted!.input[plane * 576 + i]! - plain!.input[plane * 576 + i]!,
+      );
+      for (const difference of differences) assert.ok(Math.abs(difference - differences[0]!) < 1e-4);
+    }
+    assert.notDeepEqual(shifted!.input, plain!.input);
+  });
+
+  it('reads small sets once', async () => {
+    let reads = 0;
+    const source = sourceOf(COUNT, (index) => {
+      reads++;
+      return { kind: 'pixels', image: pattern(40, 40, index) };
+    });
+    await collect(source, { concurrency: 1, ahead: 0 }, [0, 12]);
+    assert.equal(reads, COUNT);
+    reads = 0;
+    await collect(source, { memory: 0 }, [0, 12]);
+    assert.equal(reads, 48);
+  });
+
+  it('works ahead, but not farther than told', async () => {
+    let started = 0;
+    const source = sourceOf(COUNT, (index) => {
+      started++;
+      return { kind: 'pixels', image: pattern(40, 40, index) };
+    });
+    const batches = new TrainingImages(source, { ...options, ahead: 2, memory: 0 }).loadBatches(
+      sampler.batches(0),
+    );
+    await batches.next();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(started, 3 * 4);
+    await batches.return();
+  });
+
+  it('never has more images under way than told', async () => {
+    let [now, most] = [0, 0];
+    const source = sourceOf(COUNT, async (index) => {
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      now--;
+      return { kind: 'pixels', image: pattern(40, 40, index) };
+    });
+    await collect(source, { concurrency: 3, ahead: 4, memory: 0 });
+    assert.equal(most, 3);
+  });
+
+  it('names the image that cannot be read, after the batches before it', async () => {
+    const bad = sampler.batch(2).images[1]!;
+    const source = sourceOf(COUNT, (index) =>
+      index === bad
+        ? { kind: 'encoded', bytes: Buffer.from('text') }
+        : { kind: 'pixels', image: pattern(40, 40, index) },
+    );
+    const batches = new TrainingImages(source, options).loadBatches(sampler.batches(0));
+    const before = [...sampler.batches(0, 2)].filter(({ images }) => !images.includes(bad)).length;
+    assert.equal(before, 2, 'the plan shows the bad image late enough');
+    await batches.next();
+    await batches.next();
+    await assert.rejects(batches.next(), (error: unknown) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, new RegExp(`^image-${bad} is not a JPEG`));
+      return true;
+    });
+    assert.deepEqual(await batches.next(), { done: true, value: undefined });
+  });
+
+  it('has nothing under way once it is closed early', async () => {
+    let now = 0;
+    const source = sourceOf(COUNT, async (index) => {
+      now++;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      now--;
+      return { kind: 'pixels', image: pattern(40, 40, index) };
+    });
+    let closed = false;
+    const plan = (function* () {
+      try {
+        yield* sampler.batches(0);
+      } finally {
+        closed = true;
+      }
+    })();
+    for await (const batch of new TrainingImages(source, { ...options, memory: 0 }).loadBatches(plan)) {
+      assert.ok(batch);
+      break;
+    }
+    assert.equal(now, 0);
+    assert.ok(closed, 'the plan is closed too');
+  });
+
+  it('enlarges an image of one pixel', async () => {
+    const source = sourceOf(COUNT, () => ({
+      kind: 'pixels',
+      image: { width: 1, height: 1, pixels: Uint8Array.of(10, 20, 30) },
+    }));
+    const [batch] = await collect(source, { colorShift: undefined }, [0, 1]);
+    assert.ok(batch!.input.subarray(0, 576).every((value) => value === 10 - 120));
+  });
+});
+
+describe('images for evaluation', () => {
+  it('come in order at every scale', async () => {
+    const source = await mixedSource((index) => (index % 2 ? 0 : 4));
+    const seen: number[] = [];
+    for await (const image of loadForEvaluation(source, { scales: [32, 48] })) {
+      seen.push(image.index);
+      assert.equal(image.label, image.index % 2);
+      assert.equal(image.name, `image-${image.index}`);
+      assert.deepEqual(
+        image.scaled.map((scaled) => Math.min(scaled.width, scaled.height)),
+        [32, 48],
+      );
+    }
+    assert.deepEqual(
+      seen,
+      Array.from({ length: COUNT }, (_, i) => i),
+    );
+  });
+
+  it('can be some of them', async () => {
+    const seen: number[] = [];
+    for await (const { index } of loadForEvaluation(await mixedSource(), { scales: [32], images: [7, 2] }))
+      seen.push(index);
+    assert.deepEqual(seen, [7, 2]);
+  });
+});

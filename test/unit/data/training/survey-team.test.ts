@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { StoredImage } from '../../../../src/data/sources/source.ts';
+import { surveyImages } from '../../../../src/data/training/survey.ts';
+import { pattern, sourceOf, temporaryFolder } from '../../../support/images.ts';
+import { teamOf } from '../../../support/team.ts';
+
+const text: StoredImage = { kind: 'encoded', bytes: Buffer.from('text') };
+
+describe('a survey by a team', () => {
+  it('is that of one, bad images too, each image being decoded once', async (t) => {
+    const reads: number[] = [];
+    const source = sourceOf(11, (index) => {
+      reads.push(index);
+      return index % 4 === 1 ? text : { kind: 'pixels', image: pattern(5 + index, 7, index) };
+    });
+    const alone = await surveyImages(source, { cacheFolder: await temporaryFolder(t) });
+    reads.length = 0;
+    const folders = await Promise.all([1, 2, 3].map(() => temporaryFolder(t)));
+    const surveys = await Promise.all(
+      teamOf(3).map((team, i) => surveyImages(source, { team, cacheFolder: folders[i] })),
+    );
+    assert.deepEqual(
+      [...reads].sort((a, b) => a - b),
+      [...Array(11).keys()],
+    );
+    for (const survey of surveys) assert.deepEqual(survey, alone);
+  });
+
+  it('is recalled by all where one remembers it', async (t) => {
+    const source = sourceOf(5, (index) => ({ kind: 'pixels', image: pattern(5 + index, 7, index) }));
+    const remembering = await temporaryFolder(t);
+    const first = await surveyImages(source, { cacheFolder: remembering });
+    const folders = [await temporaryFolder(t), remembering];
+    const surveys = await Promise.all(
+      teamOf(2).map((team, i) => surveyImages(source, { team, cacheFolder: folders[i] })),
+    );
+    for (const survey of surveys) assert.deepEqual(survey, { ...first, cached: true });
+  });
+});
