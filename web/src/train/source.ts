@@ -104,7 +104,7 @@ export interface Settings {
 /**
  * What a narrow network learns from a few thousand small images in a few hundred steps: small steps, many of them,
  * and less dropout than the paper's half, since so narrow a network has little to spare. At four times this rate it
- * stays at chance, on every backend; docs/webgpu.md has the figures.
+ * stays at chance, on every backend; docs/explanation/measurements.md has the figures.
  */
 export const DEFAULTS: Settings = {
   config: 'A',
