@@ -9,7 +9,7 @@ import type { Metrics } from './metrics.ts';
 import type { ServedModels } from './models/served-models.ts';
 import type { PictureReader } from './pictures.ts';
 import type { RunPages } from './runs/run-pages.ts';
-import type { RunsFolder } from './runs/runs-folder.ts';
+import type { RunsFolder } from '../runs/runs-folder.ts';
 
 export interface Context {
   readonly models: ServedModels;

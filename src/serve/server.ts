@@ -25,7 +25,7 @@ import { predictRoute } from './routes/predict.ts';
 import { runRoutes } from './routes/runs.ts';
 import { weightsRoute } from './routes/weights.ts';
 import type { RunPages } from './runs/run-pages.ts';
-import { RunsFolder } from './runs/runs-folder.ts';
+import { RunsFolder } from '../runs/runs-folder.ts';
 import { Gate, ownNamesOnly, ownPagesOnly, secureHeaders } from './security.ts';
 import { commonErrors, type Routes } from './typed.ts';
 import { acceptImages } from './uploads.ts';
