@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ActivationsResponse } from '../../../src/serve/contract/index.ts';
+import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
 import { coloured, drawable, magma } from '../draw/colours.ts';
 import { Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/picture.ts';

@@ -1,4 +1,4 @@
-import type { ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import type { Region } from './channel-maps.tsx';
 
 /** What of a picture the network sees, at the scale that belongs to its training. */
