@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ActivationsResponse, LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { magma } from '../draw/colours.ts';

@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ActivationsResponse, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import { coloured, drawable, magma } from '../draw/colours.ts';
 import { Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/picture.ts';
