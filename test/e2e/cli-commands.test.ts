@@ -172,7 +172,10 @@ describe('vgg init', () => {
       'x.safetensors',
     );
     assert.equal(contradiction.code, 2);
-    assert.match(contradiction.stderr, /--classes 5 contradicts .*names\.txt, which has 2 classes; omit --classes/);
+    assert.match(
+      contradiction.stderr,
+      /--classes 5 contradicts .*names\.txt, which has 2 classes; omit --classes/,
+    );
   });
 
   test('replaces nothing unless told to', async () => {
