@@ -30,7 +30,7 @@ export interface TrainOptions {
   readonly images: LabelledImages;
   /** Default: a part of `images`, as the recipe's `holdout` says. */
   readonly validation?: LabelledImages;
-  /** Default: the paper's, which is for large images and much time; see docs/webgpu.md for a small one. */
+  /** Default: the paper's, which is for large images and much time; see docs/guides/gpu.md for a small one. */
   readonly recipe?: WebRecipe;
   /** Names of classes for people, where they are not what `images` call them. */
   readonly labels?: Readonly<Record<string, string>>;

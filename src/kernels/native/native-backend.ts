@@ -24,11 +24,11 @@ import { NativeParameters, placesOf } from './native-parameters.ts';
 import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
 import { ScheduleMemory } from './schedule-memory.ts';
 
-/** Whose kernels run the 3×3 convolutions: our own (docs/kernels.md), or oneDNN's, to compare. */
+/** Whose kernels run the 3×3 convolutions: our own (docs/explanation/kernels.md), or oneDNN's, to compare. */
 export type KernelChoice = 'own' | 'onednn';
 
 /**
- * What is multiplied: float32, or for inference bfloat16, whose products are summed in float32 (docs/kernels.md).
+ * What is multiplied: float32, or for inference bfloat16, whose products are summed in float32 (docs/explanation/kernels.md).
  * Training is in float32 in any case.
  */
 export type Precision = 'fp32' | 'bf16';
