@@ -6,7 +6,7 @@ import { validationsOf } from '../../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, readRunResult } from '../../runs/run-folder.ts';
 import { type FoundRun, isFile, type RunsFolder, stateOf } from '../../runs/runs-folder.ts';
 import { formatRecipe } from '../../train/recipe-file.ts';
-import type { RunResponse, RunSummary, StateEvent } from '../contract/index.ts';
+import type { RunResponse, RunSummary, StateEvent } from '../contract/runs.ts';
 
 /** All runs of the folder, the newest first. Runs that cannot be read are left out. */
 export async function summarizeRuns(runs: RunsFolder): Promise<RunSummary[]> {
