@@ -11,7 +11,7 @@ export async function recipePage() {
     const fallback = schema.parse(undefined);
     return [
       code(key),
-      code(valueOf(flags.get(`--${key}`), schema)),
+      code(valuesOf(flags.get(`--${key}`), schema)),
       fallback === undefined ? '' : code(String(fallback)),
       plain(sentence(schema.description ?? '')),
     ];
@@ -26,7 +26,7 @@ export async function recipePage() {
 }
 
 /** What a value looks like: what `--help` shows after the flag. */
-function valueOf(flag = '', schema) {
+function valuesOf(flag = '', schema) {
   const shown = /<(.*)>$/.exec(flag)?.[1];
   if (shown && shown !== 'value') return shown;
   const { type, enum: choices } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
