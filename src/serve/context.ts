@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Admission, Ticket } from './admission.ts';
-import type { Limits } from './contract/index.ts';
+import type { Limits } from './contract/model.ts';
 import type { DemoImages } from './demo-images.ts';
 import { ClientLeft } from './errors.ts';
 import type { Metrics } from './metrics.ts';

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { defaultConcurrency } from '../core/concurrency.ts';
 import { Admission } from './admission.ts';
 import type { Context } from './context.ts';
-import type { Limits } from './contract/index.ts';
+import type { Limits } from './contract/model.ts';
 import { DemoImages } from './demo-images.ts';
 import { RequestError } from './errors.ts';
 import { answerFailures } from './failures.ts';

@@ -8,7 +8,7 @@ import {
   runResponse,
   runsResponse,
   tablesResponse,
-} from '../contract/index.ts';
+} from '../contract/runs.ts';
 import { RequestError } from '../errors.ts';
 import { runEvents } from '../runs/events.ts';
 import { Reports } from '../runs/reports.ts';

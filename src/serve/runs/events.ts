@@ -1,6 +1,6 @@
 /** A run's events as they happen (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StateEvent } from '../contract/index.ts';
+import type { StateEvent } from '../contract/runs.ts';
 import type { FoundRun, RunsFolder } from './runs-folder.ts';
 
 export interface EventTimes {

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { systemErrorCode } from '../../core/errors.ts';
-import { type MetricsLine, metricsLine } from '../contract/index.ts';
+import { type MetricsLine, metricsLine } from '../contract/runs.ts';
 
 const PIECE = 2 ** 20;
 

@@ -14,7 +14,7 @@ import {
 } from '../../runs/run-folder.ts';
 import { readRunResult } from '../../runs/run-result.ts';
 import { formatRecipe } from '../../train/recipe-file.ts';
-import type { RunResponse, RunState, RunSummary } from '../contract/index.ts';
+import type { RunResponse, RunState, RunSummary } from '../contract/runs.ts';
 import { RequestError } from '../errors.ts';
 import { MetricsFile } from './metrics-file.ts';
 
