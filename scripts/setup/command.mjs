@@ -78,7 +78,9 @@ function finished([program = '', ...args], output, env = process.env) {
       running = undefined;
       if (code === 0 && !interruptedBy) resolve(undefined);
       else
-        resolve(signal || interruptedBy ? `was stopped by ${signal ?? interruptedBy}` : `exited with ${code}`);
+        resolve(
+          signal || interruptedBy ? `was stopped by ${signal ?? interruptedBy}` : `exited with ${code}`,
+        );
     });
   });
 }

@@ -58,7 +58,9 @@ export async function installSystemPackages() {
   await install(apt, names);
   const rest = missingNeeds().map((need) => need.what);
   if (rest.length > 0) {
-    throw new SetupError(`${names.join(', ')} are installed, but this machine still lacks ${rest.join(', ')}.`);
+    throw new SetupError(
+      `${names.join(', ')} are installed, but this machine still lacks ${rest.join(', ')}.`,
+    );
   }
   return `installed ${names.join(', ')}`;
 }
@@ -105,9 +107,7 @@ function missingNeeds() {
 function whatToInstall(missing) {
   /** @param {'apt' | 'dnf' | 'brew'} manager */
   const names = (manager) => missing.flatMap((need) => need[manager] ?? []).join(' ');
-  const obstacle = hasAptGet()
-    ? 'you are not root and have no passwordless sudo'
-    : 'there is no apt-get';
+  const obstacle = hasAptGet() ? 'you are not root and have no passwordless sudo' : 'there is no apt-get';
   return [
     `This machine lacks ${missing.map((need) => need.what).join(', ')}, and the set-up cannot install packages` +
       ` here (${obstacle}): install them as below, then run the same command again.`,
