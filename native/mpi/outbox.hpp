@@ -12,7 +12,7 @@ namespace verydeep {
 /**
  * Bytes of a piece; a message that is longer travels as several. MPI announces what is longer than this and waits to
  * be asked for it: over TCP both the announcement and the answer would stand behind all that the sockets hold
- * (docs/performance.md, "Several machines"). Open MPI's limit, headers included, is 64 KiB.
+ * (docs/explanation/measurements.md, "Several machines"). Open MPI's limit, headers included, is 64 KiB.
  */
 constexpr int64_t PIECE_BYTES = 65024;
 

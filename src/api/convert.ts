@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import type { Layer } from '../core/layer.ts';
+import { withFile } from '../core/random-access-file.ts';
 import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
@@ -9,7 +10,6 @@ import type { Backend, Parameters } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/fill-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { type Network, parameterCount } from '../net/network.ts';
-import { withFile } from '../weights/containers/random-access-file.ts';
 import {
   type WriteOptions,
   type WriteReport,

@@ -42,7 +42,7 @@ const INSTALL =
  * Open MPI's settings that suit the exchange of gradients; what the environment says already stays. Over TCP Open
  * MPI by default lets a receiver ask for the pieces of a large message, and the asking stands in the queue behind
  * what is on its way in the other direction: where everybody sends and receives all the time, a third of the
- * bandwidth is lost (docs/performance.md). 1: send at once, the flag of btl.h for that.
+ * bandwidth is lost (docs/explanation/measurements.md). 1: send at once, the flag of btl.h for that.
  */
 export const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
 

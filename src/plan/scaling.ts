@@ -1,6 +1,6 @@
 /**
  * What several machines would change (section 3.3): every machine computes its share of each batch, and gradients
- * are exchanged while the backward pass of the share's last micro-batch runs. docs/performance.md has the model.
+ * are exchanged while the backward pass of the share's last micro-batch runs. docs/explanation/measurements.md has the model.
  */
 import { bucketLength } from '../core/team.ts';
 import type { Network } from '../net/network.ts';

@@ -45,7 +45,7 @@ const text = (description: string, type: string): OpenAPIV3_1.ResponseObject => 
 const others: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
   '/v1/model/weights': {
     200: {
-      description: 'a safetensors file with the model’s metadata; see docs/weights.md',
+      description: 'a safetensors file with the model’s metadata; see docs/guides/weights.md',
       content: { 'application/octet-stream': {} },
     },
   },

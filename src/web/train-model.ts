@@ -10,10 +10,10 @@ import type { Gpu } from '../kernels/webgpu/device.ts';
 import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
 import { initializeTensor } from '../net/initialization.ts';
 import type { TrainerState } from '../train/checkpoint.ts';
-import type { Metrics } from '../train/metrics.ts';
+import type { Metrics, StopReason } from '../train/metrics.ts';
 import { type PartialRecipe, type Recipe, resolveRecipe } from '../train/recipe.ts';
 import { networkOf } from '../train/recipe-network.ts';
-import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
+import { Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { BestWeights } from './best-weights.ts';
 import { type OpenDevice, openDevice } from './device.ts';
@@ -30,7 +30,7 @@ export interface TrainOptions {
   readonly images: LabelledImages;
   /** Default: a part of `images`, as the recipe's `holdout` says. */
   readonly validation?: LabelledImages;
-  /** Default: the paper's, which is for large images and much time; see docs/webgpu.md for a small one. */
+  /** Default: the paper's, which is for large images and much time; see docs/guides/gpu.md for a small one. */
   readonly recipe?: WebRecipe;
   /** Names of classes for people, where they are not what `images` call them. */
   readonly labels?: Readonly<Record<string, string>>;

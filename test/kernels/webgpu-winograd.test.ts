@@ -30,7 +30,7 @@ async function open(size: 2 | 4, tile: Tile): Promise<WebGpuBackend> {
 
 /**
  * Of the largest value, for sums over 17 to 70 channels. Direct sums in float32 have up to 1e-6; the transforms of
- * F(2×2) hardly add to that, those of F(4×4) multiply it by a few (docs/kernels.md).
+ * F(2×2) hardly add to that, those of F(4×4) multiply it by a few (docs/explanation/kernels.md).
  */
 const TOLERANCES = { 2: 2e-6, 4: 5e-6 } as const;
 

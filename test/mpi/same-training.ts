@@ -2,7 +2,7 @@
  * Comparison of trainings whose sums were made in another order. Two orders of a float32 sum differ by rounding;
  * in the weights of a few iterations that is some 1e-7 of the largest. A looser bound could not be kept for a
  * longer training of any kind: where two values that a ReLU or a pooling compares are equal to rounding, the
- * difference decides, and the same happens to one process with another micro-batch (docs/performance.md). On the
+ * difference decides, and the same happens to one process with another micro-batch (docs/explanation/measurements.md). On the
  * reference, whose sums are in double precision, no machine decides otherwise, so that there is nothing to chance
  * here.
  */

@@ -1,6 +1,6 @@
 /**
  * Imports go downwards only. The table is the whole architecture; whoever adds an arrow adds it here and says
- * why in docs/decisions.md.
+ * why in docs/explanation/decisions.md.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';

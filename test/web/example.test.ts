@@ -11,7 +11,7 @@ import { png, writeFiles } from '../support/images.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { WebPage } from './web-page.ts';
 
-describe('the example of docs/webgpu.md', { skip: noChromium }, () => {
+describe('the example of docs/guides/gpu.md', { skip: noChromium }, () => {
   const work = new TemporaryFolder();
   let web: WebPage;
 
@@ -34,7 +34,7 @@ describe('the example of docs/webgpu.md', { skip: noChromium }, () => {
   });
 
   it('does what it says', async () => {
-    const text = await readFile(join(projectFolder, 'docs/webgpu.md'), 'utf8');
+    const text = await readFile(join(projectFolder, 'docs/guides/gpu.md'), 'utf8');
     const [, example] = /```js\n([\s\S]*?)```/.exec(text)!;
     assert.ok(
       example!

@@ -1,5 +1,5 @@
 // 3×3 convolutions with stride 1 and padding 1 by Winograd's method F(4×4, 3×3): the interface of the kernels, which
-// are compiled once for each instruction set. docs/kernels.md explains them.
+// are compiled once for each instruction set. docs/explanation/kernels.md explains them.
 //
 // Maps are blocked as in Tensor (nChw8c where a vector has 8 values); `blocks` counts blocks of channels.
 #pragma once

@@ -4,23 +4,31 @@
  */
 import { availableParallelism } from 'node:os';
 import { UsageError, UserError } from '../../core/errors.ts';
-import type { Layer } from '../../core/layer.ts';
-import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
+import { type Layer, parameterSpecs } from '../../core/layer.ts';
+import { elementCount } from '../../core/shape.ts';
+import type {
+  Backend,
+  CompileOptions,
+  CompileTrainingOptions,
+  MemoryPlan,
+  Parameters,
+  PlanMemoryOptions,
+} from '../backend.ts';
 import type { Instruments, StageClock } from '../instruments.ts';
 import { canonicalBytes } from '../tensor-views.ts';
-import { checkChain } from '../validate.ts';
+import { checkChain, checkSpecs } from '../validate.ts';
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
 import { loadAddon } from './load-addon.ts';
 import { settled } from './native-call.ts';
-import { NativeParameters } from './native-parameters.ts';
+import { NativeParameters, placesOf } from './native-parameters.ts';
 import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
 import { ScheduleMemory } from './schedule-memory.ts';
 
-/** Whose kernels run the 3×3 convolutions: our own (docs/kernels.md), or oneDNN's, to compare. */
+/** Whose kernels run the 3×3 convolutions: our own (docs/explanation/kernels.md), or oneDNN's, to compare. */
 export type KernelChoice = 'own' | 'onednn';
 
 /**
- * What is multiplied: float32, or for inference bfloat16, whose products are summed in float32 (docs/kernels.md).
+ * What is multiplied: float32, or for inference bfloat16, whose products are summed in float32 (docs/explanation/kernels.md).
  * Training is in float32 in any case.
  */
 export type Precision = 'fp32' | 'bf16';
@@ -119,6 +127,24 @@ export class NativeBackend implements Backend {
     return new NativeTrainingProgram(chain, inputGradient);
   }
 
+  async planMemory(options: PlanMemoryOptions): Promise<MemoryPlan> {
+    const { layers, inputShape, training = false, inputGradient = false } = options;
+    const specs = parameterSpecs(layers);
+    checkSpecs(specs);
+    checkChain('planMemory', layers, inputShape, specs);
+    const counts = specs.map(({ shape }) => elementCount(shape));
+    const lowered = lower(layers, placesOf(specs));
+    const use = await this.#addon.planMemory(
+      this.#engine,
+      counts,
+      lowered,
+      inputShape,
+      training,
+      inputGradient,
+    );
+    return { ...use, total: use.activations + use.gradients + use.transformedWeights + use.scratch };
+  }
+
   async #compile(
     operation: string,
     { layers, inputShape, parameters }: CompileOptions,
@@ -128,7 +154,7 @@ export class NativeBackend implements Backend {
     const own = this.#own(operation, parameters);
     const handle = own.handle(operation);
     const outputShape = checkChain(operation, layers, inputShape, own.specs).at(-1)!;
-    const lowered = layers.map((layer) => lower(layer, own));
+    const lowered = lower(layers, own.places);
     const call = this.#addon.compile(this.#engine, handle, lowered, inputShape, training, inputGradient);
     const { program, memoryBytes } = await settled(operation, call);
     const onRun = () => this.#remember();
@@ -169,11 +195,11 @@ function isaFor(precision: Precision, { ownIsa, bf16Isa }: Library): string {
   );
 }
 
-function lower(layer: Layer, parameters: NativeParameters): LoweredLayer {
-  if (layer.kind !== 'convolution') return layer;
-  return {
-    ...layer,
-    weight: parameters.placeOf(`${layer.name}.weight`),
-    bias: parameters.placeOf(`${layer.name}.bias`),
-  };
+/** @param places of the parameters' tensors, by name */
+function lower(layers: readonly Layer[], places: ReadonlyMap<string, number>): LoweredLayer[] {
+  return layers.map((layer) =>
+    layer.kind === 'convolution'
+      ? { ...layer, weight: places.get(`${layer.name}.weight`)!, bias: places.get(`${layer.name}.bias`)! }
+      : layer,
+  );
 }

@@ -1,6 +1,6 @@
 /**
  * What our own kernels have found out about this machine, remembered between runs: the fastest of the schedules that
- * give the same bits (docs/kernels.md).
+ * give the same bits (docs/explanation/kernels.md).
  */
 import { cpus } from 'node:os';
 import { RememberedLines } from '../../core/remembered-lines.ts';

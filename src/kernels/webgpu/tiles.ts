@@ -36,7 +36,7 @@ const SOFTWARE: TileChoice = {
 
 /**
  * 128 × 64 values a workgroup, 64 × 64 of a weight: 14 KiB of the 16 that every device has. With 64 channels what
- * Winograd's transforms move takes as long as the products that they save (docs/webgpu.md).
+ * Winograd's transforms move takes as long as the products that they save (docs/explanation/webgpu.md).
  */
 export const HARDWARE: TileChoice = {
   gather: { threadsX: 8, threadsY: 16, rows: 8, columns: 2, depth: 4 },

@@ -15,7 +15,7 @@ export interface ReadModelOptions extends ImportOptions {
 type OnProgress = (bytesRead: number, bytesTotal: number) => void;
 
 /**
- * Reads a model or a checkpoint's model, of our own format or any other (see docs/weights.md).
+ * Reads a model or a checkpoint's model, of our own format or any other (see docs/guides/weights.md).
  * @param options what a foreign file does not say itself, or a function called with bytes read and bytes in all
  * @throws UserError naming the file, the key or tensor, what was expected, what was found and what to do.
  */

@@ -1,5 +1,5 @@
 /** Images to train on, and the recipe that the page makes of the person's choices. */
-import type { DemoImagesResponse } from '../../../src/serve/contract/index.ts';
+import type { DemoImagesResponse } from '../../../src/serve/contract/model.ts';
 import type { FolderImages, LabelledFile, LabelledImage, WebRecipe } from '../../../src/web/index.ts';
 import { getJson } from '../api/client.ts';
 import { loadLibrary } from '../here/library.ts';
@@ -104,7 +104,7 @@ export interface Settings {
 /**
  * What a narrow network learns from a few thousand small images in a few hundred steps: small steps, many of them,
  * and less dropout than the paper's half, since so narrow a network has little to spare. At four times this rate it
- * stays at chance, on every backend; docs/webgpu.md has the figures.
+ * stays at chance, on every backend; docs/explanation/measurements.md has the figures.
  */
 export const DEFAULTS: Settings = {
   config: 'A',

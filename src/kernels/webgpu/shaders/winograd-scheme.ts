@@ -1,6 +1,6 @@
 /**
  * Winograd's method F(m×m, 3×3), in one dimension: y = A [(G w) ⊙ (B x)], with m + 2 values x, three weights, and m
- * results (docs/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is ∞; A goes
+ * results (docs/explanation/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is ∞; A goes
  * back. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. Here they are text for shaders, with what points p and −p
  * share computed once.
  */

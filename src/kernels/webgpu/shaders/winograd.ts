@@ -1,6 +1,6 @@
 /**
  * Convolutions of 3×3 by Winograd's method: maps to the points, a product of matrices at each point, and back
- * (docs/kernels.md explains it). What is at the points lies as `[point, tile, channel]`, weights there as
+ * (docs/explanation/kernels.md explains it). What is at the points lies as `[point, tile, channel]`, weights there as
  * `[point, in, out]`, channels in vectors of four. Tiles are numbered through all images, and a chunk of them goes
  * through all three steps, so that what is at the points stays small enough for a GPU's last cache.
  */
