@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
+import { withFile } from '../core/random-access-file.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { parameterCount } from '../net/network.ts';
-import { withFile } from '../weights/containers/random-access-file.ts';
 import {
   type WriteOptions,
   type WriteReport,

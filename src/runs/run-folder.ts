@@ -1,8 +1,10 @@
-import { mkdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { type RunResult, runResult } from '../train/metrics.ts';
 import { type Recipe, resolveRecipe } from '../train/recipe.ts';
 
 /** The files of one training run. */
@@ -79,29 +81,13 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   return { data, recipe: resolveRecipe(recipe, recipeFile) };
 }
 
-/** Cuts off metrics later than the checkpoint, so that a resumed run's file is that of an uninterrupted one. */
-export async function truncateMetrics(folder: RunFolder, iteration: number): Promise<void> {
-  let text: string;
+/** How a run ended; undefined where it has not, or its result.json is not valid. A link is not followed. */
+export async function readRunResult({ resultFile }: RunFolder): Promise<RunResult | undefined> {
   try {
-    text = await readFile(folder.metricsFile, 'utf8');
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return;
-    throw error;
-  }
-  let kept = 0;
-  for (const line of text.split('\n')) {
-    if (!isUpTo(line, iteration)) break;
-    kept += Buffer.byteLength(line) + 1;
-  }
-  await truncate(folder.metricsFile, kept);
-}
-
-function isUpTo(line: string, iteration: number): boolean {
-  try {
-    return (JSON.parse(line) as { iteration: number }).iteration <= iteration;
+    await using file = await open(resultFile, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return runResult.parse(JSON.parse(await file.readFile('utf8')));
   } catch {
-    // The last line of a killed run may be torn.
-    return false;
+    return undefined;
   }
 }
 
