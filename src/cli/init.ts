@@ -15,8 +15,9 @@ import {
 } from '../net/initialization.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
+import { type ClassNames, numberedClasses } from '../weights/labels/class-names.ts';
 import { describe, writeModel } from '../weights/model/model-file.ts';
-import { type ClassNames, numberedClasses, readClassesFile } from './classes-file.ts';
+import { readClassesFile } from './classes-file.ts';
 import { newCommand } from './command.ts';
 import {
   addSizeOptions,
