@@ -143,7 +143,7 @@ describe('a run that is stopped', () => {
 /** Waits until this process has taken the run, or has ended. */
 async function waitForRun(run: string, child: ChildProcess): Promise<void> {
   const lock = () => readFile(`${run}/.lock`, 'utf8').catch(() => '');
-  while (child.exitCode === null && (await lock()) !== String(child.pid)) await sleep(10);
+  while (child.exitCode === null && !(await lock()).startsWith(`{"pid":${child.pid},`)) await sleep(10);
 }
 
 async function waitForMetrics(run: string): Promise<void> {
