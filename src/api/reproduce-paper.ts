@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { fromFirst } from '../core/team.ts';
@@ -20,9 +20,10 @@ import { formatReproduction, type Reproduction } from '../reproduce/tables.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
+import type { TrainListener } from '../train/session.ts';
 import type { EvaluationProgress } from './evaluate-model.ts';
 import { carryOutPass, combine, earlierResult, sumModels } from './reproduce-measurements.ts';
-import { resumeTraining, type TrainListener, trainNetwork } from './train-network.ts';
+import { resumeTraining, trainNetwork } from './train-network.ts';
 
 export interface ReproduceOptions {
   /** Folder of labelled images, see `openImages`. */

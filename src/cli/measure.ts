@@ -4,7 +4,7 @@ import {
   prepareTraining,
   type TimedProgram,
 } from '../api/benchmark-programs.ts';
-import { single } from '../comm/single.ts';
+import { single } from '../comm/communicator.ts';
 import type { BackendName, BackendOptions } from '../kernels/backend-options.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';

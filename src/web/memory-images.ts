@@ -9,7 +9,7 @@ import type { RgbImage } from '../data/sources/source.ts';
 import { Augmentation, type AugmentationOptions } from '../data/training/augment.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';
-import type { TrainingData } from '../train/trainer.ts';
+import type { TrainingData } from '../train/trainer-hooks.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 /** An image and the identifier of its class. */

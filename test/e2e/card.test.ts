@@ -34,6 +34,6 @@ describe('vgg card', () => {
   it('says so where there is no run', async () => {
     const { code, stderr } = await work.vgg('card', work.path('nothing'));
     assert.equal(code, 1);
-    assert.match(stderr, /nothing is no run/);
+    assert.match(stderr, /nothing is not a run folder \(no recipe\.yaml\); check the path/);
   });
 });

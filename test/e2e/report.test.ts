@@ -27,6 +27,6 @@ describe('vgg report', () => {
   it('says so where there is no run', async () => {
     const { code, stderr } = await work.vgg('report', work.path('nothing'));
     assert.equal(code, 1);
-    assert.match(stderr, /nothing is no run/);
+    assert.match(stderr, /nothing is not a run folder \(no recipe\.yaml\); check the path/);
   });
 });

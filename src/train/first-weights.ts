@@ -1,14 +1,14 @@
 import { type Initialization, initializeTensor } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
-import type { Recipe } from '../train/recipe.ts';
 import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
 import { readModel } from '../weights/model/model-file.ts';
 import { type Transfer, transferAll, transferFromShallower } from '../weights/model/transfer.ts';
+import type { Recipe } from './recipe.ts';
 
 /**
- * The weights that training starts from: random, or another model's where the recipe says so
- * (`from`, `from-shallower`), what that does not have being random.
- * @throws UserError when the model cannot be read or does not fit.
+ * The weights that training starts from: random, or those of another model (`from`, `from-shallower`) and random ones
+ * where it has none.
+ * @throws UserError when the model cannot be read or does not fit the network.
  */
 export async function firstWeights(
   network: Network,
