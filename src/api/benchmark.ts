@@ -8,8 +8,8 @@ import type { StageTime } from '../kernels/instruments.ts';
 import { type BackendName, type BackendOptions, openBackend, type Precision } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import { overlapByLayer } from '../plan/overlap.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
+import { overlapByLayer } from '../train/exchange-overlap.ts';
 import {
   fillWithNoise,
   prepareInference,
