@@ -6,7 +6,7 @@ import { decodeStored } from '../data/pixels/decode.ts';
 import { rescaleImage } from '../data/pixels/rescale.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/source.ts';
-import type { DemoImagesResponse } from './contract/index.ts';
+import type { DemoImagesResponse } from './contract/model.ts';
 
 /** Images that are given out: enough to learn from, and a few megabytes. */
 const MOST_IMAGES = 2500;

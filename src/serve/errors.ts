@@ -1,5 +1,5 @@
 /** What a request is refused with. */
-import { type ErrorBody, type ErrorCode, errorStatuses } from './contract/index.ts';
+import { type ErrorBody, type ErrorCode, errorStatuses } from './contract/common.ts';
 
 export class RequestError extends Error {
   override name = 'RequestError';

@@ -2,7 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { messageOf, systemErrorCode } from '../core/errors.ts';
-import type { Limits } from './contract/index.ts';
+import type { Limits } from './contract/model.ts';
 import { ClientLeft, RequestError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 import { imageTypes } from './uploads.ts';

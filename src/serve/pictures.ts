@@ -5,7 +5,8 @@ import { UserError } from '../core/errors.ts';
 import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
 import { rescaledSize, rescaleImage } from '../data/pixels/rescale.ts';
 import type { RgbImage } from '../data/sources/source.ts';
-import type { Limits, Size } from './contract/index.ts';
+import type { Size } from './contract/common.ts';
+import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
 import type { Upload } from './uploads.ts';
 

@@ -1,7 +1,7 @@
 /** The images of a request: its body, or the file parts of multipart/form-data. */
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Limits } from './contract/index.ts';
+import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
 
 export interface Upload {

@@ -1,4 +1,12 @@
-/** What several answers have in common, and the errors. Probabilities and errors are fractions. */
+/**
+ * The HTTP interface of `vgg serve`: the files of this folder hold the schemas that check requests and responses and
+ * from which the OpenAPI document is generated. The page imports their types. Here: what several routes share, and the
+ * errors. Probabilities and errors are fractions.
+ *
+ * If the server has a token, the page exchanges it once for a cookie: `POST /v1/session` with
+ * `Authorization: Bearer TOKEN` responds with 204 (or 401 for a wrong token), and EventSource and links work from then
+ * on. `/` and the page's own files need no token. A 401 from any other address makes the page ask for the token.
+ */
 import { z } from 'zod';
 import { protocols } from '../../evaluate/protocol.ts';
 

@@ -86,3 +86,16 @@ export const filtersResponse = z.object({
     .describe('[filters, height, width, 3] bytes, RGB, each filter scaled to its own range, 0–255'),
 });
 export type FiltersResponse = z.output<typeof filtersResponse>;
+
+/** `GET /v1/demo-images`: labeled images, all of one size, to try training with. */
+export const demoImagesResponse = z.object({
+  name: z.string().describe('of the data set'),
+  classes: z.array(z.string()).describe('identifiers, in label order'),
+  labels: z.array(z.string()).describe('names for people, in label order'),
+  width: z.int(),
+  height: z.int(),
+  channels: z.union([z.literal(1), z.literal(3)]).describe('1: grey'),
+  imageLabels: z.array(z.int()).describe('the class of each image'),
+  pixels: z.string().describe('base64 of [images, height, width, channels] bytes'),
+});
+export type DemoImagesResponse = z.output<typeof demoImagesResponse>;

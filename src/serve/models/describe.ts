@@ -4,7 +4,7 @@ import type { Layer } from '../../core/layer.ts';
 import { featureLayerNames } from '../../evaluate/feature-layers.ts';
 import { scalesFor } from '../../evaluate/scales.ts';
 import { layerCosts } from '../../net/cost.ts';
-import type { LayerInfo, ModelInfo } from '../contract/index.ts';
+import type { LayerInfo, ModelInfo } from '../contract/model.ts';
 import type { ServedModel } from './served-model.ts';
 
 export function describeModel({ name, facts, checksum }: ServedModel): ModelInfo {

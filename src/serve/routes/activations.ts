@@ -3,7 +3,12 @@ import { sameShape } from '../../core/shape.ts';
 import { poolPositions } from '../../evaluate/feature-layers.ts';
 import { admit } from '../admit.ts';
 import { type Context, type Work, working } from '../context.ts';
-import { activationsQuery, activationsResponse, featuresQuery, featuresResponse } from '../contract/index.ts';
+import {
+  activationsQuery,
+  activationsResponse,
+  featuresQuery,
+  featuresResponse,
+} from '../contract/activations.ts';
 import { RequestError } from '../errors.ts';
 import { channelMaps } from '../models/byte-maps.ts';
 import type { Activations } from '../models/served-model.ts';

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { demoImagesResponse } from '../contract/index.ts';
+import { demoImagesResponse } from '../contract/model.ts';
 import { RequestError } from '../errors.ts';
 import { lookupErrors, type Routes } from '../typed.ts';
 

@@ -1,7 +1,7 @@
 import { cropScoresOf, scoreMapOf } from '../../evaluate/views.ts';
 import { admit } from '../admit.ts';
 import { type Context, type Work, working } from '../context.ts';
-import { cropsQuery, cropsResponse, scoreMapQuery, scoreMapResponse } from '../contract/index.ts';
+import { cropsQuery, cropsResponse, scoreMapQuery, scoreMapResponse } from '../contract/maps.ts';
 import { RequestError } from '../errors.ts';
 import type { ServedModel } from '../models/served-model.ts';
 import type { Picture } from '../pictures.ts';

@@ -1,6 +1,6 @@
 import { protocols } from '../../evaluate/protocol.ts';
 import type { Context } from '../context.ts';
-import { filtersQuery, filtersResponse, type ModelsResponse, modelsResponse } from '../contract/index.ts';
+import { filtersQuery, filtersResponse, type ModelsResponse, modelsResponse } from '../contract/model.ts';
 import { RequestError } from '../errors.ts';
 import { filterPixels } from '../models/byte-maps.ts';
 import { describeModel } from '../models/describe.ts';

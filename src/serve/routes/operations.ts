@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import { errorSchema } from '../contract/index.ts';
+import { errorSchema } from '../contract/common.ts';
 import { errorBody } from '../errors.ts';
 import type { Routes } from '../typed.ts';
 

@@ -2,7 +2,7 @@ import { topClasses } from '../../evaluate/softmax.ts';
 import { labelled } from '../../evaluate/views.ts';
 import { admit } from '../admit.ts';
 import { type Context, type Work, working } from '../context.ts';
-import { predictQuery, predictResponse } from '../contract/index.ts';
+import { predictQuery, predictResponse } from '../contract/predict.ts';
 import type { Jury } from '../models/served-models.ts';
 import { imageErrors, type Routes } from '../typed.ts';
 import { readUploads, type Upload } from '../uploads.ts';

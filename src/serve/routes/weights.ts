@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
-import { weightsQuery } from '../contract/index.ts';
+import { weightsQuery } from '../contract/model.ts';
 import { RequestError } from '../errors.ts';
 import { weightsFile } from '../models/weights-file.ts';
 import { lookupErrors, type Routes } from '../typed.ts';

@@ -1,5 +1,5 @@
 /** What src/api makes of a run for people; handed in, since it evaluates models and draws. */
-import type { TablesResponse } from '../contract/index.ts';
+import type { TablesResponse } from '../contract/runs.ts';
 
 export type Table = TablesResponse['tables'][number];
 

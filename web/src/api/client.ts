@@ -1,5 +1,5 @@
 /** Requests to `vgg serve`, and what can go wrong with them, as sentences. */
-import type { ErrorBody, ErrorCode } from '../../../src/serve/contract/index.ts';
+import type { ErrorBody, ErrorCode } from '../../../src/serve/contract/common.ts';
 
 /** A failure that the page shows as it is. */
 export class ApiError extends Error {

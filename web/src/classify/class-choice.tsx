@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { RankedClass } from '../../../src/serve/contract/index.ts';
+import type { RankedClass } from '../../../src/serve/contract/common.ts';
 import { percent } from '../ui/format.ts';
 
 interface ClassChoiceProps {

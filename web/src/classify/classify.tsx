@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { localModel, useLocalModel } from '../here/local-model.ts';
 import { RunHere } from '../here/run-here.tsx';
 import { NetworkStrip } from '../inside/network-strip.tsx';

@@ -1,5 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
-import type { CropsResponse, Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { CropsResponse } from '../../../src/serve/contract/maps.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colours.ts';
 import { Legend } from '../draw/legend.tsx';

@@ -1,10 +1,7 @@
 /** Who looks at pictures: the server, or this device. Both answer in the server's words. */
-import type {
-  CropsResponse,
-  ModelInfo,
-  PredictResponse,
-  ScoreMapResponse,
-} from '../../../src/serve/contract/index.ts';
+import type { CropsResponse, ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { PredictResponse } from '../../../src/serve/contract/predict.ts';
 import type { WebModel } from '../../../src/web/index.ts';
 import { postImage } from '../api/client.ts';
 import type { Picture } from '../state/picture.ts';

@@ -1,5 +1,6 @@
 import { useId, useState } from 'preact/hooks';
-import type { ModelInfo, PredictResponse } from '../../../src/serve/contract/index.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { PredictResponse } from '../../../src/serve/contract/predict.ts';
 import { type Loading, useRequest } from '../api/use-request.ts';
 import type { Picture } from '../state/picture.ts';
 import { Choice } from '../ui/choice.tsx';

@@ -1,5 +1,5 @@
 /** Which scales the page offers for a model. */
-import type { Limits, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 
 const LARGEST = 2048;
 /** Fewer positions side by side than this tell next to nothing of a place. */

@@ -1,5 +1,6 @@
 import { useId, useState } from 'preact/hooks';
-import type { Limits, ModelInfo, ScoreMapResponse } from '../../../src/serve/contract/index.ts';
+import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { type Loading, useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colours.ts';
 import { Legend } from '../draw/legend.tsx';

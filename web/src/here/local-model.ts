@@ -1,6 +1,6 @@
 /** The served model on this device, for as long as the page is open. */
 import { useEffect, useState } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import type { WebModel } from '../../../src/web/index.ts';
 import { fetchFile, sentenceOf } from '../api/client.ts';
 import { loadLibrary } from './library.ts';

@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import { megabytes } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
 import { type LocalState, localModel } from './local-model.ts';

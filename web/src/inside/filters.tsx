@@ -1,4 +1,4 @@
-import type { FiltersResponse, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { FiltersResponse, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { Canvas } from '../ui/canvas.tsx';

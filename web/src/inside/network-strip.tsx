@@ -1,4 +1,4 @@
-import type { ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import { hrefOf } from '../state/route.ts';
 import { plural } from '../ui/format.ts';
 import { drawnLayers, paperName } from './table-one.ts';

@@ -1,4 +1,4 @@
-import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { count, short } from '../ui/format.ts';
 import { drawnLayers, paperName } from './table-one.ts';
 

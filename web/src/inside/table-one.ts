@@ -1,5 +1,5 @@
 /** A network's layers as the paper's Table 1 has them. */
-import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
 
 /** ReLU and dropout stand behind nearly every layer; like Table 1 the page leaves them out. */
 const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];

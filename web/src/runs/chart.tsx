@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { MetricsLine } from '../../../src/serve/contract/index.ts';
+import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
 import { figure } from '../ui/format.ts';
 import { type Along, type Point, pointsOf } from './points.ts';
 

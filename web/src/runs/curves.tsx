@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { MetricsLine, RunSummary } from '../../../src/serve/contract/index.ts';
+import type { MetricsLine, RunSummary } from '../../../src/serve/contract/runs.ts';
 import { Choice } from '../ui/choice.tsx';
 import { DataTable } from '../ui/data-table.tsx';
 import { count, figure, percent } from '../ui/format.ts';

@@ -5,7 +5,7 @@ import type {
   RewindEvent,
   RunState,
   StateEvent,
-} from '../../../src/serve/contract/index.ts';
+} from '../../../src/serve/contract/runs.ts';
 import { addressOf, getJson, sentenceOf } from '../api/client.ts';
 
 const PAUSE = 3000; // milliseconds until a failed request is made again

@@ -1,4 +1,4 @@
-import type { MetricsLine } from '../../../src/serve/contract/index.ts';
+import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
 
 export type Along = 'epoch' | 'iteration' | 'seconds';
 

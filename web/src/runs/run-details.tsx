@@ -1,4 +1,4 @@
-import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/index.ts';
+import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/runs.ts';
 import { addressOf, getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { DataTable } from '../ui/data-table.tsx';

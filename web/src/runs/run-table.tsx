@@ -1,4 +1,4 @@
-import type { RunSummary } from '../../../src/serve/contract/index.ts';
+import type { RunSummary } from '../../../src/serve/contract/runs.ts';
 import { count, moment, percent } from '../ui/format.ts';
 import { colourOf } from './series.ts';
 

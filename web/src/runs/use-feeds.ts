@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { RunState } from '../../../src/serve/contract/index.ts';
+import type { RunState } from '../../../src/serve/contract/runs.ts';
 import { Feed } from './feed.ts';
 
 const REDRAW = 250; // milliseconds; metrics of a small network come faster than a chart is worth drawing

@@ -1,5 +1,5 @@
 /** The image that the person chose: the file as it is sent, and its pixels to draw. */
-import type { Limits } from '../../../src/serve/contract/index.ts';
+import type { Limits } from '../../../src/serve/contract/model.ts';
 
 export interface Picture {
   /** Different for each choice, even of the same file. */

@@ -1,5 +1,5 @@
 /** Images to train on, and the recipe that the page makes of the person's choices. */
-import type { DemoImagesResponse } from '../../../src/serve/contract/index.ts';
+import type { DemoImagesResponse } from '../../../src/serve/contract/model.ts';
 import type { FolderImages, LabelledFile, LabelledImage, WebRecipe } from '../../../src/web/index.ts';
 import { getJson } from '../api/client.ts';
 import { loadLibrary } from '../here/library.ts';

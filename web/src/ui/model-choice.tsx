@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/index.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import { count, short } from './format.ts';
 
 interface ModelChoiceProps {

@@ -1,4 +1,4 @@
-import type { RankedClass } from '../../../src/serve/contract/index.ts';
+import type { RankedClass } from '../../../src/serve/contract/common.ts';
 import { percent } from './format.ts';
 
 interface TopClassesProps {
