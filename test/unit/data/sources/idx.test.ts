@@ -120,7 +120,10 @@ describe('a folder of IDX files', () => {
       });
     };
     const [imagesFile, labelsFile] = ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'];
-    await refused({ [imagesFile]: images(2) }, /has no file of labels beside it; add .*train-labels-idx1-ubyte/);
+    await refused(
+      { [imagesFile]: images(2) },
+      /has no file of labels beside it; add .*train-labels-idx1-ubyte/,
+    );
     await refused({ [imagesFile]: images(2), [labelsFile]: labels(1) }, /has 2 images, but .* has 1 labels/);
     await refused(
       { [imagesFile]: labels(1), [labelsFile]: labels(1) },
