@@ -1,8 +1,6 @@
 /** From 8-bit pixels to the network's input: planes of floats, RGB, 0–255 minus the mean (paper, 2.1). */
+import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/source.ts';
-
-/** Three numbers in the order red, green, blue. */
-export type Rgb = readonly [red: number, green: number, blue: number];
 
 /** A square part of an image. */
 export interface Crop {

@@ -7,7 +7,7 @@
 import type { RgbImage } from '../sources/source.ts';
 import { exifOrientation } from './exif-orientation.ts';
 import { imageAddon, QUICK_PIXELS } from './image-addon.ts';
-import type { Size } from './rescaled-size.ts';
+import type { Size } from './resample.ts';
 
 /** Most files of so few pixels are much smaller; a larger one may take longer than its pixels say. */
 const QUICK_BYTES = 2 ** 17;

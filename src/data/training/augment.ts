@@ -5,7 +5,8 @@
  */
 import { UserError } from '../../core/errors.ts';
 import { deriveKey, deriveKeys, type Key, keyOfSeed, RandomStream } from '../../core/random.ts';
-import { type Crop, centerCrop, type Rgb } from '../pixels/crop.ts';
+import type { Rgb } from '../../core/shape.ts';
+import { type Crop, centerCrop } from '../pixels/crop.ts';
 import { type ColorAxes, drawColorShift } from './color-shift.ts';
 
 /** The smaller side of rescaled training images: fixed when `min` = `max`, else drawn evenly from both and all between. */

@@ -10,7 +10,7 @@
  * the first axis, which is mostly brightness, in any unit.
  */
 import type { RandomStream } from '../../core/random.ts';
-import type { Rgb } from '../pixels/crop.ts';
+import type { Rgb } from '../../core/shape.ts';
 
 /** The standard deviation of α. */
 export const ALPHA = 0.1;

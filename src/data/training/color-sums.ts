@@ -1,6 +1,6 @@
 /** Sums over RGB values, exact: whole numbers all the way, so the order of the images changes nothing. */
 
-import type { Rgb } from '../pixels/crop.ts';
+import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/source.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { type Matrix3, symmetricEigen } from './symmetric-eigen.ts';

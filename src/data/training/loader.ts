@@ -4,14 +4,22 @@
  * plan and the options.
  */
 
-import { defaultConcurrency, Limiter, prefetch } from '../../core/concurrency.ts';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
+import type { Rgb } from '../../core/shape.ts';
 import { Turn } from '../../core/turn.ts';
-import { type Crop, type Rgb, writeCrop } from '../pixels/crop.ts';
+import { type Crop, writeCrop } from '../pixels/crop.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
-import { DecodedCache } from '../pixels/decoded-cache.ts';
-import type { Window } from '../pixels/resample.ts';
-import { isQuick, resampleLater, resampleNow } from '../pixels/resampler.ts';
-import { checkedSize, isSameSize, rescaleImage, type Size } from '../pixels/rescale.ts';
+import { DecodedCache } from '../pixels/decoded-images.ts';
+import type { Size, Window } from '../pixels/resample.ts';
+import {
+  checkedSize,
+  isQuick,
+  isSameSize,
+  resampleLater,
+  resampleNow,
+  rescaleImage,
+} from '../pixels/rescale.ts';
 import type { ImageSource, RgbImage } from '../sources/source.ts';
 import { Augmentation, type AugmentationOptions } from './augment.ts';
 import type { PlannedBatch } from './sampler.ts';
@@ -53,7 +61,7 @@ export class TrainingImages {
   readonly source: ImageSource;
   readonly options: TrainingImagesOptions;
   readonly #augmentation: Augmentation;
-  readonly #limiter: Limiter;
+  readonly #limit: LimitFunction;
   readonly #cache: DecodedCache;
 
   /** @throws UserError when the crop does not fit the scale. */
@@ -61,7 +69,7 @@ export class TrainingImages {
     this.source = source;
     this.options = options;
     this.#augmentation = new Augmentation(options);
-    this.#limiter = new Limiter(options.concurrency ?? defaultConcurrency);
+    this.#limit = pLimit(options.concurrency ?? defaultConcurrency);
     this.#cache = new DecodedCache(source.length, options.memory ?? GIBIBYTE);
   }
 
@@ -88,7 +96,7 @@ export class TrainingImages {
         failures.push(error);
         break;
       }
-      const task = this.#limiter.run(async () => {
+      const task = this.#limit(async () => {
         if (!signal.aborted && failures.length === 0) await this.#read(slot);
       });
       pending.push(task.catch((error: unknown) => void failures.push(error)));

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
-import { cacheSubfolder } from '../../core/cache-folder.ts';
+import { cacheSubfolder } from '../../core/cache.ts';
 import { messageOf } from '../../core/errors.ts';
 import { ColorSums } from './color-sums.ts';
 

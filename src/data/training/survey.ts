@@ -6,10 +6,10 @@
 
 import { defaultConcurrency, mapConcurrently } from '../../core/concurrency.ts';
 import { UserError } from '../../core/errors.ts';
+import type { Rgb } from '../../core/shape.ts';
 import { alone, shareOf, type Team } from '../../core/team.ts';
-import type { Rgb } from '../pixels/crop.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
-import { DEFAULT_MAX_PIXELS } from '../pixels/max-pixels.ts';
+import { DEFAULT_MAX_PIXELS } from '../pixels/image-formats.ts';
 import type { ImageSource } from '../sources/source.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { ColorSums } from './color-sums.ts';

@@ -1,5 +1,5 @@
 /** Eigenvalues and eigenvectors of symmetric 3×3 matrices, by Jacobi's rotations. */
-import type { Rgb } from '../pixels/crop.ts';
+import type { Rgb } from '../../core/shape.ts';
 
 /** `m[row][column]`, symmetric. */
 export type Matrix3 = readonly [Rgb, Rgb, Rgb];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
-import type { Rgb } from '../../../../src/data/pixels/crop.ts';
+import type { Rgb } from '../../../../src/core/shape.ts';
 import { selectImages } from '../../../../src/data/sources/select.ts';
 import type { StoredImage } from '../../../../src/data/sources/source.ts';
 import { ColorSums } from '../../../../src/data/training/color-sums.ts';
