@@ -64,13 +64,7 @@ export class DecodedCache {
 export function keepDecoded(source: ImageSource, bytes: number, options: DecodeOptions = {}): ImageSource {
   const cache = new DecodedCache(source.length, bytes);
   return {
-    location: source.location,
-    split: source.split,
-    classes: source.classes,
-    labels: source.labels,
-    length: source.length,
-    label: (index) => source.label(index),
-    imageName: (index) => source.imageName(index),
+    ...source,
     read: async (index) => {
       const kept = cache.get(index);
       if (kept) return { kind: 'pixels', image: kept };
@@ -80,7 +74,5 @@ export function keepDecoded(source: ImageSource, bytes: number, options: DecodeO
       cache.add(index, image);
       return { kind: 'pixels', image };
     },
-    fingerprint: () => source.fingerprint(),
-    close: async () => source.close?.(),
   };
 }

@@ -3,7 +3,7 @@ import type { Split } from './splits.ts';
 /**
  * Labeled images. A source lists them and returns their bytes; decoding, rescaling and augmentation happen elsewhere.
  * Listing 1.3 million images must take seconds to a minute and a few tens of bytes each, so a source answers by image
- * number instead of holding an object for each image.
+ * number instead of holding an object for each image. A source is a plain object whose functions do not use `this`.
  * @example
  * const source = await openImages('photos', { split: 'val' });
  * for (let i = 0; i < source.length; i++) console.log(source.imageName(i), source.classes[source.label(i)]);

@@ -104,7 +104,7 @@ describe('surveyImages', () => {
       onWarning: (warning) => warnings.push(warning),
     });
     assert.equal(survey.bad.length, 0);
-    assert.match(warnings.join(), /not remembered/);
+    assert.match(warnings.join(), /is not saved for the next run/);
   });
 
   it('collects the images that cannot be used, and looks at them again next time', async (t) => {
