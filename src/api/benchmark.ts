@@ -9,8 +9,8 @@ import type { StageTime } from '../kernels/instruments.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import { overlapByLayer } from '../plan/overlap.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
+import { overlapByLayer } from '../train/exchange-overlap.ts';
 import { threadsPerRank } from '../train/ranks.ts';
 import {
   fillWithNoise,

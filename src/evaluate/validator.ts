@@ -1,7 +1,7 @@
 import { type TrainScale, testScaleFor } from '../core/scale.ts';
+import type { Rgb } from '../core/shape.ts';
 import type { Team } from '../core/team.ts';
-import type { Rgb } from '../data/pixels/crop.ts';
-import { keepDecoded } from '../data/pixels/decoded-source.ts';
+import { keepDecoded } from '../data/pixels/decoded-images.ts';
 import type { ImageSource } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
