@@ -8,42 +8,43 @@ import { loadMpiAddon, type MpiAddon, type MpiFacts } from './mpi-addon.ts';
 export interface MpiOptions {
   /** Seconds without a sign of life from a rank after which it counts as lost (default 20). */
   readonly patience?: number;
-  /** What the process was started by, if that is known: MPI must see as many. */
+  /** The launcher, if known: MPI must report the same number of processes. */
   readonly launch?: Launch;
-  /** Told once when a rank is lost: nobody can go on then. What is under way fails. */
+  /** Called once when a rank is lost. No rank can continue, and pending operations fail. */
   onLost?(message: string): void;
   /**
-   * Told where ranks that live have not come to what the others do for longer than patience and a second a rank;
-   * again after twice the time, and so on. One of those that wait is told.
+   * Called on one of the waiting ranks when living ranks have not reached the same operation for longer than `patience`
+   * plus one second per rank; again after twice that time, and so on.
    */
   onLate?(message: string): void;
 }
 
+/** Seconds. */
 export const DEFAULT_PATIENCE = 20;
 
-/** MPI itself has failed, as it does for all where one rank is gone. */
+/** MPI itself failed, as it does on all ranks when one is gone. */
 export class ContactError extends UserError {}
 
 /**
  * Starts MPI.
- * @throws UserError where it is not installed, or does not belong to the launcher.
+ * @throws UserError when it is not installed, or does not match the launcher.
  */
 export async function openMpi(options: MpiOptions = {}): Promise<Communicator> {
   const addon = loadMpiAddon();
   const lost = (rank: number, seconds: number): void =>
     options.onLost?.(
-      `${name(facts, rank)} has given no sign of life for ${Math.round(seconds)} s: it died, or it is stopped, or the network is cut; go on with --resume`,
+      `${name(facts, rank)} has given no sign of life for ${Math.round(seconds)} s: it died or is stopped, or the network failed; continue with --resume`,
     );
   const late = (ranks: readonly number[], seconds: number): void =>
     options.onLate?.(
-      `waiting for ${ranks.map((rank) => name(facts, rank)).join(', ')} for ${Math.round(seconds)} s: alive, but not come to what the others do`,
+      `waiting for ${ranks.map((rank) => name(facts, rank)).join(', ')} for ${Math.round(seconds)} s: alive, but not yet at the operation that the other ranks have reached`,
     );
   const facts = await started(addon, options.patience ?? DEFAULT_PATIENCE, lost, late);
   const { launch } = options;
   if (launch && launch.processes !== facts.size) {
     throw new UserError(
       `${launch.launcher} started ${launch.processes} processes, but ${shortVersion(facts.library)} sees ${facts.size}: ` +
-        'launcher and library do not belong together; use the mpirun of that library, or srun with --mpi=pmix or --mpi=pmi2',
+        'launcher and library do not match; use the mpirun of that library, or srun with --mpi=pmix or --mpi=pmi2',
     );
   }
   return new MpiCommunicator(addon, facts);
@@ -58,7 +59,7 @@ async function started(
   try {
     return await addon.open(patience, lost, late);
   } catch (error) {
-    throw new UserError(`MPI does not start: ${messageOf(error)}`, { cause: error });
+    throw new UserError(`MPI could not be started: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -101,7 +102,7 @@ class MpiCommunicator implements Communicator {
   }
 
   async close(): Promise<void> {
-    // Until all have come here, the silence of one that has not is noticed.
+    // Lost ranks are still noticed until all ranks have reached this point.
     await this.barrier();
     await explained(this.#addon.close());
   }
@@ -115,7 +116,7 @@ function name({ hosts, pids }: MpiFacts, rank: number): string {
   return nameOfRank(rank, hosts[rank]!, pids[rank]!);
 }
 
-/** `Open MPI v4.1.4, package: …` and lines of other things: the first words say enough. */
+/** The first words of `Open MPI v4.1.4, package: …` and further lines. */
 function shortVersion(library: string): string {
   return library.split(/[,\n]/, 1)[0]!.replace(/\s+/g, ' ').trim();
 }
@@ -124,7 +125,7 @@ async function explained<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
-    throw new ContactError(`the ranks cannot reach one another any more: ${messageOf(error)}`, {
+    throw new ContactError(`the ranks lost contact with each other: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -1,8 +1,8 @@
 /**
- * A small process beside a rank that says who has died where the launcher does not. MPICH's (hydra) kills the
- * others, without a word, within milliseconds after a rank has closed its socket to the launcher; the witness holds
- * that socket open until it has spoken. When the launcher kills the other ranks it kills their process groups,
- * and so their witnesses: only the one of the rank that died by itself speaks.
+ * A small process beside a rank that reports its death where the launcher does not. MPICH's launcher (hydra) kills the
+ * other ranks without a message within milliseconds after a rank has closed its socket to the launcher. The witness
+ * holds that socket open until it has printed its line. When the launcher kills the other ranks, it kills their process
+ * groups and so their witnesses: only the witness of the rank that died first reports.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
@@ -14,9 +14,9 @@ import { nameOfRank } from './communicator.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Waits for the rank's farewell, or its end. Signals that the launcher hands on to the group are for the rank. One
- * that has crashed, as Linux' exit code of it tells, may have done so because another was killed, whose witness
- * speaks at once and has everybody ended.
+ * Waits for the rank's farewell or its end. It ignores the signals that the launcher forwards to the process group. A
+ * rank that was killed is reported immediately. One that crashed (Linux shows its exit code) may have crashed because
+ * another was killed, so its witness waits a second for that one's report.
  */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2
@@ -29,10 +29,10 @@ echo "$0" >&2
 `;
 
 /**
- * Has the death of this process announced, unless it ends with an exit code.
- * @param wordsFor the line, given the name of this rank
+ * Starts a witness that reports the death of this process, unless it exits normally.
+ * @param wordsFor returns the line to print, given the name of this rank
  * @returns undefined where the launcher is not MPICH's
- * @throws UserError where the launcher's socket was lost on the way
+ * @throws UserError when the launcher's socket did not reach this process
  */
 export function postWitness(
   wordsFor: (name: string) => string,
@@ -42,7 +42,7 @@ export function postWitness(
   if (MPI_LOCALRANKID === undefined || PMI_FD === undefined || PMI_RANK === undefined) return undefined;
   if (!isSocket(Number(PMI_FD))) {
     throw new UserError(
-      `MPICH's mpirun has a socket for each rank that npx does not hand on; start \`mpirun … node ${process.argv[1]} …\` without npx`,
+      `npx does not pass on the socket that MPICH's mpirun opens for each rank; run \`mpirun … node ${process.argv[1]} …\` without npx`,
     );
   }
   const name = nameOfRank(Number(PMI_RANK), hostname(), process.pid);
@@ -50,7 +50,7 @@ export function postWitness(
     stdio: ['ignore', 'inherit', 'inherit', 'pipe', Number(PMI_FD)],
   });
   const farewell = witness.stdio[3] as Socket;
-  // A machine without sh, or a witness that was killed: there is nothing to be done about either.
+  // Without sh, or when the witness was killed, nothing can be done.
   witness.on('error', () => {});
   farewell.on('error', () => {});
   witness.unref();

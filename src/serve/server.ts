@@ -81,7 +81,7 @@ export interface ServerOptions {
   readonly connections?: number;
   readonly timeouts?: Partial<Timeouts>;
   readonly batching?: Omit<BatchSettings, 'onBatch'>;
-  /** Hears of bugs and of reports that could not be made. */
+  /** Receives bugs, and reports that could not be created. */
   readonly log: (message: string) => void;
 }
 

@@ -1,10 +1,10 @@
-/** A run's events as they happen (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/** A run's events as a stream (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FoundRun, RunsFolder } from '../../runs/runs-folder.ts';
 import { stateEvent } from './run-summary.ts';
 
 export interface EventTimes {
-  /** Between two looks at the files. */
+  /** Between two reads of the files. */
   readonly pollMilliseconds: number;
   /** Between two comments that keep a silent connection alive. */
   readonly heartbeatMilliseconds: number;
@@ -13,8 +13,8 @@ export interface EventTimes {
 export const eventTimes: EventTimes = { pollMilliseconds: 1000, heartbeatMilliseconds: 15_000 };
 
 /**
- * Lines from number `from` on, and what comes, until the signal.
- * @returns text of the stream, piece by piece
+ * Metrics from line `from` on and changes of state, until the signal.
+ * @returns the text of the stream in pieces
  */
 export async function* runEvents(
   runs: RunsFolder,
@@ -28,7 +28,7 @@ export async function* runEvents(
   let state = '';
   let rewinds = metrics.rewinds;
   let silent = 0;
-  // Tells a browser how soon to come back.
+  // How soon a browser reconnects, in milliseconds.
   yield 'retry: 2000\n\n';
   while (!signal.aborted) {
     await metrics.update();
@@ -54,7 +54,7 @@ export async function* runEvents(
   }
 }
 
-/** @param id number of the line to go on with, which a browser sends back as Last-Event-ID */
+/** @param id number of the next line, which a browser sends back as Last-Event-ID */
 function eventText(event: string, id: number, data: unknown): string {
   return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
 }

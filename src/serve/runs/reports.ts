@@ -1,6 +1,6 @@
 /**
- * Reports of runs as HTML, which take an evaluation of a model to make: one at a time, each kept until the run has
- * another model. Whoever asks meanwhile gets a page that says how far it is and asks again.
+ * Reports of runs as HTML. Each needs an evaluation of the model, so they are created one at a time and kept until the
+ * run has a newer model. Until a report is ready, requests get a page that shows the progress and reloads itself.
  */
 import { lstat } from 'node:fs/promises';
 import pLimit from 'p-limit';
@@ -9,27 +9,29 @@ import type { FoundRun } from '../../runs/runs-folder.ts';
 import { RequestError } from '../errors.ts';
 import type { RunPages } from './run-pages.ts';
 
-/** Pages that are kept: some hundred kilobytes each. */
+/** Reports kept, of some hundred kilobytes each. */
 const KEPT = 8;
 
 interface Making {
-  /** Of the model that it is about. */
+  /** Of the model. */
   readonly version: string;
   done: number;
   total: number;
   result?: { readonly html: string } | { readonly error: unknown };
 }
 
-export type ReportPage =
-  | { readonly html: string; readonly ready: true }
-  | { readonly html: string; readonly ready: false };
+export interface ReportPage {
+  readonly html: string;
+  /** Whether this is the report, and not the page that waits for it. */
+  readonly ready: boolean;
+}
 
 export class Reports {
   readonly #pages: RunPages;
   readonly #closing: AbortSignal;
   readonly #log: (message: string) => void;
   readonly #one = pLimit(1);
-  /** By run, the least recently asked for first. */
+  /** By run, the least recently requested first. */
   readonly #making = new Map<string, Making>();
 
   constructor(pages: RunPages, closing: AbortSignal, log: (message: string) => void) {
@@ -38,7 +40,7 @@ export class Reports {
     this.#log = log;
   }
 
-  /** @throws RequestError `not_available` where there is no model yet, or no report can be made of it. */
+  /** @throws RequestError `not_available` where there is no model yet, or the report cannot be created. */
   async page(run: FoundRun): Promise<ReportPage> {
     const version = await versionOf(run);
     let making = this.#making.get(run.id);
@@ -50,11 +52,11 @@ export class Reports {
     const { result } = making;
     if (!result) return { html: waitingPage(making), ready: false };
     if ('html' in result) return { html: result.html, ready: true };
-    // Another try may have more luck: the data may be back.
+    // The next request tries again: the data may be back.
     this.#making.delete(run.id);
     throw new RequestError(
       'not_available',
-      "The report could not be made: the server's log says why (its data may have gone).",
+      "The report could not be created; the server's log has the reason (the run's data may be missing).",
       { cause: result.error },
     );
   }
@@ -68,7 +70,8 @@ export class Reports {
       },
       (error: unknown) => {
         making.result = { error };
-        if (!this.#closing.aborted) this.#log(`the report of ${id} could not be made: ${messageOf(error)}`);
+        if (!this.#closing.aborted)
+          this.#log(`the report of ${id} could not be created: ${messageOf(error)}`);
       },
     );
     return making;
@@ -81,22 +84,24 @@ async function versionOf({ folder }: FoundRun): Promise<string> {
     const { mtimeMs, size } = await lstat(folder.lastFile);
     return `${mtimeMs} ${size}`;
   } catch (error) {
-    throw new RequestError('not_available', 'This run has no model yet, and so no report.', { cause: error });
+    throw new RequestError('not_available', 'This run has no model yet, so it has no report.', {
+      cause: error,
+    });
   }
 }
 
 function waitingPage({ done, total }: Making): string {
-  const progress = total > 0 ? `${done} of ${total} images have been evaluated.` : 'The evaluation begins.';
+  const progress = total > 0 ? `${done} of ${total} images evaluated.` : 'The evaluation is starting.';
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="2">
-<title>The report is being made</title>
+<title>Creating the report</title>
 <style>:root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }</style>
 </head>
-<body><main><h1>The report is being made</h1><p role="status">${progress} This page looks again every two seconds.</p></main></body>
+<body><main><h1>Creating the report</h1><p role="status">${progress} This page reloads every two seconds.</p></main></body>
 </html>
 `;
 }
