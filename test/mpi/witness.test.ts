@@ -46,7 +46,10 @@ describe('the witness of a rank', { skip }, () => {
 
   it('is refused where the launcher cannot be reached, as behind npx', () => {
     const closed = { MPI_LOCALRANKID: '0', PMI_FD: '999', PMI_RANK: '1' };
-    assert.throws(() => postWitness(() => '', closed), /^UserError: MPICH's mpirun .* without npx$/);
+    assert.throws(
+      () => postWitness(() => '', closed),
+      /^UserError: npx does not pass on the socket .* without npx$/,
+    );
   });
 
   it('does not stand beside a rank of another launcher', () => {

@@ -12,7 +12,7 @@ export interface ReadModelOptions extends ImportOptions {
   readonly allowFeatures?: boolean;
 }
 
-type OnProgress = (bytesRead: number, bytesTotal: number) => void;
+export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
 
 /**
  * Reads a model or a checkpoint's model, of our own format or any other (see docs/guides/weights.md).
