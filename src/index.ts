@@ -54,4 +54,6 @@ export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metric
 export { type PartialRecipe, type Recipe, resolveRecipe } from './train/recipe.ts';
 export { readRecipeFile } from './train/recipe-file.ts';
 export type { TrainingProgress } from './train/trainer.ts';
-export { type Model, readModel, writeModel } from './weights/model/model-file.ts';
+export type { Model } from './weights/model/model.ts';
+export { readModel } from './weights/model/read-model.ts';
+export { writeModel } from './weights/model/write-model.ts';

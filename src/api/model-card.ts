@@ -9,7 +9,7 @@ import { readMetrics } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { readModel } from '../weights/model/model-file.ts';
+import { readModel } from '../weights/model/read-model.ts';
 import { sha256OfFile } from './checksum.ts';
 
 export interface CardOptions {

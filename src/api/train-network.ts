@@ -27,7 +27,7 @@ import { networkOf } from '../train/recipe-network.ts';
 import { checkSameWeights } from '../train/same-weights.ts';
 import { Trainer, type TrainingProgress } from '../train/trainer.ts';
 import { WeightAverage } from '../train/weight-average.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import { firstWeights } from './first-weights.ts';
 import {
   checkAgreement,

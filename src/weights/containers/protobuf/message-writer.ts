@@ -1,4 +1,4 @@
-/** Builds protocol-buffer messages whose large fields are handed on, not copied. */
+/** Builds protocol-buffer messages; large fields are passed on, not copied. */
 import protobuf from 'protobufjs';
 
 const VARINT = 0;
@@ -22,10 +22,6 @@ export class Message {
     return this.#add(writer(field, VARINT).int64(value).finish());
   }
 
-  bool(field: number, value: boolean): this {
-    return this.int(field, Number(value));
-  }
-
   float(field: number, value: number): this {
     return this.#add(writer(field, FIXED32).float(value).finish());
   }
@@ -34,7 +30,7 @@ export class Message {
     return this.#add(writer(field, LENGTH).string(value).finish());
   }
 
-  /** Each value a field of its own, or all in one. */
+  /** Each value in its own field, or all in one. */
   ints(field: number, values: readonly number[], packed = false): this {
     if (!packed) {
       for (const value of values) this.int(field, value);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { streamSafetensors } from '../../../src/web/safetensors-stream.ts';
 import { formatHeader } from '../../../src/weights/formats/safetensors/header.ts';
-import { type NamedTensor, safetensorsPieces } from '../../../src/weights/formats/safetensors/pieces.ts';
-import { streamSafetensors } from '../../../src/weights/formats/safetensors/stream.ts';
+import { type NamedTensor, safetensorsPieces } from '../../../src/weights/formats/safetensors/writer.ts';
 
 const TENSORS = [
   { name: 'a', shape: [2, 3], data: Float32Array.of(1, -2, 3.5, 4, 5, 6) },
@@ -21,7 +21,7 @@ async function fileOf(tensors: readonly NamedTensor[]): Promise<Buffer> {
   return file;
 }
 
-/** @param sizes of the pieces that it comes in, from the start again when they are used up */
+/** @param sizes of the pieces, repeated as often as needed */
 function streamOf(file: Uint8Array, sizes: readonly number[]): ReadableStream<Uint8Array> {
   let [at, turn] = [0, 0];
   return new ReadableStream({
@@ -49,8 +49,8 @@ async function read(stream: ReadableStream<Uint8Array>) {
   return { tensors, metadata, progress };
 }
 
-describe('a safetensors file that arrives piece by piece', () => {
-  it('is read whatever the pieces', async () => {
+describe('a safetensors file read while it arrives', () => {
+  it('is read whatever the sizes of the pieces', async () => {
     const file = await fileOf(TENSORS);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat({ max: 400 }), { minLength: 1 }), async (sizes) => {
@@ -71,15 +71,15 @@ describe('a safetensors file that arrives piece by piece', () => {
     assert.deepEqual(tensors[0]!.data, Float32Array.of(1, -2, 0.333251953125));
   });
 
-  it('is refused when it is cut anywhere, or goes on', async () => {
+  it('is refused when it is truncated anywhere, or continues', async () => {
     const file = await fileOf(TENSORS);
     for (let length = 0; length < file.length; length++) {
       await assert.rejects(read(streamOf(file.subarray(0, length), [37])), {
         name: 'UserError',
-        message: `a file is not a whole safetensors file: it ends at byte ${length}; copy or download it again, or write it anew`,
+        message: `a file is not a valid safetensors file: it ends at byte ${length}; copy or download it again, or save it again`,
       });
     }
-    await assert.rejects(read(streamOf(Buffer.concat([file, Buffer.of(0)]), [50])), /bytes stand behind/);
+    await assert.rejects(read(streamOf(Buffer.concat([file, Buffer.of(0)]), [50])), /there are bytes after/);
   });
 
   it('is cancelled when its reader fails', async () => {

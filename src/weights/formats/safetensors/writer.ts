@@ -1,6 +1,6 @@
-/** A safetensors file piece by piece, for whoever writes or sends it. */
+/** A safetensors file piece by piece, to be written to the disk or sent. */
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
-import { bytesOf } from '../../tensors/tensor-values.ts';
+import { bytesOf } from '../../tensors/element-types.ts';
 import { formatHeader, type TensorEntry } from './header.ts';
 
 export interface NamedTensor {
@@ -10,7 +10,7 @@ export interface NamedTensor {
   readonly data: Float32Array;
 }
 
-/** A tensor whose values are fetched when their turn comes to be written, so that few are in memory at once. */
+/** A tensor whose values are fetched just before they are written, so that few are in memory at once. */
 export interface DeferredTensor {
   readonly name: string;
   readonly shape: Shape;
@@ -20,15 +20,15 @@ export interface DeferredTensor {
 export type TensorToWrite = NamedTensor | DeferredTensor;
 
 export interface SafetensorsPieces {
-  /** Of the whole file. */
+  /** Size of the whole file. */
   readonly bytes: number;
   /** The header, then each tensor. */
   readonly pieces: AsyncIterable<Uint8Array>;
 }
 
 /**
- * Tensors as F32. Tensors and metadata are sorted by name, so that the same content makes the same bytes.
- * @param path what messages call the file
+ * Tensors as F32. Tensors and metadata are sorted by name, so that the same content gives the same bytes.
+ * @param path the file's name in messages
  * @throws RangeError when two tensors have one name, or a shape and its data disagree.
  */
 export function safetensorsPieces(

@@ -1,7 +1,7 @@
 /**
- * Writes HDF5 files of the oldest kind, which every version of the library reads: groups with symbol tables,
- * text attributes, contiguous datasets. The data come first and are handed on, not copied; the structures that
- * describe them come behind.
+ * Writes HDF5 files in the oldest version, which every version of the library reads: groups with symbol tables, text
+ * attributes, contiguous datasets. The data come first and are passed on, not copied; the structures that describe
+ * them follow.
  */
 import { elementCount, type Shape } from '../../../core/shape.ts';
 
@@ -9,7 +9,7 @@ export interface DatasetSpec {
   readonly shape: Shape;
   /** float32, or bytes. */
   readonly type: 'F32' | 'U8';
-  /** The values' bytes in order, made when they are written. */
+  /** The values' bytes in order, produced when they are written. */
   content(): Iterable<Uint8Array>;
 }
 
@@ -22,10 +22,10 @@ export interface GroupSpec {
 
 const SUPERBLOCK_BYTES = 96;
 const UNDEFINED = 0xffffffffffffffffn;
-/** Half the entries of a symbol node: one node takes any group that we write. */
+/** Half the entries of a symbol node: one node holds any group that we write. */
 const LEAF_K = 256;
 const INTERNAL_K = 16;
-/** Where a message's length is a 16-bit number. */
+/** A message's length is a 16-bit number. */
 const MAX_MESSAGE_BYTES = 65_000;
 
 /** @throws RangeError when an attribute is too long, or a group has too many members. */
@@ -73,7 +73,7 @@ function superblock(root: number, end: number): Buffer {
     .buffer();
 }
 
-/** What describes the data, from a given address on. */
+/** The structures that describe the data, from a given address on. */
 class Structures {
   readonly pieces: Buffer[] = [];
   end: number;
@@ -101,7 +101,7 @@ class Structures {
     return this.#header([
       [0x1, dataspace(shape)],
       [0x3, type === 'F32' ? float32() : byte()],
-      // Fill value, version 2: allocated at once, written never, not defined.
+      // Fill value, version 2: allocated early, never written, not defined.
       [0x5, new Bytes().u8(2, 1, 1, 0).buffer()],
       [0x8, new Bytes().u8(3, 1).u64(this.#addresses.get(dataset)!, dataBytes(dataset)).buffer()],
     ]);
@@ -185,7 +185,7 @@ function byte(): Buffer {
   return new Bytes().u8(0x10, 0, 0, 0).u32(1).u16(0, 8).buffer();
 }
 
-/** Little-endian numbers one after the other. */
+/** Builds bytes from little-endian numbers. */
 class Bytes {
   readonly #parts: Buffer[] = [];
   size = 0;

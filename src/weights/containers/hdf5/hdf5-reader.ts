@@ -1,5 +1,5 @@
 /**
- * Reads HDF5 files as far as Keras writes them: groups, text attributes, datasets of floating-point numbers.
+ * Reads HDF5 files as Keras writes them: groups, text attributes, datasets of floating-point numbers.
  * https://docs.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
  */
 import type { ByteSource } from '../../tensors/source-tensor.ts';
@@ -9,22 +9,22 @@ import { readLinks } from './group.ts';
 import { readObjectHeader } from './object-header.ts';
 import { Hdf5Source } from './source.ts';
 
-export const HDF5_SIGNATURE = '\x89HDF\r\n\x1a\n';
+const SIGNATURE = '\x89HDF\r\n\x1a\n';
 
 export interface Group {
-  /** From the root, `layers/conv2d/vars`; the root's is ''. */
+  /** `layers/conv2d/vars`; '' for the root. */
   readonly path: string;
   readonly attributes: ReadonlyMap<string, readonly string[]>;
   readonly groups: ReadonlyMap<string, Group>;
   readonly datasets: ReadonlyMap<string, Dataset>;
 }
 
-/** Groups in groups; a saved model has fewer. */
+/** Depth of nested groups; a saved model has less. */
 const MAX_DEPTH = 24;
 
 /**
- * Reads the whole tree of a file without its data.
- * @throws UserError naming the file and what is malformed or not read.
+ * Reads the tree of a file without its data.
+ * @throws UserError naming the file and the fault.
  */
 export async function readHdf5(
   path: string,
@@ -35,7 +35,7 @@ export async function readHdf5(
   const address = await readSuperblock(source);
   const seen = new Set<number>();
   const visit = async (at: number, name: string, depth: number): Promise<Group | Dataset | undefined> => {
-    // A hard link to a group above would have no end.
+    // A hard link to a parent group would never end.
     if (seen.has(at) || depth > MAX_DEPTH) throw source.broken(`${name || 'its root'} contains itself`);
     seen.add(at);
     const messages = await readObjectHeader(source, at);
@@ -51,19 +51,19 @@ export async function readHdf5(
     return { path: name, attributes: await readAttributes(source, messages), groups, datasets };
   };
   const root = await visit(address, '', 0);
-  if (!root || !('groups' in root)) throw source.broken('its root is no group');
+  if (!root || !('groups' in root)) throw source.broken('its root is not a group');
   return { source, root };
 }
 
 /** @returns the address of the root's object header */
 async function readSuperblock(source: Hdf5Source): Promise<number> {
-  const cursor = (await source.at(0, Math.min(source.size, 96))).expect(HDF5_SIGNATURE);
+  const cursor = (await source.at(0, Math.min(source.size, 96))).expect(SIGNATURE);
   const version = cursor.u8();
   if (version > 3) throw source.broken(`its superblock has version ${version}`);
   if (version < 2) {
     cursor.skip(4);
     checkSizes(source, cursor.u8(), cursor.u8());
-    // A reserved byte, two ranks of B-trees, flags; version 1 has one rank more.
+    // A reserved byte, two ranks of B-trees, flags; version 1 has one more rank.
     cursor.skip(version === 0 ? 9 : 13);
     checkBase(source, cursor.u64());
     return cursor.skip(24).skip(8).u64();
@@ -76,10 +76,12 @@ async function readSuperblock(source: Hdf5Source): Promise<number> {
 
 function checkSizes(source: Hdf5Source, offsets: number, lengths: number): void {
   if (offsets !== 8 || lengths !== 8) {
-    throw source.broken(`its addresses have ${offsets} and ${lengths} bytes, and only 8 are read`);
+    throw source.broken(
+      `its addresses and lengths have ${offsets} and ${lengths} bytes, and only 8 are supported`,
+    );
   }
 }
 
 function checkBase(source: Hdf5Source, base: number): void {
-  if (base !== 0) throw source.broken(`it begins at byte ${base} of itself`);
+  if (base !== 0) throw source.broken(`its base address is ${base} instead of 0`);
 }

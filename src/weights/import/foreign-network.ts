@@ -1,18 +1,18 @@
-/** A network as a file of another framework has it: layers in order, each with the tensors that it learned. */
+/** A network as another framework's file stores it: layers in order, each with its learned tensors. */
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { Shape } from '../../core/shape.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
 import type { ConventionName } from './preprocessing.ts';
 
 /**
- * How a weight tensor lies. All are matrices of outputs by inputs, where an input is one place of the kernel
+ * The layout of a weight tensor. All are matrices of outputs by inputs, where an input is one position of the kernel
  * in one channel:
  *
  * | framework | convolution | fully connected |
  * |---|---|---|
  * | PyTorch, Caffe, ONNX Conv, Gemm with transB | outputs first, `chw` | outputs first, `chw` |
  * | Keras | outputs last, `hwc` (`[h, w, in, out]`) | outputs last, `hwc` |
- * | ONNX MatMul | | outputs last, `chw`, or `hwc` behind a transposition |
+ * | ONNX MatMul | | outputs last, `chw`, or `hwc` after a transposition |
  */
 export interface WeightLayout {
   readonly outputsLast: boolean;
@@ -22,7 +22,7 @@ export interface WeightLayout {
 export const OUTPUTS_FIRST: WeightLayout = { outputsLast: false, inputs: 'chw' };
 export const KERAS_LAYOUT: WeightLayout = { outputsLast: true, inputs: 'hwc' };
 
-/** Batch normalisation behind a convolution: scale · (y − mean) / √(variance + epsilon) + shift. */
+/** Batch normalization after a convolution: scale · (y − mean) / √(variance + epsilon) + shift. */
 export interface ForeignNorm {
   readonly name: string;
   /** Absent where it is 1. */
@@ -31,7 +31,7 @@ export interface ForeignNorm {
   readonly shift?: SourceTensor;
   readonly mean: SourceTensor;
   readonly variance: SourceTensor;
-  /** Caffe keeps sums: mean and variance are to be divided by this, where it is not 0. */
+  /** Caffe stores sums: mean and variance must be divided by this unless it is 0. */
   readonly divisor?: SourceTensor;
   readonly epsilon: number;
 }
@@ -41,10 +41,10 @@ export interface ForeignLayer {
   readonly name: string;
   readonly weight: SourceTensor;
   readonly layout: WeightLayout;
-  /** Absent where batch normalisation makes it superfluous, or where it is 0. */
+  /** Absent where batch normalization makes it superfluous, or where it is 0. */
   readonly bias?: SourceTensor;
   readonly norms: readonly ForeignNorm[];
-  /** The block that it stands in, from 1, where the file says it. */
+  /** Number of its block, from 1, where the file tells. */
   readonly block?: number;
 }
 
@@ -52,14 +52,14 @@ export interface ForeignNetwork {
   readonly convolutions: readonly ForeignLayer[];
   /** fc6, fc7 and fc8, or none: features only. */
   readonly classifier: readonly ForeignLayer[];
-  /** Whether the file says that local response normalisation follows conv1_1; undefined where it would not. */
+  /** Whether local response normalization follows conv1_1; undefined where the file cannot tell. */
   readonly lrn?: boolean;
   readonly pooling: PoolingRounding;
   /** For people: `torchvision's names`. */
   readonly naming: string;
-  /** The convention that the well-known weights under these names have. */
+  /** The convention of the well-known weights under these names. */
   readonly convention?: ConventionName;
-  /** What a person should know of it, one sentence each. */
+  /** What a person should know about it, one sentence each. */
   readonly remarks: readonly string[];
 }
 
@@ -70,7 +70,7 @@ export interface LayerSize {
   readonly outputs: number;
 }
 
-/** The size that a convolution's weight says, or undefined where it is no square kernel. */
+/** The size that a convolution's weight implies, or undefined unless its kernel is square. */
 export function convolutionSize({ weight, layout }: ForeignLayer): LayerSize | undefined {
   if (weight.shape.length !== 4) return undefined;
   const [a, b, c, d] = weight.shape as [number, number, number, number];
@@ -80,8 +80,8 @@ export function convolutionSize({ weight, layout }: ForeignLayer): LayerSize | u
 }
 
 /**
- * The size that a fully connected layer's weight says: a matrix, Caffe's old `[1, 1, out, in]`, or the
- * convolution that the layer is made into for dense evaluation.
+ * The size that a fully connected layer's weight implies: a matrix, Caffe's old `[1, 1, out, in]`, or the convolution
+ * that replaces the layer for dense evaluation.
  */
 export function fullyConnectedSize(layer: ForeignLayer): LayerSize | undefined {
   const shape = withoutLeadingOnes(layer.weight.shape);
@@ -92,7 +92,7 @@ export function fullyConnectedSize(layer: ForeignLayer): LayerSize | undefined {
     : { kernel: 1, inputs: second, outputs: first };
 }
 
-/** Caffe's first blobs had four extents always. */
+/** Caffe's first blobs always had four extents. */
 function withoutLeadingOnes(shape: Shape): Shape {
   return shape.length === 4 && shape[0] === 1 && shape[1] === 1 ? shape.slice(2) : shape;
 }

@@ -1,6 +1,6 @@
-/** A safetensors file read while it arrives, one tensor in memory at a time. */
-
-import { readTensor } from '../../tensors/tensor-values.ts';
+/** Reads a safetensors file while it arrives, with one tensor in memory at a time. */
+import { elementCount } from '../core/shape.ts';
+import { unreadable } from '../weights/errors.ts';
 import {
   headerLength,
   LENGTH_BYTES,
@@ -8,21 +8,23 @@ import {
   parseHeader,
   type SafetensorsHeader,
   type TensorEntry,
-} from './header.ts';
-import type { NamedTensor } from './pieces.ts';
+} from '../weights/formats/safetensors/header.ts';
+import type { NamedTensor } from '../weights/formats/safetensors/writer.ts';
+import { isReadable } from '../weights/tensors/element-types.ts';
+import { streamElements } from '../weights/tensors/source-tensor.ts';
 
-export interface StreamOptions {
-  /** Hears what will come, before the first tensor. What it throws ends the reading. */
+interface StreamOptions {
+  /** Receives the header before the first tensor. An error that it throws ends the reading. */
   onHeader(header: SafetensorsHeader): void;
   /** Takes each tensor in the order of the file; the next one is read when it has settled. */
   onTensor(tensor: NamedTensor): Promise<void>;
-  /** Which tensors to take (default: all). The bytes of the others are passed over. */
+  /** Which tensors to take (default: all). The bytes of the others are skipped. */
   readonly select?: (name: string) => boolean;
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
 }
 
 /**
- * @param name what messages call the file
+ * @param name the file's name in messages
  * @param stream its bytes, in pieces of any size; cancelled when reading fails
  * @throws UserError naming the file, the tensor and the remedy when the file breaks the format or ends early.
  */
@@ -53,21 +55,25 @@ export async function streamSafetensors(
   }
 }
 
-async function tensorOf(name: string, entry: TensorEntry, bytes: ByteReader, report: () => void) {
-  const fill = (_: number, target: Uint8Array) => bytes.fill(target, report);
-  return {
-    name: entry.name,
-    shape: entry.shape,
-    data: await readTensor(name, entry, fill, report),
-  };
+async function tensorOf(
+  file: string,
+  { name, type, shape }: TensorEntry,
+  bytes: ByteReader,
+  report: () => void,
+): Promise<NamedTensor> {
+  if (!isReadable(type)) throw unreadable(file, JSON.stringify(name), type);
+  const data = new Float32Array(elementCount(shape));
+  const source = { readInto: (_: number, target: Uint8Array) => bytes.fill(target, report) };
+  await streamElements(source, 0, data.length, type, (values, offset) => data.set(values, offset));
+  return { name, shape, data };
 }
 
-/** Bytes from a stream, as many as are asked for. */
+/** Reads exact numbers of bytes from a stream. */
 class ByteReader {
   readonly #name: string;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   #rest = new Uint8Array(0);
-  /** Bytes that were taken. */
+  /** Bytes taken so far. */
   done = 0;
 
   constructor(name: string, stream: ReadableStream<Uint8Array>) {
@@ -90,16 +96,16 @@ class ByteReader {
 
   async expectEnd(): Promise<void> {
     if (this.#rest.length > 0 || (await this.#next())) {
-      throw malformed(this.#name, 'bytes stand behind its last tensor');
+      throw malformed(this.#name, 'there are bytes after its last tensor');
     }
   }
 
   async cancel(reason: unknown): Promise<void> {
-    // The stream may have failed itself, which is then what is thrown.
+    // A stream that failed rejects here too; the caller throws its error.
     await this.#reader.cancel(reason).catch(() => {});
   }
 
-  /** Some bytes, at most so many. */
+  /** Takes between 1 and `most` bytes. */
   async #take(most: number): Promise<Uint8Array> {
     if (this.#rest.length === 0 && !(await this.#next())) {
       throw malformed(this.#name, `it ends at byte ${this.done}`);
