@@ -1,6 +1,7 @@
 /** What a person states about a file that does not state it itself. */
 import { UsageError, UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
+import type { Rgb } from '../../core/shape.ts';
 import type { ConfigurationName } from '../../net/configurations.ts';
 import { hasFeaturesOnly, type Network } from '../../net/network.ts';
 import type { ClassNames } from '../labels/class-names.ts';
@@ -11,7 +12,6 @@ import {
   conventions,
   nativePreprocessing,
   type Preprocessing,
-  type Rgb,
 } from './preprocessing.ts';
 
 interface ConventionOptions {

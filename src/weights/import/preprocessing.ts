@@ -8,9 +8,7 @@
  * the borders too: in both forms the padding is zero after the mean is subtracted. Swapped channels (BGR) become
  * swapped weights.
  */
-
-/** Red, green and blue, in this order whatever the network's channel order. */
-export type Rgb = readonly [red: number, green: number, blue: number];
+import type { Rgb } from '../../core/shape.ts';
 
 export type ChannelOrder = 'rgb' | 'bgr';
 
