@@ -24,9 +24,9 @@ import { createBackend } from '../../src/kernels/registry.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork, cropShape, type Network, parameterCount } from '../../src/net/network.ts';
-import { overlapByLayer } from '../../src/plan/overlap.ts';
 import { formatOverlap } from '../../src/report/benchmark-tables.ts';
 import { BatchGradient } from '../../src/train/batch-gradient.ts';
+import { overlapByLayer } from '../../src/train/exchange-overlap.ts';
 import { type ExchangeTime, GradientExchange } from '../../src/train/gradient-exchange.ts';
 
 const { values: options } = parseArgs({
@@ -83,7 +83,7 @@ function images(network: Network, { images: chosen, epochs }: PlannedBatch): Ima
 }
 
 async function timeSteps(network: Network, communicator: Communicator): Promise<Step[]> {
-  const backend = createBackend('onednn', { threads: number('threads') });
+  const backend = createBackend('native', { threads: number('threads') });
   const parameters = backend.createParameters(network.parameters, { training: true });
   await fillParameters(parameters, initialize(network, { method: 'glorot', seed: 1 }));
   const program = await backend.compileTraining({

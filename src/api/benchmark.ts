@@ -4,12 +4,13 @@ import type { Communicator } from '../comm/communicator.ts';
 import { single } from '../comm/single.ts';
 import { fromFirst } from '../core/team.ts';
 import type { Backend } from '../kernels/backend.ts';
+import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';
 import type { StageTime } from '../kernels/instruments.ts';
-import { type BackendName, type BackendOptions, openBackend, type Precision } from '../kernels/registry.ts';
+import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import { overlapByLayer } from '../plan/overlap.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
+import { overlapByLayer } from '../train/exchange-overlap.ts';
 import {
   fillWithNoise,
   prepareInference,
@@ -63,9 +64,9 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       crop: network.crop,
       width: network.width,
       mode,
-      backend: options.backend,
+      backend: backend.name,
       threads: backend.threads,
-      ...(options.backend === 'onednn' && { kernels: options.kernels ?? 'own' }),
+      kernels: backend.name === 'native' ? (options.kernels ?? 'own') : undefined,
       precision,
       engine: backend.description,
       msPerImage: totals[0]!,

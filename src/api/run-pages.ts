@@ -2,7 +2,7 @@
 
 import { basename } from 'node:path';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
-import { formatPage } from '../report/html/page.ts';
+import { formatRunPage } from '../report/html/run-page.ts';
 import type { RunReport } from '../report/run-report.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
@@ -20,7 +20,7 @@ export function runPages(threads?: number): RunPages {
         threads,
         onProgress: ({ done, total }) => onProgress(done, total),
       });
-      return formatPage(`verydeep: ${basename(folder)}`, [await withoutPlaces(report)]);
+      return formatRunPage(`verydeep: ${basename(folder)}`, [await withoutPlaces(report)]);
     },
     tables: runTables,
   };

@@ -278,7 +278,7 @@ function backendOf(
   const threads = asked ?? threadsPerRank(communicator);
   return openBackend(backend, {
     // A recipe always has it; to the other backends it means nothing.
-    ...(backend === 'onednn' && { kernels }),
+    ...(backend === 'native' && { kernels }),
     precision,
     threads,
   });

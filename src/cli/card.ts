@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { type CardOptions, describeRunModel } from '../api/model-card.ts';
+import { type CardOptions, describeRunModel } from '../api/describe-run-model.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { formatCard } from '../report/card.ts';
+import { formatCard } from '../report/model-card.ts';
 import { newCommand } from './command.ts';
 import { log, printResult } from './output.ts';
 

@@ -105,7 +105,7 @@ async function checkEngine(): Promise<Check> {
   const name = 'engine';
   try {
     const { createBackend } = await import('../kernels/registry.ts');
-    return { name, status: 'ok', found: createBackend('onednn').description };
+    return { name, status: 'ok', found: createBackend('native').description };
   } catch (error) {
     const message = messageOf(error);
     // The backend's own message includes the remedy.

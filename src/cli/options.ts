@@ -2,7 +2,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../core/errors.ts';
 import { parseTrainScale, type TrainScale } from '../core/scale.ts';
-import type { BackendName, Precision } from '../kernels/registry.ts';
+import {
+  type BackendName,
+  backendNames,
+  precisions,
+  presentBackendName,
+} from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 
@@ -79,7 +84,12 @@ export const configuration: Parser<ConfigurationName> = (text) => {
   return found;
 };
 
-export const backendNames = ['onednn', 'webgpu', 'reference'] as const satisfies readonly BackendName[];
+/** A backend's name, or the one it had before. */
+const backendName: Parser<BackendName> = (text) => {
+  const found = backendNames.find((name) => name === presentBackendName(text));
+  if (!found) throw new InvalidArgumentError(`Allowed choices are ${backendNames.join(', ')}.`);
+  return found;
+};
 
 export function threadsOption(): Option {
   return new Option('--threads <n>', 'compute threads (default: all cores)').argParser(positiveInteger);
@@ -88,7 +98,8 @@ export function threadsOption(): Option {
 export function backendOption(): Option {
   return new Option('--backend <name>', 'compute backend')
     .choices(backendNames)
-    .default('onednn' satisfies BackendName);
+    .argParser(backendName)
+    .default(backendNames[0]);
 }
 
 export function precisionOption(): Option {
@@ -96,8 +107,8 @@ export function precisionOption(): Option {
     '--precision <name>',
     'number format of the multiplications; bf16 (CPU, inference) and f16 (GPU) are faster and less exact',
   )
-    .choices(['fp32', 'bf16', 'f16'] satisfies Precision[])
-    .default('fp32' satisfies Precision);
+    .choices(precisions)
+    .default(precisions[0]);
 }
 
 export function jsonOption(): Option {

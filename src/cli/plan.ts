@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../core/errors.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { BackendName } from '../kernels/backend-options.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { Network } from '../net/network.ts';
-import { makePlan, type Speed } from '../plan/plan.ts';
+import type { Speed } from '../plan/arithmetic-time.ts';
+import { estimateTraining } from '../plan/training-estimate.ts';
 import { formatPlan } from '../report/plan-tables.ts';
 import { newCommand } from './command.ts';
 import {
@@ -78,7 +79,7 @@ async function showPlan(flags: Flags): Promise<void> {
   const network = networkOf(flags.config, flags);
   const speed = await speedOf(network, flags);
   const machines = flags.nodes ?? flags.machines;
-  const plan = makePlan({ ...flags, machines, network, speed });
+  const plan = estimateTraining({ ...flags, machines, network, speed });
   printAs(plan, flags, formatPlan);
 }
 
@@ -88,6 +89,6 @@ async function speedOf(network: Network, flags: Flags): Promise<Speed | undefine
   if (gflops) throw new UsageError('--gflops and --measure exclude each other; leave one out');
   log(`Timing network ${network.configuration} on this machine …`);
   // Only here, because it loads the native library.
-  const { measureSpeed } = await import('./measure.ts');
-  return measureSpeed(network, Math.min(batch, MEASURED_BATCH), backend, threads ? { threads } : {});
+  const { measureSpeed } = await import('../api/measure-speed.ts');
+  return measureSpeed(network, Math.min(batch, MEASURED_BATCH), backend, { threads });
 }

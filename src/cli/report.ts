@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { reportRun } from '../api/report-run.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { formatPercent } from '../report/format.ts';
-import { formatPage } from '../report/html/page.ts';
+import { formatRunPage } from '../report/html/run-page.ts';
 import type { RunReport } from '../report/run-report.ts';
-import { formatTerminalReport } from '../report/terminal.ts';
+import { formatTerminalReport } from '../report/terminal-report.ts';
 import { newCommand } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { positiveInteger, threadsOption } from './options.ts';
@@ -39,7 +39,7 @@ async function report(runs: string[], { data, out, mistakes, threads }: Flags): 
     return gathered;
   });
   if (out !== undefined) {
-    await writeFileAtomically(out, formatPage(`verydeep: ${runs.join(', ')}`, reports));
+    await writeFileAtomically(out, formatRunPage(`verydeep: ${runs.join(', ')}`, reports));
     log(`the report is in ${out}`);
   }
   printResult(reports.map(formatTerminalReport).join('\n\n'));

@@ -11,7 +11,7 @@ import type { Shape4 } from '../core/shape.ts';
 import type { Instruments } from './instruments.ts';
 
 export interface Backend {
-  /** `reference`, `onednn`, … */
+  /** A `BackendName`. */
   readonly name: string;
   /** For people: library, version, instruction set. */
   readonly description: string;

@@ -48,9 +48,13 @@ export interface ImageFlops {
  * for the first layer, whose input is the image.
  */
 export function imageFlops(network: Network): ImageFlops {
-  const products = layerCosts(network).map(({ multiplyAdds }) => multiplyAdds);
-  const all = products.reduce((sum, count) => sum + count, 0);
-  return { forward: 2 * all, training: 2 * (3 * all - products[0]!) };
+  const forward = forwardFlops(network);
+  return { forward, training: 3 * forward - 2 * layerCosts(network)[0]!.multiplyAdds };
+}
+
+/** Floating-point operations of one forward pass over an input of `height`×`width` (default: the crop). */
+export function forwardFlops(network: Network, height = network.crop, width = height): number {
+  return 2 * layerCosts(network, height, width).reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 }
 
 function multiplyAdds(layer: Layer, outputShape: Shape4): number {

@@ -1,4 +1,4 @@
-import type { LayerOverlap } from '../plan/overlap.ts';
+import type { LayerOverlap } from '../train/exchange-overlap.ts';
 import type { Benchmark, BenchmarkRow } from './benchmark.ts';
 import { formatBytes } from './format.ts';
 import { formatFacts, formatTable } from './table.ts';

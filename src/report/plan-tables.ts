@@ -1,9 +1,9 @@
-import type { Plan } from '../plan/plan.ts';
+import type { TrainingEstimate } from '../plan/training-estimate.ts';
 import { formatBytes, formatCount, formatDuration, formatFlops, formatMillions } from './format.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 /** The plan as `vgg plan` prints it. */
-export function formatPlan(plan: Plan): string {
+export function formatPlan(plan: TrainingEstimate): string {
   return [
     formatFacts(factsOf(plan)),
     'Memory of the process, estimated (a batch of training runs as micro-batches whose gradients add up; decoded images\nthat the loader keeps, up to --memory-budget, come on top):',
@@ -13,7 +13,7 @@ export function formatPlan(plan: Plan): string {
   ].join('\n\n');
 }
 
-function factsOf(plan: Plan): [string, string][] {
+function factsOf(plan: TrainingEstimate): [string, string][] {
   const { flopsPerImage, time } = plan;
   const facts: [string, string][] = [
     ['network', `${plan.configuration}, ${plan.classes} classes, crop ${plan.crop}, width ${plan.width}`],
@@ -45,7 +45,7 @@ function formatMs(ms: number): string {
   return `${ms < 100 ? ms.toPrecision(3) : ms.toFixed(0)} ms`;
 }
 
-function formatMemory({ memory }: Plan): string {
+function formatMemory({ memory }: TrainingEstimate): string {
   return formatTable(
     memory.map(({ batch, microBatch, training, inference }) => [
       String(batch),
@@ -65,7 +65,7 @@ function formatSeconds(seconds: number | undefined): string {
   return seconds < 10 ? `${seconds.toFixed(2)} s` : formatDuration(seconds);
 }
 
-function formatScaling({ scaling }: Plan): string {
+function formatScaling({ scaling }: TrainingEstimate): string {
   return formatTable(
     scaling.map((estimate) => [
       String(estimate.machines),

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
@@ -88,40 +88,6 @@ export async function readRunResult({ resultFile }: RunFolder): Promise<RunResul
     return runResult.parse(JSON.parse(await file.readFile('utf8')));
   } catch {
     return undefined;
-  }
-}
-
-const LOCK = '.lock';
-
-/** The process that trains a run now; undefined where there is none. */
-export async function trainerOf(folder: RunFolder): Promise<number | undefined> {
-  const holder = Number(await readFile(join(folder.path, LOCK), 'utf8').catch(() => 'NaN'));
-  return Number.isInteger(holder) && holder > 0 && isAlive(holder) ? holder : undefined;
-}
-
-/**
- * Takes the run for this process.
- * @returns what gives it back.
- * @throws UserError when another living process has it.
- */
-export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
-  const lock = join(folder.path, LOCK);
-  const holder = await trainerOf(folder);
-  if (holder !== undefined && holder !== process.pid) {
-    throw new UserError(
-      `the run ${folder.path} is being trained by process ${holder}; wait for it or stop it (if that is no training, delete ${lock})`,
-    );
-  }
-  await writeFileAtomically(lock, String(process.pid));
-  return () => rm(lock, { force: true });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemErrorCode(error) === 'EPERM';
   }
 }
 

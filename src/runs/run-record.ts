@@ -8,7 +8,8 @@ import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { TrainerHooks } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model/model-file.ts';
 import { truncateMetrics } from './metrics-file.ts';
-import { lockRun, type RunFolder } from './run-folder.ts';
+import type { RunFolder } from './run-folder.ts';
+import { lockRun } from './run-lock.ts';
 import { EventWriter } from './tensorboard.ts';
 
 type WritingHooks = Pick<TrainerHooks, 'onMetrics' | 'onBest' | 'onCheckpoint'>;

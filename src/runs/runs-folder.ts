@@ -6,7 +6,8 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemErrorCode } from '../core/errors.ts';
 import { MetricsFile } from './metrics-file.ts';
-import { type RunFolder, readRunResult, runFolder, trainerOf } from './run-folder.ts';
+import { type RunFolder, readRunResult, runFolder } from './run-folder.ts';
+import { isBeingTrained } from './run-lock.ts';
 
 export interface FoundRun {
   /** The folder's name. */
@@ -55,7 +56,7 @@ export class RunsFolder {
 
 /** `stopped` runs can be resumed. */
 export async function stateOf(folder: RunFolder): Promise<'running' | 'finished' | 'stopped'> {
-  if ((await trainerOf(folder)) !== undefined) return 'running';
+  if (await isBeingTrained(folder)) return 'running';
   const result = await readRunResult(folder);
   return result && result.reason !== 'interrupted' ? 'finished' : 'stopped';
 }

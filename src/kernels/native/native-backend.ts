@@ -14,6 +14,7 @@ import type {
   Parameters,
   PlanMemoryOptions,
 } from '../backend.ts';
+import type { BackendOptions, KernelChoice, Precision } from '../backend-options.ts';
 import type { Instruments, StageClock } from '../instruments.ts';
 import { canonicalBytes } from '../tensor-views.ts';
 import { checkChain, checkSpecs } from '../validate.ts';
@@ -24,22 +25,11 @@ import { NativeParameters, placesOf } from './native-parameters.ts';
 import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
 import { ScheduleMemory } from './schedule-memory.ts';
 
-/** Whose kernels run the 3×3 convolutions: our own (docs/explanation/kernels.md), or oneDNN's, to compare. */
-export type KernelChoice = 'own' | 'onednn';
+type NativePrecision = Exclude<Precision, 'f16'>;
 
-/**
- * What is multiplied: float32, or for inference bfloat16, whose products are summed in float32 (docs/explanation/kernels.md).
- * Training is in float32 in any case.
- */
-export type Precision = 'fp32' | 'bf16';
-
-export interface NativeOptions {
-  /** Default: one for each core that this process may use. */
-  readonly threads?: number;
-  /** Default: own. */
-  readonly kernels?: KernelChoice;
-  /** Default: fp32. */
-  readonly precision?: Precision;
+export interface NativeOptions extends BackendOptions {
+  /** In training, float32 multiplies in every case. Default: `fp32`. */
+  readonly precision?: NativePrecision;
   /**
    * Where it is remembered which schedules of our own kernels are fastest; `off`: the usual ones are taken, and nothing
    * is tried or remembered. Results are the same. Default: the environment's VERYDEEP_SCHEDULES, else the cache folder.
@@ -71,12 +61,12 @@ function scheduleMemory({ schedules }: NativeOptions): ScheduleMemory | undefine
 interface Settings {
   readonly threads: number;
   readonly kernels: KernelChoice;
-  readonly precision: Precision;
+  readonly precision: NativePrecision;
   readonly schedules: ScheduleMemory | undefined;
 }
 
 export class NativeBackend implements Backend {
-  readonly name = 'onednn';
+  readonly name = 'native';
   readonly description: string;
   readonly threads: number;
   readonly instruments: Instruments;
@@ -187,7 +177,7 @@ const stageClock: StageClock = {
 };
 
 /** @throws UserError where there are no kernels for this precision. */
-function isaFor(precision: Precision, { ownIsa, bf16Isa }: Library): string {
+function isaFor(precision: NativePrecision, { ownIsa, bf16Isa }: Library): string {
   if (precision === 'fp32') return ownIsa;
   if (bf16Isa) return `${bf16Isa}, multiplying bfloat16`;
   throw new UserError(

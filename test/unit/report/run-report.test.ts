@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { escapeHtml } from '../../../src/report/html/document.ts';
-import { formatPage, mostConfused } from '../../../src/report/html/page.ts';
+import { formatRunPage, mostConfused } from '../../../src/report/html/run-page.ts';
 import type { RunReport } from '../../../src/report/run-report.ts';
-import { formatTerminalReport, sparkline } from '../../../src/report/terminal.ts';
+import { formatTerminalReport, sparkline } from '../../../src/report/terminal-report.ts';
 
 const metrics = [1, 2, 3].flatMap((epoch) =>
   (['train', 'validation'] as const).map((kind) => ({
@@ -48,7 +48,7 @@ const report: RunReport = {
 };
 
 describe('the HTML report', () => {
-  const page = formatPage('A title', [report]);
+  const page = formatRunPage('A title', [report]);
 
   it('needs nothing but itself: no script, and no address but those of names', () => {
     assert.doesNotMatch(page, /<script|<link|@import/i);
@@ -83,7 +83,7 @@ describe('the HTML report', () => {
     const confusion = new Uint32Array(2500);
     confusion[3 * 50 + 7] = 5;
     const byClass = labels.map(() => ({ images: 1, top1Errors: 0, top5Errors: 0 }));
-    const wide = formatPage('Wide', [{ ...report, labels, confusion, byClass }]);
+    const wide = formatRunPage('Wide', [{ ...report, labels, confusion, byClass }]);
     assert.ok(wide.includes('Most frequent confusions'));
     assert.ok(wide.includes('<td>class 3</td><td>class 7</td><td>5</td>'));
   });

@@ -1,7 +1,7 @@
 /** Which part of the exchange of gradients the backward pass hid, layer by layer. */
 import type { ParameterSpec } from '../core/layer.ts';
 import { elementCount } from '../core/shape.ts';
-import type { BucketTime } from '../train/gradient-exchange.ts';
+import type { BucketTime } from './gradient-exchange.ts';
 
 export interface LayerOverlap {
   readonly layer: string;

@@ -1,38 +1,27 @@
-/** Pictures of images that a model is wrong about, with the dense score map of the class it named (paper, 3.2). */
+/** Pictures of mistakes, with the dense score map of the predicted class (paper, section 3.2). */
 import sharp from 'sharp';
 import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/source.ts';
 import type { Outcome } from '../evaluate/outcomes.ts';
 import { softmax } from '../evaluate/softmax.ts';
-import type { BackendName } from '../kernels/registry.ts';
-import type { Mistake } from '../report/run-report.ts';
-import { type LoadedModel, loadModels } from './load-model.ts';
+import type { Backend, Parameters } from '../kernels/backend.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import type { Mistake } from './run-report.ts';
 
-export interface MistakeRequest {
-  readonly source: ImageSource;
-  readonly modelFile: string;
-  /** Smaller side Q. */
-  readonly scale: number;
-  readonly mistakes: readonly Outcome[];
-  readonly backend: BackendName;
+/** A model whose weights are in a backend. */
+interface Model {
+  readonly facts: ModelFacts;
+  readonly backend: Backend;
+  readonly parameters: Parameters;
 }
 
-export async function drawMistakes(request: MistakeRequest): Promise<Mistake[]> {
-  const [model] = await loadModels([request.modelFile], { backend: request.backend });
-  try {
-    const drawn: Mistake[] = [];
-    for (const mistake of request.mistakes) drawn.push(await drawMistake(request, model!, mistake));
-    return drawn;
-  } finally {
-    model!.parameters.dispose();
-  }
-}
-
-async function drawMistake(
-  { source, scale }: MistakeRequest,
-  { backend, parameters, facts }: LoadedModel,
+/** @param scale smaller side Q of the pictures, in pixels */
+export async function drawMistake(
+  { facts, backend, parameters }: Model,
+  source: ImageSource,
   { image, label, top, loss }: Outcome,
+  scale: number,
 ): Promise<Mistake> {
   const name = source.imageName(image);
   const [scaled] = await prepareForEvaluation(await source.read(image), name, [scale]);
@@ -44,23 +33,22 @@ async function drawMistake(
   try {
     const scores = await program.forward(wholeImage(scaled!, facts.meanRgb));
     const [, classes, height, width] = program.outputShape;
-    const predicted = top[0]!;
-    const map = posteriorsOfClass(scores, classes, predicted.index);
+    const { index, probability } = top[0]!;
     return {
       name,
       label: facts.labels[label]!,
-      predicted: facts.labels[predicted.index]!,
-      probability: predicted.probability,
+      predicted: facts.labels[index]!,
+      probability,
       labelProbability: Math.exp(-loss),
       picture: await toPng(scaled!),
-      scoreMap: await overlay(scaled!, map, width, height),
+      scoreMap: await overlay(scaled!, posteriorsOfClass(scores, classes, index), width, height),
     };
   } finally {
     program.dispose();
   }
 }
 
-/** The posterior of one class at each position of a map of scores `[classes, height, width]`. */
+/** The posterior of one class at each position of the score map `[classes, height, width]`. */
 function posteriorsOfClass(scores: Float32Array, classes: number, index: number): Float32Array {
   const positions = scores.length / classes;
   return Float32Array.from({ length: positions }, (_, position) => {
@@ -77,18 +65,18 @@ async function toPng(image: RgbImage): Promise<Buffer> {
   return sharp(image.pixels, raw(image, 3)).png().toBuffer();
 }
 
-/** The image in grey under the map in red, from transparent at 0 to strong at 1. */
+/** The image in gray under the map in red, whose opacity grows with the posterior. */
 async function overlay(image: RgbImage, map: Float32Array, width: number, height: number): Promise<Buffer> {
-  const colours = new Uint8Array(4 * map.length);
+  const colors = new Uint8Array(4 * map.length);
   map.forEach((posterior, i) => {
-    colours.set([220, 38, 38, Math.round(190 * posterior)], 4 * i);
+    colors.set([220, 38, 38, Math.round(190 * posterior)], 4 * i);
   });
-  const layer = await sharp(colours, raw({ width, height }, 4))
+  const layer = await sharp(colors, raw({ width, height }, 4))
     .resize(image.width, image.height, { fit: 'fill', kernel: 'linear' })
     .png()
     .toBuffer();
-  const grey = await sharp(image.pixels, raw(image, 3)).greyscale().toColourspace('srgb').png().toBuffer();
-  return sharp(grey)
+  const gray = await sharp(image.pixels, raw(image, 3)).grayscale().toColorspace('srgb').png().toBuffer();
+  return sharp(gray)
     .composite([{ input: layer }])
     .png()
     .toBuffer();

@@ -2,8 +2,9 @@ import sharp from 'sharp';
 import type { Network } from '../net/network.ts';
 
 const COLUMNS = 16;
-/** Pixels that a weight is shown by, and pixels between filters. */
+/** Pixels per weight. */
 const ZOOM = 8;
+/** Weights between two filters. */
 const GAP = 1;
 
 /**
@@ -12,7 +13,7 @@ const GAP = 1;
  */
 export async function filterPicture(weights: Float32Array, { layers }: Network): Promise<Uint8Array> {
   const [first] = layers;
-  if (first?.kind !== 'convolution') throw new RangeError('the network does not begin with a convolution');
+  if (first?.kind !== 'convolution') throw new RangeError('the network does not start with a convolution');
   const { outChannels, kernel } = first;
   const columns = Math.min(COLUMNS, outChannels);
   const rows = Math.ceil(outChannels / columns);

@@ -5,7 +5,7 @@ import { classErrors, confusionChart, errorCurve, lossCurve, rateCurve } from '.
 import { escapeHtml, factRow, htmlDocument, pngUrl } from './document.ts';
 
 /** The whole page. */
-export function formatPage(title: string, reports: readonly RunReport[]): string {
+export function formatRunPage(title: string, reports: readonly RunReport[]): string {
   return htmlDocument(title, reports.map(formatRun).join('\n'));
 }
 

@@ -1,22 +1,18 @@
-import {
-  fillWithNoise,
-  prepareInference,
-  prepareTraining,
-  type TimedProgram,
-} from '../api/benchmark-programs.ts';
 import { single } from '../comm/single.ts';
-import { type BackendName, type BackendOptions, openBackend } from '../kernels/registry.ts';
+import type { BackendName, BackendOptions } from '../kernels/backend-options.ts';
+import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import type { Speed } from '../plan/plan.ts';
+import type { Speed } from '../plan/arithmetic-time.ts';
+import { fillWithNoise, prepareInference, prepareTraining, type TimedProgram } from './benchmark-programs.ts';
 
-/** Each timing is repeated for about so long. */
+/** How long each timing is repeated. */
 const SECONDS = 1;
 
 /**
- * Times a few forward passes and training steps of a network on this machine. The update is left out: it costs the same
- * whatever the batch, and batches that are planned are larger than those that are quickly timed.
- * @throws UserError where the backend is missing.
+ * Times forward passes and training steps of a network on this machine. The update of the weights is left out: its
+ * time does not depend on the batch size, and the batches that are planned are larger than those that are timed.
+ * @throws UserError when the backend is not available.
  */
 export async function measureSpeed(
   network: Network,
@@ -42,7 +38,7 @@ export async function measureSpeed(
   }
 }
 
-/** The fastest of a few runs, after one that warms up: what the machine can do undisturbed. */
+/** The fastest run after a first one that warms up: the one that other processes disturbed least. */
 async function leastMilliseconds({ program, run }: TimedProgram): Promise<number> {
   try {
     await run();

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { formatTrainScale, parseTrainScale, testScaleFor } from '../core/scale.ts';
-import type { ModelCard } from '../report/card.ts';
+import type { ModelCard } from '../report/model-card.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { overlapByLayer } from '../../../src/plan/overlap.ts';
 import { formatOverlap } from '../../../src/report/benchmark-tables.ts';
+import { overlapByLayer } from '../../../src/train/exchange-overlap.ts';
 
 /** Ten values of conv, then twenty of fc. */
 const specs = [

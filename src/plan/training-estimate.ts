@@ -1,29 +1,26 @@
-/** What training a network will take: arithmetic, memory, time, and what several machines would change. */
+/** What training a network will take: arithmetic, memory, time, and the speed-up from several machines. */
 import { type ImageFlops, imageFlops } from '../net/cost.ts';
 import { type Network, parameterCount } from '../net/network.ts';
+import { type Speed, trainingTime } from './arithmetic-time.ts';
 import { checkpointBytes, type MemoryEstimate, memoryByBatch, weightBytes } from './memory.ts';
 import { estimateScaling, type ScalingEstimate } from './scaling.ts';
 
-export interface PlanRequest {
+export interface TrainingEstimateRequest {
   readonly network: Network;
   readonly batch: number;
-  /** Default: the trainer's own choice. */
+  /** Default: the trainer's default. */
   readonly microBatch?: number;
-  /** In the training set. */
+  /** Images of the training set. */
   readonly images: number;
   readonly epochs: number;
-  /** What one machine computes, in 10⁹ operations of direct convolution a second; unknown: no times. */
+  /** Speed of one machine; without it there are no times. */
   readonly speed?: Speed;
+  /** Numbers of machines to compare. */
   readonly machines: readonly number[];
-  /** Of the network between machines, Gbit/s. */
+  /** Between machines, in Gbit/s. */
   readonly bandwidth: number;
-  /** Of a message between machines, seconds. */
+  /** Of a message between machines, in seconds. */
   readonly latency: number;
-}
-
-export interface Speed {
-  readonly inferenceGflops: number;
-  readonly trainingGflops: number;
 }
 
 export interface TimeEstimate {
@@ -34,7 +31,7 @@ export interface TimeEstimate {
   readonly secondsInAll: number;
 }
 
-export interface Plan {
+export interface TrainingEstimate {
   readonly configuration: string;
   readonly classes: number;
   readonly crop: number;
@@ -44,11 +41,11 @@ export interface Plan {
   readonly batch: number;
   readonly iterationsPerEpoch: number;
   readonly iterations: number;
-  /** Arithmetic of the whole training. */
+  /** Operations of the whole training. */
   readonly trainingFlops: number;
   readonly modelBytes: number;
   readonly checkpointBytes: number;
-  /** What an all-reduce of the gradients carries. */
+  /** Size of the gradients that an all-reduce sums. */
   readonly gradientBytes: number;
   readonly memory: readonly MemoryEstimate[];
   readonly time?: TimeEstimate;
@@ -57,14 +54,14 @@ export interface Plan {
 
 const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256] as const;
 
-export function makePlan(request: PlanRequest): Plan {
+export function estimateTraining(request: TrainingEstimateRequest): TrainingEstimate {
   const { network, batch, microBatch, images, epochs, speed, machines } = request;
   const flopsPerImage = imageFlops(network);
-  // Batches run on from one epoch into the next, so that all are full.
+  // A batch may span two epochs, so all batches are full.
   const iterationsPerEpoch = images / batch;
   const iterations = Math.max(1, Math.round(iterationsPerEpoch * epochs));
   const batches = [...new Set([...BATCHES, batch])].sort((a, b) => a - b);
-  const time = speed && estimateTime(request, flopsPerImage, speed);
+  const time = speed && timeOf(request, flopsPerImage, speed);
   return {
     configuration: network.configuration,
     classes: network.classes,
@@ -82,19 +79,22 @@ export function makePlan(request: PlanRequest): Plan {
     memory: memoryByBatch(network, batches, microBatch),
     time,
     scaling: machines.map((count) =>
-      estimateScaling({ ...request, ...(time && { trainingMsPerImage: time.trainingMsPerImage }) }, count),
+      estimateScaling({ ...request, trainingMsPerImage: time?.trainingMsPerImage }, count),
     ),
   };
 }
 
-function estimateTime({ batch, images, epochs }: PlanRequest, flops: ImageFlops, speed: Speed): TimeEstimate {
-  const trainingMsPerImage = flops.training / speed.trainingGflops / 1e6;
-  const secondsPerEpoch = (trainingMsPerImage * images) / 1000;
+function timeOf(
+  { network, batch, images, epochs }: TrainingEstimateRequest,
+  flops: ImageFlops,
+  speed: Speed,
+): TimeEstimate {
+  const secondsPerImage = trainingTime(network, speed);
   return {
     inferenceMsPerImage: flops.forward / speed.inferenceGflops / 1e6,
-    trainingMsPerImage,
-    secondsPerStep: (trainingMsPerImage * batch) / 1000,
-    secondsPerEpoch,
-    secondsInAll: secondsPerEpoch * epochs,
+    trainingMsPerImage: 1000 * secondsPerImage,
+    secondsPerStep: batch * secondsPerImage,
+    secondsPerEpoch: images * secondsPerImage,
+    secondsInAll: images * epochs * secondsPerImage,
   };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { buildNetwork } from '../../../src/net/network.ts';
-import { formatCard, type ModelCard } from '../../../src/report/card.ts';
+import { formatCard, type ModelCard } from '../../../src/report/model-card.ts';
 
 const CARD: ModelCard = {
   name: 'photos: first',

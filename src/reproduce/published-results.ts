@@ -1,4 +1,4 @@
-/** The paper's own figures: ILSVRC-2012 validation, top-1 / top-5 error in per cent (Tables 3 to 7). */
+/** The paper's results: top-1 / top-5 errors in per cent on ILSVRC-2012's validation images (Tables 3 to 7). */
 import type { Protocol } from '../evaluate/protocol.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 
@@ -63,7 +63,7 @@ export const TABLE_6: { readonly best: Protocols; readonly all: Errors } = {
   all: [24.7, 7.5],
 };
 
-/** Others' results: top-1 validation, top-5 validation, top-5 test. */
+/** Results of others: top-1 validation, top-5 validation, top-5 test. */
 export const TABLE_7: readonly (readonly [
   method: string,
   top1: number | null,

@@ -12,11 +12,11 @@ import {
   trainingBytesPerImage,
   transformedWeightBytes,
 } from '../../../src/plan/memory.ts';
-import { makePlan, type PlanRequest } from '../../../src/plan/plan.ts';
+import { estimateTraining, type TrainingEstimateRequest } from '../../../src/plan/training-estimate.ts';
 import { formatPlan } from '../../../src/report/plan-tables.ts';
 
 const d = buildNetwork({ configuration: 'D' });
-const request: PlanRequest = {
+const request: TrainingEstimateRequest = {
   network: d,
   batch: 256,
   images: 1_281_167,
@@ -65,7 +65,7 @@ describe('memory', () => {
 
 describe('plan', () => {
   test('of the paper’s training: 370K iterations, 74 epochs', () => {
-    const plan = makePlan(request);
+    const plan = estimateTraining(request);
     assert.equal(Math.round(plan.iterations / 1000), 370);
     assert.equal(plan.gradientBytes, 4 * 138_357_544);
     assert.equal(plan.time, undefined);
@@ -80,7 +80,7 @@ describe('plan', () => {
 
   test('times follow from the speed', () => {
     const speed = { inferenceGflops: 1000, trainingGflops: 500 };
-    const { time, flopsPerImage } = makePlan({ ...request, speed });
+    const { time, flopsPerImage } = estimateTraining({ ...request, speed });
     assert.equal(time?.inferenceMsPerImage, flopsPerImage.forward / 1e9);
     assert.equal(time?.trainingMsPerImage, flopsPerImage.training / 5e8);
     assert.ok(Math.abs(time.secondsPerStep - (256 * time.trainingMsPerImage) / 1000) < 1e-9);
@@ -89,7 +89,7 @@ describe('plan', () => {
 
   test('several machines: bytes, time on the wire, and what is gained where all but the last bucket is hidden', () => {
     const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
-    const { scaling, gradientBytes, time } = makePlan({ ...request, speed });
+    const { scaling, gradientBytes, time } = estimateTraining({ ...request, speed });
     const [one, four] = scaling;
     assert.equal(one?.bytesSentPerStep, 0);
     assert.equal(one?.speedup, 1);
@@ -106,7 +106,7 @@ describe('plan', () => {
   test('a network too slow to hide behind the backward pass, with a latency, costs the difference', () => {
     const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
     const slow = { ...request, speed, machines: [64], bandwidth: 1, latency: 1e-3, microBatch: 4 };
-    const { scaling, time } = makePlan(slow);
+    const { scaling, time } = estimateTraining(slow);
     const { communicationSeconds, hiddenSeconds, secondsPerStep } = scaling[0]!;
     const image = time!.trainingMsPerImage / 1000;
     assert.ok(Math.abs(hiddenSeconds! - (2 / 3) * 4 * image) < 1e-9);
@@ -120,8 +120,8 @@ describe('plan', () => {
   });
 
   test('is printed with and without times', () => {
-    assert.match(formatPlan(makePlan(request)), /time +unknown; give --gflops/);
+    assert.match(formatPlan(estimateTraining(request)), /time +unknown; give --gflops/);
     const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
-    assert.match(formatPlan(makePlan({ ...request, speed })), /time, in all +\d+ d/);
+    assert.match(formatPlan(estimateTraining({ ...request, speed })), /time, in all +\d+ d/);
   });
 });

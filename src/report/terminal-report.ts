@@ -1,6 +1,6 @@
 /** A run's report for the terminal. */
 import { formatCount, formatPercent } from './format.ts';
-import { mostConfused } from './html/page.ts';
+import { mostConfused } from './html/run-page.ts';
 import type { RunReport } from './run-report.ts';
 import { formatFacts, formatTable } from './table.ts';
 
