@@ -1,12 +1,12 @@
 /** The images that a run trains on and validates on, checked before the first iteration. */
 import { UserError } from '../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
+import type { Rgb } from '../core/shape.ts';
 import type { Team } from '../core/team.ts';
-import type { Rgb } from '../data/pixels/crop.ts';
-import { holdOut } from '../data/sources/holdout.ts';
-import { MissingSplitError, openImages } from '../data/sources/open-images.ts';
+import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select.ts';
 import type { ImageSource } from '../data/sources/source.ts';
+import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/survey.ts';
 import type { Recipe } from '../train/recipe.ts';

@@ -1,6 +1,6 @@
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import type { Team } from '../core/team.ts';
-import { keepDecoded } from '../data/pixels/decoded-source.ts';
+import { keepDecoded } from '../data/pixels/decoded-images.ts';
 import type { ImageSource } from '../data/sources/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { evaluateImages } from '../evaluate/evaluate-images.ts';

@@ -1,6 +1,6 @@
 /** One network looking at one image: by a protocol, at several scales. */
 import { shapesAlong } from '../core/layer.ts';
-import type { Rgb } from '../data/pixels/crop.ts';
+import type { Rgb } from '../core/shape.ts';
 import { writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';

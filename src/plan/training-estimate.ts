@@ -2,7 +2,13 @@
 import { type ImageFlops, imageFlops } from '../net/cost.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import { type Speed, trainingTime } from './arithmetic-time.ts';
-import { checkpointBytes, type MemoryEstimate, memoryByBatch, weightBytes } from './memory.ts';
+import {
+  checkpointBytes,
+  type MemoryEstimate,
+  type MemoryPlanner,
+  memoryByBatch,
+  weightBytes,
+} from './memory.ts';
 import { estimateScaling, type ScalingEstimate } from './scaling.ts';
 
 export interface TrainingEstimateRequest {
@@ -13,6 +19,8 @@ export interface TrainingEstimateRequest {
   /** Images of the training set. */
   readonly images: number;
   readonly epochs: number;
+  /** Of the backend that will train (default: memory is an upper estimate). */
+  readonly planner?: MemoryPlanner;
   /** Speed of one machine; without it there are no times. */
   readonly speed?: Speed;
   /** Numbers of machines to compare. */
@@ -48,14 +56,15 @@ export interface TrainingEstimate {
   /** Size of the gradients that an all-reduce sums. */
   readonly gradientBytes: number;
   readonly memory: readonly MemoryEstimate[];
+  readonly memorySource: 'planned' | 'upper estimate';
   readonly time?: TimeEstimate;
   readonly scaling: readonly ScalingEstimate[];
 }
 
 const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256] as const;
 
-export function estimateTraining(request: TrainingEstimateRequest): TrainingEstimate {
-  const { network, batch, microBatch, images, epochs, speed, machines } = request;
+export async function estimateTraining(request: TrainingEstimateRequest): Promise<TrainingEstimate> {
+  const { network, batch, microBatch, images, epochs, speed, machines, planner } = request;
   const flopsPerImage = imageFlops(network);
   // A batch may span two epochs, so all batches are full.
   const iterationsPerEpoch = images / batch;
@@ -76,7 +85,8 @@ export function estimateTraining(request: TrainingEstimateRequest): TrainingEsti
     modelBytes: weightBytes(network),
     checkpointBytes: checkpointBytes(network),
     gradientBytes: weightBytes(network),
-    memory: memoryByBatch(network, batches, microBatch),
+    memory: await memoryByBatch(network, batches, { microBatch, planner }),
+    memorySource: planner ? 'planned' : 'upper estimate',
     time,
     scaling: machines.map((count) =>
       estimateScaling({ ...request, trainingMsPerImage: time?.trainingMsPerImage }, count),

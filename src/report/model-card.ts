@@ -1,6 +1,6 @@
 /**
- * A model card: what a model is, learned from and can do, as Markdown with the front matter that Hugging Face reads
- * (https://huggingface.co/docs/hub/model-cards).
+ * A model card: a model's architecture, training data, results and use, as Markdown with the front matter that Hugging
+ * Face reads (https://huggingface.co/docs/hub/model-cards).
  */
 import { stringify } from 'yaml';
 import type { Network } from '../net/network.ts';
@@ -10,37 +10,36 @@ import { formatBytes, formatCount, formatDuration, formatMillions, formatPercent
 import { summarizeNetwork } from './network-tables.ts';
 
 export interface ModelCard {
-  /** Of the run. */
+  /** Name of the run. */
   readonly name: string;
-  /** What the data is called, in no particular place. */
+  /** Name of the data set, without a path. */
   readonly dataset: string;
   readonly dataFingerprint?: string;
-  /** Identifier of the weights' licence; undefined: not known. */
+  /** SPDX identifier of the weights' license, where it is known. */
   readonly license?: string;
   readonly createdBy?: string;
   readonly network: Network;
   readonly labels: readonly string[];
-  /** 0–255. */
+  /** 0 to 255. */
   readonly meanRgb: readonly [red: number, green: number, blue: number];
   /** `256` or `256..512` */
   readonly trainScale: string;
-  /** Q of the validations in training. */
+  /** Q of the validations during training, in pixels. */
   readonly testScale: number;
   /** As YAML. */
   readonly recipe: string;
-  /** The validation of this very model; undefined where there was none. */
+  /** The validation of this model, unless training ended before the first. */
   readonly result?: ValidationMetrics;
-  /** Whether the model was chosen by that validation among those of the training. */
-  readonly chosen: boolean;
-  /** Seconds of training, where it is known. */
+  /** Whether the model was selected by that validation. */
+  readonly selected: boolean;
+  /** Training time in seconds, where it is known. */
   readonly seconds?: number;
   readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string };
 }
 
-/** Labels that are listed; of more, the first ones. */
+/** Labels that are listed; of more classes, the first. */
 const LABELS_SHOWN = 100;
 
-/** The card as a Markdown file. */
 export function formatCard(card: ModelCard): string {
   const { network, file, recipe } = card;
   return `---
@@ -54,7 +53,7 @@ ${introduction(card)}
 
 ${table(architecture(card))}
 
-The network is column ${network.configuration} of Table 1 in [Very Deep Convolutional Networks for Large-Scale Image Recognition](https://arxiv.org/abs/1409.1556)${network.width === 1 ? '' : `, with ${network.width} times the channels of each hidden layer`}. Its fully connected layers are convolutions, so it takes images of any size from the crop up.
+The network is configuration ${network.configuration} of Table 1 in [Very Deep Convolutional Networks for Large-Scale Image Recognition](https://arxiv.org/abs/1409.1556)${network.width === 1 ? '' : `, with the channels of every hidden layer multiplied by ${network.width}`}. Its fully connected layers are convolutions, so it accepts images of any size from the crop up.
 
 ## Data
 
@@ -72,9 +71,9 @@ ${results(card)}
 
 ## Intended use
 
-Telling the ${network.classes} classes below apart in images like those of the training data. The model gives every image one of its classes, whatever is in it, and its probabilities are not calibrated. It has not been tested for bias or for robustness, and should decide nothing about people.
+Classifying images like those of the training data into the ${network.classes} classes below. The model assigns one of its classes to every image, whatever the image shows, and its probabilities are not calibrated. It has not been tested for bias or robustness and should not be used for decisions about people.
 
-## Licence
+## License
 
 ${license(card)}
 
@@ -84,7 +83,7 @@ ${license(card)}
 |---|---|---|
 | ${cell(file.name)} | ${formatBytes(file.bytes)} | \`${file.sha256}\` |
 
-## How to use it
+## How to use
 
 \`\`\`sh
 npx vgg predict image.jpg --model ${file.name}
@@ -143,11 +142,11 @@ function frontMatter({ name, dataset, license: known, result }: ModelCard): obje
 }
 
 function introduction({ network, dataset, createdBy, result }: ModelCard): string {
-  const made = createdBy === undefined ? '' : `, made by ${createdBy}`;
+  const created = createdBy === undefined ? '' : `, created by ${createdBy}`;
   const error = result
     ? ` Its top-1 error on the validation images is ${formatPercent(result.top1Error)} %.`
     : '';
-  return `VGG network ${network.configuration} with ${network.weightLayers} weight layers, trained on ${dataset} to tell ${network.classes} classes apart${made}.${error}`;
+  return `VGG network ${network.configuration} with ${network.weightLayers} weight layers, trained on ${dataset} with ${network.classes} classes${created}.${error}`;
 }
 
 function architecture({ network, meanRgb }: ModelCard): (readonly [string, string])[] {
@@ -157,7 +156,7 @@ function architecture({ network, meanRgb }: ModelCard): (readonly [string, strin
     ['network', `${configuration}, ${weightLayers} weight layers`],
     ['width', `${width}`],
     ['parameters', `${formatMillions(parameterCount(network))} million`],
-    ['multiply-adds', `${formatCount(multiplyAdds)} for a crop`],
+    ['multiply-adds', `${formatCount(multiplyAdds)} per crop`],
     ['crop', `${crop}×${crop} pixels`],
     ['classes', formatCount(count)],
     ['pooling', `rounds ${pooling === 'floor' ? 'down' : 'up'}`],
@@ -169,38 +168,38 @@ function data({ dataset, dataFingerprint, trainScale }: ModelCard): string {
   const known =
     dataFingerprint === undefined
       ? ''
-      : ` The images, their order and their labels have the fingerprint \`${dataFingerprint}\`.`;
-  return `${dataset}, rescaled so that the smaller side is ${trainScale} pixels.${known}`;
+      : ` The fingerprint of the images, their order and their labels is \`${dataFingerprint}\`.`;
+  return `${dataset}, rescaled to a smaller side of ${trainScale} pixels.${known}`;
 }
 
-function results({ result, chosen, testScale, seconds }: ModelCard): string {
-  if (!result) return 'The training ended before its first validation.';
+function results({ result, selected, testScale, seconds }: ModelCard): string {
+  if (!result) return 'Training ended before the first validation.';
   const { images, top1Error, top5Error, loss, iteration, epoch } = result;
   const rows = table([
     ['top-1 error', `${formatPercent(top1Error)} %`],
     ['top-5 error', `${formatPercent(top5Error)} %`],
     ['loss', loss.toFixed(4)],
     ['images', formatCount(images)],
-    ['protocol', `centre crops, smaller side ${testScale}`],
-    ['after', `${formatCount(iteration)} iterations (${epoch.toFixed(1)} epochs)`],
-    ...(seconds === undefined ? [] : [['time of training', formatDuration(seconds)] as const]),
+    ['protocol', `center crops, smaller side ${testScale} pixels`],
+    ['trained for', `${formatCount(iteration)} iterations (${epoch.toFixed(1)} epochs)`],
+    ...(seconds === undefined ? [] : [['training time', formatDuration(seconds)] as const]),
   ]);
-  const note = chosen
-    ? '\n\nThe model was chosen by this very validation, so its error on other images will be a little higher.'
+  const note = selected
+    ? '\n\nThe model was selected by this validation, so expect a slightly higher error on other images.'
     : '';
   return `On the validation images:\n\n${rows}${note}`;
 }
 
 function license({ license: known }: ModelCard): string {
   return known === undefined
-    ? "Not known. Weights are subject to their training data's terms; whoever passes them on says under which."
-    : `The weights are under ${known}. Their training data has terms of its own.`;
+    ? 'Unknown. The terms of the training data apply to the weights; state a license before you publish them.'
+    : `The weights are licensed under ${known}. The terms of the training data also apply.`;
 }
 
 function classes({ labels }: ModelCard): string {
   const shown = labels.slice(0, LABELS_SHOWN).map((label) => escapeMarkdown(label));
   const rest = labels.length - shown.length;
-  return `${shown.join(', ')}${rest > 0 ? ` and ${rest} more, which the model file has` : ''}`;
+  return `${shown.join(', ')}${rest > 0 ? ` and ${rest} more, listed in the model file` : ''}`;
 }
 
 function table(rows: readonly (readonly [name: string, value: string])[]): string {
@@ -211,7 +210,7 @@ function cell(text: string): string {
   return escapeMarkdown(text);
 }
 
-/** A name is a name, whatever signs it has. */
+/** Names may contain Markdown's special characters. */
 function escapeMarkdown(text: string): string {
-  return text.replace(/[\\|<>[\]`*_]/g, (sign) => `\\${sign}`).replaceAll('\n', ' ');
+  return text.replace(/[\\|<>[\]`*_]/g, (character) => `\\${character}`).replaceAll('\n', ' ');
 }

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { DEFAULT_MAX_PIXELS } from '../data/pixels/max-pixels.ts';
+import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
 import { backendNames, kernelChoices, presentBackendName } from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';

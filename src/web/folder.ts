@@ -1,6 +1,7 @@
 /** A folder that a visitor picks: a folder of images for each class, as `vgg train` takes it. */
 import { UserError } from '../core/errors.ts';
-import { isImageName, SPLIT_FOLDERS } from '../data/sources/split-names.ts';
+import { isImageName } from '../data/pixels/image-formats.ts';
+import { findSplitFolder, type Split } from '../data/sources/splits.ts';
 
 /** As much of a File of an `<input webkitdirectory>` as is asked here. */
 export interface FolderFile {
@@ -40,9 +41,9 @@ export function imagesOfFolder<F extends FolderFile>(files: Iterable<F>): Folder
       .map(({ file, path }) => ({ file, label: path[depth]! }))
       .sort((a, b) => compare(a.label, b.label) || compare(pathOf(a), pathOf(b)));
   // A class may be called "train" too: a split's folder has folders inside, not just images.
-  const part = (names: readonly string[]) => names.find((name) => at(2, name).length > 0);
-  const train = part(SPLIT_FOLDERS.train);
-  const val = train === undefined ? undefined : part(SPLIT_FOLDERS.val);
+  const part = (split: Split) => findSplitFolder(split, (name) => at(2, name).length > 0)?.folder;
+  const train = part('train');
+  const val = train === undefined ? undefined : part('val');
   const training = train === undefined ? at(1) : at(2, train);
   const classes = [...new Set(training.map(({ label }) => label))];
   const name = found[0]?.path[0] ?? 'the folder';

@@ -1,10 +1,10 @@
 /** Labelled images in the page's memory, and the training crops that are made of them. */
 import { UserError } from '../core/errors.ts';
 import type { TrainScale } from '../core/scale.ts';
+import type { Rgb } from '../core/shape.ts';
 import { Turn } from '../core/turn.ts';
-import { type Rgb, writeCrop } from '../data/pixels/crop.ts';
-import { resample } from '../data/pixels/resample.ts';
-import { rescaledSize } from '../data/pixels/rescaled-size.ts';
+import { writeCrop } from '../data/pixels/crop.ts';
+import { resample, rescaledSize } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import { Augmentation, type AugmentationOptions } from '../data/training/augment.ts';
 import type { ImageBatch } from '../data/training/loader.ts';

@@ -1,10 +1,9 @@
-/** A report of training runs as one HTML page. */
+/** A report on training runs as one HTML page. */
 import { formatCount, formatPercent } from '../format.ts';
-import type { Mistake, RunReport } from '../run-report.ts';
+import { type Mistake, mostConfused, type RunReport } from '../run-report.ts';
 import { classErrors, confusionChart, errorCurve, lossCurve, rateCurve } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument, pngUrl } from './document.ts';
 
-/** The whole page. */
 export function formatRunPage(title: string, reports: readonly RunReport[]): string {
   return htmlDocument(title, reports.map(formatRun).join('\n'));
 }
@@ -23,7 +22,7 @@ ${classErrors(report)}
 ${formatConfusion(report)}
 ${formatMistakes(report.mistakes)}
 <h3>First-layer filters</h3>
-<p>The weights of conv1_1, each filter scaled to its own range.</p>
+<p>The weights of conv1_1; each filter is scaled to its range.</p>
 <img class="filters" alt="Filters of the first layer" src="${pngUrl(report.filters)}">
 <h3>Recipe</h3>
 <pre>${escapeHtml(report.recipe)}</pre>
@@ -37,32 +36,19 @@ function formatEvaluation({ evaluation }: RunReport): string {
 on ${formatCount(images)} images (${escapeHtml(protocol)}, Q = ${scales.join(', ')}; loss ${loss.toFixed(4)}).</p>`;
 }
 
+/** Pairs of classes that are listed instead of a confusion matrix. */
+const CONFUSIONS_SHOWN = 20;
+
 function formatConfusion(report: RunReport): string {
   const chart = confusionChart(report);
   if (chart !== '') return `<h3>Confusion matrix</h3>\n${chart}`;
-  const rows = mostConfused(report)
+  const rows = mostConfused(report, CONFUSIONS_SHOWN)
     .map(
       ({ truth, predicted, images }) =>
         `<tr><td>${escapeHtml(truth)}</td><td>${escapeHtml(predicted)}</td><td>${images}</td></tr>`,
     )
     .join('');
-  return `<h3>Most frequent confusions</h3><table><tr><th>true</th><th>predicted</th><th>images</th></tr>${rows}</table>`;
-}
-
-export interface Confusion {
-  readonly truth: string;
-  readonly predicted: string;
-  readonly images: number;
-}
-
-/** The pairs of classes that are mistaken for each other most. */
-export function mostConfused({ confusion, labels }: RunReport, count = 20): Confusion[] {
-  const pairs: Confusion[] = [];
-  confusion.forEach((images, at) => {
-    const [t, p] = [Math.floor(at / labels.length), at % labels.length];
-    if (t !== p && images > 0) pairs.push({ truth: labels[t]!, predicted: labels[p]!, images });
-  });
-  return pairs.sort((a, b) => b.images - a.images).slice(0, count);
+  return `<h3>Most frequent confusions</h3><table><tr><th>true class</th><th>predicted as</th><th>images</th></tr>${rows}</table>`;
 }
 
 function formatMistakes(mistakes: readonly Mistake[]): string {
@@ -70,10 +56,10 @@ function formatMistakes(mistakes: readonly Mistake[]): string {
   const figures = mistakes.map(
     ({ name, label, predicted, probability, labelProbability, picture, scoreMap }) => `<figure>
 <img alt="${escapeHtml(label)}" src="${pngUrl(picture)}"> <img alt="Score map of ${escapeHtml(predicted)}" src="${pngUrl(scoreMap)}">
-<figcaption>${escapeHtml(label)} (${formatPercent(labelProbability)} %), taken for ${escapeHtml(predicted)} (${formatPercent(probability)} %)<br><small>${escapeHtml(name)}</small></figcaption>
+<figcaption>${escapeHtml(label)} (${formatPercent(labelProbability)} %), predicted as ${escapeHtml(predicted)} (${formatPercent(probability)} %)<br><small>${escapeHtml(name)}</small></figcaption>
 </figure>`,
   );
-  return `<h3>The worst mistakes</h3>
-<p>Where the model is surest and wrong. On the right, where it sees the class that it named: the dense score map of that class.</p>
+  return `<h3>Most confident mistakes</h3>
+<p>The wrong predictions with the highest probabilities. Right: the dense score map of the predicted class.</p>
 <div class="mistakes">${figures.join('\n')}</div>`;
 }

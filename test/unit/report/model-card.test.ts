@@ -26,7 +26,7 @@ const CARD: ModelCard = {
     learningRate: 1e-5,
     seconds: 1_000_000,
   },
-  chosen: true,
+  selected: true,
   seconds: 1_814_400,
   file: { name: 'best.safetensors', bytes: 553_430_176, sha256: 'f'.repeat(64) },
 };
@@ -63,33 +63,33 @@ describe('a model card', () => {
     });
   });
 
-  it('says what the network is, how it was trained and how it does', () => {
+  it('describes the network, its training and its results', () => {
     const text = formatCard(CARD);
     for (const words of [
       '| parameters | 138.36 million |',
       '| top-1 error | 25.6 % |',
-      '| protocol | centre crops, smaller side 384 |',
-      '| time of training | 21 d |',
+      '| protocol | center crops, smaller side 384 pixels |',
+      '| training time | 21 d |',
       'lr: 0.01',
-      'fingerprint `abc`',
+      'labels is `abc`',
       'f'.repeat(64),
-      'chosen by this very validation',
+      'selected by this validation',
     ]) {
       assert.ok(text.includes(words), words);
     }
   });
 
-  it('claims nothing that is not known', () => {
+  it('leaves out what is not known', () => {
     const card = { ...CARD, result: undefined, dataFingerprint: undefined, createdBy: undefined };
     const { license, 'model-index': index } = frontMatterOf(card);
     assert.equal(license, 'unknown');
     assert.equal(index, undefined);
     const text = formatCard(card);
-    assert.match(text, /before its first validation/);
-    assert.doesNotMatch(text, /undefined|fingerprint|made by/);
+    assert.match(text, /before the first validation/);
+    assert.doesNotMatch(text, /undefined|fingerprint|created by/);
   });
 
-  it('takes names as names, whatever signs they have', () => {
+  it('escapes special characters in names', () => {
     const text = formatCard(CARD);
     assert.match(text, /tench, a \\\| b, \\<script\\>\n/);
     const many = formatCard({ ...CARD, labels: Array.from({ length: 1000 }, (_, i) => `c${i}`) });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { escapeHtml } from '../../../src/report/html/document.ts';
-import { formatRunPage, mostConfused } from '../../../src/report/html/run-page.ts';
-import type { RunReport } from '../../../src/report/run-report.ts';
+import { formatRunPage } from '../../../src/report/html/run-page.ts';
+import { mostConfused, type RunReport } from '../../../src/report/run-report.ts';
 import { formatTerminalReport, sparkline } from '../../../src/report/terminal-report.ts';
 
 const metrics = [1, 2, 3].flatMap((epoch) =>
@@ -67,7 +67,7 @@ describe('the HTML report', () => {
       'Learning curves',
       'Error by class',
       'Confusion matrix',
-      'The worst mistakes',
+      'Most confident mistakes',
       'First-layer filters',
     ]) {
       assert.ok(page.includes(`<h3>${heading}</h3>`), heading);
@@ -75,7 +75,7 @@ describe('the HTML report', () => {
     // Three curves, the bars and the matrix; a legend may hold more.
     assert.ok((page.match(/<svg /g) ?? []).length >= 5);
     assert.ok(page.includes('data:image/png;base64,AQID'));
-    assert.ok(page.includes('cat (5.0 %), taken for dog (90.0 %)'));
+    assert.ok(page.includes('cat (5.0 %), predicted as dog (90.0 %)'));
   });
 
   it('lists confusions instead of a matrix where there are very many classes', () => {
@@ -98,7 +98,7 @@ describe('the report for the terminal', () => {
   });
 
   it('orders confusions by how often they happen', () => {
-    assert.deepEqual(mostConfused(report), [
+    assert.deepEqual(mostConfused(report, 10), [
       { truth: 'cat', predicted: 'dog', images: 2 },
       { truth: 'dog', predicted: 'owl', images: 1 },
     ]);

@@ -1,36 +1,54 @@
-/**
- * Lines of text that are remembered between runs in a file of the cache folder, each under its first word. A file that
- * is missing, damaged or of another version is none: what it held is found out again. Two processes may overwrite each
- * other's news, which costs no more than that.
- */
+/** What is remembered between runs, about data sets, evaluations and this machine: the cache folder and files of lines. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomically } from './atomic-file.ts';
-import { cacheSubfolder, defaultCacheFolder } from './cache-folder.ts';
 
-/** As dense evaluation has hundreds of sizes; the oldest go first. */
-const MOST_LINES = 4096;
+/** $XDG_CACHE_HOME/verydeep, otherwise ~/Library/Caches/verydeep on macOS and ~/.cache/verydeep elsewhere. */
+export function defaultCacheFolder(): string {
+  const xdg = process.env.XDG_CACHE_HOME;
+  // The XDG specification: relative paths are to be ignored.
+  if (xdg?.startsWith('/')) return join(xdg, 'verydeep');
+  const caches = process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache'];
+  return join(homedir(), ...caches, 'verydeep');
+}
+
+/** Creates the subfolder of the cache folder for one kind of thing. */
+export async function cacheSubfolder(kind: string, folder: string = defaultCacheFolder()): Promise<string> {
+  const path = join(folder, kind);
+  await mkdir(path, { recursive: true });
+  return path;
+}
+
+/** Enough for dense evaluation, which has hundreds of image sizes; the oldest lines are dropped first. */
+const MAX_LINES = 4096;
 
 export interface LineFile {
   /** Of the cache folder. */
   readonly subfolder: string;
-  /** Whom the lines are about: another in the same home, as on a cluster, has a file of its own. */
+  /** The machine or device that the lines describe: others with the same home folder, as on a cluster, have other files. */
   readonly about: string;
   /** The file's first line. */
   readonly format: string;
-  /** What a line looks like; others are left out. */
+  /** What a line looks like; others are ignored. */
   readonly line: RegExp;
   /** Default: the user's cache folder. */
   readonly folder?: string;
 }
 
+/**
+ * Lines of text in a file of the cache folder, each found by its first word. A file that is missing, damaged or of
+ * another version counts as empty: what it held is determined again. Two processes may overwrite each other's lines,
+ * with the same consequence.
+ */
 export class RememberedLines {
   readonly #folder: string;
   readonly #subfolder: string;
   readonly #file: string;
   readonly #format: string;
-  /** By what they are for. */
+  /** By first word. */
   readonly #lines: Map<string, string>;
   #writing: Promise<void> | undefined;
 
@@ -47,12 +65,12 @@ export class RememberedLines {
     return [...this.#lines.values()];
   }
 
-  /** What follows the key in its line. */
+  /** What follows the key on its line. */
   get(key: string): string | undefined {
     return this.#lines.get(key)?.slice(key.length + 1);
   }
 
-  /** Adds lines and writes the file in the background. A cache that cannot be written is none. */
+  /** Adds lines and writes the file in the background. Failures to write are ignored. */
   add(lines: readonly string[]): void {
     for (const line of lines) {
       this.#lines.delete(keyOf(line));
@@ -61,14 +79,14 @@ export class RememberedLines {
     this.#writing = (this.#writing ?? Promise.resolve()).then(() => this.#write()).catch(() => {});
   }
 
-  /** Settles when what was added is written, or cannot be. */
+  /** Settles when all added lines are written, or could not be. */
   async written(): Promise<void> {
     await this.#writing;
   }
 
   async #write(): Promise<void> {
     const folder = await cacheSubfolder(this.#subfolder, this.#folder);
-    const text = [this.#format, ...this.lines.slice(-MOST_LINES), ''].join('\n');
+    const text = [this.#format, ...this.lines.slice(-MAX_LINES), ''].join('\n');
     await writeFileAtomically(join(folder, this.#file), text);
   }
 }
