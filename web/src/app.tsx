@@ -3,7 +3,7 @@ import type { ModelsResponse } from '../../src/serve/contract/model.ts';
 import { getJson, onUnauthorized } from './api/client.ts';
 import { useRequest } from './api/use-request.ts';
 import { Classify } from './classify/classify.tsx';
-import { Inside } from './inside/inside.tsx';
+import { Inside } from './layers/layers.tsx';
 import { Runs } from './runs/runs.tsx';
 import type { Picture } from './state/picture.ts';
 import { useRoute, type View } from './state/route.ts';

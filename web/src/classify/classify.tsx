@@ -1,14 +1,14 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
-import { localModel, useLocalModel } from '../here/local-model.ts';
-import { RunHere } from '../here/run-here.tsx';
-import { NetworkStrip } from '../inside/network-strip.tsx';
+import { localModel, useLocalModel } from '../in-browser/local-model.ts';
+import { RunHere } from '../in-browser/run-in-browser.tsx';
+import { NetworkStrip } from '../layers/network-drawing.tsx';
 import type { Picture } from '../state/picture.ts';
 import { Choice } from '../ui/choice.tsx';
 import { ModelChoice } from '../ui/model-choice.tsx';
 import { PicturePicker } from '../ui/picture-picker.tsx';
 import { CropGrid } from './crop-grid.tsx';
-import { localLooker, serverLooker } from './looker.ts';
+import { localLooker, serverLooker } from './inference.ts';
 import { Protocols } from './protocols.tsx';
 import { ScoreMap } from './score-map.tsx';
 

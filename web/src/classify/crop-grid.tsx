@@ -2,7 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import type { CropsResponse } from '../../../src/serve/contract/maps.ts';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { useRequest } from '../api/use-request.ts';
-import { viridis } from '../draw/colours.ts';
+import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/picture.ts';
@@ -10,7 +10,7 @@ import { Choice } from '../ui/choice.tsx';
 import { percent } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { TopClasses } from '../ui/top-classes.tsx';
-import type { Looker } from './looker.ts';
+import type { Looker } from './inference.ts';
 import { mapScales } from './scales.ts';
 
 interface CropGridProps {

@@ -1,5 +1,5 @@
 /** Where the positions of a dense score map lie on the image. */
-import { coloured, drawable, viridis } from '../draw/colours.ts';
+import { coloured, drawable, viridis } from '../draw/colors.ts';
 
 interface Size {
   readonly width: number;

@@ -7,7 +7,7 @@ import { Choice } from '../ui/choice.tsx';
 import { milliseconds, percent } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { TopClasses } from '../ui/top-classes.tsx';
-import type { Looker } from './looker.ts';
+import type { Looker } from './inference.ts';
 import { protocolScales } from './scales.ts';
 
 const PROTOCOLS = [

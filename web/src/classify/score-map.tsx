@@ -2,7 +2,7 @@ import { useId, useState } from 'preact/hooks';
 import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { type Loading, useRequest } from '../api/use-request.ts';
-import { viridis } from '../draw/colours.ts';
+import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/picture.ts';
@@ -11,7 +11,7 @@ import { DataTable } from '../ui/data-table.tsx';
 import { percent, plural } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { ClassChoice } from './class-choice.tsx';
-import type { Looker, ScoreMapWish } from './looker.ts';
+import type { Looker, ScoreMapWish } from './inference.ts';
 import { drawMap, type MapGrid, positionAt, windowOf } from './map-geometry.ts';
 import { firstMapScale, mapScales } from './scales.ts';
 

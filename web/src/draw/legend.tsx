@@ -1,5 +1,5 @@
 import { Canvas } from '../ui/canvas.tsx';
-import { type ColourMap, coloured } from './colours.ts';
+import { type ColourMap, coloured } from './colors.ts';
 
 interface LegendProps {
   readonly colours: ColourMap;

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
 import { figure } from '../ui/format.ts';
-import { type Along, type Point, pointsOf } from './points.ts';
+import { type Along, type Point, pointsOf } from './series.ts';
 
 export interface Series {
   readonly id: string;

@@ -5,8 +5,8 @@ import { DataTable } from '../ui/data-table.tsx';
 import { count, figure, percent } from '../ui/format.ts';
 import { Busy, Failure } from '../ui/notices.tsx';
 import { Chart, type Series } from './chart.tsx';
-import type { Feed } from './feed.ts';
-import { colourOf } from './series.ts';
+import type { Feed } from './metrics-stream.ts';
+import { colourOf } from './series-colors.ts';
 
 interface CurvesProps {
   readonly runs: readonly RunSummary[];

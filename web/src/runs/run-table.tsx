@@ -1,6 +1,6 @@
 import type { RunSummary } from '../../../src/serve/contract/runs.ts';
 import { count, moment, percent } from '../ui/format.ts';
-import { colourOf } from './series.ts';
+import { colourOf } from './series-colors.ts';
 
 interface RunTableProps {
   readonly runs: readonly RunSummary[];

@@ -3,8 +3,8 @@ import { Busy, Failure } from '../ui/notices.tsx';
 import { Curves } from './curves.tsx';
 import { RunDetails } from './run-details.tsx';
 import { RunTable } from './run-table.tsx';
-import { SERIES } from './series.ts';
-import { useFeeds } from './use-feeds.ts';
+import { SERIES } from './series-colors.ts';
+import { useFeeds } from './use-metrics.ts';
 import { useRuns } from './use-runs.ts';
 
 /** Trainings: a list, their curves side by side, and everything about one of them. */

@@ -2,8 +2,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
-import { loadLibrary } from '../here/library.ts';
-import { recipeOf, type Settings, type TrainingSource } from './source.ts';
+import { loadLibrary } from '../in-browser/library.ts';
+import { recipeOf, type Settings, type TrainingSource } from './image-source.ts';
 
 export type TrainingState =
   | { readonly state: 'idle' }

@@ -1,15 +1,15 @@
 import { useState } from 'preact/hooks';
 import type { Metrics } from '../../../src/web/index.ts';
 import { Chart } from '../runs/chart.tsx';
-import { colourOf } from '../runs/series.ts';
+import { colourOf } from '../runs/series-colors.ts';
 import { DataTable } from '../ui/data-table.tsx';
 import { count, figure, percent, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { Images } from './images.tsx';
+import { Images } from './image-choice.tsx';
 import { localTraining, type TrainingState, useLocalTraining } from './local-training.ts';
 import { Result } from './result.tsx';
-import { SettingsForm } from './settings.tsx';
-import { DEFAULTS } from './source.ts';
+import { SettingsForm } from './recipe-form.tsx';
+import { DEFAULTS } from './image-source.ts';
 
 /** Training on the visitor's own GPU and images. */
 export function Train({ demoImages }: { readonly demoImages: string | undefined }) {

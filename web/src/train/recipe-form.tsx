@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { Settings } from './source.ts';
+import type { Settings } from './image-source.ts';
 
 interface SettingsProps {
   readonly value: Settings;

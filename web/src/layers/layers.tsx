@@ -6,7 +6,7 @@ import { ModelChoice } from '../ui/model-choice.tsx';
 import { PicturePicker } from '../ui/picture-picker.tsx';
 import { Activations } from './activations.tsx';
 import { Filters } from './filters.tsx';
-import { NetworkTable } from './network-table.tsx';
+import { NetworkTable } from './layer-table.tsx';
 
 export interface InsideProps extends ClassifyProps {
   readonly route: Route;

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
 import type { ModelInfo } from '../../../src/serve/contract/model.ts';
-import { coloured, drawable, magma } from '../draw/colours.ts';
+import { coloured, drawable, magma } from '../draw/colors.ts';
 import { Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/picture.ts';
 import { Canvas } from '../ui/canvas.tsx';

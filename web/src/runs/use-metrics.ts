@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RunState } from '../../../src/serve/contract/runs.ts';
-import { Feed } from './feed.ts';
+import { Feed } from './metrics-stream.ts';
 
 const REDRAW = 250; // milliseconds; metrics of a small network come faster than a chart is worth drawing
 

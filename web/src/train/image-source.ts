@@ -2,8 +2,8 @@
 import type { DemoImagesResponse } from '../../../src/serve/contract/model.ts';
 import type { FolderImages, LabelledFile, LabelledImage, WebRecipe } from '../../../src/web/index.ts';
 import { getJson } from '../api/client.ts';
-import { loadLibrary } from '../here/library.ts';
-import { bytesOf } from '../inside/bytes.ts';
+import { loadLibrary } from '../in-browser/library.ts';
+import { bytesOf } from '../api/bytes.ts';
 
 export interface TrainingSource {
   readonly name: string;

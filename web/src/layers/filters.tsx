@@ -3,7 +3,7 @@ import { getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { Canvas } from '../ui/canvas.tsx';
 import { Answer } from '../ui/notices.tsx';
-import { bytesOf } from './bytes.ts';
+import { bytesOf } from '../api/bytes.ts';
 
 /** The filters of conv1_1 as small colour images. */
 export function Filters({ model }: { readonly model: ModelInfo }) {

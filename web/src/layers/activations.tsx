@@ -3,13 +3,13 @@ import type { ActivationsResponse } from '../../../src/serve/contract/activation
 import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
-import { magma } from '../draw/colours.ts';
+import { magma } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import type { Picture } from '../state/picture.ts';
 import { Choice } from '../ui/choice.tsx';
 import { count, figure } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
-import { bytesOf } from './bytes.ts';
+import { bytesOf } from '../api/bytes.ts';
 import { ChannelMaps, type Range, type Region, seenOf } from './channel-maps.tsx';
 import { Values } from './values.tsx';
 

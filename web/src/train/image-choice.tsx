@@ -2,7 +2,7 @@ import { useRef, useState } from 'preact/hooks';
 import { sentenceOf } from '../api/client.ts';
 import { count, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { demoSource, folderSource, type TrainingSource } from './source.ts';
+import { demoSource, folderSource, type TrainingSource } from './image-source.ts';
 
 interface ImagesProps {
   readonly source: TrainingSource | undefined;
