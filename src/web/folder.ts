@@ -9,7 +9,7 @@ export interface FolderFile {
 }
 
 /** A file and the name of its class. */
-export interface LabelledFile<F> {
+export interface LabeledFile<F> {
   readonly file: F;
   readonly label: string;
 }
@@ -20,9 +20,9 @@ export interface FolderImages<F> {
   /** Sorted. */
   readonly classes: readonly string[];
   /** By class and path. */
-  readonly training: readonly LabelledFile<F>[];
+  readonly training: readonly LabeledFile<F>[];
   /** Undefined where the folder has none of its own. */
-  readonly validation: readonly LabelledFile<F>[] | undefined;
+  readonly validation: readonly LabeledFile<F>[] | undefined;
 }
 
 /**
@@ -34,7 +34,7 @@ export function imagesOfFolder<F extends FolderFile>(files: Iterable<F>): Folder
     const path = file.webkitRelativePath.split('/');
     return isImageName(path.at(-1)!) && !path.some((part) => part.startsWith('.')) ? [{ file, path }] : [];
   });
-  const at = (depth: number, folder?: string): LabelledFile<F>[] =>
+  const at = (depth: number, folder?: string): LabeledFile<F>[] =>
     found
       .filter(({ path }) => path.length > depth + 1 && (folder === undefined || path[1] === folder))
       .map(({ file, path }) => ({ file, label: path[depth]! }))
@@ -57,7 +57,7 @@ export function imagesOfFolder<F extends FolderFile>(files: Iterable<F>): Folder
   return { name, classes, training, validation };
 }
 
-function pathOf<F extends FolderFile>({ file }: LabelledFile<F>): string {
+function pathOf<F extends FolderFile>({ file }: LabeledFile<F>): string {
   return file.webkitRelativePath;
 }
 

@@ -91,7 +91,7 @@ export function exitOf(child: ChildProcess): Promise<number | null> {
 export interface Looks {
   readonly width?: number;
   readonly height?: number;
-  readonly colours?: 'light' | 'dark';
+  readonly colors?: 'light' | 'dark';
 }
 
 /** A page with nothing remembered; what it asks for and what goes wrong in it is noted. */
@@ -114,8 +114,8 @@ export class Visit {
   }
 
   static async at(browser: Browser, address: string, route: string, looks: Looks = {}): Promise<Visit> {
-    const { width = 1280, height = 900, colours = 'light' } = looks;
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme: colours });
+    const { width = 1280, height = 900, colors = 'light' } = looks;
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme: colors });
     context.setDefaultTimeout(PATIENCE);
     const visit = new Visit(context, await context.newPage(), address);
     await visit.page.goto(`${address}#/${route}`);
@@ -215,7 +215,7 @@ interface Canvas {
 }
 
 /** The mean red, green and blue of a canvas's pixels. */
-export function colourOf(canvas: Locator): Promise<[number, number, number]> {
+export function colorOf(canvas: Locator): Promise<[number, number, number]> {
   return canvas.evaluate((element: unknown) => {
     const canvas = element as Canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

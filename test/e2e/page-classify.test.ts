@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { jpeg, writeFiles } from '../support/images.ts';
 import {
-  colourOf,
+  colorOf,
   noBrowser,
   openBrowser,
   type Served,
@@ -48,7 +48,7 @@ describe('the page: classify', { skip: noBrowser }, () => {
       ['dense', 'Dense'],
       ['crops', 'Multi-crop'],
       ['both', 'Both'],
-      ['center', 'Centre crop'],
+      ['center', 'Center crop'],
     ] as const) {
       const list = visit.page.getByRole('list', { name: `${name}: most probable classes` });
       await list.waitFor();
@@ -81,9 +81,9 @@ describe('the page: classify', { skip: noBrowser }, () => {
     await map.waitFor();
     const opacity = page.getByRole('slider', { name: /Opacity/ });
     await opacity.fill('0');
-    const plain = await colourOf(map);
+    const plain = await colorOf(map);
     await opacity.fill('1');
-    const covered = await colourOf(map);
+    const covered = await colorOf(map);
     assert.ok(Math.hypot(...covered.map((value, c) => value - plain[c]!)) > 20, `${plain} ${covered}`);
     // Viridis between a third and a half: blue-green, and never more red than green.
     assert.ok(covered[1] > covered[0], String(covered));
@@ -155,7 +155,7 @@ describe('the page: classify', { skip: noBrowser }, () => {
         new ClipboardEvent('paste', { clipboardData: ${carrying('pasted.jpg')}, bubbles: true }))`,
     );
     await page.getByText('pasted.jpg', { exact: true }).waitFor();
-    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
     await visit.close();
   });
 
@@ -180,20 +180,20 @@ describe('the page: classify', { skip: noBrowser }, () => {
   });
 
   it('follows the system into the dark, and the person beyond', async (t) => {
-    const visit = await Visit.at(browser, server.address, 'classify', { colours: 'dark' });
+    const visit = await Visit.at(browser, server.address, 'classify', { colors: 'dark' });
     const { page } = visit;
     const background = 'parseFloat(getComputedStyle(document.documentElement).backgroundColor.slice(4))';
     const paper = (is: '< 50' | '> 90') =>
       until(() => page.evaluate(`${background} ${is}`), `a background ${is}`);
     await paper('< 50');
     await visit.choose(await wide());
-    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
     await visit.picture(t, 'classify-dark');
-    await page.getByRole('button', { name: /^Colours: as the system/ }).click();
+    await page.getByRole('button', { name: /^Colors: as the system/ }).click();
     await paper('> 90');
     await page.reload();
     await paper('> 90');
-    await page.getByRole('button', { name: /^Colours: light/ }).click();
+    await page.getByRole('button', { name: /^Colors: light/ }).click();
     await paper('< 50');
     await visit.close();
   });

@@ -5,7 +5,7 @@ import { jpeg } from '../support/images.ts';
 import { noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
 import { QUICK, Workplace } from './training-runs.ts';
 
-const PROTOCOLS = ['Dense', 'Multi-crop', 'Both', 'Centre crop'] as const;
+const PROTOCOLS = ['Dense', 'Multi-crop', 'Both', 'Center crop'] as const;
 
 /** Keeps the devices that the page opens, so that a test can take them away. */
 const KEEP_DEVICES = `
@@ -108,7 +108,7 @@ describe('the page: Run here', { skip: noBrowser }, () => {
     go();
     await page.getByText('This device computes').waitFor();
     assert.equal(await progress.count(), 0);
-    await answer(page, 'Centre crop');
+    await answer(page, 'Center crop');
     await visit.close();
   });
 
@@ -120,7 +120,7 @@ describe('the page: Run here', { skip: noBrowser }, () => {
     await runHere(page).check();
     await page.getByText('This device computes').waitFor();
     await visit.choose();
-    await answer(page, 'Centre crop');
+    await answer(page, 'Center crop');
     const sent = posts(page);
     await page.evaluate('devices.at(-1).destroy()');
     await page
@@ -128,7 +128,7 @@ describe('the page: Run here', { skip: noBrowser }, () => {
       .filter({ hasText: /^The server answers\. The GPU was lost \(/ })
       .waitFor();
     await until(async () => sent.includes('/v1/predict'), 'the server to be asked');
-    await answer(page, 'Centre crop');
+    await answer(page, 'Center crop');
     assert.equal(await runHere(page).isChecked(), false);
 
     // What was lost can be had again.
@@ -146,9 +146,9 @@ describe('the page: Run here', { skip: noBrowser }, () => {
     assert.equal(await keeping.stop(), 0);
   });
 
-  for (const colours of ['light', 'dark'] as const) {
-    it(`has nothing that axe finds wrong, and fits a telephone, in ${colours} colours`, async (t) => {
-      const visit = await Visit.at(browser, server.address, 'classify', { width: 320, height: 700, colours });
+  for (const colors of ['light', 'dark'] as const) {
+    it(`has nothing that axe finds wrong, and fits a telephone, in ${colors} colors`, async (t) => {
+      const visit = await Visit.at(browser, server.address, 'classify', { width: 320, height: 700, colors });
       const { page } = visit;
       await runHere(page).waitFor();
       assert.deepEqual(await visit.violations(), []);
@@ -156,10 +156,10 @@ describe('the page: Run here', { skip: noBrowser }, () => {
       await page.keyboard.press('Space');
       await page.getByText('This device computes').waitFor();
       await visit.choose(await jpeg(96, 64, 3));
-      await answer(page, 'Centre crop');
+      await answer(page, 'Center crop');
       assert.deepEqual(await visit.violations(), []);
       assert.equal(await visit.overflow(), 0);
-      await visit.picture(t, `phone-run-here-${colours}`);
+      await visit.picture(t, `phone-run-here-${colors}`);
       await visit.close();
     });
   }
@@ -203,7 +203,7 @@ describe('the page: Run here without a GPU', { skip: noBrowser }, () => {
       assert.equal(await page.getByRole('switch', { name: 'Run here' }).isChecked(), false);
       assert.ok(!asked.includes('/v1/model/weights'), 'weights are not fetched for nothing');
       await visit.choose();
-      await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+      await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
       await visit.close();
     });
   }

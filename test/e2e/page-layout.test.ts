@@ -45,7 +45,7 @@ describe('the page: layout', { skip: noBrowser }, () => {
       await page.getByRole('button', { name: 'Choose an image' }).waitFor();
       await check('classify at first');
       await visit.choose(await jpeg(300, 200, 3), 'a photograph with a rather long name of its own.jpg');
-      await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+      await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
       await page.getByRole('img', { name: /^Score map of / }).waitFor();
       await check('score map');
       await page.getByRole('radio', { name: 'Crops', exact: true }).check();

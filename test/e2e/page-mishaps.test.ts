@@ -30,7 +30,7 @@ describe('the page: mishaps', { skip: noBrowser }, () => {
 
   const alerts = (page: Page) => textsOf(page.getByRole('alert'));
   const answered = (page: Page) =>
-    page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
 
   /** Lets go of a file over the page. */
   async function drop(page: Page, name: string, type: string): Promise<void> {

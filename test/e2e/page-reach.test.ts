@@ -74,7 +74,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     const visit = await Visit.at(browser, server.address, 'classify');
     const { page } = visit;
     await visit.choose();
-    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
     assert.equal(await page.getByRole('banner').count(), 1);
     assert.equal(await page.getByRole('main').count(), 1);
     assert.equal(await page.getByRole('navigation', { name: 'Views' }).count(), 1);
@@ -93,15 +93,15 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await visit.close();
   });
 
-  for (const colours of ['light', 'dark'] as const) {
-    it(`has nothing that axe finds wrong, in ${colours} colours`, async () => {
-      const visit = await Visit.at(browser, server.address, 'classify', { colours });
+  for (const colors of ['light', 'dark'] as const) {
+    it(`has nothing that axe finds wrong, in ${colors} colors`, async () => {
+      const visit = await Visit.at(browser, server.address, 'classify', { colors });
       const { page } = visit;
       const check = async (view: string) => assert.deepEqual(await visit.violations(), [], view);
       await page.getByRole('button', { name: 'Choose an image' }).waitFor();
       await check('without an image');
       await visit.choose();
-      await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+      await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
       await check('score map');
       await page.getByRole('radio', { name: 'Crops', exact: true }).check();
       await page.getByText('Crop in row 3, column 3').waitFor();
@@ -129,7 +129,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
       });`);
     await page.reload();
     await visit.choose();
-    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
     await page.getByRole('radio', { name: 'Crops', exact: true }).check();
     await page.getByText('Crop in row 3, column 3').waitFor();
     await page.getByRole('link', { name: 'Look inside' }).click();
@@ -178,16 +178,16 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await visit.close();
   });
 
-  for (const colours of ['light', 'dark'] as const) {
-    it(`fits a telephone, in ${colours} colours`, async (t) => {
-      const visit = await Visit.at(browser, server.address, 'classify', { width: 320, height: 700, colours });
+  for (const colors of ['light', 'dark'] as const) {
+    it(`fits a telephone, in ${colors} colors`, async (t) => {
+      const visit = await Visit.at(browser, server.address, 'classify', { width: 320, height: 700, colors });
       const { page } = visit;
       await page.getByRole('button', { name: 'Choose an image' }).waitFor();
       assert.equal(await visit.overflow(), 0, 'before an image is chosen');
       await visit.choose(await jpeg(96, 64, 3), `${'a-very-long-name-'.repeat(8)}.jpg`);
-      await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+      await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
       assert.equal(await visit.overflow(), 0, 'score map');
-      await visit.picture(t, `phone-classify-${colours}`);
+      await visit.picture(t, `phone-classify-${colors}`);
       await page.getByRole('radio', { name: 'Crops', exact: true }).check();
       await page.getByText('Crop in row 3, column 3').waitFor();
       assert.equal(await visit.overflow(), 0, 'crops');
@@ -197,11 +197,11 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
         .first()
         .waitFor();
       assert.equal(await visit.overflow(), 0, 'inside');
-      await visit.picture(t, `phone-inside-${colours}`);
+      await visit.picture(t, `phone-inside-${colors}`);
       await page.getByRole('link', { name: 'Runs' }).click();
       await page.locator('.chart svg').first().waitFor();
       assert.equal(await visit.overflow(), 0, 'runs');
-      await visit.picture(t, `phone-runs-${colours}`);
+      await visit.picture(t, `phone-runs-${colors}`);
       await visit.close();
     });
   }

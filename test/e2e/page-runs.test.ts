@@ -82,7 +82,7 @@ describe('the page: runs', { skip: noBrowser }, () => {
   it('compares runs, by an address that can be kept', async (t) => {
     const { code, stderr } = await work.vgg(...train('third', '--iterations', '8', '--lr', '0.001'));
     assert.equal(code, 0, stderr);
-    const visit = await Visit.at(browser, server.address, 'runs/first', { colours: 'dark' });
+    const visit = await Visit.at(browser, server.address, 'runs/first', { colors: 'dark' });
     const { page } = visit;
     await page.getByRole('checkbox', { name: 'Draw the curves of third' }).check();
     await page.getByRole('img', { name: /^Loss\. .*first: .*third: |^Loss\. .*third: .*first: / }).waitFor();
@@ -93,7 +93,7 @@ describe('the page: runs', { skip: noBrowser }, () => {
     const strokes = await page.evaluate(
       `[...document.querySelectorAll('.chart:last-child ${LINE}')].map((path) => getComputedStyle(path).stroke)`,
     );
-    assert.equal(new Set(strokes as string[]).size, 2, 'each run has a colour of its own');
+    assert.equal(new Set(strokes as string[]).size, 2, 'each run has a color of its own');
     await visit.picture(t, 'runs-compared-dark');
     await page.getByRole('checkbox', { name: 'Draw the curves of third' }).uncheck();
     await page.locator('.key li').nth(1).waitFor({ state: 'detached' });

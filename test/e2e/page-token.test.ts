@@ -56,7 +56,7 @@ describe('the page behind a token', { skip: noBrowser }, () => {
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     await visit.choose();
-    await page.getByRole('list', { name: 'Centre crop: most probable classes' }).waitFor();
+    await page.getByRole('list', { name: 'Center crop: most probable classes' }).waitFor();
     assert.ok(!asked.includes('/v1/predict'), String(asked));
 
     await page.getByRole('link', { name: 'Train here' }).click();

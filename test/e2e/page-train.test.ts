@@ -234,9 +234,9 @@ describe('the page: Train here', { skip: noBrowser }, () => {
     await without.close();
   });
 
-  for (const colours of ['light', 'dark'] as const) {
-    it(`has nothing that axe finds wrong, and fits a telephone, in ${colours} colours`, async (t) => {
-      const visit = await Visit.at(browser, server.address, 'train', { width: 320, height: 700, colours });
+  for (const colors of ['light', 'dark'] as const) {
+    it(`has nothing that axe finds wrong, and fits a telephone, in ${colors} colors`, async (t) => {
+      const visit = await Visit.at(browser, server.address, 'train', { width: 320, height: 700, colors });
       const { page } = visit;
       const check = async (what: string) => {
         assert.deepEqual(await visit.violations(), [], what);
@@ -252,7 +252,7 @@ describe('the page: Train here', { skip: noBrowser }, () => {
       await ended(page);
       await page.locator('.chart svg').first().waitFor();
       await check('at the end');
-      await visit.picture(t, `phone-train-${colours}`);
+      await visit.picture(t, `phone-train-${colors}`);
       await visit.close();
     });
   }

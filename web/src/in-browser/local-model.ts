@@ -1,4 +1,4 @@
-/** The served model on this device, for as long as the page is open. */
+/** The served model in this browser, until the page is closed. */
 import { useEffect, useState } from 'preact/hooks';
 import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import type { WebModel } from '../../../src/web/index.ts';
@@ -7,33 +7,33 @@ import { loadLibrary } from './library.ts';
 
 export type LocalState =
   | { readonly state: 'off' }
-  | { readonly state: 'fetching'; readonly done: number; readonly total: number }
+  /** Bytes of weights so far, and in all. */
+  | { readonly state: 'downloading'; readonly done: number; readonly total: number }
   | { readonly state: 'ready'; readonly model: WebModel }
-  /** The server answers again; the message is a sentence that says why. */
+  /** The server does the work again; the message is the reason as a sentence. */
   | { readonly state: 'failed'; readonly message: string };
 
 class LocalModel extends EventTarget {
   state: LocalState = { state: 'off' };
-  /** Of the model that is wanted; undefined: none. */
+  /** Checksum of the wanted model; undefined: none. */
   checksum: string | undefined;
   #stop = new AbortController();
 
-  /** Fetches a model's weights, unless it is the one that is here. */
+  /** Downloads a model's weights, unless they are here already. */
   async turnOn(info: ModelInfo): Promise<void> {
     if (this.checksum === info.checksum && this.state.state !== 'failed') return;
     this.turnOff();
     this.checksum = info.checksum;
     const { signal } = this.#stop;
-    const total = 4 * info.parameters;
-    this.#change({ state: 'fetching', done: 0, total });
+    this.#change({ state: 'downloading', done: 0, total: weightBytes(info) });
     try {
       const { openBrowserGpu, openModel } = await loadLibrary();
       const gpu = await openBrowserGpu();
       if (signal.aborted) return gpu.device.destroy();
       signal.addEventListener('abort', () => gpu.device.destroy());
       const file = await fetchFile('v1/model/weights', { model: info.name }, signal);
-      const onProgress = (done: number, all: number) => {
-        if (!signal.aborted) this.#change({ state: 'fetching', done, total: all });
+      const onProgress = (done: number, total: number) => {
+        if (!signal.aborted) this.#change({ state: 'downloading', done, total });
       };
       const model = await openModel(file, { gpu, onProgress, signal });
       if (signal.aborted) return;
@@ -50,7 +50,7 @@ class LocalModel extends EventTarget {
     this.#change({ state: 'off' });
   }
 
-  /** Gives up: the server shall answer. */
+  /** Gives up, so that the server does the work. */
   fail(error: unknown): void {
     this.#end();
     this.#change({ state: 'failed', message: sentenceOf(error) });
@@ -69,7 +69,12 @@ class LocalModel extends EventTarget {
 
 export const localModel = new LocalModel();
 
-/** What there is of a model on this device. Where another one was wanted here, this one is from now on. */
+/** Size of a model's float32 weights. */
+export function weightBytes({ parameters }: ModelInfo): number {
+  return 4 * parameters;
+}
+
+/** The state of the model in this browser. If another model ran here before, it is replaced by this one. */
 export function useLocalModel(info: ModelInfo): LocalState {
   const [state, setState] = useState(localModel.state);
   useEffect(() => {

@@ -2,19 +2,19 @@ import { useId } from 'preact/hooks';
 import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import { megabytes } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { type LocalState, localModel } from './local-model.ts';
+import { type LocalState, localModel, weightBytes } from './local-model.ts';
 
-interface RunHereProps {
+interface RunInBrowserProps {
   readonly model: ModelInfo;
   readonly state: LocalState;
 }
 
-/** A switch: whether this device computes, or the server. */
-export function RunHere({ model, state }: RunHereProps) {
+/** A switch: the model runs in this browser, or on the server. */
+export function RunInBrowser({ model, state }: RunInBrowserProps) {
   const id = useId();
-  const isOn = state.state === 'fetching' || state.state === 'ready';
+  const isOn = state.state === 'downloading' || state.state === 'ready';
   return (
-    <section class="run-here" aria-label="Where it is computed">
+    <section class="run-in-browser" aria-label="Where the model runs">
       <input
         id={id}
         type="checkbox"
@@ -26,29 +26,29 @@ export function RunHere({ model, state }: RunHereProps) {
           else localModel.turnOff();
         }}
       />
-      <label for={id}>Run here</label>
+      <label for={id}>Run in this browser</label>
       <p class="hint" role="status">
-        {wordsFor(state, model)}
+        {statusText(state, model)}
       </p>
-      {state.state === 'fetching' && (
-        <p class="fetched hint">
-          <progress aria-label="Weights that have arrived" value={state.done} max={state.total} />
+      {state.state === 'downloading' && (
+        <p class="progress-line hint">
+          <progress aria-label="Weights downloaded" value={state.done} max={state.total} />
           {megabytes(state.done)} of {megabytes(state.total)}
         </p>
       )}
-      {state.state === 'failed' && <Failure message={`The server answers. ${state.message}`} />}
+      {state.state === 'failed' && <Failure message={`${state.message} The server will do the work.`} />}
     </section>
   );
 }
 
-function wordsFor(state: LocalState, { parameters }: ModelInfo): string {
+function statusText(state: LocalState, model: ModelInfo): string {
   switch (state.state) {
     case 'off':
-      return `On this device's GPU: ${megabytes(4 * parameters)} of weights come once, and images need not leave it.`;
-    case 'fetching':
-      return 'The weights are coming; until then the server answers.';
+      return `Uses your GPU: downloads ${megabytes(weightBytes(model))} once; images stay on your device.`;
+    case 'downloading':
+      return 'Downloading the weights. Until they arrive, the server does the work.';
     case 'ready':
-      return `This device computes (${state.model.device}).`;
+      return `Running on your GPU (${state.model.device}).`;
     case 'failed':
       return '';
   }

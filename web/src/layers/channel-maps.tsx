@@ -1,14 +1,15 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
+import type { Size } from '../../../src/serve/contract/common.ts';
 import type { ModelInfo } from '../../../src/serve/contract/model.ts';
-import { coloured, drawable, magma } from '../draw/colors.ts';
+import { colorImage, drawable, magma } from '../draw/colors.ts';
 import { Stage } from '../draw/stage.tsx';
-import type { Picture } from '../state/picture.ts';
+import type { Picture } from '../state/files.ts';
 import { Canvas } from '../ui/canvas.tsx';
 import { figure } from '../ui/format.ts';
 
-/** Whether each channel's colors span its own range, or one that all share. */
-export type Range = 'own' | 'common';
+/** Whether each channel's colors cover its own range or one that all channels share. */
+export type ColorRange = 'own' | 'common';
 
 /** A part of the picture, in fractions of its sides. */
 export interface Region {
@@ -18,12 +19,11 @@ export interface Region {
   readonly height: number;
 }
 
-/** What of a picture the network sees, at the scale that belongs to its training. */
-export function seenOf(
-  { crop, defaultScale }: ModelInfo,
-  { width, height }: { readonly width: number; readonly height: number },
-  view: 'center' | 'whole',
-): Region {
+/** The network's input, as in the HTTP interface. */
+export type View = 'center' | 'whole';
+
+/** The part of a picture that the network gets, at its default scale. */
+export function regionOf({ crop, defaultScale }: ModelInfo, { width, height }: Size, view: View): Region {
   if (view === 'whole') return { left: 0, top: 0, width: 1, height: 1 };
   const factor = defaultScale / Math.min(width, height);
   const [across, down] = [crop / (factor * width), crop / (factor * height)];
@@ -34,14 +34,14 @@ interface ChannelMapsProps {
   readonly activations: ActivationsResponse;
   /** [channelIndices, height, width], each scaled to its own maximum */
   readonly bytes: Uint8Array;
-  readonly range: Range;
+  readonly range: ColorRange;
   readonly picture: Picture;
-  /** What of the picture the layer has seen. */
-  readonly seen: Region;
+  /** The part of the picture that the maps cover. */
+  readonly region: Region;
 }
 
-/** One channel over the picture, and all of them to choose from. */
-export function ChannelMaps({ activations, bytes, range, picture, seen }: ChannelMapsProps) {
+/** One channel over the picture, and all channels to choose from. */
+export function ChannelMaps({ activations, bytes, range, picture, region }: ChannelMapsProps) {
   const { shape, channelIndices, channelMaximum, mean, maximum } = activations;
   const [, height, width] = shape;
   const [chosen, setChosen] = useState(0);
@@ -50,7 +50,7 @@ export function ChannelMaps({ activations, bytes, range, picture, seen }: Channe
       channelIndices.map((_, i) => {
         const factor = range === 'own' || maximum <= 0 ? 1 : Math.max(0, channelMaximum[i]!) / maximum;
         const map = bytes.subarray(i * width * height, (i + 1) * width * height);
-        return coloured(
+        return colorImage(
           Float32Array.from(map, (byte) => (factor * byte) / 255),
           width,
           height,
@@ -60,26 +60,25 @@ export function ChannelMaps({ activations, bytes, range, picture, seen }: Channe
     [activations, bytes, range],
   );
   const place = Math.min(chosen, images.length - 1);
-  const inWords = (i: number) =>
-    `Channel ${channelIndices[i]}: at most ${figure(channelMaximum[i]!)}, ${figure(mean[i]!)} on average`;
+  const description = `Channel ${channelIndices[place]}: maximum ${figure(channelMaximum[place]!)}, mean ${figure(mean[place]!)}`;
   return (
     <>
       <div class="channel">
         <Stage
           picture={picture}
-          label={`${inWords(place)}, over ${picture.name}`}
-          inputs={[images[place], seen]}
+          label={`${description}, over ${picture.name}`}
+          inputs={[images[place], region]}
           overlay={(context, across, down) => {
             context.imageSmoothingEnabled = false;
             context.globalAlpha = 0.8;
-            const { left, top, width: part, height: high } = seen;
+            const { left, top, width: part, height: high } = region;
             const map = drawable(images[place]!);
             context.drawImage(map, left * across, top * down, part * across, high * down);
             context.globalAlpha = 1;
           }}
         />
         <p class="hint" role="status">
-          {inWords(place)}.
+          {description}.
         </p>
       </div>
       <ul class="channel-maps">

@@ -1,11 +1,10 @@
 import type { FiltersResponse, ModelInfo } from '../../../src/serve/contract/model.ts';
-import { getJson } from '../api/client.ts';
+import { decodeBase64, getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { Canvas } from '../ui/canvas.tsx';
 import { Answer } from '../ui/notices.tsx';
-import { bytesOf } from '../api/bytes.ts';
 
-/** The filters of conv1_1 as small colour images. */
+/** The filters of conv1_1 as small color images. */
 export function Filters({ model }: { readonly model: ModelInfo }) {
   const answer = useRequest(`${model.name} conv1_1`, (signal) =>
     getJson<FiltersResponse>('v1/model/filters', { layer: 'conv1_1', model: model.name }, signal),
@@ -13,17 +12,17 @@ export function Filters({ model }: { readonly model: ModelInfo }) {
   return (
     <section class="panel" aria-labelledby="filters">
       <h2 id="filters">
-        The filters of <code>conv1_1</code>
+        Filters of <code>conv1_1</code>
       </h2>
       <Answer of={answer} what="the filters">
         {({ shape, filters }) => (
           <>
             <p class="hint">
-              What each of the {shape[0]} filters answers to most, {shape[3]} × {shape[2]} pixels in red,
-              green and blue; each is shown over its own range.
+              The weights of each of the {shape[0]} filters as {shape[3]} × {shape[2]} pixels of red, green
+              and blue: the pattern it responds to most. Each filter is scaled to its own range.
             </p>
             <ul class="filters">
-              {filterImages(shape, bytesOf(filters)).map((image, i) => (
+              {filterImages(shape, decodeBase64(filters)).map((image, i) => (
                 <li key={i}>
                   <Canvas
                     label={`Filter ${i}`}

@@ -1,32 +1,45 @@
 import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { count, short } from '../ui/format.ts';
-import { drawnLayers, paperName } from './table-one.ts';
 
-interface NetworkTableProps {
+/** ReLU and dropout follow nearly every layer; like Table 1, the page leaves them out. */
+const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];
+
+export function drawnLayers({ layers }: ModelInfo): LayerInfo[] {
+  return layers.filter(({ kind }) => DRAWN.includes(kind));
+}
+
+/** A layer's name in Table 1: conv3-64, FC-4096. */
+export function paperName({ kind, name, kernel, outputShape: [channels] }: LayerInfo): string {
+  if (kind === 'maxPool') return 'maxpool';
+  if (kind === 'lrn') return 'LRN';
+  return name.startsWith('fc') ? `FC-${channels}` : `conv${kernel}-${channels}`;
+}
+
+interface LayerTableProps {
   readonly model: ModelInfo;
   readonly selected: string;
   readonly onSelect: (layer: string) => void;
 }
 
-export function NetworkTable({ model, selected, onSelect }: NetworkTableProps) {
+export function LayerTable({ model, selected, onSelect }: LayerTableProps) {
   const layers = drawnLayers(model);
   const mostChannels = Math.max(...layers.map(({ outputShape: [channels] }) => channels));
   return (
     <table class="network">
-      <caption class="unseen">
-        The layers of network {model.config} from the image to the classes: shapes for a crop of {model.crop}{' '}
-        pixels, parameters, and receptive fields
+      <caption class="visually-hidden">
+        Layers of network {model.config} from image to classes: output shapes for a crop of {model.crop}{' '}
+        pixels, parameters and receptive fields
       </caption>
       <thead>
         <tr>
           <th scope="col">Layer</th>
           <th scope="col" class="wide-only">
-            <span class="unseen">Size, drawn</span>
+            <span class="visually-hidden">Drawing of the output size</span>
           </th>
           <th scope="col">Output</th>
           <th scope="col">Parameters</th>
-          <th scope="col">
-            <abbr title="receptive field: side in pixels of what one value sees">Sees</abbr>
+          <th scope="col" title="Side of the input region that one output value depends on">
+            Receptive field (px)
           </th>
         </tr>
       </thead>
@@ -66,7 +79,7 @@ export function NetworkTable({ model, selected, onSelect }: NetworkTableProps) {
   );
 }
 
-/** Layers up to and with each pooling, then the classifier: the rows of Table 1. */
+/** Layers up to and including each pooling, then the classifier: the rows of Table 1. */
 function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
   const stages: LayerInfo[][] = [[]];
   for (const layer of layers) {
@@ -79,7 +92,7 @@ function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
 const LONGEST = 72;
 const TALLEST = 26;
 
-/** How large the output is: height for its side, width for its channels, both by their square root. */
+/** The output's size: height for its side, width for its channels, both as square roots. */
 function Volume({
   layer,
   crop,

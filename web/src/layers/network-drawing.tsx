@@ -1,16 +1,16 @@
 import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import { hrefOf } from '../state/route.ts';
 import { plural } from '../ui/format.ts';
-import { drawnLayers, paperName } from './table-one.ts';
+import { drawnLayers, paperName } from './layer-table.tsx';
 
 const HEIGHT = 150;
 const GAP = 15;
 const THINNEST = 14;
 const THICKEST = 62;
-const SLANT = 0.22; // how far a slab's depth leans, by its height
+const SLANT = 0.22; // a slab's depth as a share of its height
 
-/** The network in one picture, from the image to the classes: each layer a slab, as high as its map is wide. */
-export function NetworkStrip({ model }: { readonly model: ModelInfo }) {
+/** The network in one picture, from image to classes. Each layer is a slab whose height follows the map's side. */
+export function NetworkDrawing({ model }: { readonly model: ModelInfo }) {
   const layers = drawnLayers(model);
   const most = Math.max(...layers.map(({ outputShape: [channels] }) => channels));
   let x = 0;
@@ -25,15 +25,15 @@ export function NetworkStrip({ model }: { readonly model: ModelInfo }) {
   const last = slabs.at(-1)!;
   const total = last.x + last.width + last.depth;
   return (
-    <section class="strip" aria-labelledby="strip">
-      <h2 id="strip">What will look at it</h2>
-      <svg viewBox={`0 0 ${total} ${HEIGHT}`} role="img" aria-label={inWords(model)}>
+    <section class="network-drawing" aria-labelledby="network">
+      <h2 id="network">Network</h2>
+      <svg viewBox={`0 0 ${total} ${HEIGHT}`} role="img" aria-label={describe(model)}>
         {slabs.map(({ layer, ...slab }) => (
           <Slab key={layer.name} {...slab} kind={layer.kind} title={`${layer.name}: ${paperName(layer)}`} />
         ))}
       </svg>
       <p class="hint">
-        {inWords(model)} <a href={hrefOf('inside')}>Look inside</a>
+        {describe(model)} <a href={hrefOf('layers')}>Show its layers</a>
       </p>
     </section>
   );
@@ -62,13 +62,13 @@ function Slab({ x, width, height, depth, kind, title }: SlabProps) {
   );
 }
 
-function inWords({ config, crop, layers, classes }: ModelInfo): string {
+function describe({ config, crop, layers, classes }: ModelInfo): string {
   const [poolings, convolutions] = [
     layers.filter(({ kind }) => kind === 'maxPool').length,
     layers.filter(({ kind, name }) => kind === 'convolution' && name.startsWith('conv')).length,
   ];
   return (
-    `Network ${config}: ${plural(convolutions, 'convolution')} and ${plural(poolings, 'pooling')} make a crop of ` +
-    `${crop} × ${crop} pixels smaller and deeper, then fully connected layers name one of ${plural(classes, 'class', 'classes')}.`
+    `Network ${config}: ${convolutions} convolutional and ${poolings} pooling layers turn a crop of ${crop} × ${crop} ` +
+    `pixels into smaller maps with more channels; fully connected layers then rate ${plural(classes, 'class', 'classes')}.`
   );
 }

@@ -1,4 +1,4 @@
-/** The metrics of one run, and what comes while it is trained. */
+/** The metrics of one run, live while it trains. */
 import type {
   MetricsLine,
   MetricsResponse,
@@ -8,9 +8,9 @@ import type {
 } from '../../../src/serve/contract/runs.ts';
 import { addressOf, getJson, sentenceOf } from '../api/client.ts';
 
-const PAUSE = 3000; // milliseconds until a failed request is made again
+const RETRY_AFTER = 3000; // milliseconds
 
-export class Feed {
+export class MetricsStream {
   readonly #path: string;
   readonly #onChange: () => void;
   readonly #onState: (state: RunState) => void;
@@ -18,12 +18,12 @@ export class Feed {
   #events: EventSource | undefined;
   #timer: number | undefined;
   #lines: MetricsLine[] = [];
-  /** Why there is nothing (yet). */
+  /** Why there are no metrics (yet). */
   failure: string | undefined;
 
   /**
-   * @param onChange called when there is something new
-   * @param onState called when the run's state is known or changes
+   * @param onChange called when there are new metrics, or the connection changes
+   * @param onState called with the run's state at first, and whenever it changes
    */
   constructor(id: string, onChange: () => void, onState: (state: RunState) => void) {
     this.#path = `v1/runs/${encodeURIComponent(id)}`;
@@ -35,7 +35,7 @@ export class Feed {
     return this.#lines;
   }
 
-  /** Whether the server is connected and sends what comes. */
+  /** Whether a connection delivers new metrics. */
   get isLive(): boolean {
     return this.#events?.readyState === EventSource.OPEN;
   }
@@ -43,19 +43,15 @@ export class Feed {
   /** @param live whether to stay connected */
   async start(live: boolean): Promise<void> {
     try {
-      const query = { from: 0 };
-      const { lines, next } = await getJson<MetricsResponse>(
-        `${this.#path}/metrics`,
-        query,
-        this.#stop.signal,
-      );
+      const path = `${this.#path}/metrics`;
+      const { lines, next } = await getJson<MetricsResponse>(path, { from: 0 }, this.#stop.signal);
       this.#lines = [...lines];
       this.failure = undefined;
       if (live) this.#listen(next);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       this.failure = sentenceOf(error);
-      if (live) this.#startAgain();
+      if (live) this.#retry();
     }
     this.#onChange();
   }
@@ -66,8 +62,8 @@ export class Feed {
     clearTimeout(this.#timer);
   }
 
-  #startAgain(): void {
-    this.#timer = window.setTimeout(() => void this.start(true), PAUSE);
+  #retry(): void {
+    this.#timer = window.setTimeout(() => void this.start(true), RETRY_AFTER);
   }
 
   #listen(from: number): void {
@@ -83,12 +79,12 @@ export class Feed {
     on<RewindEvent>('rewind', ({ next }) => this.#lines.splice(next));
     on<StateEvent>('state', ({ state }) => {
       this.#onState(state);
-      if (state !== 'running') events.close(); // else the browser would connect again and again
+      if (state !== 'running') events.close(); // otherwise the browser would reconnect forever
     });
     events.addEventListener('open', this.#onChange);
     events.addEventListener('error', () => {
-      // A lost connection the browser restores by itself, from the last line on; a refusal it does not.
-      if (events.readyState === EventSource.CLOSED) this.#startAgain();
+      // The browser restores a lost connection by itself, but not one that the server refused.
+      if (events.readyState === EventSource.CLOSED) this.#retry();
       this.#onChange();
     });
   }

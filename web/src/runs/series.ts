@@ -1,35 +1,54 @@
+/** The series of a chart: the metrics of one run, its color, and its points. */
 import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
 
-export type Along = 'epoch' | 'iteration' | 'seconds';
+export interface Series {
+  readonly id: string;
+  readonly color: string;
+  readonly lines: readonly MetricsLine[];
+}
 
-export interface Point {
+/** Most series that one chart can tell apart: the style sheet has this many colors. */
+export const MOST_SERIES = 8;
+
+/** The color of the series at a place among those shown. */
+export function seriesColor(place: number): string {
+  return `var(--series-${(place % MOST_SERIES) + 1})`;
+}
+
+/** What the x-axis shows. */
+export type XAxis = 'epoch' | 'iteration' | 'seconds';
+
+export interface SeriesPoint {
   readonly x: number;
   readonly y: number;
   readonly run: string;
-  readonly colour: string;
+  readonly color: string;
 }
 
-const MOST = 600;
+/** A screen has no more columns than this in one chart. */
+const MOST_POINTS = 600;
 
 /**
- * The points of a curve; of very many lines, means of neighbouring ones, since a screen has no more columns.
- * Values that cannot be drawn are left out.
- * @param steps whether values jump: then there is no mean between them, and the last of neighbours stands for all
+ * The points of one kind of metrics. Long series are averaged over neighboring lines. Values that cannot be drawn are
+ * left out.
+ * @param steps whether values jump, so that the last of neighbors is kept instead of their mean (default: false)
  */
-export function pointsOf(
-  lines: readonly MetricsLine[],
-  along: Along,
+export function seriesPoints(
+  { id: run, color, lines }: Series,
+  kind: MetricsLine['kind'],
+  xAxis: XAxis,
   value: (line: MetricsLine) => number,
   steps = false,
-): { readonly x: number; readonly y: number }[] {
+): SeriesPoint[] {
   const points = lines
-    .map((line) => ({ x: line[along], y: value(line) }))
+    .filter((line) => line.kind === kind)
+    .map((line) => ({ x: line[xAxis], y: value(line), run, color }))
     .filter(({ y }) => Number.isFinite(y));
-  const size = Math.ceil(points.length / MOST);
+  const size = Math.ceil(points.length / MOST_POINTS);
   if (size <= 1) return points;
   return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
     const group = points.slice(i * size, (i + 1) * size);
     const last = group.at(-1)!;
-    return steps ? last : { x: last.x, y: group.reduce((sum, { y }) => sum + y, 0) / group.length };
+    return steps ? last : { ...last, y: group.reduce((sum, { y }) => sum + y, 0) / group.length };
   });
 }

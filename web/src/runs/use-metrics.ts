@@ -1,19 +1,19 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RunState } from '../../../src/serve/contract/runs.ts';
-import { Feed } from './metrics-stream.ts';
+import { MetricsStream } from './metrics-stream.ts';
 
-const REDRAW = 250; // milliseconds; metrics of a small network come faster than a chart is worth drawing
+const REDRAW = 250; // milliseconds; a small network delivers metrics faster than charts need to be drawn
 
 /**
- * Keeps the metrics of runs, live for those that are trained now.
- * @param runs those that are shown, with their state as far as it is known
+ * The metrics of runs, live for those in training.
+ * @param runs the selected runs with their last known state
  * @param onState called when a run's state changes
  */
-export function useFeeds(
+export function useMetrics(
   runs: readonly { readonly id: string; readonly state: RunState }[],
   onState: () => void,
-): ReadonlyMap<string, Feed> {
-  const feeds = useRef(new Map<string, { feed: Feed; live: boolean }>()).current;
+): ReadonlyMap<string, MetricsStream> {
+  const streams = useRef(new Map<string, { stream: MetricsStream; live: boolean }>()).current;
   const [, redraw] = useState(0);
   const timer = useRef<number>(undefined);
   const changed = () => {
@@ -24,26 +24,26 @@ export function useFeeds(
   };
   useEffect(() => {
     const wanted = new Map(runs.map(({ id, state }) => [id, state === 'running']));
-    for (const [id, { feed, live }] of feeds) {
+    for (const [id, { stream, live }] of streams) {
       if (wanted.get(id) === live) continue;
-      feed.stop();
-      if (!wanted.has(id)) feeds.delete(id);
+      stream.stop();
+      if (!wanted.has(id)) streams.delete(id);
     }
     for (const [id, live] of wanted) {
-      if (feeds.get(id)?.live === live) continue;
-      const feed = new Feed(id, changed, (state) => {
+      if (streams.get(id)?.live === live) continue;
+      const stream = new MetricsStream(id, changed, (state) => {
         if ((state === 'running') !== live) onState();
       });
-      feeds.set(id, { feed, live });
-      void feed.start(live);
+      streams.set(id, { stream, live });
+      void stream.start(live);
     }
   }, [runs.map(({ id, state }) => `${id}:${state}`).join(' ')]);
   useEffect(
     () => () => {
-      for (const { feed } of feeds.values()) feed.stop();
+      for (const { stream } of streams.values()) stream.stop();
       clearTimeout(timer.current);
     },
     [],
   );
-  return new Map([...feeds].map(([id, { feed }]) => [id, feed]));
+  return new Map([...streams].map(([id, { stream }]) => [id, stream]));
 }

@@ -2,27 +2,34 @@ import { useRef, useState } from 'preact/hooks';
 import { sentenceOf } from '../api/client.ts';
 import { count, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { demoSource, folderSource, type TrainingSource } from './image-source.ts';
+import { demoSource, folderSource, type ImageSource } from './image-source.ts';
 
-interface ImagesProps {
-  readonly source: TrainingSource | undefined;
-  /** What images the server has for those who have none. */
+interface ImageChoiceProps {
+  readonly source: ImageSource | undefined;
+  /** Name of the server's demo images, if it has some. */
   readonly demoImages: string | undefined;
-  readonly onSource: (source: TrainingSource) => void;
+  readonly onSource: (source: ImageSource) => void;
   readonly disabled: boolean;
 }
 
-/** What makes a file input take a folder; Preact's types do not know it. */
+/** Makes a file input take a folder; Preact's types do not have it. */
 const FOLDER = { webkitdirectory: true };
 
-/** Classes that are named; of more only the number is told. */
+/** Names of data sets by the usual names of their folders. */
+const DATA_SETS: Readonly<Record<string, string>> = {
+  'fashion-mnist': 'Fashion-MNIST',
+  mnist: 'MNIST',
+  'cifar-10': 'CIFAR-10',
+};
+
+/** Classes that are listed by name. */
 const NAMED = 12;
 
-/** Which images are trained on: a folder of the visitor's, or some of the server's. */
-export function Images({ source, demoImages, onSource, disabled }: ImagesProps) {
+/** The choice of training images: a folder of the visitor's, or the server's demo images. */
+export function ImageChoice({ source, demoImages, onSource, disabled }: ImageChoiceProps) {
   const [failure, setFailure] = useState<string>();
   const input = useRef<HTMLInputElement>(null);
-  const take = async (choice: Promise<TrainingSource>) => {
+  const take = async (choice: Promise<ImageSource>) => {
     setFailure(undefined);
     try {
       onSource(await choice);
@@ -45,44 +52,44 @@ export function Images({ source, demoImages, onSource, disabled }: ImagesProps) 
       </div>
       <input
         ref={input}
-        class="unseen"
+        class="visually-hidden"
         type="file"
         multiple
         {...FOLDER}
         tabIndex={-1}
-        aria-label="Folder of images"
+        aria-label="Image folder"
         onChange={({ currentTarget }) => {
           void take(folderSource([...(currentTarget.files ?? [])]));
           currentTarget.value = '';
         }}
       />
       <p class="hint">
-        A folder with a folder of images (JPEG, PNG, WebP) for each class, two or more. They stay on this
-        device.
+        A folder with one subfolder of JPEG, PNG or WebP images per class, at least two classes. Images stay
+        on your device.
       </p>
       {demoImages !== undefined && (
         <p>
           <button type="button" class="quiet" disabled={disabled} onClick={() => void take(demoSource())}>
-            Use some of {demoImages} instead
+            Try with {DATA_SETS[demoImages] ?? demoImages}
           </button>
         </p>
       )}
-      {source && <Chosen source={source} />}
+      {source && <ChosenImages source={source} />}
       {failure && <Failure message={failure} />}
     </section>
   );
 }
 
-function Chosen({ source }: { readonly source: TrainingSource }) {
+function ChosenImages({ source }: { readonly source: ImageSource }) {
   const { name, classes, trainingImages, validationImages } = source;
   const named = classes.slice(0, NAMED);
   return (
     <div role="status" class="training-images">
       <p>
-        <strong>{name}</strong>: {plural(trainingImages, 'image')} of{' '}
+        <strong>{name}</strong>: {plural(trainingImages, 'image')} in{' '}
         {plural(classes.length, 'class', 'classes')}
         {validationImages > 0
-          ? `, and ${count(validationImages)} for validation`
+          ? `, plus ${count(validationImages)} for validation`
           : '; a tenth is held out for validation'}
       </p>
       <ul class="hint">

@@ -1,32 +1,31 @@
-/** Images to train on, and the recipe that the page makes of the person's choices. */
+/** Images to train on: a folder of the visitor's, or the server's demo images. */
 import type { DemoImagesResponse } from '../../../src/serve/contract/model.ts';
-import type { FolderImages, LabelledFile, LabelledImage, WebRecipe } from '../../../src/web/index.ts';
-import { getJson } from '../api/client.ts';
+import type { FolderImages, LabeledFile, LabeledImage } from '../../../src/web/index.ts';
+import { decodeBase64, getJson } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
-import { bytesOf } from '../api/bytes.ts';
 
-export interface TrainingSource {
+export interface ImageSource {
   readonly name: string;
-  /** In how many training images the classes come. */
+  /** Names for people, with the number of training images. */
   readonly classes: readonly (readonly [name: string, images: number])[];
   readonly trainingImages: number;
-  /** 0 where some of the training images are to be held out. */
+  /** 0: some of the training images will be held out. */
   readonly validationImages: number;
-  /** Names for people, by class. */
+  /** Names for people, by class identifier; absent classes keep their identifier. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Whether colours mean nothing. */
-  readonly isGrey: boolean;
-  /** The smaller side of all images, pixels, where it is known. */
-  readonly side: number | undefined;
-  /** @param onUnreadable hears of each image that the browser cannot decode, which is left out */
+  /** Whether the images are known to be grayscale. */
+  readonly isGray: boolean;
+  /** The smaller side of all images in pixels, where it is known. */
+  readonly side?: number;
+  /** @param onUnreadable called with each image that the browser cannot decode, which is skipped */
   open(onUnreadable: (name: string) => void): {
-    readonly training: AsyncIterable<LabelledImage>;
-    readonly validation: AsyncIterable<LabelledImage> | undefined;
+    readonly training: AsyncIterable<LabeledImage>;
+    readonly validation: AsyncIterable<LabeledImage> | undefined;
   };
 }
 
-/** @throws UserError unless the folder has images of two classes or more. */
-export async function folderSource(files: readonly File[]): Promise<TrainingSource> {
+/** @throws UserError when the folder has fewer than two classes */
+export async function folderSource(files: readonly File[]): Promise<ImageSource> {
   const { imagesOfFolder } = await loadLibrary();
   const { name, classes, training, validation }: FolderImages<File> = imagesOfFolder(files);
   return {
@@ -35,8 +34,7 @@ export async function folderSource(files: readonly File[]): Promise<TrainingSour
     trainingImages: training.length,
     validationImages: validation?.length ?? 0,
     labels: {},
-    isGrey: false,
-    side: undefined,
+    isGray: false,
     open: (onUnreadable) => ({
       training: decoded(training, onUnreadable),
       validation: validation && decoded(validation, onUnreadable),
@@ -45,9 +43,9 @@ export async function folderSource(files: readonly File[]): Promise<TrainingSour
 }
 
 async function* decoded(
-  files: readonly LabelledFile<File>[],
+  files: readonly LabeledFile<File>[],
   onUnreadable: (name: string) => void,
-): AsyncGenerator<LabelledImage> {
+): AsyncGenerator<LabeledImage> {
   for (const { file, label } of files) {
     const image = await createImageBitmap(file).catch(() => undefined);
     if (!image) onUnreadable(file.webkitRelativePath);
@@ -58,8 +56,8 @@ async function* decoded(
   }
 }
 
-/** Some images of the server's. @throws ApiError */
-export async function demoSource(): Promise<TrainingSource> {
+/** The server's demo images. @throws ApiError */
+export async function demoSource(): Promise<ImageSource> {
   const demo = await getJson<DemoImagesResponse>('v1/demo-images');
   const { classes, labels, imageLabels } = demo;
   return {
@@ -68,70 +66,25 @@ export async function demoSource(): Promise<TrainingSource> {
     trainingImages: imageLabels.length,
     validationImages: 0,
     labels: Object.fromEntries(classes.map((one, c) => [one, labels[c]!])),
-    isGrey: demo.channels === 1,
+    isGray: demo.channels === 1,
     side: Math.min(demo.width, demo.height),
     open: () => ({ training: unpacked(demo), validation: undefined }),
   };
 }
 
-async function* unpacked(demo: DemoImagesResponse): AsyncGenerator<LabelledImage> {
+async function* unpacked(demo: DemoImagesResponse): AsyncGenerator<LabeledImage> {
   const { width, height, channels, classes, imageLabels } = demo;
-  const bytes = bytesOf(demo.pixels);
+  const bytes = decodeBase64(demo.pixels);
   const size = width * height * channels;
   for (const [i, label] of imageLabels.entries()) {
-    const own = bytes.subarray(i * size, (i + 1) * size);
-    const pixels = channels === 3 ? own : inColour(own);
+    const stored = bytes.subarray(i * size, (i + 1) * size);
+    const pixels = channels === 3 ? stored : grayToRgb(stored);
     yield { image: { width, height, pixels }, label: classes[label]! };
   }
 }
 
-function inColour(grey: Uint8Array): Uint8Array {
-  const pixels = new Uint8Array(3 * grey.length);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = grey[Math.floor(i / 3)]!;
+function grayToRgb(gray: Uint8Array): Uint8Array {
+  const pixels = new Uint8Array(3 * gray.length);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = gray[Math.floor(i / 3)]!;
   return pixels;
-}
-
-export interface Settings {
-  readonly config: NonNullable<WebRecipe['config']>;
-  readonly width: number;
-  readonly crop: number;
-  readonly epochs: number;
-  readonly batch: number;
-  readonly lr: number;
-  readonly dropout: number;
-}
-
-/**
- * What a narrow network learns from a few thousand small images in a few hundred steps: small steps, many of them,
- * and less dropout than the paper's half, since so narrow a network has little to spare. At four times this rate it
- * stays at chance, on every backend; docs/explanation/measurements.md has the figures.
- */
-export const DEFAULTS: Settings = {
-  config: 'A',
-  width: 0.1,
-  crop: 32,
-  epochs: 5,
-  batch: 16,
-  lr: 0.005,
-  dropout: 0.1,
-};
-
-/** Images of a batch that are computed at once: what a visitor's GPU has memory for. */
-const AT_ONCE = 32;
-/** Points of the training curve in a pass over the images. */
-const POINTS = 10;
-/** The part of the passes after which the rate drops, so that a training of any length ends at a low one. */
-const DROP_AT = 0.75;
-
-export function recipeOf(settings: Settings, { trainingImages, isGrey, side }: TrainingSource): WebRecipe {
-  const { crop, batch, epochs } = settings;
-  return {
-    ...settings,
-    // As S = 256 stands to the paper's crop of 224; but of images that must be enlarged for the crop nothing is cut off.
-    scale: side !== undefined && side <= crop ? crop : Math.round((crop * 256) / 224),
-    'micro-batch': Math.min(batch, AT_ONCE),
-    'lr-drop-at': `${(DROP_AT * epochs).toFixed(1)}e`,
-    'color-shift': !isGrey,
-    'log-every': Math.max(1, Math.round(trainingImages / batch / POINTS)),
-  };
 }

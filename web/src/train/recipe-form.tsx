@@ -1,9 +1,9 @@
 import { useId } from 'preact/hooks';
-import type { Settings } from './image-source.ts';
+import type { Settings } from './recipe.ts';
 
-interface SettingsProps {
+interface RecipeFormProps {
   readonly value: Settings;
-  /** What has changed: two fields may do so before the form is drawn again. */
+  /** Called with the changed fields only: two may change before the form is drawn again. */
   readonly onChange: (change: Partial<Settings>) => void;
   readonly disabled: boolean;
 }
@@ -17,24 +17,24 @@ const CHOICES = {
   dropout: [0, 0.1, 0.2, 0.5],
 } as const;
 const NAMES = {
-  width: 'Width, of the paper’s channels',
-  crop: 'Side of the crop, pixels',
-  batch: 'Images a step',
+  width: 'Width (× paper)',
+  crop: 'Crop size (px)',
+  batch: 'Batch size',
   lr: 'Learning rate',
-  dropout: 'Dropout, of fc6 and fc7',
+  dropout: 'Dropout (fc6, fc7)',
 } as const;
 const MOST_EPOCHS = 500;
 
-/** The recipe, as much of it as can be chosen here. */
-export function SettingsForm({ value, onChange, disabled }: SettingsProps) {
+/** The parts of the recipe that can be chosen here. */
+export function RecipeForm({ value, onChange, disabled }: RecipeFormProps) {
   const id = useId();
   return (
     <section class="panel" aria-labelledby="recipe">
       <h2 id="recipe">Recipe</h2>
       <fieldset class="settings" disabled={disabled}>
-        <legend class="unseen">What is trained, and how</legend>
+        <legend class="visually-hidden">Training settings</legend>
         <div class="field">
-          <label for={`${id}-config`}>Network of Table 1</label>
+          <label for={`${id}-config`}>Architecture</label>
           <select
             id={`${id}-config`}
             value={value.config}
@@ -62,7 +62,7 @@ export function SettingsForm({ value, onChange, disabled }: SettingsProps) {
           </div>
         ))}
         <div class="field">
-          <label for={`${id}-epochs`}>Passes over the images</label>
+          <label for={`${id}-epochs`}>Epochs</label>
           <input
             id={`${id}-epochs`}
             type="number"
@@ -77,8 +77,9 @@ export function SettingsForm({ value, onChange, disabled }: SettingsProps) {
         </div>
       </fieldset>
       <p class="hint">
-        The rest is the paper's: momentum, weight decay, flips, and random crops and colour shifts where
-        images are large and coloured. The rate drops to a tenth for the last quarter of the passes.
+        Everything else follows the paper: momentum, weight decay, flips, random crops where images are larger
+        than the crop, and color shifts where they are in color. The learning rate drops to a tenth for the
+        last quarter of the epochs.
       </p>
     </section>
   );
