@@ -39,7 +39,8 @@ export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/me
 export type { Outcome, Outcomes } from './evaluate/outcomes.ts';
 export { type Protocol, protocols } from './evaluate/protocol.ts';
 export type { Backend, Parameters, Program, TrainingProgram } from './kernels/backend.ts';
-export { type BackendName, backendNames, createBackend, openBackend } from './kernels/registry.ts';
+export { type BackendName, backendNames } from './kernels/backend-options.ts';
+export { createBackend, openBackend } from './kernels/registry.ts';
 export { type ConfigurationName, configurationNames, configurations } from './net/configurations.ts';
 export { type LayerCost, layerCosts } from './net/cost.ts';
 export {

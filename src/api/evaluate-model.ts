@@ -6,7 +6,7 @@ import type { Communicator } from '../comm/communicator.ts';
 import { single } from '../comm/single.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
-import { developmentKitNumbers } from '../data/sources/ilsvrc/numbers.ts';
+import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import type { ImageSource, Split } from '../data/sources/source.ts';
 import type { Part } from '../evaluate/ensemble.ts';
@@ -122,7 +122,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
     const { classes, labels } = models.first.facts;
     const looking = models.looking(options);
     const { predictions, submission } = options;
-    const kit = submission === undefined ? [] : await developmentKitNumbers(options.data, classes);
+    const kit = submission === undefined ? [] : developmentKitNumbers(classes);
     const outcomes = new Outcomes(source.length, classes.length);
     const sha256 = await Promise.all(paths.map(sha256OfFile));
     await checkRanks(options, source, sha256);

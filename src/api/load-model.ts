@@ -1,10 +1,11 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { type BackendName, openBackend, type Precision } from '../kernels/registry.ts';
+import type { BackendName, Precision } from '../kernels/backend-options.ts';
+import { openBackend } from '../kernels/registry.ts';
 import type { ModelFacts, ReadModelOptions } from '../weights/model/model-file.ts';
 import { readInto } from './read-into.ts';
 
 export interface EngineOptions {
-  /** What does the arithmetic (default `onednn`). */
+  /** What does the arithmetic (default `native`). */
   readonly backend?: BackendName;
   /** Default: all cores. */
   readonly threads?: number;

@@ -5,7 +5,7 @@ import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/source.ts';
 import type { Outcome } from '../evaluate/outcomes.ts';
 import { softmax } from '../evaluate/softmax.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { BackendName } from '../kernels/backend-options.ts';
 import type { Mistake } from '../report/run-report.ts';
 import { type LoadedModel, loadModels } from './load-model.ts';
 

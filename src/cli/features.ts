@@ -7,7 +7,7 @@ import { checkFeaturesPath, type FeaturesFile, writeFeatures } from '../api/feat
 import { UsageError, UserError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
 import { isImageName } from '../data/sources/split-names.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { BackendName } from '../kernels/backend-options.ts';
 import { newCommand } from './command.ts';
 import {
   addForeignOptions,

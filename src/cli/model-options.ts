@@ -1,7 +1,7 @@
 /** Options of the commands that apply models to images. */
 import { type Command, Option } from 'commander';
 import { type Protocol, protocols } from '../evaluate/protocol.ts';
-import type { BackendName, Precision } from '../kernels/registry.ts';
+import type { BackendName, Precision } from '../kernels/backend-options.ts';
 import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
 import {
   backendOption,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-model.ts';
 import { messageOf, UserError } from '../core/errors.ts';
-import type { BackendName, Precision } from '../kernels/registry.ts';
+import type { BackendName, Precision } from '../kernels/backend-options.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { defaultLimits } from '../serve/server.ts';
 import { newCommand } from './command.ts';

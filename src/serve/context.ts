@@ -1,6 +1,7 @@
 /** What every route works with. */
 import { setMaxListeners } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RunsFolder } from '../runs/runs-folder.ts';
 import type { Admission, Ticket } from './admission.ts';
 import type { Limits } from './contract/model.ts';
 import type { DemoImages } from './demo-images.ts';
@@ -9,7 +10,6 @@ import type { Metrics } from './metrics.ts';
 import type { ServedModels } from './models/served-models.ts';
 import type { PictureReader } from './pictures.ts';
 import type { RunPages } from './runs/run-pages.ts';
-import type { RunsFolder } from './runs/runs-folder.ts';
 
 export interface Context {
   readonly models: ServedModels;

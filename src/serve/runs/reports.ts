@@ -5,9 +5,9 @@
 import { lstat } from 'node:fs/promises';
 import { Limiter } from '../../core/concurrency.ts';
 import { messageOf } from '../../core/errors.ts';
+import type { FoundRun } from '../../runs/runs-folder.ts';
 import { RequestError } from '../errors.ts';
 import type { RunPages } from './run-pages.ts';
-import type { FoundRun } from './runs-folder.ts';
 
 /** Pages that are kept: some hundred kilobytes each. */
 const KEPT = 8;
