@@ -18,7 +18,7 @@ export async function openPicture(file: File, limits: Limits): Promise<Picture> 
   if (file.size > limits.imageBytes) {
     const [size, most] = [file.size, limits.imageBytes].map((bytes) => (bytes / 2 ** 20).toFixed(1));
     throw new Error(
-      `"${name}" is ${size} MiB; this server accepts at most ${most} MiB. Choose a smaller file.`,
+      `The file "${name}" is ${size} MiB; this server accepts at most ${most} MiB. Choose a smaller file.`,
     );
   }
   try {
@@ -27,7 +27,7 @@ export async function openPicture(file: File, limits: Limits): Promise<Picture> 
     return { id: chosen, file, name, pixels };
   } catch {
     throw new Error(
-      `"${name}" is not an image this browser can read. Choose a complete JPEG, PNG or WebP file.`,
+      `The file "${name}" is not an image this browser can read. Choose a complete JPEG, PNG or WebP file.`,
     );
   }
 }
