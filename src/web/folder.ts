@@ -1,6 +1,7 @@
 /** A folder that a visitor chooses: one subfolder of images per class, as `vgg train` takes it. */
 import { UserError } from '../core/errors.ts';
-import { isImageName, SPLIT_FOLDERS } from '../data/sources/split-names.ts';
+import { isImageName } from '../data/pixels/image-formats.ts';
+import { findSplitFolder, type Split } from '../data/sources/splits.ts';
 
 /** A `File` of an `<input type="file" webkitdirectory>`. */
 export interface FolderFile {
@@ -48,9 +49,9 @@ export function imagesOfFolder<F extends FolderFile>(files: Iterable<F>): Folder
       .map(({ file, path }) => ({ file, label: path[depth]! }))
       .sort((a, b) => compare(a.label, b.label) || compare(pathOf(a), pathOf(b)));
   // A class may be called "train", too; the folder of a split has subfolders, not just images.
-  const split = (names: readonly string[]) => names.find((name) => at(2, name).length > 0);
-  const train = split(SPLIT_FOLDERS.train);
-  const val = train === undefined ? undefined : split(SPLIT_FOLDERS.val);
+  const folderOf = (split: Split) => findSplitFolder(split, (name) => at(2, name).length > 0)?.folder;
+  const train = folderOf('train');
+  const val = train === undefined ? undefined : folderOf('val');
   const training = train === undefined ? at(1) : at(2, train);
   const classes = [...new Set(training.map(({ label }) => label))];
   const name = found[0]?.path[0] ?? 'folder';

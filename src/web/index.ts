@@ -9,7 +9,7 @@ export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu } from '../kernels/webgpu/device.ts';
 export type { Metrics, StopReason } from '../train/metrics.ts';
-export type { TrainingProgress } from '../train/trainer.ts';
+export type { TrainingProgress } from '../train/trainer-hooks.ts';
 export type { ModelFacts } from '../weights/model/metadata.ts';
 export { type FolderFile, type FolderImages, imagesOfFolder, type LabeledFile } from './folder.ts';
 export type { LabeledImage, LabeledImages } from './memory-images.ts';

@@ -1,15 +1,15 @@
 /** Labeled images in the page's memory, and the training crops that are made of them. */
 import { UserError } from '../core/errors.ts';
 import type { TrainScale } from '../core/scale.ts';
+import type { Rgb } from '../core/shape.ts';
 import { Turn } from '../core/turn.ts';
-import { type Rgb, writeCrop } from '../data/pixels/crop.ts';
-import { resample } from '../data/pixels/resample.ts';
-import { rescaledSize } from '../data/pixels/rescaled-size.ts';
+import { writeCrop } from '../data/pixels/crop.ts';
+import { resample, rescaledSize } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import { Augmentation, type AugmentationOptions } from '../data/training/augment.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';
-import type { TrainingData } from '../train/trainer.ts';
+import type { TrainingData } from '../train/trainer-hooks.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 /** An image and the identifier of its class. */

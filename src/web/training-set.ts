@@ -1,8 +1,8 @@
 /** The images that a page trains and validates on. */
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { holdOut } from '../data/sources/holdout.ts';
 import type { RgbImage } from '../data/sources/source.ts';
+import { holdOut } from '../data/sources/splits.ts';
 import { ColorSums } from '../data/training/color-sums.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { keepImages, type LabeledImages } from './memory-images.ts';

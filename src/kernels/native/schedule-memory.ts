@@ -3,7 +3,7 @@
  * give the same bits (docs/explanation/kernels.md).
  */
 import { cpus } from 'node:os';
-import { RememberedLines } from '../../core/remembered-lines.ts';
+import { RememberedLines } from '../../core/cache.ts';
 
 export class ScheduleMemory extends RememberedLines {
   /** @param folder the cache folder */

@@ -1,5 +1,5 @@
 /** Which kernels were found to be fastest on a GPU, remembered between runs of Node. */
-import { RememberedLines } from '../../core/remembered-lines.ts';
+import { RememberedLines } from '../../core/cache.ts';
 import type { TileMemory } from './tuning.ts';
 
 export class NodeTileMemory extends RememberedLines implements TileMemory {

@@ -132,7 +132,7 @@ export async function compileTraining(
   const choose = await chooseKernels(parameters, stages, DIRECTIONS);
   try {
     const plan = await gpu.allocating('compileTraining', () =>
-      planTraining(parameters, memory, stages, choose, shapes, inputGradient),
+      estimateTraining(parameters, memory, stages, choose, shapes, inputGradient),
     );
     const { forward, lossGradient, givenGradient, backward } = plan.parts;
     const parts = {
@@ -155,7 +155,7 @@ interface TrainingPlan {
   readonly parts: Parts<readonly Dispatch[]>;
 }
 
-function planTraining(
+function estimateTraining(
   parameters: GpuParameters,
   memory: Memory,
   stages: readonly PlacedStage[],

@@ -1,8 +1,8 @@
 /** A model that answers requests. */
 import { messageOf, UserError } from '../../core/errors.ts';
 import { type Layer, shapesAlong } from '../../core/layer.ts';
-import type { Shape4 } from '../../core/shape.ts';
-import { centerCrop, type Rgb, wholeImage, writeCrop } from '../../data/pixels/crop.ts';
+import type { Rgb, Shape4 } from '../../core/shape.ts';
+import { centerCrop, wholeImage, writeCrop } from '../../data/pixels/crop.ts';
 import type { RgbImage } from '../../data/sources/source.ts';
 import { layersUpTo } from '../../evaluate/feature-layers.ts';
 import { ImageClassifier } from '../../evaluate/image-classifier.ts';

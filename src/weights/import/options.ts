@@ -1,6 +1,7 @@
 /** What a person says of a file that does not say it itself. */
 import { UsageError, UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
+import type { Rgb } from '../../core/shape.ts';
 import type { ConfigurationName } from '../../net/configurations.ts';
 import type { Network } from '../../net/network.ts';
 import { hasFeaturesOnly } from '../model/features-only.ts';
@@ -11,7 +12,6 @@ import {
   conventions,
   nativePreprocessing,
   type Preprocessing,
-  type Rgb,
 } from './preprocessing.ts';
 
 export interface ConventionOptions {

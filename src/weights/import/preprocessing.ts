@@ -8,9 +8,7 @@
  * holds at the borders too: what is padded is the zero after the mean was subtracted, in both forms. Swapped
  * channels (BGR) are swapped weights.
  */
-
-/** Three numbers in the order red, green, blue, whatever order the network takes them in. */
-export type Rgb = readonly [red: number, green: number, blue: number];
+import type { Rgb } from '../../core/shape.ts';
 
 export type ChannelOrder = 'rgb' | 'bgr';
 
