@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Classifier } from '../../src/api/classifier.ts';
 import { trainNetwork } from '../../src/api/train-network.ts';
 import type { Metrics } from '../../src/train/metrics.ts';
-import { resolveRecipe } from '../../src/train/recipe.ts';
+import { resolveRecipe } from '../../src/train/resolve-recipe.ts';
 import { readModel } from '../../src/weights/model/model-file.ts';
 import { vgg } from '../e2e/cli-process.ts';
 import { noChromium } from '../e2e/page-browser.ts';
