@@ -11,8 +11,8 @@ export type { Gpu } from '../kernels/webgpu/device.ts';
 export type { Metrics, StopReason } from '../train/metrics.ts';
 export type { TrainingProgress } from '../train/trainer-hooks.ts';
 export type { ModelFacts } from '../weights/model/metadata.ts';
-export { type FolderFile, type FolderImages, imagesOfFolder, type LabelledFile } from './folder.ts';
-export type { LabelledImage, LabelledImages } from './memory-images.ts';
+export { type FolderFile, type FolderImages, imagesOfFolder, type LabeledFile } from './folder.ts';
+export type { LabeledImage, LabeledImages } from './memory-images.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
 export { type Drawable, pixelsOf, type WebImage } from './pixels.ts';
 export {

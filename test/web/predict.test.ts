@@ -168,8 +168,8 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
        delete navigator.gpu;
        return said;`,
     );
-    assert.match(said[0]!, /^this browser has no WebGPU; /);
-    assert.equal(said[1], 'this browser finds no GPU that WebGPU can use');
+    assert.match(said[0]!, /^this browser has no WebGPU: /);
+    assert.equal(said[1], 'no WebGPU GPU found');
     assert.deepEqual(web.errors, []);
   });
 
