@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
 import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { fromFirst } from '../core/team.ts';
@@ -26,9 +26,10 @@ import { type PlannedTraining, planTrainings } from '../reproduce/training-order
 import { readMetrics } from '../runs/metrics-file.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
+import type { TrainListener } from '../train/session.ts';
 import { sha256OfFile } from './checksum.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { resumeTraining, type TrainListener, trainNetwork } from './train-network.ts';
+import { resumeTraining, trainNetwork } from './train-network.ts';
 
 export interface ReproduceOptions {
   /** Folder of labeled images, see `openImages`. */

@@ -27,7 +27,7 @@ export class WebGpuBackend implements Backend {
     this.gpu = gpu;
     this.instruments = gpuInstruments(gpu);
     this.#pipelines = pipelines;
-    const kind = gpu.isSoftware ? ' (software: a processor that plays a GPU)' : '';
+    const kind = gpu.isSoftware ? ', software rendering on the CPU (slow)' : '';
     this.description = `WebGPU, ${gpu.description}${kind}${gpu.precision === 'f16' ? ', f16' : ''}`;
   }
 
