@@ -8,7 +8,7 @@ import { parseTrainScale } from '../core/scale.ts';
 import { fromFirst } from '../core/team.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
 import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../runs/run-folder.ts';

@@ -1,7 +1,7 @@
 /** A model in a browser: its weights streamed from an address to the visitor's GPU. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import type { Gpu } from '../kernels/webgpu/device.ts';
+import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import { streamSafetensors } from '../weights/formats/safetensors/stream.ts';
 import { indexOfNonFinite, notFinite } from '../weights/import/finite.ts';
 import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';

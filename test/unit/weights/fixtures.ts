@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { syntheticOutput } from '../../../src/api/convert.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { projectFolder } from '../../../src/core/project.ts';
-import { fillParameters } from '../../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
 import type { Model } from '../../../src/weights/model/model-file.ts';
 
