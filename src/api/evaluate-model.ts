@@ -3,12 +3,13 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import type { ImageSource, Split } from '../data/sources/source.ts';
+import type { ImageSource } from '../data/sources/source.ts';
+import type { Split } from '../data/sources/splits.ts';
 import type { Part } from '../evaluate/ensemble.ts';
 import { evaluateImages } from '../evaluate/evaluate-images.ts';
 import { classNumbers } from '../evaluate/fusion.ts';
@@ -19,12 +20,12 @@ import { Outcomes, outcomeOf, shareOutcomes } from '../evaluate/outcomes.ts';
 import { predictionLines } from '../evaluate/predictions.ts';
 import type { Protocol } from '../evaluate/protocol.ts';
 import { submissionLines } from '../evaluate/submission.ts';
+import { checkAgreement, checkSameCode, checkSameImages } from '../train/ranks.ts';
 import { sha256OfFile } from './checksum.ts';
 import { type JournalOptions, openJournal } from './evaluation-journal.ts';
 import { openKeptPosteriors } from './kept-posteriors.ts';
 import type { EngineOptions } from './load-model.ts';
 import { type Looking, OpenModels, type ProtocolOptions } from './open-ensemble.ts';
-import { checkAgreement, checkSameCode, checkSameImages } from './ranks.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */
@@ -167,7 +168,7 @@ async function checkRanks(
   await checkSameCode(communicator);
   await checkSameImages(communicator, source);
   const remedy = 'copy the files anew, or use a shared folder';
-  await checkAgreement(communicator, 'the model files', sha256.join(), remedy);
+  await checkAgreement(communicator, 'model files', sha256.join(), remedy);
 }
 
 /** Fills in the outcomes of all images, some from the journal. */

@@ -3,9 +3,13 @@ import { UsageError } from '../core/errors.ts';
 import type { Part } from '../evaluate/ensemble.ts';
 import type { Binding } from '../evaluate/journal.ts';
 import { type Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
-import { type ImagePosteriors, PosteriorFile, type PosteriorHeader } from '../evaluate/posterior-file.ts';
+import {
+  averageParts,
+  type ImagePosteriors,
+  PosteriorFile,
+  type PosteriorHeader,
+} from '../evaluate/posterior-file.ts';
 import { looksOf } from '../evaluate/protocol.ts';
-import { meanOf } from '../evaluate/softmax.ts';
 import type { Looking } from './open-ensemble.ts';
 
 /**
@@ -59,16 +63,4 @@ export class KeptPosteriors {
       await this.file.close();
     }
   }
-}
-
-/**
- * The mean of some parts of an image's posteriors.
- * @param values `[parts, classes]`
- * @returns `[classes]`
- */
-export function averageParts(values: Float32Array, parts: Iterable<number>, classes: number): Float32Array {
-  const chosen = [...parts].map((part) =>
-    Float64Array.from(values.subarray(part * classes, (part + 1) * classes)),
-  );
-  return Float32Array.from(meanOf(chosen));
 }

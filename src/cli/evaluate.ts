@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { type EvaluationProgress, type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
 import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError } from '../core/errors.ts';
-import type { Split } from '../data/sources/source.ts';
+import { type Split, splitNames } from '../data/sources/splits.ts';
 import { formatPercent } from '../report/format.ts';
 import { newCommand } from './command.ts';
 import { detailsOf, formatDetails, formatEvaluation } from './evaluation-result.ts';
@@ -36,9 +36,7 @@ export function evaluateCommand(): Command {
     ],
   }).argument('<data>', 'folder of labelled images; with --predictions or --submission any folder of images');
   return addRankOptions(addModelOptions(command))
-    .addOption(
-      new Option('--split <name>', 'part of the data').choices(['train', 'val', 'test']).default('val'),
-    )
+    .addOption(new Option('--split <name>', 'part of the data').choices(splitNames).default('val'))
     .option('--details', 'also the error of each class, and which classes are taken for which')
     .option('--predictions <file>', 'write what is said of each image: a JSON line an image')
     .option(

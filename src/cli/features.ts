@@ -6,7 +6,7 @@ import { extractFeatures, type ImageFeatures } from '../api/features.ts';
 import { checkFeaturesPath, type FeaturesFile, writeFeatures } from '../api/features-files.ts';
 import { UsageError, UserError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
-import { isImageName } from '../data/sources/split-names.ts';
+import { isImageName } from '../data/pixels/image-formats.ts';
 import type { BackendName } from '../kernels/backend-options.ts';
 import { newCommand } from './command.ts';
 import {

@@ -1,6 +1,6 @@
 /** Which crops of a rescaled image a network sees: the centre, or 5×5 of them in a regular grid (paper, 3.2). */
 import { type Crop, centerCrop } from '../data/pixels/crop.ts';
-import type { Size } from '../data/pixels/rescale.ts';
+import type { Size } from '../data/pixels/resample.ts';
 
 /** Crops along each side. */
 export const GRID = 5;

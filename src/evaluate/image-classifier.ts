@@ -1,14 +1,15 @@
 /** One network looking at one image: by a protocol, at several scales. */
 import { shapesAlong } from '../core/layer.ts';
-import type { Rgb } from '../data/pixels/crop.ts';
+import type { Rgb } from '../core/shape.ts';
 import { writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
+import { largestLayerBytes } from '../plan/activations.ts';
 import { type Batcher, type BatchItem, BatchQueue, type BatchWork, type ItemShape } from './batching.ts';
 import { centerCrops, gridCrops } from './crops.ts';
 import { averageOverPositions } from './dense.ts';
-import { activationBytes, ProgramCache } from './program-cache.ts';
+import { ProgramCache } from './program-cache.ts';
 import { flipsByDefault, type Look, looksOf, type Protocol } from './protocol.ts';
 import { meanOf, softmax } from './softmax.ts';
 
@@ -66,7 +67,7 @@ export class ImageClassifier {
     this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
     this.#queue = queue({
       run: (shape, input) => this.#programs.run(shape, input),
-      largest: (shape) => Math.min(batch, batchBytes / activationBytes(layers, [1, ...shape])),
+      largest: (shape) => Math.min(batch, batchBytes / largestLayerBytes(layers, [1, ...shape])),
     });
   }
 

@@ -1,12 +1,12 @@
-import { shapesAlong } from '../core/layer.ts';
-import { elementCount } from '../core/shape.ts';
+import { type Layer, shapesAlong } from '../core/layer.ts';
+import { elementCount, type Shape4 } from '../core/shape.ts';
 import { cropShape, type Network } from '../net/network.ts';
 
 const FLOAT_BYTES = 4;
 
 /**
- * Bytes of activations that training keeps for one image at the crop: the input and every layer's output
- * but those computed in place (ReLU, dropout).
+ * Bytes of activations that training keeps for one image at the crop: the input and every layer's output, except of
+ * layers computed in place (ReLU, dropout).
  */
 export function activationBytes(network: Network): number {
   const shapes = shapesAlong(network.layers, cropShape(network, 1));
@@ -17,16 +17,24 @@ export function activationBytes(network: Network): number {
   return FLOAT_BYTES * kept.reduce((sum, shape) => sum + elementCount(shape), 0);
 }
 
-/** Bytes of gradients alive at once in a backward pass, for one image: the two largest neighbours of the chain. */
+/** Bytes of the gradients of one image that a backward pass needs at a time. */
 export function gradientBytes(network: Network): number {
-  const sizes = shapesAlong(network.layers, cropShape(network, 1)).map(elementCount);
+  return largestLayerBytes(network.layers, cropShape(network, 1));
+}
+
+/**
+ * The most bytes that a layer's input and output take together: an estimate of the activations of inference, and of
+ * the gradients of a backward pass, which both need only two neighboring layers at a time.
+ */
+export function largestLayerBytes(layers: readonly Layer[], inputShape: Shape4): number {
+  const sizes = shapesAlong(layers, inputShape).map(elementCount);
   return FLOAT_BYTES * sizes.slice(1).reduce((most, size, index) => Math.max(most, size + sizes[index]!), 0);
 }
 
-/** The memory that a micro-batch may take for activations and gradients. Fixed, so that results do not depend on the machine. */
+/** Memory for a micro-batch's activations and gradients. Fixed, so that results do not depend on the machine. */
 const MICRO_BATCH_BYTES = 4 * 2 ** 30;
 
-/** The largest power of two that is at most `batch` and fits the memory set aside for a micro-batch, or the whole batch. */
+/** The whole batch if it fits the memory for a micro-batch, otherwise the largest power of two that does. */
 export function defaultMicroBatch(network: Network, batch: number): number {
   const fitting = Math.max(
     1,

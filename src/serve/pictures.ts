@@ -1,9 +1,10 @@
 /** From the bytes that a stranger sent to pixels at the scales they are seen at, within limits. */
 
-import { Limiter } from '../core/concurrency.ts';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { UserError } from '../core/errors.ts';
 import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
-import { rescaledSize, rescaleImage } from '../data/pixels/rescale.ts';
+import { rescaledSize } from '../data/pixels/resample.ts';
+import { rescaleImage } from '../data/pixels/rescale.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { Size } from './contract/common.ts';
 import type { Limits } from './contract/model.ts';
@@ -21,11 +22,11 @@ export interface Picture {
 export class PictureReader {
   readonly #limits: Limits;
   /** A decoded image takes hundreds of times its file's memory. */
-  readonly #decoding: Limiter;
+  readonly #decoding: LimitFunction;
 
   constructor(limits: Limits, atOnce: number) {
     this.#limits = limits;
-    this.#decoding = new Limiter(atOnce);
+    this.#decoding = pLimit(atOnce);
   }
 
   /**
@@ -39,7 +40,7 @@ export class PictureReader {
     signal: AbortSignal,
     hungry = async () => {},
   ): Promise<Picture> {
-    return this.#decoding.run(async () => {
+    return this.#decoding(async () => {
       await hungry();
       signal.throwIfAborted();
       try {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
-import type { RememberedLines } from '../../src/core/remembered-lines.ts';
+import type { RememberedLines } from '../../src/core/cache.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import { prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';

@@ -5,7 +5,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { type Layer, parameterSpecs } from '../../core/layer.ts';
-import { RememberedLines } from '../../core/remembered-lines.ts';
+import { RememberedLines } from '../../core/cache.ts';
 import { elementCount } from '../../core/shape.ts';
 import type {
   Backend,

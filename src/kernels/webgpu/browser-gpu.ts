@@ -23,12 +23,12 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (!navigator?.gpu) {
     throw new UserError(
       isSecureContext === false
-        ? 'browsers allow WebGPU only on pages loaded over https or from localhost'
-        : 'this browser has no WebGPU; current versions of Chrome, Edge, Firefox and Safari have it',
+        ? 'browsers allow WebGPU only on pages served over https or from this machine'
+        : 'this browser has no WebGPU: use a current version of Chrome, Edge, Firefox or Safari',
     );
   }
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new UserError('this browser found no GPU that WebGPU can use');
+  if (!adapter) throw new UserError('no WebGPU GPU found');
   const descriptor = deviceDescriptor(adapter, options.precision);
   try {
     const device = await adapter.requestDevice(descriptor);

@@ -38,7 +38,7 @@ export class WebGpuBackend implements Backend {
       stageClock: hasClock(gpu) ? stageClock : undefined,
     };
     this.#pipelines = pipelines;
-    const kind = gpu.isSoftware ? ' (software rendering on the CPU)' : '';
+    const kind = gpu.isSoftware ? ', software rendering on the CPU (slow)' : '';
     this.description = `WebGPU, ${gpu.description}${kind}${gpu.precision === 'f16' ? ', f16' : ''}`;
   }
 

@@ -1,8 +1,8 @@
 /** A model that answers requests. */
 import { messageOf, UserError } from '../../core/errors.ts';
 import { type Layer, shapesAlong } from '../../core/layer.ts';
-import type { Shape4 } from '../../core/shape.ts';
-import { centerCrop, type Rgb, wholeImage, writeCrop } from '../../data/pixels/crop.ts';
+import type { Rgb, Shape4 } from '../../core/shape.ts';
+import { centerCrop, wholeImage, writeCrop } from '../../data/pixels/crop.ts';
 import type { RgbImage } from '../../data/sources/source.ts';
 import { layersUpTo } from '../../evaluate/feature-layers.ts';
 import { ImageClassifier } from '../../evaluate/image-classifier.ts';
@@ -10,7 +10,7 @@ import { ProgramCache } from '../../evaluate/program-cache.ts';
 import type { Protocol } from '../../evaluate/protocol.ts';
 import { checkScale, type ScalesWanted, scalesFor } from '../../evaluate/scales.ts';
 import type { Backend, Parameters } from '../../kernels/backend.ts';
-import type { ModelFacts } from '../../weights/model/model-file.ts';
+import type { ModelFacts } from '../../weights/model/metadata.ts';
 import { RequestError } from '../errors.ts';
 import { LiveQueue } from '../live-queue.ts';
 

@@ -3,7 +3,7 @@
  * another model. Whoever asks meanwhile gets a page that says how far it is and asks again.
  */
 import { lstat } from 'node:fs/promises';
-import { Limiter } from '../../core/concurrency.ts';
+import pLimit from 'p-limit';
 import { messageOf } from '../../core/errors.ts';
 import type { FoundRun } from '../../runs/runs-folder.ts';
 import { RequestError } from '../errors.ts';
@@ -28,7 +28,7 @@ export class Reports {
   readonly #pages: RunPages;
   readonly #closing: AbortSignal;
   readonly #log: (message: string) => void;
-  readonly #one = new Limiter(1);
+  readonly #one = pLimit(1);
   /** By run, the least recently asked for first. */
   readonly #making = new Map<string, Making>();
 
@@ -62,17 +62,15 @@ export class Reports {
   #start({ id, folder }: FoundRun, version: string): Making {
     const making: Making = { version, done: 0, total: 0 };
     const onProgress = (done: number, total: number) => Object.assign(making, { done, total });
-    this.#one
-      .run(() => this.#pages.report(folder.path, onProgress, this.#closing))
-      .then(
-        (html) => {
-          making.result = { html };
-        },
-        (error: unknown) => {
-          making.result = { error };
-          if (!this.#closing.aborted) this.#log(`the report of ${id} could not be made: ${messageOf(error)}`);
-        },
-      );
+    this.#one(() => this.#pages.report(folder.path, onProgress, this.#closing)).then(
+      (html) => {
+        making.result = { html };
+      },
+      (error: unknown) => {
+        making.result = { error };
+        if (!this.#closing.aborted) this.#log(`the report of ${id} could not be made: ${messageOf(error)}`);
+      },
+    );
     return making;
   }
 }

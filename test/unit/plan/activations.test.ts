@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Layer } from '../../../src/core/layer.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import { activationBytes, defaultMicroBatch, gradientBytes } from '../../../src/plan/activations.ts';
+import {
+  activationBytes,
+  defaultMicroBatch,
+  gradientBytes,
+  largestLayerBytes,
+} from '../../../src/plan/activations.ts';
 
 describe('memory of training', () => {
   const network = buildNetwork({ configuration: 'D' });
@@ -14,8 +20,13 @@ describe('memory of training', () => {
     assert.equal(activationBytes(network), 4 * (3 * 224 ** 2 + convolutions + pools + 2 * 4096 + 1000));
   });
 
-  it('gradients: the two largest neighbours', () => {
+  it('gradients and inference: the largest input and output of a layer', () => {
     assert.equal(gradientBytes(network), 4 * 2 * 64 * 224 ** 2);
+    const layers: Layer[] = [
+      { kind: 'convolution', name: 'a', kernel: 3, padding: 1, inChannels: 3, outChannels: 8 },
+      { kind: 'maxPool', name: 'b', rounding: 'floor' },
+    ];
+    assert.equal(largestLayerBytes(layers, [2, 3, 4, 6]), 4 * 2 * 4 * 6 * (3 + 8));
   });
 
   it('a micro-batch is the whole batch, or a power of two that fits', () => {

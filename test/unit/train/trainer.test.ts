@@ -7,10 +7,12 @@ import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
 import { createReferenceBackend } from '../../../src/kernels/reference/reference-backend.ts';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import type { TrainerState } from '../../../src/train/checkpoint.ts';
 import type { Metrics } from '../../../src/train/metrics.ts';
-import { type PartialRecipe, resolveRecipe } from '../../../src/train/recipe.ts';
-import { Trainer, type TrainerHooks, type TrainingData } from '../../../src/train/trainer.ts';
+import type { PartialRecipe } from '../../../src/train/recipe.ts';
+import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
+import { Trainer } from '../../../src/train/trainer.ts';
+import type { TrainerHooks, TrainingData } from '../../../src/train/trainer-hooks.ts';
+import type { TrainerState } from '../../../src/train/trainer-state.ts';
 import { WeightAverage } from '../../../src/train/weight-average.ts';
 
 const CLASSES = 3;
