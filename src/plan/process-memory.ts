@@ -5,7 +5,7 @@
 import { elementCount } from '../core/shape.ts';
 import type { Backend } from '../kernels/backend.ts';
 import { cropShape, type Network, parameterCount } from '../net/network.ts';
-import { activationBytes, defaultMicroBatch, gradientBytes } from './activations.ts';
+import { activationBytes, defaultMicroBatch, gradientBytes } from './activation-memory.ts';
 
 const FLOAT_BYTES = 4;
 const MEBIBYTE = 2 ** 20;

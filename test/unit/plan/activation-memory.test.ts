@@ -7,7 +7,7 @@ import {
   defaultMicroBatch,
   gradientBytes,
   largestLayerBytes,
-} from '../../../src/plan/activations.ts';
+} from '../../../src/plan/activation-memory.ts';
 
 describe('memory of training', () => {
   const network = buildNetwork({ configuration: 'D' });
