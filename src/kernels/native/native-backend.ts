@@ -3,9 +3,9 @@
  * the rest on plain C++, all on a separate thread.
  */
 import { availableParallelism, cpus } from 'node:os';
+import { RememberedLines } from '../../core/cache.ts';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { type Layer, parameterSpecs } from '../../core/layer.ts';
-import { RememberedLines } from '../../core/cache.ts';
 import { elementCount } from '../../core/shape.ts';
 import type {
   Backend,

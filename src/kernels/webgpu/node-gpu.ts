@@ -1,6 +1,7 @@
 /** Opens the machine's GPU in Node, through the npm package `webgpu` (Google's Dawn). */
-import { messageOf, UserError } from '../../core/errors.ts';
+
 import { RememberedLines } from '../../core/cache.ts';
+import { messageOf, UserError } from '../../core/errors.ts';
 import { adapterName, deviceDescriptor, isSoftwareAdapter } from './adapter.ts';
 import { Gpu, type GpuOptions } from './gpu.ts';
 import type { GpuPrecision } from './shaders/storage.ts';
