@@ -7,7 +7,7 @@ import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { fillParameters } from '../kernels/fill-parameters.ts';
+import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import type { WriteOptions } from '../weights/export/exported-model.ts';

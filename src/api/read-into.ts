@@ -1,5 +1,5 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
 import type { Network } from '../net/network.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { type ReadModelOptions, readModel } from '../weights/model/read-model.ts';

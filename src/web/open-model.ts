@@ -1,7 +1,7 @@
 /** A model in a browser: its weights streamed from an address to the visitor's GPU. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import type { Gpu } from '../kernels/webgpu/device.ts';
+import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import { checkFinite } from '../weights/errors.ts';
 import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
 import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model/model.ts';

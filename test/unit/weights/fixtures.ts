@@ -5,7 +5,7 @@ import { syntheticOutput } from '../../../src/api/convert.ts';
 import { writeFileAtomically } from '../../../src/core/atomic-file.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { projectFolder } from '../../../src/core/project.ts';
-import { fillParameters } from '../../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
 import { safetensorsPieces, type TensorToWrite } from '../../../src/weights/formats/safetensors/writer.ts';
 import type { Model } from '../../../src/weights/model/model.ts';

@@ -1,22 +1,19 @@
 /**
  * The gradient of 3×3 weights by Winograd's method: ∂w = Gᵀ [Σ over tiles of (B x Bᵀ) ⊙ (Aᵀ ∂y A)] G. The source goes
- * to the points as in the forward pass (winograd.ts), the output's gradient by the transpose of what brings results
- * back; at each point they are a product whose sum goes over tiles, and its results lie as `[split, point, in, out]`.
+ * to the points as in the forward pass (winograd-transforms.ts), the output's gradient by the transpose of the way back.
+ * At each point, a product sums over tiles, with results laid out as `[split, point, in, out]`.
  */
-import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
+import { callHead, elementwise, reads, unroll, writes } from './common.ts';
 import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
-import { type Tile, threadsOf } from './tile.ts';
-import { corner, onChunk, TRANSFORM_GROUP } from './winograd.ts';
+import { type Tile, threadsOf } from './product.ts';
 import { gatherWeights, type Scheme, spreadGradient } from './winograd-scheme.ts';
+import { corner, onChunk, TRANSFORM_GROUP } from './winograd-transforms.ts';
 
 /** Aᵀ ∂y A of each tile and vector of channels. Bindings: call, shape, ∂y, points. */
 export function gradientToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
   return `
-${onChunk([
-  ['gradient', 'array<stored4>', 'read'],
-  ['points', 'array<vec4f>', 'read_write'],
-])}
+${onChunk(reads('gradient'), writes('points', 'vec4f'))}
 ${corner(size)}
 fn valueAt(base: u32, y: u32, x: u32) -> vec4f {
   if (y >= shape.outHeight || x >= shape.outWidth) { return vec4f(); }
@@ -56,12 +53,8 @@ ${unroll(extent, (q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)
  */
 export function pointGradients({ extent }: Scheme, tile: Tile): string {
   return `
-${onChunk([
-  ['source', 'array<vec4f>', 'read'],
-  ['gradient', 'array<vec4f>', 'read'],
-  ['result', 'array<vec4f>', 'read_write'],
-])}
-/** Where a split's tiles begin. */
+${onChunk(reads('source', 'vec4f'), reads('gradient', 'vec4f'), writes('result', 'vec4f'))}
+/** First tile of a split. */
 fn splitStart(split: u32, splits: u32) -> u32 {
   let count = tilesHere();
   return min(split * ((count + splits - 1u) / splits), count);
@@ -73,7 +66,7 @@ ${tile.depth > 0 ? shared(extent ** 2, tile) : direct(extent ** 2, tile)}
 `;
 }
 
-/** What both begin with: the point, and the split's tiles. */
+/** How both begin: the point, and the split's tiles. */
 function beginning(points: number): string {
   return /* wgsl */ `  let point = group.z % ${points}u;
   let split = group.z / ${points}u;
@@ -165,14 +158,7 @@ ${storeSums(
 export function pointsToWeights(scheme: Scheme): string {
   const { extent } = scheme;
   return `
-${CALL}
-${shapeStruct(['inVectors', 'outVectors', 'splits'])}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['points', 'array<vec4f>', 'read'],
-  ['gradient', 'array<vec4f>', 'read_write'],
-])}
+${callHead(['inVectors', 'outVectors', 'splits'], reads('points', 'vec4f'), writes('gradient', 'vec4f'))}
 /** The sum of a point over the splits, always in the same order. */
 fn pointAt(point: u32, i: u32, step: u32) -> vec4f {
   var sum = points[point * step + i];

@@ -1,18 +1,21 @@
-/** What a device has been found to be fastest with, and how long may be spent on finding out. */
+/** What was found to be the fastest on a device, and the time that may be spent on finding out. */
 
-/** What is remembered of a device, a line a convolution: its key, a blank, its choice. */
+/** First line of stored choices. Increase the number when kernels change so that old choices would mislead. */
+export const TILE_FORMAT = 'verydeep gpu tiles 1';
+
+/** Choices for a device, one line for each convolution: its key, a space, the choice's name. */
 export interface TileMemory {
   /** The choice's name. */
   get(key: string): string | undefined;
   add(lines: readonly string[]): void;
 }
 
-/** A memory that ends with its device, unless somebody keeps its lines. */
+/** A memory that ends with its device, unless `keep` stores its lines. */
 export class TileLines implements TileMemory {
   readonly #names: Map<string, string>;
   readonly #keep: (lines: readonly string[]) => void;
 
-  /** @param keep is called with all lines when there are new ones */
+  /** @param keep called with all lines whenever there are new ones */
   constructor(lines: readonly string[] = [], keep: (lines: readonly string[]) => void = () => {}) {
     this.#names = new Map(lines.map(halves));
     this.#keep = keep;
@@ -33,9 +36,10 @@ function halves(line: string): [string, string] {
   return [key, name];
 }
 
-/** Of a process, so that a dense evaluation, whose images have hundreds of sizes, is not held up by them all. */
+/** Per process, so that measuring does not hold up a dense evaluation, whose images have hundreds of sizes. */
 const SECONDS = 3;
 
+/** The memory and time limit of a device's measurements. */
 export class Tuning {
   readonly memory: TileMemory;
   /** What may still be spent on trials. */
@@ -47,7 +51,7 @@ export class Tuning {
     this.secondsLeft = seconds;
   }
 
-  /** One after another: what runs beside a trial would spoil it. */
+  /** Runs one piece of work after another, as parallel work would spoil a trial. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
     this.#last = result.catch(() => {});

@@ -1,7 +1,7 @@
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
-import { viewsOf } from '../tensor-views.ts';
+import { viewsOf } from '../canonical-parameters.ts';
 import { checkAlive, checkSgdStep, checkSpecs, checkTensorData, findSpec } from '../validate.ts';
 import { sgdStep } from './sgd.ts';
 

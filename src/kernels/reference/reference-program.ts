@@ -1,38 +1,44 @@
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
-import type { LabelledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
+import type { LabeledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
 import {
   checkAlive,
   checkImages,
-  checkLabelledInput,
+  checkLabeledInput,
   checkOutputGradient,
   checkTrainingInput,
 } from '../validate.ts';
 import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './chain.ts';
-import type { ReferenceParameters } from './parameters.ts';
+import type { ReferenceParameters } from './reference-parameters.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 
-/** What both kinds of program share. Everything runs at once when it is called, so calls keep their order. */
+/** What both kinds of program share. A call runs at once and to its end, so calls keep their order. */
 class CompiledChain {
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
+  readonly memoryBytes: number;
   readonly #layers: readonly Layer[];
   readonly #shapes: readonly Shape4[];
   readonly #parameters: ReferenceParameters;
   #disposed = false;
 
-  /** @param shapes along the chain, for a full batch */
-  constructor(layers: readonly Layer[], shapes: readonly Shape4[], parameters: ReferenceParameters) {
+  /**
+   * @param shapes along the chain, for a full batch
+   * @param copies how many tensors there are at each point of the chain
+   */
+  constructor(
+    layers: readonly Layer[],
+    shapes: readonly Shape4[],
+    parameters: ReferenceParameters,
+    copies: number,
+  ) {
     this.inputShape = shapes[0]!;
     this.outputShape = shapes.at(-1)!;
+    const values = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
+    this.memoryBytes = copies * values * Float32Array.BYTES_PER_ELEMENT;
     this.#layers = layers;
     this.#shapes = shapes;
     this.#parameters = parameters;
-  }
-
-  /** Values in all tensors along the chain, for a full batch. */
-  protected get valuesAlong(): number {
-    return this.#shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
   }
 
   protected checkAlive(operation: string): void {
@@ -51,8 +57,8 @@ class CompiledChain {
 }
 
 export class ReferenceProgram extends CompiledChain implements Program {
-  get memoryBytes(): number {
-    return this.valuesAlong * Float32Array.BYTES_PER_ELEMENT;
+  constructor(layers: readonly Layer[], shapes: readonly Shape4[], parameters: ReferenceParameters) {
+    super(layers, shapes, parameters, 1);
   }
 
   async forward(input: Float32Array): Promise<Float32Array> {
@@ -73,18 +79,14 @@ export class ReferenceTrainingProgram extends CompiledChain implements TrainingP
     parameters: ReferenceParameters,
     inputGradient: boolean,
   ) {
-    super(layers, shapes, parameters);
+    // Each tensor has a gradient.
+    super(layers, shapes, parameters, 2);
     this.#inputGradient = inputGradient;
   }
 
-  get memoryBytes(): number {
-    // Each tensor has a gradient.
-    return 2 * this.valuesAlong * Float32Array.BYTES_PER_ELEMENT;
-  }
-
-  async accumulate(batch: LabelledInput, gradientScale: number): Promise<LossOutcome> {
+  async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
     this.checkAlive('accumulate');
-    const images = checkLabelledInput('accumulate', this, batch, gradientScale);
+    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
     const chain = this.chain('accumulate', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const logits = tensors.at(-1)!;
@@ -102,8 +104,8 @@ export class ReferenceTrainingProgram extends CompiledChain implements TrainingP
     checkOutputGradient('backward', this.outputShape, images, outputGradient);
     const chain = this.chain('backward', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
-    const inputGradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);
-    const output = tensors.at(-1)!;
-    return this.#inputGradient && inputGradient ? { output, inputGradient } : { output };
+    const gradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);
+    // The first layer may compute it even if nobody asked.
+    return { output: tensors.at(-1)!, inputGradient: this.#inputGradient ? gradient : undefined };
   }
 }

@@ -1,28 +1,13 @@
 /**
  * Convolutions of 3×3 by Winograd's method: maps to the points, a product of matrices at each point, and back
- * (docs/explanation/kernels.md explains it). What is at the points lies as `[point, tile, channel]`, weights there as
- * `[point, in, out]`, channels in vectors of four. Tiles are numbered through all images, and a chunk of them goes
- * through all three steps, so that what is at the points stays small enough for a GPU's last cache.
+ * (docs/explanation/kernels.md explains it). Values at the points are laid out as `[point, tile, channel]`, weights as
+ * `[point, in, out]`, with channels in vectors of four. Tiles are numbered through all images, and a chunk of them goes
+ * through all three steps, so that the values at the points fit a GPU's last-level cache.
  */
-import { bindings, CALL, type Declared, elementwise, shapeStruct, unroll } from './common.ts';
+import { callHead, type Declared, elementwise, head, reads, unroll, writes } from './common.ts';
 import { evaluateInput, evaluateWeights, interpolate, type Scheme } from './winograd-scheme.ts';
 
-/** In pixels, tiles, or vectors a pixel. `in` is what is multiplied, in the backward pass the output's gradient. */
-export interface WinogradShape {
-  readonly inHeight: number;
-  readonly inWidth: number;
-  readonly inVectors: number;
-  readonly outHeight: number;
-  readonly outWidth: number;
-  readonly outVectors: number;
-  readonly tilesDown: number;
-  readonly tilesAcross: number;
-  /** Of the chunk, and how many it has at most. */
-  readonly firstTile: number;
-  readonly tiles: number;
-  readonly padding: number;
-}
-
+/** In pixels, tiles, or vectors per pixel. `in` is the source, in the backward pass the output's gradient. */
 export const WINOGRAD_FIELDS = [
   'inHeight',
   'inWidth',
@@ -32,21 +17,22 @@ export const WINOGRAD_FIELDS = [
   'outVectors',
   'tilesDown',
   'tilesAcross',
+  // First tile of the chunk, and its largest number of tiles.
   'firstTile',
   'tiles',
   'padding',
-] as const satisfies readonly (keyof WinogradShape)[];
+] as const;
 
-/** Threads keep a whole tile in registers: a small workgroup leaves most choices where they run. */
+export type WinogradShape = Readonly<Record<(typeof WINOGRAD_FIELDS)[number], number>>;
+
+/** Threads keep a whole tile in registers. A small workgroup gives the GPU the most freedom in scheduling them. */
 export const TRANSFORM_GROUP = 64;
 
-/** How a kernel on a chunk of tiles begins: call, shape, then the bindings of its own. */
-export function onChunk(own: readonly Declared[]): string {
+/** The head of a kernel on a chunk of tiles. Bindings: call, shape, then `own`. */
+export function onChunk(...own: readonly Declared[]): string {
   return /* wgsl */ `
-${CALL}
-${shapeStruct(WINOGRAD_FIELDS)}
-${bindings([['call', 'Call', 'uniform'], ['shape', 'Shape', 'uniform'], ...own])}
-/** How many tiles of the chunk the call's images have. */
+${callHead(WINOGRAD_FIELDS, ...own)}
+/** Number of the chunk's tiles in the call's images. */
 fn tilesHere() -> u32 {
   return min(call.images * shape.tilesDown * shape.tilesAcross, shape.firstTile + shape.tiles) - shape.firstTile;
 }
@@ -70,10 +56,7 @@ export function inputToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
   const range = (text: (index: number) => string) => unroll(extent, text);
   return `
-${onChunk([
-  ['source', 'array<stored4>', 'read'],
-  ['points', 'array<vec4f>', 'read_write'],
-])}
+${onChunk(reads('source'), writes('points', 'vec4f'))}
 ${corner(size)}
 fn valueAt(base: u32, y: i32, x: i32) -> vec4f {
   if (y < 0 || x < 0 || y >= i32(shape.inHeight) || x >= i32(shape.inWidth)) { return vec4f(); }
@@ -109,7 +92,7 @@ ${range((q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)}`,
 
 /**
  * G w G^T. Bindings: shape `[inVectors, outVectors]`, weights, points. Forward one thread for an input channel and a
- * vector of output channels. `turned`, for the input's gradient: of the weights turned by 180°, from the output's
+ * vector of output channels. `turned`, for the input's gradient: with the weights rotated by 180°, from the output's
  * channels to the input's.
  */
 export function weightsToPoints(scheme: Scheme, turned: boolean): string {
@@ -119,12 +102,7 @@ export function weightsToPoints(scheme: Scheme, turned: boolean): string {
       ? `vec4f(${[0, 1, 2, 3].map((j) => `weights[(${4 * (8 - tap)}u * shape.outVectors + 4u * column + ${j}u) * rows + row]`).join(', ')})`
       : `weights[(${tap}u * rows + row) * shape.outVectors + column]`;
   return `
-${shapeStruct(['inVectors', 'outVectors'])}
-${bindings([
-  ['shape', 'Shape', 'uniform'],
-  ['weights', turned ? 'array<f32>' : 'array<vec4f>', 'read'],
-  ['points', 'array<vec4f>', 'read_write'],
-])}
+${head(['inVectors', 'outVectors'], reads('weights', turned ? 'f32' : 'vec4f'), writes('points', 'vec4f'))}
 ${elementwise(
   '4u * shape.inVectors * shape.outVectors',
   /* wgsl */ `  let rows = 4u * shape.inVectors;
@@ -169,12 +147,7 @@ export function pointsToOutput(scheme: Scheme, { bias, relu, masked }: OutputVar
   const clipped = relu ? 'select(value, vec4f(), value < vec4f())' : 'value';
   const stored = masked ? `select(vec4f(), ${clipped}, activation[at] > stored4())` : clipped;
   return `
-${onChunk([
-  ['points', 'array<vec4f>', 'read'],
-  ['result', 'array<stored4>', 'read_write'],
-  ...(bias ? [['bias', 'array<vec4f>', 'read'] as const] : []),
-  ...(masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
-])}
+${onChunk(reads('points', 'vec4f'), writes('result'), ...(bias ? [reads('bias', 'vec4f')] : []), ...(masked ? [reads('activation')] : []))}
 ${corner(size)}
 ${elementwise(
   'tilesHere() * shape.outVectors',

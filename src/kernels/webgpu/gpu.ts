@@ -1,24 +1,25 @@
 /// <reference types="@webgpu/types" />
 /**
- * A device of WebGPU, with what every program on it shares: compiled pipelines, limits, and whether it is still
- * there. Nothing here knows whether it runs in Node or in a browser.
+ * A WebGPU device and what all programs on it share: compiled pipelines, limits, and whether the device was lost. It
+ * works alike in Node and in browsers.
  */
 import { UserError } from '../../core/errors.ts';
+import { describe, isSoftwareAdapter } from './adapter.ts';
 import { type GpuPrecision, type Storage, storageHead, storageOf } from './shaders/storage.ts';
-import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tiles.ts';
-import { TileLines, type TileMemory, Tuning } from './tuning.ts';
+import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tuning/candidate-tiles.ts';
+import { TileLines, type TileMemory, Tuning } from './tuning/storage.ts';
 
-/** How many threads elementwise kernels have a workgroup; every device of WebGPU can run 256. */
+/** Threads per workgroup of elementwise kernels; every WebGPU device can run 256. */
 export const GROUP = 256;
 
-/** More workgroups than this go into a second dimension; WebGPU allows 65,535 in each. */
+/** Workgroups beyond this number go into a second dimension; WebGPU allows 65,535 in each. */
 const ROW_OF_GROUPS = 32_768;
 
 const AFTER_LOSS =
-  'start the command again, a training with --resume, which goes on from its last checkpoint; if it happens again, use a smaller batch or --backend native';
+  'start the command again (a training run with --resume continues from its last checkpoint); if it happens again, use a smaller batch or --backend native';
 
 export interface GpuLimits {
-  /** Largest buffer that one kernel can see, in bytes. */
+  /** Largest part of a buffer that a kernel can bind, in bytes. */
   readonly bindingBytes: number;
   readonly bufferBytes: number;
   /** Shared memory of a workgroup, in bytes. */
@@ -26,28 +27,28 @@ export interface GpuLimits {
 }
 
 export interface GpuOptions {
-  /** What layers and factors are kept as (default `fp32`); see shaders/storage.ts. */
+  /** Storage format of layers and factors (shaders/storage.ts). Default: `fp32`. */
   readonly precision?: GpuPrecision;
-  /** Takes the device for one that can bind no more than so many bytes: for tests of weights in several panels. */
+  /** Pretends that the device binds no more than so many bytes: for tests of weights in several panels. */
   readonly bindingBytes?: number;
-  /** What to tell people to do when the device is lost (default: what helps on the command line). */
+  /** What to do when the device is lost, for people. Default: what helps on the command line. */
   readonly afterLoss?: string;
-  /** Whether reductions go by subgroups (default: where the device has them, and is no software: there they cost time). */
+  /** Whether reductions use subgroups. Default: true if the device has them and is not software, where they cost time. */
   readonly subgroups?: boolean;
-  /** How products are cut where nothing was measured; default: by what the device is. */
+  /** Tiles of products where nothing was measured. Default: by the kind of device. */
   readonly tiles?: TileChoice;
   /**
-   * Where it is remembered which kernels are fastest. `off`: nothing is measured. Default: `off` on a software device
-   * and where `tiles` are given, else a memory that ends with the device.
+   * Remembers which kernels are the fastest; with `off`, nothing is measured. Default: `off` on a software device and
+   * where `tiles` are given, else a memory that ends with the device.
    */
   readonly schedules?: 'off' | TileMemory;
-  /** What is measured against the usual; default: by what the device is. */
+  /** Tiles to measure against the usual ones. Default: by the kind of device. */
   readonly candidates?: CandidateTiles;
-  /** What may be spent on measuring, in seconds. */
+  /** Time limit of all measurements, in seconds. Default: 3. */
   readonly tuningSeconds?: number;
 }
 
-/** What stands in a shader's `var<storage>` or `var<uniform>`. */
+/** The resource of a shader's `var<storage>` or `var<uniform>`. */
 export type Binding = GPUBuffer | GPUBufferBinding;
 
 export class Gpu {
@@ -55,14 +56,15 @@ export class Gpu {
   readonly limits: GpuLimits;
   /** For people: the adapter's vendor and name. */
   readonly description: string;
-  /** Whether it is a processor that pretends to be a GPU. */
+  /** Whether a CPU renders in place of a GPU. */
   readonly isSoftware: boolean;
   readonly precision: GpuPrecision;
+  /** How layers and factors are stored. */
   readonly kept: Storage;
   readonly subgroups: boolean;
   readonly tiles: TileChoice;
   readonly candidates: CandidateTiles;
-  /** Undefined: the usual kernels are taken. */
+  /** Undefined: programs use the usual kernels. */
   readonly tuning: Tuning | undefined;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #head: string;
@@ -87,7 +89,7 @@ export class Gpu {
     this.kept = storageOf(this.precision);
     this.subgroups = options.subgroups ?? (!this.isSoftware && device.features.has('subgroups'));
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
-    this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits);
+    this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits.workgroupBytes);
     this.#head = `${this.subgroups ? 'enable subgroups;\n' : ''}${storageHead(this.precision)}`;
     this.tuning = tuningFor(this.isSoftware, options);
     this.#afterLoss = options.afterLoss ?? AFTER_LOSS;
@@ -96,18 +98,18 @@ export class Gpu {
     });
   }
 
-  /** @throws UserError once the device is gone. */
+  /** @throws UserError once the device is lost. */
   checkThere(): void {
     if (this.#lost !== undefined) throw this.lossError();
   }
 
-  /** What to tell people when the device went away under a computation. */
+  /** The error for people when the device is lost during a computation. */
   lossError(cause?: unknown): UserError {
     const reason = (this.#lost ?? 'it stopped answering').replaceAll(/\s+/g, ' ').trim();
     return new UserError(`the GPU was lost (${reason}): ${this.#afterLoss}`, { cause });
   }
 
-  /** Shaders are compiled once a device, off the thread where it can. */
+  /** Compiles each shader once, off the thread where the device can. */
   pipeline(code: string): Promise<GPUComputePipeline> {
     let pipeline = this.#pipelines.get(code);
     if (!pipeline) {
@@ -133,7 +135,7 @@ export class Gpu {
 
   /**
    * A buffer of float32 values, all zero, that kernels read and write.
-   * @throws UserError when the device cannot bind so large a one.
+   * @throws UserError when it is larger than the device can bind.
    */
   storage(what: string, values: number): GPUBuffer {
     this.checkThere();
@@ -160,8 +162,8 @@ export class Gpu {
   }
 
   /**
-   * Makes buffers and bind groups, and says so when the GPU's memory does not suffice for them.
-   * @throws UserError when it does not
+   * Makes buffers and bind groups, and checks that the GPU had enough memory.
+   * @throws UserError when it had not.
    */
   async allocating<T>(operation: string, make: () => T): Promise<T> {
     this.device.pushErrorScope('out-of-memory');
@@ -178,7 +180,7 @@ export class Gpu {
     if (thrown !== undefined) throw thrown;
     if (outOfMemory) {
       throw new UserError(
-        `${operation}: the GPU's memory does not suffice: use a smaller batch (--micro-batch in training), smaller images or a narrower network`,
+        `${operation}: the GPU is out of memory: use a smaller batch (--micro-batch in training), smaller images or a narrower network`,
       );
     }
     if (invalid) throw new Error(`${operation}: ${invalid.message}`);
@@ -186,7 +188,7 @@ export class Gpu {
   }
 }
 
-/** The numbers of GPUBufferUsage and GPUMapMode, which Node has no globals for. */
+/** The flags of GPUBufferUsage, for which Node has no global. */
 export const GPU_USAGE = {
   MAP_READ: 0x1,
   COPY_SRC: 0x4,
@@ -195,58 +197,18 @@ export const GPU_USAGE = {
   STORAGE: 0x80,
   QUERY_RESOLVE: 0x200,
 } as const;
-export const MAP_READ = 0x1;
 
-/** Workgroups for so many elements of an elementwise kernel, folded as `element()` in the shaders unfolds them. */
+/** Workgroups for the elements of an elementwise kernel, in two dimensions that `element()` in the shaders unfolds. */
 export function groupsFor(elements: number, perGroup = GROUP): [x: number, y: number] {
   const groups = Math.max(1, Math.ceil(elements / perGroup));
   const x = Math.min(groups, ROW_OF_GROUPS);
   return [x, Math.ceil(groups / x)];
 }
 
-/**
- * Takes everything of the adapter that the kernels can use, f16 where it is asked for.
- * @throws UserError where it is asked for and not there.
- */
-export function deviceDescriptor(adapter: GPUAdapter, precision: GpuPrecision = 'fp32'): GPUDeviceDescriptor {
-  const { limits } = adapter;
-  const asked: readonly GPUFeatureName[] = precision === 'f16' ? ['shader-f16'] : [];
-  if (!asked.every((feature) => adapter.features.has(feature))) {
-    throw new UserError(
-      `precision f16 needs a GPU whose driver has WebGPU's shader-f16, which ${describe(adapter.info)} has not: leave it at fp32, or update the driver`,
-    );
-  }
-  const wanted: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query'];
-  return {
-    requiredFeatures: [...asked, ...wanted.filter((feature) => adapter.features.has(feature))],
-    requiredLimits: {
-      maxBufferSize: limits.maxBufferSize,
-      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-    },
-  };
-}
-
-/** A software device is for tests, which want the same bits each time: there nothing is measured but on demand. */
+/** A software device is for tests, which want the same bits each time, so it measures only on request. */
 function tuningFor(isSoftware: boolean, options: GpuOptions): Tuning | undefined {
   const memory = options.schedules ?? (isSoftware || options.tiles ? 'off' : new TileLines());
   return memory === 'off' ? undefined : new Tuning(memory, options.tuningSeconds);
-}
-
-/** Whether it is a processor that pretends to be a GPU. */
-export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
-  return info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(describe(info));
-}
-
-/** What tells adapters apart, and a driver from its next version where it says so. */
-export function adapterName({ vendor, architecture, device, description }: GPUAdapterInfo): string {
-  return JSON.stringify([vendor, architecture, device, description]);
-}
-
-function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
-  const name = description || device;
-  const words = [vendor, architecture, name].filter((word) => word !== '');
-  return words.filter((word, at) => words.indexOf(word) === at).join(' ') || 'unnamed GPU';
 }
 
 function megabytes(bytes: number): string {
