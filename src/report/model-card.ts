@@ -201,7 +201,11 @@ function classes({ labels }: ModelCard): string {
 }
 
 function table(rows: readonly (readonly [name: string, value: string])[]): string {
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${escapeMarkdown(value)} |`)].join('\n');
+  return [
+    '| | |',
+    '|---|---|',
+    ...rows.map(([name, value]) => `| ${name} | ${escapeMarkdown(value)} |`),
+  ].join('\n');
 }
 
 /** Names may contain Markdown's special characters. */
