@@ -12,11 +12,10 @@
  * exchanged, and the exchange with nothing computed.
  */
 import { parseArgs } from 'node:util';
-import type { Communicator } from '../../src/comm/communicator.ts';
+import { type Communicator, single } from '../../src/comm/communicator.ts';
 import { type ExchangeType, exchangeTypes } from '../../src/comm/communicator.ts';
 import { detectLaunch } from '../../src/comm/launch.ts';
 import { openMpi } from '../../src/comm/mpi.ts';
-import { single } from '../../src/comm/single.ts';
 import type { ImageBatch } from '../../src/data/training/loader.ts';
 import type { PlannedBatch } from '../../src/data/training/sampler.ts';
 import { fillParameters } from '../../src/kernels/fill-parameters.ts';

@@ -1,4 +1,4 @@
-import { single } from '../comm/single.ts';
+import { single } from '../comm/communicator.ts';
 import type { BackendName, BackendOptions } from '../kernels/backend-options.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';

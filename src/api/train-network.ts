@@ -1,7 +1,6 @@
 /** Training as a person asks for it: from a data folder and a recipe to a run folder with a model. */
 import { resolve } from 'node:path';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';

@@ -1,11 +1,10 @@
 /** Commands that can be started as several ranks, by mpirun, srun and the like. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Communicator } from '../comm/communicator.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { detectLaunch } from '../comm/launch.ts';
-import { ContactError, DEFAULT_PATIENCE, openMpi } from '../comm/mpi.ts';
-import { single } from '../comm/single.ts';
-import { postWitness } from '../comm/witness.ts';
+import { CommunicationError, DEFAULT_TIMEOUT, openMpi } from '../comm/mpi.ts';
+import { startWatchdog } from '../comm/watchdog.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { positiveNumber } from './options.ts';
 import { logAnyway, silence } from './output.ts';
@@ -25,7 +24,7 @@ export function addRankOptions(command: Command): Command {
       '--mpi-timeout <seconds>',
       'silence of a rank after which it counts as lost',
       positiveNumber,
-      DEFAULT_PATIENCE,
+      DEFAULT_TIMEOUT,
     );
 }
 
@@ -50,8 +49,8 @@ export async function withRanks<T>(
     void leave(opened.communicator, 1);
   };
   const onLate = (message: string): void => logAnyway(message);
-  postWitness((name) => `vgg: ${name} died: it was killed, or crashed; go on with --resume`);
-  const options = { patience: flags.mpiTimeout, launch: detectLaunch(), onLost, onLate };
+  startWatchdog((name) => `vgg: ${name} died: it was killed, or crashed; go on with --resume`);
+  const options = { timeout: flags.mpiTimeout, launch: detectLaunch(), onLost, onLate };
   const communicator = await openMpi(options);
   opened.communicator = communicator;
   if (communicator.rank > 0) silence();
@@ -72,7 +71,7 @@ export async function withRanks<T>(
 const FIRST_SPEAKS = 2000;
 
 async function giveUp(communicator: Communicator, error: unknown): Promise<never> {
-  const before = Number(communicator.rank > 0) + Number(error instanceof ContactError);
+  const before = Number(communicator.rank > 0) + Number(error instanceof CommunicationError);
   if (before > 0) await sleep(before * FIRST_SPEAKS);
   const who = communicator.rank > 0 ? `${communicator.nameOf(communicator.rank)}: ` : '';
   const bug = error instanceof UserError ? '' : 'this is a bug: ';

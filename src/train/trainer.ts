@@ -3,8 +3,7 @@
  * dropping when the validation error stops improving. It knows nothing of files of images, of how
  * validation is done, or of how progress is shown.
  */
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { addCounts, type ClassificationCounts, noCounts } from '../core/classification.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import { type PlannedBatch, Sampler } from '../data/training/sampler.ts';
