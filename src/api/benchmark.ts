@@ -2,14 +2,14 @@
 import { performance } from 'node:perf_hooks';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/team.ts';
-import type { Backend } from '../kernels/backend.ts';
+import type { Backend, StageTime } from '../kernels/backend.ts';
 import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';
-import type { StageTime } from '../kernels/instruments.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
 import { overlapByLayer } from '../train/exchange-overlap.ts';
+import { threadsPerRank } from '../train/ranks.ts';
 import {
   fillWithNoise,
   prepareInference,
@@ -18,7 +18,6 @@ import {
   type Times,
 } from './benchmark-programs.ts';
 import { rowsOf, type WatchedRun } from './benchmark-rows.ts';
-import { threadsPerRank } from './ranks.ts';
 
 export interface BenchmarkOptions extends BackendOptions {
   readonly network: Network;

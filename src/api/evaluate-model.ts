@@ -19,12 +19,12 @@ import { Outcomes, outcomeOf, shareOutcomes } from '../evaluate/outcomes.ts';
 import { predictionLines } from '../evaluate/predictions.ts';
 import type { Protocol } from '../evaluate/protocol.ts';
 import { submissionLines } from '../evaluate/submission.ts';
+import { checkAgreement, checkSameCode, checkSameImages } from '../train/ranks.ts';
 import { sha256OfFile } from './checksum.ts';
 import { type JournalOptions, openJournal } from './evaluation-journal.ts';
 import { openKeptPosteriors } from './kept-posteriors.ts';
 import type { EngineOptions } from './load-model.ts';
 import { type Looking, OpenModels, type ProtocolOptions } from './open-ensemble.ts';
-import { checkAgreement, checkSameCode, checkSameImages } from './ranks.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */
@@ -167,7 +167,7 @@ async function checkRanks(
   await checkSameCode(communicator);
   await checkSameImages(communicator, source);
   const remedy = 'copy the files anew, or use a shared folder';
-  await checkAgreement(communicator, 'the model files', sha256.join(), remedy);
+  await checkAgreement(communicator, 'model files', sha256.join(), remedy);
 }
 
 /** Fills in the outcomes of all images, some from the journal. */

@@ -25,9 +25,10 @@ import { type PlannedTraining, planTrainings } from '../reproduce/training-order
 import { readMetrics } from '../runs/metrics-file.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
+import type { TrainListener } from '../train/session.ts';
 import { sha256OfFile } from './checksum.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { resumeTraining, type TrainListener, trainNetwork } from './train-network.ts';
+import { resumeTraining, trainNetwork } from './train-network.ts';
 
 export interface ReproduceOptions {
   /** Folder of labeled images, see `openImages`. */

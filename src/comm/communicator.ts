@@ -1,9 +1,9 @@
+/**
+ * How ranks communicate: processes that were started together, on one machine or several, and do the same things in
+ * the same order. All ranks call each method, in the same order.
+ */
 import { alone, type Team } from '../core/team.ts';
 
-/**
- * How ranks communicate: processes that were started together, on one machine or several, and do the same things in the
- * same order. All ranks call every method, in the same order.
- */
 export interface Communicator extends Team {
   /** The library and its version, for people. */
   readonly description: string;
@@ -12,25 +12,26 @@ export interface Communicator extends Team {
   /** For people: `rank 3 on node7 (process 4711)`. */
   nameOf(rank: number): string;
   /**
-   * Replaces `data` by the sum over all ranks, bit for bit the same on all: float32 sums in the order of the ranks. The
-   * array must not be used until the promise settles; several calls may be in progress.
-   * @param type how values are sent: bf16 takes half the bytes, and rounds each term and the sum to 8 bits
+   * Replaces `data` with the sum over ranks, bit for bit the same on all: float32 sums in the order of the ranks. Do
+   * not touch the array until the promise settles; several sums may overlap.
+   * @param type number format of the transfer (default `float32`): bf16 halves the bytes, and rounds each term and
+   *   the sum to 8 significant bits
    */
   allReduceSum(data: Float32Array, type?: ExchangeType): Promise<void>;
-  /** Replaces `data` by that of rank 0. */
+  /** Replaces `data` with rank 0's. */
   broadcast(data: Float32Array): Promise<void>;
   /** Settles when all ranks have called it. */
   barrier(): Promise<void>;
-  /** Ends the communication when all ranks have called it. */
+  /** Ends communication after the last call of all ranks. */
   close(): Promise<void>;
-  /** Ends all ranks immediately, since this one cannot continue. */
+  /** Ends all ranks immediately, because this one failed. */
   abort(exitCode: number): void;
 }
 
 export const exchangeTypes = ['float32', 'bf16'] as const;
 export type ExchangeType = (typeof exchangeTypes)[number];
 
-/** A process that works alone, or a page in a browser. */
+/** One process without other ranks; also a page in a browser, which has no `process`. */
 export const single: Communicator = {
   ...alone,
   description: 'one process',

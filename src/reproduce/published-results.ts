@@ -8,45 +8,23 @@ export type Errors = readonly [top1: number, top5: number];
 type Columns = readonly [fixed256: Errors | null, fixed384: Errors | null, jittered: Errors | null];
 
 /** Single test scale: Q = S, or 0.5 (Smin + Smax). */
+// biome-ignore format: one row per network, as in the paper
 export const TABLE_3: Partial<Record<ConfigurationName, Columns>> = {
   A: [[29.6, 10.4], null, null],
   'A-LRN': [[29.7, 10.5], null, null],
   B: [[28.7, 9.9], null, null],
-  C: [
-    [28.1, 9.4],
-    [28.1, 9.3],
-    [27.3, 8.8],
-  ],
-  D: [
-    [27.0, 8.8],
-    [26.8, 8.7],
-    [25.6, 8.1],
-  ],
-  E: [
-    [27.3, 9.0],
-    [26.9, 8.7],
-    [25.5, 8.0],
-  ],
+  C: [[28.1, 9.4], [28.1, 9.3], [27.3, 8.8]],
+  D: [[27.0, 8.8], [26.8, 8.7], [25.6, 8.1]],
+  E: [[27.3, 9.0], [26.9, 8.7], [25.5, 8.0]],
 };
 
 /** Three test scales: {S − 32, S, S + 32}, or {Smin, 0.5 (Smin + Smax), Smax}. */
+// biome-ignore format: one row per network, as in the paper
 export const TABLE_4: Partial<Record<ConfigurationName, Columns>> = {
   B: [[28.2, 9.6], null, null],
-  C: [
-    [27.7, 9.2],
-    [27.8, 9.2],
-    [26.3, 8.2],
-  ],
-  D: [
-    [26.6, 8.6],
-    [26.5, 8.6],
-    [24.8, 7.5],
-  ],
-  E: [
-    [26.9, 8.7],
-    [26.7, 8.6],
-    [24.8, 7.5],
-  ],
+  C: [[27.7, 9.2], [27.8, 9.2], [26.3, 8.2]],
+  D: [[26.6, 8.6], [26.5, 8.6], [24.8, 7.5]],
+  E: [[26.9, 8.7], [26.7, 8.6], [24.8, 7.5]],
 };
 
 type Protocols = Readonly<Partial<Record<Protocol, Errors>>>;

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
-import { type Recipe, resolveRecipe } from '../train/recipe.ts';
+import type { Recipe } from '../train/recipe.ts';
+import { resolveRecipe } from '../train/resolve-recipe.ts';
 import type { ReproductionPlan } from './reproduction-plan.ts';
 
 /** One training of a plan. */

@@ -1,4 +1,4 @@
-/** Which part of the exchange of gradients the backward pass hid, layer by layer. */
+/** The share of the gradient exchange that the backward pass hid, by layer. */
 import type { ParameterSpec } from '../core/layer.ts';
 import { elementCount } from '../core/shape.ts';
 import type { BucketTime } from './gradient-exchange.ts';
@@ -6,17 +6,17 @@ import type { BucketTime } from './gradient-exchange.ts';
 export interface LayerOverlap {
   readonly layer: string;
   readonly bytes: number;
-  /** Seconds after the end of the backward pass, so that most are negative: when its first gradients left. */
+  /** When its first gradients were sent, in seconds after the end of the backward pass: usually negative. */
   readonly sentAt: number;
-  /** When the last of its sums arrived. */
+  /** When the last of its sums arrived, on the same clock. */
   readonly arrivedAt: number;
-  /** The share of the time between that the backward pass hid. */
+  /** Share of the time between the two that the backward pass hid, from 0 to 1. */
   readonly hidden: number;
 }
 
 /**
- * @param specs the parameters in the order of their block
- * @param buckets of one exchange; a bucket may hold parts of several layers, and a layer be in several
+ * @param specs the parameters in the order of the block of gradients
+ * @param buckets of one exchange; a bucket may hold parts of several layers, and a layer may span several buckets
  */
 export function overlapByLayer(
   specs: readonly ParameterSpec[],

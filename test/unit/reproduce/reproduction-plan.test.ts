@@ -3,6 +3,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { projectFolder } from '../../../src/core/project.ts';
+import { looksOf } from '../../../src/evaluate/protocol.ts';
+import { evaluationsFor, planEvaluations } from '../../../src/reproduce/evaluations.ts';
 import { planExperiments } from '../../../src/reproduce/experiments.ts';
 import { parseReproductionPlan, readReproductionPlan } from '../../../src/reproduce/reproduction-plan.ts';
 import { planTrainings } from '../../../src/reproduce/training-order.ts';
@@ -56,10 +58,13 @@ describe('the order of trainings', () => {
   });
 });
 
-describe('the experiments of a plan', () => {
-  const ids = planExperiments(trainings).map(({ id }) => id);
+describe('the experiments and evaluations of a plan', () => {
+  const experiments = planExperiments(trainings);
+  const evaluations = planEvaluations(experiments);
+  const idsOf = (planned: readonly { readonly id: string }[]) => planned.map(({ id }) => id);
 
-  it('are those of Tables 3 to 6', () => {
+  it('experiments are those of Tables 3 to 6', () => {
+    const ids = idsOf(experiments);
     for (const id of [
       'a-36.dense.single',
       'b-36.center.single',
@@ -74,6 +79,25 @@ describe('the experiments of a plan', () => {
     }
     assert.ok(!ids.includes('a-36.dense.auto'), 'Table 4 has no A');
     assert.equal(new Set(ids).size, ids.length);
+  });
+
+  it('evaluations are one per net, and another of center crops where experiments need them', () => {
+    assert.deepEqual(idsOf(evaluations).sort(), [
+      ...['a-36.dense.single', 'b-36.center.single', 'b-36.dense.auto'],
+      ...['b-5x5-36.center.single', 'b-5x5-36.dense.single', 'd-36-72.both.auto', 'd-36.dense.auto'],
+      ...['d-54.dense.auto', 'e-36-72.both.auto', 'e-36.dense.auto', 'e-54.dense.auto'],
+    ]);
+  });
+
+  it('evaluations cover every experiment', () => {
+    for (const experiment of experiments) {
+      const own = evaluationsFor(experiment, evaluations);
+      assert.deepEqual(idsOf(own.map((one) => one.training)), idsOf(experiment.trainings));
+      for (const { protocol, scales } of own) {
+        for (const look of looksOf(experiment.protocol)) assert.ok(looksOf(protocol).includes(look));
+        assert.ok(scales === 'auto' || experiment.scales === 'single');
+      }
+    }
   });
 });
 
