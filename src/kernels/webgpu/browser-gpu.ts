@@ -1,5 +1,5 @@
 /// <reference types="@webgpu/types" />
-/** Opens the visitor's GPU from a page, through the browser's own WebGPU. */
+/** Opens the visitor's GPU through the browser's WebGPU. */
 import { messageOf, UserError } from '../../core/errors.ts';
 import { adapterName, deviceDescriptor, Gpu, type GpuOptions, isSoftwareAdapter } from './device.ts';
 import { TileLines } from './tuning.ts';
@@ -10,7 +10,11 @@ const FORMAT = 'verydeep gpu tiles 1';
 const AFTER_LOSS = 'load the page again; if it happens again, use a smaller batch or a narrower network';
 
 /**
- * @throws UserError where the browser has no WebGPU, or gives no device, in a sentence for the visitor.
+ * Opens the visitor's GPU, to share it between models. `gpu.device.destroy()` closes it.
+ * @throws UserError when the browser has no WebGPU, finds no GPU or cannot open it; the message is for the visitor
+ * @example
+ * const gpu = await openBrowserGpu();
+ * const [small, large] = [await openModel('/a.safetensors', { gpu }), await openModel('/d.safetensors', { gpu })];
  */
 export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { navigator, isSecureContext } = globalThis as {
@@ -32,7 +36,7 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
     const schedules = isSoftwareAdapter(adapter.info) ? undefined : keptLines(adapterName(adapter.info));
     return new Gpu(device, adapter.info, { afterLoss: AFTER_LOSS, schedules, ...options });
   } catch (error) {
-    throw new UserError(`this browser's GPU gives no device (${messageOf(error)})`, { cause: error });
+    throw new UserError(`the GPU could not be opened (${messageOf(error)})`, { cause: error });
   }
 }
 
