@@ -2,8 +2,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/communicator.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';

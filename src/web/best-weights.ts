@@ -1,6 +1,5 @@
 /** A copy of the weights with the lowest validation error, which `vgg train` keeps in a file. */
-import { copyValues } from '../kernels/webgpu/copy-values.ts';
-import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
+import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
 export class BestWeights {
@@ -21,7 +20,7 @@ export class BestWeights {
   /** Copies the current weights within the GPU's memory. */
   keep(): void {
     this.#kept ??= this.#backend.createParameters(this.#trained.specs, { training: false });
-    copyValues(this.#trained, this.#kept);
+    this.#trained.copyValuesTo(this.#kept);
   }
 
   dispose(): void {

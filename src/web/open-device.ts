@@ -1,6 +1,6 @@
 /** The GPU of a model: the caller's, or one that is opened for the model. */
 import { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
-import type { Gpu } from '../kernels/webgpu/device.ts';
+import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
 export interface OpenDevice {

@@ -69,7 +69,7 @@ describe('verydeep/web', () => {
     assert.deepEqual(users, []);
   });
 
-  it('finds Node's modules and packages in the entry for Node, so it would notice them', () => {
+  it('finds modules of Node and packages in the entry for Node, so it would notice them', () => {
     const packages = [...reachableFrom(new URL('../index.js', entry)).values()].flatMap(
       (file) => file.packages,
     );
