@@ -14,10 +14,10 @@ export {
   type EvaluationResult,
   evaluateModel,
 } from './api/evaluate-model.ts';
-export { extractFeatures, type FeatureOptions, type ImageFeatures } from './api/features.ts';
+export { extractFeatures, type FeatureOptions, type ImageFeatures } from './api/extract-features.ts';
 export { type Inspection, inspectWeights } from './api/inspect.ts';
-export type { EngineOptions } from './api/load-model.ts';
-export type { ProtocolOptions } from './api/open-ensemble.ts';
+export type { EngineOptions } from './evaluate/load-model.ts';
+export type { ProtocolOptions } from './evaluate/loaded-ensemble.ts';
 export { type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export {
   type ResumeOptions,
@@ -35,8 +35,8 @@ export type { Shape, Shape4 } from './core/shape.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
 export type { ImageSource, RgbImage, Split, StoredImage } from './data/sources/source.ts';
 export type { Part } from './evaluate/ensemble.ts';
-export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/metrics.ts';
-export type { Outcome, Outcomes } from './evaluate/outcomes.ts';
+export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/error-rates.ts';
+export type { ImageResult, ImageResults } from './evaluate/image-results.ts';
 export { type Protocol, protocols } from './evaluate/protocol.ts';
 export type { Backend, Parameters, Program, TrainingProgram } from './kernels/backend.ts';
 export { type BackendName, backendNames, createBackend, openBackend } from './kernels/registry.ts';

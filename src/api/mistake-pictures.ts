@@ -3,18 +3,18 @@ import sharp from 'sharp';
 import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/source.ts';
-import type { Outcome } from '../evaluate/outcomes.ts';
+import type { ImageResult } from '../evaluate/image-results.ts';
 import { softmax } from '../evaluate/softmax.ts';
 import type { BackendName } from '../kernels/registry.ts';
 import type { Mistake } from '../report/run-report.ts';
-import { type LoadedModel, loadModels } from './load-model.ts';
+import { type LoadedModel, loadModels } from '../evaluate/load-model.ts';
 
 export interface MistakeRequest {
   readonly source: ImageSource;
   readonly modelFile: string;
   /** Smaller side Q. */
   readonly scale: number;
-  readonly mistakes: readonly Outcome[];
+  readonly mistakes: readonly ImageResult[];
   readonly backend: BackendName;
 }
 
@@ -32,7 +32,7 @@ export async function drawMistakes(request: MistakeRequest): Promise<Mistake[]> 
 async function drawMistake(
   { source, scale }: MistakeRequest,
   { backend, parameters, facts }: LoadedModel,
-  { image, label, top, loss }: Outcome,
+  { image, label, top, loss }: ImageResult,
 ): Promise<Mistake> {
   const name = source.imageName(image);
   const [scaled] = await prepareForEvaluation(await source.read(image), name, [scale]);

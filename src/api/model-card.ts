@@ -10,7 +10,7 @@ import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
 import { readModel } from '../weights/model/model-file.ts';
-import { sha256OfFile } from './checksum.ts';
+import { sha256OfFile } from '../data/sources/files.ts';
 
 export interface CardOptions {
   readonly run: string;

@@ -1,8 +1,8 @@
 /** Gathers what a report shows of a run: its metrics, how its model does on the validation images, pictures. */
 import { UserError } from '../core/errors.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/metrics.ts';
-import type { Outcomes } from '../evaluate/outcomes.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
+import type { ImageResults } from '../evaluate/image-results.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
 import type { RunReport } from '../report/run-report.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
@@ -72,7 +72,7 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
 }
 
 /** Images that were given a wrong class with the greatest certainty. */
-function surestMistakes(outcomes: Outcomes, count: number) {
+function surestMistakes(outcomes: ImageResults, count: number) {
   return [...outcomes]
     .filter(({ rank }) => rank >= 1)
     .sort((a, b) => b.top[0]!.probability - a.top[0]!.probability || a.image - b.image)

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { measure } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import { errorRates } from '../evaluate/error-rates.ts';
+import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
 import { PosteriorFile } from '../evaluate/posterior-file.ts';
-import { looksOf } from '../evaluate/protocol.ts';
+import { singleProtocols } from '../evaluate/protocol.ts';
 import { scalesFor } from '../evaluate/scales.ts';
 import { meanOf } from '../evaluate/softmax.ts';
 import { buildNetwork } from '../net/network.ts';
@@ -14,9 +14,9 @@ import type { PlannedRun } from '../reproduce/chain.ts';
 import type { PlannedMeasurement } from '../reproduce/measurements.ts';
 import { type PlannedPass, passFor } from '../reproduce/passes.ts';
 import { type MeasurementResult, readResult } from '../reproduce/results.ts';
-import { sha256OfFile } from './checksum.ts';
+import { sha256OfFile } from '../data/sources/files.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { averageParts } from './kept-posteriors.ts';
+import { averageParts } from '../evaluate/posterior-recorder.ts';
 
 export interface PassOptions {
   readonly data: string;
@@ -90,13 +90,13 @@ export async function combine(
     if (stranger) {
       throw new UserError(`${stranger.file.path} is of other images or classes; delete it and start again`);
     }
-    const outcomes = new Outcomes(images, classes.length);
+    const outcomes = new ImageResults(images, classes.length);
     for (let image = 0; image < images; image++) {
       const seen = await Promise.all(members.map(({ file }) => file.read(image)));
       const means = seen.map(({ values }, member) =>
         Float64Array.from(averageParts(values, members[member]!.parts, classes.length)),
       );
-      outcomes.set(outcomeOf(image, seen[0]!.label, Float32Array.from(meanOf(means))));
+      outcomes.set(imageResultOf(image, seen[0]!.label, Float32Array.from(meanOf(means))));
     }
     return await keep(measurement, members, outcomes, folder, sums);
   } finally {
@@ -118,7 +118,7 @@ async function openMember(
   const path = posteriorPath(folder, pass);
   const file = await PosteriorFile.openToRead(path);
   if (!file?.complete) throw new UserError(`${path} is not complete; start again`);
-  const looks: readonly string[] = looksOf(protocol);
+  const looks: readonly string[] = singleProtocols(protocol);
   const wanted = testScales(pass, scales);
   const parts = file.header.parts.flatMap(({ look, scale }, place) =>
     looks.includes(look) && wanted.includes(scale) ? [place] : [],
@@ -136,11 +136,11 @@ function testScales({ run: { recipe, id } }: PlannedPass, scales: 'single' | 'au
 async function keep(
   measurement: PlannedMeasurement,
   members: readonly OpenedMember[],
-  outcomes: Outcomes,
+  outcomes: ImageResults,
   folder: string,
   sums: ModelSums,
 ): Promise<MeasurementResult> {
-  const { images, top1Error, top5Error, loss } = measure(outcomes);
+  const { images, top1Error, top5Error, loss } = errorRates(outcomes);
   const scales = members.flatMap(({ file, parts }) => parts.map((place) => file.header.parts[place]!.scale));
   const result: MeasurementResult = {
     id: measurement.id,

@@ -6,7 +6,7 @@ import { formatPage } from '../report/html/page.ts';
 import type { RunReport } from '../report/run-report.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
-import type { RunPages, Table } from '../serve/runs/run-pages.ts';
+import type { RunPages, Table } from '../serve/runs/reports.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import { reportRun } from './report-run.ts';
 

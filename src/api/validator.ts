@@ -5,8 +5,8 @@ import type { ImageSource } from '../data/sources/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { evaluateImages } from '../evaluate/evaluate-images.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
-import { type Evaluation, measure } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf, shareOutcomes } from '../evaluate/outcomes.ts';
+import { type ErrorRates, errorRates } from '../evaluate/error-rates.ts';
+import { ImageResults, imageResultOf, gatherResults } from '../evaluate/image-results.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -47,23 +47,23 @@ export class Validator {
     return new Validator(options);
   }
 
-  async validate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
+  async validate(onProgress: (done: number, total: number) => void): Promise<ErrorRates> {
     const { network, recipe, team } = this.#options;
     const { length } = this.#images;
-    const outcomes = new Outcomes(length, network.classes);
+    const outcomes = new ImageResults(length, network.classes);
     await evaluateImages({
       source: this.#images,
       ensemble: this.#ensemble,
       maxPixels: recipe['max-pixels'],
       team,
       onImage: ({ image, label, posteriors }) => {
-        outcomes.set(outcomeOf(image, label, posteriors));
+        outcomes.set(imageResultOf(image, label, posteriors));
         // The others are about as far.
         onProgress(Math.min(length, outcomes.done * team.size), length);
       },
     });
-    await shareOutcomes(team, outcomes);
-    return measure(outcomes);
+    await gatherResults(team, outcomes);
+    return errorRates(outcomes);
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 /** An evaluation's figures, for people and for programs. */
 import type { EvaluationResult } from '../api/evaluate-model.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/metrics.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type RunningServer, serveModels } from '../api/serve-model.ts';
+import { type RunningServer, serveModels } from '../api/serve-models.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import type { BackendName, Precision } from '../kernels/registry.ts';
 import { runFolder } from '../runs/run-folder.ts';

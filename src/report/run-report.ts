@@ -1,5 +1,5 @@
 /** What a report shows of one training run, gathered by src/api and drawn by the files beside this one. */
-import type { ClassErrors, Evaluation } from '../evaluate/metrics.ts';
+import type { ClassErrors, ErrorRates } from '../evaluate/error-rates.ts';
 import type { Metrics } from '../train/metrics.ts';
 
 export interface RunReport {
@@ -13,7 +13,7 @@ export interface RunReport {
   /** Names for people, in label order. */
   readonly labels: readonly string[];
   readonly evaluation:
-    | (Evaluation & { readonly protocol: string; readonly scales: readonly number[] })
+    | (ErrorRates & { readonly protocol: string; readonly scales: readonly number[] })
     | null;
   readonly byClass: readonly ClassErrors[];
   /** `[true class, most probable class]`: images. */

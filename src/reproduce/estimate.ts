@@ -1,6 +1,6 @@
 /** How long a plan takes on this machine, before anything runs. */
 import { parseTrainScale } from '../core/scale.ts';
-import { looksOf } from '../evaluate/protocol.ts';
+import { singleProtocols } from '../evaluate/protocol.ts';
 import { scalesFor } from '../evaluate/scales.ts';
 import { layerCosts } from '../net/cost.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
@@ -85,6 +85,6 @@ function lookingFlops(
   return scalesFor(facts, wanted, recipe.config).reduce((sum, scale) => {
     const dense = 2 * forwardFlops(network, scale, Math.round(scale * ASPECT));
     const crops = CROPS * forwardFlops(network);
-    return sum + looksOf(protocol).reduce((flops, look) => flops + (look === 'dense' ? dense : crops), 0);
+    return sum + singleProtocols(protocol).reduce((flops, look) => flops + (look === 'dense' ? dense : crops), 0);
   }, 0);
 }

@@ -2,7 +2,7 @@
  * The passes over the test images that a plan's measurements need: one for each net, with everything that it is
  * asked for. What a measurement averages (scales, looks, nets) is taken from what the passes kept.
  */
-import { type Look, looksOf, type Protocol } from '../evaluate/protocol.ts';
+import { type SingleProtocol, singleProtocols, type Protocol } from '../evaluate/protocol.ts';
 import type { PlannedRun } from './chain.ts';
 import type { PlannedMeasurement } from './measurements.ts';
 
@@ -29,13 +29,13 @@ export function planPasses(measurements: readonly PlannedMeasurement[]): Planned
 
 function passOver(run: PlannedRun, measurements: readonly PlannedMeasurement[]): PlannedPass[] {
   if (measurements.length === 0) return [];
-  const looks = [...new Set(measurements.flatMap(({ protocol }) => looksOf(protocol)))];
+  const looks = [...new Set(measurements.flatMap(({ protocol }) => singleProtocols(protocol)))];
   const protocol = protocolOf(looks);
   const scales = measurements.some((measurement) => measurement.scales === 'auto') ? 'auto' : 'single';
   return [{ id: `${run.id}.${protocol}.${scales}`, run, protocol, scales }];
 }
 
-function protocolOf(looks: readonly Look[]): Protocol {
+function protocolOf(looks: readonly SingleProtocol[]): Protocol {
   return looks.length === 1 ? looks[0]! : 'both';
 }
 
@@ -45,11 +45,11 @@ export function passFor(
   run: PlannedRun,
   passes: readonly PlannedPass[],
 ): PlannedPass {
-  const looks = looksOf(protocol);
+  const looks = singleProtocols(protocol);
   const found = passes.find(
     (pass) =>
       pass.run === run &&
-      looks.every((look) => looksOf(pass.protocol).includes(look)) &&
+      looks.every((look) => singleProtocols(pass.protocol).includes(look)) &&
       (pass.scales === 'auto' || scales === 'single'),
   );
   if (!found) throw new Error(`no pass has ${protocol} at ${scales} of ${run.id}`);

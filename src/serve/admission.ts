@@ -12,13 +12,13 @@ export interface AdmissionLimits {
 }
 
 /** What a request holds until it is released. */
-export interface Ticket {
+export interface Permit {
   /** Takes more places. @throws RequestError `busy` where there are none; those held stay held. */
   grow(places: number): void;
   release(): void;
 }
 
-export class Admission {
+export class AdmissionControl {
   readonly #limits: AdmissionLimits;
   #places = 0;
   #bytes = 0;
@@ -33,7 +33,7 @@ export class Admission {
   }
 
   /** @throws RequestError `busy` where there is no room. */
-  take(places: number, bytes: number): Ticket {
+  take(places: number, bytes: number): Permit {
     this.#checkRoom(places, bytes);
     this.#places += places;
     this.#bytes += bytes;
@@ -61,4 +61,38 @@ export class Admission {
       retryAfter: 1,
     });
   }
+}
+
+//// MERGED src/serve/admit.ts
+/** Lets requests in while there is room, before their bodies are read. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Permit } from './admission.ts';
+import type { Context } from './context.ts';
+import { RequestError } from './errors.ts';
+import { largestBody } from './uploads.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What a request for work on images holds. */
+    permit: Permit | undefined;
+  }
+}
+
+/** A hook for the routes that take images. @throws RequestError `too_large` or `busy`. */
+export function admit({ admission, limits }: Context) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const most = largestBody(request, limits);
+    const length = request.headers['content-length'];
+    const bytes = length === undefined ? most : Number(length);
+    // A little more for the lines between the parts.
+    if (bytes > most + 65_536) {
+      throw new RequestError(
+        'too_large',
+        `The body has ${bytes} bytes, more than the ${most} that are taken.`,
+      );
+    }
+    const permit = admission.take(1, bytes);
+    request.permit = permit;
+    reply.raw.once('close', () => permit.release());
+  };
 }

@@ -1,14 +1,14 @@
 /** What every route works with. */
 import { setMaxListeners } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Admission, Ticket } from './admission.ts';
+import type { AdmissionControl, Permit } from './admission.ts';
 import type { Limits } from './contract/model.ts';
 import type { DemoImages } from './demo-images.ts';
-import { ClientLeft } from './errors.ts';
-import type { Metrics } from './metrics.ts';
+import { ClientDisconnected } from './errors.ts';
+import type { Metrics } from './prometheus.ts';
 import type { ServedModels } from './models/served-models.ts';
-import type { PictureReader } from './pictures.ts';
-import type { RunPages } from './runs/run-pages.ts';
+import type { ImageDecoder } from './image-decoder.ts';
+import type { RunPages } from './runs/reports.ts';
 import type { RunsFolder } from './runs/runs-folder.ts';
 
 export interface Context {
@@ -17,10 +17,10 @@ export interface Context {
   readonly pages: RunPages;
   readonly limits: Limits;
   /** Whether clients may have the models' weights. */
-  readonly givesWeights: boolean;
+  readonly servesWeights: boolean;
   readonly demoImages: DemoImages | undefined;
-  readonly admission: Admission;
-  readonly pictures: PictureReader;
+  readonly admission: AdmissionControl;
+  readonly pictures: ImageDecoder;
   readonly metrics: Metrics;
   /** Aborted when the server begins to shut down: what has no end of its own ends now. */
   readonly closing: AbortSignal;
@@ -28,7 +28,7 @@ export interface Context {
 
 /** What a request for work on images holds. */
 export interface Work {
-  readonly ticket: Ticket;
+  readonly permit: Permit;
   /** Aborted when the client leaves, or the request has failed. */
   readonly signal: AbortSignal;
 }
@@ -49,11 +49,11 @@ export async function working<T>(
   const leave = () => {
     if (reply.raw.writableFinished) return;
     metrics.left.inc();
-    controller.abort(new ClientLeft('the client has left'));
+    controller.abort(new ClientDisconnected('the client has left'));
   };
   reply.raw.once('close', leave);
   try {
-    return await work({ ticket: request.ticket!, signal: controller.signal });
+    return await work({ permit: request.permit!, signal: controller.signal });
   } catch (error) {
     reply.raw.off('close', leave);
     controller.abort(error);

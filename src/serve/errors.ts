@@ -31,6 +31,6 @@ export function errorBody(code: ErrorCode, message: string): ErrorBody {
 }
 
 /** The client has gone, so nobody hears of this. */
-export class ClientLeft extends Error {
-  override name = 'ClientLeft';
+export class ClientDisconnected extends Error {
+  override name = 'ClientDisconnected';
 }

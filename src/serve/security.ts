@@ -43,7 +43,7 @@ export async function secureHeaders(_request: FastifyRequest, reply: FastifyRepl
 }
 
 /** A hook for servers without a token: a name that is not this machine's own is another site's trick. */
-export function ownNamesOnly(host: string) {
+export function checkHost(host: string) {
   return async (request: FastifyRequest): Promise<void> => {
     if (isLoopback(request.hostname) || request.hostname === host) return;
     throw new RequestError('forbidden', 'This server answers to localhost and to no other name.');
@@ -56,7 +56,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** A hook: what changes or costs something is for this server's own page, and for `allowed` origins. */
-export function ownPagesOnly(allowed: readonly string[]) {
+export function checkOrigin(allowed: readonly string[]) {
   return async (request: FastifyRequest): Promise<void> => {
     const { origin } = request.headers;
     if (request.method !== 'POST' || origin === undefined || allowed.includes(origin)) return;
@@ -71,7 +71,7 @@ export function ownPagesOnly(allowed: readonly string[]) {
 const COOKIE = 'verydeep_session';
 
 /** What a client knows who knows the token. */
-export class Gate {
+export class TokenAuth {
   readonly #token: string;
   /** Of a page that has shown the token. It tells nothing about it. */
   readonly #session: string;

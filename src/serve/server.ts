@@ -4,30 +4,30 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { defaultConcurrency } from '../core/concurrency.ts';
-import { Admission } from './admission.ts';
+import { AdmissionControl } from './admission.ts';
 import type { Context } from './context.ts';
 import type { Limits } from './contract/model.ts';
 import { DemoImages } from './demo-images.ts';
 import { RequestError } from './errors.ts';
-import { answerFailures } from './failures.ts';
-import { Metrics } from './metrics.ts';
+import { handleErrors } from './error-handler.ts';
+import { Metrics } from './prometheus.ts';
 import { type BatchSettings, type ModelParts, ServedModel } from './models/served-model.ts';
 import { ServedModels } from './models/served-models.ts';
 import { describeInterface } from './openapi.ts';
 import { servePage } from './page.ts';
-import { PictureReader } from './pictures.ts';
+import { ImageDecoder } from './image-decoder.ts';
 import { activationRoutes } from './routes/activations.ts';
-import { demoImagesRoute } from './routes/demo-images.ts';
+import { demoImagesRoute } from './routes/model.ts';
 import { mapRoutes } from './routes/maps.ts';
 import { modelRoutes } from './routes/model.ts';
 import { healthRoutes, operationRoutes } from './routes/operations.ts';
 import { predictRoute } from './routes/predict.ts';
 import { runRoutes } from './routes/runs.ts';
 import { weightsRoute } from './routes/weights.ts';
-import type { RunPages } from './runs/run-pages.ts';
+import type { RunPages } from './runs/reports.ts';
 import { RunsFolder } from './runs/runs-folder.ts';
-import { Gate, ownNamesOnly, ownPagesOnly, secureHeaders } from './security.ts';
-import { commonErrors, type Routes } from './typed.ts';
+import { TokenAuth, checkHost, checkOrigin, secureHeaders } from './security.ts';
+import { commonErrors, type Routes } from './route-types.ts';
 import { acceptImages } from './uploads.ts';
 
 /** How long clients may take, in milliseconds. */
@@ -108,7 +108,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   finishBeforeClosing(app, closing);
-  answerFailures(app, { limits, metrics: context.metrics, log: options.log });
+  handleErrors(app, { limits, metrics: context.metrics, log: options.log });
   await acceptImages(app, limits);
   await addHooks(app, options, context);
   app.addHook('onClose', async () => context.models.close());
@@ -118,7 +118,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 }
 
 function makeContext(options: ServerOptions, limits: Limits, closing: AbortSignal): Context {
-  const admission = new Admission({
+  const admission = new AdmissionControl({
     places: options.queue ?? 256,
     bytes: options.bodyBytes ?? 512 * 2 ** 20,
   });
@@ -135,10 +135,10 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
     runs: options.runs === undefined ? undefined : new RunsFolder(options.runs),
     pages: options.pages,
     limits,
-    givesWeights: options.weights ?? true,
+    servesWeights: options.weights ?? true,
     demoImages: options.demoData === undefined ? undefined : new DemoImages(options.demoData),
     admission,
-    pictures: new PictureReader(limits, defaultConcurrency),
+    pictures: new ImageDecoder(limits, defaultConcurrency),
     metrics,
     closing,
   };
@@ -169,14 +169,14 @@ function finishBeforeClosing(app: FastifyInstance, closing: AbortController): vo
 
 async function addHooks(app: FastifyInstance, options: ServerOptions, context: Context): Promise<void> {
   const origins = options.cors ?? [];
-  app.decorateRequest('ticket', undefined);
+  app.decorateRequest('permit', undefined);
   app.addHook('onRequest', secureHeaders);
   app.addHook('onRequest', async (_, reply) => {
     if (!context.closing.aborted) return;
     reply.header('connection', 'close');
     throw new RequestError('busy', 'The server is being shut down.', { retryAfter: 5 });
   });
-  if (options.token === undefined) app.addHook('onRequest', ownNamesOnly(options.host ?? 'localhost'));
+  if (options.token === undefined) app.addHook('onRequest', checkHost(options.host ?? 'localhost'));
   if (origins.length > 0) {
     await app.register(cors, {
       origin: [...origins],
@@ -184,7 +184,7 @@ async function addHooks(app: FastifyInstance, options: ServerOptions, context: C
       allowedHeaders: ['authorization', 'content-type', 'last-event-id'],
     });
   }
-  app.addHook('onRequest', ownPagesOnly(origins));
+  app.addHook('onRequest', checkOrigin(origins));
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     const labels = { method: request.method, route, status: reply.statusCode };
@@ -193,7 +193,7 @@ async function addHooks(app: FastifyInstance, options: ServerOptions, context: C
 }
 
 async function addRoutes(app: FastifyInstance, options: ServerOptions, context: Context): Promise<void> {
-  const gate = options.token === undefined ? undefined : new Gate(options.token);
+  const gate = options.token === undefined ? undefined : new TokenAuth(options.token);
   healthRoutes(app as unknown as Routes, context);
   await app.register(async (open) => {
     (open as unknown as Routes).post(

@@ -5,7 +5,7 @@
 export { UserError } from '../core/errors.ts';
 export type { RgbImage } from '../data/sources/source.ts';
 export type { Protocol } from '../evaluate/protocol.ts';
-export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
+export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/prediction-maps.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu } from '../kernels/webgpu/device.ts';
 export type { Metrics } from '../train/metrics.ts';

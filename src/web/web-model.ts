@@ -9,12 +9,12 @@ import { topClasses } from '../evaluate/softmax.ts';
 import {
   type CropScores,
   cropScoresOf,
-  type LabelledClass,
+  type LabeledClass,
   labelled,
   type ScoreMap,
   scoreMapOf,
-  type Viewer,
-} from '../evaluate/views.ts';
+  type LabeledClassifier,
+} from '../evaluate/prediction-maps.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
@@ -34,7 +34,7 @@ export interface PredictOptions {
 
 export interface Prediction {
   /** Best first. */
-  readonly top: readonly LabelledClass[];
+  readonly top: readonly LabeledClass[];
   /** `[classes]` */
   readonly posteriors: Float32Array;
 }
@@ -139,7 +139,7 @@ export class WebModel {
     this.#onClose();
   }
 
-  get #viewer(): Viewer {
+  get #viewer(): LabeledClassifier {
     return { classifier: this.#classifier, facts: this.facts };
   }
 

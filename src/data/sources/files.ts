@@ -1,5 +1,6 @@
 /** Reading files and folders with errors that a person can act on. */
-import type { Dirent } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, type Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
 import { isImageName } from './split-names.ts';
@@ -16,6 +17,17 @@ export async function readBytes(path: string): Promise<Buffer> {
   } catch (error) {
     throw unreadable(path, error);
   }
+}
+
+/** The SHA-256 of a file, in hexadecimal. @throws UserError naming the file. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  return hash.digest('hex');
 }
 
 /** The lines of a text file without their line ends, empty ones left out. @throws UserError naming the file. */

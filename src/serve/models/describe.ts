@@ -29,7 +29,7 @@ export function describeModel({ name, facts, checksum }: ServedModel): ModelInfo
     checksum,
     license,
     layers,
-    ...(Object.keys(provenance).length > 0 && { training: withoutPlaces(provenance) }),
+    ...(Object.keys(provenance).length > 0 && { training: withoutPaths(provenance) }),
   };
 }
 
@@ -63,7 +63,7 @@ function windowOf(layer: Layer): Pick<LayerInfo, 'kernel' | 'stride' | 'padding'
 }
 
 /** A stranger learns the names of files, and not where they are. */
-export function withoutPlaces(facts: Readonly<Record<string, string>>): Record<string, string> {
+export function withoutPaths(facts: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(facts).map(([key, value]) => [
       key,

@@ -12,7 +12,7 @@ import { checkScale, type ScalesWanted, scalesFor } from '../../evaluate/scales.
 import type { Backend, Parameters } from '../../kernels/backend.ts';
 import type { ModelFacts } from '../../weights/model/model-file.ts';
 import { RequestError } from '../errors.ts';
-import { LiveQueue } from '../live-queue.ts';
+import { DynamicBatcher } from '../dynamic-batcher.ts';
 
 export interface ModelParts {
   /** What requests call it. */
@@ -52,7 +52,7 @@ export class ServedModel {
   readonly checksum: string;
   readonly classifier: ImageClassifier;
   readonly #parts: ModelParts;
-  #queue: LiveQueue | undefined;
+  #queue: DynamicBatcher | undefined;
   /** By layer, the least recently used first. */
   readonly #chains = new Map<string, ProgramCache>();
 
@@ -70,7 +70,7 @@ export class ServedModel {
       batch,
       batchBytes: BATCH_BYTES,
       queue: (work) => {
-        this.#queue = new LiveQueue({
+        this.#queue = new DynamicBatcher({
           ...work,
           waitMilliseconds,
           onBatch: (images, seconds) => onBatch?.(name, images, seconds),
@@ -86,8 +86,8 @@ export class ServedModel {
   }
 
   /** Resolves once there is use for more images. */
-  async hungry(): Promise<void> {
-    await this.#queue?.hungry();
+  async untilReady(): Promise<void> {
+    await this.#queue?.untilReady();
   }
 
   /** @throws RequestError when the scales are not known, or too small. */

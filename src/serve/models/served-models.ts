@@ -2,7 +2,7 @@
 import { UserError } from '../../core/errors.ts';
 import type { RgbImage } from '../../data/sources/source.ts';
 import { Ensemble, type Member } from '../../evaluate/ensemble.ts';
-import { matchClasses } from '../../evaluate/fusion.ts';
+import { matchClasses } from '../../evaluate/class-matching.ts';
 import type { Protocol } from '../../evaluate/protocol.ts';
 import type { ScalesWanted } from '../../evaluate/scales.ts';
 import { RequestError } from '../errors.ts';
@@ -12,7 +12,7 @@ import type { ServedModel } from './served-model.ts';
 export const ALL = 'all';
 
 /** Who judges images, and how. */
-export interface Jury {
+export interface ServedEnsemble {
   /** By name. */
   readonly models: readonly string[];
   /** Each Q that is needed. */
@@ -22,7 +22,7 @@ export interface Jury {
   /** @returns `[classes]` */
   judge(scaled: readonly RgbImage[], signal: AbortSignal): Promise<Float32Array>;
   /** Resolves once there is use for more images. */
-  hungry(): Promise<void>;
+  untilReady(): Promise<void>;
 }
 
 export class ServedModels {
@@ -48,7 +48,7 @@ export class ServedModels {
   }
 
   /** @throws RequestError where there is none of that name, or `all` do not tell the same classes apart. */
-  jury(name: string | undefined, protocol: Protocol, wanted: ScalesWanted): Jury {
+  jury(name: string | undefined, protocol: Protocol, wanted: ScalesWanted): ServedEnsemble {
     const models = name === ALL && this.list.length > 0 ? this.list : [this.find(name)];
     const [first, ...others] = models.map((model) => ({ path: model.name, classes: model.facts.classes }));
     const numbers = [undefined, ...others.map((other) => sameClasses(first!, other))];
@@ -65,8 +65,8 @@ export class ServedModels {
       scales: ensemble.scales,
       labels: models[0]!.facts.labels,
       judge: async (scaled, signal) => (await ensemble.judge(scaled, signal)).posteriors,
-      hungry: async () => {
-        for (const model of models) await model.hungry();
+      untilReady: async () => {
+        for (const model of models) await model.untilReady();
       },
     };
   }

@@ -1,7 +1,7 @@
 import { npyHeader } from '../../core/npy.ts';
 import { sameShape } from '../../core/shape.ts';
 import { poolPositions } from '../../evaluate/feature-layers.ts';
-import { admit } from '../admit.ts';
+import { admit } from '../admission.ts';
 import { type Context, type Work, working } from '../context.ts';
 import {
   activationsQuery,
@@ -12,7 +12,7 @@ import {
 import { RequestError } from '../errors.ts';
 import { channelMaps } from '../models/byte-maps.ts';
 import type { Activations } from '../models/served-model.ts';
-import { imageErrors, type Routes } from '../typed.ts';
+import { imageErrors, type Routes } from '../route-types.ts';
 import { readUpload, readUploads, type Upload } from '../uploads.ts';
 
 /** `POST /v1/activations` to look at, `POST /v1/features` to compute with. */
@@ -52,7 +52,7 @@ export function activationRoutes(app: Routes, context: Context): void {
       working(request, reply, context, async (work) => {
         const { layer, pool, as } = request.query;
         const features: Features[] = [];
-        for (const upload of await readUploads(request, () => work.ticket.grow(1))) {
+        for (const upload of await readUploads(request, () => work.permit.grow(1))) {
           const { shape, values } = await activationsOf(upload, request.query, context, work);
           features.push({ name: upload.name, ...poolPositions(values, shape, pool) });
         }

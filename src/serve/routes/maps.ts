@@ -1,11 +1,11 @@
-import { cropScoresOf, scoreMapOf } from '../../evaluate/views.ts';
-import { admit } from '../admit.ts';
+import { cropScoresOf, scoreMapOf } from '../../evaluate/prediction-maps.ts';
+import { admit } from '../admission.ts';
 import { type Context, type Work, working } from '../context.ts';
 import { cropsQuery, cropsResponse, scoreMapQuery, scoreMapResponse } from '../contract/maps.ts';
 import { RequestError } from '../errors.ts';
 import type { ServedModel } from '../models/served-model.ts';
-import type { Picture } from '../pictures.ts';
-import { imageErrors, type Routes } from '../typed.ts';
+import type { DecodedImage } from '../image-decoder.ts';
+import { imageErrors, type Routes } from '../route-types.ts';
 import { readUpload } from '../uploads.ts';
 
 /** `POST /v1/score-map` and `POST /v1/crops`: what dense evaluation and the grid of crops see, place by place. */
@@ -70,9 +70,9 @@ async function readPicture(
   request: Parameters<typeof readUpload>[0],
   { pictures, metrics }: Context,
   scales: readonly number[],
-  { ticket, signal }: Work,
-): Promise<Picture> {
-  ticket.grow(scales.length - 1);
+  { permit, signal }: Work,
+): Promise<DecodedImage> {
+  permit.grow(scales.length - 1);
   const picture = await pictures.read(await readUpload(request), scales, signal);
   metrics.images.inc();
   return picture;

@@ -4,15 +4,15 @@ import { filtersQuery, filtersResponse, type ModelsResponse, modelsResponse } fr
 import { RequestError } from '../errors.ts';
 import { filterPixels } from '../models/byte-maps.ts';
 import { describeModel } from '../models/describe.ts';
-import { commonErrors, lookupErrors, type Routes } from '../typed.ts';
+import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
 
 /** `GET /v1/model` and `GET /v1/model/filters` */
-export function modelRoutes(app: Routes, { models, limits, givesWeights, demoImages }: Context): void {
+export function modelRoutes(app: Routes, { models, limits, servesWeights, demoImages }: Context): void {
   const answer: ModelsResponse = {
     models: models.list.map(describeModel),
     limits,
     protocols: [...protocols],
-    weights: givesWeights,
+    weights: servesWeights,
     ...(demoImages && { demoImages: demoImages.name }),
   };
   app.get(
@@ -51,6 +51,29 @@ export function modelRoutes(app: Routes, { models, limits, givesWeights, demoIma
         shape: [layer.outChannels, 3, layer.kernel, layer.kernel] as [number, 3, number, number],
         filters: Buffer.from(pixels).toString('base64'),
       };
+    },
+  );
+}
+
+//// MERGED src/serve/routes/demo-images.ts
+import type { Context } from '../context.ts';
+import { demoImagesResponse } from '../contract/model.ts';
+import { RequestError } from '../errors.ts';
+import { lookupErrors, type Routes } from '../route-types.ts';
+
+/** `GET /v1/demo-images` */
+export function demoImagesRoute(app: Routes, { demoImages }: Context): void {
+  app.get(
+    '/v1/demo-images',
+    {
+      schema: {
+        summary: 'Some labelled images, for visitors who want to train and have none.',
+        response: { 200: demoImagesResponse, ...lookupErrors },
+      },
+    },
+    async () => {
+      if (demoImages) return demoImages.load();
+      throw new RequestError('not_found', 'This server has no images to train on (--demo-data).');
     },
   );
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { errorSchema } from '../contract/common.ts';
 import { errorBody } from '../errors.ts';
-import type { Routes } from '../typed.ts';
+import type { Routes } from '../route-types.ts';
 
 const okSchema = z.object({ status: z.literal('ok') });
 

@@ -1,10 +1,10 @@
 import { topClasses } from '../../evaluate/softmax.ts';
-import { labelled } from '../../evaluate/views.ts';
-import { admit } from '../admit.ts';
+import { labelled } from '../../evaluate/prediction-maps.ts';
+import { admit } from '../admission.ts';
 import { type Context, type Work, working } from '../context.ts';
 import { predictQuery, predictResponse } from '../contract/predict.ts';
-import type { Jury } from '../models/served-models.ts';
-import { imageErrors, type Routes } from '../typed.ts';
+import type { ServedEnsemble } from '../models/served-models.ts';
+import { imageErrors, type Routes } from '../route-types.ts';
 import { readUploads, type Upload } from '../uploads.ts';
 
 /** `POST /v1/predict` */
@@ -23,8 +23,8 @@ export function predictRoute(app: Routes, context: Context): void {
       working(request, reply, context, async (work) => {
         const { model, protocol, scales: wanted, top } = request.query;
         const jury = context.models.jury(model, protocol, wanted);
-        work.ticket.grow(jury.scales.length - 1);
-        const uploads = await readUploads(request, () => work.ticket.grow(jury.scales.length));
+        work.permit.grow(jury.scales.length - 1);
+        const uploads = await readUploads(request, () => work.permit.grow(jury.scales.length));
         const images = await Promise.all(
           uploads.map(async (upload) => ({
             ...(await judge(upload, jury, top, context, work)),
@@ -36,9 +36,9 @@ export function predictRoute(app: Routes, context: Context): void {
   );
 }
 
-async function judge(upload: Upload, jury: Jury, top: number, context: Context, { signal }: Work) {
+async function judge(upload: Upload, jury: ServedEnsemble, top: number, context: Context, { signal }: Work) {
   const { name, size, scaled } = await context.pictures.read(upload, jury.scales, signal, () =>
-    jury.hungry(),
+    jury.untilReady(),
   );
   context.metrics.images.inc();
   const posteriors = await jury.judge(scaled, signal);

@@ -14,7 +14,7 @@ import { runEvents } from '../runs/events.ts';
 import { Reports } from '../runs/reports.ts';
 import type { FoundRun } from '../runs/runs-folder.ts';
 import { REPORT_POLICY } from '../security.ts';
-import { commonErrors, lookupErrors, type Routes } from '../typed.ts';
+import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
 
 /** Streams of events that are open at a time. */
 const MOST_STREAMS = 100;

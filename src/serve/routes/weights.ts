@@ -2,8 +2,8 @@ import { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
 import { weightsQuery } from '../contract/model.ts';
 import { RequestError } from '../errors.ts';
-import { weightsFile } from '../models/weights-file.ts';
-import { lookupErrors, type Routes } from '../typed.ts';
+import { weightsFile } from './weights.ts';
+import { lookupErrors, type Routes } from '../route-types.ts';
 
 /** Models that are given out at a time: each takes the memory of its largest tensor. */
 const MOST_DOWNLOADS = 4;
@@ -11,7 +11,7 @@ const MOST_DOWNLOADS = 4;
 const AHEAD = 2 ** 20;
 
 /** `GET /v1/model/weights` */
-export function weightsRoute(app: Routes, { models, givesWeights }: Context): void {
+export function weightsRoute(app: Routes, { models, servesWeights }: Context): void {
   let downloads = 0;
   app.get(
     '/v1/model/weights',
@@ -26,7 +26,7 @@ export function weightsRoute(app: Routes, { models, givesWeights }: Context): vo
     },
     async (request, reply) => {
       const model = models.find(request.query.model);
-      if (!givesWeights) {
+      if (!servesWeights) {
         throw new RequestError('forbidden', 'This server does not give its models out (--no-weights).');
       }
       if (downloads >= MOST_DOWNLOADS) {
@@ -45,4 +45,22 @@ export function weightsRoute(app: Routes, { models, givesWeights }: Context): vo
         .send(Readable.from(pieces, { objectMode: false, highWaterMark: AHEAD }) as never);
     },
   );
+}
+
+//// MERGED src/serve/models/weights-file.ts
+/** A served model as a file of our own format, for whoever runs it elsewhere: a visitor's browser. */
+
+import type { SafetensorsPieces } from '../../weights/formats/safetensors/pieces.ts';
+import { deferredTensors, modelPieces } from '../../weights/model/model.ts';
+import { withoutPaths } from '../models/describe.ts';
+import type { ServedModel } from '../models/served-model.ts';
+
+/**
+ * Made of the weights that answer requests, one tensor at a time, and not of the file that they came from: that may
+ * be of another format, and tells where it was made.
+ */
+export function weightsFile(model: ServedModel): SafetensorsPieces {
+  const { name, facts } = model;
+  const tensors = deferredTensors(facts.network, (tensor) => model.parameter(tensor));
+  return modelPieces(name, { ...facts, provenance: withoutPaths(facts.provenance) }, tensors);
 }

@@ -6,7 +6,7 @@ import { lstat } from 'node:fs/promises';
 import { Limiter } from '../../core/concurrency.ts';
 import { messageOf } from '../../core/errors.ts';
 import { RequestError } from '../errors.ts';
-import type { RunPages } from './run-pages.ts';
+import type { RunPages } from './reports.ts';
 import type { FoundRun } from './runs-folder.ts';
 
 /** Pages that are kept: some hundred kilobytes each. */
@@ -101,4 +101,25 @@ function waitingPage({ done, total }: Making): string {
 <body><main><h1>The report is being made</h1><p role="status">${progress} This page looks again every two seconds.</p></main></body>
 </html>
 `;
+}
+
+//// MERGED src/serve/runs/run-pages.ts
+/** What src/api makes of a run for people; handed in, since it evaluates models and draws. */
+import type { TablesResponse } from '../contract/runs.ts';
+
+export type Table = TablesResponse['tables'][number];
+
+export interface RunPages {
+  /**
+   * The HTML report of a run.
+   * @param folder path of the run
+   * @throws UserError when it cannot be made.
+   */
+  report(
+    folder: string,
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<string>;
+  /** Its results as tables. */
+  tables(folder: string): Promise<Table[]>;
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../src/core/errors.ts';
 import type { ImageSource, StoredImage } from '../../../src/data/sources/source.ts';
-import { evaluateImages, type JudgedImage, windowFor } from '../../../src/evaluate/evaluate-images.ts';
+import { evaluateImages, type EvaluatedImage, windowFor } from '../../../src/evaluate/evaluate-images.ts';
 import type { BatchingLimits } from '../../../src/evaluate/image-classifier.ts';
 import { backendsUnderTest } from '../../support/backends.ts';
 import { sourceOf } from '../../support/images.ts';
@@ -30,7 +30,7 @@ interface Run extends BatchingLimits {
   readonly source?: ImageSource;
   readonly isDone?: (image: number) => boolean;
   readonly signal?: AbortSignal;
-  readonly onImage?: (judged: JudgedImage) => void;
+  readonly onImage?: (judged: EvaluatedImage) => void;
 }
 
 /** Posteriors by number of the image. */

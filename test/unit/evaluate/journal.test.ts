@@ -3,13 +3,13 @@ import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type Binding, Journal, readJournal } from '../../../src/evaluate/journal.ts';
-import { type Outcome, outcomeOf } from '../../../src/evaluate/outcomes.ts';
+import { type ImageResult, imageResultOf } from '../../../src/evaluate/image-results.ts';
 import { temporaryFolder } from '../../support/images.ts';
 
 const BINDING: Binding = { models: ['ab'], data: 'cd', protocol: 'dense', flip: true, scales: [[256]] };
 
-const outcome = (image: number): Outcome =>
-  outcomeOf(image, image % 3, Float32Array.of(0.1 + image / 100, 0.7 - image / 100, 0.2));
+const outcome = (image: number): ImageResult =>
+  imageResultOf(image, image % 3, Float32Array.of(0.1 + image / 100, 0.7 - image / 100, 0.2));
 
 async function journalOf(t: TestContext, ...images: number[]): Promise<string> {
   const path = join(await temporaryFolder(t), 'journal');

@@ -4,10 +4,10 @@ import { describe, it } from 'node:test';
 import type { Layer } from '../../../src/core/layer.ts';
 import { wholeImage, writeCrop } from '../../../src/data/pixels/crop.ts';
 import type { RgbImage } from '../../../src/data/sources/source.ts';
-import { BatchQueue } from '../../../src/evaluate/batching.ts';
-import { gridCrops } from '../../../src/evaluate/crops.ts';
+import { DeterministicBatcher } from '../../../src/evaluate/batcher.ts';
+import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
-import type { LookingOptions } from '../../../src/evaluate/image-classifier.ts';
+import type { ClassifyOptions } from '../../../src/evaluate/image-classifier.ts';
 import { meanOf, softmax } from '../../../src/evaluate/softmax.ts';
 import { reference } from '../../support/backends.ts';
 import {
@@ -20,7 +20,7 @@ import {
   smallModel,
 } from './small-models.ts';
 
-async function posteriorsOf(model: SmallModel, image: RgbImage, looking: LookingOptions): Promise<number[]> {
+async function posteriorsOf(model: SmallModel, image: RgbImage, looking: ClassifyOptions): Promise<number[]> {
   const classifier = classifierOf(model);
   const seen = classifier.classify([image], looking);
   classifier.flush();
@@ -161,13 +161,13 @@ describe('crops', () => {
     let looked = 0;
     const classifier = classifierOf(model, {
       queue: (work) => {
-        const queue = new BatchQueue(work);
+        const queue = new DeterministicBatcher(work);
         return {
           submit: (item) => {
             looked++;
             return queue.submit(item);
           },
-          accompany: (item) => queue.accompany(item),
+          addFiller: (item) => queue.addFiller(item),
           flush: () => queue.flush(),
           close: (error) => queue.close(error),
         };

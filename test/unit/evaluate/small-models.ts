@@ -1,7 +1,7 @@
 /** What tests of evaluation share: a small network of Table 1 over the reference backend, and images in memory. */
 import type { RgbImage } from '../../../src/data/sources/source.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
-import type { LookingOptions } from '../../../src/evaluate/image-classifier.ts';
+import type { ClassifyOptions } from '../../../src/evaluate/image-classifier.ts';
 import { type BatchingLimits, ImageClassifier } from '../../../src/evaluate/image-classifier.ts';
 import type { Backend, Parameters } from '../../../src/kernels/backend.ts';
 import { initialize } from '../../../src/net/initialization.ts';
@@ -40,7 +40,7 @@ export function classifierOf(model: SmallModel, limits: BatchingLimits = {}): Im
 export function ensembleOf(
   models: readonly SmallModel[],
   scales: readonly number[],
-  looking: LookingOptions,
+  looking: ClassifyOptions,
   limits: BatchingLimits = {},
 ): Ensemble {
   return new Ensemble(

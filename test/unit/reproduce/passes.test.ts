@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { looksOf } from '../../../src/evaluate/protocol.ts';
+import { singleProtocols } from '../../../src/evaluate/protocol.ts';
 import { planRuns } from '../../../src/reproduce/chain.ts';
 import { planMeasurements } from '../../../src/reproduce/measurements.ts';
 import { passFor, planPasses } from '../../../src/reproduce/passes.ts';
@@ -40,7 +40,7 @@ describe('the passes over the test images', () => {
       for (const run of measurement.runs) {
         const pass = passFor(measurement, run, passes);
         assert.equal(pass.run, run);
-        for (const look of looksOf(measurement.protocol)) assert.ok(looksOf(pass.protocol).includes(look));
+        for (const look of singleProtocols(measurement.protocol)) assert.ok(singleProtocols(pass.protocol).includes(look));
         assert.ok(pass.scales === 'auto' || measurement.scales === 'single');
       }
     }

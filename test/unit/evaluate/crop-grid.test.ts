@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { centerCrops, gridCrops, gridPositions } from '../../../src/evaluate/crops.ts';
+import { centerCrops, gridCrops, gridPositions } from '../../../src/evaluate/crop-grid.ts';
 
 const extents = fc
   .record({ crop: fc.integer({ min: 1, max: 500 }), rest: fc.integer({ min: 0, max: 2000 }) })

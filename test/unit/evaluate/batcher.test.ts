@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Shape4 } from '../../../src/core/shape.ts';
-import { type BatchItem, type BatchingOptions, BatchQueue } from '../../../src/evaluate/batching.ts';
+import { type BatchItem, type BatchingOptions, DeterministicBatcher } from '../../../src/evaluate/batcher.ts';
 
 /** An item of one value, or of a given size filled with it. */
 function item(value: number, height = 1, width = 1): BatchItem {
@@ -17,7 +17,7 @@ function item(value: number, height = 1, width = 1): BatchItem {
 /** A queue that doubles, and the first values and shapes of its batches. */
 function doubling(options: Partial<BatchingOptions> = {}) {
   const batches: { shape: Shape4; values: number[] }[] = [];
-  const queue = new BatchQueue({
+  const queue = new DeterministicBatcher({
     largest: () => 4,
     run: async (shape, input) => {
       const size = input.length / shape[0];
@@ -70,7 +70,7 @@ describe('batches', () => {
 
   it('are written no earlier than needed, and computed two at a time at most', async () => {
     let [running, most, written] = [0, 0, 0];
-    const queue = new BatchQueue({
+    const queue = new DeterministicBatcher({
       largest: () => 1,
       run: async (_, input) => {
         most = Math.max(most, ++running);
@@ -88,9 +88,9 @@ describe('batches', () => {
 
   it('of which nobody needs anything are not computed; else all of it is', async () => {
     const { queue, batches } = doubling({ largest: () => 2 });
-    queue.accompany(item(1));
-    queue.accompany(item(2));
-    queue.accompany(item(3));
+    queue.addFiller(item(1));
+    queue.addFiller(item(2));
+    queue.addFiller(item(3));
     const needed = first(queue.submit(item(4)));
     assert.equal(await needed, 8);
     assert.deepEqual(
@@ -101,7 +101,7 @@ describe('batches', () => {
 
   it('that fail, fail for those in them only', async () => {
     let runs = 0;
-    const queue = new BatchQueue({
+    const queue = new DeterministicBatcher({
       largest: () => 2,
       run: async (_, input) => {
         if (runs++ === 0) throw new Error('no luck');

@@ -8,8 +8,8 @@ import { projectFolder } from '../core/project.ts';
 import type { ModelParts } from '../serve/models/served-model.ts';
 import { isLoopback } from '../serve/security.ts';
 import { buildServer, type ServerOptions } from '../serve/server.ts';
-import { sha256OfFile } from './checksum.ts';
-import { type EngineOptions, type LoadedModel, loadModels } from './load-model.ts';
+import { sha256OfFile } from '../data/sources/files.ts';
+import { type EngineOptions, type LoadedModel, loadModels } from '../evaluate/load-model.ts';
 import { runPages } from './run-pages.ts';
 
 export interface ServeOptions

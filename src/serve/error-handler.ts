@@ -3,8 +3,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { messageOf, systemErrorCode } from '../core/errors.ts';
 import type { Limits } from './contract/model.ts';
-import { ClientLeft, RequestError } from './errors.ts';
-import type { Metrics } from './metrics.ts';
+import { ClientDisconnected, RequestError } from './errors.ts';
+import type { Metrics } from './prometheus.ts';
 import { imageTypes } from './uploads.ts';
 
 export interface FailureOptions {
@@ -14,7 +14,7 @@ export interface FailureOptions {
   readonly log: (message: string) => void;
 }
 
-export function answerFailures(app: FastifyInstance, { limits, metrics, log }: FailureOptions): void {
+export function handleErrors(app: FastifyInstance, { limits, metrics, log }: FailureOptions): void {
   const send = (reply: FastifyReply, error: RequestError) => {
     metrics.refused.inc({ code: error.code });
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
@@ -33,7 +33,7 @@ export function answerFailures(app: FastifyInstance, { limits, metrics, log }: F
     ),
   );
   app.setErrorHandler((error: FastifyError, request: FastifyRequest, reply) => {
-    if (error instanceof ClientLeft || reply.raw.destroyed) return reply.hijack();
+    if (error instanceof ClientDisconnected || reply.raw.destroyed) return reply.hijack();
     const known = toRequestError(error, limits);
     if (known.code === 'internal') {
       log(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { confusionMatrix, measure, measureByClass } from '../../../src/evaluate/metrics.ts';
-import { Outcomes, outcomeOf } from '../../../src/evaluate/outcomes.ts';
+import { confusionMatrix, errorRates, measureByClass } from '../../../src/evaluate/error-rates.ts';
+import { ImageResults, imageResultOf } from '../../../src/evaluate/image-results.ts';
 
 /** Posteriors that rank the classes in the order given. */
 function ranking(...order: number[]): Float32Array {
@@ -16,10 +16,10 @@ function outcomesOf(
   classes: number,
   images: readonly (readonly [label: number, posteriors: Float32Array])[],
 ) {
-  const outcomes = new Outcomes(images.length, classes);
+  const outcomes = new ImageResults(images.length, classes);
   // From the last to the first: figures do not depend on the order.
   for (const [image, [label, posteriors]] of [...images.entries()].reverse()) {
-    outcomes.set(outcomeOf(image, label, posteriors));
+    outcomes.set(imageResultOf(image, label, posteriors));
   }
   return outcomes;
 }
@@ -32,7 +32,7 @@ describe('error rates', () => {
       [5, ranking(0, 1, 2, 3, 4, 5, 6)],
       [6, ranking(0, 1, 2, 3, 4, 5, 6)],
     ]);
-    const { images, top1Error, top5Error, loss } = measure(outcomes);
+    const { images, top1Error, top5Error, loss } = errorRates(outcomes);
     assert.deepEqual({ images, top1Error, top5Error }, { images: 4, top1Error: 3 / 4, top5Error: 2 / 4 });
     const expected = -[7, 3, 2, 1].reduce((sum, share) => sum + Math.log(share / 28), 0) / 4;
     // Posteriors are float32.
@@ -44,7 +44,7 @@ describe('error rates', () => {
       [2, ranking(0, 1, 2)],
       [0, ranking(0, 1, 2)],
     ]);
-    const { top1Error, top5Error } = measure(outcomes);
+    const { top1Error, top5Error } = errorRates(outcomes);
     assert.deepEqual([top1Error, top5Error], [0.5, 0]);
     assert.deepEqual(
       outcomes.get(0).top.map(({ index }) => index),
@@ -57,14 +57,14 @@ describe('error rates', () => {
       [-1, ranking(0, 1, 2)],
       [0, ranking(0, 1, 2)],
     ]);
-    assert.equal(measure(outcomes).images, 1);
-    assert.equal(measure(outcomes).top1Error, 0);
-    assert.ok(Number.isNaN(measure(outcomesOf(3, [[-1, ranking(0, 1, 2)]])).top1Error));
+    assert.equal(errorRates(outcomes).images, 1);
+    assert.equal(errorRates(outcomes).top1Error, 0);
+    assert.ok(Number.isNaN(errorRates(outcomesOf(3, [[-1, ranking(0, 1, 2)]])).top1Error));
   });
 
   it('never count a score that is no number as a hit', () => {
     const outcomes = outcomesOf(3, [[0, Float32Array.of(Number.NaN, 0.5, 0.5)]]);
-    assert.equal(measure(outcomes).top1Error, 1);
+    assert.equal(errorRates(outcomes).top1Error, 1);
   });
 
   it('of classes, and which are taken for which', () => {
@@ -86,8 +86,8 @@ describe('error rates', () => {
 
 describe('outcomes', () => {
   it('are kept as they are', () => {
-    const outcomes = new Outcomes(3, 7);
-    const outcome = outcomeOf(1, 4, ranking(3, 4, 0, 1, 2, 6, 5));
+    const outcomes = new ImageResults(3, 7);
+    const outcome = imageResultOf(1, 4, ranking(3, 4, 0, 1, 2, 6, 5));
     outcomes.set(outcome);
     assert.deepEqual(outcomes.get(1), outcome);
     assert.equal(outcome.rank, 1);
@@ -101,7 +101,7 @@ describe('outcomes', () => {
   });
 
   it('of a posterior of 0 have a finite loss', () => {
-    assert.ok(Number.isFinite(outcomeOf(0, 1, Float32Array.of(1, 0)).loss));
-    assert.equal(Object.is(outcomeOf(0, 0, Float32Array.of(1, 0)).loss, 0), true);
+    assert.ok(Number.isFinite(imageResultOf(0, 1, Float32Array.of(1, 0)).loss));
+    assert.equal(Object.is(imageResultOf(0, 0, Float32Array.of(1, 0)).loss, 0), true);
   });
 });

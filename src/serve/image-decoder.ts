@@ -10,7 +10,7 @@ import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
 import type { Upload } from './uploads.ts';
 
-export interface Picture {
+export interface DecodedImage {
   readonly name: string;
   /** As displayed. */
   readonly size: Size;
@@ -18,7 +18,7 @@ export interface Picture {
   readonly scaled: readonly RgbImage[];
 }
 
-export class PictureReader {
+export class ImageDecoder {
   readonly #limits: Limits;
   /** A decoded image takes hundreds of times its file's memory. */
   readonly #decoding: Limiter;
@@ -30,17 +30,17 @@ export class PictureReader {
 
   /**
    * @param scales values of Q
-   * @param hungry resolves once the pixels are wanted: the file waits until then
+   * @param untilReady resolves once the pixels are wanted: the file waits until then
    * @throws RequestError `too_large`, before an image of too many pixels is decoded, or `bad_image`.
    */
   read(
     upload: Upload,
     scales: readonly number[],
     signal: AbortSignal,
-    hungry = async () => {},
-  ): Promise<Picture> {
+    untilReady = async () => {},
+  ): Promise<DecodedImage> {
     return this.#decoding.run(async () => {
-      await hungry();
+      await untilReady();
       signal.throwIfAborted();
       try {
         return await this.#read(upload, scales);
@@ -50,7 +50,7 @@ export class PictureReader {
     });
   }
 
-  async #read(upload: Upload, scales: readonly number[]): Promise<Picture> {
+  async #read(upload: Upload, scales: readonly number[]): Promise<DecodedImage> {
     const { name, bytes } = upload;
     const image = await decodeStored({ kind: 'encoded', bytes }, name, {
       maxPixels: this.#limits.pixels,

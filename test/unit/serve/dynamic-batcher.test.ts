@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { BatchItem } from '../../../src/evaluate/batching.ts';
-import { LiveQueue, type LiveQueueOptions } from '../../../src/serve/live-queue.ts';
+import type { BatchItem } from '../../../src/evaluate/batcher.ts';
+import { DynamicBatcher, type DynamicBatcherOptions } from '../../../src/serve/dynamic-batcher.ts';
 
 function item(value: number, width = 1): BatchItem {
   return { shape: [1, 1, width], write: (input, offset) => void input.fill(value, offset, offset + width) };
 }
 
 /** A queue that doubles when it is told to, and the first values of its batches. */
-function doubling(options: Partial<LiveQueueOptions> = {}) {
+function doubling(options: Partial<DynamicBatcherOptions> = {}) {
   const batches: number[][] = [];
   const finishers: (() => void)[] = [];
-  const queue = new LiveQueue({
+  const queue = new DynamicBatcher({
     largest: () => 4,
     // Longer than any test: what happens does not happen because time has passed.
     waitMilliseconds: 3_600_000,
@@ -83,7 +83,7 @@ describe('batches of a server', () => {
       begun = resolve;
     });
     let batches = 0;
-    const queue = new LiveQueue({
+    const queue = new DynamicBatcher({
       largest: () => 4,
       waitMilliseconds: 1,
       run: () => {
@@ -133,7 +133,7 @@ describe('batches of a server', () => {
 
   it('that fail, fail for those in them only', async () => {
     let runs = 0;
-    const queue = new LiveQueue({
+    const queue = new DynamicBatcher({
       largest: () => 1,
       run: async (_, input) => {
         if (runs++ === 0) throw new Error('no luck');
@@ -167,13 +167,13 @@ describe('batches of a server', () => {
   it('tell who makes inputs ready when there is use for more', async () => {
     const { queue, submit, finish } = doubling({ largest: () => 2 });
     const told = () => {
-      let hungry = false;
-      void queue.hungry().then(() => {
-        hungry = true;
+      let untilReady = false;
+      void queue.untilReady().then(() => {
+        untilReady = true;
       });
       return async () => {
         await turn();
-        return hungry;
+        return untilReady;
       };
     };
     assert.equal(await told()(), true);
@@ -199,9 +199,9 @@ describe('batches of a server', () => {
     const results = [1, 2, 3, 4, 5].map((value) => submit(value));
     results.push(submit(6, controller.signal));
     await turn();
-    const hungry = queue.hungry();
+    const untilReady = queue.untilReady();
     controller.abort(new Error('gone'));
-    await hungry;
+    await untilReady;
     await assert.rejects(results[5]!, /gone/);
     queue.close(new Error('closing time'));
     await Promise.allSettled(results);

@@ -9,12 +9,12 @@
 import {
   type Batcher,
   type BatchItem,
-  type BatchWork,
+  type BatchRunner,
   type ItemShape,
   powerOfTwo,
-} from '../evaluate/batching.ts';
+} from '../evaluate/batcher.ts';
 
-export interface LiveQueueOptions extends BatchWork {
+export interface DynamicBatcherOptions extends BatchRunner {
   /** How long an input waits for company while another batch is computed (default 3). */
   readonly waitMilliseconds?: number;
   /** Hears of each batch that was computed. */
@@ -36,21 +36,21 @@ interface Line {
 /** One batch is computed, one is written. */
 const AT_ONCE = 2;
 
-export class LiveQueue implements Batcher {
-  readonly #options: LiveQueueOptions;
+export class DynamicBatcher implements Batcher {
+  readonly #options: DynamicBatcherOptions;
   readonly #wait: number;
   /** What waits, by shape, the longest waiting first. */
   readonly #lines = new Map<string, Line>();
   readonly #running = new Set<readonly Place[]>();
   /** Inputs of batches that are done: at most one for each that may be under way. */
   readonly #spare: Float32Array[] = [];
-  /** Those who ask what `hungry` tells. */
+  /** Those who ask what `untilReady` tells. */
   #asking: (() => void)[] = [];
   #scheduled: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed: { readonly error: unknown } | undefined;
 
-  constructor(options: LiveQueueOptions) {
+  constructor(options: DynamicBatcherOptions) {
     this.#options = options;
     this.#wait = options.waitMilliseconds ?? 3;
   }
@@ -66,7 +66,7 @@ export class LiveQueue implements Batcher {
    * Resolves once no shape has a full batch waiting: until then it helps nobody to make more ready. What waits is
    * smaller as it came, as files, and young buffers that grow old there cost the garbage collector dear.
    */
-  async hungry(): Promise<void> {
+  async untilReady(): Promise<void> {
     while (!this.#closed && this.#isSated()) await new Promise<void>((resolve) => this.#asking.push(resolve));
   }
 
@@ -99,7 +99,7 @@ export class LiveQueue implements Batcher {
   }
 
   /** Nobody is kept company here. */
-  accompany(): void {}
+  addFiller(): void {}
 
   /** Nothing waits for a flush. */
   flush(): void {}

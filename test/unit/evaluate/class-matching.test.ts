@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { classNumbers, matchClasses, reorder } from '../../../src/evaluate/fusion.ts';
+import { classNumbers, matchClasses, reorder } from '../../../src/evaluate/class-matching.ts';
 
 const model = (path: string, ...classes: string[]) => ({ path, classes });
 
