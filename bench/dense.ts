@@ -124,7 +124,7 @@ const network = buildNetwork({
   configuration: flags.config as ConfigurationName,
   width: Number(flags.width),
 });
-const backend = createBackend('onednn', flags.threads ? { threads: Number(flags.threads) } : {});
+const backend = createBackend('native', flags.threads ? { threads: Number(flags.threads) } : {});
 const parameters = backend.createParameters(network.parameters, { training: false });
 await fillParameters(parameters, initialize(network, { method: 'he', seed: 1 }));
 console.log(

@@ -125,7 +125,7 @@ const network = buildNetwork({
   crop: Number(flags.crop),
   width: Number(flags.width),
 });
-const backend = createBackend('onednn', {
+const backend = createBackend('native', {
   ...(flags.threads && { threads: Number(flags.threads) }),
   kernels: flags.kernels as 'own' | 'onednn',
 });

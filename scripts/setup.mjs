@@ -1,7 +1,7 @@
 /**
- * Makes a fresh machine ready: system packages, npm packages, the native addon, the compiled TypeScript.
- * Plain JavaScript without dependencies, since it runs before anything is installed. What is there already
- * is left alone, so a second run takes a second.
+ * Sets up a fresh machine: system packages, npm packages, the native addons, the compiled TypeScript. Plain
+ * JavaScript without dependencies, since it runs before anything is installed. It skips what is already there,
+ * so a second run takes a second.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,15 +23,15 @@ import { buildTypeScript } from './setup/typescript.mjs';
 
 const usage = `Usage: node scripts/setup.mjs [--demo] [--mpi] [--browser] [--build-only]
 
-Installs what is missing (system packages by apt-get where allowed, npm packages), builds the native
-addon into build/native, the one for images into build/images, the one over MPI, where there is MPI, into build/mpi, compiles the TypeScript into
-dist and builds the page of vgg serve into dist/web. Logs are kept in build/logs.
+Installs what is missing (npm packages, and system packages through apt-get where it may), builds the
+native addons into build/, compiles the TypeScript into dist/ and builds the page of vgg serve into
+dist/web. The logs are in build/logs.
 
-  --demo        also get the demo's images (Debian's package dataset-fashion-mnist)
-  --mpi         also get MPI, for training on several machines
-  --browser     also get a browser, for the tests of the page (Debian's package chromium)
-  --build-only  build only, install nothing
-  --help        show this text`;
+  --demo        also install the demo's images (Debian's package dataset-fashion-mnist)
+  --mpi         also install MPI, for training on several machines
+  --browser     also install a browser, for the tests of the page (Debian's package chromium)
+  --build-only  build without installing anything
+  --help        print this help`;
 
 process.exitCode = await main();
 

@@ -1,6 +1,6 @@
 /**
- * The whole test run: formatting and lint, the scripts' types, then every compiled test file by Node's own
- * test runner. The sources' type check is the compile, which scripts/setup.mjs has done before.
+ * The whole test run: formatting and lint, the types of scripts and page, then every compiled test file under
+ * Node's test runner. Compiling, in scripts/setup.mjs, has checked the types of the sources.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -13,12 +13,12 @@ import { compiler } from './setup/typescript.mjs';
 const usage = `Usage: npm test [-- [options] [FILTER…]]
 
 Without arguments: formatting, lint, types, then all tests.
-With filters: only the test files whose path has one of them in it, and neither formatting nor lint.
+With filters: only the test files whose path contains one of them, without formatting, lint and types.
 
-  --concurrency N  test files at a time (default: the number of cores)
-  --timeout S      seconds that a test file may take (default: 300)
+  --concurrency N  test files run at a time (default: the number of cores)
+  --timeout S      time limit for a test file, in seconds (default: 300)
   --name PATTERN   only tests whose name matches
-  --help           show this text
+  --help           print this help
 
 Examples: npm test -- kernels    npm test -- unit/shape --name "output size"`;
 
@@ -33,15 +33,15 @@ function main() {
   if (files.length === 0) {
     complain(
       options.filters.length > 0
-        ? `no test file's path contains ${options.filters.join(' or ')}; there are:\n${testFiles([]).join('\n')}`
-        : 'there is no compiled test file in dist/test: run node scripts/setup.mjs first.',
+        ? `no test file's path contains ${options.filters.join(' or ')}; the test files are:\n${testFiles([]).join('\n')}`
+        : 'dist/test has no compiled test file: run node scripts/setup.mjs first.',
     );
     return 1;
   }
   const failed = options.filters.length > 0 ? [] : failedChecks();
   const testStatus = runTests(files, options);
-  // Said last, and after the tests, so that one run tells everything that is wrong.
-  for (const name of failed) complain(`${name}: failed, see above.`);
+  // Reported after the tests, so that one run shows everything that is wrong.
+  for (const name of failed) complain(`${name} failed; see above.`);
   return testStatus !== 0 ? testStatus : failed.length > 0 ? 1 : 0;
 }
 

@@ -83,7 +83,7 @@ function images(network: Network, { images: chosen, epochs }: PlannedBatch): Ima
 }
 
 async function timeSteps(network: Network, communicator: Communicator): Promise<Step[]> {
-  const backend = createBackend('onednn', { threads: number('threads') });
+  const backend = createBackend('native', { threads: number('threads') });
   const parameters = backend.createParameters(network.parameters, { training: true });
   await fillParameters(parameters, initialize(network, { method: 'glorot', seed: 1 }));
   const program = await backend.compileTraining({

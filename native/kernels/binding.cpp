@@ -57,15 +57,13 @@ Napi::Value peak(Info info) {
 
 /** createParameters(counts: number[], isBias: boolean[], training) */
 Napi::Value createParameters(Info info) {
-  const auto counts = info[0].As<Napi::Array>(), isBias = info[1].As<Napi::Array>();
-  std::vector<int64_t> tensorCounts;
+  const std::vector<int64_t> counts = integersOf(info[0].As<Napi::Array>());
+  const auto isBias = info[1].As<Napi::Array>();
   std::vector<bool> biases;
-  for (uint32_t i = 0; i < counts.Length(); i++) {
-    tensorCounts.push_back(counts.Get(i).ToNumber().Int64Value());
-    biases.push_back(isBias.Get(i).ToBoolean());
-  }
+  for (uint32_t i = 0; i < isBias.Length(); i++) biases.push_back(isBias.Get(i).ToBoolean());
+  if (biases.size() != counts.size()) throw Napi::TypeError::New(info.Env(), "createParameters needs one isBias for each count");
   try {
-    return wrap(info.Env(), std::make_shared<Parameters>(tensorCounts, biases, info[2].ToBoolean()));
+    return wrap(info.Env(), std::make_shared<Parameters>(counts, biases, info[2].ToBoolean()));
   } catch (const OutOfMemory& error) {
     Napi::Error thrown = Napi::Error::New(info.Env(), error.what());
     thrown.Set("code", Napi::String::New(info.Env(), "ERR_OUT_OF_MEMORY"));

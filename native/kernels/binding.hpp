@@ -55,6 +55,12 @@ T* dataOf(const Napi::Value& value, napi_typedarray_type type, int64_t count, co
   throw Napi::TypeError::New(value.Env(), std::string(what) + " must be a typed array of " + std::to_string(count) + " values");
 }
 
+inline std::vector<int64_t> integersOf(const Napi::Array& array) {
+  std::vector<int64_t> integers;
+  for (uint32_t i = 0; i < array.Length(); i++) integers.push_back(array.Get(i).ToNumber().Int64Value());
+  return integers;
+}
+
 inline float* floatsOf(const Napi::Value& value, int64_t count, const char* what) {
   return dataOf<float>(value, napi_float32_array, count, what);
 }

@@ -48,25 +48,54 @@ LayerSpec layerOf(const Napi::Object& layer, const Parameters& parameters) {
   return spec;
 }
 
-/** compile(engine, parameters, layers, inputShape, training, inputGradient) → Promise<{ program, memoryBytes }> */
-Napi::Value compile(Info info) {
-  const auto engine = unwrap<Engine>(info[0]);
-  const auto parameters = unwrap<Parameters>(info[1]);
+/** The arguments of a call from the third on: layers, inputShape, training, inputGradient. */
+ProgramOptions optionsOf(Info info, const Parameters& parameters) {
   const auto layers = info[2].As<Napi::Array>(), shape = info[3].As<Napi::Array>();
   const auto extent = [&](uint32_t axis) { return shape.Get(axis).ToNumber().Int64Value(); };
   ProgramOptions options;
   for (uint32_t i = 0; i < layers.Length(); i++) {
-    options.layers.push_back(layerOf(layers.Get(i).As<Napi::Object>(), *parameters));
+    options.layers.push_back(layerOf(layers.Get(i).As<Napi::Object>(), parameters));
   }
   options.input = {extent(0), extent(1), extent(2), extent(3)};
-  options.training = info[4].ToBoolean() && parameters->training();
+  options.training = info[4].ToBoolean() && parameters.training();
   options.inputGradient = info[5].ToBoolean();
+  return options;
+}
+
+/** compile(engine, parameters, layers, inputShape, training, inputGradient) → Promise<{ program, memoryBytes }> */
+Napi::Value compile(Info info) {
+  const auto engine = unwrap<Engine>(info[0]);
+  const auto parameters = unwrap<Parameters>(info[1]);
+  const ProgramOptions options = optionsOf(info, *parameters);
   const auto work = [context = engine->context, parameters, options]() -> Result {
     auto program = std::make_shared<Program>(*context, parameters, options);
     return [program](Napi::Env env) -> Napi::Value {
       Napi::Object result = Napi::Object::New(env);
-      result.Set("memoryBytes", static_cast<double>(program->memoryBytes()));
+      result.Set("memoryBytes", static_cast<double>(program->memoryUse().total()));
       result.Set("program", wrap(env, program));
+      return result;
+    };
+  };
+  return engine->worker->run(info.Env(), work);
+}
+
+/**
+ * planMemory(engine, counts: number[], layers, inputShape, training, inputGradient) → Promise<{ activations, gradients,
+ * scratch, transformedWeights }>: plans a program over tensors of these sizes and takes no memory for either.
+ */
+Napi::Value planMemory(Info info) {
+  const auto engine = unwrap<Engine>(info[0]);
+  const std::vector<int64_t> counts = integersOf(info[1].As<Napi::Array>());
+  const std::vector<bool> isBias(counts.size());
+  const auto parameters = std::make_shared<Parameters>(counts, isBias, info[4].ToBoolean(), Allocation::dryRun);
+  const ProgramOptions options = optionsOf(info, *parameters);
+  const auto work = [context = engine->context, parameters, options]() -> Result {
+    return [use = Program(*context, parameters, options).memoryUse()](Napi::Env env) -> Napi::Value {
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("activations", static_cast<double>(use.activations));
+      result.Set("gradients", static_cast<double>(use.gradients));
+      result.Set("scratch", static_cast<double>(use.scratch));
+      result.Set("transformedWeights", static_cast<double>(use.transformedWeights));
       return result;
     };
   };
@@ -182,6 +211,7 @@ Napi::Value profile(Info info) {
 
 void bindPrograms(Napi::Env env, Napi::Object exports) {
   exports.Set("compile", Napi::Function::New<compile>(env));
+  exports.Set("planMemory", Napi::Function::New<planMemory>(env));
   exports.Set("forward", Napi::Function::New<forward>(env));
   exports.Set("accumulate", Napi::Function::New<accumulate>(env));
   exports.Set("backward", Napi::Function::New<backward>(env));

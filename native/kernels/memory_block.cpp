@@ -44,8 +44,8 @@ void* allocate(std::size_t bytes) {
 
 }  // namespace
 
-MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose) : size_(bytes) {
-  if (bytes == 0) return;
+MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose, Allocation allocation) : size_(bytes) {
+  if (bytes == 0 || allocation == Allocation::dryRun) return;
   data_ = bytes > SIZE_MAX / 2 ? nullptr : allocate(bytes);
   if (!data_) {
     throw OutOfMemory("out of memory: " + std::to_string(bytes) + " bytes for " + purpose +

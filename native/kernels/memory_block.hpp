@@ -11,12 +11,15 @@ struct OutOfMemory : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/** A dry run plans memory without taking it: its blocks have a size and no data. */
+enum class Allocation { real, dryRun };
+
 /** Zeroed memory, aligned to a cache line or, where it is large, to a huge page. */
 class MemoryBlock {
  public:
   MemoryBlock() = default;
   /** @throws OutOfMemory naming `purpose`, the bytes, and the remedy. */
-  MemoryBlock(std::size_t bytes, const std::string& purpose);
+  MemoryBlock(std::size_t bytes, const std::string& purpose, Allocation allocation);
   ~MemoryBlock();
   MemoryBlock(MemoryBlock&& other) noexcept;
   MemoryBlock& operator=(MemoryBlock&& other) noexcept;

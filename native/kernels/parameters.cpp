@@ -9,8 +9,8 @@
 namespace verydeep {
 
 WeightCopy::WeightCopy(const dnnl::engine& engine, const dnnl::memory::desc& canonical, float* values,
-                       const dnnl::memory::desc& desc)
-    : block_(desc.get_size(), "transformed weights"),
+                       const dnnl::memory::desc& desc, Allocation allocation)
+    : block_(desc.get_size(), "transformed weights", allocation),
       canonical_(canonical, engine, values),
       copy_(desc, engine, block_.bytes()),
       reorder_(canonical_, copy_) {}
@@ -21,18 +21,19 @@ void WeightCopy::refresh(const dnnl::stream& stream, uint64_t version) {
   version_ = version;
 }
 
-Parameters::Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training)
-    : training_(training) {
+Parameters::Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training,
+                       Allocation allocation)
+    : training_(training), allocation_(allocation) {
   int64_t offset = 0;
   for (std::size_t i = 0; i < counts.size(); i++) {
     places_.push_back({offset, counts[i], isBias[i]});
     offset += counts[i];
   }
   const std::size_t bytes = static_cast<std::size_t>(offset) * sizeof(float);
-  values_ = MemoryBlock(bytes, "parameters");
+  values_ = MemoryBlock(bytes, "parameters", allocation);
   if (!training) return;
-  gradients_ = MemoryBlock(bytes, "the parameters' gradients");
-  velocities_ = MemoryBlock(bytes, "the parameters' velocities");
+  gradients_ = MemoryBlock(bytes, "the parameters' gradients", allocation);
+  velocities_ = MemoryBlock(bytes, "the parameters' velocities", allocation);
 }
 
 const MemoryBlock& Parameters::block(Field field) const {
@@ -42,7 +43,8 @@ const MemoryBlock& Parameters::block(Field field) const {
 }
 
 float* Parameters::data(Field field, std::size_t tensor) const {
-  return block(field).floats() + places_.at(tensor).offset;
+  float* first = block(field).floats();
+  return first ? first + places_.at(tensor).offset : nullptr;
 }
 
 void Parameters::read(Field field, std::size_t tensor, float* to) const {
@@ -74,19 +76,21 @@ void dropExpired(std::vector<Entry>& entries) {
   entries.erase(std::remove_if(entries.begin(), entries.end(), expired), entries.end());
 }
 
-std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, const float* canonical) {
+std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, const float* canonical,
+                                                          Allocation allocation) {
   using winograd::Team, winograd::TransformedWeights;
   const winograd::Kernels& kernels = *use.kernels;
   if (use.pass == WeightUse::Pass::dots) {
     const auto bytes = use.inputs * use.outputs * static_cast<int64_t>(kernels.elementBytes);
     return std::make_shared<TransformedWeights>(
-        (bytes + 3) / 4, [&kernels, use, canonical](void* to, Team& team, int thread) {
+        allocation, (bytes + 3) / 4, [&kernels, use, canonical](void* to, Team& team, int thread) {
           kernels.packDotWeights(canonical, use.inputs, use.outputs, to, team, thread);
         });
   }
   if (use.pass == WeightUse::Pass::direct) {
     return std::make_shared<TransformedWeights>(
-        kernels.directWeights(use.inputs, use.outputs), [&kernels, use, canonical](void* to, Team& team, int thread) {
+        allocation, kernels.directWeights(use.inputs, use.outputs),
+        [&kernels, use, canonical](void* to, Team& team, int thread) {
           kernels.packDirectWeights(canonical, use.inputs, use.outputs, to, team, thread);
         });
   }
@@ -94,7 +98,7 @@ std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, 
   const int64_t floats = backward ? kernels.transformedWeights(use.scheme, use.outputs, use.inputs)
                                   : kernels.transformedWeights(use.scheme, use.inputs, use.outputs);
   return std::make_shared<TransformedWeights>(
-      floats, [&kernels, use, backward, canonical](void* to, Team& team, int thread) {
+      allocation, floats, [&kernels, use, backward, canonical](void* to, Team& team, int thread) {
         kernels.transformWeights({use.scheme, use.inputs, use.outputs, backward, canonical, to}, team, thread);
       });
 }
@@ -108,7 +112,7 @@ std::shared_ptr<WeightCopy> Parameters::copyOf(const dnnl::engine& engine, std::
     if (entry.tensor == tensor && entry.desc == desc) return entry.copy.lock();
   }
   const dnnl::memory::desc canonical(dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::oihw);
-  auto copy = std::make_shared<WeightCopy>(engine, canonical, data(Field::values, tensor), desc);
+  auto copy = std::make_shared<WeightCopy>(engine, canonical, data(Field::values, tensor), desc, allocation_);
   copies_.push_back({tensor, desc, copy});
   return copy;
 }
@@ -121,7 +125,7 @@ std::shared_ptr<winograd::TransformedWeights> Parameters::transformedOf(const We
       return entry.copy.lock();
     }
   }
-  auto copy = transformed(use, data(Field::values, use.tensor));
+  auto copy = transformed(use, data(Field::values, use.tensor), allocation_);
   transformed_.push_back({use, copy});
   return copy;
 }

@@ -25,7 +25,7 @@ struct SgdStep {
 class WeightCopy {
  public:
   WeightCopy(const dnnl::engine& engine, const dnnl::memory::desc& canonical, float* values,
-             const dnnl::memory::desc& desc);
+             const dnnl::memory::desc& desc, Allocation allocation);
   const dnnl::memory& memory() const { return copy_; }
   std::size_t bytes() const { return block_.size(); }
   void refresh(const dnnl::stream& stream, uint64_t version);
@@ -60,12 +60,16 @@ class Parameters {
   enum class Field { values, gradients, velocities };
 
   /** @throws OutOfMemory */
-  Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training);
+  Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training,
+             Allocation allocation = Allocation::real);
 
   bool training() const { return training_; }
+  /** Whether these parameters and their programs have memory. */
+  Allocation allocation() const { return allocation_; }
   bool has(Field field) const { return field == Field::values || (training_ && field <= Field::velocities); }
   std::size_t tensors() const { return places_.size(); }
   int64_t count(std::size_t tensor) const { return places_.at(tensor).count; }
+  /** Null in a dry run. */
   float* data(Field field, std::size_t tensor) const;
   /** Grows with each change of the values. */
   uint64_t version() const { return version_; }
@@ -96,6 +100,7 @@ class Parameters {
   const MemoryBlock& block(Field field) const;
 
   bool training_;
+  Allocation allocation_;
   std::vector<TensorPlace> places_;
   MemoryBlock values_, gradients_, velocities_;
   std::vector<CopyEntry> copies_;

@@ -115,20 +115,28 @@ void Planner::allocate() {
   std::size_t total = 0;
   std::vector<std::size_t> offsets;
   for (std::size_t i = 0; i < slots.size(); i++) {
+    const std::size_t before = total;
     const bool large = slots[i]->bytes() >= kPage;
     if (large) total = (total + kPage - 1) / kPage * kPage + i % 12 * kStagger;
     offsets.push_back(total);
     total += (slots[i]->bytes() + 63) / 64 * 64;
+    useOf(*slots[i]) += total - before;
   }
-  memory_ = MemoryBlock(total, "the program's activations and gradients");
+  memory_ = MemoryBlock(total, "the program's activations and gradients", parameters_->allocation());
+  if (parameters_->allocation() == Allocation::dryRun) return;
   for (std::size_t i = 0; i < slots.size(); i++) slots[i]->place(memory_.bytes() + offsets[i]);
 }
 
-std::size_t Planner::memoryBytes() const {
-  std::size_t bytes = memory_.size();
-  for (const auto& copy : weights_) bytes += copy->bytes();
-  for (const auto& copy : transformedWeights_) bytes += copy->bytes();
-  return bytes;
+std::size_t& Planner::useOf(const Slot& slot) {
+  if (&slot >= scratch_.begin() && &slot < scratch_.end()) return use_.scratch;
+  return &slot == gradients_[0] || &slot == gradients_[1] ? use_.gradients : use_.activations;
+}
+
+MemoryUse Planner::memoryUse() const {
+  MemoryUse use = use_;
+  for (const auto& copy : weights_) use.transformedWeights += copy->bytes();
+  for (const auto& copy : transformedWeights_) use.transformedWeights += copy->bytes();
+  return use;
 }
 
 }  // namespace verydeep

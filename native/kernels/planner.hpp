@@ -53,6 +53,13 @@ struct Context {
 /** Memory that several layers use in turn. */
 enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, product, direct, winograd, count };
 
+/** Bytes of a program's memory. Other programs may share the transformed weights. */
+struct MemoryUse {
+  std::size_t activations = 0, gradients = 0, scratch = 0, transformedWeights = 0;
+
+  std::size_t total() const { return activations + gradients + scratch + transformedWeights; }
+};
+
 /**
  * Collects steps and memory while layers are planned one after the other, then owns them for the program. Inference keeps no activation: they
  * alternate between two slots. Training keeps each, and the gradients alternate.
@@ -98,12 +105,14 @@ class Planner {
 
   /** Settles the memory of all tensors, when every layer is planned. @throws OutOfMemory */
   void allocate();
-  /** Bytes of tensors, scratch memory, and weight copies, which other programs may share. */
-  std::size_t memoryBytes() const;
+  /** Known once `allocate` has run. */
+  MemoryUse memoryUse() const;
 
  private:
   Tensor alternate(std::array<Slot*, 2>& slots, const Tensor& now, const Shape& shape, int64_t block);
   void reorder(StepList& steps, const Tensor& from, const Tensor& to);
+  /** The part of the memory that a slot counts towards. */
+  std::size_t& useOf(const Slot& slot);
 
   Context& context_;
   std::shared_ptr<Parameters> parameters_;
@@ -114,6 +123,8 @@ class Planner {
   std::vector<std::shared_ptr<WeightCopy>> weights_;
   std::vector<std::shared_ptr<winograd::TransformedWeights>> transformedWeights_;
   MemoryBlock memory_;
+  /** How `memory_` is divided. */
+  MemoryUse use_;
 };
 
 /** A layer on its way into a program. planBackward comes after all layers' planForward, in reverse order. */

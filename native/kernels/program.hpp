@@ -37,7 +37,7 @@ class Program {
   bool hasInputGradient() const { return inputGradient_.slot != nullptr; }
   /** Where the time of the last run went. */
   std::vector<Stage> stages() const;
-  std::size_t memoryBytes() const { return planner_.memoryBytes(); }
+  MemoryUse memoryUse() const { return planner_.memoryUse(); }
 
   /** Gives up between two steps, by an exception, once `stop` is set. */
   void forward(const Batch& batch, const std::atomic<bool>& stop);

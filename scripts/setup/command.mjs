@@ -13,7 +13,7 @@ let running;
 let interruptedBy;
 
 /**
- * Runs a program quietly: its whole output goes to a log file, whose end is shown if it fails.
+ * Runs a program with its output in a log file; if it fails, the end of the log is shown.
  * @param {string[]} commandLine
  * @param {{ log: string, failure: string, env?: NodeJS.ProcessEnv }} options
  *   failure: the sentence to show when the program does not exit with 0
@@ -26,7 +26,7 @@ export async function run(commandLine, { log, failure, env }) {
   closeSync(output);
   if (problem === undefined) return;
   if (interruptedBy)
-    throw new SetupError(`Interrupted by ${interruptedBy}; run the same command again to go on.`);
+    throw new SetupError(`Interrupted by ${interruptedBy}; run the same command again to continue.`);
   const where = relative(projectFolder, log);
   throw new SetupError(
     `${failure} (${commandLine[0]} ${problem}; the full log is ${where}).`,
@@ -35,7 +35,7 @@ export async function run(commandLine, { log, failure, env }) {
 }
 
 /**
- * What a probe prints and how it ends; a program that is not there ends with status 127.
+ * Runs a program and returns its output and status; 127 if there is no such program.
  * @param {string[]} commandLine
  * @param {string} [input]
  */
@@ -44,7 +44,7 @@ export function probe([program = '', ...args], input = '') {
   return { status: status ?? 127, stdout: stdout ?? '', stderr: stderr ?? '' };
 }
 
-/** Ends the running program upon Ctrl-C and the like; the step that waits for it then fails in order. */
+/** Forwards Ctrl-C and other signals to the running program; the step that waits for it then fails cleanly. */
 export function forwardSignals() {
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => {
@@ -55,7 +55,7 @@ export function forwardSignals() {
   }
 }
 
-/** 130 after an interrupt, undefined when there was none. */
+/** The exit code after an interrupt, for example 130; undefined without one. */
 export function interruptExitCode() {
   return interruptedBy ? exitCodeOfInterrupt() : undefined;
 }
@@ -78,13 +78,15 @@ function finished([program = '', ...args], output, env = process.env) {
       running = undefined;
       if (code === 0 && !interruptedBy) resolve(undefined);
       else
-        resolve(signal || interruptedBy ? `was ended by ${signal ?? interruptedBy}` : `exited with ${code}`);
+        resolve(
+          signal || interruptedBy ? `was stopped by ${signal ?? interruptedBy}` : `exited with ${code}`,
+        );
     });
   });
 }
 
 /**
- * The part of a log that says why: npm puts its reason first and its usage after it, all others end with it.
+ * The part of a log with the reason: npm prints it before its usage text, all others print it last.
  * @param {string} log
  */
 function telling(log) {

@@ -7,8 +7,8 @@ import { SetupError, say } from './report.mjs';
 /** @typedef {{ pid: number, started: string, host: string }} Holder */
 
 /**
- * Takes a lock file, waiting while another living process holds it; a lock whose process is gone is taken
- * over. The returned function gives it back.
+ * Takes a lock file. Waits while another live process holds it, and takes over the lock of a dead one. The
+ * returned function releases it.
  * @param {string} file
  * @param {{ patience?: number, poll?: number }} [options] milliseconds
  */
@@ -25,7 +25,7 @@ export async function takeLock(file, { patience = 30 * 60_000, poll = 500 } = {}
     const who = holder ? `process ${holder.pid} on ${holder.host}` : 'another process';
     if (Date.now() > deadline) {
       throw new SetupError(
-        `Another set-up (${who}) still holds ${file}: end it, or delete that file if it is gone.`,
+        `Another set-up (${who}) still holds ${file}: stop it, or delete the file if that process is gone.`,
       );
     }
     if (!told) say(`another set-up is running (${who}): waiting for it`);
@@ -51,7 +51,7 @@ function created(file) {
 
 /**
  * @param {string} file
- * @returns {Holder | undefined} undefined when it was not written to the end, or was just given back
+ * @returns {Holder | undefined} undefined if it is incomplete or was just released
  */
 function readHolder(file) {
   try {
@@ -72,8 +72,8 @@ function isGone(holder, file) {
 }
 
 /**
- * Deletes a stale lock under a lock of its own: of two processes that saw the same stale lock, the slower one
- * must not delete the fresh lock of the faster.
+ * Deletes a stale lock while holding a second lock: if two processes see the same stale lock, the slower one
+ * must not delete the new lock of the faster one.
  * @param {string} file
  */
 function removeStale(file) {
@@ -99,8 +99,8 @@ function isAlive(pid) {
 }
 
 /**
- * When a process started, in the kernel's ticks: tells a process from a later one with the same number.
- * Empty where there is no /proc.
+ * The start time of a process, in the kernel's ticks, which distinguishes it from a later process with the same
+ * id. Empty without /proc.
  * @param {number} pid
  */
 function startTime(pid) {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { probe } from './command.mjs';
 
-/** What this machine has of what the build needs; looked up by what is there, not by package names. */
+/** Which requirements of the build this machine meets, found by looking for files and programs, not packages. */
 export class Machine {
   compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && answers(name));
   #headers = includable(this.compiler, ['omp.h', 'oneapi/dnnl/dnnl.hpp', 'jpeglib.h']);
@@ -13,15 +13,15 @@ export class Machine {
   hasOneDnn = () => this.#headers.has('oneapi/dnnl/dnnl.hpp');
   hasJpeg = () => this.#headers.has('jpeglib.h');
   /**
-   * What MPI's compiler wrapper adds to a command, which differs by library and version. The wrapper comes with the
-   * headers and the launcher runs the ranks: both must be there.
+   * The flags that MPI's compiler wrapper adds, which differ by library and version. Both the wrapper, which comes
+   * with the headers, and the launcher, which starts the ranks, are needed.
    */
   mpi = () => {
     if (!answers('mpirun')) return undefined;
     const shown = ['mpicxx', 'mpic++'].map((name) => probe([name, '-show']));
     return shown.find(({ status }) => status === 0)?.stdout.trim();
   };
-  /** Node's own builds bring their certificates along; a distribution's uses the system's. */
+  /** Official builds of Node include certificates; a distribution's Node uses the system's. */
   hasCertificates = () => !usesSystemCertificates() || certificateBundles.some(existsSync);
 }
 
@@ -50,8 +50,8 @@ function answers(program) {
 }
 
 /**
- * Asks the compiler itself where it can, since it knows its own folders; and looks into the folders where
- * CMake finds packages beyond those.
+ * Asks the compiler, if there is one, since it knows its include folders, and looks into the other folders that
+ * CMake searches.
  * @param {string | undefined} compiler
  * @param {string[]} headers
  */

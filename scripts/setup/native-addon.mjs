@@ -8,7 +8,7 @@ import { SetupError } from './report.mjs';
 
 /**
  * @typedef {{ name: string, sources: string, folder: string, file: string, library?: () => string | undefined }} Addon
- *   what messages call it, where its sources are, where it is built, and what library is found for it
+ *   its name in messages, its source and build folders, the built file, and the library it depends on
  */
 
 /** @type {Addon} */
@@ -48,13 +48,13 @@ export async function buildImageAddon() {
 export async function buildMpiAddon() {
   if (new Machine().mpi() === undefined) {
     rmSync(mpi.folder, { recursive: true, force: true });
-    return 'left out (there is no MPI here; only trainings on several machines need it)';
+    return 'skipped (no MPI found; only training on several machines needs it)';
   }
   return build(mpi);
 }
 
 /**
- * Builds an addon where its sources changed, and makes sure that this Node can load it.
+ * Builds an addon if its sources changed, and checks that this Node can load it.
  * @param {Addon} addon
  */
 async function build(addon) {
@@ -67,7 +67,7 @@ async function build(addon) {
     await configureAndBuild(addon);
     const problem = loadProblem(addon);
     if (problem !== undefined)
-      throw new SetupError(`The ${addon.name} was built but does not load.`, problem);
+      throw new SetupError(`The ${addon.name} was built but fails to load.`, problem);
   }
   return modified(addon.file) === before ? 'up to date' : undefined;
 }
@@ -82,7 +82,7 @@ async function configureAndBuild({ name, sources, folder, library }) {
   }
   const log = logFile(basename(folder));
   const configure = ['cmake', '-S', sources, '-B', folder, '-DCMAKE_BUILD_TYPE=Release', ...generator()];
-  await run(configure, { log, failure: `CMake could not prepare the build of the ${name}` });
+  await run(configure, { log, failure: `CMake could not configure the ${name}` });
   writeFileSync(fingerprintFile, fingerprint);
   const build = ['cmake', '--build', folder, '--parallel', String(availableParallelism())];
   await run(build, { log, failure: `The ${name} does not compile` });
@@ -112,18 +112,18 @@ function parentOfBuild() {
   return buildFolder;
 }
 
-/** CMake's default is make; a machine that has only ninja is as good. */
+/** CMake's default generator is make; a machine may have only ninja. */
 function generator() {
   if (process.env.CMAKE_GENERATOR || probe(['make', '--version']).status === 0) return [];
   return ['-G', 'Ninja'];
 }
 
 /**
- * Loads the addon in a process of its own, so that a crash there is a message here.
+ * Loads the addon in a child process, so that a crash becomes a message.
  * @param {Addon} addon
  */
 function loadProblem({ file }) {
-  if (!existsSync(file)) return `${file} was not made.`;
+  if (!existsSync(file)) return `${file} was not built.`;
   const script = `require(${JSON.stringify(file)})`;
   const { status, stderr } = probe([process.execPath, '-e', script]);
   return status === 0 ? undefined : stderr.trim() || `loading it ended with status ${status}`;

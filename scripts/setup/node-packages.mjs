@@ -5,13 +5,13 @@ import { logFile, projectFolder } from './project.mjs';
 import { SetupError } from './report.mjs';
 
 /**
- * One package of a lock file, as far as it matters here.
+ * The fields of a package in a lock file that are used here.
  * @typedef {{ version?: string, integrity?: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[] }} Entry
  * @typedef {{ packages?: Record<string, Entry> }} LockFile
  * @typedef {{ os: string, cpu: string, libc: string }} Machine
  */
 
-/** Makes node_modules what package-lock.json says, if it is not that already. */
+/** Makes node_modules match package-lock.json. */
 export async function installNodePackages(folder = projectFolder) {
   if (mismatch(folder) === undefined) return 'present';
   // No package of ours has an install script; nothing that a registry serves is run at set-up.
@@ -24,15 +24,15 @@ export async function installNodePackages(folder = projectFolder) {
   const rest = mismatch(folder);
   if (rest !== undefined) {
     throw new SetupError(
-      `npm ci ended well and yet ${rest}: delete node_modules and run the same command again.`,
+      `npm ci succeeded, but ${rest}: delete node_modules and run the same command again.`,
     );
   }
   return undefined;
 }
 
 /**
- * Compares the lock file with what npm noted in node_modules, and with the folders that are really there.
- * npm's own install is accepted as well as ours.
+ * Compares the lock file with npm's record in node_modules and with the folders that exist. A plain
+ * `npm install` is accepted too.
  * @param {string} folder
  * @param {Machine} [machine]
  * @returns {string | undefined} the first difference
@@ -57,8 +57,8 @@ export function mismatch(folder, machine = thisMachine()) {
 }
 
 /**
- * Whether npm must have installed a package here. Of the optional ones that is sure only where they name this
- * system: the others may hang on a package for another system.
+ * Whether npm must have installed a package here. For optional packages that is certain only if they name this
+ * system: the others may belong to a package for another system.
  * @param {Machine} machine
  * @param {Entry} entry
  */
@@ -100,7 +100,7 @@ function readLock(file) {
   }
 }
 
-/** The npm that runs us, under this very Node; else the one on the path. */
+/** The npm that runs this script, under the same Node; otherwise the one on the path. */
 function npm() {
   const cli = process.env.npm_execpath;
   return cli && /npm-cli\.js$/.test(cli) ? [process.execPath, cli] : ['npm'];

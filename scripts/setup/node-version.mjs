@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { projectFolder } from './project.mjs';
 import { SetupError } from './report.mjs';
 
-/** Refuses a Node that package.json's "engines" does not allow, and systems that nothing was built for. */
+/** Refuses a Node version outside package.json's "engines", and unsupported systems. */
 export function checkNode(version = process.versions.node, platform = process.platform) {
   if (platform === 'win32') {
     throw new SetupError(
@@ -13,14 +13,14 @@ export function checkNode(version = process.versions.node, platform = process.pl
   const range = JSON.parse(readFileSync(join(projectFolder, 'package.json'), 'utf8')).engines.node;
   if (allows(range, version)) return;
   throw new SetupError(
-    `Node ${readable(range)} is needed, and this is Node ${version}: install a newer one` +
+    `verydeep needs Node ${readable(range)}, but this is Node ${version}: install a newer one` +
       ' (Debian 13: apt-get install nodejs npm; elsewhere: https://nodejs.org), ' +
       'or borrow one for a single run: npx --yes --package=node@22 npm test',
   );
 }
 
 /**
- * The part of npm's ranges that package.json uses: `^a.b.c` and `>=a.b.c`, joined by `||`.
+ * Supports the part of npm's range syntax that package.json uses: `^a.b.c` and `>=a.b.c`, joined by `||`.
  * @param {string} range
  * @param {string} version
  */

@@ -8,7 +8,7 @@ const vite = join(projectFolder, 'node_modules/vite/bin/vite.js');
 const page = join(projectFolder, 'dist/web/index.html');
 const fingerprintFile = join(buildFolder, 'page-made-of.txt');
 
-/** Builds the page that `vgg serve` shows into dist/web, where its sources or packages changed. */
+/** Builds the page of `vgg serve` into dist/web if its sources or packages changed. */
 export async function buildPage() {
   const fingerprint = currentFingerprint();
   if (existsSync(page) && readText(fingerprintFile) === fingerprint) return 'up to date';
@@ -21,7 +21,7 @@ export async function buildPage() {
   return undefined;
 }
 
-/** What the built page depends on: its own files, and what runs networks on the visitor's GPU. */
+/** A hash of what the built page depends on: its files, and the sources that run networks in the browser. */
 function currentFingerprint() {
   const hash = createHash('sha256');
   const sources = ['web', 'src'].flatMap((folder) =>

@@ -1,8 +1,8 @@
-/** A failure that the user can act on: one clear sentence, and perhaps the end of a log below it. */
+/** A failure that the user can act on: one clear sentence, optionally followed by the end of a log. */
 export class SetupError extends Error {
   /**
    * @param {string} message
-   * @param {string} [detail] shown below the sentence as it is
+   * @param {string} [detail] printed below the sentence
    */
   constructor(message, detail = '') {
     super(message);
@@ -16,10 +16,9 @@ export function say(line) {
 }
 
 /**
- * Prints `name … outcome (time)` around a piece of work. The name is written first, so that a long step
- * can be told from a hung one.
+ * Runs a step and prints `name … outcome`. The name comes first, so that the user sees which step takes long.
  * @param {string} name
- * @param {() => Promise<string | undefined>} work returns what there was to say, undefined for `done`
+ * @param {() => Promise<string | undefined>} work returns the outcome to print, undefined for `done in …`
  */
 export async function step(name, work) {
   process.stderr.write(`${name} … `);

@@ -6,7 +6,7 @@ import { logFile } from './project.mjs';
 import { SetupError } from './report.mjs';
 
 /**
- * Something the build needs, and what it is called by each package manager.
+ * A requirement of the build, and its package in each package manager.
  * @typedef {{ what: string, present: (machine: Machine) => boolean, apt: string, dnf?: string, brew?: string }} Need
  */
 
@@ -48,7 +48,7 @@ const mpiPackages = ['libopenmpi-dev', 'openmpi-bin'];
 const datasetPackage = 'dataset-fashion-mnist';
 const lockPatience = 600; // seconds for another apt or dpkg to end
 
-/** Installs what the build lacks, or says what to install. */
+/** Installs the missing requirements, or says what to install. */
 export async function installSystemPackages() {
   const missing = missingNeeds();
   if (missing.length === 0) return 'present';
@@ -58,34 +58,36 @@ export async function installSystemPackages() {
   await install(apt, names);
   const rest = missingNeeds().map((need) => need.what);
   if (rest.length > 0) {
-    throw new SetupError(`${names.join(', ')} are installed and yet this machine lacks ${rest.join(', ')}.`);
+    throw new SetupError(
+      `${names.join(', ')} are installed, but this machine still lacks ${rest.join(', ')}.`,
+    );
   }
   return `installed ${names.join(', ')}`;
 }
 
-/** Gets the browser that the page is tested in. Where that cannot be done, those tests are skipped. */
+/** Installs the browser for the tests of the page. Without one those tests are skipped. */
 export async function installBrowser() {
   if (existsSync('/usr/bin/chromium')) return 'present';
   const apt = aptGet();
   if (!apt || !(await offered(apt, 'chromium')))
-    return 'not installed here: the tests of the page will be skipped';
+    return 'not installed: the tests of the page will be skipped';
   // Chromium brings a software GPU, which the tests of the GPU's kernels reach through Vulkan's loader.
   await install(apt, ['chromium', 'libvulkan1']);
   return 'installed chromium and libvulkan1';
 }
 
-/** Gets MPI, for several machines and for the tests of that. Everything else works without it. */
+/** Installs MPI, for training on several machines and its tests. Everything else works without it. */
 export async function installMpi() {
   if (new Machine().mpi() !== undefined) return 'present';
   const apt = aptGet();
-  if (!apt) return `not installed here: install ${mpiPackages.join(' and ')} to train on several machines`;
-  // iproute2's ip and tc make the several hosts of the tests out of one.
+  if (!apt) return `not installed: install ${mpiPackages.join(' and ')} to train on several machines`;
+  // With iproute2's ip and tc the tests make several hosts out of one.
   const names = [...mpiPackages, 'iproute2'];
   await install(apt, names);
   return `installed ${names.join(', ')}`;
 }
 
-/** Gets the demo's images. Where that cannot be done it says how: the demo itself takes a folder, too. */
+/** Installs the demo's images, or says where to get them: the demo also takes a folder. */
 export async function installDataset() {
   if (hasFashionMnist()) return 'present';
   const apt = aptGet();
@@ -93,7 +95,7 @@ export async function installDataset() {
     await install(apt, [datasetPackage]);
     return `installed ${datasetPackage}`;
   }
-  return `not installed here.\n${whereTheDatasetIs()}`;
+  return `not installed.\n${whereTheDatasetIs()}`;
 }
 
 function missingNeeds() {
@@ -105,9 +107,7 @@ function missingNeeds() {
 function whatToInstall(missing) {
   /** @param {'apt' | 'dnf' | 'brew'} manager */
   const names = (manager) => missing.flatMap((need) => need[manager] ?? []).join(' ');
-  const obstacle = hasAptGet()
-    ? 'this user is not root and has no sudo without a password'
-    : 'there is no apt-get';
+  const obstacle = hasAptGet() ? 'you are not root and have no passwordless sudo' : 'there is no apt-get';
   return [
     `This machine lacks ${missing.map((need) => need.what).join(', ')}, and the set-up cannot install packages` +
       ` here (${obstacle}): install them as below, then run the same command again.`,
@@ -123,7 +123,7 @@ function whereTheDatasetIs() {
   return [
     `  The demo needs Fashion-MNIST's four files ${fashionMnistFiles.join(', ')}:`,
     `  Debian, Ubuntu:  sudo apt-get install ${datasetPackage}`,
-    '  elsewhere:       get them from https://github.com/zalandoresearch/fashion-mnist into a folder, then',
+    '  elsewhere:       download them from https://github.com/zalandoresearch/fashion-mnist into a folder, then',
     '                   npm run demo -- --data FOLDER',
   ].join('\n');
 }
@@ -132,7 +132,7 @@ function hasAptGet() {
   return probe(['apt-get', '--version']).status === 0;
 }
 
-/** The words that run apt-get with the right to install, or undefined where there is none. */
+/** The command line of apt-get with the right to install, or undefined without that right. */
 function aptGet() {
   if (!hasAptGet()) return undefined;
   const command = [
@@ -169,7 +169,7 @@ async function install(apt, names) {
 }
 
 /**
- * Whether the system's package sources have a package, by fresh lists where the ones at hand do not know it.
+ * Whether the package sources offer a package; fetches fresh lists if the present ones do not have it.
  * @param {string[]} apt
  * @param {string} name
  */
@@ -185,7 +185,7 @@ function isKnown(name) {
 }
 
 /**
- * Fetches the package lists. apt's time-out covers dpkg's lock only, so wait here for the one on the lists.
+ * Fetches the package lists. apt's timeout covers only dpkg's lock, so this waits for the lock on the lists.
  * @param {string[]} apt
  */
 async function update(apt) {

@@ -8,7 +8,7 @@ const sourceFolders = ['src', 'test', 'bench'];
 const sourceEndings = /\.(c?)ts$/;
 const outputEndings = /\.(?:(c?)js|d\.(c?)ts)(?:\.map)?$/;
 
-/** Type-checks and compiles into dist, where nothing stays whose source is gone. */
+/** Type-checks and compiles into dist, and removes the outputs of deleted sources. */
 export async function buildTypeScript() {
   removeStaleOutputs(projectFolder);
   rmSync(logFile('tsc'), { force: true });
@@ -20,8 +20,8 @@ export async function buildTypeScript() {
 }
 
 /**
- * Deletes outputs of deleted sources: a deleted test must not run again. Where an output of a present source is
- * missing, the compiler's notes are deleted, since it would trust them and not write the output anew.
+ * Deletes the outputs of deleted sources, so that a deleted test does not run again. If an output of an existing
+ * source is missing, deletes the compiler's build info, which would keep the compiler from writing it again.
  * @param {string} folder the project's
  */
 export function removeStaleOutputs(folder) {

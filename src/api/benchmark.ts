@@ -4,8 +4,9 @@ import type { Communicator } from '../comm/communicator.ts';
 import { single } from '../comm/single.ts';
 import { fromFirst } from '../core/team.ts';
 import type { Backend } from '../kernels/backend.ts';
+import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';
 import type { StageTime } from '../kernels/instruments.ts';
-import { type BackendName, type BackendOptions, openBackend, type Precision } from '../kernels/registry.ts';
+import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import { overlapByLayer } from '../plan/overlap.ts';
@@ -63,9 +64,9 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       crop: network.crop,
       width: network.width,
       mode,
-      backend: options.backend,
+      backend: backend.name,
       threads: backend.threads,
-      ...(options.backend === 'onednn' && { kernels: options.kernels ?? 'own' }),
+      kernels: backend.name === 'native' ? (options.kernels ?? 'own') : undefined,
       precision,
       engine: backend.description,
       msPerImage: totals[0]!,

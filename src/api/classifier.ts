@@ -1,5 +1,5 @@
+import { readBytes } from '../core/files.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
-import { readBytes } from '../data/sources/files.ts';
 import type { EngineOptions } from '../evaluate/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/loaded-ensemble.ts';
 import { type LabeledClass, withLabels } from '../evaluate/prediction-maps.ts';

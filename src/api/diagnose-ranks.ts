@@ -75,7 +75,7 @@ async function factsOf(communicator: Communicator, data: string | undefined): Pr
 
 function engineOf(): string {
   try {
-    return createBackend('onednn').description;
+    return createBackend('native').description;
   } catch (error) {
     return messageOf(error);
   }

@@ -5,8 +5,8 @@ import type { Communicator } from '../comm/communicator.ts';
 import { single } from '../comm/single.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
-import { sha256OfFile } from '../data/sources/files.ts';
-import { developmentKitNumbers } from '../data/sources/ilsvrc/numbers.ts';
+import { sha256OfFile } from '../core/files.ts';
+import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import type { ImageSource, Split } from '../data/sources/source.ts';
 import { classNumbers } from '../evaluate/class-matching.ts';
@@ -121,7 +121,7 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
     const { classes, labels } = models.first.facts;
     const protocol = models.resolve(options);
     const ensemble = models.ensemble(protocol);
-    const kitNumbers = submission === undefined ? [] : await developmentKitNumbers(options.data, classes);
+    const kitNumbers = submission === undefined ? [] : developmentKitNumbers(classes);
     const checksums = await Promise.all(paths.map(sha256OfFile));
     await checkRanks(options, source, checksums);
     const results = new ImageResults(source.length, classes.length);
@@ -130,7 +130,8 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
     if (writesFiles && predictions) {
       await writeFileAtomically(predictions, predictionLines(results, source, labels));
     }
-    if (writesFiles && submission) await writeFileAtomically(submission, submissionLines(results, kitNumbers));
+    if (writesFiles && submission)
+      await writeFileAtomically(submission, submissionLines(results, kitNumbers));
     const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
     return {
       images: results.done,

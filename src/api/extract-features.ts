@@ -1,8 +1,8 @@
 import { prefetch } from '../core/concurrency.ts';
 import { messageOf, UsageError, UserError } from '../core/errors.ts';
+import { readBytes } from '../core/files.ts';
 import { parameterSpecs } from '../core/layer.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
-import { readBytes } from '../data/sources/files.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import { FeatureExtractor, type FeatureView } from '../evaluate/feature-extractor.ts';
 import type { ImageFeatures } from '../evaluate/feature-files.ts';
@@ -79,16 +79,9 @@ async function* extract(
     return { path, image: image! };
   });
   const run = async (group: readonly PreparedImage[]): Promise<ImageFeatures[]> => {
-    const found = await extractor
-      .run(
-        group.map(({ image }) => image),
-        view,
-        size,
-      )
-      .catch((error: unknown) => {
-        if (!(error instanceof RangeError)) throw error;
-        throw new UserError(`${group[0]!.path}: ${messageOf(error)}; use a larger scale`, { cause: error });
-      });
+    checkSize(extractor, group[0]!, view);
+    const imagesOfGroup = group.map(({ image }) => image);
+    const found = await extractor.run(imagesOfGroup, view, size);
     return found.map(({ shape, values }, i) => ({
       path: group[i]!.path,
       ...poolPositions(values, shape, pool),
@@ -103,4 +96,12 @@ async function* extract(
     group = [];
   }
   if (group.length > 0) yield* await run(group);
+}
+
+function checkSize(extractor: FeatureExtractor, { path, image }: PreparedImage, view: FeatureView): void {
+  try {
+    extractor.outputShape(image, view);
+  } catch (error) {
+    throw new UserError(`${path}: ${messageOf(error)}; use a larger scale`, { cause: error });
+  }
 }

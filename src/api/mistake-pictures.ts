@@ -4,10 +4,10 @@ import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/source.ts';
 import type { ImageResult } from '../evaluate/image-results.ts';
-import { softmax } from '../evaluate/softmax.ts';
-import type { BackendName } from '../kernels/registry.ts';
-import type { Mistake } from '../report/run-report.ts';
 import { type LoadedModel, loadModels } from '../evaluate/load-model.ts';
+import { softmax } from '../evaluate/softmax.ts';
+import type { BackendName } from '../kernels/backend-options.ts';
+import type { Mistake } from '../report/run-report.ts';
 
 export interface MistakeRequest {
   readonly source: ImageSource;

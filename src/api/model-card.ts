@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import { formatTrainScale, parseTrainScale, testScaleFor } from '../core/scale.ts';
 import type { ModelCard } from '../report/card.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
@@ -10,7 +11,6 @@ import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
 import { readModel } from '../weights/model/model-file.ts';
-import { sha256OfFile } from '../data/sources/files.ts';
 
 export interface CardOptions {
   readonly run: string;

@@ -43,28 +43,28 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
     signal,
     onProgress: (progress) => options.onProgress?.(progress),
   });
-  if (found.labelled === 0) {
+  if (found.labeled === 0) {
     throw new UserError(
       `the images of ${data} have no labels, so there is nothing to report; name others with --data`,
     );
   }
   const source = await openImages(data, { split: 'val' });
   const metrics = await readMetrics(folder.metricsFile);
-  const { labels, classes, protocol, scales, loss, top1Error, top5Error, labelled } = found;
+  const { labels, classes, protocol, scales, loss, top1Error, top5Error, labeled } = found;
   return {
     run,
     facts: factsOf(description, data, metrics, labels.length, facts.network.weightLayers),
     recipe: formatRecipe(description.recipe),
     metrics,
     labels,
-    evaluation: { images: labelled, loss, top1Error, top5Error, protocol, scales },
-    byClass: measureByClass(found.outcomes, classes.length),
-    confusion: confusionMatrix(found.outcomes, classes.length),
+    evaluation: { images: labeled, loss, top1Error, top5Error, protocol, scales },
+    byClass: measureByClass(found.results, classes.length),
+    confusion: confusionMatrix(found.results, classes.length),
     mistakes: await drawMistakes({
       source,
       modelFile: folder.lastFile,
       scale: scales.at(-1)!,
-      mistakes: surestMistakes(found.outcomes, count),
+      mistakes: surestMistakes(found.results, count),
       backend: description.recipe.backend,
     }),
     filters: await filterPicture(tensors.get('conv1_1.weight')!, facts.network),
@@ -72,8 +72,8 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
 }
 
 /** Images that were given a wrong class with the greatest certainty. */
-function surestMistakes(outcomes: ImageResults, count: number) {
-  return [...outcomes]
+function surestMistakes(results: ImageResults, count: number) {
+  return [...results]
     .filter(({ rank }) => rank >= 1)
     .sort((a, b) => b.top[0]!.probability - a.top[0]!.probability || a.image - b.image)
     .slice(0, count);

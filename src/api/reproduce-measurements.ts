@@ -2,10 +2,12 @@
 import { join } from 'node:path';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { errorRates } from '../evaluate/error-rates.ts';
 import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
 import { PosteriorFile } from '../evaluate/posterior-file.ts';
+import { averageParts } from '../evaluate/posterior-recorder.ts';
 import { singleProtocols } from '../evaluate/protocol.ts';
 import { scalesFor } from '../evaluate/scales.ts';
 import { meanOf } from '../evaluate/softmax.ts';
@@ -14,9 +16,7 @@ import type { PlannedRun } from '../reproduce/chain.ts';
 import type { PlannedMeasurement } from '../reproduce/measurements.ts';
 import { type PlannedPass, passFor } from '../reproduce/passes.ts';
 import { type MeasurementResult, readResult } from '../reproduce/results.ts';
-import { sha256OfFile } from '../data/sources/files.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { averageParts } from '../evaluate/posterior-recorder.ts';
 
 export interface PassOptions {
   readonly data: string;
@@ -56,7 +56,7 @@ export async function carryOutPass(pass: PlannedPass, options: PassOptions): Pro
     signal,
     onProgress: (progress) => onProgress?.(progress),
   });
-  if (found.labelled > 0) return;
+  if (found.labeled > 0) return;
   throw new UserError(`the validation images of ${data} have no labels, so nothing can be measured on them`);
 }
 
@@ -90,15 +90,15 @@ export async function combine(
     if (stranger) {
       throw new UserError(`${stranger.file.path} is of other images or classes; delete it and start again`);
     }
-    const outcomes = new ImageResults(images, classes.length);
+    const results = new ImageResults(images, classes.length);
     for (let image = 0; image < images; image++) {
       const seen = await Promise.all(members.map(({ file }) => file.read(image)));
       const means = seen.map(({ values }, member) =>
         Float64Array.from(averageParts(values, members[member]!.parts, classes.length)),
       );
-      outcomes.set(imageResultOf(image, seen[0]!.label, Float32Array.from(meanOf(means))));
+      results.set(imageResultOf(image, seen[0]!.label, Float32Array.from(meanOf(means))));
     }
-    return await keep(measurement, members, outcomes, folder, sums);
+    return await keep(measurement, members, results, folder, sums);
   } finally {
     for (const { file } of members) await file.close();
   }
@@ -118,10 +118,10 @@ async function openMember(
   const path = posteriorPath(folder, pass);
   const file = await PosteriorFile.openToRead(path);
   if (!file?.complete) throw new UserError(`${path} is not complete; start again`);
-  const looks: readonly string[] = singleProtocols(protocol);
+  const singles: readonly string[] = singleProtocols(protocol);
   const wanted = testScales(pass, scales);
-  const parts = file.header.parts.flatMap(({ look, scale }, place) =>
-    looks.includes(look) && wanted.includes(scale) ? [place] : [],
+  const parts = file.header.parts.flatMap(({ protocol: single, scale }, place) =>
+    singles.includes(single) && wanted.includes(scale) ? [place] : [],
   );
   return { file, parts };
 }
@@ -136,11 +136,11 @@ function testScales({ run: { recipe, id } }: PlannedPass, scales: 'single' | 'au
 async function keep(
   measurement: PlannedMeasurement,
   members: readonly OpenedMember[],
-  outcomes: ImageResults,
+  results: ImageResults,
   folder: string,
   sums: ModelSums,
 ): Promise<MeasurementResult> {
-  const { images, top1Error, top5Error, loss } = errorRates(outcomes);
+  const { images, top1Error, top5Error, loss } = errorRates(results);
   const scales = members.flatMap(({ file, parts }) => parts.map((place) => file.header.parts[place]!.scale));
   const result: MeasurementResult = {
     id: measurement.id,
@@ -150,7 +150,7 @@ async function keep(
     loss,
     scales: [...new Set(scales)].sort((a, b) => a - b),
     models: checksums(measurement, sums),
-    ranks: Array.from(outcomes, ({ rank }) => rank),
+    ranks: Array.from(results, ({ rank }) => rank),
   };
   await writeFileAtomically(resultPath(folder, measurement), `${JSON.stringify(result)}\n`);
   return result;

@@ -20,12 +20,12 @@ import {
   restoreOptimizer,
   type TrainerState,
 } from '../train/checkpoint.ts';
-import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
+import type { Metrics, StopReason, ValidationMetrics } from '../train/metrics.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
 import { networkOf } from '../train/recipe-network.ts';
 import { checkSameWeights } from '../train/same-weights.ts';
-import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
+import { Trainer, type TrainingProgress } from '../train/trainer.ts';
 import { WeightAverage } from '../train/weight-average.ts';
 import type { ModelFacts } from '../weights/model/model-file.ts';
 import { firstWeights } from './first-weights.ts';
@@ -278,7 +278,7 @@ function backendOf(
   const threads = asked ?? threadsPerRank(communicator);
   return openBackend(backend, {
     // A recipe always has it; to the other backends it means nothing.
-    ...(backend === 'onednn' && { kernels }),
+    ...(backend === 'native' && { kernels }),
     precision,
     threads,
   });

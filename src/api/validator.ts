@@ -3,10 +3,10 @@ import type { Team } from '../core/team.ts';
 import { keepDecoded } from '../data/pixels/decoded-source.ts';
 import type { ImageSource } from '../data/sources/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
+import { type ErrorRates, errorRates } from '../evaluate/error-rates.ts';
 import { evaluateImages } from '../evaluate/evaluate-images.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
-import { type ErrorRates, errorRates } from '../evaluate/error-rates.ts';
-import { ImageResults, imageResultOf, gatherResults } from '../evaluate/image-results.ts';
+import { gatherResults, ImageResults, imageResultOf } from '../evaluate/image-results.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -50,20 +50,20 @@ export class Validator {
   async validate(onProgress: (done: number, total: number) => void): Promise<ErrorRates> {
     const { network, recipe, team } = this.#options;
     const { length } = this.#images;
-    const outcomes = new ImageResults(length, network.classes);
+    const results = new ImageResults(length, network.classes);
     await evaluateImages({
       source: this.#images,
       ensemble: this.#ensemble,
       maxPixels: recipe['max-pixels'],
       team,
       onImage: ({ image, label, posteriors }) => {
-        outcomes.set(imageResultOf(image, label, posteriors));
+        results.set(imageResultOf(image, label, posteriors));
         // The others are about as far.
-        onProgress(Math.min(length, outcomes.done * team.size), length);
+        onProgress(Math.min(length, results.done * team.size), length);
       },
     });
-    await gatherResults(team, outcomes);
-    return errorRates(outcomes);
+    await gatherResults(team, results);
+    return errorRates(results);
   }
 
   dispose(): void {

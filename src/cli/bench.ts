@@ -1,6 +1,10 @@
 import { type Command, Option } from 'commander';
-import type { KernelChoice } from '../kernels/native/native-backend.ts';
-import type { BackendName, Precision } from '../kernels/registry.ts';
+import {
+  type BackendName,
+  type KernelChoice,
+  kernelChoices,
+  type Precision,
+} from '../kernels/backend-options.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { BenchmarkMode } from '../report/benchmark.ts';
 import { newCommand } from './command.ts';
@@ -47,8 +51,8 @@ export function benchCommand(): Command {
     .addOption(
       new Option(
         '--kernels <name>',
-        'of the backend onednn: whose kernels run the 3×3 convolutions (default: own)',
-      ).choices(['own', 'onednn']),
+        'kernels of the 3×3 convolutions in the backend native (default: own); onednn: those of oneDNN, to compare',
+      ).choices(kernelChoices),
     )
     .addOption(precisionOption())
     .option('--seconds <n>', 'how long to repeat it', positiveNumber, 5)

@@ -1,4 +1,4 @@
-/** What `vgg doctor` looks at, one function a check. */
+/** The checks of `vgg doctor`. */
 import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, platform, release } from 'node:os';
@@ -11,10 +11,10 @@ import { allowsVersion, canWriteUnder, memory, processorName, vectorInstructions
 
 export interface Check {
   readonly name: string;
-  /** `missing`: something will not work; `warning`: it will work, slowly or not for long. */
+  /** `missing`: something will not work; `warning`: it will work, but slowly or not for long. */
   readonly status: 'ok' | 'warning' | 'missing';
   readonly found: string;
-  /** What to do; present unless all is well. */
+  /** What to do, unless the status is ok. */
   readonly remedy?: string;
 }
 
@@ -58,7 +58,7 @@ function checkProcessor(): Check {
     name: 'processor',
     status: 'warning',
     found,
-    remedy: 'without AVX2 and FMA everything runs several times slower; use a newer processor',
+    remedy: 'without AVX2 and FMA everything runs several times slower; use a newer CPU',
   };
 }
 
@@ -66,9 +66,9 @@ const ENOUGH_MEMORY = 4 * 2 ** 30;
 
 function checkMemory(): Check {
   const { total, free } = memory();
-  const found = `${formatBytes(total)}, ${formatBytes(free)} of them free`;
+  const found = `${formatBytes(total)}, ${formatBytes(free)} free`;
   if (total >= ENOUGH_MEMORY) return { name: 'memory', status: 'ok', found };
-  const remedy = 'see with `vgg plan` what fits; lower --micro-batch or --width';
+  const remedy = 'run `vgg plan` to see what fits; lower --micro-batch or --width';
   return { name: 'memory', status: 'warning', found, remedy };
 }
 
@@ -76,7 +76,7 @@ const neededFormats = ['jpeg', 'png', 'webp'] as const;
 
 async function checkImages(): Promise<Check> {
   const name = 'images';
-  const remedy = 'install the packages of this system anew: npm ci';
+  const remedy = 'reinstall the npm packages on this machine: npm ci';
   try {
     const { default: sharp } = await import('sharp');
     const missing = neededFormats.filter((format) => !sharp.format[format].input.buffer);
@@ -84,11 +84,11 @@ async function checkImages(): Promise<Check> {
     if (missing.length === 0) return checkRescaling(name, found);
     return { name, status: 'missing', found: `${found} but not ${missing.join(', ')}`, remedy };
   } catch (error) {
-    return { name, status: 'missing', found: `sharp does not load: ${firstLine(messageOf(error))}`, remedy };
+    return { name, status: 'missing', found: `sharp fails to load: ${firstLine(messageOf(error))}`, remedy };
   }
 }
 
-/** Rescales a pixel, which needs the addon for images. */
+/** Rescales one pixel, which needs the image addon. */
 async function checkRescaling(name: string, found: string): Promise<Check> {
   try {
     const { resampleNow } = await import('../data/pixels/resampler.ts');
@@ -96,40 +96,40 @@ async function checkRescaling(name: string, found: string): Promise<Check> {
     return { name, status: 'ok', found: `${found}; rescales` };
   } catch (error) {
     const remedy = firstLine(messageOf(error));
-    return { name, status: 'missing', found: `${found}, but does not rescale`, remedy };
+    return { name, status: 'missing', found: `${found}; rescaling fails`, remedy };
   }
 }
 
-/** Loads the native addon and asks it what it is. */
+/** Loads the native addon and prints its description. */
 async function checkEngine(): Promise<Check> {
   const name = 'engine';
   try {
     const { createBackend } = await import('../kernels/registry.ts');
-    return { name, status: 'ok', found: createBackend('onednn').description };
+    return { name, status: 'ok', found: createBackend('native').description };
   } catch (error) {
     const message = messageOf(error);
-    // The backend's own message says what to do.
+    // The backend's own message includes the remedy.
     const [found, remedy] =
       error instanceof UserError
-        ? ['the native kernels do not load', message]
-        : [`the native kernels do not load: ${firstLine(message)}`, 'build them: npm run setup'];
+        ? ['the native kernels fail to load', message]
+        : [`the native kernels fail to load: ${firstLine(message)}`, 'build them: npm run setup'];
     return {
       name,
       status: 'missing',
       found,
-      remedy: `${remedy} (meanwhile --backend reference works, slowly)`,
+      remedy: `${remedy} (until then --backend reference works, slowly)`,
     };
   }
 }
 
-/** Opens the GPU of the backend webgpu. Whoever has none lacks nothing. */
+/** Opens a GPU through WebGPU. A machine without one is fine. */
 async function checkGpu(): Promise<Check> {
   const name = 'GPU';
   try {
     const { openBackend } = await import('../kernels/registry.ts');
     return { name, status: 'ok', found: `${(await openBackend('webgpu')).description} (--backend webgpu)` };
   } catch (error) {
-    return { name, status: 'ok', found: `none to use: ${messageOf(error).split(':', 1)[0]!}` };
+    return { name, status: 'ok', found: `none found: ${messageOf(error).split(':', 1)[0]!}` };
   }
 }
 
@@ -139,8 +139,8 @@ function checkCache(): Check {
   return {
     name: 'cache',
     status: 'warning',
-    found: `${found} cannot be written`,
-    remedy: 'set XDG_CACHE_HOME to a folder that can be, else data sets are surveyed anew in each run',
+    found: `${found} is not writable`,
+    remedy: 'set XDG_CACHE_HOME to a writable folder; without a cache every run scans its data set again',
   };
 }
 
@@ -152,7 +152,7 @@ async function checkDisk(): Promise<Check> {
   const found = `${formatBytes(free)} free in this folder`;
   if (free >= ENOUGH_DISK) return { name: 'disk', status: 'ok', found };
   const remedy =
-    'a checkpoint of the large networks takes 1.1 GiB, twice that while it is replaced: free some';
+    'free some space: a checkpoint of a full-size network takes 1.1 GiB, and twice that while it is replaced';
   return { name: 'disk', status: 'warning', found, remedy };
 }
 

@@ -1,11 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf, UserError } from '../core/errors.ts';
-
-/** Classes in label order. */
-export interface ClassNames {
-  readonly classes: readonly string[];
-  readonly labels: readonly string[];
-}
+import { UserError } from '../core/errors.ts';
+import { readLines } from '../core/files.ts';
+import type { ClassNames } from '../weights/labels/class-names.ts';
 
 const SYNSET = /^(n\d{8})\s+(.+)$/;
 
@@ -15,8 +10,7 @@ const SYNSET = /^(n\d{8})\s+(.+)$/;
  * @throws UserError when the file cannot be read, has fewer than two classes, or one twice.
  */
 export async function readClassesFile(path: string): Promise<ClassNames> {
-  const lines = (await readText(path)).split(/\r?\n/).map((line) => line.trim());
-  const pairs = lines.filter((line) => line !== '').map(splitLine);
+  const pairs = (await readLines(path)).map((line) => splitLine(line.trim()));
   if (pairs.length < 2) {
     throw new UserError(`${path} names ${pairs.length} classes; write two or more, one a line`);
   }
@@ -26,20 +20,6 @@ export async function readClassesFile(path: string): Promise<ClassNames> {
     seen.add(id);
   }
   return { classes: pairs.map(([id]) => id), labels: pairs.map(([, label]) => label) };
-}
-
-/** Names for classes of which only the number is known: `class0`, `class1`, … */
-export function numberedClasses(count: number): ClassNames {
-  const classes = Array.from({ length: count }, (_, index) => `class${index}`);
-  return { classes, labels: classes };
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`the classes file ${path} could not be read: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 function splitLine(line: string): [id: string, label: string] {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type ConvertResult, type ConvertStage, convertModel, type Parity } from '../api/convert.ts';
 import { UserError } from '../core/errors.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { BackendName } from '../kernels/backend-options.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { type ConventionName, conventionNames } from '../weights/import/preprocessing.ts';
 import { newCommand } from './command.ts';

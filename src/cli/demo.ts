@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import sharp from 'sharp';
 import { type TrainOutcome, trainNetwork } from '../api/train-network.ts';
@@ -24,10 +24,10 @@ interface Flags {
   readonly out?: string;
 }
 
-/** `vgg demo`: the main job on real images, in a few minutes. */
+/** `vgg demo`: trains a network on real images in a few minutes. */
 export function demoCommand(): Command {
   return newCommand('demo', {
-    description: 'Train configuration A on Fashion-MNIST, as a first look (a few minutes).',
+    description: 'Train a first network: configuration A on Fashion-MNIST, in a few minutes.',
     examples: ['demo', 'demo --data fashion-mnist --out runs/first'],
   })
     .option('--data <folder>', "folder with Fashion-MNIST's four IDX files", FASHION_MNIST)
@@ -38,9 +38,9 @@ export function demoCommand(): Command {
 async function demo({ data, out = nextRunFolder() }: Flags): Promise<void> {
   if (!existsSync(data)) {
     throw new UserError(
-      `there is no ${data}: install Debian's package dataset-fashion-mnist, or put the four files ` +
+      `${data} does not exist: install Debian's package dataset-fashion-mnist, or download the four files ` +
         '(train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz) ' +
-        'of https://github.com/zalandoresearch/fashion-mnist into a folder and name it with --data',
+        'from https://github.com/zalandoresearch/fashion-mnist into a folder and pass it with --data',
     );
   }
   const file = join(projectFolder, 'recipes', 'demo.yaml');
@@ -58,10 +58,9 @@ async function demo({ data, out = nextRunFolder() }: Flags): Promise<void> {
     display.stop();
   }
   if (outcome.reason === 'interrupted') {
-    throw new InterruptedError(`stopped; go on with: npx vgg train --out ${out} --resume`);
+    throw new InterruptedError(`stopped; continue with: npx vgg train --out ${out} --resume`);
   }
-  await writeSamples(data, join(out, 'samples'));
-  printResult(formatDemo(outcome, recipe, data));
+  printResult(formatDemo(outcome, recipe, await writePhotos(data, dirname(out))));
 }
 
 function nextRunFolder(): string {
@@ -71,27 +70,49 @@ function nextRunFolder(): string {
   }
 }
 
-/** How many test images are written as files, for `vgg predict` to look at. */
-const SAMPLES = 5;
+/** Images of each class written as PNG files: enough to train a small network of one's own. */
+const PHOTOS = { train: 100, val: 20 } as const;
+/** Where they go, beside the run folder. */
+const PHOTOS_FOLDER = 'photos';
 
-async function writeSamples(data: string, folder: string): Promise<void> {
-  const source = await openImages(data, { split: 'test' });
-  await mkdir(folder, { recursive: true });
-  for (let index = 0; index < SAMPLES; index++) {
+/**
+ * Writes some of the images as a user's own photos would be: `train/<class>/<number>.png` and `val/…`. The README and
+ * the tutorials go on with this folder.
+ * @returns the folder; an existing one is left as it is
+ */
+async function writePhotos(data: string, parent: string): Promise<string> {
+  const folder = join(parent, PHOTOS_FOLDER);
+  if (existsSync(folder)) return folder;
+  for (const split of ['train', 'val'] as const) await writeSplit(data, split, join(folder, split));
+  return folder;
+}
+
+async function writeSplit(data: string, split: keyof typeof PHOTOS, folder: string): Promise<void> {
+  const source = await openImages(data, { split });
+  const written = source.classes.map(() => 0);
+  for (let index = 0; written.some((count) => count < PHOTOS[split]) && index < source.length; index++) {
+    const label = source.label(index);
     const stored = await source.read(index);
-    if (stored.kind !== 'pixels') continue;
+    if (stored.kind !== 'pixels' || written[label]! >= PHOTOS[split]) continue;
+    const number = ++written[label]!;
     const { width, height, pixels } = stored.image;
-    const label = source.labels[source.label(index)]!.toLowerCase().replace(/[^a-z]+/g, '-');
+    const path = join(folder, folderName(source.labels[label]!), `${String(number).padStart(4, '0')}.png`);
+    await mkdir(dirname(path), { recursive: true });
     await sharp(pixels, { raw: { width, height, channels: 3 } })
       .png()
-      .toFile(join(folder, `${index + 1}-${label}.png`));
+      .toFile(path);
   }
 }
 
+/** `T-shirt/top` → `t-shirt-top` */
+function folderName(label: string): string {
+  return label.toLowerCase().replace(/[^a-z]+/g, '-');
+}
+
 function formatDemo(
-  { run, seconds, iterations, last, lastModel }: TrainOutcome,
+  { run, seconds, iterations, last }: TrainOutcome,
   recipe: Recipe,
-  data: string,
+  photos: string,
 ): string {
   if (!last) throw new Error('the demo ended without a validation');
   const table = formatTable(
@@ -111,13 +132,16 @@ function formatDemo(
       align: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
     },
   );
+  const model = join(run, 'best.safetensors');
   return `${table}
 
-The run is in ${run}: recipe, metrics, checkpoints, model. Try next:
+${run} holds the run: recipe, metrics, checkpoints and models. ${photos} holds ${formatCount(10 * PHOTOS.train)} of the images as
+files, one folder per class, as your own photos could be. Try next:
 
-  npx vgg serve --model ${join(run, 'best.safetensors')}
-  npx vgg predict ${join(run, 'samples')}/*.png --model ${lastModel}
-  npx vgg evaluate ${data} --model ${lastModel} --scales 32
-  npx vgg configs --layers ${recipe.config} --crop ${recipe.crop} --width ${recipe.width} --classes 10
+  npx vgg predict ${join(photos, 'val/sneaker')}/*.png --model ${model}
+  npx vgg evaluate ${photos} --model ${model}
+  npx vgg report ${run} --out ${join(dirname(run), 'report.html')}
+  npx vgg serve --model ${model}
+  npx vgg train ${photos} --config A --width 0.25 --crop 32 --scale 36 --epochs 5 --out ${join(dirname(run), 'mine')}
 `;
 }

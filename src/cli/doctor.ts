@@ -9,18 +9,18 @@ import { addRankOptions, isAmongRanks, type RankFlags, withRanks } from './ranks
 /** What `vgg doctor --json` prints. */
 interface Diagnosis {
   readonly version: string;
-  /** Whether nothing is missing; warnings do not count. */
+  /** Whether everything needed was found; warnings do not count. */
   readonly ok: boolean;
   readonly checks: readonly Check[];
 }
 
-/** `vgg doctor`: what this machine has and lacks. */
+/** `vgg doctor`: checks this machine. */
 export function doctorCommand(): Command {
   const command = newCommand('doctor', {
     description:
-      'Say what this machine has and lacks, or with --mpi whether ranks can train together; exits with 1 when something needed is missing.',
+      'Check this machine, or with --mpi whether the ranks can train together. Exits with code 1 if something needed is missing.',
     examples: ['doctor', 'doctor --json', 'doctor photos --mpi  (under mpirun or srun)'],
-  }).argument('[data]', 'with --mpi: folder of images that all ranks should see');
+  }).argument('[data]', 'with --mpi: data set that all ranks should be able to read');
   return addRankOptions(command).addOption(jsonOption()).action(diagnose);
 }
 
@@ -30,7 +30,7 @@ interface Flags extends RankFlags {
 
 async function diagnose(data: string | undefined, flags: Flags): Promise<void> {
   if (!isAmongRanks(flags)) return examine(flags);
-  // Only here: a machine whose engine does not load needs this command most.
+  // Imported on demand: this command must run where the native engine fails to load.
   const { examineRanks } = await import('./doctor-ranks.ts');
   await withRanks(flags, (communicator) => examineRanks(communicator, data, flags));
 }
@@ -51,6 +51,6 @@ function formatDiagnosis({ ok, checks: found }: Diagnosis): string {
     `${marks[status]} ${name.padEnd(width)}  ${what}`,
     ...(remedy ? [`${' '.repeat(width + 4)}→ ${remedy}`] : []),
   ]);
-  const verdict = ok ? 'Everything needed is here.' : 'Something needed is missing: see ✗ above.';
+  const verdict = ok ? 'Everything needed is installed.' : 'Something needed is missing; see ✗ above.';
   return [`verydeep ${version}`, ...lines, verdict].join('\n');
 }

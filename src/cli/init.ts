@@ -15,8 +15,9 @@ import {
 } from '../net/initialization.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
+import { type ClassNames, numberedClasses } from '../weights/labels/class-names.ts';
 import { describe, writeModel } from '../weights/model/model-file.ts';
-import { type ClassNames, numberedClasses, readClassesFile } from './classes-file.ts';
+import { readClassesFile } from './classes-file.ts';
 import { newCommand } from './command.ts';
 import {
   addSizeOptions,
@@ -43,7 +44,7 @@ interface Flags extends SizeOptions {
   readonly json?: boolean;
 }
 
-/** `vgg init`: a model that has learned nothing yet. */
+/** `vgg init`: writes an untrained model. */
 export function initCommand(): Command {
   const command = newCommand('init', {
     description: 'Write a model with random weights (section 3.1).',
@@ -53,21 +54,24 @@ export function initCommand(): Command {
     ],
   }).addOption(configOption());
   return addSizeOptions(command)
-    .option('--classes-file <file>', 'class identifiers (and, behind a tab, labels), one a line')
+    .option(
+      '--classes-file <file>',
+      'text file with one class per line: identifier, optionally a tab and a label',
+    )
     .addOption(
-      new Option('--init <method>', 'how weights are drawn; biases are 0')
+      new Option('--init <method>', 'distribution of the initial weights; biases are 0')
         .choices(initializationMethods)
         .default('glorot'),
     )
     .option('--init-std <std>', 'standard deviation of --init gaussian', positiveNumber, 0.01)
-    .option('--seed <n>', 'the random numbers follow from it', integer(0), 1)
+    .option('--seed <n>', 'seed of the random numbers', integer(0), 1)
     .addOption(
-      new Option('--mean <r,g,b>', 'mean RGB that is subtracted from images, 0 to 255')
+      new Option('--mean <r,g,b>', 'mean RGB to subtract from images, 0 to 255')
         .argParser(meanRgb)
         .default([0, 0, 0], '0,0,0'),
     )
-    .requiredOption('--out <file>', 'where to write, for example m.safetensors')
-    .option('--force', 'replace a file that is there')
+    .requiredOption('--out <file>', 'model file to write, ending in .safetensors')
+    .option('--force', 'overwrite an existing file')
     .addOption(jsonOption())
     .action(writeInitialModel);
 }
@@ -102,16 +106,16 @@ async function writeInitialModel(flags: Flags): Promise<void> {
   );
 }
 
-/** Before the work, which takes a while for a large network. */
+/** Checks the path before the work, which takes a while for a large network. */
 function checkPlace(path: string, { force }: Flags): void {
   if (!path.endsWith('.safetensors')) {
     throw new UsageError(`--out ${path} must end in .safetensors, the format of model files`);
   }
   if (!existsSync(dirname(path))) {
-    throw new UserError(`the folder ${dirname(path)} is not there; make it first`);
+    throw new UserError(`the folder ${dirname(path)} does not exist; create it first`);
   }
   if (existsSync(path) && !force) {
-    throw new UserError(`${path} is there already; choose another --out, or --force to replace it`);
+    throw new UserError(`${path} already exists; choose another --out, or overwrite it with --force`);
   }
 }
 
@@ -120,7 +124,7 @@ async function classNamesOf({ classes, classesFile }: Flags): Promise<ClassNames
   const names = await readClassesFile(classesFile);
   if (classes !== undefined && classes !== names.classes.length) {
     throw new UsageError(
-      `--classes ${classes} contradicts ${classesFile}, which names ${names.classes.length}; leave --classes out`,
+      `--classes ${classes} contradicts ${classesFile}, which has ${names.classes.length} classes; omit --classes`,
     );
   }
   return names;
@@ -141,7 +145,7 @@ async function drawTensors(
   });
 }
 
-/** No date: the same command writes the same bytes. */
+/** Without a date, so that the same command writes the same bytes. */
 function provenanceOf({ method, std, seed }: Initialization): Record<string, string> {
   return {
     createdBy: `verydeep ${version}, vgg init`,

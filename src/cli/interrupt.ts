@@ -1,11 +1,11 @@
 import { InterruptedError } from '../core/errors.ts';
 
-/** The last is what mpirun and Slurm can be told to pass on to the ranks. */
+/** mpirun and Slurm can be configured to forward SIGUSR2 to the ranks. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
 
 /**
- * Does work that stops in good order at Ctrl-C, a termination signal or SIGUSR2; at a second one the process ends at once.
- * @throws InterruptedError when the work gave up because of the signal.
+ * Runs work that Ctrl-C, SIGTERM or SIGUSR2 stops cleanly through the abort signal. A second signal exits at once.
+ * @throws InterruptedError when the work stopped because of the signal.
  */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

@@ -5,10 +5,10 @@ import { buildProgram } from './program.ts';
 
 const WRONG_USAGE = 2;
 
-/** Says what went wrong, and gives the exit code. */
+/** Prints the error and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
-    // Commander has printed it. What it was asked for is no error: help, version.
+    // Commander has printed the message. Help and version come here too, with exit code 0.
     return error.exitCode === 0 ? 0 : WRONG_USAGE;
   }
   if (error instanceof UserError) {
@@ -16,9 +16,11 @@ function report(error: unknown): number {
     if (process.env.VERYDEEP_DEBUG) log(traceOf(error));
     return error.exitCode;
   }
-  log(`vgg: this is a bug: ${messageOf(error)}`);
+  log(`vgg: internal error: ${messageOf(error)}`);
   log(
-    process.env.VERYDEEP_DEBUG ? traceOf(error) : 'Set VERYDEEP_DEBUG=1 to see where, and please report it.',
+    process.env.VERYDEEP_DEBUG
+      ? traceOf(error)
+      : 'This is a bug. Please report it; VERYDEEP_DEBUG=1 shows the stack trace.',
   );
   return 1;
 }
@@ -31,7 +33,7 @@ function causeOf(error: Error): string {
   return error.cause === undefined ? '' : `\ncaused by ${traceOf(error.cause)}`;
 }
 
-/** Whoever reads our output may stop early (`vgg configs | head`): no reason to complain. */
+/** The reader of our output may stop early (`vgg configs | head`); that is not an error. */
 function ignoreClosedPipe(error: unknown): void {
   if (systemErrorCode(error) === 'EPIPE') process.exit();
   throw error;

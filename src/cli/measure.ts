@@ -5,7 +5,8 @@ import {
   type TimedProgram,
 } from '../api/benchmark-programs.ts';
 import { single } from '../comm/single.ts';
-import { type BackendName, type BackendOptions, openBackend } from '../kernels/registry.ts';
+import type { BackendName, BackendOptions } from '../kernels/backend-options.ts';
+import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { Speed } from '../plan/plan.ts';

@@ -1,12 +1,17 @@
-/** Options that several commands have, and how their values are read. */
+/** Options that several commands share, and the parsers of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../core/errors.ts';
 import { parseTrainScale, type TrainScale } from '../core/scale.ts';
-import type { BackendName, Precision } from '../kernels/registry.ts';
+import {
+  type BackendName,
+  backendNames,
+  precisions,
+  presentBackendName,
+} from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 
-/** Reads an option's value. @throws InvalidArgumentError, from which commander names the option and exits with 2. */
+/** Parses an option's value. @throws InvalidArgumentError; commander adds the option's name and exits with code 2. */
 export type Parser<T> = (text: string) => T;
 
 export function integer(min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): Parser<number> {
@@ -43,16 +48,16 @@ function rangeOf(min: number, max: number): string {
   return from + to;
 }
 
-/** Several values between commas, none twice. */
+/** A comma-separated list without duplicates. */
 export function list<T>(parse: Parser<T>): Parser<T[]> {
   return (text) => {
     const values = text.split(',').map((part) => parse(part.trim()));
-    if (new Set(values).size !== values.length) throw new InvalidArgumentError('A value stands there twice.');
+    if (new Set(values).size !== values.length) throw new InvalidArgumentError('Duplicate value.');
     return values;
   };
 }
 
-/** Test scales Q: `256` or `256,384,512`; `auto` for those that belong to the scales of training (section 4). */
+/** Test scales Q: `256` or `256,384,512`; `auto` for the paper's choice for the training scale (section 4). */
 export const testScales: Parser<readonly number[] | 'auto'> = (text) =>
   text === 'auto' ? 'auto' : list(positiveInteger)(text);
 
@@ -72,34 +77,38 @@ export const meanRgb: Parser<[red: number, green: number, blue: number]> = (text
   return values as [number, number, number];
 };
 
-/** A network of Table 1, whatever the case of its letters. */
+/** A configuration of Table 1, in upper or lower case. */
 export const configuration: Parser<ConfigurationName> = (text) => {
   const found = configurationNames.find((name) => name.toLowerCase() === text.toLowerCase());
   if (!found) throw new InvalidArgumentError(`Choose one of ${configurationNames.join(', ')}.`);
   return found;
 };
 
-export const backendNames = ['onednn', 'webgpu', 'reference'] as const satisfies readonly BackendName[];
+/** A backend's name, or the one it had before. */
+const backendName: Parser<BackendName> = (text) => {
+  const found = backendNames.find((name) => name === presentBackendName(text));
+  if (!found) throw new InvalidArgumentError(`Allowed choices are ${backendNames.join(', ')}.`);
+  return found;
+};
 
 export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads of the arithmetic (default: all cores)').argParser(
-    positiveInteger,
-  );
+  return new Option('--threads <n>', 'compute threads (default: all cores)').argParser(positiveInteger);
 }
 
 export function backendOption(): Option {
-  return new Option('--backend <name>', 'what does the arithmetic')
+  return new Option('--backend <name>', 'compute backend')
     .choices(backendNames)
-    .default('onednn' satisfies BackendName);
+    .argParser(backendName)
+    .default(backendNames[0]);
 }
 
 export function precisionOption(): Option {
   return new Option(
     '--precision <name>',
-    'what is multiplied; bf16 (processor, inference), f16 (GPU): faster, less exact',
+    'number format of the multiplications; bf16 (CPU, inference) and f16 (GPU) are faster and less exact',
   )
-    .choices(['fp32', 'bf16', 'f16'] satisfies Precision[])
-    .default('fp32' satisfies Precision);
+    .choices(precisions)
+    .default(precisions[0]);
 }
 
 export function jsonOption(): Option {
@@ -107,27 +116,28 @@ export function jsonOption(): Option {
 }
 
 export function configOption(): Option {
-  return new Option('--config <name>', `network of Table 1: ${configurationNames.join(', ')}`)
+  return new Option('--config <name>', 'configuration of Table 1')
+    .choices(configurationNames)
     .argParser(configuration)
     .makeOptionMandatory();
 }
 
-/** What `addSizeOptions` reads. */
+/** The flags of `addSizeOptions`. */
 export interface SizeOptions {
   readonly classes?: number;
   readonly crop: number;
   readonly width: number;
 }
 
-/** `--classes`, `--crop` and `--width`: what a network of Table 1 can be varied in. */
+/** `--classes`, `--crop` and `--width`: how a network may differ from Table 1. */
 export function addSizeOptions(command: Command): Command {
   return command
     .option('--classes <n>', 'number of classes (default: 1000)', integer(2))
     .option('--crop <pixels>', 'side of the training crop, a multiple of 32', positiveInteger, 224)
-    .option('--width <factor>', 'multiplies the channels of every hidden layer', positiveNumber, 1);
+    .option('--width <factor>', 'factor on the channels of every hidden layer', positiveNumber, 1);
 }
 
-/** @throws UsageError when the sizes make no network. */
+/** @throws UsageError when no network has these sizes. */
 export function networkOf(name: ConfigurationName, { classes = 1000, crop, width }: SizeOptions): Network {
   return buildNetwork({ configuration: name, classes, crop, width });
 }

@@ -1,9 +1,9 @@
-/** Results go to stdout, everything else to stderr, so that `vgg … --json > file` holds the result alone. */
+/** Results go to stdout and everything else to stderr, so `vgg … --json > file` captures only the result. */
 import { withoutBar } from './progress.ts';
 
 let silent = false;
 
-/** Shows neither results nor messages from here on: another rank of the same work does. */
+/** Suppresses results and messages from now on: rank 0 prints them for all ranks. */
 export function silence(): void {
   silent = true;
 }
@@ -19,7 +19,7 @@ export function printJson(value: unknown): void {
   printResult(JSON.stringify(value, undefined, 2));
 }
 
-/** Prints a result in the form that was asked for. */
+/** Prints a result as JSON or as text. */
 export function printAs<T>(
   value: T,
   { json }: { readonly json?: boolean },
@@ -29,12 +29,12 @@ export function printAs<T>(
   else printResult(format(value));
 }
 
-/** Says on stderr what is going on. */
+/** Prints a message on stderr. */
 export function log(text: string): void {
   if (!silent) logAnyway(text);
 }
 
-/** The same of a rank that is silent otherwise. */
+/** Prints a message even on a silenced rank. */
 export function logAnyway(text: string): void {
   withoutBar(() => process.stderr.write(`${text}\n`));
 }

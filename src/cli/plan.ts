@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { UsageError } from '../core/errors.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { BackendName } from '../kernels/backend-options.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { Network } from '../net/network.ts';
 import { makePlan, type Speed } from '../plan/plan.ts';

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { messageOf, UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
+import { configureCommand } from './command.ts';
 
 /**
- * One entry a command, in the order of `vgg --help`. A new command's only other place is its own file. Files
- * are imported when they are needed: `vgg doctor` must run where a library that others need does not load.
+ * The commands, in the order of `vgg --help`. A new command needs an entry here and a file of its own. Files
+ * are imported on demand: `vgg doctor` must run even where a library that other commands need fails to load.
  */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo.ts')).demoCommand(),
@@ -29,20 +30,23 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 export const commandNames: readonly string[] = Object.keys(commands);
 
 /**
- * The command line with the one command that the arguments begin with, or, where they begin with none, with
- * all of them, for the help and for suggestions. Usage errors, help and version are thrown as CommanderError
- * instead of ending the process.
- * @param args what stands behind `vgg`
- * @throws UserError when a library that a command needs does not load.
+ * Builds the command line. If the arguments start with a command, only that command is loaded; otherwise all
+ * are, for the help and for suggestions. Usage errors, help and version are thrown as CommanderError instead of
+ * ending the process.
+ * @param args the arguments after `vgg`
+ * @throws UserError when a library that a command needs fails to load.
  */
 export async function buildProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('vgg')
     .description('Train, evaluate and use the very deep convolutional networks of Simonyan & Zisserman.')
     .version(version, '--version', 'print the version')
-    .helpCommand('help [command]', 'print the help of a command')
-    .addHelpText('after', `\nExamples:\n  $ vgg configs\n  $ vgg init --help`);
+    .helpCommand('help [command]', 'print the help for a command')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  $ vgg demo\n  $ vgg train photos --config A --crop 64 --scale 72 --out runs/photos\n  $ vgg predict cat.jpg --model runs/photos/best.safetensors\n  $ vgg train --help`,
+    );
   for (const name of neededFor(args[0])) program.addCommand(await load(name));
-  configure(program);
+  configureCommand(program);
   return program;
 }
 
@@ -60,17 +64,4 @@ async function load(name: string): Promise<Command> {
       { cause: error },
     );
   }
-}
-
-/** `addCommand` does not hand settings down, so every command gets them here. */
-function configure(command: Command): void {
-  command
-    .exitOverride()
-    .showHelpAfterError(`See \`${pathOf(command)} --help\`.`)
-    .helpOption('-h, --help', 'print this help');
-  for (const child of command.commands) configure(child);
-}
-
-function pathOf(command: Command): string {
-  return command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
 }

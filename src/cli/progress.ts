@@ -1,6 +1,5 @@
 /**
- * Progress on stderr: a bar with the time left for work of more than two seconds, only when a person is at
- * the terminal.
+ * Progress on stderr: a bar with the time left, for work that takes more than two seconds, only on a terminal.
  */
 import { type Options, type Params, SingleBar } from 'cli-progress';
 import { formatDuration } from '../report/format.ts';
@@ -9,16 +8,16 @@ const SHOW_AFTER_SECONDS = 2;
 const BAR_WIDTH = 24;
 
 export interface ProgressOptions {
-  /** Where work goes on that was begun before (default 0): the time left counts from here. */
+  /** Units done in an earlier session (default 0); the time left is estimated from those done since. */
   readonly done?: number;
   /** Default: stderr. */
   readonly stream?: NodeJS.WriteStream;
 }
 
-/** The bar on the screen: there is one line for it. */
+/** The bar on screen. Only one is shown at a time. */
 let visible: ProgressBar | undefined;
 
-/** A bar that its owner updates and, in the end, stops. */
+/** A progress bar. The owner updates it and finally stops it. */
 export class ProgressBar {
   readonly #label: string;
   readonly #total: number;
@@ -39,12 +38,12 @@ export class ProgressBar {
     if (stream.isTTY) this.#timer = setTimeout(() => this.show(), SHOW_AFTER_SECONDS * 1000).unref();
   }
 
-  /** @param note what else to say, for example `loss 2.31, error 34.5 %`; stays until there is another */
+  /** @param note text after the bar, for example `loss 2.31, error 34.5 %`; kept until replaced */
   update(done: number, note: string = this.#note): void {
     this.#done = done;
     this.#note = note;
     this.#bar?.update(done);
-    // The timer cannot fire while the work leaves the event loop no turn.
+    // The timer cannot fire while the work blocks the event loop.
     if (this.#timer && !this.#bar && this.#seconds() >= SHOW_AFTER_SECONDS) this.show();
   }
 
@@ -52,12 +51,12 @@ export class ProgressBar {
     this.update(this.#done + by, note);
   }
 
-  /** Says something else, while no more is done. */
+  /** Changes the note without advancing. */
   note(note: string): void {
     this.update(this.#done, note);
   }
 
-  /** Takes the bar off the screen for good. */
+  /** Removes the bar for good. */
   stop(): void {
     clearTimeout(this.#timer);
     this.hide();
@@ -72,8 +71,8 @@ export class ProgressBar {
   show(): void {
     if (this.#bar || (visible && visible !== this)) return;
     visible = this;
-    // Its own signal handler would keep the process from ending, and a process that is killed must not leave
-    // the terminal without line wrapping: long lines are cut instead.
+    // cli-progress's signal handler would keep the process alive. Its other default, switching line wrapping off,
+    // would outlast a killed process; with `linewrap` it truncates long lines instead.
     this.#bar = new SingleBar({
       stream: this.#stream,
       format: (_options: Options, params: Params) => this.#line(params),
@@ -101,10 +100,10 @@ export class ProgressBar {
   }
 }
 
-/** Reports that so much more is done. */
+/** Advances the bar. */
 export type Tick = (by?: number, note?: string) => void;
 
-/** Does work under a bar, which goes away however the work ends. */
+/** Shows a bar while the work runs, and removes it when the work ends or fails. */
 export async function withProgress<T>(
   label: string,
   total: number,
@@ -119,7 +118,7 @@ export async function withProgress<T>(
   }
 }
 
-/** Writes while no bar is in the way. */
+/** Hides the bar while writing. */
 export function withoutBar(write: () => void): void {
   const bar = visible;
   bar?.hide();

@@ -1,5 +1,6 @@
 /** The recipe's keys as flags of the command line: one schema says names, defaults and help of both. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { presentBackendName } from '../kernels/backend-options.ts';
 import { type RecipeKey, recipeSchema } from '../train/recipe.ts';
 
 const keys = Object.keys(recipeSchema.shape) as RecipeKey[];
@@ -23,7 +24,7 @@ function flagsOf(key: RecipeKey): Option[] {
 }
 
 function parseFlag(key: RecipeKey, text: string): unknown {
-  const result = recipeSchema.shape[key].safeParse(text);
+  const result = recipeSchema.shape[key].safeParse(key === 'backend' ? presentBackendName(text) : text);
   if (result.success) return result.data;
   throw new InvalidArgumentError(`${result.error.issues[0]?.message}.`);
 }

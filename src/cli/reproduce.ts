@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { EvaluationProgress } from '../api/evaluate-model.ts';
 import { type ReproduceListener, reproducePaper } from '../api/reproduce-paper.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import type { BackendName } from '../kernels/registry.ts';
+import type { BackendName } from '../kernels/backend-options.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { type PlannedRun, planRuns } from '../reproduce/chain.ts';

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 /**
- * Where `vgg` starts: a CommonJS file, because Node reads its own modules of the other kind on the very threads whose
- * number is to be set, and that number counts only until the first of them is there. sharp decodes on them: with
- * Node's four, a machine of many cores would wait for its images. The same as `defaultConcurrency`, with all of which
- * busy nobody waits.
+ * The entry point of `vgg`. It sets the size of libuv's thread pool, on which images are decoded: with Node's four
+ * threads a machine with many cores would wait for images. The size counts only until the pool starts, and loading
+ * an ES module starts it, so this file is CommonJS. The value equals `defaultConcurrency`: no image waits for a thread.
  */
 const { availableParallelism } = process.getBuiltinModule('node:os');
 

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, systemErrorCode, UserError } from './errors.ts';
+import { UserError } from './errors.ts';
+import { writingError } from './files.ts';
 
-/** What a file shall hold: all of it, or piece after piece, which need not all be in memory. */
+/** The content of a file: all of it, or pieces in order, which need not all be in memory. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
- * Writes a file whole or not at all: into a temporary file beside it, flushed to the disk, then renamed
- * over the old one. Whatever goes wrong, the old file stays as it was.
+ * Writes a file whole or not at all: writes a temporary file beside it, flushes that to the disk and renames it over
+ * the old one. If anything fails, the old file stays as it was.
  * @throws UserError naming the file and the remedy.
  */
 export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
@@ -25,7 +26,8 @@ export async function writeFileAtomically(path: string, content: FileContent): P
     await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw new UserError(`${path} could not be written: ${reasonOf(error)}`, { cause: error });
+    // Errors of the content's producer, such as a damaged image, are not about this file.
+    throw error instanceof UserError ? error : writingError(path, error);
   }
 }
 
@@ -48,24 +50,5 @@ async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
-  }
-}
-
-function reasonOf(error: unknown): string {
-  switch (systemErrorCode(error)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'the disk is full; free some space and try again';
-    case 'EFBIG':
-      return 'the file would be larger than the system allows here (see `ulimit -f`)';
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return 'no permission to write there; choose another folder or change its permissions';
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'its folder does not exist; make it first';
-    default:
-      return messageOf(error);
   }
 }

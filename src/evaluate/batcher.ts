@@ -144,7 +144,7 @@ export class DeterministicBatcher implements Batcher {
 export async function computeBatch(
   batch: readonly { readonly item: BatchItem }[],
   run: BatchRunner['run'],
-  memory = new Float32Array(batchLength(batch)),
+  memory: Float32Array = new Float32Array(batchLength(batch)),
 ): Promise<Float32Array[]> {
   const input = memory.subarray(0, batchLength(batch));
   for (const [i, { item }] of batch.entries()) item.write(input, (i * input.length) / batch.length);

@@ -46,7 +46,9 @@ export class Ensemble {
       this.#members.map(async (member, model) => {
         const options = { ...this.#options, signal };
         const own = await member.classifier.classify(this.#imagesFor(member, scaled), options);
-        return own.map((part): MemberPosteriors => ({ ...part, model, values: reordered(part.values, member) }));
+        return own.map(
+          (part): MemberPosteriors => ({ ...part, model, values: reordered(part.values, member) }),
+        );
       }),
     );
     const means = parts.map((own) => meanOf(own.map(({ values }) => values)));

@@ -1,6 +1,6 @@
 /** Runs a network up to one of its layers. */
 import { shapesAlong } from '../core/layer.ts';
-import type { Shape4 } from '../core/shape.ts';
+import { elementCount, type Shape4 } from '../core/shape.ts';
 import { centerCrop, writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
@@ -39,32 +39,37 @@ export class FeatureExtractor {
     });
   }
 
+  /** @returns `[1, C, H, W]` @throws RangeError when the image is too small for the layer. */
+  outputShape(image: RgbImage, view: FeatureView): Shape4 {
+    return shapesAlong(this.#layers, this.#inputShape(image, view, 1)).at(-1)!;
+  }
+
   /**
    * @param images of one size if they are used whole
    * @param batch size that the program is compiled for, at least the number of images
-   * @throws RangeError when the images are too small for the layer.
    */
   async run(images: readonly RgbImage[], view: FeatureView, batch = images.length): Promise<Activations[]> {
     const { network, meanRgb } = this.#facts;
-    const { crop } = network;
-    const [height, width] = view === 'center' ? [crop, crop] : [images[0]!.height, images[0]!.width];
-    const [, ...outputShape] = shapesAlong(this.#layers, [1, 3, height, width]).at(-1)!;
-    const size = 3 * height * width;
+    const inputShape = this.#inputShape(images[0]!, view, batch);
+    const size = elementCount(inputShape) / batch;
     const input = new Float32Array(images.length * size);
     for (const [i, image] of images.entries()) {
       if (view === 'whole') writeWholeImage(image, false, meanRgb, input, i * size);
-      else writeCrop(image, centerCrop(image.width, image.height, crop), meanRgb, input, i * size);
+      else writeCrop(image, centerCrop(image.width, image.height, network.crop), meanRgb, input, i * size);
     }
-    const output = await this.#programs.run([batch, 3, height, width], input);
+    const output = await this.#programs.run(inputShape, input);
     const length = output.length / images.length;
-    return images.map((_, i) => ({
-      shape: [1, ...outputShape],
-      values: output.subarray(i * length, (i + 1) * length),
-    }));
+    const shape = this.outputShape(images[0]!, view);
+    return images.map((_, i) => ({ shape, values: output.subarray(i * length, (i + 1) * length) }));
   }
 
   /** Frees the programs; those that run are freed when they end. */
   dispose(): void {
     this.#programs.dispose();
+  }
+
+  #inputShape({ height, width }: RgbImage, view: FeatureView, batch: number): Shape4 {
+    const { crop } = this.#facts.network;
+    return view === 'center' ? [batch, 3, crop, crop] : [batch, 3, height, width];
   }
 }

@@ -78,7 +78,9 @@ async function writeNpy(
   return { path, images: count, shape: first && [count, ...first] };
 }
 
-async function* jsonLines(features: AsyncIterable<ImageFeatures>): AsyncGenerator<Uint8Array, void, undefined> {
+async function* jsonLines(
+  features: AsyncIterable<ImageFeatures>,
+): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const { path, shape, values } of features) {
     yield Buffer.from(`${JSON.stringify({ path, shape, values: [...values] })}\n`);
   }

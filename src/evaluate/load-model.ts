@@ -1,7 +1,8 @@
 /** Models read from files into the memory of a backend. */
 import type { Backend, Parameters } from '../kernels/backend.ts';
+import type { BackendName, Precision } from '../kernels/backend-options.ts';
 import { moveIntoParameters } from '../kernels/fill-parameters.ts';
-import { type BackendName, openBackend, type Precision } from '../kernels/registry.ts';
+import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
 import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/model/model-file.ts';
 
@@ -11,7 +12,7 @@ import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/mo
  * const classifier = await Classifier.open('vgg-d.safetensors', { backend: 'webgpu', precision: 'f16' });
  */
 export interface EngineOptions {
-  /** What computes: `onednn` (CPU; the default), `webgpu` (GPU) or `reference` (slow, for tests). */
+  /** What computes: `native` (CPU; the default), `webgpu` (GPU) or `reference` (slow, for tests). */
   readonly backend?: BackendName;
   /** CPU threads (default: one for each core). */
   readonly threads?: number;

@@ -16,7 +16,9 @@ export class LoadedEnsemble {
 
   private constructor(models: readonly LoadedModel[], limits: BatchingLimits) {
     this.models = models;
-    const [first, ...others] = models.map(({ path, facts: { classes } }): NamedClasses => ({ path, classes }));
+    const [first, ...others] = models.map(
+      ({ path, facts: { classes } }): NamedClasses => ({ path, classes }),
+    );
     this.#numbers = [undefined, ...others.map((other) => matchClasses(first!, other))];
     this.#classifiers = models.map(
       ({ backend, parameters, facts: { network, meanRgb } }) =>
@@ -49,7 +51,11 @@ export class LoadedEnsemble {
   }
 
   /** @throws UserError when the default scales are unknown, or a scale is too small for a model. */
-  resolve({ protocol = 'dense', scales, flip = flipsByDefault(protocol) }: ProtocolOptions): ResolvedProtocol {
+  resolve({
+    protocol = 'dense',
+    scales,
+    flip = flipsByDefault(protocol),
+  }: ProtocolOptions): ResolvedProtocol {
     return {
       protocol,
       flip,

@@ -18,8 +18,11 @@ export async function openPosteriorRecorder(
   classes: readonly string[],
   results: ImageResults,
 ): Promise<PosteriorRecorder> {
-  if (others.length > 0) throw new UsageError('a file of posteriors holds those of one model; give one model');
-  const parts = scales!.flatMap((scale) => singleProtocols(protocol).map((single) => ({ protocol: single, scale })));
+  if (others.length > 0)
+    throw new UsageError('a file of posteriors holds those of one model; give one model');
+  const parts = scales!.flatMap((scale) =>
+    singleProtocols(protocol).map((single) => ({ protocol: single, scale })),
+  );
   const header = { images: results.length, classes: [...classes], parts, model: model!, data, flip };
   const file = await PosteriorFile.openToWrite(path, header);
   for (let image = 0; image < results.length; image++) {

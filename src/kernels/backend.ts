@@ -11,7 +11,7 @@ import type { Shape4 } from '../core/shape.ts';
 import type { Instruments } from './instruments.ts';
 
 export interface Backend {
-  /** `reference`, `onednn`, … */
+  /** A `BackendName`. */
   readonly name: string;
   /** For people: library, version, instruction set. */
   readonly description: string;
@@ -30,6 +30,37 @@ export interface Backend {
 
   /** Training: needs parameters made with `training`. */
   compileTraining(options: CompileTrainingOptions): Promise<TrainingProgram>;
+
+  /**
+   * The memory that a program would take, without compiling it: `total` equals the `memoryBytes` of the program that
+   * `compile` or `compileTraining` would make. Absent where a backend cannot tell.
+   * @throws RangeError for layers that do not fit each other or the input.
+   */
+  planMemory?(options: PlanMemoryOptions): Promise<MemoryPlan>;
+}
+
+export interface PlanMemoryOptions {
+  readonly layers: readonly Layer[];
+  /** `[batch, channels, height, width]` */
+  readonly inputShape: Shape4;
+  /** Default: false, inference. */
+  readonly training?: boolean;
+  /** In training, whether the gradient with respect to the input is computed. Default: false. */
+  readonly inputGradient?: boolean;
+}
+
+/** Bytes, apart from the parameters themselves. */
+export interface MemoryPlan {
+  /** In training of all layers, in inference of the two that are alive at once. */
+  readonly activations: number;
+  /** Of the two layers whose gradients are alive at once; 0 in inference. */
+  readonly gradients: number;
+  /** Copies of weights in the layouts of the kernels. Programs over the same parameters share them. */
+  readonly transformedWeights: number;
+  /** Working memory that the layers use in turn. */
+  readonly scratch: number;
+  /** The sum of the four. */
+  readonly total: number;
 }
 
 export interface CompileOptions {

@@ -85,6 +85,8 @@ function lookingFlops(
   return scalesFor(facts, wanted, recipe.config).reduce((sum, scale) => {
     const dense = 2 * forwardFlops(network, scale, Math.round(scale * ASPECT));
     const crops = CROPS * forwardFlops(network);
-    return sum + singleProtocols(protocol).reduce((flops, look) => flops + (look === 'dense' ? dense : crops), 0);
+    return (
+      sum + singleProtocols(protocol).reduce((flops, look) => flops + (look === 'dense' ? dense : crops), 0)
+    );
   }, 0);
 }

@@ -2,7 +2,7 @@
  * The passes over the test images that a plan's measurements need: one for each net, with everything that it is
  * asked for. What a measurement averages (scales, looks, nets) is taken from what the passes kept.
  */
-import { type SingleProtocol, singleProtocols, type Protocol } from '../evaluate/protocol.ts';
+import { type Protocol, type SingleProtocol, singleProtocols } from '../evaluate/protocol.ts';
 import type { PlannedRun } from './chain.ts';
 import type { PlannedMeasurement } from './measurements.ts';
 

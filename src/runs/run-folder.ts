@@ -1,8 +1,10 @@
-import { mkdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { type RunResult, runResult } from '../train/metrics.ts';
 import { type Recipe, resolveRecipe } from '../train/recipe.ts';
 
 /** The files of one training run. */
@@ -79,63 +81,13 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   return { data, recipe: resolveRecipe(recipe, recipeFile) };
 }
 
-/** Cuts off metrics later than the checkpoint, so that a resumed run's file is that of an uninterrupted one. */
-export async function truncateMetrics(folder: RunFolder, iteration: number): Promise<void> {
-  let text: string;
+/** How a run ended; undefined where it has not, or its result.json is not valid. A link is not followed. */
+export async function readRunResult({ resultFile }: RunFolder): Promise<RunResult | undefined> {
   try {
-    text = await readFile(folder.metricsFile, 'utf8');
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return;
-    throw error;
-  }
-  let kept = 0;
-  for (const line of text.split('\n')) {
-    if (!isUpTo(line, iteration)) break;
-    kept += Buffer.byteLength(line) + 1;
-  }
-  await truncate(folder.metricsFile, kept);
-}
-
-function isUpTo(line: string, iteration: number): boolean {
-  try {
-    return (JSON.parse(line) as { iteration: number }).iteration <= iteration;
+    await using file = await open(resultFile, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return runResult.parse(JSON.parse(await file.readFile('utf8')));
   } catch {
-    // The last line of a killed run may be torn.
-    return false;
-  }
-}
-
-const LOCK = '.lock';
-
-/** The process that trains a run now; undefined where there is none. */
-export async function trainerOf(folder: RunFolder): Promise<number | undefined> {
-  const holder = Number(await readFile(join(folder.path, LOCK), 'utf8').catch(() => 'NaN'));
-  return Number.isInteger(holder) && holder > 0 && isAlive(holder) ? holder : undefined;
-}
-
-/**
- * Takes the run for this process.
- * @returns what gives it back.
- * @throws UserError when another living process has it.
- */
-export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
-  const lock = join(folder.path, LOCK);
-  const holder = await trainerOf(folder);
-  if (holder !== undefined && holder !== process.pid) {
-    throw new UserError(
-      `the run ${folder.path} is being trained by process ${holder}; wait for it or stop it (if that is no training, delete ${lock})`,
-    );
-  }
-  await writeFileAtomically(lock, String(process.pid));
-  return () => rm(lock, { force: true });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemErrorCode(error) === 'EPERM';
+    return undefined;
   }
 }
 

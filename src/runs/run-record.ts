@@ -1,13 +1,16 @@
 /** What a training leaves in its run folder. Of several ranks, the first one writes. */
-import { rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { writeFileAtomically } from '../core/atomic-file.ts';
+import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import { MetricsWriter } from '../runs/metrics-file.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { TrainerHooks } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model/model-file.ts';
-import { lockRun, type RunFolder, truncateMetrics } from './run-folder.ts';
+import { truncateMetrics } from './metrics-file.ts';
+import type { RunFolder } from './run-folder.ts';
+import { lockRun } from './run-lock.ts';
+import { EventWriter } from './tensorboard.ts';
 
 type WritingHooks = Pick<TrainerHooks, 'onMetrics' | 'onBest' | 'onCheckpoint'>;
 
@@ -36,7 +39,7 @@ export async function openRunRecord({ folder, iteration, onMetrics }: RunRecordO
   const unlock = await lockRun(folder);
   try {
     await rm(folder.resultFile, { force: true });
-    await truncateMetrics(folder, iteration ?? 0);
+    await truncateMetrics(folder.metricsFile, iteration ?? 0);
     const writer = await MetricsWriter.open(folder, iteration);
     return new WrittenRecord(folder, writer, unlock, onMetrics);
   } catch (error) {
@@ -87,6 +90,42 @@ class WrittenRecord implements RunRecord {
     } finally {
       await this.#unlock();
     }
+  }
+}
+
+/** Writes metrics as JSON lines and as TensorBoard events. */
+class MetricsWriter {
+  readonly #folder: RunFolder;
+  readonly #events: EventWriter;
+
+  private constructor(folder: RunFolder, events: EventWriter) {
+    this.#folder = folder;
+    this.#events = events;
+  }
+
+  /** @param resumeStep the iteration that a resumed run starts from. */
+  static async open(folder: RunFolder, resumeStep?: number): Promise<MetricsWriter> {
+    return new MetricsWriter(folder, await EventWriter.open(folder.path, { resumeStep }));
+  }
+
+  /** @throws UserError when the disk is full. */
+  async write(metrics: Metrics): Promise<void> {
+    try {
+      await appendFile(this.#folder.metricsFile, `${JSON.stringify(metrics)}\n`);
+    } catch (error) {
+      throw new UserError(`${this.#folder.metricsFile} could not be written: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    const { kind, iteration, loss, top1Error, top5Error, learningRate } = metrics;
+    await this.#events.scalar(`loss/${kind}`, iteration, loss);
+    await this.#events.scalar(`top-1 error/${kind}`, iteration, top1Error);
+    await this.#events.scalar(`top-5 error/${kind}`, iteration, top5Error);
+    if (kind === 'train') await this.#events.scalar('learning rate', iteration, learningRate);
+  }
+
+  async close(): Promise<void> {
+    await this.#events.close();
   }
 }
 

@@ -1,51 +1,54 @@
 /**
- * Batches for strangers who wait: inputs of one shape are computed together where they come together.
+ * Dynamic batching: inputs of one shape that arrive at about the same time are computed together.
  *
- * Nobody waits for company while there is nothing to do: with no batch under way, what has come by the next turn
- * of the event loop is computed. Meanwhile others gather, and how many of them make the next batch is decided
- * when its turn comes, so that batches grow with the load. A second batch is written while one is computed, as
- * soon as it is full or its first input has waited some milliseconds; and so the engine is never idle.
+ * An idle batcher does not wait for more inputs: it computes what has arrived by the next turn of the event loop. While
+ * a batch is computed, others queue up, and the size of the next batch is decided when its turn comes, so that batches
+ * grow with the load. A second batch is written while the first is computed, as soon as it is full or its oldest input
+ * has waited some milliseconds, so that the backend is never idle.
  */
 import {
   type Batcher,
   type BatchItem,
   type BatchRunner,
+  batchLength,
+  computeBatch,
   type ItemShape,
   powerOfTwo,
 } from '../evaluate/batcher.ts';
 
 export interface DynamicBatcherOptions extends BatchRunner {
-  /** How long an input waits for company while another batch is computed (default 3). */
+  /** How long an input waits for others while a batch is computed (default 3). */
   readonly waitMilliseconds?: number;
-  /** Hears of each batch that was computed. */
+  /** Called after each batch. */
   readonly onBatch?: (images: number, seconds: number) => void;
 }
 
-interface Place {
+interface PendingInput {
   readonly item: BatchItem;
+  /** When it was submitted. */
   readonly since: number;
   readonly resolve: (result: Float32Array) => void;
   readonly reject: (error: unknown) => void;
 }
 
-interface Line {
+/** The inputs of one shape that wait, in order of submission. */
+interface ShapeQueue {
   readonly shape: ItemShape;
-  readonly places: Set<Place>;
+  readonly inputs: Set<PendingInput>;
 }
 
 /** One batch is computed, one is written. */
-const AT_ONCE = 2;
+const CONCURRENT_BATCHES = 2;
 
 export class DynamicBatcher implements Batcher {
   readonly #options: DynamicBatcherOptions;
   readonly #wait: number;
-  /** What waits, by shape, the longest waiting first. */
-  readonly #lines = new Map<string, Line>();
-  readonly #running = new Set<readonly Place[]>();
-  /** Inputs of batches that are done: at most one for each that may be under way. */
+  readonly #queues = new Map<string, ShapeQueue>();
+  readonly #running = new Set<readonly PendingInput[]>();
+  /** Memory of finished batches, at most one for each concurrent batch. */
   readonly #spare: Float32Array[] = [];
-  /** Those who ask what `untilReady` tells. */
-  #asking: (() => void)[] = [];
+  /** Callers of `untilReady`. */
+  #waitingForRoom: (() => void)[] = [];
   #scheduled: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed: { readonly error: unknown } | undefined;
@@ -55,98 +58,92 @@ export class DynamicBatcher implements Batcher {
     this.#wait = options.waitMilliseconds ?? 3;
   }
 
-  /** Inputs that wait for their batch. */
+  /** Number of inputs that wait for their batch. */
   get waiting(): number {
     let sum = 0;
-    for (const { places } of this.#lines.values()) sum += places.size;
+    for (const { inputs } of this.#queues.values()) sum += inputs.size;
     return sum;
   }
 
   /**
-   * Resolves once no shape has a full batch waiting: until then it helps nobody to make more ready. What waits is
-   * smaller as it came, as files, and young buffers that grow old there cost the garbage collector dear.
+   * Backpressure: resolves once no shape has a full batch waiting. Preparing more inputs earlier gains nothing: encoded
+   * images take less memory than pixels, and young buffers that grow old are expensive for the garbage collector.
    */
   async untilReady(): Promise<void> {
-    while (!this.#closed && this.#isSated()) await new Promise<void>((resolve) => this.#asking.push(resolve));
+    while (!this.#closed && this.#hasFullBatch()) {
+      await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
+    }
   }
 
   submit(item: BatchItem, signal?: AbortSignal): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(this.#closed.error);
       if (signal?.aborted) return reject(signal.reason);
-      const line = this.#lineFor(item.shape);
-      const leave = () => {
-        line.places.delete(place);
+      const queue = this.#queueFor(item.shape);
+      const onAbort = () => {
+        queue.inputs.delete(input);
         reject(signal?.reason);
-        this.#answer();
+        this.#notifyWaiting();
       };
-      const place: Place = {
+      const input: PendingInput = {
         item,
         since: performance.now(),
         resolve: (result) => {
-          signal?.removeEventListener('abort', leave);
+          signal?.removeEventListener('abort', onAbort);
           resolve(result);
         },
         reject: (error) => {
-          signal?.removeEventListener('abort', leave);
+          signal?.removeEventListener('abort', onAbort);
           reject(error);
         },
       };
-      signal?.addEventListener('abort', leave, { once: true });
-      line.places.add(place);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      queue.inputs.add(input);
       this.#scheduled ??= setImmediate(() => this.#dispatch());
     });
   }
 
-  /** Nobody is kept company here. */
+  /** Does nothing: batches depend on time anyway. */
   addFiller(): void {}
 
-  /** Nothing waits for a flush. */
+  /** Does nothing: inputs never wait for a flush. */
   flush(): void {}
 
   close(error: unknown): void {
     this.#closed ??= { error };
     clearImmediate(this.#scheduled);
     clearTimeout(this.#timer);
-    for (const { places } of this.#lines.values()) for (const place of places) place.reject(error);
-    for (const batch of this.#running) for (const place of batch) place.reject(error);
-    this.#lines.clear();
-    this.#answer();
+    for (const { inputs } of this.#queues.values()) for (const input of inputs) input.reject(error);
+    for (const batch of this.#running) for (const input of batch) input.reject(error);
+    this.#queues.clear();
+    this.#notifyWaiting();
   }
 
-  #isSated(): boolean {
-    for (const { shape, places } of this.#lines.values()) {
-      if (places.size >= this.#largest(shape)) return true;
-    }
-    return false;
+  #hasFullBatch(): boolean {
+    return [...this.#queues.values()].some(({ shape, inputs }) => inputs.size >= this.#maxSize(shape));
   }
 
-  #answer(): void {
-    const asking = this.#asking;
-    this.#asking = [];
-    for (const resolve of asking) resolve();
+  #notifyWaiting(): void {
+    for (const resolve of this.#waitingForRoom.splice(0)) resolve();
   }
 
-  #largest(shape: ItemShape): number {
-    return powerOfTwo(this.#options.largest(shape));
+  #maxSize(shape: ItemShape): number {
+    return powerOfTwo(this.#options.maxSize(shape));
   }
 
-  #lineFor(shape: ItemShape): Line {
+  #queueFor(shape: ItemShape): ShapeQueue {
     const key = shape.join('×');
-    let line = this.#lines.get(key);
-    if (!line) {
-      line = { shape, places: new Set() };
-      this.#lines.set(key, line);
-    }
-    return line;
+    const queue = this.#queues.get(key) ?? { shape, inputs: new Set() };
+    this.#queues.set(key, queue);
+    return queue;
   }
 
-  /** Starts what may start now. */
+  /** Starts the batches whose turn has come. */
   #dispatch(): void {
     this.#scheduled = undefined;
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    while (this.#running.size < AT_ONCE) {
+    while (this.#running.size < CONCURRENT_BATCHES) {
       const batch = this.#nextBatch();
       if (!batch) return;
       this.#running.add(batch);
@@ -157,46 +154,37 @@ export class DynamicBatcher implements Batcher {
     }
   }
 
-  /** The batch of the input that has waited longest, if its turn has come. */
-  #nextBatch(): readonly Place[] | undefined {
-    let oldest: { line: Line; since: number } | undefined;
-    for (const [key, line] of this.#lines) {
-      const [first] = line.places;
-      if (!first) this.#lines.delete(key);
-      else if (!oldest || first.since < oldest.since) oldest = { line, since: first.since };
+  /** The batch of the oldest input, if its turn has come. */
+  #nextBatch(): readonly PendingInput[] | undefined {
+    let oldest: { queue: ShapeQueue; since: number } | undefined;
+    for (const [key, queue] of this.#queues) {
+      const [first] = queue.inputs;
+      if (!first) this.#queues.delete(key);
+      else if (!oldest || first.since < oldest.since) oldest = { queue, since: first.since };
     }
     if (!oldest) return undefined;
-    const { line, since } = oldest;
-    const largest = this.#largest(line.shape);
-    const left = since + this.#wait - performance.now();
-    if (this.#running.size > 0 && line.places.size < largest && left > 0) {
-      // Whoever waits has a connection, which keeps the process alive.
-      this.#timer = setTimeout(() => this.#dispatch(), left).unref();
+    const { queue, since } = oldest;
+    const maximum = this.#maxSize(queue.shape);
+    const remaining = since + this.#wait - performance.now();
+    if (this.#running.size > 0 && queue.inputs.size < maximum && remaining > 0) {
+      // Clients that wait have connections, which keep the process alive.
+      this.#timer = setTimeout(() => this.#dispatch(), remaining).unref();
       return undefined;
     }
-    // Powers of two only, so that a shape has few programs.
-    const batch = [...line.places].slice(0, powerOfTwo(Math.min(line.places.size, largest)));
-    for (const place of batch) line.places.delete(place);
-    this.#answer();
+    // Powers of two only, so that a shape needs few programs.
+    const batch = [...queue.inputs].slice(0, powerOfTwo(Math.min(queue.inputs.size, maximum)));
+    for (const input of batch) queue.inputs.delete(input);
+    this.#notifyWaiting();
     return batch;
   }
 
-  async #run(batch: readonly Place[]): Promise<void> {
-    const shape = batch[0]!.item.shape;
-    const size = shape[0] * shape[1] * shape[2];
+  async #run(batch: readonly PendingInput[]): Promise<void> {
     const start = performance.now();
-    const memory = this.#memoryFor(batch.length * size);
-    const input = memory.subarray(0, batch.length * size);
+    const memory = this.#memoryFor(batchLength(batch));
     try {
-      batch.forEach(({ item }, i) => {
-        item.write(input, i * size);
-      });
-      const results = await this.#options.run([batch.length, ...shape], input);
+      const results = await computeBatch(batch, this.#options.run, memory);
       this.#options.onBatch?.(batch.length, (performance.now() - start) / 1000);
-      const each = results.length / batch.length;
-      batch.forEach(({ resolve }, i) => {
-        resolve(results.subarray(i * each, (i + 1) * each));
-      });
+      for (const [i, { resolve }] of batch.entries()) resolve(results[i]!);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     } finally {
@@ -205,8 +193,8 @@ export class DynamicBatcher implements Batcher {
   }
 
   /**
-   * An input of eight images takes megabytes, and an allocation of megabytes for each batch has the garbage
-   * collector go through the whole heap after every other one: 4 % of the event loop's time with D.
+   * Memory of a finished batch is reused: an input of eight images takes megabytes, and allocating that for each batch
+   * makes the garbage collector go through the whole heap after every other one: 4 % of the event loop's time with D.
    */
   #memoryFor(length: number): Float32Array {
     const memory = this.#spare.pop();

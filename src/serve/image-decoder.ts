@@ -1,5 +1,4 @@
-/** From the bytes that a stranger sent to pixels at the scales they are seen at, within limits. */
-
+/** Decodes uploaded images and rescales them to the test scales, within limits. */
 import { Limiter } from '../core/concurrency.ts';
 import { UserError } from '../core/errors.ts';
 import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
@@ -12,45 +11,45 @@ import type { Upload } from './uploads.ts';
 
 export interface DecodedImage {
   readonly name: string;
-  /** As displayed. */
+  /** As displayed, in pixels. */
   readonly size: Size;
-  /** At each scale. */
+  /** The image at each scale. */
   readonly scaled: readonly RgbImage[];
 }
 
 export class ImageDecoder {
   readonly #limits: Limits;
-  /** A decoded image takes hundreds of times its file's memory. */
-  readonly #decoding: Limiter;
+  /** A decoded image takes hundreds of times the memory of its file. */
+  readonly #limiter: Limiter;
 
-  constructor(limits: Limits, atOnce: number) {
+  constructor(limits: Limits, concurrency: number) {
     this.#limits = limits;
-    this.#decoding = new Limiter(atOnce);
+    this.#limiter = new Limiter(concurrency);
   }
 
   /**
    * @param scales values of Q
-   * @param untilReady resolves once the pixels are wanted: the file waits until then
+   * @param untilReady resolves once the pixels are needed; until then the image stays encoded
    * @throws RequestError `too_large`, before an image of too many pixels is decoded, or `bad_image`.
    */
-  read(
+  decode(
     upload: Upload,
     scales: readonly number[],
     signal: AbortSignal,
     untilReady = async () => {},
   ): Promise<DecodedImage> {
-    return this.#decoding.run(async () => {
+    return this.#limiter.run(async () => {
       await untilReady();
       signal.throwIfAborted();
       try {
-        return await this.#read(upload, scales);
+        return await this.#decode(upload, scales);
       } catch (error) {
         throw asRequestError(error, upload, this.#limits);
       }
     });
   }
 
-  async #read(upload: Upload, scales: readonly number[]): Promise<DecodedImage> {
+  async #decode(upload: Upload, scales: readonly number[]): Promise<DecodedImage> {
     const { name, bytes } = upload;
     const image = await decodeStored({ kind: 'encoded', bytes }, name, {
       maxPixels: this.#limits.pixels,
@@ -71,7 +70,7 @@ export class ImageDecoder {
       if (rescaled.width * rescaled.height <= rescaledPixels) continue;
       throw new RequestError(
         'too_large',
-        `${name} (${width}×${height}) would have ${rescaled.width}×${rescaled.height} pixels at scale ${scale}, more than the ${rescaledPixels} that are looked at; crop it, or ask for a smaller scale.`,
+        `${name} (${width}×${height}) would have ${rescaled.width}×${rescaled.height} pixels at scale ${scale}; the maximum is ${rescaledPixels} pixels. Crop it, or use a smaller scale.`,
       );
     }
   }
@@ -79,18 +78,16 @@ export class ImageDecoder {
 
 function asRequestError(error: unknown, { name }: Upload, { pixels }: Limits): unknown {
   if (error instanceof TooManyPixelsError) {
-    return new RequestError(
-      'too_large',
-      `${name} has more than the ${pixels} pixels that are taken; make it smaller.`,
-      { cause: error },
-    );
+    const message = `${name} has more than ${pixels} pixels; send a smaller image.`;
+    return new RequestError('too_large', message, { cause: error });
   }
-  if (error instanceof UserError)
+  if (error instanceof UserError) {
     return new RequestError('bad_image', sentence(error.message), { cause: error });
+  }
   return error;
 }
 
-/** Messages of the command line, as sentences for another's screen. */
+/** Messages of the command line as sentences for a remote client. */
 function sentence(message: string): string {
   const text = message.replace('; replace or delete it', '; send another');
   return /[.?!]$/.test(text) ? text : `${text}.`;

@@ -1,30 +1,53 @@
-/** A line of metrics.jsonl: the mean over the iterations since the line before. Errors are fractions, losses nats. */
-export interface TrainingMetrics {
-  readonly kind: 'train';
-  readonly iteration: number;
-  readonly epoch: number;
-  readonly loss: number;
-  readonly top1Error: number;
-  readonly top5Error: number;
-  readonly learningRate: number;
-  readonly imagesPerSecond: number;
-  /** Of several ranks: seconds an iteration for the exchange of gradients, and the share hidden behind arithmetic. */
-  readonly exchangeSeconds?: number;
-  readonly exchangeHidden?: number;
-  /** Of training so far, over all sessions. */
-  readonly seconds: number;
-}
+/** What a run records: the lines of metrics.jsonl, and result.json. Errors are fractions from 0 to 1, losses nats. */
+import { z } from 'zod';
 
-export interface ValidationMetrics {
-  readonly kind: 'validation';
-  readonly iteration: number;
-  readonly epoch: number;
-  readonly images: number;
-  readonly loss: number;
-  readonly top1Error: number;
-  readonly top5Error: number;
-  readonly learningRate: number;
-  readonly seconds: number;
-}
+const measured = {
+  /** SGD steps so far. */
+  iteration: z.int(),
+  /** Passes over the training set so far, fractions included. */
+  epoch: z.number(),
+  /** Mean cross-entropy, nats. */
+  loss: z.number(),
+  /** Fraction of images whose class is not the most probable one. */
+  top1Error: z.number(),
+  /** Fraction of images whose class is not among the five most probable ones. */
+  top5Error: z.number(),
+  /** Of the last step. */
+  learningRate: z.number(),
+  /** Training time so far, over all sessions of the run, in seconds. */
+  seconds: z.number().describe('of training so far'),
+};
 
+/** The mean over the iterations since the previous line. */
+export const trainingMetrics = z.object({
+  kind: z.literal('train'),
+  ...measured,
+  /** Training speed, images per second. */
+  imagesPerSecond: z.number(),
+  /** Several ranks only: seconds per iteration to exchange the gradients. */
+  exchangeSeconds: z.number().optional().describe('seconds per iteration to exchange gradients'),
+  /** Several ranks only: the fraction of that time that overlaps with the backward pass. */
+  exchangeHidden: z.number().optional().describe('fraction of exchangeSeconds hidden by the backward pass'),
+});
+export type TrainingMetrics = Readonly<z.output<typeof trainingMetrics>>;
+
+/** A validation of the weights, or of their average. */
+export const validationMetrics = z.object({
+  kind: z.literal('validation'),
+  ...measured,
+  /** Validation images. */
+  images: z.int(),
+});
+export type ValidationMetrics = Readonly<z.output<typeof validationMetrics>>;
+
+export const metricsSchema = z
+  .discriminatedUnion('kind', [trainingMetrics, validationMetrics])
+  .meta({ id: 'Metrics' });
 export type Metrics = TrainingMetrics | ValidationMetrics;
+
+/** Why training ended: all iterations done, the validation error on its last plateau, or a signal. */
+export const stopReasons = ['iterations', 'plateau', 'interrupted'] as const;
+export type StopReason = (typeof stopReasons)[number];
+
+export const runResult = z.object({ reason: z.enum(stopReasons), iterations: z.int(), seconds: z.number() });
+export type RunResult = Readonly<z.output<typeof runResult>>;

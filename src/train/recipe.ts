@@ -7,6 +7,7 @@ import { exchangeTypes } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/max-pixels.ts';
+import { backendNames, kernelChoices, presentBackendName } from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';
@@ -133,10 +134,10 @@ export const recipeSchema = z.strictObject({
     .default('float32')
     .describe('how gradients travel between ranks; bf16 takes half the bytes'),
   kernels: z
-    .enum(['own', 'onednn'])
+    .enum(kernelChoices)
     .default('own')
     .describe("whose kernels run the 3×3 convolutions: our own, or oneDNN's for comparison"),
-  backend: z.enum(['onednn', 'webgpu', 'reference']).default('onednn').describe('what does the arithmetic'),
+  backend: z.enum(backendNames).default('native').describe('what does the arithmetic'),
   precision: z
     .enum(['fp32', 'f16'])
     .default('fp32')
@@ -157,7 +158,9 @@ export function resolveRecipe(
   partial: PartialRecipe | Record<string, unknown>,
   origin = 'the recipe',
 ): Recipe {
-  const result = recipeSchema.safeParse(partial);
+  const { backend } = partial;
+  const present = backend === undefined ? partial : { ...partial, backend: presentBackendName(backend) };
+  const result = recipeSchema.safeParse(present);
   if (result.success) {
     const recipe = result.data;
     if (recipe.from !== undefined && recipe['from-shallower'] !== undefined) {

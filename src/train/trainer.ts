@@ -16,7 +16,7 @@ import { BatchGradient } from './batch-gradient.ts';
 import type { TrainerState } from './checkpoint.ts';
 import { ExchangeMeter } from './exchange-meter.ts';
 import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './health.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics, StopReason } from './metrics.ts';
 import { type Recipe, scheduleOf } from './recipe.ts';
 import {
   beforeIteration,
@@ -82,8 +82,6 @@ export interface TrainerOptions {
   /** Stops after the current iteration, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
-
-export type StopReason = 'iterations' | 'plateau' | 'interrupted';
 
 /** Milliseconds between checkpoints where the recipe does not say. */
 const CHECKPOINT_INTERVAL = 600_000;

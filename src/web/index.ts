@@ -4,12 +4,12 @@
  */
 export { UserError } from '../core/errors.ts';
 export type { RgbImage } from '../data/sources/source.ts';
-export type { Protocol } from '../evaluate/protocol.ts';
 export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/prediction-maps.ts';
+export type { Protocol } from '../evaluate/protocol.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu } from '../kernels/webgpu/device.ts';
-export type { Metrics } from '../train/metrics.ts';
-export type { StopReason, TrainingProgress } from '../train/trainer.ts';
+export type { Metrics, StopReason } from '../train/metrics.ts';
+export type { TrainingProgress } from '../train/trainer.ts';
 export type { ModelFacts } from '../weights/model/metadata.ts';
 export { type FolderFile, type FolderImages, imagesOfFolder, type LabelledFile } from './folder.ts';
 export type { LabelledImage, LabelledImages } from './memory-images.ts';

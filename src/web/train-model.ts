@@ -3,17 +3,17 @@ import { UserError } from '../core/errors.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import { Turn } from '../core/turn.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
-import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { errorRates } from '../evaluate/error-rates.ts';
+import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
 import type { Gpu } from '../kernels/webgpu/device.ts';
 import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
 import { initializeTensor } from '../net/initialization.ts';
 import type { TrainerState } from '../train/checkpoint.ts';
-import type { Metrics } from '../train/metrics.ts';
+import type { Metrics, StopReason } from '../train/metrics.ts';
 import { type PartialRecipe, type Recipe, resolveRecipe } from '../train/recipe.ts';
 import { networkOf } from '../train/recipe-network.ts';
-import { type StopReason, Trainer, type TrainingProgress } from '../train/trainer.ts';
+import { Trainer, type TrainingProgress } from '../train/trainer.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { BestWeights } from './best-weights.ts';
 import { type OpenDevice, openDevice } from './device.ts';
@@ -202,19 +202,19 @@ function modelsOf(
 async function validate(classifier: ImageClassifier, { images, labels }: Part, recipe: Recipe) {
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
-  const outcomes = new ImageResults(images.length, classifier.network.classes);
+  const results = new ImageResults(images.length, classifier.network.classes);
   const turn = new Turn();
-  const judged: Promise<void>[] = [];
+  const classified: Promise<void>[] = [];
   for (const [i, image] of images.entries()) {
     await turn.giveWay();
-    const one = ensemble.judge([rescaled(image, scale)]).then(({ posteriors }) => {
-      outcomes.set(imageResultOf(i, labels[i]!, posteriors));
+    const one = ensemble.classify([rescaled(image, scale)]).then(({ posteriors }) => {
+      results.set(imageResultOf(i, labels[i]!, posteriors));
     });
     // Awaited below; a failure while others have their turn must not count as unhandled.
     one.catch(() => {});
-    judged.push(one);
+    classified.push(one);
   }
   ensemble.flush();
-  await Promise.all(judged);
-  return errorRates(outcomes);
+  await Promise.all(classified);
+  return errorRates(results);
 }

@@ -30,11 +30,11 @@ for (const { name, missing, backend } of backendsUnderTest) {
         assert.ok(Math.abs(operations / OPERATIONS[mode] - 1) < 1e-9, `${operations}`);
         assert.ok(result.programBytes > 0 && result.parameterBytes > 0);
         // Only a processor's threads have a peak that is measured, and the reference has no clock for layers.
-        assert.equal(result.peakGflops !== undefined, name === 'onednn');
-        assert.equal(result.kernels, name === 'onednn' ? 'own' : undefined);
+        assert.equal(result.peakGflops !== undefined, name === 'native');
+        assert.equal(result.kernels, name === 'native' ? 'own' : undefined);
         assert.equal(result.layers.length > 0, backend?.instruments.stageClock !== undefined);
         for (const row of result.layers) {
-          assert.equal(row.shareOfPeak !== undefined, name === 'onednn');
+          assert.equal(row.shareOfPeak !== undefined, name === 'native');
         }
         if (result.layers.length === 0) return;
         const shares = result.layers.reduce((sum, { shareOfTime }) => sum + shareOfTime, 0);
@@ -53,7 +53,7 @@ for (const { name, missing, backend } of backendsUnderTest) {
       assert.equal(code, 0, stderr);
       assert.match(stdout, /^network +A, crop 32, width 0\.0625, batch 1$/m);
       assert.match(stdout, /^memory +program .*, parameters .*; the process had .* at most$/m);
-      assert.equal(stdout.includes('of the peak'), name === 'onednn');
+      assert.equal(stdout.includes('of the peak'), name === 'native');
       assert.equal(/conv1_1 +│ forward/.test(stdout), backend?.instruments.stageClock !== undefined);
     });
   });
@@ -73,7 +73,7 @@ describe('vgg bench', () => {
     assert.equal(stdout, '');
     assert.equal(
       stderr.split('\n').at(-2),
-      'vgg: the choice of kernels (onednn) is for the backend onednn: leave either it or --backend reference out',
+      'vgg: the choice of kernels (onednn) is for the backend native: leave either it or --backend reference out',
     );
   });
 });

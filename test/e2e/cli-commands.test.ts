@@ -69,7 +69,7 @@ describe('vgg', () => {
     assert.equal(code, 1);
     assert.equal(
       stderr,
-      'vgg: this is a bug: out of order\nSet VERYDEEP_DEBUG=1 to see where, and please report it.\n',
+      'vgg: internal error: out of order\nThis is a bug. Please report it; VERYDEEP_DEBUG=1 shows the stack trace.\n',
     );
     const traced = await vggWith({ ...env, VERYDEEP_DEBUG: '1' }, 'doctor');
     assert.match(traced.stderr, /TypeError: out of order\n +at /);
@@ -172,7 +172,10 @@ describe('vgg init', () => {
       'x.safetensors',
     );
     assert.equal(contradiction.code, 2);
-    assert.match(contradiction.stderr, /--classes 5 contradicts .*names\.txt, which names 2/);
+    assert.match(
+      contradiction.stderr,
+      /--classes 5 contradicts .*names\.txt, which has 2 classes; omit --classes/,
+    );
   });
 
   test('replaces nothing unless told to', async () => {
@@ -181,7 +184,7 @@ describe('vgg init', () => {
     const { code, stdout, stderr } = await vgg('init', ...small, '--out', path);
     assert.equal(code, 1);
     assert.equal(stdout, '');
-    assert.equal(stderr, `vgg: ${path} is there already; choose another --out, or --force to replace it\n`);
+    assert.equal(stderr, `vgg: ${path} already exists; choose another --out, or overwrite it with --force\n`);
     assert.equal(await readFile(path, 'utf8'), 'precious');
   });
 
@@ -194,7 +197,7 @@ describe('vgg init', () => {
     assert.match(wrong.stderr, /must end in \.safetensors/);
     const nowhere = await vgg('init', ...small, '--out', join(folder, 'none', 'x.safetensors'));
     assert.equal(nowhere.code, 1);
-    assert.match(nowhere.stderr, /the folder .*none is not there; make it first/);
+    assert.match(nowhere.stderr, /the folder .*none does not exist; create it first/);
   });
 });
 
@@ -282,6 +285,6 @@ describe('vgg doctor', () => {
     );
     const { code, stdout } = await vggWith({ NODE_OPTIONS: `--require ${preload}` }, 'doctor');
     assert.equal(code, 1);
-    assert.match(stdout, /✗ images +sharp does not load.*\n +→ .*npm ci/);
+    assert.match(stdout, /✗ images +sharp fails to load.*\n +→ .*npm ci/);
   });
 });

@@ -108,7 +108,7 @@ describe('vgg convert', () => {
     assert.match(there.stderr, /is there already/);
     const own = await vgg('convert', at('there.pth'), at('there.pth'), '--force');
     assert.equal(own.code, 2);
-    assert.match(own.stderr, /is the input too/);
+    assert.match(own.stderr, /is also the input/);
     const kind = await vgg('convert', fixture('torch-d.pth'), at('x.tar'));
     assert.equal(kind.code, 2);
     assert.match(kind.stderr, /\.onnx/);

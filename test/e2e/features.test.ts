@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
-import { extractFeatures, type FeatureOptions, type ImageFeatures } from '../../src/api/extract-features.ts';
+import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
 import { projectFolder } from '../../src/core/project.ts';
+import type { ImageFeatures } from '../../src/evaluate/feature-files.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/safetensors.ts';
 import { vgg } from './cli-process.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
@@ -119,6 +119,24 @@ describe('a run that is stopped', () => {
     );
     assert.equal(more.code, 0, more.stderr);
     assert.equal(JSON.parse(more.stdout).iterations, 62);
+  });
+
+  it("resumes and reads a run recorded under the backend's former name", async () => {
+    const recipeFile = work.path('whole/recipe.yaml');
+    const recipe = await readFile(recipeFile, 'utf8');
+    assert.match(recipe, /^backend: native$/m);
+    await writeFile(recipeFile, recipe.replace('backend: native', 'backend: onednn'));
+    // So does the model file record its recipe, in bytes of the same length.
+    const last = await readFile(work.path('whole/last.safetensors'), 'latin1');
+    assert.ok(last.includes('backend: native'));
+    const former = last.replace('backend: native', 'backend: onednn');
+    await writeFile(work.path('whole/last.safetensors'), former, 'latin1');
+    const inspected = await work.vgg('inspect', work.path('whole/last.safetensors'));
+    assert.equal(inspected.code, 0, inspected.stderr);
+    const more = await work.vgg('train', '--out', work.path('whole'), '--resume', '--iterations', '64');
+    assert.equal(more.code, 0, more.stderr);
+    assert.match(more.stderr, /The backend "onednn" is now called "native"\. The old name still works\.\n/);
+    assert.equal((await readCheckpoint(work.path('whole/last.safetensors')))!.state.iteration, 64);
   });
 });
 

@@ -133,6 +133,6 @@ describe('vgg serve', () => {
     const args = ['--model', model(), '--backend', 'reference', '--precision', 'bf16', '--port', '0'];
     const { code, stderr } = await work.vgg('serve', ...args);
     assert.equal(code, 2, stderr);
-    assert.match(stderr, /precision bf16 is for the backend onednn/);
+    assert.match(stderr, /precision bf16 is for the backend native/);
   });
 });

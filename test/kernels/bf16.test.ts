@@ -13,7 +13,7 @@ import { chainCase, runBackward, runForward } from '../support/chains.ts';
 import { convolve } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const lacking = () =>
   loadAddon().library().bf16Isa === undefined ? 'this processor cannot multiply bfloat16' : false;
 const skip = missing ?? lacking();
@@ -35,7 +35,7 @@ const cases: readonly [ConvolutionLayer, Shape4][] = [
 ];
 
 describe('native: bfloat16', { skip }, () => {
-  const fast = (threads: number) => createBackend('onednn', { threads, precision: 'bf16' });
+  const fast = (threads: number) => createBackend('native', { threads, precision: 'bf16' });
 
   for (const [layer, shape] of cases) {
     const testCase = chainCase([layer], shape, 21);
@@ -55,7 +55,7 @@ describe('native: bfloat16', { skip }, () => {
     });
 
     it(`${what}: is not what float32 gives`, async () => {
-      const exact = await runForward(createBackend('onednn', { threads: 2 }), testCase, input);
+      const exact = await runForward(createBackend('native', { threads: 2 }), testCase, input);
       assert.notDeepEqual(await runForward(fast(2), testCase, input), exact);
     });
 
@@ -69,7 +69,7 @@ describe('native: bfloat16', { skip }, () => {
   it('ReLU and pooling follow as in float32', async () => {
     const testCase = chainCase([convolution(32, 48), relu, pool], [2, 32, 11, 13], 23);
     const input = randomTensor(24, [2, 32, 11, 13]);
-    const exact = await runForward(createBackend('onednn', { threads: 2 }), testCase, input);
+    const exact = await runForward(createBackend('native', { threads: 2 }), testCase, input);
     assertClose('output', await runForward(fast(2), testCase, input), exact, 0.02);
   });
 
@@ -77,7 +77,7 @@ describe('native: bfloat16', { skip }, () => {
     const shape: Shape4 = [2, 20, 9, 8];
     const testCase = chainCase([convolution(20, 24), relu], shape, 25);
     const [input, gradient] = [randomTensor(26, shape), randomTensor(27, [2, 24, 9, 8])];
-    const exact = await runBackward(createBackend('onednn', { threads: 2 }), testCase, input, gradient);
+    const exact = await runBackward(createBackend('native', { threads: 2 }), testCase, input, gradient);
     assert.deepEqual(await runBackward(fast(2), testCase, input, gradient), exact);
   });
 
@@ -108,9 +108,9 @@ describe('native: bfloat16', { skip }, () => {
 
 describe('bfloat16 where it cannot be had', () => {
   it("is refused with oneDNN's kernels, and by the reference", () => {
-    const usage = (options: Parameters<typeof createBackend>[1], name: 'onednn' | 'reference') =>
+    const usage = (options: Parameters<typeof createBackend>[1], name: 'native' | 'reference') =>
       assert.throws(() => createBackend(name, options), UsageError);
-    usage({ precision: 'bf16', kernels: 'onednn' }, 'onednn');
+    usage({ precision: 'bf16', kernels: 'onednn' }, 'native');
     usage({ precision: 'bf16' }, 'reference');
   });
 

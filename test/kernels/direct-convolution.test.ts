@@ -12,7 +12,7 @@ import { chainCase, runBackward, runForward } from '../support/chains.ts';
 import { convolve, convolveBackward } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const relu: Layer = { kind: 'relu', name: 'relu' };
 
 function convolution(
@@ -37,7 +37,7 @@ const cases: readonly [ConvolutionLayer, Shape4][] = [
 ];
 
 describe('native: direct convolution', { skip: missing ?? false }, () => {
-  const backend = missing ? undefined : createBackend('onednn', { threads: 2 });
+  const backend = missing ? undefined : createBackend('native', { threads: 2 });
 
   for (const [layer, shape] of cases) {
     const name = `${formatShape(shape)} to ${layer.outChannels} by ${layer.kernel}×${layer.kernel}`;
@@ -66,9 +66,9 @@ describe('native: direct convolution', { skip: missing ?? false }, () => {
     });
 
     it(`${name}: any number of threads gives the same bits`, async () => {
-      const one = await runForward(createBackend('onednn', { threads: 1 }), rectified, input);
+      const one = await runForward(createBackend('native', { threads: 1 }), rectified, input);
       for (const threads of [2, 3, 7]) {
-        assert.deepEqual(await runForward(createBackend('onednn', { threads }), rectified, input), one);
+        assert.deepEqual(await runForward(createBackend('native', { threads }), rectified, input), one);
       }
     });
   }

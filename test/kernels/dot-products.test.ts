@@ -12,7 +12,7 @@ import { chainCase, runForward } from '../support/chains.ts';
 import { convolve } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 
 /** A layer that covers the whole map. */
 function fullyConnected([, inChannels, side]: Shape4, outChannels: number): ConvolutionLayer {
@@ -40,14 +40,14 @@ describe('native: dot products', { skip: missing ?? false }, () => {
     // The longest sum's rounding errors, each 6e-8 of a partial sum, add up like a random walk.
     it(`${formatShape(shape)} to ${outputs}: within 2e-6 of the largest output`, async () => {
       const [weight, bias] = [testCase.values.get('fc6.weight')!, testCase.values.get('fc6.bias')!];
-      const output = await runForward(createBackend('onednn', { threads: 2 }), testCase, input);
+      const output = await runForward(createBackend('native', { threads: 2 }), testCase, input);
       assertClose('output', output, convolve(layer, shape, input, weight, bias), 2e-6);
     });
 
     it(`${formatShape(shape)} to ${outputs}: any number of threads gives the same bits`, async () => {
-      const one = await runForward(createBackend('onednn', { threads: 1 }), testCase, input);
+      const one = await runForward(createBackend('native', { threads: 1 }), testCase, input);
       for (const threads of [2, 3, 7]) {
-        assert.deepEqual(await runForward(createBackend('onednn', { threads }), testCase, input), one);
+        assert.deepEqual(await runForward(createBackend('native', { threads }), testCase, input), one);
       }
     });
   }

@@ -6,7 +6,7 @@ import { backendsUnderTest } from '../support/backends.ts';
 import { createParameters, randomValues, readAll } from '../support/chains.ts';
 import { dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
 
 const network = buildNetwork({ configuration: 'A', classes: 10, crop: 32, width: 0.25 });

@@ -9,7 +9,7 @@ import { backendsUnderTest } from '../support/backends.ts';
 import { createParameters, randomValues } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
 
 const layers: Layer[] = [

@@ -9,7 +9,7 @@ import { backendsUnderTest } from '../support/backends.ts';
 import { createParameters, randomValues } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
 
 setFlagsFromString('--expose-gc');
@@ -20,6 +20,17 @@ const layers: Layer[] = [
   { kind: 'relu', name: 'relu' },
   { kind: 'maxPool', name: 'pool', rounding: 'floor' },
   { kind: 'convolution', name: 'fc', kernel: 16, padding: 0, inChannels: 32, outChannels: 10 },
+];
+/** Each kind of layer, and each way that a convolution is computed. */
+const everyKind: Layer[] = [
+  ...layers.slice(0, 3),
+  { kind: 'lrn', name: 'lrn', size: 5, k: 2, alpha: 1e-4, beta: 0.75 },
+  { kind: 'convolution', name: 'winograd', kernel: 3, padding: 1, inChannels: 32, outChannels: 24 },
+  { kind: 'relu', name: 'relu2' },
+  { kind: 'maxPool', name: 'pool2', rounding: 'ceil' },
+  { kind: 'convolution', name: 'point', kernel: 1, padding: 0, inChannels: 24, outChannels: 20 },
+  { kind: 'dropout', name: 'dropout', rate: 0.5 },
+  { kind: 'convolution', name: 'wide', kernel: 5, padding: 2, inChannels: 20, outChannels: 7 },
 ];
 const inputShape: Shape4 = [4, 3, 32, 32];
 const MEGABYTE = 2 ** 20;
@@ -75,6 +86,45 @@ describe('native: memory', { skip }, () => {
     assert.deepEqual(await large.forward(input), before);
     large.dispose();
     parameters.dispose();
+  });
+
+  it('plans the memory that a program then takes', async () => {
+    for (const [chain, input] of [
+      [layers, inputShape],
+      [everyKind, [2, 3, 37, 50]],
+    ] as const) {
+      const parameters = await createParameters(backend!, chain, randomValues(chain, 1));
+      const options = { layers: chain, inputShape: input, parameters };
+      const inference = await backend!.compile(options);
+      const plan = await backend!.planMemory!({ layers: chain, inputShape: input });
+      assert.equal(plan.total, inference.memoryBytes);
+      assert.equal(plan.gradients, 0);
+      for (const inputGradient of [false, true]) {
+        const program = await backend!.compileTraining({ ...options, inputGradient });
+        const training = await backend!.planMemory!({
+          layers: chain,
+          inputShape: input,
+          training: true,
+          inputGradient,
+        });
+        assert.equal(training.total, program.memoryBytes);
+        assert.ok(training.gradients > 0 && training.activations > plan.activations);
+        program.dispose();
+      }
+      inference.dispose();
+      parameters.dispose();
+    }
+  });
+
+  it('plans more memory than the machine has without taking any', async () => {
+    const before = process.memoryUsage.rss();
+    const plan = await backend!.planMemory!({ layers, inputShape: [2 ** 20, 3, 32, 32], training: true });
+    assert.ok(plan.activations > 2 ** 40 / 8);
+    assert.ok(process.memoryUsage.rss() - before < 24 * MEGABYTE);
+    await assert.rejects(
+      backend!.planMemory!({ layers, inputShape: [1, 4, 32, 32] }),
+      /conv takes 3 channels, but its input has 4/,
+    );
   });
 
   it('says how many bytes are missing and what to do', async () => {

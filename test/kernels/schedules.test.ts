@@ -12,7 +12,7 @@ import { backendsUnderTest } from '../support/backends.ts';
 import { chainCase, createParameters, readAll } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 
 const layers: readonly Layer[] = [
   { kind: 'convolution', name: 'conv1', kernel: 3, padding: 1, inChannels: 64, outChannels: 280 },

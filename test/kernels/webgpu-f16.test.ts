@@ -222,7 +222,7 @@ describe('f16 where it cannot be had', () => {
 
   it('the processor’s backends refuse it, and the GPU’s refuses bf16', async () => {
     for (const [name, precision] of [
-      ['onednn', 'f16'],
+      ['native', 'f16'],
       ['reference', 'f16'],
       ['webgpu', 'bf16'],
     ] as const) {

@@ -13,7 +13,7 @@ import { type ChainCase, runBackward, runForward } from '../support/chains.ts';
 import { convolve, convolveBackward } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'onednn')!;
+const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
 
 function convolution(inChannels: number, outChannels: number): ConvolutionLayer {
@@ -35,7 +35,7 @@ function caseOf(layers: readonly Layer[], inputShape: Shape4): ChainCase {
 }
 
 describe('native: own 3×3 kernels', { skip }, () => {
-  const create = (options: Parameters<typeof createBackend>[1]): Backend => createBackend('onednn', options);
+  const create = (options: Parameters<typeof createBackend>[1]): Backend => createBackend('native', options);
 
   describe('accuracy against double precision', () => {
     const backend = skip ? undefined : create({ threads: 2 });

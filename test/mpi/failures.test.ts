@@ -3,7 +3,8 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runFolder, trainerOf } from '../../src/runs/run-folder.ts';
+import { runFolder } from '../../src/runs/run-folder.ts';
+import { isBeingTrained } from '../../src/runs/run-lock.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { mainFile, type Outcome } from '../e2e/cli-process.ts';
 import { QUICK, Workplace } from '../e2e/training-runs.ts';
@@ -45,7 +46,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
       // What Open MPI's makes of it where it leaves survivors alone is its own affair.
       if (isHydra || signal !== 'SIGKILL') assert.notEqual(code, 0, stderr);
       assertNamed(stderr, rank, signal);
-      while ((await trainerOf(runFolder(run))) !== undefined) await sleep(50);
+      while (await isBeingTrained(runFolder(run))) await sleep(50);
       const { iteration } = (await readCheckpoint(`${run}/last.safetensors`))!.state;
       const more = String(iteration + 2);
       const resumed = await vggRanks(

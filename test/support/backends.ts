@@ -1,13 +1,8 @@
 import { describe, it } from 'node:test';
 import { messageOf, UserError } from '../../src/core/errors.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
-import {
-  type BackendName,
-  backendNames,
-  createBackend,
-  openBackend,
-  type Precision,
-} from '../../src/kernels/registry.ts';
+import { type BackendName, backendNames, type Precision } from '../../src/kernels/backend-options.ts';
+import { createBackend, openBackend } from '../../src/kernels/registry.ts';
 import { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { useSoftwareGpu } from './software-gpu.ts';
 
@@ -41,7 +36,7 @@ export interface BackendUnderTest {
  */
 const TOLERANCES: Record<BackendName, { layerTolerance: number; networkTolerance: number }> = {
   reference: { layerTolerance: 1.5e-7, networkTolerance: 2e-6 },
-  onednn: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
+  native: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
   // Sums in float32, one after another; exp and pow by a shader's rules, a few units in the last place.
   webgpu: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
 };

@@ -6,8 +6,9 @@
 
 namespace verydeep::winograd {
 
-TransformedWeights::TransformedWeights(int64_t floats, Transform transform)
-    : block_(static_cast<std::size_t>(floats) * sizeof(float), "transformed weights"), transform_(std::move(transform)) {}
+TransformedWeights::TransformedWeights(Allocation allocation, int64_t floats, Transform transform)
+    : block_(static_cast<std::size_t>(floats) * sizeof(float), "transformed weights", allocation),
+      transform_(std::move(transform)) {}
 
 void TransformedWeights::refresh(uint64_t version) {
   if (version_ == version) return;

@@ -15,7 +15,7 @@ class TransformedWeights {
   /** Called by every thread of a team at once. */
   using Transform = std::function<void(void* to, Team& team, int thread)>;
 
-  TransformedWeights(int64_t floats, Transform transform);
+  TransformedWeights(Allocation allocation, int64_t floats, Transform transform);
   const void* data() const { return block_.bytes(); }
   std::size_t bytes() const { return block_.size(); }
   void refresh(uint64_t version);

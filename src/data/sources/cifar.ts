@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { kindOf, type Listing, readBytes, readLines } from './files.ts';
+import { kindOf, readBytes, readLines } from '../../core/files.ts';
+import type { Listing } from './files.ts';
 import { PixelSource } from './pixel-source.ts';
 import type { RgbImage, Split } from './source.ts';
 

@@ -1,8 +1,9 @@
 /** Finds out what stands at a location and opens it as a source of images. */
 import { basename, dirname } from 'node:path';
 import { UserError } from '../../core/errors.ts';
+import { kindOf } from '../../core/files.ts';
 import { findCifar, openCifar } from './cifar.ts';
-import { kindOf, listFolder } from './files.ts';
+import { listFolder } from './files.ts';
 import { type FolderOptions, openClassFolders } from './folders/class-folders.ts';
 import { FileListBuilder } from './folders/file-list.ts';
 import { FileSource } from './folders/file-source.ts';

@@ -3,6 +3,7 @@
  * thread until the promise settles. It rechecks memory safety only: options are checked before they get there.
  */
 import type { Layer } from '../../core/layer.ts';
+import type { MemoryPlan } from '../backend.ts';
 import type { StageTime } from '../instruments.ts';
 
 declare const kind: unique symbol;
@@ -90,6 +91,15 @@ export interface Addon {
     training: boolean,
     inputGradient: boolean,
   ): Promise<{ readonly program: ProgramHandle; readonly memoryBytes: number }>;
+  /** What `compile` would take, with none of it taken. @param counts values in each of the parameters' tensors */
+  planMemory(
+    engine: EngineHandle,
+    counts: readonly number[],
+    layers: readonly LoweredLayer[],
+    inputShape: readonly number[],
+    training: boolean,
+    inputGradient: boolean,
+  ): Promise<Omit<MemoryPlan, 'total'>>;
   forward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
   /** @param gradientsReady called before the promise settles, each time with a lower number of a tensor */
   accumulate(

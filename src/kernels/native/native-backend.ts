@@ -4,34 +4,32 @@
  */
 import { availableParallelism } from 'node:os';
 import { UsageError, UserError } from '../../core/errors.ts';
-import type { Layer } from '../../core/layer.ts';
-import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
+import { type Layer, parameterSpecs } from '../../core/layer.ts';
+import { elementCount } from '../../core/shape.ts';
+import type {
+  Backend,
+  CompileOptions,
+  CompileTrainingOptions,
+  MemoryPlan,
+  Parameters,
+  PlanMemoryOptions,
+} from '../backend.ts';
+import type { BackendOptions, KernelChoice, Precision } from '../backend-options.ts';
 import type { Instruments, StageClock } from '../instruments.ts';
 import { canonicalBytes } from '../tensor-views.ts';
-import { checkChain } from '../validate.ts';
+import { checkChain, checkSpecs } from '../validate.ts';
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
 import { loadAddon } from './load-addon.ts';
 import { settled } from './native-call.ts';
-import { NativeParameters } from './native-parameters.ts';
+import { NativeParameters, placesOf } from './native-parameters.ts';
 import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
 import { ScheduleMemory } from './schedule-memory.ts';
 
-/** Whose kernels run the 3×3 convolutions: our own (docs/explanation/kernels.md), or oneDNN's, to compare. */
-export type KernelChoice = 'own' | 'onednn';
+type NativePrecision = Exclude<Precision, 'f16'>;
 
-/**
- * What is multiplied: float32, or for inference bfloat16, whose products are summed in float32 (docs/explanation/kernels.md).
- * Training is in float32 in any case.
- */
-export type Precision = 'fp32' | 'bf16';
-
-export interface NativeOptions {
-  /** Default: one for each core that this process may use. */
-  readonly threads?: number;
-  /** Default: own. */
-  readonly kernels?: KernelChoice;
-  /** Default: fp32. */
-  readonly precision?: Precision;
+export interface NativeOptions extends BackendOptions {
+  /** In training, float32 multiplies in every case. Default: `fp32`. */
+  readonly precision?: NativePrecision;
   /**
    * Where it is remembered which schedules of our own kernels are fastest; `off`: the usual ones are taken, and nothing
    * is tried or remembered. Results are the same. Default: the environment's VERYDEEP_SCHEDULES, else the cache folder.
@@ -63,12 +61,12 @@ function scheduleMemory({ schedules }: NativeOptions): ScheduleMemory | undefine
 interface Settings {
   readonly threads: number;
   readonly kernels: KernelChoice;
-  readonly precision: Precision;
+  readonly precision: NativePrecision;
   readonly schedules: ScheduleMemory | undefined;
 }
 
 export class NativeBackend implements Backend {
-  readonly name = 'onednn';
+  readonly name = 'native';
   readonly description: string;
   readonly threads: number;
   readonly instruments: Instruments;
@@ -119,6 +117,24 @@ export class NativeBackend implements Backend {
     return new NativeTrainingProgram(chain, inputGradient);
   }
 
+  async planMemory(options: PlanMemoryOptions): Promise<MemoryPlan> {
+    const { layers, inputShape, training = false, inputGradient = false } = options;
+    const specs = parameterSpecs(layers);
+    checkSpecs(specs);
+    checkChain('planMemory', layers, inputShape, specs);
+    const counts = specs.map(({ shape }) => elementCount(shape));
+    const lowered = lower(layers, placesOf(specs));
+    const use = await this.#addon.planMemory(
+      this.#engine,
+      counts,
+      lowered,
+      inputShape,
+      training,
+      inputGradient,
+    );
+    return { ...use, total: use.activations + use.gradients + use.transformedWeights + use.scratch };
+  }
+
   async #compile(
     operation: string,
     { layers, inputShape, parameters }: CompileOptions,
@@ -128,7 +144,7 @@ export class NativeBackend implements Backend {
     const own = this.#own(operation, parameters);
     const handle = own.handle(operation);
     const outputShape = checkChain(operation, layers, inputShape, own.specs).at(-1)!;
-    const lowered = layers.map((layer) => lower(layer, own));
+    const lowered = lower(layers, own.places);
     const call = this.#addon.compile(this.#engine, handle, lowered, inputShape, training, inputGradient);
     const { program, memoryBytes } = await settled(operation, call);
     const onRun = () => this.#remember();
@@ -161,7 +177,7 @@ const stageClock: StageClock = {
 };
 
 /** @throws UserError where there are no kernels for this precision. */
-function isaFor(precision: Precision, { ownIsa, bf16Isa }: Library): string {
+function isaFor(precision: NativePrecision, { ownIsa, bf16Isa }: Library): string {
   if (precision === 'fp32') return ownIsa;
   if (bf16Isa) return `${bf16Isa}, multiplying bfloat16`;
   throw new UserError(
@@ -169,11 +185,11 @@ function isaFor(precision: Precision, { ownIsa, bf16Isa }: Library): string {
   );
 }
 
-function lower(layer: Layer, parameters: NativeParameters): LoweredLayer {
-  if (layer.kind !== 'convolution') return layer;
-  return {
-    ...layer,
-    weight: parameters.placeOf(`${layer.name}.weight`),
-    bias: parameters.placeOf(`${layer.name}.bias`),
-  };
+/** @param places of the parameters' tensors, by name */
+function lower(layers: readonly Layer[], places: ReadonlyMap<string, number>): LoweredLayer[] {
+  return layers.map((layer) =>
+    layer.kind === 'convolution'
+      ? { ...layer, weight: places.get(`${layer.name}.weight`)!, bias: places.get(`${layer.name}.bias`)! }
+      : layer,
+  );
 }

@@ -8,13 +8,19 @@ import { explained, settled } from './native-call.ts';
 
 const FIELDS: Readonly<Record<ParameterField, number>> = { values: 0, gradients: 1, velocities: 2 };
 
+/** Each tensor's number in `specs`, by name. */
+export function placesOf(specs: readonly ParameterSpec[]): Map<string, number> {
+  return new Map(specs.map(({ name }, place) => [name, place]));
+}
+
 /** Parameters in native memory: one contiguous block a field. Every access runs on the engine's thread. */
 export class NativeParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;
   readonly engine: EngineHandle;
+  /** Number of each tensor in `specs`, by name. */
+  readonly places: ReadonlyMap<string, number>;
   readonly #addon: Addon;
-  readonly #places: ReadonlyMap<string, number>;
   #handle: ParametersHandle | undefined;
   #views: ReadonlyMap<string, Float32Array> | undefined;
   #gradients: Float32Array | undefined;
@@ -26,7 +32,7 @@ export class NativeParameters implements Parameters {
     this.training = training;
     this.engine = engine;
     this.#addon = addon;
-    this.#places = new Map(specs.map(({ name }, place) => [name, place]));
+    this.places = placesOf(specs);
     const counts = specs.map(({ shape }) => elementCount(shape));
     const isBias = specs.map(({ role }) => role === 'bias');
     try {
@@ -42,23 +48,21 @@ export class NativeParameters implements Parameters {
     return this.#handle!;
   }
 
-  /** Where in `specs` a tensor stands. */
-  placeOf(name: string): number {
-    return this.#places.get(name)!;
-  }
-
   async read(field: ParameterField, name: string): Promise<Float32Array> {
     const handle = this.handle('read');
     const spec = findSpec('read', this, field, name);
     const data = new Float32Array(elementCount(spec.shape));
-    await settled('read', this.#addon.read(this.engine, handle, FIELDS[field], this.placeOf(name), data));
+    await settled('read', this.#addon.read(this.engine, handle, FIELDS[field], this.places.get(name)!, data));
     return data;
   }
 
   async write(field: ParameterField, name: string, data: Float32Array): Promise<void> {
     const handle = this.handle('write');
     checkTensorData('write', findSpec('write', this, field, name), data);
-    await settled('write', this.#addon.write(this.engine, handle, FIELDS[field], this.placeOf(name), data));
+    await settled(
+      'write',
+      this.#addon.write(this.engine, handle, FIELDS[field], this.places.get(name)!, data),
+    );
   }
 
   async update(step: SgdStep): Promise<void> {

@@ -15,7 +15,7 @@ export const GROUP = 256;
 const ROW_OF_GROUPS = 32_768;
 
 const AFTER_LOSS =
-  'start the command again, a training with --resume, which goes on from its last checkpoint; if it happens again, use a smaller batch or --backend onednn';
+  'start the command again, a training with --resume, which goes on from its last checkpoint; if it happens again, use a smaller batch or --backend native';
 
 export interface GpuLimits {
   /** Largest buffer that one kernel can see, in bytes. */

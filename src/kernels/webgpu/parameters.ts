@@ -167,7 +167,7 @@ export class GpuParameters implements Parameters {
 
   gradientBlock(): Float32Array {
     throw new UserError(
-      'gradients on a GPU cannot be exchanged between ranks yet: train over ranks with --backend onednn, or on one machine',
+      'gradients on a GPU cannot be exchanged between ranks yet: train over ranks with --backend native, or on one machine',
     );
   }
 

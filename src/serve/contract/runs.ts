@@ -1,5 +1,6 @@
 /** Training runs: `GET /v1/runs…`. Errors are fractions in data and per cent in tables. */
 import { z } from 'zod';
+import { type Metrics, metricsSchema, runResult } from '../../train/metrics.ts';
 import { query } from './common.ts';
 
 export const runState = z
@@ -36,35 +37,13 @@ export const runParameters = z.object({ id: z.string().min(1).max(255) });
 export const runResponse = runSummary.extend({
   recipe: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   recipeYaml: z.string(),
-  result: z
-    .object({
-      reason: z.enum(['iterations', 'plateau', 'interrupted']),
-      iterations: z.int(),
-      seconds: z.number(),
-    })
-    .optional()
-    .describe('how it ended, where it has'),
+  result: runResult.optional().describe('how it ended, where it has'),
 });
 export type RunResponse = z.output<typeof runResponse>;
 
-const measured = {
-  iteration: z.int(),
-  epoch: z.number(),
-  loss: z.number(),
-  top1Error: z.number(),
-  top5Error: z.number(),
-  learningRate: z.number(),
-  seconds: z.number().describe('of training so far'),
-};
-
 /** A line of metrics.jsonl. */
-export const metricsLine = z
-  .discriminatedUnion('kind', [
-    z.object({ kind: z.literal('train'), ...measured, imagesPerSecond: z.number() }),
-    z.object({ kind: z.literal('validation'), ...measured, images: z.int() }),
-  ])
-  .meta({ id: 'Metrics' });
-export type MetricsLine = z.output<typeof metricsLine>;
+export const metricsLine = metricsSchema;
+export type MetricsLine = Metrics;
 
 export const metricsQuery = z.object({
   from: query.wholeNumberOr(0, 0, 999_999_999, 'number of the first line'),

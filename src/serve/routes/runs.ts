@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { FoundRun } from '../../runs/runs-folder.ts';
 import type { Context } from '../context.ts';
 import {
   eventsQuery,
@@ -10,11 +11,11 @@ import {
   tablesResponse,
 } from '../contract/runs.ts';
 import { RequestError } from '../errors.ts';
+import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
 import { runEvents } from '../runs/events.ts';
 import { Reports } from '../runs/reports.ts';
-import type { FoundRun } from '../runs/runs-folder.ts';
+import { describeRun, summarizeRuns } from '../runs/run-summary.ts';
 import { REPORT_POLICY } from '../security.ts';
-import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
 
 /** Streams of events that are open at a time. */
 const MOST_STREAMS = 100;
@@ -25,8 +26,10 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
   const reports = new Reports(pages, closing, log);
 
   const find = async (id: string): Promise<FoundRun> => {
-    if (runs) return runs.find(id);
-    throw new RequestError('not_found', 'This server shows no runs; start it with --runs.');
+    if (!runs) throw new RequestError('not_found', 'This server shows no runs; start it with --runs.');
+    const found = await runs.find(id);
+    if (found) return found;
+    throw new RequestError('not_found', 'There is no run of that name.');
   };
 
   app.get(
@@ -37,7 +40,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
         response: { 200: runsResponse, ...commonErrors },
       },
     },
-    async () => ({ runs: (await runs?.summaries()) ?? [] }),
+    async () => ({ runs: runs ? await summarizeRuns(runs) : [] }),
   );
 
   app.get(
@@ -51,7 +54,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     },
     async (request) => {
       const run = await find(request.params.id);
-      return runs!.details(run);
+      return describeRun(runs!, run);
     },
   );
 

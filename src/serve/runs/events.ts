@@ -1,7 +1,7 @@
 /** A run's events as they happen (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StateEvent } from '../contract/runs.ts';
-import type { FoundRun, RunsFolder } from './runs-folder.ts';
+import type { FoundRun, RunsFolder } from '../../runs/runs-folder.ts';
+import { stateEvent } from './run-summary.ts';
 
 export interface EventTimes {
   /** Between two looks at the files. */
@@ -39,7 +39,7 @@ export async function* runEvents(
       text += eventText('rewind', next, { next });
     }
     for (; next < metrics.lines.length; next++) text += eventText('metrics', next + 1, metrics.lines[next]);
-    const now = await stateOf(runs, run);
+    const now = await stateEvent(run);
     if (now.state !== state) {
       state = now.state;
       text += eventText('state', next, now);
@@ -52,11 +52,6 @@ export async function* runEvents(
     if (text !== '') yield text;
     await sleep(pollMilliseconds, undefined, { signal }).catch(() => {});
   }
-}
-
-async function stateOf(runs: RunsFolder, run: FoundRun): Promise<StateEvent> {
-  const { state, updatedAt } = await runs.summary(run);
-  return { state, updatedAt };
 }
 
 /** @param id number of the line to go on with, which a browser sends back as Last-Event-ID */

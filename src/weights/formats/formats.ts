@@ -1,7 +1,7 @@
 /** Opens a weight file of any format, by what is in it. */
 import { extname } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { withFile } from '../containers/random-access-file.ts';
+import { withFile } from '../../core/random-access-file.ts';
 import { openCaffe } from './caffe/reader.ts';
 import { openKeras } from './keras/reader.ts';
 import { openOnnx } from './onnx/reader.ts';

@@ -1,32 +1,12 @@
 /** What the outputs of a network are called. */
 import { UsageError } from '../../core/errors.ts';
-import { ILSVRC_TABLE } from './ilsvrc-2012.ts';
+import { ilsvrcClasses } from '../../core/ilsvrc-2012.ts';
 
 export interface ClassNames {
   /** Identifiers in label order. */
   readonly classes: readonly string[];
   /** Names for people, in label order. */
   readonly labels: readonly string[];
-}
-
-interface IlsvrcClass {
-  readonly synset: string;
-  /** ILSVRC2012_ID, from 1. */
-  readonly id: number;
-  readonly words: string;
-}
-
-/** Parsed when it is first asked for. */
-let ilsvrc: readonly IlsvrcClass[] | undefined;
-
-function ilsvrcClasses(): readonly IlsvrcClass[] {
-  ilsvrc ??= ILSVRC_TABLE.trimEnd()
-    .split('\n')
-    .map((line) => {
-      const [synset, id, ...words] = line.split(' ');
-      return { synset: synset!, id: Number(id), words: words.join(' ') };
-    });
-  return ilsvrc;
 }
 
 /** ILSVRC's 1000 synsets and their words, sorted by synset. */
@@ -37,7 +17,11 @@ export function ilsvrcClassNames(): ClassNames {
 
 /** Names by the number of classes: ILSVRC's for 1000, else `class0`, `class1`, … */
 export function classNamesFor(count: number): ClassNames {
-  if (count === 1000) return ilsvrcClassNames();
+  return count === 1000 ? ilsvrcClassNames() : numberedClasses(count);
+}
+
+/** `class0`, `class1`, … */
+export function numberedClasses(count: number): ClassNames {
   const classes = Array.from({ length: count }, (_, index) => `class${index}`);
   return { classes, labels: classes };
 }

@@ -3,7 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { numberedClasses, readClassesFile } from '../../../src/cli/classes-file.ts';
+import { readClassesFile } from '../../../src/cli/classes-file.ts';
+import { numberedClasses } from '../../../src/weights/labels/class-names.ts';
 
 let folder: string;
 before(async () => {

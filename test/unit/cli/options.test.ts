@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import {
-  backendNames,
+  backendOption,
   configuration,
   integer,
   list,
@@ -14,7 +14,6 @@ import {
   testScales,
   trainScale,
 } from '../../../src/cli/options.ts';
-import { backendNames as registered } from '../../../src/kernels/registry.ts';
 
 function refuses(parse: Parser<unknown>, ...texts: string[]): void {
   for (const text of texts) assert.throws(() => parse(text), InvalidArgumentError, `took ${text}`);
@@ -64,7 +63,12 @@ describe('option values', () => {
     refuses(list(positiveInteger), '1,1', '');
   });
 
-  test('the backends are those of the registry', () => {
-    assert.deepEqual([...backendNames], [...registered]);
+  test('a backend, by its former name too', (t) => {
+    const warn = t.mock.method(console, 'warn', () => {});
+    const parse: Parser<unknown> = (text) => backendOption().parseArg!(text, undefined);
+    assert.equal(parse('webgpu'), 'webgpu');
+    assert.equal(parse('onednn'), 'native');
+    assert.equal(warn.mock.callCount(), 1);
+    refuses(parse, 'cuda', '', 'Native');
   });
 });

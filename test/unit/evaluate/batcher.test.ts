@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Shape4 } from '../../../src/core/shape.ts';
-import { type BatchItem, type BatchingOptions, DeterministicBatcher } from '../../../src/evaluate/batcher.ts';
+import {
+  type BatchItem,
+  DeterministicBatcher,
+  type DeterministicBatcherOptions,
+} from '../../../src/evaluate/batcher.ts';
 
 /** An item of one value, or of a given size filled with it. */
 function item(value: number, height = 1, width = 1): BatchItem {
@@ -15,10 +19,10 @@ function item(value: number, height = 1, width = 1): BatchItem {
 }
 
 /** A queue that doubles, and the first values and shapes of its batches. */
-function doubling(options: Partial<BatchingOptions> = {}) {
+function doubling(options: Partial<DeterministicBatcherOptions> = {}) {
   const batches: { shape: Shape4; values: number[] }[] = [];
   const queue = new DeterministicBatcher({
-    largest: () => 4,
+    maxSize: () => 4,
     run: async (shape, input) => {
       const size = input.length / shape[0];
       batches.push({ shape, values: Array.from({ length: shape[0] }, (_, i) => input[i * size]!) });
@@ -46,7 +50,7 @@ describe('batches', () => {
   });
 
   it('that are not full go with a flush, in powers of two', async () => {
-    const { queue, batches } = doubling({ largest: () => 11 });
+    const { queue, batches } = doubling({ maxSize: () => 11 });
     const results = Array.from({ length: 15 }, (_, value) => first(queue.submit(item(value))));
     queue.flush();
     assert.deepEqual(
@@ -71,7 +75,7 @@ describe('batches', () => {
   it('are written no earlier than needed, and computed two at a time at most', async () => {
     let [running, most, written] = [0, 0, 0];
     const queue = new DeterministicBatcher({
-      largest: () => 1,
+      maxSize: () => 1,
       run: async (_, input) => {
         most = Math.max(most, ++running);
         await sleep(1);
@@ -87,7 +91,7 @@ describe('batches', () => {
   });
 
   it('of which nobody needs anything are not computed; else all of it is', async () => {
-    const { queue, batches } = doubling({ largest: () => 2 });
+    const { queue, batches } = doubling({ maxSize: () => 2 });
     queue.addFiller(item(1));
     queue.addFiller(item(2));
     queue.addFiller(item(3));
@@ -102,7 +106,7 @@ describe('batches', () => {
   it('that fail, fail for those in them only', async () => {
     let runs = 0;
     const queue = new DeterministicBatcher({
-      largest: () => 2,
+      maxSize: () => 2,
       run: async (_, input) => {
         if (runs++ === 0) throw new Error('no luck');
         return input;
@@ -116,7 +120,7 @@ describe('batches', () => {
   });
 
   it('fail when the queue is closed: those that run, wait, or come later', async () => {
-    const { queue, batches } = doubling({ largest: () => 1, atOnce: 1 });
+    const { queue, batches } = doubling({ maxSize: () => 1, concurrency: 1 });
     const results = [1, 2, 3].map((value) => queue.submit(item(value)));
     queue.close(new Error('closing time'));
     results.push(queue.submit(item(4)));

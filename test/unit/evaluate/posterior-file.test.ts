@@ -9,8 +9,8 @@ const HEADER: PosteriorHeader = {
   images: 5,
   classes: ['cat', 'dog', 'owl'],
   parts: [
-    { look: 'dense', scale: 36 },
-    { look: 'crops', scale: 36 },
+    { protocol: 'dense', scale: 36 },
+    { protocol: 'crops', scale: 36 },
   ],
   model: 'abc',
   data: 'def',

@@ -160,8 +160,8 @@ describe('crops', () => {
     const places = new Set<string>();
     let looked = 0;
     const classifier = classifierOf(model, {
-      queue: (work) => {
-        const queue = new DeterministicBatcher(work);
+      batcher: (runner) => {
+        const queue = new DeterministicBatcher(runner);
         return {
           submit: (item) => {
             looked++;
@@ -207,26 +207,26 @@ describe('crops', () => {
 
 describe('an ensemble', () => {
   const scaled = [picture(32, 36, 1), picture(40, 45, 2)];
-  const judge = async (
+  const classify = async (
     models: readonly SmallModel[],
     scales: readonly number[],
     images: readonly RgbImage[],
   ) => {
     const ensemble = ensembleOf(models, scales, { protocol: 'both' });
-    const judged = ensemble.judge(images);
+    const classified = ensemble.classify(images);
     ensemble.flush();
-    const judgement = await judged;
+    const posteriors = await classified;
     ensemble.close();
-    return judgement;
+    return posteriors;
   };
 
   it('averages over scales, and posteriors sum to 1', async () => {
     const model = await smallModel();
-    const { posteriors, parts } = await judge([model], [32, 40], scaled);
-    const [small] = [await judge([model], [32], scaled.slice(0, 1))];
-    const large = await judge([model], [40], scaled.slice(1));
+    const { posteriors, parts } = await classify([model], [32, 40], scaled);
+    const [small] = [await classify([model], [32], scaled.slice(0, 1))];
+    const large = await classify([model], [40], scaled.slice(1));
     assert.deepEqual(
-      parts.map(({ look, scale, model: number }) => [number, look, scale]),
+      parts.map(({ protocol, scale, model: number }) => [number, protocol, scale]),
       [
         [0, 'dense', 32],
         [0, 'crops', 32],
@@ -242,8 +242,8 @@ describe('an ensemble', () => {
 
   it('of a model and itself is that model', async () => {
     const model = await smallModel();
-    const alone = await judge([model], [32, 40], scaled);
-    const twice = await judge([model, model], [32, 40], scaled);
+    const alone = await classify([model], [32, 40], scaled);
+    const twice = await classify([model, model], [32, 40], scaled);
     assert.deepEqual(twice.posteriors, alone.posteriors);
   });
 
@@ -251,8 +251,8 @@ describe('an ensemble', () => {
     const [a, b] = [await smallModel(), await smallModel({ configuration: 'B', crop: 64 }, { seed: 8 })];
     const images = [picture(32, 36, 1), picture(64, 72, 2)];
     const [one, other] = [
-      await judge([a], [32], images.slice(0, 1)),
-      await judge([b], [64], images.slice(1)),
+      await classify([a], [32], images.slice(0, 1)),
+      await classify([b], [64], images.slice(1)),
     ];
     const ensemble = new Ensemble(
       [
@@ -262,10 +262,10 @@ describe('an ensemble', () => {
       { protocol: 'both' },
     );
     assert.deepEqual(ensemble.scales, [32, 64]);
-    const judged = ensemble.judge(images);
+    const classified = ensemble.classify(images);
     ensemble.flush();
     const mean = [...one.posteriors].map((value, i) => (value + other.posteriors[i]!) / 2);
-    assertSame([...(await judged).posteriors], mean, 1e-7);
+    assertSame([...(await classified).posteriors], mean, 1e-7);
     ensemble.close();
   });
 });

@@ -40,7 +40,8 @@ describe('the passes over the test images', () => {
       for (const run of measurement.runs) {
         const pass = passFor(measurement, run, passes);
         assert.equal(pass.run, run);
-        for (const look of singleProtocols(measurement.protocol)) assert.ok(singleProtocols(pass.protocol).includes(look));
+        for (const look of singleProtocols(measurement.protocol))
+          assert.ok(singleProtocols(pass.protocol).includes(look));
         assert.ok(pass.scales === 'auto' || measurement.scales === 'single');
       }
     }

@@ -13,7 +13,7 @@ function doubling(options: Partial<DynamicBatcherOptions> = {}) {
   const batches: number[][] = [];
   const finishers: (() => void)[] = [];
   const queue = new DynamicBatcher({
-    largest: () => 4,
+    maxSize: () => 4,
     // Longer than any test: what happens does not happen because time has passed.
     waitMilliseconds: 3_600_000,
     run: (shape, input) =>
@@ -49,7 +49,7 @@ describe('batches of a server', () => {
   });
 
   it('are made of what came together, in powers of two', async () => {
-    const { batches, submit } = doubling({ largest: () => 7 });
+    const { batches, submit } = doubling({ maxSize: () => 7 });
     void [1, 2, 3, 4, 5, 6].map((value) => submit(value));
     await turn();
     assert.deepEqual(batches, [[1, 2, 3, 4]]);
@@ -84,7 +84,7 @@ describe('batches of a server', () => {
     });
     let batches = 0;
     const queue = new DynamicBatcher({
-      largest: () => 4,
+      maxSize: () => 4,
       waitMilliseconds: 1,
       run: () => {
         if (++batches === 2) begun();
@@ -134,7 +134,7 @@ describe('batches of a server', () => {
   it('that fail, fail for those in them only', async () => {
     let runs = 0;
     const queue = new DynamicBatcher({
-      largest: () => 1,
+      maxSize: () => 1,
       run: async (_, input) => {
         if (runs++ === 0) throw new Error('no luck');
         return input;
@@ -148,7 +148,7 @@ describe('batches of a server', () => {
   });
 
   it('share memory with none that is under way, and leave nothing of theirs to the next', async () => {
-    const { batches, submit, finish } = doubling({ largest: () => 2 });
+    const { batches, submit, finish } = doubling({ maxSize: () => 2 });
     const results = [1, 2, 3, 4].map((value) => submit(value));
     await turn();
     assert.deepEqual(batches, [
@@ -165,7 +165,7 @@ describe('batches of a server', () => {
   });
 
   it('tell who makes inputs ready when there is use for more', async () => {
-    const { queue, submit, finish } = doubling({ largest: () => 2 });
+    const { queue, submit, finish } = doubling({ maxSize: () => 2 });
     const told = () => {
       let untilReady = false;
       void queue.untilReady().then(() => {
@@ -194,7 +194,7 @@ describe('batches of a server', () => {
   });
 
   it('have use for more when somebody leaves a full one', async () => {
-    const { queue, submit } = doubling({ largest: () => 2 });
+    const { queue, submit } = doubling({ maxSize: () => 2 });
     const controller = new AbortController();
     const results = [1, 2, 3, 4, 5].map((value) => submit(value));
     results.push(submit(6, controller.signal));
@@ -208,7 +208,7 @@ describe('batches of a server', () => {
   });
 
   it('fail when the queue is closed: those that run, wait, or come later', async () => {
-    const { queue, submit } = doubling({ largest: () => 1 });
+    const { queue, submit } = doubling({ maxSize: () => 1 });
     const results = [1, 2, 3].map((value) => submit(value));
     await turn();
     queue.close(new Error('closing time'));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { projectFolder } from '../../../src/core/project.ts';
+import { createBackend } from '../../../src/kernels/registry.ts';
 import { dropIterations, recipeSchema, resolveRecipe, scheduleOf } from '../../../src/train/recipe.ts';
 import { formatRecipe, readRecipeFile } from '../../../src/train/recipe-file.ts';
 
@@ -32,6 +33,16 @@ describe('a recipe', () => {
     refused({ scale: 200 }, /scale 200 is smaller than the crop of 224/));
   it('refuses two starting points', () =>
     refused({ from: 'a', 'from-shallower': 'b' }, /from and from-shallower exclude each other/));
+
+  it('takes the former name of the backend native, and says the present one', (t) => {
+    const warn = t.mock.method(console, 'warn', () => {});
+    assert.equal(resolveRecipe({ backend: 'onednn' }).backend, 'native');
+    assert.equal(createBackend('onednn').name, 'native');
+    assert.deepEqual(
+      warn.mock.calls.map(({ arguments: [message] }) => message),
+      ['The backend "onednn" is now called "native". The old name still works.'],
+    );
+  });
 
   it('survives being written and read', () => {
     const recipe = resolveRecipe({ config: 'D', scale: '256..512', 'lr-drop-at': '6e,8.5e' }, 'the flags');

@@ -227,7 +227,7 @@ describe('safetensors', () => {
   }
 
   test('says so when the file is not there or is a folder', async () => {
-    await assert.rejects(readSafetensors(join(folder, 'none')), /no such file; check the path/);
+    await assert.rejects(readSafetensors(join(folder, 'none')), /no such file or folder; check the path/);
     await assert.rejects(readSafetensors(folder), /it is a folder/);
   });
 

@@ -10,8 +10,7 @@ import { Choice } from '../ui/choice.tsx';
 import { count, figure } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { bytesOf } from './bytes.ts';
-import { ChannelMaps, type Region } from './channel-maps.tsx';
-import { seenOf } from './seen.ts';
+import { ChannelMaps, type Range, type Region, seenOf } from './channel-maps.tsx';
 import { Values } from './values.tsx';
 
 interface ActivationsProps {
@@ -27,8 +26,7 @@ const VIEWS = [
 const RANGES = [
   ['own', "each channel's own"],
   ['common', 'one for all'],
-] as const;
-export type Range = (typeof RANGES)[number][0];
+] as const satisfies readonly (readonly [Range, string])[];
 
 /** What a layer makes of the picture: its channels of the largest maxima. */
 export function Activations({ model, layer, picture }: ActivationsProps) {

@@ -1,11 +1,14 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import { coloured, drawable, magma } from '../draw/colours.ts';
 import { Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/picture.ts';
 import { Canvas } from '../ui/canvas.tsx';
 import { figure } from '../ui/format.ts';
-import type { Range } from './activations.tsx';
+
+/** Whether each channel's colors span its own range, or one that all share. */
+export type Range = 'own' | 'common';
 
 /** A part of the picture, in fractions of its sides. */
 export interface Region {
@@ -13,6 +16,18 @@ export interface Region {
   readonly top: number;
   readonly width: number;
   readonly height: number;
+}
+
+/** What of a picture the network sees, at the scale that belongs to its training. */
+export function seenOf(
+  { crop, defaultScale }: ModelInfo,
+  { width, height }: { readonly width: number; readonly height: number },
+  view: 'center' | 'whole',
+): Region {
+  if (view === 'whole') return { left: 0, top: 0, width: 1, height: 1 };
+  const factor = defaultScale / Math.min(width, height);
+  const [across, down] = [crop / (factor * width), crop / (factor * height)];
+  return { left: (1 - across) / 2, top: (1 - down) / 2, width: across, height: down };
 }
 
 interface ChannelMapsProps {

@@ -1,13 +1,14 @@
 /** Folders of image files: divided by split or not, with a folder a class or flat. */
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
-import { kindOf, type Listing, listFolder } from '../files.ts';
+import { kindOf } from '../../../core/files.ts';
+import { type Listing, listFolder } from '../files.ts';
+import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import { isFlatValidation, openFlatValidation } from '../ilsvrc/validation.ts';
 import { MissingSplitError } from '../missing-split.ts';
 import { isTarName, openShards } from '../shards/shards.ts';
 import type { ImageSource, Split } from '../source.ts';
 import { isImageName, SPLIT_FOLDERS, TEST_FOLDERS } from '../split-names.ts';
-import { labelsOfSynsets } from '../synsets.ts';
 import { FileSource } from './file-source.ts';
 import { listClassFolders, listUnlabelled } from './list-images.ts';
 

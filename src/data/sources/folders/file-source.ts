@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBytes, unreadable } from '../files.ts';
+import { readBytes, readingError } from '../../../core/files.ts';
 import type { ImageSource, Split, StoredImage } from '../source.ts';
 import type { FileList } from './file-list.ts';
 
@@ -72,7 +72,7 @@ export class FileSource implements ImageSource {
         const { size, mtimeMs } = await stat(path);
         hash.update(`${size} ${mtimeMs}\n`);
       } catch (error) {
-        throw unreadable(path, error);
+        throw readingError(path, error);
       }
     }
     return hash.digest('hex');

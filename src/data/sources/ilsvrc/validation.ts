@@ -4,12 +4,12 @@
  */
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
-import { kindOf } from '../files.ts';
+import { kindOf } from '../../../core/files.ts';
 import { FileListBuilder } from '../folders/file-list.ts';
 import { FileSource } from '../folders/file-source.ts';
 import { isImageName } from '../split-names.ts';
-import { foldersNear, labelsOfSynsets } from '../synsets.ts';
-import { readDevelopmentKit, readSolution, type ValidationLabels } from './labels.ts';
+import { findValidationLabels } from './labels.ts';
+import { labelsOfSynsets } from './synsets.ts';
 
 const VALIDATION_IMAGE = /^ILSVRC2012_val_\d{8}\.jpe?g$/i;
 
@@ -65,20 +65,4 @@ export async function openFlatValidation(
     labels: await labelsOfSynsets(folder, classes),
     files: list.build(),
   });
-}
-
-async function findValidationLabels(folder: string): Promise<ValidationLabels> {
-  for (const near of foldersNear(folder)) {
-    const solution = join(near, 'LOC_val_solution.csv');
-    if ((await kindOf(solution)) === 'file') return readSolution(solution);
-  }
-  for (const near of foldersNear(folder)) {
-    for (const data of ['ILSVRC2012_devkit_t12/data', 'devkit/data', 'data', '.']) {
-      const truth = join(near, data, 'ILSVRC2012_validation_ground_truth.txt');
-      if ((await kindOf(truth)) === 'file') return readDevelopmentKit(join(near, data));
-    }
-  }
-  throw new UserError(
-    `${folder} holds the validation images without their labels; put LOC_val_solution.csv (Kaggle) or the folder ILSVRC2012_devkit_t12 beside it`,
-  );
 }

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
-import { kindOf, listFolder, readLines, unreadable } from '../files.ts';
+import { kindOf, readingError, readLines } from '../../../core/files.ts';
+import { listFolder } from '../files.ts';
+import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import { MissingSplitError } from '../missing-split.ts';
 import type { ImageSource, Split, StoredImage } from '../source.ts';
-import { labelsOfSynsets } from '../synsets.ts';
 import { recallIndex, rememberIndex } from './shard-cache.ts';
 import { indexShards, type ShardIndex, type ShardKind } from './shard-index.ts';
 
@@ -119,7 +120,7 @@ async function fingerprintOf(paths: readonly string[], kind: ShardKind): Promise
       const { size, mtimeMs } = await stat(path);
       hash.update(`${basename(path)}\0${size} ${mtimeMs}\n`);
     } catch (error) {
-      throw unreadable(path, error);
+      throw readingError(path, error);
     }
   }
   return hash.digest('hex');
@@ -258,7 +259,7 @@ export class ShardSource implements ImageSource {
         await file.close();
       }
     } catch (error) {
-      throw unreadable(this.imageName(index), error);
+      throw readingError(this.imageName(index), error);
     }
     return { kind: 'encoded', bytes };
   }

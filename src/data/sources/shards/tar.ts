@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../../../core/errors.ts';
-import { unreadable } from '../files.ts';
+import { readingError } from '../../../core/files.ts';
 
 /** A file inside a tar file. */
 export interface TarEntry {
@@ -33,7 +33,7 @@ export async function readTar(
   try {
     file = await open(path);
   } catch (error) {
-    throw unreadable(path, error);
+    throw readingError(path, error);
   }
   try {
     await new TarReader(path, file, (await file.stat()).size).entries(visit);
@@ -99,7 +99,7 @@ class TarReader {
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, start);
       return buffer.subarray(0, bytesRead);
     } catch (error) {
-      throw unreadable(this.#path, error);
+      throw readingError(this.#path, error);
     }
   }
 

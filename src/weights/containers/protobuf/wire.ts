@@ -5,8 +5,8 @@
  */
 import protobuf from 'protobufjs';
 import { messageOf, type UserError } from '../../../core/errors.ts';
+import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { damaged } from '../../import/errors.ts';
-import type { RandomAccessFile } from '../random-access-file.ts';
 
 /** A part of a file: a message, a string, packed numbers. */
 export interface Range {

@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream';
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { messageOf, UserError } from '../../../core/errors.ts';
+import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';
-import { RandomAccessFile } from '../random-access-file.ts';
 
 /** More entries than any model has; a directory of more is not read. */
 const MAX_ENTRIES = 100_000;

@@ -1,5 +1,5 @@
+import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { WireReader } from '../../containers/protobuf/wire.ts';
-import { RandomAccessFile } from '../../containers/random-access-file.ts';
 import { ChainBuilder } from '../../import/chain.ts';
 import { type ForeignNetwork, OUTPUTS_FIRST } from '../../import/network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';

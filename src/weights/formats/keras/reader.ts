@@ -1,9 +1,9 @@
 /** Opens what Keras saves: .h5 and .weights.h5 (HDF5), and .keras, a zip archive with such a file in it. */
 import { UserError } from '../../../core/errors.ts';
+import { RandomAccessFile, withFile } from '../../../core/random-access-file.ts';
 import { readDatasetBytes } from '../../containers/hdf5/dataset.ts';
 import { type Group, readHdf5 } from '../../containers/hdf5/file.ts';
 import type { Hdf5Source } from '../../containers/hdf5/source.ts';
-import { RandomAccessFile, withFile } from '../../containers/random-access-file.ts';
 import { ZipReader } from '../../containers/zip/zip-reader.ts';
 import { damaged } from '../../import/errors.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';

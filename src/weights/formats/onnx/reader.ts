@@ -1,5 +1,5 @@
+import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { WireReader } from '../../containers/protobuf/wire.ts';
-import { RandomAccessFile } from '../../containers/random-access-file.ts';
 import type { WeightFile } from '../weight-file.ts';
 import { readOnnxModel } from './graph.ts';
 import { onnxNetwork } from './network.ts';

@@ -1,8 +1,8 @@
 /** ONNX's TensorProto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 import { basename, dirname, join, normalize } from 'node:path';
+import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { elementCount, formatShape } from '../../../core/shape.ts';
 import type { Range, WireField, WireReader } from '../../containers/protobuf/wire.ts';
-import { RandomAccessFile } from '../../containers/random-access-file.ts';
 import { damaged, unreadable } from '../../import/errors.ts';
 import { streamSegments } from '../../import/segments.ts';
 import { elementBytes, isReadable, type ReadableType } from '../../tensors/element-types.ts';

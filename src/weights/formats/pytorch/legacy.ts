@@ -3,7 +3,7 @@
  * properties, the object, and the keys of its storages; then each storage, its element count in front.
  */
 import { UserError } from '../../../core/errors.ts';
-import { RandomAccessFile } from '../../containers/random-access-file.ts';
+import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { damaged } from '../../import/errors.ts';
 import { elementBytes } from '../../tensors/element-types.ts';
 import type { WeightFile } from '../weight-file.ts';

@@ -4,7 +4,7 @@
  * https://pytorch.org/docs/stable/notes/serialization.html
  */
 import { UserError } from '../../../core/errors.ts';
-import { withFile } from '../../containers/random-access-file.ts';
+import { withFile } from '../../../core/random-access-file.ts';
 import { ZipReader } from '../../containers/zip/zip-reader.ts';
 import { damaged } from '../../import/errors.ts';
 import type { WeightFile } from '../weight-file.ts';

@@ -1,5 +1,5 @@
+import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { elementCount } from '../../../core/shape.ts';
-import { RandomAccessFile } from '../../containers/random-access-file.ts';
 import { unreadable } from '../../import/errors.ts';
 import { isReadable } from '../../tensors/element-types.ts';
 import { type SourceTensor, streamElements } from '../../tensors/source-tensor.ts';

@@ -4,7 +4,7 @@
  * https://huggingface.co/docs/safetensors/index#format
  */
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
-import { type RandomAccessFile, withFile } from '../../containers/random-access-file.ts';
+import { type RandomAccessFile, withFile } from '../../../core/random-access-file.ts';
 import { readTensor } from '../../tensors/tensor-values.ts';
 import { headerLength, LENGTH_BYTES, malformed, parseHeader, type SafetensorsHeader } from './header.ts';
 import { type NamedTensor, safetensorsPieces, type TensorToWrite } from './pieces.ts';

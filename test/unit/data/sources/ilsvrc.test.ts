@@ -1,26 +1,23 @@
-/** ILSVRC-2012 in its layouts, with a development kit whose numbers do not follow the sorted synsets. */
+/** ILSVRC-2012 in its layouts. The development kit's numbers do not follow the sorted synsets. */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../../../src/core/errors.ts';
-import type { MatValue } from '../../../../src/data/sources/ilsvrc/matlab.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
 import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { tar, temporaryFolder, writeFiles } from '../../../support/images.ts';
-import { mat } from './mat-writer.ts';
 
-/** In the kit's order; an inner node of WordNet, above the classes, comes last. */
-const KIT = [
-  { id: 1, synset: 'n02119789', words: 'kit fox, Vulpes macrotis' },
-  { id: 2, synset: 'n01440764', words: 'tench, Tinca tinca' },
-  { id: 3, synset: 'n03000684', words: 'chain saw, chainsaw' },
-  { id: 1001, synset: 'n00001740', words: 'entity' },
-];
+/** By ILSVRC2012_ID. */
+const WORDS = {
+  1: ['n02119789', 'kit fox, Vulpes macrotis'],
+  449: ['n01440764', 'tench, Tinca tinca'],
+  382: ['n03000684', 'chain saw, chainsaw'],
+} as const;
 const SORTED = ['n01440764', 'n02119789', 'n03000684'];
 const NAMES = ['tench, Tinca tinca', 'kit fox, Vulpes macrotis', 'chain saw, chainsaw'];
-/** What the five validation images show, as ILSVRC2012_ID and as class numbers. */
-const TRUTH = [3, 1, 1, 2, 3];
+/** The classes of the five validation images, as ILSVRC2012_IDs and as class numbers. */
+const TRUTH = [382, 1, 1, 449, 382] as const;
 const LABELS = [2, 1, 1, 0, 2];
 
 const validationName = (image: number): string => `ILSVRC2012_val_${String(image).padStart(8, '0')}`;
@@ -31,34 +28,17 @@ const training = (folder: string): Record<string, string> =>
 const solution = [
   'ImageId,PredictionString',
   ...TRUTH.map(
-    (id, i) => `${validationName(i + 1)},${KIT[id - 1]!.synset} 1 2 3 4 ${KIT[0]!.synset} 5 6 7 8 `,
+    (id, i) => `${validationName(i + 1)},${WORDS[id][0]} 1 2 3 4 ${WORDS[1][0]} 5 6 7 8 `,
   ).reverse(),
 ].join('\n');
-const mapping = KIT.slice(0, 3)
-  .map(({ synset, words }) => `${synset} ${words}`)
+const mapping = Object.values(WORDS)
+  .map((words) => words.join(' '))
   .join('\n');
 
-function metaMat(): Buffer {
-  const text = (value: string): MatValue => ({ kind: 'text', text: value });
-  const number = (value: number): MatValue => ({ kind: 'numbers', shape: [1, 1], values: [value] });
-  const elements = KIT.map(
-    ({ id, synset, words }) =>
-      new Map([
-        ['ILSVRC2012_ID', number(id)],
-        ['WNID', text(synset)],
-        ['words', text(words)],
-        ['num_children', number(0)],
-      ]),
-  );
-  return mat(
-    { synsets: { kind: 'struct', shape: [elements.length, 1], elements } },
-    { compress: true, storage: 'smallest' },
-  );
-}
-
+/** Nothing reads meta.mat. */
 const kit = (folder: string) => ({
   [`${folder}/data/ILSVRC2012_validation_ground_truth.txt`]: `${TRUTH.join('\n')}\n`,
-  [`${folder}/data/meta.mat`]: metaMat(),
+  [`${folder}/data/meta.mat`]: 'MATLAB 5.0 MAT-file',
 });
 
 const labelsOf = (source: ImageSource): number[] =>
@@ -122,7 +102,7 @@ describe("Kaggle's ILSVRC-2012", () => {
     await writeFiles(folder, { 'LOC_val_solution.csv': 'a,b\n1,2\n' });
     await refused(folder, /has no columns ImageId and PredictionString/);
     await writeFiles(folder, { 'LOC_val_solution.csv': 'a,b\n1,2,3\n' });
-    await refused(folder, /LOC_val_solution\.csv is not a whole CSV file/);
+    await refused(folder, /LOC_val_solution\.csv is not a complete CSV file/);
     await rm(join(folder, 'LOC_val_solution.csv'));
     await refused(folder, /val holds the validation images without their labels; put LOC_val_solution\.csv/);
   });
@@ -145,26 +125,10 @@ describe('the original ILSVRC-2012', () => {
     for (const place of ['ILSVRC2012_devkit_t12', '.']) {
       const folder = await temporaryFolder(t);
       await writeFiles(folder, { ...files, ...kit(place) });
-      // No list of names lies near: meta.mat is not among those.
+      // No list of names is near.
       await expectValidation(folder, SORTED);
       assert.deepEqual(labelsOf(await openImages(folder)), [0, 1, 2]);
     }
-  });
-
-  it('takes map_clsloc.txt where there is no meta.mat', async (t) => {
-    const folder = await temporaryFolder(t);
-    await writeFiles(folder, { ...files, ...kit('ILSVRC2012_devkit_t12') });
-    const data = join(folder, 'ILSVRC2012_devkit_t12/data');
-    await rm(join(data, 'meta.mat'));
-    await refused(folder, /data has neither meta\.mat nor map_clsloc\.txt/);
-    await writeFiles(data, {
-      'map_clsloc.txt': 'n02119789 1 kit_fox\nn01440764 2 tench\nn03000684 3 chain_saw\n',
-    });
-    await expectValidation(folder, SORTED);
-    await rm(join(data, 'map_clsloc.txt'));
-    // Caffe's list: sorted, without numbers.
-    await writeFiles(data, { 'synsets.txt': `${SORTED.join('\n')}\n` });
-    await refused(folder, /synsets\.txt: the line "n01440764" does not give a synset and its ILSVRC2012_ID/);
   });
 
   it('opens without training images, from the folder of the validation images too', async (t) => {
@@ -189,14 +153,10 @@ describe('the original ILSVRC-2012', () => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, { ...files, ...kit('.') });
     const truth = 'data/ILSVRC2012_validation_ground_truth.txt';
-    await writeFiles(folder, { [truth]: '3\n1\n' });
+    await writeFiles(folder, { [truth]: '382\n1\n' });
     await refused(folder, /ground_truth\.txt has 2 lines and none for ILSVRC2012_val_00000003/);
-    await writeFiles(folder, { [truth]: '3\n1\n77\n2\n3\n' });
-    await refused(folder, /ground_truth\.txt: line 3: 77 is no ILSVRC2012_ID in .*meta\.mat/);
-    await writeFiles(folder, { 'data/meta.mat': mat({ other: { kind: 'text', text: 'x' } }) });
-    await refused(folder, /meta\.mat has no struct array "synsets"/);
-    await writeFiles(folder, { 'data/meta.mat': metaMat().subarray(0, 200) });
-    await refused(folder, /meta\.mat is not a whole MATLAB 5 file/);
+    await writeFiles(folder, { [truth]: '382\n1\n1001\n449\n382\n' });
+    await refused(folder, /ground_truth\.txt: line 3: 1001 is not an ILSVRC2012_ID \(1 to 1000\)/);
   });
 
   it('may have a tar file for each training class', async (t) => {

@@ -1,7 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
+import { UserError } from './errors.ts';
+import { readingError } from './files.ts';
 
-/** A file that is read at any place, so that nothing is in memory but what is asked for. */
+/** A file whose bytes are read at any position, so that only what is asked for is in memory. */
 export class RandomAccessFile {
   readonly path: string;
   /** In bytes, when it was opened. */
@@ -20,7 +21,8 @@ export class RandomAccessFile {
     try {
       file = await open(path, 'r');
       const stat = await file.stat();
-      if (stat.isDirectory()) throw new UserError(`${path} could not be read: ${FOLDER}`);
+      // Some systems open folders and fail only when they are read.
+      if (stat.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
       return new RandomAccessFile(path, file, stat.size);
     } catch (error) {
       await file?.close();
@@ -42,7 +44,7 @@ export class RandomAccessFile {
         const { bytesRead } = await this.#file.read(target, done, target.byteLength - done, position + done);
         if (bytesRead === 0) {
           throw new UserError(
-            `${this.path} ended at byte ${position + done} while it was read; copy or download it again`,
+            `${this.path} ended at byte ${position + done} while it was being read; copy or download it again`,
           );
         }
         done += bytesRead;
@@ -67,25 +69,34 @@ export async function withFile<T>(path: string, use: (file: RandomAccessFile) =>
   }
 }
 
-const FOLDER = 'it is a folder; name the file inside it';
+/** Reads small pieces through a window, so that pieces near each other cost one read of the disk. */
+export class ReadWindow {
+  readonly #source: Pick<RandomAccessFile, 'readInto'>;
+  readonly #size: number;
+  readonly #length: number;
+  #window = Buffer.alloc(0);
+  #start = 0;
 
-/** A system's error as a sentence; any other error as it is. */
-export function readingError(path: string, error: unknown): unknown {
-  if (systemErrorCode(error) === undefined || error instanceof UserError) return error;
-  return new UserError(`${path} could not be read: ${reasonOf(error)}`, { cause: error });
-}
+  /** @param size of the source, in bytes @param length of the window, in bytes */
+  constructor(source: Pick<RandomAccessFile, 'readInto'>, size: number, length = 64 * 1024) {
+    this.#source = source;
+    this.#size = size;
+    this.#length = length;
+  }
 
-function reasonOf(error: unknown): string {
-  switch (systemErrorCode(error)) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'there is no such file; check the path';
-    case 'EACCES':
-    case 'EPERM':
-      return 'no permission to read it; change its permissions';
-    case 'EISDIR':
-      return FOLDER;
-    default:
-      return messageOf(error);
+  /**
+   * The bytes of a piece, which must lie within the source. Do not change them: they are part of the window, unless
+   * the piece is larger than that.
+   */
+  async read(position: number, length: number): Promise<Buffer> {
+    const offset = position - this.#start;
+    if (offset < 0 || offset + length > this.#window.length) {
+      const bytes = Buffer.alloc(Math.max(length, Math.min(this.#length, this.#size - position)));
+      await this.#source.readInto(position, bytes);
+      if (length > this.#length) return bytes;
+      this.#window = bytes;
+      this.#start = position;
+    }
+    return this.#window.subarray(position - this.#start, position - this.#start + length);
   }
 }

@@ -1,9 +1,33 @@
+/** The 1000 classes of ILSVRC-2012. */
+
+/** One class: a WordNet synset. */
+export interface IlsvrcClass {
+  /** `n01440764` */
+  readonly synset: string;
+  /** ILSVRC2012_ID, from 1: the number of the class in the development kit. */
+  readonly id: number;
+  /** The words of the synset: `tench, Tinca tinca`. */
+  readonly words: string;
+}
+
+let classes: readonly IlsvrcClass[] | undefined;
+
+/** The classes sorted by synset, which is the order of a network's outputs. Parsed on first use. */
+export function ilsvrcClasses(): readonly IlsvrcClass[] {
+  classes ??= TABLE.trimEnd()
+    .split('\n')
+    .map((line) => {
+      const [synset, id, ...words] = line.split(' ');
+      return { synset: synset!, id: Number(id), words: words.join(' ') };
+    });
+  return classes;
+}
+
 /**
- * The 1000 classes of ILSVRC-2012, in the order that networks have them: by WordNet synset. A line is the
- * synset, its ILSVRC2012_ID (the order of the development kit's meta.mat and map_clsloc.txt, from 1), and the
- * words of the synset.
+ * A class on each line: synset, ILSVRC2012_ID and words. The IDs do not follow the sorted synsets. They are those of
+ * the development kit's meta.mat and map_clsloc.txt.
  */
-export const ILSVRC_TABLE = `\
+const TABLE = `\
 n01440764 449 tench, Tinca tinca
 n01443537 450 goldfish, Carassius auratus
 n01484850 442 great white shark, white shark, man-eater, man-eating shark, Carcharodon carcharias

@@ -5,7 +5,7 @@
  */
 import { inflateSync } from 'node:zlib';
 import { messageOf, UserError } from '../../../core/errors.ts';
-import { MatBytes } from './matlab-bytes.ts';
+import { MatBytes } from './elements.ts';
 
 export type MatValue =
   | { readonly kind: 'numbers'; readonly shape: readonly number[]; readonly values: readonly number[] }

@@ -1,6 +1,6 @@
 /** Writes MATLAB 5 files as MATLAB does, for tests: small elements, padding, compression, either byte order. */
 import { deflateSync } from 'node:zlib';
-import type { MatValue } from '../../../../src/data/sources/ilsvrc/matlab.ts';
+import type { MatValue } from '../../../src/weights/containers/matlab/mat-file.ts';
 
 export interface MatOptions {
   readonly compress?: boolean;

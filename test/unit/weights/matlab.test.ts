@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { UserError } from '../../../../src/core/errors.ts';
-import { type MatValue, parseMat } from '../../../../src/data/sources/ilsvrc/matlab.ts';
+import { UserError } from '../../../src/core/errors.ts';
+import { type MatValue, parseMat } from '../../../src/weights/containers/matlab/mat-file.ts';
 import { type MatOptions, mat } from './mat-writer.ts';
 
 const field = fc.constantFrom('WNID', 'words', 'ILSVRC2012_ID', 'children');

@@ -1,6 +1,6 @@
 /** Names for people where classes are WordNet synsets (n01440764 → "tench, Tinca tinca"). */
 import { dirname, join, resolve } from 'node:path';
-import { kindOf, readLines } from './files.ts';
+import { kindOf, readLines } from '../../../core/files.ts';
 
 /** Files that name synsets, by where they come from: Kaggle, Caffe, others, Tiny ImageNet. */
 const LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt', 'map_clsloc.txt', 'words.txt'];
