@@ -37,7 +37,7 @@ function doubling(options: Partial<DeterministicBatcherOptions> = {}) {
 const first = async (result: Promise<Float32Array>): Promise<number> => (await result)[0]!;
 
 describe('batches', () => {
-  it('are of one shape, and everyone gets their own result', async () => {
+  it('have one shape, and every input gets its own result', async () => {
     const { queue, batches } = doubling();
     const results = [1, 2, 3, 4, 5, 6, 7, 8].map((value) =>
       first(queue.submit(value % 2 ? item(value) : item(value, 2, 3))),
@@ -49,7 +49,7 @@ describe('batches', () => {
     ]);
   });
 
-  it('that are not full go with a flush, in powers of two', async () => {
+  it('that are not full are computed at a flush, in powers of two', async () => {
     const { queue, batches } = doubling({ maxSize: () => 11 });
     const results = Array.from({ length: 15 }, (_, value) => first(queue.submit(item(value))));
     queue.flush();
@@ -63,7 +63,7 @@ describe('batches', () => {
     );
   });
 
-  it('wait for a flush for ever', async () => {
+  it('wait for a flush forever', async () => {
     const patient = doubling();
     const waiting = patient.queue.submit(item(1));
     await sleep(20);
@@ -72,7 +72,7 @@ describe('batches', () => {
     assert.equal(await first(waiting), 2);
   });
 
-  it('are written no earlier than needed, and computed two at a time at most', async () => {
+  it('are written no earlier than needed, and at most two are computed at a time', async () => {
     let [running, most, written] = [0, 0, 0];
     const queue = new DeterministicBatcher({
       maxSize: () => 1,
@@ -90,7 +90,7 @@ describe('batches', () => {
     assert.equal(most, 2);
   });
 
-  it('of which nobody needs anything are not computed; else all of it is', async () => {
+  it('of fillers only are not computed; others are computed with their fillers', async () => {
     const { queue, batches } = doubling({ maxSize: () => 2 });
     queue.addFiller(item(1));
     queue.addFiller(item(2));
@@ -103,7 +103,7 @@ describe('batches', () => {
     );
   });
 
-  it('that fail, fail for those in them only', async () => {
+  it('that fail reject their own inputs only', async () => {
     let runs = 0;
     const queue = new DeterministicBatcher({
       maxSize: () => 2,
@@ -119,7 +119,7 @@ describe('batches', () => {
     );
   });
 
-  it('fail when the queue is closed: those that run, wait, or come later', async () => {
+  it('are rejected when the batcher is closed: running, waiting and later ones', async () => {
     const { queue, batches } = doubling({ maxSize: () => 1, concurrency: 1 });
     const results = [1, 2, 3].map((value) => queue.submit(item(value)));
     queue.close(new Error('closing time'));

@@ -8,7 +8,7 @@ const extents = fc
   .map(({ crop, rest }) => ({ crop, extent: crop + rest }));
 
 describe('the 5×5 grid', () => {
-  it('at some sizes', () => {
+  it('has these positions', () => {
     assert.deepEqual(gridPositions(256, 224), [0, 8, 16, 24, 32]);
     assert.deepEqual(gridPositions(224, 224), [0, 0, 0, 0, 0]);
     // An odd rest: 117 / 4 = 29.25, 58.5, 87.75; halves go up.
@@ -71,7 +71,7 @@ describe('the 5×5 grid', () => {
   });
 });
 
-describe('the centre', () => {
+describe('the center', () => {
   it('is one crop, or two with its mirror image', () => {
     assert.deepEqual(centerCrops({ width: 37, height: 40 }, 32, false), [
       { left: 2, top: 4, size: 32, flip: false },

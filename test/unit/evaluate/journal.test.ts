@@ -33,7 +33,7 @@ describe("an evaluation's journal", () => {
     assert.deepEqual(await read(path), [outcome(4), outcome(0), outcome(7)]);
   });
 
-  it('goes on after a line that is not whole', async (t) => {
+  it('resumes after an incomplete line', async (t) => {
     const path = await journalOf(t, 1, 2, 3);
     const { length } = await readFile(path);
     for (const lost of [1, 5, 40]) {
@@ -46,7 +46,7 @@ describe("an evaluation's journal", () => {
     assert.deepEqual(await read(path), [outcome(1), outcome(2), outcome(5)]);
   });
 
-  it('counts up to the first line that makes no sense', async (t) => {
+  it('is read up to the first invalid line', async (t) => {
     for (const nonsense of ['\0\0\0\n', '{"image":1}\n', `${JSON.stringify(outcome(99))}\n`]) {
       const path = await journalOf(t, 1);
       await appendFile(path, nonsense + JSON.stringify(outcome(2)));
@@ -54,17 +54,17 @@ describe("an evaluation's journal", () => {
     }
   });
 
-  it('is none where there is no whole first line', async (t) => {
+  it('does not exist without a complete first line', async (t) => {
     const path = await journalOf(t, 1);
     await truncate(path, 20);
     assert.equal(await read(path), undefined);
     assert.equal(await read(`${path}.none`), undefined);
   });
 
-  it('of another evaluation is refused, saying what differs', async (t) => {
+  it('of another evaluation is refused with the difference', async (t) => {
     const path = await journalOf(t, 1);
     const others: [Partial<EvaluationInputs>, RegExp][] = [
-      [{ models: ['xy'] }, /belongs to an evaluation of other models; give the same/],
+      [{ models: ['xy'] }, /belongs to an evaluation with other models; repeat its arguments/],
       [{ data: 'x' }, /other images/],
       [{ protocol: 'crops' }, /another protocol/],
       [{ flip: false }, /mirror images/],
@@ -74,10 +74,10 @@ describe("an evaluation's journal", () => {
       await assert.rejects(readJournal(path, { ...INPUTS, ...other }, 10), message);
     }
     await writeFile(path, '{"a":1}\n');
-    await assert.rejects(read(path), /is no journal of an evaluation/);
+    await assert.rejects(read(path), /is not an evaluation journal of this version/);
   });
 
-  it('goes when the evaluation is done', async (t) => {
+  it('is deleted when the evaluation is done', async (t) => {
     const path = await journalOf(t, 1);
     const journal = await Journal.create(path, INPUTS);
     await journal.add(outcome(1));
@@ -85,11 +85,11 @@ describe("an evaluation's journal", () => {
     assert.equal(await read(path), undefined);
   });
 
-  it('says so when it cannot be written', async (t) => {
+  it('reports that it cannot be written', async (t) => {
     const folder = await temporaryFolder(t);
     await assert.rejects(
       Journal.create(join(folder, 'none', 'journal'), INPUTS),
-      /none\/journal, the journal of the evaluation, could not be written: .*--journal/,
+      /the evaluation journal .*none\/journal could not be written: .*--journal/,
     );
   });
 });

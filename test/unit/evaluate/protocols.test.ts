@@ -1,4 +1,4 @@
-/** What the protocols are, on small networks over the reference backend. */
+/** The test protocols, on small networks with the reference backend. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../../src/core/layer.ts';
@@ -20,11 +20,11 @@ import {
   smallModel,
 } from './small-models.ts';
 
-async function posteriorsOf(model: SmallModel, image: RgbImage, looking: ClassifyOptions): Promise<number[]> {
+async function posteriorsOf(model: SmallModel, image: RgbImage, options: ClassifyOptions): Promise<number[]> {
   const classifier = classifierOf(model);
-  const seen = classifier.classify([image], looking);
+  const pending = classifier.classify([image], options);
   classifier.flush();
-  const posteriors = [...meanOf((await seen).map(({ values }) => values))];
+  const posteriors = [...meanOf((await pending).map(({ values }) => values))];
   classifier.close();
   return posteriors;
 }
@@ -89,7 +89,7 @@ async function slidingScores(model: SmallModel, image: RgbImage, flip: boolean):
 
 describe('dense evaluation', () => {
   for (const configuration of ['A', 'A-LRN', 'C'] as const) {
-    it(`${configuration}: of an image of the crop's size is the centre crop`, async () => {
+    it(`${configuration}: of an image of the crop's size equals the center crop`, async () => {
       const model = await smallModel({ configuration, crop: 64 });
       const image = picture(64, 64, 3);
       for (const flip of [false, true]) {
@@ -107,12 +107,12 @@ describe('dense evaluation', () => {
         const flips = await Promise.all([false, true].map((flip) => slidingScores(model, image, flip)));
         // The reference sums in double precision either way and rounds to float32 after every layer.
         assertSame(dense, [...meanOf(flips.map(softmax))], 1e-7);
-        assert.ok(Math.max(...dense) < 0.999, 'too sure to tell anything');
+        assert.ok(Math.max(...dense) < 0.999, 'too confident to show a difference');
       }
     });
   }
 
-  it('of a mirrored image is the same, because both are looked at', async () => {
+  it('of a mirrored image is the same, because both are averaged', async () => {
     const model = await smallModel();
     const image = picture(75, 50, 4);
     const [one, other] = [image, mirrored(image)].map((each) =>
@@ -153,18 +153,18 @@ describe('crops', () => {
     assertSame(crops, await posteriorsOf(model, image, { protocol: 'center', flip: true }), 1e-12);
   });
 
-  it('in the same place are looked at once, and count as often as they stand in the grid', async () => {
+  it('in the same place are computed once, and count as often as the grid has them', async () => {
     const model = await smallModel();
     const { network } = model;
     const image = picture(34, 32, 6);
     const places = new Set<string>();
-    let looked = 0;
+    let submitted = 0;
     const classifier = classifierOf(model, {
       batcher: (runner) => {
         const queue = new DeterministicBatcher(runner);
         return {
           submit: (item) => {
-            looked++;
+            submitted++;
             return queue.submit(item);
           },
           addFiller: (item) => queue.addFiller(item),
@@ -173,9 +173,9 @@ describe('crops', () => {
         };
       },
     });
-    const seen = classifier.scores('crops', image, true);
+    const pending = classifier.scores('crops', image, true);
     classifier.flush();
-    const scores = await seen;
+    const scores = await pending;
     classifier.close();
     const crops = gridCrops(image, network.crop, true);
     assert.equal(scores.length, crops.length);
@@ -188,7 +188,7 @@ describe('crops', () => {
     }
     // Columns 0, 1 and 2, and their mirror images.
     assert.equal(places.size, 6);
-    assert.equal(looked, 6);
+    assert.equal(submitted, 6);
   });
 
   it('and dense evaluation are averaged as both', async () => {
