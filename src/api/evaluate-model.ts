@@ -259,7 +259,7 @@ function interrupted(
   isRecorded: boolean,
 ): InterruptedError {
   if (done === 0) return new InterruptedError('stopped before the first image was done');
-  const remedy = posteriors === undefined ? 'the same command with --resume' : 'the same command';
+  const remedy = posteriors === undefined ? 'the same command and --resume' : 'the same command';
   const resume = isRecorded ? `; continue with ${remedy}` : '';
   return new InterruptedError(`stopped after ${done} of ${length} images${resume}`);
 }
