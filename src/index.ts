@@ -19,8 +19,6 @@ export { type PackOptions, type PackResult, packImages } from './api/pack-images
 export {
   type ResumeOptions,
   resumeTraining,
-  type TrainingStart,
-  type TrainListener,
   type TrainOptions,
   type TrainOutcome,
   trainNetwork,
@@ -30,7 +28,8 @@ export type { Layer, ParameterSpec } from './core/layer.ts';
 export type { TrainScale } from './core/scale.ts';
 export type { Shape, Shape4 } from './core/shape.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
-export type { ImageSource, RgbImage, Split, StoredImage } from './data/sources/source.ts';
+export type { ImageSource, RgbImage, StoredImage } from './data/sources/source.ts';
+export type { Split } from './data/sources/splits.ts';
 export type { MemberPosteriors } from './evaluate/ensemble.ts';
 export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/error-rates.ts';
 export type { EvaluatedImage } from './evaluate/evaluate-images.ts';
@@ -52,7 +51,11 @@ export {
 } from './net/initialization.ts';
 export { buildNetwork, type Network, type NetworkOptions, parameterCount } from './net/network.ts';
 export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metrics.ts';
-export { type PartialRecipe, type Recipe, resolveRecipe } from './train/recipe.ts';
+export type { PartialRecipe, Recipe } from './train/recipe.ts';
 export { readRecipeFile } from './train/recipe-file.ts';
-export type { TrainingProgress } from './train/trainer.ts';
-export { type Model, readModel, writeModel } from './weights/model/model-file.ts';
+export { resolveRecipe } from './train/resolve-recipe.ts';
+export type { TrainingStart, TrainListener } from './train/session.ts';
+export type { TrainingProgress } from './train/trainer-hooks.ts';
+export type { Model } from './weights/model/model.ts';
+export { readModel } from './weights/model/read-model.ts';
+export { writeModel } from './weights/model/write-model.ts';

@@ -1,5 +1,5 @@
 /**
- * Compares the model behind `vgg plan --nodes` with steps of training on hosts whose network has a set bandwidth and
+ * Compares the model behind `vgg plan --machines` with steps of training on hosts whose network has a set bandwidth and
  * latency (root, on Linux):
  *
  *   node dist/bench/mpi/shaped.js --hosts 2,3 --bandwidth 0.2,0.4 --delay 0,5

@@ -13,20 +13,19 @@
  */
 import { parseArgs } from 'node:util';
 import type { Communicator } from '../../src/comm/communicator.ts';
-import { type ExchangeType, exchangeTypes } from '../../src/comm/communicator.ts';
+import { type ExchangeType, exchangeTypes, single } from '../../src/comm/communicator.ts';
 import { detectLaunch } from '../../src/comm/launch.ts';
 import { openMpi } from '../../src/comm/mpi.ts';
-import { single } from '../../src/comm/single.ts';
 import type { ImageBatch } from '../../src/data/training/loader.ts';
 import type { PlannedBatch } from '../../src/data/training/sampler.ts';
-import { fillParameters } from '../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork, cropShape, type Network, parameterCount } from '../../src/net/network.ts';
-import { overlapByLayer } from '../../src/plan/overlap.ts';
 import { formatOverlap } from '../../src/report/benchmark-tables.ts';
 import { BatchGradient } from '../../src/train/batch-gradient.ts';
+import { overlapByLayer } from '../../src/train/exchange-overlap.ts';
 import { type ExchangeTime, GradientExchange } from '../../src/train/gradient-exchange.ts';
 
 const { values: options } = parseArgs({

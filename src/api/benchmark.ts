@@ -1,16 +1,16 @@
 /** How fast a network runs on this machine, as a whole and, where the backend has a clock for it, layer by layer. */
 import { performance } from 'node:perf_hooks';
 import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/team.ts';
-import type { Backend } from '../kernels/backend.ts';
+import type { Backend, StageTime } from '../kernels/backend.ts';
 import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';
-import type { StageTime } from '../kernels/instruments.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import { overlapByLayer } from '../plan/overlap.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
+import { overlapByLayer } from '../train/exchange-overlap.ts';
+import { threadsPerRank } from '../train/ranks.ts';
 import {
   fillWithNoise,
   prepareInference,
@@ -19,7 +19,6 @@ import {
   type Times,
 } from './benchmark-programs.ts';
 import { rowsOf, type WatchedRun } from './benchmark-rows.ts';
-import { threadsPerRank } from './ranks.ts';
 
 export interface BenchmarkOptions extends BackendOptions {
   readonly network: Network;

@@ -5,7 +5,7 @@ import { LoadedEnsemble } from '../evaluate/loaded-ensemble.ts';
 import { type LabeledClass, withLabels } from '../evaluate/prediction-maps.ts';
 import type { ProtocolOptions } from '../evaluate/protocol.ts';
 import { topClasses } from '../evaluate/softmax.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 
 /** A predicted class. */
 export type Prediction = LabeledClass;

@@ -1,14 +1,14 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
 import { sha256OfFile } from '../core/files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import type { ImageSource, Split } from '../data/sources/source.ts';
+import type { ImageSource } from '../data/sources/source.ts';
+import type { Split } from '../data/sources/splits.ts';
 import { classNumbers } from '../evaluate/class-matching.ts';
 import { ErrorCounter, errorRates } from '../evaluate/error-rates.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
@@ -20,7 +20,7 @@ import { type JournalOptions, openJournal } from '../evaluate/open-journal.ts';
 import { openPosteriorRecorder } from '../evaluate/posterior-recorder.ts';
 import type { Protocol, ProtocolOptions, ResolvedProtocol } from '../evaluate/protocol.ts';
 import { predictionLines, submissionLines } from '../evaluate/result-files.ts';
-import { checkAgreement, checkSameCode, checkSameImages } from './ranks.ts';
+import { checkAgreement, checkSameCode, checkSameImages } from '../train/ranks.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */
@@ -230,7 +230,7 @@ async function checkRanks(
   await checkSameCode(communicator);
   await checkSameImages(communicator, source);
   const remedy = 'copy the files again, or use a shared folder';
-  await checkAgreement(communicator, 'the model files', checksums.join(), remedy);
+  await checkAgreement(communicator, 'model files', checksums.join(), remedy);
 }
 
 function openSource({ data, split = 'val', predictions, submission }: EvaluateOptions): Promise<ImageSource> {

@@ -7,10 +7,10 @@ import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
-import { MissingSplitError, openImages } from '../data/sources/open-images.ts';
-import { packImage } from '../data/sources/shards/packed-image.ts';
-import { type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
-import type { ImageSource, Split } from '../data/sources/source.ts';
+import { openImages } from '../data/sources/open-images.ts';
+import { packImage, type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
+import type { ImageSource } from '../data/sources/source.ts';
+import { MissingSplitError, splitNames } from '../data/sources/splits.ts';
 
 export interface PackOptions {
   /** Data set, see `openImages`. */
@@ -97,10 +97,10 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
 /** The parts that the data set is divided into; `train` where it is not. */
 async function openParts(data: string): Promise<Part[]> {
   const parts: Part[] = [];
-  for (const split of ['train', 'val', 'test'] as const satisfies readonly Split[]) {
+  for (const split of splitNames) {
     try {
       const source = await openImages(data, { split });
-      // `val` and `test` stand in for each other, and an undivided set is the same for each split.
+      // `val` and `test` replace each other, and an undivided set is the same for each split.
       if (source.split === split || parts.length === 0) parts.push({ name: source.split ?? 'train', source });
     } catch (error) {
       if (!(error instanceof MissingSplitError)) throw error;

@@ -1,25 +1,28 @@
-/** Gathers what a report shows of a run: its metrics, how its model does on the validation images, pictures. */
+/** Gathers the report of a run: metrics, the evaluation of its last model, and pictures. */
 import { UserError } from '../core/errors.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
-import type { ImageResults } from '../evaluate/image-results.ts';
+import type { ImageResult, ImageResults } from '../evaluate/image-results.ts';
+import { loadModels } from '../evaluate/load-model.ts';
+import { filterPicture } from '../report/filter-picture.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
-import type { RunReport } from '../report/run-report.ts';
+import { drawMistake } from '../report/mistake-pictures.ts';
+import type { Mistake, RunReport } from '../report/run-report.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { readModel } from '../weights/model/model-file.ts';
+import { readModel } from '../weights/model/read-model.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { filterPicture } from './filter-picture.ts';
-import { drawMistakes } from './mistake-pictures.ts';
 
 export interface ReportOptions {
+  /** The run folder. */
   readonly run: string;
-  /** Labelled images (default: the validation images of the run's own data). */
+  /** Labeled images (default: the validation images of the run's data). */
   readonly data?: string;
-  /** Mistakes that are shown (default 12). */
+  /** How many mistakes to show (default 12). */
   readonly mistakes?: number;
+  /** Default: all cores. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
   onProgress?(progress: EvaluationProgress): void;
@@ -27,52 +30,53 @@ export interface ReportOptions {
 
 /**
  * Evaluates a run's last model densely and gathers the report.
- * @throws UserError when there is no run, it has no model yet, or its data has gone.
+ * @throws UserError when the folder is not a run, it has no model yet, or its data is gone.
  */
 export async function reportRun(options: ReportOptions): Promise<RunReport> {
-  const { run, signal, mistakes: count = 12 } = options;
+  const { run, signal, threads, mistakes: count = 12 } = options;
   const description = await readRunDescription(run);
-  const folder = runFolder(run);
+  const { lastFile, metricsFile } = runFolder(run);
+  const { backend } = description.recipe;
   const data = options.data ?? description.data;
-  const { tensors, ...facts } = await readModel(folder.lastFile);
+  const { tensors, ...facts } = await readModel(lastFile);
   const found = await evaluateModel({
     data,
-    model: folder.lastFile,
-    backend: description.recipe.backend,
-    threads: options.threads,
+    model: lastFile,
+    backend,
+    threads,
     signal,
     onProgress: (progress) => options.onProgress?.(progress),
   });
   if (found.labeled === 0) {
-    throw new UserError(
-      `the images of ${data} have no labels, so there is nothing to report; name others with --data`,
-    );
+    throw new UserError(`the images of ${data} have no labels; name labeled images with --data`);
   }
-  const source = await openImages(data, { split: 'val' });
-  const metrics = await readMetrics(folder.metricsFile);
-  const { labels, classes, protocol, scales, loss, top1Error, top5Error, labeled } = found;
-  return {
-    run,
-    facts: factsOf(description, data, metrics, labels.length, facts.network.weightLayers),
-    recipe: formatRecipe(description.recipe),
-    metrics,
-    labels,
-    evaluation: { images: labeled, loss, top1Error, top5Error, protocol, scales },
-    byClass: measureByClass(found.results, classes.length),
-    confusion: confusionMatrix(found.results, classes.length),
-    mistakes: await drawMistakes({
-      source,
-      modelFile: folder.lastFile,
-      scale: scales.at(-1)!,
-      mistakes: surestMistakes(found.results, count),
-      backend: description.recipe.backend,
-    }),
-    filters: await filterPicture(tensors.get('conv1_1.weight')!, facts.network),
-  };
+  const metrics = await readMetrics(metricsFile);
+  const { labels, classes, protocol, scales, loss, top1Error, top5Error, labeled, results } = found;
+  const [model] = await loadModels([lastFile], { backend });
+  try {
+    const source = await openImages(data, { split: 'val' });
+    const mistakes: Mistake[] = [];
+    for (const mistake of mostConfidentMistakes(results, count)) {
+      mistakes.push(await drawMistake(model!, source, mistake, scales.at(-1)!));
+    }
+    return {
+      run,
+      facts: factsOf(description, data, metrics, labels.length, facts.network.weightLayers),
+      recipe: formatRecipe(description.recipe),
+      metrics,
+      labels,
+      evaluation: { images: labeled, loss, top1Error, top5Error, protocol, scales },
+      byClass: measureByClass(results, classes.length),
+      confusion: confusionMatrix(results, classes.length),
+      mistakes,
+      filters: await filterPicture(tensors.get('conv1_1.weight')!, facts.network),
+    };
+  } finally {
+    model!.parameters.dispose();
+  }
 }
 
-/** Images that were given a wrong class with the greatest certainty. */
-function surestMistakes(results: ImageResults, count: number) {
+function mostConfidentMistakes(results: ImageResults, count: number): ImageResult[] {
   return [...results]
     .filter(({ rank }) => rank >= 1)
     .sort((a, b) => b.top[0]!.probability - a.top[0]!.probability || a.image - b.image)

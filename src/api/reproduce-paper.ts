@@ -2,67 +2,73 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
 import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
+import { single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import { fromFirst } from '../core/team.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
-import { type PlannedRun, planRuns } from '../reproduce/chain.ts';
-import { judgeClaims, type Measured } from '../reproduce/claims.ts';
-import { type PlannedMeasurement, planMeasurements } from '../reproduce/measurements.ts';
-import { type PlannedPass, passFor, planPasses } from '../reproduce/passes.ts';
-import { type PlanFile, parsePlan } from '../reproduce/plan-file.ts';
-import type { MeasurementResult } from '../reproduce/results.ts';
-import { formatReproduction, type Reproduction } from '../reproduce/tables.ts';
+import { judgeClaims } from '../reproduce/claims.ts';
+import { evaluationsFor, type PlannedEvaluation, planEvaluations } from '../reproduce/evaluations.ts';
+import {
+  computeResult,
+  type ExperimentResult,
+  posteriorPath,
+  readResult,
+} from '../reproduce/experiment-results.ts';
+import { type Experiment, planExperiments } from '../reproduce/experiments.ts';
+import { parseReproductionPlan, type ReproductionPlan } from '../reproduce/reproduction-plan.ts';
+import { formatReproduction, type Reproduction } from '../reproduce/reproduction-tables.ts';
+import { type PlannedTraining, planTrainings } from '../reproduce/training-order.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import type { EvaluationProgress } from './evaluate-model.ts';
-import { carryOutPass, combine, earlierResult, sumModels } from './reproduce-measurements.ts';
-import { resumeTraining, type TrainListener, trainNetwork } from './train-network.ts';
+import type { TrainListener } from '../train/session.ts';
+import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
+import { resumeTraining, trainNetwork } from './train-network.ts';
 
 export interface ReproduceOptions {
-  /** Folder of labelled images, see `openImages`. */
+  /** Folder of labeled images, see `openImages`. */
   readonly data: string;
-  readonly plan: PlanFile;
-  /** What messages call the plan. */
+  readonly plan: ReproductionPlan;
+  /** File of the plan, for messages. */
   readonly origin: string;
-  /** Where runs, evaluations and tables go; an earlier reproduction there is gone on with. */
+  /** Folder for runs, evaluations and tables; an earlier reproduction there is continued. */
   readonly out: string;
   readonly signal?: AbortSignal;
   /**
-   * Ranks that share the trainings and the evaluations, all of which call this with the same options; default:
-   * nobody. `out` must be one folder for all of them. The listener of the first one is told what goes on.
+   * Ranks that share the trainings and the evaluations (default: this process alone). All of them call this with the
+   * same options and must see the same `out`. Only the first rank's listener is called.
    */
   readonly communicator?: Communicator;
   readonly listener?: ReproduceListener;
 }
 
 export interface ReproduceListener {
-  /** Before each training: what shows its progress. */
-  onRun?(run: PlannedRun, number: number, total: number): TrainListener;
-  onRunEnd?(run: PlannedRun): void;
-  /** Before each pass over the test images. */
-  onPass?(pass: PlannedPass, number: number, total: number): void;
-  onEvaluation?(progress: EvaluationProgress): void;
-  onPassEnd?(pass: PlannedPass): void;
-  /** After each measurement, which takes little time once the passes are done. */
-  onMeasurement?(measurement: PlannedMeasurement, result: MeasurementResult): void;
+  /** Called before each training; the result hears of its progress. */
+  onTraining?(training: PlannedTraining, number: number, total: number): TrainListener;
+  onTrainingEnd?(training: PlannedTraining): void;
+  /** Called before each evaluation. */
+  onEvaluation?(evaluation: PlannedEvaluation, number: number, total: number): void;
+  onEvaluationProgress?(progress: EvaluationProgress): void;
+  onEvaluationEnd?(evaluation: PlannedEvaluation): void;
+  onResult?(experiment: Experiment, result: ExperimentResult): void;
 }
 
 export interface ReproduceOutcome extends Reproduction {
   /** The tables, as Markdown. */
   readonly report: string;
-  /** The tables, the claims and the learning curves, as an HTML page. */
+  /** Path of the HTML page with the tables, the claims and the learning curves. */
   readonly reportFile: string;
 }
 
 /**
- * Carries out a plan. Whatever is done already is not done again, so that it can be stopped at any point.
- * @throws UserError for plans and data that do not fit; InterruptedError after the signal.
+ * Carries out a plan. It can be stopped at any time: the next call skips what is already done.
+ * @throws UserError when plan and data do not fit; InterruptedError after the signal.
  */
 export async function reproducePaper(options: ReproduceOptions): Promise<ReproduceOutcome> {
   const { plan, origin, out, communicator = single } = options;
@@ -72,38 +78,52 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
     await claimFolder(options);
   }
   await checkSharedFolder(communicator, out);
-  const runs = planRuns(plan, join(out, 'runs'), origin);
-  for (const [index, run] of runs.entries()) await trainIfMissing(run, index, runs.length, options);
-  // The first rank writes the models, after the others have done their part.
+  const trainings = planTrainings(plan, join(out, 'runs'), origin);
+  for (const [index, training] of trainings.entries()) {
+    await trainIfMissing(training, index + 1, trainings.length, options);
+  }
+  // The first rank writes the last model while the others are already here.
   await communicator.barrier();
-  const measurements = planMeasurements(runs);
-  if (communicator.size > 1) await dealOutPasses(runs, measurements, options, communicator);
-  // The first rank averages what all have kept; the others find its results.
-  if (!isFirst) await communicator.barrier();
-  const results = await measureAll(runs, measurements, options);
-  if (isFirst) await communicator.barrier();
-  const claims = judgeClaims(measurements.map((measurement) => measured(measurement, results)));
-  const reproduction = { plan, runs, results, claims };
+  const results = await resultsOf(trainings, options);
+  const measured = planExperiments(trainings).map((experiment) => ({
+    ...experiment,
+    errors: results.get(experiment.id)!.ranks.map((rank) => rank >= 1),
+  }));
+  const reproduction = { plan, trainings, results, claims: judgeClaims(measured) };
   const report = formatReproduction(reproduction);
   const reportFile = join(out, 'report.html');
   if (isFirst) {
+    const page = formatReproductionPage(reproduction, await recordsOf(trainings));
+    const claims = JSON.stringify(reproduction.claims, undefined, 2);
     await writeFileAtomically(join(out, 'tables.md'), report);
-    await writeFileAtomically(reportFile, formatReproductionPage(reproduction, await recordsOf(runs)));
-    await writeFileAtomically(join(out, 'claims.json'), `${JSON.stringify(claims, undefined, 2)}\n`);
+    await writeFileAtomically(reportFile, page);
+    await writeFileAtomically(join(out, 'claims.json'), `${claims}\n`);
   }
   return { ...reproduction, report, reportFile };
 }
 
-async function recordsOf(runs: readonly PlannedRun[]): Promise<Map<string, TrainingRecord>> {
-  const records = new Map<string, TrainingRecord>();
-  for (const { id, folder, recipe } of runs) {
-    const metrics = await readMetrics(runFolder(folder).metricsFile);
-    records.set(id, { metrics, recipe: formatRecipe(recipe) });
-  }
-  return records;
+/** Validation images must not be training images. */
+async function checkValidation(data: string): Promise<void> {
+  const source = await openImages(data, { split: 'val' });
+  await source.close?.();
+  if (source.split !== undefined) return;
+  throw new UserError(`${data} has no separate validation images; divide it into the folders train and val`);
 }
 
-/** @throws UserError where a rank does not see what the first one has written. */
+/** Records plan and data in the folder, or checks that it was started with the same. */
+async function claimFolder({ out, plan, data, origin }: ReproduceOptions): Promise<void> {
+  await mkdir(join(out, 'evaluations'), { recursive: true });
+  await mkdir(join(out, 'runs'), { recursive: true });
+  const file = join(out, 'plan.yaml');
+  if (!existsSync(file)) return writeFileAtomically(file, stringify({ data, ...plan }));
+  const { data: earlierData, ...rest } = parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  const same = isDeepStrictEqual(parseReproductionPlan(rest, file), plan);
+  if (same && earlierData === data) return;
+  const difference = same ? `the data ${earlierData}, not ${data}` : `another plan than ${origin}`;
+  throw new UserError(`${out} was started with ${difference}; choose another --out`);
+}
+
+/** @throws UserError when a rank does not see what the first one has written. */
 async function checkSharedFolder(communicator: Communicator, out: string): Promise<void> {
   if (communicator.size === 1) return;
   await communicator.barrier();
@@ -111,129 +131,116 @@ async function checkSharedFolder(communicator: Communicator, out: string): Promi
   const blind = seen.indexOf(false);
   if (blind < 0) return;
   throw new UserError(
-    `${communicator.nameOf(blind)} does not see ${out} as rank 0 does; put --out on a disk that all machines share`,
-  );
-}
-
-/** Each rank carries out some of the passes whose results are missing, whole ones. */
-async function dealOutPasses(
-  runs: readonly PlannedRun[],
-  measurements: readonly PlannedMeasurement[],
-  { data, out, signal, listener }: ReproduceOptions,
-  communicator: Communicator,
-): Promise<void> {
-  const folder = join(out, 'evaluations');
-  const passes = planPasses(measurements);
-  const sums = await sumModels(runs);
-  const needed = new Set<PlannedPass>();
-  for (const measurement of measurements) {
-    if (await earlierResult(measurement, folder, sums)) continue;
-    for (const run of measurement.runs) needed.add(passFor(measurement, run, passes));
-  }
-  const { rank, size } = communicator;
-  const mine = [...needed].filter((_, place) => place % size === rank);
-  for (const [place, pass] of mine.entries()) {
-    if (rank === 0) listener?.onPass?.(pass, place + 1, mine.length);
-    await carryOutPass(pass, { data, folder, signal, onProgress: () => {} });
-    if (rank === 0) listener?.onPassEnd?.(pass);
-  }
-  await communicator.barrier();
-}
-
-/** Runs the passes that a missing result needs, then averages what they kept. */
-async function measureAll(
-  runs: readonly PlannedRun[],
-  measurements: readonly PlannedMeasurement[],
-  { data, out, signal, listener }: ReproduceOptions,
-): Promise<Map<string, MeasurementResult>> {
-  const folder = join(out, 'evaluations');
-  const passes = planPasses(measurements);
-  const sums = await sumModels(runs);
-  const results = new Map<string, MeasurementResult>();
-  const done = new Set<PlannedPass>();
-  for (const measurement of measurements) {
-    let result = await earlierResult(measurement, folder, sums);
-    if (!result) {
-      for (const pass of measurement.runs.map((run) => passFor(measurement, run, passes))) {
-        if (done.has(pass)) continue;
-        listener?.onPass?.(pass, passes.indexOf(pass) + 1, passes.length);
-        try {
-          await carryOutPass(pass, {
-            data,
-            folder,
-            signal,
-            onProgress: (progress) => listener?.onEvaluation?.(progress),
-          });
-        } finally {
-          listener?.onPassEnd?.(pass);
-        }
-        done.add(pass);
-      }
-      result = await combine(measurement, passes, folder, sums);
-    }
-    listener?.onMeasurement?.(measurement, result);
-    results.set(measurement.id, result);
-  }
-  return results;
-}
-
-/** Evaluation must not see what was trained on. */
-async function checkValidation(data: string): Promise<void> {
-  const source = await openImages(data, { split: 'val' });
-  await source.close?.();
-  if (source.split !== undefined) return;
-  throw new UserError(`${data} has no validation images of its own; divide it into train and val folders`);
-}
-
-/** Notes plan and data in the folder, or checks that they are those noted. */
-async function claimFolder({ out, plan, data, origin }: ReproduceOptions): Promise<void> {
-  await mkdir(join(out, 'evaluations'), { recursive: true });
-  await mkdir(join(out, 'runs'), { recursive: true });
-  const file = join(out, 'plan.yaml');
-  if (!existsSync(file)) {
-    await writeFileAtomically(file, stringify({ data, ...plan }));
-    return;
-  }
-  const { data: earlierData, ...rest } = parse(await readFile(file, 'utf8')) as Record<string, unknown>;
-  const same = JSON.stringify(parsePlan(rest, file)) === JSON.stringify(plan);
-  if (same && earlierData === data) return;
-  throw new UserError(
-    `${out} was begun with another ${same ? `data folder (${earlierData})` : 'plan'} than ${same ? data : origin}; choose another --out`,
+    `${communicator.nameOf(blind)} does not see rank 0's files in ${out}; put --out on a disk that all machines share`,
   );
 }
 
 async function trainIfMissing(
-  run: PlannedRun,
-  index: number,
+  training: PlannedTraining,
+  number: number,
   total: number,
-  { data, listener: told, signal, communicator = single }: ReproduceOptions,
+  { data, listener: first, signal, communicator = single }: ReproduceOptions,
 ): Promise<void> {
-  const { recipeFile, resultFile } = runFolder(run.folder);
-  // All ranks must do the same, and the first one may be quicker to write than the others to look.
-  const found = { result: existsSync(resultFile), recipe: existsSync(recipeFile) };
-  const { result, recipe } = await fromFirst(communicator, found);
-  if (result) return;
-  const listener = communicator.rank === 0 ? told : undefined;
-  const trainListener = listener?.onRun?.(run, index + 1, total);
+  const { recipeFile, resultFile } = runFolder(training.folder);
+  // All ranks must do the same, but the first may write these files before another one has looked.
+  const found = { finished: existsSync(resultFile), started: existsSync(recipeFile) };
+  const { finished, started } = await fromFirst(communicator, found);
+  if (finished) return;
+  const listener = communicator.rank === 0 ? first : undefined;
   const shared = {
-    out: run.folder,
+    out: training.folder,
     communicator,
-    ...(trainListener && { listener: trainListener }),
+    listener: listener?.onTraining?.(training, number, total),
     signal,
   };
   try {
-    const outcome = recipe
+    const { reason } = started
       ? await resumeTraining(shared)
-      : await trainNetwork({ ...shared, data, recipe: run.recipe });
-    if (outcome.reason === 'interrupted') throw new InterruptedError('stopped');
+      : await trainNetwork({ ...shared, data, recipe: training.recipe });
+    if (reason === 'interrupted') throw new InterruptedError('stopped');
   } finally {
-    listener?.onRunEnd?.(run);
+    listener?.onTrainingEnd?.(training);
   }
 }
 
-function measured(
-  measurement: PlannedMeasurement,
-  results: ReadonlyMap<string, MeasurementResult>,
-): Measured {
-  return { measurement, errors: results.get(measurement.id)!.ranks.map((rank) => rank >= 1) };
+/** Evaluates the nets where results are missing, then averages the posteriors of each experiment. */
+async function resultsOf(
+  trainings: readonly PlannedTraining[],
+  options: ReproduceOptions,
+): Promise<Map<string, ExperimentResult>> {
+  const { out, listener, communicator = single } = options;
+  const { rank, size } = communicator;
+  const folder = join(out, 'evaluations');
+  const experiments = planExperiments(trainings);
+  const evaluations = planEvaluations(experiments);
+  const checksums = new Map<PlannedTraining, string>();
+  for (const training of trainings) checksums.set(training, await sha256OfFile(training.model));
+  const missing: Experiment[] = [];
+  for (const experiment of experiments) {
+    if (!(await readResult(experiment, folder, checksums))) missing.push(experiment);
+  }
+  const needed = new Set(missing.flatMap((experiment) => evaluationsFor(experiment, evaluations)));
+  // Each rank runs whole evaluations.
+  const mine = [...needed].filter((_, index) => index % size === rank);
+  const done = new Set<PlannedEvaluation>();
+  const run = async (evaluation: PlannedEvaluation): Promise<void> => {
+    const index = mine.indexOf(evaluation);
+    if (index >= 0 && !done.has(evaluation)) await runEvaluation(evaluation, index + 1, mine.length, options);
+    done.add(evaluation);
+  };
+  if (size > 1) for (const evaluation of mine) await run(evaluation);
+  await communicator.barrier();
+  // The first rank averages what all ranks have kept, and the others read its results.
+  if (rank > 0) await communicator.barrier();
+  const results = new Map<string, ExperimentResult>();
+  for (const experiment of experiments) {
+    let result = await readResult(experiment, folder, checksums);
+    if (!result) {
+      const own = evaluationsFor(experiment, evaluations);
+      for (const evaluation of own) await run(evaluation);
+      result = await computeResult(experiment, own, folder, checksums);
+    }
+    results.set(experiment.id, result);
+    if (rank === 0) listener?.onResult?.(experiment, result);
+  }
+  if (rank === 0) await communicator.barrier();
+  return results;
+}
+
+/** Runs one net over the validation images, or continues where an earlier call stopped. */
+async function runEvaluation(
+  evaluation: PlannedEvaluation,
+  number: number,
+  total: number,
+  { data, out, signal, listener: first, communicator = single }: ReproduceOptions,
+): Promise<void> {
+  const { training, protocol, scales } = evaluation;
+  const { backend, threads } = training.recipe;
+  const listener = communicator.rank === 0 ? first : undefined;
+  listener?.onEvaluation?.(evaluation, number, total);
+  try {
+    const { labeled } = await evaluateModel({
+      data,
+      model: training.model,
+      protocol,
+      scales: scales === 'auto' ? scales : undefined,
+      posteriors: posteriorPath(join(out, 'evaluations'), evaluation),
+      backend,
+      threads,
+      signal,
+      onProgress: (progress) => listener?.onEvaluationProgress?.(progress),
+    });
+    if (labeled === 0) throw new UserError(`the validation images of ${data} have no labels; add them`);
+  } finally {
+    listener?.onEvaluationEnd?.(evaluation);
+  }
+}
+
+async function recordsOf(trainings: readonly PlannedTraining[]): Promise<Map<string, TrainingRecord>> {
+  const records = new Map<string, TrainingRecord>();
+  for (const { id, folder, recipe } of trainings) {
+    const metrics = await readMetrics(runFolder(folder).metricsFile);
+    records.set(id, { metrics, recipe: formatRecipe(recipe) });
+  }
+  return records;
 }

@@ -1,214 +1,143 @@
-/** Training as a person asks for it: from a data folder and a recipe to a run folder with a model. */
+/** Training: from a data folder and a recipe to a run folder with a model. */
 import { resolve } from 'node:path';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
-import { UserError } from '../core/errors.ts';
-import { version } from '../core/project.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { fromFirst } from '../core/team.ts';
-import { TrainingImages } from '../data/training/loader.ts';
-import type { Backend, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
-import { openBackend } from '../kernels/registry.ts';
-import type { Network } from '../net/network.ts';
-import { createRunFolder, type RunFolder, readRunDescription, runFolder } from '../runs/run-folder.ts';
-import { openRunRecord, type RunRecord, SilentRecord } from '../runs/run-record.ts';
-import {
-  type Checkpoint,
-  readCheckpoint,
-  restoreModel,
-  restoreOptimizer,
-  type TrainerState,
-} from '../train/checkpoint.ts';
-import type { Metrics, StopReason, ValidationMetrics } from '../train/metrics.ts';
+import { Validator } from '../evaluate/validator.ts';
+import type { Parameters } from '../kernels/backend.ts';
+import { readRunDescription, runFolder } from '../runs/run-folder.ts';
+import { type RecordHooks, RunRecord } from '../runs/run-record.ts';
+import { readCheckpoint } from '../train/checkpoint.ts';
+import type { StopReason, ValidationMetrics } from '../train/metrics.ts';
+import { checkSameWeights } from '../train/ranks.ts';
 import type { Recipe } from '../train/recipe.ts';
-import { formatRecipe } from '../train/recipe-file.ts';
-import { networkOf } from '../train/recipe-network.ts';
-import { checkSameWeights } from '../train/same-weights.ts';
-import { Trainer, type TrainingProgress } from '../train/trainer.ts';
-import { WeightAverage } from '../train/weight-average.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
-import { firstWeights } from './first-weights.ts';
-import {
-  checkAgreement,
-  checkSameCode,
-  checkSameImages,
-  noteOtherEngines,
-  shareParameters,
-  threadsPerRank,
-} from './ranks.ts';
-import { openTrainingSet, type TrainingSet, type TrainingSetListener } from './training-set.ts';
-import { Validator } from './validator.ts';
+import { changeRecipe } from '../train/resolve-recipe.ts';
+import { type SessionStart, TrainingSession, type TrainListener } from '../train/session.ts';
+import { Trainer } from '../train/trainer.ts';
+import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
+import type { TrainerState } from '../train/trainer-state.ts';
+import { trainingImages } from '../train/training-set.ts';
 
-export interface TrainOptions {
-  /** Folder of images, see `openImages`. */
-  readonly data: string;
-  /** The run folder: new, or with `resume` an earlier one. */
+/** What `trainNetwork` and `resumeTraining` have in common. */
+export interface RunOptions {
+  /** The run folder: new, or for `resumeTraining` an existing one. */
   readonly out: string;
-  readonly recipe: Recipe;
+  /** Receives notes, progress and metrics (default: nobody). */
   readonly listener?: TrainListener;
-  /** Stops after the current iteration, with a checkpoint. */
+  /** Stops after the current iteration, with a checkpoint (default: never). */
   readonly signal?: AbortSignal;
   /**
-   * Ranks that share the work, all of which call this with the same options; default: nobody. The listener of
-   * the first one is told what goes on, and the first one alone reads and writes the run folder.
+   * Ranks that share the work (default: this process alone). All of them call the function with the same options; only
+   * the first one reads and writes the run folder, and calls the listener.
    */
   readonly communicator?: Communicator;
 }
 
-export interface ResumeOptions extends Omit<TrainOptions, 'recipe' | 'data'> {
-  /** Changes of the recipe; only of what leaves the training the same. */
+export interface TrainOptions extends RunOptions {
+  /** Location of the images, see `openImages`. */
+  readonly data: string;
+  /** A complete recipe, see `resolveRecipe`. */
+  readonly recipe: Recipe;
+}
+
+export interface ResumeOptions extends RunOptions {
+  /**
+   * Changes to the recipe (default: none). Only keys that the results do not depend on may change: `epochs`,
+   * `iterations`, `threads`, `backend`, `precision`, `checkpoint-every`, `memory-budget` and `max-pixels`.
+   */
   readonly changes?: Partial<Recipe>;
 }
 
-export interface TrainListener extends TrainingSetListener {
-  onStart?(start: TrainingStart): void;
-  onIteration?(progress: TrainingProgress): void;
-  onValidationProgress?(done: number, total: number): void;
-  onMetrics?(metrics: Metrics): void;
-}
-
-export interface TrainingStart {
-  readonly network: Network;
-  readonly backend: Backend;
-  readonly communicator: Communicator;
-  readonly trainingImages: number;
-  readonly validationImages: number;
-  readonly iteration: number;
-  readonly totalIterations: number;
-}
-
 export interface TrainOutcome {
+  /** The run folder. */
   readonly run: string;
-  /** Why it ended. */
   readonly reason: StopReason;
   readonly iterations: number;
-  /** Seconds spent training, over all sessions of the run. */
+  /** Training time in seconds, over all sessions of the run. */
   readonly seconds: number;
+  /** The model with the lowest validation error; null before the first validation. */
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
-  /** The last validation of this session. */
+  /** The last validation of this session; null where there was none. */
   readonly last: ValidationMetrics | null;
+  /** The model file of the last checkpoint. */
   readonly lastModel: string;
 }
 
 /**
- * Starts a training run.
- * @throws UserError for bad data, recipes and folders, each naming what to do.
+ * Trains a network and records the run in a new folder: recipe.yaml, metrics.jsonl, TensorBoard events, checkpoint and
+ * best model.
+ * @throws UserError for bad data, recipes and folders, each with what to do.
+ * @example
+ * const { best, lastModel } = await trainNetwork({
+ *   data: 'photos',
+ *   out: 'runs/photos',
+ *   recipe: resolveRecipe({ config: 'A', crop: 64, scale: 64, epochs: 10 }),
+ *   listener: { onMetrics: ({ kind, top1Error }) => console.log(kind, top1Error) },
+ * });
  */
 export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome> {
-  const { recipe } = options;
-  const run = await prepare(options, options.data, recipe);
-  const weights = run.isFirst ? await firstWeights(run.network, recipe, run.note) : undefined;
+  const { data, recipe, out } = options;
+  const session = await TrainingSession.open({ ...options, data, recipe });
+  const weights = await session.firstWeights();
   // Last, so that a machine that cannot train leaves nothing behind.
-  const folder = run.isFirst
-    ? await createRunFolder(options.out, { data: resolve(options.data), recipe })
-    : runFolder(options.out);
-  return runIn(folder, { ...run, weights, state: undefined });
+  const record = isFirst(options)
+    ? await RunRecord.start(out, { data: resolve(data), recipe })
+    : RunRecord.silent();
+  return train(session, record, { weights }, out);
 }
 
-/** What may differ when a run is resumed, since the weights do not depend on it. */
-const RESUMABLE_CHANGES: readonly (keyof Recipe)[] = [
-  'epochs',
-  'iterations',
-  'threads',
-  'backend',
-  'precision',
-  'checkpoint-every',
-  'memory-budget',
-  'max-pixels',
-];
-
 /**
- * Goes on with a run that was interrupted. The final weights are, bit for bit, those of an uninterrupted run
- * with the same numbers of threads and ranks.
- * @throws UserError when there is no run, its data has changed, or a change would make it another training.
+ * Continues a run that was interrupted. The final weights are, bit for bit, those of an uninterrupted run with the same
+ * numbers of threads and ranks.
+ * @throws UserError when there is no run, its data has changed, or a change would change its results.
+ * @example
+ * const outcome = await resumeTraining({ out: 'runs/photos', changes: { epochs: 20 } });
  */
 export async function resumeTraining(options: ResumeOptions): Promise<TrainOutcome> {
   const { out, changes = {}, communicator = single } = options;
-  const folder = runFolder(out);
-  const isFirst = communicator.rank === 0;
-  // The folder may be on the first rank's machine alone.
-  const found = isFirst ? await readRunDescription(out) : undefined;
+  // Only the first rank's machine may have the folder.
+  const found = isFirst(options) ? await readRunDescription(out) : undefined;
   const { data, recipe: recorded } = await fromFirst(communicator, found!);
-  checkChanges(recorded, changes);
-  const recipe = { ...recorded, ...changes };
-  const checkpoint = isFirst ? await readCheckpoint(folder.lastFile) : undefined;
+  const recipe = changeRecipe(recorded, changes);
+  const checkpoint = isFirst(options) ? await readCheckpoint(runFolder(out).lastFile) : undefined;
   const state = (await fromFirst(communicator, checkpoint?.state ?? null)) ?? undefined;
-  const run = await prepare(options, data, recipe);
-  if (checkpoint) await checkSameData(run.set, checkpoint, data);
-  if (state === undefined) run.note('the run has no checkpoint yet; it starts from the beginning');
-  const weights =
-    isFirst && state === undefined ? await firstWeights(run.network, recipe, run.note) : undefined;
-  return runIn(folder, { ...run, checkpoint, weights, state });
+  const session = await TrainingSession.open({ ...options, data, recipe });
+  if (checkpoint) await session.checkSameData(checkpoint);
+  if (!state) session.note('the run has no checkpoint yet; it starts from the beginning');
+  const weights = state ? undefined : await session.firstWeights();
+  const record = isFirst(options) ? await RunRecord.resume(out, state?.iteration) : RunRecord.silent();
+  return train(session, record, { checkpoint, weights, state }, out);
 }
 
-interface Prepared {
-  readonly recipe: Recipe;
-  readonly set: TrainingSet;
-  readonly network: Network;
-  readonly backend: Backend;
-  readonly communicator: Communicator;
-  /** Whether this is the rank that reads and writes the run folder, and tells what goes on. */
-  readonly isFirst: boolean;
-  readonly listener: TrainListener | undefined;
-  readonly signal: AbortSignal | undefined;
-  note(text: string): void;
+function isFirst({ communicator = single }: RunOptions): boolean {
+  return communicator.rank === 0;
 }
 
-interface Run extends Prepared {
-  /** What training starts from; where both are missing, the first rank has one of them. */
-  readonly weights?: Map<string, Float32Array>;
-  readonly checkpoint?: Checkpoint;
-  /** Where it goes on; undefined for a new run. */
-  readonly state: TrainerState | undefined;
-}
-
-/** Opens what a run needs, and sees to it that all ranks have the same. */
-async function prepare(
-  { listener: told, signal, communicator = single }: Omit<TrainOptions, 'data' | 'out' | 'recipe'>,
-  data: string,
-  recipe: Recipe,
-): Promise<Prepared> {
-  const isFirst = communicator.rank === 0;
-  const listener = isFirst ? told : undefined;
-  const note = (text: string): void => listener?.onNote?.(text);
-  if (communicator.size > 1) {
-    await checkSameCode(communicator);
-    const { threads: _, ...shared } = recipe;
-    const remedy = 'start all ranks with the same flags and the same recipe file';
-    await checkAgreement(communicator, 'the recipe', JSON.stringify(shared), remedy);
-  }
-  const set = await openTrainingSet(data, recipe, listener, signal, communicator);
-  await checkSameImages(communicator, set.training);
-  await checkSameImages(communicator, set.validation);
-  const network = networkOf(recipe, set.training.classes.length);
-  // Before the folder is made, so that a machine that cannot train leaves nothing behind.
-  const backend = await backendOf(recipe, communicator);
-  if (communicator.size > 1) await noteOtherEngines(communicator, backend, note);
-  return { recipe, set, network, backend, communicator, isFirst, listener, signal, note };
-}
-
-async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
-  const { network, backend, checkpoint, weights, communicator, state, isFirst, listener } = run;
-  const record = isFirst
-    ? await openRunRecord({
-        folder,
-        iteration: state?.iteration,
-        onMetrics: (line) => listener?.onMetrics?.(line),
-      })
-    : new SilentRecord();
+/** Trains from the start to the end, or until the signal, and closes the record. */
+async function train(
+  session: TrainingSession,
+  record: RunRecord,
+  start: SessionStart,
+  out: string,
+): Promise<TrainOutcome> {
   try {
-    const parameters = backend.createParameters(network.parameters, { training: true });
+    const { parameters, average } = await session.createParameters(start);
+    const validator = validatorOf(session, parameters);
     try {
-      if (checkpoint) await restoreModel(parameters, checkpoint);
-      else if (weights) await moveIntoParameters(parameters, weights);
-      await shareParameters(communicator, parameters, ['values']);
-      // Before the weights that training goes on with take the model's place.
-      const average = state?.averaged ? await WeightAverage.heldBy(parameters, state.averaged) : undefined;
-      if (checkpoint) await restoreOptimizer(parameters, checkpoint);
-      if (state) await shareParameters(communicator, parameters, ['values', 'velocities']);
-      return await trainIn(folder, run, parameters, record, average);
+      const trainer = new Trainer({
+        ...session,
+        parameters,
+        average,
+        state: start.state,
+        data: trainingDataOf(session),
+        hooks: hooksOf(session, validator, record.hooks(await session.modelFacts(), parameters)),
+      });
+      session.announce(trainer);
+      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
+      if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
+      return outcome;
     } finally {
+      validator.dispose();
       parameters.dispose();
     }
   } finally {
@@ -216,117 +145,60 @@ async function runIn(folder: RunFolder, run: Run): Promise<TrainOutcome> {
   }
 }
 
-async function trainIn(
-  folder: RunFolder,
-  run: Run,
+function validatorOf(
+  { recipe, network, backend, set, communicator }: TrainingSession,
   parameters: Parameters,
-  record: RunRecord,
-  average: WeightAverage | undefined,
-): Promise<TrainOutcome> {
-  const { recipe, network, backend, set, listener, state, signal, communicator } = run;
-  const validator = await Validator.open({ recipe, network, set, backend, parameters, team: communicator });
-  const images = trainingImages(run);
-  const trainer = new Trainer({
-    recipe,
+) {
+  return new Validator({
     network,
     backend,
     parameters,
-    communicator,
-    data: { count: set.training.length, loadBatches: (plan) => images.loadBatches(plan) },
-    hooks: {
-      validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
-      onIteration: (progress) => listener?.onIteration?.(progress),
-      beforeCheckpoint: (_, { iteration }) => checkSameWeights(communicator, parameters, iteration),
-      ...record.hooks(await modelFacts(run), parameters),
-    },
-    state,
-    average,
-    signal,
-  });
-  listener?.onStart?.({
-    network,
-    backend,
-    communicator,
-    trainingImages: set.training.length,
-    validationImages: set.validation.length,
-    iteration: trainer.state.iteration,
-    totalIterations: trainer.totalIterations,
-  });
-  try {
-    const reason = await trainer.run();
-    const { iteration, seconds, best } = trainer.state;
-    const outcome: TrainOutcome = {
-      run: folder.path,
-      reason,
-      iterations: iteration,
-      seconds,
-      best: best && { ...best, model: folder.bestFile },
-      last: record.last,
-      lastModel: folder.lastFile,
-    };
-    if (reason !== 'interrupted') await record.writeResult(outcome);
-    return outcome;
-  } finally {
-    validator.dispose();
-  }
-}
-
-function backendOf(
-  { backend, kernels, precision, threads: asked }: Recipe,
-  communicator: Communicator,
-): Promise<Backend> {
-  const threads = asked ?? threadsPerRank(communicator);
-  return openBackend(backend, {
-    // A recipe always has it; to the other backends it means nothing.
-    ...(backend === 'native' && { kernels }),
-    precision,
-    threads,
-  });
-}
-
-function trainingImages({ recipe, set }: Run): TrainingImages {
-  return new TrainingImages(set.training, {
-    seed: recipe.seed,
-    crop: recipe.crop,
-    scale: parseTrainScale(recipe.scale),
-    randomCrop: recipe['random-crop'],
-    flip: recipe.flip,
-    colorShift: recipe['color-shift'] ? set.axes : undefined,
-    mean: set.mean,
-    memory: recipe['memory-budget'] * 2 ** 20,
-    maxPixels: recipe['max-pixels'],
-  });
-}
-
-async function modelFacts({ recipe, network, set }: Run): Promise<ModelFacts> {
-  return {
-    network,
-    classes: set.training.classes,
-    labels: set.training.labels,
+    images: set.validation,
     meanRgb: set.mean,
     trainScale: parseTrainScale(recipe.scale),
-    provenance: {
-      createdBy: `verydeep ${version}`,
-      data: set.training.location,
-      dataFingerprint: await set.training.fingerprint(),
-      recipe: formatRecipe(recipe),
+    // In addition to the training images' memory.
+    memory: (recipe['memory-budget'] * 2 ** 20) / 4,
+    maxPixels: recipe['max-pixels'],
+    team: communicator,
+  });
+}
+
+function trainingDataOf({ set, recipe }: TrainingSession): TrainingData {
+  const images = trainingImages(set, recipe);
+  return { count: set.training.length, loadBatches: (plan) => images.loadBatches(plan) };
+}
+
+function hooksOf(
+  { listener, communicator }: TrainingSession,
+  validator: Validator,
+  recording: RecordHooks,
+): TrainerHooks {
+  return {
+    ...recording,
+    validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
+    beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
+    onIteration: (progress) => listener?.onIteration?.(progress),
+    onMetrics: async (line) => {
+      await recording.onMetrics(line);
+      listener?.onMetrics?.(line);
     },
   };
 }
 
-function checkChanges(recorded: Recipe, changes: Partial<Recipe>): void {
-  const keys = Object.keys(changes) as (keyof Recipe)[];
-  const refused = keys.find((key) => !RESUMABLE_CHANGES.includes(key) && changes[key] !== recorded[key]);
-  if (refused === undefined) return;
-  throw new UserError(
-    `the run was started with ${refused} ${recorded[refused] ?? '(none)'}, and resuming it with ${changes[refused]} would be ` +
-      `another training; leave the flag out, or start a new run with --from (only ${RESUMABLE_CHANGES.join(', ')} may change)`,
-  );
-}
-
-async function checkSameData(set: TrainingSet, { model }: Checkpoint, data: string): Promise<void> {
-  if (model.provenance.dataFingerprint === (await set.training.fingerprint())) return;
-  throw new UserError(
-    `the training images in ${data} are not those that the run was started with; put them back, or start a new run with --from`,
-  );
+function outcomeOf(
+  run: string,
+  reason: StopReason,
+  { iteration, seconds, best }: TrainerState,
+  last: ValidationMetrics | null,
+): TrainOutcome {
+  const { bestFile, lastFile } = runFolder(run);
+  return {
+    run,
+    reason,
+    iterations: iteration,
+    seconds,
+    best: best && { ...best, model: bestFile },
+    last,
+    lastModel: lastFile,
+  };
 }

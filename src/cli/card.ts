@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { type CardOptions, describeRunModel } from '../api/model-card.ts';
+import { type CardOptions, describeRunModel } from '../api/describe-run-model.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { formatCard } from '../report/card.ts';
+import { formatCard } from '../report/model-card.ts';
 import { newCommand } from './command.ts';
 import { log, printResult } from './output.ts';
 
@@ -13,15 +13,12 @@ interface Flags extends Omit<CardOptions, 'run'> {
 export function cardCommand(): Command {
   return newCommand('card', {
     description: "Describe a run's model as a model card: Markdown with the front matter of Hugging Face.",
-    examples: ['card runs/photos', 'card runs/photos --license cc-by-4.0 --out README.md'],
+    examples: ['card runs/photos', 'card runs/photos --license cc-by-4.0 --out runs/photos/README.md'],
   })
     .argument('<run>', 'run folder')
-    .option('--out <file>', 'write the card there (default: print it)')
-    .option('--dataset <name>', "what the data is called (default: its folder's name)")
-    .option(
-      '--license <id>',
-      "identifier of the weights' licence, such as cc-by-4.0 (default: the model file's)",
-    )
+    .option('--out <file.md>', 'file to write (default: print the card)')
+    .option('--dataset <name>', 'name of the data set (default: the name of its folder)')
+    .option('--license <id>', "license of the weights, such as cc-by-4.0 (default: the model file's)")
     .action(card);
 }
 
@@ -29,5 +26,5 @@ async function card(run: string, { out, ...options }: Flags): Promise<void> {
   const text = formatCard(await describeRunModel({ run, ...options }));
   if (out === undefined) return printResult(text.trimEnd());
   await writeFileAtomically(out, text);
-  log(`the model card is in ${out}`);
+  log(`Wrote the model card to ${out}`);
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, platform, release } from 'node:os';
 import { join } from 'node:path';
-import { defaultCacheFolder } from '../core/cache-folder.ts';
+import { defaultCacheFolder } from '../core/cache.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { projectFolder } from '../core/project.ts';
 import { formatBytes } from '../report/format.ts';
@@ -91,7 +91,7 @@ async function checkImages(): Promise<Check> {
 /** Rescales one pixel, which needs the image addon. */
 async function checkRescaling(name: string, found: string): Promise<Check> {
   try {
-    const { resampleNow } = await import('../data/pixels/resampler.ts');
+    const { resampleNow } = await import('../data/pixels/rescale.ts');
     resampleNow({ width: 1, height: 1, pixels: new Uint8Array(3) }, { width: 2, height: 2 });
     return { name, status: 'ok', found: `${found}; rescales` };
   } catch (error) {

@@ -1,8 +1,7 @@
 import { UserError } from '../core/errors.ts';
 import { readLines } from '../core/files.ts';
+import { parseSynsetLine } from '../data/sources/ilsvrc/synsets.ts';
 import type { ClassNames } from '../weights/labels/class-names.ts';
-
-const SYNSET = /^(n\d{8})\s+(.+)$/;
 
 /**
  * Reads one class a line, in label order: `identifier`, `identifier⇥label`, or as in ILSVRC's
@@ -23,8 +22,8 @@ export async function readClassesFile(path: string): Promise<ClassNames> {
 }
 
 function splitLine(line: string): [id: string, label: string] {
-  const [, synset, words] = SYNSET.exec(line) ?? [];
-  if (synset && words) return [synset, words];
+  const named = parseSynsetLine(line);
+  if (named) return [named.synset, named.words];
   const tab = line.indexOf('\t');
   return tab < 0 ? [line, line] : [line.slice(0, tab).trim(), line.slice(tab + 1).trim()];
 }

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { formatLayers, formatTable1, formatTable2, summarizeNetwork } from '../report/network-tables.ts';
 import { newCommand } from './command.ts';
@@ -13,11 +13,15 @@ interface Flags extends SizeOptions {
 /** `vgg configs`: Tables 1 and 2. */
 export function configsCommand(): Command {
   const command = newCommand('configs', {
-    description: 'Show the networks of Table 1, their parameters and costs.',
+    description: 'Show the networks of Table 1 with their parameters and multiply-adds.',
     examples: ['configs', 'configs --layers D', 'configs --classes 10 --crop 32 --width 0.25 --json'],
   });
   return addSizeOptions(command)
-    .option('--layers <network>', 'show one network layer by layer', configuration)
+    .addOption(
+      new Option('--layers <name>', 'show one network layer by layer')
+        .choices(configurationNames)
+        .argParser(configuration),
+    )
     .addOption(jsonOption())
     .action(showConfigurations);
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import sharp from 'sharp';
@@ -9,8 +9,9 @@ import { projectFolder } from '../core/project.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
-import { type Recipe, resolveRecipe } from '../train/recipe.ts';
+import type { Recipe } from '../train/recipe.ts';
 import { readRecipeFile } from '../train/recipe-file.ts';
+import { resolveRecipe } from '../train/resolve-recipe.ts';
 import { newCommand } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { log, printResult } from './output.ts';
@@ -60,7 +61,8 @@ async function demo({ data, out = nextRunFolder() }: Flags): Promise<void> {
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(`stopped; continue with: npx vgg train --out ${out} --resume`);
   }
-  printResult(formatDemo(outcome, recipe, await writePhotos(data, dirname(out))));
+  const photos = await writePhotos(data, dirname(out));
+  printResult(formatDemo(outcome, recipe, { data, photos }));
 }
 
 function nextRunFolder(): string {
@@ -70,20 +72,20 @@ function nextRunFolder(): string {
   }
 }
 
-/** Images of each class written as PNG files: enough to train a small network of one's own. */
+/** Images per class that are written as PNG files: enough to train a small network. */
 const PHOTOS = { train: 100, val: 20 } as const;
-/** Where they go, beside the run folder. */
-const PHOTOS_FOLDER = 'photos';
 
 /**
- * Writes some of the images as a user's own photos would be: `train/<class>/<number>.png` and `val/…`. The README and
- * the tutorials go on with this folder.
- * @returns the folder; an existing one is left as it is
+ * Writes some of the images the way people keep their own: `train/<class>/<number>.png` and `val/…`. The README and
+ * the tutorials use this folder.
+ * @returns the folder; an existing one is kept as it is
  */
 async function writePhotos(data: string, parent: string): Promise<string> {
-  const folder = join(parent, PHOTOS_FOLDER);
+  const folder = join(parent, 'photos');
   if (existsSync(folder)) return folder;
-  for (const split of ['train', 'val'] as const) await writeSplit(data, split, join(folder, split));
+  const unfinished = `${folder}.partial`;
+  for (const split of ['train', 'val'] as const) await writeSplit(data, split, join(unfinished, split));
+  await rename(unfinished, folder);
   return folder;
 }
 
@@ -112,7 +114,7 @@ function folderName(label: string): string {
 function formatDemo(
   { run, seconds, iterations, last }: TrainOutcome,
   recipe: Recipe,
-  photos: string,
+  { data, photos }: { readonly data: string; readonly photos: string },
 ): string {
   if (!last) throw new Error('the demo ended without a validation');
   const table = formatTable(
@@ -135,13 +137,14 @@ function formatDemo(
   const model = join(run, 'best.safetensors');
   return `${table}
 
-${run} holds the run: recipe, metrics, checkpoints and models. ${photos} holds ${formatCount(10 * PHOTOS.train)} of the images as
+${run} holds the run: recipe, metrics, checkpoints and models. ${photos} holds ${formatCount(10 * (PHOTOS.train + PHOTOS.val))} of the images as
 files, one folder per class, as your own photos could be. Try next:
 
   npx vgg predict ${join(photos, 'val/sneaker')}/*.png --model ${model}
-  npx vgg evaluate ${photos} --model ${model}
+  npx vgg evaluate ${data} --model ${model} --split test
   npx vgg report ${run} --out ${join(dirname(run), 'report.html')}
   npx vgg serve --model ${model}
-  npx vgg train ${photos} --config A --width 0.25 --crop 32 --scale 36 --epochs 5 --out ${join(dirname(run), 'mine')}
+  npx vgg train ${photos} --config A --width 0.25 --crop 32 --scale 36 --batch 32 --epochs 15 --lr-drop-at 12e \\
+    --out ${join(dirname(run), 'mine')}
 `;
 }

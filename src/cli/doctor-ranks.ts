@@ -1,4 +1,4 @@
-/** `vgg doctor --mpi`: whether the ranks that were started together can train together. */
+/** `vgg doctor --mpi`: checks whether the ranks can train together. */
 import { type Agreement, diagnoseRanks, type RankDiagnosis } from '../api/diagnose-ranks.ts';
 import type { Communicator } from '../comm/communicator.ts';
 import { formatBytes } from '../report/format.ts';
@@ -30,20 +30,20 @@ function formatDiagnosis({
     `${gigabitsPerSecond.toFixed(2)} Gbit/s`,
   ]);
   return [
-    formatTable(rows, { head: ['rank', 'cores', 'images', 'engine'] }),
+    formatTable(rows, { head: ['rank', 'cores', 'images', 'backend'] }),
     ...agreements.map(formatAgreement),
     formatTable(speeds, {
-      head: ['sum over ranks', 'time', 'sent by each rank'],
+      head: ['all-reduce', 'time', 'sent by each rank'],
       align: ['right', 'right', 'right'],
     }),
-    `the smallest sum takes ${(1e6 * latency).toFixed(0)} µs (${ranks[0]!.mpi})`,
-    ok ? 'These ranks can train together.' : 'These ranks cannot train together: see ✗ above.',
+    `latency of the smallest all-reduce: ${(1e6 * latency).toFixed(0)} µs (${ranks[0]!.mpi})`,
+    ok ? 'These ranks can train together.' : 'These ranks cannot train together: fix what is marked ✗ above.',
   ].join('\n');
 }
 
 function formatAgreement({ what, agreed, needed }: Agreement): string {
-  if (agreed) return `✓ ${what}: the same everywhere`;
+  if (agreed) return `✓ ${what}: the same on all ranks`;
   return needed
-    ? `✗ ${what}: differs; make it the same everywhere`
-    : `! ${what}: differs, which costs at most speed`;
+    ? `✗ ${what}: different; make it the same on all ranks`
+    : `! ${what}: different; this affects at most the speed`;
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { type EvaluationProgress, type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
 import { InterruptedError } from '../core/errors.ts';
-import type { Split } from '../data/sources/source.ts';
+import { type Split, splitNames } from '../data/sources/splits.ts';
 import { formatPercent } from '../report/format.ts';
 import { newCommand } from './command.ts';
 import { detailsOf, formatDetails, formatEvaluation } from './evaluation-result.ts';
@@ -34,9 +34,7 @@ export function evaluateCommand(): Command {
     ],
   }).argument('<data>', 'folder of labeled images; with --predictions or --submission any folder of images');
   return addRankOptions(addModelOptions(command))
-    .addOption(
-      new Option('--split <name>', 'part of the data').choices(['train', 'val', 'test']).default('val'),
-    )
+    .addOption(new Option('--split <name>', 'part of the data').choices(splitNames).default('val'))
     .option('--details', 'also print the error of each class and the most frequent confusions')
     .option('--predictions <file>', 'write the predictions: one JSON line for each image')
     .option(

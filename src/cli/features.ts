@@ -6,7 +6,7 @@ import { extractFeatures } from '../api/extract-features.ts';
 import { UsageError, UserError } from '../core/errors.ts';
 import { kindOf } from '../core/files.ts';
 import { formatShape } from '../core/shape.ts';
-import { isImageName } from '../data/sources/split-names.ts';
+import { isImageName } from '../data/pixels/image-formats.ts';
 import {
   checkFeaturesPath,
   type FeaturesFile,

@@ -1,10 +1,10 @@
-/** What this machine is: facts that Node does not give directly. */
+/** Facts about this machine that Node does not give directly. */
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { arch, cpus, freemem, platform, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 
-/** Instruction sets that matter to us, by Linux's names for them. */
+/** Instruction sets that the kernels use or may use, by their Linux names. */
 const instructionSets: Readonly<Record<string, string>> = {
   avx2: 'AVX2',
   fma: 'FMA',
@@ -16,7 +16,7 @@ const instructionSets: Readonly<Record<string, string>> = {
   bf16: 'BF16',
 };
 
-/** Vector instructions of the processor; undefined where the system does not tell. */
+/** Vector instructions of the processor; undefined where the system does not report them. */
 export function vectorInstructions(): readonly string[] | undefined {
   try {
     if (platform() === 'linux') return instructionsIn(readFileSync('/proc/cpuinfo', 'utf8'));
@@ -50,15 +50,15 @@ export function processorName(): string {
   return model && model !== 'unknown' ? model : arch();
 }
 
-/** Bytes of memory that this process may use (a container may allow less than the machine has), and free bytes. */
+/** Memory in bytes that this process may use (a container may allow less than the machine has), and that is free. */
 export function memory(): { readonly total: number; readonly free: number } {
-  // Without a limit this is 0, or a number beyond any memory.
+  // Without a limit this is 0 or larger than any memory.
   const limit = process.constrainedMemory();
   const total = limit > 0 ? Math.min(totalmem(), limit) : totalmem();
   return { total, free: Math.min(freemem(), total) };
 }
 
-/** Whether a file or folder could be made under this path, which need not exist yet. */
+/** Whether files can be created under this path, which need not exist yet. */
 export function canWriteUnder(path: string): boolean {
   let folder = path;
   while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
@@ -70,10 +70,7 @@ export function canWriteUnder(path: string): boolean {
   }
 }
 
-/**
- * Whether a version is in a range of npm's, in the part of them that package.json uses: `^a.b.c` and
- * `>=a.b.c`, joined by `||`.
- */
+/** Whether a version is in an npm range; supports what package.json uses: `^a.b.c` and `>=a.b.c`, joined by `||`. */
 export function allowsVersion(range: string, version: string): boolean {
   const actual = numbersOf(version);
   return range.split('||').some((part) => {

@@ -21,21 +21,21 @@ interface Flags {
 export function packCommand(): Command {
   return newCommand('pack', {
     description:
-      'Write a data set as tar shards (WebDataset), images no larger than training needs; all commands read them.',
-    examples: ['pack ILSVRC ilsvrc-512 --scale 512', 'pack photos packed --scale 288 --skip-bad'],
+      'Pack a data set into tar shards (WebDataset) of images no larger than training needs. All commands read them.',
+    examples: ['pack ILSVRC ilsvrc-512 --scale 512', 'pack runs/photos runs/packed --scale 64 --skip-bad'],
   })
-    .argument('<data>', 'data set of any kind')
-    .argument('<out>', 'folder for the shards; start again after an interruption to go on')
+    .argument('<data>', 'data set of any supported kind')
+    .argument('<out>', 'folder for the shards; after an interruption, run the same command to continue')
     .option(
       '--scale <pixels>',
-      'largest smaller side: Smax of the trainings to come; smaller images keep their bytes',
+      'shrink images to this smaller side, the largest training scale S to come; smaller images are copied unchanged',
       positiveInteger,
       512,
     )
-    .option('--quality <n>', 'of JPEGs that are written anew', integer(1, 100), 95)
-    .option('--images-per-shard <n>', 'images of a shard', positiveInteger, 1000)
-    .option('--skip-bad', 'leave out images that cannot be read, and count them')
-    .option('--max-pixels <n>', 'images of more pixels are refused (default: 100 million)', positiveInteger)
+    .option('--quality <n>', 'JPEG quality of shrunk images, 1 to 100', integer(1, 100), 95)
+    .option('--images-per-shard <n>', 'images per shard', positiveInteger, 1000)
+    .option('--skip-bad', 'leave out images that cannot be read, and report their number')
+    .option('--max-pixels <n>', 'refuse images with more pixels (default: 100 million)', positiveInteger)
     .addOption(jsonOption())
     .action(pack);
 }
@@ -79,7 +79,7 @@ function formatResult({ splits }: PackResult): string {
       formatBytes(bytes),
     ]),
     {
-      head: ['split', 'shards', 'images', 'of them rescaled', 'left out', 'size'],
+      head: ['split', 'shards', 'images', 'rescaled', 'left out', 'size'],
       align: ['left', 'right', 'right', 'right', 'right', 'right'],
     },
   );

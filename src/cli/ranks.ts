@@ -1,17 +1,17 @@
-/** Commands that can be started as several ranks, by mpirun, srun and the like. */
+/** Commands that mpirun, srun and other launchers can start as several ranks. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Communicator } from '../comm/communicator.ts';
+import { single } from '../comm/communicator.ts';
 import { detectLaunch } from '../comm/launch.ts';
 import { ContactError, DEFAULT_PATIENCE, openMpi } from '../comm/mpi.ts';
-import { single } from '../comm/single.ts';
 import { postWitness } from '../comm/witness.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { positiveNumber } from './options.ts';
 import { logAnyway, silence } from './output.ts';
 
 export interface RankFlags {
-  /** Undefined: where a launcher started several processes. */
+  /** Undefined: only if a launcher started several processes. */
   readonly mpi?: boolean;
   readonly mpiTimeout: number;
 }
@@ -19,24 +19,27 @@ export interface RankFlags {
 /** `--mpi`, `--no-mpi` and `--mpi-timeout`. */
 export function addRankOptions(command: Command): Command {
   return command
-    .option('--mpi', 'share the work with the other ranks (default: where mpirun or srun started several)')
-    .option('--no-mpi', 'work alone all the same')
+    .option(
+      '--mpi',
+      'share the work among the ranks that mpirun or srun started (default: if there are several)',
+    )
+    .option('--no-mpi', 'do not share the work')
     .option(
       '--mpi-timeout <seconds>',
-      'silence of a rank after which it counts as lost',
+      'time without a sign of life after which a rank counts as lost',
       positiveNumber,
       DEFAULT_PATIENCE,
     );
 }
 
-/** Whether the work is shared: where the person says so, else where a launcher started several processes. */
+/** Whether the work is shared: as the flags say, or else if a launcher started several processes. */
 export function isAmongRanks({ mpi }: RankFlags): boolean {
   return mpi ?? detectLaunch() !== undefined;
 }
 
 /**
- * Does work as one of the ranks that were started together, or alone. The first rank speaks for all: results and
- * messages of the others are not shown. Whoever fails ends all, with one line that says who and why.
+ * Does work as one of several ranks, or alone. Only the first rank shows results and messages. A rank that fails ends
+ * all ranks, with one line that names the rank and the error.
  */
 export async function withRanks<T>(
   flags: RankFlags,
@@ -50,7 +53,7 @@ export async function withRanks<T>(
     void leave(opened.communicator, 1);
   };
   const onLate = (message: string): void => logAnyway(message);
-  postWitness((name) => `vgg: ${name} died: it was killed, or crashed; go on with --resume`);
+  postWitness((name) => `vgg: ${name} died (killed or crashed); continue with --resume`);
   const options = { patience: flags.mpiTimeout, launch: detectLaunch(), onLost, onLate };
   const communicator = await openMpi(options);
   opened.communicator = communicator;
@@ -60,27 +63,27 @@ export async function withRanks<T>(
     await communicator.close();
     return result;
   } catch (error) {
-    // What fails because a rank is lost needs no words of its own.
+    // Errors that follow from a lost rank are not reported: the loss was.
     return opened.lost ? await leave(communicator, 1) : await giveUp(communicator, error);
   }
 }
 
 /**
- * Long enough for the first rank to end all others, if it fails for the same reason, and before that for whoever
- * knows why no message arrives any more.
+ * Milliseconds that a rank leaves to others with a better message before it reports its own error: to the first rank,
+ * which may fail for the same reason, and to the rank whose failure caused a ContactError.
  */
-const FIRST_SPEAKS = 2000;
+const PRECEDENCE = 2000;
 
 async function giveUp(communicator: Communicator, error: unknown): Promise<never> {
   const before = Number(communicator.rank > 0) + Number(error instanceof ContactError);
-  if (before > 0) await sleep(before * FIRST_SPEAKS);
+  if (before > 0) await sleep(before * PRECEDENCE);
   const who = communicator.rank > 0 ? `${communicator.nameOf(communicator.rank)}: ` : '';
   const bug = error instanceof UserError ? '' : 'this is a bug: ';
   logAnyway(`vgg: ${who}${bug}${messageOf(error)}`);
   return leave(communicator, error instanceof UserError ? error.exitCode : 1);
 }
 
-/** MPI ends the processes; where it does not, this one ends itself, which the launcher notices. */
+/** MPI ends all processes. Where it does not, this process exits, which the launcher notices. */
 async function leave(communicator: Communicator | undefined, exitCode: number): Promise<never> {
   communicator?.abort(exitCode);
   await sleep(5000);

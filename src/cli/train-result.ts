@@ -3,12 +3,12 @@ import { formatCount, formatDuration, formatPercent } from '../report/format.ts'
 import { formatTable } from '../report/table.ts';
 
 const REASONS = {
-  iterations: 'all iterations done',
-  plateau: 'the validation error stopped improving after the last drop of the rate',
+  iterations: 'completed all iterations',
+  plateau: 'validation error stopped improving after the last drop of the learning rate',
   interrupted: 'interrupted',
 } as const;
 
-/** How a training run ended, as a table. */
+/** The outcome of a training run as a table. */
 export function formatTrainOutcome({
   run,
   reason,
@@ -20,7 +20,7 @@ export function formatTrainOutcome({
 }: TrainOutcome): string {
   const rows = [
     ['run', run],
-    ['ended', REASONS[reason]],
+    ['ended because', REASONS[reason]],
     ['trained', `${formatCount(iterations)} iterations in ${formatDuration(seconds)}`],
   ];
   if (last) {

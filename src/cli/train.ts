@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { resumeTraining, type TrainOutcome, trainNetwork } from '../api/train-network.ts';
 import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
-import { type Recipe, resolveRecipe } from '../train/recipe.ts';
+import type { Recipe } from '../train/recipe.ts';
 import { readRecipeFile } from '../train/recipe-file.ts';
+import { resolveRecipe } from '../train/resolve-recipe.ts';
 import { newCommand } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { jsonOption } from './options.ts';
@@ -23,20 +24,23 @@ interface Flags extends RankFlags {
 /** `vgg train`: section 3.1. */
 export function trainCommand(): Command {
   const command = newCommand('train', {
-    description: 'Train a network on labelled images (paper, section 3.1).',
+    description: 'Train a network on labeled images (section 3.1 of the paper).',
     examples: [
-      'train photos --config A --crop 64 --scale 64 --out runs/photos',
+      'train runs/photos --config A --width 0.25 --crop 32 --scale 32 --out runs/photos-a',
+      'train --out runs/photos-a --resume',
       'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
-      'train --out runs/photos --resume',
-      'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  (under mpirun or srun)',
     ],
   })
-    .argument('[data]', 'folder with a folder of images for each class, under train/ and val/ or directly')
-    .requiredOption('--out <folder>', 'run folder: recipe, metrics, checkpoints, best model')
-    .option('--recipe <file>', 'YAML file of the keys below; flags win over it')
-    .option('--resume', 'go on with the run in --out')
+    .argument(
+      '[data]',
+      'images to train on: a folder with one folder per class, directly or under train/ and val/',
+    )
+    .requiredOption('--out <folder>', 'run folder, for the recipe, metrics, checkpoints and best model')
+    .option('--recipe <file>', 'YAML file of recipe keys; flags take precedence')
+    .option('--resume', 'continue the run in --out')
     .addOption(jsonOption());
-  return addRecipeFlags(addRankOptions(command)).action(train);
+  addRankOptions(command).optionsGroup('Recipe keys:');
+  return addRecipeFlags(command).action(train);
 }
 
 async function train(data: string | undefined, flags: Flags, command: Command): Promise<void> {
@@ -50,7 +54,7 @@ async function train(data: string | undefined, flags: Flags, command: Command): 
         return await resumeTraining({ ...shared, changes: given as Partial<Recipe> });
       }
       if (data === undefined) {
-        throw new UsageError('name the folder of images to train on: vgg train FOLDER --out RUN');
+        throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
       }
       return await trainNetwork({ ...shared, data, recipe: await recipeOf(flags, given) });
     } finally {
@@ -71,14 +75,14 @@ async function recipeOf({ recipe: file }: Flags, given: Record<string, unknown>)
 function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
   if (data === undefined && recipe === undefined) return;
   throw new UsageError(
-    `--resume takes data and recipe from the run folder; leave out ${data === undefined ? '--recipe' : data}`,
+    `--resume takes data and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
   );
 }
 
 function finish(outcome: TrainOutcome, flags: Flags): void {
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(
-      `stopped after iteration ${outcome.iterations}, which is saved; go on with: vgg train --out ${outcome.run} --resume`,
+      `stopped after iteration ${outcome.iterations}, which is saved; continue with: vgg train --out ${outcome.run} --resume`,
     );
   }
   printAs(outcome, flags, formatTrainOutcome);

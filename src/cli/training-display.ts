@@ -1,12 +1,12 @@
-import type { TrainingStart, TrainListener } from '../api/train-network.ts';
 import type { SurveyProgress } from '../data/training/survey.ts';
 import { formatCount, formatPercent } from '../report/format.ts';
 import type { Metrics } from '../train/metrics.ts';
-import type { TrainingProgress } from '../train/trainer.ts';
+import type { TrainingStart, TrainListener } from '../train/session.ts';
+import type { TrainingProgress } from '../train/trainer-hooks.ts';
 import { log } from './output.ts';
 import { ProgressBar } from './progress.ts';
 
-/** Shows on stderr how training goes: bars on a terminal, and a line for each validation. */
+/** Shows the progress of training on stderr: bars on a terminal, and a line for each validation. */
 export class TrainingDisplay implements TrainListener {
   #survey: { readonly what: string; readonly bar: ProgressBar } | undefined;
   #training: ProgressBar | undefined;
@@ -19,9 +19,9 @@ export class TrainingDisplay implements TrainListener {
   onSurvey({ done, total, bad, what }: SurveyProgress & { readonly what: string }): void {
     if (this.#survey?.what !== what) {
       this.#survey?.bar.stop();
-      this.#survey = { what, bar: new ProgressBar(`looking at the ${what} images`, total) };
+      this.#survey = { what, bar: new ProgressBar(`checking the ${what} images`, total) };
     }
-    this.#survey.bar.update(done, bad > 0 ? `${formatCount(bad)} cannot be read` : '');
+    this.#survey.bar.update(done, bad > 0 ? `${formatCount(bad)} unreadable` : '');
     if (done === total) this.#survey.bar.stop();
   }
 
@@ -41,7 +41,7 @@ export class TrainingDisplay implements TrainListener {
     );
     if (communicator.size > 1)
       log(`${communicator.size} ranks share each batch (${communicator.description})`);
-    if (iteration > 0) log(`going on after iteration ${formatCount(iteration)}`);
+    if (iteration > 0) log(`continuing after iteration ${formatCount(iteration)}`);
     this.#training = new ProgressBar('training', totalIterations, { done: iteration });
   }
 

@@ -1,31 +1,50 @@
 /**
- * How ranks talk: processes that were started together, on one machine or many, and do the same things in the
- * same order. Every method is called by all ranks, and each in the same place of the order.
+ * How ranks communicate: processes that were started together, on one machine or several, and do the same things in
+ * the same order. All ranks call each method, in the same order.
  */
-import type { Team } from '../core/team.ts';
+import { alone, type Team } from '../core/team.ts';
 
 export interface Communicator extends Team {
-  /** For people: the library and its version. */
+  /** The library and its version, for people. */
   readonly description: string;
   /** Ranks on this machine. */
   readonly localSize: number;
   /** For people: `rank 3 on node7 (process 4711)`. */
   nameOf(rank: number): string;
   /**
-   * Makes `data` the sum over ranks, bit for bit the same on all: float32 sums in the order of the ranks. The
-   * array must be left alone until the promise settles; several may be under way.
-   * @param type how values travel: bf16 takes half the bytes, and rounds each term and the sum to 8 bits
+   * Replaces `data` with the sum over ranks, bit for bit the same on all: float32 sums in the order of the ranks. Do
+   * not touch the array until the promise settles; several sums may overlap.
+   * @param type number format of the transfer (default `float32`): bf16 halves the bytes, and rounds each term and
+   *   the sum to 8 significant bits
    */
   allReduceSum(data: Float32Array, type?: ExchangeType): Promise<void>;
-  /** Makes `data` what it is on rank 0. */
+  /** Replaces `data` with rank 0's. */
   broadcast(data: Float32Array): Promise<void>;
-  /** Settles when all ranks have come so far. */
+  /** Settles when all ranks have called it. */
   barrier(): Promise<void>;
-  /** In good order, when all ranks do. */
+  /** Ends communication after the last call of all ranks. */
   close(): Promise<void>;
-  /** Ends all ranks at once, since this one cannot go on. */
+  /** Ends all ranks immediately, because this one failed. */
   abort(exitCode: number): void;
 }
 
 export const exchangeTypes = ['float32', 'bf16'] as const;
 export type ExchangeType = (typeof exchangeTypes)[number];
+
+/** One process without other ranks; also a page in a browser, which has no `process`. */
+export const single: Communicator = {
+  ...alone,
+  description: 'one process',
+  localSize: 1,
+  nameOf: () => `process ${globalThis.process?.pid}`,
+  allReduceSum: async () => {},
+  broadcast: async () => {},
+  barrier: async () => {},
+  close: async () => {},
+  abort: (exitCode) => globalThis.process?.exit(exitCode),
+};
+
+/** For people: `rank 3 on node7 (process 4711)`. */
+export function nameOfRank(rank: number, host: string, pid: number): string {
+  return `rank ${rank} on ${host} (process ${pid})`;
+}

@@ -1,9 +1,9 @@
 /** Ranks over MPI. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Communicator, ExchangeType } from './communicator.ts';
+import { nameOfRank } from './communicator.ts';
 import type { Launch } from './launch.ts';
 import { loadMpiAddon, type MpiAddon, type MpiFacts } from './mpi-addon.ts';
-import { nameOfRank } from './rank-name.ts';
 
 export interface MpiOptions {
   /** Seconds without a sign of life from a rank after which it counts as lost (default 20). */

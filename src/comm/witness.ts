@@ -9,7 +9,7 @@ import { fstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { UserError } from '../core/errors.ts';
-import { nameOfRank } from './rank-name.ts';
+import { nameOfRank } from './communicator.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

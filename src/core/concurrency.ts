@@ -1,63 +1,36 @@
-/** Doing several things at once, but not all of them. */
+/** Doing several things at once, with a limit. */
 import { availableParallelism } from 'node:os';
+import pMap from 'p-map';
 
-/** Images worked on at once: every core busy, and a few files being read meanwhile. */
+/** Images processed at once: every core is busy while a few files are being read. */
 export const defaultConcurrency: number = availableParallelism() + 2;
 
 /**
- * Maps items with at most `limit` calls under way; results in the items' order. After the first failure
- * nothing new is started, what is under way is waited for, and that failure is thrown.
+ * Maps items with at most `concurrency` calls running; results are in the order of the items. After the first failure
+ * nothing new starts. Unlike p-map alone, it waits for what is running before it throws that failure.
  */
 export async function mapConcurrently<I, O>(
   items: readonly I[],
-  limit: number,
+  concurrency: number,
   work: (item: I, index: number) => Promise<O>,
 ): Promise<O[]> {
-  const results = new Array<O>(items.length);
-  let next = 0;
-  let failure: { error: unknown } | undefined;
-  const worker = async (): Promise<void> => {
-    while (next < items.length && failure === undefined) {
-      const index = next++;
-      try {
-        results[index] = await work(items[index]!, index);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
+  const running = new Set<Promise<O>>();
+  const tracked = (item: I, index: number): Promise<O> => {
+    const result = work(item, index);
+    running.add(result);
+    return result.finally(() => running.delete(result));
   };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  if (failure !== undefined) throw failure.error;
-  return results;
-}
-
-/** At most `limit` tasks at once, first come, first served. */
-export class Limiter {
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
-
-  constructor(limit: number) {
-    this.#free = limit;
-  }
-
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      // The place is handed to the next in line, or kept free.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
+  try {
+    return await pMap(items, tracked, { concurrency });
+  } finally {
+    await Promise.allSettled(running);
   }
 }
 
 /**
- * Works ahead of the consumer: yields the results in order while the next `ahead` are under way. However
- * the consumer stops (break, throw, the last item, a failure), everything under way has ended when the
- * iterator has: `signal` tells work to stop early.
+ * Works ahead of the consumer: yields the results in order while the next `ahead` are being computed. However the
+ * consumer stops (break, throw, the last item, a failure), all work has ended when the iterator has; `signal` tells
+ * the work to stop early.
  */
 export async function* prefetch<I, O>(
   items: Iterable<I>,
@@ -66,31 +39,31 @@ export async function* prefetch<I, O>(
 ): AsyncGenerator<O, void, undefined> {
   const stop = new AbortController();
   const source = items[Symbol.iterator]();
-  const underWay: Promise<O>[] = [];
+  const running: Promise<O>[] = [];
   let exhausted = false;
   const fill = (count: number): void => {
-    while (!exhausted && underWay.length < count) {
+    while (!exhausted && running.length < count) {
       const { done, value } = source.next();
       if (done) {
         exhausted = true;
         return;
       }
       const result = work(value, stop.signal);
-      // Its failure is seen when its turn comes; until then it must not count as unhandled.
+      // A failure is thrown when its turn comes; until then it must not count as unhandled.
       result.catch(() => {});
-      underWay.push(result);
+      running.push(result);
     }
   };
   try {
-    for (fill(Math.max(1, ahead)); underWay.length > 0; fill(1)) {
-      const result = await underWay[0]!;
-      underWay.shift();
+    for (fill(Math.max(1, ahead)); running.length > 0; fill(1)) {
+      const result = await running[0]!;
+      running.shift();
       fill(ahead);
       yield result;
     }
   } finally {
     stop.abort();
-    await Promise.allSettled(underWay);
+    await Promise.allSettled(running);
     if (!exhausted) source.return?.();
   }
 }

@@ -1,11 +1,14 @@
 /**
- * Shapes of tensors, outermost dimension first. The letters used everywhere:
- * N images in a batch, C channels, H rows, W columns. All tensors are contiguous, row-major, float32 unless said otherwise.
+ * Shapes of tensors, outermost dimension first. The letters used everywhere: N images in a batch, C channels, H rows,
+ * W columns. All tensors are contiguous, row-major and float32 unless stated otherwise.
  */
 export type Shape = readonly number[];
 
 /** `[batch, channels, height, width]` */
 export type Shape4 = readonly [batch: number, channels: number, height: number, width: number];
+
+/** Three numbers in the order red, green, blue. */
+export type Rgb = readonly [red: number, green: number, blue: number];
 
 export function elementCount(shape: Shape): number {
   return shape.reduce((product, extent) => product * extent, 1);

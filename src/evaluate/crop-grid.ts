@@ -1,6 +1,6 @@
 /** The crops of a rescaled image that testing uses: the center crop, or a 5×5 regular grid (paper, 3.2). */
 import { type Crop, centerCrop } from '../data/pixels/crop.ts';
-import type { Size } from '../data/pixels/rescale.ts';
+import type { Size } from '../data/pixels/resample.ts';
 
 /** Crops along each side. */
 const GRID = 5;

@@ -4,7 +4,7 @@ import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UsageError, UserError } from '../core/errors.ts';
 import { npyHeader } from '../core/npy.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
-import { type NamedTensor, writeSafetensors } from '../weights/formats/safetensors/safetensors.ts';
+import { type NamedTensor, safetensorsPieces } from '../weights/formats/safetensors/writer.ts';
 
 /** The features of one image. */
 export interface ImageFeatures {
@@ -94,16 +94,19 @@ async function writeTensors(
 ): Promise<FeaturesFile> {
   const all: ImageFeatures[] = [];
   for await (const one of features) all.push(one);
-  const [first] = all;
+  const joined = joinFeatures(all);
+  const separate = all.map(({ path: name, shape, values }) => ({ name, shape, data: values }));
   const metadata = { layer, images: JSON.stringify(all.map(({ path: image }) => image)) };
-  if (!first || !all.every(({ shape }) => sameShape(shape, first.shape))) {
-    const tensors = all.map(({ path: name, shape, values }): NamedTensor => ({ name, shape, data: values }));
-    await writeSafetensors(path, tensors, metadata);
-    return { path, images: all.length };
-  }
-  const shape = [all.length, ...first.shape];
+  const { pieces } = safetensorsPieces(path, joined ? [joined] : separate, metadata);
+  await writeFileAtomically(path, pieces);
+  return { path, images: all.length, shape: joined?.shape };
+}
+
+/** The features of all images as one tensor; undefined if their shapes differ. */
+function joinFeatures(all: readonly ImageFeatures[]): NamedTensor | undefined {
+  const [first] = all;
+  if (!first || !all.every(({ shape }) => sameShape(shape, first.shape))) return undefined;
   const data = new Float32Array(all.length * first.values.length);
   for (const [i, { values }] of all.entries()) data.set(values, i * values.length);
-  await writeSafetensors(path, [{ name: 'features', shape, data }], metadata);
-  return { path, images: all.length, shape };
+  return { name: 'features', shape: [all.length, ...first.shape], data };
 }

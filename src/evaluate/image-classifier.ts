@@ -1,12 +1,14 @@
 /** One network applied to images by a protocol, at several scales. */
 import { shapesAlong } from '../core/layer.ts';
-import { type Rgb, writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
+import type { Rgb } from '../core/shape.ts';
+import { writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
+import { largestLayerBytes } from '../plan/activation-memory.ts';
 import { type Batcher, type BatchItem, type BatchRunner, DeterministicBatcher } from './batcher.ts';
 import { centerCrops, gridCrops } from './crop-grid.ts';
-import { activationBytes, ProgramCache } from './program-cache.ts';
+import { ProgramCache } from './program-cache.ts';
 import { flipsByDefault, type Protocol, type SingleProtocol, singleProtocols } from './protocol.ts';
 import { averageOverPositions } from './score-map.ts';
 import { meanOf, softmax } from './softmax.ts';
@@ -65,7 +67,7 @@ export class ImageClassifier {
     this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
     this.#batcher = batcher({
       run: (shape, input) => this.#programs.run(shape, input),
-      maxSize: (shape) => Math.min(batch, batchBytes / activationBytes(layers, [1, ...shape])),
+      maxSize: (shape) => Math.min(batch, batchBytes / largestLayerBytes(layers, [1, ...shape])),
     });
   }
 

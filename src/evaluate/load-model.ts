@@ -1,10 +1,11 @@
 /** Models read from files into the memory of a backend. */
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
-import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import { type ReadModelOptions, readModel } from '../weights/model/read-model.ts';
 
 /**
  * Where and how a model runs.

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { cacheSubfolder } from '../core/cache-folder.ts';
+import { cacheSubfolder } from '../core/cache.ts';
 import type { ImageResults } from './image-results.ts';
 import { type EvaluationInputs, Journal, readJournal } from './journal.ts';
 

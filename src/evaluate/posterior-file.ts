@@ -8,6 +8,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { meanOf } from './softmax.ts';
 
 const FORMAT = 'verydeep posteriors 1';
 const BLOCK = 4096;
@@ -46,6 +47,18 @@ export interface ImagePosteriors {
   readonly label: number;
   /** `[parts, classes]` */
   readonly values: Float32Array;
+}
+
+/**
+ * The mean of some parts of an image's posteriors.
+ * @param values `[parts, classes]`
+ * @returns `[classes]`
+ */
+export function averageParts(values: Float32Array, parts: Iterable<number>, classes: number): Float32Array {
+  const chosen = [...parts].map((part) =>
+    Float64Array.from(values.subarray(part * classes, (part + 1) * classes)),
+  );
+  return Float32Array.from(meanOf(chosen));
 }
 
 export class PosteriorFile {

@@ -3,9 +3,8 @@ import { UsageError } from '../core/errors.ts';
 import type { MemberPosteriors } from './ensemble.ts';
 import { type ImageResult, type ImageResults, imageResultOf } from './image-results.ts';
 import type { EvaluationInputs, EvaluationRecord } from './journal.ts';
-import { PosteriorFile } from './posterior-file.ts';
+import { averageParts, PosteriorFile } from './posterior-file.ts';
 import { type ResolvedProtocol, singleProtocols } from './protocol.ts';
-import { meanOf } from './softmax.ts';
 
 /**
  * Opens the file and adds what it holds to `results`.
@@ -62,16 +61,4 @@ export class PosteriorRecorder implements EvaluationRecord {
   finish(): Promise<void> {
     return this.close();
   }
-}
-
-/**
- * The mean of some parts of an image's posteriors.
- * @param values `[parts, classes]`
- * @returns `[classes]`
- */
-export function averageParts(values: Float32Array, parts: Iterable<number>, classes: number): Float32Array {
-  const chosen = [...parts].map((part) =>
-    Float64Array.from(values.subarray(part * classes, (part + 1) * classes)),
-  );
-  return Float32Array.from(meanOf(chosen));
 }

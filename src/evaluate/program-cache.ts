@@ -1,7 +1,8 @@
 /** The compiled programs of one network, one for each input shape. */
-import { type Layer, shapesAlong } from '../core/layer.ts';
-import { elementCount, formatShape, type Shape4 } from '../core/shape.ts';
+import type { Layer } from '../core/layer.ts';
+import { formatShape, type Shape4 } from '../core/shape.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
+import { largestLayerBytes } from '../plan/activation-memory.ts';
 
 export interface ProgramCacheOptions {
   readonly backend: Backend;
@@ -76,7 +77,7 @@ export class ProgramCache {
       this.#entries.set(key, known);
       return known;
     }
-    this.#makeRoomFor(activationBytes(this.#options.layers, shape));
+    this.#makeRoomFor(largestLayerBytes(this.#options.layers, shape));
     return this.#compile(key, shape);
   }
 
@@ -112,11 +113,4 @@ export class ProgramCache {
       () => {},
     );
   }
-}
-
-/** What inference takes for activations, about: a layer's input and output at a time, wherever that is most. */
-export function activationBytes(layers: readonly Layer[], inputShape: Shape4): number {
-  const sizes = shapesAlong(layers, inputShape).map(elementCount);
-  const most = sizes.reduce((largest, size, i) => Math.max(largest, size + (sizes[i + 1] ?? 0)), 0);
-  return most * Float32Array.BYTES_PER_ELEMENT;
 }

@@ -3,12 +3,13 @@ import { elementCount, type Shape4 } from '../core/shape.ts';
 import type { Network } from './network.ts';
 import { growReceptiveField, ONE_PIXEL, type ReceptiveField } from './receptive-field.ts';
 
-/** What one layer is and costs for one image. */
+/** One layer of a network, with its costs for one image. */
 export interface LayerCost {
   readonly name: string;
   readonly kind: Layer['kind'];
   /** `[1, channels, height, width]` */
   readonly outputShape: Shape4;
+  /** Learned values: weights and biases. */
   readonly parameters: number;
   /** Products of a weight and an activation in one forward pass. */
   readonly multiplyAdds: number;
@@ -16,8 +17,13 @@ export interface LayerCost {
 }
 
 /**
- * Costs of each layer at an input of `height`×`width` (default: the crop).
- * @throws RangeError when the input is smaller than the network takes.
+ * Costs of each layer for one image.
+ * @param height height of the input in pixels (default: the network's crop)
+ * @param width width of the input in pixels (default: `height`)
+ * @throws RangeError when the input is smaller than the network allows.
+ * @example
+ * const layers = layerCosts(buildNetwork({ configuration: 'D' }));
+ * layers.find(({ name }) => name === 'conv5_3').receptiveField; // { side: 196, stride: 16 }
  */
 export function layerCosts(network: Network, height = network.crop, width = height): LayerCost[] {
   const shapes = shapesAlong(network.layers, [1, 3, height, width]);
@@ -36,21 +42,25 @@ export function layerCosts(network: Network, height = network.crop, width = heig
   });
 }
 
-/** Floating-point operations (a multiply-add is two) for one image at the crop, by direct convolution. */
+/** Floating-point operations of direct convolution for one image at the crop; a multiply-add counts as two. */
 export interface ImageFlops {
   readonly forward: number;
-  /** Forward, gradients of the weights, and of all inputs but the image. */
+  /** Forward pass, gradients of the weights, and gradients of all inputs except the image. */
   readonly training: number;
 }
 
 /**
- * A backward pass costs as much as the forward pass for the weights and as much again for the inputs, except
- * for the first layer, whose input is the image.
+ * The gradients of the weights cost as much as the forward pass, and so do the gradients of the inputs, except in the
+ * first layer, whose input is the image.
  */
 export function imageFlops(network: Network): ImageFlops {
-  const products = layerCosts(network).map(({ multiplyAdds }) => multiplyAdds);
-  const all = products.reduce((sum, count) => sum + count, 0);
-  return { forward: 2 * all, training: 2 * (3 * all - products[0]!) };
+  const forward = forwardFlops(network);
+  return { forward, training: 3 * forward - 2 * layerCosts(network)[0]!.multiplyAdds };
+}
+
+/** Floating-point operations of one forward pass over an input of `height`×`width` (default: the crop). */
+export function forwardFlops(network: Network, height = network.crop, width = height): number {
+  return 2 * layerCosts(network, height, width).reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0);
 }
 
 function multiplyAdds(layer: Layer, outputShape: Shape4): number {

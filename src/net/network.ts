@@ -17,35 +17,39 @@ import {
 } from './configurations.ts';
 
 export interface NetworkOptions {
+  /** Network of Table 1. */
   readonly configuration: ConfigurationName;
-  /** Default 1000, from 2. */
+  /** Number of classes, at least 2 (default 1000). */
   readonly classes?: number;
-  /** Side of the training crop in pixels, a multiple of 32 (default 224): fc6 is a crop/32 × crop/32 convolution. */
+  /** Side of the training crop in pixels, a multiple of 32 (default 224); fc6 is a crop/32 × crop/32 convolution. */
   readonly crop?: number;
-  /** Multiplies the channels of every hidden layer (default 1). */
+  /** Factor on the channels of every hidden layer, above 0 and at most 16 (default 1). */
   readonly width?: number;
-  /** Default `floor`. */
+  /** Rounding of odd sizes in max pooling: `floor` as PyTorch, `ceil` as Caffe (default `floor`). */
   readonly pooling?: PoolingRounding;
-  /** Dropout on fc6 and fc7 in training (default 0.5, section 3.1). */
+  /** Dropout rate on fc6 and fc7 in training, from 0 to below 1 (default 0.5, section 3.1). */
   readonly dropout?: number;
 }
 
-/** A network of Table 1 as a chain of layers. */
+/** A network of Table 1 as a sequence of layers. */
 export interface Network extends Required<NetworkOptions> {
   readonly layers: readonly Layer[];
-  /** The learned tensors, in order. */
+  /** Names and shapes of the learned tensors, in order. */
   readonly parameters: readonly ParameterSpec[];
-  /** Convolutional and fully connected layers: what the paper counts as depth. */
+  /** Number of convolutional and fully connected layers, which the paper calls depth. */
   readonly weightLayers: number;
 }
 
-/** Krizhevsky's constants, section 2.1. */
+/** Constants of Krizhevsky et al. (section 2.1). */
 const LRN = { size: 5, k: 2, alpha: 1e-4, beta: 0.75 } as const;
 
 /**
- * Lays out a network. The fully connected layers are convolutions from the start (section 3.2), so that the
- * same chain runs on a crop (a 1×1 score map) and densely on a whole image.
- * @throws UsageError for options that make no network.
+ * Builds a network of Table 1. Its fully connected layers are convolutions (section 3.2), so that the same layers run
+ * on a crop, with a 1×1 score map, and densely on a whole image.
+ * @throws UsageError when an option is out of range.
+ * @example
+ * const network = buildNetwork({ configuration: 'D', classes: 10, crop: 64 });
+ * network.weightLayers; // 16
  */
 export function buildNetwork(options: NetworkOptions): Network {
   const complete = {
@@ -71,16 +75,38 @@ export function cropShape(network: Network, batch: number): Shape4 {
   return [batch, 3, network.crop, network.crop];
 }
 
-/** Number of learned values. */
+/**
+ * Number of learned values, weights and biases.
+ * @example
+ * parameterCount(buildNetwork({ configuration: 'D' })); // 138357544
+ */
 export function parameterCount(network: Network): number {
   return network.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 }
 
-/** `conv3_1`, `conv3_2`, …: convolutions of the features only, in order. */
+/** The convolutional layers before the fully connected ones (`conv1_1`, `conv1_2`, …), in order. */
 export function featureConvolutions(network: Network): ConvolutionLayer[] {
   return network.layers.filter(
     (layer): layer is ConvolutionLayer => layer.kind === 'convolution' && layer.name.startsWith('conv'),
   );
+}
+
+/** The convolutions of a network, up to its last pooling: what remains without the classifier. It has 0 classes. */
+export function featuresOnly(network: Network): Network {
+  const last = network.layers.findLastIndex(({ kind }) => kind === 'maxPool');
+  const layers = network.layers.slice(0, last + 1);
+  return {
+    ...network,
+    classes: 0,
+    layers,
+    parameters: parameterSpecs(layers),
+    weightLayers: layers.filter(({ kind }) => kind === 'convolution').length,
+  };
+}
+
+/** Whether a network lacks the classifier, as `featuresOnly` returns it. */
+export function hasFeaturesOnly(network: Network): boolean {
+  return network.classes === 0;
 }
 
 function checkOptions({ configuration, classes, crop, width, dropout }: Required<NetworkOptions>): void {
@@ -90,16 +116,16 @@ function checkOptions({ configuration, classes, crop, width, dropout }: Required
     );
   }
   if (!Number.isInteger(classes) || classes < 2) {
-    throw new UsageError(`a network needs 2 classes or more, not ${classes}`);
+    throw new UsageError(`the number of classes must be 2 or more, not ${classes}`);
   }
   if (!Number.isInteger(crop) || crop < 32 || crop % 32 !== 0) {
-    throw new UsageError(`the crop must be a multiple of 32 pixels, from 32 up, not ${crop}`);
+    throw new UsageError(`the crop must be a multiple of 32 pixels, not ${crop}`);
   }
   if (!(width > 0 && width <= 16)) {
-    throw new UsageError(`the width multiplier must be above 0 and at most 16, not ${width}`);
+    throw new UsageError(`the width must be above 0 and at most 16, not ${width}`);
   }
   if (!(dropout >= 0 && dropout < 1)) {
-    throw new UsageError(`dropout is a probability from 0 up to, not including, 1, not ${dropout}`);
+    throw new UsageError(`the dropout rate must be at least 0 and below 1, not ${dropout}`);
   }
 }
 

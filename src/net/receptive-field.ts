@@ -1,16 +1,16 @@
 import type { Layer } from '../core/layer.ts';
 
-/** What one output value sees of the image (section 2.3). */
+/** The part of the image that one output value depends on (section 2.3). */
 export interface ReceptiveField {
   /** Side in pixels. */
   readonly side: number;
-  /** Pixels between the fields of neighbouring output values. */
+  /** Pixels between the receptive fields of neighboring output values. */
   readonly stride: number;
 }
 
 export const ONE_PIXEL: ReceptiveField = { side: 1, stride: 1 };
 
-/** The field after one more layer. LRN sees only its own position, across channels. */
+/** The receptive field after one more layer. LRN acts at one position, across channels. */
 export function growReceptiveField({ side, stride }: ReceptiveField, layer: Layer): ReceptiveField {
   switch (layer.kind) {
     case 'convolution':

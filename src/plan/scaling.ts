@@ -4,46 +4,47 @@
  */
 import { bucketLength } from '../core/team.ts';
 import type { Network } from '../net/network.ts';
-import { defaultMicroBatch } from './activations.ts';
-import { weightBytes } from './memory.ts';
+import { defaultMicroBatch } from './activation-memory.ts';
+import { weightBytes } from './process-memory.ts';
 
 export interface ScalingRequest {
   readonly network: Network;
-  /** Of all machines together. */
+  /** Images per step on all machines together. */
   readonly batch: number;
+  /** Default: the trainer's default. */
   readonly microBatch?: number;
-  /** Of the network between machines, Gbit/s. */
+  /** Between machines, in Gbit/s. */
   readonly bandwidth: number;
-  /** Of a message, seconds. */
+  /** Of a message, in seconds. */
   readonly latency: number;
-  /** The part of what goes over the network that is values; another than Ethernet's for a network that counts otherwise. */
+  /** Share of the bytes on the wire that are gradients (default 0.94, as for TCP over Ethernet). */
   readonly payload?: number;
-  /** Of the arithmetic on one machine; unknown: no times of steps. */
+  /** Of one machine; without it there are no times of steps. */
   readonly trainingMsPerImage?: number;
 }
 
 export interface ScalingEstimate {
   readonly machines: number;
-  /** Sent by each machine in each step. */
+  /** By each machine. */
   readonly bytesSentPerStep: number;
-  /** From the first gradients on their way to the last one's arrival, if nothing else held them up. */
+  /** From sending the first gradients to receiving the last, if nothing else delays them. */
   readonly communicationSeconds: number;
-  /** The part of it that the backward pass hides. Present, as the rest, where the speed of a machine is known. */
+  /** The part of it that the backward pass hides. This and the rest need the speed of a machine. */
   readonly hiddenSeconds?: number;
   readonly secondsPerStep?: number;
   readonly speedup?: number;
 }
 
-/** TCP in Ethernet frames: of the 1538 bytes that a full one takes on the wire 1448 are values. */
+/** TCP over Ethernet: a full frame takes 1538 bytes on the wire, of which 1448 are gradients. */
 const PAYLOAD = 0.94;
 const SEGMENT = 1448;
-/** Each all-reduce is of two rounds of messages. */
+/** Rounds of messages in an all-reduce. */
 const ROUNDS = 2;
-/** All-reduces that are under way at a time (native/mpi/world.cpp): while one waits, others send. */
-const UNDER_WAY = 4;
-/** Segments that TCP sends without an answer after it was idle, as between the steps; each answer doubles them. */
+/** All-reduces that overlap (native/mpi/world.cpp): while one waits, the others send. */
+const OVERLAPPING = 4;
+/** Segments that TCP sends without an acknowledgment after a pause, as between steps; each round trip doubles them. */
 const FIRST_WINDOW = 10;
-/** Of forward pass, weight gradients and input gradients. */
+/** Gradients of weights and of inputs each cost as much as the forward pass. */
 const BACKWARD_SHARE = 2 / 3;
 
 export function estimateScaling(request: ScalingRequest, machines: number): ScalingEstimate {
@@ -51,15 +52,15 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   const bytes = weightBytes(network);
   const values = bytes / Float32Array.BYTES_PER_ELEMENT;
   const bucketBytes = Math.min(values, bucketLength(values)) * Float32Array.BYTES_PER_ELEMENT;
-  // Each machine sends all slices but its own, and the sum of its own to all others.
+  // Each machine sends all slices except its own, and then the sum of its own to all others.
   const sentShare = (2 * (machines - 1)) / machines;
   const bytesSentPerStep = Math.round(sentShare * bytes);
   const rate = (bandwidth * 1e9 * (request.payload ?? PAYLOAD)) / 8;
   const onTheWire = (count: number): number => (sentShare * count) / rate;
-  // What all-reduces wait for is hidden by the others under way, as far as those take as long.
+  // Overlapping all-reduces hide each other's latencies as far as they take as long.
   const round = onTheWire(bucketBytes) / ROUNDS;
-  const lost = Math.max(0, latency - (UNDER_WAY - 1) * round);
-  const turns = (Math.ceil(bytes / bucketBytes / UNDER_WAY) - 1) * ROUNDS;
+  const lost = Math.max(0, latency - (OVERLAPPING - 1) * round);
+  const turns = (Math.ceil(bytes / bucketBytes / OVERLAPPING) - 1) * ROUNDS;
   const starting = 2 * latency * Math.max(0, Math.log2((2 * latency * rate) / (FIRST_WINDOW * SEGMENT)));
   const communicationSeconds =
     machines > 1 ? onTheWire(bytes) + ROUNDS * latency + turns * lost + starting : 0;
@@ -69,7 +70,7 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   const share = Math.ceil(batch / machines);
   const last = ((share - 1) % microBatchOf(request)) + 1;
   const backward = (BACKWARD_SHARE * last * trainingMsPerImage) / 1000;
-  // What comes last is final only when the pass is over.
+  // The last bucket is final only at the end of the pass.
   const tail = machines > 1 ? onTheWire(bucketBytes) + ROUNDS * latency : 0;
   const hiddenSeconds = Math.min(backward, communicationSeconds - tail);
   const secondsPerStep = (share * trainingMsPerImage) / 1000 + communicationSeconds - hiddenSeconds;

@@ -1,6 +1,6 @@
-import type { LayerOverlap } from '../plan/overlap.ts';
+import type { LayerOverlap } from '../train/exchange-overlap.ts';
 import type { Benchmark, BenchmarkRow } from './benchmark.ts';
-import { formatBytes } from './format.ts';
+import { formatBytes, formatMilliseconds } from './format.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 /** A benchmark as `vgg bench` prints it. */
@@ -10,7 +10,10 @@ export function formatBenchmark(result: Benchmark): string {
     ['network', `${configuration}, crop ${crop}, width ${width}, batch ${batch}`],
     ['measured', mode === 'train' ? 'a step: forward, loss, backward, update' : 'inference'],
     ['engine', result.engine],
-    ['time', `${formatMs(result.msPerImage)} an image (median ${formatMs(result.medianMsPerImage)})`],
+    [
+      'time',
+      `${formatMilliseconds(result.msPerImage)} an image (median ${formatMilliseconds(result.medianMsPerImage)})`,
+    ],
     ['speed', `${formatSpeed(result.gflops)} GFLOP/s, counted as direct convolution`],
     ...(peakGflops === undefined || shareOfPeak === undefined
       ? []
@@ -19,7 +22,7 @@ export function formatBenchmark(result: Benchmark): string {
       ? [
           [
             'exchange',
-            `${formatMs(1000 * exchange.seconds)} over ${exchange.ranks} ranks of such a batch each, of which ${formatMs(1000 * exchange.exposedSeconds)} not hidden`,
+            `${formatMilliseconds(1000 * exchange.seconds)} over ${exchange.ranks} ranks of such a batch each, of which ${formatMilliseconds(1000 * exchange.exposedSeconds)} not hidden`,
           ] as const,
         ]
       : []),
@@ -60,10 +63,6 @@ function formatRows(rows: readonly BenchmarkRow[]): string {
       align: ['left', 'left', 'left', 'right', 'right', 'right', ...(hasPeak ? ['right' as const] : [])],
     },
   );
-}
-
-function formatMs(ms: number): string {
-  return `${ms < 100 ? ms.toPrecision(3) : ms.toFixed(0)} ms`;
 }
 
 function formatSpeed(gflops: number): string {

@@ -1,5 +1,5 @@
 /** What a benchmark tells, measured by src/api and drawn by benchmark-tables.ts. */
-import type { LayerOverlap } from '../plan/overlap.ts';
+import type { LayerOverlap } from '../train/exchange-overlap.ts';
 
 export type BenchmarkMode = 'infer' | 'train';
 

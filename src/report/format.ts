@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers for people. */
 
 /** `138,357,544` */
 export function formatCount(count: number): string {
@@ -10,7 +10,7 @@ export function formatMillions(count: number): string {
   return (count / 1e6).toFixed(2);
 }
 
-/** In thousand millions: `15.47`. */
+/** In billions: `15.47`. */
 export function formatBillions(count: number): string {
   return (count / 1e9).toFixed(2);
 }
@@ -29,7 +29,7 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? amount : amount.toFixed(1)} ${byteUnits[unit]}`;
 }
 
-/** To two units at most: `3 d 4 h`, `2 h 5 min`, `12 min`, `1 min 20 s`, `9 s`, `85 ms`. */
+/** In at most two units: `3 d 4 h`, `2 h 5 min`, `12 min`, `1 min 20 s`, `9 s`, `85 ms`. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return 'unknown';
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
@@ -47,6 +47,11 @@ function two(large: number, largeUnit: string, small: number, smallUnit: string)
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
+/** `8.75 ms`, `120 ms` */
+export function formatMilliseconds(ms: number): string {
+  return `${ms < 100 ? ms.toPrecision(3) : ms.toFixed(0)} ms`;
+}
+
 const magnitudes = ['', 'K', 'M', 'G', 'T', 'P', 'E', 'Z'] as const;
 
 /** Floating-point operations: `30.9 GFLOP`. */
@@ -60,7 +65,7 @@ export function formatFlops(flops: number): string {
   return `${amount.toPrecision(3)} ${magnitudes[magnitude]}FLOP`;
 }
 
-/** A fraction in per cent: `27.4`. */
+/** A fraction as per cent: `27.4`. */
 export function formatPercent(fraction: number): string {
   return (fraction * 100).toFixed(1);
 }

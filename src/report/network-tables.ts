@@ -6,7 +6,7 @@ import { type Network, parameterCount } from '../net/network.ts';
 import { formatBillions, formatCount, formatMillions } from './format.ts';
 import { type Cell, formatTable } from './table.ts';
 
-/** What `vgg configs --json` says of a network. Costs are for one image at the crop. */
+/** A network in the output of `vgg configs --json`. Costs are for one image at the crop. */
 export interface NetworkSummary {
   readonly name: string;
   readonly weightLayers: number;
@@ -27,7 +27,7 @@ export function summarizeNetwork(network: Network): NetworkSummary {
   };
 }
 
-/** Table 1: a column a network, a row a block; then what all have in common. */
+/** Table 1: one column per network and one row per block, then the layers that all have in common. */
 export function formatTable1(networks: readonly Network[]): string {
   const columns = networks.map(blocksOf);
   const across = (content: string): Cell[] => [{ content, columns: networks.length }];
@@ -45,7 +45,7 @@ export function formatTable1(networks: readonly Network[]): string {
   });
 }
 
-/** Table 2: parameters of each network in millions, and what a forward pass costs. */
+/** Table 2: parameters of each network in millions, and the multiply-adds of a forward pass in billions. */
 export function formatTable2(networks: readonly Network[]): string {
   const summaries = networks.map(summarizeNetwork);
   const row = (label: string, value: (summary: NetworkSummary) => string): string[] => [
@@ -65,7 +65,7 @@ export function formatTable2(networks: readonly Network[]): string {
   );
 }
 
-/** One network, a row a layer. */
+/** One network, one row per layer. */
 export function formatLayers(network: Network): string {
   const { layers, parameters, multiplyAdds } = summarizeNetwork(network);
   const rows = network.layers.map((layer, index) => {
@@ -80,7 +80,7 @@ export function formatLayers(network: Network): string {
       `${cost.receptiveField.stride}`,
     ];
   });
-  rows.push(['in all', '', '', formatCount(parameters), formatCount(multiplyAdds), '', '']);
+  rows.push(['total', '', '', formatCount(parameters), formatCount(multiplyAdds), '', '']);
   return formatTable(rows, {
     head: [
       'layer',
@@ -88,14 +88,14 @@ export function formatLayers(network: Network): string {
       'output\nC×H×W',
       'parameters',
       'multiply-adds',
-      'sees,\npixels',
-      'every,\npixels',
+      'receptive\nfield, px',
+      'stride,\npx',
     ],
     align: ['left', 'left', 'right', 'right', 'right', 'right', 'right'],
   });
 }
 
-/** In the paper's notation, from the layers themselves: the channels depend on the width. */
+/** Blocks in the paper's notation, from the layers themselves, since channels depend on the width. */
 function blocksOf(network: Network): string[][] {
   const blocks: string[][] = [[]];
   for (const layer of network.layers) {

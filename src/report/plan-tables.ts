@@ -1,51 +1,60 @@
-import type { Plan } from '../plan/plan.ts';
-import { formatBytes, formatCount, formatDuration, formatFlops, formatMillions } from './format.ts';
+import type { TrainingEstimate } from '../plan/training-estimate.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatFlops,
+  formatMillions,
+  formatMilliseconds,
+} from './format.ts';
 import { formatFacts, formatTable } from './table.ts';
 
-/** The plan as `vgg plan` prints it. */
-export function formatPlan(plan: Plan): string {
+const MEMORY_SOURCES: Readonly<Record<TrainingEstimate['memorySource'], string>> = {
+  planned: 'Memory of the process, as the native backend plans it.',
+  'upper estimate': 'Memory of the process, an upper estimate: only the native backend plans it exactly.',
+};
+
+/** The output of `vgg plan`. */
+export function formatPlan(plan: TrainingEstimate): string {
   return [
     formatFacts(factsOf(plan)),
-    'Memory of the process, estimated (a batch of training runs as micro-batches whose gradients add up; decoded images\nthat the loader keeps, up to --memory-budget, come on top):',
+    `${MEMORY_SOURCES[plan.memorySource]}\nTraining computes a batch in micro-batches whose gradients add up. The decoded images\nthat the loader keeps (--memory-budget) come on top.`,
     formatMemory(plan),
-    'Synchronous data parallelism, each batch split over the machines, gradients summed while the last backward pass runs:',
+    'Synchronous data parallelism: the machines share each batch and exchange gradients\nduring the last backward pass.',
     formatScaling(plan),
   ].join('\n\n');
 }
 
-function factsOf(plan: Plan): [string, string][] {
+function factsOf(plan: TrainingEstimate): [string, string][] {
   const { flopsPerImage, time } = plan;
   const facts: [string, string][] = [
     ['network', `${plan.configuration}, ${plan.classes} classes, crop ${plan.crop}, width ${plan.width}`],
     ['parameters', `${formatMillions(plan.parameters)} million`],
-    ['arithmetic, forward', `${formatFlops(flopsPerImage.forward)} an image`],
-    ['arithmetic, training', `${formatFlops(flopsPerImage.training)} an image`],
+    ['forward pass', `${formatFlops(flopsPerImage.forward)} per image`],
     [
       'training',
-      `${formatCount(plan.iterations)} iterations of ${plan.batch} images, ${formatCount(plan.iterationsPerEpoch)} an epoch, ${formatFlops(plan.trainingFlops)} in all`,
+      `${formatFlops(flopsPerImage.training)} per image, ${formatFlops(plan.trainingFlops)} in total`,
+    ],
+    [
+      'iterations',
+      `${formatCount(plan.iterations)} with batch size ${plan.batch}, ${formatCount(plan.iterationsPerEpoch)} per epoch`,
     ],
     ['model file', formatBytes(plan.modelBytes)],
     ['checkpoint', formatBytes(plan.checkpointBytes)],
-    ['all-reduce of gradients', `${formatBytes(plan.gradientBytes)} a step`],
+    ['all-reduce of gradients', `${formatBytes(plan.gradientBytes)} per step`],
   ];
-  if (!time) {
-    return [...facts, ['time', 'unknown; give --gflops, or --measure to time this machine']];
-  }
+  if (!time) return [...facts, ['time', 'unknown; give --gflops, or --measure to time this machine']];
   return [
     ...facts,
-    ['time, inference', `${formatMs(time.inferenceMsPerImage)} an image`],
-    ['time, training', `${formatMs(time.trainingMsPerImage)} an image`],
-    ['time, a step', formatDuration(time.secondsPerStep)],
-    ['time, an epoch', formatDuration(time.secondsPerEpoch)],
-    ['time, in all', formatDuration(time.secondsInAll)],
+    ['inference time', `${formatMilliseconds(time.inferenceMsPerImage)} per image`],
+    [
+      'training time',
+      `${formatMilliseconds(time.trainingMsPerImage)} per image, ${formatDuration(time.secondsPerStep)} per step, ${formatDuration(time.secondsPerEpoch)} per epoch, ${formatDuration(time.secondsInAll)} in total`,
+    ],
   ];
 }
 
-function formatMs(ms: number): string {
-  return `${ms < 100 ? ms.toPrecision(3) : ms.toFixed(0)} ms`;
-}
-
-function formatMemory({ memory }: Plan): string {
+function formatMemory({ memory }: TrainingEstimate): string {
   return formatTable(
     memory.map(({ batch, microBatch, training, inference }) => [
       String(batch),
@@ -54,7 +63,7 @@ function formatMemory({ memory }: Plan): string {
       formatBytes(inference),
     ]),
     {
-      head: ['batch', 'micro-batch', 'training', 'inference,\nall at once'],
+      head: ['batch size', 'micro-batch', 'training', 'inference'],
       align: ['right', 'right', 'right', 'right'],
     },
   );
@@ -65,7 +74,7 @@ function formatSeconds(seconds: number | undefined): string {
   return seconds < 10 ? `${seconds.toFixed(2)} s` : formatDuration(seconds);
 }
 
-function formatScaling({ scaling }: Plan): string {
+function formatScaling({ scaling }: TrainingEstimate): string {
   return formatTable(
     scaling.map((estimate) => [
       String(estimate.machines),
@@ -76,7 +85,7 @@ function formatScaling({ scaling }: Plan): string {
       estimate.speedup?.toFixed(2) ?? '–',
     ]),
     {
-      head: ['machines', 'sent by each,\na step', 'exchange', 'of that hidden', 'a step', 'speed-up'],
+      head: ['machines', 'sent by each\nper step', 'exchange', 'hidden', 'step', 'speed-up'],
       align: ['right', 'right', 'right', 'right', 'right', 'right'],
     },
   );

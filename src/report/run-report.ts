@@ -1,9 +1,9 @@
-/** What a report shows of one training run, gathered by src/api and drawn by the files beside this one. */
+/** The contents of a report on one training run, gathered by src/api and formatted by the files beside this one. */
 import type { ClassErrors, ErrorRates } from '../evaluate/error-rates.ts';
 import type { Metrics } from '../train/metrics.ts';
 
 export interface RunReport {
-  /** The run folder, as the person named it. */
+  /** The run folder, as given. */
   readonly run: string;
   /** Rows of the first table: network, data, recipe. */
   readonly facts: readonly (readonly [name: string, value: string])[];
@@ -16,14 +16,14 @@ export interface RunReport {
     | (ErrorRates & { readonly protocol: string; readonly scales: readonly number[] })
     | null;
   readonly byClass: readonly ClassErrors[];
-  /** `[true class, most probable class]`: images. */
+  /** Counts of images, `[true class, predicted class]`. */
   readonly confusion: Uint32Array;
   readonly mistakes: readonly Mistake[];
   /** conv1_1's filters as a PNG. */
   readonly filters: Uint8Array;
 }
 
-/** An image that the model is sure of and wrong about. */
+/** An image that the model classifies wrongly. */
 export interface Mistake {
   readonly name: string;
   readonly label: string;
@@ -33,6 +33,38 @@ export interface Mistake {
   readonly labelProbability: number;
   /** The image as a PNG. */
   readonly picture: Uint8Array;
-  /** The score map of the class that was predicted, laid over the image, as a PNG. */
+  /** The score map of the predicted class over the image, as a PNG. */
   readonly scoreMap: Uint8Array;
+}
+
+export interface ClassError {
+  readonly label: string;
+  readonly images: number;
+  /** Top-1 error, from 0 to 1. */
+  readonly error: number;
+}
+
+/** The classes with the highest top-1 errors, worst first. */
+export function worstClasses({ byClass, labels }: RunReport, count: number): ClassError[] {
+  return byClass
+    .map(({ images, top1Errors }, index) => ({ label: labels[index]!, images, error: top1Errors / images }))
+    .filter(({ images }) => images > 0)
+    .sort((a, b) => b.error - a.error)
+    .slice(0, count);
+}
+
+export interface Confusion {
+  readonly truth: string;
+  readonly predicted: string;
+  readonly images: number;
+}
+
+/** The most frequent pairs of a true and a wrongly predicted class. */
+export function mostConfused({ confusion, labels }: RunReport, count: number): Confusion[] {
+  const pairs: Confusion[] = [];
+  confusion.forEach((images, at) => {
+    const [t, p] = [Math.floor(at / labels.length), at % labels.length];
+    if (t !== p && images > 0) pairs.push({ truth: labels[t]!, predicted: labels[p]!, images });
+  });
+  return pairs.sort((a, b) => b.images - a.images).slice(0, count);
 }

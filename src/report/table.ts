@@ -2,24 +2,24 @@ import Table from 'cli-table3';
 
 export type Alignment = 'left' | 'center' | 'right';
 
-/** A cell, or one that reaches over several columns. */
+/** A cell, or one that spans several columns. */
 export type Cell = string | { readonly content: string; readonly columns: number };
 
 export interface TableOptions {
   readonly head?: readonly string[];
   /** By column (default: left). */
   readonly align?: readonly Alignment[];
-  /** Lines between all rows, and narrow columns (default: a line under the head only). */
+  /** Lines between all rows, and narrow columns (default: only a line under the head). */
   readonly grid?: boolean;
 }
 
-/** Draws a table in plain text, without colours, so that it can be kept in a file. Lines in a cell are kept. */
+/** Draws a table as plain text without colors, so that it can be kept in a file. Cells may have several lines. */
 export function formatTable(
   rows: readonly (readonly Cell[])[],
   { head, align = [], grid = false }: TableOptions = {},
 ): string {
   const table = new Table({
-    ...(head && { head: [...head] }),
+    head: head && [...head],
     colAligns: [...align],
     style: { head: [], border: [], 'padding-left': 1, 'padding-right': grid ? 0 : 1, compact: !grid },
   });
@@ -35,7 +35,7 @@ export function formatTable(
   return table.toString();
 }
 
-/** Facts under each other, names on the left: `name   value`. */
+/** One fact per line, values aligned: `name   value`. */
 export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(...facts.map(([name]) => name.length));
   return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');

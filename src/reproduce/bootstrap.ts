@@ -1,10 +1,10 @@
-/** How sure a difference between two error rates on the same images is. */
+/** Confidence intervals for the difference between two error rates on the same images. */
 import { type Key, RandomStream } from '../core/random.ts';
 
 export interface Difference {
   /** Error of the second minus error of the first. */
   readonly difference: number;
-  /** The 95 % interval. */
+  /** Ends of the 95 % confidence interval. */
   readonly low: number;
   readonly high: number;
 }
@@ -12,14 +12,14 @@ export interface Difference {
 const RESAMPLES = 2000;
 
 /**
- * The paired bootstrap (Efron & Tibshirani 1993, chapter 16): images are drawn with replacement, both models
- * being judged on the same draw; the interval is that of the middle 95 % of the differences.
+ * The paired bootstrap (Efron & Tibshirani 1993, chapter 16): images are drawn with replacement, and both models are
+ * judged on the same draw. The interval holds the middle 95 % of the differences.
  * @param first,second for each image whether it was an error, in the same order
- * @throws RangeError when they are not as many.
+ * @throws RangeError when their lengths differ or are 0.
  */
 export function pairedBootstrap(first: readonly boolean[], second: readonly boolean[], key: Key): Difference {
   if (first.length !== second.length || first.length === 0) {
-    throw new RangeError(`paired images are needed, not ${first.length} and ${second.length}`);
+    throw new RangeError(`the images must be paired, not ${first.length} and ${second.length}`);
   }
   const differences = first.map((error, i) => Number(second[i]) - Number(error));
   const changed = differences.filter((difference) => difference !== 0);
@@ -34,8 +34,8 @@ export function pairedBootstrap(first: readonly boolean[], second: readonly bool
 }
 
 /**
- * The mean difference over `count` images drawn with replacement. Only draws of a changed image matter, so the
- * others are skipped: between two of them lies a geometrically distributed number of draws.
+ * The mean difference over `count` images drawn with replacement. Only draws of an image on which the models differ
+ * matter. The number of draws between two of those is geometrically distributed, so the rest are skipped.
  */
 function resample(changed: readonly number[], count: number, random: RandomStream): number {
   const logOfMiss = Math.log(1 - changed.length / count);
@@ -46,7 +46,7 @@ function resample(changed: readonly number[], count: number, random: RandomStrea
   return sum / count;
 }
 
-/** Draws that miss before one that hits. */
+/** How many draws miss before one hits. */
 function gap(logOfMiss: number, random: RandomStream): number {
   return Math.floor(Math.log(1 - random.uniform()) / logOfMiss);
 }

@@ -1,96 +1,80 @@
-/** What section 4 claims, and whether a reproduction bears it out. */
+/** The claims of section 4, and whether a reproduction confirms them. */
 import { deriveKeys, keyOfSeed } from '../core/random.ts';
+import type { Protocol } from '../evaluate/protocol.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import { type Difference, pairedBootstrap } from './bootstrap.ts';
-import type { PlannedMeasurement } from './measurements.ts';
+import { type Experiment, experimentId, type TestScales } from './experiments.ts';
+import type { PlannedTraining } from './training-order.ts';
 
 export type Verdict = 'holds' | 'does not hold' | 'not decided' | 'not measured';
 
-/** What a comparison found. */
 export interface ClaimResult {
   readonly claim: string;
   /** Section of the paper. */
   readonly section: string;
-  /** What was compared: two measurements, the second claimed to be the better one. */
+  /** Two experiments, `d-256.dense.single → e-256.dense.single`; the claim is about the second. */
   readonly compared: string;
   readonly result: Difference | null;
   readonly verdict: Verdict;
 }
 
-/** A measurement with what became of each image. */
-export interface Measured {
-  readonly measurement: PlannedMeasurement;
-  /** For each image whether its true class was not the most probable. */
+/** An experiment with its error on each image. */
+export interface MeasuredExperiment extends Experiment {
+  /** For each image, whether its true class was not the most probable. */
   readonly errors: readonly boolean[];
 }
+
+type Pair = readonly [first: MeasuredExperiment | undefined, second: MeasuredExperiment | undefined];
 
 interface Claim {
   readonly claim: string;
   readonly section: string;
-  /** `better`: the second has the smaller error. `no better`: it has not, by more than the margin. */
+  /** `better`: the second has the smaller error. `no better`: its error is not smaller by more than the margin. */
   readonly kind: 'better' | 'no better';
-  readonly pairs: (all: readonly Measured[]) => (readonly [Measured | undefined, Measured | undefined])[];
+  readonly pairs: (all: readonly MeasuredExperiment[]) => Pair[];
 }
 
-/** A difference below this, in error rate, counts as none where a claim says that something does not help. */
+/** Differences in error rate below this count as none where a claim is that something does not help. */
 export const MARGIN = 0.005;
 
+/** A claim about two nets at the first training scale. */
+function compareNets(
+  claim: string,
+  kind: Claim['kind'],
+  nets: readonly [ConfigurationName, ConfigurationName],
+  protocol: Protocol = 'dense',
+): Claim {
+  const experimentOf = (all: readonly MeasuredExperiment[], net: ConfigurationName) =>
+    find(all, trainingsOf(all, net).find(({ stage }) => stage === 0)?.id, protocol, 'single');
+  return {
+    claim,
+    section: '4.1',
+    kind,
+    pairs: (all) => [[experimentOf(all, nets[0]), experimentOf(all, nets[1])]],
+  };
+}
+
 const claims: readonly Claim[] = [
-  {
-    claim: 'local response normalisation does not help',
-    section: '4.1',
-    kind: 'no better',
-    pairs: (all) => [[single(all, 'A'), single(all, 'A-LRN')]],
-  },
-  {
-    claim: 'the error falls with depth: B is better than A',
-    section: '4.1',
-    kind: 'better',
-    pairs: (all) => [[single(all, 'A'), single(all, 'B')]],
-  },
-  {
-    claim: 'the error falls with depth: D is better than B',
-    section: '4.1',
-    kind: 'better',
-    pairs: (all) => [[single(all, 'B'), single(all, 'D')]],
-  },
-  {
-    claim: 'the error saturates at 19 layers: E is no better than D',
-    section: '4.1',
-    kind: 'no better',
-    pairs: (all) => [[single(all, 'D'), single(all, 'E')]],
-  },
-  {
-    claim: 'more non-linearity helps: C is better than B',
-    section: '4.1',
-    kind: 'better',
-    pairs: (all) => [[single(all, 'B'), single(all, 'C')]],
-  },
-  {
-    claim: 'spatial context helps more: D is better than C',
-    section: '4.1',
-    kind: 'better',
-    pairs: (all) => [[single(all, 'C'), single(all, 'D')]],
-  },
-  {
-    claim: 'a deep net of 3×3 is better than a shallow one of 5×5 (centre crop)',
-    section: '4.1',
-    kind: 'better',
-    pairs: (all) => [[find(all, 'B-5x5', 0, 'center', 'single'), find(all, 'B', 0, 'center', 'single')]],
-  },
+  compareNets('local response normalization does not help', 'no better', ['A', 'A-LRN']),
+  compareNets('the error falls with depth: B is better than A', 'better', ['A', 'B']),
+  compareNets('the error falls with depth: D is better than B', 'better', ['B', 'D']),
+  compareNets('the error saturates at 19 layers: E is no better than D', 'no better', ['D', 'E']),
+  compareNets('more non-linearity helps: C is better than B', 'better', ['B', 'C']),
+  compareNets('spatial context helps more: D is better than C', 'better', ['C', 'D']),
+  compareNets(
+    'a deep net of 3×3 filters is better than a shallow one of 5×5 (center crop)',
+    'better',
+    ['B-5x5', 'B'],
+    'center',
+  ),
   {
     claim: 'scale jittering in training is better than a fixed scale',
     section: '4.1',
     kind: 'better',
     pairs: (all) =>
-      nets(all).map((net) => {
-        const stages = stagesOf(all, net);
-        return stages.length < 2
-          ? [undefined, undefined]
-          : [
-              find(all, net, stages.at(-2)!, 'dense', 'single'),
-              find(all, net, stages.at(-1)!, 'dense', 'single'),
-            ];
+      multiScaleNets(all).map((net) => {
+        const [fixed, jittered] = trainingsOf(all, net).slice(-2);
+        return [find(all, fixed?.id, 'dense', 'single'), find(all, jittered?.id, 'dense', 'single')];
       }),
   },
   {
@@ -98,56 +82,63 @@ const claims: readonly Claim[] = [
     section: '4.2',
     kind: 'better',
     pairs: (all) =>
-      nets(all).map((net) => {
-        const stage = stagesOf(all, net).at(-1)!;
-        return [find(all, net, stage, 'dense', 'single'), find(all, net, stage, 'dense', 'auto')];
+      multiScaleNets(all).map((net) => {
+        const id = trainingsOf(all, net).at(-1)?.id;
+        return [find(all, id, 'dense', 'single'), find(all, id, 'dense')];
       }),
   },
   {
-    claim: 'multi-crop evaluation is better than dense',
+    claim: 'multi-crop evaluation is better than dense evaluation',
     section: '4.3',
     kind: 'better',
-    pairs: (all) => best(all).map((ids) => [byIds(all, ids, 'dense'), byIds(all, ids, 'crops')]),
+    pairs: (all) => bestNets(all).map((id) => [find(all, id, 'dense'), find(all, id, 'crops')]),
   },
   {
-    claim: 'dense and multi-crop together are better than multi-crop',
+    claim: 'dense and multi-crop evaluation together are better than multi-crop evaluation',
     section: '4.3',
     kind: 'better',
-    pairs: (all) => best(all).map((ids) => [byIds(all, ids, 'crops'), byIds(all, ids, 'both')]),
+    pairs: (all) => bestNets(all).map((id) => [find(all, id, 'crops'), find(all, id, 'both')]),
   },
   {
     claim: 'two nets together are better than the better one',
     section: '4.4',
     kind: 'better',
-    pairs: (all) => [
-      [betterOf(best(all).map((ids) => byIds(all, ids, 'both'))), byIds(all, pair(all), 'both')],
-    ],
+    pairs: (all) => {
+      const nets = bestNets(all);
+      return [[leastError(nets.map((id) => find(all, id, 'both'))), find(all, nets.join('+'), 'both')]];
+    },
   },
   {
     claim: 'the two best nets are no worse than all of them together',
     section: '4.4',
     kind: 'no better',
-    pairs: (all) => [[byIds(all, pair(all), 'dense'), everything(all)]],
+    pairs: (all) => [[find(all, bestNets(all).join('+'), 'dense'), largestEnsemble(all)]],
   },
 ];
 
-/** Judges every claim that the measurements allow; the others are listed as not measured. */
-export function judgeClaims(all: readonly Measured[]): ClaimResult[] {
+/** Judges every claim whose experiments are there; lists the others as not measured. */
+export function judgeClaims(all: readonly MeasuredExperiment[]): ClaimResult[] {
   return claims.flatMap((claim) => {
-    const pairs = claim.pairs(all).filter((pair): pair is [Measured, Measured] => !pair.includes(undefined));
+    const pairs = claim
+      .pairs(all)
+      .filter((pair): pair is [MeasuredExperiment, MeasuredExperiment] => !pair.includes(undefined));
     if (pairs.length > 0) return pairs.map(([first, second]) => judge(claim, first, second));
     const { claim: text, section } = claim;
     return [{ claim: text, section, compared: '', result: null, verdict: 'not measured' as const }];
   });
 }
 
-function judge({ claim, section, kind }: Claim, first: Measured, second: Measured): ClaimResult {
-  const compared = `${first.measurement.id} → ${second.measurement.id}`;
+function judge(
+  { claim, section, kind }: Claim,
+  first: MeasuredExperiment,
+  second: MeasuredExperiment,
+): ClaimResult {
+  const compared = `${first.id} → ${second.id}`;
   const result = pairedBootstrap(first.errors, second.errors, deriveKeys(keyOfSeed(1), compared));
   return { claim, section, compared, result, verdict: verdictOf(kind, result) };
 }
 
-export function verdictOf(kind: 'better' | 'no better', { low, high }: Difference): Verdict {
+export function verdictOf(kind: Claim['kind'], { low, high }: Difference): Verdict {
   if (kind === 'better') {
     if (high < 0) return 'holds';
     return low > 0 ? 'does not hold' : 'not decided';
@@ -156,71 +147,48 @@ export function verdictOf(kind: 'better' | 'no better', { low, high }: Differenc
   return high < -MARGIN ? 'does not hold' : 'not decided';
 }
 
-function single(all: readonly Measured[], net: ConfigurationName): Measured | undefined {
-  return find(all, net, 0, 'dense', 'single');
-}
-
+/** @param nets id of a training, or of several: `d-256+e-256` */
 function find(
-  all: readonly Measured[],
-  net: ConfigurationName,
-  stage: number,
-  protocol: string,
-  scales: string,
-): Measured | undefined {
-  return all.find(
-    ({ measurement: { runs, ...own } }) =>
-      runs.length === 1 &&
-      runs[0]!.net === net &&
-      runs[0]!.stage === stage &&
-      own.protocol === protocol &&
-      own.scales === scales,
-  );
+  all: readonly MeasuredExperiment[],
+  nets: string | undefined,
+  protocol: Protocol,
+  scales: TestScales = 'auto',
+): MeasuredExperiment | undefined {
+  return all.find(({ id }) => id === experimentId(nets ?? '', protocol, scales));
 }
 
-/** Nets that were evaluated at several test scales. */
-function nets(all: readonly Measured[]): ConfigurationName[] {
-  const found = all
-    .filter(({ measurement }) => measurement.runs.length === 1 && measurement.scales === 'auto')
-    .map(({ measurement }) => measurement.runs[0]!.net);
-  return [...new Set(found)];
+function singles(all: readonly MeasuredExperiment[]): MeasuredExperiment[] {
+  return all.filter(({ trainings }) => trainings.length === 1);
 }
 
-function stagesOf(all: readonly Measured[], net: ConfigurationName): number[] {
-  const stages = all
-    .filter(({ measurement: { runs } }) => runs.length === 1 && runs[0]!.net === net)
-    .map(({ measurement }) => measurement.runs[0]!.stage);
-  return [...new Set(stages)].sort((a, b) => a - b);
+/** Nets that were tested at several scales. */
+function multiScaleNets(all: readonly MeasuredExperiment[]): ConfigurationName[] {
+  const found = singles(all).filter(({ scales }) => scales === 'auto');
+  return [...new Set(found.map(({ trainings }) => trainings[0]!.net))];
 }
 
-const idsOf = ({ measurement }: Measured): string => measurement.runs.map(({ id }) => id).join('+');
-
-/** The single nets that were evaluated by crops. */
-function best(all: readonly Measured[]): string[] {
-  return all
-    .filter(({ measurement: { protocol, runs } }) => protocol === 'crops' && runs.length === 1)
-    .map(idsOf);
+/** Trainings of one net, in the order of the stages. */
+function trainingsOf(all: readonly MeasuredExperiment[], net: ConfigurationName): PlannedTraining[] {
+  const trainings = new Set(singles(all).map((one) => one.trainings[0]!));
+  return [...trainings].filter((training) => training.net === net).sort((a, b) => a.stage - b.stage);
 }
 
-/** The two best nets together. */
-function pair(all: readonly Measured[]): string {
-  return best(all).join('+');
+/** Ids of the trainings that were evaluated by crops: the two best nets. */
+function bestNets(all: readonly MeasuredExperiment[]): string[] {
+  return singles(all)
+    .filter(({ protocol }) => protocol === 'crops')
+    .map(({ trainings }) => trainings[0]!.id);
 }
 
-function byIds(all: readonly Measured[], ids: string, protocol: string): Measured | undefined {
-  return all.find(
-    (one) => idsOf(one) === ids && one.measurement.protocol === protocol && one.measurement.scales === 'auto',
-  );
-}
-
-function betterOf(candidates: readonly (Measured | undefined)[]): Measured | undefined {
-  const errors = (one: Measured) => one.errors.filter(Boolean).length;
+function leastError(candidates: readonly (MeasuredExperiment | undefined)[]): MeasuredExperiment | undefined {
+  const count = ({ errors }: MeasuredExperiment) => errors.filter(Boolean).length;
   return candidates
     .filter((one) => one !== undefined)
-    .reduce<Measured | undefined>((a, b) => (a && errors(a) <= errors(b) ? a : b), undefined);
+    .reduce<MeasuredExperiment | undefined>((a, b) => (a && count(a) <= count(b) ? a : b), undefined);
 }
 
-/** The largest group of nets that was evaluated together. */
-function everything(all: readonly Measured[]): Measured | undefined {
-  const groups = all.filter(({ measurement }) => measurement.runs.length > 2);
-  return groups.sort((a, b) => b.measurement.runs.length - a.measurement.runs.length)[0];
+/** The largest group of nets that was tested together. */
+function largestEnsemble(all: readonly MeasuredExperiment[]): MeasuredExperiment | undefined {
+  const ensembles = all.filter(({ trainings }) => trainings.length > 2);
+  return ensembles.sort((a, b) => b.trainings.length - a.trainings.length)[0];
 }

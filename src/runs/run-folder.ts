@@ -1,22 +1,24 @@
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { UserError } from '../core/errors.ts';
+import { kindOf, readBytes } from '../core/files.ts';
 import { type RunResult, runResult } from '../train/metrics.ts';
-import { type Recipe, resolveRecipe } from '../train/recipe.ts';
+import type { Recipe } from '../train/recipe.ts';
+import { resolveRecipe } from '../train/resolve-recipe.ts';
 
 /** The files of one training run. */
 export interface RunFolder {
   readonly path: string;
   readonly recipeFile: string;
   readonly metricsFile: string;
-  /** Weights, velocities and the trainer's state. */
+  /** The checkpoint: last model, velocities and the trainer's state. */
   readonly lastFile: string;
-  /** The model with the best validation error. */
+  /** The model with the lowest validation error. */
   readonly bestFile: string;
-  /** How the run ended; not there while it has not. */
+  /** How the run ended; missing until then. */
   readonly resultFile: string;
 }
 
@@ -31,30 +33,23 @@ export function runFolder(path: string): RunFolder {
   };
 }
 
-/** What a run was started with: the resolved recipe and the data's location. */
+/** What a run was started with: the location of the data and the complete recipe. */
 export interface RunDescription {
   readonly data: string;
   readonly recipe: Recipe;
 }
 
 /**
- * Makes a new run folder.
- * @throws UserError when it exists and is not empty, or cannot be made.
+ * Writes what a run is started with.
+ * @throws UserError when the folder has a run already, or cannot be written.
  */
-export async function createRunFolder(path: string, description: RunDescription): Promise<RunFolder> {
-  const folder = runFolder(path);
-  if (await exists(folder.recipeFile)) {
+export async function createRun({ path, recipeFile }: RunFolder, description: RunDescription): Promise<void> {
+  if ((await kindOf(recipeFile)) !== 'nothing') {
     throw new UserError(
-      `the run folder ${path} exists; go on with it by --resume, or choose another folder with --out`,
+      `the run folder ${path} exists; continue it with --resume, or choose another folder with --out`,
     );
   }
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new UserError(`the run folder ${path} cannot be made: ${messageOf(error)}`, { cause: error });
-  }
-  await writeFileAtomically(folder.recipeFile, stringify({ data: description.data, ...description.recipe }));
-  return folder;
+  await writeFileAtomically(recipeFile, stringify({ data: description.data, ...description.recipe }));
 }
 
 /**
@@ -63,19 +58,10 @@ export async function createRunFolder(path: string, description: RunDescription)
  */
 export async function readRunDescription(path: string): Promise<RunDescription> {
   const { recipeFile } = runFolder(path);
-  let text: string;
-  try {
-    text = await readFile(recipeFile, 'utf8');
-  } catch (error) {
-    const reason = systemErrorCode(error) === 'ENOENT' ? 'it has no recipe.yaml' : messageOf(error);
-    throw new UserError(
-      `${path} is no run: ${reason}; check its path (--resume and reports need a run that was started)`,
-      {
-        cause: error,
-      },
-    );
+  if ((await kindOf(recipeFile)) === 'nothing') {
+    throw new UserError(`${path} is not a run folder (no recipe.yaml); check the path`);
   }
-  const { data, ...recipe } = parse(text) as Record<string, unknown>;
+  const { data, ...recipe } = parse((await readBytes(recipeFile)).toString()) as Record<string, unknown>;
   if (typeof data !== 'string')
     throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
   return { data, recipe: resolveRecipe(recipe, recipeFile) };
@@ -89,11 +75,4 @@ export async function readRunResult({ resultFile }: RunFolder): Promise<RunResul
   } catch {
     return undefined;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -9,7 +9,8 @@ import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { systemErrorCode, UserError } from '../core/errors.ts';
+import { writingError } from '../core/files.ts';
 import type { RunFolder } from './run-folder.ts';
 
 interface Holder {
@@ -68,7 +69,7 @@ async function create(file: string, content: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (systemErrorCode(error) === 'EEXIST') return false;
-    throw new UserError(`${file} could not be written: ${messageOf(error)}`, { cause: error });
+    throw writingError(file, error);
   }
 }
 

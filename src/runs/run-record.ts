@@ -1,148 +1,122 @@
-/** What a training leaves in its run folder. Of several ranks, the first one writes. */
-import { appendFile, rm } from 'node:fs/promises';
+/** What training leaves in its run folder. Of several ranks, the first one writes. */
+import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { messageOf, UserError } from '../core/errors.ts';
+import { writingError } from '../core/files.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
-import type { TrainerHooks } from '../train/trainer.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { TrainerHooks } from '../train/trainer-hooks.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import { truncateMetrics } from './metrics-file.ts';
-import type { RunFolder } from './run-folder.ts';
+import { createRun, type RunDescription, type RunFolder, runFolder } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
 import { EventWriter } from './tensorboard.ts';
 
-type WritingHooks = Pick<TrainerHooks, 'onMetrics' | 'onBest' | 'onCheckpoint'>;
+export type RecordHooks = Pick<TrainerHooks, 'onMetrics' | 'onBest' | 'onCheckpoint'>;
 
-export interface RunRecord {
-  /** @param facts what stands in the model files beside the weights */
-  hooks(facts: ModelFacts, parameters: Parameters): WritingHooks;
-  /** The last validation of this session. */
-  readonly last: ValidationMetrics | null;
-  /** @param outcome survives JSON */
-  writeResult(outcome: object): Promise<void>;
-  close(): Promise<void>;
-}
-
-export interface RunRecordOptions {
+interface OpenFolder {
   readonly folder: RunFolder;
-  /** Where an earlier session stopped. */
-  readonly iteration?: number;
-  readonly onMetrics?: (metrics: Metrics) => void;
+  readonly events: EventWriter;
+  readonly unlock: () => Promise<void>;
 }
 
-/**
- * Takes the run folder for this process.
- * @throws UserError when another process has it.
- */
-export async function openRunRecord({ folder, iteration, onMetrics }: RunRecordOptions): Promise<RunRecord> {
-  const unlock = await lockRun(folder);
-  try {
-    await rm(folder.resultFile, { force: true });
-    await truncateMetrics(folder.metricsFile, iteration ?? 0);
-    const writer = await MetricsWriter.open(folder, iteration);
-    return new WrittenRecord(folder, writer, unlock, onMetrics);
-  } catch (error) {
-    await unlock();
-    throw error;
+export class RunRecord {
+  /** Undefined on ranks that write nothing. */
+  readonly #open: OpenFolder | undefined;
+  #last: ValidationMetrics | null = null;
+
+  private constructor(open?: OpenFolder) {
+    this.#open = open;
   }
-}
 
-class WrittenRecord implements RunRecord {
-  readonly #folder: RunFolder;
-  readonly #writer: MetricsWriter;
-  readonly #unlock: () => Promise<void>;
-  readonly #onMetrics: RunRecordOptions['onMetrics'];
-  last: ValidationMetrics | null = null;
+  /**
+   * Creates a run folder, and takes it for this process.
+   * @throws UserError when it has a run already, or cannot be written.
+   */
+  static async start(path: string, description: RunDescription): Promise<RunRecord> {
+    await mkdir(path, { recursive: true }).catch((error: unknown) => {
+      throw writingError(path, error);
+    });
+    return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description));
+  }
 
-  constructor(
+  /**
+   * Takes an existing run folder for this process.
+   * @param iteration where the last checkpoint is; undefined where there is none
+   * @throws UserError when another process has it.
+   */
+  static async resume(path: string, iteration?: number): Promise<RunRecord> {
+    const prepare = async (folder: RunFolder) => {
+      await rm(folder.resultFile, { force: true });
+      await truncateMetrics(folder.metricsFile, iteration ?? 0);
+    };
+    return RunRecord.#take(runFolder(path), prepare, iteration);
+  }
+
+  /** The record of a rank that writes nothing. */
+  static silent(): RunRecord {
+    return new RunRecord();
+  }
+
+  static async #take(
     folder: RunFolder,
-    writer: MetricsWriter,
-    unlock: () => Promise<void>,
-    onMetrics: RunRecordOptions['onMetrics'],
-  ) {
-    this.#folder = folder;
-    this.#writer = writer;
-    this.#unlock = unlock;
-    this.#onMetrics = onMetrics;
-  }
-
-  hooks(facts: ModelFacts, parameters: Parameters): WritingHooks {
-    return {
-      onMetrics: async (line) => {
-        await this.#writer.write(line);
-        if (line.kind === 'validation') this.last = line;
-        this.#onMetrics?.(line);
-      },
-      onBest: () => writeParameters(this.#folder.bestFile, facts, parameters),
-      onCheckpoint: (_, state, average) =>
-        writeCheckpoint(this.#folder.lastFile, facts, parameters, state, average),
-    };
-  }
-
-  writeResult(outcome: object): Promise<void> {
-    return writeFileAtomically(this.#folder.resultFile, `${JSON.stringify(outcome, undefined, 2)}\n`);
-  }
-
-  async close(): Promise<void> {
+    prepare: (folder: RunFolder) => Promise<void>,
+    resumeStep?: number,
+  ): Promise<RunRecord> {
+    const unlock = await lockRun(folder);
     try {
-      await this.#writer.close();
-    } finally {
-      await this.#unlock();
-    }
-  }
-}
-
-/** Writes metrics as JSON lines and as TensorBoard events. */
-class MetricsWriter {
-  readonly #folder: RunFolder;
-  readonly #events: EventWriter;
-
-  private constructor(folder: RunFolder, events: EventWriter) {
-    this.#folder = folder;
-    this.#events = events;
-  }
-
-  /** @param resumeStep the iteration that a resumed run starts from. */
-  static async open(folder: RunFolder, resumeStep?: number): Promise<MetricsWriter> {
-    return new MetricsWriter(folder, await EventWriter.open(folder.path, { resumeStep }));
-  }
-
-  /** @throws UserError when the disk is full. */
-  async write(metrics: Metrics): Promise<void> {
-    try {
-      await appendFile(this.#folder.metricsFile, `${JSON.stringify(metrics)}\n`);
+      await prepare(folder);
+      return new RunRecord({ folder, unlock, events: await EventWriter.open(folder.path, { resumeStep }) });
     } catch (error) {
-      throw new UserError(`${this.#folder.metricsFile} could not be written: ${messageOf(error)}`, {
-        cause: error,
-      });
+      await unlock();
+      throw error;
     }
-    const { kind, iteration, loss, top1Error, top5Error, learningRate } = metrics;
-    await this.#events.scalar(`loss/${kind}`, iteration, loss);
-    await this.#events.scalar(`top-1 error/${kind}`, iteration, top1Error);
-    await this.#events.scalar(`top-5 error/${kind}`, iteration, top5Error);
-    if (kind === 'train') await this.#events.scalar('learning rate', iteration, learningRate);
   }
 
-  async close(): Promise<void> {
-    await this.#events.close();
+  /** The last validation of this session. */
+  get last(): ValidationMetrics | null {
+    return this.#last;
   }
-}
 
-/** The record of a rank that writes nothing. */
-export class SilentRecord implements RunRecord {
-  last: ValidationMetrics | null = null;
-
-  hooks(): WritingHooks {
+  /** @param facts what the model files state beside the weights */
+  hooks(facts: ModelFacts, parameters: Parameters): RecordHooks {
+    const folder = this.#open?.folder;
     return {
-      onMetrics: async (line) => {
-        if (line.kind === 'validation') this.last = line;
-      },
-      onBest: async () => {},
-      onCheckpoint: async () => {},
+      onMetrics: (line) => this.#write(line),
+      onBest: async () => folder && writeParameters(folder.bestFile, facts, parameters),
+      onCheckpoint: async (_, state, average) =>
+        folder && writeCheckpoint(folder.lastFile, facts, parameters, state, average),
     };
   }
 
-  async writeResult(): Promise<void> {}
-  async close(): Promise<void> {}
+  /** Appends to metrics.jsonl and the TensorBoard events. */
+  async #write(metrics: Metrics): Promise<void> {
+    const { kind, iteration, loss, top1Error, top5Error, learningRate } = metrics;
+    if (kind === 'validation') this.#last = metrics;
+    if (!this.#open) return;
+    const { folder, events } = this.#open;
+    try {
+      await appendFile(folder.metricsFile, `${JSON.stringify(metrics)}\n`);
+    } catch (error) {
+      throw writingError(folder.metricsFile, error);
+    }
+    await events.scalar(`loss/${kind}`, iteration, loss);
+    await events.scalar(`top-1 error/${kind}`, iteration, top1Error);
+    await events.scalar(`top-5 error/${kind}`, iteration, top5Error);
+    if (kind === 'train') await events.scalar('learning rate', iteration, learningRate);
+  }
+
+  /** @param outcome survives JSON */
+  async writeResult(outcome: object): Promise<void> {
+    if (!this.#open) return;
+    await writeFileAtomically(this.#open.folder.resultFile, `${JSON.stringify(outcome, undefined, 2)}\n`);
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#open?.events.close();
+    } finally {
+      await this.#open?.unlock();
+    }
+  }
 }

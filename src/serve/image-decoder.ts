@@ -1,8 +1,9 @@
 /** Decodes uploaded images and rescales them to the test scales, within limits. */
-import { Limiter } from '../core/concurrency.ts';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { UserError } from '../core/errors.ts';
 import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
-import { rescaledSize, rescaleImage } from '../data/pixels/rescale.ts';
+import { rescaledSize } from '../data/pixels/resample.ts';
+import { rescaleImage } from '../data/pixels/rescale.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { Size } from './contract/common.ts';
 import type { Limits } from './contract/model.ts';
@@ -20,11 +21,11 @@ export interface DecodedImage {
 export class ImageDecoder {
   readonly #limits: Limits;
   /** A decoded image takes hundreds of times the memory of its file. */
-  readonly #limiter: Limiter;
+  readonly #limit: LimitFunction;
 
   constructor(limits: Limits, concurrency: number) {
     this.#limits = limits;
-    this.#limiter = new Limiter(concurrency);
+    this.#limit = pLimit(concurrency);
   }
 
   /**
@@ -38,7 +39,7 @@ export class ImageDecoder {
     signal: AbortSignal,
     untilReady = async () => {},
   ): Promise<DecodedImage> {
-    return this.#limiter.run(async () => {
+    return this.#limit(async () => {
       await untilReady();
       signal.throwIfAborted();
       try {

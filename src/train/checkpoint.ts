@@ -1,77 +1,28 @@
 /**
- * Checkpoints. One safetensors file holds the model, the velocities (`optimizer.velocity.<parameter>`) and,
- * as the metadata key `trainer`, the trainer's state; one rename replaces the old one, so that a run killed
- * at any moment has a whole checkpoint. Where weights are averaged the model is their mean, and the weights
- * with which training goes on are `optimizer.weights.<parameter>`. Random numbers need no state: they follow
- * from the seed, the epoch and the image (core/random.ts).
+ * Checkpoints. One safetensors file holds the model, the velocities (`optimizer.velocity.<parameter>`) and, as the
+ * metadata key `trainer`, the trainer's state. A rename replaces the old file, so that a run killed at any moment has a
+ * complete checkpoint. Where weights are averaged, the model is their mean, and `optimizer.weights.<parameter>` are the
+ * weights that training continues with. Random numbers need no state: they follow from seed, epoch and image
+ * (core/random.ts).
  */
 import { existsSync } from 'node:fs';
-import { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import type { ParameterField, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
-import { readSafetensors } from '../weights/formats/safetensors/safetensors.ts';
-import {
-  type ModelFacts,
-  modelFromFile,
-  OPTIMIZER_PREFIX,
-  writeModelPiecewise,
-} from '../weights/model/model-file.ts';
-import type { ScheduleState } from './schedule.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
+import { readSafetensors } from '../weights/formats/safetensors/reader.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import { OPTIMIZER_PREFIX } from '../weights/model/model.ts';
+import { modelFromFile } from '../weights/model/read-model.ts';
+import { writeModelPiecewise } from '../weights/model/write-model.ts';
+import { type TrainerState, trainerState } from './trainer-state.ts';
 import type { WeightAverage } from './weight-average.ts';
-
-/** Where training stands after some iterations. */
-export interface TrainerState {
-  /** Steps of SGD done. */
-  readonly iteration: number;
-  readonly schedule: ScheduleState;
-  readonly best: { readonly iteration: number; readonly top1Error: number } | null;
-  /** The iteration of the last validation, 0 before the first. */
-  readonly validatedAt: number;
-  /** How many weights the model is the mean of; 0 where it is the weights themselves. */
-  readonly averaged: number;
-  /** Counts since the last line of metrics. */
-  readonly window: {
-    readonly images: number;
-    readonly top1Errors: number;
-    readonly top5Errors: number;
-    readonly lossSum: number;
-  };
-  /** Iterations in a row with a flat loss. */
-  readonly flatIterations: number;
-  /** Seconds spent training, over all sessions of the run. */
-  readonly seconds: number;
-}
-
-const stateSchema = z.object({
-  iteration: z.number().int().min(0),
-  schedule: z.object({
-    learningRate: z.number(),
-    drops: z.number().int(),
-    bestError: z.number().nullable(),
-    sinceBest: z.number().int(),
-    finished: z.boolean(),
-  }),
-  best: z.object({ iteration: z.number().int(), top1Error: z.number() }).nullable(),
-  validatedAt: z.number().int(),
-  // Checkpoints of versions that knew no averages have none.
-  averaged: z.number().int().min(0).default(0),
-  window: z.object({
-    images: z.number(),
-    top1Errors: z.number(),
-    top5Errors: z.number(),
-    lossSum: z.number(),
-  }),
-  flatIterations: z.number().int(),
-  seconds: z.number(),
-});
 
 const VELOCITY = `${OPTIMIZER_PREFIX}velocity.`;
 const WEIGHTS = `${OPTIMIZER_PREFIX}weights.`;
 
 /**
- * @param average the mean that is the model, where there is one
- * @throws UserError when the file cannot be written; the old one is still there then.
+ * @param average the average that is the model, where weights are averaged
+ * @throws UserError when the file cannot be written; the old one remains.
  */
 export async function writeCheckpoint(
   path: string,
@@ -106,17 +57,17 @@ export async function writeParameters(
 
 export interface Checkpoint {
   readonly model: ModelFacts;
-  /** The model's. */
+  /** The model's weights. */
   readonly tensors: Map<string, Float32Array>;
   readonly velocities: Map<string, Float32Array>;
-  /** With which training goes on, where the model is a mean; else empty. */
+  /** The weights that training continues with where the model is an average; else empty. */
   readonly weights: Map<string, Float32Array>;
   readonly state: TrainerState;
 }
 
 /**
  * @returns undefined where the run has no checkpoint yet.
- * @throws UserError when the file is damaged or no checkpoint.
+ * @throws UserError when the file is damaged or not a checkpoint.
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
   if (!existsSync(path)) return undefined;
@@ -137,12 +88,12 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
   };
 }
 
-/** Moves a checkpoint's model into the parameters. It has none afterwards, here as below, and its memory is free. */
+/** Moves a checkpoint's model into the parameters; like `restoreOptimizer`, frees each tensor once it is copied. */
 export async function restoreModel(parameters: Parameters, { tensors }: Checkpoint): Promise<void> {
   await moveIntoParameters(parameters, tensors);
 }
 
-/** Moves back what training goes on with: velocities and, where the model is a mean, the weights themselves. */
+/** Moves the velocities and, where the model is an average, the weights that training continues with. */
 export async function restoreOptimizer(parameters: Parameters, checkpoint: Checkpoint): Promise<void> {
   await restoreField(parameters, 'velocities', VELOCITY, checkpoint.velocities);
   if (checkpoint.state.averaged > 0) await restoreField(parameters, 'values', WEIGHTS, checkpoint.weights);
@@ -156,7 +107,7 @@ async function restoreField(
 ): Promise<void> {
   for (const { name } of parameters.specs) {
     const tensor = tensors.get(name);
-    if (!tensor) throw new UserError(`the checkpoint has no ${prefix}${name}; it is not from this run`);
+    if (!tensor) throw new UserError(`the checkpoint has no ${prefix}${name}; it belongs to another run`);
     await parameters.write(field, name, tensor);
     tensors.delete(name);
   }
@@ -165,15 +116,13 @@ async function restoreField(
 function parseState(path: string, text: string | undefined): TrainerState {
   if (text === undefined) {
     throw new UserError(
-      `${path} is a model, not a checkpoint: its metadata has no "trainer"; use --from for it`,
+      `${path} is a model, not a checkpoint (its metadata has no "trainer"); start a new run from it with --from`,
     );
   }
-  const parsed = stateSchema.safeParse(JSON.parse(text));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new UserError(
-      `${path}: trainer.${issue?.path.join('.')}: ${issue?.message}; the checkpoint is damaged`,
-    );
-  }
-  return parsed.data;
+  const parsed = trainerState.safeParse(JSON.parse(text));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new UserError(
+    `the checkpoint ${path} is damaged: trainer.${issue?.path.join('.')}: ${issue?.message}; start a new run with --from`,
+  );
 }

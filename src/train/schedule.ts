@@ -1,35 +1,58 @@
 /**
- * The learning rate (section 3.1): divided by 10 whenever the validation error stops improving, three times
- * in all. The paper says no more; here a plateau is `patience` validations in a row without a better error,
+ * The learning rate (section 3.1): divided by 10 whenever the validation error stops improving, three times in all. The
+ * paper does not define "stops improving"; here a plateau is `patience` consecutive validations without a lower error,
  * and a plateau after the last drop ends training.
  */
-
-export interface ScheduleState {
-  readonly learningRate: number;
-  readonly drops: number;
-  /** The best validation error so far (null before the first). */
-  readonly bestError: number | null;
-  /** Validations since the best one or the last drop. */
-  readonly sinceBest: number;
-  readonly finished: boolean;
-}
+import type { Recipe } from './recipe.ts';
+import type { ScheduleState } from './trainer-state.ts';
 
 export interface ScheduleOptions {
   readonly learningRate: number;
+  /** Divides the rate at a drop. */
   readonly factor: number;
   readonly maximumDrops: number;
+  /** Validations without a lower error that make a plateau. */
   readonly patience: number;
   /** Iterations at which to drop instead of by the plateau rule. */
   readonly dropAt?: readonly number[];
-  /** Iterations over which the rate rises to where the schedule begins (Goyal et al. 2017); beyond the paper. */
+  /** Iterations over which the rate rises to its first value (Goyal et al. 2017; beyond the paper). */
   readonly warmup?: number;
-  /** The share of the rate that warm-up rises from (default 0). */
+  /** The fraction of the rate that warm-up starts from (default 0). */
   readonly warmupFrom?: number;
 }
 
+/** The schedule that a recipe describes. */
+export function scheduleOf(recipe: Recipe, iterationsPerEpoch: number): ScheduleOptions {
+  const { lr, batch, warmup, 'lr-drop-at': dropAt } = recipe;
+  const raised = batch / (recipe['lr-reference-batch'] ?? batch);
+  return {
+    learningRate: lr * raised,
+    factor: recipe['lr-factor'],
+    maximumDrops: recipe['lr-drops'],
+    patience: recipe.patience,
+    dropAt: dropAt === undefined ? undefined : dropIterations(dropAt, iterationsPerEpoch),
+    warmup: warmup === undefined ? undefined : iterationsOf(warmup, iterationsPerEpoch),
+    warmupFrom: raised > 1 ? 1 / raised : 0,
+  };
+}
+
+/** The iterations at which `lr-drop-at` drops the rate, in order. */
+export function dropIterations(list: string, iterationsPerEpoch: number): number[] {
+  return list
+    .split(',')
+    .map((part) => iterationsOf(part, iterationsPerEpoch))
+    .sort((a, b) => a - b);
+}
+
+/** @param moment iterations (`10`) or epochs (`6e`, `0.5e`) */
+function iterationsOf(moment: string, iterationsPerEpoch: number): number {
+  const text = moment.trim();
+  return text.endsWith('e') ? Math.round(Number(text.slice(0, -1)) * iterationsPerEpoch) : Number(text);
+}
+
 /**
- * The rate of an iteration (counted from 0) under this state. Warm-up multiplies what the rules say and is no part
- * of the state, so that they do not see it and a resumed run has the rates of one that was not interrupted.
+ * The rate of an iteration (counted from 0). Warm-up scales the rate without changing the state, so that the drop rules
+ * do not see it, and a resumed run has the rates of an uninterrupted one.
  */
 export function rateOf(state: ScheduleState, iteration: number, options: ScheduleOptions): number {
   const { warmup = 0, warmupFrom = 0 } = options;
@@ -55,7 +78,7 @@ export function observeValidation(
   return dropped({ ...state, sinceBest: 0 }, options);
 }
 
-/** The state before an iteration (counted from 0): drops that are fixed in advance. */
+/** The state before an iteration (counted from 0): applies drops at fixed iterations. */
 export function beforeIteration(
   state: ScheduleState,
   iteration: number,
@@ -66,6 +89,6 @@ export function beforeIteration(
 }
 
 function dropped(state: ScheduleState, options: ScheduleOptions, drops = state.drops + 1): ScheduleState {
-  // From the first rate, so that a rate does not depend on how often it was rounded.
+  // From the first rate, so that rounding does not accumulate over the drops.
   return { ...state, drops, learningRate: options.learningRate / options.factor ** drops };
 }

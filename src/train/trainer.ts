@@ -1,69 +1,31 @@
 /**
- * The training loop of section 3.1: mini-batch SGD with momentum on the soft-max cross-entropy, the rate
- * dropping when the validation error stops improving. It knows nothing of files of images, of how
- * validation is done, or of how progress is shown.
+ * The training loop of section 3.1: mini-batch SGD with momentum on the softmax cross-entropy; the learning rate drops
+ * when the validation error stops improving. Image files, validation and progress display are left to the hooks.
  */
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/single.ts';
-import { addCounts, type ClassificationCounts, noCounts } from '../core/classification.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
+import type { ClassificationCounts } from '../core/classification.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import { type PlannedBatch, Sampler } from '../data/training/sampler.ts';
 import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { cropShape, type Network } from '../net/network.ts';
-import { defaultMicroBatch } from '../plan/activations.ts';
+import { defaultMicroBatch } from '../plan/activation-memory.ts';
 import { agreeOnSpread, agreeOnStep } from './agreement.ts';
 import { BatchGradient } from './batch-gradient.ts';
-import type { TrainerState } from './checkpoint.ts';
-import { ExchangeMeter } from './exchange-meter.ts';
 import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './health.ts';
-import type { Metrics, StopReason } from './metrics.ts';
-import { type Recipe, scheduleOf } from './recipe.ts';
+import type { StopReason } from './metrics.ts';
+import { MetricsWindow } from './metrics-window.ts';
+import type { Recipe } from './recipe.ts';
 import {
   beforeIteration,
   observeValidation,
   rateOf,
   type ScheduleOptions,
+  scheduleOf,
   startSchedule,
 } from './schedule.ts';
+import type { TrainerHooks, TrainingData } from './trainer-hooks.ts';
+import type { TrainerState } from './trainer-state.ts';
 import { WeightAverage } from './weight-average.ts';
-
-/** Hands out training crops, in the order of the plan, preparing the next ones ahead. */
-export interface TrainingData {
-  /** Images in the training set. */
-  readonly count: number;
-  loadBatches(plan: Iterable<PlannedBatch>): AsyncIterable<ImageBatch>;
-}
-
-export interface ValidationResult {
-  readonly images: number;
-  readonly loss: number;
-  readonly top1Error: number;
-  readonly top5Error: number;
-}
-
-/** What the trainer tells the world, and asks of it. */
-export interface TrainerHooks {
-  validate(parameters: Parameters): Promise<ValidationResult>;
-  /** After each iteration. */
-  onIteration?(progress: TrainingProgress): void;
-  onMetrics(metrics: Metrics): Promise<void>;
-  /** A model better than all before it. */
-  onBest(parameters: Parameters): Promise<void>;
-  /** On every rank, when it is time for a checkpoint. What it throws ends the run without one. */
-  beforeCheckpoint?(parameters: Parameters, state: TrainerState): Promise<void>;
-  /** @param average the mean that is the model, where weights are averaged */
-  onCheckpoint(parameters: Parameters, state: TrainerState, average?: WeightAverage): Promise<void>;
-}
-
-export interface TrainingProgress {
-  readonly iteration: number;
-  readonly totalIterations: number;
-  readonly epoch: number;
-  readonly batch: number;
-  readonly loss: number;
-  readonly top1Error: number;
-  readonly learningRate: number;
-}
 
 export interface TrainerOptions {
   readonly recipe: Recipe;
@@ -73,20 +35,18 @@ export interface TrainerOptions {
   readonly parameters: Parameters;
   readonly data: TrainingData;
   readonly hooks: TrainerHooks;
-  /** Whom the batches are shared with; default: nobody. All ranks need the same options and parameters. */
+  /** Ranks that share the batches (default: this process alone); all need the same options and parameters. */
   readonly communicator?: Communicator;
-  /** Where an earlier session stopped. */
+  /** The state of the last checkpoint (default: a new run). */
   readonly state?: TrainerState;
-  /** The mean that an earlier session reached, where the recipe has one. */
+  /** The average of that checkpoint, where weights are averaged. */
   readonly average?: WeightAverage;
   /** Stops after the current iteration, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
 
-/** Milliseconds between checkpoints where the recipe does not say. */
+/** Milliseconds between checkpoints without `checkpoint-every`. */
 const CHECKPOINT_INTERVAL = 600_000;
-
-const EMPTY_WINDOW: Readonly<ClassificationCounts> = noCounts();
 
 /** One training run. */
 export class Trainer {
@@ -96,15 +56,14 @@ export class Trainer {
   readonly #communicator: Communicator;
   readonly #gradient: BatchGradient;
   readonly #microBatch: number;
-  readonly #exchanges = new ExchangeMeter();
+  readonly #window: MetricsWindow;
   readonly #average: WeightAverage;
   readonly totalIterations: number;
   #state: TrainerState;
   #sessionStart = 0;
   #secondsBefore = 0;
-  #windowStart = 0;
   #lastCheckpoint = 0;
-  /** What all ranks have agreed to do after the step. */
+  /** What all ranks have agreed to do after this step. */
   #agreed = { stop: false, save: false };
 
   constructor(options: TrainerOptions) {
@@ -132,13 +91,14 @@ export class Trainer {
     this.#average = options.average ?? WeightAverage.none(parameters);
     this.totalIterations = recipe.iterations ?? Math.max(1, Math.round(recipe.epochs * perEpoch));
     this.#schedule = scheduleOf(recipe, perEpoch);
+    this.#window = new MetricsWindow(options.state?.window);
     this.#state = options.state ?? {
       iteration: 0,
       schedule: startSchedule(this.#schedule),
       best: null,
       validatedAt: 0,
       averaged: 0,
-      window: EMPTY_WINDOW,
+      window: this.#window.counts,
       flatIterations: 0,
       seconds: 0,
     };
@@ -154,7 +114,7 @@ export class Trainer {
    */
   async run(): Promise<StopReason> {
     const { backend, network, parameters } = this.#options;
-    this.#sessionStart = this.#windowStart = this.#lastCheckpoint = performance.now();
+    this.#sessionStart = this.#lastCheckpoint = performance.now();
     this.#secondsBefore = this.#state.seconds;
     const program = await backend.compileTraining({
       layers: network.layers,
@@ -189,7 +149,7 @@ export class Trainer {
     if (this.#mustStop()) await this.#checkpoint();
   }
 
-  /** One that is alone stops at once, ranks when they have agreed to. */
+  /** A single process stops at once, ranks when they have agreed to. */
   #mustStop(): boolean {
     return this.#communicator.size > 1 ? this.#agreed.stop : this.#options.signal?.aborted === true;
   }
@@ -198,18 +158,17 @@ export class Trainer {
     return this.#state.iteration >= this.totalIterations || this.#state.schedule.finished;
   }
 
-  /** The micro-batches of all iterations still to come. */
+  /** The micro-batches of all remaining iterations. */
   #plan(): Generator<PlannedBatch> {
     return this.#gradient.plan(this.#sampler.batches(this.#state.iteration, this.totalIterations));
   }
 
-  /** One step of SGD: the gradient of a batch's mean loss, then the update, which is the same on every rank. */
+  /** One SGD step: the gradient of a batch's mean loss, then the update, the same on every rank. */
   async #step(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<void> {
     const { recipe, parameters } = this.#options;
     const { iteration } = this.#state;
     const schedule = beforeIteration(this.#state.schedule, iteration, this.#schedule);
     const { counts: mine, logits, exchange } = await this.#gradient.add(program, next);
-    if (exchange) this.#exchanges.add(exchange);
     const { counts, ...agreed } = await agreeOnStep(this.#communicator, {
       counts: mine,
       stop: this.#options.signal?.aborted === true,
@@ -226,11 +185,12 @@ export class Trainer {
       weightDecay: recipe['weight-decay'],
       biasDecay: recipe['bias-decay'],
     });
+    this.#window.add(counts, exchange);
     this.#state = {
       ...this.#state,
       iteration: iteration + 1,
       schedule,
-      window: addCounts(this.#state.window, counts),
+      window: this.#window.counts,
       flatIterations: flat ? this.#state.flatIterations + 1 : 0,
       seconds: this.#seconds(),
     };
@@ -246,32 +206,25 @@ export class Trainer {
   async #afterStep(): Promise<void> {
     const { recipe, network } = this.#options;
     const { iteration } = this.#state;
-    // A short run is judged after a quarter of it.
+    // Short runs are checked after a quarter of their iterations.
     const window = Math.min(recipe['dead-window'], Math.max(20, Math.ceil(this.totalIterations / 4)));
     checkAlive(this.#state.flatIterations, window, network.classes);
     if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
     const validated = this.#validationIsDue();
-    if (validated) await this.#judge();
+    if (validated) await this.#validateModel();
     if (validated || this.#agreed.save) await this.#checkpoint();
   }
 
   async #logWindow(): Promise<void> {
-    const { window, iteration } = this.#state;
-    const now = performance.now();
     await this.#options.hooks.onMetrics({
       kind: 'train',
-      iteration,
+      iteration: this.#state.iteration,
       epoch: this.#epoch(),
-      loss: window.lossSum / window.images,
-      top1Error: window.top1Errors / window.images,
-      top5Error: window.top5Errors / window.images,
+      ...this.#window.take(),
       learningRate: this.#lastRate(),
-      imagesPerSecond: window.images / ((now - this.#windowStart) / 1000),
-      ...this.#exchanges.take(),
       seconds: this.#seconds(),
     });
-    this.#windowStart = now;
-    this.#state = { ...this.#state, window: EMPTY_WINDOW };
+    this.#state = { ...this.#state, window: this.#window.counts };
   }
 
   #validationIsDue(): boolean {
@@ -282,8 +235,8 @@ export class Trainer {
     return validations(iteration) > validations(validatedAt) || iteration === this.totalIterations;
   }
 
-  /** Validates the weights or, once the recipe asks for it, their mean. */
-  async #judge(): Promise<void> {
+  /** Validates the weights or, from `average-from` on, their average. */
+  async #validateModel(): Promise<void> {
     const { 'average-from': from } = this.#options.recipe;
     if (from === undefined || this.#epoch() < from) return this.#validate();
     await this.#average.add();
@@ -344,7 +297,7 @@ export class Trainer {
     });
   }
 
-  /** Of the last step. */
+  /** The learning rate of the last step. */
   #lastRate(): number {
     const { schedule, iteration } = this.#state;
     return rateOf(schedule, iteration - 1, this.#schedule);

@@ -7,12 +7,12 @@ export type { RgbImage } from '../data/sources/source.ts';
 export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/prediction-maps.ts';
 export type { Protocol } from '../evaluate/protocol.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
-export type { Gpu } from '../kernels/webgpu/device.ts';
+export type { Gpu } from '../kernels/webgpu/gpu.ts';
 export type { Metrics, StopReason } from '../train/metrics.ts';
-export type { TrainingProgress } from '../train/trainer.ts';
+export type { TrainingProgress } from '../train/trainer-hooks.ts';
 export type { ModelFacts } from '../weights/model/metadata.ts';
-export { type FolderFile, type FolderImages, imagesOfFolder, type LabelledFile } from './folder.ts';
-export type { LabelledImage, LabelledImages } from './memory-images.ts';
+export { type FolderFile, type FolderImages, imagesOfFolder, type LabeledFile } from './folder.ts';
+export type { LabeledImage, LabeledImages } from './memory-images.ts';
 export { type OpenOptions, openModel } from './open-model.ts';
 export { type Drawable, pixelsOf, type WebImage } from './pixels.ts';
 export {

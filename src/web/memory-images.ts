@@ -1,24 +1,24 @@
-/** Labelled images in the page's memory, and the training crops that are made of them. */
+/** Labeled images in the page's memory, and the training crops that are made of them. */
 import { UserError } from '../core/errors.ts';
 import type { TrainScale } from '../core/scale.ts';
+import type { Rgb } from '../core/shape.ts';
 import { Turn } from '../core/turn.ts';
-import { type Rgb, writeCrop } from '../data/pixels/crop.ts';
-import { resample } from '../data/pixels/resample.ts';
-import { rescaledSize } from '../data/pixels/rescaled-size.ts';
+import { writeCrop } from '../data/pixels/crop.ts';
+import { resample, rescaledSize } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import { Augmentation, type AugmentationOptions } from '../data/training/augment.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';
-import type { TrainingData } from '../train/trainer.ts';
+import type { TrainingData } from '../train/trainer-hooks.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 /** An image and the identifier of its class. */
-export interface LabelledImage {
+export interface LabeledImage {
   readonly image: WebImage;
   readonly label: string;
 }
 
-export type LabelledImages = Iterable<LabelledImage> | AsyncIterable<LabelledImage>;
+export type LabeledImages = Iterable<LabeledImage> | AsyncIterable<LabeledImage>;
 
 /** Pixels as they are kept, and numbers of classes. */
 export interface KeptImages {
@@ -36,7 +36,7 @@ const SPARE_DETAIL = 2;
  * scale. The source may close a bitmap when it is asked for the next.
  * @throws UserError when they are too many for a page's memory.
  */
-export async function keepImages(source: LabelledImages, scale: TrainScale): Promise<KeptImages> {
+export async function keepImages(source: LabeledImages, scale: TrainScale): Promise<KeptImages> {
   const images: RgbImage[] = [];
   const labels: string[] = [];
   const turn = new Turn();

@@ -6,8 +6,7 @@
  * there, and photographs that libjpeg shrinks while it decodes, in Node, by a little more.
  */
 import { UserError } from '../core/errors.ts';
-import { resample } from '../data/pixels/resample.ts';
-import { rescaledSize } from '../data/pixels/rescaled-size.ts';
+import { resample, rescaledSize } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 
 /** An ImageBitmap, a canvas or an OffscreenCanvas: what `drawImage` takes and has its size in these two. */

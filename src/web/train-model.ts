@@ -6,18 +6,19 @@ import { Ensemble } from '../evaluate/ensemble.ts';
 import { errorRates } from '../evaluate/error-rates.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
-import type { Gpu } from '../kernels/webgpu/device.ts';
-import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
+import type { Gpu } from '../kernels/webgpu/gpu.ts';
+import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import { initializeTensor } from '../net/initialization.ts';
-import type { TrainerState } from '../train/checkpoint.ts';
 import type { Metrics, StopReason } from '../train/metrics.ts';
-import { type PartialRecipe, type Recipe, resolveRecipe } from '../train/recipe.ts';
-import { networkOf } from '../train/recipe-network.ts';
-import { Trainer, type TrainingProgress } from '../train/trainer.ts';
+import type { PartialRecipe, Recipe } from '../train/recipe.ts';
+import { networkOf, resolveRecipe } from '../train/resolve-recipe.ts';
+import { Trainer } from '../train/trainer.ts';
+import type { TrainingProgress } from '../train/trainer-hooks.ts';
+import type { TrainerState } from '../train/trainer-state.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { BestWeights } from './best-weights.ts';
 import { type OpenDevice, openDevice } from './device.ts';
-import { type LabelledImages, MemoryImages } from './memory-images.ts';
+import { type LabeledImages, MemoryImages } from './memory-images.ts';
 import { rescaled } from './pixels.ts';
 import { type Part, readTrainingSet, type TrainingSet } from './training-set.ts';
 import { WebModel } from './web-model.ts';
@@ -27,9 +28,9 @@ export type WebRecipe = Omit<PartialRecipe, 'from' | 'from-shallower' | 'from-co
 
 export interface TrainOptions {
   /** They are taken one after the other, and shrunk to what training needs of them. */
-  readonly images: LabelledImages;
+  readonly images: LabeledImages;
   /** Default: a part of `images`, as the recipe's `holdout` says. */
-  readonly validation?: LabelledImages;
+  readonly validation?: LabeledImages;
   /** Default: the paper's, which is for large images and much time; see docs/guides/gpu.md for a small one. */
   readonly recipe?: WebRecipe;
   /** Names of classes for people, where they are not what `images` call them. */
@@ -198,7 +199,7 @@ function modelsOf(
   return { model, best, close };
 }
 
-/** Centre crops at the test scale that belongs to S, as `vgg train` validates. */
+/** Center crops at the test scale that belongs to S, as `vgg train` validates. */
 async function validate(classifier: ImageClassifier, { images, labels }: Part, recipe: Recipe) {
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });

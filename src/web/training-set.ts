@@ -1,11 +1,11 @@
 /** The images that a page trains and validates on. */
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { holdOut } from '../data/sources/holdout.ts';
 import type { RgbImage } from '../data/sources/source.ts';
+import { holdOut } from '../data/sources/splits.ts';
 import { ColorSums } from '../data/training/color-sums.ts';
 import type { Recipe } from '../train/recipe.ts';
-import { keepImages, type LabelledImages } from './memory-images.ts';
+import { keepImages, type LabeledImages } from './memory-images.ts';
 
 export interface Part {
   readonly images: readonly RgbImage[];
@@ -27,8 +27,8 @@ export interface TrainingSet {
  * @throws UserError for images that make no training set.
  */
 export async function readTrainingSet(
-  images: LabelledImages,
-  validation: LabelledImages | undefined,
+  images: LabeledImages,
+  validation: LabeledImages | undefined,
   recipe: Recipe,
 ): Promise<TrainingSet> {
   const scale = parseTrainScale(recipe.scale);

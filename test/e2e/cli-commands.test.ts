@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { commandNames } from '../../src/cli/program.ts';
 import { version } from '../../src/core/project.ts';
-import { readModel } from '../../src/weights/model/model-file.ts';
+import { readModel } from '../../src/weights/model/read-model.ts';
 import { mainFile, vgg, vggWith } from './cli-process.ts';
 
 let folder: string;
@@ -58,7 +58,7 @@ describe('vgg', () => {
     assert.match(stderr, /'--crop <pixels>' argument '-3' is invalid. It must be a whole number from 1/);
     const odd = await vgg('configs', '--crop', '100');
     assert.equal(odd.code, 2);
-    assert.equal(odd.stderr, 'vgg: the crop must be a multiple of 32 pixels, from 32 up, not 100\n');
+    assert.equal(odd.stderr, 'vgg: the crop must be a multiple of 32 pixels, not 100\n');
   });
 
   test('an error of our own is called a bug, with the place where it was for those who look', async () => {
@@ -226,13 +226,13 @@ describe('vgg plan', () => {
   });
 
   test('of several machines says what is sent, for D where nobody says which network', async () => {
-    const { code, stdout } = await vgg('plan', '--nodes', '64', '--bandwidth', '25Gb', '--json');
+    const { code, stdout } = await vgg('plan', '--machines', '64', '--bandwidth', '25Gb', '--json');
     assert.equal(code, 0);
     const { configuration, scaling } = JSON.parse(stdout);
     assert.equal(configuration, 'D');
     assert.equal(scaling[0].machines, 64);
     assert.equal(scaling[0].bytesSentPerStep, Math.round((2 * 63 * 4 * 138_357_544) / 64));
-    const table = await vgg('plan', '--nodes', '64', '--bandwidth', '25Gb');
+    const table = await vgg('plan', '--machines', '64', '--bandwidth', '25Gb');
     assert.match(table.stdout, /│ +64 │ +1\.0 GiB │/);
   });
 

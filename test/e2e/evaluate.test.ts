@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
-import { writeModel } from '../../src/weights/model/model-file.ts';
+import { writeModel } from '../../src/weights/model/write-model.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
 import { CLASSES, Workplace } from './training-runs.ts';
 
@@ -384,10 +384,7 @@ describe('an evaluation that is stopped', () => {
     child.kill('SIGINT');
     const [code] = await once(child, 'exit');
     assert.equal(code, 130, stderr);
-    assert.match(
-      stderr,
-      /stopped after \d+ of 60 images; continue with the same command and --resume/,
-    );
+    assert.match(stderr, /stopped after \d+ of 60 images; continue with the same command and --resume/);
     const resumed = await work.vgg(...args, '--resume');
     assert.equal(resumed.code, 0, resumed.stderr);
     assert.match(resumed.stderr, /resuming after \d+ of 60/);

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
 import { projectFolder } from '../../src/core/project.ts';
 import type { ImageFeatures } from '../../src/evaluate/feature-files.ts';
-import { readSafetensors } from '../../src/weights/formats/safetensors/safetensors.ts';
+import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { vgg } from './cli-process.ts';
 
 const fixture = (name: string) => join(projectFolder, 'test/fixtures/weights', name);

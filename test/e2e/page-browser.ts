@@ -5,13 +5,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import { after, before, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { projectFolder } from '../../src/core/project.ts';
 import { jpeg } from '../support/images.ts';
-import type { Workplace } from './training-runs.ts';
+import { QUICK, Workplace } from './training-runs.ts';
 
 const executable = '/usr/bin/chromium';
 /** Milliseconds for anything to appear, on a machine that may be busy with other tests. */
@@ -88,10 +88,58 @@ export function exitOf(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => child.once('close', resolve));
 }
 
-export interface Looks {
+/** Runs `vgg`, which must succeed, and returns its output. */
+export async function vgg(work: Workplace, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await work.vgg(...args);
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+/** Trains for a few iterations on the workplace's photographs; the run is at `runs/NAME`. */
+export async function trainRun(work: Workplace, name: string, ...flags: string[]): Promise<string> {
+  const out = work.path('runs', name);
+  await vgg(work, 'train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '6', ...flags);
+  return out;
+}
+
+/** Writes a small model with random weights for three classes. */
+export async function initModel(work: Workplace, name: string, ...flags: string[]): Promise<string> {
+  const out = work.path(`${name}.safetensors`);
+  const network = ['--config', 'A', '--classes', '3', '--crop', '32', '--width', '0.05'];
+  await vgg(work, 'init', ...network, ...flags, '--out', out);
+  return out;
+}
+
+/** A server and a browser for the tests of one `describe`, in which it is created. */
+export class PageFixture {
+  readonly work = new Workplace();
+  server!: Served;
+  browser!: Browser;
+  /** Those of `vgg serve`. */
+  flags: readonly string[] = [];
+
+  /** @param prepare writes what is served, and returns the flags of `vgg serve` */
+  constructor(prepare: (work: Workplace) => Promise<string[]>, options: { gpu?: boolean } = {}) {
+    before(async () => {
+      this.flags = await prepare(this.work);
+      this.server = await serve(this.work, ...this.flags);
+      this.browser = await openBrowser(options);
+    });
+    after(async () => {
+      await this.browser?.close();
+      assert.equal(await this.server?.stop(), 0);
+    });
+  }
+
+  visit(route: string, options?: VisitOptions): Promise<Visit> {
+    return Visit.at(this.browser, this.server.address, route, options);
+  }
+}
+
+export interface VisitOptions {
   readonly width?: number;
   readonly height?: number;
-  readonly colours?: 'light' | 'dark';
+  readonly colors?: 'light' | 'dark';
 }
 
 /** A page with nothing remembered; what it asks for and what goes wrong in it is noted. */
@@ -113,12 +161,18 @@ export class Visit {
     });
   }
 
-  static async at(browser: Browser, address: string, route: string, looks: Looks = {}): Promise<Visit> {
-    const { width = 1280, height = 900, colours = 'light' } = looks;
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme: colours });
+  static async at(
+    browser: Browser,
+    address: string,
+    route: string,
+    options: VisitOptions = {},
+  ): Promise<Visit> {
+    const { width = 1280, height = 900, colors = 'light' } = options;
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme: colors });
     context.setDefaultTimeout(PATIENCE);
     const visit = new Visit(context, await context.newPage(), address);
     await visit.page.goto(`${address}#/${route}`);
+    await visit.page.getByRole('heading', { level: 1 }).waitFor();
     return visit;
   }
 
@@ -126,6 +180,56 @@ export class Visit {
   async choose(file?: Buffer, name = 'pattern.jpg', mimeType = 'image/jpeg'): Promise<void> {
     const buffer = file ?? (await jpeg(96, 64, 3));
     await this.page.getByLabel('Image file').setInputFiles({ name, mimeType, buffer });
+  }
+
+  /** The list of the most probable classes by a protocol, once it is there. */
+  async prediction(protocol = 'Center crop'): Promise<Locator> {
+    const list = this.page.getByRole('list', { name: `${protocol}: most probable classes` });
+    await list.waitFor();
+    return list;
+  }
+
+  /** Opens a view by its link in the header. */
+  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs'): Promise<void> {
+    await this.page.getByRole('link', { name: view, exact: true }).click();
+  }
+
+  /** Lays the crops over the image, and waits for them. */
+  async showCrops(): Promise<void> {
+    await this.page.getByRole('radio', { name: 'Crops', exact: true }).check();
+    await this.page.getByText('Crop at row 3, column 3').waitFor();
+  }
+
+  /** Waits for the maps of a layer's channels. */
+  async channelMaps(): Promise<void> {
+    const maps = this.page.getByRole('button', { name: /^Map of channel \d+/ });
+    await maps.first().waitFor();
+  }
+
+  /** Waits for the first chart. */
+  async charts(): Promise<void> {
+    await this.page.locator('.chart svg').first().waitFor();
+  }
+
+  /** Waits for an error message. */
+  async alert(text: string | RegExp): Promise<void> {
+    await this.page.getByRole('alert').filter({ hasText: text }).first().waitFor();
+  }
+
+  /** JavaScript of a DataTransfer with one file, as a drop or a paste carries it. */
+  static carrying(file: Buffer | string, name: string, type: string): string {
+    return `(() => {
+      const data = new DataTransfer();
+      const bytes = Uint8Array.from(atob('${Buffer.from(file).toString('base64')}'), (letter) => letter.charCodeAt(0));
+      data.items.add(new File([bytes], '${name}', { type: '${type}' }));
+      return data;
+    })()`;
+  }
+
+  /** Drops a file on the page. */
+  async drop(file: Buffer | string, name: string, type: string): Promise<void> {
+    const dataTransfer = await this.page.evaluateHandle(Visit.carrying(file, name, type));
+    await this.page.dispatchEvent('main', 'drop', { dataTransfer });
   }
 
   /**
@@ -215,7 +319,7 @@ interface Canvas {
 }
 
 /** The mean red, green and blue of a canvas's pixels. */
-export function colourOf(canvas: Locator): Promise<[number, number, number]> {
+export function colorOf(canvas: Locator): Promise<[number, number, number]> {
   return canvas.evaluate((element: unknown) => {
     const canvas = element as Canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

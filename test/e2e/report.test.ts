@@ -1,32 +1,64 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
+import { parse } from 'yaml';
 import { QUICK, Workplace } from './training-runs.ts';
 
-describe('vgg report', () => {
+describe('a finished run', () => {
   const work = new Workplace();
+  const run = () => work.path('run');
 
-  it('shows a run in the terminal, and as a page with real pictures', async () => {
-    const run = work.path('run');
-    const trained = await work.vgg('train', work.path('photos'), '--out', run, ...QUICK, '--iterations', '4');
+  it('is shown by vgg report in the terminal, and as a page with pictures', async () => {
+    const trained = await work.vgg(
+      'train',
+      work.path('photos'),
+      '--out',
+      run(),
+      ...QUICK,
+      '--iterations',
+      '4',
+    );
     assert.equal(trained.code, 0, trained.stderr);
     const page = work.path('report.html');
-    const { code, stdout, stderr } = await work.vgg('report', run, '--out', page, '--mistakes', '3');
+    const { code, stdout, stderr } = await work.vgg('report', run(), '--out', page, '--mistakes', '3');
     assert.equal(code, 0, stderr);
     assert.match(stdout, /worst classes/);
     const html = await readFile(page, 'utf8');
     const pictures = [...html.matchAll(/data:image\/png;base64,([^"]+)"/g)].map(([, data]) =>
       Buffer.from(data!, 'base64'),
     );
-    // Three mistakes with their score maps, at the least: twelve images, three classes, hardly any training.
+    // Filters, and three mistakes with score maps: of twelve images, three classes and hardly any training.
     assert.equal(pictures.length, 3 * 2 + 1);
     for (const picture of pictures) assert.ok((await sharp(picture).metadata()).width! >= 32);
   });
 
-  it('says so where there is no run', async () => {
-    const { code, stderr } = await work.vgg('report', work.path('nothing'));
-    assert.equal(code, 1);
-    assert.match(stderr, /nothing is no run/);
+  it('is described by vgg card, without paths of this machine', async () => {
+    const { code, stdout, stderr } = await work.vgg('card', run(), '--license', 'mit');
+    assert.equal(code, 0, stderr);
+    const card = parse(/^---\n(.*?)\n---\n/s.exec(stdout)![1]!);
+    const result = JSON.parse(await readFile(work.path('run', 'result.json'), 'utf8'));
+    assert.equal(card.license, 'mit');
+    assert.equal(
+      card['model-index'][0].results[0].metrics[0].value,
+      Number((1 - result.best.top1Error).toFixed(6)),
+    );
+    const model = await readFile(work.path('run', 'best.safetensors'));
+    assert.ok(stdout.includes(createHash('sha256').update(model).digest('hex')));
+    assert.match(stdout, /cat, dog, owl/);
+    assert.ok(!stdout.includes(work.folder));
+
+    const out = work.path('README.md');
+    assert.equal((await work.vgg('card', run(), '--license', 'mit', '--out', out)).code, 0);
+    assert.equal(await readFile(out, 'utf8'), stdout);
   });
+
+  for (const command of ['report', 'card']) {
+    it(`is required by vgg ${command}`, async () => {
+      const { code, stderr } = await work.vgg(command, work.path('nothing'));
+      assert.equal(code, 1);
+      assert.match(stderr, /nothing is (no run|not a run)/);
+    });
+  }
 });

@@ -121,6 +121,6 @@ describe('vgg reproduce', () => {
       work.path('whole'),
     );
     assert.equal(code, 1);
-    assert.match(stderr, /whole was begun with another plan than .*other\.yaml; choose another --out/);
+    assert.match(stderr, /whole was started with another plan than .*other\.yaml; choose another --out/);
   });
 });

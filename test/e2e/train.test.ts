@@ -102,7 +102,7 @@ describe('train, evaluate, predict', () => {
     );
     assert.equal(code, 0, stderr);
     assert.match(stderr, /new: fc8/);
-    assert.match(stderr, /2 of its 24 images are held out for validation/);
+    assert.match(stderr, /2 of 24 images are held out for validation/);
   });
 
   it('starts a deeper net from a shallower one', async () => {
@@ -130,7 +130,7 @@ describe('train, evaluate, predict', () => {
     const before = await readFile(`${run()}/last.safetensors`);
     const { code, stderr } = await work.vgg('train', work.path('photos'), '--out', run(), ...QUICK);
     assert.equal(code, 1);
-    assert.match(stderr, /run folder .* exists; go on with it by --resume/);
+    assert.match(stderr, /run folder .* exists; continue it with --resume/);
     assert.deepEqual(await readFile(`${run()}/last.safetensors`), before);
   });
 });

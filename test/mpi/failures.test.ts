@@ -98,7 +98,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
     assert.notEqual(code, 0);
     assert.match(
       stderr,
-      /vgg: the recipe of rank 1 on \S+ \(process \d+\) differ from those of rank 0; start all ranks with the same flags/,
+      /vgg: rank 1 on \S+ \(process \d+\) and rank 0 do not have the same recipe; start all ranks with the same flags/,
     );
   });
 

@@ -41,16 +41,16 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   // A model file says which network its tensors belong to.
   weights: { ...BASE, net: 'all' },
   // What is predicted before anything runs.
-  plan: { ...BASE, net: 'all', train: 'types' },
+  plan: { ...BASE, net: 'all', kernels: 'types' },
   // Siblings: whoever calls the trainer hands it a callback that evaluates.
   train: WORKERS,
   evaluate: WORKERS,
   // What a training leaves on the disk.
   runs: { core: 'all', train: 'all', kernels: 'types', weights: 'types' },
-  // A plan's trainings and evaluations side by side; src/api carries them out.
-  reproduce: { core: 'all', net: 'all', train: 'all', evaluate: 'all' },
-  // Its tables are a reproduction's.
-  report: { ...READERS, reproduce: 'all' },
+  // The trainings and evaluations of a reproduction; src/api carries them out.
+  reproduce: { ...BASE, net: 'all', plan: 'all', train: 'all', evaluate: 'all' },
+  // It prints reproductions, and draws what a model sees in an image.
+  report: { ...READERS, reproduce: 'all', kernels: 'types' },
   // The project in a browser: what must do without Node.
   web: { ...WORKERS, train: 'all', evaluate: 'all' },
   // It runs networks, and shows run folders, whose files are the trainer's.

@@ -36,7 +36,7 @@ describe('verydeep/web', () => {
     const { openModel } = await import('../../src/web/index.ts');
     await assert.rejects(openModel(new Blob([])), {
       name: 'UserError',
-      message: /^this browser has no WebGPU; /,
+      message: /^this browser has no WebGPU: /,
     });
   });
 
@@ -46,7 +46,7 @@ describe('verydeep/web', () => {
       'net/network.js',
       'kernels/webgpu/program.js',
       'train/trainer.js',
-      'weights/model-metadata.js',
+      'weights/model/metadata.js',
     ]) {
       assert.ok(names.includes(name), name);
     }

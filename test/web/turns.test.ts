@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { keepImages, type LabelledImage } from '../../src/web/memory-images.ts';
+import { keepImages, type LabeledImage } from '../../src/web/memory-images.ts';
 import { pattern } from '../support/images.ts';
 
 describe('images that a page takes', () => {
   it('leave it time for other things, however many they are', async () => {
     const image = pattern(1200, 1000);
-    const images = Array.from({ length: 40 }, (): LabelledImage => ({ image, label: 'one' }));
+    const images = Array.from({ length: 40 }, (): LabeledImage => ({ image, label: 'one' }));
     let turns = 0;
     let isRunning = true;
     const turn = () => {

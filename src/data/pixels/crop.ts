@@ -1,8 +1,7 @@
 /** From 8-bit pixels to the network's input: planes of floats, RGB, 0–255 minus the mean (paper, 2.1). */
+import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/source.ts';
-
-/** Three numbers in the order red, green, blue. */
-export type Rgb = readonly [red: number, green: number, blue: number];
+import { type Window, wholeWindow } from './resample.ts';
 
 /** A square part of an image. */
 export interface Crop {
@@ -13,14 +12,14 @@ export interface Crop {
   readonly flip: boolean;
 }
 
-/** The square in the middle; where it cannot be exactly in the middle, half a pixel towards the top left. */
+/** The square in the center, or half a pixel to the top left of it where it cannot be exactly there. */
 export function centerCrop(width: number, height: number, size: number, flip = false): Crop {
   return { left: Math.floor((width - size) / 2), top: Math.floor((height - size) / 2), size, flip };
 }
 
 /**
  * Writes a crop as `[3, size, size]` planes of pixel − subtract.
- * @param subtract the mean RGB, less a colour shift where there is one
+ * @param subtract the mean RGB, minus the color shift where there is one
  * @param output receives 3 · size² floats from `offset` on
  * @throws RangeError when the crop reaches beyond the image
  */
@@ -35,7 +34,7 @@ export function writeCrop(
   if (left < 0 || top < 0 || left + size > image.width || top + size > image.height) {
     throw new RangeError(`a crop of ${size} at ${left},${top} reaches beyond ${image.width}×${image.height}`);
   }
-  writeWindow(image, { left, top, width: size, height: size, flip }, subtract, output, offset);
+  writeWindow(image, { left, top, width: size, height: size }, flip, subtract, output, offset);
 }
 
 /** A whole image as `[3, height, width]` planes of pixel − mean, for dense evaluation. */
@@ -46,42 +45,34 @@ export function wholeImage(image: RgbImage, mean: Rgb, flip = false): Float32Arr
 }
 
 /**
- * The same into a batch.
+ * Writes a whole image into a batch, as `wholeImage` does.
  * @param output receives 3 · height · width floats from `offset` on
  */
 export function writeWholeImage(
-  { width, height, pixels }: RgbImage,
+  image: RgbImage,
   flip: boolean,
   mean: Rgb,
   output: Float32Array,
   offset: number,
 ): void {
-  writeWindow({ width, height, pixels }, { left: 0, top: 0, width, height, flip }, mean, output, offset);
-}
-
-interface Window {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-  readonly flip: boolean;
+  writeWindow(image, wholeWindow(image), flip, mean, output, offset);
 }
 
 function writeWindow(
   image: RgbImage,
-  window: Window,
+  { left, top, width, height }: Window,
+  flip: boolean,
   subtract: Rgb,
   output: Float32Array,
   offset: number,
 ): void {
-  const { width, height, flip } = window;
   const { pixels } = image;
   const [red, green, blue] = subtract;
   const plane = width * height;
   const step = flip ? -3 : 3;
   let at = offset;
   for (let y = 0; y < height; y++) {
-    let from = ((window.top + y) * image.width + window.left + (flip ? width - 1 : 0)) * 3;
+    let from = ((top + y) * image.width + left + (flip ? width - 1 : 0)) * 3;
     for (const end = at + width; at < end; at++, from += step) {
       output[at] = pixels[from]! - red;
       output[at + plane] = pixels[from + 1]! - green;

@@ -1,53 +1,53 @@
 /**
- * From an image file's bytes to upright 8-bit RGB: JPEG, PNG and WebP; greyscale, CMYK, palettes and 16 bits become
- * 8-bit sRGB (an embedded colour profile is honoured), transparency shows white. By sharp (libvips), which also says
- * what is wrong with a file; plain JPEGs by libjpeg-turbo (plain-jpeg.ts).
+ * Decoding JPEG, PNG and WebP files to upright 8-bit RGB. Grayscale, CMYK, palettes and 16 bits become 8-bit sRGB (an
+ * embedded color profile is applied), and transparency becomes white. sharp (libvips) decodes, and describes what is
+ * wrong with a file; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, UserError } from '../../core/errors.ts';
 import type { RgbImage, StoredImage } from '../sources/source.ts';
-import { DEFAULT_MAX_PIXELS } from './max-pixels.ts';
+import { DEFAULT_MAX_PIXELS, imageExtension } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
-import { rescaledSize, type Size } from './rescaled-size.ts';
+import { rescaledSize, type Size } from './resample.ts';
 
-// Parallelism comes from many images at once, and no image is decoded twice in a row.
+// Many images are decoded at once, and none twice in a row.
 sharp.cache(false);
 sharp.concurrency(1);
 
-/** An image of more pixels than are taken, refused before it was decoded. */
+/** An image with more pixels than the limit, refused before it was decoded. */
 export class TooManyPixelsError extends UserError {
   override name = 'TooManyPixelsError';
 }
 
 export interface DecodeOptions {
-  /** Larger images are refused before they are decoded. */
+  /** Images with more pixels are refused before they are decoded (default: 100 million). */
   readonly maxPixels?: number;
   /**
-   * The largest smaller side that the image will be rescaled to. A much larger JPEG is then not decoded whole:
-   * libjpeg leaves out the detail that rescaling would average away, at a fraction of the time.
+   * The largest smaller side that the image will be rescaled to, in pixels. A much larger JPEG is then not decoded
+   * whole: libjpeg leaves out the detail that rescaling would average away, in a fraction of the time.
    */
   readonly largestSide?: number;
 }
 
-/** An image is shrunk while it is decoded, to this many times the size it is rescaled to, … */
+/** A much larger image is shrunk while it is decoded, to this many times the size that it is rescaled to. */
 const SPARE_DETAIL = 2;
-/** … where its smaller side is at least so many times that size: below, libjpeg leaves nothing out. */
+/** How many times that size the smaller side of such an image is: below, libjpeg leaves nothing out. */
 const MUCH_LARGER = 6;
-/** Below so many bytes a file is decoded whole: that takes little, and asking for its size first is not free. */
+/** Files with fewer bytes are decoded whole: that is quick, and reading the image's size first takes time, too. */
 const SMALL_FILE = 100_000;
 
 /**
- * Decodes one image whole. Missing or damaged data are an error, never silently grey.
- * @param bytes a JPEG, PNG or WebP file; an animation gives its first frame
- * @param name what error messages call it: a path
- * @throws UserError naming the image when it is empty, damaged, of another kind or larger than maxPixels
+ * Decodes one image. Missing or damaged data are an error, never silently gray.
+ * @param bytes a JPEG, PNG or WebP file; of an animation, the first frame is decoded
+ * @param name the image's name in error messages: a path
+ * @throws UserError naming the image when it is empty, damaged, of another format or larger than maxPixels
  */
 export async function decodeImage(
   bytes: Uint8Array,
   name: string,
   { maxPixels = DEFAULT_MAX_PIXELS, largestSide }: DecodeOptions = {},
 ): Promise<RgbImage> {
-  refuseOtherKinds(bytes, name);
+  refuseOtherFormats(bytes, name);
   const image = await decodeIfPlain(bytes, maxPixels, largestSide);
   if (image) return image;
   try {
@@ -62,7 +62,7 @@ export async function decodeImage(
   }
 }
 
-/** The same by the quick way, where that is one. */
+/** @returns undefined unless the image is a plain JPEG that is decoded at its full size */
 async function decodeIfPlain(
   bytes: Uint8Array,
   maxPixels: number,
@@ -75,8 +75,8 @@ async function decodeIfPlain(
 }
 
 /**
- * Warnings of libjpeg's after which part of the image is made up, mostly grey. At others, such as stray
- * bytes between segments, which some images of ImageNet have, the image is what it should be.
+ * Warnings of libjpeg after which part of the image is invented, mostly gray. After others, such as stray bytes between
+ * segments, which some images of ImageNet have, the image is correct.
  */
 const LOST_PIXELS = /premature end|bad (?:huffman|arithmetic) code|instead of RST/i;
 
@@ -108,7 +108,7 @@ function isMuchLarger({ width, height }: Size, largestSide: number): boolean {
   return Math.min(width, height) >= MUCH_LARGER * largestSide;
 }
 
-/** What a large JPEG is shrunk to while it is decoded. */
+/** The size that a large JPEG is shrunk to while it is decoded. */
 async function shrunkSize(
   input: Sharp,
   largestSide: number,
@@ -120,7 +120,7 @@ async function shrunkSize(
   return { size: rescaledSize(width, height, SPARE_DETAIL * largestSide), original };
 }
 
-/** Decodes what a source hands out; stored pixels need nothing. @throws UserError as decodeImage does. */
+/** Decodes an image of a source; stored pixels are returned as they are. @throws UserError as decodeImage does. */
 export async function decodeStored(
   stored: StoredImage,
   name: string,
@@ -130,30 +130,26 @@ export async function decodeStored(
 }
 
 /**
- * libvips would also open SVG, PDF and whatever else it was built with: a way in for hostile files that
- * no data set needs.
- * @throws UserError unless these are a JPEG's, PNG's or WebP's first bytes.
+ * libvips would also open SVG, PDF and whatever else it was built with: formats that no data set needs and hostile
+ * files could exploit.
+ * @throws UserError unless the first bytes are those of a JPEG, PNG or WebP file.
  */
-function refuseOtherKinds(bytes: Uint8Array, name: string): void {
+function refuseOtherFormats(bytes: Uint8Array, name: string): void {
   if (bytes.length === 0) throw new UserError(`${name} is an empty file; replace or delete it`);
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12)).toString('latin1');
-  const known =
-    start.startsWith('\xff\xd8\xff') ||
-    start.startsWith('\x89PNG\r\n\x1a\n') ||
-    (start.startsWith('RIFF') && start.endsWith('WEBP'));
-  if (!known) throw new UserError(`${name} is not a JPEG, PNG or WebP image; replace or delete it`);
+  if (imageExtension(bytes) === undefined)
+    throw new UserError(`${name} is not a JPEG, PNG or WebP image; replace or delete it`);
 }
 
 /** @param data `[height, width, channels]` with 1 or 3 channels (what is left once alpha is gone) */
 function toThreeChannels(data: Buffer, channels: number): Uint8Array {
-  return channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : greyToRgb(data);
+  return channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : grayToRgb(data);
 }
 
-/** @param grey `[height, width]` @returns `[height, width, 3]` */
-export function greyToRgb(grey: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array(grey.length * 3);
-  for (let i = 0, j = 0; i < grey.length; i++, j += 3) {
-    rgb[j] = rgb[j + 1] = rgb[j + 2] = grey[i]!;
+/** @param gray `[height, width]` @returns `[height, width, 3]` */
+export function grayToRgb(gray: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array(gray.length * 3);
+  for (let i = 0, j = 0; i < gray.length; i++, j += 3) {
+    rgb[j] = rgb[j + 1] = rgb[j + 2] = gray[i]!;
   }
   return rgb;
 }

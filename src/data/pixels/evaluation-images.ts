@@ -1,34 +1,34 @@
 /**
- * Images for testing (paper, 3.2): rescaled to smaller side Q, then used whole (dense evaluation) or as
- * crops. Prediction of single images and serving go through the same functions.
+ * Images for testing (paper, 3.2): rescaled so that the smaller side is Q, then used whole (dense evaluation) or as
+ * crops. Predicting single images and serving use the same functions.
  */
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
 import type { ImageSource, RgbImage, StoredImage } from '../sources/source.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { rescaleImage } from './rescale.ts';
 
-/** One image at every scale asked for. */
+/** One image at every requested scale. */
 export interface EvaluationImage {
   readonly index: number;
   readonly name: string;
-  /** −1 where there is none. */
+  /** Class number, −1 for none. */
   readonly label: number;
-  /** The whole image, one for each scale, in the scales' order. */
+  /** The whole image at each scale, in the order of the scales. */
   readonly scaled: readonly RgbImage[];
 }
 
 export interface EvaluationImagesOptions extends DecodeOptions {
-  /** Values of Q. */
+  /** Values of Q, in pixels. */
   readonly scales: readonly number[];
-  /** Numbers of the images to load; undefined: all, in order. */
+  /** Numbers of the images to load (default: all, in order). */
   readonly images?: Iterable<number>;
-  /** Images prepared while one is used. */
+  /** Images prepared while one is used (default: the number of CPU cores + 2). */
   readonly ahead?: number;
 }
 
 /**
  * Decodes an image and rescales it to each Q.
- * @param name what error messages call it
+ * @param name the image's name in error messages
  * @throws UserError naming the image
  */
 export async function prepareForEvaluation(
@@ -43,19 +43,15 @@ export async function prepareForEvaluation(
   return scaled;
 }
 
-/** Images in order, the next ones prepared while one is used. Fails with the UserError of an unusable one. */
+/** Loads images in order and prepares the next ones meanwhile. Throws the UserError of an image that cannot be used. */
 export function loadForEvaluation(
   source: ImageSource,
   options: EvaluationImagesOptions,
 ): AsyncGenerator<EvaluationImage, void, undefined> {
-  const images = options.images ?? numbersBelow(source.length);
+  const images = options.images ?? new Uint32Array(source.length).keys();
   return prefetch(images, options.ahead ?? defaultConcurrency, async (index) => {
     const name = source.imageName(index);
     const scaled = await prepareForEvaluation(await source.read(index), name, options.scales, options);
     return { index, name, label: source.label(index), scaled };
   });
-}
-
-function* numbersBelow(count: number): Generator<number, void, undefined> {
-  for (let i = 0; i < count; i++) yield i;
 }

@@ -1,4 +1,4 @@
-/** The addon native/images: what of images must run at the speed of the hardware. */
+/** The addon native/images: the work on images that must run at the speed of the hardware. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../../core/errors.ts';
@@ -18,23 +18,23 @@ export type ResampleJob = [
   rows: number,
 ];
 
-/** What a JPEG that is nothing special says of itself. */
+/** The header of a plain JPEG. */
 export interface JpegHeader {
-  /** As stored, before Exif's orientation. */
+  /** As stored, before the Exif orientation is applied. */
   readonly width: number;
   readonly height: number;
   readonly progressive: boolean;
-  /** The beginning of an Exif segment, from its signature on; at most 2 KiB. */
+  /** The start of an Exif segment, from its signature on; at most 2 KiB. */
   readonly exif?: Uint8Array;
 }
 
-/** Rechecks memory safety only. What ends in Later is done on a thread of libuv's; inputs must not change meanwhile. */
+/** Checks memory safety only. Functions ending in Later run on a thread of libuv; inputs must not change meanwhile. */
 export interface ImageAddon {
   resample(...job: ResampleJob): Uint8Array;
   resampleLater(...job: ResampleJob): Promise<Uint8Array>;
-  /** undefined unless the file has 8 bits, one or three channels, Huffman's code and no segment APP2. */
+  /** undefined unless the file has 8 bits, one or three channels, Huffman coding and no APP2 segment. */
   jpegHeader(bytes: Uint8Array): JpegHeader | undefined;
-  /** `[height, width, 3]`, as stored; undefined when any of it is damaged or missing. Sizes are the header's. */
+  /** `[height, width, 3]`, as stored; undefined when any of it is damaged or missing. The size is the header's. */
   decodeJpeg(bytes: Uint8Array, width: number, height: number): Uint8Array | undefined;
   decodeJpegLater(bytes: Uint8Array, width: number, height: number): Promise<Uint8Array | undefined>;
 }
@@ -50,11 +50,11 @@ export function imageAddon(): ImageAddon {
     return loaded;
   } catch (error) {
     throw new UserError(
-      `the addon for images does not load (${messageOf(error).split('\n')[0]}); build it with \`npm run setup\``,
+      `the image addon does not load (${messageOf(error).split('\n')[0]}); build it with \`npm run setup\``,
       { cause: error },
     );
   }
 }
 
-/** What takes less than some tenths of a millisecond is done at once: another thread would take longer to hear of it. */
+/** Work on fewer pixels takes a few tenths of a millisecond at most, less than handing it to another thread. */
 export const QUICK_PIXELS = 2 ** 16;

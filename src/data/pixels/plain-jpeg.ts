@@ -1,21 +1,20 @@
 /**
- * The quick way for JPEGs as most are: upright, in three channels or grey, without a colour profile and undamaged.
- * libjpeg-turbo alone decodes them, to the very pixels that sharp gives, which uses the same library within a pipeline
- * that costs several times as much. Whatever is special is sharp's (decode.ts).
+ * The fast path for most JPEGs: upright, three channels or gray, without a color profile, and undamaged. libjpeg-turbo
+ * alone decodes them to the same pixels as sharp, which uses that library in a pipeline that takes several times as
+ * long. sharp decodes all others (decode.ts).
  */
-
 import type { RgbImage } from '../sources/source.ts';
 import { exifOrientation } from './exif-orientation.ts';
 import { imageAddon, QUICK_PIXELS } from './image-addon.ts';
-import type { Size } from './rescaled-size.ts';
+import type { Size } from './resample.ts';
 
-/** Most files of so few pixels are much smaller; a larger one may take longer than its pixels say. */
+/** Most files with few pixels are much smaller; a larger one may take longer than its number of pixels suggests. */
 const QUICK_BYTES = 2 ** 17;
 
-/** A file that begins as a plain JPEG does. */
+/** A file that starts like a plain JPEG. */
 export interface PlainJpeg extends Size {
   readonly bytes: Uint8Array;
-  /** One whose passes over the image may be many. */
+  /** Decoding may take many passes over the image. */
   readonly progressive: boolean;
 }
 

@@ -1,14 +1,28 @@
 /**
- * Rescaling: separable, with a triangle filter, for a whole image or a window of the result. Rows first, then
- * columns, each rounded to bytes; weights are integers, so that every machine gives the same pixels, and the very
- * pixels of Pillow's `Image.resize(…, BILINEAR)` (10.4; newer ones sometimes begin with the columns), with which the
- * published PyTorch weights were tested.
+ * Rescaling: separable, with a triangle filter, for a whole image or a window of the result. Rows are rescaled first,
+ * then columns, each rounded to bytes. The weights are integers, so that every machine computes the same pixels: those
+ * of Pillow's `Image.resize(…, BILINEAR)` (10.4; newer versions sometimes start with the columns), which the published
+ * PyTorch weights were tested with.
  *
- * This is what a browser runs, and the specification of native/images, which Node runs (resampler.ts).
+ * This is what a browser runs, and the specification of native/images, which Node runs (rescale.ts). Nothing here needs
+ * Node.
  */
-
 import type { RgbImage } from '../sources/source.ts';
-import type { Size } from './rescaled-size.ts';
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * The size of an image rescaled isotropically (paper, 3.1 and 3.2): the smaller side is exactly `side`, and the other
+ * keeps the aspect ratio, rounded to whole pixels (halves up).
+ */
+export function rescaledSize(width: number, height: number, side: number): Size {
+  return width <= height
+    ? { width: side, height: Math.max(side, Math.round((height * side) / width)) }
+    : { width: Math.max(side, Math.round((width * side) / height)), height: side };
+}
 
 /** A rectangle of pixels. */
 export interface Window {
@@ -18,11 +32,11 @@ export interface Window {
   readonly height: number;
 }
 
-/** For each output position: the first input position and the weights from there on. */
+/** For each output position, the first input position and the weights from there on. */
 export interface Taps {
   readonly starts: Int32Array;
   readonly counts: Int32Array;
-  /** `[outputs, width]`, of 22 binary places, zeros behind the last one; each row's sum is 1, but for rounding. */
+  /** `[outputs, width]`, fixed point with 22 binary places, zeros after the last; each row sums to 1 up to rounding. */
   readonly weights: Int32Array;
   readonly width: number;
 }
@@ -30,20 +44,20 @@ export interface Taps {
 const PLACES = 22;
 const ONE = 2 ** PLACES;
 
-const remembered = new Map<number, Taps>();
+const cache = new Map<number, Taps>();
 
 /**
- * out(i) = Σ w(j) in(j), w a triangle centred where pixel i's centre falls in the input, as wide as the
- * larger of an input and an output pixel, its weights summing to 1 within the image.
+ * out(i) = Σ w(j) in(j), where w is a triangle around the point of the input at which the center of pixel i falls. It is
+ * as wide as the larger of an input and an output pixel, and its weights within the image sum to 1.
  */
 export function tapsFor(from: number, to: number): Taps {
   const key = from * 2 ** 26 + to;
-  let taps = remembered.get(key);
+  let taps = cache.get(key);
   if (taps === undefined) {
     taps = computeTaps(from, to);
-    // Scale jittering visits hundreds of sizes; they are quickly computed again.
-    if (remembered.size >= 1000) remembered.clear();
-    remembered.set(key, taps);
+    // Scale jittering uses hundreds of sizes, which are quickly computed again.
+    if (cache.size >= 1000) cache.clear();
+    cache.set(key, taps);
   }
   return taps;
 }
@@ -59,11 +73,11 @@ function computeTaps(from: number, to: number): Taps {
     width,
   };
   for (let i = 0; i < to; i++) {
-    const centre = (i + 0.5) * scale;
-    const first = Math.max(0, Math.trunc(centre - reach + 0.5));
-    const last = Math.min(from, Math.trunc(centre + reach + 0.5));
+    const center = (i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(center - reach + 0.5));
+    const last = Math.min(from, Math.trunc(center + reach + 0.5));
     const row = Array.from({ length: last - first }, (_, j) =>
-      Math.max(0, 1 - Math.abs((first + j - centre + 0.5) * (1 / reach))),
+      Math.max(0, 1 - Math.abs((first + j - center + 0.5) * (1 / reach))),
     );
     const sum = row.reduce((total, weight) => total + weight, 0);
     taps.starts[i] = first;
@@ -75,12 +89,12 @@ function computeTaps(from: number, to: number): Taps {
   return taps;
 }
 
-/** All of an image of that size. */
+/** The window that is the whole of an image. */
 export function wholeWindow({ width, height }: Size): Window {
   return { left: 0, top: 0, width, height };
 }
 
-/** Resamples to `width` × `height`, of which it returns the window: the very pixels that the whole result has there. */
+/** Resamples to `width` × `height` and returns a window of the result, the same pixels as in the whole. */
 export function resample(
   image: RgbImage,
   width: number,
@@ -129,7 +143,7 @@ function sumAlong(
   }
 }
 
-/** output ← the weighted sum of the rows that make output row y, of which `rows` begins with input row `first`. */
+/** output ← output row y, the weighted sum of input rows; `rows` starts with input row `first`. */
 function sumRows(rows: Uint8Array, taps: Taps, y: number, first: number, output: Uint8Array): void {
   const { length } = output;
   const start = (taps.starts[y]! - first) * length;
@@ -143,7 +157,7 @@ function sumRows(rows: Uint8Array, taps: Taps, y: number, first: number, output:
   }
 }
 
-/** Rounded weights may add up to a little more than 1. */
+/** Rounded weights may sum to slightly more than 1. */
 function toByte(sum: number): number {
   return Math.min(255, sum >> PLACES);
 }

@@ -1,21 +1,21 @@
 /**
- * Isotropic rescaling, the same in training, evaluation and serving (paper, 3.1 and 3.2): the whole image
- * so that its smaller side is S (training) or Q (testing).
+ * Isotropic rescaling, the same in training, evaluation and serving (paper, 3.1 and 3.2): the whole image, so that its
+ * smaller side is S (training) or Q (testing). The pixels are those of resample.ts, computed by the addon
+ * native/images, at once or on another thread.
  *
- * The filter is a triangle as wide as the larger of the two pixel sizes (resample.ts). What is rescaled is the image as
- * decode.ts gives it, which depends on its size and the largest S or Q alone: not on what a cache happened to hold.
+ * The input is the image as decode.ts returns it, which depends only on the file and the largest S or Q, not on what a
+ * cache happened to hold.
  */
 import { UserError } from '../../core/errors.ts';
 import type { RgbImage } from '../sources/source.ts';
-import { DEFAULT_MAX_PIXELS } from './max-pixels.ts';
-import { wholeWindow } from './resample.ts';
-import { isQuick, resampleLater, resampleNow } from './resampler.ts';
-import { rescaledSize, type Size } from './rescaled-size.ts';
+import { imageAddon, QUICK_PIXELS, type ResampleJob, type TapArrays } from './image-addon.ts';
+import { DEFAULT_MAX_PIXELS } from './image-formats.ts';
+import { rescaledSize, type Size, type Taps, tapsFor, type Window, wholeWindow } from './resample.ts';
 
 /**
  * Rescales isotropically.
- * @param side S or Q: the smaller side of the result
- * @param name what error messages call the image
+ * @param side S or Q: the smaller side of the result, in pixels
+ * @param name the image's name in error messages
  * @throws UserError naming the image when the result would have more than maxPixels
  */
 export async function rescaleImage(
@@ -29,15 +29,13 @@ export async function rescaleImage(
   return isQuick(image, wholeWindow(size)) ? resampleNow(image, size) : resampleLater(image, size);
 }
 
-export { rescaledSize, type Size };
-
 export function isSameSize(a: Size, b: Size): boolean {
   return a.width === b.width && a.height === b.height;
 }
 
 /**
  * The size after rescaling. An image of 1×100,000 pixels is small until its smaller side becomes 256.
- * @throws UserError naming the image when that has more than maxPixels
+ * @throws UserError naming the image when the size has more than maxPixels
  */
 export function checkedSize(
   { original, ...decoded }: Size & Pick<RgbImage, 'original'>,
@@ -51,4 +49,35 @@ export function checkedSize(
   throw new UserError(
     `${name} (${image.width}×${image.height}) would have ${size.width}×${size.height} pixels when rescaled, more than the limit of ${maxPixels.toLocaleString('en-US')}; crop it or leave it out`,
   );
+}
+
+/** Whether resampling takes less time than handing it to another thread. */
+export function isQuick(from: Size, window: Size): boolean {
+  return from.width * from.height + window.width * window.height <= QUICK_PIXELS;
+}
+
+/** Resamples to `size` and returns a window of the result. */
+export function resampleNow(image: RgbImage, size: Size, window = wholeWindow(size)): RgbImage {
+  const { width, height } = window;
+  return { width, height, pixels: imageAddon().resample(...jobOf(image, size, window)) };
+}
+
+/** As `resampleNow`, on another thread. */
+export async function resampleLater(
+  image: RgbImage,
+  size: Size,
+  window = wholeWindow(size),
+): Promise<RgbImage> {
+  const { width, height } = window;
+  return { width, height, pixels: await imageAddon().resampleLater(...jobOf(image, size, window)) };
+}
+
+function jobOf({ pixels, width, height }: RgbImage, size: Size, window: Window): ResampleJob {
+  const across = arraysOf(tapsFor(width, size.width));
+  const down = arraysOf(tapsFor(height, size.height));
+  return [pixels, width, height, across, down, window.left, window.top, window.width, window.height];
+}
+
+function arraysOf({ starts, counts, weights }: Taps): TapArrays {
+  return [starts, counts, weights];
 }

@@ -1,18 +1,19 @@
 /**
- * CIFAR-10 and CIFAR-100 in the binary version (https://www.cs.toronto.edu/~kriz/cifar.html): records of
- * one label byte (CIFAR-100: coarse, then fine), then 32×32 pixels as planes of red, green and blue.
+ * CIFAR-10 and CIFAR-100 in the binary version (https://www.cs.toronto.edu/~kriz/cifar.html): each record has one label
+ * byte (CIFAR-100: coarse, then fine), then 32×32 pixels as planes of red, green and blue.
  */
 import { join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { kindOf, readBytes, readLines } from '../../core/files.ts';
-import type { Listing } from './files.ts';
-import { PixelSource } from './pixel-source.ts';
-import type { RgbImage, Split } from './source.ts';
+import type { Listing } from './folders/listing.ts';
+import { checkLabels, pixelSource } from './pixel-source.ts';
+import type { ImageSource, RgbImage } from './source.ts';
+import type { Split } from './splits.ts';
 
 const SIDE = 32;
 const PLANE = SIDE * SIDE;
 
-/** One of the two data sets, as its files say. */
+/** The files of CIFAR-10 or CIFAR-100. */
 interface Variant {
   readonly folder: string;
   readonly classes: number;
@@ -42,7 +43,7 @@ const VARIANTS: readonly Variant[] = [
   },
 ];
 
-/** Where CIFAR's files are, if they are in this folder or in the one that the archive unpacks to. */
+/** Where CIFAR's files are: in this folder or in the one that the archive unpacks to. */
 export interface FoundCifar {
   readonly folder: string;
   readonly variant: Variant;
@@ -50,7 +51,7 @@ export interface FoundCifar {
 
 export function findCifar(location: string, { files, folders }: Listing): FoundCifar | undefined {
   for (const variant of VARIANTS) {
-    // Both name files must not be taken for a data set, so some images have to be there.
+    // The file of names alone is not a data set.
     const here = [...variant.train, ...variant.test].some((name) => files.includes(name));
     if (here && files.includes(variant.names)) return { folder: location, variant };
     if (folders.includes(variant.folder)) return { folder: join(location, variant.folder), variant };
@@ -59,7 +60,7 @@ export function findCifar(location: string, { files, folders }: Listing): FoundC
 }
 
 /** Opens the training images, or the test images for any other split. @throws UserError naming the file. */
-export async function openCifar({ folder, variant }: FoundCifar, split: Split): Promise<PixelSource> {
+export async function openCifar({ folder, variant }: FoundCifar, split: Split): Promise<ImageSource> {
   const namesPath = join(folder, variant.names);
   const classes = (await readLines(namesPath)).map((line) => line.trim());
   if (classes.length !== variant.classes) {
@@ -67,25 +68,21 @@ export async function openCifar({ folder, variant }: FoundCifar, split: Split): 
       `${namesPath} names ${classes.length} classes instead of ${variant.classes}; unpack the archive again`,
     );
   }
-  const names = split === 'train' ? variant.train : variant.test;
-  const paths = names.map((name) => join(folder, name));
-  const parts: CifarImages[] = [];
-  for (const path of paths) {
+  const own = split === 'train' ? 'train' : 'test';
+  const parts: CifarFile[] = [];
+  for (const name of variant[own]) {
+    const path = join(folder, name);
     if ((await kindOf(path)) === 'nothing') {
       throw new UserError(`${path} is missing; unpack the archive again`);
     }
     parts.push(parseCifar(await readBytes(path), variant, path));
   }
-  return new PixelSource({
-    location: folder,
-    split: split === 'train' ? 'train' : 'test',
-    classes,
-    ...joinParts(parts, paths),
-  });
+  return joinFiles(folder, own, classes, parts);
 }
 
 /** The images of one file. */
-export interface CifarImages {
+export interface CifarFile {
+  readonly path: string;
   /** `[count]` */
   readonly labels: Uint8Array;
   /** `[count, labelBytes + 3 · 32 · 32]` */
@@ -93,36 +90,28 @@ export interface CifarImages {
   readonly labelBytes: number;
 }
 
-/**
- * @param path what error messages call the file
- * @throws UserError when the file does not hold whole records or a label is out of range
- */
+/** @throws UserError when the file is not a whole number of records or a label is out of range */
 export function parseCifar(
-  bytes: Uint8Array,
-  { classes, labelBytes }: { classes: number; labelBytes: number },
+  records: Uint8Array,
+  { classes, labelBytes }: Pick<Variant, 'classes' | 'labelBytes'>,
   path: string,
-): CifarImages {
+): CifarFile {
   const record = labelBytes + 3 * PLANE;
-  if (bytes.length === 0 || bytes.length % record !== 0) {
+  if (records.length === 0 || records.length % record !== 0) {
     throw new UserError(
-      `${path} has ${bytes.length} bytes, which is no whole number of images of ${record} bytes; unpack the archive again`,
+      `${path} has ${records.length} bytes, which is not a whole number of images of ${record} bytes; unpack the archive again`,
     );
   }
   const labels = Uint8Array.from(
-    { length: bytes.length / record },
-    (_, i) => bytes[i * record + labelBytes - 1]!,
+    { length: records.length / record },
+    (_, i) => records[i * record + labelBytes - 1]!,
   );
-  const bad = labels.findIndex((label) => label >= classes);
-  if (bad >= 0) {
-    throw new UserError(
-      `${path}: label ${labels[bad]} of image ${bad} is not one of the ${classes} classes (0 to ${classes - 1}); unpack the archive again`,
-    );
-  }
-  return { labels, records: bytes, labelBytes };
+  checkLabels(labels, classes, path);
+  return { path, labels, records, labelBytes };
 }
 
-/** One image's planes as interleaved pixels. */
-export function cifarImage({ records, labelBytes }: CifarImages, index: number): RgbImage {
+/** One image, its planes interleaved. */
+export function cifarImage({ records, labelBytes }: CifarFile, index: number): RgbImage {
   const start = index * (labelBytes + 3 * PLANE) + labelBytes;
   const pixels = new Uint8Array(3 * PLANE);
   for (let i = 0; i < PLANE; i++) {
@@ -133,19 +122,31 @@ export function cifarImage({ records, labelBytes }: CifarImages, index: number):
   return { width: SIDE, height: SIDE, pixels };
 }
 
-function joinParts(parts: readonly CifarImages[], paths: readonly string[]) {
-  const classNumbers = Uint8Array.from(parts.flatMap((part) => [...part.labels]));
-  const starts: number[] = [];
-  let count = 0;
-  for (const part of parts) {
-    starts.push(count);
-    count += part.labels.length;
-  }
-  const partOf = (index: number): number => starts.findLastIndex((start) => start <= index);
-  return {
-    classNumbers,
-    content: parts.map((part) => part.records),
-    imageName: (index: number) => `${paths[partOf(index)]} image ${index - starts[partOf(index)]!}`,
-    image: (index: number) => cifarImage(parts[partOf(index)]!, index - starts[partOf(index)]!),
+function joinFiles(
+  location: string,
+  split: Split,
+  classes: readonly string[],
+  files: readonly CifarFile[],
+): ImageSource {
+  /** The file of an image and its number there. */
+  const find = (index: number): [file: CifarFile, index: number] => {
+    let number = index;
+    for (const file of files) {
+      if (number < file.labels.length) return [file, number];
+      number -= file.labels.length;
+    }
+    throw new RangeError(`no image ${index} in ${location}`);
   };
+  return pixelSource({
+    location,
+    split,
+    classes,
+    classNumbers: Uint8Array.from(files.flatMap(({ labels }) => [...labels])),
+    content: files.map(({ records }) => records),
+    imageName: (index) => {
+      const [{ path }, number] = find(index);
+      return `${path} image ${number}`;
+    },
+    image: (index) => cifarImage(...find(index)),
+  });
 }

@@ -1,54 +1,50 @@
-/** Finds out what stands at a location and opens it as a source of images. */
+/** Determines which kind of data set is at a location and opens it as a source of images. */
 import { basename, dirname } from 'node:path';
+import picomatch from 'picomatch';
 import { UserError } from '../../core/errors.ts';
 import { kindOf } from '../../core/files.ts';
+import { isImageName } from '../pixels/image-formats.ts';
 import { findCifar, openCifar } from './cifar.ts';
-import { listFolder } from './files.ts';
+import { FileList } from './file-list.ts';
 import { type FolderOptions, openClassFolders } from './folders/class-folders.ts';
-import { FileListBuilder } from './folders/file-list.ts';
-import { FileSource } from './folders/file-source.ts';
-import { isIdxImagesName, openIdx, openIdxFile } from './idx/idx-source.ts';
+import { fileSource } from './folders/file-source.ts';
+import { listFolder } from './folders/listing.ts';
+import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
-import { isTarName, matchShards, openShards } from './shards/shards.ts';
-import type { ImageSource, Split } from './source.ts';
-import { isImageName } from './split-names.ts';
-
-export { MissingSplitError } from './missing-split.ts';
+import { isTarName, matchShards, openShards } from './shards/open-shards.ts';
+import type { ImageSource } from './source.ts';
+import type { Split } from './splits.ts';
 
 export interface OpenOptions {
   /**
-   * Which part of a divided data set; train unless said otherwise. Where there are no validation images the
-   * test images serve, and the other way round: the source's own `split` says which it is.
+   * Which split of a divided data set to open (default: `'train'`). Where there are no validation images, the test
+   * images replace them, and vice versa; `split` of the opened source is the split that it really is.
    */
   readonly split?: Split;
-  /** Whether images without labels will do (prediction, submission); they get the label −1. */
+  /**
+   * Whether each image must have a label (default: `'required'`). With `'optional'`, images without one have the label
+   * −1, as for prediction or a submission.
+   */
   readonly labels?: 'required' | 'optional';
-  /** Where indexes of tar files are remembered; undefined: the user's cache folder. */
+  /** Folder that keeps the indexes of tar files between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
 }
 
 /**
- * Opens a data set: class folders (divided into train/ and val/ or test/, or not), ILSVRC-2012 as Kaggle
- * or the original archives have it, WebDataset tar shards (a folder, a file or a pattern), IDX files (the
- * MNIST family), CIFAR's binary files, and with `labels: 'optional'` any folder of images, or one image.
- * @throws UserError naming the place and the remedy when there is nothing usable; MissingSplitError when
- *   the data set is divided but lacks the split
+ * Opens a data set: class folders, divided into train/ and val/ or test/ or not; ILSVRC-2012 from Kaggle or from the
+ * original archives; WebDataset tar shards (a folder, a file or a pattern such as `train-{000..099}.tar`); IDX files
+ * (MNIST and its relatives); CIFAR's binary files; and with `labels: 'optional'` any folder of images or one image.
+ * @param location path of a folder or a file, or a pattern
+ * @throws UserError naming the place and the remedy when nothing there can be used; MissingSplitError (a UserError)
+ *   when the data set is divided but does not have the split
+ * @example
+ * const source = await openImages('photos', { split: 'val' });
+ * console.log(`${source.length} images of ${source.classes.length} classes`);
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
-  const chosen = {
-    location,
-    split: options.split ?? 'train',
-    labels: options.labels ?? 'required',
-    cacheFolder: options.cacheFolder,
-  };
-  switch (await kindOf(location)) {
-    case 'nothing':
-      return openPattern(location, chosen);
-    case 'file':
-      return openFile(location, chosen);
-    case 'folder':
-      return openFolder(location, chosen);
-  }
+  const { split = 'train', labels = 'required', cacheFolder } = options;
+  const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(location)];
+  return open(location, { location, split, labels, cacheFolder });
 }
 
 async function openFolder(folder: string, options: FolderOptions): Promise<ImageSource> {
@@ -66,28 +62,23 @@ async function openFolder(folder: string, options: FolderOptions): Promise<Image
 
 async function openFile(path: string, options: FolderOptions): Promise<ImageSource> {
   if (isIdxImagesName(path)) return openIdxFile(path);
-  if (isTarName(path)) {
-    return openShards(dirname(path), [basename(path)], { ...options, named: true });
-  }
+  if (isTarName(path)) return openShards(dirname(path), [basename(path)], { ...options, named: true });
   if (isImageName(path) && options.labels === 'optional') return openImageFiles([path]);
   throw new UserError(`${path} is not a data set; give a folder of images, tar shards or IDX files`);
 }
 
 async function openPattern(pattern: string, options: FolderOptions): Promise<ImageSource> {
-  const shards = /[*?{]/.test(pattern) ? (await matchShards(pattern)).filter(isTarName) : [];
+  const shards = picomatch.scan(pattern).isGlob ? await matchShards(pattern) : [];
   if (shards.length > 0) return openShards(dirname(pattern), shards, { ...options, named: true });
   throw new UserError(`${pattern} does not exist; check the path`);
 }
 
-/** Images that were named one by one, without labels. They are looked at only when they are read. */
+/** The images at some paths, without labels. A file is opened only when its image is read. */
 export function openImageFiles(paths: readonly string[]): ImageSource {
-  const files = new FileListBuilder();
-  for (const path of paths) files.add(path, -1);
-  return new FileSource({
+  return fileSource({
     location: paths.length === 1 ? paths[0]! : `${paths.length} images`,
-    split: undefined,
     root: '',
     classes: [],
-    files: files.build(),
+    files: FileList.of(paths),
   });
 }

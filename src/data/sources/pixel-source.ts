@@ -1,14 +1,14 @@
-/** Small images that stand in memory as they came: IDX and CIFAR. */
 import { createHash } from 'node:crypto';
-import type { ImageSource, RgbImage, Split, StoredImage } from './source.ts';
+import { UserError } from '../../core/errors.ts';
+import type { ImageSource, RgbImage } from './source.ts';
+import type { Split } from './splits.ts';
 
-export interface PixelSourceFacts {
+export interface PixelSourceOptions {
   readonly location: string;
   readonly split: Split;
-  /** The file that holds an image and its number there. */
+  /** The file of an image and its number there. */
   readonly imageName: (index: number) => string;
   readonly classes: readonly string[];
-  readonly labels?: readonly string[];
   /** `[count]` */
   readonly classNumbers: Uint8Array;
   /** The bytes that the images and labels were read from. */
@@ -16,45 +16,34 @@ export interface PixelSourceFacts {
   readonly image: (index: number) => RgbImage;
 }
 
-export class PixelSource implements ImageSource {
-  readonly location: string;
-  readonly split: Split;
-  readonly classes: readonly string[];
-  readonly labels: readonly string[];
-  readonly #facts: PixelSourceFacts;
-  #fingerprint: string | undefined;
+/** A source of small images that are all in memory: IDX and CIFAR. */
+export function pixelSource(options: PixelSourceOptions): ImageSource {
+  const { location, split, imageName, classes, classNumbers, content, image } = options;
+  let fingerprint: string | undefined;
+  /** Of all the content: it is in memory, so no shortcut is needed. */
+  const computeFingerprint = (): string => {
+    const hash = createHash('sha256').update(`pixels\0${classes.join('\0')}\0\0`);
+    for (const bytes of content) hash.update(bytes);
+    return hash.digest('hex');
+  };
+  return {
+    location,
+    split,
+    classes,
+    labels: classes,
+    length: classNumbers.length,
+    label: (index) => classNumbers[index]!,
+    imageName,
+    read: async (index) => ({ kind: 'pixels', image: image(index) }),
+    fingerprint: async () => (fingerprint ??= computeFingerprint()),
+  };
+}
 
-  constructor(facts: PixelSourceFacts) {
-    this.location = facts.location;
-    this.split = facts.split;
-    this.classes = facts.classes;
-    this.labels = facts.labels ?? facts.classes;
-    this.#facts = facts;
-  }
-
-  get length(): number {
-    return this.#facts.classNumbers.length;
-  }
-
-  label(index: number): number {
-    return this.#facts.classNumbers[index]!;
-  }
-
-  imageName(index: number): string {
-    return this.#facts.imageName(index);
-  }
-
-  async read(index: number): Promise<StoredImage> {
-    return { kind: 'pixels', image: this.#facts.image(index) };
-  }
-
-  /** All of the content: it is in memory, so no shortcut is needed. */
-  async fingerprint(): Promise<string> {
-    if (this.#fingerprint === undefined) {
-      const hash = createHash('sha256').update(`pixels\0${this.classes.join('\0')}\0\0`);
-      for (const bytes of this.#facts.content) hash.update(bytes);
-      this.#fingerprint = hash.digest('hex');
-    }
-    return this.#fingerprint;
-  }
+/** @throws UserError unless every label is below `classes` */
+export function checkLabels(labels: Uint8Array, classes: number, path: string): void {
+  const bad = labels.findIndex((label) => label >= classes);
+  if (bad < 0) return;
+  throw new UserError(
+    `${path}: label ${labels[bad]} of image ${bad} is not one of the ${classes} classes (0 to ${classes - 1}); download it again`,
+  );
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ImageSource } from './source.ts';
 
 /**
- * Some of a source's images, in the order given, as a source of their own: a limit, a part, the good ones.
+ * A source of some images of another, in the given order: a limited number, a part, the good ones.
  * @param indices numbers of images in `source`
  */
 export function selectImages(source: ImageSource, indices: Uint32Array): ImageSource {
@@ -12,10 +12,7 @@ export function selectImages(source: ImageSource, indices: Uint32Array): ImageSo
     return found;
   };
   return {
-    location: source.location,
-    split: source.split,
-    classes: source.classes,
-    labels: source.labels,
+    ...source,
     length: indices.length,
     label: (index) => source.label(original(index)),
     imageName: (index) => source.imageName(original(index)),
@@ -25,6 +22,5 @@ export function selectImages(source: ImageSource, indices: Uint32Array): ImageSo
         .update(`selection\0${await source.fingerprint()}\0`)
         .update(new Uint8Array(indices.buffer, indices.byteOffset, indices.byteLength))
         .digest('hex'),
-    close: async () => source.close?.(),
   };
 }

@@ -1,45 +1,47 @@
+import type { Split } from './splits.ts';
+
 /**
- * Where labelled images come from. A source lists them and hands out their bytes; decoding, rescaling and
- * augmentation happen elsewhere. 1.3 million images must be listed in seconds to a minute and held in some
- * tens of bytes each, so a source gives facts by number instead of holding an object an image.
+ * Labeled images. A source lists them and returns their bytes; decoding, rescaling and augmentation happen elsewhere.
+ * Listing 1.3 million images must take seconds to a minute and a few tens of bytes each, so a source answers by image
+ * number instead of holding an object for each image. A source is a plain object whose functions do not use `this`.
+ * @example
+ * const source = await openImages('photos', { split: 'val' });
+ * for (let i = 0; i < source.length; i++) console.log(source.imageName(i), source.classes[source.label(i)]);
  */
 export interface ImageSource {
-  /** What the person named, for messages. */
+  /** The path that was opened, for messages. */
   readonly location: string;
-  /** Which part of a divided data set this is; absent where the location holds one undivided set. */
+  /** Which split of a divided data set this is; undefined where the location holds one undivided set. */
   readonly split?: Split;
   /** Classes in label order: folder names, synsets, digits. */
   readonly classes: readonly string[];
-  /** Names for people, in label order, where the source has them (else the same as `classes`). */
+  /** Human-readable names in label order where the source has them (otherwise the same as `classes`). */
   readonly labels: readonly string[];
+  /** Number of images. */
   readonly length: number;
-  /** From 0 to classes − 1; −1 where the image has no label. */
+  /** Class number from 0 to classes − 1; −1 where the image has no label. */
   label(index: number): number;
   /** A path or a name with a number, for messages and prediction files. */
   imageName(index: number): string;
-  /**
-   * The image's bytes.
-   * @throws UserError naming the file when it cannot be read.
-   */
+  /** The image as stored. @throws UserError naming the file when it cannot be read. */
   read(index: number): Promise<StoredImage>;
-  /** Changes when the images, their order or their labels do: a hash over names, sizes, times, labels. */
+  /** Changes when the images, their order or their labels do: a hash over names, sizes, times and labels. */
   fingerprint(): Promise<string>;
   close?(): Promise<void>;
 }
 
-/** The parts of a data set. */
-export type Split = 'train' | 'val' | 'test';
-
-/** An image as it is stored. */
+/** An image as it is stored: the bytes of a JPEG, PNG or WebP file, or pixels. */
 export type StoredImage =
   | { readonly kind: 'encoded'; readonly bytes: Uint8Array }
   | { readonly kind: 'pixels'; readonly image: RgbImage };
 
 /** Upright 8-bit RGB, `[height, width, 3]`. */
 export interface RgbImage {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
   readonly pixels: Uint8Array;
-  /** The size of the file's image, where less of it was decoded: what proportions are taken from. */
+  /** The size of the image in the file, where the image was shrunk while it was decoded: it gives the exact aspect ratio. */
   readonly original?: { readonly width: number; readonly height: number };
 }

@@ -1,28 +1,25 @@
 /**
- * What training draws at random for an image (paper, 3.1): the scale S, the position of the crop, a flip
- * and a colour shift. Every ingredient has a key of its own, made of (seed, ingredient, epoch, image) and
- * nothing else: switching one off leaves the others as they were, and so do workers, ranks and resumes.
+ * The random augmentation of a training image (paper, 3.1): the scale S, the position of the crop, a flip and a color
+ * shift. Each of these has its own key, derived from (seed, ingredient, epoch, image) and nothing else: turning one off
+ * does not change the others, and neither do the numbers of workers and ranks or a resume.
  */
 import { UserError } from '../../core/errors.ts';
 import { deriveKey, deriveKeys, type Key, keyOfSeed, RandomStream } from '../../core/random.ts';
-import { type Crop, centerCrop, type Rgb } from '../pixels/crop.ts';
+import type { TrainScale } from '../../core/scale.ts';
+import type { Rgb } from '../../core/shape.ts';
+import { type Crop, centerCrop } from '../pixels/crop.ts';
 import { type ColorAxes, drawColorShift } from './color-shift.ts';
-
-/** The smaller side of rescaled training images: fixed when `min` = `max`, else drawn evenly from both and all between. */
-export interface ScaleRange {
-  readonly min: number;
-  readonly max: number;
-}
 
 export interface AugmentationOptions {
   readonly seed: number;
-  /** Side of the square crop: 224 in the paper. */
+  /** Side of the square crop in pixels: 224 in the paper. */
   readonly crop: number;
-  readonly scale: ScaleRange;
-  /** A crop anywhere in the image; else the one in the middle. */
+  readonly scale: TrainScale;
+  /** Whether the crop is anywhere in the image; otherwise it is in the center. */
   readonly randomCrop: boolean;
+  /** Whether half of the crops are mirrored. */
   readonly flip: boolean;
-  /** The training set's colour axes; undefined leaves colours alone. */
+  /** The color axes of the training set (default: no color shift). */
   readonly colorShift?: ColorAxes;
 }
 
@@ -32,7 +29,7 @@ type Ingredient = (typeof INGREDIENTS)[number];
 export class Augmentation {
   readonly options: AugmentationOptions;
   readonly #keys: Record<Ingredient, Key>;
-  /** The keys of the epoch asked about last: almost always the one asked about next. */
+  /** The keys of the last epoch that was used, which is almost always the next, too. */
   #epoch = -1;
   #epochKeys: Record<Ingredient, Key>;
 
@@ -76,7 +73,7 @@ export class Augmentation {
     };
   }
 
-  /** What is added to every pixel of an image. */
+  /** The color shift, which is added to every pixel of an image. */
   shift(epoch: number, image: number): Rgb {
     const axes = this.options.colorShift;
     return axes === undefined ? [0, 0, 0] : drawColorShift(axes, this.#random('shift', epoch, image));

@@ -1,25 +1,24 @@
 /**
- * Krizhevsky's colour shift (Krizhevsky et al. 2012, 4.1; VGG paper, 3.1): to every pixel of an image add
- * Σ pᵢ αᵢ λᵢ, where pᵢ are the principal axes of the training set's RGB values and αᵢ ~ N(0, 0.1), drawn
- * once an image.
+ * Krizhevsky's color shift (Krizhevsky et al. 2012, 4.1; VGG paper, 3.1): to every pixel of an image add Σ pᵢ αᵢ λᵢ,
+ * where pᵢ are the principal axes of the training set's RGB values and αᵢ ~ N(0, 0.1) is drawn once for each image.
  *
- * What λᵢ is: the paper calls it the eigenvalue of the covariance matrix. In units of 0–255 that is a
- * variance of some 10,000, and a shift of 1,000 levels would leave nothing of the image; the formula is
- * also not the same for pixels of 0–1. Krizhevsky's own program (cuda-convnet, where the factors are named
- * `color_stdevs`) takes standard deviations, the square roots, and so do we: some ±10 of 255 levels along
- * the first axis, which is mostly brightness, in any unit.
+ * The paper calls λᵢ the eigenvalue of the covariance matrix. In units of 0–255 that is a variance of about 10,000, and
+ * a shift of 1,000 levels would leave nothing of the image; the formula would also differ for pixels of 0–1.
+ * Krizhevsky's own program (cuda-convnet, where the factors are named `color_stdevs`) uses standard deviations, the
+ * square roots, and so does verydeep: about ±10 of 255 levels along the first axis, which is mostly brightness, in any
+ * unit.
  */
 import type { RandomStream } from '../../core/random.ts';
-import type { Rgb } from '../pixels/crop.ts';
+import type { Rgb } from '../../core/shape.ts';
 
-/** The standard deviation of α. */
-export const ALPHA = 0.1;
+/** Standard deviation of α. */
+const ALPHA = 0.1;
 
-/** Principal axes of RGB values, the longest first. */
+/** Principal axes of RGB values, the one with the largest deviation first. */
 export interface ColorAxes {
   /** Unit vectors p₁, p₂, p₃. */
   readonly directions: readonly [Rgb, Rgb, Rgb];
-  /** λ₁, λ₂, λ₃: standard deviations along them, in units of 0–255. */
+  /** λ₁, λ₂, λ₃: standard deviations along the axes, in units of 0–255. */
   readonly deviations: Rgb;
 }
 

@@ -1,6 +1,5 @@
-/** Sums over RGB values, exact: whole numbers all the way, so the order of the images changes nothing. */
-
-import type { Rgb } from '../pixels/crop.ts';
+/** Exact sums over RGB values: they are integers, so that the order of the images changes nothing. */
+import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/source.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { type Matrix3, symmetricEigen } from './symmetric-eigen.ts';
@@ -16,13 +15,13 @@ export class ColorSums {
     this.#sums = [...sums];
   }
 
-  /** What the parts come to together. */
+  /** The sum of the parts. */
   static total(parts: readonly ColorSums[]): ColorSums {
     const columns = Array.from({ length: SUMS }, (_, i) => parts.map((part) => part.#sums[i]!));
     return new ColorSums(columns.map((column) => column.reduce((a, b) => a + b, 0n)));
   }
 
-  /** Adds an image's pixels. One image's sums stay below 2^53 (up to 10^11 pixels), a data set's need not. */
+  /** Adds an image. Its sums stay below 2^53 (up to 10^11 pixels); those of a data set may not. */
   add({ pixels }: RgbImage): void {
     let [r, g, b, rr, rg, rb, gg, gb, bb] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
     for (let i = 0; i < pixels.length; i += 3) {
@@ -53,37 +52,30 @@ export class ColorSums {
     return [this.#ratio(1), this.#ratio(2), this.#ratio(3)];
   }
 
-  /** cov(a, b) = (n Σab − Σa Σb) / n², the difference taken exactly. */
+  /** cov(a, b) = (n Σab − Σa Σb) / n², where the difference is exact. */
   covariance(): Matrix3 {
     const [n, ...rest] = this.#sums as [bigint, ...bigint[]];
     const sum = rest.slice(0, 3);
     const products = rest.slice(3);
     const at = (a: number, b: number, product: number): number =>
       n === 0n ? 0 : Number(n * products[product]! - sum[a]! * sum[b]!) / Number(n) / Number(n);
-    const [rr, rg, rb, gg, gb, bb] = [
-      at(0, 0, 0),
-      at(0, 1, 1),
-      at(0, 2, 2),
-      at(1, 1, 3),
-      at(1, 2, 4),
-      at(2, 2, 5),
-    ];
+    const [rg, rb, gb] = [at(0, 1, 1), at(0, 2, 2), at(1, 2, 4)];
     return [
-      [rr, rg, rb],
-      [rg, gg, gb],
-      [rb, gb, bb],
+      [at(0, 0, 0), rg, rb],
+      [rg, at(1, 1, 3), gb],
+      [rb, gb, at(2, 2, 5)],
     ];
   }
 
   /** The principal axes and the standard deviations along them. */
   axes(): ColorAxes {
     const { values, vectors } = symmetricEigen(this.covariance());
-    // A variance of zero may come out a rounding error below.
+    // Rounding may make a variance of zero slightly negative.
     const deviations = values.map((value) => Math.sqrt(Math.max(0, value))) as unknown as Rgb;
     return { directions: vectors, deviations };
   }
 
-  /** As decimal numbers, for JSON. */
+  /** Decimal numbers, for JSON. */
   toJSON(): string[] {
     return this.#sums.map(String);
   }

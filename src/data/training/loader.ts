@@ -1,17 +1,23 @@
 /**
- * Training images ready for the network: decoded, rescaled, cropped, flipped, shifted, minus the mean.
- * Batches come in order while the next ones are prepared; what is in a batch depends on nothing but the
- * plan and the options.
+ * Training images ready for the network: decoded, rescaled, cropped, flipped, shifted, minus the mean. Batches come in
+ * order while the next ones are prepared. The content of a batch depends only on the plan and the options.
  */
-
-import { defaultConcurrency, Limiter, prefetch } from '../../core/concurrency.ts';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
+import type { Rgb } from '../../core/shape.ts';
 import { Turn } from '../../core/turn.ts';
-import { type Crop, type Rgb, writeCrop } from '../pixels/crop.ts';
+import { type Crop, writeCrop } from '../pixels/crop.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
-import { DecodedCache } from '../pixels/decoded-cache.ts';
-import type { Window } from '../pixels/resample.ts';
-import { isQuick, resampleLater, resampleNow } from '../pixels/resampler.ts';
-import { checkedSize, isSameSize, rescaleImage, type Size } from '../pixels/rescale.ts';
+import { DecodedCache } from '../pixels/decoded-images.ts';
+import type { Size, Window } from '../pixels/resample.ts';
+import {
+  checkedSize,
+  isQuick,
+  isSameSize,
+  resampleLater,
+  resampleNow,
+  rescaleImage,
+} from '../pixels/rescale.ts';
 import type { ImageSource, RgbImage } from '../sources/source.ts';
 import { Augmentation, type AugmentationOptions } from './augment.ts';
 import type { PlannedBatch } from './sampler.ts';
@@ -19,17 +25,17 @@ import type { PlannedBatch } from './sampler.ts';
 export interface TrainingImagesOptions extends AugmentationOptions, DecodeOptions {
   /** The training set's mean RGB, 0–255. */
   readonly mean: Rgb;
-  /** Images read and decoded at once. */
+  /** Images read and decoded at once (default: the number of CPU cores + 2). */
   readonly concurrency?: number;
-  /** Batches prepared while one is used. */
+  /** Batches prepared while one is used (default: 2). */
   readonly ahead?: number;
-  /** Decoded images kept in memory, in bytes; 0 keeps none. */
+  /** Memory for decoded images in bytes (default: 1 GiB); 0 keeps none. */
   readonly memory?: number;
 }
 
 /** A batch of N images. */
 export interface ImageBatch {
-  /** `[N, 3, crop, crop]`, RGB, 0–255 minus the mean. The consumer's to keep or change. */
+  /** `[N, 3, crop, crop]`, RGB, 0–255 minus the mean. The consumer may keep or change it. */
   readonly input: Float32Array;
   /** `[N]`, class numbers. */
   readonly labels: Int32Array;
@@ -53,7 +59,7 @@ export class TrainingImages {
   readonly source: ImageSource;
   readonly options: TrainingImagesOptions;
   readonly #augmentation: Augmentation;
-  readonly #limiter: Limiter;
+  readonly #limit: LimitFunction;
   readonly #cache: DecodedCache;
 
   /** @throws UserError when the crop does not fit the scale. */
@@ -61,13 +67,13 @@ export class TrainingImages {
     this.source = source;
     this.options = options;
     this.#augmentation = new Augmentation(options);
-    this.#limiter = new Limiter(options.concurrency ?? defaultConcurrency);
+    this.#limit = pLimit(options.concurrency ?? defaultConcurrency);
     this.#cache = new DecodedCache(source.length, options.memory ?? GIBIBYTE);
   }
 
   /**
-   * The planned batches, in order. The iterator fails with the UserError of an image that cannot be read
-   * when its batch's turn comes; ending it early stops everything under way.
+   * The planned batches, in order. When a batch has an image that cannot be read, the iterator throws that image's
+   * UserError in the batch's turn. Ending the iterator early stops all work.
    */
   loadBatches(plan: Iterable<PlannedBatch>): AsyncGenerator<ImageBatch, void, undefined> {
     return prefetch(plan, this.options.ahead ?? 2, (batch, signal) => this.#load(batch, signal));
@@ -88,7 +94,7 @@ export class TrainingImages {
         failures.push(error);
         break;
       }
-      const task = this.#limiter.run(async () => {
+      const task = this.#limit(async () => {
         if (!signal.aborted && failures.length === 0) await this.#read(slot);
       });
       pending.push(task.catch((error: unknown) => void failures.push(error)));
@@ -98,7 +104,7 @@ export class TrainingImages {
     return { input, labels: Int32Array.from(images, (image) => this.source.label(image)), images, epochs };
   }
 
-  /** Fills a slot from memory, if that takes no waiting. */
+  /** Fills a slot from memory, if that needs no waiting. */
   #writeFromMemory(slot: Slot): boolean {
     const cached = this.#cache.get(slot.image);
     return cached !== undefined && this.#writeNow(cached, slot);
@@ -113,7 +119,7 @@ export class TrainingImages {
         ...this.options,
         largestSide: this.options.scale.max,
       });
-      // With one scale the rescaled image is kept, so that rescaling happens once.
+      // With a single scale, the rescaled image is kept, so that it is rescaled only once.
       if (this.#augmentation.fixedScale && this.#cache.open) {
         image = await rescaleImage(image, side, name, this.options.maxPixels);
       }
@@ -124,7 +130,7 @@ export class TrainingImages {
     this.#writeWindow(await resampleLater(image, size, window), crop, slot);
   }
 
-  /** Writes the crop of an image, if that is too quick for another thread. */
+  /** Writes the crop of an image, if that is faster than using another thread. */
   #writeNow(image: RgbImage, slot: Slot): boolean {
     const { size, crop, window } = this.#placeIn(image, slot);
     if (isSameSize(image, size)) this.#writeCrop(image, crop, slot);
@@ -133,7 +139,7 @@ export class TrainingImages {
     return true;
   }
 
-  /** The size that an image is rescaled to, and the crop of it, no more than which is rescaled. */
+  /** The size that an image is rescaled to, and its crop: only the pixels of the crop are computed. */
   #placeIn(image: RgbImage, slot: Slot): { size: Size; crop: Crop; window: Window } {
     const side = this.#augmentation.scale(slot.epoch, slot.image);
     const size = checkedSize(image, side, this.source.imageName(slot.image), this.options.maxPixels);

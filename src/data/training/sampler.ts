@@ -1,11 +1,11 @@
 /**
- * The order of images. Sample number s of a whole training, counted over all epochs, is image
- * order(⌊s / count⌋)[s mod count]: a function of the seed and s alone, so a training resumes anywhere.
- * Batches run on from one epoch into the next, so every batch is full, whatever the number of images.
+ * The order of images. Sample s of a training, counted over all epochs, is image order(⌊s / count⌋)[s mod count]: a
+ * function of the seed and s alone, so that a training can resume anywhere. Batches continue from one epoch into the
+ * next, so that every batch is full, whatever the number of images.
  */
 import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
 
-/** Which images make a batch. `images[i]` is shown as its epoch `epochs[i]` draws it. */
+/** The images of a batch. `images[i]` is augmented with the random numbers of epoch `epochs[i]`. */
 export interface PlannedBatch {
   readonly images: Uint32Array;
   readonly epochs: Uint32Array;
@@ -14,9 +14,10 @@ export interface PlannedBatch {
 export interface SamplerOptions {
   /** Images in the set. */
   readonly count: number;
+  /** Images in a batch. */
   readonly batch: number;
   readonly seed: number;
-  /** A new order every epoch; else always the source's. */
+  /** Whether each epoch has a new order; otherwise the order is always that of the source. */
   readonly shuffle: boolean;
 }
 
@@ -40,7 +41,7 @@ export class Sampler {
     return this.#order;
   }
 
-  /** The batch of an iteration, both counted from 0. */
+  /** The batch of an iteration, counted from 0. */
   batch(iteration: number): PlannedBatch {
     const { count, batch } = this.options;
     const images = new Uint32Array(batch);
@@ -66,7 +67,7 @@ function epochOrder(epoch: number, { count, seed, shuffle }: SamplerOptions): Ui
     : Uint32Array.from({ length: count }, (_, i) => i);
 }
 
-/** Part of a batch: what one rank or one micro-batch takes of it. */
+/** The part of a batch that one rank or one micro-batch processes. */
 export function sliceBatch(batch: PlannedBatch, start: number, end: number): PlannedBatch {
   return { images: batch.images.subarray(start, end), epochs: batch.epochs.subarray(start, end) };
 }

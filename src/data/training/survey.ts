@@ -1,48 +1,46 @@
 /**
- * One pass over the training images before the first iteration: which of them cannot be decoded, the mean
- * RGB, and the principal axes of the RGB values. "On the training set, from each pixel" (paper, 2.1): every
- * pixel of every image, at its original size, counts once.
+ * One pass over the training images before the first iteration: which of them cannot be decoded, the mean RGB, and the
+ * principal axes of the RGB values. "On the training set, from each pixel" (paper, 2.1): every pixel of every image, at
+ * its original size, counts once.
  */
-
 import { defaultConcurrency, mapConcurrently } from '../../core/concurrency.ts';
 import { UserError } from '../../core/errors.ts';
+import type { Rgb } from '../../core/shape.ts';
 import { alone, shareOf, type Team } from '../../core/team.ts';
-import type { Rgb } from '../pixels/crop.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
-import { DEFAULT_MAX_PIXELS } from '../pixels/max-pixels.ts';
+import { DEFAULT_MAX_PIXELS } from '../pixels/image-formats.ts';
 import type { ImageSource } from '../sources/source.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { ColorSums } from './color-sums.ts';
 import {
   type BadImage,
   packSurvey,
-  recallSurvey,
-  rememberSurvey,
+  readCachedSurvey,
   type SurveyRecord,
   unpackSurvey,
+  writeCachedSurvey,
 } from './survey-cache.ts';
-
-export type { BadImage } from './survey-cache.ts';
 
 export interface Survey {
   /** The mean RGB over all pixels, 0–255. */
   readonly mean: Rgb;
   readonly axes: ColorAxes;
-  /** In order of index. */
+  /** In the order of their numbers. */
   readonly bad: readonly BadImage[];
-  /** Taken from the cache instead of decoding everything. */
+  /** Whether the survey came from the cache. */
   readonly cached: boolean;
 }
 
 export interface SurveyOptions extends DecodeOptions {
-  /** Where surveys are remembered; undefined: the user's cache folder. */
+  /** Folder that keeps surveys between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
+  /** Images decoded at once (default: the number of CPU cores + 2). */
   readonly concurrency?: number;
   readonly onProgress?: (progress: SurveyProgress) => void;
-  /** Told when the survey could not be remembered; training can go on. */
+  /** Called when the survey could not be saved; training can continue. */
   readonly onWarning?: (message: string) => void;
   readonly signal?: AbortSignal;
-  /** Who shares the work; each gets the whole survey. Default: nobody. */
+  /** Processes that share the work; each gets the whole survey (default: only this process). */
   readonly team?: Team;
 }
 
@@ -53,46 +51,44 @@ export interface SurveyProgress {
 }
 
 /**
- * Surveys the images, or recalls an earlier survey of the same ones.
+ * Surveys the images, or takes an earlier survey of them from the cache.
  * @throws the signal's reason when it aborts.
  */
 export async function surveyImages(source: ImageSource, options: SurveyOptions = {}): Promise<Survey> {
   const team = options.team ?? alone;
   const key = `${await source.fingerprint()}-${options.maxPixels ?? DEFAULT_MAX_PIXELS}`;
-  const recalled = await recallTogether(team, key, options.cacheFolder);
-  const all = { from: Array.from({ length: source.length }, (_, i) => i), sums: new ColorSums() };
-  // Images that were bad may have been mended since: the fingerprint does not see every file.
-  const todo = recalled ? { from: recalled.bad.map((bad) => bad.index), sums: recalled.sums } : all;
-  const { sums, bad } = await addUpTogether(team, source, todo, options);
-  if (recalled === undefined || bad.length !== recalled.bad.length) {
-    await rememberSurvey(key, { sums, bad }, options);
-  }
-  return { mean: sums.mean(), axes: sums.axes(), bad, cached: recalled !== undefined };
+  const cached = await readCacheTogether(team, key, options.cacheFolder);
+  // Bad images may have been fixed since: the fingerprint does not cover every file.
+  const images = cached ? cached.bad.map(({ index }) => index) : [...Array(source.length).keys()];
+  const { sums, bad } = await addUpTogether(team, source, images, cached?.sums ?? new ColorSums(), options);
+  if (bad.length !== cached?.bad.length) await writeCachedSurvey(key, { sums, bad }, options);
+  return { mean: sums.mean(), axes: sums.axes(), bad, cached: cached !== undefined };
 }
 
-/** What one of them remembers, all know. */
-async function recallTogether(
+/** A survey in the cache of one process serves all. */
+async function readCacheTogether(
   team: Team,
   key: string,
   cacheFolder: string | undefined,
 ): Promise<SurveyRecord | undefined> {
-  const own = await recallSurvey(key, cacheFolder);
+  const own = await readCachedSurvey(key, cacheFolder);
   if (team.size === 1) return own;
   const found = (await team.gather(own ? packSurvey(own) : null)).find((packed) => packed !== null);
   return found ? unpackSurvey(found) : undefined;
 }
 
-/** Each decodes its part of the images. Sums are of whole numbers, so that parts add up to the whole exactly. */
+/** Each process decodes its part of the images. The sums are integers, so that the parts add up exactly. */
 async function addUpTogether(
   team: Team,
   source: ImageSource,
-  { from, sums }: { readonly from: readonly number[]; readonly sums: ColorSums },
+  images: readonly number[],
+  sums: ColorSums,
   options: SurveyOptions,
 ): Promise<SurveyRecord> {
-  const [start, end] = shareOf(from.length, team);
-  // What was there before counts once.
+  const [start, end] = shareOf(images.length, team);
+  // Earlier sums count once.
   const own = team.rank === 0 ? sums : new ColorSums();
-  const bad = await addUp(source, from.slice(start, end), own, options);
+  const bad = await addUp(source, images.slice(start, end), own, options);
   if (team.size === 1) return { sums: own, bad };
   const parts = (await team.gather(packSurvey({ sums: own, bad }))).map(unpackSurvey);
   return { sums: ColorSums.total(parts.map((part) => part.sums)), bad: parts.flatMap((part) => part.bad) };
@@ -133,9 +129,10 @@ async function addImage(
 }
 
 /**
- * Stops before the first iteration when images are bad, unless they are to be skipped.
- * @returns the numbers of the good images; undefined when all are
- * @throws UserError with the count and the first few messages
+ * The images that can be used for training.
+ * @param options.skipBad whether to leave out bad images (default: false)
+ * @returns the numbers of the good images; undefined when all are good
+ * @throws UserError with the number of bad images and the first few messages, unless they are skipped
  */
 export function goodImages(
   source: ImageSource,
@@ -152,7 +149,7 @@ export function goodImages(
     const shown = survey.bad.slice(0, 5).map((bad) => `\n  ${bad.message}`);
     const more = survey.bad.length > shown.length ? `\n  and ${survey.bad.length - shown.length} more` : '';
     throw new UserError(
-      `${survey.bad.length} of the ${source.length} images of ${source.location} cannot be used; mend or delete them, or leave them out with --skip-bad:${shown.join('')}${more}`,
+      `${survey.bad.length} of the ${source.length} images of ${source.location} cannot be used; fix or remove them, or leave them out with --skip-bad:${shown.join('')}${more}`,
     );
   }
   const bad = new Set(survey.bad.map((image) => image.index));

@@ -1,13 +1,13 @@
-/** Eigenvalues and eigenvectors of symmetric 3×3 matrices, by Jacobi's rotations. */
-import type { Rgb } from '../pixels/crop.ts';
+/** Eigenvalues and eigenvectors of symmetric 3×3 matrices, by Jacobi rotations. */
+import type { Rgb } from '../../core/shape.ts';
 
 /** `m[row][column]`, symmetric. */
 export type Matrix3 = readonly [Rgb, Rgb, Rgb];
 
-/** Each eigenvalue with its unit eigenvector (its largest component positive), the largest value first. */
+/** Eigenvalues, the largest first, and their unit eigenvectors, whose largest component is positive. */
 export function symmetricEigen(matrix: Matrix3): { values: Rgb; vectors: Matrix3 } {
   const a = matrix.map((row) => [...row]);
-  // Column i of v becomes the eigenvector that belongs to a[i][i].
+  // Column i of v becomes the eigenvector of a[i][i].
   const v = [
     [1, 0, 0],
     [0, 1, 0],
@@ -46,7 +46,7 @@ function rotate(a: number[][], v: number[][], p: number, q: number): void {
   for (let row = 0; row < 3; row++) turn(v, row, p, row, q);
 }
 
-/** v and −v are both eigenvectors: the one whose largest component is positive. */
+/** Of the eigenvectors v and −v, the one whose largest component is positive. */
 function oriented(vector: number[]): Rgb {
   const largest = vector.reduce((best, x) => (Math.abs(x) > Math.abs(best) ? x : best), 0);
   return (largest < 0 ? vector.map((x) => -x) : vector) as unknown as Rgb;

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { Metrics } from '../../train/metrics.ts';
-import type { RunReport } from '../run-report.ts';
+import { type RunReport, worstClasses } from '../run-report.ts';
 
 const WIDTH = 640;
 const HEIGHT = 300;
@@ -17,12 +17,12 @@ export function draw(options: Plot.PlotOptions): string {
   return (figure as unknown as { outerHTML: string }).outerHTML;
 }
 
-/** Loss against epochs, in training and validation. */
+/** Training and validation loss by epoch. */
 export function lossCurve(metrics: readonly Metrics[]): string {
   return curve(metrics, ({ loss }) => loss, 'loss');
 }
 
-/** Top-1 error in per cent against epochs. */
+/** Training and validation top-1 error by epoch, in per cent. */
 export function errorCurve(metrics: readonly Metrics[]): string {
   return curve(metrics, ({ top1Error }) => 100 * top1Error, 'top-1 error, %');
 }
@@ -44,7 +44,7 @@ function curve(metrics: readonly Metrics[], value: (line: Metrics) => number, la
   });
 }
 
-/** Learning rate against epochs, on a logarithmic scale. */
+/** Learning rate by epoch, on a logarithmic scale. */
 export function rateCurve(metrics: readonly Metrics[]): string {
   const points = metrics.map(({ epoch, learningRate }) => ({ epoch, learningRate }));
   return draw({
@@ -56,20 +56,12 @@ export function rateCurve(metrics: readonly Metrics[]): string {
   });
 }
 
-/** Most classes that a chart by class shows: the worst ones. */
+/** Most classes that a chart shows. */
 const CLASSES_SHOWN = 40;
 
-/** Top-1 error of each class in per cent, worst first. */
-export function classErrors({ byClass, labels }: RunReport): string {
-  const bars = byClass
-    .map(({ images, top1Errors }, index) => ({
-      label: labels[index]!,
-      images,
-      error: (100 * top1Errors) / images,
-    }))
-    .filter(({ images }) => images > 0)
-    .sort((a, b) => b.error - a.error)
-    .slice(0, CLASSES_SHOWN);
+/** Top-1 error of the worst classes in per cent. */
+export function classErrors(report: RunReport): string {
+  const bars = worstClasses(report, CLASSES_SHOWN).map(({ label, error }) => ({ label, error: 100 * error }));
   return draw({
     height: 40 + 20 * bars.length,
     marginLeft: 140,
@@ -79,7 +71,7 @@ export function classErrors({ byClass, labels }: RunReport): string {
   });
 }
 
-/** The confusion matrix of up to 40 classes: rows are true classes, columns what was predicted. */
+/** The confusion matrix of up to 40 classes, or '' for more. */
 export function confusionChart({ confusion, labels }: RunReport): string {
   if (labels.length > CLASSES_SHOWN) return '';
   const most = confusion.reduce((a, b) => Math.max(a, b), 0);
@@ -91,8 +83,8 @@ export function confusionChart({ confusion, labels }: RunReport): string {
     marginLeft: 140,
     marginBottom: 120,
     padding: 0,
-    x: { label: 'predicted', domain: [...labels], tickRotate: -45 },
-    y: { label: 'true', domain: [...labels] },
+    x: { label: 'predicted class', domain: [...labels], tickRotate: -45 },
+    y: { label: 'true class', domain: [...labels] },
     color: { type: 'sqrt', scheme: 'oranges', label: 'images' },
     marks: [
       Plot.cell(cells, { x: 'predicted', y: 'truth', fill: 'images' }),

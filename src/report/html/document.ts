@@ -1,4 +1,4 @@
-/** What every HTML report is made of: one file that needs nothing else, no script, no style sheet, no network. */
+/** The frame of HTML reports: one self-contained file without scripts, style sheets or network requests. */
 
 const STYLE = `
 :root { color-scheme: light dark; }

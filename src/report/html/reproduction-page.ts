@@ -1,46 +1,46 @@
 /** A reproduction of section 4 as one HTML page: Tables 3 to 7, the claims, and how each net was trained. */
 import * as Plot from '@observablehq/plot';
-import type { PlannedRun } from '../../reproduce/chain.ts';
 import type { ClaimResult } from '../../reproduce/claims.ts';
 import {
-  type Cell,
   introduction,
+  type LinkCell,
   type Reproduction,
   type ReproductionTable,
   tablesOf,
-} from '../../reproduce/tables.ts';
+} from '../../reproduce/reproduction-tables.ts';
+import type { PlannedTraining } from '../../reproduce/training-order.ts';
 import type { Metrics } from '../../train/metrics.ts';
 import { formatCount, formatDuration, formatPercent } from '../format.ts';
 import { draw } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument } from './document.ts';
 
-/** How a net was trained. */
+/** What a training recorded. */
 export interface TrainingRecord {
   readonly metrics: readonly Metrics[];
   /** As YAML. */
   readonly recipe: string;
 }
 
-/** @param records of the trainings, by their id */
+/** @param records by the training's id */
 export function formatReproductionPage(
   reproduction: Reproduction,
   records: ReadonlyMap<string, TrainingRecord>,
 ): string {
-  const { plan, runs, claims } = reproduction;
+  const { plan, trainings, claims } = reproduction;
   const body = [
     `<p>${escapeHtml(introduction(reproduction))}</p>`,
     ...tablesOf(reproduction).map(formatTable),
-    '<h2>The claims, drawn</h2>',
-    '<p>The difference in top-1 error, with its 95 % interval; left of the line the second is better.</p>',
+    '<h2>Differences behind the claims</h2>',
+    '<p>Second top-1 error minus the first, with the 95 % confidence interval. Left of the line, the second is better.</p>',
     claimsChart(claims),
     '<h2>Trainings</h2>',
     ...plan.stages.map((_, stage) =>
       stageCurve(
-        runs.filter((run) => run.stage === stage),
+        trainings.filter((training) => training.stage === stage),
         records,
       ),
     ),
-    ...runs.map((run) => formatRun(run, records.get(run.id))),
+    ...trainings.map((training) => formatTraining(training, records.get(training.id))),
   ];
   return htmlDocument(plan.title, body.join('\n'));
 }
@@ -59,9 +59,11 @@ ${note ? `<p><small>${escapeHtml(note)}</small></p>` : ''}`;
 
 const VERDICTS: readonly string[] = ['holds', 'does not hold', 'not decided', 'not measured'];
 
-function formatCell(cell: string | Cell): string {
-  const { text, run } = typeof cell === 'string' ? { text: cell } : cell;
-  if (run !== undefined) return `<td><a href="#${escapeHtml(run)}">${escapeHtml(text)}</a></td>`;
+function formatCell(cell: string | LinkCell): string {
+  const { text, training } = typeof cell === 'string' ? { text: cell, training: undefined } : cell;
+  if (training !== undefined) {
+    return `<td><a href="#${escapeHtml(training)}">${escapeHtml(text)}</a></td>`;
+  }
   if (!VERDICTS.includes(text)) return `<td>${escapeHtml(text)}</td>`;
   return `<td class="verdict ${text.replaceAll(' ', '-')}">${escapeHtml(text)}</td>`;
 }
@@ -70,22 +72,20 @@ function formatCell(cell: string | Cell): string {
 function claimsChart(claims: readonly ClaimResult[]): string {
   const points = claims.flatMap(({ compared, result, verdict }) =>
     result
-      ? [
-          {
-            compared,
-            verdict,
-            difference: 100 * result.difference,
-            low: 100 * result.low,
-            high: 100 * result.high,
-          },
-        ]
+      ? {
+          compared,
+          verdict,
+          difference: 100 * result.difference,
+          low: 100 * result.low,
+          high: 100 * result.high,
+        }
       : [],
   );
   if (points.length === 0) return '';
   return draw({
     height: 60 + 22 * points.length,
     marginLeft: 330,
-    x: { label: 'difference in top-1 error, points', grid: true },
+    x: { label: 'difference in top-1 error, percentage points', grid: true },
     y: { label: null, domain: points.map(({ compared }) => compared) },
     color: {
       legend: true,
@@ -101,13 +101,16 @@ function claimsChart(claims: readonly ClaimResult[]): string {
   });
 }
 
-/** A training's line is a mean over this share of its points, lest batches' noise hide it. */
+/** Training errors are averaged over a window of this share of the points, since single batches are noisy. */
 const SMOOTHED = 1 / 20;
 
-/** Error against epochs of the nets of a stage: in training as lines, in validation as dots. */
-function stageCurve(runs: readonly PlannedRun[], records: ReadonlyMap<string, TrainingRecord>): string {
+/** Errors of a stage's nets by epoch: lines in training, dots in validation. */
+function stageCurve(
+  trainings: readonly PlannedTraining[],
+  records: ReadonlyMap<string, TrainingRecord>,
+): string {
   const pointsOf = (kind: Metrics['kind']) =>
-    runs.map(({ id, net }) =>
+    trainings.map(({ id, net }) =>
       (records.get(id)?.metrics ?? [])
         .filter((line) => line.kind === kind)
         .map(({ epoch, top1Error }) => ({ net, epoch, error: 100 * top1Error })),
@@ -118,7 +121,7 @@ function stageCurve(runs: readonly PlannedRun[], records: ReadonlyMap<string, Tr
     height: 320,
     x: { label: 'epoch', grid: true, zero: true },
     y: { label: 'top-1 error, %', grid: true, zero: true },
-    color: { legend: true, scheme: 'tableau10', domain: [...new Set(runs.map(({ net }) => net))] },
+    color: { legend: true, scheme: 'tableau10', domain: [...new Set(trainings.map(({ net }) => net))] },
     marks: [
       ...pointsOf('train').map((points) =>
         Plot.lineY(
@@ -136,14 +139,14 @@ function stageCurve(runs: readonly PlannedRun[], records: ReadonlyMap<string, Tr
       Plot.dot(validations, { x: 'epoch', y: 'error', fill: 'net', r: 3.5 }),
     ],
   });
-  return `<h3>S = ${escapeHtml(runs[0]!.recipe.scale)}</h3>
-<p>Lines: in training, on augmented images and with dropout. Dots: in validation.</p>
+  return `<h3>S = ${escapeHtml(trainings[0]!.recipe.scale)}</h3>
+<p>Lines: training error, on augmented images and with dropout. Dots: validation error.</p>
 ${chart}`;
 }
 
 const NO_RECORD: TrainingRecord = { metrics: [], recipe: '' };
 
-function formatRun({ id }: PlannedRun, { metrics, recipe }: TrainingRecord = NO_RECORD): string {
+function formatTraining({ id }: PlannedTraining, { metrics, recipe }: TrainingRecord = NO_RECORD): string {
   const last = metrics.at(-1);
   const validation = metrics.findLast(({ kind }) => kind === 'validation');
   const facts: [string, string][] = [['folder', `runs/${id}`]];
@@ -153,7 +156,7 @@ function formatRun({ id }: PlannedRun, { metrics, recipe }: TrainingRecord = NO_
   if (validation) {
     facts.push([
       'last validation',
-      `top-1 ${formatPercent(validation.top1Error)} %, top-5 ${formatPercent(validation.top5Error)} % (centre crop)`,
+      `top-1 ${formatPercent(validation.top1Error)} %, top-5 ${formatPercent(validation.top5Error)} % (center crop)`,
     ]);
   }
   return `<section id="${escapeHtml(id)}">

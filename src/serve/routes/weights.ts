@@ -1,7 +1,7 @@
 /** `GET /v1/model/weights` */
 import { Readable } from 'node:stream';
 import { hidePathsIn } from '../../runs/hide-paths.ts';
-import type { SafetensorsPieces } from '../../weights/formats/safetensors/pieces.ts';
+import type { SafetensorsPieces } from '../../weights/formats/safetensors/writer.ts';
 import { deferredTensors, modelPieces } from '../../weights/model/model.ts';
 import type { Context } from '../context.ts';
 import { weightsQuery } from '../contract/model.ts';

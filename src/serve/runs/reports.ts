@@ -3,7 +3,7 @@
  * the run has another model. Meanwhile clients get a page with the progress that reloads itself.
  */
 import { lstat } from 'node:fs/promises';
-import { Limiter } from '../../core/concurrency.ts';
+import pLimit from 'p-limit';
 import { messageOf } from '../../core/errors.ts';
 import type { FoundRun } from '../../runs/runs-folder.ts';
 import type { TablesResponse } from '../contract/runs.ts';
@@ -48,7 +48,7 @@ export class Reports {
   readonly #pages: RunPages;
   readonly #closing: AbortSignal;
   readonly #log: (message: string) => void;
-  readonly #limiter = new Limiter(1);
+  readonly #limit = pLimit(1);
   /** By run, the least recently requested first. Unfinished reports stay. */
   readonly #jobs = new Map<string, ReportJob>();
 
@@ -82,17 +82,15 @@ export class Reports {
   #start({ id, folder }: FoundRun, version: string): ReportJob {
     const job: ReportJob = { version, done: 0, total: 0 };
     const onProgress = (done: number, total: number) => Object.assign(job, { done, total });
-    this.#limiter
-      .run(() => this.#pages.report(folder.path, onProgress, this.#closing))
-      .then(
-        (html) => {
-          job.result = { html };
-        },
-        (error: unknown) => {
-          job.result = { error };
-          if (!this.#closing.aborted) this.#log(`the report of ${id} could not be made: ${messageOf(error)}`);
-        },
-      );
+    this.#limit(() => this.#pages.report(folder.path, onProgress, this.#closing)).then(
+      (html) => {
+        job.result = { html };
+      },
+      (error: unknown) => {
+        job.result = { error };
+        if (!this.#closing.aborted) this.#log(`the report of ${id} could not be made: ${messageOf(error)}`);
+      },
+    );
     return job;
   }
 }

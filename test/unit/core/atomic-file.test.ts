@@ -55,7 +55,7 @@ describe('writeFileAtomically', () => {
 
   it('says that the folder is missing', async () => {
     const missing = join(folder, 'nowhere', 'model.bin');
-    await assert.rejects(writeFileAtomically(missing, 'x'), /its folder does not exist; make it first/);
+    await assert.rejects(writeFileAtomically(missing, 'x'), /its folder does not exist; create it first/);
   });
 
   it('leaves the old file when it would grow past the limit of the system (ulimit -f)', (t) => {

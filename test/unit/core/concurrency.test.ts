@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { defaultCacheFolder } from '../../../src/core/cache-folder.ts';
-import { Limiter, mapConcurrently, prefetch } from '../../../src/core/concurrency.ts';
-import { DecodedCache } from '../../../src/data/pixels/decoded-cache.ts';
-import { FileListBuilder } from '../../../src/data/sources/folders/file-list.ts';
+import { defaultCacheFolder } from '../../../src/core/cache.ts';
+import { mapConcurrently, prefetch } from '../../../src/core/concurrency.ts';
+import { DecodedCache } from '../../../src/data/pixels/decoded-images.ts';
+import { FileList } from '../../../src/data/sources/file-list.ts';
 import { pattern } from '../../support/images.ts';
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -37,25 +37,6 @@ describe('mapConcurrently', () => {
   });
 });
 
-describe('Limiter', () => {
-  it('passes its places on, after failures too', async () => {
-    const limiter = new Limiter(1);
-    const order: number[] = [];
-    const task = (n: number) =>
-      limiter.run(async () => {
-        await pause(1);
-        order.push(n);
-        if (n === 1) throw new Error('one');
-      });
-    const results = await Promise.allSettled([task(0), task(1), task(2)]);
-    assert.deepEqual(order, [0, 1, 2]);
-    assert.deepEqual(
-      results.map((result) => result.status),
-      ['fulfilled', 'rejected', 'fulfilled'],
-    );
-  });
-});
-
 describe('prefetch', () => {
   it('does one after the other when told to', async () => {
     const events: string[] = [];
@@ -86,12 +67,11 @@ describe('prefetch', () => {
 
 describe('FileList', () => {
   it('gives back names of any characters, many of them', () => {
-    const builder = new FileListBuilder();
     const names = Array.from({ length: 10_000 }, (_, i) => `klasse-ä/${'長'.repeat(i % 7)}${i}.jpg`);
-    names.forEach((name, i) => {
-      builder.add(name, (i % 1000) - 1);
-    });
-    const list = builder.build();
+    const list = FileList.of(
+      names,
+      names.map((_, i) => (i % 1000) - 1),
+    );
     assert.equal(list.length, names.length);
     names.forEach((name, i) => {
       assert.equal(list.name(i), name);

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Layer } from '../../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../../src/core/shape.ts';
-import { activationBytes, ProgramCache } from '../../../src/evaluate/program-cache.ts';
+import { ProgramCache } from '../../../src/evaluate/program-cache.ts';
 import type { Backend, Program } from '../../../src/kernels/backend.ts';
+import { largestLayerBytes } from '../../../src/plan/activation-memory.ts';
 
 const LAYERS: Layer[] = [{ kind: 'relu', name: 'relu' }];
 
@@ -22,7 +23,7 @@ function noting() {
     return {
       inputShape,
       outputShape: inputShape,
-      memoryBytes: activationBytes(LAYERS, inputShape),
+      memoryBytes: largestLayerBytes(LAYERS, inputShape),
       forward: async (input) => {
         assert.ok(alive, `${name} runs after its end`);
         await sleep(2);
@@ -40,7 +41,7 @@ function noting() {
     backend: { compile } as unknown as Backend,
     layers: LAYERS,
     parameters: {} as never,
-    memoryBytes: activationBytes(LAYERS, [1, 1, 1, 100]),
+    memoryBytes: largestLayerBytes(LAYERS, [1, 1, 1, 100]),
   });
   const run = (side: number) => cache.run([1, 1, 1, side], new Float32Array(side));
   const fail = (now: boolean) => {
@@ -62,7 +63,7 @@ describe('compiled programs', () => {
     for (const side of [40, 50, 40, 30]) await run(side);
     assert.deepEqual(disposed, ['1×1×1×50']);
     assert.deepEqual(cache.shapes, ['1×1×1×40', '1×1×1×30']);
-    assert.equal(cache.memoryBytes, activationBytes(LAYERS, [1, 1, 1, 70]));
+    assert.equal(cache.memoryBytes, largestLayerBytes(LAYERS, [1, 1, 1, 70]));
   });
 
   it('larger than the memory run alone', async () => {
@@ -91,15 +92,5 @@ describe('compiled programs', () => {
     await assert.rejects(run(5), /no memory/);
     fail(false);
     assert.equal((await run(5)).length, 5);
-  });
-});
-
-describe('the memory that a program will take', () => {
-  it("is the largest layer's input and output", () => {
-    const layers: Layer[] = [
-      { kind: 'convolution', name: 'a', kernel: 3, padding: 1, inChannels: 3, outChannels: 8 },
-      { kind: 'maxPool', name: 'b', rounding: 'floor' },
-    ];
-    assert.equal(activationBytes(layers, [2, 3, 4, 6]), 4 * 2 * 4 * 6 * (3 + 8));
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { elementCount } from '../../../src/core/shape.ts';
 import { initialize, initializeTensor } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
 
@@ -21,7 +22,7 @@ function assertNormal(values: Float32Array, variance: number, what: string): voi
   );
 }
 
-describe('first values', () => {
+describe('initial values', () => {
   it('fill every tensor of the network, in its shape, with zero biases', () => {
     const tensors = initialize(network, { method: 'glorot', seed: 1 });
     assert.deepEqual(
@@ -30,10 +31,7 @@ describe('first values', () => {
     );
     for (const { name, shape, role } of network.parameters) {
       const tensor = tensors.get(name)!;
-      assert.equal(
-        tensor.length,
-        shape.reduce((a, b) => a * b, 1),
-      );
+      assert.equal(tensor.length, elementCount(shape));
       if (role === 'bias') assert.ok(tensor.every((x) => x === 0));
     }
   });
@@ -48,7 +46,7 @@ describe('first values', () => {
   for (const [name, fan] of Object.entries(shapes)) {
     it(`${name}: normal with the variance of each method`, () => {
       const tensor = (method: 'glorot' | 'gaussian' | 'he', std?: number) =>
-        initializeTensor(network, name, { method, seed: 3, ...(std !== undefined && { std }) });
+        initializeTensor(network, name, { method, seed: 3, std });
       assertNormal(tensor('he'), 2 / fan.into, 'he');
       assertNormal(tensor('glorot'), 2 / (fan.into + fan.out), 'glorot');
       assertNormal(tensor('gaussian'), 0.01 ** 2, 'gaussian');
@@ -62,7 +60,7 @@ describe('first values', () => {
     assert.ok(Math.abs(beyond - 0.05) < 5 * Math.sqrt(0.0475 / values.length), `${beyond}`);
   });
 
-  it('do not depend on what else is initialised, nor on the order', () => {
+  it('do not depend on the other tensors or on their order', () => {
     const all = initialize(network, { method: 'he', seed: 5 });
     for (const { name } of network.parameters.toReversed()) {
       assert.deepEqual(initializeTensor(network, name, { method: 'he', seed: 5 }), all.get(name));

@@ -17,37 +17,14 @@ import {
 const SIDES = [224, 112, 56, 28, 14];
 const CHANNELS = [64, 128, 256, 512, 512];
 /** Kernels of each block. */
+// biome-ignore format: one row per network
 const KERNELS: Record<ConfigurationName, number[][]> = {
   A: [[3], [3], [3, 3], [3, 3], [3, 3]],
   'A-LRN': [[3], [3], [3, 3], [3, 3], [3, 3]],
-  B: [
-    [3, 3],
-    [3, 3],
-    [3, 3],
-    [3, 3],
-    [3, 3],
-  ],
-  C: [
-    [3, 3],
-    [3, 3],
-    [3, 3, 1],
-    [3, 3, 1],
-    [3, 3, 1],
-  ],
-  D: [
-    [3, 3],
-    [3, 3],
-    [3, 3, 3],
-    [3, 3, 3],
-    [3, 3, 3],
-  ],
-  E: [
-    [3, 3],
-    [3, 3],
-    [3, 3, 3, 3],
-    [3, 3, 3, 3],
-    [3, 3, 3, 3],
-  ],
+  B: [[3, 3], [3, 3], [3, 3], [3, 3], [3, 3]],
+  C: [[3, 3], [3, 3], [3, 3, 1], [3, 3, 1], [3, 3, 1]],
+  D: [[3, 3], [3, 3], [3, 3, 3], [3, 3, 3], [3, 3, 3]],
+  E: [[3, 3], [3, 3], [3, 3, 3, 3], [3, 3, 3, 3], [3, 3, 3, 3]],
   'B-5x5': [[5], [5], [5], [5], [5]],
 };
 
@@ -149,7 +126,7 @@ describe('layout', () => {
     });
   });
 
-  it("A-LRN is A and one normalisation with Krizhevsky's constants after conv1_1's ReLU", () => {
+  it("A-LRN is A and one normalization with Krizhevsky's constants after conv1_1's ReLU", () => {
     const plain = buildNetwork({ configuration: 'A' }).layers;
     const withLrn = buildNetwork({ configuration: 'A-LRN' }).layers;
     assert.deepEqual(withLrn[2], { kind: 'lrn', name: 'norm1', size: 5, k: 2, alpha: 1e-4, beta: 0.75 });
@@ -163,14 +140,8 @@ describe('layout', () => {
     const kernels = featureConvolutions(buildNetwork({ configuration: 'C' })).filter(
       ({ kernel }) => kernel === 1,
     );
-    assert.deepEqual(
-      kernels.map(({ name, padding }) => [name, padding]),
-      [
-        ['conv3_3', 0],
-        ['conv4_3', 0],
-        ['conv5_3', 0],
-      ],
-    );
+    const found = kernels.map(({ name, padding }) => `${name} ${padding}`);
+    assert.deepEqual(found, ['conv3_3 0', 'conv4_3 0', 'conv5_3 0']);
   });
 
   for (const configuration of configurationNames) {
@@ -208,7 +179,7 @@ describe('options', () => {
   const refused: [Partial<NetworkOptions>, RegExp][] = [
     [{ configuration: 'F' as ConfigurationName }, /"F"; choose one of A, A-LRN, B/],
     [{ configuration: 'toString' as ConfigurationName }, /choose one of/],
-    [{ classes: 1 }, /2 classes or more, not 1/],
+    [{ classes: 1 }, /2 or more, not 1/],
     [{ classes: 2.5 }, /2\.5/],
     [{ crop: 0 }, /multiple of 32.*not 0/],
     [{ crop: 225 }, /multiple of 32.*not 225/],
@@ -216,7 +187,7 @@ describe('options', () => {
     [{ width: 0 }, /above 0/],
     [{ width: 17 }, /at most 16/],
     [{ width: Number.NaN }, /NaN/],
-    [{ dropout: 1 }, /not including, 1/],
+    [{ dropout: 1 }, /below 1, not 1/],
     [{ dropout: -0.1 }, /-0\.1/],
   ];
   for (const [options, message] of refused) {
@@ -228,7 +199,7 @@ describe('options', () => {
     });
   }
 
-  it('any that are allowed make a chain that fits together', () => {
+  it('in range give layers whose shapes fit', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...configurationNames),

@@ -54,10 +54,10 @@ test('one network layer by layer, with sums', () => {
     '1',
   ]);
   assert.deepEqual(row('pool5')?.slice(2), ['512×7×7', '', '', '212', '32']);
-  assert.deepEqual(row('in all')?.slice(3, 5), ['138,357,544', '15,470,264,320']);
+  assert.deepEqual(row('total')?.slice(3, 5), ['138,357,544', '15,470,264,320']);
 });
 
-test('a table keeps lines inside cells, and facts stand under each other', () => {
+test('a table keeps lines inside cells, and facts have one line each', () => {
   assert.deepEqual(cellsOf(formatTable([['a\nb', 'c']])), [
     ['a', 'c'],
     ['b', ''],

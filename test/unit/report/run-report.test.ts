@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { escapeHtml } from '../../../src/report/html/document.ts';
-import { formatPage, mostConfused } from '../../../src/report/html/page.ts';
-import type { RunReport } from '../../../src/report/run-report.ts';
-import { formatTerminalReport, sparkline } from '../../../src/report/terminal.ts';
+import { formatRunPage } from '../../../src/report/html/run-page.ts';
+import { mostConfused, type RunReport } from '../../../src/report/run-report.ts';
+import { formatTerminalReport, sparkline } from '../../../src/report/terminal-report.ts';
 
 const metrics = [1, 2, 3].flatMap((epoch) =>
   (['train', 'validation'] as const).map((kind) => ({
@@ -48,7 +48,7 @@ const report: RunReport = {
 };
 
 describe('the HTML report', () => {
-  const page = formatPage('A title', [report]);
+  const page = formatRunPage('A title', [report]);
 
   it('needs nothing but itself: no script, and no address but those of names', () => {
     assert.doesNotMatch(page, /<script|<link|@import/i);
@@ -67,7 +67,7 @@ describe('the HTML report', () => {
       'Learning curves',
       'Error by class',
       'Confusion matrix',
-      'The worst mistakes',
+      'Most confident mistakes',
       'First-layer filters',
     ]) {
       assert.ok(page.includes(`<h3>${heading}</h3>`), heading);
@@ -75,7 +75,7 @@ describe('the HTML report', () => {
     // Three curves, the bars and the matrix; a legend may hold more.
     assert.ok((page.match(/<svg /g) ?? []).length >= 5);
     assert.ok(page.includes('data:image/png;base64,AQID'));
-    assert.ok(page.includes('cat (5.0 %), taken for dog (90.0 %)'));
+    assert.ok(page.includes('cat (5.0 %), predicted as dog (90.0 %)'));
   });
 
   it('lists confusions instead of a matrix where there are very many classes', () => {
@@ -83,7 +83,7 @@ describe('the HTML report', () => {
     const confusion = new Uint32Array(2500);
     confusion[3 * 50 + 7] = 5;
     const byClass = labels.map(() => ({ images: 1, top1Errors: 0, top5Errors: 0 }));
-    const wide = formatPage('Wide', [{ ...report, labels, confusion, byClass }]);
+    const wide = formatRunPage('Wide', [{ ...report, labels, confusion, byClass }]);
     assert.ok(wide.includes('Most frequent confusions'));
     assert.ok(wide.includes('<td>class 3</td><td>class 7</td><td>5</td>'));
   });
@@ -98,7 +98,7 @@ describe('the report for the terminal', () => {
   });
 
   it('orders confusions by how often they happen', () => {
-    assert.deepEqual(mostConfused(report), [
+    assert.deepEqual(mostConfused(report, 10), [
       { truth: 'cat', predicted: 'dog', images: 2 },
       { truth: 'dog', predicted: 'owl', images: 1 },
     ]);

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { keyOfSeed, RandomStream } from '../../../src/core/random.ts';
 import { pairedBootstrap } from '../../../src/reproduce/bootstrap.ts';
-import { planRuns } from '../../../src/reproduce/chain.ts';
-import { judgeClaims, type Measured, verdictOf } from '../../../src/reproduce/claims.ts';
-import { planMeasurements } from '../../../src/reproduce/measurements.ts';
-import { parsePlan } from '../../../src/reproduce/plan-file.ts';
+import { judgeClaims, type MeasuredExperiment, verdictOf } from '../../../src/reproduce/claims.ts';
+import { planExperiments } from '../../../src/reproduce/experiments.ts';
+import { parseReproductionPlan } from '../../../src/reproduce/reproduction-plan.ts';
+import { planTrainings } from '../../../src/reproduce/training-order.ts';
 
 /** Errors at a rate; the same images err for the same seed. */
 function errorsAt(rate: number, images: number, seed: number): boolean[] {
@@ -70,7 +70,7 @@ describe('a verdict', () => {
 });
 
 describe('the claims of section 4', () => {
-  const plan = parsePlan(
+  const plan = parseReproductionPlan(
     {
       title: 'All',
       recipe: { crop: 32 },
@@ -81,9 +81,9 @@ describe('the claims of section 4', () => {
     },
     'all.yaml',
   );
-  const measurements = planMeasurements(planRuns(plan, 'out', 'all.yaml'));
-  const measured = (rate: (id: string) => number): Measured[] =>
-    measurements.map((measurement, i) => ({ measurement, errors: errorsAt(rate(measurement.id), 3000, i) }));
+  const experiments = planExperiments(planTrainings(plan, 'out', 'all.yaml'));
+  const measured = (rate: (id: string) => number): MeasuredExperiment[] =>
+    experiments.map((experiment, i) => ({ ...experiment, errors: errorsAt(rate(experiment.id), 3000, i) }));
 
   it('are all measured by a plan with all networks, and hold where errors are as the paper says', () => {
     const results = judgeClaims(
@@ -113,7 +113,7 @@ describe('the claims of section 4', () => {
   });
 
   it('are listed as not measured where the plan lacks a network', () => {
-    const some = measured(() => 0.3).filter(({ measurement }) => !measurement.id.startsWith('a-lrn'));
+    const some = measured(() => 0.3).filter(({ id }) => !id.startsWith('a-lrn'));
     const [lrn] = judgeClaims(some);
     assert.equal(lrn!.verdict, 'not measured');
     assert.equal(lrn!.result, null);

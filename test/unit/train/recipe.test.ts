@@ -5,8 +5,10 @@ import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { projectFolder } from '../../../src/core/project.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
-import { dropIterations, recipeSchema, resolveRecipe, scheduleOf } from '../../../src/train/recipe.ts';
+import { recipeKeys } from '../../../src/train/recipe.ts';
 import { formatRecipe, readRecipeFile } from '../../../src/train/recipe-file.ts';
+import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
+import { dropIterations, scheduleOf } from '../../../src/train/schedule.ts';
 
 const refused = (partial: Record<string, unknown>, message: RegExp) =>
   assert.throws(() => resolveRecipe(partial, 'x.yaml'), { name: 'UserError', message });
@@ -26,9 +28,11 @@ describe('a recipe', () => {
   });
 
   it('names an unknown key and the known ones', () =>
-    refused({ learningrate: 1 }, /x\.yaml: unknown key learningrate; known are config, width/));
-  it('names the key with a wrong value', () => refused({ momentum: 1.5 }, /x\.yaml: momentum: /));
-  it('refuses a crop that is no multiple of 32', () => refused({ crop: 100 }, /crop/));
+    refused({ learningrate: 1 }, /x\.yaml: unknown key learningrate; the keys are config, width/));
+  it('names the key with a wrong value', () =>
+    refused({ momentum: 1.5 }, /x\.yaml: momentum must be below 1$/));
+  it('refuses a crop that is not a multiple of 32', () =>
+    refused({ crop: 100 }, /crop must be a multiple of 32$/));
   it('refuses a scale below the crop', () =>
     refused({ scale: 200 }, /scale 200 is smaller than the crop of 224/));
   it('refuses two starting points', () =>
@@ -49,9 +53,20 @@ describe('a recipe', () => {
     assert.deepEqual(resolveRecipe(parse(formatRecipe(recipe)) as Record<string, unknown>, 'y'), recipe);
   });
 
-  it('describes every key', () => {
-    for (const [key, schema] of Object.entries(recipeSchema.shape)) assert.ok(schema.description, key);
+  it('describes every key: what it is, its default, and its choices or the name of its value', () => {
+    for (const { key, description, value, choices, default: fallback } of recipeKeys) {
+      assert.ok(description, key);
+      assert.ok(typeof fallback === 'boolean' || choices || value, key);
+    }
+    const facts = recipeKeys.find(({ key }) => key === 'pooling');
+    assert.deepEqual([facts?.default, facts?.choices], ['floor', ['floor', 'ceil']]);
   });
+
+  it('names what a value must be', () =>
+    refused(
+      { lr: 'fast', batch: 0, crop: 32.5, pooling: 'up', flip: 'no', scale: true, width: 17 },
+      /^x\.yaml: width must be at most 16; crop must be a whole number; pooling must be one of floor, ceil; scale must be a number or text; batch must be above 0; lr must be a number; flip must be true or false$/,
+    ));
 
   it('raises the rate with the batch, and warms up from what it was', () => {
     const larger = resolveRecipe({ lr: 0.01, batch: 2048, 'lr-reference-batch': 256, warmup: '5e' });
@@ -65,8 +80,8 @@ describe('a recipe', () => {
     const plain = scheduleOf(resolveRecipe({}), 100);
     assert.deepEqual([plain.learningRate, plain.warmup], [0.01, undefined]);
   });
-  it('refuses a warm-up that is no time', () =>
-    refused({ warmup: '5 epochs' }, /warmup: a number of iterations/));
+  it('refuses a warm-up that is not a length', () =>
+    refused({ warmup: '5 epochs' }, /warmup must be a number of iterations/));
   it('drops at iterations or epochs', () => {
     assert.deepEqual(dropIterations('6e, 100,8.5e', 10), [60, 85, 100]);
   });

@@ -5,9 +5,9 @@ import {
   observeValidation,
   rateOf,
   type ScheduleOptions,
-  type ScheduleState,
   startSchedule,
 } from '../../../src/train/schedule.ts';
+import type { ScheduleState } from '../../../src/train/trainer-state.ts';
 
 const options: ScheduleOptions = { learningRate: 0.01, factor: 10, maximumDrops: 3, patience: 2 };
 

@@ -1,19 +1,18 @@
-/** Folders of image files: divided by split or not, with a folder a class or flat. */
+/** Folders of image files: divided into splits or not, with a folder for each class or flat. */
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
-import { type Listing, listFolder } from '../files.ts';
+import { isImageName } from '../../pixels/image-formats.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import { isFlatValidation, openFlatValidation } from '../ilsvrc/validation.ts';
-import { MissingSplitError } from '../missing-split.ts';
-import { isTarName, openShards } from '../shards/shards.ts';
-import type { ImageSource, Split } from '../source.ts';
-import { isImageName, SPLIT_FOLDERS, TEST_FOLDERS } from '../split-names.ts';
-import { FileSource } from './file-source.ts';
-import { listClassFolders, listUnlabelled } from './list-images.ts';
+import { isClassTar, isTarName, openShards } from '../shards/open-shards.ts';
+import type { ImageSource } from '../source.ts';
+import { findSplitFolder, isSplitFolder, MissingSplitError, type Split } from '../splits.ts';
+import { fileSource } from './file-source.ts';
+import { type Listing, listClassFolders, listFolder, listUnlabeled } from './listing.ts';
 
 export interface FolderOptions {
-  /** What the person named, for messages. */
+  /** The path that was opened, for messages. */
   readonly location: string;
   readonly split: Split;
   readonly labels: 'required' | 'optional';
@@ -30,59 +29,53 @@ export async function openClassFolders(
   options: FolderOptions,
 ): Promise<ImageSource> {
   if (!(await isDivided(folder, listing))) {
-    const classes = await classesBeside(folder, listing);
-    return openPart({ folder, listing, split: undefined, trainingClasses: classes }, options);
+    const trainingClasses = await classesBeside(folder, listing);
+    return openSplit({ folder, listing, split: undefined, trainingClasses }, options);
   }
-  const part = SPLIT_FOLDERS[options.split].find((name) => listing.folders.includes(name));
-  if (part === undefined) {
-    throw new MissingSplitError(
-      `${folder} has no folder for the split ${options.split} (${SPLIT_FOLDERS[options.split].slice(0, 2).join(', ')}); add one or choose another split`,
-    );
+  const found = findSplitFolder(options.split, (name) => listing.folders.includes(name));
+  if (found === undefined) {
+    throw new MissingSplitError(`${folder} has no ${options.split} folder; add one or choose another split`);
   }
-  return openPart(
-    {
-      folder: join(folder, part),
-      listing: await listFolder(join(folder, part)),
-      split: TEST_FOLDERS.includes(part) ? 'test' : options.split === 'train' ? 'train' : 'val',
-      trainingClasses: await trainingClasses(folder, listing),
-    },
+  const inside = join(folder, found.folder);
+  const trainingClasses = await classesOfTraining(folder, listing);
+  return openSplit(
+    { folder: inside, listing: await listFolder(inside), split: found.split, trainingClasses },
     options,
   );
 }
 
-/** A class may be called "train" too: a split's folder has folders or tar files inside, not just images. */
+/** A class may also be called "train": a split's folder contains folders or tar files, not only images. */
 async function isDivided(folder: string, { folders }: Listing): Promise<boolean> {
-  const splits = [...SPLIT_FOLDERS.train, ...SPLIT_FOLDERS.val].filter((name) => folders.includes(name));
+  const splits = folders.filter(isSplitFolder);
   if (splits.length === folders.length) return splits.length > 0;
   for (const split of splits) {
-    const inside = await listFolder(join(folder, split));
-    if (inside.folders.length > 0 || inside.files.some(isTarName) || isFlatValidation(inside.files))
-      return true;
+    const { folders, files } = await listFolder(join(folder, split));
+    if (folders.length > 0 || files.some(isTarName) || isFlatValidation(files)) return true;
   }
   return false;
 }
 
 /**
- * Part of the classes may have no validation images; the numbers of the others stay those of training.
+ * The classes of the training images. Other splits number their classes by these, since they may lack some.
  * @returns undefined where there are no training images
  */
-async function trainingClasses(folder: string, { folders }: Listing): Promise<string[] | undefined> {
-  const part = SPLIT_FOLDERS.train.find((name) => folders.includes(name));
-  if (part === undefined) return undefined;
-  const inside = await listFolder(join(folder, part));
+async function classesOfTraining(folder: string, { folders }: Listing): Promise<string[] | undefined> {
+  const train = findSplitFolder('train', (name) => folders.includes(name));
+  if (train === undefined) return undefined;
+  const inside = await listFolder(join(folder, train.folder));
   if (inside.folders.length > 0) return [...inside.folders];
-  const tars = inside.files.filter((name) => /^n\d{8}\.tar$/i.test(name));
+  const tars = inside.files.filter(isClassTar);
   return tars.length > 0 ? tars.map((name) => name.slice(0, -'.tar'.length)) : undefined;
 }
 
-/** The training classes, when a folder of flat ILSVRC validation images was named itself. */
+/** The training classes beside a folder of ILSVRC's flat validation images that was opened directly. */
 async function classesBeside(folder: string, { files }: Listing): Promise<string[] | undefined> {
   const above = join(folder, '..');
   if (!isFlatValidation(files) || (await kindOf(above)) !== 'folder') return undefined;
-  return trainingClasses(above, await listFolder(above));
+  return classesOfTraining(above, await listFolder(above));
 }
 
-interface Part {
+interface SplitFolder {
   readonly folder: string;
   readonly listing: Listing;
   /** Undefined where the location is not divided. */
@@ -90,37 +83,35 @@ interface Part {
   readonly trainingClasses: readonly string[] | undefined;
 }
 
-async function openPart(part: Part, options: FolderOptions): Promise<ImageSource> {
-  const { folder, listing, split } = part;
-  const { location, labels } = options;
-  const tars = listing.files.filter(isTarName);
-  if (tars.length > 0 && listing.folders.length === 0) {
-    return openShards(folder, tars, {
-      ...options,
-      split: split ?? options.split,
-      classes: part.trainingClasses,
-    });
+async function openSplit(
+  { folder, listing, split, trainingClasses }: SplitFolder,
+  options: FolderOptions,
+): Promise<ImageSource> {
+  const { location } = options;
+  if (listing.folders.length === 0) {
+    const tars = listing.files.filter(isTarName);
+    if (tars.length > 0) {
+      return openShards(folder, tars, {
+        ...options,
+        split: split ?? options.split,
+        classes: trainingClasses,
+      });
+    }
+    if (isFlatValidation(listing.files)) {
+      return openFlatValidation(location, folder, listing.files, trainingClasses);
+    }
   }
-  if (listing.folders.length === 0 && isFlatValidation(listing.files)) {
-    return openFlatValidation(location, folder, listing.files, part.trainingClasses);
-  }
-  const classes = part.trainingClasses ?? listing.folders;
-  const facts = { location, split, root: folder };
-  if (listing.folders.length === 0 || classes.length < 2) {
-    if (labels === 'required') throw notEnoughClasses(folder, listing, classes);
-    const known = part.trainingClasses ?? [];
-    return new FileSource({
-      ...facts,
-      classes: known,
-      labels: await labelsOfSynsets(folder, known),
-      files: await listUnlabelled(folder),
-    });
-  }
-  return new FileSource({
-    ...facts,
-    classes,
-    labels: await labelsOfSynsets(folder, classes),
-    files: await listClassFolders(folder, listing.folders, classes),
+  const classes = trainingClasses ?? listing.folders;
+  const labeled = listing.folders.length > 0 && classes.length >= 2;
+  if (!labeled && options.labels === 'required') throw notEnoughClasses(folder, listing, classes);
+  const known = labeled ? classes : (trainingClasses ?? []);
+  return fileSource({
+    location,
+    split,
+    root: folder,
+    classes: known,
+    labels: await labelsOfSynsets(folder, known),
+    files: labeled ? await listClassFolders(folder, listing.folders, classes) : await listUnlabeled(folder),
   });
 }
 
@@ -132,7 +123,7 @@ function notEnoughClasses(folder: string, listing: Listing, classes: readonly st
   }
   return new UserError(
     listing.files.some(isImageName)
-      ? `${folder} holds images but no class folders; put the images of each class into a folder of its own`
-      : `${folder} holds no images; give a folder with a folder of images for each class`,
+      ? `${folder} holds images but no class folders; put the images of each class into their own folder`
+      : `${folder} holds no images; give a folder that has a folder of images for each class`,
   );
 }

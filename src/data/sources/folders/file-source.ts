@@ -1,80 +1,58 @@
-/** Images that are files of their own, under one folder. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBytes, readingError } from '../../../core/files.ts';
-import type { ImageSource, Split, StoredImage } from '../source.ts';
-import type { FileList } from './file-list.ts';
+import type { FileList } from '../file-list.ts';
+import type { ImageSource } from '../source.ts';
+import type { Split } from '../splits.ts';
 
-export interface FileSourceFacts {
+export interface FileSourceOptions {
   readonly location: string;
-  readonly split: Split | undefined;
-  /** The folder that the list's names start from. */
+  readonly split?: Split;
+  /** The folder that the paths in `files` start from. */
   readonly root: string;
   readonly classes: readonly string[];
+  /** Default: `classes`. */
   readonly labels?: readonly string[];
   readonly files: FileList;
 }
 
-export class FileSource implements ImageSource {
-  readonly location: string;
-  readonly split: Split | undefined;
-  readonly classes: readonly string[];
-  readonly labels: readonly string[];
-  readonly #root: string;
-  readonly #files: FileList;
-  #fingerprint: Promise<string> | undefined;
+/** A source of image files. */
+export function fileSource(options: FileSourceOptions): ImageSource {
+  const { location, split, root, classes, labels = classes, files } = options;
+  const imageName = (index: number): string => join(root, files.name(index));
+  let fingerprint: Promise<string> | undefined;
+  return {
+    location,
+    split,
+    classes,
+    labels,
+    length: files.length,
+    label: (index) => files.labels[index]!,
+    imageName,
+    read: async (index) => ({ kind: 'encoded', bytes: await readBytes(imageName(index)) }),
+    fingerprint: () => (fingerprint ??= fingerprintOf(options)),
+  };
+}
 
-  constructor(facts: FileSourceFacts) {
-    this.location = facts.location;
-    this.split = facts.split;
-    this.classes = facts.classes;
-    this.labels = facts.labels ?? facts.classes;
-    this.#root = facts.root;
-    this.#files = facts.files;
-  }
-
-  get length(): number {
-    return this.#files.length;
-  }
-
-  label(index: number): number {
-    return this.#files.labels[index]!;
-  }
-
-  imageName(index: number): string {
-    return join(this.#root, this.#files.name(index));
-  }
-
-  async read(index: number): Promise<StoredImage> {
-    return { kind: 'encoded', bytes: await readBytes(this.imageName(index)) };
-  }
-
-  fingerprint(): Promise<string> {
-    this.#fingerprint ??= this.#computeFingerprint();
-    return this.#fingerprint;
-  }
-
-  /**
-   * Every name and label, but sizes and times of at most 2048 images, evenly spread: to ask the file
-   * system about 1.3 million files takes minutes on a network disk, and what happens to data sets (another
-   * download, re-encoding, a subset) touches every file or changes the names. The times of the folders are
-   * left out: any hidden file that a file manager writes would change them.
-   */
-  async #computeFingerprint(): Promise<string> {
-    const hash = createHash('sha256');
-    hash.update(`files\0${this.classes.join('\0')}\0\0`);
-    for (const part of this.#files.hashParts()) hash.update(part);
-    const sampled = Math.min(this.length, 2048);
-    for (let i = 0; i < sampled; i++) {
-      const path = this.imageName(Math.floor((i * this.length) / sampled));
-      try {
-        const { size, mtimeMs } = await stat(path);
-        hash.update(`${size} ${mtimeMs}\n`);
-      } catch (error) {
-        throw readingError(path, error);
-      }
+/**
+ * A hash of every name and label, but of the sizes and times of at most 2048 images, evenly spread. Asking the file
+ * system about 1.3 million files takes minutes on a network disk, and what happens to data sets (another download,
+ * re-encoding, a subset) touches every file or changes the names. The times of folders are left out: any hidden file
+ * that a file manager writes would change them.
+ */
+async function fingerprintOf({ root, classes, files }: FileSourceOptions): Promise<string> {
+  const hash = createHash('sha256').update(`files\0${classes.join('\0')}\0\0`);
+  for (const part of files.hashParts()) hash.update(part);
+  const sampled = Math.min(files.length, 2048);
+  for (let i = 0; i < sampled; i++) {
+    const path = join(root, files.name(Math.floor((i * files.length) / sampled)));
+    try {
+      const { size, mtimeMs } = await stat(path);
+      hash.update(`${size} ${mtimeMs}\n`);
+    } catch (error) {
+      throw readingError(path, error);
     }
-    return hash.digest('hex');
   }
+  return hash.digest('hex');
 }

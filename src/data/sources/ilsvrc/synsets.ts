@@ -1,20 +1,32 @@
-/** Names for people where classes are WordNet synsets (n01440764 → "tench, Tinca tinca"). */
+/** WordNet synsets as classes, and their names for people (n01440764 → "tench, Tinca tinca"). */
 import { dirname, join, resolve } from 'node:path';
 import { kindOf, readLines } from '../../../core/files.ts';
 
-/** Files that name synsets, by where they come from: Kaggle, Caffe, others, Tiny ImageNet. */
+const SYNSET = /^(n\d{8})(?:\s+(.*))?$/;
+
+/** Whether a class is called by its synset: `n` and eight digits. */
+export function isSynset(name: string): boolean {
+  return SYNSET.exec(name)?.[1] === name;
+}
+
+/** Splits `n01440764 tench, Tinca tinca`. @returns undefined unless the line starts with a synset and has more. */
+export function parseSynsetLine(line: string): { synset: string; words: string } | undefined {
+  const [, synset, words] = SYNSET.exec(line.trim()) ?? [];
+  return synset && words ? { synset, words } : undefined;
+}
+
+/** Files that name synsets, of Kaggle, Caffe, others, the development kit and Tiny ImageNet. */
 const LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt', 'map_clsloc.txt', 'words.txt'];
-const SYNSET = /^n\d{8}$/;
 
 /**
- * Labels in the classes' order, from a list in the folder or above it; the classes themselves where they
- * are no synsets or no list has them all.
+ * Labels in the order of the classes, from a list in the folder or above it. The classes themselves where they are
+ * not synsets or no list has all of them.
  */
 export async function labelsOfSynsets(
   folder: string,
   classes: readonly string[],
 ): Promise<readonly string[]> {
-  if (classes.length === 0 || !classes.every((name) => SYNSET.test(name))) return classes;
+  if (classes.length === 0 || !classes.every(isSynset)) return classes;
   for (const near of foldersNear(folder)) {
     for (const list of LISTS) {
       const path = join(near, list);
@@ -26,17 +38,15 @@ export async function labelsOfSynsets(
   return classes;
 }
 
-/** `n01440764 tench, Tinca tinca`, or `n02119789 1 kit_fox` in the development kit. */
+/** Lines such as `n01440764 tench, Tinca tinca`, or `n02119789 1 kit_fox` in the development kit. */
 function namesIn(lines: readonly string[]): Map<string, string> {
-  const names = new Map<string, string>();
-  for (const line of lines) {
-    const [, synset, name] = /^(n\d{8})\s+(?:\d+\s+)?(\S.*)$/.exec(line.trim()) ?? [];
-    if (synset !== undefined) names.set(synset, name!.replaceAll('_', ' '));
-  }
-  return names;
+  const parsed = lines.flatMap((line) => parseSynsetLine(line) ?? []);
+  return new Map(
+    parsed.map(({ synset, words }) => [synset, words.replace(/^\d+\s+(?=\S)/, '').replaceAll('_', ' ')]),
+  );
 }
 
-/** A folder and those above it, as far as ILSVRC/Data/CLS-LOC/train is deep. */
+/** A folder and the four above it: ILSVRC/Data/CLS-LOC/train is that deep. */
 export function foldersNear(folder: string): string[] {
   const near = [resolve(folder)];
   for (let i = 0; i < 4; i++) near.push(dirname(near.at(-1)!));

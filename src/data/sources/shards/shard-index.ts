@@ -1,69 +1,124 @@
 /**
- * Which images are in a set of tar files, where, and what they show. Two kinds: WebDataset shards, where a
- * sample's files share a key (`0001.jpg`, `0001.cls`), and ILSVRC's training archives, a tar file a class.
+ * Which images are in a set of tar files, where, and with which labels. There are two kinds: WebDataset shards, where
+ * the files of a sample share a key (`0001.jpg`, `0001.cls`), and ILSVRC's training archives, one tar file for each
+ * class. Indexes are kept in the user's cache folder.
  */
-import { basename } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import { writeFileAtomically } from '../../../core/atomic-file.ts';
+import { cacheSubfolder } from '../../../core/cache.ts';
 import { mapConcurrently } from '../../../core/concurrency.ts';
 import { messageOf, UserError } from '../../../core/errors.ts';
-import { type FileList, FileListBuilder } from '../folders/file-list.ts';
-import { isImageName } from '../split-names.ts';
+import { readingError } from '../../../core/files.ts';
+import { IMAGE_EXTENSIONS, isImageExtension, isImageName } from '../../pixels/image-formats.ts';
+import { FileList } from '../file-list.ts';
 import { readTar, type TarEntry } from './tar.ts';
 
-/** How images get their labels: from files beside them, or from the tar file's own name. */
+/** Where labels come from: files beside the images, or the tar file's name. */
 export type ShardKind = 'webdataset' | 'a class each';
 
 export interface ShardIndex {
   /** Names inside the tar files; labels are positions in `labelNames`, −1 for none. */
   readonly files: FileList;
-  /** Labels as they are written, in order of appearance: numbers or class names. */
+  /** Labels as written, in order of appearance: numbers or class names. */
   readonly labelNames: readonly string[];
   /** `[shards]`: the number of the first image of each tar file. */
   readonly starts: Uint32Array;
-  /** `[images]`: where each image's data start in its tar file, in bytes. */
+  /** `[images]`: where the data of each image start in its tar file, in bytes. */
   readonly offsets: Float64Array;
-  /** `[images]` */
+  /** `[images]`: in bytes. */
   readonly sizes: Uint32Array;
 }
 
 /** One image of one shard. */
 interface Sample {
   readonly entry: TarEntry;
-  label: string | undefined;
+  readonly label: string | undefined;
 }
 
 const SHARDS_AT_ONCE = 4;
+/** Increased whenever the index or the way that it is read changes. */
+const CACHE_VERSION = 1;
 
-/** Reads the headers and labels of all shards. @throws UserError naming the shard and what is wrong in it. */
+/**
+ * The index of some shards, from the cache or from the shards.
+ * @param cacheFolder undefined: the user's cache folder
+ */
+export async function openIndex(
+  paths: readonly string[],
+  kind: ShardKind,
+  cacheFolder: string | undefined,
+): Promise<ShardIndex> {
+  const key = await fingerprintOfShards(paths, kind);
+  const cached = await readCachedIndex(key, cacheFolder);
+  if (cached !== undefined) return cached;
+  const index = await indexShards(paths, kind);
+  await writeCachedIndex(key, index, cacheFolder);
+  return index;
+}
+
+/** Shards are few, so the size and the time of each are asked for. */
+export async function fingerprintOfShards(paths: readonly string[], kind: ShardKind): Promise<string> {
+  const hash = createHash('sha256').update(`shards\0${kind}\0`);
+  for (const path of paths) {
+    try {
+      const { size, mtimeMs } = await stat(path);
+      hash.update(`${basename(path)}\0${size} ${mtimeMs}\n`);
+    } catch (error) {
+      throw readingError(path, error);
+    }
+  }
+  return hash.digest('hex');
+}
+
+/** @returns undefined when there is none that can be used */
+async function readCachedIndex(key: string, cacheFolder?: string): Promise<ShardIndex | undefined> {
+  try {
+    const path = join(await cacheSubfolder('shards', cacheFolder), `${key}.index`);
+    const { version, names, ...index } = deserialize(await readFile(path));
+    if (version !== CACHE_VERSION) return undefined;
+    return { ...index, files: new FileList(Buffer.from(names.bytes), names.offsets, names.labels) };
+  } catch {
+    // Whatever is wrong, the shards can be indexed again.
+    return undefined;
+  }
+}
+
+async function writeCachedIndex(key: string, index: ShardIndex, cacheFolder?: string): Promise<void> {
+  const { files, ...rest } = index;
+  try {
+    const path = join(await cacheSubfolder('shards', cacheFolder), `${key}.index`);
+    const names = { bytes: files.names, offsets: files.offsets, labels: files.labels };
+    await writeFileAtomically(path, serialize({ version: CACHE_VERSION, names, ...rest }));
+  } catch {
+    // Without a cache the next run only takes longer.
+  }
+}
+
+/** Reads the headers and labels of all shards. @throws UserError naming the shard and its fault. */
 export async function indexShards(paths: readonly string[], kind: ShardKind): Promise<ShardIndex> {
   const perShard = await mapConcurrently(paths, SHARDS_AT_ONCE, async (path) => {
     const samples = kind === 'webdataset' ? await readSamples(path) : await readClassTar(path);
-    if (samples.length === 0) {
-      throw new UserError(`${path} holds no image (.jpg, .jpeg, .png or .webp); remove it or make it again`);
-    }
-    return samples;
+    if (samples.length > 0) return samples;
+    throw new UserError(`${path} holds no image (${IMAGE_EXTENSIONS}); remove it or make it again`);
   });
-  return joinShards(perShard);
-}
-
-function joinShards(perShard: readonly (readonly Sample[])[]): ShardIndex {
-  const count = perShard.reduce((total, samples) => total + samples.length, 0);
-  const files = new FileListBuilder();
-  const numbers = new Map<string, number>();
+  const samples = perShard.flat();
+  const labelNames = [...new Set(samples.flatMap(({ label }) => label ?? []))];
+  const numbers = new Map(labelNames.map((name, number) => [name, number]));
   const starts = new Uint32Array(perShard.length);
-  const offsets = new Float64Array(count);
-  const sizes = new Uint32Array(count);
-  let at = 0;
-  perShard.forEach((samples, shard) => {
-    starts[shard] = at;
-    for (const { entry, label } of samples) {
-      if (label !== undefined && !numbers.has(label)) numbers.set(label, numbers.size);
-      files.add(entry.name, label === undefined ? -1 : numbers.get(label)!);
-      offsets[at] = entry.offset;
-      sizes[at] = entry.size;
-      at++;
-    }
-  });
-  return { files: files.build(), labelNames: [...numbers.keys()], starts, offsets, sizes };
+  for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1]! + perShard[i - 1]!.length;
+  return {
+    files: FileList.of(
+      samples.map(({ entry }) => entry.name),
+      samples.map(({ label }) => (label === undefined ? -1 : numbers.get(label)!)),
+    ),
+    labelNames,
+    starts,
+    offsets: Float64Array.from(samples, ({ entry }) => entry.offset),
+    sizes: Uint32Array.from(samples, ({ entry }) => entry.size),
+  };
 }
 
 async function readClassTar(path: string): Promise<Sample[]> {
@@ -75,7 +130,7 @@ async function readClassTar(path: string): Promise<Sample[]> {
   return samples;
 }
 
-/** Samples are files with one key, whatever their order; a file's key is its path up to the name's first dot. */
+/** Files with the same key make a sample, in any order; the key is the path up to the first dot of the name. */
 async function readSamples(path: string): Promise<Sample[]> {
   const images = new Map<string, TarEntry>();
   const labels = new Map<string, string>();
@@ -84,12 +139,12 @@ async function readSamples(path: string): Promise<Sample[]> {
     if (key === undefined || extension === undefined || /(?:^|\/)$/.test(key)) return;
     if (/\.tar$/i.test(entry.name)) {
       throw new UserError(
-        `${path} holds tar files (${entry.name}); unpack it once, so that those lie in a folder`,
+        `${path} holds tar files (${entry.name}); unpack it once, so that those files are in a folder`,
       );
     }
-    if (/^(?:jpe?g|png|webp)$/i.test(extension)) addImage(images, key, entry, path);
+    if (isImageExtension(extension)) addImage(images, key, entry, path);
     const label = await labelIn(extension, text, `${path}:${entry.name}`);
-    // A class number is the surest; then json, then txt, whose text may also be a caption.
+    // A .cls file takes precedence: the text of a .txt file may also be a caption.
     if (label !== undefined && (extension === 'cls' || !labels.has(key))) labels.set(key, label);
   });
   return [...images].map(([key, entry]) => ({ entry, label: labels.get(key) }));
@@ -99,7 +154,7 @@ function addImage(images: Map<string, TarEntry>, key: string, entry: TarEntry, p
   const other = images.get(key);
   if (other !== undefined) {
     throw new UserError(
-      `${path} has two images of the key ${key} (${other.name}, ${entry.name}); rename one`,
+      `${path} has two images with the key ${key} (${other.name}, ${entry.name}); rename one`,
     );
   }
   images.set(key, entry);
@@ -111,17 +166,14 @@ async function labelIn(
   name: string,
 ): Promise<string | undefined> {
   if (extension === 'txt') return (await text()).trim();
-  if (extension === 'cls') {
-    const label = (await text()).trim();
-    if (!/^\d+$/.test(label)) {
-      throw new UserError(`${name} holds "${label.slice(0, 40)}" where a class number should be; correct it`);
-    }
-    return String(Number(label));
-  }
-  return extension === 'json' ? labelInJson(await text(), name) : undefined;
+  if (extension === 'json') return labelInJson(await text(), name);
+  if (extension !== 'cls') return undefined;
+  const label = (await text()).trim();
+  if (/^\d+$/.test(label)) return String(Number(label));
+  throw new UserError(`${name} holds "${label.slice(0, 40)}" instead of a class number; correct it`);
 }
 
-/** The field label, else cls or class: a number or a name. */
+/** The field label, otherwise cls or class: a number or a name. */
 function labelInJson(text: string, name: string): string | undefined {
   let sample: unknown;
   try {
@@ -136,6 +188,6 @@ function labelInJson(text: string, name: string): string | undefined {
   if (typeof label === 'string') return label.trim();
   if (typeof label === 'number' && Number.isInteger(label) && label >= 0) return String(label);
   throw new UserError(
-    `${name}: label is ${JSON.stringify(label)}, neither a class number nor a name; correct it`,
+    `${name}: label is ${JSON.stringify(label)}, which is neither a class number nor a name; correct it`,
   );
 }

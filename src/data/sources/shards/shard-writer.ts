@@ -1,9 +1,55 @@
-/** Writes WebDataset tar shards, and reads back what was written. */
-import { open } from 'node:fs/promises';
+/** Packing images into WebDataset tar shards. */
+import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
 import { UserError } from '../../../core/errors.ts';
+import { withFile } from '../../../core/random-access-file.ts';
+import { type DecodeOptions, decodeStored } from '../../pixels/decode.ts';
+import { imageExtension } from '../../pixels/image-formats.ts';
+import { rescaleImage } from '../../pixels/rescale.ts';
+import type { ImageSource, RgbImage } from '../source.ts';
 import { indexShards } from './shard-index.ts';
+
+export interface PackingOptions extends DecodeOptions {
+  /** Largest smaller side in pixels: Smax of the trainings that will use the shards. */
+  readonly scale: number;
+  /** Quality of the JPEGs that are encoded again, 1 to 100. */
+  readonly quality: number;
+}
+
+export interface PackedImage {
+  readonly bytes: Uint8Array;
+  readonly extension: 'jpg' | 'png' | 'webp';
+  readonly rescaled: boolean;
+}
+
+/**
+ * Decodes an image, which proves that it can be decoded. Returns it byte for byte where its smaller side is at most
+ * `scale`; otherwise rescaled to that, upright, as a JPEG without chroma subsampling. Images of a source that stores
+ * pixels become PNGs.
+ * @throws UserError naming the image when it cannot be used.
+ */
+export async function packImage(
+  source: ImageSource,
+  index: number,
+  { scale, quality, maxPixels }: PackingOptions,
+): Promise<PackedImage> {
+  const name = source.imageName(index);
+  const stored = await source.read(index);
+  const image = await decodeStored(stored, name, { maxPixels, largestSide: scale });
+  const { width, height } = image.original ?? image;
+  if (Math.min(width, height) > scale) {
+    const smaller = toSharp(await rescaleImage(image, scale, name, maxPixels));
+    const bytes = await smaller.jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer();
+    return { bytes, extension: 'jpg', rescaled: true };
+  }
+  const bytes = stored.kind === 'encoded' ? stored.bytes : await toSharp(image).png().toBuffer();
+  return { bytes, extension: imageExtension(bytes)!, rescaled: false };
+}
+
+function toSharp({ pixels, width, height }: RgbImage) {
+  return sharp(pixels, { raw: { width, height, channels: 3 } });
+}
 
 export interface ShardSample {
   /** Without a dot; unique in the shard. */
@@ -19,9 +65,9 @@ export interface ShardSample {
 const EPOCH = new Date(0);
 
 /**
- * Writes a shard, whole or not at all, and checks that it gives back every image and label.
+ * Writes a shard, whole or not at all, and checks that every image and label can be read back.
  * @returns its size in bytes
- * @throws UserError when it cannot be written, or does not come back as it was.
+ * @throws UserError when it cannot be written, or differs when it is read back.
  */
 export async function writeShard(path: string, samples: readonly ShardSample[]): Promise<number> {
   const archive = pack();
@@ -39,25 +85,19 @@ export async function writeShard(path: string, samples: readonly ShardSample[]):
 
 async function verify(path: string, samples: readonly ShardSample[]): Promise<void> {
   const { files, labelNames, offsets, sizes } = await indexShards([path], 'webdataset');
-  const file = await open(path);
-  try {
+  await withFile(path, async (file) => {
     for (const [i, { key, extension, image, label }] of samples.entries()) {
-      const bytes = Buffer.alloc(image.byteLength);
-      await file.read(bytes, 0, bytes.length, offsets[i] ?? 0);
-      const found = labelNames[files.labels[i] ?? -1] ?? '-1';
       const same =
         files.length === samples.length &&
         files.name(i) === `${key}.${extension}` &&
         sizes[i] === image.byteLength &&
-        found === String(label) &&
-        bytes.equals(image);
+        (labelNames[files.labels[i]!] ?? '-1') === String(label) &&
+        (await file.read(offsets[i]!, image.byteLength)).equals(image);
       if (!same) {
         throw new UserError(
-          `${path} does not give back ${key}.${extension} as it was written; the disk may be failing: check it and start again`,
+          `${path} does not return ${key}.${extension} as it was written; the disk may be failing: check it and start again`,
         );
       }
     }
-  } finally {
-    await file.close();
-  }
+  });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
-import { keepDecoded } from '../../../../src/data/pixels/decoded-source.ts';
+import { keepDecoded } from '../../../../src/data/pixels/decoded-images.ts';
 import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { jpeg } from '../../../support/images.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import sharp, { type JpegOptions } from 'sharp';
-import { greyToRgb } from '../../../../src/data/pixels/decode.ts';
+import { grayToRgb } from '../../../../src/data/pixels/decode.ts';
 import { asPlainJpeg, decodePlainJpeg } from '../../../../src/data/pixels/plain-jpeg.ts';
 import type { RgbImage } from '../../../../src/data/sources/source.ts';
 import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
@@ -27,7 +27,7 @@ async function bySharp(bytes: Uint8Array): Promise<RgbImage> {
     .raw()
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
-  return { width, height, pixels: channels === 3 ? new Uint8Array(data) : greyToRgb(data) };
+  return { width, height, pixels: channels === 3 ? new Uint8Array(data) : grayToRgb(data) };
 }
 
 async function decoded(bytes: Uint8Array): Promise<RgbImage | undefined> {

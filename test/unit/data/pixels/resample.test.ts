@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { projectFolder } from '../../../../src/core/project.ts';
+import type { Size } from '../../../../src/data/pixels/resample.ts';
 import { resample, type Window } from '../../../../src/data/pixels/resample.ts';
-import { resampleLater, resampleNow } from '../../../../src/data/pixels/resampler.ts';
-import type { Size } from '../../../../src/data/pixels/rescaled-size.ts';
+import { resampleLater, resampleNow } from '../../../../src/data/pixels/rescale.ts';
 import type { RgbImage } from '../../../../src/data/sources/source.ts';
 
 interface Golden {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
-import { rescaledSize, rescaleImage } from '../../../../src/data/pixels/rescale.ts';
+import { rescaledSize } from '../../../../src/data/pixels/resample.ts';
+import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
 import type { RgbImage } from '../../../../src/data/sources/source.ts';
 import { pattern } from '../../../support/images.ts';
 

@@ -3,8 +3,9 @@ import { chmod, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../../../src/core/errors.ts';
-import { MissingSplitError, openImageFiles, openImages } from '../../../../src/data/sources/open-images.ts';
+import { openImageFiles, openImages } from '../../../../src/data/sources/open-images.ts';
 import type { ImageSource } from '../../../../src/data/sources/source.ts';
+import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
 import { jpeg, temporaryFolder, writeFiles } from '../../../support/images.ts';
 
 /** Every image's name from the folder on, with its label. */
@@ -116,11 +117,11 @@ describe('class folders', () => {
     await refused({ '.keep': '' }, 'empty', 'holds no images', 'give a folder');
     await refused({ 'a/1.jpg': '', 'b/notes.txt': '' }, 'hollow', '/b holds no image', 'remove the folder');
     await refused({ 'a/1.jpg': '' }, 'single', 'only one class (a)', 'at least two');
-    await refused({ '1.jpg': '', '2.jpg': '' }, 'flat', 'no class folders', 'folder of its own');
+    await refused({ '1.jpg': '', '2.jpg': '' }, 'flat', 'no class folders', 'own folder');
     await writeFiles(join(folder, 'ok'), { 'train/a/1.jpg': '', 'train/b/1.jpg': '', 'val/c/1.jpg': '' });
     await assert.rejects(
       openImages(join(folder, 'ok'), { split: 'val' }),
-      refusal('/ok/val/c is a class that the training'),
+      refusal('/ok/val/c is not a class of the training images'),
     );
     await assert.rejects(openImages(join(folder, 'none')), refusal(`${folder}/none does not exist`));
     await writeFiles(folder, { 'notes.txt': '' });
@@ -133,7 +134,7 @@ describe('class folders', () => {
     await assert.rejects(openImages(folder, { split: 'val' }), MissingSplitError);
     await assert.rejects(
       openImages(folder, { split: 'val' }),
-      refusal(`${folder} has no folder for the split val`),
+      refusal(`${folder} has no val folder; add one`),
     );
   });
 
@@ -141,7 +142,7 @@ describe('class folders', () => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, { 'a/1.jpg': '', 'b/1.jpg': '' });
     await symlink(join(folder, 'a'), join(folder, 'a/again'));
-    await assert.rejects(openImages(folder), refusal('folders deep', 'remove it'));
+    await assert.rejects(openImages(folder), refusal('folders deep', 'remove the link'));
   });
 
   // The superuser may read everything.

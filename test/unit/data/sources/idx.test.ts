@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
-import { parseIdx } from '../../../../src/data/sources/idx/idx.ts';
+import { parseIdx } from '../../../../src/data/sources/idx.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
 import { idx, temporaryFolder, writeFiles } from '../../../support/images.ts';
 
@@ -35,7 +35,7 @@ describe('parseIdx', () => {
     for (let length = 0; length < whole.length; length++) {
       assert.throws(
         () => parseIdx(whole.subarray(0, length), 3, 'train-images'),
-        /^UserError: train-images is not a whole IDX file: .*; download it again$/,
+        /^UserError: train-images is not a complete IDX file: .*; download it again$/,
       );
     }
     assert.throws(
@@ -120,11 +120,14 @@ describe('a folder of IDX files', () => {
       });
     };
     const [imagesFile, labelsFile] = ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'];
-    await refused({ [imagesFile]: images(2) }, /has no labels beside it; add .*train-labels-idx1-ubyte/);
+    await refused(
+      { [imagesFile]: images(2) },
+      /has no file of labels beside it; add .*train-labels-idx1-ubyte/,
+    );
     await refused({ [imagesFile]: images(2), [labelsFile]: labels(1) }, /has 2 images, but .* has 1 labels/);
     await refused(
       { [imagesFile]: labels(1), [labelsFile]: labels(1) },
-      /starts with 0x00000801 where .* 0x00000803/,
+      /starts with 0x00000801 instead of 0x00000803/,
     );
     await refused({ [imagesFile]: images(0), [labelsFile]: labels() }, /holds no pixels/);
     await refused(

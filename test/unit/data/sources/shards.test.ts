@@ -5,9 +5,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { pack } from 'tar-stream';
 import { UserError } from '../../../../src/core/errors.ts';
-import { MissingSplitError, type OpenOptions, openImages } from '../../../../src/data/sources/open-images.ts';
+import { type OpenOptions, openImages } from '../../../../src/data/sources/open-images.ts';
 import { readTar, type TarEntry } from '../../../../src/data/sources/shards/tar.ts';
 import type { ImageSource } from '../../../../src/data/sources/source.ts';
+import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
 import { tar, temporaryFolder, writeFiles } from '../../../support/images.ts';
 
 const listed = (source: ImageSource): string[] =>
@@ -67,12 +68,12 @@ describe('readTar', () => {
     for (const length of [100, 511, 600, 1211, 1536 + 300, 2048 + 50]) {
       await assert.rejects(
         count(whole.subarray(0, length)),
-        /^UserError: .*x\.tar is not a whole tar file: .*again$/,
+        /^UserError: .*x\.tar is not a complete tar file: .*again$/,
       );
     }
     const damaged = Buffer.from(whole);
     damaged[10] = 77;
-    await assert.rejects(count(damaged), /header at byte 0 is no tar header/);
+    await assert.rejects(count(damaged), /header at byte 0 is not a tar header/);
   });
 
   it('passes over folders and links', async (t) => {
@@ -227,7 +228,7 @@ describe('tar shards', () => {
         ['1.jpg', ''],
         ['1.cls', 'cat'],
       ],
-      /x\.tar:1\.cls holds "cat" where a class number should be/,
+      /x\.tar:1\.cls holds "cat" instead of a class number/,
     );
     await shard(
       [
@@ -249,7 +250,7 @@ describe('tar shards', () => {
         ['1.jpg', ''],
         ['1.json', '{"label": 1.5}'],
       ],
-      /1\.json: label is 1\.5, neither/,
+      /1\.json: label is 1\.5, which is neither/,
     );
     await shard(
       [
@@ -274,7 +275,7 @@ describe('tar shards', () => {
         ['1.png', ''],
         ['1.cls', '1'],
       ],
-      /two images of the key 1 \(1\.jpg, 1\.png\)/,
+      /two images with the key 1 \(1\.jpg, 1\.png\)/,
     );
     await shard([['n01440764.tar', '']], /holds tar files \(n01440764\.tar\); unpack it once/);
     const folder = await temporaryFolder(t);

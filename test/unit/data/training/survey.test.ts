@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
-import type { Rgb } from '../../../../src/data/pixels/crop.ts';
+import type { Rgb } from '../../../../src/core/shape.ts';
 import { selectImages } from '../../../../src/data/sources/select.ts';
 import type { StoredImage } from '../../../../src/data/sources/source.ts';
 import { ColorSums } from '../../../../src/data/training/color-sums.ts';
@@ -104,7 +104,7 @@ describe('surveyImages', () => {
       onWarning: (warning) => warnings.push(warning),
     });
     assert.equal(survey.bad.length, 0);
-    assert.match(warnings.join(), /not remembered/);
+    assert.match(warnings.join(), /is not saved for the next run/);
   });
 
   it('collects the images that cannot be used, and looks at them again next time', async (t) => {

@@ -1,0 +1,105 @@
+/** What is remembered between runs, about data sets, evaluations and this machine: the cache folder and files of lines. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { writeFileAtomically } from './atomic-file.ts';
+
+/** $XDG_CACHE_HOME/verydeep, otherwise ~/Library/Caches/verydeep on macOS and ~/.cache/verydeep elsewhere. */
+export function defaultCacheFolder(): string {
+  const xdg = process.env.XDG_CACHE_HOME;
+  // The XDG specification: relative paths are to be ignored.
+  if (xdg?.startsWith('/')) return join(xdg, 'verydeep');
+  const caches = process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache'];
+  return join(homedir(), ...caches, 'verydeep');
+}
+
+/** Creates the subfolder of the cache folder for one kind of thing. */
+export async function cacheSubfolder(kind: string, folder: string = defaultCacheFolder()): Promise<string> {
+  const path = join(folder, kind);
+  await mkdir(path, { recursive: true });
+  return path;
+}
+
+/** Enough for dense evaluation, which has hundreds of image sizes; the oldest lines are dropped first. */
+const MAX_LINES = 4096;
+
+export interface LineFile {
+  /** Of the cache folder. */
+  readonly subfolder: string;
+  /** The machine or device that the lines describe: others with the same home folder, as on a cluster, have other files. */
+  readonly about: string;
+  /** The file's first line. */
+  readonly format: string;
+  /** What a line looks like; others are ignored. */
+  readonly line: RegExp;
+  /** Default: the user's cache folder. */
+  readonly folder?: string;
+}
+
+/**
+ * Lines of text in a file of the cache folder, each found by its first word. A file that is missing, damaged or of
+ * another version counts as empty: what it held is determined again. Two processes may overwrite each other's lines,
+ * with the same consequence.
+ */
+export class RememberedLines {
+  readonly #folder: string;
+  readonly #subfolder: string;
+  readonly #file: string;
+  readonly #format: string;
+  /** By first word. */
+  readonly #lines: Map<string, string>;
+  #writing: Promise<void> | undefined;
+
+  constructor({ subfolder, about, format, line, folder = defaultCacheFolder() }: LineFile) {
+    this.#folder = folder;
+    this.#subfolder = subfolder;
+    this.#file = `${createHash('sha256').update(about).digest('hex').slice(0, 16)}.txt`;
+    this.#format = format;
+    const lines = readLines(join(folder, subfolder, this.#file), format).filter((text) => line.test(text));
+    this.#lines = new Map(lines.map((text) => [keyOf(text), text]));
+  }
+
+  get lines(): readonly string[] {
+    return [...this.#lines.values()];
+  }
+
+  /** What follows the key on its line. */
+  get(key: string): string | undefined {
+    return this.#lines.get(key)?.slice(key.length + 1);
+  }
+
+  /** Adds lines and writes the file in the background. Failures to write are ignored. */
+  add(lines: readonly string[]): void {
+    for (const line of lines) {
+      this.#lines.delete(keyOf(line));
+      this.#lines.set(keyOf(line), line);
+    }
+    this.#writing = (this.#writing ?? Promise.resolve()).then(() => this.#write()).catch(() => {});
+  }
+
+  /** Settles when all added lines are written, or could not be. */
+  async written(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const folder = await cacheSubfolder(this.#subfolder, this.#folder);
+    const text = [this.#format, ...this.lines.slice(-MAX_LINES), ''].join('\n');
+    await writeFileAtomically(join(folder, this.#file), text);
+  }
+}
+
+function keyOf(line: string): string {
+  return line.split(' ', 1)[0]!;
+}
+
+function readLines(path: string, format: string): string[] {
+  try {
+    const [first, ...lines] = readFileSync(path, 'utf8').split('\n');
+    return first === format ? lines : [];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * A million file names in a few tens of bytes each: the names are joined in one buffer and found by offset, and the
+ * labels are in one array. An object or even a string for each image would take several times as much.
+ */
+export class FileList {
+  /** UTF-8, joined. */
+  readonly names: Buffer;
+  /** `[length + 1]`: where each name starts, and where the last one ends. */
+  readonly offsets: Uint32Array;
+  /** Class numbers, −1 for none. */
+  readonly labels: Int32Array;
+
+  constructor(names: Buffer, offsets: Uint32Array, labels: Int32Array) {
+    this.names = names;
+    this.offsets = offsets;
+    this.labels = labels;
+  }
+
+  /** @param labels a class number for each name, −1 for none; default: none has a label */
+  static of(names: readonly string[], labels?: readonly number[]): FileList {
+    const offsets = new Uint32Array(names.length + 1);
+    names.forEach((name, i) => {
+      offsets[i + 1] = offsets[i]! + Buffer.byteLength(name);
+    });
+    const numbers = labels ? Int32Array.from(labels) : new Int32Array(names.length).fill(-1);
+    return new FileList(Buffer.from(names.join('')), offsets, numbers);
+  }
+
+  get length(): number {
+    return this.labels.length;
+  }
+
+  name(index: number): string {
+    if (!(index >= 0 && index < this.length)) throw new RangeError(`no image ${index} among ${this.length}`);
+    return this.names.toString('utf8', this.offsets[index], this.offsets[index + 1]);
+  }
+
+  /** All bytes in which two lists can differ, for a hash. */
+  hashParts(): Uint8Array[] {
+    return [this.names, bytesOf(this.offsets), bytesOf(this.labels)];
+  }
+}
+
+function bytesOf(array: Uint32Array | Int32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}

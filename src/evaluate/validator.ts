@@ -1,0 +1,63 @@
+import { type TrainScale, testScaleFor } from '../core/scale.ts';
+import type { Rgb } from '../core/shape.ts';
+import type { Team } from '../core/team.ts';
+import { keepDecoded } from '../data/pixels/decoded-images.ts';
+import type { ImageSource } from '../data/sources/source.ts';
+import type { Backend, Parameters } from '../kernels/backend.ts';
+import type { Network } from '../net/network.ts';
+import { Ensemble } from './ensemble.ts';
+import { type ErrorRates, errorRates } from './error-rates.ts';
+import { evaluateImages } from './evaluate-images.ts';
+import { ImageClassifier } from './image-classifier.ts';
+import { gatherResults, ImageResults, imageResultOf } from './image-results.ts';
+
+export interface ValidatorOptions {
+  readonly network: Network;
+  readonly backend: Backend;
+  readonly parameters: Parameters;
+  readonly images: ImageSource;
+  /** Mean RGB of the training images, 0–255. */
+  readonly meanRgb: Rgb;
+  readonly trainScale: TrainScale;
+  /** Bytes of decoded images kept in memory. */
+  readonly memory: number;
+  readonly maxPixels: number;
+  /** Ranks that share the work. */
+  readonly team: Team;
+}
+
+/** Validates a network in training on center crops, at the test scale that belongs to its training scale S. */
+export class Validator {
+  readonly #options: ValidatorOptions;
+  readonly #ensemble: Ensemble;
+
+  constructor(options: ValidatorOptions) {
+    const { images, trainScale, memory, maxPixels } = options;
+    const scale = testScaleFor(trainScale);
+    this.#options = { ...options, images: keepDecoded(images, memory, { maxPixels, largestSide: scale }) };
+    const classifier = new ImageClassifier(options);
+    this.#ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
+  }
+
+  async validate(onProgress: (done: number, total: number) => void): Promise<ErrorRates> {
+    const { network, images, maxPixels, team } = this.#options;
+    const results = new ImageResults(images.length, network.classes);
+    await evaluateImages({
+      source: images,
+      ensemble: this.#ensemble,
+      maxPixels,
+      team,
+      onImage: ({ image, label, posteriors }) => {
+        results.set(imageResultOf(image, label, posteriors));
+        // The other ranks are about as far.
+        onProgress(Math.min(images.length, results.done * team.size), images.length);
+      },
+    });
+    await gatherResults(team, results);
+    return errorRates(results);
+  }
+
+  dispose(): void {
+    this.#ensemble.close();
+  }
+}

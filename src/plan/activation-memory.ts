@@ -1,0 +1,44 @@
+import { type Layer, shapesAlong } from '../core/layer.ts';
+import { elementCount, type Shape4 } from '../core/shape.ts';
+import { cropShape, type Network } from '../net/network.ts';
+
+const FLOAT_BYTES = 4;
+
+/**
+ * Bytes of activations that training keeps for one image at the crop: the input and every layer's output, except of
+ * layers computed in place (ReLU, dropout).
+ */
+export function activationBytes(network: Network): number {
+  const shapes = shapesAlong(network.layers, cropShape(network, 1));
+  const kept = shapes.filter((_, index) => {
+    const kind = network.layers[index - 1]?.kind;
+    return kind !== 'relu' && kind !== 'dropout';
+  });
+  return FLOAT_BYTES * kept.reduce((sum, shape) => sum + elementCount(shape), 0);
+}
+
+/** Bytes of the gradients of one image that a backward pass needs at a time. */
+export function gradientBytes(network: Network): number {
+  return largestLayerBytes(network.layers, cropShape(network, 1));
+}
+
+/**
+ * The most bytes that a layer's input and output take together: an estimate of the activations of inference, and of
+ * the gradients of a backward pass, which both need only two neighboring layers at a time.
+ */
+export function largestLayerBytes(layers: readonly Layer[], inputShape: Shape4): number {
+  const sizes = shapesAlong(layers, inputShape).map(elementCount);
+  return FLOAT_BYTES * sizes.slice(1).reduce((most, size, index) => Math.max(most, size + sizes[index]!), 0);
+}
+
+/** Memory for a micro-batch's activations and gradients. Fixed, so that results do not depend on the machine. */
+const MICRO_BATCH_BYTES = 4 * 2 ** 30;
+
+/** The whole batch if it fits the memory for a micro-batch, otherwise the largest power of two that does. */
+export function defaultMicroBatch(network: Network, batch: number): number {
+  const fitting = Math.max(
+    1,
+    Math.floor(MICRO_BATCH_BYTES / (activationBytes(network) + gradientBytes(network))),
+  );
+  return fitting >= batch ? batch : 2 ** Math.floor(Math.log2(fitting));
+}

@@ -1,0 +1,110 @@
+/** What training a network will take: arithmetic, memory, time, and the speed-up from several machines. */
+import { type ImageFlops, imageFlops } from '../net/cost.ts';
+import { type Network, parameterCount } from '../net/network.ts';
+import { type Speed, trainingTime } from './arithmetic-time.ts';
+import {
+  checkpointBytes,
+  type MemoryEstimate,
+  type MemoryPlanner,
+  memoryByBatch,
+  weightBytes,
+} from './process-memory.ts';
+import { estimateScaling, type ScalingEstimate } from './scaling.ts';
+
+export interface TrainingEstimateRequest {
+  readonly network: Network;
+  readonly batch: number;
+  /** Default: the trainer's default. */
+  readonly microBatch?: number;
+  /** Images of the training set. */
+  readonly images: number;
+  readonly epochs: number;
+  /** Of the backend that will train (default: memory is an upper estimate). */
+  readonly planner?: MemoryPlanner;
+  /** Speed of one machine; without it there are no times. */
+  readonly speed?: Speed;
+  /** Numbers of machines to compare. */
+  readonly machines: readonly number[];
+  /** Between machines, in Gbit/s. */
+  readonly bandwidth: number;
+  /** Of a message between machines, in seconds. */
+  readonly latency: number;
+}
+
+export interface TimeEstimate {
+  readonly inferenceMsPerImage: number;
+  readonly trainingMsPerImage: number;
+  readonly secondsPerStep: number;
+  readonly secondsPerEpoch: number;
+  readonly secondsInAll: number;
+}
+
+export interface TrainingEstimate {
+  readonly configuration: string;
+  readonly classes: number;
+  readonly crop: number;
+  readonly width: number;
+  readonly parameters: number;
+  readonly flopsPerImage: ImageFlops;
+  readonly batch: number;
+  readonly iterationsPerEpoch: number;
+  readonly iterations: number;
+  /** Operations of the whole training. */
+  readonly trainingFlops: number;
+  readonly modelBytes: number;
+  readonly checkpointBytes: number;
+  /** Size of the gradients that an all-reduce sums. */
+  readonly gradientBytes: number;
+  readonly memory: readonly MemoryEstimate[];
+  readonly memorySource: 'planned' | 'upper estimate';
+  readonly time?: TimeEstimate;
+  readonly scaling: readonly ScalingEstimate[];
+}
+
+const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256] as const;
+
+export async function estimateTraining(request: TrainingEstimateRequest): Promise<TrainingEstimate> {
+  const { network, batch, microBatch, images, epochs, speed, machines, planner } = request;
+  const flopsPerImage = imageFlops(network);
+  // A batch may span two epochs, so all batches are full.
+  const iterationsPerEpoch = images / batch;
+  const iterations = Math.max(1, Math.round(iterationsPerEpoch * epochs));
+  const batches = [...new Set([...BATCHES, batch])].sort((a, b) => a - b);
+  const time = speed && timeOf(request, flopsPerImage, speed);
+  return {
+    configuration: network.configuration,
+    classes: network.classes,
+    crop: network.crop,
+    width: network.width,
+    parameters: parameterCount(network),
+    flopsPerImage,
+    batch,
+    iterationsPerEpoch,
+    iterations,
+    trainingFlops: flopsPerImage.training * iterations * batch,
+    modelBytes: weightBytes(network),
+    checkpointBytes: checkpointBytes(network),
+    gradientBytes: weightBytes(network),
+    memory: await memoryByBatch(network, batches, { microBatch, planner }),
+    memorySource: planner ? 'planned' : 'upper estimate',
+    time,
+    scaling: machines.map((count) =>
+      estimateScaling({ ...request, trainingMsPerImage: time?.trainingMsPerImage }, count),
+    ),
+  };
+}
+
+function timeOf(
+  { network, batch, images, epochs }: TrainingEstimateRequest,
+  flops: ImageFlops,
+  speed: Speed,
+): TimeEstimate {
+  const secondsPerImage = trainingTime(network, speed);
+  return {
+    inferenceMsPerImage: flops.forward / speed.inferenceGflops / 1e6,
+    trainingMsPerImage: 1000 * secondsPerImage,
+    secondsPerStep: batch * secondsPerImage,
+    secondsPerEpoch: images * secondsPerImage,
+    secondsInAll: images * epochs * secondsPerImage,
+  };
+}

@@ -1,0 +1,52 @@
+/** A report on a run for the terminal. */
+import { formatCount, formatPercent } from './format.ts';
+import { mostConfused, type RunReport, worstClasses } from './run-report.ts';
+import { formatFacts, formatTable } from './table.ts';
+
+const LEVELS = '▁▂▃▄▅▆▇█';
+const POINTS = 60;
+
+/** Draws values as a line of blocks, of which the highest stands for the largest value; skips NaN. */
+export function sparkline(values: readonly number[]): string {
+  const known = values.filter(Number.isFinite);
+  const count = Math.min(POINTS, known.length);
+  const shown = Array.from({ length: count }, (_, i) => known[Math.floor((i * known.length) / count)]!);
+  const most = Math.max(...shown);
+  const level = (value: number) => (most > 0 ? Math.floor((value / most) * LEVELS.length) : 0);
+  return shown.map((value) => LEVELS[Math.min(LEVELS.length - 1, level(value))]).join('');
+}
+
+export function formatTerminalReport(report: RunReport): string {
+  const { run, facts, metrics, evaluation } = report;
+  const valuesOf = (kind: string, value: 'loss' | 'top1Error') =>
+    metrics.filter((line) => line.kind === kind).map((line) => line[value]);
+  const errors: [string, string][] = evaluation
+    ? [
+        [
+          `error (${evaluation.protocol}, Q = ${evaluation.scales.join(', ')})`,
+          `top-1 ${formatPercent(evaluation.top1Error)} %, top-5 ${formatPercent(evaluation.top5Error)} % on ${formatCount(evaluation.images)} images`,
+        ],
+      ]
+    : [];
+  return [
+    run,
+    formatFacts([
+      ...facts,
+      ...errors,
+      ['training loss', sparkline(valuesOf('train', 'loss'))],
+      ['validation error', sparkline(valuesOf('validation', 'top1Error'))],
+    ]),
+    formatTable(
+      worstClasses(report, 10).map(({ label, images, error }) => [
+        label,
+        formatCount(images),
+        formatPercent(error),
+      ]),
+      { head: ['worst classes', 'images', 'top-1 error %'], align: ['left', 'right', 'right'] },
+    ),
+    formatTable(
+      mostConfused(report, 10).map(({ truth, predicted, images }) => [truth, predicted, formatCount(images)]),
+      { head: ['most confused', 'predicted as', 'images'], align: ['left', 'left', 'right'] },
+    ),
+  ].join('\n\n');
+}

@@ -1,0 +1,95 @@
+/** Completing, checking and changing recipes, and the network that one describes. */
+import type { z } from 'zod';
+import { UserError } from '../core/errors.ts';
+import { parseTrainScale } from '../core/scale.ts';
+import { presentBackendName } from '../kernels/backend-options.ts';
+import { buildNetwork, type Network } from '../net/network.ts';
+import { type PartialRecipe, type Recipe, type RecipeKey, recipeKeys, recipeSchema } from './recipe.ts';
+
+/**
+ * Completes and checks a recipe. What `partial` leaves out has the paper's value; docs/reference/recipes.md lists all
+ * keys with their defaults and units.
+ * @param partial any of the keys, such as those of a recipe file
+ * @param origin where they come from, for messages: a file, or "the flags" (default: "the recipe")
+ * @throws UserError naming the key, what is wrong and what is allowed.
+ * @example
+ * const recipe = resolveRecipe({ config: 'A', crop: 64, scale: 64, epochs: 10 });
+ * recipe.momentum; // 0.9
+ */
+export function resolveRecipe(
+  partial: PartialRecipe | Record<string, unknown>,
+  origin = 'the recipe',
+): Recipe {
+  const result = recipeSchema.safeParse(
+    'backend' in partial ? { ...partial, backend: presentBackendName(partial.backend) } : partial,
+  );
+  if (!result.success) throw new UserError(`${origin}: ${result.error.issues.map(describeIssue).join('; ')}`);
+  const recipe = result.data;
+  if (recipe.from !== undefined && recipe['from-shallower'] !== undefined) {
+    throw new UserError(`${origin}: from and from-shallower exclude each other; keep one`);
+  }
+  if (parseTrainScale(recipe.scale).min < recipe.crop) {
+    throw new UserError(
+      `${origin}: scale ${recipe.scale} is smaller than the crop of ${recipe.crop} pixels; raise scale or lower crop`,
+    );
+  }
+  return recipe;
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'unrecognized_keys') return `${issue.path.join('.')} ${faultOf(issue)}`;
+  const known = Object.keys(recipeSchema.shape).join(', ');
+  return `unknown ${issue.keys.length > 1 ? 'keys' : 'key'} ${issue.keys.join(', ')}; the keys are ${known}`;
+}
+
+/** What a value must be, after the name of its key: `must be above 0`. */
+export function faultOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return INVALID_TYPES[issue.expected] ?? `must be a ${issue.expected}`;
+    case 'too_small':
+      return `must be ${issue.inclusive ? 'at least' : 'above'} ${issue.minimum}`;
+    case 'too_big':
+      return `must be ${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}`;
+    case 'not_multiple_of':
+      return `must be a multiple of ${issue.divisor}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.join(', ')}`;
+    case 'invalid_union':
+      return 'must be a number or text';
+    default:
+      return issue.message;
+  }
+}
+
+const INVALID_TYPES: Readonly<Record<string, string>> = {
+  boolean: 'must be true or false',
+  int: 'must be a whole number',
+};
+
+/**
+ * The recipe of a resumed run with some keys changed.
+ * @throws UserError for keys that the weights depend on.
+ */
+export function changeRecipe(recorded: Recipe, changes: Partial<Recipe>): Recipe {
+  const allowed = recipeKeys.filter(({ resumable }) => resumable).map(({ key }) => key);
+  const keys = Object.keys(changes) as RecipeKey[];
+  const refused = keys.find((key) => !allowed.includes(key) && changes[key] !== recorded[key]);
+  if (refused === undefined) return { ...recorded, ...changes };
+  throw new UserError(
+    `the run was started with ${refused} ${recorded[refused] ?? '(none)'}, and ${refused} ${changes[refused]} would change its ` +
+      `results; leave the flag out, or start a new run with --from (only ${allowed.join(', ')} may change)`,
+  );
+}
+
+/** The network that a recipe trains. @throws UsageError for options that do not make a network. */
+export function networkOf(recipe: Recipe, classes: number): Network {
+  return buildNetwork({
+    configuration: recipe.config,
+    classes,
+    crop: recipe.crop,
+    width: recipe.width,
+    pooling: recipe.pooling,
+    dropout: recipe.dropout,
+  });
+}

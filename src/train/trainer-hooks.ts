@@ -1,0 +1,51 @@
+/** What surrounds the trainer: where images come from, how it validates, and who hears of it. */
+import type { ImageBatch } from '../data/training/loader.ts';
+import type { PlannedBatch } from '../data/training/sampler.ts';
+import type { Parameters } from '../kernels/backend.ts';
+import type { Metrics } from './metrics.ts';
+import type { TrainerState } from './trainer-state.ts';
+import type { WeightAverage } from './weight-average.ts';
+
+export interface TrainingData {
+  /** Images in the training set. */
+  readonly count: number;
+  /** The crops of planned batches, in order, prepared ahead. */
+  loadBatches(plan: Iterable<PlannedBatch>): AsyncIterable<ImageBatch>;
+}
+
+export interface ValidationResult {
+  readonly images: number;
+  /** Mean cross-entropy, nats. */
+  readonly loss: number;
+  readonly top1Error: number;
+  readonly top5Error: number;
+}
+
+export interface TrainerHooks {
+  validate(parameters: Parameters): Promise<ValidationResult>;
+  /** After each iteration. */
+  onIteration?(progress: TrainingProgress): void;
+  onMetrics(metrics: Metrics): Promise<void>;
+  /** After a validation with a lower error than all before it. */
+  onBest(parameters: Parameters): Promise<void>;
+  /** On every rank, before a checkpoint. An error ends the run without the checkpoint. */
+  beforeCheckpoint?(parameters: Parameters, state: TrainerState): Promise<void>;
+  /** @param average the average that is the model, where weights are averaged */
+  onCheckpoint(parameters: Parameters, state: TrainerState, average?: WeightAverage): Promise<void>;
+}
+
+/** One iteration of training. */
+export interface TrainingProgress {
+  /** SGD steps so far. */
+  readonly iteration: number;
+  readonly totalIterations: number;
+  /** Passes over the training set so far, fractions included. */
+  readonly epoch: number;
+  /** Images per step. */
+  readonly batch: number;
+  /** Mean cross-entropy of this step's batch, nats. */
+  readonly loss: number;
+  /** Fraction of this step's batch, 0 to 1. */
+  readonly top1Error: number;
+  readonly learningRate: number;
+}

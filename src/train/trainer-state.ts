@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+const scheduleState = z.object({
+  learningRate: z.number(),
+  /** Drops so far. */
+  drops: z.int(),
+  /** The lowest validation error so far; null before the first validation. */
+  bestError: z.number().nullable(),
+  /** Validations since the best one or the last drop. */
+  sinceBest: z.int(),
+  /** Whether training ends here: the plateau after the last drop. */
+  finished: z.boolean(),
+});
+export type ScheduleState = Readonly<z.output<typeof scheduleState>>;
+
+/** How far training has come: with the weights and velocities, all that a resumed run needs. */
+export const trainerState = z.object({
+  /** SGD steps done. */
+  iteration: z.int().min(0),
+  schedule: scheduleState,
+  /** The validation with the lowest error so far. */
+  best: z.object({ iteration: z.int(), top1Error: z.number() }).nullable(),
+  /** The iteration of the last validation, 0 before the first. */
+  validatedAt: z.int(),
+  /** How many weights the model is the average of; 0 where it is the weights themselves, as in old checkpoints. */
+  averaged: z.int().min(0).default(0),
+  /** Counts since the last line of metrics. */
+  window: z.object({
+    images: z.number(),
+    top1Errors: z.number(),
+    top5Errors: z.number(),
+    lossSum: z.number(),
+  }),
+  /** Consecutive iterations with a flat loss. */
+  flatIterations: z.int(),
+  /** Training time in seconds, over all sessions of the run. */
+  seconds: z.number(),
+});
+export type TrainerState = Readonly<z.output<typeof trainerState>>;

@@ -1,0 +1,138 @@
+/** The images that a run trains and validates on, checked before the first iteration. */
+import { UserError } from '../core/errors.ts';
+import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
+import { parseTrainScale } from '../core/scale.ts';
+import type { Rgb } from '../core/shape.ts';
+import type { Team } from '../core/team.ts';
+import { openImages } from '../data/sources/open-images.ts';
+import { selectImages } from '../data/sources/select.ts';
+import type { ImageSource } from '../data/sources/source.ts';
+import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
+import type { ColorAxes } from '../data/training/color-shift.ts';
+import { TrainingImages } from '../data/training/loader.ts';
+import { goodImages, type SurveyProgress, surveyImages } from '../data/training/survey.ts';
+import type { Recipe } from './recipe.ts';
+
+export interface TrainingSet {
+  readonly training: ImageSource;
+  readonly validation: ImageSource;
+  /** Mean RGB of the training images, 0–255. */
+  readonly mean: Rgb;
+  readonly axes: ColorAxes;
+}
+
+export interface TrainingSetListener {
+  /** Called with each remark for the person who trains, such as "1 of 3 images is held out for validation". */
+  onNote?(note: string): void;
+  /** Called while all images are decoded once, before the first iteration. */
+  onSurvey?(progress: SurveyProgress & { readonly what: 'training' | 'validation' }): void;
+}
+
+export interface TrainingSetOptions {
+  readonly recipe: Recipe;
+  readonly listener?: TrainingSetListener;
+  readonly signal?: AbortSignal;
+  /** Ranks that share the decoding (default: this process alone). */
+  readonly team?: Team;
+}
+
+/**
+ * Opens the data, holds out a validation set where it has none, applies `limit`, and decodes every image once: for the
+ * mean and the color axes, and to find images that cannot be read.
+ * @throws UserError for data that cannot be trained on; for bad images unless `skip-bad`.
+ */
+export async function openTrainingSet(location: string, options: TrainingSetOptions): Promise<TrainingSet> {
+  const all = await openImages(location, { split: 'train' });
+  const [own, heldOut] = await splitOff(location, all, options);
+  checkClasses(all, heldOut);
+  const training = await survey(limited(own, options.recipe), 'training', options);
+  const validation = await survey(heldOut, 'validation', options);
+  return { training: training.good, validation: validation.good, mean: training.mean, axes: training.axes };
+}
+
+/** The training images as batches of augmented crops. */
+export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Recipe): TrainingImages {
+  return new TrainingImages(training, {
+    seed: recipe.seed,
+    crop: recipe.crop,
+    scale: parseTrainScale(recipe.scale),
+    randomCrop: recipe['random-crop'],
+    flip: recipe.flip,
+    colorShift: recipe['color-shift'] ? axes : undefined,
+    mean,
+    memory: recipe['memory-budget'] * 2 ** 20,
+    maxPixels: recipe['max-pixels'],
+  });
+}
+
+/** Training and validation images: the data's own validation split, or a part of its training images. */
+async function splitOff(
+  location: string,
+  all: ImageSource,
+  { recipe, listener }: TrainingSetOptions,
+): Promise<[training: ImageSource, validation: ImageSource]> {
+  const validation = await ownValidation(location);
+  if (validation) return [all, validation];
+  const parts = holdOut(all.length, recipe.holdout, recipe.seed);
+  if (!parts) {
+    throw new UserError(
+      `${location} has only ${countOf(all.length)}; add more, or add a val folder beside the training images`,
+    );
+  }
+  const held = parts.validation.length;
+  listener?.onNote?.(
+    `${location} has no validation images: ${held} of ${countOf(all.length)} ${held === 1 ? 'is' : 'are'} held out for validation`,
+  );
+  return [selectImages(all, parts.training), selectImages(all, parts.validation)];
+}
+
+function countOf(images: number): string {
+  return `${images} ${images === 1 ? 'image' : 'images'}`;
+}
+
+async function ownValidation(location: string): Promise<ImageSource | undefined> {
+  try {
+    const source = await openImages(location, { split: 'val' });
+    // Data without splits gives the training images again.
+    return source.split === undefined ? undefined : source;
+  } catch (error) {
+    if (error instanceof MissingSplitError) return undefined;
+    throw error;
+  }
+}
+
+function checkClasses(training: ImageSource, validation: ImageSource): void {
+  const known = new Set(training.classes);
+  const unknown = validation.classes.find((name) => !known.has(name));
+  if (unknown === undefined && validation.classes.length === training.classes.length) return;
+  throw new UserError(
+    `${training.location}: the validation images have ${validation.classes.length} classes, the training images ${training.classes.length}` +
+      `${unknown === undefined ? '' : `, and only the validation images have "${unknown}"`}; use the same classes in both`,
+  );
+}
+
+function limited(source: ImageSource, { limit, seed }: Recipe): ImageSource {
+  if (limit === undefined || limit >= source.length) return source;
+  const chosen = permutation(source.length, deriveKeys(keyOfSeed(seed), 'limit')).slice(0, limit);
+  return selectImages(source, chosen.sort());
+}
+
+async function survey(
+  source: ImageSource,
+  what: 'training' | 'validation',
+  { recipe, listener, signal, team }: TrainingSetOptions,
+) {
+  const survey = await surveyImages(source, {
+    onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
+    onWarning: (note) => listener?.onNote?.(note),
+    maxPixels: recipe['max-pixels'],
+    signal,
+    team,
+  });
+  const good = goodImages(source, survey, { skipBad: recipe['skip-bad'] });
+  if (!good) return { ...survey, good: source };
+  listener?.onNote?.(
+    `${survey.bad.length} of ${source.length} ${what} images cannot be read and ${survey.bad.length === 1 ? 'is' : 'are'} left out`,
+  );
+  return { ...survey, good: selectImages(source, good) };
+}
