@@ -6,7 +6,7 @@ import { formatFacts, formatTable } from './table.ts';
 const LEVELS = '▁▂▃▄▅▆▇█';
 const POINTS = 60;
 
-/** Draws values as a line of blocks, of which the highest stands for the largest value; skips NaN. */
+/** Draws values as a line of blocks, the highest for the largest value; skips NaN. */
 export function sparkline(values: readonly number[]): string {
   const known = values.filter(Number.isFinite);
   const count = Math.min(POINTS, known.length);

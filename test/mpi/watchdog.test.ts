@@ -1,17 +1,17 @@
-/** The witness beside each rank under MPICH, whose launcher is not needed for this. */
+/** The watchdog of each rank under MPICH, whose launcher is not needed for this. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { hostname, platform } from 'node:os';
 import { describe, it } from 'node:test';
-import { postWitness } from '../../src/comm/witness.ts';
+import { startWatchdog } from '../../src/comm/watchdog.ts';
 import { outcomeOf, testScript } from './ranks.ts';
 
 const skip = platform() === 'win32' && 'there is no sh';
 
-describe('the witness of a rank', { skip }, () => {
+describe('the watchdog of a rank', { skip }, () => {
   /** A rank in a process group of its own, as launchers make them. */
   const start = (...args: string[]): ChildProcess =>
-    spawn(process.execPath, [testScript('./witness-worker.js'), ...args], {
+    spawn(process.execPath, [testScript('./watchdog-worker.js'), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
@@ -46,7 +46,7 @@ describe('the witness of a rank', { skip }, () => {
 
   it('is refused where the launcher cannot be reached, as behind npx', () => {
     const closed = { MPI_LOCALRANKID: '0', PMI_FD: '999', PMI_RANK: '1' };
-    assert.throws(() => postWitness(() => '', closed), /^UserError: MPICH's mpirun .* without npx$/);
+    assert.throws(() => startWatchdog(() => '', closed), /^UserError: MPICH's mpirun .* without npx$/);
   });
 
   it('does not stand beside a rank of another launcher', () => {
@@ -54,7 +54,7 @@ describe('the witness of a rank', { skip }, () => {
     const slurm = { PMI_FD: '6', PMI_RANK: '1', PMI_SIZE: '2' };
     for (const environment of [openMpi, slurm]) {
       assert.equal(
-        postWitness(() => '', environment),
+        startWatchdog(() => '', environment),
         undefined,
       );
     }
