@@ -3,7 +3,7 @@
  * immediately, before its body is read, since waiting in a queue that is too long helps nobody.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Context } from './context.ts';
+import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
 import { maxBodyBytes } from './uploads.ts';
 
@@ -75,7 +75,7 @@ export class AdmissionControl {
 const PART_HEADER_BYTES = 65_536;
 
 /** A hook for the routes that receive images. @throws RequestError `too_large` or `busy`. */
-export function admit({ admission, limits }: Context) {
+export function admit({ admission, limits }: { admission: AdmissionControl; limits: Limits }) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const maximum = maxBodyBytes(request, limits);
     const length = request.headers['content-length'];
