@@ -12,9 +12,7 @@ export interface RunReport {
   readonly metrics: readonly Metrics[];
   /** Names for people, in label order. */
   readonly labels: readonly string[];
-  readonly evaluation:
-    | (Evaluation & { readonly protocol: string; readonly scales: readonly number[] })
-    | null;
+  readonly evaluation: Evaluation & { readonly protocol: string; readonly scales: readonly number[] };
   readonly byClass: readonly ClassErrors[];
   /** Counts of images, `[true class, predicted class]`. */
   readonly confusion: Uint32Array;
