@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
-import { keepDecoded } from '../../../../src/data/pixels/decoded-images.ts';
+import { DecodedCache, keepDecoded } from '../../../../src/data/pixels/decoded-images.ts';
 import type { ImageSource } from '../../../../src/data/sources/source.ts';
-import { jpeg } from '../../../support/images.ts';
+import { jpeg, pattern, sourceOf } from '../../../support/images.ts';
 
 async function counted(): Promise<{ source: ImageSource; reads: number[]; files: Buffer[] }> {
   const files = [await jpeg(40, 30, 1), await jpeg(35, 50, 2)];
   const reads: number[] = [];
-  const source: ImageSource = {
-    location: 'two',
-    classes: ['a', 'b'],
-    labels: ['a', 'b'],
-    length: 2,
-    label: (index) => index,
-    imageName: (index) => `${index}.jpg`,
-    read: async (index) => {
-      reads.push(index);
-      return { kind: 'encoded', bytes: files[index]! };
-    },
-    fingerprint: async () => 'two',
-  };
+  const source = sourceOf(2, (index) => {
+    reads.push(index);
+    return { kind: 'encoded', bytes: files[index]! };
+  });
   return { source, reads, files };
 }
 
@@ -34,8 +25,8 @@ describe('a source that keeps decoded images', () => {
       assert.deepEqual(stored.image, await decodeImage(files[index]!, 'x'));
     }
     assert.deepEqual(reads, [0, 1]);
-    assert.deepEqual([kept.length, kept.label(1), kept.imageName(1)], [2, 1, '1.jpg']);
-    assert.equal(await kept.fingerprint(), 'two');
+    assert.deepEqual([kept.length, kept.label(1), kept.imageName(1)], [2, 1, 'image-1']);
+    assert.equal(await kept.fingerprint(), await source.fingerprint());
   });
 
   it('gives the files themselves once its memory is full', async () => {
@@ -46,5 +37,25 @@ describe('a source that keeps decoded images', () => {
     assert.equal((await kept.read(0)).kind, 'pixels');
     assert.equal((await kept.read(1)).kind, 'encoded');
     assert.deepEqual(reads, [0, 1, 1]);
+  });
+});
+
+describe('DecodedCache', () => {
+  it('keeps what fits', () => {
+    const cache = new DecodedCache(10, 3 * (300 + 300));
+    for (let i = 0; i < 5; i++) cache.add(i, pattern(10, 10, i));
+    assert.deepEqual(
+      [0, 1, 2, 3].map((i) => cache.get(i) !== undefined),
+      [true, true, true, false],
+    );
+    assert.deepEqual(cache.get(1), pattern(10, 10, 1));
+    assert.equal(cache.open, false);
+  });
+
+  it('lets go of a small part of a large set', () => {
+    const cache = new DecodedCache(1_000_000, 300 * 600);
+    for (let i = 0; i < 256; i++) cache.add(i, pattern(10, 10));
+    assert.equal(cache.get(0), undefined);
+    assert.equal(cache.open, false);
   });
 });
