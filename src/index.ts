@@ -55,4 +55,6 @@ export { readRecipeFile } from './train/recipe-file.ts';
 export { resolveRecipe } from './train/resolve-recipe.ts';
 export type { TrainingStart, TrainListener } from './train/session.ts';
 export type { TrainingProgress } from './train/trainer-hooks.ts';
-export { type Model, readModel, writeModel } from './weights/model/model-file.ts';
+export type { Model } from './weights/model/model.ts';
+export { readModel } from './weights/model/read-model.ts';
+export { writeModel } from './weights/model/write-model.ts';

@@ -18,7 +18,7 @@ import { detectLaunch } from '../../src/comm/launch.ts';
 import { openMpi } from '../../src/comm/mpi.ts';
 import type { ImageBatch } from '../../src/data/training/loader.ts';
 import type { PlannedBatch } from '../../src/data/training/sampler.ts';
-import { fillParameters } from '../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { initialize } from '../../src/net/initialization.ts';

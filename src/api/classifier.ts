@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { messageOf, UserError } from '../core/errors.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import { topClasses } from '../evaluate/softmax.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import type { EngineOptions } from './load-model.ts';
 import { OpenModels, type ProtocolOptions } from './open-ensemble.ts';
 

@@ -8,7 +8,7 @@ import type { ModelCard } from '../report/model-card.ts';
 import { readMetrics, validationsOf } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { readModel } from '../weights/model/model-file.ts';
+import { readModel } from '../weights/model/read-model.ts';
 import { sha256OfFile } from './checksum.ts';
 
 export interface CardOptions {

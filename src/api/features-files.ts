@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
+import { writeFileAtomically } from '../core/atomic-file.ts';
 import { messageOf, UsageError, UserError } from '../core/errors.ts';
 import { npyHeader } from '../core/npy.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
-import { type NamedTensor, writeSafetensors } from '../weights/formats/safetensors/safetensors.ts';
+import { type NamedTensor, safetensorsPieces } from '../weights/formats/safetensors/writer.ts';
 import type { ImageFeatures } from './features.ts';
 
 export interface FeaturesFile {
@@ -93,13 +94,14 @@ async function writeTensors(
   const metadata = { layer, images: JSON.stringify(all.map(({ path: image }) => image)) };
   if (!alike) {
     const tensors = all.map(({ path: name, shape, values }): NamedTensor => ({ name, shape, data: values }));
-    await writeSafetensors(path, tensors, metadata);
+    await writeFileAtomically(path, safetensorsPieces(path, tensors, metadata).pieces);
     return { path, images: all.length };
   }
   const shape = [all.length, ...first.shape];
   const data = new Float32Array(all.length * first.values.length);
   for (const [i, { values }] of all.entries()) data.set(values, i * values.length);
-  await writeSafetensors(path, [{ name: 'features', shape, data }], metadata);
+  const tensors = [{ name: 'features', shape, data }];
+  await writeFileAtomically(path, safetensorsPieces(path, tensors, metadata).pieces);
   return { path, images: all.length, shape };
 }
 

@@ -11,7 +11,7 @@ import { scalesFor } from '../evaluate/scales.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
 import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import type { EngineOptions } from './load-model.ts';
 import { readInto } from './read-into.ts';

@@ -1,7 +1,8 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
 import { openBackend } from '../kernels/registry.ts';
-import type { ModelFacts, ReadModelOptions } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import { readInto } from './read-into.ts';
 
 export interface EngineOptions {

@@ -1,7 +1,8 @@
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
 import type { Network } from '../net/network.ts';
-import { type ModelFacts, type ReadModelOptions, readModel } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import { type ReadModelOptions, readModel } from '../weights/model/read-model.ts';
 
 /**
  * Reads a model's weights straight into a backend's memory where that is the process's own: there is no room for two.

@@ -11,7 +11,7 @@ import { readMetrics } from '../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { readModel } from '../weights/model/model-file.ts';
+import { readModel } from '../weights/model/read-model.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
 import { loadModels } from './load-model.ts';
 

@@ -10,7 +10,7 @@ import { isLoopback } from '../serve/security.ts';
 import { buildServer, type ServerOptions } from '../serve/server.ts';
 import { sha256OfFile } from './checksum.ts';
 import { type EngineOptions, type LoadedModel, loadModels } from './load-model.ts';
-import { runPages } from './run-pages.ts';
+import { runPages } from './serve-run-pages.ts';
 
 export interface ServeOptions
   extends EngineOptions,

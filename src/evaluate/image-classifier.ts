@@ -5,7 +5,7 @@ import { writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
-import { largestLayerBytes } from '../plan/activations.ts';
+import { largestLayerBytes } from '../plan/activation-memory.ts';
 import { type Batcher, type BatchItem, BatchQueue, type BatchWork, type ItemShape } from './batching.ts';
 import { centerCrops, gridCrops } from './crops.ts';
 import { averageOverPositions } from './dense.ts';

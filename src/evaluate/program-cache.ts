@@ -2,7 +2,7 @@
 import type { Layer } from '../core/layer.ts';
 import { formatShape, type Shape4 } from '../core/shape.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
-import { largestLayerBytes } from '../plan/activations.ts';
+import { largestLayerBytes } from '../plan/activation-memory.ts';
 
 export interface ProgramCacheOptions {
   readonly backend: Backend;

@@ -3,7 +3,7 @@
  * that experiments which average scales, protocols or nets do not run the net again.
  */
 import { type Look, looksOf, type Protocol } from '../evaluate/protocol.ts';
-import type { Experiment, TestScales } from './experiments.ts';
+import { type Experiment, experimentId, type TestScales } from './experiments.ts';
 import type { PlannedTraining } from './training-order.ts';
 
 export interface PlannedEvaluation {
@@ -19,17 +19,12 @@ export function planEvaluations(experiments: readonly Experiment[]): PlannedEval
   const trainings = [...new Set(experiments.flatMap((experiment) => experiment.trainings))];
   return trainings.flatMap((training) => {
     const own = experiments.filter((experiment) => experiment.trainings.includes(training));
-    // Center crops need no mirror images, so they are an evaluation of their own.
-    return [
-      ...evaluationOf(
-        training,
-        own.filter(({ protocol }) => protocol !== 'center'),
-      ),
-      ...evaluationOf(
-        training,
-        own.filter(({ protocol }) => protocol === 'center'),
-      ),
+    // Center crops are evaluated without mirror images, so they are an evaluation by themselves.
+    const [center, others] = [
+      own.filter(({ protocol }) => protocol === 'center'),
+      own.filter(({ protocol }) => protocol !== 'center'),
     ];
+    return [...evaluationOf(training, others), ...evaluationOf(training, center)];
   });
 }
 
@@ -38,7 +33,7 @@ function evaluationOf(training: PlannedTraining, experiments: readonly Experimen
   const looks = [...new Set(experiments.flatMap(({ protocol }) => looksOf(protocol)))];
   const protocol = looks.length === 1 ? looks[0]! : 'both';
   const scales = experiments.some((experiment) => experiment.scales === 'auto') ? 'auto' : 'single';
-  return [{ id: `${training.id}.${protocol}.${scales}`, training, protocol, scales }];
+  return [{ id: experimentId(training.id, protocol, scales), training, protocol, scales }];
 }
 
 /** The evaluations that cover an experiment, one for each of its nets and in their order. */

@@ -1,6 +1,5 @@
 /** The weights of the lowest validation error, beside those that are trained: `vgg train` has a file for them. */
-import { copyValues } from '../kernels/webgpu/copy-values.ts';
-import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
+import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
 export class BestWeights {
@@ -21,7 +20,7 @@ export class BestWeights {
   /** Takes the weights as they are now; a copy within the GPU's memory. */
   keep(): void {
     this.#kept ??= this.#backend.createParameters(this.#trained.specs, { training: false });
-    copyValues(this.#trained, this.#kept);
+    this.#trained.copyValuesTo(this.#kept);
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 /** The device that a model is on: a caller's, or one of its own. */
 import { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
-import type { Gpu } from '../kernels/webgpu/device.ts';
+import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
 export interface OpenDevice {

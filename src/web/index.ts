@@ -7,7 +7,7 @@ export type { RgbImage } from '../data/sources/source.ts';
 export type { Protocol } from '../evaluate/protocol.ts';
 export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
-export type { Gpu } from '../kernels/webgpu/device.ts';
+export type { Gpu } from '../kernels/webgpu/gpu.ts';
 export type { Metrics, StopReason } from '../train/metrics.ts';
 export type { TrainingProgress } from '../train/trainer-hooks.ts';
 export type { ModelFacts } from '../weights/model/metadata.ts';

@@ -1,12 +1,12 @@
 /** A model in a browser: its weights streamed from an address to the visitor's GPU. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import type { Gpu } from '../kernels/webgpu/device.ts';
-import { streamSafetensors } from '../weights/formats/safetensors/stream.ts';
-import { indexOfNonFinite, notFinite } from '../weights/import/finite.ts';
+import type { Gpu } from '../kernels/webgpu/gpu.ts';
+import { checkFinite } from '../weights/errors.ts';
 import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
 import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model/model.ts';
 import { type OpenDevice, openDevice } from './device.ts';
+import { streamSafetensors } from './safetensors-stream.ts';
 import { WebModel } from './web-model.ts';
 
 export interface OpenOptions {
@@ -80,8 +80,7 @@ async function readInto(
       },
       onTensor: async ({ name: tensor, data }) => {
         signal?.throwIfAborted();
-        const at = indexOfNonFinite(data);
-        if (at >= 0) throw notFinite(name, tensor, data[at]!, at);
+        checkFinite(name, tensor, data);
         await opened!.parameters.write('values', tensor, data);
       },
     });

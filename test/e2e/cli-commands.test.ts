@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { commandNames } from '../../src/cli/program.ts';
 import { version } from '../../src/core/project.ts';
-import { readModel } from '../../src/weights/model/model-file.ts';
+import { readModel } from '../../src/weights/model/read-model.ts';
 import { mainFile, vgg, vggWith } from './cli-process.ts';
 
 let folder: string;

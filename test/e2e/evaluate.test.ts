@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
-import { writeModel } from '../../src/weights/model/model-file.ts';
+import { writeModel } from '../../src/weights/model/write-model.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
 import { CLASSES, Workplace } from './training-runs.ts';
 

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { extractFeatures, type FeatureOptions, type ImageFeatures } from '../../src/api/features.ts';
 import { projectFolder } from '../../src/core/project.ts';
-import { readSafetensors } from '../../src/weights/formats/safetensors/safetensors.ts';
+import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { vgg } from './cli-process.ts';
 
 const fixture = (name: string) => join(projectFolder, 'test/fixtures/weights', name);

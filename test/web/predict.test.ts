@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { Classifier } from '../../src/api/classifier.ts';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
-import { writeModel } from '../../src/weights/model/model-file.ts';
+import { writeModel } from '../../src/weights/model/write-model.ts';
 import { noChromium } from '../e2e/page-browser.ts';
 import { png, toSharp } from '../support/images.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
@@ -113,10 +113,10 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
   });
 
   for (const [name, message] of [
-    ['cut.safetensors', /cut\.safetensors is not a whole safetensors file: it ends at byte 20000/],
+    ['cut.safetensors', /cut\.safetensors is not a valid safetensors file: it ends at byte 20000/],
     ['none.safetensors', /none\.safetensors could not be fetched: the server answers with status 404/],
-    ['text.txt', /text\.txt is not a whole safetensors file: it ends at byte 5/],
-    ['small.png', /small\.png is not a whole safetensors file/],
+    ['text.txt', /text\.txt is not a valid safetensors file: it ends at byte 5/],
+    ['small.png', /small\.png is not a valid safetensors file/],
   ] as const) {
     it(`says in a sentence what is wrong with ${name}`, async () => {
       const said = await web.run<string>(

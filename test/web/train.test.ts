@@ -5,7 +5,7 @@ import { Classifier } from '../../src/api/classifier.ts';
 import { trainNetwork } from '../../src/api/train-network.ts';
 import type { Metrics } from '../../src/train/metrics.ts';
 import { resolveRecipe } from '../../src/train/resolve-recipe.ts';
-import { readModel } from '../../src/weights/model/model-file.ts';
+import { readModel } from '../../src/weights/model/read-model.ts';
 import { vgg } from '../e2e/cli-process.ts';
 import { noChromium } from '../e2e/page-browser.ts';
 import { pattern, toSharp, writeFiles } from '../support/images.ts';

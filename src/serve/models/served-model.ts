@@ -10,7 +10,7 @@ import { ProgramCache } from '../../evaluate/program-cache.ts';
 import type { Protocol } from '../../evaluate/protocol.ts';
 import { checkScale, type ScalesWanted, scalesFor } from '../../evaluate/scales.ts';
 import type { Backend, Parameters } from '../../kernels/backend.ts';
-import type { ModelFacts } from '../../weights/model/model-file.ts';
+import type { ModelFacts } from '../../weights/model/metadata.ts';
 import { RequestError } from '../errors.ts';
 import { LiveQueue } from '../live-queue.ts';
 

@@ -1,6 +1,6 @@
 /** A served model as a file of our own format, for whoever runs it elsewhere: a visitor's browser. */
 
-import type { SafetensorsPieces } from '../../weights/formats/safetensors/pieces.ts';
+import type { SafetensorsPieces } from '../../weights/formats/safetensors/writer.ts';
 import { deferredTensors, modelPieces } from '../../weights/model/model.ts';
 import { withoutPlaces } from './describe.ts';
 import type { ServedModel } from './served-model.ts';

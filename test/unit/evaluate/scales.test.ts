@@ -5,7 +5,7 @@ import type { TrainScale } from '../../../src/core/scale.ts';
 import type { Protocol } from '../../../src/evaluate/protocol.ts';
 import { checkScale, scalesFor } from '../../../src/evaluate/scales.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import type { ModelFacts } from '../../../src/weights/model/model-file.ts';
+import type { ModelFacts } from '../../../src/weights/model/metadata.ts';
 
 function model(crop: number, trainScale?: TrainScale): ModelFacts {
   const network = buildNetwork({ configuration: 'A', classes: 2, crop, width: 0.05 });

@@ -3,8 +3,13 @@ import { describe, test } from 'node:test';
 import { createBackend } from '../../../src/kernels/registry.ts';
 import { imageFlops } from '../../../src/net/cost.ts';
 import { buildNetwork, parameterCount } from '../../../src/net/network.ts';
-import { defaultMicroBatch } from '../../../src/plan/activations.ts';
-import { checkpointBytes, inferenceBytes, memoryByBatch, trainingBytes } from '../../../src/plan/memory.ts';
+import { defaultMicroBatch } from '../../../src/plan/activation-memory.ts';
+import {
+  checkpointBytes,
+  inferenceBytes,
+  memoryByBatch,
+  trainingBytes,
+} from '../../../src/plan/process-memory.ts';
 import { estimateTraining, type TrainingEstimateRequest } from '../../../src/plan/training-estimate.ts';
 import { formatPlan } from '../../../src/report/plan-tables.ts';
 

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { readModel } from '../../../src/weights/model/model-file.ts';
+import { readModel } from '../../../src/weights/model/read-model.ts';
 import { temporaryFolder } from '../../support/images.ts';
 import { LABELS, smallParts, smallServer } from './small-server.ts';
 

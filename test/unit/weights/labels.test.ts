@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import { writeSafetensors } from '../../../src/weights/formats/safetensors/safetensors.ts';
 import {
   classNamesFor,
   developmentKitOrder,
   ilsvrcClassNames,
 } from '../../../src/weights/labels/class-names.ts';
-import { readModel } from '../../../src/weights/model/model-file.ts';
+import { readModel } from '../../../src/weights/model/read-model.ts';
+import { writeSafetensors } from './fixtures.ts';
 
 describe("ILSVRC's classes", () => {
   const { classes, labels } = ilsvrcClassNames();

@@ -4,7 +4,7 @@ import { UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
 import { meanModel } from '../../../src/weights/model/mean-model.ts';
-import type { Model } from '../../../src/weights/model/model-file.ts';
+import type { Model } from '../../../src/weights/model/model.ts';
 
 /** Every weight has the same value. */
 function model(value: number, classes = 2): Model {
@@ -43,7 +43,9 @@ describe('the mean of models', () => {
       () => meanModel(models),
       (error) =>
         error instanceof UserError &&
-        /^b\.safetensors has .*a\.safetensors .*: a mean needs models of one network$/.test(error.message),
+        /^b\.safetensors has .*but a\.safetensors has .*; average models of one network only$/.test(
+          error.message,
+        ),
     );
   });
 });

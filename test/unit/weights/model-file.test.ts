@@ -6,8 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import { UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
 import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
-import { readSafetensors, writeSafetensors } from '../../../src/weights/formats/safetensors/safetensors.ts';
-import { type Model, readModel, writeModel } from '../../../src/weights/model/model-file.ts';
+import { readSafetensors } from '../../../src/weights/formats/safetensors/reader.ts';
+import type { Model } from '../../../src/weights/model/model.ts';
+import { readModel } from '../../../src/weights/model/read-model.ts';
+import { writeModel } from '../../../src/weights/model/write-model.ts';
+import { writeSafetensors } from './fixtures.ts';
 
 let folder: string;
 before(async () => {
@@ -89,20 +92,20 @@ describe('model files', () => {
     await writeWith({ 'verydeep.meanRgb': undefined });
     await refused(/lacks the metadata verydeep\.meanRgb/);
     await writeWith({ 'verydeep.meanRgb': '[1,2]' });
-    await refused(/verydeep\.meanRgb is wrong/);
+    await refused(/verydeep\.meanRgb is not valid/);
     await writeWith({ 'verydeep.meanRgb': 'red' });
     await refused(/verydeep\.meanRgb is not JSON/);
     await writeWith({ 'verydeep.format': '9' });
     await refused(/verydeep\.format is 9, and this version reads 1; use the version/);
     await writeWith({ 'verydeep.trainScale': '{"min":512,"max":256}' });
-    await refused(/trainScale is wrong.*min is above max/);
+    await refused(/trainScale is not valid.*min is above max/);
   });
 
   test('refuses lists that do not fit the number of classes', async () => {
     await writeWith({ 'verydeep.labels': '["one","two"]' });
     await refused(/verydeep\.labels has 2 entries, but the network has 3 classes/);
     await writeWith({ 'verydeep.classes': '["a","b","a"]' });
-    await refused(/verydeep\.classes has "a" twice/);
+    await refused(/verydeep\.classes has a duplicate, "a"/);
   });
 
   test('refuses tensors that do not fit the network, with both shapes', async () => {
@@ -115,15 +118,15 @@ describe('model files', () => {
       dropout: 0.5,
     };
     await writeWith({ 'verydeep.network': JSON.stringify(network) });
-    await refused(/conv1_1\.weight is 1×3×3×3, but network A .* takes 2×3×3×3/);
+    await refused(/conv1_1\.weight is 1×3×3×3, but network A .* expects 2×3×3×3/);
     await writeWith({
       'verydeep.network': JSON.stringify({ ...network, width: 1 / 64, configuration: 'B' }),
     });
-    await refused(/has no tensor conv1_2\.weight, and network B .* takes 1×1×3×3/);
+    await refused(/has no tensor conv1_2\.weight, and network B .* expects 1×1×3×3/);
     await writeWith({ 'verydeep.network': JSON.stringify({ ...network, crop: 33 }) });
     await refused(/verydeep\.network: the crop must be a multiple of 32/);
     await writeWith({ 'verydeep.network': JSON.stringify({ ...network, configuration: 'F' }) });
-    await refused(/verydeep\.network is wrong at configuration/);
+    await refused(/verydeep\.network is not valid at configuration/);
   });
 
   test('tensors are read into the places that are given for them, where they fit', async () => {
@@ -158,14 +161,14 @@ describe('model files', () => {
     const { tensors, metadata } = await readSafetensors(file());
     const network = JSON.stringify({ ...JSON.parse(metadata['verydeep.network']!), configuration: 'A' });
     await writeSafetensors(file(), tensors.values(), { ...metadata, 'verydeep.network': network });
-    await refused(/has a tensor conv1_2\.bias, which network A/);
+    await refused(/has a tensor conv1_2\.bias, which network A .* does not have/);
   });
 
-  test('refuses a safetensors file of another maker, saying what is missing', async () => {
+  test('refuses a safetensors file of another maker, naming what is missing', async () => {
     await writeModel(file(), makeModel());
     const { tensors } = await readSafetensors(file());
     await writeSafetensors(file(), tensors.values(), { format: 'pt' });
-    await refused(/does not say what its network takes.*--mean r,g,b/);
+    await refused(/does not state its preprocessing.*--mean r,g,b/);
     await writeSafetensors(file(), [], { format: 'pt' });
     await refused(/holds no tensors/);
   });

@@ -9,7 +9,7 @@ import { configurationNames } from '../../../src/net/configurations.ts';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
 import { writeWeights } from '../../../src/weights/export/write-weights.ts';
-import type { Model } from '../../../src/weights/model/model-file.ts';
+import type { Model } from '../../../src/weights/model/model.ts';
 import { readModelWithReport } from '../../../src/weights/model/read-model.ts';
 
 let folder: string;

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UsageError, UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
-import { buildNetwork, type Network, type NetworkOptions } from '../../../src/net/network.ts';
-import { featuresOnly } from '../../../src/weights/model/features-only.ts';
-import type { Model } from '../../../src/weights/model/model-file.ts';
+import { buildNetwork, featuresOnly, type Network, type NetworkOptions } from '../../../src/net/network.ts';
+import type { Model } from '../../../src/weights/model/model.ts';
 import { transferAll, transferFromShallower } from '../../../src/weights/model/transfer.ts';
 
 function network(options: Partial<NetworkOptions> = {}): Network {
@@ -61,8 +60,16 @@ describe('transferAll', () => {
       );
     refuses(model(), network({ crop: 64 }), /fc6\.weight: .*expects 64×8×2×2, .* has 64×8×1×1; .*--crop 32/);
     refuses(model(), network({ width: 1 / 32 }), /conv1_1\.weight: .*expects 2×3×3×3, .* has 1×3×3×3/);
-    refuses(model(), network({ configuration: 'B' }), /conv1_2\.weight: .* has nothing .*--from-shallower/);
-    refuses(model({ configuration: 'B' }), network(), /conv1_2\.weight: .*expects nothing .* has 1×1×3×3/);
+    refuses(
+      model(),
+      network({ configuration: 'B' }),
+      /conv1_2\.weight: .* has no such tensor.*--from-shallower/,
+    );
+    refuses(
+      model({ configuration: 'B' }),
+      network(),
+      /conv1_2\.weight: .*expects no such tensor.* has 1×1×3×3/,
+    );
   });
 });
 
