@@ -3,6 +3,7 @@ import { chmod, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../../../src/core/errors.ts';
+import { FileList } from '../../../../src/data/sources/file-list.ts';
 import { openImageFiles, openImages } from '../../../../src/data/sources/open-images.ts';
 import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
@@ -224,5 +225,22 @@ describe('images without labels', () => {
     const source = openImageFiles([join(folder, 'y.jpg'), join(folder, 'x.jpg')]);
     assert.deepEqual(listed(source, folder), ['y.jpg -1', 'x.jpg -1']);
     assert.equal((await openImages(join(folder, 'x.jpg'), { labels: 'optional' })).length, 1);
+  });
+});
+
+describe('FileList', () => {
+  it('gives back names of any characters, many of them', () => {
+    const names = Array.from({ length: 10_000 }, (_, i) => `klasse-ä/${'長'.repeat(i % 7)}${i}.jpg`);
+    const list = FileList.of(
+      names,
+      names.map((_, i) => (i % 1000) - 1),
+    );
+    assert.equal(list.length, names.length);
+    names.forEach((name, i) => {
+      assert.equal(list.name(i), name);
+      assert.equal(list.labels[i], (i % 1000) - 1);
+    });
+    assert.throws(() => list.name(names.length), RangeError);
+    assert.throws(() => list.name(-1), RangeError);
   });
 });
