@@ -4,8 +4,8 @@
  */
 export { UserError } from '../core/errors.ts';
 export type { RgbImage } from '../data/sources/source.ts';
+export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/prediction-maps.ts';
 export type { Protocol } from '../evaluate/protocol.ts';
-export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu } from '../kernels/webgpu/gpu.ts';
 export type { Metrics, StopReason } from '../train/metrics.ts';

@@ -3,9 +3,9 @@ import { UserError } from '../core/errors.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import { Turn } from '../core/turn.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
+import { errorRates } from '../evaluate/error-rates.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
-import { measure } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
 import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import { initializeTensor } from '../net/initialization.ts';
@@ -203,19 +203,19 @@ function modelsOf(
 async function validate(classifier: ImageClassifier, { images, labels }: Part, recipe: Recipe) {
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
-  const outcomes = new Outcomes(images.length, classifier.network.classes);
+  const results = new ImageResults(images.length, classifier.network.classes);
   const turn = new Turn();
-  const judged: Promise<void>[] = [];
+  const classified: Promise<void>[] = [];
   for (const [i, image] of images.entries()) {
     await turn.giveWay();
-    const one = ensemble.judge([rescaled(image, scale)]).then(({ posteriors }) => {
-      outcomes.set(outcomeOf(i, labels[i]!, posteriors));
+    const one = ensemble.classify([rescaled(image, scale)]).then(({ posteriors }) => {
+      results.set(imageResultOf(i, labels[i]!, posteriors));
     });
     // Awaited below; a failure while others have their turn must not count as unhandled.
     one.catch(() => {});
-    judged.push(one);
+    classified.push(one);
   }
   ensemble.flush();
-  await Promise.all(judged);
-  return measure(outcomes);
+  await Promise.all(classified);
+  return errorRates(results);
 }

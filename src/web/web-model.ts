@@ -3,18 +3,18 @@ import type { UserError } from '../core/errors.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
-import { flipsByDefault, type Protocol } from '../evaluate/protocol.ts';
-import { checkScale, type ScalesWanted, scalesFor } from '../evaluate/scales.ts';
-import { topClasses } from '../evaluate/softmax.ts';
 import {
   type CropScores,
   cropScoresOf,
-  type LabelledClass,
-  labelled,
+  type LabeledClass,
+  type LabeledClassifier,
   type ScoreMap,
   scoreMapOf,
-  type Viewer,
-} from '../evaluate/views.ts';
+  withLabels,
+} from '../evaluate/prediction-maps.ts';
+import { flipsByDefault, type Protocol } from '../evaluate/protocol.ts';
+import { type RequestedScales, resolveScales } from '../evaluate/scales.ts';
+import { topClasses } from '../evaluate/softmax.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
@@ -34,7 +34,7 @@ export interface PredictOptions {
 
 export interface Prediction {
   /** Best first. */
-  readonly top: readonly LabelledClass[];
+  readonly top: readonly LabeledClass[];
   /** `[classes]` */
   readonly posteriors: Float32Array;
 }
@@ -94,10 +94,10 @@ export class WebModel {
     const scales = this.#scales(options.scales, protocol);
     const ensemble = new Ensemble([{ classifier: this.#classifier, scales }], { protocol, flip });
     const pixels = pixelsOf(image);
-    const judged = ensemble.judge(ensemble.scales.map((scale) => rescaled(pixels, scale)));
+    const classified = ensemble.classify(ensemble.scales.map((scale) => rescaled(pixels, scale)));
     ensemble.flush();
-    const { posteriors } = await judged;
-    return { top: labelled(topClasses(posteriors, top), labels), posteriors };
+    const { posteriors } = await classified;
+    return { top: withLabels(topClasses(posteriors, top), labels), posteriors };
   }
 
   /**
@@ -139,14 +139,12 @@ export class WebModel {
     this.#onClose();
   }
 
-  get #viewer(): Viewer {
+  get #viewer(): LabeledClassifier {
     return { classifier: this.#classifier, facts: this.facts };
   }
 
-  #scales(wanted: ScalesWanted, protocol: Protocol): number[] {
-    const scales = scalesFor(this.facts, wanted, this.#name);
-    for (const scale of scales) checkScale(this.facts.network, protocol, scale, this.#name);
-    return scales;
+  #scales(requested: RequestedScales, protocol: Protocol): number[] {
+    return resolveScales(this.facts, requested, protocol, this.#name);
   }
 
   #scaled(image: WebImage, protocol: Protocol, scale: number | undefined): RgbImage {

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { BatchItem } from '../../../src/evaluate/batching.ts';
-import { LiveQueue, type LiveQueueOptions } from '../../../src/serve/live-queue.ts';
+import type { BatchItem } from '../../../src/evaluate/batcher.ts';
+import { DynamicBatcher, type DynamicBatcherOptions } from '../../../src/serve/dynamic-batcher.ts';
 
 function item(value: number, width = 1): BatchItem {
   return { shape: [1, 1, width], write: (input, offset) => void input.fill(value, offset, offset + width) };
 }
 
-/** A queue that doubles when it is told to, and the first values of its batches. */
-function doubling(options: Partial<LiveQueueOptions> = {}) {
+/** A batcher that doubles on command, and the first values of its batches. */
+function doubling(options: Partial<DynamicBatcherOptions> = {}) {
   const batches: number[][] = [];
   const finishers: (() => void)[] = [];
-  const queue = new LiveQueue({
-    largest: () => 4,
+  const queue = new DynamicBatcher({
+    maxSize: () => 4,
     // Longer than any test: what happens does not happen because time has passed.
     waitMilliseconds: 3_600_000,
     run: (shape, input) =>
@@ -38,8 +38,8 @@ function doubling(options: Partial<LiveQueueOptions> = {}) {
   };
 }
 
-describe('batches of a server', () => {
-  it('begin at once where nothing is under way', async () => {
+describe('dynamic batches', () => {
+  it('start immediately when the batcher is idle', async () => {
     const { batches, submit, finish } = doubling();
     const result = submit(3);
     await turn();
@@ -48,8 +48,8 @@ describe('batches of a server', () => {
     assert.equal(await result, 6);
   });
 
-  it('are made of what came together, in powers of two', async () => {
-    const { batches, submit } = doubling({ largest: () => 7 });
+  it('contain what arrived together, in powers of two', async () => {
+    const { batches, submit } = doubling({ maxSize: () => 7 });
     void [1, 2, 3, 4, 5, 6].map((value) => submit(value));
     await turn();
     assert.deepEqual(batches, [[1, 2, 3, 4]]);
@@ -68,7 +68,7 @@ describe('batches of a server', () => {
     assert.deepEqual(batches, [[1], [2, 3]]);
   });
 
-  it('are begun beside another when they are full', async () => {
+  it('start beside another when they are full', async () => {
     const { batches, submit } = doubling();
     void submit(1);
     await turn();
@@ -77,14 +77,14 @@ describe('batches of a server', () => {
     assert.deepEqual(batches, [[1], [2, 3, 4, 5]]);
   });
 
-  it('are begun beside another when their first has waited long enough', async () => {
+  it('start beside another when their oldest input has waited long enough', async () => {
     let begun = () => {};
     const second = new Promise<void>((resolve) => {
       begun = resolve;
     });
     let batches = 0;
-    const queue = new LiveQueue({
-      largest: () => 4,
+    const queue = new DynamicBatcher({
+      maxSize: () => 4,
       waitMilliseconds: 1,
       run: () => {
         if (++batches === 2) begun();
@@ -100,7 +100,7 @@ describe('batches of a server', () => {
     clearInterval(alive);
   });
 
-  it('have inputs of one shape, the longest waiting first', async () => {
+  it('have inputs of one shape, the oldest first', async () => {
     const { queue, batches, submit, finish } = doubling();
     void submit(1);
     await turn();
@@ -113,7 +113,7 @@ describe('batches of a server', () => {
     assert.deepEqual(batches, [[1], [2, 4], [3]]);
   });
 
-  it('do without those who have left, whose places are free', async () => {
+  it('leave out aborted inputs', async () => {
     const { queue, batches, submit, finish } = doubling();
     const controller = new AbortController();
     void submit(1);
@@ -131,10 +131,10 @@ describe('batches of a server', () => {
     await assert.rejects(submit(4, controller.signal), /gone/);
   });
 
-  it('that fail, fail for those in them only', async () => {
+  it('that fail reject their own inputs only', async () => {
     let runs = 0;
-    const queue = new LiveQueue({
-      largest: () => 1,
+    const queue = new DynamicBatcher({
+      maxSize: () => 1,
       run: async (_, input) => {
         if (runs++ === 0) throw new Error('no luck');
         return input;
@@ -147,8 +147,8 @@ describe('batches of a server', () => {
     );
   });
 
-  it('share memory with none that is under way, and leave nothing of theirs to the next', async () => {
-    const { batches, submit, finish } = doubling({ largest: () => 2 });
+  it('reuse memory of finished batches only, and leave nothing of theirs to the next', async () => {
+    const { batches, submit, finish } = doubling({ maxSize: () => 2 });
     const results = [1, 2, 3, 4].map((value) => submit(value));
     await turn();
     assert.deepEqual(batches, [
@@ -164,51 +164,51 @@ describe('batches of a server', () => {
     assert.deepEqual(await Promise.all(results), [2, 4, 6, 8, 10]);
   });
 
-  it('tell who makes inputs ready when there is use for more', async () => {
-    const { queue, submit, finish } = doubling({ largest: () => 2 });
-    const told = () => {
-      let hungry = false;
-      void queue.hungry().then(() => {
-        hungry = true;
+  it('apply backpressure while a full batch waits', async () => {
+    const { queue, submit, finish } = doubling({ maxSize: () => 2 });
+    const readiness = () => {
+      let ready = false;
+      void queue.untilReady().then(() => {
+        ready = true;
       });
       return async () => {
         await turn();
-        return hungry;
+        return ready;
       };
     };
-    assert.equal(await told()(), true);
+    assert.equal(await readiness()(), true);
     const results = [1, 2, 3, 4, 5, 6].map((value) => submit(value));
     await turn();
     // Two batches are under way and one waits.
-    const answer = told();
+    const answer = readiness();
     assert.equal(await answer(), false);
     await finish();
     assert.equal(await answer(), true);
 
     results.push(submit(7), submit(8));
     await turn();
-    assert.equal(await told()(), false);
+    assert.equal(await readiness()(), false);
     queue.close(new Error('closing time'));
     await Promise.allSettled(results);
-    assert.equal(await told()(), true);
+    assert.equal(await readiness()(), true);
   });
 
-  it('have use for more when somebody leaves a full one', async () => {
-    const { queue, submit } = doubling({ largest: () => 2 });
+  it('end backpressure when an input of a full batch is aborted', async () => {
+    const { queue, submit } = doubling({ maxSize: () => 2 });
     const controller = new AbortController();
     const results = [1, 2, 3, 4, 5].map((value) => submit(value));
     results.push(submit(6, controller.signal));
     await turn();
-    const hungry = queue.hungry();
+    const ready = queue.untilReady();
     controller.abort(new Error('gone'));
-    await hungry;
+    await ready;
     await assert.rejects(results[5]!, /gone/);
     queue.close(new Error('closing time'));
     await Promise.allSettled(results);
   });
 
-  it('fail when the queue is closed: those that run, wait, or come later', async () => {
-    const { queue, submit } = doubling({ largest: () => 1 });
+  it('are rejected when the batcher is closed: running, waiting and later ones', async () => {
+    const { queue, submit } = doubling({ maxSize: () => 1 });
     const results = [1, 2, 3].map((value) => submit(value));
     await turn();
     queue.close(new Error('closing time'));

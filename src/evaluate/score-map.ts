@@ -1,4 +1,24 @@
-/** Class scores by position, as probabilities to look at. */
+/**
+ * The class score map of dense evaluation (paper, 3.2). The network runs over the whole rescaled image. Its fully
+ * connected layers are convolutions, so it gives one vector of class scores for each position, each computed from a
+ * window of the training crop's size.
+ */
+
+/**
+ * The class scores averaged over positions, before the soft-max, in double precision.
+ * @param map `[classes, height, width]`
+ * @returns `[classes]`
+ */
+export function averageOverPositions(map: Float32Array, classes: number): Float64Array {
+  const positions = map.length / classes;
+  const mean = new Float64Array(classes);
+  for (let c = 0, at = 0; c < classes; c++) {
+    let sum = 0;
+    for (const end = at + positions; at < end; at++) sum += map[at]!;
+    mean[c] = sum / positions;
+  }
+  return mean;
+}
 
 /** `[classes, rows, columns]` */
 export interface PositionScores {

@@ -1,13 +1,13 @@
-/** Which crops of a rescaled image a network sees: the centre, or 5×5 of them in a regular grid (paper, 3.2). */
+/** The crops of a rescaled image that testing uses: the center crop, or a 5×5 regular grid (paper, 3.2). */
 import { type Crop, centerCrop } from '../data/pixels/crop.ts';
 import type { Size } from '../data/pixels/resample.ts';
 
 /** Crops along each side. */
-export const GRID = 5;
+const GRID = 5;
 
 /**
- * Where the grid's crops start along one side: i · (extent − crop) / 4 for i from 0 to 4, rounded to whole
- * pixels, halves up. The first touches one edge and the last the other.
+ * Where the grid's crops start along one side: i · (extent − crop) / 4 for i from 0 to 4, rounded to whole pixels,
+ * halves up. The first crop touches one edge and the last crop the other.
  * @throws RangeError when the crop does not fit.
  */
 export function gridPositions(extent: number, crop: number): number[] {
@@ -15,19 +15,19 @@ export function gridPositions(extent: number, crop: number): number[] {
   return Array.from({ length: GRID }, (_, i) => Math.round((i * (extent - crop)) / (GRID - 1)));
 }
 
-/** The 25 crops of the grid, row by row; with `flip`, each is followed by its mirror image: 50. */
+/** The 25 crops of the grid, row by row. With `flip` each is followed by its mirror image: 50. */
 export function gridCrops({ width, height }: Size, size: number, flip: boolean): Crop[] {
   const lefts = gridPositions(width, size);
   return gridPositions(height, size).flatMap((top) =>
-    lefts.flatMap((left) => mirrored({ left, top, size, flip: false }, flip)),
+    lefts.flatMap((left) => withMirrorImage({ left, top, size, flip: false }, flip)),
   );
 }
 
-/** The crop in the middle; with `flip`, its mirror image too. */
+/** The center crop, followed by its mirror image with `flip`. */
 export function centerCrops({ width, height }: Size, size: number, flip: boolean): Crop[] {
-  return mirrored(centerCrop(width, height, size), flip);
+  return withMirrorImage(centerCrop(width, height, size), flip);
 }
 
-function mirrored(crop: Crop, flip: boolean): Crop[] {
+function withMirrorImage(crop: Crop, flip: boolean): Crop[] {
   return flip ? [crop, { ...crop, flip: true }] : [crop];
 }

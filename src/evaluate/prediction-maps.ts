@@ -1,58 +1,57 @@
-/** What a model sees in an image place by place: dense evaluation's map of scores, and each crop of the grid. */
+/** Predictions place by place: the score map of dense evaluation, and each crop of the grid. */
 import type { Size } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
-import { gridCrops } from './crops.ts';
-import { averageOverPositions } from './dense.ts';
+import { gridCrops } from './crop-grid.ts';
 import type { ImageClassifier } from './image-classifier.ts';
-import { positionPosteriors } from './position-posteriors.ts';
+import { averageOverPositions, positionPosteriors } from './score-map.ts';
 import { meanOf, type RankedClass, softmax, topClasses } from './softmax.ts';
 
-export type LabelledClass = RankedClass & { readonly label: string };
+/** A class of a ranking, with its label for people. */
+export type LabeledClass = RankedClass & { readonly label: string };
 
-/** A model that can look. */
-export interface Viewer {
+export interface LabeledClassifier {
   readonly classifier: ImageClassifier;
   readonly facts: Pick<ModelFacts, 'network' | 'labels'>;
 }
 
 export interface ScoreMap {
-  /** The image's size at its scale; strides and fields are in its pixels. */
+  /** Size of the rescaled image in pixels; stride and receptive field are in its pixels. */
   readonly rescaled: Size;
   readonly rows: number;
   readonly columns: number;
-  /** Between neighbouring positions. */
+  /** Distance between neighboring positions, in pixels. */
   readonly effectiveStride: number;
-  /** Side of what a position sees. */
+  /** Side of the receptive field of a position, in pixels. */
   readonly receptiveField: number;
-  readonly classes: (LabelledClass & {
-    /** rows × columns: the soft-max at each position, the mean of the image and of its mirror image. */
+  readonly classes: (LabeledClass & {
+    /** rows × columns: the soft-max at each position, averaged over the image and its mirror image. */
     readonly map: number[];
   })[];
 }
 
 /**
- * Where dense evaluation sees classes, mirror image included.
+ * The score maps of some classes, mirror image included.
  * @param image at its scale
- * @param wanted the numbers of some classes, or how many of the most probable ones
+ * @param wanted class numbers, or how many of the most probable classes
  */
 export async function scoreMapOf(
-  { classifier, facts }: Viewer,
+  { classifier, facts }: LabeledClassifier,
   image: RgbImage,
   wanted: readonly number[] | number,
   signal?: AbortSignal,
 ): Promise<ScoreMap> {
   const { network, labels } = facts;
-  const views = await classifier.scores('dense', image, true, signal);
-  const posteriors = meanOf(views.map((scores) => softmax(averageOverPositions(scores, network.classes))));
+  const outputs = await classifier.scores('dense', image, true, signal);
+  const posteriors = meanOf(outputs.map((scores) => softmax(averageOverPositions(scores, network.classes))));
   const shown =
     typeof wanted === 'number'
-      ? topClasses(posteriors, network.classes).slice(0, wanted)
+      ? topClasses(posteriors, wanted)
       : wanted.map((index) => ({ index, probability: posteriors[index]! }));
   const [rows, columns] = classifier.mapSize(image);
   const indices = shown.map(({ index }) => index);
-  const [straight, mirrored] = views.map((scores, i) =>
+  const [straight, mirrored] = outputs.map((scores, i) =>
     positionPosteriors({ scores, rows, columns }, indices, i === 1),
   );
   const field = layerCosts(network).at(-1)!.receptiveField;
@@ -62,7 +61,7 @@ export async function scoreMapOf(
     columns,
     effectiveStride: field.stride,
     receptiveField: field.side,
-    classes: labelled(shown, labels).map((one, i) => ({
+    classes: withLabels(shown, labels).map((one, i) => ({
       ...one,
       map: [...meanOf([straight![i]!, mirrored![i]!])],
     })),
@@ -70,31 +69,34 @@ export async function scoreMapOf(
 }
 
 export interface CropScores {
+  /** Size of the rescaled image in pixels. */
   readonly rescaled: Size;
-  /** Side in rescaled pixels. */
+  /** Side of a crop in pixels of the rescaled image. */
   readonly crop: number;
   readonly crops: {
+    /** Left edge in pixels of the rescaled image. */
     readonly x: number;
+    /** Top edge in pixels of the rescaled image. */
     readonly y: number;
     readonly flipped: boolean;
-    /** The three most probable classes. */
-    readonly top: LabelledClass[];
+    /** The three most probable classes, best first. */
+    readonly top: LabeledClass[];
   }[];
 }
 
 /**
- * What each crop of the 5×5 grid alone says.
+ * The prediction for each crop of the 5×5 grid alone.
  * @param image at its scale
  * @param flip whether each crop is followed by its mirror image
  */
 export async function cropScoresOf(
-  { classifier, facts }: Viewer,
+  { classifier, facts }: LabeledClassifier,
   image: RgbImage,
   flip: boolean,
   signal?: AbortSignal,
 ): Promise<CropScores> {
   const { network, labels } = facts;
-  const views = await classifier.scores('crops', image, flip, signal);
+  const outputs = await classifier.scores('crops', image, flip, signal);
   return {
     rescaled: sizeOf(image),
     crop: network.crop,
@@ -102,13 +104,13 @@ export async function cropScoresOf(
       x: left,
       y: top,
       flipped,
-      top: labelled(topClasses(softmax(views[i]!), 3), labels),
+      top: withLabels(topClasses(softmax(outputs[i]!), 3), labels),
     })),
   };
 }
 
-/** Ranked classes with their names for people. */
-export function labelled(ranked: readonly RankedClass[], labels: readonly string[]): LabelledClass[] {
+/** Adds labels for people to ranked classes. */
+export function withLabels(ranked: readonly RankedClass[], labels: readonly string[]): LabeledClass[] {
   return ranked.map(({ index, probability }) => ({ index, label: labels[index]!, probability }));
 }
 

@@ -1,5 +1,4 @@
-/** Fastify with schemas of zod, and the errors that routes declare. */
-
+/** Fastify with zod schemas, and the errors that routes declare. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, RawServerDefault } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify/types/logger.js';
@@ -17,9 +16,9 @@ export type Routes = FastifyInstance<
 const errors = (...statuses: number[]) =>
   Object.fromEntries(statuses.map((status) => [status, errorSchema])) as Record<never, never>;
 
-/** What any route may answer. */
+/** Errors of every route. */
 export const commonErrors = errors(400, 401, 403, 500, 503);
-/** What routes may answer that look for something by name. */
+/** Errors of routes that look something up by name. */
 export const lookupErrors = errors(400, 401, 403, 404, 409, 500, 503);
-/** What routes may answer that take images. */
+/** Errors of routes that receive images. */
 export const imageErrors = errors(400, 401, 403, 404, 408, 413, 415, 422, 500, 503);

@@ -1,64 +1,48 @@
-/** Models and runs served over HTTP. */
 import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { messageOf, systemErrorCode, UsageError, UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import { projectFolder } from '../core/project.ts';
-import type { ModelParts } from '../serve/models/served-model.ts';
+import { type EngineOptions, type LoadedModel, loadModels } from '../evaluate/load-model.ts';
+import type { NamedModel } from '../serve/models/served-model.ts';
+import { ALL } from '../serve/models/served-models.ts';
 import { isLoopback } from '../serve/security.ts';
 import { buildServer, type ServerOptions } from '../serve/server.ts';
-import { sha256OfFile } from './checksum.ts';
-import { type EngineOptions, type LoadedModel, loadModels } from './load-model.ts';
 import { runPages } from './serve-run-pages.ts';
 
-export interface ServeOptions
-  extends EngineOptions,
-    Pick<
-      ServerOptions,
-      | 'runs'
-      | 'host'
-      | 'token'
-      | 'weights'
-      | 'demoData'
-      | 'cors'
-      | 'limits'
-      | 'queue'
-      | 'connections'
-      | 'timeouts'
-      | 'batching'
-      | 'log'
-    > {
-  /** Model files; none: runs only. */
+export interface ServeOptions extends EngineOptions, Omit<ServerOptions, 'models' | 'pages' | 'page'> {
+  /** Model files; if there are none, the server shows runs only. */
   readonly models: readonly string[];
-  /** Default 8080; 0: any that is free. */
+  /** Port (default 8080); 0: any free port. */
   readonly port?: number;
-  /** Folder of the built page. */
+  /** Folder of the built page (default: dist/web of this project). */
   readonly page?: string;
 }
 
 export interface RunningServer {
   /** `http://127.0.0.1:8080` */
   readonly url: string;
-  /** By the names that requests know. */
+  /** The models' names in requests. */
   readonly models: readonly string[];
   /**
-   * Takes no more requests, finishes those that were accepted, and frees everything.
-   * @param milliseconds after which connections are cut off all the same
+   * Refuses new requests, finishes those that were accepted, and frees everything.
+   * @param milliseconds after which the remaining connections are cut
    */
   close(milliseconds: number): Promise<void>;
 }
 
 /**
- * Opens models and listens.
- * @throws UserError when a file is no model or the port is taken; UsageError for another address than loopback
+ * Serves models and runs over HTTP.
+ * @throws UserError when a file is not a model or the port is in use; UsageError for an address other than loopback
  *   without a token.
  */
 export async function serveModels(options: ServeOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 8080, token } = options;
   if (token === undefined && !isLoopback(host)) {
     throw new UsageError(
-      `--host ${host} can be reached from other machines; give a token with --token-file, or leave --host out`,
+      `--host ${host} can be reached from other machines; set a token with --token-file, or leave out --host`,
     );
   }
   const loaded = options.models.length > 0 ? await loadModels(options.models, options) : [];
@@ -89,17 +73,17 @@ export async function serveModels(options: ServeOptions): Promise<RunningServer>
   }
 }
 
-async function nameModels(loaded: readonly LoadedModel[]): Promise<ModelParts[]> {
-  const taken = new Set(['all']);
-  const named: ModelParts[] = [];
-  for (const model of loaded) {
-    const name = freeName(nameOf(model.path), taken);
-    named.push({ ...model, name, checksum: await sha256OfFile(model.path) });
+async function nameModels(loaded: readonly LoadedModel[]): Promise<NamedModel[]> {
+  const taken = new Set([ALL]);
+  const named: NamedModel[] = [];
+  for (const { path, ...model } of loaded) {
+    const name = freeName(nameOf(path), taken);
+    named.push({ ...model, name, checksum: await sha256OfFile(path) });
   }
   return named;
 }
 
-/** Of a run's model, the run's name; else the file's. */
+/** The run's name for the best model of a run, otherwise the file's name. */
 function nameOf(path: string): string {
   const name = basename(path, extname(path));
   const folder = dirname(resolve(path));
@@ -121,23 +105,22 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
-    switch (systemErrorCode(error)) {
-      case 'EADDRINUSE':
-        throw new UserError(`port ${port} is in use; choose another with --port (0: any that is free)`, {
-          cause: error,
-        });
-      case 'EACCES':
-        throw new UserError(`port ${port} is not allowed for you; choose one from 1024 up with --port`, {
-          cause: error,
-        });
-      case 'ENOTFOUND':
-      case 'EADDRNOTAVAIL':
-        throw new UserError(`--host ${host} is no address of this machine (${messageOf(error)})`, {
-          cause: error,
-        });
-      default:
-        throw error;
-    }
+    const message = listenMessage(error, host, port);
+    throw message === undefined ? error : new UserError(message, { cause: error });
+  }
+}
+
+function listenMessage(error: unknown, host: string, port: number): string | undefined {
+  switch (systemErrorCode(error)) {
+    case 'EADDRINUSE':
+      return `port ${port} is in use; choose another with --port (0: any free port)`;
+    case 'EACCES':
+      return `you may not use port ${port}; choose one from 1024 up with --port`;
+    case 'ENOTFOUND':
+    case 'EADDRNOTAVAIL':
+      return `--host ${host} is not an address of this machine (${messageOf(error)}); choose another or leave it out`;
+    default:
+      return undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { classNumbers, matchClasses, reorder } from '../../../src/evaluate/fusion.ts';
+import { classNumbers, matchClasses, reorder } from '../../../src/evaluate/class-matching.ts';
 
 const model = (path: string, ...classes: string[]) => ({ path, classes });
 
@@ -11,12 +11,12 @@ describe('classes', () => {
     assert.deepEqual([...reorder(Float64Array.of(0.5, 0.3, 0.2), numbers)], [0.3, 0.2, 0.5]);
   });
 
-  it('of another set are refused, by name', () => {
+  it('that differ are refused, by name', () => {
     assert.throws(
       () => matchClasses(model('d', 'cat', 'dog', 'owl'), model('e', 'cat', 'emu', 'dog')),
-      /same classes apart: d alone has owl, e alone has emu; only models of one set/,
+      /these models have different classes: only d has owl, only e has emu; average models/,
     );
-    assert.throws(() => matchClasses(model('d', 'a', 'b'), model('e', 'a', 'b', 'c')), /e alone has c;/);
+    assert.throws(() => matchClasses(model('d', 'a', 'b'), model('e', 'a', 'b', 'c')), /: only e has c;/);
   });
 
   it('of the data are found in the model, which may have more', () => {
@@ -24,7 +24,7 @@ describe('classes', () => {
     assert.deepEqual([...numbers], [2, 0]);
     assert.throws(
       () => classNumbers(model('photos', 'yak'), model('m', 'cat', 'dog')),
-      /photos has images of the class "yak", which m does not know; its classes are cat, dog/,
+      /photos has images of the class "yak", which m does not have; its classes are cat, dog/,
     );
   });
 });

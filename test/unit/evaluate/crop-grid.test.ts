@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { centerCrops, gridCrops, gridPositions } from '../../../src/evaluate/crops.ts';
+import { centerCrops, gridCrops, gridPositions } from '../../../src/evaluate/crop-grid.ts';
 
 const extents = fc
   .record({ crop: fc.integer({ min: 1, max: 500 }), rest: fc.integer({ min: 0, max: 2000 }) })
   .map(({ crop, rest }) => ({ crop, extent: crop + rest }));
 
 describe('the 5×5 grid', () => {
-  it('at some sizes', () => {
+  it('has these positions', () => {
     assert.deepEqual(gridPositions(256, 224), [0, 8, 16, 24, 32]);
     assert.deepEqual(gridPositions(224, 224), [0, 0, 0, 0, 0]);
     // An odd rest: 117 / 4 = 29.25, 58.5, 87.75; halves go up.
@@ -71,7 +71,7 @@ describe('the 5×5 grid', () => {
   });
 });
 
-describe('the centre', () => {
+describe('the center', () => {
   it('is one crop, or two with its mirror image', () => {
     assert.deepEqual(centerCrops({ width: 37, height: 40 }, 32, false), [
       { left: 2, top: 4, size: 32, flip: false },

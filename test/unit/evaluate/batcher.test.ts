@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Shape4 } from '../../../src/core/shape.ts';
-import { type BatchItem, type BatchingOptions, BatchQueue } from '../../../src/evaluate/batching.ts';
+import {
+  type BatchItem,
+  DeterministicBatcher,
+  type DeterministicBatcherOptions,
+} from '../../../src/evaluate/batcher.ts';
 
 /** An item of one value, or of a given size filled with it. */
 function item(value: number, height = 1, width = 1): BatchItem {
@@ -15,10 +19,10 @@ function item(value: number, height = 1, width = 1): BatchItem {
 }
 
 /** A queue that doubles, and the first values and shapes of its batches. */
-function doubling(options: Partial<BatchingOptions> = {}) {
+function doubling(options: Partial<DeterministicBatcherOptions> = {}) {
   const batches: { shape: Shape4; values: number[] }[] = [];
-  const queue = new BatchQueue({
-    largest: () => 4,
+  const queue = new DeterministicBatcher({
+    maxSize: () => 4,
     run: async (shape, input) => {
       const size = input.length / shape[0];
       batches.push({ shape, values: Array.from({ length: shape[0] }, (_, i) => input[i * size]!) });
@@ -33,7 +37,7 @@ function doubling(options: Partial<BatchingOptions> = {}) {
 const first = async (result: Promise<Float32Array>): Promise<number> => (await result)[0]!;
 
 describe('batches', () => {
-  it('are of one shape, and everyone gets their own result', async () => {
+  it('have one shape, and every input gets its own result', async () => {
     const { queue, batches } = doubling();
     const results = [1, 2, 3, 4, 5, 6, 7, 8].map((value) =>
       first(queue.submit(value % 2 ? item(value) : item(value, 2, 3))),
@@ -45,8 +49,8 @@ describe('batches', () => {
     ]);
   });
 
-  it('that are not full go with a flush, in powers of two', async () => {
-    const { queue, batches } = doubling({ largest: () => 11 });
+  it('that are not full are computed at a flush, in powers of two', async () => {
+    const { queue, batches } = doubling({ maxSize: () => 11 });
     const results = Array.from({ length: 15 }, (_, value) => first(queue.submit(item(value))));
     queue.flush();
     assert.deepEqual(
@@ -59,7 +63,7 @@ describe('batches', () => {
     );
   });
 
-  it('wait for a flush for ever', async () => {
+  it('wait for a flush forever', async () => {
     const patient = doubling();
     const waiting = patient.queue.submit(item(1));
     await sleep(20);
@@ -68,10 +72,10 @@ describe('batches', () => {
     assert.equal(await first(waiting), 2);
   });
 
-  it('are written no earlier than needed, and computed two at a time at most', async () => {
+  it('are written no earlier than needed, and at most two are computed at a time', async () => {
     let [running, most, written] = [0, 0, 0];
-    const queue = new BatchQueue({
-      largest: () => 1,
+    const queue = new DeterministicBatcher({
+      maxSize: () => 1,
       run: async (_, input) => {
         most = Math.max(most, ++running);
         await sleep(1);
@@ -86,11 +90,11 @@ describe('batches', () => {
     assert.equal(most, 2);
   });
 
-  it('of which nobody needs anything are not computed; else all of it is', async () => {
-    const { queue, batches } = doubling({ largest: () => 2 });
-    queue.accompany(item(1));
-    queue.accompany(item(2));
-    queue.accompany(item(3));
+  it('of fillers only are not computed; others are computed with their fillers', async () => {
+    const { queue, batches } = doubling({ maxSize: () => 2 });
+    queue.addFiller(item(1));
+    queue.addFiller(item(2));
+    queue.addFiller(item(3));
     const needed = first(queue.submit(item(4)));
     assert.equal(await needed, 8);
     assert.deepEqual(
@@ -99,10 +103,10 @@ describe('batches', () => {
     );
   });
 
-  it('that fail, fail for those in them only', async () => {
+  it('that fail reject their own inputs only', async () => {
     let runs = 0;
-    const queue = new BatchQueue({
-      largest: () => 2,
+    const queue = new DeterministicBatcher({
+      maxSize: () => 2,
       run: async (_, input) => {
         if (runs++ === 0) throw new Error('no luck');
         return input;
@@ -115,8 +119,8 @@ describe('batches', () => {
     );
   });
 
-  it('fail when the queue is closed: those that run, wait, or come later', async () => {
-    const { queue, batches } = doubling({ largest: () => 1, atOnce: 1 });
+  it('are rejected when the batcher is closed: running, waiting and later ones', async () => {
+    const { queue, batches } = doubling({ maxSize: () => 1, concurrency: 1 });
     const results = [1, 2, 3].map((value) => queue.submit(item(value)));
     queue.close(new Error('closing time'));
     results.push(queue.submit(item(4)));

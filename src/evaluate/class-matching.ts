@@ -1,38 +1,37 @@
-/** Several networks as one: the mean of their posteriors (paper, 4.4). */
+/** Matches the classes of models and data by name, since each may list them in its own order. */
 import { UserError } from '../core/errors.ts';
 
 export interface NamedClasses {
-  /** What messages call the model. */
+  /** What messages call the model or the data. */
   readonly path: string;
   /** Identifiers in label order. */
   readonly classes: readonly string[];
 }
 
 /**
- * For each of the first model's classes its number in another model. Classes are told by name: two models may
- * have them in different orders.
- * @throws UserError naming classes that only one of them has.
+ * For each class of the first model its number in another model.
+ * @throws UserError naming the classes that only one of them has.
  */
 export function matchClasses(first: NamedClasses, other: NamedClasses): Int32Array {
   const numbers = new Map(other.classes.map((name, number) => [name, number]));
   const own = new Set(first.classes);
   const missing = first.classes.filter((name) => !numbers.has(name));
-  const strange = other.classes.filter((name) => !own.has(name));
-  if (missing.length > 0 || strange.length > 0) {
-    const parts = [
-      ...(missing.length > 0 ? [`${first.path} alone has ${preview(missing)}`] : []),
-      ...(strange.length > 0 ? [`${other.path} alone has ${preview(strange)}`] : []),
+  const extra = other.classes.filter((name) => !own.has(name));
+  if (missing.length > 0 || extra.length > 0) {
+    const differences = [
+      ...(missing.length > 0 ? [`only ${first.path} has ${preview(missing)}`] : []),
+      ...(extra.length > 0 ? [`only ${other.path} has ${preview(extra)}`] : []),
     ];
     throw new UserError(
-      `these models do not tell the same classes apart: ${parts.join(', ')}; only models of one set of classes can be averaged`,
+      `these models have different classes: ${differences.join(', ')}; average models that have the same classes`,
     );
   }
   return Int32Array.from(first.classes, (name) => numbers.get(name)!);
 }
 
 /**
- * For each class of the data its number in the model, by name and not by position.
- * @throws UserError naming a class that the model does not know.
+ * For each class of the data its number in the model.
+ * @throws UserError naming a class that the model does not have.
  */
 export function classNumbers(data: NamedClasses, model: NamedClasses): Int32Array {
   const numbers = new Map(model.classes.map((name, number) => [name, number]));
@@ -40,8 +39,7 @@ export function classNumbers(data: NamedClasses, model: NamedClasses): Int32Arra
     const number = numbers.get(name);
     if (number !== undefined) return number;
     throw new UserError(
-      `${data.path} has images of the class "${name}", which ${model.path} does not know; ` +
-        `its classes are ${preview(model.classes)}`,
+      `${data.path} has images of the class "${name}", which ${model.path} does not have; its classes are ${preview(model.classes)}`,
     );
   });
 }

@@ -1,35 +1,36 @@
-/** What became of every image of an evaluation, in tens of bytes each. */
+/** The result of every image of an evaluation, in tens of bytes each. */
 import { rankOfLabel } from '../core/classification.ts';
 import type { Team } from '../core/team.ts';
 import { type RankedClass, topClasses } from './softmax.ts';
 
-/** The classes that are kept of an image. */
-export const TOP = 5;
+/** Number of most probable classes that are stored for each image. */
+const TOP = 5;
 
-export interface Outcome {
-  /** Number of the image in its source. */
+/** The result of one image. */
+export interface ImageResult {
+  /** Number of the image in its source, from 0. */
   readonly image: number;
-  /** The model's number of the true class; −1 where it is not known. */
+  /** The model's number of the true class; −1 without a label. */
   readonly label: number;
-  /** How many classes scored at least as high as the true one: 0 is a top-1 hit; −1 without a label. */
+  /** Number of other classes that are at least as probable as the true one: 0 is a top-1 hit; −1 without a label. */
   readonly rank: number;
-  /** −ln(posterior of the true class); 0 without a label. */
+  /** −ln(posterior of the true class), in nats; 0 without a label. */
   readonly loss: number;
-  /** The five most probable classes, or all where there are fewer, best first. */
+  /** The five most probable classes, or all if there are fewer, best first. */
   readonly top: readonly RankedClass[];
 }
 
-/** Makes the outcomes of each the outcomes of all. */
-export async function shareOutcomes(team: Team, outcomes: Outcomes): Promise<void> {
+/** Gives every rank the results of all ranks. */
+export async function gatherResults(team: Team, results: ImageResults): Promise<void> {
   if (team.size === 1) return;
-  for (const others of await team.gather([...outcomes])) {
-    // In JSON a NaN is null.
-    for (const outcome of others) outcomes.set({ ...outcome, loss: outcome.loss ?? Number.NaN });
+  for (const others of await team.gather([...results])) {
+    // JSON turns NaN into null.
+    for (const result of others) results.set({ ...result, loss: result.loss ?? Number.NaN });
   }
 }
 
 /** @param label the model's number of the true class, or −1 */
-export function outcomeOf(image: number, label: number, posteriors: Float32Array): Outcome {
+export function imageResultOf(image: number, label: number, posteriors: Float32Array): ImageResult {
   return {
     image,
     label,
@@ -39,17 +40,22 @@ export function outcomeOf(image: number, label: number, posteriors: Float32Array
   };
 }
 
-/** A posterior that rounds to 0 in float32 counts as the smallest number there is, so that one image cannot make the mean infinite. */
+/** A posterior that rounds to 0 in float32 counts as the smallest float32, so that one image cannot make the mean infinite. */
 function lossOf(posterior: number): number {
-  // Minus zero would print as such.
+  // Minus zero would be printed as such.
   return Math.abs(Math.log(Math.max(posterior, 2 ** -149)));
 }
 
-export class Outcomes implements Iterable<Outcome> {
+/**
+ * The results of an evaluation's images. Iterating gives an `ImageResult` for each finished image, in the source's
+ * order.
+ */
+export class ImageResults implements Iterable<ImageResult> {
+  /** Number of images, finished or not. */
   readonly length: number;
   readonly #top: number;
   readonly #labels: Int32Array;
-  /** −2: not there yet. */
+  /** −2: not finished. */
   readonly #ranks: Int32Array;
   readonly #losses: Float64Array;
   /** `[images, top]` */
@@ -57,7 +63,7 @@ export class Outcomes implements Iterable<Outcome> {
   readonly #probabilities: Float32Array;
   #done = 0;
 
-  /** @param length images in all */
+  /** @param length number of images */
   constructor(length: number, classes: number) {
     this.length = length;
     this.#top = Math.min(TOP, classes);
@@ -68,16 +74,17 @@ export class Outcomes implements Iterable<Outcome> {
     this.#probabilities = new Float32Array(length * this.#top);
   }
 
-  /** Images that have an outcome. */
+  /** Number of finished images. */
   get done(): number {
     return this.#done;
   }
 
+  /** Whether an image is finished. */
   has(image: number): boolean {
     return this.#ranks[image]! > -2;
   }
 
-  set({ image, label, rank, loss, top }: Outcome): void {
+  set({ image, label, rank, loss, top }: ImageResult): void {
     if (!this.has(image)) this.#done++;
     this.#labels[image] = label;
     this.#ranks[image] = rank;
@@ -88,7 +95,7 @@ export class Outcomes implements Iterable<Outcome> {
     }
   }
 
-  get(image: number): Outcome {
+  get(image: number): ImageResult {
     return {
       image,
       label: this.#labels[image]!,
@@ -101,8 +108,7 @@ export class Outcomes implements Iterable<Outcome> {
     };
   }
 
-  /** Those that are there, in the images' order. */
-  *[Symbol.iterator](): Generator<Outcome, void, undefined> {
+  *[Symbol.iterator](): Generator<ImageResult, void, undefined> {
     for (let image = 0; image < this.length; image++) if (this.has(image)) yield this.get(image);
   }
 }

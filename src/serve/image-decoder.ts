@@ -1,5 +1,4 @@
-/** From the bytes that a stranger sent to pixels at the scales they are seen at, within limits. */
-
+/** Decodes uploaded images and rescales them to the test scales, within limits. */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { UserError } from '../core/errors.ts';
 import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
@@ -11,47 +10,47 @@ import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
 import type { Upload } from './uploads.ts';
 
-export interface Picture {
+export interface DecodedImage {
   readonly name: string;
-  /** As displayed. */
+  /** As displayed, in pixels. */
   readonly size: Size;
-  /** At each scale. */
+  /** The image at each scale. */
   readonly scaled: readonly RgbImage[];
 }
 
-export class PictureReader {
+export class ImageDecoder {
   readonly #limits: Limits;
-  /** A decoded image takes hundreds of times its file's memory. */
-  readonly #decoding: LimitFunction;
+  /** A decoded image takes hundreds of times the memory of its file. */
+  readonly #limit: LimitFunction;
 
-  constructor(limits: Limits, atOnce: number) {
+  constructor(limits: Limits, concurrency: number) {
     this.#limits = limits;
-    this.#decoding = pLimit(atOnce);
+    this.#limit = pLimit(concurrency);
   }
 
   /**
    * @param scales values of Q
-   * @param hungry resolves once the pixels are wanted: the file waits until then
+   * @param untilReady resolves once the pixels are needed; until then the image stays encoded
    * @throws RequestError `too_large`, before an image of too many pixels is decoded, or `bad_image`.
    */
-  read(
+  decode(
     upload: Upload,
     scales: readonly number[],
     signal: AbortSignal,
-    hungry = async () => {},
-  ): Promise<Picture> {
-    return this.#decoding(async () => {
-      await hungry();
+    untilReady = async () => {},
+  ): Promise<DecodedImage> {
+    return this.#limit(async () => {
+      await untilReady();
       signal.throwIfAborted();
       try {
-        return await this.#read(upload, scales);
+        return await this.#decode(upload, scales);
       } catch (error) {
         throw asRequestError(error, upload, this.#limits);
       }
     });
   }
 
-  async #read(upload: Upload, scales: readonly number[]): Promise<Picture> {
+  async #decode(upload: Upload, scales: readonly number[]): Promise<DecodedImage> {
     const { name, bytes } = upload;
     const image = await decodeStored({ kind: 'encoded', bytes }, name, {
       maxPixels: this.#limits.pixels,
@@ -72,7 +71,7 @@ export class PictureReader {
       if (rescaled.width * rescaled.height <= rescaledPixels) continue;
       throw new RequestError(
         'too_large',
-        `${name} (${width}×${height}) would have ${rescaled.width}×${rescaled.height} pixels at scale ${scale}, more than the ${rescaledPixels} that are looked at; crop it, or ask for a smaller scale.`,
+        `${name} (${width}×${height}) would have ${rescaled.width}×${rescaled.height} pixels at scale ${scale}; the maximum is ${rescaledPixels} pixels. Crop it, or use a smaller scale.`,
       );
     }
   }
@@ -80,18 +79,16 @@ export class PictureReader {
 
 function asRequestError(error: unknown, { name }: Upload, { pixels }: Limits): unknown {
   if (error instanceof TooManyPixelsError) {
-    return new RequestError(
-      'too_large',
-      `${name} has more than the ${pixels} pixels that are taken; make it smaller.`,
-      { cause: error },
-    );
+    const message = `${name} has more than ${pixels} pixels; send a smaller image.`;
+    return new RequestError('too_large', message, { cause: error });
   }
-  if (error instanceof UserError)
+  if (error instanceof UserError) {
     return new RequestError('bad_image', sentence(error.message), { cause: error });
+  }
   return error;
 }
 
-/** Messages of the command line, as sentences for another's screen. */
+/** Messages of the command line as sentences for a remote client. */
 function sentence(message: string): string {
   const text = message.replace('; replace or delete it', '; send another');
   return /[.?!]$/.test(text) ? text : `${text}.`;
