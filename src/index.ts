@@ -8,16 +8,13 @@
 export { Classifier, type ImagePrediction, type Prediction, type PredictOptions } from './api/classifier.ts';
 export { type ConvertOptions, type ConvertResult, convertModel } from './api/convert.ts';
 export {
-  type EvaluatedImage,
   type EvaluateOptions,
   type EvaluationProgress,
   type EvaluationResult,
   evaluateModel,
 } from './api/evaluate-model.ts';
-export { extractFeatures, type FeatureOptions, type ImageFeatures } from './api/features.ts';
+export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
 export { type Inspection, inspectWeights } from './api/inspect.ts';
-export type { EngineOptions } from './api/load-model.ts';
-export type { ProtocolOptions } from './api/open-ensemble.ts';
 export { type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export {
   type ResumeOptions,
@@ -33,10 +30,14 @@ export type { Shape, Shape4 } from './core/shape.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
 export type { ImageSource, RgbImage, StoredImage } from './data/sources/source.ts';
 export type { Split } from './data/sources/splits.ts';
-export type { Part } from './evaluate/ensemble.ts';
-export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/metrics.ts';
-export type { Outcome, Outcomes } from './evaluate/outcomes.ts';
-export { type Protocol, protocols } from './evaluate/protocol.ts';
+export type { MemberPosteriors } from './evaluate/ensemble.ts';
+export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/error-rates.ts';
+export type { EvaluatedImage } from './evaluate/evaluate-images.ts';
+export type { ImageFeatures } from './evaluate/feature-files.ts';
+export type { ImageResult, ImageResults } from './evaluate/image-results.ts';
+export type { EngineOptions } from './evaluate/load-model.ts';
+export { type Protocol, type ProtocolOptions, protocols } from './evaluate/protocol.ts';
+export type { RankedClass } from './evaluate/softmax.ts';
 export type { Backend, Parameters, Program, TrainingProgram } from './kernels/backend.ts';
 export { type BackendName, backendNames } from './kernels/backend-options.ts';
 export { createBackend, openBackend } from './kernels/registry.ts';

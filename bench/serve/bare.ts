@@ -1,6 +1,6 @@
 import { centerCrop, writeCrop, writeWholeImage } from '../../src/data/pixels/crop.ts';
 import { prepareForEvaluation } from '../../src/data/pixels/evaluation-images.ts';
-import { fillParameters } from '../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { cropShape } from '../../src/net/network.ts';
 import { readModel } from '../../src/weights/model/read-model.ts';

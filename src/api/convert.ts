@@ -6,8 +6,9 @@ import { withFile } from '../core/random-access-file.ts';
 import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
+import type { EngineOptions } from '../evaluate/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { fillParameters } from '../kernels/fill-parameters.ts';
+import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import type { WriteOptions } from '../weights/export/exported-model.ts';
@@ -17,7 +18,6 @@ import type { ModelFacts } from '../weights/model/metadata.ts';
 import type { Model } from '../weights/model/model.ts';
 import { type ReadModelOptions, readModelWithReport } from '../weights/model/read-model.ts';
 import { bytesOf } from '../weights/tensors/element-types.ts';
-import type { EngineOptions } from './load-model.ts';
 
 export interface ConvertOptions extends EngineOptions {
   /** A weight file of any format. */

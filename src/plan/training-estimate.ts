@@ -8,7 +8,7 @@ import {
   type MemoryPlanner,
   memoryByBatch,
   weightBytes,
-} from './memory.ts';
+} from './process-memory.ts';
 import { estimateScaling, type ScalingEstimate } from './scaling.ts';
 
 export interface TrainingEstimateRequest {

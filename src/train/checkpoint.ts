@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../core/errors.ts';
 import type { ParameterField, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
 import { readSafetensors } from '../weights/formats/safetensors/reader.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { OPTIMIZER_PREFIX } from '../weights/model/model.ts';

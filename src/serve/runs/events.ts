@@ -1,20 +1,20 @@
-/** A run's events as they happen (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/** The live events of a run (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FoundRun, RunsFolder } from '../../runs/runs-folder.ts';
 import { stateEvent } from './run-summary.ts';
 
 export interface EventTimes {
-  /** Between two looks at the files. */
+  /** Interval at which the files are read. */
   readonly pollMilliseconds: number;
-  /** Between two comments that keep a silent connection alive. */
+  /** Interval of the comments that keep a silent connection alive. */
   readonly heartbeatMilliseconds: number;
 }
 
 export const eventTimes: EventTimes = { pollMilliseconds: 1000, heartbeatMilliseconds: 15_000 };
 
 /**
- * Lines from number `from` on, and what comes, until the signal.
- * @returns text of the stream, piece by piece
+ * The metrics lines from index `from` on and everything new, until the signal is aborted.
+ * @returns the text of the stream in pieces
  */
 export async function* runEvents(
   runs: RunsFolder,
@@ -28,7 +28,7 @@ export async function* runEvents(
   let state = '';
   let rewinds = metrics.rewinds;
   let silent = 0;
-  // Tells a browser how soon to come back.
+  // How soon a browser reconnects.
   yield 'retry: 2000\n\n';
   while (!signal.aborted) {
     await metrics.update();
@@ -46,7 +46,7 @@ export async function* runEvents(
     }
     silent = text === '' ? silent + pollMilliseconds : 0;
     if (silent >= heartbeatMilliseconds) {
-      text = ': still here\n\n';
+      text = ': heartbeat\n\n';
       silent = 0;
     }
     if (text !== '') yield text;
@@ -54,7 +54,7 @@ export async function* runEvents(
   }
 }
 
-/** @param id number of the line to go on with, which a browser sends back as Last-Event-ID */
+/** @param id index of the next line, which a browser sends back as Last-Event-ID */
 function eventText(event: string, id: number, data: unknown): string {
   return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -6,7 +6,7 @@ import { writeFileAtomically } from '../../../src/core/atomic-file.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { projectFolder } from '../../../src/core/project.ts';
 import { elementCount } from '../../../src/core/shape.ts';
-import { fillParameters } from '../../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
 import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
 import { safetensorsPieces, type TensorToWrite } from '../../../src/weights/formats/safetensors/writer.ts';
