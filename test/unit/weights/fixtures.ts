@@ -14,12 +14,12 @@ import { numberedClasses } from '../../../src/weights/labels/class-names.ts';
 import type { Model } from '../../../src/weights/model/model.ts';
 
 /** A small model. Each tensor has one value, by default 1. */
-export function smallModel(options: Partial<NetworkOptions> = {}, valueOf = (_index: number) => 1): Model {
+export function smallModel(options: Partial<NetworkOptions> = {}, fillWith = (_index: number) => 1): Model {
   const network = buildNetwork({ configuration: 'A', classes: 3, crop: 32, width: 1 / 64, ...options });
   const tensors = new Map(
     network.parameters.map(({ name, shape }, index) => [
       name,
-      new Float32Array(elementCount(shape)).fill(valueOf(index)),
+      new Float32Array(elementCount(shape)).fill(fillWith(index)),
     ]),
   );
   return { network, tensors, ...numberedClasses(network.classes), meanRgb: [0, 0, 0], provenance: {} };
