@@ -5,8 +5,7 @@
  *     node dist/bench/accuracy.js [--config E] [--crop 224] [--kernels own|onednn] [--channels 4]
  */
 import { parseArgs } from 'node:util';
-import type { ConvolutionLayer } from '../src/core/layer.ts';
-import { parameterSpecs, shapesAlong } from '../src/core/layer.ts';
+import { type ConvolutionLayer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../src/core/random.ts';
 import { elementCount, formatShape, type Shape, type Shape4 } from '../src/core/shape.ts';
 import { createNativeBackend } from '../src/kernels/native/native-backend.ts';

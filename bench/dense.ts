@@ -18,7 +18,7 @@ import { Ensemble } from '../src/evaluate/ensemble.ts';
 import { evaluateImages } from '../src/evaluate/evaluate-images.ts';
 import { ImageClassifier } from '../src/evaluate/image-classifier.ts';
 import type { Backend, Parameters, Program } from '../src/kernels/backend.ts';
-import { fillParameters } from '../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../src/kernels/registry.ts';
 import type { ConfigurationName } from '../src/net/configurations.ts';
 import { initialize } from '../src/net/initialization.ts';

@@ -7,8 +7,7 @@
  * with --layers for each layer by itself. Each figure is the least of several repetitions.
  */
 import { parseArgs } from 'node:util';
-import type { Layer } from '../src/core/layer.ts';
-import { parameterSpecs, shapesAlong } from '../src/core/layer.ts';
+import { type Layer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
 import { keyOfSeed, RandomStream } from '../src/core/random.ts';
 import { elementCount, formatShape, type Shape, type Shape4 } from '../src/core/shape.ts';
 import type { Backend, Parameters } from '../src/kernels/backend.ts';

@@ -12,13 +12,12 @@
  * exchanged, and the exchange with nothing computed.
  */
 import { parseArgs } from 'node:util';
-import type { Communicator } from '../../src/comm/communicator.ts';
-import { type ExchangeType, exchangeTypes, single } from '../../src/comm/communicator.ts';
+import { type Communicator, type ExchangeType, exchangeTypes, single } from '../../src/comm/communicator.ts';
 import { detectLaunch } from '../../src/comm/launch.ts';
 import { openMpi } from '../../src/comm/mpi.ts';
 import type { ImageBatch } from '../../src/data/training/loader.ts';
 import type { PlannedBatch } from '../../src/data/training/sampler.ts';
-import { fillParameters } from '../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { initialize } from '../../src/net/initialization.ts';

@@ -1,9 +1,9 @@
 import { centerCrop, writeCrop, writeWholeImage } from '../../src/data/pixels/crop.ts';
 import { prepareForEvaluation } from '../../src/data/pixels/evaluation-images.ts';
-import { fillParameters } from '../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { cropShape } from '../../src/net/network.ts';
-import { readModel } from '../../src/weights/model/model-file.ts';
+import { readModel } from '../../src/weights/model/read-model.ts';
 import type { LoadProtocol } from './requests.ts';
 
 /** Decoding, rescaling and a forward pass of one image (dense: and of its mirror image): what no server can do without. */

@@ -1,5 +1,5 @@
-import type { Gpu } from '../../src/kernels/webgpu/device.ts';
 import { type Dispatch, encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import type { Gpu } from '../../src/kernels/webgpu/gpu.ts';
 
 /**
  * Seconds a run, the fastest of a few, after one that warms up; on a software device those of the processor, which

@@ -8,24 +8,19 @@
 import { parseArgs } from 'node:util';
 import { parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
-import { inputGradient, sumsFor, weightGradients } from '../../src/kernels/webgpu/backward.ts';
+import { Memory } from '../../src/kernels/webgpu/buffers.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
+import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webgpu/gpu-parameters.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import { isConvolution, type PlacedConvolution, stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { candidateTiles, HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
 import {
   type Choice,
   candidatesFor,
   choiceName,
   type Direction,
-  isConvolution,
-  type PlacedConvolution,
-} from '../../src/kernels/webgpu/choices.ts';
-import type { GpuOptions } from '../../src/kernels/webgpu/device.ts';
-import { callFields, type Dispatch } from '../../src/kernels/webgpu/dispatch.ts';
-import { type Context, forwardDispatches, partsFor } from '../../src/kernels/webgpu/forward.ts';
-import { Memory } from '../../src/kernels/webgpu/memory.ts';
-import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
-import { compileParameterPipelines, GpuParameters } from '../../src/kernels/webgpu/parameters.ts';
-import { paddedCount, stagesOf } from '../../src/kernels/webgpu/stages.ts';
-import { candidateTiles, HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
-import { pointBuffers } from '../../src/kernels/webgpu/winograd.ts';
+} from '../../src/kernels/webgpu/tuning/candidates.ts';
+import { candidateDispatches } from '../../src/kernels/webgpu/tuning/measurement.ts';
 import { seconds } from './clock.ts';
 import { naiveDispatch, outSideOf, type Size } from './naive.ts';
 import { Best, methodOf, printTable, type Row, shapeName } from './table.ts';
@@ -55,8 +50,8 @@ for (const size of flags.shape.map(sizeOf)) {
     const parameters = new GpuParameters(gpu, await compileParameterPipelines(gpu), specs, true);
     for (const [name, choice] of choices(parameters, direction, placed)) {
       const memory = new Memory(gpu);
-      const dispatches = ours(memory, parameters, direction, placed, choice);
-      const time = await seconds(gpu, dispatches, lasting);
+      const [dispatches] = candidateDispatches(parameters, memory, direction, placed, [choice]);
+      const time = await seconds(gpu, dispatches!, lasting);
       memory.free();
       report(size, direction, name, time, flops, naive);
       best.add(methodOf(choice), time);
@@ -70,7 +65,7 @@ gpu.device.destroy();
 
 async function hardwareTiles(): Promise<GpuOptions> {
   const { limits } = await openNodeGpu();
-  return { tiles: HARDWARE, candidates: candidateTiles(false, limits), schedules: 'off' };
+  return { tiles: HARDWARE, candidates: candidateTiles(false, limits.workgroupBytes), schedules: 'off' };
 }
 
 function choices(
@@ -116,35 +111,6 @@ function placedConvolution(size: Size): PlacedConvolution {
     [1, outChannels, outSideOf(size), outSideOf(size)],
   ];
   return stagesOf([layer], shapes, true).find(isConvolution)!;
-}
-
-function ours(
-  memory: Memory,
-  parameters: GpuParameters,
-  direction: Direction,
-  placed: PlacedConvolution,
-  choice: Choice,
-): readonly Dispatch[] {
-  const choose = () => choice;
-  const { busy } = gpu.tiles;
-  const context: Context = {
-    parameters,
-    choose,
-    points: pointBuffers(memory, { choose, busy }, [placed], [direction], false),
-    parts: partsFor(memory, choose, [placed], [direction]),
-    busy,
-    subgroups: gpu.subgroups,
-    call: memory.uniform(callFields({ images: 1 })),
-    keys: undefined,
-    uniform: (bytes) => memory.uniform(bytes),
-  };
-  const [x, y, dx] = [placed.input, placed.output, placed.input].map((shape) =>
-    memory.layers('a tensor', paddedCount(shape)),
-  ) as [GPUBuffer, GPUBuffer, GPUBuffer];
-  if (direction === 'forward') return forwardDispatches(context, placed, x, y);
-  if (direction === 'backward') return inputGradient(context, placed, x, y, dx);
-  const sums = memory.storage('sums', Math.max(4, sumsFor(context, placed)));
-  return weightGradients(context, placed, { x, dy: y, dx: undefined, sums });
 }
 
 function report(

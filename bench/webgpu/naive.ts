@@ -2,11 +2,11 @@
  * What the kernels are compared with: one thread a value, canonical layouts, a loop over channels and taps. The
  * shader that one writes first.
  */
-import type { Direction } from '../../src/kernels/webgpu/choices.ts';
-import type { Gpu } from '../../src/kernels/webgpu/device.ts';
-import { groupsFor } from '../../src/kernels/webgpu/device.ts';
+
 import { type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
-import { bindings, elementwise, shapeStruct } from '../../src/kernels/webgpu/shaders/common.ts';
+import { type Gpu, groupsFor } from '../../src/kernels/webgpu/gpu.ts';
+import { elementwise, head, reads, writes } from '../../src/kernels/webgpu/shaders/common.ts';
+import type { Direction } from '../../src/kernels/webgpu/tuning/candidates.ts';
 
 /** A convolution of one image: 3×3 with padding 1, or fc6's kind, of a kernel as large as the map and without. */
 export interface Size {
@@ -22,13 +22,12 @@ export function outSideOf({ side, kernel, padding }: Size): number {
 }
 
 const HEAD = `
-${shapeStruct(['inChannels', 'outChannels', 'side', 'kernel', 'padding', 'sourceSide', 'resultSide'])}
-${bindings([
-  ['shape', 'Shape', 'uniform'],
-  ['source', 'array<f32>', 'read'],
-  ['other', 'array<f32>', 'read'],
-  ['result', 'array<f32>', 'read_write'],
-])}
+${head(
+  ['inChannels', 'outChannels', 'side', 'kernel', 'padding', 'sourceSide', 'resultSide'],
+  reads('source', 'f32'),
+  reads('other', 'f32'),
+  writes('result', 'f32'),
+)}
 fn at(plane: u32, y: i32, x: i32) -> f32 {
   let side = i32(shape.sourceSide);
   if (y < 0 || x < 0 || y >= side || x >= side) { return 0.0; }

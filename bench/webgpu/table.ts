@@ -1,5 +1,5 @@
 /** The best of each method, a line a shape and direction, as Markdown. */
-import type { Choice, Direction } from '../../src/kernels/webgpu/choices.ts';
+import type { Choice, Direction } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import type { Size } from './naive.ts';
 
 const METHODS = ['direct', 'in parts', 'F(2×2)', 'F(4×4)'] as const;

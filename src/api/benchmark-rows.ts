@@ -1,5 +1,5 @@
 /** What runs went into, a row for each layer and direction. */
-import type { StageTime } from '../kernels/instruments.ts';
+import type { StageTime } from '../kernels/backend.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { BenchmarkRow } from '../report/benchmark.ts';

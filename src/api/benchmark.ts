@@ -1,11 +1,9 @@
 /** How fast a network runs on this machine, as a whole and, where the backend has a clock for it, layer by layer. */
 import { performance } from 'node:perf_hooks';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/communicator.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/team.ts';
-import type { Backend } from '../kernels/backend.ts';
+import type { Backend, StageTime } from '../kernels/backend.ts';
 import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';
-import type { StageTime } from '../kernels/instruments.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';

@@ -6,20 +6,18 @@ import { withFile } from '../core/random-access-file.ts';
 import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
+import type { EngineOptions } from '../evaluate/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { fillParameters } from '../kernels/fill-parameters.ts';
+import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { type Network, parameterCount } from '../net/network.ts';
-import {
-  type WriteOptions,
-  type WriteReport,
-  writableFormat,
-  writeWeights,
-} from '../weights/export/write-weights.ts';
-import type { ImportReport } from '../weights/import/import-model.ts';
-import type { Model, ModelFacts } from '../weights/model/model-file.ts';
+import type { WriteOptions } from '../weights/export/exported-model.ts';
+import { type WriteReport, writableFormat, writeWeights } from '../weights/export/write-weights.ts';
+import type { ImportReport } from '../weights/import/report.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import type { Model } from '../weights/model/model.ts';
 import { type ReadModelOptions, readModelWithReport } from '../weights/model/read-model.ts';
-import type { EngineOptions } from './load-model.ts';
+import { bytesOf } from '../weights/tensors/element-types.ts';
 
 export interface ConvertOptions extends EngineOptions {
   /** A weight file of any format. */
@@ -216,12 +214,7 @@ async function readBack(
 
 function digestsOf({ tensors }: Model): Map<string, string> {
   return new Map(
-    [...tensors].map(([name, { buffer, byteOffset, byteLength }]) => [
-      name,
-      createHash('sha256')
-        .update(new Uint8Array(buffer, byteOffset, byteLength))
-        .digest('hex'),
-    ]),
+    [...tensors].map(([name, values]) => [name, createHash('sha256').update(bytesOf(values)).digest('hex')]),
   );
 }
 

@@ -1,15 +1,15 @@
 import { messageOf, UserError } from '../core/errors.ts';
 import { type Network, parameterCount } from '../net/network.ts';
-import { openWeights } from '../weights/formats/formats.ts';
-import type { FormatName, WeightFile } from '../weights/formats/weight-file.ts';
-import { identify } from '../weights/import/import-model.ts';
-import { preprocessingFor } from '../weights/import/options.ts';
-import { describePreprocessing, nativePreprocessing } from '../weights/import/preprocessing.ts';
-import { tidily } from '../weights/import/tidy.ts';
+import { withTidyMessages } from '../weights/errors.ts';
+import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
+import { identify, preprocessingOf } from '../weights/import/identify.ts';
+import { describePreprocessing } from '../weights/import/preprocessing.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
 
 export interface InspectedTensor {
+  /** The file's own name for it. */
   readonly name: string;
+  /** `F32`, `F16`, … or the format's word for a type that is not read. */
   readonly type: string;
   readonly shape: readonly number[];
 }
@@ -18,9 +18,11 @@ export interface InspectedTensor {
 export interface Inspection {
   readonly path: string;
   readonly format: FormatName;
+  /** For people: `PyTorch, zip archive`. */
   readonly description: string;
   readonly bytes: number;
   readonly tensors: readonly InspectedTensor[];
+  /** Undefined where the tensors are not those of a VGG network. */
   readonly network?: {
     readonly configuration: string;
     readonly classes: number;
@@ -30,23 +32,30 @@ export interface Inspection {
     readonly parameters: number;
     readonly batchNormalized: boolean;
   };
-  /** Under which names its layers are. */
+  /** The naming scheme of its layers. */
   readonly naming?: string;
-  /** What the network takes. */
+  /** What the network expects. */
   readonly preprocessing?: string;
   /** Class names, where the file has them. */
   readonly labels?: readonly string[];
   readonly provenance?: Readonly<Record<string, string>>;
-  /** Why it cannot be used as it is: what it lacks, or that it is another network. */
+  /** Why it cannot be used unchanged: a missing fact, or another network. */
   readonly problem?: string;
 }
 
 /**
- * Looks at a weight file without reading its tensors.
- * @throws UserError when the file is of no format that is read, or breaks it.
+ * Inspects a weight file without reading its tensors.
+ *
+ * @param options facts that the file lacks (default: none)
+ *
+ * @example
+ * const { network, preprocessing, problem } = await inspectWeights('VGG_ILSVRC_16_layers.caffemodel');
+ * console.log(network?.configuration, preprocessing, problem);
+ *
+ * @throws UserError when the file is of an unknown format, or breaks its format.
  */
 export function inspectWeights(path: string, options: ReadModelOptions = {}): Promise<Inspection> {
-  return tidily(() => inspect(path, options));
+  return withTidyMessages(() => inspect(path, options));
 }
 
 async function inspect(path: string, options: ReadModelOptions): Promise<Inspection> {
@@ -62,20 +71,18 @@ async function inspect(path: string, options: ReadModelOptions): Promise<Inspect
 
 function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Inspection> {
   return orProblem(() => {
-    const { foreign, network, facts, written } = identify(file, options);
+    const identified = identify(file, options);
+    const { foreign, network, facts } = identified;
     const normalized = foreign.convolutions.some(({ norms }) => norms.length > 0);
     const known = {
       network: summary(network, normalized),
       naming: facts ? "verydeep's own names" : foreign.naming,
       ...(facts && { labels: facts.labels, provenance: facts.provenance }),
     };
-    const takes = orProblem(() => {
-      const preprocessing =
-        written?.preprocessing ??
-        (facts ? nativePreprocessing(facts.meanRgb) : preprocessingFor(file.path, foreign, network, options));
-      return { preprocessing: describePreprocessing(preprocessing) };
-    });
-    return { ...known, ...takes };
+    const preprocessing = orProblem(() => ({
+      preprocessing: describePreprocessing(preprocessingOf(file.path, identified, options)),
+    }));
+    return { ...known, ...preprocessing };
   });
 }
 

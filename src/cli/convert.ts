@@ -4,6 +4,7 @@ import { type ConvertResult, type ConvertStage, convertModel, type Parity } from
 import { UserError } from '../core/errors.ts';
 import type { BackendName } from '../kernels/backend-options.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
+import { formats, writtenExtensions } from '../weights/formats/formats.ts';
 import { type ConventionName, conventionNames } from '../weights/import/preprocessing.ts';
 import { newCommand } from './command.ts';
 import {
@@ -26,11 +27,15 @@ interface Flags extends ForeignFlags {
   readonly json?: boolean;
 }
 
+const titles = Object.values(formats).map(({ title }) => title);
+const conventionsByFormat = Object.values(formats).map(
+  ({ written, convention }) => `${convention} for ${written[0]}`,
+);
+
 /** `vgg convert`: from any weight file to any other. */
 export function convertCommand(): Command {
   const command = newCommand('convert', {
-    description:
-      'Convert weights between safetensors, PyTorch, ONNX, Caffe and Keras; the extensions say from what to what.',
+    description: `Convert weights between ${new Intl.ListFormat('en').format(titles)}. The extension of the output chooses its format.`,
     examples: [
       'convert vgg16-397923af.pth vgg-d.safetensors',
       'convert VGG_ILSVRC_16_layers.caffemodel vgg-d.onnx',
@@ -38,19 +43,19 @@ export function convertCommand(): Command {
       'convert runs/photos/best.safetensors photos.pth',
     ],
   })
-    .argument('<in>', 'weight file')
-    .argument('<out>', 'file to write: .safetensors, .pth, .onnx, .caffemodel or .h5');
+    .argument('<in>', 'weight file to read')
+    .argument('<out>', `file to write: ${writtenExtensions.join(', ')}`);
   return addForeignOptions(command)
     .addOption(featuresOnlyOption())
     .addOption(
       new Option(
         '--out-convention <name>',
-        "what the written network shall take (default: the format's own; for .onnx native: RGB, 0 to 255, minus the mean)",
+        `preprocessing that the written network expects (default: ${conventionsByFormat.join(', ')}; native: RGB, 0 to 255, minus the mean)`,
       ).choices(conventionNames),
     )
-    .option('--fully-convolutional', '.onnx: images of any size, and a map of scores')
-    .option('--no-check', 'do not run the network, and do not read the written file back')
-    .option('--force', 'replace a file that is there')
+    .option('--fully-convolutional', '.onnx only: take images of any size and return a map of scores')
+    .option('--no-check', 'skip running the network and reading the written file back')
+    .option('--force', 'overwrite an existing file')
     .addOption(threadsOption())
     .addOption(backendOption())
     .addOption(jsonOption())
@@ -59,7 +64,7 @@ export function convertCommand(): Command {
 
 async function convert(input: string, output: string, flags: Flags): Promise<void> {
   if (existsSync(output) && !flags.force) {
-    throw new UserError(`${output} is there already; choose another name, or --force to replace it`);
+    throw new UserError(`${output} already exists; choose another name, or overwrite it with --force`);
   }
   const { backend, threads, check } = flags;
   const stages = new Stages();
@@ -103,7 +108,7 @@ class Stages {
 }
 
 function jsonOf({ parity, ...rest }: ConvertResult) {
-  return { ...rest, ...(parity && { parity: { ...parity, output: [...parity.output] } }) };
+  return { ...rest, parity: parity && { ...parity, output: [...parity.output] } };
 }
 
 function formatResult(result: ConvertResult): string {
@@ -113,12 +118,12 @@ function formatResult(result: ConvertResult): string {
   return [
     `${input.path}: network ${configuration} (${what}, width ${width}), ${formatMillions(parameters)} million parameters, ${report ? `${report.description}, ${report.naming}` : "verydeep's own format"}`,
     `  SHA-256 ${input.sha256}`,
-    ...(report ? [`  takes ${report.preprocessing}`] : []),
+    ...(report ? [`  expects ${report.preprocessing}`] : []),
     ...lines('folded', report?.folded),
     ...lines('permuted', report?.permuted),
     ...lines('ignored', report?.ignored),
     ...lines('note', report?.remarks),
-    `${written.files.join(', ')}: ${formatBytes(output.bytes)}, takes ${written.preprocessing}`,
+    `${written.files.join(', ')}: ${formatBytes(output.bytes)}, expects ${written.preprocessing}`,
     `  SHA-256 ${output.sha256}`,
     ...lines('note', written.remarks),
     ...(parity ? formatParity(parity, classes) : []),
@@ -135,10 +140,10 @@ function formatParity({ side, output, changed, difference }: Parity, classes: nu
   const values = best.map((index) => `${index}: ${output[index]!.toFixed(5)}`).join(', ');
   const back =
     changed.length === 0
-      ? 'read back, the written file has the same weights to the bit'
-      : `read back, the written file has other values in ${changed.join(', ')}, and the answer differs by at most ${difference.toExponential(1)}`;
+      ? 'read back: all weights are identical to the bit'
+      : `read back: values differ in ${changed.join(', ')}, and the output by at most ${difference.toExponential(1)}`;
   return [
-    `check: ${classes === 0 ? 'pool5' : 'logits'} of the synthetic ${side}×${side} image: largest ${values}; sum ${sum.toFixed(4)}`,
+    `check: ${classes === 0 ? 'pool5' : 'logits'} for the synthetic ${side}×${side} image: largest ${values}; sum ${sum.toFixed(4)}`,
     `  ${back}`,
   ];
 }

@@ -1,7 +1,7 @@
-/** Flags that say what a foreign weight file does not say itself. */
+/** Flags for the facts that weight files of other frameworks lack. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PoolingRounding } from '../core/layer.ts';
-import type { ConfigurationName } from '../net/configurations.ts';
+import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { type ConventionName, conventionNames } from '../weights/import/preprocessing.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import { readClassesFile } from './classes-file.ts';
@@ -14,7 +14,6 @@ export interface ForeignFlags {
   readonly pixelScale?: number;
   readonly channelOrder?: 'rgb' | 'bgr';
   readonly classesFile?: string;
-  readonly labels?: string;
   readonly classOrder?: 'sorted' | 'devkit';
   readonly config?: ConfigurationName;
   readonly pooling?: PoolingRounding;
@@ -36,62 +35,80 @@ const factor: Parser<number> = (text) => {
   return below === undefined ? above! : above! / below;
 };
 
-/** Adds the flags. */
+/** Adds the flags to a command. */
 export function addForeignOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--convention <name>', 'what the input takes, where it does not say it').choices(
-        conventionNames,
-      ),
+      new Option(
+        '--convention <name>',
+        "preprocessing that the network expects (default: the file's, or that of the published weights)",
+      ).choices(conventionNames),
     )
     .addOption(
-      new Option('--mean <r,g,b>', 'mean that the input has subtracted, after scaling').argParser(triple),
+      new Option(
+        '--mean <r,g,b>',
+        "mean to subtract, after --pixel-scale (default: the convention's)",
+      ).argParser(triple),
     )
-    .addOption(new Option('--std <r,g,b>', 'standard deviation that it divides by').argParser(triple))
+    .addOption(
+      new Option(
+        '--std <r,g,b>',
+        "standard deviation to divide by (default: the convention's, or 1,1,1)",
+      ).argParser(triple),
+    )
     .addOption(
       new Option(
         '--pixel-scale <factor>',
-        'what pixels from 0 to 255 are multiplied by first: 1, 1/255',
+        "factor on pixels from 0 to 255, for example 1/255 (default: the convention's, or 1)",
       ).argParser(factor),
     )
     .addOption(
-      new Option('--channel-order <order>', 'order in which the input takes the channels').choices([
-        'rgb',
-        'bgr',
-      ]),
+      new Option(
+        '--channel-order <order>',
+        "the network's order of color channels (default: the convention's)",
+      ).choices(['rgb', 'bgr']),
     )
-    .option('--classes-file <file>', 'class identifiers (and, behind a tab, labels), one a line')
-    .option('--labels <file>', 'the same as --classes-file')
+    .option(
+      '--classes-file <file>',
+      'class identifiers, one per line, each with an optional label after a tab',
+    )
     .addOption(
       new Option(
         '--class-order <order>',
-        "order of the outputs of a network of ILSVRC's 1000 classes: sorted synsets, or the development kit's",
+        "the network's order of ILSVRC's 1000 classes: by synset, or as in the development kit (default: sorted)",
       ).choices(['sorted', 'devkit']),
     )
-    .option('--config <name>', 'network of Table 1, to tell A-LRN from A', configuration)
     .addOption(
-      new Option('--pooling <rounding>', "rounding of odd extents (default: the framework's)").choices([
+      new Option(
+        '--config <name>',
+        'configuration of Table 1, to tell A-LRN from A (default: from the shapes)',
+      )
+        .choices(configurationNames)
+        .argParser(configuration),
+    )
+    .addOption(
+      new Option('--pooling <rounding>', "rounding of odd sizes (default: the framework's)").choices([
         'floor',
         'ceil',
       ]),
     )
-    .option('--prefix <name>', 'what stands before the names of the network, where a file holds several')
+    .option('--prefix <name>', 'prefix of the tensor names, where a file holds several networks')
     .option(
       '--bn-epsilon <value>',
-      "batch normalisation's epsilon, where the file does not say it",
+      "epsilon of batch normalization, where the file does not store it (default: the framework's)",
       positiveNumber,
     );
 }
 
 export function featuresOnlyOption(): Option {
-  return new Option('--features-only', 'leave the fully connected layers out');
+  return new Option('--features-only', 'use only the convolutions, without the fully connected layers');
 }
 
-/** What the flags say, for `readModel`. @throws UserError when the classes file cannot be read. */
+/** The flags as options of `readModel`. @throws UserError when the classes file cannot be read. */
 export async function readOptionsOf(flags: ForeignFlags): Promise<ReadModelOptions> {
   const { convention, mean, std, pixelScale, channelOrder, classOrder, pooling, prefix, featuresOnly } =
     flags;
-  const file = flags.classesFile ?? flags.labels;
+  const file = flags.classesFile;
   return {
     convention,
     mean,
@@ -104,6 +121,6 @@ export async function readOptionsOf(flags: ForeignFlags): Promise<ReadModelOptio
     featuresOnly,
     configuration: flags.config,
     batchNormEpsilon: flags.bnEpsilon,
-    ...(file !== undefined && { classNames: await readClassesFile(file) }),
+    classNames: file === undefined ? undefined : await readClassesFile(file),
   };
 }

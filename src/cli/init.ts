@@ -16,7 +16,8 @@ import {
 import { type Network, parameterCount } from '../net/network.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { type ClassNames, numberedClasses } from '../weights/labels/class-names.ts';
-import { describe, writeModel } from '../weights/model/model-file.ts';
+import { describe } from '../weights/model/model.ts';
+import { writeModel } from '../weights/model/write-model.ts';
 import { readClassesFile } from './classes-file.ts';
 import { newCommand } from './command.ts';
 import {

@@ -17,10 +17,10 @@ interface Flags extends ForeignFlags {
   readonly json?: boolean;
 }
 
-/** `vgg inspect`: what is in a weight file. */
+/** `vgg inspect`: shows a weight file. */
 export function inspectCommand(): Command {
   const command = newCommand('inspect', {
-    description: 'Show what a weight file holds, of any format, without loading it.',
+    description: 'Show the tensors and the network in a weight file of any format.',
     examples: ['inspect vgg16-397923af.pth', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
   }).argument('<file>', 'weight file');
   return addForeignOptions(command).addOption(featuresOnlyOption()).addOption(jsonOption()).action(inspect);
@@ -41,7 +41,7 @@ function formatInspection(inspection: Inspection): string {
     `${path}: ${description}, ${formatBytes(bytes)}, ${tensors.length} tensors`,
     ...(network ? [`network: ${describeNetwork(network)}`] : []),
     ...(naming ? [`names: ${naming}`] : []),
-    ...(preprocessing ? [`takes: ${preprocessing}`] : []),
+    ...(preprocessing ? [`expects: ${preprocessing}`] : []),
     ...Object.entries(provenance ?? {}).map(([key, value]) => `${key}: ${value}`),
     ...(problem ? [`problem: ${problem}`] : []),
   ];
@@ -51,7 +51,7 @@ function formatInspection(inspection: Inspection): string {
 function describeNetwork(network: NonNullable<Inspection['network']>): string {
   const { configuration, classes, crop, width, pooling, parameters, batchNormalized } = network;
   return [
-    `${configuration}${batchNormalized ? ' with batch normalisation' : ''}`,
+    `${configuration}${batchNormalized ? ' with batch normalization' : ''}`,
     classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`,
     `width ${width}`,
     `pooling rounds ${pooling === 'ceil' ? 'up' : 'down'}`,

@@ -4,7 +4,7 @@ import type { BackendName } from '../kernels/backend-options.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import type { Network } from '../net/network.ts';
 import type { Speed } from '../plan/arithmetic-time.ts';
-import type { MemoryPlanner } from '../plan/memory.ts';
+import type { MemoryPlanner } from '../plan/process-memory.ts';
 import { estimateTraining } from '../plan/training-estimate.ts';
 import { formatPlan } from '../report/plan-tables.ts';
 import { newCommand } from './command.ts';

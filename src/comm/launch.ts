@@ -2,7 +2,7 @@
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Variables in which launchers pass the number of processes. */
+/** The variables in which launchers give the number of processes. */
 const SIZES: Readonly<Record<string, string>> = {
   OMPI_COMM_WORLD_SIZE: "Open MPI's mpirun",
   PMI_SIZE: "MPICH's mpirun",
@@ -12,7 +12,7 @@ const SIZES: Readonly<Record<string, string>> = {
 };
 
 export interface Launch {
-  /** For people. */
+  /** The launcher's name, for people. */
   readonly launcher: string;
   readonly processes: number;
 }

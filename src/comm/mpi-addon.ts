@@ -1,4 +1,4 @@
-/** Loading the MPI addon, and its interface. */
+/** The MPI addon: its functions, and loading it. */
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -16,13 +16,12 @@ export interface MpiFacts {
 
 export interface MpiAddon {
   /**
-   * Starts MPI; once per process.
-   * @param patience seconds of silence after which a rank counts as lost
-   * @param lost called when a rank is lost
-   * @param late called, at growing intervals, while living ranks have not reached the operation of the others
+   * Starts MPI; only once in a process.
+   * @param timeout seconds of silence after which a rank counts as lost
+   * @param late called occasionally with ranks that are alive but have not reached the operation of the others
    */
   open(
-    patience: number,
+    timeout: number,
     lost: (rank: number, seconds: number) => void,
     late: (ranks: readonly number[], seconds: number) => void,
   ): Promise<MpiFacts>;
@@ -40,37 +39,37 @@ const INSTALL =
   'install libopenmpi-dev and openmpi-bin (Debian, Ubuntu), openmpi-devel (Fedora) or open-mpi (Homebrew), then run `npm run setup`';
 
 /**
- * Open MPI settings for the exchange of gradients; variables that are already set take precedence. By default, over TCP,
- * the receiver requests the pieces of a large message, and its requests queue behind the data sent in the other
- * direction. When all ranks send and receive all the time, this costs a third of the bandwidth
- * (docs/explanation/performance.md). 1 is the flag of btl.h for sending immediately.
+ * Settings of Open MPI for the exchange of gradients; variables that are already set keep their values. Over TCP, Open
+ * MPI by default lets a receiver request the pieces of a large message, and the requests queue behind the data in the
+ * other direction: where all ranks send and receive continuously, a third of the bandwidth is lost (docs/explanation/measurements.md). 1 is the flag
+ * in btl.h for sending without requests.
  */
-export const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
+const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
 
 /**
- * Settings for UCX, which Debian's MPICH uses. By default it replaces the process's memory allocator, which crashed V8
- * at times, and prints a backtrace whenever a rank died whose memory it was about to read.
+ * Settings of UCX, which Debian's MPICH uses. By default it replaces the allocator of the process, which sometimes
+ * crashes V8, and prints backtraces, even when it fails to read the memory of a rank that has died.
  */
 const UCX_SETTINGS: Readonly<Record<string, string>> = {
   UCX_MEM_MALLOC_HOOKS: 'n',
   UCX_HANDLE_ERRORS: 'none',
 };
 
-/** @throws UserError with what to install. */
+/** @throws UserError naming the packages to install. */
 export function loadMpiAddon(file: string = mpiAddonFile): MpiAddon {
   if (!existsSync(file)) {
     throw new UserError(
-      `training with several ranks needs MPI, which is not installed on this machine: ${INSTALL}`,
+      `running several ranks needs MPI, which the set-up did not find on this machine; ${INSTALL}`,
     );
   }
   for (const [name, value] of Object.entries({ ...OPEN_MPI_SETTINGS, ...UCX_SETTINGS }))
     process.env[name] ??= value;
   const module = { exports: {} };
   try {
-    // Open MPI loads plugins that look for its symbols among the global ones.
+    // Open MPI loads components that look up its symbols globally.
     process.dlopen(module, file, constants.dlopen.RTLD_NOW | (constants.dlopen.RTLD_GLOBAL ?? 0));
   } catch (error) {
-    throw new UserError(`MPI cannot be loaded on this machine (${messageOf(error)}): ${INSTALL}`, {
+    throw new UserError(`MPI cannot be loaded on this machine (${messageOf(error)}); ${INSTALL}`, {
       cause: error,
     });
   }

@@ -1,15 +1,15 @@
 /**
- * The checks that every backend makes before anything runs. A message says operation, what was expected,
- * what came, and what to do; native code behind them rechecks memory safety only.
+ * The checks that every backend makes before anything runs. A message names the operation, what was expected, what was
+ * received, and what to do. Native code behind them rechecks memory safety only.
  */
 import { type Layer, type ParameterSpec, parameterSpecs, shapesAlong } from '../core/layer.ts';
 import { elementCount, formatShape, type Shape4, sameShape } from '../core/shape.ts';
-import type { LabelledInput, ParameterField, SgdStep, TrainingInput } from './backend.ts';
+import type { LabeledInput, ParameterField, SgdStep, TrainingInput } from './backend.ts';
 
 /**
- * A chain over an input shape and the parameters it is to use.
+ * Checks a chain against its input shape and parameters.
  * @returns the shapes along the chain: the input's, then each layer's output.
- * @throws RangeError for a layer that makes no sense, shapes that do not fit, or a tensor that is missing.
+ * @throws RangeError for an impossible layer, shapes that do not fit, or a missing tensor.
  */
 export function checkChain(
   operation: string,
@@ -68,7 +68,7 @@ function checkTensorFits(operation: string, wanted: ParameterSpec, specs: readon
   }
 }
 
-/** @throws RangeError when two tensors have one name, or a shape is none. */
+/** @throws RangeError when two tensors have the same name, or a shape is impossible. */
 export function checkSpecs(specs: readonly ParameterSpec[]): void {
   const names = new Set<string>();
   for (const { name, shape } of specs) {
@@ -81,8 +81,8 @@ export function checkSpecs(specs: readonly ParameterSpec[]): void {
 }
 
 /**
- * Looks a tensor up for `read` or `write`.
- * @throws RangeError for a name or a field that is not there.
+ * Looks up a tensor for `read` or `write`.
+ * @throws RangeError for an unknown name, or a field that the parameters do not have.
  */
 export function findSpec(
   operation: string,
@@ -103,7 +103,7 @@ export function findSpec(
   return spec;
 }
 
-/** @throws RangeError when `data` is not as long as the tensor. */
+/** @throws RangeError when `data` has another length than the tensor. */
 export function checkTensorData(operation: string, spec: ParameterSpec, data: Float32Array): void {
   if (data.length === elementCount(spec.shape)) return;
   throw new RangeError(
@@ -112,8 +112,8 @@ export function checkTensorData(operation: string, spec: ParameterSpec, data: Fl
 }
 
 /**
- * Images for a program.
- * @returns how many there are, n.
+ * Checks a program's input.
+ * @returns the number of images, n.
  * @throws RangeError unless `input` is `[n, C, H, W]` with 1 ≤ n ≤ N.
  */
 export function checkImages(operation: string, inputShape: Shape4, input: Float32Array): number {
@@ -147,10 +147,10 @@ export function checkTrainingInput(operation: string, inputShape: Shape4, batch:
  * @throws RangeError unless everything fits, the chain ends in one vector of scores an image, and each label
  * is one of its classes.
  */
-export function checkLabelledInput(
+export function checkLabeledInput(
   operation: string,
   { inputShape, outputShape }: { readonly inputShape: Shape4; readonly outputShape: Shape4 },
-  batch: LabelledInput,
+  batch: LabeledInput,
   gradientScale: number,
 ): number {
   const images = checkTrainingInput(operation, inputShape, batch);
@@ -197,6 +197,18 @@ function checkFinite(operation: string, numbers: Readonly<Record<string, number>
     if (!Number.isFinite(value))
       throw new RangeError(`${operation}: ${name} must be a finite number, not ${value}`);
   }
+}
+
+/** @throws RangeError unless parameters have gradients and velocities. */
+export function checkTraining(operation: string, { training }: { readonly training: boolean }): void {
+  if (training) return;
+  throw new RangeError(
+    `${operation}: these parameters have no gradients; create them with { training: true }`,
+  );
+}
+
+export function foreignParameters(operation: string): TypeError {
+  return new TypeError(`${operation}: these parameters belong to another backend; create them with this one`);
 }
 
 /** @throws Error when a program or parameters are used after `dispose`. */

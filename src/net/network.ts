@@ -91,6 +91,24 @@ export function featureConvolutions(network: Network): ConvolutionLayer[] {
   );
 }
 
+/** The convolutions of a network, up to its last pooling: what remains without the classifier. It has 0 classes. */
+export function featuresOnly(network: Network): Network {
+  const last = network.layers.findLastIndex(({ kind }) => kind === 'maxPool');
+  const layers = network.layers.slice(0, last + 1);
+  return {
+    ...network,
+    classes: 0,
+    layers,
+    parameters: parameterSpecs(layers),
+    weightLayers: layers.filter(({ kind }) => kind === 'convolution').length,
+  };
+}
+
+/** Whether a network lacks the classifier, as `featuresOnly` returns it. */
+export function hasFeaturesOnly(network: Network): boolean {
+  return network.classes === 0;
+}
+
 function checkOptions({ configuration, classes, crop, width, dropout }: Required<NetworkOptions>): void {
   if (!isConfigurationName(configuration)) {
     throw new UsageError(

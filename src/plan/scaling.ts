@@ -4,8 +4,8 @@
  */
 import { bucketLength } from '../core/team.ts';
 import type { Network } from '../net/network.ts';
-import { defaultMicroBatch } from './activations.ts';
-import { weightBytes } from './memory.ts';
+import { defaultMicroBatch } from './activation-memory.ts';
+import { weightBytes } from './process-memory.ts';
 
 export interface ScalingRequest {
   readonly network: Network;

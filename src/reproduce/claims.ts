@@ -1,8 +1,10 @@
 /** The claims of section 4, and whether a reproduction confirms them. */
 import { deriveKeys, keyOfSeed } from '../core/random.ts';
+import type { Protocol } from '../evaluate/protocol.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import { type Difference, pairedBootstrap } from './bootstrap.ts';
-import type { Experiment } from './experiments.ts';
+import { type Experiment, experimentId, type TestScales } from './experiments.ts';
+import type { PlannedTraining } from './training-order.ts';
 
 export type Verdict = 'holds' | 'does not hold' | 'not decided' | 'not measured';
 
@@ -35,45 +37,44 @@ interface Claim {
 /** Differences in error rate below this count as none where a claim is that something does not help. */
 export const MARGIN = 0.005;
 
-/** A claim about two nets at the first scale, tested densely at one scale. */
+/** A claim about two nets at the first training scale. */
 function compareNets(
   claim: string,
   kind: Claim['kind'],
-  first: ConfigurationName,
-  second: ConfigurationName,
+  nets: readonly [ConfigurationName, ConfigurationName],
+  protocol: Protocol = 'dense',
 ): Claim {
-  const find = (all: readonly MeasuredExperiment[], net: ConfigurationName) =>
-    findSingle(all, net, 0, 'dense', 'single');
-  return { claim, section: '4.1', kind, pairs: (all) => [[find(all, first), find(all, second)]] };
+  const experimentOf = (all: readonly MeasuredExperiment[], net: ConfigurationName) =>
+    find(all, trainingsOf(all, net).find(({ stage }) => stage === 0)?.id, protocol, 'single');
+  return {
+    claim,
+    section: '4.1',
+    kind,
+    pairs: (all) => [[experimentOf(all, nets[0]), experimentOf(all, nets[1])]],
+  };
 }
 
 const claims: readonly Claim[] = [
-  compareNets('local response normalization does not help', 'no better', 'A', 'A-LRN'),
-  compareNets('the error falls with depth: B is better than A', 'better', 'A', 'B'),
-  compareNets('the error falls with depth: D is better than B', 'better', 'B', 'D'),
-  compareNets('the error saturates at 19 layers: E is no better than D', 'no better', 'D', 'E'),
-  compareNets('more non-linearity helps: C is better than B', 'better', 'B', 'C'),
-  compareNets('spatial context helps more: D is better than C', 'better', 'C', 'D'),
-  {
-    claim: 'a deep net of 3×3 filters is better than a shallow one of 5×5 (center crop)',
-    section: '4.1',
-    kind: 'better',
-    pairs: (all) => [
-      [findSingle(all, 'B-5x5', 0, 'center', 'single'), findSingle(all, 'B', 0, 'center', 'single')],
-    ],
-  },
+  compareNets('local response normalization does not help', 'no better', ['A', 'A-LRN']),
+  compareNets('the error falls with depth: B is better than A', 'better', ['A', 'B']),
+  compareNets('the error falls with depth: D is better than B', 'better', ['B', 'D']),
+  compareNets('the error saturates at 19 layers: E is no better than D', 'no better', ['D', 'E']),
+  compareNets('more non-linearity helps: C is better than B', 'better', ['B', 'C']),
+  compareNets('spatial context helps more: D is better than C', 'better', ['C', 'D']),
+  compareNets(
+    'a deep net of 3×3 filters is better than a shallow one of 5×5 (center crop)',
+    'better',
+    ['B-5x5', 'B'],
+    'center',
+  ),
   {
     claim: 'scale jittering in training is better than a fixed scale',
     section: '4.1',
     kind: 'better',
     pairs: (all) =>
       multiScaleNets(all).map((net) => {
-        const [fixed, jittered] = stagesOf(all, net).slice(-2);
-        if (jittered === undefined) return [undefined, undefined];
-        return [
-          findSingle(all, net, fixed!, 'dense', 'single'),
-          findSingle(all, net, jittered, 'dense', 'single'),
-        ];
+        const [fixed, jittered] = trainingsOf(all, net).slice(-2);
+        return [find(all, fixed?.id, 'dense', 'single'), find(all, jittered?.id, 'dense', 'single')];
       }),
   },
   {
@@ -82,32 +83,30 @@ const claims: readonly Claim[] = [
     kind: 'better',
     pairs: (all) =>
       multiScaleNets(all).map((net) => {
-        const stage = stagesOf(all, net).at(-1)!;
-        return [findSingle(all, net, stage, 'dense', 'single'), findSingle(all, net, stage, 'dense', 'auto')];
+        const id = trainingsOf(all, net).at(-1)?.id;
+        return [find(all, id, 'dense', 'single'), find(all, id, 'dense')];
       }),
   },
   {
     claim: 'multi-crop evaluation is better than dense evaluation',
     section: '4.3',
     kind: 'better',
-    pairs: (all) => bestNets(all).map((nets) => [find(all, nets, 'dense'), find(all, nets, 'crops')]),
+    pairs: (all) => bestNets(all).map((id) => [find(all, id, 'dense'), find(all, id, 'crops')]),
   },
   {
     claim: 'dense and multi-crop evaluation together are better than multi-crop evaluation',
     section: '4.3',
     kind: 'better',
-    pairs: (all) => bestNets(all).map((nets) => [find(all, nets, 'crops'), find(all, nets, 'both')]),
+    pairs: (all) => bestNets(all).map((id) => [find(all, id, 'crops'), find(all, id, 'both')]),
   },
   {
     claim: 'two nets together are better than the better one',
     section: '4.4',
     kind: 'better',
-    pairs: (all) => [
-      [
-        leastError(bestNets(all).map((nets) => find(all, nets, 'both'))),
-        find(all, bestNets(all).join('+'), 'both'),
-      ],
-    ],
+    pairs: (all) => {
+      const nets = bestNets(all);
+      return [[leastError(nets.map((id) => find(all, id, 'both'))), find(all, nets.join('+'), 'both')]];
+    },
   },
   {
     claim: 'the two best nets are no worse than all of them together',
@@ -148,30 +147,14 @@ export function verdictOf(kind: Claim['kind'], { low, high }: Difference): Verdi
   return high < -MARGIN ? 'does not hold' : 'not decided';
 }
 
-/** The experiment on one net that was trained at a stage. */
-function findSingle(
-  all: readonly MeasuredExperiment[],
-  net: ConfigurationName,
-  stage: number,
-  protocol: Experiment['protocol'],
-  scales: Experiment['scales'],
-): MeasuredExperiment | undefined {
-  return singles(all).find(
-    (one) =>
-      one.trainings[0]!.net === net &&
-      one.trainings[0]!.stage === stage &&
-      one.protocol === protocol &&
-      one.scales === scales,
-  );
-}
-
-/** The experiment at several test scales on nets given as `d-256+e-256`. */
+/** @param nets id of a training, or of several: `d-256+e-256` */
 function find(
   all: readonly MeasuredExperiment[],
-  nets: string,
-  protocol: Experiment['protocol'],
+  nets: string | undefined,
+  protocol: Protocol,
+  scales: TestScales = 'auto',
 ): MeasuredExperiment | undefined {
-  return all.find((one) => one.id === `${nets}.${protocol}.auto`);
+  return all.find(({ id }) => id === experimentId(nets ?? '', protocol, scales));
 }
 
 function singles(all: readonly MeasuredExperiment[]): MeasuredExperiment[] {
@@ -184,10 +167,10 @@ function multiScaleNets(all: readonly MeasuredExperiment[]): ConfigurationName[]
   return [...new Set(found.map(({ trainings }) => trainings[0]!.net))];
 }
 
-function stagesOf(all: readonly MeasuredExperiment[], net: ConfigurationName): number[] {
-  const trainings = singles(all).map((one) => one.trainings[0]!);
-  const stages = trainings.filter((training) => training.net === net).map(({ stage }) => stage);
-  return [...new Set(stages)].sort((a, b) => a - b);
+/** Trainings of one net, in the order of the stages. */
+function trainingsOf(all: readonly MeasuredExperiment[], net: ConfigurationName): PlannedTraining[] {
+  const trainings = new Set(singles(all).map((one) => one.trainings[0]!));
+  return [...trainings].filter((training) => training.net === net).sort((a, b) => a.stage - b.stage);
 }
 
 /** Ids of the trainings that were evaluated by crops: the two best nets. */

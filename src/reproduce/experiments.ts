@@ -52,7 +52,12 @@ function experiment(
   scales: TestScales,
 ): Experiment {
   const nets = trainings.map(({ id }) => id).join('+');
-  return { id: `${nets}.${protocol}.${scales}`, trainings, protocol, scales };
+  return { id: experimentId(nets, protocol, scales), trainings, protocol, scales };
+}
+
+/** @param nets ids of the trainings, joined by `+` */
+export function experimentId(nets: string, protocol: Protocol, scales: TestScales): string {
+  return `${nets}.${protocol}.${scales}`;
 }
 
 /** The smaller sides Q at which a net is tested, in pixels. */

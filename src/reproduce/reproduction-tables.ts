@@ -3,7 +3,7 @@ import { parseTrainScale } from '../core/scale.ts';
 import type { Protocol } from '../evaluate/protocol.ts';
 import { type ClaimResult, MARGIN } from './claims.ts';
 import type { ExperimentResult } from './experiment-results.ts';
-import { type Experiment, planExperiments, type TestScales } from './experiments.ts';
+import { type Experiment, experimentId, planExperiments, type TestScales } from './experiments.ts';
 import { type Errors, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7 } from './published-results.ts';
 import type { ReproductionPlan } from './reproduction-plan.ts';
 import type { PlannedTraining } from './training-order.ts';
@@ -97,7 +97,7 @@ function protocolTable(experiments: readonly Experiment[], results: Results): Re
     (['dense', 'crops', 'both'] as const).map((protocol) => [
       training!.net,
       PROTOCOL_NAMES[protocol],
-      ours(results.get(`${training!.id}.${protocol}.auto`), training),
+      ours(results.get(experimentId(training!.id, protocol, 'auto')), training),
       theirs(TABLE_5[training!.net]?.[protocol]),
     ]),
   );

@@ -6,7 +6,7 @@ import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { TrainerHooks } from '../train/trainer-hooks.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import { truncateMetrics } from './metrics-file.ts';
 import { createRun, type RunDescription, type RunFolder, runFolder } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';

@@ -1,4 +1,4 @@
-/** The page: its built files and no others, or, where it has not been built, a page that says how. */
+/** The page's built files and no others; if it has not been built, a page with instructions. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
@@ -20,14 +20,14 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
   }
   await app.register(fastifyStatic, {
     root: folder,
-    // A route for each file that is there when the server starts: no other path leads to the disk.
+    // One route for each file that exists when the server starts; no other path reaches the disk.
     wildcard: false,
     dotfiles: 'ignore',
     cacheControl: false,
     setHeaders: (response, path) => {
-      // Built files have a hash of their content in their names.
-      const kept = path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
-      response.setHeader('cache-control', kept);
+      // The names of built files contain a hash of their content.
+      const caching = path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+      response.setHeader('cache-control', caching);
     },
   });
 }
@@ -46,9 +46,9 @@ function notBuiltPage(): string {
 </head>
 <body><main>
 <h1>verydeep</h1>
-<p>The server runs, but its page has not been built. In the folder of verydeep:</p>
+<p>The server is running, but its page has not been built. Run this in the verydeep folder:</p>
 <pre>npm run build</pre>
-<p>and start the server again. Without the page: <a href="v1/model">the model</a>, <a href="v1/runs">the runs</a>, <a href="openapi.json">the interface</a>.</p>
+<p>Then restart the server. Available without the page: <a href="v1/model">models</a>, <a href="v1/runs">runs</a>, <a href="openapi.json">API description</a>.</p>
 </main></body>
 </html>
 `;

@@ -8,14 +8,12 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../core/errors.ts';
 import type { ParameterField, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
-import { readSafetensors } from '../weights/formats/safetensors/safetensors.ts';
-import {
-  type ModelFacts,
-  modelFromFile,
-  OPTIMIZER_PREFIX,
-  writeModelPiecewise,
-} from '../weights/model/model-file.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
+import { readSafetensors } from '../weights/formats/safetensors/reader.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
+import { OPTIMIZER_PREFIX } from '../weights/model/model.ts';
+import { modelFromFile } from '../weights/model/read-model.ts';
+import { writeModelPiecewise } from '../weights/model/write-model.ts';
 import { type TrainerState, trainerState } from './trainer-state.ts';
 import type { WeightAverage } from './weight-average.ts';
 

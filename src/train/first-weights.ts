@@ -1,7 +1,7 @@
 import { type Initialization, initializeTensor } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
 import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
-import { readModel } from '../weights/model/model-file.ts';
+import { readModel } from '../weights/model/read-model.ts';
 import { type Transfer, transferAll, transferFromShallower } from '../weights/model/transfer.ts';
 import type { Recipe } from './recipe.ts';
 import type { TrainingSession } from './session.ts';

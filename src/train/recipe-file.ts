@@ -1,7 +1,7 @@
 /** Recipes as files of YAML. */
-import { readFile } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
 import { messageOf, UserError } from '../core/errors.ts';
+import { readBytes } from '../core/files.ts';
 import type { Recipe } from './recipe.ts';
 
 /**
@@ -11,12 +11,7 @@ import type { Recipe } from './recipe.ts';
  * const recipe = resolveRecipe(await readRecipeFile('recipes/demo.yaml'), 'recipes/demo.yaml');
  */
 export async function readRecipeFile(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`the recipe ${path} cannot be read: ${messageOf(error)}`, { cause: error });
-  }
+  const text = (await readBytes(path)).toString('utf8');
   let parsed: unknown;
   try {
     parsed = parse(text);

@@ -4,10 +4,10 @@ import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/fill-parameters.ts';
+import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
-import type { ModelFacts } from '../weights/model/model-file.ts';
+import type { ModelFacts } from '../weights/model/metadata.ts';
 import { type Checkpoint, restoreModel, restoreOptimizer } from './checkpoint.ts';
 import type { Metrics } from './metrics.ts';
 import {

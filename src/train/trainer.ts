@@ -8,7 +8,7 @@ import type { ImageBatch } from '../data/training/loader.ts';
 import { type PlannedBatch, Sampler } from '../data/training/sampler.ts';
 import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { cropShape, type Network } from '../net/network.ts';
-import { defaultMicroBatch } from '../plan/activations.ts';
+import { defaultMicroBatch } from '../plan/activation-memory.ts';
 import { agreeOnSpread, agreeOnStep } from './agreement.ts';
 import { BatchGradient } from './batch-gradient.ts';
 import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './health.ts';

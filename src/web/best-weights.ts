@@ -1,6 +1,5 @@
-/** The weights of the lowest validation error, beside those that are trained: `vgg train` has a file for them. */
-import { copyValues } from '../kernels/webgpu/copy-values.ts';
-import type { GpuParameters } from '../kernels/webgpu/parameters.ts';
+/** A copy of the weights with the lowest validation error, which `vgg train` keeps in a file. */
+import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
 export class BestWeights {
@@ -13,15 +12,15 @@ export class BestWeights {
     this.#trained = trained;
   }
 
-  /** Undefined until something was kept. */
+  /** Undefined before the first `keep`. */
   get kept(): GpuParameters | undefined {
     return this.#kept;
   }
 
-  /** Takes the weights as they are now; a copy within the GPU's memory. */
+  /** Copies the current weights within the GPU's memory. */
   keep(): void {
     this.#kept ??= this.#backend.createParameters(this.#trained.specs, { training: false });
-    copyValues(this.#trained, this.#kept);
+    this.#trained.copyValuesTo(this.#kept);
   }
 
   dispose(): void {

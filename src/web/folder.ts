@@ -1,64 +1,73 @@
-/** A folder that a visitor picks: a folder of images for each class, as `vgg train` takes it. */
+/** A folder that a visitor chooses: one subfolder of images per class, as `vgg train` takes it. */
 import { UserError } from '../core/errors.ts';
 import { isImageName } from '../data/pixels/image-formats.ts';
 import { findSplitFolder, type Split } from '../data/sources/splits.ts';
 
-/** As much of a File of an `<input webkitdirectory>` as is asked here. */
+/** A `File` of an `<input type="file" webkitdirectory>`. */
 export interface FolderFile {
-  /** From the picked folder on: `photos/cat/1.jpg`. */
+  /** Path that starts with the chosen folder: `photos/cat/1.jpg`. */
   readonly webkitRelativePath: string;
 }
 
 /** A file and the name of its class. */
-export interface LabelledFile<F> {
+export interface LabeledFile<F> {
   readonly file: F;
   readonly label: string;
 }
 
 export interface FolderImages<F> {
-  /** The picked folder's own. */
+  /** Name of the chosen folder. */
   readonly name: string;
-  /** Sorted. */
+  /** Names of the classes, sorted. */
   readonly classes: readonly string[];
-  /** By class and path. */
-  readonly training: readonly LabelledFile<F>[];
-  /** Undefined where the folder has none of its own. */
-  readonly validation: readonly LabelledFile<F>[] | undefined;
+  /** Sorted by class and path. */
+  readonly training: readonly LabeledFile<F>[];
+  /** Sorted likewise; undefined: the folder is not divided into training and validation. */
+  readonly validation: readonly LabeledFile<F>[] | undefined;
 }
 
 /**
- * Finds the classes. Where folders are named train and val (or validation, test), classes are inside them.
- * @throws UserError unless there are images of two classes or more.
+ * Sorts the files of a folder into classes: JPEG, PNG and WebP files by the name of their subfolder. If the subfolders
+ * are named `train` and `val` (or `validation`, `test`), the classes are inside them. Hidden files are skipped.
+ * @param files those of an `<input type="file" webkitdirectory>`
+ * @throws UserError when the folder has fewer than two classes
+ * @example
+ * const { training, validation } = imagesOfFolder(input.files);
+ * async function* images(files) {
+ *   for (const { file, label } of files) yield { image: await createImageBitmap(file), label };
+ * }
+ * const { model } = await trainModel({ images: images(training), validation: validation && images(validation) });
  */
 export function imagesOfFolder<F extends FolderFile>(files: Iterable<F>): FolderImages<F> {
   const found = [...files].flatMap((file) => {
     const path = file.webkitRelativePath.split('/');
     return isImageName(path.at(-1)!) && !path.some((part) => part.startsWith('.')) ? [{ file, path }] : [];
   });
-  const at = (depth: number, folder?: string): LabelledFile<F>[] =>
+  const at = (depth: number, folder?: string): LabeledFile<F>[] =>
     found
       .filter(({ path }) => path.length > depth + 1 && (folder === undefined || path[1] === folder))
       .map(({ file, path }) => ({ file, label: path[depth]! }))
       .sort((a, b) => compare(a.label, b.label) || compare(pathOf(a), pathOf(b)));
-  // A class may be called "train" too: a split's folder has folders inside, not just images.
-  const part = (split: Split) => findSplitFolder(split, (name) => at(2, name).length > 0)?.folder;
-  const train = part('train');
-  const val = train === undefined ? undefined : part('val');
+  // A class may be called "train", too; the folder of a split has subfolders, not just images.
+  const folderOf = (split: Split) => findSplitFolder(split, (name) => at(2, name).length > 0)?.folder;
+  const train = folderOf('train');
+  const val = train === undefined ? undefined : folderOf('val');
   const training = train === undefined ? at(1) : at(2, train);
   const classes = [...new Set(training.map(({ label }) => label))];
-  const name = found[0]?.path[0] ?? 'the folder';
+  const name = found[0]?.path[0] ?? 'folder';
   if (classes.length < 2) {
-    const what =
-      classes.length === 0 ? 'no folders with JPEG, PNG or WebP images' : 'images of one class only';
+    const folder = found.length > 0 ? `the folder "${name}"` : 'the folder';
+    const fault =
+      classes.length === 0 ? 'no subfolders with JPEG, PNG or WebP images' : 'images of one class only';
     throw new UserError(
-      `${name} has ${what}: choose a folder with a folder of images for each class, two or more`,
+      `${folder} has ${fault}: choose a folder with one subfolder of images per class, at least two classes`,
     );
   }
   const validation = val === undefined ? undefined : at(2, val);
   return { name, classes, training, validation };
 }
 
-function pathOf<F extends FolderFile>({ file }: LabelledFile<F>): string {
+function pathOf<F extends FolderFile>({ file }: LabeledFile<F>): string {
   return file.webkitRelativePath;
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { commandNames } from '../../src/cli/program.ts';
 import { version } from '../../src/core/project.ts';
-import { readModel } from '../../src/weights/model/model-file.ts';
+import { readModel } from '../../src/weights/model/read-model.ts';
 import { mainFile, vgg, vggWith } from './cli-process.ts';
 
 let folder: string;
@@ -269,6 +269,12 @@ describe('vgg doctor', () => {
     }
     const forPeople = await vgg('doctor');
     assert.match(forPeople.stdout, /✓ Node/);
+  });
+
+  test('refuses data without ranks, which alone would check it', async () => {
+    const { code, stderr } = await vgg('doctor', 'photos');
+    assert.equal(code, 2);
+    assert.match(stderr, /photos is only checked over ranks; add --mpi or omit it/);
   });
 
   test('runs where the image library does not load, and says what to do', async () => {

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { projectFolder } from '../../src/core/project.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { vgg } from './cli-process.ts';
 
 const fixture = (name: string) => join(projectFolder, 'test/fixtures/weights', name);
 
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verydeep-convert-'));
-});
-after(() => rm(folder, { recursive: true }));
-const at = (name: string) => join(folder, name);
+const temporary = new TemporaryFolder();
+after(() => temporary.remove());
+const at = (name: string) => temporary.path(name);
 
 async function succeeds(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await vgg(...args);
@@ -22,7 +19,7 @@ async function succeeds(...args: string[]): Promise<string> {
 }
 
 describe('vgg convert', () => {
-  test('says what the file is, what was folded, and checks what it wrote', async () => {
+  test('reports what it read and folded, and checks what it wrote', async () => {
     const out = await succeeds(
       'convert',
       fixture('torch-a-bn.pth'),
@@ -32,10 +29,10 @@ describe('vgg convert', () => {
     );
     assert.match(out, /network A \(5 classes, crop 64, width 0\.015625\)/);
     assert.match(out, /SHA-256 [0-9a-f]{64}/);
-    assert.match(out, /folded: batch normalisation into 8 convolutions/);
-    assert.match(out, /another architecture than the paper's/);
-    assert.match(out, /takes RGB, x − \(123\.675, 116\.28, 103\.53\)/);
-    assert.match(out, /read back, the written file has the same weights to the bit/);
+    assert.match(out, /folded: batch normalization into 8 convolutions/);
+    assert.match(out, /its architecture differs from the paper's/);
+    assert.match(out, /expects RGB, x − \(123\.675, 116\.28, 103\.53\)/);
+    assert.match(out, /read back: all weights are identical to the bit/);
   });
 
   test('goes from every format to every other without changing an answer', async () => {
@@ -56,11 +53,11 @@ describe('vgg convert', () => {
     );
   });
 
-  test('asks for what a file does not say, and takes it from flags', async () => {
+  test('asks for facts that a file lacks, and takes them from flags', async () => {
     const input = fixture('torch-d.onnx');
     const refused = await vgg('convert', input, at('x.safetensors'));
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /does not say what its network takes.*--convention.*--mean/);
+    assert.match(refused.stderr, /does not state its preprocessing.*--convention.*--mean/);
     const half = await vgg('convert', input, at('x.safetensors'), '--mean', '0.485,0.456,0.406');
     assert.equal(half.code, 2);
     assert.match(half.stderr, /--channel-order/);
@@ -102,10 +99,10 @@ describe('vgg convert', () => {
     assert.match(few.stderr, /names 2 classes, but the network has 5/);
   });
 
-  test('does not overwrite a file, or its own input, unasked', async () => {
+  test('does not overwrite a file, or its own input, without --force', async () => {
     await writeFile(at('there.pth'), '');
     const there = await vgg('convert', fixture('torch-d.pth'), at('there.pth'));
-    assert.match(there.stderr, /is there already/);
+    assert.match(there.stderr, /already exists/);
     const own = await vgg('convert', at('there.pth'), at('there.pth'), '--force');
     assert.equal(own.code, 2);
     assert.match(own.stderr, /is also the input/);
@@ -120,24 +117,24 @@ describe('vgg inspect', () => {
     const out = await succeeds('inspect', fixture('keras2-a-bn.h5'), '--convention', 'keras');
     assert.match(out, /block1_conv1\/block1_conv1\/kernel:0/);
     assert.match(out, /3×3×3×1/);
-    assert.match(out, /network: A with batch normalisation, 5 classes, crop 64/);
-    assert.match(out, /takes: BGR, x − \(103\.939, 116\.779, 123\.68\)/);
+    assert.match(out, /network: A with batch normalization, 5 classes, crop 64/);
+    assert.match(out, /expects: BGR, x − \(103\.939, 116\.779, 123\.68\)/);
   });
 
-  test('says why a file cannot be used as it is', async () => {
+  test('tells why a file cannot be used unchanged', async () => {
     const inspection = JSON.parse(await succeeds('inspect', fixture('caffe-b-bn-v2.caffemodel'), '--json'));
     assert.equal(inspection.network.configuration, 'B');
-    assert.match(inspection.problem, /does not say what its network takes/);
+    assert.match(inspection.problem, /does not state its preprocessing/);
   });
 
-  test('a file that is none exits with 1', async () => {
+  test('a file that holds no weights exits with 1', async () => {
     await writeFile(at('none.pth'), 'text');
     assert.equal((await vgg('inspect', at('none.pth'))).code, 1);
   });
 });
 
 describe('every --model', () => {
-  test('takes any format that says all, and sends the others to vgg convert', async () => {
+  test('takes any format that is complete, and asks for the missing facts of others', async () => {
     await succeeds('convert', fixture('torch-d.pth'), at('own.onnx'), '--convention', 'torchvision');
     const image = at('image.png');
     const { default: sharp } = await import('sharp');
@@ -148,7 +145,7 @@ describe('every --model', () => {
     assert.equal(out.images[0].top.length, 5);
     const foreign = await vgg('predict', image, '--model', fixture('torch-d.pth'));
     assert.equal(foreign.code, 1);
-    assert.match(foreign.stderr, /does not say what its network takes/);
+    assert.match(foreign.stderr, /does not state its preprocessing/);
     const features = await vgg('predict', image, '--model', fixture('torch-e-features.pth'));
     assert.equal(features.code, 1);
   });

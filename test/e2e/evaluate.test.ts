@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
-import { writeModel } from '../../src/weights/model/model-file.ts';
+import { writeModel } from '../../src/weights/model/write-model.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
 import { CLASSES, Workplace } from './training-runs.ts';
 
@@ -62,13 +62,13 @@ describe('vgg evaluate', () => {
     return JSON.parse(stdout);
   }
 
-  it('is dense, with mirror images, at the scale of training, unless told otherwise', async () => {
+  it('is dense, with mirror images, at the training scale by default', async () => {
     const { seconds, modelDetails, ...result } = await evaluate(work.path('photos'), '--model', model());
     assert.ok(seconds > 0);
     assert.match(modelDetails[0].sha256, /^[0-9a-f]{64}$/);
     assert.deepEqual(Object.keys(result), [
       'images',
-      'labelled',
+      'labeled',
       'top1Error',
       'top5Error',
       'loss',
@@ -77,7 +77,7 @@ describe('vgg evaluate', () => {
       'scales',
       'models',
     ]);
-    assert.deepEqual([result.images, result.labelled, result.top5Error], [12, 12, 0]);
+    assert.deepEqual([result.images, result.labeled, result.top5Error], [12, 12, 0]);
     assert.deepEqual([result.protocol, result.flip, result.scales], ['dense', true, [36]]);
     assert.deepEqual(result.models, [model()]);
   });
@@ -145,7 +145,7 @@ describe('vgg evaluate', () => {
     const hits = confusion.reduce((sum: number, row: number[], i: number) => sum + row[i]!, 0);
     assert.equal(top1Error, (12 - hits) / 12);
     const { stdout } = await work.vgg('evaluate', work.path('photos'), '--model', model(), '--details');
-    assert.match(stdout, /dense .* 12 .*a (cat|dog|owl).*taken for/s);
+    assert.match(stdout, /dense .* 12 .*a (cat|dog|owl).*predicted as/s);
   });
 
   it('averages models, which may have their classes in another order and another crop', async () => {
@@ -181,19 +181,19 @@ describe('vgg evaluate', () => {
       ...['evaluate', work.path('photos'), '--model', model(), '--model', work.path('zoo.safetensors')],
     );
     assert.equal(code, 1);
-    assert.match(stderr, /m\.safetensors alone has dog, .*zoo\.safetensors alone has emu/);
+    assert.match(stderr, /only .*m\.safetensors has dog, only .*zoo\.safetensors has emu/);
   });
 
-  it('says what images without labels show', async () => {
-    const folder = work.path('unlabelled');
+  it('classifies images without labels', async () => {
+    const folder = work.path('unlabeled');
     await writeFiles(folder, { 'b.png': await png(40, 50, 3), 'a.jpg': await jpeg(60, 40, 4) });
     const refused = await work.vgg('evaluate', folder, '--model', model());
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /holds images but no class folders/);
-    const file = work.path('unlabelled.jsonl');
+    const file = work.path('unlabeled.jsonl');
     const result = await evaluate(folder, '--model', model(), '--predictions', file);
     assert.deepEqual(
-      [result.images, result.labelled, result.top1Error, result.top5Error, result.loss],
+      [result.images, result.labeled, result.top1Error, result.top5Error, result.loss],
       [2, 0, null, null, null],
     );
     const lines = await readLines(file);
@@ -238,7 +238,7 @@ describe('vgg evaluate', () => {
       ...['evaluate', work.path('photos'), '--model', model(), '--predictions', work.path('none', 'p.jsonl')],
     );
     assert.equal(nowhere.code, 1);
-    assert.match(nowhere.stderr, /none\/p\.jsonl cannot be written: its folder is not there/);
+    assert.match(nowhere.stderr, /none\/p\.jsonl cannot be written: its folder does not exist/);
     const unknown = await work.vgg(
       'evaluate',
       work.path('photos'),
@@ -323,8 +323,8 @@ describe('an evaluation that is stopped', () => {
       await writeFiles(work.path('many'), { [`${CLASSES[i % 3]}/${i}.jpg`]: image });
     }
     await writeRandomModel(work.path('m.safetensors'), CLASSES);
-    const looking = ['--protocol', 'both', '--scales', '128,190', '--batch', '8'];
-    args.push('evaluate', work.path('many'), '--model', work.path('m.safetensors'), ...looking, '--json');
+    const options = ['--protocol', 'both', '--scales', '128,190', '--batch', '8'];
+    args.push('evaluate', work.path('many'), '--model', work.path('m.safetensors'), ...options, '--json');
   });
 
   const figures = (stdout: string) => {
@@ -365,13 +365,13 @@ describe('an evaluation that is stopped', () => {
     await writeFile(work.path(journal), '{"image":3,"lab', { flag: 'a' });
     const resumed = await work.vgg(...args, '--predictions', predictions(), '--resume');
     assert.equal(resumed.code, 0, resumed.stderr);
-    assert.match(resumed.stderr, /going on after \d+ of 60 images/);
+    assert.match(resumed.stderr, /resuming after \d+ of 60 images/);
     assert.deepEqual(figures(resumed.stdout), figures(whole.stdout));
     assert.equal(await readFile(predictions(), 'utf8'), await readFile(work.path('whole.jsonl'), 'utf8'));
     assert.ok(!(await readdir(work.folder)).includes(journal));
   });
 
-  it('by Ctrl-C, exits with 130, says how to go on, and goes on without any file named', async () => {
+  it('by Ctrl-C, exits with 130, says how to resume, and resumes without any file named', async () => {
     const child = work.start(...args);
     let stderr = '';
     child.stderr!.on('data', (text) => {
@@ -384,18 +384,15 @@ describe('an evaluation that is stopped', () => {
     child.kill('SIGINT');
     const [code] = await once(child, 'exit');
     assert.equal(code, 130, stderr);
-    assert.match(
-      stderr,
-      /stopped after \d+ of 60 images, which are kept; go on by the same command with --resume/,
-    );
+    assert.match(stderr, /stopped after \d+ of 60 images; continue with the same command and --resume/);
     const resumed = await work.vgg(...args, '--resume');
     assert.equal(resumed.code, 0, resumed.stderr);
-    assert.match(resumed.stderr, /going on after \d+ of 60/);
+    assert.match(resumed.stderr, /resuming after \d+ of 60/);
     assert.equal(figures(resumed.stdout).images, 60);
     assert.deepEqual(await readdir(work.path(folder)), []);
   });
 
-  it('is not gone on with as another one', async () => {
+  it('is not resumed as another one', async () => {
     const file = work.path('kept.journal');
     const child = work.start(...args, '--journal', file);
     const ended = once(child, 'exit');
@@ -404,9 +401,9 @@ describe('an evaluation that is stopped', () => {
     await ended;
     const other = await work.vgg(...args, '--journal', file, '--resume', '--no-flip');
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /kept\.journal belongs to an evaluation of another choice of mirror images/);
+    assert.match(other.stderr, /kept\.journal belongs to an evaluation with another choice of mirror images/);
     const none = await work.vgg(...args, '--journal', work.path('new.journal'), '--resume');
     assert.equal(none.code, 0, none.stderr);
-    assert.match(none.stderr, /there is no interrupted evaluation of this kind/);
+    assert.match(none.stderr, /no interrupted evaluation found/);
   });
 });

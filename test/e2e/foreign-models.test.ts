@@ -18,12 +18,12 @@ describe('models of other formats', () => {
     return stdout;
   }
 
-  test('predict as the converted model does, once the convention is said', async () => {
+  test('predict as the converted model does, once the convention is given', async () => {
     const image = place.path('photos', 'val', 'cat', '8.jpg');
     const model = fixture('torch-d.pth');
     const refused = await place.vgg('predict', image, '--model', model);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /torch-d\.pth does not say what its network takes.*--convention/);
+    assert.match(refused.stderr, /torch-d\.pth does not state its preprocessing.*--convention/);
     const common = ['--scales', '64', '--all', '--json'];
     const direct = await succeeds('predict', image, '--model', model, ...TORCHVISION, ...common);
     const converted = place.path('d.safetensors');

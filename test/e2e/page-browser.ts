@@ -5,13 +5,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import { after, before, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { projectFolder } from '../../src/core/project.ts';
 import { jpeg } from '../support/images.ts';
-import type { Workplace } from './training-runs.ts';
+import { QUICK, Workplace } from './training-runs.ts';
 
 const executable = '/usr/bin/chromium';
 /** Milliseconds for anything to appear, on a machine that may be busy with other tests. */
@@ -21,19 +21,19 @@ const SETTLING = 10_000;
 const page = join(projectFolder, 'dist/web/index.html');
 const axe = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
 
-/** Why nothing can be tested in a browser here; false where it can. */
+/** Why browser tests cannot run here; false: they can. */
 export const noChromium: string | false =
   !existsSync(executable) && `there is no ${executable}: apt-get install chromium`;
 
-/** Why the page cannot be tested here; false where it can. */
+/** Why tests of the page cannot run here; false: they can. */
 export const noBrowser: string | false =
   noChromium || (!existsSync(page) && 'the page is not built: node scripts/setup.mjs');
 
-/** Chromium's WebGPU on the processor; without these flags a machine without a GPU has none. */
+/** WebGPU by software rendering; without these flags a machine without a GPU has no WebGPU. */
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /**
- * Chromium with a fresh profile, and without all that a browser asks of its maker.
+ * Chromium with a fresh profile, and without its background requests.
  * @param gpu whether WebGPU finds a device
  */
 export function openBrowser({ gpu = false } = {}): Promise<Browser> {
@@ -60,7 +60,7 @@ export interface Served {
   stop(): Promise<number | null>;
 }
 
-/** Starts `vgg serve` at a free port and waits until it says where it is. */
+/** Starts `vgg serve` at a free port and waits until it prints its address. */
 export async function serve(work: Workplace, ...args: string[]): Promise<Served> {
   const child = work.start('serve', '--port', '0', ...args);
   const ended = exitOf(child);
@@ -88,13 +88,61 @@ export function exitOf(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve) => child.once('close', resolve));
 }
 
-export interface Looks {
-  readonly width?: number;
-  readonly height?: number;
-  readonly colours?: 'light' | 'dark';
+/** Runs `vgg`, which must succeed, and returns its output. */
+export async function vgg(work: Workplace, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await work.vgg(...args);
+  assert.equal(code, 0, stderr);
+  return stdout;
 }
 
-/** A page with nothing remembered; what it asks for and what goes wrong in it is noted. */
+/** Trains for a few iterations on the workplace's photographs; the run is at `runs/NAME`. */
+export async function trainRun(work: Workplace, name: string, ...flags: string[]): Promise<string> {
+  const out = work.path('runs', name);
+  await vgg(work, 'train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '6', ...flags);
+  return out;
+}
+
+/** Writes a small model with random weights for three classes. */
+export async function initModel(work: Workplace, name: string, ...flags: string[]): Promise<string> {
+  const out = work.path(`${name}.safetensors`);
+  const network = ['--config', 'A', '--classes', '3', '--crop', '32', '--width', '0.05'];
+  await vgg(work, 'init', ...network, ...flags, '--out', out);
+  return out;
+}
+
+/** A server and a browser for the tests of one `describe`, in which it is created. */
+export class PageFixture {
+  readonly work = new Workplace();
+  server!: Served;
+  browser!: Browser;
+  /** Those of `vgg serve`. */
+  flags: readonly string[] = [];
+
+  /** @param prepare writes what is served, and returns the flags of `vgg serve` */
+  constructor(prepare: (work: Workplace) => Promise<string[]>, options: { gpu?: boolean } = {}) {
+    before(async () => {
+      this.flags = await prepare(this.work);
+      this.server = await serve(this.work, ...this.flags);
+      this.browser = await openBrowser(options);
+    });
+    after(async () => {
+      await this.browser?.close();
+      assert.equal(await this.server?.stop(), 0);
+    });
+  }
+
+  visit(route: string, options?: VisitOptions): Promise<Visit> {
+    return Visit.at(this.browser, this.server.address, route, options);
+  }
+}
+
+export interface VisitOptions {
+  readonly width?: number;
+  readonly height?: number;
+  readonly colors?: 'light' | 'dark';
+}
+
+/** A page in a fresh browser context, which records its requests and errors. */
 export class Visit {
   readonly page: Page;
   readonly #context: BrowserContext;
@@ -113,12 +161,18 @@ export class Visit {
     });
   }
 
-  static async at(browser: Browser, address: string, route: string, looks: Looks = {}): Promise<Visit> {
-    const { width = 1280, height = 900, colours = 'light' } = looks;
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme: colours });
+  static async at(
+    browser: Browser,
+    address: string,
+    route: string,
+    options: VisitOptions = {},
+  ): Promise<Visit> {
+    const { width = 1280, height = 900, colors = 'light' } = options;
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme: colors });
     context.setDefaultTimeout(PATIENCE);
     const visit = new Visit(context, await context.newPage(), address);
     await visit.page.goto(`${address}#/${route}`);
+    await visit.page.getByRole('heading', { level: 1 }).waitFor();
     return visit;
   }
 
@@ -128,9 +182,59 @@ export class Visit {
     await this.page.getByLabel('Image file').setInputFiles({ name, mimeType, buffer });
   }
 
+  /** The list of the most probable classes by a protocol, once it is there. */
+  async prediction(protocol = 'Center crop'): Promise<Locator> {
+    const list = this.page.getByRole('list', { name: `${protocol}: most probable classes` });
+    await list.waitFor();
+    return list;
+  }
+
+  /** Opens a view by its link in the header. */
+  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs'): Promise<void> {
+    await this.page.getByRole('link', { name: view, exact: true }).click();
+  }
+
+  /** Lays the crops over the image, and waits for them. */
+  async showCrops(): Promise<void> {
+    await this.page.getByRole('radio', { name: 'Crops', exact: true }).check();
+    await this.page.getByText('Crop at row 3, column 3').waitFor();
+  }
+
+  /** Waits for the maps of a layer's channels. */
+  async channelMaps(): Promise<void> {
+    const maps = this.page.getByRole('button', { name: /^Map of channel \d+/ });
+    await maps.first().waitFor();
+  }
+
+  /** Waits for the first chart. */
+  async charts(): Promise<void> {
+    await this.page.locator('.chart svg').first().waitFor();
+  }
+
+  /** Waits for an error message. */
+  async alert(text: string | RegExp): Promise<void> {
+    await this.page.getByRole('alert').filter({ hasText: text }).first().waitFor();
+  }
+
+  /** JavaScript of a DataTransfer with one file, as a drop or a paste carries it. */
+  static carrying(file: Buffer | string, name: string, type: string): string {
+    return `(() => {
+      const data = new DataTransfer();
+      const bytes = Uint8Array.from(atob('${Buffer.from(file).toString('base64')}'), (letter) => letter.charCodeAt(0));
+      data.items.add(new File([bytes], '${name}', { type: '${type}' }));
+      return data;
+    })()`;
+  }
+
+  /** Drops a file on the page. */
+  async drop(file: Buffer | string, name: string, type: string): Promise<void> {
+    const dataTransfer = await this.page.evaluateHandle(Visit.carrying(file, name, type));
+    await this.page.dispatchEvent('main', 'drop', { dataTransfer });
+  }
+
   /**
-   * What axe finds wrong with what the page shows now: each fault with the elements that have it. A view has a
-   * heading, so that there is something to look at once that is there.
+   * What axe finds wrong with the page: each fault with its elements. A view is ready for that when its heading is
+   * there.
    */
   async violations(): Promise<string[][]> {
     await this.page.getByRole('heading', { level: 1 }).waitFor();
@@ -141,8 +245,8 @@ export class Visit {
   }
 
   /**
-   * Pixels that the content is wider than the window, once everything has found its place: a chart is drawn for the
-   * width that it had, and again when a scroll bar has made that smaller.
+   * Pixels by which the content is wider than the window, once the layout has settled: a scroll bar that appears
+   * makes a chart's box smaller, and the chart is drawn again.
    */
   async overflow(): Promise<number> {
     const deadline = Date.now() + SETTLING;
@@ -156,8 +260,8 @@ export class Visit {
   }
 
   /**
-   * Closes the page, which must have asked this server only, and without anything going wrong.
-   * @param expected what the console may say all the same
+   * Closes the page, which must have sent requests to this server only, and must have no errors.
+   * @param expected errors in the console that are allowed
    */
   async close(expected?: RegExp): Promise<void> {
     await this.#context.close();
@@ -168,7 +272,7 @@ export class Visit {
     assert.deepEqual(errors, [], 'errors in the console');
   }
 
-  /** Keeps a picture of the page beside the repository's tests, and says where. */
+  /** Saves a picture of the page in the system's folder for temporary files. */
   async picture(t: TestContext, name: string): Promise<void> {
     const folder = join(tmpdir(), 'verydeep-page');
     await mkdir(folder, { recursive: true });
@@ -182,7 +286,7 @@ export class Visit {
 /**
  * Waits for something to become true. Playwright's own way is to evaluate text in the page, which the page's
  * Content-Security-Policy forbids.
- * @param progress what is seen of work whose length depends on the machine: as long as it changes, nobody loses patience
+ * @param progress state of work whose duration depends on the machine: as long as it changes, the wait continues
  */
 export async function until(
   isTrue: () => Promise<boolean>,
@@ -215,7 +319,7 @@ interface Canvas {
 }
 
 /** The mean red, green and blue of a canvas's pixels. */
-export function colourOf(canvas: Locator): Promise<[number, number, number]> {
+export function colorOf(canvas: Locator): Promise<[number, number, number]> {
   return canvas.evaluate((element: unknown) => {
     const canvas = element as Canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

@@ -1,11 +1,11 @@
-/** What is wrong with how a page is laid out, as scripts for `page.evaluate`: this side of the tests has no DOM. */
+/** Checks of a page's layout, as scripts for `page.evaluate`: the tests themselves have no DOM types. */
 
 /**
  * Names of elements whose content is cut or scrolls within itself, and may not: only what can take the focus may
  * scroll, for then the keyboard reaches all of it.
  */
 export const CUT_OFF = `[...document.querySelectorAll('main *')].filter((one) => {
-  if (one.matches('.unseen, .unseen *, svg *, option, optgroup') || one.tabIndex >= 0) return false;
+  if (one.matches('.visually-hidden, .visually-hidden *, svg *, option, optgroup') || one.tabIndex >= 0) return false;
   const { overflowX, overflowY, textOverflow } = getComputedStyle(one);
   const across = overflowX !== 'visible' && textOverflow !== 'ellipsis' && one.scrollWidth > one.clientWidth + 1;
   const down = overflowY !== 'visible' && one.scrollHeight > one.clientHeight + 1;
@@ -19,7 +19,7 @@ export const CUT_OFF = `[...document.querySelectorAll('main *')].filter((one) =>
 export const COLLISIONS = `(() => {
   const NEAR = 3; // pixels that a line box may reach into the next: letters are not as tall
   const isSeen = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) &&
-    !one.closest('.unseen, .skip:not(:focus), thead, option, details:not([open]) > :not(summary)');
+    !one.closest('.visually-hidden, .skip:not(:focus), thead, option, details:not([open]) > :not(summary)');
   const scrolled = (one) => one.closest('.scroller');
   const boxes = [];
   const add = (element, text, box) => {

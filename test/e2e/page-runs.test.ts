@@ -1,50 +1,33 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { Browser } from 'playwright-core';
-import { exitOf, noBrowser, openBrowser, type Served, serve, textsOf, until, Visit } from './page-browser.ts';
-import { QUICK, Workplace } from './training-runs.ts';
+import { describe, it } from 'node:test';
+import { exitOf, noBrowser, PageFixture, textsOf, trainRun, until } from './page-browser.ts';
+import { QUICK } from './training-runs.ts';
 
 /** A line of a chart, as Observable Plot draws it. */
 const LINE = 'g[aria-label="line"] path';
 
 describe('the page: runs', { skip: noBrowser }, () => {
-  const work = new Workplace();
-  let server: Served;
-  let browser: Browser;
-  const train = (name: string, ...flags: string[]) =>
-    ['train', work.path('photos'), '--out', work.path('runs', name), ...QUICK, ...flags] as const;
-
-  before(async () => {
-    const { code, stderr } = await work.vgg(...train('first', '--iterations', '12'));
-    assert.equal(code, 0, stderr);
-    server = await serve(
-      work,
-      '--model',
-      work.path('runs/first/last.safetensors'),
-      '--runs',
-      work.path('runs'),
-    );
-    browser = await openBrowser();
+  const fixture = new PageFixture(async (work) => {
+    const run = await trainRun(work, 'first', '--iterations', '12');
+    return ['--model', `${run}/last.safetensors`, '--runs', work.path('runs')];
   });
-  after(async () => {
-    await browser?.close();
-    assert.equal(await server?.stop(), 0);
-  });
+  const { work } = fixture;
 
   it('draws the curves of a training while it runs, and sees it stop', async (t) => {
-    const visit = await Visit.at(browser, server.address, 'runs');
+    const visit = await fixture.visit('runs');
     const { page } = visit;
     await page.getByRole('button', { name: 'first' }).waitFor();
-    const training = work.start(...train('second', '--iterations', '100000', '--patience', '100000'));
+    const out = ['--out', work.path('runs/second'), '--iterations', '100000', '--patience', '100000'];
+    const training = work.start('train', work.path('photos'), ...QUICK, ...out);
     const ended = exitOf(training);
     try {
-      // It appears by itself, and is chosen by hand.
+      // It appears without a reload, and is then chosen.
       await page.getByRole('button', { name: 'second' }).click();
       await page.getByText('live', { exact: true }).waitFor();
       const loss = page.getByRole('img', { name: /^Loss\. / });
       const iteration = async () => {
-        const [key] = await textsOf(page.locator('.key li').filter({ hasText: 'second' }));
-        return Number(/at iteration ([\d,]+)/.exec(key ?? '')?.[1]?.replace(',', '') ?? 0);
+        const [text] = await textsOf(page.locator('.run-legend li').filter({ hasText: 'second' }));
+        return Number(/at iteration ([\d,]+)/.exec(text ?? '')?.[1]?.replace(',', '') ?? 0);
       };
       const path = () => loss.locator(LINE).first().getAttribute('d');
       await loss.locator('svg').waitFor();
@@ -52,20 +35,9 @@ describe('the page: runs', { skip: noBrowser }, () => {
       await until(async () => (await iteration()) > before + 5, 'five more iterations');
       assert.notEqual(await path(), drawn, 'the curve has grown');
       assert.match((await loss.getAttribute('aria-label'))!, /second: from [\d.]+ nats to [\d.]+ nats/);
-      assert.equal(
-        await page
-          .getByRole('img', { name: /^top-1 error\. / })
-          .locator('svg')
-          .count(),
-        1,
-      );
-      assert.equal(
-        await page
-          .getByRole('img', { name: /^Learning rate\. / })
-          .locator('svg')
-          .count(),
-        1,
-      );
+      for (const name of [/^Top-1 error\. /, /^Learning rate\. /]) {
+        assert.equal(await page.getByRole('img', { name }).locator('svg').count(), 1);
+      }
       await visit.picture(t, 'runs-live-light');
     } finally {
       training.kill('SIGINT');
@@ -80,11 +52,10 @@ describe('the page: runs', { skip: noBrowser }, () => {
   });
 
   it('compares runs, by an address that can be kept', async (t) => {
-    const { code, stderr } = await work.vgg(...train('third', '--iterations', '8', '--lr', '0.001'));
-    assert.equal(code, 0, stderr);
-    const visit = await Visit.at(browser, server.address, 'runs/first', { colours: 'dark' });
+    await trainRun(work, 'third', '--iterations', '8', '--lr', '0.001');
+    const visit = await fixture.visit('runs/first', { colors: 'dark' });
     const { page } = visit;
-    await page.getByRole('checkbox', { name: 'Draw the curves of third' }).check();
+    await page.getByRole('checkbox', { name: 'Show curves of third' }).check();
     await page.getByRole('img', { name: /^Loss\. .*first: .*third: |^Loss\. .*third: .*first: / }).waitFor();
     assert.match(page.url(), /#\/runs\/first\?with=third$/);
     await page.reload();
@@ -93,34 +64,34 @@ describe('the page: runs', { skip: noBrowser }, () => {
     const strokes = await page.evaluate(
       `[...document.querySelectorAll('.chart:last-child ${LINE}')].map((path) => getComputedStyle(path).stroke)`,
     );
-    assert.equal(new Set(strokes as string[]).size, 2, 'each run has a colour of its own');
+    assert.equal(new Set(strokes as string[]).size, 2, 'each run has a color of its own');
     await visit.picture(t, 'runs-compared-dark');
-    await page.getByRole('checkbox', { name: 'Draw the curves of third' }).uncheck();
-    await page.locator('.key li').nth(1).waitFor({ state: 'detached' });
+    await page.getByRole('checkbox', { name: 'Show curves of third' }).uncheck();
+    await page.locator('.run-legend li').nth(1).waitFor({ state: 'detached' });
     await visit.close();
   });
 
   it("shows a run's tables and recipe, and leads to its report", async () => {
-    const visit = await Visit.at(browser, server.address, 'runs/first');
+    const visit = await fixture.visit('runs/first');
     const { page } = visit;
-    await page.getByText('The recipe', { exact: true }).click();
+    await page.getByText('Recipe', { exact: true }).click();
     await page.getByText(/^config: A$/m).waitFor();
     const saved = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Save as first.yaml' }).click();
     assert.equal((await saved).suggestedFilename(), 'first.yaml');
     assert.ok((await page.locator('.tables table').count()) > 0);
     const opened = page.waitForEvent('popup');
-    await page.getByRole('link', { name: 'Open the report' }).click();
+    await page.getByRole('link', { name: 'Open report' }).click();
     const report = await opened;
     await report.locator('svg').first().waitFor();
     await report.close();
     await visit.close();
   });
 
-  it('says that there is no such run, and shows another', async () => {
-    const visit = await Visit.at(browser, server.address, 'runs/nothing');
-    await visit.page.getByRole('alert').filter({ hasText: 'There is no run nothing here' }).waitFor();
-    await visit.page.locator('.chart svg').first().waitFor();
+  it('reports that there is no such run, and shows another', async () => {
+    const visit = await fixture.visit('runs/nothing');
+    await visit.alert('There is no run nothing.');
+    await visit.charts();
     await visit.close();
   });
 });

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import { readSafetensors } from '../../src/weights/formats/safetensors/safetensors.ts';
+import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
 import { mainFile, type Outcome, vggWith } from './cli-process.ts';
 

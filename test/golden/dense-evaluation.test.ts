@@ -11,7 +11,7 @@ import { evaluateModel } from '../../src/api/evaluate-model.ts';
 import { projectFolder } from '../../src/core/project.ts';
 import type { Protocol } from '../../src/evaluate/protocol.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
-import { writeModel } from '../../src/weights/model/model-file.ts';
+import { writeModel } from '../../src/weights/model/write-model.ts';
 import { backendsForLargeWork } from '../support/backends.ts';
 import { type GoldenCase, goldenNetwork, goldenValues } from '../support/golden.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';

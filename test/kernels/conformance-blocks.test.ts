@@ -5,8 +5,13 @@
  */
 import { it } from 'node:test';
 import fc from 'fast-check';
-import type { ConvolutionLayer, Layer, MaxPoolLayer } from '../../src/core/layer.ts';
-import { outputShape, shapesAlong } from '../../src/core/layer.ts';
+import {
+  type ConvolutionLayer,
+  type Layer,
+  type MaxPoolLayer,
+  outputShape,
+  shapesAlong,
+} from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { backendsForLargeWork, describeBackends, reference } from '../support/backends.ts';

@@ -1,6 +1,5 @@
 import { it } from 'node:test';
-import type { ConvolutionLayer } from '../../src/core/layer.ts';
-import { outputShape } from '../../src/core/layer.ts';
+import { type ConvolutionLayer, outputShape } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
 import { chainCase, runBackward, runForward } from '../support/chains.ts';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { ConvolutionLayer, Layer } from '../../src/core/layer.ts';
-import { parameterSpecs } from '../../src/core/layer.ts';
+import { type ConvolutionLayer, type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Parameters, Program, SgdStep, TrainingProgram } from '../../src/kernels/backend.ts';
 import { describeBackends } from '../support/backends.ts';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { Layer, LrnLayer, PoolingRounding } from '../../src/core/layer.ts';
-import { outputShape } from '../../src/core/layer.ts';
+import { type Layer, type LrnLayer, outputShape, type PoolingRounding } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
 import { chainCase, runBackward, runForward } from '../support/chains.ts';

@@ -16,7 +16,7 @@ import { it } from 'node:test';
 import { type Layer, outputShape, parameterSpecs, shapesAlong } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { type Chain, forwardAlong } from '../../src/kernels/reference/chain.ts';
-import { ReferenceParameters } from '../../src/kernels/reference/parameters.ts';
+import { ReferenceParameters } from '../../src/kernels/reference/reference-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
 import { type ChainCase, chainCase, createParameters, readAll, runBackward } from '../support/chains.ts';
 import { crossEntropy, poolPlaces } from '../support/oracle.ts';

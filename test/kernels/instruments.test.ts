@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
-import { canonicalBytes } from '../../src/kernels/tensor-views.ts';
+import { canonicalBytes } from '../../src/kernels/canonical-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
 import { createParameters, readAll } from '../support/chains.ts';
 import { images, labelsFor, network } from '../support/small-network.ts';

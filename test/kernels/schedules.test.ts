@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
-import { createNativeBackend, type NativeBackend } from '../../src/kernels/native/native-backend.ts';
-import { ScheduleMemory } from '../../src/kernels/native/schedule-memory.ts';
+import {
+  createNativeBackend,
+  type NativeBackend,
+  rememberedSchedules,
+} from '../../src/kernels/native/native-backend.ts';
 import { backendsUnderTest } from '../support/backends.ts';
 import { chainCase, createParameters, readAll } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
@@ -55,7 +58,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
   it('none changes a bit of any result, with one thread or more', async () => {
     const [usual] = await runs(createNativeBackend({ threads: 1, schedules: 'off' }), 1);
     for (const threads of [1, 2, 3]) {
-      const schedules = new ScheduleMemory(join(folder, `bits-${threads}`));
+      const schedules = rememberedSchedules(join(folder, `bits-${threads}`));
       for (const result of await runs(createNativeBackend({ threads, schedules }), RUNS)) {
         assert.deepEqual(result, usual);
       }
@@ -64,11 +67,11 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
   });
 
   it('what was found out is there for the next process, once for each layer and pass', async () => {
-    const schedules = new ScheduleMemory(join(folder, 'found'));
+    const schedules = rememberedSchedules(join(folder, 'found'));
     assert.equal(schedules.lines.length, 0);
     await runs(createNativeBackend({ threads: 2, schedules }), RUNS);
     await schedules.written();
-    const found: readonly string[] = new ScheduleMemory(join(folder, 'found')).lines;
+    const found: readonly string[] = rememberedSchedules(join(folder, 'found')).lines;
     assert.deepEqual(found, schedules.lines);
     const kinds = found.map((line) => /^(?:forward|backward)(?:-pool)?-6-30-30-/.exec(line)?.[0]);
     assert.deepEqual(kinds.sort(), [
@@ -78,7 +81,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
       'forward-pool-6-30-30-',
     ]);
     // Known choices are not found out again.
-    const again = new ScheduleMemory(join(folder, 'found'));
+    const again = rememberedSchedules(join(folder, 'found'));
     await runs(createNativeBackend({ threads: 2, schedules: again }), RUNS);
     assert.deepEqual(again.lines, found);
   });
@@ -96,26 +99,26 @@ describe('the memory of schedules', async () => {
   after(() => rm(folder, { recursive: true }));
 
   it('keeps the last of each key, and only lines that look like one', async () => {
-    const memory = new ScheduleMemory(folder);
+    const memory = rememberedSchedules(folder);
     memory.add(['a-1 84 0', 'b-2 128 1']);
     memory.add(['a-1 48 0']);
     await memory.written();
-    assert.deepEqual(new ScheduleMemory(folder).lines, ['b-2 128 1', 'a-1 48 0']);
+    assert.deepEqual(rememberedSchedules(folder).lines, ['b-2 128 1', 'a-1 48 0']);
     const file = join(folder, 'schedules', (await readdir(join(folder, 'schedules')))[0]!);
     await writeFile(file, `${await readFile(file, 'utf8')}c 1e9 1\nd 5\n\u0000\n`);
-    assert.deepEqual(new ScheduleMemory(folder).lines, ['b-2 128 1', 'a-1 48 0']);
+    assert.deepEqual(rememberedSchedules(folder).lines, ['b-2 128 1', 'a-1 48 0']);
   });
 
   it('a file of another version, or of anything else, is none', async () => {
     const file = join(folder, 'schedules', (await readdir(join(folder, 'schedules')))[0]!);
     await writeFile(file, 'verydeep schedules 0\na-1 84 0\n');
-    assert.deepEqual(new ScheduleMemory(folder).lines, []);
+    assert.deepEqual(rememberedSchedules(folder).lines, []);
   });
 
   it('a folder that cannot be written is no error', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
-    const memory = new ScheduleMemory(file);
+    const memory = rememberedSchedules(file);
     memory.add(['a-1 84 0']);
     await memory.written();
     assert.deepEqual(memory.lines, ['a-1 84 0']);

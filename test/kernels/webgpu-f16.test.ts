@@ -6,10 +6,11 @@ import { type ConvolutionLayer, type Layer, shapesAlong } from '../../src/core/l
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { openBackend } from '../../src/kernels/registry.ts';
-import { deviceDescriptor, type GpuOptions } from '../../src/kernels/webgpu/device.ts';
+import { deviceDescriptor } from '../../src/kernels/webgpu/adapter.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
-import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
-import { HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
+import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
+import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { f16UnderTest, reference } from '../support/backends.ts';
 import {

@@ -3,19 +3,18 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ConvolutionLayer, Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
+import { isConvolution, stagesOf } from '../../src/kernels/webgpu/stages.ts';
+import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
 import {
   type Choice,
   candidatesFor,
   choiceName,
-  isConvolution,
   usualChoice,
-} from '../../src/kernels/webgpu/choices.ts';
-import type { GpuOptions } from '../../src/kernels/webgpu/device.ts';
-import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
-import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
-import { stagesOf } from '../../src/kernels/webgpu/stages.ts';
-import { HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
-import { TileLines } from '../../src/kernels/webgpu/tuning.ts';
+} from '../../src/kernels/webgpu/tuning/candidates.ts';
+import { TileLines } from '../../src/kernels/webgpu/tuning/storage.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, reference } from '../support/backends.ts';
 import { chainCase, createParameters, runBackward, runForward } from '../support/chains.ts';

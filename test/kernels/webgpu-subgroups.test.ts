@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
+import { readBack } from '../../src/kernels/webgpu/buffers.ts';
 import { encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
-import { readBack } from '../../src/kernels/webgpu/read-back.ts';
 import { reduction } from '../../src/kernels/webgpu/shaders/reduction.ts';
 import { createWebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, reference } from '../support/backends.ts';

@@ -4,27 +4,24 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import type { RememberedLines } from '../../src/core/cache.ts';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
+import { prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
+import { Stopwatch } from '../../src/kernels/webgpu/gpu-clock.ts';
+import { openNodeGpu, rememberedTiles } from '../../src/kernels/webgpu/node-gpu.ts';
+import { RELU } from '../../src/kernels/webgpu/shaders/layers.ts';
+import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
+import { isConvolution, type PlacedConvolution, stagesOf } from '../../src/kernels/webgpu/stages.ts';
 import {
   candidatesFor,
   choiceName,
   type Direction,
-  isConvolution,
-  type PlacedConvolution,
   usualChoice,
-} from '../../src/kernels/webgpu/choices.ts';
-import { chooseKernels } from '../../src/kernels/webgpu/choose-kernels.ts';
-import type { GpuOptions } from '../../src/kernels/webgpu/device.ts';
-import { prepare } from '../../src/kernels/webgpu/dispatch.ts';
-import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
-import { NodeTileMemory } from '../../src/kernels/webgpu/node-tile-memory.ts';
-import { RELU } from '../../src/kernels/webgpu/shaders/layers.ts';
-import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
-import { stagesOf } from '../../src/kernels/webgpu/stages.ts';
-import { Stopwatch } from '../../src/kernels/webgpu/stopwatch.ts';
-import { fastest, rounds } from '../../src/kernels/webgpu/trials.ts';
-import { TileLines } from '../../src/kernels/webgpu/tuning.ts';
+} from '../../src/kernels/webgpu/tuning/candidates.ts';
+import { chooseKernels, fastest, rounds } from '../../src/kernels/webgpu/tuning/measurement.ts';
+import { TileLines } from '../../src/kernels/webgpu/tuning/storage.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, reference } from '../support/backends.ts';
 import { chainCase, createParameters, readAll, runBackward, runForward } from '../support/chains.ts';
@@ -73,7 +70,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
   after(() => rm(folder, { recursive: true }));
 
   it('each shape and direction is found out once, and known to the next process', async () => {
-    const schedules = new NodeTileMemory('a GPU', folder);
+    const schedules = rememberedTiles('a GPU', folder);
     const backend = await open({ schedules });
     const first = await runBackward(backend, testCase, input, gradient);
     await schedules.written();
@@ -87,11 +84,11 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
       assert.ok(namesFor(backend, key.split('-')[0] as Direction).includes(name), line);
     }
 
-    const again = new NodeTileMemory('a GPU', folder);
+    const again = rememberedTiles('a GPU', folder);
     assert.deepEqual(again.lines, schedules.lines);
     assert.deepEqual(await runBackward(await open({ schedules: again }), testCase, input, gradient), first);
     assert.deepEqual(again.lines, schedules.lines);
-    assert.deepEqual(new NodeTileMemory('another GPU', folder).lines, []);
+    assert.deepEqual(rememberedTiles('another GPU', folder).lines, []);
 
     const expected = await runBackward(reference, testCase, input, gradient);
     assertClose('output', first.output, expected.output, networkTolerance);
@@ -158,7 +155,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
         assert.equal(gpu.tuning !== undefined, isWritten);
         if (gpu.tuning) {
           gpu.tuning.memory.add(['key direct:name']);
-          await (gpu.tuning.memory as NodeTileMemory).written();
+          await (gpu.tuning.memory as RememberedLines).written();
         }
         assert.equal((await readdir(folder)).includes('cache'), isWritten);
       }

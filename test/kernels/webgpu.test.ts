@@ -1,14 +1,13 @@
 /** What the conformance suite cannot ask of every backend: tiles, panels, and a GPU that goes away. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Layer } from '../../src/core/layer.ts';
-import { shapesAlong } from '../../src/core/layer.ts';
+import { type Layer, shapesAlong } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
-import type { GpuOptions } from '../../src/kernels/webgpu/device.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
-import type { Tile } from '../../src/kernels/webgpu/shaders/tile.ts';
-import { HARDWARE } from '../../src/kernels/webgpu/tiles.ts';
+import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
+import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, reference } from '../support/backends.ts';
 import { type ChainCase, chainCase, createParameters, runBackward, runForward } from '../support/chains.ts';

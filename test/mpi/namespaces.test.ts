@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RankDiagnosis } from '../../src/api/diagnose-ranks.ts';
-import { readSafetensors } from '../../src/weights/formats/safetensors/safetensors.ts';
+import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { mainFile, type Outcome } from '../e2e/cli-process.ts';
 import { QUICK, Workplace } from '../e2e/training-runs.ts';
 import { canDelay, Hosts, withoutHosts } from './hosts.ts';

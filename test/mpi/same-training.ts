@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { readSafetensors } from '../../src/weights/formats/safetensors/safetensors.ts';
+import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { QUICK } from '../e2e/training-runs.ts';
 
 /** 24 images, of which neither 2 nor 3 nor 4 ranks take equal parts of a batch of 13. */

@@ -66,19 +66,20 @@ interface Import {
 }
 
 const source = join(projectFolder, 'src');
+const page = join(projectFolder, 'web/src');
 
-function sourceFiles(): string[] {
-  return readdirSync(source, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
+function sourceFiles(root = source): string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.tsx?$/.test(file))
     .map((file) => file.split(sep).join('/'));
 }
 
-/** Imports, re-exports and dynamic imports of a file that lead to another file of src/. */
-function importsOf(file: string): Import[] {
-  const text = readFileSync(join(source, file), 'utf8');
+/** Imports, re-exports and dynamic imports of a file from other files, relative to the root. */
+function importsOf(file: string, root: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8');
   const statement = /^(?:import|export)\s+(type\s)?[^;]*?from\s+'(\.[^']+)'|\bimport\s*\(?\s*'(\.[^']+)'/gm;
   return [...text.matchAll(statement)].map(([, type, from, dynamic]) => {
-    const target = relative(source, join(source, file, '..', from ?? dynamic!));
+    const target = relative(root, join(root, file, '..', from ?? dynamic!));
     return { file, target: target.split(sep).join('/'), typesOnly: type !== undefined };
   });
 }
@@ -98,7 +99,7 @@ function isAllowed({ file, target, typesOnly }: Import): boolean {
 }
 
 describe('layering', () => {
-  const imports = sourceFiles().flatMap(importsOf);
+  const imports = sourceFiles().flatMap((file) => importsOf(file, source));
 
   it('finds the imports', () => {
     assert.ok(imports.length > 50);
@@ -121,18 +122,18 @@ describe('layering', () => {
     assert.deepEqual(upwards, []);
   });
 
-  it('no file imports itself through others', () => {
-    const graph = new Map<string, string[]>();
-    for (const { file, target, typesOnly } of imports) {
-      if (!typesOnly) graph.set(file, [...(graph.get(file) ?? []), target]);
-    }
-    const finished = new Set<string>();
-    const visit = (file: string, path: readonly string[]): void => {
-      assert.ok(!path.includes(file), `a circle: ${[...path, file].join(' → ')}`);
-      if (finished.has(file)) return;
-      for (const target of graph.get(file) ?? []) visit(target, [...path, file]);
-      finished.add(file);
-    };
-    for (const file of graph.keys()) visit(file, []);
-  });
+  for (const root of [source, page]) {
+    it(`no file of ${relative(projectFolder, root)} imports itself through others, types included`, () => {
+      const files = sourceFiles(root);
+      const graph = new Map(files.map((file) => [file, importsOf(file, root).map(({ target }) => target)]));
+      const finished = new Set<string>();
+      const visit = (file: string, path: readonly string[]): void => {
+        assert.ok(!path.includes(file), `a circle: ${[...path, file].join(' → ')}`);
+        if (finished.has(file)) return;
+        for (const target of graph.get(file) ?? []) visit(target, [...path, file]);
+        finished.add(file);
+      };
+      for (const file of files) visit(file, []);
+    });
+  }
 });

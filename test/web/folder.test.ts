@@ -9,7 +9,7 @@ function folder(...paths: string[]) {
 const pairs = (files: readonly { file: { webkitRelativePath: string }; label: string }[] | undefined) =>
   files?.map(({ file, label }) => `${label}: ${file.webkitRelativePath}`);
 
-describe("a visitor's folder", () => {
+describe('a chosen folder', () => {
   it('has a class for each of its folders, in the order of vgg train', () => {
     const { name, classes, training, validation } = folder(
       'photos/owl/2.PNG',
@@ -47,15 +47,15 @@ describe("a visitor's folder", () => {
     assert.equal(validation, undefined);
   });
 
-  it('is refused in a sentence without two classes', () => {
+  it('is refused with a sentence unless it has two classes', () => {
     for (const [files, message] of [
       [
         [],
-        /^the folder has no folders with JPEG, PNG or WebP images: choose a folder with a folder of images/,
+        /^the folder has no subfolders with JPEG, PNG or WebP images: choose a folder with one subfolder of images/,
       ],
-      [['p/1.png', 'p/2.png'], /^p has no folders with JPEG/],
-      [['p/cat/1.png'], /^p has images of one class only: choose/],
-      [['p/cat/1.png', 'p/dog/1.txt'], /^p has images of one class only/],
+      [['p/1.png', 'p/2.png'], /^the folder "p" has no subfolders with JPEG/],
+      [['p/cat/1.png'], /^the folder "p" has images of one class only: choose/],
+      [['p/cat/1.png', 'p/dog/1.txt'], /^the folder "p" has images of one class only/],
     ] as const) {
       assert.throws(() => folder(...files), { name: 'UserError', message });
     }

@@ -3,34 +3,27 @@ import type { ModelsResponse } from '../../src/serve/contract/model.ts';
 import { getJson, onUnauthorized } from './api/client.ts';
 import { useRequest } from './api/use-request.ts';
 import { Classify } from './classify/classify.tsx';
-import { Inside } from './inside/inside.tsx';
+import { Layers } from './layers/layers.tsx';
 import { Runs } from './runs/runs.tsx';
-import type { Picture } from './state/picture.ts';
-import { useRoute, type View } from './state/route.ts';
+import type { Picture } from './state/files.ts';
+import { useRoute, VIEW_NAMES } from './state/route.ts';
 import { Train } from './train/train.tsx';
 import { Header } from './ui/header.tsx';
 import { Answer } from './ui/notices.tsx';
 import { TokenPrompt } from './ui/token-prompt.tsx';
 
-const TITLES: Readonly<Record<View, string>> = {
-  classify: 'Classify',
-  inside: 'Look inside',
-  train: 'Train here',
-  runs: 'Runs',
-};
-
 export function App() {
   const route = useRoute();
-  const [session, setSession] = useState(0); // counts sign-ins, after which everything is asked for again
+  const [session, setSession] = useState(0); // counts sign-ins, each of which reloads everything
   const [locked, setLocked] = useState(false);
   const [picture, setPicture] = useState<Picture>();
   const [chosenModel, setChosenModel] = useState<string>();
   const models = useRequest(`models ${session}`, (signal) => getJson<ModelsResponse>('v1/model', {}, signal));
 
   useEffect(() => onUnauthorized(() => setLocked(true)), []);
-  useEffect(keepOnDrop, []);
+  useEffect(preventDropNavigation, []);
   useEffect(() => {
-    document.title = `${TITLES[route.view]} · verydeep`;
+    document.title = `${VIEW_NAMES[route.view]} · verydeep`;
   }, [route.view]);
 
   if (locked) {
@@ -45,20 +38,11 @@ export function App() {
   }
   const content = (answer: ModelsResponse) => {
     const model = answer.models.find(({ name }) => name === chosenModel) ?? answer.models[0];
-    const shared = {
-      model,
-      models: answer.models,
-      onModel: setChosenModel,
-      limits: answer.limits,
-      weights: answer.weights,
-      picture,
-      onPicture: setPicture,
-    };
     if (route.view === 'runs') return <Runs route={route} />;
     if (route.view === 'train') return <Train demoImages={answer.demoImages} />;
     if (!model) return <NoModel />;
-    if (route.view === 'inside') return <Inside {...shared} model={model} route={route} />;
-    return <Classify {...shared} model={model} />;
+    const shared = { ...answer, model, onModel: setChosenModel, picture, onPicture: setPicture };
+    return route.view === 'layers' ? <Layers {...shared} route={route} /> : <Classify {...shared} />;
   };
   return (
     <>
@@ -72,24 +56,24 @@ export function App() {
   );
 }
 
-/** A file that is dropped where nobody takes it would be opened in the page's place, and end a training here. */
-function keepOnDrop(): () => void {
-  const keep = (event: DragEvent) => event.preventDefault();
-  addEventListener('dragover', keep);
-  addEventListener('drop', keep);
+/** By default a browser opens a dropped file in place of the page, which would end a training. */
+function preventDropNavigation(): () => void {
+  const prevent = (event: DragEvent) => event.preventDefault();
+  addEventListener('dragover', prevent);
+  addEventListener('drop', prevent);
   return () => {
-    removeEventListener('dragover', keep);
-    removeEventListener('drop', keep);
+    removeEventListener('dragover', prevent);
+    removeEventListener('drop', prevent);
   };
 }
 
 function NoModel() {
   return (
     <section class="empty">
-      <h1>No model here yet</h1>
+      <h1>No model loaded</h1>
       <p>
         This server shows training runs only. Start it with <code>vgg serve --model best.safetensors</code> to
-        classify images with a model, and to look inside it.
+        classify images and see the network’s layers.
       </p>
     </section>
   );

@@ -1,20 +1,27 @@
 /**
- * What the C++ addon gives. Its objects are opaque handles; typed arrays are read and written by its worker
- * thread until the promise settles. It rechecks memory safety only: options are checked before they get there.
+ * The interface of the C++ addon. Its objects are opaque handles. Its worker thread reads and writes typed arrays until
+ * the promise settles. It rechecks memory safety only, as options are checked before they get there.
  */
 import type { Layer } from '../../core/layer.ts';
-import type { MemoryPlan } from '../backend.ts';
-import type { StageTime } from '../instruments.ts';
+import type { MemoryPlan, StageTime } from '../backend.ts';
 
 declare const kind: unique symbol;
 export type EngineHandle = { readonly [kind]: 'engine' };
 export type ParametersHandle = { readonly [kind]: 'parameters' };
 export type ProgramHandle = { readonly [kind]: 'program' };
 
-/** A layer, and for a convolution which of the parameters' tensors are its own. */
+/** A layer, and for a convolution the numbers of its tensors among the parameters. */
 export type LoweredLayer = Layer & { readonly weight?: number; readonly bias?: number };
 
-/** One run: n `images`, and the arrays that it reads or fills. */
+/** What a program is made from, besides the parameters. */
+export type Chain = readonly [
+  layers: readonly LoweredLayer[],
+  inputShape: readonly number[],
+  training: boolean,
+  inputGradient: boolean,
+];
+
+/** One run: the number of images, n, and the arrays that the run reads or fills. */
 export interface Run {
   readonly images: number;
   readonly input: Float32Array;
@@ -27,7 +34,7 @@ export interface Run {
   readonly inputGradient?: Float32Array;
 }
 
-/** oneDNN's version and instruction set, and those of our own kernels: for float32, and for bfloat16 where there are any. */
+/** oneDNN's version and instruction set, and those of our own kernels for float32 and, where supported, bfloat16. */
 export interface Library {
   readonly version: string;
   readonly isa: string;
@@ -35,13 +42,22 @@ export interface Library {
   readonly bf16Isa?: string;
 }
 
+/** One tensor of one field (0 values, 1 gradients, 2 velocities), and the array to copy it to or from. */
+type Access = readonly [
+  engine: EngineHandle,
+  parameters: ParametersHandle,
+  field: number,
+  tensor: number,
+  data: Float32Array,
+];
+
 export interface Addon {
   library(): Library;
   /**
    * @param ownKernels whether 3×3 convolutions run on our own kernels, else on oneDNN's
-   * @param bf16 whether inference multiplies bfloat16, where `bf16Isa` is there
+   * @param bf16 whether inference multiplies in bfloat16; needs `bf16Isa`
    * @param tune whether our own kernels try schedules that may be faster
-   * @param schedules what `newSchedules` said before
+   * @param schedules lines from earlier calls of `newSchedules`
    */
   createEngine(
     threads: number,
@@ -50,28 +66,15 @@ export interface Addon {
     tune: boolean,
     schedules: readonly string[],
   ): EngineHandle;
-  /** What was found out since the last call, a line each: for what, tiles a block, whether threads share it. */
+  /** Schedules found since the last call, one line each: convolution, tiles per block, whether threads share a block. */
   newSchedules(engine: EngineHandle): string[];
   createParameters(
     counts: readonly number[],
     isBias: readonly boolean[],
     training: boolean,
   ): ParametersHandle;
-  /** @param field 0 values, 1 gradients, 2 velocities */
-  read(
-    engine: EngineHandle,
-    parameters: ParametersHandle,
-    field: number,
-    tensor: number,
-    to: Float32Array,
-  ): Promise<void>;
-  write(
-    engine: EngineHandle,
-    parameters: ParametersHandle,
-    field: number,
-    tensor: number,
-    from: Float32Array,
-  ): Promise<void>;
+  read(...access: Access): Promise<void>;
+  write(...access: Access): Promise<void>;
   update(
     engine: EngineHandle,
     parameters: ParametersHandle,
@@ -80,28 +83,22 @@ export interface Addon {
     weightDecay: number,
     biasDecay: number,
   ): Promise<void>;
-  /** All of a field's tensors, one after the other, in the native memory itself. */
+  /** All tensors of a field, one after the other, in the native memory itself. */
   block(parameters: ParametersHandle, field: number): Float32Array;
   zeroGradients(engine: EngineHandle, parameters: ParametersHandle): Promise<void>;
   compile(
     engine: EngineHandle,
     parameters: ParametersHandle,
-    layers: readonly LoweredLayer[],
-    inputShape: readonly number[],
-    training: boolean,
-    inputGradient: boolean,
+    ...chain: Chain
   ): Promise<{ readonly program: ProgramHandle; readonly memoryBytes: number }>;
-  /** What `compile` would take, with none of it taken. @param counts values in each of the parameters' tensors */
+  /** Plans what `compile` would allocate, and allocates none of it. @param counts number of values of each tensor */
   planMemory(
     engine: EngineHandle,
     counts: readonly number[],
-    layers: readonly LoweredLayer[],
-    inputShape: readonly number[],
-    training: boolean,
-    inputGradient: boolean,
+    ...chain: Chain
   ): Promise<Omit<MemoryPlan, 'total'>>;
   forward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
-  /** @param gradientsReady called before the promise settles, each time with a lower number of a tensor */
+  /** @param gradientsReady called before the promise settles, each time with a lower tensor number */
   accumulate(
     engine: EngineHandle,
     program: ProgramHandle,
@@ -109,10 +106,10 @@ export interface Addon {
     gradientsReady?: (tensor: number) => void,
   ): Promise<void>;
   backward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
-  /** Where the time of the program's last run went. */
+  /** The times of the stages of the program's last run. */
   profile(engine: EngineHandle, program: ProgramHandle): Promise<readonly StageTime[]>;
-  /** Floating-point operations a second that the engine's threads can do in registers. */
+  /** Floating-point operations per second that the engine's threads can do in registers. */
   peak(engine: EngineHandle): Promise<number>;
-  /** Frees an object when the calls made before are done. Its handle is dead at once. */
+  /** Frees an object once the calls made before are done. The handle is invalid from now on. */
   release(engine: EngineHandle, handle: ParametersHandle | ProgramHandle): void;
 }

@@ -1,8 +1,9 @@
 /**
- * The fast backend: 3×3 convolutions by our own kernels, other convolutions and matrix products by oneDNN, the
- * rest in C++, all on a thread of its own.
+ * The fast backend: 3×3 convolutions run on our own kernels, other convolutions and large matrix products on oneDNN,
+ * the rest on plain C++, all on a separate thread.
  */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
+import { RememberedLines } from '../../core/cache.ts';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { type Layer, parameterSpecs } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
@@ -10,59 +11,75 @@ import type {
   Backend,
   CompileOptions,
   CompileTrainingOptions,
+  Instruments,
   MemoryPlan,
   Parameters,
   PlanMemoryOptions,
+  StageClock,
 } from '../backend.ts';
 import type { BackendOptions, KernelChoice, Precision } from '../backend-options.ts';
-import type { Instruments, StageClock } from '../instruments.ts';
-import { canonicalBytes } from '../tensor-views.ts';
-import { checkChain, checkSpecs } from '../validate.ts';
+import { canonicalBytes } from '../canonical-parameters.ts';
+import { checkChain, checkSpecs, checkTraining, foreignParameters } from '../validate.ts';
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
-import { loadAddon } from './load-addon.ts';
-import { settled } from './native-call.ts';
-import { NativeParameters, placesOf } from './native-parameters.ts';
+import { loadAddon, settled } from './load-addon.ts';
+import { NativeParameters, numbersOf } from './native-parameters.ts';
 import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
-import { ScheduleMemory } from './schedule-memory.ts';
 
 type NativePrecision = Exclude<Precision, 'f16'>;
 
 export interface NativeOptions extends BackendOptions {
-  /** In training, float32 multiplies in every case. Default: `fp32`. */
+  /** For inference; training multiplies in float32 in any case. Default: `fp32`. */
   readonly precision?: NativePrecision;
   /**
-   * Where it is remembered which schedules of our own kernels are fastest; `off`: the usual ones are taken, and nothing
-   * is tried or remembered. Results are the same. Default: the environment's VERYDEEP_SCHEDULES, else the cache folder.
+   * Remembers which schedules of our own kernels are the fastest (see `rememberedSchedules`). With `off`, the kernels
+   * use their default schedules and try no others. Results are the same. Default: `off` if the environment variable
+   * VERYDEEP_SCHEDULES is `off`, else a file in the cache folder.
    */
-  readonly schedules?: 'off' | ScheduleMemory;
+  readonly schedules?: 'off' | RememberedLines;
 }
 
 /**
- * @throws UserError where the addon or the library under it is missing, with what to install, and where the
- * processor cannot multiply bfloat16.
+ * Which schedules our own kernels found to be the fastest on this machine, among those that give the same bits
+ * (docs/explanation/kernels.md), remembered between runs. @param folder default: the user's cache folder
+ */
+export function rememberedSchedules(folder?: string): RememberedLines {
+  return new RememberedLines({
+    subfolder: 'schedules',
+    about: cpus()[0]?.model ?? 'unknown',
+    // Increase the number when kernels or schedules change so that old choices would mislead.
+    format: 'verydeep schedules 1',
+    line: /^\S+ \d+ [01]$/,
+    folder,
+  });
+}
+
+/**
+ * @throws UsageError for options that exclude each other.
+ * @throws UserError when the addon, a library under it, or an instruction that the precision needs is missing.
  */
 export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
-  const threads = options.threads ?? availableParallelism();
-  if (options.precision === 'bf16' && options.kernels === 'onednn') {
-    throw new UsageError("precision bf16 is for our own kernels: leave either it or oneDNN's kernels out");
+  const { threads = availableParallelism(), kernels = 'own', precision = 'fp32' } = options;
+  if (precision === 'bf16' && kernels === 'onednn') {
+    throw new UsageError(
+      'precision bf16 works with our own kernels only: leave out either it or kernels onednn',
+    );
   }
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
   }
-  const { kernels = 'own', precision = 'fp32' } = options;
-  return new NativeBackend(loadAddon(), { threads, kernels, precision, schedules: scheduleMemory(options) });
+  return new NativeBackend(loadAddon(), { threads, kernels, precision, schedules: schedulesFor(options) });
 }
 
-function scheduleMemory({ schedules }: NativeOptions): ScheduleMemory | undefined {
+function schedulesFor({ schedules }: NativeOptions): RememberedLines | undefined {
   if ((schedules ?? process.env.VERYDEEP_SCHEDULES) === 'off') return undefined;
-  return schedules instanceof ScheduleMemory ? schedules : new ScheduleMemory();
+  return schedules instanceof RememberedLines ? schedules : rememberedSchedules();
 }
 
 interface Settings {
   readonly threads: number;
   readonly kernels: KernelChoice;
   readonly precision: NativePrecision;
-  readonly schedules: ScheduleMemory | undefined;
+  readonly schedules: RememberedLines | undefined;
 }
 
 export class NativeBackend implements Backend {
@@ -72,7 +89,7 @@ export class NativeBackend implements Backend {
   readonly instruments: Instruments;
   readonly #addon: Addon;
   readonly #engine: EngineHandle;
-  readonly #schedules: ScheduleMemory | undefined;
+  readonly #schedules: RememberedLines | undefined;
 
   constructor(addon: Addon, { threads, kernels, precision, schedules }: Settings) {
     const library = addon.library();
@@ -90,7 +107,7 @@ export class NativeBackend implements Backend {
       schedules?.lines ?? [],
     );
     this.instruments = {
-      // What is awaited has been computed.
+      // A call's promise settles when its results are there.
       finish: async () => {},
       parameterBytes: canonicalBytes,
       peakFlops: () => addon.peak(this.#engine),
@@ -107,11 +124,7 @@ export class NativeBackend implements Backend {
   }
 
   async compileTraining(options: CompileTrainingOptions): Promise<NativeTrainingProgram> {
-    if (!options.parameters.training) {
-      throw new RangeError(
-        'compileTraining: these parameters have no gradients; create them with { training: true }',
-      );
-    }
+    checkTraining('compileTraining', options.parameters);
     const inputGradient = options.inputGradient ?? false;
     const chain = await this.#compile('compileTraining', options, true, inputGradient);
     return new NativeTrainingProgram(chain, inputGradient);
@@ -123,15 +136,9 @@ export class NativeBackend implements Backend {
     checkSpecs(specs);
     checkChain('planMemory', layers, inputShape, specs);
     const counts = specs.map(({ shape }) => elementCount(shape));
-    const lowered = lower(layers, placesOf(specs));
-    const use = await this.#addon.planMemory(
-      this.#engine,
-      counts,
-      lowered,
-      inputShape,
-      training,
-      inputGradient,
-    );
+    const lowered = lower(layers, numbersOf(specs));
+    const chain = [lowered, inputShape, training, inputGradient] as const;
+    const use = await this.#addon.planMemory(this.#engine, counts, ...chain);
     return { ...use, total: use.activations + use.gradients + use.transformedWeights + use.scratch };
   }
 
@@ -144,8 +151,8 @@ export class NativeBackend implements Backend {
     const own = this.#own(operation, parameters);
     const handle = own.handle(operation);
     const outputShape = checkChain(operation, layers, inputShape, own.specs).at(-1)!;
-    const lowered = lower(layers, own.places);
-    const call = this.#addon.compile(this.#engine, handle, lowered, inputShape, training, inputGradient);
+    const chain = [lower(layers, own.numbers), inputShape, training, inputGradient] as const;
+    const call = this.#addon.compile(this.#engine, handle, ...chain);
     const { program, memoryBytes } = await settled(operation, call);
     const onRun = () => this.#remember();
     return { addon: this.#addon, parameters: own, program, memoryBytes, inputShape, outputShape, onRun };
@@ -158,9 +165,7 @@ export class NativeBackend implements Backend {
 
   #own(operation: string, parameters: Parameters): NativeParameters {
     if (parameters instanceof NativeParameters && parameters.engine === this.#engine) return parameters;
-    throw new TypeError(
-      `${operation}: these parameters belong to another backend; create them with this one`,
-    );
+    throw foreignParameters(operation);
   }
 }
 
@@ -176,20 +181,20 @@ const stageClock: StageClock = {
   },
 };
 
-/** @throws UserError where there are no kernels for this precision. */
+/** @throws UserError when this processor has no instructions for the precision. */
 function isaFor(precision: NativePrecision, { ownIsa, bf16Isa }: Library): string {
   if (precision === 'fp32') return ownIsa;
   if (bf16Isa) return `${bf16Isa}, multiplying bfloat16`;
   throw new UserError(
-    `precision bf16 needs a processor with AVX-512 BF16 (AMD Zen 4, Intel Cooper Lake or Sapphire Rapids, or newer), which this one (${ownIsa}) is not: leave it at fp32`,
+    `precision bf16 needs a processor with AVX-512 BF16 (AMD Zen 4, Intel Cooper Lake or Sapphire Rapids, or newer), and this one has ${ownIsa} only: use fp32`,
   );
 }
 
-/** @param places of the parameters' tensors, by name */
-function lower(layers: readonly Layer[], places: ReadonlyMap<string, number>): LoweredLayer[] {
+/** @param numbers of the parameters' tensors, by name */
+function lower(layers: readonly Layer[], numbers: ReadonlyMap<string, number>): LoweredLayer[] {
   return layers.map((layer) =>
     layer.kind === 'convolution'
-      ? { ...layer, weight: places.get(`${layer.name}.weight`)!, bias: places.get(`${layer.name}.bias`)! }
+      ? { ...layer, weight: numbers.get(`${layer.name}.weight`)!, bias: numbers.get(`${layer.name}.bias`)! }
       : layer,
   );
 }

@@ -1,38 +1,45 @@
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
-import { viewsOf } from '../tensor-views.ts';
-import { checkAlive, checkSgdStep, checkSpecs, checkTensorData, findSpec } from '../validate.ts';
+import { viewsOf } from '../canonical-parameters.ts';
+import {
+  checkAlive,
+  checkSgdStep,
+  checkSpecs,
+  checkTensorData,
+  checkTraining,
+  findSpec,
+} from '../validate.ts';
 import type { Addon, EngineHandle, ParametersHandle } from './addon.ts';
-import { explained, settled } from './native-call.ts';
+import { explained, settled } from './load-addon.ts';
 
 const FIELDS: Readonly<Record<ParameterField, number>> = { values: 0, gradients: 1, velocities: 2 };
 
 /** Each tensor's number in `specs`, by name. */
-export function placesOf(specs: readonly ParameterSpec[]): Map<string, number> {
-  return new Map(specs.map(({ name }, place) => [name, place]));
+export function numbersOf(specs: readonly ParameterSpec[]): Map<string, number> {
+  return new Map(specs.map(({ name }, number) => [name, number]));
 }
 
-/** Parameters in native memory: one contiguous block a field. Every access runs on the engine's thread. */
+/** Parameters in native memory: one contiguous block for each field. Every access runs on the engine's thread. */
 export class NativeParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;
   readonly engine: EngineHandle;
   /** Number of each tensor in `specs`, by name. */
-  readonly places: ReadonlyMap<string, number>;
+  readonly numbers: ReadonlyMap<string, number>;
   readonly #addon: Addon;
   #handle: ParametersHandle | undefined;
   #views: ReadonlyMap<string, Float32Array> | undefined;
   #gradients: Float32Array | undefined;
 
-  /** @throws UserError when there is too little memory. */
+  /** @throws UserError when memory runs out. */
   constructor(addon: Addon, engine: EngineHandle, specs: readonly ParameterSpec[], training: boolean) {
     checkSpecs(specs);
     this.specs = specs;
     this.training = training;
     this.engine = engine;
     this.#addon = addon;
-    this.places = placesOf(specs);
+    this.numbers = numbersOf(specs);
     const counts = specs.map(({ shape }) => elementCount(shape));
     const isBias = specs.map(({ role }) => role === 'bias');
     try {
@@ -52,7 +59,10 @@ export class NativeParameters implements Parameters {
     const handle = this.handle('read');
     const spec = findSpec('read', this, field, name);
     const data = new Float32Array(elementCount(spec.shape));
-    await settled('read', this.#addon.read(this.engine, handle, FIELDS[field], this.places.get(name)!, data));
+    await settled(
+      'read',
+      this.#addon.read(this.engine, handle, FIELDS[field], this.numbers.get(name)!, data),
+    );
     return data;
   }
 
@@ -61,27 +71,27 @@ export class NativeParameters implements Parameters {
     checkTensorData('write', findSpec('write', this, field, name), data);
     await settled(
       'write',
-      this.#addon.write(this.engine, handle, FIELDS[field], this.places.get(name)!, data),
+      this.#addon.write(this.engine, handle, FIELDS[field], this.numbers.get(name)!, data),
     );
   }
 
   async update(step: SgdStep): Promise<void> {
     const handle = this.handle('update');
     checkSgdStep(step);
-    this.#checkTraining('update');
+    checkTraining('update', this);
     const { learningRate, momentum, weightDecay, biasDecay } = step;
     await this.#addon.update(this.engine, handle, learningRate, momentum, weightDecay, biasDecay);
   }
 
   async zeroGradients(): Promise<void> {
     const handle = this.handle('zeroGradients');
-    this.#checkTraining('zeroGradients');
+    checkTraining('zeroGradients', this);
     await this.#addon.zeroGradients(this.engine, handle);
   }
 
   gradientBlock(): Float32Array {
     const handle = this.handle('gradientBlock');
-    this.#checkTraining('gradientBlock');
+    checkTraining('gradientBlock', this);
     this.#gradients ??= this.#addon.block(handle, FIELDS.gradients);
     return this.#gradients;
   }
@@ -98,12 +108,5 @@ export class NativeParameters implements Parameters {
     this.#handle = undefined;
     this.#views = undefined;
     this.#gradients = undefined;
-  }
-
-  #checkTraining(operation: string): void {
-    if (this.training) return;
-    throw new RangeError(
-      `${operation}: these parameters have no gradients; create them with { training: true }`,
-    );
   }
 }

@@ -1,18 +1,24 @@
 import { elementCount, type Shape4 } from '../../core/shape.ts';
-import type { LabelledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
-import type { StageTime } from '../instruments.ts';
+import type {
+  LabeledInput,
+  LossOutcome,
+  Program,
+  StageTime,
+  TrainingInput,
+  TrainingProgram,
+} from '../backend.ts';
 import {
   checkAlive,
   checkImages,
-  checkLabelledInput,
+  checkLabeledInput,
   checkOutputGradient,
   checkTrainingInput,
 } from '../validate.ts';
 import type { Addon, ProgramHandle, Run } from './addon.ts';
-import { settled } from './native-call.ts';
+import { settled } from './load-addon.ts';
 import type { NativeParameters } from './native-parameters.ts';
 
-/** What the engine has compiled. */
+/** A chain that the engine compiled. */
 export interface CompiledChain {
   readonly addon: Addon;
   readonly parameters: NativeParameters;
@@ -53,7 +59,7 @@ class CompiledProgram {
     onRun();
   }
 
-  /** Where the time of the last run went, in the order of the steps. */
+  /** The times of the last run's stages, in the order in which they ran. */
   profile(): Promise<readonly StageTime[]> {
     this.checkAlive('profile');
     const { addon, parameters, program } = this.#chain;
@@ -90,16 +96,16 @@ export class NativeTrainingProgram extends CompiledProgram implements TrainingPr
   }
 
   async accumulate(
-    batch: LabelledInput,
+    batch: LabeledInput,
     gradientScale: number,
     onGradients?: (tensor: number) => void,
   ): Promise<LossOutcome> {
     this.checkAlive('accumulate');
-    const images = checkLabelledInput('accumulate', this, batch, gradientScale);
+    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
     const logits = this.arrayFor(images, this.outputShape);
     const losses = new Float32Array(images);
-    const { labels } = batch;
-    const run = { ...inputOf(batch), images, labels, gradientScale, losses, output: logits };
+    const { input, dropoutKeys, labels } = batch;
+    const run = { images, input, dropoutKeys, labels, gradientScale, losses, output: logits };
     await this.run('accumulate', run, onGradients);
     return { losses, logits };
   }
@@ -112,14 +118,9 @@ export class NativeTrainingProgram extends CompiledProgram implements TrainingPr
     const images = checkTrainingInput('backward', this.inputShape, batch);
     checkOutputGradient('backward', this.outputShape, images, outputGradient);
     const output = this.arrayFor(images, this.outputShape);
-    const results = this.#inputGradient
-      ? { output, inputGradient: this.arrayFor(images, this.inputShape) }
-      : { output };
-    await this.run('backward', { ...inputOf(batch), images, outputGradient, ...results });
-    return results;
+    const inputGradient = this.#inputGradient ? this.arrayFor(images, this.inputShape) : undefined;
+    const { input, dropoutKeys } = batch;
+    await this.run('backward', { images, input, dropoutKeys, outputGradient, output, inputGradient });
+    return { output, inputGradient };
   }
-}
-
-function inputOf({ input, dropoutKeys }: TrainingInput): Pick<Run, 'input' | 'dropoutKeys'> {
-  return dropoutKeys ? { input, dropoutKeys } : { input };
 }

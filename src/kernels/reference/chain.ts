@@ -10,11 +10,10 @@ import {
   convolutionBackwardWeight,
   convolutionForward,
 } from './convolution.ts';
-import { applyDropout } from './dropout.ts';
 import { lrnBackward, lrnForward } from './lrn.ts';
 import { maxPoolBackward, maxPoolForward } from './max-pool.ts';
-import type { ReferenceParameters } from './parameters.ts';
-import { reluBackward, reluForward } from './relu.ts';
+import type { ReferenceParameters } from './reference-parameters.ts';
+import { applyDropout, reluBackward, reluForward } from './relu-and-dropout.ts';
 
 export interface Chain {
   /** `forward`, `accumulate` or `backward`, for messages. */

@@ -1,12 +1,12 @@
 /**
- * The slow, obvious backend: the specification of what a backend computes. Every layer is a loop over its
- * equation; sums are made in double precision and stored as float32. It runs on the event loop's own thread.
+ * The slow, obvious backend: the specification of what a backend computes. Every layer is a loop over its equation.
+ * Sums are computed in double precision and stored as float32. It runs on the event loop's thread.
  */
 import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
-import { canonicalBytes } from '../tensor-views.ts';
-import { checkAlive, checkChain } from '../validate.ts';
-import { ReferenceParameters } from './parameters.ts';
-import { ReferenceProgram, ReferenceTrainingProgram } from './program.ts';
+import { canonicalBytes } from '../canonical-parameters.ts';
+import { checkAlive, checkChain, checkTraining, foreignParameters } from '../validate.ts';
+import { ReferenceParameters } from './reference-parameters.ts';
+import { ReferenceProgram, ReferenceTrainingProgram } from './reference-program.ts';
 
 export function createReferenceBackend(): Backend {
   return {
@@ -28,19 +28,13 @@ async function compile({ layers, inputShape, parameters }: CompileOptions): Prom
 async function compileTraining(options: CompileTrainingOptions): Promise<ReferenceTrainingProgram> {
   const { layers, inputShape, inputGradient = false } = options;
   const own = ownParameters('compileTraining', options.parameters);
-  if (!own.training) {
-    throw new RangeError(
-      'compileTraining: these parameters have no gradients; create them with { training: true }',
-    );
-  }
+  checkTraining('compileTraining', own);
   const shapes = checkChain('compileTraining', layers, inputShape, own.specs);
   return new ReferenceTrainingProgram(layers, shapes, own, inputGradient);
 }
 
 function ownParameters(operation: string, parameters: Parameters): ReferenceParameters {
-  if (parameters instanceof ReferenceParameters) {
-    checkAlive(operation, 'parameters', parameters.disposed);
-    return parameters;
-  }
-  throw new TypeError(`${operation}: these parameters belong to another backend; create them with this one`);
+  if (!(parameters instanceof ReferenceParameters)) throw foreignParameters(operation);
+  checkAlive(operation, 'parameters', parameters.disposed);
+  return parameters;
 }

@@ -1,12 +1,9 @@
 /** The kernels of a backward pass, stage by stage: gradients of parameters, and of each stage's input. */
-
-import { isConvolution, isWhole, type PlacedConvolution } from './choices.ts';
-import { groupsFor } from './device.ts';
-import { type Dispatch, numbers, perImage } from './dispatch.ts';
-import { type Context, dropoutShape, gatherInParts, lrnShape, mapShape, toFactors } from './forward.ts';
-import { workOf } from './kernel-clock.ts';
-import type { Panel } from './parameters.ts';
-import type { GatherShape } from './shaders/gather-convolution.ts';
+import type { Context } from './context.ts';
+import { type Dispatch, numbers } from './dispatch.ts';
+import { elementwise, gatherInParts, resultShape, shapeOf, sourceShape, toFactors } from './forward.ts';
+import { groupsFor } from './gpu.ts';
+import { workOf } from './gpu-clock.ts';
 import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
 import {
   biasGradient,
@@ -15,23 +12,32 @@ import {
   WEIGHT_GRADIENT_FIELDS,
   weightGradient,
 } from './shaders/weight-gradient.ts';
-import { type PlacedStage, pixelsOf, vectorsOf } from './stages.ts';
-import { winogradDispatches } from './winograd.ts';
-import { winogradWeightGradient } from './winograd-weights.ts';
+import {
+  batchPixelsOf,
+  coversMap,
+  imageVectorsOf,
+  isConvolution,
+  type PlacedConvolution,
+  type PlacedStage,
+  pixelsOf,
+  vectorsOf,
+} from './stages.ts';
+import type { Panel } from './weight-panels.ts';
+import { winogradDispatches, winogradWeightGradient } from './winograd-dispatches.ts';
 
-/** A split's share of pixels is at least so large. */
+/** Least pixels of a split. */
 const FEWEST_PIXELS = 512;
-/** Sums of splits take no more memory than this, in bytes. */
+/** Most memory of the splits' sums, in bytes. */
 const MOST_SUMS = 64 * 2 ** 20;
 /** Pixels in a chunk of a bias's gradient. */
 const CHUNK = 4096;
 
-/** The tensors that a stage's backward pass is between. */
+/** The tensors of a stage's backward pass. */
 export interface Between {
   /** The stage's input, as the forward pass left it. */
   readonly x: GPUBuffer;
   readonly dy: GPUBuffer;
-  /** Where the input's gradient goes; undefined where nobody wants it. */
+  /** Receives the input's gradient. Undefined where it is not needed. */
   readonly dx: GPUBuffer | undefined;
   /** Sums of splits: large enough for every stage (`sumsFor`). */
   readonly sums: GPUBuffer;
@@ -60,62 +66,37 @@ function simpleBackward(
   dy: GPUBuffer,
   dx: GPUBuffer,
 ): Dispatch {
-  const { stage, input, output, afterRelu } = placed;
-  const { call } = context;
-  const vectors = pixelsOf(input) * vectorsOf(input);
+  const { stage, input, afterRelu } = placed;
+  const fields = shapeOf(placed);
+  const vectors = imageVectorsOf(input);
   switch (stage.kind) {
     case 'relu':
-      return {
-        code: RELU_BACKWARD,
-        bindings: [call, context.uniform(numbers(vectors)), x, dy, dx],
-        groups: perImage(vectors),
-      };
+      return reluBackward(context, placed, x, dy, dx);
     case 'maxPool': {
       const windows = Math.ceil(input[2] / 2) * Math.ceil(input[3] / 2) * vectorsOf(input);
-      return {
-        code: maxPoolBackward(afterRelu),
-        bindings: [call, context.uniform(mapShape(input, output)), x, dy, dx],
-        groups: perImage(windows),
-      };
+      return elementwise(context, maxPoolBackward(afterRelu), fields, [x, dy, dx], windows);
     }
     case 'lrn':
-      return {
-        code: lrnBackward(afterRelu),
-        bindings: [call, context.uniform(lrnShape(placed)), x, dy, dx],
-        groups: perImage(4 * vectors),
-      };
-    case 'dropout':
-      return {
-        code: dropout('backward', afterRelu),
-        bindings: [
-          call,
-          context.uniform(dropoutShape(placed)),
-          context.keys!,
-          dy,
-          dx,
-          ...(afterRelu ? [x] : []),
-        ],
-        groups: perImage(vectors),
-      };
+      return elementwise(context, lrnBackward(afterRelu), fields, [x, dy, dx], 4 * vectors);
+    case 'dropout': {
+      const buffers = [context.keys!, dy, dx, ...(afterRelu ? [x] : [])];
+      return elementwise(context, dropout('backward', afterRelu), fields, buffers, vectors);
+    }
     default:
-      throw new TypeError(`${stage.kind} has a backward pass of its own`);
+      throw new TypeError(`${stage.kind} is not a simple stage`);
   }
 }
 
-/** ∂y where the convolution that ends a chain has its ReLU inside: 0 where y is 0. */
-export function maskOutputGradient(
+/** ∂y where `values`, the input or output of a ReLU, are above 0, else 0. Also for a convolution with ReLU that ends a chain. */
+export function reluBackward(
   context: Context,
   { output }: PlacedStage,
-  y: GPUBuffer,
+  values: GPUBuffer,
   dy: GPUBuffer,
-  masked: GPUBuffer,
+  dx: GPUBuffer,
 ): Dispatch {
-  const vectors = pixelsOf(output) * vectorsOf(output);
-  return {
-    code: RELU_BACKWARD,
-    bindings: [context.call, context.uniform(numbers(vectors)), y, dy, masked],
-    groups: perImage(vectors),
-  };
+  const vectors = imageVectorsOf(output);
+  return elementwise(context, RELU_BACKWARD, numbers(vectors), [values, dy, dx], vectors);
 }
 
 export function inputGradient(
@@ -126,58 +107,42 @@ export function inputGradient(
   dx: GPUBuffer,
 ): Dispatch[] {
   const { stage, output, afterRelu } = placed;
-  const { name } = stage.layer;
   const choice = context.choose('backward', placed);
-  const { tile } = choice;
+  const panels = context.parameters.panelsOf(`${stage.layer.name}.weight`);
+  const mask = afterRelu ? [x] : [];
   if (choice.method === 'winograd') {
-    const [panel] = context.parameters.panelsOf(`${name}.weight`);
-    const buffers = [dy, panel!.buffers.values!, dx, ...(afterRelu ? [x] : [])] as const;
+    const buffers = [dy, panels[0]!.buffers.values!, dx, ...mask] as const;
     const variant = { bias: false, masked: afterRelu };
     return winogradDispatches(context, 'backward', placed, choice, variant, buffers);
   }
-  const { splits = 1 } = choice;
   const copied = context.choose('forward', placed).method === 'direct';
-  return context.parameters.panelsOf(`${name}.weight`).flatMap((panel, index) => {
+  return panels.flatMap((panel, index) => {
     const shape = {
-      inHeight: output[2],
-      inWidth: output[3],
-      inStride: vectorsOf(output),
-      inOffset: panel.first,
-      inVectors: panel.vectors,
+      ...sourceShape(output, panel.first, panel.vectors),
       ...inputGradientShape(placed),
-      splits,
+      splits: choice.splits ?? 1,
     };
     const variant = { direction: 'backward', masked: afterRelu, accumulate: index > 0 } as const;
     return [
       ...(copied ? [] : toFactors(context, panel)),
-      ...gatherInParts(context, variant, tile, shape, [dy, panel.factors, dx, ...(afterRelu ? [x] : [])]),
+      ...gatherInParts(context, variant, choice.tile, shape, [dy, panel.factors, dx, ...mask]),
     ];
   });
 }
 
 /**
- * Of the convolution that makes the input's gradient. A kernel that covers the whole map, as fc6's, is one of 1×1 whose
- * channels are all values of the map, and lies in memory as such: pixel by pixel only one tap would not miss the source.
+ * Of the convolution that computes the input's gradient. If the kernel covers the whole map, as fc6's does, it is a 1×1
+ * convolution whose channels are all values of the map, which is how they lie in memory: pixel by pixel, all taps but
+ * one would miss the source.
  */
-function inputGradientShape(
-  placed: PlacedConvolution,
-): Pick<
-  GatherShape,
-  'outHeight' | 'outWidth' | 'outStride' | 'outOffset' | 'outVectors' | 'kernel' | 'padding'
-> {
+function inputGradientShape(placed: PlacedConvolution) {
   const { kernel, padding } = placed.stage.layer;
   const { input } = placed;
-  const whole = isWhole(placed);
-  const vectors = vectorsOf(input) * (whole ? kernel ** 2 : 1);
-  return {
-    outHeight: whole ? 1 : input[2],
-    outWidth: whole ? 1 : input[3],
-    outStride: vectors,
-    outOffset: 0,
-    outVectors: vectors,
-    kernel: whole ? 1 : kernel,
-    padding: whole ? 0 : kernel - 1 - padding,
-  };
+  if (coversMap(placed)) {
+    const values = 4 * vectorsOf(input) * kernel ** 2;
+    return { ...resultShape([1, values, 1, 1], 0, values / 4), kernel: 1, padding: 0 };
+  }
+  return { ...resultShape(input, 0, vectorsOf(input)), kernel, padding: kernel - 1 - padding };
 }
 
 export function weightGradients(
@@ -189,21 +154,15 @@ export function weightGradients(
   const { name, kernel, padding } = stage.layer;
   const choice = context.choose('weights', placed);
   const { tile } = choice;
+  const panels = context.parameters.panelsOf(`${name}.weight`);
   if (choice.method === 'winograd') {
-    const [panel] = context.parameters.panelsOf(`${name}.weight`);
-    return winogradWeightGradient(context, placed, choice, [x, dy, panel!.buffers.gradients!]);
+    return winogradWeightGradient(context, placed, choice, [x, dy, panels[0]!.buffers.gradients!]);
   }
-  return context.parameters.panelsOf(`${name}.weight`).flatMap((panel) => {
+  return panels.flatMap((panel) => {
     const splits = splitsOf(context, placed, panel);
-    const shape: Record<(typeof WEIGHT_GRADIENT_FIELDS)[number], number> = {
-      inHeight: input[2],
-      inWidth: input[3],
-      inVectors: vectorsOf(input),
-      outHeight: output[2],
-      outWidth: output[3],
-      outStride: vectorsOf(output),
-      outOffset: panel.first,
-      outVectors: panel.vectors,
+    const shape = {
+      ...sourceShape(input, 0, vectorsOf(input)),
+      ...resultShape(output, panel.first, panel.vectors),
       kernel,
       padding,
       splits,
@@ -240,29 +199,24 @@ function addSums(
   };
 }
 
-type Needs = Pick<Context, 'choose' | 'busy' | 'parameters'>;
-
-/** A long sum into few tiles is cut, so that the device has enough workgroups. */
-function splitsOf({ choose, busy }: Needs, placed: PlacedConvolution, panel: Panel): number {
+/** Splits a long sum into few tiles, so that the device has enough workgroups. */
+function splitsOf({ choose, busy }: Context, placed: PlacedConvolution, panel: Panel): number {
   const { stage, input, output } = placed;
   const { method, tile } = choose('weights', placed);
   if (method === 'winograd') return 1;
   const down = tilesDown(tile, stage.layer.kernel, vectorsOf(input));
   const across = Math.ceil(panel.vectors / (tile.threadsX * tile.columns));
   const wanted = Math.ceil(busy / (down * across));
-  const pixels = output[0] * pixelsOf(output);
-  return Math.max(
-    1,
-    Math.min(wanted, Math.floor(pixels / FEWEST_PIXELS), Math.floor(MOST_SUMS / (16 * panel.size))),
-  );
+  const most = Math.floor(batchPixelsOf(output) / FEWEST_PIXELS);
+  return Math.max(1, Math.min(wanted, most, Math.floor(MOST_SUMS / (16 * panel.size))));
 }
 
 function chunksOf({ output }: PlacedStage): number {
-  return Math.max(1, Math.ceil((output[0] * pixelsOf(output)) / CHUNK));
+  return Math.max(1, Math.ceil(batchPixelsOf(output) / CHUNK));
 }
 
 /** float32 values that `Between.sums` must hold for a stage. */
-export function sumsFor(context: Needs, placed: PlacedStage): number {
+export function sumsFor(context: Context, placed: PlacedStage): number {
   if (!isConvolution(placed)) return 0;
   const { stage, output } = placed;
   const weights = context.parameters.panelsOf(`${stage.layer.name}.weight`).map((panel) => {

@@ -1,16 +1,19 @@
 /// <reference types="@webgpu/types" />
-/** Opens the visitor's GPU from a page, through the browser's own WebGPU. */
+/** Opens the visitor's GPU in a page, through the browser's WebGPU. */
 import { messageOf, UserError } from '../../core/errors.ts';
-import { adapterName, deviceDescriptor, Gpu, type GpuOptions, isSoftwareAdapter } from './device.ts';
-import { TileLines } from './tuning.ts';
-
-/** Grows when kernels change so that old choices would mislead. */
-const FORMAT = 'verydeep gpu tiles 1';
+import { adapterName, deviceDescriptor, isSoftwareAdapter } from './adapter.ts';
+import { Gpu, type GpuOptions } from './gpu.ts';
+import { TILE_FORMAT, TileLines } from './tuning/storage.ts';
 
 const AFTER_LOSS = 'load the page again; if it happens again, use a smaller batch or a narrower network';
 
 /**
- * @throws UserError where the browser has no WebGPU, or gives no device, in a sentence for the visitor.
+ * Opens the visitor's GPU. It remembers in `localStorage` which kernels are the fastest.
+ *
+ * @example
+ * const gpu = await openBrowserGpu({ precision: 'f16' });
+ *
+ * @throws UserError, in a sentence for the visitor, when the browser has no WebGPU, no GPU, or no device.
  */
 export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { navigator, isSecureContext } = globalThis as {
@@ -20,19 +23,19 @@ export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   if (!navigator?.gpu) {
     throw new UserError(
       isSecureContext === false
-        ? 'browsers allow WebGPU only to pages that come by https or from this machine itself'
-        : 'this browser has no WebGPU; current versions of Chrome, Edge, Firefox and Safari have it',
+        ? 'browsers allow WebGPU only on pages served over https or from this machine'
+        : 'this browser has no WebGPU: use a current version of Chrome, Edge, Firefox or Safari',
     );
   }
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) throw new UserError('this browser finds no GPU that WebGPU can use');
+  if (!adapter) throw new UserError('no WebGPU GPU found');
   const descriptor = deviceDescriptor(adapter, options.precision);
   try {
     const device = await adapter.requestDevice(descriptor);
     const schedules = isSoftwareAdapter(adapter.info) ? undefined : keptLines(adapterName(adapter.info));
     return new Gpu(device, adapter.info, { afterLoss: AFTER_LOSS, schedules, ...options });
   } catch (error) {
-    throw new UserError(`this browser's GPU gives no device (${messageOf(error)})`, { cause: error });
+    throw new UserError(`this browser could not open its GPU (${messageOf(error)})`, { cause: error });
   }
 }
 
@@ -41,9 +44,9 @@ interface TextStorage {
   setItem(key: string, value: string): void;
 }
 
-/** What was found out about this GPU is kept for the next visit, where the browser lets pages keep anything. */
+/** Remembers the fastest kernels for the next visit, where the browser allows pages to store anything. */
 function keptLines(adapter: string): TileLines {
-  const key = `${FORMAT} ${adapter}`;
+  const key = `${TILE_FORMAT} ${adapter}`;
   try {
     const { localStorage } = globalThis as unknown as { readonly localStorage: TextStorage };
     const kept = localStorage.getItem(key)?.split('\n') ?? [];
@@ -51,7 +54,7 @@ function keptLines(adapter: string): TileLines {
       try {
         localStorage.setItem(key, lines.join('\n'));
       } catch {
-        // Full, or forbidden: found out again at the next visit.
+        // Full or forbidden: the next visit measures again.
       }
     });
   } catch {

@@ -1,6 +1,6 @@
-/** One run of a kernel within a program, and the list of them that a call replays. */
-import type { Pass } from '../instruments.ts';
-import { type Binding, type Gpu, groupsFor } from './device.ts';
+/** One run of a kernel within a program. A call replays the program's list of them. */
+import type { Pass } from '../backend.ts';
+import { type Binding, type Gpu, groupsFor } from './gpu.ts';
 
 export type Groups = readonly [x: number, y?: number, z?: number];
 
@@ -8,11 +8,11 @@ export interface Dispatch {
   readonly code: string;
   /** In the order of the shader's bindings, from its shape on. */
   readonly bindings: readonly Binding[];
-  /** Workgroups for so many images. */
+  /** Workgroups for a number of images. */
   readonly groups: (images: number) => Groups;
-  /** Changes weights into something else: in inference needed only when there are new ones. */
+  /** Transforms weights: inference needs it only when they have changed. */
   readonly ofWeights?: boolean;
-  /** For those who time it: how it is done, and whose it is. */
+  /** For timing: the algorithm, and the layer and pass that it belongs to. */
   readonly algorithm?: string;
   readonly work?: { readonly layer: number; readonly pass: Pass };
 }
@@ -23,7 +23,7 @@ export interface Prepared extends Pick<Dispatch, 'groups' | 'algorithm' | 'work'
   readonly group: GPUBindGroup;
 }
 
-/** Compiles all shaders, side by side, and binds their buffers. */
+/** Compiles all shaders, in parallel, and binds their buffers. */
 export async function prepare(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Prepared[]> {
   const pipelines = await Promise.all(dispatches.map(({ code }) => gpu.pipeline(code)));
   return dispatches.map(({ bindings, groups, algorithm, work }, index) => ({
@@ -43,12 +43,12 @@ export function encode(pass: GPUComputePassEncoder, prepared: readonly Prepared[
   }
 }
 
-/** Workgroups of an elementwise kernel with so many elements an image. */
+/** Workgroups of an elementwise kernel. @param elements of an image */
 export function perImage(elements: number): (images: number) => Groups {
   return (images) => groupsFor(images * elements);
 }
 
-/** Fields of a shader's Shape, unsigned where they are whole and marked otherwise. */
+/** Fields of a shader's Shape: u32, or f32 where marked. */
 export function numbers(...fields: readonly (number | { readonly float: number })[]): ArrayBuffer {
   const view = new DataView(new ArrayBuffer(4 * fields.length));
   fields.forEach((field, at) => {
@@ -58,7 +58,7 @@ export function numbers(...fields: readonly (number | { readonly float: number }
   return view.buffer;
 }
 
-/** What a call changes: the shaders' Call. */
+/** What differs between calls: the shaders' Call. */
 export interface Call {
   readonly images: number;
   readonly hasKeys?: boolean;
@@ -66,7 +66,6 @@ export interface Call {
   readonly parameterScale?: number;
 }
 
-/** The shaders' Call. */
 export function callFields({ images, hasKeys, gradientScale = 0, parameterScale = 1 }: Call): ArrayBuffer {
   return numbers(images, hasKeys ? 1 : 0, { float: gradientScale }, { float: parameterScale });
 }

@@ -1,21 +1,24 @@
-/** Opens the machine's GPU from Node, through npm's `webgpu` (Google's Dawn). */
+/** Opens the machine's GPU in Node, through the npm package `webgpu` (Google's Dawn). */
+
+import { RememberedLines } from '../../core/cache.ts';
 import { messageOf, UserError } from '../../core/errors.ts';
-import { adapterName, deviceDescriptor, Gpu, type GpuOptions, isSoftwareAdapter } from './device.ts';
-import { NodeTileMemory } from './node-tile-memory.ts';
+import { adapterName, deviceDescriptor, isSoftwareAdapter } from './adapter.ts';
+import { Gpu, type GpuOptions } from './gpu.ts';
 import type { GpuPrecision } from './shaders/storage.ts';
+import { TILE_FORMAT } from './tuning/storage.ts';
 
 const SOFTWARE =
-  'to try it without a GPU, let Vulkan use SwiftShader, which Debian has with chromium: install libvulkan1 and set VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json';
+  'to try it without a GPU, let Vulkan use SwiftShader, which is part of chromium on Debian: install libvulkan1 and set VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json';
 
-/** The same device for all of a precision: pipelines are compiled once a process. */
+/** One device for each precision, so that a process compiles each pipeline once. */
 const opened = new Map<GpuPrecision, Promise<Gpu>>();
 
-/** Dawn ends with this object, and takes its devices along: it lives as long as the process. */
+/** Dawn's devices end with this object, so it lives as long as the process. */
 let instance: GPU | undefined;
 
 /**
- * @param asked options are for a device of one's own
- * @throws UserError where the package, a driver, a GPU, or what it needs for f16 is missing, with what to do.
+ * @param asked a precision gives the process's shared device, options a new one. Default: `fp32`
+ * @throws UserError, with what to do, when the package, a driver, a GPU or its support of f16 is missing.
  */
 export function openNodeGpu(asked: GpuOptions | GpuPrecision = 'fp32'): Promise<Gpu> {
   if (typeof asked === 'object') return open(asked);
@@ -31,12 +34,12 @@ export function openNodeGpu(asked: GpuOptions | GpuPrecision = 'fp32'): Promise<
 }
 
 async function open(options: GpuOptions): Promise<Gpu> {
-  // Browsers round time stamps, so that pages learn nothing of each other. Here there is nobody to hide from.
+  // Browsers round time stamps, so that pages cannot spy on each other. Here that is no concern.
   instance ??= (await loadDawn()).create(['disable-dawn-features=timestamp_quantization']);
   const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
     throw new UserError(
-      `backend webgpu finds no GPU: install the driver of yours (Linux: Vulkan's, with libvulkan1), or leave --backend out; ${SOFTWARE}`,
+      `backend webgpu found no GPU: install your GPU's driver (on Linux the one for Vulkan, with libvulkan1), or leave out --backend; ${SOFTWARE}`,
     );
   }
   const descriptor = deviceDescriptor(adapter, options.precision);
@@ -45,17 +48,28 @@ async function open(options: GpuOptions): Promise<Gpu> {
     return new Gpu(device, adapter.info, { schedules: schedulesOf(adapter.info, options), ...options });
   } catch (error) {
     throw new UserError(
-      `the GPU ${adapter.info.description} gives no device (${messageOf(error)}): update its driver, or leave --backend out`,
+      `the GPU ${adapter.info.description} could not be opened (${messageOf(error)}): update its driver, or leave out --backend`,
       { cause: error },
     );
   }
 }
 
-/** The cache folder, unless tiles are given or the environment's VERYDEEP_SCHEDULES is `off`; `on`: for software, too. */
+/** A file in the cache folder, unless tiles are given or VERYDEEP_SCHEDULES is `off`. `on`: for software devices too. */
 function schedulesOf(info: GPUAdapterInfo, options: GpuOptions): GpuOptions['schedules'] {
   const asked = process.env.VERYDEEP_SCHEDULES;
   if (asked === 'off' || options.tiles) return 'off';
-  return asked === 'on' || !isSoftwareAdapter(info) ? new NodeTileMemory(adapterName(info)) : undefined;
+  return asked === 'on' || !isSoftwareAdapter(info) ? rememberedTiles(adapterName(info)) : undefined;
+}
+
+/** Which kernels were the fastest on a GPU, remembered between runs. @param folder default: the user's cache folder */
+export function rememberedTiles(adapter: string, folder?: string): RememberedLines {
+  return new RememberedLines({
+    subfolder: 'gpu-tiles',
+    about: adapter,
+    format: TILE_FORMAT,
+    line: /^\S+ \S+$/,
+    folder,
+  });
 }
 
 async function loadDawn(): Promise<{ create(options: string[]): GPU }> {
@@ -63,7 +77,7 @@ async function loadDawn(): Promise<{ create(options: string[]): GPU }> {
     return await import('webgpu');
   } catch (error) {
     throw new UserError(
-      `backend webgpu needs npm's package webgpu, which is not there or does not load (${firstLine(messageOf(error))}): install it with \`npm install webgpu\`, or leave --backend out`,
+      `backend webgpu needs the npm package webgpu, which is missing or does not load (${firstLine(messageOf(error))}): install it with \`npm install webgpu\`, or leave out --backend`,
       { cause: error },
     );
   }

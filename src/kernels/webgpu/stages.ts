@@ -1,6 +1,6 @@
 /**
- * A chain of layers as the GPU runs it: a ReLU goes into the convolution before it, and dropout is there in
- * training only.
+ * A chain of layers as the GPU runs it: a ReLU is part of the convolution before it, and dropout exists in training
+ * only.
  */
 import type { ConvolutionLayer, DropoutLayer, Layer, LrnLayer, MaxPoolLayer } from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
@@ -13,19 +13,30 @@ export type Stage =
   | {
       readonly kind: 'dropout';
       readonly layer: DropoutLayer;
-      /** Which of the chain's dropout layers this is. */
+      /** Number of this layer among the chain's dropout layers, from 0. */
       readonly ordinal: number;
     };
 
 /** A stage between two tensors. */
-export interface PlacedStage {
-  readonly stage: Stage;
-  /** Its place in the chain. */
+export interface PlacedStage<S extends Stage = Stage> {
+  readonly stage: S;
+  /** Index of the layer in the chain. */
   readonly layer: number;
   readonly input: Shape4;
   readonly output: Shape4;
-  /** Whether the stage before it is a convolution with ReLU: its input is 0 where ReLU's gradient is. */
+  /** Whether the stage before it is a convolution with ReLU. If so, its input is 0 exactly where ReLU's gradient is. */
   readonly afterRelu: boolean;
+}
+
+export type PlacedConvolution = PlacedStage<Stage & { readonly kind: 'convolution' }>;
+
+export function isConvolution(placed: PlacedStage): placed is PlacedConvolution {
+  return placed.stage.kind === 'convolution';
+}
+
+/** Whether the kernel covers the whole map, as in fc6 to fc8. If so, its input's gradient is that of a 1×1 convolution. */
+export function coversMap({ stage, output }: PlacedConvolution): boolean {
+  return stage.layer.padding === 0 && pixelsOf(output) === 1;
 }
 
 /** @param shapes along the layers, for a full batch */
@@ -61,16 +72,25 @@ export function stagesOf(
   return placed;
 }
 
-/** Vectors of four channels a pixel. */
+/** Vectors of four channels per pixel. */
 export function vectorsOf([, channels]: Shape4): number {
   return Math.ceil(channels / 4);
+}
+
+/** Vectors of four channels per image. */
+export function imageVectorsOf(shape: Shape4): number {
+  return pixelsOf(shape) * vectorsOf(shape);
 }
 
 export function pixelsOf([, , height, width]: Shape4): number {
   return height * width;
 }
 
-/** float32 values of a tensor on the GPU, with its channels filled up. */
+export function batchPixelsOf(shape: Shape4): number {
+  return shape[0] * pixelsOf(shape);
+}
+
+/** float32 values of a tensor on the GPU, whose channels are padded to vectors of four. */
 export function paddedCount(shape: Shape4): number {
-  return shape[0] * pixelsOf(shape) * 4 * vectorsOf(shape);
+  return shape[0] * 4 * imageVectorsOf(shape);
 }

@@ -1,23 +1,22 @@
-/** A chain that is trained: forward, the loss's gradient, backward, all in one command buffer. */
+/** A chain compiled for training: forward, the gradient of the loss, and backward, all in one command buffer. */
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
-import type { LabelledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
-import type { StageTime } from '../instruments.ts';
-import { checkLabelledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
-import { backwardDispatches, maskOutputGradient, sumsFor } from './backward.ts';
-import type { Choose, Direction } from './choices.ts';
-import { chooseKernels } from './choose-kernels.ts';
+import type { LabeledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
+import { checkLabeledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
+import { backwardDispatches, reluBackward, sumsFor } from './backward.ts';
+import { Memory } from './buffers.ts';
+import { type ChainParts, CompiledChain, toPlanes, toVectors } from './compiled-chain.ts';
+import { type Context, contextFor } from './context.ts';
 import { type Call, type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
-import { type Context, forwardDispatches, partsFor } from './forward.ts';
-import { workOf } from './kernel-clock.ts';
-import { Memory } from './memory.ts';
-import type { GpuParameters } from './parameters.ts';
-import { CompiledChain, toPlanes, toVectors } from './program.ts';
+import { forwardDispatches } from './forward.ts';
+import { workOf } from './gpu-clock.ts';
+import type { GpuParameters } from './gpu-parameters.ts';
 import { lossGradient } from './shaders/tensors.ts';
-import { type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
-import { pointBuffers } from './winograd.ts';
+import { isConvolution, type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
+import type { Choose, Direction } from './tuning/candidates.ts';
+import { chooseKernels } from './tuning/measurement.ts';
 
-/** Buffers that calls write and read, in canonical layout. */
+/** Buffers that calls write or read, in canonical layout. */
 interface Ports {
   readonly input: GPUBuffer;
   readonly keys: GPUBuffer;
@@ -27,10 +26,10 @@ interface Ports {
   readonly inputGradient: GPUBuffer | undefined;
 }
 
-/** The parts of a step, of which each call runs some. */
-interface Parts<T> {
+/** The parts of a step. Each call runs some of them. */
+interface StepParts<T> {
   readonly forward: T;
-  /** The output's gradient from the labels, or from what the caller gives. */
+  /** The output's gradient, from the labels or from the caller. */
   readonly lossGradient: T;
   readonly givenGradient: T;
   readonly backward: T;
@@ -38,33 +37,29 @@ interface Parts<T> {
 
 const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
 
-export class GpuTrainingProgram implements TrainingProgram {
-  readonly inputShape: Shape4;
-  readonly outputShape: Shape4;
-  readonly memoryBytes: number;
-  readonly #chain: CompiledChain;
-  readonly #ports: Ports;
-  readonly #parts: Parts<readonly Prepared[]>;
+interface TrainingParts extends ChainParts {
+  readonly ports: Ports;
+  readonly steps: StepParts<readonly Prepared[]>;
+}
 
-  constructor(chain: CompiledChain, ports: Ports, parts: Parts<readonly Prepared[]>) {
-    this.inputShape = chain.inputShape;
-    this.outputShape = chain.outputShape;
-    this.memoryBytes = chain.memoryBytes;
-    this.#chain = chain;
-    this.#ports = ports;
+export class GpuTrainingProgram extends CompiledChain implements TrainingProgram {
+  readonly #parts: TrainingParts;
+
+  constructor(parts: TrainingParts) {
+    super(parts);
     this.#parts = parts;
   }
 
-  async accumulate(batch: LabelledInput, gradientScale: number): Promise<LossOutcome> {
-    this.#chain.checkAlive('accumulate');
-    const images = checkLabelledInput('accumulate', this, batch, gradientScale);
-    const { forward, lossGradient, backward } = this.#parts;
+  async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
+    this.checkAlive('accumulate');
+    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
+    const { forward, lossGradient, backward } = this.#parts.steps;
     this.#write(batch);
-    this.#chain.write(this.#ports.labels, batch.labels);
-    const [logits] = await this.#chain.run(
+    this.write(this.#parts.ports.labels, batch.labels);
+    const [logits] = await this.run(
       { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(gradientScale) },
       [forward, lossGradient, backward],
-      [{ planes: this.#ports.output, shape: this.outputShape }],
+      [{ planes: this.#parts.ports.output, shape: this.outputShape }],
     );
     return { losses: lossesOf(logits!, batch.labels), logits: logits! };
   }
@@ -73,42 +68,34 @@ export class GpuTrainingProgram implements TrainingProgram {
     batch: TrainingInput,
     outputGradient: Float32Array,
   ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
-    this.#chain.checkAlive('backward');
+    this.checkAlive('backward');
     const images = checkTrainingInput('backward', this.inputShape, batch);
     checkOutputGradient('backward', this.outputShape, images, outputGradient);
-    const { forward, givenGradient, backward } = this.#parts;
-    const { inputGradient: wanted, output } = this.#ports;
+    const { forward, givenGradient, backward } = this.#parts.steps;
+    const { inputGradient: wanted, output } = this.#parts.ports;
     this.#write(batch);
-    this.#chain.write(this.#ports.outputGradient, outputGradient);
+    this.write(this.#parts.ports.outputGradient, outputGradient);
     const results = [{ planes: output, shape: this.outputShape }];
     if (wanted) results.push({ planes: wanted, shape: this.inputShape });
     const call = { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(1) };
-    const read = await this.#chain.run(call, [forward, givenGradient, backward], results);
-    return wanted ? { output: read[0]!, inputGradient: read[1]! } : { output: read[0]! };
+    const read = await this.run(call, [forward, givenGradient, backward], results);
+    return { output: read[0]!, inputGradient: read[1] };
   }
 
-  /** With a loss scale, gradients of layers are those of it times one image's loss, and only sums are the batch's. */
+  /** With a loss scale, gradients of layers are scaled by it alone, and only sums over images by gradientScale. */
   #scales(gradientScale: number): Pick<Call, 'gradientScale' | 'parameterScale'> {
-    const { lossScale } = this.#chain.gpu.kept;
+    const { lossScale } = this.gpu.kept;
     if (lossScale === 1) return { gradientScale, parameterScale: 1 };
     return { gradientScale: lossScale, parameterScale: gradientScale / lossScale };
   }
 
-  watch(call: () => Promise<unknown>): Promise<StageTime[]> {
-    return this.#chain.watch(call);
-  }
-
-  dispose(): void {
-    this.#chain.dispose();
-  }
-
   #write({ input, dropoutKeys }: TrainingInput): void {
-    this.#chain.write(this.#ports.input, input);
-    if (dropoutKeys) this.#chain.write(this.#ports.keys, dropoutKeys);
+    this.write(this.#parts.ports.input, input);
+    if (dropoutKeys) this.write(this.#parts.ports.keys, dropoutKeys);
   }
 }
 
-/** Soft-max cross-entropy of each image, from the logits that were read back, in double precision. */
+/** Soft-max cross-entropy of each image, in double precision, from the logits that were read back. */
 function lossesOf(logits: Float32Array, labels: Int32Array): Float32Array {
   const classes = logits.length / labels.length;
   return Float32Array.from(labels, (label, n) => {
@@ -132,17 +119,16 @@ export async function compileTraining(
   const choose = await chooseKernels(parameters, stages, DIRECTIONS);
   try {
     const plan = await gpu.allocating('compileTraining', () =>
-      estimateTraining(parameters, memory, stages, choose, shapes, inputGradient),
+      planTraining(parameters, memory, stages, choose, shapes, inputGradient),
     );
-    const { forward, lossGradient, givenGradient, backward } = plan.parts;
-    const parts = {
+    const { forward, lossGradient, givenGradient, backward } = plan.steps;
+    const steps = {
       forward: await prepare(gpu, forward),
       lossGradient: await prepare(gpu, lossGradient),
       givenGradient: await prepare(gpu, givenGradient),
       backward: await prepare(gpu, backward),
     };
-    const chain = new CompiledChain(shapes, parameters, memory, plan.call);
-    return new GpuTrainingProgram(chain, plan.ports, parts);
+    return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps });
   } catch (error) {
     memory.free();
     throw error;
@@ -152,10 +138,10 @@ export async function compileTraining(
 interface TrainingPlan {
   readonly call: GPUBuffer;
   readonly ports: Ports;
-  readonly parts: Parts<readonly Dispatch[]>;
+  readonly steps: StepParts<readonly Dispatch[]>;
 }
 
-function estimateTraining(
+function planTraining(
   parameters: GpuParameters,
   memory: Memory,
   stages: readonly PlacedStage[],
@@ -176,18 +162,8 @@ function estimateTraining(
       ? memory.storage("the input's gradient", elementCount(inputShape))
       : undefined,
   };
-  const { busy } = parameters.gpu.tiles;
-  const context: Context = {
-    parameters,
-    choose,
-    points: pointBuffers(memory, { choose, busy }, stages, DIRECTIONS, false),
-    parts: partsFor(memory, choose, stages, DIRECTIONS),
-    busy,
-    subgroups: parameters.gpu.subgroups,
-    call,
-    keys: ports.keys,
-    uniform: (bytes) => memory.uniform(bytes),
-  };
+  const given = { parameters, choose, call, keys: ports.keys };
+  const context = contextFor(parameters.gpu, memory, given, stages, DIRECTIONS, false);
   const tensors = [inputShape, ...stages.map(({ output }) => output)].map((shape) =>
     memory.layers('the layers of the network', paddedCount(shape)),
   );
@@ -200,7 +176,7 @@ function estimateTraining(
   ];
   const gradients = new Gradients(context, memory, stages, shapes);
   const [lossGradient, givenGradient] = [
-    // A map of scores has no loss; the call says so before this would run.
+    // A map of scores has no loss: `accumulate` rejects it before this would run.
     outputShape[2] * outputShape[3] === 1
       ? [lossGradientDispatch(context, outputShape, tensors.at(-1)!, ports.labels, gradients.now)]
       : [],
@@ -210,10 +186,10 @@ function estimateTraining(
   if (ports.inputGradient) {
     backward.push(toPlanes(context, inputShape, gradients.now, ports.inputGradient, lossScale));
   }
-  return { call, ports, parts: { forward, lossGradient, givenGradient, backward } };
+  return { call, ports, steps: { forward, lossGradient, givenGradient, backward } };
 }
 
-/** Goes back along the chain: a gradient lives until the next one is made, so that two buffers serve them all. */
+/** Goes back along the chain. A gradient lives until the next one is computed, so two buffers alternate. */
 class Gradients {
   readonly #context: Context;
   readonly #stages: readonly PlacedStage[];
@@ -233,7 +209,7 @@ class Gradients {
     this.#sums = memory.storage('sums of gradients', sums);
   }
 
-  /** The buffer of the gradient that was made last. */
+  /** The buffer of the latest gradient. */
   get now(): GPUBuffer {
     return this.#buffers[this.#turn]!;
   }
@@ -249,8 +225,8 @@ class Gradients {
   back(tensors: readonly GPUBuffer[], inputGradientWanted: boolean): Dispatch[] {
     const dispatches: Dispatch[] = [];
     const last = this.#stages.at(-1);
-    if (last?.stage.kind === 'convolution' && last.stage.relu) {
-      dispatches.push(maskOutputGradient(this.#context, last, tensors.at(-1)!, this.now, this.#next()));
+    if (last && isConvolution(last) && last.stage.relu) {
+      dispatches.push(reluBackward(this.#context, last, tensors.at(-1)!, this.now, this.#next()));
       this.#flip();
     }
     for (let index = this.#stages.length - 1; index >= 0; index--) {

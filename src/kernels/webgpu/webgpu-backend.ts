@@ -1,15 +1,22 @@
-/** The backend on a GPU: shaders in ./shaders, planned into programs that submit one command buffer a call. */
+/** The backend on a GPU: shaders in ./shaders, planned into programs that submit one command buffer per call. */
 import type { ParameterSpec } from '../../core/layer.ts';
-import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
-import type { Instruments } from '../instruments.ts';
-import { checkChain } from '../validate.ts';
-import type { Gpu } from './device.ts';
-import { gpuInstruments } from './gpu-instruments.ts';
-import { compileParameterPipelines, GpuParameters, type ParameterPipelines } from './parameters.ts';
-import { compileInference, type GpuProgram } from './program.ts';
+import type {
+  Backend,
+  CompileOptions,
+  CompileTrainingOptions,
+  Instruments,
+  Parameters,
+  StageClock,
+} from '../backend.ts';
+import { checkChain, checkTraining, foreignParameters } from '../validate.ts';
+import { CompiledChain } from './compiled-chain.ts';
+import type { Gpu } from './gpu.ts';
+import { hasClock } from './gpu-clock.ts';
+import { compileParameterPipelines, GpuParameters, type ParameterPipelines } from './gpu-parameters.ts';
+import { compileInference, type GpuProgram } from './inference-program.ts';
 import { compileTraining, type GpuTrainingProgram } from './training-program.ts';
 
-/** @throws UserError where shaders do not compile on this device */
+/** @throws Error when shaders do not compile on this device */
 export async function createWebGpuBackend(gpu: Gpu): Promise<WebGpuBackend> {
   return new WebGpuBackend(gpu, await compileParameterPipelines(gpu));
 }
@@ -17,7 +24,7 @@ export async function createWebGpuBackend(gpu: Gpu): Promise<WebGpuBackend> {
 export class WebGpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly description: string;
-  /** Of this process; the GPU has its own. */
+  /** Of this process; the GPU's are not counted. */
   readonly threads = 1;
   readonly gpu: Gpu;
   readonly instruments: Instruments;
@@ -25,9 +32,13 @@ export class WebGpuBackend implements Backend {
 
   constructor(gpu: Gpu, pipelines: ParameterPipelines) {
     this.gpu = gpu;
-    this.instruments = gpuInstruments(gpu);
+    this.instruments = {
+      finish: () => gpu.device.queue.onSubmittedWorkDone(),
+      parameterBytes,
+      stageClock: hasClock(gpu) ? stageClock : undefined,
+    };
     this.#pipelines = pipelines;
-    const kind = gpu.isSoftware ? ' (software: a processor that plays a GPU)' : '';
+    const kind = gpu.isSoftware ? ', software rendering on the CPU (slow)' : '';
     this.description = `WebGPU, ${gpu.description}${kind}${gpu.precision === 'f16' ? ', f16' : ''}`;
   }
 
@@ -43,22 +54,29 @@ export class WebGpuBackend implements Backend {
   async compileTraining(options: CompileTrainingOptions): Promise<GpuTrainingProgram> {
     const { layers, inputShape, inputGradient = false } = options;
     const own = this.#own('compileTraining', options.parameters);
-    if (!own.training) {
-      throw new RangeError(
-        'compileTraining: these parameters have no gradients; create them with { training: true }',
-      );
-    }
+    checkTraining('compileTraining', own);
     const shapes = checkChain('compileTraining', layers, inputShape, own.specs);
     return compileTraining(own, layers, shapes, inputGradient);
   }
 
   #own(operation: string, parameters: Parameters): GpuParameters {
-    if (parameters instanceof GpuParameters && parameters.gpu === this.gpu) {
-      parameters.checkAlive(operation);
-      return parameters;
+    if (!(parameters instanceof GpuParameters && parameters.gpu === this.gpu)) {
+      throw foreignParameters(operation);
     }
-    throw new TypeError(
-      `${operation}: these parameters belong to another backend; create them with this one`,
-    );
+    parameters.checkAlive(operation);
+    return parameters;
   }
+}
+
+const stageClock: StageClock = {
+  disturbs: true,
+  watch(program, run) {
+    if (program instanceof CompiledChain) return program.watch(run);
+    throw new TypeError('watch: this program belongs to another backend');
+  },
+};
+
+function parameterBytes(parameters: Parameters): number {
+  if (parameters instanceof GpuParameters) return parameters.bytes;
+  throw new TypeError('parameterBytes: these parameters belong to another backend');
 }

@@ -1,19 +1,19 @@
-/** How a convolution goes through Winograd's method: its tiles, the chunks that they go in, and splits of sums. */
-import type { Choice, Direction, PlacedConvolution } from './choices.ts';
-import type { Tile } from './shaders/tile.ts';
-import type { WinogradShape } from './shaders/winograd.ts';
+/** How a convolution goes through Winograd's method: its tiles, the chunks of tiles, and splits of sums. */
+import type { Tile } from './shaders/product.ts';
 import type { TileSize } from './shaders/winograd-scheme.ts';
-import { vectorsOf } from './stages.ts';
+import type { WinogradShape } from './shaders/winograd-transforms.ts';
+import { type PlacedConvolution, vectorsOf } from './stages.ts';
+import type { Choice, Direction } from './tuning/candidates.ts';
 
 /**
- * What a chunk has at the points takes no more than this on either side of the product, in bytes: little enough for the
- * last cache of a large GPU, and enough tiles for 500 workgroups.
+ * Most bytes of a chunk's values at the points, on either side of the product: few enough for the last-level cache of a
+ * large GPU, and enough tiles for 500 workgroups.
  */
 const CHUNK = 32 * 2 ** 20;
 
-/** A split's share of a chunk's tiles is at least so large. */
+/** Least tiles of a split. */
 const FEWEST_TILES = 32;
-/** Products of the weights' gradient at the points of all splits take no more memory than this, in bytes. */
+/** Most bytes of the products of the weights' gradient, at the points of all splits. */
 const MOST_PRODUCTS = 64 * 2 ** 20;
 
 export type WinogradChoice = Choice & { readonly method: 'winograd'; readonly size: TileSize };
@@ -25,7 +25,7 @@ export interface Plan {
   readonly tilesOf: (images: number) => number;
 }
 
-/** The input's gradient is the result of a convolution of the output's. The weights' has tiles as the forward pass. */
+/** The input's gradient is a convolution of the output's gradient. The weights' gradient has the forward pass's tiles. */
 export function planFor(
   direction: Direction,
   { stage, input, output }: PlacedConvolution,
@@ -56,7 +56,7 @@ export function planFor(
   return { shape, chunks, points, tilesOf: (count) => count * tilesDown * tilesAcross };
 }
 
-/** Workgroups that the products of the weights' gradient take at a point. */
+/** Workgroups of the products of the weights' gradient, per point. */
 export function gradientGroups({ shape }: Plan, tile: Tile): [down: number, across: number] {
   return [
     Math.ceil(shape.inVectors / (tile.threadsY * tile.rows)),
@@ -64,7 +64,7 @@ export function gradientGroups({ shape }: Plan, tile: Tile): [down: number, acro
   ];
 }
 
-/** Into how many parts a chunk's sum over tiles is cut, so that the device has enough workgroups. */
+/** Parts of a chunk's sum over tiles, so that the device has enough workgroups. */
 export function gradientSplits(plan: Plan, tile: Tile, busy: number): number {
   const { points, shape } = plan;
   const [down, across] = gradientGroups(plan, tile);

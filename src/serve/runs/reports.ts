@@ -1,28 +1,46 @@
 /**
- * Reports of runs as HTML. Each needs an evaluation of the model, so they are created one at a time and kept until the
- * run has a newer model. Until a report is ready, requests get a page that shows the progress and reloads itself.
+ * Reports of runs as HTML. Each takes an evaluation of a model, so one is made at a time, and a report is cached until
+ * the run has another model. Meanwhile clients get a page with the progress that reloads itself.
  */
 import { lstat } from 'node:fs/promises';
 import pLimit from 'p-limit';
 import { messageOf } from '../../core/errors.ts';
 import type { FoundRun } from '../../runs/runs-folder.ts';
+import type { TablesResponse } from '../contract/runs.ts';
 import { RequestError } from '../errors.ts';
-import type { RunPages } from './run-pages.ts';
 
-/** Reports kept, of some hundred kilobytes each. */
-const KEPT = 8;
+export type Table = TablesResponse['tables'][number];
 
-interface Making {
-  /** Of the model. */
+/** How src/api presents runs to people; passed in, since it evaluates models and draws. */
+export interface RunPages {
+  /**
+   * The HTML report of a run.
+   * @param folder path of the run
+   * @throws UserError when it cannot be made.
+   */
+  report(
+    folder: string,
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<string>;
+  /** The results of a run as tables. */
+  tables(folder: string): Promise<Table[]>;
+}
+
+/** Reports in the cache: some hundred kilobytes each. */
+const CACHED_REPORTS = 8;
+
+interface ReportJob {
+  /** Version of the model that the report is about. */
   readonly version: string;
   done: number;
   total: number;
   result?: { readonly html: string } | { readonly error: unknown };
 }
 
-export interface ReportPage {
+interface ReportPage {
   readonly html: string;
-  /** Whether this is the report, and not the page that waits for it. */
+  /** Whether this is the report, and not the page with its progress. */
   readonly ready: boolean;
 }
 
@@ -30,9 +48,9 @@ export class Reports {
   readonly #pages: RunPages;
   readonly #closing: AbortSignal;
   readonly #log: (message: string) => void;
-  readonly #one = pLimit(1);
-  /** By run, the least recently requested first. */
-  readonly #making = new Map<string, Making>();
+  readonly #limit = pLimit(1);
+  /** By run, the least recently requested first. Unfinished reports stay. */
+  readonly #jobs = new Map<string, ReportJob>();
 
   constructor(pages: RunPages, closing: AbortSignal, log: (message: string) => void) {
     this.#pages = pages;
@@ -40,41 +58,40 @@ export class Reports {
     this.#log = log;
   }
 
-  /** @throws RequestError `not_available` where there is no model yet, or the report cannot be created. */
+  /** @throws RequestError `not_available` if there is no model yet, or the report cannot be made. */
   async page(run: FoundRun): Promise<ReportPage> {
     const version = await versionOf(run);
-    let making = this.#making.get(run.id);
-    this.#making.delete(run.id);
-    if (!making || making.version !== version) making = this.#start(run, version);
-    this.#making.set(run.id, making);
-    const [oldest] = this.#making.keys();
-    if (this.#making.size > KEPT && this.#making.get(oldest!)?.result) this.#making.delete(oldest!);
-    const { result } = making;
-    if (!result) return { html: waitingPage(making), ready: false };
+    let job = this.#jobs.get(run.id);
+    this.#jobs.delete(run.id);
+    if (!job || job.version !== version) job = this.#start(run, version);
+    this.#jobs.set(run.id, job);
+    const [oldest] = this.#jobs.keys();
+    if (this.#jobs.size > CACHED_REPORTS && this.#jobs.get(oldest!)?.result) this.#jobs.delete(oldest!);
+    const { result } = job;
+    if (!result) return { html: progressPage(job), ready: false };
     if ('html' in result) return { html: result.html, ready: true };
     // The next request tries again: the data may be back.
-    this.#making.delete(run.id);
+    this.#jobs.delete(run.id);
     throw new RequestError(
       'not_available',
-      "The report could not be created; the server's log has the reason (the run's data may be missing).",
+      "The report could not be made; the server's log has the reason (the run's data may be gone).",
       { cause: result.error },
     );
   }
 
-  #start({ id, folder }: FoundRun, version: string): Making {
-    const making: Making = { version, done: 0, total: 0 };
-    const onProgress = (done: number, total: number) => Object.assign(making, { done, total });
-    this.#one(() => this.#pages.report(folder.path, onProgress, this.#closing)).then(
+  #start({ id, folder }: FoundRun, version: string): ReportJob {
+    const job: ReportJob = { version, done: 0, total: 0 };
+    const onProgress = (done: number, total: number) => Object.assign(job, { done, total });
+    this.#limit(() => this.#pages.report(folder.path, onProgress, this.#closing)).then(
       (html) => {
-        making.result = { html };
+        job.result = { html };
       },
       (error: unknown) => {
-        making.result = { error };
-        if (!this.#closing.aborted)
-          this.#log(`the report of ${id} could not be created: ${messageOf(error)}`);
+        job.result = { error };
+        if (!this.#closing.aborted) this.#log(`the report of ${id} could not be made: ${messageOf(error)}`);
       },
     );
-    return making;
+    return job;
   }
 }
 
@@ -84,24 +101,22 @@ async function versionOf({ folder }: FoundRun): Promise<string> {
     const { mtimeMs, size } = await lstat(folder.lastFile);
     return `${mtimeMs} ${size}`;
   } catch (error) {
-    throw new RequestError('not_available', 'This run has no model yet, so it has no report.', {
-      cause: error,
-    });
+    throw new RequestError('not_available', 'This run has no model yet, and so no report.', { cause: error });
   }
 }
 
-function waitingPage({ done, total }: Making): string {
-  const progress = total > 0 ? `${done} of ${total} images evaluated.` : 'The evaluation is starting.';
+function progressPage({ done, total }: ReportJob): string {
+  const progress = total > 0 ? `${done} of ${total} images evaluated.` : 'Starting the evaluation.';
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="2">
-<title>Creating the report</title>
+<title>Making the report</title>
 <style>:root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }</style>
 </head>
-<body><main><h1>Creating the report</h1><p role="status">${progress} This page reloads every two seconds.</p></main></body>
+<body><main><h1>Making the report</h1><p role="status">${progress} This page reloads every two seconds.</p></main></body>
 </html>
 `;
 }

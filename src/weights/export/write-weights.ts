@@ -1,71 +1,36 @@
-import { extname } from 'node:path';
 import { UsageError } from '../../core/errors.ts';
-import { writeCaffe } from '../formats/caffe/writer.ts';
-import { writeKeras } from '../formats/keras/writer.ts';
-import { writeOnnx } from '../formats/onnx/writer.ts';
-import { writePytorch } from '../formats/pytorch/writer.ts';
-import type { FormatName } from '../formats/weight-file.ts';
-import type { ConventionName } from '../import/preprocessing.ts';
-import { describePreprocessing } from '../import/preprocessing.ts';
-import { type Model, writeModel } from '../model/model-safetensors.ts';
-import { type ExportedModel, exportModel, hasUsualMean, preprocessingOf } from './exported.ts';
-
-export interface WriteOptions {
-  /** What the written network shall take (default: the convention of the format). */
-  readonly convention?: ConventionName;
-  /** ONNX: any height and width, and a map of scores, instead of the crop. */
-  readonly fullyConvolutional?: boolean;
-}
+import { type FormatName, formats, formatToWrite, writtenExtensions } from '../formats/formats.ts';
+import { type ConventionName, describePreprocessing } from '../import/preprocessing.ts';
+import type { Model } from '../model/model.ts';
+import { exportModel, hasUsualMean, type WriteOptions } from './exported-model.ts';
 
 /** What was written, for people. */
 export interface WriteReport {
   readonly format: FormatName;
-  /** All files written: a network's description may stand beside its weights. */
+  /** All files written: Caffe describes the network in a second file. */
   readonly files: readonly string[];
-  /** What the written network takes. */
+  /** The preprocessing that the written network expects. */
   readonly preprocessing: string;
   readonly remarks: readonly string[];
 }
 
-interface Writer {
-  readonly convention: ConventionName;
-  /** @returns the files written */
-  write(path: string, exported: ExportedModel, options: WriteOptions): Promise<readonly string[]>;
-}
-
-const writers: Readonly<Record<string, { readonly format: FormatName; readonly writer?: Writer }>> = {
-  '.safetensors': { format: 'safetensors' },
-  '.pth': { format: 'pytorch', writer: single('torchvision', writePytorch) },
-  '.pt': { format: 'pytorch', writer: single('torchvision', writePytorch) },
-  '.onnx': { format: 'onnx', writer: single('native', writeOnnx) },
-  '.caffemodel': { format: 'caffe', writer: { convention: 'caffe', write: writeCaffe } },
-  '.h5': { format: 'keras', writer: single('keras', writeKeras) },
-};
-
-function single(
-  convention: ConventionName,
-  write: (path: string, exported: ExportedModel, options: WriteOptions) => Promise<void>,
-): Writer {
-  return {
-    convention,
-    async write(path, exported, options) {
-      await write(path, exported, options);
-      return [path];
-    },
-  };
-}
-
-/** @throws UsageError naming the extensions there are. */
+/** The format that a path's extension chooses. @throws UsageError listing the extensions. */
 export function writableFormat(path: string): FormatName {
-  const found = writers[extname(path).toLowerCase()];
-  if (found) return found.format;
+  const format = formatToWrite(path);
+  if (format) return format;
   throw new UsageError(
-    `${path} should end in one of ${Object.keys(writers).join(', ')}, which says what to write`,
+    `${path} should end in ${writtenExtensions.join(', ')}: the extension chooses the format to write`,
   );
 }
 
 /**
- * Writes a model in the format that the path's extension says, whole or not at all.
+ * Writes a model in the format that the path's extension chooses, whole or not at all. The network follows the
+ * format's usual preprocessing convention unless another one is given.
+ *
+ * @example
+ * const { preprocessing } = await writeWeights('vgg-d.pth', await readModel('vgg-d.safetensors'));
+ * // 'RGB, (x / 255 − (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)'
+ *
  * @throws UsageError for another extension, or options that the format does not have.
  * @throws UserError when the file cannot be written.
  */
@@ -75,29 +40,19 @@ export async function writeWeights(
   options: WriteOptions = {},
 ): Promise<WriteReport> {
   const format = writableFormat(path);
-  const { writer } = writers[extname(path).toLowerCase()]!;
-  if (options.fullyConvolutional && format !== 'onnx') {
+  const { convention = formats[format].convention, fullyConvolutional } = options;
+  if (fullyConvolutional && format !== 'onnx') {
     throw new UsageError(
-      '--fully-convolutional is for .onnx; the other formats hold weights, which fit both',
+      '--fully-convolutional applies to .onnx only; the other formats hold weights, which fit both forms',
     );
   }
-  if (!writer) {
-    if (options.convention !== undefined && options.convention !== 'native') {
-      throw new UsageError(
-        'a .safetensors file of verydeep has one convention: RGB, 0 to 255, minus the mean',
-      );
-    }
-    await writeModel(path, model);
-    return {
-      format,
-      files: [path],
-      preprocessing: describePreprocessing(preprocessingOf(model, 'native')),
-      remarks: [],
-    };
+  if (format === 'safetensors' && convention !== 'native') {
+    throw new UsageError(
+      'a .safetensors file of verydeep has one convention: RGB, 0 to 255, minus the mean; leave --out-convention out',
+    );
   }
-  const convention = options.convention ?? writer.convention;
   const exported = exportModel(model, convention);
-  const files = await writer.write(path, exported, options);
+  const files = await formats[format].write(path, exported, options);
   return {
     format,
     files,
@@ -108,5 +63,7 @@ export async function writeWeights(
 
 function remarksOf(model: Model, convention: ConventionName): string[] {
   if (hasUsualMean(model, convention)) return [];
-  return [`the mean is the model's own, not ${convention}'s usual one: give the preprocessing code this one`];
+  return [
+    `the model has its own mean, not the usual one of ${convention}; use it in your preprocessing code`,
+  ];
 }

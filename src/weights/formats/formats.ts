@@ -1,67 +1,153 @@
-/** Opens a weight file of any format, by what is in it. */
+/** The formats of weight files: one table, and how a file's format is found. */
 import { extname } from 'node:path';
 import { UserError } from '../../core/errors.ts';
-import { withFile } from '../../core/random-access-file.ts';
+import { RandomAccessFile } from '../../core/random-access-file.ts';
+import type { ExportedModel, WriteOptions } from '../export/exported-model.ts';
+import type { ConventionName } from '../import/preprocessing.ts';
+import { writeModel } from '../model/write-model.ts';
 import { openCaffe } from './caffe/reader.ts';
+import { writeCaffe } from './caffe/writer.ts';
 import { openKeras } from './keras/reader.ts';
+import { writeKeras } from './keras/writer.ts';
 import { openOnnx } from './onnx/reader.ts';
+import { writeOnnx } from './onnx/writer.ts';
 import { openPytorch } from './pytorch/reader.ts';
+import { writePytorch } from './pytorch/writer.ts';
 import { openSafetensors } from './safetensors/reader.ts';
-import type { FormatName, WeightFile } from './weight-file.ts';
+import { hasSignature, SIGNATURE_BYTES, type Signature } from './signatures.ts';
+import type { WeightContent } from './weight-content.ts';
 
-type Opener = (path: string) => Promise<WeightFile>;
+interface Format {
+  /** For people. */
+  readonly title: string;
+  /** Extensions of the files that are read, lower case. */
+  readonly extensions: readonly string[];
+  /** Those that are written too. */
+  readonly written: readonly string[];
+  readonly signatures: readonly Signature[];
+  /** @throws UserError when the file breaks the format. */
+  open(file: RandomAccessFile): Promise<WeightContent>;
+  /** The preprocessing that people expect of the format's networks. */
+  readonly convention: ConventionName;
+  /**
+   * Writes a file whole or not at all.
+   * @returns the files written: Caffe describes the network in a second file
+   * @throws UserError when a file cannot be written or the format cannot hold the network.
+   */
+  write(path: string, exported: ExportedModel, options: WriteOptions): Promise<readonly string[]>;
+}
 
-const openers: Readonly<Partial<Record<FormatName, Opener>>> = {
-  safetensors: openSafetensors,
-  pytorch: openPytorch,
-  onnx: openOnnx,
-  caffe: openCaffe,
-  keras: openKeras,
-};
+/** Where a signature is shared, the first format has it unless the extension is another's. */
+export const formats = {
+  safetensors: {
+    title: 'safetensors',
+    extensions: ['.safetensors'],
+    written: ['.safetensors'],
+    signatures: ['safetensors'],
+    open: openSafetensors,
+    convention: 'native',
+    async write(path, { model }) {
+      await writeModel(path, model);
+      return [path];
+    },
+  },
+  pytorch: {
+    title: 'PyTorch',
+    extensions: ['.pth', '.pt', '.bin'],
+    written: ['.pth', '.pt'],
+    signatures: ['zip', 'pickle'],
+    open: openPytorch,
+    convention: 'torchvision',
+    write: writePytorch,
+  },
+  onnx: {
+    title: 'ONNX',
+    extensions: ['.onnx'],
+    written: ['.onnx'],
+    signatures: [],
+    open: openOnnx,
+    convention: 'native',
+    write: writeOnnx,
+  },
+  caffe: {
+    title: 'Caffe',
+    extensions: ['.caffemodel'],
+    written: ['.caffemodel'],
+    signatures: [],
+    open: openCaffe,
+    convention: 'caffe',
+    write: writeCaffe,
+  },
+  keras: {
+    title: 'Keras',
+    extensions: ['.h5', '.hdf5', '.keras'],
+    written: ['.h5'],
+    signatures: ['hdf5', 'zip'],
+    open: openKeras,
+    convention: 'keras',
+    write: writeKeras,
+  },
+} as const satisfies Readonly<Record<string, Format>>;
 
-/** The extensions that people give each format. */
-export const extensions: Readonly<Record<string, FormatName>> = {
-  '.safetensors': 'safetensors',
-  '.pth': 'pytorch',
-  '.pt': 'pytorch',
-  '.bin': 'pytorch',
-  '.onnx': 'onnx',
-  '.caffemodel': 'caffe',
-  '.h5': 'keras',
-  '.hdf5': 'keras',
-  '.keras': 'keras',
-};
+export type FormatName = keyof typeof formats;
 
-/**
- * Opens a file for reading its tensors; close it when done.
- * @throws UserError when it is missing, of no format that is read, or breaks its format.
- */
-export async function openWeights(path: string): Promise<WeightFile> {
-  const format = await formatOf(path);
-  const open = openers[format];
-  if (!open) throw new UserError(`${path}: files of ${format} cannot be read yet`);
-  return open(path);
+const entries = Object.entries(formats) as [FormatName, Format][];
+
+/** `.safetensors`, `.pth`, …: extensions of the files that are written. */
+export const writtenExtensions = entries.flatMap(([, { written }]) => written);
+
+/** The format that is written to files of this extension, or undefined. */
+export function formatToWrite(path: string): FormatName | undefined {
+  const extension = extname(path).toLowerCase();
+  return entries.find(([, { written }]) => written.includes(extension))?.[0];
+}
+
+/** An open weight file. */
+export interface WeightFile extends WeightContent {
+  readonly path: string;
+  readonly format: FormatName;
+  /** Bytes in all, including external data. */
+  readonly bytes: number;
+  close(): Promise<void>;
 }
 
 /**
- * The format of a file: by its first bytes where they are telling, else by its extension.
- * @throws UserError naming the formats that are read.
+ * Opens a weight file of any format; close it after use.
+ * @throws UserError when it is missing, of an unknown format, or breaks its format.
  */
-export async function formatOf(path: string): Promise<FormatName> {
-  const extension = extname(path).toLowerCase();
-  const start = await withFile(path, (file) => file.read(0, Math.min(file.size, 16)));
-  const text = start.toString('latin1');
-  if (start.length === 0) throw new UserError(`${path} is an empty file; copy or download it again`);
-  if (text.startsWith('\x89HDF\r\n\x1a\n')) return 'keras';
-  if (text.startsWith('PK\x03\x04')) return extension === '.keras' ? 'keras' : 'pytorch';
-  // A pickle of protocol 2 or newer.
-  const pickled = start[0] === 0x80 && start[1]! >= 2 && start[1]! <= 5;
-  if (pickled && extension !== '.safetensors') return 'pytorch';
-  const format = extensions[extension];
-  if (format) return format;
-  // A safetensors header's length, then its JSON.
-  if (text[8] === '{') return 'safetensors';
-  throw new UserError(
-    `${path} is of no format that is read here; name it by what it is: ${Object.keys(extensions).join(', ')}`,
+export async function openWeights(path: string): Promise<WeightFile> {
+  const file = await RandomAccessFile.open(path);
+  try {
+    const format = await formatOf(file);
+    const content = await formats[format].open(file);
+    return {
+      ...content,
+      path,
+      format,
+      bytes: file.size + (content.externalBytes ?? 0),
+      async close() {
+        await content.close?.();
+        await file.close();
+      },
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** By the file's first bytes where they tell, else by its extension. @throws UserError listing the extensions. */
+async function formatOf(file: RandomAccessFile): Promise<FormatName> {
+  const extension = extname(file.path).toLowerCase();
+  if (file.size === 0) throw new UserError(`${file.path} is an empty file; copy or download it again`);
+  const start = await file.read(0, Math.min(file.size, SIGNATURE_BYTES));
+  const byContent = entries.filter(([, { signatures }]) =>
+    signatures.some((name) => hasSignature(start, name)),
   );
+  const byExtension = entries.filter(([, { extensions }]) => extensions.includes(extension));
+  const both = byContent.filter((entry) => byExtension.includes(entry));
+  const [found] = [...both, ...byContent, ...byExtension];
+  if (found) return found[0];
+  const known = entries.flatMap(([, { extensions }]) => extensions).join(', ');
+  throw new UserError(`${file.path} is not of a known format; rename it to one of ${known}`);
 }

@@ -1,12 +1,12 @@
 /**
- * Builds a foreign network from a description of layers in order, as ONNX's nodes, Caffe's layers and Keras's
- * configuration give it, and refuses what a VGG network does not have.
+ * Builds a foreign network from layers in order, as ONNX's nodes, Caffe's layers and Keras's configuration describe
+ * them, and refuses what a VGG network does not have.
  */
 import { UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
-import type { ForeignLayer, ForeignNetwork, ForeignNorm } from './network.ts';
+import type { ForeignLayer, ForeignNetwork, ForeignNorm } from './foreign-network.ts';
 
-/** Poolings of a network of Table 1. What stands behind the last is the classifier. */
+/** Poolings of a network of Table 1. The classifier follows the last. */
 const BLOCKS = 5;
 
 export class ChainBuilder {
@@ -16,7 +16,7 @@ export class ChainBuilder {
   #pools = 0;
   #lrn = false;
   #rounding: PoolingRounding | undefined;
-  /** Whether the last layer has had its ReLU. */
+  /** Whether a ReLU has followed the last layer. */
   #activated = true;
 
   constructor(path: string) {
@@ -27,26 +27,26 @@ export class ChainBuilder {
     return this.#pools;
   }
 
-  /** @param padding zeros on each side; undefined for a matrix */
+  /** @param window kernel, stride and zeros on each side of a convolution; undefined for a matrix */
   layer(
     layer: Omit<ForeignLayer, 'norms' | 'block'>,
-    padding?: { found: number; kernel: number; stride: number },
+    window?: { kernel: number; stride: number; padding: number },
   ): void {
     if (!this.#activated) {
       throw this.refuse(`${layer.name} follows a layer without a ReLU between them`);
     }
     this.#activated = false;
-    const full = padding === undefined || this.#pools === BLOCKS;
-    if (padding) {
-      const wanted = full ? 0 : (padding.kernel - 1) / 2;
-      if (padding.stride !== 1 || padding.found !== wanted) {
+    const full = window === undefined || this.#pools === BLOCKS;
+    if (window) {
+      const expected = full ? 0 : (window.kernel - 1) / 2;
+      if (window.stride !== 1 || window.padding !== expected) {
         throw this.refuse(
-          `${layer.name} is a ${padding.kernel}×${padding.kernel} convolution with stride ${padding.stride} and padding ${padding.found}, and it should have stride 1 and padding ${wanted}`,
+          `${layer.name} is a ${window.kernel}×${window.kernel} convolution with stride ${window.stride} and padding ${window.padding}; expected stride 1 and padding ${expected}`,
         );
       }
     } else if (this.#pools !== BLOCKS) {
       throw this.refuse(
-        `${layer.name} is fully connected behind ${this.#pools} max poolings, and there should be ${BLOCKS}`,
+        `${layer.name} is fully connected after ${this.#pools} max poolings; expected ${BLOCKS}`,
       );
     }
     if (full) this.#classifier.push({ ...layer, norms: [] });
@@ -56,16 +56,18 @@ export class ChainBuilder {
   norm(norm: ForeignNorm): void {
     const last = this.#last(norm.name);
     if (this.#activated) {
-      throw this.refuse(`${norm.name} normalises behind a ReLU, where it does not fold into the convolution`);
+      throw this.refuse(
+        `${norm.name} normalizes after a ReLU, where it cannot be folded into the convolution`,
+      );
     }
     this.#replaceLast({ ...last, norms: [...last.norms, norm] });
   }
 
-  /** Adds a bias that stands as a layer of its own. */
+  /** Adds a bias that is a separate layer. */
   bias(name: string, bias: ForeignLayer['bias'] & object): void {
     const last = this.#last(name);
     if (this.#activated || last.bias || last.norms.length > 0)
-      throw this.refuse(`${name} adds something where no bias is expected`);
+      throw this.refuse(`${name} adds a tensor where no bias is expected`);
     this.#replaceLast({ ...last, bias });
   }
 
@@ -76,7 +78,7 @@ export class ChainBuilder {
 
   lrn(name: string): void {
     if (this.#convolutions.length !== 1 || this.#pools !== 0) {
-      throw this.refuse(`${name} is a local response normalisation, which Table 1 has behind conv1_1 only`);
+      throw this.refuse(`${name} is a local response normalization, which Table 1 has after conv1_1 only`);
     }
     this.#lrn = true;
   }
@@ -89,12 +91,12 @@ export class ChainBuilder {
   ): void {
     if (window.side !== 2 || window.stride !== 2 || window.padding !== 0) {
       throw this.refuse(
-        `${name} pools ${window.side}×${window.side} with stride ${window.stride} and padding ${window.padding}, and it should be 2×2 with stride 2 and padding 0`,
+        `${name} pools ${window.side}×${window.side} with stride ${window.stride} and padding ${window.padding}; expected 2×2 with stride 2 and padding 0`,
       );
     }
     if (!this.#activated) throw this.refuse(`${name} pools before a ReLU`);
     if (++this.#pools > BLOCKS)
-      throw this.refuse(`${name} is the ${this.#pools}th max pooling, and there are ${BLOCKS}`);
+      throw this.refuse(`${name} is max pooling number ${this.#pools}; expected ${BLOCKS}`);
     this.#rounding ??= rounding;
   }
 
@@ -113,8 +115,8 @@ export class ChainBuilder {
     };
   }
 
-  refuse(what: string): UserError {
-    return new UserError(`${this.#path} is no network of Table 1: ${what}`);
+  refuse(reason: string): UserError {
+    return new UserError(`${this.#path} is not a network of Table 1: ${reason}`);
   }
 
   #last(name: string): ForeignLayer {

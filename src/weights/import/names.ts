@@ -1,27 +1,32 @@
 /**
- * Networks whose file holds only names and tensors. Each naming scheme says under which names a VGG network
- * has its layers; whatever stands before them (`module.`, `state_dict.`, `backbone.`) is a prefix.
+ * Networks whose file holds only names and tensors. Each naming scheme knows the names of a VGG network's layers;
+ * anything before them (`module.`, `state_dict.`, `backbone.`) is a prefix.
  */
 import { UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
-import type { WeightFile } from '../formats/weight-file.ts';
+import type { WeightFile } from '../formats/formats.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
-import { type ForeignLayer, type ForeignNetwork, type ForeignNorm, OUTPUTS_FIRST } from './network.ts';
+import {
+  type ForeignLayer,
+  type ForeignNetwork,
+  type ForeignNorm,
+  OUTPUTS_FIRST,
+} from './foreign-network.ts';
 import type { ImportOptions } from './options.ts';
 import type { ConventionName } from './preprocessing.ts';
 
 /** Tensors by name. */
 export type Named = ReadonlyMap<string, SourceTensor>;
 
-/** In our own checkpoints, beside the network. */
+/** Beside the network in our own checkpoints. */
 const OPTIMIZER = 'optimizer.';
 /** PyTorch's default. */
 const TORCH_EPSILON = 1e-5;
 
 /**
  * The network in a file of named tensors.
- * @throws UserError naming the file and some of its tensors where the names are not known, or naming the
- * prefixes where there are several networks.
+ * @throws UserError naming the file and some of its tensors if the names are unknown, or the prefixes if there are
+ *   several networks.
  */
 export function networkByNames(file: WeightFile, options: ImportOptions = {}): ForeignNetwork {
   const named: Named = new Map(
@@ -44,7 +49,7 @@ export function networkByNames(file: WeightFile, options: ImportOptions = {}): F
 }
 
 interface Scheme {
-  /** The name of the first convolution's weight: what stands before it is the prefix. */
+  /** The name of the first convolution's weight; anything before it is the prefix. */
   readonly first: RegExp;
   read(path: string, named: Named, prefix: string, epsilon: number): ForeignNetwork;
 }
@@ -97,7 +102,7 @@ function readTorchvision(
     remarks:
       layers[0]!.norms.length === 0
         ? [
-            `taken as ${classifier.owner}'s weights, from the names; weights that were converted from Caffe under these names need --convention caffe`,
+            `assumed to be ${classifier.owner}'s weights because of the names; weights converted from Caffe under these names need --convention caffe`,
           ]
         : [],
   };
@@ -122,14 +127,14 @@ function isNorm(named: Named, name: string): boolean {
 function torchLayer(path: string, named: Named, name: string, norms: readonly ForeignNorm[]): ForeignLayer {
   const bias = named.get(`${name}.bias`);
   const weight = named.get(`${name}.weight`);
-  if (!weight) throw new UserError(`${path} has no tensor ${name}.weight; the file is not whole`);
+  if (!weight) throw new UserError(`${path} has no tensor ${name}.weight; copy or download it again`);
   return { name, weight, layout: OUTPUTS_FIRST, norms, bias };
 }
 
 function torchNorm(path: string, named: Named, name: string, epsilon: number): ForeignNorm {
   const need = (part: string): SourceTensor => {
     const tensor = named.get(`${name}.${part}`);
-    if (!tensor) throw new UserError(`${path} has no tensor ${name}.${part}; the file is not whole`);
+    if (!tensor) throw new UserError(`${path} has no tensor ${name}.${part}; copy or download it again`);
     return tensor;
   };
   const scale = named.get(`${name}.weight`);
@@ -145,9 +150,9 @@ function torchNorm(path: string, named: Named, name: string, epsilon: number): F
 }
 
 /**
- * Which block each convolution stands in, and whether local response normalisation stands in the first. The
- * numbers count the modules of a Sequential: a convolution, its batch normalisation if there is one, its ReLU;
- * and, at the end of a block, a pooling, which has no tensors but leaves a gap.
+ * The block of each convolution, and whether there is local response normalization in the first. The numbers count
+ * the modules of a Sequential: a convolution, its batch normalization if there is one, its ReLU; and, at the end of a
+ * block, a pooling, which has no tensors but leaves a gap.
  * @throws UserError where the numbers leave any other gap.
  */
 function blocksOfNumbers(
@@ -165,7 +170,7 @@ function blocksOfNumbers(
     const pooled = gap === step + 1 || (lrn && index === 1);
     if (!pooled && gap !== step) {
       throw new UserError(
-        `${path}: ${stem}${number} follows ${stem}${before}, but a VGG network has its next convolution ${step} places on, or ${step + 1} behind a pooling; this is another network`,
+        `${path}: ${stem}${number} follows ${stem}${before}, but in a VGG network the next convolution is ${step} modules later, or ${step + 1} across a pooling; this is another network`,
       );
     }
     blocks.push((blocks.at(-1) ?? 1) + Number(pooled));
@@ -203,10 +208,11 @@ function unknownNames(file: WeightFile, { prefix }: ImportOptions): UserError {
   const shown = names.slice(0, 3).join(', ');
   const known =
     'features.0.weight (torchvision, timm), conv1_1.weight (Caffe, verydeep) or block1_conv1 (Keras)';
-  if (names.length === 0) return new UserError(`${file.path} holds no tensors; it is not a model's weights`);
+  if (names.length === 0)
+    return new UserError(`${file.path} holds no tensors; give a file with a model's weights`);
   const where = prefix === undefined ? '' : ` under --prefix ${prefix}`;
   const guess = names.some((name) => /(^|\.)layer\d\.\d/.test(name)) ? ', but those of a ResNet' : '';
   return new UserError(
-    `${file.path} holds ${names.length} tensors (${shown}${names.length > 3 ? ', …' : ''}), which are not a VGG network's${where}${guess}: there is no ${known}`,
+    `${file.path} holds ${names.length} tensors (${shown}${names.length > 3 ? ', …' : ''}), which are not a VGG network's${where}${guess}: expected ${known}`,
   );
 }

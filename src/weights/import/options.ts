@@ -1,11 +1,11 @@
-/** What a person says of a file that does not say it itself. */
+/** What a person states about a file that does not state it itself. */
 import { UsageError, UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { Rgb } from '../../core/shape.ts';
 import type { ConfigurationName } from '../../net/configurations.ts';
-import type { Network } from '../../net/network.ts';
-import { hasFeaturesOnly } from '../model/features-only.ts';
-import type { ForeignNetwork } from './network.ts';
+import { hasFeaturesOnly, type Network } from '../../net/network.ts';
+import type { ClassNames } from '../labels/class-names.ts';
+import type { ForeignNetwork } from './foreign-network.ts';
 import {
   type ChannelOrder,
   type ConventionName,
@@ -14,49 +14,51 @@ import {
   type Preprocessing,
 } from './preprocessing.ts';
 
-export interface ConventionOptions {
-  /** A well-known convention; the other options change single parts of it. */
+interface ConventionOptions {
+  /** A well-known convention; the other options change single parts of it (default: found from the file). */
   readonly convention?: ConventionName;
-  /** Red, green, blue, after scaling. */
+  /** Red, green, blue, after scaling (default: the convention's). */
   readonly mean?: Rgb;
+  /** Red, green, blue, after scaling (default: the convention's, or 1). */
   readonly std?: Rgb;
-  /** What pixels from 0 to 255 are multiplied by before the mean is subtracted. */
+  /** Multiplies pixels from 0 to 255 before the mean is subtracted (default: the convention's, or 1). */
   readonly scale?: number;
+  /** Default: the convention's. */
   readonly channelOrder?: ChannelOrder;
 }
 
-export interface ClassNameOptions {
-  /** Identifiers and names for people, in the order of the file's outputs. */
-  readonly classNames?:
-    | { readonly classes: readonly string[]; readonly labels: readonly string[] }
-    | undefined;
-  /** `devkit`: the file's outputs are in the order of the ILSVRC development kit, not of the sorted synsets. */
+export interface ImportOptions extends ConventionOptions {
+  /** Identifiers and names for people, in the order of the file's outputs (default: ILSVRC's, or class0, class1, …). */
+  readonly classNames?: ClassNames;
+  /**
+   * Order of the file's outputs (default `sorted`); `devkit`: that of the ILSVRC development kit instead of the sorted
+   * synsets.
+   */
   readonly classOrder?: 'sorted' | 'devkit';
-}
-
-/** Where a network's tensors shall be, by canonical name; undefined for those that get new arrays. */
-export type PlacesFor = (network: Network) => (name: string) => Float32Array | undefined;
-
-export interface ImportOptions extends ConventionOptions, ClassNameOptions {
-  /** Between A and A-LRN, whose tensors are alike. */
+  /** Tells A-LRN from A, whose tensors have the same shapes (default: A unless the file describes a normalization). */
   readonly configuration?: ConfigurationName;
+  /** Rounding of odd extents in max pooling (default: the framework's). */
   readonly pooling?: PoolingRounding;
-  /** Leaves the fully connected layers out. */
+  /** Leaves the fully connected layers out (default false). */
   readonly featuresOnly?: boolean;
-  /** Where a file holds several networks: what stands before the names of the one that is meant. */
+  /** Where a file holds several networks: the prefix of the tensor names of the wanted one. */
   readonly prefix?: string;
-  /** Batch normalisation's epsilon, where it is not the framework's default and the file does not say it. */
+  /** Epsilon of batch normalization, where the file does not store it (default: the framework's). */
   readonly batchNormEpsilon?: number;
-  /** Called when the network is known; tensors are read into the arrays it gives, by canonical name, where they fit. */
-  readonly placesFor?: PlacesFor;
+  /**
+   * Called when the network is known, with canonical names; a tensor is read into the array that it returns if that
+   * has the right size (default: new arrays).
+   */
+  readonly placesFor?: (network: Network) => (name: string) => Float32Array | undefined;
+  /** Called after every megabyte. */
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
 }
 
 /**
- * The preprocessing of a network: what the person says; else what is a fact of the well-known weights.
- * A fact it is only of the networks that the framework's authors published: 1000 classes at full size, or
- * their convolutions. Whoever trained for other classes chose for themselves (VGG-Face has the authors'
- * layer names and another mean).
+ * The preprocessing of a network: as the options state it, else that of the well-known weights under its names. The
+ * latter holds only for the networks that the framework's authors published: 1000 classes at full size, or their
+ * convolutions. Networks trained for other classes may have any (VGG-Face has the authors' layer names and another
+ * mean).
  * @throws UserError naming the file and the flags to give.
  */
 export function preprocessingFor(
@@ -65,16 +67,16 @@ export function preprocessingFor(
   network: Network,
   options: ConventionOptions,
 ): Preprocessing {
-  const said = fromOptions(options);
-  if (said) return said;
+  const stated = fromOptions(options);
+  if (stated) return stated;
   const { convention } = foreign;
   if (convention !== undefined && convention !== 'native' && isPublished(network))
     return conventions[convention];
   const why = convention
-    ? `its tensors have ${foreign.naming}, but with ${network.classes} classes, crop ${network.crop} and width ${network.width} it is none of the weights published under them`
-    : `${foreign.naming} do not say it`;
+    ? `its tensors have ${foreign.naming}, but with ${network.classes} classes, crop ${network.crop} and width ${network.width} it is not one of the networks published under them`
+    : `${foreign.naming} do not tell`;
   throw new UserError(
-    `${path} does not say what its network takes (${why}); give --convention torchvision, caffe or keras (to train from it: --from-convention), or --mean r,g,b and --channel-order rgb or bgr, with --pixel-scale 1/255 and --std r,g,b where pixels are scaled`,
+    `${path} does not state its preprocessing (${why}); give --convention torchvision, caffe or keras (to train from it: --from-convention), or --mean r,g,b and --channel-order rgb or bgr, with --pixel-scale 1/255 and --std r,g,b where pixels are scaled`,
   );
 }
 
@@ -84,10 +86,10 @@ function isPublished(network: Network): boolean {
 }
 
 /**
- * The preprocessing that flags say, or undefined where there are none.
- * @throws UsageError where they say it by half.
+ * The preprocessing that the options state, or undefined without options.
+ * @throws UsageError for incomplete preprocessing.
  */
-export function fromOptions(options: ConventionOptions): Preprocessing | undefined {
+function fromOptions(options: ConventionOptions): Preprocessing | undefined {
   const { convention, mean, std, scale, channelOrder } = options;
   if ([convention, mean, std, scale, channelOrder].every((option) => option === undefined)) return undefined;
   if (convention !== undefined && convention !== 'native') {
@@ -101,7 +103,7 @@ export function fromOptions(options: ConventionOptions): Preprocessing | undefin
   }
   if (mean === undefined || (convention === undefined && channelOrder === undefined)) {
     throw new UsageError(
-      'the preprocessing is said by half: give --mean r,g,b and --channel-order rgb or bgr together, or --convention',
+      'incomplete preprocessing: give --mean r,g,b together with --channel-order rgb or bgr, or give --convention',
     );
   }
   if (
@@ -110,7 +112,7 @@ export function fromOptions(options: ConventionOptions): Preprocessing | undefin
     mean.some((value) => value !== 0)
   ) {
     throw new UsageError(
-      `a mean of ${mean.join(', ')} looks like pixels from 0 to 1; say so with --pixel-scale 1/255, or --pixel-scale 1 if they are from 0 to 255`,
+      `a mean of ${mean.join(', ')} looks as if pixels were scaled to 0–1; add --pixel-scale 1/255, or --pixel-scale 1 if they are not scaled`,
     );
   }
   return checked({

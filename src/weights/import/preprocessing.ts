@@ -1,18 +1,18 @@
 /**
- * What a network was made to see. Inside verydeep there is one convention: RGB, 0–255, minus the mean. Any
+ * The preprocessing that a network expects. Inside verydeep there is one convention: RGB, 0–255, minus the mean. Any
  * other that is linear in the pixels folds into conv1_1:
  *
  *   (scale · x − mean) / std = (scale / std) · (x − mean / scale)
  *
- * so the weights of each input channel are multiplied by scale / std and the mean becomes mean / scale. This
- * holds at the borders too: what is padded is the zero after the mean was subtracted, in both forms. Swapped
- * channels (BGR) are swapped weights.
+ * so the weights of each input channel are multiplied by scale / std and the mean becomes mean / scale. This holds at
+ * the borders too: in both forms the padding is zero after the mean is subtracted. Swapped channels (BGR) become
+ * swapped weights.
  */
 import type { Rgb } from '../../core/shape.ts';
 
 export type ChannelOrder = 'rgb' | 'bgr';
 
-/** The network takes (scale · x − mean) / std, x a pixel value from 0 to 255. */
+/** The network takes (scale · x − mean) / std, where x is a pixel value from 0 to 255. */
 export interface Preprocessing {
   readonly channelOrder: ChannelOrder;
   readonly scale: number;
@@ -24,11 +24,11 @@ export interface Preprocessing {
 export const conventionNames = ['torchvision', 'caffe', 'keras', 'native'] as const;
 export type ConventionName = (typeof conventionNames)[number];
 
-/** The authors' mean, which Caffe's and Keras's weights are for. */
+/** The authors' mean, which Caffe's and Keras's weights expect. */
 const AUTHORS_MEAN: Rgb = [123.68, 116.779, 103.939];
 const ONES: Rgb = [1, 1, 1];
 
-/** The conventions that are facts of well-known weights: as their documentation states them. */
+/** The conventions of well-known weights, as their documentation states them. */
 export const conventions: Readonly<Record<Exclude<ConventionName, 'native'>, Preprocessing>> = {
   // https://pytorch.org/vision/stable/models.html: pixels 0–1, ImageNet's mean and standard deviation
   torchvision: {
@@ -50,13 +50,13 @@ export function nativePreprocessing(mean: Rgb): Preprocessing {
 
 /** The mean of 0–255 pixels. */
 export function meanRgbOf({ mean, scale }: Preprocessing): [red: number, green: number, blue: number] {
-  // Rounded to what a float64 division can be trusted with, so that 0.485 · 255 is 123.675.
+  // Rounded to the digits that are exact in float64, so that 0.485 · 255 is 123.675.
   const rounded = (value: number) => Number((value / scale).toPrecision(12));
   return [rounded(mean[0]), rounded(mean[1]), rounded(mean[2])];
 }
 
-/** What conv1_1's weights are multiplied by, channel by channel: red, green, blue. */
-export function channelFactors({ scale, std }: Preprocessing): Rgb {
+/** Factors of conv1_1's weights for red, green, blue. */
+function channelFactors({ scale, std }: Preprocessing): Rgb {
   return [scale / std[0], scale / std[1], scale / std[2]];
 }
 
@@ -70,7 +70,7 @@ export function isNative(preprocessing: Preprocessing): boolean {
 export function describePreprocessing({ channelOrder, scale, mean, std }: Preprocessing): string {
   const inverse = 1 / scale;
   const pixel = scale === 1 ? 'x' : Number.isInteger(inverse) ? `x / ${inverse}` : `${scale} · x`;
-  // In the order that the network takes the channels in, which is how the other frameworks write it.
+  // In the network's channel order, as the other frameworks write it.
   const triple = (values: Rgb) => {
     const texts = values.map((value) => String(Number(value.toPrecision(7))));
     return `(${(channelOrder === 'rgb' ? texts : texts.reverse()).join(', ')})`;
@@ -80,4 +80,36 @@ export function describePreprocessing({ channelOrder, scale, mean, std }: Prepro
   return std.every((value) => value === 1)
     ? `${order}, ${difference}`
     : `${order}, (${difference}) / ${triple(std)}`;
+}
+
+/** Turns conv1_1's weights `[out, 3, k, k]` for BGR into weights for RGB or back, in place. */
+export function swapRedAndBlue(weight: Float32Array, outputs: number): void {
+  const area = weight.length / outputs / 3;
+  for (let o = 0; o < outputs; o++) {
+    const red = weight.subarray(o * 3 * area, (o * 3 + 1) * area);
+    const blue = weight.subarray((o * 3 + 2) * area, (o * 3 + 3) * area);
+    const kept = red.slice();
+    red.set(blue);
+    blue.set(kept);
+  }
+}
+
+/**
+ * Multiplies conv1_1's weights `[out, 3, k, k]` for RGB in place, or divides them.
+ * @returns whether anything changed
+ */
+export function multiplyChannels(
+  weight: Float32Array,
+  outputs: number,
+  preprocessing: Preprocessing,
+  direction: 'multiply' | 'divide',
+): boolean {
+  const factors = channelFactors(preprocessing);
+  if (factors.every((factor) => factor === 1)) return false;
+  const area = weight.length / outputs / 3;
+  for (let i = 0; i < weight.length; i++) {
+    const factor = factors[Math.floor(i / area) % 3]!;
+    weight[i] = direction === 'multiply' ? weight[i]! * factor : weight[i]! / factor;
+  }
+  return true;
 }

@@ -1,18 +1,18 @@
-/** Reads a foreign layer's tensors into canonical layout: permuted, batch normalisation folded. */
+/** Reads a foreign layer's tensors into canonical layout: permuted, with batch normalization folded. */
 import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount, formatShape } from '../../core/shape.ts';
+import { checkFinite } from '../errors.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
-import { indexOfNonFinite, notFinite } from './finite.ts';
-import type { ForeignLayer, ForeignNorm, WeightLayout } from './network.ts';
+import type { ForeignLayer, ForeignNorm, WeightLayout } from './foreign-network.ts';
 
-/** Hears how many float32 bytes have come in. */
+/** Receives the number of float32 bytes read. */
 export type OnBytes = (bytes: number) => void;
 
 /**
  * Reads a weight into `[out, in, k, k]`.
  * @param place an array to read into, where it has the right size
- * @throws UserError naming file and tensor when it cannot be read or holds anything that is no finite number.
+ * @throws UserError naming file and tensor when it cannot be read or holds a value that is not finite.
  */
 export async function readWeight(
   path: string,
@@ -26,19 +26,19 @@ export async function readWeight(
   checkCount(path, weight, target.length, formatShape(shape));
   const put = placing(layout, shape, target);
   await weight.read((values, offset) => {
-    checkFinite(path, weight, values, offset);
+    checkFinite(path, weight.name, values, offset);
     put(values, offset);
     onBytes(values.byteLength);
   });
   return target;
 }
 
-/** Reads a vector of `count` values, or of one an output channel. @throws UserError as `readWeight` does. */
+/** Reads a vector of `count` values, usually one per output channel. @throws UserError as `readWeight` does. */
 export async function readVector(path: string, tensor: SourceTensor, count: number): Promise<Float32Array> {
   checkCount(path, tensor, count, `${count} values`);
   const target = new Float32Array(count);
   await tensor.read((values, offset) => {
-    checkFinite(path, tensor, values, offset);
+    checkFinite(path, tensor.name, values, offset);
     target.set(values, offset);
   });
   return target;
@@ -47,18 +47,13 @@ export async function readVector(path: string, tensor: SourceTensor, count: numb
 function checkCount(path: string, tensor: SourceTensor, count: number, expected: string): void {
   if (elementCount(tensor.shape) === count) return;
   throw new UserError(
-    `${path}: tensor ${tensor.name} is ${formatShape(tensor.shape)}, but ${expected} were expected; the file is damaged or of another network`,
+    `${path}: tensor ${tensor.name} is ${formatShape(tensor.shape)}, but ${expected} was expected; the file is damaged or holds another network`,
   );
-}
-
-function checkFinite(path: string, tensor: SourceTensor, values: Float32Array, offset: number): void {
-  const at = indexOfNonFinite(values);
-  if (at >= 0) throw notFinite(path, tensor.name, values[at]!, offset + at);
 }
 
 type Put = (values: Float32Array, offset: number) => void;
 
-/** How a run of a tensor's values goes to its place in canonical layout. */
+/** Puts a run of a tensor's values into canonical layout. */
 function placing(layout: WeightLayout, shape: ParameterSpec['shape'], target: Float32Array): Put {
   const [outputs, ...inputShape] = shape as [number, ...number[]];
   const inputs = elementCount(inputShape);
@@ -110,13 +105,13 @@ function placeOutputsLast(target: Float32Array, order: Uint32Array, outputs: num
   };
 }
 
-/** What batch normalisation does to each output: y ← factor · y + offset. */
+/** Batch normalization of each output: y ← factor · y + offset. */
 interface Affine {
   readonly factors: Float64Array;
   readonly offsets: Float64Array;
 }
 
-/** @throws UserError naming file and tensor where a variance is negative, or a count is wrong. */
+/** @throws UserError naming file and tensor where a variance is negative, or a tensor has the wrong size. */
 export async function readNorm(path: string, norm: ForeignNorm, outputs: number): Promise<Affine> {
   const vector = (tensor: SourceTensor) => readVector(path, tensor, outputs);
   const mean = await vector(norm.mean);
@@ -131,7 +126,7 @@ export async function readNorm(path: string, norm: ForeignNorm, outputs: number)
     const radicand = variance[o]! * unit + norm.epsilon;
     if (!(radicand > 0)) {
       throw new UserError(
-        `${path}: tensor ${norm.variance.name} holds ${variance[o]} at element ${o}, which is no variance; the file is damaged`,
+        `${path}: tensor ${norm.variance.name} holds ${variance[o]} at element ${o}, which is not a variance; copy or download the file again`,
       );
     }
     factors[o] = (scale?.[o] ?? 1) / Math.sqrt(radicand);
@@ -140,7 +135,7 @@ export async function readNorm(path: string, norm: ForeignNorm, outputs: number)
   return { factors, offsets };
 }
 
-/** One normalisation after another. */
+/** One normalization after another. */
 export function compose(first: Affine, second: Affine): Affine {
   return {
     factors: first.factors.map((factor, o) => factor * second.factors[o]!),
@@ -148,7 +143,7 @@ export function compose(first: Affine, second: Affine): Affine {
   };
 }
 
-/** Multiplies what is computed of each output; products in float64, rounded once. */
+/** Applies normalization to the weights; products in float64, rounded once. */
 export function scaleOutputs(weight: Float32Array, bias: Float32Array, { factors, offsets }: Affine): void {
   const inputs = weight.length / bias.length;
   for (let o = 0; o < bias.length; o++) {

@@ -1,4 +1,4 @@
-/** Which network of Table 1 a file's tensors make, from their shapes alone. */
+/** Finds out which network of Table 1 a file's tensors make, from their shapes alone. */
 import { UserError } from '../../core/errors.ts';
 import { formatShape } from '../../core/shape.ts';
 import {
@@ -15,19 +15,19 @@ import {
   type ForeignNetwork,
   fullyConnectedSize,
   type LayerSize,
-} from './network.ts';
+} from './foreign-network.ts';
 
-export interface RecognizeOptions {
-  /** Chooses between A and A-LRN, whose shapes are the same, or checks. */
+interface RecognizeOptions {
+  /** Chooses between A and A-LRN, whose shapes are the same; checked otherwise. */
   readonly configuration?: ConfigurationName;
-  /** Default: what the file's framework does. */
+  /** Default: the file's. */
   readonly pooling?: Network['pooling'];
 }
 
 /** Channels of the last block at full width. */
 const LAST_CHANNELS = 512;
 
-/** What the fully connected layers say. */
+/** What the shapes of the fully connected layers imply. */
 interface Classifier {
   readonly hidden: number;
   readonly classes: number;
@@ -35,10 +35,9 @@ interface Classifier {
 }
 
 /**
- * Configuration, width, crop and classes.
- * A network without its fully connected layers is taken to have 1000 classes and a crop of 224, as nothing
- * in it says otherwise.
- * @throws UserError naming the file, the tensor, what it is and what it should be.
+ * Finds configuration, width, crop and classes. Without fully connected layers, 1000 classes and a crop of 224 are
+ * assumed, since nothing tells otherwise.
+ * @throws UserError naming the file, the tensor, its shape and the expected one.
  */
 export function recognize(path: string, foreign: ForeignNetwork, options: RecognizeOptions = {}): Network {
   const sizes = foreign.convolutions.map((layer) => sizeOrRefuse(path, layer, convolutionSize(layer)));
@@ -58,7 +57,7 @@ export function recognize(path: string, foreign: ForeignNetwork, options: Recogn
 function sizeOrRefuse(path: string, { weight }: ForeignLayer, size: LayerSize | undefined): LayerSize {
   if (size) return size;
   throw new UserError(
-    `${path}: tensor ${weight.name} is ${formatShape(weight.shape)}, which is no square convolution; this is no network of Table 1`,
+    `${path}: tensor ${weight.name} is ${formatShape(weight.shape)}, which is not a square convolution; this is not a network of Table 1`,
   );
 }
 
@@ -81,12 +80,12 @@ function configurationOf(
   const byShape = fitting.filter((name) => (name === 'A-LRN') === (foreign.lrn ?? wanted === 'A-LRN'))[0];
   if (!byShape) {
     throw new UserError(
-      `${path} is no network of Table 1: it has ${sizes.length} convolutions with kernels of ${describeKernels(sizes)}, and the networks are ${configurationNames.map((name) => `${name} (${kernelsOf(name).length})`).join(', ')}`,
+      `${path} is not a network of Table 1: it has ${sizes.length} convolutions with kernels of ${describeKernels(sizes)}; the networks have ${configurationNames.map((name) => `${name} (${kernelsOf(name).length})`).join(', ')}`,
     );
   }
   if (wanted !== undefined && wanted !== byShape) {
     throw new UserError(
-      `${path} is network ${byShape} by the shapes of its tensors, not ${wanted}; leave the configuration out`,
+      `${path} is network ${byShape} by the shapes of its tensors, not ${wanted}; leave --config out`,
     );
   }
   return byShape;
@@ -100,7 +99,7 @@ function classifierOf(path: string, foreign: ForeignNetwork, last: LayerSize): C
   if (foreign.classifier.length === 0) return undefined;
   if (foreign.classifier.length !== 3) {
     throw new UserError(
-      `${path} has ${foreign.classifier.length} fully connected layers (${foreign.classifier.map(({ name }) => name).join(', ')}), and the networks of Table 1 have three; import the convolutions alone with --features-only`,
+      `${path} has ${foreign.classifier.length} fully connected layers (${foreign.classifier.map(({ name }) => name).join(', ')}), but the networks of Table 1 have three; import only the convolutions with --features-only`,
     );
   }
   const [fc6, fc7, fc8] = foreign.classifier.map((layer) =>
@@ -109,7 +108,11 @@ function classifierOf(path: string, foreign: ForeignNetwork, last: LayerSize): C
   const side = fc6.kernel > 1 ? fc6.kernel : Math.sqrt(fc6.inputs / last.outputs);
   const [first, second, third] = foreign.classifier as [ForeignLayer, ForeignLayer, ForeignLayer];
   if (!Number.isInteger(side) || side < 1 || (fc6.kernel > 1 && fc6.inputs !== last.outputs)) {
-    refuseShape(path, first, `${last.outputs} channels times the square of a whole number as its inputs`);
+    refuseShape(
+      path,
+      first,
+      `inputs in the number of ${last.outputs} channels times the square of a whole number`,
+    );
   }
   for (const [layer, size, from] of [
     [second, fc7, fc6],
@@ -117,18 +120,18 @@ function classifierOf(path: string, foreign: ForeignNetwork, last: LayerSize): C
   ] as const) {
     if (size.kernel !== 1 || size.inputs !== from.outputs) refuseShape(path, layer, `${from.outputs} inputs`);
   }
-  if (fc6.outputs !== fc7.outputs) refuseShape(path, second, `${fc6.outputs} outputs, as ${first.name} has`);
+  if (fc6.outputs !== fc7.outputs) refuseShape(path, second, `${fc6.outputs} outputs, like ${first.name}`);
   if (fc8.outputs < 2) refuseShape(path, third, 'two classes or more');
   return { hidden: fc6.outputs, classes: fc8.outputs, crop: 32 * side };
 }
 
 function refuseShape(path: string, { weight }: ForeignLayer, expected: string): never {
   throw new UserError(
-    `${path}: tensor ${weight.name} is ${formatShape(weight.shape)}, but it should have ${expected}; this is no network of Table 1 (its convolutions alone can be imported with --features-only)`,
+    `${path}: tensor ${weight.name} is ${formatShape(weight.shape)}, but it should have ${expected}; this is not a network of Table 1 (--features-only imports only its convolutions)`,
   );
 }
 
-/** The one factor that all channels follow from. */
+/** The factor that gives all numbers of channels. */
 function widthOf(
   path: string,
   configuration: ConfigurationName,
@@ -137,12 +140,12 @@ function widthOf(
 ): number {
   const exact = classifier ? classifier.hidden / HIDDEN_UNITS : sizes.at(-1)!.outputs / LAST_CHANNELS;
   const rounded = [1, 2, 3, 4, 5].map((digits) => Number(exact.toFixed(digits)));
-  // A power of two is meant as such; else the shortest decimal that gives all the channels is what was typed.
+  // A power of two is exact; otherwise the person typed the shortest decimal that gives all the channels.
   const candidates = Number.isInteger(exact * 1024) ? [exact, ...rounded] : [...rounded, exact];
   const fitting = candidates.find((width) => fits(configuration, width, sizes, classifier) === undefined);
   if (fitting !== undefined) return fitting;
   const misfit = fits(configuration, exact > 0 && exact <= 16 ? exact : 1, sizes, classifier);
-  throw new UserError(`${path} is no network of Table 1: ${misfit}`);
+  throw new UserError(`${path} is not a network of Table 1: ${misfit}`);
 }
 
 /** What contradicts a width, or undefined. */
@@ -152,24 +155,24 @@ function fits(
   sizes: readonly LayerSize[],
   classifier: Classifier | undefined,
 ): string | undefined {
-  if (!(width > 0 && width <= 16)) return 'its width is beyond what is supported';
+  if (!(width > 0 && width <= 16)) return 'its width is not supported';
   const network = buildNetwork({ configuration, width });
   const shapes = network.parameters.filter(({ role }) => role === 'weight');
   for (const [index, { kernel, inputs, outputs }] of sizes.entries()) {
     const { name, shape } = shapes[index]!;
     const found = [outputs, inputs, kernel, kernel];
     if (shape.join() !== found.join()) {
-      return `${name} of network ${configuration} at width ${width} is ${formatShape(shape)}, and the file has ${formatShape(found)}`;
+      return `${name} of network ${configuration} at width ${width} is ${formatShape(shape)}, but the file has ${formatShape(found)}`;
     }
   }
   const hidden = shapes.at(-2)!.shape[0]!;
   if (classifier && classifier.hidden !== hidden) {
-    return `fc6 and fc7 of network ${configuration} at width ${width} have ${hidden} units, and the file has ${classifier.hidden}; import its convolutions alone with --features-only`;
+    return `fc6 and fc7 of network ${configuration} at width ${width} have ${hidden} units, but the file has ${classifier.hidden}; import only its convolutions with --features-only`;
   }
   return undefined;
 }
 
-/** Where the file says which convolutions stand between which poolings, that must be Table 1's. */
+/** Where the file tells which convolutions are between which poolings, they must be Table 1's. */
 function checkBlocks(path: string, { convolutions }: ForeignNetwork, configuration: ConfigurationName): void {
   const blocks = (configurations[configuration] as readonly Block[]).flatMap((block, index) =>
     block.filter((entry) => entry !== 'LRN').map(() => index + 1),
@@ -177,7 +180,7 @@ function checkBlocks(path: string, { convolutions }: ForeignNetwork, configurati
   for (const [index, { name, block }] of convolutions.entries()) {
     if (block === undefined || block === blocks[index]) continue;
     throw new UserError(
-      `${path} is no network of Table 1: ${name} stands in block ${block}, and in network ${configuration} it is in block ${blocks[index]} (blocks end in a max pooling)`,
+      `${path} is not a network of Table 1: ${name} is in block ${block}, but in network ${configuration} it is in block ${blocks[index]} (a block ends with a max pooling)`,
     );
   }
 }

@@ -1,11 +1,12 @@
 /**
- * What a file that verydeep wrote for another framework says of itself: the model's facts, and the form that
- * its weights were given. `verydeep.written` is JSON: the preprocessing that conv1_1 was made for, and, where
- * its weights were multiplied, the ones before, so that reading the file back gives the very same bits.
+ * How verydeep changed the weights in a file for another framework. The metadata key `verydeep.written` is JSON: the
+ * preprocessing that conv1_1 was changed for, and, if its weights were multiplied, the original ones, so that reading
+ * the file back gives the same bits.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
+import { bytesOf } from '../tensors/element-types.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
 export const WRITTEN_KEY = 'verydeep.written';
@@ -18,16 +19,16 @@ const schema = z.strictObject({
     mean: triple,
     std: triple,
   }),
-  /** conv1_1's weights before they were multiplied, and the SHA-256 of what became of them, canonical layout. */
+  /** conv1_1's weights before they were multiplied, and the SHA-256 of the products, in canonical layout. */
   exact: z.strictObject({ sha256: z.string(), values: z.base64() }).optional(),
 });
 
 export interface WrittenForm {
   readonly preprocessing: Preprocessing;
-  readonly exact?: { readonly sha256: string; readonly values: string } | undefined;
+  readonly exact?: { readonly sha256: string; readonly values: string };
 }
 
-/** @throws UserError naming the file when the record is damaged; undefined where there is none. */
+/** @returns undefined without a record. @throws UserError naming the file when the record is damaged. */
 export function parseWrittenForm(
   path: string,
   metadata: Readonly<Record<string, string>>,
@@ -43,7 +44,7 @@ export function parseWrittenForm(
   }
 }
 
-/** @param multiplied conv1_1's weights as the file has them, in canonical order; undefined where nothing was multiplied */
+/** @param multiplied conv1_1's weights as in the file, in canonical order; undefined if nothing was multiplied */
 export function formatWrittenForm(
   preprocessing: Preprocessing,
   before: Float32Array,
@@ -51,12 +52,12 @@ export function formatWrittenForm(
 ): string {
   const exact = multiplied && {
     sha256: sha256(multiplied),
-    values: Buffer.from(before.buffer, before.byteOffset, before.byteLength).toString('base64'),
+    values: Buffer.from(bytesOf(before)).toString('base64'),
   };
   return JSON.stringify({ preprocessing, exact });
 }
 
-/** The weights before they were multiplied, when the file still has what became of them; else undefined. */
+/** The weights before they were multiplied, if the file still holds the products; else undefined. */
 export function exactBefore(
   { exact }: WrittenForm,
   multiplied: Float32Array,
@@ -69,8 +70,6 @@ export function exactBefore(
   return values;
 }
 
-function sha256({ buffer, byteOffset, byteLength }: Float32Array): string {
-  return createHash('sha256')
-    .update(new Uint8Array(buffer, byteOffset, byteLength))
-    .digest('hex');
+function sha256(values: Float32Array): string {
+  return createHash('sha256').update(bytesOf(values)).digest('hex');
 }

@@ -1,16 +1,16 @@
 import { UserError } from '../../core/errors.ts';
 import { describe, type Model } from './model.ts';
 
-/** A model and what messages call it. */
+/** A model and its name in messages. */
 export interface NamedModel {
   readonly path: string;
   readonly model: Model;
 }
 
 /**
- * The mean of the weights of several models of one network, which is a good model where they went the same way
- * for most of their training. What else there is to know is the first one's.
- * @throws UserError naming the model whose network is not the first one's.
+ * The mean of the weights of several models of one network, which is a good model if they share most of their
+ * training. All other facts are those of the first model.
+ * @throws UserError naming the model whose network differs from the first one's.
  */
 export function meanModel([first, ...others]: readonly [NamedModel, ...NamedModel[]]): Model {
   const tensors = new Map(
@@ -21,7 +21,7 @@ export function meanModel([first, ...others]: readonly [NamedModel, ...NamedMode
       const tensor = model.tensors.get(name);
       if (tensor?.length !== sum.length || model.tensors.size !== tensors.size) {
         throw new UserError(
-          `${path} has ${describe(model.network)}, ${first.path} ${describe(first.model.network)}: a mean needs models of one network`,
+          `${path} has ${describe(model.network)}, but ${first.path} has ${describe(first.model.network)}; average models of one network only`,
         );
       }
       tensor.forEach((value, i) => {

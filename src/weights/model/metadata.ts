@@ -1,35 +1,34 @@
 /**
- * The facts that travel with a model's weights, as safetensors metadata: one key a fact, each value JSON.
+ * The facts stored with a model's weights as safetensors metadata: one key per fact, each value JSON.
  *
  * | key | value |
  * |---|---|
  * | `verydeep.format` | `1` |
- * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: what `buildNetwork` takes |
+ * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork` |
  * | `verydeep.part` | `"features"` where the network has its convolutions only; its `classes` are then 0 |
  * | `verydeep.classes` | identifiers in label order |
  * | `verydeep.labels` | names for people, in label order |
  * | `verydeep.meanRgb` | `[r, g, b]`, 0–255, subtracted from every pixel |
- * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training, where there was training |
- * | `verydeep.provenance` | object of strings: who made it, how and from what |
- * | `verydeep.license` | string, where one is known |
+ * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training; absent in models that were not trained here |
+ * | `verydeep.provenance` | object of strings: maker, method, source |
+ * | `verydeep.license` | string, where it is known |
  */
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
 import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
-import { buildNetwork, type Network } from '../../net/network.ts';
-import { featuresOnly, hasFeaturesOnly } from './features-only.ts';
+import { buildNetwork, featuresOnly, hasFeaturesOnly, type Network } from '../../net/network.ts';
 
-/** All that is known of a model besides its weights. */
+/** What is known about a model besides its weights. */
 export interface ModelFacts {
   readonly network: Network;
   /** Identifiers in label order: folder names, synsets, digits. */
   readonly classes: readonly string[];
   /** Names for people, in label order. */
   readonly labels: readonly string[];
-  /** 0–255. The network takes RGB, 0–255, minus this mean: there is no other convention inside. */
+  /** 0–255. The network takes RGB, 0–255, minus this mean: the only convention inside verydeep. */
   readonly meanRgb: readonly [red: number, green: number, blue: number];
-  /** Smaller side S that training images were rescaled to. */
+  /** Smaller side S that training images were rescaled to, in pixels. */
   readonly trainScale?: TrainScale;
   /** For example createdBy, seed, recipe, iteration, data. */
   readonly provenance: Readonly<Record<string, string>>;
@@ -62,7 +61,7 @@ const schemas = {
 type Key = keyof typeof schemas;
 type Fact<K extends Key> = z.infer<(typeof schemas)[K]>;
 
-/** The metadata that `parseModelMetadata` reads. */
+/** A model's facts as metadata, which `parseModelMetadata` reads. */
 export function modelMetadata(facts: ModelFacts): Record<string, string> {
   const { configuration, classes, crop, width, pooling, dropout } = facts.network;
   const values: Partial<Record<Key, unknown>> = {
@@ -85,7 +84,7 @@ export function modelMetadata(facts: ModelFacts): Record<string, string> {
 
 /**
  * Reads a model's facts; other metadata is ignored.
- * @throws UserError naming `path`, the key, and what is wrong or missing.
+ * @throws UserError naming `path`, the key, and the fault.
  */
 export function parseModelMetadata(path: string, metadata: Readonly<Record<string, string>>): ModelFacts {
   checkComplete(path, metadata);
@@ -111,14 +110,14 @@ function has(metadata: Readonly<Record<string, string>>, key: Key): boolean {
   return Object.hasOwn(metadata, PREFIX + key);
 }
 
-/** A file without the facts is refused: preprocessing guessed in silence gives wrong answers in silence. */
+/** Refuses a file without the facts: guessed preprocessing would silently give wrong answers. */
 function checkComplete(path: string, metadata: Readonly<Record<string, string>>): void {
   const missing = requiredKeys.filter((key) => !has(metadata, key));
   if (missing.length === 0) return;
   const keys = missing.map((key) => PREFIX + key).join(', ');
   throw new UserError(
     missing.length === requiredKeys.length
-      ? `${path} was not written by verydeep: it lacks the metadata ${keys}; convert it with \`vgg convert\`, which asks for what is missing`
+      ? `${path} was not written by verydeep: it lacks the metadata ${keys}; convert it with \`vgg convert\`, which reports what is missing`
       : `${path} lacks the metadata ${keys}; write the model again`,
   );
 }
@@ -133,14 +132,14 @@ function parseFact<K extends Key>(path: string, metadata: Readonly<Record<string
   }
   if (key === 'format' && value !== FORMAT) {
     throw new UserError(
-      `${where} is ${JSON.stringify(value)}, and this version reads ${FORMAT}; use the version of verydeep that wrote it, or a newer one`,
+      `${where} is ${JSON.stringify(value)}, and this version reads ${FORMAT}; use the version of verydeep that wrote the file, or a newer one`,
     );
   }
   const result = schemas[key].safeParse(value);
   if (result.success) return result.data as Fact<K>;
   const issue = result.error.issues[0]!;
   const place = issue.path.length > 0 ? ` at ${issue.path.join('.')}` : '';
-  throw new UserError(`${where} is wrong${place}: ${issue.message}; write the model again`);
+  throw new UserError(`${where} is not valid${place}: ${issue.message}; write the model again`);
 }
 
 function networkOf(path: string, options: Fact<'network'>, part: Fact<'part'> | undefined): Network {
@@ -153,20 +152,20 @@ function networkOf(path: string, options: Fact<'network'>, part: Fact<'part'> | 
   }
 }
 
-/** @throws UserError unless there is one identifier and one label a class, and no identifier twice. */
+/** @throws UserError unless each class has one identifier and one label, and identifiers differ. */
 export function checkCounts(path: string, { network, classes, labels }: ModelFacts): void {
   for (const [key, list] of Object.entries({ classes, labels })) {
     if (list.length !== network.classes) {
       throw new UserError(
-        `${path}: metadata ${PREFIX}${key} has ${list.length} entries, but the network has ${network.classes} classes; give one for each`,
+        `${path}: metadata ${PREFIX}${key} has ${list.length} entries, but the network has ${network.classes} classes; give one per class`,
       );
     }
   }
   const seen = new Set<string>();
-  const twice = classes.find((id) => seen.size === seen.add(id).size);
-  if (twice !== undefined) {
+  const duplicate = classes.find((id) => seen.size === seen.add(id).size);
+  if (duplicate !== undefined) {
     throw new UserError(
-      `${path}: metadata ${PREFIX}classes has ${JSON.stringify(twice)} twice; classes need different identifiers`,
+      `${path}: metadata ${PREFIX}classes has a duplicate, ${JSON.stringify(duplicate)}; each class needs its own identifier`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** A model: a network with its weights, and how it lies in a safetensors file. */
+/** A model: a network with its weights, and its form as a safetensors file. */
 import { UserError } from '../../core/errors.ts';
 import { elementCount, formatShape, type Shape, sameShape } from '../../core/shape.ts';
 import type { Network } from '../../net/network.ts';
@@ -6,20 +6,20 @@ import {
   type SafetensorsPieces,
   safetensorsPieces,
   type TensorToWrite,
-} from '../formats/safetensors/pieces.ts';
+} from '../formats/safetensors/writer.ts';
 import { checkCounts, type ModelFacts, modelMetadata } from './metadata.ts';
 
-/** A network with its weights, and what one must know to use them. */
+/** A network with its weights, and what is needed to use them. */
 export interface Model extends ModelFacts {
   /** Canonical names (`conv1_1.weight`, …) and layouts, exactly the network's parameters. */
   readonly tensors: ReadonlyMap<string, Float32Array>;
 }
 
-/** Tensors that a checkpoint holds beside the model; `readModel` skips names that start so. */
+/** Prefix of the tensors that a checkpoint holds beside the model, which `readModel` skips. */
 export const OPTIMIZER_PREFIX = 'optimizer.';
 
 /** What a file holds beside a model. */
-export interface Extras {
+interface Extras {
   /** Under names that start with `optimizer.` */
   readonly tensors?: Iterable<TensorToWrite>;
   /** Under other keys than the model's own. */
@@ -28,7 +28,7 @@ export interface Extras {
 
 /**
  * A model's file, piece by piece.
- * @param path what messages call it
+ * @param path the file's name in messages
  * @param tensors the network's, in any order
  * @throws RangeError when tensors and network disagree.
  */
@@ -45,7 +45,7 @@ export function modelPieces(
   return safetensorsPieces(path, [...tensors, ...extras], { ...metadata, ...modelMetadata(facts) });
 }
 
-/** A network's tensors, each fetched when its turn comes. */
+/** A network's tensors, each fetched just before it is written. */
 export function deferredTensors(
   { parameters }: Network,
   read: (name: string) => Promise<Float32Array>,
@@ -53,7 +53,7 @@ export function deferredTensors(
   return parameters.map(({ name, shape }) => ({ name, shape, read: () => read(name) }));
 }
 
-/** @throws RangeError unless these are exactly the network's tensors. */
+/** @throws RangeError unless the model has exactly the network's tensors. */
 export function tensorsToWrite({ network, tensors }: Model): TensorToWrite[] {
   const known = parameterNames(network);
   const unknown = [...tensors.keys()].find((name) => !known.has(name));
@@ -68,8 +68,8 @@ export function tensorsToWrite({ network, tensors }: Model): TensorToWrite[] {
 }
 
 /**
- * Compares a file's tensors, the optimizer's aside, with those that its network has.
- * @throws UserError naming the file, the tensor, what was expected, what was found and what to do.
+ * Compares a file's tensors, except the optimizer's, with its network's.
+ * @throws UserError naming the file, the tensor, the expected and the found shape, and the remedy.
  */
 export function checkTensors(
   path: string,
@@ -78,13 +78,13 @@ export function checkTensors(
 ): void {
   for (const { name, shape } of network.parameters) {
     const tensor = found.get(name);
-    const expected = `${describe(network)} takes ${formatShape(shape)}`;
+    const expected = `${describe(network)} expects ${formatShape(shape)}`;
     if (!tensor) {
       throw new UserError(`${path} has no tensor ${name}, and ${expected}; write the model again`);
     }
     if (!sameShape(tensor.shape, shape)) {
       throw new UserError(
-        `${path}: tensor ${name} is ${formatShape(tensor.shape)}, but ${expected}; write the model again with the configuration, classes, crop and width that its weights have`,
+        `${path}: tensor ${name} is ${formatShape(tensor.shape)}, but ${expected}; write the model again with the configuration, classes, crop and width of its weights`,
       );
     }
   }
@@ -92,7 +92,7 @@ export function checkTensors(
   for (const name of found.keys()) {
     if (names.has(name) || name.startsWith(OPTIMIZER_PREFIX)) continue;
     throw new UserError(
-      `${path} has a tensor ${name}, which ${describe(network)} has not; write the model again with the configuration that its weights have`,
+      `${path} has a tensor ${name}, which ${describe(network)} does not have; write the model again with the configuration of its weights`,
     );
   }
 }

@@ -1,35 +1,46 @@
 import { UserError } from '../../core/errors.ts';
+import type { Shape } from '../../core/shape.ts';
+import { hasFeaturesOnly } from '../../net/network.ts';
+import { checkFinite, withTidyMessages } from '../errors.ts';
 import { openWeights } from '../formats/formats.ts';
-import { indexOfNonFinite, notFinite } from '../import/finite.ts';
-import { type ImportedModel, importModel } from '../import/import-model.ts';
+import { readSafetensors, type SafetensorsFile } from '../formats/safetensors/reader.ts';
+import { importModel } from '../import/import-model.ts';
 import type { ImportOptions } from '../import/options.ts';
-import { tidily } from '../import/tidy.ts';
-import { hasFeaturesOnly } from './features-only.ts';
-import { type Model, readOwnModel } from './model-safetensors.ts';
+import type { ImportReport } from '../import/report.ts';
+import { type ModelFacts, parseModelMetadata } from './metadata.ts';
+import { checkTensors, type Model, OPTIMIZER_PREFIX } from './model.ts';
 
 export interface ReadModelOptions extends ImportOptions {
-  /** Takes networks without a classifier too, which have 0 classes. */
+  /** Accepts networks without a classifier, which have 0 classes (default false). */
   readonly allowFeatures?: boolean;
 }
 
 export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
 
 /**
- * Reads a model or a checkpoint's model, of our own format or any other (see docs/guides/weights.md).
- * @param options what a foreign file does not say itself, or a function called with bytes read and bytes in all
- * @throws UserError naming the file, the key or tensor, what was expected, what was found and what to do.
+ * Reads a model, or the model of a checkpoint, from a weight file of any format: safetensors, PyTorch, ONNX, Caffe or
+ * Keras (see docs/guides/weights.md).
+ *
+ * @param options facts that files of other frameworks lack, or a function called with bytes read and bytes in all
+ *   (default: nothing)
+ *
+ * @example
+ * const model = await readModel('vgg16-397923af.pth');
+ * const faces = await readModel('faces.caffemodel', { mean: [129.19, 104.76, 93.59], channelOrder: 'bgr' });
+ *
+ * @throws UserError naming the file, the metadata key or tensor, what was expected, what was found and the remedy.
  */
 export async function readModel(path: string, options: ReadModelOptions | OnProgress = {}): Promise<Model> {
   return (await readModelWithReport(path, options)).model;
 }
 
-/** As `readModel`, with what was done to a foreign file's tensors; undefined for our own format. */
+/** Like `readModel`, with what was done to a foreign file's tensors; undefined for our own format. */
 export async function readModelWithReport(
   path: string,
   given: ReadModelOptions | OnProgress = {},
-): Promise<{ readonly model: Model; readonly report?: ImportedModel['report'] }> {
+): Promise<{ readonly model: Model; readonly report?: ImportReport }> {
   const options: ReadModelOptions = typeof given === 'function' ? { onProgress: given } : given;
-  const result = await tidily(() => read(path, options));
+  const result = await withTidyMessages(() => read(path, options));
   if (hasFeaturesOnly(result.model.network) && !options.allowFeatures && !options.featuresOnly) {
     throw new UserError(
       `${path} holds convolutions only, without the fully connected layers that classify; use it with \`vgg features\``,
@@ -41,25 +52,55 @@ export async function readModelWithReport(
 async function read(path: string, options: ReadModelOptions) {
   const file = await openWeights(path);
   try {
-    if (file.format === 'safetensors' && isOwn(file.metadata, options)) {
-      const model = await readOwnModel(path, options);
-      checkFinite(path, model);
-      return { model };
-    }
-    return await importModel(file, options);
+    if (file.format !== 'safetensors' || !isOwn(file.metadata, options))
+      return await importModel(file, options);
+    const model = await readOwnModel(path, options);
+    for (const [name, values] of model.tensors) checkFinite(path, name, values);
+    return { model };
   } finally {
     await file.close();
   }
 }
 
-function checkFinite(path: string, { tensors }: Model): void {
-  for (const [name, values] of tensors) {
-    const at = indexOfNonFinite(values);
-    if (at >= 0) throw notFinite(path, name, values[at]!, at);
-  }
-}
-
-/** A file of ours is read as it is; a damaged one is refused for what it lacks, and not taken for a foreign one. */
+/** A file of ours is read as it is: a damaged one is refused for what it lacks, not read as a foreign one. */
 function isOwn(metadata: Readonly<Record<string, string>>, { featuresOnly }: ReadModelOptions): boolean {
   return !featuresOnly && Object.keys(metadata).some((key) => key.startsWith('verydeep.'));
+}
+
+/** Reads a file of our own. `placesFor` is called once the header is known to fit the network. */
+async function readOwnModel(
+  path: string,
+  { placesFor, onProgress }: Pick<ImportOptions, 'placesFor' | 'onProgress'>,
+): Promise<Model> {
+  const file = await readSafetensors(path, {
+    select: (name) => !name.startsWith(OPTIMIZER_PREFIX),
+    onHeader: ({ entries, metadata }) => {
+      const { network } = factsOf(path, metadata, new Map(entries.map((entry) => [entry.name, entry])));
+      return placesFor?.(network);
+    },
+    onProgress,
+  });
+  return modelFromFile(path, file);
+}
+
+/**
+ * The model in a file that has been read already, without the optimizer's tensors.
+ * @throws UserError naming the file, the key or tensor, what was expected, what was found and the remedy.
+ */
+export function modelFromFile(path: string, { metadata, tensors }: SafetensorsFile): Model {
+  const facts = factsOf(path, metadata, tensors);
+  return {
+    ...facts,
+    tensors: new Map(facts.network.parameters.map(({ name }) => [name, tensors.get(name)!.data])),
+  };
+}
+
+function factsOf(
+  path: string,
+  metadata: Readonly<Record<string, string>>,
+  tensors: ReadonlyMap<string, { readonly shape: Shape }>,
+): ModelFacts {
+  const facts = parseModelMetadata(path, metadata);
+  checkTensors(path, facts.network, tensors);
+  return facts;
 }

@@ -1,8 +1,7 @@
 import { UsageError, UserError } from '../../core/errors.ts';
 import { formatShape, type Shape, sameShape } from '../../core/shape.ts';
-import { featureConvolutions, type Network } from '../../net/network.ts';
-import { hasFeaturesOnly } from './features-only.ts';
-import { describe, type Model } from './model-file.ts';
+import { featureConvolutions, hasFeaturesOnly, type Network } from '../../net/network.ts';
+import { describe, type Model } from './model.ts';
 
 /** What a network takes from a trained model. */
 export interface Transfer {
@@ -10,14 +9,14 @@ export interface Transfer {
   readonly tensors: ReadonlyMap<string, Float32Array>;
   /** Names of the parameters taken, in the network's order. */
   readonly kept: readonly string[];
-  /** Names of the parameters not taken, which the caller must initialise. */
+  /** Names of the parameters not taken, which the caller must initialize. */
   readonly replaced: readonly string[];
 }
 
 /**
- * Takes all layers of a model, to train on (section 3.1: S = 384 starts from 256; jittered nets from 384).
- * Another number of classes leaves fc8 to the caller; a model of convolutions only leaves all of the classifier.
- * @throws UserError naming the first tensor that differs in anything else, with both shapes.
+ * Takes all layers of a model, to continue training (section 3.1: S = 384 starts from 256; jittered nets from 384).
+ * If the number of classes differs, fc8 is left to the caller; if the model has convolutions only, the classifier is.
+ * @throws UserError naming the first tensor whose shape differs for another reason, with both shapes.
  */
 export function transferAll(from: Model, network: Network): Transfer {
   const otherClasses = from.network.classes !== network.classes;
@@ -40,14 +39,14 @@ const SHALLOW_CONVOLUTIONS = 4;
  * (64 → 128), conv3_1 (128 → 256) and conv3_2 (256 → 256). The first four of B by order are conv1_1,
  * conv1_2, conv2_1 and conv2_2, of which the second (64 → 64) fits none of A's. So "the first four" are read
  * as A's own, and each goes to the layer of the same name (the same place in the same block), whose shape
- * fits in B, C, D and E; fc6, fc7 and fc8 likewise. Another number of classes leaves fc8 to the caller.
+ * fits in B, C, D and E; fc6, fc7 and fc8 likewise. If the number of classes differs, fc8 is left to the caller.
  * @throws UsageError when the network is not deeper than the model.
- * @throws UserError naming the first of those tensors whose shapes differ.
+ * @throws UserError naming the first of those tensors whose shape differs.
  */
 export function transferFromShallower(from: Model, network: Network): Transfer {
   if (from.network.weightLayers >= network.weightLayers) {
     throw new UsageError(
-      `network ${network.configuration} (${network.weightLayers} weight layers) is not deeper than the model's ${from.network.configuration} (${from.network.weightLayers}); to take all layers use --from`,
+      `network ${network.configuration} (${network.weightLayers} weight layers) is not deeper than the model's ${from.network.configuration} (${from.network.weightLayers}); to take all layers, use --from`,
     );
   }
   const layers = featureConvolutions(from.network)
@@ -82,12 +81,12 @@ function mismatch(
   expected: Shape | undefined,
   found: Shape | undefined,
 ): UserError {
-  const say = (shape: Shape | undefined) => (shape ? formatShape(shape) : 'nothing of that name');
-  const sameMeasures = from.network.crop === network.crop && from.network.width === network.width;
-  const remedy = sameMeasures
-    ? 'take all layers only within one configuration; from net A to a deeper one use --from-shallower'
+  const format = (shape: Shape | undefined) => (shape ? formatShape(shape) : 'no such tensor');
+  const sameSize = from.network.crop === network.crop && from.network.width === network.width;
+  const remedy = sameSize
+    ? 'take all layers within one configuration only; to start a deeper network from A, use --from-shallower'
     : `train with --crop ${from.network.crop} --width ${from.network.width}, as the model was`;
   return new UserError(
-    `${tensor}: ${describe(network)} expects ${say(expected)}, and the model, ${describe(from.network)}, has ${say(found)}; ${remedy}`,
+    `${tensor}: ${describe(network)} expects ${format(expected)}, but the model, ${describe(from.network)}, has ${format(found)}; ${remedy}`,
   );
 }

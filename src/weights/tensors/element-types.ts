@@ -1,6 +1,6 @@
-/** How safetensors files store numbers, and how each kind becomes float32. */
+/** The element types of weight files, under safetensors's names, and how each becomes float32. */
 
-/** Bits an element, by the format's name for it. Kinds not listed are carried in headers but not read. */
+/** Bits per element. Types that are not readable are recognized in headers only. */
 const bits: Readonly<Record<string, number>> = {
   BOOL: 8,
   U8: 8,
@@ -27,20 +27,25 @@ export function isReadable(type: string): type is ReadableType {
   return (readableTypes as readonly string[]).includes(type);
 }
 
-/** Bytes an element, or undefined for a kind that is not known. */
+/** Bytes per element, or undefined for an unknown type. */
 export function elementBytes(type: string): number | undefined {
   return Object.hasOwn(bits, type) ? bits[type]! / 8 : undefined;
 }
 
+/** The bytes of float32 values. All machines that this runs on are little-endian, as the formats are. */
+export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
 /**
- * Widens (F64: rounds) little-endian elements into float32.
- * @param bytes a whole number of elements, no more than `target` has room for from `offset` on
+ * Widens (F64: rounds) little-endian elements to float32.
+ * @param bytes a whole number of elements, no more than `target` has room for
  */
-export function widen(type: ReadableType, bytes: Uint8Array, target: Float32Array, offset: number): void {
+export function widen(type: ReadableType, bytes: Uint8Array, target: Float32Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const size = elementBytes(type)!;
   const read = readers[type];
-  for (let i = 0; i * size < bytes.byteLength; i++) target[offset + i] = read(view, i * size);
+  for (let i = 0; i * size < bytes.byteLength; i++) target[i] = read(view, i * size);
 }
 
 const readers: Readonly<Record<ReadableType, (view: DataView, at: number) => number>> = {
@@ -51,7 +56,7 @@ const readers: Readonly<Record<ReadableType, (view: DataView, at: number) => num
 };
 
 /** IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
-export function halfToNumber(half: number): number {
+function halfToNumber(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;
@@ -63,7 +68,7 @@ export function halfToNumber(half: number): number {
 const word = new DataView(new ArrayBuffer(4));
 
 /** bfloat16: the upper half of a float32. */
-export function bfloat16ToNumber(half: number): number {
+function bfloat16ToNumber(half: number): number {
   word.setUint32(0, half << 16);
   return word.getFloat32(0);
 }

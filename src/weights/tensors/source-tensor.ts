@@ -1,37 +1,43 @@
-/** Tensors in a file, of whatever format: what is known without reading them, and their values when asked for. */
-import type { Shape } from '../../core/shape.ts';
+/** Tensors in a file of any format: described without reading them, and read in parts. */
+import { elementCount, formatShape, type Shape } from '../../core/shape.ts';
 import { elementBytes, type ReadableType, widen } from './element-types.ts';
 
 /**
  * Takes a run of values.
  * @param values widened to float32; valid during the call only
- * @param offset the place of the first of them in the tensor, row-major
+ * @param offset of the first value in the tensor, row-major
  */
 export type Visit = (values: Float32Array, offset: number) => void;
 
-/** One tensor of a file that is open. */
+/** One tensor of an open file. */
 export interface SourceTensor {
   /** The file's own name for it. */
   readonly name: string;
-  /** `F32`, `F16`, `BF16`, `F64`, or the format's word for anything that is not read. */
+  /** `F32`, `F16`, `BF16`, `F64`, or the format's word for a type that is not read. */
   readonly type: string;
   readonly shape: Shape;
-  /** Hands out all values, a part at a time. @throws UserError naming file and tensor. */
+  /** Passes on all values, a part at a time. @throws UserError naming file and tensor. */
   read(visit: Visit): Promise<void>;
 }
 
-/** Bytes that can be read at any place: a file, or a part of one. */
+/** Bytes at any position: of a file, or of a part of one. */
 export interface ByteSource {
   readInto(position: number, target: Uint8Array): Promise<void>;
 }
 
-/** Read at a time: enough for the disk's full speed, little beside the tensors. */
+/** A part of a source, from `start` up to, not including, `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Read at a time: enough for the disk's full speed, and small beside the tensors. */
 export const CHUNK_BYTES = 2 ** 20;
 
-/** A chunk that nobody reads into at the moment: one for each tensor would lie about until V8 collects it. */
-let spare: Buffer | undefined;
+/** A chunk that is not in use. A new one for each tensor would stay in memory until V8 collects it. */
+let spare: Uint8Array<ArrayBuffer> | undefined;
 
-/** Hands out `count` elements that lie one after the other from `position` on. */
+/** Passes on `count` elements that follow each other from `position`. */
 export async function streamElements(
   source: ByteSource,
   position: number,
@@ -39,32 +45,56 @@ export async function streamElements(
   type: ReadableType,
   visit: Visit,
 ): Promise<void> {
-  const chunk = spare ?? Buffer.alloc(CHUNK_BYTES);
+  const chunk = spare ?? new Uint8Array(CHUNK_BYTES);
   spare = undefined;
   try {
-    await streamThrough(chunk, source, position, count, type, visit);
+    const size = elementBytes(type)!;
+    const perChunk = Math.min(count, CHUNK_BYTES / size);
+    const values = type === 'F32' ? new Float32Array(chunk.buffer, 0, perChunk) : new Float32Array(perChunk);
+    for (let done = 0; done < count; done += perChunk) {
+      const length = Math.min(perChunk, count - done);
+      const bytes = chunk.subarray(0, length * size);
+      await source.readInto(position + done * size, bytes);
+      if (type !== 'F32') widen(type, bytes, values);
+      visit(values.subarray(0, length), done);
+    }
   } finally {
     spare = chunk;
   }
 }
 
-async function streamThrough(
-  chunk: Buffer,
+/** Passes on elements that are stored in several ranges, one after the other. */
+export async function streamRanges(
   source: ByteSource,
-  position: number,
-  count: number,
+  ranges: readonly ByteRange[],
   type: ReadableType,
   visit: Visit,
 ): Promise<void> {
-  const size = elementBytes(type)!;
-  const perChunk = Math.min(count, chunk.length / size);
-  const values =
-    type === 'F32' ? new Float32Array(chunk.buffer, chunk.byteOffset, perChunk) : new Float32Array(perChunk);
-  for (let done = 0; done < count; done += perChunk) {
-    const length = Math.min(perChunk, count - done);
-    const bytes = chunk.subarray(0, length * size);
-    await source.readInto(position + done * size, bytes);
-    if (type !== 'F32') widen(type, bytes, values, 0);
-    visit(values.subarray(0, length), done);
+  let before = 0;
+  for (const { start, end } of ranges) {
+    const count = (end - start) / elementBytes(type)!;
+    const offset = before;
+    await streamElements(source, start, count, type, (values, at) => visit(values, offset + at));
+    before += count;
   }
+}
+
+/**
+ * What is wrong with the ranges that should hold a tensor, or undefined.
+ * @param size of the source, in bytes
+ */
+export function rangesFault(
+  ranges: readonly ByteRange[],
+  shape: Shape,
+  type: ReadableType,
+  size: number,
+): string | undefined {
+  const each = elementBytes(type)!;
+  const needed = elementCount(shape) * each;
+  const found = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+  if (found !== needed || ranges.some(({ start, end }) => (end - start) % each !== 0)) {
+    return `has ${found} bytes of values, but ${formatShape(shape)} of ${type} takes ${needed}`;
+  }
+  const last = ranges.at(-1)?.end ?? 0;
+  return last > size ? `ends at byte ${last}, but the file has ${size} bytes` : undefined;
 }

@@ -5,7 +5,7 @@ import type { Layer } from '../../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../../src/core/shape.ts';
 import { ProgramCache } from '../../../src/evaluate/program-cache.ts';
 import type { Backend, Program } from '../../../src/kernels/backend.ts';
-import { largestLayerBytes } from '../../../src/plan/activations.ts';
+import { largestLayerBytes } from '../../../src/plan/activation-memory.ts';
 
 const LAYERS: Layer[] = [{ kind: 'relu', name: 'relu' }];
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RgbImage } from '../../../src/data/sources/source.ts';
-import { gridCrops } from '../../../src/evaluate/crops.ts';
+import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { toSharp } from '../../support/images.ts';
 import { mirrored, picture } from '../evaluate/small-models.ts';
 import { imageRequest, type Json, smallServer } from './small-server.ts';

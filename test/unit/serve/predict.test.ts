@@ -48,9 +48,11 @@ describe('POST /v1/predict', () => {
       );
       assert.equal(status, 200, JSON.stringify(body));
       const ensemble = ensembleOf([await smallModel()], scales, { protocol });
-      const judged = ensemble.judge(await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', scales));
+      const classified = ensemble.classify(
+        await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', scales),
+      );
       ensemble.flush();
-      const { posteriors } = await judged;
+      const { posteriors } = await classified;
       const [image] = body.images;
       assert.deepEqual(body.scales, scales);
       assert.deepEqual([image.width, image.height, image.top.length], [60, 48, 2]);

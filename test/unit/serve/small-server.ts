@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import type { Backend } from '../../../src/kernels/backend.ts';
-import type { ModelParts } from '../../../src/serve/models/served-model.ts';
+import type { NamedModel } from '../../../src/serve/models/served-model.ts';
 import { buildServer, type ServerOptions } from '../../../src/serve/server.ts';
 import { reference } from '../../support/backends.ts';
 import { writeFiles } from '../../support/images.ts';
@@ -17,7 +17,7 @@ export async function smallParts(
   name = 'small',
   seed = 5,
   backend: Backend = reference,
-): Promise<ModelParts> {
+): Promise<NamedModel> {
   const { network, parameters } = await smallModel({}, { backend, seed });
   const facts = {
     network,

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { readModel } from '../../../src/weights/model/model-file.ts';
+import { readModel } from '../../../src/weights/model/read-model.ts';
 import { temporaryFolder } from '../../support/images.ts';
 import { LABELS, smallParts, smallServer } from './small-server.ts';
 
@@ -50,7 +50,7 @@ describe('GET /v1/model/weights', () => {
     const keeping = await smallServer(t, { weights: false });
     const { status, body } = await keeping.ask('/v1/model/weights');
     assert.equal(status, 403);
-    assert.match(body.error.message, /does not give its models out/);
+    assert.match(body.error.message, /does not send weights/);
     assert.equal((await keeping.ask('/v1/model')).body.weights, false);
     const empty = await smallServer(t, { models: [] });
     assert.equal((await empty.ask('/v1/model/weights')).status, 404);

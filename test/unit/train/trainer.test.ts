@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { keyOfSeed, RandomStream } from '../../../src/core/random.ts';
 import type { PlannedBatch } from '../../../src/data/training/sampler.ts';
 import type { Parameters } from '../../../src/kernels/backend.ts';
-import { fillParameters } from '../../../src/kernels/fill-parameters.ts';
+import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
 import { createReferenceBackend } from '../../../src/kernels/reference/reference-backend.ts';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';

@@ -2,16 +2,33 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syntheticOutput } from '../../../src/api/convert.ts';
+import { writeFileAtomically } from '../../../src/core/atomic-file.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { projectFolder } from '../../../src/core/project.ts';
-import { fillParameters } from '../../../src/kernels/fill-parameters.ts';
+import { elementCount } from '../../../src/core/shape.ts';
+import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
-import type { Model } from '../../../src/weights/model/model-file.ts';
+import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
+import { safetensorsPieces, type TensorToWrite } from '../../../src/weights/formats/safetensors/writer.ts';
+import { numberedClasses } from '../../../src/weights/labels/class-names.ts';
+import type { Model } from '../../../src/weights/model/model.ts';
+
+/** A small model. Each tensor has one value, by default 1. */
+export function smallModel(options: Partial<NetworkOptions> = {}, fillWith = (_index: number) => 1): Model {
+  const network = buildNetwork({ configuration: 'A', classes: 3, crop: 32, width: 1 / 64, ...options });
+  const tensors = new Map(
+    network.parameters.map(({ name, shape }, index) => [
+      name,
+      new Float32Array(elementCount(shape)).fill(fillWith(index)),
+    ]),
+  );
+  return { network, tensors, ...numberedClasses(network.classes), meanRgb: [0, 0, 0], provenance: {} };
+}
 
 /** Files that the frameworks themselves wrote (tools/weights_*.py). */
 export const fixture = (name: string): string => join(projectFolder, 'test/fixtures/weights', name);
 
-/** What the source framework answered to the synthetic image, by file. */
+/** The source framework's logits for the synthetic image, by file. */
 export function answers(framework: string): Record<string, number[]> {
   return JSON.parse(readFileSync(fixture(`answers-${framework}.json`), 'utf8'));
 }
@@ -43,7 +60,7 @@ export function assertClose(
   }
 }
 
-/** That something is refused in one sentence that matches. */
+/** Asserts that something is refused in one sentence that matches. */
 export function refused(promise: Promise<unknown>, ...messages: readonly (RegExp | string)[]): Promise<void> {
   return assert.rejects(promise, (error: Error) => {
     assert.ok(error instanceof UserError, error.stack);
@@ -54,4 +71,13 @@ export function refused(promise: Promise<unknown>, ...messages: readonly (RegExp
     assert.ok(!error.message.includes('\n'), error.message);
     return true;
   });
+}
+
+/** Writes tensors with any names. */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<TensorToWrite>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await writeFileAtomically(path, safetensorsPieces(path, tensors, metadata).pieces);
 }

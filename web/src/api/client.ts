@@ -1,11 +1,11 @@
-/** Requests to `vgg serve`, and what can go wrong with them, as sentences. */
+/** Requests to `vgg serve`, and their failures as sentences. */
 import type { ErrorBody, ErrorCode } from '../../../src/serve/contract/common.ts';
 
-/** A failure that the page shows as it is. */
+/** A failure whose message the page shows unchanged. */
 export class ApiError extends Error {
   readonly code: ErrorCode | 'unreachable';
 
-  constructor(code: ErrorCode | 'unreachable', message: string) {
+  constructor(code: ApiError['code'], message: string) {
     super(message);
     this.code = code;
   }
@@ -13,7 +13,7 @@ export class ApiError extends Error {
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** The address of a resource, relative to wherever the page lies. */
+/** The address of a resource, relative to the page's own address. */
 export function addressOf(path: string, query: Query = {}): string {
   const address = new URL(path, document.baseURI);
   address.hash = '';
@@ -52,8 +52,8 @@ export async function postImage<T>(
 }
 
 /**
- * Exchanges the server's token for a cookie, with which everything else works.
- * @throws ApiError when it is wrong
+ * Exchanges the server's token for a cookie, which authorizes every later request.
+ * @throws ApiError when the token is wrong
  */
 export async function signIn(token: string): Promise<void> {
   await request(addressOf('v1/session'), { method: 'POST', headers: { authorization: `Bearer ${token}` } });
@@ -61,21 +61,19 @@ export async function signIn(token: string): Promise<void> {
 
 const unauthorized = new EventTarget();
 
-/** Calls back whenever the server asks for its token. */
+/** Calls back whenever the server requires its token. */
 export function onUnauthorized(callback: () => void): () => void {
   unauthorized.addEventListener('token', callback);
   return () => unauthorized.removeEventListener('token', callback);
 }
 
-type Options = Omit<RequestInit, 'signal'> & { signal?: AbortSignal | undefined };
-
-async function request(address: string, { signal, ...options }: Options): Promise<Response> {
+async function request(address: string, options: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(address, { ...options, signal: signal ?? null, credentials: 'same-origin' });
+    response = await fetch(address, { ...options, credentials: 'same-origin' });
   } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new ApiError('unreachable', 'The server does not answer: is vgg serve still running?');
+    if (options.signal?.aborted) throw error;
+    throw new ApiError('unreachable', 'The server is not responding. Is vgg serve still running?');
   }
   if (response.ok) return response;
   const error = await errorOf(response);
@@ -89,13 +87,21 @@ async function errorOf(response: Response): Promise<ApiError> {
     return new ApiError(error.code, error.message);
   } catch {
     const code = response.status === 401 ? 'unauthorized' : 'internal';
-    return new ApiError(code, `The server answers with status ${response.status} and without a reason.`);
+    return new ApiError(code, `The server returned status ${response.status} without an explanation.`);
   }
 }
 
-/** What to tell a person about a failure. */
+/** A failure as a sentence for people. */
 export function sentenceOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.?!]$/.test(text) ? text : `${text}.`;
+}
+
+/** Decodes the base64 that the server sends byte arrays in: megabytes, for which a callback per byte is too slow. */
+export function decodeBase64(base64: string): Uint8Array {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }

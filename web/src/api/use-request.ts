@@ -7,15 +7,15 @@ export type Loading<T> =
   | {
       readonly state: 'failed';
       readonly message: string;
-      /** Of an ApiError. */
-      readonly code: string | undefined;
+      /** Undefined: not an ApiError. */
+      readonly code: ApiError['code'] | undefined;
       /** Makes the request again. */
       readonly retry: () => void;
     };
 
 /**
- * Runs a request and again whenever `key` changes; an answer that comes too late is dropped. No key, no request.
- * @param key everything that the request depends on, as one text
+ * Runs a request, and runs it again whenever `key` changes. An answer that comes after the next change is dropped.
+ * @param key everything that the request depends on, as one text; undefined: no request yet
  */
 export function useRequest<T>(
   key: string | undefined,

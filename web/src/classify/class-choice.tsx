@@ -4,7 +4,7 @@ import { percent } from '../ui/format.ts';
 
 interface ClassChoiceProps {
   readonly labels: readonly string[];
-  /** The most probable ones, which stand first. */
+  /** The most probable classes, which come first. */
   readonly top: readonly RankedClass[];
   readonly value: number | undefined;
   readonly onChange: (index: number) => void;
@@ -12,7 +12,7 @@ interface ClassChoiceProps {
 
 export function ClassChoice({ labels, top, value, onChange }: ClassChoiceProps) {
   const id = useId();
-  const first = new Set(top.map(({ index }) => index));
+  const topIndices = new Set(top.map(({ index }) => index));
   return (
     <div class="field">
       <label for={id}>Class</label>
@@ -24,10 +24,10 @@ export function ClassChoice({ labels, top, value, onChange }: ClassChoiceProps) 
             </option>
           ))}
         </optgroup>
-        <optgroup label="All others">
+        <optgroup label="Other classes">
           {labels.map(
             (label, index) =>
-              !first.has(index) && (
+              !topIndices.has(index) && (
                 <option key={label} value={index}>
                   {label}
                 </option>

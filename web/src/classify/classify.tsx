@@ -1,14 +1,14 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
-import { localModel, useLocalModel } from '../here/local-model.ts';
-import { RunHere } from '../here/run-here.tsx';
-import { NetworkStrip } from '../inside/network-strip.tsx';
-import type { Picture } from '../state/picture.ts';
+import { localModel, useLocalModel } from '../in-browser/local-model.ts';
+import { RunInBrowser } from '../in-browser/run-in-browser.tsx';
+import { NetworkDrawing } from '../layers/network-drawing.tsx';
+import type { Picture } from '../state/files.ts';
 import { Choice } from '../ui/choice.tsx';
 import { ModelChoice } from '../ui/model-choice.tsx';
 import { PicturePicker } from '../ui/picture-picker.tsx';
 import { CropGrid } from './crop-grid.tsx';
-import { localLooker, serverLooker } from './looker.ts';
+import { browserInference, serverInference } from './inference.ts';
 import { Protocols } from './protocols.tsx';
 import { ScoreMap } from './score-map.tsx';
 
@@ -17,28 +17,28 @@ export interface ClassifyProps {
   readonly models: readonly ModelInfo[];
   readonly onModel: (name: string) => void;
   readonly limits: Limits;
-  /** Whether the server gives its models out. */
+  /** Whether the server sends its weights to browsers. */
   readonly weights: boolean;
   readonly picture: Picture | undefined;
   readonly onPicture: (picture: Picture) => void;
 }
 
-const LOOKS = [
+const OVERLAYS = [
   ['map', 'Score map'],
   ['crops', 'Crops'],
 ] as const;
 
 export function Classify({ model, models, onModel, limits, weights, picture, onPicture }: ClassifyProps) {
-  const [look, setLook] = useState<(typeof LOOKS)[number][0]>('map');
+  const [overlay, setOverlay] = useState<(typeof OVERLAYS)[number][0]>('map');
   const local = useLocalModel(model);
-  const looker = useMemo(
+  const inference = useMemo(
     () =>
       local.state === 'ready'
-        ? localLooker(model, local.model, (error) => localModel.fail(error))
-        : serverLooker(model),
+        ? browserInference(model, local.model, (error) => localModel.fail(error))
+        : serverInference(model),
     [model, local.state === 'ready' && local.model],
   );
-  const place = { model, limits, looker };
+  const Overlay = overlay === 'map' ? ScoreMap : CropGrid;
   return (
     <>
       <div class="title">
@@ -49,30 +49,26 @@ export function Classify({ model, models, onModel, limits, weights, picture, onP
         picture={picture}
         limits={limits}
         onPicture={onPicture}
-        stays={local.state === 'ready'}
+        runsInBrowser={local.state === 'ready'}
       />
-      {weights && <RunHere model={model} state={local} />}
-      {!picture && <NetworkStrip model={model} />}
+      {weights && <RunInBrowser model={model} state={local} />}
+      {!picture && <NetworkDrawing model={model} />}
       {picture && (
         <div class="columns">
-          <section class="panel seen" aria-labelledby="seen">
+          <section class="panel" aria-labelledby="evidence">
             <div class="panel-head">
-              <h2 id="seen">Where it looks</h2>
-              <Choice
-                legend="What is laid over the image"
-                bare
-                options={LOOKS}
-                value={look}
-                onChange={setLook}
-              />
+              <h2 id="evidence">Evidence map</h2>
+              <Choice legend="Overlay" bare options={OVERLAYS} value={overlay} onChange={setOverlay} />
             </div>
-            {look === 'map' ? (
-              <ScoreMap key={`${model.name} ${picture.id}`} {...place} picture={picture} />
-            ) : (
-              <CropGrid key={`${model.name} ${picture.id}`} {...place} picture={picture} />
-            )}
+            <Overlay
+              key={`${model.name} ${picture.id}`}
+              model={model}
+              limits={limits}
+              inference={inference}
+              picture={picture}
+            />
           </section>
-          <Protocols key={model.name} model={model} models={models} looker={looker} picture={picture} />
+          <Protocols key={model.name} model={model} models={models} inference={inference} picture={picture} />
         </div>
       )}
     </>

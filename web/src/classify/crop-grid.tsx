@@ -1,57 +1,51 @@
 import { useRef, useState } from 'preact/hooks';
 import type { CropsResponse } from '../../../src/serve/contract/maps.ts';
-import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { useRequest } from '../api/use-request.ts';
-import { viridis } from '../draw/colours.ts';
+import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
-import type { Picture } from '../state/picture.ts';
+import type { Picture } from '../state/files.ts';
 import { Choice } from '../ui/choice.tsx';
 import { percent } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
-import { TopClasses } from '../ui/top-classes.tsx';
-import type { Looker } from './looker.ts';
+import { TopClasses } from '../ui/value-bars.tsx';
+import type { OverlayProps } from './inference.ts';
 import { mapScales } from './scales.ts';
-
-interface CropGridProps {
-  readonly model: ModelInfo;
-  readonly limits: Limits;
-  readonly looker: Looker;
-  readonly picture: Picture;
-}
 
 type CropsAtScale = CropsResponse['scales'][number];
 
 const SIDE = 5;
 const CROPS = SIDE * SIDE;
 const MIDDLE = 12;
-const SIDES = [
-  ['plain', 'as it is'],
-  ['flipped', 'mirrored'],
+const ORIENTATIONS = [
+  ['original', 'original'],
+  ['mirrored', 'mirrored'],
 ] as const;
 
-/** The 5×5 crops of multi-crop evaluation: which part of the picture each is, and what it alone says. */
-export function CropGrid({ model, limits, looker, picture }: CropGridProps) {
+/** The 5×5 crops of multi-crop evaluation: where each one is, and the prediction from it alone. */
+export function CropGrid({ model, limits, inference, picture }: OverlayProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(model.defaultScale);
-  const [side, setSide] = useState<(typeof SIDES)[number][0]>('plain');
-  const answer = useRequest(`${picture.id} ${looker.id} ${scale}`, (signal) =>
-    looker.crops(picture, scale, signal),
+  const [orientation, setOrientation] = useState<(typeof ORIENTATIONS)[number][0]>('original');
+  const answer = useRequest(`${picture.id} ${inference.id} ${scale}`, (signal) =>
+    inference.crops(picture, scale, signal),
   );
   return (
     <>
-      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
+      {answer.state !== 'done' && <Stage picture={picture} label={`Image ${picture.name}`} />}
       <Answer of={answer} what="the crops">
-        {({ scales: [crops] }) => <Grid picture={picture} scale={crops!} flipped={side === 'flipped'} />}
+        {({ scales: [crops] }) => (
+          <Grid picture={picture} scale={crops!} mirrored={orientation === 'mirrored'} />
+        )}
       </Answer>
       <div class="controls">
         <Choice
-          legend="Scale (smaller side, pixels)"
+          legend="Scale (smaller side, px)"
           options={scales.map((value) => [value, String(value)] as const)}
           value={scale}
           onChange={setScale}
         />
-        <Choice legend="Crops" options={SIDES} value={side} onChange={setSide} />
+        <Choice legend="Orientation" options={ORIENTATIONS} value={orientation} onChange={setOrientation} />
       </div>
     </>
   );
@@ -60,12 +54,12 @@ export function CropGrid({ model, limits, looker, picture }: CropGridProps) {
 interface GridProps {
   readonly picture: Picture;
   readonly scale: CropsAtScale;
-  readonly flipped: boolean;
+  readonly mirrored: boolean;
 }
 
-function Grid({ picture, scale, flipped }: GridProps) {
+function Grid({ picture, scale, mirrored }: GridProps) {
   const [current, setCurrent] = useState(MIDDLE);
-  const crops = scale.crops.filter((crop) => crop.flipped === flipped).slice(0, CROPS);
+  const crops = scale.crops.filter(({ flipped }) => flipped === mirrored).slice(0, CROPS);
   const { crop: side, rescaled } = scale;
   const shown = crops[current]!;
   const frames = crops.map(({ x, y }, i) => ({ x, y, width: side, height: side, strong: i === current }));
@@ -73,23 +67,23 @@ function Grid({ picture, scale, flipped }: GridProps) {
     <>
       <Stage
         picture={picture}
-        label={`${picture.name} with the frame of the crop in ${placeOf(current)}`}
+        label={`${picture.name} with the crop at ${placeOf(current)} outlined`}
         onPoint={(at) => at && setCurrent(nearest(crops, scale, at))}
       >
-        {/* The chosen one last, above the others. */}
+        {/* The selected frame is last, and so above the others. */}
         <Frames within={rescaled} frames={frames.toSorted((a, b) => Number(a.strong) - Number(b.strong))} />
       </Stage>
       <div class="crop-reading">
         <CropButtons crops={crops} current={current} onCurrent={setCurrent} />
         <div class="crop-answer" aria-live="polite">
           <p>
-            Crop in <strong>{placeOf(current)}</strong>
-            {flipped && ', mirrored'}
+            Crop at <strong>{placeOf(current)}</strong>
+            {mirrored && ', mirrored'}
           </p>
           <TopClasses label="Most probable classes of this crop" top={shown.top} />
         </div>
       </div>
-      <Legend colours={viridis} title="Probability of a crop's first class" from="0 %" to="100 %" />
+      <Legend colors={viridis} title="Probability of the crop’s top class" from="0 %" to="100 %" />
     </>
   );
 }
@@ -100,7 +94,7 @@ interface CropButtonsProps {
   readonly onCurrent: (index: number) => void;
 }
 
-/** The grid as 25 buttons, one of which takes part in the order of focus; arrow keys move between them. */
+/** The grid as 25 buttons. Only the selected one can be reached by Tab; the arrow keys move between them. */
 function CropButtons({ crops, current, onCurrent }: CropButtonsProps) {
   const box = useRef<HTMLFieldSetElement>(null);
   const move = (event: KeyboardEvent) => {
@@ -113,7 +107,7 @@ function CropButtons({ crops, current, onCurrent }: CropButtonsProps) {
   };
   return (
     <fieldset class="crop-buttons" ref={box} onKeyDown={move}>
-      <legend class="unseen">Crops, by their place in the grid; arrow keys move</legend>
+      <legend class="visually-hidden">Crops by position in the grid; use the arrow keys to move</legend>
       {crops.map(({ x, y, top }, i) => {
         const best = top[0]!;
         return (
@@ -122,9 +116,9 @@ function CropButtons({ crops, current, onCurrent }: CropButtonsProps) {
             type="button"
             tabIndex={i === current ? 0 : -1}
             aria-pressed={i === current}
-            aria-label={`${placeOf(i)}, at ${x}, ${y}: ${best.label} ${percent(best.probability)}`}
+            aria-label={`${placeOf(i)}, at x ${x}, y ${y}: ${best.label} ${percent(best.probability)}`}
             title={`${best.label} ${percent(best.probability)}`}
-            style={{ backgroundColor: colourOf(best.probability) }}
+            style={{ backgroundColor: colorOf(best.probability) }}
             onFocus={() => onCurrent(i)}
             onPointerEnter={() => onCurrent(i)}
             onClick={() => onCurrent(i)}
@@ -135,7 +129,7 @@ function CropButtons({ crops, current, onCurrent }: CropButtonsProps) {
   );
 }
 
-function colourOf(probability: number): string {
+function colorOf(probability: number): string {
   const at = 3 * Math.round(255 * probability);
   return `rgb(${viridis.slice(at, at + 3).join(' ')})`;
 }
@@ -144,7 +138,7 @@ function placeOf(index: number): string {
   return `row ${Math.floor(index / SIDE) + 1}, column ${(index % SIDE) + 1}`;
 }
 
-/** The crop whose middle is nearest to a point, in fractions of the image. */
+/** The crop whose center is nearest to a point, given in fractions of the image. */
 function nearest(
   crops: CropsAtScale['crops'],
   { rescaled, crop }: CropsAtScale,

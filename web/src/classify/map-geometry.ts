@@ -1,18 +1,11 @@
 /** Where the positions of a dense score map lie on the image. */
-import { coloured, drawable, viridis } from '../draw/colours.ts';
+import type { Size } from '../../../src/serve/contract/common.ts';
+import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
+import { colorImage, drawable, viridis } from '../draw/colors.ts';
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
-export interface MapGrid {
-  readonly rows: number;
-  readonly columns: number;
-  /** Of the image that the network saw; strides and windows are in its pixels. */
-  readonly rescaled: Size;
-  readonly effectiveStride: number;
-  /** Side of what a position sees, without what the padding adds: the training crop. */
+/** Strides and windows are in pixels of the rescaled image. */
+export interface MapGrid extends Readonly<ScoreMapResponse['scales'][number]> {
+  /** Side of the part of the image behind one value, padding excluded: the training crop. */
   readonly window: number;
 }
 
@@ -21,13 +14,13 @@ export interface Position {
   readonly column: number;
 }
 
-/** What a position sees, in rescaled pixels. */
+/** The part of the image behind one value, in rescaled pixels. */
 export function windowOf(map: MapGrid, { row, column }: Position): { x: number; y: number } & Size {
   const { effectiveStride: stride, window } = map;
   return { x: column * stride, y: row * stride, width: window, height: window };
 }
 
-/** The position whose window's middle is nearest to a point, in fractions of the image. */
+/** The position whose window's center is nearest to a point, given in fractions of the image. */
 export function positionAt(map: MapGrid, { x, y }: { readonly x: number; readonly y: number }): Position {
   const middle = map.window / 2;
   const nearest = (pixel: number, positions: number) =>
@@ -39,8 +32,8 @@ export function positionAt(map: MapGrid, { x, y }: { readonly x: number; readonl
 }
 
 /**
- * Draws a map over all of the image: each value in the middle of its window, linear between them, and as at the
- * outermost ones beyond.
+ * Draws a map over the whole image: each value at the center of its window, linearly interpolated between them, and
+ * constant beyond the outermost ones.
  * @param values [rows, columns], 0 to 1
  */
 export function drawMap(
@@ -65,7 +58,7 @@ export function drawMap(
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = 'low'; // linear
   context.drawImage(
-    drawable(coloured(extended, wide, high, viridis)),
+    drawable(colorImage(extended, wide, high, viridis)),
     start * across,
     start * down,
     wide * effectiveStride * across,

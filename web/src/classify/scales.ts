@@ -1,13 +1,13 @@
-/** Which scales the page offers for a model. */
+/** The scales that the page offers for a model. */
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 
 const LARGEST = 2048;
-/** Fewer positions side by side than this tell next to nothing of a place. */
+/** A map with fewer positions per side shows next to nothing about location. */
 const MIN_POSITIONS = 2;
 
 /**
- * Single scales for maps: those that belong to the training, and enlargements at which even a small network has a
- * map of several positions. What would be more pixels than the server takes is left out.
+ * Single scales for maps: those that match the training scales, and larger ones at which even a small network has a
+ * map of several positions. Scales with more pixels than the server accepts are left out.
  */
 export function mapScales(
   { crop, defaultScale, autoScales }: ModelInfo,
@@ -22,8 +22,8 @@ export function mapScales(
 }
 
 /**
- * The scale of the map that is shown at first: the network's own, or where that is a single position, which shows
- * nothing, the smallest at which there are several rows and columns.
+ * The scale of the first map: the network's default, or if that gives a single position, which shows nothing, the
+ * smallest one with several rows and columns.
  */
 export function firstMapScale({ crop, defaultScale, layers }: ModelInfo, scales: readonly number[]): number {
   const stride = 2 ** layers.filter(({ kind }) => kind === 'maxPool').length;
@@ -32,7 +32,7 @@ export function firstMapScale({ crop, defaultScale, layers }: ModelInfo, scales:
   return scales.find((scale) => scale > defaultScale && positions(scale) > MIN_POSITIONS) ?? defaultScale;
 }
 
-/** What can be asked of the test protocols, by the value of the query parameter. */
+/** Scale choices for the test protocols, by value of the query parameter. */
 export function protocolScales({ defaultScale, autoScales }: ModelInfo): (readonly [string, string])[] {
   const several = autoScales.length > 1 ? ([['auto', autoScales.join(', ')]] as const) : [];
   return [[String(defaultScale), String(defaultScale)], ...several];

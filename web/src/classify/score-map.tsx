@@ -1,74 +1,67 @@
 import { useId, useState } from 'preact/hooks';
 import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
-import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import { type Loading, useRequest } from '../api/use-request.ts';
-import { viridis } from '../draw/colours.ts';
+import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
-import type { Picture } from '../state/picture.ts';
+import type { Picture } from '../state/files.ts';
 import { Choice } from '../ui/choice.tsx';
 import { DataTable } from '../ui/data-table.tsx';
 import { percent, plural } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { ClassChoice } from './class-choice.tsx';
-import type { Looker, ScoreMapWish } from './looker.ts';
+import type { OverlayProps, ScoreMapRequest } from './inference.ts';
 import { drawMap, type MapGrid, positionAt, windowOf } from './map-geometry.ts';
 import { firstMapScale, mapScales } from './scales.ts';
 
-interface ScoreMapProps {
-  readonly model: ModelInfo;
-  readonly limits: Limits;
-  readonly looker: Looker;
-  readonly picture: Picture;
-}
-
-const SPANS = [
+const COLOR_RANGES = [
   ['all', '0 to 100 %'],
-  ['own', 'to the maximum'],
+  ['own', '0 to maximum'],
 ] as const;
-type Span = (typeof SPANS)[number][0];
-type MapAtScale = ScoreMapResponse['scales'][number];
-type ClassMap = MapAtScale['classes'][number];
+type ColorRange = (typeof COLOR_RANGES)[number][0];
+type ClassMap = MapGrid['classes'][number];
 
 /** The probability of one class at each position of the network, laid over the picture (paper, 3.2). */
-export function ScoreMap({ model, limits, looker, picture }: ScoreMapProps) {
+export function ScoreMap({ model, limits, inference, picture }: OverlayProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(firstMapScale(model, scales));
-  const [chosen, setChosen] = useState<number>(); // the named class unless another is chosen
-  const [span, setSpan] = useState<Span>('all');
+  const [chosen, setChosen] = useState<number>(); // undefined: the most probable class
+  const [range, setRange] = useState<ColorRange>('all');
   const [opacity, setOpacity] = useState(0.6);
-  const ask = (wish: ScoreMapWish, wanted: boolean): Loading<ScoreMapResponse> => {
-    const key = wanted ? `${picture.id} ${looker.id} ${JSON.stringify(wish)}` : undefined;
-    return useRequest(key, (signal) => looker.scoreMap(picture, wish, signal));
+  const ask = (request: ScoreMapRequest, wanted: boolean): Loading<ScoreMapResponse> => {
+    const key = wanted ? `${picture.id} ${inference.id} ${JSON.stringify(request)}` : undefined;
+    return useRequest(key, (signal) => inference.scoreMap(picture, request, signal));
   };
-  // At other scales a network may prefer another class: the one that it names at its own is shown at all.
-  const named = ask({ scale: model.defaultScale }, true);
-  const index = chosen ?? bestOf(named)[0]?.index;
-  const elsewhere = ask({ scale }, index !== undefined && scale !== model.defaultScale);
-  const best = scale === model.defaultScale ? named : elsewhere;
+  // At other scales the network may prefer another class; the map stays with the best class at the default scale.
+  const atDefault = ask({ scale: model.defaultScale }, true);
+  const index = chosen ?? bestOf(atDefault)[0]?.index;
+  const atScale = ask({ scale }, index !== undefined && scale !== model.defaultScale);
+  const best = scale === model.defaultScale ? atDefault : atScale;
   const top = bestOf(best);
   const isOther = best.state === 'done' && index !== undefined && !top.some((one) => one.index === index);
   const other = ask({ scale, class: index ?? 0 }, isOther);
-  const answer = index === undefined ? named : isOther ? other : best;
+  const answer = index === undefined ? atDefault : isOther ? other : best;
   return (
     <>
-      {answer.state !== 'done' && <Stage picture={picture} label={`The image ${picture.name}`} />}
+      {answer.state !== 'done' && <Stage picture={picture} label={`Image ${picture.name}`} />}
       <Answer of={answer} what="the score map">
         {({ scales: [map] }) => {
           const shown = map!.classes.find((one) => one.index === index) ?? map!.classes[0]!;
           const grid = { ...map!, window: model.crop };
-          return <MapOverPicture picture={picture} map={grid} shown={shown} span={span} opacity={opacity} />;
+          return (
+            <MapOverPicture picture={picture} map={grid} shown={shown} range={range} opacity={opacity} />
+          );
         }}
       </Answer>
       <div class="controls">
         <ClassChoice labels={model.labels} top={top} value={index} onChange={setChosen} />
         <Choice
-          legend="Scale (smaller side, pixels)"
+          legend="Scale (smaller side, px)"
           options={scales.map((value) => [value, String(value)] as const)}
           value={scale}
           onChange={setScale}
         />
-        <Choice legend="Colours span" options={SPANS} value={span} onChange={setSpan} />
+        <Choice legend="Color range" options={COLOR_RANGES} value={range} onChange={setRange} />
         <Opacity value={opacity} onChange={setOpacity} />
       </div>
     </>
@@ -81,14 +74,13 @@ function bestOf(answer: Loading<ScoreMapResponse>): readonly ClassMap[] {
 
 interface MapOverPictureProps {
   readonly picture: Picture;
-  readonly map: MapAtScale & MapGrid;
+  readonly map: MapGrid;
   readonly shown: ClassMap;
-  /** What the colours range over. */
-  readonly span: Span;
+  readonly range: ColorRange;
   readonly opacity: number;
 }
 
-function MapOverPicture({ picture, map, shown, span, opacity }: MapOverPictureProps) {
+function MapOverPicture({ picture, map, shown, range, opacity }: MapOverPictureProps) {
   const [point, setPoint] = useState<{ x: number; y: number }>();
   const { rows, columns, rescaled } = map;
   const at = point && positionAt(map, point);
@@ -96,31 +88,31 @@ function MapOverPicture({ picture, map, shown, span, opacity }: MapOverPicturePr
     shown.map.slice(row * columns, (row + 1) * columns).map((value) => percent(value)),
   );
   const most = Math.max(...shown.map);
-  const levels = span === 'all' ? shown.map : shown.map.map((value) => value / most);
+  const levels = range === 'all' ? shown.map : shown.map.map((value) => value / most);
   return (
     <>
       <Stage
         picture={picture}
-        label={`Score map of ${shown.label} over ${picture.name}: ${plural(rows, 'row')} of ${plural(columns, 'position')}, at most ${percent(most)}`}
-        inputs={[map, shown, span, opacity]}
+        label={`Score map of ${shown.label} over ${picture.name}: ${plural(rows, 'row')} of ${plural(columns, 'position')}, maximum ${percent(most)}`}
+        inputs={[map, shown, range, opacity]}
         overlay={(context, width, height) => drawMap(context, { width, height }, map, levels, opacity)}
         onPoint={setPoint}
       >
         {at && <Frames within={rescaled} frames={[{ ...windowOf(map, at), strong: true }]} />}
       </Stage>
       <Legend
-        colours={viridis}
+        colors={viridis}
         title={`Probability of ${shown.label}`}
         from="0 %"
-        to={span === 'all' ? '100 %' : percent(most)}
+        to={range === 'all' ? '100 %' : percent(most)}
       />
       <p class="reading">
         {at
-          ? `Row ${at.row + 1}, column ${at.column + 1}: ${percent(shown.map[at.row * columns + at.column]!)}. The frame is what this position sees.`
-          : `${rows} × ${columns} ${rows * columns === 1 ? 'position' : 'positions'}: ${percent(shown.probability)} on average with the mirror image, at most ${percent(most)}.${rows * columns === 1 ? ' Choose a larger side to see where.' : ''}`}
+          ? `Row ${at.row + 1}, column ${at.column + 1}: ${percent(shown.map[at.row * columns + at.column]!)}. The frame marks the part of the image behind this value.`
+          : `${rows} × ${columns} ${rows * columns === 1 ? 'position' : 'positions'}: mean ${percent(shown.probability)} (mirror image included), maximum ${percent(most)}.${rows * columns === 1 ? ' Choose a larger scale to see where.' : ''}`}
       </p>
       <details>
-        <summary>The map as a table</summary>
+        <summary>Show as table</summary>
         <DataTable
           caption={`Probability of ${shown.label} at each position`}
           columns={['', ...values[0]!.map((_, column) => `column ${column + 1}`)]}

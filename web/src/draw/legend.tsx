@@ -1,29 +1,29 @@
 import { Canvas } from '../ui/canvas.tsx';
-import { type ColourMap, coloured } from './colours.ts';
+import { type ColorMap, colorImage } from './colors.ts';
 
 interface LegendProps {
-  readonly colours: ColourMap;
+  readonly colors: ColorMap;
   readonly title: string;
-  /** What stands at the ends. */
+  /** Texts at the two ends. */
   readonly from: string;
   readonly to: string;
 }
 
 const RAMP = Float32Array.from({ length: 256 }, (_, i) => i / 255);
 
-/** What the colours mean. */
-export function Legend({ colours, title, from, to }: LegendProps) {
+/** A color scale with its title and range. */
+export function Legend({ colors, title, from, to }: LegendProps) {
   return (
     <div class="legend">
       <span class="legend-title">{title}</span>
       <span class="scale">
         {from}
         <Canvas
-          label={`Colours from ${from} (dark) to ${to} (bright)`}
+          label={`Color scale from ${from} (dark) to ${to} (bright)`}
           width={256}
           height={1}
-          inputs={[colours]}
-          draw={(context) => context.putImageData(coloured(RAMP, 256, 1, colours), 0, 0)}
+          inputs={[colors]}
+          draw={(context) => context.putImageData(colorImage(RAMP, 256, 1, colors), 0, 0)}
         />
         {to}
       </span>

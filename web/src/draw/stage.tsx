@@ -1,9 +1,9 @@
 import type { ComponentChildren } from 'preact';
-import type { Picture } from '../state/picture.ts';
+import type { Picture } from '../state/files.ts';
 import { Canvas } from '../ui/canvas.tsx';
 
 const LONGER_SIDE = 1024;
-/** Smaller images are shown pixel by pixel: smoothing would invent what is not there. */
+/** Images smaller than this are shown pixel by pixel: smoothing would invent detail. */
 const SMOOTH_FROM = 160;
 
 interface StageProps {
@@ -12,13 +12,13 @@ interface StageProps {
   /** Draws over the picture; the context's units are the canvas's pixels. */
   readonly overlay?: (context: CanvasRenderingContext2D, width: number, height: number) => void;
   readonly inputs?: readonly unknown[];
-  /** Drawn above, in the picture's place. */
+  /** Elements on top, in the picture's box. */
   readonly children?: ComponentChildren;
-  /** Where the pointer is, as fractions of width and height; undefined when it has left. */
+  /** The pointer's position in fractions of width and height; undefined when it has left. */
   readonly onPoint?: (at: { x: number; y: number } | undefined) => void;
 }
 
-/** The person's picture, and what is laid over it. */
+/** The person's picture with an overlay. */
 export function Stage({ picture, label, overlay, inputs = [], children, onPoint }: StageProps) {
   const { pixels } = picture;
   const factor = LONGER_SIDE / Math.max(pixels.width, pixels.height);
@@ -53,7 +53,7 @@ export function Stage({ picture, label, overlay, inputs = [], children, onPoint 
 }
 
 interface FrameProps {
-  /** Of the rescaled image, in whose pixels the frames are given. */
+  /** Size of the rescaled image, in whose pixels the frames are given. */
   readonly within: { readonly width: number; readonly height: number };
   readonly frames: readonly {
     readonly x: number;

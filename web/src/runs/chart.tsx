@@ -1,18 +1,14 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
 import { figure } from '../ui/format.ts';
-import { type Along, type Point, pointsOf } from './points.ts';
+import { type Series, type SeriesPoint, seriesPoints, type XAxis } from './series.ts';
 
-export interface Series {
-  readonly id: string;
-  readonly colour: string;
-  readonly lines: readonly MetricsLine[];
-}
+export const LINE_STYLES = 'Thin lines: training. Thick lines with points: validation.';
 
 interface ChartProps {
   readonly title: string;
   readonly unit?: string;
-  readonly along: Along;
+  readonly xAxis: XAxis;
   readonly series: readonly Series[];
   readonly value: (line: MetricsLine) => number;
   readonly logarithmic?: boolean;
@@ -20,7 +16,7 @@ interface ChartProps {
 
 type PlotModule = typeof import('@observablehq/plot');
 
-/** Observable Plot is most of the page's code and needed here only, so it is fetched when it is. */
+/** Observable Plot is most of the page's code and needed here only, so it is fetched with the first chart. */
 let plotModule: Promise<PlotModule> | undefined;
 
 function usePlot(): PlotModule | undefined {
@@ -36,25 +32,18 @@ function usePlot(): PlotModule | undefined {
   return plot;
 }
 
-export function Chart({ title, unit, along, series, value, logarithmic = false }: ChartProps) {
+export function Chart({ title, unit, xAxis, series, value, logarithmic = false }: ChartProps) {
   const plot = usePlot();
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const pick = (kind: MetricsLine['kind']) =>
-    series.flatMap(({ id, colour, lines }) =>
-      pointsOf(
-        lines.filter((line) => line.kind === kind),
-        along,
-        value,
-        logarithmic,
-      ).map((point): Point => ({ ...point, run: id, colour })),
-    );
+    series.flatMap((one) => seriesPoints(one, kind, xAxis, value, logarithmic));
   const drawn = { training: pick('train'), validation: logarithmic ? [] : pick('validation') };
   useEffect(() => {
     if (!plot || width === 0) return;
-    const svg = draw(plot, drawn, { width, along, unit, logarithmic });
+    const svg = draw(plot, drawn, { width, xAxis, unit, logarithmic });
     box.current!.replaceChildren(svg);
-  }, [plot, width, along, unit, logarithmic, JSON.stringify(drawn)]);
+  }, [plot, width, xAxis, unit, logarithmic, JSON.stringify(drawn)]);
   return (
     <figure class="chart">
       <figcaption>
@@ -66,7 +55,7 @@ export function Chart({ title, unit, along, series, value, logarithmic = false }
   );
 }
 
-/** The curves in words: where each begins and where it is now. */
+/** The curves in words: the first and the latest value of each. */
 function summary(series: readonly Series[], value: (line: MetricsLine) => number, unit = ''): string {
   return series
     .filter(({ lines }) => lines.length > 0)
@@ -77,34 +66,34 @@ function summary(series: readonly Series[], value: (line: MetricsLine) => number
     .join(' ');
 }
 
-interface Drawn {
-  readonly training: readonly Point[];
-  readonly validation: readonly Point[];
+interface ChartPoints {
+  readonly training: readonly SeriesPoint[];
+  readonly validation: readonly SeriesPoint[];
 }
 
-interface Form {
+interface ChartFormat {
   readonly width: number;
-  readonly along: Along;
+  readonly xAxis: XAxis;
   readonly unit: string | undefined;
   readonly logarithmic: boolean;
 }
 
 const TICKS = 5;
-/** By which factor an axis of rates is longer than they need, at either end. */
-const CLEAR = 1.25;
+/** An axis of learning rates extends beyond them by this factor at either end. */
+const MARGIN = 1.25;
 
-function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): Element {
-  const { width, along, logarithmic } = form;
-  const line = { x: 'x', y: 'y', z: 'run', stroke: 'colour' } as const;
-  const named = (point: Point) =>
-    `${point.run}\n${along} ${figure(point.x)}\n${figure(point.y)} ${form.unit ?? ''}`;
+function draw(Plot: PlotModule, { training, validation }: ChartPoints, format: ChartFormat): Element {
+  const { width, xAxis, logarithmic } = format;
+  const line = { x: 'x', y: 'y', z: 'run', stroke: 'color' } as const;
+  const named = (point: SeriesPoint) =>
+    `${point.run}\n${xAxis} ${figure(point.x)}\n${figure(point.y)} ${format.unit ?? ''}`;
   const plot = Plot.plot({
     width,
     height: Math.round(Math.min(260, Math.max(180, width * 0.55))),
     marginLeft: logarithmic ? 52 : 40,
     marginRight: 12,
     marginTop: 10,
-    x: { label: along, nice: false },
+    x: { label: xAxis, nice: false },
     y: logarithmic
       ? { type: 'log', label: null, grid: true, tickFormat: figure, ...ratesOf(training) }
       : { label: null, grid: true, zero: true, nice: TICKS, ticks: TICKS },
@@ -117,25 +106,25 @@ function draw(Plot: PlotModule, { training, validation }: Drawn, form: Form): El
         curve: logarithmic ? 'step-before' : 'linear',
       }),
       Plot.lineY(validation, { ...line, strokeWidth: 2.25 }),
-      Plot.dot(validation, { x: 'x', y: 'y', fill: 'colour', r: 2.75 }),
+      Plot.dot(validation, { x: 'x', y: 'y', fill: 'color', r: 2.75 }),
       Plot.tip([...training, ...validation], Plot.pointer({ x: 'x', y: 'y', title: named })),
     ],
   });
-  // Plot brings a style sheet of its own, which the Content-Security-Policy forbids; runs.css has its rules.
+  // The Content-Security-Policy forbids Plot's inline style sheet; runs.css has its rules.
   plot.querySelector('style')?.remove();
-  plot.setAttribute('aria-hidden', 'true'); // the box around it says the same in words
+  plot.setAttribute('aria-hidden', 'true'); // the enclosing box has the summary as its label
   return plot;
 }
 
-/** A schedule has few rates, and these are the ticks worth having; the lines keep clear of the plot's edges. */
-function ratesOf(points: readonly Point[]): { ticks: number[] | number; domain?: [number, number] } {
+/** A schedule has few learning rates: they are the ticks, and the domain keeps the lines off the plot's edges. */
+function ratesOf(points: readonly SeriesPoint[]): { ticks: number[] | number; domain?: [number, number] } {
   const rates = [...new Set(points.map(({ y }) => y))];
   const ticks = rates.length <= 6 ? rates : 4;
   if (rates.length === 0) return { ticks };
-  return { ticks, domain: [Math.min(...rates) / CLEAR, Math.max(...rates) * CLEAR] };
+  return { ticks, domain: [Math.min(...rates) / MARGIN, Math.max(...rates) * MARGIN] };
 }
 
-/** The width of an element in CSS pixels, as it changes. */
+/** The current width of an element in CSS pixels. */
 function useWidth(box: { readonly current: HTMLElement | null }): number {
   const [width, setWidth] = useState(0);
   useEffect(() => {

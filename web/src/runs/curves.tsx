@@ -1,19 +1,19 @@
 import { useState } from 'preact/hooks';
-import type { MetricsLine, RunSummary } from '../../../src/serve/contract/runs.ts';
+import type { RunSummary } from '../../../src/serve/contract/runs.ts';
 import { Choice } from '../ui/choice.tsx';
-import { DataTable } from '../ui/data-table.tsx';
-import { count, figure, percent } from '../ui/format.ts';
+import { count, figure } from '../ui/format.ts';
 import { Busy, Failure } from '../ui/notices.tsx';
-import { Chart, type Series } from './chart.tsx';
-import type { Feed } from './feed.ts';
-import { colourOf } from './series.ts';
+import { Chart, LINE_STYLES } from './chart.tsx';
+import type { MetricsStream } from './metrics-stream.ts';
+import { type Series, seriesColor } from './series.ts';
+import { ValidationTable } from './validation-table.tsx';
 
 interface CurvesProps {
   readonly runs: readonly RunSummary[];
-  readonly feeds: ReadonlyMap<string, Feed>;
+  readonly streams: ReadonlyMap<string, MetricsStream>;
 }
 
-const ALONG = [
+const X_AXES = [
   ['epoch', 'epochs'],
   ['iteration', 'iterations'],
   ['seconds', 'seconds'],
@@ -23,93 +23,67 @@ const ERRORS = [
   ['top5Error', 'top-5'],
 ] as const;
 
-/** Loss, error and learning rate of the runs that are shown. */
-export function Curves({ runs, feeds }: CurvesProps) {
-  const [along, setAlong] = useState<(typeof ALONG)[number][0]>('epoch');
+/** Loss, error and learning rate of the selected runs. */
+export function Curves({ runs, streams }: CurvesProps) {
+  const [xAxis, setXAxis] = useState<(typeof X_AXES)[number][0]>('epoch');
   const [error, setError] = useState<(typeof ERRORS)[number][0]>('top1Error');
   const series = runs.map(
-    ({ id }, place): Series => ({ id, colour: colourOf(place), lines: feeds.get(id)?.lines ?? [] }),
+    ({ id }, place): Series => ({ id, color: seriesColor(place), lines: streams.get(id)?.lines ?? [] }),
   );
-  const failures = runs.flatMap(({ id }) => feeds.get(id)?.failure ?? []);
+  const failures = runs.flatMap(({ id }) => streams.get(id)?.failure ?? []);
   const isEmpty = series.every(({ lines }) => lines.length === 0);
-  const errorName = error === 'top1Error' ? 'top-1' : 'top-5';
   return (
     <section class="panel curves" aria-labelledby="curves">
       <div class="panel-head">
         <h2 id="curves">Curves</h2>
-        <Choice legend="Against" options={ALONG} value={along} onChange={setAlong} />
+        <Choice legend="X-axis" options={X_AXES} value={xAxis} onChange={setXAxis} />
         <Choice legend="Error" options={ERRORS} value={error} onChange={setError} />
       </div>
-      <Key runs={runs} feeds={feeds} />
+      <RunLegend runs={runs} streams={streams} />
       {failures.map((message) => (
         <Failure key={message} message={message} />
       ))}
       {isEmpty ? (
-        failures.length === 0 && <Busy what="Waiting for the first measurements" />
+        failures.length === 0 && <Busy what="Waiting for the first metrics" />
       ) : (
         <>
           <div class="charts">
-            <Chart title="Loss" unit="nats" along={along} series={series} value={({ loss }) => loss} />
+            <Chart title="Loss" unit="nats" xAxis={xAxis} series={series} value={({ loss }) => loss} />
             <Chart
-              title={`${errorName} error`}
+              title={error === 'top1Error' ? 'Top-1 error' : 'Top-5 error'}
               unit="%"
-              along={along}
+              xAxis={xAxis}
               series={series}
               value={(line) => 100 * line[error]}
             />
             <Chart
               title="Learning rate"
-              along={along}
+              xAxis={xAxis}
               series={series}
               value={({ learningRate }) => learningRate}
               logarithmic
             />
           </div>
-          <details>
-            <summary>The validations as a table</summary>
-            <DataTable
-              caption="Validations, the newest last"
-              columns={['Run', 'Epoch', 'Iteration', 'Loss', 'Top-1 error', 'Top-5 error', 'Rate']}
-              rows={series.flatMap(({ id, lines }) =>
-                lines.filter(isValidation).map((line) => rowOf(id, line)),
-              )}
-            />
-          </details>
+          <ValidationTable series={series} full />
         </>
       )}
     </section>
   );
 }
 
-function isValidation({ kind }: MetricsLine): boolean {
-  return kind === 'validation';
-}
-
-function rowOf(id: string, line: MetricsLine): string[] {
-  return [
-    id,
-    line.epoch.toFixed(2),
-    count(line.iteration),
-    line.loss.toFixed(4),
-    percent(line.top1Error),
-    percent(line.top5Error),
-    figure(line.learningRate),
-  ];
-}
-
-/** Which colour is which run, and how a run that is trained now stands. */
-function Key({ runs, feeds }: CurvesProps) {
+/** The color of each run, and the latest loss of those in training. */
+function RunLegend({ runs, streams }: CurvesProps) {
   return (
-    <div class="key">
+    <div class="run-legend">
       <ul>
         {runs.map(({ id }, place) => {
-          const feed = feeds.get(id);
-          const last = feed?.lines.at(-1);
+          const stream = streams.get(id);
+          const last = stream?.lines.at(-1);
           return (
             <li key={id}>
-              <span class="swatch" style={{ backgroundColor: colourOf(place) }} aria-hidden="true" />
+              <span class="swatch" style={{ backgroundColor: seriesColor(place) }} aria-hidden="true" />
               {id}
-              {feed?.isLive && <span class="state running">live</span>}
+              {stream?.isLive && <span class="state running">live</span>}
               {last && (
                 <span class="hint">
                   loss {figure(last.loss)} at iteration {count(last.iteration)}
@@ -119,7 +93,7 @@ function Key({ runs, feeds }: CurvesProps) {
           );
         })}
       </ul>
-      <p class="hint">Thin lines: training. Thick lines with points: validation.</p>
+      <p class="hint">{LINE_STYLES}</p>
     </div>
   );
 }

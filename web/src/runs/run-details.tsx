@@ -1,18 +1,18 @@
 import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/runs.ts';
 import { addressOf, getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
+import { saveBlob } from '../state/files.ts';
 import { DataTable } from '../ui/data-table.tsx';
 import { count, duration } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
-import { saveBlob } from '../ui/save.ts';
 
 const REASONS: Readonly<Record<NonNullable<RunResponse['result']>['reason'], string>> = {
-  iterations: 'all iterations were done',
-  plateau: 'the validation error no longer improved',
-  interrupted: 'it was interrupted, and can be resumed',
+  iterations: 'all iterations completed',
+  plateau: 'the validation error stopped improving',
+  interrupted: 'interrupted; it can be resumed',
 };
 
-/** Everything about one run: its result tables, its report, its recipe. */
+/** The result tables, report and recipe of one run. */
 export function RunDetails({ run }: { readonly run: RunSummary }) {
   const { id, state, hasReport } = run;
   const path = `v1/runs/${encodeURIComponent(id)}`;
@@ -26,7 +26,7 @@ export function RunDetails({ run }: { readonly run: RunSummary }) {
         <h2 id="details">{id}</h2>
         {hasReport && (
           <a class="button" href={addressOf(`${path}/report`)} target="_blank" rel="noreferrer">
-            Open the report
+            Open report
           </a>
         )}
       </div>
@@ -40,7 +40,7 @@ export function RunDetails({ run }: { readonly run: RunSummary }) {
               </p>
             )}
             <details>
-              <summary>The recipe</summary>
+              <summary>Recipe</summary>
               <RecipeText id={id} text={recipeYaml} />
             </details>
           </>
@@ -59,7 +59,7 @@ export function RunDetails({ run }: { readonly run: RunSummary }) {
   );
 }
 
-/** The recipe to read, and as a file for `vgg train --recipe`. */
+/** The recipe, which can be saved for `vgg train --recipe`. */
 function RecipeText({ id, text }: { readonly id: string; readonly text: string }) {
   const save = () => saveBlob(new Blob([text], { type: 'application/yaml' }), `${id}.yaml`);
   return (

@@ -1,12 +1,12 @@
 import type { RunSummary } from '../../../src/serve/contract/runs.ts';
 import { count, moment, percent } from '../ui/format.ts';
-import { colourOf } from './series.ts';
+import { seriesColor } from './series.ts';
 
 interface RunTableProps {
   readonly runs: readonly RunSummary[];
-  /** Runs whose curves are drawn, in the order of their colours. */
+  /** Runs whose curves are shown, in the order of their colors. */
   readonly shown: readonly string[];
-  /** The run that everything is told of. */
+  /** The run whose details are shown. */
   readonly current: string;
   readonly onCurrent: (id: string) => void;
   readonly onToggle: (id: string) => void;
@@ -15,14 +15,14 @@ interface RunTableProps {
 export function RunTable({ runs, shown, current, onCurrent, onToggle }: RunTableProps) {
   return (
     <section class="panel runs" aria-labelledby="run-list">
-      <h2 id="run-list" class="unseen">
+      <h2 id="run-list" class="visually-hidden">
         All runs
       </h2>
       <table class="run-table">
         <thead>
           <tr>
             <th scope="col">
-              <span class="unseen">Compare</span>
+              <span class="visually-hidden">Compare</span>
             </th>
             <th scope="col">Run</th>
             <th scope="col">State</th>
@@ -52,7 +52,7 @@ export function RunTable({ runs, shown, current, onCurrent, onToggle }: RunTable
 
 interface RunRowProps {
   readonly run: RunSummary;
-  /** Among those whose curves are drawn, or -1. */
+  /** Place among the runs whose curves are shown, or −1. */
   readonly place: number;
   readonly isCurrent: boolean;
   readonly onCurrent: () => void;
@@ -66,9 +66,9 @@ function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
       <td>
         <input
           type="checkbox"
-          aria-label={`Draw the curves of ${id}`}
+          aria-label={`Show curves of ${id}`}
           checked={place >= 0}
-          style={place >= 0 ? { accentColor: colourOf(place) } : {}}
+          style={place >= 0 ? { accentColor: seriesColor(place) } : {}}
           onChange={onToggle}
         />
       </td>

@@ -3,17 +3,17 @@ import { Busy, Failure } from '../ui/notices.tsx';
 import { Curves } from './curves.tsx';
 import { RunDetails } from './run-details.tsx';
 import { RunTable } from './run-table.tsx';
-import { SERIES } from './series.ts';
-import { useFeeds } from './use-feeds.ts';
+import { MOST_SERIES } from './series.ts';
+import { useMetrics } from './use-metrics.ts';
 import { useRuns } from './use-runs.ts';
 
-/** Trainings: a list, their curves side by side, and everything about one of them. */
+/** Training runs: a list, the curves of the selected ones, and the details of the current one. */
 export function Runs({ route }: { readonly route: Route }) {
   const { runs, failure, refresh } = useRuns();
   const current = runs?.find(({ id }) => id === route.item) ?? runs?.[0];
   const compared = new Set(route.parameters.get('with')?.split(',').map(decoded));
-  const shown = (runs ?? []).filter(({ id }) => id === current?.id || compared.has(id)).slice(0, SERIES);
-  const feeds = useFeeds(shown, refresh);
+  const shown = (runs ?? []).filter(({ id }) => id === current?.id || compared.has(id)).slice(0, MOST_SERIES);
+  const streams = useMetrics(shown, refresh);
   if (!runs) return failure ? <Failure message={failure} /> : <Busy what="Waiting for the runs" />;
   const show = (id: string, others: readonly string[]) => {
     const rest = others.filter((other) => other !== id);
@@ -23,7 +23,7 @@ export function Runs({ route }: { readonly route: Route }) {
   return (
     <>
       <div class="title">
-        <h1>Runs</h1>
+        <h1>Training runs</h1>
       </div>
       {failure && <Failure message={failure} />}
       {!current ? (
@@ -31,7 +31,7 @@ export function Runs({ route }: { readonly route: Route }) {
       ) : (
         <>
           {route.item && route.item !== current.id && (
-            <Failure message={`There is no run ${route.item} here; the newest is shown.`} />
+            <Failure message={`There is no run ${route.item}. Showing the newest.`} />
           )}
           <RunTable
             runs={runs}
@@ -39,20 +39,13 @@ export function Runs({ route }: { readonly route: Route }) {
             current={current.id}
             onCurrent={(id) => show(id, ids.includes(id) ? ids : [])}
             onToggle={(id) => {
+              const rest = ids.filter((other) => other !== id);
               if (!ids.includes(id)) show(current.id, [...ids, id]);
-              else if (id !== current.id)
-                show(
-                  current.id,
-                  ids.filter((other) => other !== id),
-                );
-              else if (ids.length > 1)
-                show(
-                  ids.find((other) => other !== id)!,
-                  ids.filter((other) => other !== id),
-                );
+              else if (id !== current.id) show(current.id, rest);
+              else if (rest.length > 0) show(rest[0]!, rest);
             }}
           />
-          <Curves runs={shown} feeds={feeds} />
+          <Curves runs={shown} streams={streams} />
           <RunDetails run={current} />
         </>
       )}
@@ -63,11 +56,11 @@ export function Runs({ route }: { readonly route: Route }) {
 function NoRuns() {
   return (
     <section class="empty">
-      <p>No training has been started in this server's folder of runs. For instance:</p>
+      <p>There are no training runs in this server’s folder yet. To start one:</p>
       <pre>
         <code>npx vgg train photos --config A --width 0.5 --crop 64 --scale 72 --out runs/photos</code>
       </pre>
-      <p>It appears here by itself.</p>
+      <p>It will appear here automatically.</p>
     </section>
   );
 }

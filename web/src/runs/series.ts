@@ -1,7 +1,54 @@
-/** Runs that can be told apart in one chart: as many as the style sheet has colours. */
-export const SERIES = 8;
+/** The series of a chart: the metrics of one run, its color, and its points. */
+import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
 
-/** The colour of the run at a place among those shown. */
-export function colourOf(place: number): string {
-  return `var(--series-${(place % SERIES) + 1})`;
+export interface Series {
+  readonly id: string;
+  readonly color: string;
+  readonly lines: readonly MetricsLine[];
+}
+
+/** Most series that one chart can tell apart: the style sheet has this many colors. */
+export const MOST_SERIES = 8;
+
+/** The color of the series at a place among those shown. */
+export function seriesColor(place: number): string {
+  return `var(--series-${(place % MOST_SERIES) + 1})`;
+}
+
+/** What the x-axis shows. */
+export type XAxis = 'epoch' | 'iteration' | 'seconds';
+
+export interface SeriesPoint {
+  readonly x: number;
+  readonly y: number;
+  readonly run: string;
+  readonly color: string;
+}
+
+/** A screen has no more columns than this in one chart. */
+const MOST_POINTS = 600;
+
+/**
+ * The points of one kind of metrics. Long series are averaged over neighboring lines. Values that cannot be drawn are
+ * left out.
+ * @param steps whether values jump, so that the last of neighbors is kept instead of their mean (default: false)
+ */
+export function seriesPoints(
+  { id: run, color, lines }: Series,
+  kind: MetricsLine['kind'],
+  xAxis: XAxis,
+  value: (line: MetricsLine) => number,
+  steps = false,
+): SeriesPoint[] {
+  const points = lines
+    .filter((line) => line.kind === kind)
+    .map((line) => ({ x: line[xAxis], y: value(line), run, color }))
+    .filter(({ y }) => Number.isFinite(y));
+  const size = Math.ceil(points.length / MOST_POINTS);
+  if (size <= 1) return points;
+  return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
+    const group = points.slice(i * size, (i + 1) * size);
+    const last = group.at(-1)!;
+    return steps ? last : { ...last, y: group.reduce((sum, { y }) => sum + y, 0) / group.length };
+  });
 }

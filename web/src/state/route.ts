@@ -1,12 +1,19 @@
-/** The page's addresses: `#/classify`, `#/inside/LAYER`, `#/train`, `#/runs/ID`, with parameters behind a `?`. */
+/** The page's addresses: `#/classify`, `#/layers/LAYER`, `#/train`, `#/runs/ID`, with parameters after a `?`. */
 import { useEffect, useState } from 'preact/hooks';
 
-export const VIEWS = ['classify', 'inside', 'train', 'runs'] as const;
+export const VIEWS = ['classify', 'layers', 'train', 'runs'] as const;
 export type View = (typeof VIEWS)[number];
+
+export const VIEW_NAMES: Readonly<Record<View, string>> = {
+  classify: 'Classify',
+  layers: 'Layers',
+  train: 'Train',
+  runs: 'Runs',
+};
 
 export interface Route {
   readonly view: View;
-  /** What within the view: a layer, a run. */
+  /** A layer or a run within the view. */
   readonly item: string | undefined;
   readonly parameters: URLSearchParams;
 }
@@ -15,7 +22,8 @@ export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [view, item] = path.split('/');
   return {
-    view: VIEWS.find((name) => name === view) ?? 'classify',
+    // Layers were below #/inside in 0.1.
+    view: VIEWS.find((name) => name === view) ?? (view === 'inside' ? 'layers' : 'classify'),
     item: item ? decoded(item) : undefined,
     parameters: new URLSearchParams(query),
   };
@@ -26,7 +34,7 @@ export function hrefOf(view: View, item?: string, parameters: Readonly<Record<st
   return `#/${view}${item ? `/${encodeURIComponent(item)}` : ''}${query ? `?${query}` : ''}`;
 }
 
-/** Goes to an address, as a click on a link does. */
+/** Navigates to an address, as a click on a link does. */
 export function go(href: string): void {
   location.hash = href;
 }
@@ -41,7 +49,7 @@ export function useRoute(): Route {
   return parseRoute(hash);
 }
 
-/** A part of an address as text; one that is not encoded well stays as it is. */
+/** Decodes a part of an address; one with broken escapes stays as it is. */
 export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,4 +1,4 @@
-/** Dark or light: what the system says, unless the person said otherwise here. */
+/** Light or dark: the system's setting, unless the person has chosen one here. */
 import { useEffect, useState } from 'preact/hooks';
 
 export const THEMES = ['auto', 'light', 'dark'] as const;
@@ -10,7 +10,7 @@ export function storedTheme(): Theme {
   try {
     return THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? 'auto';
   } catch {
-    return 'auto'; // storage may be forbidden
+    return 'auto'; // storage is forbidden
   }
 }
 
@@ -26,7 +26,7 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // It then lasts as long as the page.
+      // Storage may be forbidden; the choice then lasts until the page is closed.
     }
   }, [theme]);
   return [theme, setTheme];

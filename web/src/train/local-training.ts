@@ -1,9 +1,10 @@
-/** A training on this device, for as long as the page is open, whatever view is shown. */
+/** A training in this browser, which continues while other views are shown and ends with the page. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
-import { loadLibrary } from '../here/library.ts';
-import { recipeOf, type Settings, type TrainingSource } from './source.ts';
+import { loadLibrary } from '../in-browser/library.ts';
+import type { ImageSource } from './image-source.ts';
+import { recipeOf, type Settings } from './recipe.ts';
 
 export type TrainingState =
   | { readonly state: 'idle' }
@@ -12,17 +13,17 @@ export type TrainingState =
   | { readonly state: 'ended'; readonly training: WebTraining }
   | { readonly state: 'failed'; readonly message: string };
 
-/** Milliseconds between two drawings of a progress that may change hundreds of times a second. */
-const PAUSE = 100;
+/** Milliseconds between two updates of the page: progress may change hundreds of times per second. */
+const UPDATE_EVERY = 100;
 
 class LocalTraining extends EventTarget {
-  source: TrainingSource | undefined;
+  source: ImageSource | undefined;
   state: TrainingState = { state: 'idle' };
   start: TrainingStart | undefined;
   lines: readonly Metrics[] = [];
   /** Images that the browser could not decode. */
   unreadable: readonly string[] = [];
-  /** Whether there are models that only this page has. */
+  /** Whether there are trained models and none was saved. */
   #unsaved = false;
   #stop = new AbortController();
   #changed = 0;
@@ -31,9 +32,9 @@ class LocalTraining extends EventTarget {
     return this.state.state === 'reading' || this.state.state === 'training';
   }
 
-  choose(source: TrainingSource): void {
-    if (this.isBusy || !this.#mayForget()) return;
-    this.#forget();
+  choose(source: ImageSource): void {
+    if (this.isBusy || !this.#mayDiscard()) return;
+    this.#discard();
     this.source = source;
     this.#change({ state: 'idle' });
   }
@@ -41,8 +42,8 @@ class LocalTraining extends EventTarget {
   /** Trains on the chosen images. */
   async run(settings: Settings): Promise<void> {
     const { source } = this;
-    if (!source || this.isBusy || !this.#mayForget()) return;
-    this.#forget();
+    if (!source || this.isBusy || !this.#mayDiscard()) return;
+    this.#discard();
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     let read = 0;
@@ -84,24 +85,25 @@ class LocalTraining extends EventTarget {
     }
   }
 
-  /** One of the models is a file now. */
+  /** Called when one of the models has been saved. */
   saved(): void {
     this.#unsaved = false;
     this.#change(this.state);
   }
 
-  #mayForget(): boolean {
+  #mayDiscard(): boolean {
     return (
-      !this.#unsaved || confirm('The trained models were not saved, and would be lost. Go on without them?')
+      !this.#unsaved ||
+      confirm('The trained models have not been saved and will be lost. Continue without saving?')
     );
   }
 
-  /** Ends after the current step; what has been learned so far is kept. */
+  /** Ends training after the current iteration and keeps the model so far. */
   stop(): void {
     this.#stop.abort();
   }
 
-  #forget(): void {
+  #discard(): void {
     if (this.state.state === 'ended') this.state.training.close();
     this.#unsaved = false;
     this.start = undefined;
@@ -111,27 +113,26 @@ class LocalTraining extends EventTarget {
 
   #progress(state: TrainingState): void {
     this.state = state;
-    if (performance.now() - this.#changed > PAUSE) this.#change(state);
+    if (performance.now() - this.#changed > UPDATE_EVERY) this.#change(state);
   }
 
   #change(state: TrainingState): void {
     this.state = state;
     this.#changed = performance.now();
-    // The browser asks whether the page is to be left, for as long as something would be lost by it.
-    if (this.isBusy || this.#unsaved) addEventListener('beforeunload', keepOpen);
-    else removeEventListener('beforeunload', keepOpen);
+    // While something would be lost, the browser asks before it leaves the page.
+    if (this.isBusy || this.#unsaved) addEventListener('beforeunload', confirmLeaving);
+    else removeEventListener('beforeunload', confirmLeaving);
     this.dispatchEvent(new Event('change'));
   }
 }
 
-/** The browser asks whether the page is to be left. */
-function keepOpen(event: BeforeUnloadEvent): void {
+function confirmLeaving(event: BeforeUnloadEvent): void {
   event.preventDefault();
 }
 
 export const localTraining = new LocalTraining();
 
-/** Draws anew whenever the training changes. */
+/** Renders again whenever the training changes. */
 export function useLocalTraining(): LocalTraining {
   const [, setTurn] = useState(0);
   useEffect(() => {

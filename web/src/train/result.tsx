@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { Metrics, WebModel, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
+import { saveBlob } from '../state/files.ts';
 import { percent, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { saveBlob } from '../ui/save.ts';
 import { localTraining } from './local-training.ts';
 
 interface ResultProps {
@@ -13,16 +13,16 @@ interface ResultProps {
 }
 
 const REASONS: Readonly<Record<WebTraining['reason'], string>> = {
-  iterations: 'all passes were done',
-  plateau: 'the validation error no longer improved',
-  interrupted: 'it was stopped',
+  iterations: 'all epochs completed',
+  plateau: 'the validation error stopped improving',
+  interrupted: 'stopped early',
 };
 
-/** How it ended, and the models as files: the best one by its validation error, and the last one. */
+/** How training ended, and the models to save: the one with the lowest validation error, and the last one. */
 export function Result({ name, training, lines }: ResultProps) {
   const [failure, setFailure] = useState<string>();
   const { reason, iterations, model, best } = training;
-  /** The best one where it is not the last one. */
+  /** The best model, unless it is the last one. */
   const earlier = best?.iteration === iterations ? undefined : best;
   const last = lines.findLast(({ kind }) => kind === 'validation');
   const stem = name.replaceAll(/[^\p{L}\p{N}._-]+/gu, '-');
@@ -44,15 +44,15 @@ export function Result({ name, training, lines }: ResultProps) {
         {last && (
           <>
             {' '}
-            Validation error <strong>{percent(last.top1Error)}</strong> (loss {last.loss.toFixed(3)}) after
+            Validation error <strong>{percent(last.top1Error)}</strong> (loss {last.loss.toFixed(3)}) at
             iteration {last.iteration}
             {earlier ? (
               <>
-                ; the best was <strong>{percent(earlier.top1Error)}</strong>, after iteration{' '}
+                ; the lowest was <strong>{percent(earlier.top1Error)}</strong> at iteration{' '}
                 {earlier.iteration}.
               </>
             ) : (
-              ', the best.'
+              ', the lowest.'
             )}
           </>
         )}
@@ -60,7 +60,7 @@ export function Result({ name, training, lines }: ResultProps) {
       <p class="buttons">
         {earlier && (
           <button type="button" class="primary" onClick={() => void save(earlier.model, bestFile)}>
-            Save the best model
+            Save best model
           </button>
         )}
         <button
@@ -68,11 +68,11 @@ export function Result({ name, training, lines }: ResultProps) {
           class={earlier ? 'quiet' : 'primary'}
           onClick={() => void save(model, lastFile)}
         >
-          Save the last model
+          Save last model
         </button>
       </p>
       <p class="hint">
-        Then <code>npx vgg predict IMAGE --model {earlier ? bestFile : lastFile}</code>, or{' '}
+        Use it with <code>npx vgg predict IMAGE --model {earlier ? bestFile : lastFile}</code> or{' '}
         <code>npx vgg serve --model {earlier ? bestFile : lastFile}</code>.
       </p>
       {failure && <Failure message={failure} />}

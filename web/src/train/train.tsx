@@ -1,15 +1,15 @@
 import { useState } from 'preact/hooks';
 import type { Metrics } from '../../../src/web/index.ts';
-import { Chart } from '../runs/chart.tsx';
-import { colourOf } from '../runs/series.ts';
-import { DataTable } from '../ui/data-table.tsx';
-import { count, figure, percent, plural } from '../ui/format.ts';
+import { Chart, LINE_STYLES } from '../runs/chart.tsx';
+import { seriesColor } from '../runs/series.ts';
+import { ValidationTable } from '../runs/validation-table.tsx';
+import { count, figure, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { Images } from './images.tsx';
+import { ImageChoice } from './image-choice.tsx';
 import { localTraining, type TrainingState, useLocalTraining } from './local-training.ts';
+import { DEFAULTS } from './recipe.ts';
+import { RecipeForm } from './recipe-form.tsx';
 import { Result } from './result.tsx';
-import { SettingsForm } from './settings.tsx';
-import { DEFAULTS } from './source.ts';
 
 /** Training on the visitor's own GPU and images. */
 export function Train({ demoImages }: { readonly demoImages: string | undefined }) {
@@ -18,17 +18,17 @@ export function Train({ demoImages }: { readonly demoImages: string | undefined 
   return (
     <>
       <div class="title">
-        <h1>Train here</h1>
-        <p class="model">A small network on this device's GPU; images and weights do not leave it.</p>
+        <h1>Train in this browser</h1>
+        <p class="model">Trains a small network on your GPU; images and weights stay on your device.</p>
       </div>
       <div class="columns train">
-        <Images
+        <ImageChoice
           source={source}
           demoImages={demoImages}
           disabled={isBusy}
           onSource={(chosen) => localTraining.choose(chosen)}
         />
-        <SettingsForm
+        <RecipeForm
           value={settings}
           disabled={isBusy}
           onChange={(change) => setSettings((before) => ({ ...before, ...change }))}
@@ -53,12 +53,12 @@ export function Train({ demoImages }: { readonly demoImages: string | undefined 
           )}
         </div>
         <p class="hint" role="status">
-          {wordsFor(state, source !== undefined)}
+          {statusText(state, source !== undefined)}
         </p>
         <Progress state={state} images={(source?.trainingImages ?? 0) + (source?.validationImages ?? 0)} />
         {unreadable.length > 0 && (
           <p class="hint">
-            Left out, since the browser cannot decode {unreadable.length === 1 ? 'it' : 'them'}:{' '}
+            Skipped because the browser cannot decode {unreadable.length === 1 ? 'it' : 'them'}:{' '}
             {unreadable.slice(0, 3).join(', ')}
             {unreadable.length > 3 && ` and ${plural(unreadable.length - 3, 'other')}`}.
           </p>
@@ -71,13 +71,13 @@ export function Train({ demoImages }: { readonly demoImages: string | undefined 
   );
 }
 
-/** What is read aloud when it changes: no figures that change all the time. */
-function wordsFor(state: TrainingState, isChosen: boolean): string {
+/** Screen readers announce it whenever it changes, so it has no figures that change all the time. */
+function statusText(state: TrainingState, isChosen: boolean): string {
   switch (state.state) {
     case 'idle':
       return isChosen ? 'Ready.' : 'Choose images first.';
     case 'reading':
-      return 'The images are read.';
+      return 'Reading the images.';
     case 'training':
       return `Training on ${localTraining.start!.device}.`;
     case 'ended':
@@ -90,8 +90,8 @@ function wordsFor(state: TrainingState, isChosen: boolean): string {
 function Progress({ state, images }: { readonly state: TrainingState; readonly images: number }) {
   if (state.state === 'reading') {
     return (
-      <p class="fetched hint">
-        <progress aria-label="Images that were read" value={state.done} max={images} />
+      <p class="progress-line hint">
+        <progress aria-label="Images read" value={state.done} max={images} />
         {count(state.done)} of {plural(images, 'image')}
       </p>
     );
@@ -99,46 +99,30 @@ function Progress({ state, images }: { readonly state: TrainingState; readonly i
   if (state.state !== 'training' || !state.progress) return null;
   const { iteration, totalIterations, epoch, loss, learningRate } = state.progress;
   return (
-    <p class="fetched hint">
-      <progress aria-label="Iterations that were done" value={iteration} max={totalIterations} />
-      iteration {count(iteration)} of {count(totalIterations)}, pass {epoch.toFixed(1)}, loss {figure(loss)},
-      rate {figure(learningRate)}
+    <p class="progress-line hint">
+      <progress aria-label="Iterations completed" value={iteration} max={totalIterations} />
+      iteration {count(iteration)} of {count(totalIterations)}, epoch {epoch.toFixed(1)}, loss {figure(loss)},
+      learning rate {figure(learningRate)}
     </p>
   );
 }
 
 function TrainingCurves({ name, lines }: { readonly name: string; readonly lines: readonly Metrics[] }) {
-  const series = [{ id: name, colour: colourOf(0), lines }];
-  const validations = lines.filter(({ kind }) => kind === 'validation');
+  const series = [{ id: name, color: seriesColor(0), lines }];
   return (
     <>
       <div class="charts">
-        <Chart title="Loss" unit="nats" along="epoch" series={series} value={({ loss }) => loss} />
+        <Chart title="Loss" unit="nats" xAxis="epoch" series={series} value={({ loss }) => loss} />
         <Chart
-          title="top-1 error"
+          title="Top-1 error"
           unit="%"
-          along="epoch"
+          xAxis="epoch"
           series={series}
           value={({ top1Error }) => 100 * top1Error}
         />
       </div>
-      <p class="hint">Thin lines: training. Thick lines with points: validation.</p>
-      {validations.length > 0 && (
-        <details>
-          <summary>The validations as a table</summary>
-          <DataTable
-            caption="Validations, the newest last"
-            columns={['Pass', 'Iteration', 'Loss', 'Top-1 error', 'Rate']}
-            rows={validations.map(({ epoch, iteration, loss, top1Error, learningRate }) => [
-              epoch.toFixed(2),
-              count(iteration),
-              loss.toFixed(4),
-              percent(top1Error),
-              figure(learningRate),
-            ])}
-          />
-        </details>
-      )}
+      <p class="hint">{LINE_STYLES}</p>
+      {lines.some(({ kind }) => kind === 'validation') && <ValidationTable series={series} />}
     </>
   );
 }

@@ -1,9 +1,9 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface CanvasProps {
-  /** What it shows, for those who do not see it. */
+  /** What it shows, as text for screen readers. */
   readonly label: string;
-  /** In device pixels; the style sheet says how large it appears. */
+  /** In canvas pixels; the style sheet sets the displayed size. */
   readonly width: number;
   readonly height: number;
   readonly draw: (context: CanvasRenderingContext2D) => void;

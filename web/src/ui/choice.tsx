@@ -5,11 +5,11 @@ interface ChoiceProps<T extends string | number> {
   readonly options: readonly (readonly [value: T, text: string])[];
   readonly value: T;
   readonly onChange: (value: T) => void;
-  /** Whether only the options are seen. */
+  /** Shows the options only; screen readers still get the legend (default: false). */
   readonly bare?: boolean;
 }
 
-/** One of a few, side by side: radio buttons, so arrow keys move between them. */
+/** A few options side by side: radio buttons, so the arrow keys move between them. */
 export function Choice<T extends string | number>({
   legend,
   options,
@@ -20,7 +20,7 @@ export function Choice<T extends string | number>({
   const name = useId();
   return (
     <fieldset class="choice">
-      <legend class={bare ? 'unseen' : undefined}>{legend}</legend>
+      <legend class={bare ? 'visually-hidden' : undefined}>{legend}</legend>
       <div class="segments">
         {options.map(([option, text]) => (
           <label key={option} class="segment">

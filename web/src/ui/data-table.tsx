@@ -4,7 +4,7 @@ interface DataTableProps {
   readonly rows: readonly (readonly (string | number)[])[];
 }
 
-/** A table that scrolls within itself where it is too wide. The first column names its row. */
+/** A table in its own scroll area. The first column is the row's header. */
 export function DataTable({ caption, columns, rows }: DataTableProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard

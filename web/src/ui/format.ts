@@ -1,8 +1,8 @@
-/** Numbers and times for people, everywhere in the same form. */
+/** Numbers and times as text, in the same form on the whole page. */
 
 const THIN = '\u202f';
 
-/** A fraction in per cent: 0.2738 is `27.4 %`; what is almost nothing or almost all is not rounded to it. */
+/** A fraction in per cent: 0.2738 is `27.4 %`. Values near 0 and 1 are never rounded to 0 % or 100 %. */
 export function percent(fraction: number, digits = 1): string {
   if (!Number.isFinite(fraction)) return '–';
   const value = 100 * fraction;
@@ -28,12 +28,12 @@ export function short(value: number): string {
   return String(value);
 }
 
-/** Bytes in millions of them, as browsers show downloads. */
+/** Bytes in millions, as browsers show downloads. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)}${THIN}MB`;
 }
 
-/** Few digits of a value of any size: 0.01, −2.303, 1e-7. */
+/** Four significant digits: 0.01, −2.303, 1.0e-7. */
 export function figure(value: number): string {
   const size = Math.abs(value);
   const digits = size !== 0 && size < 1e-4 ? size.toExponential(1) : String(Number(size.toPrecision(4)));

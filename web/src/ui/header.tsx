@@ -1,27 +1,20 @@
-import { hrefOf, type View } from '../state/route.ts';
+import { hrefOf, VIEW_NAMES, VIEWS, type View } from '../state/route.ts';
 import { type Theme, useTheme } from '../state/theme.ts';
-
-const LINKS: readonly (readonly [View, string])[] = [
-  ['classify', 'Classify'],
-  ['inside', 'Look inside'],
-  ['train', 'Train here'],
-  ['runs', 'Runs'],
-];
 
 export function Header({ view }: { readonly view: View }) {
   return (
     <header class="page-header">
       <button type="button" class="skip" onClick={() => document.getElementById('content')?.focus()}>
-        Skip to the content
+        Skip to content
       </button>
       <a class="brand" href={hrefOf('classify')}>
         <Mark />
         verydeep
       </a>
       <nav aria-label="Views">
-        {LINKS.map(([name, text]) => (
+        {VIEWS.map((name) => (
           <a key={name} href={hrefOf(name)} aria-current={name === view ? 'page' : undefined}>
-            {text}
+            {VIEW_NAMES[name]}
           </a>
         ))}
       </nav>
@@ -42,7 +35,7 @@ function Mark() {
 }
 
 const NEXT: Readonly<Record<Theme, Theme>> = { auto: 'light', light: 'dark', dark: 'auto' };
-const NAMES: Readonly<Record<Theme, string>> = { auto: 'as the system', light: 'light', dark: 'dark' };
+const NAMES: Readonly<Record<Theme, string>> = { auto: 'system', light: 'light', dark: 'dark' };
 
 function ThemeChoice() {
   const [theme, setTheme] = useTheme();
@@ -50,8 +43,8 @@ function ThemeChoice() {
     <button
       type="button"
       class="theme quiet"
-      aria-label={`Colours: ${NAMES[theme]}. Change to ${NAMES[NEXT[theme]]}`}
-      title={`Colours: ${NAMES[theme]}`}
+      aria-label={`Color theme: ${NAMES[theme]}. Switch to ${NAMES[NEXT[theme]]}`}
+      title={`Color theme: ${NAMES[theme]}`}
       onClick={() => setTheme(NEXT[theme])}
     >
       <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">

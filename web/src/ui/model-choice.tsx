@@ -8,7 +8,7 @@ interface ModelChoiceProps {
   readonly onModel: (name: string) => void;
 }
 
-/** Which network answers, in one line; a choice where there are several. */
+/** The model in use, in one line, and a choice where the server has several. */
 export function ModelChoice({ model, models, onModel }: ModelChoiceProps) {
   const id = useId();
   const { config, width, classes, parameters, weightLayers } = model;
@@ -26,9 +26,15 @@ export function ModelChoice({ model, models, onModel }: ModelChoiceProps) {
       )}
       <p>
         Network <strong>{config}</strong>
-        {width !== 1 && <> at {width} of its width</>}: {weightLayers} weight layers, {short(parameters)}{' '}
+        {width !== 1 && `, ${nameOfWidth(width)}`}: {weightLayers} weight layers, {short(parameters)}{' '}
         parameters, {count(classes)} classes
       </p>
     </div>
   );
+}
+
+function nameOfWidth(width: number): string {
+  const names: Readonly<Record<number, string>> = { 0.25: 'quarter width', 0.5: 'half width' };
+  const name = names[width];
+  return name ? `${name} (×${width})` : `width ×${width}`;
 }

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import type { ApiError } from '../api/client.ts';
 import type { Loading } from '../api/use-request.ts';
 
 interface FailureProps {
@@ -23,26 +24,26 @@ export function Busy({ what }: { readonly what: string }) {
   return (
     <p class="notice busy" role="status">
       <span class="spinner" aria-hidden="true" />
-      {what} …
+      {what}…
     </p>
   );
 }
 
-/** What may go well the next time; an image that is refused is refused again. */
-const PASSING = ['unreachable', 'busy', 'internal', 'timeout'];
+/** Failures that a second attempt may not meet; a refused image would be refused again. */
+const TEMPORARY: readonly (ApiError['code'] | undefined)[] = ['unreachable', 'busy', 'internal', 'timeout'];
 
 function retryOf({ code, retry }: Loading<unknown> & { readonly state: 'failed' }) {
-  return code !== undefined && PASSING.includes(code) ? retry : undefined;
+  return TEMPORARY.includes(code) ? retry : undefined;
 }
 
 interface AnswerProps<T> {
   readonly of: Loading<T>;
-  /** What is waited for, as a noun: `the score map`. */
+  /** A noun: `the score map`. */
   readonly what: string;
   readonly children: (value: T) => ComponentChildren;
 }
 
-/** An answer of the server's once it is there; until then that it is waited for, or why it does not come. */
+/** Shows a request's answer, or that it is still loading, or why it failed. */
 export function Answer<T>({ of: loading, what, children }: AnswerProps<T>) {
   if (loading.state === 'idle') return null;
   if (loading.state === 'failed') return <Failure message={loading.message} onRetry={retryOf(loading)} />;

@@ -1,21 +1,21 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Limits } from '../../../src/serve/contract/model.ts';
 import { sentenceOf } from '../api/client.ts';
-import { openPicture, type Picture } from '../state/picture.ts';
+import { openPicture, type Picture } from '../state/files.ts';
 import { Failure } from './notices.tsx';
 
 interface PickerProps {
   readonly picture: Picture | undefined;
-  readonly limits: Limits | undefined;
+  readonly limits: Limits;
   readonly onPicture: (picture: Picture) => void;
-  /** Whether this device looks at it. */
-  readonly stays?: boolean;
+  /** Whether the model runs in this browser (default: on the server). */
+  readonly runsInBrowser?: boolean;
 }
 
-/** Takes an image that is dropped anywhere on the page, pasted, or picked. */
-export function PicturePicker({ picture, limits, onPicture, stays = false }: PickerProps) {
+/** Takes an image that is dropped anywhere on the page, pasted, or chosen from a file dialog. */
+export function PicturePicker({ picture, limits, onPicture, runsInBrowser = false }: PickerProps) {
   const [failure, setFailure] = useState<string>();
-  const [hovered, setHovered] = useState(false);
+  const [draggedOver, setDraggedOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
 
   const take = async (file: File | undefined | null) => {
@@ -31,14 +31,14 @@ export function PicturePicker({ picture, limits, onPicture, stays = false }: Pic
   useEffect(() => {
     const over = (event: DragEvent) => {
       event.preventDefault();
-      setHovered(true);
+      setDraggedOver(true);
     };
     const leave = (event: DragEvent) => {
-      if (event.relatedTarget === null) setHovered(false);
+      if (event.relatedTarget === null) setDraggedOver(false);
     };
     const drop = (event: DragEvent) => {
       event.preventDefault();
-      setHovered(false);
+      setDraggedOver(false);
       void take(event.dataTransfer?.files[0]);
     };
     const paste = (event: ClipboardEvent) => {
@@ -58,7 +58,7 @@ export function PicturePicker({ picture, limits, onPicture, stays = false }: Pic
   }, [limits]);
 
   return (
-    <div class={`picker${picture ? ' small' : ''}${hovered ? ' hovered' : ''}`}>
+    <div class={`picker${picture ? ' small' : ''}${draggedOver ? ' dragged-over' : ''}`}>
       {picture ? (
         <p class="chosen">
           <strong>{picture.name}</strong>
@@ -74,7 +74,7 @@ export function PicturePicker({ picture, limits, onPicture, stays = false }: Pic
       )}
       <input
         ref={input}
-        class="unseen"
+        class="visually-hidden"
         type="file"
         accept="image/jpeg,image/png,image/webp"
         tabIndex={-1}
@@ -85,14 +85,14 @@ export function PicturePicker({ picture, limits, onPicture, stays = false }: Pic
         }}
       />
       <button type="button" class={picture ? 'quiet' : 'primary'} onClick={() => input.current?.click()}>
-        {picture ? 'Choose another' : 'Choose an image'}
+        {picture ? 'Choose another image' : 'Choose an image'}
       </button>
       {!picture && (
         <p class="hint">
           JPEG, PNG or WebP.{' '}
-          {stays
-            ? 'Classifying leaves it on this device; Look inside sends it to this server.'
-            : 'It goes to this server only, which does not keep it.'}
+          {runsInBrowser
+            ? 'Classify keeps the image on your device; Layers sends it to this server.'
+            : 'The image is sent to this server only, which does not store it.'}
         </p>
       )}
       {failure && <Failure message={failure} />}

@@ -2,7 +2,7 @@ import { useId, useRef, useState } from 'preact/hooks';
 import { sentenceOf, signIn } from '../api/client.ts';
 import { Failure } from './notices.tsx';
 
-/** Asks for the server's token. The server turns it into a cookie; the page keeps nothing. */
+/** Asks for the server's token, which the server exchanges for a cookie; the page stores nothing. */
 export function TokenPrompt({ onSignedIn }: { readonly onSignedIn: () => void }) {
   const [failure, setFailure] = useState<string>();
   const [busy, setBusy] = useState(false);
@@ -28,12 +28,14 @@ export function TokenPrompt({ onSignedIn }: { readonly onSignedIn: () => void })
           void submit();
         }}
       >
-        <h1>This server asks for its token</h1>
-        <p>It is in the file that the server was started with (--token-file).</p>
+        <h1>This server requires a token</h1>
+        <p>
+          It is in the file that was passed to <code>vgg serve --token-file</code>.
+        </p>
         <label for={id}>Token</label>
         <input ref={field} id={id} type="password" autocomplete="current-password" required autofocus />
         <button type="submit" class="primary" disabled={busy}>
-          Go on
+          Continue
         </button>
         {failure && <Failure message={failure} />}
       </form>

@@ -1,23 +1,64 @@
 /**
- * What shaders share. Tensors on the GPU are `[N, H, W, C]` in groups of four channels (stored4, which storage.ts
- * declares), C filled up with zeros to a multiple of four: every load is of four values, and the channels that a
- * product sums over lie side by side.
+ * What shaders share. Tensors on the GPU are `[N, H, W, C]` in vectors of four channels (stored4, which storage.ts
+ * declares), with C padded with zeros to a multiple of four: every load is of four values, and the channels that a
+ * product sums over are adjacent.
  */
 
-/** What changes from call to call. */
-export const CALL = /* wgsl */ `
+/** What differs between calls. */
+const CALL = /* wgsl */ `
 struct Call {
-  /** How many images of the batch are there; nothing is computed for the rest. */
+  /** Number of images in the batch; nothing is computed for the rest. */
   images: u32,
-  /** 1 where the images have dropout keys. */
+  /** 1 if the images have dropout keys. */
   hasKeys: u32,
-  /** Of the output's gradient; then of sums that are gradients of parameters. */
+  /** Scales the output's gradient. */
   gradientScale: f32,
+  /** Scales sums that are gradients of parameters. */
   parameterScale: f32,
 }
 `;
 
-/** The number of an element, whose workgroups may stand in two dimensions (groupsFor in ../device.ts). */
+export type Declared = readonly [name: string, type: string, access: 'read' | 'read_write' | 'uniform'];
+
+/** A buffer that the kernel reads. */
+export function reads(name: string, type = 'stored4'): Declared {
+  return [name, `array<${type}>`, 'read'];
+}
+
+/** A buffer that the kernel writes, or reads and writes. */
+export function writes(name: string, type = 'stored4'): Declared {
+  return [name, `array<${type}>`, 'read_write'];
+}
+
+/**
+ * Declarations at the head of a kernel. Binding 0 is `shape`, the others follow.
+ * @param fields of Shape, u32 unless they have another type: `a`, `b: f32`
+ */
+export function head(fields: readonly string[], ...own: readonly Declared[]): string {
+  return shapeStruct(fields) + bindings([['shape', 'Shape', 'uniform'], ...own]);
+}
+
+/** As `head`, but binding 0 is `call` and binding 1 is `shape`. */
+export function callHead(fields: readonly string[], ...own: readonly Declared[]): string {
+  const declared = bindings([['call', 'Call', 'uniform'], ['shape', 'Shape', 'uniform'], ...own]);
+  return CALL + shapeStruct(fields) + declared;
+}
+
+function shapeStruct(fields: readonly string[]): string {
+  const typed = fields.map((field) => `  ${field.includes(':') ? field : `${field}: u32`},`);
+  return `struct Shape {\n${typed.join('\n')}\n}\n`;
+}
+
+function bindings(list: readonly Declared[]): string {
+  return list
+    .map(([name, type, access], binding) => {
+      const space = access === 'uniform' ? 'uniform' : `storage, ${access}`;
+      return `@group(0) @binding(${binding}) var<${space}> ${name}: ${type};\n`;
+    })
+    .join('');
+}
+
+/** The number of an element, whose workgroups may have two dimensions (groupsFor in ../gpu.ts). */
 function element(threads: number): string {
   return /* wgsl */ `
 fn element(group: vec3u, groups: vec3u, local: u32) -> u32 {
@@ -26,7 +67,7 @@ fn element(group: vec3u, groups: vec3u, local: u32) -> u32 {
 `;
 }
 
-/** Head of an elementwise kernel's `main`, which returns for elements past `count`. */
+/** The `main` of an elementwise kernel, which returns for elements past `count`. */
 export function elementwise(count: string, body: string, threads = 256): string {
   return /* wgsl */ `${element(threads)}
 @compute @workgroup_size(${threads})
@@ -39,26 +80,7 @@ ${body}
 `;
 }
 
-export type Access = 'read' | 'read_write' | 'uniform';
-
-export type Declared = readonly [name: string, type: string, access: Access];
-
-/** Declarations of bindings 0, 1, … in order. */
-export function bindings(list: readonly Declared[]): string {
-  return list
-    .map(([name, type, access], binding) => {
-      const space = access === 'uniform' ? 'uniform' : `storage, ${access}`;
-      return `@group(0) @binding(${binding}) var<${space}> ${name}: ${type};`;
-    })
-    .join('\n');
-}
-
-/** Text for each of 0 … count − 1, one a line. Loops over registers are written out. */
+/** Text for each of 0 … count − 1, one per line: loops over registers are unrolled. */
 export function unroll(count: number, line: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => line(index)).join('\n');
-}
-
-/** `struct Shape { a: u32, … }` */
-export function shapeStruct(fields: readonly string[]): string {
-  return `struct Shape {\n${fields.map((field) => `  ${field}: u32,`).join('\n')}\n}`;
 }

@@ -1,16 +1,24 @@
 /**
- * Convolution as an implicit matrix product: row m is a pixel of the result, column n a channel, and the sum goes
- * over taps and the source's channels; the matrix of the source's patches is never made.
+ * Convolution as an implicit matrix product: row m is a pixel of the result, column n a channel, and the sum runs over
+ * taps and the source's channels. The matrix of the source's patches is never stored.
  *
  *     forward:   y[m, n] = Σ_{tap, c} x[m + tap − padding, c] · w[tap, c, n] + b[n]
  *     backward:  ∂x[m, c] = Σ_{tap, n} ∂y[m − tap + padding, n] · w[tap, c, n]
  *
- * Backward is forward with the kernel turned by 180°, padding k − 1 − padding and w's two channels exchanged. Weights
+ * Backward is forward with the kernel rotated by 180°, padding k − 1 − padding and w's two channels exchanged. Weights
  * are `[k, k, C, N]`, channels in vectors of four.
  */
-import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
-import { declareSums, loadPanel, multiplyPieces, multiplyRows, pieces, pitchOf } from './product.ts';
-import { type Tile, threadsOf } from './tile.ts';
+import { callHead, elementwise, reads, unroll, writes } from './common.ts';
+import {
+  declareSums,
+  loadPanel,
+  multiplyPieces,
+  multiplyRows,
+  pieces,
+  pitchOf,
+  type Tile,
+  threadsOf,
+} from './product.ts';
 
 export interface GatherVariant {
   readonly direction: 'forward' | 'backward';
@@ -18,35 +26,17 @@ export interface GatherVariant {
   readonly relu?: boolean;
   /** Backward: 0 where the layer's input, which a ReLU made, is 0. */
   readonly masked?: boolean;
-  /** Adds to what stands in the result: a further panel of weights. */
+  /** Adds to the result: a further panel of weights. */
   readonly accumulate?: boolean;
-  /** The sum is cut, and each workgroup in z leaves its part as it is, for `addSplits`. */
+  /** The sum is split, and each workgroup in z stores its part unchanged, for `addSplits`. */
   readonly split?: boolean;
 }
 
-/** All extents in pixels, vectors of four channels, or vectors a pixel. */
-export interface GatherShape {
-  readonly inHeight: number;
-  readonly inWidth: number;
-  /** Vectors a pixel of the source, where this panel's begin, and how many there are. */
-  readonly inStride: number;
-  readonly inOffset: number;
-  readonly inVectors: number;
-  readonly outHeight: number;
-  readonly outWidth: number;
-  readonly outStride: number;
-  readonly outOffset: number;
-  readonly outVectors: number;
-  readonly kernel: number;
-  /** May be negative where the source is a padded output's gradient. */
-  readonly padding: number;
-  /** Parts of the sum. */
-  readonly splits: number;
-}
-
+/** All in pixels, vectors of four channels, or vectors per pixel. */
 export const GATHER_FIELDS = [
   'inHeight',
   'inWidth',
+  // Vectors per pixel of the source; the first of this panel, and their number.
   'inStride',
   'inOffset',
   'inVectors',
@@ -56,9 +46,13 @@ export const GATHER_FIELDS = [
   'outOffset',
   'outVectors',
   'kernel',
+  // May be negative where the source is the gradient of a padded output.
   'padding',
+  // Parts of the sum.
   'splits',
-] as const satisfies readonly (keyof GatherShape)[];
+] as const;
+
+export type GatherShape = Readonly<Record<(typeof GATHER_FIELDS)[number], number>>;
 
 /**
  * Bindings: call, shape, source, weights, result, then forward the bias, backward with `masked` the layer's input.
@@ -69,17 +63,7 @@ export function gatherConvolution(variant: GatherVariant, tile: Tile): string {
   const forward = variant.direction === 'forward';
   const { split = false } = variant;
   return `
-${CALL}
-${shapeStruct(GATHER_FIELDS)}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['source', 'array<stored4>', 'read'],
-  ['weights', 'array<stored4>', 'read'],
-  ['result', split ? 'array<vec4f>' : 'array<stored4>', 'read_write'],
-  ...(forward && !split ? [['bias', 'array<vec4f>', 'read'] as const] : []),
-  ...(variant.masked && !split ? [['activation', 'array<stored4>', 'read'] as const] : []),
-])}
+${callHead(GATHER_FIELDS, reads('source'), reads('weights'), writes('result', split ? 'vec4f' : 'stored4'), ...(forward && !split ? [reads('bias', 'vec4f')] : []), ...(variant.masked && !split ? [reads('activation')] : []))}
 ${READ_SOURCE}
 ${forward ? '' : TURNED_BLOCK}
 ${split ? PART : ''}
@@ -106,7 +90,7 @@ fn placeOf(base: i32, y: i32, x: i32) -> u32 {
 `;
 
 const PART = /* wgsl */ `
-/** Where a part of the sum begins, in vectors; the last one ends with the sum. */
+/** First vector of a part of the sum; the last part ends with the sum. */
 fn partStart(part: u32, depth: u32) -> u32 {
   return min(part * ((depth + shape.splits - 1u) / shape.splits), depth);
 }
@@ -162,7 +146,7 @@ ${storeSums(variant, tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local
 `;
 }
 
-/** What loadPanel does with rows and columns exchanged: blocks of 4×4 are turned in registers. */
+/** loadPanel with rows and columns exchanged: blocks of 4×4 are transposed in registers. */
 function loadTurnedPanel(tile: Tile): string {
   const tileColumns = tile.threadsX * tile.columns;
   const count = tile.depth * tileColumns;
@@ -176,7 +160,7 @@ function loadTurnedPanel(tile: Tile): string {
 }
 
 const TURNED_BLOCK = /* wgsl */ `
-/** Four of the result's channels by four of the source's, of the tap that the turned kernel has there. */
+/** Four of the result's channels by four of the source's, of the rotated kernel's tap. */
 fn turnedBlock(k: u32, column: u32) -> mat4x4f {
   let tap = shape.kernel * shape.kernel - 1u - k / shape.inVectors;
   let at = (tap * shape.outVectors + column) * 4u * shape.inVectors + k % shape.inVectors;
@@ -185,7 +169,7 @@ fn turnedBlock(k: u32, column: u32) -> mat4x4f {
 }
 `;
 
-/** Without shared memory: the place of a tap is worked out once for all channels. */
+/** Without shared memory: the place of a tap is computed once for all channels. */
 function direct(variant: GatherVariant, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
   const { split = false } = variant;
@@ -271,7 +255,7 @@ ${stores}
   });
 }
 
-/** What makes a result of a sum, at place `at`, which is of channel vector `column`. */
+/** Turns a sum into a result at index `at`, of channel vector `column`. */
 function storeResult({ direction, relu, masked, accumulate }: GatherVariant, sum: string): string {
   const terms = [
     sum,
@@ -285,22 +269,13 @@ function storeResult({ direction, relu, masked, accumulate }: GatherVariant, sum
 }
 
 /**
- * The end of a convolution whose sum was cut: adds the parts, always in the same order, then what the variant adds.
- * Bindings: call, shape, parts, result, then the bias or with `masked` the layer's input. Elements: a vector of the
- * result each.
+ * The end of a convolution whose sum was split: adds the parts, always in the same order, then what the variant adds.
+ * Bindings: call, shape, parts, result, then the bias or with `masked` the layer's input. Elements: vectors of the
+ * result.
  */
 export function addSplits(variant: GatherVariant): string {
   return `
-${CALL}
-${shapeStruct(GATHER_FIELDS)}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['parts', 'array<vec4f>', 'read'],
-  ['result', 'array<stored4>', 'read_write'],
-  ...(variant.direction === 'forward' ? [['bias', 'array<vec4f>', 'read'] as const] : []),
-  ...(variant.masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
-])}
+${callHead(GATHER_FIELDS, reads('parts', 'vec4f'), writes('result'), ...(variant.direction === 'forward' ? [reads('bias', 'vec4f')] : []), ...(variant.masked ? [reads('activation')] : []))}
 ${elementwise(
   'call.images * shape.outHeight * shape.outWidth * shape.outVectors',
   /* wgsl */ `  let all = call.images * shape.outHeight * shape.outWidth * shape.outVectors;

@@ -1,41 +1,26 @@
-/** Every layer but convolution, forward and back, one thread a vector of four channels. */
-import { bindings, CALL, elementwise, shapeStruct } from './common.ts';
+/** Every layer but convolution, forward and backward, one thread per vector of four channels. */
+import { callHead, elementwise, reads, writes } from './common.ts';
 
-const MAP = shapeStruct(['height', 'width', 'vectors', 'outHeight', 'outWidth']);
+const MAP_FIELDS = ['height', 'width', 'vectors', 'outHeight', 'outWidth'];
 
 /** What a backward kernel stores: 0 where the layer's input, which a ReLU made, is 0. */
 function through(masked: boolean, gradient: string, input: string): string {
   return masked ? `select(stored4(), ${gradient}, ${input} > stored4())` : gradient;
 }
 
-/** max(x, 0), NaN stays NaN. Bindings: call, shape `[vectors an image]`, x, y. */
+/** max(x, 0), NaN stays NaN. Bindings: call, shape `[vectors per image]`, x, y. */
 export const RELU: string = `
-${CALL}
-${shapeStruct(['vectors'])}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['x', 'array<stored4>', 'read'],
-  ['y', 'array<stored4>', 'read_write'],
-])}
+${callHead(['vectors'], reads('x'), writes('y'))}
 ${elementwise('call.images * shape.vectors', '  y[i] = select(x[i], stored4(), x[i] < stored4());')}
 `;
 
 /** ∂y where x > 0, else 0. Bindings: call, shape, x, ∂y, ∂x. */
 export const RELU_BACKWARD: string = `
-${CALL}
-${shapeStruct(['vectors'])}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['x', 'array<stored4>', 'read'],
-  ['dy', 'array<stored4>', 'read'],
-  ['dx', 'array<stored4>', 'read_write'],
-])}
+${callHead(['vectors'], reads('x'), reads('dy'), writes('dx'))}
 ${elementwise('call.images * shape.vectors', '  dx[i] = select(stored4(), dy[i], x[i] > stored4());')}
 `;
 
-/** By bits, as a shader's compiler may take it that there are no NaNs. */
+/** By bits, as a shader compiler may assume that there are no NaNs. */
 const IS_NAN = /* wgsl */ `
 fn isNan(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u); }
 fn isAbove(a: vec4f, b: vec4f) -> vec4<bool> { return (a > b) | (isNan(a) & !isNan(b)); }
@@ -43,14 +28,7 @@ fn isAbove(a: vec4f, b: vec4f) -> vec4<bool> { return (a > b) | (isNan(a) & !isN
 
 /** 2×2 max pooling. Bindings: call, shape, x, y. */
 export const MAX_POOL: string = `
-${CALL}
-${MAP}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['x', 'array<stored4>', 'read'],
-  ['y', 'array<stored4>', 'read_write'],
-])}
+${callHead(MAP_FIELDS, reads('x'), writes('y'))}
 ${IS_NAN}
 ${elementwise(
   'call.images * shape.outHeight * shape.outWidth * shape.vectors',
@@ -72,20 +50,12 @@ ${elementwise(
 `;
 
 /**
- * Each ∂y goes to the first maximum of its window. One thread a window, those cut off by rounding down too, whose
- * gradient is 0. Bindings: call, shape, x, ∂y, ∂x. Elements: ⌈height / 2⌉ · ⌈width / 2⌉ · vectors an image.
+ * Each ∂y goes to the first maximum of its window. One thread per window, including those that rounding down drops,
+ * whose gradient is 0. Bindings: call, shape, x, ∂y, ∂x. Elements: ⌈height / 2⌉ · ⌈width / 2⌉ · vectors per image.
  */
 export function maxPoolBackward(masked: boolean): string {
   return `
-${CALL}
-${MAP}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['x', 'array<stored4>', 'read'],
-  ['dy', 'array<stored4>', 'read'],
-  ['dx', 'array<stored4>', 'read_write'],
-])}
+${callHead(MAP_FIELDS, reads('x'), reads('dy'), writes('dx'))}
 ${IS_NAN}
 ${elementwise(
   'call.images * ((shape.height + 1u) / 2u) * ((shape.width + 1u) / 2u) * shape.vectors',
@@ -119,9 +89,7 @@ ${elementwise(
 `;
 }
 
-const LRN = /* wgsl */ `
-struct Lrn { pixels: u32, vectors: u32, channels: u32, half: u32, k: f32, alpha: f32, beta: f32 }
-`;
+const LRN_FIELDS = ['pixels', 'vectors', 'channels', 'half', 'k: f32', 'alpha: f32', 'beta: f32'];
 
 const LRN_SCALE = /* wgsl */ `
 /** s_c = k + α · Σ_j x_j² around channel c of a pixel that begins at \`base\`. */
@@ -135,16 +103,9 @@ fn scaleAt(base: u32, c: u32) -> f32 {
 }
 `;
 
-/** Local response normalisation, one thread a value. Bindings: call, shape, x, y (as scalars). */
+/** Local response normalization, one thread per value. Bindings: call, shape, x, y (as scalars). */
 export const LRN_FORWARD: string = `
-${CALL}
-${LRN}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Lrn', 'uniform'],
-  ['x', 'array<stored>', 'read'],
-  ['y', 'array<stored>', 'read_write'],
-])}
+${callHead(LRN_FIELDS, reads('x', 'stored'), writes('y', 'stored'))}
 ${LRN_SCALE}
 ${elementwise(
   'call.images * shape.pixels * 4u * shape.vectors',
@@ -159,15 +120,7 @@ ${elementwise(
  */
 export function lrnBackward(masked: boolean): string {
   return `
-${CALL}
-${LRN}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Lrn', 'uniform'],
-  ['x', 'array<stored>', 'read'],
-  ['dy', 'array<stored>', 'read'],
-  ['dx', 'array<stored>', 'read_write'],
-])}
+${callHead(LRN_FIELDS, reads('x', 'stored'), reads('dy', 'stored'), writes('dx', 'stored'))}
 ${LRN_SCALE}
 ${elementwise(
   'call.images * shape.pixels * 4u * shape.vectors',
@@ -185,7 +138,7 @@ ${elementwise(
 `;
 }
 
-/** Threefry-2x32 with 20 rounds, as src/core/random.ts has it, bit for bit. */
+/** Threefry-2x32 with 20 rounds, bit for bit as in src/core/random.ts. */
 const THREEFRY = /* wgsl */ `
 fn mixed(x: vec2u, bits: u32) -> vec2u {
   let sum = x.x + x.y;
@@ -208,24 +161,17 @@ fn threefry(key: vec2u, counter: vec2u) -> vec2u {
 }
 `;
 
+const DROPOUT_FIELDS = ['pixels', 'vectors', 'ordinal', 'threshold', 'scale: f32'];
+
 /**
- * Dropout, forward and (where the rest of what is kept is a gradient) backward. Value u of an image's `[C, H, W]` takes word u mod 2 of
+ * Dropout, forward and backward (where x and y are gradients). Value u of an image's `[C, H, W]` takes word u mod 2 of
  * threefry(key, (ordinal, ⌊u / 2⌋)) and is dropped where that is below the threshold.
  * Bindings: call, shape, keys, x, y, then with `masked` the layer's input.
  */
 export function dropout(direction: 'forward' | 'backward', masked = false): string {
   const value = direction === 'forward' ? 'stored4(value)' : 'stored4(inRange(value))';
   return `
-${CALL}
-struct Dropout { pixels: u32, vectors: u32, ordinal: u32, threshold: u32, scale: f32 }
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Dropout', 'uniform'],
-  ['keys', 'array<vec2u>', 'read'],
-  ['x', 'array<stored4>', 'read'],
-  ['y', 'array<stored4>', 'read_write'],
-  ...(masked ? [['activation', 'array<stored4>', 'read'] as const] : []),
-])}
+${callHead(DROPOUT_FIELDS, reads('keys', 'vec2u'), reads('x'), writes('y'), ...(masked ? [reads('activation')] : []))}
 ${THREEFRY}
 ${elementwise(
   'call.images * shape.pixels * shape.vectors',

@@ -3,8 +3,7 @@
  * column four of the other, and a thread keeps 4 × 4 sums of each pair of its rows and columns.
  */
 import { unroll } from './common.ts';
-import type { Kept } from './product.ts';
-import type { Tile } from './tile.ts';
+import type { Kept, Tile } from './product.ts';
 
 export function declareSums({ rows, columns }: Tile): string {
   return unroll(4 * rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));

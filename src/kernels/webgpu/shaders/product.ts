@@ -1,17 +1,43 @@
-/** What products of matrices share: sums in a thread's registers, and a piece of both factors in shared memory. */
+/** What matrix products share: their tile, sums in a thread's registers, and a piece of both factors in shared memory. */
 import { unroll } from './common.ts';
-import { type Tile, threadsOf } from './tile.ts';
+
+/**
+ * The tile of a product: a workgroup computes (threadsY · rows) × (threadsX · columns · 4) values, each thread
+ * `rows` × `columns` vectors of them in its registers.
+ */
+export interface Tile {
+  /** Threads of a workgroup across the columns, and down the rows. */
+  readonly threadsX: number;
+  readonly threadsY: number;
+  /** Rows of a thread (vectors of four where the rows are weights), and its columns in vectors of four. */
+  readonly rows: number;
+  readonly columns: number;
+  /**
+   * Depth of the piece that a workgroup loads into its shared memory at a time, in vectors of four (in pixels, where the
+   * sum runs over pixels). 0: each thread reads for itself, through the caches.
+   */
+  readonly depth: number;
+}
+
+export function threadsOf({ threadsX, threadsY }: Tile): number {
+  return threadsX * threadsY;
+}
+
+/** A word, the same for equal tiles. */
+export function tileName({ threadsX, threadsY, rows, columns, depth }: Tile): string {
+  return `${threadsX}x${threadsY}-${rows}x${columns}-${depth}`;
+}
 
 export function declareSums({ rows, columns }: Tile): string {
   return unroll(rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
 }
 
-/** One vector more a row, so that rows begin in different banks. */
+/** One more vector per row, so that rows begin in different banks. */
 export function pitchOf({ depth }: Tile): number {
   return depth + 1;
 }
 
-/** What factors are kept as: what layers are, or float32 at the points of Winograd's method. */
+/** Storage format of factors: that of layers, or float32 at the points of Winograd's method. */
 export type Kept = 'stored4' | 'vec4f';
 
 /** Shared memory for a piece of both factors. */
@@ -24,9 +50,9 @@ var<workgroup> panel: array<${kept}, ${4 * depth * threadsX * columns}>;
 }
 
 /**
- * Four channels of the sum by all columns of the tile, as they stand.
+ * Loads four channels of the sum by all columns of the tile, in their order.
  * @param depth of the sum, in vectors
- * @param base where the weights begin, in rows
+ * @param base first row of the weights
  */
 export function loadPanel(tile: Tile, kept: Kept, depth = 'depth', base = '0u'): string {
   const tileColumns = tile.threadsX * tile.columns;

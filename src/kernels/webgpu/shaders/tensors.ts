@@ -1,26 +1,17 @@
-/** Between layouts, the loss's gradient, and the step of gradient descent. */
-import { bindings, CALL, elementwise, shapeStruct } from './common.ts';
+/** Conversions between layouts, the gradient of the loss, and the step of gradient descent. */
+import { callHead, elementwise, head, reads, writes } from './common.ts';
 import { REDUCED, reduction } from './reduction.ts';
 
-const PLANES = /* wgsl */ `
-struct Shape { channels: u32, pixels: u32, vectors: u32, scale: f32 }
-`;
+const PLANES_FIELDS = ['channels', 'pixels', 'vectors', 'scale: f32'];
 
 /**
- * `[n, C, H, W]` to `[n, H, W, C]` in vectors of four, filled up with zeros, times `scale`.
+ * `[n, C, H, W]` to `[n, H, W, C]` in vectors of four, padded with zeros, times `scale`.
  * Bindings: call, shape, planes, vectors.
  */
 export function toVectorsOf(kind: 'layer' | 'gradient'): string {
   const scaled = 'shape.scale * value';
   return `
-${CALL}
-${PLANES}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['planes', 'array<f32>', 'read'],
-  ['result', 'array<stored4>', 'read_write'],
-])}
+${callHead(PLANES_FIELDS, reads('planes', 'f32'), writes('result'))}
 ${elementwise(
   'call.images * shape.pixels * shape.vectors',
   /* wgsl */ `  let pixel = (i / shape.vectors) % shape.pixels;
@@ -35,16 +26,9 @@ ${elementwise(
 `;
 }
 
-/** The way back, one thread a value. Bindings: call, shape, vectors (as scalars), planes. */
+/** The way back, one thread per value. Bindings: call, shape, vectors (as scalars), planes. */
 export const TO_PLANES: string = `
-${CALL}
-${PLANES}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['source', 'array<stored>', 'read'],
-  ['planes', 'array<f32>', 'read_write'],
-])}
+${callHead(PLANES_FIELDS, reads('source', 'stored'), writes('planes', 'f32'))}
 ${elementwise(
   'call.images * shape.pixels * shape.channels',
   /* wgsl */ `  let pixel = i % shape.pixels;
@@ -54,24 +38,12 @@ ${elementwise(
 )}
 `;
 
-const WEIGHTS = shapeStruct([
-  'inChannels',
-  'taps',
-  'inVectors',
-  'panelVectors',
-  'firstInPanel',
-  'outChannels',
-]);
+const WEIGHTS_FIELDS = ['inChannels', 'taps', 'inVectors', 'panelVectors', 'firstInPanel', 'outChannels'];
 
 /** Some output channels of canonical weights `[out, in, k, k]` into a panel, or (`back`) out of it. */
 function weightsKernel(back: boolean): string {
   return `
-${WEIGHTS}
-${bindings([
-  ['shape', 'Shape', 'uniform'],
-  ['canonical', 'array<f32>', back ? 'read_write' : 'read'],
-  ['panel', 'array<f32>', back ? 'read' : 'read_write'],
-])}
+${head(WEIGHTS_FIELDS, back ? writes('canonical', 'f32') : reads('canonical', 'f32'), back ? reads('panel', 'f32') : writes('panel', 'f32'))}
 ${elementwise(
   'shape.outChannels * shape.inChannels * shape.taps',
   /* wgsl */ `  let tap = i % shape.taps;
@@ -85,27 +57,19 @@ ${elementwise(
 
 /**
  * Bindings: shape, canonical weights of `outChannels` output channels, the panel `[k, k, in, out]` with both
- * channels in vectors of four; `firstInPanel` is where in the panel the first of them stands.
+ * channels in vectors of four; `firstInPanel` is the index of the first of them in the panel.
  */
 export const PACK_WEIGHTS: string = weightsKernel(false);
 export const UNPACK_WEIGHTS: string = weightsKernel(true);
 
 /**
- * The gradient of the loss: scale · (p_k − [k = label]), one workgroup an image.
+ * The gradient of the loss: scale · (p_k − [k = label]), one workgroup per image.
  * Bindings: call, shape `[classes, stride]`, logits, labels, gradient.
  */
 export function lossGradient(subgroups: boolean): string {
   const { functions, parameter, argument } = reduction(subgroups, 'f32');
   return /* wgsl */ `
-${CALL}
-${shapeStruct(['classes', 'stride'])}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['logits', 'array<stored>', 'read'],
-  ['labels', 'array<u32>', 'read'],
-  ['gradient', 'array<stored>', 'read_write'],
-])}
+${callHead(['classes', 'stride'], reads('logits', 'stored'), reads('labels', 'u32'), writes('gradient', 'stored'))}
 ${functions}
 fn logit(at: u32) -> f32 { return f32(logits[at]) / activationScale; }
 
@@ -130,29 +94,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 `;
 }
 
-/** Values as factors of products are kept. Bindings: shape `[vectors]`, values, factors. */
+/** Values in the storage format of factors. Bindings: shape `[vectors]`, values, factors. */
 export const TO_FACTORS: string = `
-${shapeStruct(['vectors'])}
-${bindings([
-  ['shape', 'Shape', 'uniform'],
-  ['values', 'array<vec4f>', 'read'],
-  ['factors', 'array<stored4>', 'read_write'],
-])}
+${head(['vectors'], reads('values', 'vec4f'), writes('factors'))}
 ${elementwise('shape.vectors', '  factors[i] = stored4(values[i]);')}
 `;
 
-/** v ← momentum · v − rate · (g + decay · w), w ← w + v, g ← 0. Bindings: step, w, g, v. */
+/** v ← momentum · v − rate · (g + decay · w), w ← w + v, g ← 0. Bindings: shape, w, g, v. */
 export const SGD: string = `
-struct Step { vectors: u32, rate: f32, momentum: f32, decay: f32 }
-${bindings([
-  ['step', 'Step', 'uniform'],
-  ['w', 'array<vec4f>', 'read_write'],
-  ['g', 'array<vec4f>', 'read_write'],
-  ['v', 'array<vec4f>', 'read_write'],
-])}
+${head(['vectors', 'rate: f32', 'momentum: f32', 'decay: f32'], writes('w', 'vec4f'), writes('g', 'vec4f'), writes('v', 'vec4f'))}
 ${elementwise(
-  'step.vectors',
-  /* wgsl */ `  let velocity = step.momentum * v[i] - step.rate * (g[i] + step.decay * w[i]);
+  'shape.vectors',
+  /* wgsl */ `  let velocity = shape.momentum * v[i] - shape.rate * (g[i] + shape.decay * w[i]);
   v[i] = velocity;
   w[i] += velocity;
   g[i] = vec4f();`,

@@ -1,16 +1,16 @@
 /**
- * The gradient of a convolution's weights: a product whose sum goes over the pixels of all images.
+ * The gradient of a convolution's weights: a product whose sum runs over the pixels of all images.
  *
  *     ∂w[tap, c, n] += Σ_p x[p + tap − padding, c] · ∂y[p, n]
  *
- * Row m is a tap and four channels of x, column four channels of ∂y. Small kernels over large maps give few tiles
- * and a long sum, which is then cut into splits: each writes its own sums, and `sumSplits` adds them up, always in
- * the same order.
+ * A row is a tap and four channels of x, a column four channels of ∂y. Small kernels over large maps give few tiles
+ * and a long sum, which is then split: each split writes its sums, and `SUM_SPLITS` adds them up, always in the same
+ * order.
  */
-import { bindings, CALL, elementwise, shapeStruct, unroll } from './common.ts';
+import { callHead, elementwise, head, reads, unroll, writes } from './common.ts';
 import { declareSums, multiplyPieces, multiplyRow, pieces, type SumsAt, storeSums } from './outer-product.ts';
+import { type Tile, threadsOf } from './product.ts';
 import { REDUCED, reduction } from './reduction.ts';
-import { type Tile, threadsOf } from './tile.ts';
 
 export const WEIGHT_GRADIENT_FIELDS = [
   'inHeight',
@@ -32,15 +32,7 @@ export const WEIGHT_GRADIENT_FIELDS = [
  */
 export function weightGradient(split: boolean, tile: Tile): string {
   return `
-${CALL}
-${shapeStruct(WEIGHT_GRADIENT_FIELDS)}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['source', 'array<stored4>', 'read'],
-  ['gradient', 'array<stored4>', 'read'],
-  ['result', 'array<vec4f>', 'read_write'],
-])}
+${callHead(WEIGHT_GRADIENT_FIELDS, reads('source'), reads('gradient'), writes('result', 'vec4f'))}
 ${SPLIT_START}
 ${tile.depth > 0 ? shared(split, tile) : direct(split, tile)}
 `;
@@ -69,16 +61,16 @@ fn sourceAt(pixel: vec3u, row: vec3i) -> stored4 {
 `;
 
 const SPLIT_START = /* wgsl */ `
-/** Where a split's pixels (or lines of them) begin; the last one ends at the last of all. */
+/** First pixel (or line of pixels) of a split; the last split ends with the last of all. */
 fn splitStart(split: u32, count: u32) -> u32 {
   let each = (count + shape.splits - 1u) / shape.splits;
   return min(split * each, count);
 }
 `;
 
-/** How many tiles the rows of a weight take. */
+/** Number of tiles for the rows of a weight. */
 export function tilesDown({ threadsY, rows, depth }: Tile, kernel: number, inVectors: number): number {
-  // In registers a thread's rows are of one tap.
+  // Without shared memory, all rows of a thread belong to one tap.
   const blocks = depth > 0 ? (kernel ** 2 * inVectors) / rows : kernel ** 2 * Math.ceil(inVectors / rows);
   return Math.ceil(blocks / threadsY);
 }
@@ -131,8 +123,8 @@ ${storeGradient(split, tile, {
 }
 
 /**
- * Without shared memory: a thread's rows are of one tap, so that a line's pixels whose patch has that tap inside the
- * source are a range that is worked out once, and the loop over them only loads and multiplies.
+ * Without shared memory: a thread's rows belong to one tap. So the pixels of a line whose patch has that tap inside the
+ * source are a range that is computed once, and the loop over them only loads and multiplies.
  */
 function direct(split: boolean, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
@@ -194,12 +186,7 @@ ${storeSums(tile, at, (place, sum) => `result[${base}${place}] ${split ? '=' : '
 
 /** Adds the splits' sums to the gradient. Bindings: shape `[vectors, splits]`, sums, gradient. */
 export const SUM_SPLITS: string = `
-${shapeStruct(['vectors', 'splits'])}
-${bindings([
-  ['shape', 'Shape', 'uniform'],
-  ['sums', 'array<vec4f>', 'read'],
-  ['gradient', 'array<vec4f>', 'read_write'],
-])}
+${head(['vectors', 'splits'], reads('sums', 'vec4f'), writes('gradient', 'vec4f'))}
 ${elementwise(
   'shape.vectors',
   /* wgsl */ `  var sum = vec4f();
@@ -209,20 +196,13 @@ ${elementwise(
 `;
 
 /**
- * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup a vector of channels and chunk of pixels; then `SUM_SPLITS`.
- * Bindings: call, shape `[pixels, stride, chunks]` (pixels an image), ∂y, sums `[chunks, stride]`. Workgroups: [stride, chunks].
+ * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup per vector of channels and chunk of pixels; then `SUM_SPLITS`.
+ * Bindings: call, shape `[pixels, stride, chunks]` (pixels per image), ∂y, sums `[chunks, stride]`. Workgroups: [stride, chunks].
  */
 export function biasGradient(subgroups: boolean): string {
   const { functions, parameter, argument } = reduction(subgroups, 'vec4f');
   return /* wgsl */ `
-${CALL}
-${shapeStruct(['pixels', 'stride', 'chunks'])}
-${bindings([
-  ['call', 'Call', 'uniform'],
-  ['shape', 'Shape', 'uniform'],
-  ['gradient', 'array<stored4>', 'read'],
-  ['sums', 'array<vec4f>', 'read_write'],
-])}
+${callHead(['pixels', 'stride', 'chunks'], reads('gradient'), writes('sums', 'vec4f'))}
 ${functions}
 @compute @workgroup_size(${REDUCED})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32${parameter}) {

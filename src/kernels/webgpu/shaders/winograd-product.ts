@@ -3,18 +3,22 @@
  * channels. Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, of columns
  * in y, points in z.
  */
-import { unroll } from './common.ts';
-import { declareSums, loadPanel, multiplyPieces, multiplyRows, pieces, pitchOf } from './product.ts';
-import { type Tile, threadsOf } from './tile.ts';
-import { onChunk } from './winograd.ts';
+import { reads, unroll, writes } from './common.ts';
+import {
+  declareSums,
+  loadPanel,
+  multiplyPieces,
+  multiplyRows,
+  pieces,
+  pitchOf,
+  type Tile,
+  threadsOf,
+} from './product.ts';
+import { onChunk } from './winograd-transforms.ts';
 
 export function pointProduct(tile: Tile): string {
   return `
-${onChunk([
-  ['source', 'array<vec4f>', 'read'],
-  ['weights', 'array<vec4f>', 'read'],
-  ['result', 'array<vec4f>', 'read_write'],
-])}
+${onChunk(reads('source', 'vec4f'), reads('weights', 'vec4f'), writes('result', 'vec4f'))}
 ${tile.depth > 0 ? shared(tile) : direct(tile)}
 `;
 }

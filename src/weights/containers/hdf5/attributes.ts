@@ -4,11 +4,11 @@ import { type HeaderMessage, MessageType } from './object-header.ts';
 import { Cursor, type Hdf5Source } from './source.ts';
 import { type Datatype, readDataspace, readDatatype } from './types.ts';
 
-/** Strings that one attribute may have. */
+/** Strings in one attribute at most. */
 const MAX_STRINGS = 10_000;
 
 /**
- * The text attributes of an object, each as its list of strings; others are passed over.
+ * The text attributes of an object, each as its list of strings; others are skipped.
  * @throws UserError when one is malformed.
  */
 export async function readAttributes(
@@ -28,20 +28,16 @@ async function readAttribute(source: Hdf5Source, cursor: Cursor) {
   const version = cursor.u8();
   const flags = cursor.u8();
   if (version < 1 || version > 3) throw source.broken(`an attribute in it has version ${version}`);
-  // A shared datatype is one that somebody named: no framework does.
+  // Only named datatypes are shared, which no framework uses.
   if (version > 1 && flags !== 0) return undefined;
   const sizes = [cursor.u16(), cursor.u16(), cursor.u16()] as const;
   if (version === 3) cursor.skip(1);
   const part = (size: number) => cursor.take(version === 1 ? Math.ceil(size / 8) * 8 : size);
   const name = part(sizes[0]).toString('utf8').replace(/\0.*$/s, '');
-  const datatype = readDatatype(sub(source, part(sizes[1])));
-  const shape = readDataspace(source, sub(source, part(sizes[2])));
+  const datatype = readDatatype(new Cursor(source, part(sizes[1])));
+  const shape = readDataspace(source, new Cursor(source, part(sizes[2])));
   const values = await readStrings(source, datatype, elementCount(shape), cursor);
   return values && { name, values };
-}
-
-function sub(source: Hdf5Source, bytes: Buffer): Cursor {
-  return new Cursor(source, bytes);
 }
 
 async function readStrings(
@@ -60,7 +56,7 @@ async function readStrings(
   return strings;
 }
 
-/** A string in the global heap: its length, the heap's address, its number in there. */
+/** A string in the global heap: its length, the heap's address, its number there. */
 async function readLong(source: Hdf5Source, cursor: Cursor): Promise<Buffer> {
   const length = cursor.u32();
   const address = cursor.u64();

@@ -8,7 +8,7 @@ import type { Cursor, Hdf5Source } from './source.ts';
 
 export interface ChunkedLayout {
   readonly kind: 'chunked';
-  /** Root of a B-tree of chunks; −1 where nothing was written. */
+  /** Address of the root of a B-tree of chunks; −1 where nothing was written. */
   readonly tree: number;
   readonly chunkShape: Shape;
   readonly elementSize: number;
@@ -56,7 +56,7 @@ function readFilters(source: Hdf5Source, name: string, cursor: Cursor): number[]
     if (version === 1 && values % 2 === 1) cursor.skip(4);
     if (filter !== DEFLATE && filter !== SHUFFLE && filter !== FLETCHER32) {
       throw source.broken(
-        `dataset ${name} is packed by filter ${filter}, which is not read; unpack it with h5repack -f NONE`,
+        `dataset ${name} is compressed by filter ${filter}, which is not supported; unpack it with h5repack -f NONE`,
       );
     }
     return filter;
@@ -70,7 +70,7 @@ interface ChunkEntry {
   readonly address: number;
 }
 
-/** Hands out a dataset chunk by chunk, row by row. @throws UserError unless the chunks make it whole. */
+/** Passes on a dataset chunk by chunk, row by row. @throws UserError unless the chunks are complete. */
 export async function streamChunks(
   source: Hdf5Source,
   { name, shape }: { readonly name: string; readonly shape: Shape },
@@ -79,14 +79,14 @@ export async function streamChunks(
   visit: Visit,
 ): Promise<void> {
   if (layout.chunkShape.length !== shape.length || shape.length === 0) {
-    throw source.broken(`dataset ${name} has chunks of another rank`);
+    throw source.broken(`dataset ${name} has chunks with another number of dimensions`);
   }
   const chunkCount = elementCount(layout.chunkShape);
   const values = new Float32Array(chunkCount);
   let seen = 0;
   for (const entry of await readChunkEntries(source, name, layout)) {
     const bytes = await readChunk(source, name, layout, entry);
-    widen(type, bytes, values, 0);
+    widen(type, bytes, values);
     seen += visitRows(shape, layout.chunkShape, entry.offset, values, visit);
   }
   if (seen !== elementCount(shape)) {
@@ -104,7 +104,7 @@ async function readChunkEntries(
   const places = new Set<string>();
   const keyBytes = 8 + 8 * (chunkShape.length + 1);
   const visit = async (address: number): Promise<void> => {
-    if (seen.has(address)) throw source.broken(`dataset ${name} has chunks that contain themselves`);
+    if (seen.has(address)) throw source.broken(`dataset ${name} has a tree of chunks that contains itself`);
     seen.add(address);
     const head = (await source.at(address, 24)).expect('TREE').skip(1);
     const level = head.u8();
@@ -117,7 +117,7 @@ async function readChunkEntries(
       const child = body.skip(8).u64();
       children.push(child);
       if (level > 0) continue;
-      if (places.has(offset.join())) throw source.broken(`dataset ${name} has a chunk twice`);
+      if (places.has(offset.join())) throw source.broken(`dataset ${name} has a duplicate chunk`);
       places.add(offset.join());
       entries.push({ bytes, mask, offset, address: child });
     }
@@ -156,7 +156,7 @@ function inflate(source: Hdf5Source, name: string, data: Uint8Array, limit: numb
   }
 }
 
-/** All first bytes, then all second bytes, and so on: back to elements. */
+/** Restores elements from all first bytes, then all second bytes, and so on. */
 function unshuffle(data: Uint8Array, size: number): Uint8Array {
   const count = Math.floor(data.length / size);
   const result = Uint8Array.from(data);
@@ -166,7 +166,7 @@ function unshuffle(data: Uint8Array, size: number): Uint8Array {
   return result;
 }
 
-/** Hands out the rows of a chunk that lie inside the dataset. @returns how many values */
+/** Passes on the rows of a chunk that are inside the dataset. @returns the number of values */
 function visitRows(
   shape: Shape,
   chunkShape: Shape,

@@ -1,6 +1,6 @@
-/** Datasets: where their values lie (format specification, IV.A.2.i and l). */
+/** Datasets: where their values are stored (format specification, IV.A.2.i and l). */
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
-import { unreadable } from '../../import/errors.ts';
+import { unreadable } from '../../errors.ts';
 import { isReadable } from '../../tensors/element-types.ts';
 import {
   type ByteSource,
@@ -18,7 +18,7 @@ type Layout =
   | { readonly kind: 'compact'; readonly bytes: Buffer }
   | ChunkedLayout;
 
-/** A dataset that is described and not yet read. */
+/** A dataset whose values have not been read. */
 export interface Dataset {
   readonly name: string;
   readonly datatype: Datatype;
@@ -26,7 +26,7 @@ export interface Dataset {
   readonly layout: Layout;
 }
 
-/** The dataset that an object's messages describe, or undefined where it is none. */
+/** The dataset that an object's messages describe, or undefined for another object. */
 export function readDataset(
   source: Hdf5Source,
   name: string,
@@ -41,7 +41,7 @@ export function readDataset(
   const kind = layout.u8();
   if (version !== 3 && !(version === 4 && kind < 2)) {
     throw source.broken(
-      `dataset ${name} is laid out by version ${version}, which is not read; save it with the library's defaults`,
+      `dataset ${name} has layout version ${version}, which is not supported; save it with the library's defaults`,
     );
   }
   const shape = readDataspace(source, dataspace);
@@ -52,7 +52,7 @@ export function readDataset(
     if (kind === 0) return { kind: 'compact', bytes: layout!.take(layout!.u16()) };
     if (kind === 1) return { kind: 'contiguous', address: layout!.u64(), size: layout!.u64() };
     if (kind === 2) return readChunkedLayout(source, name, layout!, find(MessageType.filters));
-    throw source.broken(`dataset ${name} is laid out in the unknown way ${kind}`);
+    throw source.broken(`dataset ${name} has the unknown layout ${kind}`);
   }
 }
 
@@ -84,14 +84,14 @@ async function readDatasetValues(source: Hdf5Source, dataset: Dataset, visit: Vi
   return streamElements(source.data, layout.address, count, datatype.kind, visit);
 }
 
-/** The bytes of a small dataset as they are. */
+/** The raw bytes of a small dataset. */
 export async function readDatasetBytes(source: Hdf5Source, { name, layout }: Dataset): Promise<Buffer> {
   if (layout.kind === 'compact') return layout.bytes;
-  if (layout.kind === 'chunked') throw source.broken(`dataset ${name} is in pieces`);
+  if (layout.kind === 'chunked') throw source.broken(`dataset ${name} is stored in chunks`);
   return Buffer.from((await source.at(layout.address, layout.size)).bytes);
 }
 
-export function bytesSource(bytes: Buffer): ByteSource {
+function bytesSource(bytes: Buffer): ByteSource {
   return {
     async readInto(position, target) {
       bytes.copy(target, 0, position, position + target.byteLength);

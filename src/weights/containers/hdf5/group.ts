@@ -1,10 +1,10 @@
-/** The links of a group: old symbol tables, and the compact links of newer files (format specification, III and IV). */
+/** The links of a group: old symbol tables, and compact links in newer files (format specification, III and IV). */
 import { type HeaderMessage, MessageType } from './object-header.ts';
 import type { Cursor, Hdf5Source } from './source.ts';
 
 const MAX_LINKS = 10_000;
 
-/** Names to addresses of object headers, or undefined for an object that is no group. */
+/** Addresses of object headers by name, or undefined for an object that is not a group. */
 export async function readLinks(
   source: Hdf5Source,
   messages: readonly HeaderMessage[],
@@ -21,14 +21,14 @@ export async function readLinks(
   return links;
 }
 
-/** Groups of more than eight links in files of the newest version are kept in another way. */
+/** Refuses dense storage, which the newest version uses for more than eight links. */
 function checkCompact(source: Hdf5Source, cursor: Cursor): void {
   cursor.skip(1);
   const flags = cursor.u8();
   if (flags & 1) cursor.skip(8);
   if (cursor.u64() !== -1) {
     throw source.broken(
-      "it has groups in dense storage (libver='latest'), which is not read; save it with the library's defaults",
+      "it has groups in dense storage (libver='latest'), which is not supported; save it with the library's defaults",
     );
   }
 }
@@ -40,7 +40,7 @@ function addLink(source: Hdf5Source, links: Map<string, number>, cursor: Cursor)
   if (flags & 4) cursor.skip(8);
   if (flags & 16) cursor.skip(1);
   const name = cursor.take(cursor.uint(1 << (flags & 3))).toString('utf8');
-  // Soft and external links lead elsewhere, even out of the file: they are not followed.
+  // Soft and external links are not followed: they may lead out of the file.
   if (kind === 0) links.set(name, cursor.u64());
   if (links.size > MAX_LINKS) throw source.broken(`a group in it has more than ${MAX_LINKS} links`);
 }

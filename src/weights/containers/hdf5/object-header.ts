@@ -1,4 +1,4 @@
-/** Object headers: the messages that say what a group or a dataset is (format specification, IV.A). */
+/** Object headers: the messages that describe a group or a dataset (format specification, IV.A). */
 import { Cursor, type Hdf5Source } from './source.ts';
 
 export interface HeaderMessage {
@@ -20,11 +20,11 @@ export const MessageType = {
   attributeInfo: 0x15,
 } as const;
 
-/** The message's value is elsewhere, shared with others. */
+/** The message's value is stored elsewhere, shared with others. */
 const SHARED_FLAG = 2;
 const MAX_MESSAGES = 10_000;
 
-/** All messages of an object, its continuations' too. @throws UserError when the header is malformed. */
+/** All messages of an object, including its continuations. @throws UserError when the header is malformed. */
 export async function readObjectHeader(source: Hdf5Source, address: number): Promise<HeaderMessage[]> {
   const first = await source.at(address, Math.min(64, source.size - address));
   const reader = first.bytes.toString('latin1', 0, 4) === 'OHDR' ? readNewHeader : readOldHeader;
@@ -44,7 +44,7 @@ async function readOldHeader(source: Hdf5Source, address: number, start: Cursor)
     while (block.left >= 8) {
       const type = block.u16();
       const bytes = block.u16();
-      const flags = block.skip(0).u8();
+      const flags = block.u8();
       block.skip(3);
       addMessage(source, messages, blocks, { type, flags, body: block.take(bytes) });
     }
@@ -52,7 +52,7 @@ async function readOldHeader(source: Hdf5Source, address: number, start: Cursor)
   return messages;
 }
 
-/** Version 2: blocks begin with a signature and end in a checksum. */
+/** Version 2: blocks begin with a signature and end with a checksum. */
 async function readNewHeader(source: Hdf5Source, address: number, start: Cursor): Promise<HeaderMessage[]> {
   start.expect('OHDR');
   const version = start.u8();
@@ -90,7 +90,7 @@ function addMessage(
 ): void {
   if (messages.length >= MAX_MESSAGES)
     throw source.broken(`an object in it has more than ${MAX_MESSAGES} messages`);
-  // Copied, since the window that it lies in moves on.
+  // Copied, because the read window moves on.
   const cursor = new Cursor(source, Buffer.from(body));
   if (type === MessageType.continuation) blocks.push([cursor.u64(), cursor.u64()]);
   else if (flags & SHARED_FLAG) messages.push({ type: -type, body: cursor });

@@ -1,67 +1,52 @@
 import type { UserError } from '../../../core/errors.ts';
-import { damaged } from '../../import/errors.ts';
+import { ReadWindow } from '../../../core/random-access-file.ts';
+import { damaged } from '../../errors.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';
 
-const WINDOW_BYTES = 64 * 1024;
-/** Structures that one file may make us read; a network of Table 1 has a few hundred. */
+/** Structures read from one file at most; a network of Table 1 has a few hundred. */
 const MAX_READS = 20_000;
-/** A structure that is larger than this is none that a model has. */
+/** Larger than any structure that a model has. */
 const MAX_STRUCTURE_BYTES = 16 * 2 ** 20;
 
 /**
- * The structures of an HDF5 file. Addresses count from where the format begins, which in a zip archive is in
- * the middle of it. Every address and size is checked against the file, and the number of reads is limited,
- * so that a file whose structures refer to each other in circles comes to an end.
+ * The structures of an HDF5 file, which may be a part of a zip archive. Every address and size is checked against the
+ * file's size, and the number of reads is limited, so that reading ends even if structures refer to each other in
+ * circles.
  */
 export class Hdf5Source {
   readonly path: string;
   readonly size: number;
   readonly #source: ByteSource;
-  #window = Buffer.alloc(0);
-  #windowStart = 0;
+  readonly #window: ReadWindow;
   #reads = 0;
 
   constructor(path: string, source: ByteSource, size: number) {
     this.path = path;
     this.#source = source;
     this.size = size;
+    this.#window = new ReadWindow(source, size);
   }
 
-  /** A few bytes of structure. @throws UserError where they would be outside of the file. */
+  /** The bytes of a structure. @throws UserError where they would be outside of the file. */
   async at(address: number, length: number): Promise<Cursor> {
     this.checkRange(address, length);
-    if (++this.#reads > MAX_READS) throw this.broken('its structures go in circles');
+    if (++this.#reads > MAX_READS) throw this.broken('its structures refer to each other in circles');
     if (length > MAX_STRUCTURE_BYTES) throw this.broken(`a structure in it would have ${length} bytes`);
-    if (length > WINDOW_BYTES) {
-      const bytes = Buffer.alloc(length);
-      await this.#source.readInto(address, bytes);
-      return new Cursor(this, bytes);
-    }
-    const offset = address - this.#windowStart;
-    if (offset < 0 || offset + length > this.#window.length) {
-      const window = Buffer.alloc(Math.min(WINDOW_BYTES, this.size - address));
-      await this.#source.readInto(address, window);
-      this.#window = window;
-      this.#windowStart = address;
-    }
-    const start = address - this.#windowStart;
-    return new Cursor(this, this.#window.subarray(start, start + length));
+    return new Cursor(this, await this.#window.read(address, length));
   }
 
   checkRange(address: number, length: number): void {
     if (address >= 0 && length >= 0 && address + length <= this.size) return;
-    throw this.broken(
-      `something in it would be at byte ${address}, ${length} bytes long, and it has ${this.size}`,
-    );
+    throw this.broken(`it refers to ${length} bytes at byte ${address}, but has only ${this.size}`);
   }
 
-  /** The bytes of data, which are not counted. */
+  /** For data, whose reads are not counted. */
   get data(): ByteSource {
     return this.#source;
   }
 
-  broken(what: string): UserError {
-    return damaged(this.path, 'HDF5', what);
+  broken(fault: string): UserError {
+    return damaged(this.path, 'HDF5', fault);
   }
 }
 
@@ -81,7 +66,7 @@ export class Cursor {
   }
 
   take(length: number): Buffer {
-    if (length < 0 || length > this.left) throw this.#source.broken('a structure in it is cut short');
+    if (length < 0 || length > this.left) throw this.#source.broken('a structure in it is truncated');
     this.position += length;
     return this.bytes.subarray(this.position - length, this.position);
   }
@@ -118,15 +103,6 @@ export class Cursor {
   expect(signature: string): this {
     const found = this.take(signature.length).toString('latin1');
     if (found === signature) return this;
-    throw this.#source.broken(`${JSON.stringify(signature)} should stand where ${JSON.stringify(found)} is`);
-  }
-
-  /** Up to the next zero byte. */
-  name(): string {
-    const end = this.bytes.indexOf(0, this.position);
-    if (end < 0) throw this.#source.broken('a name in it does not end');
-    const text = this.bytes.toString('utf8', this.position, end);
-    this.position = end + 1;
-    return text;
+    throw this.#source.broken(`expected ${JSON.stringify(signature)} instead of ${JSON.stringify(found)}`);
   }
 }

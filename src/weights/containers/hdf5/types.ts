@@ -1,11 +1,11 @@
-/** Datatypes and dataspaces (format specification, IV.A.2.b and d), as far as weights and their names have them. */
+/** Datatypes and dataspaces (format specification, IV.A.2.b and d), as far as weights and their names use them. */
 import type { Shape } from '../../../core/shape.ts';
 import type { Cursor, Hdf5Source } from './source.ts';
 
 export interface Datatype {
-  /** `F32`, `F16`, `BF16`, `F64`, `text`, `longText` (elsewhere in the file), or a word for what is not read. */
+  /** `F32`, `F16`, `BF16`, `F64`, `text`, `longText` (stored elsewhere in the file), or a description of a type that is not read. */
   readonly kind: string;
-  /** Bytes an element. */
+  /** Bytes per element. */
   readonly size: number;
 }
 
@@ -16,7 +16,7 @@ export function readDatatype(cursor: Cursor): Datatype {
   const size = cursor.u32();
   switch (classAndVersion & 0x0f) {
     case 0:
-      return { kind: `whole numbers of ${size} bytes`, size };
+      return { kind: `integers of ${size} bytes`, size };
     case 1:
       return { kind: floatKind(cursor, bits, size), size };
     case 3:
@@ -28,7 +28,7 @@ export function readDatatype(cursor: Cursor): Datatype {
   }
 }
 
-/** IEEE 754 little-endian floats, and bfloat16, by where exponent and fraction are. */
+/** IEEE 754 little-endian floats, and bfloat16, told apart by the position of exponent and fraction. */
 function floatKind(cursor: Cursor, bits: number, size: number): string {
   cursor.skip(4);
   const [, exponentSize, fractionAt, fractionSize] = [cursor.u8(), cursor.u8(), cursor.u8(), cursor.u8()];
@@ -43,7 +43,7 @@ function floatKind(cursor: Cursor, bits: number, size: number): string {
   return kinds[`${size},${exponentSize},${fractionSize}`] ?? 'unusual floating-point numbers';
 }
 
-/** A scalar has the shape []. @throws UserError for a dataspace that makes no sense. */
+/** A scalar has the shape []. @throws UserError for an impossible dataspace. */
 export function readDataspace(source: Hdf5Source, cursor: Cursor): Shape {
   const version = cursor.u8();
   const rank = cursor.u8();
@@ -52,7 +52,7 @@ export function readDataspace(source: Hdf5Source, cursor: Cursor): Shape {
   if (rank > 32) throw source.broken(`a dataspace in it has ${rank} dimensions`);
   return Array.from({ length: rank }, () => {
     const extent = cursor.u64();
-    if (extent < 0) throw source.broken('an array in it has no end');
+    if (extent < 0) throw source.broken('an array in it has unlimited size');
     return extent;
   });
 }

@@ -1,56 +1,40 @@
-/** The entries of a zip archive, read at any place (yauzl reads the directory). */
+/** Reads the entries of a zip archive at any position (yauzl reads the directory). */
 import { Readable } from 'node:stream';
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { messageOf, UserError } from '../../../core/errors.ts';
-import { RandomAccessFile } from '../../../core/random-access-file.ts';
+import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';
 
-/** More entries than any model has; a directory of more is not read. */
+/** More entries than any model has. */
 const MAX_ENTRIES = 100_000;
 const STREAM_BYTES = 64 * 1024;
 const STORED = 0;
 const DEFLATED = 8;
 
-export interface ZipEntry {
-  readonly name: string;
-  readonly size: number;
-}
-
-/** An archive that is open. Its directory has been read and checked; its entries are still on the disk. */
+/** An open archive. Its directory has been read and checked; its entries are still on the disk. */
 export class ZipReader {
-  readonly file: RandomAccessFile;
+  readonly #file: RandomAccessFile;
   readonly #zip: ZipFile;
   readonly #entries: ReadonlyMap<string, Entry>;
 
   private constructor(file: RandomAccessFile, zip: ZipFile, entries: ReadonlyMap<string, Entry>) {
-    this.file = file;
+    this.#file = file;
     this.#zip = zip;
     this.#entries = entries;
   }
 
-  /** @throws UserError naming the file when it is no zip archive, names a file twice, or one outside of it. */
-  static async open(path: string): Promise<ZipReader> {
-    const file = await RandomAccessFile.open(path);
-    let zip: ZipFile | undefined;
+  /** @throws UserError naming the file when it is not a zip archive, or has a duplicate or unsafe name. */
+  static async open(file: RandomAccessFile): Promise<ZipReader> {
     try {
-      zip = await openZip(file);
-      return new ZipReader(file, zip, await readDirectory(path, file.size, zip));
+      const zip = await openZip(file);
+      return new ZipReader(file, zip, await readDirectory(file.path, file.size, zip));
     } catch (error) {
-      zip?.close();
-      await file.close();
-      throw broken(path, messageOf(error), error);
+      throw broken(file.path, messageOf(error), error);
     }
   }
 
-  get path(): string {
-    return this.file.path;
-  }
-
-  get entries(): ZipEntry[] {
-    return [...this.#entries.values()].map(({ fileName, uncompressedSize }) => ({
-      name: fileName,
-      size: uncompressedSize,
-    }));
+  get names(): string[] {
+    return [...this.#entries.keys()];
   }
 
   has(name: string): boolean {
@@ -59,14 +43,14 @@ export class ZipReader {
 
   /**
    * A small entry's content.
-   * @throws UserError when it is not there, has more than `limit` bytes or cannot be unpacked.
+   * @throws UserError when it is missing, has more than `limit` bytes or cannot be unpacked.
    */
   async readSmall(name: string, limit: number): Promise<Buffer> {
     const entry = this.#entry(name);
     if (entry.uncompressedSize > limit) {
       throw broken(
-        this.path,
-        `${name} has ${entry.uncompressedSize} bytes, more than the ${limit} that it may have`,
+        this.#file.path,
+        `${name} has ${entry.uncompressedSize} bytes, more than the limit of ${limit}`,
       );
     }
     const target = Buffer.alloc(entry.uncompressedSize);
@@ -78,15 +62,15 @@ export class ZipReader {
   }
 
   /**
-   * An entry as bytes at any place.
-   * @throws UserError when it is compressed: then it can only be streamed.
+   * An entry's bytes at any position.
+   * @throws UserError when it is compressed, and so could only be streamed.
    */
   async section(name: string): Promise<ByteSource & { readonly size: number }> {
     const entry = this.#entry(name);
     if (entry.compressionMethod !== STORED || entry.compressedSize !== entry.uncompressedSize) {
       throw broken(
-        this.path,
-        `${name} is compressed, and weights are stored as they are; unpack and pack it again with \`zip -0\``,
+        this.#file.path,
+        `${name} is compressed, and weights must be stored uncompressed; unpack and pack it again with \`zip -0\``,
       );
     }
     const { fileDataStart } = await this.#guard(
@@ -97,23 +81,18 @@ export class ZipReader {
       readInto: (position, target) => {
         if (position < 0 || position + target.byteLength > entry.uncompressedSize) {
           throw broken(
-            this.path,
-            `${name} has ${entry.uncompressedSize} bytes, too few for what is said of it`,
+            this.#file.path,
+            `${name} has only ${entry.uncompressedSize} bytes, fewer than its description needs`,
           );
         }
-        return this.file.readInto(fileDataStart + position, target);
+        return this.#file.readInto(fileDataStart + position, target);
       },
     };
   }
 
-  async close(): Promise<void> {
-    this.#zip.close();
-    await this.file.close();
-  }
-
   #entry(name: string): Entry {
     const entry = this.#entries.get(name);
-    if (!entry) throw broken(this.path, `it has no ${name}`);
+    if (!entry) throw broken(this.#file.path, `it has no ${name}`);
     return entry;
   }
 
@@ -130,7 +109,7 @@ export class ZipReader {
     try {
       return await promise;
     } catch (error) {
-      throw broken(this.path, messageOf(error), error);
+      throw broken(this.#file.path, messageOf(error), error);
     }
   }
 }
@@ -144,8 +123,8 @@ function openZip(file: RandomAccessFile): Promise<ZipFile> {
 }
 
 /**
- * The file as yauzl reads it. An archive may claim any place for its directory; with yauzl's own reader a place
- * that is no valid number is thrown where nobody can catch it.
+ * The file for yauzl. An archive may claim any position for its directory; yauzl's own reader throws invalid ones
+ * where nobody can catch them.
  */
 class CheckedReader extends RandomAccessReader {
   readonly #file: RandomAccessFile;
@@ -173,7 +152,7 @@ class CheckedReader extends RandomAccessReader {
   }
 
   override close(callback: (error: Error | null) => void): void {
-    // Whoever opened the file closes it.
+    // The caller closes the file.
     callback(null);
   }
 
@@ -187,33 +166,33 @@ class CheckedReader extends RandomAccessReader {
 
   async #read(target: Buffer, position: number): Promise<void> {
     if (!(position >= 0 && position + target.length <= this.#file.size)) {
-      throw new Error(`something in it would be at byte ${position}, and it has ${this.#file.size}`);
+      throw new Error(`it refers to byte ${position}, but has only ${this.#file.size}`);
     }
     await this.#file.readInto(position, target);
   }
 }
 
-/** Checks names, methods, and that no entry claims more than the file holds or than deflate can hide in it. */
+/** Checks names, methods and sizes: no entry may claim more than the file holds. */
 async function readDirectory(path: string, fileSize: number, zip: ZipFile): Promise<Map<string, Entry>> {
   if (zip.entryCount > MAX_ENTRIES) throw broken(path, `it lists ${zip.entryCount} files`);
   const entries = new Map<string, Entry>();
   let stored = 0;
   for await (const entry of zip.eachEntry()) {
     const { fileName, compressionMethod, compressedSize } = entry;
-    if (entries.has(fileName)) throw broken(path, `it has ${fileName} twice`);
+    if (entries.has(fileName)) throw broken(path, `duplicate file ${fileName}`);
     if (compressionMethod !== STORED && compressionMethod !== DEFLATED) {
       throw broken(path, `${fileName} is compressed by method ${compressionMethod}, which is not read`);
     }
     if (entry.isEncrypted()) throw broken(path, `${fileName} is encrypted`);
     stored += compressedSize;
     if (stored > fileSize)
-      throw broken(path, `its files take ${stored} bytes together, more than it has itself`);
+      throw broken(path, `its files would take ${stored} bytes, more than the archive has`);
     entries.set(fileName, entry);
   }
   return entries;
 }
 
-function broken(path: string, what: string, cause?: unknown): UserError {
+function broken(path: string, fault: string, cause?: unknown): UserError {
   if (cause instanceof UserError) return cause;
-  return new UserError(`${path} is not a whole zip archive: ${what}; copy or download it again`, { cause });
+  return new UserError(`${path} is not a valid zip archive: ${fault}; copy or download it again`, { cause });
 }

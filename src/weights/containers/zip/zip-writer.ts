@@ -5,17 +5,17 @@ export interface ZipContent {
   readonly data: Uint8Array;
 }
 
-/** Sizes of what stands in front of a file's data: the local header, and an extra field's own header. */
+/** Sizes of the headers before a file's data: the local header's, and an extra field's. */
 const LOCAL_HEADER_BYTES = 30;
 const EXTRA_HEADER_BYTES = 4;
-/** Where PyTorch keeps its padding. */
+/** The extra field that PyTorch pads with. */
 const PADDING_FIELD = 0x4246;
 /** As PyTorch aligns storages, so that they can be mapped into memory. */
 const ALIGNMENT = 64;
-/** A fixed date, so that the same content makes the same bytes. */
+/** A fixed date, so that the same content gives the same bytes. */
 const DATE = new Date(1980, 0, 1);
 
-/** A zip archive of uncompressed files, piece by piece: the data themselves are handed on, not copied. */
+/** A zip archive of uncompressed files, piece by piece; the data are passed on, not copied. */
 export function* zipArchive(contents: Iterable<ZipContent>): Generator<Uint8Array> {
   let pieces: Uint8Array[] = [];
   let written = 0;

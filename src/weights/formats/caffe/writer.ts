@@ -2,14 +2,13 @@
 import { extname } from 'node:path';
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
 import type { Layer } from '../../../core/layer.ts';
-import { Message } from '../../containers/protobuf/message.ts';
-import type { ExportedModel } from '../../export/exported.ts';
-import { bytesOf, isFullyConnected, matrixShape } from '../../export/layers.ts';
-import { caffeType, topOf } from './caffe-layers.ts';
-import { METADATA_FIELD } from './layers.ts';
-import { prototxt } from './prototxt.ts';
+import { Message } from '../../containers/protobuf/message-writer.ts';
+import { type ExportedModel, isFullyConnected, weightAndBias } from '../../export/exported-model.ts';
+import { describePreprocessing } from '../../import/preprocessing.ts';
+import { bytesOf } from '../../tensors/element-types.ts';
+import { METADATA_FIELD } from './reader.ts';
 
-/** @returns both files. @throws UserError when one cannot be written. */
+/** @returns both files. @throws UserError when a file cannot be written. */
 export async function writeCaffe(path: string, exported: ExportedModel): Promise<readonly string[]> {
   const { network } = exported.model;
   const net = new Message().text(1, `VGG-${network.configuration}`);
@@ -33,18 +32,17 @@ function layerMessage(layer: Layer, bottom: string, tensors: ExportedModel['tens
     .text(4, topOf(layer, bottom));
   switch (layer.kind) {
     case 'convolution': {
-      const { name, outChannels, inChannels, kernel, padding } = layer;
+      const { outChannels, kernel, padding } = layer;
       const full = isFullyConnected(layer);
-      const shape = full ? matrixShape(layer) : [outChannels, inChannels, kernel, kernel];
-      message.message(7, blob(shape, tensors.get(`${name}.weight`)!));
-      message.message(7, blob([outChannels], tensors.get(`${name}.bias`)!));
+      const { weight, bias } = weightAndBias(layer, tensors, full);
+      message.message(7, blob(weight)).message(7, blob(bias));
       return full
         ? message.message(117, new Message().int(1, outChannels))
         : message.message(106, new Message().int(1, outChannels).int(3, padding).int(4, kernel));
     }
     case 'maxPool': {
       const pooling = new Message().int(1, 0).int(2, 2).int(3, 2);
-      // Caffe rounds up unless told otherwise, which it can be since 2018.
+      // Caffe rounds up by default; round_mode exists since 2018.
       return message.message(121, layer.rounding === 'ceil' ? pooling : pooling.int(13, 1));
     }
     case 'lrn': {
@@ -67,6 +65,79 @@ function layerMessage(layer: Layer, bottom: string, tensors: ExportedModel['tens
 }
 
 /** BlobProto: a shape, then its values packed. */
-function blob(shape: readonly number[], data: Float32Array): Message {
+function blob({ shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array }): Message {
   return new Message().message(7, new Message().ints(1, shape, true)).bytes(5, bytesOf(data));
+}
+
+/** ReLU and dropout work in place, as in Caffe's own descriptions. */
+function topOf({ kind, name }: Layer, bottom: string): string {
+  return kind === 'relu' || kind === 'dropout' ? bottom : name;
+}
+
+/** Caffe's names of our layers. */
+function caffeType(layer: Layer): string {
+  switch (layer.kind) {
+    case 'convolution':
+      return isFullyConnected(layer) ? 'InnerProduct' : 'Convolution';
+    case 'relu':
+      return 'ReLU';
+    case 'maxPool':
+      return 'Pooling';
+    case 'lrn':
+      return 'LRN';
+    case 'dropout':
+      return 'Dropout';
+  }
+}
+
+/** The network in Caffe's text format, for images of the crop's size. */
+function prototxt({ model: { network }, preprocessing }: ExportedModel): string {
+  const blocks: string[] = [];
+  let bottom = 'data';
+  for (const layer of network.layers) {
+    const top = topOf(layer, bottom);
+    blocks.push(
+      [
+        'layer {',
+        `  name: "${layer.name}"`,
+        `  type: "${caffeType(layer)}"`,
+        `  bottom: "${bottom}"`,
+        `  top: "${top}"`,
+        ...parametersOf(layer),
+        '}',
+      ].join('\n'),
+    );
+    bottom = top;
+  }
+  const { configuration, crop } = network;
+  return [
+    `# Takes ${describePreprocessing(preprocessing)}, x from 0 to 255; gives logits.`,
+    `name: "VGG-${configuration}"`,
+    `layer {\n  name: "data"\n  type: "Input"\n  top: "data"\n  input_param { shape { dim: 1 dim: 3 dim: ${crop} dim: ${crop} } }\n}`,
+    ...blocks,
+    '',
+  ].join('\n');
+}
+
+function parametersOf(layer: Layer): string[] {
+  switch (layer.kind) {
+    case 'convolution':
+      return isFullyConnected(layer)
+        ? [`  inner_product_param { num_output: ${layer.outChannels} }`]
+        : [
+            `  convolution_param { num_output: ${layer.outChannels} pad: ${layer.padding} kernel_size: ${layer.kernel} }`,
+          ];
+    case 'maxPool': {
+      const rounding = layer.rounding === 'ceil' ? '' : ' round_mode: FLOOR';
+      return [`  pooling_param { pool: MAX kernel_size: 2 stride: 2${rounding} }`];
+    }
+    case 'lrn':
+      return [
+        `  lrn_param { local_size: ${layer.size} alpha: ${layer.alpha * layer.size} beta: ${layer.beta} k: ${layer.k} }`,
+      ];
+    case 'dropout':
+      return [`  dropout_param { dropout_ratio: ${layer.rate} }`];
+    default:
+      return [];
+  }
 }

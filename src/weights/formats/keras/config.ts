@@ -1,4 +1,4 @@
-/** A Keras model's own description: its layers in order, with what they do. */
+/** Reads a Keras model's configuration: its layers in order, with their settings. */
 import { messageOf, type UserError } from '../../../core/errors.ts';
 
 export interface LayerConfig {
@@ -8,12 +8,12 @@ export interface LayerConfig {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Models in models. */
+/** Depth of nested models. */
 const MAX_DEPTH = 8;
 
 /**
- * The layers of a Sequential or Functional model; a model that stands as a layer in another gives its own.
- * @throws UserError when the text is no such description.
+ * The layers of a Sequential or Functional model; a model that is a layer of another contributes its own layers.
+ * @throws UserError when the text is not such a configuration.
  */
 export function readConfig(text: string, broken: (what: string) => UserError): LayerConfig[] {
   let value: unknown;
@@ -44,7 +44,7 @@ function asObject(value: unknown): Record<string, unknown> {
     : {};
 }
 
-/** A setting that is a number, or the same number twice. */
+/** A setting that is a number or a list of equal numbers; NaN where they differ. */
 export function numberOf(settings: LayerConfig['settings'], key: string, fallback: number): number {
   const value = settings[key];
   if (typeof value === 'number') return value;
@@ -54,7 +54,7 @@ export function numberOf(settings: LayerConfig['settings'], key: string, fallbac
   return value === undefined || value === null ? fallback : Number.NaN;
 }
 
-/** `relu`, `linear`, `softmax`, or what else an activation is called. */
+/** The name of an activation: `relu`, `linear`, `softmax`, … */
 export function activationOf(settings: LayerConfig['settings']): string {
   const value = settings.activation;
   if (value === undefined || value === null) return 'linear';

@@ -1,11 +1,10 @@
 /**
- * The layers of a Keras file with their tensors. Keras has written them in two ways: until version 3 (and
- * since, in .h5) a group a layer, in the order that the attribute `layer_names` gives, each with the names of
- * its tensors in `weight_names`; in .weights.h5 and .keras a tree of objects with numbered variables.
+ * Reads the layers of a Keras file with their tensors. Keras writes them in two ways: until version 3 (and in .h5
+ * ever since) one group per layer, in the order of the attribute `layer_names`, each with the names of its tensors in
+ * `weight_names`; in .weights.h5 and .keras a tree of objects with numbered variables.
  */
-
 import { datasetTensor } from '../../containers/hdf5/dataset.ts';
-import type { Group } from '../../containers/hdf5/file.ts';
+import type { Group } from '../../containers/hdf5/hdf5-reader.ts';
 import type { Hdf5Source } from '../../containers/hdf5/source.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
 
@@ -23,7 +22,7 @@ export function readKerasLayers(source: Hdf5Source, root: Group): KerasLayer[] {
     : numberedLayers(source, root);
 }
 
-/** Keras splits what does not fit into one attribute: `layer_names0`, `layer_names1`, … */
+/** Keras splits a list that does not fit into one attribute: `layer_names0`, `layer_names1`, … */
 function stringsOf({ attributes }: Group, name: string): readonly string[] {
   const whole = attributes.get(name);
   if (whole) return whole;
@@ -53,11 +52,11 @@ function findDataset(source: Hdf5Source, group: Group, path: string): SourceTens
   let at: Group | undefined = group;
   for (const step of steps) at = at?.groups.get(step);
   const dataset = at?.datasets.get(last);
-  if (!dataset) throw source.broken(`it names the weight ${path} of ${group.path}, and has none`);
+  if (!dataset) throw source.broken(`it lists the weight ${path} of ${group.path}, which is missing`);
   return datasetTensor(source, dataset);
 }
 
-/** What Keras 1 called its tensors. */
+/** Keras 1's names of tensors. */
 const OLD_KINDS: Readonly<Record<string, string>> = {
   W: 'kernel',
   b: 'bias',
@@ -66,8 +65,8 @@ const OLD_KINDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * `block1_conv1/kernel:0`, `vgg16/block1_conv1/kernel`, or Keras 1's `block1_conv1_W_1:0`: the last group is
- * the layer, also where a model stands in another.
+ * `block1_conv1/kernel:0`, `vgg16/block1_conv1/kernel`, or Keras 1's `block1_conv1_W_1:0`: the last group is the
+ * layer, even in nested models.
  */
 function splitName(outer: string, path: string): { layer: string; kind: string } {
   const steps = path.replace(/:\d+$/, '').split('/');
@@ -81,7 +80,7 @@ function escaped(text: string): string {
   return text.replace(/[^\w]/g, '\\$&');
 }
 
-/** What variables 0, 1, … are, by the class that a group is named after. */
+/** Names of variables 0, 1, … by the class in the group's name. */
 const variables: Readonly<Record<string, readonly string[]>> = {
   conv2d: ['kernel', 'bias'],
   dense: ['kernel', 'bias'],
@@ -101,14 +100,14 @@ function numberedLayers(source: Hdf5Source, root: Group): KerasLayer[] {
           datasetTensor(source, dataset),
         ]),
       );
-      // Newer versions keep the name that the person gave.
+      // Newer versions store the name that the user chose.
       const [given = name] = vars.attributes.get('name') ?? [];
       found.push({ layer: { name: given, tensors }, order: [kind, Number(number)] });
     }
     for (const [child, below] of group.groups) if (child !== 'vars') visit(below, child);
   };
   visit(root, '');
-  // conv2d, conv2d_1, …, conv2d_10: the order of the names is not that of the layers.
+  // conv2d, conv2d_1, …, conv2d_10: alphabetical order is not the order of the layers.
   found.sort((a, b) => compare(a.order[0], b.order[0]) || a.order[1] - b.order[1]);
   return found.map(({ layer }) => layer);
 }

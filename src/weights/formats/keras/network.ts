@@ -1,4 +1,4 @@
-/** A Keras file's layers as a VGG network: by its configuration where it has one, else by names and shapes. */
+/** A Keras file's layers as a VGG network: by its configuration if it has one, else by names and shapes. */
 import { UserError } from '../../../core/errors.ts';
 import { ChainBuilder } from '../../import/chain.ts';
 import {
@@ -7,7 +7,7 @@ import {
   type ForeignNorm,
   KERAS_LAYOUT,
   type WeightLayout,
-} from '../../import/network.ts';
+} from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
 import { activationOf, type LayerConfig, numberOf } from './config.ts';
 import type { KerasLayer } from './layers.ts';
@@ -30,7 +30,7 @@ function factsOf(layers: readonly KerasLayer[]) {
     naming: published
       ? "the names of Keras's applications (block1_conv1, fc1)"
       : 'the names of its Keras layers',
-    ...(published && { convention: 'keras' as const }),
+    convention: published ? ('keras' as const) : undefined,
   };
 }
 
@@ -52,8 +52,8 @@ function byConfig(
 type Take = (layer: LayerConfig) => ReadonlyMap<string, SourceTensor>;
 
 /**
- * The tensors of a layer: those under its name; in files that have numbers instead of names, those of the
- * next group of its class.
+ * The tensors of a layer: those under its name; in files with numbers instead of names, those of the next group of its
+ * class.
  */
 function tensorsInOrder(layers: readonly KerasLayer[], config: readonly LayerConfig[]): Take {
   const byName = new Map(layers.map((layer) => [layer.name, layer.tensors]));
@@ -72,12 +72,12 @@ function hasTensors(className: string): boolean {
   return className === 'Conv2D' || className === 'Dense' || className === 'BatchNormalization';
 }
 
-/** As Keras makes names of classes: Conv2D is conv2d. */
+/** As Keras names groups after classes: Conv2D becomes conv2d. */
 function snakeCase(className: string): string {
   return className === 'BatchNormalization' ? 'batch_normalization' : className.toLowerCase();
 }
 
-/** Layers that do nothing to the values, or come behind all that matters. */
+/** Layers that do not change the values, or follow the logits. */
 const passing = new Set([
   'InputLayer',
   'Flatten',
@@ -98,7 +98,7 @@ function addLayer(chain: ChainBuilder, layer: LayerConfig, take: Take, layout: W
       const same = settings.padding === 'same';
       chain.layer(weight, {
         kernel,
-        found: same ? (kernel - 1) / 2 : 0,
+        padding: same ? (kernel - 1) / 2 : 0,
         stride: numberOf(settings, 'strides', 1),
       });
       addActivation(chain, layer);
@@ -143,7 +143,7 @@ function weightsOf(
   const tensors = take(layer);
   const weight = tensors.get('kernel');
   const bias = tensors.get('bias');
-  if (!weight) throw chain.refuse(`there are no weights for its layer ${layer.name}`);
+  if (!weight) throw chain.refuse(`its layer ${layer.name} has no weights`);
   return { name: layer.name, weight, layout, bias };
 }
 
@@ -158,7 +158,7 @@ function normOf(
   });
 }
 
-/** Without its scale or shift, the variables of a normalisation have other numbers. */
+/** Without scale or shift, the variables of a normalization have other numbers. */
 function norm(
   chain: ChainBuilder,
   name: string,
@@ -172,11 +172,11 @@ function norm(
     scale && center ? found.get(kind) : (found.get(kind) ?? ordered[kinds.indexOf(kind)]);
   const [mean, variance] = [get('moving_mean'), get('moving_variance')];
   const [factor, shift] = [scale ? get('gamma') : undefined, center ? get('beta') : undefined];
-  if (!mean || !variance) throw chain.refuse(`there are no mean and variance for ${name}`);
-  return { name, mean, variance, epsilon, ...(factor && { scale: factor }), shift };
+  if (!mean || !variance) throw chain.refuse(`${name} has no mean and variance`);
+  return { name, mean, variance, epsilon, scale: factor, shift };
 }
 
-/** Weights alone: convolutions and matrices in the file's order, each normalisation behind the one of its number. */
+/** Weights alone: convolutions and matrices in the file's order, normalizations matched by number. */
 function byNames(path: string, layers: readonly KerasLayer[]): ForeignNetwork {
   const chain = new ChainBuilder(path);
   const rank = ({ tensors }: KerasLayer) => tensors.get('kernel')?.shape.length;
@@ -188,11 +188,11 @@ function byNames(path: string, layers: readonly KerasLayer[]): ForeignNetwork {
       `${path} holds ${layers.length} layers with weights (${layers
         .slice(0, 3)
         .map(({ name }) => name)
-        .join(', ')}), and none is a convolution; this is no VGG network`,
+        .join(', ')}); none is a convolution, so this is not a VGG network`,
     );
   }
   if (norms.length > 0 && norms.length !== convolutions.length) {
-    throw chain.refuse(`it has ${convolutions.length} convolutions and ${norms.length} batch normalisations`);
+    throw chain.refuse(`it has ${convolutions.length} convolutions but ${norms.length} batch normalizations`);
   }
   const convert = (layer: KerasLayer, index: number): ForeignLayer => {
     const { name, tensors } = layer;
@@ -204,7 +204,7 @@ function byNames(path: string, layers: readonly KerasLayer[]): ForeignNetwork {
       weight: tensors.get('kernel')!,
       layout: KERAS_LAYOUT,
       bias,
-      ...(block && { block: Number(block) }),
+      block: block === undefined ? undefined : Number(block),
       norms: normalization
         ? [norm(chain, normalization.name, normalization.tensors, EPSILON, { scale: true, center: true })]
         : [],
@@ -215,8 +215,6 @@ function byNames(path: string, layers: readonly KerasLayer[]): ForeignNetwork {
     convolutions: convolutions.map(convert),
     classifier: matrices.map(convert),
     pooling: 'floor',
-    remarks: [
-      'weights without a configuration: poolings, activations and epsilons are taken to be the usual ones',
-    ],
+    remarks: ['weights without a configuration: the usual pooling, activations and epsilon are assumed'],
   };
 }

@@ -1,26 +1,26 @@
-/** Writes a whole Keras model as .h5, the form that `load_model` and `load_weights` of Keras 2 and 3 both read. */
+/** Writes a complete Keras model as .h5, which `load_model` and `load_weights` of Keras 2 and 3 both read. */
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
 import { UsageError } from '../../../core/errors.ts';
 import type { ConvolutionLayer, Layer } from '../../../core/layer.ts';
-import { type DatasetSpec, type GroupSpec, hdf5File } from '../../containers/hdf5/write.ts';
-import type { ExportedModel } from '../../export/exported.ts';
-import { bytesOf, isFullyConnected } from '../../export/layers.ts';
+import { type DatasetSpec, type GroupSpec, hdf5File } from '../../containers/hdf5/hdf5-writer.ts';
+import { type ExportedModel, isFullyConnected } from '../../export/exported-model.ts';
+import { bytesOf } from '../../tensors/element-types.ts';
 import { METADATA_DATASET } from './reader.ts';
 
-/** What Keras's applications call the fully connected layers. */
+/** Names of the fully connected layers in Keras's applications. */
 const FULLY_CONNECTED: Readonly<Record<string, string>> = { fc6: 'fc1', fc7: 'fc2', fc8: 'predictions' };
-/** Values that are transposed at a time. */
+/** Values transposed at a time. */
 const BAND_VALUES = 2 ** 20;
 
 /**
- * @throws UsageError for A-LRN, whose normalisation Keras has no layer for.
+ * @throws UsageError for A-LRN: Keras has no local response normalization.
  * @throws UserError when the file cannot be written.
  */
-export async function writeKeras(path: string, exported: ExportedModel): Promise<void> {
+export async function writeKeras(path: string, exported: ExportedModel): Promise<readonly string[]> {
   const { network } = exported.model;
   if (network.layers.some(({ kind }) => kind === 'lrn')) {
     throw new UsageError(
-      'Keras has no local response normalisation, which A-LRN needs; write .onnx or .caffemodel',
+      'Keras has no local response normalization, which A-LRN needs; write .onnx or .caffemodel',
     );
   }
   const layers = kerasLayers(exported);
@@ -51,6 +51,7 @@ export async function writeKeras(path: string, exported: ExportedModel): Promise
     datasets: { [METADATA_DATASET]: { shape: [metadata.length], type: 'U8', content: () => [metadata] } },
   };
   await writeFileAtomically(path, hdf5File(root));
+  return [path];
 }
 
 interface KerasLayer {

@@ -1,8 +1,32 @@
-/** Follows an ONNX graph from its input, node by node, as long as it is a VGG network's chain. */
+/** Follows an ONNX graph from its input, node by node, as long as it is the chain of a VGG network. */
 import { ChainBuilder } from '../../import/chain.ts';
-import { type ForeignNetwork, OUTPUTS_FIRST, type WeightLayout } from '../../import/network.ts';
+import { type ForeignNetwork, OUTPUTS_FIRST, type WeightLayout } from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
-import type { OnnxModel, OnnxNode } from './graph.ts';
+
+export interface OnnxNode {
+  readonly op: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: ReadonlyMap<string, Attribute>;
+}
+
+export interface Attribute {
+  readonly int?: number;
+  readonly float?: number;
+  readonly ints?: readonly number[];
+  readonly text?: string;
+  readonly tensor?: SourceTensor;
+}
+
+export interface OnnxModel {
+  readonly producer: string;
+  readonly nodes: readonly OnnxNode[];
+  /** Initializers and constants by name. */
+  readonly tensors: ReadonlyMap<string, SourceTensor>;
+  /** Inputs that are not initializers. */
+  readonly inputs: readonly string[];
+}
 
 /** ONNX's default for BatchNormalization. */
 const EPSILON = 1e-5;
@@ -12,10 +36,17 @@ export function onnxNetwork(path: string, model: OnnxModel): ForeignNetwork {
   const follower = new GraphFollower(path, model);
   follower.run();
   return follower.chain.build({
-    naming: `the names that ${model.producer || 'its maker'} gave its ONNX tensors`,
+    naming: model.producer
+      ? `the names that ${model.producer} gave to ONNX tensors`
+      : 'the names of its ONNX tensors',
     remarks: [],
   });
 }
+
+/** Operators that do not change a VGG network's values at the crop's size, or follow the logits. */
+const passing = new Set(
+  'Flatten Reshape Dropout Identity Squeeze Softmax LogSoftmax GlobalAveragePool ReduceMean'.split(' '),
+);
 
 class GraphFollower {
   readonly chain: ChainBuilder;
@@ -40,7 +71,7 @@ class GraphFollower {
       throw this.chain.refuse(`its graph has ${this.#model.inputs.length} inputs instead of one`);
     }
     let tensor = first;
-    // Each node is met once at most: a graph that goes in a circle ends here.
+    // Each node is visited once at most, so a graph with a circle ends.
     const seen = new Set<OnnxNode>();
     for (;;) {
       const node = this.#next(tensor);
@@ -52,11 +83,11 @@ class GraphFollower {
   }
 
   #next(tensor: string): OnnxNode | undefined {
-    // Shape's output only says how to reshape.
+    // Shape's output is only used to reshape.
     const consumers = (this.#consumers.get(tensor) ?? []).filter(({ op }) => op !== 'Shape');
     if (consumers.length > 1) {
       throw this.chain.refuse(
-        `${tensor} branches to ${consumers.map(({ op }) => op).join(' and ')}, and a VGG network is a chain`,
+        `${tensor} branches to ${consumers.map(({ op }) => op).join(' and ')}, but a VGG network is a chain`,
       );
     }
     return consumers[0];
@@ -95,23 +126,13 @@ class GraphFollower {
       case 'AveragePool':
         this.#averagePool(node, name);
         break;
-      case 'Flatten':
-      case 'Reshape':
-      case 'Dropout':
-      case 'Identity':
-      case 'Squeeze':
-      case 'Softmax':
-      case 'LogSoftmax':
-      case 'GlobalAveragePool':
-      case 'ReduceMean':
-        return;
       default:
-        throw this.chain.refuse(`its graph has ${name}, a ${node.op}`);
+        if (!passing.has(node.op)) throw this.chain.refuse(`its graph has ${name}, a ${node.op}`);
     }
   }
 
   #convolution(node: OnnxNode, name: string, input: string): void {
-    if (node.inputs[0] !== input) throw this.chain.refuse(`${name} has its input as a weight`);
+    if (node.inputs[0] !== input) throw this.chain.refuse(`${name} takes its input as a weight`);
     const weight = this.#tensor(node.inputs[1], name);
     const kernel = weight.shape[2] ?? 0;
     const ints = (key: string) => node.attributes.get(key)?.ints;
@@ -121,13 +142,13 @@ class GraphFollower {
       throw this.chain.refuse(`${name} is a convolution with ${group} groups and dilation ${dilation}`);
     }
     this.chain.layer(
-      { name, weight, layout: OUTPUTS_FIRST, ...this.#bias(node, name) },
-      { kernel, found: this.#padding(node, name, kernel), stride: same(ints('strides') ?? [1, 1]) },
+      { name, weight, layout: OUTPUTS_FIRST, bias: this.#bias(node, name) },
+      { kernel, padding: this.#padding(node, name, kernel), stride: same(ints('strides') ?? [1, 1]) },
     );
   }
 
-  #bias(node: OnnxNode, name: string): { bias?: SourceTensor } {
-    return node.inputs[2] ? { bias: this.#tensor(node.inputs[2], name) } : {};
+  #bias(node: OnnxNode, name: string): SourceTensor | undefined {
+    return node.inputs[2] ? this.#tensor(node.inputs[2], name) : undefined;
   }
 
   #padding(node: OnnxNode, name: string, kernel: number): number {
@@ -136,7 +157,7 @@ class GraphFollower {
     if (auto === 'VALID') return 0;
     const pads = node.attributes.get('pads')?.ints ?? [0, 0, 0, 0];
     const padding = same(pads);
-    if (Number.isNaN(padding)) throw this.chain.refuse(`${name} has the uneven padding ${pads.join(', ')}`);
+    if (Number.isNaN(padding)) throw this.chain.refuse(`${name} has unequal padding, ${pads.join(', ')}`);
     return padding;
   }
 
@@ -146,13 +167,18 @@ class GraphFollower {
     if (number('alpha') !== 1 || (node.inputs[2] && number('beta') !== 1) || flag('transA') !== 0) {
       throw this.chain.refuse(`${name} is a Gemm with alpha, beta or transA`);
     }
-    if (node.inputs[0] !== input) throw this.chain.refuse(`${name} has its input as a weight`);
+    if (node.inputs[0] !== input) throw this.chain.refuse(`${name} takes its input as a weight`);
     const weight = this.#tensor(node.inputs[1], name);
-    this.chain.layer({ name, weight, layout: this.#matrix(flag('transB') === 0), ...this.#bias(node, name) });
+    this.chain.layer({
+      name,
+      weight,
+      layout: this.#matrix(flag('transB') === 0),
+      bias: this.#bias(node, name),
+    });
   }
 
   #matMul(node: OnnxNode, name: string, input: string): void {
-    if (node.inputs[0] !== input) throw this.chain.refuse(`${name} has its input as a weight`);
+    if (node.inputs[0] !== input) throw this.chain.refuse(`${name} takes its input as a weight`);
     this.chain.layer({ name, weight: this.#tensor(node.inputs[1], name), layout: this.#matrix(true) });
   }
 
@@ -183,7 +209,7 @@ class GraphFollower {
     this.chain.maxPool(name, window, rounding);
   }
 
-  /** torchvision's adaptive pooling to 7×7 is one of 1×1 at the crop. */
+  /** torchvision's adaptive pooling to 7×7 becomes one of 1×1 at the crop's size. */
   #averagePool(node: OnnxNode, name: string): void {
     const side = same(node.attributes.get('kernel_shape')?.ints ?? []);
     if (side !== 1) throw this.chain.refuse(`${name} is an average pooling of ${side}×${side}`);
@@ -196,7 +222,7 @@ class GraphFollower {
     else throw this.chain.refuse(`${name} transposes by ${order}`);
   }
 
-  /** The operand that is not the chain's. */
+  /** The operand that is not the node's input in the chain. */
   #other(node: OnnxNode, name: string, input: string): SourceTensor {
     return this.#tensor(
       node.inputs.find((operand) => operand !== input),
@@ -205,7 +231,7 @@ class GraphFollower {
   }
 
   #tensor(name: string | undefined, node: string): SourceTensor {
-    // A tensor may be renamed on its way.
+    // Identity nodes may rename a tensor.
     for (let at = name, steps = 0; at !== undefined && steps < 8; steps++) {
       const tensor = this.#model.tensors.get(at);
       if (tensor) return tensor;
@@ -217,13 +243,13 @@ class GraphFollower {
   }
 }
 
-/** The one value that all are, or NaN. */
+/** The value that all have in common, or NaN. */
 function same(values: readonly number[]): number {
   const [first = Number.NaN] = values;
   return values.every((value) => value === first) ? first : Number.NaN;
 }
 
-/** 1e-5 as a float32 is not 1e-5; what was written is the shortest decimal that gives the same float32. */
+/** 1e-5 as a float32 is not 1e-5; the original is the shortest decimal that gives the same float32. */
 function decimal(value: number): number {
   return Number(value.toPrecision(7));
 }

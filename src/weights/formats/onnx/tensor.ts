@@ -1,12 +1,11 @@
-/** ONNX's TensorProto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+/** Reads ONNX's TensorProto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 import { basename, dirname, join, normalize } from 'node:path';
 import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { elementCount, formatShape } from '../../../core/shape.ts';
-import type { Range, WireField, WireReader } from '../../containers/protobuf/wire.ts';
-import { damaged, unreadable } from '../../import/errors.ts';
-import { streamSegments } from '../../import/segments.ts';
+import type { MessageField, MessageReader } from '../../containers/protobuf/message-reader.ts';
+import { damaged, unreadable } from '../../errors.ts';
 import { elementBytes, isReadable, type ReadableType } from '../../tensors/element-types.ts';
-import type { SourceTensor } from '../../tensors/source-tensor.ts';
+import { type ByteRange, rangesFault, type SourceTensor, streamRanges } from '../../tensors/source-tensor.ts';
 
 /** TensorProto.DataType */
 const types: Readonly<Record<number, string>> = {
@@ -38,8 +37,8 @@ export class ExternalFiles {
   }
 
   /**
-   * @throws UserError unless the location is the plain name of a file beside the model: anything else could
-   * read what the model's maker has no business with.
+   * @throws UserError unless the location is the plain name of a file beside the model: anything else could read
+   *   files that the model's author must not see.
    */
   open(location: string): Promise<RandomAccessFile> {
     const path = normalize(location);
@@ -47,7 +46,7 @@ export class ExternalFiles {
       throw damaged(
         this.#modelPath,
         'ONNX',
-        `its weights would be in ${JSON.stringify(location)}, and they must be in a file beside it`,
+        `its weights refer to ${JSON.stringify(location)}, but they must be in a file beside it`,
       );
     }
     let file = this.#open.get(path);
@@ -58,11 +57,11 @@ export class ExternalFiles {
     return file;
   }
 
-  /** Remembers a file that a tensor is in. @throws UserError as `open` does, or when there are too many. */
+  /** Records a file that holds a tensor. @throws UserError when there are too many. */
   declare(location: string): void {
     this.#declared.add(location);
     if (this.#declared.size > MAX_EXTERNAL_FILES) {
-      throw damaged(this.#modelPath, 'ONNX', `its weights would be in more than ${MAX_EXTERNAL_FILES} files`);
+      throw damaged(this.#modelPath, 'ONNX', `its weights refer to more than ${MAX_EXTERNAL_FILES} files`);
     }
   }
 
@@ -89,96 +88,68 @@ interface External {
   length: number | undefined;
 }
 
-/** What a TensorProto says, its values still on the disk. */
+/** A TensorProto whose values are still on the disk. */
 interface Described {
   name: string;
   type: string;
   shape: number[];
-  /** Places of the values: raw, or packed numbers of the type's own width. */
-  segments: Range[];
+  /** Of the values: raw, or packed numbers of the type's own width. */
+  ranges: ByteRange[];
   external: External | undefined;
-  /** A field that holds values in a form which is not read. */
-  odd: number | undefined;
+  /** The number of a field that holds values in a form that is not supported. */
+  unsupported: number | undefined;
 }
 
 /** Reads a TensorProto without its values. @throws UserError when it is malformed. */
 export async function readTensorProto(
-  wire: WireReader,
-  range: Range,
+  reader: MessageReader,
+  range: ByteRange,
   files: ExternalFiles,
-  fallbackName = '',
 ): Promise<SourceTensor> {
-  const described = await describeTensor(wire, range);
+  const described = await describeTensor(reader, range);
   if (described.external) files.declare(described.external.location);
-  const { type, shape, external } = described;
-  const name = described.name || fallbackName;
-  const path = wire.file.path;
+  const { name, type, shape, external } = described;
+  const path = reader.file.path;
   return {
     name,
     type,
     shape,
     async read(visit) {
       if (!isReadable(type)) throw unreadable(path, name, type);
-      if (described.odd !== undefined) {
-        throw damaged(
-          path,
-          'ONNX',
-          `tensor ${name} holds its values in field ${described.odd}, which is not read`,
+      if (described.unsupported !== undefined) {
+        throw reader.broken(
+          `tensor ${name} has its values in field ${described.unsupported}, which is not supported`,
         );
       }
-      const source = external ? await files.open(external.location) : wire.file;
-      const segments = external ? [externalRange(external, shape, type)] : described.segments;
-      checkLength(path, name, shape, type, segments, source);
-      await streamSegments(source, segments, type, visit);
+      const source = external ? await files.open(external.location) : reader.file;
+      const ranges = external ? [externalRange(external, shape, type)] : described.ranges;
+      const fault = rangesFault(ranges, shape, type, source.size);
+      if (fault) throw reader.broken(`tensor ${name}${external ? ` in ${external.location}` : ''} ${fault}`);
+      await streamRanges(source, ranges, type, visit);
     },
   };
 }
 
-function externalRange({ offset, length }: External, shape: readonly number[], type: ReadableType): Range {
+function externalRange(
+  { offset, length }: External,
+  shape: readonly number[],
+  type: ReadableType,
+): ByteRange {
   return { start: offset, end: offset + (length ?? elementCount(shape) * elementBytes(type)!) };
 }
 
-function checkLength(
-  path: string,
-  name: string,
-  shape: readonly number[],
-  type: ReadableType,
-  segments: readonly Range[],
-  source: RandomAccessFile,
-): void {
-  const size = elementBytes(type)!;
-  const needed = elementCount(shape) * size;
-  const there = segments.reduce((sum, { start, end }) => sum + end - start, 0);
-  const whole = segments.every(({ start, end }) => (end - start) % size === 0);
-  if (there !== needed || !whole) {
-    throw damaged(
-      path,
-      'ONNX',
-      `tensor ${name} has ${there} bytes, but ${formatShape(shape)} of ${type} takes ${needed}`,
-    );
-  }
-  const end = segments.at(-1)?.end ?? 0;
-  if (end > source.size) {
-    throw damaged(
-      path,
-      'ONNX',
-      `tensor ${name} ends at byte ${end} of ${source.path}, which has ${source.size}`,
-    );
-  }
-}
-
-async function describeTensor(wire: WireReader, range: Range): Promise<Described> {
+async function describeTensor(reader: MessageReader, range: ByteRange): Promise<Described> {
   const tensor: Described = {
     name: '',
-    type: 'a type that is not stated',
+    type: 'an unknown type',
     shape: [],
-    segments: [],
+    ranges: [],
     external: undefined,
-    odd: undefined,
+    unsupported: undefined,
   };
-  for (const field of await wire.fields(range)) await addField(wire, tensor, field);
+  for (const field of await reader.fields(range)) await addField(reader, tensor, field);
   if (!tensor.shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
-    throw wire.broken(`tensor ${tensor.name} has the impossible shape ${formatShape(tensor.shape)}`);
+    throw reader.broken(`tensor ${tensor.name} has the impossible shape ${formatShape(tensor.shape)}`);
   }
   return tensor;
 }
@@ -193,49 +164,52 @@ const RAW_DATA = 9;
 const DOUBLE_DATA = 10;
 const EXTERNAL_DATA = 13;
 
-async function addField(wire: WireReader, tensor: Described, field: WireField): Promise<void> {
+async function addField(reader: MessageReader, tensor: Described, field: MessageField): Promise<void> {
   switch (field.number) {
     case DIMS:
-      tensor.shape.push(...(await wire.integers(field)));
+      tensor.shape.push(...(await reader.integers(field)));
       break;
     case DATA_TYPE:
       tensor.type = types[field.value] ?? `data type ${field.value}`;
       break;
     case NAME:
-      tensor.name = await wire.text(field);
+      tensor.name = await reader.text(field);
       break;
     case RAW_DATA:
     case FLOAT_DATA:
     case DOUBLE_DATA:
-      tensor.segments.push(field);
+      tensor.ranges.push(field);
       break;
     case INT32_DATA:
-      tensor.odd = field.number;
+      tensor.unsupported = field.number;
       break;
     case EXTERNAL_DATA:
-      await addExternal(wire, tensor, field);
+      await addExternal(reader, tensor, field);
       break;
     default:
   }
 }
 
 /** StringStringEntryProto: `location`, `offset`, `length`. */
-async function addExternal(wire: WireReader, tensor: Described, range: Range): Promise<void> {
-  const { key, value } = await readEntry(wire, range);
+async function addExternal(reader: MessageReader, tensor: Described, range: ByteRange): Promise<void> {
+  const { key, value } = await readEntry(reader, range);
   tensor.external ??= { location: '', offset: 0, length: undefined };
   if (key === 'location') tensor.external.location = value;
   if (key !== 'offset' && key !== 'length') return;
   const number = Number(value);
   if (!Number.isSafeInteger(number) || number < 0)
-    throw wire.broken(`tensor ${tensor.name} has the ${key} ${value}`);
+    throw reader.broken(`tensor ${tensor.name} has the ${key} ${value}`);
   tensor.external[key] = number;
 }
 
-export async function readEntry(wire: WireReader, range: Range): Promise<{ key: string; value: string }> {
+export async function readEntry(
+  reader: MessageReader,
+  range: ByteRange,
+): Promise<{ key: string; value: string }> {
   const entry = { key: '', value: '' };
-  for (const field of await wire.fields(range)) {
-    if (field.number === 1) entry.key = await wire.text(field);
-    if (field.number === 2) entry.value = await wire.text(field);
+  for (const field of await reader.fields(range)) {
+    if (field.number === 1) entry.key = await reader.text(field);
+    if (field.number === 2) entry.value = await reader.text(field);
   }
   return entry;
 }

@@ -1,18 +1,24 @@
 /**
- * Writes an ONNX model (opset 17) of any batch size: for images of the crop, or fully convolutional for images
- * of any size, which gives a map of scores. https://onnx.ai/onnx/operators/
+ * Writes an ONNX model (opset 17) for any batch size: for images of the crop's size, or fully convolutional for images
+ * of any size, which returns a map of scores. https://onnx.ai/onnx/operators/
  */
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
 import { UserError } from '../../../core/errors.ts';
 import type { ConvolutionLayer, Layer, LrnLayer, MaxPoolLayer } from '../../../core/layer.ts';
 import { version } from '../../../core/project.ts';
 import type { Shape } from '../../../core/shape.ts';
-import { Message } from '../../containers/protobuf/message.ts';
-import type { ExportedModel } from '../../export/exported.ts';
-import { bytesOf, isFullyConnected, matrixShape, weightLayers } from '../../export/layers.ts';
+import { Message } from '../../containers/protobuf/message-writer.ts';
+import {
+  type ExportedModel,
+  isFullyConnected,
+  type WriteOptions,
+  weightAndBias,
+  weightLayers,
+} from '../../export/exported-model.ts';
 import { describePreprocessing } from '../../import/preprocessing.ts';
+import { bytesOf } from '../../tensors/element-types.ts';
 
-/** The version of the file format that opset 17 came with. */
+/** The file format's version at the time of opset 17. */
 const IR_VERSION = 8;
 const OPSET = 17;
 const FLOAT = 1;
@@ -23,8 +29,8 @@ const MAX_BYTES = 2 ** 31 - 1;
 export async function writeOnnx(
   path: string,
   exported: ExportedModel,
-  { fullyConvolutional = false }: { readonly fullyConvolutional?: boolean } = {},
-): Promise<void> {
+  { fullyConvolutional = false }: WriteOptions,
+): Promise<readonly string[]> {
   const model = new Message()
     .int(1, IR_VERSION)
     .text(2, 'verydeep')
@@ -37,10 +43,11 @@ export async function writeOnnx(
   }
   if (model.size > MAX_BYTES) {
     throw new UserError(
-      `${path} could not be written: it would have ${model.size} bytes, and ONNX files have ${MAX_BYTES} at most; write .safetensors`,
+      `${path} could not be written: it would have ${model.size} bytes, and ONNX allows ${MAX_BYTES}; write .safetensors`,
     );
   }
   await writeFileAtomically(path, model.pieces);
+  return [path];
 }
 
 function graphOf({ model: { network }, tensors }: ExportedModel, fullyConvolutional: boolean): Message {
@@ -61,11 +68,9 @@ function graphOf({ model: { network }, tensors }: ExportedModel, fullyConvolutio
   }
   graph.text(2, `VGG-${network.configuration}`);
   for (const layer of weightLayers(network)) {
-    const { name, outChannels, inChannels, kernel } = layer;
-    const matrix = flat && isFullyConnected(layer);
-    const shape = matrix ? matrixShape(layer) : [outChannels, inChannels, kernel, kernel];
-    graph.message(5, tensor(`${name}.weight`, shape, tensors.get(`${name}.weight`)!));
-    graph.message(5, tensor(`${name}.bias`, [outChannels], tensors.get(`${name}.bias`)!));
+    const { weight, bias } = weightAndBias(layer, tensors, flat && isFullyConnected(layer));
+    graph.message(5, tensor(`${layer.name}.weight`, weight));
+    graph.message(5, tensor(`${layer.name}.bias`, bias));
   }
   const side = fullyConvolutional ? ['height', 'width'] : [network.crop, network.crop];
   graph.message(11, valueInfo('image', ['batch', 3, ...side]));
@@ -158,11 +163,14 @@ function intsAttribute(name: string, values: readonly number[]): Message {
   return new Message().text(1, name).ints(8, values).int(20, TYPE_INTS);
 }
 
-function tensor(name: string, shape: Shape, data: Float32Array): Message {
+function tensor(
+  name: string,
+  { shape, data }: { readonly shape: Shape; readonly data: Float32Array },
+): Message {
   return new Message().ints(1, shape).int(2, FLOAT).text(8, name).bytes(9, bytesOf(data));
 }
 
-/** @param dimensions numbers, or names of those that may vary */
+/** @param dimensions sizes, or names of variable ones */
 function valueInfo(name: string, dimensions: readonly (number | string)[]): Message {
   const shape = new Message();
   for (const dimension of dimensions) {

@@ -1,58 +1,48 @@
 /**
- * The stream that `torch.save` wrote before PyTorch 1.6: pickles of a magic number, a version, the machine's
- * properties, the object, and the keys of its storages; then each storage, its element count in front.
+ * Reads the stream that `torch.save` wrote before PyTorch 1.6: pickles of a magic number, a version, the machine's
+ * properties, the object, and the keys of its storages; then each storage, preceded by its element count.
  */
 import { UserError } from '../../../core/errors.ts';
-import { RandomAccessFile } from '../../../core/random-access-file.ts';
-import { damaged } from '../../import/errors.ts';
+import type { RandomAccessFile } from '../../../core/random-access-file.ts';
+import { damaged } from '../../errors.ts';
 import { elementBytes } from '../../tensors/element-types.ts';
-import type { WeightFile } from '../weight-file.ts';
+import type { WeightContent } from '../weight-content.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
 import type { PickleValue, StorageReference } from './pickle-values.ts';
-import { tensorsOf } from './state-dict.ts';
-import { type StoragePlace, sourceTensor } from './tensor-view.ts';
+import { type StoragePlace, sourceTensor, tensorsOf } from './tensors.ts';
 import { torchHost } from './torch-host.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const COUNT_BYTES = 8;
-/** How much of the file is looked at for one pickle: the first size that it fits in. */
+/** Bytes tried for one pickle, until it fits. */
 const WINDOWS = [2 ** 16, 2 ** 20, 2 ** 24, 2 ** 26];
 
-/** Opens the old form. @throws UserError when it breaks the format or asks for more than tensors. */
-export async function openLegacy(path: string): Promise<WeightFile> {
-  const file = await RandomAccessFile.open(path);
-  try {
-    const pickles = new PickleStream(file);
-    await checkPreamble(path, pickles);
-    const tensors = tensorsOf(await pickles.next());
-    const keys = await pickles.next();
-    if (!Array.isArray(keys)) throw damaged(path, 'PyTorch', 'the list of its storages is missing');
-    const places = await placeStorages(file, keys, pickles.storages, pickles.position);
-    return {
-      path,
-      format: 'pytorch',
-      description: 'PyTorch, stream of before 1.6',
-      bytes: file.size,
-      tensors: [...tensors].map(([name, tensor]) =>
-        sourceTensor(path, name, tensor, async () => {
-          const place = places.get(tensor.storage.key);
-          if (!place) throw damaged(path, 'PyTorch', `the storage of tensor ${name} is missing`);
-          return place;
-        }),
-      ),
-      metadata: {},
-      close: () => file.close(),
-    };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+/** Reads the old form. @throws UserError when it breaks the format or needs more than tensors. */
+export async function openLegacy(file: RandomAccessFile): Promise<WeightContent> {
+  const { path } = file;
+  const pickles = new PickleStream(file);
+  await checkPreamble(path, pickles);
+  const tensors = tensorsOf(await pickles.next());
+  const keys = await pickles.next();
+  if (!Array.isArray(keys)) throw damaged(path, 'PyTorch', 'the list of its storages is missing');
+  const places = await placeStorages(file, keys, pickles.storages, pickles.position);
+  return {
+    description: 'PyTorch, stream of before 1.6',
+    tensors: [...tensors].map(([name, tensor]) =>
+      sourceTensor(path, name, tensor, async () => {
+        const place = places.get(tensor.storage.key);
+        if (!place) throw damaged(path, 'PyTorch', `the storage of tensor ${name} is missing`);
+        return place;
+      }),
+    ),
+    metadata: {},
+  };
 }
 
-/** Pickles one after the other. */
+/** Reads pickles that follow each other. */
 class PickleStream {
   position = 0;
-  /** All that the pickles so far refer to, by key. */
+  /** Storages that the pickles so far refer to, by key. */
   readonly storages = new Map<string, StorageReference>();
   readonly #file: RandomAccessFile;
 
@@ -81,19 +71,19 @@ class PickleStream {
 
 async function checkPreamble(path: string, pickles: PickleStream): Promise<void> {
   if ((await pickles.next()) !== MAGIC) {
-    throw damaged(path, 'PyTorch', 'it is a pickle, but torch.save did not write it');
+    throw damaged(path, 'PyTorch', 'it is a pickle that torch.save did not write');
   }
   const version = await pickles.next();
   const system = await pickles.next();
   if (version !== 1001) throw damaged(path, 'PyTorch', `its version is ${String(version)} instead of 1001`);
   if (system instanceof Map && system.get('little_endian') === false) {
     throw new UserError(
-      `${path} was written in big-endian order, which is not read; save it again on another machine`,
+      `${path} was written in big-endian order, which is not supported; save it again on a little-endian machine`,
     );
   }
 }
 
-/** Goes from storage to storage: each has its element count in front. */
+/** Walks from storage to storage: each is preceded by its element count. */
 async function placeStorages(
   file: RandomAccessFile,
   keys: readonly PickleValue[],
@@ -106,7 +96,7 @@ async function placeStorages(
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
     const size = storage && elementBytes(storage.type);
     if (!storage || size === undefined) {
-      throw damaged(file.path, 'PyTorch', `nothing is known of its storage ${String(key)}`);
+      throw damaged(file.path, 'PyTorch', `storage ${String(key)} is not described`);
     }
     if (position + COUNT_BYTES > file.size)
       throw damaged(file.path, 'PyTorch', `storage ${storage.key} is missing`);
@@ -117,7 +107,7 @@ async function placeStorages(
       throw damaged(
         file.path,
         'PyTorch',
-        `storage ${storage.key} should have ${storage.count * size} bytes, but ${Math.min(bytes, file.size - position)} are there`,
+        `storage ${storage.key} should have ${storage.count * size} bytes, but has ${Math.min(bytes, file.size - position)}`,
       );
     }
     places.set(storage.key, { source: file, position, bytes });

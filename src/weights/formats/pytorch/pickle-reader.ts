@@ -1,8 +1,8 @@
 /**
- * Python's pickle format, protocols 2 to 5, as far as it builds containers and scalars
- * (https://docs.python.org/3/library/pickletools.html lists the opcodes). A pickle is a program that may name
- * any function of Python's and call it; here every name and every call goes to a `PickleHost`, which knows
- * what a tensor consists of and refuses the rest.
+ * Reads Python's pickle format, protocols 2 to 5, as far as it builds containers and scalars
+ * (https://docs.python.org/3/library/pickletools.html lists the opcodes). A pickle is a program that may name any
+ * function of Python's and call it; here every name and every call goes to a `PickleHost`, which knows the parts of
+ * tensors and refuses the rest.
  */
 import { PickleTuple, type PickleValue } from './pickle-values.ts';
 
@@ -15,7 +15,7 @@ export interface PickleHost {
   persistent(id: PickleValue): PickleValue;
 }
 
-/** A pickle that breaks the format, or asks for what it may not have. The message completes "the pickle …". */
+/** A pickle that breaks the format, or uses a name that is not allowed. The message completes "its pickle …". */
 export class PickleError extends Error {
   override name = 'PickleError';
   /** Whether the bytes ended before the pickle did. */
@@ -26,7 +26,7 @@ export class PickleError extends Error {
   }
 }
 
-/** Reads one pickle. @returns its value, and the place behind it */
+/** Reads one pickle. @returns its value, and the position after it */
 export function unpickle(bytes: Uint8Array, host: PickleHost): { value: PickleValue; end: number } {
   const machine = new PickleMachine(bytes, host);
   return { value: machine.run(), end: machine.position };
@@ -55,7 +55,7 @@ class PickleMachine {
     for (;;) {
       const at = this.position;
       const opcode = this.#byte();
-      if (opcode === 0x2e) return this.#pop();
+      if (opcode === 0x2e) return this.pop();
       const act = opcodes[opcode];
       if (!act) {
         throw new PickleError(
@@ -66,7 +66,7 @@ class PickleMachine {
     }
   }
 
-  // What the table of opcodes below is written in.
+  // The operations that the table of opcodes below consists of.
 
   take(length: number): Uint8Array {
     if (length > this.#bytes.length - this.position) {
@@ -123,7 +123,7 @@ class PickleMachine {
 
   /** Two's complement, little-endian. */
   long(length: number): number | bigint {
-    if (length > 64) throw new PickleError(`has a whole number of ${length} bytes`);
+    if (length > 64) throw new PickleError(`has an integer of ${length} bytes`);
     const bytes = this.take(length);
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
@@ -140,33 +140,29 @@ class PickleMachine {
     this.#stack.push(MARK);
   }
 
-  #pop(): PickleValue {
-    if (this.#stack.length === 0) throw new PickleError('takes a value where there is none');
+  pop(): PickleValue {
+    if (this.#stack.length === 0) throw new PickleError('pops from an empty stack');
     const value = this.#stack.pop();
-    if (value === MARK) throw new PickleError('takes a value where there is a mark');
+    if (value === MARK) throw new PickleError('pops a mark instead of a value');
     return value as PickleValue;
   }
 
-  pop(): PickleValue {
-    return this.#pop();
-  }
-
-  /** Takes away a value or a mark. */
+  /** Pops a value or a mark. */
   drop(): void {
-    if (this.#stack.length === 0) throw new PickleError('takes a value where there is none');
+    if (this.#stack.length === 0) throw new PickleError('pops from an empty stack');
     this.#stack.pop();
   }
 
   top(): PickleValue {
     const value = this.#stack.at(-1);
     if (this.#stack.length === 0 || value === MARK)
-      throw new PickleError('changes a value where there is none');
+      throw new PickleError('changes a value that is not there');
     return value as PickleValue;
   }
 
   popToMark(): PickleValue[] {
     const at = this.#stack.lastIndexOf(MARK);
-    if (at < 0) throw new PickleError('goes back to a mark where there is none');
+    if (at < 0) throw new PickleError('pops to a mark that is not there');
     const items = this.#stack.splice(at) as PickleValue[];
     items.shift();
     return items;
@@ -174,26 +170,26 @@ class PickleMachine {
 
   tuple(count: number): void {
     const items: PickleValue[] = [];
-    for (let i = 0; i < count; i++) items.unshift(this.#pop());
+    for (let i = 0; i < count; i++) items.unshift(this.pop());
     this.push(new PickleTuple(items));
   }
 
   append(items: readonly PickleValue[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw new PickleError('appends to what is no list');
+    if (!Array.isArray(list)) throw new PickleError('appends to a value that is not a list');
     for (const item of items) list.push(item);
   }
 
   setItems(items: readonly PickleValue[]): void {
     const map = this.top();
-    if (!(map instanceof Map)) throw new PickleError('sets items of what is no dictionary');
+    if (!(map instanceof Map)) throw new PickleError('sets items of a value that is not a dictionary');
     if (items.length % 2 !== 0) throw new PickleError('sets a key without a value');
     for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
   }
 
   addItems(items: readonly PickleValue[]): void {
     const set = this.top();
-    if (!(set instanceof Set)) throw new PickleError('adds items to what is no set');
+    if (!(set instanceof Set)) throw new PickleError('adds items to a value that is not a set');
     for (const item of items) set.add(item);
   }
 
@@ -206,34 +202,35 @@ class PickleMachine {
   }
 
   recall(key: number): void {
-    if (!this.#memo.has(key)) throw new PickleError(`recalls value ${key}, which it has not made`);
+    if (!this.#memo.has(key)) throw new PickleError(`recalls value ${key}, which it never stored`);
     this.push(this.#memo.get(key));
   }
 
   global(module: PickleValue, name: PickleValue): void {
     if (typeof module !== 'string' || typeof name !== 'string')
-      throw new PickleError('asks for what is no name');
+      throw new PickleError('uses a name that is not a string');
     this.push(this.#host.global(module, name));
   }
 
   reduce(): void {
-    const args = this.#pop();
-    const callable = this.#pop();
-    if (!(args instanceof PickleTuple)) throw new PickleError('calls something without a tuple of arguments');
+    const args = this.pop();
+    const callable = this.pop();
+    if (!(args instanceof PickleTuple))
+      throw new PickleError('calls a function without a tuple of arguments');
     this.push(this.#host.call(callable, args.items));
   }
 
   build(): void {
-    const state = this.#pop();
+    const state = this.pop();
     this.#host.build(this.top(), state);
   }
 
   persistent(): void {
-    this.push(this.#host.persistent(this.#pop()));
+    this.push(this.#host.persistent(this.pop()));
   }
 }
 
-/** What each opcode does; those that are not here are refused. */
+/** The opcodes; all others are refused. */
 const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   128: (m) => void m.unsigned(1), // PROTO
   149: (m) => void m.unsigned(8), // FRAME

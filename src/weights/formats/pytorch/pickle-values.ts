@@ -1,6 +1,6 @@
-/** What the restricted unpickler makes: containers, scalars, and the few things that tensors consist of. */
+/** The values of the restricted unpickler: containers, scalars, and the parts of tensors. */
 
-/** A name that a pickle asks for, such as `collections.OrderedDict`. It is a name only: nothing is called. */
+/** A name that a pickle uses, such as `collections.OrderedDict`. It is only a name: nothing is called. */
 export class PickleGlobal {
   readonly name: string;
   constructor(name: string) {
@@ -16,25 +16,39 @@ export class PickleTuple {
   }
 }
 
-/** `('storage', torch.FloatStorage, key, location, count)`: values that lie elsewhere in the file. */
-export interface StorageReference {
-  readonly kind: 'storage';
+/** `('storage', torch.FloatStorage, key, location, count)`: values stored elsewhere in the file. */
+export class StorageReference {
   /** `F32`, `F16`, … or PyTorch's own word. */
   readonly type: string;
   readonly key: string;
   /** Elements. */
   readonly count: number;
+  constructor(type: string, key: string, count: number) {
+    this.type = type;
+    this.key = key;
+    this.count = count;
+  }
 }
 
 /** A tensor: a view of a storage. */
-export interface PickledTensor {
-  readonly kind: 'tensor';
+export class PickledTensor {
   readonly storage: StorageReference;
   /** Elements from the storage's start. */
   readonly offset: number;
   readonly shape: readonly number[];
-  /** Elements from one index to the next, by axis. */
+  /** Elements from one index to the next, per axis. */
   readonly strides: readonly number[];
+  constructor(
+    storage: StorageReference,
+    offset: number,
+    shape: readonly number[],
+    strides: readonly number[],
+  ) {
+    this.storage = storage;
+    this.offset = offset;
+    this.shape = shape;
+    this.strides = strides;
+  }
 }
 
 export type PickleValue =
@@ -52,24 +66,3 @@ export type PickleValue =
   | PickleValue[]
   | Map<PickleValue, PickleValue>
   | Set<PickleValue>;
-
-export function isTensor(value: PickleValue): value is PickledTensor {
-  return isPlain(value) && value.kind === 'tensor';
-}
-
-export function isStorage(value: PickleValue): value is StorageReference {
-  return isPlain(value) && value.kind === 'storage';
-}
-
-function isPlain(value: PickleValue): value is StorageReference | PickledTensor {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Map) &&
-    !(value instanceof Set) &&
-    !(value instanceof Uint8Array) &&
-    !(value instanceof PickleGlobal) &&
-    !(value instanceof PickleTuple)
-  );
-}

@@ -1,19 +1,16 @@
 /**
- * The names that a pickle of tensors may ask for, and what becomes of them. Everything else, the whole of
- * Python, is refused by name.
+ * The names that a pickle of tensors may use, and what they construct. Every other name of Python's is refused.
  */
 import { PickleError, type PickleHost } from './pickle-reader.ts';
 import {
-  isStorage,
-  isTensor,
-  type PickledTensor,
+  PickledTensor,
   PickleGlobal,
   PickleTuple,
   type PickleValue,
-  type StorageReference,
+  StorageReference,
 } from './pickle-values.ts';
 
-/** Element types by storage class. `torch.UntypedStorage` would need the dtype of its view, and holds bytes. */
+/** Element types by storage class. `torch.UntypedStorage` is missing: it holds bytes, typed only by its views. */
 const storageTypes: Readonly<Record<string, string>> = {
   'torch.FloatStorage': 'F32',
   'torch.HalfStorage': 'F16',
@@ -38,11 +35,11 @@ const calls: Readonly<Record<string, (args: readonly PickleValue[]) => PickleVal
   '__builtin__.set': ([items]) => new Set(itemsOf(items)),
 };
 
-/** Names that stand for themselves: a tensor's dtype, a device. */
+/** Names that are plain values: a tensor's dtype, a device. */
 const inert =
   /^torch\.(float16|float32|float64|half|float|double|bfloat16|u?int(8|16|32|64)|long|bool|strided|contiguous_format|preserve_format|channels_last|device|serialization\._get_layout)$/;
 
-/** @param onStorage hears of every storage that the pickle refers to */
+/** @param onStorage receives every storage that the pickle refers to */
 export function torchHost(onStorage: (storage: StorageReference) => void = () => {}): PickleHost {
   return { global: allowedGlobal, call: allowedCall, build: ignoreAttributes, persistent };
 
@@ -59,26 +56,26 @@ function allowedGlobal(module: string, name: string): PickleGlobal {
     return new PickleGlobal(full);
   }
   throw new PickleError(
-    `asks for ${JSON.stringify(full)}, and only tensors and containers are constructed; save the model's state_dict() alone`,
+    `uses ${JSON.stringify(full)}, but only tensors and containers can be constructed; save only the model's state_dict()`,
   );
 }
 
 function allowedCall(callable: PickleValue, args: readonly PickleValue[]): PickleValue {
-  if (!(callable instanceof PickleGlobal)) throw new PickleError('calls what is no function');
+  if (!(callable instanceof PickleGlobal)) throw new PickleError('calls a value that is not a function');
   const call = Object.hasOwn(calls, callable.name) ? calls[callable.name] : undefined;
   if (call) return call(args);
-  // torch.device('cuda') and the like: of no interest, and nothing is run.
+  // torch.device('cuda') and the like: not needed, and nothing is run.
   if (inert.test(callable.name)) return null;
-  throw new PickleError(`calls ${callable.name}, which is no function`);
+  throw new PickleError(`calls ${callable.name}, which is not a function`);
 }
 
-/** An OrderedDict's attributes: a state_dict carries its modules' versions in `_metadata`. */
+/** An OrderedDict's attributes: a state_dict stores its modules' versions in `_metadata`. */
 function ignoreAttributes(target: PickleValue, state: PickleValue): void {
   if (target instanceof Map && state instanceof Map) return;
-  throw new PickleError('sets the state of what is no dictionary');
+  throw new PickleError('sets the state of a value that is not a dictionary');
 }
 
-/** `('storage', torch.FloatStorage, '0', 'cpu', 1728)`, with one more item in the old format: a view. */
+/** `('storage', torch.FloatStorage, '0', 'cpu', 1728)`, with a view as one more item in the old format. */
 function storageReference(id: PickleValue): StorageReference {
   if (!(id instanceof PickleTuple)) throw new PickleError('refers to a storage in an unknown way');
   const [kind, type, key, , count, view] = id.items;
@@ -89,22 +86,23 @@ function storageReference(id: PickleValue): StorageReference {
   }
   if (view !== undefined && view !== null) throw new PickleError('has a storage that is a view of another');
   const element = Object.hasOwn(storageTypes, type.name) ? storageTypes[type.name]! : type.name;
-  return { kind: 'storage', type: element, key, count };
+  return new StorageReference(element, key, count);
 }
 
 /** `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)` */
 function rebuildTensor([storage, offset, size, stride]: readonly PickleValue[]): PickledTensor {
-  if (!isStorage(storage)) throw new PickleError('makes a tensor without a storage');
+  if (!(storage instanceof StorageReference)) throw new PickleError('constructs a tensor without a storage');
   const shape = countsOf(size);
   const strides = countsOf(stride);
   if (!isCount(offset) || !shape || !strides || shape.length !== strides.length) {
-    throw new PickleError('makes a tensor whose offset, shape or strides are no whole numbers');
+    throw new PickleError('constructs a tensor whose offset, shape or strides are not whole numbers');
   }
-  return { kind: 'tensor', storage, offset, shape, strides };
+  return new PickledTensor(storage, offset, shape, strides);
 }
 
 function rebuildParameter([tensor]: readonly PickleValue[]): PickledTensor {
-  if (!isTensor(tensor)) throw new PickleError('makes a parameter of what is no tensor');
+  if (!(tensor instanceof PickledTensor))
+    throw new PickleError('constructs a parameter from a value that is not a tensor');
   return tensor;
 }
 
@@ -121,7 +119,7 @@ function itemsOf(value: PickleValue): readonly PickleValue[] {
   if (value === undefined) return [];
   if (Array.isArray(value)) return value;
   if (value instanceof PickleTuple) return value.items;
-  throw new PickleError('makes a container of what has no items');
+  throw new PickleError('constructs a container from a value without items');
 }
 
 function countsOf(value: PickleValue): number[] | undefined {

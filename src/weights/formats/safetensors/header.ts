@@ -1,11 +1,14 @@
+/**
+ * The header of a safetensors file. The file is the header's length (8 bytes, little-endian), a JSON header, then the
+ * tensors' bytes one after the other. https://huggingface.co/docs/safetensors/index#format
+ */
 import { messageOf, UserError } from '../../../core/errors.ts';
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
-import { duplicateKey } from '../../containers/json-keys.ts';
+import { damaged } from '../../errors.ts';
 import { elementBytes } from '../../tensors/element-types.ts';
+import { hasSignature, MAX_HEADER_BYTES, type Signature } from '../signatures.ts';
 
-/** The specification's limit. */
-export const MAX_HEADER_BYTES = 100_000_000;
-/** What stands before the header: its length, little-endian. */
+/** Size of the header's length, the first bytes of the file. */
 export const LENGTH_BYTES = 8;
 const METADATA_KEY = '__metadata__';
 const SPACE = 0x20;
@@ -28,10 +31,10 @@ export interface SafetensorsHeader {
 }
 
 /**
- * Reads a header's JSON and checks all that the specification asks: the tensors lie one after the other,
- * without holes or overlaps, and fill the `dataBytes` bytes after the header.
- * @param dataBytes undefined where they are still to come: whoever reads them sees whether they are enough
- * @throws UserError naming `path`, the tensor and what is wrong.
+ * Reads a header's JSON and checks what the specification demands: the tensors follow each other without holes or
+ * overlaps, and fill the `dataBytes` bytes after the header.
+ * @param dataBytes undefined while they are still arriving; the caller then checks that there are enough
+ * @throws UserError naming `path`, the tensor and the fault.
  */
 export function parseHeader(
   path: string,
@@ -51,7 +54,7 @@ export function parseHeader(
 }
 
 /**
- * The header's bytes, its length in front, padded with spaces so that the data after it is aligned to 8 bytes.
+ * The header's bytes, with its length in front, padded with spaces so that the data after it are aligned to 8 bytes.
  * @throws UserError when the header would be larger than the format allows.
  */
 export function formatHeader(path: string, { entries, metadata }: SafetensorsHeader): Uint8Array {
@@ -78,43 +81,34 @@ export function formatHeader(path: string, { entries, metadata }: SafetensorsHea
 }
 
 /**
- * How long the header is, from the bytes before it.
+ * The length of the header.
  * @param prefix the file's first `LENGTH_BYTES` bytes
- * @throws UserError when this is no safetensors file, or its header is larger than the format allows.
+ * @throws UserError when this is not a safetensors file, or its header is larger than the format allows.
  */
 export function headerLength(path: string, prefix: Uint8Array): number {
-  checkForeign(path, prefix);
+  for (const [signature, name] of lookalikes) {
+    if (!hasSignature(prefix, signature)) continue;
+    throw new UserError(
+      `${path} is not a safetensors file but ${name}; unpack it, or convert it with \`vgg convert\``,
+    );
+  }
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES) {
-    throw malformed(
-      path,
-      `it would have a header of ${length} bytes, above the limit of ${MAX_HEADER_BYTES}`,
-    );
+    throw malformed(path, `its header would have ${length} bytes, above the limit of ${MAX_HEADER_BYTES}`);
   }
   return Number(length);
 }
 
-/** First bytes of the formats that people are likely to confuse with this one. */
-const foreignFormats: readonly (readonly [magic: string, name: string])[] = [
-  ['PK\x03\x04', 'a zip archive (PyTorch writes its models so)'],
-  ['\x89HDF', 'an HDF5 file (Keras writes its models so)'],
-  ['\x1f\x8b', 'a gzip archive'],
+/** The files that people are likely to confuse with safetensors. */
+const lookalikes: readonly (readonly [Signature, string])[] = [
+  ['zip', 'a zip archive (as PyTorch writes models)'],
+  ['hdf5', 'an HDF5 file (as Keras writes models)'],
+  ['gzip', 'a gzip archive'],
 ];
 
-function checkForeign(path: string, prefix: Uint8Array): void {
-  const start = String.fromCharCode(...prefix);
-  const format = foreignFormats.find(([magic]) => start.startsWith(magic));
-  if (!format) return;
-  throw new UserError(
-    `${path} is not a safetensors file but ${format[1]}; unpack it, or convert it with \`vgg convert\``,
-  );
-}
-
 /** A file that breaks the format. */
-export function malformed(path: string, what: string): UserError {
-  return new UserError(
-    `${path} is not a whole safetensors file: ${what}; copy or download it again, or write it anew`,
-  );
+export function malformed(path: string, fault: string): UserError {
+  return damaged(path, 'safetensors', fault);
 }
 
 function parseObject(path: string, bytes: Uint8Array): Record<string, unknown> {
@@ -127,10 +121,11 @@ function parseObject(path: string, bytes: Uint8Array): Record<string, unknown> {
     throw malformed(path, `its header is not JSON (${messageOf(error)})`);
   }
   if (!isObject(header) || !json.startsWith('{')) {
-    throw malformed(path, 'its header is not a JSON object that starts at once');
+    throw malformed(path, 'its header does not start with a JSON object');
   }
-  const twice = duplicateKey(json);
-  if (twice !== undefined) throw malformed(path, `its header has the name ${JSON.stringify(twice)} twice`);
+  const duplicate = duplicateKey(json);
+  if (duplicate !== undefined)
+    throw malformed(path, `duplicate name ${JSON.stringify(duplicate)} in its header`);
   return header;
 }
 
@@ -138,14 +133,14 @@ function parseMetadata(path: string, value: unknown): Record<string, string> {
   if (!isObject(value)) throw malformed(path, `${METADATA_KEY} is not a JSON object`);
   for (const [key, fact] of Object.entries(value)) {
     if (typeof fact !== 'string') {
-      throw malformed(path, `${METADATA_KEY} has a value under ${JSON.stringify(key)} that is not a string`);
+      throw malformed(path, `the value of ${JSON.stringify(key)} in ${METADATA_KEY} is not a string`);
     }
   }
   return value as Record<string, string>;
 }
 
 function parseEntry(path: string, name: string, value: unknown): TensorEntry {
-  const wrong = (what: string) => malformed(path, `tensor ${JSON.stringify(name)} ${what}`);
+  const wrong = (fault: string) => malformed(path, `tensor ${JSON.stringify(name)} ${fault}`);
   if (!isObject(value)) throw wrong('is not described by a JSON object');
   const { dtype: type, shape, data_offsets: offsets } = value;
   if (typeof type !== 'string') throw wrong('has no dtype');
@@ -171,17 +166,14 @@ function checkLayout(
   for (const { name, start, end } of sorted) {
     const tensor = `tensor ${JSON.stringify(name)}`;
     if (end > dataBytes) {
-      throw malformed(
-        path,
-        `${tensor} ends at byte ${end} of the data, but only ${dataBytes} bytes are there`,
-      );
+      throw malformed(path, `${tensor} ends at byte ${end} of the data, but there are only ${dataBytes}`);
     }
     if (start < filled) throw malformed(path, `${tensor} overlaps the tensor before it`);
-    if (start > filled) throw malformed(path, `a hole of ${start - filled} bytes stands before ${tensor}`);
+    if (start > filled) throw malformed(path, `there is a hole of ${start - filled} bytes before ${tensor}`);
     filled = end;
   }
   if (filled !== dataBytes) {
-    throw malformed(path, `${dataBytes - filled} bytes stand behind its last tensor`);
+    throw malformed(path, `there are ${dataBytes - filled} bytes after its last tensor`);
   }
 }
 
@@ -191,4 +183,43 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && count >= 0);
+}
+
+/**
+ * The first key that an object has twice, or undefined: JSON.parse silently keeps the last value.
+ * @param json valid JSON
+ */
+function duplicateKey(json: string): string | undefined {
+  // One set of keys for every open object; undefined for an array.
+  const open: (Set<string> | undefined)[] = [];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '{') open.push(new Set());
+    else if (character === '[') open.push(undefined);
+    else if (character === '}' || character === ']') open.pop();
+    else if (character === '"') {
+      const end = endOfString(json, at);
+      if (isKey(json, end)) {
+        const key = JSON.parse(json.slice(at, end)) as string;
+        if (open.at(-1)?.has(key)) return key;
+        open.at(-1)?.add(key);
+      }
+      at = end - 1;
+    }
+  }
+  return undefined;
+}
+
+/** The position after the closing quotation mark of the string that opens at `start`. */
+function endOfString(json: string, start: number): number {
+  let at = start + 1;
+  while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
+  return at + 1;
+}
+
+/** Whether a colon follows, white space aside, as it does after keys only. */
+function isKey(json: string, end: number): boolean {
+  let at = end;
+  while (' \t\n\r'.includes(json[at] ?? '!')) at++;
+  return json[at] === ':';
 }

@@ -1,0 +1,55 @@
+/** Parameters as named tensors in canonical layout: filling them, views of one block of them, their size. */
+import type { ParameterSpec } from '../core/layer.ts';
+import { elementCount } from '../core/shape.ts';
+import type { Parameters } from './backend.ts';
+
+/**
+ * Fills parameters with named tensors in canonical layout.
+ * @throws RangeError when one is missing or has another length.
+ */
+export async function fillParameters(
+  parameters: Parameters,
+  tensors: ReadonlyMap<string, Float32Array>,
+): Promise<void> {
+  for (const { name } of parameters.specs) await fill(parameters, name, tensors.get(name));
+}
+
+/** As `fillParameters`, but deletes each written tensor from the map, so that memory never holds a large model twice. */
+export async function moveIntoParameters(
+  parameters: Parameters,
+  tensors: Map<string, Float32Array>,
+): Promise<void> {
+  for (const { name } of parameters.specs) {
+    await fill(parameters, name, tensors.get(name));
+    tensors.delete(name);
+  }
+}
+
+async function fill(parameters: Parameters, name: string, tensor: Float32Array | undefined): Promise<void> {
+  if (!tensor) throw new RangeError(`no values for ${name}`);
+  if (isIn(parameters.place(name), tensor)) return;
+  await parameters.write('values', name, tensor);
+}
+
+/** Whether a tensor was read straight into the parameters' memory. */
+function isIn(place: Float32Array | undefined, { buffer, byteOffset, length }: Float32Array): boolean {
+  return place?.buffer === buffer && place.byteOffset === byteOffset && place.length === length;
+}
+
+/** Each tensor's part of a contiguous block, in the order of the specs. */
+export function viewsOf(block: Float32Array, specs: readonly ParameterSpec[]): Map<string, Float32Array> {
+  let offset = 0;
+  return new Map(
+    specs.map(({ name, shape }) => {
+      const view = block.subarray(offset, offset + elementCount(shape));
+      offset += view.length;
+      return [name, view];
+    }),
+  );
+}
+
+/** Bytes of parameters in canonical layout, with gradients and velocities where they have some. */
+export function canonicalBytes({ specs, training }: Parameters): number {
+  const values = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  return 4 * values * (training ? 3 : 1);
+}

@@ -1,0 +1,44 @@
+/// <reference types="@webgpu/types" />
+/** What an adapter says about its GPU, and what to request from it. */
+import { UserError } from '../../core/errors.ts';
+import type { GpuPrecision } from './shaders/storage.ts';
+
+/**
+ * Requests everything that the kernels can use, and f16 if the precision needs it.
+ * @throws UserError when the precision is f16 and the adapter does not support it.
+ */
+export function deviceDescriptor(adapter: GPUAdapter, precision: GpuPrecision = 'fp32'): GPUDeviceDescriptor {
+  const { limits } = adapter;
+  const asked: readonly GPUFeatureName[] = precision === 'f16' ? ['shader-f16'] : [];
+  if (!asked.every((feature) => adapter.features.has(feature))) {
+    throw new UserError(
+      `precision f16 needs a GPU whose driver supports WebGPU's shader-f16, and ${describe(adapter.info)} does not: use fp32, or update the driver`,
+    );
+  }
+  const wanted: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query'];
+  return {
+    requiredFeatures: [...asked, ...wanted.filter((feature) => adapter.features.has(feature))],
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    },
+  };
+}
+
+/** Whether the adapter is software: a CPU that renders in place of a GPU. */
+export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(describe(info));
+}
+
+/** Identifies an adapter and, if it gives one, its driver's version. */
+export function adapterName({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  return JSON.stringify([vendor, architecture, device, description]);
+}
+
+/** For people. */
+export function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const name = description || device;
+  const words = [vendor, architecture, name].filter((word) => word !== '');
+  return words.filter((word, at) => words.indexOf(word) === at).join(' ') || 'unnamed GPU';
+}

@@ -1,0 +1,107 @@
+/// <reference types="@webgpu/types" />
+/** Buffers: those of a program, and the way from the GPU's memory to JavaScript's. */
+import { GPU_USAGE, type Gpu } from './gpu.ts';
+
+/** GPUMapMode.READ, for which Node has no global. */
+const MAP_READ = 0x1;
+
+/** The buffers of a program, which are freed together. */
+export class Memory {
+  readonly #gpu: Gpu;
+  readonly #buffers: GPUBuffer[] = [];
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  get bytes(): number {
+    return this.#buffers.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  uniform(bytes: ArrayBuffer): GPUBuffer {
+    return this.#keep(this.#gpu.uniform(bytes));
+  }
+
+  /** float32 values, all zero. @param what for the message if the buffer is too large */
+  storage(what: string, values: number): GPUBuffer {
+    return this.#keep(this.#gpu.storage(what, values));
+  }
+
+  /** Values of layers in their storage format, all zero. */
+  layers(what: string, values: number): GPUBuffer {
+    return this.storage(what, (values * this.#gpu.kept.bytes) / 4);
+  }
+
+  free(): void {
+    for (const buffer of this.#buffers) buffer.destroy();
+  }
+
+  #keep(buffer: GPUBuffer): GPUBuffer {
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+}
+
+/** Buffers that results are read from. A call takes one and gives it back once it has read its result. */
+export class Staging {
+  readonly #gpu: Gpu;
+  readonly #free = new Map<number, GPUBuffer[]>();
+  #closed = false;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  take(bytes: number): GPUBuffer {
+    return this.#free.get(bytes)?.pop() ?? stagingBuffer(this.#gpu, bytes);
+  }
+
+  giveBack(buffer: GPUBuffer): void {
+    if (this.#closed) {
+      buffer.destroy();
+      return;
+    }
+    const free = this.#free.get(buffer.size);
+    if (free) free.push(buffer);
+    else this.#free.set(buffer.size, [buffer]);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const buffer of [...this.#free.values()].flat()) buffer.destroy();
+  }
+}
+
+/**
+ * The first bytes of a buffer, once everything submitted before has run.
+ * @throws UserError when the device is lost meanwhile
+ */
+export async function readBack(gpu: Gpu, source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  const { device } = gpu;
+  const size = Math.ceil(bytes / 4) * 4;
+  const staging = stagingBuffer(gpu, size);
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(source, 0, staging, 0, size);
+  device.queue.submit([encoder.finish()]);
+  try {
+    return await mapped(gpu, staging, bytes);
+  } finally {
+    staging.destroy();
+  }
+}
+
+/** A copy of a staging buffer's first bytes, once they are written. @throws UserError when the device is lost meanwhile */
+export async function mapped(gpu: Gpu, staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  try {
+    await staging.mapAsync(MAP_READ);
+  } catch (error) {
+    throw gpu.lossError(error);
+  }
+  const copy = staging.getMappedRange().slice(0, bytes);
+  staging.unmap();
+  return copy;
+}
+
+function stagingBuffer({ device }: Gpu, size: number): GPUBuffer {
+  return device.createBuffer({ size, usage: GPU_USAGE.MAP_READ | GPU_USAGE.COPY_DST });
+}

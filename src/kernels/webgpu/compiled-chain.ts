@@ -1,0 +1,150 @@
+/** What programs of both kinds share: a call writes its input, submits one command buffer, and reads back its results. */
+import { elementCount, type Shape4 } from '../../core/shape.ts';
+import type { StageTime } from '../backend.ts';
+import { checkAlive } from '../validate.ts';
+import { type Memory, mapped, Staging } from './buffers.ts';
+import type { Context } from './context.ts';
+import { type Call, callFields, type Dispatch, encode, numbers, type Prepared } from './dispatch.ts';
+import { elementwise } from './forward.ts';
+import type { Gpu } from './gpu.ts';
+import { KernelClock } from './gpu-clock.ts';
+import type { GpuParameters } from './gpu-parameters.ts';
+import { TO_PLANES, toVectorsOf } from './shaders/tensors.ts';
+import { imageVectorsOf, pixelsOf, vectorsOf } from './stages.ts';
+
+/** A tensor in canonical layout in the GPU's memory. A call reads the values of its images. */
+export interface Result {
+  readonly planes: GPUBuffer;
+  readonly shape: Shape4;
+}
+
+/** What a chain is compiled with. */
+export interface ChainParts {
+  /** Along the chain, for a full batch. */
+  readonly shapes: readonly Shape4[];
+  readonly parameters: GpuParameters;
+  readonly memory: Memory;
+  /** The uniform of what differs between calls. */
+  readonly call: GPUBuffer;
+}
+
+export class CompiledChain {
+  readonly inputShape: Shape4;
+  readonly outputShape: Shape4;
+  protected readonly gpu: Gpu;
+  readonly #parts: ChainParts;
+  readonly #staging: Staging;
+  #clock: KernelClock | undefined;
+  #disposed = false;
+
+  constructor(parts: ChainParts) {
+    this.inputShape = parts.shapes[0]!;
+    this.outputShape = parts.shapes.at(-1)!;
+    this.gpu = parts.parameters.gpu;
+    this.#parts = parts;
+    this.#staging = new Staging(this.gpu);
+  }
+
+  get memoryBytes(): number {
+    return this.#parts.memory.bytes;
+  }
+
+  /** Version of the parameters' values. */
+  protected get version(): number {
+    return this.#parts.parameters.version;
+  }
+
+  protected checkAlive(operation: string): void {
+    checkAlive(operation, 'program', this.#disposed);
+    this.#parts.parameters.checkAlive(operation);
+  }
+
+  protected write(buffer: GPUBuffer, data: Float32Array | Uint32Array | Int32Array): void {
+    this.gpu.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
+  }
+
+  /** Submits everything at once, so that calls keep their order, and then waits for the results. */
+  protected async run(
+    call: Call,
+    prepared: readonly (readonly Prepared[])[],
+    results: readonly Result[],
+  ): Promise<Float32Array[]> {
+    const { device } = this.gpu;
+    device.queue.writeBuffer(this.#parts.call, 0, callFields(call));
+    const encoder = device.createCommandEncoder();
+    const { images } = call;
+    this.#encode(encoder, prepared.flat(), images);
+    const staged = results.map(({ planes, shape }) => {
+      const staging = this.#staging.take(4 * elementCount(shape));
+      const bytes = 4 * images * elementCount(shape.slice(1));
+      encoder.copyBufferToBuffer(planes, 0, staging, 0, bytes);
+      return { staging, bytes };
+    });
+    device.queue.submit([encoder.finish()]);
+    return Promise.all(
+      staged.map(async ({ staging, bytes }) => {
+        const values = new Float32Array(await mapped(this.gpu, staging, bytes));
+        this.#staging.giveBack(staging);
+        return values;
+      }),
+    );
+  }
+
+  /** The times of a call's stages, by the GPU's clock. */
+  async watch(call: () => Promise<unknown>): Promise<StageTime[]> {
+    const clock = new KernelClock(this.gpu);
+    this.#clock = clock;
+    try {
+      await call();
+    } finally {
+      this.#clock = undefined;
+    }
+    return clock.read();
+  }
+
+  #encode(encoder: GPUCommandEncoder, prepared: readonly Prepared[], images: number): void {
+    if (this.#clock) {
+      this.#clock.encode(encoder, prepared, images);
+      return;
+    }
+    const pass = encoder.beginComputePass();
+    encode(pass, prepared, images);
+    pass.end();
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#parts.memory.free();
+    this.#staging.close();
+  }
+}
+
+/** @param scale of the stored values, relative to those in the planes: that of layers or of gradients */
+export function toVectors(
+  context: Context,
+  shape: Shape4,
+  planes: GPUBuffer,
+  vectors: GPUBuffer,
+  scale: number,
+  kind: 'layer' | 'gradient' = 'layer',
+): Dispatch {
+  const fields = planesShape(shape, scale);
+  return elementwise(context, toVectorsOf(kind), fields, [planes, vectors], imageVectorsOf(shape));
+}
+
+/** @param scale as for `toVectors` */
+export function toPlanes(
+  context: Context,
+  shape: Shape4,
+  vectors: GPUBuffer,
+  planes: GPUBuffer,
+  scale: number,
+): Dispatch {
+  const fields = planesShape(shape, 1 / scale);
+  return elementwise(context, TO_PLANES, fields, [vectors, planes], pixelsOf(shape) * shape[1]);
+}
+
+function planesShape(shape: Shape4, scale: number): ArrayBuffer {
+  return numbers(shape[1], pixelsOf(shape), vectorsOf(shape), { float: scale });
+}

@@ -1,0 +1,152 @@
+/// <reference types="@webgpu/types" />
+/** How long kernels take: by the GPU's own clock where it has one, else from submission until they are done. */
+import type { Pass, StageTime } from '../backend.ts';
+import { readBack } from './buffers.ts';
+import { type Dispatch, encode, type Prepared } from './dispatch.ts';
+import { GPU_USAGE, type Gpu } from './gpu.ts';
+
+/** WebGPU's largest query set holds two time stamps for each of so many stages. */
+const MOST_STAGES = 2048;
+
+export function hasClock({ device }: Gpu): boolean {
+  return device.features.has('timestamp-query');
+}
+
+/** Pairs of time stamps, each around one compute pass. */
+class TimeStamps {
+  readonly #gpu: Gpu;
+  readonly #pairs: number;
+  readonly #queries: GPUQuerySet;
+  readonly #ticks: GPUBuffer;
+
+  constructor(gpu: Gpu, pairs: number) {
+    this.#gpu = gpu;
+    this.#pairs = pairs;
+    this.#queries = gpu.device.createQuerySet({ type: 'timestamp', count: Math.max(2 * pairs, 2) });
+    const usage = GPU_USAGE.QUERY_RESOLVE | GPU_USAGE.COPY_SRC;
+    this.#ticks = gpu.device.createBuffer({ size: Math.max(16 * pairs, 16), usage });
+  }
+
+  /** What makes a pass take the time stamps of a pair. */
+  around(pair: number): GPUComputePassDescriptor {
+    const begin = 2 * pair;
+    const timestampWrites = {
+      querySet: this.#queries,
+      beginningOfPassWriteIndex: begin,
+      endOfPassWriteIndex: begin + 1,
+    };
+    return { timestampWrites };
+  }
+
+  resolve(encoder: GPUCommandEncoder): void {
+    encoder.resolveQuerySet(this.#queries, 0, 2 * this.#pairs, this.#ticks, 0);
+  }
+
+  /** Seconds between the two of each pair. @throws UserError when the device is lost meanwhile */
+  async read(): Promise<number[]> {
+    const stamps = new BigUint64Array(await readBack(this.#gpu, this.#ticks, 16 * this.#pairs));
+    // In nanoseconds. WebGPU allows a device to set its clock back between the two.
+    return Array.from({ length: this.#pairs }, (_, pair) =>
+      Math.max(0, Number(stamps[2 * pair + 1]! - stamps[2 * pair]!) / 1e9),
+    );
+  }
+
+  dispose(): void {
+    this.#queries.destroy();
+    this.#ticks.destroy();
+  }
+}
+
+/** Times kernels on their own. */
+export class Stopwatch {
+  readonly #gpu: Gpu;
+  readonly #stamps: TimeStamps | undefined;
+
+  /** @param useTimestamps default: whether the device has them */
+  constructor(gpu: Gpu, useTimestamps: boolean = hasClock(gpu)) {
+    this.#gpu = gpu;
+    if (useTimestamps) this.#stamps = new TimeStamps(gpu, 1);
+  }
+
+  /** Seconds per repetition. */
+  async seconds(prepared: readonly Prepared[], images: number, repetitions: number): Promise<number> {
+    const { device } = this.#gpu;
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass(this.#stamps?.around(0));
+    for (let repetition = 0; repetition < repetitions; repetition++) encode(pass, prepared, images);
+    pass.end();
+    this.#stamps?.resolve(encoder);
+    const start = performance.now();
+    device.queue.submit([encoder.finish()]);
+    if (this.#stamps) return (await this.#stamps.read())[0]! / repetitions;
+    await device.queue.onSubmittedWorkDone();
+    return (performance.now() - start) / 1000 / repetitions;
+  }
+
+  dispose(): void {
+    this.#stamps?.dispose();
+  }
+}
+
+/** Marks dispatches as the work of a layer. @param layer index in the chain */
+export function workOf(layer: number, pass: Pass, dispatches: readonly Dispatch[]): Dispatch[] {
+  return dispatches.map((dispatch) => ({ ...dispatch, work: { layer, pass } }));
+}
+
+/** Consecutive dispatches of the same stage, or of none. */
+interface Piece {
+  readonly prepared: Prepared[];
+  readonly work: Prepared['work'];
+}
+
+/** Times the stages of one call: each runs in a separate pass between two time stamps. */
+export class KernelClock {
+  readonly #gpu: Gpu;
+  #stages: readonly Piece[] = [];
+  #stamps: TimeStamps | undefined;
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  encode(encoder: GPUCommandEncoder, prepared: readonly Prepared[], images: number): void {
+    const pieces = piecesOf(prepared);
+    this.#stages = pieces.filter(({ work }) => work !== undefined);
+    const count = this.#stages.length;
+    if (count > MOST_STAGES) throw new RangeError(`${count} stages are more than can be timed at once`);
+    this.#stamps?.dispose();
+    const stamps = new TimeStamps(this.#gpu, count);
+    this.#stamps = stamps;
+    let stage = 0;
+    for (const piece of pieces) {
+      const pass = encoder.beginComputePass(piece.work ? stamps.around(stage++) : {});
+      encode(pass, piece.prepared, images);
+      pass.end();
+    }
+    stamps.resolve(encoder);
+  }
+
+  /** @throws UserError when the device is lost meanwhile */
+  async read(): Promise<StageTime[]> {
+    if (!this.#stamps) return [];
+    const times = await this.#stamps.read();
+    this.#stamps.dispose();
+    this.#stamps = undefined;
+    return this.#stages.map(({ prepared, work }, stage) => ({
+      ...work!,
+      algorithm: prepared.find(({ algorithm }) => algorithm !== undefined)?.algorithm ?? 'shader',
+      seconds: times[stage]!,
+    }));
+  }
+}
+
+function piecesOf(prepared: readonly Prepared[]): Piece[] {
+  const pieces: Piece[] = [];
+  for (const one of prepared) {
+    const { work } = one;
+    const last = pieces.at(-1);
+    if (last && last.work?.layer === work?.layer && last.work?.pass === work?.pass) last.prepared.push(one);
+    else pieces.push({ prepared: [one], work });
+  }
+  return pieces;
+}

@@ -1,0 +1,232 @@
+/**
+ * Parameters in the GPU's memory, laid out as in weight-panels.ts. Gradients and velocities have the same layout, so a
+ * step is one pass over memory and training reorders nothing. Reading and writing reorder on the GPU.
+ */
+import { UserError } from '../../core/errors.ts';
+import type { ParameterSpec } from '../../core/layer.ts';
+import { elementCount } from '../../core/shape.ts';
+import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import {
+  checkAlive,
+  checkSgdStep,
+  checkSpecs,
+  checkTensorData,
+  checkTraining,
+  findSpec,
+} from '../validate.ts';
+import { readBack } from './buffers.ts';
+import { numbers } from './dispatch.ts';
+import { type Gpu, groupsFor } from './gpu.ts';
+import { PACK_WEIGHTS, SGD, UNPACK_WEIGHTS } from './shaders/tensors.ts';
+import { isWeight, type Panel, type Piece, panelsFor, piecesOf } from './weight-panels.ts';
+
+/** Most bytes that are reordered at once. */
+const PIECE = 64 * 2 ** 20;
+
+interface StoredTensor {
+  readonly spec: ParameterSpec;
+  readonly panels: readonly Panel[];
+}
+
+/** The step of SGD of one panel. */
+interface Update {
+  readonly role: ParameterSpec['role'];
+  readonly uniform: GPUBuffer;
+  readonly vectors: number;
+  readonly group: GPUBindGroup;
+}
+
+/** The pipelines that parameters need. They are compiled beforehand, so that calls keep their order. */
+export interface ParameterPipelines {
+  readonly pack: GPUComputePipeline;
+  readonly unpack: GPUComputePipeline;
+  readonly sgd: GPUComputePipeline;
+}
+
+export async function compileParameterPipelines(gpu: Gpu): Promise<ParameterPipelines> {
+  const [pack, unpack, sgd] = await Promise.all(
+    [PACK_WEIGHTS, UNPACK_WEIGHTS, SGD].map((code) => gpu.pipeline(code)),
+  );
+  return { pack: pack!, unpack: unpack!, sgd: sgd! };
+}
+
+export class GpuParameters implements Parameters {
+  readonly specs: readonly ParameterSpec[];
+  readonly training: boolean;
+  readonly gpu: Gpu;
+  readonly #pipelines: ParameterPipelines;
+  readonly #tensors: ReadonlyMap<string, StoredTensor>;
+  readonly #updates: readonly Update[];
+  #disposed = false;
+  /** Increases whenever values change, for those who keep something derived from them. */
+  version = 0;
+
+  /** @throws UserError when a tensor does not fit in a buffer. */
+  constructor(gpu: Gpu, pipelines: ParameterPipelines, specs: readonly ParameterSpec[], training: boolean) {
+    checkSpecs(specs);
+    this.specs = specs;
+    this.training = training;
+    this.gpu = gpu;
+    this.#pipelines = pipelines;
+    this.#tensors = new Map(
+      specs.map((spec) => [spec.name, { spec, panels: panelsFor(gpu, spec, training) }]),
+    );
+    this.#updates = training ? this.#prepareUpdates() : [];
+  }
+
+  /** @throws Error after dispose */
+  checkAlive(operation: string): void {
+    checkAlive(operation, 'parameters', this.#disposed);
+    this.gpu.checkThere();
+  }
+
+  /** Of all buffers. */
+  get bytes(): number {
+    return this.#buffers().reduce((sum, { size }) => sum + size, 0);
+  }
+
+  panelsOf(name: string): readonly Panel[] {
+    return this.#tensors.get(name)!.panels;
+  }
+
+  async read(field: ParameterField, name: string): Promise<Float32Array> {
+    this.checkAlive('read');
+    const spec = findSpec('read', this, field, name);
+    const data = new Float32Array(elementCount(spec.shape));
+    if (!isWeight(spec)) {
+      const [panel] = this.panelsOf(name);
+      data.set(new Float32Array(await readBack(this.gpu, panel!.buffers[field]!, data.byteLength)));
+      return data;
+    }
+    // All pieces are submitted before the first is awaited, so calls made after this one cannot change them.
+    const pieces = this.#pieces(spec).map(async (piece) => {
+      const canonical = this.gpu.storage(name, piece.count);
+      this.#reorder(this.#pipelines.unpack, piece, canonical, field);
+      const bytes = await readBack(this.gpu, canonical, 4 * piece.count);
+      canonical.destroy();
+      data.set(new Float32Array(bytes), piece.start);
+    });
+    await Promise.all(pieces);
+    return data;
+  }
+
+  async write(field: ParameterField, name: string, data: Float32Array): Promise<void> {
+    this.checkAlive('write');
+    const spec = findSpec('write', this, field, name);
+    checkTensorData('write', spec, data);
+    if (field === 'values') this.version++;
+    const { queue } = this.gpu.device;
+    if (!isWeight(spec)) {
+      queue.writeBuffer(this.panelsOf(name)[0]!.buffers[field]!, 0, data as GPUAllowSharedBufferSource);
+    } else {
+      for (const piece of this.#pieces(spec)) {
+        const canonical = this.gpu.storage(name, piece.count);
+        queue.writeBuffer(canonical, 0, data as GPUAllowSharedBufferSource, piece.start, piece.count);
+        this.#reorder(this.#pipelines.pack, piece, canonical, field);
+        canonical.destroy();
+      }
+    }
+    await queue.onSubmittedWorkDone();
+  }
+
+  /** Copies the values of all tensors within the GPU's memory. @param to parameters of the same specs and device */
+  copyValuesTo(to: GpuParameters): void {
+    this.checkAlive('copyValuesTo');
+    to.checkAlive('copyValuesTo');
+    this.#submit((encoder) => {
+      for (const { name } of this.specs) {
+        this.panelsOf(name).forEach(({ buffers, size }, index) => {
+          const target = to.panelsOf(name)[index]!.buffers.values!;
+          encoder.copyBufferToBuffer(buffers.values!, 0, target, 0, 16 * size);
+        });
+      }
+    });
+    to.version++;
+  }
+
+  async update(step: SgdStep): Promise<void> {
+    this.checkAlive('update');
+    checkSgdStep(step);
+    checkTraining('update', this);
+    this.version++;
+    const [rate, momentum] = [{ float: step.learningRate }, { float: step.momentum }];
+    for (const { uniform, vectors, role } of this.#updates) {
+      const decay = { float: role === 'bias' ? step.biasDecay : step.weightDecay };
+      this.gpu.device.queue.writeBuffer(uniform, 0, numbers(vectors, rate, momentum, decay));
+    }
+    this.#submit((encoder) => {
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(this.#pipelines.sgd);
+      for (const { group, vectors } of this.#updates) {
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(...groupsFor(vectors));
+      }
+      pass.end();
+    });
+  }
+
+  async zeroGradients(): Promise<void> {
+    this.checkAlive('zeroGradients');
+    checkTraining('zeroGradients', this);
+    this.#submit((encoder) => {
+      for (const { panels } of this.#tensors.values()) {
+        for (const { buffers } of panels) encoder.clearBuffer(buffers.gradients!);
+      }
+    });
+  }
+
+  /** Undefined: the values are in the GPU's memory. */
+  place(): undefined {
+    return undefined;
+  }
+
+  gradientBlock(): Float32Array {
+    throw new UserError(
+      'ranks cannot exchange gradients on a GPU yet: train over ranks with --backend native, or on one machine',
+    );
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    for (const buffer of this.#buffers()) buffer.destroy();
+    for (const { uniform } of this.#updates) uniform.destroy();
+  }
+
+  #buffers(): GPUBuffer[] {
+    const panels = [...this.#tensors.values()].flatMap((tensor) => tensor.panels);
+    return [...new Set(panels.flatMap(({ buffers, factors }) => [...Object.values(buffers), factors]))];
+  }
+
+  #prepareUpdates(): Update[] {
+    return [...this.#tensors.values()].flatMap(({ spec: { role }, panels }) =>
+      panels.map(({ buffers: { values, gradients, velocities }, size }) => {
+        const uniform = this.gpu.uniform(new ArrayBuffer(16));
+        const bindings = [uniform, values!, gradients!, velocities!];
+        return { role, uniform, vectors: size, group: this.gpu.bindGroup(this.#pipelines.sgd, bindings) };
+      }),
+    );
+  }
+
+  #pieces(spec: ParameterSpec): Piece[] {
+    return piecesOf(spec, this.panelsOf(spec.name), Math.min(PIECE, this.gpu.limits.bindingBytes));
+  }
+
+  #reorder(pipeline: GPUComputePipeline, piece: Piece, canonical: GPUBuffer, field: ParameterField): void {
+    const shape = this.gpu.uniform(numbers(...piece.shape));
+    this.#submit((encoder) => {
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, this.gpu.bindGroup(pipeline, [shape, canonical, piece.panel.buffers[field]!]));
+      pass.dispatchWorkgroups(...groupsFor(piece.count));
+      pass.end();
+    });
+    shape.destroy();
+  }
+
+  #submit(encode: (encoder: GPUCommandEncoder) => void): void {
+    const { device } = this.gpu;
+    const encoder = device.createCommandEncoder();
+    encode(encoder);
+    device.queue.submit([encoder.finish()]);
+  }
+}

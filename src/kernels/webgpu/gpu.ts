@@ -1,0 +1,216 @@
+/// <reference types="@webgpu/types" />
+/**
+ * A WebGPU device and what all programs on it share: compiled pipelines, limits, and whether the device was lost. It
+ * works alike in Node and in browsers.
+ */
+import { UserError } from '../../core/errors.ts';
+import { describe, isSoftwareAdapter } from './adapter.ts';
+import { type GpuPrecision, type Storage, storageHead, storageOf } from './shaders/storage.ts';
+import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tuning/candidate-tiles.ts';
+import { TileLines, type TileMemory, Tuning } from './tuning/storage.ts';
+
+/** Threads per workgroup of elementwise kernels; every WebGPU device can run 256. */
+export const GROUP = 256;
+
+/** Workgroups beyond this number go into a second dimension; WebGPU allows 65,535 in each. */
+const ROW_OF_GROUPS = 32_768;
+
+const AFTER_LOSS =
+  'start the command again (a training run with --resume continues from its last checkpoint); if it happens again, use a smaller batch or --backend native';
+
+export interface GpuLimits {
+  /** Largest part of a buffer that a kernel can bind, in bytes. */
+  readonly bindingBytes: number;
+  readonly bufferBytes: number;
+  /** Shared memory of a workgroup, in bytes. */
+  readonly workgroupBytes: number;
+}
+
+export interface GpuOptions {
+  /** Storage format of layers and factors (shaders/storage.ts). Default: `fp32`. */
+  readonly precision?: GpuPrecision;
+  /** Pretends that the device binds no more than so many bytes: for tests of weights in several panels. */
+  readonly bindingBytes?: number;
+  /** What to do when the device is lost, for people. Default: what helps on the command line. */
+  readonly afterLoss?: string;
+  /** Whether reductions use subgroups. Default: true if the device has them and is not software, where they cost time. */
+  readonly subgroups?: boolean;
+  /** Tiles of products where nothing was measured. Default: by the kind of device. */
+  readonly tiles?: TileChoice;
+  /**
+   * Remembers which kernels are the fastest; with `off`, nothing is measured. Default: `off` on a software device and
+   * where `tiles` are given, else a memory that ends with the device.
+   */
+  readonly schedules?: 'off' | TileMemory;
+  /** Tiles to measure against the usual ones. Default: by the kind of device. */
+  readonly candidates?: CandidateTiles;
+  /** Time limit of all measurements, in seconds. Default: 3. */
+  readonly tuningSeconds?: number;
+}
+
+/** The resource of a shader's `var<storage>` or `var<uniform>`. */
+export type Binding = GPUBuffer | GPUBufferBinding;
+
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly limits: GpuLimits;
+  /** For people: the adapter's vendor and name. */
+  readonly description: string;
+  /** Whether a CPU renders in place of a GPU. */
+  readonly isSoftware: boolean;
+  readonly precision: GpuPrecision;
+  /** How layers and factors are stored. */
+  readonly kept: Storage;
+  readonly subgroups: boolean;
+  readonly tiles: TileChoice;
+  readonly candidates: CandidateTiles;
+  /** Undefined: programs use the usual kernels. */
+  readonly tuning: Tuning | undefined;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #head: string;
+  readonly #afterLoss: string;
+  #lost: string | undefined;
+
+  constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions = {}) {
+    const { limits } = device;
+    this.device = device;
+    this.limits = {
+      bindingBytes: Math.min(
+        limits.maxStorageBufferBindingSize,
+        limits.maxBufferSize,
+        options.bindingBytes ?? Infinity,
+      ),
+      bufferBytes: limits.maxBufferSize,
+      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    };
+    this.description = describe(info);
+    this.isSoftware = isSoftwareAdapter(info);
+    this.precision = options.precision ?? 'fp32';
+    this.kept = storageOf(this.precision);
+    this.subgroups = options.subgroups ?? (!this.isSoftware && device.features.has('subgroups'));
+    this.tiles = options.tiles ?? tilesFor(this.isSoftware);
+    this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits.workgroupBytes);
+    this.#head = `${this.subgroups ? 'enable subgroups;\n' : ''}${storageHead(this.precision)}`;
+    this.tuning = tuningFor(this.isSoftware, options);
+    this.#afterLoss = options.afterLoss ?? AFTER_LOSS;
+    void device.lost.then(({ message, reason }) => {
+      this.#lost = message || reason || 'no reason given';
+    });
+  }
+
+  /** @throws UserError once the device is lost. */
+  checkThere(): void {
+    if (this.#lost !== undefined) throw this.lossError();
+  }
+
+  /** The error for people when the device is lost during a computation. */
+  lossError(cause?: unknown): UserError {
+    const reason = (this.#lost ?? 'it stopped answering').replaceAll(/\s+/g, ' ').trim();
+    return new UserError(`the GPU was lost (${reason}): ${this.#afterLoss}`, { cause });
+  }
+
+  /** Compiles each shader once, off the thread where the device can. */
+  pipeline(code: string): Promise<GPUComputePipeline> {
+    let pipeline = this.#pipelines.get(code);
+    if (!pipeline) {
+      const module = this.device.createShaderModule({ code: this.#head + code });
+      pipeline = this.device.createComputePipelineAsync({
+        layout: 'auto',
+        compute: { module, entryPoint: 'main' },
+      });
+      this.#pipelines.set(code, pipeline);
+    }
+    return pipeline;
+  }
+
+  bindGroup(pipeline: GPUComputePipeline, bindings: readonly Binding[]): GPUBindGroup {
+    return this.device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: bindings.map((resource, binding) => ({
+        binding,
+        resource: 'buffer' in resource ? resource : { buffer: resource },
+      })),
+    });
+  }
+
+  /**
+   * A buffer of float32 values, all zero, that kernels read and write.
+   * @throws UserError when it is larger than the device can bind.
+   */
+  storage(what: string, values: number): GPUBuffer {
+    this.checkThere();
+    const size = Math.max(16, 4 * values);
+    const largest = Math.min(this.limits.bindingBytes, this.limits.bufferBytes);
+    if (size > largest) {
+      throw new UserError(
+        `${what} takes ${megabytes(size)}, but this GPU's largest buffer is ${megabytes(largest)}: use a smaller batch (--micro-batch in training), smaller images or a narrower network`,
+      );
+    }
+    return this.device.createBuffer({
+      size,
+      usage: GPU_USAGE.STORAGE | GPU_USAGE.COPY_SRC | GPU_USAGE.COPY_DST,
+    });
+  }
+
+  uniform(bytes: ArrayBuffer): GPUBuffer {
+    const buffer = this.device.createBuffer({
+      size: Math.ceil(bytes.byteLength / 16) * 16,
+      usage: GPU_USAGE.UNIFORM | GPU_USAGE.COPY_DST,
+    });
+    this.device.queue.writeBuffer(buffer, 0, bytes);
+    return buffer;
+  }
+
+  /**
+   * Makes buffers and bind groups, and checks that the GPU had enough memory.
+   * @throws UserError when it had not.
+   */
+  async allocating<T>(operation: string, make: () => T): Promise<T> {
+    this.device.pushErrorScope('out-of-memory');
+    this.device.pushErrorScope('validation');
+    let made: T | undefined;
+    let thrown: unknown;
+    try {
+      made = make();
+    } catch (error) {
+      thrown = error;
+    }
+    const scopes = [this.device.popErrorScope(), this.device.popErrorScope()];
+    const [invalid, outOfMemory] = await Promise.all(scopes);
+    if (thrown !== undefined) throw thrown;
+    if (outOfMemory) {
+      throw new UserError(
+        `${operation}: the GPU is out of memory: use a smaller batch (--micro-batch in training), smaller images or a narrower network`,
+      );
+    }
+    if (invalid) throw new Error(`${operation}: ${invalid.message}`);
+    return made as T;
+  }
+}
+
+/** The flags of GPUBufferUsage, for which Node has no global. */
+export const GPU_USAGE = {
+  MAP_READ: 0x1,
+  COPY_SRC: 0x4,
+  COPY_DST: 0x8,
+  UNIFORM: 0x40,
+  STORAGE: 0x80,
+  QUERY_RESOLVE: 0x200,
+} as const;
+
+/** Workgroups for the elements of an elementwise kernel, in two dimensions that `element()` in the shaders unfolds. */
+export function groupsFor(elements: number, perGroup = GROUP): [x: number, y: number] {
+  const groups = Math.max(1, Math.ceil(elements / perGroup));
+  const x = Math.min(groups, ROW_OF_GROUPS);
+  return [x, Math.ceil(groups / x)];
+}
+
+/** A software device is for tests, which want the same bits each time, so it measures only on request. */
+function tuningFor(isSoftware: boolean, options: GpuOptions): Tuning | undefined {
+  const memory = options.schedules ?? (isSoftware || options.tiles ? 'off' : new TileLines());
+  return memory === 'off' ? undefined : new Tuning(memory, options.tuningSeconds);
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en-US')} MiB`;
+}

@@ -1,0 +1,84 @@
+/// <reference types="@webgpu/types" />
+/**
+ * How tensors of parameters lie in the GPU's memory: weights as `[k, k, in, out]`, the layout that the kernels multiply,
+ * with both channels padded with zeros, which stay zero, to vectors of four. A weight that is larger than the device can
+ * bind (fc6 has 411 MB) is stored in several panels of output channels.
+ */
+import type { ParameterSpec } from '../../core/layer.ts';
+import { elementCount } from '../../core/shape.ts';
+import type { ParameterField } from '../backend.ts';
+import type { Gpu } from './gpu.ts';
+
+/** Some output channels of a weight, or all of another tensor. */
+export interface Panel {
+  /** Vectors of four output channels. */
+  readonly vectors: number;
+  /** Index of the first of them in the tensor. */
+  readonly first: number;
+  readonly buffers: Readonly<Partial<Record<ParameterField, GPUBuffer>>>;
+  /** What direct products multiply: the values, or in f16 a copy of them, which `toFactors` makes. */
+  readonly factors: GPUBuffer;
+  /** Size of each buffer, in vectors of four. */
+  readonly size: number;
+}
+
+/** Some output channels of a canonical weight, which lie in one panel. */
+export interface Piece {
+  readonly panel: Panel;
+  /** The shaders' Shape. */
+  readonly shape: readonly number[];
+  /** First value, and number of values, in the canonical weight. */
+  readonly start: number;
+  readonly count: number;
+}
+
+export function isWeight({ shape }: ParameterSpec): boolean {
+  return shape.length === 4;
+}
+
+function extentsOf({ shape }: ParameterSpec) {
+  const [outChannels, inChannels, ...kernel] = shape as [number, number, number, number];
+  return { outChannels, inChannels, taps: elementCount(kernel), inVectors: Math.ceil(inChannels / 4) };
+}
+
+export function panelsFor(gpu: Gpu, spec: ParameterSpec, training: boolean): Panel[] {
+  const fields: ParameterField[] = training ? ['values', 'gradients', 'velocities'] : ['values'];
+  const panel = (first: number, vectors: number, size: number): Panel => {
+    const buffers: Panel['buffers'] = Object.fromEntries(
+      fields.map((field) => [field, gpu.storage(spec.name, 4 * size)]),
+    );
+    const copied = gpu.precision === 'f16' && isWeight(spec);
+    const factors = copied ? gpu.storage(spec.name, size * gpu.kept.bytes) : buffers.values!;
+    return { first, vectors, size, buffers, factors };
+  };
+  if (!isWeight(spec)) {
+    const vectors = Math.ceil(elementCount(spec.shape) / 4);
+    return [panel(0, vectors, vectors)];
+  }
+  const { outChannels, taps, inVectors } = extentsOf(spec);
+  const rows = 4 * inVectors * taps;
+  const all = Math.ceil(outChannels / 4);
+  const fitting = Math.max(1, Math.floor(gpu.limits.bindingBytes / (16 * rows)));
+  const each = Math.ceil(all / Math.ceil(all / fitting));
+  return Array.from({ length: Math.ceil(all / each) }, (_, index) => {
+    const vectors = Math.min(each, all - index * each);
+    return panel(index * each, vectors, rows * vectors);
+  });
+}
+
+/** Cuts a weight's output channels into pieces that each lie in one panel. @param mostBytes of a canonical piece */
+export function piecesOf(spec: ParameterSpec, panels: readonly Panel[], mostBytes: number): Piece[] {
+  const { outChannels, inChannels, taps, inVectors } = extentsOf(spec);
+  const each = inChannels * taps;
+  const largest = Math.max(1, Math.floor(mostBytes / (4 * each)));
+  return panels.flatMap((panel) => {
+    const end = Math.min(4 * (panel.first + panel.vectors), outChannels);
+    const pieces: Piece[] = [];
+    for (let first = 4 * panel.first; first < end; first += largest) {
+      const channels = Math.min(largest, end - first);
+      const shape = [inChannels, taps, inVectors, panel.vectors, first - 4 * panel.first, channels];
+      pieces.push({ panel, shape, start: first * each, count: channels * each });
+    }
+    return pieces;
+  });
+}

@@ -1,0 +1,129 @@
+/**
+ * How much memory a process takes, before anything runs. The part that depends on the backend is asked from its
+ * planner, which allocates nothing. Without a planner it is an upper estimate from the layers' sizes.
+ */
+import { elementCount } from '../core/shape.ts';
+import type { Backend } from '../kernels/backend.ts';
+import { cropShape, type Network, parameterCount } from '../net/network.ts';
+import { activationBytes, defaultMicroBatch, gradientBytes } from './activation-memory.ts';
+
+const FLOAT_BYTES = 4;
+const MEBIBYTE = 2 ** 20;
+
+export type MemoryPlanner = NonNullable<Backend['planMemory']>;
+
+export interface MemoryEstimate {
+  /** Images per batch. */
+  readonly batch: number;
+  /** Images computed at once in training. */
+  readonly microBatch: number;
+  /** Bytes. */
+  readonly training: number;
+  /** Bytes, with the whole batch computed at once. */
+  readonly inference: number;
+}
+
+/** 4 bytes per parameter. */
+export function weightBytes(network: Network): number {
+  return FLOAT_BYTES * parameterCount(network);
+}
+
+/** A checkpoint holds weights and velocities. */
+export function checkpointBytes(network: Network): number {
+  return 2 * weightBytes(network);
+}
+
+/** Node, its libraries and our code, measured on Linux. */
+const PROCESS_BYTES = 180 * MEBIBYTE;
+/** Micro-batches of images that the loader holds ready or the backend computes. */
+const LOADED = 4;
+/** Crops that a validation computes at once: at most 64, and as many as fit 512 MiB (image-classifier.ts). */
+const VALIDATION_BATCH = 64;
+const VALIDATION_BYTES = 512 * MEBIBYTE;
+
+/** Winograd F(4×4, 3×3) turns each 3×3 kernel into 6×6 values, once for each direction of the computation. */
+const WINOGRAD_GROWTH = 36 / 9;
+/** Working memory of the kernels, at most. */
+const SCRATCH_BYTES = 100 * MEBIBYTE;
+
+function convolutionWeightBytes({ parameters }: Network): number {
+  const weights = parameters.filter(({ name }) => name.startsWith('conv'));
+  return FLOAT_BYTES * weights.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}
+
+/** What a program computes with, besides the parameters. */
+interface ProgramMemory {
+  /** Bytes. */
+  readonly total: number;
+  /** The part that another program over the same parameters shares. */
+  readonly transformedWeights: number;
+}
+
+async function programMemory(
+  network: Network,
+  batch: number,
+  training: boolean,
+  planner: MemoryPlanner | undefined,
+): Promise<ProgramMemory> {
+  if (planner) return planner({ layers: network.layers, inputShape: cropShape(network, batch), training });
+  const perImage = gradientBytes(network) + (training ? activationBytes(network) : 0);
+  const transformedWeights = (training ? 2 : 1) * WINOGRAD_GROWTH * convolutionWeightBytes(network);
+  return { total: batch * perImage + transformedWeights + SCRATCH_BYTES, transformedWeights };
+}
+
+/**
+ * A training run: weights, gradients and velocities; the training program; loaded images; a validation, which runs
+ * beside it; and the largest tensor and its velocity on their way into a checkpoint. Decoded images that the loader
+ * keeps (`memory-budget`) come on top.
+ */
+export async function trainingBytes(
+  network: Network,
+  microBatch: number,
+  planner?: MemoryPlanner,
+): Promise<number> {
+  const imageBytes = FLOAT_BYTES * elementCount(cropShape(network, 1));
+  const fitting = Math.max(1, Math.floor(VALIDATION_BYTES / gradientBytes(network)));
+  const step = await programMemory(network, microBatch, true, planner);
+  const validation = await programMemory(network, Math.min(VALIDATION_BATCH, fitting), false, planner);
+  const largestTensor = Math.max(...network.parameters.map(({ shape }) => elementCount(shape)));
+  return (
+    PROCESS_BYTES +
+    3 * weightBytes(network) +
+    step.total +
+    LOADED * microBatch * imageBytes +
+    (validation.total - validation.transformedWeights) +
+    2 * FLOAT_BYTES * largestTensor
+  );
+}
+
+/** Inference: weights and the program. */
+export async function inferenceBytes(
+  network: Network,
+  batch: number,
+  planner?: MemoryPlanner,
+): Promise<number> {
+  const { total } = await programMemory(network, batch, false, planner);
+  return PROCESS_BYTES + weightBytes(network) + total;
+}
+
+/**
+ * @param microBatch default: the trainer's default for each batch
+ * @param planner of the backend that will run (default: an upper estimate)
+ */
+export function memoryByBatch(
+  network: Network,
+  batches: readonly number[],
+  { microBatch, planner }: { readonly microBatch?: number; readonly planner?: MemoryPlanner } = {},
+): Promise<MemoryEstimate[]> {
+  return Promise.all(
+    batches.map(async (batch) => {
+      const atOnce = Math.min(batch, microBatch ?? defaultMicroBatch(network, batch));
+      return {
+        batch,
+        microBatch: atOnce,
+        training: await trainingBytes(network, atOnce, planner),
+        inference: await inferenceBytes(network, batch, planner),
+      };
+    }),
+  );
+}

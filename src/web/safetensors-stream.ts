@@ -1,0 +1,127 @@
+/** Reads a safetensors file while it arrives, with one tensor in memory at a time. */
+import { elementCount } from '../core/shape.ts';
+import { unreadable } from '../weights/errors.ts';
+import {
+  headerLength,
+  LENGTH_BYTES,
+  malformed,
+  parseHeader,
+  type SafetensorsHeader,
+  type TensorEntry,
+} from '../weights/formats/safetensors/header.ts';
+import type { NamedTensor } from '../weights/formats/safetensors/writer.ts';
+import { isReadable } from '../weights/tensors/element-types.ts';
+import { streamElements } from '../weights/tensors/source-tensor.ts';
+
+interface StreamOptions {
+  /** Receives the header before the first tensor. An error that it throws ends the reading. */
+  onHeader(header: SafetensorsHeader): void;
+  /** Takes each tensor in the order of the file; the next one is read when it has settled. */
+  onTensor(tensor: NamedTensor): Promise<void>;
+  /** Which tensors to take (default: all). The bytes of the others are skipped. */
+  readonly select?: (name: string) => boolean;
+  readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
+}
+
+/**
+ * @param name the file's name in messages
+ * @param stream its bytes, in pieces of any size; cancelled when reading fails
+ * @throws UserError naming the file, the tensor and the remedy when the file breaks the format or ends early.
+ */
+export async function streamSafetensors(
+  name: string,
+  stream: ReadableStream<Uint8Array>,
+  { onHeader, onTensor, select = () => true, onProgress = () => {} }: StreamOptions,
+): Promise<void> {
+  const bytes = new ByteReader(name, stream);
+  try {
+    const prefix = new Uint8Array(LENGTH_BYTES);
+    await bytes.fill(prefix);
+    const header = new Uint8Array(headerLength(name, prefix));
+    await bytes.fill(header);
+    const parsed = parseHeader(name, header, undefined);
+    onHeader(parsed);
+    const offset = LENGTH_BYTES + header.length;
+    const total = offset + (parsed.entries.at(-1)?.end ?? 0);
+    for (const entry of parsed.entries) {
+      const report = () => onProgress(bytes.done, total);
+      if (!select(entry.name)) await bytes.skip(entry.end - entry.start);
+      else await onTensor(await tensorOf(name, entry, bytes, report));
+    }
+    await bytes.expectEnd();
+  } catch (error) {
+    await bytes.cancel(error);
+    throw error;
+  }
+}
+
+async function tensorOf(
+  file: string,
+  { name, type, shape }: TensorEntry,
+  bytes: ByteReader,
+  report: () => void,
+): Promise<NamedTensor> {
+  if (!isReadable(type)) throw unreadable(file, JSON.stringify(name), type);
+  const data = new Float32Array(elementCount(shape));
+  const source = { readInto: (_: number, target: Uint8Array) => bytes.fill(target, report) };
+  await streamElements(source, 0, data.length, type, (values, offset) => data.set(values, offset));
+  return { name, shape, data };
+}
+
+/** Reads exact numbers of bytes from a stream. */
+class ByteReader {
+  readonly #name: string;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  #rest = new Uint8Array(0);
+  /** Bytes taken so far. */
+  done = 0;
+
+  constructor(name: string, stream: ReadableStream<Uint8Array>) {
+    this.#name = name;
+    this.#reader = stream.getReader();
+  }
+
+  async fill(target: Uint8Array, onPiece = () => {}): Promise<void> {
+    for (let at = 0; at < target.length; ) {
+      const piece = await this.#take(target.length - at);
+      target.set(piece, at);
+      at += piece.length;
+      onPiece();
+    }
+  }
+
+  async skip(bytes: number): Promise<void> {
+    for (let at = 0; at < bytes; ) at += (await this.#take(bytes - at)).length;
+  }
+
+  async expectEnd(): Promise<void> {
+    if (this.#rest.length > 0 || (await this.#next())) {
+      throw malformed(this.#name, 'there are bytes after its last tensor');
+    }
+  }
+
+  async cancel(reason: unknown): Promise<void> {
+    // A stream that failed rejects here too; the caller throws its error.
+    await this.#reader.cancel(reason).catch(() => {});
+  }
+
+  /** Takes between 1 and `most` bytes. */
+  async #take(most: number): Promise<Uint8Array> {
+    if (this.#rest.length === 0 && !(await this.#next())) {
+      throw malformed(this.#name, `it ends at byte ${this.done}`);
+    }
+    const piece = this.#rest.subarray(0, most);
+    this.#rest = this.#rest.subarray(piece.length);
+    this.done += piece.length;
+    return piece;
+  }
+
+  async #next(): Promise<boolean> {
+    while (this.#rest.length === 0) {
+      const { done, value } = await this.#reader.read();
+      if (done) return false;
+      this.#rest = value as Uint8Array<ArrayBuffer>;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,123 @@
+/** Caffe's layers as a VGG network. */
+import { ChainBuilder } from '../../import/chain.ts';
+import { type ForeignNetwork, OUTPUTS_FIRST } from '../../import/foreign-network.ts';
+import type { SourceTensor } from '../../tensors/source-tensor.ts';
+
+export interface CaffeLayer {
+  readonly name: string;
+  /** Under the newer names: `Convolution`. */
+  readonly type: string;
+  readonly blobs: readonly SourceTensor[];
+  /** Of a convolution or pooling. */
+  readonly window: CaffeWindow;
+  /** BatchNorm's. */
+  readonly epsilon: number;
+}
+
+export interface CaffeWindow {
+  kernel: number;
+  stride: number;
+  padding: number;
+  group: number;
+  dilation: number;
+  /** PoolingParameter.pool: 0 is MAX. */
+  method: number;
+  /** PoolingParameter.round_mode: 0 is CEIL. */
+  roundMode: number;
+}
+
+/** Layers without weights that do not change a VGG network. */
+const passing = new Set([
+  'Accuracy',
+  'Data',
+  'Dropout',
+  'Flatten',
+  'ImageData',
+  'Input',
+  'Reshape',
+  'Silence',
+  'Softmax',
+  'SoftmaxWithLoss',
+  'Split',
+]);
+
+/** The network that the layers make. @throws UserError naming the first layer that a VGG network does not have. */
+export function caffeNetwork(path: string, layers: readonly CaffeLayer[]): ForeignNetwork {
+  const chain = new ChainBuilder(path);
+  for (const layer of layers) addLayer(chain, layer);
+  const authors = layers.some(({ name }) => name === 'conv1_1');
+  return chain.build({
+    naming: authors ? "Caffe's layers under the authors' names (conv1_1, fc6)" : "Caffe's layers",
+    convention: authors ? 'caffe' : undefined,
+    remarks: [],
+  });
+}
+
+function addLayer(chain: ChainBuilder, layer: CaffeLayer): void {
+  const { name, type, blobs, window } = layer;
+  switch (type) {
+    case 'Convolution':
+      if (window.group !== 1 || window.dilation !== 1) {
+        throw chain.refuse(`${name} has ${window.group} groups and dilation ${window.dilation}`);
+      }
+      chain.layer(weightsOf(chain, layer), {
+        kernel: window.kernel,
+        padding: window.padding,
+        stride: window.stride,
+      });
+      break;
+    case 'InnerProduct':
+      chain.layer(weightsOf(chain, layer));
+      break;
+    case 'ReLU':
+      chain.relu(name);
+      break;
+    case 'LRN':
+      chain.lrn(name);
+      break;
+    case 'Pooling':
+      if (window.method !== 0) throw chain.refuse(`${name} is not a max pooling`);
+      chain.maxPool(
+        name,
+        { side: window.kernel, stride: window.stride, padding: window.padding },
+        window.roundMode === 0 ? 'ceil' : 'floor',
+      );
+      break;
+    case 'BatchNorm':
+      addBatchNorm(chain, layer);
+      break;
+    case 'Scale':
+      addScale(chain, layer, blobs);
+      break;
+    default:
+      if (!passing.has(type)) throw chain.refuse(`${name} is a layer of type ${type}`);
+  }
+}
+
+function weightsOf(chain: ChainBuilder, { name, blobs }: CaffeLayer) {
+  const [weight, bias] = blobs;
+  if (!weight) throw chain.refuse(`${name} has no weights`);
+  return { name, weight, layout: OUTPUTS_FIRST, bias };
+}
+
+/** Blobs: sums of means and of variances, and their divisor. */
+function addBatchNorm(chain: ChainBuilder, { name, blobs, epsilon }: CaffeLayer): void {
+  const [mean, variance, divisor] = blobs;
+  if (!mean || !variance) throw chain.refuse(`${name} has no mean and variance`);
+  chain.norm({ name, mean, variance, epsilon, divisor });
+}
+
+/** The layer that multiplies and adds after BatchNorm: a normalization with mean 0 and variance 1. */
+function addScale(chain: ChainBuilder, { name }: CaffeLayer, [scale, shift]: readonly SourceTensor[]): void {
+  if (!scale) throw chain.refuse(`${name} has no factors`);
+  const constant = (value: number): SourceTensor => ({
+    name: `${name} (constant)`,
+    type: 'F32',
+    shape: scale.shape,
+    async read(visit) {
+      const [count = 0] = scale.shape;
+      visit(new Float32Array(count).fill(value), 0);
+    },
+  });
+  chain.norm({ name, mean: constant(0), variance: constant(1), epsilon: 0, scale, shift });
+}

@@ -1,0 +1,81 @@
+/** Finds out which network a weight file holds, before its tensors are read. */
+import { UserError } from '../../core/errors.ts';
+import { featuresOnly, type Network, parameterCount } from '../../net/network.ts';
+import type { WeightFile } from '../formats/formats.ts';
+import { type ModelFacts, parseModelMetadata } from '../model/metadata.ts';
+import type { ForeignNetwork } from './foreign-network.ts';
+import { networkByNames } from './names.ts';
+import { type ImportOptions, preprocessingFor } from './options.ts';
+import { nativePreprocessing, type Preprocessing } from './preprocessing.ts';
+import { recognize } from './recognize.ts';
+import { parseWrittenForm, type WrittenForm } from './written-form.ts';
+
+/** A file whose network is known, before anything is read. */
+export interface Identified {
+  readonly foreign: ForeignNetwork;
+  readonly network: Network;
+  /** In files that verydeep wrote. */
+  readonly facts?: ModelFacts;
+  readonly written?: WrittenForm;
+}
+
+/**
+ * Finds out which network a file holds.
+ * @throws UserError naming the file, what was expected and what was found.
+ */
+export function identify(file: WeightFile, options: ImportOptions = {}): Identified {
+  const { path, metadata } = file;
+  const own = Object.hasOwn(metadata, 'verydeep.format');
+  const facts = own ? parseModelMetadata(path, metadata) : undefined;
+  const written = own ? parseWrittenForm(path, metadata) : undefined;
+  const whole = file.network?.() ?? networkByNames(file, options);
+  const foreign = options.featuresOnly ? { ...whole, classifier: [] } : whole;
+  const configuration = options.configuration ?? facts?.network.configuration;
+  const recognized = recognize(path, foreign, { configuration, pooling: options.pooling });
+  const cut = foreign.classifier.length === 0 ? featuresOnly(recognized) : recognized;
+  checkSize(file, cut);
+  const rest = { foreign, written };
+  if (!facts) return { ...rest, network: cut };
+  const network = options.featuresOnly ? featuresOnly(facts.network) : facts.network;
+  checkFacts(path, network, cut);
+  const names = network.classes === facts.network.classes ? {} : { classes: [], labels: [] };
+  return { ...rest, network, facts: { ...facts, network, ...names } };
+}
+
+/**
+ * The preprocessing that a file's network expects.
+ * @throws UserError when neither the file nor the options state it.
+ */
+export function preprocessingOf(
+  path: string,
+  { foreign, network, facts, written }: Identified,
+  options: ImportOptions,
+): Preprocessing {
+  if (written) return written.preprocessing;
+  return facts ? nativePreprocessing(facts.meanRgb) : preprocessingFor(path, foreign, network, options);
+}
+
+/** The largest factor between a file's size and its tensors as float32: it allows for compression and narrow types. */
+const LARGEST_RATIO = 16;
+
+function checkSize({ path, bytes }: WeightFile, network: Network): void {
+  const needed = 4 * parameterCount(network);
+  if (needed <= LARGEST_RATIO * bytes) return;
+  throw new UserError(
+    `${path} has ${bytes} bytes, but the tensors that it lists would take ${needed}; copy or download it again`,
+  );
+}
+
+function checkFacts(path: string, stated: Network, found: Network): void {
+  const keys =
+    found.classes > 0
+      ? (['configuration', 'classes', 'crop', 'parameters'] as const)
+      : (['configuration', 'classes', 'parameters'] as const);
+  const wrong = keys.find((key) => JSON.stringify(stated[key]) !== JSON.stringify(found[key]));
+  if (wrong === undefined) return;
+  throw new UserError(
+    wrong === 'parameters'
+      ? `${path}: its tensors have other shapes than those of the network in its metadata; write the file again`
+      : `${path}: its tensors make a network with ${wrong} ${found[wrong]}, but its metadata states ${stated[wrong]}; write the file again`,
+  );
+}

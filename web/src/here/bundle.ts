@@ -1,3 +1,0 @@
-import './no-eval.ts';
-
-export * from '../../../src/web/index.ts';

@@ -1,0 +1,16 @@
+/** The library that a browser imports as `verydeep/web`, fetched when it is first needed. */
+export type Library = typeof import('../../../src/web/index.ts');
+
+let library: Promise<Library> | undefined;
+
+export function loadLibrary(): Promise<Library> {
+  library ??= fetchLibrary();
+  return library;
+}
+
+async function fetchLibrary(): Promise<Library> {
+  // Where it may, zod compiles its checks with eval, which the page's Content-Security-Policy forbids.
+  const { config } = await import('zod/v4/core');
+  config({ jitless: true });
+  return import('../../../src/web/index.ts');
+}

@@ -1,0 +1,91 @@
+/** The served model in this browser, until the page is closed. */
+import { useEffect, useState } from 'preact/hooks';
+import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { WebModel } from '../../../src/web/index.ts';
+import { fetchFile, sentenceOf } from '../api/client.ts';
+import { loadLibrary } from './library.ts';
+
+export type LocalState =
+  | { readonly state: 'off' }
+  /** Bytes of weights so far, and in all. */
+  | { readonly state: 'downloading'; readonly done: number; readonly total: number }
+  | { readonly state: 'ready'; readonly model: WebModel }
+  /** The server does the work again; the message is the reason as a sentence. */
+  | { readonly state: 'failed'; readonly message: string };
+
+class LocalModel extends EventTarget {
+  state: LocalState = { state: 'off' };
+  /** Checksum of the wanted model; undefined: none. */
+  checksum: string | undefined;
+  #stop = new AbortController();
+
+  /** Downloads a model's weights, unless they are here already. */
+  async turnOn(info: ModelInfo): Promise<void> {
+    if (this.checksum === info.checksum && this.state.state !== 'failed') return;
+    this.turnOff();
+    this.checksum = info.checksum;
+    const { signal } = this.#stop;
+    this.#change({ state: 'downloading', done: 0, total: weightBytes(info) });
+    try {
+      const { openBrowserGpu, openModel } = await loadLibrary();
+      const gpu = await openBrowserGpu();
+      if (signal.aborted) return gpu.device.destroy();
+      signal.addEventListener('abort', () => gpu.device.destroy());
+      const file = await fetchFile('v1/model/weights', { model: info.name }, signal);
+      const onProgress = (done: number, total: number) => {
+        if (!signal.aborted) this.#change({ state: 'downloading', done, total });
+      };
+      const model = await openModel(file, { gpu, onProgress, signal });
+      if (signal.aborted) return;
+      void model.lost.then((error) => !signal.aborted && this.fail(error));
+      this.#change({ state: 'ready', model });
+    } catch (error) {
+      if (!signal.aborted) this.fail(error);
+    }
+  }
+
+  turnOff(): void {
+    this.checksum = undefined;
+    this.#end();
+    this.#change({ state: 'off' });
+  }
+
+  /** Gives up, so that the server does the work. */
+  fail(error: unknown): void {
+    this.#end();
+    this.#change({ state: 'failed', message: sentenceOf(error) });
+  }
+
+  #end(): void {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+  }
+
+  #change(state: LocalState): void {
+    this.state = state;
+    this.dispatchEvent(new Event('change'));
+  }
+}
+
+export const localModel = new LocalModel();
+
+/** Size of a model's float32 weights. */
+export function weightBytes({ parameters }: ModelInfo): number {
+  return 4 * parameters;
+}
+
+/** The state of the model in this browser. If another model ran here before, it is replaced by this one. */
+export function useLocalModel(info: ModelInfo): LocalState {
+  const [state, setState] = useState(localModel.state);
+  useEffect(() => {
+    const update = () => setState(localModel.state);
+    localModel.addEventListener('change', update);
+    update();
+    return () => localModel.removeEventListener('change', update);
+  }, []);
+  useEffect(() => {
+    const { checksum } = localModel;
+    if (checksum !== undefined && checksum !== info.checksum) void localModel.turnOn(info);
+  }, [info.checksum]);
+  return state;
+}

@@ -1,0 +1,112 @@
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
+import { count, short } from '../ui/format.ts';
+
+/** ReLU and dropout follow nearly every layer; like Table 1, the page leaves them out. */
+const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];
+
+export function drawnLayers({ layers }: ModelInfo): LayerInfo[] {
+  return layers.filter(({ kind }) => DRAWN.includes(kind));
+}
+
+/** A layer's name in Table 1: conv3-64, FC-4096. */
+export function paperName({ kind, name, kernel, outputShape: [channels] }: LayerInfo): string {
+  if (kind === 'maxPool') return 'maxpool';
+  if (kind === 'lrn') return 'LRN';
+  return name.startsWith('fc') ? `FC-${channels}` : `conv${kernel}-${channels}`;
+}
+
+interface LayerTableProps {
+  readonly model: ModelInfo;
+  readonly selected: string;
+  readonly onSelect: (layer: string) => void;
+}
+
+export function LayerTable({ model, selected, onSelect }: LayerTableProps) {
+  const layers = drawnLayers(model);
+  const mostChannels = Math.max(...layers.map(({ outputShape: [channels] }) => channels));
+  return (
+    <table class="network">
+      <caption class="visually-hidden">
+        Layers of network {model.config} from image to classes: output shapes for a crop of {model.crop}{' '}
+        pixels, parameters and receptive fields
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Layer</th>
+          <th scope="col" class="wide-only">
+            <span class="visually-hidden">Drawing of the output size</span>
+          </th>
+          <th scope="col">Output</th>
+          <th scope="col">Parameters</th>
+          <th scope="col" title="Side of the input region that one output value depends on">
+            Receptive field (px)
+          </th>
+        </tr>
+      </thead>
+      {stagesOf(layers).map((stage) => (
+        <tbody key={stage[0]!.name}>
+          {stage.map((layer) => (
+            <tr key={layer.name} class={`${layer.kind}${layer.name === selected ? ' selected' : ''}`}>
+              <th scope="row">
+                {layer.activations ? (
+                  <button
+                    type="button"
+                    class="layer"
+                    aria-pressed={layer.name === selected}
+                    aria-controls="activations"
+                    onClick={() => onSelect(layer.name)}
+                  >
+                    <span class="layer-name">{layer.name}</span>{' '}
+                    <span class="layer-kind">{paperName(layer)}</span>
+                  </button>
+                ) : (
+                  <span class="layer-kind">{paperName(layer)}</span>
+                )}
+              </th>
+              <td class="wide-only">
+                <Volume layer={layer} crop={model.crop} mostChannels={mostChannels} />
+              </td>
+              <td>{layer.outputShape.join(' × ')}</td>
+              <td title={count(layer.parameters)}>
+                {layer.parameters === 0 ? '–' : short(layer.parameters)}
+              </td>
+              <td>{layer.receptiveField}</td>
+            </tr>
+          ))}
+        </tbody>
+      ))}
+    </table>
+  );
+}
+
+/** Layers up to and including each pooling, then the classifier: the rows of Table 1. */
+function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
+  const stages: LayerInfo[][] = [[]];
+  for (const layer of layers) {
+    stages.at(-1)!.push(layer);
+    if (layer.kind === 'maxPool') stages.push([]);
+  }
+  return stages.filter((stage) => stage.length > 0);
+}
+
+const LONGEST = 72;
+const TALLEST = 26;
+
+/** The output's size: height for its side, width for its channels, both as square roots. */
+function Volume({
+  layer,
+  crop,
+  mostChannels,
+}: {
+  readonly layer: LayerInfo;
+  readonly crop: number;
+  readonly mostChannels: number;
+}) {
+  const [channels, height] = layer.outputShape;
+  const [wide, high] = [LONGEST * Math.sqrt(channels / mostChannels), TALLEST * Math.sqrt(height / crop)];
+  return (
+    <svg class="volume" width={LONGEST} height={TALLEST} aria-hidden="true">
+      <rect x="0" y={(TALLEST - high) / 2} width={Math.max(2, wide)} height={Math.max(2, high)} rx="2" />
+    </svg>
+  );
+}

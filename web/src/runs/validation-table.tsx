@@ -1,0 +1,42 @@
+import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
+import { DataTable } from '../ui/data-table.tsx';
+import { count, figure, percent } from '../ui/format.ts';
+import type { Series } from './series.ts';
+
+type Column = readonly [header: string, cell: (line: MetricsLine, run: string) => string];
+
+const RUN: Column = ['Run', (_, run) => run];
+const TOP_5: Column = ['Top-5 error', ({ top5Error }) => percent(top5Error)];
+const EVERYWHERE: readonly Column[] = [
+  ['Epoch', ({ epoch }) => epoch.toFixed(2)],
+  ['Iteration', ({ iteration }) => count(iteration)],
+  ['Loss', ({ loss }) => loss.toFixed(4)],
+  ['Top-1 error', ({ top1Error }) => percent(top1Error)],
+];
+const RATE: Column = ['Learning rate', ({ learningRate }) => figure(learningRate)];
+
+interface ValidationTableProps {
+  readonly series: readonly Series[];
+  /** Whether to name the runs and show the top-5 error (default: false). */
+  readonly full?: boolean;
+}
+
+/** The validations of the charts as a table that can be opened. */
+export function ValidationTable({ series, full = false }: ValidationTableProps) {
+  const columns = full ? [RUN, ...EVERYWHERE, TOP_5, RATE] : [...EVERYWHERE, RATE];
+  const rows = series.flatMap(({ id, lines }) =>
+    lines
+      .filter(({ kind }) => kind === 'validation')
+      .map((line) => columns.map(([, cell]) => cell(line, id))),
+  );
+  return (
+    <details>
+      <summary>Show as table</summary>
+      <DataTable
+        caption="Validation results, newest last"
+        columns={columns.map(([header]) => header)}
+        rows={rows}
+      />
+    </details>
+  );
+}

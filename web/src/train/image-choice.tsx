@@ -1,0 +1,105 @@
+import { useRef, useState } from 'preact/hooks';
+import { sentenceOf } from '../api/client.ts';
+import { count, plural } from '../ui/format.ts';
+import { Failure } from '../ui/notices.tsx';
+import { demoSource, folderSource, type ImageSource } from './image-source.ts';
+
+interface ImageChoiceProps {
+  readonly source: ImageSource | undefined;
+  /** Name of the server's demo images, if it has some. */
+  readonly demoImages: string | undefined;
+  readonly onSource: (source: ImageSource) => void;
+  readonly disabled: boolean;
+}
+
+/** Makes a file input take a folder; Preact's types do not have it. */
+const FOLDER = { webkitdirectory: true };
+
+/** Names of data sets by the usual names of their folders. */
+const DATA_SETS: Readonly<Record<string, string>> = {
+  'fashion-mnist': 'Fashion-MNIST',
+  mnist: 'MNIST',
+  'cifar-10': 'CIFAR-10',
+};
+
+/** Classes that are listed by name. */
+const NAMED = 12;
+
+/** The choice of training images: a folder of the visitor's, or the server's demo images. */
+export function ImageChoice({ source, demoImages, onSource, disabled }: ImageChoiceProps) {
+  const [failure, setFailure] = useState<string>();
+  const input = useRef<HTMLInputElement>(null);
+  const take = async (choice: Promise<ImageSource>) => {
+    setFailure(undefined);
+    try {
+      onSource(await choice);
+    } catch (error) {
+      setFailure(sentenceOf(error));
+    }
+  };
+  return (
+    <section class="panel" aria-labelledby="images">
+      <div class="panel-head">
+        <h2 id="images">Images</h2>
+        <button
+          type="button"
+          class={source ? 'quiet' : 'primary'}
+          disabled={disabled}
+          onClick={() => input.current?.click()}
+        >
+          {source ? 'Choose another folder' : 'Choose a folder'}
+        </button>
+      </div>
+      <input
+        ref={input}
+        class="visually-hidden"
+        type="file"
+        multiple
+        {...FOLDER}
+        tabIndex={-1}
+        aria-label="Image folder"
+        onChange={({ currentTarget }) => {
+          void take(folderSource([...(currentTarget.files ?? [])]));
+          currentTarget.value = '';
+        }}
+      />
+      <p class="hint">
+        A folder with one subfolder of JPEG, PNG or WebP images per class, at least two classes. Images stay
+        on your device.
+      </p>
+      {demoImages !== undefined && (
+        <p>
+          <button type="button" class="quiet" disabled={disabled} onClick={() => void take(demoSource())}>
+            Try with {DATA_SETS[demoImages] ?? demoImages}
+          </button>
+        </p>
+      )}
+      {source && <ChosenImages source={source} />}
+      {failure && <Failure message={failure} />}
+    </section>
+  );
+}
+
+function ChosenImages({ source }: { readonly source: ImageSource }) {
+  const { name, classes, trainingImages, validationImages } = source;
+  const named = classes.slice(0, NAMED);
+  return (
+    <div role="status" class="training-images">
+      <p>
+        <strong>{name}</strong>: {plural(trainingImages, 'image')} in{' '}
+        {plural(classes.length, 'class', 'classes')}
+        {validationImages > 0
+          ? `, plus ${count(validationImages)} for validation`
+          : '; a tenth is held out for validation'}
+      </p>
+      <ul class="hint">
+        {named.map(([one, images]) => (
+          <li key={one}>
+            {one} <span class="count">{count(images)}</span>
+          </li>
+        ))}
+        {classes.length > NAMED && <li>and {count(classes.length - NAMED)} more</li>}
+      </ul>
+    </div>
+  );
+}
