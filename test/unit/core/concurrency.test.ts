@@ -17,7 +17,7 @@ describe('mapConcurrently', () => {
     assert.equal(most, 2);
   });
 
-  it('starts nothing after a failure and ends when all has ended', async () => {
+  it('starts nothing after a failure, and ends when all work has ended', async () => {
     const started: number[] = [];
     let now = 0;
     const failing = mapConcurrently([0, 1, 2, 3, 4], 2, async (item) => {
@@ -34,7 +34,7 @@ describe('mapConcurrently', () => {
 });
 
 describe('prefetch', () => {
-  it('does one after the other when told to', async () => {
+  it('processes one item after the other when `ahead` is 0', async () => {
     const events: string[] = [];
     for await (const item of prefetch([1, 2], 0, async (item) => {
       events.push(`start ${item}`);
@@ -45,7 +45,7 @@ describe('prefetch', () => {
     assert.deepEqual(events, ['start 1', 'use 1', 'start 2', 'use 2']);
   });
 
-  it('fails where the item is, and not before', async () => {
+  it('throws a failure when its item is due, not before', async () => {
     const results: number[] = [];
     const failing = (async () => {
       for await (const item of prefetch([1, 2, 3], 5, async (item) => {

@@ -16,7 +16,7 @@ async function counted(): Promise<{ source: ImageSource; reads: number[]; files:
 }
 
 describe('a source that keeps decoded images', () => {
-  it('reads each file once, and gives its pixels', async () => {
+  it('reads each file once and returns its pixels', async () => {
     const { source, reads, files } = await counted();
     const kept = keepDecoded(source, 2 ** 20);
     for (const index of [0, 1, 1, 0]) {
@@ -29,7 +29,7 @@ describe('a source that keeps decoded images', () => {
     assert.equal(await kept.fingerprint(), await source.fingerprint());
   });
 
-  it('gives the files themselves once its memory is full', async () => {
+  it('returns the files themselves once its memory is full', async () => {
     const { source, reads } = await counted();
     const kept = keepDecoded(source, 4000);
     await kept.read(0);
@@ -52,7 +52,7 @@ describe('DecodedCache', () => {
     assert.equal(cache.open, false);
   });
 
-  it('lets go of a small part of a large set', () => {
+  it('drops everything when only a small part of a large set would fit', () => {
     const cache = new DecodedCache(1_000_000, 300 * 600);
     for (let i = 0; i < 256; i++) cache.add(i, pattern(10, 10));
     assert.equal(cache.get(0), undefined);

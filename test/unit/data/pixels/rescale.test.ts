@@ -22,7 +22,7 @@ describe('rescaledSize', () => {
     );
   });
 
-  it('treats width and height alike, and leaves what fits', () => {
+  it('treats width and height alike, and keeps a size that fits', () => {
     fc.assert(
       fc.property(side, side, fc.integer({ min: 1, max: 1024 }), (width, height, S) => {
         const { width: w, height: h } = rescaledSize(width, height, S);
@@ -51,7 +51,7 @@ describe('rescaleImage', () => {
     [1, 1, 64],
   ];
   for (const [width, height, S] of sizes) {
-    it(`keeps a picture what it is: ${width}×${height} at ${S}`, async () => {
+    it(`keeps the content of an image: ${width}×${height} at ${S}`, async () => {
       const scaled = await rescaleImage(pattern(width, height), S, 'x');
       const size = rescaledSize(width, height, S);
       assert.deepEqual([scaled.width, scaled.height], [size.width, size.height]);
@@ -71,7 +71,7 @@ describe('rescaleImage', () => {
     }
   });
 
-  it('averages when it shrinks: a fine checkerboard turns grey', async () => {
+  it('averages when it shrinks: a fine checkerboard turns gray', async () => {
     for (const extent of [64, 512]) {
       const pixels = Uint8Array.from({ length: extent * extent * 3 }, (_, i) => {
         const pixel = Math.floor(i / 3);

@@ -26,7 +26,7 @@ const refusal =
   };
 
 describe('class folders', () => {
-  it('are classes in code-unit order, with sorted files, whatever the ending; hidden ones are not seen', async (t) => {
+  it('are classes in code-unit order, with sorted files of any extension; hidden ones are ignored', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, {
       'b/2.jpg': '',
@@ -63,7 +63,7 @@ describe('class folders', () => {
     assert.equal(stored.kind === 'encoded' && Buffer.from(stored.bytes).toString(), 'one');
   });
 
-  it('divide into train and val, or validation, or test', async (t) => {
+  it('can be divided into train and val, validation or test', async (t) => {
     for (const val of ['val', 'validation', 'test']) {
       const folder = await temporaryFolder(t);
       await writeFiles(folder, {
@@ -80,7 +80,7 @@ describe('class folders', () => {
     }
   });
 
-  it('take val before test', async (t) => {
+  it('prefer val to test', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, {
       'train/a/1.jpg': '',
@@ -129,7 +129,7 @@ describe('class folders', () => {
     await assert.rejects(openImages(join(folder, 'notes.txt')), refusal('notes.txt is not a data set'));
   });
 
-  it('say which split is missing', async (t) => {
+  it('name the split that is missing', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, { 'train/a/1.jpg': '', 'train/b/1.jpg': '' });
     await assert.rejects(openImages(folder, { split: 'val' }), MissingSplitError);
@@ -229,7 +229,7 @@ describe('images without labels', () => {
 });
 
 describe('FileList', () => {
-  it('gives back names of any characters, many of them', () => {
+  it('returns many names of any characters', () => {
     const names = Array.from({ length: 10_000 }, (_, i) => `klasse-ä/${'長'.repeat(i % 7)}${i}.jpg`);
     const list = FileList.of(
       names,

@@ -33,7 +33,7 @@ const refused = (location: string, message: RegExp, options: OpenOptions = {}) =
   });
 
 describe('readTar', () => {
-  it('finds what tar-stream wrote, long names and all', async (t) => {
+  it('finds the files that tar-stream wrote, long names included', async (t) => {
     const folder = await temporaryFolder(t);
     const path = join(folder, 'x.tar');
     const name = fc.stringMatching(/^[a-zä]{1,60}(?:\/[a-z]{1,90}){0,2}\.jpg$/);
@@ -78,7 +78,7 @@ describe('readTar', () => {
     await assert.rejects(count(damaged), /header at byte 0 is not a tar header/);
   });
 
-  it('passes over folders and links', async (t) => {
+  it('ignores folders and links', async (t) => {
     const path = join(await temporaryFolder(t), 'x.tar');
     const archive = pack();
     archive.entry({ name: 'dir/', type: 'directory' });
@@ -134,7 +134,7 @@ describe('tar shards', () => {
     );
   });
 
-  it('can be named by pattern or one by one', async (t) => {
+  it('can be opened by pattern or one by one', async (t) => {
     const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
     await writeFiles(folder, await shards());
     const open = async (name: string, split: 'train' | 'val' = 'train') =>

@@ -1,17 +1,17 @@
-/** The device that a model is on: a caller's, or one of its own. */
+/** The GPU of a model: the caller's, or one that is opened for the model. */
 import { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
 export interface OpenDevice {
   readonly backend: WebGpuBackend;
-  /** Gives the device back, unless it is the caller's. */
+  /** Destroys the device, unless it is the caller's. */
   release(): void;
 }
 
 /**
- * @param given a device that is open already; else the visitor's own is opened
- * @throws UserError where there is none
+ * @param given an open device (default: the visitor's GPU is opened)
+ * @throws UserError when there is no GPU
  */
 export async function openDevice(given: Gpu | undefined): Promise<OpenDevice> {
   const gpu = given ?? (await openBrowserGpu());
