@@ -43,7 +43,7 @@ const headerSchema = z.strictObject({
 
 export type PosteriorHeader = Omit<z.output<typeof headerSchema>, 'format' | 'endianness'>;
 
-export interface ImagePosteriors {
+interface ImagePosteriors {
   /** The model's number of the true class; −1 without a label. */
   readonly label: number;
   /** `[parts, classes]` */

@@ -47,7 +47,7 @@ export class MissingSplitError extends UserError {
 }
 
 /** Numbers of images, ascending. */
-export interface Holdout {
+interface Holdout {
   readonly training: Uint32Array;
   readonly validation: Uint32Array;
 }
