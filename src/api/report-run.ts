@@ -12,7 +12,6 @@ import { readMetrics } from '../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { readModel } from '../weights/model/read-model.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
 
 export interface ReportOptions {
@@ -38,7 +37,6 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
   const { lastFile, metricsFile } = runFolder(run);
   const { backend } = description.recipe;
   const data = options.data ?? description.data;
-  const { tensors, ...facts } = await readModel(lastFile);
   const found = await evaluateModel({
     data,
     model: lastFile,
@@ -52,7 +50,8 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
   }
   const metrics = await readMetrics(metricsFile);
   const { labels, classes, protocol, scales, loss, top1Error, top5Error, labeled, results } = found;
-  const [model] = await loadModels([lastFile], { backend });
+  const [model] = await loadModels([lastFile], { backend, threads });
+  const { facts, parameters } = model!;
   try {
     const source = await openImages(data, { split: 'val' });
     const mistakes: Mistake[] = [];
@@ -69,10 +68,10 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
       byClass: measureByClass(results, classes.length),
       confusion: confusionMatrix(results, classes.length),
       mistakes,
-      filters: await filterPicture(tensors.get('conv1_1.weight')!, facts.network),
+      filters: await filterPicture(await parameters.read('values', 'conv1_1.weight'), facts.network),
     };
   } finally {
-    model!.parameters.dispose();
+    parameters.dispose();
   }
 }
 

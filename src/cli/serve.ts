@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-models.ts';
-import { messageOf, UserError } from '../core/errors.ts';
+import { UserError } from '../core/errors.ts';
+import { readBytes } from '../core/files.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { defaultLimits } from '../serve/server.ts';
@@ -157,13 +158,7 @@ async function newestModel(runs: string | undefined): Promise<string[]> {
 }
 
 async function readToken(path: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`the token file ${path} cannot be read: ${messageOf(error)}`, { cause: error });
-  }
-  const token = text.trim();
+  const token = (await readBytes(path)).toString('utf8').trim();
   if (/^[\x21-\x7e]{16,}$/.test(token)) return token;
   throw new UserError(
     `the token file ${path} must hold one token of 16 or more printable characters; create one with \`openssl rand -hex 32\``,

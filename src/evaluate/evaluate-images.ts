@@ -19,7 +19,7 @@ export interface EvaluatedImage extends EnsemblePosteriors {
   readonly label: number;
 }
 
-export interface EvaluateImagesOptions extends DecodeOptions {
+interface EvaluateImagesOptions extends DecodeOptions {
   readonly source: ImageSource;
   readonly ensemble: Ensemble;
   /** Whether an image was evaluated before (default: none was). */

@@ -24,7 +24,7 @@ export interface BatchingLimits {
   readonly batcher?: (runner: BatchRunner) => Batcher;
 }
 
-export interface ImageClassifierOptions extends BatchingLimits {
+interface ImageClassifierOptions extends BatchingLimits {
   readonly backend: Backend;
   readonly network: Network;
   readonly parameters: Parameters;

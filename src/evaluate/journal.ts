@@ -112,7 +112,7 @@ export class Journal implements EvaluationRecord {
   }
 }
 
-export interface JournalContent {
+interface JournalContent {
   readonly results: readonly ImageResult[];
   /** Length of the complete lines. */
   readonly bytes: number;

@@ -7,7 +7,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { systemErrorCode, UserError } from '../core/errors.ts';
+import { writingError } from '../core/files.ts';
 import { meanOf } from './softmax.ts';
 
 const FORMAT = 'verydeep posteriors 1';
@@ -42,7 +43,7 @@ const headerSchema = z.strictObject({
 
 export type PosteriorHeader = Omit<z.output<typeof headerSchema>, 'format' | 'endianness'>;
 
-export interface ImagePosteriors {
+interface ImagePosteriors {
   /** The model's number of the true class; −1 without a label. */
   readonly label: number;
   /** `[parts, classes]` */
@@ -100,7 +101,7 @@ export class PosteriorFile {
       await file.write(bytes, 0, bytes.length, 0);
       return new PosteriorFile(path, file, header, bytes.length);
     } catch (error) {
-      throw new UserError(`${path} cannot be written: ${messageOf(error)}`, { cause: error });
+      throw writingError(path, error);
     }
   }
 
@@ -140,10 +141,7 @@ export class PosteriorFile {
     try {
       await this.#file.write(record, 0, record.length, this.#start + image * this.#recordBytes);
     } catch (error) {
-      throw new UserError(
-        `${this.path} cannot be written: ${messageOf(error)}; free some space and start again to resume`,
-        { cause: error },
-      );
+      throw writingError(this.path, error);
     }
     this.#done[image] = 1;
   }

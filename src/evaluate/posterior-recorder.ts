@@ -16,7 +16,7 @@ export async function openPosteriorRecorder(
   { protocol, flip, scales: [scales] }: ResolvedProtocol,
   classes: readonly string[],
   results: ImageResults,
-): Promise<PosteriorRecorder> {
+): Promise<EvaluationRecord> {
   if (others.length > 0)
     throw new UsageError('a file of posteriors holds those of one model; give one model');
   const parts = scales!.flatMap((scale) =>
@@ -32,7 +32,7 @@ export async function openPosteriorRecorder(
   return new PosteriorRecorder(file);
 }
 
-export class PosteriorRecorder implements EvaluationRecord {
+class PosteriorRecorder implements EvaluationRecord {
   readonly #file: PosteriorFile;
 
   constructor(file: PosteriorFile) {

@@ -4,7 +4,7 @@ import { formatShape, type Shape4 } from '../core/shape.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
 import { largestLayerBytes } from '../plan/activation-memory.ts';
 
-export interface ProgramCacheOptions {
+interface ProgramCacheOptions {
   readonly backend: Backend;
   readonly layers: readonly Layer[];
   readonly parameters: Parameters;

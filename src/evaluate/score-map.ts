@@ -21,7 +21,7 @@ export function averageOverPositions(map: Float32Array, classes: number): Float6
 }
 
 /** `[classes, rows, columns]` */
-export interface PositionScores {
+interface PositionScores {
   readonly scores: Float32Array;
   readonly rows: number;
   readonly columns: number;

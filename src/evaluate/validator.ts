@@ -11,7 +11,7 @@ import { evaluateImages } from './evaluate-images.ts';
 import { ImageClassifier } from './image-classifier.ts';
 import { gatherResults, ImageResults, imageResultOf } from './image-results.ts';
 
-export interface ValidatorOptions {
+interface ValidatorOptions {
   readonly network: Network;
   readonly backend: Backend;
   readonly parameters: Parameters;

@@ -77,8 +77,8 @@ export async function computeResult(
     evaluations.map((evaluation) => openMember(experiment, evaluation, folder)),
   );
   try {
-    const outcomes = await averagedOutcomes(members);
-    const { images, top1Error, top5Error, loss } = errorRates(outcomes);
+    const results = await averagedResults(members);
+    const { images, top1Error, top5Error, loss } = errorRates(results);
     const scales = members.flatMap(({ file, parts }) => parts.map((part) => file.header.parts[part]!.scale));
     const result: ExperimentResult = {
       id: experiment.id,
@@ -88,7 +88,7 @@ export async function computeResult(
       loss,
       scales: [...new Set(scales)].sort((a, b) => a - b),
       models: checksumsOf(experiment, checksums),
-      ranks: Array.from(outcomes, ({ rank }) => rank),
+      ranks: Array.from(results, ({ rank }) => rank),
     };
     await writeFileAtomically(resultPath(folder, experiment), `${JSON.stringify(result)}\n`);
     return result;
@@ -120,21 +120,21 @@ async function openMember(
   return { file, parts };
 }
 
-async function averagedOutcomes(members: readonly Member[]): Promise<ImageResults> {
+async function averagedResults(members: readonly Member[]): Promise<ImageResults> {
   const { images, classes } = members[0]!.file.header;
   for (const { file } of members) {
     if (file.header.images === images && isDeepStrictEqual(file.header.classes, classes)) continue;
     throw new UserError(`${file.path} has other images or classes; delete it and run the same command again`);
   }
-  const outcomes = new ImageResults(images, classes.length);
+  const results = new ImageResults(images, classes.length);
   for (let image = 0; image < images; image++) {
     const kept = await Promise.all(members.map(({ file }) => file.read(image)));
     const means = kept.map(({ values }, member) =>
       Float64Array.from(averageParts(values, members[member]!.parts, classes.length)),
     );
-    outcomes.set(imageResultOf(image, kept[0]!.label, Float32Array.from(meanOf(means))));
+    results.set(imageResultOf(image, kept[0]!.label, Float32Array.from(meanOf(means))));
   }
-  return outcomes;
+  return results;
 }
 
 function resultPath(folder: string, { id }: Experiment): string {

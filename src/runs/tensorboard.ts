@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import crc32c from 'crc-32/crc32c.js';
 import protobuf from 'protobufjs/light.js';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { writingError } from '../core/files.ts';
 
 /** The messages' fields that a scalar and a restart need, under tensorflow's numbers. */
 const Event = protobuf.Root.fromJSON({
@@ -128,8 +128,6 @@ async function naming<T>(path: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    const full = ['ENOSPC', 'EDQUOT'].includes(systemErrorCode(error) ?? '');
-    const reason = full ? 'the disk is full; free some space and resume' : messageOf(error);
-    throw new UserError(`${path} could not be written: ${reason}`, { cause: error });
+    throw writingError(path, error);
   }
 }

@@ -14,7 +14,7 @@ declare module 'fastify' {
   }
 }
 
-export interface AdmissionLimits {
+interface AdmissionLimits {
   /** Images × scales that wait or are computed. */
   readonly slots: number;
   /** Bytes of request bodies in memory. */

@@ -7,7 +7,7 @@ import { ClientDisconnected, RequestError } from './errors.ts';
 import type { ServerMetrics } from './prometheus.ts';
 import { imageTypes } from './uploads.ts';
 
-export interface ErrorHandlerOptions {
+interface ErrorHandlerOptions {
   readonly limits: Limits;
   readonly metrics: ServerMetrics;
   /** Called with bugs. */

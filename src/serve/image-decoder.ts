@@ -10,7 +10,7 @@ import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
 import type { Upload } from './uploads.ts';
 
-export interface DecodedImage {
+interface DecodedImage {
   readonly name: string;
   /** As displayed, in pixels. */
   readonly size: Size;

@@ -1,7 +1,7 @@
 /** The server's metrics, in Prometheus's format at /metrics. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-export interface MetricSources {
+interface MetricSources {
   /** Slots of the admission control in use: images × scales. */
   readonly slots: () => number;
   /** Images, mirror images and crops that wait for their batch. */

@@ -30,7 +30,7 @@ import { checkHost, checkOrigin, secureHeaders, TokenAuth } from './security.ts'
 import { acceptImages } from './uploads.ts';
 
 /** Timeouts of connections, in milliseconds. */
-export interface Timeouts {
+interface Timeouts {
   /** Until a request has arrived completely (default 30,000). */
   readonly request: number;
   /** Until a request's headers have arrived (default 10,000). */

@@ -118,7 +118,10 @@ describe('vgg serve', () => {
       [/is not a folder/, ['--model', model(), '--runs', work.path('nothing')]],
       [/nothing\.safetensors/, ['--model', work.path('nothing.safetensors')]],
       [/token file .* 16 or more/, ['--model', model(), '--token-file', work.path('short')]],
-      [/token file .* cannot be read/, ['--model', model(), '--token-file', work.path('nothing')]],
+      [
+        /nothing could not be read: there is no such file/,
+        ['--model', model(), '--token-file', work.path('nothing')],
+      ],
     ];
     for (const [expected, args] of cases) {
       const { code, stderr } = await work.vgg('serve', ...args);

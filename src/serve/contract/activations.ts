@@ -45,7 +45,6 @@ export const featuresQuery = z.object({
   pool: z.enum(['none', 'mean', 'max']).default('none').describe('pooling over the positions of a map'),
   as: z.enum(['json', 'npy']).default('json').describe('response format; npy: NumPy array file'),
 });
-export type FeaturesQuery = z.output<typeof featuresQuery>;
 
 export const featuresResponse = z.object({
   layer: z.string(),
@@ -57,4 +56,3 @@ export const featuresResponse = z.object({
     }),
   ),
 });
-export type FeaturesResponse = z.output<typeof featuresResponse>;

@@ -13,7 +13,6 @@ export const scoreMapQuery = z.object({
     .optional()
     .describe('number of a class to map; may be repeated'),
 });
-export type ScoreMapQuery = z.output<typeof scoreMapQuery>;
 
 export const scoreMapResponse = z.object({
   image: sizeSchema,
@@ -47,7 +46,6 @@ export const cropsQuery = z.object({
   scales: query.scales,
   flip: flag.default(true).describe('whether each crop is followed by its mirror image'),
 });
-export type CropsQuery = z.output<typeof cropsQuery>;
 
 export const cropsResponse = z.object({
   image: sizeSchema,

@@ -19,7 +19,7 @@ const layerSchema = z
   .meta({ id: 'Layer' });
 export type LayerInfo = z.output<typeof layerSchema>;
 
-export const modelSchema = z
+const modelSchema = z
   .object({
     name: z.string().describe('value of the query parameter `model`'),
     config: z.string().describe('configuration of Table 1'),
@@ -49,7 +49,7 @@ export const modelSchema = z
   .meta({ id: 'Model' });
 export type ModelInfo = z.output<typeof modelSchema>;
 
-export const limitsSchema = z
+const limitsSchema = z
   .object({
     imageBytes: z.int().describe('maximum for an uploaded image'),
     pixels: z.int().describe('maximum for an uploaded image'),

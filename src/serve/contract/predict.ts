@@ -10,7 +10,6 @@ export const predictQuery = z.object({
   scales: query.scales,
   top: query.top,
 });
-export type PredictQuery = z.output<typeof predictQuery>;
 
 export const predictResponse = z.object({
   models: z.array(z.string()).describe('the models used; several are averaged'),

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { type Metrics, metricsSchema, runResult } from '../../train/metrics.ts';
 import { query } from './common.ts';
 
-export const runState = z
+const runState = z
   .enum(['running', 'finished', 'stopped'])
   .describe('running: a process is training it; stopped: it can be resumed');
 export type RunState = z.output<typeof runState>;
 
-export const runSummary = z
+const runSummary = z
   .object({
     id: z.string().describe('name of the run folder'),
     title: z.string(),
@@ -42,14 +42,13 @@ export const runResponse = runSummary.extend({
 export type RunResponse = z.output<typeof runResponse>;
 
 /** A line of metrics.jsonl. */
-export const metricsLine = metricsSchema;
 export type MetricsLine = Metrics;
 
 export const metricsQuery = z.object({
   from: query.wholeNumberOr(0, 0, 999_999_999, 'index of the first line'),
 });
 export const metricsResponse = z.object({
-  lines: z.array(metricsLine),
+  lines: z.array(metricsSchema),
   next: z.int().describe('value of `from` for the next request'),
 });
 export type MetricsResponse = z.output<typeof metricsResponse>;
@@ -67,7 +66,7 @@ export type MetricsResponse = z.output<typeof metricsResponse>;
 export const eventsQuery = metricsQuery;
 export const stateEvent = z.object({ state: runState, updatedAt: z.iso.datetime() });
 export type StateEvent = z.output<typeof stateEvent>;
-export const rewindEvent = z.object({ next: z.int() });
+const rewindEvent = z.object({ next: z.int() });
 export type RewindEvent = z.output<typeof rewindEvent>;
 
 export const tablesResponse = z.object({

@@ -24,7 +24,7 @@ export interface BatchingOptions extends Pick<DynamicBatcherOptions, 'waitMillis
 }
 
 /** Called after each batch. */
-export type BatchListener = (model: string, images: number, seconds: number) => void;
+type BatchListener = (model: string, images: number, seconds: number) => void;
 
 /** Bytes of the activations of a batch: enough for eight images of 224 pixels in the widest layers. */
 const BATCH_BYTES = 256 * 2 ** 20;

@@ -3,14 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FoundRun, RunsFolder } from '../../runs/runs-folder.ts';
 import { stateEvent } from './run-summary.ts';
 
-export interface EventTimes {
-  /** Interval at which the files are read. */
-  readonly pollMilliseconds: number;
-  /** Interval of the comments that keep a silent connection alive. */
-  readonly heartbeatMilliseconds: number;
-}
-
-export const eventTimes: EventTimes = { pollMilliseconds: 1000, heartbeatMilliseconds: 15_000 };
+/** Interval at which the files are read. */
+const POLL_MILLISECONDS = 1000;
+/** Interval of the comments that keep a silent connection alive. */
+const HEARTBEAT_MILLISECONDS = 15_000;
 
 /**
  * The metrics lines from index `from` on and everything new, until the signal is aborted.
@@ -21,7 +17,6 @@ export async function* runEvents(
   run: FoundRun,
   from: number,
   signal: AbortSignal,
-  { pollMilliseconds, heartbeatMilliseconds }: EventTimes = eventTimes,
 ): AsyncGenerator<string, void, undefined> {
   const metrics = runs.metrics(run);
   let next = from;
@@ -44,13 +39,13 @@ export async function* runEvents(
       state = now.state;
       text += eventText('state', next, now);
     }
-    silent = text === '' ? silent + pollMilliseconds : 0;
-    if (silent >= heartbeatMilliseconds) {
+    silent = text === '' ? silent + POLL_MILLISECONDS : 0;
+    if (silent >= HEARTBEAT_MILLISECONDS) {
       text = ': heartbeat\n\n';
       silent = 0;
     }
     if (text !== '') yield text;
-    await sleep(pollMilliseconds, undefined, { signal }).catch(() => {});
+    await sleep(POLL_MILLISECONDS, undefined, { signal }).catch(() => {});
   }
 }
 

@@ -38,7 +38,7 @@ interface ReportJob {
   result?: { readonly html: string } | { readonly error: unknown };
 }
 
-export interface ReportPage {
+interface ReportPage {
   readonly html: string;
   /** Whether this is the report, and not the page with its progress. */
   readonly ready: boolean;

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
@@ -11,6 +8,7 @@ import {
   ilsvrcClassNames,
 } from '../../../src/weights/labels/class-names.ts';
 import { readModel } from '../../../src/weights/model/read-model.ts';
+import { TemporaryFolder } from '../../support/temporary-folder.ts';
 import { writeSafetensors } from './fixtures.ts';
 
 describe("ILSVRC's classes", () => {
@@ -53,9 +51,9 @@ describe("ILSVRC's classes", () => {
       'fc8.bias',
       Float32Array.from({ length: 1000 }, (_, i) => i + 1),
     );
-    const folder = await mkdtemp(join(tmpdir(), 'verydeep-devkit-'));
+    const temporary = new TemporaryFolder();
     try {
-      const path = join(folder, 'kit.safetensors');
+      const path = temporary.path('kit.safetensors');
       const named = network.parameters.map(({ name, shape }) => ({ name, shape, data: tensors.get(name)! }));
       await writeSafetensors(path, named);
       const model = await readModel(path, { convention: 'caffe', classOrder: 'devkit' });
@@ -67,7 +65,7 @@ describe("ILSVRC's classes", () => {
       assert.deepEqual(weight.slice(64 * at, 64 * at + 64), tensors.get('fc8.weight')!.slice(64, 128));
       assert.deepEqual(model.labels, labels);
     } finally {
-      await rm(folder, { recursive: true });
+      await temporary.remove();
     }
   });
 
