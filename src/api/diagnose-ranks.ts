@@ -84,9 +84,7 @@ function engineOf(): string {
 async function imagesOf(data: string): Promise<string> {
   try {
     const source = await openImages(data, { split: 'train' });
-    const listing = `${source.length} images, ${listingOf(source).slice(0, 12)}`;
-    await source.close?.();
-    return listing;
+    return `${source.length} images, ${listingOf(source).slice(0, 12)}`;
   } catch (error) {
     return messageOf(error);
   }

@@ -151,7 +151,6 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
     };
   } finally {
     models.close();
-    await source.close?.();
   }
 }
 

@@ -103,9 +103,8 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
 
 /** Validation images must not be training images. */
 async function checkValidation(data: string): Promise<void> {
-  const source = await openImages(data, { split: 'val' });
-  await source.close?.();
-  if (source.split !== undefined) return;
+  const { split } = await openImages(data, { split: 'val' });
+  if (split !== undefined) return;
   throw new UserError(`${data} has no separate validation images; divide it into the folders train and val`);
 }
 

@@ -44,7 +44,7 @@ const INSTALL =
  * other direction: where all ranks send and receive continuously, a third of the bandwidth is lost (docs/explanation/measurements.md). 1 is the flag
  * in btl.h for sending without requests.
  */
-export const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
+const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
 
 /**
  * Settings of UCX, which Debian's MPICH uses. By default it replaces the allocator of the process, which sometimes

@@ -4,7 +4,7 @@ import { type Communicator, type ExchangeType, nameOfRank } from './communicator
 import type { Launch } from './launch.ts';
 import { loadMpiAddon, type MpiAddon, type MpiFacts } from './mpi-addon.ts';
 
-export interface MpiOptions {
+interface MpiOptions {
   /** Seconds without a sign of life from a rank after which it counts as lost (default: 20). */
   readonly timeout?: number;
   /** How the process was started, if that is known: MPI must see as many processes. */

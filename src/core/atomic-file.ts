@@ -5,7 +5,7 @@ import { UserError } from './errors.ts';
 import { writingError } from './files.ts';
 
 /** The content of a file: all of it, or pieces in order, which need not all be in memory. */
-export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file whole or not at all: writes a temporary file beside it, flushes that to the disk and renames it over

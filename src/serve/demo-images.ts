@@ -35,29 +35,25 @@ export class DemoImages {
 
   async #load(): Promise<DemoImagesResponse> {
     const source = await openImages(this.#folder, { split: 'train' });
-    try {
-      const order = permutation(source.length, deriveKeys(keyOfSeed(1), 'demo images'));
-      const numbers = [...order.slice(0, MAX_IMAGES).sort()];
-      const first = await decode(source, numbers[0]!);
-      const side = Math.min(MAX_SIDE, first.width, first.height);
-      const squares = await mapConcurrently(numbers, defaultConcurrency, async (number) =>
-        centerSquare(await rescaleImage(await decode(source, number), side, source.imageName(number)), side),
-      );
-      const channels = squares.every(isGray) ? 1 : 3;
-      const bytes = squares.map((pixels) => (channels === 3 ? pixels : pixels.filter((_, i) => i % 3 === 0)));
-      return {
-        name: this.name,
-        classes: [...source.classes],
-        labels: [...source.labels],
-        width: side,
-        height: side,
-        channels,
-        imageLabels: numbers.map((number) => source.label(number)),
-        pixels: Buffer.concat(bytes).toString('base64'),
-      };
-    } finally {
-      await source.close?.();
-    }
+    const order = permutation(source.length, deriveKeys(keyOfSeed(1), 'demo images'));
+    const numbers = [...order.slice(0, MAX_IMAGES).sort()];
+    const first = await decode(source, numbers[0]!);
+    const side = Math.min(MAX_SIDE, first.width, first.height);
+    const squares = await mapConcurrently(numbers, defaultConcurrency, async (number) =>
+      centerSquare(await rescaleImage(await decode(source, number), side, source.imageName(number)), side),
+    );
+    const channels = squares.every(isGray) ? 1 : 3;
+    const bytes = squares.map((pixels) => (channels === 3 ? pixels : pixels.filter((_, i) => i % 3 === 0)));
+    return {
+      name: this.name,
+      classes: [...source.classes],
+      labels: [...source.labels],
+      width: side,
+      height: side,
+      channels,
+      imageLabels: numbers.map((number) => source.label(number)),
+      pixels: Buffer.concat(bytes).toString('base64'),
+    };
   }
 }
 

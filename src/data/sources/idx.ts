@@ -175,7 +175,7 @@ async function readIdx(path: string, dimensions: number): Promise<IdxArray> {
   return parseIdx(unpacked, dimensions, path);
 }
 
-export interface IdxArray {
+interface IdxArray {
   readonly shape: readonly number[];
   readonly values: Uint8Array;
 }

@@ -6,7 +6,7 @@ import type { ImageSource } from '../source.ts';
 import type { Split } from '../splits.ts';
 import { fingerprintOfShards, type ShardIndex } from './shard-index.ts';
 
-export interface ShardSourceOptions {
+interface ShardSourceOptions {
   readonly location: string;
   readonly split: Split | undefined;
   readonly classes: readonly string[];
