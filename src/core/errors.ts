@@ -1,4 +1,13 @@
-/** An error that a person can fix. The message is one clear sentence: the fault, its place and the remedy. */
+/**
+ * An error that a person can fix. The message is one clear sentence: the fault, its place and the remedy.
+ * @example
+ * try {
+ *   await openImages('photos');
+ * } catch (error) {
+ *   if (!(error instanceof UserError)) throw error;
+ *   console.error(error.message); // photos does not exist; check the path
+ * }
+ */
 export class UserError extends Error {
   override name = 'UserError';
   /** Exit code of the command line: 0 success, 1 failure, 2 wrong usage, 130 interrupted. */

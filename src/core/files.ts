@@ -1,4 +1,4 @@
-/** Reading whole files, and what a person is told when a file cannot be read or written. */
+/** Reading whole files, and the error messages for files that cannot be read or written. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';

@@ -1,8 +1,10 @@
 import { UsageError } from './errors.ts';
 
-/** S, the smaller side in pixels that training images are rescaled to: fixed (min = max) or drawn from [min, max] (paper, 3.1). */
+/** S, the smaller side that training images are rescaled to: fixed (min = max) or drawn from [min, max] (paper, 3.1). */
 export interface TrainScale {
+  /** In pixels. */
   readonly min: number;
+  /** In pixels. */
   readonly max: number;
 }
 
@@ -16,7 +18,7 @@ export function parseTrainScale(text: string | number): TrainScale {
   const max = Number(match?.[2] ?? match?.[1]);
   if (!match || min < 1 || max < min) {
     throw new UsageError(
-      `a scale is a number of pixels such as 256 or a range such as 256..512, not "${text}"`,
+      `"${text}" is not a scale; give a number of pixels such as 256 or a range such as 256..512`,
     );
   }
   return { min, max };

@@ -3,7 +3,7 @@ import { UserError } from '../../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
 
 export const splitNames = ['train', 'val', 'test'] as const;
-/** A part of a data set. */
+/** A split of a data set: training, validation or test images. */
 export type Split = (typeof splitNames)[number];
 
 /** Names of a split's folder, the preferred first. */

@@ -17,14 +17,8 @@ export type Loading<T> =
  * Runs a request, and runs it again whenever `key` changes. An answer that comes after the next change is dropped.
  * @param key everything that the request depends on, as one text; undefined: no request yet
  */
-export function useRequest<T>(
-  key: string | undefined,
-  run: (signal: AbortSignal) => Promise<T>,
-): Loading<T> & { readonly key: string | undefined } {
-  const [answer, setAnswer] = useState<{ key: string | undefined; loading: Loading<T> }>({
-    key: undefined,
-    loading: { state: 'idle' },
-  });
+export function useRequest<T>(key: string | undefined, run: (signal: AbortSignal) => Promise<T>): Loading<T> {
+  const [answer, setAnswer] = useState<{ key: string; loading: Loading<T> }>();
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (key === undefined) return;
@@ -45,6 +39,6 @@ export function useRequest<T>(
     );
     return () => controller.abort();
   }, [key, attempt]);
-  if (key === undefined) return { state: 'idle', key };
-  return answer.key === key ? { ...answer.loading, key } : { state: 'loading', key };
+  if (key === undefined) return { state: 'idle' };
+  return answer?.key === key ? answer.loading : { state: 'loading' };
 }
