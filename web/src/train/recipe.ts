@@ -1,6 +1,6 @@
 /** The settings that the page offers, and the recipe they make. */
 import type { WebRecipe } from '../../../src/web/index.ts';
-import type { ImageSource } from './image-source.ts';
+import type { TrainingSource } from './training-source.ts';
 
 export interface Settings {
   readonly config: NonNullable<WebRecipe['config']>;
@@ -34,7 +34,7 @@ const POINTS = 10;
 /** Share of the epochs after which the learning rate drops, so that a training of any length ends at a low one. */
 const DROP_AT = 0.75;
 
-export function recipeOf(settings: Settings, { trainingImages, isGray, side }: ImageSource): WebRecipe {
+export function recipeOf(settings: Settings, { trainingImages, isGray, side }: TrainingSource): WebRecipe {
   const { crop, batch, epochs } = settings;
   return {
     ...settings,
