@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
-import { recipeOf, type Settings } from './recipe.ts';
+import { type RecipeSettings, recipeOf } from './recipe.ts';
 import type { TrainingSource } from './training-source.ts';
 
 export type TrainingState =
@@ -40,7 +40,7 @@ class LocalTraining extends EventTarget {
   }
 
   /** Trains on the chosen images. */
-  async run(settings: Settings): Promise<void> {
+  async run(settings: RecipeSettings): Promise<void> {
     const { source } = this;
     if (!source || this.isBusy || !this.#mayDiscard()) return;
     this.#discard();
