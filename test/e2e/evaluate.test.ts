@@ -56,54 +56,41 @@ describe('vgg evaluate', () => {
     await writeRandomModel(work.path('other.safetensors'), [...CLASSES].reverse(), { seed: 2, crop: 64 });
   });
 
+  const onPhotos = (...args: string[]) => [work.path('photos'), '--model', model(), ...args];
+
   async function evaluate(...args: string[]) {
     const { code, stdout, stderr } = await work.vgg('evaluate', ...args, '--json');
     assert.equal(code, 0, stderr);
     return JSON.parse(stdout);
   }
 
+  async function assertRefused(exitCode: number, message: RegExp, ...args: string[]): Promise<void> {
+    const { code, stderr } = await work.vgg('evaluate', ...args);
+    assert.equal(code, exitCode);
+    assert.match(stderr, message);
+  }
+
   it('is dense, with mirror images, at the training scale by default', async () => {
-    const { seconds, modelDetails, ...result } = await evaluate(work.path('photos'), '--model', model());
-    assert.ok(seconds > 0);
+    const { seconds, modelDetails, top1Error, loss, ...result } = await evaluate(...onPhotos());
+    assert.ok(seconds > 0 && top1Error >= 0 && loss > 0);
     assert.match(modelDetails[0].sha256, /^[0-9a-f]{64}$/);
-    assert.deepEqual(Object.keys(result), [
-      'images',
-      'labeled',
-      'top1Error',
-      'top5Error',
-      'loss',
-      'protocol',
-      'flip',
-      'scales',
-      'models',
-    ]);
-    assert.deepEqual([result.images, result.labeled, result.top5Error], [12, 12, 0]);
-    assert.deepEqual([result.protocol, result.flip, result.scales], ['dense', true, [36]]);
-    assert.deepEqual(result.models, [model()]);
+    assert.deepEqual(result, {
+      ...{ images: 12, labeled: 12, top5Error: 0 },
+      ...{ protocol: 'dense', flip: true, scales: [36], models: [model()] },
+    });
   });
 
   it("--scales auto are the paper's, as many as --scales may be given", async () => {
-    const auto = await evaluate(
-      work.path('photos'),
-      '--model',
-      model(),
-      '--scales',
-      'auto',
-      '--protocol',
-      'both',
-    );
+    const auto = await evaluate(...onPhotos('--protocol', 'both', '--scales', 'auto'));
     assert.deepEqual(auto.scales, [32, 36, 40]);
-    const listed = await evaluate(
-      ...[work.path('photos'), '--model', model(), '--scales', '40,32,36', '--protocol', 'both'],
-    );
+    const listed = await evaluate(...onPhotos('--protocol', 'both', '--scales', '40,32,36'));
     assert.ok(Math.abs(listed.loss - auto.loss) < 1e-6);
     assert.equal(listed.top1Error, auto.top1Error);
   });
 
   it('writes a line an image, from which the errors follow', async () => {
     const file = work.path('predictions.jsonl');
-    const args = [work.path('photos'), '--model', model(), '--predictions', file];
-    const { images, top1Error } = await evaluate(...args);
+    const { images, top1Error } = await evaluate(...onPhotos('--predictions', file));
     const lines = await readLines(file);
     assert.equal(lines.length, images);
     assert.deepEqual(
@@ -128,23 +115,14 @@ describe('vgg evaluate', () => {
   });
 
   it('--details gives the error of each class and the confusion matrix', async () => {
-    const { perClass, confusion, top1Error } = await evaluate(
-      work.path('photos'),
-      '--model',
-      model(),
-      '--details',
-    );
+    const { perClass, confusion, top1Error } = await evaluate(...onPhotos('--details'));
     assert.deepEqual(
-      perClass.map((one: { class: string; label: string; images: number }) => [
-        one.class,
-        one.label,
-        one.images,
-      ]),
+      perClass.map((one: Record<string, unknown>) => [one.class, one.label, one.images]),
       CLASSES.map((name) => [name, `a ${name}`, 4]),
     );
     const hits = confusion.reduce((sum: number, row: number[], i: number) => sum + row[i]!, 0);
     assert.equal(top1Error, (12 - hits) / 12);
-    const { stdout } = await work.vgg('evaluate', work.path('photos'), '--model', model(), '--details');
+    const { stdout } = await work.vgg('evaluate', ...onPhotos('--details'));
     assert.match(stdout, /dense .* 12 .*a (cat|dog|owl).*predicted as/s);
   });
 
@@ -177,19 +155,14 @@ describe('vgg evaluate', () => {
 
   it('refuses models of other classes, by name', async () => {
     await writeRandomModel(work.path('zoo.safetensors'), ['cat', 'emu', 'owl']);
-    const { code, stderr } = await work.vgg(
-      ...['evaluate', work.path('photos'), '--model', model(), '--model', work.path('zoo.safetensors')],
-    );
-    assert.equal(code, 1);
-    assert.match(stderr, /only .*m\.safetensors has dog, only .*zoo\.safetensors has emu/);
+    const message = /only .*m\.safetensors has dog, only .*zoo\.safetensors has emu/;
+    await assertRefused(1, message, ...onPhotos('--model', work.path('zoo.safetensors')));
   });
 
   it('classifies images without labels', async () => {
     const folder = work.path('unlabeled');
     await writeFiles(folder, { 'b.png': await png(40, 50, 3), 'a.jpg': await jpeg(60, 40, 4) });
-    const refused = await work.vgg('evaluate', folder, '--model', model());
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /holds images but no class folders/);
+    await assertRefused(1, /holds images but no class folders/, folder, '--model', model());
     const file = work.path('unlabeled.jsonl');
     const result = await evaluate(folder, '--model', model(), '--predictions', file);
     assert.deepEqual(
@@ -231,24 +204,11 @@ describe('vgg evaluate', () => {
   });
 
   it('refuses scales that are too small, and folders that are not there, before it begins', async () => {
-    const small = await work.vgg('evaluate', work.path('photos'), '--model', model(), '--scales', '36,20');
-    assert.equal(small.code, 1);
-    assert.match(small.stderr, /the scale 20 is too small for .*m\.safetensors, whose crop is 32/);
-    const nowhere = await work.vgg(
-      ...['evaluate', work.path('photos'), '--model', model(), '--predictions', work.path('none', 'p.jsonl')],
-    );
-    assert.equal(nowhere.code, 1);
-    assert.match(nowhere.stderr, /none\/p\.jsonl cannot be written: its folder does not exist/);
-    const unknown = await work.vgg(
-      'evaluate',
-      work.path('photos'),
-      '--model',
-      model(),
-      '--protocol',
-      'sparse',
-    );
-    assert.equal(unknown.code, 2);
-    assert.match(unknown.stderr, /center, dense, crops, both/);
+    const small = /the scale 20 is too small for .*m\.safetensors, whose crop is 32/;
+    await assertRefused(1, small, ...onPhotos('--scales', '36,20'));
+    const noFolder = /none\/p\.jsonl cannot be written: its folder does not exist/;
+    await assertRefused(1, noFolder, ...onPhotos('--predictions', work.path('none', 'p.jsonl')));
+    await assertRefused(2, /center, dense, crops, both/, ...onPhotos('--protocol', 'sparse'));
   });
 
   it('takes images of any aspect ratio', async () => {

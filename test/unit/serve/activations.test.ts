@@ -21,10 +21,9 @@ async function expected(bytes: Buffer, layer: string) {
 
 describe('POST /v1/activations', () => {
   it("are the layer's, as bytes of each channel's own range", async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const bytes = await png(52, 40);
-    const { status, body } = await ask(imageRequest('/v1/activations?layer=conv2_1&view=whole', bytes));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(imageRequest('/v1/activations?layer=conv2_1&view=whole', bytes));
     const { shape, values } = await expected(bytes, 'conv2_1');
     const area = shape[1]! * shape[2]!;
     assert.deepEqual(body.shape, shape);
@@ -71,9 +70,9 @@ describe('POST /v1/activations', () => {
 
 describe('POST /v1/features', () => {
   it('are numbers as JSON, pooled where it is asked for', async (t) => {
-    const { ask } = await smallServer(t);
+    const { json } = await smallServer(t);
     const bytes = await png(96, 64);
-    const { body } = await ask(imageRequest('/v1/features?layer=pool4&view=whole&scale=40&pool=max', bytes));
+    const body = await json(imageRequest('/v1/features?layer=pool4&view=whole&scale=40&pool=max', bytes));
     const { shape, values } = await expected(bytes, 'pool4');
     const area = shape[1]! * shape[2]!;
     assert.ok(area > 1);
@@ -113,8 +112,8 @@ describe('POST /v1/features', () => {
 
 describe('GET /v1/model', () => {
   it('describes the network layer by layer', async (t) => {
-    const { ask } = await smallServer(t);
-    const { body } = await ask('/v1/model');
+    const { json } = await smallServer(t);
+    const body = await json('/v1/model');
     const [model] = body.models;
     assert.deepEqual(
       [model.name, model.config, model.classes, model.crop, model.defaultScale, model.autoScales],
@@ -141,8 +140,8 @@ describe('GET /v1/model', () => {
   });
 
   it("has the first layer's filters, each in its own range", async (t) => {
-    const { ask } = await smallServer(t);
-    const { body } = await ask('/v1/model/filters');
+    const { ask, json } = await smallServer(t);
+    const body = await json('/v1/model/filters');
     const { parameters } = await smallParts();
     const weights = await parameters.read('values', 'conv1_1.weight');
     assert.deepEqual(body.shape, [2, 3, 3, 3]);

@@ -11,11 +11,10 @@ describe('GET /v1/demo-images', () => {
       'train-images-idx3-ubyte': idx([3, 6, 6], values),
       'train-labels-idx1-ubyte': idx([3], Uint8Array.of(2, 0, 1)),
     });
-    const { ask } = await smallServer(t, { demoData: folder });
+    const { ask, json } = await smallServer(t, { demoData: folder });
     const { body: model } = await ask('/v1/model');
     assert.equal(model.demoImages, folder.slice(folder.lastIndexOf('/') + 1));
-    const { status, body } = await ask('/v1/demo-images');
-    assert.equal(status, 200);
+    const body = await json('/v1/demo-images');
     const { pixels, ...rest } = body as Json;
     assert.deepEqual(rest, {
       name: model.demoImages,
@@ -34,8 +33,8 @@ describe('GET /v1/demo-images', () => {
     for (let i = 0; i < 4; i++) {
       await writeFiles(folder, { [`${i % 2 ? 'cat' : 'dog'}/${i}.png`]: await png(120 + i, 90, i) });
     }
-    const { ask } = await smallServer(t, { demoData: folder });
-    const { body } = await ask('/v1/demo-images');
+    const { json } = await smallServer(t, { demoData: folder });
+    const body = await json('/v1/demo-images');
     assert.deepEqual([body.width, body.height, body.channels], [40, 40, 3]);
     assert.deepEqual(body.classes, ['cat', 'dog']);
     assert.deepEqual(body.imageLabels, [0, 0, 1, 1]);

@@ -36,17 +36,14 @@ async function pngOf(width: number, height: number, seed = 0): Promise<Buffer> {
 
 describe('POST /v1/predict', () => {
   it('says what evaluation says of the same image', async (t) => {
-    const { ask } = await smallServer(t);
+    const { json } = await smallServer(t);
     const bytes = await pngOf(60, 48);
     for (const [protocol, scales] of [
       ['dense', [40]],
       ['both', [40, 64]],
       ['center', [33]],
     ] as const) {
-      const { status, body } = await ask(
-        imageRequest(`/v1/predict?protocol=${protocol}&scales=${scales}&top=2`, bytes),
-      );
-      assert.equal(status, 200, JSON.stringify(body));
+      const body = await json(imageRequest(`/v1/predict?protocol=${protocol}&scales=${scales}&top=2`, bytes));
       const ensemble = ensembleOf([await smallModel()], scales, { protocol });
       const classified = ensemble.classify(
         await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', scales),
@@ -78,10 +75,9 @@ describe('POST /v1/predict', () => {
   });
 
   it('takes several images as a form, and names them', async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const files = { 'a.png': await pngOf(50, 40, 1), 'b.png': await pngOf(40, 70, 2) };
-    const { status, body } = await ask(formRequest('/v1/predict?top=1', files));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(formRequest('/v1/predict?top=1', files));
     assert.deepEqual(
       body.images.map(({ name, width, height }: Json) => [name, width, height]),
       [
@@ -94,12 +90,12 @@ describe('POST /v1/predict', () => {
   });
 
   it('averages all models where it is asked to, and says whose answer it is', async (t) => {
-    const { ask } = await smallServer(t, {
+    const { json } = await smallServer(t, {
       models: [await smallParts('one', 1), await smallParts('two', 2)],
     });
     const bytes = await pngOf(50, 60);
     const of = async (model: string) => {
-      const { body } = await ask(imageRequest(`/v1/predict?model=${model}&top=5`, bytes));
+      const body = await json(imageRequest(`/v1/predict?model=${model}&top=5`, bytes));
       assert.deepEqual(body.models, model === 'all' ? ['one', 'two'] : [model]);
       const posteriors = Array<number>(5);
       for (const { index, probability } of body.images[0].top) posteriors[index] = probability;

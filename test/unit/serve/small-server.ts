@@ -1,6 +1,6 @@
 /** What tests of the server share: servers over small networks on the reference backend, requests without a socket. */
+import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import type { Backend } from '../../../src/kernels/backend.ts';
@@ -30,7 +30,6 @@ export async function smallParts(
   return { name, facts, backend, parameters, checksum: 'ab'.repeat(32) };
 }
 
-/** What an answer has is for the test to say. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
 export type Json = any;
 
@@ -46,6 +45,8 @@ export interface SmallServer {
   readonly logged: string[];
   /** An answer as JSON, and its status. */
   ask(options: InjectOptions | string): Promise<Answer>;
+  /** The JSON of an answer whose status must be 200. */
+  json(options: InjectOptions | string): Promise<Json>;
 }
 
 /** A server that is closed when the test has ended. */
@@ -62,19 +63,17 @@ export async function smallServer(
     ...options,
   });
   t.after(() => app.close());
-  return {
-    app,
-    logged,
-    ask: async (request) => {
-      const answer = await app.inject(request as InjectOptions);
-      const isJson = String(answer.headers['content-type']).startsWith('application/json');
-      return {
-        status: answer.statusCode,
-        body: isJson ? answer.json() : answer.body,
-        headers: answer.headers,
-      };
-    },
+  const ask = async (request: InjectOptions | string): Promise<Answer> => {
+    const { statusCode, headers, ...answer } = await app.inject(request as InjectOptions);
+    const isJson = String(headers['content-type']).startsWith('application/json');
+    return { status: statusCode, body: isJson ? JSON.parse(answer.body) : answer.body, headers };
   };
+  const json = async (request: InjectOptions | string): Promise<Json> => {
+    const { status, body } = await ask(request);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body;
+  };
+  return { app, logged, ask, json };
 }
 
 /** A request with one image as its body. */
@@ -175,8 +174,4 @@ export function line(iteration: number, kind: 'train' | 'validation' = 'train', 
 export async function writeRun(folder: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFiles(folder, { 'recipe.yaml': RECIPE, ...files });
-}
-
-export function runPath(runs: string, id: string): string {
-  return join(runs, id);
 }
