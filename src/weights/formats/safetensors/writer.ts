@@ -11,7 +11,7 @@ export interface NamedTensor {
 }
 
 /** A tensor whose values are fetched just before they are written, so that few are in memory at once. */
-interface DeferredTensor {
+export interface DeferredTensor {
   readonly name: string;
   readonly shape: Shape;
   read(): Promise<Float32Array>;
