@@ -15,14 +15,9 @@ import {
 } from '../evaluate/feature-files.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
 import { newCommand } from './command.ts';
-import {
-  addForeignOptions,
-  type ForeignFlags,
-  featuresOnlyOption,
-  readOptionsOf,
-} from './foreign-options.ts';
+import { type ForeignFlags, featuresOnlyOption, readOptionsOf } from './foreign-options.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { maxPixelsOption } from './model-options.ts';
+import { addFormatOptions, maxPixelsOption } from './model-options.ts';
 import { backendOption, jsonOption, positiveInteger, precisionOption, threadsOption } from './options.ts';
 import { printAs } from './output.ts';
 import { type Tick, withProgress } from './progress.ts';
@@ -79,7 +74,7 @@ export function featuresCommand(): Command {
     .addOption(backendOption())
     .addOption(precisionOption())
     .addOption(jsonOption());
-  return addForeignOptions(command).addOption(featuresOnlyOption()).action(features);
+  return addFormatOptions(command.addOption(featuresOnlyOption())).action(features);
 }
 
 async function features(inputs: string[], flags: Flags): Promise<void> {

@@ -50,6 +50,11 @@ export function addModelOptions(command: Command): Command {
     .addOption(backendOption())
     .addOption(precisionOption())
     .addOption(jsonOption());
+  return addFormatOptions(command);
+}
+
+/** The options for model files of other formats, in their own group of the help. */
+export function addFormatOptions(command: Command): Command {
   return addForeignOptions(command.optionsGroup('For model files of other formats:')).optionsGroup(
     'Options:',
   );

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, sentenceOf } from './client.ts';
 
-export type Loading<T> =
+export type RequestState<T> =
   | { readonly state: 'idle' | 'loading' }
   | { readonly state: 'done'; readonly value: T }
   | {
@@ -17,13 +17,16 @@ export type Loading<T> =
  * Runs a request, and runs it again whenever `key` changes. An answer that comes after the next change is dropped.
  * @param key everything that the request depends on, as one text; undefined: no request yet
  */
-export function useRequest<T>(key: string | undefined, run: (signal: AbortSignal) => Promise<T>): Loading<T> {
-  const [answer, setAnswer] = useState<{ key: string; loading: Loading<T> }>();
+export function useRequest<T>(
+  key: string | undefined,
+  run: (signal: AbortSignal) => Promise<T>,
+): RequestState<T> {
+  const [answer, setAnswer] = useState<{ key: string; loading: RequestState<T> }>();
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (key === undefined) return;
     const controller = new AbortController();
-    const settle = (loading: Loading<T>) => {
+    const settle = (loading: RequestState<T>) => {
       if (!controller.signal.aborted) setAnswer({ key, loading });
     };
     settle({ state: 'loading' });
