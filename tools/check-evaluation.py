@@ -6,9 +6,9 @@
 
 Needs PyTorch, NumPy and Pillow (Debian: python3-torch python3-pil). Takes the images of a folder (--limit of them),
 rescales them with Pillow so that their smaller side is Q, and writes them as PNG files: from there on both sides
-see the same pixels, and neither resamples. Then, as a figure of its own, the scales --others, which both sides
-make of the PNG files, each by its own filter. Everything here is written from the paper, in double precision and
-one crop after the other; nothing is taken from src/evaluate. Exits with 1 when a posterior without resampling
+see the same pixels, and neither resamples. Then, reported separately, the scales --others, to which both sides
+rescale the PNG files, each with its own filter. Everything here is written from the paper, in double precision and
+one crop after the other; nothing is shared with src/evaluate. Exits with 1 when a posterior without resampling
 differs by 1e-4 or more, or a line of --predictions does not agree.
 """
 

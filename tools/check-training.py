@@ -2,10 +2,10 @@
 
     npm run build && /usr/bin/python3 tools/check-training.py [--config A] [--width 0.125] [--momentum 0.9]
 
-A ReLU or a pooling window that tips over at a rounding error changes everything after it: where the loss
-overshoots (A at a rate of 0.01), PyTorch's own weights differ from themselves by 0.09 when its convolutions
-are disturbed by 1e-7 of their largest value. So the rate is low, and a difference that comes all at once is
-looked at with other seeds: a fault shows with all of them.
+A ReLU or a pooling comparison that tips over because of a rounding error changes everything after it: where the loss
+overshoots (A at a rate of 0.01), PyTorch's weights differ by 0.09 from their own when its convolutions are disturbed
+by 1e-7 of their largest value. So the rate is low. Check a sudden difference with other seeds: a fault shows with
+all of them.
 
 Needs PyTorch, NumPy and Pillow (Debian: python3-torch python3-pil). Neither shuffling, augmentation nor
 dropout; the rate drops on the way. Exits with 1 when a tensor's relative difference is 1e-3 or more.
@@ -59,7 +59,7 @@ def read_safetensors(path):
 
 
 def write_images(folder):
-    """Noise with a colour for each class, as PNG, so that both sides see the same pixels."""
+    """Noise with a color for each class, as PNG, so that both sides see the same pixels."""
     random = np.random.default_rng(1)
     for label in range(CLASSES):
         tint = random.integers(60, 196, 3)

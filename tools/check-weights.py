@@ -1,12 +1,12 @@
-"""Checks weight files of full-size networks against the frameworks themselves; run by hand.
+"""Compares weight files of full-size networks with the frameworks themselves. Run it by hand.
 
     python tools/check-weights.py read  FOLDER -- node dist/src/cli/vgg.cjs
     python tools/check-weights.py write FOLDER -- node dist/src/cli/vgg.cjs
 
 read: the frameworks write files with random weights; `vgg convert` reads them, and its logits of the synthetic
-image must be the framework's. write: `vgg convert` writes all formats; the frameworks load them, and their
-logits must be vgg's. Needs PyTorch, torchvision, timm, safetensors, onnx, onnxruntime, protobuf and Keras with
-its PyTorch backend, and /usr/bin/time. FOLDER takes some 15 GB.
+image must equal the framework's. write: `vgg convert` writes all formats; the frameworks load them, and their
+logits must equal vgg's. Needs PyTorch, torchvision, timm, safetensors, onnx, onnxruntime, protobuf and Keras with
+its PyTorch backend, and /usr/bin/time. FOLDER needs about 15 GB.
 """
 
 import gc
@@ -63,7 +63,7 @@ def forward(model, convention):
 
 
 def of_order_one(model):
-    """Logits of order one, so that 1e-4 is about what float32 gives: PyTorch's own are 3e-6 of the largest off."""
+    """Logits of order one, for which 1e-4 is about the accuracy of float32: PyTorch's own are off by 3e-6 of the largest."""
     last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     last.weight.data *= 0.03
     last.bias.data *= 0.03
@@ -186,13 +186,13 @@ def check_writing(folder, command):
     try:
         model.load_weights(result["target"])
     except ValueError:
-        # With dropouts there are more layers than in the application: by name they are found.
+        # With dropout there are more layers than in the application, so they are found by name.
         model.load_weights(result["target"], by_name=True)
     compare("out.h5 in Keras, load_weights", result, model.predict(image, verbose=0))
 
 
 def caffe_forward(net):
-    """What Caffe would compute."""
+    """The logits that Caffe would compute."""
     x = torch.from_numpy(preprocessed(224, order="bgr", mean=(123.675, 116.28, 103.53)))
     tensor = lambda blob: torch.tensor(np.array(blob.data, dtype=np.float32)).reshape(list(blob.shape.dim))
     with torch.no_grad():

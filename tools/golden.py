@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-Writes test/fixtures/golden from PyTorch: what every configuration computes, by an implementation that shares
-nothing with ours. Run by hand, when a fixture is to be added or doubted; tests only read the files.
+Writes test/fixtures/golden with PyTorch: the outputs of every configuration, by an implementation that shares
+nothing with ours. Run it by hand to add or check a fixture; tests only read the files.
 
     apt install python3-torch python3-numpy     # Debian 12's 1.13 wrote the files; any later one should do
     python3 tools/golden.py                     # writes all fixtures
@@ -15,8 +15,8 @@ Everything is computed in double precision, from float32 inputs and parameters t
     losses [steps, N], <parameter>                               weights after some steps of SGD
 
 and, as metadata, the case (configuration, crop, width, …). Seeds are searched from 0 for a case in which no
-value lies near a kink (ReLU at 0, ties in max pooling), where rounding would change a gradient by a jump, and
-in which no layer is dead.
+value is near a kink (ReLU at 0, ties in max pooling), where rounding would make a gradient jump, and in which no
+layer is dead.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from golden_network import CONFIGURATIONS, Network
 from golden_random import derive_key, key_of_seed, normals, words
 
 FOLDER = Path(__file__).resolve().parent.parent / "test" / "fixtures" / "golden"
-# Channels 2, 5, 9, 18 and 146 hidden units: no multiples of a vector's length, and small files.
+# Channels 2, 5, 9, 18 and 146 hidden units: not multiples of a vector's length, and small files.
 WIDTH = 1 / 28
 CLASSES = 7
 # How far from a kink every value must be, as a fraction of its layer's largest: above float32's errors.
@@ -118,7 +118,7 @@ COMPUTE = {"pass": compute_pass, "dense": compute_dense, "training": compute_tra
 
 
 def alive(kind, tensors):
-    """No gradient is all but 0, and no image is classified so surely that its loss says nothing."""
+    """No gradient is nearly 0, and no image is classified with such confidence that its loss carries no information."""
     if kind == "dense":
         return True
     gradients = [tensor for name, tensor in tensors.items() if name.startswith("gradient.")]
@@ -133,7 +133,7 @@ def compute(case):
         if network.smallest_margin >= MARGIN[case["kind"]] and alive(case["kind"], tensors):
             break
     else:
-        raise SystemExit(f"{file_name(case)}: no seed below 1000 keeps away from every kink")
+        raise SystemExit(f"{file_name(case)}: no seed below 1000 avoids every kink")
     described = {**case, "widthMultiplier": WIDTH, "classes": CLASSES, "seed": seed}
     described["margin"] = network.smallest_margin
     if case["kind"] == "training":

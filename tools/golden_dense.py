@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-Writes test/fixtures/dense from PyTorch: images, and what small networks say of them by the protocols of section
-3.2. Run by hand, when a fixture is to be added or doubted; tests only read the files.
+Writes test/fixtures/dense with PyTorch: images, and their posteriors by small networks and the protocols of section
+3.2. Run it by hand to add or check a fixture; tests only read the files.
 
     apt install python3-torch python3-numpy python3-pil
     python3 tools/golden_dense.py               # writes the images and posteriors.jsonl
@@ -28,7 +28,7 @@ from golden_random import derive_key, key_of_seed, normals
 FOLDER = Path(__file__).resolve().parent.parent / "test" / "fixtures" / "dense"
 WIDTH, CLASSES = 1 / 28, 7
 MEAN = [118.5, 109.25, 97.75]
-# conv1_1 is made smaller by so much, so that logits of pixels up to 255 are no larger than those of normal draws.
+# conv1_1 is scaled down by this factor, so that logits of pixels up to 255 are no larger than those of normal draws.
 INPUT_SCALE = 1 / 64
 # Odd, so that rounding in pooling matters: 107 → 53 → 26 → 13 → 6 → 3, or 54 → 27 → 14 → 7 → 4.
 Q = 107
@@ -41,7 +41,7 @@ PROTOCOLS = ["center", "dense", "crops", "both"]
 
 
 def make_image(number, width, height):
-    """Blobs of colour on a coarse grid, enlarged, with a little noise: small as a file, without any symmetry."""
+    """Blobs of color on a coarse grid, enlarged, with a little noise: a small file without any symmetry."""
     values = normals(derive_key(key_of_seed(number), "dense images"), 3 * 5 * 7).reshape(5, 7, 3)
     coarse = Image.fromarray(np.uint8(np.clip(128 + 60 * values, 0, 255)))
     pixels = np.asarray(coarse.resize((width, height), Image.BICUBIC), dtype=np.int64)

@@ -28,7 +28,7 @@ CONFIGURATIONS = {
 
 class Network:
     """
-    One network with its parameters, which are made from the seed: weights as `initialize` of
+    One network with its parameters, which follow from the seed: weights as `initialize` of
     src/net/initialization.ts makes them with `he`, biases 0.1 times normal draws.
     """
 
@@ -94,7 +94,7 @@ class Network:
         n, c, h, w = x.shape
         windows = x[:, :, : h // 2 * 2, : w // 2 * 2].reshape(n, c, h // 2, 2, w // 2, 2)
         first, second = windows.transpose(3, 4).reshape(-1, 4).topk(2).values.unbind(1)
-        # Ties of values that ReLU made 0 pass no gradient on.
+        # Ties between values that ReLU set to 0 pass no gradient on.
         gaps = (first - second)[first > 0]
         if len(gaps) > 0:
             self._note(gaps.min(), x)
@@ -105,7 +105,7 @@ class Network:
 
 
 def _leaf(values):
-    """Values as the float32 that the backends get."""
+    """Values as float32, as the backends get them."""
     return torch.tensor(np.float32(values), dtype=torch.float64, requires_grad=True)
 
 

@@ -1,4 +1,4 @@
-"""src/core/random.ts once more in numpy, so that fixtures need not store what a seed can say."""
+"""src/core/random.ts again in numpy, so that fixtures need not store what follows from a seed."""
 
 import numpy as np
 

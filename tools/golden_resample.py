@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes test/fixtures/golden-resample.json: what Pillow's bilinear resize makes of a few images.
+"""Writes test/fixtures/golden-resample.json: the results of Pillow's bilinear resize for a few images.
 
     pip install pillow==10.4.0 numpy && python3 tools/golden_resample.py
 
-Images are noise from a small generator that the test has too; of each result its SHA-256 is kept. Pillow 13 goes
-through some images' columns first, where earlier versions always begin with the rows, as the project does.
+The images are noise from a small generator that the test has, too; the file has the SHA-256 of each result. Pillow 13
+processes some images' columns first; earlier versions always begin with the rows, as the project does.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SIZES = [  # from width, height to width, height
 
 
 def noise(width, height):
-    """bytes[i] is the upper byte of i² · 2654435761 + i · 40503 modulo 2³²: no period that an image would show."""
+    """bytes[i] is the upper byte of i² · 2654435761 + i · 40503 modulo 2³²: without a visible period."""
     i = np.arange(width * height * 3, dtype=np.uint64)
     return (((i * i * 2654435761 + i * 40503) >> 24) & 255).astype(np.uint8).reshape(height, width, 3)
 

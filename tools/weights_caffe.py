@@ -1,4 +1,4 @@
-"""Writes test/fixtures/weights/*.caffemodel by Caffe's own schema, and what PyTorch answers for the same network.
+"""Writes test/fixtures/weights/*.caffemodel with Caffe's own schema, and PyTorch's outputs for the same network.
 
 Run by hand with PyTorch and protobuf installed: python tools/weights_caffe.py
 """
@@ -48,7 +48,7 @@ def named(model):
 
 
 def old_net(model):
-    """As the authors' files: V1LayerParameter, blobs with num, channels, height and width."""
+    """Like the authors' files: V1LayerParameter, blobs with num, channels, height and width."""
     net = NetParameter(name="VGG_small", input=["data"], input_dim=[10, 3, 64, 64])
     for name, module in named(model):
         layer = net.layers.add(name=name)
@@ -72,7 +72,7 @@ def old_net(model):
 
 
 def new_net(model):
-    """LayerParameter; batch normalisation as BatchNorm (sums and a divisor) and Scale."""
+    """LayerParameter; batch normalization as BatchNorm (sums and a divisor) and Scale."""
     net = NetParameter(name="VGG_small_bn")
     for name, module in named(model):
         layer = net.layer.add(name=name)

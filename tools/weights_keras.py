@@ -1,4 +1,4 @@
-"""Writes test/fixtures/weights/*.h5 and *.keras with Keras, and what Keras answers.
+"""Writes test/fixtures/weights/*.h5 and *.keras with Keras, and Keras's outputs.
 
 Run by hand with Keras installed: KERAS_BACKEND=torch python tools/weights_keras.py
 With tf_keras (Keras 2) instead of Keras 3: python tools/weights_keras.py --keras2

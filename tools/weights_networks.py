@@ -1,4 +1,4 @@
-"""The networks that the weight fixtures and checks are made of, as PyTorch modules with torchvision's names."""
+"""The networks of the weight fixtures and checks, as PyTorch modules with torchvision's names."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ HIDDEN = 4096
 
 
 def synthetic_image(side):
-    """[3, side, side], RGB, 0-255: the image of `vgg convert`'s parity check (src/api/convert-parity.ts)."""
+    """[3, side, side], RGB, 0-255: the image of `vgg convert`'s check (src/api/convert.ts)."""
     c, y, x = np.meshgrid(np.arange(3), np.arange(side), np.arange(side), indexing="ij")
     return ((37 * c + 7 * y + 13 * x + (x * y) % 251) % 256).astype(np.float64)
 
@@ -68,7 +68,7 @@ def randomize(model, seed):
 
 
 def preprocessed(side, order="rgb", scale=1.0, mean=(0, 0, 0), std=(1, 1, 1)):
-    """The synthetic image as a network of some convention takes it, [1, 3, side, side]; mean and std are in the order r, g, b."""
+    """The synthetic image, preprocessed by a convention, [1, 3, side, side]; mean and std are in the order r, g, b."""
     image = synthetic_image(side) * scale
     image = (image - np.reshape(mean, (3, 1, 1))) / np.reshape(std, (3, 1, 1))
     if order == "bgr":

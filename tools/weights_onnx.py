@@ -1,4 +1,4 @@
-"""Writes test/fixtures/weights/*.onnx with PyTorch's exporters and onnx, and what onnxruntime answers.
+"""Writes test/fixtures/weights/*.onnx with PyTorch's exporters and onnx, and onnxruntime's outputs.
 
 Run by hand with PyTorch, onnx, onnxscript and onnxruntime installed: python tools/weights_onnx.py
 """
@@ -28,7 +28,7 @@ def answer(path):
 
 
 def channels_last(path, model):
-    """As tf2onnx writes a Keras network: channels-last in and out, MatMul and Add, floats as float_data."""
+    """Like tf2onnx's output for a Keras network: channels-last in and out, MatMul and Add, floats as float_data."""
     nodes, tensors, current = [], [], "image"
 
     def tensor(name, value):
@@ -78,7 +78,7 @@ def channels_last(path, model):
 
 
 def strip_traces(path):
-    """Takes away the exporter's notes of where the code stands on this machine."""
+    """Removes the exporter's notes on where the code was on the machine."""
     made = onnx.load(path, load_external_data=False)
     for item in [made.graph, *made.graph.node, *made.graph.initializer, *made.graph.input, *made.graph.value_info, *made.graph.output]:
         del item.metadata_props[:]
@@ -94,7 +94,7 @@ def main():
     batch = {"image": {0: "n"}}
     kinds = dict(input_names=["image"], output_names=["logits"], dynamo=False)
     torch.onnx.export(plain, example, FOLDER / "torch-d.onnx", dynamic_axes=batch, **kinds)
-    # Without optimisation, so that batch normalisation stays.
+    # Without optimization, so that batch normalization stays.
     torch.onnx.export(
         normalized,
         example,

@@ -1,4 +1,4 @@
-"""Writes test/fixtures/weights/*.pth, *.pt and *.safetensors with PyTorch, and what PyTorch's networks answer.
+"""Writes test/fixtures/weights/*.pth, *.pt and *.safetensors with PyTorch, and the outputs of PyTorch's networks.
 
 Run by hand with PyTorch and safetensors installed: python tools/weights_torch.py
 """

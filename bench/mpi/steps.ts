@@ -12,8 +12,7 @@
  * exchanged, and the exchange with nothing computed.
  */
 import { parseArgs } from 'node:util';
-import type { Communicator } from '../../src/comm/communicator.ts';
-import { type ExchangeType, exchangeTypes, single } from '../../src/comm/communicator.ts';
+import { type Communicator, type ExchangeType, exchangeTypes, single } from '../../src/comm/communicator.ts';
 import { detectLaunch } from '../../src/comm/launch.ts';
 import { openMpi } from '../../src/comm/mpi.ts';
 import type { ImageBatch } from '../../src/data/training/loader.ts';

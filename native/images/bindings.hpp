@@ -1,4 +1,4 @@
-// What JavaScript calls. Options are checked in TypeScript; here only what could corrupt memory is checked again.
+// The functions that JavaScript calls. TypeScript checks the options; only what could corrupt memory is checked again.
 #pragma once
 
 #include <napi.h>
@@ -10,14 +10,14 @@ namespace verydeep {
  * arrays [starts, counts, weights].
  */
 Napi::Value resampleNow(const Napi::CallbackInfo& info);
-/** The same on a thread of libuv's → Promise. */
+/** The same on a thread of libuv → Promise. */
 Napi::Value resampleLater(const Napi::CallbackInfo& info);
 
-/** jpegHeader(bytes) → { width, height, progressive, exif?: Uint8Array } | undefined, as readJpegHeader says */
+/** jpegHeader(bytes) → { width, height, progressive, exif?: Uint8Array } | undefined, see readJpegHeader */
 Napi::Value jpegHeader(const Napi::CallbackInfo& info);
-/** decodeJpeg(bytes, width, height) → Uint8Array | undefined, as decodeJpeg in jpeg.hpp says */
+/** decodeJpeg(bytes, width, height) → Uint8Array | undefined, see decodeJpeg in jpeg.hpp */
 Napi::Value decodeJpegNow(const Napi::CallbackInfo& info);
-/** The same on a thread of libuv's → Promise. */
+/** The same on a thread of libuv → Promise. */
 Napi::Value decodeJpegLater(const Napi::CallbackInfo& info);
 
 }  // namespace verydeep

@@ -12,18 +12,18 @@ namespace verydeep {
 namespace {
 
 constexpr int kExifMarker = JPEG_APP0 + 1, kExtensionMarker = JPEG_APP0 + 2;
-/** Whoever asks waits for the answer; what says more of itself before its pixels begin is special. */
+/** The caller waits while the header is read; a file whose header is longer is not a plain JPEG. */
 constexpr std::size_t kHeaderBytes = 1 << 18;
-/** Exif's first directory, which has an image's orientation, begins at once. */
+/** Enough for Exif's first directory, which comes first and has the orientation. */
 constexpr unsigned kExifBytes = 2048;
 constexpr char kExifSignature[] = {'E', 'x', 'i', 'f', 0, 0};
-/** A progressive file of a few kilobytes can ask for thousands of passes over its image. */
-constexpr int kMostScans = 100;
+/** A progressive file of a few kilobytes can require thousands of passes over its image. */
+constexpr int kMaxScans = 100;
 constexpr JDIMENSION kRowsAtOnce = 16;
 
 /**
- * libjpeg's object, which leaves by longjmp at the first error or loss of pixels. Between setjmp and what it calls
- * nothing may need a destructor.
+ * libjpeg's object, which leaves by longjmp at the first error or loss of pixels. Nothing between setjmp and the
+ * functions called after it may need a destructor.
  */
 class Decoder {
  public:
@@ -68,7 +68,7 @@ class Decoder {
     jpeg_mem_src(&info_, file_.bytes, static_cast<unsigned long>(file_.length));
   }
 
-  /** Whether all passes of a progressive file were there. What lacks some is made smooth, by each version otherwise. */
+  /** Whether no pass of a progressive file is missing. libjpeg smooths such images, each version in its own way. */
   bool isExact() const {
     const int* bits = info_.coef_bits[0];
     const auto isKnown = [](int unknownBits) { return unknownBits == 0; };
@@ -94,7 +94,7 @@ class Decoder {
   }
 
   static void leaveAfterManyScans(j_common_ptr info) {
-    if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans) leave(info);
+    if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) leave(info);
   }
 
   const File file_;

@@ -1,4 +1,4 @@
-// JPEGs as most are, by libjpeg-turbo: 8 bits, Huffman's code, greyscale or three channels.
+// Decoding plain JPEGs by libjpeg-turbo: 8 bits, Huffman coding, grayscale or three channels.
 #pragma once
 
 #include <cstddef>
@@ -17,22 +17,22 @@ struct File {
 struct JpegHeader {
   uint32_t width, height;
   bool progressive;
-  /** The beginning of the APP1 segment with Exif's signature; empty where there is none. */
+  /** The start of the APP1 segment with Exif's signature; empty where there is none. */
   std::vector<uint8_t> exif;
 };
 
 /**
- * @return nothing for files that need more than decoding or that this library should not be asked about: damaged or
- *   CMYK ones, other depths and codes, those with a segment APP2 (a colour profile, a gain map, further images) or with
- *   several of Exif's, and those whose pixels begin late
+ * @return nothing for files that need more than decoding or that are not plain: damaged ones, CMYK, other depths and
+ *   codings, files with an APP2 segment (a color profile, a gain map, further images) or several Exif segments, and
+ *   files with a very long header
  */
 std::optional<JpegHeader> readJpegHeader(File file);
 
 /**
- * @param width, height what the header says
+ * @param width, height from the header
  * @param rgb receives [height, width, 3]
- * @return whether the whole image was there, undamaged and, if progressive, with all its passes; stray bytes between
- *   segments are no damage
+ * @return whether the image is complete, undamaged and, if progressive, has all its passes; stray bytes between segments
+ *   do not count as damage
  */
 bool decodeJpeg(File file, uint32_t width, uint32_t height, uint8_t* rgb);
 

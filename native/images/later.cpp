@@ -19,7 +19,7 @@ class Later : public Napi::AsyncWorker {
  private:
   const Work work_;
   bool done_ = false;
-  /** An array: the output and the inputs. */
+  /** An array of the output and the inputs, which keeps their memory. */
   Napi::ObjectReference held_;
   Napi::Promise::Deferred deferred_;
 };

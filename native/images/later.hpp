@@ -1,4 +1,4 @@
-// Work on a thread of libuv's, told by a promise.
+// Work on a thread of libuv, with a promise for its result.
 #pragma once
 
 #include <napi.h>
@@ -8,12 +8,12 @@
 
 namespace verydeep {
 
-/** Throws nothing and uses nothing of JavaScript's. @return whether there is a result */
+/** Must not throw or use JavaScript objects. @return whether there is a result */
 using Work = std::function<bool()>;
 
 /**
- * @param output what the promise becomes where there is a result, else undefined
- * @param inputs whose memory the work reads
+ * @param output the value of the promise where there is a result; otherwise that is undefined
+ * @param inputs objects whose memory the work reads
  */
 Napi::Promise doLater(const char* name, Work work, Napi::Object output, const std::vector<Napi::Value>& inputs);
 

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-// One binary for every x86-64: the loops below are compiled for each of these, and the loader takes the best.
+// One binary for every x86-64: the loops below are compiled for each of these, and the loader chooses the best.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
 #define VD_FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "sse4.1", "default")))
 #else
@@ -15,23 +15,25 @@ namespace {
 constexpr int kPlaces = 22;
 constexpr int32_t kHalf = 1 << (kPlaces - 1);
 
-/** Of a pixel, and a lane that nobody needs. */
+/** The sums of a pixel, and an unused lane. */
 typedef int32_t Sums4 __attribute__((vector_size(16)));
 
-/** Rounded weights may add up to a little more than 1. */
+/** Rounded weights may sum to slightly more than 1. */
 inline uint8_t byteOf(int32_t sum) {
   const int32_t value = sum >> kPlaces;
   return static_cast<uint8_t>(value < 255 ? value : 255);
 }
 
-/** A row on its way: its bytes as integers, and the sums. Pixels are read and written four lanes at a time, of which
- * the last is the next one's red: hence one value more than there are. */
+/**
+ * Buffers for a row: its bytes as integers, and the sums. Pixels are read and written four lanes at a time, the last of
+ * which is the red of the next pixel: hence one value more than a row has.
+ */
 struct Line {
   std::vector<int32_t> values, sums;
   Line(std::size_t inputs, std::size_t outputs) : values(3 * inputs + 1), sums(3 * outputs + 1) {}
 };
 
-/** One row along itself. @param from begins at input column `first` */
+/** Resamples a row. @param from starts at input column `first` */
 VD_FOR_EACH_PROCESSOR void alongRow(const uint8_t* from, std::size_t first, const Taps& taps, Span columns, Line& line,
                                     uint8_t* to) {
   int32_t* values = line.values.data();
@@ -64,7 +66,7 @@ VD_FOR_EACH_PROCESSOR void acrossRows(const uint8_t* rows, std::size_t length, c
   for (std::size_t i = 0; i < length; i++) to[i] = byteOf(sums[i]);
 }
 
-/** The inputs that a span of outputs is made of: starts and ends ascend. */
+/** The inputs that contribute to a span of outputs; starts and ends ascend. */
 Span inputsOf(const Taps& taps, Span outputs) {
   const std::size_t last = outputs.end - 1;
   return {static_cast<std::size_t>(taps.starts[outputs.begin]),

@@ -1,4 +1,4 @@
-// Separable resampling of 8-bit RGB with weights that somebody else has computed.
+// Separable resampling of 8-bit RGB with given weights.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,11 @@
 
 namespace verydeep {
 
-/** Which inputs make each output of a row or column: `count` from `start` on, by `weights[output · width + …]`. */
+/** The inputs of each output of a row or column: `count` from `start` on, with weights from `output · width` on. */
 struct Taps {
   const int32_t* starts;
   const int32_t* counts;
-  /** Of 22 binary places. */
+  /** Fixed point with 22 binary places. */
   const int32_t* weights;
   std::size_t width;
 };
@@ -29,8 +29,8 @@ struct Image {
 };
 
 /**
- * The window `rows` × `columns` of an image that is resampled along its rows by `across` and then along its columns by
- * `down`, each rounded to bytes. Integers throughout, so that any machine gives the same.
+ * Computes the window `rows` × `columns` of an image resampled along its rows by `across` and then along its columns by
+ * `down`, each rounded to bytes. All arithmetic is on integers, so that every machine computes the same.
  * @param to receives [rows, columns, 3]
  */
 void resample(const Image& image, const Taps& across, const Taps& down, Span columns, Span rows, uint8_t* to);

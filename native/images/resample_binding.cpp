@@ -9,7 +9,7 @@ namespace {
 
 using Info = const Napi::CallbackInfo&;
 
-/** Arguments, checked as far as memory is concerned. */
+/** The arguments, checked for memory safety. */
 struct Job {
   Image image;
   Taps across, down;
@@ -20,7 +20,7 @@ struct Job {
     const auto pixels = info[0].As<Napi::Uint8Array>();
     image = {pixels.Data(), size(info[1]), size(info[2])};
     if (image.width == 0 || image.height == 0 || pixels.ByteLength() / 3 / image.width < image.height) {
-      refuse(info, "the image has fewer pixels than it says");
+      refuse(info, "the image has fewer pixels than its size");
     }
     columns = {size(info[5]), size(info[5]) + size(info[7])};
     rows = {size(info[6]), size(info[6]) + size(info[8])};

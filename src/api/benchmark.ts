@@ -1,7 +1,6 @@
 /** How fast a network runs on this machine, as a whole and, where the backend has a clock for it, layer by layer. */
 import { performance } from 'node:perf_hooks';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/communicator.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/team.ts';
 import type { Backend, StageTime } from '../kernels/backend.ts';
 import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';

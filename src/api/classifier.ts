@@ -1,85 +1,77 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf, UserError } from '../core/errors.ts';
+import { readBytes } from '../core/files.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { EngineOptions } from '../evaluate/load-model.ts';
+import { LoadedEnsemble } from '../evaluate/loaded-ensemble.ts';
+import { type LabeledClass, withLabels } from '../evaluate/prediction-maps.ts';
+import type { ProtocolOptions } from '../evaluate/protocol.ts';
 import { topClasses } from '../evaluate/softmax.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
-import type { EngineOptions } from './load-model.ts';
-import { OpenModels, type ProtocolOptions } from './open-ensemble.ts';
 
-export interface Prediction {
-  readonly index: number;
-  readonly label: string;
-  readonly probability: number;
-}
+/** A predicted class. */
+export type Prediction = LabeledClass;
 
+/** The prediction for one image. */
 export interface ImagePrediction {
-  /** Best first. */
+  /** The most probable classes, best first. */
   readonly top: readonly Prediction[];
-  /** `[classes]` */
+  /** `[classes]`, in label order. */
   readonly posteriors: Float32Array;
 }
 
 export interface PredictOptions extends ProtocolOptions {
-  /** How many classes to name (default 5). */
+  /** Number of classes in `top` (default 5). */
   readonly top?: number;
-  /** Images of more pixels are refused before they are decoded (default 100 million). */
+  /** Images with more pixels are refused before they are decoded (default 100 million). */
   readonly maxPixels?: number;
 }
 
-/** A model, or several averaged, that says what is in an image. */
+/**
+ * Classifies images with one model, or with several whose posteriors are averaged (paper, 4.4).
+ * @example
+ * const classifier = await Classifier.open('runs/photos/best.safetensors');
+ * const { top } = await classifier.predict('cat.jpg');
+ * console.log(top[0].label, top[0].probability);
+ * classifier.close();
+ */
 export class Classifier {
-  readonly #models: OpenModels;
+  readonly #models: LoadedEnsemble;
 
-  private constructor(models: OpenModels) {
+  private constructor(models: LoadedEnsemble) {
     this.#models = models;
   }
 
   /**
+   * Loads the model.
    * @param path a model file, or several whose posteriors are averaged
-   * @throws UserError when a file is no model, or their classes differ.
+   * @throws UserError when a file is not a model, the models have different classes, or the backend is missing.
    */
   static async open(path: string | readonly string[], options: EngineOptions = {}): Promise<Classifier> {
-    return new Classifier(await OpenModels.open(typeof path === 'string' ? [path] : path, options));
+    return new Classifier(await LoadedEnsemble.open(typeof path === 'string' ? [path] : path, options));
   }
 
-  /** What is known of the (first) model. */
+  /** Network, classes and preprocessing of the (first) model. */
   get model(): ModelFacts {
     return this.#models.first.facts;
   }
 
   /**
-   * Classifies an image, densely and with its mirror image unless another protocol is asked for.
-   * @param image a file's path, or the bytes of a JPEG, PNG or WebP
-   * @throws UserError when it cannot be read or decoded.
+   * Classifies an image: densely and with its mirror image unless the options say otherwise.
+   * @param image path of a file, or the bytes of a JPEG, PNG or WebP
+   * @throws UserError when the image cannot be read or decoded, or a scale is too small for the model.
    */
   async predict(image: string | Uint8Array, options: PredictOptions = {}): Promise<ImagePrediction> {
-    const ensemble = this.#models.ensemble(this.#models.looking(options));
+    const ensemble = this.#models.ensemble(this.#models.resolve(options));
     const name = typeof image === 'string' ? image : 'the image';
-    const bytes = typeof image === 'string' ? await read(image) : image;
-    const stored = { kind: 'encoded', bytes } as const;
-    const scaled = await prepareForEvaluation(stored, name, ensemble.scales, options);
-    const judged = ensemble.judge(scaled);
+    const bytes = typeof image === 'string' ? await readBytes(image) : image;
+    const scaled = await prepareForEvaluation({ kind: 'encoded', bytes }, name, ensemble.scales, options);
+    const classified = ensemble.classify(scaled);
     ensemble.flush();
-    const { posteriors } = await judged;
-    const { labels } = this.model;
-    const top = topClasses(posteriors, options.top ?? 5).map(({ index, probability }) => ({
-      index,
-      label: labels[index]!,
-      probability,
-    }));
-    return { top, posteriors };
+    const { posteriors } = await classified;
+    return { top: withLabels(topClasses(posteriors, options.top ?? 5), this.model.labels), posteriors };
   }
 
   /** Frees the weights. */
   close(): void {
     this.#models.close();
-  }
-}
-
-async function read(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new UserError(`${path} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }

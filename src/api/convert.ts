@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import type { Layer } from '../core/layer.ts';
-import { withFile } from '../core/random-access-file.ts';
 import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
+import type { EngineOptions } from '../evaluate/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
@@ -17,7 +19,6 @@ import type { ModelFacts } from '../weights/model/metadata.ts';
 import type { Model } from '../weights/model/model.ts';
 import { type ReadModelOptions, readModelWithReport } from '../weights/model/read-model.ts';
 import { bytesOf } from '../weights/tensors/element-types.ts';
-import type { EngineOptions } from './load-model.ts';
 
 export interface ConvertOptions extends EngineOptions {
   /** A weight file of any format. */
@@ -226,14 +227,6 @@ function checkPaths({ input, output }: ConvertOptions): void {
 }
 
 async function factsOf(path: string): Promise<FileFacts> {
-  return withFile(path, async (file) => {
-    const hash = createHash('sha256');
-    const chunk = Buffer.alloc(2 ** 20);
-    for (let at = 0; at < file.size; at += chunk.length) {
-      const part = chunk.subarray(0, Math.min(chunk.length, file.size - at));
-      await file.readInto(at, part);
-      hash.update(part);
-    }
-    return { path, bytes: file.size, sha256: hash.digest('hex') };
-  });
+  const sha256 = await sha256OfFile(path);
+  return { path, bytes: (await stat(path)).size, sha256 };
 }

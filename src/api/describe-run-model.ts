@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import { formatTrainScale, parseTrainScale, testScaleFor } from '../core/scale.ts';
 import type { ModelCard } from '../report/model-card.ts';
 import { readMetrics, validationsOf } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
 import { readModel } from '../weights/model/read-model.ts';
-import { sha256OfFile } from './checksum.ts';
 
 export interface CardOptions {
   /** The run folder. */

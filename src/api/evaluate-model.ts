@@ -1,225 +1,235 @@
-/** Evaluation as a person asks for it: from a data folder and model files to error rates (paper, 3.2 and 4). */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/communicator.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import type { ImageSource } from '../data/sources/source.ts';
 import type { Split } from '../data/sources/splits.ts';
-import type { Part } from '../evaluate/ensemble.ts';
-import { evaluateImages } from '../evaluate/evaluate-images.ts';
-import { classNumbers } from '../evaluate/fusion.ts';
-import type { BatchingLimits } from '../evaluate/image-classifier.ts';
-import type { Binding } from '../evaluate/journal.ts';
-import { measure, RunningErrors } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf, shareOutcomes } from '../evaluate/outcomes.ts';
-import { predictionLines } from '../evaluate/predictions.ts';
-import type { Protocol } from '../evaluate/protocol.ts';
-import { submissionLines } from '../evaluate/submission.ts';
+import { classNumbers } from '../evaluate/class-matching.ts';
+import { ErrorCounter, errorRates } from '../evaluate/error-rates.ts';
+import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
+import { gatherResults, ImageResults, imageResultOf } from '../evaluate/image-results.ts';
+import type { EvaluationInputs, EvaluationRecord } from '../evaluate/journal.ts';
+import type { EngineOptions } from '../evaluate/load-model.ts';
+import { LoadedEnsemble } from '../evaluate/loaded-ensemble.ts';
+import { type JournalOptions, openJournal } from '../evaluate/open-journal.ts';
+import { openPosteriorRecorder } from '../evaluate/posterior-recorder.ts';
+import type { Protocol, ProtocolOptions, ResolvedProtocol } from '../evaluate/protocol.ts';
+import { predictionLines, submissionLines } from '../evaluate/result-files.ts';
 import { checkAgreement, checkSameCode, checkSameImages } from '../train/ranks.ts';
-import { sha256OfFile } from './checksum.ts';
-import { type JournalOptions, openJournal } from './evaluation-journal.ts';
-import { openKeptPosteriors } from './kept-posteriors.ts';
-import type { EngineOptions } from './load-model.ts';
-import { type Looking, OpenModels, type ProtocolOptions } from './open-ensemble.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */
   readonly data: string;
   /** Model file, or several whose posteriors are averaged (paper, 4.4). */
   readonly model: string | readonly string[];
-  /** Default `val`. */
+  /** `train`, `val` (default) or `test`. */
   readonly split?: Split;
-  /** File to write what the models said of each image to, as JSON lines. */
-  readonly predictions?: string;
-  /** File to write five class numbers an image to, as the ILSVRC server takes them. */
-  readonly submission?: string;
   /**
-   * File that keeps what the model (one) saw of each image at each scale. It takes the journal's place: the same
-   * evaluation with the same file goes on where it stopped.
+   * File that stores the posteriors of the model (one only) for each image, by protocol and scale. It replaces the
+   * journal: the same evaluation with the same file resumes. Default: none.
    */
   readonly posteriors?: string;
-  /** Crops or images computed at once, at most (default: 64, or what 512 MiB of activations hold). */
+  /** Maximum number of crops or images in a batch (default 64, or fewer if their activations exceed 512 MiB). */
   readonly batch?: number;
-  /** Images of more pixels are refused before they are decoded (default 100 million). */
+  /** Images with more pixels are refused before they are decoded (default 100 million). */
   readonly maxPixels?: number;
+  /** Stops the evaluation, which can be resumed (default: never). */
   readonly signal?: AbortSignal;
   /**
-   * Ranks that share the images, all of which call this with the same options; default: nobody. All get the
-   * whole result; the first one writes the files. Not together with `posteriors`.
+   * Ranks that share the images (default: this process alone). All call `evaluateModel` with the same options and get
+   * the whole result; the first rank writes the files. Not together with `posteriors`.
    */
   readonly communicator?: Communicator;
+  /** Called after each image. */
   onProgress?(progress: EvaluationProgress): void;
-  /** Called with each image when it is done, which is not in their order; not with those done before a resume. */
+  /**
+   * Called for each image when it is done, in no particular order, but not for those done before a resume. Labels are
+   * the model's class numbers.
+   */
   onImage?(image: EvaluatedImage): void;
 }
 
 export interface EvaluationProgress {
+  /** Images that are done. */
   readonly done: number;
+  /** All images. */
   readonly total: number;
-  /** So far; NaN while no image had a label. */
+  /** Fraction of the images so far; NaN until an image has a label. */
   readonly top1Error: number;
-}
-
-export interface EvaluatedImage {
-  /** Number in the data. */
-  readonly image: number;
-  readonly name: string;
-  /** The model's class number; −1 where the image has no label. */
-  readonly label: number;
-  /** `[classes]` */
-  readonly posteriors: Float32Array;
-  /** What they are the mean of: by model, scale, and dense or crops. */
-  readonly parts: readonly Part[];
 }
 
 export interface EvaluationResult {
   readonly images: number;
-  /** Images that have a label: errors and loss are theirs, NaN (in JSON null) where there is none. */
-  readonly labelled: number;
+  /** Images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
+  readonly labeled: number;
+  /** Fraction of the labeled images whose true class is not the most probable one. */
   readonly top1Error: number;
+  /** Fraction of the labeled images whose true class is not among the five most probable ones. */
   readonly top5Error: number;
   /** Mean soft-max cross-entropy, in nats. */
   readonly loss: number;
   readonly protocol: Protocol;
-  /** Whether mirror images counted too. */
+  /** Whether mirror images were averaged in. */
   readonly flip: boolean;
-  /** Every scale that was used. */
+  /** Every scale Q that was used, in pixels, ascending. */
   readonly scales: readonly number[];
+  /** The model files. */
   readonly models: readonly string[];
-  /** Each model's own scales, and the checksum of its file. */
+  /** For each model its own scales and the SHA-256 of its file. */
   readonly modelDetails: readonly {
     readonly path: string;
     readonly sha256: string;
     readonly scales: readonly number[];
   }[];
-  /** Identifiers in label order. */
+  /** Class identifiers in label order. */
   readonly classes: readonly string[];
-  /** Names for people, in label order. */
+  /** Labels for people, in label order. */
   readonly labels: readonly string[];
-  /** What became of each image; see `measureByClass` and `confusionMatrix`. */
-  readonly outcomes: Outcomes;
+  /** The result of each image, see `measureByClass` and `confusionMatrix`. */
+  readonly results: ImageResults;
+  /** Duration in seconds. */
   readonly seconds: number;
 }
 
 /**
- * Error rates of a model, or of several averaged, on labelled images; with `predictions` or `submission` also
- * what it says of images without labels.
- * @throws UserError when data or model cannot be read, or their classes differ; InterruptedError when the
- *   signal is aborted, saying how to go on.
+ * Measures the error rates of a model, or of several averaged, on labeled images (paper, 3.2 and 4). With `predictions`
+ * or `submission` it also writes its predictions, for which images need no labels.
+ * @throws UserError when data or model cannot be read or their classes differ; InterruptedError, with how to resume,
+ *   when the signal is aborted.
+ * @example
+ * const { top1Error, top5Error } = await evaluateModel({
+ *   data: 'ILSVRC',
+ *   model: ['vgg-d.safetensors', 'vgg-e.safetensors'],
+ *   protocol: 'both',
+ *   scales: [256, 384, 512],
+ * });
  */
 export async function evaluateModel(options: EvaluateOptions): Promise<EvaluationResult> {
-  const started = performance.now();
-  const paths = typeof options.model === 'string' ? [options.model] : options.model;
-  const { communicator = single } = options;
-  if (communicator.rank === 0) await checkPlaces(options);
+  const start = performance.now();
+  const { predictions, submission, communicator = single } = options;
+  const writesFiles = communicator.rank === 0;
+  if (writesFiles) await checkOutputFolders(options);
   const source = await openSource(options);
-  const models = await OpenModels.open(paths, options, limitsOf(options));
+  const paths = typeof options.model === 'string' ? [options.model] : options.model;
+  const models = await LoadedEnsemble.open(paths, options, { batch: options.batch });
   try {
     const { classes, labels } = models.first.facts;
-    const looking = models.looking(options);
-    const { predictions, submission } = options;
-    const kit = submission === undefined ? [] : developmentKitNumbers(classes);
-    const outcomes = new Outcomes(source.length, classes.length);
-    const sha256 = await Promise.all(paths.map(sha256OfFile));
-    await checkRanks(options, source, sha256);
-    await judgeAll({ options, source, models, looking, outcomes, sha256, communicator });
-    const writes = communicator.rank === 0;
-    if (writes && predictions)
-      await writeFileAtomically(predictions, predictionLines(outcomes, source, labels));
-    if (writes && submission) await writeFileAtomically(submission, submissionLines(outcomes, kit));
+    const protocol = models.resolve(options);
+    const ensemble = models.ensemble(protocol);
+    const kitNumbers = submission === undefined ? [] : developmentKitNumbers(classes);
+    const checksums = await Promise.all(paths.map(sha256OfFile));
+    await checkRanks(options, source, checksums);
+    const results = new ImageResults(source.length, classes.length);
+    const evaluation = { options, source, models, protocol, ensemble, checksums, communicator, results };
+    await fillIn(evaluation);
+    if (writesFiles && predictions) {
+      await writeFileAtomically(predictions, predictionLines(results, source, labels));
+    }
+    if (writesFiles && submission)
+      await writeFileAtomically(submission, submissionLines(results, kitNumbers));
+    const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
     return {
-      ...figuresOf(outcomes),
-      ...describeLooking(looking),
+      images: results.done,
+      labeled,
+      top1Error,
+      top5Error,
+      loss,
+      protocol: protocol.protocol,
+      flip: protocol.flip,
+      scales: ensemble.scales,
       models: paths,
-      modelDetails: paths.map((path, i) => ({ path, sha256: sha256[i]!, scales: looking.scales[i]! })),
+      modelDetails: paths.map((path, i) => ({ path, sha256: checksums[i]!, scales: protocol.scales[i]! })),
       classes,
       labels,
-      outcomes,
-      seconds: (performance.now() - started) / 1000,
+      results,
+      seconds: (performance.now() - start) / 1000,
     };
   } finally {
     models.close();
-    await source.close?.();
   }
 }
 
-interface Job {
+interface Evaluation {
   readonly options: EvaluateOptions;
   readonly source: ImageSource;
-  readonly models: OpenModels;
-  readonly looking: Looking;
-  readonly outcomes: Outcomes;
-  readonly sha256: readonly string[];
+  readonly models: LoadedEnsemble;
+  readonly protocol: ResolvedProtocol;
+  readonly ensemble: ReturnType<LoadedEnsemble['ensemble']>;
+  readonly checksums: readonly string[];
   readonly communicator: Communicator;
+  readonly results: ImageResults;
+}
+
+/** Fills in the results of all images: first those of an interrupted evaluation, then the others. */
+async function fillIn(evaluation: Evaluation): Promise<void> {
+  const { options, source, models, ensemble, communicator, results } = evaluation;
+  const { signal, onProgress, onImage, maxPixels } = options;
+  const { path, facts } = models.first;
+  const data = { path: source.location, classes: source.classes };
+  const numbers = classNumbers(data, { path, classes: facts.classes });
+  const record = await openRecord(evaluation);
+  await gatherResults(communicator, results);
+  const errors = new ErrorCounter();
+  for (const result of results) errors.add(result);
+  try {
+    await evaluateImages({
+      source,
+      ensemble,
+      maxPixels,
+      signal,
+      team: communicator,
+      isDone: (image) => results.has(image),
+      onImage: async (image) => {
+        const label = image.label < 0 ? -1 : numbers[image.label]!;
+        const result = imageResultOf(image.image, label, image.posteriors);
+        results.set(result);
+        errors.add(result);
+        onImage?.({ ...image, label });
+        onProgress?.({ done: results.done, total: source.length, top1Error: errors.top1Error });
+        await record?.add(result, image.parts);
+      },
+    });
+  } catch (error) {
+    await record?.close();
+    throw signal?.aborted ? interrupted(options, results, record !== undefined) : error;
+  }
+  await gatherResults(communicator, results);
+  await record?.finish();
+}
+
+/** Opens where finished images are stored, and adds those of an interrupted evaluation to the results. */
+async function openRecord(evaluation: Evaluation): Promise<EvaluationRecord | undefined> {
+  const { options, source, models, protocol, checksums, communicator, results } = evaluation;
+  const { posteriors, precision } = options;
+  const inputs: EvaluationInputs = {
+    models: checksums,
+    data: await source.fingerprint(),
+    ...protocol,
+    precision: precision === 'fp32' ? undefined : precision,
+  };
+  return posteriors === undefined
+    ? openJournal(options, communicator.rank, inputs, results)
+    : openPosteriorRecorder(posteriors, inputs, protocol, models.first.facts.classes, results);
 }
 
 async function checkRanks(
   { communicator = single, posteriors }: EvaluateOptions,
   source: ImageSource,
-  sha256: readonly string[],
+  checksums: readonly string[],
 ): Promise<void> {
   if (communicator.size === 1) return;
-  if (posteriors !== undefined) throw new UsageError('posteriors are kept by one process, not by ranks');
+  if (posteriors !== undefined) {
+    throw new UsageError('several ranks cannot write one file of posteriors; use one process');
+  }
   await checkSameCode(communicator);
   await checkSameImages(communicator, source);
-  const remedy = 'copy the files anew, or use a shared folder';
-  await checkAgreement(communicator, 'model files', sha256.join(), remedy);
-}
-
-/** Fills in the outcomes of all images, some from the journal. */
-async function judgeAll(job: Job): Promise<void> {
-  const { options, source, models, looking, outcomes, sha256, communicator } = job;
-  const { signal, onProgress, onImage, maxPixels } = options;
-  const numbers = classNumbers({ path: source.location, classes: source.classes }, models.named);
-  const binding: Binding = {
-    models: sha256,
-    data: await source.fingerprint(),
-    ...looking,
-    ...(options.precision && options.precision !== 'fp32' && { precision: options.precision }),
-  };
-  const { classes } = models.named;
-  const kept =
-    options.posteriors === undefined
-      ? undefined
-      : await openKeptPosteriors(options.posteriors, binding, looking, classes, outcomes);
-  const { rank } = communicator;
-  const journal = kept ? undefined : await openJournal({ ...options, rank }, binding, outcomes);
-  await shareOutcomes(communicator, outcomes);
-  const errors = new RunningErrors();
-  for (const outcome of outcomes) errors.add(outcome);
-  try {
-    await evaluateImages({
-      source,
-      ensemble: models.ensemble(looking),
-      maxPixels,
-      signal,
-      team: communicator,
-      isDone: (image) => outcomes.has(image),
-      onImage: async (judged) => {
-        const label = judged.label < 0 ? -1 : numbers[judged.label]!;
-        const outcome = outcomeOf(judged.image, label, judged.posteriors);
-        outcomes.set(outcome);
-        errors.add(outcome);
-        onImage?.({ ...judged, label });
-        onProgress?.({ done: outcomes.done, total: source.length, top1Error: errors.top1Error });
-        await kept?.add(judged.image, label, judged.parts);
-        await journal?.add(outcome);
-      },
-    });
-  } catch (error) {
-    await journal?.close();
-    if (!signal?.aborted) throw error;
-    throw interrupted(outcomes, journal !== undefined);
-  } finally {
-    await kept?.close();
-  }
-  await shareOutcomes(communicator, outcomes);
-  await journal?.remove();
+  const remedy = 'copy the files again, or use a shared folder';
+  await checkAgreement(communicator, 'model files', checksums.join(), remedy);
 }
 
 function openSource({ data, split = 'val', predictions, submission }: EvaluateOptions): Promise<ImageSource> {
@@ -227,37 +237,28 @@ function openSource({ data, split = 'val', predictions, submission }: EvaluateOp
   return openImages(data, { split, labels });
 }
 
-function limitsOf({ batch }: EvaluateOptions): BatchingLimits {
-  return batch === undefined ? {} : { batch };
-}
-
-/** After hours of work is a bad time to learn that the folder is not there. */
-async function checkPlaces({ predictions, submission }: EvaluateOptions): Promise<void> {
+/** A missing folder must be reported before hours of work, not after. */
+async function checkOutputFolders({ predictions, submission }: EvaluateOptions): Promise<void> {
   for (const path of [predictions, submission]) {
     if (path === undefined) continue;
     try {
       await access(dirname(path), constants.W_OK);
     } catch (error) {
-      throw new UserError(`${path} cannot be written: its folder is not there or not yours to write to`, {
-        cause: error,
-      });
+      throw new UserError(
+        `${path} cannot be written: its folder does not exist or is not writable; create it or choose another`,
+        { cause: error },
+      );
     }
   }
 }
 
-function figuresOf(outcomes: Outcomes) {
-  const { images: labelled, top1Error, top5Error, loss } = measure(outcomes);
-  return { images: outcomes.done, labelled, top1Error, top5Error, loss };
-}
-
-function describeLooking({ protocol, flip, scales }: Looking) {
-  return { protocol, flip, scales: [...new Set(scales.flat())].sort((a, b) => a - b) };
-}
-
-function interrupted({ done, length }: Outcomes, kept: boolean): InterruptedError {
+function interrupted(
+  { posteriors }: EvaluateOptions,
+  { done, length }: ImageResults,
+  isRecorded: boolean,
+): InterruptedError {
   if (done === 0) return new InterruptedError('stopped before the first image was done');
-  const stopped = `stopped after ${done} of ${length} images`;
-  return new InterruptedError(
-    kept ? `${stopped}, which are kept; go on by the same command with --resume` : stopped,
-  );
+  const remedy = posteriors === undefined ? 'the same command and --resume' : 'the same command';
+  const resume = isRecorded ? `; continue with ${remedy}` : '';
+  return new InterruptedError(`stopped after ${done} of ${length} images${resume}`);
 }

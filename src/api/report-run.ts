@@ -1,8 +1,9 @@
 /** Gathers the report of a run: metrics, the evaluation of its last model, and pictures. */
 import { UserError } from '../core/errors.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/metrics.ts';
-import type { Outcome, Outcomes } from '../evaluate/outcomes.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
+import type { ImageResult, ImageResults } from '../evaluate/image-results.ts';
+import { loadModels } from '../evaluate/load-model.ts';
 import { filterPicture } from '../report/filter-picture.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
 import { drawMistake } from '../report/mistake-pictures.ts';
@@ -11,9 +12,7 @@ import { readMetrics } from '../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { readModel } from '../weights/model/read-model.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { loadModels } from './load-model.ts';
 
 export interface ReportOptions {
   /** The run folder. */
@@ -38,7 +37,6 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
   const { lastFile, metricsFile } = runFolder(run);
   const { backend } = description.recipe;
   const data = options.data ?? description.data;
-  const { tensors, ...facts } = await readModel(lastFile);
   const found = await evaluateModel({
     data,
     model: lastFile,
@@ -47,16 +45,17 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
     signal,
     onProgress: (progress) => options.onProgress?.(progress),
   });
-  if (found.labelled === 0) {
+  if (found.labeled === 0) {
     throw new UserError(`the images of ${data} have no labels; name labeled images with --data`);
   }
   const metrics = await readMetrics(metricsFile);
-  const { labels, classes, protocol, scales, loss, top1Error, top5Error, labelled, outcomes } = found;
-  const [model] = await loadModels([lastFile], { backend });
+  const { labels, classes, protocol, scales, loss, top1Error, top5Error, labeled, results } = found;
+  const [model] = await loadModels([lastFile], { backend, threads });
+  const { facts, parameters } = model!;
   try {
     const source = await openImages(data, { split: 'val' });
     const mistakes: Mistake[] = [];
-    for (const mistake of mostConfidentMistakes(outcomes, count)) {
+    for (const mistake of mostConfidentMistakes(results, count)) {
       mistakes.push(await drawMistake(model!, source, mistake, scales.at(-1)!));
     }
     return {
@@ -65,19 +64,19 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
       recipe: formatRecipe(description.recipe),
       metrics,
       labels,
-      evaluation: { images: labelled, loss, top1Error, top5Error, protocol, scales },
-      byClass: measureByClass(outcomes, classes.length),
-      confusion: confusionMatrix(outcomes, classes.length),
+      evaluation: { images: labeled, loss, top1Error, top5Error, protocol, scales },
+      byClass: measureByClass(results, classes.length),
+      confusion: confusionMatrix(results, classes.length),
       mistakes,
-      filters: await filterPicture(tensors.get('conv1_1.weight')!, facts.network),
+      filters: await filterPicture(await parameters.read('values', 'conv1_1.weight'), facts.network),
     };
   } finally {
-    model!.parameters.dispose();
+    parameters.dispose();
   }
 }
 
-function mostConfidentMistakes(outcomes: Outcomes, count: number): Outcome[] {
-  return [...outcomes]
+function mostConfidentMistakes(results: ImageResults, count: number): ImageResult[] {
+  return [...results]
     .filter(({ rank }) => rank >= 1)
     .sort((a, b) => b.top[0]!.probability - a.top[0]!.probability || a.image - b.image)
     .slice(0, count);

@@ -4,10 +4,10 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/communicator.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import { fromFirst } from '../core/team.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
@@ -27,7 +27,6 @@ import { readMetrics } from '../runs/metrics-file.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
 import type { TrainListener } from '../train/session.ts';
-import { sha256OfFile } from './checksum.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
 import { resumeTraining, trainNetwork } from './train-network.ts';
 
@@ -104,9 +103,8 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
 
 /** Validation images must not be training images. */
 async function checkValidation(data: string): Promise<void> {
-  const source = await openImages(data, { split: 'val' });
-  await source.close?.();
-  if (source.split !== undefined) return;
+  const { split } = await openImages(data, { split: 'val' });
+  if (split !== undefined) return;
   throw new UserError(`${data} has no separate validation images; divide it into the folders train and val`);
 }
 
@@ -219,7 +217,7 @@ async function runEvaluation(
   const listener = communicator.rank === 0 ? first : undefined;
   listener?.onEvaluation?.(evaluation, number, total);
   try {
-    const { labelled } = await evaluateModel({
+    const { labeled } = await evaluateModel({
       data,
       model: training.model,
       protocol,
@@ -230,7 +228,7 @@ async function runEvaluation(
       signal,
       onProgress: (progress) => listener?.onEvaluationProgress?.(progress),
     });
-    if (labelled === 0) throw new UserError(`the validation images of ${data} have no labels; add them`);
+    if (labeled === 0) throw new UserError(`the validation images of ${data} have no labels; add them`);
   } finally {
     listener?.onEvaluationEnd?.(evaluation);
   }

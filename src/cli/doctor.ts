@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { UsageError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { type Check, checks } from './checks.ts';
 import { newCommand } from './command.ts';
@@ -29,7 +30,10 @@ interface Flags extends RankFlags {
 }
 
 async function diagnose(data: string | undefined, flags: Flags): Promise<void> {
-  if (!isAmongRanks(flags)) return examine(flags);
+  if (!isAmongRanks(flags)) {
+    if (data !== undefined) throw new UsageError(`${data} is only checked over ranks; add --mpi or omit it`);
+    return examine(flags);
+  }
   // Imported on demand: this command must run where the native engine fails to load.
   const { examineRanks } = await import('./doctor-ranks.ts');
   await withRanks(flags, (communicator) => examineRanks(communicator, data, flags));

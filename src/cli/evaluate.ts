@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import { type EvaluationProgress, type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
-import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError } from '../core/errors.ts';
 import { type Split, splitNames } from '../data/sources/splits.ts';
 import { formatPercent } from '../report/format.ts';
@@ -23,34 +22,33 @@ interface Flags extends ModelFlags, RankFlags {
   readonly journal?: string;
 }
 
-/** `vgg evaluate`: error rates on labelled images. */
+/** `vgg evaluate`: error rates on labeled images. */
 export function evaluateCommand(): Command {
   const command = newCommand('evaluate', {
-    description:
-      "Measure the error of a model on labelled images by the paper's protocols (sections 3.2 and 4).",
+    description: "Measure a model's error on labeled images by the paper's protocols (sections 3.2 and 4).",
     examples: [
       'evaluate photos --model runs/photos/best.safetensors',
       'evaluate ILSVRC --model vgg-d.safetensors --scales 256,384,512 --protocol both --json',
       'evaluate ILSVRC --model vgg-d.safetensors --model vgg-e.safetensors --scales auto --resume',
       'evaluate ILSVRC --split test --model vgg-d.safetensors --submission d.txt',
     ],
-  }).argument('<data>', 'folder of labelled images; with --predictions or --submission any folder of images');
+  }).argument('<data>', 'folder of labeled images; with --predictions or --submission any folder of images');
   return addRankOptions(addModelOptions(command))
     .addOption(new Option('--split <name>', 'part of the data').choices(splitNames).default('val'))
-    .option('--details', 'also the error of each class, and which classes are taken for which')
-    .option('--predictions <file>', 'write what is said of each image: a JSON line an image')
+    .option('--details', 'also print the error of each class and the most frequent confusions')
+    .option('--predictions <file>', 'write the predictions: one JSON line for each image')
     .option(
       '--submission <file>',
-      'write what the ILSVRC server takes: five class numbers of the development kit a line',
+      'write a submission to the ILSVRC server: five class numbers of the development kit on each line',
     )
-    .option('--resume', 'go on with the same evaluation, if it was interrupted')
+    .option('--resume', 'continue the same evaluation if it was interrupted')
     .option(
       '--journal <file>',
-      'where to keep the images done until the end (default: beside the predictions, else in the cache folder)',
+      'record of finished images, for --resume (default: next to the predictions, else in the cache folder)',
     )
     .option(
       '--batch <n>',
-      'crops or images computed at once, at most (default: 64, or what memory allows)',
+      'maximum number of crops or images in a batch (default: 64, or fewer if memory is short)',
       positiveInteger,
     )
     .action(evaluate);
@@ -62,32 +60,30 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
     bar ??= new ProgressBar('evaluating', total, { done: done - 1 });
     bar.update(done, Number.isNaN(top1Error) ? '' : `top-1 error ${formatPercent(top1Error)} %`);
   };
-  const { split, batch, predictions, submission, resume, journal } = flags;
+  const { model, split, batch, predictions, submission, resume, journal } = flags;
+  const files = { predictions, submission, journal };
   try {
-    const modelOptions = await modelOptionsOf(flags);
-    const run = (communicator: Communicator, signal: AbortSignal): Promise<EvaluationResult> =>
-      evaluateModel({
-        data,
-        split,
-        signal,
-        communicator,
-        onProgress,
-        onNote: log,
-        ...modelOptions,
-        model: flags.model,
-        batch,
-        predictions,
-        submission,
-        resume,
-        journal,
-      });
+    const modelOptions = { ...(await modelOptionsOf(flags)), model };
     const result = await untilInterrupted((signal) =>
-      withRanks(flags, (communicator) => run(communicator, signal)),
+      withRanks(flags, (communicator) =>
+        evaluateModel({
+          ...modelOptions,
+          ...files,
+          data,
+          split,
+          batch,
+          resume,
+          signal,
+          communicator,
+          onProgress,
+          onNote: log,
+        }),
+      ),
     );
     bar?.stop();
     print(result, flags);
   } catch (error) {
-    // What the engine computes at the moment is of no use to anyone: out, once main has said why.
+    // Nobody needs the batch that is being computed: exit once main has printed the message.
     if (error instanceof InterruptedError) setImmediate(() => process.exit());
     throw error;
   } finally {
@@ -96,7 +92,7 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
 }
 
 function print(result: EvaluationResult, flags: Flags): void {
-  const { outcomes: _, classes: __, labels: ___, ...figures } = result;
+  const { results: _, classes: __, labels: ___, ...figures } = result;
   const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;
   printAs(document, flags, () =>
     flags.details ? `${formatEvaluation(result)}\n\n${formatDetails(result)}` : formatEvaluation(result),

@@ -1,6 +1,6 @@
-/** An evaluation's figures, for people and for programs. */
+/** The results of an evaluation as tables and as JSON. */
 import type { EvaluationResult } from '../api/evaluate-model.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/metrics.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 
@@ -29,10 +29,10 @@ export function formatEvaluation(result: EvaluationResult): string {
   );
 }
 
-/** The error of each class (NaN of those without images), and the confusion matrix: `confusion[true][predicted]` images. */
-export function detailsOf({ outcomes, classes, labels }: EvaluationResult) {
-  const matrix = confusionMatrix(outcomes, classes.length);
-  const perClass = measureByClass(outcomes, classes.length).map(
+/** The error of each class (NaN without images), and the confusion matrix: `confusion[true][predicted]` images. */
+export function detailsOf({ results, classes, labels }: EvaluationResult) {
+  const matrix = confusionMatrix(results, classes.length);
+  const perClass = measureByClass(results, classes.length).map(
     ({ images, top1Errors, top5Errors }, index) => ({
       index,
       class: classes[index]!,
@@ -48,7 +48,7 @@ export function detailsOf({ outcomes, classes, labels }: EvaluationResult) {
   return { perClass, confusion };
 }
 
-/** The classes, worst first, and the confusions that happen most. */
+/** The classes, worst first, and the most frequent confusions. */
 export function formatDetails(result: EvaluationResult): string {
   const { perClass, confusion } = detailsOf(result);
   const shown = perClass.filter(({ images }) => images > 0);
@@ -65,20 +65,20 @@ export function formatDetails(result: EvaluationResult): string {
       align: ['left', 'right', 'right', 'right'],
     },
   );
-  const mistakes = mostConfused(confusion).map(({ label, taken, images }) => [
+  const mistakes = mostConfused(confusion).map(({ label, predicted, images }) => [
     result.labels[label]!,
-    result.labels[taken]!,
+    result.labels[predicted]!,
     formatCount(images),
   ]);
   if (mistakes.length === 0) return classTable;
-  const head = ['class', 'taken for', 'images'];
+  const head = ['class', 'predicted as', 'images'];
   return `${classTable}\n\n${formatTable(mistakes, { head, align: ['left', 'left', 'right'] })}`;
 }
 
 function mostConfused(confusion: readonly (readonly number[])[]) {
   return confusion
-    .flatMap((row, label) => row.map((images, taken) => ({ label, taken, images })))
-    .filter(({ label, taken, images }) => images > 0 && label !== taken)
+    .flatMap((row, label) => row.map((images, predicted) => ({ label, predicted, images })))
+    .filter(({ label, predicted, images }) => images > 0 && label !== predicted)
     .sort((a, b) => b.images - a.images)
     .slice(0, MOST_CONFUSED);
 }

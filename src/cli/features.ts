@@ -1,22 +1,24 @@
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { extractFeatures, type ImageFeatures } from '../api/features.ts';
-import { checkFeaturesPath, type FeaturesFile, writeFeatures } from '../api/features-files.ts';
+import { extractFeatures } from '../api/extract-features.ts';
 import { UsageError, UserError } from '../core/errors.ts';
+import { kindOf } from '../core/files.ts';
 import { formatShape } from '../core/shape.ts';
 import { isImageName } from '../data/pixels/image-formats.ts';
-import type { BackendName } from '../kernels/backend-options.ts';
-import { newCommand } from './command.ts';
 import {
-  addForeignOptions,
-  type ForeignFlags,
-  featuresOnlyOption,
-  readOptionsOf,
-} from './foreign-options.ts';
+  checkFeaturesPath,
+  type FeaturesFile,
+  type ImageFeatures,
+  writeFeatures,
+} from '../evaluate/feature-files.ts';
+import type { BackendName, Precision } from '../kernels/backend-options.ts';
+import { newCommand } from './command.ts';
+import { type ForeignFlags, featuresOnlyOption, readOptionsOf } from './foreign-options.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { backendOption, jsonOption, positiveInteger, threadsOption } from './options.ts';
+import { addFormatOptions, maxPixelsOption } from './model-options.ts';
+import { backendOption, jsonOption, positiveInteger, precisionOption, threadsOption } from './options.ts';
 import { printAs } from './output.ts';
 import { type Tick, withProgress } from './progress.ts';
 
@@ -27,18 +29,19 @@ interface Flags extends ForeignFlags {
   readonly view: 'center' | 'whole';
   readonly pool: 'none' | 'mean' | 'max';
   readonly scales?: number;
-  readonly batch: number;
+  readonly batch?: number;
   readonly maxPixels?: number;
   readonly threads?: number;
   readonly backend: BackendName;
+  readonly precision: Precision;
   readonly force?: boolean;
   readonly json?: boolean;
 }
 
-/** `vgg features`: activations for another learner to use. */
+/** `vgg features`: activations as features for another learner. */
 export function featuresCommand(): Command {
   const command = newCommand('features', {
-    description: 'Write the activations of a layer for images, to learn something else from them.',
+    description: 'Write the activations of a layer, as features for another learner (appendix B).',
     examples: [
       'features photos --model vgg-d.safetensors --layer fc7 --out fc7.npy',
       'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
@@ -46,41 +49,39 @@ export function featuresCommand(): Command {
     ],
   })
     .argument('<images...>', 'JPEG, PNG or WebP files, or folders of them')
-    .requiredOption('--model <file>', 'weight file of any format; the convolutions alone are enough')
-    .requiredOption('--layer <name>', 'conv1_1 … fc8, behind its ReLU, or pool1 … pool5')
-    .requiredOption('--out <file>', 'where to write: .npy, .safetensors or .jsonl')
+    .requiredOption('--model <file>', 'weight file of any format; the convolutional layers are enough')
+    .requiredOption('--layer <name>', 'conv1_1 … fc8, after the ReLU, or pool1 … pool5')
+    .requiredOption('--out <file>', 'file to write: .npy, .safetensors or .jsonl')
     .addOption(
-      new Option(
-        '--view <name>',
-        'center: the centre crop; whole: all of the image, which gives a larger map',
-      )
+      new Option('--view <name>', 'center: the center crop; whole: the whole image, which gives larger maps')
         .choices(['center', 'whole'])
         .default('center'),
     )
     .addOption(
-      new Option('--pool <name>', "over the map's positions")
+      new Option('--pool <name>', 'pooling over the positions of a map')
         .choices(['none', 'mean', 'max'])
         .default('none'),
     )
     .option(
       '--scales <pixels>',
-      'smaller side Q (default: what belongs to the training scale)',
+      'smaller side Q of the rescaled image (default: the training scale S, or the middle of its range)',
       positiveInteger,
     )
-    .option('--batch <n>', 'centre crops computed at once', positiveInteger, 16)
-    .option('--max-pixels <n>', 'images of more pixels are refused (default: 100 million)', positiveInteger)
-    .option('--force', 'replace a file that is there')
+    .option('--batch <n>', 'center crops in a batch (default: 16)', positiveInteger)
+    .addOption(maxPixelsOption())
+    .option('--force', 'overwrite an existing file')
     .addOption(threadsOption())
     .addOption(backendOption())
+    .addOption(precisionOption())
     .addOption(jsonOption());
-  return addForeignOptions(command).addOption(featuresOnlyOption()).action(features);
+  return addFormatOptions(command.addOption(featuresOnlyOption())).action(features);
 }
 
 async function features(inputs: string[], flags: Flags): Promise<void> {
-  const { model, layer, out, view, pool, batch, backend, threads, scales, maxPixels } = flags;
+  const { model, layer, out, view, pool, batch, backend, precision, threads, maxPixels } = flags;
   checkFeaturesPath(out);
   if (existsSync(out) && !flags.force) {
-    throw new UserError(`${out} is there already; choose another --out, or --force to replace it`);
+    throw new UserError(`${out} already exists; choose another --out, or overwrite it with --force`);
   }
   const images = await imageFiles(inputs);
   const read = await readOptionsOf(flags);
@@ -93,12 +94,13 @@ async function features(inputs: string[], flags: Flags): Promise<void> {
         layer,
         view,
         pool,
+        scale: flags.scales,
         batch,
         backend,
-        signal,
+        precision,
         threads,
-        ...(scales !== undefined && { scale: scales }),
         maxPixels,
+        signal,
       });
       return writeFeatures(out, counted(found, tick), images.length, layer);
     }),
@@ -113,28 +115,22 @@ async function* counted(found: AsyncIterable<ImageFeatures>, tick: Tick): AsyncG
   }
 }
 
-/** Files as they are, folders as the images in them, by name. */
+/** Replaces folders by the images in them, sorted by name. */
 async function imageFiles(inputs: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const input of inputs) {
-    const isFolder = await stat(input).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    if (!isFolder) files.push(input);
-    else
-      files.push(
-        ...(await readdir(input))
-          .filter(isImageName)
-          .sort()
-          .map((name) => join(input, name)),
-      );
+    if ((await kindOf(input)) !== 'folder') {
+      files.push(input);
+      continue;
+    }
+    const names = (await readdir(input)).filter(isImageName).sort();
+    files.push(...names.map((name) => join(input, name)));
   }
   if (files.length === 0) throw new UsageError(`there are no images in ${inputs.join(', ')}`);
   return files;
 }
 
 function formatFile({ path, images, shape }: FeaturesFile, layer: string): string {
-  const what = shape ? formatShape(shape) : 'maps of several sizes, or one an image';
+  const what = shape ? `shape ${formatShape(shape)}` : 'one record for each image';
   return `Wrote ${path}: ${layer} of ${images} images, ${what}.`;
 }

@@ -1,4 +1,4 @@
-/** Options of the commands that apply models to images. */
+/** Options of the commands that classify images. */
 import { type Command, Option } from 'commander';
 import { type Protocol, protocols } from '../evaluate/protocol.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
@@ -12,7 +12,7 @@ import {
   threadsOption,
 } from './options.ts';
 
-/** What `addModelOptions` reads. */
+/** The flags of `addModelOptions`. */
 export interface ModelFlags extends ForeignFlags {
   readonly model: readonly string[];
   readonly protocol: Protocol;
@@ -26,55 +26,59 @@ export interface ModelFlags extends ForeignFlags {
 }
 
 const PROTOCOL_HELP =
-  'what is seen of an image: its center crop; dense: all of it, scores averaged over positions; ' +
-  'crops: a 5×5 grid; both: the mean of dense and crops';
+  'center: the center crop; dense: the whole image, class scores averaged over positions; ' +
+  'crops: a 5×5 grid of crops; both: the mean of dense and crops';
 
-/** The options of commands that apply models to images. */
 export function addModelOptions(command: Command): Command {
   command
     .addOption(
-      new Option(
-        '--model <file>',
-        'model file of any format; given several times, their posteriors are averaged',
-      )
-        .argParser((path: string, before: readonly string[] = []) => [...before, path])
-        .makeOptionMandatory(),
+      modelOption('model file of any format; repeat it to average several models').makeOptionMandatory(),
     )
     .addOption(
       new Option('--protocol <name>', PROTOCOL_HELP).choices(protocols).default('dense' satisfies Protocol),
     )
     .option(
       '--scales <list>',
-      'smaller sides Q that an image is rescaled to, such as 256,384,512; auto: the three that belong to the ' +
-        'scales of training (default: the one that does)',
+      'test scales Q in pixels, comma-separated, such as 256,384,512; auto: three, following the training scale S ' +
+        '(default: one, S or the middle of its range)',
       testScales,
     )
-    .option('--flip', 'see the mirror image too (default, except with center)')
-    .option('--no-flip', 'do not see the mirror image')
-    .option('--max-pixels <n>', 'images of more pixels are refused (default: 100 million)', positiveInteger)
+    .option('--flip', 'average in the mirror image (default, except with --protocol center)')
+    .option('--no-flip', 'leave out the mirror image')
+    .addOption(maxPixelsOption())
     .addOption(threadsOption())
     .addOption(backendOption())
     .addOption(precisionOption())
     .addOption(jsonOption());
-  return addForeignOptions(
-    command.optionsGroup('What model files of other formats do not say:'),
-  ).optionsGroup('Options:');
+  return addFormatOptions(command);
+}
+
+/** The options for model files of other formats, in their own group of the help. */
+export function addFormatOptions(command: Command): Command {
+  return addForeignOptions(command.optionsGroup('For model files of other formats:')).optionsGroup(
+    'Options:',
+  );
+}
+
+/** `--model`, which may be repeated. */
+export function modelOption(description: string): Option {
+  return new Option('--model <file>', description).argParser(
+    (path: string, before: readonly string[] = []) => [...before, path],
+  );
+}
+
+export function maxPixelsOption(): Option {
+  return new Option('--max-pixels <n>', 'refuse images with more pixels (default: 100 million)').argParser(
+    positiveInteger,
+  );
 }
 
 /**
- * The options that were given, under the names that src/api has for them.
+ * The values of the flags, named as in src/api.
  * @throws UserError when the classes file cannot be read.
  */
 export async function modelOptionsOf(flags: ModelFlags) {
   const { protocol, scales, flip, maxPixels, threads, backend, precision } = flags;
-  return {
-    backend,
-    precision,
-    read: await readOptionsOf(flags),
-    protocol,
-    scales,
-    flip,
-    maxPixels,
-    threads,
-  };
+  const read = await readOptionsOf(flags);
+  return { backend, precision, read, protocol, scales, flip, maxPixels, threads };
 }

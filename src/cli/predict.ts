@@ -18,18 +18,18 @@ interface Named extends ImagePrediction {
   readonly path: string;
 }
 
-/** `vgg predict`: what is in an image. */
+/** `vgg predict`: classify images. */
 export function predictCommand(): Command {
   const command = newCommand('predict', {
-    description: "Say what is in images, by the paper's protocols (section 3.2).",
+    description: "Classify images by the paper's protocols (section 3.2).",
     examples: [
       'predict cat.jpg --model runs/photos/best.safetensors',
       'predict *.png --model m.safetensors --protocol center --json',
     ],
   }).argument('<images...>', 'JPEG, PNG or WebP files');
   return addModelOptions(command)
-    .option('--top <n>', 'classes to name', positiveInteger, 5)
-    .option('--all', 'with --json: the posteriors of all classes')
+    .option('--top <n>', 'number of classes to print', positiveInteger, 5)
+    .option('--all', 'with --json: print the posteriors of all classes')
     .action(predict);
 }
 
@@ -39,7 +39,7 @@ async function predict(images: string[], flags: Flags): Promise<void> {
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {
       const done: Named[] = [];
-      // The next image is decoded while one is computed.
+      // Decodes the next image while one is classified.
       const predicted = prefetch(images, 2, async (path) => ({
         path,
         ...(await classifier.predict(path, options)),
@@ -58,7 +58,7 @@ async function predict(images: string[], flags: Flags): Promise<void> {
 }
 
 function jsonOf({ path, top, posteriors }: Named, { all }: Flags) {
-  return { path, top, ...(all && { posteriors: [...posteriors] }) };
+  return { path, top, posteriors: all ? [...posteriors] : undefined };
 }
 
 function formatPredictions(predictions: readonly Named[]): string {

@@ -1,11 +1,10 @@
 /** Commands that mpirun, srun and other launchers can start as several ranks. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Communicator } from '../comm/communicator.ts';
-import { single } from '../comm/communicator.ts';
+import { type Communicator, single } from '../comm/communicator.ts';
 import { detectLaunch } from '../comm/launch.ts';
-import { ContactError, DEFAULT_PATIENCE, openMpi } from '../comm/mpi.ts';
-import { postWitness } from '../comm/witness.ts';
+import { CommunicationError, DEFAULT_TIMEOUT, openMpi } from '../comm/mpi.ts';
+import { startWatchdog } from '../comm/watchdog.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { positiveNumber } from './options.ts';
 import { logAnyway, silence } from './output.ts';
@@ -28,7 +27,7 @@ export function addRankOptions(command: Command): Command {
       '--mpi-timeout <seconds>',
       'time without a sign of life after which a rank counts as lost',
       positiveNumber,
-      DEFAULT_PATIENCE,
+      DEFAULT_TIMEOUT,
     );
 }
 
@@ -53,8 +52,8 @@ export async function withRanks<T>(
     void leave(opened.communicator, 1);
   };
   const onLate = (message: string): void => logAnyway(message);
-  postWitness((name) => `vgg: ${name} died (killed or crashed); continue with --resume`);
-  const options = { patience: flags.mpiTimeout, launch: detectLaunch(), onLost, onLate };
+  startWatchdog((name) => `vgg: ${name} died (killed or crashed); continue with --resume`);
+  const options = { timeout: flags.mpiTimeout, launch: detectLaunch(), onLost, onLate };
   const communicator = await openMpi(options);
   opened.communicator = communicator;
   if (communicator.rank > 0) silence();
@@ -70,12 +69,12 @@ export async function withRanks<T>(
 
 /**
  * Milliseconds that a rank leaves to others with a better message before it reports its own error: to the first rank,
- * which may fail for the same reason, and to the rank whose failure caused a ContactError.
+ * which may fail for the same reason, and to the rank whose failure caused a CommunicationError.
  */
 const PRECEDENCE = 2000;
 
 async function giveUp(communicator: Communicator, error: unknown): Promise<never> {
-  const before = Number(communicator.rank > 0) + Number(error instanceof ContactError);
+  const before = Number(communicator.rank > 0) + Number(error instanceof CommunicationError);
   if (before > 0) await sleep(before * PRECEDENCE);
   const who = communicator.rank > 0 ? `${communicator.nameOf(communicator.rank)}: ` : '';
   const bug = error instanceof UserError ? '' : 'this is a bug: ';

@@ -4,7 +4,7 @@ import type { EvaluationProgress } from '../api/evaluate-model.ts';
 import { measureSpeed } from '../api/measure-speed.ts';
 import { type ReproduceListener, reproducePaper } from '../api/reproduce-paper.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
+import { formatCount, formatDuration, formatErrors, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { type PlannedEvaluation, planEvaluations } from '../reproduce/evaluations.ts';
 import type { ExperimentResult } from '../reproduce/experiment-results.ts';
@@ -131,9 +131,8 @@ class ReproductionDisplay implements ReproduceListener {
     this.#evaluation = undefined;
   }
 
-  onResult({ id }: Experiment, { top1Error, top5Error, images }: ExperimentResult): void {
-    const [top1, top5] = [formatPercent(top1Error), formatPercent(top5Error)];
-    log(`${id}: top-1 error ${top1} %, top-5 error ${top5} % on ${formatCount(images)} images`);
+  onResult({ id }: Experiment, result: ExperimentResult): void {
+    log(`${id}: ${formatErrors(result)} on ${formatCount(result.images)} images`);
   }
 
   stop(): void {

@@ -1,4 +1,4 @@
-/** The addon over MPI: what it gives, and how it is loaded. */
+/** The MPI addon: its functions, and loading it. */
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -16,16 +16,16 @@ export interface MpiFacts {
 
 export interface MpiAddon {
   /**
-   * Starts MPI; once in a process.
-   * @param patience seconds of silence after which a rank counts as lost
-   * @param late told rarely of ranks that live and have not come to what the others do
+   * Starts MPI; only once in a process.
+   * @param timeout seconds of silence after which a rank counts as lost
+   * @param late called occasionally with ranks that are alive but have not reached the operation of the others
    */
   open(
-    patience: number,
+    timeout: number,
     lost: (rank: number, seconds: number) => void,
     late: (ranks: readonly number[], seconds: number) => void,
   ): Promise<MpiFacts>;
-  /** @param brief whether values travel as bfloat16 */
+  /** @param brief whether values are sent as bfloat16 */
   allReduceSum(data: Float32Array, brief: boolean): Promise<void>;
   broadcast(data: Float32Array, root: number): Promise<void>;
   allGather(text: string): Promise<string[]>;
@@ -39,36 +39,37 @@ const INSTALL =
   'install libopenmpi-dev and openmpi-bin (Debian, Ubuntu), openmpi-devel (Fedora) or open-mpi (Homebrew), then run `npm run setup`';
 
 /**
- * Open MPI's settings that suit the exchange of gradients; what the environment says already stays. Over TCP Open
- * MPI by default lets a receiver ask for the pieces of a large message, and the asking stands in the queue behind
- * what is on its way in the other direction: where everybody sends and receives all the time, a third of the
- * bandwidth is lost (docs/explanation/measurements.md). 1: send at once, the flag of btl.h for that.
+ * Settings of Open MPI for the exchange of gradients; variables that are already set keep their values. Over TCP, Open
+ * MPI by default lets a receiver request the pieces of a large message, and the requests queue behind the data in the
+ * other direction: where all ranks send and receive continuously, a third of the bandwidth is lost (docs/explanation/measurements.md). 1 is the flag
+ * in btl.h for sending without requests.
  */
-export const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
+const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
 
 /**
- * The same for UCX, over which Debian's MPICH works. By default it puts an allocator of its own in the place of the
- * process's, which V8 did not survive every time, and prints backtraces, also where a rank has died whose memory it
- * was about to read.
+ * Settings of UCX, which Debian's MPICH uses. By default it replaces the allocator of the process, which sometimes
+ * crashes V8, and prints backtraces, even when it fails to read the memory of a rank that has died.
  */
 const UCX_SETTINGS: Readonly<Record<string, string>> = {
   UCX_MEM_MALLOC_HOOKS: 'n',
   UCX_HANDLE_ERRORS: 'none',
 };
 
-/** @throws UserError saying what to install. */
+/** @throws UserError naming the packages to install. */
 export function loadMpiAddon(file: string = mpiAddonFile): MpiAddon {
   if (!existsSync(file)) {
-    throw new UserError(`several ranks need MPI, which the set-up did not find on this machine: ${INSTALL}`);
+    throw new UserError(
+      `running several ranks needs MPI, which the set-up did not find on this machine; ${INSTALL}`,
+    );
   }
   for (const [name, value] of Object.entries({ ...OPEN_MPI_SETTINGS, ...UCX_SETTINGS }))
     process.env[name] ??= value;
   const module = { exports: {} };
   try {
-    // Open MPI loads parts of itself that look for its symbols among the global ones.
+    // Open MPI loads components that look up its symbols globally.
     process.dlopen(module, file, constants.dlopen.RTLD_NOW | (constants.dlopen.RTLD_GLOBAL ?? 0));
   } catch (error) {
-    throw new UserError(`MPI does not load on this machine (${messageOf(error)}): ${INSTALL}`, {
+    throw new UserError(`MPI cannot be loaded on this machine (${messageOf(error)}); ${INSTALL}`, {
       cause: error,
     });
   }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { UserError } from './errors.ts';
 import { writingError } from './files.ts';
 
 /** The content of a file: all of it, or pieces in order, which need not all be in memory. */
-export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file whole or not at all: writes a temporary file beside it, flushes that to the disk and renames it over
@@ -25,7 +26,8 @@ export async function writeFileAtomically(path: string, content: FileContent): P
     await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw writingError(path, error);
+    // Errors of the content's producer, such as a damaged image, are not about this file.
+    throw error instanceof UserError ? error : writingError(path, error);
   }
 }
 

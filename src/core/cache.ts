@@ -25,7 +25,7 @@ export async function cacheSubfolder(kind: string, folder: string = defaultCache
 /** Enough for dense evaluation, which has hundreds of image sizes; the oldest lines are dropped first. */
 const MAX_LINES = 4096;
 
-export interface LineFile {
+interface LineFile {
   /** Of the cache folder. */
   readonly subfolder: string;
   /** The machine or device that the lines describe: others with the same home folder, as on a cluster, have other files. */

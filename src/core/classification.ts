@@ -1,9 +1,9 @@
-/** Rank of the true class: how many classes score at least as high, apart from itself; 0 is top-1. Ties count against. */
+/** Rank of the true class: how many other classes score at least as high; 0 is top-1. Ties count as errors. */
 export function rankOfLabel(scores: Float32Array, label: number): number {
   const own = scores[label]!;
   let rank = 0;
   for (let c = 0; c < scores.length; c++) {
-    // Written so that a score that is not a number also ranks above: it must never count as a hit.
+    // A score of NaN also ranks above, so that it never counts as a hit.
     if (c !== label && !(scores[c]! < own)) rank++;
   }
   return rank;

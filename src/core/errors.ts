@@ -1,23 +1,32 @@
-/** What a person can mend. The message is one clear sentence: which file or field, what is wrong, what to do. */
+/**
+ * An error that a person can fix. The message is one clear sentence: the fault, its place and the remedy.
+ * @example
+ * try {
+ *   await openImages('photos');
+ * } catch (error) {
+ *   if (!(error instanceof UserError)) throw error;
+ *   console.error(error.message); // photos does not exist; check the path
+ * }
+ */
 export class UserError extends Error {
   override name = 'UserError';
-  /** The exit code of the command line (0 done, 1 failed, 2 wrong usage, 130 interrupted). */
+  /** Exit code of the command line: 0 success, 1 failure, 2 wrong usage, 130 interrupted. */
   readonly exitCode: number = 1;
 }
 
-/** Flags or options that do not make sense. */
+/** Flags or options that are invalid or contradict each other. */
 export class UsageError extends UserError {
   override name = 'UsageError';
   override readonly exitCode = 2;
 }
 
-/** The person asked to stop, and what had to be saved is saved. */
+/** The user interrupted the work; everything that had to be saved is saved. */
 export class InterruptedError extends UserError {
   override name = 'InterruptedError';
   override readonly exitCode = 130;
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that may be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

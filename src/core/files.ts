@@ -1,4 +1,6 @@
-/** Reading whole files, and what a person is told when a file cannot be read or written. */
+/** Reading whole files, and the error messages for files that cannot be read or written. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf, systemErrorCode, UserError } from './errors.ts';
 
@@ -9,6 +11,18 @@ export async function readBytes(path: string): Promise<Buffer> {
   } catch (error) {
     throw readingError(path, error);
   }
+}
+
+/** The SHA-256 of a file, in hexadecimal. @throws UserError naming the file. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 }))
+      hash.update(chunk as Buffer);
+  } catch (error) {
+    throw readingError(path, error);
+  }
+  return hash.digest('hex');
 }
 
 /** The lines of a text file, without line ends and empty lines. @throws UserError naming the file. */

@@ -1,7 +1,7 @@
 /** The 1000 classes of ILSVRC-2012. */
 
 /** One class: a WordNet synset. */
-export interface IlsvrcClass {
+interface IlsvrcClass {
   /** `n01440764` */
   readonly synset: string;
   /** ILSVRC2012_ID, from 1: the number of the class in the development kit. */

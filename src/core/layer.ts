@@ -1,6 +1,6 @@
 /**
- * The vocabulary that networks are written in and backends execute: a chain of layers, each from one
- * `[N, C, H, W]` tensor to the next. Nothing here knows which chains make a VGG network, or how to run one.
+ * The layers that networks are made of and backends execute: a chain, each layer from one `[N, C, H, W]` tensor to the
+ * next. Nothing here knows which chains are VGG networks, or how to run one.
  */
 import type { Shape, Shape4 } from './shape.ts';
 
@@ -22,12 +22,12 @@ export interface ReluLayer {
 }
 
 /**
- * What becomes of the last row or column when the extent is odd: dropped (`floor`: PyTorch, Keras) or
+ * What happens to the last row or column when the height or width is odd: it is dropped (`floor`: PyTorch, Keras) or
  * pooled alone (`ceil`: Caffe).
  */
 export type PoolingRounding = 'floor' | 'ceil';
 
-/** 2×2 max pooling, stride 2. The first of equal values (row-major) takes the gradient. */
+/** 2×2 max pooling, stride 2. The first of equal values (row-major) receives the gradient. */
 export interface MaxPoolLayer {
   readonly kind: 'maxPool';
   readonly name: string;
@@ -35,7 +35,7 @@ export interface MaxPoolLayer {
 }
 
 /**
- * Local response normalisation across channels: y_c = x_c / (k + alpha · Σ x_j²)^beta over the `size`
+ * Local response normalization across channels: y_c = x_c / (k + alpha · Σ x_j²)^beta over the `size`
  * channels around c. alpha is not divided by size (Krizhevsky et al. 2012, section 3.3).
  */
 export interface LrnLayer {
@@ -47,7 +47,7 @@ export interface LrnLayer {
   readonly beta: number;
 }
 
-/** In training sets each value to 0 with probability `rate` and divides the rest by 1 − rate; else the identity. */
+/** In training, sets each value to 0 with probability `rate` and divides the others by 1 − rate; otherwise the identity. */
 export interface DropoutLayer {
   readonly kind: 'dropout';
   readonly name: string;
@@ -80,8 +80,8 @@ export function parameterSpecs(layers: readonly Layer[]): ParameterSpec[] {
 }
 
 /**
- * The shape that a layer makes of its input's.
- * @throws RangeError when the input has other channels than the layer takes, or is smaller than its kernel.
+ * The shape of a layer's output.
+ * @throws RangeError when the input has another number of channels than the layer, or is smaller than its kernel.
  */
 export function outputShape(layer: Layer, input: Shape4): Shape4 {
   const [batch, channels, height, width] = input;
@@ -111,7 +111,7 @@ function checked(layer: Layer, input: Shape4, output: Shape4): Shape4 {
   return output;
 }
 
-/** The shapes along a chain: the input's, then each layer's output. */
+/** The shape of the input and of each layer's output. */
 export function shapesAlong(layers: readonly Layer[], input: Shape4): Shape4[] {
   const shapes = [input];
   for (const layer of layers) shapes.push(outputShape(layer, shapes.at(-1)!));

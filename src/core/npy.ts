@@ -1,7 +1,7 @@
 /** NumPy's array file: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0. */
 import type { Shape } from './shape.ts';
 
-/** The header of a file of little-endian float32 values, row by row. */
+/** The header of a file of little-endian float32 values in row-major order. */
 export function npyHeader(shape: Shape): Buffer {
   const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')}${shape.length === 1 ? ',' : ''}), }`;
   const length = Math.ceil((10 + text.length + 1) / 64) * 64;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder that holds the project's package.json, wherever this file was compiled to. */
+/** The folder of the project's package.json, wherever this file was compiled to. */
 export const projectFolder: string = findProjectFolder(dirname(fileURLToPath(import.meta.url)));
 
 export const version: string = (

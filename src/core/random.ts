@@ -1,11 +1,10 @@
 /**
- * Everything random comes from one seed through this file.
+ * All random numbers come from one seed through this file.
  *
- * Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3",
- * SC 2011) is a function from a key and a counter to 64 random bits. A key is derived from the seed by
- * folding in what the number is for (epoch, image, layer), so that a draw depends on nothing else:
- * not on the number of workers, ranks or resumes. It needs only 32-bit additions, rotations and exclusive
- * ors, which TypeScript, C++ and shaders compute alike.
+ * Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011) is
+ * a function from a key and a counter to 64 random bits. A key is derived from the seed and from the purpose of the
+ * number (epoch, image, layer), so that a draw depends on nothing else: not on the number of workers, ranks or resumes.
+ * It needs only 32-bit additions, rotations and exclusive ors, which TypeScript, C++ and shaders compute identically.
  */
 
 /** 64 bits, as two unsigned 32-bit words. */
@@ -13,16 +12,16 @@ export type Key = readonly [number, number];
 
 const SKEIN_PARITY = 0x1bd11bda;
 
-/** Threefry-2x32-20: the 64 bits that belong to a key and a counter. */
+/** Threefry-2x32-20: the 64 bits of a key and a counter. */
 export function threefry2x32(key: Key, counter0: number, counter1: number): [number, number] {
   mix(key[0], key[1], counter0, counter1);
   return [mixed[0]!, mixed[1]!];
 }
 
-/** What `mix` made last. One array for all, as hundreds of millions of draws must not allocate. */
+/** The last result of `mix`. It is reused, since hundreds of millions of draws must not allocate. */
 const mixed = new Uint32Array(2);
 
-/** Five groups of four rounds, each of which adds the left word to the right, rotates and crosses; then the keys. */
+/** Five groups of four rounds (add, rotate, exclusive or), after each of which the keys are added. */
 function mix(key0: number, key1: number, counter0: number, counter1: number): void {
   let now = key0 | 0;
   let next = key1 | 0;
@@ -64,12 +63,12 @@ function rotate(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));
 }
 
-/** The key of a person's seed: any safe integer. */
+/** The key of a seed, which may be any safe integer. */
 export function keyOfSeed(seed: number): Key {
   return [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
 }
 
-/** The key for one purpose under another key: an epoch, an image's number, a layer's name. */
+/** Derives the key for a purpose: an epoch, an image's number, a layer's name. */
 export function deriveKey(key: Key, purpose: number | string): Key {
   if (typeof purpose === 'number') {
     return threefry2x32(key, purpose >>> 0, Math.floor(purpose / 2 ** 32) >>> 0);
@@ -80,17 +79,17 @@ export function deriveKey(key: Key, purpose: number | string): Key {
   return derived;
 }
 
-/** Derives through several purposes in turn. */
+/** Derives a key through several purposes in turn. */
 export function deriveKeys(key: Key, ...purposes: readonly (number | string)[]): Key {
   return purposes.reduce<Key>((derived, purpose) => deriveKey(derived, purpose), key);
 }
 
-/** A sequence of draws under one key. Two streams with the same key give the same numbers. */
+/** A sequence of draws. Two streams with the same key give the same numbers. */
 export class RandomStream {
   readonly #key0: number;
   readonly #key1: number;
   #counter = 0;
-  /** The second half of the last draw: −1 and NaN where there is none, which keeps the fields plain numbers. */
+  /** The second half of the last draw. −1 and NaN mean that there is none, so that the fields are always numbers. */
   #spareWord = -1;
   #spareNormal = Number.NaN;
 
@@ -99,7 +98,7 @@ export class RandomStream {
     this.#key1 = key1;
   }
 
-  /** A whole number in [0, 2^32). */
+  /** An integer in [0, 2^32). */
   word(): number {
     const spare = this.#spareWord;
     if (spare >= 0) {
@@ -119,7 +118,7 @@ export class RandomStream {
     return (high * 2 ** 26 + low) / 2 ** 53;
   }
 
-  /** A whole number in [0, bound), unbiased; bound from 1 to 2^32. */
+  /** An unbiased integer in [0, bound); bound from 1 to 2^32. */
   below(bound: number): number {
     const limit = 2 ** 32 - (2 ** 32 % bound);
     for (;;) {

@@ -1,13 +1,15 @@
 import { UsageError } from './errors.ts';
 
-/** The smaller side S, in pixels, that training images are rescaled to: fixed (min = max) or drawn from [min, max] (section 3.1). */
+/** S, the smaller side that training images are rescaled to: fixed (min = max) or drawn from [min, max] (paper, 3.1). */
 export interface TrainScale {
+  /** In pixels. */
   readonly min: number;
+  /** In pixels. */
   readonly max: number;
 }
 
 /**
- * Reads `256` or `256..512`.
+ * Parses `256` or `256..512`.
  * @throws UsageError for anything else.
  */
 export function parseTrainScale(text: string | number): TrainScale {
@@ -16,7 +18,7 @@ export function parseTrainScale(text: string | number): TrainScale {
   const max = Number(match?.[2] ?? match?.[1]);
   if (!match || min < 1 || max < min) {
     throw new UsageError(
-      `a scale is a number of pixels such as 256 or a range such as 256..512, not "${text}"`,
+      `"${text}" is not a scale; give a number of pixels such as 256 or a range such as 256..512`,
     );
   }
   return { min, max };
@@ -27,7 +29,7 @@ export function formatTrainScale({ min, max }: TrainScale): string {
   return min === max ? String(min) : `${min}..${max}`;
 }
 
-/** The single test scale that belongs to a training scale: Q = S, or 0.5 (Smin + Smax) (section 4.1). */
+/** The single test scale for a training scale: Q = S, or 0.5 (Smin + Smax) (paper, 4.1). */
 export function testScaleFor({ min, max }: TrainScale): number {
   return Math.round((min + max) / 2);
 }

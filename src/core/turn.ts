@@ -1,11 +1,11 @@
-/** In milliseconds: half of what a page has for a picture. */
+/** In milliseconds: half the time of a frame at 60 Hz. */
 const LONGEST = 8;
 
-/** For long work where other things go on as well: it lets them have their turn in between. */
+/** Lets other tasks run during long work. */
 export class Turn {
   #since = performance.now();
 
-  /** Lets others run, if it has been long. Await it between pieces of work. */
+  /** Lets other tasks run if enough time has passed. Await it between pieces of work. */
   async giveWay(): Promise<void> {
     if (performance.now() - this.#since < LONGEST) return;
     await nextTask();
@@ -13,7 +13,7 @@ export class Turn {
   }
 }
 
-/** As much as is used here of what only Node, or both Node and browsers, have. */
+/** The part of MessagePort that is used here; Node and browsers declare different types. */
 interface Port {
   onmessage: (() => void) | null;
   postMessage(message: undefined): void;
@@ -21,7 +21,7 @@ interface Port {
 }
 const { setImmediate: immediately } = globalThis as { setImmediate?: (task: () => void) => void };
 
-/** In a browser by a message, since browsers hold timers of hidden pages back for a second. */
+/** Uses a message in browsers, which delay the timers of hidden pages by a second. */
 function nextTask(): Promise<void> {
   return new Promise((resolve) => {
     if (immediately) {

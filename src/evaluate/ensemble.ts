@@ -1,7 +1,7 @@
-/** One or several networks judging images together. */
+/** ConvNet fusion (paper, 4.4): the posteriors of several networks averaged. */
 import type { RgbImage } from '../data/sources/source.ts';
-import { reorder } from './fusion.ts';
-import type { ImageClassifier, LookingOptions, Posteriors } from './image-classifier.ts';
+import { reorder } from './class-matching.ts';
+import type { ClassifyOptions, ImageClassifier, ScalePosteriors } from './image-classifier.ts';
 import { meanOf } from './softmax.ts';
 
 export interface Member {
@@ -12,62 +12,62 @@ export interface Member {
   readonly numbers?: Int32Array;
 }
 
-/** What one member saw, classes in the first member's order. */
-export interface Part extends Posteriors {
-  /** Number of the member. */
+/** One member's posteriors by one protocol at one scale, classes in the first member's order. */
+export interface MemberPosteriors extends ScalePosteriors {
+  /** Number of the member, from 0. */
   readonly model: number;
 }
 
-export interface Judgement {
-  /** `[classes]`: each member's mean over looks and scales, averaged over the members. */
+export interface EnsemblePosteriors {
+  /** `[classes]`: each member's mean over protocols and scales, averaged over the members. */
   readonly posteriors: Float32Array;
-  /** What that is the mean of. */
-  readonly parts: readonly Part[];
+  /** What `posteriors` is the mean of. */
+  readonly parts: readonly MemberPosteriors[];
 }
 
 export class Ensemble {
-  /** Every Q that a member needs, ascending. */
+  /** Every Q that a member uses, ascending. */
   readonly scales: readonly number[];
   readonly #members: readonly Member[];
-  readonly #looking: LookingOptions;
+  readonly #options: ClassifyOptions;
 
-  constructor(members: readonly Member[], looking: LookingOptions) {
+  constructor(members: readonly Member[], options: ClassifyOptions) {
     this.#members = members;
-    this.#looking = looking;
+    this.#options = options;
     this.scales = [...new Set(members.flatMap(({ scales }) => scales))].sort((a, b) => a - b);
   }
 
   /**
    * @param scaled the image at each of `scales`
-   * @returns when its batches are computed: call `flush` when no image follows
+   * @returns when its batches are computed: call `flush` if no image follows
    */
-  async judge(scaled: readonly RgbImage[], signal?: AbortSignal): Promise<Judgement> {
+  async classify(scaled: readonly RgbImage[], signal?: AbortSignal): Promise<EnsemblePosteriors> {
     const parts = await Promise.all(
       this.#members.map(async (member, model) => {
-        const seen = await member.classifier.classify(this.#imagesFor(member, scaled), {
-          ...this.#looking,
-          signal,
-        });
-        return seen.map((one): Part => ({ ...one, model, values: reordered(one.values, member) }));
+        const options = { ...this.#options, signal };
+        const own = await member.classifier.classify(this.#imagesFor(member, scaled), options);
+        return own.map(
+          (part): MemberPosteriors => ({ ...part, model, values: reordered(part.values, member) }),
+        );
       }),
     );
-    const means = parts.map((ofMember) => meanOf(ofMember.map(({ values }) => values)));
+    const means = parts.map((own) => meanOf(own.map(({ values }) => values)));
     return { posteriors: Float32Array.from(meanOf(means)), parts: parts.flat() };
   }
 
-  /** Takes an image's place in its batches, see `BatchQueue.accompany`. */
-  accompany(scaled: readonly RgbImage[]): void {
+  /** Fills an image's places in its batches without classifying it, see `Batcher.addFiller`. */
+  addFiller(scaled: readonly RgbImage[]): void {
     for (const member of this.#members) {
-      member.classifier.accompany(this.#imagesFor(member, scaled), this.#looking);
+      member.classifier.addFiller(this.#imagesFor(member, scaled), this.#options);
     }
   }
 
-  /** Computes what has been given without waiting for more. */
+  /** Computes the batches that are not full. */
   flush(): void {
     for (const { classifier } of this.#members) classifier.flush();
   }
 
-  /** Frees the programs; images that are not done fail with `error`. */
+  /** Frees the programs. Images that are not done fail with `error`. */
   close(error?: unknown): void {
     for (const { classifier } of this.#members) classifier.close(error);
   }

@@ -1,13 +1,13 @@
-/** A network's activations as features: the layers that have a name for people, and what becomes of a map. */
+/** A network's activations as features: the layers that can be chosen, and pooling over positions. */
 import { UsageError } from '../core/errors.ts';
 import type { Layer } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
 import type { Network } from '../net/network.ts';
 
-/** What becomes of a map's positions: kept, or their mean or maximum a channel. */
+/** Pooling over the positions of a map: none, or the mean or maximum of each channel. */
 export type PositionPooling = 'none' | 'mean' | 'max';
 
-/** Layers that a person can name. */
+/** The layers that can be chosen by name. */
 export function featureLayerNames(network: Network): string[] {
   return network.layers
     .filter(({ kind }) => kind === 'convolution' || kind === 'maxPool')
@@ -15,9 +15,9 @@ export function featureLayerNames(network: Network): string[] {
 }
 
 /**
- * The chain up to a layer, its ReLU included: Caffe's ReLU works in place, so that is what people know as `fc7`.
+ * The layers up to a named one, including its ReLU: Caffe's ReLU works in place, so `fc7` usually means its output.
  * @param path what messages call the model
- * @throws UsageError naming the layers there are.
+ * @throws UsageError listing the layers that can be chosen.
  */
 export function layersUpTo(path: string, network: Network, wanted: string): Layer[] {
   const index = network.layers.findIndex(({ name }) => name === wanted);
@@ -32,7 +32,7 @@ export function layersUpTo(path: string, network: Network, wanted: string): Laye
 
 /**
  * @param values `[C, H, W]`
- * @returns `[C, H, W]`, or `[C]` when pooled or where the map has one position
+ * @returns `[C, H, W]`, or `[C]` if pooled or if the map has one position
  */
 export function poolPositions(
   values: Float32Array,

@@ -1,4 +1,4 @@
-/** One network looking at one image: by a protocol, at several scales. */
+/** One network applied to images by a protocol, at several scales. */
 import { shapesAlong } from '../core/layer.ts';
 import type { Rgb } from '../core/shape.ts';
 import { writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
@@ -6,25 +6,25 @@ import type { RgbImage } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import { largestLayerBytes } from '../plan/activation-memory.ts';
-import { type Batcher, type BatchItem, BatchQueue, type BatchWork, type ItemShape } from './batching.ts';
-import { centerCrops, gridCrops } from './crops.ts';
-import { averageOverPositions } from './dense.ts';
+import { type Batcher, type BatchItem, type BatchRunner, DeterministicBatcher } from './batcher.ts';
+import { centerCrops, gridCrops } from './crop-grid.ts';
 import { ProgramCache } from './program-cache.ts';
-import { flipsByDefault, type Look, looksOf, type Protocol } from './protocol.ts';
+import { flipsByDefault, type Protocol, type SingleProtocol, singleProtocols } from './protocol.ts';
+import { averageOverPositions } from './score-map.ts';
 import { meanOf, softmax } from './softmax.ts';
 
 export interface BatchingLimits {
-  /** Crops or images computed at once, at most (default 64). */
+  /** Maximum number of crops or images in a batch (default 64). */
   readonly batch?: number;
-  /** Activations of one batch, about (default 512 MiB). A single image may take more. */
+  /** Approximate bytes of the activations of one batch (default 512 MiB). A single image may take more. */
   readonly batchBytes?: number;
-  /** Compiled programs that are kept (default 2 GiB). */
+  /** Bytes of compiled programs that are cached (default 2 GiB). */
   readonly programBytes?: number;
-  /** What gathers the batches (default: a BatchQueue). */
-  readonly queue?: (work: BatchWork) => Batcher;
+  /** Makes the batcher (default: a DeterministicBatcher). */
+  readonly batcher?: (runner: BatchRunner) => Batcher;
 }
 
-export interface ClassifierParts extends BatchingLimits {
+interface ImageClassifierOptions extends BatchingLimits {
   readonly backend: Backend;
   readonly network: Network;
   readonly parameters: Parameters;
@@ -32,18 +32,18 @@ export interface ClassifierParts extends BatchingLimits {
   readonly meanRgb: Rgb;
 }
 
-export interface LookingOptions {
+export interface ClassifyOptions {
   readonly protocol: Protocol;
-  /** Whether mirror images count too (default: yes, except with `center`). */
+  /** Whether mirror images are averaged in (default: true, except with `center`). */
   readonly flip?: boolean;
-  /** Of whoever has lost interest, where the queue can let images go. */
+  /** Aborted when the caller no longer needs the result; only the server's batcher then drops the image. */
   readonly signal?: AbortSignal;
 }
 
-/** What one look at one scale gave, mirror images and crops averaged. */
-export interface Posteriors {
-  readonly look: Look;
-  /** The smaller side Q. */
+/** Posteriors by one protocol at one scale, averaged over mirror images and crops. */
+export interface ScalePosteriors {
+  readonly protocol: SingleProtocol;
+  /** The smaller side Q in pixels. */
   readonly scale: number;
   /** `[classes]` */
   readonly values: Float64Array;
@@ -55,109 +55,114 @@ export class ImageClassifier {
   readonly network: Network;
   readonly #mean: Rgb;
   readonly #programs: ProgramCache;
-  readonly #queue: Batcher;
+  readonly #batcher: Batcher;
 
-  constructor(parts: ClassifierParts) {
-    const { backend, network, parameters, meanRgb } = parts;
-    const { batch = 64, batchBytes = 512 * MEBIBYTE, programBytes = 2048 * MEBIBYTE } = parts;
-    const { queue = (work) => new BatchQueue(work) } = parts;
+  constructor(options: ImageClassifierOptions) {
+    const { backend, network, parameters, meanRgb } = options;
+    const { batch = 64, batchBytes = 512 * MEBIBYTE, programBytes = 2048 * MEBIBYTE } = options;
+    const { batcher = (runner) => new DeterministicBatcher(runner) } = options;
     const { layers } = network;
     this.network = network;
     this.#mean = meanRgb;
     this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
-    this.#queue = queue({
+    this.#batcher = batcher({
       run: (shape, input) => this.#programs.run(shape, input),
-      largest: (shape) => Math.min(batch, batchBytes / largestLayerBytes(layers, [1, ...shape])),
+      maxSize: (shape) => Math.min(batch, batchBytes / largestLayerBytes(layers, [1, ...shape])),
     });
   }
 
   /**
-   * Looks at an image.
+   * Classifies an image.
    * @param scaled the image at each scale
-   * @returns posteriors by look and scale, when their batches are computed: call `flush` when no image follows
+   * @returns posteriors by scale and protocol, when their batches are computed: call `flush` if no image follows
    */
-  classify(scaled: readonly RgbImage[], options: LookingOptions): Promise<Posteriors[]> {
+  classify(scaled: readonly RgbImage[], options: ClassifyOptions): Promise<ScalePosteriors[]> {
     return Promise.all(
-      this.#looks(scaled, options).map(async ({ look, image, items }) => {
+      this.#inputsOf(scaled, options).map(async ({ protocol, image, items }) => {
         const outputs = await this.#submit(items, options.signal);
         const posteriors = outputs.map((scores) =>
           softmax(averageOverPositions(scores, this.network.classes)),
         );
-        return { look, scale: Math.min(image.width, image.height), values: meanOf(posteriors) };
+        return { protocol, scale: Math.min(image.width, image.height), values: meanOf(posteriors) };
       }),
     );
   }
 
   /**
-   * The class scores of each view of an image, as the network gives them.
+   * The class scores that the network gives for an image.
    * @param image at its scale
-   * @param flip whether each view is followed by its mirror image
+   * @param flip whether the image, or each crop, is followed by its mirror image
    * @returns `[classes, rows, columns]` of the whole image, or `[classes]` of each crop in the order of `gridCrops`
    */
-  scores(look: Look, image: RgbImage, flip: boolean, signal?: AbortSignal): Promise<Float32Array[]> {
-    return this.#submit(this.#itemsOf(look, image, flip), signal);
+  scores(
+    protocol: SingleProtocol,
+    image: RgbImage,
+    flip: boolean,
+    signal?: AbortSignal,
+  ): Promise<Float32Array[]> {
+    return this.#submit(this.#itemsOf(protocol, image, flip), signal);
   }
 
-  /** Rows and columns of the map of scores that an image gives. */
+  /** Rows and columns of an image's score map. */
   mapSize({ width, height }: RgbImage): [rows: number, columns: number] {
     const [, , rows, columns] = shapesAlong(this.network.layers, [1, 3, height, width]).at(-1)!;
     return [rows, columns];
   }
 
-  /** Takes an image's place among others without looking at it: see `BatchQueue.accompany`. */
-  accompany(scaled: readonly RgbImage[], options: LookingOptions): void {
-    for (const { items } of this.#looks(scaled, options))
-      for (const item of new Set(items)) this.#queue.accompany(item);
+  /** Fills an image's places in its batches without classifying it, see `Batcher.addFiller`. */
+  addFiller(scaled: readonly RgbImage[], options: ClassifyOptions): void {
+    for (const { items } of this.#inputsOf(scaled, options)) {
+      for (const item of new Set(items)) this.#batcher.addFiller(item);
+    }
   }
 
-  /** Computes what has been given without waiting for more. */
+  /** Computes the batches that are not full. */
   flush(): void {
-    this.#queue.flush();
+    this.#batcher.flush();
   }
 
-  /** Frees the programs; images that are not done fail with `error`. */
+  /** Frees the programs. Images that are not done fail with `error`. */
   close(error: unknown = new Error('the classifier was closed')): void {
-    this.#queue.close(error);
+    this.#batcher.close(error);
     this.#programs.dispose();
   }
 
-  #looks(scaled: readonly RgbImage[], { protocol, flip = flipsByDefault(protocol) }: LookingOptions) {
+  #inputsOf(scaled: readonly RgbImage[], { protocol, flip = flipsByDefault(protocol) }: ClassifyOptions) {
     return scaled.flatMap((image) =>
-      looksOf(protocol).map((look) => ({ look, image, items: this.#itemsOf(look, image, flip) })),
+      singleProtocols(protocol).map((single) => ({
+        protocol: single,
+        image,
+        items: this.#itemsOf(single, image, flip),
+      })),
     );
   }
 
-  /** What the network gives for each item; one that stands there several times is looked at once. */
+  /** The network's output for each item. An item that is listed several times is computed once. */
   #submit(items: readonly BatchItem[], signal: AbortSignal | undefined): Promise<Float32Array[]> {
     const outputs = new Map<BatchItem, Promise<Float32Array>>();
-    for (const item of new Set(items)) outputs.set(item, this.#queue.submit(item, signal));
+    for (const item of new Set(items)) outputs.set(item, this.#batcher.submit(item, signal));
     return Promise.all(items.map((item) => outputs.get(item)!));
   }
 
-  /** Crops in the same place are the same item: where an image is hardly larger than a crop, many are. */
-  #itemsOf(look: Look, image: RgbImage, flip: boolean): BatchItem[] {
-    const { crop } = this.network;
-    switch (look) {
-      case 'dense':
-        return (flip ? [false, true] : [false]).map((mirrored) => ({
-          shape: [3, image.height, image.width],
-          write: (input, offset) => writeWholeImage(image, mirrored, this.#mean, input, offset),
-        }));
-      case 'crops':
-      case 'center': {
-        const shape: ItemShape = [3, crop, crop];
-        const crops = look === 'crops' ? gridCrops(image, crop, flip) : centerCrops(image, crop, flip);
-        const items = new Map<string, BatchItem>();
-        return crops.map((one) => {
-          const place = `${one.left},${one.top},${one.flip}`;
-          const item: BatchItem = items.get(place) ?? {
-            shape,
-            write: (input, offset) => writeCrop(image, one, this.#mean, input, offset),
-          };
-          items.set(place, item);
-          return item;
-        });
-      }
+  /** Crops in the same place are the same item: in an image hardly larger than a crop there are many. */
+  #itemsOf(protocol: SingleProtocol, image: RgbImage, flip: boolean): BatchItem[] {
+    if (protocol === 'dense') {
+      return (flip ? [false, true] : [false]).map((mirrored) => ({
+        shape: [3, image.height, image.width],
+        write: (input, offset) => writeWholeImage(image, mirrored, this.#mean, input, offset),
+      }));
     }
+    const { crop: size } = this.network;
+    const crops = protocol === 'crops' ? gridCrops(image, size, flip) : centerCrops(image, size, flip);
+    const items = new Map<string, BatchItem>();
+    return crops.map((crop) => {
+      const place = `${crop.left},${crop.top},${crop.flip}`;
+      const item: BatchItem = items.get(place) ?? {
+        shape: [3, size, size],
+        write: (input, offset) => writeCrop(image, crop, this.#mean, input, offset),
+      };
+      items.set(place, item);
+      return item;
+    });
   }
 }

@@ -1,30 +1,40 @@
 /**
- * The images done in an evaluation that may be interrupted: a JSON line that says what was evaluated, then a
- * line an image, in the order in which they were done. A line that is not whole, as a power cut leaves it, and
- * what follows it do not count.
+ * The finished images of an evaluation, so that it can resume after an interruption: a JSON line that identifies the
+ * evaluation, then one line for each image, in the order in which they finished. An incomplete line, as a power cut
+ * leaves it, and everything after it are ignored.
  */
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
-import type { Outcome } from './outcomes.ts';
+import type { MemberPosteriors } from './ensemble.ts';
+import type { ImageResult } from './image-results.ts';
 
-/** What an evaluation's figures depend on. */
-export interface Binding {
+/** Everything that an evaluation's figures depend on. */
+export interface EvaluationInputs {
   /** Checksums of the model files, in order. */
   readonly models: readonly string[];
   /** Fingerprint of the images. */
   readonly data: string;
   readonly protocol: string;
   readonly flip: boolean;
-  /** Of each model. */
+  /** For each model its values of Q. */
   readonly scales: readonly (readonly number[])[];
-  /** What was multiplied, where it was not float32. */
+  /** Number format of the multiplications, unless it was fp32. */
   readonly precision?: string;
+}
+
+/** Where an evaluation stores its finished images. */
+export interface EvaluationRecord {
+  add(result: ImageResult, parts: readonly MemberPosteriors[]): Promise<void>;
+  /** Closes the record of an evaluation that can be resumed. */
+  close(): Promise<void>;
+  /** Closes the record of a complete evaluation. */
+  finish(): Promise<void>;
 }
 
 const FORMAT = 'verydeep evaluation 1';
 
-const outcomeSchema = z.strictObject({
+const resultSchema = z.strictObject({
   image: z.int().min(0),
   label: z.int().min(-1),
   rank: z.int().min(-1),
@@ -32,7 +42,7 @@ const outcomeSchema = z.strictObject({
   top: z.array(z.strictObject({ index: z.int().min(0), probability: z.number() })).min(1),
 });
 
-const PARTS: Readonly<Record<keyof Binding, string>> = {
+const DIFFERENCES: Readonly<Record<keyof EvaluationInputs, string>> = {
   models: 'other models',
   data: 'other images',
   protocol: 'another protocol',
@@ -41,7 +51,7 @@ const PARTS: Readonly<Record<keyof Binding, string>> = {
   precision: 'another precision',
 };
 
-export class Journal {
+export class Journal implements EvaluationRecord {
   readonly path: string;
   readonly #file: FileHandle;
   #lines: string[] = [];
@@ -52,26 +62,23 @@ export class Journal {
     this.#file = file;
   }
 
-  /** Starts a journal, in place of one that may be there. @throws UserError when the file cannot be written. */
-  static async create(path: string, binding: Binding): Promise<Journal> {
+  /** Starts a journal and overwrites an existing one. @throws UserError when the file cannot be written. */
+  static async create(path: string, inputs: EvaluationInputs): Promise<Journal> {
     const journal = new Journal(path, await opened(path, 'w'));
-    await journal.#write(`${JSON.stringify({ format: FORMAT, ...binding })}\n`);
+    await journal.#write(`${JSON.stringify({ format: FORMAT, ...inputs })}\n`);
     return journal;
   }
 
-  /**
-   * Goes on with a journal.
-   * @throws UserError when it belongs to another evaluation, or cannot be read or written.
-   */
+  /** Continues a journal that was read with `readJournal`. @throws UserError when it cannot be written. */
   static async resume(path: string, { bytes }: JournalContent): Promise<Journal> {
     const file = await opened(path, 'a');
     await file.truncate(bytes);
     return new Journal(path, file);
   }
 
-  /** Adds an image. It is on its way to the disk when the promise settles, together with others of the moment. */
-  add(outcome: Outcome): Promise<void> {
-    this.#lines.push(`${JSON.stringify(outcome)}\n`);
+  /** Adds an image. The promise settles when the line has been handed to the system. */
+  add(result: ImageResult): Promise<void> {
+    this.#lines.push(`${JSON.stringify(result)}\n`);
     this.#writing ??= this.#writeLines();
     return this.#writing;
   }
@@ -84,14 +91,14 @@ export class Journal {
     }
   }
 
-  /** Closes and deletes it: the evaluation is done. */
-  async remove(): Promise<void> {
+  /** Closes and deletes the journal. */
+  async finish(): Promise<void> {
     await this.close();
     await rm(this.path, { force: true });
   }
 
   async #writeLines(): Promise<void> {
-    // Whatever comes in during a write goes with the next.
+    // Lines that arrive during a write go into the next one.
     while (this.#lines.length > 0) await this.#write(this.#lines.splice(0).join(''));
     this.#writing = undefined;
   }
@@ -105,50 +112,52 @@ export class Journal {
   }
 }
 
-export interface JournalContent {
-  readonly outcomes: readonly Outcome[];
-  /** Length of what is whole. */
+interface JournalContent {
+  readonly results: readonly ImageResult[];
+  /** Length of the complete lines. */
   readonly bytes: number;
 }
 
 /**
  * Reads a journal.
- * @param images how many there are
- * @returns undefined where there is none, or none with a whole first line
- * @throws UserError when it belongs to another evaluation, saying what differs.
+ * @param images number of images in the evaluation
+ * @returns undefined if there is no file, or its first line is incomplete
+ * @throws UserError when it belongs to another evaluation, naming the difference.
  */
 export async function readJournal(
   path: string,
-  binding: Binding,
+  inputs: EvaluationInputs,
   images: number,
 ): Promise<JournalContent | undefined> {
   const text = await textOf(path);
   const lines = text?.split('\n') ?? [];
-  // What follows the last line end is not whole.
+  // What follows the last line end is an incomplete line.
   lines.pop();
   const header = parsed(lines[0]) as Record<string, unknown> & { format?: string };
   if (header === undefined) return undefined;
-  checkBinding(path, header, binding);
-  const outcomes: Outcome[] = [];
+  checkInputs(path, header, inputs);
+  const results: ImageResult[] = [];
   let bytes = Buffer.byteLength(lines[0]!) + 1;
   for (const line of lines.slice(1)) {
-    const outcome = outcomeSchema.safeParse(parsed(line));
-    if (!outcome.success || outcome.data.image >= images) break;
-    outcomes.push(outcome.data);
+    const result = resultSchema.safeParse(parsed(line));
+    if (!result.success || result.data.image >= images) break;
+    results.push(result.data);
     bytes += Buffer.byteLength(line) + 1;
   }
-  return { outcomes, bytes };
+  return { results, bytes };
 }
 
-function checkBinding(path: string, header: Record<string, unknown>, binding: Binding): void {
+function checkInputs(path: string, header: Record<string, unknown>, inputs: EvaluationInputs): void {
   if (header.format !== FORMAT) {
-    throw new UserError(`${path} is no journal of an evaluation by this version; choose another --journal`);
+    throw new UserError(
+      `${path} is not an evaluation journal of this version; choose another file with --journal`,
+    );
   }
-  const parts = Object.keys(PARTS) as (keyof Binding)[];
-  const other = parts.find((part) => JSON.stringify(header[part]) !== JSON.stringify(binding[part]));
-  if (other === undefined) return;
+  const keys = Object.keys(DIFFERENCES) as (keyof EvaluationInputs)[];
+  const different = keys.find((key) => JSON.stringify(header[key]) !== JSON.stringify(inputs[key]));
+  if (different === undefined) return;
   throw new UserError(
-    `${path} belongs to an evaluation of ${PARTS[other]}; give the same arguments as then, or leave out --resume to start anew`,
+    `${path} belongs to an evaluation with ${DIFFERENCES[different]}; repeat its arguments, or leave out --resume to start over`,
   );
 }
 
@@ -157,9 +166,10 @@ async function textOf(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw new UserError(`${path} could not be read: ${messageOf(error)}; choose another --journal`, {
-      cause: error,
-    });
+    throw new UserError(
+      `${path} could not be read: ${messageOf(error)}; choose another file with --journal`,
+      { cause: error },
+    );
   }
 }
 
@@ -181,7 +191,7 @@ async function opened(path: string, flags: 'w' | 'a'): Promise<FileHandle> {
 
 function unwritable(path: string, error: unknown): UserError {
   return new UserError(
-    `${path}, the journal of the evaluation, could not be written: ${messageOf(error)}; choose another place with --journal`,
+    `the evaluation journal ${path} could not be written: ${messageOf(error)}; choose another file with --journal`,
     { cause: error },
   );
 }

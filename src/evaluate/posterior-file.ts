@@ -1,26 +1,32 @@
 /**
- * The posteriors of every image of an evaluation, part by part (a scale, dense or crops), in one file: whatever
- * is a mean of parts (several scales, both protocols, several nets) follows from such files without running a
- * network again. A header of whole blocks, then a record of one size for each image at its own place, so that
- * images may come in any order: done (int32, 1 or 0), label (int32), posteriors (`[parts, classes]` float32).
+ * A file with the posteriors of every image of an evaluation, for each part (one protocol at one scale). Every mean of
+ * parts (several scales, both protocols, several networks) follows from such files without running a network again.
+ * A header of whole blocks is followed by one record of fixed size for each image, so that images may come in any
+ * order: done (int32, 1 or 0), label (int32), posteriors (`[parts, classes]` float32).
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { systemErrorCode, UserError } from '../core/errors.ts';
+import { writingError } from '../core/files.ts';
 import { meanOf } from './softmax.ts';
 
 const FORMAT = 'verydeep posteriors 1';
 const BLOCK = 4096;
 /** Bytes before the posteriors of a record. */
 const PREFIX = 8;
-/** Bytes read at once to see which images are there. */
+/** Bytes read at a time to find the finished images. */
 const SCAN_BYTES = 2 ** 24;
 
-const partSchema = z.strictObject({ look: z.enum(['dense', 'crops', 'center']), scale: z.int() });
-
-/** One way of looking at an image at one scale. */
-export type PosteriorPart = z.output<typeof partSchema>;
+/** One protocol at one scale; the file calls the protocol `look`. */
+const partSchema = z.codec(
+  z.strictObject({ look: z.enum(['dense', 'crops', 'center']), scale: z.int() }),
+  z.strictObject({ protocol: z.enum(['dense', 'crops', 'center']), scale: z.int() }),
+  {
+    decode: ({ look, scale }) => ({ protocol: look, scale }),
+    encode: ({ protocol, scale }) => ({ look: protocol, scale }),
+  },
+);
 
 const headerSchema = z.strictObject({
   format: z.literal(FORMAT),
@@ -29,7 +35,7 @@ const headerSchema = z.strictObject({
   /** Identifiers in the order of the posteriors. */
   classes: z.array(z.string()).min(1),
   parts: z.array(partSchema).min(1),
-  /** What the posteriors depend on: checksums of model and images. */
+  /** Checksums of the model and of the images. */
   model: z.string(),
   data: z.string(),
   flip: z.boolean(),
@@ -37,8 +43,8 @@ const headerSchema = z.strictObject({
 
 export type PosteriorHeader = Omit<z.output<typeof headerSchema>, 'format' | 'endianness'>;
 
-export interface ImagePosteriors {
-  /** The model's number of the true class; −1 where it is not known. */
+interface ImagePosteriors {
+  /** The model's number of the true class; −1 without a label. */
   readonly label: number;
   /** `[parts, classes]` */
   readonly values: Float32Array;
@@ -74,7 +80,7 @@ export class PosteriorFile {
   }
 
   /**
-   * Goes on with a file that has the same header, or starts one in place of what is there.
+   * Continues a file that has the same header; otherwise starts a new one and overwrites an existing file.
    * @throws UserError when it cannot be written.
    */
   static async openToWrite(path: string, header: PosteriorHeader): Promise<PosteriorFile> {
@@ -95,13 +101,13 @@ export class PosteriorFile {
       await file.write(bytes, 0, bytes.length, 0);
       return new PosteriorFile(path, file, header, bytes.length);
     } catch (error) {
-      throw new UserError(`${path} cannot be written: ${messageOf(error)}`, { cause: error });
+      throw writingError(path, error);
     }
   }
 
   /**
-   * Opens a file to read.
-   * @returns undefined where there is none
+   * Opens a file for reading.
+   * @returns undefined if it does not exist
    * @throws UserError when it is damaged.
    */
   static async openToRead(path: string): Promise<PosteriorFile | undefined> {
@@ -114,12 +120,7 @@ export class PosteriorFile {
       return file;
     } catch (error) {
       await handle.close();
-      throw new UserError(
-        `${path} does not hold the posteriors of an evaluation; delete it and start again`,
-        {
-          cause: error,
-        },
-      );
+      throw new UserError(`${path} is not a file of posteriors; delete it and start again`, { cause: error });
     }
   }
 
@@ -127,12 +128,12 @@ export class PosteriorFile {
     return this.#done[image] === 1;
   }
 
-  /** Whether every image is there. */
+  /** Whether every image is finished. */
   get complete(): boolean {
     return this.#done.every((flag) => flag === 1);
   }
 
-  /** @throws UserError when the disk is full, say. */
+  /** @throws UserError when the file cannot be written, for instance because the disk is full. */
   async write(image: number, { label, values }: ImagePosteriors): Promise<void> {
     const record = Buffer.alloc(this.#recordBytes);
     new Int32Array(record.buffer, record.byteOffset, 2).set([1, label]);
@@ -140,15 +141,12 @@ export class PosteriorFile {
     try {
       await this.#file.write(record, 0, record.length, this.#start + image * this.#recordBytes);
     } catch (error) {
-      throw new UserError(
-        `${this.path} cannot be written: ${messageOf(error)}; make room and start again, which goes on from here`,
-        { cause: error },
-      );
+      throw writingError(this.path, error);
     }
     this.#done[image] = 1;
   }
 
-  /** @throws RangeError for an image that is not there. */
+  /** @throws RangeError for an image that is not finished. */
   async read(image: number): Promise<ImagePosteriors> {
     if (!this.has(image)) throw new RangeError(`${this.path} has no posteriors of image ${image}`);
     const record = Buffer.alloc(this.#recordBytes);
@@ -158,7 +156,7 @@ export class PosteriorFile {
     return { label: new Int32Array(record.buffer, record.byteOffset, 2)[1]!, values };
   }
 
-  /** Brings everything to the disk. */
+  /** Flushes everything to the disk. */
   sync(): Promise<void> {
     return this.#file.sync();
   }
@@ -167,7 +165,7 @@ export class PosteriorFile {
     return this.#file.close();
   }
 
-  /** Finds out which images are there. */
+  /** Finds the finished images. */
   async #scan(): Promise<void> {
     const { images } = this.header;
     const together = Math.max(1, Math.floor(SCAN_BYTES / this.#recordBytes));
@@ -175,7 +173,7 @@ export class PosteriorFile {
     for (let first = 0; first < images; first += together) {
       const position = this.#start + first * this.#recordBytes;
       const { bytesRead } = await this.#file.read(chunk, 0, chunk.length, position);
-      // A record that the file ends in does not count.
+      // A truncated record at the end does not count.
       const whole = Math.min(Math.floor(bytesRead / this.#recordBytes), images - first);
       for (let i = 0; i < whole; i++) {
         const flag = new Int32Array(chunk.buffer, chunk.byteOffset + i * this.#recordBytes, 1)[0]!;
@@ -185,9 +183,10 @@ export class PosteriorFile {
   }
 }
 
-/** The header as JSON, filled up with spaces to whole blocks. */
+/** The header as JSON, padded with spaces to whole blocks. */
 function headerBytes(header: PosteriorHeader): Buffer {
-  const text = Buffer.from(JSON.stringify({ format: FORMAT, endianness: endianness(), ...header }));
+  const encoded = z.encode(headerSchema, { format: FORMAT, endianness: endianness(), ...header });
+  const text = Buffer.from(JSON.stringify(encoded));
   const bytes = Buffer.alloc(Math.ceil((text.length + 1) / BLOCK) * BLOCK, ' ');
   bytes.set(text);
   bytes[bytes.length - 1] = '\n'.charCodeAt(0);
@@ -204,7 +203,7 @@ async function readHeader(file: FileHandle): Promise<{ header: PosteriorHeader; 
     if (block[BLOCK - 1] === '\n'.charCodeAt(0)) break;
   }
   const { format: _, endianness: order, ...header } = headerSchema.parse(JSON.parse(text.toString()));
-  if (order !== endianness()) throw new Error('the file was written on another kind of machine');
+  if (order !== endianness()) throw new Error('the file was written on a machine with another byte order');
   return { header, bytes: text.length };
 }
 

@@ -1,26 +1,26 @@
-/** One network's compiled programs, at whatever sizes it is asked to run. */
+/** The compiled programs of one network, one for each input shape. */
 import type { Layer } from '../core/layer.ts';
 import { formatShape, type Shape4 } from '../core/shape.ts';
 import type { Backend, Parameters, Program } from '../kernels/backend.ts';
 import { largestLayerBytes } from '../plan/activation-memory.ts';
 
-export interface ProgramCacheOptions {
+interface ProgramCacheOptions {
   readonly backend: Backend;
   readonly layers: readonly Layer[];
   readonly parameters: Parameters;
-  /** What the programs that are kept may take together. One program may be larger: it runs alone. */
+  /** Maximum bytes of the cached programs together. A single program may be larger: it runs alone. */
   readonly memoryBytes: number;
 }
 
 interface Entry {
   readonly program: Promise<Program>;
-  /** As the program says; 0 while it is being compiled. */
+  /** 0 while the program is being compiled. */
   bytes: number;
-  /** Runs under way. */
+  /** Number of current runs; a program that runs stays in the cache. */
   users: number;
 }
 
-/** Programs compiled once a shape, the least recently used of which go when the memory is used up. */
+/** Compiles a program once for each shape and evicts the least recently used ones when the memory is used up. */
 export class ProgramCache {
   readonly #options: ProgramCacheOptions;
   /** By shape, the least recently used first. */
@@ -31,14 +31,14 @@ export class ProgramCache {
     this.#options = options;
   }
 
-  /** Of the programs that are kept. */
+  /** Bytes of the cached programs. */
   get memoryBytes(): number {
     let sum = 0;
     for (const { bytes } of this.#entries.values()) sum += bytes;
     return sum;
   }
 
-  /** Shapes of the programs that are kept, the least recently used first. */
+  /** Shapes of the cached programs, the least recently used first. */
   get shapes(): string[] {
     return [...this.#entries.keys()];
   }
@@ -47,7 +47,7 @@ export class ProgramCache {
    * Runs the network.
    * @param input `[N, C, H, W]`
    * @returns `[N, C', H', W']`
-   * @throws UserError when the memory does not suffice.
+   * @throws UserError when memory is insufficient.
    */
   async run(shape: Shape4, input: Float32Array): Promise<Float32Array> {
     const entry = this.#entryFor(shape);
@@ -61,18 +61,18 @@ export class ProgramCache {
     }
   }
 
-  /** Frees every program, those that run as soon as they have ended. */
+  /** Frees every program; those that run are freed when they end. */
   dispose(): void {
     this.#disposed = true;
     for (const [key, entry] of this.#entries) if (entry.users === 0) this.#drop(key, entry);
   }
 
   #entryFor(shape: Shape4): Entry {
-    if (this.#disposed) throw new Error('run: these programs have been disposed of');
+    if (this.#disposed) throw new Error('run: the program cache has been disposed');
     const key = formatShape(shape);
     const known = this.#entries.get(key);
     if (known) {
-      // Back to the end of the line.
+      // Now the most recently used.
       this.#entries.delete(key);
       this.#entries.set(key, known);
       return known;
@@ -90,7 +90,7 @@ export class ProgramCache {
       ({ memoryBytes }) => {
         entry.bytes = memoryBytes;
       },
-      // Whoever waits for the program hears of it; the next one may have more luck.
+      // Those who wait for the program get the error; the next run tries again.
       () => this.#entries.delete(key),
     );
     return entry;

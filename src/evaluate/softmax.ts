@@ -9,7 +9,7 @@ export function softmax(logits: ArrayLike<number>): Float64Array {
   return posteriors;
 }
 
-/** The mean of posteriors: of flips, crops, scales, protocols and networks. @param posteriors at least one, of one length */
+/** The mean of posteriors: over mirror images, crops, scales, protocols or networks. @param posteriors at least one, all of one length */
 export function meanOf(posteriors: readonly Float64Array[]): Float64Array {
   const mean = new Float64Array(posteriors[0]!.length);
   for (const one of posteriors) for (let c = 0; c < mean.length; c++) mean[c]! += one[c]!;
@@ -17,12 +17,14 @@ export function meanOf(posteriors: readonly Float64Array[]): Float64Array {
   return mean;
 }
 
+/** A class and its probability. */
 export interface RankedClass {
+  /** Number of the class, from 0. */
   readonly index: number;
   readonly probability: number;
 }
 
-/** The `count` most probable classes, best first; the lower number first among equals. */
+/** The `count` most probable classes, best first; among equals the lower number first. */
 export function topClasses(posteriors: ArrayLike<number>, count: number): RankedClass[] {
   const top: RankedClass[] = [];
   for (let index = 0; index < posteriors.length; index++) {

@@ -6,12 +6,12 @@ import type { ImageSource } from '../data/sources/source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import { Ensemble } from './ensemble.ts';
+import { type ErrorRates, errorRates } from './error-rates.ts';
 import { evaluateImages } from './evaluate-images.ts';
 import { ImageClassifier } from './image-classifier.ts';
-import { type Evaluation, measure } from './metrics.ts';
-import { Outcomes, outcomeOf, shareOutcomes } from './outcomes.ts';
+import { gatherResults, ImageResults, imageResultOf } from './image-results.ts';
 
-export interface ValidatorOptions {
+interface ValidatorOptions {
   readonly network: Network;
   readonly backend: Backend;
   readonly parameters: Parameters;
@@ -39,22 +39,22 @@ export class Validator {
     this.#ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
   }
 
-  async validate(onProgress: (done: number, total: number) => void): Promise<Evaluation> {
+  async validate(onProgress: (done: number, total: number) => void): Promise<ErrorRates> {
     const { network, images, maxPixels, team } = this.#options;
-    const outcomes = new Outcomes(images.length, network.classes);
+    const results = new ImageResults(images.length, network.classes);
     await evaluateImages({
       source: images,
       ensemble: this.#ensemble,
       maxPixels,
       team,
       onImage: ({ image, label, posteriors }) => {
-        outcomes.set(outcomeOf(image, label, posteriors));
+        results.set(imageResultOf(image, label, posteriors));
         // The other ranks are about as far.
-        onProgress(Math.min(images.length, outcomes.done * team.size), images.length);
+        onProgress(Math.min(images.length, results.done * team.size), images.length);
       },
     });
-    await shareOutcomes(team, outcomes);
-    return measure(outcomes);
+    await gatherResults(team, results);
+    return errorRates(results);
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 /** What training a network will take: arithmetic, memory, time, and the speed-up from several machines. */
 import { type ImageFlops, imageFlops } from '../net/cost.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { parameterCount } from '../net/network.ts';
 import { type Speed, trainingTime } from './arithmetic-time.ts';
 import {
   checkpointBytes,
@@ -9,13 +9,9 @@ import {
   memoryByBatch,
   weightBytes,
 } from './process-memory.ts';
-import { estimateScaling, type ScalingEstimate } from './scaling.ts';
+import { estimateScaling, type ScalingEstimate, type ScalingRequest } from './scaling.ts';
 
-export interface TrainingEstimateRequest {
-  readonly network: Network;
-  readonly batch: number;
-  /** Default: the trainer's default. */
-  readonly microBatch?: number;
+export interface TrainingEstimateRequest extends Omit<ScalingRequest, 'trainingMsPerImage'> {
   /** Images of the training set. */
   readonly images: number;
   readonly epochs: number;
@@ -25,10 +21,6 @@ export interface TrainingEstimateRequest {
   readonly speed?: Speed;
   /** Numbers of machines to compare. */
   readonly machines: readonly number[];
-  /** Between machines, in Gbit/s. */
-  readonly bandwidth: number;
-  /** Of a message between machines, in seconds. */
-  readonly latency: number;
 }
 
 export interface TimeEstimate {

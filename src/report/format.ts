@@ -65,6 +65,11 @@ export function formatFlops(flops: number): string {
   return `${amount.toPrecision(3)} ${magnitudes[magnitude]}FLOP`;
 }
 
+/** `top-1 error 25.6 %, top-5 error 8.1 %` */
+export function formatErrors(errors: { readonly top1Error: number; readonly top5Error: number }): string {
+  return `top-1 error ${formatPercent(errors.top1Error)} %, top-5 error ${formatPercent(errors.top5Error)} %`;
+}
+
 /** A fraction as per cent: `27.4`. */
 export function formatPercent(fraction: number): string {
   return (fraction * 100).toFixed(1);

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/source.ts';
-import type { Outcome } from '../evaluate/outcomes.ts';
+import type { ImageResult } from '../evaluate/image-results.ts';
 import { softmax } from '../evaluate/softmax.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
@@ -20,7 +20,7 @@ interface Model {
 export async function drawMistake(
   { facts, backend, parameters }: Model,
   source: ImageSource,
-  { image, label, top, loss }: Outcome,
+  { image, label, top, loss }: ImageResult,
   scale: number,
 ): Promise<Mistake> {
   const name = source.imageName(image);

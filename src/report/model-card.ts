@@ -81,7 +81,7 @@ ${license(card)}
 
 | file | size | SHA-256 |
 |---|---|---|
-| ${cell(file.name)} | ${formatBytes(file.bytes)} | \`${file.sha256}\` |
+| ${escapeMarkdown(file.name)} | ${formatBytes(file.bytes)} | \`${file.sha256}\` |
 
 ## How to use
 
@@ -112,7 +112,7 @@ function frontMatter({ name, dataset, license: known, result }: ModelCard): obje
     type: 'accuracy',
     name: label,
     value: Number((1 - error).toFixed(6)),
-    ...(topK > 1 && { args: { top_k: topK } }),
+    args: topK > 1 ? { top_k: topK } : undefined,
   });
   return {
     library_name: 'verydeep',
@@ -121,23 +121,21 @@ function frontMatter({ name, dataset, license: known, result }: ModelCard): obje
     tags: ['image-classification', 'vgg', 'verydeep'],
     datasets: [dataset],
     metrics: ['accuracy'],
-    ...(result && {
-      'model-index': [
-        {
-          name,
-          results: [
-            {
-              task: { type: 'image-classification', name: 'Image classification' },
-              dataset: { type: dataset, name: dataset, split: 'validation' },
-              metrics: [
-                accuracy('Top-1 accuracy', result.top1Error, 1),
-                accuracy('Top-5 accuracy', result.top5Error, 5),
-              ],
-            },
-          ],
-        },
-      ],
-    }),
+    'model-index': result && [
+      {
+        name,
+        results: [
+          {
+            task: { type: 'image-classification', name: 'Image classification' },
+            dataset: { type: dataset, name: dataset, split: 'validation' },
+            metrics: [
+              accuracy('Top-1 accuracy', result.top1Error, 1),
+              accuracy('Top-5 accuracy', result.top5Error, 5),
+            ],
+          },
+        ],
+      },
+    ],
   };
 }
 
@@ -203,11 +201,11 @@ function classes({ labels }: ModelCard): string {
 }
 
 function table(rows: readonly (readonly [name: string, value: string])[]): string {
-  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${cell(value)} |`)].join('\n');
-}
-
-function cell(text: string): string {
-  return escapeMarkdown(text);
+  return [
+    '| | |',
+    '|---|---|',
+    ...rows.map(([name, value]) => `| ${name} | ${escapeMarkdown(value)} |`),
+  ].join('\n');
 }
 
 /** Names may contain Markdown's special characters. */

@@ -1,5 +1,5 @@
 /** The contents of a report on one training run, gathered by src/api and formatted by the files beside this one. */
-import type { ClassErrors, Evaluation } from '../evaluate/metrics.ts';
+import type { ClassErrors, ErrorRates } from '../evaluate/error-rates.ts';
 import type { Metrics } from '../train/metrics.ts';
 
 export interface RunReport {
@@ -12,9 +12,7 @@ export interface RunReport {
   readonly metrics: readonly Metrics[];
   /** Names for people, in label order. */
   readonly labels: readonly string[];
-  readonly evaluation:
-    | (Evaluation & { readonly protocol: string; readonly scales: readonly number[] })
-    | null;
+  readonly evaluation: ErrorRates & { readonly protocol: string; readonly scales: readonly number[] };
   readonly byClass: readonly ClassErrors[];
   /** Counts of images, `[true class, predicted class]`. */
   readonly confusion: Uint32Array;

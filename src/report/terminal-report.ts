@@ -1,12 +1,12 @@
 /** A report on a run for the terminal. */
-import { formatCount, formatPercent } from './format.ts';
+import { formatCount, formatErrors, formatPercent } from './format.ts';
 import { mostConfused, type RunReport, worstClasses } from './run-report.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 const LEVELS = '▁▂▃▄▅▆▇█';
 const POINTS = 60;
 
-/** Draws values as a line of blocks, of which the highest stands for the largest value; skips NaN. */
+/** Draws values as a line of blocks, the highest for the largest value; skips NaN. */
 export function sparkline(values: readonly number[]): string {
   const known = values.filter(Number.isFinite);
   const count = Math.min(POINTS, known.length);
@@ -20,19 +20,15 @@ export function formatTerminalReport(report: RunReport): string {
   const { run, facts, metrics, evaluation } = report;
   const valuesOf = (kind: string, value: 'loss' | 'top1Error') =>
     metrics.filter((line) => line.kind === kind).map((line) => line[value]);
-  const errors: [string, string][] = evaluation
-    ? [
-        [
-          `error (${evaluation.protocol}, Q = ${evaluation.scales.join(', ')})`,
-          `top-1 ${formatPercent(evaluation.top1Error)} %, top-5 ${formatPercent(evaluation.top5Error)} % on ${formatCount(evaluation.images)} images`,
-        ],
-      ]
-    : [];
+  const { protocol, scales, images } = evaluation;
   return [
     run,
     formatFacts([
       ...facts,
-      ...errors,
+      [
+        `${protocol} evaluation, Q = ${scales.join(', ')}`,
+        `${formatErrors(evaluation)} on ${formatCount(images)} images`,
+      ],
       ['training loss', sparkline(valuesOf('train', 'loss'))],
       ['validation error', sparkline(valuesOf('validation', 'top1Error'))],
     ]),

@@ -2,7 +2,7 @@
  * The evaluations that a plan's experiments need. Each runs one net over the test images and keeps the posteriors, so
  * that experiments which average scales, protocols or nets do not run the net again.
  */
-import { type Look, looksOf, type Protocol } from '../evaluate/protocol.ts';
+import { type Protocol, type SingleProtocol, singleProtocols } from '../evaluate/protocol.ts';
 import { type Experiment, experimentId, type TestScales } from './experiments.ts';
 import type { PlannedTraining } from './training-order.ts';
 
@@ -20,20 +20,20 @@ export function planEvaluations(experiments: readonly Experiment[]): PlannedEval
   return trainings.flatMap((training) => {
     const own = experiments.filter((experiment) => experiment.trainings.includes(training));
     // Center crops are evaluated without mirror images, so they are an evaluation by themselves.
-    const [center, others] = [
-      own.filter(({ protocol }) => protocol === 'center'),
+    return [
       own.filter(({ protocol }) => protocol !== 'center'),
-    ];
-    return [...evaluationOf(training, others), ...evaluationOf(training, center)];
+      own.filter(({ protocol }) => protocol === 'center'),
+    ]
+      .filter((group) => group.length > 0)
+      .map((group) => evaluationOf(training, group));
   });
 }
 
-function evaluationOf(training: PlannedTraining, experiments: readonly Experiment[]): PlannedEvaluation[] {
-  if (experiments.length === 0) return [];
-  const looks = [...new Set(experiments.flatMap(({ protocol }) => looksOf(protocol)))];
-  const protocol = looks.length === 1 ? looks[0]! : 'both';
+function evaluationOf(training: PlannedTraining, experiments: readonly Experiment[]): PlannedEvaluation {
+  const protocols = [...new Set(experiments.flatMap(({ protocol }) => singleProtocols(protocol)))];
+  const protocol = protocols.length === 1 ? protocols[0]! : 'both';
   const scales = experiments.some((experiment) => experiment.scales === 'auto') ? 'auto' : 'single';
-  return [{ id: experimentId(training.id, protocol, scales), training, protocol, scales }];
+  return { id: experimentId(training.id, protocol, scales), training, protocol, scales };
 }
 
 /** The evaluations that cover an experiment, one for each of its nets and in their order. */
@@ -41,13 +41,14 @@ export function evaluationsFor(
   { trainings, protocol, scales }: Experiment,
   evaluations: readonly PlannedEvaluation[],
 ): PlannedEvaluation[] {
-  const covers = (looks: readonly Look[]) => looksOf(protocol).every((look) => looks.includes(look));
+  const covers = (protocols: readonly SingleProtocol[]) =>
+    singleProtocols(protocol).every((single) => protocols.includes(single));
   return trainings.map(
     (training) =>
       evaluations.find(
         (evaluation) =>
           evaluation.training === training &&
-          covers(looksOf(evaluation.protocol)) &&
+          covers(singleProtocols(evaluation.protocol)) &&
           (evaluation.scales === 'auto' || scales === 'single'),
       )!,
   );

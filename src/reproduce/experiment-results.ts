@@ -5,10 +5,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { systemErrorCode, UserError } from '../core/errors.ts';
-import { measure } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import { errorRates } from '../evaluate/error-rates.ts';
+import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
 import { averageParts, PosteriorFile } from '../evaluate/posterior-file.ts';
-import { looksOf } from '../evaluate/protocol.ts';
+import { singleProtocols } from '../evaluate/protocol.ts';
 import { meanOf } from '../evaluate/softmax.ts';
 import type { PlannedEvaluation } from './evaluations.ts';
 import { type Experiment, testScalesOf } from './experiments.ts';
@@ -77,8 +77,8 @@ export async function computeResult(
     evaluations.map((evaluation) => openMember(experiment, evaluation, folder)),
   );
   try {
-    const outcomes = await averagedOutcomes(members);
-    const { images, top1Error, top5Error, loss } = measure(outcomes);
+    const results = await averagedResults(members);
+    const { images, top1Error, top5Error, loss } = errorRates(results);
     const scales = members.flatMap(({ file, parts }) => parts.map((part) => file.header.parts[part]!.scale));
     const result: ExperimentResult = {
       id: experiment.id,
@@ -88,7 +88,7 @@ export async function computeResult(
       loss,
       scales: [...new Set(scales)].sort((a, b) => a - b),
       models: checksumsOf(experiment, checksums),
-      ranks: Array.from(outcomes, ({ rank }) => rank),
+      ranks: Array.from(results, ({ rank }) => rank),
     };
     await writeFileAtomically(resultPath(folder, experiment), `${JSON.stringify(result)}\n`);
     return result;
@@ -112,29 +112,29 @@ async function openMember(
   const path = posteriorPath(folder, evaluation);
   const file = await PosteriorFile.openToRead(path);
   if (!file?.complete) throw new UserError(`${path} is not complete; run the same command again`);
-  const looks: readonly string[] = looksOf(protocol);
+  const singles: readonly string[] = singleProtocols(protocol);
   const wanted = testScalesOf(evaluation.training, scales);
-  const parts = file.header.parts.flatMap(({ look, scale }, index) =>
-    looks.includes(look) && wanted.includes(scale) ? [index] : [],
+  const parts = file.header.parts.flatMap(({ protocol: single, scale }, index) =>
+    singles.includes(single) && wanted.includes(scale) ? [index] : [],
   );
   return { file, parts };
 }
 
-async function averagedOutcomes(members: readonly Member[]): Promise<Outcomes> {
+async function averagedResults(members: readonly Member[]): Promise<ImageResults> {
   const { images, classes } = members[0]!.file.header;
   for (const { file } of members) {
     if (file.header.images === images && isDeepStrictEqual(file.header.classes, classes)) continue;
     throw new UserError(`${file.path} has other images or classes; delete it and run the same command again`);
   }
-  const outcomes = new Outcomes(images, classes.length);
+  const results = new ImageResults(images, classes.length);
   for (let image = 0; image < images; image++) {
     const kept = await Promise.all(members.map(({ file }) => file.read(image)));
     const means = kept.map(({ values }, member) =>
       Float64Array.from(averageParts(values, members[member]!.parts, classes.length)),
     );
-    outcomes.set(outcomeOf(image, kept[0]!.label, Float32Array.from(meanOf(means))));
+    results.set(imageResultOf(image, kept[0]!.label, Float32Array.from(meanOf(means))));
   }
-  return outcomes;
+  return results;
 }
 
 function resultPath(folder: string, { id }: Experiment): string {

@@ -1,5 +1,5 @@
 /** How long the steps of a reproduction take on this machine, predicted before any of them runs. */
-import { looksOf } from '../evaluate/protocol.ts';
+import { singleProtocols } from '../evaluate/protocol.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { evaluationTime, type Speed, trainingTime } from '../plan/arithmetic-time.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -50,7 +50,7 @@ export async function estimateReproduction(request: EstimateRequest): Promise<St
     ...evaluations.map(({ id, training, protocol, scales }): StepEstimate => {
       const perImage = evaluationTime(
         networkOf(training),
-        looksOf(protocol),
+        singleProtocols(protocol),
         testScalesOf(training, scales),
         speeds.get(training.net)!,
       );

@@ -1,64 +1,93 @@
 /**
- * How much a server takes on at a time. Whoever finds no room is told so at once, before a byte of the body is
- * read: waiting in a queue that cannot be served in time helps nobody.
+ * Admission control: how much work the server accepts at a time. A request that exceeds the limits is rejected
+ * immediately, before its body is read, since waiting in a queue that is too long helps nobody.
  */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
+import { maxBodyBytes } from './uploads.ts';
 
-export interface AdmissionLimits {
-  /** Images times scales that wait or are computed. */
-  readonly places: number;
-  /** Bytes of bodies that are held. */
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The permit of a request for work on images. */
+    permit: Permit | undefined;
+  }
+}
+
+interface AdmissionLimits {
+  /** Images × scales that wait or are computed. */
+  readonly slots: number;
+  /** Bytes of request bodies in memory. */
   readonly bytes: number;
 }
 
-/** What a request holds until it is released. */
-export interface Ticket {
-  /** Takes more places. @throws RequestError `busy` where there are none; those held stay held. */
-  grow(places: number): void;
+/** The slots and bytes that a request holds until it releases them. */
+export interface Permit {
+  /** Takes more slots. @throws RequestError `busy` if there are none; slots already held stay held. */
+  extend(slots: number): void;
   release(): void;
 }
 
-export class Admission {
+export class AdmissionControl {
   readonly #limits: AdmissionLimits;
-  #places = 0;
+  #slots = 0;
   #bytes = 0;
 
   constructor(limits: AdmissionLimits) {
     this.#limits = limits;
   }
 
-  /** Places that are taken. */
-  get places(): number {
-    return this.#places;
+  /** Slots in use. */
+  get slots(): number {
+    return this.#slots;
   }
 
-  /** @throws RequestError `busy` where there is no room. */
-  take(places: number, bytes: number): Ticket {
-    this.#checkRoom(places, bytes);
-    this.#places += places;
+  /** @throws RequestError `busy` if the limits would be exceeded. */
+  acquire(slots: number, bytes: number): Permit {
+    this.#check(slots, bytes);
+    this.#slots += slots;
     this.#bytes += bytes;
-    let held = places;
+    let held = slots;
     let released = false;
     return {
-      grow: (more) => {
+      extend: (more) => {
         if (released) return;
-        this.#checkRoom(more, 0);
-        this.#places += more;
+        this.#check(more, 0);
+        this.#slots += more;
         held += more;
       },
       release: () => {
         if (released) return;
         released = true;
-        this.#places -= held;
+        this.#slots -= held;
         this.#bytes -= bytes;
       },
     };
   }
 
-  #checkRoom(places: number, bytes: number): void {
-    if (this.#places + places <= this.#limits.places && this.#bytes + bytes <= this.#limits.bytes) return;
-    throw new RequestError('busy', 'The server has as much to do as it takes on; try again in a moment.', {
-      retryAfter: 1,
-    });
+  #check(slots: number, bytes: number): void {
+    if (this.#slots + slots <= this.#limits.slots && this.#bytes + bytes <= this.#limits.bytes) return;
+    throw new RequestError('busy', 'The queue is full; try again in a moment.', { retryAfter: 1 });
   }
+}
+
+/** Bytes that the part headers of multipart/form-data may add to the images. */
+const PART_HEADER_BYTES = 65_536;
+
+/** A hook for the routes that receive images. @throws RequestError `too_large` or `busy`. */
+export function admit({ admission, limits }: { admission: AdmissionControl; limits: Limits }) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const maximum = maxBodyBytes(request, limits);
+    const length = request.headers['content-length'];
+    const bytes = length === undefined ? maximum : Number(length);
+    if (bytes > maximum + PART_HEADER_BYTES) {
+      throw new RequestError(
+        'too_large',
+        `The body has ${bytes} bytes; the maximum is ${maximum}. Send fewer or smaller images.`,
+      );
+    }
+    const permit = admission.acquire(1, bytes);
+    request.permit = permit;
+    reply.raw.once('close', () => permit.release());
+  };
 }

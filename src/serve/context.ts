@@ -1,61 +1,58 @@
-/** What every route works with. */
+/** What every route uses. */
 import { setMaxListeners } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RunsFolder } from '../runs/runs-folder.ts';
-import type { Admission, Ticket } from './admission.ts';
+import type { AdmissionControl, Permit } from './admission.ts';
 import type { Limits } from './contract/model.ts';
 import type { DemoImages } from './demo-images.ts';
-import { ClientLeft } from './errors.ts';
-import type { Metrics } from './metrics.ts';
+import { ClientDisconnected } from './errors.ts';
+import type { ImageDecoder } from './image-decoder.ts';
 import type { ServedModels } from './models/served-models.ts';
-import type { PictureReader } from './pictures.ts';
-import type { RunPages } from './runs/run-pages.ts';
+import type { ServerMetrics } from './prometheus.ts';
+import type { RunPages } from './runs/reports.ts';
 
 export interface Context {
   readonly models: ServedModels;
   readonly runs: RunsFolder | undefined;
   readonly pages: RunPages;
   readonly limits: Limits;
-  /** Whether clients may have the models' weights. */
-  readonly givesWeights: boolean;
+  /** Whether clients may download the models' weights. */
+  readonly servesWeights: boolean;
   readonly demoImages: DemoImages | undefined;
-  readonly admission: Admission;
-  readonly pictures: PictureReader;
-  readonly metrics: Metrics;
-  /** Aborted when the server begins to shut down: what has no end of its own ends now. */
+  readonly admission: AdmissionControl;
+  readonly decoder: ImageDecoder;
+  readonly metrics: ServerMetrics;
+  /** Aborted when the server begins to shut down: streams end then. */
   readonly closing: AbortSignal;
 }
 
-/** What a request for work on images holds. */
-export interface Work {
-  readonly ticket: Ticket;
-  /** Aborted when the client leaves, or the request has failed. */
+/** A request for work on images while it is handled. */
+export interface ActiveRequest {
+  readonly permit: Permit;
+  /** Aborted when the client disconnects, or the request has failed. */
   readonly signal: AbortSignal;
 }
 
-/**
- * Does a request's work. Whatever of it is still to be done is given up when the client leaves or a part of it
- * fails.
- */
-export async function working<T>(
+/** Handles a request; abandons the rest of its work when the client disconnects or one part of it fails. */
+export async function handleImages<T>(
   request: FastifyRequest,
   reply: FastifyReply,
   { metrics }: Context,
-  work: (work: Work) => Promise<T>,
+  handle: (active: ActiveRequest) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
   // Each of hundreds of crops listens.
   setMaxListeners(0, controller.signal);
-  const leave = () => {
+  const onClose = () => {
     if (reply.raw.writableFinished) return;
-    metrics.left.inc();
-    controller.abort(new ClientLeft('the client has left'));
+    metrics.disconnected.inc();
+    controller.abort(new ClientDisconnected('the client has disconnected'));
   };
-  reply.raw.once('close', leave);
+  reply.raw.once('close', onClose);
   try {
-    return await work({ ticket: request.ticket!, signal: controller.signal });
+    return await handle({ permit: request.permit!, signal: controller.signal });
   } catch (error) {
-    reply.raw.off('close', leave);
+    reply.raw.off('close', onClose);
     controller.abort(error);
     throw error;
   }

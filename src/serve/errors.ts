@@ -1,10 +1,10 @@
-/** What a request is refused with. */
+/** The errors that requests are answered with. */
 import { type ErrorBody, type ErrorCode, errorStatuses } from './contract/common.ts';
 
 export class RequestError extends Error {
   override name = 'RequestError';
   readonly code: ErrorCode;
-  /** Seconds after which trying again makes sense. */
+  /** Seconds after which the client may try again. */
   readonly retryAfter: number | undefined;
 
   constructor(
@@ -22,15 +22,16 @@ export class RequestError extends Error {
   }
 
   get body(): ErrorBody {
-    return errorBody(this.code, this.message);
+    return { error: { code: this.code, message: this.message } };
   }
 }
 
-export function errorBody(code: ErrorCode, message: string): ErrorBody {
-  return { error: { code, message } };
+/** The error for everything that comes while the server shuts down. */
+export function shuttingDown(): RequestError {
+  return new RequestError('busy', 'The server is shutting down.', { retryAfter: 5 });
 }
 
-/** The client has gone, so nobody hears of this. */
-export class ClientLeft extends Error {
-  override name = 'ClientLeft';
+/** Ends the work of a client that has disconnected; nobody receives it. */
+export class ClientDisconnected extends Error {
+  override name = 'ClientDisconnected';
 }

@@ -1,4 +1,4 @@
-/** The OpenAPI document, made from the schemas that check requests and answers. */
+/** The OpenAPI document, generated from the schemas that check requests and responses. */
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
@@ -13,20 +13,19 @@ export async function describeInterface(app: FastifyInstance, hasToken: boolean)
       info: {
         title: 'verydeep',
         version,
-        description: 'The networks of Simonyan & Zisserman: classify images, look inside, watch trainings.',
+        description:
+          'The networks of Simonyan & Zisserman: classify images, inspect models, follow training runs.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      ...(hasToken && {
-        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-        security: [{ token: [] }],
-      }),
+      components: hasToken ? { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } } : undefined,
+      security: hasToken ? [{ token: [] }] : undefined,
     },
     transform: jsonSchemaTransform,
     transformObject: (found) => {
       const document = jsonSchemaTransformObject(found) as OpenAPIV3_1.Document;
       for (const [path, item] of Object.entries(document.paths ?? {})) {
         if (item?.post && path !== '/v1/session') item.post.requestBody = imagesBody as never;
-        const other = others[path];
+        const other = otherResponses[path];
         if (item?.get && other) Object.assign(item.get.responses!, other);
       }
       const features = document.paths?.['/v1/features']?.post?.responses?.['200'];
@@ -41,11 +40,11 @@ const text = (description: string, type: string): OpenAPIV3_1.ResponseObject => 
   content: { [type]: { schema: { type: 'string' } } },
 });
 
-/** Answers that are no JSON, by path and status. */
-const others: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
+/** Responses other than JSON, by path and status. */
+const otherResponses: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
   '/v1/model/weights': {
     200: {
-      description: 'a safetensors file with the model’s metadata; see docs/guides/weights.md',
+      description: "a safetensors file with the model's metadata; see docs/guides/weights.md",
       content: { 'application/octet-stream': {} },
     },
   },
@@ -53,11 +52,11 @@ const others: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
   '/v1/runs/{id}/events': { 200: text('server-sent events', 'text/event-stream') },
   '/v1/runs/{id}/report': {
     200: text('the report', 'text/html'),
-    202: text('a page that says how far it is, and asks again', 'text/html'),
+    202: text('a page with the progress, which reloads itself', 'text/html'),
   },
 };
 
-/** The bodies of images are no JSON, so no schema checks them; src/serve/uploads.ts does. */
+/** The body of image requests, which src/serve/uploads.ts checks instead of a schema. */
 const imagesBody: OpenAPIV3_1.RequestBodyObject = {
   required: true,
   content: {

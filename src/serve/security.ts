@@ -1,11 +1,11 @@
-/** Who may ask, and what browsers are told. */
+/** Access control and security headers. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError } from './errors.ts';
 
 /**
- * For the page: nothing from elsewhere, nothing inline, and in nobody else's frame.
- * @param style text of a style element that is allowed all the same
+ * The page's content security policy: nothing from other origins, nothing inline, not in frames of others.
+ * @param style text of a style element that is allowed nevertheless
  */
 export function pagePolicy(style?: string): string {
   const hash = style === undefined ? '' : ` 'sha256-${createHash('sha256').update(style).digest('base64')}'`;
@@ -20,7 +20,7 @@ export function pagePolicy(style?: string): string {
   ].join('; ');
 }
 
-/** For reports: pictures and styles within the page, and nothing else. */
+/** For reports: inline images and styles only. */
 export const REPORT_POLICY = [
   "default-src 'none'",
   'img-src data:',
@@ -30,7 +30,7 @@ export const REPORT_POLICY = [
   "frame-ancestors 'self'",
 ].join('; ');
 
-/** For everything else, which is not to be looked at as a page. */
+/** For data, which is never shown as a page. */
 const DATA_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
 export async function secureHeaders(_request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -42,38 +42,38 @@ export async function secureHeaders(_request: FastifyRequest, reply: FastifyRepl
   });
 }
 
-/** A hook for servers without a token: a name that is not this machine's own is another site's trick. */
-export function ownNamesOnly(host: string) {
+/** A hook for servers without a token, against DNS rebinding: other host names than this machine's are refused. */
+export function checkHost(host: string) {
   return async (request: FastifyRequest): Promise<void> => {
     if (isLoopback(request.hostname) || request.hostname === host) return;
-    throw new RequestError('forbidden', 'This server answers to localhost and to no other name.');
+    throw new RequestError('forbidden', 'This server accepts requests to localhost only.');
   };
 }
 
-/** Whether an address or a name is this machine's alone. */
+/** Whether an address or a name can be reached from this machine only. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 }
 
-/** A hook: what changes or costs something is for this server's own page, and for `allowed` origins. */
-export function ownPagesOnly(allowed: readonly string[]) {
+/** A hook against cross-site requests: only the server's own page and `allowed` origins may POST. */
+export function checkOrigin(allowed: readonly string[]) {
   return async (request: FastifyRequest): Promise<void> => {
     const { origin } = request.headers;
     if (request.method !== 'POST' || origin === undefined || allowed.includes(origin)) return;
     if (URL.canParse(origin) && new URL(origin).host === request.headers.host) return;
     throw new RequestError(
       'forbidden',
-      'Pages of other sites may not use this server; --cors ORIGIN lets one in.',
+      'Pages of other sites may not use this server; --cors ORIGIN allows one.',
     );
   };
 }
 
 const COOKIE = 'verydeep_session';
 
-/** What a client knows who knows the token. */
-export class Gate {
+/** Authentication by a token, or by the cookie that the page gets for it. */
+export class TokenAuth {
   readonly #token: string;
-  /** Of a page that has shown the token. It tells nothing about it. */
+  /** Value of the cookie; the token cannot be derived from it. */
   readonly #session: string;
 
   constructor(token: string) {
@@ -81,25 +81,25 @@ export class Gate {
     this.#session = createHmac('sha256', token).update('verydeep session').digest('hex');
   }
 
-  /** A hook. @throws RequestError unless the request has the token or its cookie. */
+  /** A hook. @throws RequestError unless the request has the token or the cookie. */
   readonly check = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    if (this.#hasToken(request) || isSame(cookieOf(request) ?? '', this.#session)) return;
+    if (this.#hasToken(request) || isEqual(cookieOf(request) ?? '', this.#session)) return;
     reply.header('www-authenticate', 'Bearer');
     throw new RequestError(
       'unauthorized',
-      'This server has a token: send it as "Authorization: Bearer TOKEN".',
+      'This server requires a token; send the header "Authorization: Bearer TOKEN".',
     );
   };
 
-  /** Gives a page its cookie. @throws RequestError unless the request has the token. */
-  readonly open = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    if (!this.#hasToken(request)) throw new RequestError('unauthorized', 'That is not the token.');
+  /** Sets the cookie. @throws RequestError unless the request has the token. */
+  readonly setCookie = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (!this.#hasToken(request)) throw new RequestError('unauthorized', 'Wrong token.');
     reply.header('set-cookie', `${COOKIE}=${this.#session}; Path=/; HttpOnly; SameSite=Strict`);
   };
 
   #hasToken(request: FastifyRequest): boolean {
     const [, token = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    return isSame(token, this.#token);
+    return isEqual(token, this.#token);
   }
 }
 
@@ -108,8 +108,8 @@ function cookieOf(request: FastifyRequest): string | undefined {
   return cookies.find((one) => one.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
 }
 
-/** Compares in a time that tells nothing: digests have one length. */
-function isSame(given: string, expected: string): boolean {
+/** Compares in constant time; digests have the same length. */
+function isEqual(given: string, expected: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));
 }

@@ -1,53 +1,47 @@
-/** `vgg serve` as a Fastify instance, which listens to nothing yet. */
+/** `vgg serve` as a Fastify instance that does not listen yet. */
 import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { defaultConcurrency } from '../core/concurrency.ts';
 import { RunsFolder } from '../runs/runs-folder.ts';
-import { Admission } from './admission.ts';
+import { AdmissionControl } from './admission.ts';
 import type { Context } from './context.ts';
 import type { Limits } from './contract/model.ts';
 import { DemoImages } from './demo-images.ts';
-import { RequestError } from './errors.ts';
-import { answerFailures } from './failures.ts';
-import { Metrics } from './metrics.ts';
-import { type BatchSettings, type ModelParts, ServedModel } from './models/served-model.ts';
+import { handleErrors } from './error-handler.ts';
+import { shuttingDown } from './errors.ts';
+import { ImageDecoder } from './image-decoder.ts';
+import { type BatchingOptions, type NamedModel, ServedModel } from './models/served-model.ts';
 import { ServedModels } from './models/served-models.ts';
 import { describeInterface } from './openapi.ts';
 import { servePage } from './page.ts';
-import { PictureReader } from './pictures.ts';
+import { ServerMetrics } from './prometheus.ts';
+import { commonErrors, type Routes } from './route-types.ts';
 import { activationRoutes } from './routes/activations.ts';
-import { demoImagesRoute } from './routes/demo-images.ts';
 import { mapRoutes } from './routes/maps.ts';
 import { modelRoutes } from './routes/model.ts';
 import { healthRoutes, operationRoutes } from './routes/operations.ts';
 import { predictRoute } from './routes/predict.ts';
 import { runRoutes } from './routes/runs.ts';
 import { weightsRoute } from './routes/weights.ts';
-import type { RunPages } from './runs/run-pages.ts';
-import { Gate, ownNamesOnly, ownPagesOnly, secureHeaders } from './security.ts';
-import { commonErrors, type Routes } from './typed.ts';
+import type { RunPages } from './runs/reports.ts';
+import { checkHost, checkOrigin, secureHeaders, TokenAuth } from './security.ts';
 import { acceptImages } from './uploads.ts';
 
-/** How long clients may take, in milliseconds. */
-export interface Timeouts {
-  /** For a request to arrive whole. */
+/** Timeouts of connections, in milliseconds. */
+interface Timeouts {
+  /** Until a request has arrived completely (default 30,000). */
   readonly request: number;
-  /** For its headers. */
+  /** Until a request's headers have arrived (default 10,000). */
   readonly headers: number;
-  /** Between two requests of a connection. */
+  /** Between two requests of a connection (default 10,000). */
   readonly keepAlive: number;
-  /** Without a byte in either direction. */
+  /** Without a byte in either direction (default 120,000). */
   readonly silence: number;
 }
 
-export const defaultTimeouts: Timeouts = {
-  request: 30_000,
-  headers: 10_000,
-  keepAlive: 10_000,
-  silence: 120_000,
-};
+const defaultTimeouts: Timeouts = { request: 30_000, headers: 10_000, keepAlive: 10_000, silence: 120_000 };
 
 export const defaultLimits: Limits = {
   imageBytes: 20 * 2 ** 20,
@@ -57,37 +51,40 @@ export const defaultLimits: Limits = {
 };
 
 export interface ServerOptions {
-  readonly models: readonly ModelParts[];
-  /** Folder of run folders. */
+  readonly models: readonly NamedModel[];
+  /** Folder of run folders to show (default: none). */
   readonly runs?: string;
   readonly pages: RunPages;
   /** Folder of the built page. */
   readonly page: string;
-  /** What requests are made to (default 127.0.0.1). */
+  /** Address that requests are sent to (default 127.0.0.1). */
   readonly host?: string;
-  /** Whether whoever may ask gets the models' weights too (default true). */
+  /** Whether clients may download the models' weights (default true). */
   readonly weights?: boolean;
-  /** Labelled images, of which visitors get some to train on. */
+  /** Folder of labeled images; the page offers some of them to try training with (default: none). */
   readonly demoData?: string;
-  /** What clients must know; undefined: nothing. */
+  /** Token that clients must send (default: none is needed). */
   readonly token?: string;
-  /** Origins whose pages may use the server. */
+  /** Other origins whose pages may use the server (default: none). */
   readonly cors?: readonly string[];
+  /** Limits of a request (default: images of 20 MiB and 50 million pixels, 2²¹ pixels when rescaled, 32 images). */
   readonly limits?: Partial<Limits>;
-  /** Images times scales that are taken on at a time (default 256). */
+  /** Maximum number of images × scales in the queue; more are answered with 503 (default 256). */
   readonly queue?: number;
-  /** Bytes of bodies that are held (default 512 MiB). */
+  /** Maximum bytes of request bodies in memory (default 512 MiB). */
   readonly bodyBytes?: number;
+  /** Maximum number of connections (default 1024). */
   readonly connections?: number;
   readonly timeouts?: Partial<Timeouts>;
-  readonly batching?: Omit<BatchSettings, 'onBatch'>;
-  /** Hears of bugs and of reports that could not be made. */
+  /** How images are batched (default: up to 64 images, which wait for others for at most 3 ms). */
+  readonly batching?: BatchingOptions;
+  /** Called with bugs, and with reports that could not be made. */
   readonly log: (message: string) => void;
 }
 
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
-  const limits = { ...defaultLimits, ...options.limits };
-  const timeouts = { ...defaultTimeouts, ...options.timeouts };
+  const limits = withDefaults(defaultLimits, options.limits);
+  const timeouts = withDefaults(defaultTimeouts, options.timeouts);
   const closing = new AbortController();
   const context = makeContext(options, limits, closing.signal);
   const app = Fastify({
@@ -108,7 +105,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   finishBeforeClosing(app, closing);
-  answerFailures(app, { limits, metrics: context.metrics, log: options.log });
+  handleErrors(app, { limits, metrics: context.metrics, log: options.log });
   await acceptImages(app, limits);
   await addHooks(app, options, context);
   app.addHook('onClose', async () => context.models.close());
@@ -117,34 +114,40 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   return app;
 }
 
+/** An option that is undefined has its default, like one that is absent. */
+function withDefaults<T extends object>(defaults: T, options: Partial<T> = {}): T {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) };
+}
+
 function makeContext(options: ServerOptions, limits: Limits, closing: AbortSignal): Context {
-  const admission = new Admission({
-    places: options.queue ?? 256,
+  const admission = new AdmissionControl({
+    slots: options.queue ?? 256,
     bytes: options.bodyBytes ?? 512 * 2 ** 20,
   });
-  const metrics = new Metrics({ places: () => admission.places, waiting: () => models.waiting });
+  const metrics = new ServerMetrics({ slots: () => admission.slots, waiting: () => models.waiting });
   const onBatch = (model: string, images: number, seconds: number) => {
     metrics.batchImages.observe({ model }, images);
     metrics.batchSeconds.observe({ model }, seconds);
   };
   const models = new ServedModels(
-    options.models.map((parts) => new ServedModel(parts, { ...options.batching, onBatch })),
+    options.models.map((model) => new ServedModel(model, options.batching, onBatch)),
   );
   return {
     models,
     runs: options.runs === undefined ? undefined : new RunsFolder(options.runs),
     pages: options.pages,
     limits,
-    givesWeights: options.weights ?? true,
+    servesWeights: options.weights ?? true,
     demoImages: options.demoData === undefined ? undefined : new DemoImages(options.demoData),
     admission,
-    pictures: new PictureReader(limits, defaultConcurrency),
+    decoder: new ImageDecoder(limits, defaultConcurrency),
     metrics,
     closing,
   };
 }
 
-/** What was accepted is answered, what comes meanwhile refused, and then no connection is waited for. */
+/** When the server closes, it answers the requests it has accepted, refuses new ones, then cuts all connections. */
 function finishBeforeClosing(app: FastifyInstance, closing: AbortController): void {
   let active = 0;
   let onIdle = () => {};
@@ -162,21 +165,21 @@ function finishBeforeClosing(app: FastifyInstance, closing: AbortController): vo
         onIdle = resolve;
       });
     }
-    // Browsers keep connections on which they have asked for nothing yet.
+    // Browsers keep connections open on which they have not sent a request yet.
     app.server.closeAllConnections();
   });
 }
 
 async function addHooks(app: FastifyInstance, options: ServerOptions, context: Context): Promise<void> {
   const origins = options.cors ?? [];
-  app.decorateRequest('ticket', undefined);
+  app.decorateRequest('permit', undefined);
   app.addHook('onRequest', secureHeaders);
   app.addHook('onRequest', async (_, reply) => {
     if (!context.closing.aborted) return;
     reply.header('connection', 'close');
-    throw new RequestError('busy', 'The server is being shut down.', { retryAfter: 5 });
+    throw shuttingDown();
   });
-  if (options.token === undefined) app.addHook('onRequest', ownNamesOnly(options.host ?? 'localhost'));
+  if (options.token === undefined) app.addHook('onRequest', checkHost(options.host ?? 'localhost'));
   if (origins.length > 0) {
     await app.register(cors, {
       origin: [...origins],
@@ -184,7 +187,7 @@ async function addHooks(app: FastifyInstance, options: ServerOptions, context: C
       allowedHeaders: ['authorization', 'content-type', 'last-event-id'],
     });
   }
-  app.addHook('onRequest', ownPagesOnly(origins));
+  app.addHook('onRequest', checkOrigin(origins));
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     const labels = { method: request.method, route, status: reply.statusCode };
@@ -193,30 +196,29 @@ async function addHooks(app: FastifyInstance, options: ServerOptions, context: C
 }
 
 async function addRoutes(app: FastifyInstance, options: ServerOptions, context: Context): Promise<void> {
-  const gate = options.token === undefined ? undefined : new Gate(options.token);
+  const auth = options.token === undefined ? undefined : new TokenAuth(options.token);
   healthRoutes(app as unknown as Routes, context);
   await app.register(async (open) => {
     (open as unknown as Routes).post(
       '/v1/session',
       {
         schema: {
-          summary: 'A cookie for pages, which cannot send the token with every request.',
+          summary: 'Exchange the token for a cookie, since pages cannot send the token with every request.',
           response: { 204: z.null(), ...commonErrors },
         },
       },
       async (request, reply) => {
-        await gate?.open(request, reply);
+        await auth?.setCookie(request, reply);
         return reply.code(204).send(null);
       },
     );
     await servePage(open, options.page);
   });
   await app.register(async (closed) => {
-    if (gate) closed.addHook('onRequest', gate.check);
+    if (auth) closed.addHook('onRequest', auth.check);
     const routes = closed as unknown as Routes;
     modelRoutes(routes, context);
     weightsRoute(routes, context);
-    demoImagesRoute(routes, context);
     predictRoute(routes, context);
     mapRoutes(routes, context);
     activationRoutes(routes, context);

@@ -1,18 +1,18 @@
-/** The images of a request: its body, or the file parts of multipart/form-data. */
+/** The images of a request: its body, or the files of multipart/form-data. */
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Limits } from './contract/model.ts';
 import { RequestError } from './errors.ts';
 
 export interface Upload {
-  /** The part's file name, or `image`. */
+  /** The file name in the form, or `image`. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
 export const imageTypes = ['image/jpeg', 'image/png', 'image/webp', 'application/octet-stream'] as const;
 
-/** Teaches a server the content types of images, and no others. */
+/** Makes a server accept images and nothing else. */
 export async function acceptImages(app: FastifyInstance, { imageBytes, images }: Limits): Promise<void> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
@@ -25,14 +25,14 @@ export async function acceptImages(app: FastifyInstance, { imageBytes, images }:
   });
 }
 
-/** The most bytes that a request's body may have: what a chunked one, which does not say, is counted as. */
-export function largestBody(request: FastifyRequest, { imageBytes, images }: Limits): number {
+/** Maximum size of a request's body; chunked bodies, which do not declare their size, count as this. */
+export function maxBodyBytes(request: FastifyRequest, { imageBytes, images }: Limits): number {
   return isMultipart(request) ? imageBytes * images : imageBytes;
 }
 
 /**
- * @param onImage hears of each image of several, before its bytes are read
- * @throws RequestError where there is none, or more than are taken.
+ * @param onImage called for each image after the first, before its bytes are read
+ * @throws RequestError if there is no image, or there are too many.
  */
 export async function readUploads(request: FastifyRequest, onImage = () => {}): Promise<Upload[]> {
   if (!isMultipart(request)) {
@@ -48,11 +48,11 @@ export async function readUploads(request: FastifyRequest, onImage = () => {}): 
   return uploads;
 }
 
-/** For requests that look at one image. */
+/** For requests about one image. */
 export async function readUpload(request: FastifyRequest): Promise<Upload> {
   const [first, ...others] = await readUploads(request);
   if (others.length > 0) {
-    throw new RequestError('bad_request', 'This looks at one image at a time; send one.');
+    throw new RequestError('bad_request', 'Too many images; send one image at a time to this address.');
   }
   return first!;
 }
@@ -64,6 +64,6 @@ function isMultipart(request: FastifyRequest): boolean {
 function noImage(): RequestError {
   return new RequestError(
     'bad_request',
-    `The request has no image: send one as the body (${imageTypes.join(', ')}), or some as the file parts of multipart/form-data.`,
+    `The request has no image; send one as the body (${imageTypes.join(', ')}), or files as multipart/form-data.`,
   );
 }

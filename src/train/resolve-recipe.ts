@@ -7,7 +7,7 @@ import { buildNetwork, type Network } from '../net/network.ts';
 import { type PartialRecipe, type Recipe, type RecipeKey, recipeKeys, recipeSchema } from './recipe.ts';
 
 /**
- * Completes and checks a recipe. What `partial` leaves out has the paper's value; docs/reference/recipes.md lists all
+ * Completes and checks a recipe. What `partial` leaves out has the paper's value; docs/reference/recipe-keys.md lists all
  * keys with their defaults and units.
  * @param partial any of the keys, such as those of a recipe file
  * @param origin where they come from, for messages: a file, or "the flags" (default: "the recipe")

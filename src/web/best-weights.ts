@@ -1,4 +1,4 @@
-/** The weights of the lowest validation error, beside those that are trained: `vgg train` has a file for them. */
+/** A copy of the weights with the lowest validation error, which `vgg train` keeps in a file. */
 import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
@@ -12,12 +12,12 @@ export class BestWeights {
     this.#trained = trained;
   }
 
-  /** Undefined until something was kept. */
+  /** Undefined before the first `keep`. */
   get kept(): GpuParameters | undefined {
     return this.#kept;
   }
 
-  /** Takes the weights as they are now; a copy within the GPU's memory. */
+  /** Copies the current weights within the GPU's memory. */
   keep(): void {
     this.#kept ??= this.#backend.createParameters(this.#trained.specs, { training: false });
     this.#trained.copyValuesTo(this.#kept);

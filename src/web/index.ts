@@ -1,14 +1,17 @@
 /**
- * What `import 'verydeep/web'` gives: models on the visitor's own GPU, in a browser, through WebGPU. Nothing here or
- * below it needs Node.
+ * The library for browsers, `import 'verydeep/web'`: prediction and training on the visitor's GPU, through WebGPU.
+ * Nothing that this file imports needs Node.
  */
 export { UserError } from '../core/errors.ts';
+export type { TrainScale } from '../core/scale.ts';
+export type { Size } from '../data/pixels/resample.ts';
 export type { RgbImage } from '../data/sources/source.ts';
+export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/prediction-maps.ts';
 export type { Protocol } from '../evaluate/protocol.ts';
-export type { CropScores, LabelledClass, ScoreMap } from '../evaluate/views.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
-export type { Gpu } from '../kernels/webgpu/gpu.ts';
-export type { Metrics, StopReason } from '../train/metrics.ts';
+export type { Gpu, GpuOptions } from '../kernels/webgpu/gpu.ts';
+export type { Network } from '../net/network.ts';
+export type { Metrics, StopReason, TrainingMetrics, ValidationMetrics } from '../train/metrics.ts';
 export type { TrainingProgress } from '../train/trainer-hooks.ts';
 export type { ModelFacts } from '../weights/model/metadata.ts';
 export { type FolderFile, type FolderImages, imagesOfFolder, type LabeledFile } from './folder.ts';

@@ -1,4 +1,4 @@
-/** Labeled images in the page's memory, and the training crops that are made of them. */
+/** Labeled images in the page's memory, and the training crops taken from them. */
 import { UserError } from '../core/errors.ts';
 import type { TrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
@@ -12,31 +12,34 @@ import type { PlannedBatch } from '../data/training/sampler.ts';
 import type { TrainingData } from '../train/trainer-hooks.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
-/** An image and the identifier of its class. */
+/** An image and its class. */
 export interface LabeledImage {
+  /** A bitmap, a canvas or pixels. */
   readonly image: WebImage;
+  /** Identifier of the class, such as its folder's name. */
   readonly label: string;
 }
 
+/** Images in any order. They are read one after the other, and only once. */
 export type LabeledImages = Iterable<LabeledImage> | AsyncIterable<LabeledImage>;
 
-/** Pixels as they are kept, and numbers of classes. */
-export interface KeptImages {
+/** Decoded images at the size that training needs, and their classes. */
+export interface DecodedImages {
   readonly images: readonly RgbImage[];
   readonly labels: readonly string[];
 }
 
-/** A page that takes more than this is likely to be closed by its browser. */
+/** Browsers are likely to close a page that needs more memory than this. */
 const MOST_BYTES = 1.5 * 2 ** 30;
-/** Images that are seen at several scales are kept at most this many times as large as the largest. */
+/** With several scales, images are kept at up to this many times the largest scale. */
 const SPARE_DETAIL = 2;
 
 /**
- * Takes images one after the other and keeps no more of each than training needs: with one scale the image at that
- * scale. The source may close a bitmap when it is asked for the next.
- * @throws UserError when they are too many for a page's memory.
+ * Reads images one after the other and keeps each at the size that training needs: with a single scale, at that scale.
+ * The source may close a bitmap when the next image is requested.
+ * @throws UserError when the images need too much memory
  */
-export async function keepImages(source: LabeledImages, scale: TrainScale): Promise<KeptImages> {
+export async function keepImages(source: LabeledImages, scale: TrainScale): Promise<DecodedImages> {
   const images: RgbImage[] = [];
   const labels: string[] = [];
   const turn = new Turn();
@@ -47,7 +50,7 @@ export async function keepImages(source: LabeledImages, scale: TrainScale): Prom
     bytes += kept.pixels.length;
     if (bytes > MOST_BYTES) {
       throw new UserError(
-        `${images.length} images take as much memory as a page has; use fewer, or a smaller scale`,
+        `${images.length} images fill the 1.5 GiB of memory that a page may use: use fewer images or a smaller scale`,
       );
     }
     images.push(kept);
@@ -62,7 +65,7 @@ function shrunk(image: RgbImage, { min, max }: TrainScale): RgbImage {
   return Math.min(image.width, image.height) > side ? rescaled(image, side) : image;
 }
 
-/** What the trainer takes its batches from: the crops, flips and shifts that the loader would make in Node. */
+/** The trainer's source of batches, with the same crops, flips and color shifts as the loader's in Node. */
 export class MemoryImages implements TrainingData {
   readonly count: number;
   readonly #images: readonly RgbImage[];
@@ -70,7 +73,7 @@ export class MemoryImages implements TrainingData {
   readonly #mean: Rgb;
   readonly #augmentation: Augmentation;
 
-  /** @param labels `[images]`, numbers of classes @throws UserError when the crop does not fit the scale. */
+  /** @param labels `[images]`, class indices @throws UserError when the crop does not fit the scale */
   constructor(images: readonly RgbImage[], labels: Int32Array, mean: Rgb, options: AugmentationOptions) {
     this.count = images.length;
     this.#images = images;

@@ -1,29 +1,37 @@
-/** A model in a browser: its weights streamed from an address to the visitor's GPU. */
+/** Opens a model in a browser: weights stream from an address to the visitor's GPU. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import { checkFinite } from '../weights/errors.ts';
 import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
 import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model/model.ts';
-import { type OpenDevice, openDevice } from './device.ts';
+import { type OpenDevice, openDevice } from './open-device.ts';
 import { streamSafetensors } from './safetensors-stream.ts';
 import { WebModel } from './web-model.ts';
 
 export interface OpenOptions {
-  /** While the weights arrive: bytes so far, and in all. */
+  /** Called while the weights arrive, with bytes so far and in all. */
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
+  /** Cancels the download; `openModel` then throws the signal's reason. */
   readonly signal?: AbortSignal;
-  /** For `fetch`: headers such as Authorization, credentials. */
+  /** Options for `fetch`, such as headers and credentials (default: none). */
   readonly request?: Omit<RequestInit, 'signal'>;
-  /** A device that is open already (default: the visitor's own is opened). */
+  /** An open device, which stays open (default: the visitor's GPU is opened, and closed with the model). */
   readonly gpu?: Gpu;
 }
 
 /**
- * Opens a model file of verydeep's own format. Each tensor goes to the GPU as soon as it has arrived, so that no more
- * than the largest is in the page's memory.
- * @param source an address, a response that is still to be read, or a file of the visitor's
- * @throws UserError when there is no GPU, the address does not answer, or the file is no model of ours.
+ * Opens a verydeep model file. Each tensor goes to the GPU as soon as it has arrived, so the page's memory never holds
+ * more than the largest one.
+ * @param source an address, an unread response, or a file of the visitor's
+ * @throws UserError when there is no GPU, the address cannot be fetched, or the file is not a verydeep model
+ * @example
+ * const model = await openModel('/models/best.safetensors', {
+ *   onProgress: (done, total) => console.log(`${done} of ${total} bytes`),
+ * });
+ * const { top } = await model.predict(document.querySelector('canvas'));
+ * console.log(top[0].label, top[0].probability);
+ * model.close();
  */
 export async function openModel(
   source: string | URL | Response | Blob,
@@ -47,7 +55,7 @@ async function streamOf(
   const response = source instanceof Response ? source : await fetchFrom(source, options);
   const name = source instanceof Response ? source.url : String(source);
   if (!response.ok || !response.body) {
-    throw new UserError(`${name} could not be fetched: the server answers with status ${response.status}`);
+    throw new UserError(`${name} could not be fetched: the server returned status ${response.status}`);
   }
   return { name, stream: response.body };
 }

@@ -1,28 +1,28 @@
 /**
- * From what a browser draws to the pixels that networks see.
+ * From what a browser draws to a network's input pixels.
  *
- * The browser decodes, turns by EXIF and converts to sRGB; transparency shows white; rescaling is the project's own
- * (src/data/pixels/resample.ts), pixel for pixel what it is in Node. Decoders differ by a level or two out of 255 here and
- * there, and photographs that libjpeg shrinks while it decodes, in Node, by a little more.
+ * The browser decodes, applies the EXIF orientation and converts to sRGB. Transparency becomes white. Rescaling is
+ * src/data/pixels/resample.ts, so it gives the same pixels as in Node. Decoders differ by one or two levels of 255 in
+ * places, and by a little more for JPEGs that libjpeg shrinks while it decodes them, in Node.
  */
 import { UserError } from '../core/errors.ts';
 import { resample, rescaledSize } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 
-/** An ImageBitmap, a canvas or an OffscreenCanvas: what `drawImage` takes and has its size in these two. */
+/** An ImageBitmap, a canvas or an OffscreenCanvas: whatever `drawImage` takes and has its size in pixels here. */
 export interface Drawable {
   readonly width: number;
   readonly height: number;
 }
 
-/** An image to look at: drawable, or pixels `[height, width, 3]`. */
+/** An image: drawable, or RGB pixels `[height, width, 3]`, 0–255. */
 export type WebImage = Drawable | RgbImage;
 
-/** As much of a browser's drawing as is used here; the types of the DOM would offer themselves to all of src/. */
+/** The parts of the canvas interface that are used here; the DOM's types would become visible in all of src/. */
 interface Canvas {
-  getContext(kind: '2d', options: { willReadFrequently: boolean }): Context | null;
+  getContext(kind: '2d', options: { willReadFrequently: boolean }): Context2d | null;
 }
-interface Context {
+interface Context2d {
   fillStyle: string;
   fillRect(x: number, y: number, width: number, height: number): void;
   drawImage(image: Drawable, x: number, y: number): void;
@@ -31,22 +31,25 @@ interface Context {
 type Browser = { readonly OffscreenCanvas?: new (width: number, height: number) => Canvas };
 
 /**
- * An image's pixels, of which nothing is shared.
- * @throws UserError when the browser does not give them.
+ * Reads an image's pixels. RGB pixels are returned as they are.
+ * @throws UserError when the browser has no OffscreenCanvas
+ * @example
+ * const { width, height, pixels } = pixelsOf(await createImageBitmap(file));
  */
 export function pixelsOf(image: WebImage): RgbImage {
   if ('pixels' in image) return image;
   const { width, height } = image;
   const { OffscreenCanvas } = globalThis as Browser;
   const context = OffscreenCanvas && new OffscreenCanvas(width, height).getContext('2d', CONTEXT);
-  if (!context) throw new UserError('this browser gives no canvas to read pixels from');
+  if (!context)
+    throw new UserError('this browser has no OffscreenCanvas to read pixels from: use a current version');
   context.fillStyle = '#ffffff';
   context.fillRect(0, 0, width, height);
   context.drawImage(image, 0, 0);
   return { width, height, pixels: withoutAlpha(context.getImageData(0, 0, width, height).data) };
 }
 
-/** Isotropic rescaling: the smaller side becomes `side`. */
+/** Isotropic rescaling: the smaller side becomes `side` pixels. */
 export function rescaled(image: RgbImage, side: number): RgbImage {
   const { width, height } = rescaledSize(image.width, image.height, side);
   return width === image.width && height === image.height ? image : resample(image, width, height);

@@ -3,9 +3,9 @@ import { UserError } from '../core/errors.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import { Turn } from '../core/turn.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
+import { errorRates } from '../evaluate/error-rates.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
-import { measure } from '../evaluate/metrics.ts';
-import { Outcomes, outcomeOf } from '../evaluate/outcomes.ts';
+import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
 import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import { initializeTensor } from '../net/initialization.ts';
@@ -17,93 +17,120 @@ import type { TrainingProgress } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { BestWeights } from './best-weights.ts';
-import { type OpenDevice, openDevice } from './device.ts';
 import { type LabeledImages, MemoryImages } from './memory-images.ts';
+import { type OpenDevice, openDevice } from './open-device.ts';
 import { rescaled } from './pixels.ts';
-import { type Part, readTrainingSet, type TrainingSet } from './training-set.ts';
 import { WebModel } from './web-model.ts';
+import { type ImageSubset, readWebTrainingSet, type WebTrainingSet } from './web-training-set.ts';
 
-/** Any of the keys of a recipe file, but those that name other files. */
+/** Keys of a recipe file, except those that name other files or the backend. */
 export type WebRecipe = Omit<PartialRecipe, 'from' | 'from-shallower' | 'from-convention' | 'backend'>;
 
 export interface TrainOptions {
-  /** They are taken one after the other, and shrunk to what training needs of them. */
+  /** Training images. They are read one after the other and kept at the size that training needs. */
   readonly images: LabeledImages;
-  /** Default: a part of `images`, as the recipe's `holdout` says. */
+  /** Validation images of the same classes (default: the part of `images` that the recipe's `holdout` sets aside). */
   readonly validation?: LabeledImages;
-  /** Default: the paper's, which is for large images and much time; see docs/guides/gpu.md for a small one. */
+  /** Default: the paper's recipe, for large images and long training; docs/guides/gpu.md has one for small images. */
   readonly recipe?: WebRecipe;
-  /** Names of classes for people, where they are not what `images` call them. */
+  /** Names of classes for people, by identifier (default: the identifier). */
   readonly labels?: Readonly<Record<string, string>>;
-  /** What the images are called in the model file. */
+  /** Name of the images, for the model file (default: `images in a browser`). */
   readonly data?: string;
-  /** When all images are there and training begins. */
+  /** Called when all images are decoded and training begins. */
   readonly onStart?: (start: TrainingStart) => void;
-  /** Means over the last iterations (`log-every`), and validations. */
+  /** Called with means over the last iterations (every `log-every` of the recipe), and after each validation. */
   readonly onMetrics?: (metrics: Metrics) => void;
+  /** Called after each iteration. */
   readonly onIteration?: (progress: TrainingProgress) => void;
   /** Ends training after the current iteration; the model so far is kept. */
   readonly signal?: AbortSignal;
-  /** A device that is open already (default: the visitor's own is opened). */
+  /** An open device, which stays open (default: the visitor's GPU is opened, and closed with the training). */
   readonly gpu?: Gpu;
 }
 
 export interface TrainingStart {
+  /** The network, its classes and the mean color. */
   readonly facts: ModelFacts;
+  /** Number of training images. */
   readonly trainingImages: number;
+  /** Number of validation images, given or held out. */
   readonly validationImages: number;
+  /** SGD steps to come. */
   readonly totalIterations: number;
-  /** The GPU, for people. */
+  /** Description of the GPU, for people. */
   readonly device: string;
 }
 
+/** A finished training. Call `close` to free its models' memory. */
 export interface WebTraining {
+  /** Why training ended; `interrupted`: the signal was aborted. */
   readonly reason: StopReason;
+  /** SGD steps completed. */
   readonly iterations: number;
-  /** The weights after the last iteration; `file` makes a model file of them. */
+  /** The model after the last iteration. */
   readonly model: WebModel;
-  /** Those of the lowest validation error; undefined where training ended before its first validation. */
-  readonly best: BestModel | undefined;
-  /** Frees the GPU's memory: whoever has the models calls it when they are done with. */
+  /** The model with the lowest validation error; undefined when training ended before its first validation. */
+  readonly best?: BestModel;
+  /** Frees the GPU's memory; the models can no longer be used. */
   close(): void;
 }
 
 export interface BestModel {
+  /** The model at this validation. */
   readonly model: WebModel;
-  /** After so many iterations. */
+  /** SGD steps before this validation. */
   readonly iteration: number;
+  /** Top-1 error as a fraction of the validation images. */
   readonly top1Error: number;
 }
 
 /**
- * Trains a network from random weights.
- * @throws UserError when there is no GPU or it is lost, for images that make no training set, for a recipe that makes
- *   no sense, and when training diverges.
+ * Trains a network from random weights, as `vgg train` does.
+ * @throws UserError when there is no GPU or it is lost, the images or the recipe are not usable, or training diverges
+ * @example
+ * const { images } = await (await fetch('/photos.json')).json(); // [{ address, label }]
+ * async function* labeled() {
+ *   for (const { address, label } of images) {
+ *     yield { image: await createImageBitmap(await (await fetch(address)).blob()), label };
+ *   }
+ * }
+ * const recipe = { config: 'A', width: 0.1, crop: 32, scale: 36, batch: 16, epochs: 5, lr: 0.005 };
+ * const training = await trainModel({
+ *   images: labeled(),
+ *   recipe,
+ *   onMetrics: ({ kind, epoch, loss }) => console.log(kind, epoch, loss),
+ * });
+ * const file = await training.model.file();
+ * training.close();
  */
 export async function trainModel(options: TrainOptions): Promise<WebTraining> {
   const recipe = resolveRecipe({ ...options.recipe, backend: 'webgpu' });
   if (recipe.from !== undefined || recipe['from-shallower'] !== undefined) {
     throw new UserError(
-      'a browser trains from random weights: leave from and from-shallower out of the recipe',
+      'training in a browser starts from random weights: remove from and from-shallower from the recipe',
     );
   }
   const device = await openDevice(options.gpu);
+  let parameters: GpuParameters | undefined;
   try {
-    return await trainOn(device, options, recipe);
+    const set = await readWebTrainingSet(options.images, options.validation, recipe);
+    const facts = factsOf(options, recipe, set);
+    parameters = device.backend.createParameters(facts.network.parameters, { training: true });
+    return await train({ options, recipe, device, set, facts, parameters });
   } catch (error) {
+    parameters?.dispose();
     device.release();
     throw error;
   }
 }
 
-async function trainOn(device: OpenDevice, options: TrainOptions, recipe: Recipe): Promise<WebTraining> {
-  const set = await readTrainingSet(options.images, options.validation, recipe);
-  const network = networkOf(recipe, set.classes.length);
-  const facts: ModelFacts = {
-    network,
-    classes: set.classes,
-    labels: set.classes.map((one) => options.labels?.[one] ?? one),
-    meanRgb: set.colors.mean(),
+function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: WebTrainingSet): ModelFacts {
+  return {
+    network: networkOf(recipe, classes.length),
+    classes,
+    labels: classes.map((one) => options.labels?.[one] ?? one),
+    meanRgb: colors.mean(),
     trainScale: parseTrainScale(recipe.scale),
     provenance: {
       createdBy: 'verydeep in a browser',
@@ -112,26 +139,19 @@ async function trainOn(device: OpenDevice, options: TrainOptions, recipe: Recipe
       recipe: JSON.stringify(recipe),
     },
   };
-  const parameters = device.backend.createParameters(network.parameters, { training: true });
-  try {
-    return await train({ options, recipe, device, set, facts, parameters });
-  } catch (error) {
-    parameters.dispose();
-    throw error;
-  }
 }
 
-interface Run {
+interface PreparedTraining {
   readonly options: TrainOptions;
   readonly recipe: Recipe;
   readonly device: OpenDevice;
-  readonly set: TrainingSet;
+  readonly set: WebTrainingSet;
   readonly facts: ModelFacts;
   readonly parameters: GpuParameters;
 }
 
-async function train(run: Run): Promise<WebTraining> {
-  const { options, recipe, device, set, facts, parameters } = run;
+async function train(prepared: PreparedTraining): Promise<WebTraining> {
+  const { options, recipe, device, set, facts, parameters } = prepared;
   const { backend } = device;
   const { network, meanRgb } = facts;
   const initialization = { method: recipe.init, std: recipe['init-std'], seed: recipe.seed };
@@ -172,7 +192,7 @@ async function train(run: Run): Promise<WebTraining> {
   });
   try {
     const reason = await trainer.run();
-    return { reason, iterations: trainer.state.iteration, ...modelsOf(run, best, trainer.state.best) };
+    return { reason, iterations: trainer.state.iteration, ...modelsOf(prepared, best, trainer.state.best) };
   } catch (error) {
     best.dispose();
     throw error;
@@ -182,7 +202,7 @@ async function train(run: Run): Promise<WebTraining> {
 }
 
 function modelsOf(
-  { device: { backend, release }, facts, parameters }: Run,
+  { device: { backend, release }, facts, parameters }: PreparedTraining,
   { kept }: BestWeights,
   validated: TrainerState['best'],
 ): Pick<WebTraining, 'model' | 'best' | 'close'> {
@@ -199,23 +219,23 @@ function modelsOf(
   return { model, best, close };
 }
 
-/** Center crops at the test scale that belongs to S, as `vgg train` validates. */
-async function validate(classifier: ImageClassifier, { images, labels }: Part, recipe: Recipe) {
+/** Center crops at the test scale that matches S, as `vgg train` validates. */
+async function validate(classifier: ImageClassifier, { images, labels }: ImageSubset, recipe: Recipe) {
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
-  const outcomes = new Outcomes(images.length, classifier.network.classes);
+  const results = new ImageResults(images.length, classifier.network.classes);
   const turn = new Turn();
-  const judged: Promise<void>[] = [];
+  const classified: Promise<void>[] = [];
   for (const [i, image] of images.entries()) {
     await turn.giveWay();
-    const one = ensemble.judge([rescaled(image, scale)]).then(({ posteriors }) => {
-      outcomes.set(outcomeOf(i, labels[i]!, posteriors));
+    const one = ensemble.classify([rescaled(image, scale)]).then(({ posteriors }) => {
+      results.set(imageResultOf(i, labels[i]!, posteriors));
     });
-    // Awaited below; a failure while others have their turn must not count as unhandled.
+    // Awaited below; until then a failure must not count as unhandled.
     one.catch(() => {});
-    judged.push(one);
+    classified.push(one);
   }
   ensemble.flush();
-  await Promise.all(judged);
-  return measure(outcomes);
+  await Promise.all(classified);
+  return errorRates(results);
 }

@@ -1,20 +1,20 @@
-/** A model on the visitor's GPU that says what is in an image, as `Classifier` does in Node. */
+/** A model on the visitor's GPU, the counterpart of `Classifier` in Node. */
 import type { UserError } from '../core/errors.ts';
 import type { RgbImage } from '../data/sources/source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
-import { flipsByDefault, type Protocol } from '../evaluate/protocol.ts';
-import { checkScale, type ScalesWanted, scalesFor } from '../evaluate/scales.ts';
-import { topClasses } from '../evaluate/softmax.ts';
 import {
   type CropScores,
   cropScoresOf,
-  type LabelledClass,
-  labelled,
+  type LabeledClass,
+  type LabeledClassifier,
   type ScoreMap,
   scoreMapOf,
-  type Viewer,
-} from '../evaluate/views.ts';
+  withLabels,
+} from '../evaluate/prediction-maps.ts';
+import { flipsByDefault, type Protocol } from '../evaluate/protocol.ts';
+import { type RequestedScales, resolveScales } from '../evaluate/scales.ts';
+import { topClasses } from '../evaluate/softmax.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
@@ -22,24 +22,24 @@ import { deferredTensors, modelPieces } from '../weights/model/model.ts';
 import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 export interface PredictOptions {
-  /** Default `dense`. */
+  /** The parts of the image to evaluate (default: `dense`, the whole image). */
   readonly protocol?: Protocol;
-  /** Smaller sides Q, or the three that belong to the scales of training (default: the one that does). */
+  /** Smaller sides Q in pixels; `auto`: three that match the training scales (default: one that does). */
   readonly scales?: readonly number[] | 'auto';
-  /** Whether mirror images count too (default: yes, except with `center`). */
+  /** Whether to average with the mirror images (default: true, except with `center`). */
   readonly flip?: boolean;
-  /** How many classes to name (default 5). */
+  /** Number of classes in `top` (default: 5). */
   readonly top?: number;
 }
 
 export interface Prediction {
-  /** Best first. */
-  readonly top: readonly LabelledClass[];
-  /** `[classes]` */
+  /** The most probable classes, best first. */
+  readonly top: readonly LabeledClass[];
+  /** Probabilities `[classes]`, in label order; they sum to 1. */
   readonly posteriors: Float32Array;
 }
 
-/** Activations of a batch: a visitor's GPU has other pages to draw. */
+/** Most memory for a batch's activations: a visitor's GPU also draws other pages. */
 const BATCH_BYTES = 256 * 2 ** 20;
 const BATCH = 16;
 
@@ -47,24 +47,26 @@ export interface WebModelParts {
   readonly backend: WebGpuBackend;
   readonly facts: ModelFacts;
   readonly parameters: Parameters;
-  /** What messages call the model. */
+  /** Name in error messages. */
   readonly name: string;
-  /** Gives back the device, where it was opened for this model alone. */
+  /** Releases the device, if it was opened for this model alone. */
   readonly onClose?: () => void;
 }
 
+/** A model on the visitor's GPU, from `openModel` or `trainModel`. Call `close` to free its memory. */
 export class WebModel {
+  /** Network, classes, labels, mean color, and provenance. */
   readonly facts: ModelFacts;
-  /** The GPU, for people. */
+  /** Description of the GPU, for people. */
   readonly device: string;
-  /** Why the model has stopped working, if that happens: the browser may take the GPU away at any time. */
+  /** Resolves when the GPU is lost, which a browser may do at any time; the model then no longer works. */
   readonly lost: Promise<UserError>;
   readonly #name: string;
   readonly #parameters: Parameters;
   readonly #classifier: ImageClassifier;
   readonly #onClose: () => void;
 
-  /** What the model is made of, it disposes of when it is closed. */
+  /** @hidden The model owns `parameters`, and disposes of them when it is closed. */
   constructor({ backend, facts, parameters, name, onClose = () => {} }: WebModelParts) {
     const { network, meanRgb } = facts;
     const { gpu } = backend;
@@ -86,7 +88,10 @@ export class WebModel {
 
   /**
    * Classifies an image.
-   * @throws UserError when a scale does not fit the network, or the GPU is lost.
+   * @throws UserError when a scale does not fit the network, or the GPU is lost
+   * @example
+   * const { top } = await model.predict(await createImageBitmap(file), { protocol: 'center', top: 3 });
+   * for (const { label, probability } of top) console.log(label, probability);
    */
   async predict(image: WebImage, options: PredictOptions = {}): Promise<Prediction> {
     const { protocol = 'dense', flip = flipsByDefault(protocol), top = 5 } = options;
@@ -94,17 +99,21 @@ export class WebModel {
     const scales = this.#scales(options.scales, protocol);
     const ensemble = new Ensemble([{ classifier: this.#classifier, scales }], { protocol, flip });
     const pixels = pixelsOf(image);
-    const judged = ensemble.judge(ensemble.scales.map((scale) => rescaled(pixels, scale)));
+    const classified = ensemble.classify(ensemble.scales.map((scale) => rescaled(pixels, scale)));
     ensemble.flush();
-    const { posteriors } = await judged;
-    return { top: labelled(topClasses(posteriors, top), labels), posteriors };
+    const { posteriors } = await classified;
+    return { top: withLabels(topClasses(posteriors, top), labels), posteriors };
   }
 
   /**
-   * Where in an image dense evaluation sees classes.
-   * @param scale smaller side Q (default: what belongs to the scales of training)
-   * @param wanted numbers of classes, or how many of the most probable ones
-   * @throws UserError as `predict` does.
+   * Maps of class probabilities over an image, by dense evaluation.
+   * @param wanted class indices, or a number of most probable classes (default: 5)
+   * @param scale smaller side Q in pixels (default: the one that matches the training scale)
+   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @example
+   * const { rows, columns, classes } = await model.scoreMap(canvas, 1, 384);
+   * const { label, map } = classes[0];
+   * console.log(label, Math.max(...map)); // map: rows × columns
    */
   async scoreMap(image: WebImage, wanted: readonly number[] | number = 5, scale?: number): Promise<ScoreMap> {
     const map = scoreMapOf(this.#viewer, this.#scaled(image, 'dense', scale), wanted);
@@ -112,7 +121,14 @@ export class WebModel {
     return map;
   }
 
-  /** What each crop of the 5×5 grid alone says, followed by its mirror image. @throws UserError as `predict` does. */
+  /**
+   * Predictions from each crop of the 5×5 grid alone, each followed by that of its mirror image.
+   * @param scale smaller side Q in pixels (default: the one that matches the training scale)
+   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @example
+   * const { crops } = await model.crops(canvas);
+   * console.log(crops[0].x, crops[0].y, crops[0].top[0].label);
+   */
   async crops(image: WebImage, scale?: number): Promise<CropScores> {
     const crops = cropScoresOf(this.#viewer, this.#scaled(image, 'crops', scale), true);
     this.#viewer.classifier.flush();
@@ -120,8 +136,14 @@ export class WebModel {
   }
 
   /**
-   * The model as a file of our own format, which `openModel` and the command line read.
-   * @throws UserError when the GPU is lost.
+   * The model as a file for `openModel` and the command line.
+   * @throws UserError when the GPU is lost
+   * @example
+   * const link = Object.assign(document.createElement('a'), {
+   *   href: URL.createObjectURL(await model.file()),
+   *   download: 'model.safetensors',
+   * });
+   * link.click();
    */
   async file(): Promise<Blob> {
     const tensors = deferredTensors(this.facts.network, (name) => this.#parameters.read('values', name));
@@ -132,21 +154,19 @@ export class WebModel {
     return new Blob(parts, { type: 'application/octet-stream' });
   }
 
-  /** Frees the GPU's memory. */
+  /** Frees the GPU's memory; the model can no longer be used. */
   close(): void {
     this.#classifier.close();
     this.#parameters.dispose();
     this.#onClose();
   }
 
-  get #viewer(): Viewer {
+  get #viewer(): LabeledClassifier {
     return { classifier: this.#classifier, facts: this.facts };
   }
 
-  #scales(wanted: ScalesWanted, protocol: Protocol): number[] {
-    const scales = scalesFor(this.facts, wanted, this.#name);
-    for (const scale of scales) checkScale(this.facts.network, protocol, scale, this.#name);
-    return scales;
+  #scales(requested: RequestedScales, protocol: Protocol): number[] {
+    return resolveScales(this.facts, requested, protocol, this.#name);
   }
 
   #scaled(image: WebImage, protocol: Protocol, scale: number | undefined): RgbImage {

@@ -150,7 +150,7 @@ describe('bad input', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /class "yak", which .*best\.safetensors does not know; its classes are cat, dog, owl/,
+      /class "yak", which .*best\.safetensors does not have; its classes are cat, dog, owl/,
     );
   });
 

@@ -271,6 +271,12 @@ describe('vgg doctor', () => {
     assert.match(forPeople.stdout, /✓ Node/);
   });
 
+  test('refuses data without ranks, which alone would check it', async () => {
+    const { code, stderr } = await vgg('doctor', 'photos');
+    assert.equal(code, 2);
+    assert.match(stderr, /photos is only checked over ranks; add --mpi or omit it/);
+  });
+
   test('runs where the image library does not load, and says what to do', async () => {
     const preload = join(folder, 'no-sharp.cjs');
     await writeFile(

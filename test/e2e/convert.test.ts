@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { projectFolder } from '../../src/core/project.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { vgg } from './cli-process.ts';
 
 const fixture = (name: string) => join(projectFolder, 'test/fixtures/weights', name);
 
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verydeep-convert-'));
-});
-after(() => rm(folder, { recursive: true }));
-const at = (name: string) => join(folder, name);
+const temporary = new TemporaryFolder();
+after(() => temporary.remove());
+const at = (name: string) => temporary.path(name);
 
 async function succeeds(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await vgg(...args);

@@ -21,7 +21,7 @@ interface Line {
 async function writeRandomModel(
   path: string,
   classes: readonly string[],
-  { seed = 1, crop = 32, scale = 36 as number | undefined } = {},
+  { seed = 1, crop = 32, scale = 36 } = {},
 ): Promise<void> {
   const network = buildNetwork({ configuration: 'A', classes: classes.length, crop, width: 0.05 });
   const tensors = new Map(initialize(network, { method: 'he', seed }));
@@ -37,7 +37,7 @@ async function writeRandomModel(
     meanRgb: [120, 110, 100],
     provenance: {},
     tensors,
-    ...(scale !== undefined && { trainScale: { min: scale, max: scale } }),
+    trainScale: { min: scale, max: scale },
   });
 }
 
@@ -56,54 +56,41 @@ describe('vgg evaluate', () => {
     await writeRandomModel(work.path('other.safetensors'), [...CLASSES].reverse(), { seed: 2, crop: 64 });
   });
 
+  const onPhotos = (...args: string[]) => [work.path('photos'), '--model', model(), ...args];
+
   async function evaluate(...args: string[]) {
     const { code, stdout, stderr } = await work.vgg('evaluate', ...args, '--json');
     assert.equal(code, 0, stderr);
     return JSON.parse(stdout);
   }
 
-  it('is dense, with mirror images, at the scale of training, unless told otherwise', async () => {
-    const { seconds, modelDetails, ...result } = await evaluate(work.path('photos'), '--model', model());
-    assert.ok(seconds > 0);
+  async function assertRefused(exitCode: number, message: RegExp, ...args: string[]): Promise<void> {
+    const { code, stderr } = await work.vgg('evaluate', ...args);
+    assert.equal(code, exitCode);
+    assert.match(stderr, message);
+  }
+
+  it('is dense, with mirror images, at the training scale by default', async () => {
+    const { seconds, modelDetails, top1Error, loss, ...result } = await evaluate(...onPhotos());
+    assert.ok(seconds > 0 && top1Error >= 0 && loss > 0);
     assert.match(modelDetails[0].sha256, /^[0-9a-f]{64}$/);
-    assert.deepEqual(Object.keys(result), [
-      'images',
-      'labelled',
-      'top1Error',
-      'top5Error',
-      'loss',
-      'protocol',
-      'flip',
-      'scales',
-      'models',
-    ]);
-    assert.deepEqual([result.images, result.labelled, result.top5Error], [12, 12, 0]);
-    assert.deepEqual([result.protocol, result.flip, result.scales], ['dense', true, [36]]);
-    assert.deepEqual(result.models, [model()]);
+    assert.deepEqual(result, {
+      ...{ images: 12, labeled: 12, top5Error: 0 },
+      ...{ protocol: 'dense', flip: true, scales: [36], models: [model()] },
+    });
   });
 
   it("--scales auto are the paper's, as many as --scales may be given", async () => {
-    const auto = await evaluate(
-      work.path('photos'),
-      '--model',
-      model(),
-      '--scales',
-      'auto',
-      '--protocol',
-      'both',
-    );
+    const auto = await evaluate(...onPhotos('--protocol', 'both', '--scales', 'auto'));
     assert.deepEqual(auto.scales, [32, 36, 40]);
-    const listed = await evaluate(
-      ...[work.path('photos'), '--model', model(), '--scales', '40,32,36', '--protocol', 'both'],
-    );
+    const listed = await evaluate(...onPhotos('--protocol', 'both', '--scales', '40,32,36'));
     assert.ok(Math.abs(listed.loss - auto.loss) < 1e-6);
     assert.equal(listed.top1Error, auto.top1Error);
   });
 
   it('writes a line an image, from which the errors follow', async () => {
     const file = work.path('predictions.jsonl');
-    const args = [work.path('photos'), '--model', model(), '--predictions', file];
-    const { images, top1Error } = await evaluate(...args);
+    const { images, top1Error } = await evaluate(...onPhotos('--predictions', file));
     const lines = await readLines(file);
     assert.equal(lines.length, images);
     assert.deepEqual(
@@ -128,24 +115,15 @@ describe('vgg evaluate', () => {
   });
 
   it('--details gives the error of each class and the confusion matrix', async () => {
-    const { perClass, confusion, top1Error } = await evaluate(
-      work.path('photos'),
-      '--model',
-      model(),
-      '--details',
-    );
+    const { perClass, confusion, top1Error } = await evaluate(...onPhotos('--details'));
     assert.deepEqual(
-      perClass.map((one: { class: string; label: string; images: number }) => [
-        one.class,
-        one.label,
-        one.images,
-      ]),
+      perClass.map((one: Record<string, unknown>) => [one.class, one.label, one.images]),
       CLASSES.map((name) => [name, `a ${name}`, 4]),
     );
     const hits = confusion.reduce((sum: number, row: number[], i: number) => sum + row[i]!, 0);
     assert.equal(top1Error, (12 - hits) / 12);
-    const { stdout } = await work.vgg('evaluate', work.path('photos'), '--model', model(), '--details');
-    assert.match(stdout, /dense .* 12 .*a (cat|dog|owl).*taken for/s);
+    const { stdout } = await work.vgg('evaluate', ...onPhotos('--details'));
+    assert.match(stdout, /dense .* 12 .*a (cat|dog|owl).*predicted as/s);
   });
 
   it('averages models, which may have their classes in another order and another crop', async () => {
@@ -177,23 +155,18 @@ describe('vgg evaluate', () => {
 
   it('refuses models of other classes, by name', async () => {
     await writeRandomModel(work.path('zoo.safetensors'), ['cat', 'emu', 'owl']);
-    const { code, stderr } = await work.vgg(
-      ...['evaluate', work.path('photos'), '--model', model(), '--model', work.path('zoo.safetensors')],
-    );
-    assert.equal(code, 1);
-    assert.match(stderr, /m\.safetensors alone has dog, .*zoo\.safetensors alone has emu/);
+    const message = /only .*m\.safetensors has dog, only .*zoo\.safetensors has emu/;
+    await assertRefused(1, message, ...onPhotos('--model', work.path('zoo.safetensors')));
   });
 
-  it('says what images without labels show', async () => {
-    const folder = work.path('unlabelled');
+  it('classifies images without labels', async () => {
+    const folder = work.path('unlabeled');
     await writeFiles(folder, { 'b.png': await png(40, 50, 3), 'a.jpg': await jpeg(60, 40, 4) });
-    const refused = await work.vgg('evaluate', folder, '--model', model());
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /holds images but no class folders/);
-    const file = work.path('unlabelled.jsonl');
+    await assertRefused(1, /holds images but no class folders/, folder, '--model', model());
+    const file = work.path('unlabeled.jsonl');
     const result = await evaluate(folder, '--model', model(), '--predictions', file);
     assert.deepEqual(
-      [result.images, result.labelled, result.top1Error, result.top5Error, result.loss],
+      [result.images, result.labeled, result.top1Error, result.top5Error, result.loss],
       [2, 0, null, null, null],
     );
     const lines = await readLines(file);
@@ -231,24 +204,11 @@ describe('vgg evaluate', () => {
   });
 
   it('refuses scales that are too small, and folders that are not there, before it begins', async () => {
-    const small = await work.vgg('evaluate', work.path('photos'), '--model', model(), '--scales', '36,20');
-    assert.equal(small.code, 1);
-    assert.match(small.stderr, /the scale 20 is too small for .*m\.safetensors, whose crop is 32/);
-    const nowhere = await work.vgg(
-      ...['evaluate', work.path('photos'), '--model', model(), '--predictions', work.path('none', 'p.jsonl')],
-    );
-    assert.equal(nowhere.code, 1);
-    assert.match(nowhere.stderr, /none\/p\.jsonl cannot be written: its folder is not there/);
-    const unknown = await work.vgg(
-      'evaluate',
-      work.path('photos'),
-      '--model',
-      model(),
-      '--protocol',
-      'sparse',
-    );
-    assert.equal(unknown.code, 2);
-    assert.match(unknown.stderr, /center, dense, crops, both/);
+    const small = /the scale 20 is too small for .*m\.safetensors, whose crop is 32/;
+    await assertRefused(1, small, ...onPhotos('--scales', '36,20'));
+    const noFolder = /none\/p\.jsonl cannot be written: its folder does not exist/;
+    await assertRefused(1, noFolder, ...onPhotos('--predictions', work.path('none', 'p.jsonl')));
+    await assertRefused(2, /center, dense, crops, both/, ...onPhotos('--protocol', 'sparse'));
   });
 
   it('takes images of any aspect ratio', async () => {
@@ -323,8 +283,8 @@ describe('an evaluation that is stopped', () => {
       await writeFiles(work.path('many'), { [`${CLASSES[i % 3]}/${i}.jpg`]: image });
     }
     await writeRandomModel(work.path('m.safetensors'), CLASSES);
-    const looking = ['--protocol', 'both', '--scales', '128,190', '--batch', '8'];
-    args.push('evaluate', work.path('many'), '--model', work.path('m.safetensors'), ...looking, '--json');
+    const options = ['--protocol', 'both', '--scales', '128,190', '--batch', '8'];
+    args.push('evaluate', work.path('many'), '--model', work.path('m.safetensors'), ...options, '--json');
   });
 
   const figures = (stdout: string) => {
@@ -365,13 +325,13 @@ describe('an evaluation that is stopped', () => {
     await writeFile(work.path(journal), '{"image":3,"lab', { flag: 'a' });
     const resumed = await work.vgg(...args, '--predictions', predictions(), '--resume');
     assert.equal(resumed.code, 0, resumed.stderr);
-    assert.match(resumed.stderr, /going on after \d+ of 60 images/);
+    assert.match(resumed.stderr, /resuming after \d+ of 60 images/);
     assert.deepEqual(figures(resumed.stdout), figures(whole.stdout));
     assert.equal(await readFile(predictions(), 'utf8'), await readFile(work.path('whole.jsonl'), 'utf8'));
     assert.ok(!(await readdir(work.folder)).includes(journal));
   });
 
-  it('by Ctrl-C, exits with 130, says how to go on, and goes on without any file named', async () => {
+  it('by Ctrl-C, exits with 130, says how to resume, and resumes without any file named', async () => {
     const child = work.start(...args);
     let stderr = '';
     child.stderr!.on('data', (text) => {
@@ -384,18 +344,15 @@ describe('an evaluation that is stopped', () => {
     child.kill('SIGINT');
     const [code] = await once(child, 'exit');
     assert.equal(code, 130, stderr);
-    assert.match(
-      stderr,
-      /stopped after \d+ of 60 images, which are kept; go on by the same command with --resume/,
-    );
+    assert.match(stderr, /stopped after \d+ of 60 images; continue with the same command and --resume/);
     const resumed = await work.vgg(...args, '--resume');
     assert.equal(resumed.code, 0, resumed.stderr);
-    assert.match(resumed.stderr, /going on after \d+ of 60/);
+    assert.match(resumed.stderr, /resuming after \d+ of 60/);
     assert.equal(figures(resumed.stdout).images, 60);
     assert.deepEqual(await readdir(work.path(folder)), []);
   });
 
-  it('is not gone on with as another one', async () => {
+  it('is not resumed as another one', async () => {
     const file = work.path('kept.journal');
     const child = work.start(...args, '--journal', file);
     const ended = once(child, 'exit');
@@ -404,9 +361,9 @@ describe('an evaluation that is stopped', () => {
     await ended;
     const other = await work.vgg(...args, '--journal', file, '--resume', '--no-flip');
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /kept\.journal belongs to an evaluation of another choice of mirror images/);
+    assert.match(other.stderr, /kept\.journal belongs to an evaluation with another choice of mirror images/);
     const none = await work.vgg(...args, '--journal', work.path('new.journal'), '--resume');
     assert.equal(none.code, 0, none.stderr);
-    assert.match(none.stderr, /there is no interrupted evaluation of this kind/);
+    assert.match(none.stderr, /no interrupted evaluation found/);
   });
 });

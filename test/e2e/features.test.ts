@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
-import { extractFeatures, type FeatureOptions, type ImageFeatures } from '../../src/api/features.ts';
+import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
 import { projectFolder } from '../../src/core/project.ts';
+import type { ImageFeatures } from '../../src/evaluate/feature-files.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { vgg } from './cli-process.ts';
 
@@ -83,6 +84,20 @@ describe('features', () => {
     );
   });
 
+  test('are computed with the precision asked for, and options that do not apply are refused', async () => {
+    const backend = 'native';
+    const [fp32] = await all({ backend, layer: 'fc6' });
+    const [bf16] = await all({ backend, layer: 'fc6', precision: 'bf16' });
+    assert.notDeepEqual(bf16!.values, fp32!.values);
+    const largest = Math.max(...fp32!.values);
+    for (const [i, value] of bf16!.values.entries()) {
+      // bf16 has 8 significant bits, so a value is off by some multiples of 2⁻⁸ of the largest.
+      assert.ok(Math.abs(value - fp32!.values[i]!) < 0.05 * largest);
+    }
+    await assert.rejects(all({ precision: 'bf16' }), /precision bf16 .*native/);
+    await assert.rejects(all({ view: 'whole', batch: 4 }), /batch size applies to center crops only/);
+  });
+
   test('come from files without a classifier too', async () => {
     const [one] = await all({
       model: fixture('keras3-notop.weights.h5'),
@@ -136,6 +151,18 @@ describe('vgg features', () => {
         assert.equal(parsed[i].values[j], stored[i * 64 + j]);
       }
     }
+  });
+
+  test('takes --precision', async () => {
+    const fc7 = [folder, '--layer', 'fc7', '--precision'];
+    const [fp32, bf16] = [
+      await written('fp32.npy', ...fc7, 'fp32'),
+      await written('bf16.npy', ...fc7, 'bf16'),
+    ];
+    assert.notDeepEqual(await readFile(bf16), await readFile(fp32));
+    const refused = await vgg('features', ...fc7, 'f16', ...common, '--out', join(folder, 'f16.npy'));
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /precision f16 .*webgpu/);
   });
 
   test('maps of several sizes go into .safetensors, and not into .npy', async () => {

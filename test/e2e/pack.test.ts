@@ -117,7 +117,7 @@ describe('vgg pack', () => {
   it('refuses a folder that holds another packing', async () => {
     const other = await pack('whole', '--scale', '30');
     assert.equal(other.code, 1);
-    assert.match(other.stderr, /whole holds shards of other images, or made with other options/);
+    assert.match(other.stderr, /whole has shards of other images or options/);
     await writeFile(work.path('whole', 'pack.json'), '{');
     const damaged = await pack('whole');
     assert.equal(damaged.code, 1);

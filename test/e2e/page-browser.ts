@@ -21,19 +21,19 @@ const SETTLING = 10_000;
 const page = join(projectFolder, 'dist/web/index.html');
 const axe = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'));
 
-/** Why nothing can be tested in a browser here; false where it can. */
+/** Why browser tests cannot run here; false: they can. */
 export const noChromium: string | false =
   !existsSync(executable) && `there is no ${executable}: apt-get install chromium`;
 
-/** Why the page cannot be tested here; false where it can. */
+/** Why tests of the page cannot run here; false: they can. */
 export const noBrowser: string | false =
   noChromium || (!existsSync(page) && 'the page is not built: node scripts/setup.mjs');
 
-/** Chromium's WebGPU on the processor; without these flags a machine without a GPU has none. */
+/** WebGPU by software rendering; without these flags a machine without a GPU has no WebGPU. */
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /**
- * Chromium with a fresh profile, and without all that a browser asks of its maker.
+ * Chromium with a fresh profile, and without its background requests.
  * @param gpu whether WebGPU finds a device
  */
 export function openBrowser({ gpu = false } = {}): Promise<Browser> {
@@ -60,7 +60,7 @@ export interface Served {
   stop(): Promise<number | null>;
 }
 
-/** Starts `vgg serve` at a free port and waits until it says where it is. */
+/** Starts `vgg serve` at a free port and waits until it prints its address. */
 export async function serve(work: Workplace, ...args: string[]): Promise<Served> {
   const child = work.start('serve', '--port', '0', ...args);
   const ended = exitOf(child);
@@ -89,7 +89,7 @@ export function exitOf(child: ChildProcess): Promise<number | null> {
 }
 
 /** Runs `vgg`, which must succeed, and returns its output. */
-export async function vgg(work: Workplace, ...args: string[]): Promise<string> {
+export async function vggOutput(work: Workplace, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await work.vgg(...args);
   assert.equal(code, 0, stderr);
   return stdout;
@@ -98,7 +98,7 @@ export async function vgg(work: Workplace, ...args: string[]): Promise<string> {
 /** Trains for a few iterations on the workplace's photographs; the run is at `runs/NAME`. */
 export async function trainRun(work: Workplace, name: string, ...flags: string[]): Promise<string> {
   const out = work.path('runs', name);
-  await vgg(work, 'train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '6', ...flags);
+  await vggOutput(work, 'train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '6', ...flags);
   return out;
 }
 
@@ -106,7 +106,7 @@ export async function trainRun(work: Workplace, name: string, ...flags: string[]
 export async function initModel(work: Workplace, name: string, ...flags: string[]): Promise<string> {
   const out = work.path(`${name}.safetensors`);
   const network = ['--config', 'A', '--classes', '3', '--crop', '32', '--width', '0.05'];
-  await vgg(work, 'init', ...network, ...flags, '--out', out);
+  await vggOutput(work, 'init', ...network, ...flags, '--out', out);
   return out;
 }
 
@@ -142,7 +142,7 @@ export interface VisitOptions {
   readonly colors?: 'light' | 'dark';
 }
 
-/** A page with nothing remembered; what it asks for and what goes wrong in it is noted. */
+/** A page in a fresh browser context, which records its requests and errors. */
 export class Visit {
   readonly page: Page;
   readonly #context: BrowserContext;
@@ -233,8 +233,8 @@ export class Visit {
   }
 
   /**
-   * What axe finds wrong with what the page shows now: each fault with the elements that have it. A view has a
-   * heading, so that there is something to look at once that is there.
+   * What axe finds wrong with the page: each fault with its elements. A view is ready for that when its heading is
+   * there.
    */
   async violations(): Promise<string[][]> {
     await this.page.getByRole('heading', { level: 1 }).waitFor();
@@ -245,8 +245,8 @@ export class Visit {
   }
 
   /**
-   * Pixels that the content is wider than the window, once everything has found its place: a chart is drawn for the
-   * width that it had, and again when a scroll bar has made that smaller.
+   * Pixels by which the content is wider than the window, once the layout has settled: a scroll bar that appears
+   * makes a chart's box smaller, and the chart is drawn again.
    */
   async overflow(): Promise<number> {
     const deadline = Date.now() + SETTLING;
@@ -260,8 +260,8 @@ export class Visit {
   }
 
   /**
-   * Closes the page, which must have asked this server only, and without anything going wrong.
-   * @param expected what the console may say all the same
+   * Closes the page, which must have sent requests to this server only, and must have no errors.
+   * @param expected errors in the console that are allowed
    */
   async close(expected?: RegExp): Promise<void> {
     await this.#context.close();
@@ -272,7 +272,7 @@ export class Visit {
     assert.deepEqual(errors, [], 'errors in the console');
   }
 
-  /** Keeps a picture of the page beside the repository's tests, and says where. */
+  /** Saves a picture of the page in the system's folder for temporary files. */
   async picture(t: TestContext, name: string): Promise<void> {
     const folder = join(tmpdir(), 'verydeep-page');
     await mkdir(folder, { recursive: true });
@@ -286,7 +286,7 @@ export class Visit {
 /**
  * Waits for something to become true. Playwright's own way is to evaluate text in the page, which the page's
  * Content-Security-Policy forbids.
- * @param progress what is seen of work whose length depends on the machine: as long as it changes, nobody loses patience
+ * @param progress state of work whose duration depends on the machine: as long as it changes, the wait continues
  */
 export async function until(
   isTrue: () => Promise<boolean>,

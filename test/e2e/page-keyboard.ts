@@ -1,4 +1,4 @@
-/** Tests of the page that have no mouse. */
+/** Steps by keyboard. */
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 

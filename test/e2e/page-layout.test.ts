@@ -1,4 +1,4 @@
-/** That each view is laid out well at every width: nothing is cut off, covered, or wider than the window. */
+/** The layout of each view at every width: nothing is cut off, covered, or wider than the window. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { jpeg } from '../support/images.ts';
@@ -53,7 +53,7 @@ describe('the page: layout', { skip: noBrowser }, () => {
     });
   }
 
-  it('is noticed where it is not: what is cut, and a text on another', async () => {
+  it('notices what is cut off, and texts that cover each other', async () => {
     const visit = await fixture.visit('classify');
     const { page } = visit;
     await page.evaluate(`for (const style of ['overflow: auto; max-height: 20px', 'margin-top: -12px']) {

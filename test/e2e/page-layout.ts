@@ -1,4 +1,4 @@
-/** What is wrong with how a page is laid out, as scripts for `page.evaluate`: this side of the tests has no DOM. */
+/** Checks of a page's layout, as scripts for `page.evaluate`: the tests themselves have no DOM types. */
 
 /**
  * Names of elements whose content is cut or scrolls within itself, and may not: only what can take the focus may

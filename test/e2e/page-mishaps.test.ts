@@ -1,4 +1,4 @@
-/** What people do by mistake, and what goes wrong around the page: one sentence, and nothing lost that can be kept. */
+/** Mistakes of people and failures around the page: each gives one sentence, and nothing is lost that can be kept. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -13,7 +13,7 @@ describe('the page: mishaps', { skip: noBrowser }, () => {
 
   const alerts = (page: Page) => textsOf(page.getByRole('alert'));
 
-  it('says what is wrong with a text, a broken image and a large one, and keeps the one before', async () => {
+  it('reports what is wrong with a text, a broken image and a large one, and keeps the previous image', async () => {
     const visit = await fixture.visit('classify');
     const { page } = visit;
     await visit.choose(await jpeg(96, 64, 3), 'good.jpg');
@@ -24,7 +24,7 @@ describe('the page: mishaps', { skip: noBrowser }, () => {
     await page.getByText('good.jpg', { exact: true }).waitFor();
     assert.ok(await page.getByRole('list', { name: 'Dense: most probable classes' }).isVisible());
 
-    // Nothing to paste is no mistake.
+    // Pasting nothing is not an error.
     await page.evaluate("document.body.dispatchEvent(new ClipboardEvent('paste', { bubbles: true }))");
     const whole = await jpeg(300, 200, 3);
     await visit.choose(whole.subarray(0, 400), 'cut.jpg');
@@ -39,7 +39,7 @@ describe('the page: mishaps', { skip: noBrowser }, () => {
     await visit.close(/status of 4\d\d/);
   });
 
-  it('stays where it is when a file is dropped on a view that takes none', async () => {
+  it('stays open when a file is dropped on a view that takes none', async () => {
     const visit = await fixture.visit('runs');
     const { page } = visit;
     const isTaken = await page.evaluate(
@@ -49,7 +49,7 @@ describe('the page: mishaps', { skip: noBrowser }, () => {
     await visit.close();
   });
 
-  it('says once in a panel that the server is gone, and goes on with the same image when it is back', async () => {
+  it('reports once per panel that the server is gone, and continues with the same image when it is back', async () => {
     const port = String(new URL(fixture.server.address).port);
     const visit = await fixture.visit('classify');
     const { page } = visit;
@@ -70,7 +70,7 @@ describe('the page: mishaps', { skip: noBrowser }, () => {
     await visit.close(/ERR_CONNECTION_REFUSED/);
   });
 
-  it('tells one model from the mean of all', async (t) => {
+  it('shows the prediction of one model, or the mean of all', async (t) => {
     const visit = await fixture.visit('classify');
     const { page } = visit;
     await visit.choose();

@@ -1,4 +1,4 @@
-/** That everybody reaches everything: with a keyboard, on a small screen. */
+/** Everything can be reached by everyone: by keyboard, with a screen reader, on a small screen. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { jpeg } from '../support/images.ts';
@@ -52,7 +52,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await visit.close();
   });
 
-  it('tells by landmarks, headings and names what is where', async () => {
+  it('names everything by landmarks, headings and labels', async () => {
     const visit = await fixture.visit('classify');
     const { page } = visit;
     await visit.choose();
@@ -115,7 +115,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await visit.charts();
     assert.deepEqual(await refused(), []);
 
-    // What would be noticed.
+    // A violation would be noticed.
     await page.evaluate(
       "document.body.append(Object.assign(document.createElement('style'), { textContent: 'body { color: red }' }))",
     );

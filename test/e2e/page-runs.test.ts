@@ -21,7 +21,7 @@ describe('the page: runs', { skip: noBrowser }, () => {
     const training = work.start('train', work.path('photos'), ...QUICK, ...out);
     const ended = exitOf(training);
     try {
-      // It appears by itself, and is chosen by hand.
+      // It appears without a reload, and is then chosen.
       await page.getByRole('button', { name: 'second' }).click();
       await page.getByText('live', { exact: true }).waitFor();
       const loss = page.getByRole('img', { name: /^Loss\. / });
@@ -88,7 +88,7 @@ describe('the page: runs', { skip: noBrowser }, () => {
     await visit.close();
   });
 
-  it('says that there is no such run, and shows another', async () => {
+  it('reports that there is no such run, and shows another', async () => {
     const visit = await fixture.visit('runs/nothing');
     await visit.alert('There is no run nothing.');
     await visit.charts();

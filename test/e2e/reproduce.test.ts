@@ -15,16 +15,11 @@ stages:
 
 describe('vgg reproduce', () => {
   const work = new Workplace();
-  const args = (out: string) => [
-    'reproduce',
-    work.path('photos'),
-    '--plan',
-    work.path('plan.yaml'),
-    '--out',
-    work.path(out),
+  const args = (out: string, plan = 'plan.yaml') => [
+    ...['reproduce', work.path('photos'), '--plan', work.path(plan), '--out', work.path(out)],
   ];
 
-  it('trains by the chain, evaluates, and writes the tables and the claims', async () => {
+  it('trains in order, evaluates, and writes the tables and the claims', async () => {
     await writeFiles(work.folder, { 'plan.yaml': PLAN });
     const { code, stdout, stderr } = await work.vgg(...args('whole'));
     assert.equal(code, 0, stderr);
@@ -36,15 +31,13 @@ describe('vgg reproduce', () => {
       tables,
       /\| D \| \[32; 40\] \| 36 \| \[\d+\.\d \/ \d+\.\d\]\(runs\/d-32-40\) \| 26\.8 \/ 8\.7 \|/,
     );
-    assert.match(
-      tables,
-      /\| d-32-40, e-32-40 \| multi-crop & dense \| \d+\.\d \/ \d+\.\d \| 23\.7 \/ 6\.8 \|/,
-    );
+    const fused = /\| d-32-40, e-32-40 \| multi-crop & dense \| \d+\.\d \/ \d+\.\d \| 23\.7 \/ 6\.8 \|/;
+    assert.match(tables, fused);
     const page = await readFile(work.path('whole', 'report.html'), 'utf8');
     assert.match(page, /<a href="#d-32-40">\d+\.\d \/ \d+\.\d<\/a><\/td><td>26\.8 \/ 8\.7<\/td>/);
     assert.match(page, /<section id="d-32-40">/);
     assert.match(page, /<svg/);
-    // Plot's sign that it has warned of a chart.
+    // Plot adds this sign to a chart with a warning.
     assert.doesNotMatch(page, /\u26a0/);
     assert.doesNotMatch(page, /<script|https?:\/\/(?!www\.w3\.org)/);
     const claims = JSON.parse(await readFile(work.path('whole', 'claims.json'), 'utf8'));
@@ -81,7 +74,7 @@ describe('vgg reproduce', () => {
     assert.equal((await stat(file)).mtimeMs, before.mtimeMs);
   });
 
-  it('goes on after being killed, to the same tables', async (t) => {
+  it('continues after being killed, and writes the same tables', async (t) => {
     const kills = await killAtRandom(
       {
         start: () => work.start(...args('killed')),
@@ -101,7 +94,7 @@ describe('vgg reproduce', () => {
     assert.equal(await tables('killed'), await tables('whole'));
   });
 
-  it('says beforehand how long it takes', async () => {
+  it('estimates the time of every step', async () => {
     const { code, stdout, stderr } = await work.vgg(...args('dry'), '--dry-run', '--json');
     assert.equal(code, 0, stderr);
     const steps = JSON.parse(stdout);
@@ -112,14 +105,7 @@ describe('vgg reproduce', () => {
 
   it('refuses another plan in the same folder', async () => {
     await writeFiles(work.folder, { 'other.yaml': PLAN.replace('iterations: 4', 'iterations: 5') });
-    const { code, stderr } = await work.vgg(
-      'reproduce',
-      work.path('photos'),
-      '--plan',
-      work.path('other.yaml'),
-      '--out',
-      work.path('whole'),
-    );
+    const { code, stderr } = await work.vgg(...args('whole', 'other.yaml'));
     assert.equal(code, 1);
     assert.match(stderr, /whole was started with another plan than .*other\.yaml; choose another --out/);
   });

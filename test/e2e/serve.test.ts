@@ -10,8 +10,8 @@ import { QUICK, Workplace } from './training-runs.ts';
 interface Serving {
   readonly url: string;
   readonly child: ChildProcess;
-  /** What it says on stderr, so far. */
-  said(): string;
+  /** Its stderr so far. */
+  stderr(): string;
 }
 
 describe('vgg serve', () => {
@@ -35,7 +35,7 @@ describe('vgg serve', () => {
     });
     for (;;) {
       const [, url] = /Serving on (\S+)/.exec(text) ?? [];
-      if (url) return { url, child, said: () => text };
+      if (url) return { url, child, stderr: () => text };
       await Promise.race([once(child.stderr!, 'data'), once(child, 'exit')]);
       assert.equal(child.exitCode, null, text);
     }
@@ -49,8 +49,8 @@ describe('vgg serve', () => {
     });
   }
 
-  it('says of an image what vgg predict says, and ends in good order at SIGTERM', async (t) => {
-    const { url, child, said } = await serve(t, '--model', model(), '--runs', work.path('runs'));
+  it('predicts the same as vgg predict, and shuts down cleanly at SIGTERM', async (t) => {
+    const { url, child, stderr } = await serve(t, '--model', model(), '--runs', work.path('runs'));
     const answer = await predictOver(url);
     assert.equal(answer.status, 200);
     const { images } = (await answer.json()) as {
@@ -72,7 +72,7 @@ describe('vgg serve', () => {
     const stream = await fetch(`${url}/v1/runs/first/events`);
     child.kill('SIGTERM');
     const [code] = await once(child, 'exit');
-    assert.equal(code, 0, said());
+    assert.equal(code, 0, stderr());
     assert.match(await stream.text(), /event: metrics/);
   });
 
@@ -90,13 +90,13 @@ describe('vgg serve', () => {
     assert.equal(report.status, 200);
     const html = await report.text();
     assert.match(html, /Learning curves/);
-    assert.ok(!html.includes(work.folder), 'it tells where things are');
+    assert.ok(!html.includes(work.folder), 'it names folders');
   });
 
   it('serves the newest run where no model is named', async (t) => {
-    const { said } = await serve(t, '--runs', work.path('runs'));
-    assert.match(said(), /newest run's, .*first.best\.safetensors/);
-    assert.match(said(), /model first:/);
+    const { stderr } = await serve(t, '--runs', work.path('runs'));
+    assert.match(stderr(), /newest run's best model, .*first.best\.safetensors/);
+    assert.match(stderr(), /model first:/);
   });
 
   it('is open to other machines only with a token', async (t) => {
@@ -108,17 +108,20 @@ describe('vgg serve', () => {
     assert.equal((await predictOver(url, { authorization: 'Bearer correct-horse-battery' })).status, 200);
   });
 
-  it('says what is wrong with its arguments', async () => {
+  it('reports wrong arguments', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
     await writeFiles(work.folder, { short: 'secret\n' });
     const cases: [RegExp, string[]][] = [
       [/port \d+ is in use; choose another/, ['--model', model(), '--port', String(port)]],
-      [/no folder/, ['--model', model(), '--runs', work.path('nothing')]],
+      [/is not a folder/, ['--model', model(), '--runs', work.path('nothing')]],
       [/nothing\.safetensors/, ['--model', work.path('nothing.safetensors')]],
       [/token file .* 16 or more/, ['--model', model(), '--token-file', work.path('short')]],
-      [/token file .* cannot be read/, ['--model', model(), '--token-file', work.path('nothing')]],
+      [
+        /nothing could not be read: there is no such file/,
+        ['--model', model(), '--token-file', work.path('nothing')],
+      ],
     ];
     for (const [expected, args] of cases) {
       const { code, stderr } = await work.vgg('serve', ...args);

@@ -8,7 +8,7 @@ import { openMpi } from '../../src/comm/mpi.ts';
 
 const [rank, file] = process.argv.slice(2);
 const onLate = (message: string) => process.stderr.write(`${message}\n`);
-const communicator = await openMpi({ patience: 2, onLate });
+const communicator = await openMpi({ timeout: 2, onLate });
 await communicator.barrier();
 if (communicator.rank === Number(rank)) {
   while (!existsSync(file!)) await sleep(50);

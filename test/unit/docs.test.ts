@@ -66,6 +66,18 @@ describe('the documents', () => {
     }
     assert.deepEqual(missing, []);
   });
+
+  it('map the paper to names that the files have', async () => {
+    const map = await readFile(join(docs, 'explanation/paper-map.md'), 'utf8');
+    const missing: string[] = [];
+    // `testScaleFor` in src/core/scale.ts; `epochs`, `iterations` in src/train/recipe.ts
+    for (const [place, names, path] of map.matchAll(/((?:`[\w-]+`(?:, )?)+) in (src\/[\w./-]+\.ts)/g)) {
+      const source = await readFile(join(projectFolder, path!), 'utf8');
+      const found = names!.match(/[\w-]+/g)!.every((name) => source.includes(name));
+      if (!found) missing.push(place);
+    }
+    assert.deepEqual(missing, []);
+  });
 });
 
 describe('the generated reference', () => {

@@ -9,7 +9,7 @@ function folder(...paths: string[]) {
 const pairs = (files: readonly { file: { webkitRelativePath: string }; label: string }[] | undefined) =>
   files?.map(({ file, label }) => `${label}: ${file.webkitRelativePath}`);
 
-describe("a visitor's folder", () => {
+describe('a chosen folder', () => {
   it('has a class for each of its folders, in the order of vgg train', () => {
     const { name, classes, training, validation } = folder(
       'photos/owl/2.PNG',

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 
 const entry = new URL('../../src/web/index.js', import.meta.url);
 
-/** What a compiled file imports: static, re-exported and dynamic. Types are gone. */
+/** A compiled file's imports: static, re-exported and dynamic. It has no types any more. */
 function importsOf(code: string): string[] {
   const statement =
     /^(?:import|export)\b[^;'"]*\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']/gm;
   return [...code.matchAll(statement)].map(([, from, alone]) => from ?? alone!);
 }
 
-/** Every compiled file that a file brings along, itself too, with what each imports that is no file of ours. */
+/** A compiled file and all that it imports, directly or not, with the packages that each one imports. */
 function reachableFrom(
   start: URL,
 ): ReadonlyMap<string, { readonly code: string; readonly packages: string[] }> {
@@ -69,7 +69,7 @@ describe('verydeep/web', () => {
     assert.deepEqual(users, []);
   });
 
-  it('would notice: the entry for Node reaches some of it', () => {
+  it('finds modules of Node and packages in the entry for Node, so it would notice them', () => {
     const packages = [...reachableFrom(new URL('../index.js', entry)).values()].flatMap(
       (file) => file.packages,
     );

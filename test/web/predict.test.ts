@@ -71,8 +71,8 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
 
   for (const [image, tolerance, why] of [
     ['small.png', 1e-5, 'both rescale by the same arithmetic'],
-    ['clear.png', 0.005, 'transparency shows white in both, rounded elsewhere'],
-    ['large.png', 1e-5, 'so also where they shrink'],
+    ['clear.png', 0.005, 'transparency is white in both, with different rounding'],
+    ['large.png', 1e-5, 'also when they shrink'],
   ] as const) {
     it(`gives Node's posteriors within ${tolerance} for ${image}: ${why}`, async () => {
       for (const options of [
@@ -89,12 +89,12 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
             expected.top.map(({ label }) => label),
           );
         }
-        assert.ok(Math.max(...posteriors) < 0.99, 'posteriors that tell something');
+        assert.ok(Math.max(...posteriors) < 0.99, 'posteriors that are not saturated');
       }
     });
   }
 
-  it('tells how far the weights have come, and reads a file of the visitor', async () => {
+  it('reports the progress of the download, and reads a file of the visitor', async () => {
     const { progress, classes, device } = await web.run<{
       progress: [number, number][];
       classes: string[];
@@ -114,11 +114,11 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
 
   for (const [name, message] of [
     ['cut.safetensors', /cut\.safetensors is not a valid safetensors file: it ends at byte 20000/],
-    ['none.safetensors', /none\.safetensors could not be fetched: the server answers with status 404/],
+    ['none.safetensors', /none\.safetensors could not be fetched: the server returned status 404/],
     ['text.txt', /text\.txt is not a valid safetensors file: it ends at byte 5/],
     ['small.png', /small\.png is not a valid safetensors file/],
   ] as const) {
-    it(`says in a sentence what is wrong with ${name}`, async () => {
+    it(`reports in a sentence what is wrong with ${name}`, async () => {
       const said = await web.run<string>(
         `try { await verydeep.openModel('/files/' + argument); } catch (error) { return error.name + ': ' + error.message; }`,
         name,
@@ -128,7 +128,7 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
     });
   }
 
-  it('tells that the GPU was lost, with a remedy for a page', async () => {
+  it('reports that the GPU was lost, with a remedy for a page', async () => {
     const [lost, thrown] = await web.run<[string, string]>(
       `const gpu = await verydeep.openBrowserGpu();
        const model = await verydeep.openModel('/files/model.safetensors', { gpu });
@@ -141,7 +141,7 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
     assert.equal(thrown, lost);
   });
 
-  it('gives its own device back when it is closed, and leaves a given one', async () => {
+  it('destroys its own device when it is closed, and not a given one', async () => {
     const lost = await web.run<boolean[]>(
       `const given = await verydeep.openBrowserGpu();
        const ends = [];
@@ -173,7 +173,7 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
     assert.deepEqual(web.errors, []);
   });
 
-  it('takes a canvas and bare pixels for the same image', async () => {
+  it('predicts the same for a bitmap, a canvas and pixels', async () => {
     files['tiny.png'] = await png(44, 40, 2);
     const [bitmap, canvas, pixels] = await web.run<[number[], number[], number[]]>(
       `const model = await verydeep.openModel('/files/model.safetensors');

@@ -93,7 +93,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     await work.remove();
   });
 
-  it('loses what training in Node loses, step by step, and less in the end', async () => {
+  it('has the losses of training in Node, step by step, and lower ones at the end', async () => {
     const there: Metrics[] = [];
     const { best } = await trainNetwork({
       data: work.path('photos'),
@@ -127,7 +127,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     }
   });
 
-  it('makes a file that the command line reads, with the classes in the same order', async () => {
+  it('writes a file that the command line reads, with the classes in the same order', async () => {
     assert.deepEqual(here.classes, ['ant', 'bee', 'cat']);
     const path = work.path('web.safetensors');
     const { labels, trainScale, network, provenance } = await readModel(path);
@@ -158,7 +158,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     assert.equal(top[0]!.label, 'cat');
   });
 
-  it('takes validation images of its own, and stops when it is told to', async () => {
+  it('takes separate validation images, and stops when its signal is aborted', async () => {
     const { metrics, reason, iterations, best } = await web.run<Outcome>(
       `${TRAIN}
        const [names, recipe] = argument;
@@ -182,32 +182,36 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     [
       'one class',
       'train(argument[0].slice(0, 5), argument[1])',
-      /^training needs images of two classes or more, and these 5 are of 1$/,
+      /^training needs images of at least two classes; these 5 images have 1$/,
     ],
     [
       'no image',
       'train([], argument[1])',
-      /^training needs images of two classes or more, and these 0 are of 0$/,
+      /^training needs images of at least two classes; these 0 images have 0$/,
     ],
     [
       'no validation image',
       'train(argument[0], argument[1], { validation: images([]) })',
-      /^there are no validation images: add some, or leave them out and a part is held out$/,
+      /^validation has no images: add some, or omit validation to hold out part of the training images$/,
     ],
     [
-      'a strange class',
+      'an unknown class',
       "train(argument[0].slice(0, 20), argument[1], { validation: images(['cat-10.png']) })",
-      /^there are validation images of cat, and no training images of it; add some$/,
+      /^there are validation images of class cat but no training images: add some$/,
     ],
     [
       'another model',
       "train(argument[0], { ...argument[1], from: 'x' })",
-      /^a browser trains from random weights/,
+      /^training in a browser starts from random weights/,
     ],
-    ['a wrong recipe', 'train(argument[0], { ...argument[1], crop: 33 })', /^the recipe: crop: /],
+    [
+      'a wrong recipe',
+      'train(argument[0], { ...argument[1], crop: 33 })',
+      /^the recipe: crop must be a multiple of 32$/,
+    ],
     ['a rate that is too high', 'train(argument[0], { ...argument[1], lr: 1e6 })', /^the loss is not finite/],
   ] as const) {
-    it(`says in a sentence what is wrong with ${what}`, async () => {
+    it(`reports in a sentence what is wrong with ${what}`, async () => {
       const said = await web.run<string>(
         `${TRAIN} return ${code}.then(() => '', (error) => error.message);`,
         [names, RECIPE],

@@ -1,4 +1,4 @@
-/** A page without a bundler that imports `verydeep/web` as it is published, in Chromium with a software GPU. */
+/** A page without a bundler that imports the published `verydeep/web`, in Chromium with a software GPU. */
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,14 +11,14 @@ import { openBrowser } from '../e2e/page-browser.ts';
 const PAGE = `<!doctype html><meta charset="utf-8"><title>a page</title><link rel="icon" href="data:,">
 <script type="importmap">{"imports":{"verydeep/web":"/src/web/index.js","zod":"/node_modules/zod/index.js"}}</script>`;
 
-/** The folder that src and test were compiled to. */
+/** The folder of the compiled src and test. */
 const compiled = fileURLToPath(new URL('../..', import.meta.url));
 
 export class WebPage {
   readonly #server: Server;
   readonly #browser: Browser;
   readonly page: Page;
-  /** What the page reported as an error. */
+  /** Uncaught errors of the page. */
   readonly errors: string[] = [];
 
   private constructor(server: Server, browser: Browser, page: Page) {
@@ -28,7 +28,7 @@ export class WebPage {
     page.on('pageerror', (error) => this.errors.push(String(error)));
   }
 
-  /** @param files what the server gives out under `/files/NAME` */
+  /** @param files served under `/files/NAME` */
   static async open(files: Readonly<Record<string, Uint8Array>>): Promise<WebPage> {
     const server = createServer((request, response) => {
       answer(new URL(request.url!, 'http://localhost').pathname, files).then(
@@ -44,8 +44,8 @@ export class WebPage {
   }
 
   /**
-   * Runs JavaScript in the page as the body of an async function that has everything of `verydeep/web`.
-   * @param argument a value that JSON can hold, called `argument` there
+   * Runs JavaScript in the page as the body of an async function, with `verydeep/web` as `verydeep`.
+   * @param argument a JSON value, which the code sees as `argument`
    */
   async run<T>(code: string, argument: unknown = null): Promise<T> {
     return (await this.page.evaluate(

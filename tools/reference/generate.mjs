@@ -20,7 +20,7 @@ const { values } = parseArgs({
 });
 const pages = {
   'command-line.md': await commandLinePage(),
-  'recipe-keys.md': await recipePage(),
+  'recipe-keys.md': recipePage(),
   'http.md': await httpPage(),
   ...(await libraryPages(projectFolder)),
 };

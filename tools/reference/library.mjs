@@ -5,7 +5,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Application } from 'typedoc';
+import { Application, ReferenceType, ReflectionKind, ReflectionType, UnionType } from 'typedoc';
 import { generated } from './markdown.mjs';
 
 export async function libraryPages(projectFolder) {
@@ -37,6 +37,7 @@ export async function libraryPages(projectFolder) {
     });
     const project = await app.convert();
     if (!project) throw new Error('TypeDoc could not read the sources');
+    nameRecipes(project);
     await app.generateOutputs(project);
     return await pagesIn(out);
   } finally {
@@ -55,7 +56,13 @@ async function pagesIn(folder) {
     const title =
       name === 'library.md' ? "# Library: `import 'verydeep'`" : "# Library: `import 'verydeep/web'`";
     const linked = text.replaceAll('](index.md', '](library.md').replaceAll('](web.md', '](library-web.md');
-    const body = linked.replace(/^# .*\n+/, '').trim();
+    const body = linked
+      .replace(/^# .*\n+/, '')
+      .replace(
+        /(type (Partial)?Recipe = z\.\w+<typeof recipeSchema>;\n```)/g,
+        '$1\n\nThe [recipe keys](recipe-keys.md).',
+      )
+      .trim();
     pages[name] = `${generated}\n\n${title}\n\n${contentsOf(body)}\n\n${body}\n`;
   }
   return pages;
@@ -72,4 +79,22 @@ function contentsOf(body) {
       return `- ${kind}: ${links.join(', ')}`;
     })
     .join('\n');
+}
+
+/** TypeDoc writes out the object behind `Recipe` and `PartialRecipe` wherever they occur; their names say more. */
+function nameRecipes(project) {
+  const named = (name) =>
+    ReferenceType.createResolvedReference(name, project.getChildByName(['index', name]), project);
+  const replaced = (type) => {
+    if (type instanceof UnionType) return new UnionType(type.types.map(replaced));
+    if (type instanceof ReferenceType) type.typeArguments = type.typeArguments?.map(replaced);
+    if (!(type instanceof ReflectionType)) return type;
+    const batch = type.declaration.getChildByName(['batch']);
+    if (!batch || !type.declaration.getChildByName(['lr-drop-at'])) return type;
+    project.removeReflection(type.declaration);
+    return named(batch.flags.isOptional ? 'PartialRecipe' : 'Recipe');
+  };
+  for (const reflection of project.getReflectionsByKind(ReflectionKind.All)) {
+    if (reflection.type) reflection.type = replaced(reflection.type);
+  }
 }

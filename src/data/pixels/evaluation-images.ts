@@ -17,7 +17,7 @@ export interface EvaluationImage {
   readonly scaled: readonly RgbImage[];
 }
 
-export interface EvaluationImagesOptions extends DecodeOptions {
+interface EvaluationImagesOptions extends DecodeOptions {
   /** Values of Q, in pixels. */
   readonly scales: readonly number[];
   /** Numbers of the images to load (default: all, in order). */

@@ -19,7 +19,7 @@ export type ResampleJob = [
 ];
 
 /** The header of a plain JPEG. */
-export interface JpegHeader {
+interface JpegHeader {
   /** As stored, before the Exif orientation is applied. */
   readonly width: number;
   readonly height: number;
@@ -29,7 +29,7 @@ export interface JpegHeader {
 }
 
 /** Checks memory safety only. Functions ending in Later run on a thread of libuv; inputs must not change meanwhile. */
-export interface ImageAddon {
+interface ImageAddon {
   resample(...job: ResampleJob): Uint8Array;
   resampleLater(...job: ResampleJob): Promise<Uint8Array>;
   /** undefined unless the file has 8 bits, one or three channels, Huffman coding and no APP2 segment. */

@@ -12,7 +12,7 @@ import type { Size } from './resample.ts';
 const QUICK_BYTES = 2 ** 17;
 
 /** A file that starts like a plain JPEG. */
-export interface PlainJpeg extends Size {
+interface PlainJpeg extends Size {
   readonly bytes: Uint8Array;
   /** Decoding may take many passes over the image. */
   readonly progressive: boolean;

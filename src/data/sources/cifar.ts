@@ -44,7 +44,7 @@ const VARIANTS: readonly Variant[] = [
 ];
 
 /** Where CIFAR's files are: in this folder or in the one that the archive unpacks to. */
-export interface FoundCifar {
+interface FoundCifar {
   readonly folder: string;
   readonly variant: Variant;
 }
@@ -81,7 +81,7 @@ export async function openCifar({ folder, variant }: FoundCifar, split: Split): 
 }
 
 /** The images of one file. */
-export interface CifarFile {
+interface CifarFile {
   readonly path: string;
   /** `[count]` */
   readonly labels: Uint8Array;

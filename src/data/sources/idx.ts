@@ -38,7 +38,7 @@ export function isIdxImagesName(name: string): boolean {
 interface Pair {
   readonly images: string;
   readonly labels: string;
-  readonly split: Split | undefined;
+  readonly split?: Split;
 }
 
 /**
@@ -175,7 +175,7 @@ async function readIdx(path: string, dimensions: number): Promise<IdxArray> {
   return parseIdx(unpacked, dimensions, path);
 }
 
-export interface IdxArray {
+interface IdxArray {
   readonly shape: readonly number[];
   readonly values: Uint8Array;
 }

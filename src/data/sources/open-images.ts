@@ -6,13 +6,13 @@ import { kindOf } from '../../core/files.ts';
 import { isImageName } from '../pixels/image-formats.ts';
 import { findCifar, openCifar } from './cifar.ts';
 import { FileList } from './file-list.ts';
-import { type FolderOptions, openClassFolders } from './folders/class-folders.ts';
+import { openClassFolders } from './folders/class-folders.ts';
 import { fileSource } from './folders/file-source.ts';
 import { listFolder } from './folders/listing.ts';
 import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import { isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import type { ImageSource } from './source.ts';
+import type { ImageSource, OpenRequest } from './source.ts';
 import type { Split } from './splits.ts';
 
 export interface OpenOptions {
@@ -47,38 +47,30 @@ export async function openImages(location: string, options: OpenOptions = {}): P
   return open(location, { location, split, labels, cacheFolder });
 }
 
-async function openFolder(folder: string, options: FolderOptions): Promise<ImageSource> {
+async function openFolder(folder: string, request: OpenRequest): Promise<ImageSource> {
   const listing = await listFolder(folder);
-  if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, options.split);
+  if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, request.split);
   const cifar = findCifar(folder, listing);
-  if (cifar !== undefined) return openCifar(cifar, options.split);
+  if (cifar !== undefined) return openCifar(cifar, request.split);
   const kaggle = await findKaggleFolder(folder);
-  if (kaggle !== undefined) return openClassFolders(kaggle, await listFolder(kaggle), options);
+  if (kaggle !== undefined) return openClassFolders(kaggle, await listFolder(kaggle), request);
   const shards = listing.files.filter(isTarName);
   // ILSVRC's archives may still lie beside the folders that they were unpacked to.
-  if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, options);
-  return openClassFolders(folder, listing, options);
+  if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, request);
+  return openClassFolders(folder, listing, request);
 }
 
-async function openFile(path: string, options: FolderOptions): Promise<ImageSource> {
+async function openFile(path: string, request: OpenRequest): Promise<ImageSource> {
   if (isIdxImagesName(path)) return openIdxFile(path);
-  if (isTarName(path)) return openShards(dirname(path), [basename(path)], { ...options, named: true });
-  if (isImageName(path) && options.labels === 'optional') return openImageFiles([path]);
+  if (isTarName(path)) return openShards(dirname(path), [basename(path)], { ...request, named: true });
+  if (isImageName(path) && request.labels === 'optional') {
+    return fileSource({ location: path, root: '', classes: [], files: FileList.of([path]) });
+  }
   throw new UserError(`${path} is not a data set; give a folder of images, tar shards or IDX files`);
 }
 
-async function openPattern(pattern: string, options: FolderOptions): Promise<ImageSource> {
+async function openPattern(pattern: string, request: OpenRequest): Promise<ImageSource> {
   const shards = picomatch.scan(pattern).isGlob ? await matchShards(pattern) : [];
-  if (shards.length > 0) return openShards(dirname(pattern), shards, { ...options, named: true });
+  if (shards.length > 0) return openShards(dirname(pattern), shards, { ...request, named: true });
   throw new UserError(`${pattern} does not exist; check the path`);
-}
-
-/** The images at some paths, without labels. A file is opened only when its image is read. */
-export function openImageFiles(paths: readonly string[]): ImageSource {
-  return fileSource({
-    location: paths.length === 1 ? paths[0]! : `${paths.length} images`,
-    root: '',
-    classes: [],
-    files: FileList.of(paths),
-  });
 }

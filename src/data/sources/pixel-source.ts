@@ -3,7 +3,7 @@ import { UserError } from '../../core/errors.ts';
 import type { ImageSource, RgbImage } from './source.ts';
 import type { Split } from './splits.ts';
 
-export interface PixelSourceOptions {
+interface PixelSourceOptions {
   readonly location: string;
   readonly split: Split;
   /** The file of an image and its number there. */

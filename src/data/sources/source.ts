@@ -1,5 +1,14 @@
 import type { Split } from './splits.ts';
 
+/** What to open, with all defaults applied; see OpenOptions. */
+export interface OpenRequest {
+  /** The path that was given, for messages. */
+  readonly location: string;
+  readonly split: Split;
+  readonly labels: 'required' | 'optional';
+  readonly cacheFolder?: string;
+}
+
 /**
  * Labeled images. A source lists them and returns their bytes; decoding, rescaling and augmentation happen elsewhere.
  * Listing 1.3 million images must take seconds to a minute and a few tens of bytes each, so a source answers by image
@@ -27,7 +36,6 @@ export interface ImageSource {
   read(index: number): Promise<StoredImage>;
   /** Changes when the images, their order or their labels do: a hash over names, sizes, times and labels. */
   fingerprint(): Promise<string>;
-  close?(): Promise<void>;
 }
 
 /** An image as it is stored: the bytes of a JPEG, PNG or WebP file, or pixels. */

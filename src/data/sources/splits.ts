@@ -3,7 +3,7 @@ import { UserError } from '../../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
 
 export const splitNames = ['train', 'val', 'test'] as const;
-/** A part of a data set. */
+/** A split of a data set: training, validation or test images. */
 export type Split = (typeof splitNames)[number];
 
 /** Names of a split's folder, the preferred first. */
@@ -47,7 +47,7 @@ export class MissingSplitError extends UserError {
 }
 
 /** Numbers of images, ascending. */
-export interface Holdout {
+interface Holdout {
   readonly training: Uint32Array;
   readonly validation: Uint32Array;
 }

@@ -11,7 +11,7 @@ export interface PlannedBatch {
   readonly epochs: Uint32Array;
 }
 
-export interface SamplerOptions {
+interface SamplerOptions {
   /** Images in the set. */
   readonly count: number;
   /** Images in a batch. */

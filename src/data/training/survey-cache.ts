@@ -24,7 +24,7 @@ const packedSurvey = z.object({
 /** An image that could not be read or decoded. */
 export type BadImage = z.infer<typeof bad>;
 /** A survey as JSON. */
-export type PackedSurvey = z.infer<typeof packedSurvey>;
+type PackedSurvey = z.infer<typeof packedSurvey>;
 
 /** What is kept of a survey: sums instead of means, so that images that were fixed can be added. */
 export interface SurveyRecord {

@@ -21,7 +21,7 @@ import {
   writeCachedSurvey,
 } from './survey-cache.ts';
 
-export interface Survey {
+interface Survey {
   /** The mean RGB over all pixels, 0–255. */
   readonly mean: Rgb;
   readonly axes: ColorAxes;
@@ -31,7 +31,7 @@ export interface Survey {
   readonly cached: boolean;
 }
 
-export interface SurveyOptions extends DecodeOptions {
+interface SurveyOptions extends DecodeOptions {
   /** Folder that keeps surveys between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
   /** Images decoded at once (default: the number of CPU cores + 2). */

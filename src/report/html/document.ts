@@ -6,7 +6,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto
 table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
 figure, svg { max-width: 100%; background: #fff; color: #111; } pre { overflow-x: auto; }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
-.mistakes img { width: 48%; image-rendering: pixelated; } img.filters { image-rendering: pixelated; max-width: 100%; }
+.mistakes figure { margin: 0; overflow-wrap: anywhere; } .mistakes img { width: 48%; image-rendering: pixelated; } img.filters { image-rendering: pixelated; max-width: 100%; }
 table.figures td, table.figures th { border-bottom: 1px solid #8884; } .scroll { overflow-x: auto; }
 .verdict { white-space: nowrap; } .holds { color: #15803d; } .does-not-hold { color: #c2410c; }
 @media (prefers-color-scheme: dark) { .holds { color: #4ade80; } .does-not-hold { color: #fb923c; } }

@@ -9,8 +9,9 @@ import {
   tablesOf,
 } from '../../reproduce/reproduction-tables.ts';
 import type { PlannedTraining } from '../../reproduce/training-order.ts';
+import { validationsOf } from '../../runs/metrics-file.ts';
 import type { Metrics } from '../../train/metrics.ts';
-import { formatCount, formatDuration, formatPercent } from '../format.ts';
+import { formatCount, formatDuration, formatErrors } from '../format.ts';
 import { draw } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument } from './document.ts';
 
@@ -40,7 +41,7 @@ export function formatReproductionPage(
         records,
       ),
     ),
-    ...trainings.map((training) => formatTraining(training, records.get(training.id))),
+    ...trainings.map(({ id }) => formatTraining(id, records.get(id)!)),
   ];
   return htmlDocument(plan.title, body.join('\n'));
 }
@@ -111,8 +112,9 @@ function stageCurve(
 ): string {
   const pointsOf = (kind: Metrics['kind']) =>
     trainings.map(({ id, net }) =>
-      (records.get(id)?.metrics ?? [])
-        .filter((line) => line.kind === kind)
+      records
+        .get(id)!
+        .metrics.filter((line) => line.kind === kind)
         .map(({ epoch, top1Error }) => ({ net, epoch, error: 100 * top1Error })),
     );
   const validations = pointsOf('validation').flat();
@@ -144,21 +146,14 @@ function stageCurve(
 ${chart}`;
 }
 
-const NO_RECORD: TrainingRecord = { metrics: [], recipe: '' };
-
-function formatTraining({ id }: PlannedTraining, { metrics, recipe }: TrainingRecord = NO_RECORD): string {
+function formatTraining(id: string, { metrics, recipe }: TrainingRecord): string {
   const last = metrics.at(-1);
-  const validation = metrics.findLast(({ kind }) => kind === 'validation');
+  const validation = validationsOf(metrics).last;
   const facts: [string, string][] = [['folder', `runs/${id}`]];
   if (last) {
     facts.push(['trained', `${formatCount(last.iteration)} iterations, ${formatDuration(last.seconds)}`]);
   }
-  if (validation) {
-    facts.push([
-      'last validation',
-      `top-1 ${formatPercent(validation.top1Error)} %, top-5 ${formatPercent(validation.top5Error)} % (center crop)`,
-    ]);
-  }
+  if (validation) facts.push(['last validation', `${formatErrors(validation)} (center crop)`]);
   return `<section id="${escapeHtml(id)}">
 <h3>${escapeHtml(id)}</h3>
 <table>${facts.map(([name, value]) => factRow(name, value)).join('')}</table>

@@ -1,5 +1,5 @@
 /** A report on training runs as one HTML page. */
-import { formatCount, formatPercent } from '../format.ts';
+import { formatCount, formatErrors, formatPercent } from '../format.ts';
 import { type Mistake, mostConfused, type RunReport } from '../run-report.ts';
 import { classErrors, confusionChart, errorCurve, lossCurve, rateCurve } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument, pngUrl } from './document.ts';
@@ -30,10 +30,9 @@ ${formatMistakes(report.mistakes)}
 }
 
 function formatEvaluation({ evaluation }: RunReport): string {
-  if (!evaluation) return '';
-  const { images, top1Error, top5Error, protocol, scales, loss } = evaluation;
-  return `<p><strong>Top-1 error ${formatPercent(top1Error)} %, top-5 error ${formatPercent(top5Error)} %</strong>
-on ${formatCount(images)} images (${escapeHtml(protocol)}, Q = ${scales.join(', ')}; loss ${loss.toFixed(4)}).</p>`;
+  const { images, protocol, scales, loss } = evaluation;
+  return `<p>Last model: <strong>${formatErrors(evaluation)}</strong> on ${formatCount(images)} images
+(${escapeHtml(protocol)}, Q = ${scales.join(', ')}; loss ${loss.toFixed(4)}).</p>`;
 }
 
 /** Pairs of classes that are listed instead of a confusion matrix. */

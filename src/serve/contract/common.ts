@@ -10,27 +10,27 @@
 import { z } from 'zod';
 import { protocols } from '../../evaluate/protocol.ts';
 
-/** What can go wrong, with the status that it is answered with. */
+/** Error codes and their HTTP status. */
 export const errorStatuses = {
-  /** A parameter, a header or a body that is not what it should be. */
+  /** An invalid parameter, header or body. */
   bad_request: 400,
   /** No token, or a wrong one. */
   unauthorized: 401,
-  /** Another web site's page, or a name for this server that is not its own. */
+  /** A page of another site, another host name, or something that this server does not share. */
   forbidden: 403,
   not_found: 404,
-  /** The client did not send its request in time. */
+  /** The request did not arrive in time. */
   timeout: 408,
-  /** The run has nothing of that kind (yet). */
+  /** The run does not have it (yet). */
   not_available: 409,
-  /** More bytes, pixels or images than are taken. */
+  /** More bytes, pixels or images than the limits. */
   too_large: 413,
-  /** A content type that is no image's. */
+  /** Not the content type of an image. */
   unsupported_type: 415,
-  /** An image that cannot be decoded, or that the network cannot see at this scale. */
+  /** An image that cannot be decoded. */
   bad_image: 422,
   internal: 500,
-  /** The queue is full, or the server is being shut down: see Retry-After. */
+  /** The queue is full, or the server is shutting down: see Retry-After. */
   busy: 503,
 } as const;
 
@@ -40,7 +40,7 @@ export const errorSchema = z
   .object({
     error: z.object({
       code: z.enum(Object.keys(errorStatuses) as [ErrorCode, ...ErrorCode[]]),
-      message: z.string().describe('one sentence for people'),
+      message: z.string().describe('a sentence for people'),
     }),
   })
   .meta({ id: 'Error' });
@@ -48,14 +48,16 @@ export type ErrorBody = z.output<typeof errorSchema>;
 
 export const protocolSchema = z
   .enum(protocols)
-  .describe('what is seen of an image: its centre crop, all of it, a 5×5 grid of crops, or both of these');
+  .describe(
+    'center: the center crop; dense: the whole image; crops: a 5×5 grid of crops; both: the mean of dense and crops',
+  );
 
 export const sizeSchema = z.object({ width: z.int(), height: z.int() }).meta({ id: 'Size' });
 export type Size = z.output<typeof sizeSchema>;
 
 export const rankedClassSchema = z
   .object({
-    index: z.int().describe('number of the class, from 0'),
+    index: z.int().describe('class number, from 0'),
     label: z.string(),
     probability: z.number(),
   })
@@ -63,8 +65,8 @@ export const rankedClassSchema = z
 export type RankedClass = z.output<typeof rankedClassSchema>;
 
 /**
- * A whole number as a query has it. What the interface's document says of it stands beside, since a schema of
- * text that is read does not tell.
+ * A whole number in a query string. Its JSON schema is given explicitly, since it cannot be derived from a schema that
+ * parses text.
  */
 function wholeNumber(minimum: number, maximum: number, description: string) {
   return z
@@ -75,7 +77,7 @@ function wholeNumber(minimum: number, maximum: number, description: string) {
     .meta({ description, type: 'integer', pattern: undefined, minimum, maximum });
 }
 
-/** The same where there may be none. */
+/** The same, with a default. */
 function wholeNumberOr(fallback: number, minimum: number, maximum: number, description: string) {
   return wholeNumber(minimum, maximum, `${description} (default: ${fallback})`).default(fallback);
 }
@@ -83,10 +85,10 @@ function wholeNumberOr(fallback: number, minimum: number, maximum: number, descr
 /** `true` or `false` */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-export const MOST_SCALES = 5;
-export const LARGEST_SCALE = 2048;
+const MAX_SCALES = 5;
+const MAX_SCALE = 2048;
 
-/** The query parameters that several requests have. */
+/** Query parameters of several routes. */
 export const query = {
   model: z.string().max(200).optional().describe('name of a model (default: the first)'),
   scales: z
@@ -95,29 +97,29 @@ export const query = {
     .regex(/^(auto|\d{1,4}(,\d{1,4})*)$/, 'must be auto, or whole numbers such as 256,384,512')
     .transform((text) => (text === 'auto' ? ('auto' as const) : text.split(',').map(Number)))
     .refine(
-      (scales) => scales === 'auto' || scales.length <= MOST_SCALES,
-      `at most ${MOST_SCALES} scales are taken`,
+      (scales) => scales === 'auto' || scales.length <= MAX_SCALES,
+      `must list at most ${MAX_SCALES} scales`,
     )
     .refine(
-      (scales) => scales === 'auto' || scales.every((scale) => scale >= 1 && scale <= LARGEST_SCALE),
-      `a scale is from 1 to ${LARGEST_SCALE} pixels`,
+      (scales) => scales === 'auto' || scales.every((scale) => scale >= 1 && scale <= MAX_SCALE),
+      `must list scales from 1 to ${MAX_SCALE} pixels`,
     )
     .refine(
       (scales) => scales === 'auto' || new Set(scales).size === scales.length,
-      'a scale stands there twice',
+      'must not contain duplicates',
     )
     .optional()
     .describe(
-      'smaller sides Q that the image is rescaled to, such as 256,384,512; auto: the three that belong to the ' +
-        'scales of training (default: the one that does)',
+      'test scales Q in pixels, such as 256,384,512; auto: three, following the training scale S (default: one, ' +
+        'defaultScale of the model)',
     ),
   scale: wholeNumber(
     1,
-    LARGEST_SCALE,
-    'smaller side Q (default: what belongs to the training scale)',
+    MAX_SCALE,
+    'smaller side Q in pixels (default: defaultScale of the model)',
   ).optional(),
-  top: wholeNumberOr(5, 1, 1000, 'classes to name'),
-  layer: z.string().max(40).describe('conv1_1 … fc8, behind its ReLU, or pool1 … pool5'),
+  top: wholeNumberOr(5, 1, 1000, 'number of most probable classes'),
+  layer: z.string().max(40).describe('conv1_1 … fc8, after the ReLU, or pool1 … pool5'),
   wholeNumber,
   wholeNumberOr,
 };

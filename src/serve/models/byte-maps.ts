@@ -1,14 +1,14 @@
-/** Activations and filters as bytes to draw. */
+/** Activations and filters as bytes of images. */
 import type { Shape4 } from '../../core/shape.ts';
 
 export interface ChannelMaps {
   readonly minimum: number;
   readonly maximum: number;
-  /** The `count` channels of the largest maxima, and their maxima and means. */
+  /** The `count` channels with the largest maxima, those first; then the maximum and the mean of each. */
   readonly channelIndices: number[];
   readonly channelMaximum: number[];
   readonly mean: number[];
-  /** Their maps one after another, 0–255 being 0 to the channel's maximum. */
+  /** `[channelIndices, H, W]`: 0–255 stands for 0 to the channel's maximum; negative values are 0. */
   readonly maps: Uint8Array;
 }
 
@@ -52,7 +52,7 @@ function factsOf(map: Float32Array, channel: number) {
 }
 
 /**
- * Filters as pictures, each scaled to its own range.
+ * Filters as RGB images, each scaled to its own range of values.
  * @param weights `[out, 3, k, k]`
  * @returns `[out, k, k, 3]`
  */

@@ -1,9 +1,9 @@
-/** What `GET /v1/model` says of a model. */
-import { basename } from 'node:path';
+/** The description of a model in `GET /v1/model`. */
 import type { Layer } from '../../core/layer.ts';
 import { featureLayerNames } from '../../evaluate/feature-layers.ts';
 import { scalesFor } from '../../evaluate/scales.ts';
 import { layerCosts } from '../../net/cost.ts';
+import { hidePathsIn } from '../../runs/hide-paths.ts';
 import type { LayerInfo, ModelInfo } from '../contract/model.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -19,7 +19,7 @@ export function describeModel({ name, facts, checksum }: ServedModel): ModelInfo
     labels: [...labels],
     weightLayers: network.weightLayers,
     crop: network.crop,
-    ...(trainScale && { trainedScale: { ...trainScale } }),
+    trainedScale: trainScale && { ...trainScale },
     defaultScale: scalesFor(facts, undefined, name)[0]!,
     autoScales: trainScale ? scalesFor(facts, 'auto', name) : [],
     meanRgb: [...meanRgb],
@@ -29,7 +29,7 @@ export function describeModel({ name, facts, checksum }: ServedModel): ModelInfo
     checksum,
     license,
     layers,
-    ...(Object.keys(provenance).length > 0 && { training: withoutPlaces(provenance) }),
+    training: Object.keys(provenance).length > 0 ? hidePathsIn(provenance) : undefined,
   };
 }
 
@@ -60,14 +60,4 @@ function windowOf(layer: Layer): Pick<LayerInfo, 'kernel' | 'stride' | 'padding'
     default:
       return {};
   }
-}
-
-/** A stranger learns the names of files, and not where they are. */
-export function withoutPlaces(facts: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(facts).map(([key, value]) => [
-      key,
-      value.replaceAll(/(?<![\w.])\.{0,2}\/[^\s'"]+/g, (path) => basename(path)),
-    ]),
-  );
 }

@@ -1,28 +1,27 @@
-/** The models of a server, by name, and all of them as one. */
-import { UserError } from '../../core/errors.ts';
+/** The models of a server, by name, and all of them as one ensemble. */
 import type { RgbImage } from '../../data/sources/source.ts';
+import { matchClasses } from '../../evaluate/class-matching.ts';
 import { Ensemble, type Member } from '../../evaluate/ensemble.ts';
-import { matchClasses } from '../../evaluate/fusion.ts';
 import type { Protocol } from '../../evaluate/protocol.ts';
-import type { ScalesWanted } from '../../evaluate/scales.ts';
+import type { RequestedScales } from '../../evaluate/scales.ts';
 import { RequestError } from '../errors.ts';
-import type { ServedModel } from './served-model.ts';
+import { checked, type ServedModel } from './served-model.ts';
 
-/** What stands for the mean of all models. */
+/** The name for the mean of all models. */
 export const ALL = 'all';
 
-/** Who judges images, and how. */
-export interface Jury {
-  /** By name. */
+/** One model, or several averaged, with the settings of a request. */
+export interface ServedEnsemble {
+  /** Names of the models. */
   readonly models: readonly string[];
-  /** Each Q that is needed. */
+  /** Every Q that is used. */
   readonly scales: readonly number[];
-  /** For people, in label order. */
+  /** Labels for people, in label order. */
   readonly labels: readonly string[];
   /** @returns `[classes]` */
-  judge(scaled: readonly RgbImage[], signal: AbortSignal): Promise<Float32Array>;
-  /** Resolves once there is use for more images. */
-  hungry(): Promise<void>;
+  classify(scaled: readonly RgbImage[], signal: AbortSignal): Promise<Float32Array>;
+  /** Resolves once the models need more images. */
+  untilReady(): Promise<void>;
 }
 
 export class ServedModels {
@@ -37,25 +36,25 @@ export class ServedModels {
     return this.list.reduce((sum, { waiting }) => sum + waiting, 0);
   }
 
-  /** @throws RequestError where there is none of that name. */
+  /** @throws RequestError if there is no model of that name. */
   find(name: string | undefined): ServedModel {
     const [first] = this.list;
-    if (!first) throw new RequestError('not_found', 'This server has no model: it shows runs only.');
+    if (!first) throw new RequestError('not_found', 'This server has no model; it only shows runs.');
     const found = name === undefined ? first : this.list.find((model) => model.name === name);
     if (found) return found;
     const names = this.list.map((model) => model.name).join(', ');
-    throw new RequestError('not_found', `There is no model of that name; there are: ${names}.`);
+    throw new RequestError('not_found', `There is no model of that name; choose one of ${names}.`);
   }
 
-  /** @throws RequestError where there is none of that name, or `all` do not tell the same classes apart. */
-  jury(name: string | undefined, protocol: Protocol, wanted: ScalesWanted): Jury {
+  /** @throws RequestError if there is no model of that name, or the models of `all` have different classes. */
+  ensemble(name: string | undefined, protocol: Protocol, requested: RequestedScales): ServedEnsemble {
     const models = name === ALL && this.list.length > 0 ? this.list : [this.find(name)];
     const [first, ...others] = models.map((model) => ({ path: model.name, classes: model.facts.classes }));
-    const numbers = [undefined, ...others.map((other) => sameClasses(first!, other))];
+    const numbers = [undefined, ...others.map((other) => checked(() => matchClasses(first!, other)))];
     const members = models.map(
       (model, i): Member => ({
         classifier: model.classifier,
-        scales: model.scales(wanted, protocol),
+        scales: model.scales(requested, protocol),
         numbers: numbers[i],
       }),
     );
@@ -64,23 +63,14 @@ export class ServedModels {
       models: models.map((model) => model.name),
       scales: ensemble.scales,
       labels: models[0]!.facts.labels,
-      judge: async (scaled, signal) => (await ensemble.judge(scaled, signal)).posteriors,
-      hungry: async () => {
-        for (const model of models) await model.hungry();
+      classify: async (scaled, signal) => (await ensemble.classify(scaled, signal)).posteriors,
+      untilReady: async () => {
+        for (const model of models) await model.untilReady();
       },
     };
   }
 
   close(): void {
     for (const model of this.list) model.close();
-  }
-}
-
-function sameClasses(...models: Parameters<typeof matchClasses>): Int32Array {
-  try {
-    return matchClasses(...models);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new RequestError('bad_request', `${error.message}.`, { cause: error });
   }
 }

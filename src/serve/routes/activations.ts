@@ -1,9 +1,12 @@
+/** `POST /v1/activations` and `POST /v1/features`: a layer's activations, as images and as numbers. */
 import { npyHeader } from '../../core/npy.ts';
 import { sameShape } from '../../core/shape.ts';
+import type { Activations } from '../../evaluate/feature-extractor.ts';
 import { poolPositions } from '../../evaluate/feature-layers.ts';
-import { admit } from '../admit.ts';
-import { type Context, type Work, working } from '../context.ts';
+import { admit } from '../admission.ts';
+import { type ActiveRequest, type Context, handleImages } from '../context.ts';
 import {
+  type ActivationsQuery,
   activationsQuery,
   activationsResponse,
   featuresQuery,
@@ -11,27 +14,25 @@ import {
 } from '../contract/activations.ts';
 import { RequestError } from '../errors.ts';
 import { channelMaps } from '../models/byte-maps.ts';
-import type { Activations } from '../models/served-model.ts';
-import { imageErrors, type Routes } from '../typed.ts';
+import { imageErrors, type Routes } from '../route-types.ts';
 import { readUpload, readUploads, type Upload } from '../uploads.ts';
 
-/** `POST /v1/activations` to look at, `POST /v1/features` to compute with. */
 export function activationRoutes(app: Routes, context: Context): void {
   app.post(
     '/v1/activations',
     {
       onRequest: admit(context),
       schema: {
-        summary: "A layer's activations for an image, to look at.",
+        summary: 'Show the activations of a layer as images, one for each channel.',
         querystring: activationsQuery,
         response: { 200: activationsResponse, ...imageErrors },
       },
     },
     (request, reply) =>
-      working(request, reply, context, async (work) => {
+      handleImages(request, reply, context, async (active) => {
         const { layer, channels } = request.query;
         const upload = await readUpload(request);
-        const { shape, values } = await activationsOf(upload, request.query, context, work);
+        const { shape, values } = await activationsOf(upload, request.query, context, active);
         const { maps, ...rest } = channelMaps(values, shape, channels);
         const [, ...ofImage] = shape;
         return { layer, shape: ofImage, ...rest, maps: Buffer.from(maps).toString('base64') };
@@ -43,22 +44,22 @@ export function activationRoutes(app: Routes, context: Context): void {
     {
       onRequest: admit(context),
       schema: {
-        summary: "A layer's activations for images, to compute with.",
+        summary: 'Extract the activations of a layer as features.',
         querystring: featuresQuery,
         response: { 200: featuresResponse, ...imageErrors },
       },
     },
     (request, reply) =>
-      working(request, reply, context, async (work) => {
+      handleImages(request, reply, context, async (active) => {
         const { layer, pool, as } = request.query;
         const features: Features[] = [];
-        for (const upload of await readUploads(request, () => work.ticket.grow(1))) {
-          const { shape, values } = await activationsOf(upload, request.query, context, work);
+        for (const upload of await readUploads(request, () => active.permit.extend(1))) {
+          const { shape, values } = await activationsOf(upload, request.query, context, active);
           features.push({ name: upload.name, ...poolPositions(values, shape, pool) });
         }
         if (as === 'npy')
           return reply
-            .serializer(asIs)
+            .serializer((payload: unknown) => payload as string)
             .type('application/octet-stream')
             .send(npyOf(features) as never);
         return { layer, images: features.map((one) => ({ ...one, values: [...one.values] })) };
@@ -66,30 +67,20 @@ export function activationRoutes(app: Routes, context: Context): void {
   );
 }
 
-interface Looking {
-  readonly model?: string;
-  readonly layer: string;
-  readonly scale?: number;
-  readonly view: 'center' | 'whole';
-}
-
 async function activationsOf(
   upload: Upload,
-  { model: name, layer, scale: wanted, view }: Looking,
-  { models, pictures, metrics }: Context,
-  { signal }: Work,
+  { model: name, layer, scale, view }: Pick<ActivationsQuery, 'model' | 'layer' | 'scale' | 'view'>,
+  { models, decoder, metrics }: Context,
+  { signal }: ActiveRequest,
 ): Promise<Activations> {
   const model = models.find(name);
-  const scales = model.scales(wanted === undefined ? undefined : [wanted], protocolOf(view));
-  const { scaled } = await pictures.read(upload, scales, signal);
+  // Early layers would accept smaller whole images, but fc6 needs as much as dense evaluation.
+  const protocol = view === 'center' ? 'center' : 'dense';
+  const scales = model.scales(scale === undefined ? undefined : [scale], protocol);
+  const { scaled } = await decoder.decode(upload, scales, signal);
   metrics.images.inc();
   signal.throwIfAborted();
   return model.activations(layer, scaled[0]!, view);
-}
-
-/** Whose scales are large enough: a map needs less than a crop where the layer comes early, but fc6 takes as much. */
-function protocolOf(view: Looking['view']) {
-  return view === 'center' ? 'center' : 'dense';
 }
 
 interface Features {
@@ -98,15 +89,13 @@ interface Features {
   readonly values: Float32Array;
 }
 
-const asIs = (payload: unknown) => payload as string;
-
-/** `[N, C]` or `[N, C, H, W]`. @throws RequestError where the images' shapes differ. */
+/** `[N, C]` or `[N, C, H, W]`. @throws RequestError if the images' shapes differ. */
 function npyOf(features: readonly Features[]): Buffer {
   const [first] = features;
   if (!features.every(({ shape }) => sameShape(shape, first!.shape))) {
     throw new RequestError(
       'bad_request',
-      'The features of these images differ in shape, and an .npy file holds one: ask for pool=mean, view=center or as=json.',
+      'The features of these images differ in shape, and an .npy file holds one shape; use pool=mean, view=center or as=json.',
     );
   }
   const bytes = features.map(({ values }) =>

@@ -1,40 +1,37 @@
-import { cropScoresOf, scoreMapOf } from '../../evaluate/views.ts';
-import { admit } from '../admit.ts';
-import { type Context, type Work, working } from '../context.ts';
+/** `POST /v1/score-map` and `POST /v1/crops`: predictions place by place. */
+import { cropScoresOf, scoreMapOf } from '../../evaluate/prediction-maps.ts';
+import type { Protocol } from '../../evaluate/protocol.ts';
+import type { RequestedScales } from '../../evaluate/scales.ts';
+import { admit } from '../admission.ts';
+import { type ActiveRequest, type Context, handleImages } from '../context.ts';
 import { cropsQuery, cropsResponse, scoreMapQuery, scoreMapResponse } from '../contract/maps.ts';
 import { RequestError } from '../errors.ts';
 import type { ServedModel } from '../models/served-model.ts';
-import type { Picture } from '../pictures.ts';
-import { imageErrors, type Routes } from '../typed.ts';
+import { imageErrors, type Routes } from '../route-types.ts';
 import { readUpload } from '../uploads.ts';
 
-/** `POST /v1/score-map` and `POST /v1/crops`: what dense evaluation and the grid of crops see, place by place. */
 export function mapRoutes(app: Routes, context: Context): void {
   app.post(
     '/v1/score-map',
     {
       onRequest: admit(context),
       schema: {
-        summary: 'Where in an image dense evaluation sees a class.',
+        summary: 'Show where in an image dense evaluation finds evidence for a class.',
         querystring: scoreMapQuery,
         response: { 200: scoreMapResponse, ...imageErrors },
       },
     },
     (request, reply) =>
-      working(request, reply, context, async (work) => {
-        const model = context.models.find(request.query.model);
-        checkClasses(model, request.query.class);
-        const scales = model.scales(request.query.scales, 'dense');
-        const picture = await readPicture(request, context, scales, work);
-        return {
-          image: picture.size,
-          scales: await Promise.all(
-            picture.scaled.map(async (image, i) => ({
-              scale: scales[i]!,
-              ...(await scoreMapOf(model, image, request.query.class ?? request.query.top, work.signal)),
-            })),
-          ),
-        };
+      handleImages(request, reply, context, async (active) => {
+        const { model: name, scales, class: classes, top } = request.query;
+        const model = context.models.find(name);
+        checkClasses(model, classes);
+        const decoded = await decodeOne(request, context, model, scales, 'dense', active);
+        const map = async ({ scale, image }: ScaledImage) => ({
+          scale,
+          ...(await scoreMapOf(model, image, classes ?? top, active.signal)),
+        });
+        return { image: decoded.size, scales: await Promise.all(decoded.scaled.map(map)) };
       }),
   );
 
@@ -43,46 +40,47 @@ export function mapRoutes(app: Routes, context: Context): void {
     {
       onRequest: admit(context),
       schema: {
-        summary: 'What a model sees in each crop of the 5×5 grid.',
+        summary: 'Classify each crop of the 5×5 grid alone.',
         querystring: cropsQuery,
         response: { 200: cropsResponse, ...imageErrors },
       },
     },
     (request, reply) =>
-      working(request, reply, context, async (work) => {
-        const model = context.models.find(request.query.model);
-        const scales = model.scales(request.query.scales, 'crops');
-        const picture = await readPicture(request, context, scales, work);
-        return {
-          image: picture.size,
-          scales: await Promise.all(
-            picture.scaled.map(async (image, i) => ({
-              scale: scales[i]!,
-              ...(await cropScoresOf(model, image, request.query.flip, work.signal)),
-            })),
-          ),
-        };
+      handleImages(request, reply, context, async (active) => {
+        const { model: name, scales, flip } = request.query;
+        const model = context.models.find(name);
+        const decoded = await decodeOne(request, context, model, scales, 'crops', active);
+        const classify = async ({ scale, image }: ScaledImage) => ({
+          scale,
+          ...(await cropScoresOf(model, image, flip, active.signal)),
+        });
+        return { image: decoded.size, scales: await Promise.all(decoded.scaled.map(classify)) };
       }),
   );
 }
 
-async function readPicture(
+type ScaledImage = Awaited<ReturnType<typeof decodeOne>>['scaled'][number];
+
+async function decodeOne(
   request: Parameters<typeof readUpload>[0],
-  { pictures, metrics }: Context,
-  scales: readonly number[],
-  { ticket, signal }: Work,
-): Promise<Picture> {
-  ticket.grow(scales.length - 1);
-  const picture = await pictures.read(await readUpload(request), scales, signal);
+  { decoder, metrics }: Context,
+  model: ServedModel,
+  requested: RequestedScales,
+  protocol: Protocol,
+  { permit, signal }: ActiveRequest,
+) {
+  const scales = model.scales(requested, protocol);
+  permit.extend(scales.length - 1);
+  const { size, scaled } = await decoder.decode(await readUpload(request), scales, signal);
   metrics.images.inc();
-  return picture;
+  return { size, scaled: scaled.map((image, i) => ({ scale: scales[i]!, image })) };
 }
 
 function checkClasses({ facts }: ServedModel, classes: readonly number[] = []): void {
-  const strange = classes.find((index) => index >= facts.network.classes);
-  if (strange === undefined) return;
+  const unknown = classes.find((index) => index >= facts.network.classes);
+  if (unknown === undefined) return;
   throw new RequestError(
     'bad_request',
-    `There is no class ${strange}: this model has those from 0 to ${facts.network.classes - 1}.`,
+    `There is no class ${unknown}; the classes of this model are 0 to ${facts.network.classes - 1}.`,
   );
 }

@@ -1,36 +1,42 @@
+/** `GET /v1/model`, `GET /v1/model/filters` and `GET /v1/demo-images`. */
 import { protocols } from '../../evaluate/protocol.ts';
 import type { Context } from '../context.ts';
-import { filtersQuery, filtersResponse, type ModelsResponse, modelsResponse } from '../contract/model.ts';
+import {
+  demoImagesResponse,
+  filtersQuery,
+  filtersResponse,
+  type ModelsResponse,
+  modelsResponse,
+} from '../contract/model.ts';
 import { RequestError } from '../errors.ts';
 import { filterPixels } from '../models/byte-maps.ts';
 import { describeModel } from '../models/describe.ts';
-import { commonErrors, lookupErrors, type Routes } from '../typed.ts';
+import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
 
-/** `GET /v1/model` and `GET /v1/model/filters` */
-export function modelRoutes(app: Routes, { models, limits, givesWeights, demoImages }: Context): void {
-  const answer: ModelsResponse = {
+export function modelRoutes(app: Routes, { models, limits, servesWeights, demoImages }: Context): void {
+  const response: ModelsResponse = {
     models: models.list.map(describeModel),
     limits,
     protocols: [...protocols],
-    weights: givesWeights,
-    ...(demoImages && { demoImages: demoImages.name }),
+    weights: servesWeights,
+    demoImages: demoImages?.name,
   };
   app.get(
     '/v1/model',
     {
       schema: {
-        summary: 'The models that are served, layer by layer, and what a request may have.',
+        summary: 'Describe the models, layer by layer, and the limits of requests.',
         response: { 200: modelsResponse, ...commonErrors },
       },
     },
-    async () => answer,
+    async () => response,
   );
 
   app.get(
     '/v1/model/filters',
     {
       schema: {
-        summary: 'The filters of the first layer, to look at.',
+        summary: 'Show the filters of the first layer as images.',
         querystring: filtersQuery,
         response: { 200: filtersResponse, ...lookupErrors },
       },
@@ -42,15 +48,29 @@ export function modelRoutes(app: Routes, { models, limits, givesWeights, demoIma
         const [first] = model.facts.network.layers;
         throw new RequestError(
           'bad_request',
-          `Only filters over three channels can be seen, and those are ${first!.name}'s.`,
+          `Only filters over three channels can be shown; choose the layer ${first!.name}.`,
         );
       }
-      const pixels = filterPixels(await model.weights(layer.name), layer.kernel);
+      const pixels = filterPixels(await model.parameter(`${layer.name}.weight`), layer.kernel);
       return {
         layer: layer.name,
         shape: [layer.outChannels, 3, layer.kernel, layer.kernel] as [number, 3, number, number],
         filters: Buffer.from(pixels).toString('base64'),
       };
+    },
+  );
+
+  app.get(
+    '/v1/demo-images',
+    {
+      schema: {
+        summary: 'Get labeled images to try training with.',
+        response: { 200: demoImagesResponse, ...lookupErrors },
+      },
+    },
+    async () => {
+      if (demoImages) return demoImages.load();
+      throw new RequestError('not_found', 'This server has no demo images; start it with --demo-data.');
     },
   );
 }

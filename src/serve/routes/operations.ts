@@ -1,28 +1,29 @@
+/** Health checks, metrics and the OpenAPI document. */
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { errorSchema } from '../contract/common.ts';
-import { errorBody } from '../errors.ts';
-import type { Routes } from '../typed.ts';
+import { shuttingDown } from '../errors.ts';
+import type { Routes } from '../route-types.ts';
 
 const okSchema = z.object({ status: z.literal('ok') });
 
-/** For those who run the server: whether it lives, whether it takes requests. No token needed. */
+/** `GET /healthz` and `GET /readyz`, which need no token. */
 export function healthRoutes(app: Routes, { closing }: Context): void {
   app.get(
     '/healthz',
-    { schema: { summary: 'Whether the server lives.', response: { 200: okSchema } } },
+    { schema: { summary: 'Check whether the server is alive.', response: { 200: okSchema } } },
     async () => ({ status: 'ok' as const }),
   );
   app.get(
     '/readyz',
     {
       schema: {
-        summary: 'Whether the server takes requests.',
+        summary: 'Check whether the server accepts requests.',
         response: { 200: okSchema, 503: errorSchema },
       },
     },
     async (_, reply) => {
-      if (closing.aborted) return reply.code(503).send(errorBody('busy', 'The server is being shut down.'));
+      if (closing.aborted) return reply.code(503).send(shuttingDown().body);
       return { status: 'ok' as const };
     },
   );
@@ -33,7 +34,7 @@ export function operationRoutes(app: Routes, { metrics }: Context): void {
   app.get(
     '/metrics',
     {
-      schema: { summary: 'Figures for Prometheus.', response: { 200: z.string() } },
+      schema: { summary: 'Get metrics for Prometheus.', response: { 200: z.string() } },
     },
     async (_, reply) =>
       reply

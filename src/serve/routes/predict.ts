@@ -1,46 +1,52 @@
+/** `POST /v1/predict` */
+import { withLabels } from '../../evaluate/prediction-maps.ts';
 import { topClasses } from '../../evaluate/softmax.ts';
-import { labelled } from '../../evaluate/views.ts';
-import { admit } from '../admit.ts';
-import { type Context, type Work, working } from '../context.ts';
+import { admit } from '../admission.ts';
+import { type ActiveRequest, type Context, handleImages } from '../context.ts';
 import { predictQuery, predictResponse } from '../contract/predict.ts';
-import type { Jury } from '../models/served-models.ts';
-import { imageErrors, type Routes } from '../typed.ts';
+import type { ServedEnsemble } from '../models/served-models.ts';
+import { imageErrors, type Routes } from '../route-types.ts';
 import { readUploads, type Upload } from '../uploads.ts';
 
-/** `POST /v1/predict` */
 export function predictRoute(app: Routes, context: Context): void {
   app.post(
     '/v1/predict',
     {
       onRequest: admit(context),
       schema: {
-        summary: 'What is in an image, or in several.',
+        summary: 'Classify one image or several.',
         querystring: predictQuery,
         response: { 200: predictResponse, ...imageErrors },
       },
     },
     (request, reply) =>
-      working(request, reply, context, async (work) => {
-        const { model, protocol, scales: wanted, top } = request.query;
-        const jury = context.models.jury(model, protocol, wanted);
-        work.ticket.grow(jury.scales.length - 1);
-        const uploads = await readUploads(request, () => work.ticket.grow(jury.scales.length));
+      handleImages(request, reply, context, async (active) => {
+        const { model, protocol, scales: requested, top } = request.query;
+        const ensemble = context.models.ensemble(model, protocol, requested);
+        const { models, scales } = ensemble;
+        active.permit.extend(scales.length - 1);
+        const uploads = await readUploads(request, () => active.permit.extend(scales.length));
         const images = await Promise.all(
           uploads.map(async (upload) => ({
-            ...(await judge(upload, jury, top, context, work)),
+            ...(await predict(upload, ensemble, top, context, active)),
             milliseconds: reply.elapsedTime,
           })),
         );
-        return { models: [...jury.models], protocol, scales: [...jury.scales], images };
+        return { models: [...models], protocol, scales: [...scales], images };
       }),
   );
 }
 
-async function judge(upload: Upload, jury: Jury, top: number, context: Context, { signal }: Work) {
-  const { name, size, scaled } = await context.pictures.read(upload, jury.scales, signal, () =>
-    jury.hungry(),
-  );
-  context.metrics.images.inc();
-  const posteriors = await jury.judge(scaled, signal);
-  return { name, ...size, top: labelled(topClasses(posteriors, top), jury.labels) };
+async function predict(
+  upload: Upload,
+  ensemble: ServedEnsemble,
+  top: number,
+  { decoder, metrics }: Context,
+  { signal }: ActiveRequest,
+) {
+  const ready = () => ensemble.untilReady();
+  const { name, size, scaled } = await decoder.decode(upload, ensemble.scales, signal, ready);
+  metrics.images.inc();
+  const posteriors = await ensemble.classify(scaled, signal);
+  return { name, ...size, top: withLabels(topClasses(posteriors, top), ensemble.labels) };
 }

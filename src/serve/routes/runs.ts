@@ -11,14 +11,14 @@ import {
   tablesResponse,
 } from '../contract/runs.ts';
 import { RequestError } from '../errors.ts';
+import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
 import { runEvents } from '../runs/events.ts';
 import { Reports } from '../runs/reports.ts';
 import { describeRun, summarizeRuns } from '../runs/run-summary.ts';
 import { REPORT_POLICY } from '../security.ts';
-import { commonErrors, lookupErrors, type Routes } from '../typed.ts';
 
-/** Streams of events that are open at a time. */
-const MOST_STREAMS = 100;
+/** Maximum number of open event streams. */
+const MAX_STREAMS = 100;
 
 /** `GET /v1/runs…` */
 export function runRoutes(app: Routes, context: Context, log: (message: string) => void): void {
@@ -26,7 +26,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
   const reports = new Reports(pages, closing, log);
 
   const find = async (id: string): Promise<FoundRun> => {
-    if (!runs) throw new RequestError('not_found', 'This server shows no runs; start it with --runs.');
+    if (!runs) throw new RequestError('not_found', 'This server shows no runs; start it with --runs FOLDER.');
     const found = await runs.find(id);
     if (found) return found;
     throw new RequestError('not_found', 'There is no run of that name.');
@@ -36,7 +36,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     '/v1/runs',
     {
       schema: {
-        summary: 'The training runs of the folder.',
+        summary: 'List the training runs.',
         response: { 200: runsResponse, ...commonErrors },
       },
     },
@@ -47,7 +47,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     '/v1/runs/:id',
     {
       schema: {
-        summary: 'A run, its recipe and how it ended.',
+        summary: 'Get a run with its recipe and result.',
         params: runParameters,
         response: { 200: runResponse, ...lookupErrors },
       },
@@ -62,7 +62,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     '/v1/runs/:id/metrics',
     {
       schema: {
-        summary: 'Loss, errors and rate so far.',
+        summary: 'Get the loss, errors and learning rate so far.',
         params: runParameters,
         querystring: metricsQuery,
         response: { 200: metricsResponse, ...lookupErrors },
@@ -79,7 +79,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     '/v1/runs/:id/tables',
     {
       schema: {
-        summary: 'Results of a run as tables.',
+        summary: 'Get the results of a run as tables.',
         params: runParameters,
         response: { 200: tablesResponse, ...lookupErrors },
       },
@@ -91,9 +91,9 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     '/v1/runs/:id/events',
     {
       schema: {
-        summary: 'Metrics and state as they change: server-sent events.',
+        summary: 'Follow the metrics and state of a run (server-sent events).',
         description:
-          'Events are `metrics`, `state` and `rewind`; Last-Event-ID or `from` say where to go on.',
+          'Events are `metrics`, `state` and `rewind`; Last-Event-ID or `from` sets the first line.',
         params: runParameters,
         querystring: eventsQuery,
         response: { ...lookupErrors },
@@ -101,20 +101,20 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     },
     async (request, reply) => {
       const run = await find(request.params.id);
-      if ((await metrics.eventStreams.get()).values[0]!.value >= MOST_STREAMS) {
-        throw new RequestError('busy', 'As many streams are open as the server keeps; try again later.', {
+      if ((await metrics.eventStreams.get()).values[0]!.value >= MAX_STREAMS) {
+        throw new RequestError('busy', 'Too many open streams; try again later.', {
           retryAfter: 10,
         });
       }
-      const left = new AbortController();
+      const disconnected = new AbortController();
       metrics.eventStreams.inc();
       reply.raw.once('close', () => {
         metrics.eventStreams.dec();
-        left.abort();
+        disconnected.abort();
       });
       const last = request.headers['last-event-id'];
       const from = /^\d{1,9}$/.test(String(last)) ? Number(last) : request.query.from;
-      const events = runEvents(runs!, run, from, AbortSignal.any([left.signal, closing]));
+      const events = runEvents(runs!, run, from, AbortSignal.any([disconnected.signal, closing]));
       return reply
         .header('cache-control', 'no-store')
         .type('text/event-stream')
@@ -126,7 +126,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     '/v1/runs/:id/report',
     {
       schema: {
-        summary: 'The report of a run as an HTML page; 202 while it is being made.',
+        summary: 'Get the report of a run as an HTML page; 202 while it is being made.',
         params: runParameters,
         response: { ...lookupErrors },
       },

@@ -1,36 +1,39 @@
+/** `GET /v1/model/weights` */
 import { Readable } from 'node:stream';
+import { hidePathsIn } from '../../runs/hide-paths.ts';
+import type { SafetensorsPieces } from '../../weights/formats/safetensors/writer.ts';
+import { deferredTensors, modelPieces } from '../../weights/model/model.ts';
 import type { Context } from '../context.ts';
 import { weightsQuery } from '../contract/model.ts';
 import { RequestError } from '../errors.ts';
-import { weightsFile } from '../models/weights-file.ts';
-import { lookupErrors, type Routes } from '../typed.ts';
+import type { ServedModel } from '../models/served-model.ts';
+import { lookupErrors, type Routes } from '../route-types.ts';
 
-/** Models that are given out at a time: each takes the memory of its largest tensor. */
-const MOST_DOWNLOADS = 4;
-/** Bytes that wait for a client before the next tensor is read. */
-const AHEAD = 2 ** 20;
+/** Concurrent downloads: each takes the memory of the model's largest tensor. */
+const MAX_DOWNLOADS = 4;
+/** Bytes that are buffered for a client before the next tensor is read. */
+const BUFFER_BYTES = 2 ** 20;
 
-/** `GET /v1/model/weights` */
-export function weightsRoute(app: Routes, { models, givesWeights }: Context): void {
+export function weightsRoute(app: Routes, { models, servesWeights }: Context): void {
   let downloads = 0;
   app.get(
     '/v1/model/weights',
     {
-      // It would read all of a model to send none of it.
+      // A HEAD request would read the whole model and send none of it.
       exposeHeadRoute: false,
       schema: {
-        summary: 'A model as a file, to be run elsewhere: the page runs it on its visitor’s GPU.',
+        summary: 'Download a model, for instance to run it in the browser.',
         querystring: weightsQuery,
         response: { ...lookupErrors },
       },
     },
     async (request, reply) => {
       const model = models.find(request.query.model);
-      if (!givesWeights) {
-        throw new RequestError('forbidden', 'This server does not give its models out (--no-weights).');
+      if (!servesWeights) {
+        throw new RequestError('forbidden', 'This server does not send weights (--no-weights).');
       }
-      if (downloads >= MOST_DOWNLOADS) {
-        throw new RequestError('busy', 'Others are fetching models just now; try again later.', {
+      if (downloads >= MAX_DOWNLOADS) {
+        throw new RequestError('busy', 'Too many downloads at the moment; try again later.', {
           retryAfter: 10,
         });
       }
@@ -42,7 +45,17 @@ export function weightsRoute(app: Routes, { models, givesWeights }: Context): vo
         .type('application/octet-stream')
         .header('content-length', bytes)
         .header('content-disposition', `attachment; filename*=UTF-8''${file}`)
-        .send(Readable.from(pieces, { objectMode: false, highWaterMark: AHEAD }) as never);
+        .send(Readable.from(pieces, { objectMode: false, highWaterMark: BUFFER_BYTES }) as never);
     },
   );
+}
+
+/**
+ * A model file made from the weights in memory, one tensor at a time. The original file may have another format, and
+ * its metadata may name folders of this machine.
+ */
+function weightsFile(model: ServedModel): SafetensorsPieces {
+  const { name, facts } = model;
+  const tensors = deferredTensors(facts.network, (tensor) => model.parameter(tensor));
+  return modelPieces(name, { ...facts, provenance: hidePathsIn(facts.provenance) }, tensors);
 }

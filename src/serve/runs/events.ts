@@ -1,34 +1,29 @@
-/** A run's events as they happen (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/** The live events of a run (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FoundRun, RunsFolder } from '../../runs/runs-folder.ts';
 import { stateEvent } from './run-summary.ts';
 
-export interface EventTimes {
-  /** Between two looks at the files. */
-  readonly pollMilliseconds: number;
-  /** Between two comments that keep a silent connection alive. */
-  readonly heartbeatMilliseconds: number;
-}
-
-export const eventTimes: EventTimes = { pollMilliseconds: 1000, heartbeatMilliseconds: 15_000 };
+/** Interval at which the files are read. */
+const POLL_MILLISECONDS = 1000;
+/** Interval of the comments that keep a silent connection alive. */
+const HEARTBEAT_MILLISECONDS = 15_000;
 
 /**
- * Lines from number `from` on, and what comes, until the signal.
- * @returns text of the stream, piece by piece
+ * The metrics lines from index `from` on and everything new, until the signal is aborted.
+ * @returns the text of the stream in pieces
  */
 export async function* runEvents(
   runs: RunsFolder,
   run: FoundRun,
   from: number,
   signal: AbortSignal,
-  { pollMilliseconds, heartbeatMilliseconds }: EventTimes = eventTimes,
 ): AsyncGenerator<string, void, undefined> {
   const metrics = runs.metrics(run);
   let next = from;
   let state = '';
   let rewinds = metrics.rewinds;
   let silent = 0;
-  // Tells a browser how soon to come back.
+  // How soon a browser reconnects.
   yield 'retry: 2000\n\n';
   while (!signal.aborted) {
     await metrics.update();
@@ -44,17 +39,17 @@ export async function* runEvents(
       state = now.state;
       text += eventText('state', next, now);
     }
-    silent = text === '' ? silent + pollMilliseconds : 0;
-    if (silent >= heartbeatMilliseconds) {
-      text = ': still here\n\n';
+    silent = text === '' ? silent + POLL_MILLISECONDS : 0;
+    if (silent >= HEARTBEAT_MILLISECONDS) {
+      text = ': heartbeat\n\n';
       silent = 0;
     }
     if (text !== '') yield text;
-    await sleep(pollMilliseconds, undefined, { signal }).catch(() => {});
+    await sleep(POLL_MILLISECONDS, undefined, { signal }).catch(() => {});
   }
 }
 
-/** @param id number of the line to go on with, which a browser sends back as Last-Event-ID */
+/** @param id index of the next line, which a browser sends back as Last-Event-ID */
 function eventText(event: string, id: number, data: unknown): string {
   return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
 }

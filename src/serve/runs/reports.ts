@@ -1,36 +1,57 @@
 /**
- * Reports of runs as HTML, which take an evaluation of a model to make: one at a time, each kept until the run has
- * another model. Whoever asks meanwhile gets a page that says how far it is and asks again.
+ * Reports of runs as HTML. Each takes an evaluation of a model, so one is made at a time, and a report is cached until
+ * the run has another model. Meanwhile clients get a page with the progress that reloads itself.
  */
 import { lstat } from 'node:fs/promises';
 import pLimit from 'p-limit';
 import { messageOf } from '../../core/errors.ts';
 import type { FoundRun } from '../../runs/runs-folder.ts';
+import type { TablesResponse } from '../contract/runs.ts';
 import { RequestError } from '../errors.ts';
-import type { RunPages } from './run-pages.ts';
+import { plainPage } from '../page.ts';
 
-/** Pages that are kept: some hundred kilobytes each. */
-const KEPT = 8;
+export type Table = TablesResponse['tables'][number];
 
-interface Making {
-  /** Of the model that it is about. */
+/** How src/api presents runs to people; passed in, since it evaluates models and draws. */
+export interface RunPages {
+  /**
+   * The HTML report of a run.
+   * @param folder path of the run
+   * @throws UserError when it cannot be made.
+   */
+  report(
+    folder: string,
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<string>;
+  /** The results of a run as tables. */
+  tables(folder: string): Promise<Table[]>;
+}
+
+/** Reports in the cache: some hundred kilobytes each. */
+const CACHED_REPORTS = 8;
+
+interface ReportJob {
+  /** Version of the model that the report is about. */
   readonly version: string;
   done: number;
   total: number;
   result?: { readonly html: string } | { readonly error: unknown };
 }
 
-export type ReportPage =
-  | { readonly html: string; readonly ready: true }
-  | { readonly html: string; readonly ready: false };
+interface ReportPage {
+  readonly html: string;
+  /** Whether this is the report, and not the page with its progress. */
+  readonly ready: boolean;
+}
 
 export class Reports {
   readonly #pages: RunPages;
   readonly #closing: AbortSignal;
   readonly #log: (message: string) => void;
-  readonly #one = pLimit(1);
-  /** By run, the least recently asked for first. */
-  readonly #making = new Map<string, Making>();
+  readonly #limit = pLimit(1);
+  /** By run, the least recently requested first. Unfinished reports stay. */
+  readonly #jobs = new Map<string, ReportJob>();
 
   constructor(pages: RunPages, closing: AbortSignal, log: (message: string) => void) {
     this.#pages = pages;
@@ -38,40 +59,40 @@ export class Reports {
     this.#log = log;
   }
 
-  /** @throws RequestError `not_available` where there is no model yet, or no report can be made of it. */
+  /** @throws RequestError `not_available` if there is no model yet, or the report cannot be made. */
   async page(run: FoundRun): Promise<ReportPage> {
     const version = await versionOf(run);
-    let making = this.#making.get(run.id);
-    this.#making.delete(run.id);
-    if (!making || making.version !== version) making = this.#start(run, version);
-    this.#making.set(run.id, making);
-    const [oldest] = this.#making.keys();
-    if (this.#making.size > KEPT && this.#making.get(oldest!)?.result) this.#making.delete(oldest!);
-    const { result } = making;
-    if (!result) return { html: waitingPage(making), ready: false };
+    let job = this.#jobs.get(run.id);
+    this.#jobs.delete(run.id);
+    if (!job || job.version !== version) job = this.#start(run, version);
+    this.#jobs.set(run.id, job);
+    const [oldest] = this.#jobs.keys();
+    if (this.#jobs.size > CACHED_REPORTS && this.#jobs.get(oldest!)?.result) this.#jobs.delete(oldest!);
+    const { result } = job;
+    if (!result) return { html: progressPage(job), ready: false };
     if ('html' in result) return { html: result.html, ready: true };
-    // Another try may have more luck: the data may be back.
-    this.#making.delete(run.id);
+    // The next request tries again: the data may be back.
+    this.#jobs.delete(run.id);
     throw new RequestError(
       'not_available',
-      "The report could not be made: the server's log says why (its data may have gone).",
+      "The report could not be made; the server's log has the reason (the run's data may be gone).",
       { cause: result.error },
     );
   }
 
-  #start({ id, folder }: FoundRun, version: string): Making {
-    const making: Making = { version, done: 0, total: 0 };
-    const onProgress = (done: number, total: number) => Object.assign(making, { done, total });
-    this.#one(() => this.#pages.report(folder.path, onProgress, this.#closing)).then(
+  #start({ id, folder }: FoundRun, version: string): ReportJob {
+    const job: ReportJob = { version, done: 0, total: 0 };
+    const onProgress = (done: number, total: number) => Object.assign(job, { done, total });
+    this.#limit(() => this.#pages.report(folder.path, onProgress, this.#closing)).then(
       (html) => {
-        making.result = { html };
+        job.result = { html };
       },
       (error: unknown) => {
-        making.result = { error };
+        job.result = { error };
         if (!this.#closing.aborted) this.#log(`the report of ${id} could not be made: ${messageOf(error)}`);
       },
     );
-    return making;
+    return job;
   }
 }
 
@@ -85,18 +106,11 @@ async function versionOf({ folder }: FoundRun): Promise<string> {
   }
 }
 
-function waitingPage({ done, total }: Making): string {
-  const progress = total > 0 ? `${done} of ${total} images have been evaluated.` : 'The evaluation begins.';
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="2">
-<title>The report is being made</title>
-<style>:root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }</style>
-</head>
-<body><main><h1>The report is being made</h1><p role="status">${progress} This page looks again every two seconds.</p></main></body>
-</html>
-`;
+function progressPage({ done, total }: ReportJob): string {
+  const progress = total > 0 ? `${done} of ${total} images evaluated.` : 'Starting the evaluation.';
+  return plainPage(
+    'Making the report',
+    `<p role="status">${progress} This page reloads every two seconds.</p>`,
+    '<meta http-equiv="refresh" content="2">',
+  );
 }

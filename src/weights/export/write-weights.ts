@@ -7,7 +7,7 @@ import { exportModel, hasUsualMean, type WriteOptions } from './exported-model.t
 /** What was written, for people. */
 export interface WriteReport {
   readonly format: FormatName;
-  /** All files written: Caffe's networks are described in a file of their own. */
+  /** All files written: Caffe describes the network in a second file. */
   readonly files: readonly string[];
   /** The preprocessing that the written network expects. */
   readonly preprocessing: string;

@@ -31,7 +31,7 @@ interface Format {
   readonly convention: ConventionName;
   /**
    * Writes a file whole or not at all.
-   * @returns the files written: a network's description may be in a file of its own
+   * @returns the files written: Caffe describes the network in a second file
    * @throws UserError when a file cannot be written or the format cannot hold the network.
    */
   write(path: string, exported: ExportedModel, options: WriteOptions): Promise<readonly string[]>;

@@ -1,4 +1,4 @@
-/** What the outputs of a network are called. */
+/** Names of a network's outputs. */
 import { UsageError } from '../../core/errors.ts';
 import { ilsvrcClasses } from '../../core/ilsvrc-2012.ts';
 
@@ -9,15 +9,11 @@ export interface ClassNames {
   readonly labels: readonly string[];
 }
 
-/** ILSVRC's 1000 synsets and their words, sorted by synset. */
-export function ilsvrcClassNames(): ClassNames {
+/** Names for a number of classes: ILSVRC's synsets and words for 1000, else `class0`, `class1`, … */
+export function classNamesFor(count: number): ClassNames {
+  if (count !== 1000) return numberedClasses(count);
   const classes = ilsvrcClasses();
   return { classes: classes.map(({ synset }) => synset), labels: classes.map(({ words }) => words) };
-}
-
-/** Names by the number of classes: ILSVRC's for 1000, else `class0`, `class1`, … */
-export function classNamesFor(count: number): ClassNames {
-  return count === 1000 ? ilsvrcClassNames() : numberedClasses(count);
 }
 
 /** `class0`, `class1`, … */
@@ -27,14 +23,12 @@ export function numberedClasses(count: number): ClassNames {
 }
 
 /**
- * For each of the 1000 classes in sorted order, its place in the development kit's order.
- * @throws UsageError when there are not 1000 classes.
+ * The position in the development kit's order of each of the 1000 sorted classes.
+ * @throws UsageError for another number of classes.
  */
 export function developmentKitOrder(classes: number): readonly number[] {
   if (classes !== 1000) {
-    throw new UsageError(
-      `the development kit's order is one of 1000 classes, and this network has ${classes}`,
-    );
+    throw new UsageError(`--class-order devkit needs a network of 1000 classes, but this one has ${classes}`);
   }
   return ilsvrcClasses().map(({ id }) => id - 1);
 }

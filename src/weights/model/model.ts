@@ -15,7 +15,7 @@ export interface Model extends ModelFacts {
   readonly tensors: ReadonlyMap<string, Float32Array>;
 }
 
-/** Names of the tensors that a checkpoint holds beside the model start so; `readModel` skips them. */
+/** Prefix of the tensors that a checkpoint holds beside the model, which `readModel` skips. */
 export const OPTIMIZER_PREFIX = 'optimizer.';
 
 /** What a file holds beside a model. */

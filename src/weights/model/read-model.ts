@@ -15,11 +15,11 @@ export interface ReadModelOptions extends ImportOptions {
   readonly allowFeatures?: boolean;
 }
 
-type OnProgress = (bytesRead: number, bytesTotal: number) => void;
+export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
 
 /**
  * Reads a model, or the model of a checkpoint, from a weight file of any format: safetensors, PyTorch, ONNX, Caffe or
- * Keras (see docs/weights.md).
+ * Keras (see docs/guides/weights.md).
  *
  * @param options facts that files of other frameworks lack, or a function called with bytes read and bytes in all
  *   (default: nothing)

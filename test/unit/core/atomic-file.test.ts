@@ -29,7 +29,7 @@ describe('writeFileAtomically', () => {
     assert.deepEqual(readdirSync(folder), ['model.bin']);
   };
 
-  it('writes text, bytes and chunks, over an old file too', async () => {
+  it('writes text, bytes and chunks, also over an old file', async () => {
     await writeFileAtomically(path, 'Grüße');
     assert.equal(readFileSync(path, 'utf8'), 'Grüße');
     await writeFileAtomically(path, Uint8Array.of(1, 2));
@@ -39,7 +39,7 @@ describe('writeFileAtomically', () => {
     assert.deepEqual(readdirSync(folder), ['model.bin']);
   });
 
-  it('leaves the old file when the content breaks off', async () => {
+  it('keeps the old file when the content fails midway', async () => {
     writeFileSync(path, 'old');
     function* breaksOff() {
       yield Uint8Array.of(1);
@@ -53,12 +53,12 @@ describe('writeFileAtomically', () => {
     onlyTheOldFile();
   });
 
-  it('says that the folder is missing', async () => {
+  it('reports that the folder is missing', async () => {
     const missing = join(folder, 'nowhere', 'model.bin');
     await assert.rejects(writeFileAtomically(missing, 'x'), /its folder does not exist; create it first/);
   });
 
-  it('leaves the old file when it would grow past the limit of the system (ulimit -f)', (t) => {
+  it('keeps the old file when it would grow past the limit of the system (ulimit -f)', (t) => {
     if (process.platform === 'win32') return t.skip('Windows has no such limit');
     writeFileSync(path, 'old');
     // 8 blocks of 512 or 1024 bytes.
@@ -70,8 +70,8 @@ describe('writeFileAtomically', () => {
     onlyTheOldFile();
   });
 
-  it('leaves the old file when the disk is full', (t) => {
-    // A disk of 64 KiB in a name space of its own, so that no rights are needed and nothing is left behind.
+  it('keeps the old file when the disk is full', (t) => {
+    // A disk of 64 KiB in a separate namespace, which needs no privileges and leaves nothing behind.
     const mount = 'mount -t tmpfs -o size=64k verydeep "$2" && printf old > "$2/model.bin"';
     const write = '"$0" --input-type=module -e "$1" "$2/model.bin"; cat "$2/model.bin"; ls -A "$2"';
     const command = `${mount} && { ${write}; }`;
@@ -84,13 +84,13 @@ describe('writeFileAtomically', () => {
     );
     if (child.error || child.status !== 0) {
       return t.skip(
-        `this system lets nobody mount a small disk: ${child.error?.message ?? child.stderr.trim()}`,
+        `this system does not allow mounting a small disk: ${child.error?.message ?? child.stderr.trim()}`,
       );
     }
     assert.match(child.stdout, /the disk is full; free some space.*\noldmodel\.bin\n$/);
   });
 
-  it('leaves the old file when the process is killed in the middle', async () => {
+  it('keeps the old file when the process is killed in the middle', async () => {
     writeFileSync(path, 'old');
     const program = `
       const { writeFileAtomically } = await import('${atomicFile}');

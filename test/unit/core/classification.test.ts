@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { countImage, noCounts, rankOfLabel } from '../../../src/core/classification.ts';
 
 describe('classification', () => {
-  it('ranks the true class; ties and scores that are no numbers count against it', () => {
+  it('ranks the true class; ties and NaN count as errors', () => {
     const scores = Float32Array.of(0.1, 0.5, 0.2, 0.2);
     assert.deepEqual(
       [1, 2, 3, 0].map((label) => rankOfLabel(scores, label)),

@@ -27,7 +27,7 @@ describe('shapes', () => {
 });
 
 describe('layers', () => {
-  it('make shapes', () => {
+  it('compute output shapes', () => {
     assert.deepEqual(outputShape(convolution, [2, 3, 7, 5]), [2, 8, 7, 5]);
     assert.deepEqual(outputShape({ ...convolution, padding: 0 }, [2, 3, 7, 5]), [2, 8, 5, 3]);
     assert.deepEqual(outputShape({ ...convolution, kernel: 5, padding: 2 }, [2, 3, 1, 1]), [2, 8, 1, 1]);
@@ -49,7 +49,7 @@ describe('layers', () => {
     assert.deepEqual(outputShape(ceil, [1, 3, 1, 1]), [1, 3, 1, 1]);
   });
 
-  it('have parameters where they learn', () => {
+  it('list the parameters of convolutions', () => {
     assert.deepEqual(parameterSpecs([convolution, floor]), [
       { name: 'conv1_1.weight', shape: [8, 3, 3, 3], role: 'weight' },
       { name: 'conv1_1.bias', shape: [8], role: 'bias' },

@@ -54,7 +54,7 @@ describe('threefry2x32', () => {
 });
 
 describe('keys', () => {
-  it('hold any safe integer of a seed', () => {
+  it('accept any safe integer as a seed', () => {
     const seeds = [0, 1, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, -1, -(2 ** 53 - 1)];
     assert.equal(new Set(seeds.map((seed) => keyOfSeed(seed).join())).size, seeds.length);
     assert.deepEqual(keyOfSeed(2 ** 32 + 5), [5, 1]);
@@ -86,7 +86,7 @@ describe('keys', () => {
     assert.equal(new Set(derived).size, purposes.length);
   });
 
-  it('do not depend on what was drawn before', () => {
+  it('do not depend on earlier draws', () => {
     fc.assert(
       fc.property(fc.maxSafeInteger(), fc.string(), fc.nat(), (seed, name, number) => {
         const derive = () => deriveKeys(keyOfSeed(seed), name, number);
@@ -163,7 +163,7 @@ describe('RandomStream', () => {
     );
   });
 
-  it('normal: moments, and no correlation of neighbours', () => {
+  it('normal: moments, and no correlation of neighbors', () => {
     near(
       mean(count, (random) => random.normal()),
       0,
@@ -196,7 +196,7 @@ describe('RandomStream', () => {
     );
   });
 
-  it('below: every outcome as often', () => {
+  it('below: every outcome equally often', () => {
     for (const bound of [1, 2, 3, 7, 10]) {
       const random = new RandomStream(keyOfSeed(bound));
       const counts = new Array<number>(bound).fill(0);
@@ -211,7 +211,7 @@ describe('RandomStream', () => {
 });
 
 describe('permutation', () => {
-  it('holds each number once and depends on the key only', () => {
+  it('contains each number once and depends only on the key', () => {
     fc.assert(
       fc.property(fc.nat(300), fc.maxSafeInteger(), (count, seed) => {
         const order = permutation(count, keyOfSeed(seed));
@@ -225,7 +225,7 @@ describe('permutation', () => {
     );
   });
 
-  it('gives every order as often', () => {
+  it('gives every order equally often', () => {
     const counts = new Map<string, number>();
     for (let seed = 0; seed < 12_000; seed++) {
       const order = permutation(3, deriveKey(keyOfSeed(9), seed)).join();

@@ -4,7 +4,7 @@ import { UsageError } from '../../../src/core/errors.ts';
 import { formatTrainScale, parseTrainScale, testScaleFor } from '../../../src/core/scale.ts';
 
 describe('training scales (section 3.1)', () => {
-  it('are a number or a range, and print as they are read', () => {
+  it('are a number or a range, and are formatted as they are parsed', () => {
     assert.deepEqual(parseTrainScale('256'), { min: 256, max: 256 });
     assert.deepEqual(parseTrainScale(384), { min: 384, max: 384 });
     assert.deepEqual(parseTrainScale('256..512'), { min: 256, max: 512 });

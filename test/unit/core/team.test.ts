@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { alone, fromFirst, shareOf } from '../../../src/core/team.ts';
 
 describe('a team', () => {
-  it('shares everything out: nothing twice, nothing left, parts of nearly one size', () => {
+  it('divides everything: nothing twice, nothing left out, parts of nearly equal size', () => {
     fc.assert(
       fc.property(fc.nat(1000), fc.integer({ min: 1, max: 20 }), (count, size) => {
         const shares = Array.from({ length: size }, (_, rank) => shareOf(count, { rank, size }));
@@ -18,7 +18,7 @@ describe('a team', () => {
     );
   });
 
-  it('of one has what it has', async () => {
+  it('of one returns its own value', async () => {
     assert.equal(await fromFirst(alone, 'mine'), 'mine');
     assert.deepEqual(shareOf(7, alone), [0, 7]);
   });

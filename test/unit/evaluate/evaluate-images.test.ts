@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../src/core/errors.ts';
 import type { ImageSource, StoredImage } from '../../../src/data/sources/source.ts';
-import { evaluateImages, type JudgedImage, windowFor } from '../../../src/evaluate/evaluate-images.ts';
+import { chunkSize, type EvaluatedImage, evaluateImages } from '../../../src/evaluate/evaluate-images.ts';
 import type { BatchingLimits } from '../../../src/evaluate/image-classifier.ts';
 import { backendsUnderTest } from '../../support/backends.ts';
 import { sourceOf } from '../../support/images.ts';
@@ -30,13 +30,16 @@ interface Run extends BatchingLimits {
   readonly source?: ImageSource;
   readonly isDone?: (image: number) => boolean;
   readonly signal?: AbortSignal;
-  readonly onImage?: (judged: JudgedImage) => void;
+  readonly onImage?: (image: EvaluatedImage) => void;
 }
 
 /** Posteriors by number of the image. */
-async function judge(model: SmallModel, { source = images(), isDone, signal, onImage, ...limits }: Run = {}) {
+async function evaluate(
+  model: SmallModel,
+  { source = images(), isDone, signal, onImage, ...limits }: Run = {},
+) {
   const ensemble = ensembleOf([model], [32], { protocol: 'dense' }, limits);
-  const judged = new Map<number, Float32Array>();
+  const done = new Map<number, Float32Array>();
   try {
     await evaluateImages({
       source,
@@ -44,25 +47,25 @@ async function judge(model: SmallModel, { source = images(), isDone, signal, onI
       isDone,
       signal,
       onImage: (one) => {
-        assert.ok(!judged.has(one.image), `image ${one.image} comes twice`);
+        assert.ok(!done.has(one.image), `image ${one.image} comes twice`);
         assert.equal(one.label, one.image % 2);
         assert.equal(one.name, `image-${one.image}`);
-        judged.set(one.image, one.posteriors);
+        done.set(one.image, one.posteriors);
         onImage?.(one);
       },
     });
   } finally {
     ensemble.close();
   }
-  return judged;
+  return done;
 }
 
 describe('an evaluation', () => {
-  it('judges every image once, whatever the order in which they are decoded', async () => {
+  it('evaluates every image once, whatever the order in which they are decoded', async () => {
     const source = images(COUNT, (index) => sleep(index % 3));
-    const judged = await judge(await smallModel(), { source });
-    assert.equal(judged.size, COUNT);
-    for (const posteriors of judged.values()) {
+    const done = await evaluate(await smallModel(), { source });
+    assert.equal(done.size, COUNT);
+    for (const posteriors of done.values()) {
       assert.ok(Math.abs(posteriors.reduce((a, b) => a + b) - 1) < 1e-6);
     }
   });
@@ -70,9 +73,9 @@ describe('an evaluation', () => {
   for (const { name, backend, missing } of backendsUnderTest) {
     it(`${name}: does not depend on the batches`, { skip: missing ?? false }, async () => {
       const model = await smallModel({}, { backend: backend! });
-      const alone = await judge(model, { batch: 1 });
+      const alone = await evaluate(model, { batch: 1 });
       for (const limits of [{}, { batch: 4 }, { batchBytes: 100_000 }, { programBytes: 1 }]) {
-        for (const [image, posteriors] of await judge(model, limits)) {
+        for (const [image, posteriors] of await evaluate(model, limits)) {
           // Float32 sums whose order may depend on the batch: a few units in the last place.
           const expected = alone.get(image)!;
           for (const [c, value] of posteriors.entries()) assert.ok(Math.abs(value - expected[c]!) < 1e-6);
@@ -84,71 +87,71 @@ describe('an evaluation', () => {
       skip: missing ?? false,
     }, async () => {
       const model = await smallModel({}, { backend: backend! });
-      const whole = await judge(model);
-      const rest = await judge(model, { isDone: (image) => image % 5 !== 3 });
+      const whole = await evaluate(model);
+      const rest = await evaluate(model, { isDone: (image) => image % 5 !== 3 });
       assert.equal(rest.size, COUNT / 5);
       for (const [image, posteriors] of rest) assert.deepEqual(posteriors, whole.get(image));
     });
   }
 
-  it('reads nothing of windows that are done', async () => {
-    const window = windowFor([32]);
+  it('reads nothing of chunks that are done', async () => {
+    const size = chunkSize([32]);
     const read = new Set<number>();
-    const source = images(window + 8, (index) => void read.add(index));
-    await judge(await smallModel(), { source, isDone: (image) => image < window || image > window + 2 });
+    const source = images(size + 8, (index) => void read.add(index));
+    await evaluate(await smallModel(), { source, isDone: (image) => image < size || image > size + 2 });
     assert.deepEqual(
       [...read].sort((a, b) => a - b),
-      Array.from({ length: 8 }, (_, i) => window + i),
+      Array.from({ length: 8 }, (_, i) => size + i),
     );
   });
 
-  it('holds two windows of images, and those that are decoded ahead', async () => {
-    const window = windowFor([32]);
-    let [read, judged, most] = [0, 0, 0];
-    const source = images(3 * window, () => {
-      most = Math.max(most, ++read - judged);
+  it('holds two chunks of images, and those that are decoded ahead', async () => {
+    const size = chunkSize([32]);
+    let [read, done, most] = [0, 0, 0];
+    const source = images(3 * size, () => {
+      most = Math.max(most, ++read - done);
     });
-    await judge(await smallModel(), { source, onImage: () => void judged++ });
-    assert.equal(judged, 3 * window);
-    assert.ok(most <= 2 * window + 16, `${most} images were held`);
+    await evaluate(await smallModel(), { source, onImage: () => void done++ });
+    assert.equal(done, 3 * size);
+    assert.ok(most <= 2 * size + 16, `${most} images were held`);
   });
 
-  it('names the image that cannot be used, and has judged some of those before it', async () => {
+  it('names the image that cannot be used, and has evaluated some of those before it', async () => {
     const source = images(COUNT, (index) => {
       if (index === 30) throw new UserError('image-30 is damaged');
     });
-    let judged = 0;
+    let done = 0;
     const model = await smallModel();
     await assert.rejects(
-      judge(model, { source, batch: 2, onImage: () => void judged++ }),
+      evaluate(model, { source, batch: 2, onImage: () => void done++ }),
       /image-30 is damaged/,
     );
-    assert.ok(judged <= 30);
+    assert.ok(done <= 30);
   });
 
   it('stops at once when it is told to, with the reason', async () => {
     const stop = new AbortController();
     const reason = new UserError('stopped');
-    let judged = 0;
+    let done = 0;
     const onImage = () => {
-      if (++judged === 5) stop.abort(reason);
+      if (++done === 5) stop.abort(reason);
     };
     const model = await smallModel();
     const source = images(200);
-    await assert.rejects(judge(model, { source, batch: 2, signal: stop.signal, onImage }), reason);
-    const then = judged;
+    await assert.rejects(evaluate(model, { source, batch: 2, signal: stop.signal, onImage }), reason);
+    const then = done;
     await sleep(20);
-    assert.equal(judged, then);
-    assert.ok(judged < 20);
-    await assert.rejects(judge(model, { signal: stop.signal }), reason);
+    assert.equal(done, then);
+    assert.ok(done < 20);
+    await assert.rejects(evaluate(model, { signal: stop.signal }), reason);
   });
 });
 
-describe('a window', () => {
+describe('a chunk', () => {
   it('has few large images, and many small ones', () => {
-    assert.equal(windowFor([32]), 256);
-    assert.ok(windowFor([256]) >= 100);
-    assert.ok(windowFor([512]) < 40);
-    assert.equal(windowFor([256, 384, 512]), 16);
+    assert.equal(chunkSize([32]), 256);
+    assert.ok(chunkSize([256]) >= 100);
+    assert.ok(chunkSize([512]) < 40);
+    assert.equal(chunkSize([256, 384, 512]), 16);
   });
 });

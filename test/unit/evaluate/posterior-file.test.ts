@@ -9,16 +9,17 @@ const HEADER: PosteriorHeader = {
   images: 5,
   classes: ['cat', 'dog', 'owl'],
   parts: [
-    { look: 'dense', scale: 36 },
-    { look: 'crops', scale: 36 },
+    { protocol: 'dense', scale: 36 },
+    { protocol: 'crops', scale: 36 },
   ],
   model: 'abc',
   data: 'def',
   flip: true,
 };
+const imagesIn = (file: PosteriorFile) => [0, 1, 2, 3, 4].filter((image) => file.has(image));
 const valuesOf = (image: number) => Float32Array.from({ length: 6 }, (_, i) => image + i / 8);
 
-describe('the file of posteriors', () => {
+describe('a file of posteriors', () => {
   const place = new TemporaryFolder();
   after(() => place.remove());
   const path = (name: string) => place.path(name);
@@ -29,7 +30,7 @@ describe('the file of posteriors', () => {
     await file.close();
   }
 
-  it('gives back what was written, in whatever order it came', async () => {
+  it('returns what was written, in any order', async () => {
     await fc.assert(
       fc.asyncProperty(fc.shuffledSubarray([0, 1, 2, 3, 4]), async (images) => {
         const name = `order-${images.join('')}`;
@@ -51,26 +52,20 @@ describe('the file of posteriors', () => {
     );
   });
 
-  it('goes on with a file of the same header, and starts anew with another', async () => {
+  it('continues a file with the same header, and overwrites another', async () => {
     await fill('again', [0, 3]);
     await fill('again', [1]);
     let file = (await PosteriorFile.openToRead(path('again')))!;
-    assert.deepEqual(
-      [0, 1, 2, 3, 4].filter((image) => file.has(image)),
-      [0, 1, 3],
-    );
+    assert.deepEqual(imagesIn(file), [0, 1, 3]);
     await file.close();
     await fill('again', [2], { ...HEADER, model: 'other' });
     file = (await PosteriorFile.openToRead(path('again')))!;
-    assert.deepEqual(
-      [0, 1, 2, 3, 4].filter((image) => file.has(image)),
-      [2],
-    );
+    assert.deepEqual(imagesIn(file), [2]);
     await assert.rejects(file.read(0), /no posteriors of image 0/);
     await file.close();
   });
 
-  it('does not count a record that the file ends in', async () => {
+  it('ignores a truncated record at the end', async () => {
     await fill('torn', [0, 1, 2, 3, 4]);
     await truncate(path('torn'), (await stat(path('torn'))).size - 1);
     const file = (await PosteriorFile.openToRead(path('torn')))!;
@@ -80,7 +75,7 @@ describe('the file of posteriors', () => {
     await file.close();
   });
 
-  it('refuses a file that is none, and knows where there is none', async () => {
+  it('refuses another file, and reports a missing one', async () => {
     assert.equal(await PosteriorFile.openToRead(path('nothing')), undefined);
     for (const [name, bytes] of [
       ['short', Buffer.from('{}')],
@@ -89,9 +84,9 @@ describe('the file of posteriors', () => {
       await writeFile(path(name), bytes);
       await assert.rejects(
         PosteriorFile.openToRead(path(name)),
-        new RegExp(`${name} does not hold the posteriors of an evaluation; delete it`),
+        new RegExp(`${name} is not a file of posteriors; delete it`),
       );
     }
-    assert.equal((await stat(path('noise'))).size, 8192, 'what was refused is left as it was');
+    assert.equal((await stat(path('noise'))).size, 8192, 'a refused file is not changed');
   });
 });

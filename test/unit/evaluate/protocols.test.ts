@@ -1,13 +1,13 @@
-/** What the protocols are, on small networks over the reference backend. */
+/** The test protocols, on small networks with the reference backend. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../../src/core/layer.ts';
 import { wholeImage, writeCrop } from '../../../src/data/pixels/crop.ts';
 import type { RgbImage } from '../../../src/data/sources/source.ts';
-import { BatchQueue } from '../../../src/evaluate/batching.ts';
-import { gridCrops } from '../../../src/evaluate/crops.ts';
+import { DeterministicBatcher } from '../../../src/evaluate/batcher.ts';
+import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
-import type { LookingOptions } from '../../../src/evaluate/image-classifier.ts';
+import type { ClassifyOptions } from '../../../src/evaluate/image-classifier.ts';
 import { meanOf, softmax } from '../../../src/evaluate/softmax.ts';
 import { reference } from '../../support/backends.ts';
 import {
@@ -20,11 +20,11 @@ import {
   smallModel,
 } from './small-models.ts';
 
-async function posteriorsOf(model: SmallModel, image: RgbImage, looking: LookingOptions): Promise<number[]> {
+async function posteriorsOf(model: SmallModel, image: RgbImage, options: ClassifyOptions): Promise<number[]> {
   const classifier = classifierOf(model);
-  const seen = classifier.classify([image], looking);
+  const pending = classifier.classify([image], options);
   classifier.flush();
-  const posteriors = [...meanOf((await seen).map(({ values }) => values))];
+  const posteriors = [...meanOf((await pending).map(({ values }) => values))];
   classifier.close();
   return posteriors;
 }
@@ -89,7 +89,7 @@ async function slidingScores(model: SmallModel, image: RgbImage, flip: boolean):
 
 describe('dense evaluation', () => {
   for (const configuration of ['A', 'A-LRN', 'C'] as const) {
-    it(`${configuration}: of an image of the crop's size is the centre crop`, async () => {
+    it(`${configuration}: of an image of the crop's size equals the center crop`, async () => {
       const model = await smallModel({ configuration, crop: 64 });
       const image = picture(64, 64, 3);
       for (const flip of [false, true]) {
@@ -107,12 +107,12 @@ describe('dense evaluation', () => {
         const flips = await Promise.all([false, true].map((flip) => slidingScores(model, image, flip)));
         // The reference sums in double precision either way and rounds to float32 after every layer.
         assertSame(dense, [...meanOf(flips.map(softmax))], 1e-7);
-        assert.ok(Math.max(...dense) < 0.999, 'too sure to tell anything');
+        assert.ok(Math.max(...dense) < 0.999, 'too confident to show a difference');
       }
     });
   }
 
-  it('of a mirrored image is the same, because both are looked at', async () => {
+  it('of a mirrored image is the same, because both are averaged', async () => {
     const model = await smallModel();
     const image = picture(75, 50, 4);
     const [one, other] = [image, mirrored(image)].map((each) =>
@@ -153,29 +153,29 @@ describe('crops', () => {
     assertSame(crops, await posteriorsOf(model, image, { protocol: 'center', flip: true }), 1e-12);
   });
 
-  it('in the same place are looked at once, and count as often as they stand in the grid', async () => {
+  it('in the same place are computed once, and count as often as the grid has them', async () => {
     const model = await smallModel();
     const { network } = model;
     const image = picture(34, 32, 6);
     const places = new Set<string>();
-    let looked = 0;
+    let submitted = 0;
     const classifier = classifierOf(model, {
-      queue: (work) => {
-        const queue = new BatchQueue(work);
+      batcher: (runner) => {
+        const queue = new DeterministicBatcher(runner);
         return {
           submit: (item) => {
-            looked++;
+            submitted++;
             return queue.submit(item);
           },
-          accompany: (item) => queue.accompany(item),
+          addFiller: (item) => queue.addFiller(item),
           flush: () => queue.flush(),
           close: (error) => queue.close(error),
         };
       },
     });
-    const seen = classifier.scores('crops', image, true);
+    const pending = classifier.scores('crops', image, true);
     classifier.flush();
-    const scores = await seen;
+    const scores = await pending;
     classifier.close();
     const crops = gridCrops(image, network.crop, true);
     assert.equal(scores.length, crops.length);
@@ -188,7 +188,7 @@ describe('crops', () => {
     }
     // Columns 0, 1 and 2, and their mirror images.
     assert.equal(places.size, 6);
-    assert.equal(looked, 6);
+    assert.equal(submitted, 6);
   });
 
   it('and dense evaluation are averaged as both', async () => {
@@ -207,26 +207,26 @@ describe('crops', () => {
 
 describe('an ensemble', () => {
   const scaled = [picture(32, 36, 1), picture(40, 45, 2)];
-  const judge = async (
+  const classify = async (
     models: readonly SmallModel[],
     scales: readonly number[],
     images: readonly RgbImage[],
   ) => {
     const ensemble = ensembleOf(models, scales, { protocol: 'both' });
-    const judged = ensemble.judge(images);
+    const classified = ensemble.classify(images);
     ensemble.flush();
-    const judgement = await judged;
+    const posteriors = await classified;
     ensemble.close();
-    return judgement;
+    return posteriors;
   };
 
   it('averages over scales, and posteriors sum to 1', async () => {
     const model = await smallModel();
-    const { posteriors, parts } = await judge([model], [32, 40], scaled);
-    const [small] = [await judge([model], [32], scaled.slice(0, 1))];
-    const large = await judge([model], [40], scaled.slice(1));
+    const { posteriors, parts } = await classify([model], [32, 40], scaled);
+    const [small] = [await classify([model], [32], scaled.slice(0, 1))];
+    const large = await classify([model], [40], scaled.slice(1));
     assert.deepEqual(
-      parts.map(({ look, scale, model: number }) => [number, look, scale]),
+      parts.map(({ protocol, scale, model: number }) => [number, protocol, scale]),
       [
         [0, 'dense', 32],
         [0, 'crops', 32],
@@ -242,8 +242,8 @@ describe('an ensemble', () => {
 
   it('of a model and itself is that model', async () => {
     const model = await smallModel();
-    const alone = await judge([model], [32, 40], scaled);
-    const twice = await judge([model, model], [32, 40], scaled);
+    const alone = await classify([model], [32, 40], scaled);
+    const twice = await classify([model, model], [32, 40], scaled);
     assert.deepEqual(twice.posteriors, alone.posteriors);
   });
 
@@ -251,8 +251,8 @@ describe('an ensemble', () => {
     const [a, b] = [await smallModel(), await smallModel({ configuration: 'B', crop: 64 }, { seed: 8 })];
     const images = [picture(32, 36, 1), picture(64, 72, 2)];
     const [one, other] = [
-      await judge([a], [32], images.slice(0, 1)),
-      await judge([b], [64], images.slice(1)),
+      await classify([a], [32], images.slice(0, 1)),
+      await classify([b], [64], images.slice(1)),
     ];
     const ensemble = new Ensemble(
       [
@@ -262,10 +262,10 @@ describe('an ensemble', () => {
       { protocol: 'both' },
     );
     assert.deepEqual(ensemble.scales, [32, 64]);
-    const judged = ensemble.judge(images);
+    const classified = ensemble.classify(images);
     ensemble.flush();
     const mean = [...one.posteriors].map((value, i) => (value + other.posteriors[i]!) / 2);
-    assertSame([...(await judged).posteriors], mean, 1e-7);
+    assertSame([...(await classified).posteriors], mean, 1e-7);
     ensemble.close();
   });
 });

@@ -5,25 +5,15 @@ import type { TrainScale } from '../../../src/core/scale.ts';
 import type { Protocol } from '../../../src/evaluate/protocol.ts';
 import { checkScale, scalesFor } from '../../../src/evaluate/scales.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import type { ModelFacts } from '../../../src/weights/model/metadata.ts';
 
-function model(crop: number, trainScale?: TrainScale): ModelFacts {
-  const network = buildNetwork({ configuration: 'A', classes: 2, crop, width: 0.05 });
-  const names = ['a', 'b'];
-  return {
-    network,
-    classes: names,
-    labels: names,
-    meanRgb: [0, 0, 0],
-    provenance: {},
-    ...(trainScale && { trainScale }),
-  };
+function model(crop: number, trainScale?: TrainScale) {
+  return { network: buildNetwork({ configuration: 'A', classes: 2, crop, width: 0.05 }), trainScale };
 }
 
 const fixed = (scale: number): TrainScale => ({ min: scale, max: scale });
 
 describe('test scales', () => {
-  it('single: S, or the middle of where S was drawn from', () => {
+  it('single: S, or the middle of its range', () => {
     assert.deepEqual(scalesFor(model(224, fixed(384)), undefined, 'm'), [384]);
     assert.deepEqual(scalesFor(model(224, { min: 256, max: 512 }), undefined, 'm'), [384]);
     assert.deepEqual(scalesFor(model(224), undefined, 'm'), [224]);
@@ -41,15 +31,16 @@ describe('test scales', () => {
     assert.deepEqual(scalesFor(model(32, { min: 36, max: 45 }), 'auto', 'm'), [36, 41, 45]);
   });
 
-  it('are what was asked for', () => {
+  it('are those in the option', () => {
     assert.deepEqual(scalesFor(model(224, fixed(256)), [512, 300], 'm'), [512, 300]);
   });
 
-  it('are not known of a model that was never trained', () => {
+  it('are unknown for a model that was never trained', () => {
     assert.throws(
       () => scalesFor(model(224), 'auto', 'm.safetensors'),
       (error: unknown) =>
-        error instanceof UserError && /m\.safetensors does not say .* \(--scales/.test(error.message),
+        error instanceof UserError &&
+        /m\.safetensors does not record its training scale, .* \(--scales/.test(error.message),
     );
   });
 });
@@ -73,12 +64,12 @@ describe('the smallest scale', () => {
     }
   });
 
-  it('is what leaves fc6 its window, for dense evaluation and pooling that rounds up', () => {
+  it('is what leaves fc6 enough inputs, for dense evaluation and pooling that rounds up', () => {
     // 33 → 17 → 9 → 5 → 3 → 2
     check('dense', 33, 'ceil')();
     assert.throws(
       check('dense', 32, 'ceil'),
-      /pooling leaves less than the 2×2 that fc6 takes; .* at least 33/,
+      /pooling leaves less than the 2×2 inputs of fc6; .* at least 33/,
     );
     assert.throws(check('both', 63, 'ceil'), /crops of 64 do not fit/);
   });

@@ -1,8 +1,11 @@
 /** What tests of evaluation share: a small network of Table 1 over the reference backend, and images in memory. */
 import type { RgbImage } from '../../../src/data/sources/source.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
-import type { LookingOptions } from '../../../src/evaluate/image-classifier.ts';
-import { type BatchingLimits, ImageClassifier } from '../../../src/evaluate/image-classifier.ts';
+import {
+  type BatchingLimits,
+  type ClassifyOptions,
+  ImageClassifier,
+} from '../../../src/evaluate/image-classifier.ts';
 import type { Backend, Parameters } from '../../../src/kernels/backend.ts';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork, type Network, type NetworkOptions } from '../../../src/net/network.ts';
@@ -40,12 +43,12 @@ export function classifierOf(model: SmallModel, limits: BatchingLimits = {}): Im
 export function ensembleOf(
   models: readonly SmallModel[],
   scales: readonly number[],
-  looking: LookingOptions,
+  options: ClassifyOptions,
   limits: BatchingLimits = {},
 ): Ensemble {
   return new Ensemble(
     models.map((model) => ({ classifier: classifierOf(model, limits), scales })),
-    looking,
+    options,
   );
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { averageOverPositions } from '../../../src/evaluate/dense.ts';
+import { averageOverPositions } from '../../../src/evaluate/score-map.ts';
 import { meanOf, softmax, topClasses } from '../../../src/evaluate/softmax.ts';
 
 describe('posteriors', () => {

@@ -77,6 +77,8 @@ describe('memory', () => {
 });
 
 describe('plan', () => {
+  const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
+
   test('of the paper’s training: 370K iterations, 74 epochs', async () => {
     const plan = await estimateTraining(request);
     assert.equal(Math.round(plan.iterations / 1000), 370);
@@ -92,8 +94,8 @@ describe('plan', () => {
   });
 
   test('times follow from the speed', async () => {
-    const speed = { inferenceGflops: 1000, trainingGflops: 500 };
-    const { time, flopsPerImage } = await estimateTraining({ ...request, speed });
+    const slower = { ...speed, trainingGflops: 500 };
+    const { time, flopsPerImage } = await estimateTraining({ ...request, speed: slower });
     assert.equal(time?.inferenceMsPerImage, flopsPerImage.forward / 1e9);
     assert.equal(time?.trainingMsPerImage, flopsPerImage.training / 5e8);
     assert.ok(Math.abs(time.secondsPerStep - (256 * time.trainingMsPerImage) / 1000) < 1e-9);
@@ -101,7 +103,6 @@ describe('plan', () => {
   });
 
   test('several machines: bytes, time on the wire, and what is gained where all but the last bucket is hidden', async () => {
-    const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
     const { scaling, gradientBytes, time } = await estimateTraining({ ...request, speed });
     const [one, four] = scaling;
     assert.equal(one?.bytesSentPerStep, 0);
@@ -117,7 +118,6 @@ describe('plan', () => {
   });
 
   test('a network too slow to hide behind the backward pass, with a latency, costs the difference', async () => {
-    const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
     const slow = { ...request, speed, machines: [64], bandwidth: 1, latency: 1e-3, microBatch: 4 };
     const { scaling, time } = await estimateTraining(slow);
     const { communicationSeconds, hiddenSeconds, secondsPerStep } = scaling[0]!;
@@ -136,7 +136,6 @@ describe('plan', () => {
     const plain = formatPlan(await estimateTraining(request));
     assert.match(plain, /time +unknown; give --gflops/);
     assert.match(plain, /upper estimate/);
-    const speed = { inferenceGflops: 1000, trainingGflops: 1000 };
     assert.match(formatPlan(await estimateTraining({ ...request, speed })), /, \d+ d \d+ h in total/);
   });
 });

@@ -93,7 +93,7 @@ describe('the report for the terminal', () => {
   it('shows the worst classes first, and only those with images', () => {
     const text = formatTerminalReport(report);
     assert.ok(text.indexOf('cat') < text.indexOf('dog'));
-    assert.match(text, /top-1 50\.0 %/);
+    assert.match(text, /top-1 error 50\.0 %/);
     assert.doesNotMatch(text.slice(text.indexOf('worst classes'), text.indexOf('most confused')), /owl/);
   });
 

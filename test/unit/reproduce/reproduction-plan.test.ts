@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { projectFolder } from '../../../src/core/project.ts';
-import { looksOf } from '../../../src/evaluate/protocol.ts';
+import { singleProtocols } from '../../../src/evaluate/protocol.ts';
 import { evaluationsFor, planEvaluations } from '../../../src/reproduce/evaluations.ts';
 import { planExperiments } from '../../../src/reproduce/experiments.ts';
 import { parseReproductionPlan, readReproductionPlan } from '../../../src/reproduce/reproduction-plan.ts';
@@ -94,7 +94,8 @@ describe('the experiments and evaluations of a plan', () => {
       const own = evaluationsFor(experiment, evaluations);
       assert.deepEqual(idsOf(own.map((one) => one.training)), idsOf(experiment.trainings));
       for (const { protocol, scales } of own) {
-        for (const look of looksOf(experiment.protocol)) assert.ok(looksOf(protocol).includes(look));
+        for (const look of singleProtocols(experiment.protocol))
+          assert.ok(singleProtocols(protocol).includes(look));
         assert.ok(scales === 'auto' || experiment.scales === 'single');
       }
     }

@@ -21,10 +21,9 @@ async function expected(bytes: Buffer, layer: string) {
 
 describe('POST /v1/activations', () => {
   it("are the layer's, as bytes of each channel's own range", async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const bytes = await png(52, 40);
-    const { status, body } = await ask(imageRequest('/v1/activations?layer=conv2_1&view=whole', bytes));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(imageRequest('/v1/activations?layer=conv2_1&view=whole', bytes));
     const { shape, values } = await expected(bytes, 'conv2_1');
     const area = shape[1]! * shape[2]!;
     assert.deepEqual(body.shape, shape);
@@ -55,25 +54,24 @@ describe('POST /v1/activations', () => {
   });
 
   it('of a layer that is not there are refused with the names there are', async (t) => {
-    const { ask } = await smallServer(t);
-    const { status, body } = await ask(imageRequest('/v1/activations?layer=conv9_9', await png(40, 40)));
-    assert.equal(status, 400);
-    assert.match(body.error.message, /conv1_1, .*fc8/);
+    const { refused } = await smallServer(t);
+    const request = imageRequest('/v1/activations?layer=conv9_9', await png(40, 40));
+    await refused(request, '400 bad_request', /conv1_1, .*fc8/);
   });
 
   it('look at one image at a time', async (t) => {
-    const { ask } = await smallServer(t);
+    const { refused } = await smallServer(t);
     const image = await png(40, 40);
-    const { status } = await ask(formRequest('/v1/activations?layer=fc8', { a: image, b: image }));
-    assert.equal(status, 400);
+    const request = formRequest('/v1/activations?layer=fc8', { a: image, b: image });
+    await refused(request, '400 bad_request', /one image/);
   });
 });
 
 describe('POST /v1/features', () => {
   it('are numbers as JSON, pooled where it is asked for', async (t) => {
-    const { ask } = await smallServer(t);
+    const { json } = await smallServer(t);
     const bytes = await png(96, 64);
-    const { body } = await ask(imageRequest('/v1/features?layer=pool4&view=whole&scale=40&pool=max', bytes));
+    const body = await json(imageRequest('/v1/features?layer=pool4&view=whole&scale=40&pool=max', bytes));
     const { shape, values } = await expected(bytes, 'pool4');
     const area = shape[1]! * shape[2]!;
     assert.ok(area > 1);
@@ -103,18 +101,17 @@ describe('POST /v1/features', () => {
   });
 
   it('of images whose maps differ fit into no .npy file', async (t) => {
-    const { ask } = await smallServer(t);
+    const { refused } = await smallServer(t);
     const files = { a: await png(50, 40), b: await png(40, 160) };
-    const { status, body } = await ask(formRequest('/v1/features?layer=pool3&view=whole&as=npy', files));
-    assert.equal(status, 400, JSON.stringify(body));
-    assert.match(body.error.message, /pool=mean/);
+    const request = formRequest('/v1/features?layer=pool3&view=whole&as=npy', files);
+    await refused(request, '400 bad_request', /pool=mean/);
   });
 });
 
 describe('GET /v1/model', () => {
   it('describes the network layer by layer', async (t) => {
-    const { ask } = await smallServer(t);
-    const { body } = await ask('/v1/model');
+    const { json } = await smallServer(t);
+    const body = await json('/v1/model');
     const [model] = body.models;
     assert.deepEqual(
       [model.name, model.config, model.classes, model.crop, model.defaultScale, model.autoScales],
@@ -141,8 +138,8 @@ describe('GET /v1/model', () => {
   });
 
   it("has the first layer's filters, each in its own range", async (t) => {
-    const { ask } = await smallServer(t);
-    const { body } = await ask('/v1/model/filters');
+    const { json, refused } = await smallServer(t);
+    const body = await json('/v1/model/filters');
     const { parameters } = await smallParts();
     const weights = await parameters.read('values', 'conv1_1.weight');
     assert.deepEqual(body.shape, [2, 3, 3, 3]);
@@ -153,8 +150,6 @@ describe('GET /v1/model', () => {
     // Channel 1, row 2, column 0 of the second filter.
     const value = second[9 + 6]!;
     assert.equal(pixels[27 + 3 * 6 + 1], Math.round((255 * (value - least)) / (most - least)));
-    const { status, body: refused } = await ask('/v1/model/filters?layer=conv2_1');
-    assert.equal(status, 400);
-    assert.match(refused.error.message, /conv1_1/);
+    await refused('/v1/model/filters?layer=conv2_1', '400 bad_request', /conv1_1/);
   });
 });

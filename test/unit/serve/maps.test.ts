@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RgbImage } from '../../../src/data/sources/source.ts';
-import { gridCrops } from '../../../src/evaluate/crops.ts';
+import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { toSharp } from '../../support/images.ts';
 import { mirrored, picture } from '../evaluate/small-models.ts';
 import { imageRequest, type Json, smallServer } from './small-server.ts';
@@ -18,10 +18,9 @@ describe('POST /v1/score-map', () => {
   const image = picture(96, 64, 3);
 
   it('has the probabilities of dense evaluation, and a soft-max at each position', async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const bytes = await pngOf(image);
-    const { status, body } = await ask(imageRequest('/v1/score-map?scales=64,128&top=5', bytes));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(imageRequest('/v1/score-map?scales=64,128&top=5', bytes));
     assert.deepEqual(body.image, { width: 96, height: 64 });
     assert.deepEqual(
       body.scales.map(({ scale, rescaled, rows, columns, effectiveStride }: Json) => [
@@ -55,9 +54,9 @@ describe('POST /v1/score-map', () => {
   });
 
   it('of a mirrored image is the mirrored map', async (t) => {
-    const { ask } = await smallServer(t);
+    const { json } = await smallServer(t);
     const mapOf = async (one: RgbImage) => {
-      const { body } = await ask(imageRequest('/v1/score-map?scales=64&class=2', await pngOf(one)));
+      const body = await json(imageRequest('/v1/score-map?scales=64&class=2', await pngOf(one)));
       assert.equal(body.scales[0].classes.length, 1);
       assert.equal(body.scales[0].classes[0].index, 2);
       return body.scales[0].classes[0].map as number[];
@@ -69,24 +68,22 @@ describe('POST /v1/score-map', () => {
   });
 
   it('shows the classes that are asked for, and refuses others', async (t) => {
-    const { ask } = await smallServer(t);
+    const { json, refused } = await smallServer(t);
     const bytes = await pngOf(image);
-    const { body } = await ask(imageRequest('/v1/score-map?class=4&class=0', bytes));
+    const body = await json(imageRequest('/v1/score-map?class=4&class=0', bytes));
     assert.deepEqual(
       body.scales[0].classes.map(({ index }: Json) => index),
       [4, 0],
     );
-    const { status, body: refused } = await ask(imageRequest('/v1/score-map?class=5', bytes));
-    assert.equal(`${status} ${refused.error.code}`, '400 bad_request');
+    await refused(imageRequest('/v1/score-map?class=5', bytes), '400 bad_request', /0 to 4/);
   });
 });
 
 describe('POST /v1/crops', () => {
   it('has the grid of crops, whose mean is what the protocol says', async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const bytes = await pngOf(picture(60, 44, 1));
-    const { status, body } = await ask(imageRequest('/v1/crops?scales=44', bytes));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(imageRequest('/v1/crops?scales=44', bytes));
     const [{ crops, crop, rescaled }] = body.scales;
     assert.equal(crop, 32);
     assert.deepEqual(

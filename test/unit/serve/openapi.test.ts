@@ -6,9 +6,8 @@ import type { InjectOptions } from 'fastify';
 import { png, temporaryFolder, writeFiles } from '../../support/images.ts';
 import { imageRequest, type Json, line, type SmallServer, smallServer, writeRun } from './small-server.ts';
 
-async function documentOf({ ask }: SmallServer): Promise<Json> {
-  const { status, body } = await ask('/openapi.json');
-  assert.equal(status, 200);
+async function documentOf({ json }: SmallServer): Promise<Json> {
+  const body = await json('/openapi.json');
   return body;
 }
 
@@ -112,9 +111,9 @@ describe('the OpenAPI document', () => {
   });
 
   it('says that there is a token where there is one', async (t) => {
-    const { ask } = await smallServer(t, { token: 'correct-horse-battery' });
+    const { json } = await smallServer(t, { token: 'correct-horse-battery' });
     const headers = { authorization: 'Bearer correct-horse-battery' };
-    const { body } = await ask({ url: '/openapi.json', headers });
+    const body = await json({ url: '/openapi.json', headers });
     assert.deepEqual(body.security, [{ token: [] }]);
     assert.equal(body.components.securitySchemes.token.scheme, 'bearer');
   });

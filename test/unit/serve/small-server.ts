@@ -1,10 +1,10 @@
 /** What tests of the server share: servers over small networks on the reference backend, requests without a socket. */
+import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import type { Backend } from '../../../src/kernels/backend.ts';
-import type { ModelParts } from '../../../src/serve/models/served-model.ts';
+import type { NamedModel } from '../../../src/serve/models/served-model.ts';
 import { buildServer, type ServerOptions } from '../../../src/serve/server.ts';
 import { reference } from '../../support/backends.ts';
 import { writeFiles } from '../../support/images.ts';
@@ -17,7 +17,7 @@ export async function smallParts(
   name = 'small',
   seed = 5,
   backend: Backend = reference,
-): Promise<ModelParts> {
+): Promise<NamedModel> {
   const { network, parameters } = await smallModel({}, { backend, seed });
   const facts = {
     network,
@@ -30,7 +30,6 @@ export async function smallParts(
   return { name, facts, backend, parameters, checksum: 'ab'.repeat(32) };
 }
 
-/** What an answer has is for the test to say. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
 export type Json = any;
 
@@ -46,6 +45,10 @@ export interface SmallServer {
   readonly logged: string[];
   /** An answer as JSON, and its status. */
   ask(options: InjectOptions | string): Promise<Answer>;
+  /** The JSON of an answer whose status must be 200. */
+  json(options: InjectOptions | string): Promise<Json>;
+  /** Sends a request that must fail with a status and code, such as `400 bad_request`, and a sentence that matches. */
+  refused(options: InjectOptions | string, expected: string, message?: RegExp): Promise<Answer>;
 }
 
 /** A server that is closed when the test has ended. */
@@ -62,19 +65,29 @@ export async function smallServer(
     ...options,
   });
   t.after(() => app.close());
-  return {
-    app,
-    logged,
-    ask: async (request) => {
-      const answer = await app.inject(request as InjectOptions);
-      const isJson = String(answer.headers['content-type']).startsWith('application/json');
-      return {
-        status: answer.statusCode,
-        body: isJson ? answer.json() : answer.body,
-        headers: answer.headers,
-      };
-    },
+  const ask = async (request: InjectOptions | string): Promise<Answer> => {
+    const { statusCode, headers, ...answer } = await app.inject(request as InjectOptions);
+    const isJson = String(headers['content-type']).startsWith('application/json');
+    return { status: statusCode, body: isJson ? JSON.parse(answer.body) : answer.body, headers };
   };
+  const json = async (request: InjectOptions | string): Promise<Json> => {
+    const { status, body } = await ask(request);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body;
+  };
+  const refused = async (
+    request: InjectOptions | string,
+    expected: string,
+    message = /\.$/,
+  ): Promise<Answer> => {
+    const answer = await ask(request);
+    const { code, message: actual } = answer.body.error ?? {};
+    assert.equal(`${answer.status} ${code}`, expected, JSON.stringify(answer.body));
+    assert.match(actual, message);
+    assert.match(actual, /\.$/);
+    return answer;
+  };
+  return { app, logged, ask, json, refused };
 }
 
 /** A request with one image as its body. */
@@ -175,8 +188,4 @@ export function line(iteration: number, kind: 'train' | 'validation' = 'train', 
 export async function writeRun(folder: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFiles(folder, { 'recipe.yaml': RECIPE, ...files });
-}
-
-export function runPath(runs: string, id: string): string {
-  return join(runs, id);
 }

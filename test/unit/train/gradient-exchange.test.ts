@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Communicator } from '../../../src/comm/communicator.ts';
-import { single } from '../../../src/comm/communicator.ts';
+import { type Communicator, single } from '../../../src/comm/communicator.ts';
 import type { Parameters } from '../../../src/kernels/backend.ts';
 import { GradientExchange } from '../../../src/train/gradient-exchange.ts';
 

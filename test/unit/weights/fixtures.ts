@@ -5,10 +5,25 @@ import { syntheticOutput } from '../../../src/api/convert.ts';
 import { writeFileAtomically } from '../../../src/core/atomic-file.ts';
 import { UserError } from '../../../src/core/errors.ts';
 import { projectFolder } from '../../../src/core/project.ts';
+import { elementCount } from '../../../src/core/shape.ts';
 import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
+import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
 import { safetensorsPieces, type TensorToWrite } from '../../../src/weights/formats/safetensors/writer.ts';
+import { numberedClasses } from '../../../src/weights/labels/class-names.ts';
 import type { Model } from '../../../src/weights/model/model.ts';
+
+/** A small model. Each tensor has one value, by default 1. */
+export function smallModel(options: Partial<NetworkOptions> = {}, fillWith = (_index: number) => 1): Model {
+  const network = buildNetwork({ configuration: 'A', classes: 3, crop: 32, width: 1 / 64, ...options });
+  const tensors = new Map(
+    network.parameters.map(({ name, shape }, index) => [
+      name,
+      new Float32Array(elementCount(shape)).fill(fillWith(index)),
+    ]),
+  );
+  return { network, tensors, ...numberedClasses(network.classes), meanRgb: [0, 0, 0], provenance: {} };
+}
 
 /** Files that the frameworks themselves wrote (tools/weights_*.py). */
 export const fixture = (name: string): string => join(projectFolder, 'test/fixtures/weights', name);

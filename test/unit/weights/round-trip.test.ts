@@ -1,9 +1,7 @@
-/** What is written in another framework's format comes back bit for bit, with all its facts. */
+/** Models written in another framework's format are read back bit for bit, with all their facts. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { readFile, writeFile } from 'node:fs/promises';
+import { after, describe, test } from 'node:test';
 import { UsageError } from '../../../src/core/errors.ts';
 import { configurationNames } from '../../../src/net/configurations.ts';
 import { initialize } from '../../../src/net/initialization.ts';
@@ -11,12 +9,10 @@ import { buildNetwork, type NetworkOptions } from '../../../src/net/network.ts';
 import { writeWeights } from '../../../src/weights/export/write-weights.ts';
 import type { Model } from '../../../src/weights/model/model.ts';
 import { readModelWithReport } from '../../../src/weights/model/read-model.ts';
+import { TemporaryFolder } from '../../support/temporary-folder.ts';
 
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verydeep-round-trip-'));
-});
-after(() => rm(folder, { recursive: true }));
+const temporary = new TemporaryFolder();
+after(() => temporary.remove());
 
 function makeModel(options: NetworkOptions): Model {
   const network = buildNetwork({ classes: 4, crop: 64, width: 1 / 32, dropout: 0.25, ...options });
@@ -45,7 +41,7 @@ describe('round trips', () => {
       if (configuration === 'A-LRN' && extension === 'h5') continue;
       test(`${configuration} as .${extension}`, async () => {
         const model = makeModel({ configuration, pooling: 'ceil' });
-        const path = join(folder, `${configuration}.${extension}`);
+        const path = temporary.path(`${configuration}.${extension}`);
         await writeWeights(path, model);
         const { model: back, report } = await readModelWithReport(path);
         assert.deepEqual(back, model);
@@ -56,7 +52,7 @@ describe('round trips', () => {
 
   test('a fully convolutional ONNX model holds the same', async () => {
     const model = makeModel({ configuration: 'B' });
-    const path = join(folder, 'dense.onnx');
+    const path = temporary.path('dense.onnx');
     await writeWeights(path, model, { fullyConvolutional: true });
     assert.deepEqual((await readModelWithReport(path)).model, model);
   });
@@ -64,7 +60,7 @@ describe('round trips', () => {
   test('any convention can be written, and is undone when read', async () => {
     const model = makeModel({ configuration: 'A' });
     for (const convention of ['torchvision', 'caffe', 'keras', 'native'] as const) {
-      const path = join(folder, `${convention}.onnx`);
+      const path = temporary.path(`${convention}.onnx`);
       const { preprocessing } = await writeWeights(path, model, { convention });
       assert.match(preprocessing, convention === 'torchvision' ? /x \/ 255/ : /x −/);
       assert.deepEqual((await readModelWithReport(path)).model, model);
@@ -73,7 +69,7 @@ describe('round trips', () => {
 
   test('another program may change the weights: then what is read is what it wrote', async () => {
     const model = makeModel({ configuration: 'A' });
-    const path = join(folder, 'changed.pth');
+    const path = temporary.path('changed.pth');
     await writeWeights(path, model);
     const bytes = await readFile(path);
     // The first value of conv1_1, the first storage.
@@ -89,13 +85,13 @@ describe('round trips', () => {
 
   test('features alone come back as features', async () => {
     const whole = makeModel({ configuration: 'D' });
-    const path = join(folder, 'whole.safetensors');
+    const path = temporary.path('whole.safetensors');
     await writeWeights(path, whole);
     const { model } = await readModelWithReport(path, { featuresOnly: true });
     assert.equal(model.network.classes, 0);
     assert.deepEqual(model.meanRgb, whole.meanRgb);
     for (const extension of formats) {
-      const copy = join(folder, `features.${extension}`);
+      const copy = temporary.path(`features.${extension}`);
       await writeWeights(copy, model);
       assert.deepEqual((await readModelWithReport(copy, { allowFeatures: true })).model, model);
     }
@@ -103,14 +99,14 @@ describe('round trips', () => {
 
   test('refuses what a format cannot hold', async () => {
     const model = makeModel({ configuration: 'A-LRN' });
-    await assert.rejects(writeWeights(join(folder, 'x.h5'), model), UsageError);
-    await assert.rejects(writeWeights(join(folder, 'x.pkl'), model), UsageError);
+    await assert.rejects(writeWeights(temporary.path('x.h5'), model), UsageError);
+    await assert.rejects(writeWeights(temporary.path('x.pkl'), model), UsageError);
     await assert.rejects(
-      writeWeights(join(folder, 'x.pth'), model, { fullyConvolutional: true }),
+      writeWeights(temporary.path('x.pth'), model, { fullyConvolutional: true }),
       UsageError,
     );
     await assert.rejects(
-      writeWeights(join(folder, 'x.safetensors'), model, { convention: 'caffe' }),
+      writeWeights(temporary.path('x.safetensors'), model, { convention: 'caffe' }),
       UsageError,
     );
   });

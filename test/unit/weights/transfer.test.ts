@@ -1,33 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UsageError, UserError } from '../../../src/core/errors.ts';
-import { elementCount } from '../../../src/core/shape.ts';
 import { buildNetwork, featuresOnly, type Network, type NetworkOptions } from '../../../src/net/network.ts';
 import type { Model } from '../../../src/weights/model/model.ts';
 import { transferAll, transferFromShallower } from '../../../src/weights/model/transfer.ts';
+import { smallModel } from './fixtures.ts';
 
 function network(options: Partial<NetworkOptions> = {}): Network {
   return buildNetwork({ configuration: 'A', classes: 3, crop: 32, width: 1 / 64, ...options });
 }
 
-function model(options: Partial<NetworkOptions> = {}): Model {
-  const net = network(options);
-  const names = Array.from({ length: net.classes }, (_, index) => `class${index}`);
-  return {
-    network: net,
-    tensors: new Map(
-      net.parameters.map(({ name, shape }) => [name, new Float32Array(elementCount(shape)).fill(1)]),
-    ),
-    classes: names,
-    labels: names,
-    meanRgb: [0, 0, 0],
-    provenance: {},
-  };
-}
-
 describe('transferAll', () => {
   test('takes every layer of the same network', () => {
-    const from = model();
+    const from = smallModel();
     const { tensors, kept, replaced } = transferAll(from, network());
     assert.deepEqual([...tensors], [...from.tensors]);
     assert.equal(kept.length, 22);
@@ -35,14 +20,14 @@ describe('transferAll', () => {
   });
 
   test('leaves fc8 to the caller when the number of classes differs', () => {
-    const { tensors, kept, replaced } = transferAll(model(), network({ classes: 5 }));
+    const { tensors, kept, replaced } = transferAll(smallModel(), network({ classes: 5 }));
     assert.deepEqual(replaced, ['fc8.weight', 'fc8.bias']);
     assert.equal(tensors.size, 20);
     assert.equal(kept.at(-1), 'fc7.bias');
   });
 
   test('leaves the classifier to the caller when the model has none', () => {
-    const whole = model();
+    const whole = smallModel();
     const features = { ...whole, network: featuresOnly(whole.network) };
     const { kept, replaced } = transferAll(features, network({ crop: 64, classes: 9 }));
     assert.equal(kept.length, 16);
@@ -58,15 +43,19 @@ describe('transferAll', () => {
         () => transferAll(from, to),
         (error) => error instanceof UserError && message.test(error.message),
       );
-    refuses(model(), network({ crop: 64 }), /fc6\.weight: .*expects 64×8×2×2, .* has 64×8×1×1; .*--crop 32/);
-    refuses(model(), network({ width: 1 / 32 }), /conv1_1\.weight: .*expects 2×3×3×3, .* has 1×3×3×3/);
     refuses(
-      model(),
+      smallModel(),
+      network({ crop: 64 }),
+      /fc6\.weight: .*expects 64×8×2×2, .* has 64×8×1×1; .*--crop 32/,
+    );
+    refuses(smallModel(), network({ width: 1 / 32 }), /conv1_1\.weight: .*expects 2×3×3×3, .* has 1×3×3×3/);
+    refuses(
+      smallModel(),
       network({ configuration: 'B' }),
       /conv1_2\.weight: .* has no such tensor.*--from-shallower/,
     );
     refuses(
-      model({ configuration: 'B' }),
+      smallModel({ configuration: 'B' }),
       network(),
       /conv1_2\.weight: .*expects no such tensor.* has 1×1×3×3/,
     );
@@ -79,7 +68,7 @@ describe('transferFromShallower', () => {
 
   for (const configuration of ['B', 'C', 'D', 'E'] as const) {
     test(`${configuration} takes A's first four convolutions and its fully connected layers`, () => {
-      const from = model();
+      const from = smallModel();
       const target = network({ configuration });
       const { tensors, kept, replaced } = transferFromShallower(from, target);
       assert.deepEqual(kept, names([...first, 'fc6', 'fc7', 'fc8']));
@@ -90,14 +79,14 @@ describe('transferFromShallower', () => {
   }
 
   test('leaves fc8 to the caller when the number of classes differs', () => {
-    const { kept } = transferFromShallower(model(), network({ configuration: 'D', classes: 9 }));
+    const { kept } = transferFromShallower(smallModel(), network({ configuration: 'D', classes: 9 }));
     assert.deepEqual(kept, names([...first, 'fc6', 'fc7']));
   });
 
   test('refuses a network that is not deeper, and shapes that differ', () => {
-    assert.throws(() => transferFromShallower(model({ configuration: 'D' }), network()), UsageError);
+    assert.throws(() => transferFromShallower(smallModel({ configuration: 'D' }), network()), UsageError);
     assert.throws(
-      () => transferFromShallower(model(), network({ configuration: 'D', crop: 64 })),
+      () => transferFromShallower(smallModel(), network({ configuration: 'D', crop: 64 })),
       /fc6\.weight: .*train with --crop 32/,
     );
   });

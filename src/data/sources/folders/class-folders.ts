@@ -6,18 +6,10 @@ import { isImageName } from '../../pixels/image-formats.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import { isFlatValidation, openFlatValidation } from '../ilsvrc/validation.ts';
 import { isClassTar, isTarName, openShards } from '../shards/open-shards.ts';
-import type { ImageSource } from '../source.ts';
+import type { ImageSource, OpenRequest } from '../source.ts';
 import { findSplitFolder, isSplitFolder, MissingSplitError, type Split } from '../splits.ts';
 import { fileSource } from './file-source.ts';
 import { type Listing, listClassFolders, listFolder, listUnlabeled } from './listing.ts';
-
-export interface FolderOptions {
-  /** The path that was opened, for messages. */
-  readonly location: string;
-  readonly split: Split;
-  readonly labels: 'required' | 'optional';
-  readonly cacheFolder?: string;
-}
 
 /**
  * Opens a folder that is divided into train, val and test, or holds class folders itself.
@@ -26,21 +18,21 @@ export interface FolderOptions {
 export async function openClassFolders(
   folder: string,
   listing: Listing,
-  options: FolderOptions,
+  request: OpenRequest,
 ): Promise<ImageSource> {
   if (!(await isDivided(folder, listing))) {
     const trainingClasses = await classesBeside(folder, listing);
-    return openSplit({ folder, listing, split: undefined, trainingClasses }, options);
+    return openSplit({ folder, listing, trainingClasses }, request);
   }
-  const found = findSplitFolder(options.split, (name) => listing.folders.includes(name));
+  const found = findSplitFolder(request.split, (name) => listing.folders.includes(name));
   if (found === undefined) {
-    throw new MissingSplitError(`${folder} has no ${options.split} folder; add one or choose another split`);
+    throw new MissingSplitError(`${folder} has no ${request.split} folder; add one or choose another split`);
   }
   const inside = join(folder, found.folder);
   const trainingClasses = await classesOfTraining(folder, listing);
   return openSplit(
     { folder: inside, listing: await listFolder(inside), split: found.split, trainingClasses },
-    options,
+    request,
   );
 }
 
@@ -79,21 +71,21 @@ interface SplitFolder {
   readonly folder: string;
   readonly listing: Listing;
   /** Undefined where the location is not divided. */
-  readonly split: Split | undefined;
-  readonly trainingClasses: readonly string[] | undefined;
+  readonly split?: Split;
+  readonly trainingClasses?: readonly string[];
 }
 
 async function openSplit(
   { folder, listing, split, trainingClasses }: SplitFolder,
-  options: FolderOptions,
+  request: OpenRequest,
 ): Promise<ImageSource> {
-  const { location } = options;
+  const { location } = request;
   if (listing.folders.length === 0) {
     const tars = listing.files.filter(isTarName);
     if (tars.length > 0) {
       return openShards(folder, tars, {
-        ...options,
-        split: split ?? options.split,
+        ...request,
+        split: split ?? request.split,
         classes: trainingClasses,
       });
     }
@@ -103,7 +95,7 @@ async function openSplit(
   }
   const classes = trainingClasses ?? listing.folders;
   const labeled = listing.folders.length > 0 && classes.length >= 2;
-  if (!labeled && options.labels === 'required') throw notEnoughClasses(folder, listing, classes);
+  if (!labeled && request.labels === 'required') throw notEnoughClasses(folder, listing, classes);
   const known = labeled ? classes : (trainingClasses ?? []);
   return fileSource({
     location,

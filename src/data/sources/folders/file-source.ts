@@ -6,7 +6,7 @@ import type { FileList } from '../file-list.ts';
 import type { ImageSource } from '../source.ts';
 import type { Split } from '../splits.ts';
 
-export interface FileSourceOptions {
+interface FileSourceOptions {
   readonly location: string;
   readonly split?: Split;
   /** The folder that the paths in `files` start from. */

@@ -13,7 +13,7 @@ import { foldersNear } from './synsets.ts';
 const KIT_FOLDERS = ['ILSVRC2012_devkit_t12/data', 'devkit/data', 'data', '.'];
 
 /** Labels of validation images by the stem of the file name (`ILSVRC2012_val_00000001`). */
-export interface ValidationLabels {
+interface ValidationLabels {
   /** The file that they come from. */
   readonly path: string;
   /** All synsets that occur, sorted: the order of the classes. */

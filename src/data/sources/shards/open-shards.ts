@@ -5,16 +5,12 @@ import { UserError } from '../../../core/errors.ts';
 import { kindOf, readLines } from '../../../core/files.ts';
 import { listFolder } from '../folders/listing.ts';
 import { isSynset, labelsOfSynsets } from '../ilsvrc/synsets.ts';
-import type { ImageSource } from '../source.ts';
+import type { ImageSource, OpenRequest } from '../source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute, splitNames } from '../splits.ts';
 import { openIndex, type ShardKind } from './shard-index.ts';
 import { shardSource } from './shard-source.ts';
 
-export interface ShardOptions {
-  readonly location: string;
-  readonly split: Split;
-  readonly labels: 'required' | 'optional';
-  readonly cacheFolder?: string;
+interface ShardRequest extends OpenRequest {
   /** The tar files were given by file name or pattern: all of them are meant, even if their names contain one split. */
   readonly named?: boolean;
   /** Classes that are already known: those of the training images. */
@@ -59,15 +55,15 @@ export async function matchShards(pattern: string): Promise<string[]> {
 export async function openShards(
   folder: string,
   names: readonly string[],
-  options: ShardOptions,
+  request: ShardRequest,
 ): Promise<ImageSource> {
-  const { location, split, cacheFolder } = options;
+  const { location, split, cacheFolder } = request;
   const kind: ShardKind = names.every(isClassTar) ? 'a class each' : 'webdataset';
-  const { own, divided } = shardsOfSplit(folder, names, options);
+  const { own, divided } = shardsOfSplit(folder, names, request);
   const pathsOf = (shards: readonly string[]): string[] => shards.map((name) => join(folder, name));
   const paths = pathsOf(own);
   const index = await openIndex(paths, kind, cacheFolder);
-  let classes = options.classes ?? (await listedClasses(folder));
+  let classes = request.classes ?? (await listedClasses(folder));
   if (classes === undefined) {
     // Every split has the classes of the training images, where there are any.
     const training = divided && split !== 'train' ? names.filter((name) => isFileOfSplit(name, 'train')) : [];
@@ -83,7 +79,7 @@ export async function openShards(
     paths,
     index,
   });
-  if (options.labels === 'required') checkLabels(source, folder, index.files.labels.indexOf(-1));
+  if (request.labels === 'required') checkLabels(source, folder, index.files.labels.indexOf(-1));
   return source;
 }
 
@@ -91,7 +87,7 @@ export async function openShards(
 function shardsOfSplit(
   folder: string,
   names: readonly string[],
-  { split, named }: ShardOptions,
+  { split, named }: ShardRequest,
 ): { own: readonly string[]; divided: boolean } {
   const of = (wanted: Split): string[] => names.filter((name) => isFileOfSplit(name, wanted));
   const present = splitNames.filter((wanted) => of(wanted).length > 0);

@@ -6,9 +6,9 @@ import type { ImageSource } from '../source.ts';
 import type { Split } from '../splits.ts';
 import { fingerprintOfShards, type ShardIndex } from './shard-index.ts';
 
-export interface ShardSourceOptions {
+interface ShardSourceOptions {
   readonly location: string;
-  readonly split: Split | undefined;
+  readonly split?: Split;
   readonly classes: readonly string[];
   readonly labels: readonly string[];
   /** `[index.labelNames]`: the class number of each label as written. */

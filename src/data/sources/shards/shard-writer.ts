@@ -10,14 +10,14 @@ import { rescaleImage } from '../../pixels/rescale.ts';
 import type { ImageSource, RgbImage } from '../source.ts';
 import { indexShards } from './shard-index.ts';
 
-export interface PackingOptions extends DecodeOptions {
+interface PackingOptions extends DecodeOptions {
   /** Largest smaller side in pixels: Smax of the trainings that will use the shards. */
   readonly scale: number;
   /** Quality of the JPEGs that are encoded again, 1 to 100. */
   readonly quality: number;
 }
 
-export interface PackedImage {
+interface PackedImage {
   readonly bytes: Uint8Array;
   readonly extension: 'jpg' | 'png' | 'webp';
   readonly rescaled: boolean;

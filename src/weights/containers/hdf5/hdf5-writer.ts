@@ -205,21 +205,15 @@ class Bytes {
   }
 
   u16(...values: number[]): this {
-    const bytes = Buffer.alloc(2 * values.length);
-    for (const [i, value] of values.entries()) bytes.writeUInt16LE(value, 2 * i);
-    return this.append(bytes);
+    return this.append(Buffer.from(Uint16Array.from(values).buffer));
   }
 
   u32(...values: number[]): this {
-    const bytes = Buffer.alloc(4 * values.length);
-    for (const [i, value] of values.entries()) bytes.writeUInt32LE(value, 4 * i);
-    return this.append(bytes);
+    return this.append(Buffer.from(Uint32Array.from(values).buffer));
   }
 
   u64(...values: (number | bigint)[]): this {
-    const bytes = Buffer.alloc(8 * values.length);
-    for (const [i, value] of values.entries()) bytes.writeBigUInt64LE(BigInt(value), 8 * i);
-    return this.append(bytes);
+    return this.append(Buffer.from(BigUint64Array.from(values.map(BigInt)).buffer));
   }
 
   zeros(count: number): this {

@@ -12,7 +12,7 @@ const ROOT = 'archive/';
 /** @throws UserError when the file cannot be written. */
 export async function writePytorch(path: string, exported: ExportedModel): Promise<readonly string[]> {
   const entries = stateDict(exported);
-  const text = (name: string, content: string): ZipContent => ({
+  const textEntry = (name: string, content: string): ZipContent => ({
     name: ROOT + name,
     data: Buffer.from(content),
   });
@@ -20,10 +20,10 @@ export async function writePytorch(path: string, exported: ExportedModel): Promi
     path,
     zipArchive([
       { name: `${ROOT}data.pkl`, data: pickleStateDict(entries) },
-      text('byteorder', 'little'),
+      textEntry('byteorder', 'little'),
       ...entries.map(({ data }, key) => ({ name: `${ROOT}data/${key}`, data: bytesOf(data) })),
-      text('version', '3\n'),
-      text(METADATA_ENTRY, JSON.stringify(exported.metadata)),
+      textEntry('version', '3\n'),
+      textEntry(METADATA_ENTRY, JSON.stringify(exported.metadata)),
     ]),
   );
   return [path];
@@ -58,80 +58,39 @@ function stateDict({ model: { network }, tensors }: ExportedModel): StateEntry[]
  * only names that `torch.load(weights_only=True)` allows.
  */
 function pickleStateDict(entries: readonly StateEntry[]): Uint8Array {
-  const out = new PickleBuilder();
-  out.byte(0x80).byte(2);
-  out.emptyOrderedDict().mark();
-  for (const [key, { name, shape }] of entries.entries()) {
-    out.text(name);
-    out.global('torch._utils', '_rebuild_tensor_v2').mark();
-    out.mark().text('storage').global('torch', 'FloatStorage').text(String(key)).text('cpu');
-    out.int(elementCount(shape)).byte(TUPLE).byte(BINPERSID);
-    out.int(0).ints(shape).ints(stridesOf(shape)).byte(NEWFALSE).emptyOrderedDict();
-    out.byte(TUPLE).byte(REDUCE);
-  }
-  out.byte(SETITEMS).byte(STOP);
-  return out.bytes();
+  const tensors = entries.map(({ name, shape }, key) => {
+    const count = int(elementCount(shape));
+    const storage = tuple(
+      text('storage'),
+      global('torch', 'FloatStorage'),
+      text(String(key)),
+      text('cpu'),
+      count,
+    );
+    const strides = shape.map((_, axis) => int(elementCount(shape.slice(axis + 1))));
+    const view = [`${storage}Q`, int(0), tuple(...shape.map(int)), tuple(...strides)];
+    // NEWFALSE: requires_grad. The dictionary is for hooks.
+    const args = tuple(...view, '\x89', ORDERED_DICT);
+    return `${text(name)}${global('torch._utils', '_rebuild_tensor_v2')}${args}R`;
+  });
+  // PROTO 2, the dictionary, MARK, its items, SETITEMS, STOP.
+  return Buffer.from(`\x80\x02${ORDERED_DICT}(${tensors.join('')}u.`, 'latin1');
 }
 
-const MARK = 0x28;
-const TUPLE = 0x74;
-const REDUCE = 0x52;
-const SETITEMS = 0x75;
-const BINPERSID = 0x51;
-const NEWFALSE = 0x89;
-const EMPTY_TUPLE = 0x29;
-const GLOBAL = 0x63;
-const BINUNICODE = 0x58;
-const BININT = 0x4a;
-const STOP = 0x2e;
+// Opcodes are single characters; a pickle is their text with a byte per character.
 
-function stridesOf(shape: Shape): number[] {
-  return shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
-}
+/** GLOBAL */
+const global = (module: string, name: string) => `c${module}\n${name}\n`;
+/** MARK, the items, TUPLE */
+const tuple = (...items: readonly string[]) => `(${items.join('')}t`;
+/** BININT */
+const int = (value: number) => `J${uint32(value)}`;
+/** BINUNICODE */
+const text = (value: string) =>
+  `X${uint32(Buffer.byteLength(value))}${Buffer.from(value).toString('latin1')}`;
+/** GLOBAL, EMPTY_TUPLE, REDUCE */
+const ORDERED_DICT = `${global('collections', 'OrderedDict')})R`;
 
-class PickleBuilder {
-  readonly #parts: Buffer[] = [];
-
-  byte(value: number): this {
-    this.#parts.push(Buffer.of(value));
-    return this;
-  }
-
-  mark(): this {
-    return this.byte(MARK);
-  }
-
-  text(text: string): this {
-    const bytes = Buffer.from(text);
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(bytes.length);
-    this.#parts.push(Buffer.of(BINUNICODE), length, bytes);
-    return this;
-  }
-
-  int(value: number): this {
-    const bytes = Buffer.alloc(5, BININT);
-    bytes.writeInt32LE(value, 1);
-    this.#parts.push(bytes);
-    return this;
-  }
-
-  ints(values: readonly number[]): this {
-    this.mark();
-    for (const value of values) this.int(value);
-    return this.byte(TUPLE);
-  }
-
-  global(module: string, name: string): this {
-    this.#parts.push(Buffer.of(GLOBAL), Buffer.from(`${module}\n${name}\n`));
-    return this;
-  }
-
-  emptyOrderedDict(): this {
-    return this.global('collections', 'OrderedDict').byte(EMPTY_TUPLE).byte(REDUCE);
-  }
-
-  bytes(): Uint8Array {
-    return Buffer.concat(this.#parts);
-  }
+function uint32(value: number): string {
+  return Buffer.from(Uint32Array.of(value).buffer).toString('latin1');
 }

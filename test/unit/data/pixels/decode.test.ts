@@ -17,7 +17,7 @@ function difference(actual: RgbImage, expected: RgbImage): number {
 }
 
 describe('decodeImage', () => {
-  it('gives back what lossless formats hold', async () => {
+  it('returns the exact pixels of lossless formats', async () => {
     const image = pattern(23, 17);
     for (const bytes of [
       await toSharp(image).png().toBuffer(),
@@ -31,7 +31,7 @@ describe('decodeImage', () => {
     assert.ok(difference(await decodeImage(await jpeg(40, 30), 'x.jpg'), pattern(40, 30)) <= 6);
   });
 
-  it('leaves detail of a much larger JPEG out, and rescaling sees no difference', async () => {
+  it('leaves out detail of a much larger JPEG, which makes no difference after rescaling', async () => {
     const photo = await toSharp(pattern(1201, 1607))
       .jpeg({ quality: 98 })
       .withMetadata({ orientation: 6 })
@@ -49,15 +49,15 @@ describe('decodeImage', () => {
     assert.equal(difference(larger, whole), 0, 'less than six times as large');
   });
 
-  it('spreads grey over three channels', async () => {
-    const grey = Uint8Array.from({ length: 12 }, (_, i) => i * 20);
-    const raw = sharp(grey, { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
-    const image = await decodeImage(await raw.png().toBuffer(), 'grey.png');
+  it('copies gray to three channels', async () => {
+    const gray = Uint8Array.from({ length: 12 }, (_, i) => i * 20);
+    const raw = sharp(gray, { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
+    const image = await decodeImage(await raw.png().toBuffer(), 'gray.png');
     assert.deepEqual(
       [...image.pixels],
-      [...grey].flatMap((value) => [value, value, value]),
+      [...gray].flatMap((value) => [value, value, value]),
     );
-    const lossy = await decodeImage(await raw.jpeg({ quality: 100 }).toBuffer(), 'grey.jpg');
+    const lossy = await decodeImage(await raw.jpeg({ quality: 100 }).toBuffer(), 'gray.jpg');
     assert.equal(lossy.pixels.length, 36);
   });
 
@@ -149,7 +149,7 @@ describe('decodeImage refuses', () => {
       const pixels = (await decodeImage(whole, 'whole')).pixels;
       for (const cut of [1, 2, 8, 20, 100, Math.floor(whole.length / 2), whole.length - 13]) {
         const short = decodeImage(whole.subarray(0, whole.length - cut), 'short.jpg');
-        // A JPEG is whole without its end marker, a PNG without its IEND chunk of 12 bytes.
+        // A JPEG is complete without its end marker, a PNG without its IEND chunk of 12 bytes.
         if (cut < 12) await short.then((image) => assert.deepEqual(image.pixels, pixels), isUserError);
         else await assert.rejects(short, isUserError, `${kind} less ${cut} bytes`);
       }
@@ -178,7 +178,7 @@ describe('decodeImage refuses', () => {
   });
 });
 
-/** Mirrors and turns so that the orientation's remedy gives the image back. */
+/** Mirrors and turns the image so that applying the orientation restores it. */
 function asStored(image: RgbImage, orientation: number): RgbImage {
   const turned = orientation >= 5;
   const [width, height] = turned ? [image.height, image.width] : [image.width, image.height];
@@ -215,7 +215,7 @@ function uprightPosition(orientation: number, x: number, y: number, w: number, h
   }
 }
 
-/** A PNG file that promises far more than it holds. */
+/** A PNG file whose header promises far more pixels than it has. */
 function hugePng(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);

@@ -42,7 +42,7 @@ const others = fc.array(
 const orientation = (value: number): Entry => ({ tag: 0x0112, type: 3, count: 1, value });
 
 describe('exifOrientation', () => {
-  it('finds it among other entries, in both orders of bytes', () => {
+  it('finds the orientation among other entries, in both byte orders', () => {
     fc.assert(
       fc.property(
         others,
@@ -53,13 +53,17 @@ describe('exifOrientation', () => {
         (before, after, value, little, gap) => {
           const bytes = exif([...before, orientation(value), ...after], little, gap);
           assert.equal(exifOrientation(bytes), value);
-          assert.equal(exifOrientation(exif([...before, ...after], little, gap)), 1, 'upright if not said');
+          assert.equal(
+            exifOrientation(exif([...before, ...after], little, gap)),
+            1,
+            'upright without an orientation',
+          );
         },
       ),
     );
   });
 
-  it('does not guess where the segment was cut, twice as much is said, or it is no orientation', () => {
+  it('does not guess when the segment is cut, the orientation occurs twice, or it is invalid', () => {
     const whole = exif([orientation(6)], true);
     const directoryEnd = whole.length - 4 - 2; // a SHORT leaves the last two bytes of its four unused
     for (let length = 0; length < directoryEnd; length++) {
@@ -71,7 +75,7 @@ describe('exifOrientation', () => {
     }
   });
 
-  it('gives something for any bytes', () => {
+  it('accepts any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (noise, signed) => {
         if (signed) noise.set(Buffer.from('Exif\0\0MM', 'latin1').subarray(0, noise.length));

@@ -7,7 +7,7 @@ import { asPlainJpeg, decodePlainJpeg } from '../../../../src/data/pixels/plain-
 import type { RgbImage } from '../../../../src/data/sources/source.ts';
 import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
 
-/** Noise, smoothed a little, so that all frequencies and colours occur. */
+/** Noise, smoothed a little, so that all frequencies and colors occur. */
 function noise(width: number, height: number, seed: number): RgbImage {
   const pixels = new Uint8Array(width * height * 3);
   let state = seed + 1;
@@ -20,7 +20,7 @@ function noise(width: number, height: number, seed: number): RgbImage {
   return { width, height, pixels };
 }
 
-/** By sharp's own pipeline, which stands damage of the kinds that lose no pixels. */
+/** Decoded by sharp alone, which tolerates damage that loses no pixels. */
 async function bySharp(bytes: Uint8Array): Promise<RgbImage> {
   const { data, info } = await sharp(bytes, { failOn: 'truncated' })
     .toColourspace('srgb')
@@ -45,12 +45,12 @@ const encodings: fc.Arbitrary<JpegOptions> = fc.record({
 });
 
 describe('a plain JPEG', () => {
-  it('has the very pixels that sharp gives', async () => {
+  it('has the same pixels as with sharp', async () => {
     const sides = fc.integer({ min: 1, max: 70 });
     await fc.assert(
-      fc.asyncProperty(sides, sides, encodings, fc.boolean(), fc.nat(99), async (w, h, how, grey, seed) => {
+      fc.asyncProperty(sides, sides, encodings, fc.boolean(), fc.nat(99), async (w, h, how, gray, seed) => {
         const image = toSharp(noise(w, h, seed));
-        const bytes = await (grey ? image.toColourspace('b-w') : image).jpeg(how).toBuffer();
+        const bytes = await (gray ? image.toColourspace('b-w') : image).jpeg(how).toBuffer();
         const pixels = await decoded(bytes);
         assert.ok(pixels, 'is plain');
         assert.deepEqual(pixels, await bySharp(bytes));
@@ -58,7 +58,7 @@ describe('a plain JPEG', () => {
     );
   });
 
-  it('has them when it is decoded on another thread', async () => {
+  it('has the same pixels when it is decoded on another thread', async () => {
     const many = await Promise.all(
       Array.from({ length: 8 }, (_, seed) =>
         toSharp(noise(400 + seed, 300, seed))
@@ -70,12 +70,12 @@ describe('a plain JPEG', () => {
     for (const [i, bytes] of many.entries()) assert.deepEqual(images[i], await bySharp(bytes));
   });
 
-  it('says its size before it is decoded', async () => {
+  it('has its size before it is decoded', async () => {
     const { bytes: _, ...facts } = asPlainJpeg(await jpeg(31, 17))!;
     assert.deepEqual(facts, { width: 31, height: 17, progressive: false });
   });
 
-  it('may be of a camera that was held upright, and of no other', async () => {
+  it('may have the Exif orientation upright, and no other', async () => {
     const bytes = await toSharp(pattern(20, 10))
       .jpeg()
       .withExif({ IFD0: { Copyright: 'nobody' } })
@@ -88,9 +88,9 @@ describe('a plain JPEG', () => {
   });
 });
 
-describe('left to sharp is', () => {
+describe('sharp decodes', () => {
   const special: Record<string, () => Promise<Uint8Array>> = {
-    'a colour profile': () => toSharp(pattern(20, 10)).jpeg().withIccProfile('p3').toBuffer(),
+    'a color profile': () => toSharp(pattern(20, 10)).jpeg().withIccProfile('p3').toBuffer(),
     CMYK: () => toSharp(pattern(20, 10)).toColourspace('cmyk').jpeg().toBuffer(),
     'another format': () => png(20, 10),
     'nothing at all': async () => new Uint8Array(0),
@@ -105,7 +105,7 @@ describe('left to sharp is', () => {
     it(what, async () => assert.equal(asPlainJpeg(await make()), undefined));
   }
 
-  it('what would be decoded hundreds of times over', async () => {
+  it('a progressive file with hundreds of passes', async () => {
     const whole = await toSharp(noise(64, 64, 1))
       .jpeg({ progressive: true, mozjpeg: true })
       .toBuffer();
@@ -114,7 +114,7 @@ describe('left to sharp is', () => {
     assert.equal(await decoded(scans(200)), undefined);
   });
 
-  it('any damage that loses pixels: what is decoded is what sharp stands', async () => {
+  it('any file whose damage loses pixels: others have the pixels of sharp', async () => {
     const files = await Promise.all(
       [{}, { progressive: true }].map((how) =>
         toSharp(noise(20, 20, 7))
@@ -141,11 +141,11 @@ describe('left to sharp is', () => {
       }),
       { numRuns: 1000 },
     );
-    assert.ok(whole > 20, `${whole} were decoded all the same`);
+    assert.ok(whole > 20, `${whole} were decoded anyway`);
   });
 });
 
-/** The same image: a scan that says all bits of its coefficients is said again. */
+/** The same image, with a scan that has all bits of its coefficients repeated. */
 function repeatScan(file: Uint8Array, count: number): Uint8Array {
   const bytes = Buffer.from(file);
   const isLast = (at: number) => bytes[at + 4 + 1 + 2 * bytes[at + 4]! + 2] === 0;
@@ -158,5 +158,5 @@ function repeatScan(file: Uint8Array, count: number): Uint8Array {
     const repeated = Array.from({ length: count }, () => scan);
     return Buffer.concat([bytes.subarray(0, end), ...repeated, bytes.subarray(end)]);
   }
-  throw new Error('no scan says all bits');
+  throw new Error('no scan has all bits');
 }

@@ -20,7 +20,7 @@ const golden = JSON.parse(
   readFileSync(join(projectFolder, 'test/fixtures/golden-resample.json'), 'utf8'),
 ) as Golden;
 
-/** What can resample: the specification, and the addon in both ways. */
+/** The implementations: the specification, and both functions of the addon. */
 const ways: Record<string, (image: RgbImage, size: Size, window?: Window) => RgbImage | Promise<RgbImage>> = {
   'in TypeScript': (image, { width, height }, window) => resample(image, width, height, window),
   'by the addon': resampleNow,
@@ -36,7 +36,7 @@ for (const [way, resampled] of Object.entries(ways)) {
       });
     }
 
-    it('gives a window the very pixels of the whole', async () => {
+    it('gives a window the same pixels as the whole', async () => {
       await fc.assert(
         fc.asyncProperty(jobs(), async ({ image, size, window }) => {
           const whole = resample(image, size.width, size.height);
@@ -53,7 +53,7 @@ for (const [way, resampled] of Object.entries(ways)) {
       );
     });
 
-    it('keeps a flat colour, white too where rounded weights add up to more than 1', async () => {
+    it('keeps a flat color, even white where rounded weights sum to more than 1', async () => {
       for (const value of [0, 201, 255]) {
         const pixels = new Uint8Array(4001 * 2 * 3).fill(value);
         for (const [width, height] of [
@@ -69,8 +69,8 @@ for (const [way, resampled] of Object.entries(ways)) {
   });
 }
 
-describe('the addon for images', () => {
-  it('refuses an image that has fewer pixels than it says', () => {
+describe('the image addon', () => {
+  it('refuses an image that has fewer pixels than its size', () => {
     for (const [width, height] of [
       [8, 8],
       [0, 8],

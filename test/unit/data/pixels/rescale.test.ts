@@ -22,7 +22,7 @@ describe('rescaledSize', () => {
     );
   });
 
-  it('treats width and height alike, and leaves what fits', () => {
+  it('treats width and height alike, and keeps a size that fits', () => {
     fc.assert(
       fc.property(side, side, fc.integer({ min: 1, max: 1024 }), (width, height, S) => {
         const { width: w, height: h } = rescaledSize(width, height, S);
@@ -51,11 +51,11 @@ describe('rescaleImage', () => {
     [1, 1, 64],
   ];
   for (const [width, height, S] of sizes) {
-    it(`keeps a picture what it is: ${width}×${height} at ${S}`, async () => {
+    it(`keeps the content of an image: ${width}×${height} at ${S}`, async () => {
       const scaled = await rescaleImage(pattern(width, height), S, 'x');
       const size = rescaledSize(width, height, S);
       assert.deepEqual([scaled.width, scaled.height], [size.width, size.height]);
-      // The pattern is a plane over the picture, so rescaled it is the same plane, but for the outermost pixels.
+      // The pattern is a plane over the image; rescaled, it is the same plane except for the outermost pixels.
       const expected = pattern(size.width, size.height);
       const rim = Math.ceil(S / Math.min(width, height)) + 1;
       assert.ok(differenceWithin(scaled, expected, rim) <= 2 + 200 / Math.min(width, height, S));
@@ -71,7 +71,7 @@ describe('rescaleImage', () => {
     }
   });
 
-  it('averages when it shrinks: a fine checkerboard turns grey', async () => {
+  it('averages when it shrinks: a fine checkerboard turns gray', async () => {
     for (const extent of [64, 512]) {
       const pixels = Uint8Array.from({ length: extent * extent * 3 }, (_, i) => {
         const pixel = Math.floor(i / 3);

@@ -31,7 +31,7 @@ const batches = (count: number) =>
   );
 
 describe('parseCifar', () => {
-  it('gives back what was written', () => {
+  it('returns what was written', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(1, 2),

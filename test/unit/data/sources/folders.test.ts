@@ -3,10 +3,11 @@ import { chmod, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../../../src/core/errors.ts';
-import { openImageFiles, openImages } from '../../../../src/data/sources/open-images.ts';
+import { FileList } from '../../../../src/data/sources/file-list.ts';
+import { openImages } from '../../../../src/data/sources/open-images.ts';
 import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
-import { jpeg, temporaryFolder, writeFiles } from '../../../support/images.ts';
+import { temporaryFolder, writeFiles } from '../../../support/images.ts';
 
 /** Every image's name from the folder on, with its label. */
 function listed(source: ImageSource, folder: string): string[] {
@@ -25,7 +26,7 @@ const refusal =
   };
 
 describe('class folders', () => {
-  it('are classes in code-unit order, with sorted files, whatever the ending; hidden ones are not seen', async (t) => {
+  it('are classes in code-unit order, with sorted files of any extension; hidden ones are ignored', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, {
       'b/2.jpg': '',
@@ -62,7 +63,7 @@ describe('class folders', () => {
     assert.equal(stored.kind === 'encoded' && Buffer.from(stored.bytes).toString(), 'one');
   });
 
-  it('divide into train and val, or validation, or test', async (t) => {
+  it('can be divided into train and val, validation or test', async (t) => {
     for (const val of ['val', 'validation', 'test']) {
       const folder = await temporaryFolder(t);
       await writeFiles(folder, {
@@ -79,7 +80,7 @@ describe('class folders', () => {
     }
   });
 
-  it('take val before test', async (t) => {
+  it('prefer val to test', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, {
       'train/a/1.jpg': '',
@@ -128,7 +129,7 @@ describe('class folders', () => {
     await assert.rejects(openImages(join(folder, 'notes.txt')), refusal('notes.txt is not a data set'));
   });
 
-  it('say which split is missing', async (t) => {
+  it('name the split that is missing', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, { 'train/a/1.jpg': '', 'train/b/1.jpg': '' });
     await assert.rejects(openImages(folder, { split: 'val' }), MissingSplitError);
@@ -218,11 +219,27 @@ describe('images without labels', () => {
     assert.deepEqual(listed(source, folder), ['test/1.jpg -1', 'test/2.jpg -1']);
   });
 
-  it('can be named one by one', async (t) => {
+  it('can be a single file', async (t) => {
     const folder = await temporaryFolder(t);
-    await writeFiles(folder, { 'x.jpg': await jpeg(4, 4), 'y.jpg': '' });
-    const source = openImageFiles([join(folder, 'y.jpg'), join(folder, 'x.jpg')]);
-    assert.deepEqual(listed(source, folder), ['y.jpg -1', 'x.jpg -1']);
-    assert.equal((await openImages(join(folder, 'x.jpg'), { labels: 'optional' })).length, 1);
+    await writeFiles(folder, { 'x.jpg': '' });
+    const source = await openImages(join(folder, 'x.jpg'), { labels: 'optional' });
+    assert.deepEqual(listed(source, folder), ['x.jpg -1']);
+  });
+});
+
+describe('FileList', () => {
+  it('returns many names of any characters', () => {
+    const names = Array.from({ length: 10_000 }, (_, i) => `klasse-ä/${'長'.repeat(i % 7)}${i}.jpg`);
+    const list = FileList.of(
+      names,
+      names.map((_, i) => (i % 1000) - 1),
+    );
+    assert.equal(list.length, names.length);
+    names.forEach((name, i) => {
+      assert.equal(list.name(i), name);
+      assert.equal(list.labels[i], (i % 1000) - 1);
+    });
+    assert.throws(() => list.name(names.length), RangeError);
+    assert.throws(() => list.name(-1), RangeError);
   });
 });

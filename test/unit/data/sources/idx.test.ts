@@ -18,7 +18,7 @@ const labels = (...values: number[]) => idx([values.length], Uint8Array.from(val
 describe('parseIdx', () => {
   const shape = fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 4 });
 
-  it('gives back what was written', () => {
+  it('returns what was written', () => {
     fc.assert(
       fc.property(shape, fc.infiniteStream(fc.nat(255)), (extents, draws) => {
         const size = extents.reduce((product, extent) => product * extent, 1);
@@ -58,7 +58,7 @@ describe('parseIdx', () => {
 });
 
 describe('a folder of IDX files', () => {
-  it('gives both splits, greyscale as RGB, packed or not', async (t) => {
+  it('gives both splits, grayscale as RGB, compressed or not', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, {
       'train-images-idx3-ubyte.gz': gzipSync(images(3)),
@@ -77,7 +77,7 @@ describe('a folder of IDX files', () => {
     assert.deepEqual([stored.image.width, stored.image.height], [3, 2]);
     assert.deepEqual(
       [...stored.image.pixels],
-      [6, 7, 8, 9, 10, 11].flatMap((grey) => [grey, grey, grey]),
+      [6, 7, 8, 9, 10, 11].flatMap((gray) => [gray, gray, gray]),
     );
     assert.match(train.imageName(1), /train-images-idx3-ubyte\.gz image 1$/);
     const val = await openImages(folder, { split: 'val' });
@@ -96,7 +96,7 @@ describe('a folder of IDX files', () => {
     );
   });
 
-  it('knows EMNIST by its mapping, and other names of the files', async (t) => {
+  it('uses the mapping file of EMNIST, and accepts other names of the files', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, {
       'emnist-letters-train-images-idx3-ubyte': images(2),
@@ -109,7 +109,7 @@ describe('a folder of IDX files', () => {
     assert.equal((await openImages(kaggle)).length, 1);
   });
 
-  it('is refused when it is not whole', async (t) => {
+  it('is refused when it is incomplete', async (t) => {
     const refused = async (files: Record<string, Uint8Array>, message: RegExp, name = 'set') => {
       const folder = join(await temporaryFolder(t), name);
       await writeFiles(folder, files);

@@ -121,7 +121,7 @@ describe("Kaggle's ILSVRC-2012", () => {
 describe('the original ILSVRC-2012', () => {
   const files = { ...training('train'), ...validation('val') };
 
-  it('takes its labels from the development kit, in sorted order', async (t) => {
+  it('takes its labels from the development kit, with classes in sorted order', async (t) => {
     for (const place of ['ILSVRC2012_devkit_t12', '.']) {
       const folder = await temporaryFolder(t);
       await writeFiles(folder, { ...files, ...kit(place) });
@@ -142,7 +142,7 @@ describe('the original ILSVRC-2012', () => {
     await expectValidation(join(folder, 'ILSVRC2012_img_val'));
   });
 
-  it('may have part of the validation images', async (t) => {
+  it('may have only a part of the validation images', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFiles(folder, { ...files, ...kit('devkit') });
     await rm(join(folder, `val/${validationName(2)}.JPEG`));

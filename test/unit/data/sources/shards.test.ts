@@ -17,6 +17,8 @@ const listed = (source: ImageSource): string[] =>
     (_, i) => `${source.imageName(i).split('/').at(-1)} ${source.label(i)}`,
   );
 
+const shard = (files: Readonly<Record<string, string>>): Promise<Buffer> => tar(Object.entries(files));
+
 async function contentOf(source: ImageSource, index: number): Promise<string> {
   const stored = await source.read(index);
   assert.ok(stored.kind === 'encoded');
@@ -31,7 +33,7 @@ const refused = (location: string, message: RegExp, options: OpenOptions = {}) =
   });
 
 describe('readTar', () => {
-  it('finds what tar-stream wrote, long names and all', async (t) => {
+  it('finds the files that tar-stream wrote, long names included', async (t) => {
     const folder = await temporaryFolder(t);
     const path = join(folder, 'x.tar');
     const name = fc.stringMatching(/^[a-zä]{1,60}(?:\/[a-z]{1,90}){0,2}\.jpg$/);
@@ -76,7 +78,7 @@ describe('readTar', () => {
     await assert.rejects(count(damaged), /header at byte 0 is not a tar header/);
   });
 
-  it('passes over folders and links', async (t) => {
+  it('ignores folders and links', async (t) => {
     const path = join(await temporaryFolder(t), 'x.tar');
     const archive = pack();
     archive.entry({ name: 'dir/', type: 'directory' });
@@ -97,21 +99,15 @@ describe('readTar', () => {
 
 describe('tar shards', () => {
   const shards = async () => ({
-    'train-000000.tar': await tar([
-      ['0001.cls', '2'],
-      ['0001.jpg', 'one'],
-      ['a/0002.seg.png', 'not an image of the sample'],
-      ['a/0002.PNG', 'two'],
-      ['a/0002.json', '{"label": 0}'],
-    ]),
-    'train-000001.tar': await tar([
-      ['0003.webp', 'three'],
-      ['0003.cls', '1\n'],
-    ]),
-    'val-000000.tar': await tar([
-      ['9.jpeg', 'nine'],
-      ['9.cls', '1'],
-    ]),
+    'train-000000.tar': await shard({
+      '0001.cls': '2',
+      '0001.jpg': 'one',
+      'a/0002.seg.png': 'not an image of the sample',
+      'a/0002.PNG': 'two',
+      'a/0002.json': '{"label": 0}',
+    }),
+    'train-000001.tar': await shard({ '0003.webp': 'three', '0003.cls': '1\n' }),
+    'val-000000.tar': await shard({ '9.jpeg': 'nine', '9.cls': '1' }),
   });
 
   it('give each split its images, with labels from .cls or .json', async (t) => {
@@ -131,14 +127,10 @@ describe('tar shards', () => {
     );
     const val = await openImages(folder, { split: 'val', cacheFolder });
     assert.deepEqual([listed(val), val.classes], [['val-000000.tar:9.jpeg 1'], ['0', '1', '2']]);
-    assert.equal(
-      (await openImages(folder, { split: 'test', cacheFolder })).length,
-      1,
-      'val stands in for test',
-    );
+    assert.equal((await openImages(folder, { split: 'test', cacheFolder })).length, 1, 'val replaces test');
   });
 
-  it('can be named by pattern or one by one', async (t) => {
+  it('can be opened by pattern or one by one', async (t) => {
     const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
     await writeFiles(folder, await shards());
     const open = async (name: string, split: 'train' | 'val' = 'train') =>
@@ -147,8 +139,10 @@ describe('tar shards', () => {
     assert.equal(
       await open('train-{000001..000009}.tar', 'val'),
       1,
-      'what was named is meant, whatever its name',
+      'the shards of a pattern are meant, whatever their names',
     );
+    assert.equal(await open('train-{0..9}.tar'), 3, 'whatever the leading zeros');
+    assert.equal(await open('train-{000000,000009}.tar'), 2);
     assert.equal(await open('*.tar', 'val'), 1);
     assert.equal(await open('train-00000?.tar'), 3);
     assert.equal(await open('train-000001.tar', 'val'), 1);
@@ -159,12 +153,7 @@ describe('tar shards', () => {
     const cacheFolder = await temporaryFolder(t);
     const named = await temporaryFolder(t);
     await writeFiles(named, {
-      'x.tar': await tar([
-        ['1.jpg', ''],
-        ['1.txt', 'dog'],
-        ['2.jpg', ''],
-        ['2.txt', 'cat\n'],
-      ]),
+      'x.tar': await shard({ '1.jpg': '', '1.txt': 'dog', '2.jpg': '', '2.txt': 'cat\n' }),
     });
     const source = await openImages(named, { cacheFolder });
     assert.deepEqual(
@@ -173,10 +162,7 @@ describe('tar shards', () => {
     );
     const numbered = await temporaryFolder(t);
     await writeFiles(numbered, {
-      'x.tar': await tar([
-        ['1.jpg', ''],
-        ['1.cls', '1'],
-      ]),
+      'x.tar': await shard({ '1.jpg': '', '1.cls': '1' }),
       'classes.txt': 'cat\ndog\nemu\n',
     });
     const listed = await openImages(numbered, { cacheFolder });
@@ -186,10 +172,7 @@ describe('tar shards', () => {
   it('are indexed once, until they change', async (t) => {
     const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
     await writeFiles(folder, {
-      'x.tar': await tar([
-        ['1.jpg', 'a'],
-        ['1.cls', '1'],
-      ]),
+      'x.tar': await shard({ '1.jpg': 'a', '1.cls': '1' }),
     });
     const first = await openImages(folder, { cacheFolder });
     const again = await openImages(folder, { cacheFolder });
@@ -197,12 +180,7 @@ describe('tar shards', () => {
     assert.deepEqual([listed(again), await again.fingerprint()], [listed(first), await first.fingerprint()]);
     assert.equal(await contentOf(again, 0), 'a');
     await writeFiles(folder, {
-      'x.tar': await tar([
-        ['0.jpg', 'new'],
-        ['0.cls', '1'],
-        ['1.jpg', 'a'],
-        ['1.cls', '0'],
-      ]),
+      'x.tar': await shard({ '0.jpg': 'new', '0.cls': '1', '1.jpg': 'a', '1.cls': '0' }),
     });
     const changed = await openImages(folder, { cacheFolder });
     assert.deepEqual([changed.length, await contentOf(changed, 0)], [2, 'new']);
@@ -218,79 +196,45 @@ describe('tar shards', () => {
 
   it('are refused with a remedy', async (t) => {
     const cacheFolder = await temporaryFolder(t);
-    const shard = async (files: readonly (readonly [string, string])[], message: RegExp, more = {}) => {
+    const refusedShard = async (files: Record<string, string>, message: RegExp, more = {}) => {
       const folder = await temporaryFolder(t);
-      await writeFiles(folder, { 'x.tar': await tar(files), ...more });
+      await writeFiles(folder, { 'x.tar': await shard(files), ...more });
       await refused(folder, message, { cacheFolder });
     };
-    await shard(
-      [
-        ['1.jpg', ''],
-        ['1.cls', 'cat'],
-      ],
+    await refusedShard(
+      { '1.jpg': '', '1.cls': 'cat' },
       /x\.tar:1\.cls holds "cat" instead of a class number/,
     );
-    await shard(
-      [
-        ['1.jpg', ''],
-        ['1.cls', '1'],
-        ['2.jpg', ''],
-      ],
+    await refusedShard(
+      { '1.jpg': '', '1.cls': '1', '2.jpg': '' },
       /x\.tar:2\.jpg has no label; add its class number/,
     );
-    await shard(
-      [
-        ['1.jpg', ''],
-        ['1.json', '{'],
-      ],
-      /x\.tar:1\.json is not JSON/,
-    );
-    await shard(
-      [
-        ['1.jpg', ''],
-        ['1.json', '{"label": 1.5}'],
-      ],
+    await refusedShard({ '1.jpg': '', '1.json': '{' }, /x\.tar:1\.json is not JSON/);
+    await refusedShard(
+      { '1.jpg': '', '1.json': '{"label": 1.5}' },
       /1\.json: label is 1\.5, which is neither/,
     );
-    await shard(
-      [
-        ['1.jpg', ''],
-        ['1.cls', '5'],
-      ],
-      /the label 5, which is not one of the 2 classes/,
-      { 'classes.txt': 'a\nb\n' },
-    );
-    await shard(
-      [
-        ['1.jpg', ''],
-        ['1.cls', '0'],
-      ],
-      /only one class \(0\)/,
-    );
-    await shard([['1.jpg', '']], /has no labels, and a network needs/);
-    await shard([['1.cls', '1']], /x\.tar holds no image/);
-    await shard(
-      [
-        ['1.jpg', ''],
-        ['1.png', ''],
-        ['1.cls', '1'],
-      ],
+    await refusedShard({ '1.jpg': '', '1.cls': '5' }, /the label 5, which is not one of the 2 classes/, {
+      'classes.txt': 'a\nb\n',
+    });
+    await refusedShard({ '1.jpg': '', '1.cls': '0' }, /only one class \(0\)/);
+    await refusedShard({ '1.jpg': '' }, /has no labels, and a network needs/);
+    await refusedShard({ '1.cls': '1' }, /x\.tar holds no image/);
+    await refusedShard(
+      { '1.jpg': '', '1.png': '', '1.cls': '1' },
       /two images with the key 1 \(1\.jpg, 1\.png\)/,
     );
-    await shard([['n01440764.tar', '']], /holds tar files \(n01440764\.tar\); unpack it once/);
+    await refusedShard({ 'n01440764.tar': '' }, /holds tar files \(n01440764\.tar\); unpack it once/);
     const folder = await temporaryFolder(t);
     await writeFiles(folder, {
-      'val-0.tar': await tar([
-        ['1.jpg', ''],
-        ['1.cls', '1'],
-      ]),
+      'val-0.tar': await shard({ '1.jpg': '', '1.cls': '1' }),
     });
     await assert.rejects(openImages(folder, { cacheFolder }), MissingSplitError);
   });
 
   it('need no labels when those are optional', async (t) => {
     const folder = await temporaryFolder(t);
-    await writeFiles(folder, { 'x.tar': await tar([['1.jpg', 'a']]) });
+    await writeFiles(folder, { 'x.tar': await shard({ '1.jpg': 'a' }) });
     const source = await openImages(folder, { labels: 'optional', cacheFolder: await temporaryFolder(t) });
     assert.deepEqual([source.label(0), source.classes], [-1, []]);
   });

@@ -50,7 +50,7 @@ describe('Augmentation', () => {
     assert.equal(seen.flip.size, 2);
   });
 
-  it('takes the middle where crops are not random, flipping as before', () => {
+  it('takes the center where crops are not random, with the same flips', () => {
     const centered = new Augmentation({ ...jittered, randomCrop: false });
     const random = new Augmentation(jittered);
     for (let image = 0; image < 20; image++) {
@@ -70,7 +70,7 @@ describe('Augmentation', () => {
     );
   });
 
-  it('leaves every other draw as it was when an ingredient is switched off', () => {
+  it('does not change any other draw when an ingredient is turned off', () => {
     const all = new Augmentation(jittered);
     const plain = new Augmentation({ ...jittered, flip: false, colorShift: undefined });
     const fixed = new Augmentation({ ...jittered, scale: { min: 256, max: 256 } });
@@ -87,7 +87,7 @@ describe('Augmentation', () => {
     assert.ok(flips > 10 && flips < 40);
   });
 
-  it('depends on seed, epoch and image, not on what was asked before', () => {
+  it('depends on seed, epoch and image, not on earlier draws', () => {
     const one = new Augmentation(jittered);
     const forward = [0, 1, 2].map((epoch) => one.scale(epoch, 5));
     const other = new Augmentation(jittered);
@@ -142,7 +142,7 @@ describe('writeCrop', () => {
   const image = pattern(9, 7);
   const at = (x: number, y: number, channel: number): number => image.pixels[(y * 9 + x) * 3 + channel]!;
 
-  it('writes planes of pixels minus what is to be subtracted, at an offset, mirrored or not', () => {
+  it('writes planes of pixels minus the mean, at an offset, mirrored or not', () => {
     for (const flip of [false, true]) {
       const output = new Float32Array(5 + 3 * 16 + 2).fill(-1);
       writeCrop(image, { left: 3, top: 2, size: 4, flip }, [1, 2.5, 3], output, 5);
@@ -181,7 +181,7 @@ describe('writeCrop', () => {
 });
 
 describe('centerCrop', () => {
-  it('leaves the same on both sides, within a pixel', () => {
+  it('leaves equal margins on both sides, within a pixel', () => {
     fc.assert(
       fc.property(fc.integer({ min: 224, max: 999 }), fc.integer({ min: 224, max: 999 }), (width, height) => {
         const { left, top } = centerCrop(width, height, 224);

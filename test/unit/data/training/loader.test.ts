@@ -71,7 +71,7 @@ describe('TrainingImages', () => {
     }
   });
 
-  it('gives the same batches from the middle on', async () => {
+  it('gives the same batches when it starts in the middle', async () => {
     const source = await mixedSource();
     const all = await collect(source, jittered);
     assert.deepEqual(await collect(source, jittered, [5, 8]), all.slice(5));
@@ -136,7 +136,7 @@ describe('TrainingImages', () => {
     assert.equal(reads, 48);
   });
 
-  it('works ahead, but not farther than told', async () => {
+  it('works ahead, but not farther than `ahead`', async () => {
     let started = 0;
     const source = sourceOf(COUNT, (index) => {
       started++;
@@ -151,7 +151,7 @@ describe('TrainingImages', () => {
     await batches.return();
   });
 
-  it('never has more images under way than told', async () => {
+  it('never processes more images at once than `concurrency`', async () => {
     let [now, most] = [0, 0];
     const source = sourceOf(COUNT, async (index) => {
       most = Math.max(most, ++now);
@@ -172,7 +172,7 @@ describe('TrainingImages', () => {
     );
     const batches = new TrainingImages(source, options).loadBatches(sampler.batches(0));
     const before = [...sampler.batches(0, 2)].filter(({ images }) => !images.includes(bad)).length;
-    assert.equal(before, 2, 'the plan shows the bad image late enough');
+    assert.equal(before, 2, 'the bad image is late enough in the plan');
     await batches.next();
     await batches.next();
     await assert.rejects(batches.next(), (error: unknown) => {
@@ -183,7 +183,7 @@ describe('TrainingImages', () => {
     assert.deepEqual(await batches.next(), { done: true, value: undefined });
   });
 
-  it('has nothing under way once it is closed early', async () => {
+  it('has stopped all work once it is closed early', async () => {
     let now = 0;
     const source = sourceOf(COUNT, async (index) => {
       now++;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Sampler, sliceBatch } from '../../../../src/data/training/sampler.ts';
 
 describe('Sampler', () => {
-  it('shows every image once an epoch, in full batches that run on into the next epoch', () => {
+  it('uses every image once in each epoch, in full batches that continue into the next epoch', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 60 }),
@@ -33,14 +33,14 @@ describe('Sampler', () => {
     );
   });
 
-  it('gives any batch without those before it', () => {
+  it('gives any batch without computing those before it', () => {
     const options = { count: 37, batch: 8, seed: 11, shuffle: true };
     const all = [...new Sampler(options).batches(0, 30)];
     for (const start of [29, 4, 17, 5]) assert.deepEqual(new Sampler(options).batch(start), all[start]);
     assert.deepEqual([...new Sampler(options).batches(12, 15)], all.slice(12, 15));
   });
 
-  it('has another order for another epoch and another seed', () => {
+  it('has a different order for a different epoch or seed', () => {
     const of = (seed: number, epoch: number) =>
       new Sampler({ count: 100, batch: 1, seed, shuffle: true }).order(epoch).join();
     assert.notEqual(of(1, 0), of(1, 1));

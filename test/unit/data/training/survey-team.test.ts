@@ -7,8 +7,8 @@ import { teamOf } from '../../../support/team.ts';
 
 const text: StoredImage = { kind: 'encoded', bytes: Buffer.from('text') };
 
-describe('a survey by a team', () => {
-  it('is that of one, bad images too, each image being decoded once', async (t) => {
+describe('a survey by several processes', () => {
+  it('equals the survey of one process, including bad images, and decodes each image once', async (t) => {
     const reads: number[] = [];
     const source = sourceOf(11, (index) => {
       reads.push(index);
@@ -27,7 +27,7 @@ describe('a survey by a team', () => {
     for (const survey of surveys) assert.deepEqual(survey, alone);
   });
 
-  it('is recalled by all where one remembers it', async (t) => {
+  it('comes from the cache of one process for all', async (t) => {
     const source = sourceOf(5, (index) => ({ kind: 'pixels', image: pattern(5 + index, 7, index) }));
     const remembering = await temporaryFolder(t);
     const first = await surveyImages(source, { cacheFolder: remembering });

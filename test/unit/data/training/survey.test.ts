@@ -15,7 +15,7 @@ import { jpeg, pattern, sourceOf, temporaryFolder } from '../../../support/image
 const pixels = (index: number): StoredImage => ({ kind: 'pixels', image: pattern(5 + index, 7, index) });
 const text: StoredImage = { kind: 'encoded', bytes: Buffer.from('text') };
 
-/** The same by the book: all values gathered, then mean and covariance about it. */
+/** The reference: mean and covariance by their definitions, from all values. */
 function byDefinition(count: number): { mean: number[]; covariance: number[][] } {
   const values: number[][] = [];
   for (let index = 0; index < count; index++) {
@@ -71,7 +71,7 @@ describe('surveyImages', () => {
     assert.deepEqual(other, one);
   });
 
-  it('is remembered, and tells of its progress', async (t) => {
+  it('is cached, and reports its progress', async (t) => {
     const cacheFolder = await temporaryFolder(t);
     let reads = 0;
     const counted = sourceOf(4, (index) => {
@@ -87,7 +87,7 @@ describe('surveyImages', () => {
     assert.equal(reads, 4);
   });
 
-  it('is made again when what was remembered is damaged', async (t) => {
+  it('is made again when the cached survey is damaged', async (t) => {
     const cacheFolder = await temporaryFolder(t);
     const first = await surveyImages(sourceOf(3, pixels), { cacheFolder });
     const [file] = await readdir(join(cacheFolder, 'surveys'));
@@ -95,7 +95,7 @@ describe('surveyImages', () => {
     assert.deepEqual(await surveyImages(sourceOf(3, pixels), { cacheFolder }), first);
   });
 
-  it('goes on without a cache folder, with a warning', async (t) => {
+  it('continues without a cache folder, with a warning', async (t) => {
     const folder = await temporaryFolder(t);
     await writeFile(join(folder, 'file'), '');
     const warnings: string[] = [];
@@ -107,7 +107,7 @@ describe('surveyImages', () => {
     assert.match(warnings.join(), /is not saved for the next run/);
   });
 
-  it('collects the images that cannot be used, and looks at them again next time', async (t) => {
+  it('collects the images that cannot be used, and tries them again next time', async (t) => {
     const cacheFolder = await temporaryFolder(t);
     const source = (bad: readonly number[]) =>
       sourceOf(5, (index) => (bad.includes(index) ? text : pixels(index)));
@@ -117,8 +117,8 @@ describe('surveyImages', () => {
       [1, 3],
     );
     assert.match(survey.bad[0]!.message, /^image-1 is not a JPEG/);
-    const mended = await surveyImages(source([3]), { cacheFolder });
-    assert.deepEqual([mended.cached, mended.bad.map((bad) => bad.index)], [true, [3]]);
+    const fixed = await surveyImages(source([3]), { cacheFolder });
+    assert.deepEqual([fixed.cached, fixed.bad.map((bad) => bad.index)], [true, [3]]);
     const whole = await surveyImages(source([]), { cacheFolder });
     const fresh = await surveyImages(source([]), { cacheFolder: await temporaryFolder(t) });
     assert.deepEqual(whole, { ...fresh, cached: true });
@@ -132,7 +132,7 @@ describe('surveyImages', () => {
     assert.equal((await surveyImages(source, { cacheFolder })).bad.length, 0);
   });
 
-  it('stops when told to', async (t) => {
+  it('stops when its signal aborts', async (t) => {
     const stop = new AbortController();
     const survey = surveyImages(sourceOf(100, pixels), {
       cacheFolder: await temporaryFolder(t),
@@ -146,7 +146,7 @@ describe('surveyImages', () => {
 describe('goodImages', () => {
   const source = sourceOf(9, (index) => (index % 8 ? text : pixels(index)));
 
-  it('stops with the count and the first few, unless they are to be left out', async (t) => {
+  it('reports the number of bad images and the first few, unless they are skipped', async (t) => {
     const survey = await surveyImages(source, { cacheFolder: await temporaryFolder(t) });
     assert.throws(
       () => goodImages(source, survey),
@@ -168,13 +168,13 @@ describe('goodImages', () => {
     assert.throws(() => selected.imageName(2), RangeError);
   });
 
-  it('says when nothing is left', async (t) => {
+  it('reports that no image is left', async (t) => {
     const none = sourceOf(2, () => text);
     const survey = await surveyImages(none, { cacheFolder: await temporaryFolder(t) });
     assert.throws(() => goodImages(none, survey, { skipBad: true }), /none of the 2 images of made up/);
   });
 
-  it('has nothing to say when all are good', async (t) => {
+  it('returns undefined when all images are good', async (t) => {
     const all = sourceOf(2, pixels);
     assert.equal(
       goodImages(all, await surveyImages(all, { cacheFolder: await temporaryFolder(t) })),

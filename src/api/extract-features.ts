@@ -1,0 +1,107 @@
+import { prefetch } from '../core/concurrency.ts';
+import { messageOf, UsageError, UserError } from '../core/errors.ts';
+import { readBytes } from '../core/files.ts';
+import { parameterSpecs } from '../core/layer.ts';
+import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { RgbImage } from '../data/sources/source.ts';
+import { FeatureExtractor, type FeatureView } from '../evaluate/feature-extractor.ts';
+import type { ImageFeatures } from '../evaluate/feature-files.ts';
+import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';
+import { type EngineOptions, loadModel } from '../evaluate/load-model.ts';
+import { checkScale, scalesFor } from '../evaluate/scales.ts';
+import { openBackend } from '../kernels/registry.ts';
+
+export interface FeatureOptions extends EngineOptions {
+  /** Weight file of any format; the convolutional layers are enough. */
+  readonly model: string;
+  /** Image files: JPEG, PNG or WebP. */
+  readonly images: readonly string[];
+  /** `conv1_1` … `fc8`, each after its ReLU, or `pool1` … `pool5`. */
+  readonly layer: string;
+  /** `center` (default): the center crop; `whole`: the whole image, which gives larger maps. */
+  readonly view?: FeatureView;
+  /** Pooling over the positions of a map: `none` (default), or the `mean` or `max` of each channel. */
+  readonly pool?: PositionPooling;
+  /** Smaller side Q of the rescaled image, in pixels (default: the training scale S, or the middle of its range). */
+  readonly scale?: number;
+  /** Center crops in a batch (default 16); not with `view: 'whole'`, since whole images differ in size. */
+  readonly batch?: number;
+  /** Images with more pixels are refused before they are decoded (default 100 million). */
+  readonly maxPixels?: number;
+  /** Stops between two images with the signal's reason (default: never). */
+  readonly signal?: AbortSignal;
+}
+
+interface PreparedImage {
+  readonly path: string;
+  readonly image: RgbImage;
+}
+
+/**
+ * Extracts the activations of a layer as features for another learner (paper, appendix B), image by image.
+ * @throws UserError when the model has no such layer, naming an image that cannot be used, or when an option does not
+ *   apply; the signal's reason when it is aborted.
+ * @example
+ * const options = { model: 'vgg-d.safetensors', images: ['a.jpg', 'b.jpg'], layer: 'fc7' };
+ * for await (const { path, values } of extractFeatures(options)) console.log(path, values.length); // 4096
+ */
+export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<ImageFeatures> {
+  const { model: path, layer, view = 'center', threads, precision } = options;
+  if (view === 'whole' && options.batch !== undefined) {
+    throw new UsageError('a batch size applies to center crops only; leave it out for whole images');
+  }
+  const backend = await openBackend(options.backend, { threads, precision });
+  const read = { ...options.read, allowFeatures: true };
+  const model = await loadModel(backend, path, read, (network) =>
+    parameterSpecs(layersUpTo(path, network, layer)),
+  );
+  const extractor = new FeatureExtractor(model, layer);
+  try {
+    const { facts } = model;
+    const scale = options.scale ?? scalesFor(facts, undefined, path)[0]!;
+    if (view === 'center') checkScale(facts.network, 'center', scale, path);
+    yield* extract(extractor, scale, options);
+  } finally {
+    extractor.dispose();
+    model.parameters.dispose();
+  }
+}
+
+async function* extract(
+  extractor: FeatureExtractor,
+  scale: number,
+  { images, view = 'center', pool, batch = 16, maxPixels, signal }: FeatureOptions,
+): AsyncGenerator<ImageFeatures> {
+  const size = view === 'whole' ? 1 : Math.min(batch, images.length);
+  const prepared = prefetch(images, batch, async (path): Promise<PreparedImage> => {
+    const encoded = { kind: 'encoded', bytes: await readBytes(path) } as const;
+    const [image] = await prepareForEvaluation(encoded, path, [scale], { maxPixels });
+    return { path, image: image! };
+  });
+  const run = async (group: readonly PreparedImage[]): Promise<ImageFeatures[]> => {
+    checkSize(extractor, group[0]!, view);
+    const imagesOfGroup = group.map(({ image }) => image);
+    const found = await extractor.run(imagesOfGroup, view, size);
+    return found.map(({ shape, values }, i) => ({
+      path: group[i]!.path,
+      ...poolPositions(values, shape, pool),
+    }));
+  };
+  let group: PreparedImage[] = [];
+  for await (const one of prepared) {
+    signal?.throwIfAborted();
+    group.push(one);
+    if (group.length < size) continue;
+    yield* await run(group);
+    group = [];
+  }
+  if (group.length > 0) yield* await run(group);
+}
+
+function checkSize(extractor: FeatureExtractor, { path, image }: PreparedImage, view: FeatureView): void {
+  try {
+    extractor.outputShape(image, view);
+  } catch (error) {
+    throw new UserError(`${path}: ${messageOf(error)}; use a larger scale`, { cause: error });
+  }
+}

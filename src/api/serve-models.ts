@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { messageOf, systemErrorCode, UsageError, UserError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
+import { projectFolder } from '../core/project.ts';
+import { type EngineOptions, type LoadedModel, loadModels } from '../evaluate/load-model.ts';
+import type { NamedModel } from '../serve/models/served-model.ts';
+import { ALL } from '../serve/models/served-models.ts';
+import { isLoopback } from '../serve/security.ts';
+import { buildServer, type ServerOptions } from '../serve/server.ts';
+import { runPages } from './serve-run-pages.ts';
+
+export interface ServeOptions extends EngineOptions, Omit<ServerOptions, 'models' | 'pages' | 'page'> {
+  /** Model files; if there are none, the server shows runs only. */
+  readonly models: readonly string[];
+  /** Port (default 8080); 0: any free port. */
+  readonly port?: number;
+  /** Folder of the built page (default: dist/web of this project). */
+  readonly page?: string;
+}
+
+export interface RunningServer {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string;
+  /** The models' names in requests. */
+  readonly models: readonly string[];
+  /**
+   * Refuses new requests, finishes those that were accepted, and frees everything.
+   * @param milliseconds after which the remaining connections are cut
+   */
+  close(milliseconds: number): Promise<void>;
+}
+
+/**
+ * Serves models and runs over HTTP.
+ * @throws UserError when a file is not a model or the port is in use; UsageError for an address other than loopback
+ *   without a token.
+ * @example
+ * const server = await serveModels({ models: ['best.safetensors'], port: 0, log: console.error });
+ * console.log(server.url);
+ * await server.close(30_000);
+ */
+export async function serveModels(options: ServeOptions): Promise<RunningServer> {
+  const { host = '127.0.0.1', port = 8080, token } = options;
+  if (token === undefined && !isLoopback(host)) {
+    throw new UsageError(
+      `--host ${host} can be reached from other machines; set a token with --token-file, or leave out --host`,
+    );
+  }
+  const loaded = options.models.length > 0 ? await loadModels(options.models, options) : [];
+  const free = () => {
+    for (const { parameters } of loaded) parameters.dispose();
+  };
+  try {
+    const models = await nameModels(loaded);
+    const app = await buildServer({
+      ...options,
+      host,
+      models,
+      pages: runPages(options.threads),
+      page: options.page ?? join(projectFolder, 'dist', 'web'),
+    });
+    await listen(app, host, port);
+    return {
+      url: urlOf(app, host),
+      models: models.map(({ name }) => name),
+      close: async (milliseconds) => {
+        await drain(app, milliseconds);
+        free();
+      },
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+async function nameModels(loaded: readonly LoadedModel[]): Promise<NamedModel[]> {
+  const taken = new Set([ALL]);
+  const named: NamedModel[] = [];
+  for (const { path, ...model } of loaded) {
+    const name = freeName(nameOf(path), taken);
+    named.push({ ...model, name, checksum: await sha256OfFile(path) });
+  }
+  return named;
+}
+
+/** The run's name for the best model of a run, otherwise the file's name. */
+function nameOf(path: string): string {
+  const name = basename(path, extname(path));
+  const folder = dirname(resolve(path));
+  if (!existsSync(join(folder, 'recipe.yaml'))) return name;
+  return name === 'best' ? basename(folder) : `${basename(folder)}-${name}`;
+}
+
+function freeName(wanted: string, taken: Set<string>): string {
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? wanted : `${wanted}-${number}`;
+    if (taken.has(name)) continue;
+    taken.add(name);
+    return name;
+  }
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    const message = listenMessage(error, host, port);
+    throw message === undefined ? error : new UserError(message, { cause: error });
+  }
+}
+
+function listenMessage(error: unknown, host: string, port: number): string | undefined {
+  switch (systemErrorCode(error)) {
+    case 'EADDRINUSE':
+      return `port ${port} is in use; choose another with --port (0: any free port)`;
+    case 'EACCES':
+      return `you may not use port ${port}; choose one from 1024 up with --port`;
+    case 'ENOTFOUND':
+    case 'EADDRNOTAVAIL':
+      return `--host ${host} is not an address of this machine (${messageOf(error)}); choose another or leave it out`;
+    default:
+      return undefined;
+  }
+}
+
+function urlOf(app: FastifyInstance, host: string): string {
+  const { port } = app.server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function drain(app: FastifyInstance, milliseconds: number): Promise<void> {
+  const limit = setTimeout(() => app.server.closeAllConnections(), milliseconds);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(limit);
+  }
+}

@@ -1,0 +1,83 @@
+/** Error rates from exact counts (paper, 4: top-1 and top-5 error). Images without a label do not count. */
+import type { ImageResult, ImageResults } from './image-results.ts';
+
+export interface ErrorRates {
+  /** Images with a label. */
+  readonly images: number;
+  /** Mean soft-max cross-entropy, in nats. */
+  readonly loss: number;
+  /** Fraction of the images whose true class is not the most probable one. */
+  readonly top1Error: number;
+  /** Fraction of the images whose true class is not among the five most probable ones. */
+  readonly top5Error: number;
+}
+
+/** Counts errors; images may come in any order. */
+export class ErrorCounter {
+  images = 0;
+  top1Errors = 0;
+  top5Errors = 0;
+
+  add({ rank }: ImageResult): void {
+    if (rank < 0) return;
+    this.images++;
+    this.top1Errors += Number(rank >= 1);
+    this.top5Errors += Number(rank >= 5);
+  }
+
+  get top1Error(): number {
+    return this.top1Errors / this.images;
+  }
+}
+
+/** NaN throughout if no image has a label. */
+export function errorRates(results: ImageResults): ErrorRates {
+  const counter = new ErrorCounter();
+  let lossSum = 0;
+  for (const result of results) {
+    counter.add(result);
+    lossSum += result.loss;
+  }
+  const { images, top1Errors, top5Errors } = counter;
+  return {
+    images,
+    loss: lossSum / images,
+    top1Error: top1Errors / images,
+    top5Error: top5Errors / images,
+  };
+}
+
+/** Counts for the images of one class. */
+export interface ClassErrors {
+  readonly images: number;
+  readonly top1Errors: number;
+  readonly top5Errors: number;
+}
+
+/**
+ * Counts errors for each true class.
+ * @param classes number of classes
+ * @returns `[classes]`, in label order
+ * @example
+ * const { results, labels } = await evaluateModel({ data: 'photos', model: 'best.safetensors' });
+ * const byClass = measureByClass(results, labels.length);
+ */
+export function measureByClass(results: ImageResults, classes: number): ClassErrors[] {
+  const counts = Array.from({ length: classes }, () => new ErrorCounter());
+  for (const result of results) if (result.label >= 0) counts[result.label]!.add(result);
+  return counts.map(({ images, top1Errors, top5Errors }) => ({ images, top1Errors, top5Errors }));
+}
+
+/**
+ * Counts images by true and predicted class.
+ * @param classes number of classes
+ * @returns `[true class, most probable class]`, row by row
+ * @example
+ * const matrix = confusionMatrix(results, labels.length);
+ * const catsPredictedAsDogs = matrix[cat * labels.length + dog];
+ */
+export function confusionMatrix(results: ImageResults, classes: number): Uint32Array {
+  const counts = new Uint32Array(classes ** 2);
+  for (const { label, top } of results) if (label >= 0) counts[label * classes + top[0]!.index]!++;
+  return counts;
+}

@@ -1,0 +1,55 @@
+/**
+ * The class score map of dense evaluation (paper, 3.2). The network runs over the whole rescaled image. Its fully
+ * connected layers are convolutions, so it gives one vector of class scores for each position, each computed from a
+ * window of the training crop's size.
+ */
+
+/**
+ * The class scores averaged over positions, before the soft-max, in double precision.
+ * @param map `[classes, height, width]`
+ * @returns `[classes]`
+ */
+export function averageOverPositions(map: Float32Array, classes: number): Float64Array {
+  const positions = map.length / classes;
+  const mean = new Float64Array(classes);
+  for (let c = 0, at = 0; c < classes; c++) {
+    let sum = 0;
+    for (const end = at + positions; at < end; at++) sum += map[at]!;
+    mean[c] = sum / positions;
+  }
+  return mean;
+}
+
+/** `[classes, rows, columns]` */
+interface PositionScores {
+  readonly scores: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * The soft-max at each position, for some classes.
+ * @param mirrored whether the columns run from right to left
+ * @returns for each of `wanted` rows × columns values
+ */
+export function positionPosteriors(
+  { scores, rows, columns }: PositionScores,
+  wanted: readonly number[],
+  mirrored = false,
+): Float64Array[] {
+  const positions = rows * columns;
+  const classes = scores.length / positions;
+  const maps = wanted.map(() => new Float64Array(positions));
+  for (let position = 0; position < positions; position++) {
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let c = 0; c < classes; c++) largest = Math.max(largest, scores[c * positions + position]!);
+    let sum = 0;
+    for (let c = 0; c < classes; c++) sum += Math.exp(scores[c * positions + position]! - largest);
+    const column = position % columns;
+    const at = mirrored ? position - column + (columns - 1 - column) : position;
+    for (const [i, c] of wanted.entries()) {
+      maps[i]![at] = Math.exp(scores[c * positions + position]! - largest) / sum;
+    }
+  }
+  return maps;
+}

@@ -1,0 +1,95 @@
+/** Decodes uploaded images and rescales them to the test scales, within limits. */
+import pLimit, { type LimitFunction } from 'p-limit';
+import { UserError } from '../core/errors.ts';
+import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
+import { rescaledSize } from '../data/pixels/resample.ts';
+import { rescaleImage } from '../data/pixels/rescale.ts';
+import type { RgbImage } from '../data/sources/source.ts';
+import type { Size } from './contract/common.ts';
+import type { Limits } from './contract/model.ts';
+import { RequestError } from './errors.ts';
+import type { Upload } from './uploads.ts';
+
+interface DecodedImage {
+  readonly name: string;
+  /** As displayed, in pixels. */
+  readonly size: Size;
+  /** The image at each scale. */
+  readonly scaled: readonly RgbImage[];
+}
+
+export class ImageDecoder {
+  readonly #limits: Limits;
+  /** A decoded image takes hundreds of times the memory of its file. */
+  readonly #limit: LimitFunction;
+
+  constructor(limits: Limits, concurrency: number) {
+    this.#limits = limits;
+    this.#limit = pLimit(concurrency);
+  }
+
+  /**
+   * @param scales values of Q
+   * @param untilReady resolves once the pixels are needed; until then the image stays encoded
+   * @throws RequestError `too_large`, before an image of too many pixels is decoded, or `bad_image`.
+   */
+  decode(
+    upload: Upload,
+    scales: readonly number[],
+    signal: AbortSignal,
+    untilReady = async () => {},
+  ): Promise<DecodedImage> {
+    return this.#limit(async () => {
+      await untilReady();
+      signal.throwIfAborted();
+      try {
+        return await this.#decode(upload, scales);
+      } catch (error) {
+        throw asRequestError(error, upload, this.#limits);
+      }
+    });
+  }
+
+  async #decode(upload: Upload, scales: readonly number[]): Promise<DecodedImage> {
+    const { name, bytes } = upload;
+    const image = await decodeStored({ kind: 'encoded', bytes }, name, {
+      maxPixels: this.#limits.pixels,
+      largestSide: Math.max(...scales),
+    });
+    const { width, height } = image.original ?? image;
+    const size = { width, height };
+    this.#checkRescaled(upload, size, scales);
+    const scaled: RgbImage[] = [];
+    for (const scale of scales) scaled.push(await rescaleImage(image, scale, name));
+    return { name, size, scaled };
+  }
+
+  #checkRescaled({ name }: Upload, { width, height }: Size, scales: readonly number[]): void {
+    const { rescaledPixels } = this.#limits;
+    for (const scale of scales) {
+      const rescaled = rescaledSize(width, height, scale);
+      if (rescaled.width * rescaled.height <= rescaledPixels) continue;
+      throw new RequestError(
+        'too_large',
+        `${name} (${width}×${height}) would have ${rescaled.width}×${rescaled.height} pixels at scale ${scale}; the maximum is ${rescaledPixels} pixels. Crop it, or use a smaller scale.`,
+      );
+    }
+  }
+}
+
+function asRequestError(error: unknown, { name }: Upload, { pixels }: Limits): unknown {
+  if (error instanceof TooManyPixelsError) {
+    const message = `${name} has more than ${pixels} pixels; send a smaller image.`;
+    return new RequestError('too_large', message, { cause: error });
+  }
+  if (error instanceof UserError) {
+    return new RequestError('bad_image', sentence(error.message), { cause: error });
+  }
+  return error;
+}
+
+/** Messages of the command line as sentences for a remote client. */
+function sentence(message: string): string {
+  const text = message.replace('; replace or delete it', '; send another');
+  return /[.?!]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,24 @@
+/** Fastify with zod schemas, and the errors that routes declare. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyInstance, RawServerDefault } from 'fastify';
+import type { FastifyBaseLogger } from 'fastify/types/logger.js';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { errorSchema } from './contract/common.ts';
+
+export type Routes = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+const errors = (...statuses: number[]) =>
+  Object.fromEntries(statuses.map((status) => [status, errorSchema])) as Record<never, never>;
+
+/** Errors of every route. */
+export const commonErrors = errors(400, 401, 403, 500, 503);
+/** Errors of routes that look something up by name. */
+export const lookupErrors = errors(400, 401, 403, 404, 409, 500, 503);
+/** Errors of routes that receive images. */
+export const imageErrors = errors(400, 401, 403, 404, 408, 413, 415, 422, 500, 503);
