@@ -37,7 +37,7 @@ export function onnxNetwork(path: string, model: OnnxModel): ForeignNetwork {
   follower.run();
   return follower.chain.build({
     naming: model.producer
-      ? `the names that ${model.producer} gave to ONNX tensors`
+      ? `${model.producer}'s names of ONNX tensors`
       : 'the names of its ONNX tensors',
     remarks: [],
   });
