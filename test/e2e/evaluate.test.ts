@@ -21,7 +21,7 @@ interface Line {
 async function writeRandomModel(
   path: string,
   classes: readonly string[],
-  { seed = 1, crop = 32, scale = 36 as number | undefined } = {},
+  { seed = 1, crop = 32, scale = 36 } = {},
 ): Promise<void> {
   const network = buildNetwork({ configuration: 'A', classes: classes.length, crop, width: 0.05 });
   const tensors = new Map(initialize(network, { method: 'he', seed }));
@@ -37,7 +37,7 @@ async function writeRandomModel(
     meanRgb: [120, 110, 100],
     provenance: {},
     tensors,
-    ...(scale !== undefined && { trainScale: { min: scale, max: scale } }),
+    trainScale: { min: scale, max: scale },
   });
 }
 

@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import { type Layer, type LrnLayer, outputShape, type PoolingRounding } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
-import { chainCase, runBackward, runForward } from '../support/chains.ts';
+import { chainCase, maxPool, relu, runBackward, runForward } from '../support/chains.ts';
 import { normalise, normaliseBackward, poolPlaces } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
@@ -17,7 +17,7 @@ const SHAPES: readonly Shape4[] = [
 ];
 
 describeBackends('relu', (backend, { representable }) => {
-  const layers: Layer[] = [{ kind: 'relu', name: 'relu' }];
+  const layers: Layer[] = [relu()];
   for (const [index, shape] of SHAPES.entries()) {
     // Exact: nothing is rounded. Every third value is 0, where output and gradient are 0.
     const input = representable(randomTensor(index, shape).map((x, i) => (i % 3 === 2 ? 0 : x)));
@@ -45,7 +45,7 @@ describeBackends('max pooling', (backend, { representable }) => {
   ];
   const roundings: readonly PoolingRounding[] = ['floor', 'ceil'];
   for (const rounding of roundings) {
-    const layer: Layer = { kind: 'maxPool', name: 'pool', rounding };
+    const layer: Layer = maxPool(rounding);
     for (const [index, shape] of shapes.entries()) {
       it(`${rounding}: ${formatShape(shape)}`, async () => {
         await checkPool(layer, shape, randomTensor(index, shape), 70 + index);
@@ -57,7 +57,7 @@ describeBackends('max pooling', (backend, { representable }) => {
   }
 
   it('ceil: a map of one pixel and negative values at the edge', async () => {
-    const layer: Layer = { kind: 'maxPool', name: 'pool', rounding: 'ceil' };
+    const layer: Layer = maxPool('ceil');
     await checkPool(layer, [2, 3, 1, 1], randomTensor(1, [2, 3, 1, 1]), 2);
     const negative = randomTensor(3, [1, 3, 3, 5]).map((x) => -1 - Math.abs(x));
     await checkPool(layer, [1, 3, 3, 5], negative, 4);
@@ -119,14 +119,11 @@ describeBackends('local response normalisation', (backend, { layerTolerance }) =
 
 describeBackends('a run that diverges', (backend) => {
   const layerKinds: readonly (readonly Layer[])[] = [
-    [{ kind: 'relu', name: 'relu' }],
-    [{ kind: 'maxPool', name: 'pool', rounding: 'floor' }],
-    [{ kind: 'maxPool', name: 'pool', rounding: 'ceil' }],
+    [relu()],
+    [maxPool()],
+    [maxPool('ceil')],
     [{ kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 }],
-    [
-      { kind: 'relu', name: 'relu' },
-      { kind: 'maxPool', name: 'pool', rounding: 'floor' },
-    ],
+    [relu(), maxPool()],
   ];
   it('shows it: what is no number is not rectified or pooled away', async () => {
     for (const layers of layerKinds) {

@@ -18,7 +18,16 @@ import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { type Chain, forwardAlong } from '../../src/kernels/reference/chain.ts';
 import { ReferenceParameters } from '../../src/kernels/reference/reference-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
-import { type ChainCase, chainCase, createParameters, readAll, runBackward } from '../support/chains.ts';
+import {
+  type ChainCase,
+  chainCase,
+  convolution,
+  inTraining,
+  maxPool,
+  readAll,
+  relu,
+  runBackward,
+} from '../support/chains.ts';
 import { crossEntropy, poolPlaces } from '../support/oracle.ts';
 import { dropoutKeysFor, randomTensor, spacedTensor } from '../support/tensors.ts';
 
@@ -70,25 +79,17 @@ function centralDifference(
   return (high - low) / (above - below);
 }
 
-const convolution = (kernel: number, padding: number, inChannels: number, outChannels: number): Layer => ({
-  kind: 'convolution',
-  name: 'conv',
-  kernel,
-  padding,
-  inChannels,
-  outChannels,
-});
 const strongLrn: Layer = { kind: 'lrn', name: 'norm', size: 5, k: 1, alpha: 0.1, beta: 0.75 };
 
 const LAYER_CASES: readonly [layer: Layer, input: Shape4][] = [
-  [convolution(3, 1, 3, 2), [2, 3, 4, 5]],
-  [convolution(3, 1, 17, 3), [1, 17, 3, 3]],
-  [convolution(1, 0, 3, 5), [2, 3, 2, 3]],
-  [convolution(5, 2, 2, 3), [1, 2, 5, 4]],
-  [convolution(7, 0, 2, 3), [2, 2, 7, 7]],
-  [{ kind: 'relu', name: 'relu' }, [2, 3, 4, 3]],
-  [{ kind: 'maxPool', name: 'pool', rounding: 'floor' }, [2, 3, 5, 4]],
-  [{ kind: 'maxPool', name: 'pool', rounding: 'ceil' }, [2, 3, 5, 3]],
+  [convolution(3, 2), [2, 3, 4, 5]],
+  [convolution(17, 3), [1, 17, 3, 3]],
+  [convolution(3, 5, { kernel: 1, padding: 0 }), [2, 3, 2, 3]],
+  [convolution(2, 3, { kernel: 5, padding: 2 }), [1, 2, 5, 4]],
+  [convolution(2, 3, { kernel: 7, padding: 0 }), [2, 2, 7, 7]],
+  [relu(), [2, 3, 4, 3]],
+  [maxPool('floor', 'pool'), [2, 3, 5, 4]],
+  [maxPool('ceil', 'pool'), [2, 3, 5, 3]],
   [strongLrn, [2, 7, 2, 2]],
   [{ ...strongLrn, alpha: 1e-4, k: 2 }, [1, 3, 3, 2]],
   [{ kind: 'dropout', name: 'drop', rate: 0.5 }, [2, 5, 3, 2]],
@@ -124,19 +125,18 @@ describeBackends('gradients of single layers by differences', (backend, { roundi
 
 /** Block, block, classifier: every kind of layer, 8×8 input, 5 classes. */
 function smallNetwork(): Layer[] {
-  const named = (name: string, layer: Layer): Layer => ({ ...layer, name });
   return [
-    named('conv1', convolution(3, 1, 3, 4)),
-    { kind: 'relu', name: 'relu1' },
+    convolution(3, 4, { name: 'conv1' }),
+    relu('relu1'),
     strongLrn,
-    { kind: 'maxPool', name: 'pool1', rounding: 'floor' },
-    named('conv2', convolution(3, 1, 4, 5)),
-    { kind: 'relu', name: 'relu2' },
-    { kind: 'maxPool', name: 'pool2', rounding: 'ceil' },
-    named('fc6', convolution(2, 0, 5, 12)),
-    { kind: 'relu', name: 'relu6' },
+    maxPool('floor', 'pool1'),
+    convolution(4, 5, { name: 'conv2' }),
+    relu('relu2'),
+    maxPool('ceil', 'pool2'),
+    convolution(5, 12, { kernel: 2, padding: 0, name: 'fc6' }),
+    relu('relu6'),
     { kind: 'dropout', name: 'drop6', rate: 0.5 },
-    named('fc8', convolution(1, 0, 12, 5)),
+    convolution(12, 5, { kernel: 1, padding: 0, name: 'fc8' }),
   ];
 }
 
@@ -146,13 +146,10 @@ describeBackends('gradients of a small network by differences', (backend, { roun
     const input = randomTensor(32, testCase.inputShape);
     const labels = Int32Array.of(1, 4);
     const dropoutKeys = dropoutKeysFor(2);
-    const parameters = await createParameters(backend, testCase.layers, testCase.values);
-    const program = await backend.compileTraining({ ...testCase, parameters });
-    await program.accumulate({ input, labels, dropoutKeys }, 1 / labels.length);
-    const analytic = await readAll(parameters, 'gradients');
-    program.dispose();
-    parameters.dispose();
-
+    const analytic = await inTraining(backend, testCase, async (program, parameters) => {
+      await program.accumulate({ input, labels, dropoutKeys }, 1 / labels.length);
+      return readAll(parameters, 'gradients');
+    });
     const { chain, values } = steppable(testCase, dropoutKeys);
     const places = kinkPattern(chain, forwardAlong(chain, input));
     let crossed = false;

@@ -4,26 +4,23 @@ import { it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { canonicalBytes } from '../../src/kernels/canonical-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
-import { createParameters, readAll } from '../support/chains.ts';
+import { inTraining, readAll } from '../support/chains.ts';
 import { images, labelsFor, network } from '../support/small-network.ts';
 
 const BATCH = 2;
-const { layers, inputShape, values } = network(BATCH);
+const { layers, inputShape } = network(BATCH);
 const isConvolution = (layer: number) => layers[layer]!.kind === 'convolution';
 const convolutions = [...layers.keys()].filter(isConvolution);
 
 /** Gradients of one step, watched where that can be done. */
-async function step(backend: Backend, watched: boolean) {
-  const parameters = await createParameters(backend, layers, values);
-  const program = await backend.compileTraining({ layers, inputShape, parameters });
-  const run = () => program.accumulate({ input: images(BATCH), labels: labelsFor(BATCH) }, 1 / BATCH);
-  const clock = backend.instruments.stageClock;
-  const stages = watched && clock ? await clock.watch(program, run) : void (await run());
-  await backend.instruments.finish();
-  const gradients = await readAll(parameters, 'gradients');
-  program.dispose();
-  parameters.dispose();
-  return { stages, gradients };
+function step(backend: Backend, watched: boolean) {
+  return inTraining(backend, network(BATCH), async (program, parameters) => {
+    const run = () => program.accumulate({ input: images(BATCH), labels: labelsFor(BATCH) }, 1 / BATCH);
+    const clock = backend.instruments.stageClock;
+    const stages = watched && clock ? await clock.watch(program, run) : void (await run());
+    await backend.instruments.finish();
+    return { stages, gradients: await readAll(parameters, 'gradients') };
+  });
 }
 
 describeBackends('instruments', (backend) => {
@@ -58,10 +55,8 @@ describeBackends('instruments', (backend) => {
     const turn = stages.findIndex(({ pass }) => pass !== 'forward');
     assert.ok(stages.slice(turn).every(({ pass }) => pass !== 'forward'));
     const back = stages.slice(turn).map(({ layer }) => layer);
-    assert.deepEqual(
-      back,
-      back.toSorted((a, b) => b - a),
-    );
+    const downwards = back.toSorted((a, b) => b - a);
+    assert.deepEqual(back, downwards);
     assert.ok(stages.every(({ seconds, algorithm }) => seconds >= 0 && algorithm.length > 0));
     assert.ok(stages.some(({ seconds }) => seconds > 0));
   });

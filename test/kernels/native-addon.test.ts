@@ -37,7 +37,7 @@ describe('native: the addon', () => {
       'a.node',
       'libgomp.so.1: cannot open shared object file: No such file or directory',
     );
-    assert.match(gomp, /need OpenMP.*libgomp1/);
+    assert.match(gomp, /need the OpenMP library.*libgomp1/);
   });
 
   it('refuses impossible numbers of threads', () => {

@@ -4,16 +4,21 @@ import { describe, it } from 'node:test';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { createParameters, randomValues } from '../support/chains.ts';
+import {
+  chainCase,
+  convolution,
+  createParameters,
+  maxPool,
+  randomValues,
+  relu,
+  runForward,
+} from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
 
-const layers: Layer[] = [
-  { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels: 3, outChannels: 8 },
-  { kind: 'relu', name: 'relu' },
-];
+const layers: Layer[] = [convolution(3, 8), relu()];
 const inputShape: Shape4 = [2, 3, 16, 16];
 
 describe('native: lifetimes', { skip }, () => {
@@ -49,16 +54,13 @@ describe('native: lifetimes', { skip }, () => {
   });
 
   it('lets NaN through, so that a run that diverges shows it', async () => {
-    const chain: Layer[] = [...layers, { kind: 'maxPool', name: 'pool', rounding: 'floor' }];
+    const chain: Layer[] = [...layers, maxPool()];
     for (const chosen of [chain, layers]) {
-      const parameters = await createParameters(backend!, chosen, randomValues(chosen, 1));
-      const program = await backend!.compile({ layers: chosen, inputShape, parameters });
-      const output = await program.forward(randomTensor(1, inputShape).fill(Number.NaN, 0, 3 * 16 * 16));
+      const input = randomTensor(1, inputShape).fill(Number.NaN, 0, 3 * 16 * 16);
+      const output = await runForward(backend!, chainCase(chosen, inputShape, 1), input);
       const half = output.length / 2;
       assert.ok(output.subarray(0, half).every(Number.isNaN));
       assert.ok(output.subarray(half).every(Number.isFinite));
-      program.dispose();
-      parameters.dispose();
     }
   });
 

@@ -6,23 +6,24 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
+import type { Parameters, TrainingProgram } from '../../src/kernels/backend.ts';
 import {
   createNativeBackend,
   type NativeBackend,
   rememberedSchedules,
 } from '../../src/kernels/native/native-backend.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { chainCase, createParameters, readAll } from '../support/chains.ts';
+import { chainCase, convolution, inTraining, maxPool, readAll, relu } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
 const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 
 const layers: readonly Layer[] = [
-  { kind: 'convolution', name: 'conv1', kernel: 3, padding: 1, inChannels: 64, outChannels: 280 },
-  { kind: 'relu', name: 'relu1' },
-  { kind: 'convolution', name: 'conv2', kernel: 3, padding: 1, inChannels: 280, outChannels: 48 },
-  { kind: 'relu', name: 'relu2' },
-  { kind: 'maxPool', name: 'pool', rounding: 'floor' },
+  convolution(64, 280, { name: 'conv1' }),
+  relu('relu1'),
+  convolution(280, 48, { name: 'conv2' }),
+  relu('relu2'),
+  maxPool(),
 ];
 const shape: Shape4 = [6, 64, 30, 30];
 const testCase = chainCase(layers, shape, 31);
@@ -32,23 +33,17 @@ const gradient = randomTensor(33, [6, 48, 15, 15]);
 const RUNS = 35;
 
 /** Each run's results, all on one program. */
-async function runs(backend: NativeBackend, count: number) {
-  const parameters = await createParameters(backend, layers, testCase.values);
-  const program = await backend.compileTraining({
-    layers,
-    inputShape: shape,
-    parameters,
-    inputGradient: true,
-  });
-  const results = [];
-  for (let run = 0; run < count; run++) {
-    await parameters.zeroGradients();
-    const { output, inputGradient } = await program.backward({ input }, gradient);
-    results.push({ output, inputGradient, gradients: await readAll(parameters, 'gradients') });
-  }
-  program.dispose();
-  parameters.dispose();
-  return results;
+function runs(backend: NativeBackend, count: number) {
+  const repeat = async (program: TrainingProgram, parameters: Parameters) => {
+    const results = [];
+    for (let run = 0; run < count; run++) {
+      await parameters.zeroGradients();
+      const { output, inputGradient } = await program.backward({ input }, gradient);
+      results.push({ output, inputGradient, gradients: await readAll(parameters, 'gradients') });
+    }
+    return results;
+  };
+  return inTraining(backend, testCase, repeat, true);
 }
 
 describe('native: schedules', { skip: missing ?? false }, async () => {

@@ -3,7 +3,9 @@ import { messageOf, UserError } from '../../src/core/errors.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { type BackendName, backendNames, type Precision } from '../../src/kernels/backend-options.ts';
 import { createBackend, openBackend } from '../../src/kernels/registry.ts';
-import { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import { createWebGpuBackend, WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { useSoftwareGpu } from './software-gpu.ts';
 
 /** A backend, or why it is not here. */
@@ -88,6 +90,11 @@ export const backendsForLargeWork: readonly BackendUnderTest[] = backendsUnderTe
     ? { ...candidate, backend: undefined, missing: 'takes minutes on a software GPU' }
     : candidate,
 );
+
+/** A device for these options alone. */
+export async function openWebGpu(options: GpuOptions = {}): Promise<WebGpuBackend> {
+  return createWebGpuBackend(await openNodeGpu(options));
+}
 
 /** The specification. */
 export const reference: Backend = createBackend('reference');

@@ -5,8 +5,23 @@
 import { type ConvolutionLayer, type Layer, type LrnLayer, outputShape } from '../../src/core/layer.ts';
 import { threefry2x32 } from '../../src/core/random.ts';
 import { elementCount, type Shape4 } from '../../src/core/shape.ts';
+import type { BackwardRun } from './chains.ts';
+import { assertClose } from './tensors.ts';
 
 type Values = ArrayLike<number>;
+
+/** A convolution named `conv` against its definition. */
+export function assertConvolved(
+  run: BackwardRun,
+  expected: Gradients & { readonly output: Values },
+  tolerance: number,
+  outputTolerance = tolerance,
+): void {
+  assertClose('output', run.output, expected.output, outputTolerance);
+  assertClose('input gradient', run.inputGradient, expected.input, tolerance);
+  assertClose('weight gradient', run.gradients.get('conv.weight'), expected.weight, tolerance);
+  assertClose('bias gradient', run.gradients.get('conv.bias'), expected.bias, tolerance);
+}
 
 export interface Gradients {
   readonly input: Float64Array;

@@ -45,14 +45,11 @@ describe('GET /v1/demo-images', () => {
   });
 
   it('says that there are none, and hides where they should be', async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, refused } = await smallServer(t);
     assert.equal((await ask('/v1/model')).body.demoImages, undefined);
-    const none = await ask('/v1/demo-images');
-    assert.equal(none.status, 404);
-    assert.match(none.body.error.message, /--demo-data/);
+    await refused('/v1/demo-images', '404 not_found', /--demo-data/);
     const wrong = await smallServer(t, { demoData: '/nonexistent/photos' });
-    const { status, body } = await wrong.ask('/v1/demo-images');
-    assert.equal(status, 500);
+    const { body } = await wrong.refused('/v1/demo-images', '500 internal');
     assert.ok(!JSON.stringify(body).includes('nonexistent'));
     assert.match(wrong.logged.join(), /nonexistent/);
     const locked = await smallServer(t, { token: 'correct-horse-battery' });

@@ -8,11 +8,10 @@ const TOKEN = 'correct-horse-battery';
 
 describe('a token', () => {
   it('is asked for by everything but the page and the health checks', async (t) => {
-    const { ask } = await smallServer(t, { token: TOKEN });
+    const { ask, refused } = await smallServer(t, { token: TOKEN });
     for (const url of ['/', '/healthz', '/readyz']) assert.equal((await ask(url)).status, 200, url);
     for (const url of ['/v1/model', '/v1/runs', '/v1/runs/x/report', '/metrics', '/openapi.json']) {
-      const { status, body, headers } = await ask(url);
-      assert.equal(`${status} ${body.error?.code}`, '401 unauthorized', url);
+      const { headers } = await refused(url, '401 unauthorized');
       assert.equal(headers['www-authenticate'], 'Bearer');
     }
     assert.equal((await ask(imageRequest('/v1/predict', await png(40, 40)))).status, 401);
@@ -47,13 +46,12 @@ describe('a token', () => {
 
 describe('other sites', () => {
   it('cannot reach a server without a token by a name of theirs', async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, refused } = await smallServer(t);
     for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080']) {
       assert.equal((await ask({ url: '/v1/model', headers: { host } })).status, 200, host);
     }
     for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8080']) {
-      const { status, body } = await ask({ url: '/v1/model', headers: { host } });
-      assert.equal(`${status} ${body.error?.code}`, '403 forbidden', host);
+      await refused({ url: '/v1/model', headers: { host } }, '403 forbidden');
     }
   });
 

@@ -47,6 +47,8 @@ export interface SmallServer {
   ask(options: InjectOptions | string): Promise<Answer>;
   /** The JSON of an answer whose status must be 200. */
   json(options: InjectOptions | string): Promise<Json>;
+  /** Sends a request that must fail with a status and code, such as `400 bad_request`, and a sentence that matches. */
+  refused(options: InjectOptions | string, expected: string, message?: RegExp): Promise<Answer>;
 }
 
 /** A server that is closed when the test has ended. */
@@ -73,7 +75,19 @@ export async function smallServer(
     assert.equal(status, 200, JSON.stringify(body));
     return body;
   };
-  return { app, logged, ask, json };
+  const refused = async (
+    request: InjectOptions | string,
+    expected: string,
+    message = /\.$/,
+  ): Promise<Answer> => {
+    const answer = await ask(request);
+    const { code, message: actual } = answer.body.error ?? {};
+    assert.equal(`${answer.status} ${code}`, expected, JSON.stringify(answer.body));
+    assert.match(actual, message);
+    assert.match(actual, /\.$/);
+    return answer;
+  };
+  return { app, logged, ask, json, refused };
 }
 
 /** A request with one image as its body. */

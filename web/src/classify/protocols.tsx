@@ -50,7 +50,7 @@ export function Protocols({ model, models, inference, picture }: ProtocolsProps)
       <div class="panel-head">
         <h2 id="prediction">Prediction</h2>
         {choices.length > 1 && (
-          <Choice legend="Scale (smaller side, px)" options={choices} value={scales} onChange={setScales} />
+          <Choice legend="Scales (smaller sides, px)" options={choices} value={scales} onChange={setScales} />
         )}
       </div>
       {hasEnsemble && (

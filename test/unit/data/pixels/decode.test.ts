@@ -149,7 +149,7 @@ describe('decodeImage refuses', () => {
       const pixels = (await decodeImage(whole, 'whole')).pixels;
       for (const cut of [1, 2, 8, 20, 100, Math.floor(whole.length / 2), whole.length - 13]) {
         const short = decodeImage(whole.subarray(0, whole.length - cut), 'short.jpg');
-        // A JPEG is whole without its end marker, a PNG without its IEND chunk of 12 bytes.
+        // A JPEG is complete without its end marker, a PNG without its IEND chunk of 12 bytes.
         if (cut < 12) await short.then((image) => assert.deepEqual(image.pixels, pixels), isUserError);
         else await assert.rejects(short, isUserError, `${kind} less ${cut} bytes`);
       }
@@ -178,7 +178,7 @@ describe('decodeImage refuses', () => {
   });
 });
 
-/** Mirrors and turns so that the orientation's remedy gives the image back. */
+/** Mirrors and turns the image so that applying the orientation restores it. */
 function asStored(image: RgbImage, orientation: number): RgbImage {
   const turned = orientation >= 5;
   const [width, height] = turned ? [image.height, image.width] : [image.width, image.height];
@@ -215,7 +215,7 @@ function uprightPosition(orientation: number, x: number, y: number, w: number, h
   }
 }
 
-/** A PNG file that promises far more than it holds. */
+/** A PNG file whose header promises far more pixels than it has. */
 function hugePng(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);

@@ -127,11 +127,7 @@ describe('tar shards', () => {
     );
     const val = await openImages(folder, { split: 'val', cacheFolder });
     assert.deepEqual([listed(val), val.classes], [['val-000000.tar:9.jpeg 1'], ['0', '1', '2']]);
-    assert.equal(
-      (await openImages(folder, { split: 'test', cacheFolder })).length,
-      1,
-      'val stands in for test',
-    );
+    assert.equal((await openImages(folder, { split: 'test', cacheFolder })).length, 1, 'val replaces test');
   });
 
   it('can be opened by pattern or one by one', async (t) => {
@@ -143,7 +139,7 @@ describe('tar shards', () => {
     assert.equal(
       await open('train-{000001..000009}.tar', 'val'),
       1,
-      'what was named is meant, whatever its name',
+      'the shards of a pattern are meant, whatever their names',
     );
     assert.equal(await open('train-{0..9}.tar'), 3, 'whatever the leading zeros');
     assert.equal(await open('train-{000000,000009}.tar'), 2);
