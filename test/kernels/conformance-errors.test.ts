@@ -124,7 +124,7 @@ describeBackends('errors', (backend) => {
     const specs = [...parameterSpecs(LAYERS), ...parameterSpecs(LAYERS)];
     assert.throws(
       () => backend.createParameters(specs, { training: false }),
-      /two tensors named conv\.weight/,
+      /two tensors are named conv\.weight/,
     );
   });
 

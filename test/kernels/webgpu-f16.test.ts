@@ -203,7 +203,7 @@ describe('f16 where it cannot be had', () => {
         openBackend(name, { precision }),
         (error: Error) =>
           error instanceof UsageError &&
-          error.message.startsWith(`precision ${precision} is for the backend`),
+          error.message.startsWith(`precision ${precision} works with the backend`),
       );
     }
   });
