@@ -125,7 +125,7 @@ describeBackends('a run that diverges', (backend) => {
     [{ kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 }],
     [relu(), maxPool()],
   ];
-  it('shows it: what is no number is not rectified or pooled away', async () => {
+  it('shows it: NaN survives ReLU and pooling', async () => {
     for (const layers of layerKinds) {
       for (let place = 0; place < 4; place++) {
         const input = Float32Array.of(1, -2, 3, 4);

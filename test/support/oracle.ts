@@ -1,6 +1,6 @@
 /**
- * The layers once more, value by value from their definitions and without a thought for speed: what the
- * conformance suite holds every backend against, the reference too. All in double precision.
+ * The layers, computed value by value from their definitions without regard to speed, in double precision. The
+ * conformance suite compares every backend with them, including the reference.
  */
 import { type ConvolutionLayer, type Layer, type LrnLayer, outputShape } from '../../src/core/layer.ts';
 import { threefry2x32 } from '../../src/core/random.ts';
