@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import type { InjectOptions } from 'fastify';
 import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
+import { defaultLimits } from '../../../src/serve/server.ts';
 import { jpeg, png, toSharp } from '../../support/images.ts';
 import { ensembleOf, picture, smallModel } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, type Json, LABELS, smallParts, smallServer } from './small-server.ts';
@@ -160,6 +161,15 @@ describe('POST /v1/predict', () => {
     ];
     for (const [words, request] of cases) await refused(request, '413 too_large', new RegExp(words));
     await json(imageRequest('/v1/predict', small));
+  });
+
+  it('has its default for a limit that is undefined', async (t) => {
+    const { json } = await smallServer(t, {
+      limits: { images: 3, pixels: undefined },
+      timeouts: { headers: undefined },
+    });
+    const { limits } = await json('/v1/model');
+    assert.deepEqual(limits, { ...defaultLimits, images: 3 });
   });
 
   it('reports that there is no model', async (t) => {
