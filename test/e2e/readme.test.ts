@@ -109,9 +109,9 @@ async function isScript(name: string): Promise<boolean> {
 }
 
 describe('the commands', () => {
-  const tutorials = join(projectFolder, 'docs/tutorials');
-  const names = readdirSync(tutorials).map((name) => join('docs/tutorials', name));
-  for (const file of ['README.md', ...names]) {
+  const tutorials = readdirSync(join(projectFolder, 'docs/tutorials'));
+  const files = ['README.md', ...tutorials.map((name) => join('docs/tutorials', name))];
+  for (const file of files) {
     it(`of ${file} exist, and so do the files that they read`, async () => {
       const text = await readFile(join(projectFolder, file), 'utf8');
       const lines = commandsIn(text);
@@ -123,6 +123,18 @@ describe('the commands', () => {
       }
     });
   }
+
+  it('start each training in another folder, whichever documents a reader follows', async () => {
+    const texts = await Promise.all(files.map((file) => readFile(join(projectFolder, file), 'utf8')));
+    const started = texts
+      .flatMap(commandsIn)
+      .filter((line) => line.includes('vgg train') && !line.includes('--resume'))
+      .map((line) => /--out (\S+)/.exec(line)?.[1]);
+    assert.deepEqual(
+      started,
+      started.filter((folder, at) => started.indexOf(folder) === at),
+    );
+  });
 });
 
 describe('the README', () => {

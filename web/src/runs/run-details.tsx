@@ -30,7 +30,7 @@ export function RunDetails({ run }: { readonly run: RunSummary }) {
           </a>
         )}
       </div>
-      <Answer of={details} what={`the run ${id}`}>
+      <Answer of={details} what={`run ${id}`}>
         {({ result, recipeYaml }) => (
           <>
             {result && (
