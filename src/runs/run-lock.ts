@@ -53,12 +53,15 @@ export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
     }
     if (state === 'stale') await removeStale(file);
   }
-  const renewal = setInterval(() => {
-    utimes(file, new Date(), new Date()).catch(() => {});
-  }, RENEWAL_MS).unref();
+  // A process that was suspended for long may have lost its lock to another machine.
+  const isOurs = async () => (await readFile(file, 'utf8').catch(() => '')) === content;
+  const renew = async () => {
+    if (await isOurs()) await utimes(file, new Date(), new Date());
+  };
+  const renewal = setInterval(() => renew().catch(() => {}), RENEWAL_MS).unref();
   return async () => {
     clearInterval(renewal);
-    if ((await readFile(file, 'utf8').catch(() => '')) === content) await rm(file, { force: true });
+    if (await isOurs()) await rm(file, { force: true });
   };
 }
 

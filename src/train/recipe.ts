@@ -192,12 +192,13 @@ export const recipeSchema = z.strictObject({
   }),
 });
 
-/** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipes.md). */
+/** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipe-keys.md). */
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
+/** Keys of text that may also be a number. */
+type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
 /** Any of the keys of a recipe. */
 export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;
-type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
 
 export interface RecipeKeyFacts extends KeyMetadata {
   readonly key: RecipeKey;
