@@ -51,6 +51,15 @@ export interface GpuOptions {
 /** The resource of a shader's `var<storage>` or `var<uniform>`. */
 export type Binding = GPUBuffer | GPUBufferBinding;
 
+/**
+ * A GPU with its compiled shaders. Models can share one; a model without one opens its own and frees it with `close`.
+ *
+ * @example
+ * const gpu = await openBrowserGpu();
+ * const model = await openModel('/model.safetensors', { gpu });
+ * // When no model needs it anymore:
+ * gpu.device.destroy();
+ */
 export class Gpu {
   readonly device: GPUDevice;
   readonly limits: GpuLimits;
