@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readFile, stat, symlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { deflateSync } from 'node:zlib';
+import { crc32, deflateSync } from 'node:zlib';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { idx, jpeg, png, writeFiles } from '../support/images.ts';
 import type { Outcome } from './cli-process.ts';
-import { QUICK, tensorsOf, Workplace } from './training-runs.ts';
+import { assertSucceeded, QUICK, tensorsOf, Workplace, words } from './training-runs.ts';
 
 /** A PNG of side×side black and white pixels: small as a file, huge when decoded. */
 function bomb(side: number): Uint8Array {
@@ -30,29 +30,13 @@ function chunk(type: string, data: Uint8Array): Uint8Array {
   return framed;
 }
 
-function crc32(bytes: Uint8Array): number {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
-
 describe('bad input', () => {
   const work = new Workplace();
   let runs = 0;
 
   function train(data: string, ...flags: string[]): Promise<Outcome> {
     return work.vgg(
-      'train',
-      data,
-      '--out',
-      work.path(`run${++runs}`),
-      ...QUICK,
-      '--iterations',
-      '2',
-      ...flags,
+      ...words`train ${data} --out ${work.path(`run${++runs}`)} ${QUICK} --iterations 2 ${flags}`,
     );
   }
 
@@ -105,8 +89,7 @@ describe('bad input', () => {
       await cp(work.path('photos'), folder, { recursive: true });
       await writeFiles(folder, { 'train/owl/broken.jpg': await content() });
       await refused(folder, /1 of the 25 images .* cannot be used.*--skip-bad:\n.*train\/owl\/broken\.jpg/s);
-      const skipped = await train(folder, '--skip-bad');
-      assert.equal(skipped.code, 0, skipped.stderr);
+      const skipped = assertSucceeded(await train(folder, '--skip-bad'));
       assert.match(skipped.stderr, /1 of 25 training images cannot be read and is left out/);
     });
   }
@@ -120,8 +103,7 @@ describe('bad input', () => {
   it('a 1×1 image is an image', async () => {
     await cp(work.path('photos'), work.path('tiny'), { recursive: true });
     await writeFiles(work.path('tiny'), { 'train/cat/tiny.png': await png(1, 1) });
-    const { code, stderr } = await train(work.path('tiny'));
-    assert.equal(code, 0, stderr);
+    assertSucceeded(await train(work.path('tiny')));
   });
 
   it('a validation set with another class', async () => {
@@ -131,27 +113,11 @@ describe('bad input', () => {
   });
 
   it('a model for other classes', async () => {
-    await work.vgg(
-      'train',
-      work.path('photos'),
-      '--out',
-      work.path('trained'),
-      ...QUICK,
-      '--iterations',
-      '1',
-    );
+    await work.ok`train ${work.path('photos')} --out ${work.path('trained')} ${QUICK} --iterations 1`;
     await writeFiles(work.path('zoo'), { 'yak/1.jpg': await jpeg(40, 40), 'zebu/1.jpg': await jpeg(40, 40) });
-    const { code, stderr } = await work.vgg(
-      'evaluate',
-      work.path('zoo'),
-      '--model',
-      work.path('trained/best.safetensors'),
-    );
-    assert.equal(code, 1);
-    assert.match(
-      stderr,
-      /class "yak", which .*best\.safetensors does not have; its classes are cat, dog, owl/,
-    );
+    const message = /class "yak", which .*best\.safetensors does not have; its classes are cat, dog, owl/;
+    const model = work.path('trained/best.safetensors');
+    await work.fails(1, message)`evaluate ${work.path('zoo')} --model ${model}`;
   });
 
   it('a rate at which training diverges', async () => {
@@ -183,34 +149,27 @@ describe('bad input', () => {
 
   it('a recipe with an unknown key', async () => {
     await writeFiles(work.folder, { 'recipe.yaml': 'learning-rate: 0.1\n' });
-    await refused(
-      work.path('photos'),
-      /recipe\.yaml: unknown key learning-rate; the keys are/,
-      '--recipe',
-      work.path('recipe.yaml'),
-    );
+    const message = /recipe\.yaml: unknown key learning-rate; the keys are/;
+    await refused(work.path('photos'), message, '--recipe', work.path('recipe.yaml'));
   });
 });
 
 describe('a full disk', { skip: process.getuid?.() !== 0 && 'mounting a small disk needs root' }, () => {
   const work = new Workplace();
   it('while checkpointing: one sentence, and the old checkpoint is whole', async (t) => {
-    const train = ['train', work.path('photos'), ...QUICK, '--checkpoint-every', '1', '--seed', '4'];
-    const plain = await work.vgg(...train, '--iterations', '6', '--out', work.path('plain'));
-    assert.equal(plain.code, 0, plain.stderr);
+    const train = words`train ${work.path('photos')} ${QUICK} --checkpoint-every 1 --seed 4 --iterations 6`;
+    await work.ok`${train} --out ${work.path('plain')}`;
     const { size } = await stat(work.path('plain/last.safetensors'));
     const disk = work.path('disk');
     await mkdir(disk);
     // Room for one checkpoint and part of the next.
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${Math.round(1.6 * size)}`, 'tmpfs', disk]);
     t.after(() => execFileSync('umount', [disk]));
-    const { code, stderr } = await work.vgg(...train, '--iterations', '6', '--out', `${disk}/run`);
-    assert.equal(code, 1);
-    assert.match(stderr, /last\.safetensors could not be written: the disk is full/);
+    const message = /last\.safetensors could not be written: the disk is full/;
+    await work.fails(1, message)`${train} --out ${disk}/run`;
     assert.equal((await readCheckpoint(`${disk}/run/last.safetensors`))!.state.iteration, 1);
     execFileSync('mount', ['-o', `remount,size=${10 * size}`, disk]);
-    const resumed = await work.vgg('train', '--out', `${disk}/run`, '--resume');
-    assert.equal(resumed.code, 0, resumed.stderr);
+    await work.ok`train --out ${disk}/run --resume`;
     assert.deepEqual(
       await tensorsOf(`${disk}/run/last.safetensors`),
       await tensorsOf(work.path('plain/last.safetensors')),

@@ -6,22 +6,9 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
 import { killAtRandom } from './killing.ts';
-import { QUICK, tensorsOf, Workplace } from './training-runs.ts';
+import { QUICK, tensorsOf, Workplace, words } from './training-runs.ts';
 
-const ITERATIONS = 60;
-const LONG = [
-  ...QUICK,
-  [
-    '--iterations',
-    String(ITERATIONS),
-    '--checkpoint-every',
-    '2',
-    '--lr-drop-at',
-    '45',
-    '--average-from',
-    '10',
-  ],
-].flat();
+const LONG = words`${QUICK} --iterations 60 --checkpoint-every 2 --lr-drop-at 45 --average-from 10`;
 
 describe('a run that is stopped', () => {
   const work = new Workplace();
@@ -35,14 +22,7 @@ describe('a run that is stopped', () => {
   }
 
   it('whole, for comparison', async () => {
-    const { code, stderr } = await work.vgg(
-      'train',
-      work.path('photos'),
-      '--out',
-      work.path('whole'),
-      ...LONG,
-    );
-    assert.equal(code, 0, stderr);
+    await work.ok`train ${work.path('photos')} --out ${work.path('whole')} ${LONG}`;
   });
 
   it('killed at random moments, ends with the same weights, bit for bit, and the same metrics', async (t) => {
@@ -62,14 +42,9 @@ describe('a run that is stopped', () => {
       1500,
     );
     t.diagnostic(`killed ${kills} times, with checkpoints of iterations ${reached.join(', ')}`);
-    assert.deepEqual(
-      await tensorsOf(`${run}/last.safetensors`),
-      await tensorsOf(work.path('whole/last.safetensors')),
-    );
-    assert.deepEqual(
-      await tensorsOf(`${run}/best.safetensors`),
-      await tensorsOf(work.path('whole/best.safetensors')),
-    );
+    for (const file of ['last.safetensors', 'best.safetensors']) {
+      assert.deepEqual(await tensorsOf(`${run}/${file}`), await tensorsOf(work.path('whole', file)));
+    }
     assert.deepEqual(await metrics(run), await metrics(work.path('whole')));
   });
 
@@ -84,14 +59,11 @@ describe('a run that is stopped', () => {
     child.kill('SIGINT');
     const [code] = await once(child, 'exit');
     assert.equal(code, 130, stderr);
-    assert.match(
-      stderr,
-      /stopped after iteration \d+, which is saved; continue with: vgg train --out .* --resume/,
-    );
-    const stoppedAt = Number(/iteration (\d+), which/.exec(stderr)![1]);
+    const message =
+      /stopped after iteration (\d+), which is saved; continue with: vgg train --out .* --resume/;
+    const stoppedAt = Number(message.exec(stderr)?.[1]);
     assert.equal((await readCheckpoint(`${run}/last.safetensors`))!.state.iteration, stoppedAt);
-    const resumed = await work.vgg('train', '--out', run, '--resume');
-    assert.equal(resumed.code, 0, resumed.stderr);
+    await work.ok`train --out ${run} --resume`;
     assert.deepEqual(
       await tensorsOf(`${run}/last.safetensors`),
       await tensorsOf(work.path('whole/last.safetensors')),
@@ -99,26 +71,15 @@ describe('a run that is stopped', () => {
   });
 
   it('is not resumed with other results', async () => {
-    const changed = await work.vgg('train', '--out', work.path('whole'), '--resume', '--lr', '0.1');
-    assert.equal(changed.code, 1);
-    assert.match(changed.stderr, /started with lr 0.01, and lr 0.1 would change its results/);
-    const elsewhere = await work.vgg('train', '--out', work.path('nowhere'), '--resume');
-    assert.equal(elsewhere.code, 1);
-    assert.match(elsewhere.stderr, /nowhere is not a run folder \(no recipe\.yaml\)/);
+    const message = /started with lr 0.01, and lr 0.1 would change its results/;
+    await work.fails(1, message)`train --out ${work.path('whole')} --resume --lr 0.1`;
+    const missing = /nowhere is not a run folder \(no recipe\.yaml\)/;
+    await work.fails(1, missing)`train --out ${work.path('nowhere')} --resume`;
   });
 
   it('can be given more iterations', async () => {
-    const more = await work.vgg(
-      'train',
-      '--out',
-      work.path('whole'),
-      '--resume',
-      '--iterations',
-      '62',
-      '--json',
-    );
-    assert.equal(more.code, 0, more.stderr);
-    assert.equal(JSON.parse(more.stdout).iterations, 62);
+    const { stdout } = await work.ok`train --out ${work.path('whole')} --resume --iterations 62 --json`;
+    assert.equal(JSON.parse(stdout).iterations, 62);
   });
 
   it("resumes and reads a run recorded under the backend's former name", async () => {
@@ -131,11 +92,9 @@ describe('a run that is stopped', () => {
     assert.ok(last.includes('backend: native'));
     const former = last.replace('backend: native', 'backend: onednn');
     await writeFile(work.path('whole/last.safetensors'), former, 'latin1');
-    const inspected = await work.vgg('inspect', work.path('whole/last.safetensors'));
-    assert.equal(inspected.code, 0, inspected.stderr);
-    const more = await work.vgg('train', '--out', work.path('whole'), '--resume', '--iterations', '64');
-    assert.equal(more.code, 0, more.stderr);
-    assert.match(more.stderr, /The backend "onednn" is now called "native"\. The old name still works\.\n/);
+    await work.ok`inspect ${work.path('whole/last.safetensors')}`;
+    const { stderr } = await work.ok`train --out ${work.path('whole')} --resume --iterations 64`;
+    assert.match(stderr, /The backend "onednn" is now called "native"\. The old name still works\.\n/);
     assert.equal((await readCheckpoint(work.path('whole/last.safetensors')))!.state.iteration, 64);
   });
 });

@@ -136,6 +136,6 @@ describe('vgg serve', () => {
     const args = ['--model', model(), '--backend', 'reference', '--precision', 'bf16', '--port', '0'];
     const { code, stderr } = await work.vgg('serve', ...args);
     assert.equal(code, 2, stderr);
-    assert.match(stderr, /precision bf16 is for the backend native/);
+    assert.match(stderr, /precision bf16 works with the backend native only/);
   });
 });

@@ -1,4 +1,5 @@
 /** What the end-to-end tests of training share: a small set of real images, and a recipe that takes seconds. */
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,16 +23,31 @@ export async function writePhotos(folder: string): Promise<void> {
   }
 }
 
-/** Flags of a training that takes seconds: configuration A, a fiftieth of its width. */
-export const QUICK = [
-  ['--config', 'A'],
-  ['--width', '0.05'],
-  ['--crop', '32'],
-  ['--scale', '32..40'],
-  ['--batch', '12'],
-  ['--micro-batch', '8'],
-  ['--log-every', '1'],
-].flat();
+/** The words of a command line: words`train ${folder} ${flags} --seed 4`. Values are never split, lists are spread. */
+export function words(
+  texts: TemplateStringsArray,
+  ...values: (string | number | readonly string[])[]
+): string[] {
+  // Values are cut out before the text is split, and put back into the words.
+  const text = texts.reduce((line, piece, i) => `${line}\0${i - 1}\0${piece}`);
+  return text
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .flatMap((word) => {
+      const list = values[Number(/^\0(\d+)\0$/.exec(word)?.[1])];
+      if (typeof list === 'object') return list;
+      return word.replaceAll(/\0(\d+)\0/g, (_, i) => String(values[i]));
+    });
+}
+
+/** Flags for training in seconds: configuration A at a twentieth of its width. */
+export const QUICK = words`--config A --width 0.05 --crop 32 --scale 32..40 --batch 12 --micro-batch 8 --log-every 1`;
+
+/** @throws AssertionError with the messages of a command that failed. */
+export function assertSucceeded(outcome: Outcome): Outcome {
+  assert.equal(outcome.code, 0, outcome.stderr);
+  return outcome;
+}
 
 /** A folder for one test file, with photographs in `photos` and a cache of its own. */
 export class Workplace {
@@ -55,6 +71,21 @@ export class Workplace {
 
   vgg(...args: string[]): Promise<Outcome> {
     return vggWith(this.environment, ...args);
+  }
+
+  /** Runs `vgg`, which must succeed: work.ok`train ${photos} --out ${run}`. */
+  async ok(...line: Parameters<typeof words>): Promise<Outcome> {
+    return assertSucceeded(await this.vgg(...words(...line)));
+  }
+
+  /** Runs `vgg`, which must fail with this exit code and message. */
+  fails(code: number, message: RegExp) {
+    return async (...line: Parameters<typeof words>): Promise<Outcome> => {
+      const outcome = await this.vgg(...words(...line));
+      assert.equal(outcome.code, code, outcome.stderr);
+      assert.match(outcome.stderr, message);
+      return outcome;
+    };
   }
 
   /** Starts `vgg` without waiting for its end. */

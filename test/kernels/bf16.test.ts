@@ -1,4 +1,4 @@
-/** Inference that multiplies bfloat16: how far off it may be, that nothing changes its bits, and where it is refused. */
+/** Inference that multiplies bfloat16: its accuracy, its reproducibility, and where it is refused. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError, UserError } from '../../src/core/errors.ts';
@@ -90,7 +90,7 @@ describe('native: bfloat16', { skip }, () => {
     assert.ok(!Number.isNaN(output[35]));
   });
 
-  it('new weights are rounded anew', async () => {
+  it('rounds weights again when they change', async () => {
     const layer = convolution(64, 8, { kernel: 1, padding: 0 });
     const testCase = chainCase([layer], [1, 64, 1, 1], 0);
     await inInference(fast(2), testCase, async (program, parameters) => {
@@ -104,7 +104,7 @@ describe('native: bfloat16', { skip }, () => {
   });
 });
 
-describe('bfloat16 where it cannot be had', () => {
+describe('bfloat16 where it is unsupported', () => {
   it("is refused with oneDNN's kernels, and by the reference", () => {
     const usage = (options: Parameters<typeof createBackend>[1], name: 'native' | 'reference') =>
       assert.throws(() => createBackend(name, options), UsageError);
@@ -112,7 +112,7 @@ describe('bfloat16 where it cannot be had', () => {
     usage({ precision: 'bf16' }, 'reference');
   });
 
-  it('is refused on a processor without it, in a sentence that says which have it', () => {
+  it('is refused on a processor without it, naming processors that have it', () => {
     const addon = { library: () => ({ version: '3', isa: 'AVX2', ownIsa: 'AVX2' }) } as Addon;
     assert.throws(
       () => new NativeBackend(addon, { threads: 1, kernels: 'own', precision: 'bf16', schedules: undefined }),

@@ -1,4 +1,4 @@
-/** Partial batches, micro-batches, and what is added to the gradients. */
+/** Partial batches, micro-batches, and accumulation of gradients. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
@@ -8,7 +8,7 @@ import { CLASSES, IMAGE, images, labelsFor, network } from '../support/small-net
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
 describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
-  it('a partial batch gives what a batch of that size gives', async () => {
+  it('a partial batch gives the same results as a batch of that size', async () => {
     const full = network(5);
     for (const count of [1, 2, 4]) {
       const partial = await runForward(backend, full, images(count));
@@ -17,7 +17,7 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
     }
   });
 
-  it('what is not in a partial batch contributes exactly nothing', async () => {
+  it('images missing from a partial batch contribute exactly nothing', async () => {
     const batch = { input: images(2), labels: labelsFor(2), dropoutKeys: dropoutKeysFor(2) };
     const fresh = await inTraining(backend, network(4), async (program, parameters) => ({
       outcome: await program.accumulate(batch, 0.5),

@@ -1,4 +1,4 @@
-/** What callers rely on beside the arithmetic: copies, order of calls, parameters shared by programs. */
+/** What callers rely on besides the arithmetic: copies, order of calls, parameters shared by programs. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
@@ -48,7 +48,7 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     parameters.dispose();
   });
 
-  it("what is put into a tensor's place is what programs compute with", async (context) => {
+  it("programs compute with values put into a tensor's place", async (context) => {
     const { layers, inputShape, values } = network(1);
     const parameters = await createParameters(backend, layers, new Map());
     if (!parameters.place(parameters.specs[0]!.name)) {
@@ -80,7 +80,7 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     assert.deepEqual(input, kept);
   });
 
-  it('shapes and memory are told', async () => {
+  it('programs know their shapes and memory', async () => {
     await inInference(backend, { ...network(3), inputShape: [2, 3, 24, 16] }, async (program) => {
       assert.deepEqual(program.inputShape, [2, 3, 24, 16]);
       assert.deepEqual(program.outputShape, [2, CLASSES, 5, 3]);

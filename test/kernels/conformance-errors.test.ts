@@ -101,7 +101,7 @@ describeBackends('errors', (backend) => {
     assert.deepEqual(await readAll(made.parameters, 'values'), before);
   });
 
-  it('chains that make no sense', async () => {
+  it('impossible chains', async () => {
     const parameters = await createParameters(backend, LAYERS, new Map());
     const refuses = async (layers: readonly Layer[], inputShape: Shape4, message: RegExp) => {
       const options = { layers, inputShape, parameters };
@@ -120,11 +120,11 @@ describeBackends('errors', (backend) => {
     parameters.dispose();
   });
 
-  it('two tensors of one name', () => {
+  it('two tensors with the same name', () => {
     const specs = [...parameterSpecs(LAYERS), ...parameterSpecs(LAYERS)];
     assert.throws(
       () => backend.createParameters(specs, { training: false }),
-      /two tensors named conv\.weight/,
+      /two tensors are named conv\.weight/,
     );
   });
 

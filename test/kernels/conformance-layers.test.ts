@@ -4,7 +4,7 @@ import { type Layer, type LrnLayer, outputShape, type PoolingRounding } from '..
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
 import { chainCase, maxPool, relu, runBackward, runForward } from '../support/chains.ts';
-import { normalise, normaliseBackward, poolPlaces } from '../support/oracle.ts';
+import { normalize, normalizeBackward, poolPlaces } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const SHAPES: readonly Shape4[] = [
@@ -81,7 +81,7 @@ describeBackends('max pooling', (backend, { representable }) => {
   }
 });
 
-describeBackends('local response normalisation', (backend, { layerTolerance }) => {
+describeBackends('local response normalization', (backend, { layerTolerance }) => {
   const paper: LrnLayer = { kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 };
   const strong: LrnLayer = { ...paper, alpha: 0.5, k: 1 };
   const cases: readonly [string, LrnLayer, Shape4][] = [
@@ -99,11 +99,11 @@ describeBackends('local response normalisation', (backend, { layerTolerance }) =
       const testCase = chainCase([layer], shape, 0);
       const input = randomTensor(index, shape, 2);
       const outputGradient = randomTensor(30 + index, shape);
-      const expected = normalise(layer, shape, input);
+      const expected = normalize(layer, shape, input);
       assertClose('inference output', await runForward(backend, testCase, input), expected, layerTolerance);
       const run = await runBackward(backend, testCase, input, outputGradient);
       assertClose('training output', run.output, expected, layerTolerance);
-      const gradient = normaliseBackward(layer, shape, input, outputGradient);
+      const gradient = normalizeBackward(layer, shape, input, outputGradient);
       assertClose('input gradient', run.inputGradient, gradient, layerTolerance);
     });
   }
@@ -125,7 +125,7 @@ describeBackends('a run that diverges', (backend) => {
     [{ kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 }],
     [relu(), maxPool()],
   ];
-  it('shows it: what is no number is not rectified or pooled away', async () => {
+  it('shows it: NaN survives ReLU and pooling', async () => {
     for (const layers of layerKinds) {
       for (let place = 0; place < 4; place++) {
         const input = Float32Array.of(1, -2, 3, 4);

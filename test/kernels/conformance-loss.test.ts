@@ -87,13 +87,13 @@ describeBackends('soft-max cross-entropy', (backend, { layerTolerance, represent
     });
   }
 
-  it('a small loss of a sure network is not lost to rounding', async () => {
+  it('a small loss of a confident network is not lost to rounding', async () => {
     const { losses } = await lossOf(backend, [[12, 0]], [0], 1);
     const exact = Math.log1p(Math.exp(-12));
     assert.ok(Math.abs(losses[0]! - exact) < 2e-6, `${losses[0]}, not ${exact}`);
   });
 
-  it('weights the gradient, not the losses, by the scale', async () => {
+  it('scales the gradient, not the losses', async () => {
     const once = await lossOf(backend, [[1, 2, 3]], [0], 1);
     const half = await lossOf(backend, [[1, 2, 3]], [0], 0.5);
     assert.deepEqual(half.losses, once.losses);

@@ -1,4 +1,4 @@
-/** Chains that nobody thought of: every other backend against the reference, layer kinds and sizes drawn at random. */
+/** Random chains: every other backend against the reference, with kinds and sizes of layers drawn at random. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';

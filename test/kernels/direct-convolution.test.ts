@@ -1,6 +1,6 @@
 /**
- * Convolutions of few input channels, such as conv1_1, which our own kernel computes as they stand: maps, channels and
- * kernels that fill no vector, with and without the ReLU that is done in the same step.
+ * Convolutions of few input channels, such as conv1_1, which our own kernel computes directly: maps, channels and
+ * kernels that fill no vector, with and without the ReLU in the same step.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -60,7 +60,7 @@ describe('native: direct convolution', { skip: missing ?? false }, () => {
       ));
   }
 
-  it('NaN stays NaN through the ReLU, so that a run that diverges shows it', async () => {
+  it('NaN stays NaN through the ReLU, so that a diverging run shows it', async () => {
     const [layer, shape] = cases[1]!;
     const testCase = { ...chainCase([layer], shape, 24), layers: [layer, relu()] };
     const input = new Float32Array(elementCount(shape)).fill(Number.NaN);

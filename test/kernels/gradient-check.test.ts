@@ -95,33 +95,36 @@ const LAYER_CASES: readonly [layer: Layer, input: Shape4][] = [
   [{ kind: 'dropout', name: 'drop', rate: 0.5 }, [2, 5, 3, 2]],
 ];
 
-describeBackends('gradients of single layers by differences', (backend, { rounding, layerTolerance }) => {
-  for (const [index, [layer, shape]] of LAYER_CASES.entries()) {
-    const { kind } = layer;
-    it(`${kind} ${'kernel' in layer ? `${layer.kernel}×${layer.kernel} ` : ''}${formatShape(shape)}`, async () => {
-      const testCase = chainCase([layer], shape, index);
-      const hasKinks = kind === 'relu' || kind === 'maxPool';
-      const input = hasKinks ? spacedTensor(index, shape, 4 * STEP) : randomTensor(index, shape);
-      const outputGradient = randomTensor(20 + index, outputShape(layer, shape));
-      const keys = kind === 'dropout' ? dropoutKeysFor(shape[0]) : undefined;
-      const analytic = await runBackward(backend, testCase, input, outputGradient, keys);
-      const { chain, values } = steppable(testCase, keys);
-      const objective = () =>
-        forwardAlong(chain, input)
-          .at(-1)!
-          .reduce((sum, y, i) => sum + y * outputGradient[i]!, 0);
-      const check = (what: string, tensor: Float32Array, gradient: Float32Array) => {
-        const rounded = rounding && layerTolerance * largest(gradient);
-        for (let i = 0; i < tensor.length; i++) {
-          const numeric = centralDifference(tensor, i, STEP, objective);
-          assertGradient(`${what}[${i}]`, gradient[i]!, numeric, rounded);
-        }
-      };
-      check('input', input, analytic.inputGradient);
-      for (const [name, tensor] of values) check(name, tensor, analytic.gradients.get(name)!);
-    });
-  }
-});
+describeBackends(
+  'gradients of single layers against central differences',
+  (backend, { rounding, layerTolerance }) => {
+    for (const [index, [layer, shape]] of LAYER_CASES.entries()) {
+      const { kind } = layer;
+      it(`${kind} ${'kernel' in layer ? `${layer.kernel}×${layer.kernel} ` : ''}${formatShape(shape)}`, async () => {
+        const testCase = chainCase([layer], shape, index);
+        const hasKinks = kind === 'relu' || kind === 'maxPool';
+        const input = hasKinks ? spacedTensor(index, shape, 4 * STEP) : randomTensor(index, shape);
+        const outputGradient = randomTensor(20 + index, outputShape(layer, shape));
+        const keys = kind === 'dropout' ? dropoutKeysFor(shape[0]) : undefined;
+        const analytic = await runBackward(backend, testCase, input, outputGradient, keys);
+        const { chain, values } = steppable(testCase, keys);
+        const objective = () =>
+          forwardAlong(chain, input)
+            .at(-1)!
+            .reduce((sum, y, i) => sum + y * outputGradient[i]!, 0);
+        const check = (what: string, tensor: Float32Array, gradient: Float32Array) => {
+          const rounded = rounding && layerTolerance * largest(gradient);
+          for (let i = 0; i < tensor.length; i++) {
+            const numeric = centralDifference(tensor, i, STEP, objective);
+            assertGradient(`${what}[${i}]`, gradient[i]!, numeric, rounded);
+          }
+        };
+        check('input', input, analytic.inputGradient);
+        for (const [name, tensor] of values) check(name, tensor, analytic.gradients.get(name)!);
+      });
+    }
+  },
+);
 
 /** Block, block, classifier: every kind of layer, 8×8 input, 5 classes. */
 function smallNetwork(): Layer[] {
@@ -140,42 +143,45 @@ function smallNetwork(): Layer[] {
   ];
 }
 
-describeBackends('gradients of a small network by differences', (backend, { rounding, networkTolerance }) => {
-  it('the mean loss, by every parameter', async (t) => {
-    const testCase = chainCase(smallNetwork(), [2, 3, 8, 8], 31);
-    const input = randomTensor(32, testCase.inputShape);
-    const labels = Int32Array.of(1, 4);
-    const dropoutKeys = dropoutKeysFor(2);
-    const analytic = await inTraining(backend, testCase, async (program, parameters) => {
-      await program.accumulate({ input, labels, dropoutKeys }, 1 / labels.length);
-      return readAll(parameters, 'gradients');
-    });
-    const { chain, values } = steppable(testCase, dropoutKeys);
-    const places = kinkPattern(chain, forwardAlong(chain, input));
-    let crossed = false;
-    const objective = () => {
-      const tensors = forwardAlong(chain, input);
-      crossed ||= kinkPattern(chain, tensors) !== places;
-      return meanLoss(tensors.at(-1)!, labels);
-    };
-    let probed = 0;
-    let kinks = 0;
-    for (const [name, tensor] of values) {
-      const gradient = analytic.get(name)!;
-      const rounded = rounding && networkTolerance * largest(gradient);
-      for (let i = 0; i < tensor.length; i++) {
-        crossed = false;
-        // Between kinks the loss is smooth but not linear: a smaller step keeps the truncation error low.
-        const numeric = centralDifference(tensor, i, STEP / 4, objective);
-        probed++;
-        if (crossed) kinks++;
-        else assertGradient(`${name}[${i}]`, gradient[i]!, numeric, rounded);
+describeBackends(
+  'gradients of a small network against central differences',
+  (backend, { rounding, networkTolerance }) => {
+    it('of the mean loss, for every parameter', async (t) => {
+      const testCase = chainCase(smallNetwork(), [2, 3, 8, 8], 31);
+      const input = randomTensor(32, testCase.inputShape);
+      const labels = Int32Array.of(1, 4);
+      const dropoutKeys = dropoutKeysFor(2);
+      const analytic = await inTraining(backend, testCase, async (program, parameters) => {
+        await program.accumulate({ input, labels, dropoutKeys }, 1 / labels.length);
+        return readAll(parameters, 'gradients');
+      });
+      const { chain, values } = steppable(testCase, dropoutKeys);
+      const places = kinkPattern(chain, forwardAlong(chain, input));
+      let crossed = false;
+      const objective = () => {
+        const tensors = forwardAlong(chain, input);
+        crossed ||= kinkPattern(chain, tensors) !== places;
+        return meanLoss(tensors.at(-1)!, labels);
+      };
+      let probed = 0;
+      let kinks = 0;
+      for (const [name, tensor] of values) {
+        const gradient = analytic.get(name)!;
+        const rounded = rounding && networkTolerance * largest(gradient);
+        for (let i = 0; i < tensor.length; i++) {
+          crossed = false;
+          // Between kinks the loss is smooth but not linear: a smaller step keeps the truncation error low.
+          const numeric = centralDifference(tensor, i, STEP / 4, objective);
+          probed++;
+          if (crossed) kinks++;
+          else assertGradient(`${name}[${i}]`, gradient[i]!, numeric, rounded);
+        }
       }
-    }
-    t.diagnostic(`${kinks} of ${probed} steps met a kink and were left out`);
-    assert.ok(kinks < probed / 4, `${kinks} of ${probed} steps met a kink: choose another seed`);
-  });
-});
+      t.diagnostic(`${kinks} of ${probed} steps met a kink and were left out`);
+      assert.ok(kinks < probed / 4, `${kinks} of ${probed} steps met a kink: choose another seed`);
+    });
+  },
+);
 
 function largest(tensor: Float32Array): number {
   return tensor.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -1,4 +1,4 @@
-/** What backends say of themselves: memory, and which layers the time of a run went into. */
+/** What backends measure of themselves: memory, and the time of each layer in a run. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
@@ -36,12 +36,12 @@ describeBackends('instruments', (backend) => {
     }
   });
 
-  it('a step that is watched gives the same bits as another', async () => {
+  it('a watched step gives the same bits as an unwatched one', async () => {
     const [watched, alone] = [await step(backend, true), await step(backend, false)];
     assert.deepEqual(watched.gradients, alone.gradients);
   });
 
-  it('a step has each layer forward, then each layer back, but no gradient of the images', async (t) => {
+  it('a step has each layer forward, then each layer backward, but no gradient of the images', async (t) => {
     if (!backend.instruments.stageClock) {
       t.skip('this backend has no clock for layers');
       return;
@@ -61,7 +61,7 @@ describeBackends('instruments', (backend) => {
     assert.ok(stages.some(({ seconds }) => seconds > 0));
   });
 
-  it("a program that is not the backend's own is refused", async (t) => {
+  it('a program of another backend is refused', async (t) => {
     const clock = backend.instruments.stageClock;
     if (!clock) {
       t.skip('this backend has no clock for layers');

@@ -19,7 +19,7 @@ const layers: Layer[] = [
 ];
 
 describe('native: the event loop', { skip }, () => {
-  it('goes on, and serves HTTP, while one training step takes more than a second', async () => {
+  it('keeps running, and serves HTTP, while one training step takes more than a second', async () => {
     const parameters = await createParameters(backend!, layers, randomValues(layers, 1));
     const { seconds, ticks, answers, longestGap } = await duringMoreThanASecond((inputShape) =>
       backend!.compileTraining({ layers, inputShape, parameters }),

@@ -6,9 +6,9 @@ import { createParameters, inTraining } from '../support/chains.ts';
 import { images, labelsFor, network } from '../support/small-network.ts';
 
 describeBackends(
-  'gradients that are ready',
+  'final gradients',
   (backend) => {
-    it('are told from the last tensor down to the first, and do not change any more', async () => {
+    it('are reported from the last tensor down to the first, and do not change anymore', async () => {
       await inTraining(backend, network(4), async (program, parameters) => {
         const block = parameters.gradientBlock();
         const offsets: number[] = [];
@@ -33,7 +33,7 @@ describeBackends(
       });
     });
 
-    it('a block of gradients is what read gives, and outlives its parameters', async () => {
+    it('a block of gradients equals what read returns, and outlives its parameters', async () => {
       const { layers, values } = network(1);
       const parameters = await createParameters(backend, layers, values);
       const { name } = parameters.specs[0]!;

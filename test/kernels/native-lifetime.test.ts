@@ -39,7 +39,7 @@ describe('native: lifetimes', { skip }, () => {
     orphan.dispose();
   });
 
-  it('finishes what was asked for before dispose', async () => {
+  it('finishes calls made before dispose', async () => {
     const values = randomValues(layers, 2);
     const parameters = await createParameters(backend!, layers, values);
     const program = await backend!.compile({ layers, inputShape, parameters });
@@ -53,7 +53,7 @@ describe('native: lifetimes', { skip }, () => {
     assert.deepEqual(await read, values.get('conv.bias'));
   });
 
-  it('lets NaN through, so that a run that diverges shows it', async () => {
+  it('lets NaN through, so that a diverging run shows it', async () => {
     const chain: Layer[] = [...layers, maxPool()];
     for (const chosen of [chain, layers]) {
       const input = randomTensor(1, inputShape).fill(Number.NaN, 0, 3 * 16 * 16);
@@ -87,12 +87,12 @@ describe('native: lifetimes', { skip }, () => {
     return { status, output: stdout + stderr, seconds: (performance.now() - start) / 1000 };
   }
 
-  it('an idle backend does not keep the process alive, nor does it spoil its end', () => {
+  it('an idle backend neither keeps the process alive nor disturbs its exit', () => {
     const { status, output } = runScript('console.log((await program.forward(input)).length);');
     assert.deepEqual({ status, output }, { status: 0, output: `${8 * 64 * 224 * 224}\n` });
   });
 
-  it('a job under way keeps the process alive until it is done', () => {
+  it('a running job keeps the process alive until it is done', () => {
     const { status, output } = runScript("program.forward(input).then(() => console.log('done'));");
     assert.deepEqual({ status, output }, { status: 0, output: 'done\n' });
   });
@@ -105,7 +105,7 @@ describe('native: lifetimes', { skip }, () => {
     assert.ok(seconds < 30, `it took ${seconds} s`);
   });
 
-  it('a worker of node:worker_threads may have a backend of its own, and be terminated', () => {
+  it('a worker of node:worker_threads may have a separate backend, and be terminated', () => {
     const { status, output } = runScript(`
       import { Worker } from 'node:worker_threads';
       const script = \`

@@ -73,7 +73,7 @@ describe('native: memory', { skip }, () => {
     assert.ok(grown < 24 * MEGABYTE, `the process grew by ${(grown / MEGABYTE).toFixed(1)} MB`);
   });
 
-  it('makes and disposes of parameters 1,000 times without growing', async () => {
+  it('creates and disposes of parameters 1,000 times without growing', async () => {
     // 4 MB a field: large enough to come from the system by itself.
     const specs = [{ name: 'w', shape: [1024, 1024], role: 'weight' }] as const;
     const data = new Float32Array(1024 * 1024).fill(1);
@@ -85,7 +85,7 @@ describe('native: memory', { skip }, () => {
     assert.ok(grown < 24 * MEGABYTE, `the process grew by ${(grown / MEGABYTE).toFixed(1)} MB`);
   });
 
-  it('keeps the weights that programs share until the last of them is gone', async () => {
+  it('keeps the weights that programs share until the last of them is disposed of', async () => {
     const chain = layers.slice(0, 1);
     const parameters = await createParameters(backend!, chain, randomValues(chain, 1), false);
     const small = await backend!.compile({ layers: chain, inputShape: [1, 3, 16, 16], parameters });
@@ -98,7 +98,7 @@ describe('native: memory', { skip }, () => {
     parameters.dispose();
   });
 
-  it('plans the memory that a program then takes', async () => {
+  it('plans exactly the memory that a program takes', async () => {
     for (const [chain, input] of [
       [layers, inputShape],
       [everyKind, [2, 3, 37, 50]],
@@ -131,7 +131,7 @@ describe('native: memory', { skip }, () => {
     );
   });
 
-  it('says how many bytes are missing and what to do', async () => {
+  it('out of memory: the message says how many bytes, and what to do', async () => {
     const chain = [relu()];
     const parameters = backend!.createParameters(parameterSpecs(chain), { training: false });
     await assert.rejects(

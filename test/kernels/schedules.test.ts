@@ -1,4 +1,4 @@
-/** Schedules that are found out while programs run: no bit depends on them, and what was found is remembered. */
+/** Schedules, found while programs run: no bit depends on them, and the findings are remembered. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
   after(() => rm(folder, { recursive: true }));
 
-  it('none changes a bit of any result, with one thread or more', async () => {
+  it('no schedule changes a bit of any result, with one thread or more', async () => {
     const [usual] = await runs(createNativeBackend({ threads: 1, schedules: 'off' }), 1);
     for (const threads of [1, 2, 3]) {
       const schedules = rememberedSchedules(join(folder, `bits-${threads}`));
@@ -61,7 +61,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('what was found out is there for the next process, once for each layer and pass', async () => {
+  it('findings last until the next process, one for each layer and pass', async () => {
     const schedules = rememberedSchedules(join(folder, 'found'));
     assert.equal(schedules.lines.length, 0);
     await runs(createNativeBackend({ threads: 2, schedules }), RUNS);
@@ -81,7 +81,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
     assert.deepEqual(again.lines, found);
   });
 
-  it('switched off, nothing is tried or written', async () => {
+  it('off: tries and writes nothing', async () => {
     const before = await readdir(folder);
     const backend = createNativeBackend({ threads: 2, schedules: 'off' });
     await runs(backend, RUNS);
@@ -93,7 +93,7 @@ describe('the memory of schedules', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
   after(() => rm(folder, { recursive: true }));
 
-  it('keeps the last of each key, and only lines that look like one', async () => {
+  it('keeps the last line of each key, and only well-formed lines', async () => {
     const memory = rememberedSchedules(folder);
     memory.add(['a-1 84 0', 'b-2 128 1']);
     memory.add(['a-1 48 0']);
@@ -104,13 +104,13 @@ describe('the memory of schedules', async () => {
     assert.deepEqual(rememberedSchedules(folder).lines, ['b-2 128 1', 'a-1 48 0']);
   });
 
-  it('a file of another version, or of anything else, is none', async () => {
+  it('ignores a file of another version or kind', async () => {
     const file = join(folder, 'schedules', (await readdir(join(folder, 'schedules')))[0]!);
     await writeFile(file, 'verydeep schedules 0\na-1 84 0\n');
     assert.deepEqual(rememberedSchedules(folder).lines, []);
   });
 
-  it('a folder that cannot be written is no error', async () => {
+  it('a read-only folder is not an error', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     const memory = rememberedSchedules(file);

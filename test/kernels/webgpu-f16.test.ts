@@ -1,4 +1,4 @@
-/** The GPU in f16: what the conformance suite, which runs in it too, cannot ask of every backend. */
+/** The GPU in f16: what the conformance suite, which also runs in f16, cannot test on every backend. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError } from '../../src/core/errors.ts';
@@ -75,7 +75,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     await agrees(backend, chainCase([relu(), convolution(7, 18), relu()], shape, 5));
   });
 
-  it('sums over many channels are of float32: only the result is rounded', async () => {
+  it('sums over many channels are in float32: only the result is rounded', async () => {
     const testCase = chainCase([convolution(1500, 8, { kernel: 1 })], [1, 1500, 1, 1], 6);
     const weights = testCase.values.get('conv.weight')!;
     weights.set(representable(weights));
@@ -84,7 +84,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     assertClose('output', await runForward(await open(), testCase, input), expected, exact);
   });
 
-  it('values of layers may be as large as 1,048,064; of larger ones a sentence says that f16 does not hold them', async () => {
+  it('values of layers may be as large as 1,048,064; larger ones are an error that says so', async () => {
     const layers = [
       convolution(4, 4, { kernel: 1, name: 'conv1' }),
       relu(),
@@ -103,7 +103,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     });
   });
 
-  it('weights are float32 where they are kept: a step that f16 would not see is taken', async () => {
+  it('weights are stored in float32: a step too small for f16 has an effect', async () => {
     const backend = await open();
     const testCase = chainCase([convolution(5, 6)], [1, 5, 4, 4], 9);
     const parameters = await createParameters(backend, testCase.layers, testCase.values);
@@ -116,7 +116,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     parameters.dispose();
   });
 
-  it('new weights are multiplied from the next call on', async () => {
+  it('the next call multiplies new weights', async () => {
     const layers = [convolution(64, 8, { kernel: 1 })];
     const testCase: ChainCase = { layers, inputShape: [1, 64, 1, 1], values: new Map() };
     await inInference(await open(), testCase, async (program, parameters) => {
@@ -152,7 +152,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     }
   });
 
-  it('five steps lose what the reference loses, and the other may go on from there', async () => {
+  it('five steps have the losses of the reference, also when the two take turns', async () => {
     const backend = await open();
     const expected = await lossesOfSteps(Array(5).fill(reference));
     assertClose('losses', await lossesOfSteps(Array(5).fill(backend)), expected, networkTolerance);
@@ -161,7 +161,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
   });
 });
 
-describe('f16 where it cannot be had', () => {
+describe('f16 where it is unsupported', () => {
   const adapter = (...features: GPUFeatureName[]) =>
     ({
       features: new Set<string>(features),
@@ -169,7 +169,7 @@ describe('f16 where it cannot be had', () => {
       info: { vendor: 'maker', architecture: '', device: '', description: 'a GPU' },
     }) as unknown as GPUAdapter;
 
-  it('is refused in a sentence that names the GPU and says what to do', () => {
+  it('is refused with a message that names the GPU and says what to do', () => {
     assert.throws(() => deviceDescriptor(adapter('subgroups', 'timestamp-query'), 'f16'), {
       name: 'UserError',
       message:
@@ -177,14 +177,14 @@ describe('f16 where it cannot be had', () => {
     });
   });
 
-  it('a device has it only if it was asked for', () => {
+  it('a device has it only on request', () => {
     const all = adapter('shader-f16', 'subgroups', 'timestamp-query');
     const features = (precision?: 'f16') => [...deviceDescriptor(all, precision).requiredFeatures!];
     assert.deepEqual(features(), ['subgroups', 'timestamp-query']);
     assert.deepEqual(features('f16'), ['shader-f16', 'subgroups', 'timestamp-query']);
   });
 
-  it('this machine’s GPU, if it has none, is refused before anything is computed', async (t) => {
+  it('a GPU without it is refused before anything is computed', async (t) => {
     if (!missing) return t.skip('this GPU has shader-f16');
     await assert.rejects(openBackend('webgpu', { precision: 'f16' }), {
       name: 'UserError',
@@ -193,7 +193,7 @@ describe('f16 where it cannot be had', () => {
     assert.match(missing, /^[^\n]+$/);
   });
 
-  it('the processor’s backends refuse it, and the GPU’s refuses bf16', async () => {
+  it("the CPU's backends refuse it, and the GPU's refuses bf16", async () => {
     for (const [name, precision] of [
       ['native', 'f16'],
       ['reference', 'f16'],
@@ -203,7 +203,7 @@ describe('f16 where it cannot be had', () => {
         openBackend(name, { precision }),
         (error: Error) =>
           error instanceof UsageError &&
-          error.message.startsWith(`precision ${precision} is for the backend`),
+          error.message.startsWith(`precision ${precision} works with the backend`),
       );
     }
   });

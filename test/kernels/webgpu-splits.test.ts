@@ -1,4 +1,4 @@
-/** fc6 to fc8 of few images on a GPU: sums that are cut into parts, so that the device has enough to do. */
+/** fc6 to fc8 of few images on a GPU: sums split into parts, to keep the device busy. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ConvolutionLayer } from '../../src/core/layer.ts';
@@ -92,7 +92,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     }
   }
 
-  it('it is what runs: the last bits differ from those of one sum', async () => {
+  it('sums in parts really run: the last bits differ from those of one sum', async () => {
     const [layer, shape] = cases[0]!;
     const testCase = chainCase([layer], shape, 74);
     const input = randomTensor(75, shape);
@@ -136,7 +136,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     });
   }
 
-  it("a GPU's rule takes them for one image, and its other tiles for many", async () => {
+  it('on a GPU, the usual choice is sums in parts for one image, and other tiles for many', async () => {
     const choose = usualChoice(HARDWARE, { panelsOf: () => [] });
     const [layer, shape] = cases[1]!;
     const placedFor = (images: number) => {
@@ -156,7 +156,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     assertClose('output', await runForward(backend, testCase, input), expected, layerTolerance);
   });
 
-  it('is no candidate where there are many results, or the sum is short', () => {
+  it('sums in parts are not a candidate where there are many results, or the sum is short', () => {
     const gpu = {
       tiles: { gather: inRegisters, weightGradient: inRegisters, busy: 64 },
       candidates: { gather: [], weightGradient: [], winograd: [], winogradWeights: [], split: [inRegisters] },

@@ -1,4 +1,4 @@
-/** Which kernels a GPU is found to be fastest with: measured once, remembered, and then always the same. */
+/** The choice of the fastest kernels on a GPU: measured once, remembered, and then always the same. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -75,7 +75,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'verydeep-tiles-'));
   after(() => rm(folder, { recursive: true }));
 
-  it('each shape and direction is found out once, and known to the next process', async () => {
+  it('measures each shape and direction once, and remembers it for the next process', async () => {
     const schedules = rememberedTiles('a GPU', folder);
     const backend = await open({ schedules });
     const first = await runBackward(backend, testCase, input, gradient);
@@ -101,7 +101,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     assertClose('input gradient', first.inputGradient, expected.inputGradient, networkTolerance);
   });
 
-  it('what is remembered is taken, without a trial; for what is not, the usual', async () => {
+  it('uses remembered choices without a trial, and the usual ones otherwise', async () => {
     const name = choiceName({ method: 'direct', tile: small(2) });
     const schedules = new TileLines([`inference-${keys[1]} ${name}`]);
     const backend = await open({ schedules, tuningSeconds: 0 });
@@ -116,7 +116,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     parameters.dispose();
   });
 
-  it('a name that is none of the choices is found out anew', async () => {
+  it('measures again where the remembered name is unknown', async () => {
     const lines = keys.map((key) => `inference-${key} direct:no-such-tile`);
     const schedules = new TileLines(lines);
     const backend = await open({ schedules });
@@ -126,7 +126,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('trials leave weights, gradients and velocities as they are', async () => {
+  it('trials do not change weights, gradients and velocities', async () => {
     const backend = await open({ schedules: new TileLines() });
     const parameters = await createParameters(backend, layers, testCase.values);
     const before = new Map([...testCase.values].map(([name, data]) => [name, data.map((w) => 2 * w)]));
@@ -138,7 +138,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     parameters.dispose();
   });
 
-  it('without time for it, and switched off, nothing is remembered and the usual kernels run', async () => {
+  it('without time, and when off, remembers nothing and runs the usual kernels', async () => {
     const usual = await runBackward(await open({ schedules: 'off' }), testCase, input, gradient);
     const kept: (readonly string[])[] = [];
     const schedules = new TileLines([], (lines) => kept.push(lines));
@@ -147,7 +147,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     assert.deepEqual(kept, []);
   });
 
-  it('the environment decides whether the cache folder is used: off, on, or only for a GPU that is one', async () => {
+  it('the environment decides whether the cache folder is used: off, on, or (default) on real GPUs only', async () => {
     const cache = join(folder, 'cache');
     const previous = { ...process.env };
     try {
@@ -202,7 +202,7 @@ describe('trials of kernels', () => {
     return { runs, timed };
   };
 
-  it('each takes its turn; the hopeless have one; the quick are repeated', async () => {
+  it('candidates take turns; hopeless ones run once; fast ones are repeated', async () => {
     const { runs, timed } = after(Infinity, [0.001, 0.0005, 0.002]);
     const least = await rounds([0, 1, 2], timed);
     assert.deepEqual(Object.fromEntries(least!), { 0: 0.001, 1: 0.0005 });
@@ -213,12 +213,12 @@ describe('trials of kernels', () => {
     );
   });
 
-  it('when the time for them is over there is no result', async () => {
+  it('there is no result when time runs out', async () => {
     assert.equal(await rounds([0, 1], after(5, [1, 1]).timed), undefined);
     assert.equal(await rounds([0, 1], after(1, [1, 1]).timed), undefined);
   });
 
-  it('another than the usual has to be clearly faster', () => {
+  it('another candidate than the usual must be clearly faster', () => {
     const times = (...list: number[]) => new Map(list.map((time, index) => [index, time]));
     assert.equal(fastest(times(1, 0.99, 0.98)), 0);
     assert.equal(fastest(times(1, 0.9, 0.8, 0.85)), 2);

@@ -81,7 +81,7 @@ describe('webgpu: Winograd for the weights’ gradient', { skip: missing ?? fals
     });
   }
 
-  it('a batch in several chunks; a part of it that fills not even the first; gradients add up', async () => {
+  it('a batch in several chunks; a part of it smaller than the first; gradients add up', async () => {
     // 300 tiles, of which a chunk of 32 MiB holds 227, as each has 1024 channels at 36 points; each in 4 parts.
     const backend = await open(4, inRegisters, 8192);
     const shape: Shape4 = [3, 4, 40, 40];
@@ -102,7 +102,7 @@ describe('webgpu: Winograd for the weights’ gradient', { skip: missing ?? fals
     assertClose(name, sums.get(name), expected, TOLERANCES[4]);
   });
 
-  it('it is what runs: 3×3 has other last bits than the direct sum, 1×1 has the same', async () => {
+  it("Winograd's method really runs: 3×3 has other last bits than the direct sum, 1×1 the same", async () => {
     const plain = await openWebGpu({ tiles: { gather: direct, weightGradient: direct, busy: 1 } });
     for (const kernel of [1, 3]) {
       const testCase = chainCase([convolution(17, 9, { kernel })], [1, 17, 6, 6], 77);

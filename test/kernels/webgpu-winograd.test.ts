@@ -79,7 +79,7 @@ describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
     }
   }
 
-  it('it is what runs: 3×3 has other last bits than the direct sum, 1×1 has the same', async () => {
+  it("Winograd's method really runs: 3×3 has other last bits than the direct sum, 1×1 the same", async () => {
     const tiles = { gather: direct, weightGradient: direct, busy: 1 };
     const plain = await openWebGpu({ tiles });
     for (const kernel of [1, 3]) {
@@ -94,7 +94,7 @@ describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('masks of the ReLU below go into the input’s gradient; two layers share their buffers', async () => {
+  it("the ReLU below masks the input's gradient; two layers share their buffers", async () => {
     const layers = [
       convolution(6, 21, { name: 'conv1' }),
       relu('relu1'),
@@ -134,7 +134,7 @@ describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
     assert.ok(!Number.isNaN(output[143]));
   });
 
-  it('new weights are transformed anew', async () => {
+  it('transforms weights again when they change', async () => {
     const testCase = { layers: [convolution(5, 4)], inputShape: [1, 5, 1, 1] as const, values: new Map() };
     await inInference(backends[1]![2], testCase, async (program, parameters) => {
       const ones = new Float32Array(5).fill(1);

@@ -1,4 +1,4 @@
-/** What the conformance suite cannot ask of every backend: tiles, panels, and a GPU that goes away. */
+/** What the conformance suite cannot test on every backend: tiles, panels, and a GPU that is lost. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Shape4 } from '../../src/core/shape.ts';
@@ -49,7 +49,7 @@ describe('webgpu: tiles', { skip: missing ?? false }, () => {
 });
 
 describe('webgpu: weights in several panels', { skip: missing ?? false }, () => {
-  it('give what they give in one', async () => {
+  it('give the same results as one panel', async () => {
     // 13 vectors of 9 · 3 · 4 rows of 16 bytes each, five in a panel.
     const backend = await openWebGpu({ bindingBytes: 5 * 9 * 12 * 16 });
     const parameters = backend.createParameters(
@@ -69,7 +69,7 @@ describe('webgpu: weights in several panels', { skip: missing ?? false }, () => 
     await assertAgreesWithReference(backend, chainCase(layers, [1, 12, 3, 4], 5), layerTolerance);
   });
 
-  it('a tensor that no panel can hold is refused with what to do', async () => {
+  it('a tensor too large for a panel is refused with a remedy', async () => {
     const backend = await openWebGpu({ bindingBytes: 16 * 1024 });
     const layers = [relu()];
     const parameters = await createParameters(backend, layers, new Map());
@@ -80,8 +80,8 @@ describe('webgpu: weights in several panels', { skip: missing ?? false }, () => 
   });
 });
 
-describe('webgpu: a GPU that goes away', { skip: missing ?? false }, () => {
-  it('is reported in one sentence that says how to go on', async () => {
+describe('webgpu: a GPU that is lost', { skip: missing ?? false }, () => {
+  it('is reported in one sentence that says how to continue', async () => {
     const backend = await openWebGpu({ tiles: HARDWARE });
     const layers = [relu()];
     const parameters = await createParameters(backend, layers, new Map());
@@ -102,7 +102,7 @@ describe('webgpu: a GPU that goes away', { skip: missing ?? false }, () => {
 });
 
 describe('webgpu: training', { skip: missing ?? false }, () => {
-  it('five steps lose what the reference loses, and the other may go on from there', async () => {
+  it('five steps have the losses of the reference, also when the two take turns', async () => {
     const webgpu = await openWebGpu({});
     const expected = await lossesOfSteps(Array(5).fill(reference));
     assertClose('losses', await lossesOfSteps(Array(5).fill(webgpu)), expected, 1e-5);

@@ -104,9 +104,9 @@ async function train(
       },
       ...hooks,
     },
-    ...(from && { state: from.state }),
-    ...(average && { average }),
-    ...(signal && { signal }),
+    state: from?.state,
+    average,
+    signal,
   });
   const reason = await trainer.run();
   return {
