@@ -78,7 +78,7 @@ export function featuresCommand(): Command {
 }
 
 async function features(inputs: string[], flags: Flags): Promise<void> {
-  const { model, layer, out, view, pool, batch, backend, precision, threads, maxPixels } = flags;
+  const { model, layer, out } = flags;
   checkFeaturesPath(out);
   if (existsSync(out) && !flags.force) {
     throw new UserError(`${out} already exists; choose another --out, or overwrite it with --force`);
@@ -87,21 +87,7 @@ async function features(inputs: string[], flags: Flags): Promise<void> {
   const read = await readOptionsOf(flags);
   const file = await untilInterrupted((signal) =>
     withProgress('extracting', images.length, (tick) => {
-      const found = extractFeatures({
-        model,
-        read,
-        images,
-        layer,
-        view,
-        pool,
-        scale: flags.scales,
-        batch,
-        backend,
-        precision,
-        threads,
-        maxPixels,
-        signal,
-      });
+      const found = extractFeatures({ ...flags, images, read, scale: flags.scales, signal });
       return writeFeatures(out, counted(found, tick), images.length, layer);
     }),
   );

@@ -100,27 +100,18 @@ function origins(text: string, before: readonly string[] = []): readonly string[
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const { host, port, cors, queue, batch, connections, threads, backend, precision } = flags;
   letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
   const server = await serveModels({
+    ...flags,
     models,
-    read: await readOptionsOf(flags),
     runs,
-    host,
-    port,
+    read: await readOptionsOf(flags),
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),
-    weights: flags.weights,
     demoData: demoDataOf(flags),
-    cors,
     limits: { imageBytes: flags.maxBytes, pixels: flags.maxPixels },
-    queue,
-    connections,
-    batching: { batch },
-    backend,
-    precision,
-    threads,
+    batching: { batch: flags.batch },
     log,
   });
   log(introduction(server, models, runs));

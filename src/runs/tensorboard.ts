@@ -35,7 +35,7 @@ const Event = protobuf.Root.fromJSON({
 /** SessionLog.SessionStatus */
 const START = 1;
 
-export interface EventWriterOptions {
+interface EventWriterOptions {
   /** The last step that a resumed run keeps: TensorBoard discards later steps of earlier files. */
   readonly resumeStep?: number;
 }

@@ -4,7 +4,7 @@ import { addCounts, type ClassificationCounts } from '../core/classification.ts'
 import { LogitRange } from './health.ts';
 
 /** What a rank reports after its part of a batch. */
-export interface StepReport {
+interface StepReport {
   readonly counts: ClassificationCounts;
   /** Whether this rank was asked to stop. */
   readonly stop: boolean;

@@ -13,7 +13,7 @@ import { type ExchangeTime, GradientExchange } from './gradient-exchange.ts';
 import { LogitRange } from './health.ts';
 import type { Recipe } from './recipe.ts';
 
-export interface BatchGradientOptions {
+interface BatchGradientOptions {
   readonly recipe: Pick<Recipe, 'batch' | 'seed' | 'gradient-dtype'>;
   readonly classes: number;
   readonly microBatch: number;
@@ -22,7 +22,7 @@ export interface BatchGradientOptions {
 }
 
 /** A rank's part of a batch. */
-export interface BatchOutcome {
+interface BatchOutcome {
   readonly counts: ClassificationCounts;
   readonly logits: LogitRange;
   /** Undefined for a single rank. */

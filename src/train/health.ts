@@ -1,7 +1,7 @@
 import { UserError } from '../core/errors.ts';
 
 /** What `checkFinite` needs to know about an iteration. */
-export interface IterationHealth {
+interface IterationHealth {
   readonly iteration: number;
   readonly meanLoss: number;
   readonly learningRate: number;

@@ -18,7 +18,7 @@ const measured = {
   seconds: z.number().describe('of training so far'),
 };
 
-export const trainingMetrics = z.object({
+const trainingMetrics = z.object({
   kind: z.literal('train'),
   ...measured,
   /** Training speed, images per second. */
@@ -31,7 +31,7 @@ export const trainingMetrics = z.object({
 /** A line of metrics.jsonl: the mean over the iterations since the previous line. */
 export interface TrainingMetrics extends Readonly<z.output<typeof trainingMetrics>> {}
 
-export const validationMetrics = z.object({
+const validationMetrics = z.object({
   kind: z.literal('validation'),
   ...measured,
   /** Validation images. */
@@ -46,7 +46,7 @@ export const metricsSchema = z
 export type Metrics = TrainingMetrics | ValidationMetrics;
 
 /** Why training ended: all iterations done, the validation error on its last plateau, or a signal. */
-export const stopReasons = ['iterations', 'plateau', 'interrupted'] as const;
+const stopReasons = ['iterations', 'plateau', 'interrupted'] as const;
 export type StopReason = (typeof stopReasons)[number];
 
 export const runResult = z.object({ reason: z.enum(stopReasons), iterations: z.int(), seconds: z.number() });

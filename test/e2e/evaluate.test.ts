@@ -17,7 +17,7 @@ interface Line {
   readonly top: readonly { index: number; label: string; probability: number }[];
 }
 
-/** Writes a model with random weights that say something. */
+/** Writes a model with random weights whose posteriors differ between images. */
 async function writeRandomModel(
   path: string,
   classes: readonly string[],
@@ -80,7 +80,7 @@ describe('vgg evaluate', () => {
     });
   });
 
-  it("--scales auto are the paper's, as many as --scales may be given", async () => {
+  it('--scales auto equals the list of the paper', async () => {
     const auto = await evaluate(...onPhotos('--protocol', 'both', '--scales', 'auto'));
     assert.deepEqual(auto.scales, [32, 36, 40]);
     const listed = await evaluate(...onPhotos('--protocol', 'both', '--scales', '40,32,36'));
@@ -88,7 +88,7 @@ describe('vgg evaluate', () => {
     assert.equal(listed.top1Error, auto.top1Error);
   });
 
-  it('writes a line an image, from which the errors follow', async () => {
+  it('writes one line for each image, from which the errors follow', async () => {
     const file = work.path('predictions.jsonl');
     const { images, top1Error } = await evaluate(...onPhotos('--predictions', file));
     const lines = await readLines(file);
@@ -203,7 +203,7 @@ describe('vgg evaluate', () => {
     }
   });
 
-  it('refuses scales that are too small, and folders that are not there, before it begins', async () => {
+  it('refuses scales that are too small and missing folders before it starts', async () => {
     const small = /the scale 20 is too small for .*m\.safetensors, whose crop is 32/;
     await assertRefused(1, small, ...onPhotos('--scales', '36,20'));
     const noFolder = /none\/p\.jsonl cannot be written: its folder does not exist/;
@@ -211,7 +211,7 @@ describe('vgg evaluate', () => {
     await assertRefused(2, /center, dense, crops, both/, ...onPhotos('--protocol', 'sparse'));
   });
 
-  it('takes images of any aspect ratio', async () => {
+  it('accepts images of any aspect ratio', async () => {
     const folder = work.path('long');
     await writeFiles(folder, {
       'cat/wide.png': await png(1000, 50, 1),
@@ -321,7 +321,7 @@ describe('an evaluation that is stopped', () => {
     }
     t.diagnostic(`killed after ${reached.join(', ')} of 60 images`);
     assert.ok(reached.length >= 2, 'it was hardly ever killed');
-    // What a power cut may leave behind.
+    // An incomplete line, as a power cut may leave it.
     await writeFile(work.path(journal), '{"image":3,"lab', { flag: 'a' });
     const resumed = await work.vgg(...args, '--predictions', predictions(), '--resume');
     assert.equal(resumed.code, 0, resumed.stderr);

@@ -49,7 +49,7 @@ async function all(options: Partial<FeatureOptions>): Promise<ImageFeatures[]> {
 }
 
 describe('features', () => {
-  test('are behind the ReLU, one vector an image, whatever the batch', async () => {
+  test('are taken after the ReLU, one vector for each image, whatever the batch', async () => {
     const together = await all({});
     assert.deepEqual(
       together.map(({ shape }) => shape),
@@ -98,7 +98,7 @@ describe('features', () => {
     await assert.rejects(all({ view: 'whole', batch: 4 }), /batch size applies to center crops only/);
   });
 
-  test('come from files without a classifier too', async () => {
+  test('can come from files without a classifier', async () => {
     const [one] = await all({
       model: fixture('keras3-notop.weights.h5'),
       read: { convention: 'keras' },

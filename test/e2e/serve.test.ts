@@ -132,7 +132,7 @@ describe('vgg serve', () => {
     taken.close();
   });
 
-  it('takes --precision, and says which backend has bf16', async () => {
+  it('passes --precision on, and names the backend that has bf16', async () => {
     const args = ['--model', model(), '--backend', 'reference', '--precision', 'bf16', '--port', '0'];
     const { code, stderr } = await work.vgg('serve', ...args);
     assert.equal(code, 2, stderr);

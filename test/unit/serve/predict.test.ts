@@ -17,7 +17,7 @@ function pngChunk(type: string, data: Uint8Array): Buffer {
   return chunk;
 }
 
-/** A PNG that says it is large, and has hardly a pixel. */
+/** A PNG whose header declares a large size, with hardly a pixel. */
 function hugePng(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -58,7 +58,7 @@ describe('POST /v1/predict', () => {
       const best = posteriors.indexOf(Math.max(...posteriors));
       assert.equal(image.top[0].index, best);
       assert.equal(image.top[0].label, LABELS[best]);
-      // Batches of other sizes may differ in the last bits.
+      // Results of other batch sizes may differ in the last bits.
       assert.ok(Math.abs(image.top[0].probability - posteriors[best]!) < 1e-6);
     }
   });
@@ -155,7 +155,7 @@ describe('POST /v1/predict', () => {
       ['bytes', formRequest('/v1/predict', { a: Buffer.alloc(120_000) })],
       ['pixels', imageRequest('/v1/predict', hugePng(50_000, 50_000))],
       ['pixels', imageRequest('/v1/predict', hugePng(200, 51))],
-      // Small as it is, and enormous when its smaller side is 40.
+      // Small, but enormous when its smaller side is rescaled to 40.
       ['pixels', imageRequest('/v1/predict', await png(1, 2000))],
       ['images', formRequest('/v1/predict', { a: small, b: small, c: small })],
     ];
