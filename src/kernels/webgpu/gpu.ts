@@ -29,7 +29,7 @@ export interface GpuLimits {
 export interface GpuOptions {
   /** Storage format of layers and factors (shaders/storage.ts). Default: `fp32`. */
   readonly precision?: GpuPrecision;
-  /** Pretends that the device binds no more than so many bytes: for tests of weights in several panels. */
+  /** Limits the bytes that the device binds: for tests of weights in several panels. */
   readonly bindingBytes?: number;
   /** What to do when the device is lost, for people. Default: what helps on the command line. */
   readonly afterLoss?: string;
