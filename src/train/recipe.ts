@@ -192,7 +192,7 @@ export const recipeSchema = z.strictObject({
   }),
 });
 
-/** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipes.md). */
+/** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipe-keys.md). */
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
 /** Any of the keys of a recipe. */
