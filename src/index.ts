@@ -78,7 +78,13 @@ export type {
   TrainingInput,
   TrainingProgram,
 } from './kernels/backend.ts';
-export { type BackendName, type BackendOptions, backendNames } from './kernels/backend-options.ts';
+export {
+  type BackendName,
+  type BackendOptions,
+  backendNames,
+  type KernelChoice,
+  type Precision,
+} from './kernels/backend-options.ts';
 export { createBackend, openBackend } from './kernels/registry.ts';
 export { type ConfigurationName, configurationNames, configurations } from './net/configurations.ts';
 export { type LayerCost, layerCosts } from './net/cost.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -151,6 +151,29 @@ describe('vgg features', () => {
         assert.equal(parsed[i].values[j], stored[i * 64 + j]);
       }
     }
+  });
+
+  test('names an image that cannot be used, and leaves no file', async () => {
+    const [bad, out] = [join(folder, 'bad.jpg'), join(folder, 'none.npy')];
+    await writeFile(bad, 'not an image');
+    const { code, stderr } = await vgg(
+      'features',
+      images[0]!,
+      bad,
+      ...common,
+      '--layer',
+      'fc7',
+      '--out',
+      out,
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /bad\.jpg/);
+    assert.doesNotMatch(stderr, /none\.npy/);
+    await rm(bad);
+    assert.deepEqual(
+      (await readdir(folder)).filter((name) => name.includes('none')),
+      [],
+    );
   });
 
   test('takes --precision', async () => {
