@@ -40,7 +40,7 @@ describe('bad input', () => {
     );
   }
 
-  /** One line on stderr that names what is meant, exit code 1, no run folder. */
+  /** Expects exit code 1, one line on stderr that names the cause, and no run folder. */
   async function refused(data: string, message: RegExp, ...flags: string[]): Promise<void> {
     const { code, stderr, stdout } = await train(data, ...flags);
     assert.equal(code, 1, stderr);
@@ -79,7 +79,7 @@ describe('bad input', () => {
   const photograph = () => jpeg(300, 200, 5);
   const broken: Record<string, () => Promise<Uint8Array | string>> = {
     'a truncated JPEG': async () => (await photograph()).subarray(0, 2000),
-    'a text file named .jpg': async () => 'I am no image.',
+    'a text file named .jpg': async () => 'I am not an image.',
     'a 0-byte file': async () => '',
     'a PNG bomb of 30,000×30,000': async () => bomb(30_000),
   };

@@ -43,7 +43,7 @@ describe('vgg pack', () => {
     }
   });
 
-  it('rescales what is larger, to the smaller side that was asked for', async () => {
+  it('shrinks larger images to the given smaller side', async () => {
     const { stdout } = await pack('small', '--scale', '33', '--json');
     assert.equal(JSON.parse(stdout).splits[0].rescaled, 24);
     const source = await openImages(work.path('small'), { split: 'train' });
@@ -83,7 +83,7 @@ describe('vgg pack', () => {
     assert.deepEqual(await readFile(shard), bytes);
   });
 
-  it('names a damaged image, or leaves it out and says so', async () => {
+  it('names a damaged image, or leaves it out and reports it', async () => {
     const broken = (await jpeg(80, 60)).subarray(0, 500);
     await writeFiles(work.path('damaged'), {
       'train/cat/0.jpg': await jpeg(40, 40),

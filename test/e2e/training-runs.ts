@@ -1,4 +1,4 @@
-/** What the end-to-end tests of training share: a small set of real images, and a recipe that takes seconds. */
+/** Shared by the end-to-end tests of training: a small set of real images, and a recipe that takes seconds. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { mainFile, type Outcome, vggWith } from './cli-process.ts';
 
 export const CLASSES = ['cat', 'dog', 'owl'] as const;
 
-/** Eight images a class for training, four for validation; JPEG and PNG, of several sizes. */
+/** Eight images per class for training, four for validation; JPEG and PNG, of several sizes. */
 export async function writePhotos(folder: string): Promise<void> {
   for (const [label, name] of CLASSES.entries()) {
     for (let i = 0; i < 12; i++) {
@@ -49,7 +49,7 @@ export function assertSucceeded(outcome: Outcome): Outcome {
   return outcome;
 }
 
-/** A folder for one test file, with photographs in `photos` and a cache of its own. */
+/** A folder for one test file, with photographs in `photos` and a separate cache. */
 export class Workplace {
   folder = '';
 
@@ -88,7 +88,7 @@ export class Workplace {
     };
   }
 
-  /** Starts `vgg` without waiting for its end. */
+  /** Starts `vgg` without waiting for it to exit. */
   start(...args: string[]): ChildProcess {
     return spawn(process.execPath, [mainFile, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -76,7 +76,7 @@ export function outcomeOf(child: ChildProcess): Promise<Outcome> {
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    // Open MPI 5's launcher ends a message of its own with a NUL byte, which a terminal does not show.
+    // Open MPI 5's launcher ends one of its messages with a NUL byte, which a terminal does not show.
     child.on('close', (code) => resolve({ code, stdout, stderr: stderr.replaceAll('\0', '') }));
   });
 }
