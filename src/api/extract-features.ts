@@ -3,7 +3,7 @@ import { messageOf, UsageError, UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
 import { parameterSpecs } from '../core/layer.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import { FeatureExtractor, type FeatureView } from '../evaluate/feature-extractor.ts';
 import type { ImageFeatures } from '../evaluate/feature-files.ts';
 import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';

@@ -6,7 +6,7 @@ import {
   type Precision,
 } from '../kernels/backend-options.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
-import type { BenchmarkMode } from '../report/benchmark.ts';
+import type { BenchmarkMode } from '../report/benchmark-result.ts';
 import { newCommand } from './command.ts';
 import {
   addSizeOptions,
@@ -64,7 +64,7 @@ export function benchCommand(): Command {
 async function bench(flags: Flags): Promise<void> {
   const network = networkOf(flags.config, flags);
   // Only here, because it loads the native library.
-  const { benchmark } = await import('../api/benchmark.ts');
+  const { benchmark } = await import('../api/benchmark-network.ts');
   const { formatBenchmark } = await import('../report/benchmark-tables.ts');
   const result = await withRanks(flags, (communicator) => {
     log(`Timing network ${network.configuration} on this machine …`);

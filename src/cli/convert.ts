@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { type ConvertResult, type ConvertStage, convertModel, type Parity } from '../api/convert.ts';
+import { type ConvertResult, type ConvertStage, convertModel, type Parity } from '../api/convert-weights.ts';
 import { UserError } from '../core/errors.ts';
 import type { BackendName } from '../kernels/backend-options.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';

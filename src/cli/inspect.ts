@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Inspection, inspectWeights } from '../api/inspect.ts';
+import { type Inspection, inspectWeights } from '../api/inspect-weights.ts';
 import { formatShape } from '../core/shape.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';

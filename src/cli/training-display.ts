@@ -1,4 +1,4 @@
-import type { SurveyProgress } from '../data/training/survey.ts';
+import type { SurveyProgress } from '../data/training/color-survey.ts';
 import { formatCount, formatPercent } from '../report/format.ts';
 import type { Metrics } from '../train/metrics.ts';
 import type { TrainingStart, TrainListener } from '../train/session.ts';

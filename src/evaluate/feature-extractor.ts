@@ -2,7 +2,7 @@
 import { shapesAlong } from '../core/layer.ts';
 import { elementCount, type Shape4 } from '../core/shape.ts';
 import { centerCrop, writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { layersUpTo } from './feature-layers.ts';
 import type { LoadedModel } from './load-model.ts';

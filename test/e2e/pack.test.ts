@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
+import type { StoredImage } from '../../src/data/sources/image-source.ts';
 import { openImages } from '../../src/data/sources/open-images.ts';
-import type { StoredImage } from '../../src/data/sources/source.ts';
 import { jpeg, writeFiles } from '../support/images.ts';
 import { CLASSES, QUICK, Workplace, words } from './training-runs.ts';
 

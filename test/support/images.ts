@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import sharp, { type Sharp } from 'sharp';
 import { pack } from 'tar-stream';
-import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/source.ts';
+import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/image-source.ts';
 
 /** A folder that is removed when the test has ended. */
 export async function temporaryFolder(t: TestContext): Promise<string> {

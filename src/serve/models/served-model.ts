@@ -1,7 +1,7 @@
 /** A model that answers requests. */
 import { LRUCache } from 'lru-cache';
 import { messageOf, UserError } from '../../core/errors.ts';
-import type { RgbImage } from '../../data/sources/source.ts';
+import type { RgbImage } from '../../data/sources/image-source.ts';
 import { type Activations, FeatureExtractor, type FeatureView } from '../../evaluate/feature-extractor.ts';
 import { ImageClassifier } from '../../evaluate/image-classifier.ts';
 import type { LoadedModel } from '../../evaluate/load-model.ts';

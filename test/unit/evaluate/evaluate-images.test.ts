@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../src/core/errors.ts';
-import type { ImageSource, StoredImage } from '../../../src/data/sources/source.ts';
+import type { ImageSource, StoredImage } from '../../../src/data/sources/image-source.ts';
 import { chunkSize, type EvaluatedImage, evaluateImages } from '../../../src/evaluate/evaluate-images.ts';
 import type { BatchingLimits } from '../../../src/evaluate/image-classifier.ts';
 import { backendsUnderTest } from '../../support/backends.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../../src/core/layer.ts';
 import { wholeImage, writeCrop } from '../../../src/data/pixels/crop.ts';
-import type { RgbImage } from '../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../src/data/sources/image-source.ts';
 import { DeterministicBatcher } from '../../../src/evaluate/batcher.ts';
 import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';

@@ -1,5 +1,5 @@
 /** Shared by tests of evaluation: a small network of Table 1 on the reference backend, and images in memory. */
-import type { RgbImage } from '../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../src/data/sources/image-source.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
 import {
   type BatchingLimits,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { RgbImage } from '../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../src/data/sources/image-source.ts';
 import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { toSharp } from '../../support/images.ts';
 import { mirrored, picture } from '../evaluate/small-models.ts';

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { UserError } from '../../../../src/core/errors.ts';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
 
 /** The largest difference of any value. */

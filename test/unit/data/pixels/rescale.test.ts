@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
 import { rescaledSize } from '../../../../src/data/pixels/resample.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { pattern } from '../../../support/images.ts';
 
 const side = fc.integer({ min: 1, max: 4000 });

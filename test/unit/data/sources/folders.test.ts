@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../../../src/core/errors.ts';
 import { FileList } from '../../../../src/data/sources/file-list.ts';
+import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
-import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
 import { temporaryFolder, writeFiles } from '../../../support/images.ts';
 

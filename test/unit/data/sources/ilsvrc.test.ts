@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../../../src/core/errors.ts';
+import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
-import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { tar, temporaryFolder, writeFiles } from '../../../support/images.ts';
 
 /** By ILSVRC2012_ID. */

@@ -5,9 +5,9 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { pack } from 'tar-stream';
 import { UserError } from '../../../../src/core/errors.ts';
+import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { type OpenOptions, openImages } from '../../../../src/data/sources/open-images.ts';
 import { readTar, type TarEntry } from '../../../../src/data/sources/shards/tar.ts';
-import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
 import { tar, temporaryFolder, writeFiles } from '../../../support/images.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { StoredImage } from '../../../../src/data/sources/source.ts';
-import { surveyImages } from '../../../../src/data/training/survey.ts';
+import type { StoredImage } from '../../../../src/data/sources/image-source.ts';
+import { surveyImages } from '../../../../src/data/training/color-survey.ts';
 import { pattern, sourceOf, temporaryFolder } from '../../../support/images.ts';
 import { teamOf } from '../../../support/team.ts';
 

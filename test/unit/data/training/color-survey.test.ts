@@ -5,10 +5,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
 import type { Rgb } from '../../../../src/core/shape.ts';
-import { selectImages } from '../../../../src/data/sources/select.ts';
-import type { StoredImage } from '../../../../src/data/sources/source.ts';
+import type { StoredImage } from '../../../../src/data/sources/image-source.ts';
+import { selectImages } from '../../../../src/data/sources/select-images.ts';
 import { ColorSums } from '../../../../src/data/training/color-sums.ts';
-import { goodImages, surveyImages } from '../../../../src/data/training/survey.ts';
+import { goodImages, surveyImages } from '../../../../src/data/training/color-survey.ts';
 import { type Matrix3, symmetricEigen } from '../../../../src/data/training/symmetric-eigen.ts';
 import { jpeg, pattern, sourceOf, temporaryFolder } from '../../../support/images.ts';
 
