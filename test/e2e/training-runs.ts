@@ -1,12 +1,12 @@
 /** What the end-to-end tests of training share: a small set of real images, and a recipe that takes seconds. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before } from 'node:test';
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { before } from 'node:test';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
-import { mainFile, type Outcome, vggWith } from './cli-process.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
+import { type CommandLine, type Outcome, startVgg, vggWith, words } from './cli-process.ts';
 
 export const CLASSES = ['cat', 'dog', 'owl'] as const;
 
@@ -23,47 +23,38 @@ export async function writePhotos(folder: string): Promise<void> {
 }
 
 /** Flags of a training that takes seconds: configuration A, a fiftieth of its width. */
-export const QUICK = [
-  ['--config', 'A'],
-  ['--width', '0.05'],
-  ['--crop', '32'],
-  ['--scale', '32..40'],
-  ['--batch', '12'],
-  ['--micro-batch', '8'],
-  ['--log-every', '1'],
-].flat();
+export const QUICK = words`--config A --width 0.05 --crop 32 --scale 32..40 --batch 12 --micro-batch 8 --log-every 1`;
 
-/** A folder for one test file, with photographs in `photos` and a cache of its own. */
-export class Workplace {
-  folder = '';
-
+/** A folder for one test file, with photographs in `photos` and its own cache. */
+export class Workplace extends TemporaryFolder {
   constructor() {
-    before(async () => {
-      this.folder = await mkdtemp(join(tmpdir(), 'verydeep-e2e-'));
-      await writePhotos(this.path('photos'));
-    });
-    after(() => rm(this.folder, { recursive: true, force: true }));
-  }
-
-  path(...names: string[]): string {
-    return join(this.folder, ...names);
+    super();
+    before(() => writePhotos(this.path('photos')));
   }
 
   get environment(): NodeJS.ProcessEnv {
     return { XDG_CACHE_HOME: this.path('cache') };
   }
 
-  vgg(...args: string[]): Promise<Outcome> {
-    return vggWith(this.environment, ...args);
+  vgg(...command: CommandLine): Promise<Outcome> {
+    return vggWith(this.environment, ...command);
   }
 
   /** Starts `vgg` without waiting for its end. */
-  start(...args: string[]): ChildProcess {
-    return spawn(process.execPath, [mainFile, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.environment },
-    });
+  start(...command: CommandLine): ChildProcess {
+    return startVgg(this.environment, ...command);
   }
+}
+
+/** The objects in a file of JSON lines. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+export async function linesOf(path: string): Promise<any[]> {
+  const lines = (await readFile(path, 'utf8')).trim().split('\n');
+  return lines.map((line) => JSON.parse(line));
+}
+
+export async function assertSameTensors(actual: string, expected: string): Promise<void> {
+  assert.deepEqual(await tensorsOf(actual), await tensorsOf(expected));
 }
 
 /** Every tensor of a checkpoint, weights and velocities, as bytes in hexadecimal. */

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runFolder } from '../../src/runs/run-folder.ts';
 import { isBeingTrained } from '../../src/runs/run-lock.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { mainFile, type Outcome } from '../e2e/cli-process.ts';
+import { mainFile, type Outcome, outcomeOf } from '../e2e/cli-process.ts';
 import { QUICK, Workplace } from '../e2e/training-runs.ts';
-import { isHydra, outcomeOf, processOf, startRanks, testScript, vggRanks, withoutMpi } from './ranks.ts';
+import { isHydra, processOf, startRanks, testScript, vggRanks, withoutMpi } from './ranks.ts';
 
 const ENDLESS = [...QUICK, '--iterations', '100000', '--checkpoint-every', '2', '--threads', '1'];
 /** Seconds of silence; more than a machine busy with other tests may be late by. */

@@ -5,10 +5,9 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RankDiagnosis } from '../../src/api/diagnose-ranks.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
-import { mainFile, type Outcome } from '../e2e/cli-process.ts';
+import { mainFile, type Outcome, outcomeOf } from '../e2e/cli-process.ts';
 import { QUICK, Workplace } from '../e2e/training-runs.ts';
 import { canDelay, Hosts, withoutHosts } from './hosts.ts';
-import { outcomeOf } from './ranks.ts';
 import { assertSameTraining, EXACT } from './same-training.ts';
 
 describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () => {

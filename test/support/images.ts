@@ -1,11 +1,17 @@
 /** Small real images and data sets for tests, made when they are needed. */
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import sharp, { type Sharp } from 'sharp';
 import { pack } from 'tar-stream';
 import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/source.ts';
+import { range } from './lists.ts';
+
+/** Contents by path. */
+export type Files = Readonly<Record<string, string | Uint8Array>>;
 
 /** A folder that is removed when the test has ended. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
@@ -15,10 +21,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 }
 
 /** Writes files, by path from the folder on, with the folders that they need. */
-export async function writeFiles(
-  folder: string,
-  files: Readonly<Record<string, string | Uint8Array>>,
-): Promise<void> {
+export async function writeFiles(folder: string, files: Files): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), content);
@@ -59,22 +62,35 @@ export async function png(width: number, height: number, seed = 0): Promise<Buff
 export function idx(shape: readonly number[], values: Uint8Array): Uint8Array {
   const header = Buffer.alloc(4 + 4 * shape.length);
   header.writeUInt32BE(0x0800 + shape.length);
-  shape.forEach((extent, i) => {
-    header.writeUInt32BE(extent, 4 + 4 * i);
-  });
+  for (const [i, extent] of shape.entries()) header.writeUInt32BE(extent, 4 + 4 * i);
   return Buffer.concat([header, values]);
 }
 
 /** A tar file, made by tar-stream. */
-export async function tar(
-  files: readonly (readonly [name: string, content: string | Uint8Array])[],
-): Promise<Buffer> {
+export async function tar(files: readonly (readonly [name: string, content: string | Uint8Array])[]) {
   const archive = pack();
   for (const [name, content] of files) archive.entry({ name }, Buffer.from(content));
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  return buffer(archive);
+}
+
+/** The label of each image. */
+export function labelsOf(source: ImageSource): number[] {
+  return range(source.length).map((index) => source.label(index));
+}
+
+/** What a stored file holds, as text. */
+export async function textOf(source: ImageSource, index: number): Promise<string> {
+  const stored = await source.read(index);
+  assert.ok(stored.kind === 'encoded');
+  return Buffer.from(stored.bytes).toString();
+}
+
+/** Writes files into a new folder that is removed when the test has ended. */
+export async function folderWith(t: TestContext, files: Files): Promise<string> {
+  const folder = await temporaryFolder(t);
+  await writeFiles(folder, files);
+  return folder;
 }
 
 /** A source whose images are made by a function, to test what uses sources. */
@@ -83,7 +99,7 @@ export function sourceOf(
   read: (index: number) => StoredImage | Promise<StoredImage>,
   classes = 2,
 ): ImageSource {
-  const names = Array.from({ length: classes }, (_, i) => `class ${i}`);
+  const names = range(classes).map((i) => `class ${i}`);
   return {
     location: 'made up',
     classes: names,

@@ -7,6 +7,7 @@ import { centerCrop, wholeImage, writeCrop } from '../../../../src/data/pixels/c
 import { Augmentation, type AugmentationOptions } from '../../../../src/data/training/augment.ts';
 import { drawColorShift } from '../../../../src/data/training/color-shift.ts';
 import { pattern } from '../../../support/images.ts';
+import { ascending } from '../../../support/lists.ts';
 
 const axes = {
   directions: [
@@ -41,10 +42,7 @@ describe('Augmentation', () => {
       seen.top.add(crop.top);
       seen.flip.add(crop.flip);
     }
-    assert.deepEqual(
-      [...seen.scales].sort((a, b) => a - b),
-      [8, 9, 10],
-    );
+    assert.deepEqual(ascending(seen.scales), [8, 9, 10]);
     assert.deepEqual([...seen.left].sort(), [0, 1, 2, 3]);
     assert.deepEqual([...seen.top].sort(), [0, 1, 2]);
     assert.equal(seen.flip.size, 2);

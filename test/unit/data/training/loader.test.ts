@@ -11,6 +11,7 @@ import {
 } from '../../../../src/data/training/loader.ts';
 import { Sampler } from '../../../../src/data/training/sampler.ts';
 import { jpeg, pattern, sourceOf } from '../../../support/images.ts';
+import { range } from '../../../support/lists.ts';
 
 const COUNT = 13;
 const options: TrainingImagesOptions = {
@@ -230,10 +231,7 @@ describe('images for evaluation', () => {
         [32, 48],
       );
     }
-    assert.deepEqual(
-      seen,
-      Array.from({ length: COUNT }, (_, i) => i),
-    );
+    assert.deepEqual(seen, range(COUNT));
   });
 
   it('can be some of them', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Sampler, sliceBatch } from '../../../../src/data/training/sampler.ts';
+import { ascending, range } from '../../../support/lists.ts';
 
 describe('Sampler', () => {
   it('uses every image once in each epoch, in full batches that continue into the next epoch', () => {
@@ -20,12 +21,9 @@ describe('Sampler', () => {
               shown.set(epoch, [...(shown.get(epoch) ?? []), image]);
             });
           }
-          const all = Array.from({ length: count }, (_, i) => i);
+          const all = range(count);
           for (const epoch of [0, 1, 2]) {
-            assert.deepEqual(
-              shown.get(epoch)!.toSorted((a, b) => a - b),
-              all,
-            );
+            assert.deepEqual(ascending(shown.get(epoch)!), all);
             if (!shuffle) assert.deepEqual(shown.get(epoch), all);
           }
         },

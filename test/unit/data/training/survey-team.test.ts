@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { StoredImage } from '../../../../src/data/sources/source.ts';
 import { surveyImages } from '../../../../src/data/training/survey.ts';
 import { pattern, sourceOf, temporaryFolder } from '../../../support/images.ts';
+import { ascending, range } from '../../../support/lists.ts';
 import { teamOf } from '../../../support/team.ts';
 
 const text: StoredImage = { kind: 'encoded', bytes: Buffer.from('text') };
@@ -20,10 +21,7 @@ describe('a survey by several processes', () => {
     const surveys = await Promise.all(
       teamOf(3).map((team, i) => surveyImages(source, { team, cacheFolder: folders[i] })),
     );
-    assert.deepEqual(
-      [...reads].sort((a, b) => a - b),
-      [...Array(11).keys()],
-    );
+    assert.deepEqual(ascending(reads), range(11));
     for (const survey of surveys) assert.deepEqual(survey, alone);
   });
 
