@@ -2,42 +2,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readFile, stat, symlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { deflateSync } from 'node:zlib';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { idx, jpeg, png, writeFiles } from '../support/images.ts';
+import { hugePng, idx, jpeg, png, writeFiles } from '../support/images.ts';
 import { failed, type Outcome, succeeded, words } from './cli-process.ts';
 import { assertSameTensors, QUICK, Workplace } from './training-runs.ts';
-
-/** A PNG of side×side black and white pixels: small as a file, huge when decoded. */
-function bomb(side: number): Uint8Array {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(side, 0);
-  header.writeUInt32BE(side, 4);
-  header[8] = 1;
-  const rows = deflateSync(Buffer.alloc(side * (1 + Math.ceil(side / 8))));
-  return Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    ...[chunk('IHDR', header), chunk('IDAT', rows), chunk('IEND', Buffer.alloc(0))],
-  ]);
-}
-
-function chunk(type: string, data: Uint8Array): Uint8Array {
-  const body = Buffer.concat([Buffer.from(type), data]);
-  const framed = Buffer.alloc(body.length + 8);
-  framed.writeUInt32BE(data.length, 0);
-  body.copy(framed, 4);
-  framed.writeUInt32BE(crc32(body), body.length + 4);
-  return framed;
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
 
 describe('bad input', () => {
   const work = new Workplace();
@@ -91,7 +59,8 @@ describe('bad input', () => {
     'a truncated JPEG': async () => (await jpeg(300, 200, 5)).subarray(0, 2000),
     'a text file named .jpg': async () => 'I am no image.',
     'a 0-byte file': async () => '',
-    'a PNG bomb of 30,000×30,000': async () => bomb(30_000),
+    'a PNG bomb of 30,000×30,000': async () =>
+      hugePng(30_000, 30_000, Buffer.alloc(30_000 * (1 + 30_000 / 8)), 1),
   };
   for (const [what, content] of Object.entries(broken)) {
     it(`${what}: training stops before the first iteration, or skips and counts it`, async () => {

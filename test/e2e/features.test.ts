@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
 import type { ImageFeatures } from '../../src/evaluate/feature-files.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
-import { pluck, range } from '../support/lists.ts';
+import { arrayOf, pluck, range } from '../support/lists.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { fixture } from '../unit/weights/fixtures.ts';
 import { failed, succeeded, vgg, words } from './cli-process.ts';
@@ -29,9 +29,7 @@ before(async () => {
 async function all(options: Partial<FeatureOptions>): Promise<ImageFeatures[]> {
   const read = { convention: 'torchvision' } as const;
   const torch = { model: fixture('torch-d.pth'), read, images, layer: 'fc7', backend: 'reference' } as const;
-  const found: ImageFeatures[] = [];
-  for await (const one of extractFeatures({ ...torch, ...options })) found.push(one);
-  return found;
+  return arrayOf(extractFeatures({ ...torch, ...options }));
 }
 
 describe('features', () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
+import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { pack } from 'tar-stream';
 import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/source.ts';
@@ -56,6 +57,23 @@ export async function png(width: number, height: number, seed = 0): Promise<Buff
   return toSharp(pattern(width, height, seed))
     .png()
     .toBuffer();
+}
+
+/** A small PNG file of many black pixels: RGB, or 1 bit deep and gray. By default it holds fewer than it claims. */
+export function hugePng(width: number, height: number, pixels = Buffer.alloc(1000), depth = 8): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([depth, depth === 1 ? 0 : 2], 8);
+  const chunks = [pngChunk('IHDR', header), pngChunk('IDAT', deflateSync(pixels)), pngChunk('IEND')];
+  return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), ...chunks]);
+}
+
+function pngChunk(type: string, data: Uint8Array = new Uint8Array(0)): Buffer {
+  const chunk = Buffer.concat([Buffer.alloc(4), Buffer.from(type), data, Buffer.alloc(4)]);
+  chunk.writeUInt32BE(data.length, 0);
+  chunk.writeUInt32BE(crc32(chunk.subarray(4, -4)), data.length + 8);
+  return chunk;
 }
 
 /** An IDX file of unsigned bytes. */
