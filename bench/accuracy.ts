@@ -1,5 +1,5 @@
 /**
- * How far the 3×3 kernels are off on every layer of a network, against double precision: the largest error over the
+ * The error of the 3×3 kernels on every layer of a network, against double precision: the largest error divided by the
  * largest value, for He-scaled weights and normal data, on some whole channels of each tensor.
  *
  *     node dist/bench/accuracy.js [--config E] [--crop 224] [--kernels own|onednn] [--channels 4]
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { type ConvolutionLayer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../src/core/random.ts';
 import { elementCount, formatShape, type Shape, type Shape4 } from '../src/core/shape.ts';
+import type { KernelChoice } from '../src/kernels/backend-options.ts';
 import { createNativeBackend } from '../src/kernels/native/native-backend.ts';
 import type { ConfigurationName } from '../src/net/configurations.ts';
 import { buildNetwork, cropShape } from '../src/net/network.ts';
@@ -107,7 +108,7 @@ async function check(layer: ConvolutionLayer, shape: Shape4): Promise<void> {
 }
 
 const network = buildNetwork({ configuration: flags.config as ConfigurationName, crop: Number(flags.crop) });
-const backend = createNativeBackend({ kernels: flags.kernels as 'own' | 'onednn' });
+const backend = createNativeBackend({ kernels: flags.kernels as KernelChoice });
 console.log(backend.description);
 const shapes = shapesAlong(network.layers, cropShape(network, 1));
 const seen = new Set<string>();

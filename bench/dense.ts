@@ -1,13 +1,12 @@
 /**
- * What dense evaluation costs beside the network itself:
+ * The overhead of dense evaluation over the network itself:
  *
  *     node dist/bench/dense.js FOLDER [--config D] [--width 1] [--scale 256] [--images 64] [--threads 2] [--repeat 3]
  *
- * Evaluates the first images of a folder of JPEGs at one scale, mirror images too, decoding included, with
- * random weights; then runs the very same batches, of the same shapes in the same order, through
- * `program.forward` with pixels that are there already. Both are repeated in turn and the least of each counts:
- * time, and processor time, which says more on a machine that has other things to do. The ratio should be at
- * most 1.2.
+ * Evaluates images of a folder at one scale, with mirror images and including decoding, with random weights. Then runs
+ * the same batches (same shapes, same order) through `program.forward` with pixels in memory. The two alternate, and the
+ * minimum of each counts: wall-clock time, and CPU time, which other load on the machine affects less. The ratio should
+ * be at most 1.2.
  */
 import { parseArgs } from 'node:util';
 import { formatShape, type Shape4 } from '../src/core/shape.ts';
@@ -36,7 +35,7 @@ const { values: flags, positionals } = parseArgs({
   },
 });
 
-/** A backend that notes the shape of every forward pass. */
+/** A backend that records the shape of every forward pass. */
 function recording(backend: Backend, shapes: Shape4[]): Backend {
   return {
     ...backend,
@@ -68,7 +67,7 @@ interface Setting {
 
 interface Cost {
   readonly seconds: number;
-  /** Of all threads. */
+  /** CPU time of all threads. */
   readonly processorSeconds: number;
 }
 
@@ -88,7 +87,7 @@ async function evaluate({ backend, network, parameters }: Setting, source: Image
   return cost;
 }
 
-/** The forward passes alone, their programs compiled before. */
+/** The forward passes alone, with compiled programs. */
 async function forwardAlone(
   { backend, network, parameters }: Setting,
   shapes: readonly Shape4[],
@@ -115,7 +114,7 @@ const [folder] = positionals;
 if (folder === undefined) throw new Error('name a folder of images');
 const all = await openImages(folder, { split: 'val', labels: 'optional' });
 const count = Math.min(Number(flags.images), all.length);
-// Evenly spread, as a folder's first images may all have one size.
+// Evenly spread, since the first images of a folder may all have the same size.
 const source = selectImages(
   all,
   Uint32Array.from({ length: count }, (_, i) => Math.floor((i * all.length) / count)),
@@ -132,26 +131,26 @@ console.log(
 );
 
 let shapes: Shape4[] = [];
-const costs: { dense: Cost; bare: Cost }[] = [];
+const costs: { dense: Cost; baseline: Cost }[] = [];
 for (let i = 0; i < Number(flags.repeat); i++) {
   shapes = [];
   const setting = { backend, network, parameters };
   const dense = await evaluate({ ...setting, backend: recording(backend, shapes) }, source);
-  costs.push({ dense, bare: await forwardAlone(setting, shapes) });
+  costs.push({ dense, baseline: await forwardAlone(setting, shapes) });
 }
 const inputs = shapes.reduce((sum, [batch]) => sum + batch, 0);
 console.log(
-  `${new Set(shapes.map((shape) => shape.slice(1).join())).size} sizes, ${shapes.length} batches, ${(inputs / shapes.length).toFixed(1)} inputs a batch`,
+  `${new Set(shapes.map((shape) => shape.slice(1).join())).size} sizes, ${shapes.length} batches, ${(inputs / shapes.length).toFixed(1)} inputs per batch`,
 );
 for (const [measure, name] of [
   ['seconds', 'time'],
-  ['processorSeconds', 'processor time'],
+  ['processorSeconds', 'CPU time'],
 ] as const) {
   const dense = Math.min(...costs.map((cost) => cost.dense[measure]));
-  const bare = Math.min(...costs.map((cost) => cost.bare[measure]));
+  const baseline = Math.min(...costs.map((cost) => cost.baseline[measure]));
   const perImage = (seconds: number): string => ((seconds / count) * 1000).toFixed(1);
   console.log(
-    `${name}: dense ${perImage(dense)} ms/image, bare ${perImage(bare)}: ratio ${(dense / bare).toFixed(3)}`,
+    `${name}: dense ${perImage(dense)} ms/image, baseline ${perImage(baseline)}: ratio ${(dense / baseline).toFixed(3)}`,
   );
 }
 parameters.dispose();

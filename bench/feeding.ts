@@ -1,10 +1,10 @@
 /**
- * What feeding costs: training steps from JPEGs that are decoded anew each time, against the same steps on made-up
- * images that are in memory already (`vgg bench`), in turn:
+ * The cost of decoding: training steps on JPEGs that are decoded each time, compared with the same steps on synthetic
+ * images in memory (`vgg bench`), in alternation:
  *
  *     node dist/bench/feeding.js DATA [--config D] [--scale 256,256..512] [--batch 16] [--steps 6] [--rounds 2]
  *
- * DATA is a folder of class folders under train/ and val/. A step from JPEGs should take at most 1.10 times as long.
+ * DATA is a folder with class folders under train/ and val/. A step on JPEGs should take at most 1.10 times as long.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -24,14 +24,14 @@ const { values: flags, positionals } = parseArgs({
   },
 });
 const [data] = positionals;
-if (data === undefined) throw new Error('name the data: node dist/bench/feeding.js DATA');
+if (data === undefined) throw new Error('no data given: node dist/bench/feeding.js DATA');
 const vgg = join(projectFolder, 'dist', 'src', 'cli', 'main.js');
 const run = promisify(execFile);
 
-/** Steps that start threads, fill the first batch and try schedules. */
+/** Steps that start threads, fill the first batch and select schedules. */
 const WARM_UP = 2;
 
-/** Milliseconds an image of a step of `vgg train`, by the time from one line of its metrics to the next. */
+/** Milliseconds per image of each step of `vgg train`, by the time between the lines of its metrics. */
 async function fromJpegs(scale: string): Promise<number[]> {
   const folder = await mkdtemp(join(tmpdir(), 'verydeep-feeding-'));
   const out = join(folder, 'run');
@@ -55,7 +55,7 @@ async function fromJpegs(scale: string): Promise<number[]> {
   }
 }
 
-/** The same of `vgg bench`, which has its images in memory. */
+/** Milliseconds per image of `vgg bench`, which has its images in memory. */
 async function fromMemory(): Promise<number> {
   const { stdout } = await run(process.execPath, [
     ...[vgg, 'bench', '--mode', 'train', '--config', flags.config],
@@ -76,7 +76,7 @@ for (const scale of flags.scale.split(',')) {
     const memory = (before + after) / 2;
     ratios.push(median(steps) / memory);
     process.stdout.write(
-      `S = ${scale}: ${median(steps).toFixed(1)} ms an image from JPEGs, ${before.toFixed(1)} and ${after.toFixed(1)} from memory before and after, ratio ${ratios.at(-1)!.toFixed(3)}\n`,
+      `S = ${scale}: ${median(steps).toFixed(1)} ms per image from JPEGs, ${before.toFixed(1)} and ${after.toFixed(1)} from memory before and after, ratio ${ratios.at(-1)!.toFixed(3)}\n`,
     );
   }
   process.stdout.write(`S = ${scale}: median ratio ${median(ratios).toFixed(3)}\n`);

@@ -1,8 +1,8 @@
 /**
- * Reads damaged weight files by the hundred thousand: each must be read or refused in one sentence, in little
- * time and memory. Run by hand:
+ * Reads hundreds of thousands of damaged weight files: each must be read or refused in one sentence, in little time
+ * and memory. Run by hand:
  *
- *   node dist/bench/fuzz-weights.js [files a kind] [seed] [kind …]
+ *   node dist/bench/fuzz-weights.js [files per kind] [seed] [kind …]
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { projectFolder } from '../src/core/project.ts';
 import { readModelWithReport } from '../src/weights/model/read-model.ts';
 import { mutated } from '../test/unit/weights/mutation.ts';
 
-/** Files of the test fixtures, one or two a format. */
+/** Test fixtures, one to three per format. */
 const kinds: Readonly<Record<string, readonly string[]>> = {
   safetensors: ['timm-d.safetensors', 'torch-b-half.safetensors'],
   pytorch: ['torch-d.pth', 'torch-a-bn.pth'],
@@ -23,7 +23,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   keras: ['keras3-a.keras'],
 };
 const MAX_MILLISECONDS = 2_000;
-/** Of arrays for one file: a chunk or two to read by, and the file's size a few times over. */
+/** Bytes of arrays for one file: a chunk or two for reading, and a few times the file's size. */
 const allowedBytes = (size: number) => 16 * 2 ** 20 + 32 * size;
 
 let allocated = 0;
@@ -54,7 +54,7 @@ async function fuzz(kind: string, files: number, seed: number): Promise<void> {
     allocated = 0;
     const before = process.cpuUsage();
     const outcome = await attempt(path);
-    // Of the processor: the machine may have other things to do.
+    // Processor time, because the machine may be busy.
     const { user, system } = process.cpuUsage(before);
     const milliseconds = (user + system) / 1000;
     seen.slowest = Math.max(seen.slowest, milliseconds);
@@ -70,13 +70,13 @@ async function fuzz(kind: string, files: number, seed: number): Promise<void> {
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(
-    `${kind}: ${files} files in ${seconds} s: ${seen.read} read, ${seen.refused} refused in ${reasons.size} ways, ${seen.wrong} wrong; slowest ${seen.slowest.toFixed(0)} ms, most memory ${(100 * seen.largest).toFixed(0)} % of what is allowed, peak ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`,
+    `${kind}: ${files} files in ${seconds} s: ${seen.read} read, ${seen.refused} refused for ${reasons.size} reasons, ${seen.wrong} wrong; slowest ${seen.slowest.toFixed(0)} ms, most memory ${(100 * seen.largest).toFixed(0)} % of the limit, peak ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`,
   );
   if (seen.wrong > 0) process.exitCode = 1;
 
-  function report(what: string, index: number, message: string): void {
+  function report(name: string, index: number, message: string): void {
     seen.wrong++;
-    console.log(`${what} ${index}: ${message}`);
+    console.log(`${name} ${index}: ${message}`);
   }
 }
 
@@ -89,7 +89,7 @@ async function attempt(path: string): Promise<unknown> {
   }
 }
 
-/** Buffers and float arrays, which is where a file's claims turn into memory. */
+/** Counts buffers and float arrays: the memory that a file's claims may cost. */
 function countAllocations(): void {
   const alloc = Buffer.alloc;
   Buffer.alloc = (size: number, ...rest: unknown[]) => {

@@ -3,14 +3,15 @@
  *
  *     node dist/bench/kernels.js --config D --batch 8 --crop 224 [--width 1] [--threads 2] [--repeat 5] [--layers]
  *
- * Prints ms per image for inference and for a training step (forward, loss, backward; the update apart), and
- * with --layers for each layer by itself. Each figure is the least of several repetitions.
+ * Prints ms per image for inference and for a training step (forward, loss, backward; the update separately), and with
+ * --layers for each layer alone. Each figure is the least of several repetitions.
  */
 import { parseArgs } from 'node:util';
 import { type Layer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
 import { keyOfSeed, RandomStream } from '../src/core/random.ts';
 import { elementCount, formatShape, type Shape, type Shape4 } from '../src/core/shape.ts';
 import type { Backend, Parameters } from '../src/kernels/backend.ts';
+import type { KernelChoice } from '../src/kernels/backend-options.ts';
 import { createBackend } from '../src/kernels/registry.ts';
 import type { ConfigurationName } from '../src/net/configurations.ts';
 import { buildNetwork, cropShape } from '../src/net/network.ts';
@@ -34,7 +35,7 @@ const repeat = Number(flags.repeat);
 
 const random = new RandomStream(keyOfSeed(1));
 
-/** Uniform over ±scale: quicker to draw than normal values. */
+/** Uniform over ±scale: faster to draw than normal values. */
 function randomTensor(shape: Shape, scale: number): Float32Array {
   return Float32Array.from({ length: elementCount(shape) }, () => scale * (2 * random.uniform() - 1));
 }
@@ -52,8 +53,8 @@ async function randomParameters(
   return parameters;
 }
 
-/** Milliseconds of the quickest of `repeat` runs, after one to warm up. */
-async function quickest(run: () => Promise<unknown>): Promise<number> {
+/** Milliseconds of the fastest of `repeat` runs, after one that warms up. */
+async function fastest(run: () => Promise<unknown>): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i <= repeat; i++) {
     const start = performance.now();
@@ -79,7 +80,7 @@ async function timeNetwork(
   const dropoutKeys = Uint32Array.from({ length: 2 * batch }, (_, i) => i);
 
   const inference = await backend.compile({ layers, inputShape, parameters });
-  print('inference', await quickest(() => inference.forward(input)));
+  print('inference', await fastest(() => inference.forward(input)));
   inference.dispose();
 
   const training = await backend.compileTraining({ layers, inputShape, parameters });
@@ -90,7 +91,7 @@ async function timeNetwork(
     await parameters.update(SGD);
     update = Math.min(update, performance.now() - start);
   };
-  const whole = await quickest(step);
+  const whole = await fastest(step);
   print('training step (forward, loss, backward)', whole - update);
   print('update', update);
   console.log(`training memory ${(training.memoryBytes / 2 ** 20).toFixed(0)} MiB`);
@@ -98,7 +99,7 @@ async function timeNetwork(
   parameters.dispose();
 }
 
-/** Each layer as a program of its own; conversions between layouts count, which a chain has fewer of. */
+/** Each layer as a separate program. Conversions between layouts count, of which a chain has fewer. */
 async function timeLayers(backend: Backend, layers: readonly Layer[], inputShape: Shape4): Promise<void> {
   const shapes = shapesAlong(layers, inputShape);
   for (const [index, layer] of layers.entries()) {
@@ -109,8 +110,8 @@ async function timeLayers(backend: Backend, layers: readonly Layer[], inputShape
     const inference = await backend.compile(options);
     const training = await backend.compileTraining({ ...options, inputGradient: index > 0 });
     const title = `${layer.name} ${formatShape(shapes[index + 1]!)}`;
-    const forward = await quickest(() => inference.forward(input));
-    const both = await quickest(() => training.backward({ input }, outputGradient));
+    const forward = await fastest(() => inference.forward(input));
+    const both = await fastest(() => training.backward({ input }, outputGradient));
     print(`${title} forward`, forward);
     print(`${title} backward`, both - forward);
     inference.dispose();
@@ -125,8 +126,8 @@ const network = buildNetwork({
   width: Number(flags.width),
 });
 const backend = createBackend('native', {
-  ...(flags.threads && { threads: Number(flags.threads) }),
-  kernels: flags.kernels as 'own' | 'onednn',
+  threads: flags.threads === undefined ? undefined : Number(flags.threads),
+  kernels: flags.kernels as KernelChoice,
 });
 console.log(`${flags.config} at ${flags.crop}, width ${flags.width}, batch ${batch}: ${backend.description}`);
 await timeNetwork(backend, network.layers, cropShape(network, batch), network.classes);

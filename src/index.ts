@@ -1,12 +1,19 @@
 /**
- * verydeep: the networks of Simonyan & Zisserman's paper, trained, evaluated and used from Node.
+ * verydeep: training, evaluating and using the networks of Simonyan & Zisserman's paper from Node.
  *
- * The functions here are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is
- * `vgg evaluate`, `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is
- * `vgg features`, `packImages` is `vgg pack`.
+ * The functions are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is `vgg evaluate`,
+ * `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is `vgg features`, `packImages` is
+ * `vgg pack`.
  */
 export { Classifier, type ImagePrediction, type Prediction, type PredictOptions } from './api/classifier.ts';
-export { type ConvertOptions, type ConvertResult, convertModel } from './api/convert.ts';
+export {
+  type ConvertOptions,
+  type ConvertResult,
+  type ConvertStage,
+  convertModel,
+  type FileFacts,
+  type Parity,
+} from './api/convert.ts';
 export {
   type EvaluateOptions,
   type EvaluationProgress,
@@ -14,8 +21,8 @@ export {
   evaluateModel,
 } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
-export { type Inspection, inspectWeights } from './api/inspect.ts';
-export { type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
+export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect.ts';
+export { type PackedSplit, type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export {
   type ResumeOptions,
   resumeTraining,
@@ -23,23 +30,61 @@ export {
   type TrainOutcome,
   trainNetwork,
 } from './api/train-network.ts';
+export type { Communicator } from './comm/communicator.ts';
 export { InterruptedError, UsageError, UserError } from './core/errors.ts';
-export type { Layer, ParameterSpec } from './core/layer.ts';
+export type {
+  ConvolutionLayer,
+  DropoutLayer,
+  Layer,
+  LrnLayer,
+  MaxPoolLayer,
+  ParameterSpec,
+  PoolingRounding,
+  ReluLayer,
+} from './core/layer.ts';
 export type { TrainScale } from './core/scale.ts';
-export type { Shape, Shape4 } from './core/shape.ts';
+export type { Rgb, Shape, Shape4 } from './core/shape.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
 export type { ImageSource, RgbImage, StoredImage } from './data/sources/source.ts';
 export type { Split } from './data/sources/splits.ts';
+export type { SurveyProgress } from './data/training/survey.ts';
 export type { MemberPosteriors } from './evaluate/ensemble.ts';
 export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/error-rates.ts';
 export type { EvaluatedImage } from './evaluate/evaluate-images.ts';
+export type { FeatureView } from './evaluate/feature-extractor.ts';
 export type { ImageFeatures } from './evaluate/feature-files.ts';
+export type { PositionPooling } from './evaluate/feature-layers.ts';
 export type { ImageResult, ImageResults } from './evaluate/image-results.ts';
 export type { EngineOptions } from './evaluate/load-model.ts';
-export { type Protocol, type ProtocolOptions, protocols } from './evaluate/protocol.ts';
+export type { LabeledClass } from './evaluate/prediction-maps.ts';
+export { type Protocol, type ProtocolOptions, protocols, type SingleProtocol } from './evaluate/protocol.ts';
 export type { RankedClass } from './evaluate/softmax.ts';
-export type { Backend, Parameters, Program, TrainingProgram } from './kernels/backend.ts';
-export { type BackendName, backendNames } from './kernels/backend-options.ts';
+export type {
+  Backend,
+  CompileOptions,
+  CompileTrainingOptions,
+  Instruments,
+  LabeledInput,
+  LossOutcome,
+  MemoryPlan,
+  ParameterField,
+  Parameters,
+  Pass,
+  PlanMemoryOptions,
+  Program,
+  SgdStep,
+  StageClock,
+  StageTime,
+  TrainingInput,
+  TrainingProgram,
+} from './kernels/backend.ts';
+export {
+  type BackendName,
+  type BackendOptions,
+  backendNames,
+  type KernelChoice,
+  type Precision,
+} from './kernels/backend-options.ts';
 export { createBackend, openBackend } from './kernels/registry.ts';
 export { type ConfigurationName, configurationNames, configurations } from './net/configurations.ts';
 export { type LayerCost, layerCosts } from './net/cost.ts';
@@ -50,12 +95,20 @@ export {
   type NamedTensors,
 } from './net/initialization.ts';
 export { buildNetwork, type Network, type NetworkOptions, parameterCount } from './net/network.ts';
+export type { ReceptiveField } from './net/receptive-field.ts';
 export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metrics.ts';
-export type { PartialRecipe, Recipe } from './train/recipe.ts';
+export { type PartialRecipe, type Recipe, type RecipeKeyFacts, recipeKeys } from './train/recipe.ts';
 export { readRecipeFile } from './train/recipe-file.ts';
 export { resolveRecipe } from './train/resolve-recipe.ts';
 export type { TrainingStart, TrainListener } from './train/session.ts';
 export type { TrainingProgress } from './train/trainer-hooks.ts';
+export type { WriteOptions } from './weights/export/exported-model.ts';
+export type { WriteReport } from './weights/export/write-weights.ts';
+export type { DeferredTensor, NamedTensor, TensorToWrite } from './weights/formats/safetensors/writer.ts';
+export type { ChannelOrder } from './weights/import/preprocessing.ts';
+export type { ImportReport } from './weights/import/report.ts';
+export type { ClassNames } from './weights/labels/class-names.ts';
+export type { ModelFacts } from './weights/model/metadata.ts';
 export type { Model } from './weights/model/model.ts';
-export { readModel } from './weights/model/read-model.ts';
+export { type OnProgress, type ReadModelOptions, readModel } from './weights/model/read-model.ts';
 export { writeModel } from './weights/model/write-model.ts';

@@ -1,8 +1,8 @@
 /**
- * Builds the page into dist/web, which `vgg serve` gives out. Nothing is inlined into the HTML, so that a strict
- * Content-Security-Policy holds; addresses are relative, so that the page works below any path.
+ * Builds the page into dist/web, which `vgg serve` serves. Nothing is inlined into the HTML, so the
+ * Content-Security-Policy can be strict. Addresses are relative, so the page works below any path.
  *
- * While working on the page: `npx vite web`, beside `vgg serve` at port 8080.
+ * To work on the page, run `vgg serve` at port 8080 and `npx vite web`.
  */
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';

@@ -1,6 +1,6 @@
 /**
- * The efficiency of several ranks on one machine: steps of one process with as many threads as there are ranks, and
- * of ranks with a thread each, in turns, so that both meet what else the machine does. The global batch is the same.
+ * Measures the efficiency of several ranks on one machine: steps of one process with as many threads as there are ranks,
+ * alternating with steps of ranks with one thread each, so that other load affects both. The global batch is the same.
  *
  *   node dist/bench/mpi/efficiency.js --ranks 2 --config D --batch 32 --rounds 3
  */
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
     crop: { type: 'string', default: '224' },
     batch: { type: 'string', default: '32' },
     'micro-batch': { type: 'string', default: '8' },
-    /** Of each kind in a round, after one that warms up. */
+    /** Steps of each kind per round, after one that warms up. */
     steps: { type: 'string', default: '2' },
   },
 });
@@ -53,7 +53,7 @@ const apart = (): Promise<StepsReport> => reportOf(startRanks(ranks, script, [..
 
 const rounds: (readonly [one: StepsReport, several: StepsReport])[] = [];
 for (let round = 0; round < Number(options.rounds); round++) {
-  // Who is first has it neither better nor worse over all rounds.
+  // Alternating which comes first, so that neither gains from it.
   if (round % 2 === 0) rounds.push([await together(), await apart()]);
   else {
     const several = await apart();

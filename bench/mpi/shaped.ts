@@ -4,9 +4,9 @@
  *
  *   node dist/bench/mpi/shaped.js --hosts 2,3 --bandwidth 0.2,0.4 --delay 0,5
  *
- * All hosts share one machine's processors, and so does the arithmetic that the model is given: what it takes where
- * all hosts compute at once is timed in turns with the steps, and so is the exchange alone; everything else is the
- * model's. Rounds go through all settings; the table has medians.
+ * All hosts share the CPUs of one machine, so the model gets the computing time measured while all hosts compute at once.
+ * It is timed in alternation with the steps, as is the exchange alone; everything else is predicted. Each round goes
+ * through all settings, and the table shows medians.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,14 +25,14 @@ const { values: options } = parseArgs({
     hosts: { type: 'string', default: '2' },
     /** Gbit/s. */
     bandwidth: { type: 'string', default: '0.2,0.4' },
-    /** Of the network, one way, milliseconds; more than 0 goes through wire.py. */
+    /** One-way latency of the network, milliseconds; above 0, packets go through wire.py. */
     delay: { type: 'string', default: '0' },
     rounds: { type: 'string', default: '2' },
     config: { type: 'string', default: 'D' },
     width: { type: 'string', default: '0.5' },
     crop: { type: 'string', default: '64' },
     classes: { type: 'string', default: '1000' },
-    /** Images of each host. */
+    /** Images per host. */
     share: { type: 'string', default: '8' },
     steps: { type: 'string', default: '3' },
   },
@@ -56,7 +56,7 @@ interface Setting {
 
 interface Point extends Parts {
   readonly step: number;
-  /** Of the cables, as tc counts. */
+  /** The part of the bandwidth, as tc counts it, that carries data. */
   readonly payload: number;
 }
 
@@ -78,7 +78,7 @@ async function measure(hosts: Hosts, bandwidth: number): Promise<Point> {
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-/** A row of the table: medians, and what the model makes of them. */
+/** A row of the table: medians, and the model's predictions. */
 function compare({ count, delay, bandwidth }: Setting, points: readonly Point[]): string[] {
   const of = (key: keyof Point): number => median(points.map((point) => point[key]));
   const trainingMsPerImage = (of('arithmetic') / share) * 1000;

@@ -1,15 +1,15 @@
 /**
- * Times training steps on made-up images, alone or as ranks, so that nothing but arithmetic and the exchange of
- * gradients is measured:
+ * Times training steps on synthetic images, with one process or several ranks, to measure only computation and the
+ * exchange of gradients:
  *
  *   node dist/bench/mpi/steps.js --config D --threads 2
  *   mpirun -n 2 node dist/bench/mpi/steps.js --config D --threads 1 --by-layer
  *
- * The global batch is the same, so that the ratio of the two times is the efficiency. Where a machine has other
- * things to do, the ratio of processor times (of all ranks, a step) says more: there is nothing idle in either.
+ * The global batch is the same, so the ratio of the two times is the efficiency. On a busy machine the ratio of CPU
+ * times (per step, of all ranks) is more reliable, because neither has idle time.
  *
- * `--parts` times in turns with each step what it is made of: the arithmetic of all ranks at once, with nothing
- * exchanged, and the exchange with nothing computed.
+ * `--parts` also times the parts of each step: the computation on all ranks without the exchange, and the exchange
+ * without computation.
  */
 import { parseArgs } from 'node:util';
 import { type Communicator, type ExchangeType, exchangeTypes, single } from '../../src/comm/communicator.ts';
@@ -47,33 +47,33 @@ const [batch, microBatch] = [number('batch'), number('micro-batch')];
 
 interface Step {
   readonly seconds: number;
-  /** Of this rank's processor. */
+  /** CPU time of this rank, in seconds. */
   readonly processor: number;
   readonly exchange?: ExchangeTime | undefined;
   readonly parts?: Parts;
 }
 
-/** Seconds of what a step is made of, each by itself. */
+/** Seconds of each part of a step, measured alone. */
 export interface Parts {
   readonly arithmetic: number;
   readonly exchange: number;
 }
 
-/** What rank 0 prints; medians over steps. */
+/** The output of rank 0: medians over steps. */
 export interface StepsReport {
   readonly ranks: number;
   readonly threads: number;
   readonly gradientMegabytes: number;
   readonly secondsPerStep: number;
-  /** Of all ranks. */
+  /** Sum over all ranks. */
   readonly processorSecondsPerStep: number;
-  /** Of several ranks: from the first gradients on their way to the last one's arrival, and what was not hidden. */
+  /** Several ranks only: from the first bucket's departure to the last one's arrival, and the part that was not hidden. */
   readonly exchangeSeconds?: number;
   readonly exposedSeconds?: number;
   readonly parts?: Parts;
 }
 
-/** Images without decoding: the same noise for each. */
+/** Images without decoding: the same pattern in each. */
 function images(network: Network, { images: chosen, epochs }: PlannedBatch): ImageBatch {
   const size = 3 * network.crop ** 2;
   const input = Float32Array.from({ length: chosen.length * size }, (_, i) => ((i * 7919) % 255) - 127);
@@ -94,7 +94,7 @@ async function timeSteps(network: Network, communicator: Communicator): Promise<
   const gradientOver = (over: Communicator): BatchGradient =>
     new BatchGradient({ ...shared, microBatch, parameters, communicator: over });
   const gradient = gradientOver(communicator);
-  // The same share of the batch, and nobody is told of its gradients.
+  // The same share of the batch, without an exchange of gradients.
   const muted = gradientOver({ ...single, rank: communicator.rank, size: communicator.size });
   const numbers = { images: new Uint32Array(batch).map((_, i) => i), epochs: new Uint32Array(batch) };
   const prepared = [...gradient.plan([numbers])].map((part) => images(network, part));
@@ -107,20 +107,22 @@ async function timeSteps(network: Network, communicator: Communicator): Promise<
   const exchangeAlone = (): Promise<ExchangeTime> =>
     new GradientExchange(parameters, communicator, type).finish();
   const steps: Step[] = [];
-  // The first one warms up.
+  // The first step warms up.
   for (let i = 0; i <= number('steps'); i++) {
     const whole = await timed(communicator, () => step(gradient));
-    const parts = options.parts && {
-      arithmetic: (await timed(communicator, () => step(muted))).seconds,
-      exchange: (await timed(communicator, exchangeAlone)).seconds,
-    };
+    const parts = options.parts
+      ? {
+          arithmetic: (await timed(communicator, () => step(muted))).seconds,
+          exchange: (await timed(communicator, exchangeAlone)).seconds,
+        }
+      : undefined;
     const { result: exchange, ...times } = whole;
-    if (i > 0) steps.push({ ...times, exchange, ...(parts && { parts }) });
+    if (i > 0) steps.push({ ...times, exchange, parts });
   }
   return steps;
 }
 
-/** Until all ranks have done it. */
+/** Times work until all ranks have done it. */
 async function timed<T>(
   communicator: Communicator,
   work: () => Promise<T>,
@@ -153,16 +155,14 @@ if (communicator.rank === 0) {
     gradientMegabytes: (parameterCount(network) * 4) / 1e6,
     secondsPerStep: median(steps.map(({ seconds }) => seconds)),
     processorSecondsPerStep: used.reduce((a, b) => a + b),
-    ...(exchanges.length > 0 && {
-      exchangeSeconds: median(exchanges.map(({ total }) => total)),
-      exposedSeconds: median(exchanges.map(({ exposed }) => exposed)),
-    }),
-    ...(parts.length > 0 && {
-      parts: {
-        arithmetic: median(parts.map(({ arithmetic }) => arithmetic)),
-        exchange: median(parts.map(({ exchange }) => exchange)),
-      },
-    }),
+    exchangeSeconds: median(exchanges.map(({ total }) => total)),
+    exposedSeconds: median(exchanges.map(({ exposed }) => exposed)),
+    parts: options.parts
+      ? {
+          arithmetic: median(parts.map(({ arithmetic }) => arithmetic))!,
+          exchange: median(parts.map(({ exchange }) => exchange))!,
+        }
+      : undefined,
   };
   process.stdout.write(`${JSON.stringify(report)}\n`);
   const usual = exchanges.sort((a, b) => a.total - b.total)[Math.floor(exchanges.length / 2)];

@@ -1,8 +1,7 @@
-"""A switch that keeps every frame for a while: wire.py HOSTS MILLISECONDS
+"""A switch that delays every frame: wire.py HOSTS MILLISECONDS
 
-For kernels without tc's netem. Makes the interfaces node1, node2, … of so many hosts (TAP devices), prints a line
-when they are there, and hands each frame on when its time has come: to the host that has sent from the frame's
-destination before, or to all others.
+For kernels without tc's netem. Creates the interfaces node1, node2, … (TAP devices), prints a line when they exist,
+and forwards each frame after the delay: to the host that has sent from the frame's destination before, or to all others.
 """
 import collections
 import fcntl
@@ -21,12 +20,12 @@ for host in range(1, hosts + 1):
     taps.append(tap)
 print("ready", flush=True)
 
-under_way = collections.deque()
+in_transit = collections.deque()
 places = {}
 while True:
     now = time.monotonic()
-    while under_way and under_way[0][0] <= now:
-        _, source, frame = under_way.popleft()
+    while in_transit and in_transit[0][0] <= now:
+        _, source, frame = in_transit.popleft()
         places[frame[6:12]] = source
         known = places.get(frame[:6])
         for tap in taps if known is None else [known]:
@@ -35,10 +34,10 @@ while True:
                     os.write(tap, frame)
                 except OSError:
                     pass  # not up yet
-    wait = max(0, under_way[0][0] - time.monotonic()) if under_way else None
+    wait = max(0, in_transit[0][0] - time.monotonic()) if in_transit else None
     for tap in select.select(taps, [], [], wait)[0]:
         try:
             for _ in range(64):
-                under_way.append((time.monotonic() + delay, tap, os.read(tap, 65536)))
+                in_transit.append((time.monotonic() + delay, tap, os.read(tap, 65536)))
         except OSError:
             pass  # empty

@@ -1,48 +1,49 @@
 import { Agent, request } from 'node:http';
-import { Bare } from './bare.ts';
+import { Baseline } from './baseline.ts';
 import type { Requests } from './requests.ts';
 import type { ServerUnderLoad } from './server-process.ts';
 
 export interface Latency {
   readonly requests: number;
-  /** Milliseconds. */
+  /** In milliseconds, like the others. */
   readonly mean: number;
   readonly median: number;
   readonly p99: number;
 }
 
-/** Before anything is timed: in a process's first thousands of requests V8 compiles, on other threads. */
+/** V8 compiles on other threads during a process's first thousands of requests, so these are not timed. */
 const WARM_UP = { calls: 200, seconds: 10 };
 
-/** Turns, so that whatever else the machine does befalls both. */
+/** Server and baseline alternate, so that other load on the machine affects both. */
 const TURNS = 20;
 
-/** One client on one connection, asking again as soon as it is answered; and the same without a server, in turn. */
+/** Latency of one client on one connection, which sends its next request after each response, and of the baseline. */
 export async function measureLatency(
   { url, model }: ServerUnderLoad,
   { protocol, path, jpegs }: Requests,
   seconds: number,
-): Promise<{ server: Latency; bare: Latency }> {
+): Promise<{ server: Latency; baseline: Latency }> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const bare = await Bare.open(model, protocol);
-  const ask = (i: number) => post(url + path, agent, jpegs[i % jpegs.length]!);
-  const look = (i: number) => bare.look(jpegs[i % jpegs.length]!);
-  const times = { server: [] as number[], bare: [] as number[] };
+  const baseline = await Baseline.open(model, protocol);
+  const send = (i: number) => post(url + path, agent, jpegs[i % jpegs.length]!);
+  const predict = (i: number) => baseline.predict(jpegs[i % jpegs.length]!);
+  const times = { server: [] as number[], baseline: [] as number[] };
   try {
     const warm = performance.now() + 1000 * WARM_UP.seconds;
-    for (let i = 0; i < WARM_UP.calls || performance.now() < warm; i++) await Promise.all([ask(i), look(i)]);
+    for (let i = 0; i < WARM_UP.calls || performance.now() < warm; i++)
+      await Promise.all([send(i), predict(i)]);
     for (let turn = 0; turn < TURNS; turn++) {
-      times.server.push(...(await timed(seconds / TURNS, ask)));
-      times.bare.push(...(await timed(seconds / TURNS, look)));
+      times.server.push(...(await timed(seconds / TURNS, send)));
+      times.baseline.push(...(await timed(seconds / TURNS, predict)));
     }
   } finally {
     agent.destroy();
-    bare.close();
+    baseline.close();
   }
-  return { server: summary(times.server), bare: summary(times.bare) };
+  return { server: summary(times.server), baseline: summary(times.baseline) };
 }
 
-/** Times one call after another. */
+/** Times consecutive calls, in milliseconds. */
 async function timed(seconds: number, call: (i: number) => Promise<unknown>): Promise<number[]> {
   const times: number[] = [];
   const end = performance.now() + 1000 * seconds;
@@ -63,15 +64,15 @@ function summary(times: readonly number[]): Latency {
 
 function post(url: string, agent: Agent, body: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, {
+    const sent = request(url, {
       agent,
       method: 'POST',
       headers: { 'content-type': 'image/jpeg', 'content-length': body.length },
     });
-    asked.on('response', (answer) => {
-      if (answer.statusCode !== 200) reject(new Error(`status ${answer.statusCode}`));
-      answer.on('end', resolve).on('error', reject).resume();
+    sent.on('response', (response) => {
+      if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
+      response.on('end', resolve).on('error', reject).resume();
     });
-    asked.on('error', reject).end(body);
+    sent.on('error', reject).end(body);
   });
 }

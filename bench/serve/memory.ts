@@ -4,8 +4,8 @@ import { load } from './throughput.ts';
 
 const STEPS = 10;
 const CLIENTS = 16;
-/** Each client asks once a step. */
-export const LEAST_REQUESTS = STEPS * CLIENTS;
+/** One request of each client in each step. */
+export const MIN_REQUESTS = STEPS * CLIENTS;
 const MEBIBYTE = 2 ** 20;
 
 export interface MemoryPoint {
@@ -13,7 +13,7 @@ export interface MemoryPoint {
   readonly residentMiB: number;
 }
 
-/** The server's resident set after each tenth of the requests, from CLIENTS clients. @param count LEAST_REQUESTS or more */
+/** The server's resident set after each tenth of the requests, sent by CLIENTS clients. @param count at least MIN_REQUESTS */
 export async function measureMemory(
   server: ServerUnderLoad,
   requests: Requests,

@@ -1,35 +1,35 @@
 import sharp from 'sharp';
 
-/** Of those that look at an image once and at it and its mirror image. */
+/** `center`: one input for each image; `dense`: the image and its mirror image. */
 export type LoadProtocol = 'center' | 'dense';
 
-/** What clients ask. */
+/** The requests that clients send. */
 export interface Requests {
   readonly protocol: LoadProtocol;
   readonly path: string;
   readonly jpegs: readonly Buffer[];
-  /** Inputs of the network that an image makes. */
-  readonly views: number;
+  /** Network inputs for each image. */
+  readonly inputs: number;
 }
 
-/** How many different images the clients send. */
+/** Number of different images. */
 const COUNT = 64;
 
 /**
- * @param protocol dense, which is what a request without parameters gets, sees all of an image, and its mirror image:
- *   images are square then, so that what it computes is what `vgg bench` computes; else they are a third wider
- * @param side the smaller side of the images
+ * @param protocol for `dense` the images are square, so that the server computes the same as `vgg bench`; otherwise they
+ *   are a third wider
+ * @param side the smaller side of the images in pixels
  */
 export async function makeRequests(protocol: LoadProtocol, side: number): Promise<Requests> {
   return {
     protocol,
     path: `/v1/predict?protocol=${protocol}`,
     jpegs: await makeJpegs(protocol === 'dense' ? side : Math.round((side * 4) / 3), side),
-    views: protocol === 'dense' ? 2 : 1,
+    inputs: protocol === 'dense' ? 2 : 1,
   };
 }
 
-/** JPEGs with something to decode: noise, blurred as photographs are. */
+/** JPEGs that take some decoding: noise, blurred like photographs. */
 async function makeJpegs(width: number, height: number): Promise<Buffer[]> {
   return Promise.all(
     Array.from({ length: COUNT }, (_, seed) => {

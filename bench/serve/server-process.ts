@@ -16,7 +16,7 @@ export interface NetworkFlags {
   readonly classes: string;
 }
 
-/** `vgg serve` as a process, over a model of random weights. */
+/** A `vgg serve` process with a model of random weights. */
 export class ServerUnderLoad {
   readonly url: string;
   readonly model: string;
@@ -58,7 +58,7 @@ export class ServerUnderLoad {
     }
   }
 
-  /** A figure of `/metrics`, summed over its labels. */
+  /** A metric of `/metrics`, summed over its labels. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.url}/metrics`)).text();
     return text
@@ -67,7 +67,7 @@ export class ServerUnderLoad {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
-  /** `vgg bench` of the same network. */
+  /** The result of `vgg bench` for the same network. */
   async bench(batch: number): Promise<{ msPerImage: number; medianMsPerImage: number }> {
     const args = ['bench', ...flagsOf(this.#network), '--batch', String(batch), '--seconds', '5', '--json'];
     const { stdout } = await run(process.execPath, [vgg, ...args]);

@@ -1,35 +1,35 @@
 import autocannon from 'autocannon';
-import { forwardProcessorTime } from './bare.ts';
+import { forwardProcessorTime } from './baseline.ts';
 import type { Requests } from './requests.ts';
 import type { ServerUnderLoad } from './server-process.ts';
 
 export interface Throughput {
   readonly clients: number;
-  /** Inputs of the network, of which an image makes one or, with its mirror image, two. Of all rounds, the median. */
-  readonly viewsPerSecond: number;
-  /** Milliseconds; of the same round. */
+  /** Network inputs per second: one for each image, or two with its mirror image. The median of all rounds. */
+  readonly inputsPerSecond: number;
+  /** In milliseconds, of the same round. */
   readonly medianLatency: number;
   readonly p99Latency: number;
   readonly meanBatch: number;
-  /** Of `vgg bench` at that batch, to the next power of two. */
+  /** Batch size of `vgg bench`: the mean batch size, rounded to a power of two. */
   readonly benchBatch: number;
-  /** To the median of its steps, in ascending order, round by round; and to the least. */
+  /** Throughput relative to the median and to the fastest step of `vgg bench`, for each round, ascending. */
   readonly ratios: readonly number[];
   readonly ratiosToLeast: readonly number[];
-  /** Their medians. */
+  /** Medians of the ratios. */
   readonly ratio: number;
   readonly ratioToLeast: number;
-  /** Processor time of the server and of a forward pass alone: what is left when the machine has other things to do. */
-  readonly processorMsPerView: number;
-  readonly forwardProcessorMsPerView: number;
+  /** CPU time of the server and of a forward pass alone, which other load on the machine affects less. */
+  readonly processorMsPerInput: number;
+  readonly forwardProcessorMsPerInput: number;
   readonly processorRatio: number;
 }
 
 const ROUNDS = 5;
 
 /**
- * Load and `vgg bench` in turn, since a machine's speed moves by several percent within minutes: a round's load is
- * compared with the bench before and the bench after it.
+ * Load and `vgg bench` alternate, since a machine's speed varies by several percent within minutes: the load of each
+ * round is compared with the benchmarks before and after it.
  */
 export async function measureThroughput(
   server: ServerUnderLoad,
@@ -47,12 +47,12 @@ export async function measureThroughput(
   }
   const ratiosBy = (time: 'msPerImage' | 'medianMsPerImage') =>
     rounds
-      .map(({ viewsPerSecond }, i) => (viewsPerSecond * (benches[i]![time] + benches[i + 1]![time])) / 2000)
+      .map(({ inputsPerSecond }, i) => (inputsPerSecond * (benches[i]![time] + benches[i + 1]![time])) / 2000)
       .sort((a, b) => a - b);
   const ratios = ratiosBy('medianMsPerImage');
   const ratiosToLeast = ratiosBy('msPerImage');
-  rounds.sort((a, b) => a.viewsPerSecond - b.viewsPerSecond);
-  const processor = Math.min(...rounds.map(({ processorMsPerView }) => processorMsPerView));
+  rounds.sort((a, b) => a.inputsPerSecond - b.inputsPerSecond);
+  const processor = Math.min(...rounds.map(({ processorMsPerInput }) => processorMsPerInput));
   const forward = await forwardProcessorTime(server.model, batch);
   return {
     clients,
@@ -62,8 +62,8 @@ export async function measureThroughput(
     ratiosToLeast,
     ratio: middle(ratios),
     ratioToLeast: middle(ratiosToLeast),
-    processorMsPerView: processor,
-    forwardProcessorMsPerView: forward,
+    processorMsPerInput: processor,
+    forwardProcessorMsPerInput: forward,
     processorRatio: forward / processor,
   };
 }
@@ -73,11 +73,11 @@ function middle<T>(sorted: readonly T[]): T {
 }
 
 interface Round {
-  readonly viewsPerSecond: number;
+  readonly inputsPerSecond: number;
   readonly medianLatency: number;
   readonly p99Latency: number;
   readonly meanBatch: number;
-  readonly processorMsPerView: number;
+  readonly processorMsPerInput: number;
 }
 
 async function loadRound(
@@ -92,26 +92,26 @@ async function loadRound(
     answered.push(performance.now() / 1000);
   });
   const after = await batches(server);
-  const views = after.views - before.views;
+  const inputs = after.inputs - before.inputs;
   return {
-    viewsPerSecond: requests.views * sustainedRate(answered, clients),
+    inputsPerSecond: requests.inputs * sustainedRate(answered, clients),
     medianLatency: result.latency.p50,
     p99Latency: result.latency.p99,
-    meanBatch: views / (after.count - before.count),
-    processorMsPerView: (1000 * (after.processor - before.processor)) / views,
+    meanBatch: inputs / (after.count - before.count),
+    processorMsPerInput: (1000 * (after.processor - before.processor)) / inputs,
   };
 }
 
 /**
- * Answers a second once everybody has had the first, by least squares: answers come in batches, and a count between
- * two moments is wrong by up to one.
- * @param answered seconds, ascending
- * @throws Error when there were too few to tell
+ * Responses per second after every client's first response, by least squares: responses come in batches, and a count
+ * between two moments is off by up to one.
+ * @param answered times in seconds, ascending
+ * @throws Error when there are too few responses
  */
 function sustainedRate(answered: readonly number[], clients: number): number {
   const times = answered.slice(clients);
   if (times.length < clients) {
-    throw new Error(`only ${answered.length} answers came: --seconds must be larger`);
+    throw new Error(`only ${answered.length} responses arrived: increase --seconds`);
   }
   const meanTime = times.reduce((sum, time) => sum + time, 0) / times.length;
   const meanCount = (times.length - 1) / 2;
@@ -126,7 +126,7 @@ function sustainedRate(answered: readonly number[], clients: number): number {
 
 async function batches(server: ServerUnderLoad) {
   return {
-    views: await server.metric('verydeep_batch_images_sum'),
+    inputs: await server.metric('verydeep_batch_images_sum'),
     count: await server.metric('verydeep_batch_images_count'),
     processor: await server.metric('process_cpu_seconds_total'),
   };
@@ -142,7 +142,7 @@ export async function load(
   const options: autocannon.Options = {
     url,
     ...how,
-    // Longer than any queue: a request that is not answered is a failure of the server's.
+    // Longer than any queue: a request without a response is an error of the server.
     timeout: 120,
     requests: jpegs.map((body) => ({
       method: 'POST',
@@ -158,7 +158,7 @@ export async function load(
     }).on('response', onAnswer);
   });
   if (result.non2xx + result.errors > 0) {
-    throw new Error(`${result.non2xx} answers were not 200, ${result.errors} requests failed`);
+    throw new Error(`${result.non2xx} responses were not 200, ${result.errors} requests failed`);
   }
   return result;
 }

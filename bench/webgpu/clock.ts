@@ -2,8 +2,8 @@ import { type Dispatch, encode, prepare } from '../../src/kernels/webgpu/dispatc
 import type { Gpu } from '../../src/kernels/webgpu/gpu.ts';
 
 /**
- * Seconds a run, the fastest of a few, after one that warms up; on a software device those of the processor, which
- * do not grow when the machine has other work.
+ * Seconds per run: the fastest of a few, after one that warms up. On a software device it is processor time, which does
+ * not grow when the machine has other work.
  */
 export async function seconds(gpu: Gpu, dispatches: readonly Dispatch[], lasting: number): Promise<number> {
   const prepared = await prepare(gpu, dispatches);

@@ -1,8 +1,8 @@
 /**
- * The convolutions of VGG on this machine's GPU, in all three directions, against a naive shader; with `--tiles` each
- * tile that is known by itself, and at the end a table of the best of each method, else one of each method. A shape is
- * channels, channels and side of a 3×3 convolution; with a fourth number that of a kernel without padding, as fc6's.
- * `--hardware` takes a GPU's tiles on a software device, too. `node dist/bench/webgpu/kernels.js [--tiles] [--shape
+ * Times the convolutions of VGG on this machine's GPU, in all three directions, against a naive shader: one kernel of
+ * each method or, with `--tiles`, all known tiles, followed by a table of the best of each method. A shape is input
+ * channels, output channels and side of a 3×3 convolution, or with a fourth number of a kernel without padding, as fc6's.
+ * `--hardware` uses a GPU's tiles on a software device, too. `node dist/bench/webgpu/kernels.js [--tiles] [--shape
  * 64x128x56 …] [--direction forward …] [--seconds 0.5] [--hardware]`
  */
 import { parseArgs } from 'node:util';
@@ -74,7 +74,7 @@ function choices(
   placed: PlacedConvolution,
 ): (readonly [string, Choice])[] {
   const all = candidatesFor(gpu, parameters, direction, placed)
-    // What the cut alone gains: the same in one part.
+    // For the gain of the split alone: the same in one part.
     .flatMap((choice) =>
       choice.method === 'direct' && choice.splits ? [{ ...choice, splits: 1 }, choice] : [choice],
     )

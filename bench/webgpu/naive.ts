@@ -1,8 +1,7 @@
 /**
- * What the kernels are compared with: one thread a value, canonical layouts, a loop over channels and taps. The
- * shader that one writes first.
+ * The baseline of the comparison: one thread per value, canonical layouts, a loop over channels and taps. The shader
+ * that one writes first.
  */
-
 import { type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Gpu, groupsFor } from '../../src/kernels/webgpu/gpu.ts';
 import { elementwise, head, reads, writes } from '../../src/kernels/webgpu/shaders/common.ts';

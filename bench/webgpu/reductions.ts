@@ -1,5 +1,5 @@
 /**
- * Reductions by subgroups against those through the workgroup's memory, of one device: the gradients of a loss over
+ * Reductions by subgroups against reductions through the workgroup's memory, on one device: the gradients of a loss over
  * 1,000 classes and of a bias over a map. `node dist/bench/webgpu/reductions.js [seconds]`
  */
 import { callFields, type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';

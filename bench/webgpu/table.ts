@@ -1,4 +1,4 @@
-/** The best of each method, a line a shape and direction, as Markdown. */
+/** The best of each method, one line for each shape and direction, as Markdown. */
 import type { Choice, Direction } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import type { Size } from './naive.ts';
 

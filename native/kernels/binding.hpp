@@ -1,4 +1,4 @@
-// What the two halves of the binding share: handles that JavaScript holds, and checks of memory safety.
+// What the two halves of the binding share: JavaScript's handles of native objects, and checks of memory safety.
 #pragma once
 
 #include <napi.h>
@@ -18,7 +18,7 @@ struct Engine {
   std::shared_ptr<Context> context;
 };
 
-/** A native object in JavaScript's hands. Its kind is the address of a variable that each type has one of. */
+/** A native object that JavaScript holds. Its kind is the address of a variable of which each type has one. */
 struct Handle {
   const void* kind;
   std::shared_ptr<void> object;

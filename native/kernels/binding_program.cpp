@@ -1,4 +1,4 @@
-// Programs as functions of JavaScript's.
+// Programs as JavaScript functions.
 #include "binding.hpp"
 
 namespace verydeep {
@@ -9,7 +9,7 @@ using Info = const Napi::CallbackInfo&;
 int64_t integer(const Napi::Object& object, const char* name) { return object.Get(name).ToNumber().Int64Value(); }
 float real(const Napi::Object& object, const char* name) { return object.Get(name).ToNumber().FloatValue(); }
 
-/** @throws RangeError where the parameters do not hold what a convolution would read and write */
+/** @throws RangeError unless the parameters have the tensors that the convolution reads and writes */
 ConvolutionSpec convolutionOf(const Napi::Object& layer, const Parameters& parameters) {
   const ConvolutionSpec spec{integer(layer, "kernel"),
                              integer(layer, "padding"),
@@ -43,7 +43,7 @@ LayerSpec layerOf(const Napi::Object& layer, const Parameters& parameters) {
     spec.kind = Kind::dropout;
     spec.rate = layer.Get("rate").ToNumber().DoubleValue();
   } else {
-    throw Napi::TypeError::New(layer.Env(), "there is no kind of layer " + kind);
+    throw Napi::TypeError::New(layer.Env(), "unknown kind of layer: " + kind);
   }
   return spec;
 }
@@ -102,7 +102,7 @@ Napi::Value planMemory(Info info) {
   return engine->worker->run(info.Env(), work);
 }
 
-/** JavaScript's arrays for one run, whose data the worker reads and writes, and the arrays to keep meanwhile. */
+/** The JavaScript arrays of one run, whose data the worker reads and writes, and references that keep them alive. */
 struct Arrays {
   Batch batch;
   std::vector<Napi::Value> keep;
@@ -151,7 +151,7 @@ Napi::Value run(Info info, Method method, const Arrays& arrays, const std::share
     callback = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[3].As<Napi::Function>()));
     batch.gradientsReady = readyCallback(*engine->worker, callback.get());
   }
-  // The engine outlives its jobs: each job holds the worker, and a worker ends with the process at the latest.
+  // The engine outlives its jobs: each job holds the worker, which ends with the process at the latest.
   const auto work = [program, method, batch = std::move(batch), &stop = engine->worker->stopping(),
                      context = engine->context]() -> Result {
     ((*program).*method)(batch, stop);

@@ -1,5 +1,5 @@
-// Convolutions of any kernel and padding, by oneDNN, in the layouts that it prefers; of few input channels, forward by
-// our own kernel, in the layout that the layers above like.
+// Convolutions of any kernel and padding by oneDNN, in the layouts that it prefers. With few input channels, forward by
+// our own kernel, in the layout that the layers above prefer.
 #include "layers.hpp"
 #include "onednn_compat.hpp"
 #include "winograd/team.hpp"
@@ -14,7 +14,7 @@ memory::desc anyLayout(const memory::dims& dims) { return {dims, memory::data_ty
 
 memory::dims dimsOf(const Shape& s) { return {s.n, s.c, s.h, s.w}; }
 
-/** y ← y + x, in the order that never changes. */
+/** y ← y + x, in a fixed order. */
 void add(const float* x, float* y, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] += x[i];
 }
@@ -47,7 +47,7 @@ class Convolution : public Layer {
   }
 
  protected:
-  /** A primitive that computes this from one layout to another: also what the backward primitives take as a hint. */
+  /** A primitive that computes this from one layout to another. The backward primitives take it as a hint. */
   dnnl::convolution_forward::primitive_desc forwardDesc(Planner& planner, const memory::desc& in,
                                                         const memory::desc& out) const {
     return compat::convolutionForward(planner.context().engine, planner.training(),
@@ -68,7 +68,7 @@ class Convolution : public Layer {
   memory::desc weightDesc() const { return {weightDims(), memory::data_type::f32, Tag::oihw}; }
   memory::desc biasDesc() const { return {{spec_.outChannels}, memory::data_type::f32, Tag::x}; }
 
-  /** The layouts of input and output are oneDNN's choice, unless it chooses one that the other layers do not know. */
+  /** oneDNN chooses the layouts of input and output, unless it chooses one that the other layers do not know. */
   dnnl::convolution_forward::primitive_desc preferredDesc(Planner& planner, const Shape& in, const Shape& out) const {
     const auto desc = forwardDesc(planner, anyLayout(dimsOf(in)), anyLayout(dimsOf(out)));
     if (blockOf(in, desc.src_desc()) && blockOf(out, desc.dst_desc())) return desc;
@@ -80,8 +80,8 @@ class Convolution : public Layer {
   }
 
   /**
-   * Descriptor of a backward primitive: first for the layouts that activations and gradients have, and if only
-   * oneDNN's slow code can do that, for those it likes better.
+   * Descriptor of a backward primitive: for the layouts of activations and gradients, or, if only oneDNN's slow code
+   * supports them, for those that it prefers.
    */
   template <class Make>
   auto backwardDesc(const Make& make) const {
@@ -94,7 +94,7 @@ class Convolution : public Layer {
     return make(shape);
   }
 
-  /** `tensor` itself, or a copy in the layout that a primitive wants. */
+  /** `tensor` itself, or a copy in the layout that a primitive needs. */
   static memory as(Planner& planner, Scratch scratch, const Tensor& tensor, const memory::desc& desc) {
     const auto block = blockOf(tensor.shape, desc);
     if (block == tensor.block) return planner.memoryOf(tensor, desc);
@@ -135,7 +135,7 @@ class Convolution : public Layer {
       return compat::convolutionBackwardData(planner.context().engine, shape, forward_);
     });
     planner.backward.begin("input gradient", algorithm(desc));
-    // Where oneDNN wants a layout that no other layer knows, the gradient goes through a staged copy.
+    // If oneDNN needs a layout that no other layer knows, the gradient goes through a staged copy.
     const memory outputGradient = as(planner, Scratch::stagedGradient, planner.gradient, desc.diff_dst_desc());
     const auto block = blockOf(input_.shape, desc.diff_src_desc());
     const Tensor inputGradient = planner.nextGradient(input_.shape, block.value_or(1));

@@ -12,7 +12,7 @@ namespace verydeep {
 void keepToCores([[maybe_unused]] int threads) {
 #if defined(__linux__) && defined(_OPENMP)
   cpu_set_t allowed;
-  // Fails where there are more cores than a set has room for.
+  // Fails if there are more cores than fit in a set.
   if (threads < 2 || sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) != threads) return;
   std::vector<int> cores;
   for (int core = 0; core < CPU_SETSIZE; core++) {

@@ -1,4 +1,4 @@
-// Eight values at a time, in the compiler's vector extension: it becomes whatever the instruction set has.
+// Eight values at a time, by the compiler's vector extension, which uses the vectors of the instruction set.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The kinds of layers, each in a file of its own.
+// The kinds of layers, each in a separate file.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace verydeep {
 
-/** A convolution with stride 1: square kernel, zero padding, and where its tensors stand in the parameters. */
+/** A convolution with stride 1, a square kernel and zero padding, and the indices of its tensors in the parameters. */
 struct ConvolutionSpec {
   int64_t kernel, padding, inChannels, outChannels;
   std::size_t weight, bias;
@@ -26,18 +26,18 @@ struct LrnSpec {
   float k, alpha, beta;
 };
 
-/** Fewer input channels, such as conv1_1's, fill too little of a vector for Winograd's method. */
+/** Fewer input channels, such as an image's, fill too little of a vector for Winograd's method. */
 constexpr int64_t kFewestChannels = 8;
 
 /** Any convolution, by oneDNN. */
 std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec);
-/** A convolution of few input channels: forward by our own kernel, with a ReLU if there is one, backward by oneDNN. */
+/** A convolution of few input channels: forward by our own kernel, with a ReLU if `rectify`, backward by oneDNN. */
 std::unique_ptr<Layer> makeDirectConvolution(const ConvolutionSpec& spec, bool rectify);
 bool suitsDirect(const ConvolutionSpec& spec, const Context& context);
 /** A convolution as one matrix product with the canonical weights: see suitsMatrixProduct. */
 std::unique_ptr<Layer> makeMatrixProduct(const ConvolutionSpec& spec);
 bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool training);
-/** What follows a convolution in the same step. */
+/** Layers that a convolution computes in the same step. */
 struct Epilogue {
   bool rectify = false, pool = false;
   /** The pooling's rounding. */
@@ -59,7 +59,7 @@ std::unique_ptr<Layer> makeDropout(double rate, uint32_t ordinal);
 /**
  * Soft-max cross-entropy of `images` rows of logits `[images, classes]`: losses in nats, and the gradient of
  * their sum times `scale`.
- * @throws std::out_of_range for a label that is no class
+ * @throws std::out_of_range for a label that is not a class
  */
 void softmaxLoss(const float* logits, const int32_t* labels, int64_t images, int64_t classes, double scale,
                  float* losses, float* gradient);

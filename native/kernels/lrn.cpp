@@ -1,4 +1,4 @@
-// Local response normalisation over the `size` (odd) channels around each:
+// Local response normalization over the `size` (odd) channels around each:
 //
 //     y_c = x_c · s_c^−β,   s_c = k + α · Σ_j x_j²,   dx_c = dy_c · s_c^−β − 2αβ · x_c · Σ_j dy_j · x_j · s_j^(−β − 1)
 //

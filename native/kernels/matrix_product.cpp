@@ -1,5 +1,5 @@
-// A convolution as one matrix product with the canonical weights W [O, I·k·k]: fc6, fc7 and fc8, whose weights
-// are too big to keep a second copy of, and whose maps are too small for it to pay.
+// A convolution as one matrix product with the canonical weights W [O, I·k·k]: for fully connected layers, whose weights
+// are too large for a second copy, and whose maps are too small for it to pay off.
 //
 //     Y [R, O] = X [R, I·k·k] · Wᵀ + bias,   dX = dY · W,   dW += dYᵀ · X,   R = N · H' · W' output positions
 //
@@ -57,9 +57,9 @@ void transposeWithBias(const float* transposed, const float* bias, int64_t rows,
   });
 }
 
-// Who multiplies: measured on two cores with AVX-512 and fc6 at 224. oneDNN turns its second factor, if it must, whole:
-// with the weights there instead of the rows, 8 rows take a third, 32 rows a third, and 128 rows two thirds of the time.
-// For fewer rows, our own dot products read the weights as fast as memory gives them.
+// The choice of the method, measured on two cores with AVX-512 and weights [4096, 512·7·7]. oneDNN transposes all of its
+// second factor if necessary: with the weights as the first factor, 8 rows take a third, 32 rows a third, and 128 rows
+// two thirds of the time. For fewer rows, our own dot products read the weights at the speed of memory.
 enum class Method { dots, turned, plain };
 /** From here on oneDNN is faster than dot products in float32; in bfloat16 they always are. */
 constexpr int64_t kRowsForLibrary = 16;
@@ -123,7 +123,7 @@ class MatrixProduct : public Layer {
     return rounds() ? "own dot products, bf16" : "own dot products";
   }
 
-  /** What the forward pass needs besides its input and output. */
+  /** Plans what the forward pass needs besides its input and output. */
   void planProduct(Planner& planner) {
     scratch_ = &planner.scratch(Scratch::product);
     if (method_ == Method::turned) scratch_->grow(static_cast<std::size_t>(output_.shape.count()) * sizeof(float));
@@ -194,7 +194,7 @@ bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool t
   if (covers(spec, input.shape)) return true;
   if (spec.padding != 0) return false;
   if (spec.kernel == 1) return input.block == input.shape.c;
-  // The windows must stay small beside the weights, and nothing adds gradients of windows up again.
+  // The windows must be small compared with the weights, and nothing adds up gradients of windows.
   const Shape out = spec.outputOf(input.shape);
   return !training && out.n * out.pixels() <= spec.outChannels;
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-// Larger blocks come from the system itself: they are zero already, and go back to it at once when freed.
+// Larger blocks come from the system: they are already zero, and return to it as soon as they are freed.
 constexpr std::size_t kMapFrom = 2 * kHugePage;
 
 std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
@@ -49,7 +49,7 @@ MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose, Allocati
   data_ = bytes > SIZE_MAX / 2 ? nullptr : allocate(bytes);
   if (!data_) {
     throw OutOfMemory("out of memory: " + std::to_string(bytes) + " bytes for " + purpose +
-                      " are not to be had; lower the micro-batch or the image size, or free some memory");
+                      " cannot be allocated; lower the micro-batch or the image size, or free some memory");
   }
 }
 

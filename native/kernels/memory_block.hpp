@@ -1,4 +1,4 @@
-// Memory that is owned explicitly, by one block each.
+// Blocks of memory with one owner each.
 #pragma once
 
 #include <cstddef>

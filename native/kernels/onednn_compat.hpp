@@ -1,5 +1,5 @@
-// oneDNN 2 makes a primitive from an operation descriptor, oneDNN 3 from its arguments at once. Everything that
-// differs between the two is here.
+// oneDNN 2 makes a primitive from an operation descriptor, oneDNN 3 directly from its arguments. Everything that differs
+// between the two is here.
 #pragma once
 
 #include <cstring>
@@ -19,7 +19,7 @@ struct ConvolutionShape {
   memory::dim padding;
 };
 
-/** oneDNN's own choice for conv1_1 in training is Winograd's method, which few channels make two to three times slower. */
+/** For three input channels, oneDNN would choose Winograd's method in training, which is then two to three times slower. */
 inline dnnl::algorithm algorithmFor(const ConvolutionShape& c) {
   constexpr memory::dim kFewChannels = 8;
 #ifdef VD_ONEDNN_3

@@ -21,7 +21,7 @@ struct SgdStep {
   float learningRate, momentum, weightDecay, biasDecay;
 };
 
-/** Weights in a layout of oneDNN's, brought up to date when the canonical ones have changed. */
+/** Weights in a layout of oneDNN, updated when the canonical ones have changed. */
 class WeightCopy {
  public:
   WeightCopy(const dnnl::engine& engine, const dnnl::memory::desc& canonical, float* values,
@@ -37,11 +37,11 @@ class WeightCopy {
   uint64_t version_ = 0;
 };
 
-/** Which weights our own kernels read, and how they do. */
+/** Weights that our own kernels read, and in which layout. */
 struct WeightUse {
   /**
-   * Of a 3×3 convolution `[outputs, inputs, 3, 3]`, forward or backward; of dot products or a direct convolution, whose
-   * taps are its inputs, `[outputs, inputs]`.
+   * Those of a 3×3 convolution `[outputs, inputs, 3, 3]`, forward or backward; those of dot products or of a direct
+   * convolution, whose taps are its inputs, `[outputs, inputs]`.
    */
   enum class Pass { forward, backward, dots, direct } pass;
   const winograd::Kernels* kernels;
@@ -52,7 +52,7 @@ struct WeightUse {
 };
 
 /**
- * One contiguous block a field, canonical layout (weights OIHW), in the order of the specs. All methods but the
+ * One contiguous block per field, in canonical layout (weights OIHW) and the order of the specs. All methods but the
  * constructor belong to the worker's thread.
  */
 class Parameters {
@@ -71,7 +71,7 @@ class Parameters {
   int64_t count(std::size_t tensor) const { return places_.at(tensor).count; }
   /** Null in a dry run. */
   float* data(Field field, std::size_t tensor) const;
-  /** Grows with each change of the values. */
+  /** Increases with each change of the values. */
   uint64_t version() const { return version_; }
 
   void read(Field field, std::size_t tensor, float* to) const;
@@ -80,7 +80,7 @@ class Parameters {
   void update(const SgdStep& step);
   void zeroGradients();
 
-  /** Shared by all programs that want this layout of a tensor `[O, I, k, k]`, and gone with the last of them. */
+  /** Shared by all programs that use this layout of a tensor `[O, I, k, k]`, and freed with the last of them. */
   std::shared_ptr<WeightCopy> copyOf(const dnnl::engine& engine, std::size_t tensor,
                                      const dnnl::memory::dims& dims, const dnnl::memory::desc& desc);
   std::shared_ptr<winograd::TransformedWeights> transformedOf(const WeightUse& use);

@@ -5,8 +5,8 @@
 namespace verydeep {
 namespace {
 
-// Tensors begin on pages, at odd multiples of a cache line within them: maps of the same power-of-two size
-// would otherwise compete for the same lines of the cache.
+// Tensors begin on pages, at odd multiples of a cache line: otherwise maps of the same power-of-two size would compete
+// for the same cache lines.
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kStagger = 64 * 5;
 

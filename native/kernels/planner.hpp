@@ -15,7 +15,7 @@
 
 namespace verydeep {
 
-/** What one run of a program is given, and where its results go. Absent where a run does without. */
+/** Inputs and outputs of one run of a program. Null where a run does not need them. */
 struct Batch {
   /** Images from 1 to N. */
   int64_t images = 0;
@@ -33,19 +33,19 @@ struct Batch {
   const float* outputGradient = nullptr;
   /** `[images, C, H, W]` */
   float* inputGradient = nullptr;
-  /** Told, as the backward pass goes down, from which of the parameters' tensors on no gradient will change. */
+  /** Called during the backward pass: the gradients of this tensor and of all later ones are final. */
   std::function<void(std::size_t)> gradientsReady;
 };
 
 using Arguments = std::unordered_map<int, dnnl::memory>;
 
-/** Where primitives run. */
+/** What an engine's programs share. */
 struct Context {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   /** Whether 3×3 convolutions run on our own kernels; else on oneDNN's. */
   bool ownKernels = true;
-  /** Whether inference multiplies bfloat16, which the processor must be able to. */
+  /** Whether inference multiplies bfloat16; needs a processor that can. */
   bool bf16 = false;
   winograd::Tuner tuner;
 };
@@ -61,8 +61,8 @@ struct MemoryUse {
 };
 
 /**
- * Collects steps and memory while layers are planned one after the other, then owns them for the program. Inference keeps no activation: they
- * alternate between two slots. Training keeps each, and the gradients alternate.
+ * Collects steps and memory while layers are planned one after the other, then owns them for the program. In inference,
+ * activations alternate between two slots. Training keeps each activation, and gradients alternate.
  */
 class Planner {
  public:
@@ -78,24 +78,24 @@ class Planner {
   const std::shared_ptr<Parameters>& parameters() const { return parameters_; }
   bool training() const { return training_; }
 
-  /** A tensor that `activation` can be computed into from its present value. */
+  /** A tensor for the next activation, which can be computed from `activation`. */
   Tensor nextActivation(const Shape& shape, int64_t block);
   /** The same for `gradient`. */
   Tensor nextGradient(const Shape& shape, int64_t block);
   /** Makes `activation` have a layout. */
   void layOutActivation(int64_t block);
   void layOutGradient(int64_t block);
-  /** A copy of a tensor in a layout that differs from its own, remade by a step of the list. */
+  /** A copy of a tensor in another layout, which a step of the list renews. */
   dnnl::memory staged(StepList& steps, Scratch scratch, const Tensor& tensor, const dnnl::memory::desc& desc);
 
   dnnl::memory memoryOf(const Tensor& tensor, const dnnl::memory::desc& desc);
   Slot& scratch(Scratch which) { return scratch_[static_cast<std::size_t>(which)]; }
   /** Memory that belongs to one layer. */
   Slot& ownSlot();
-  /** A private copy of weights, refreshed by a step of the list when the parameters have changed. */
+  /** A private copy of weights, which a step of the list renews when the parameters have changed. */
   dnnl::memory weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
                        const dnnl::memory::desc& desc);
-  /** The same, as our own kernels read them. */
+  /** The same in the layout of our own kernels. */
   const void* transformedWeights(StepList& steps, const WeightUse& use);
   /** Our own kernels, for this program's precision. */
   const winograd::Kernels& kernels() const;
@@ -103,7 +103,7 @@ class Planner {
   void execute(StepList& steps, const dnnl::primitive& primitive, Arguments arguments,
                const dnnl::memory::desc& scratchpad);
 
-  /** Settles the memory of all tensors, when every layer is planned. @throws OutOfMemory */
+  /** Assigns memory to all tensors, once every layer is planned. @throws OutOfMemory */
   void allocate();
   /** Known once `allocate` has run. */
   MemoryUse memoryUse() const;
@@ -127,7 +127,7 @@ class Planner {
   MemoryUse use_;
 };
 
-/** A layer on its way into a program. planBackward comes after all layers' planForward, in reverse order. */
+/** A layer of a program. planBackward runs after all layers' planForward, in reverse order. */
 class Layer {
  public:
   virtual ~Layer() = default;

@@ -19,7 +19,7 @@ struct Row {
   bool rectify;
 };
 
-/** Takes the value that stands at `which` in its window, where it is greater than the best so far. */
+/** Takes the value at index `which` of its window, where it is greater than the best so far. */
 template <class Value, class Place>
 VD_INLINE void consider(const Value& x, int32_t which, Value& best, Place& at) {
   const auto better = (x > best) | ((x != x) & (best == best));
@@ -93,7 +93,7 @@ VD_VECTORIZED void backwardRow(const Row& row, const float* gradient, int64_t bl
     }
     for (; i < block; i++) backwardWindow(row, y[i], dy[i], static_cast<int32_t>(place[i]), left + i, right + i);
   }
-  // Rounding down leaves a last column that no window sees.
+  // Rounding down leaves a last column outside all windows.
   std::fill(row.top + std::min(2 * row.outWidth, row.inWidth) * block, row.top + row.inWidth * block, 0.0f);
   std::fill(row.bottom + std::min(2 * row.outWidth, row.inWidth) * block, row.bottom + row.inWidth * block, 0.0f);
 }
@@ -106,7 +106,7 @@ class MaxPool : public Layer {
     input_ = planner.activation;
     const Shape& in = input_.shape;
     output_ = planner.nextActivation({in.n, in.c, (in.h + extra_) / 2, (in.w + extra_) / 2}, input_.block);
-    // Inference has no use for the places, but the same code.
+    // Inference does not need the places, but runs the same code.
     places_ = planner.training() ? &planner.ownSlot() : &planner.scratch(Scratch::columns);
     places_->grow(static_cast<std::size_t>(output_.stored()));
     planner.forward.push_back([this](const Batch&) {
@@ -130,7 +130,7 @@ class MaxPool : public Layer {
   template <class F>
   void forEachRow(float* input, const F& f) const {
     const Shape in = input_.shape, out = output_.shape;
-    // The output's block may have another name, if its map is 1×1, but its values stand in the same order.
+    // If the output's map is 1×1, its block may have another name, but its values are in the same order.
     const int64_t block = input_.block;
     parallelRanges(input_.planes() * out.h, in.w * 2 * block, [&](int64_t begin, int64_t end) {
       for (int64_t line = begin; line < end; line++) {
@@ -142,7 +142,7 @@ class MaxPool : public Layer {
     });
   }
 
-  /** Rounding down leaves a last row that no window sees. */
+  /** Rounding down leaves a last row outside all windows. */
   void zeroLastRows(float* gradient) const {
     const Shape& in = input_.shape;
     for (int64_t plane = 0; plane < input_.planes(); plane++) {

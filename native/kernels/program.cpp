@@ -6,7 +6,7 @@
 namespace verydeep {
 namespace {
 
-/** What our own kernels can do in the same step as the convolution at `i`. */
+/** The layers that our own kernels can compute in the same step as the convolution at `i`. */
 Epilogue epilogueAfter(const std::vector<LayerSpec>& layers, std::size_t i) {
   using Kind = LayerSpec::Kind;
   Epilogue epilogue;
@@ -21,7 +21,7 @@ void run(StepList& steps, const Batch& batch, const std::atomic<bool>& stop) {
   steps.run(batch, [&stop] { return stop.load(std::memory_order_relaxed); });
 }
 
-/** Copies the images that there are and fills the rest of the batch up with zeros. */
+/** Copies the images and fills the rest of the batch with zeros. */
 void fill(const Tensor& tensor, const float* images, int64_t count) {
   const int64_t values = count * tensor.shape.image();
   std::copy(images, images + values, tensor.data());
@@ -95,7 +95,7 @@ void Program::planForward(const ProgramOptions& options) {
 void Program::planBackward(const ProgramOptions& options) {
   const bool inputGradient = options.inputGradient;
   outputGradient_ = planner_.gradient = planner_.nextGradient(output_.shape, 1);
-  // Below the first layer with parameters nobody needs a gradient, unless the input's is asked for.
+  // Below the first layer with parameters no gradient is needed, unless the caller wants the input's.
   std::size_t first = 0;
   while (!inputGradient && first < layers_.size() && !layers_[first]->hasParameters()) first++;
   for (std::size_t i = layers_.size(); i-- > first;) {
@@ -108,7 +108,7 @@ void Program::planBackward(const ProgramOptions& options) {
   inputGradient_ = planner_.gradient;
 }
 
-/** A step that tells which gradients the layers below `layer` leave as they are. */
+/** A step that reports which gradients the layers below `layer` do not change. */
 void Program::planReady(const ProgramOptions& options, std::size_t layer) {
   std::size_t ready = 0;
   for (std::size_t i = 0; i < layer; i++) {

@@ -10,7 +10,7 @@
 
 namespace verydeep {
 
-/** A layer as it comes from TypeScript; each kind uses what it needs. */
+/** A layer as TypeScript describes it. Each kind uses some of the fields. */
 struct LayerSpec {
   enum class Kind { convolution, relu, maxPool, lrn, dropout } kind;
   ConvolutionSpec convolution{};
@@ -35,11 +35,11 @@ class Program {
   const Shape& output() const { return output_.shape; }
   bool training() const { return planner_.training(); }
   bool hasInputGradient() const { return inputGradient_.slot != nullptr; }
-  /** Where the time of the last run went. */
+  /** The times of the last run's stages. */
   std::vector<Stage> stages() const;
   MemoryUse memoryUse() const { return planner_.memoryUse(); }
 
-  /** Gives up between two steps, by an exception, once `stop` is set. */
+  /** Throws between two steps once `stop` is set. */
   void forward(const Batch& batch, const std::atomic<bool>& stop);
   /** Forward, loss, backward. */
   void accumulate(const Batch& batch, const std::atomic<bool>& stop);
@@ -53,7 +53,7 @@ class Program {
 
   Planner planner_;
   std::vector<std::unique_ptr<Layer>> layers_;
-  /** Which of the chain's layers each is, or begins with. */
+  /** Index in the chain of each layer, or of the first one fused in it. */
   std::vector<std::size_t> numbers_;
   Tensor input_{}, output_{}, outputGradient_{}, inputGradient_{};
 };

@@ -1,5 +1,5 @@
-// y = max(x, 0), in place. NaN stays NaN, so that a run that diverges shows it: this is why oneDNN's own ReLU,
-// which makes NaN 0, is not fused into the convolutions. (Before a pooling the layer costs nothing: see pooling.cpp.)
+// y = max(x, 0), in place. NaN stays NaN, so that a diverging run shows it: this is why oneDNN's ReLU, which turns NaN
+// into 0, is not fused into the convolutions. (Before a pooling the layer costs nothing: see pooling.cpp.)
 #include "layers.hpp"
 #include "vectorized.hpp"
 

@@ -1,4 +1,4 @@
-// The steps of a pass, in order, and what the time of each run went into.
+// The steps of a pass, in order, with the time that each stage took in the last run.
 #pragma once
 
 #include <chrono>
@@ -14,27 +14,27 @@ namespace verydeep {
 struct Batch;
 using Step = std::function<void(const Batch&)>;
 
-/** Consecutive steps that do one thing for one layer. */
+/** Consecutive steps with one purpose for one layer. */
 struct Stage {
-  /** Its number in the chain that was compiled; what is fused with it counts as its own. */
+  /** Index in the chain that was compiled. Layers fused with it count as part of it. */
   std::size_t layer;
   /** forward, input gradient, weight gradient, or backward for both. */
   std::string pass;
-  /** How it is done, in the words of whoever does it. */
+  /** The algorithm, for people. */
   std::string algorithm;
   std::size_t firstStep;
-  /** Of the last run. */
+  /** In the last run. */
   double seconds = 0;
 };
 
 class StepList {
  public:
-  /** What the steps from here on do. A stage without steps is forgotten. */
+  /** Begins a stage. A stage without steps is dropped. */
   void begin(std::size_t layer, std::string pass, std::string algorithm) {
     if (!stages_.empty() && stages_.back().firstStep == steps_.size()) stages_.pop_back();
     stages_.push_back({layer, std::move(pass), std::move(algorithm), steps_.size()});
   }
-  /** The same for the layer at hand. */
+  /** Begins a stage of the same layer. */
   void begin(std::string pass, std::string algorithm) {
     begin(stages_.back().layer, std::move(pass), std::move(algorithm));
   }

@@ -20,8 +20,8 @@ struct Shape {
 };
 
 /**
- * Part of a program's memory, whose size and place are settled when the whole program is planned. oneDNN
- * memories over it are given their address then.
+ * Part of a program's memory. Its size and address are known once the whole program is planned; oneDNN memories over it
+ * get their address then.
  */
 class Slot {
  public:
@@ -48,29 +48,29 @@ class Slot {
 };
 
 /**
- * Channels are stored in blocks of `block`, the last filled up with zeros: value (n, c, y, x) is number
+ * Channels are stored in blocks of `block`, the last padded with zeros: value (n, c, y, x) has index
  * ((n · ⌈C / block⌉ + ⌊c / block⌋) · H · W + y · W + x) · block + c mod block. Block 1 is the canonical layout
- * (NCHW), block C is channels-last (NHWC), and 4, 8 or 16 are what vector units like (nChw8c).
+ * (NCHW), block C is channels-last (NHWC), and 4, 8 or 16 suit vector units (nChw8c).
  */
 struct Tensor {
   Slot* slot;
   Shape shape;
   int64_t block;
   /**
-   * Of an activation: a ReLU made it. Of a gradient with respect to such an activation: it is 0 already where the
-   * activation is not above 0, as the ReLU's backward pass would make it.
+   * For an activation: it is the output of a ReLU. For a gradient with respect to such an activation: it is already 0
+   * where the activation is not above 0, as after the ReLU's backward pass.
    */
   bool rectified = false;
 
   int64_t blocks() const { return (shape.c + block - 1) / block; }
   /** Planes of [H, W, block]. */
   int64_t planes() const { return shape.n * blocks(); }
-  /** Values with the filling. */
+  /** Values, padding included. */
   int64_t stored() const { return planes() * shape.pixels() * block; }
   float* data() const { return slot->floats(); }
 };
 
-/** Of a 1×1 map, NHWC is the same as NCHW: it gets one name. */
+/** For a 1×1 map, NHWC is the same as NCHW, so both have one name. */
 inline int64_t normalizedBlock(const Shape& shape, int64_t block) {
   return block == shape.c && shape.pixels() == 1 ? 1 : block;
 }
@@ -95,7 +95,7 @@ inline dnnl::memory::desc descOf(const Shape& shape, int64_t block) {
   }
 }
 
-/** The block size of a layout that oneDNN chose, or nothing if it is of another family. */
+/** The block size of a layout that oneDNN chose, or nothing if the layout is not of this family. */
 inline std::optional<int64_t> blockOf(const Shape& shape, const dnnl::memory::desc& desc) {
   for (const int64_t block : {1, 8, 16, 4}) {
     if (desc == descOf(shape, block)) return normalizedBlock(shape, block);

@@ -1,4 +1,4 @@
-// Loops over plain arrays that run on all threads, in the widest vectors that the machine has.
+// Loops over plain arrays on all threads, in the machine's widest vectors.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace verydeep {
 /** Below this many values a second thread costs more than it saves. */
 constexpr int64_t kValuesWorthThreads = 16384;
 
-/** Calls f(begin, end) on every thread for its share of [0, count); each item stands for `weight` values. */
+/** Calls f(begin, end) on every thread for its share of [0, count); each item has `weight` values. */
 template <class F>
 void parallelRanges(int64_t count, int64_t weight, const F& f) {
 #ifdef _OPENMP

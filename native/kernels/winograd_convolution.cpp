@@ -1,7 +1,7 @@
 // 3×3 convolutions by our own kernels, in one step with the ReLU and the max pooling that follow.
 //
-// Backward, the ReLU's mask is applied where its gradient is made, by the layer above: see Tensor::rectified. What a
-// pooling hands down is never stored at full resolution: both backward kernels spread it as they read it.
+// Backward, the layer above applies the ReLU's mask as it computes the gradient: see Tensor::rectified. A pooling's
+// gradient is never stored at full resolution: both backward kernels expand it as they read it.
 #include <chrono>
 #include <string>
 #include <vector>
@@ -76,7 +76,7 @@ class WinogradConvolution : public Layer {
     return {tensor.data(), places_ ? places_->octets() : nullptr, tensor.shape.h, tensor.shape.w};
   }
 
-  /** @param complete sets what is known only when memory is settled */
+  /** @param complete sets the fields that depend on the memory's addresses */
   template <class Complete>
   void planConvolution(Planner& planner, StepList& steps, const winograd::Convolution& job, const std::string& pass,
                        const Complete& complete) {
@@ -99,7 +99,7 @@ class WinogradConvolution : public Layer {
     });
   }
 
-  /** The usual one first; what has no time worth finding out has no other. */
+  /** The usual one first; the only one where the time is not worth trials. */
   std::vector<Schedule> schedulesFor(const winograd::Convolution& job, int threads) const {
     constexpr double kProductsWorthTrials = 1e7;
     Schedule schedules[winograd::kMostSchedules];
@@ -109,7 +109,7 @@ class WinogradConvolution : public Layer {
     return {schedules, schedules + (products < kProductsWorthTrials ? 1 : count)};
   }
 
-  /** All that the time depends on. */
+  /** Everything that the time depends on. */
   std::string keyOf(const winograd::Convolution& job, const std::string& pass, int threads) const {
     std::string key = pass + (kernels_->elementBytes == 2 ? "-bf16" : "") + (epilogue_.pool ? "-pool" : "");
     for (const int64_t n : {job.grid.images, job.grid.height, job.grid.width, job.inBlocks, job.outBlocks,
@@ -176,8 +176,8 @@ class WinogradConvolution : public Layer {
   Slot* places_ = nullptr;
 };
 
-// Where oneDNN is faster. A rule by shape, not a measurement, so that a run and its resume agree.
-/** Of smaller maps most of a tile is beyond the edge: all but one of the nine weights see only zeros. */
+// Where oneDNN is faster. A rule by shape, not a measurement, so that a run and its continuation agree.
+/** In smaller maps, most of a tile is beyond the edge, and all but one of the nine weights multiply only zeros. */
 constexpr int64_t kFewestPixels = 4;
 /** For fewer tiles it takes longer to read the weights at 36 points than it saves. */
 constexpr int64_t kFewestTiles = 4;

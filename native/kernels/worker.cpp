@@ -15,9 +15,9 @@ struct Worker::Job {
   std::optional<Napi::Promise::Deferred> deferred;
   std::vector<Napi::ObjectReference> keep;
   std::shared_ptr<void> held;
-  /** Instead of all that, for a job that is no job but news of one. */
+  /** Set instead of the above for a notification. */
   std::function<void(Napi::Env)> news;
-  /** A job keeps its worker, which has to settle it. */
+  /** A job keeps its worker alive, which has to settle it. */
   std::shared_ptr<Worker> worker;
 };
 
@@ -50,7 +50,7 @@ void Worker::stop() {
 }
 
 void Worker::end(void* worker) {
-  // Queued jobs hold their worker: this holds it while they go.
+  // Queued jobs hold their worker: this keeps it alive while they are destroyed.
   const std::shared_ptr<Worker> self = static_cast<Worker*>(worker)->shared_from_this();
   self->stop();
   self->queue_.clear();
@@ -111,7 +111,7 @@ void Worker::loop() {
       queue_.pop_front();
     }
     perform(*job);
-    // On failure JavaScript is gone, and its references with it: nothing can be done for the job.
+    // On failure JavaScript has ended, with all references: nothing can be done for the job.
     Job* raw = job.release();
     settler_.NonBlockingCall(raw);
   }
@@ -135,7 +135,7 @@ void Worker::perform(Job& job) {
   } catch (const std::exception& error) {
     job.error = error.what();
   }
-  // What the job holds, perhaps the last of a program, goes on this thread and before its promise is settled.
+  // Destroys what the job holds, perhaps the last reference to a program, on this thread, before its promise is settled.
   job.work = nullptr;
 }
 
@@ -145,11 +145,11 @@ void Worker::settle(Napi::Env env, Napi::Function, Worker*, Job* raw) {
     if (env && job->news) job->news(env);
     else if (env) job->worker->settleJob(env, *job);
   } catch (const Napi::Error&) {
-    // JavaScript's thread is being terminated: nobody waits for the promise any more.
+    // JavaScript's thread is being terminated: nothing waits for the promise anymore.
   }
   if (!env) {
     for (Napi::ObjectReference& reference : job->keep) reference.SuppressDestruct();
-    // The same for what is held: nobody may delete its references any more.
+    // The same for what is held: its references may not be deleted anymore.
     new std::shared_ptr<void>(std::move(job->held));
   }
 }

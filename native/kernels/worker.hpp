@@ -1,4 +1,4 @@
-// The one thread of a backend that all its arithmetic runs on.
+// The thread of a backend that runs all of its arithmetic.
 #pragma once
 
 #include <napi.h>
@@ -21,10 +21,10 @@ using Result = std::function<Napi::Value(Napi::Env)>;
 using Work = std::function<Result()>;
 
 /**
- * Runs jobs in the order they were queued and settles their promises on JavaScript's thread. OpenMP keeps one
- * team of threads for each thread that opens parallel regions, hence a thread of our own and not libuv's pool.
- * While no job is under way the worker does not keep the process alive; when the process ends, the job under way
- * is told to stop and the others never run.
+ * Runs jobs in the order in which they were queued and settles their promises on JavaScript's thread. OpenMP keeps one
+ * team of threads for each thread that opens parallel regions, hence a separate thread instead of libuv's pool. An idle
+ * worker does not keep the process alive. When the process ends, the running job is asked to stop, and the others never
+ * run.
  */
 class Worker : public std::enable_shared_from_this<Worker> {
  public:
@@ -33,11 +33,11 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
   /**
    * @param keep JavaScript objects that the job uses, such as arrays
-   * @param held what has to go on JavaScript's thread, after the job
+   * @param held destroyed on JavaScript's thread, after the job
    */
   Napi::Promise run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep = {},
                     std::shared_ptr<void> held = nullptr);
-  /** From within a job: has something done on JavaScript's thread, before the job's promise is settled. */
+  /** Called within a job: runs `news` on JavaScript's thread, before the job's promise is settled. */
   void notify(std::function<void(Napi::Env)> news);
   /** Destroys something on the worker's thread, after all jobs queued before. */
   void release(Napi::Env env, std::shared_ptr<void> object);
@@ -55,7 +55,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   static void perform(Job& job);
   /** Ends the thread. */
   void stop();
-  /** The same when the process, or the JavaScript thread that this belongs to, ends. */
+  /** The same when the process ends, or the JavaScript thread that this belongs to. */
   static void end(void* worker);
 
   Napi::Env env_;

@@ -1,4 +1,4 @@
-/** What a benchmark runs: a forward pass, or a step of training, on values that look like those of a real network. */
+/** What a benchmark runs: a forward pass or a training step, on values similar to those of a real network. */
 import { performance } from 'node:perf_hooks';
 import type { Communicator } from '../comm/communicator.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../core/random.ts';
@@ -13,7 +13,7 @@ export interface TimedProgram {
   readonly run: () => Promise<Times>;
 }
 
-/** Milliseconds: of a run, and of the update in it. */
+/** Milliseconds of a run, and of the update in it. */
 export interface Times {
   readonly total: number;
   readonly update: number;
@@ -66,12 +66,12 @@ export async function prepareTraining(
     await parameters.update(SGD);
     await backend.instruments.finish();
     const end = performance.now();
-    return { total: end - start, update: end - middle, ...(exchanged && { exchange: exchanged }) };
+    return { total: end - start, update: end - middle, exchange: exchanged };
   };
   return { program, run };
 }
 
-/** He's initialisation, under which activations neither grow nor vanish. */
+/** He's initialization, with which activations neither grow nor vanish. */
 export async function fillWithNoise(parameters: Parameters): Promise<void> {
   for (const { name, shape, role } of parameters.specs) {
     const count = elementCount(shape);
@@ -80,7 +80,7 @@ export async function fillWithNoise(parameters: Parameters): Promise<void> {
   }
 }
 
-/** Normal values; a table of them again and again, since drawing 138 million takes longer than the benchmark. */
+/** Normal values, from a repeated table, as drawing 138 million takes longer than the benchmark. */
 function noise(count: number, deviation: number): Float32Array {
   const random = new RandomStream(deriveKeys(keyOfSeed(1), 'benchmark'));
   // An odd number, so that channels and rows do not repeat each other.

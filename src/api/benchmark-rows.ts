@@ -1,4 +1,4 @@
-/** What runs went into, a row for each layer and direction. */
+/** The times of runs, one row for each layer and direction. */
 import type { StageTime } from '../kernels/backend.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
@@ -10,7 +10,7 @@ export interface WatchedRun extends Times {
   readonly stages: readonly StageTime[];
 }
 
-/** Each row has the least time of all runs, as if nothing had disturbed it. @param peakGflops where it is known */
+/** Each row has the least time of all runs, which disturbances affected least. @param peakGflops if it is known */
 export function rowsOf(
   runs: readonly WatchedRun[],
   network: Network,
@@ -33,7 +33,7 @@ export function rowsOf(
       algorithm,
       msPerImage: ms / batch,
       gflops,
-      ...(peakGflops !== undefined && { shareOfPeak: gflops / peakGflops }),
+      shareOfPeak: peakGflops === undefined ? undefined : gflops / peakGflops,
       shareOfTime: ms / run.total,
     };
   };
@@ -62,7 +62,7 @@ function sumOf(stages: readonly StageTime[]): number {
   return stages.reduce((sum, { seconds }) => sum + seconds * 1000, 0);
 }
 
-/** Images in, loss, scores out, and what lies between the layers. Clocks may disagree by a little. */
+/** Copying images and scores, the loss, and the time between layers. Clocks may disagree slightly. */
 function restOf({ total, update, stages }: WatchedRun): number {
   return Math.max(0, total - update - sumOf(stages));
 }

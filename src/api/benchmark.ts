@@ -1,4 +1,4 @@
-/** How fast a network runs on this machine, as a whole and, where the backend has a clock for it, layer by layer. */
+/** The speed of a network on this machine, and of each layer where the backend can time layers. */
 import { performance } from 'node:perf_hooks';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/team.ts';
@@ -21,14 +21,14 @@ import { rowsOf, type WatchedRun } from './benchmark-rows.ts';
 
 export interface BenchmarkOptions extends BackendOptions {
   readonly network: Network;
-  /** Of each rank, where there are several. */
+  /** Images at once, on each rank. */
   readonly batch: number;
   readonly mode: BenchmarkMode;
   readonly backend: BackendName;
   readonly precision: Precision;
-  /** The program runs for about so long, and three times at least. */
+  /** Duration of the measurement, which has at least three runs. */
   readonly seconds: number;
-  /** The ranks that train together; all benchmark the same (default: this process alone). */
+  /** The ranks that train together; all run the same benchmark. Default: this process alone. */
   readonly communicator?: Communicator;
 }
 
@@ -36,7 +36,7 @@ const FEWEST_RUNS = 3;
 
 /**
  * Times inference, or whole steps of training: forward, loss, backward, update.
- * @throws UserError where the backend is missing or the memory too little.
+ * @throws UserError when the backend is missing or memory runs out.
  */
 export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   const { network, batch, mode, precision, communicator = single } = options;
@@ -71,7 +71,8 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       medianMsPerImage: totals[Math.floor(totals.length / 2)]!,
       runs: totals.length,
       gflops,
-      ...(peakGflops !== undefined && { peakGflops, shareOfPeak: gflops / peakGflops }),
+      peakGflops,
+      shareOfPeak: peakGflops === undefined ? undefined : gflops / peakGflops,
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
       programBytes,
       parameterBytes: instruments.parameterBytes(parameters),
@@ -98,7 +99,7 @@ function exchangeOf(
 
 interface Runs {
   readonly times: readonly Times[];
-  /** Those of which it is known what they went into; none where there is no clock for it. */
+  /** Runs whose stages were timed; none where the backend cannot time stages. */
   readonly watched: readonly WatchedRun[];
 }
 
@@ -125,7 +126,7 @@ async function runsOf(
   return { times: pairs.map(([times]) => times), watched: pairs.map(([, watched]) => watched) };
 }
 
-/** Runs after one that warms up; the first rank's clock says how many, and all begin each at once. */
+/** Runs after a first one that warms up. The first rank's clock decides their number, and all ranks begin each together. */
 async function repeated<T>(run: () => Promise<T>, seconds: number, communicator: Communicator): Promise<T[]> {
   await run();
   const runs: T[] = [];

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
+import { sha256OfFile } from '../core/files.ts';
 import type { Layer } from '../core/layer.ts';
-import { withFile } from '../core/random-access-file.ts';
 import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/source.ts';
@@ -226,14 +227,6 @@ function checkPaths({ input, output }: ConvertOptions): void {
 }
 
 async function factsOf(path: string): Promise<FileFacts> {
-  return withFile(path, async (file) => {
-    const hash = createHash('sha256');
-    const chunk = Buffer.alloc(2 ** 20);
-    for (let at = 0; at < file.size; at += chunk.length) {
-      const part = chunk.subarray(0, Math.min(chunk.length, file.size - at));
-      await file.readInto(at, part);
-      hash.update(part);
-    }
-    return { path, bytes: file.size, sha256: hash.digest('hex') };
-  });
+  const sha256 = await sha256OfFile(path);
+  return { path, bytes: (await stat(path)).size, sha256 };
 }

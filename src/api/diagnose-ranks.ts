@@ -1,4 +1,4 @@
-/** Whether ranks that were started together can train together, and how fast they exchange gradients. */
+/** Checks whether ranks can train together, and measures how fast they exchange gradients. */
 import { availableParallelism } from 'node:os';
 import type { Communicator } from '../comm/communicator.ts';
 import { messageOf } from '../core/errors.ts';
@@ -12,45 +12,46 @@ export interface RankFacts {
   readonly mpi: string;
   /** Cores that this rank may use. */
   readonly cores: number;
-  readonly engine: string;
+  /** Description of the compute backend. */
+  readonly backend: string;
   readonly code: string;
-  /** A hash over names and labels of the images; why there is none, where they cannot be listed. */
+  /** A hash of the images' names and labels, or the reason why they cannot be listed. */
   readonly images?: string;
 }
 
 export interface Agreement {
   readonly what: string;
   readonly agreed: boolean;
-  /** Whether training refuses to start where it is missing. */
+  /** Whether training refuses to start without it. */
   readonly needed: boolean;
 }
 
 export interface ExchangeSpeed {
   readonly bytes: number;
   readonly seconds: number;
-  /** What each rank sends, 2 (N − 1) / N times the bytes, over the time: the network's share of the work. */
+  /** The bytes that each rank sends, 2 (N − 1) / N times `bytes`, over the time: the load of the network. */
   readonly gigabitsPerSecond: number;
 }
 
 export interface RankDiagnosis {
   readonly ranks: readonly RankFacts[];
   readonly agreements: readonly Agreement[];
-  /** Of the smallest all-reduce, seconds. */
+  /** Time of the smallest all-reduce, in seconds. */
   readonly latency: number;
   readonly exchanges: readonly ExchangeSpeed[];
 }
 
-/** @param data folder of images that all ranks should see */
+/** @param data folder of images that all ranks should have */
 export async function diagnoseRanks(communicator: Communicator, data?: string): Promise<RankDiagnosis> {
   const ranks = await communicator.gather(await factsOf(communicator, data));
   const agreements: Agreement[] = [
-    { what: 'code of verydeep', agreed: isSame(ranks, 'code'), needed: true },
+    { what: 'version of verydeep', agreed: isSame(ranks, 'code'), needed: true },
     { what: 'MPI library', agreed: isSame(ranks, 'mpi'), needed: true },
     ...(data === undefined
       ? []
       : [{ what: `images in ${data}`, agreed: isSame(ranks, 'images'), needed: true }]),
     { what: 'Node', agreed: isSame(ranks, 'node'), needed: false },
-    { what: 'engine', agreed: isSame(ranks, 'engine'), needed: false },
+    { what: 'backend', agreed: isSame(ranks, 'backend'), needed: false },
     { what: 'cores', agreed: isSame(ranks, 'cores'), needed: false },
   ];
   const latency = (await timeExchange(communicator, 1, 200)).seconds;
@@ -67,13 +68,13 @@ async function factsOf(communicator: Communicator, data: string | undefined): Pr
     node: process.versions.node,
     mpi: communicator.description,
     cores: availableParallelism(),
-    engine: engineOf(),
+    backend: backendDescription(),
     code: codeFingerprint(),
-    ...(data !== undefined && { images: await imagesOf(data) }),
+    images: data === undefined ? undefined : await imagesOf(data),
   };
 }
 
-function engineOf(): string {
+function backendDescription(): string {
   try {
     return createBackend('native').description;
   } catch (error) {
@@ -100,7 +101,7 @@ async function timeExchange(
   times: number,
 ): Promise<ExchangeSpeed> {
   const data = new Float32Array(values).fill(1);
-  // The first one makes connections.
+  // The first one opens the connections.
   await communicator.allReduceSum(data);
   await communicator.barrier();
   const started = performance.now();

@@ -10,6 +10,7 @@ import { openImages } from '../data/sources/open-images.ts';
 import type { ImageSource } from '../data/sources/source.ts';
 import type { Split } from '../data/sources/splits.ts';
 import { classNumbers } from '../evaluate/class-matching.ts';
+import type { Ensemble } from '../evaluate/ensemble.ts';
 import { ErrorCounter, errorRates } from '../evaluate/error-rates.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
 import { gatherResults, ImageResults, imageResultOf } from '../evaluate/image-results.ts';
@@ -111,44 +112,15 @@ export interface EvaluationResult {
  */
 export async function evaluateModel(options: EvaluateOptions): Promise<EvaluationResult> {
   const start = performance.now();
-  const { predictions, submission, communicator = single } = options;
-  const writesFiles = communicator.rank === 0;
-  if (writesFiles) await checkOutputFolders(options);
+  await checkOutputFolders(options);
   const source = await openSource(options);
   const paths = typeof options.model === 'string' ? [options.model] : options.model;
   const models = await LoadedEnsemble.open(paths, options, { batch: options.batch });
   try {
-    const { classes, labels } = models.first.facts;
-    const protocol = models.resolve(options);
-    const ensemble = models.ensemble(protocol);
-    const kitNumbers = submission === undefined ? [] : developmentKitNumbers(classes);
-    const checksums = await Promise.all(paths.map(sha256OfFile));
-    await checkRanks(options, source, checksums);
-    const results = new ImageResults(source.length, classes.length);
-    const evaluation = { options, source, models, protocol, ensemble, checksums, communicator, results };
-    await fillIn(evaluation);
-    if (writesFiles && predictions) {
-      await writeFileAtomically(predictions, predictionLines(results, source, labels));
-    }
-    if (writesFiles && submission)
-      await writeFileAtomically(submission, submissionLines(results, kitNumbers));
-    const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
-    return {
-      images: results.done,
-      labeled,
-      top1Error,
-      top5Error,
-      loss,
-      protocol: protocol.protocol,
-      flip: protocol.flip,
-      scales: ensemble.scales,
-      models: paths,
-      modelDetails: paths.map((path, i) => ({ path, sha256: checksums[i]!, scales: protocol.scales[i]! })),
-      classes,
-      labels,
-      results,
-      seconds: (performance.now() - start) / 1000,
-    };
+    const evaluation = await prepare(options, source, models);
+    await evaluateAll(evaluation);
+    await writeResultFiles(evaluation);
+    return { ...resultOf(evaluation), seconds: (performance.now() - start) / 1000 };
   } finally {
     models.close();
   }
@@ -156,17 +128,44 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
 
 interface Evaluation {
   readonly options: EvaluateOptions;
+  readonly communicator: Communicator;
   readonly source: ImageSource;
   readonly models: LoadedEnsemble;
   readonly protocol: ResolvedProtocol;
-  readonly ensemble: ReturnType<LoadedEnsemble['ensemble']>;
+  readonly ensemble: Ensemble;
+  /** SHA-256 of the model files. */
   readonly checksums: readonly string[];
-  readonly communicator: Communicator;
+  /** For each class its number in the development kit, for a submission. */
+  readonly kitNumbers: readonly number[];
   readonly results: ImageResults;
 }
 
+/** Checks everything that would make the evaluation fail, before hours of work. */
+async function prepare(
+  options: EvaluateOptions,
+  source: ImageSource,
+  models: LoadedEnsemble,
+): Promise<Evaluation> {
+  const { communicator = single, submission } = options;
+  const { classes } = models.first.facts;
+  const protocol = models.resolve(options);
+  const checksums = await Promise.all(models.models.map(({ path }) => sha256OfFile(path)));
+  await checkRanks(options, source, checksums);
+  return {
+    options,
+    communicator,
+    source,
+    models,
+    protocol,
+    ensemble: models.ensemble(protocol),
+    checksums,
+    kitNumbers: submission === undefined ? [] : developmentKitNumbers(classes),
+    results: new ImageResults(source.length, classes.length),
+  };
+}
+
 /** Fills in the results of all images: first those of an interrupted evaluation, then the others. */
-async function fillIn(evaluation: Evaluation): Promise<void> {
+async function evaluateAll(evaluation: Evaluation): Promise<void> {
   const { options, source, models, ensemble, communicator, results } = evaluation;
   const { signal, onProgress, onImage, maxPixels } = options;
   const { path, facts } = models.first;
@@ -217,6 +216,41 @@ async function openRecord(evaluation: Evaluation): Promise<EvaluationRecord | un
     : openPosteriorRecorder(posteriors, inputs, protocol, models.first.facts.classes, results);
 }
 
+async function writeResultFiles({ options, communicator, source, models, kitNumbers, results }: Evaluation) {
+  if (communicator.rank > 0) return;
+  const { predictions, submission } = options;
+  const { labels } = models.first.facts;
+  if (predictions) await writeFileAtomically(predictions, predictionLines(results, source, labels));
+  if (submission) await writeFileAtomically(submission, submissionLines(results, kitNumbers));
+}
+
+function resultOf({
+  models,
+  protocol: { protocol, flip, scales },
+  ensemble,
+  checksums,
+  results,
+}: Evaluation) {
+  const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
+  const { classes, labels } = models.first.facts;
+  const paths = models.models.map(({ path }) => path);
+  return {
+    images: results.done,
+    labeled,
+    top1Error,
+    top5Error,
+    loss,
+    protocol,
+    flip,
+    scales: ensemble.scales,
+    models: paths,
+    modelDetails: paths.map((path, i) => ({ path, sha256: checksums[i]!, scales: scales[i]! })),
+    classes,
+    labels,
+    results,
+  };
+}
+
 async function checkRanks(
   { communicator = single, posteriors }: EvaluateOptions,
   source: ImageSource,
@@ -238,7 +272,8 @@ function openSource({ data, split = 'val', predictions, submission }: EvaluateOp
 }
 
 /** A missing folder must be reported before hours of work, not after. */
-async function checkOutputFolders({ predictions, submission }: EvaluateOptions): Promise<void> {
+async function checkOutputFolders({ predictions, submission, communicator = single }: EvaluateOptions) {
+  if (communicator.rank > 0) return;
   for (const path of [predictions, submission]) {
     if (path === undefined) continue;
     try {

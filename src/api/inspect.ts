@@ -77,7 +77,8 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Insp
     const known = {
       network: summary(network, normalized),
       naming: facts ? "verydeep's own names" : foreign.naming,
-      ...(facts && { labels: facts.labels, provenance: facts.provenance }),
+      labels: facts?.labels,
+      provenance: facts?.provenance,
     };
     const preprocessing = orProblem(() => ({
       preprocessing: describePreprocessing(preprocessingOf(file.path, identified, options)),

@@ -1,4 +1,4 @@
-/** A data set as tar shards: a few large files instead of a million small ones, no larger than training needs. */
+/** Packing: a data set as tar shards, a few large files instead of a million small ones. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat } from 'node:fs/promises';
@@ -13,32 +13,42 @@ import type { ImageSource } from '../data/sources/source.ts';
 import { MissingSplitError, splitNames } from '../data/sources/splits.ts';
 
 export interface PackOptions {
-  /** Data set, see `openImages`. */
+  /** Location of the data set, see `openImages`. */
   readonly data: string;
-  /** Folder for the shards; an interrupted packing there is gone on with. */
+  /** Folder for the shards; an interrupted packing there is continued. */
   readonly out: string;
-  /** Largest smaller side, pixels (default 512). */
+  /** Images are shrunk to this smaller side, in pixels; smaller images are copied unchanged (default 512). */
   readonly scale?: number;
-  /** Of JPEGs that are written anew (default 95). */
+  /** JPEG quality of shrunk images, 1 to 100 (default 95). */
   readonly quality?: number;
-  /** Images of a shard (default 1000). */
+  /** Images per shard (default 1000). */
   readonly perShard?: number;
+  /** Leave out images that cannot be read, instead of failing (default false). */
   readonly skipBad?: boolean;
+  /** Refuse images with more pixels (default 100 million). */
   readonly maxPixels?: number;
+  /** Stops between images; the same call continues later (default: never). */
   readonly signal?: AbortSignal;
+  /** Called with the number of images packed so far. */
   onProgress?(done: number, total: number): void;
+  /** Called for each image that is left out. */
   onNote?(note: string): void;
 }
 
+export interface PackedSplit {
+  /** `train`, `val` or `test`. */
+  readonly split: string;
+  readonly shards: number;
+  readonly images: number;
+  /** Images that were shrunk. */
+  readonly rescaled: number;
+  /** Images left out. */
+  readonly bad: number;
+  readonly bytes: number;
+}
+
 export interface PackResult {
-  readonly splits: readonly {
-    readonly split: string;
-    readonly shards: number;
-    readonly images: number;
-    readonly rescaled: number;
-    readonly bad: number;
-    readonly bytes: number;
-  }[];
+  readonly splits: readonly PackedSplit[];
 }
 
 const shardSchema = z.object({
@@ -65,8 +75,12 @@ interface Part {
 }
 
 /**
- * Packs the splits of a data set, labels and order preserved. Shards that are there are not made again.
- * @throws UserError naming a bad image (unless `skipBad`), or when the folder holds another packing.
+ * Packs all splits of a data set into tar shards (WebDataset). Labels and order are preserved, and existing shards are
+ * kept.
+ * @throws UserError naming a bad image (unless `skipBad`), or when the folder holds a different packing.
+ * @example
+ * const { splits } = await packImages({ data: 'ILSVRC', out: 'ilsvrc-512', scale: 512 });
+ * console.log(splits.map(({ split, images, bytes }) => [split, images, bytes]));
  */
 export async function packImages(options: PackOptions): Promise<PackResult> {
   const { out, perShard = 1000, signal, onProgress } = options;
@@ -94,7 +108,7 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
   return { splits: parts.map(({ name }) => summary(name, record)) };
 }
 
-/** The parts that the data set is divided into; `train` where it is not. */
+/** The splits of the data set; only `train` where it has none. */
 async function openParts(data: string): Promise<Part[]> {
   const parts: Part[] = [];
   for (const split of splitNames) {
@@ -107,7 +121,7 @@ async function openParts(data: string): Promise<Part[]> {
     }
   }
   const [first] = parts;
-  if (!first) throw new UserError(`${data} holds no images to pack`);
+  if (!first) throw new UserError(`${data} has no images to pack; check the path`);
   return parts;
 }
 
@@ -131,7 +145,7 @@ async function openRecord(options: PackOptions, parts: readonly Part[]): Promise
   }
   if (found.key === key) return found;
   throw new UserError(
-    `${out} holds shards of other images, or made with other options; choose another folder or delete it`,
+    `${out} has shards of other images or options; choose another folder or delete this one`,
   );
 }
 
@@ -174,17 +188,10 @@ async function packShard(
   const packed = await mapConcurrently(indexes, defaultConcurrency, async (index) => {
     signal?.throwIfAborted();
     try {
-      const {
-        bytes,
-        extension,
-        rescaled: smaller,
-      } = await packImage(source, index, {
-        scale,
-        quality,
-        maxPixels,
-      });
-      rescaled += Number(smaller);
+      const image = await packImage(source, index, { scale, quality, maxPixels });
+      rescaled += Number(image.rescaled);
       const key = String(index).padStart(8, '0');
+      const { bytes, extension } = image;
       return { key, extension, image: bytes, label: source.label(index) } satisfies ShardSample;
     } catch (error) {
       if (!skipBad || !(error instanceof UserError)) throw error;
@@ -200,7 +207,7 @@ async function packShard(
   return { name: file, images: samples.length, rescaled, bytes, bad };
 }
 
-/** Classes in label order, and what people call them where they are synsets. */
+/** Writes the classes in label order, and their names for people where they are synsets. */
 async function writeClasses(out: string, { classes, labels }: ImageSource): Promise<void> {
   if (classes.length === 0) return;
   await writeFileAtomically(join(out, 'classes.txt'), `${classes.join('\n')}\n`);
@@ -209,7 +216,7 @@ async function writeClasses(out: string, { classes, labels }: ImageSource): Prom
   await writeFileAtomically(join(out, 'synset_words.txt'), words.join(''));
 }
 
-function summary(split: string, { shards }: PackRecord): PackResult['splits'][number] {
+function summary(split: string, { shards }: PackRecord): PackedSplit {
   const own = shards.filter(({ name }) => name.startsWith(`${split}-`));
   const sum = (value: (shard: ShardRecord) => number) => own.reduce((all, shard) => all + value(shard), 0);
   return {

@@ -37,6 +37,10 @@ export interface RunningServer {
  * Serves models and runs over HTTP.
  * @throws UserError when a file is not a model or the port is in use; UsageError for an address other than loopback
  *   without a token.
+ * @example
+ * const server = await serveModels({ models: ['best.safetensors'], port: 0, log: console.error });
+ * console.log(server.url);
+ * await server.close(30_000);
  */
 export async function serveModels(options: ServeOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 8080, token } = options;

@@ -8,11 +8,21 @@ import type { Parameters } from '../kernels/backend.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import { type RecordHooks, RunRecord } from '../runs/run-record.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';
+import { firstWeights } from '../train/first-weights.ts';
 import type { StopReason, ValidationMetrics } from '../train/metrics.ts';
 import { checkSameWeights } from '../train/ranks.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { changeRecipe } from '../train/resolve-recipe.ts';
-import { type SessionStart, TrainingSession, type TrainListener } from '../train/session.ts';
+import {
+  checkSameData,
+  modelFacts,
+  openSession,
+  type SessionStart,
+  startParameters,
+  type TrainingSession,
+  type TrainingStart,
+  type TrainListener,
+} from '../train/session.ts';
 import { Trainer } from '../train/trainer.ts';
 import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
@@ -77,8 +87,8 @@ export interface TrainOutcome {
  */
 export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome> {
   const { data, recipe, out } = options;
-  const session = await TrainingSession.open({ ...options, data, recipe });
-  const weights = await session.firstWeights();
+  const session = await openSession({ ...options, data, recipe });
+  const weights = isFirst(options) ? await firstWeights(session) : undefined;
   // Last, so that a machine that cannot train leaves nothing behind.
   const record = isFirst(options)
     ? await RunRecord.start(out, { data: resolve(data), recipe })
@@ -101,10 +111,10 @@ export async function resumeTraining(options: ResumeOptions): Promise<TrainOutco
   const recipe = changeRecipe(recorded, changes);
   const checkpoint = isFirst(options) ? await readCheckpoint(runFolder(out).lastFile) : undefined;
   const state = (await fromFirst(communicator, checkpoint?.state ?? null)) ?? undefined;
-  const session = await TrainingSession.open({ ...options, data, recipe });
-  if (checkpoint) await session.checkSameData(checkpoint);
-  if (!state) session.note('the run has no checkpoint yet; it starts from the beginning');
-  const weights = state ? undefined : await session.firstWeights();
+  const session = await openSession({ ...options, data, recipe });
+  if (checkpoint) await checkSameData(session, checkpoint);
+  if (!state) session.listener?.onNote?.('the run has no checkpoint yet; it starts from the beginning');
+  const weights = isFirst(options) && !state ? await firstWeights(session) : undefined;
   const record = isFirst(options) ? await RunRecord.resume(out, state?.iteration) : RunRecord.silent();
   return train(session, record, { checkpoint, weights, state }, out);
 }
@@ -121,7 +131,7 @@ async function train(
   out: string,
 ): Promise<TrainOutcome> {
   try {
-    const { parameters, average } = await session.createParameters(start);
+    const { parameters, average } = await startParameters(session, start);
     const validator = validatorOf(session, parameters);
     try {
       const trainer = new Trainer({
@@ -130,9 +140,9 @@ async function train(
         average,
         state: start.state,
         data: trainingDataOf(session),
-        hooks: hooksOf(session, validator, record.hooks(await session.modelFacts(), parameters)),
+        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
       });
-      session.announce(trainer);
+      session.listener?.onStart?.(startOf(session, trainer));
       const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
@@ -182,6 +192,21 @@ function hooksOf(
       await recording.onMetrics(line);
       listener?.onMetrics?.(line);
     },
+  };
+}
+
+function startOf(
+  { network, backend, communicator, set }: TrainingSession,
+  { state, totalIterations }: Trainer,
+): TrainingStart {
+  return {
+    network,
+    backend,
+    communicator,
+    trainingImages: set.training.length,
+    validationImages: set.validation.length,
+    iteration: state.iteration,
+    totalIterations,
   };
 }
 

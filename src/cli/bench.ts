@@ -35,7 +35,7 @@ interface Flags extends SizeOptions, RankFlags {
   readonly json?: boolean;
 }
 
-/** `vgg bench`: how fast this machine is, layer by layer. */
+/** `vgg bench`: the speed of this machine, layer by layer. */
 export function benchCommand(): Command {
   const command = newCommand('bench', {
     description: 'Time inference or whole training steps, with a table by layer and direction.',
@@ -45,17 +45,17 @@ export function benchCommand(): Command {
     ],
   }).addOption(configOption());
   return addRankOptions(addSizeOptions(command))
-    .option('--batch <n>', 'images at once, of each rank', positiveInteger, 8)
+    .option('--batch <n>', 'batch size, on each rank', positiveInteger, 8)
     .addOption(new Option('--mode <name>', 'what to time').choices(['infer', 'train']).default('infer'))
     .addOption(backendOption())
     .addOption(
       new Option(
         '--kernels <name>',
-        'kernels of the 3×3 convolutions in the backend native (default: own); onednn: those of oneDNN, to compare',
+        "kernels of the 3×3 convolutions, for the backend native: this project's own (default) or oneDNN's",
       ).choices(kernelChoices),
     )
     .addOption(precisionOption())
-    .option('--seconds <n>', 'how long to repeat it', positiveNumber, 5)
+    .option('--seconds <n>', 'duration of the measurement', positiveNumber, 5)
     .addOption(threadsOption())
     .addOption(jsonOption())
     .action(bench);

@@ -4,18 +4,18 @@ import { parseSynsetLine } from '../data/sources/ilsvrc/synsets.ts';
 import type { ClassNames } from '../weights/labels/class-names.ts';
 
 /**
- * Reads one class a line, in label order: `identifier`, `identifier⇥label`, or as in ILSVRC's
- * synset_words.txt `n01440764 tench, Tinca tinca`. Empty lines are passed over.
- * @throws UserError when the file cannot be read, has fewer than two classes, or one twice.
+ * Reads one class per line, in label order: `identifier`, `identifier⇥label`, or as in ILSVRC's synset_words.txt
+ * `n01440764 tench, Tinca tinca`. Empty lines are skipped.
+ * @throws UserError when the file cannot be read, has fewer than two classes, or a duplicate.
  */
 export async function readClassesFile(path: string): Promise<ClassNames> {
   const pairs = (await readLines(path)).map((line) => splitLine(line.trim()));
   if (pairs.length < 2) {
-    throw new UserError(`${path} names ${pairs.length} classes; write two or more, one a line`);
+    throw new UserError(`${path} has ${pairs.length} classes; write two or more, one per line`);
   }
   const seen = new Set<string>();
   for (const [id] of pairs) {
-    if (seen.has(id)) throw new UserError(`${path} names the class ${id} twice; take one away`);
+    if (seen.has(id)) throw new UserError(`${path}: duplicate class ${id}; remove one`);
     seen.add(id);
   }
   return { classes: pairs.map(([id]) => id), labels: pairs.map(([, label]) => label) };

@@ -23,7 +23,7 @@ function formatDiagnosis({
   latency,
   exchanges,
 }: RankDiagnosis & { readonly ok: boolean }): string {
-  const rows = ranks.map(({ name, cores, images, engine }) => [name, String(cores), images ?? '–', engine]);
+  const rows = ranks.map(({ name, cores, images, backend }) => [name, String(cores), images ?? '–', backend]);
   const speeds = exchanges.map(({ bytes, seconds, gigabitsPerSecond }) => [
     formatBytes(bytes),
     `${(1000 * seconds).toFixed(2)} ms`,

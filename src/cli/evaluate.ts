@@ -5,8 +5,9 @@ import { type Split, splitNames } from '../data/sources/splits.ts';
 import { formatPercent } from '../report/format.ts';
 import { newCommand } from './command.ts';
 import { detailsOf, formatDetails, formatEvaluation } from './evaluation-result.ts';
+import { readOptionsOf } from './foreign-options.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { addModelOptions, type ModelFlags, modelOptionsOf } from './model-options.ts';
+import { addModelOptions, type ModelFlags } from './model-options.ts';
 import { positiveInteger } from './options.ts';
 import { log, printAs } from './output.ts';
 import { ProgressBar } from './progress.ts';
@@ -60,25 +61,10 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
     bar ??= new ProgressBar('evaluating', total, { done: done - 1 });
     bar.update(done, Number.isNaN(top1Error) ? '' : `top-1 error ${formatPercent(top1Error)} %`);
   };
-  const { model, split, batch, predictions, submission, resume, journal } = flags;
-  const files = { predictions, submission, journal };
   try {
-    const modelOptions = { ...(await modelOptionsOf(flags)), model };
+    const options = { ...flags, data, read: await readOptionsOf(flags), onProgress, onNote: log };
     const result = await untilInterrupted((signal) =>
-      withRanks(flags, (communicator) =>
-        evaluateModel({
-          ...modelOptions,
-          ...files,
-          data,
-          split,
-          batch,
-          resume,
-          signal,
-          communicator,
-          onProgress,
-          onNote: log,
-        }),
-      ),
+      withRanks(flags, (communicator) => evaluateModel({ ...options, signal, communicator })),
     );
     bar?.stop();
     print(result, flags);

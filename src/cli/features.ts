@@ -15,14 +15,9 @@ import {
 } from '../evaluate/feature-files.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
 import { newCommand } from './command.ts';
-import {
-  addForeignOptions,
-  type ForeignFlags,
-  featuresOnlyOption,
-  readOptionsOf,
-} from './foreign-options.ts';
+import { type ForeignFlags, featuresOnlyOption, readOptionsOf } from './foreign-options.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { maxPixelsOption } from './model-options.ts';
+import { addFormatOptions, maxPixelsOption } from './model-options.ts';
 import { backendOption, jsonOption, positiveInteger, precisionOption, threadsOption } from './options.ts';
 import { printAs } from './output.ts';
 import { type Tick, withProgress } from './progress.ts';
@@ -79,11 +74,11 @@ export function featuresCommand(): Command {
     .addOption(backendOption())
     .addOption(precisionOption())
     .addOption(jsonOption());
-  return addForeignOptions(command).addOption(featuresOnlyOption()).action(features);
+  return addFormatOptions(command.addOption(featuresOnlyOption())).action(features);
 }
 
 async function features(inputs: string[], flags: Flags): Promise<void> {
-  const { model, layer, out, view, pool, batch, backend, precision, threads, maxPixels } = flags;
+  const { model, layer, out } = flags;
   checkFeaturesPath(out);
   if (existsSync(out) && !flags.force) {
     throw new UserError(`${out} already exists; choose another --out, or overwrite it with --force`);
@@ -92,21 +87,7 @@ async function features(inputs: string[], flags: Flags): Promise<void> {
   const read = await readOptionsOf(flags);
   const file = await untilInterrupted((signal) =>
     withProgress('extracting', images.length, (tick) => {
-      const found = extractFeatures({
-        model,
-        read,
-        images,
-        layer,
-        view,
-        pool,
-        scale: flags.scales,
-        batch,
-        backend,
-        precision,
-        threads,
-        maxPixels,
-        signal,
-      });
+      const found = extractFeatures({ ...flags, images, read, scale: flags.scales, signal });
       return writeFeatures(out, counted(found, tick), images.length, layer);
     }),
   );

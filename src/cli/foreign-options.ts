@@ -44,23 +44,12 @@ export function addForeignOptions(command: Command): Command {
         "preprocessing that the network expects (default: the file's, or that of the published weights)",
       ).choices(conventionNames),
     )
-    .addOption(
-      new Option(
-        '--mean <r,g,b>',
-        "mean to subtract, after --pixel-scale (default: the convention's)",
-      ).argParser(triple),
-    )
-    .addOption(
-      new Option(
-        '--std <r,g,b>',
-        "standard deviation to divide by (default: the convention's, or 1,1,1)",
-      ).argParser(triple),
-    )
-    .addOption(
-      new Option(
-        '--pixel-scale <factor>',
-        "factor on pixels from 0 to 255, for example 1/255 (default: the convention's, or 1)",
-      ).argParser(factor),
+    .option('--mean <r,g,b>', "mean to subtract, after --pixel-scale (default: the convention's)", triple)
+    .option('--std <r,g,b>', "standard deviation to divide by (default: the convention's, or 1,1,1)", triple)
+    .option(
+      '--pixel-scale <factor>',
+      "factor on pixels from 0 to 255, for example 1/255 (default: the convention's, or 1)",
+      factor,
     )
     .addOption(
       new Option(

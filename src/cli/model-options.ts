@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { type Protocol, protocols } from '../evaluate/protocol.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
-import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
+import { addForeignOptions, type ForeignFlags } from './foreign-options.ts';
 import {
   backendOption,
   jsonOption,
@@ -12,7 +12,7 @@ import {
   threadsOption,
 } from './options.ts';
 
-/** The flags of `addModelOptions`. */
+/** The flags of `addModelOptions`, named like the options in src/api. */
 export interface ModelFlags extends ForeignFlags {
   readonly model: readonly string[];
   readonly protocol: Protocol;
@@ -50,6 +50,11 @@ export function addModelOptions(command: Command): Command {
     .addOption(backendOption())
     .addOption(precisionOption())
     .addOption(jsonOption());
+  return addFormatOptions(command);
+}
+
+/** The options for model files of other formats, in their own group of the help. */
+export function addFormatOptions(command: Command): Command {
   return addForeignOptions(command.optionsGroup('For model files of other formats:')).optionsGroup(
     'Options:',
   );
@@ -66,14 +71,4 @@ export function maxPixelsOption(): Option {
   return new Option('--max-pixels <n>', 'refuse images with more pixels (default: 100 million)').argParser(
     positiveInteger,
   );
-}
-
-/**
- * The values of the flags, named as in src/api.
- * @throws UserError when the classes file cannot be read.
- */
-export async function modelOptionsOf(flags: ModelFlags) {
-  const { protocol, scales, flip, maxPixels, threads, backend, precision } = flags;
-  const read = await readOptionsOf(flags);
-  return { backend, precision, read, protocol, scales, flip, maxPixels, threads };
 }

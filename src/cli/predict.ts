@@ -4,7 +4,8 @@ import { prefetch } from '../core/concurrency.ts';
 import { formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { newCommand } from './command.ts';
-import { addModelOptions, type ModelFlags, modelOptionsOf } from './model-options.ts';
+import { readOptionsOf } from './foreign-options.ts';
+import { addModelOptions, type ModelFlags } from './model-options.ts';
 import { positiveInteger } from './options.ts';
 import { printJson, printResult } from './output.ts';
 import { withProgress } from './progress.ts';
@@ -34,7 +35,7 @@ export function predictCommand(): Command {
 }
 
 async function predict(images: string[], flags: Flags): Promise<void> {
-  const options = { ...(await modelOptionsOf(flags)), top: flags.top };
+  const options = { ...flags, read: await readOptionsOf(flags) };
   const classifier = await Classifier.open(flags.model, options);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {

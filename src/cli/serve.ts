@@ -1,18 +1,17 @@
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-models.ts';
 import { UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
 import type { BackendName, Precision } from '../kernels/backend-options.ts';
-import { runFolder } from '../runs/run-folder.ts';
+import { RunsFolder } from '../runs/runs-folder.ts';
 import { defaultLimits } from '../serve/server.ts';
 import { newCommand } from './command.ts';
 import { FASHION_MNIST } from './demo.ts';
-import { addForeignOptions, type ForeignFlags, readOptionsOf } from './foreign-options.ts';
-import { modelOption } from './model-options.ts';
+import { type ForeignFlags, readOptionsOf } from './foreign-options.ts';
+import { addFormatOptions, modelOption } from './model-options.ts';
 import { backendOption, integer, positiveInteger, precisionOption, threadsOption } from './options.ts';
 import { log } from './output.ts';
 
@@ -90,7 +89,7 @@ export function serveCommand(): Command {
     .addOption(threadsOption())
     .addOption(backendOption())
     .addOption(precisionOption());
-  return addForeignOptions(command).action(serve);
+  return addFormatOptions(command).action(serve);
 }
 
 function origins(text: string, before: readonly string[] = []): readonly string[] {
@@ -101,27 +100,18 @@ function origins(text: string, before: readonly string[] = []): readonly string[
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const { host, port, cors, queue, batch, connections, threads, backend, precision } = flags;
   letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
   const server = await serveModels({
+    ...flags,
     models,
-    read: await readOptionsOf(flags),
     runs,
-    host,
-    port,
+    read: await readOptionsOf(flags),
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),
-    weights: flags.weights,
     demoData: demoDataOf(flags),
-    cors,
     limits: { imageBytes: flags.maxBytes, pixels: flags.maxPixels },
-    queue,
-    connections,
-    batching: { batch },
-    backend,
-    precision,
-    threads,
+    batching: { batch: flags.batch },
     log,
   });
   log(introduction(server, models, runs));
@@ -146,10 +136,9 @@ function demoDataOf({ demoData }: Flags): string | undefined {
 /** The best model of the run that was validated last, if there is one. */
 async function newestModel(runs: string | undefined): Promise<string[]> {
   const found: { path: string; time: number }[] = [];
-  for (const name of runs === undefined ? [] : await readdir(runs)) {
-    const path = runFolder(join(runs!, name)).bestFile;
-    const file = await stat(path).catch(() => undefined);
-    if (file) found.push({ path, time: file.mtimeMs });
+  for (const { folder } of runs === undefined ? [] : await new RunsFolder(runs).list()) {
+    const file = await stat(folder.bestFile).catch(() => undefined);
+    if (file) found.push({ path: folder.bestFile, time: file.mtimeMs });
   }
   const [newest] = found.sort((a, b) => b.time - a.time);
   if (newest) log(`no --model given: serving the newest run's best model, ${newest.path}`);

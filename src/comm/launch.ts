@@ -1,4 +1,4 @@
-/** Whether this process was started as one of several ranks. */
+/** Detects whether a launcher started this process as one of several ranks. */
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -7,7 +7,7 @@ const SIZES: Readonly<Record<string, string>> = {
   OMPI_COMM_WORLD_SIZE: "Open MPI's mpirun",
   PMI_SIZE: "MPICH's mpirun",
   MPI_LOCALNRANKS: "MPICH's mpirun",
-  // Set by srun alone, unlike SLURM_NTASKS, which a batch script has too.
+  // Only srun sets it, unlike SLURM_NTASKS, which batch scripts have too.
   SLURM_STEP_NUM_TASKS: 'srun',
 };
 
@@ -17,7 +17,7 @@ export interface Launch {
   readonly processes: number;
 }
 
-/** @returns undefined where this process was started alone. */
+/** @returns undefined for a single process. */
 export function detectLaunch(environment: Environment = process.env): Launch | undefined {
   for (const [variable, launcher] of Object.entries(SIZES)) {
     const processes = Number(environment[variable]);

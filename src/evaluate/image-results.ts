@@ -49,6 +49,8 @@ function lossOf(posterior: number): number {
 /**
  * The results of an evaluation's images. Iterating gives an `ImageResult` for each finished image, in the source's
  * order.
+ * @example
+ * for (const { image, rank } of results) if (rank >= 1) console.log(`image ${image} is misclassified`);
  */
 export class ImageResults implements Iterable<ImageResult> {
   /** Number of images, finished or not. */

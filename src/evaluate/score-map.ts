@@ -3,6 +3,7 @@
  * connected layers are convolutions, so it gives one vector of class scores for each position, each computed from a
  * window of the training crop's size.
  */
+import { softmax } from './softmax.ts';
 
 /**
  * The class scores averaged over positions, before the soft-max, in double precision.
@@ -41,15 +42,12 @@ export function positionPosteriors(
   const classes = scores.length / positions;
   const maps = wanted.map(() => new Float64Array(positions));
   for (let position = 0; position < positions; position++) {
-    let largest = Number.NEGATIVE_INFINITY;
-    for (let c = 0; c < classes; c++) largest = Math.max(largest, scores[c * positions + position]!);
-    let sum = 0;
-    for (let c = 0; c < classes; c++) sum += Math.exp(scores[c * positions + position]! - largest);
+    const posteriors = softmax(
+      Float32Array.from({ length: classes }, (_, c) => scores[c * positions + position]!),
+    );
     const column = position % columns;
     const at = mirrored ? position - column + (columns - 1 - column) : position;
-    for (const [i, c] of wanted.entries()) {
-      maps[i]![at] = Math.exp(scores[c * positions + position]! - largest) / sum;
-    }
+    for (const [i, c] of wanted.entries()) maps[i]![at] = posteriors[c]!;
   }
   return maps;
 }

@@ -17,8 +17,14 @@ const PRECISION_OF = { bf16: 'native', f16: 'webgpu' } as const satisfies Partia
 >;
 
 /**
- * Picks an implementation by name.
- * @throws UserError where the native addon, the library under it, or a GPU is missing, with what to install.
+ * Opens a backend by name. Unlike `createBackend`, it opens `webgpu`, too.
+ *
+ * @param name default: `native`
+ * @example
+ * const backend = await openBackend('webgpu', { precision: 'f16' });
+ *
+ * @throws UsageError for an unknown name, or an option that the backend does not have.
+ * @throws UserError, with what to install, when the native addon, a library under it, or a GPU is missing.
  */
 export async function openBackend(
   name: BackendName | FormerBackendName = 'native',
@@ -27,15 +33,21 @@ export async function openBackend(
   if (name !== 'webgpu') return createBackend(name, options);
   const precision = precisionFor(name, options);
   refuseKernels(name, options);
-  // Only here, so that nobody else loads a GPU's driver.
+  // Imported only here, as it loads the GPU's driver.
   const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
   return createWebGpuBackend(await openNodeGpu(precision === 'f16' ? 'f16' : 'fp32'));
 }
 
 /**
- * `openBackend` for those that are there at once.
- * @throws UserError where the native addon or the library under it is missing, with what to install.
+ * Makes a backend on the CPU: `native`, or `reference`, which is slow and the specification of the others.
+ *
+ * @param name default: `native`
+ * @example
+ * const backend = createBackend('native', { threads: 4 });
+ *
+ * @throws UsageError for an unknown name, or an option that the backend does not have.
+ * @throws UserError, with what to install, when the native addon or a library under it is missing.
  */
 export function createBackend(
   name: Exclude<BackendName, 'webgpu'> | FormerBackendName = 'native',
@@ -52,21 +64,21 @@ export function createBackend(
       refuseKernels(present, options);
       return createReferenceBackend();
     default:
-      throw new UsageError(`there is no backend "${name}"; choose one of ${backendNames.join(', ')}`);
+      throw new UsageError(`unknown backend "${name}": choose one of ${backendNames.join(', ')}`);
   }
 }
 
-/** @throws UsageError where a backend does not have the precision. */
+/** @throws UsageError when the backend does not have the precision. */
 function precisionFor(name: BackendName, { precision = 'fp32' }: BackendOptions): Precision {
   if (precision === 'fp32' || PRECISION_OF[precision] === name) return precision;
   throw new UsageError(
-    `precision ${precision} is for the backend ${PRECISION_OF[precision]}: leave either it or --backend ${name} out`,
+    `precision ${precision} works with the backend ${PRECISION_OF[precision]} only: leave out either it or --backend ${name}`,
   );
 }
 
 function refuseKernels(name: BackendName, { kernels }: BackendOptions): void {
   if (!kernels) return;
   throw new UsageError(
-    `the choice of kernels (${kernels}) is for the backend native: leave either it or --backend ${name} out`,
+    `kernels ${kernels} works with the backend native only: leave out either it or --backend ${name}`,
   );
 }

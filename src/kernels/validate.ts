@@ -58,7 +58,7 @@ function checkTensorFits(operation: string, wanted: ParameterSpec, specs: readon
   const found = specs.find(({ name }) => name === wanted.name);
   if (!found) {
     throw new RangeError(
-      `${operation}: the parameters have no ${wanted.name} ${formatShape(wanted.shape)}; create them from the chain's own specs`,
+      `${operation}: the parameters have no ${wanted.name} ${formatShape(wanted.shape)}; create them from the chain's parameterSpecs`,
     );
   }
   if (!sameShape(found.shape, wanted.shape)) {
@@ -72,7 +72,7 @@ function checkTensorFits(operation: string, wanted: ParameterSpec, specs: readon
 export function checkSpecs(specs: readonly ParameterSpec[]): void {
   const names = new Set<string>();
   for (const { name, shape } of specs) {
-    if (names.has(name)) throw new RangeError(`createParameters: there are two tensors named ${name}`);
+    if (names.has(name)) throw new RangeError(`createParameters: two tensors are named ${name}`);
     if (!shape.every(isCount)) {
       throw new RangeError(`createParameters: ${name} has the impossible shape ${formatShape(shape)}`);
     }
@@ -98,7 +98,7 @@ export function findSpec(
   const spec = parameters.specs.find((candidate) => candidate.name === name);
   if (!spec) {
     const names = parameters.specs.map((candidate) => candidate.name).join(', ');
-    throw new RangeError(`${operation}: there is no tensor ${name}; there are ${names || 'none'}`);
+    throw new RangeError(`${operation}: no tensor is named ${name}; the names are ${names || '(none)'}`);
   }
   return spec;
 }
@@ -107,7 +107,7 @@ export function findSpec(
 export function checkTensorData(operation: string, spec: ParameterSpec, data: Float32Array): void {
   if (data.length === elementCount(spec.shape)) return;
   throw new RangeError(
-    `${operation}: ${spec.name} ${formatShape(spec.shape)} takes ${elementCount(spec.shape)} values, not ${data.length}`,
+    `${operation}: ${spec.name} ${formatShape(spec.shape)} has ${elementCount(spec.shape)} values, not ${data.length}`,
   );
 }
 
@@ -126,8 +126,8 @@ export function checkImages(operation: string, inputShape: Shape4, input: Float3
 }
 
 /**
- * What a training pass is given.
- * @returns how many images there are, n.
+ * Checks the input of a training pass.
+ * @returns the number of images, n.
  * @throws RangeError unless the images fit and the dropout keys, if any, are `[n, 2]`.
  */
 export function checkTrainingInput(operation: string, inputShape: Shape4, batch: TrainingInput): number {
@@ -135,17 +135,17 @@ export function checkTrainingInput(operation: string, inputShape: Shape4, batch:
   const { dropoutKeys } = batch;
   if (dropoutKeys && dropoutKeys.length !== 2 * images) {
     throw new RangeError(
-      `${operation}: ${images} images take ${2 * images} words of dropout keys, two each, not ${dropoutKeys.length}`,
+      `${operation}: ${images} images need ${2 * images} words of dropout keys, two each, not ${dropoutKeys.length}`,
     );
   }
   return images;
 }
 
 /**
- * A labelled micro-batch.
- * @returns how many images there are, n.
- * @throws RangeError unless everything fits, the chain ends in one vector of scores an image, and each label
- * is one of its classes.
+ * Checks a labeled micro-batch.
+ * @returns the number of images, n.
+ * @throws RangeError unless everything fits, the chain ends in one vector of scores per image, and each label is one
+ * of its classes.
  */
 export function checkLabeledInput(
   operation: string,
@@ -157,16 +157,16 @@ export function checkLabeledInput(
   const [, classes, height, width] = outputShape;
   if (height !== 1 || width !== 1) {
     throw new RangeError(
-      `${operation}: the loss takes one vector of scores an image, but the chain gives a map of ${height}×${width}; use crops of the network's own size`,
+      `${operation}: the loss needs one vector of scores per image, but the chain computes a map of ${height}×${width}; use crops of the network's crop size`,
     );
   }
   if (batch.labels.length !== images) {
-    throw new RangeError(`${operation}: ${images} images take ${images} labels, not ${batch.labels.length}`);
+    throw new RangeError(`${operation}: ${images} images need ${images} labels, not ${batch.labels.length}`);
   }
   batch.labels.forEach((label, image) => {
     if (label >= 0 && label < classes) return;
     throw new RangeError(
-      `${operation}: image ${image} of the batch has label ${label}, but labels go from 0 to ${classes - 1}; check the data's classes against the network's`,
+      `${operation}: image ${image} of the batch has label ${label}, but labels are from 0 to ${classes - 1}; compare the data's classes with the network's`,
     );
   });
   checkFinite(operation, { gradientScale });
@@ -183,7 +183,7 @@ export function checkOutputGradient(
   const expected = [images, outputShape[1], outputShape[2], outputShape[3]];
   if (outputGradient.length === elementCount(expected)) return;
   throw new RangeError(
-    `${operation}: the output's gradient must be ${formatShape(expected)}, ${elementCount(expected)} values, not ${outputGradient.length}; it has the images of the input and the shape of the output`,
+    `${operation}: the output's gradient must be ${formatShape(expected)}, ${elementCount(expected)} values, not ${outputGradient.length}; it has as many images as the input and the shape of the output`,
   );
 }
 

@@ -8,27 +8,29 @@ export function formatBenchmark(result: Benchmark): string {
   const { configuration, crop, width, batch, mode, peakGflops, shareOfPeak, exchange } = result;
   const facts = formatFacts([
     ['network', `${configuration}, crop ${crop}, width ${width}, batch ${batch}`],
-    ['measured', mode === 'train' ? 'a step: forward, loss, backward, update' : 'inference'],
+    ['measured', mode === 'train' ? 'training step: forward, loss, backward, update' : 'inference'],
     ['engine', result.engine],
     [
       'time',
-      `${formatMilliseconds(result.msPerImage)} an image (median ${formatMilliseconds(result.medianMsPerImage)})`,
+      `${formatMilliseconds(result.msPerImage)} per image (median ${formatMilliseconds(result.medianMsPerImage)})`,
     ],
     ['speed', `${formatSpeed(result.gflops)} GFLOP/s, counted as direct convolution`],
     ...(peakGflops === undefined || shareOfPeak === undefined
       ? []
-      : [['FMA peak', `${peakGflops.toFixed(0)} GFLOP/s, of which ${percent(shareOfPeak)}`] as const]),
+      : [
+          ['FMA peak', `${peakGflops.toFixed(0)} GFLOP/s; this run reaches ${percent(shareOfPeak)}`] as const,
+        ]),
     ...(exchange
       ? [
           [
             'exchange',
-            `${formatMilliseconds(1000 * exchange.seconds)} over ${exchange.ranks} ranks of such a batch each, of which ${formatMilliseconds(1000 * exchange.exposedSeconds)} not hidden`,
+            `${formatMilliseconds(1000 * exchange.seconds)} over ${exchange.ranks} ranks with one such batch each, ${formatMilliseconds(1000 * exchange.exposedSeconds)} of it not hidden`,
           ] as const,
         ]
       : []),
     [
       'memory',
-      `program ${formatBytes(result.programBytes)}, parameters ${formatBytes(result.parameterBytes)}; the process had ${formatBytes(result.peakMemoryBytes)} at most`,
+      `program ${formatBytes(result.programBytes)}, parameters ${formatBytes(result.parameterBytes)}; peak of the process ${formatBytes(result.peakMemoryBytes)}`,
     ],
   ]);
   return [
@@ -54,11 +56,11 @@ function formatRows(rows: readonly BenchmarkRow[]): string {
       head: [
         'layer',
         'pass',
-        'by',
-        'ms an image',
-        'of the time',
+        'algorithm',
+        'ms per image',
+        'share of time',
         'GFLOP/s',
-        ...(hasPeak ? ['of the peak'] : []),
+        ...(hasPeak ? ['share of peak'] : []),
       ],
       align: ['left', 'left', 'left', 'right', 'right', 'right', ...(hasPeak ? ['right' as const] : [])],
     },
@@ -84,7 +86,7 @@ export function formatOverlap(layers: readonly LayerOverlap[]): string {
       (100 * hidden).toFixed(0),
     ]),
     {
-      head: ['layer', 'MB', 'on its way, ms\nafter the pass', 'summed, ms\nafter the pass', 'hidden, %'],
+      head: ['layer', 'MB', 'sent, ms after\nthe pass', 'summed, ms after\nthe pass', 'hidden, %'],
       align: ['left', 'right', 'right', 'right', 'right'],
     },
   );

@@ -4,21 +4,13 @@ import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/source.ts';
 import type { ImageResult } from '../evaluate/image-results.ts';
-import { softmax } from '../evaluate/softmax.ts';
-import type { Backend, Parameters } from '../kernels/backend.ts';
-import type { ModelFacts } from '../weights/model/metadata.ts';
+import type { LoadedModel } from '../evaluate/load-model.ts';
+import { positionPosteriors } from '../evaluate/score-map.ts';
 import type { Mistake } from './run-report.ts';
-
-/** A model whose weights are in a backend. */
-interface Model {
-  readonly facts: ModelFacts;
-  readonly backend: Backend;
-  readonly parameters: Parameters;
-}
 
 /** @param scale smaller side Q of the pictures, in pixels */
 export async function drawMistake(
-  { facts, backend, parameters }: Model,
+  { facts, backend, parameters }: LoadedModel,
   source: ImageSource,
   { image, label, top, loss }: ImageResult,
   scale: number,
@@ -32,8 +24,9 @@ export async function drawMistake(
   });
   try {
     const scores = await program.forward(wholeImage(scaled!, facts.meanRgb));
-    const [, classes, height, width] = program.outputShape;
+    const [, , height, width] = program.outputShape;
     const { index, probability } = top[0]!;
+    const [map] = positionPosteriors({ scores, rows: height, columns: width }, [index]);
     return {
       name,
       label: facts.labels[label]!,
@@ -41,20 +34,11 @@ export async function drawMistake(
       probability,
       labelProbability: Math.exp(-loss),
       picture: await toPng(scaled!),
-      scoreMap: await overlay(scaled!, posteriorsOfClass(scores, classes, index), width, height),
+      scoreMap: await overlay(scaled!, map!, width, height),
     };
   } finally {
     program.dispose();
   }
-}
-
-/** The posterior of one class at each position of the score map `[classes, height, width]`. */
-function posteriorsOfClass(scores: Float32Array, classes: number, index: number): Float32Array {
-  const positions = scores.length / classes;
-  return Float32Array.from({ length: positions }, (_, position) => {
-    const own = Float32Array.from({ length: classes }, (_, c) => scores[c * positions + position]!);
-    return softmax(own)[index]!;
-  });
 }
 
 const raw = ({ width, height }: { width: number; height: number }, channels: 3 | 4) => ({
@@ -66,7 +50,7 @@ async function toPng(image: RgbImage): Promise<Buffer> {
 }
 
 /** The image in gray under the map in red, whose opacity grows with the posterior. */
-async function overlay(image: RgbImage, map: Float32Array, width: number, height: number): Promise<Buffer> {
+async function overlay(image: RgbImage, map: Float64Array, width: number, height: number): Promise<Buffer> {
   const colors = new Uint8Array(4 * map.length);
   map.forEach((posterior, i) => {
     colors.set([220, 38, 38, Math.round(190 * posterior)], 4 * i);

@@ -9,7 +9,7 @@ import crc32c from 'crc-32/crc32c.js';
 import protobuf from 'protobufjs/light.js';
 import { writingError } from '../core/files.ts';
 
-/** The messages' fields that a scalar and a restart need, under tensorflow's numbers. */
+/** The fields needed for scalars and restarts, with TensorFlow's field numbers. */
 const Event = protobuf.Root.fromJSON({
   nested: {
     Event: {
@@ -35,14 +35,14 @@ const Event = protobuf.Root.fromJSON({
 /** SessionLog.SessionStatus */
 const START = 1;
 
-export interface EventWriterOptions {
-  /** The last step that a resumed run keeps: TensorBoard forgets what earlier files say of later ones. */
+interface EventWriterOptions {
+  /** The last step that a resumed run keeps: TensorBoard discards later steps of earlier files. */
   readonly resumeStep?: number;
 }
 
 /**
- * Appends scalars to a new event file. Every record goes to the system at once, so that a killed process
- * loses at most the record it was writing; TensorBoard ignores a torn record at the end of a file.
+ * Appends scalars to a new event file. Every record is written immediately, so that a killed process loses at most the
+ * record it was writing; TensorBoard ignores a torn record at the end of a file.
  */
 export class EventWriter {
   readonly path: string;
@@ -55,8 +55,8 @@ export class EventWriter {
   }
 
   /**
-   * Starts a file in a folder, which is made if it is not there. A resumed run starts another one: the old
-   * may end in a torn record, after which nothing would be read.
+   * Starts a file in a folder, which is created if necessary. A resumed run starts another file: the old one may end in
+   * a torn record, after which TensorBoard reads nothing.
    * @throws UserError when the file cannot be written.
    */
   static async open(folder: string, { resumeStep }: EventWriterOptions = {}): Promise<EventWriter> {
@@ -87,7 +87,7 @@ export class EventWriter {
     await this.#file.close();
   }
 
-  /** One record after the other, in the order of the calls. */
+  /** Writes records one after the other, in the order of the calls. */
   #append(event: Record<string, unknown>, wallTime = Date.now() / 1000): Promise<void> {
     const record = frameRecord(Event.encode(Event.fromObject({ wallTime, ...event })).finish());
     const written = this.#last.then(() => naming(this.path, () => this.#file.appendFile(record)));
@@ -109,7 +109,7 @@ export function frameRecord(data: Uint8Array): Uint8Array {
   return record;
 }
 
-/** CRC-32C, rotated right by 15 bits plus a constant, because CRCs of data that hold CRCs are weak. */
+/** CRC-32C, rotated right by 15 bits plus a constant, because CRCs of data that contains CRCs are weak. */
 export function maskedCrc(data: Uint8Array): number {
   const crc = crc32c.buf(data);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
@@ -117,7 +117,7 @@ export function maskedCrc(data: Uint8Array): number {
 
 const FILE_NAME = /^events\.out\.tfevents\.(\d+)\./;
 
-/** TensorBoard reads files in the order of their names: a new one must sort behind those of the same second. */
+/** TensorBoard reads files in the order of their names: a new file must sort after those of the same second. */
 async function newFileName(folder: string): Promise<string> {
   const seconds = (await readdir(folder)).map((name) => Number(FILE_NAME.exec(name)?.[1] ?? 0));
   const now = Math.max(Math.floor(Date.now() / 1000), ...seconds.map((second) => second + 1));

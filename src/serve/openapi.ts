@@ -17,10 +17,8 @@ export async function describeInterface(app: FastifyInstance, hasToken: boolean)
           'The networks of Simonyan & Zisserman: classify images, inspect models, follow training runs.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      ...(hasToken && {
-        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-        security: [{ token: [] }],
-      }),
+      components: hasToken ? { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } } : undefined,
+      security: hasToken ? [{ token: [] }] : undefined,
     },
     transform: jsonSchemaTransform,
     transformObject: (found) => {
@@ -46,7 +44,7 @@ const text = (description: string, type: string): OpenAPIV3_1.ResponseObject => 
 const otherResponses: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
   '/v1/model/weights': {
     200: {
-      description: 'a safetensors file with the model’s metadata; see docs/guides/weights.md',
+      description: "a safetensors file with the model's metadata; see docs/guides/weights.md",
       content: { 'application/octet-stream': {} },
     },
   },

@@ -8,13 +8,13 @@ import { pagePolicy } from './security.ts';
 /** @param folder of the built page */
 export async function servePage(app: FastifyInstance, folder: string): Promise<void> {
   const isBuilt = existsSync(join(folder, 'index.html'));
-  const policy = isBuilt ? pagePolicy() : pagePolicy(NOT_BUILT_STYLE);
+  const policy = isBuilt ? pagePolicy() : pagePolicy(PLAIN_STYLE);
   app.addHook('onRequest', async (_, reply) => {
     reply.header('content-security-policy', policy);
   });
   if (!isBuilt) {
     app.get('/', { schema: { hide: true } }, async (_, reply) =>
-      reply.type('text/html; charset=utf-8').send(notBuiltPage()),
+      reply.type('text/html; charset=utf-8').send(NOT_BUILT_PAGE),
     );
     return;
   }
@@ -32,24 +32,27 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
   });
 }
 
-const NOT_BUILT_STYLE =
+const PLAIN_STYLE =
   ':root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }';
 
-function notBuiltPage(): string {
+/** A small page that the server writes itself. @param head further elements of its head */
+export function plainPage(title: string, body: string, head = ''): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>verydeep</title>
-<style>${NOT_BUILT_STYLE}</style>
-</head>
-<body><main>
-<h1>verydeep</h1>
-<p>The server is running, but its page has not been built. Run this in the verydeep folder:</p>
-<pre>npm run build</pre>
-<p>Then restart the server. Available without the page: <a href="v1/model">models</a>, <a href="v1/runs">runs</a>, <a href="openapi.json">API description</a>.</p>
-</main></body>
+<title>${title}</title>
+<style>${PLAIN_STYLE}</style>
+${head}</head>
+<body><main><h1>${title}</h1>${body}</main></body>
 </html>
 `;
 }
+
+const NOT_BUILT_PAGE = plainPage(
+  'verydeep',
+  `<p>The server is running, but its page has not been built. Run this in the verydeep folder:</p>
+<pre>npm run build</pre>
+<p>Then restart the server. Available without the page: <a href="v1/model">models</a>, <a href="v1/runs">runs</a>, <a href="openapi.json">API description</a>.</p>`,
+);

@@ -1,20 +1,18 @@
-/**
- * What ranks must agree on, since each must do the same: counts of a batch, whether to stop, when to save.
- */
+/** Decisions that all ranks take together after each step: whether to stop, when to save, and the batch's counts. */
 import type { Communicator } from '../comm/communicator.ts';
 import { addCounts, type ClassificationCounts } from '../core/classification.ts';
 import { LogitRange } from './health.ts';
 
-/** What a rank tells the others after its part of a batch. */
-export interface StepReport {
+/** What a rank reports after its part of a batch. */
+interface StepReport {
   readonly counts: ClassificationCounts;
-  /** Whether somebody asked this rank to stop. */
+  /** Whether this rank was asked to stop. */
   readonly stop: boolean;
-  /** Whether it is time for a checkpoint; rank 0's clock counts. */
+  /** Whether a checkpoint is due; rank 0's clock decides. */
   readonly save: boolean;
 }
 
-/** The report of all ranks together. */
+/** The combined report of all ranks. */
 export async function agreeOnStep(communicator: Communicator, mine: StepReport): Promise<StepReport> {
   if (communicator.size === 1) return mine;
   const { images, top1Errors, top5Errors, lossSum } = mine.counts;

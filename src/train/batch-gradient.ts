@@ -1,6 +1,6 @@
 /**
- * The gradient of a batch's mean loss: micro-batch by micro-batch, and each rank its share of the images. What
- * it is does not depend on either, but for the order of sums.
+ * The gradient of a batch's mean loss, computed in micro-batches and shared among ranks. The result does not depend on
+ * either, apart from the order of sums.
  */
 import type { Communicator } from '../comm/communicator.ts';
 import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
@@ -13,7 +13,7 @@ import { type ExchangeTime, GradientExchange } from './gradient-exchange.ts';
 import { LogitRange } from './health.ts';
 import type { Recipe } from './recipe.ts';
 
-export interface BatchGradientOptions {
+interface BatchGradientOptions {
   readonly recipe: Pick<Recipe, 'batch' | 'seed' | 'gradient-dtype'>;
   readonly classes: number;
   readonly microBatch: number;
@@ -21,11 +21,11 @@ export interface BatchGradientOptions {
   readonly communicator: Communicator;
 }
 
-/** What a rank saw of a batch. */
-export interface BatchOutcome {
+/** A rank's part of a batch. */
+interface BatchOutcome {
   readonly counts: ClassificationCounts;
   readonly logits: LogitRange;
-  /** None where there is one rank. */
+  /** Undefined for a single rank. */
   readonly exchange?: ExchangeTime;
 }
 
@@ -33,7 +33,7 @@ export class BatchGradient {
   readonly #options: BatchGradientOptions;
   readonly #dropoutKey: Key;
   readonly #exchange: GradientExchange | undefined;
-  /** The images of a batch that are this rank's. */
+  /** This rank's images of a batch. */
   readonly #share: readonly [from: number, to: number];
 
   constructor(options: BatchGradientOptions) {
@@ -46,7 +46,7 @@ export class BatchGradient {
     }
   }
 
-  /** The micro-batches that this rank takes of some batches. */
+  /** This rank's micro-batches of some batches. */
   *plan(batches: Iterable<PlannedBatch>): Generator<PlannedBatch> {
     const [from, to] = this.#share;
     for (const batch of batches) {
@@ -58,7 +58,7 @@ export class BatchGradient {
 
   /**
    * Adds the gradient of one batch to the parameters' gradients, over all ranks.
-   * @param next gives the micro-batches of the plan
+   * @param next returns the next micro-batch of the plan
    */
   async add(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<BatchOutcome> {
     const { recipe, classes } = this.#options;

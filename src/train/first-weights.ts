@@ -4,17 +4,18 @@ import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
 import { readModel } from '../weights/model/read-model.ts';
 import { type Transfer, transferAll, transferFromShallower } from '../weights/model/transfer.ts';
 import type { Recipe } from './recipe.ts';
+import type { TrainingSession } from './session.ts';
 
 /**
  * The weights that training starts from: random, or those of another model (`from`, `from-shallower`) and random ones
  * where it has none.
  * @throws UserError when the model cannot be read or does not fit the network.
  */
-export async function firstWeights(
-  network: Network,
-  recipe: Recipe,
-  onNote: (note: string) => void,
-): Promise<Map<string, Float32Array>> {
+export async function firstWeights({
+  network,
+  recipe,
+  listener,
+}: Pick<TrainingSession, 'network' | 'recipe' | 'listener'>): Promise<Map<string, Float32Array>> {
   const initialization: Initialization = {
     method: recipe.init,
     std: recipe['init-std'],
@@ -23,7 +24,9 @@ export async function firstWeights(
   const transfer = await transferOf(network, recipe);
   if (transfer && transfer.replaced.length > 0) {
     const source = recipe.from ?? recipe['from-shallower'];
-    onNote(`taken from ${source}: ${layersOf(transfer.kept)}; new: ${layersOf(transfer.replaced)}`);
+    listener?.onNote?.(
+      `taken from ${source}: ${layersOf(transfer.kept)}; new: ${layersOf(transfer.replaced)}`,
+    );
   }
   return new Map(
     network.parameters.map(({ name }) => [

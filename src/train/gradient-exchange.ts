@@ -1,25 +1,25 @@
 /**
- * Synchronous data parallelism (section 3.3): every rank computes the gradients of its part of a batch, and what
- * is exchanged are sums. The block of gradients is cut into buckets, from its end on, since the backward pass
- * begins with the last layers, which hold most of the bytes; a bucket is on its way as soon as nothing in it
- * will change any more, while the pass goes on with the layers below.
+ * Synchronous data parallelism (section 3.3): every rank computes the gradients of its part of a batch, and the ranks
+ * exchange sums. The block of gradients is cut into buckets from its end, because the backward pass begins with the last
+ * layers, which hold most of the bytes. A bucket is sent as soon as its gradients are final, while the backward pass
+ * continues with the layers below.
  */
 import type { Communicator, ExchangeType } from '../comm/communicator.ts';
 import { elementCount } from '../core/shape.ts';
 import { bucketLength } from '../core/team.ts';
 import type { Parameters } from '../kernels/backend.ts';
 
-/** Where the time of exchanges went, in seconds. */
+/** The duration of an exchange, in seconds. */
 export interface ExchangeTime {
-  /** From the first bucket on its way to the last one's arrival. */
+  /** From the first bucket's departure to the last one's arrival. */
   readonly total: number;
-  /** The part of it in which there was nothing else to do. */
+  /** The part of it after the backward pass, when nothing else was computed. */
   readonly exposed: number;
-  /** In the order in which they left. */
+  /** In the order of departure. */
   readonly buckets: readonly BucketTime[];
 }
 
-/** A bucket's time on its way, in seconds after the end of the backward pass: negative before it. */
+/** A bucket's departure and arrival, in seconds after the end of the backward pass (negative: before it). */
 export interface BucketTime {
   /** Values `[begin, end)` of the block of gradients. */
   readonly begin: number;
@@ -36,7 +36,7 @@ export class GradientExchange {
   readonly #offsets: readonly number[];
   readonly #bucket: number;
   #pending: Promise<BucketTime>[] = [];
-  /** Everything from here on is on its way. */
+  /** Everything from here on has been sent. */
   #sent: number;
 
   constructor(parameters: Parameters, communicator: Communicator, type: ExchangeType) {
@@ -53,7 +53,7 @@ export class GradientExchange {
     this.#sent = end;
   }
 
-  /** The gradients from this tensor on are final: sends what whole buckets there are among them. */
+  /** Sends all complete buckets, given that the gradients from this tensor on are final. */
   ready(tensor: number): void {
     const from = this.#offsets[tensor] ?? this.#sent;
     while (this.#sent > 0) {
@@ -64,7 +64,7 @@ export class GradientExchange {
     }
   }
 
-  /** All gradients are final: waits until each is the sum over ranks. */
+  /** Sends the rest, when all gradients are final, and waits until each is the sum over ranks. */
   async finish(): Promise<ExchangeTime> {
     const finalAt = performance.now();
     this.ready(0);
@@ -84,7 +84,7 @@ export class GradientExchange {
 
   #send(begin: number, end: number): void {
     const sum = this.#sum(begin, end);
-    // Seen by finish; until then a failure must not count as unhandled.
+    // Awaited by finish; until then a failure must not count as unhandled.
     sum.catch(() => {});
     this.#pending.push(sum);
   }

@@ -1,53 +1,50 @@
 import { UserError } from '../core/errors.ts';
 
-/** How an iteration went, for telling a dead network from a slow one. */
-export interface IterationHealth {
+/** What `checkFinite` needs to know about an iteration. */
+interface IterationHealth {
   readonly iteration: number;
   readonly meanLoss: number;
   readonly learningRate: number;
 }
 
-/**
- * Stops a run whose loss is no longer a number.
- * @throws UserError saying what to change.
- */
+/** @throws UserError with what to change, when the loss is infinite or NaN. */
 export function checkFinite({ iteration, meanLoss, learningRate }: IterationHealth): void {
   if (Number.isFinite(meanLoss)) return;
   throw new UserError(
-    `the loss is not finite at iteration ${iteration} (rate ${learningRate}): training diverged; ` +
-      'lower --lr (a tenth is a good first try), or use --init glorot, and start again',
+    `the loss is not finite at iteration ${iteration} (learning rate ${learningRate}): training diverged; ` +
+      'lower --lr (try a tenth first), or use --init glorot, and start again',
   );
 }
 
 const FLAT_LOSS = 0.02;
 const FLAT_LOGITS = 0.01;
 
-/** Whether the loss is that of a guess: ln(classes). */
+/** Whether the loss is that of guessing: ln(classes). */
 export function isAtChance(meanLoss: number, classes: number): boolean {
   const chance = Math.log(classes);
   return Math.abs(meanLoss - chance) < FLAT_LOSS * chance;
 }
 
 /**
- * Whether the network says the same of every image: loss at ln(classes), logits that do not depend on the image.
+ * Whether the network's output is the same for every image: loss at ln(classes), logits independent of the image.
  * @param logitSpread the largest difference between two images' logits of one class
  */
 export function isFlat(meanLoss: number, logitSpread: number, classes: number): boolean {
   return isAtChance(meanLoss, classes) && logitSpread < FLAT_LOGITS;
 }
 
-/** @throws UserError when the loss has been flat for `window` iterations in a row; a window of 0 never throws. */
+/** @throws UserError when the loss has been flat for `window` consecutive iterations; a window of 0 never throws. */
 export function checkAlive(flatIterations: number, window: number, classes: number): void {
   if (window === 0 || flatIterations < window) return;
   throw new UserError(
     `the network is dead: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
-      `${Math.log(classes).toFixed(3)} and its output has not depended on the image; ` +
-      'start again with --init glorot (or --init he), or start from a shallower net with --from-shallower; ' +
-      'if it began well, lower --lr',
+      `${Math.log(classes).toFixed(3)} and the output has not depended on the image; ` +
+      'start again with --init glorot (or --init he) or from a shallower network with --from-shallower; ' +
+      'if it was learning before, lower --lr',
   );
 }
 
-/** The least and the largest logit of each class, over some images. */
+/** The smallest and largest logit of each class, over some images. */
 export class LogitRange {
   readonly classes: number;
   readonly #least: Float32Array;
@@ -70,7 +67,7 @@ export class LogitRange {
     }
   }
 
-  /** Logits of two images that have this range, or of none. */
+  /** The logits of two images with the same range; empty before the first image. */
   extremes(): number[] {
     return this.#empty ? [] : [...this.#least, ...this.#most];
   }

@@ -18,8 +18,7 @@ const measured = {
   seconds: z.number().describe('of training so far'),
 };
 
-/** The mean over the iterations since the previous line. */
-export const trainingMetrics = z.object({
+const trainingMetrics = z.object({
   kind: z.literal('train'),
   ...measured,
   /** Training speed, images per second. */
@@ -29,16 +28,17 @@ export const trainingMetrics = z.object({
   /** Several ranks only: the fraction of that time that overlaps with the backward pass. */
   exchangeHidden: z.number().optional().describe('fraction of exchangeSeconds hidden by the backward pass'),
 });
-export type TrainingMetrics = Readonly<z.output<typeof trainingMetrics>>;
+/** A line of metrics.jsonl: the mean over the iterations since the previous line. */
+export interface TrainingMetrics extends Readonly<z.output<typeof trainingMetrics>> {}
 
-/** A validation of the weights, or of their average. */
-export const validationMetrics = z.object({
+const validationMetrics = z.object({
   kind: z.literal('validation'),
   ...measured,
   /** Validation images. */
   images: z.int(),
 });
-export type ValidationMetrics = Readonly<z.output<typeof validationMetrics>>;
+/** A line of metrics.jsonl: a validation of the weights, or of their average. */
+export interface ValidationMetrics extends Readonly<z.output<typeof validationMetrics>> {}
 
 export const metricsSchema = z
   .discriminatedUnion('kind', [trainingMetrics, validationMetrics])
@@ -46,7 +46,7 @@ export const metricsSchema = z
 export type Metrics = TrainingMetrics | ValidationMetrics;
 
 /** Why training ended: all iterations done, the validation error on its last plateau, or a signal. */
-export const stopReasons = ['iterations', 'plateau', 'interrupted'] as const;
+const stopReasons = ['iterations', 'plateau', 'interrupted'] as const;
 export type StopReason = (typeof stopReasons)[number];
 
 export const runResult = z.object({ reason: z.enum(stopReasons), iterations: z.int(), seconds: z.number() });

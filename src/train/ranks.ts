@@ -109,6 +109,7 @@ export async function noteDifferentBackends(
   { description }: Backend,
   onNote: (note: string) => void,
 ): Promise<void> {
+  if (communicator.size === 1) return;
   const all = await communicator.gather(description);
   const kinds = new Set(all);
   if (kinds.size < 2) return;

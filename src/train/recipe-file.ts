@@ -4,7 +4,12 @@ import { messageOf, UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
 import type { Recipe } from './recipe.ts';
 
-/** @throws UserError when the file is not there, no YAML, or no recipe. */
+/**
+ * Reads the keys of a recipe file; `resolveRecipe` checks and completes them.
+ * @throws UserError when the file does not exist, or is not a YAML mapping.
+ * @example
+ * const recipe = resolveRecipe(await readRecipeFile('recipes/demo.yaml'), 'recipes/demo.yaml');
+ */
 export async function readRecipeFile(path: string): Promise<Record<string, unknown>> {
   const text = (await readBytes(path)).toString('utf8');
   let parsed: unknown;

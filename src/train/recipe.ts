@@ -192,10 +192,12 @@ export const recipeSchema = z.strictObject({
   }),
 });
 
-export type Recipe = z.output<typeof recipeSchema>;
+/** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipe-keys.md). */
+export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
-/** What a person wrote: any of the keys. */
-export type PartialRecipe = z.input<typeof recipeSchema>;
+/** Any of the keys of a recipe. */
+export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;
+type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
 
 export interface RecipeKeyFacts extends KeyMetadata {
   readonly key: RecipeKey;

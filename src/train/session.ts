@@ -9,7 +9,6 @@ import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { type Checkpoint, restoreModel, restoreOptimizer } from './checkpoint.ts';
-import { firstWeights } from './first-weights.ts';
 import type { Metrics } from './metrics.ts';
 import {
   checkAgreement,
@@ -22,7 +21,6 @@ import {
 import type { Recipe } from './recipe.ts';
 import { formatRecipe } from './recipe-file.ts';
 import { networkOf } from './resolve-recipe.ts';
-import type { Trainer } from './trainer.ts';
 import type { TrainingProgress } from './trainer-hooks.ts';
 import type { TrainerState } from './trainer-state.ts';
 import { openTrainingSet, type TrainingSet, type TrainingSetListener } from './training-set.ts';
@@ -57,15 +55,7 @@ export interface SessionOptions {
   readonly communicator?: Communicator;
 }
 
-/** What a session starts from. Rank 0 has the weights or a checkpoint; the other ranks receive them. */
-export interface SessionStart {
-  readonly weights?: Map<string, Float32Array>;
-  readonly checkpoint?: Checkpoint;
-  /** Of the checkpoint, on every rank; undefined for a run without one. */
-  readonly state?: TrainerState;
-}
-
-export class TrainingSession {
+export interface TrainingSession {
   readonly recipe: Recipe;
   readonly communicator: Communicator;
   readonly signal: AbortSignal | undefined;
@@ -74,139 +64,86 @@ export class TrainingSession {
   readonly set: TrainingSet;
   readonly network: Network;
   readonly backend: Backend;
+}
 
-  private constructor(
-    {
-      recipe,
-      communicator,
-      signal,
-      listener,
-    }: Omit<SessionOptions, 'communicator'> & { communicator: Communicator },
-    set: TrainingSet,
-    network: Network,
-    backend: Backend,
-  ) {
-    this.recipe = recipe;
-    this.communicator = communicator;
-    this.signal = signal;
-    this.listener = listener;
-    this.set = set;
-    this.network = network;
-    this.backend = backend;
+/** @throws UserError for data that cannot be trained on, a missing backend, and ranks that differ. */
+export async function openSession(options: SessionOptions): Promise<TrainingSession> {
+  const { data, recipe, signal, communicator = single } = options;
+  const listener = communicator.rank === 0 ? options.listener : undefined;
+  if (communicator.size > 1) {
+    await checkSameCode(communicator);
+    const { threads: _, ...shared } = recipe;
+    const remedy = 'start all ranks with the same flags and the same recipe file';
+    await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
   }
+  const set = await openTrainingSet(data, { recipe, listener, signal, team: communicator });
+  await checkSameImages(communicator, set.training);
+  await checkSameImages(communicator, set.validation);
+  const network = networkOf(recipe, set.training.classes.length);
+  const backend = await openBackend(recipe.backend, {
+    // Every recipe has it; other backends refuse it.
+    kernels: recipe.backend === 'native' ? recipe.kernels : undefined,
+    precision: recipe.precision,
+    threads: recipe.threads ?? threadsPerRank(communicator),
+  });
+  await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));
+  return { recipe, communicator, signal, listener, set, network, backend };
+}
 
-  /** @throws UserError for data that cannot be trained on, a missing backend, and ranks that differ. */
-  static async open({
-    communicator = single,
-    listener: told,
-    ...options
-  }: SessionOptions): Promise<TrainingSession> {
-    const { data, recipe, signal } = options;
-    const listener = communicator.rank === 0 ? told : undefined;
-    if (communicator.size > 1) {
-      await checkSameCode(communicator);
-      const { threads: _, ...shared } = recipe;
-      const remedy = 'start all ranks with the same flags and the same recipe file';
-      await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
-    }
-    const set = await openTrainingSet(data, { recipe, listener, signal, team: communicator });
-    await checkSameImages(communicator, set.training);
-    await checkSameImages(communicator, set.validation);
-    const network = networkOf(recipe, set.training.classes.length);
-    const backend = await backendOf(recipe, communicator);
-    const session = new TrainingSession({ ...options, communicator, listener }, set, network, backend);
-    if (communicator.size > 1)
-      await noteDifferentBackends(communicator, backend, (note) => session.note(note));
-    return session;
-  }
+/** @throws UserError when the training images are not those that a checkpoint was trained on. */
+export async function checkSameData(
+  { set: { training } }: TrainingSession,
+  { model }: Checkpoint,
+): Promise<void> {
+  if (model.provenance.dataFingerprint === (await training.fingerprint())) return;
+  throw new UserError(
+    `the training images in ${training.location} have changed since the run was started; restore them, or start a new run with --from`,
+  );
+}
 
-  note(text: string): void {
-    this.listener?.onNote?.(text);
-  }
+/** What a session starts from. Rank 0 has the weights or a checkpoint; the other ranks receive them. */
+export interface SessionStart {
+  readonly weights?: Map<string, Float32Array>;
+  readonly checkpoint?: Checkpoint;
+  /** The checkpoint's state, on every rank; undefined for a run without a checkpoint. */
+  readonly state?: TrainerState;
+}
 
-  /** Tells the listener what begins. */
-  announce({ state, totalIterations }: Pick<Trainer, 'state' | 'totalIterations'>): void {
-    const { network, backend, communicator, set } = this;
-    this.listener?.onStart?.({
-      network,
-      backend,
-      communicator,
-      trainingImages: set.training.length,
-      validationImages: set.validation.length,
-      iteration: state.iteration,
-      totalIterations,
-    });
-  }
-
-  /** Weights for a run without a checkpoint, on rank 0. */
-  async firstWeights(): Promise<Map<string, Float32Array> | undefined> {
-    return this.communicator.rank === 0
-      ? firstWeights(this.network, this.recipe, (text) => this.note(text))
-      : undefined;
-  }
-
-  /** @throws UserError when the training images are not those that a checkpoint was trained on. */
-  async checkSameData({ model }: Checkpoint): Promise<void> {
-    const { training } = this.set;
-    if (model.provenance.dataFingerprint === (await training.fingerprint())) return;
-    throw new UserError(
-      `the training images in ${training.location} have changed since the run was started; restore them, or start a new run with --from`,
-    );
-  }
-
-  /**
-   * Parameters with what the session starts from, the same on all ranks, and the average of the weights where the
-   * model is one.
-   */
-  async createParameters({
-    weights,
-    checkpoint,
-    state,
-  }: SessionStart): Promise<{ parameters: Parameters; average?: WeightAverage }> {
-    const { communicator } = this;
-    const parameters = this.backend.createParameters(this.network.parameters, { training: true });
-    try {
-      if (checkpoint) await restoreModel(parameters, checkpoint);
-      else if (weights) await moveIntoParameters(parameters, weights);
-      await shareParameters(communicator, parameters, ['values']);
-      // Before the weights that training continues with replace the model.
-      const average = state?.averaged ? await WeightAverage.heldBy(parameters, state.averaged) : undefined;
-      if (checkpoint) await restoreOptimizer(parameters, checkpoint);
-      if (state) await shareParameters(communicator, parameters, ['values', 'velocities']);
-      return { parameters, average };
-    } catch (error) {
-      parameters.dispose();
-      throw error;
-    }
-  }
-
-  /** What model files state beside the weights. */
-  async modelFacts(): Promise<ModelFacts> {
-    const { training, mean } = this.set;
-    return {
-      network: this.network,
-      classes: training.classes,
-      labels: training.labels,
-      meanRgb: mean,
-      trainScale: parseTrainScale(this.recipe.scale),
-      provenance: {
-        createdBy: `verydeep ${version}`,
-        data: training.location,
-        dataFingerprint: await training.fingerprint(),
-        recipe: formatRecipe(this.recipe),
-      },
-    };
+/** Parameters with what the session starts from, the same on all ranks. */
+export async function startParameters(
+  { network, backend, communicator }: TrainingSession,
+  { weights, checkpoint, state }: SessionStart,
+): Promise<{ parameters: Parameters; average?: WeightAverage }> {
+  const parameters = backend.createParameters(network.parameters, { training: true });
+  try {
+    if (checkpoint) await restoreModel(parameters, checkpoint);
+    else if (weights) await moveIntoParameters(parameters, weights);
+    await shareParameters(communicator, parameters, ['values']);
+    // Before the weights that training continues with replace the model.
+    const average = state?.averaged ? await WeightAverage.heldBy(parameters, state.averaged) : undefined;
+    if (checkpoint) await restoreOptimizer(parameters, checkpoint);
+    if (state) await shareParameters(communicator, parameters, ['values', 'velocities']);
+    return { parameters, average };
+  } catch (error) {
+    parameters.dispose();
+    throw error;
   }
 }
 
-function backendOf(
-  { backend, kernels, precision, threads }: Recipe,
-  communicator: Communicator,
-): Promise<Backend> {
-  return openBackend(backend, {
-    // The recipe always has it; other backends refuse it.
-    kernels: backend === 'native' ? kernels : undefined,
-    precision,
-    threads: threads ?? threadsPerRank(communicator),
-  });
+/** What model files state beside the weights. */
+export async function modelFacts({ recipe, network, set }: TrainingSession): Promise<ModelFacts> {
+  const { training, mean } = set;
+  return {
+    network,
+    classes: training.classes,
+    labels: training.labels,
+    meanRgb: mean,
+    trainScale: parseTrainScale(recipe.scale),
+    provenance: {
+      createdBy: `verydeep ${version}`,
+      data: training.location,
+      dataFingerprint: await training.fingerprint(),
+      recipe: formatRecipe(recipe),
+    },
+  };
 }

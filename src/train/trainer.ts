@@ -27,7 +27,7 @@ import type { TrainerHooks, TrainingData } from './trainer-hooks.ts';
 import type { TrainerState } from './trainer-state.ts';
 import { WeightAverage } from './weight-average.ts';
 
-export interface TrainerOptions {
+interface TrainerOptions {
   readonly recipe: Recipe;
   readonly network: Network;
   readonly backend: Backend;

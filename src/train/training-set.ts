@@ -28,7 +28,7 @@ export interface TrainingSetListener {
   onSurvey?(progress: SurveyProgress & { readonly what: 'training' | 'validation' }): void;
 }
 
-export interface TrainingSetOptions {
+interface TrainingSetOptions {
   readonly recipe: Recipe;
   readonly listener?: TrainingSetListener;
   readonly signal?: AbortSignal;

@@ -1,8 +1,8 @@
 /**
- * The mean of a network's weights along the last part of its training (stochastic weight averaging; Izmailov et
- * al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018). At a rate that is not yet
- * small the weights wander around a minimum; their mean lies nearer to its middle than any of them. These
- * networks have no batch normalisation, whose statistics would have to be taken anew.
+ * The average of the weights over the last part of training (stochastic weight averaging; Izmailov et al., "Averaging
+ * Weights Leads to Wider Optima and Better Generalization", UAI 2018). While the learning rate is not yet small, the
+ * weights move around a minimum; their average is closer to its center than any of them. There is no batch
+ * normalization whose statistics would need an update.
  */
 import type { Parameters } from '../kernels/backend.ts';
 
@@ -17,22 +17,22 @@ export class WeightAverage {
     this.#count = count;
   }
 
-  /** Of no weights yet. */
+  /** An average without weights so far. */
   static none(parameters: Parameters): WeightAverage {
     return new WeightAverage(parameters, new Map(), 0);
   }
 
-  /** Goes on with an earlier mean of `count` weights, which the parameters hold. */
+  /** Continues an earlier average of `count` weights, which the parameters hold. */
   static async heldBy(parameters: Parameters, count: number): Promise<WeightAverage> {
     return new WeightAverage(parameters, await copyOf(parameters), count);
   }
 
-  /** How many weights it is the mean of. */
+  /** The number of weights averaged. */
   get count(): number {
     return this.#count;
   }
 
-  /** Adds the weights that the parameters have now. */
+  /** Adds the current weights of the parameters. */
   async add(): Promise<void> {
     this.#count++;
     for (const { name } of this.#parameters.specs) {
@@ -46,14 +46,14 @@ export class WeightAverage {
     }
   }
 
-  /** One tensor of the mean. @throws RangeError for a name that is not there, or where there is no mean yet. */
+  /** One tensor of the average. @throws RangeError for an unknown name, or before the first `add`. */
   read(name: string): Float32Array {
     const mean = this.#means.get(name);
-    if (!mean) throw new RangeError(`no mean of ${name}`);
+    if (!mean) throw new RangeError(`no average of ${name}`);
     return mean;
   }
 
-  /** Has the parameters hold the mean while something looks at it; afterwards they are what they were. */
+  /** Does work while the parameters hold the average; restores them afterwards. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     const weights = await copyOf(this.#parameters);
     await writeAll(this.#parameters, this.#means);

@@ -14,6 +14,7 @@ import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 
 /** An image and its class. */
 export interface LabeledImage {
+  /** A bitmap, a canvas or pixels. */
   readonly image: WebImage;
   /** Identifier of the class, such as its folder's name. */
   readonly label: string;

@@ -20,9 +20,9 @@ export type WebImage = Drawable | RgbImage;
 
 /** The parts of the canvas interface that are used here; the DOM's types would become visible in all of src/. */
 interface Canvas {
-  getContext(kind: '2d', options: { willReadFrequently: boolean }): Context | null;
+  getContext(kind: '2d', options: { willReadFrequently: boolean }): Context2d | null;
 }
-interface Context {
+interface Context2d {
   fillStyle: string;
   fillRect(x: number, y: number, width: number, height: number): void;
   drawImage(image: Drawable, x: number, y: number): void;

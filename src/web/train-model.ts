@@ -20,8 +20,8 @@ import { BestWeights } from './best-weights.ts';
 import { type LabeledImages, MemoryImages } from './memory-images.ts';
 import { type OpenDevice, openDevice } from './open-device.ts';
 import { rescaled } from './pixels.ts';
-import { type ImageSubset, readTrainingSet, type TrainingSet } from './training-set.ts';
 import { WebModel } from './web-model.ts';
+import { type ImageSubset, readWebTrainingSet, type WebTrainingSet } from './web-training-set.ts';
 
 /** Keys of a recipe file, except those that name other files or the backend. */
 export type WebRecipe = Omit<PartialRecipe, 'from' | 'from-shallower' | 'from-convention' | 'backend'>;
@@ -52,8 +52,11 @@ export interface TrainOptions {
 export interface TrainingStart {
   /** The network, its classes and the mean color. */
   readonly facts: ModelFacts;
+  /** Number of training images. */
   readonly trainingImages: number;
+  /** Number of validation images, given or held out. */
   readonly validationImages: number;
+  /** SGD steps to come. */
   readonly totalIterations: number;
   /** Description of the GPU, for people. */
   readonly device: string;
@@ -61,7 +64,9 @@ export interface TrainingStart {
 
 /** A finished training. Call `close` to free its models' memory. */
 export interface WebTraining {
+  /** Why training ended; `interrupted`: the signal was aborted. */
   readonly reason: StopReason;
+  /** SGD steps completed. */
   readonly iterations: number;
   /** The model after the last iteration. */
   readonly model: WebModel;
@@ -72,10 +77,11 @@ export interface WebTraining {
 }
 
 export interface BestModel {
+  /** The model at this validation. */
   readonly model: WebModel;
-  /** Iterations before this validation. */
+  /** SGD steps before this validation. */
   readonly iteration: number;
-  /** Fraction of the validation images. */
+  /** Top-1 error as a fraction of the validation images. */
   readonly top1Error: number;
 }
 
@@ -108,7 +114,7 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
   const device = await openDevice(options.gpu);
   let parameters: GpuParameters | undefined;
   try {
-    const set = await readTrainingSet(options.images, options.validation, recipe);
+    const set = await readWebTrainingSet(options.images, options.validation, recipe);
     const facts = factsOf(options, recipe, set);
     parameters = device.backend.createParameters(facts.network.parameters, { training: true });
     return await train({ options, recipe, device, set, facts, parameters });
@@ -119,7 +125,7 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
   }
 }
 
-function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: TrainingSet): ModelFacts {
+function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: WebTrainingSet): ModelFacts {
   return {
     network: networkOf(recipe, classes.length),
     classes,
@@ -139,7 +145,7 @@ interface PreparedTraining {
   readonly options: TrainOptions;
   readonly recipe: Recipe;
   readonly device: OpenDevice;
-  readonly set: TrainingSet;
+  readonly set: WebTrainingSet;
   readonly facts: ModelFacts;
   readonly parameters: GpuParameters;
 }

@@ -22,7 +22,7 @@ describe('bad input', () => {
     return work.path(name);
   }
 
-  /** One line on stderr that names what is meant, exit code 1, no run folder. */
+  /** Expects exit code 1, one line on stderr that names the cause, and no run folder. */
   async function refused(data: string, message: RegExp, ...flags: string[]): Promise<void> {
     const { stderr } = await failed(train(data, ...flags), 1, message);
     assert.doesNotMatch(stderr, /\n\s+at /, 'a stack');

@@ -45,8 +45,8 @@ for (const { name, missing, backend } of backendsUnderTest) {
     test('a table for people, with a column for the peak where there is one', async () => {
       const { stdout } = await succeeded(vgg`bench ${small} --backend ${name} --batch 1`);
       assert.match(stdout, /^network +A, crop 32, width 0\.0625, batch 1$/m);
-      assert.match(stdout, /^memory +program .*, parameters .*; the process had .* at most$/m);
-      assert.equal(stdout.includes('of the peak'), name === 'native');
+      assert.match(stdout, /^memory +program .*, parameters .*; peak of the process .*$/m);
+      assert.equal(stdout.includes('share of peak'), name === 'native');
       assert.equal(/conv1_1 +│ forward/.test(stdout), backend?.instruments.stageClock !== undefined);
     });
   });
@@ -55,7 +55,7 @@ for (const { name, missing, backend } of backendsUnderTest) {
 describe('vgg bench', () => {
   test('flags that belong to another backend are refused', async () => {
     const message =
-      /^vgg: the choice of kernels \(onednn\) is for the backend native: leave either it or --backend reference out$/m;
+      /^vgg: kernels onednn works with the backend native only: leave out either it or --backend reference$/m;
     await failed(vgg`bench ${small} --backend reference --kernels onednn`, 2, message);
   });
 });

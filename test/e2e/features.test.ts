@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
@@ -33,7 +33,7 @@ async function all(options: Partial<FeatureOptions>): Promise<ImageFeatures[]> {
 }
 
 describe('features', () => {
-  test('are behind the ReLU, one vector an image, whatever the batch', async () => {
+  test('are taken after the ReLU, one vector for each image, whatever the batch', async () => {
     const together = await all({});
     assert.deepEqual(pluck(together, 'shape'), [[64], [64], [64]]);
     assert.ok(together.every(({ values }) => values.every((value) => value >= 0)));
@@ -72,7 +72,7 @@ describe('features', () => {
     await assert.rejects(all({ view: 'whole', batch: 4 }), /batch size applies to center crops only/);
   });
 
-  test('come from files without a classifier too', async () => {
+  test('can come from files without a classifier', async () => {
     const keras = { model: fixture('keras3-notop.weights.h5'), read: { convention: 'keras' } } as const;
     const [one] = await all({ ...keras, layer: 'pool5' });
     assert.deepEqual(one!.shape, [8, 7, 7]);
@@ -111,6 +111,16 @@ describe('vgg features', () => {
         assert.equal(parsed[i].values[j], stored[i * 64 + j]);
       }
     }
+  });
+
+  test('names an image that cannot be used, and leaves no file', async () => {
+    const [bad, out] = [work.path('bad.jpg'), work.path('none.npy')];
+    await writeFile(bad, 'not an image');
+    const command = vgg`features ${images[0]!} ${bad} ${common} --layer fc7 --out ${out}`;
+    const { stderr } = await failed(command, 1, /bad\.jpg/);
+    assert.doesNotMatch(stderr, /none\.npy/);
+    await rm(bad);
+    assert.doesNotMatch((await readdir(work.folder)).join(), /none/);
   });
 
   test('takes --precision', async () => {

@@ -35,7 +35,7 @@ describe('vgg pack', () => {
     }
   });
 
-  it('rescales what is larger, to the smaller side that was asked for', async () => {
+  it('shrinks larger images to the given smaller side', async () => {
     const { splits } = await jsonOf(pack('small', '--scale', '33', '--json'));
     assert.equal(splits[0].rescaled, 24);
     const source = await openImages(work.path('small'), { split: 'train' });
@@ -72,7 +72,7 @@ describe('vgg pack', () => {
     assert.deepEqual(await readFile(shard), bytes);
   });
 
-  it('names a damaged image, or leaves it out and says so', async () => {
+  it('names a damaged image, or leaves it out and reports it', async () => {
     const broken = (await jpeg(80, 60)).subarray(0, 500);
     await writeFiles(work.path('damaged'), {
       'train/cat/0.jpg': await jpeg(40, 40),
@@ -90,7 +90,7 @@ describe('vgg pack', () => {
 
   it('refuses a folder that holds another packing', async () => {
     const other = pack('whole', '--scale', '30');
-    await failed(other, 1, /whole holds shards of other images, or made with other options/);
+    await failed(other, 1, /whole has shards of other images or options/);
     await writeFile(work.path('whole', 'pack.json'), '{');
     await failed(pack('whole'), 1, /pack\.json is damaged/);
   });

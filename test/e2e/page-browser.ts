@@ -89,7 +89,7 @@ export function exitOf(child: ChildProcess): Promise<number | null> {
 }
 
 /** Runs `vgg`, which must succeed, and returns its output. */
-export async function vgg(work: Workplace, ...args: string[]): Promise<string> {
+export async function vggOutput(work: Workplace, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await work.vgg(...args);
   assert.equal(code, 0, stderr);
   return stdout;
@@ -98,7 +98,7 @@ export async function vgg(work: Workplace, ...args: string[]): Promise<string> {
 /** Trains for a few iterations on the workplace's photographs; the run is at `runs/NAME`. */
 export async function trainRun(work: Workplace, name: string, ...flags: string[]): Promise<string> {
   const out = work.path('runs', name);
-  await vgg(work, 'train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '6', ...flags);
+  await vggOutput(work, 'train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '6', ...flags);
   return out;
 }
 
@@ -106,7 +106,7 @@ export async function trainRun(work: Workplace, name: string, ...flags: string[]
 export async function initModel(work: Workplace, name: string, ...flags: string[]): Promise<string> {
   const out = work.path(`${name}.safetensors`);
   const network = ['--config', 'A', '--classes', '3', '--crop', '32', '--width', '0.05'];
-  await vgg(work, 'init', ...network, ...flags, '--out', out);
+  await vggOutput(work, 'init', ...network, ...flags, '--out', out);
   return out;
 }
 

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { jpeg, writeFiles } from '../support/images.ts';
-import { colorOf, noBrowser, PageFixture, textsOf, trainRun, until, Visit, vgg } from './page-browser.ts';
+import {
+  colorOf,
+  noBrowser,
+  PageFixture,
+  textsOf,
+  trainRun,
+  until,
+  Visit,
+  vggOutput,
+} from './page-browser.ts';
 import { CLASSES } from './training-runs.ts';
 
 describe('the page: classify', { skip: noBrowser }, () => {
@@ -26,9 +35,8 @@ describe('the page: classify', { skip: noBrowser }, () => {
       const list = await visit.prediction(name);
       const model = work.path('runs/first/last.safetensors');
       const flags = ['--model', model, '--protocol', protocol, '--json'];
-      const [image] = JSON.parse(await vgg(work, 'predict', work.path('wide.jpg'), ...flags)).images as [
-        { top: { label: string; probability: number }[] },
-      ];
+      const [image] = JSON.parse(await vggOutput(work, 'predict', work.path('wide.jpg'), ...flags))
+        .images as [{ top: { label: string; probability: number }[] }];
       assert.deepEqual(
         await textsOf(list.getByRole('listitem')),
         image.top.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`),
@@ -45,7 +53,7 @@ describe('the page: classify', { skip: noBrowser }, () => {
     const visit = await fixture.visit('classify');
     const { page } = visit;
     await visit.choose(await wide());
-    const sides = page.getByRole('group', { name: 'Scale (smaller side, px)' }).first();
+    const sides = page.getByRole('group', { name: 'Scale (smaller side, px)' });
     await sides.getByRole('radio', { name: '128', exact: true }).check();
     // 128 × 192 at a crop of 32 and a stride of 32.
     const map = page.getByRole('img', { name: /^Score map of \w+ over .*: 4 rows of 6 positions/ });

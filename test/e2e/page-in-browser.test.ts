@@ -53,7 +53,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
     const expectedMap = await map.getAttribute('aria-label');
 
     await runInBrowser(page).check();
-    await page.getByText(/^Running on your GPU \(WebGPU, .*swiftshader.*\)\.$/i).waitFor();
+    await page.getByText(/^Running on your GPU: WebGPU, .*swiftshader.*\.$/i).waitFor();
     const sent = posts(page);
     await visit.choose(await jpeg(96, 64, 3), 'again.jpg');
     await page.getByText('again.jpg', { exact: true }).waitFor();
@@ -68,7 +68,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
     assert.equal((await map.getAttribute('aria-label'))!.replace('again', 'pattern'), expectedMap);
     await visit.showCrops();
     assert.equal(sent.length, 0, String(sent));
-    await visit.picture(t, 'run-here-light');
+    await visit.picture(t, 'run-in-browser-light');
 
     await runInBrowser(page).uncheck();
     await until(async () => sent.includes('/v1/predict'), 'the server to be asked again');
@@ -142,7 +142,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
       await answer(visit, 'Center crop');
       assert.deepEqual(await visit.violations(), []);
       assert.equal(await visit.overflow(), 0);
-      await visit.picture(t, `phone-run-here-${colors}`);
+      await visit.picture(t, `phone-run-in-browser-${colors}`);
       await visit.close();
     });
   }

@@ -125,7 +125,7 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
   });
 
   it('draws the network as Table 1, and the filters and activations of its layers', async (t) => {
-    const visit = await fixture.visit('layers');
+    const visit = await fixture.visit('inside'); // the address of this view in 0.1
     const { page } = visit;
     const row = page.getByRole('row', { name: /conv1_1/ });
     await row.waitFor();

@@ -32,7 +32,7 @@ describe('the page behind a token', { skip: noBrowser }, () => {
     });
     await page.getByLabel('Token').fill('another token');
     await page.getByRole('button', { name: 'Continue' }).click();
-    await visit.alert('That is not the token.');
+    await visit.alert('Wrong token.');
     await page.getByLabel('Token').fill(TOKEN);
     await page.getByLabel('Token').press('Enter');
     await visit.choose();

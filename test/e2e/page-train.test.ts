@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { jpeg, png, writeFiles } from '../support/images.ts';
-import { noBrowser, openBrowser, PageFixture, textsOf, until, Visit, vgg } from './page-browser.ts';
+import { noBrowser, openBrowser, PageFixture, textsOf, until, Visit, vggOutput } from './page-browser.ts';
 import { tabTo } from './page-keyboard.ts';
 
 describe('the page: train', { skip: noBrowser }, () => {
@@ -91,9 +91,8 @@ describe('the page: train', { skip: noBrowser }, () => {
     assert.notDeepEqual(await readFile(bestModel), await readFile(lastModel));
     for (const model of [bestModel, lastModel]) {
       const image = work.path('shades/moss/1.png');
-      const [{ top }] = JSON.parse(await vgg(work, 'predict', image, '--model', model, '--json')).images as [
-        { top: { index: number; label: string }[] },
-      ];
+      const [{ top }] = JSON.parse(await vggOutput(work, 'predict', image, '--model', model, '--json'))
+        .images as [{ top: { index: number; label: string }[] }];
       assert.deepEqual(
         top.toSorted((a, b) => a.index - b.index).map(({ label }) => label),
         ['ember', 'moss'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -48,6 +48,11 @@ class Reader {
   make(path: string): void {
     assert.match(path, /^runs\//, 'what a reader writes goes to runs');
     this.#made.push(path);
+  }
+
+  /** Files that the text asks the reader to save. */
+  save(text: string): void {
+    for (const [, path] of text.matchAll(/save this(?: one)? as `([^`]+)`/gi)) this.make(path!);
   }
 
   needs(path: string): void {
@@ -103,19 +108,33 @@ async function isScript(name: string): Promise<boolean> {
   return name in scripts;
 }
 
-describe('the commands', async () => {
-  const tutorials = join(projectFolder, 'docs/tutorials');
-  const names = (await readdir(tutorials)).map((name) => join('docs/tutorials', name));
-  for (const file of ['README.md', ...names]) {
+describe('the commands', () => {
+  const tutorials = readdirSync(join(projectFolder, 'docs/tutorials'));
+  const files = ['README.md', ...tutorials.map((name) => join('docs/tutorials', name))];
+  for (const file of files) {
     it(`of ${file} exist, and so do the files that they read`, async () => {
-      const lines = commandsIn(await readFile(join(projectFolder, file), 'utf8'));
+      const text = await readFile(join(projectFolder, file), 'utf8');
+      const lines = commandsIn(text);
       assert.ok(lines.length > 0);
       const reader = new Reader();
+      reader.save(text);
       for (const line of lines) {
         await assert.doesNotReject(reader.follow(line), `${line}`);
       }
     });
   }
+
+  it('start each training in another folder, whichever documents a reader follows', async () => {
+    const texts = await Promise.all(files.map((file) => readFile(join(projectFolder, file), 'utf8')));
+    const started = texts
+      .flatMap(commandsIn)
+      .filter((line) => line.includes('vgg train') && !line.includes('--resume'))
+      .map((line) => /--out (\S+)/.exec(line)?.[1]);
+    assert.deepEqual(
+      started,
+      started.filter((folder, at) => started.indexOf(folder) === at),
+    );
+  });
 });
 
 describe('the README', () => {

@@ -115,6 +115,6 @@ describe('vgg serve', () => {
 
   it('takes --precision, and says which backend has bf16', async () => {
     const args = words`--model ${model} --backend reference --precision bf16 --port 0`;
-    await failed(work.vgg('serve', ...args), 2, /precision bf16 is for the backend native/);
+    await failed(work.vgg('serve', ...args), 2, /precision bf16 works with the backend native only/);
   });
 });

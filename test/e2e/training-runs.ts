@@ -22,7 +22,7 @@ export async function writePhotos(folder: string): Promise<void> {
   }
 }
 
-/** Flags of a training that takes seconds: configuration A, a fiftieth of its width. */
+/** Flags for training in seconds: configuration A at a twentieth of its width. */
 export const QUICK = words`--config A --width 0.05 --crop 32 --scale 32..40 --batch 12 --micro-batch 8 --log-every 1`;
 
 /** A folder for one test file, with photographs in `photos` and its own cache. */

@@ -1,14 +1,14 @@
-/** Partial batches, micro-batches, and what is added to the gradients. */
+/** Partial batches, micro-batches, and accumulation of gradients. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 
 import { describeBackends } from '../support/backends.ts';
-import { createParameters, readAll, runForward } from '../support/chains.ts';
+import { assertAllClose, createParameters, inTraining, readAll, runForward } from '../support/chains.ts';
 import { CLASSES, IMAGE, images, labelsFor, network } from '../support/small-network.ts';
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
 describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
-  it('a partial batch gives what a batch of that size gives', async () => {
+  it('a partial batch gives the same results as a batch of that size', async () => {
     const full = network(5);
     for (const count of [1, 2, 4]) {
       const partial = await runForward(backend, full, images(count));
@@ -17,27 +17,22 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
     }
   });
 
-  it('what is not in a partial batch contributes exactly nothing', async () => {
-    const { layers, inputShape, values } = network(4);
+  it('images missing from a partial batch contribute exactly nothing', async () => {
     const batch = { input: images(2), labels: labelsFor(2), dropoutKeys: dropoutKeysFor(2) };
-    const fresh = await createParameters(backend, layers, values);
-    const freshProgram = await backend.compileTraining({ layers, inputShape, parameters: fresh });
-    const expected = await freshProgram.accumulate(batch, 0.5);
+    const fresh = await inTraining(backend, network(4), async (program, parameters) => ({
+      outcome: await program.accumulate(batch, 0.5),
+      gradients: await readAll(parameters, 'gradients'),
+    }));
     // The same program after a full batch of numbers that leave a trace wherever they are left over.
-    const used = await createParameters(backend, layers, values);
-    const usedProgram = await backend.compileTraining({ layers, inputShape, parameters: used });
-    for (const trace of [1e6, Number.NaN]) {
-      const input = images(4).map((x, i) => (i < 2 * IMAGE ? x : trace));
-      await usedProgram.accumulate({ input, labels: labelsFor(4) }, 1);
-    }
-    await used.zeroGradients();
-    const outcome = await usedProgram.accumulate(batch, 0.5);
-    assert.deepEqual(outcome, expected);
-    const gradients = await readAll(used, 'gradients');
-    for (const [name, tensor] of await readAll(fresh, 'gradients')) {
-      assert.deepEqual(gradients.get(name), tensor, `gradient of ${name}`);
-    }
-    for (const item of [freshProgram, usedProgram, fresh, used]) item.dispose();
+    await inTraining(backend, network(4), async (program, parameters) => {
+      for (const trace of [1e6, Number.NaN]) {
+        const input = images(4).map((x, i) => (i < 2 * IMAGE ? x : trace));
+        await program.accumulate({ input, labels: labelsFor(4) }, 1);
+      }
+      await parameters.zeroGradients();
+      assert.deepEqual(await program.accumulate(batch, 0.5), fresh.outcome);
+      assert.deepEqual(await readAll(parameters, 'gradients'), fresh.gradients);
+    });
   });
 
   it('micro-batches accumulate to the gradient of the whole batch', async () => {
@@ -45,27 +40,22 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
     const input = images(count);
     const labels = labelsFor(count);
     const dropoutKeys = dropoutKeysFor(count);
-    const gradientsFor = async (split: readonly number[]) => {
-      const { layers, inputShape, values } = network(Math.max(...split));
-      const parameters = await createParameters(backend, layers, values);
-      const program = await backend.compileTraining({ layers, inputShape, parameters });
-      const losses: number[] = [];
-      let start = 0;
-      for (const size of split) {
-        const end = start + size;
-        const part = {
-          input: input.slice(start * IMAGE, end * IMAGE),
-          labels: labels.slice(start, end),
-          dropoutKeys: dropoutKeys.slice(2 * start, 2 * end),
-        };
-        losses.push(...(await program.accumulate(part, 1 / count)).losses);
-        start = end;
-      }
-      const gradients = await readAll(parameters, 'gradients');
-      program.dispose();
-      parameters.dispose();
-      return { losses, gradients };
-    };
+    const gradientsFor = (split: readonly number[]) =>
+      inTraining(backend, network(Math.max(...split)), async (program, parameters) => {
+        const losses: number[] = [];
+        let start = 0;
+        for (const size of split) {
+          const end = start + size;
+          const part = {
+            input: input.slice(start * IMAGE, end * IMAGE),
+            labels: labels.slice(start, end),
+            dropoutKeys: dropoutKeys.slice(2 * start, 2 * end),
+          };
+          losses.push(...(await program.accumulate(part, 1 / count)).losses);
+          start = end;
+        }
+        return { losses, gradients: await readAll(parameters, 'gradients') };
+      });
     const whole = await gradientsFor([6]);
     // Sums are made in another order: the tolerance of rounding, not of another result.
     for (const split of [
@@ -76,9 +66,7 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
     ]) {
       const parts = await gradientsFor(split);
       assertClose(`losses of ${split}`, parts.losses, whole.losses, layerTolerance);
-      for (const [name, tensor] of whole.gradients) {
-        assertClose(`${name} from ${split}`, parts.gradients.get(name), tensor, networkTolerance);
-      }
+      assertAllClose(parts.gradients, whole.gradients, networkTolerance, ` from ${split}`);
     }
   });
 
@@ -95,35 +83,22 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
     const second = await without.backward({ input: images(2) }, outputGradient);
     assert.equal(second.inputGradient, undefined);
     assertClose('output', second.output, first.output, networkTolerance);
-    for (const [name, tensor] of await readAll(parameters, 'gradients')) {
-      assertClose(
-        `${name} after two`,
-        tensor,
-        once.get(name)!.map((g) => 2 * g),
-        networkTolerance,
-      );
-    }
+    const doubled = new Map([...once].map(([name, tensor]) => [name, tensor.map((g) => 2 * g)]));
+    assertAllClose(await readAll(parameters, 'gradients'), doubled, networkTolerance, ' after two');
     for (const item of [withInput, without, parameters]) item.dispose();
   });
 
   it('accumulate is backward from the gradient of the loss', async () => {
-    const { layers, inputShape, values } = network(1);
-    const parameters = await createParameters(backend, layers, values);
-    const program = await backend.compileTraining({ layers, inputShape, parameters });
-    const dropoutKeys = dropoutKeysFor(1);
-    const { logits } = await program.accumulate(
-      { input: images(1), labels: Int32Array.of(2), dropoutKeys },
-      1,
-    );
-    const expected = await readAll(parameters, 'gradients');
-    await parameters.zeroGradients();
-    const sum = logits.reduce((total, z) => total + Math.exp(z), 0);
-    const gradient = logits.map((z, k) => Math.exp(z) / sum - (k === 2 ? 1 : 0));
-    await program.backward({ input: images(1), dropoutKeys }, gradient);
-    for (const [name, tensor] of await readAll(parameters, 'gradients')) {
-      assertClose(name, tensor, expected.get(name)!, networkTolerance);
-    }
-    program.dispose();
-    parameters.dispose();
+    await inTraining(backend, network(1), async (program, parameters) => {
+      const dropoutKeys = dropoutKeysFor(1);
+      const batch = { input: images(1), labels: Int32Array.of(2), dropoutKeys };
+      const { logits } = await program.accumulate(batch, 1);
+      const expected = await readAll(parameters, 'gradients');
+      await parameters.zeroGradients();
+      const sum = logits.reduce((total, z) => total + Math.exp(z), 0);
+      const gradient = logits.map((z, k) => Math.exp(z) / sum - (k === 2 ? 1 : 0));
+      await program.backward({ input: images(1), dropoutKeys }, gradient);
+      assertAllClose(await readAll(parameters, 'gradients'), expected, networkTolerance);
+    });
   });
 });

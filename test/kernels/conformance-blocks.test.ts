@@ -5,55 +5,29 @@
  */
 import { it } from 'node:test';
 import fc from 'fast-check';
-import {
-  type ConvolutionLayer,
-  type Layer,
-  type MaxPoolLayer,
-  outputShape,
-  shapesAlong,
-} from '../../src/core/layer.ts';
+import { type Layer, type MaxPoolLayer, outputShape } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
-import type { Backend } from '../../src/kernels/backend.ts';
-import { backendsForLargeWork, describeBackends, reference } from '../support/backends.ts';
-import { type ChainCase, chainCase, runBackward, runForward } from '../support/chains.ts';
+import { assertAgreesWithReference } from '../support/agreement.ts';
+import { backendsForLargeWork, describeBackends } from '../support/backends.ts';
+import {
+  assertSameRun,
+  chainCase,
+  convolution,
+  maxPool,
+  relu,
+  runBackward,
+  runForward,
+} from '../support/chains.ts';
 import { convolveBackward, poolPlaces } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
-
-function convolution(name: string, inChannels: number, outChannels: number, kernel = 3): ConvolutionLayer {
-  return { kind: 'convolution', name, kernel, padding: (kernel - 1) / 2, inChannels, outChannels };
-}
-
-function pool(rounding: MaxPoolLayer['rounding']): MaxPoolLayer {
-  return { kind: 'maxPool', name: 'pool', rounding };
-}
-
-const relu: Layer = { kind: 'relu', name: 'relu' };
 
 /** `convolutions` 3×3 layers with ReLU, then a pool if there is one. */
 function block(convolutions: number, inChannels: number, outChannels: number, last?: MaxPoolLayer): Layer[] {
   const layers = Array.from({ length: convolutions }, (_, i): Layer[] => [
-    convolution(`conv${i + 1}`, i === 0 ? inChannels : outChannels, outChannels),
-    { kind: 'relu', name: `relu${i + 1}` },
+    convolution(i === 0 ? inChannels : outChannels, outChannels, { name: `conv${i + 1}` }),
+    relu(`relu${i + 1}`),
   ]).flat();
   return last ? [...layers, last] : layers;
-}
-
-async function compareWithReference(
-  backend: Backend,
-  testCase: ChainCase,
-  seed: number,
-  tolerance: number,
-): Promise<void> {
-  const input = randomTensor(seed, testCase.inputShape);
-  const outputGradient = randomTensor(seed + 1, shapesAlong(testCase.layers, testCase.inputShape).at(-1)!);
-  const expected = await runBackward(reference, testCase, input, outputGradient);
-  const run = await runBackward(backend, testCase, input, outputGradient);
-  assertClose('output', run.output, expected.output, tolerance);
-  assertClose('inference output', await runForward(backend, testCase, input), expected.output, tolerance);
-  assertClose('input gradient', run.inputGradient, expected.inputGradient, tolerance);
-  for (const [name, tensor] of expected.gradients) {
-    assertClose(`${name} gradient`, run.gradients.get(name), tensor, tolerance);
-  }
 }
 
 describeBackends('convolution, relu and max pooling in one', (backend, { layerTolerance }) => {
@@ -64,25 +38,25 @@ describeBackends('convolution, relu and max pooling in one', (backend, { layerTo
       [1, 17, 2, 3],
       [2, 3, 13, 18],
     ] as const) {
-      it(`${rounding}: ${formatShape(shape)}`, () => checkFused(shape, pool(rounding)));
+      it(`${rounding}: ${formatShape(shape)}`, () => checkFused(shape, maxPool(rounding)));
     }
 
     for (const rectified of [false, true]) {
       it(`${rounding}: in a window of equal values the first takes the gradient${rectified ? ', after ReLU' : ''}`, async () => {
         // With zero weights every output is its bias: all windows tie.
         const shape: Shape4 = [2, 3, 9, 7];
-        const layer = convolution('conv', 3, 5);
-        const layers = rectified ? [layer, relu, pool(rounding)] : [layer, pool(rounding)];
+        const layer = convolution(3, 5);
+        const layers = rectified ? [layer, relu(), maxPool(rounding)] : [layer, maxPool(rounding)];
         const weight = new Float32Array(5 * 3 * 9);
         const values = new Map([['conv.bias', Float32Array.of(1, 2, 3, -1, 0)]]);
         const mapShape = outputShape(layer, shape);
-        const pooled = outputShape(pool(rounding), mapShape);
+        const pooled = outputShape(maxPool(rounding), mapShape);
         const input = randomTensor(1, shape);
         const outputGradient = randomTensor(2, pooled);
         const run = await runBackward(backend, { layers, inputShape: shape, values }, input, outputGradient);
         const ones = new Float32Array(2 * 5 * 9 * 7).fill(1);
         const gradient = new Float32Array(ones.length);
-        for (const [i, place] of poolPlaces(pool(rounding), mapShape, ones).entries()) {
+        for (const [i, place] of poolPlaces(maxPool(rounding), mapShape, ones).entries()) {
           const channel = Math.floor(place / (9 * 7)) % 5;
           if (!rectified || channel < 3) gradient[place] = outputGradient[i]!;
         }
@@ -95,8 +69,8 @@ describeBackends('convolution, relu and max pooling in one', (backend, { layerTo
 
   /** One layer at a time, each of which is tested against its definition elsewhere. */
   async function checkFused(shape: Shape4, last: MaxPoolLayer): Promise<void> {
-    const layer = convolution('conv', shape[1], 17);
-    const whole = chainCase([layer, relu, last], shape, 3);
+    const layer = convolution(shape[1], 17);
+    const whole = chainCase([layer, relu(), last], shape, 3);
     // A bias so low that whole windows are 0.
     const bias = whole.values.get('conv.bias')!;
     for (let o = 0; o < bias.length; o += 3) bias[o] = -3;
@@ -113,13 +87,9 @@ describeBackends('convolution, relu and max pooling in one', (backend, { layerTo
     });
     const expected = await runBackward(backend, first, input, gradient);
     const run = await runBackward(backend, whole, input, outputGradient);
-    const output = places.map((place) => rectified[place]!);
-    assertClose('output', run.output, output, layerTolerance);
+    const output = Float32Array.from(places, (place) => rectified[place]!);
+    assertSameRun(run, { ...expected, output }, layerTolerance);
     assertClose('inference output', await runForward(backend, whole, input), output, layerTolerance);
-    assertClose('input gradient', run.inputGradient, expected.inputGradient, layerTolerance);
-    for (const [name, tensor] of expected.gradients) {
-      assertClose(`${name} gradient`, run.gradients.get(name), tensor, layerTolerance);
-    }
   }
 });
 
@@ -144,22 +114,22 @@ describeBackends(
     ];
     for (const [index, [outChannels, shape]] of singles.entries()) {
       it(`3×3: ${formatShape(shape)} to ${outChannels} channels`, async () => {
-        const testCase = chainCase([convolution('conv', shape[1], outChannels)], shape, index);
-        await compareWithReference(backend, testCase, 40 + index, layerTolerance);
+        const testCase = chainCase([convolution(shape[1], outChannels)], shape, index);
+        await assertAgreesWithReference(backend, testCase, layerTolerance, 40 + index);
       });
     }
 
     const blocks: readonly [number, number, MaxPoolLayer | undefined, Shape4][] = [
-      [2, 64, pool('floor'), [2, 3, 38, 45]],
-      [2, 64, pool('ceil'), [1, 3, 39, 33]],
-      [3, 48, pool('floor'), [1, 64, 28, 26]],
+      [2, 64, maxPool('floor'), [2, 3, 38, 45]],
+      [2, 64, maxPool('ceil'), [1, 3, 39, 33]],
+      [3, 48, maxPool('floor'), [1, 64, 28, 26]],
       [4, 128, undefined, [1, 64, 14, 14]],
-      [2, 256, pool('floor'), [2, 96, 6, 7]],
+      [2, 256, maxPool('floor'), [2, 96, 6, 7]],
     ];
     for (const [index, [convolutions, channels, last, shape]] of blocks.entries()) {
       it(`block of ${convolutions}: ${formatShape(shape)} to ${channels} channels`, async () => {
         const testCase = chainCase(block(convolutions, shape[1], channels, last), shape, 60 + index);
-        await compareWithReference(backend, testCase, 80 + index, networkTolerance);
+        await assertAgreesWithReference(backend, testCase, networkTolerance, 80 + index);
       });
     }
 
@@ -167,7 +137,7 @@ describeBackends(
       const draw = fc.record({
         convolutions: fc.integer({ min: 1, max: 3 }),
         outChannels: fc.integer({ min: 1, max: 40 }),
-        last: fc.constantFrom(undefined, pool('floor'), pool('ceil')),
+        last: fc.constantFrom(undefined, maxPool('floor'), maxPool('ceil')),
         shape: fc.tuple(
           fc.integer({ min: 1, max: 3 }),
           fc.integer({ min: 1, max: 40 }),
@@ -179,7 +149,12 @@ describeBackends(
       await fc.assert(
         fc.asyncProperty(draw, async ({ convolutions, outChannels, last, shape, seed }) => {
           const layers = block(convolutions, shape[1], outChannels, last);
-          await compareWithReference(backend, chainCase(layers, shape, seed), seed + 1, networkTolerance);
+          await assertAgreesWithReference(
+            backend,
+            chainCase(layers, shape, seed),
+            networkTolerance,
+            seed + 1,
+          );
         }),
         { numRuns: 40, seed: 20140904, endOnFailure: true },
       );

@@ -1,11 +1,18 @@
-/** What callers rely on beside the arithmetic: copies, order of calls, parameters shared by programs. */
+/** What callers rely on besides the arithmetic: copies, order of calls, parameters shared by programs. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
-import type { Parameters } from '../../src/kernels/backend.ts';
 import { describeBackends } from '../support/backends.ts';
-import { type ChainCase, chainCase, createParameters, readAll, runForward } from '../support/chains.ts';
+import {
+  type ChainCase,
+  chainCase,
+  createParameters,
+  inInference,
+  inTraining,
+  readAll,
+  runForward,
+} from '../support/chains.ts';
 import { CLASSES, images, labelsFor, network, STEP, smallNetwork } from '../support/small-network.ts';
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
@@ -41,7 +48,7 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     parameters.dispose();
   });
 
-  it("what is put into a tensor's place is what programs compute with", async (context) => {
+  it("programs compute with values put into a tensor's place", async (context) => {
     const { layers, inputShape, values } = network(1);
     const parameters = await createParameters(backend, layers, new Map());
     if (!parameters.place(parameters.specs[0]!.name)) {
@@ -55,13 +62,9 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     for (const { name } of parameters.specs) {
       assert.deepEqual(await parameters.read('values', name), values.get(name));
     }
-    const [written, again] = [await createParameters(backend, layers, values), images(1)];
-    const other = await backend.compile({ layers, inputShape, parameters: written });
-    assert.deepEqual(output, await other.forward(again));
-    other.dispose();
+    assert.deepEqual(output, await runForward(backend, network(1), images(1)));
     assert.throws(() => parameters.place('conv9.weight'), RangeError);
     parameters.dispose();
-    written.dispose();
     assert.throws(() => parameters.place('conv1.weight'), /disposed/);
   });
 
@@ -77,19 +80,16 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     assert.deepEqual(input, kept);
   });
 
-  it('shapes and memory are told', async () => {
-    const { layers, inputShape, values } = network(3);
-    const parameters = await createParameters(backend, layers, values);
-    const program = await backend.compile({ layers, inputShape: [2, 3, 24, 16], parameters });
-    assert.deepEqual(program.inputShape, [2, 3, 24, 16]);
-    assert.deepEqual(program.outputShape, [2, CLASSES, 5, 3]);
-    assert.ok(program.memoryBytes > 0);
-    const training = await backend.compileTraining({ layers, inputShape, parameters });
-    assert.deepEqual(training.outputShape, [3, CLASSES, 1, 1]);
-    assert.ok(training.memoryBytes > 0);
-    training.dispose();
-    program.dispose();
-    parameters.dispose();
+  it('programs know their shapes and memory', async () => {
+    await inInference(backend, { ...network(3), inputShape: [2, 3, 24, 16] }, async (program) => {
+      assert.deepEqual(program.inputShape, [2, 3, 24, 16]);
+      assert.deepEqual(program.outputShape, [2, CLASSES, 5, 3]);
+      assert.ok(program.memoryBytes > 0);
+    });
+    await inTraining(backend, network(3), async (training) => {
+      assert.deepEqual(training.outputShape, [3, CLASSES, 1, 1]);
+      assert.ok(training.memoryBytes > 0);
+    });
   });
 
   it('programs of several sizes see every change of their parameters', async () => {
@@ -158,28 +158,15 @@ describeBackends('contract', (backend, { layerTolerance }) => {
   }
 
   it('the same work twice gives the same bits', async () => {
-    const run = async () => {
-      const { layers, inputShape, values } = network(3);
-      const parameters = await createParameters(backend, layers, values);
-      const program = await backend.compileTraining({ layers, inputShape, parameters });
-      await accumulateAndUpdate(parameters, () =>
-        program.accumulate({ input: images(3), labels: labelsFor(3), dropoutKeys: dropoutKeysFor(3) }, 1 / 3),
-      );
-      const trained = await readAll(parameters, 'values');
-      program.dispose();
-      parameters.dispose();
-      return trained;
-    };
+    const batch = { input: images(3), labels: labelsFor(3), dropoutKeys: dropoutKeysFor(3) };
+    const run = () =>
+      inTraining(backend, network(3), async (program, parameters) => {
+        for (let step = 0; step < 3; step++) {
+          await program.accumulate(batch, 1 / 3);
+          await parameters.update(STEP);
+        }
+        return readAll(parameters, 'values');
+      });
     assert.deepEqual(await run(), await run());
   });
-
-  async function accumulateAndUpdate(
-    parameters: Parameters,
-    accumulate: () => Promise<unknown>,
-  ): Promise<void> {
-    for (let step = 0; step < 3; step++) {
-      await accumulate();
-      await parameters.update(STEP);
-    }
-  }
 });

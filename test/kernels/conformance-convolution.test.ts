@@ -1,9 +1,9 @@
 import { it } from 'node:test';
-import { type ConvolutionLayer, outputShape } from '../../src/core/layer.ts';
+import { outputShape } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
-import { chainCase, runBackward, runForward } from '../support/chains.ts';
-import { convolve, convolveBackward } from '../support/oracle.ts';
+import { chainCase, convolution, runBackward, runForward } from '../support/chains.ts';
+import { assertConvolved, convolve, convolveBackward } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 /** kernel, padding, output channels, input shape */
@@ -46,14 +46,7 @@ const CASES: readonly [kernel: number, padding: number, outChannels: number, inp
 
 describeBackends('convolution', (backend, { layerTolerance }) => {
   for (const [index, [kernel, padding, outChannels, shape]] of CASES.entries()) {
-    const layer: ConvolutionLayer = {
-      kind: 'convolution',
-      name: 'conv',
-      kernel,
-      padding,
-      inChannels: shape[1],
-      outChannels,
-    };
+    const layer = convolution(shape[1], outChannels, { kernel, padding });
     const title = `${kernel}×${kernel}, padding ${padding}, ${formatShape(shape)} to ${outChannels} channels`;
     const testCase = chainCase([layer], shape, index);
     const weight = testCase.values.get('conv.weight')!;
@@ -69,22 +62,13 @@ describeBackends('convolution', (backend, { layerTolerance }) => {
       const outputGradient = randomTensor(900 + index, outputShape(layer, shape));
       const run = await runBackward(backend, testCase, input, outputGradient);
       const expected = convolveBackward(layer, shape, input, weight, outputGradient);
-      assertClose('output', run.output, convolve(layer, shape, input, weight, bias), layerTolerance);
-      assertClose('input gradient', run.inputGradient, expected.input, layerTolerance);
-      assertClose('weight gradient', run.gradients.get('conv.weight'), expected.weight, layerTolerance);
-      assertClose('bias gradient', run.gradients.get('conv.bias'), expected.bias, layerTolerance);
+      const output = convolve(layer, shape, input, weight, bias);
+      assertConvolved(run, { output, ...expected }, layerTolerance);
     });
   }
 
-  it('has no bias and no output of its own: zero parameters give zero', async () => {
-    const layer: ConvolutionLayer = {
-      kind: 'convolution',
-      name: 'conv',
-      kernel: 3,
-      padding: 1,
-      inChannels: 3,
-      outChannels: 5,
-    };
+  it('zero parameters give zero', async () => {
+    const layer = convolution(3, 5);
     const shape: Shape4 = [1, 3, 6, 6];
     const output = await runForward(
       backend,

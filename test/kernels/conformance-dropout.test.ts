@@ -4,7 +4,7 @@ import type { DropoutLayer, Layer } from '../../src/core/layer.ts';
 import { threefry2x32 } from '../../src/core/random.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
-import { chainCase, runBackward, runForward } from '../support/chains.ts';
+import { chainCase, convolution, relu, runBackward, runForward } from '../support/chains.ts';
 import { dropoutKeeps } from '../support/oracle.ts';
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
@@ -26,6 +26,10 @@ function mask(rate: number, ordinal: number, shape: Shape4, keys: Uint32Array): 
   });
 }
 
+function nonZero(tensor: Float32Array): boolean[] {
+  return Array.from(tensor, (value) => value !== 0);
+}
+
 function dropout(rate: number, name = 'drop'): DropoutLayer {
   return { kind: 'dropout', name, rate };
 }
@@ -39,21 +43,10 @@ describeBackends('dropout', (backend, { layerTolerance, representable }) => {
         const input = randomTensor(1, shape).map((x) => Math.sign(x) + x);
         const outputGradient = randomTensor(2, shape).map((x) => Math.sign(x) + x);
         const kept = mask(rate, 0, shape, keys);
-        const run = await runBackward(
-          backend,
-          chainCase([dropout(rate)], shape, 0),
-          input,
-          outputGradient,
-          keys,
-        );
-        assert.deepEqual(
-          Array.from(run.output, (y) => y !== 0),
-          kept,
-        );
-        assert.deepEqual(
-          Array.from(run.inputGradient, (g) => g !== 0),
-          kept,
-        );
+        const testCase = chainCase([dropout(rate)], shape, 0);
+        const run = await runBackward(backend, testCase, input, outputGradient, keys);
+        assert.deepEqual(nonZero(run.output), kept);
+        assert.deepEqual(nonZero(run.inputGradient), kept);
         const scaled = (tensor: Float32Array) => tensor.map((x, i) => (kept[i] ? x / (1 - rate) : 0));
         assertClose('output', run.output, scaled(input), layerTolerance);
         assertClose('input gradient', run.inputGradient, scaled(outputGradient), layerTolerance);
@@ -104,10 +97,7 @@ describeBackends('dropout', (backend, { layerTolerance, representable }) => {
     testCase.values.get('fc8.bias')!.fill(0);
     const outputGradient = new Float32Array(3 * 37).fill(1);
     const run = await runBackward(backend, testCase, randomTensor(6, shape), outputGradient, keys);
-    assert.deepEqual(
-      Array.from(run.output, (y) => y !== 0),
-      mask(0.25, 1, [3, 37, 1, 1], keys),
-    );
+    assert.deepEqual(nonZero(run.output), mask(0.25, 1, [3, 37, 1, 1], keys));
     // fc6's bias has a gradient from exactly the images in which the first dropout kept the unit; count them.
     const first = mask(0.5, 0, [3, 37, 1, 1], keys);
     const second = mask(0.25, 1, [3, 37, 1, 1], keys);
@@ -125,21 +115,13 @@ describeBackends('dropout', (backend, { layerTolerance, representable }) => {
 });
 
 function classifier(): Layer[] {
-  const fc = (name: string, kernel: number, inChannels: number): Layer => ({
-    kind: 'convolution',
-    name,
-    kernel,
-    padding: 0,
-    inChannels,
-    outChannels: 37,
-  });
   return [
-    fc('fc6', 2, 6),
-    { kind: 'relu', name: 'relu6' },
+    convolution(6, 37, { kernel: 2, name: 'fc6' }),
+    relu('relu6'),
     dropout(0.5, 'drop6'),
-    fc('fc7', 1, 37),
-    { kind: 'relu', name: 'relu7' },
+    convolution(37, 37, { kernel: 1, name: 'fc7' }),
+    relu('relu7'),
     dropout(0.25, 'drop7'),
-    fc('fc8', 1, 37),
+    convolution(37, 37, { kernel: 1, name: 'fc8' }),
   ];
 }

@@ -1,57 +1,41 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { type ConvolutionLayer, type Layer, parameterSpecs } from '../../src/core/layer.ts';
+import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Parameters, Program, SgdStep, TrainingProgram } from '../../src/kernels/backend.ts';
 import { describeBackends } from '../support/backends.ts';
-import { createParameters, randomValues, readAll } from '../support/chains.ts';
+import { convolution, createParameters, maxPool, randomValues, readAll, relu } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
-const CONVOLUTION: ConvolutionLayer = {
-  kind: 'convolution',
-  name: 'conv',
-  kernel: 4,
-  padding: 0,
-  inChannels: 3,
-  outChannels: 5,
-};
-const LAYERS: readonly Layer[] = [
-  CONVOLUTION,
-  { kind: 'relu', name: 'relu' },
-  { kind: 'dropout', name: 'drop', rate: 0.5 },
-];
+const CONVOLUTION = convolution(3, 5, { kernel: 4, padding: 0 });
+const LAYERS: readonly Layer[] = [CONVOLUTION, relu(), { kind: 'dropout', name: 'drop', rate: 0.5 }];
 const SHAPE: Shape4 = [2, 3, 4, 4];
 const STEP: SgdStep = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, biasDecay: 0 };
 
-interface Made {
-  readonly parameters: Parameters;
-  readonly program: Program;
-  readonly training: TrainingProgram;
-}
-
 describeBackends('errors', (backend) => {
-  async function make(): Promise<Made> {
-    const parameters = await createParameters(backend, LAYERS, randomValues(LAYERS, 1));
-    const options = { layers: LAYERS, inputShape: SHAPE, parameters };
-    return {
-      parameters,
-      program: await backend.compile(options),
-      training: await backend.compileTraining({ ...options, inputGradient: true }),
-    };
+  /** Made for a test, and disposed of after it. */
+  interface Made {
+    readonly parameters: Parameters;
+    readonly program: Program;
+    readonly training: TrainingProgram;
   }
 
-  function disposeAll({ parameters, program, training }: Made): void {
-    program.dispose();
-    training.dispose();
-    parameters.dispose();
+  /** A test with parameters and a program of each kind, which it may dispose of itself. */
+  function test(title: string, body: (made: Made) => Promise<void>): void {
+    it(title, async () => {
+      const parameters = await createParameters(backend, LAYERS, randomValues(LAYERS, 1));
+      const options = { layers: LAYERS, inputShape: SHAPE, parameters };
+      const program = await backend.compile(options);
+      const training = await backend.compileTraining({ ...options, inputGradient: true });
+      await body({ parameters, program, training });
+      for (const item of [program, training, parameters]) item.dispose();
+    });
   }
 
   const input = randomTensor(1, SHAPE);
   const labels = Int32Array.of(0, 4);
 
-  it('inputs of wrong lengths', async () => {
-    const made = await make();
-    const { program, training } = made;
+  test('inputs of wrong lengths', async ({ program, training }) => {
     for (const length of [0, 1, 47, 49, 3 * 48]) {
       const wrong = new Float32Array(length);
       const said = { name: 'RangeError', message: new RegExp(`1 to 2 .*3×4×4.*not ${length} values`) };
@@ -59,12 +43,12 @@ describeBackends('errors', (backend) => {
       await assert.rejects(training.accumulate({ input: wrong, labels }, 1), said);
       await assert.rejects(training.backward({ input: wrong }, new Float32Array(10)), said);
     }
-    disposeAll(made);
   });
 
-  it('labels, keys, gradients and scales that do not fit, before anything runs', async () => {
-    const made = await make();
-    const { training, parameters } = made;
+  test('labels, keys, gradients and scales that do not fit, before anything runs', async ({
+    training,
+    parameters,
+  }) => {
     for (const label of [-1, 5, 1000]) {
       await assert.rejects(training.accumulate({ input, labels: Int32Array.of(0, label) }, 1), {
         name: 'RangeError',
@@ -79,20 +63,15 @@ describeBackends('errors', (backend) => {
     for (const tensor of (await readAll(parameters, 'gradients')).values()) {
       assert.ok(tensor.every((gradient) => gradient === 0));
     }
-    disposeAll(made);
   });
 
-  it('a loss over a map of scores', async () => {
-    const { parameters, program, training } = await make();
+  test('a loss over a map of scores', async ({ parameters }) => {
     const wide = await backend.compileTraining({ layers: LAYERS, inputShape: [2, 3, 5, 4], parameters });
     await assert.rejects(wide.accumulate({ input: new Float32Array(120), labels }, 1), /map of 2×1/);
     wide.dispose();
-    disposeAll({ parameters, program, training });
   });
 
-  it('tensors that are not there, or of another length', async () => {
-    const made = await make();
-    const { parameters } = made;
+  test('tensors that are not there, or of another length', async ({ parameters }) => {
     await assert.rejects(parameters.read('values', 'fc9.weight'), {
       name: 'RangeError',
       message: /fc9\.weight/,
@@ -102,7 +81,6 @@ describeBackends('errors', (backend) => {
       name: 'RangeError',
       message: /conv\.bias.*5 values, not 4/,
     });
-    disposeAll(made);
   });
 
   it('parameters without gradients', async () => {
@@ -116,16 +94,14 @@ describeBackends('errors', (backend) => {
     parameters.dispose();
   });
 
-  it('steps that are not numbers', async () => {
-    const made = await make();
+  test('steps that are not numbers', async (made) => {
     const before = await readAll(made.parameters, 'values');
     const step = { ...STEP, learningRate: Number.NaN };
     await assert.rejects(made.parameters.update(step), /learningRate.*NaN/);
     assert.deepEqual(await readAll(made.parameters, 'values'), before);
-    disposeAll(made);
   });
 
-  it('chains that make no sense', async () => {
+  it('impossible chains', async () => {
     const parameters = await createParameters(backend, LAYERS, new Map());
     const refuses = async (layers: readonly Layer[], inputShape: Shape4, message: RegExp) => {
       const options = { layers, inputShape, parameters };
@@ -138,23 +114,21 @@ describeBackends('errors', (backend) => {
     await refuses(LAYERS, [1, 3, 3, 4], /3×4 is too small for conv/);
     await refuses([{ ...CONVOLUTION, name: 'other' }], SHAPE, /no other\.weight/);
     await refuses([{ ...CONVOLUTION, kernel: 3 }], SHAPE, /conv\.weight should be 5×3×3×3.*5×3×4×4/);
-    await refuses([{ kind: 'maxPool', name: 'pool', rounding: 'floor' }], [1, 3, 1, 4], /too small for pool/);
+    await refuses([maxPool()], [1, 3, 1, 4], /too small for pool/);
     await refuses([{ kind: 'dropout', name: 'drop', rate: 1 }], SHAPE, /drop needs a rate/);
     await refuses([{ kind: 'lrn', name: 'norm', size: 4, k: 1, alpha: 1, beta: 1 }], SHAPE, /norm.*odd/);
     parameters.dispose();
   });
 
-  it('two tensors of one name', () => {
+  it('two tensors with the same name', () => {
     const specs = [...parameterSpecs(LAYERS), ...parameterSpecs(LAYERS)];
     assert.throws(
       () => backend.createParameters(specs, { training: false }),
-      /two tensors named conv\.weight/,
+      /two tensors are named conv\.weight/,
     );
   });
 
-  it('use after dispose; dispose twice is no error', async () => {
-    const made = await make();
-    const { parameters, program, training } = made;
+  test('use after dispose; a second dispose is allowed', async ({ parameters, program, training }) => {
     const outputGradient = new Float32Array(10);
     program.dispose();
     training.dispose();
@@ -168,20 +142,19 @@ describeBackends('errors', (backend) => {
     await assert.rejects(parameters.update(STEP), said);
     await assert.rejects(parameters.zeroGradients(), said);
     await assert.rejects(backend.compile({ layers: LAYERS, inputShape: SHAPE, parameters }), said);
-    disposeAll(made);
   });
 
-  it('a program whose parameters were disposed of under it', async () => {
-    const { parameters, program, training } = await make();
+  test('a program whose parameters were disposed of under it', async ({ parameters, program, training }) => {
     parameters.dispose();
     await assert.rejects(program.forward(input), /disposed/);
     await assert.rejects(training.accumulate({ input, labels }, 1), /disposed/);
-    program.dispose();
-    training.dispose();
   });
 
-  it('a call that was made before dispose still gives its result', async () => {
-    const { parameters, program, training } = await make();
+  test('a call that was made before dispose still gives its result', async ({
+    parameters,
+    program,
+    training,
+  }) => {
     const expected = await program.forward(input);
     const pending = program.forward(input);
     const trained = training.accumulate({ input, labels }, 1);
@@ -192,12 +165,10 @@ describeBackends('errors', (backend) => {
     parameters.dispose();
   });
 
-  it('an error leaves program and parameters usable', async () => {
-    const made = await make();
+  test('an error leaves program and parameters usable', async (made) => {
     const expected = await made.program.forward(input);
     await assert.rejects(made.program.forward(new Float32Array(7)));
     await assert.rejects(made.training.accumulate({ input, labels: Int32Array.of(9, 9) }, 1));
     assert.deepEqual(await made.program.forward(input), expected);
-    disposeAll(made);
   });
 });

@@ -3,8 +3,8 @@ import { it } from 'node:test';
 import { type Layer, type LrnLayer, outputShape, type PoolingRounding } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
-import { chainCase, runBackward, runForward } from '../support/chains.ts';
-import { normalise, normaliseBackward, poolPlaces } from '../support/oracle.ts';
+import { chainCase, maxPool, relu, runBackward, runForward } from '../support/chains.ts';
+import { normalize, normalizeBackward, poolPlaces } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const SHAPES: readonly Shape4[] = [
@@ -17,7 +17,7 @@ const SHAPES: readonly Shape4[] = [
 ];
 
 describeBackends('relu', (backend, { representable }) => {
-  const layers: Layer[] = [{ kind: 'relu', name: 'relu' }];
+  const layers: Layer[] = [relu()];
   for (const [index, shape] of SHAPES.entries()) {
     // Exact: nothing is rounded. Every third value is 0, where output and gradient are 0.
     const input = representable(randomTensor(index, shape).map((x, i) => (i % 3 === 2 ? 0 : x)));
@@ -45,7 +45,7 @@ describeBackends('max pooling', (backend, { representable }) => {
   ];
   const roundings: readonly PoolingRounding[] = ['floor', 'ceil'];
   for (const rounding of roundings) {
-    const layer: Layer = { kind: 'maxPool', name: 'pool', rounding };
+    const layer: Layer = maxPool(rounding);
     for (const [index, shape] of shapes.entries()) {
       it(`${rounding}: ${formatShape(shape)}`, async () => {
         await checkPool(layer, shape, randomTensor(index, shape), 70 + index);
@@ -57,7 +57,7 @@ describeBackends('max pooling', (backend, { representable }) => {
   }
 
   it('ceil: a map of one pixel and negative values at the edge', async () => {
-    const layer: Layer = { kind: 'maxPool', name: 'pool', rounding: 'ceil' };
+    const layer: Layer = maxPool('ceil');
     await checkPool(layer, [2, 3, 1, 1], randomTensor(1, [2, 3, 1, 1]), 2);
     const negative = randomTensor(3, [1, 3, 3, 5]).map((x) => -1 - Math.abs(x));
     await checkPool(layer, [1, 3, 3, 5], negative, 4);
@@ -81,7 +81,7 @@ describeBackends('max pooling', (backend, { representable }) => {
   }
 });
 
-describeBackends('local response normalisation', (backend, { layerTolerance }) => {
+describeBackends('local response normalization', (backend, { layerTolerance }) => {
   const paper: LrnLayer = { kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 };
   const strong: LrnLayer = { ...paper, alpha: 0.5, k: 1 };
   const cases: readonly [string, LrnLayer, Shape4][] = [
@@ -99,11 +99,11 @@ describeBackends('local response normalisation', (backend, { layerTolerance }) =
       const testCase = chainCase([layer], shape, 0);
       const input = randomTensor(index, shape, 2);
       const outputGradient = randomTensor(30 + index, shape);
-      const expected = normalise(layer, shape, input);
+      const expected = normalize(layer, shape, input);
       assertClose('inference output', await runForward(backend, testCase, input), expected, layerTolerance);
       const run = await runBackward(backend, testCase, input, outputGradient);
       assertClose('training output', run.output, expected, layerTolerance);
-      const gradient = normaliseBackward(layer, shape, input, outputGradient);
+      const gradient = normalizeBackward(layer, shape, input, outputGradient);
       assertClose('input gradient', run.inputGradient, gradient, layerTolerance);
     });
   }
@@ -119,16 +119,13 @@ describeBackends('local response normalisation', (backend, { layerTolerance }) =
 
 describeBackends('a run that diverges', (backend) => {
   const layerKinds: readonly (readonly Layer[])[] = [
-    [{ kind: 'relu', name: 'relu' }],
-    [{ kind: 'maxPool', name: 'pool', rounding: 'floor' }],
-    [{ kind: 'maxPool', name: 'pool', rounding: 'ceil' }],
+    [relu()],
+    [maxPool()],
+    [maxPool('ceil')],
     [{ kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 }],
-    [
-      { kind: 'relu', name: 'relu' },
-      { kind: 'maxPool', name: 'pool', rounding: 'floor' },
-    ],
+    [relu(), maxPool()],
   ];
-  it('shows it: what is no number is not rectified or pooled away', async () => {
+  it('shows it: NaN survives ReLU and pooling', async () => {
     for (const layers of layerKinds) {
       for (let place = 0; place < 4; place++) {
         const input = Float32Array.of(1, -2, 3, 4);

@@ -1,46 +1,38 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
-import type { Shape4 } from '../../src/core/shape.ts';
 import type { Backend, LossOutcome } from '../../src/kernels/backend.ts';
 import { describeBackends } from '../support/backends.ts';
-import { chainCase, createParameters } from '../support/chains.ts';
+import { type ChainCase, convolution, inTraining } from '../support/chains.ts';
 import { crossEntropy } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-/** A 1×1 convolution with the identity for weights: its bias's gradient is the loss's, summed over the images. */
-function identityLayer(classes: number): Layer {
-  return {
-    kind: 'convolution',
-    name: 'scores',
-    kernel: 1,
-    padding: 0,
-    inChannels: classes,
-    outChannels: classes,
-  };
+/** With the identity for weights, its bias's gradient is the loss's, summed over the images. */
+function scores(classes: number): Layer {
+  return convolution(classes, classes, { kernel: 1, name: 'scores' });
 }
 
-async function lossOf(
+function lossOf(
   backend: Backend,
   rows: readonly (readonly number[])[],
   labels: readonly number[],
   gradientScale: number,
 ): Promise<LossOutcome & { biasGradient: Float32Array; weightGradient: Float32Array }> {
   const classes = rows[0]!.length;
-  const layers = [identityLayer(classes)];
-  const inputShape: Shape4 = [rows.length, classes, 1, 1];
   const identity = Float32Array.from({ length: classes ** 2 }, (_, i) =>
     Math.floor(i / classes) === i % classes ? 1 : 0,
   );
-  const parameters = await createParameters(backend, layers, new Map([['scores.weight', identity]]));
-  const program = await backend.compileTraining({ layers, inputShape, parameters });
+  const testCase: ChainCase = {
+    layers: [scores(classes)],
+    inputShape: [rows.length, classes, 1, 1],
+    values: new Map([['scores.weight', identity]]),
+  };
   const input = Float32Array.from(rows.flat());
-  const outcome = await program.accumulate({ input, labels: Int32Array.from(labels) }, gradientScale);
-  const biasGradient = await parameters.read('gradients', 'scores.bias');
-  const weightGradient = await parameters.read('gradients', 'scores.weight');
-  program.dispose();
-  parameters.dispose();
-  return { ...outcome, biasGradient, weightGradient };
+  return inTraining(backend, testCase, async (program, parameters) => ({
+    ...(await program.accumulate({ input, labels: Int32Array.from(labels) }, gradientScale)),
+    biasGradient: await parameters.read('gradients', 'scores.bias'),
+    weightGradient: await parameters.read('gradients', 'scores.weight'),
+  }));
 }
 
 const CASES: Record<string, { rows: readonly (readonly number[])[]; labels: readonly number[] }> = {
@@ -95,34 +87,24 @@ describeBackends('soft-max cross-entropy', (backend, { layerTolerance, represent
     });
   }
 
-  it('a small loss of a sure network is not lost to rounding', async () => {
+  it('a small loss of a confident network is not lost to rounding', async () => {
     const { losses } = await lossOf(backend, [[12, 0]], [0], 1);
     const exact = Math.log1p(Math.exp(-12));
     assert.ok(Math.abs(losses[0]! - exact) < 2e-6, `${losses[0]}, not ${exact}`);
   });
 
-  it('weights the gradient, not the losses, by the scale', async () => {
+  it('scales the gradient, not the losses', async () => {
     const once = await lossOf(backend, [[1, 2, 3]], [0], 1);
     const half = await lossOf(backend, [[1, 2, 3]], [0], 0.5);
     assert.deepEqual(half.losses, once.losses);
-    assertClose(
-      'gradient',
-      half.biasGradient,
-      once.biasGradient.map((g) => g / 2),
-      layerTolerance,
-    );
+    const halved = once.biasGradient.map((g) => g / 2);
+    assertClose('gradient', half.biasGradient, halved, layerTolerance);
   });
 
   it('starts from ln(classes) with zero parameters, as a fresh network does', async () => {
-    const testCase = chainCase([identityLayer(7)], [2, 7, 1, 1], 0);
-    const parameters = await createParameters(backend, testCase.layers, new Map());
-    const program = await backend.compileTraining({ ...testCase, parameters });
-    const { losses } = await program.accumulate(
-      { input: randomTensor(1, [2, 7]), labels: Int32Array.of(0, 6) },
-      1,
-    );
+    const testCase: ChainCase = { layers: [scores(7)], inputShape: [2, 7, 1, 1], values: new Map() };
+    const batch = { input: randomTensor(1, [2, 7]), labels: Int32Array.of(0, 6) };
+    const { losses } = await inTraining(backend, testCase, (program) => program.accumulate(batch, 1));
     assertClose('losses', losses, [Math.log(7), Math.log(7)], layerTolerance);
-    program.dispose();
-    parameters.dispose();
   });
 });

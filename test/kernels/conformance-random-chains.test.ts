@@ -1,11 +1,21 @@
-/** Chains that nobody thought of: every other backend against the reference, layer kinds and sizes drawn at random. */
+/** Random chains: every other backend against the reference, with kinds and sizes of layers drawn at random. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { type Layer, outputShape, shapesAlong } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
+import type { Backend } from '../../src/kernels/backend.ts';
 import { describeBackends, otherBackends, reference } from '../support/backends.ts';
-import { chainCase, createParameters, readAll, runBackward, runForward } from '../support/chains.ts';
+import {
+  assertAllClose,
+  assertSameRun,
+  chainCase,
+  convolution,
+  inTraining,
+  readAll,
+  runBackward,
+  runForward,
+} from '../support/chains.ts';
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
 const RUNS = { numRuns: 60, seed: 20140904, endOnFailure: true } as const;
@@ -87,20 +97,11 @@ describeBackends(
           const keys = dropoutKeysFor(images, seed);
           const expected = await runBackward(reference, testCase, input, outputGradient, keys);
           const run = await runBackward(backend, testCase, input, outputGradient, keys);
-          const chain = describeChain(layers, shape);
-          assertClose(`output of ${chain}`, run.output, expected.output, networkTolerance);
-          assertClose(
-            `input gradient of ${chain}`,
-            run.inputGradient,
-            expected.inputGradient,
-            networkTolerance,
-          );
-          for (const [name, tensor] of expected.gradients) {
-            assertClose(`${name} of ${chain}`, run.gradients.get(name), tensor, networkTolerance);
-          }
+          const chain = ` of ${describeChain(layers, shape)}`;
+          assertSameRun(run, expected, networkTolerance, chain);
           const inferred = await runForward(backend, testCase, input);
           const expectedInferred = await runForward(reference, testCase, input);
-          assertClose(`inference output of ${chain}`, inferred, expectedInferred, networkTolerance);
+          assertClose(`inference output${chain}`, inferred, expectedInferred, networkTolerance);
         }),
         RUNS,
       );
@@ -112,38 +113,27 @@ describeBackends(
           const features = layersFrom(draws, shape);
           const [, channels, height, width] = shapesAlong(features, shape).at(-1)!;
           if (height !== width) return;
-          const classifier: Layer = {
-            kind: 'convolution',
-            name: 'scores',
-            kernel: height,
-            padding: 0,
-            inChannels: channels,
-            outChannels: 5,
-          };
-          const layers = [...features, classifier];
-          const train = async (on: typeof backend) => {
-            const { values, inputShape } = chainCase(layers, shape, seed);
-            const parameters = await createParameters(on, layers, values);
-            const program = await on.compileTraining({ layers, inputShape, parameters });
-            const labels = Int32Array.from({ length: shape[0] }, (_, i) => (seed + i) % 5);
-            for (let step = 0; step < 3; step++) {
-              const input = randomTensor(seed + step, shape);
-              await program.accumulate(
-                { input, labels, dropoutKeys: dropoutKeysFor(shape[0], step) },
-                1 / shape[0],
-              );
-              await parameters.update({ learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 });
-            }
-            const trained = await readAll(parameters, 'values');
-            program.dispose();
-            parameters.dispose();
-            return trained;
-          };
+          const classifier = convolution(channels, 5, { kernel: height, padding: 0, name: 'scores' });
+          const testCase = chainCase([...features, classifier], shape, seed);
+          const labels = Int32Array.from({ length: shape[0] }, (_, i) => (seed + i) % 5);
+          const train = (on: Backend) =>
+            inTraining(on, testCase, async (program, parameters) => {
+              for (let step = 0; step < 3; step++) {
+                const input = randomTensor(seed + step, shape);
+                const dropoutKeys = dropoutKeysFor(shape[0], step);
+                await program.accumulate({ input, labels, dropoutKeys }, 1 / shape[0]);
+                await parameters.update({
+                  learningRate: 0.01,
+                  momentum: 0.9,
+                  weightDecay: 5e-4,
+                  biasDecay: 0,
+                });
+              }
+              return readAll(parameters, 'values');
+            });
           const expected = await train(reference);
-          for (const [name, tensor] of await train(backend)) {
-            const what = `${name} of ${describeChain(layers, shape)}`;
-            assertClose(what, tensor, expected.get(name)!, networkTolerance);
-          }
+          const chain = ` of ${describeChain(testCase.layers, shape)}`;
+          assertAllClose(await train(backend), expected, networkTolerance, chain);
         }),
         RUNS,
       );

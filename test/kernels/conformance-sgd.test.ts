@@ -74,7 +74,7 @@ describeBackends('SGD', (backend) => {
     return checkSteps(backend, [...repeated(paper, 6), ...repeated({ ...paper, learningRate: 1e-3 }, 6)]);
   });
 
-  it("keeps the rate inside the velocity: after a drop the old velocity goes on (Caffe's form, not PyTorch's)", async () => {
+  it("keeps the rate in the velocity: after a drop the old velocity continues (Caffe's form, not PyTorch's)", async () => {
     const parameters = await oneWeight(backend, 1);
     const velocities: number[] = [];
     for (const learningRate of [0.1, 0.1, 0.01]) {
@@ -96,7 +96,7 @@ describeBackends('SGD', (backend) => {
     parameters.dispose();
   });
 
-  it('zeroGradients forgets gradients and keeps velocities', async () => {
+  it('zeroGradients clears gradients and keeps velocities', async () => {
     const parameters = await oneWeight(backend, 1);
     await parameters.write('gradients', 'w', Float32Array.of(3));
     await parameters.write('velocities', 'w', Float32Array.of(0.25));

@@ -2,22 +2,16 @@
  * Fully connected layers of few rows, which our own dot products compute: longer sums than the conformance suite has,
  * and numbers of inputs, outputs and rows that fill no vector.
  */
-import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ConvolutionLayer } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
+import { assertSameForAnyThreads } from '../support/agreement.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { chainCase, runForward } from '../support/chains.ts';
+import { chainCase, convolution, runForward } from '../support/chains.ts';
 import { convolve } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
-
-/** A layer that covers the whole map. */
-function fullyConnected([, inChannels, side]: Shape4, outChannels: number): ConvolutionLayer {
-  return { kind: 'convolution', name: 'fc6', kernel: side, padding: 0, inChannels, outChannels };
-}
 
 // Rows, inputs, outputs: one, a few, as many as there are; sums of 1 to 25,088; panels that end in a part of a vector.
 const cases: readonly [Shape4, number][] = [
@@ -33,22 +27,20 @@ const cases: readonly [Shape4, number][] = [
 
 describe('native: dot products', { skip: missing ?? false }, () => {
   for (const [shape, outputs] of cases) {
-    const layer = fullyConnected(shape, outputs);
+    const layer = convolution(shape[1], outputs, { kernel: shape[2], padding: 0 });
     const testCase = chainCase([layer], shape, 11);
     const input = randomTensor(12, shape);
 
     // The longest sum's rounding errors, each 6e-8 of a partial sum, add up like a random walk.
     it(`${formatShape(shape)} to ${outputs}: within 2e-6 of the largest output`, async () => {
-      const [weight, bias] = [testCase.values.get('fc6.weight')!, testCase.values.get('fc6.bias')!];
+      const [weight, bias] = [testCase.values.get('conv.weight')!, testCase.values.get('conv.bias')!];
       const output = await runForward(createBackend('native', { threads: 2 }), testCase, input);
       assertClose('output', output, convolve(layer, shape, input, weight, bias), 2e-6);
     });
 
-    it(`${formatShape(shape)} to ${outputs}: any number of threads gives the same bits`, async () => {
-      const one = await runForward(createBackend('native', { threads: 1 }), testCase, input);
-      for (const threads of [2, 3, 7]) {
-        assert.deepEqual(await runForward(createBackend('native', { threads }), testCase, input), one);
-      }
-    });
+    it(`${formatShape(shape)} to ${outputs}: any number of threads gives the same bits`, () =>
+      assertSameForAnyThreads((threads) =>
+        runForward(createBackend('native', { threads }), testCase, input),
+      ));
   }
 });

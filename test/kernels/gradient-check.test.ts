@@ -18,7 +18,16 @@ import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { type Chain, forwardAlong } from '../../src/kernels/reference/chain.ts';
 import { ReferenceParameters } from '../../src/kernels/reference/reference-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
-import { type ChainCase, chainCase, createParameters, readAll, runBackward } from '../support/chains.ts';
+import {
+  type ChainCase,
+  chainCase,
+  convolution,
+  inTraining,
+  maxPool,
+  readAll,
+  relu,
+  runBackward,
+} from '../support/chains.ts';
 import { crossEntropy, poolPlaces } from '../support/oracle.ts';
 import { dropoutKeysFor, randomTensor, spacedTensor } from '../support/tensors.ts';
 
@@ -70,115 +79,109 @@ function centralDifference(
   return (high - low) / (above - below);
 }
 
-const convolution = (kernel: number, padding: number, inChannels: number, outChannels: number): Layer => ({
-  kind: 'convolution',
-  name: 'conv',
-  kernel,
-  padding,
-  inChannels,
-  outChannels,
-});
 const strongLrn: Layer = { kind: 'lrn', name: 'norm', size: 5, k: 1, alpha: 0.1, beta: 0.75 };
 
 const LAYER_CASES: readonly [layer: Layer, input: Shape4][] = [
-  [convolution(3, 1, 3, 2), [2, 3, 4, 5]],
-  [convolution(3, 1, 17, 3), [1, 17, 3, 3]],
-  [convolution(1, 0, 3, 5), [2, 3, 2, 3]],
-  [convolution(5, 2, 2, 3), [1, 2, 5, 4]],
-  [convolution(7, 0, 2, 3), [2, 2, 7, 7]],
-  [{ kind: 'relu', name: 'relu' }, [2, 3, 4, 3]],
-  [{ kind: 'maxPool', name: 'pool', rounding: 'floor' }, [2, 3, 5, 4]],
-  [{ kind: 'maxPool', name: 'pool', rounding: 'ceil' }, [2, 3, 5, 3]],
+  [convolution(3, 2), [2, 3, 4, 5]],
+  [convolution(17, 3), [1, 17, 3, 3]],
+  [convolution(3, 5, { kernel: 1, padding: 0 }), [2, 3, 2, 3]],
+  [convolution(2, 3, { kernel: 5, padding: 2 }), [1, 2, 5, 4]],
+  [convolution(2, 3, { kernel: 7, padding: 0 }), [2, 2, 7, 7]],
+  [relu(), [2, 3, 4, 3]],
+  [maxPool('floor', 'pool'), [2, 3, 5, 4]],
+  [maxPool('ceil', 'pool'), [2, 3, 5, 3]],
   [strongLrn, [2, 7, 2, 2]],
   [{ ...strongLrn, alpha: 1e-4, k: 2 }, [1, 3, 3, 2]],
   [{ kind: 'dropout', name: 'drop', rate: 0.5 }, [2, 5, 3, 2]],
 ];
 
-describeBackends('gradients of single layers by differences', (backend, { rounding, layerTolerance }) => {
-  for (const [index, [layer, shape]] of LAYER_CASES.entries()) {
-    const { kind } = layer;
-    it(`${kind} ${'kernel' in layer ? `${layer.kernel}×${layer.kernel} ` : ''}${formatShape(shape)}`, async () => {
-      const testCase = chainCase([layer], shape, index);
-      const hasKinks = kind === 'relu' || kind === 'maxPool';
-      const input = hasKinks ? spacedTensor(index, shape, 4 * STEP) : randomTensor(index, shape);
-      const outputGradient = randomTensor(20 + index, outputShape(layer, shape));
-      const keys = kind === 'dropout' ? dropoutKeysFor(shape[0]) : undefined;
-      const analytic = await runBackward(backend, testCase, input, outputGradient, keys);
-      const { chain, values } = steppable(testCase, keys);
-      const objective = () =>
-        forwardAlong(chain, input)
-          .at(-1)!
-          .reduce((sum, y, i) => sum + y * outputGradient[i]!, 0);
-      const check = (what: string, tensor: Float32Array, gradient: Float32Array) => {
-        const rounded = rounding && layerTolerance * largest(gradient);
-        for (let i = 0; i < tensor.length; i++) {
-          const numeric = centralDifference(tensor, i, STEP, objective);
-          assertGradient(`${what}[${i}]`, gradient[i]!, numeric, rounded);
-        }
-      };
-      check('input', input, analytic.inputGradient);
-      for (const [name, tensor] of values) check(name, tensor, analytic.gradients.get(name)!);
-    });
-  }
-});
+describeBackends(
+  'gradients of single layers against central differences',
+  (backend, { rounding, layerTolerance }) => {
+    for (const [index, [layer, shape]] of LAYER_CASES.entries()) {
+      const { kind } = layer;
+      it(`${kind} ${'kernel' in layer ? `${layer.kernel}×${layer.kernel} ` : ''}${formatShape(shape)}`, async () => {
+        const testCase = chainCase([layer], shape, index);
+        const hasKinks = kind === 'relu' || kind === 'maxPool';
+        const input = hasKinks ? spacedTensor(index, shape, 4 * STEP) : randomTensor(index, shape);
+        const outputGradient = randomTensor(20 + index, outputShape(layer, shape));
+        const keys = kind === 'dropout' ? dropoutKeysFor(shape[0]) : undefined;
+        const analytic = await runBackward(backend, testCase, input, outputGradient, keys);
+        const { chain, values } = steppable(testCase, keys);
+        const objective = () =>
+          forwardAlong(chain, input)
+            .at(-1)!
+            .reduce((sum, y, i) => sum + y * outputGradient[i]!, 0);
+        const check = (what: string, tensor: Float32Array, gradient: Float32Array) => {
+          const rounded = rounding && layerTolerance * largest(gradient);
+          for (let i = 0; i < tensor.length; i++) {
+            const numeric = centralDifference(tensor, i, STEP, objective);
+            assertGradient(`${what}[${i}]`, gradient[i]!, numeric, rounded);
+          }
+        };
+        check('input', input, analytic.inputGradient);
+        for (const [name, tensor] of values) check(name, tensor, analytic.gradients.get(name)!);
+      });
+    }
+  },
+);
 
 /** Block, block, classifier: every kind of layer, 8×8 input, 5 classes. */
 function smallNetwork(): Layer[] {
-  const named = (name: string, layer: Layer): Layer => ({ ...layer, name });
   return [
-    named('conv1', convolution(3, 1, 3, 4)),
-    { kind: 'relu', name: 'relu1' },
+    convolution(3, 4, { name: 'conv1' }),
+    relu('relu1'),
     strongLrn,
-    { kind: 'maxPool', name: 'pool1', rounding: 'floor' },
-    named('conv2', convolution(3, 1, 4, 5)),
-    { kind: 'relu', name: 'relu2' },
-    { kind: 'maxPool', name: 'pool2', rounding: 'ceil' },
-    named('fc6', convolution(2, 0, 5, 12)),
-    { kind: 'relu', name: 'relu6' },
+    maxPool('floor', 'pool1'),
+    convolution(4, 5, { name: 'conv2' }),
+    relu('relu2'),
+    maxPool('ceil', 'pool2'),
+    convolution(5, 12, { kernel: 2, padding: 0, name: 'fc6' }),
+    relu('relu6'),
     { kind: 'dropout', name: 'drop6', rate: 0.5 },
-    named('fc8', convolution(1, 0, 12, 5)),
+    convolution(12, 5, { kernel: 1, padding: 0, name: 'fc8' }),
   ];
 }
 
-describeBackends('gradients of a small network by differences', (backend, { rounding, networkTolerance }) => {
-  it('the mean loss, by every parameter', async (t) => {
-    const testCase = chainCase(smallNetwork(), [2, 3, 8, 8], 31);
-    const input = randomTensor(32, testCase.inputShape);
-    const labels = Int32Array.of(1, 4);
-    const dropoutKeys = dropoutKeysFor(2);
-    const parameters = await createParameters(backend, testCase.layers, testCase.values);
-    const program = await backend.compileTraining({ ...testCase, parameters });
-    await program.accumulate({ input, labels, dropoutKeys }, 1 / labels.length);
-    const analytic = await readAll(parameters, 'gradients');
-    program.dispose();
-    parameters.dispose();
-
-    const { chain, values } = steppable(testCase, dropoutKeys);
-    const places = kinkPattern(chain, forwardAlong(chain, input));
-    let crossed = false;
-    const objective = () => {
-      const tensors = forwardAlong(chain, input);
-      crossed ||= kinkPattern(chain, tensors) !== places;
-      return meanLoss(tensors.at(-1)!, labels);
-    };
-    let probed = 0;
-    let kinks = 0;
-    for (const [name, tensor] of values) {
-      const gradient = analytic.get(name)!;
-      const rounded = rounding && networkTolerance * largest(gradient);
-      for (let i = 0; i < tensor.length; i++) {
-        crossed = false;
-        // Between kinks the loss is smooth but not linear: a smaller step keeps the truncation error low.
-        const numeric = centralDifference(tensor, i, STEP / 4, objective);
-        probed++;
-        if (crossed) kinks++;
-        else assertGradient(`${name}[${i}]`, gradient[i]!, numeric, rounded);
+describeBackends(
+  'gradients of a small network against central differences',
+  (backend, { rounding, networkTolerance }) => {
+    it('of the mean loss, for every parameter', async (t) => {
+      const testCase = chainCase(smallNetwork(), [2, 3, 8, 8], 31);
+      const input = randomTensor(32, testCase.inputShape);
+      const labels = Int32Array.of(1, 4);
+      const dropoutKeys = dropoutKeysFor(2);
+      const analytic = await inTraining(backend, testCase, async (program, parameters) => {
+        await program.accumulate({ input, labels, dropoutKeys }, 1 / labels.length);
+        return readAll(parameters, 'gradients');
+      });
+      const { chain, values } = steppable(testCase, dropoutKeys);
+      const places = kinkPattern(chain, forwardAlong(chain, input));
+      let crossed = false;
+      const objective = () => {
+        const tensors = forwardAlong(chain, input);
+        crossed ||= kinkPattern(chain, tensors) !== places;
+        return meanLoss(tensors.at(-1)!, labels);
+      };
+      let probed = 0;
+      let kinks = 0;
+      for (const [name, tensor] of values) {
+        const gradient = analytic.get(name)!;
+        const rounded = rounding && networkTolerance * largest(gradient);
+        for (let i = 0; i < tensor.length; i++) {
+          crossed = false;
+          // Between kinks the loss is smooth but not linear: a smaller step keeps the truncation error low.
+          const numeric = centralDifference(tensor, i, STEP / 4, objective);
+          probed++;
+          if (crossed) kinks++;
+          else assertGradient(`${name}[${i}]`, gradient[i]!, numeric, rounded);
+        }
       }
-    }
-    t.diagnostic(`${kinks} of ${probed} steps met a kink and were left out`);
-    assert.ok(kinks < probed / 4, `${kinks} of ${probed} steps met a kink: choose another seed`);
-  });
-});
+      t.diagnostic(`${kinks} of ${probed} steps met a kink and were left out`);
+      assert.ok(kinks < probed / 4, `${kinks} of ${probed} steps met a kink: choose another seed`);
+    });
+  },
+);
 
 function largest(tensor: Float32Array): number {
   return tensor.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

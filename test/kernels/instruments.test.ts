@@ -1,29 +1,26 @@
-/** What backends say of themselves: memory, and which layers the time of a run went into. */
+/** What backends measure of themselves: memory, and the time of each layer in a run. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { canonicalBytes } from '../../src/kernels/canonical-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
-import { createParameters, readAll } from '../support/chains.ts';
+import { inTraining, readAll } from '../support/chains.ts';
 import { images, labelsFor, network } from '../support/small-network.ts';
 
 const BATCH = 2;
-const { layers, inputShape, values } = network(BATCH);
+const { layers, inputShape } = network(BATCH);
 const isConvolution = (layer: number) => layers[layer]!.kind === 'convolution';
 const convolutions = [...layers.keys()].filter(isConvolution);
 
 /** Gradients of one step, watched where that can be done. */
-async function step(backend: Backend, watched: boolean) {
-  const parameters = await createParameters(backend, layers, values);
-  const program = await backend.compileTraining({ layers, inputShape, parameters });
-  const run = () => program.accumulate({ input: images(BATCH), labels: labelsFor(BATCH) }, 1 / BATCH);
-  const clock = backend.instruments.stageClock;
-  const stages = watched && clock ? await clock.watch(program, run) : void (await run());
-  await backend.instruments.finish();
-  const gradients = await readAll(parameters, 'gradients');
-  program.dispose();
-  parameters.dispose();
-  return { stages, gradients };
+function step(backend: Backend, watched: boolean) {
+  return inTraining(backend, network(BATCH), async (program, parameters) => {
+    const run = () => program.accumulate({ input: images(BATCH), labels: labelsFor(BATCH) }, 1 / BATCH);
+    const clock = backend.instruments.stageClock;
+    const stages = watched && clock ? await clock.watch(program, run) : void (await run());
+    await backend.instruments.finish();
+    return { stages, gradients: await readAll(parameters, 'gradients') };
+  });
 }
 
 describeBackends('instruments', (backend) => {
@@ -39,12 +36,12 @@ describeBackends('instruments', (backend) => {
     }
   });
 
-  it('a step that is watched gives the same bits as another', async () => {
+  it('a watched step gives the same bits as an unwatched one', async () => {
     const [watched, alone] = [await step(backend, true), await step(backend, false)];
     assert.deepEqual(watched.gradients, alone.gradients);
   });
 
-  it('a step has each layer forward, then each layer back, but no gradient of the images', async (t) => {
+  it('a step has each layer forward, then each layer backward, but no gradient of the images', async (t) => {
     if (!backend.instruments.stageClock) {
       t.skip('this backend has no clock for layers');
       return;
@@ -58,15 +55,13 @@ describeBackends('instruments', (backend) => {
     const turn = stages.findIndex(({ pass }) => pass !== 'forward');
     assert.ok(stages.slice(turn).every(({ pass }) => pass !== 'forward'));
     const back = stages.slice(turn).map(({ layer }) => layer);
-    assert.deepEqual(
-      back,
-      back.toSorted((a, b) => b - a),
-    );
+    const downwards = back.toSorted((a, b) => b - a);
+    assert.deepEqual(back, downwards);
     assert.ok(stages.every(({ seconds, algorithm }) => seconds >= 0 && algorithm.length > 0));
     assert.ok(stages.some(({ seconds }) => seconds > 0));
   });
 
-  it("a program that is not the backend's own is refused", async (t) => {
+  it('a program of another backend is refused', async (t) => {
     const clock = backend.instruments.stageClock;
     if (!clock) {
       t.skip('this backend has no clock for layers');

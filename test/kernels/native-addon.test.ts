@@ -8,7 +8,7 @@ import { explainLoadError, loadAddon } from '../../src/kernels/native/load-addon
 import { createNativeBackend } from '../../src/kernels/native/native-backend.ts';
 
 describe('native: the addon', () => {
-  it('that is not built: says how to build it', () => {
+  it('that is not built: the message says how to build it', () => {
     assert.throws(() => loadAddon('/nowhere/verydeep_kernels.node'), {
       name: 'UserError',
       message:
@@ -16,7 +16,7 @@ describe('native: the addon', () => {
     });
   });
 
-  it('that is not an addon: says how to build it anew', () => {
+  it('that is not an addon: the message says how to rebuild it', () => {
     const folder = mkdtempSync(join(tmpdir(), 'verydeep-'));
     const file = join(folder, 'verydeep_kernels.node');
     writeFileSync(file, 'not an addon');
@@ -27,7 +27,7 @@ describe('native: the addon', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('whose libraries are missing: names the packages', () => {
+  it('whose libraries are missing: the message names the packages', () => {
     const dnnl = explainLoadError(
       'a.node',
       'libdnnl.so.2: cannot open shared object file: No such file or directory',
@@ -37,7 +37,7 @@ describe('native: the addon', () => {
       'a.node',
       'libgomp.so.1: cannot open shared object file: No such file or directory',
     );
-    assert.match(gomp, /need OpenMP.*libgomp1/);
+    assert.match(gomp, /need the OpenMP library.*libgomp1/);
   });
 
   it('refuses impossible numbers of threads', () => {

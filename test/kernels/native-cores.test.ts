@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 const cores = availableParallelism();
 
-/** How many threads of a process with a backend of so many threads may run on one core only, and on which. */
+/** The cores to which a process with such a backend has pinned threads, one for each pinned thread. */
 function keptCores(threads: number): string[] {
   const script = `
     const { readFileSync, readdirSync } = await import('node:fs');
@@ -24,13 +24,13 @@ function keptCores(threads: number): string[] {
 }
 
 describe('native: threads and cores', { skip: skipReason() }, () => {
-  it('as many threads as cores have one each, and no other thread is bound', () => {
+  it('as many threads as cores are pinned to one each, and no other thread is pinned', () => {
     const kept = keptCores(cores);
     assert.equal(kept.length, cores);
     assert.equal(new Set(kept).size, cores);
   });
 
-  it('fewer or more threads go where the system sends them', () => {
+  it('fewer or more threads are not pinned', () => {
     for (const threads of [cores - 1, cores + 1]) assert.deepEqual(keptCores(threads), []);
   });
 });

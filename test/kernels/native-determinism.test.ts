@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { buildNetwork, cropShape } from '../../src/net/network.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { createParameters, randomValues, readAll } from '../support/chains.ts';
+import { chainCase, inTraining, readAll } from '../support/chains.ts';
 import { dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
 const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
@@ -13,27 +13,20 @@ const network = buildNetwork({ configuration: 'A', classes: 10, crop: 32, width:
 const BATCH = 24;
 
 /** Every parameter after some steps of training in micro-batches, the last of which is not full. */
-async function train(target: Backend, steps: number): Promise<Map<string, Float32Array>> {
-  const parameters = await createParameters(target, network.layers, randomValues(network.layers, 1));
-  const inputShape = cropShape(network, BATCH);
-  const program = await target.compileTraining({ layers: network.layers, inputShape, parameters });
-  for (let step = 0; step < steps; step++) {
-    for (const images of [BATCH, BATCH - 7]) {
-      await program.accumulate(
-        {
-          input: randomTensor(100 + step, [images, 3, 32, 32]),
-          labels: Int32Array.from({ length: images }, (_, i) => (i * 7 + step) % 10),
-          dropoutKeys: dropoutKeysFor(images),
-        },
-        1 / (2 * BATCH - 7),
-      );
+function train(target: Backend, steps: number): Promise<Map<string, Float32Array>> {
+  const testCase = chainCase(network.layers, cropShape(network, BATCH), 1);
+  return inTraining(target, testCase, async (program, parameters) => {
+    for (let step = 0; step < steps; step++) {
+      for (const images of [BATCH, BATCH - 7]) {
+        const input = randomTensor(100 + step, [images, 3, 32, 32]);
+        const labels = Int32Array.from({ length: images }, (_, i) => (i * 7 + step) % 10);
+        const batch = { input, labels, dropoutKeys: dropoutKeysFor(images) };
+        await program.accumulate(batch, 1 / (2 * BATCH - 7));
+      }
+      await parameters.update({ learningRate: 0.001, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 });
     }
-    await parameters.update({ learningRate: 0.001, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 });
-  }
-  const values = await readAll(parameters, 'values');
-  program.dispose();
-  parameters.dispose();
-  return values;
+    return readAll(parameters, 'values');
+  });
 }
 
 describe('native: determinism', { skip }, () => {
@@ -41,10 +34,7 @@ describe('native: determinism', { skip }, () => {
     const first = await train(backend!, 5);
     const second = await train(backend!, 5);
     for (const [name, values] of first) {
-      assert.ok(
-        values.every((value) => Number.isFinite(value)),
-        `${name} is finite`,
-      );
+      assert.ok(values.every(Number.isFinite), `${name} is finite`);
       assert.deepEqual(bits(second.get(name)!), bits(values), name);
     }
   });

@@ -6,20 +6,20 @@ import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { TrainingProgram } from '../../src/kernels/backend.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { createParameters, randomValues } from '../support/chains.ts';
+import { convolution, createParameters, randomValues, relu } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
 const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
 
 const layers: Layer[] = [
-  { kind: 'convolution', name: 'a', kernel: 3, padding: 1, inChannels: 32, outChannels: 64 },
-  { kind: 'relu', name: 'a_relu' },
-  { kind: 'convolution', name: 'b', kernel: 3, padding: 1, inChannels: 64, outChannels: 64 },
+  convolution(32, 64, { name: 'a' }),
+  relu('a_relu'),
+  convolution(64, 64, { name: 'b' }),
 ];
 
 describe('native: the event loop', { skip }, () => {
-  it('goes on, and serves HTTP, while one training step takes more than a second', async () => {
+  it('keeps running, and serves HTTP, while one training step takes more than a second', async () => {
     const parameters = await createParameters(backend!, layers, randomValues(layers, 1));
     const { seconds, ticks, answers, longestGap } = await duringMoreThanASecond((inputShape) =>
       backend!.compileTraining({ layers, inputShape, parameters }),

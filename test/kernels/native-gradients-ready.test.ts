@@ -2,43 +2,38 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { elementCount } from '../../src/core/shape.ts';
 import { describeBackends, otherBackends } from '../support/backends.ts';
-import { createParameters } from '../support/chains.ts';
+import { createParameters, inTraining } from '../support/chains.ts';
 import { images, labelsFor, network } from '../support/small-network.ts';
 
 describeBackends(
-  'gradients that are ready',
+  'final gradients',
   (backend) => {
-    it('are told from the last tensor down to the first, and do not change any more', async () => {
-      const { layers, inputShape, values } = network(4);
-      const parameters = await createParameters(backend, layers, values);
-      const program = await backend.compileTraining({ layers, inputShape, parameters });
-      const block = parameters.gradientBlock();
-      const offsets: number[] = [];
-      let end = 0;
-      for (const { shape } of parameters.specs) {
-        offsets.push(end);
-        end += elementCount(shape);
-      }
-      assert.equal(block.length, end);
-      const told: { readonly tensor: number; readonly gradients: Float32Array }[] = [];
-      const batch = { input: images(4), labels: labelsFor(4) };
-      await program.accumulate(batch, 0.25, (tensor) =>
-        told.push({ tensor, gradients: block.slice(offsets[tensor]) }),
-      );
-      assert.deepEqual(
-        told.map(({ tensor }) => tensor),
+    it('are reported from the last tensor down to the first, and do not change anymore', async () => {
+      await inTraining(backend, network(4), async (program, parameters) => {
+        const block = parameters.gradientBlock();
+        const offsets: number[] = [];
+        let end = 0;
+        for (const { shape } of parameters.specs) {
+          offsets.push(end);
+          end += elementCount(shape);
+        }
+        assert.equal(block.length, end);
+        const told: { readonly tensor: number; readonly gradients: Float32Array }[] = [];
+        const batch = { input: images(4), labels: labelsFor(4) };
+        await program.accumulate(batch, 0.25, (tensor) =>
+          told.push({ tensor, gradients: block.slice(offsets[tensor]) }),
+        );
         // Four convolutions, a weight and a bias each.
-        [6, 4, 2, 0],
-      );
-      for (const { tensor, gradients } of told) {
-        assert.deepEqual(gradients, block.slice(offsets[tensor]), `from tensor ${tensor} on`);
-      }
-      assert.ok(block.every(Number.isFinite) && block.some((value) => value !== 0));
-      program.dispose();
-      parameters.dispose();
+        const tensors = told.map(({ tensor }) => tensor);
+        assert.deepEqual(tensors, [6, 4, 2, 0]);
+        for (const { tensor, gradients } of told) {
+          assert.deepEqual(gradients, block.slice(offsets[tensor]), `from tensor ${tensor} on`);
+        }
+        assert.ok(block.every(Number.isFinite) && block.some((value) => value !== 0));
+      });
     });
 
-    it('a block of gradients is what read gives, and outlives its parameters', async () => {
+    it('a block of gradients equals what read returns, and outlives its parameters', async () => {
       const { layers, values } = network(1);
       const parameters = await createParameters(backend, layers, values);
       const { name } = parameters.specs[0]!;

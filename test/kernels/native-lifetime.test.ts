@@ -4,16 +4,21 @@ import { describe, it } from 'node:test';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { createParameters, randomValues } from '../support/chains.ts';
+import {
+  chainCase,
+  convolution,
+  createParameters,
+  maxPool,
+  randomValues,
+  relu,
+  runForward,
+} from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
 
-const layers: Layer[] = [
-  { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels: 3, outChannels: 8 },
-  { kind: 'relu', name: 'relu' },
-];
+const layers: Layer[] = [convolution(3, 8), relu()];
 const inputShape: Shape4 = [2, 3, 16, 16];
 
 describe('native: lifetimes', { skip }, () => {
@@ -34,7 +39,7 @@ describe('native: lifetimes', { skip }, () => {
     orphan.dispose();
   });
 
-  it('finishes what was asked for before dispose', async () => {
+  it('finishes calls made before dispose', async () => {
     const values = randomValues(layers, 2);
     const parameters = await createParameters(backend!, layers, values);
     const program = await backend!.compile({ layers, inputShape, parameters });
@@ -48,24 +53,21 @@ describe('native: lifetimes', { skip }, () => {
     assert.deepEqual(await read, values.get('conv.bias'));
   });
 
-  it('lets NaN through, so that a run that diverges shows it', async () => {
-    const chain: Layer[] = [...layers, { kind: 'maxPool', name: 'pool', rounding: 'floor' }];
+  it('lets NaN through, so that a diverging run shows it', async () => {
+    const chain: Layer[] = [...layers, maxPool()];
     for (const chosen of [chain, layers]) {
-      const parameters = await createParameters(backend!, chosen, randomValues(chosen, 1));
-      const program = await backend!.compile({ layers: chosen, inputShape, parameters });
-      const output = await program.forward(randomTensor(1, inputShape).fill(Number.NaN, 0, 3 * 16 * 16));
+      const input = randomTensor(1, inputShape).fill(Number.NaN, 0, 3 * 16 * 16);
+      const output = await runForward(backend!, chainCase(chosen, inputShape, 1), input);
       const half = output.length / 2;
       assert.ok(output.subarray(0, half).every(Number.isNaN));
       assert.ok(output.subarray(half).every(Number.isFinite));
-      program.dispose();
-      parameters.dispose();
     }
   });
 
   const modules = {
     backend: new URL('../../src/kernels/native/native-backend.js', import.meta.url).href,
   };
-  /** Runs a script in a process of its own, with `backend` and a slow `program` over `input` there. */
+  /** Runs a script in a separate process, with `backend` and a slow `program` for `input`. */
   function runScript(script: string): { status: number | null; output: string; seconds: number } {
     const prelude = `
       import { createNativeBackend } from ${JSON.stringify(modules.backend)};
@@ -85,12 +87,12 @@ describe('native: lifetimes', { skip }, () => {
     return { status, output: stdout + stderr, seconds: (performance.now() - start) / 1000 };
   }
 
-  it('an idle backend does not keep the process alive, nor does it spoil its end', () => {
+  it('an idle backend neither keeps the process alive nor disturbs its exit', () => {
     const { status, output } = runScript('console.log((await program.forward(input)).length);');
     assert.deepEqual({ status, output }, { status: 0, output: `${8 * 64 * 224 * 224}\n` });
   });
 
-  it('a job under way keeps the process alive until it is done', () => {
+  it('a running job keeps the process alive until it is done', () => {
     const { status, output } = runScript("program.forward(input).then(() => console.log('done'));");
     assert.deepEqual({ status, output }, { status: 0, output: 'done\n' });
   });
@@ -103,7 +105,7 @@ describe('native: lifetimes', { skip }, () => {
     assert.ok(seconds < 30, `it took ${seconds} s`);
   });
 
-  it('a worker of node:worker_threads may have a backend of its own, and be terminated', () => {
+  it('a worker of node:worker_threads may have a separate backend, and be terminated', () => {
     const { status, output } = runScript(`
       import { Worker } from 'node:worker_threads';
       const script = \`

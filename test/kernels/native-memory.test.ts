@@ -5,8 +5,18 @@ import { runInNewContext } from 'node:vm';
 import { UserError } from '../../src/core/errors.ts';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
+import type { TrainingProgram } from '../../src/kernels/backend.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { createParameters, randomValues } from '../support/chains.ts';
+import {
+  chainCase,
+  convolution,
+  createParameters,
+  inInference,
+  inTraining,
+  maxPool,
+  randomValues,
+  relu,
+} from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
 const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
@@ -16,21 +26,21 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const layers: Layer[] = [
-  { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels: 3, outChannels: 32 },
-  { kind: 'relu', name: 'relu' },
-  { kind: 'maxPool', name: 'pool', rounding: 'floor' },
-  { kind: 'convolution', name: 'fc', kernel: 16, padding: 0, inChannels: 32, outChannels: 10 },
+  convolution(3, 32),
+  relu(),
+  maxPool(),
+  convolution(32, 10, { kernel: 16, padding: 0, name: 'fc' }),
 ];
 /** Each kind of layer, and each way that a convolution is computed. */
 const everyKind: Layer[] = [
   ...layers.slice(0, 3),
   { kind: 'lrn', name: 'lrn', size: 5, k: 2, alpha: 1e-4, beta: 0.75 },
-  { kind: 'convolution', name: 'winograd', kernel: 3, padding: 1, inChannels: 32, outChannels: 24 },
-  { kind: 'relu', name: 'relu2' },
-  { kind: 'maxPool', name: 'pool2', rounding: 'ceil' },
-  { kind: 'convolution', name: 'point', kernel: 1, padding: 0, inChannels: 24, outChannels: 20 },
+  convolution(32, 24, { name: 'winograd' }),
+  relu('relu2'),
+  maxPool('ceil', 'pool2'),
+  convolution(24, 20, { kernel: 1, name: 'point' }),
   { kind: 'dropout', name: 'dropout', rate: 0.5 },
-  { kind: 'convolution', name: 'wide', kernel: 5, padding: 2, inChannels: 20, outChannels: 7 },
+  convolution(20, 7, { kernel: 5, name: 'wide' }),
 ];
 const inputShape: Shape4 = [4, 3, 32, 32];
 const MEGABYTE = 2 ** 20;
@@ -63,7 +73,7 @@ describe('native: memory', { skip }, () => {
     assert.ok(grown < 24 * MEGABYTE, `the process grew by ${(grown / MEGABYTE).toFixed(1)} MB`);
   });
 
-  it('makes and disposes of parameters 1,000 times without growing', async () => {
+  it('creates and disposes of parameters 1,000 times without growing', async () => {
     // 4 MB a field: large enough to come from the system by itself.
     const specs = [{ name: 'w', shape: [1024, 1024], role: 'weight' }] as const;
     const data = new Float32Array(1024 * 1024).fill(1);
@@ -75,7 +85,7 @@ describe('native: memory', { skip }, () => {
     assert.ok(grown < 24 * MEGABYTE, `the process grew by ${(grown / MEGABYTE).toFixed(1)} MB`);
   });
 
-  it('keeps the weights that programs share until the last of them is gone', async () => {
+  it('keeps the weights that programs share until the last of them is disposed of', async () => {
     const chain = layers.slice(0, 1);
     const parameters = await createParameters(backend!, chain, randomValues(chain, 1), false);
     const small = await backend!.compile({ layers: chain, inputShape: [1, 3, 16, 16], parameters });
@@ -88,31 +98,25 @@ describe('native: memory', { skip }, () => {
     parameters.dispose();
   });
 
-  it('plans the memory that a program then takes', async () => {
+  it('plans exactly the memory that a program takes', async () => {
     for (const [chain, input] of [
       [layers, inputShape],
       [everyKind, [2, 3, 37, 50]],
     ] as const) {
-      const parameters = await createParameters(backend!, chain, randomValues(chain, 1));
-      const options = { layers: chain, inputShape: input, parameters };
-      const inference = await backend!.compile(options);
+      const testCase = chainCase(chain, input, 1);
       const plan = await backend!.planMemory!({ layers: chain, inputShape: input });
-      assert.equal(plan.total, inference.memoryBytes);
       assert.equal(plan.gradients, 0);
+      await inInference(backend!, testCase, async (program) => {
+        assert.equal(plan.total, program.memoryBytes);
+      });
       for (const inputGradient of [false, true]) {
-        const program = await backend!.compileTraining({ ...options, inputGradient });
-        const training = await backend!.planMemory!({
-          layers: chain,
-          inputShape: input,
-          training: true,
-          inputGradient,
-        });
-        assert.equal(training.total, program.memoryBytes);
+        const options = { layers: chain, inputShape: input, training: true, inputGradient };
+        const training = await backend!.planMemory!(options);
         assert.ok(training.gradients > 0 && training.activations > plan.activations);
-        program.dispose();
+        const assertTotal = async (program: TrainingProgram) =>
+          assert.equal(training.total, program.memoryBytes);
+        await inTraining(backend!, testCase, assertTotal, inputGradient);
       }
-      inference.dispose();
-      parameters.dispose();
     }
   });
 
@@ -127,8 +131,8 @@ describe('native: memory', { skip }, () => {
     );
   });
 
-  it('says how many bytes are missing and what to do', async () => {
-    const chain: Layer[] = [{ kind: 'relu', name: 'relu' }];
+  it('out of memory: the message says how many bytes, and what to do', async () => {
+    const chain = [relu()];
     const parameters = backend!.createParameters(parameterSpecs(chain), { training: false });
     await assert.rejects(
       backend!.compile({ layers: chain, inputShape: [65536, 1024, 1024, 1024], parameters }),

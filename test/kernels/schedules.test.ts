@@ -1,4 +1,4 @@
-/** Schedules that are found out while programs run: no bit depends on them, and what was found is remembered. */
+/** Schedules, found while programs run: no bit depends on them, and the findings are remembered. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,23 +6,24 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
+import type { Parameters, TrainingProgram } from '../../src/kernels/backend.ts';
 import {
   createNativeBackend,
   type NativeBackend,
   rememberedSchedules,
 } from '../../src/kernels/native/native-backend.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { chainCase, createParameters, readAll } from '../support/chains.ts';
+import { chainCase, convolution, inTraining, maxPool, readAll, relu } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
 const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 
 const layers: readonly Layer[] = [
-  { kind: 'convolution', name: 'conv1', kernel: 3, padding: 1, inChannels: 64, outChannels: 280 },
-  { kind: 'relu', name: 'relu1' },
-  { kind: 'convolution', name: 'conv2', kernel: 3, padding: 1, inChannels: 280, outChannels: 48 },
-  { kind: 'relu', name: 'relu2' },
-  { kind: 'maxPool', name: 'pool', rounding: 'floor' },
+  convolution(64, 280, { name: 'conv1' }),
+  relu('relu1'),
+  convolution(280, 48, { name: 'conv2' }),
+  relu('relu2'),
+  maxPool(),
 ];
 const shape: Shape4 = [6, 64, 30, 30];
 const testCase = chainCase(layers, shape, 31);
@@ -32,30 +33,24 @@ const gradient = randomTensor(33, [6, 48, 15, 15]);
 const RUNS = 35;
 
 /** Each run's results, all on one program. */
-async function runs(backend: NativeBackend, count: number) {
-  const parameters = await createParameters(backend, layers, testCase.values);
-  const program = await backend.compileTraining({
-    layers,
-    inputShape: shape,
-    parameters,
-    inputGradient: true,
-  });
-  const results = [];
-  for (let run = 0; run < count; run++) {
-    await parameters.zeroGradients();
-    const { output, inputGradient } = await program.backward({ input }, gradient);
-    results.push({ output, inputGradient, gradients: await readAll(parameters, 'gradients') });
-  }
-  program.dispose();
-  parameters.dispose();
-  return results;
+function runs(backend: NativeBackend, count: number) {
+  const repeat = async (program: TrainingProgram, parameters: Parameters) => {
+    const results = [];
+    for (let run = 0; run < count; run++) {
+      await parameters.zeroGradients();
+      const { output, inputGradient } = await program.backward({ input }, gradient);
+      results.push({ output, inputGradient, gradients: await readAll(parameters, 'gradients') });
+    }
+    return results;
+  };
+  return inTraining(backend, testCase, repeat, true);
 }
 
 describe('native: schedules', { skip: missing ?? false }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
   after(() => rm(folder, { recursive: true }));
 
-  it('none changes a bit of any result, with one thread or more', async () => {
+  it('no schedule changes a bit of any result, with one thread or more', async () => {
     const [usual] = await runs(createNativeBackend({ threads: 1, schedules: 'off' }), 1);
     for (const threads of [1, 2, 3]) {
       const schedules = rememberedSchedules(join(folder, `bits-${threads}`));
@@ -66,7 +61,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('what was found out is there for the next process, once for each layer and pass', async () => {
+  it('findings last until the next process, one for each layer and pass', async () => {
     const schedules = rememberedSchedules(join(folder, 'found'));
     assert.equal(schedules.lines.length, 0);
     await runs(createNativeBackend({ threads: 2, schedules }), RUNS);
@@ -86,7 +81,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
     assert.deepEqual(again.lines, found);
   });
 
-  it('switched off, nothing is tried or written', async () => {
+  it('off: tries and writes nothing', async () => {
     const before = await readdir(folder);
     const backend = createNativeBackend({ threads: 2, schedules: 'off' });
     await runs(backend, RUNS);
@@ -98,7 +93,7 @@ describe('the memory of schedules', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
   after(() => rm(folder, { recursive: true }));
 
-  it('keeps the last of each key, and only lines that look like one', async () => {
+  it('keeps the last line of each key, and only well-formed lines', async () => {
     const memory = rememberedSchedules(folder);
     memory.add(['a-1 84 0', 'b-2 128 1']);
     memory.add(['a-1 48 0']);
@@ -109,13 +104,13 @@ describe('the memory of schedules', async () => {
     assert.deepEqual(rememberedSchedules(folder).lines, ['b-2 128 1', 'a-1 48 0']);
   });
 
-  it('a file of another version, or of anything else, is none', async () => {
+  it('ignores a file of another version or kind', async () => {
     const file = join(folder, 'schedules', (await readdir(join(folder, 'schedules')))[0]!);
     await writeFile(file, 'verydeep schedules 0\na-1 84 0\n');
     assert.deepEqual(rememberedSchedules(folder).lines, []);
   });
 
-  it('a folder that cannot be written is no error', async () => {
+  it('a read-only folder is not an error', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     const memory = rememberedSchedules(file);

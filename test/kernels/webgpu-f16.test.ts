@@ -1,23 +1,26 @@
-/** The GPU in f16: what the conformance suite, which runs in it too, cannot ask of every backend. */
+/** The GPU in f16: what the conformance suite, which also runs in f16, cannot test on every backend. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError } from '../../src/core/errors.ts';
-import { type ConvolutionLayer, type Layer, shapesAlong } from '../../src/core/layer.ts';
+import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { openBackend } from '../../src/kernels/registry.ts';
 import { deviceDescriptor } from '../../src/kernels/webgpu/adapter.ts';
 import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
-import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
 import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
-import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { f16UnderTest, reference } from '../support/backends.ts';
+import { assertAgreesWithReference } from '../support/agreement.ts';
+import { f16UnderTest, openWebGpu, reference } from '../support/backends.ts';
 import {
   type ChainCase,
   chainCase,
+  convolution,
   createParameters,
+  inInference,
+  inTraining,
   readAll,
+  relu,
   runBackward,
   runForward,
 } from '../support/chains.ts';
@@ -26,20 +29,7 @@ import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing, layerTolerance, networkTolerance, representable, rounding } = f16UnderTest;
 
-async function open(options: GpuOptions = {}): Promise<WebGpuBackend> {
-  return createWebGpuBackend(await openNodeGpu({ ...options, precision: 'f16' }));
-}
-
-function convolution(
-  kernel: number,
-  inChannels: number,
-  outChannels: number,
-  name = 'conv',
-): ConvolutionLayer {
-  return { kind: 'convolution', name, kernel, padding: (kernel - 1) >> 1, inChannels, outChannels };
-}
-
-const relu: Layer = { kind: 'relu', name: 'relu' };
+const open = (options: GpuOptions = {}) => openWebGpu({ ...options, precision: 'f16' });
 
 /**
  * A little more than the rounding of a result: where all factors are f16's, products are exact and sums of float32, so
@@ -48,19 +38,10 @@ const relu: Layer = { kind: 'relu', name: 'relu' };
 const exact = 1.02 * rounding;
 
 /** One convolution at most, whose factors are f16's. */
-async function agrees(backend: Backend, { layers, inputShape, values }: ChainCase): Promise<void> {
-  const input = representable(randomTensor(1, inputShape));
-  const outputGradient = representable(randomTensor(2, shapesAlong(layers, inputShape).at(-1)!));
+function agrees(backend: Backend, { layers, inputShape, values }: ChainCase): Promise<void> {
   const rounded = [...values].map(([name, tensor]) => [name, representable(tensor)] as const);
   const testCase = { layers, inputShape, values: new Map(rounded) };
-  const expected = await runBackward(reference, testCase, input, outputGradient);
-  const run = await runBackward(backend, testCase, input, outputGradient);
-  assertClose('output', run.output, expected.output, exact);
-  assertClose('inference output', await runForward(backend, testCase, input), expected.output, exact);
-  assertClose('input gradient', run.inputGradient, expected.inputGradient, exact);
-  for (const [name, tensor] of expected.gradients) {
-    assertClose(`${name} gradient`, run.gradients.get(name), tensor, exact);
-  }
+  return assertAgreesWithReference(backend, testCase, exact, 1, representable);
 }
 
 describe('f16 on a GPU', { skip: missing ?? false }, () => {
@@ -78,10 +59,10 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
   for (const [what, options] of Object.entries(tiles)) {
     const [layers, place]: [Layer[], Shape4] = options.bindingBytes
       ? [
-          [convolution(3, 12, 50), relu],
+          [convolution(12, 50), relu()],
           [1, 12, 3, 4],
         ]
-      : [[convolution(3, 7, 70), relu], shape];
+      : [[convolution(7, 70), relu()], shape];
     it(what, async () => agrees(await open(options), chainCase(layers, place, 3)));
   }
 
@@ -91,11 +72,11 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     const backend = await open({
       tiles: { gather: inRegisters, weightGradient: inRegisters, winograd, winogradWeights, busy: 2 },
     });
-    await agrees(backend, chainCase([relu, convolution(3, 7, 18), relu], shape, 5));
+    await agrees(backend, chainCase([relu(), convolution(7, 18), relu()], shape, 5));
   });
 
-  it('sums over many channels are of float32: only the result is rounded', async () => {
-    const testCase = chainCase([convolution(1, 1500, 8)], [1, 1500, 1, 1], 6);
+  it('sums over many channels are in float32: only the result is rounded', async () => {
+    const testCase = chainCase([convolution(1500, 8, { kernel: 1 })], [1, 1500, 1, 1], 6);
     const weights = testCase.values.get('conv.weight')!;
     weights.set(representable(weights));
     const input = representable(randomTensor(7, [1500]));
@@ -103,8 +84,12 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     assertClose('output', await runForward(await open(), testCase, input), expected, exact);
   });
 
-  it('values of layers may be as large as 1,048,064; of larger ones a sentence says that f16 does not hold them', async () => {
-    const layers = [convolution(1, 4, 4, 'conv1'), relu, convolution(1, 4, 4, 'conv2')];
+  it('values of layers may be as large as 1,048,064; larger ones are an error that says so', async () => {
+    const layers = [
+      convolution(4, 4, { kernel: 1, name: 'conv1' }),
+      relu(),
+      convolution(4, 4, { kernel: 1, name: 'conv2' }),
+    ];
     const testCase = chainCase(layers, [1, 4, 1, 1], 8);
     const backend = await open();
     testCase.values.get('conv1.weight')!.fill(2000);
@@ -114,13 +99,13 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     assertClose('output', await runForward(backend, testCase, input), expected, layerTolerance);
     await assert.rejects(runForward(backend, testCase, new Float32Array(4).fill(140)), {
       name: 'UserError',
-      message: /^precision f16 holds values of layers up to 1,048,064, [^\n]*leave --precision at fp32$/,
+      message: /^precision f16 holds values of layers up to 1,048,064, [^\n]*use --precision fp32$/,
     });
   });
 
-  it('weights are float32 where they are kept: a step that f16 would not see is taken', async () => {
+  it('weights are stored in float32: a step too small for f16 has an effect', async () => {
     const backend = await open();
-    const testCase = chainCase([convolution(3, 5, 6)], [1, 5, 4, 4], 9);
+    const testCase = chainCase([convolution(5, 6)], [1, 5, 4, 4], 9);
     const parameters = await createParameters(backend, testCase.layers, testCase.values);
     assert.deepEqual(await readAll(parameters, 'values'), testCase.values);
     const gradient = new Float32Array(270).fill(1);
@@ -131,34 +116,25 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     parameters.dispose();
   });
 
-  it('new weights are multiplied from the next call on', async () => {
-    const backend = await open();
-    const layers = [convolution(1, 64, 8)];
-    const parameters = await createParameters(backend, layers, new Map(), false);
-    const program = await backend.compile({ layers, inputShape: [1, 64, 1, 1], parameters });
-    for (const weight of [1, 0.5]) {
-      await parameters.write('values', 'conv.weight', new Float32Array(512).fill(weight));
-      assert.deepEqual(
-        await program.forward(new Float32Array(64).fill(1)),
-        new Float32Array(8).fill(64 * weight),
-      );
-    }
-    program.dispose();
-    parameters.dispose();
+  it('the next call multiplies new weights', async () => {
+    const layers = [convolution(64, 8, { kernel: 1 })];
+    const testCase: ChainCase = { layers, inputShape: [1, 64, 1, 1], values: new Map() };
+    await inInference(await open(), testCase, async (program, parameters) => {
+      for (const weight of [1, 0.5]) {
+        await parameters.write('values', 'conv.weight', new Float32Array(512).fill(weight));
+        const output = await program.forward(new Float32Array(64).fill(1));
+        assert.deepEqual(output, new Float32Array(8).fill(64 * weight));
+      }
+    });
   });
 
   it('gradients do not vanish with a large batch, and huge ones stay finite', async () => {
     const backend = await open();
-    const { layers, inputShape, values } = network(4);
-    const gradientsAt = async (scale: number) => {
-      const parameters = await createParameters(backend, layers, values);
-      const program = await backend.compileTraining({ layers, inputShape, parameters });
-      await program.accumulate({ input: images(4), labels: labelsFor(4) }, scale);
-      const gradients = await readAll(parameters, 'gradients');
-      program.dispose();
-      parameters.dispose();
-      return gradients;
-    };
+    const gradientsAt = (scale: number) =>
+      inTraining(backend, network(4), async (program, parameters) => {
+        await program.accumulate({ input: images(4), labels: labelsFor(4) }, scale);
+        return readAll(parameters, 'gradients');
+      });
     const whole = await gradientsAt(1);
     // By f16's own steps of 6e-8 nothing would be left.
     for (const [name, gradient] of await gradientsAt(2 ** -30)) {
@@ -168,19 +144,15 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
         name,
       );
     }
-    const testCase = chainCase([convolution(1, 4, 4), relu], [1, 4, 1, 1], 10);
-    const run = await runBackward(
-      backend,
-      testCase,
-      new Float32Array(4).fill(1),
-      new Float32Array(4).fill(1e30),
-    );
+    const testCase = chainCase([convolution(4, 4, { kernel: 1 }), relu()], [1, 4, 1, 1], 10);
+    const [ones, huge] = [1, 1e30].map((value) => new Float32Array(4).fill(value));
+    const run = await runBackward(backend, testCase, ones!, huge!);
     for (const tensor of [run.inputGradient, ...run.gradients.values()]) {
       assert.ok(tensor.every(Number.isFinite), `${tensor}`);
     }
   });
 
-  it('five steps lose what the reference loses, and the other may go on from there', async () => {
+  it('five steps have the losses of the reference, also when the two take turns', async () => {
     const backend = await open();
     const expected = await lossesOfSteps(Array(5).fill(reference));
     assertClose('losses', await lossesOfSteps(Array(5).fill(backend)), expected, networkTolerance);
@@ -189,7 +161,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
   });
 });
 
-describe('f16 where it cannot be had', () => {
+describe('f16 where it is unsupported', () => {
   const adapter = (...features: GPUFeatureName[]) =>
     ({
       features: new Set<string>(features),
@@ -197,22 +169,22 @@ describe('f16 where it cannot be had', () => {
       info: { vendor: 'maker', architecture: '', device: '', description: 'a GPU' },
     }) as unknown as GPUAdapter;
 
-  it('is refused in a sentence that names the GPU and says what to do', () => {
+  it('is refused with a message that names the GPU and says what to do', () => {
     assert.throws(() => deviceDescriptor(adapter('subgroups', 'timestamp-query'), 'f16'), {
       name: 'UserError',
       message:
-        "precision f16 needs a GPU whose driver has WebGPU's shader-f16, which maker a GPU has not: leave it at fp32, or update the driver",
+        "precision f16 needs a GPU whose driver supports WebGPU's shader-f16, and maker a GPU does not: use fp32, or update the driver",
     });
   });
 
-  it('a device has it only if it was asked for', () => {
+  it('a device has it only on request', () => {
     const all = adapter('shader-f16', 'subgroups', 'timestamp-query');
     const features = (precision?: 'f16') => [...deviceDescriptor(all, precision).requiredFeatures!];
     assert.deepEqual(features(), ['subgroups', 'timestamp-query']);
     assert.deepEqual(features('f16'), ['shader-f16', 'subgroups', 'timestamp-query']);
   });
 
-  it('this machine’s GPU, if it has none, is refused before anything is computed', async (t) => {
+  it('a GPU without it is refused before anything is computed', async (t) => {
     if (!missing) return t.skip('this GPU has shader-f16');
     await assert.rejects(openBackend('webgpu', { precision: 'f16' }), {
       name: 'UserError',
@@ -221,7 +193,7 @@ describe('f16 where it cannot be had', () => {
     assert.match(missing, /^[^\n]+$/);
   });
 
-  it('the processor’s backends refuse it, and the GPU’s refuses bf16', async () => {
+  it("the CPU's backends refuse it, and the GPU's refuses bf16", async () => {
     for (const [name, precision] of [
       ['native', 'f16'],
       ['reference', 'f16'],
@@ -231,7 +203,7 @@ describe('f16 where it cannot be had', () => {
         openBackend(name, { precision }),
         (error: Error) =>
           error instanceof UsageError &&
-          error.message.startsWith(`precision ${precision} is for the backend`),
+          error.message.startsWith(`precision ${precision} works with the backend`),
       );
     }
   });

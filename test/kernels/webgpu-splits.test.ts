@@ -1,10 +1,9 @@
-/** fc6 to fc8 of few images on a GPU: sums that are cut into parts, so that the device has enough to do. */
+/** fc6 to fc8 of few images on a GPU: sums split into parts, to keep the device busy. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ConvolutionLayer, Layer } from '../../src/core/layer.ts';
+import type { ConvolutionLayer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
-import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
 import { isConvolution, stagesOf } from '../../src/kernels/webgpu/stages.ts';
 import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
@@ -15,25 +14,25 @@ import {
   usualChoice,
 } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import { TileLines } from '../../src/kernels/webgpu/tuning/storage.ts';
-import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { backendsUnderTest, reference } from '../support/backends.ts';
-import { chainCase, createParameters, runBackward, runForward } from '../support/chains.ts';
+import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import {
+  assertAllClose,
+  chainCase,
+  convolution,
+  inInference,
+  relu,
+  runBackward,
+  runForward,
+} from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing, layerTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
 
 const inRegisters: Tile = { threadsX: 4, threadsY: 1, rows: 3, columns: 1, depth: 0 };
 const shared: Tile = { threadsX: 4, threadsY: 2, rows: 1, columns: 1, depth: 3 };
-const relu: Layer = { kind: 'relu', name: 'relu' };
-
-const fc = (kernel: number, inChannels: number, outChannels: number): ConvolutionLayer => ({
-  kind: 'convolution',
-  name: 'fc',
-  kernel,
-  padding: 0,
-  inChannels,
-  outChannels,
-});
+const fc = (kernel: number, inChannels: number, outChannels: number) =>
+  convolution(inChannels, outChannels, { kernel, padding: 0, name: 'fc' });
 
 const cases: readonly [ConvolutionLayer, Shape4][] = [
   // As fc6, fc7, and a dense map of scores; sums of 245, 150 and 68 vectors, which parts do not divide evenly.
@@ -43,7 +42,7 @@ const cases: readonly [ConvolutionLayer, Shape4][] = [
 ];
 
 /** Cuts the layer's sum wherever it can be. */
-async function open(
+function open(
   tile: Tile,
   layer: ConvolutionLayer,
   shape: Shape4,
@@ -55,9 +54,7 @@ async function open(
   const key = [...shape, layer.outChannels, layer.kernel, layer.padding].join('-');
   const lines = ['inference', 'forward'].map((pass) => `${pass}-${key} ${choiceName(choice)}`);
   const schedules = new TileLines(lines);
-  return createWebGpuBackend(
-    await openNodeGpu({ tiles, candidates, schedules, tuningSeconds: 0, ...options }),
-  );
+  return openWebGpu({ tiles, candidates, schedules, tuningSeconds: 0, ...options });
 }
 
 function splitChoice(
@@ -82,7 +79,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     ] as const) {
       it(`${layer.kernel}×${layer.kernel}, ${shape.join('×')} to ${layer.outChannels}, ${how}: what one sum gives`, async () => {
         const backend = await open(tile, layer, shape);
-        const testCase = chainCase([layer, relu], shape, 71);
+        const testCase = chainCase([layer, relu()], shape, 71);
         const input = randomTensor(72, shape);
         const expected = await runForward(reference, testCase, input);
         const output = await runForward(backend, testCase, input);
@@ -95,11 +92,11 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     }
   }
 
-  it('it is what runs: the last bits differ from those of one sum', async () => {
+  it('sums in parts really run: the last bits differ from those of one sum', async () => {
     const [layer, shape] = cases[0]!;
     const testCase = chainCase([layer], shape, 74);
     const input = randomTensor(75, shape);
-    const plain = await createWebGpuBackend(await openNodeGpu({}));
+    const plain = await openWebGpu();
     assert.notDeepEqual(
       await runForward(await open(inRegisters, layer, shape), testCase, input),
       await runForward(plain, testCase, input),
@@ -109,16 +106,14 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
   it('weights in several panels, and fewer images than a batch', async () => {
     const [layer, shape] = cases[0]!;
     const backend = await open(shared, layer, shape, { bindingBytes: 4 * 49 * 20 * 16 });
-    const testCase = chainCase([layer, relu], shape, 76);
-    const parameters = await createParameters(backend, testCase.layers, testCase.values, false);
-    const program = await backend.compile({ ...testCase, parameters });
-    for (const images of [1, 2]) {
-      const input = randomTensor(77, [images, 18, 7, 7]);
-      const expected = await runForward(reference, { ...testCase, inputShape: [images, 18, 7, 7] }, input);
-      assertClose('output', await program.forward(input), expected, layerTolerance);
-    }
-    program.dispose();
-    parameters.dispose();
+    const testCase = chainCase([layer, relu()], shape, 76);
+    await inInference(backend, testCase, async (program) => {
+      for (const images of [1, 2]) {
+        const input = randomTensor(77, [images, 18, 7, 7]);
+        const expected = await runForward(reference, { ...testCase, inputShape: [images, 18, 7, 7] }, input);
+        assertClose('output', await program.forward(input), expected, layerTolerance);
+      }
+    });
   });
 
   for (const [how, tile, busy] of [
@@ -129,22 +124,19 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
   ] as const) {
     it(`the input's gradient of a kernel that covers the map, behind a ReLU, by weights in panels, ${how}`, async () => {
       const tiles = { gather: tile, weightGradient: inRegisters, fewBackward: [tile], busy };
-      const gpu = await openNodeGpu({ tiles, bindingBytes: 35 * 25 * 12 * 16 });
-      const backend = await createWebGpuBackend(gpu);
-      const before: ConvolutionLayer = { ...fc(1, 6, 10), name: 'before' };
-      const testCase = chainCase([before, relu, fc(5, 10, 258), relu], [3, 6, 5, 5], 80);
+      const backend = await openWebGpu({ tiles, bindingBytes: 35 * 25 * 12 * 16 });
+      const before = { ...fc(1, 6, 10), name: 'before' };
+      const testCase = chainCase([before, relu(), fc(5, 10, 258), relu()], [3, 6, 5, 5], 80);
       const input = randomTensor(81, [3, 6, 5, 5]);
       const gradient = randomTensor(82, [3, 258, 1, 1]);
       const expected = await runBackward(reference, testCase, input, gradient);
       const run = await runBackward(backend, testCase, input, gradient);
       assertClose('input gradient', run.inputGradient, expected.inputGradient, layerTolerance);
-      for (const [name, tensor] of expected.gradients) {
-        assertClose(`${name} gradient`, run.gradients.get(name), tensor, layerTolerance);
-      }
+      assertAllClose(run.gradients, expected.gradients, layerTolerance);
     });
   }
 
-  it("a GPU's rule takes them for one image, and its other tiles for many", async () => {
+  it('on a GPU, the usual choice is sums in parts for one image, and other tiles for many', async () => {
     const choose = usualChoice(HARDWARE, { panelsOf: () => [] });
     const [layer, shape] = cases[1]!;
     const placedFor = (images: number) => {
@@ -157,14 +149,14 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     const one = choose('forward', placedFor(1));
     assert.ok(one.method === 'direct' && one.tile.rows === 1 && one.splits! > 1, choiceName(one));
     assert.deepEqual(choose('forward', placedFor(17)), { method: 'direct', tile: HARDWARE.gather });
-    const backend = await createWebGpuBackend(await openNodeGpu({ tiles: HARDWARE }));
-    const testCase = chainCase([layer, relu], shape, 78);
+    const backend = await openWebGpu({ tiles: HARDWARE });
+    const testCase = chainCase([layer, relu()], shape, 78);
     const input = randomTensor(79, shape);
     const expected = await runForward(reference, testCase, input);
     assertClose('output', await runForward(backend, testCase, input), expected, layerTolerance);
   });
 
-  it('is no candidate where there are many results, or the sum is short', () => {
+  it('sums in parts are not a candidate where there are many results, or the sum is short', () => {
     const gpu = {
       tiles: { gather: inRegisters, weightGradient: inRegisters, busy: 64 },
       candidates: { gather: [], weightGradient: [], winograd: [], winogradWeights: [], split: [inRegisters] },

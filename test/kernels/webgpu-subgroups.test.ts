@@ -1,14 +1,20 @@
 /** Reductions over a workgroup: by subgroups of any size, by the device's own, and without. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Layer } from '../../src/core/layer.ts';
+import type { Backend } from '../../src/kernels/backend.ts';
 import { readBack } from '../../src/kernels/webgpu/buffers.ts';
 import { encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import { reduction } from '../../src/kernels/webgpu/shaders/reduction.ts';
-import { createWebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { backendsUnderTest, reference } from '../support/backends.ts';
-import { chainCase, createParameters, readAll, runBackward } from '../support/chains.ts';
+import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import {
+  assertAllClose,
+  chainCase,
+  convolution,
+  inTraining,
+  readAll,
+  runBackward,
+} from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing, layerTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
@@ -82,45 +88,25 @@ fn main(@builtin(local_invocation_index) local: u32) {
       const missing = subgroups && !device.features.has('subgroups');
       const skip = missing ? 'this GPU has no subgroups' : false;
       const options = { subgroups: subgroups && !missing };
-      const backend = await createWebGpuBackend(await openNodeGpu(options));
+      const backend = await openWebGpu(options);
 
       for (const classes of [2, 63, 65, 1000]) {
         it(`the loss's gradient, ${classes} classes`, { skip }, async () => {
-          const scores: Layer = {
-            kind: 'convolution',
-            name: 'scores',
-            kernel: 1,
-            padding: 0,
-            inChannels: 3,
-            outChannels: classes,
-          };
+          const scores = convolution(3, classes, { kernel: 1, name: 'scores' });
           const testCase = chainCase([scores], [3, 3, 1, 1], 81);
           const batch = { input: randomTensor(82, [3, 3]), labels: Int32Array.of(0, 1, classes - 1) };
-          const gradients = await Promise.all(
-            [reference, backend].map(async (one) => {
-              const parameters = await createParameters(one, [scores], testCase.values);
-              const program = await one.compileTraining({ ...testCase, parameters });
+          const gradientsOf = (one: Backend) =>
+            inTraining(one, testCase, async (program, parameters) => {
               await program.accumulate(batch, 1);
               return readAll(parameters, 'gradients');
-            }),
-          );
-          for (const [name, expected] of gradients[0]!) {
-            assertClose(name, gradients[1]!.get(name), expected, layerTolerance);
-          }
+            });
+          assertAllClose(await gradientsOf(backend), await gradientsOf(reference), layerTolerance);
         });
       }
 
       for (const side of [1, 7, 90]) {
         it(`a bias's gradient, ${side ** 2} pixels`, { skip }, async () => {
-          const layer: Layer = {
-            kind: 'convolution',
-            name: 'conv',
-            kernel: 1,
-            padding: 0,
-            inChannels: 1,
-            outChannels: 6,
-          };
-          const testCase = chainCase([layer], [1, 1, side, side], 83);
+          const testCase = chainCase([convolution(1, 6, { kernel: 1 })], [1, 1, side, side], 83);
           const input = randomTensor(84, [1, side, side]);
           const gradient = randomTensor(85, [6, side, side]);
           const expected = await runBackward(reference, testCase, input, gradient);

@@ -1,4 +1,4 @@
-/** Which kernels a GPU is found to be fastest with: measured once, remembered, and then always the same. */
+/** The choice of the fastest kernels on a GPU: measured once, remembered, and then always the same. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import type { Shape4 } from '../../src/core/shape.ts';
 import { prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
 import { Stopwatch } from '../../src/kernels/webgpu/gpu-clock.ts';
-import { openNodeGpu, rememberedTiles } from '../../src/kernels/webgpu/node-gpu.ts';
+import { rememberedTiles } from '../../src/kernels/webgpu/node-gpu.ts';
 import { RELU } from '../../src/kernels/webgpu/shaders/layers.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
 import { isConvolution, type PlacedConvolution, stagesOf } from '../../src/kernels/webgpu/stages.ts';
@@ -22,9 +22,17 @@ import {
 } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import { chooseKernels, fastest, rounds } from '../../src/kernels/webgpu/tuning/measurement.ts';
 import { TileLines } from '../../src/kernels/webgpu/tuning/storage.ts';
-import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { backendsUnderTest, reference } from '../support/backends.ts';
-import { chainCase, createParameters, readAll, runBackward, runForward } from '../support/chains.ts';
+import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import {
+  chainCase,
+  convolution,
+  createParameters,
+  readAll,
+  relu,
+  runBackward,
+  runForward,
+} from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing, networkTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
@@ -39,17 +47,15 @@ const candidates = {
   split: [],
 } as const;
 
-async function open(options: GpuOptions): Promise<WebGpuBackend> {
-  return createWebGpuBackend(await openNodeGpu({ tuningSeconds: 1e9, candidates, ...options }));
-}
+const open = (options: GpuOptions) => openWebGpu({ tuningSeconds: 1e9, candidates, ...options });
 
 const layers: readonly Layer[] = [
-  { kind: 'convolution', name: 'conv1', kernel: 3, padding: 1, inChannels: 5, outChannels: 18 },
-  { kind: 'relu', name: 'relu1' },
-  { kind: 'convolution', name: 'conv2', kernel: 3, padding: 1, inChannels: 18, outChannels: 18 },
-  { kind: 'relu', name: 'relu2' },
-  { kind: 'convolution', name: 'conv3', kernel: 3, padding: 1, inChannels: 18, outChannels: 18 },
-  { kind: 'relu', name: 'relu3' },
+  convolution(5, 18, { name: 'conv1' }),
+  relu('relu1'),
+  convolution(18, 18, { name: 'conv2' }),
+  relu('relu2'),
+  convolution(18, 18, { name: 'conv3' }),
+  relu('relu3'),
 ];
 const shape: Shape4 = [2, 5, 9, 7];
 const shapes: Shape4[] = [shape, ...Array<Shape4>(6).fill([2, 18, 9, 7])];
@@ -69,7 +75,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'verydeep-tiles-'));
   after(() => rm(folder, { recursive: true }));
 
-  it('each shape and direction is found out once, and known to the next process', async () => {
+  it('measures each shape and direction once, and remembers it for the next process', async () => {
     const schedules = rememberedTiles('a GPU', folder);
     const backend = await open({ schedules });
     const first = await runBackward(backend, testCase, input, gradient);
@@ -95,7 +101,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     assertClose('input gradient', first.inputGradient, expected.inputGradient, networkTolerance);
   });
 
-  it('what is remembered is taken, without a trial; for what is not, the usual', async () => {
+  it('uses remembered choices without a trial, and the usual ones otherwise', async () => {
     const name = choiceName({ method: 'direct', tile: small(2) });
     const schedules = new TileLines([`inference-${keys[1]} ${name}`]);
     const backend = await open({ schedules, tuningSeconds: 0 });
@@ -110,7 +116,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     parameters.dispose();
   });
 
-  it('a name that is none of the choices is found out anew', async () => {
+  it('measures again where the remembered name is unknown', async () => {
     const lines = keys.map((key) => `inference-${key} direct:no-such-tile`);
     const schedules = new TileLines(lines);
     const backend = await open({ schedules });
@@ -120,7 +126,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('trials leave weights, gradients and velocities as they are', async () => {
+  it('trials do not change weights, gradients and velocities', async () => {
     const backend = await open({ schedules: new TileLines() });
     const parameters = await createParameters(backend, layers, testCase.values);
     const before = new Map([...testCase.values].map(([name, data]) => [name, data.map((w) => 2 * w)]));
@@ -132,7 +138,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     parameters.dispose();
   });
 
-  it('without time for it, and switched off, nothing is remembered and the usual kernels run', async () => {
+  it('without time, and when off, remembers nothing and runs the usual kernels', async () => {
     const usual = await runBackward(await open({ schedules: 'off' }), testCase, input, gradient);
     const kept: (readonly string[])[] = [];
     const schedules = new TileLines([], (lines) => kept.push(lines));
@@ -141,7 +147,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     assert.deepEqual(kept, []);
   });
 
-  it('the environment decides whether the cache folder is used: off, on, or only for a GPU that is one', async () => {
+  it('the environment decides whether the cache folder is used: off, on, or (default) on real GPUs only', async () => {
     const cache = join(folder, 'cache');
     const previous = { ...process.env };
     try {
@@ -196,40 +202,27 @@ describe('trials of kernels', () => {
     return { runs, timed };
   };
 
-  it('each takes its turn; the hopeless have one; the quick are repeated', async () => {
+  it('candidates take turns; hopeless ones run once; fast ones are repeated', async () => {
     const { runs, timed } = after(Infinity, [0.001, 0.0005, 0.002]);
     const least = await rounds([0, 1, 2], timed);
+    assert.deepEqual(Object.fromEntries(least!), { 0: 0.001, 1: 0.0005 });
+    const turns = ['0 2', '1 4'];
     assert.deepEqual(
-      [...least!],
-      [
-        [0, 0.001],
-        [1, 0.0005],
-      ],
+      runs.map((run) => run.join(' ')),
+      ['0 1', '1 1', '2 1', ...turns, ...turns, ...turns],
     );
-    const turns = [
-      [0, 2],
-      [1, 4],
-    ];
-    assert.deepEqual(runs, [[0, 1], [1, 1], [2, 1], ...turns, ...turns, ...turns]);
   });
 
-  it('when the time for them is over there is no result', async () => {
+  it('there is no result when time runs out', async () => {
     assert.equal(await rounds([0, 1], after(5, [1, 1]).timed), undefined);
     assert.equal(await rounds([0, 1], after(1, [1, 1]).timed), undefined);
   });
 
-  it('another than the usual has to be clearly faster', () => {
+  it('another candidate than the usual must be clearly faster', () => {
     const times = (...list: number[]) => new Map(list.map((time, index) => [index, time]));
     assert.equal(fastest(times(1, 0.99, 0.98)), 0);
     assert.equal(fastest(times(1, 0.9, 0.8, 0.85)), 2);
-    assert.equal(
-      fastest(
-        new Map([
-          [3, 2],
-          [1, 5],
-        ]),
-      ),
-      3,
-    );
+    const withoutUsual = new Map<number, number>().set(3, 2).set(1, 5);
+    assert.equal(fastest(withoutUsual), 3);
   });
 });

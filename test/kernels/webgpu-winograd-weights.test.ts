@@ -3,12 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type ConvolutionLayer, shapesAlong } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
-import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
 import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
-import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { backendsUnderTest, reference } from '../support/backends.ts';
-import { chainCase, createParameters, readAll, runBackward } from '../support/chains.ts';
+import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import { chainCase, convolution, inTraining, readAll, runBackward } from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
@@ -18,18 +17,14 @@ const inRegisters: Tile = { threadsX: 2, threadsY: 2, rows: 2, columns: 3, depth
 const shared: Tile = { threadsX: 3, threadsY: 2, rows: 2, columns: 1, depth: 5 };
 
 /** The weights' gradient by Winograd's method wherever it can be; all else direct. */
-async function open(size: 2 | 4, tile: Tile, busy: number): Promise<WebGpuBackend> {
+function open(size: 2 | 4, tile: Tile, busy: number): Promise<WebGpuBackend> {
   const winogradWeights = { size, tile, fewestChannels: 1, fewestPixels: 1 };
   const tiles = { gather: direct, weightGradient: direct, winogradWeights, busy };
-  return createWebGpuBackend(await openNodeGpu({ tiles }));
+  return openWebGpu({ tiles });
 }
 
 /** Of the largest value, as forward and to the input's gradient (webgpu-winograd.test.ts). */
 const TOLERANCES = { 2: 2e-6, 4: 5e-6 } as const;
-
-function convolution(inChannels: number, outChannels: number, padding = 1): ConvolutionLayer {
-  return { kind: 'convolution', name: 'conv', kernel: 3, padding, inChannels, outChannels };
-}
 
 async function assertGradient(
   backend: WebGpuBackend,
@@ -52,8 +47,8 @@ const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(3, 20), [1, 3, 13, 11]],
   [convolution(33, 17), [3, 33, 7, 9]],
   [convolution(70, 20), [1, 70, 8, 4]],
-  [convolution(4, 5, 0), [2, 4, 5, 6]],
-  [convolution(5, 4, 2), [1, 5, 3, 2]],
+  [convolution(4, 5, { padding: 0 }), [2, 4, 5, 6]],
+  [convolution(5, 4, { padding: 2 }), [1, 5, 3, 2]],
   // More than the 64 rows and 64 columns that a GPU's tile has at each point.
   [convolution(66, 70), [1, 66, 18, 15]],
 ];
@@ -81,31 +76,24 @@ describe('webgpu: Winograd for the weights’ gradient', { skip: missing ?? fals
     ['through shared memory', shared],
   ] as const) {
     it(`a sum in 5 parts, of which the last has fewer tiles, ${how}`, async () => {
-      // 171 tiles, and so many workgroups that a sum is cut as far as it may.
+      // 171 tiles, and enough wanted workgroups to split a sum as far as allowed.
       await assertGradient(await open(4, tile, 10_000), convolution(9, 6), [1, 9, 34, 73], TOLERANCES[4]);
     });
   }
 
-  it('a batch in several chunks; a part of it that fills not even the first; gradients add up', async () => {
+  it('a batch in several chunks; a part of it smaller than the first; gradients add up', async () => {
     // 300 tiles, of which a chunk of 32 MiB holds 227, as each has 1024 channels at 36 points; each in 4 parts.
     const backend = await open(4, inRegisters, 8192);
-    const layers = [convolution(4, 1024)];
     const shape: Shape4 = [3, 4, 40, 40];
-    const testCase = chainCase(layers, shape, 74);
+    const testCase = chainCase([convolution(4, 1024)], shape, 74);
     const input = randomTensor(75, shape);
     const gradient = randomTensor(76, [3, 1024, 40, 40]);
-    const parameters = await createParameters(backend, layers, testCase.values);
-    const program = await backend.compileTraining({ layers, inputShape: shape, parameters });
     const [one, oneGradient] = [input.slice(0, input.length / 3), gradient.slice(0, gradient.length / 3)];
-    for (const [part, ofPart] of [
-      [input, gradient],
-      [one, oneGradient],
-    ] as const) {
-      await program.backward({ input: part }, ofPart);
-    }
-    const sums = await readAll(parameters, 'gradients');
-    program.dispose();
-    parameters.dispose();
+    const sums = await inTraining(backend, testCase, async (program, parameters) => {
+      await program.backward({ input }, gradient);
+      await program.backward({ input: one }, oneGradient);
+      return readAll(parameters, 'gradients');
+    });
 
     const all = await runBackward(reference, testCase, input, gradient);
     const first = await runBackward(reference, { ...testCase, inputShape: [1, 4, 40, 40] }, one, oneGradient);
@@ -114,13 +102,10 @@ describe('webgpu: Winograd for the weights’ gradient', { skip: missing ?? fals
     assertClose(name, sums.get(name), expected, TOLERANCES[4]);
   });
 
-  it('it is what runs: 3×3 has other last bits than the direct sum, 1×1 has the same', async () => {
-    const plain = await createWebGpuBackend(
-      await openNodeGpu({ tiles: { gather: direct, weightGradient: direct, busy: 1 } }),
-    );
+  it("Winograd's method really runs: 3×3 has other last bits than the direct sum, 1×1 the same", async () => {
+    const plain = await openWebGpu({ tiles: { gather: direct, weightGradient: direct, busy: 1 } });
     for (const kernel of [1, 3]) {
-      const layer = { ...convolution(17, 9), kernel, padding: kernel >> 1 };
-      const testCase = chainCase([layer], [1, 17, 6, 6], 77);
+      const testCase = chainCase([convolution(17, 9, { kernel })], [1, 17, 6, 6], 77);
       const input = randomTensor(78, [1, 17, 6, 6]);
       const gradient = randomTensor(79, [1, 9, 6, 6]);
       const [ours, other] = [

@@ -1,14 +1,21 @@
 /** Winograd's method on a GPU, forward and to the input's gradient: maps, channels and edges of every kind. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ConvolutionLayer, type Layer, shapesAlong } from '../../src/core/layer.ts';
+import { type ConvolutionLayer, shapesAlong } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
-import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
 import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
-import { createWebGpuBackend, type WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { backendsUnderTest, reference } from '../support/backends.ts';
-import { chainCase, createParameters, runBackward, runForward } from '../support/chains.ts';
+import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import {
+  assertSameRun,
+  chainCase,
+  convolution,
+  inInference,
+  relu,
+  runBackward,
+  runForward,
+} from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
@@ -18,14 +25,14 @@ const inRegisters: Tile = { threadsX: 2, threadsY: 2, rows: 3, columns: 2, depth
 const shared: Tile = { threadsX: 3, threadsY: 4, rows: 2, columns: 1, depth: 2 };
 
 /** Winograd's method wherever it can be, whatever the rule says. */
-async function open(size: 2 | 4, tile: Tile): Promise<WebGpuBackend> {
+function open(size: 2 | 4, tile: Tile): Promise<WebGpuBackend> {
   const tiles = {
     gather: direct,
     weightGradient: direct,
     winograd: { size, tile, fewestChannels: 1 },
     busy: 1,
   };
-  return createWebGpuBackend(await openNodeGpu({ tiles }));
+  return openWebGpu({ tiles });
 }
 
 /**
@@ -34,18 +41,12 @@ async function open(size: 2 | 4, tile: Tile): Promise<WebGpuBackend> {
  */
 const TOLERANCES = { 2: 2e-6, 4: 5e-6 } as const;
 
-function convolution(inChannels: number, outChannels: number, padding = 1): ConvolutionLayer {
-  return { kind: 'convolution', name: 'conv', kernel: 3, padding, inChannels, outChannels };
-}
-
-const relu = (name: string): Layer => ({ kind: 'relu', name });
-
 const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(17, 33), [3, 17, 1, 1]],
   [convolution(33, 17), [2, 33, 7, 9]],
   [convolution(70, 20), [1, 70, 8, 4]],
-  [convolution(4, 5, 0), [2, 4, 5, 6]],
-  [convolution(5, 4, 2), [1, 5, 3, 2]],
+  [convolution(4, 5, { padding: 0 }), [2, 4, 5, 6]],
+  [convolution(5, 4, { padding: 2 }), [1, 5, 3, 2]],
   // More than the 128 rows and 64 columns that a GPU's tile has at each point.
   [convolution(33, 70), [2, 33, 35, 33]],
 ];
@@ -78,15 +79,11 @@ describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
     }
   }
 
-  it('it is what runs: 3×3 has other last bits than the direct sum, 1×1 has the same', async () => {
+  it("Winograd's method really runs: 3×3 has other last bits than the direct sum, 1×1 the same", async () => {
     const tiles = { gather: direct, weightGradient: direct, busy: 1 };
-    const plain = await createWebGpuBackend(await openNodeGpu({ tiles }));
+    const plain = await openWebGpu({ tiles });
     for (const kernel of [1, 3]) {
-      const testCase = chainCase(
-        [{ ...convolution(17, 9), kernel, padding: kernel >> 1 }],
-        [1, 17, 6, 6],
-        54,
-      );
+      const testCase = chainCase([convolution(17, 9, { kernel })], [1, 17, 6, 6], 54);
       const input = randomTensor(55, [1, 17, 6, 6]);
       const [ours, other] = [
         await runForward(backends[1]![2], testCase, input),
@@ -97,22 +94,17 @@ describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('masks of the ReLU below go into the input’s gradient; two layers share their buffers', async () => {
+  it("the ReLU below masks the input's gradient; two layers share their buffers", async () => {
     const layers = [
-      { ...convolution(6, 21), name: 'conv1' },
+      convolution(6, 21, { name: 'conv1' }),
       relu('relu1'),
-      { ...convolution(21, 18), name: 'conv2' },
+      convolution(21, 18, { name: 'conv2' }),
       relu('relu2'),
     ];
     const testCase = chainCase(layers, [2, 6, 10, 7], 56);
     const [input, gradient] = [randomTensor(57, [2, 6, 10, 7]), randomTensor(58, [2, 18, 10, 7])];
     const expected = await runBackward(reference, testCase, input, gradient);
-    const run = await runBackward(backends[1]![2], testCase, input, gradient);
-    assertClose('output', run.output, expected.output, 1e-5);
-    assertClose('input gradient', run.inputGradient, expected.inputGradient, 1e-5);
-    for (const [name, tensor] of expected.gradients) {
-      assertClose(`${name} gradient`, run.gradients.get(name), tensor, 1e-5);
-    }
+    assertSameRun(await runBackward(backends[1]![2], testCase, input, gradient), expected, 1e-5);
   });
 
   it('a batch in several chunks, and a part of it that fills only the first, give what one image gives', async () => {
@@ -142,18 +134,16 @@ describe('webgpu: Winograd', { skip: missing ?? false }, async () => {
     assert.ok(!Number.isNaN(output[143]));
   });
 
-  it('new weights are transformed anew', async () => {
-    const layers = [convolution(5, 4)];
-    const backend = backends[1]![2];
-    const parameters = await createParameters(backend, layers, new Map(), false);
-    const program = await backend.compile({ layers, inputShape: [1, 5, 1, 1], parameters });
-    for (const weight of [1, 0.5]) {
-      await parameters.write('values', 'conv.weight', new Float32Array(180).fill(weight));
-      const once = await program.forward(new Float32Array(5).fill(1));
-      assertClose('output', once, new Float32Array(4).fill(5 * weight), 1e-5);
-      assert.deepEqual(await program.forward(new Float32Array(5).fill(1)), once);
-    }
-    program.dispose();
-    parameters.dispose();
+  it('transforms weights again when they change', async () => {
+    const testCase = { layers: [convolution(5, 4)], inputShape: [1, 5, 1, 1] as const, values: new Map() };
+    await inInference(backends[1]![2], testCase, async (program, parameters) => {
+      const ones = new Float32Array(5).fill(1);
+      for (const weight of [1, 0.5]) {
+        await parameters.write('values', 'conv.weight', new Float32Array(180).fill(weight));
+        const once = await program.forward(ones);
+        assertClose('output', once, new Float32Array(4).fill(5 * weight), 1e-5);
+        assert.deepEqual(await program.forward(ones), once);
+      }
+    });
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Our own 3×3 kernels beyond what the conformance suite asks of every backend: their accuracy against double
- * precision, and that neither the number of threads nor the way the work is shared out changes a bit.
+ * Our own 3×3 kernels, beyond the conformance suite: their accuracy against double precision, and that neither the number
+ * of threads nor the division of the work changes a bit.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -8,17 +8,14 @@ import type { ConvolutionLayer, Layer } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
+import { assertSameForAnyThreads } from '../support/agreement.ts';
 import { backendsUnderTest } from '../support/backends.ts';
-import { type ChainCase, runBackward, runForward } from '../support/chains.ts';
-import { convolve, convolveBackward } from '../support/oracle.ts';
+import { type ChainCase, convolution, maxPool, relu, runBackward, runForward } from '../support/chains.ts';
+import { assertConvolved, convolve, convolveBackward } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const skip = missing ?? false;
-
-function convolution(inChannels: number, outChannels: number): ConvolutionLayer {
-  return { kind: 'convolution', name: 'conv', kernel: 3, padding: 1, inChannels, outChannels };
-}
 
 /** He-scaled weights: outputs are about as large as inputs. */
 function caseOf(layers: readonly Layer[], inputShape: Shape4): ChainCase {
@@ -40,7 +37,7 @@ describe('native: own 3×3 kernels', { skip }, () => {
   describe('accuracy against double precision', () => {
     const backend = skip ? undefined : create({ threads: 2 });
     // The channels of E's layers on small maps: the error grows with the channels, hardly with the map. Maps of 2×2
-    // have transforms of their own.
+    // have separate transforms.
     const shapes: readonly [number, Shape4][] = [
       [64, [1, 64, 20, 20]],
       [128, [1, 64, 16, 16]],
@@ -60,48 +57,45 @@ describe('native: own 3×3 kernels', { skip }, () => {
         const input = randomTensor(3, shape);
         const outputGradient = randomTensor(4, [shape[0], outChannels, shape[2], shape[3]]);
         const run = await runBackward(backend!, testCase, input, outputGradient);
-        assertClose('output', run.output, convolve(layer, shape, input, weight, bias), 5e-6);
-        const expected = convolveBackward(layer, shape, input, weight, outputGradient);
-        assertClose('input gradient', run.inputGradient, expected.input, 5e-5);
-        assertClose('weight gradient', run.gradients.get('conv.weight'), expected.weight, 5e-5);
-        assertClose('bias gradient', run.gradients.get('conv.bias'), expected.bias, 5e-5);
+        const output = convolve(layer, shape, input, weight, bias);
+        const gradients = convolveBackward(layer, shape, input, weight, outputGradient);
+        assertConvolved(run, { output, ...gradients }, 5e-5, 5e-6);
       });
     }
   });
 
   // Maps that fill one block of tiles or many, channels that are shared out in different ways, a pool, odd sizes.
-  const relu: Layer = { kind: 'relu', name: 'relu' };
-  const pool: Layer = { kind: 'maxPool', name: 'pool', rounding: 'floor' };
+  const pool = maxPool();
   const chains: readonly [Layer[], Shape4][] = [
     [
-      [convolution(16, 24), relu],
+      [convolution(16, 24), relu()],
       [3, 16, 45, 50],
     ],
     [
-      [convolution(64, 64), relu, pool],
+      [convolution(64, 64), relu(), pool],
       [1, 64, 64, 70],
     ],
-    // So many tiles that the weight gradient has sums of their own for each of several chunks.
+    // Enough tiles for separate sums of the weight gradient in several chunks.
     [
-      [convolution(16, 24), relu],
+      [convolution(16, 24), relu()],
       [9, 16, 60, 64],
     ],
     [[convolution(40, 300)], [33, 40, 5, 3]],
     [
-      [convolution(512, 520), relu],
+      [convolution(512, 520), relu()],
       [2, 512, 14, 14],
     ],
     [
-      [convolution(17, 9), relu, pool],
+      [convolution(17, 9), relu(), pool],
       [7, 17, 11, 13],
     ],
     [[convolution(8, 8)], [5, 8, 2, 2]],
     [
-      [convolution(70, 100), relu],
+      [convolution(70, 100), relu()],
       [33, 70, 2, 2],
     ],
     [
-      [convolution(24, 9), relu, pool],
+      [convolution(24, 9), relu(), pool],
       [11, 24, 2, 2],
     ],
   ];
@@ -110,15 +104,14 @@ describe('native: own 3×3 kernels', { skip }, () => {
     it(`${names} of ${formatShape(shape)}: any number of threads gives the same bits`, async () => {
       const testCase = caseOf(layers, shape);
       const input = randomTensor(5, shape);
-      const inference = await runForward(create({ threads: 1 }), testCase, input);
-      const outputGradient = randomTensor(6, [inference.length]);
-      const one = await runBackward(create({ threads: 1 }), testCase, input, outputGradient);
-      assert.deepEqual(one.output, inference);
-      for (const threads of [2, 3, 7]) {
+      await assertSameForAnyThreads(async (threads) => {
         const backend = create({ threads });
-        assert.deepEqual(await runForward(backend, testCase, input), inference);
-        assert.deepEqual(await runBackward(backend, testCase, input, outputGradient), one);
-      }
+        const inference = await runForward(backend, testCase, input);
+        const outputGradient = randomTensor(6, [inference.length]);
+        const run = await runBackward(backend, testCase, input, outputGradient);
+        assert.deepEqual(run.output, inference);
+        return run;
+      });
     });
 
     it(`${names} of ${formatShape(shape)}: as oneDNN has it`, async () => {

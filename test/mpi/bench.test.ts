@@ -8,7 +8,7 @@ const SMALL = ['bench', '--config', 'A', '--width', '0.25', '--crop', '32', '--b
 const SHORT = ['--mode', 'train', '--seconds', '0.1', '--threads', '1'];
 
 describe('vgg bench over ranks', { skip: withoutMpi }, () => {
-  it('tells of each layer what of its exchange the backward pass hid', async () => {
+  it('reports for each layer the part of its exchange that the backward pass hid', async () => {
     const { code, stdout, stderr } = await vggRanks(2, [...SMALL, ...SHORT, '--json'], {});
     assert.equal(code, 0, stderr);
     const { exchange } = JSON.parse(stdout) as Benchmark;
@@ -24,6 +24,6 @@ describe('vgg bench over ranks', { skip: withoutMpi }, () => {
       assert.ok(sentAt < arrivedAt && hidden >= 0 && hidden <= 1);
     }
     const [first, last] = [exchange!.layers[0]!, exchange!.layers.at(-1)!];
-    assert.ok(last.sentAt <= first.sentAt, 'the last layer leaves first');
+    assert.ok(last.sentAt <= first.sentAt, 'the last layer is sent first');
   });
 });

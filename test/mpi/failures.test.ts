@@ -6,18 +6,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runFolder } from '../../src/runs/run-folder.ts';
 import { isBeingTrained } from '../../src/runs/run-lock.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { mainFile, type Outcome, outcomeOf } from '../e2e/cli-process.ts';
+import { mainFile, type Outcome, outcomeOf, succeeded, words } from '../e2e/cli-process.ts';
 import { QUICK, Workplace } from '../e2e/training-runs.ts';
 import { isHydra, processOf, startRanks, testScript, vggRanks, withoutMpi } from './ranks.ts';
 
-const ENDLESS = [...QUICK, '--iterations', '100000', '--checkpoint-every', '2', '--threads', '1'];
-/** Seconds of silence; more than a machine busy with other tests may be late by. */
+const ENDLESS = words`${QUICK} --iterations 100000 --checkpoint-every 2 --threads 1`;
+/** Seconds of silence: longer than other tests on this machine may delay a rank. */
 const PATIENCE = '5';
 
 describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'looks into /proc') }, () => {
   const work = new Workplace();
 
-  /** Does something to a rank once the run has a checkpoint. */
+  /** Sends a signal to a rank once the run has a checkpoint. */
   async function disturb(run: string, rank: number, signal: NodeJS.Signals): Promise<Outcome> {
     const args = ['train', work.path('photos'), '--out', run, ...ENDLESS, '--mpi-timeout', PATIENCE];
     const mpirun = startRanks(3, mainFile, args, work.environment, { tolerant: signal === 'SIGKILL' });
@@ -29,7 +29,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
 
   function assertNamed(stderr: string, rank: number, signal: NodeJS.Signals): void {
     const lines = stderr.split('\n').filter((line) => line.startsWith('vgg: '));
-    // Open MPI's launcher, which leaves survivors alone here, lets them also notice that the one who noticed has gone.
+    // Open MPI's launcher leaves survivors alone here, and they also notice the exit of the one that reported.
     assert.ok(lines.length === 1 || (signal === 'SIGKILL' && !isHydra && lines.length > 1), stderr);
     const fate = isHydra && signal === 'SIGKILL' ? 'died' : 'has given no sign of life for \\d+ s';
     assert.match(lines[0]!, new RegExp(`^vgg: rank ${rank} on \\S+ \\(process \\d+\\) ${fate}: .*--resume$`));
@@ -40,22 +40,17 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
     ['SIGSTOP', 2],
     ['SIGSTOP', 0],
   ] as const) {
-    it(`${signal} of rank ${rank}: a survivor says who is lost, all end, and the run goes on`, async () => {
+    it(`${signal} of rank ${rank}: a survivor reports it, all end, and the run continues`, async () => {
       const run = work.path(`${signal}-${rank}`);
       const { code, stderr } = await disturb(run, rank, signal);
-      // What Open MPI's makes of it where it leaves survivors alone is its own affair.
+      // The exit code of Open MPI's launcher is undefined where it leaves survivors alone.
       if (isHydra || signal !== 'SIGKILL') assert.notEqual(code, 0, stderr);
       assertNamed(stderr, rank, signal);
       while (await isBeingTrained(runFolder(run))) await sleep(50);
       const { iteration } = (await readCheckpoint(`${run}/last.safetensors`))!.state;
-      const more = String(iteration + 2);
-      const resumed = await vggRanks(
-        2,
-        ['train', '--out', run, '--resume', '--iterations', more, '--json'],
-        work.environment,
-      );
-      assert.equal(resumed.code, 0, resumed.stderr);
-      assert.equal(JSON.parse(resumed.stdout).iterations, iteration + 2);
+      const args = words`train --out ${run} --resume --iterations ${iteration + 2} --json`;
+      const { stdout } = await succeeded(vggRanks(2, args, work.environment));
+      assert.equal(JSON.parse(stdout).iterations, iteration + 2);
     });
   }
 
@@ -63,7 +58,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
     [1, 0],
     [0, 1],
   ]) {
-    it(`rank ${late} lives and does not come: one rank says so, and all go on when it has come`, async () => {
+    it(`rank ${late} is late: one rank reports it, and all continue when it arrives`, async () => {
       const file = work.path(`come-${late}`);
       const mpirun = startRanks(3, testScript('./late-worker.js'), [String(late), file], work.environment);
       const ended = outcomeOf(mpirun);
@@ -81,7 +76,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
     });
   }
 
-  it('a fault that all have is said once, with its exit code', async () => {
+  it('an error on all ranks is reported once, with its exit code', async () => {
     const args = ['train', work.path('photos'), '--out', work.path('none'), ...QUICK, '--skip-bad'];
     const { code, stderr } = await vggRanks(2, [...args, '--limit', '0'], work.environment);
     assert.equal(code, 2, stderr);

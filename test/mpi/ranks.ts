@@ -1,4 +1,4 @@
-/** Starts real ranks with mpirun, on this machine alone. */
+/** Starts real ranks with mpirun, on this machine only. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,8 +6,8 @@ import { mpiAddonFile } from '../../src/comm/mpi-addon.ts';
 import { mainFile, type Outcome, outcomeOf } from '../e2e/cli-process.ts';
 
 /**
- * Both generations of Open MPI and MPICH read their settings from here. Open MPI 5 refuses to be told to control its
- * ranks over the loopback, and takes it where there is nothing else.
+ * Settings for both generations of Open MPI, and for MPICH. Open MPI 5 does not accept a setting for the loopback as the
+ * network that controls its ranks; it uses the loopback where there is no other.
  */
 export const RANK_ENVIRONMENT: NodeJS.ProcessEnv = {
   OMPI_ALLOW_RUN_AS_ROOT: '1',
@@ -23,15 +23,15 @@ export const RANK_ENVIRONMENT: NodeJS.ProcessEnv = {
 };
 
 const version = spawnSync('mpirun', ['--version'], { encoding: 'utf8' });
-/** MPICH's launcher, and not Open MPI's. */
+/** Whether the launcher is MPICH's, not Open MPI's. */
 export const isHydra: boolean = version.status === 0 && version.stdout.includes('HYDRA');
 
-/** Has Open MPI's launcher leave the other ranks alone where one has died; MPICH's ends them in any case. */
+/** Makes Open MPI's launcher leave the other ranks alone when one dies; MPICH's always ends them. */
 const TOLERANT = { OMPI_MCA_orte_enable_recovery: '1', PRTE_MCA_state_base_recoverable: '1' };
 
 /**
- * Comes before mpirun: a network of its own with nothing but a loopback. Launchers and ranks listen on all
- * addresses, whatever their settings say. Nothing where the machine does not allow it.
+ * The command before mpirun: runs it in a network namespace with only a loopback, because launchers and ranks listen on
+ * all addresses whatever their settings. Empty where the machine does not allow it.
  */
 const alone: readonly string[] = ownNetwork();
 
@@ -41,7 +41,7 @@ function ownNetwork(): readonly string[] {
   return spawnSync('unshare', [...enter, 'true']).status === 0 ? ['unshare', ...enter] : [];
 }
 
-/** Why there can be no ranks here, or false. On the continuous integration's machines that is a failure. */
+/** Why there can be no ranks on this machine, or false. In continuous integration missing MPI is a failure. */
 export const withoutMpi: string | false = process.env.CI ? false : missing();
 
 function missing(): string | false {
@@ -49,7 +49,7 @@ function missing(): string | false {
   return existsSync(mpiAddonFile) ? false : 'the addon over MPI is not built on this machine';
 }
 
-/** Starts `node script …args` as so many ranks. */
+/** Starts `node script …args` as several ranks. */
 export function startRanks(
   ranks: number,
   script: string,
@@ -64,24 +64,24 @@ export function startRanks(
   });
 }
 
-/** Runs `vgg` as so many ranks. */
+/** Runs `vgg` as several ranks. */
 export function vggRanks(ranks: number, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
   return outcomeOf(startRanks(ranks, mainFile, args, env));
 }
 
-/** A neighbour of this file. */
+/** A file beside this one. */
 export function testScript(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-/** Runs a test's own script, a neighbour of this file, as so many ranks. @returns what they print, as JSON */
+/** Runs a script beside this file as several ranks. @returns the JSON that they print */
 export async function runRanks<T>(ranks: number, script: string, ...args: readonly string[]): Promise<T> {
   const { code, stdout, stderr } = await outcomeOf(startRanks(ranks, testScript(script), args));
   if (code !== 0) throw new Error(`${script} as ${ranks} ranks ended with ${code}: ${stderr}`);
   return JSON.parse(stdout) as T;
 }
 
-/** The process of a rank, by what the launcher has told it. */
+/** The process of a rank, found by the environment that the launcher gave it. */
 export function processOf(mpirun: number, rank: number): number {
   const found = descendants(mpirun).find((pid) => environmentOf(pid).some((line) => isRank(line, rank)));
   if (found === undefined) throw new Error(`mpirun has no rank ${rank}`);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { succeeded, words } from '../e2e/cli-process.ts';
 import { Workplace } from '../e2e/training-runs.ts';
 import { writeFiles } from '../support/images.ts';
 import { vggRanks, withoutMpi } from './ranks.ts';
@@ -18,19 +19,14 @@ describe('vgg reproduce over ranks', { skip: withoutMpi }, () => {
 
   it('gives the tables of one process, and does nothing again', async () => {
     await writeFiles(work.folder, { 'plan.yaml': PLAN });
-    const args = (out: string) => [
-      ...['reproduce', work.path('photos'), '--plan', work.path('plan.yaml')],
-      ...['--out', work.path(out)],
-    ];
-    const alone = await work.vgg(...args('alone'));
-    assert.equal(alone.code, 0, alone.stderr);
-    const ranks = await vggRanks(2, args('ranks'), work.environment);
-    assert.equal(ranks.code, 0, ranks.stderr);
+    const args = (out: string) =>
+      words`reproduce ${work.path('photos')} --plan ${work.path('plan.yaml')} --out ${work.path(out)}`;
+    await succeeded(work.vgg`${args('alone')}`);
+    const ranks = await succeeded(vggRanks(2, args('ranks'), work.environment));
     const tables = (out: string) => readFile(work.path(out, 'tables.md'), 'utf8');
     assert.equal(await tables('ranks'), await tables('alone'));
     assert.ok(ranks.stdout.includes(await tables('ranks')));
-    const again = await vggRanks(2, args('ranks'), work.environment);
-    assert.equal(again.code, 0, again.stderr);
+    const again = await succeeded(vggRanks(2, args('ranks'), work.environment));
     assert.doesNotMatch(again.stderr, /training 1 of 2/);
   });
 });

@@ -1,27 +1,19 @@
 /**
- * Comparison of trainings whose sums were made in another order. Two orders of a float32 sum differ by rounding;
- * in the weights of a few iterations that is some 1e-7 of the largest. A looser bound could not be kept for a
- * longer training of any kind: where two values that a ReLU or a pooling compares are equal to rounding, the
- * difference decides, and the same happens to one process with another micro-batch (docs/explanation/measurements.md). On the
- * reference, whose sums are in double precision, no machine decides otherwise, so that there is nothing to chance
- * here.
+ * Compares trainings whose sums were computed in different orders. Two orders of a float32 sum differ by rounding: after
+ * a few iterations by about 1e-7 of the largest weight. No bound holds for longer training: where two values that a ReLU
+ * or max pooling compares are equal up to rounding, the rounding decides, as it does for one process with a different
+ * micro-batch (docs/explanation/measurements.md). The reference backend sums in double precision, so that these tests do
+ * not depend on the machine.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
+import { words } from '../e2e/cli-process.ts';
 import { QUICK } from '../e2e/training-runs.ts';
 
-/** 24 images, of which neither 2 nor 3 nor 4 ranks take equal parts of a batch of 13. */
-export const TRAINING: readonly string[] = [...QUICK, '--batch', '13', '--lr-drop-at', '5'];
-export const EXACT: readonly string[] = [
-  ...TRAINING,
-  '--backend',
-  'reference',
-  '--iterations',
-  '8',
-  '--average-from',
-  '2',
-];
+/** A batch of 13 images, which 2, 3 or 4 ranks cannot share equally. */
+export const TRAINING = words`${QUICK} --batch 13 --lr-drop-at 5`;
+export const EXACT = words`${TRAINING} --backend reference --iterations 8 --average-from 2`;
 export const WEIGHT_BOUND = 2e-6;
 export const LOSS_BOUND = 1e-6;
 

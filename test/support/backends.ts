@@ -3,10 +3,12 @@ import { messageOf, UserError } from '../../src/core/errors.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { type BackendName, backendNames, type Precision } from '../../src/kernels/backend-options.ts';
 import { createBackend, openBackend } from '../../src/kernels/registry.ts';
-import { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
+import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
+import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
+import { createWebGpuBackend, WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { useSoftwareGpu } from './software-gpu.ts';
 
-/** A backend, or why it is not here. */
+/** A backend, or the reason why this machine does not have it. */
 export interface BackendUnderTest {
   readonly name: BackendName;
   /** In titles of tests. */
@@ -18,21 +20,21 @@ export interface BackendUnderTest {
   /** The same through a whole network of up to 19 layers, forward and back. */
   readonly networkTolerance: number;
   /**
-   * Where values are rounded so that ReLUs and pools switch: how long the difference of a whole network's gradient may
-   * be against the gradient; else undefined, and each value is held to `networkTolerance`.
+   * Where rounding makes ReLUs and pools switch: the largest length of the difference of a whole network's gradient,
+   * relative to the gradient's length. Else undefined, and `networkTolerance` applies to each value.
    */
   readonly gradientTolerance: number | undefined;
-  /** What is left of a tensor when its values are kept as the backend keeps layers: float32, or less. */
+  /** A tensor rounded to the backend's storage format of layers. */
   readonly representable: (tensor: Float32Array) => Float32Array;
-  /** Half a step of that, as a fraction of a value, where it is less than float32; else 0. */
+  /** Half a step of that format, as a fraction of a value, where it is less precise than float32; else 0. */
   readonly rounding: number;
 }
 
 /**
- * Why these: the reference rounds to float32 (half a step is 6e-8 of a value) once a layer; through a network
- * such errors add up like a random walk. Native kernels sum in float32, and a 3×3 convolution by Winograd's
- * method F(4×4, 3×3) is off by up to 4e-6 of the largest output: twice that and a little is allowed for a
- * layer, and for the way of 19 layers and back √38 times 4e-6 with as much room again.
+ * The reasons: the reference rounds to float32 (half a step is 6e-8 of a value) once per layer, and through a network
+ * such errors add up like a random walk. Native kernels sum in float32, and a 3×3 convolution by Winograd's method
+ * F(4×4, 3×3) is off by up to 4e-6 of the largest output. The tolerance is a little more than twice that for a layer, and
+ * about twice √38 times 4e-6 for 19 layers forward and back.
  */
 const TOLERANCES: Record<BackendName, { layerTolerance: number; networkTolerance: number }> = {
   reference: { layerTolerance: 1.5e-7, networkTolerance: 2e-6 },
@@ -55,7 +57,7 @@ export const backendsUnderTest: readonly BackendUnderTest[] = await Promise.all(
   })),
 );
 
-/** Half a step of a significand of 11 bits: what rounding to f16 leaves of a value, at most. */
+/** Half a step of a significand of 11 bits: the largest relative error of rounding to f16. */
 export const F16_ROUNDING = 2 ** -11;
 
 /**
@@ -79,22 +81,27 @@ export const f16UnderTest: BackendUnderTest = {
   ...(await openOrExplain('webgpu', 'f16')),
 };
 
-/** Those that are compared with the specification. */
+/** The backends that are compared with the specification. */
 export const otherBackends = backendsUnderTest.filter(({ name }) => name !== 'reference');
 
-/** For work of real networks' size, which a processor that plays a GPU would take minutes for. */
+/** For work of real networks' size, which takes minutes on a software GPU. */
 export const backendsForLargeWork: readonly BackendUnderTest[] = backendsUnderTest.map((candidate) =>
   candidate.backend instanceof WebGpuBackend && candidate.backend.gpu.isSoftware
     ? { ...candidate, backend: undefined, missing: 'takes minutes on a software GPU' }
     : candidate,
 );
 
+/** A device for these options alone. */
+export async function openWebGpu(options: GpuOptions = {}): Promise<WebGpuBackend> {
+  return createWebGpuBackend(await openNodeGpu(options));
+}
+
 /** The specification. */
 export const reference: Backend = createBackend('reference');
 
 /**
- * One suite for every backend. A backend that this machine has not built is skipped with the reason, but on
- * the continuous integration's machines, which have everything, its absence is a failure.
+ * One suite for every backend. A backend that this machine does not have is skipped with the reason, but its absence is
+ * a failure in continuous integration, whose machines have everything.
  */
 export function describeBackends(
   title: string,
@@ -109,7 +116,7 @@ export function describeBackends(
   }
 }
 
-/** To 11 bits of significand, and to f16's steps next to 0, which are 16 times as large as layers are kept (shaders/storage.ts). */
+/** To 11 bits of significand, and near 0 to f16's steps, 16 times as large as layers are stored (shaders/storage.ts). */
 function roundToF16(value: number): number {
   if (value === 0 || !Number.isFinite(value)) return value;
   const step = Math.max(2 ** (Math.floor(Math.log2(Math.abs(value))) - 10), 16 * 2 ** -24);

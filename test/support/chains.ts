@@ -1,7 +1,36 @@
-import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
+import {
+  type ConvolutionLayer,
+  type Layer,
+  type MaxPoolLayer,
+  parameterSpecs,
+} from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
-import type { Backend, Parameters } from '../../src/kernels/backend.ts';
-import { randomTensor } from './tensors.ts';
+import type { Backend, Parameters, Program, TrainingProgram } from '../../src/kernels/backend.ts';
+import { assertClose, randomTensor } from './tensors.ts';
+
+/** Default: 3×3, with the padding that keeps the extent of a map where the kernel is odd. */
+export function convolution(
+  inChannels: number,
+  outChannels: number,
+  { kernel = 3, padding, name = 'conv' }: { kernel?: number; padding?: number; name?: string } = {},
+): ConvolutionLayer {
+  return {
+    kind: 'convolution',
+    name,
+    kernel,
+    padding: padding ?? (kernel - 1) >> 1,
+    inChannels,
+    outChannels,
+  };
+}
+
+export function relu(name = 'relu'): Layer {
+  return { kind: 'relu', name };
+}
+
+export function maxPool(rounding: MaxPoolLayer['rounding'] = 'floor', name = 'pool'): MaxPoolLayer {
+  return { kind: 'maxPool', name, rounding };
+}
 
 export interface ChainCase {
   readonly layers: readonly Layer[];
@@ -45,18 +74,42 @@ export async function readAll(
   return tensors;
 }
 
-/** Compiles for inference, runs once, disposes. */
-export async function runForward(
+/** Compiles for inference, hands over program and parameters, disposes. */
+export async function inInference<T>(
   backend: Backend,
   { layers, inputShape, values }: ChainCase,
-  input: Float32Array,
-): Promise<Float32Array> {
+  use: (program: Program, parameters: Parameters) => Promise<T>,
+): Promise<T> {
   const parameters = await createParameters(backend, layers, values, false);
   const program = await backend.compile({ layers, inputShape, parameters });
-  const output = await program.forward(input);
+  const result = await use(program, parameters);
   program.dispose();
   parameters.dispose();
-  return output;
+  return result;
+}
+
+/** Compiles for training, hands over program and parameters, disposes. */
+export async function inTraining<T>(
+  backend: Backend,
+  { layers, inputShape, values }: ChainCase,
+  use: (program: TrainingProgram, parameters: Parameters) => Promise<T>,
+  inputGradient = false,
+): Promise<T> {
+  const parameters = await createParameters(backend, layers, values);
+  const program = await backend.compileTraining({ layers, inputShape, parameters, inputGradient });
+  const result = await use(program, parameters);
+  program.dispose();
+  parameters.dispose();
+  return result;
+}
+
+/** The output of one run of inference. */
+export function runForward(
+  backend: Backend,
+  testCase: ChainCase,
+  input: Float32Array,
+): Promise<Float32Array> {
+  return inInference(backend, testCase, (program) => program.forward(input));
 }
 
 export interface BackwardRun {
@@ -65,21 +118,34 @@ export interface BackwardRun {
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
-/** Compiles for training with the input's gradient, goes forward and back once, disposes. */
-export async function runBackward(
+/** One run forward and back, with the input's gradient. */
+export function runBackward(
   backend: Backend,
-  { layers, inputShape, values }: ChainCase,
+  testCase: ChainCase,
   input: Float32Array,
   outputGradient: Float32Array,
   dropoutKeys?: Uint32Array,
 ): Promise<BackwardRun> {
-  const parameters = await createParameters(backend, layers, values);
-  const program = await backend.compileTraining({ layers, inputShape, parameters, inputGradient: true });
-  const batch = dropoutKeys ? { input, dropoutKeys } : { input };
-  const { output, inputGradient } = await program.backward(batch, outputGradient);
-  const gradients = await readAll(parameters, 'gradients');
-  program.dispose();
-  parameters.dispose();
-  if (!inputGradient) throw new Error(`${backend.name} gave no gradient of the input`);
-  return { output, inputGradient, gradients };
+  const run = async (program: TrainingProgram, parameters: Parameters): Promise<BackwardRun> => {
+    const { output, inputGradient } = await program.backward({ input, dropoutKeys }, outputGradient);
+    if (!inputGradient) throw new Error(`${backend.name} gave no gradient of the input`);
+    return { output, inputGradient, gradients: await readAll(parameters, 'gradients') };
+  };
+  return inTraining(backend, testCase, run, true);
+}
+
+/** Compares tensors of one name with each other. @param what for messages: whose they are */
+export function assertAllClose(
+  actual: ReadonlyMap<string, Float32Array>,
+  expected: ReadonlyMap<string, ArrayLike<number>>,
+  tolerance: number,
+  what = '',
+): void {
+  for (const [name, tensor] of expected) assertClose(`${name}${what}`, actual.get(name), tensor, tolerance);
+}
+
+export function assertSameRun(run: BackwardRun, expected: BackwardRun, tolerance: number, what = ''): void {
+  assertClose(`output${what}`, run.output, expected.output, tolerance);
+  assertClose(`input gradient${what}`, run.inputGradient, expected.inputGradient, tolerance);
+  assertAllClose(run.gradients, expected.gradients, tolerance, ` gradient${what}`);
 }

@@ -1,12 +1,27 @@
 /**
- * The layers once more, value by value from their definitions and without a thought for speed: what the
- * conformance suite holds every backend against, the reference too. All in double precision.
+ * The layers, computed value by value from their definitions without regard to speed, in double precision. The
+ * conformance suite compares every backend with them, including the reference.
  */
 import { type ConvolutionLayer, type Layer, type LrnLayer, outputShape } from '../../src/core/layer.ts';
 import { threefry2x32 } from '../../src/core/random.ts';
 import { elementCount, type Shape4 } from '../../src/core/shape.ts';
+import type { BackwardRun } from './chains.ts';
+import { assertClose } from './tensors.ts';
 
 type Values = ArrayLike<number>;
+
+/** A convolution named `conv` against its definition. */
+export function assertConvolved(
+  run: BackwardRun,
+  expected: Gradients & { readonly output: Values },
+  tolerance: number,
+  outputTolerance = tolerance,
+): void {
+  assertClose('output', run.output, expected.output, outputTolerance);
+  assertClose('input gradient', run.inputGradient, expected.input, tolerance);
+  assertClose('weight gradient', run.gradients.get('conv.weight'), expected.weight, tolerance);
+  assertClose('bias gradient', run.gradients.get('conv.bias'), expected.bias, tolerance);
+}
 
 export interface Gradients {
   readonly input: Float64Array;
@@ -111,25 +126,25 @@ function lrnScale(
 ) {
   const area = height * width;
   const c = Math.floor(index / area) % channels;
-  const neighbours: number[] = [];
+  const neighbors: number[] = [];
   for (let j = 0; j < channels; j++) {
-    if (Math.abs(j - c) <= (size - 1) / 2) neighbours.push(index + (j - c) * area);
+    if (Math.abs(j - c) <= (size - 1) / 2) neighbors.push(index + (j - c) * area);
   }
-  return { scale: k + alpha * neighbours.reduce((sum, place) => sum + x[place]! ** 2, 0), neighbours };
+  return { scale: k + alpha * neighbors.reduce((sum, place) => sum + x[place]! ** 2, 0), neighbors };
 }
 
-export function normalise(layer: LrnLayer, shape: Shape4, x: Values): Float64Array {
+export function normalize(layer: LrnLayer, shape: Shape4, x: Values): Float64Array {
   return Float64Array.from(x, (value, i) => value * lrnScale(layer, shape, x, i).scale ** -layer.beta);
 }
 
 /** Through ∂y_j/∂x_c = [j = c] · s_j^−β − 2αβ · x_j · x_c · s_j^(−β−1), output by output. */
-export function normaliseBackward(layer: LrnLayer, shape: Shape4, x: Values, dy: Values): Float64Array {
+export function normalizeBackward(layer: LrnLayer, shape: Shape4, x: Values, dy: Values): Float64Array {
   const { alpha, beta } = layer;
   const dx = new Float64Array(x.length);
   for (let j = 0; j < x.length; j++) {
-    const { scale, neighbours } = lrnScale(layer, shape, x, j);
+    const { scale, neighbors } = lrnScale(layer, shape, x, j);
     dx[j]! += dy[j]! * scale ** -beta;
-    for (const c of neighbours) dx[c]! -= 2 * alpha * beta * x[j]! * x[c]! * scale ** (-beta - 1) * dy[j]!;
+    for (const c of neighbors) dx[c]! -= 2 * alpha * beta * x[j]! * x[c]! * scale ** (-beta - 1) * dy[j]!;
   }
   return dx;
 }

@@ -1,7 +1,7 @@
 import type { Layer } from '../../src/core/layer.ts';
 import { elementCount } from '../../src/core/shape.ts';
 import type { Backend, ParameterField, SgdStep } from '../../src/kernels/backend.ts';
-import { type ChainCase, chainCase, createParameters, readAll } from './chains.ts';
+import { type ChainCase, chainCase, convolution, inTraining, maxPool, readAll, relu } from './chains.ts';
 import { randomTensor } from './tensors.ts';
 
 export const CLASSES = 5;
@@ -9,25 +9,18 @@ export const STEP: SgdStep = { learningRate: 0.05, momentum: 0.9, weightDecay: 5
 
 /** A small network with every kind of layer; a crop of 8 gives one score vector. */
 export function smallNetwork(): Layer[] {
-  const convolution = (
-    name: string,
-    kernel: number,
-    padding: number,
-    inChannels: number,
-    outChannels: number,
-  ): Layer => ({ kind: 'convolution', name, kernel, padding, inChannels, outChannels });
   return [
-    convolution('conv1', 3, 1, 3, 17),
-    { kind: 'relu', name: 'relu1' },
+    convolution(3, 17, { name: 'conv1' }),
+    relu('relu1'),
     { kind: 'lrn', name: 'norm1', size: 5, k: 2, alpha: 1e-2, beta: 0.75 },
-    { kind: 'maxPool', name: 'pool1', rounding: 'floor' },
-    convolution('conv2', 3, 1, 17, 20),
-    { kind: 'relu', name: 'relu2' },
-    { kind: 'maxPool', name: 'pool2', rounding: 'floor' },
-    convolution('fc6', 2, 0, 20, 24),
-    { kind: 'relu', name: 'relu6' },
+    maxPool('floor', 'pool1'),
+    convolution(17, 20, { name: 'conv2' }),
+    relu('relu2'),
+    maxPool('floor', 'pool2'),
+    convolution(20, 24, { kernel: 2, name: 'fc6' }),
+    relu('relu6'),
     { kind: 'dropout', name: 'drop6', rate: 0.5 },
-    convolution('fc7', 1, 0, 24, CLASSES),
+    convolution(24, CLASSES, { kernel: 1, name: 'fc7' }),
   ];
 }
 
@@ -50,22 +43,22 @@ export const IMAGE = elementCount([3, 8, 8]);
  * @returns the losses of each step's four images
  */
 export async function lossesOfSteps(backends: readonly Backend[]): Promise<number[]> {
-  const { layers, inputShape, values } = network(4);
+  const testCase = network(4);
   const losses: number[] = [];
-  let state = new Map<ParameterField, ReadonlyMap<string, Float32Array>>([['values', values]]);
+  let state = new Map<ParameterField, ReadonlyMap<string, Float32Array>>([['values', testCase.values]]);
   for (const backend of backends) {
-    const parameters = await createParameters(backend, layers, new Map());
-    for (const [field, tensors] of state) {
-      for (const [name, data] of tensors) await parameters.write(field, name, data);
-    }
-    const program = await backend.compileTraining({ layers, inputShape, parameters });
-    const outcome = await program.accumulate({ input: images(4), labels: labelsFor(4) }, 1 / 4);
-    losses.push(...outcome.losses);
-    await parameters.update(STEP);
-    state = new Map();
-    for (const field of ['values', 'velocities'] as const) state.set(field, await readAll(parameters, field));
-    program.dispose();
-    parameters.dispose();
+    await inTraining(backend, { ...testCase, values: new Map() }, async (program, parameters) => {
+      for (const [field, tensors] of state) {
+        for (const [name, data] of tensors) await parameters.write(field, name, data);
+      }
+      const outcome = await program.accumulate({ input: images(4), labels: labelsFor(4) }, 1 / 4);
+      losses.push(...outcome.losses);
+      await parameters.update(STEP);
+      state = new Map();
+      for (const field of ['values', 'velocities'] as const) {
+        state.set(field, await readAll(parameters, field));
+      }
+    });
   }
   return losses;
 }

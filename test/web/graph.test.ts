@@ -44,7 +44,7 @@ describe('verydeep/web', () => {
     const names = [...files.keys()].map((href) => href.slice(href.lastIndexOf('/src/') + 5));
     for (const name of [
       'net/network.js',
-      'kernels/webgpu/training-program.js',
+      'kernels/webgpu/inference-program.js',
       'train/trainer.js',
       'weights/model/metadata.js',
     ]) {

@@ -18,8 +18,29 @@ export async function commandLinePage() {
       ]),
     ),
     ...commands.map(commandSection),
+    environment,
   ].join('\n\n')}\n`;
 }
+
+const environment = `## Environment variables
+
+${table(
+  ['variable', 'effect'],
+  [
+    ['`XDG_CACHE_HOME`', 'folder of the cache folder `verydeep` (default: `~/.cache`)'],
+    [
+      '`VERYDEEP_SCHEDULES`',
+      '`off`: use the default kernel schedules and tiles, and neither try nor remember others',
+    ],
+    [
+      '`VERYDEEP_ISA`',
+      '`avx2` or `portable`: restricts the CPU kernels to this instruction set, for comparison',
+    ],
+    ['`VERYDEEP_DEBUG`', '`1`: prints stack traces of errors'],
+    ['`UV_THREADPOOL_SIZE`', 'threads that decode images (default: two more than there are cores)'],
+    ['`VK_DRIVER_FILES`', "the Vulkan driver's file that `--backend webgpu` uses"],
+  ],
+)}`;
 
 function commandSection(command) {
   const help = command.createHelp();
@@ -40,7 +61,10 @@ function commandSection(command) {
     ),
     ...[...groups].flatMap(([heading, options]) => [
       groups.size > 1 && heading !== 'Options:' ? `### ${heading.replace(/:$/, '')}` : '',
-      table(['option', 'description'], options.map(optionRow)),
+      table(
+        ['option', 'description'],
+        options.map((option) => optionRow(help, option)),
+      ),
     ]),
     examplesOf(command),
   ]
@@ -48,19 +72,10 @@ function commandSection(command) {
     .join('\n\n');
 }
 
-function optionRow(option) {
-  return [code(option.flags), plain([option.description, ...detailsOf(option)].join(' '))];
-}
-
-function detailsOf(option) {
-  const details = [];
-  // Choices that the flags show already need no second list.
-  if (option.argChoices && !option.argChoices.every((choice) => option.flags.includes(choice)))
-    details.push(`choices: ${option.argChoices.join(', ')}`);
-  if (option.defaultValue !== undefined && option.defaultValue !== false)
-    details.push(`default: ${option.defaultValueDescription ?? option.defaultValue}`);
-  if (option.mandatory) details.push('required');
-  return details.length === 0 ? [] : [`(${details.join('; ')})`];
+/** As `--help` prints it. */
+function optionRow(help, option) {
+  const description = help.optionDescription(option);
+  return [code(help.optionTerm(option)), plain(option.mandatory ? `${description} (required)` : description)];
 }
 
 /** What `addHelpText('after', …)` prints: only commander's event says it. */

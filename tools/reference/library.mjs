@@ -2,7 +2,7 @@
  * The library's reference, by TypeDoc from the docstrings: one page for `import 'verydeep'`, one for
  * `import 'verydeep/web'`. Without line numbers and links to files, so that it changes only with what it describes.
  */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Application, ReferenceType, ReflectionKind, ReflectionType, UnionType } from 'typedoc';
@@ -45,27 +45,38 @@ export async function libraryPages(projectFolder) {
   }
 }
 
-/** TypeDoc names its files by the modules; ours are library.md and library-web.md. */
+const pages = {
+  'index.md': {
+    name: 'library.md',
+    title: "Library: `import 'verydeep'`",
+    introduction:
+      'For Node. The functions are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is `vgg evaluate`, `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is `vgg features`, `packImages` is `vgg pack`. Probabilities and errors are fractions. What goes wrong for reasons that a person can fix is thrown as a [UserError](#usererror).',
+  },
+  'web.md': {
+    name: 'library-web.md',
+    title: "Library: `import 'verydeep/web'`",
+    introduction:
+      'For browsers: prediction and training on a GPU through WebGPU. [GPUs and browsers](../guides/gpu.md#in-a-browser) has a complete example.',
+  },
+};
+
+/** TypeDoc names its files by the modules. */
 async function pagesIn(folder) {
-  const names = { 'index.md': 'library.md', 'web.md': 'library-web.md' };
-  const pages = {};
-  for (const file of await readdir(folder)) {
-    const name = names[file];
-    if (!name) continue;
+  const written = {};
+  for (const [file, { name, title, introduction }] of Object.entries(pages)) {
     const text = await readFile(join(folder, file), 'utf8');
-    const title =
-      name === 'library.md' ? "# Library: `import 'verydeep'`" : "# Library: `import 'verydeep/web'`";
-    const linked = text.replaceAll('](index.md', '](library.md').replaceAll('](web.md', '](library-web.md');
-    const body = linked
+    const body = text
+      .replaceAll('](index.md', '](library.md')
+      .replaceAll('](web.md', '](library-web.md')
       .replace(/^# .*\n+/, '')
       .replace(
         /(type (Partial)?Recipe = z\.\w+<typeof recipeSchema>;\n```)/g,
         '$1\n\nThe [recipe keys](recipe-keys.md).',
       )
       .trim();
-    pages[name] = `${generated}\n\n${title}\n\n${contentsOf(body)}\n\n${body}\n`;
+    written[name] = `${[generated, `# ${title}`, introduction, contentsOf(body), body].join('\n\n')}\n`;
   }
-  return pages;
+  return written;
 }
 
 /** A list of everything on a page, by kind: TypeDoc's headings of the second and third level. */

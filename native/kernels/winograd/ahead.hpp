@@ -1,5 +1,5 @@
-// Brings maps into the cache a few lines at a time while the processor multiplies: when tiles are transformed, it would
-// wait for memory, which it leaves idle otherwise.
+// Prefetches maps into the cache a few lines at a time while the processor multiplies. The transform of tiles would wait
+// for memory, which is idle during the products.
 #pragma once
 
 #include "tiles.hpp"
@@ -27,7 +27,7 @@ class Ahead {
     add({source.places, kWidth, side, source.height, source.width, blocks, first, end});
   }
 
-  /** All that was added, in `steps` steps. */
+  /** Prefetches everything that was added, in `steps` steps. */
   void begin(int64_t steps) {
     steps_ = larger(steps, 1);
     for (int i = 0; i < count_; i++) rate_ += unitsOf(wanted_[i]);

@@ -8,12 +8,12 @@
 namespace verydeep::winograd {
 namespace {
 
-/** An output of so many floats has left the caches before the next layer reads its beginning. */
+/** An output of more floats has left the caches before the next layer reads its beginning. */
 constexpr int64_t kFloatsPastCaches = int64_t{2} << 20;
 /** Tiles of one item of work when threads share a block. */
 constexpr int64_t kItemTiles = 48;
 
-/** A block of tiles on its way through the three steps. */
+/** A block of tiles in the three steps. */
 template <class S>
 struct ConvolutionBlock {
   const Convolution& job;
@@ -23,10 +23,10 @@ struct ConvolutionBlock {
   Element* v;
   float* m;
   int64_t capacity;
-  /** Whether the output goes past the caches. */
+  /** Whether the output bypasses the caches. */
   bool streaming = false;
 
-  // A cache line more from point to point: else, at powers of two, all points would compete for the same lines.
+  // One more cache line from point to point: at powers of two, all points would compete for the same lines.
   static int64_t pointStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + 16; }
   static int64_t vStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + kLine; }
   int64_t vStride() const { return vStride(job.inBlocks, capacity); }
@@ -181,7 +181,7 @@ ConvolutionBlock<S> blockAt(const Convolution& job, const Schedule& schedule, in
           schedule.stream};
 }
 
-/** Each thread takes blocks of its own. */
+/** Each thread works on separate blocks. */
 template <class S>
 void convolveApart(const Convolution& job, const Schedule& schedule, Team& team, int thread) {
   const int64_t blocks = divideUp(job.grid.tiles(), schedule.tiles);
@@ -244,7 +244,7 @@ void convolve(const Convolution& job, const Schedule& schedule, Team& team, int 
   });
 }
 
-/** Tiles a block: at most `most`, and about as many in every block, of which each thread gets the same number. */
+/** Tiles per block: at most `most`, about as many in every block, and the same number of blocks for each thread. */
 int64_t evenBlocks(int64_t tiles, int64_t most, int64_t threads) {
   const int64_t blocks = divideUp(divideUp(tiles, most), threads) * threads;
   return divideUp(tiles, blocks);

@@ -1,4 +1,4 @@
-// Convolutions of few input channels as they stand, such as conv1_1: a transform would cost more than it saves.
+// Direct convolution, for few input channels, where a transform would cost more than it saves.
 #pragma once
 
 #include "convolve.hpp"
@@ -6,9 +6,9 @@
 namespace verydeep::winograd {
 namespace {
 
-/** Where the operands of some pixels of a row lie, for one group of output blocks. */
+/** The operands of some pixels of a row, for one group of output blocks. */
 struct DirectPiece {
-  /** The rows that the kernel sees, `[inChannels · kernel]` of `rowStride` floats, from the first pixel's window on. */
+  /** The rows that the kernel reads, `[inChannels · kernel]` of `rowStride` floats, from the first pixel's window on. */
   const float* rows;
   int64_t rowStride, rowCount, kernel;
   /** `[tap][vectors of a group][kWidth]` */
@@ -74,7 +74,7 @@ void convolveRow(DirectPiece p, int64_t width) {
 VD_INLINE int64_t paddedOutputs(int64_t outputs) { return divideUp(outputs, kWidth) * kWidth; }
 VD_INLINE int64_t paddedWidth(const DirectConvolution& job) { return job.inWidth + 2 * job.padding; }
 
-/** The rows of `image` that row `y` of the output sees, with zeros around. */
+/** The rows of `image` that row `y` of the output reads, padded with zeros. */
 VD_INLINE void copyRows(const DirectConvolution& job, int64_t image, int64_t y, float* rows) {
   for (int64_t c = 0; c < job.inChannels; c++) {
     const float* plane = job.input + (image * job.inChannels + c) * job.inHeight * job.inWidth;
@@ -87,7 +87,7 @@ VD_INLINE void copyRows(const DirectConvolution& job, int64_t image, int64_t y, 
   }
 }
 
-/** Floats of scratch memory of one thread: the bias with its filling, and the rows. */
+/** Floats of scratch memory of one thread: the padded bias, and the rows. */
 VD_INLINE int64_t scratchPerThread(const DirectConvolution& job) {
   return divideUp(paddedOutputs(job.outChannels) + job.inChannels * job.kernel * paddedWidth(job), kWidth) * kWidth;
 }

@@ -54,7 +54,7 @@ double measuredPeak() {
   constexpr int64_t kRounds = 200'000;
   double best = 0;
   for (int i = 0; i < kRepetitions; i++) {
-    // Each thread by its own clock, so that one which waited for a core does not spoil it.
+    // Each thread has its own clock, so that one that waited for a core does not spoil the result.
     std::atomic<int64_t> total{0};
     runOnTeam([&total](Team&, int) {
       const auto start = std::chrono::steady_clock::now();

@@ -1,5 +1,5 @@
-// Products of few rows with a large matrix, as of the fully connected layers: each output is a dot product, so that the
-// weights are read once, where they stand and in their order.
+// Products of few rows with a large matrix, as in fully connected layers: each output is a dot product, so the weights
+// are read once, in place and in their order.
 #pragma once
 
 #include "kernels.hpp"
@@ -11,7 +11,7 @@ namespace {
 
 /** Elements of one vector. */
 constexpr int64_t kLanes = kWidth * 4 / int64_t{sizeof(Element)};
-/** Elements of x that stay in the second-level cache while the outputs pass by. */
+/** Elements of x that stay in the second-level cache while the outputs are computed. */
 constexpr int64_t kPanelElements = (int64_t{512} << 10) / int64_t{sizeof(Element)};
 constexpr int64_t kShortestPanel = 4096;
 /** Outputs of one item of work. */
@@ -40,14 +40,14 @@ VD_INLINE Lanes loadLanes(const Element* from) {
 VD_INLINE Vec addLanes(Vec sum, Lanes a, Lanes b) { return sum + a * b; }
 #endif
 
-/** The first `count` elements, fewer than a vector's; the rest is 0. */
+/** The first `count` elements, fewer than a vector has; the rest is 0. */
 VD_INLINE Lanes loadFewLanes(const Element* from, int64_t count) {
   alignas(64) Element values[kLanes] = {};
   for (int64_t i = 0; i < kLanes && i < count; i++) values[i] = from[i];
   return loadLanes(values);
 }
 
-/** In an order of its own, which never changes. */
+/** In a fixed order. */
 VD_INLINE float sumOf(Vec v) {
   alignas(64) float values[kWidth];
   store(values, v);
@@ -61,7 +61,7 @@ VD_INLINE float sumOf(Vec v) {
 struct DotPiece {
   const Element *x, *w;
   int64_t xStride, wStride, inputs;
-  /** What the sums begin with: the bias, or null where `y` has sums of other panels. */
+  /** Initial value of the sums: the bias, or null where `y` has sums of other panels. */
   const float* bias;
   float* y;
   int64_t yStride;
@@ -142,7 +142,7 @@ void multiplyDotOutputs(const DotProducts& job, const Element* x, int64_t first,
   }
 }
 
-/** Rounds to the nearest element, if elements are no floats. */
+/** Rounds to the nearest element, if elements are not floats. */
 void toElements(const float* from, int64_t count, Element* to) {
   int64_t i = 0;
 #ifdef VD_BF16

@@ -11,7 +11,7 @@ namespace verydeep::winograd {
 
 class Team;
 
-/** How outputs are made of fewer products: see transforms.hpp. */
+/** How to compute outputs with fewer products: see transforms.hpp. */
 enum class Scheme { tiles4, maps2 };
 
 /** N maps, cut into tiles of 4×4 pixels, which are numbered through all images, row by row. */
@@ -32,11 +32,11 @@ struct Pooled {
   int64_t height = 0, width = 0;
 };
 
-/** y = conv(x, w) + bias, and what is done to y before it is stored. Backward, x and y are gradients. */
+/** y = conv(x, w) + bias, and how y changes before it is stored. Backward, x and y are gradients. */
 struct Convolution {
   Grid grid{};
   int64_t inBlocks = 0, outBlocks = 0, outChannels = 0;
-  /** One of the two: x itself, or what a pooling hands down. */
+  /** One of the two: x itself, or the gradient that a pooling hands down. */
   const float* input = nullptr;
   Pooled pooledInput{};
   /** From transformWeights. */
@@ -44,19 +44,19 @@ struct Convolution {
   /** `[outChannels]`, or none. */
   const float* bias = nullptr;
   bool rectify = false;
-  /** If any, of the shape of y, which becomes 0 where this is not above 0. */
+  /** Optional, of y's shape: y becomes 0 where this is not above 0. */
   const float* mask = nullptr;
   /** One of the two. */
   float* output = nullptr;
   Pooled pooledOutput{};
 };
 
-/** dw += of all images, and dbias +=. */
+/** Adds to dw and dbias, over all images. */
 struct WeightGradient {
   Grid grid{};
   int64_t inBlocks = 0, outBlocks = 0, inChannels = 0, outChannels = 0;
   const float* input = nullptr;
-  /** One of the two: dy itself, or what a pooling hands down. */
+  /** One of the two: dy itself, or the gradient that a pooling hands down. */
   const float* gradient = nullptr;
   Pooled pooledGradient{};
   /** `[outChannels, inChannels, 3, 3]` */
@@ -65,13 +65,13 @@ struct WeightGradient {
   float* bias = nullptr;
 };
 
-/** How the tiles are worked off; only the time depends on it, never the result. */
+/** How the work on the tiles is divided. Only the time depends on it, never the result. */
 struct Schedule {
   /** Tiles that are transformed and multiplied together. */
   int64_t tiles = 0;
-  /** All threads on one block of tiles, for want of tiles or because the weights outgrow the caches. */
+  /** All threads on one block of tiles, because there are few tiles or the weights exceed the caches. */
   bool shared = false;
-  /** The output goes past the caches. */
+  /** The output bypasses the caches. */
   bool stream = false;
   float* scratch = nullptr;
 };
@@ -122,15 +122,15 @@ struct DirectConvolution {
   int64_t outWidth() const { return inWidth + 2 * padding - kernel + 1; }
 };
 
-/** The kernels for one instruction set. All but the sizes are called by every thread of a team at once. */
+/** The kernels for one instruction set. All threads of a team call them together, except for the sizes. */
 struct Kernels {
   const char* name;
   /** Values in a vector, and channels in a block. */
   int64_t width;
-  /** Of one transformed value. Where it is not a float's, the kernels are for inference only. */
+  /** Size of one transformed value. If it is not a float's, the kernels are for inference only. */
   std::size_t elementBytes;
 
-  /** The usual schedule first, then others that may be faster. @returns how many */
+  /** The usual schedule first, then others that may be faster. @returns their number */
   int (*convolutionSchedules)(const Convolution& job, int threads, Schedule (&schedules)[kMostSchedules]);
   /** Floats of scratch memory. */
   int64_t (*convolutionScratch)(const Convolution& job, const Schedule& schedule, int threads);
@@ -160,11 +160,11 @@ struct Kernels {
   double (*multiplyAndAdd)(int64_t rounds);
 };
 
-/** For the best instruction set that this processor has; to compare, the environment's VERYDEEP_ISA=avx2 or portable. */
+/** For the best instruction set of this processor. To compare, set VERYDEEP_ISA=avx2 or portable. */
 const Kernels& bestKernels();
-/** Those that multiply bfloat16, or null where the processor, or the compiler that made this, does not know how. */
+/** Those that multiply bfloat16, or null where the processor or the compiler does not support it. */
 const Kernels* bf16Kernels();
-/** Floating-point operations a second that all threads together can do in registers. */
+/** Floating-point operations per second that all threads together can do in registers. */
 double measuredPeak();
 
 }  // namespace verydeep::winograd

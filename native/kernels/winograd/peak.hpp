@@ -1,4 +1,4 @@
-// How fast the processor can multiply and add at all.
+// The highest rate at which the processor can multiply and add.
 #pragma once
 
 #include "product.hpp"
@@ -6,13 +6,13 @@
 namespace verydeep::winograd {
 namespace {
 
-/** Enough sums at once to keep all multipliers busy, few enough for the registers. */
+/** Enough parallel sums to keep all multipliers busy, few enough for the registers. */
 constexpr int kChains = 12;
 
 /** @returns floating-point operations done, by one thread */
 double multiplyAndAdd(int64_t rounds) {
   Vec sum[kChains];
-  // Values that the compiler does not know, and that neither grow nor vanish.
+  // Values unknown to the compiler that neither grow nor vanish.
   volatile float seed = 0.5f;
   const Vec factor = zero() + seed, summand = zero() + seed;
   for (int i = 0; i < kChains; i++) sum[i] = zero() + seed;

@@ -1,4 +1,4 @@
-// Vectors of four: SSE2, NEON, or whatever the compiler makes of them.
+// Vectors of four: SSE2, NEON, or what the compiler has instead.
 #define VD_WIDTH 4
 #include "instantiate.hpp"
 

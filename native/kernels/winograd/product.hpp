@@ -1,4 +1,4 @@
-// The products at one point: M [tiles, outputs] = V [tiles, inputs] · U [inputs, outputs], where 98 % of the time goes.
+// The products at one point: M [tiles, outputs] = V [tiles, inputs] · U [inputs, outputs], which takes 98 % of the time.
 #pragma once
 
 #include "ahead.hpp"
@@ -14,15 +14,15 @@ constexpr int kVectors = 4, kTiles = 5;
 #else
 constexpr int kVectors = 2, kTiles = 6;
 #endif
-/** Blocks of input channels whose weights stay in the first-level cache while the tiles pass by. */
+/** Blocks of input channels whose weights stay in the first-level cache while the tiles are computed. */
 constexpr int64_t kPanelBlocks = (VD_WIDTH == 16 && sizeof(Element) == 4 ? 128 : 256) / kWidth;
 
-/** From one point to the next of transformed weights: a cache line more, as in ConvolutionBlock::pointStride. */
+/** From one point to the next of transformed weights: one more cache line, as in ConvolutionBlock::pointStride. */
 VD_INLINE int64_t weightStride(int64_t inBlocks, int64_t outBlocks) {
   return inBlocks * outBlocks * kWidth * kWidth + kLine;
 }
 
-/** Where the operands of the products at one point lie. */
+/** The operands of the products at one point. */
 struct Product {
   /** `[input block][tile][kWidth]` */
   const Element* v;
@@ -34,12 +34,12 @@ struct Product {
   int64_t stride;
   int64_t inBlocks;
   bool accumulate;
-  /** Gets a step a piece, if any. */
+  /** Advances by one step per piece, if there is any. */
   Ahead* ahead;
 };
 
 #ifdef VD_BF16
-/** Inputs whose products are added at once. */
+/** Inputs whose products are added together. */
 constexpr int kInputs = 2;
 
 template <int N, int T>
@@ -106,7 +106,7 @@ void multiplyPieces(Product p, int64_t tiles) {
   }
 }
 
-/** How many pieces multiplyGroup goes in for this many tiles, of each group. */
+/** Number of pieces in which multiplyGroup computes this many tiles of a group. */
 VD_INLINE int64_t piecesOf(int64_t inBlocks, int64_t tiles) {
   return divideUp(inBlocks, kPanelBlocks) * divideUp(tiles, kTiles);
 }
@@ -116,7 +116,7 @@ struct Vectors {
   static constexpr int value = N;
 };
 
-/** f(Vectors<N>{}) for N vectors of outputs: a whole group, or what is left of the last. */
+/** f(Vectors<N>{}) for N vectors of outputs: a whole group, or the rest of the last. */
 template <class F>
 VD_INLINE void byVectors(int64_t vectors, const F& f) {
   switch (vectors) {
@@ -129,7 +129,7 @@ VD_INLINE void byVectors(int64_t vectors, const F& f) {
   }
 }
 
-/** All tiles for output blocks `group` · kVectors and so on: a whole group, or what is left of the last. */
+/** All tiles for output blocks `group` · kVectors and so on: a whole group, or the rest of the last. */
 VD_INLINE void multiplyGroup(Product p, int64_t vectors, int64_t tiles) {
   const int64_t blocks = p.inBlocks;
   for (int64_t first = 0; first < blocks; first += kPanelBlocks) {

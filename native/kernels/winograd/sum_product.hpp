@@ -22,7 +22,7 @@ struct SumProduct {
   int64_t tileStride, sumStride;
   int64_t tiles;
   bool accumulate;
-  /** Gets a step a piece, if any. */
+  /** Advances by one step per piece, if there is any. */
   Ahead* ahead;
 };
 

@@ -10,15 +10,15 @@
 namespace verydeep::winograd {
 
 /**
- * Shares out items of work and lets threads wait for each other. Its methods are not inline: the kernels are
- * compiled for several instruction sets, and a copy of theirs must not become everybody's.
+ * Distributes items of work and lets threads wait for each other. Its methods are not inline: the kernels are
+ * compiled for several instruction sets, and the linker must not use one set's copy for all.
  */
 class Team {
  public:
   explicit Team(int threads);
   int threads() const;
 
-  /** The next item of this phase, counted from 0 and without end; each is given out once. */
+  /** The next item of this phase, counted from 0, without end; each number occurs once. */
   int64_t take();
   /** Ends a phase: returns when all threads have called it. */
   void wait();
@@ -29,7 +29,7 @@ class Team {
   std::atomic<uint32_t> phase_{0};
   std::mutex mutex_;
   std::condition_variable next_;
-  /** One a cache line; a phase's is reset while the next but one has not begun. */
+  /** One per cache line; a phase's counter is reset before the next phase but one begins. */
   struct alignas(64) Counter {
     std::atomic<int64_t> next{0};
   } counters_[3];

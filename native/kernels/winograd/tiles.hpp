@@ -7,7 +7,7 @@
 namespace verydeep::winograd {
 namespace {
 
-/** A map that is read as tiles: itself, or what a pooling hands down to it. */
+/** A map that is read as tiles: itself, or the gradient that a pooling hands down to it. */
 struct Source {
   const float* values;
   const uint8_t* places;
@@ -37,7 +37,7 @@ struct TilePlace {
   }
 };
 
-/** kSize × kSize pixels, whose first is (top, left), with zeros beyond the map's edges. */
+/** kSize × kSize pixels from (top, left) on, with zeros beyond the map's edges. */
 template <int kSize>
 VD_INLINE void copyPatch(const float* plane, int64_t height, int64_t width, int64_t top, int64_t left, float* patch) {
   for (int64_t y = 0; y < kSize; y++) {
@@ -50,8 +50,8 @@ VD_INLINE void copyPatch(const float* plane, int64_t height, int64_t width, int6
 }
 
 /**
- * The same of a map that a 2×2 pooling hands a gradient down to: each window's one value goes to its place. `kMargin`
- * is how many pixels the patch begins before a window (1 or 0). Pixels that no window sees are 0.
+ * The same for a map that receives a gradient from a 2×2 pooling: each window's one value goes to its place. The patch
+ * begins `kMargin` pixels before a window (1 or 0). Pixels outside all windows are 0.
  */
 template <int kSize, int kMargin>
 VD_INLINE void spreadPatch(const float* plane, const uint8_t* places, int64_t height, int64_t width, int64_t top,

@@ -1,4 +1,4 @@
-// Weights as kernels read them, brought up to date when the canonical ones have changed.
+// Weights in the layout of the kernels, updated when the canonical ones have changed.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@ class Team;
 
 class TransformedWeights {
  public:
-  /** Called by every thread of a team at once. */
+  /** All threads of a team call it together. */
   using Transform = std::function<void(void* to, Team& team, int thread)>;
 
   TransformedWeights(Allocation allocation, int64_t floats, Transform transform);

@@ -1,5 +1,5 @@
-// Between the canonical order of weights, where the nine pixels of a pair of channels stand together, and vectors
-// that hold one pixel of several channels.
+// Between the canonical order of weights, where the nine pixels of a pair of channels are adjacent, and vectors that
+// hold one pixel of several channels.
 #pragma once
 
 #include "vector.hpp"
@@ -29,7 +29,7 @@ VD_INLINE Row zipped(Row a, Row b, bool second) {
   return shuffled(a, b, index);
 }
 
-/** Each round halves how far the columns' values stand apart; after log2(kSquare) rounds rows are columns. */
+/** Each round halves the distance between a column's values; after log2(kSquare) rounds rows are columns. */
 VD_INLINE void transpose(Row (&rows)[kSquare]) {
 #pragma GCC unroll 3
   for (int round = 1; round < kSquare; round *= 2) {

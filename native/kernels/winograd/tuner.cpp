@@ -8,11 +8,11 @@
 namespace verydeep::winograd {
 namespace {
 
-/** Rounds of all candidates: the least of so many is hardly disturbed. */
+/** Rounds of all candidates: the least of so many times is hardly disturbed. */
 constexpr std::size_t kRounds = 5;
-/** By how much another must be faster than the first, so that chance does not decide. */
+/** Another candidate must be this much faster than the first, so that chance does not decide. */
 constexpr double kClearly = 0.98;
-/** After so many seconds lost to trials, all stay with the best so far. */
+/** After so many seconds lost to trials, every job keeps its best schedule so far. */
 constexpr double kSecondsToSpend = 3;
 
 }  // namespace

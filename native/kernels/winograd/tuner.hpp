@@ -1,5 +1,5 @@
-// Which schedule is fastest on this machine, found out while programs run: each is tried in turn on real work. They
-// differ in time only, never in a bit of the result, so that a trial costs no more than being somewhat slower.
+// Finds the fastest schedule on this machine while programs run, by trying each in turn on real work. Schedules differ
+// in time only, never in a bit of the result, so a trial costs no more than some time.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,17 @@
 
 namespace verydeep::winograd {
 
-/** What one kind of job runs by. All jobs of that kind share it, and learn together. */
+/** The schedules of one kind of job. All jobs of that kind share it and its findings. */
 class Trials {
  public:
-  /** @param candidates the first is what to keep if none is clearly faster */
+  /** @param candidates the first is kept if no other is clearly faster */
   explicit Trials(std::vector<Schedule> candidates);
 
   const std::vector<Schedule>& candidates() const { return candidates_; }
   bool decided() const { return decided_; }
-  /** The one to run by now. */
+  /** The one to use now. */
   const Schedule& current() const { return candidates_[decided_ ? best_ : turn_ % candidates_.size()]; }
-  /** Takes note of what the current one took; goes on to the next. @returns seconds beyond the least so far */
+  /** Records the current one's time and moves on to the next. @returns seconds beyond the least so far */
   double took(double seconds);
   /** Stays with the best so far. */
   void decide();
@@ -37,15 +37,15 @@ class Trials {
 
 class Tuner {
  public:
-  /** Off, as at first: the first candidate is taken always. */
+  /** Off, the default: always uses the first candidate. */
   void turn(bool on) { on_ = on; }
 
-  /** Takes over what was found out before, "key tiles shared" each; what does not look like that is passed over. */
+  /** Takes over earlier findings, "key tiles shared" each; ignores lines of any other form. */
   void recall(const std::vector<std::string>& lines);
   /** @param candidates not empty */
   std::shared_ptr<Trials> trialsFor(const std::string& key, const std::vector<Schedule>& candidates);
   void took(const std::string& key, Trials& trials, double seconds);
-  /** What was found out since the last call, for `recall`. From any thread. */
+  /** Findings since the last call, for `recall`. From any thread. */
   std::vector<std::string> news();
 
  private:
@@ -55,7 +55,7 @@ class Tuner {
   };
 
   bool on_ = false;
-  /** Seconds that trials have taken beyond the best. */
+  /** Seconds lost to trials, beyond the best. */
   double spent_ = 0;
   std::map<std::string, Known> known_;
   std::map<std::string, std::shared_ptr<Trials>> trials_;

@@ -1,6 +1,6 @@
 // Vectors of kWidth floats, by the vector extensions of GCC and Clang. Included by the files that compile the
-// kernels for one instruction set, which define VD_WIDTH; all code from here on is private to such a file, so that
-// the linker never takes one instruction set's copy of a function for another's.
+// kernels for one instruction set, which define VD_WIDTH. All code from here on is private to such a file, so that the
+// linker never uses one instruction set's copy of a function for another.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ VD_INLINE Vec load(const float* from) { return *reinterpret_cast<const Vec*>(fro
 VD_INLINE void store(float* to, Vec v) { *reinterpret_cast<Vec*>(to) = v; }
 VD_INLINE Vec zero() { return Vec{}; }
 
-/** Past the caches, for what is read again only when they have forgotten it: finish with flushStream. */
+/** Bypasses the caches, for values that are not read again soon. Finish with flushStream. */
 VD_INLINE void stream(float* to, Vec v) {
 #if VD_WIDTH == 16 && defined(__AVX512F__)
   _mm512_stream_ps(to, reinterpret_cast<__m512>(v));
@@ -41,7 +41,7 @@ VD_INLINE void flushStream() {
 #endif
 }
 
-// What the products multiply: floats, or bfloat16, the upper half of a float, where the processor multiplies pairs of
+// The factors of the products: floats, or bfloat16 (the upper half of a float), where the processor multiplies pairs of
 // them and adds both products to a float.
 #ifdef VD_BF16
 typedef uint16_t Element;
@@ -63,10 +63,10 @@ VD_INLINE void storeElements(Element* to, Vec v) { store(to, v); }
 #endif
 /** A cache line of elements. */
 constexpr int64_t kLine = 64 / sizeof(Element);
-/** Floats that take the room of so many elements, which are even in number. */
+/** Floats that take as much memory as an even number of elements. */
 VD_INLINE int64_t floatsOf(int64_t elements) { return elements * int64_t{sizeof(Element)} / int64_t{sizeof(float)}; }
 
-/** From an array of any alignment of which `count` values are there; the rest is 0. */
+/** From an array of any alignment with `count` values; the rest is 0. */
 VD_INLINE Vec loadPart(const float* from, int64_t count) {
   float values[kWidth] = {};
   for (int64_t i = 0; i < kWidth && i < count; i++) values[i] = from[i];

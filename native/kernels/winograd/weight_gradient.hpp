@@ -1,9 +1,9 @@
 // Convolution backward to the weights: transform tiles of input and output gradient, multiply them, summed over the
 // tiles, at all points, transform the sums back.
 //
-// The tiles are cut into chunks, by the shape alone, whose sums are added up in their order at the end; within a chunk
-// each sum is made by one thread in the order of the tiles. So the result does not depend on the number of threads, nor
-// on whether each takes chunks of its own or all work on one.
+// The tiles are divided into chunks, by the shape alone, whose sums are added up in order at the end. Within a chunk one
+// thread computes each sum, in the order of the tiles. So the result does not depend on the number of threads, nor on
+// whether each works on separate chunks or all on one.
 #pragma once
 
 #include "convolve.hpp"
@@ -13,19 +13,19 @@
 namespace verydeep::winograd {
 namespace {
 
-/** Tiles whose values stay in the first-level cache while the sums pass by. */
+/** Tiles whose values stay in the first-level cache while the sums are computed. */
 constexpr int64_t kPanelTiles = 128;
 /** Blocks of outputs of one item of work. */
 constexpr int64_t kItemBlocks = 24;
-/** Sums of more floats are too many to have several times. */
+/** More floats than this are too many for several copies of the sums. */
 constexpr int64_t kMostSums = int64_t{5} << 18;
-/** Of all chunks together. */
+/** Floats of all chunks' sums together. */
 constexpr int64_t kMostChunkSums = int64_t{12} << 20;
 constexpr int64_t kMostChunks = 16, kFewestChunks = 4;
-/** Fewer tiles do not pay for sums of their own. */
+/** Fewer tiles are not worth separate sums. */
 constexpr int64_t kFewestChunkTiles = 512;
 
-/** Some tiles of a chunk on their way into its sums. */
+/** Some tiles of a chunk, to be added to its sums. */
 template <class S>
 struct GradientBlock {
   const WeightGradient& job;
@@ -131,7 +131,7 @@ VD_INLINE void transformSums(const float* s, int64_t stride, Vec (&g)[9]) {
   }
 }
 
-/** A job's chunks, and its memory: what blocks need, one or one a thread; then the chunks' sums. */
+/** A job's chunks, and its memory: that of blocks, one or one per thread, then the chunks' sums. */
 template <class S>
 struct GradientWork {
   using Block = GradientBlock<S>;
@@ -219,7 +219,7 @@ void addBias(const WeightGradient& job, const float* sums, int64_t out) {
   }
 }
 
-/** Each thread takes chunks of its own. */
+/** Each thread works on separate chunks. */
 template <class S>
 void sumApart(const GradientWork<S>& work, Team& team, int thread) {
   const WeightGradient& job = work.job;
@@ -271,9 +271,9 @@ void sumTogether(const GradientWork<S>& work, Team& team, int thread) {
 Schedule scheduleWeightGradient(const WeightGradient& job, int threads) {
   const int64_t chunks = byScheme(job.grid.scheme(), [&](auto s) { return GradientWork<decltype(s)>::chunks(job); });
   Schedule schedule;
-  // Where threads pass each other what they have transformed, they had better share a cache, which not all do.
+  // Threads that pass each other transformed values should share a cache, which not all processors' do.
   schedule.shared = threads > 1 && chunks < 2 * threads;
-  // The more sums, the more tiles for each time that they are loaded and stored.
+  // The more sums, the more tiles per load and store of them.
   const int64_t sums = larger(job.inBlocks, job.outBlocks) * kWidth;
   schedule.tiles = evenBlocks(divideUp(job.grid.tiles(), chunks), smaller(larger(sums, 128), 400), 1);
   return schedule;

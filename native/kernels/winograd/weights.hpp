@@ -15,10 +15,10 @@ int64_t transformedWeights(Scheme scheme, int64_t inChannels, int64_t outChannel
   return points * floatsOf(weightStride(divideUp(inChannels, kWidth), divideUp(outChannels, kWidth)));
 }
 
-/** Weights as the convolution at hand sees them: output o, input c, pixel k of 3×3. */
+/** Weights from the convolution's point of view: output o, input c, pixel k of 3×3. */
 struct WeightView {
   const Weights& w;
-  /** Of this convolution; backward, those of the other side. */
+  /** Of this convolution; backward, input and output are exchanged. */
   int64_t inputs, outputs;
 
   explicit WeightView(const Weights& weights)
@@ -32,7 +32,7 @@ struct WeightView {
   }
 };
 
-/** Nine vectors of weights: kWidth outputs from `o` on, of input c. Channels that are not there have zeros. */
+/** Nine vectors of weights: kWidth outputs from `o` on, of input c. Missing channels are 0. */
 VD_INLINE void loadWeights(const WeightView& view, int64_t o, int64_t c, Vec (&g)[3][3]) {
   alignas(64) float values[9][kWidth];
   if (c < view.inputs && o + kWidth <= view.outputs) {
@@ -43,7 +43,7 @@ VD_INLINE void loadWeights(const WeightView& view, int64_t o, int64_t c, Vec (&g
       for (int k = 0; k < 9; k++) values[k][lane] = view.at(o + lane, c)[k];
     }
   }
-  // Rotated by 180°, they stand in reverse.
+  // Rotated by 180°, they are in reverse order.
   for (int k = 0; k < 9; k++) g[k / 3][k % 3] = load(values[view.w.backward ? 8 - k : k]);
 }
 
@@ -64,7 +64,7 @@ VD_INLINE void transformWeightTile(const Vec (&g)[3][3], float* u, int64_t strid
   }
 }
 
-/** What the products read at once: a vector of weights; of bfloat16, those of two inputs, whose values alternate. */
+/** What a product reads: a vector of weights; of bfloat16, those of two inputs, whose values alternate. */
 template <class S>
 VD_INLINE void transformWeightTiles(const WeightView& view, int64_t o, int64_t c, Element* u, int64_t stride) {
   Vec g[3][3];

@@ -19,11 +19,14 @@ export class FileList {
   /** @param labels a class number for each name, −1 for none; default: none has a label */
   static of(names: readonly string[], labels?: readonly number[]): FileList {
     const offsets = new Uint32Array(names.length + 1);
+    // UTF-8 takes at most three bytes for each UTF-16 code unit.
+    const room = Buffer.allocUnsafeSlow(3 * names.reduce((sum, name) => sum + name.length, 0));
     names.forEach((name, i) => {
-      offsets[i + 1] = offsets[i]! + Buffer.byteLength(name);
+      offsets[i + 1] = offsets[i]! + room.write(name, offsets[i]!);
     });
+    const joined = Buffer.from(room.subarray(0, offsets[names.length]));
     const numbers = labels ? Int32Array.from(labels) : new Int32Array(names.length).fill(-1);
-    return new FileList(Buffer.from(names.join('')), offsets, numbers);
+    return new FileList(joined, offsets, numbers);
   }
 
   get length(): number {

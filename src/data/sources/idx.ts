@@ -38,7 +38,7 @@ export function isIdxImagesName(name: string): boolean {
 interface Pair {
   readonly images: string;
   readonly labels: string;
-  readonly split: Split | undefined;
+  readonly split?: Split;
 }
 
 /**

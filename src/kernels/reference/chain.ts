@@ -1,6 +1,6 @@
 /**
- * A chain of layers, forward and backward. Every layer's backward pass is a function of the layer's input and
- * its output's gradient only, so all that a training pass keeps is the tensors along the chain.
+ * A chain of layers, forward and backward. Every layer's backward pass depends only on the layer's input and its
+ * output's gradient, so a training pass keeps only the tensors along the chain.
  */
 import type { Layer } from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
@@ -19,7 +19,7 @@ export interface Chain {
   /** `forward`, `accumulate` or `backward`, for messages. */
   readonly operation: string;
   readonly layers: readonly Layer[];
-  /** The input's shape, then each layer's output's, with n images. */
+  /** The shapes of the input and of each layer's output, with n images. */
   readonly shapes: readonly Shape4[];
   readonly parameters: ReferenceParameters;
   /** `[n, 2]`; without them dropout is the identity. */
@@ -35,7 +35,7 @@ export function forwardAlong(chain: Chain, input: Float32Array): Float32Array[] 
   return tensors;
 }
 
-/** The output of the chain's layer number `index`. */
+/** The output of the chain's layer with this index. */
 export function forwardLayer(chain: Chain, index: number, input: Float32Array): Float32Array {
   const layer = chain.layers[index]!;
   const shape = chain.shapes[index]!;
@@ -57,9 +57,9 @@ export function forwardLayer(chain: Chain, index: number, input: Float32Array): 
 
 /**
  * Goes back along the chain and adds to the parameters' gradients.
- * @param tensors what `forwardAlong` gave
+ * @param tensors from `forwardAlong`
  * @param outputGradient ∂L/∂(the chain's output)
- * @returns ∂L/∂input, or undefined unless it is wanted
+ * @returns ∂L/∂input, or undefined if it is not wanted
  */
 export function backwardAlong(
   chain: Chain,
@@ -111,7 +111,7 @@ function tensorsOf(chain: Chain, field: 'values' | 'gradients', name: string): [
   ];
 }
 
-/** Which of the chain's dropout layers this is, from 0. */
+/** Number of this layer among the chain's dropout layers, from 0. */
 function dropoutOrdinal({ layers }: Chain, index: number): number {
   return layers.slice(0, index).filter(({ kind }) => kind === 'dropout').length;
 }

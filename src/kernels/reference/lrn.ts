@@ -1,7 +1,7 @@
 /**
- * Local response normalisation across channels, in A-LRN only (section 2.1; Krizhevsky et al. 2012, section 3.3):
+ * Local response normalization across channels, in A-LRN only (section 2.1; Krizhevsky et al. 2012, section 3.3):
  *
- *     y_c = x_c · s_c^−β,   s_c = k + α · Σ_j x_j²,   j over the `size` channels around c that there are
+ *     y_c = x_c · s_c^−β,   s_c = k + α · Σ_j x_j²,   j over the `size` channels around c, as far as they exist
  *
  * at each place of each image; x and y `[N, C, H, W]`. α is not divided by `size`, as it is in PyTorch and Caffe.
  */

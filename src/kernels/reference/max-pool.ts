@@ -3,9 +3,8 @@
  *
  *     y[n, c, v, u] = max of x[n, c, 2v … 2v + 1, 2u … 2u + 1]
  *
- * with x `[N, C, H, W]` and y `[N, C, H', W']`, H' = ⌊H / 2⌋ or ⌈H / 2⌉ by the layer's rounding. A window that
- * reaches over the edge is cut there. The first of equal values, row by row, is the maximum that takes the
- * gradient.
+ * with x `[N, C, H, W]` and y `[N, C, H', W']`, H' = ⌊H / 2⌋ or ⌈H / 2⌉ by the layer's rounding. A window ends at
+ * the edge of the map. Of equal values, the first, row by row, is the maximum and receives the gradient.
  */
 import { type MaxPoolLayer, outputShape } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
@@ -29,7 +28,7 @@ export function maxPoolBackward(
   return inputGradient;
 }
 
-/** For each output value, where in `input` the first maximum of its window stands. */
+/** For each output value, the index in `input` of the first maximum of its window. */
 function maximumPlaces(layer: MaxPoolLayer, inputShape: Shape4, input: Float32Array): Uint32Array {
   const [images, channels, height, width] = inputShape;
   const shape = outputShape(layer, inputShape);
@@ -53,7 +52,7 @@ function maximumPlaces(layer: MaxPoolLayer, inputShape: Shape4, input: Float32Ar
   return places;
 }
 
-/** NaN is above every number, so that a run that diverges shows it. */
+/** NaN is above every number, so that a diverging run shows it. */
 function isAbove(a: number, b: number): boolean {
   return a > b || (Number.isNaN(a) && !Number.isNaN(b));
 }

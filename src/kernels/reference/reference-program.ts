@@ -105,7 +105,7 @@ export class ReferenceTrainingProgram extends CompiledChain implements TrainingP
     const chain = this.chain('backward', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const gradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);
-    // The first layer may compute it even if nobody asked.
+    // The first layer may compute it even if it was not requested.
     return { output: tensors.at(-1)!, inputGradient: this.#inputGradient ? gradient : undefined };
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Mini-batch gradient descent with momentum and weight decay (section 3.1), in the form of Caffe, the authors':
+ * Mini-batch gradient descent with momentum and weight decay (section 3.1), in the form of Caffe, as the authors used it:
  *
  *     v ← momentum · v − learningRate · (g + decay · w),   w ← w + v
  *
- * The learning rate is inside the velocity: after a drop of the rate the old velocity goes on at the old
- * rate. (PyTorch keeps it outside; the two differ whenever the rate drops.)
+ * The learning rate is part of the velocity: after a drop of the rate, the old velocity continues at the old rate.
+ * (PyTorch keeps the rate outside; the two differ whenever the rate drops.)
  */
 import type { SgdStep } from '../backend.ts';
 

@@ -1,17 +1,19 @@
 /** The kernels of a backward pass, stage by stage: gradients of parameters, and of each stage's input. */
 import type { Context } from './context.ts';
 import { type Dispatch, numbers } from './dispatch.ts';
-import { elementwise, gatherInParts, resultShape, shapeOf, sourceShape, toFactors } from './forward.ts';
+import {
+  elementwise,
+  fieldsOf,
+  gatherInParts,
+  resultShape,
+  shapeOf,
+  sourceShape,
+  toFactors,
+} from './forward.ts';
 import { groupsFor } from './gpu.ts';
 import { workOf } from './gpu-clock.ts';
 import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
-import {
-  biasGradient,
-  SUM_SPLITS,
-  tilesDown,
-  WEIGHT_GRADIENT_FIELDS,
-  weightGradient,
-} from './shaders/weight-gradient.ts';
+import { biasGradient, SUM_SPLITS, tilesDown, weightGradient } from './shaders/weight-gradient.ts';
 import {
   batchPixelsOf,
   coversMap,
@@ -167,7 +169,7 @@ export function weightGradients(
       padding,
       splits,
     };
-    const fields = context.uniform(numbers(...WEIGHT_GRADIENT_FIELDS.map((field) => shape[field])));
+    const fields = context.uniform(fieldsOf(shape));
     const result = splits > 1 ? sums : panel.buffers.gradients!;
     const groups = [
       tilesDown(tile, kernel, vectorsOf(input)),

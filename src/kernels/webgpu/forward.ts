@@ -5,8 +5,8 @@ import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import { type Binding, groupsFor } from './gpu.ts';
 import {
   addSplits,
-  GATHER_FIELDS,
-  type GatherShape,
+  CONVOLUTION_FIELDS,
+  type ConvolutionShape,
   type GatherVariant,
   gatherConvolution,
 } from './shaders/gather-convolution.ts';
@@ -128,7 +128,7 @@ export function gatherInParts(
   context: Context,
   variant: GatherVariant,
   tile: Tile,
-  shape: GatherShape,
+  shape: ConvolutionShape,
   buffers: readonly [GPUBuffer, GPUBuffer, ...GPUBuffer[]],
 ): Dispatch[] {
   if (shape.splits === 1) return [gather(context, variant, tile, shape, buffers)];
@@ -141,8 +141,8 @@ export function gatherInParts(
   ];
 }
 
-function fieldsOf(shape: GatherShape): ArrayBuffer {
-  return numbers(...GATHER_FIELDS.map((field) => shape[field]));
+export function fieldsOf(shape: ConvolutionShape): ArrayBuffer {
+  return numbers(...CONVOLUTION_FIELDS.map((field) => shape[field]));
 }
 
 /** The copy of weights that direct products multiply; nothing where they multiply the weights themselves. */
@@ -163,7 +163,7 @@ function gather(
   context: Context,
   variant: GatherVariant,
   tile: Tile,
-  shape: GatherShape,
+  shape: ConvolutionShape,
   buffers: readonly Binding[],
 ): Dispatch {
   return {

@@ -5,7 +5,7 @@ import { readBack } from './buffers.ts';
 import { type Dispatch, encode, type Prepared } from './dispatch.ts';
 import { GPU_USAGE, type Gpu } from './gpu.ts';
 
-/** WebGPU's largest query set holds two time stamps for each of so many stages. */
+/** WebGPU's largest query set holds two time stamps for each of this many stages. */
 const MOST_STAGES = 2048;
 
 export function hasClock({ device }: Gpu): boolean {

@@ -2,6 +2,7 @@
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabeledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
+import { softmaxCrossEntropy } from '../reference/softmax-cross-entropy.ts';
 import { checkLabeledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
 import { backwardDispatches, reluBackward, sumsFor } from './backward.ts';
 import { Memory } from './buffers.ts';
@@ -61,7 +62,8 @@ export class GpuTrainingProgram extends CompiledChain implements TrainingProgram
       [forward, lossGradient, backward],
       [{ planes: this.#parts.ports.output, shape: this.outputShape }],
     );
-    return { losses: lossesOf(logits!, batch.labels), logits: logits! };
+    const { losses } = softmaxCrossEntropy(logits!, batch.labels, 1);
+    return { losses, logits: logits! };
   }
 
   async backward(
@@ -95,17 +97,6 @@ export class GpuTrainingProgram extends CompiledChain implements TrainingProgram
   }
 }
 
-/** Soft-max cross-entropy of each image, in double precision, from the logits that were read back. */
-function lossesOf(logits: Float32Array, labels: Int32Array): Float32Array {
-  const classes = logits.length / labels.length;
-  return Float32Array.from(labels, (label, n) => {
-    const z = logits.subarray(n * classes, (n + 1) * classes);
-    const maximum = z.reduce((a, b) => Math.max(a, b), -Infinity);
-    const sum = z.reduce((total, value) => total + Math.exp(value - maximum), 0);
-    return maximum + Math.log(sum) - z[label]!;
-  });
-}
-
 /** @param shapes along the layers, for a full batch */
 export async function compileTraining(
   parameters: GpuParameters,
@@ -121,24 +112,17 @@ export async function compileTraining(
     const plan = await gpu.allocating('compileTraining', () =>
       planTraining(parameters, memory, stages, choose, shapes, inputGradient),
     );
-    const { forward, lossGradient, givenGradient, backward } = plan.steps;
     const steps = {
-      forward: await prepare(gpu, forward),
-      lossGradient: await prepare(gpu, lossGradient),
-      givenGradient: await prepare(gpu, givenGradient),
-      backward: await prepare(gpu, backward),
+      forward: await prepare(gpu, plan.steps.forward),
+      lossGradient: await prepare(gpu, plan.steps.lossGradient),
+      givenGradient: await prepare(gpu, plan.steps.givenGradient),
+      backward: await prepare(gpu, plan.steps.backward),
     };
     return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps });
   } catch (error) {
     memory.free();
     throw error;
   }
-}
-
-interface TrainingPlan {
-  readonly call: GPUBuffer;
-  readonly ports: Ports;
-  readonly steps: StepParts<readonly Dispatch[]>;
 }
 
 function planTraining(
@@ -148,7 +132,7 @@ function planTraining(
   choose: Choose,
   shapes: readonly Shape4[],
   inputGradientWanted: boolean,
-): TrainingPlan {
+) {
   const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
   const call = memory.uniform(new ArrayBuffer(16));
   const { activationScale, lossScale } = parameters.gpu.kept;
@@ -174,82 +158,59 @@ function planTraining(
     ),
     toPlanes(context, outputShape, tensors.at(-1)!, ports.output, activationScale),
   ];
-  const gradients = new Gradients(context, memory, stages, shapes);
-  const [lossGradient, givenGradient] = [
-    // A map of scores has no loss: `accumulate` rejects it before this would run.
-    outputShape[2] * outputShape[3] === 1
-      ? [lossGradientDispatch(context, outputShape, tensors.at(-1)!, ports.labels, gradients.now)]
-      : [],
-    [toVectors(context, outputShape, ports.outputGradient, gradients.now, lossScale, 'gradient')],
-  ];
-  const backward = gradients.back(tensors, inputGradientWanted);
-  if (ports.inputGradient) {
-    backward.push(toPlanes(context, inputShape, gradients.now, ports.inputGradient, lossScale));
-  }
-  return { call, ports, steps: { forward, lossGradient, givenGradient, backward } };
-}
-
-/** Goes back along the chain. A gradient lives until the next one is computed, so two buffers alternate. */
-class Gradients {
-  readonly #context: Context;
-  readonly #stages: readonly PlacedStage[];
-  readonly #buffers: readonly [GPUBuffer, GPUBuffer];
-  readonly #sums: GPUBuffer;
-  #turn = 0;
-
-  constructor(context: Context, memory: Memory, stages: readonly PlacedStage[], shapes: readonly Shape4[]) {
-    const largest = Math.max(...shapes.map(paddedCount));
-    this.#context = context;
-    this.#stages = stages;
-    this.#buffers = [
-      memory.layers('the gradients of the layers', largest),
-      memory.layers('the gradients of the layers', largest),
-    ];
-    const sums = Math.max(4, ...stages.map((stage) => sumsFor(context, stage)));
-    this.#sums = memory.storage('sums of gradients', sums);
-  }
-
-  /** The buffer of the latest gradient. */
-  get now(): GPUBuffer {
-    return this.#buffers[this.#turn]!;
-  }
-
-  #next(): GPUBuffer {
-    return this.#buffers[1 - this.#turn]!;
-  }
-
-  #flip(): void {
-    this.#turn = 1 - this.#turn;
-  }
-
-  back(tensors: readonly GPUBuffer[], inputGradientWanted: boolean): Dispatch[] {
-    const dispatches: Dispatch[] = [];
-    const last = this.#stages.at(-1);
-    if (last && isConvolution(last) && last.stage.relu) {
-      dispatches.push(reluBackward(this.#context, last, tensors.at(-1)!, this.now, this.#next()));
-      this.#flip();
-    }
-    for (let index = this.#stages.length - 1; index >= 0; index--) {
-      const dx = index > 0 || inputGradientWanted ? this.#next() : undefined;
-      const between = { x: tensors[index]!, dy: this.now, dx, sums: this.#sums };
-      dispatches.push(...backwardDispatches(this.#context, this.#stages[index]!, between));
-      this.#flip();
-    }
-    return dispatches;
-  }
-}
-
-function lossGradientDispatch(
-  context: Context,
-  shape: Shape4,
-  logits: GPUBuffer,
-  labels: GPUBuffer,
-  gradient: GPUBuffer,
-): Dispatch {
-  const fields = context.uniform(numbers(shape[1], 4 * vectorsOf(shape)));
-  return {
+  const largest = Math.max(...shapes.map(paddedCount));
+  const gradientBuffer = () => memory.layers('the gradients of the layers', largest);
+  const [first, second] = [gradientBuffer(), gradientBuffer()];
+  const logits = tensors.at(-1)!;
+  const fields = context.uniform(numbers(outputShape[1], 4 * vectorsOf(outputShape)));
+  const loss: Dispatch = {
     code: lossGradient(context.subgroups),
-    bindings: [context.call, fields, logits, labels, gradient],
+    bindings: [call, fields, logits, ports.labels, first],
     groups: (images) => [images],
   };
+  const planes = ports.inputGradient;
+  const finish = planes && ((last: GPUBuffer) => [toPlanes(context, inputShape, last, planes, lossScale)]);
+  const steps: StepParts<readonly Dispatch[]> = {
+    forward,
+    // A map of scores has no loss: `accumulate` rejects it before this would run.
+    lossGradient: outputShape[2] * outputShape[3] === 1 ? [loss] : [],
+    givenGradient: [toVectors(context, outputShape, ports.outputGradient, first, lossScale, 'gradient')],
+    backward: backwardAlong(context, memory, stages, tensors, [first, second], finish),
+  };
+  return { call, ports, steps };
+}
+
+/**
+ * Goes back along the chain. A gradient lives until the next one is computed, so two buffers alternate.
+ * @param buffers the first has the output's gradient
+ * @param finish what to do with the input's gradient; undefined if it is not needed
+ */
+function backwardAlong(
+  context: Context,
+  memory: Memory,
+  stages: readonly PlacedStage[],
+  tensors: readonly GPUBuffer[],
+  buffers: readonly [GPUBuffer, GPUBuffer],
+  finish: ((gradient: GPUBuffer) => Dispatch[]) | undefined,
+): Dispatch[] {
+  const sums = memory.storage(
+    'sums of gradients',
+    Math.max(4, ...stages.map((stage) => sumsFor(context, stage))),
+  );
+  const dispatches: Dispatch[] = [];
+  let [dy, dx] = buffers;
+  const add = (...more: readonly Dispatch[]) => {
+    dispatches.push(...more);
+    [dy, dx] = [dx, dy];
+  };
+  const last = stages.at(-1);
+  if (last && isConvolution(last) && last.stage.relu) {
+    add(reluBackward(context, last, tensors.at(-1)!, dy, dx));
+  }
+  for (let index = stages.length - 1; index >= 0; index--) {
+    const wanted = index > 0 || finish !== undefined;
+    const between = { x: tensors[index]!, dy, dx: wanted ? dx : undefined, sums };
+    add(...backwardDispatches(context, stages[index]!, between));
+  }
+  return finish ? [...dispatches, ...finish(dy)] : dispatches;
 }

@@ -98,11 +98,11 @@ export const query = {
     .transform((text) => (text === 'auto' ? ('auto' as const) : text.split(',').map(Number)))
     .refine(
       (scales) => scales === 'auto' || scales.length <= MAX_SCALES,
-      `must be at most ${MAX_SCALES} scales`,
+      `must list at most ${MAX_SCALES} scales`,
     )
     .refine(
       (scales) => scales === 'auto' || scales.every((scale) => scale >= 1 && scale <= MAX_SCALE),
-      `must be from 1 to ${MAX_SCALE} pixels`,
+      `must list scales from 1 to ${MAX_SCALE} pixels`,
     )
     .refine(
       (scales) => scales === 'auto' || new Set(scales).size === scales.length,

@@ -11,7 +11,7 @@ const layerSchema = z
     padding: z.int().optional(),
     outputShape: z.tuple([z.int(), z.int(), z.int()]).describe('[channels, height, width] at the crop'),
     parameters: z.int(),
-    multiplyAdds: z.int().describe('multiplications and additions of one forward pass at the crop'),
+    multiplyAdds: z.int().describe('multiply-add operations of one forward pass at the crop'),
     receptiveField: z.int().describe('side of the receptive field in pixels'),
     effectiveStride: z.int().describe('pixels between the receptive fields of neighboring outputs'),
     activations: z.boolean().describe('whether /v1/activations and /v1/features accept the layer'),
@@ -23,7 +23,7 @@ const modelSchema = z
   .object({
     name: z.string().describe('value of the query parameter `model`'),
     config: z.string().describe('configuration of Table 1'),
-    width: z.number(),
+    width: z.number().describe('factor on the channels of the hidden layers of Table 1'),
     classes: z.int(),
     labels: z.array(z.string()),
     weightLayers: z.int(),
@@ -51,10 +51,10 @@ export type ModelInfo = z.output<typeof modelSchema>;
 
 const limitsSchema = z
   .object({
-    imageBytes: z.int().describe('maximum for an uploaded image'),
-    pixels: z.int().describe('maximum for an uploaded image'),
-    rescaledPixels: z.int().describe('maximum for a rescaled image'),
-    images: z.int().describe('maximum for one request'),
+    imageBytes: z.int().describe('maximum bytes of an uploaded image'),
+    pixels: z.int().describe('maximum pixels of an uploaded image'),
+    rescaledPixels: z.int().describe('maximum pixels of a rescaled image'),
+    images: z.int().describe('maximum number in one request'),
   })
   .meta({ id: 'Limits' });
 export type Limits = z.output<typeof limitsSchema>;

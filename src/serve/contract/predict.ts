@@ -1,6 +1,4 @@
-/**
- * `POST /v1/predict`: one image as the body, or several as files of multipart/form-data, which share batches.
- */
+/** `POST /v1/predict`: one image as the body, or several as files of multipart/form-data, which share batches. */
 import { z } from 'zod';
 import { protocolSchema, query, rankedClassSchema } from './common.ts';
 

@@ -8,6 +8,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { FoundRun } from '../../runs/runs-folder.ts';
 import type { TablesResponse } from '../contract/runs.ts';
 import { RequestError } from '../errors.ts';
+import { plainPage } from '../page.ts';
 
 export type Table = TablesResponse['tables'][number];
 
@@ -107,16 +108,9 @@ async function versionOf({ folder }: FoundRun): Promise<string> {
 
 function progressPage({ done, total }: ReportJob): string {
   const progress = total > 0 ? `${done} of ${total} images evaluated.` : 'Starting the evaluation.';
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="2">
-<title>Making the report</title>
-<style>:root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem; }</style>
-</head>
-<body><main><h1>Making the report</h1><p role="status">${progress} This page reloads every two seconds.</p></main></body>
-</html>
-`;
+  return plainPage(
+    'Making the report',
+    `<p role="status">${progress} This page reloads every two seconds.</p>`,
+    '<meta http-equiv="refresh" content="2">',
+  );
 }

@@ -82,7 +82,7 @@ export function weightLayers(network: Network): ConvolutionLayer[] {
 }
 
 /** `[out, in · k · k]`: a fully connected layer's weight as a matrix. */
-export function matrixShape({ outChannels, inChannels, kernel }: ConvolutionLayer): [number, number] {
+function matrixShape({ outChannels, inChannels, kernel }: ConvolutionLayer): [number, number] {
   return [outChannels, inChannels * kernel ** 2];
 }
 

@@ -14,13 +14,11 @@ import { compose, type OnBytes, readNorm, readVector, readWeight, scaleOutputs }
 import { type ImportReport, reportOf } from './report.ts';
 import { exactBefore, type WrittenForm } from './written-form.ts';
 
-export interface ImportedModel {
-  readonly model: Model;
-  readonly report: ImportReport;
-}
-
 /** Reads the model in a file. @throws UserError as `identify` does, or naming a tensor that cannot be used. */
-export async function importModel(file: WeightFile, options: ImportOptions = {}): Promise<ImportedModel> {
+export async function importModel(
+  file: WeightFile,
+  options: ImportOptions = {},
+): Promise<{ readonly model: Model; readonly report: ImportReport }> {
   const identified = identify(file, options);
   const { foreign, network, facts, written } = identified;
   const preprocessing = preprocessingOf(file.path, identified, options);

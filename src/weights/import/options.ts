@@ -74,7 +74,7 @@ export function preprocessingFor(
     return conventions[convention];
   const why = convention
     ? `its tensors have ${foreign.naming}, but with ${network.classes} classes, crop ${network.crop} and width ${network.width} it is not one of the networks published under them`
-    : `${foreign.naming} do not tell`;
+    : `${foreign.naming} do not determine it`;
   throw new UserError(
     `${path} does not state its preprocessing (${why}); give --convention torchvision, caffe or keras (to train from it: --from-convention), or --mean r,g,b and --channel-order rgb or bgr, with --pixel-scale 1/255 and --std r,g,b where pixels are scaled`,
   );

@@ -10,13 +10,17 @@ import type { WrittenForm } from './written-form.ts';
 /** What an import found in a file and did to its tensors, for people. */
 export interface ImportReport {
   readonly format: FormatName;
+  /** `PyTorch, zip archive` */
   readonly description: string;
+  /** The naming scheme of the tensors: `torchvision's names`. */
   readonly naming: string;
   /** Whether verydeep wrote the file. */
   readonly own: boolean;
   /** What the file's network expects, in its own convention. */
   readonly preprocessing: string;
+  /** What was folded into weights: `batch normalization into 8 convolutions`. */
   readonly folded: readonly string[];
+  /** What was reordered: `conv1_1: BGR to RGB`. */
   readonly permuted: readonly string[];
   /** Tensors of the file that the model does not need. */
   readonly ignored: readonly string[];

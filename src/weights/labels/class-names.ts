@@ -9,15 +9,11 @@ export interface ClassNames {
   readonly labels: readonly string[];
 }
 
-/** ILSVRC's 1000 synsets and their words, sorted by synset. */
-export function ilsvrcClassNames(): ClassNames {
+/** Names for a number of classes: ILSVRC's synsets and words for 1000, else `class0`, `class1`, … */
+export function classNamesFor(count: number): ClassNames {
+  if (count !== 1000) return numberedClasses(count);
   const classes = ilsvrcClasses();
   return { classes: classes.map(({ synset }) => synset), labels: classes.map(({ words }) => words) };
-}
-
-/** Names for a number of classes: ILSVRC's for 1000, else `class0`, `class1`, … */
-export function classNamesFor(count: number): ClassNames {
-  return count === 1000 ? ilsvrcClassNames() : numberedClasses(count);
 }
 
 /** `class0`, `class1`, … */

@@ -15,7 +15,7 @@ export interface ReadModelOptions extends ImportOptions {
   readonly allowFeatures?: boolean;
 }
 
-type OnProgress = (bytesRead: number, bytesTotal: number) => void;
+export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
 
 /**
  * Reads a model, or the model of a checkpoint, from a weight file of any format: safetensors, PyTorch, ONNX, Caffe or

@@ -18,16 +18,16 @@ async function read(text: string) {
   return readClassesFile(path);
 }
 
-test('an identifier a line, a label behind a tab, or ILSVRC’s synsets', async () => {
+test('an identifier per line, a label after a tab, or ILSVRC’s synsets', async () => {
   assert.deepEqual(await read('tabby cat\r\n\r\nn01440764 tench, Tinca tinca\ndog\tA dog\n'), {
     classes: ['tabby cat', 'n01440764', 'dog'],
     labels: ['tabby cat', 'tench, Tinca tinca', 'A dog'],
   });
 });
 
-test('refuses one class, a class twice, and a file that is not there', async () => {
-  await assert.rejects(read('a\n'), /names 1 classes; write two or more/);
-  await assert.rejects(read('a\nb\na\n'), /names the class a twice/);
+test('refuses a single class, a duplicate class, and a missing file', async () => {
+  await assert.rejects(read('a\n'), /has 1 classes; write two or more/);
+  await assert.rejects(read('a\nb\na\n'), /duplicate class a; remove one/);
   await assert.rejects(readClassesFile(join(folder, 'none')), /none could not be read/);
 });
 

@@ -71,7 +71,7 @@ describe('writeFileAtomically', () => {
   });
 
   it('keeps the old file when the disk is full', (t) => {
-    // A disk of 64 KiB in a name space of its own, so that no rights are needed and nothing is left behind.
+    // A disk of 64 KiB in a separate namespace, which needs no privileges and leaves nothing behind.
     const mount = 'mount -t tmpfs -o size=64k verydeep "$2" && printf old > "$2/model.bin"';
     const write = '"$0" --input-type=module -e "$1" "$2/model.bin"; cat "$2/model.bin"; ls -A "$2"';
     const command = `${mount} && { ${write}; }`;
@@ -84,7 +84,7 @@ describe('writeFileAtomically', () => {
     );
     if (child.error || child.status !== 0) {
       return t.skip(
-        `this system lets nobody mount a small disk: ${child.error?.message ?? child.stderr.trim()}`,
+        `this system does not allow mounting a small disk: ${child.error?.message ?? child.stderr.trim()}`,
       );
     }
     assert.match(child.stdout, /the disk is full; free some space.*\noldmodel\.bin\n$/);

@@ -19,7 +19,7 @@ function item(value: number, height = 1, width = 1): BatchItem {
   };
 }
 
-/** A queue that doubles, and the first values and shapes of its batches. */
+/** A batcher that doubles its inputs, and the first values and shapes of its batches. */
 function doubling(options: Partial<DeterministicBatcherOptions> = {}) {
   const batches: { shape: Shape4; values: number[] }[] = [];
   const queue = new DeterministicBatcher({

@@ -62,7 +62,7 @@ async function evaluate(
 }
 
 describe('an evaluation', () => {
-  it('evaluates every image once, whatever the order in which they are decoded', async () => {
+  it('evaluates every image once, in whatever order they are decoded', async () => {
     const source = images(COUNT, (index) => sleep(index % 3));
     const done = await evaluate(await smallModel(), { source });
     assert.equal(done.size, COUNT);
@@ -117,7 +117,7 @@ describe('an evaluation', () => {
     assert.ok(most <= 2 * size + 16, `${most} images were held`);
   });
 
-  it('names the image that cannot be used, and has evaluated some of those before it', async () => {
+  it('names the image that cannot be used, after evaluating some of those before it', async () => {
     const source = images(COUNT, (index) => {
       if (index === 30) throw new UserError('image-30 is damaged');
     });
@@ -130,7 +130,7 @@ describe('an evaluation', () => {
     assert.ok(done <= 30);
   });
 
-  it('stops at once when it is told to, with the reason', async () => {
+  it('stops immediately when it is aborted, with the reason', async () => {
     const stop = new AbortController();
     const reason = new UserError('stopped');
     let done = 0;

@@ -16,6 +16,7 @@ const HEADER: PosteriorHeader = {
   data: 'def',
   flip: true,
 };
+const imagesIn = (file: PosteriorFile) => [0, 1, 2, 3, 4].filter((image) => file.has(image));
 const valuesOf = (image: number) => Float32Array.from({ length: 6 }, (_, i) => image + i / 8);
 
 describe('a file of posteriors', () => {
@@ -54,17 +55,11 @@ describe('a file of posteriors', () => {
     await fill('again', [0, 3]);
     await fill('again', [1]);
     let file = (await PosteriorFile.openToRead(path('again')))!;
-    assert.deepEqual(
-      [0, 1, 2, 3, 4].filter((image) => file.has(image)),
-      [0, 1, 3],
-    );
+    assert.deepEqual(imagesIn(file), [0, 1, 3]);
     await file.close();
     await fill('again', [2], { ...HEADER, model: 'other' });
     file = (await PosteriorFile.openToRead(path('again')))!;
-    assert.deepEqual(
-      [0, 1, 2, 3, 4].filter((image) => file.has(image)),
-      [2],
-    );
+    assert.deepEqual(imagesIn(file), [2]);
     await assert.rejects(file.read(0), /no posteriors of image 0/);
     await file.close();
   });

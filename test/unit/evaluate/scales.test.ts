@@ -5,19 +5,9 @@ import type { TrainScale } from '../../../src/core/scale.ts';
 import type { Protocol } from '../../../src/evaluate/protocol.ts';
 import { checkScale, scalesFor } from '../../../src/evaluate/scales.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import type { ModelFacts } from '../../../src/weights/model/metadata.ts';
 
-function model(crop: number, trainScale?: TrainScale): ModelFacts {
-  const network = buildNetwork({ configuration: 'A', classes: 2, crop, width: 0.05 });
-  const names = ['a', 'b'];
-  return {
-    network,
-    classes: names,
-    labels: names,
-    meanRgb: [0, 0, 0],
-    provenance: {},
-    ...(trainScale && { trainScale }),
-  };
+function model(crop: number, trainScale?: TrainScale) {
+  return { network: buildNetwork({ configuration: 'A', classes: 2, crop, width: 0.05 }), trainScale };
 }
 
 const fixed = (scale: number): TrainScale => ({ min: scale, max: scale });

@@ -1,4 +1,4 @@
-/** What tests of evaluation share: a small network of Table 1 over the reference backend, and images in memory. */
+/** Shared by tests of evaluation: a small network of Table 1 on the reference backend, and images in memory. */
 import type { RgbImage } from '../../../src/data/sources/source.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
 import {

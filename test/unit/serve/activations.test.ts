@@ -7,7 +7,7 @@ import { png } from '../../support/images.ts';
 import { MEAN } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, smallParts, smallServer } from './small-server.ts';
 
-/** What the layer makes of the whole image at scale 40. */
+/** The layer's activations for the whole image at scale 40. */
 async function expected(bytes: Buffer, layer: string) {
   const { backend, facts, parameters } = await smallParts();
   const [scaled] = await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', [40]);
@@ -21,10 +21,9 @@ async function expected(bytes: Buffer, layer: string) {
 
 describe('POST /v1/activations', () => {
   it("are the layer's, as bytes of each channel's own range", async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const bytes = await png(52, 40);
-    const { status, body } = await ask(imageRequest('/v1/activations?layer=conv2_1&view=whole', bytes));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(imageRequest('/v1/activations?layer=conv2_1&view=whole', bytes));
     const { shape, values } = await expected(bytes, 'conv2_1');
     const area = shape[1]! * shape[2]!;
     assert.deepEqual(body.shape, shape);
@@ -54,26 +53,25 @@ describe('POST /v1/activations', () => {
     assert.deepEqual(few.body.shape, shape);
   });
 
-  it('of a layer that is not there are refused with the names there are', async (t) => {
-    const { ask } = await smallServer(t);
-    const { status, body } = await ask(imageRequest('/v1/activations?layer=conv9_9', await png(40, 40)));
-    assert.equal(status, 400);
-    assert.match(body.error.message, /conv1_1, .*fc8/);
+  it('of an unknown layer are refused with the names of all layers', async (t) => {
+    const { refused } = await smallServer(t);
+    const request = imageRequest('/v1/activations?layer=conv9_9', await png(40, 40));
+    await refused(request, '400 bad_request', /conv1_1, .*fc8/);
   });
 
-  it('look at one image at a time', async (t) => {
-    const { ask } = await smallServer(t);
+  it('accept one image at a time', async (t) => {
+    const { refused } = await smallServer(t);
     const image = await png(40, 40);
-    const { status } = await ask(formRequest('/v1/activations?layer=fc8', { a: image, b: image }));
-    assert.equal(status, 400);
+    const request = formRequest('/v1/activations?layer=fc8', { a: image, b: image });
+    await refused(request, '400 bad_request', /one image/);
   });
 });
 
 describe('POST /v1/features', () => {
-  it('are numbers as JSON, pooled where it is asked for', async (t) => {
-    const { ask } = await smallServer(t);
+  it('are JSON numbers, pooled on request', async (t) => {
+    const { json } = await smallServer(t);
     const bytes = await png(96, 64);
-    const { body } = await ask(imageRequest('/v1/features?layer=pool4&view=whole&scale=40&pool=max', bytes));
+    const body = await json(imageRequest('/v1/features?layer=pool4&view=whole&scale=40&pool=max', bytes));
     const { shape, values } = await expected(bytes, 'pool4');
     const area = shape[1]! * shape[2]!;
     assert.ok(area > 1);
@@ -84,7 +82,7 @@ describe('POST /v1/features', () => {
     });
   });
 
-  it("are NumPy's array file where it is asked for, all images in one", async (t) => {
+  it('are one NumPy file of all images on request', async (t) => {
     const { app } = await smallServer(t);
     const files = { a: await png(50, 40, 1), b: await png(40, 60, 2) };
     const answer = await app.inject(formRequest('/v1/features?layer=fc7&as=npy', files));
@@ -102,19 +100,18 @@ describe('POST /v1/features', () => {
     );
   });
 
-  it('of images whose maps differ fit into no .npy file', async (t) => {
-    const { ask } = await smallServer(t);
+  it('of images whose maps differ do not fit into an .npy file', async (t) => {
+    const { refused } = await smallServer(t);
     const files = { a: await png(50, 40), b: await png(40, 160) };
-    const { status, body } = await ask(formRequest('/v1/features?layer=pool3&view=whole&as=npy', files));
-    assert.equal(status, 400, JSON.stringify(body));
-    assert.match(body.error.message, /pool=mean/);
+    const request = formRequest('/v1/features?layer=pool3&view=whole&as=npy', files);
+    await refused(request, '400 bad_request', /pool=mean/);
   });
 });
 
 describe('GET /v1/model', () => {
   it('describes the network layer by layer', async (t) => {
-    const { ask } = await smallServer(t);
-    const { body } = await ask('/v1/model');
+    const { json } = await smallServer(t);
+    const body = await json('/v1/model');
     const [model] = body.models;
     assert.deepEqual(
       [model.name, model.config, model.classes, model.crop, model.defaultScale, model.autoScales],
@@ -136,13 +133,13 @@ describe('GET /v1/model', () => {
     assert.equal(model.layers.at(-1).effectiveStride, 32);
     const parameters = model.layers.reduce((sum: number, layer: typeof model) => sum + layer.parameters, 0);
     assert.equal(model.parameters, parameters);
-    // A stranger need not know where things are.
+    // Clients see names of files, not their folders.
     assert.equal(model.training.data, 'photos');
   });
 
   it("has the first layer's filters, each in its own range", async (t) => {
-    const { ask } = await smallServer(t);
-    const { body } = await ask('/v1/model/filters');
+    const { json, refused } = await smallServer(t);
+    const body = await json('/v1/model/filters');
     const { parameters } = await smallParts();
     const weights = await parameters.read('values', 'conv1_1.weight');
     assert.deepEqual(body.shape, [2, 3, 3, 3]);
@@ -153,8 +150,6 @@ describe('GET /v1/model', () => {
     // Channel 1, row 2, column 0 of the second filter.
     const value = second[9 + 6]!;
     assert.equal(pixels[27 + 3 * 6 + 1], Math.round((255 * (value - least)) / (most - least)));
-    const { status, body: refused } = await ask('/v1/model/filters?layer=conv2_1');
-    assert.equal(status, 400);
-    assert.match(refused.error.message, /conv1_1/);
+    await refused('/v1/model/filters?layer=conv2_1', '400 bad_request', /conv1_1/);
   });
 });

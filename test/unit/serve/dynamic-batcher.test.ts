@@ -15,7 +15,7 @@ function doubling(options: Partial<DynamicBatcherOptions> = {}) {
   const finishers: (() => void)[] = [];
   const queue = new DynamicBatcher({
     maxSize: () => 4,
-    // Longer than any test: what happens does not happen because time has passed.
+    // Longer than any test, so that nothing happens because of the time.
     waitMilliseconds: 3_600_000,
     run: (shape, input) =>
       new Promise((resolve) => {
@@ -31,7 +31,7 @@ function doubling(options: Partial<DynamicBatcherOptions> = {}) {
     queue,
     batches,
     submit,
-    /** Lets the batch that has run longest end, and what follows happen. */
+    /** Finishes the oldest running batch, and lets its consequences happen. */
     finish: async () => {
       finishers.shift()!();
       await turn();
@@ -177,7 +177,7 @@ describe('dynamic batches', () => {
     assert.equal(await readiness()(), true);
     const results = [1, 2, 3, 4, 5, 6].map((value) => submit(value));
     await turn();
-    // Two batches are under way and one waits.
+    // Two batches are running and one waits.
     const answer = readiness();
     assert.equal(await answer(), false);
     await finish();

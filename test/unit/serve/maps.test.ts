@@ -19,10 +19,9 @@ describe('POST /v1/score-map', () => {
   const image = picture(96, 64, 3);
 
   it('has the probabilities of dense evaluation, and a soft-max at each position', async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const bytes = await pngOf(image);
-    const { status, body } = await ask(imageRequest('/v1/score-map?scales=64,128&top=5', bytes));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(imageRequest('/v1/score-map?scales=64,128&top=5', bytes));
     assert.deepEqual(body.image, { width: 96, height: 64 });
     assert.deepEqual(
       body.scales.map(({ scale, rescaled, rows, columns, effectiveStride }: Json) => [
@@ -53,9 +52,9 @@ describe('POST /v1/score-map', () => {
   });
 
   it('of a mirrored image is the mirrored map', async (t) => {
-    const { ask } = await smallServer(t);
+    const { json } = await smallServer(t);
     const mapOf = async (one: RgbImage) => {
-      const { body } = await ask(imageRequest('/v1/score-map?scales=64&class=2', await pngOf(one)));
+      const body = await json(imageRequest('/v1/score-map?scales=64&class=2', await pngOf(one)));
       assert.equal(body.scales[0].classes.length, 1);
       assert.equal(body.scales[0].classes[0].index, 2);
       return body.scales[0].classes[0].map as number[];
@@ -66,22 +65,20 @@ describe('POST /v1/score-map', () => {
     assert.notEqual(map[0], map[2]);
   });
 
-  it('shows the classes that are asked for, and refuses others', async (t) => {
-    const { ask } = await smallServer(t);
+  it('shows the requested classes, and refuses unknown ones', async (t) => {
+    const { json, refused } = await smallServer(t);
     const bytes = await pngOf(image);
-    const { body } = await ask(imageRequest('/v1/score-map?class=4&class=0', bytes));
+    const body = await json(imageRequest('/v1/score-map?class=4&class=0', bytes));
     assert.deepEqual(pluck(body.scales[0].classes, 'index'), [4, 0]);
-    const { status, body: refused } = await ask(imageRequest('/v1/score-map?class=5', bytes));
-    assert.equal(`${status} ${refused.error.code}`, '400 bad_request');
+    await refused(imageRequest('/v1/score-map?class=5', bytes), '400 bad_request', /0 to 4/);
   });
 });
 
 describe('POST /v1/crops', () => {
-  it('has the grid of crops, whose mean is what the protocol says', async (t) => {
-    const { ask } = await smallServer(t);
+  it('has the grid of crops, whose mean equals the crops protocol', async (t) => {
+    const { ask, json } = await smallServer(t);
     const bytes = await pngOf(picture(60, 44, 1));
-    const { status, body } = await ask(imageRequest('/v1/crops?scales=44', bytes));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(imageRequest('/v1/crops?scales=44', bytes));
     const [{ crops, crop, rescaled }] = body.scales;
     assert.equal(crop, 32);
     assert.deepEqual(
@@ -90,7 +87,7 @@ describe('POST /v1/crops', () => {
     );
     const predicted = await ask(imageRequest('/v1/predict?protocol=crops&scales=44&top=1', bytes));
     const [best] = predicted.body.images[0].top;
-    // Three of five classes are named a crop, so the mean is known only within what the others may have.
+    // Each crop lists three of five classes, so the mean is known only within the probability of the others.
     const [least, most] = [0, 1].map(
       (missing) =>
         crops.reduce((sum: number, { top }: Json) => {
@@ -101,7 +98,7 @@ describe('POST /v1/crops', () => {
     assert.ok(best.probability >= least! - 1e-6 && best.probability <= most! + 1e-6);
   });
 
-  it('does without mirror images where they are not wanted', async (t) => {
+  it('leaves out mirror images on request', async (t) => {
     const { ask } = await smallServer(t);
     const { body } = await ask(imageRequest('/v1/crops?flip=false', await pngOf(picture(60, 44))));
     assert.equal(body.scales[0].crops.length, 25);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { InjectOptions } from 'fastify';
 import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
+import { defaultLimits } from '../../../src/serve/server.ts';
 import { hugePng, jpeg, png, toSharp } from '../../support/images.ts';
 import { ensembleOf, picture, smallModel } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, type Json, LABELS, smallParts, smallServer } from './small-server.ts';
@@ -12,18 +14,15 @@ async function pngOf(width: number, height: number, seed = 0): Promise<Buffer> {
 }
 
 describe('POST /v1/predict', () => {
-  it('says what evaluation says of the same image', async (t) => {
-    const { ask } = await smallServer(t);
+  it('predicts the same as evaluation', async (t) => {
+    const { json } = await smallServer(t);
     const bytes = await pngOf(60, 48);
     for (const [protocol, scales] of [
       ['dense', [40]],
       ['both', [40, 64]],
       ['center', [33]],
     ] as const) {
-      const { status, body } = await ask(
-        imageRequest(`/v1/predict?protocol=${protocol}&scales=${scales}&top=2`, bytes),
-      );
-      assert.equal(status, 200, JSON.stringify(body));
+      const body = await json(imageRequest(`/v1/predict?protocol=${protocol}&scales=${scales}&top=2`, bytes));
       const ensemble = ensembleOf([await smallModel()], scales, { protocol });
       const classified = ensemble.classify(
         await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', scales),
@@ -36,7 +35,7 @@ describe('POST /v1/predict', () => {
       const best = posteriors.indexOf(Math.max(...posteriors));
       assert.equal(image.top[0].index, best);
       assert.equal(image.top[0].label, LABELS[best]);
-      // Batches of other sizes may differ in the last bits.
+      // Results of other batch sizes may differ in the last bits.
       assert.ok(Math.abs(image.top[0].probability - posteriors[best]!) < 1e-6);
     }
   });
@@ -55,10 +54,9 @@ describe('POST /v1/predict', () => {
   });
 
   it('takes several images as a form, and names them', async (t) => {
-    const { ask } = await smallServer(t);
+    const { ask, json } = await smallServer(t);
     const files = { 'a.png': await pngOf(50, 40, 1), 'b.png': await pngOf(40, 70, 2) };
-    const { status, body } = await ask(formRequest('/v1/predict?top=1', files));
-    assert.equal(status, 200, JSON.stringify(body));
+    const body = await json(formRequest('/v1/predict?top=1', files));
     assert.deepEqual(
       body.images.map(({ name, width, height }: Json) => [name, width, height]),
       [
@@ -70,13 +68,13 @@ describe('POST /v1/predict', () => {
     assert.equal(body.images[1].top[0].index, alone.body.images[0].top[0].index);
   });
 
-  it('averages all models where it is asked to, and says whose answer it is', async (t) => {
-    const { ask } = await smallServer(t, {
+  it('averages all models on request, and names them', async (t) => {
+    const { json } = await smallServer(t, {
       models: [await smallParts('one', 1), await smallParts('two', 2)],
     });
     const bytes = await pngOf(50, 60);
     const of = async (model: string) => {
-      const { body } = await ask(imageRequest(`/v1/predict?model=${model}&top=5`, bytes));
+      const body = await json(imageRequest(`/v1/predict?model=${model}&top=5`, bytes));
       assert.deepEqual(body.models, model === 'all' ? ['one', 'two'] : [model]);
       const posteriors = Array<number>(5);
       for (const { index, probability } of body.images[0].top) posteriors[index] = probability;
@@ -89,10 +87,10 @@ describe('POST /v1/predict', () => {
     });
   });
 
-  it('refuses what is no request for it with a code and a sentence', async (t) => {
-    const { ask, logged } = await smallServer(t);
+  it('refuses invalid requests with a code and a sentence', async (t) => {
+    const { logged, refused } = await smallServer(t);
     const image = await png(50, 50);
-    const cases: [string, string, Parameters<typeof ask>[0]][] = [
+    const cases: [string, string, InjectOptions][] = [
       ['404 not_found', 'no model of that name', imageRequest('/v1/predict?model=nobody', image)],
       ['400 bad_request', 'top', imageRequest('/v1/predict?top=0', image)],
       ['400 bad_request', 'top', imageRequest('/v1/predict?top=1e2', image)],
@@ -111,50 +109,49 @@ describe('POST /v1/predict', () => {
       ['404 not_found', 'openapi', { method: 'GET', url: '/v1/predict' }],
     ];
     for (const [expected, words, request] of cases) {
-      const { status, body } = await ask(request);
-      assert.equal(`${status} ${body.error?.code}`, expected, JSON.stringify([words, body]));
-      assert.match(body.error.message, new RegExp(words, 'i'));
-      assert.match(body.error.message, /\.$/);
+      await refused(request, expected, new RegExp(words, 'i'));
     }
     assert.deepEqual(logged, []);
   });
 
-  it('says of a broken form that it is broken', async (t) => {
-    const { ask } = await smallServer(t);
+  it('reports a broken form', async (t) => {
+    const { refused } = await smallServer(t);
     const whole = formRequest('/v1/predict', { 'a.png': await png(40, 40) });
     const broken = { ...whole, payload: (whole.payload as Buffer).subarray(0, 200) };
-    const { status, body } = await ask(broken);
-    assert.equal(`${status} ${body.error?.code}`, '400 bad_request', JSON.stringify(body));
+    await refused(broken, '400 bad_request');
   });
 
   it('refuses too many bytes, pixels and images before it decodes any', async (t) => {
-    const { ask } = await smallServer(t, {
+    const { json, refused } = await smallServer(t, {
       limits: { imageBytes: 20_000, pixels: 10_000, rescaledPixels: 20_000, images: 2 },
     });
     const small = await png(20, 20);
-    const cases: [string, Parameters<typeof ask>[0]][] = [
+    const cases: [string, InjectOptions][] = [
       ['bytes', imageRequest('/v1/predict', Buffer.alloc(20_001))],
       ['bytes', formRequest('/v1/predict', { a: Buffer.alloc(20_001) })],
       ['bytes', formRequest('/v1/predict', { a: Buffer.alloc(120_000) })],
       ['pixels', imageRequest('/v1/predict', hugePng(50_000, 50_000))],
       ['pixels', imageRequest('/v1/predict', hugePng(200, 51))],
-      // Small as it is, and enormous when its smaller side is 40.
+      // Small, but enormous when its smaller side is rescaled to 40.
       ['pixels', imageRequest('/v1/predict', await png(1, 2000))],
       ['images', formRequest('/v1/predict', { a: small, b: small, c: small })],
     ];
-    for (const [words, request] of cases) {
-      const { status, body } = await ask(request);
-      assert.equal(`${status} ${body.error?.code}`, '413 too_large', JSON.stringify(body));
-      assert.match(body.error.message, new RegExp(words));
-    }
-    assert.equal((await ask(imageRequest('/v1/predict', small))).status, 200);
+    for (const [words, request] of cases) await refused(request, '413 too_large', new RegExp(words));
+    await json(imageRequest('/v1/predict', small));
   });
 
-  it('says so where there is no model', async (t) => {
-    const { ask } = await smallServer(t, { models: [] });
-    const { status, body } = await ask(imageRequest('/v1/predict?model=all', await png(40, 40)));
-    assert.equal(status, 404);
-    assert.match(body.error.message, /no model/);
-    assert.deepEqual((await ask('/v1/model')).body.models, []);
+  it('has its default for a limit that is undefined', async (t) => {
+    const { json } = await smallServer(t, {
+      limits: { images: 3, pixels: undefined },
+      timeouts: { headers: undefined },
+    });
+    const { limits } = await json('/v1/model');
+    assert.deepEqual(limits, { ...defaultLimits, images: 3 });
+  });
+
+  it('reports that there is no model', async (t) => {
+    const { json, refused } = await smallServer(t, { models: [] });
+    await refused(imageRequest('/v1/predict?model=all', await png(40, 40)), '404 not_found', /no model/);
+    assert.deepEqual((await json('/v1/model')).models, []);
   });
 });

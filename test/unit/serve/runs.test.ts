@@ -8,7 +8,7 @@ import { pluck } from '../../support/lists.ts';
 import { type Json, line, smallServer, writeRun } from './small-server.ts';
 
 describe('GET /v1/runs', () => {
-  it('lists run folders: how far they are and how they ended', async (t) => {
+  it('lists run folders with their progress and result', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'stopped one'), {
       'metrics.jsonl': line(10) + line(20, 'validation', 0.4) + line(30, 'validation', 0.3) + line(40),
@@ -20,9 +20,8 @@ describe('GET /v1/runs', () => {
     await writeRun(join(runs, 'live'), { '.lock': String(process.pid) });
     await mkdir(join(runs, 'no run'));
     await writeFiles(runs, { 'file.txt': '', 'broken/recipe.yaml': 'config: Z' });
-    const { ask } = await smallServer(t, { runs });
-    const { status, body } = await ask('/v1/runs');
-    assert.equal(status, 200, JSON.stringify(body));
+    const { ask, json } = await smallServer(t, { runs });
+    const body = await json('/v1/runs');
     const found = new Map(body.runs.map((run: Json) => [run.id, run]));
     assert.deepEqual([...found.keys()].sort(), ['done', 'live', 'stopped one']);
     const stopped = found.get('stopped one') as Json;
@@ -42,7 +41,7 @@ describe('GET /v1/runs', () => {
     assert.doesNotMatch(JSON.stringify(body) + JSON.stringify(one), /somebody/);
   });
 
-  it('is empty where no folder is shown, and where it has gone', async (t) => {
+  it('is empty without a folder, and when the folder is gone', async (t) => {
     const { ask } = await smallServer(t);
     assert.deepEqual((await ask('/v1/runs')).body, { runs: [] });
     assert.equal((await ask('/v1/runs/x')).status, 404);
@@ -58,23 +57,11 @@ describe('GET /v1/runs', () => {
     await symlink(join(folder, 'outside'), join(runs, 'link'));
     await symlink(join(folder, 'outside', 'metrics.jsonl'), join(runs, 'inside', 'metrics.jsonl'));
     const { ask } = await smallServer(t, { runs });
-    for (const id of [
-      '..',
-      '.',
-      '%2e%2e',
-      '..%2foutside',
-      '%2e%2e%2foutside',
-      '..%5coutside',
-      'inside%2f..%2f..%2foutside',
-      'inside%2f',
-      'inside%00',
-      '%00',
-      'link',
-      encodeURIComponent(join(folder, 'outside')),
-      'x'.repeat(300),
-      '__proto__',
-      'constructor',
-    ]) {
+    const outside = '.. . %2e%2e ..%2foutside %2e%2e%2foutside ..%5coutside inside%2f..%2f..%2foutside'.split(
+      ' ',
+    );
+    const others = ['inside%2f', 'inside%00', '%00', 'link', 'x'.repeat(300), '__proto__', 'constructor'];
+    for (const id of [...outside, encodeURIComponent(join(folder, 'outside')), ...others]) {
       for (const rest of ['', '/metrics', '/tables', '/report', '/events']) {
         const { status, body } = await ask(`/v1/runs/${id}${rest}`);
         assert.ok(status === 404 || status === 400 || status === 414, `${id}${rest}: ${status}`);
@@ -90,7 +77,7 @@ describe('GET /v1/runs', () => {
 });
 
 describe("a run's metrics", () => {
-  it('are given from a line on, as far as they are written', async (t) => {
+  it('are given from a line on, up to the last complete line', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), { 'metrics.jsonl': `${line(1)}${line(2)}{"kind":"tr` });
     const { ask } = await smallServer(t, { runs });
@@ -105,19 +92,19 @@ describe("a run's metrics", () => {
     assert.equal((await ask('/v1/runs/a/metrics?from=-1')).status, 400);
   });
 
-  it('are those of the resumed run when it has gone back to its checkpoint', async (t) => {
+  it('are those of the resumed run after it has gone back to its checkpoint', async (t) => {
     const runs = await temporaryFolder(t);
     const file = join(runs, 'a', 'metrics.jsonl');
     await writeRun(join(runs, 'a'), { 'metrics.jsonl': line(1) + line(2) + line(3) });
-    const { ask } = await smallServer(t, { runs });
+    const { ask, json } = await smallServer(t, { runs });
     assert.equal((await ask('/v1/runs/a/metrics')).body.next, 3);
-    // Longer than before, and not what was there.
+    // Longer than before, with other lines.
     await writeFile(file, line(1) + line(20) + line(30) + line(40));
-    const { body } = await ask('/v1/runs/a/metrics');
+    const body = await json('/v1/runs/a/metrics');
     assert.deepEqual(pluck(body.lines, 'iteration'), [1, 20, 30, 40]);
   });
 
-  it('come as events while they are written, and go on where they were left', async (t) => {
+  it('arrive as events while they are written, and continue after a reconnect', async (t) => {
     const runs = await temporaryFolder(t);
     const file = join(runs, 'a', 'metrics.jsonl');
     await writeRun(join(runs, 'a'), { 'metrics.jsonl': line(1) + line(2) });
@@ -138,7 +125,7 @@ describe("a run's metrics", () => {
   });
 });
 
-/** Reads events as `event id what`. */
+/** Reads events as `event id value`. */
 async function openStream(url: string, headers: Record<string, string> = {}) {
   const controller = new AbortController();
   const answer = await fetch(url, { headers, signal: controller.signal });
@@ -169,7 +156,7 @@ async function openStream(url: string, headers: Record<string, string> = {}) {
 }
 
 describe("a run's report", () => {
-  it('is made once for a model, and says meanwhile how far it is', async (t) => {
+  it('is made once for each model, and shows its progress meanwhile', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), { 'last.safetensors': 'one' });
     let finish = (_: string) => {};
@@ -201,17 +188,16 @@ describe("a run's report", () => {
     assert.deepEqual((await ask('/v1/runs/a/tables')).body, { tables: await pages.tables() });
   });
 
-  it('that cannot be made is refused without what only the log should say', async (t) => {
+  it('that cannot be made is refused without details, which only the log has', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), { 'last.safetensors': '' });
     await writeRun(join(runs, 'young'));
     const pages = { report: () => Promise.reject(new Error('no /home/somebody')), tables: async () => [] };
-    const { ask, logged } = await smallServer(t, { runs, pages });
+    const { logged, ask, refused } = await smallServer(t, { runs, pages });
     await ask('/v1/runs/a/report');
     await sleep(1);
     for (const id of ['a', 'young']) {
-      const { status, body } = await ask(`/v1/runs/${id}/report`);
-      assert.equal(`${status} ${body.error?.code}`, '409 not_available');
+      const { body } = await refused(`/v1/runs/${id}/report`, '409 not_available');
       assert.doesNotMatch(body.error.message, /somebody/);
     }
     assert.match(logged.join(), /no \/home\/somebody/);

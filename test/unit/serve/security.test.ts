@@ -7,30 +7,23 @@ import { imageRequest, smallServer } from './small-server.ts';
 const TOKEN = 'correct-horse-battery';
 
 describe('a token', () => {
-  it('is asked for by everything but the page and the health checks', async (t) => {
-    const { ask } = await smallServer(t, { token: TOKEN });
+  it('is required by everything but the page and the health checks', async (t) => {
+    const { ask, refused } = await smallServer(t, { token: TOKEN });
     for (const url of ['/', '/healthz', '/readyz']) assert.equal((await ask(url)).status, 200, url);
     for (const url of ['/v1/model', '/v1/runs', '/v1/runs/x/report', '/metrics', '/openapi.json']) {
-      const { status, body, headers } = await ask(url);
-      assert.equal(`${status} ${body.error?.code}`, '401 unauthorized', url);
+      const { headers } = await refused(url, '401 unauthorized');
       assert.equal(headers['www-authenticate'], 'Bearer');
     }
     assert.equal((await ask(imageRequest('/v1/predict', await png(40, 40)))).status, 401);
   });
 
-  it('opens everything, and nothing else does', async (t) => {
+  it('gives access to everything, and nothing else does', async (t) => {
     const { ask } = await smallServer(t, { token: TOKEN });
     const statusWith = async (headers: Record<string, string>) =>
       (await ask({ url: '/v1/model', headers })).status;
     assert.equal(await statusWith({ authorization: `Bearer ${TOKEN}` }), 200);
-    for (const wrong of [
-      `Bearer ${TOKEN}x`,
-      `Bearer ${TOKEN.slice(1)}`,
-      TOKEN,
-      'Bearer',
-      'Basic x',
-      'Bearer ü',
-    ]) {
+    const others = [`Bearer ${TOKEN}x`, `Bearer ${TOKEN.slice(1)}`];
+    for (const wrong of [...others, TOKEN, 'Bearer', 'Basic x', 'Bearer ü']) {
       assert.equal(await statusWith({ authorization: wrong }), 401, wrong);
     }
     assert.equal(await statusWith({ cookie: 'verydeep_session=' }), 401);
@@ -52,14 +45,13 @@ describe('a token', () => {
 });
 
 describe('other sites', () => {
-  it('cannot reach a server without a token by a name of theirs', async (t) => {
-    const { ask } = await smallServer(t);
+  it('cannot reach a server without a token by their own host name', async (t) => {
+    const { ask, refused } = await smallServer(t);
     for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080']) {
       assert.equal((await ask({ url: '/v1/model', headers: { host } })).status, 200, host);
     }
     for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8080']) {
-      const { status, body } = await ask({ url: '/v1/model', headers: { host } });
-      assert.equal(`${status} ${body.error?.code}`, '403 forbidden', host);
+      await refused({ url: '/v1/model', headers: { host } }, '403 forbidden');
     }
   });
 
@@ -76,7 +68,7 @@ describe('other sites', () => {
     assert.equal(own.headers['access-control-allow-origin'], undefined);
   });
 
-  it('can where they are let in', async (t) => {
+  it('can if they are allowed', async (t) => {
     const { ask } = await smallServer(t, { cors: ['https://friend.example'] });
     const preflight = (origin: string) =>
       ask({
@@ -97,7 +89,7 @@ describe('other sites', () => {
 });
 
 describe('answers', () => {
-  it('tell browsers not to guess and not to load', async (t) => {
+  it('forbid browsers to sniff types and to load anything', async (t) => {
     const { ask } = await smallServer(t);
     for (const url of ['/v1/model', '/nothing', '/']) {
       const { headers } = await ask(url);
@@ -108,7 +100,7 @@ describe('answers', () => {
 });
 
 describe('the page', () => {
-  it('that has not been built says how to build it', async (t) => {
+  it('that has not been built has instructions to build it', async (t) => {
     const { ask } = await smallServer(t);
     const { status, body, headers } = await ask('/');
     assert.equal(status, 200);
@@ -136,20 +128,10 @@ describe('the page', () => {
     const script = await ask('/assets/index-abc.js');
     assert.equal(script.status, 200);
     assert.match(String(script.headers['cache-control']), /immutable/);
-    for (const url of [
-      '/../secret.txt',
-      '/%2e%2e/secret.txt',
-      '/..%2fsecret.txt',
-      '/assets/../../secret.txt',
-      '/assets/%2e%2e%2f%2e%2e%2fsecret.txt',
-      '/assets/..%5c..%5csecret.txt',
-      '/.hidden',
-      '/assets/',
-      '/assets',
-      '//etc/passwd',
-      '/%00',
-      '/index.html%00.js',
-    ]) {
+    const up = ['../', '%2e%2e/', '..%2f', 'assets/../../', 'assets/%2e%2e%2f%2e%2e%2f', 'assets/..%5c..%5c'];
+    const secrets = up.map((path) => `/${path}secret.txt`);
+    const others = ['/.hidden', '/assets/', '/assets', '//etc/passwd', '/%00', '/index.html%00.js'];
+    for (const url of [...secrets, ...others]) {
       const { status, body } = await ask(url);
       assert.ok(status === 404 || status === 400, `${url}: ${status}`);
       assert.doesNotMatch(JSON.stringify(body), /secret"/);

@@ -1,6 +1,6 @@
-/** What tests of the server share: servers over small networks on the reference backend, requests without a socket. */
+/** Shared by tests of the server: servers with small networks on the reference backend, requests without a socket. */
+import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import type { Backend } from '../../../src/kernels/backend.ts';
@@ -30,7 +30,6 @@ export async function smallParts(
   return { name, facts, backend, parameters, checksum: 'ab'.repeat(32) };
 }
 
-/** What an answer has is for the test to say. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
 export type Json = any;
 
@@ -42,13 +41,17 @@ export interface Answer {
 
 export interface SmallServer {
   readonly app: FastifyInstance;
-  /** What was logged. */
+  /** Log messages. */
   readonly logged: string[];
-  /** An answer as JSON, and its status. */
+  /** Sends a request. */
   ask(options: InjectOptions | string): Promise<Answer>;
+  /** Sends a request whose status must be 200, and returns its JSON. */
+  json(options: InjectOptions | string): Promise<Json>;
+  /** Sends a request that must fail with a status and code, such as `400 bad_request`, and a sentence that matches. */
+  refused(options: InjectOptions | string, expected: string, message?: RegExp): Promise<Answer>;
 }
 
-/** A server that is closed when the test has ended. */
+/** A server that is closed when the test ends. */
 export async function smallServer(
   t: TestContext,
   { models, ...options }: Partial<ServerOptions> = {},
@@ -62,19 +65,29 @@ export async function smallServer(
     ...options,
   });
   t.after(() => app.close());
-  return {
-    app,
-    logged,
-    ask: async (request) => {
-      const answer = await app.inject(request as InjectOptions);
-      const isJson = String(answer.headers['content-type']).startsWith('application/json');
-      return {
-        status: answer.statusCode,
-        body: isJson ? answer.json() : answer.body,
-        headers: answer.headers,
-      };
-    },
+  const ask = async (request: InjectOptions | string): Promise<Answer> => {
+    const { statusCode, headers, ...answer } = await app.inject(request as InjectOptions);
+    const isJson = String(headers['content-type']).startsWith('application/json');
+    return { status: statusCode, body: isJson ? JSON.parse(answer.body) : answer.body, headers };
   };
+  const json = async (request: InjectOptions | string): Promise<Json> => {
+    const { status, body } = await ask(request);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body;
+  };
+  const refused = async (
+    request: InjectOptions | string,
+    expected: string,
+    message = /\.$/,
+  ): Promise<Answer> => {
+    const answer = await ask(request);
+    const { code, message: actual } = answer.body.error ?? {};
+    assert.equal(`${answer.status} ${code}`, expected, JSON.stringify(answer.body));
+    assert.match(actual, message);
+    assert.match(actual, /\.$/);
+    return answer;
+  };
+  return { app, logged, ask, json, refused };
 }
 
 /** A request with one image as its body. */
@@ -107,7 +120,7 @@ export function formRequest(url: string, files: Readonly<Record<string, Buffer>>
   };
 }
 
-/** A backend whose networks run only as long as the gate is open. */
+/** A backend whose programs run only while its gate is open. */
 export class HeldBackend {
   readonly backend: Backend;
   #open: () => void = () => {};
@@ -171,12 +184,8 @@ export function line(iteration: number, kind: 'train' | 'validation' = 'train', 
   return `${JSON.stringify({ kind, ...common, ...rest })}\n`;
 }
 
-/** A run folder as a training leaves it, without weights. */
+/** A run folder as training leaves it, without weights. */
 export async function writeRun(folder: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFiles(folder, { 'recipe.yaml': RECIPE, ...files });
-}
-
-export function runPath(runs: string, id: string): string {
-  return join(runs, id);
 }

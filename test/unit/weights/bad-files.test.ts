@@ -1,4 +1,4 @@
-/** Files that are damaged, hostile, or of another network: each is refused in one sentence. */
+/** Files that are damaged, hostile, or hold another network: each is refused in one sentence. */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
@@ -24,7 +24,7 @@ async function written(name: string, bytes: Uint8Array | string): Promise<string
   return path;
 }
 
-/** A PyTorch archive with a pickle of one's own. */
+/** A PyTorch archive with any pickle. */
 function archive(pickle: string, name = 'x/data.pkl'): Buffer {
   return Buffer.concat([...zipArchive([{ name, data: Buffer.from(pickle, 'latin1') }])]);
 }
@@ -41,7 +41,7 @@ const fixtures = [
 
 describe('bad weight files', () => {
   for (const name of fixtures) {
-    test(`${name}: cut anywhere, it is refused`, async () => {
+    test(`${name}: truncated anywhere, it is refused`, async () => {
       const whole = await readFile(fixture(name));
       for (const part of [0, 0.001, 0.01, 0.1, 0.3, 0.6, 0.9, 0.999]) {
         const path = await written(`cut${extname(name)}`, whole.subarray(0, Math.floor(part * whole.length)));
@@ -62,7 +62,7 @@ describe('bad weight files', () => {
   }
 
   for (const extension of ['safetensors', 'pth', 'onnx', 'caffemodel', 'h5', 'keras']) {
-    test(`text and nothing at all are no .${extension}`, async () => {
+    test(`text and an empty file are not a .${extension}`, async () => {
       await refused(read(await written(`text.${extension}`, 'These are no weights.\n'.repeat(9))));
       await refused(read(await written(`empty.${extension}`, '')), /empty/);
       await refused(read(temporary.path(`missing.${extension}`)), /no such file/);
@@ -75,7 +75,7 @@ describe('bad weight files', () => {
 });
 
 describe('odd names', () => {
-  test('a layer whose name has a line break is none of ours, and the message stays one line', async () => {
+  test('a layer name with a line break is refused in one line', async () => {
     const path = temporary.path('break.h5');
     const dataset = { shape: [1], type: 'U8', content: () => [Buffer.of(1)] } as const;
     const vars = { datasets: { 0: dataset } };
@@ -85,7 +85,7 @@ describe('odd names', () => {
 });
 
 describe('hostile pickles', () => {
-  test('what asks for a function is refused by its name', async () => {
+  test('a pickle that uses a function is refused with its name', async () => {
     const attacks = {
       'os.system': '\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.',
       'builtins.eval': '\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.',
@@ -104,7 +104,7 @@ describe('hostile pickles', () => {
     }
   });
 
-  test('a pickle that contains itself comes to an end', async () => {
+  test('a pickle that contains itself is read in finite time', async () => {
     await refused(read(await written('cycle.pth', archive('\x80\x02]q\x00h\x00a.'))), /holds no tensors/);
     await refused(
       read(await written('cycle2.pth', archive('\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.'))),
@@ -132,7 +132,7 @@ describe('hostile archives', () => {
     }
   });
 
-  test('a file twice, and none at all', async () => {
+  test('a duplicate file and a missing file are refused', async () => {
     const entry = { name: 'x/data.pkl', data: Buffer.from('\x80\x02}.', 'latin1') };
     const twice = Buffer.concat([...zipArchive([entry, { ...entry }])]);
     await refused(read(await written('twice.pth', twice)), /duplicate file x\/data\.pkl/);
@@ -140,11 +140,11 @@ describe('hostile archives', () => {
     await refused(read(await written('none.pth', none)), /0 files \*\/data\.pkl/);
   });
 
-  test('a directory at a place that no file has is refused', async () => {
+  test('a directory at an impossible position is refused', async () => {
     const whole = Buffer.concat([...zipArchive([{ name: 'x/data.pkl', data: Buffer.from('N.') }])]);
     const end = Buffer.from(whole.subarray(-22));
     end.writeUInt32LE(0xffffffff, 16);
-    // A 64-bit locator in front, which points far beyond.
+    // A 64-bit locator before it points far beyond the file.
     const locator = Buffer.alloc(20);
     locator.write('PK\x06\x07', 'latin1');
     locator.writeBigUInt64LE(36_028_797_019_016_030n, 8);
@@ -153,12 +153,12 @@ describe('hostile archives', () => {
     await refused(read(path), /zip archive/);
   });
 
-  test('a bomb is refused for its size, unopened', async () => {
+  test('a zip bomb is refused for its size without unpacking', async () => {
     await refused(
       read(await written('bomb.pth', bomb(2 ** 32 - 2))),
       /4294967294 bytes, more than the limit/,
     );
-    // One that lies about its size is stopped when it has more.
+    // One that lies about its size is stopped when it exceeds it.
     await refused(read(await written('liar.pth', bomb(100))), /zip archive: .*too many bytes/);
   });
 });
@@ -181,7 +181,7 @@ function bomb(claimed: number): Buffer {
 
 describe('hostile ONNX models', () => {
   for (const location of ['../secret', '/etc/passwd', 'a/b', '..', '']) {
-    test(`external data at ${JSON.stringify(location)} are refused`, async () => {
+    test(`external data at ${JSON.stringify(location)} is refused`, async () => {
       const entry = new Message().text(1, 'location').text(2, location);
       const tensor = new Message().int(1, 4).int(2, 1).text(8, 'w').message(13, entry).int(14, 1);
       const model = new Message().message(7, new Message().message(5, tensor));
@@ -197,7 +197,7 @@ describe('other networks', () => {
     data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5),
   });
 
-  test('a ResNet is called one', async () => {
+  test('a ResNet is recognized', async () => {
     const path = temporary.path('resnet.safetensors');
     await writeSafetensors(path, [
       tensor('conv1.weight', [64, 3, 7, 7]),
@@ -237,7 +237,7 @@ describe('other networks', () => {
     await change('features.0.weight', [1, 3, 3, 2], /features\.0\.weight is 1×3×3×2/);
   });
 
-  test('weights that are no numbers are named', async () => {
+  test('weights that are not finite are named', async () => {
     const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       tensors.get('features.7.weight')!.data[5] = value;
@@ -247,7 +247,7 @@ describe('other networks', () => {
     }
   });
 
-  test('several networks in a file ask which', async () => {
+  test('a file with several networks needs --prefix', async () => {
     const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
     const path = temporary.path('two.safetensors');
     const named = (prefix: string) =>

@@ -1,8 +1,9 @@
 /** Files of other frameworks give the outputs that their framework gives. */
 import assert from 'node:assert/strict';
+import { copyFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import type { ReadModelOptions } from '../../../src/weights/model/read-model.ts';
-import { readModelWithReport } from '../../../src/weights/model/read-model.ts';
+import { type ReadModelOptions, readModelWithReport } from '../../../src/weights/model/read-model.ts';
+import { TemporaryFolder } from '../../support/temporary-folder.ts';
 import { answers, assertClose, fixture, logits, refused } from './fixtures.ts';
 
 const torchvision = { convention: 'torchvision' } as const;
@@ -34,6 +35,23 @@ for (const { framework, options, permuted } of frameworks) {
     }
   });
 }
+
+describe('formats', () => {
+  const temporary = new TemporaryFolder();
+
+  for (const [name, format] of [
+    ['timm-d.safetensors', 'safetensors'],
+    ['torch-d.pth', 'pytorch'],
+    ['torch-d-legacy.pt', 'pytorch'],
+    ['keras2-a-bn.h5', 'keras'],
+  ] as const) {
+    test(`${name} is recognized by its content`, async () => {
+      const path = temporary.path(`${format}.unknown`);
+      await copyFile(fixture(name), path);
+      assert.equal((await readModelWithReport(path, torchvision)).report!.format, format);
+    });
+  }
+});
 
 describe('networks of other frameworks', () => {
   test('configuration, width, crop and classes follow from the shapes', async () => {

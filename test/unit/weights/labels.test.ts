@@ -3,18 +3,14 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
-import {
-  classNamesFor,
-  developmentKitOrder,
-  ilsvrcClassNames,
-} from '../../../src/weights/labels/class-names.ts';
+import { classNamesFor, developmentKitOrder } from '../../../src/weights/labels/class-names.ts';
 import { readModel } from '../../../src/weights/model/read-model.ts';
 import { temporaryFolder } from '../../support/images.ts';
 import { ascending, range } from '../../support/lists.ts';
 import { writeSafetensors } from './fixtures.ts';
 
 describe("ILSVRC's classes", () => {
-  const { classes, labels } = ilsvrcClassNames();
+  const { classes, labels } = classNamesFor(1000);
 
   test('are 1000 different synsets in sorted order, each with its words', () => {
     assert.equal(classes.length, 1000);
@@ -24,7 +20,7 @@ describe("ILSVRC's classes", () => {
     assert.ok(labels.every((words) => words.length > 1 && words.trim() === words));
   });
 
-  test('the well-known ones are where everybody has them', () => {
+  test('well-known classes have their usual positions', () => {
     const at = (index: number) => `${classes[index]} ${labels[index]}`;
     assert.equal(at(0), 'n01440764 tench, Tinca tinca');
     assert.equal(at(281), 'n02123045 tabby, tabby cat');
@@ -42,10 +38,10 @@ describe("ILSVRC's classes", () => {
     assert.match(inKit(1000)!, /^dumbbell/);
   });
 
-  test("a network in the development kit's order is put in that of the synsets", async (t) => {
+  test("a network in the development kit's order is reordered by synset", async (t) => {
     const network = buildNetwork({ configuration: 'A', crop: 32, width: 1 / 64 });
     const tensors = new Map(initialize(network, { method: 'he', seed: 1 }));
-    // Output i of the file is class i + 1 of the kit, and says so in its bias.
+    // Output i of the file is class i + 1 of the kit, as its bias tells.
     const numbers = Float32Array.from(range(1000), (i) => i + 1);
     tensors.set('fc8.bias', numbers);
     const path = join(await temporaryFolder(t), 'kit.safetensors');
@@ -62,7 +58,6 @@ describe("ILSVRC's classes", () => {
   });
 
   test('are chosen by the number of classes', () => {
-    assert.deepEqual(classNamesFor(1000), { classes, labels });
     assert.deepEqual(classNamesFor(2), { classes: ['class0', 'class1'], labels: ['class0', 'class1'] });
     assert.throws(() => developmentKitOrder(10), /1000 classes/);
   });

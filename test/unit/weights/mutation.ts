@@ -1,7 +1,7 @@
-/** Damages files at random, in the ways that transfers, disks and attackers do. */
+/** Damages files at random, as transfers, disks and attackers do. */
 import { deriveKeys, keyOfSeed, RandomStream } from '../../../src/core/random.ts';
 
-/** Numbers that lengths, offsets and counts go wrong with. */
+/** Numbers that break lengths, offsets and counts. */
 const EDGES = [
   0n,
   1n,
@@ -28,7 +28,7 @@ export function mutated(file: Uint8Array, seed: number, index: number): Buffer {
 
 type Mutation = (bytes: Buffer, random: RandomStream) => Buffer;
 
-/** Structure stands at the beginning and at the end of files more than in the middle. */
+/** A position, more often near the beginning and the end, where files have their structures. */
 function place(bytes: Buffer, random: RandomStream): number {
   const near = Math.min(bytes.length, 2048);
   switch (random.below(4)) {
@@ -77,7 +77,7 @@ const mutations: readonly Mutation[] = [
     return bytes;
   },
   function changeDigit(bytes, random) {
-    // In headers and configurations that are text.
+    // For headers and configurations that are text.
     const start = place(bytes, random);
     const found = bytes.subarray(start).findIndex((byte) => byte >= 0x30 && byte <= 0x39);
     if (found >= 0) bytes[start + found] = 0x30 + random.below(10);

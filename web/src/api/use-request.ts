@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, sentenceOf } from './client.ts';
 
-export type Loading<T> =
+export type RequestState<T> =
   | { readonly state: 'idle' | 'loading' }
   | { readonly state: 'done'; readonly value: T }
   | {
@@ -20,16 +20,13 @@ export type Loading<T> =
 export function useRequest<T>(
   key: string | undefined,
   run: (signal: AbortSignal) => Promise<T>,
-): Loading<T> & { readonly key: string | undefined } {
-  const [answer, setAnswer] = useState<{ key: string | undefined; loading: Loading<T> }>({
-    key: undefined,
-    loading: { state: 'idle' },
-  });
+): RequestState<T> {
+  const [answer, setAnswer] = useState<{ key: string; loading: RequestState<T> }>();
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     if (key === undefined) return;
     const controller = new AbortController();
-    const settle = (loading: Loading<T>) => {
+    const settle = (loading: RequestState<T>) => {
       if (!controller.signal.aborted) setAnswer({ key, loading });
     };
     settle({ state: 'loading' });
@@ -45,6 +42,6 @@ export function useRequest<T>(
     );
     return () => controller.abort();
   }, [key, attempt]);
-  if (key === undefined) return { state: 'idle', key };
-  return answer.key === key ? { ...answer.loading, key } : { state: 'loading', key };
+  if (key === undefined) return { state: 'idle' };
+  return answer?.key === key ? answer.loading : { state: 'loading' };
 }

@@ -1,7 +1,7 @@
 import { useId, useState } from 'preact/hooks';
 import type { ModelInfo } from '../../../src/serve/contract/model.ts';
 import type { PredictResponse } from '../../../src/serve/contract/predict.ts';
-import { type Loading, useRequest } from '../api/use-request.ts';
+import { type RequestState, useRequest } from '../api/use-request.ts';
 import type { Picture } from '../state/files.ts';
 import { Choice } from '../ui/choice.tsx';
 import { milliseconds, percent } from '../ui/format.ts';
@@ -44,13 +44,13 @@ export function Protocols({ model, models, inference, picture }: ProtocolsProps)
   const crops = ask('crops', isSettled(dense));
   const both = ask('both', isSettled(crops));
   const center = ask('center', isSettled(both));
-  const answers: Readonly<Record<Protocol, Loading<PredictResponse>>> = { dense, crops, both, center };
+  const answers: Readonly<Record<Protocol, RequestState<PredictResponse>>> = { dense, crops, both, center };
   return (
     <section class="panel" aria-labelledby="prediction">
       <div class="panel-head">
         <h2 id="prediction">Prediction</h2>
         {choices.length > 1 && (
-          <Choice legend="Scale (smaller side, px)" options={choices} value={scales} onChange={setScales} />
+          <Choice legend="Scales (smaller sides, px)" options={choices} value={scales} onChange={setScales} />
         )}
       </div>
       {hasEnsemble && (
@@ -76,7 +76,7 @@ export function Protocols({ model, models, inference, picture }: ProtocolsProps)
 }
 
 /** Whether the next request may start: not if the server is unreachable, which is reported once. */
-function isSettled(loading: Loading<unknown>): boolean {
+function isSettled(loading: RequestState<unknown>): boolean {
   return loading.state === 'done' || (loading.state === 'failed' && loading.code !== 'unreachable');
 }
 
@@ -87,7 +87,7 @@ function haveSameClasses(a: ModelInfo, b: ModelInfo): boolean {
 }
 
 /** The most probable class; screen readers announce it when it arrives. */
-function BestClass({ answer }: { readonly answer: Loading<PredictResponse> }) {
+function BestClass({ answer }: { readonly answer: RequestState<PredictResponse> }) {
   const value = answer.state === 'done' ? answer.value : undefined;
   const best = value?.images[0]?.top[0];
   return (
@@ -108,7 +108,7 @@ function BestClass({ answer }: { readonly answer: Loading<PredictResponse> }) {
 interface ProtocolCardProps {
   readonly name: string;
   readonly description: string;
-  readonly answer: Loading<PredictResponse>;
+  readonly answer: RequestState<PredictResponse>;
 }
 
 function ProtocolCard({ name, description, answer }: ProtocolCardProps) {

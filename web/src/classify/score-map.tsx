@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks';
 import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
-import { type Loading, useRequest } from '../api/use-request.ts';
+import { type RequestState, useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
@@ -14,11 +14,11 @@ import type { OverlayProps, ScoreMapRequest } from './inference.ts';
 import { drawMap, type MapGrid, positionAt, windowOf } from './map-geometry.ts';
 import { firstMapScale, mapScales } from './scales.ts';
 
-const COLOR_RANGES = [
+const SCORE_RANGES = [
   ['all', '0 to 100 %'],
   ['own', '0 to maximum'],
 ] as const;
-type ColorRange = (typeof COLOR_RANGES)[number][0];
+type ScoreRange = (typeof SCORE_RANGES)[number][0];
 type ClassMap = MapGrid['classes'][number];
 
 /** The probability of one class at each position of the network, laid over the picture (paper, 3.2). */
@@ -26,9 +26,9 @@ export function ScoreMap({ model, limits, inference, picture }: OverlayProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(firstMapScale(model, scales));
   const [chosen, setChosen] = useState<number>(); // undefined: the most probable class
-  const [range, setRange] = useState<ColorRange>('all');
+  const [range, setRange] = useState<ScoreRange>('all');
   const [opacity, setOpacity] = useState(0.6);
-  const ask = (request: ScoreMapRequest, wanted: boolean): Loading<ScoreMapResponse> => {
+  const ask = (request: ScoreMapRequest, wanted: boolean): RequestState<ScoreMapResponse> => {
     const key = wanted ? `${picture.id} ${inference.id} ${JSON.stringify(request)}` : undefined;
     return useRequest(key, (signal) => inference.scoreMap(picture, request, signal));
   };
@@ -61,14 +61,14 @@ export function ScoreMap({ model, limits, inference, picture }: OverlayProps) {
           value={scale}
           onChange={setScale}
         />
-        <Choice legend="Color range" options={COLOR_RANGES} value={range} onChange={setRange} />
+        <Choice legend="Color range" options={SCORE_RANGES} value={range} onChange={setRange} />
         <Opacity value={opacity} onChange={setOpacity} />
       </div>
     </>
   );
 }
 
-function bestOf(answer: Loading<ScoreMapResponse>): readonly ClassMap[] {
+function bestOf(answer: RequestState<ScoreMapResponse>): readonly ClassMap[] {
   return answer.state === 'done' ? answer.value.scales[0]!.classes : [];
 }
 
@@ -76,7 +76,7 @@ interface MapOverPictureProps {
   readonly picture: Picture;
   readonly map: MapGrid;
   readonly shown: ClassMap;
-  readonly range: ColorRange;
+  readonly range: ScoreRange;
   readonly opacity: number;
 }
 

@@ -48,7 +48,7 @@ function statusText(state: LocalState, model: ModelInfo): string {
     case 'downloading':
       return 'Downloading the weights. Until they arrive, the server does the work.';
     case 'ready':
-      return `Running on your GPU (${state.model.device}).`;
+      return `Running on your GPU: ${state.model.device}.`;
     case 'failed':
       return '';
   }

@@ -10,7 +10,7 @@ import { Choice } from '../ui/choice.tsx';
 import { count, figure } from '../ui/format.ts';
 import { Answer } from '../ui/notices.tsx';
 import { ValueBars } from '../ui/value-bars.tsx';
-import { ChannelMaps, type ColorRange, type Region, regionOf, type View } from './channel-maps.tsx';
+import { ChannelMaps, type ColorRange, type InputView, type Region, regionOf } from './channel-maps.tsx';
 
 interface ActivationsProps {
   readonly model: ModelInfo;
@@ -21,7 +21,7 @@ interface ActivationsProps {
 const VIEWS = [
   ['center', 'center crop'],
   ['whole', 'whole image'],
-] as const satisfies readonly (readonly [View, string])[];
+] as const satisfies readonly (readonly [InputView, string])[];
 const COLOR_RANGES = [
   ['own', 'per channel'],
   ['common', 'shared'],
@@ -29,7 +29,7 @@ const COLOR_RANGES = [
 
 /** The output of a layer for the picture: the channels with the largest maxima. */
 export function Activations({ model, layer, picture }: ActivationsProps) {
-  const [view, setView] = useState<View>('center');
+  const [view, setView] = useState<InputView>('center');
   const [range, setRange] = useState<ColorRange>('own');
   const query = { layer: layer.name, view, model: model.name };
   const answer = useRequest(`${picture.id} ${JSON.stringify(query)}`, (signal) =>

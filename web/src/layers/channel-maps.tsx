@@ -20,10 +20,14 @@ export interface Region {
 }
 
 /** The network's input, as in the HTTP interface. */
-export type View = 'center' | 'whole';
+export type InputView = 'center' | 'whole';
 
 /** The part of a picture that the network gets, at its default scale. */
-export function regionOf({ crop, defaultScale }: ModelInfo, { width, height }: Size, view: View): Region {
+export function regionOf(
+  { crop, defaultScale }: ModelInfo,
+  { width, height }: Size,
+  view: InputView,
+): Region {
   if (view === 'whole') return { left: 0, top: 0, width: 1, height: 1 };
   const factor = defaultScale / Math.min(width, height);
   const [across, down] = [crop / (factor * width), crop / (factor * height)];

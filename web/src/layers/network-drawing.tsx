@@ -69,6 +69,6 @@ function describe({ config, crop, layers, classes }: ModelInfo): string {
   ];
   return (
     `Network ${config}: ${convolutions} convolutional and ${poolings} pooling layers turn a crop of ${crop} × ${crop} ` +
-    `pixels into smaller maps with more channels; fully connected layers then rate ${plural(classes, 'class', 'classes')}.`
+    `pixels into smaller maps with more channels; fully connected layers then score ${plural(classes, 'class', 'classes')}.`
   );
 }

@@ -21,7 +21,7 @@ export function RunDetails({ run }: { readonly run: RunSummary }) {
     getJson<TablesResponse>(`${path}/tables`, {}, signal),
   );
   return (
-    <section class="panel details" aria-labelledby="details">
+    <section class="panel" aria-labelledby="details">
       <div class="panel-head">
         <h2 id="details">{id}</h2>
         {hasReport && (
@@ -30,7 +30,7 @@ export function RunDetails({ run }: { readonly run: RunSummary }) {
           </a>
         )}
       </div>
-      <Answer of={details} what={`the run ${id}`}>
+      <Answer of={details} what={`run ${id}`}>
         {({ result, recipeYaml }) => (
           <>
             {result && (

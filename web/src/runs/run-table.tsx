@@ -14,7 +14,7 @@ interface RunTableProps {
 
 export function RunTable({ runs, shown, current, onCurrent, onToggle }: RunTableProps) {
   return (
-    <section class="panel runs" aria-labelledby="run-list">
+    <section class="panel" aria-labelledby="run-list">
       <h2 id="run-list" class="visually-hidden">
         All runs
       </h2>

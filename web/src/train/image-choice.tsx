@@ -2,13 +2,13 @@ import { useRef, useState } from 'preact/hooks';
 import { sentenceOf } from '../api/client.ts';
 import { count, plural } from '../ui/format.ts';
 import { Failure } from '../ui/notices.tsx';
-import { demoSource, folderSource, type ImageSource } from './image-source.ts';
+import { demoSource, folderSource, type TrainingSource } from './training-source.ts';
 
 interface ImageChoiceProps {
-  readonly source: ImageSource | undefined;
+  readonly source: TrainingSource | undefined;
   /** Name of the server's demo images, if it has some. */
   readonly demoImages: string | undefined;
-  readonly onSource: (source: ImageSource) => void;
+  readonly onSource: (source: TrainingSource) => void;
   readonly disabled: boolean;
 }
 
@@ -29,7 +29,7 @@ const NAMED = 12;
 export function ImageChoice({ source, demoImages, onSource, disabled }: ImageChoiceProps) {
   const [failure, setFailure] = useState<string>();
   const input = useRef<HTMLInputElement>(null);
-  const take = async (choice: Promise<ImageSource>) => {
+  const take = async (choice: Promise<TrainingSource>) => {
     setFailure(undefined);
     try {
       onSource(await choice);
@@ -80,7 +80,7 @@ export function ImageChoice({ source, demoImages, onSource, disabled }: ImageCho
   );
 }
 
-function ChosenImages({ source }: { readonly source: ImageSource }) {
+function ChosenImages({ source }: { readonly source: TrainingSource }) {
   const { name, classes, trainingImages, validationImages } = source;
   const named = classes.slice(0, NAMED);
   return (

@@ -3,8 +3,8 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
-import type { ImageSource } from './image-source.ts';
-import { recipeOf, type Settings } from './recipe.ts';
+import { type RecipeSettings, recipeOf } from './recipe.ts';
+import type { TrainingSource } from './training-source.ts';
 
 export type TrainingState =
   | { readonly state: 'idle' }
@@ -17,7 +17,7 @@ export type TrainingState =
 const UPDATE_EVERY = 100;
 
 class LocalTraining extends EventTarget {
-  source: ImageSource | undefined;
+  source: TrainingSource | undefined;
   state: TrainingState = { state: 'idle' };
   start: TrainingStart | undefined;
   lines: readonly Metrics[] = [];
@@ -32,7 +32,7 @@ class LocalTraining extends EventTarget {
     return this.state.state === 'reading' || this.state.state === 'training';
   }
 
-  choose(source: ImageSource): void {
+  choose(source: TrainingSource): void {
     if (this.isBusy || !this.#mayDiscard()) return;
     this.#discard();
     this.source = source;
@@ -40,7 +40,7 @@ class LocalTraining extends EventTarget {
   }
 
   /** Trains on the chosen images. */
-  async run(settings: Settings): Promise<void> {
+  async run(settings: RecipeSettings): Promise<void> {
     const { source } = this;
     if (!source || this.isBusy || !this.#mayDiscard()) return;
     this.#discard();

@@ -1,10 +1,10 @@
 import { useId } from 'preact/hooks';
-import type { Settings } from './recipe.ts';
+import type { RecipeSettings } from './recipe.ts';
 
 interface RecipeFormProps {
-  readonly value: Settings;
+  readonly value: RecipeSettings;
   /** Called with the changed fields only: two may change before the form is drawn again. */
-  readonly onChange: (change: Partial<Settings>) => void;
+  readonly onChange: (change: Partial<RecipeSettings>) => void;
   readonly disabled: boolean;
 }
 
@@ -38,7 +38,9 @@ export function RecipeForm({ value, onChange, disabled }: RecipeFormProps) {
           <select
             id={`${id}-config`}
             value={value.config}
-            onChange={({ currentTarget }) => onChange({ config: currentTarget.value as Settings['config'] })}
+            onChange={({ currentTarget }) =>
+              onChange({ config: currentTarget.value as RecipeSettings['config'] })
+            }
           >
             {CONFIGS.map((name) => (
               <option key={name}>{name}</option>

@@ -1,8 +1,8 @@
 /** The settings that the page offers, and the recipe they make. */
 import type { WebRecipe } from '../../../src/web/index.ts';
-import type { ImageSource } from './image-source.ts';
+import type { TrainingSource } from './training-source.ts';
 
-export interface Settings {
+export interface RecipeSettings {
   readonly config: NonNullable<WebRecipe['config']>;
   readonly width: number;
   readonly crop: number;
@@ -17,7 +17,7 @@ export interface Settings {
  * batches, and less dropout than the paper's 0.5, since so narrow a network has little capacity to spare. At four
  * times this learning rate it stays at chance on every backend; docs/explanation/measurements.md has the figures.
  */
-export const DEFAULTS: Settings = {
+export const DEFAULTS: RecipeSettings = {
   config: 'A',
   width: 0.1,
   crop: 32,
@@ -34,7 +34,10 @@ const POINTS = 10;
 /** Share of the epochs after which the learning rate drops, so that a training of any length ends at a low one. */
 const DROP_AT = 0.75;
 
-export function recipeOf(settings: Settings, { trainingImages, isGray, side }: ImageSource): WebRecipe {
+export function recipeOf(
+  settings: RecipeSettings,
+  { trainingImages, isGray, side }: TrainingSource,
+): WebRecipe {
   const { crop, batch, epochs } = settings;
   return {
     ...settings,

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { ApiError } from '../api/client.ts';
-import type { Loading } from '../api/use-request.ts';
+import type { RequestState } from '../api/use-request.ts';
 
 interface FailureProps {
   readonly message: string;
@@ -32,12 +32,12 @@ export function Busy({ what }: { readonly what: string }) {
 /** Failures that a second attempt may not meet; a refused image would be refused again. */
 const TEMPORARY: readonly (ApiError['code'] | undefined)[] = ['unreachable', 'busy', 'internal', 'timeout'];
 
-function retryOf({ code, retry }: Loading<unknown> & { readonly state: 'failed' }) {
+function retryOf({ code, retry }: RequestState<unknown> & { readonly state: 'failed' }) {
   return TEMPORARY.includes(code) ? retry : undefined;
 }
 
 interface AnswerProps<T> {
-  readonly of: Loading<T>;
+  readonly of: RequestState<T>;
   /** A noun: `the score map`. */
   readonly what: string;
   readonly children: (value: T) => ComponentChildren;

@@ -45,16 +45,13 @@ export function PicturePicker({ picture, limits, onPicture, runsInBrowser = fals
       const files = [...(event.clipboardData?.files ?? [])];
       void take(files.find(({ type }) => type.startsWith('image/')) ?? files[0]);
     };
-    addEventListener('dragover', over);
-    addEventListener('dragleave', leave);
-    addEventListener('drop', drop);
-    addEventListener('paste', paste);
-    return () => {
-      removeEventListener('dragover', over);
-      removeEventListener('dragleave', leave);
-      removeEventListener('drop', drop);
-      removeEventListener('paste', paste);
-    };
+    const controller = new AbortController();
+    const { signal } = controller;
+    addEventListener('dragover', over, { signal });
+    addEventListener('dragleave', leave, { signal });
+    addEventListener('drop', drop, { signal });
+    addEventListener('paste', paste, { signal });
+    return () => controller.abort();
   }, [limits]);
 
   return (

@@ -22,7 +22,7 @@ export async function openClassFolders(
 ): Promise<ImageSource> {
   if (!(await isDivided(folder, listing))) {
     const trainingClasses = await classesBeside(folder, listing);
-    return openSplit({ folder, listing, split: undefined, trainingClasses }, request);
+    return openSplit({ folder, listing, trainingClasses }, request);
   }
   const found = findSplitFolder(request.split, (name) => listing.folders.includes(name));
   if (found === undefined) {
@@ -71,8 +71,8 @@ interface SplitFolder {
   readonly folder: string;
   readonly listing: Listing;
   /** Undefined where the location is not divided. */
-  readonly split: Split | undefined;
-  readonly trainingClasses: readonly string[] | undefined;
+  readonly split?: Split;
+  readonly trainingClasses?: readonly string[];
 }
 
 async function openSplit(

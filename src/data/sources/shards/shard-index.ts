@@ -35,7 +35,7 @@ export interface ShardIndex {
 /** One image of one shard. */
 interface Sample {
   readonly entry: TarEntry;
-  readonly label: string | undefined;
+  readonly label?: string;
 }
 
 const SHARDS_AT_ONCE = 4;

@@ -8,7 +8,7 @@ import { fingerprintOfShards, type ShardIndex } from './shard-index.ts';
 
 interface ShardSourceOptions {
   readonly location: string;
-  readonly split: Split | undefined;
+  readonly split?: Split;
   readonly classes: readonly string[];
   readonly labels: readonly string[];
   /** `[index.labelNames]`: the class number of each label as written. */

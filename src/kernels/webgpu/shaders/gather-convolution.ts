@@ -12,6 +12,7 @@ import { callHead, elementwise, reads, unroll, writes } from './common.ts';
 import {
   declareSums,
   loadPanel,
+  mainOf,
   multiplyPieces,
   multiplyRows,
   pieces,
@@ -32,8 +33,8 @@ export interface GatherVariant {
   readonly split?: boolean;
 }
 
-/** All in pixels, vectors of four channels, or vectors per pixel. */
-export const GATHER_FIELDS = [
+/** Of a convolution, or of the gradient of its weights: all in pixels, vectors of four channels, or vectors per pixel. */
+export const CONVOLUTION_FIELDS = [
   'inHeight',
   'inWidth',
   // Vectors per pixel of the source; the first of this panel, and their number.
@@ -52,7 +53,7 @@ export const GATHER_FIELDS = [
   'splits',
 ] as const;
 
-export type GatherShape = Readonly<Record<(typeof GATHER_FIELDS)[number], number>>;
+export type ConvolutionShape = Readonly<Record<(typeof CONVOLUTION_FIELDS)[number], number>>;
 
 /**
  * Bindings: call, shape, source, weights, result, then forward the bias, backward with `masked` the layer's input.
@@ -63,7 +64,7 @@ export function gatherConvolution(variant: GatherVariant, tile: Tile): string {
   const forward = variant.direction === 'forward';
   const { split = false } = variant;
   return `
-${callHead(GATHER_FIELDS, reads('source'), reads('weights'), writes('result', split ? 'vec4f' : 'stored4'), ...(forward && !split ? [reads('bias', 'vec4f')] : []), ...(variant.masked && !split ? [reads('activation')] : []))}
+${callHead(CONVOLUTION_FIELDS, reads('source'), reads('weights'), writes('result', split ? 'vec4f' : 'stored4'), ...(forward && !split ? [reads('bias', 'vec4f')] : []), ...(variant.masked && !split ? [reads('activation')] : []))}
 ${READ_SOURCE}
 ${forward ? '' : TURNED_BLOCK}
 ${split ? PART : ''}
@@ -111,9 +112,7 @@ function shared(variant: GatherVariant, tile: Tile): string {
   const { split = false } = variant;
   return /* wgsl */ `
 ${pieces(tile, 'stored4')}
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
+${mainOf(tile)}
   let rows = call.images * shape.outHeight * shape.outWidth;
   let all = shape.kernel * shape.kernel * shape.inVectors;
   let depth = ${split ? 'partStart(group.z + 1u, all)' : 'all'};
@@ -175,9 +174,7 @@ function direct(variant: GatherVariant, tile: Tile): string {
   const { split = false } = variant;
   const forward = variant.direction === 'forward';
   return /* wgsl */ `
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_id) local: vec3u) {
+${mainOf(tile)}
   let rows = call.images * shape.outHeight * shape.outWidth;
   let firstRow = ${firstRowOf(variant, threadsY * rows)} + local.y * ${rows}u;
   let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;
@@ -275,7 +272,7 @@ function storeResult({ direction, relu, masked, accumulate }: GatherVariant, sum
  */
 export function addSplits(variant: GatherVariant): string {
   return `
-${callHead(GATHER_FIELDS, reads('parts', 'vec4f'), writes('result'), ...(variant.direction === 'forward' ? [reads('bias', 'vec4f')] : []), ...(variant.masked ? [reads('activation')] : []))}
+${callHead(CONVOLUTION_FIELDS, reads('parts', 'vec4f'), writes('result'), ...(variant.direction === 'forward' ? [reads('bias', 'vec4f')] : []), ...(variant.masked ? [reads('activation')] : []))}
 ${elementwise(
   'call.images * shape.outHeight * shape.outWidth * shape.outVectors',
   /* wgsl */ `  let all = call.images * shape.outHeight * shape.outWidth * shape.outVectors;

@@ -23,9 +23,22 @@ export function threadsOf({ threadsX, threadsY }: Tile): number {
   return threadsX * threadsY;
 }
 
-/** A word, the same for equal tiles. */
+/** A word, the same for equal tiles: threads across and down, rows and columns of a thread, depth. */
 export function tileName({ threadsX, threadsY, rows, columns, depth }: Tile): string {
   return `${threadsX}x${threadsY}-${rows}x${columns}-${depth}`;
+}
+
+/** The tile of a name. */
+export function tileNamed(name: string): Tile {
+  const [threadsX, threadsY, rows, columns, depth] = name.split(/[x-]/).map(Number);
+  return { threadsX: threadsX!, threadsY: threadsY!, rows: rows!, columns: columns!, depth: depth! };
+}
+
+/** The head of `main`, which `}` ends. */
+export function mainOf({ threadsX, threadsY }: Tile): string {
+  return /* wgsl */ `@compute @workgroup_size(${threadsX}, ${threadsY})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {`;
 }
 
 export function declareSums({ rows, columns }: Tile): string {

@@ -8,23 +8,10 @@
  * order.
  */
 import { callHead, elementwise, head, reads, unroll, writes } from './common.ts';
+import { CONVOLUTION_FIELDS } from './gather-convolution.ts';
 import { declareSums, multiplyPieces, multiplyRow, pieces, type SumsAt, storeSums } from './outer-product.ts';
-import { type Tile, threadsOf } from './product.ts';
+import { mainOf, type Tile, threadsOf } from './product.ts';
 import { REDUCED, reduction } from './reduction.ts';
-
-export const WEIGHT_GRADIENT_FIELDS = [
-  'inHeight',
-  'inWidth',
-  'inVectors',
-  'outHeight',
-  'outWidth',
-  'outStride',
-  'outOffset',
-  'outVectors',
-  'kernel',
-  'padding',
-  'splits',
-] as const;
 
 /**
  * Bindings: call, shape, x, ∂y, result (the gradient, or the splits' sums). Workgroups: tiles of rows in x, of
@@ -32,7 +19,7 @@ export const WEIGHT_GRADIENT_FIELDS = [
  */
 export function weightGradient(split: boolean, tile: Tile): string {
   return `
-${callHead(WEIGHT_GRADIENT_FIELDS, reads('source'), reads('gradient'), writes('result', 'vec4f'))}
+${callHead(CONVOLUTION_FIELDS, reads('source'), reads('gradient'), writes('result', 'vec4f'))}
 ${SPLIT_START}
 ${tile.depth > 0 ? shared(split, tile) : direct(split, tile)}
 `;
@@ -83,9 +70,7 @@ function shared(split: boolean, tile: Tile): string {
   return /* wgsl */ `
 ${READ}
 ${pieces(tile, 'stored4')}
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
-        @builtin(local_invocation_index) thread: u32) {
+${mainOf(tile)}
   let pixels = call.images * shape.outHeight * shape.outWidth;
   let allRows = shape.kernel * shape.kernel * shape.inVectors;
   let firstRow = group.x * ${tileRows}u;
@@ -129,8 +114,7 @@ ${storeGradient(split, tile, {
 function direct(split: boolean, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
   return /* wgsl */ `
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+${mainOf(tile)}
   let lines = call.images * shape.outHeight;
   let allRows = shape.kernel * shape.kernel * shape.inVectors;
   let blocks = (shape.inVectors + ${rows - 1}u) / ${rows}u;

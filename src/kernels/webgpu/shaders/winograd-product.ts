@@ -7,6 +7,7 @@ import { reads, unroll, writes } from './common.ts';
 import {
   declareSums,
   loadPanel,
+  mainOf,
   multiplyPieces,
   multiplyRows,
   pieces,
@@ -28,9 +29,7 @@ function shared(tile: Tile): string {
   const tileRows = threadsY * rows;
   return /* wgsl */ `
 ${pieces(tile, 'vec4f')}
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
-        @builtin(local_invocation_index) thread: u32) {
+${mainOf(tile)}
   let rows = tilesHere();
   let depth = shape.inVectors;
   let firstRow = group.x * ${tileRows}u;
@@ -57,8 +56,7 @@ ${store(tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local.x', threadsX
 function direct(tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
   return /* wgsl */ `
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+${mainOf(tile)}
   let rows = tilesHere();
   let firstRow = (group.x * ${threadsY}u + local.y) * ${rows}u;
   let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;

@@ -5,7 +5,7 @@
  */
 import { callHead, elementwise, reads, unroll, writes } from './common.ts';
 import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
-import { type Tile, threadsOf } from './product.ts';
+import { mainOf, type Tile, threadsOf } from './product.ts';
 import { gatherWeights, type Scheme, spreadGradient } from './winograd-scheme.ts';
 import { corner, onChunk, TRANSFORM_GROUP } from './winograd-transforms.ts';
 
@@ -88,9 +88,7 @@ function shared(points: number, tile: Tile): string {
     }`;
   return /* wgsl */ `
 ${pieces(tile, 'vec4f')}
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
+${mainOf(tile)}
 ${beginning(points)}
   let firstRow = group.x * ${tileRows}u;
   let firstColumn = group.y * ${tileColumns}u;
@@ -120,9 +118,7 @@ ${storeSums(
 function direct(points: number, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
   return /* wgsl */ `
-@compute @workgroup_size(${threadsX}, ${threadsY})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-        @builtin(local_invocation_id) local: vec3u) {
+${mainOf(tile)}
 ${beginning(points)}
   let firstRow = (group.x * ${threadsY}u + local.y) * ${rows}u;
   let firstColumn = (group.y * ${threadsX}u + local.x) * ${columns}u;

@@ -1,5 +1,5 @@
 /** Tiles of products: the usual ones of a kind of device, and those to measure against them. */
-import type { Tile } from '../shaders/product.ts';
+import { type Tile, tileNamed } from '../shaders/product.ts';
 import type { TileSize } from '../shaders/winograd-scheme.ts';
 
 /** F(size×size, 3×3), and the tile of its products. */
@@ -11,9 +11,9 @@ export interface WinogradTile {
 export interface TileChoice {
   readonly gather: Tile;
   readonly weightGradient: Tile;
-  /** Winograd's method for 3×3 convolutions with at least so many channels on both sides. Undefined: nowhere. */
+  /** Winograd's method, for 3×3 convolutions with at least `fewestChannels` on both sides. Undefined: nowhere. */
   readonly winograd?: WinogradTile & { readonly fewestChannels: number };
-  /** Winograd's method for the weights' gradient, for batches of at least so many pixels. Undefined: nowhere. */
+  /** Winograd's method for the weights' gradient, in batches of at least `fewestPixels`. Undefined: nowhere. */
   readonly winogradWeights?: WinogradTile & {
     readonly fewestChannels: number;
     readonly fewestPixels: number;
@@ -26,14 +26,19 @@ export interface TileChoice {
   readonly busy: number;
 }
 
-function tile(threadsX: number, threadsY: number, rows: number, columns: number, depth: number): Tile {
-  return { threadsX, threadsY, rows, columns, depth };
+/** Tiles by their names. */
+function tiles(names: string): Tile[] {
+  return names.split(' ').map(tileNamed);
+}
+
+function winograd(size: TileSize, names: string): WinogradTile[] {
+  return tiles(names).map((tile) => ({ size, tile }));
 }
 
 /** A CPU in place of a GPU likes registers and its caches. Shared memory and barriers only cost it time. */
 const SOFTWARE: TileChoice = {
-  gather: tile(4, 1, 4, 1, 0),
-  weightGradient: tile(4, 4, 2, 1, 0),
+  gather: tileNamed('4x1-4x1-0'),
+  weightGradient: tileNamed('4x4-2x1-0'),
   busy: 8,
 };
 
@@ -42,15 +47,15 @@ const SOFTWARE: TileChoice = {
  * memory traffic of Winograd's transforms takes as long as the products that they save (docs/guides/gpu.md).
  */
 export const HARDWARE: TileChoice = {
-  gather: tile(8, 16, 8, 2, 4),
-  weightGradient: tile(8, 8, 2, 2, 8),
-  winograd: { size: 4, tile: tile(8, 16, 8, 2, 4), fewestChannels: 128 },
+  gather: tileNamed('8x16-8x2-4'),
+  weightGradient: tileNamed('8x8-2x2-8'),
+  winograd: { size: 4, tile: tileNamed('8x16-8x2-4'), fewestChannels: 128 },
   // For few pixels, the products take no longer than the weights' own transform.
-  winogradWeights: { size: 4, tile: tile(8, 8, 2, 2, 8), fewestChannels: 128, fewestPixels: 2048 },
+  winogradWeights: { size: 4, tile: tileNamed('8x8-2x2-8'), fewestChannels: 128, fewestPixels: 2048 },
   // Neighboring threads read neighboring weights, and each weight is read once for all rows of a tile.
-  few: [tile(64, 1, 1, 1, 0), tile(64, 1, 4, 1, 0), tile(32, 1, 8, 1, 0)],
+  few: tiles('64x1-1x1-0 64x1-4x1-0 32x1-8x1-0'),
   // Here a sum runs along neighboring weights: pieces of 128 bytes of each column.
-  fewBackward: [tile(16, 4, 1, 1, 8), tile(16, 4, 4, 1, 8)],
+  fewBackward: tiles('16x4-1x1-8 16x4-4x1-8'),
   busy: 512,
 };
 
@@ -69,78 +74,24 @@ export interface CandidateTiles {
 }
 
 const HARDWARE_CANDIDATES: CandidateTiles = {
-  gather: [
-    tile(8, 16, 8, 2, 4),
-    tile(8, 8, 8, 2, 4),
-    tile(8, 16, 4, 2, 4),
-    tile(16, 8, 8, 1, 4),
-    tile(8, 8, 4, 1, 4),
-    tile(16, 16, 4, 1, 4),
-  ],
-  split: [
-    tile(64, 1, 1, 1, 0),
-    tile(64, 1, 4, 1, 0),
-    tile(32, 1, 8, 1, 0),
-    tile(8, 8, 4, 1, 4),
-    tile(16, 4, 1, 1, 8),
-    tile(16, 4, 4, 1, 8),
-  ],
-  winograd: [
-    { size: 4, tile: tile(8, 16, 8, 2, 4) },
-    { size: 4, tile: tile(8, 8, 8, 2, 4) },
-    { size: 4, tile: tile(8, 8, 4, 1, 4) },
-    { size: 2, tile: tile(8, 16, 8, 2, 4) },
-  ],
-  weightGradient: [
-    tile(8, 8, 2, 2, 8),
-    tile(16, 8, 2, 1, 8),
-    tile(8, 8, 1, 2, 8),
-    tile(8, 8, 1, 1, 16),
-    tile(16, 16, 1, 1, 8),
-  ],
-  winogradWeights: [
-    { size: 4, tile: tile(8, 8, 2, 2, 8) },
-    { size: 4, tile: tile(16, 8, 2, 1, 8) },
-    { size: 4, tile: tile(8, 8, 1, 1, 16) },
-    { size: 2, tile: tile(8, 8, 2, 2, 8) },
-  ],
+  gather: tiles('8x16-8x2-4 8x8-8x2-4 8x16-4x2-4 16x8-8x1-4 8x8-4x1-4 16x16-4x1-4'),
+  split: tiles('64x1-1x1-0 64x1-4x1-0 32x1-8x1-0 8x8-4x1-4 16x4-1x1-8 16x4-4x1-8'),
+  winograd: [...winograd(4, '8x16-8x2-4 8x8-8x2-4 8x8-4x1-4'), ...winograd(2, '8x16-8x2-4')],
+  weightGradient: tiles('8x8-2x2-8 16x8-2x1-8 8x8-1x2-8 8x8-1x1-16 16x16-1x1-8'),
+  winogradWeights: [...winograd(4, '8x8-2x2-8 16x8-2x1-8 8x8-1x1-16'), ...winograd(2, '8x8-2x2-8')],
 };
 
 const SOFTWARE_CANDIDATES: CandidateTiles = {
-  gather: [
-    tile(1, 16, 4, 1, 0),
-    tile(4, 16, 4, 1, 0),
-    tile(16, 1, 4, 1, 0),
-    tile(4, 4, 8, 1, 0),
-    tile(4, 4, 4, 2, 0),
-    tile(4, 1, 4, 1, 0),
-    tile(1, 4, 4, 2, 0),
-    tile(4, 16, 2, 1, 0),
-  ],
-  split: [tile(16, 1, 1, 1, 0), tile(16, 1, 4, 1, 0), tile(4, 1, 4, 1, 0)],
+  gather: tiles('1x16-4x1-0 4x16-4x1-0 16x1-4x1-0 4x4-8x1-0 4x4-4x2-0 4x1-4x1-0 1x4-4x2-0 4x16-2x1-0'),
+  split: tiles('16x1-1x1-0 16x1-4x1-0 4x1-4x1-0'),
   winograd: [
-    { size: 4, tile: tile(4, 1, 4, 1, 0) },
-    { size: 4, tile: tile(4, 4, 4, 1, 0) },
-    { size: 4, tile: tile(16, 1, 4, 1, 0) },
-    { size: 4, tile: tile(4, 1, 8, 1, 0) },
-    { size: 4, tile: tile(4, 1, 4, 2, 0) },
-    { size: 2, tile: tile(4, 1, 4, 1, 0) },
+    ...winograd(4, '4x1-4x1-0 4x4-4x1-0 16x1-4x1-0 4x1-8x1-0 4x1-4x2-0'),
+    ...winograd(2, '4x1-4x1-0'),
   ],
-  weightGradient: [
-    tile(4, 4, 1, 1, 0),
-    tile(4, 1, 1, 1, 0),
-    tile(1, 4, 1, 1, 0),
-    tile(4, 1, 1, 2, 0),
-    tile(4, 4, 1, 2, 0),
-    tile(4, 4, 2, 1, 0),
-  ],
+  weightGradient: tiles('4x4-1x1-0 4x1-1x1-0 1x4-1x1-0 4x1-1x2-0 4x4-1x2-0 4x4-2x1-0'),
   winogradWeights: [
-    { size: 4, tile: tile(4, 4, 2, 1, 0) },
-    { size: 4, tile: tile(4, 1, 1, 2, 0) },
-    { size: 4, tile: tile(4, 4, 1, 1, 0) },
-    { size: 4, tile: tile(4, 1, 1, 1, 0) },
-    { size: 4, tile: tile(4, 4, 1, 2, 0) },
-    { size: 2, tile: tile(4, 4, 1, 1, 0) },
+    ...winograd(4, '4x4-2x1-0 4x1-1x2-0 4x4-1x1-0 4x1-1x1-0 4x4-1x2-0'),
+    ...winograd(2, '4x4-1x1-0'),
   ],
 };
 

@@ -10,7 +10,7 @@ import { damaged } from '../../errors.ts';
 import type { ByteRange } from '../../tensors/source-tensor.ts';
 
 /** A field; as a range, the bytes of its value. */
-export interface MessageField extends ByteRange {
+interface MessageField extends ByteRange {
   readonly number: number;
   /** 0: a number, `value`; 1: 8 bytes; 2: any number of bytes; 5: 4 bytes. */
   readonly wireType: number;
@@ -48,8 +48,8 @@ export class MessageReader {
     return damaged(this.file.path, this.#format, fault);
   }
 
-  /** The fields of a message in order. @throws UserError when the bytes are not a message. */
-  async fields({ start, end }: ByteRange): Promise<MessageField[]> {
+  /** Reads the fields of a message. @throws UserError when the bytes are not a message. */
+  async message({ start, end }: ByteRange): Promise<MessageFields> {
     const found: MessageField[] = [];
     for (let at = start; at < end; ) {
       if (++this.#fields > MAX_FIELDS) throw this.broken(`it has more than ${MAX_FIELDS} fields`);
@@ -58,7 +58,7 @@ export class MessageReader {
       found.push(field);
       at = field.end;
     }
-    return found;
+    return new MessageFields(this, found);
   }
 
   async text(range: ByteRange): Promise<string> {
@@ -70,9 +70,9 @@ export class MessageReader {
     return this.file.read(start, end - start);
   }
 
-  /** Packed varints, or a single one. */
+  /** Packed varints, or a single one; none in a field of another type. */
   async integers(field: MessageField): Promise<number[]> {
-    if (field.wireType === 0) return [field.value];
+    if (field.wireType !== 2) return field.wireType === 0 ? [field.value] : [];
     const reader = protobuf.Reader.create(await this.#small(field));
     const values: number[] = [];
     try {
@@ -104,6 +104,56 @@ export class MessageReader {
     } catch (error) {
       throw this.broken(`at byte ${at}, ${messageOf(error)}`);
     }
+  }
+}
+
+/** The fields of one message. Where a single field is repeated, the last one counts. */
+export class MessageFields {
+  readonly #reader: MessageReader;
+  readonly #fields: readonly MessageField[];
+
+  constructor(reader: MessageReader, fields: readonly MessageField[]) {
+    this.#reader = reader;
+    this.#fields = fields;
+  }
+
+  /** Messages, strings or packed numbers, in order. */
+  bytes(number: number): ByteRange[] {
+    return this.#fields.filter((field) => field.number === number && field.wireType === 2);
+  }
+
+  /** Floating-point numbers of any of these fields, packed or single, in order. */
+  floats(...numbers: readonly number[]): ByteRange[] {
+    return this.#fields.filter(({ number, wireType }) => numbers.includes(number) && wireType !== 0);
+  }
+
+  /** Empty without the field. */
+  async text(number: number): Promise<string> {
+    return (await this.texts(number)).at(-1) ?? '';
+  }
+
+  async texts(number: number): Promise<string[]> {
+    const texts: string[] = [];
+    for (const range of this.bytes(number)) texts.push(await this.#reader.text(range));
+    return texts;
+  }
+
+  /** The number in the last of these fields. */
+  async int(...numbers: readonly number[]): Promise<number | undefined> {
+    return (await this.ints(...numbers)).at(-1);
+  }
+
+  async ints(...numbers: readonly number[]): Promise<number[]> {
+    const values: number[] = [];
+    for (const field of this.#fields) {
+      if (numbers.includes(field.number)) values.push(...(await this.#reader.integers(field)));
+    }
+    return values;
+  }
+
+  async float(number: number): Promise<number | undefined> {
+    const field = this.#fields.findLast((candidate) => candidate.number === number);
+    return field && this.#reader.float(field);
   }
 }
 

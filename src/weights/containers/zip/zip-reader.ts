@@ -26,7 +26,8 @@ export class ZipReader {
   /** @throws UserError naming the file when it is not a zip archive, or has a duplicate or unsafe name. */
   static async open(file: RandomAccessFile): Promise<ZipReader> {
     try {
-      const zip = await openZip(file);
+      const options = { lazyEntries: true, autoClose: false, strictFileNames: true };
+      const zip = await fromRandomAccessReaderPromise(new CheckedReader(file), file.size, options);
       return new ZipReader(file, zip, await readDirectory(file.path, file.size, zip));
     } catch (error) {
       throw broken(file.path, messageOf(error), error);
@@ -48,15 +49,14 @@ export class ZipReader {
   async readSmall(name: string, limit: number): Promise<Buffer> {
     const entry = this.#entry(name);
     if (entry.uncompressedSize > limit) {
-      throw broken(
-        this.#file.path,
-        `${name} has ${entry.uncompressedSize} bytes, more than the limit of ${limit}`,
-      );
+      throw this.#broken(`${name} has ${entry.uncompressedSize} bytes, more than the limit of ${limit}`);
     }
     const target = Buffer.alloc(entry.uncompressedSize);
     let filled = 0;
-    await this.#stream(entry, (chunk) => {
-      filled += chunk.copy(target, filled);
+    await this.#guard(async () => {
+      for await (const chunk of await this.#zip.openReadStreamPromise(entry)) {
+        filled += (chunk as Buffer).copy(target, filled);
+      }
     });
     return target;
   }
@@ -68,21 +68,19 @@ export class ZipReader {
   async section(name: string): Promise<ByteSource & { readonly size: number }> {
     const entry = this.#entry(name);
     if (entry.compressionMethod !== STORED || entry.compressedSize !== entry.uncompressedSize) {
-      throw broken(
-        this.#file.path,
-        `${name} is compressed, and weights must be stored uncompressed; unpack and pack it again with \`zip -0\``,
+      throw this.#broken(
+        `${name} is compressed, but weights must be stored uncompressed; unpack and pack it again with \`zip -0\``,
       );
     }
-    const { fileDataStart } = await this.#guard(
+    const { fileDataStart } = await this.#guard(() =>
       this.#zip.readLocalFileHeaderPromise(entry, { minimal: true }),
     );
     return {
       size: entry.uncompressedSize,
       readInto: (position, target) => {
         if (position < 0 || position + target.byteLength > entry.uncompressedSize) {
-          throw broken(
-            this.#file.path,
-            `${name} has only ${entry.uncompressedSize} bytes, fewer than its description needs`,
+          throw this.#broken(
+            `${name} has only ${entry.uncompressedSize} bytes, too few for the tensors in it`,
           );
         }
         return this.#file.readInto(fileDataStart + position, target);
@@ -92,34 +90,21 @@ export class ZipReader {
 
   #entry(name: string): Entry {
     const entry = this.#entries.get(name);
-    if (!entry) throw broken(this.#file.path, `it has no ${name}`);
+    if (!entry) throw this.#broken(`it has no ${name}`);
     return entry;
   }
 
-  async #stream(entry: Entry, onChunk: (chunk: Buffer) => void): Promise<void> {
-    const stream = await this.#guard(this.#zip.openReadStreamPromise(entry));
-    await this.#guard(
-      (async () => {
-        for await (const chunk of stream) onChunk(chunk as Buffer);
-      })(),
-    );
+  #broken(fault: string): UserError {
+    return broken(this.#file.path, fault);
   }
 
-  async #guard<T>(promise: Promise<T>): Promise<T> {
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await promise;
+      return await work();
     } catch (error) {
       throw broken(this.#file.path, messageOf(error), error);
     }
   }
-}
-
-function openZip(file: RandomAccessFile): Promise<ZipFile> {
-  return fromRandomAccessReaderPromise(new CheckedReader(file), file.size, {
-    lazyEntries: true,
-    autoClose: false,
-    strictFileNames: true,
-  });
 }
 
 /**
@@ -181,7 +166,7 @@ async function readDirectory(path: string, fileSize: number, zip: ZipFile): Prom
     const { fileName, compressionMethod, compressedSize } = entry;
     if (entries.has(fileName)) throw broken(path, `duplicate file ${fileName}`);
     if (compressionMethod !== STORED && compressionMethod !== DEFLATED) {
-      throw broken(path, `${fileName} is compressed by method ${compressionMethod}, which is not read`);
+      throw broken(path, `${fileName} is compressed by method ${compressionMethod}, which is not supported`);
     }
     if (entry.isEncrypted()) throw broken(path, `${fileName} is encrypted`);
     stored += compressedSize;

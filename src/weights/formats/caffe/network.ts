@@ -15,15 +15,15 @@ export interface CaffeLayer {
 }
 
 export interface CaffeWindow {
-  kernel: number;
-  stride: number;
-  padding: number;
-  group: number;
-  dilation: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly group: number;
+  readonly dilation: number;
   /** PoolingParameter.pool: 0 is MAX. */
-  method: number;
+  readonly method: number;
   /** PoolingParameter.round_mode: 0 is CEIL. */
-  roundMode: number;
+  readonly roundMode: number;
 }
 
 /** Layers without weights that do not change a VGG network. */

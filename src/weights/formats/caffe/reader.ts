@@ -4,7 +4,7 @@
  * own files are of the old kind.
  */
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
-import { type MessageField, MessageReader } from '../../containers/protobuf/message-reader.ts';
+import { type MessageFields, MessageReader } from '../../containers/protobuf/message-reader.ts';
 import { type ByteRange, rangesFault, type SourceTensor, streamRanges } from '../../tensors/source-tensor.ts';
 import { parseFacts, type WeightContent } from '../weight-content.ts';
 import { type CaffeLayer, type CaffeWindow, caffeNetwork } from './network.ts';
@@ -45,21 +45,28 @@ const OLD: Numbers = { name: 4, type: 5, blobs: 6, convolution: 10, pooling: 19,
 export const METADATA_FIELD = 50_000;
 /** Caffe's default for BatchNorm. */
 const EPSILON = 1e-5;
+const PLAIN_WINDOW: CaffeWindow = {
+  kernel: 1,
+  stride: 1,
+  padding: 0,
+  group: 1,
+  dilation: 1,
+  method: 0,
+  roundMode: 0,
+};
 
 /** Reads a NetParameter without its weights. @throws UserError when the file does not hold one. */
 export async function openCaffe(file: RandomAccessFile): Promise<WeightContent> {
   const reader = new MessageReader(file, 'Caffe');
+  const net = await reader.message(reader.whole);
   const layers: CaffeLayer[] = [];
-  const metadata: Record<string, string> = {};
-  let name = '';
-  for (const field of await reader.fields(reader.whole)) {
-    if (field.wireType !== 2) continue;
-    if (field.number === 1) name = await reader.text(field);
-    if (field.number === 2) layers.push(await readLayer(reader, field, OLD));
-    if (field.number === 100) layers.push(await readLayer(reader, field, NEW));
-    if (field.number === METADATA_FIELD) Object.assign(metadata, await readMetadata(reader, field));
-  }
+  for (const range of net.bytes(2)) layers.push(await readLayer(reader, range, OLD));
+  for (const range of net.bytes(100)) layers.push(await readLayer(reader, range, NEW));
   if (layers.length === 0) throw reader.broken('it has no layers');
+  const [facts] = net.bytes(METADATA_FIELD);
+  const metadata = facts ? parseFacts(await reader.text(facts)) : {};
+  if (!metadata) throw reader.broken("verydeep's facts in it are damaged");
+  const name = await net.text(1);
   return {
     description: name ? `Caffe, net ${name}` : 'Caffe',
     tensors: layers.flatMap(({ blobs }) => blobs),
@@ -68,101 +75,77 @@ export async function openCaffe(file: RandomAccessFile): Promise<WeightContent> 
   };
 }
 
-async function readMetadata(reader: MessageReader, range: ByteRange): Promise<Record<string, string>> {
-  const facts = parseFacts(await reader.text(range));
-  if (!facts) throw reader.broken("verydeep's facts in it are damaged");
-  return facts;
-}
-
 async function readLayer(reader: MessageReader, range: ByteRange, numbers: Numbers): Promise<CaffeLayer> {
-  let [name, type, epsilon] = ['', '', EPSILON];
-  const blobs: ByteRange[] = [];
-  const window: CaffeWindow = {
-    kernel: 1,
-    stride: 1,
-    padding: 0,
-    group: 1,
-    dilation: 1,
-    method: 0,
-    roundMode: 0,
+  const layer = await reader.message(range);
+  if (numbers === OLD && layer.bytes(1).length > 0) {
+    throw reader.broken(
+      "its layers have the oldest format (V0); upgrade it with Caffe's upgrade_net_proto_binary",
+    );
+  }
+  const name = await layer.text(numbers.name);
+  const oldType = (await layer.int(numbers.type)) ?? 0;
+  const blobs: SourceTensor[] = [];
+  for (const [index, blob] of layer.bytes(numbers.blobs).entries()) {
+    blobs.push(await readBlob(reader, blob, `${name}[${index}]`));
+  }
+  const norm = layer.bytes(numbers.batchNorm).at(-1);
+  return {
+    name,
+    type: numbers === OLD ? (oldTypes[oldType] ?? `type ${oldType}`) : await layer.text(numbers.type),
+    blobs,
+    window: await readWindow(reader, layer, numbers),
+    epsilon: norm ? await readEpsilon(reader, norm) : EPSILON,
   };
-  for (const field of await reader.fields(range)) {
-    if (field.number === numbers.type && field.wireType === 0)
-      type = oldTypes[field.value] ?? `type ${field.value}`;
-    if (field.wireType !== 2) continue;
-    if (field.number === numbers.name) name = await reader.text(field);
-    if (field.number === numbers.type) type = await reader.text(field);
-    if (field.number === numbers.blobs) blobs.push(field);
-    if (field.number === numbers.convolution) await readConvolution(reader, field, window);
-    if (field.number === numbers.pooling) await readPooling(reader, field, window);
-    if (field.number === numbers.batchNorm) epsilon = await readEpsilon(reader, field);
-    if (numbers === OLD && field.number === 1) {
-      throw reader.broken(
-        "its layers have the oldest format (V0); upgrade it with Caffe's upgrade_net_proto_binary",
-      );
-    }
-  }
-  const tensors: SourceTensor[] = [];
-  for (const [index, blob] of blobs.entries())
-    tensors.push(await readBlob(reader, blob, `${name}[${index}]`));
-  return { name, type, blobs: tensors, window, epsilon };
 }
 
-async function readConvolution(reader: MessageReader, range: ByteRange, window: CaffeWindow): Promise<void> {
-  for (const field of await reader.fields(range)) {
-    const [value = 0] = field.wireType === 0 || field.wireType === 2 ? await reader.integers(field) : [];
-    if (field.number === 3 || field.number === 9) window.padding = value;
-    if (field.number === 4 || field.number === 11) window.kernel = value;
-    if (field.number === 5) window.group = value;
-    if (field.number === 6 || field.number === 13) window.stride = value;
-    if (field.number === 18) window.dilation = value;
+/** Of ConvolutionParameter or PoolingParameter. */
+async function readWindow(
+  reader: MessageReader,
+  layer: MessageFields,
+  { convolution, pooling }: Numbers,
+): Promise<CaffeWindow> {
+  const pool = layer.bytes(pooling).at(-1);
+  if (pool) {
+    const fields = await reader.message(pool);
+    return {
+      ...PLAIN_WINDOW,
+      method: (await fields.int(1)) ?? 0,
+      kernel: (await fields.int(2, 5)) ?? 1,
+      stride: (await fields.int(3, 7)) ?? 1,
+      padding: (await fields.int(4, 9)) ?? 0,
+      roundMode: (await fields.int(13)) ?? 0,
+    };
   }
-}
-
-async function readPooling(reader: MessageReader, range: ByteRange, window: CaffeWindow): Promise<void> {
-  for (const { number, wireType, value } of await reader.fields(range)) {
-    if (wireType !== 0) continue;
-    if (number === 1) window.method = value;
-    if (number === 2 || number === 5) window.kernel = value;
-    if (number === 3 || number === 7) window.stride = value;
-    if (number === 4 || number === 9) window.padding = value;
-    if (number === 13) window.roundMode = value;
-  }
+  const convolve = layer.bytes(convolution).at(-1);
+  if (!convolve) return PLAIN_WINDOW;
+  const fields = await reader.message(convolve);
+  return {
+    ...PLAIN_WINDOW,
+    padding: (await fields.int(3, 9)) ?? 0,
+    kernel: (await fields.int(4, 11)) ?? 1,
+    group: (await fields.int(5)) ?? 1,
+    stride: (await fields.int(6, 13)) ?? 1,
+    dilation: (await fields.int(18)) ?? 1,
+  };
 }
 
 async function readEpsilon(reader: MessageReader, range: ByteRange): Promise<number> {
-  const field = (await reader.fields(range)).find(({ number }) => number === 3);
-  return field ? Number((await reader.float(field)).toPrecision(7)) : EPSILON;
+  const value = await (await reader.message(range)).float(3);
+  return value === undefined ? EPSILON : Number(value.toPrecision(7));
 }
 
 /** BlobProto: a shape (7), or num, channels, height and width (1 to 4); floats (5) or doubles (8). */
 async function readBlob(reader: MessageReader, range: ByteRange, name: string): Promise<SourceTensor> {
-  const legacy = [1, 1, 1, 1];
-  let shape: number[] | undefined;
-  const floats: MessageField[] = [];
-  const doubles: MessageField[] = [];
-  for (const field of await reader.fields(range)) {
-    if (field.number >= 1 && field.number <= 4 && field.wireType === 0)
-      legacy[field.number - 1] = field.value;
-    if (field.number === 7 && field.wireType === 2) shape = await readShape(reader, field);
-    if (field.number === 5 && field.wireType !== 0) floats.push(field);
-    if (field.number === 8 && field.wireType !== 0) doubles.push(field);
-  }
-  return blobTensor(reader, name, shape ?? legacy, floats, doubles);
-}
-
-function blobTensor(
-  reader: MessageReader,
-  name: string,
-  shape: readonly number[],
-  floats: readonly MessageField[],
-  doubles: readonly MessageField[],
-): SourceTensor {
+  const blob = await reader.message(range);
+  const described = blob.bytes(7).at(-1);
+  const shape: number[] = described ? await (await reader.message(described)).ints(1) : [];
+  if (!described) for (const number of [1, 2, 3, 4]) shape.push((await blob.int(number)) ?? 1);
   if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
     throw reader.broken(`blob ${name} has the impossible shape ${shape.join('×')}`);
   }
+  const doubles = blob.floats(8);
   const type = doubles.length > 0 ? 'F64' : 'F32';
-  const ranges = doubles.length > 0 ? doubles : floats;
+  const ranges = doubles.length > 0 ? doubles : blob.floats(5);
   return {
     name,
     type,
@@ -173,12 +156,4 @@ function blobTensor(
       await streamRanges(reader.file, ranges, type, visit);
     },
   };
-}
-
-async function readShape(reader: MessageReader, range: ByteRange): Promise<number[]> {
-  const shape: number[] = [];
-  for (const field of await reader.fields(range)) {
-    if (field.number === 1) shape.push(...(await reader.integers(field)));
-  }
-  return shape;
 }

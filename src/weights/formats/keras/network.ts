@@ -109,7 +109,7 @@ function addLayer(chain: ChainBuilder, layer: LayerConfig, take: Take, layout: W
       addActivation(chain, layer);
       break;
     case 'BatchNormalization':
-      chain.norm(normOf(chain, layer, take(layer)));
+      chain.norm(normOf(chain, name, take(layer), settings));
       break;
     case 'MaxPooling2D': {
       const side = numberOf(settings, 'pool_size', 2);
@@ -147,25 +147,15 @@ function weightsOf(
   return { name: layer.name, weight, layout, bias };
 }
 
-function normOf(
-  chain: ChainBuilder,
-  { name, settings }: LayerConfig,
-  found: ReadonlyMap<string, SourceTensor>,
-): ForeignNorm {
-  return norm(chain, name, found, numberOf(settings, 'epsilon', EPSILON), {
-    scale: settings.scale !== false,
-    center: settings.center !== false,
-  });
-}
-
 /** Without scale or shift, the variables of a normalization have other numbers. */
-function norm(
+function normOf(
   chain: ChainBuilder,
   name: string,
   found: ReadonlyMap<string, SourceTensor>,
-  epsilon: number,
-  { scale, center }: { readonly scale: boolean; readonly center: boolean },
+  settings: LayerConfig['settings'] = {},
 ): ForeignNorm {
+  const [scale, center] = [settings.scale !== false, settings.center !== false];
+  const epsilon = numberOf(settings, 'epsilon', EPSILON);
   const kinds = [...(scale ? ['gamma'] : []), ...(center ? ['beta'] : []), 'moving_mean', 'moving_variance'];
   const ordered = [...found.values()];
   const get = (kind: string) =>
@@ -205,9 +195,7 @@ function byNames(path: string, layers: readonly KerasLayer[]): ForeignNetwork {
       layout: KERAS_LAYOUT,
       bias,
       block: block === undefined ? undefined : Number(block),
-      norms: normalization
-        ? [norm(chain, normalization.name, normalization.tensors, EPSILON, { scale: true, center: true })]
-        : [],
+      norms: normalization ? [normOf(chain, normalization.name, normalization.tensors)] : [],
     };
   };
   return {

@@ -36,9 +36,7 @@ export function onnxNetwork(path: string, model: OnnxModel): ForeignNetwork {
   const follower = new GraphFollower(path, model);
   follower.run();
   return follower.chain.build({
-    naming: model.producer
-      ? `the names that ${model.producer} gave to ONNX tensors`
-      : 'the names of its ONNX tensors',
+    naming: model.producer ? `${model.producer}'s names of ONNX tensors` : 'the names of its ONNX tensors',
     remarks: [],
   });
 }

@@ -1,10 +1,10 @@
 /** Reads ONNX's ModelProto and GraphProto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
-import { MessageReader } from '../../containers/protobuf/message-reader.ts';
+import { type MessageFields, MessageReader } from '../../containers/protobuf/message-reader.ts';
 import type { ByteRange, SourceTensor } from '../../tensors/source-tensor.ts';
 import type { WeightContent } from '../weight-content.ts';
 import { type Attribute, type OnnxModel, type OnnxNode, onnxNetwork } from './network.ts';
-import { ExternalFiles, readEntry, readTensorProto } from './tensor.ts';
+import { ExternalFiles, readEntries, readTensorProto } from './tensor.ts';
 
 /** Reads a model without its tensors' values. @throws UserError when the file does not hold an ONNX model. */
 export async function openOnnx(file: RandomAccessFile): Promise<WeightContent> {
@@ -30,84 +30,50 @@ interface Model extends OnnxModel {
 }
 
 async function readModel(reader: MessageReader, files: ExternalFiles): Promise<Model> {
-  const metadata: Record<string, string> = {};
-  let producer = '';
-  let graph: ByteRange | undefined;
-  for (const field of await reader.fields(reader.whole)) {
-    if (field.number === 2 && field.wireType === 2) producer = await reader.text(field);
-    if (field.number === 7 && field.wireType === 2) graph = field;
-    if (field.number === 14 && field.wireType === 2) {
-      const { key, value } = await readEntry(reader, field);
-      metadata[key] = value;
-    }
-  }
+  const model = await reader.message(reader.whole);
+  const graph = model.bytes(7).at(-1);
   if (!graph) throw reader.broken('it has no graph');
-  return { producer, metadata, ...(await readGraph(reader, graph, files)) };
+  return {
+    producer: await model.text(2),
+    metadata: Object.fromEntries(await readEntries(reader, model.bytes(14))),
+    ...(await readGraph(reader, await reader.message(graph), files)),
+  };
 }
 
-async function readGraph(reader: MessageReader, range: ByteRange, files: ExternalFiles) {
-  const nodes: OnnxNode[] = [];
+async function readGraph(reader: MessageReader, graph: MessageFields, files: ExternalFiles) {
   const tensors = new Map<string, SourceTensor>();
-  const inputs: string[] = [];
-  for (const field of await reader.fields(range)) {
-    if (field.wireType !== 2) continue;
-    if (field.number === 1) nodes.push(await readNode(reader, field, files));
-    if (field.number === 5) {
-      const tensor = await readTensorProto(reader, field, files);
-      if (tensors.has(tensor.name)) throw reader.broken(`it has two tensors named ${tensor.name}`);
-      tensors.set(tensor.name, tensor);
-    }
-    if (field.number === 11) inputs.push(await readName(reader, field));
+  for (const range of graph.bytes(5)) {
+    const tensor = await readTensorProto(reader, range, files);
+    if (tensors.has(tensor.name)) throw reader.broken(`it has two tensors named ${tensor.name}`);
+    tensors.set(tensor.name, tensor);
   }
+  const nodes: OnnxNode[] = [];
+  for (const range of graph.bytes(1)) nodes.push(await readNode(reader, range, files));
   for (const { op, attributes, outputs } of nodes) {
     const value = attributes.get('value')?.tensor;
     if (op === 'Constant' && value && outputs[0]) tensors.set(outputs[0], { ...value, name: outputs[0] });
   }
+  const inputs: string[] = [];
+  // ValueInfoProto's name.
+  for (const range of graph.bytes(11)) inputs.push(await (await reader.message(range)).text(1));
   return { nodes, tensors, inputs: inputs.filter((name) => !tensors.has(name)) };
 }
 
-/** ValueInfoProto's name. */
-async function readName(reader: MessageReader, range: ByteRange): Promise<string> {
-  const field = (await reader.fields(range)).find(({ number, wireType }) => number === 1 && wireType === 2);
-  return field ? reader.text(field) : '';
-}
-
 async function readNode(reader: MessageReader, range: ByteRange, files: ExternalFiles): Promise<OnnxNode> {
-  const node = { op: '', name: '', inputs: [] as string[], outputs: [] as string[] };
+  const node = await reader.message(range);
   const attributes = new Map<string, Attribute>();
-  for (const field of await reader.fields(range)) {
-    if (field.wireType !== 2) continue;
-    if (field.number === 1) node.inputs.push(await reader.text(field));
-    if (field.number === 2) node.outputs.push(await reader.text(field));
-    if (field.number === 3) node.name = await reader.text(field);
-    if (field.number === 4) node.op = await reader.text(field);
-    if (field.number === 5) {
-      const [name, attribute] = await readAttribute(reader, field, files);
-      attributes.set(name, attribute);
-    }
+  for (const field of node.bytes(5)) {
+    const attribute = await reader.message(field);
+    const tensor = attribute.bytes(5).at(-1);
+    const ints = await attribute.ints(8);
+    attributes.set(await attribute.text(1), {
+      float: await attribute.float(2),
+      int: await attribute.int(3),
+      text: (await attribute.texts(4)).at(-1),
+      tensor: tensor && (await readTensorProto(reader, tensor, files)),
+      ints: ints.length > 0 ? ints : undefined,
+    });
   }
-  return { ...node, attributes };
-}
-
-async function readAttribute(
-  reader: MessageReader,
-  range: ByteRange,
-  files: ExternalFiles,
-): Promise<[string, Attribute]> {
-  let name = '';
-  let attribute: Attribute = {};
-  for (const field of await reader.fields(range)) {
-    if (field.number === 1 && field.wireType === 2) name = await reader.text(field);
-    if (field.number === 2) attribute = { ...attribute, float: await reader.float(field) };
-    if (field.number === 3) attribute = { ...attribute, int: field.value };
-    if (field.number === 4 && field.wireType === 2)
-      attribute = { ...attribute, text: await reader.text(field) };
-    if (field.number === 5 && field.wireType === 2) {
-      attribute = { ...attribute, tensor: await readTensorProto(reader, field, files) };
-    }
-    if (field.number === 8) {
-      attribute = { ...attribute, ints: [...(attribute.ints ?? []), ...(await reader.integers(field))] };
-    }
-  }
-  return [name, attribute];
+  const [inputs, outputs] = [await node.texts(1), await node.texts(2)];
+  return { inputs, outputs, name: await node.text(3), op: await node.text(4), attributes };
 }

@@ -2,9 +2,9 @@
 import { basename, dirname, join, normalize } from 'node:path';
 import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { elementCount, formatShape } from '../../../core/shape.ts';
-import type { MessageField, MessageReader } from '../../containers/protobuf/message-reader.ts';
+import type { MessageReader } from '../../containers/protobuf/message-reader.ts';
 import { damaged, unreadable } from '../../errors.ts';
-import { elementBytes, isReadable, type ReadableType } from '../../tensors/element-types.ts';
+import { elementBytes, isReadable } from '../../tensors/element-types.ts';
 import { type ByteRange, rangesFault, type SourceTensor, streamRanges } from '../../tensors/source-tensor.ts';
 
 /** TensorProto.DataType */
@@ -82,78 +82,6 @@ export class ExternalFiles {
   }
 }
 
-interface External {
-  location: string;
-  offset: number;
-  length: number | undefined;
-}
-
-/** A TensorProto whose values are still on the disk. */
-interface Described {
-  name: string;
-  type: string;
-  shape: number[];
-  /** Of the values: raw, or packed numbers of the type's own width. */
-  ranges: ByteRange[];
-  external: External | undefined;
-  /** The number of a field that holds values in a form that is not supported. */
-  unsupported: number | undefined;
-}
-
-/** Reads a TensorProto without its values. @throws UserError when it is malformed. */
-export async function readTensorProto(
-  reader: MessageReader,
-  range: ByteRange,
-  files: ExternalFiles,
-): Promise<SourceTensor> {
-  const described = await describeTensor(reader, range);
-  if (described.external) files.declare(described.external.location);
-  const { name, type, shape, external } = described;
-  const path = reader.file.path;
-  return {
-    name,
-    type,
-    shape,
-    async read(visit) {
-      if (!isReadable(type)) throw unreadable(path, name, type);
-      if (described.unsupported !== undefined) {
-        throw reader.broken(
-          `tensor ${name} has its values in field ${described.unsupported}, which is not supported`,
-        );
-      }
-      const source = external ? await files.open(external.location) : reader.file;
-      const ranges = external ? [externalRange(external, shape, type)] : described.ranges;
-      const fault = rangesFault(ranges, shape, type, source.size);
-      if (fault) throw reader.broken(`tensor ${name}${external ? ` in ${external.location}` : ''} ${fault}`);
-      await streamRanges(source, ranges, type, visit);
-    },
-  };
-}
-
-function externalRange(
-  { offset, length }: External,
-  shape: readonly number[],
-  type: ReadableType,
-): ByteRange {
-  return { start: offset, end: offset + (length ?? elementCount(shape) * elementBytes(type)!) };
-}
-
-async function describeTensor(reader: MessageReader, range: ByteRange): Promise<Described> {
-  const tensor: Described = {
-    name: '',
-    type: 'an unknown type',
-    shape: [],
-    ranges: [],
-    external: undefined,
-    unsupported: undefined,
-  };
-  for (const field of await reader.fields(range)) await addField(reader, tensor, field);
-  if (!tensor.shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
-    throw reader.broken(`tensor ${tensor.name} has the impossible shape ${formatShape(tensor.shape)}`);
-  }
-  return tensor;
-}
-
 /** Numbers of TensorProto's fields. */
 const DIMS = 1;
 const DATA_TYPE = 2;
@@ -164,52 +92,65 @@ const RAW_DATA = 9;
 const DOUBLE_DATA = 10;
 const EXTERNAL_DATA = 13;
 
-async function addField(reader: MessageReader, tensor: Described, field: MessageField): Promise<void> {
-  switch (field.number) {
-    case DIMS:
-      tensor.shape.push(...(await reader.integers(field)));
-      break;
-    case DATA_TYPE:
-      tensor.type = types[field.value] ?? `data type ${field.value}`;
-      break;
-    case NAME:
-      tensor.name = await reader.text(field);
-      break;
-    case RAW_DATA:
-    case FLOAT_DATA:
-    case DOUBLE_DATA:
-      tensor.ranges.push(field);
-      break;
-    case INT32_DATA:
-      tensor.unsupported = field.number;
-      break;
-    case EXTERNAL_DATA:
-      await addExternal(reader, tensor, field);
-      break;
-    default:
-  }
-}
-
-/** StringStringEntryProto: `location`, `offset`, `length`. */
-async function addExternal(reader: MessageReader, tensor: Described, range: ByteRange): Promise<void> {
-  const { key, value } = await readEntry(reader, range);
-  tensor.external ??= { location: '', offset: 0, length: undefined };
-  if (key === 'location') tensor.external.location = value;
-  if (key !== 'offset' && key !== 'length') return;
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0)
-    throw reader.broken(`tensor ${tensor.name} has the ${key} ${value}`);
-  tensor.external[key] = number;
-}
-
-export async function readEntry(
+/** Reads a TensorProto without its values. @throws UserError when it is malformed. */
+export async function readTensorProto(
   reader: MessageReader,
   range: ByteRange,
-): Promise<{ key: string; value: string }> {
-  const entry = { key: '', value: '' };
-  for (const field of await reader.fields(range)) {
-    if (field.number === 1) entry.key = await reader.text(field);
-    if (field.number === 2) entry.value = await reader.text(field);
+  files: ExternalFiles,
+): Promise<SourceTensor> {
+  const tensor = await reader.message(range);
+  const name = await tensor.text(NAME);
+  const shape = await tensor.ints(DIMS);
+  if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
+    throw reader.broken(`tensor ${name} has the impossible shape ${formatShape(shape)}`);
   }
-  return entry;
+  const dataType = (await tensor.int(DATA_TYPE)) ?? 0;
+  const type = types[dataType] ?? `data type ${dataType}`;
+  const external = externalOf(reader, name, await readEntries(reader, tensor.bytes(EXTERNAL_DATA)));
+  if (external) files.declare(external.location);
+  return {
+    name,
+    type,
+    shape,
+    async read(visit) {
+      if (!isReadable(type)) throw unreadable(reader.file.path, name, type);
+      if (tensor.bytes(INT32_DATA).length > 0) {
+        throw reader.broken(`tensor ${name} has its values in field ${INT32_DATA}, which is not supported`);
+      }
+      const source = external ? await files.open(external.location) : reader.file;
+      const needed = elementCount(shape) * elementBytes(type)!;
+      const ranges = external
+        ? [{ start: external.offset, end: external.offset + (external.length ?? needed) }]
+        : tensor.floats(RAW_DATA, FLOAT_DATA, DOUBLE_DATA);
+      const fault = rangesFault(ranges, shape, type, source.size);
+      if (fault) throw reader.broken(`tensor ${name}${external ? ` in ${external.location}` : ''} ${fault}`);
+      await streamRanges(source, ranges, type, visit);
+    },
+  };
+}
+
+/** Where a tensor's values are in another file; undefined for values in the model's own file. */
+function externalOf(reader: MessageReader, name: string, entries: ReadonlyMap<string, string>) {
+  if (entries.size === 0) return undefined;
+  const number = (key: string): number | undefined => {
+    const text = entries.get(key);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    throw reader.broken(`tensor ${name} has the ${key} ${text}`);
+  };
+  return { location: entries.get('location') ?? '', offset: number('offset') ?? 0, length: number('length') };
+}
+
+/** StringStringEntryProto's keys and values. */
+export async function readEntries(
+  reader: MessageReader,
+  ranges: readonly ByteRange[],
+): Promise<Map<string, string>> {
+  const entries = new Map<string, string>();
+  for (const range of ranges) {
+    const entry = await reader.message(range);
+    entries.set(await entry.text(1), await entry.text(2));
+  }
+  return entries;
 }

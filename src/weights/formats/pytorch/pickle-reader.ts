@@ -40,21 +40,19 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 class PickleMachine {
   position = 0;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #host: PickleHost;
   readonly #stack: Slot[] = [];
   readonly #memo = new Map<number, PickleValue>();
 
   constructor(bytes: Uint8Array, host: PickleHost) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#host = host;
   }
 
   run(): PickleValue {
     for (;;) {
       const at = this.position;
-      const opcode = this.#byte();
+      const opcode = this.unsigned(1);
       if (opcode === 0x2e) return this.pop();
       const act = opcodes[opcode];
       if (!act) {
@@ -77,31 +75,16 @@ class PickleMachine {
     return taken;
   }
 
-  #byte(): number {
-    return this.take(1)[0]!;
-  }
-
   unsigned(size: 1 | 2 | 4 | 8): number {
-    const at = this.position;
-    this.take(size);
-    if (size === 1) return this.#view.getUint8(at);
-    if (size === 2) return this.#view.getUint16(at, true);
-    if (size === 4) return this.#view.getUint32(at, true);
-    const value = this.#view.getBigUint64(at, true);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new PickleError(`has a length of ${value}`);
-    return Number(value);
-  }
-
-  int32(): number {
-    const at = this.position;
-    this.take(4);
-    return this.#view.getInt32(at, true);
+    // Little-endian: from the highest byte down.
+    const value = this.take(size).reduceRight((sum, byte) => 256 * sum + byte, 0);
+    if (!Number.isSafeInteger(value)) throw new PickleError(`has a length of ${value}`);
+    return value;
   }
 
   float64(): number {
-    const at = this.position;
-    this.take(8);
-    return this.#view.getFloat64(at, false);
+    const { buffer, byteOffset } = this.take(8);
+    return new DataView(buffer, byteOffset).getFloat64(0);
   }
 
   text(length: number): string {
@@ -243,7 +226,7 @@ const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   137: (m) => m.push(false), // NEWFALSE
   75: (m) => m.push(m.unsigned(1)), // BININT1
   77: (m) => m.push(m.unsigned(2)), // BININT2
-  74: (m) => m.push(m.int32()), // BININT
+  74: (m) => m.push(m.unsigned(4) | 0), // BININT
   138: (m) => m.push(m.long(m.unsigned(1))), // LONG1
   139: (m) => m.push(m.long(m.unsigned(4))), // LONG4
   71: (m) => m.push(m.float64()), // BINFLOAT

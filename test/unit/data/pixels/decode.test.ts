@@ -132,7 +132,7 @@ describe('decodeImage refuses', () => {
       const pixels = (await decodeImage(whole, 'whole')).pixels;
       for (const cut of [1, 2, 8, 20, 100, Math.floor(whole.length / 2), whole.length - 13]) {
         const short = decodeImage(whole.subarray(0, whole.length - cut), 'short.jpg');
-        // A JPEG is whole without its end marker, a PNG without its IEND chunk of 12 bytes.
+        // A JPEG is complete without its end marker, a PNG without its IEND chunk of 12 bytes.
         if (cut < 12) await short.then((image) => assert.deepEqual(image.pixels, pixels), userError());
         else await assert.rejects(short, userError(), `${kind} less ${cut} bytes`);
       }
@@ -158,7 +158,7 @@ describe('decodeImage refuses', () => {
   });
 });
 
-/** Mirrors and turns so that the orientation's remedy gives the image back. */
+/** Mirrors and turns the image so that applying the orientation restores it. */
 function asStored(image: RgbImage, orientation: number): RgbImage {
   const turned = orientation >= 5;
   const [width, height] = turned ? [image.height, image.width] : [image.width, image.height];

@@ -53,7 +53,11 @@ describe('exifOrientation', () => {
         (before, after, value, little, gap) => {
           const bytes = exif([...before, orientation(value), ...after], little, gap);
           assert.equal(exifOrientation(bytes), value);
-          assert.equal(exifOrientation(exif([...before, ...after], little, gap)), 1, 'upright if not said');
+          assert.equal(
+            exifOrientation(exif([...before, ...after], little, gap)),
+            1,
+            'upright without an orientation',
+          );
         },
       ),
     );

@@ -20,7 +20,7 @@ function noise(width: number, height: number, seed: number): RgbImage {
   return { width, height, pixels };
 }
 
-/** By sharp's own pipeline, which stands damage of the kinds that lose no pixels. */
+/** Decoded by sharp alone, which tolerates damage that loses no pixels. */
 async function bySharp(bytes: Uint8Array): Promise<RgbImage> {
   const { data, info } = await sharp(bytes, { failOn: 'truncated' })
     .toColourspace('srgb')
@@ -141,11 +141,11 @@ describe('sharp decodes', () => {
       }),
       { numRuns: 1000 },
     );
-    assert.ok(whole > 20, `${whole} were decoded all the same`);
+    assert.ok(whole > 20, `${whole} were decoded anyway`);
   });
 });
 
-/** The same image: a scan that says all bits of its coefficients is said again. */
+/** The same image, with a scan that has all bits of its coefficients repeated. */
 function repeatScan(file: Uint8Array, count: number): Uint8Array {
   const bytes = Buffer.from(file);
   const isLast = (at: number) => bytes[at + 4 + 1 + 2 * bytes[at + 4]! + 2] === 0;
@@ -158,5 +158,5 @@ function repeatScan(file: Uint8Array, count: number): Uint8Array {
     const repeated = Array.from({ length: count }, () => scan);
     return Buffer.concat([bytes.subarray(0, end), ...repeated, bytes.subarray(end)]);
   }
-  throw new Error('no scan says all bits');
+  throw new Error('no scan has all bits');
 }

@@ -19,7 +19,7 @@ const golden = JSON.parse(
   readFileSync(join(projectFolder, 'test/fixtures/golden-resample.json'), 'utf8'),
 ) as Golden;
 
-/** What can resample: the specification, and the addon in both ways. */
+/** The implementations: the specification, and both functions of the addon. */
 const ways: Record<string, (image: RgbImage, size: Size, window?: Window) => RgbImage | Promise<RgbImage>> = {
   'in TypeScript': (image, { width, height }, window) => resample(image, width, height, window),
   'by the addon': resampleNow,

@@ -55,7 +55,7 @@ describe('rescaleImage', () => {
       const scaled = await rescaleImage(pattern(width, height), S, 'x');
       const size = rescaledSize(width, height, S);
       assert.deepEqual([scaled.width, scaled.height], [size.width, size.height]);
-      // The pattern is a plane over the picture, so rescaled it is the same plane, but for the outermost pixels.
+      // The pattern is a plane over the image; rescaled, it is the same plane except for the outermost pixels.
       const expected = pattern(size.width, size.height);
       const rim = Math.ceil(S / Math.min(width, height)) + 1;
       assert.ok(differenceWithin(scaled, expected, rim) <= 2 + 200 / Math.min(width, height, S));

@@ -161,7 +161,7 @@ describe('TrainingImages', () => {
     );
     const batches = new TrainingImages(source, options).loadBatches(sampler.batches(0));
     const before = [...sampler.batches(0, 2)].filter(({ images }) => !images.includes(bad)).length;
-    assert.equal(before, 2, 'the plan shows the bad image late enough');
+    assert.equal(before, 2, 'the bad image is late enough in the plan');
     await batches.next();
     await batches.next();
     await refused(batches.next(), new RegExp(`^image-${bad} is not a JPEG`));

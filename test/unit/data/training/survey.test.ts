@@ -17,7 +17,7 @@ import { userError } from '../../../support/refused.ts';
 const pixels = (index: number): StoredImage => ({ kind: 'pixels', image: pattern(5 + index, 7, index) });
 const text: StoredImage = { kind: 'encoded', bytes: Buffer.from('text') };
 
-/** The same by the book: all values gathered, then mean and covariance about it. */
+/** The reference: mean and covariance by their definitions, from all values. */
 function byDefinition(count: number): { mean: number[]; covariance: number[][] } {
   const values: number[][] = [];
   for (let index = 0; index < count; index++) {
@@ -110,8 +110,8 @@ describe('surveyImages', () => {
     const survey = await surveyImages(source([1, 3]), { cacheFolder });
     assert.deepEqual(pluck(survey.bad, 'index'), [1, 3]);
     assert.match(survey.bad[0]!.message, /^image-1 is not a JPEG/);
-    const mended = await surveyImages(source([3]), { cacheFolder });
-    assert.deepEqual([mended.cached, pluck(mended.bad, 'index')], [true, [3]]);
+    const fixed = await surveyImages(source([3]), { cacheFolder });
+    assert.deepEqual([fixed.cached, pluck(fixed.bad, 'index')], [true, [3]]);
     const whole = await surveyImages(source([]), { cacheFolder });
     const fresh = await surveyImages(source([]), { cacheFolder: await temporaryFolder(t) });
     assert.deepEqual(whole, { ...fresh, cached: true });

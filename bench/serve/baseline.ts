@@ -6,23 +6,23 @@ import { cropShape } from '../../src/net/network.ts';
 import { readModel } from '../../src/weights/model/read-model.ts';
 import type { LoadProtocol } from './requests.ts';
 
-/** Decoding, rescaling and a forward pass of one image (dense: and of its mirror image): what no server can do without. */
-export class Bare {
-  readonly #look: (jpeg: Buffer) => Promise<void>;
+/** Decoding, rescaling and a forward pass of one image (dense: and of its mirror image): the least a server must do. */
+export class Baseline {
+  readonly #predict: (jpeg: Buffer) => Promise<void>;
   readonly close: () => void;
 
-  private constructor(look: (jpeg: Buffer) => Promise<void>, close: () => void) {
-    this.#look = look;
+  private constructor(predict: (jpeg: Buffer) => Promise<void>, close: () => void) {
+    this.#predict = predict;
     this.close = close;
   }
 
-  static async open(file: string, protocol: LoadProtocol): Promise<Bare> {
+  static async open(file: string, protocol: LoadProtocol): Promise<Baseline> {
     const dense = protocol === 'dense';
     const { network, meanRgb, program, close } = await compiled(file, dense ? 2 : 1);
     const { crop } = network;
     const size = 3 * crop ** 2;
     const input = new Float32Array(dense ? 2 * size : size);
-    const look = async (bytes: Buffer) => {
+    const predict = async (bytes: Buffer) => {
       const [image] = await prepareForEvaluation({ kind: 'encoded', bytes }, 'image', [crop]);
       if (dense) {
         writeWholeImage(image!, false, meanRgb, input, 0);
@@ -32,17 +32,17 @@ export class Bare {
       }
       await program.forward(input);
     };
-    return new Bare(look, close);
+    return new Baseline(predict, close);
   }
 
-  look(jpeg: Buffer): Promise<void> {
-    return this.#look(jpeg);
+  predict(jpeg: Buffer): Promise<void> {
+    return this.#predict(jpeg);
   }
 }
 
 const RUNS = 50;
 
-/** Processor time of a forward pass, milliseconds an image; the least of a few tries. */
+/** CPU time of a forward pass in milliseconds per image; the minimum of several attempts. */
 export async function forwardProcessorTime(file: string, batch: number): Promise<number> {
   const { network, program, close } = await compiled(file, batch);
   const input = new Float32Array(batch * 3 * network.crop ** 2).fill(1);

@@ -4,7 +4,7 @@ import type { FolderImages, LabeledFile, LabeledImage } from '../../../src/web/i
 import { decodeBase64, getJson } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
 
-export interface ImageSource {
+export interface TrainingSource {
   readonly name: string;
   /** Names for people, with the number of training images. */
   readonly classes: readonly (readonly [name: string, images: number])[];
@@ -25,7 +25,7 @@ export interface ImageSource {
 }
 
 /** @throws UserError when the folder has fewer than two classes */
-export async function folderSource(files: readonly File[]): Promise<ImageSource> {
+export async function folderSource(files: readonly File[]): Promise<TrainingSource> {
   const { imagesOfFolder } = await loadLibrary();
   const { name, classes, training, validation }: FolderImages<File> = imagesOfFolder(files);
   return {
@@ -57,7 +57,7 @@ async function* decoded(
 }
 
 /** The server's demo images. @throws ApiError */
-export async function demoSource(): Promise<ImageSource> {
+export async function demoSource(): Promise<TrainingSource> {
   const demo = await getJson<DemoImagesResponse>('v1/demo-images');
   const { classes, labels, imageLabels } = demo;
   return {

@@ -13,7 +13,7 @@ export interface ImageSubset {
   readonly labels: Int32Array;
 }
 
-export interface TrainingSet {
+export interface WebTrainingSet {
   /** Identifiers, sorted as `vgg train` sorts folders. */
   readonly classes: readonly string[];
   readonly training: ImageSubset;
@@ -26,11 +26,11 @@ export interface TrainingSet {
  * Reads the images, and holds out some of them if there are no validation images.
  * @throws UserError when the images are too few or too many, or training and validation classes do not match
  */
-export async function readTrainingSet(
+export async function readWebTrainingSet(
   images: LabeledImages,
   validation: LabeledImages | undefined,
   recipe: Recipe,
-): Promise<TrainingSet> {
+): Promise<WebTrainingSet> {
   const scale = parseTrainScale(recipe.scale);
   const all = await keepImages(images, scale);
   const own = validation && (await keepImages(validation, scale));
