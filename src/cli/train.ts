@@ -29,6 +29,7 @@ export function trainCommand(): Command {
       'train runs/photos --config A --width 0.25 --crop 32 --scale 32 --out runs/photos-a',
       'train --out runs/photos-a --resume',
       'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
+      'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  (under mpirun or srun)',
     ],
   })
     .argument(

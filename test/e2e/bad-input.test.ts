@@ -57,7 +57,7 @@ describe('bad input', () => {
 
   const broken: Record<string, () => Promise<Uint8Array | string>> = {
     'a truncated JPEG': async () => (await jpeg(300, 200, 5)).subarray(0, 2000),
-    'a text file named .jpg': async () => 'I am no image.',
+    'a text file named .jpg': async () => 'I am not an image.',
     'a 0-byte file': async () => '',
     'a PNG bomb of 30,000×30,000': async () =>
       hugePng(30_000, 30_000, Buffer.alloc(30_000 * (1 + 30_000 / 8)), 1),

@@ -36,7 +36,7 @@ function wordsOf(command: CommandLine): string[] {
   return typeof first === 'object' ? words(first, ...rest) : [...(command as readonly string[])];
 }
 
-/** Starts `vgg` without waiting for its end. */
+/** Starts `vgg` without waiting for it to exit. */
 export function startVgg(env: NodeJS.ProcessEnv, ...command: CommandLine): ChildProcess {
   return spawn(process.execPath, [mainFile, ...wordsOf(command)], {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,4 @@
-/** What the end-to-end tests of training share: a small set of real images, and a recipe that takes seconds. */
+/** Shared by the end-to-end tests of training: a small set of real images, and a recipe that takes seconds. */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { type CommandLine, type Outcome, startVgg, vggWith, words } from './cli-
 
 export const CLASSES = ['cat', 'dog', 'owl'] as const;
 
-/** Eight images a class for training, four for validation; JPEG and PNG, of several sizes. */
+/** Eight images per class for training, four for validation; JPEG and PNG, of several sizes. */
 export async function writePhotos(folder: string): Promise<void> {
   for (const [label, name] of CLASSES.entries()) {
     for (let i = 0; i < 12; i++) {
@@ -25,7 +25,7 @@ export async function writePhotos(folder: string): Promise<void> {
 /** Flags for training in seconds: configuration A at a twentieth of its width. */
 export const QUICK = words`--config A --width 0.05 --crop 32 --scale 32..40 --batch 12 --micro-batch 8 --log-every 1`;
 
-/** A folder for one test file, with photographs in `photos` and its own cache. */
+/** A folder for one test file, with photographs in `photos` and a separate cache. */
 export class Workplace extends TemporaryFolder {
   constructor() {
     super();
@@ -40,7 +40,7 @@ export class Workplace extends TemporaryFolder {
     return vggWith(this.environment, ...command);
   }
 
-  /** Starts `vgg` without waiting for its end. */
+  /** Starts `vgg` without waiting for it to exit. */
   start(...command: CommandLine): ChildProcess {
     return startVgg(this.environment, ...command);
   }

@@ -6,7 +6,7 @@ import { Workplace } from '../e2e/training-runs.ts';
 import { writeFiles } from '../support/images.ts';
 import { vggRanks, withoutMpi } from './ranks.ts';
 
-/** On the reference, whose few iterations end with the same errors whoever adds up (see training.test.ts). */
+/** On the reference backend, where a few iterations end with the same errors for any order of sums (same-training.ts). */
 const PLAN = `
 title: Photographs
 recipe: { width: 0.03, crop: 32, batch: 13, micro-batch: 8, iterations: 2, log-every: 1, backend: reference }

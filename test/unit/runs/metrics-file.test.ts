@@ -25,7 +25,7 @@ describe('metrics.jsonl', () => {
     assert.deepEqual(validationsOf([]), { all: [], best: undefined, last: undefined });
   });
 
-  it('loses what is later than a checkpoint, and a torn end', async (t) => {
+  it('is cut after a checkpoint, and before a torn end', async (t) => {
     const file = join(await temporaryFolder(t), 'metrics.jsonl');
     for (const torn of ['', line(3), '{"iteration":2', line(2).trimEnd()]) {
       await writeFile(file, line(1) + line(2) + torn);

@@ -117,7 +117,7 @@ describe('TensorBoard events', () => {
     ]);
   });
 
-  test('a resumed run starts a file that sorts last and says where it goes on', async () => {
+  test('a resumed run starts a file that sorts last and states where it continues', async () => {
     const later = Math.floor(Date.now() / 1000) + 1000;
     await writeFile(join(folder, `events.out.tfevents.${later}.zzz.1.0`), '');
     const events = await EventWriter.open(folder, { resumeStep: 70 });
@@ -136,7 +136,7 @@ describe('TensorBoard events', () => {
     await events.close();
   });
 
-  test('a folder that cannot be made is named', async () => {
+  test('a folder that cannot be created is named', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     await assert.rejects(EventWriter.open(file), (error: Error) => {
