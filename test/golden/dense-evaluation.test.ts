@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { Classifier } from '../../src/api/classifier.ts';
 import { evaluateModel } from '../../src/api/evaluate-model.ts';
 import { projectFolder } from '../../src/core/project.ts';
@@ -113,7 +113,6 @@ for (const { name: backend, missing } of backendsForLargeWork) {
         }
       }
     });
-    after(() => folder.remove());
 
     for (const { model, pooling, protocol, posteriors } of quick) {
       it(`${model}, ${pooling}, ${protocol}`, async (t) => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+
 import type { Benchmark } from '../../src/report/benchmark-result.ts';
+import { pluck } from '../support/lists.ts';
+
 import { vggRanks, withoutMpi } from './ranks.ts';
 
 const SMALL = ['bench', '--config', 'A', '--width', '0.25', '--crop', '32', '--batch', '2'];
@@ -13,15 +16,12 @@ describe('vgg bench over ranks', { skip: withoutMpi }, () => {
     const { exchange } = JSON.parse(stdout) as Benchmark;
     assert.equal(exchange!.ranks, 2);
     assert.ok(exchange!.seconds > 0 && exchange!.exposedSeconds >= 0);
-    assert.deepEqual(
-      exchange!.layers.map(({ layer }) => layer),
-      [
-        ...['1_1', '2_1', '3_1', '3_2', '4_1', '4_2', '5_1', '5_2'].map((name) => `conv${name}`),
-        'fc6',
-        'fc7',
-        'fc8',
-      ],
-    );
+    assert.deepEqual(pluck(exchange!.layers, 'layer'), [
+      ...['1_1', '2_1', '3_1', '3_2', '4_1', '4_2', '5_1', '5_2'].map((name) => `conv${name}`),
+      'fc6',
+      'fc7',
+      'fc8',
+    ]);
     for (const { sentAt, arrivedAt, hidden } of exchange!.layers) {
       assert.ok(sentAt < arrivedAt && hidden >= 0 && hidden <= 1);
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { pluck, range } from '../support/lists.ts';
 import type { Report } from './communicator-worker.ts';
 import { runRanks, withoutMpi } from './ranks.ts';
 
@@ -23,10 +24,7 @@ describe('ranks over MPI', { skip: withoutMpi }, () => {
 
     it(`${ranks}: sums in the order of the ranks, the same bits on all`, async () => {
       reports = await runRanks<Report[]>(ranks, './communicator-worker.js');
-      assert.deepEqual(
-        reports.map(({ rank }) => rank),
-        [...Array(ranks).keys()],
-      );
+      assert.deepEqual(pluck(reports, 'rank'), range(ranks));
       const several = Array.from({ length: 9 }, (_, count) =>
         Array.from({ length: count }, (_, i) => expectedSum(ranks, i)),
       ).flat();

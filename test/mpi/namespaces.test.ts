@@ -5,10 +5,9 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RankDiagnosis } from '../../src/api/diagnose-ranks.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
-import { mainFile, type Outcome } from '../e2e/cli-process.ts';
-import { assertSucceeded, QUICK, Workplace, words } from '../e2e/training-runs.ts';
+import { mainFile, type Outcome, outcomeOf, succeeded, words } from '../e2e/cli-process.ts';
+import { QUICK, Workplace } from '../e2e/training-runs.ts';
 import { canDelay, Hosts, withoutHosts } from './hosts.ts';
-import { outcomeOf } from './ranks.ts';
 import { assertSameTraining, EXACT } from './same-training.ts';
 
 describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () => {
@@ -25,14 +24,14 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
     outcomeOf(hosts.start(ranks, mainFile, args, work.environment));
 
   it('of one process, for comparison', async () => {
-    await work.ok`train ${work.path('photos')} --out ${work.path('alone')} ${EXACT}`;
+    await succeeded(work.vgg`train ${work.path('photos')} --out ${work.path('alone')} ${EXACT}`);
   });
 
   for (const ranks of [2, 3]) {
     it(`${ranks} hosts: loss curve and weights are those of one process, to rounding`, async () => {
       const run = work.path(`hosts-${ranks}`);
       const before = hosts.bytesSent(ranks);
-      assertSucceeded(await vgg(ranks, words`train ${work.path('photos')} --out ${run} ${EXACT}`));
+      await succeeded(vgg(ranks, words`train ${work.path('photos')} --out ${run} ${EXACT}`));
       await assertSameTraining(work.path('alone'), run);
       // At least eight exchanges went over the cable.
       const { tensors } = await readSafetensors(`${run}/best.safetensors`);
@@ -44,7 +43,7 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
   }
 
   it('the doctor names them, each with one rank', async () => {
-    const { stdout } = assertSucceeded(await vgg(3, ['doctor', '--json']));
+    const { stdout } = await succeeded(vgg(3, ['doctor', '--json']));
     const { ranks, agreements } = JSON.parse(stdout) as RankDiagnosis;
     assert.deepEqual(
       ranks.map(({ name }) => / on (\S+)/.exec(name)?.[1]),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { confusionMatrix, errorRates, measureByClass } from '../../../src/evaluate/error-rates.ts';
 import { ImageResults, imageResultOf } from '../../../src/evaluate/image-results.ts';
+import { pluck } from '../../support/lists.ts';
 
 /** Posteriors that rank the classes in the given order. */
 function ranking(...order: number[]): Float32Array {
@@ -43,10 +44,7 @@ describe('error rates', () => {
     ]);
     const { top1Error, top5Error } = errorRates(results);
     assert.deepEqual([top1Error, top5Error], [0.5, 0]);
-    assert.deepEqual(
-      results.get(0).top.map(({ index }) => index),
-      [0, 1, 2],
-    );
+    assert.deepEqual(pluck(results.get(0).top, 'index'), [0, 1, 2]);
   });
 
   it('leave out images without a label', () => {

@@ -7,6 +7,7 @@ import { chunkSize, type EvaluatedImage, evaluateImages } from '../../../src/eva
 import type { BatchingLimits } from '../../../src/evaluate/image-classifier.ts';
 import { backendsUnderTest } from '../../support/backends.ts';
 import { sourceOf } from '../../support/images.ts';
+import { ascending } from '../../support/lists.ts';
 import { ensembleOf, picture, type SmallModel, smallModel } from './small-models.ts';
 
 const COUNT = 40;
@@ -100,7 +101,7 @@ describe('an evaluation', () => {
     const source = images(size + 8, (index) => void read.add(index));
     await evaluate(await smallModel(), { source, isDone: (image) => image < size || image > size + 2 });
     assert.deepEqual(
-      [...read].sort((a, b) => a - b),
+      ascending(read),
       Array.from({ length: 8 }, (_, i) => size + i),
     );
   });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import protobuf from 'protobufjs/light.js';
 import { UserError } from '../../../src/core/errors.ts';
 import { EventWriter, frameRecord, maskedCrc } from '../../../src/runs/tensorboard.ts';
+import { range } from '../../support/lists.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -88,7 +89,7 @@ describe('TensorBoard events', () => {
     // RFC 3720, appendix B.4, and the check value of the polynomial's catalogues.
     assert.equal(maskedCrc(new Uint8Array(32)), mask(0x8a9136aa));
     assert.equal(maskedCrc(new Uint8Array(32).fill(0xff)), mask(0x62a8ab43));
-    assert.equal(maskedCrc(Uint8Array.from({ length: 32 }, (_, i) => i)), mask(0x46dd794e));
+    assert.equal(maskedCrc(Uint8Array.from(range(32))), mask(0x46dd794e));
     assert.equal(maskedCrc(Buffer.from('123456789')), mask(0xe3069283));
   });
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BatchItem } from '../../../src/evaluate/batcher.ts';
 import { DynamicBatcher, type DynamicBatcherOptions } from '../../../src/serve/dynamic-batcher.ts';
+import { pluck } from '../../support/lists.ts';
 
 function item(value: number, width = 1): BatchItem {
   return { shape: [1, 1, width], write: (input, offset) => void input.fill(value, offset, offset + width) };
@@ -141,10 +142,7 @@ describe('dynamic batches', () => {
       },
     });
     const results = await Promise.allSettled([queue.submit(item(1)), queue.submit(item(2))]);
-    assert.deepEqual(
-      results.map(({ status }) => status),
-      ['rejected', 'fulfilled'],
-    );
+    assert.deepEqual(pluck(results, 'status'), ['rejected', 'fulfilled']);
   });
 
   it('reuse memory of finished batches only, and leave nothing of theirs to the next', async () => {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { RgbImage } from '../../../src/data/sources/image-source.ts';
 import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { toSharp } from '../../support/images.ts';
+import { pluck } from '../../support/lists.ts';
 import { mirrored, picture } from '../evaluate/small-models.ts';
 import { imageRequest, type Json, smallServer } from './small-server.ts';
 
@@ -38,10 +39,7 @@ describe('POST /v1/score-map', () => {
     for (const { scale, classes, rows, columns } of body.scales) {
       const predicted = await ask(imageRequest(`/v1/predict?scales=${scale}&top=5`, bytes));
       const { top } = predicted.body.images[0];
-      assert.deepEqual(
-        classes.map(({ label }: Json) => label),
-        top.map(({ label }: Json) => label),
-      );
+      assert.deepEqual(pluck(classes, 'label'), pluck(top, 'label'));
       assertClose(
         classes.map(({ probability }: Json) => probability),
         top.map(({ probability }: Json) => probability),
@@ -71,10 +69,7 @@ describe('POST /v1/score-map', () => {
     const { json, refused } = await smallServer(t);
     const bytes = await pngOf(image);
     const body = await json(imageRequest('/v1/score-map?class=4&class=0', bytes));
-    assert.deepEqual(
-      body.scales[0].classes.map(({ index }: Json) => index),
-      [4, 0],
-    );
+    assert.deepEqual(pluck(body.scales[0].classes, 'index'), [4, 0]);
     await refused(imageRequest('/v1/score-map?class=5', bytes), '400 bad_request', /0 to 4/);
   });
 });

@@ -1,34 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { crc32 } from 'node:zlib';
 import type { InjectOptions } from 'fastify';
 import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
 import { defaultLimits } from '../../../src/serve/server.ts';
-import { jpeg, png, toSharp } from '../../support/images.ts';
+import { hugePng, jpeg, png, toSharp } from '../../support/images.ts';
 import { ensembleOf, picture, smallModel } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, type Json, LABELS, smallParts, smallServer } from './small-server.ts';
-
-function pngChunk(type: string, data: Uint8Array): Buffer {
-  const chunk = Buffer.alloc(12 + data.length);
-  chunk.writeUInt32BE(data.length, 0);
-  chunk.write(type, 4, 'latin1');
-  chunk.set(data, 8);
-  chunk.writeUInt32BE(crc32(chunk.subarray(4, 8 + data.length)), 8 + data.length);
-  return chunk;
-}
-
-/** A PNG whose header declares a large size, with hardly a pixel. */
-function hugePng(width: number, height: number): Buffer {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    pngChunk('IHDR', header),
-    pngChunk('IDAT', Buffer.from('789c63000000010001', 'hex')),
-  ]);
-}
 
 async function pngOf(width: number, height: number, seed = 0): Promise<Buffer> {
   return toSharp(picture(width, height, seed))

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder, writeFiles } from '../../support/images.ts';
+import { pluck } from '../../support/lists.ts';
 import { type Json, line, smallServer, writeRun } from './small-server.ts';
 
 describe('GET /v1/runs', () => {
@@ -81,18 +82,12 @@ describe("a run's metrics", () => {
     await writeRun(join(runs, 'a'), { 'metrics.jsonl': `${line(1)}${line(2)}{"kind":"tr` });
     const { ask } = await smallServer(t, { runs });
     const first = await ask('/v1/runs/a/metrics');
-    assert.deepEqual(
-      first.body.lines.map(({ iteration }: Json) => iteration),
-      [1, 2],
-    );
+    assert.deepEqual(pluck(first.body.lines, 'iteration'), [1, 2]);
     assert.equal(first.body.next, 2);
     // The rest of the torn line, and another.
     await appendFile(join(runs, 'a', 'metrics.jsonl'), `${line(3).slice('{"kind":"tr'.length)}${line(4)}`);
     const second = await ask('/v1/runs/a/metrics?from=2');
-    assert.deepEqual(
-      second.body.lines.map(({ iteration }: Json) => iteration),
-      [3, 4],
-    );
+    assert.deepEqual(pluck(second.body.lines, 'iteration'), [3, 4]);
     assert.equal(second.body.next, 4);
     assert.equal((await ask('/v1/runs/a/metrics?from=-1')).status, 400);
   });
@@ -106,10 +101,7 @@ describe("a run's metrics", () => {
     // Longer than before, with other lines.
     await writeFile(file, line(1) + line(20) + line(30) + line(40));
     const body = await json('/v1/runs/a/metrics');
-    assert.deepEqual(
-      body.lines.map(({ iteration }: Json) => iteration),
-      [1, 20, 30, 40],
-    );
+    assert.deepEqual(pluck(body.lines, 'iteration'), [1, 20, 30, 40]);
   });
 
   it('arrive as events while they are written, and continue after a reconnect', async (t) => {
