@@ -13,23 +13,12 @@ type Arrows = Readonly<Record<string, 'all' | 'types'>>;
 
 const BASE: Arrows = { core: 'all' };
 const WORKERS: Arrows = {
-  plan: 'all',
-  net: 'all',
-  data: 'all',
-  weights: 'all',
-  kernels: 'all',
-  comm: 'all',
-  core: 'all',
+  ...{ ...BASE, plan: 'all', net: 'all', data: 'all' },
+  ...{ weights: 'all', kernels: 'all', comm: 'all' },
 };
 const READERS: Arrows = {
-  plan: 'all',
-  evaluate: 'all',
-  train: 'types',
-  runs: 'all',
-  weights: 'all',
-  net: 'all',
-  data: 'all',
-  core: 'all',
+  ...{ ...BASE, plan: 'all', evaluate: 'all', train: 'types', runs: 'all' },
+  ...{ weights: 'all', net: 'all', data: 'all' },
 };
 
 const LAYERS: Readonly<Record<string, Arrows>> = {
@@ -107,12 +96,8 @@ describe('layering', () => {
   });
 
   it('every folder has its place in the table', () => {
-    const folders = new Set(sourceFiles().map(folderOf));
-    const known = new Set(['', ...Object.keys(LAYERS), ...TOP]);
-    assert.deepEqual(
-      [...folders].filter((folder) => !known.has(folder)),
-      [],
-    );
+    const known = ['', ...Object.keys(LAYERS), ...TOP];
+    for (const folder of sourceFiles().map(folderOf)) assert.ok(known.includes(folder), folder);
   });
 
   it('imports go downwards only', () => {
