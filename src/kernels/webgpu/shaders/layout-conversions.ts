@@ -1,6 +1,5 @@
-/** Conversions between layouts, the gradient of the loss, and the step of gradient descent. */
-import { callHead, elementwise, head, reads, writes } from './common.ts';
-import { REDUCED, reduction } from './reduction.ts';
+/** Conversions between canonical layouts and those on the GPU: of layers, of weights, and of the factors of products. */
+import { callHead, elementwise, head, reads, writes } from './wgsl.ts';
 
 const PLANES_FIELDS = ['channels', 'pixels', 'vectors', 'scale: f32'];
 
@@ -62,52 +61,8 @@ ${elementwise(
 export const PACK_WEIGHTS: string = weightsKernel(false);
 export const UNPACK_WEIGHTS: string = weightsKernel(true);
 
-/**
- * The gradient of the loss: scale · (p_k − [k = label]), one workgroup per image.
- * Bindings: call, shape `[classes, stride]`, logits, labels, gradient.
- */
-export function lossGradient(subgroups: boolean): string {
-  const { functions, parameter, argument } = reduction(subgroups, 'f32');
-  return /* wgsl */ `
-${callHead(['classes', 'stride'], reads('logits', 'stored'), reads('labels', 'u32'), writes('gradient', 'stored'))}
-${functions}
-fn logit(at: u32) -> f32 { return f32(logits[at]) / activationScale; }
-
-@compute @workgroup_size(${REDUCED})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32${parameter}) {
-  let base = group.x * shape.stride;
-  var most = logit(base);
-  for (var k = local; k < shape.classes; k += ${REDUCED}u) { most = max(most, logit(base + k)); }
-  most = largest(most, local${argument});
-  var sum = 0.0;
-  for (var k = local; k < shape.classes; k += ${REDUCED}u) { sum += exp(logit(base + k) - most); }
-  sum = total(sum, local${argument});
-  for (var k = local; k < shape.stride; k += ${REDUCED}u) {
-    var value = 0.0;
-    if (k < shape.classes) {
-      let one = select(0.0, 1.0, k == labels[group.x]);
-      value = call.gradientScale * (exp(logit(base + k) - most) / sum - one);
-    }
-    gradient[base + k] = stored(value);
-  }
-}
-`;
-}
-
 /** Values in the storage format of factors. Bindings: shape `[vectors]`, values, factors. */
 export const TO_FACTORS: string = `
 ${head(['vectors'], reads('values', 'vec4f'), writes('factors'))}
 ${elementwise('shape.vectors', '  factors[i] = stored4(values[i]);')}
-`;
-
-/** v ← momentum · v − rate · (g + decay · w), w ← w + v, g ← 0. Bindings: shape, w, g, v. */
-export const SGD: string = `
-${head(['vectors', 'rate: f32', 'momentum: f32', 'decay: f32'], writes('w', 'vec4f'), writes('g', 'vec4f'), writes('v', 'vec4f'))}
-${elementwise(
-  'shape.vectors',
-  /* wgsl */ `  let velocity = shape.momentum * v[i] - shape.rate * (g[i] + shape.decay * w[i]);
-  v[i] = velocity;
-  w[i] += velocity;
-  g[i] = vec4f();`,
-)}
 `;

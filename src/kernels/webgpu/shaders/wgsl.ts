@@ -1,5 +1,5 @@
 /**
- * What shaders share. Tensors on the GPU are `[N, H, W, C]` in vectors of four channels (stored4, which storage.ts
+ * What shaders share. Tensors on the GPU are `[N, H, W, C]` in vectors of four channels (stored4, which storage-format.ts
  * declares), with C padded with zeros to a multiple of four: every load is of four values, and the channels that a
  * product sums over are adjacent.
  */
@@ -83,4 +83,9 @@ ${body}
 /** Text for each of 0 … count − 1, one per line: loops over registers are unrolled. */
 export function unroll(count: number, line: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => line(index)).join('\n');
+}
+
+/** The value that a backward kernel stores: with `masked`, 0 where the layer's input, a ReLU's output, is 0. */
+export function maskedGradient(masked: boolean, gradient: string, input: string): string {
+  return masked ? `select(stored4(), ${gradient}, ${input} > stored4())` : gradient;
 }
