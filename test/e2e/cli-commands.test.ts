@@ -191,7 +191,7 @@ describe('vgg init', () => {
   test('needs a network, a place of the right name, and a folder that is there', async () => {
     const without = await vgg('init', '--out', 'x.safetensors');
     assert.equal(without.code, 2);
-    assert.match(without.stderr, /required option '--config <name>' not specified/);
+    assert.match(without.stderr, /required option '--config <A\|A-LRN\|B\|C\|D\|E\|B-5x5>' not specified/);
     const wrong = await vgg('init', ...small, '--out', join(folder, 'x.bin'));
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /must end in \.safetensors/);
