@@ -12,8 +12,8 @@ const options = {
 
 /** `vgg card`: a model card for publishing a model. */
 export const command = newCommand('card', {
-  description: "Describe a run's model as a model card: Markdown with the front matter of Hugging Face.",
-  examples: ['card runs/photos', 'card runs/photos --license cc-by-4.0 --out runs/photos/README.md'],
+  description: "Write a model card for a run's model: Markdown with Hugging Face front matter.",
+  examples: ['card runs/demo', 'card runs/demo --license cc-by-4.0 --out runs/demo/README.md'],
   options,
 })
   .argument('<run>', 'run folder')

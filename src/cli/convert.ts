@@ -1,13 +1,11 @@
-import { existsSync } from 'node:fs';
 import { type ConvertResult, convertModel, type Parity } from '../api/convert.ts';
-import { UserError } from '../core/errors.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { formats, writtenExtensions } from '../weights/formats/formats.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';
 import { choice, type FlagsOf, flag, newCommand, switchedOff } from './command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
 import { backend, force, json, threads } from './options.ts';
-import { printAs } from './output.ts';
+import { printAs, refuseToOverwrite } from './output.ts';
 import { withBars } from './progress.ts';
 
 const titles = Object.values(formats).map(({ title }) => title);
@@ -22,8 +20,8 @@ const options = {
     `preprocessing that the written network expects (default: ${conventionsByFormat.join(', ')}; native: RGB, 0 to 255, minus the mean)`,
   ),
   featuresOnly,
-  fullyConvolutional: flag('.onnx only: take images of any size and return a map of scores'),
-  check: switchedOff('skip running the network and reading the written file back'),
+  fullyConvolutional: flag('.onnx only: accept images of any size and return a map of scores'),
+  check: switchedOff('do not read the written file back and compare its outputs'),
   threads,
   backend,
   json,
@@ -32,9 +30,9 @@ const options = {
 
 /** `vgg convert`: from any weight file to any other. */
 export const command = newCommand('convert', {
-  description: `Convert weights between ${new Intl.ListFormat('en').format(titles)}. The extension of the output chooses its format.`,
+  description: `Convert weights between ${new Intl.ListFormat('en').format(titles)}. The extension of the output file selects its format.`,
   examples: [
-    'convert runs/photos/best.safetensors photos.pth',
+    'convert runs/demo/best.safetensors demo.pth',
     'convert vgg16-397923af.pth vgg-d.safetensors',
     'convert VGG_ILSVRC_16_layers.caffemodel vgg-d.onnx',
     'convert faces.caffemodel faces.safetensors --mean 129.19,104.76,93.59 --channel-order bgr --classes-file names.txt',
@@ -46,9 +44,7 @@ export const command = newCommand('convert', {
   .action(convert);
 
 async function convert(input: string, output: string, flags: FlagsOf<typeof options>): Promise<void> {
-  if (existsSync(output) && !flags.force) {
-    throw new UserError(`${output} already exists; choose another name, or overwrite it with --force`);
-  }
+  refuseToOverwrite(output, flags);
   const read = await readOptionsOf(flags);
   const write = { convention: flags.outConvention, fullyConvolutional: flags.fullyConvolutional };
   const result = await withBars((onProgress) =>

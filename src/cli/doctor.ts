@@ -21,7 +21,7 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('doctor', {
   description:
     'Check this machine, or with --mpi whether the ranks can train together. Exits with code 1 if something needed is missing.',
-  examples: ['doctor', 'doctor --json', 'doctor photos --mpi  (under mpirun or srun)'],
+  examples: ['doctor', 'doctor --json', 'doctor runs/photos --mpi  (under mpirun or srun)'],
   options,
 })
   .argument('[data]', 'with --mpi: data set that all ranks should be able to read')

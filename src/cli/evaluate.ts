@@ -22,12 +22,12 @@ const options = {
     positiveInteger,
   ),
   details: flag('also print the error of each class and the most frequent confusions'),
-  predictions: option('<file>', 'write the predictions: one JSON line for each image'),
+  predictions: option('<file>', 'write the predictions to this file, one JSON line per image'),
   submission: option(
     '<file>',
-    'write a submission to the ILSVRC server: five class numbers of the development kit on each line',
+    'write a submission for the ILSVRC server: one line per image with the five predicted classes, numbered as in the development kit',
   ),
-  resume: flag('continue the same evaluation if it was interrupted'),
+  resume: flag('continue this evaluation where it was interrupted'),
   journal: option(
     '<file>',
     'record of finished images, for --resume (default: next to the predictions, else in the cache folder)',
@@ -40,14 +40,14 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('evaluate', {
   description: "Measure a model's error on labeled images by the paper's protocols (sections 3.2 and 4).",
   examples: [
-    'evaluate photos --model runs/photos/best.safetensors',
+    'evaluate runs/photos --model runs/demo/best.safetensors',
     'evaluate ILSVRC --model vgg-d.safetensors --scales 256,384,512 --protocol both --json',
     'evaluate ILSVRC --model vgg-d.safetensors --model vgg-e.safetensors --scales auto --resume',
     'evaluate ILSVRC --split test --model vgg-d.safetensors --submission d.txt',
   ],
   options,
 })
-  .argument('<data>', 'folder of labeled images; with --predictions or --submission any folder of images')
+  .argument('<data>', 'data set; its images need labels except with --predictions or --submission')
   .action(evaluate);
 
 async function evaluate(data: string, flags: Flags): Promise<void> {

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { extractFeatures } from '../api/extract-features.ts';
-import { UsageError, UserError } from '../core/errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { kindOf } from '../core/files.ts';
 import { formatShape } from '../core/shape.ts';
 import { isImageName } from '../data/pixels/image-formats.ts';
@@ -16,12 +15,12 @@ import { choice, type FlagsOf, newCommand, option, required } from './command.ts
 import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { backend, force, json, maxPixels, positiveInteger, precision, threads } from './options.ts';
-import { printAs } from './output.ts';
+import { printAs, refuseToOverwrite } from './output.ts';
 import { type Tick, withProgress } from './progress.ts';
 
 const options = {
   model: required(option('<file>', 'model file of any format; the convolutional layers are enough')),
-  layer: required(option('<name>', 'conv1_1 … fc8, after the ReLU, or pool1 … pool5')),
+  layer: required(option('<name>', 'conv1_1 … fc8 (after the ReLU) or pool1 … pool5')),
   out: required(option('<file>', 'file to write: .npy, .safetensors or .jsonl')),
   force,
   view: choice(
@@ -35,7 +34,7 @@ const options = {
     'test scale Q in pixels (default: the training scale S, or the middle of its range)',
     positiveInteger,
   ),
-  batch: option('<n>', 'batch size of center crops (default: 16)', positiveInteger),
+  batch: option('<n>', 'batch size for center crops (default: 16)', positiveInteger),
   featuresOnly,
   maxPixels,
   threads,
@@ -45,11 +44,11 @@ const options = {
   ...formatOptions,
 };
 
-/** `vgg features`: activations as features for another learner. */
+/** `vgg features`: activations as features for another classifier. */
 export const command = newCommand('features', {
-  description: 'Write the activations of a layer, as features for another learner (appendix B).',
+  description: "Write a layer's activations to a file, as features for another classifier (appendix B).",
   examples: [
-    'features photos --model vgg-d.safetensors --layer fc7 --out fc7.npy',
+    'features runs/photos/val/sneaker --model runs/demo/best.safetensors --layer fc7 --out fc7.npy',
     'features photos --model vgg16_notop.h5 --layer pool5 --pool mean --out pool5.jsonl',
     'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
   ],
@@ -61,9 +60,7 @@ export const command = newCommand('features', {
 async function features(inputs: string[], flags: FlagsOf<typeof options>): Promise<void> {
   const { model, layer, out } = flags;
   checkFeaturesPath(out);
-  if (existsSync(out) && !flags.force) {
-    throw new UserError(`${out} already exists; choose another --out, or overwrite it with --force`);
-  }
+  refuseToOverwrite(out, flags);
   const images = await imageFiles(inputs);
   const read = await readOptionsOf(flags);
   const file = await untilInterrupted((signal) =>

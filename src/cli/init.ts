@@ -14,7 +14,7 @@ import { writeModel } from '../weights/model/write-model.ts';
 import { classesFile, readClassesFile } from './classes-file.ts';
 import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
 import { config, force, integer, json, networkOf, positiveNumber, rgb, sizeOptions } from './options.ts';
-import { printAs } from './output.ts';
+import { printAs, refuseToOverwrite } from './output.ts';
 import { withProgress } from './progress.ts';
 
 const options = {
@@ -23,9 +23,9 @@ const options = {
   force,
   ...sizeOptions,
   classesFile,
-  init: choice(initializationMethods, 'initialization of the weights; biases are 0', 'glorot'),
+  init: choice(initializationMethods, 'initialization of the weights; biases start at 0', 'glorot'),
   initStd: option('<std>', 'standard deviation of the gaussian initialization', positiveNumber, '0.01'),
-  seed: option('<n>', 'seed of the random numbers', integer(0), '1'),
+  seed: option('<n>', 'seed of all random numbers', integer(0), '1'),
   mean: option('<r,g,b>', 'mean RGB to subtract from images, 0 to 255', rgb(0, 255), '0,0,0'),
   json,
 };
@@ -72,16 +72,14 @@ async function writeInitialModel(flags: Flags): Promise<void> {
 }
 
 /** Checks the path before the work, which takes a while for a large network. */
-function checkPlace(path: string, { force }: Flags): void {
+function checkPlace(path: string, flags: Flags): void {
   if (!path.endsWith('.safetensors')) {
     throw new UsageError(`--out ${path} must end in .safetensors, the format of model files`);
   }
   if (!existsSync(dirname(path))) {
     throw new UserError(`the folder ${dirname(path)} does not exist; create it first`);
   }
-  if (existsSync(path) && !force) {
-    throw new UserError(`${path} already exists; choose another --out, or overwrite it with --force`);
-  }
+  refuseToOverwrite(path, flags);
 }
 
 async function classNamesOf({ classes, classesFile }: Flags): Promise<ClassNames> {

@@ -12,7 +12,7 @@ const options = { featuresOnly, json, ...formatOptions };
 /** `vgg inspect`: shows a model file. */
 export const command = newCommand('inspect', {
   description: 'Show the tensors and the network in a model file of any format.',
-  examples: ['inspect runs/photos/best.safetensors', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
+  examples: ['inspect runs/demo/best.safetensors', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
   options,
 })
   .argument('<file>', 'model file')

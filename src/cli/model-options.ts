@@ -15,13 +15,13 @@ export const modelOptions = {
   protocol: choice(protocols, PROTOCOL_HELP, 'dense'),
   scales: option(
     '<list>',
-    'test scales Q in pixels, comma-separated, such as 256,384,512; auto: three, following the training scale S ' +
-      '(default: one, S or the middle of its range)',
+    'test scales Q in pixels, such as 256,384,512; auto: the three that the paper uses for the training scale S ' +
+      '(default: S itself, or the middle of its range)',
     testScales,
   ),
   flip: flag(
-    'average in the mirror image (default, except with --protocol center)',
-    'leave out the mirror image',
+    'also average over the mirrored image (default, except with --protocol center)',
+    'leave out the mirrored image',
   ),
   maxPixels,
   threads,

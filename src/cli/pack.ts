@@ -10,7 +10,7 @@ import { withBars } from './progress.ts';
 const options = {
   scale: option(
     '<pixels>',
-    'shrink images to this smaller side, the largest training scale S to come; smaller images are copied unchanged',
+    'shrink images to this smaller side, the largest training scale S you will use; smaller images are copied unchanged',
     positiveInteger,
     '512',
   ),
@@ -24,7 +24,7 @@ const options = {
 /** `vgg pack`: tar shards from any data set. */
 export const command = newCommand('pack', {
   description:
-    'Pack a data set into tar shards (WebDataset) of images no larger than training needs. All commands read them.',
+    'Pack a data set into tar shards (WebDataset) of images no larger than training needs. Every command can read them.',
   examples: ['pack runs/photos runs/packed --scale 64', 'pack ILSVRC ilsvrc-512 --scale 512 --skip-bad'],
   options,
 })

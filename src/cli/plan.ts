@@ -47,8 +47,8 @@ const options = {
   ),
   images: option('<n>', 'images in the training set', positiveInteger, '1281167'),
   epochs: option('<n>', 'number of epochs', positiveNumber, '74'),
-  gflops: option('<n>', 'speed of one machine, counted as direct convolution', positiveNumber),
-  measure: flag('time this machine instead, for a few seconds'),
+  gflops: option('<n>', 'speed of one machine in GFLOP/s, counted as direct convolution', positiveNumber),
+  measure: flag('measure the speed of this machine instead, for a few seconds'),
   machines: option('<n,n,...>', 'numbers of machines to compare', list(positiveInteger), '1,2,4,8'),
   bandwidth: option('<gbit/s>', 'bandwidth between machines: 25Gb or 25', bandwidth, '10Gb'),
   latency: option('<time>', 'latency between machines: 20us, 1ms or 0.1s', latency, '20us'),
@@ -61,7 +61,7 @@ type Flags = FlagsOf<typeof options>;
 /** `vgg plan`: what a training will take, before anything runs. */
 export const command = newCommand('plan', {
   description:
-    'Estimate the arithmetic, memory and time of a training, and the speed-up from several machines.',
+    'Estimate the operations, memory and time of a training run, and the speed-up from several machines.',
   examples: ['plan --config E', 'plan --config D --measure --machines 8,64 --bandwidth 25Gb --latency 20us'],
   options,
 }).action(showPlan);

@@ -22,8 +22,8 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('predict', {
   description: "Classify images by the paper's protocols (section 3.2).",
   examples: [
-    'predict cat.jpg --model runs/photos/best.safetensors',
-    'predict *.png --model m.safetensors --protocol center --json',
+    'predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors',
+    'predict cat.jpg dog.jpg --model vgg-d.safetensors --protocol center --json',
   ],
   options,
 })

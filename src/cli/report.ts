@@ -11,7 +11,7 @@ import { log, printResult } from './output.ts';
 import { withBars } from './progress.ts';
 
 const options = {
-  data: option('<folder>', "labeled images to evaluate (default: the validation images of each run's data)"),
+  data: option('<folder>', "data set to evaluate (default: the validation images of each run's data set)"),
   out: option('<file.html>', 'also write one self-contained HTML page with pictures'),
   mistakes: option('<n>', 'mistakes to show on the page', positiveInteger, '12'),
   threads,
@@ -21,7 +21,7 @@ const options = {
 export const command = newCommand('report', {
   description:
     'Report on runs: learning curves, errors by class, confusions, most confident mistakes and first-layer filters.',
-  examples: ['report runs/photos', 'report runs/a runs/b --out report.html'],
+  examples: ['report runs/demo', 'report runs/demo runs/mine --out report.html'],
   options,
 })
   .argument('<runs...>', 'run folders')

@@ -21,7 +21,9 @@ import { rankOptions, withRanks } from './ranks.ts';
 import { TrainingDisplay } from './training-display.ts';
 
 const options = {
-  plan: required(option('<file.yaml>', 'networks to train and their scales (see the folder plans)')),
+  plan: required(
+    option('<file.yaml>', 'YAML file with the networks to train and their scales (see the folder plans)'),
+  ),
   out: required(option('<folder>', 'folder for the runs, evaluations and tables')),
   dryRun: flag('list the steps and estimate their times on this machine'),
   json,
@@ -32,14 +34,14 @@ type Flags = FlagsOf<typeof options>;
 /** `vgg reproduce`: section 4. */
 export const command = newCommand('reproduce', {
   description:
-    'Train and evaluate the networks of a plan, and write Tables 3 to 7 and the claims of section 4. Run the same command again after an interruption: it skips what is done.',
+    'Train and evaluate the networks of a plan, and write Tables 3 to 7 and the claims of section 4. After an interruption, run the same command again: it skips what is already done.',
   examples: [
     'reproduce cifar10 --plan plans/quick.yaml --out reproductions/quick',
     'reproduce ILSVRC --plan plans/ilsvrc.yaml --out reproductions/ilsvrc --dry-run',
   ],
   options,
 })
-  .argument('<data>', 'folder of labeled images, divided into the folders train and val (or test)')
+  .argument('<data>', 'data set with training and validation (or test) images')
   .action(reproduce);
 
 async function reproduce(data: string, flags: Flags): Promise<void> {

@@ -37,7 +37,7 @@ const options = {
   tokenFile: option('<file>', 'file with the token that clients must send'),
   demoData: option(
     '<folder>',
-    'labeled images that the page offers to try training with (default: Fashion-MNIST, if its Debian package is installed)',
+    'data set that the page offers for a first training (default: Fashion-MNIST, if its Debian package is installed)',
   ),
   weights: switchedOff('do not send weights to browsers: pages cannot run the model on their own GPU'),
   cors: repeatable(
@@ -45,7 +45,7 @@ const options = {
   ),
   queue: option(
     '<n>',
-    'maximum number of images × scales in the queue; more are answered with 503',
+    'maximum length of the queue, in images × scales; further requests get status 503',
     positiveInteger,
     '256',
   ),
@@ -55,7 +55,7 @@ const options = {
   connections: option('<n>', 'maximum number of connections', positiveInteger, '1024'),
   drain: option(
     '<seconds>',
-    'how long the server waits for running requests when it is stopped',
+    'how long to wait for running requests when the server is stopped',
     positiveInteger,
     '30',
   ),
@@ -72,7 +72,7 @@ export const command = newCommand('serve', {
     'Serve models over HTTP, with a page to classify images, inspect models and follow training runs.',
   examples: [
     'serve',
-    'serve --model runs/photos/best.safetensors',
+    'serve --model runs/demo/best.safetensors',
     'serve --model a.safetensors --model b.safetensors --port 8000',
     'serve --model m.safetensors --host 0.0.0.0 --token-file token.txt',
   ],

@@ -32,15 +32,15 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('train', {
   description: 'Train a network on labeled images (section 3.1 of the paper).',
   examples: [
-    'train runs/photos --config A --width 0.25 --crop 32 --scale 32 --out runs/photos-a',
-    'train --out runs/photos-a --resume',
+    'train runs/photos --config A --width 0.25 --crop 32 --scale 36 --out runs/mine',
+    'train --out runs/mine --resume',
     'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
   ],
   options,
 })
   .argument(
     '[data]',
-    'images to train on: a folder with one folder per class, directly or under train/ and val/',
+    'data set: a folder with one folder of images per class, directly or under train/ and val/',
   )
   .action(train);
 

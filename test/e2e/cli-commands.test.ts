@@ -184,7 +184,7 @@ describe('vgg init', () => {
     const { code, stdout, stderr } = await vgg('init', ...small, '--out', path);
     assert.equal(code, 1);
     assert.equal(stdout, '');
-    assert.equal(stderr, `vgg: ${path} already exists; choose another --out, or overwrite it with --force\n`);
+    assert.equal(stderr, `vgg: ${path} already exists; choose another name, or overwrite it with --force\n`);
     assert.equal(await readFile(path, 'utf8'), 'precious');
   });
 
