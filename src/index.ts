@@ -13,7 +13,7 @@ export {
   convertModel,
   type FileFacts,
   type Parity,
-} from './api/convert.ts';
+} from './api/convert-weights.ts';
 export {
   type EvaluateOptions,
   type EvaluationProgress,
@@ -21,7 +21,7 @@ export {
   evaluateModel,
 } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
-export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect.ts';
+export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect-weights.ts';
 export { type PackedSplit, type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export {
   type ResumeOptions,
@@ -44,10 +44,10 @@ export type {
 } from './core/layer.ts';
 export type { TrainScale } from './core/scale.ts';
 export type { Rgb, Shape, Shape4 } from './core/shape.ts';
+export type { ImageSource, RgbImage, StoredImage } from './data/sources/image-source.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
-export type { ImageSource, RgbImage, StoredImage } from './data/sources/source.ts';
 export type { Split } from './data/sources/splits.ts';
-export type { SurveyProgress } from './data/training/survey.ts';
+export type { SurveyProgress } from './data/training/color-survey.ts';
 export type { MemberPosteriors } from './evaluate/ensemble.ts';
 export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/error-rates.ts';
 export type { EvaluatedImage } from './evaluate/evaluate-images.ts';
@@ -78,7 +78,13 @@ export type {
   TrainingInput,
   TrainingProgram,
 } from './kernels/backend.ts';
-export { type BackendName, type BackendOptions, backendNames } from './kernels/backend-options.ts';
+export {
+  type BackendName,
+  type BackendOptions,
+  backendNames,
+  type KernelChoice,
+  type Precision,
+} from './kernels/backend-options.ts';
 export { createBackend, openBackend } from './kernels/registry.ts';
 export { type ConfigurationName, configurationNames, configurations } from './net/configurations.ts';
 export { type LayerCost, layerCosts } from './net/cost.ts';
@@ -99,8 +105,8 @@ export type { TrainingProgress } from './train/trainer-hooks.ts';
 export type { WriteOptions } from './weights/export/exported-model.ts';
 export type { WriteReport } from './weights/export/write-weights.ts';
 export type { DeferredTensor, NamedTensor, TensorToWrite } from './weights/formats/safetensors/writer.ts';
+export type { ImportReport } from './weights/import/import-report.ts';
 export type { ChannelOrder } from './weights/import/preprocessing.ts';
-export type { ImportReport } from './weights/import/report.ts';
 export type { ClassNames } from './weights/labels/class-names.ts';
 export type { ModelFacts } from './weights/model/metadata.ts';
 export type { Model } from './weights/model/model.ts';

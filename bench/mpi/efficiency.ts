@@ -8,7 +8,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatTable } from '../../src/report/table.ts';
-import { outcomeOf, startRanks, withoutMpi } from '../../test/mpi/ranks.ts';
+import { outcomeOf } from '../../test/e2e/cli-process.ts';
+import { startRanks, withoutMpi } from '../../test/mpi/ranks.ts';
 import type { StepsReport } from './steps.ts';
 
 const { values: options } = parseArgs({

@@ -16,8 +16,8 @@ import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { buildNetwork, parameterCount } from '../../src/net/network.ts';
 import { estimateScaling } from '../../src/plan/scaling.ts';
 import { formatTable } from '../../src/report/table.ts';
+import { outcomeOf } from '../../test/e2e/cli-process.ts';
 import { Hosts, withoutHosts } from '../../test/mpi/hosts.ts';
-import { outcomeOf } from '../../test/mpi/ranks.ts';
 import type { Parts, StepsReport } from './steps.ts';
 
 const { values: options } = parseArgs({

@@ -1,5 +1,5 @@
-// Sums by exchange of slices. Rank j adds up the j-th slice of everybody's data, then hands the sum to everybody:
-// each rank sends 2 (N − 1) / N times the data, as in a ring, in two rounds instead of 2 (N − 1).
+// Sums by exchange of slices. Rank j adds up the j-th slice of all ranks' data, then sends the sum to all: each rank
+// sends 2 (N − 1) / N times the data, as in a ring, in two rounds instead of 2 (N − 1).
 #include "all_reduce.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace verydeep {
 namespace {
 
-/** How values travel. */
+/** The format in which values travel. */
 struct Full {
   using Value = float;
   static MPI_Datatype type() { return MPI_FLOAT; }
@@ -28,7 +28,7 @@ struct Brief {
   static float unpack(BFloat16 value) { return toFloat(value); }
 };
 
-/** Values summed at a time: their sums stay in the first cache. */
+/** Values summed at a time: their sums stay in the first-level cache. */
 constexpr int64_t BLOCK = 2048;
 
 template <class Form>
@@ -50,7 +50,7 @@ class AllReduce : public Operation {
   }
 
   bool advance() override {
-    // Alone its values are the sum; they do not travel, and stay as exact as they are.
+    // With one rank, its values are the sum. They do not travel and stay exact.
     if (ranks_.size == 1) return true;
     if (stage_ == Stage::Adding && requests_.done()) {
       sum();
@@ -58,7 +58,7 @@ class AllReduce : public Operation {
       forOthers([&](int other) { send(result, length(ranks_.rank), other, tag_ + 1, &unsentSums_); });
       stage_ = Stage::Handing;
     }
-    // What others send back comes to where this rank's own values of their slices were.
+    // The sums from other ranks replace this rank's values of their slices.
     if (stage_ == Stage::Handing && unsentValues_ == 0) {
       forOthers([&](int other) { receive(inPlace(other), length(other), other, tag_ + 1); });
       stage_ = Stage::Ending;
@@ -72,7 +72,7 @@ class AllReduce : public Operation {
   int64_t begin(int rank) const { return count_ * rank / ranks_.size; }
   int64_t length(int rank) const { return begin(rank + 1) - begin(rank); }
 
-  /** Starting behind oneself, so that not everybody sends to the same rank at once. */
+  /** Starting after this rank, so that not all ranks send to the same one at the same time. */
   template <class Visit>
   void forOthers(const Visit& visit) const {
     for (int i = 1; i < ranks_.size; i++) visit((ranks_.rank + i) % ranks_.size);
@@ -91,7 +91,7 @@ class AllReduce : public Operation {
   Value* pieceOf(int other) {
     return pieces_.data() + length(ranks_.rank) * (other < ranks_.rank ? other : other - 1);
   }
-  /** Where a slice is sent from. */
+  /** The address that a slice is sent from. */
   const Value* packedSlice(int rank) {
     if (packs) {
       for (int64_t i = begin(rank); i < begin(rank + 1); i++) packed_.data()[i] = Form::pack(data_[i]);
@@ -120,7 +120,7 @@ class AllReduce : public Operation {
         for (int64_t i = 0; i < count; i++) total[i] += Form::unpack(piece[i]);
       }
     }
-    // What the others get is what stays here.
+    // The other ranks get exactly the values that stay here.
     for (int64_t i = 0; i < count; i++) own[i] = Form::unpack(Form::pack(total[i]));
   }
 
@@ -136,12 +136,12 @@ class AllReduce : public Operation {
   int64_t count_;
   Ranks ranks_;
   int tag_ = 0;
-  /** Waits for the others' values of this slice; has sent its sum; waits for the others' sums. */
+  /** Waits for the other ranks' values of this slice; has sent its sum; waits for the other ranks' sums. */
   enum class Stage { Adding, Handing, Ending } stage_ = Stage::Adding;
-  /** `[other ranks, my slice]`, and for a brief form everything as it travels. */
+  /** `[other ranks, my slice]`, and for bfloat16 all values in that format. */
   Buffer<Value> pieces_, packed_;
   Requests requests_;
-  /** Pieces that have not gone. */
+  /** Pieces that have not been sent. */
   int unsentValues_ = 0, unsentSums_ = 0;
 };
 

@@ -8,7 +8,7 @@ namespace verydeep {
 
 using BFloat16 = uint16_t;
 
-/** Rounds to the nearest, ties to even; NaN stays one. */
+/** Rounds to the nearest, ties to even; NaN stays NaN. */
 inline BFloat16 toBFloat16(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);

@@ -1,5 +1,4 @@
-// MPI as functions of JavaScript's. Options are checked in TypeScript; here only what could corrupt memory is
-// checked again.
+// MPI as JavaScript functions. TypeScript checks options; here only what could corrupt memory is checked again.
 #include <napi.h>
 
 #include "all_reduce.hpp"
@@ -11,7 +10,7 @@ namespace {
 
 using Info = const Napi::CallbackInfo&;
 
-/** MPI can be started once in a process. */
+/** MPI can be started only once per process. */
 std::shared_ptr<World> world;
 
 World& opened(Napi::Env env) {
@@ -33,7 +32,7 @@ Floats floatsOf(const Napi::Value& value) {
   return {array.Data(), static_cast<int64_t>(array.ElementLength())};
 }
 
-/** open(patience in seconds, lost(rank, seconds), late(ranks, seconds)) → Promise of what `describe` in world.cpp gives */
+/** open(patience in seconds, lost(rank, seconds), late(ranks, seconds)) → Promise of what `describe` in world.cpp returns */
 Napi::Value open(Info info) {
   if (world) throw Napi::Error::New(info.Env(), "MPI has been started before");
   auto ready = Napi::Promise::Deferred::New(info.Env());

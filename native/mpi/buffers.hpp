@@ -1,4 +1,4 @@
-// Memory for what is under way, used again: fresh pages cost as much as the messages that go through them.
+// Reused memory for messages in flight: fresh pages cost as much as the messages in them.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace verydeep {
 
-/** Blocks that nobody uses at the moment. For one thread. */
+/** Unused blocks. For one thread. */
 class Memory {
  public:
   struct Block {
@@ -27,7 +27,7 @@ class Memory {
       free_.pop_back();
       return block;
     }
-    // Too small for what is needed now, and so perhaps for what is needed next.
+    // Too small for this request, and so perhaps for the next one.
     if (!free_.empty()) free_.pop_back();
     return {std::unique_ptr<char[]>(new char[size]), size};
   }
@@ -37,7 +37,7 @@ class Memory {
   std::vector<Block> free_;
 };
 
-/** Values in memory that is given back in the end. */
+/** Values in memory that returns to the pool in the end. */
 template <class T>
 class Buffer {
  public:

@@ -1,4 +1,4 @@
-// What MPI's own collective calls do.
+// Operations by MPI's collective calls.
 #include "collectives.hpp"
 
 #include "messages.hpp"

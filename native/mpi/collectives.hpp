@@ -9,12 +9,12 @@
 
 namespace verydeep {
 
-/** Makes `data[0 … count)` on every rank what it is on `root`. */
+/** Copies `data[0 … count)` of `root` to every rank. */
 std::unique_ptr<Operation> makeBroadcast(float* data, int64_t count, int root);
 
 using Bytes = std::vector<uint8_t>;
 
-/** Gives every rank the bytes of all, which may differ in length, one after the other; `ends` are where each ends. */
+/** Gives every rank the bytes of all ranks, concatenated; lengths may differ, and `ends` are the ends of each. */
 std::unique_ptr<Operation> makeAllGather(Bytes mine, std::shared_ptr<Bytes> all, std::shared_ptr<std::vector<int>> ends);
 
 }  // namespace verydeep

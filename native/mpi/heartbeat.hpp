@@ -1,4 +1,4 @@
-// Tells a rank that is gone, or stopped, from one that is slow.
+// Distinguishes a rank that has ended or stopped from one that is slow.
 #pragma once
 
 #include <mpi.h>
@@ -10,17 +10,17 @@
 namespace verydeep {
 
 /**
- * Each rank lets the next one know every second that it lives, and listens to the one before. A rank's thread for
- * MPI does nothing that takes long, so silence means that its process is gone or does not run. With the sign of
- * life goes what is known of how far all ranks have come: after so many seconds as there are ranks everybody has it.
+ * Each rank sends the next one a sign of life every second and listens to the one before. A rank's MPI thread does
+ * nothing that takes long, so silence means that its process has ended or does not run. The sign of life carries what
+ * is known of the progress of all ranks; after as many seconds as there are ranks, all ranks know it.
  */
 class Heartbeat {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /** @param patience how long a silence may last */
+  /** @param patience longest silence allowed */
   Heartbeat(MPI_Comm world, Clock::duration patience);
-  /** To be called often. @param begun operations. @returns whether the rank before has been silent for too long */
+  /** Call it often. @param begun operations. @returns whether the rank before has been silent for too long */
   bool beat(int64_t begun);
   /** The operations that each rank has begun, as far as is known. */
   const std::vector<int64_t>& begun() const { return begun_; }

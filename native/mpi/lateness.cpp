@@ -5,10 +5,10 @@
 namespace verydeep {
 namespace {
 
-/** A gap between two calls that only a process has which did not run. */
+/** A gap between two calls that occurs only in a process that was stopped. */
 constexpr auto ASLEEP = std::chrono::seconds(3);
 
-/** Operations are begun in order: who has begun fewer has not come to this one. */
+/** Operations begin in order: a rank that has begun fewer has not reached this one. */
 std::vector<int> missing(int64_t operation, const std::vector<int64_t>& begun) {
   std::vector<int> ranks;
   for (std::size_t rank = 0; rank < begun.size(); rank++) {

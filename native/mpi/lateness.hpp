@@ -1,4 +1,4 @@
-// Tells who lives and yet does not come to what the others do, for example because it waits for images.
+// Finds ranks that are alive but do not reach the operation of the others, for example because they wait for images.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@
 
 namespace verydeep {
 
-/** Whom the others wait for, and since how many seconds. */
+/** The ranks that the others wait for, and for how many seconds. */
 struct Late {
   std::vector<int> ranks;
   double seconds = 0;
@@ -18,14 +18,14 @@ class Lateness {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /** @param patience after which something is said; then after twice the time, and so on */
+  /** @param patience time before the first report, then twice as long for each further one */
   Lateness(int rank, Clock::duration patience) : rank_(rank), patience_(patience) {}
 
   /**
-   * To be called often.
-   * @param waitingFor the number of the oldest operation under way, or -1
+   * Call it often.
+   * @param waitingFor the number of the oldest operation in progress, or -1
    * @param begun how many operations each rank has begun, as far as is known
-   * @returns what this rank should say now: one of those that wait speaks for all
+   * @returns what this rank should report now: one of the waiting ranks reports for all
    */
   std::optional<Late> check(int64_t waitingFor, const std::vector<int64_t>& begun);
 

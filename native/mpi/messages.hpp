@@ -1,4 +1,4 @@
-// Non-blocking messages, and what MPI's error codes mean.
+// Non-blocking messages, and the texts of MPI's error codes.
 #pragma once
 
 #include <mpi.h>
@@ -8,15 +8,15 @@
 
 namespace verydeep {
 
-/** @throws std::runtime_error with MPI's own words */
+/** @throws std::runtime_error with MPI's message */
 void check(int code);
 
-/** Messages under way. */
+/** Messages in flight. */
 class Requests {
  public:
   /** The place for a new request. */
   MPI_Request* add();
-  /** Lets MPI work. @returns whether all have arrived; then there are none any more */
+  /** Lets MPI make progress. @returns whether all have arrived; then none are left */
   bool done();
 
  private:

@@ -1,4 +1,4 @@
-// Something that all ranks do together, step by step and never waiting.
+// Something that all ranks do together, step by step, without ever waiting.
 #pragma once
 
 #include <mpi.h>
@@ -16,13 +16,13 @@ struct Ranks {
   Outbox* outbox = nullptr;
 };
 
-/** All methods belong to the thread that MPI belongs to. */
+/** All methods belong to MPI's thread. */
 class Operation {
  public:
   virtual ~Operation() = default;
-  /** @param number tells operations that are under way apart; all ranks start them in the same order */
+  /** @param number distinguishes operations in progress; all ranks start them in the same order */
   virtual void start(const Ranks& ranks, int number) = 0;
-  /** Goes on as far as it can without waiting. @returns whether it is over */
+  /** Continues as far as it can without waiting. @returns whether it is done */
   virtual bool advance() = 0;
 };
 

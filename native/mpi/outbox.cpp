@@ -7,9 +7,9 @@
 namespace verydeep {
 namespace {
 
-/** Pieces under way to all ranks together, 4 MiB: what a network of 100 Gbit/s carries between two turns. */
+/** Most pieces in flight to all ranks together, 4 MiB: what a network of 100 Gbit/s carries between two turns. */
 constexpr int MOST = 64;
-/** To one rank at least. */
+/** Least pieces in flight to one rank. */
 constexpr int LEAST = 2;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What goes to the other ranks, in pieces that need no leave.
+// Messages to other ranks, in pieces small enough for MPI to send without a handshake.
 #pragma once
 
 #include <mpi.h>
@@ -10,13 +10,13 @@
 namespace verydeep {
 
 /**
- * Bytes of a piece; a message that is longer travels as several. MPI announces what is longer than this and waits to
- * be asked for it: over TCP both the announcement and the answer would stand behind all that the sockets hold
+ * Bytes of a piece; a longer message travels as several. MPI announces longer messages and waits for a request: over TCP
+ * both the announcement and the answer would queue behind everything in the sockets
  * (docs/explanation/measurements.md, "Several machines"). Open MPI's limit, headers included, is 64 KiB.
  */
 constexpr int64_t PIECE_BYTES = 65024;
 
-/** Calls `visit(first value, values)` for the pieces of a message, on both of its ends. */
+/** Calls `visit(first value, values)` for the pieces of a message, at both ends. */
 template <class Visit>
 void forPieces(int64_t count, int64_t valueBytes, const Visit& visit) {
   const int64_t most = PIECE_BYTES / valueBytes;
@@ -24,20 +24,20 @@ void forPieces(int64_t count, int64_t valueBytes, const Visit& visit) {
 }
 
 /**
- * To each rank messages go in the order in which they were given, a few pieces at a time, so that a sign of life
- * does not wait for all that is to be sent.
+ * Messages to a rank go in the order in which they were given, a few pieces at a time, so that a sign of life does not
+ * wait for everything before it.
  */
 class Outbox {
  public:
   Outbox(MPI_Comm comm, int size);
 
   /**
-   * @param data stays as it is until all is sent
+   * @param data must not change until it is sent
    * @param type of values of `valueBytes` bytes
-   * @param unsent counts pieces: more by this message's at once, one less with each that has gone
+   * @param unsent counts pieces: this message's are added now, and subtracted as they are sent
    */
   void send(const void* data, int64_t count, MPI_Datatype type, int64_t valueBytes, int to, int tag, int* unsent);
-  /** Lets MPI work. @returns whether more could have been sent since the last time */
+  /** Lets MPI make progress. @returns whether more could have been sent since the last call */
   bool advance();
 
  private:
@@ -58,7 +58,7 @@ class Outbox {
   MPI_Comm comm_;
   int most_;
   std::vector<Lane> lanes_;
-  /** Of the pieces under way. */
+  /** Of the pieces in flight. */
   std::vector<MPI_Request> requests_;
   std::vector<Piece> pieces_;
   std::vector<int> gone_;

@@ -12,13 +12,13 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
 
-/** Operations at work at a time: enough to keep a network busy, few enough to hold little memory. */
+/** Most operations in progress: enough to keep a network busy, few enough to need little memory. */
 constexpr std::size_t MOST_ACTIVE = 4;
-/** Turns without news after which the thread sleeps, and for how long it sleeps at most, with work and without. */
+/** Turns without news after which the thread sleeps, and its longest sleep with work and without. */
 constexpr int EAGER_TURNS = 8;
 constexpr microseconds LEAST_SLEEP(50), MOST_SLEEP(400), IDLE_SLEEP(100'000);
 
-/** Numbers of operations as messages carry them; far more than there are under way. */
+/** Operation numbers in messages wrap around here; far more than operations in progress. */
 constexpr int64_t TAGS = 8192;
 
 std::string hostName() {
@@ -88,7 +88,7 @@ Napi::Value describe(Napi::Env env, const Facts& facts) {
 }  // namespace
 
 struct World::Job {
-  /** None for the last one, which ends MPI. */
+  /** None for the last operation, which ends MPI. */
   std::unique_ptr<Operation> operation;
   int64_t number = -1;
   Result result;
@@ -120,7 +120,7 @@ World::~World() {
   if (thread_.joinable()) thread_.join();
 }
 
-/** The process ends, perhaps without close: then MPI is left as it is, and the launcher ends the other ranks. */
+/** The process ends, perhaps without close: then MPI stays as it is, and the launcher ends the other ranks. */
 void World::end(void* world) {
   World& self = *static_cast<World*>(world);
   self.leaving_ = true;
@@ -169,7 +169,7 @@ void World::post(Call call) {
 }
 
 void World::settle(std::unique_ptr<Job> job, const std::string& error) {
-  // The job goes on JavaScript's thread, as it holds references; the operation's memory goes here.
+  // The job is destroyed on JavaScript's thread, as it holds references, and the operation's memory here.
   job->operation.reset();
   post([this, shared = std::shared_ptr<Job>(std::move(job)), error](Napi::Env env) {
     if (--unsettled_ == 0) toJavaScript_.Unref(env);
@@ -196,7 +196,7 @@ Facts World::open() {
   if (facts.size > 1) {
     const auto patience = duration_cast<Heartbeat::Clock::duration>(patience_);
     heartbeat_.emplace(MPI_COMM_WORLD, patience);
-    // By then the heartbeats have told everybody how far the others have come.
+    // By then heartbeats have told all ranks how far the others are.
     lateness_.emplace(facts.rank, patience + std::chrono::seconds(facts.size));
   }
   return facts;
@@ -284,7 +284,7 @@ bool World::advance() {
   return news;
 }
 
-/** Nothing works after a failure: messages that were under way may still write into their arrays. */
+/** Nothing works after a failure: messages in flight may still write to their arrays. */
 void World::fail(const std::string& message) {
   broken_ = message;
   for (std::unique_ptr<Job>& job : active_) settle(std::move(job), message);

@@ -1,4 +1,4 @@
-// The ranks that were started together, on a thread of their own.
+// The ranks that were started together, on a separate thread.
 #pragma once
 
 #include <napi.h>
@@ -25,7 +25,7 @@ namespace verydeep {
 /** Makes the value of a promise, on JavaScript's thread. */
 using Result = std::function<Napi::Value(Napi::Env)>;
 
-/** What MPI says of the ranks. */
+/** MPI's information about the ranks. */
 struct Facts {
   int rank = 0, size = 1;
   /** Ranks on this machine. */
@@ -45,7 +45,7 @@ class World : public std::enable_shared_from_this<World> {
   /**
    * @param patience seconds without a sign of life from a rank after which it counts as lost
    * @param lost called once with its number and the seconds
-   * @param late called rarely, with the numbers of ranks that live and have not come, and the seconds
+   * @param late called rarely, with the numbers of ranks that are alive but late, and the seconds
    */
   static std::shared_ptr<World> start(Napi::Env env, double patience, const Napi::Function& lost,
                                       const Napi::Function& late, Napi::Promise::Deferred ready);
@@ -53,7 +53,7 @@ class World : public std::enable_shared_from_this<World> {
 
   /** Ranks must call this in the same order. @param keep the array that the operation works on */
   Napi::Promise run(Napi::Env env, std::unique_ptr<Operation> operation, Result result, const Napi::Value& keep);
-  /** Ends MPI. Every rank must have come here: close is called after a barrier. */
+  /** Ends MPI. Every rank must get here: close is called after a barrier. */
   Napi::Promise close(Napi::Env env);
   /** Ends all ranks at once. */
   void abort(int code);
@@ -66,16 +66,16 @@ class World : public std::enable_shared_from_this<World> {
   void enqueue(Napi::Env env, std::unique_ptr<Job> job);
   void loop();
   Facts open();
-  /** @returns whether any operation came to its end, or the network waits for this thread */
+  /** @returns whether any operation ended, or the network waits for this thread */
   bool advance();
   void startWaiting();
   void settle(std::unique_ptr<Job> job, const std::string& error);
-  /** Looks after the other ranks. */
+  /** Watches the other ranks. */
   void watch();
   void fail(const std::string& message);
   void rest(bool news);
   void finalize();
-  /** Has something done on JavaScript's thread. */
+  /** Runs something on JavaScript's thread. */
   void post(Call call);
   static void end(void* world);
 

@@ -3,7 +3,7 @@ import { messageOf, UsageError, UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
 import { parameterSpecs } from '../core/layer.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import { FeatureExtractor, type FeatureView } from '../evaluate/feature-extractor.ts';
 import type { ImageFeatures } from '../evaluate/feature-files.ts';
 import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';
@@ -32,6 +32,9 @@ export interface FeatureOptions extends EngineOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Bytes of the cached programs for whole images, one for each size. */
+const WHOLE_IMAGE_BYTES = 2 * 2 ** 30;
+
 interface PreparedImage {
   readonly path: string;
   readonly image: RgbImage;
@@ -55,7 +58,9 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
   const model = await loadModel(backend, path, read, (network) =>
     parameterSpecs(layersUpTo(path, network, layer)),
   );
-  const extractor = new FeatureExtractor(model, layer);
+  // Center crops need one program only, however large its batch.
+  const memoryBytes = view === 'center' ? Number.POSITIVE_INFINITY : WHOLE_IMAGE_BYTES;
+  const extractor = new FeatureExtractor(model, layer, memoryBytes);
   try {
     const { facts } = model;
     const scale = options.scale ?? scalesFor(facts, undefined, path)[0]!;

@@ -10,7 +10,7 @@ import type { NamedModel } from '../serve/models/served-model.ts';
 import { ALL } from '../serve/models/served-models.ts';
 import { isLoopback } from '../serve/security.ts';
 import { buildServer, type ServerOptions } from '../serve/server.ts';
-import { runPages } from './serve-run-pages.ts';
+import { runPages } from './run-pages.ts';
 
 export interface ServeOptions extends EngineOptions, Omit<ServerOptions, 'models' | 'pages' | 'page'> {
   /** Model files; if there are none, the server shows runs only. */

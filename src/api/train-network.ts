@@ -1,8 +1,8 @@
 /** Training: from a data folder and a recipe to a run folder with a model. */
 import { resolve } from 'node:path';
 import { type Communicator, single } from '../comm/communicator.ts';
+import { fromFirst } from '../core/process-team.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { fromFirst } from '../core/team.ts';
 import { Validator } from '../evaluate/validator.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';

@@ -1,4 +1,4 @@
-import { type ConvertResult, convertModel, type Parity } from '../api/convert.ts';
+import { type ConvertResult, convertModel, type Parity } from '../api/convert-weights.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { formats, writtenExtensions } from '../weights/formats/formats.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';

@@ -1,4 +1,4 @@
-import { type Inspection, inspectWeights } from '../api/inspect.ts';
+import { type Inspection, inspectWeights } from '../api/inspect-weights.ts';
 import { formatShape } from '../core/shape.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';

@@ -35,6 +35,7 @@ export const command = newCommand('train', {
     'train runs/photos --config A --width 0.25 --crop 32 --scale 36 --out runs/mine',
     'train --out runs/mine --resume',
     'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
+    'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  (under mpirun or srun)',
   ],
   options,
 })

@@ -1,5 +1,5 @@
 /** ConvNet fusion (paper, 4.4): the posteriors of several networks averaged. */
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import { reorder } from './class-matching.ts';
 import type { ClassifyOptions, ImageClassifier, ScalePosteriors } from './image-classifier.ts';
 import { meanOf } from './softmax.ts';

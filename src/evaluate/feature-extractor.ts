@@ -2,7 +2,7 @@
 import { shapesAlong } from '../core/layer.ts';
 import { elementCount, type Shape4 } from '../core/shape.ts';
 import { centerCrop, writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { layersUpTo } from './feature-layers.ts';
 import type { LoadedModel } from './load-model.ts';
@@ -19,24 +19,19 @@ export interface Activations {
   readonly values: Float32Array;
 }
 
-/** Bytes of compiled programs that are cached. */
-const PROGRAM_BYTES = 256 * 2 ** 20;
-
 export class FeatureExtractor {
   readonly #facts: Pick<ModelFacts, 'network' | 'meanRgb'>;
   readonly #layers: ReturnType<typeof layersUpTo>;
   readonly #programs: ProgramCache;
 
-  /** @throws UsageError when there is no such layer, listing those that can be chosen. */
-  constructor({ path, backend, parameters, facts }: LoadedModel, layer: string) {
+  /**
+   * @param memoryBytes of compiled programs that are cached
+   * @throws UsageError when there is no such layer, listing those that can be chosen.
+   */
+  constructor({ path, backend, parameters, facts }: LoadedModel, layer: string, memoryBytes: number) {
     this.#facts = facts;
     this.#layers = layersUpTo(path, facts.network, layer);
-    this.#programs = new ProgramCache({
-      backend,
-      layers: this.#layers,
-      parameters,
-      memoryBytes: PROGRAM_BYTES,
-    });
+    this.#programs = new ProgramCache({ backend, layers: this.#layers, parameters, memoryBytes });
   }
 
   /** @returns `[1, C, H, W]` @throws RangeError when the image is too small for the layer. */

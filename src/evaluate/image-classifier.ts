@@ -2,7 +2,7 @@
 import { shapesAlong } from '../core/layer.ts';
 import type { Rgb } from '../core/shape.ts';
 import { writeCrop, writeWholeImage } from '../data/pixels/crop.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import { largestLayerBytes } from '../plan/activation-memory.ts';

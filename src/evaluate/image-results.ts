@@ -1,6 +1,6 @@
 /** The result of every image of an evaluation, in tens of bytes each. */
 import { rankOfLabel } from '../core/classification.ts';
-import type { Team } from '../core/team.ts';
+import type { Team } from '../core/process-team.ts';
 import { type RankedClass, topClasses } from './softmax.ts';
 
 /** Number of most probable classes that are stored for each image. */

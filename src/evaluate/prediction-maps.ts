@@ -1,6 +1,6 @@
 /** Predictions place by place: the score map of dense evaluation, and each crop of the grid. */
 import type { Size } from '../data/pixels/resample.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { gridCrops } from './crop-grid.ts';

@@ -1,5 +1,5 @@
 /** The files that an evaluation can write: predictions as JSON lines, and a submission to the ILSVRC server. */
-import type { ImageSource } from '../data/sources/source.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
 import type { ImageResults } from './image-results.ts';
 import { withLabels } from './prediction-maps.ts';
 

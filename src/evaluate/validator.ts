@@ -1,8 +1,8 @@
+import type { Team } from '../core/process-team.ts';
 import { type TrainScale, testScaleFor } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
-import type { Team } from '../core/team.ts';
 import { keepDecoded } from '../data/pixels/decoded-images.ts';
-import type { ImageSource } from '../data/sources/source.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
 import { Ensemble } from './ensemble.ts';

@@ -47,7 +47,11 @@ export interface Backend {
 
   /**
    * The memory that a program would take, without compiling it: `total` equals the `memoryBytes` of the program that
-   * `compile` or `compileTraining` would make. Absent where a backend cannot tell.
+   * `compile` or `compileTraining` would make. Only the backend `native` has it.
+   *
+   * @example
+   * const plan = await backend.planMemory?.({ layers, inputShape: [32, 3, 224, 224], training: true });
+   *
    * @throws RangeError for layers that do not fit each other or the input.
    */
   planMemory?(options: PlanMemoryOptions): Promise<MemoryPlan>;

@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
-import type { ImageSource, RgbImage } from '../data/sources/source.ts';
+import type { ImageSource, RgbImage } from '../data/sources/image-source.ts';
 import type { ImageResult } from '../evaluate/image-results.ts';
 import type { LoadedModel } from '../evaluate/load-model.ts';
 import { positionPosteriors } from '../evaluate/score-map.ts';

@@ -29,7 +29,7 @@ export function hidePathsIn<T extends object>(values: T): T {
   ) as T;
 }
 
-/** Reduces one folder to its name wherever a text has it, and leaves what is below it: `photos/cat/1.jpg`. */
+/** Reduces one folder to its name throughout a text, and keeps the paths below it: `photos/cat/1.jpg`. */
 export function hideFolder(text: string, folder: string): string {
   return text.replaceAll(folder, basename(folder));
 }

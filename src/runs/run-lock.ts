@@ -1,7 +1,7 @@
 /**
  * The lock of a run folder: one process at a time trains a run. Creating the lock file is atomic. A lock whose process
- * is gone is taken over: on this machine processes are looked up, and told from later ones with the same number by
- * the time they started; a holder elsewhere (another machine or container) counts as gone when it has not renewed its
+ * is gone is taken over. Processes on this machine are looked up; their start time distinguishes them from later ones
+ * with the same number. A process elsewhere (another machine or container) counts as gone when it has not renewed its
  * lock for two minutes.
  */
 import { readFileSync } from 'node:fs';
@@ -53,12 +53,15 @@ export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
     }
     if (state === 'stale') await removeStale(file);
   }
-  const renewal = setInterval(() => {
-    utimes(file, new Date(), new Date()).catch(() => {});
-  }, RENEWAL_MS).unref();
+  // A process that was suspended for long may have lost its lock to another machine.
+  const isOurs = async () => (await readFile(file, 'utf8').catch(() => '')) === content;
+  const renew = async () => {
+    if (await isOurs()) await utimes(file, new Date(), new Date());
+  };
+  const renewal = setInterval(() => renew().catch(() => {}), RENEWAL_MS).unref();
   return async () => {
     clearInterval(renewal);
-    if ((await readFile(file, 'utf8').catch(() => '')) === content) await rm(file, { force: true });
+    if (await isOurs()) await rm(file, { force: true });
   };
 }
 
@@ -74,8 +77,8 @@ async function create(file: string, content: string): Promise<boolean> {
 }
 
 /**
- * Deletes a stale lock, under a lock of its own: of two processes that saw it, the slower must not delete the fresh
- * lock of the faster.
+ * Deletes a stale lock, guarded by a second lock: of two processes that saw it, the slower must not delete the fresh lock
+ * of the faster.
  */
 async function removeStale(file: string): Promise<void> {
   const guard = `${file}.takeover`;

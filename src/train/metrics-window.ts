@@ -1,4 +1,4 @@
-/** What is counted and timed between two lines of metrics. */
+/** Counts and times between two lines of metrics. */
 import { addCounts, type ClassificationCounts, noCounts } from '../core/classification.ts';
 import type { ExchangeTime } from './gradient-exchange.ts';
 import type { TrainingMetrics } from './metrics.ts';

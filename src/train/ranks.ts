@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib';
 import type { Communicator } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
-import type { ImageSource } from '../data/sources/source.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Backend, ParameterField, Parameters } from '../kernels/backend.ts';
 
 /**

@@ -193,12 +193,13 @@ export const recipeSchema = z.strictObject({
   }),
 });
 
-/** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipes.md). */
+/** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipe-keys.md). */
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
+/** Keys of text that may also be a number. */
+type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
 /** Any of the keys of a recipe. */
 export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;
-type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
 
 export interface RecipeKeyFacts extends KeyMetadata {
   readonly key: RecipeKey;
@@ -211,15 +212,21 @@ export interface RecipeKeyFacts extends KeyMetadata {
 export const recipeKeys: readonly RecipeKeyFacts[] = (Object.keys(recipeSchema.shape) as RecipeKey[]).map(
   (key) => {
     const schema: z.ZodType = recipeSchema.shape[key];
-    const { enum: choices } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
     return {
       ...(schema.meta() as unknown as KeyMetadata),
       key,
       default: schema.parse(undefined) as RecipeKeyFacts['default'],
-      choices: choices as string[] | undefined,
+      choices: choicesOf(schema),
     };
   },
 );
+
+function choicesOf(schema: z.ZodType): readonly string[] | undefined {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) {
+    return choicesOf(schema.unwrap() as z.ZodType);
+  }
+  return schema instanceof z.ZodEnum ? (schema.options as string[]) : undefined;
+}
 
 function isScale(text: string): boolean {
   try {

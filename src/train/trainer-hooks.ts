@@ -1,4 +1,4 @@
-/** What surrounds the trainer: where images come from, how it validates, and who hears of it. */
+/** The trainer's interfaces to what surrounds it: images, validation, and listeners. */
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';
 import type { Parameters } from '../kernels/backend.ts';

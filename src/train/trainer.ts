@@ -216,14 +216,7 @@ export class Trainer {
   }
 
   async #logWindow(): Promise<void> {
-    await this.#options.hooks.onMetrics({
-      kind: 'train',
-      iteration: this.#state.iteration,
-      epoch: this.#epoch(),
-      ...this.#window.take(),
-      learningRate: this.#lastRate(),
-      seconds: this.#seconds(),
-    });
+    await this.#options.hooks.onMetrics({ kind: 'train', ...this.#moment(), ...this.#window.take() });
     this.#state = { ...this.#state, window: this.#window.counts };
   }
 
@@ -249,25 +242,16 @@ export class Trainer {
     const { iteration, best } = this.#state;
     const { images, loss, top1Error, top5Error } = await hooks.validate(parameters);
     const isBest = best === null || top1Error < best.top1Error;
-    const learningRate = this.#lastRate();
+    // Before the schedule learns of the validation.
+    const moment = this.#moment();
     this.#state = {
       ...this.#state,
       schedule: observeValidation(this.#state.schedule, top1Error, this.#schedule),
       best: isBest ? { iteration, top1Error } : best,
       validatedAt: iteration,
-      seconds: this.#seconds(),
+      seconds: moment.seconds,
     };
-    await hooks.onMetrics({
-      kind: 'validation',
-      iteration,
-      epoch: this.#epoch(),
-      images,
-      loss,
-      top1Error,
-      top5Error,
-      learningRate,
-      seconds: this.#state.seconds,
-    });
+    await hooks.onMetrics({ kind: 'validation', ...moment, images, loss, top1Error, top5Error });
     if (isBest) await hooks.onBest(parameters);
   }
 
@@ -286,21 +270,23 @@ export class Trainer {
 
   #report(counts: ClassificationCounts): void {
     const { hooks, recipe } = this.#options;
+    const { iteration, epoch, learningRate } = this.#moment();
     hooks.onIteration?.({
-      iteration: this.#state.iteration,
+      iteration,
       totalIterations: this.totalIterations,
-      epoch: this.#epoch(),
+      epoch,
       batch: recipe.batch,
       loss: counts.lossSum / counts.images,
       top1Error: counts.top1Errors / counts.images,
-      learningRate: this.#lastRate(),
+      learningRate,
     });
   }
 
-  /** The learning rate of the last step. */
-  #lastRate(): number {
+  /** Where training is, with the learning rate of the last step. */
+  #moment() {
     const { schedule, iteration } = this.#state;
-    return rateOf(schedule, iteration - 1, this.#schedule);
+    const learningRate = rateOf(schedule, iteration - 1, this.#schedule);
+    return { iteration, epoch: this.#epoch(), learningRate, seconds: this.#seconds() };
   }
 
   #epoch(): number {

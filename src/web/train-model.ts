@@ -1,7 +1,7 @@
 /** Training in a browser: the trainer, the recipe and the schedule of `vgg train`, on the visitor's GPU and images. */
 import { UserError } from '../core/errors.ts';
+import { Turn } from '../core/event-loop-turn.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
-import { Turn } from '../core/turn.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { errorRates } from '../evaluate/error-rates.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';

@@ -1,6 +1,6 @@
 /** A model on the visitor's GPU, the counterpart of `Classifier` in Node. */
 import type { UserError } from '../core/errors.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import { Ensemble } from '../evaluate/ensemble.ts';
 import { ImageClassifier } from '../evaluate/image-classifier.ts';
 import {

@@ -1,32 +1,19 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
-import { projectFolder } from '../../src/core/project.ts';
+import { describe, test } from 'node:test';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
-import { vgg } from './cli-process.ts';
-
-const fixture = (name: string) => join(projectFolder, 'test/fixtures/weights', name);
+import { fixture } from '../unit/weights/fixtures.ts';
+import { failed, jsonOf, succeeded, vgg, words } from './cli-process.ts';
 
 const temporary = new TemporaryFolder();
-after(() => temporary.remove());
 const at = (name: string) => temporary.path(name);
 
-async function succeeds(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await vgg(...args);
-  assert.equal(code, 0, stderr);
-  return stdout;
-}
+const torchvision = words`--convention torchvision`;
 
 describe('vgg convert', () => {
   test('reports what it read and folded, and checks what it wrote', async () => {
-    const out = await succeeds(
-      'convert',
-      fixture('torch-a-bn.pth'),
-      at('bn.safetensors'),
-      '--convention',
-      'torchvision',
-    );
+    const conversion = vgg`convert ${fixture('torch-a-bn.pth')} ${at('bn.safetensors')} ${torchvision}`;
+    const { stdout: out } = await succeeded(conversion);
     assert.match(out, /network A \(5 classes, crop 64, width 0\.015625\)/);
     assert.match(out, /SHA-256 [0-9a-f]{64}/);
     assert.match(out, /folded: batch normalization into 8 convolutions/);
@@ -37,84 +24,54 @@ describe('vgg convert', () => {
 
   test('goes from every format to every other without changing an answer', async () => {
     const start = at('start.safetensors');
-    const first = JSON.parse(
-      await succeeds('convert', fixture('caffe-d-v1.caffemodel'), start, '--convention', 'caffe', '--json'),
-    );
+    const caffe = fixture('caffe-d-v1.caffemodel');
+    const first = await jsonOf(vgg`convert ${caffe} ${start} --convention caffe --json`);
     let from = start;
     for (const name of ['a.pth', 'b.caffemodel', 'c.onnx', 'd.h5', 'e.pth', 'f.safetensors']) {
-      const { parity } = JSON.parse(await succeeds('convert', from, at(name), '--json'));
+      const { parity } = await jsonOf(vgg`convert ${from} ${at(name)} --json`);
       assert.deepEqual(parity.output, first.parity.output, name);
       assert.deepEqual([parity.changed, parity.difference], [[], 0], name);
       from = at(name);
     }
-    assert.match(
-      await readFile(at('b.prototxt'), 'utf8'),
-      /convolution_param \{ num_output: 1 pad: 1 kernel_size: 3 \}/,
-    );
+    const prototxt = await readFile(at('b.prototxt'), 'utf8');
+    assert.match(prototxt, /convolution_param \{ num_output: 1 pad: 1 kernel_size: 3 \}/);
   });
 
   test('asks for facts that a file lacks, and takes them from flags', async () => {
-    const input = fixture('torch-d.onnx');
-    const refused = await vgg('convert', input, at('x.safetensors'));
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /does not state its preprocessing.*--convention.*--mean/);
-    const half = await vgg('convert', input, at('x.safetensors'), '--mean', '0.485,0.456,0.406');
-    assert.equal(half.code, 2);
-    assert.match(half.stderr, /--channel-order/);
-    const order = ['--channel-order', 'rgb'];
-    const unit = await vgg('convert', input, at('x.safetensors'), '--mean', '0.485,0.456,0.406', ...order);
-    assert.equal(unit.code, 2);
-    assert.match(unit.stderr, /--pixel-scale 1\/255/);
-    const flags = [
-      '--mean',
-      '0.485,0.456,0.406',
-      '--std',
-      '0.229,0.224,0.225',
-      '--pixel-scale',
-      '1/255',
-      ...order,
-    ];
-    const said = JSON.parse(await succeeds('convert', input, at('x.safetensors'), '--json', ...flags));
-    const named = JSON.parse(
-      await succeeds('convert', input, at('y.safetensors'), '--json', '--convention', 'torchvision'),
-    );
-    assert.deepEqual(said.parity.output, named.parity.output);
+    const convert = words`convert ${fixture('torch-d.onnx')} ${at('x.safetensors')} --force --json`;
+    await failed(vgg(...convert), 1, /does not state its preprocessing.*--convention.*--mean/);
+    const mean = words`--mean 0.485,0.456,0.406`;
+    await failed(vgg`${convert} ${mean}`, 2, /--channel-order/);
+    const order = words`${mean} --channel-order rgb`;
+    await failed(vgg`${convert} ${order}`, 2, /--pixel-scale 1\/255/);
+    const flags = await jsonOf(vgg`${convert} ${order} --std 0.229,0.224,0.225 --pixel-scale 1/255`);
+    const named = await jsonOf(vgg`${convert} ${torchvision}`);
+    assert.deepEqual(flags.parity.output, named.parity.output);
   });
 
   test('takes class names from a file', async () => {
     await writeFile(at('names.txt'), 'cat\tA cat\ndog\tA dog\nbird\nfish\nworm\n');
-    const flags = ['--convention', 'torchvision', '--classes-file', at('names.txt')];
-    await succeeds('convert', fixture('torch-d.pth'), at('named.safetensors'), ...flags);
-    const inspection = JSON.parse(await succeeds('inspect', at('named.safetensors'), '--json'));
+    const convert = words`convert ${fixture('torch-d.pth')} ${at('named.safetensors')} ${torchvision}`;
+    await succeeded(vgg`${convert} --classes-file ${at('names.txt')}`);
+    const inspection = await jsonOf(vgg`inspect ${at('named.safetensors')} --json`);
     assert.deepEqual(inspection.labels, ['A cat', 'A dog', 'bird', 'fish', 'worm']);
     await writeFile(at('few.txt'), 'cat\ndog\n');
-    const few = await vgg(
-      'convert',
-      fixture('torch-d.pth'),
-      at('z.safetensors'),
-      ...flags.slice(0, 3),
-      at('few.txt'),
-    );
-    assert.equal(few.code, 1);
-    assert.match(few.stderr, /names 2 classes, but the network has 5/);
+    const few = vgg`${convert} --force --classes-file ${at('few.txt')}`;
+    await failed(few, 1, /names 2 classes, but the network has 5/);
   });
 
   test('does not overwrite a file, or its own input, without --force', async () => {
     await writeFile(at('there.pth'), '');
-    const there = await vgg('convert', fixture('torch-d.pth'), at('there.pth'));
-    assert.match(there.stderr, /already exists/);
-    const own = await vgg('convert', at('there.pth'), at('there.pth'), '--force');
-    assert.equal(own.code, 2);
-    assert.match(own.stderr, /is also the input/);
-    const kind = await vgg('convert', fixture('torch-d.pth'), at('x.tar'));
-    assert.equal(kind.code, 2);
-    assert.match(kind.stderr, /\.onnx/);
+    await failed(vgg`convert ${fixture('torch-d.pth')} ${at('there.pth')}`, 1, /already exists/);
+    await failed(vgg`convert ${at('there.pth')} ${at('there.pth')} --force`, 2, /is also the input/);
+    await failed(vgg`convert ${fixture('torch-d.pth')} ${at('x.tar')}`, 2, /\.onnx/);
   });
 });
 
 describe('vgg inspect', () => {
   test('lists tensors, network and convention of any format', async () => {
-    const out = await succeeds('inspect', fixture('keras2-a-bn.h5'), '--convention', 'keras');
+    const inspection = vgg`inspect ${fixture('keras2-a-bn.h5')} --convention keras`;
+    const { stdout: out } = await succeeded(inspection);
     assert.match(out, /block1_conv1\/block1_conv1\/kernel:0/);
     assert.match(out, /3×3×3×1/);
     assert.match(out, /network: A with batch normalization, 5 classes, crop 64/);
@@ -122,7 +79,7 @@ describe('vgg inspect', () => {
   });
 
   test('tells why a file cannot be used unchanged', async () => {
-    const inspection = JSON.parse(await succeeds('inspect', fixture('caffe-b-bn-v2.caffemodel'), '--json'));
+    const inspection = await jsonOf(vgg`inspect ${fixture('caffe-b-bn-v2.caffemodel')} --json`);
     assert.equal(inspection.network.configuration, 'B');
     assert.match(inspection.problem, /does not state its preprocessing/);
   });
@@ -135,18 +92,15 @@ describe('vgg inspect', () => {
 
 describe('every --model', () => {
   test('takes any format that is complete, and asks for the missing facts of others', async () => {
-    await succeeds('convert', fixture('torch-d.pth'), at('own.onnx'), '--convention', 'torchvision');
+    await succeeded(vgg`convert ${fixture('torch-d.pth')} ${at('own.onnx')} ${torchvision}`);
     const image = at('image.png');
     const { default: sharp } = await import('sharp');
     await sharp({ create: { width: 80, height: 70, channels: 3, background: '#a05030' } }).toFile(image);
-    const out = JSON.parse(
-      await succeeds('predict', image, '--model', at('own.onnx'), '--json', '--protocol', 'center'),
-    );
+    const out = await jsonOf(vgg`predict ${image} --model ${at('own.onnx')} --json --protocol center`);
     assert.equal(out.images[0].top.length, 5);
-    const foreign = await vgg('predict', image, '--model', fixture('torch-d.pth'));
-    assert.equal(foreign.code, 1);
-    assert.match(foreign.stderr, /does not state its preprocessing/);
-    const features = await vgg('predict', image, '--model', fixture('torch-e-features.pth'));
+    const foreign = vgg`predict ${image} --model ${fixture('torch-d.pth')}`;
+    await failed(foreign, 1, /does not state its preprocessing/);
+    const features = await vgg`predict ${image} --model ${fixture('torch-e-features.pth')}`;
     assert.equal(features.code, 1);
   });
 });

@@ -8,7 +8,9 @@ import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
 import { writeModel } from '../../src/weights/model/write-model.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
-import { CLASSES, Workplace } from './training-runs.ts';
+import { pluck } from '../support/lists.ts';
+import { failed, jsonOf, succeeded, textOf, words } from './cli-process.ts';
+import { CLASSES, linesOf, Workplace } from './training-runs.ts';
 
 interface Line {
   readonly path: string;
@@ -17,19 +19,16 @@ interface Line {
   readonly top: readonly { index: number; label: string; probability: number }[];
 }
 
-/** Writes a model with random weights that say something. */
+/** Writes a model with random weights whose posteriors differ between images. */
 async function writeRandomModel(
   path: string,
   classes: readonly string[],
-  { seed = 1, crop = 32, scale = 36 } = {},
+  { seed = 1, crop = 32 } = {},
 ): Promise<void> {
   const network = buildNetwork({ configuration: 'A', classes: classes.length, crop, width: 0.05 });
   const tensors = new Map(initialize(network, { method: 'he', seed }));
-  const first = tensors.get('conv1_1.weight')!;
-  tensors.set(
-    'conv1_1.weight',
-    first.map((weight) => weight / 256),
-  );
+  const first = tensors.get('conv1_1.weight')!.map((weight) => weight / 256);
+  tensors.set('conv1_1.weight', first);
   await writeModel(path, {
     network,
     classes,
@@ -37,66 +36,49 @@ async function writeRandomModel(
     meanRgb: [120, 110, 100],
     provenance: {},
     tensors,
-    trainScale: { min: scale, max: scale },
+    trainScale: { min: 36, max: 36 },
   });
 }
 
-async function readLines(path: string): Promise<Line[]> {
-  return (await readFile(path, 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-}
+const readLines = (path: string): Promise<Line[]> => linesOf(path);
 
 describe('vgg evaluate', () => {
   const work = new Workplace();
-  const model = () => work.path('m.safetensors');
+  const model = work.path('m.safetensors');
+  const photos = work.path('photos');
   before(async () => {
-    await writeRandomModel(model(), CLASSES);
+    await writeRandomModel(model, CLASSES);
     await writeRandomModel(work.path('other.safetensors'), [...CLASSES].reverse(), { seed: 2, crop: 64 });
   });
 
-  const onPhotos = (...args: string[]) => [work.path('photos'), '--model', model(), ...args];
-
-  async function evaluate(...args: string[]) {
-    const { code, stdout, stderr } = await work.vgg('evaluate', ...args, '--json');
-    assert.equal(code, 0, stderr);
-    return JSON.parse(stdout);
-  }
-
-  async function assertRefused(exitCode: number, message: RegExp, ...args: string[]): Promise<void> {
-    const { code, stderr } = await work.vgg('evaluate', ...args);
-    assert.equal(code, exitCode);
-    assert.match(stderr, message);
-  }
+  const evaluate = (...args: string[]) => jsonOf(work.vgg`evaluate ${args} --json`);
 
   it('is dense, with mirror images, at the training scale by default', async () => {
-    const { seconds, modelDetails, top1Error, loss, ...result } = await evaluate(...onPhotos());
+    const { seconds, modelDetails, top1Error, loss, ...result } = await evaluate(photos, '--model', model);
     assert.ok(seconds > 0 && top1Error >= 0 && loss > 0);
     assert.match(modelDetails[0].sha256, /^[0-9a-f]{64}$/);
     assert.deepEqual(result, {
       ...{ images: 12, labeled: 12, top5Error: 0 },
-      ...{ protocol: 'dense', flip: true, scales: [36], models: [model()] },
+      ...{ protocol: 'dense', flip: true, scales: [36], models: [model] },
     });
   });
 
-  it("--scales auto are the paper's, as many as --scales may be given", async () => {
-    const auto = await evaluate(...onPhotos('--protocol', 'both', '--scales', 'auto'));
+  it('--scales auto equals the list of the paper', async () => {
+    const at = (scales: string) =>
+      evaluate(...words`${photos} --model ${model} --scales ${scales} --protocol both`);
+    const [auto, listed] = [await at('auto'), await at('40,32,36')];
     assert.deepEqual(auto.scales, [32, 36, 40]);
-    const listed = await evaluate(...onPhotos('--protocol', 'both', '--scales', '40,32,36'));
     assert.ok(Math.abs(listed.loss - auto.loss) < 1e-6);
     assert.equal(listed.top1Error, auto.top1Error);
   });
 
-  it('writes a line an image, from which the errors follow', async () => {
+  it('writes one line for each image, from which the errors follow', async () => {
     const file = work.path('predictions.jsonl');
-    const { images, top1Error } = await evaluate(...onPhotos('--predictions', file));
+    const { images, top1Error } = await evaluate(photos, '--model', model, '--predictions', file);
     const lines = await readLines(file);
     assert.equal(lines.length, images);
-    assert.deepEqual(
-      lines.map(({ path }) => path),
-      lines.map(({ path }) => path).sort(),
-    );
+    const paths = pluck(lines, 'path');
+    assert.deepEqual(paths, paths.toSorted());
     for (const { path, label, labelIndex, top } of lines) {
       assert.ok(path.includes(`/val/${CLASSES[labelIndex!]}/`));
       assert.equal(label, `a ${CLASSES[labelIndex!]}`);
@@ -108,28 +90,24 @@ describe('vgg evaluate', () => {
     }
     const wrong = lines.filter(({ labelIndex, top }) => top[0]!.index !== labelIndex).length;
     assert.equal(top1Error, wrong / images);
-    assert.deepEqual(
-      (await readdir(work.folder)).filter((name) => name.includes('journal')),
-      [],
-    );
+    assert.doesNotMatch((await readdir(work.folder)).join(), /journal/);
   });
 
   it('--details gives the error of each class and the confusion matrix', async () => {
-    const { perClass, confusion, top1Error } = await evaluate(...onPhotos('--details'));
-    assert.deepEqual(
-      perClass.map((one: Record<string, unknown>) => [one.class, one.label, one.images]),
-      CLASSES.map((name) => [name, `a ${name}`, 4]),
-    );
+    const args = [photos, '--model', model, '--details'];
+    const { perClass, confusion, top1Error } = await evaluate(...args);
+    assert.deepEqual(pluck(perClass, 'class'), CLASSES);
+    assert.deepEqual(pluck(perClass, 'label'), ['a cat', 'a dog', 'a owl']);
+    assert.deepEqual(pluck(perClass, 'images'), [4, 4, 4]);
     const hits = confusion.reduce((sum: number, row: number[], i: number) => sum + row[i]!, 0);
     assert.equal(top1Error, (12 - hits) / 12);
-    const { stdout } = await work.vgg('evaluate', ...onPhotos('--details'));
+    const { stdout } = await work.vgg('evaluate', ...args);
     assert.match(stdout, /dense .* 12 .*a (cat|dog|owl).*predicted as/s);
   });
 
   it('averages models, which may have their classes in another order and another crop', async () => {
-    const [one, other] = [model(), work.path('other.safetensors')];
+    const [one, other] = [model, work.path('other.safetensors')];
     const file = (name: string) => work.path(`${name}.jsonl`);
-    const scales = ['--scales', '64'];
     for (const [name, ...models] of [
       ['a', one],
       ['b', other],
@@ -137,11 +115,10 @@ describe('vgg evaluate', () => {
       ['twice', one, one],
     ] as const) {
       const args = models.flatMap((path) => ['--model', path]);
-      await evaluate(work.path('photos'), ...args, ...scales, '--predictions', file(name));
+      await evaluate(...words`${photos} ${args} --scales 64 --predictions ${file(name)}`);
     }
-    const [a, b, both, twice] = await Promise.all(
-      ['a', 'b', 'both', 'twice'].map((name) => readLines(file(name))),
-    );
+    const files = ['a', 'b', 'both', 'twice'].map(file);
+    const [a, b, both, twice] = await Promise.all(files.map(readLines));
     assert.deepEqual(twice, a);
     const probability = (line: Line, label: string): number =>
       line.top.find((entry) => entry.label === label)!.probability;
@@ -154,46 +131,34 @@ describe('vgg evaluate', () => {
   });
 
   it('refuses models of other classes, by name', async () => {
-    await writeRandomModel(work.path('zoo.safetensors'), ['cat', 'emu', 'owl']);
-    const message = /only .*m\.safetensors has dog, only .*zoo\.safetensors has emu/;
-    await assertRefused(1, message, ...onPhotos('--model', work.path('zoo.safetensors')));
+    const zoo = work.path('zoo.safetensors');
+    await writeRandomModel(zoo, ['cat', 'emu', 'owl']);
+    const evaluation = work.vgg`evaluate ${photos} --model ${model} --model ${zoo}`;
+    await failed(evaluation, 1, /only .*m\.safetensors has dog, only .*zoo\.safetensors has emu/);
   });
 
   it('classifies images without labels', async () => {
     const folder = work.path('unlabeled');
     await writeFiles(folder, { 'b.png': await png(40, 50, 3), 'a.jpg': await jpeg(60, 40, 4) });
-    await assertRefused(1, /holds images but no class folders/, folder, '--model', model());
+    await failed(work.vgg`evaluate ${folder} --model ${model}`, 1, /holds images but no class folders/);
     const file = work.path('unlabeled.jsonl');
-    const result = await evaluate(folder, '--model', model(), '--predictions', file);
-    assert.deepEqual(
-      [result.images, result.labeled, result.top1Error, result.top5Error, result.loss],
-      [2, 0, null, null, null],
-    );
+    const args = [folder, '--model', model, '--predictions', file];
+    const { images, labeled, top1Error, top5Error, loss } = await evaluate(...args);
+    assert.deepEqual([images, labeled, top1Error, top5Error, loss], [2, 0, null, null, null]);
     const lines = await readLines(file);
-    assert.deepEqual(
-      lines.map(({ path, label, labelIndex }) => [path.slice(folder.length), label, labelIndex]),
-      [
-        ['/a.jpg', null, null],
-        ['/b.png', null, null],
-      ],
-    );
-    const { stdout } = await work.vgg('evaluate', folder, '--model', model(), '--predictions', file);
+    assert.deepEqual(pluck(lines, 'path'), [`${folder}/a.jpg`, `${folder}/b.png`]);
+    assert.ok(lines.every(({ label, labelIndex }) => label === null && labelIndex === null));
+    const { stdout } = await work.vgg('evaluate', ...args);
     assert.match(stdout, / 2 .* – .* – /);
   });
 
   it('gives the same posteriors as vgg predict', async () => {
     const file = work.path('same.jsonl');
-    const flags = ['--model', model(), '--protocol', 'both', '--scales', '32,41'];
-    await evaluate(work.path('photos'), ...flags, '--predictions', file);
+    const flags = words`--model ${model} --protocol both --scales 32,41`;
+    await evaluate(photos, ...flags, '--predictions', file);
     const lines = (await readLines(file)).slice(0, 3);
-    const { stdout } = await work.vgg(
-      'predict',
-      ...lines.map(({ path }) => path),
-      ...flags,
-      '--json',
-      '--all',
-    );
-    for (const [i, { path, top, posteriors }] of JSON.parse(stdout).images.entries()) {
+    const { images } = await jsonOf(work.vgg`predict ${pluck(lines, 'path')} ${flags} --json --all`);
+    for (const [i, { path, top, posteriors }] of images.entries()) {
       assert.equal(path, lines[i]!.path);
       assert.equal(posteriors.length, 3);
       for (const [place, { label, probability }] of lines[i]!.top.entries()) {
@@ -203,88 +168,74 @@ describe('vgg evaluate', () => {
     }
   });
 
-  it('refuses scales that are too small, and folders that are not there, before it begins', async () => {
-    const small = /the scale 20 is too small for .*m\.safetensors, whose crop is 32/;
-    await assertRefused(1, small, ...onPhotos('--scales', '36,20'));
-    const noFolder = /none\/p\.jsonl cannot be written: its folder does not exist/;
-    await assertRefused(1, noFolder, ...onPhotos('--predictions', work.path('none', 'p.jsonl')));
-    await assertRefused(2, /center, dense, crops, both/, ...onPhotos('--protocol', 'sparse'));
+  it('refuses scales that are too small and missing folders before it starts', async () => {
+    for (const [flags, code, message] of [
+      ['--scales 36,20', 1, /the scale 20 is too small for .*m\.safetensors, whose crop is 32/],
+      ['--predictions none/p.jsonl', 1, /none\/p\.jsonl cannot be written: its folder does not exist/],
+      ['--protocol sparse', 2, /center, dense, crops, both/],
+    ] as const) {
+      await failed(work.vgg`evaluate ${photos} --model ${model} ${flags.split(' ')}`, code, message);
+    }
   });
 
-  it('takes images of any aspect ratio', async () => {
+  it('accepts images of any aspect ratio', async () => {
     const folder = work.path('long');
     await writeFiles(folder, {
       'cat/wide.png': await png(1000, 50, 1),
       'dog/high.jpg': await jpeg(40, 800, 2),
       'owl/tiny.png': await png(1, 1),
     });
-    assert.equal((await evaluate(folder, '--model', model(), '--protocol', 'both')).images, 3);
+    assert.equal((await evaluate(folder, '--model', model, '--protocol', 'both')).images, 3);
   });
 });
 
 describe('vgg evaluate --submission', () => {
   const work = new Workplace();
   // The development kit's numbers do not follow the sorted order.
-  const kit = {
-    n01440764: 449,
-    n01443537: 450,
-    n01484850: 442,
-    n01491361: 443,
-    n01494475: 444,
-    n01496331: 445,
-  };
-  const synsets = Object.keys(kit);
+  const synsets = words`n01440764 n01443537 n01484850 n01491361 n01494475 n01496331`;
+  const numbers = [449, 450, 442, 443, 444, 445];
 
   it("writes five of the development kit's numbers a line, in file order", async () => {
     await writeRandomModel(work.path('m.safetensors'), synsets);
     const folder = work.path('ILSVRC2012_img_test');
     for (const number of [3, 1, 2]) {
-      await writeFiles(folder, {
-        [`ILSVRC2012_test_0000000${number}.JPEG`]: await jpeg(50, 40 + number, number),
-      });
+      const image = await jpeg(50, 40 + number, number);
+      await writeFiles(folder, { [`ILSVRC2012_test_0000000${number}.JPEG`]: image });
     }
-    const args = ['evaluate', folder, '--model', work.path('m.safetensors'), '--split', 'test'];
-    const outputs = ['--submission', work.path('s.txt'), '--predictions', work.path('p.jsonl')];
-    const { code, stderr } = await work.vgg(...args, ...outputs);
-    assert.equal(code, 0, stderr);
+    const outputs = words`--submission ${work.path('s.txt')} --predictions ${work.path('p.jsonl')}`;
+    const model = work.path('m.safetensors');
+    await succeeded(work.vgg`evaluate ${folder} --model ${model} --split test ${outputs}`);
     const lines = (await readFile(work.path('s.txt'), 'utf8')).trimEnd().split('\n');
     const predictions = await readLines(work.path('p.jsonl'));
-    assert.deepEqual(
-      predictions.map(({ path }) => path.slice(-6, -5)),
-      ['1', '2', '3'],
-    );
-    assert.deepEqual(
-      lines,
-      predictions.map(({ top }) => top.map(({ index }) => Object.values(kit)[index]).join(' ')),
-    );
+    const images = predictions.map(({ path }) => path.slice(-6, -5));
+    assert.deepEqual(images, ['1', '2', '3']);
+    const expected = predictions.map(({ top }) => top.map(({ index }) => numbers[index]).join(' '));
+    assert.deepEqual(lines, expected);
     assert.equal(lines[0]!.split(' ').length, 5);
   });
 
   it('is refused for classes that are not of ILSVRC', async () => {
-    await writeRandomModel(work.path('cats.safetensors'), CLASSES);
-    const { code, stderr } = await work.vgg(
-      ...['evaluate', work.path('photos'), '--model', work.path('cats.safetensors')],
-      ...['--submission', work.path('s2.txt')],
-    );
-    assert.equal(code, 1);
-    assert.match(stderr, /the model's class "cat" is not a class of ILSVRC-2012/);
+    const cats = work.path('cats.safetensors');
+    await writeRandomModel(cats, CLASSES);
+    const output = words`--submission ${work.path('s2.txt')}`;
+    const evaluation = work.vgg`evaluate ${work.path('photos')} --model ${cats} ${output}`;
+    await failed(evaluation, 1, /the model's class "cat" is not a class of ILSVRC-2012/);
   });
 });
 
 describe('an evaluation that is stopped', () => {
   const work = new Workplace();
-  const args: string[] = [];
-  const predictions = () => work.path('p.jsonl');
-  const journal = `${'p.jsonl'}.journal`;
+  const [many, model] = [work.path('many'), work.path('m.safetensors')];
+  const args = words`evaluate ${many} --model ${model} --protocol both --scales 128,190 --batch 8 --json`;
+  const predictions = work.path('p.jsonl');
+  const journal = 'p.jsonl.journal';
 
   before(async () => {
     for (let i = 0; i < 60; i++) {
       const image = await jpeg(300 + 7 * (i % 5), 260 + 3 * (i % 4), i);
-      await writeFiles(work.path('many'), { [`${CLASSES[i % 3]}/${i}.jpg`]: image });
+      await writeFiles(many, { [`${CLASSES[i % 3]}/${i}.jpg`]: image });
     }
-    await writeRandomModel(work.path('m.safetensors'), CLASSES);
-    const options = ['--protocol', 'both', '--scales', '128,190', '--batch', '8'];
-    args.push('evaluate', work.path('many'), '--model', work.path('m.safetensors'), ...options, '--json');
+    await writeRandomModel(model, CLASSES);
   });
 
   const figures = (stdout: string) => {
@@ -306,13 +257,12 @@ describe('an evaluation that is stopped', () => {
     return false;
   }
 
-  it('by SIGKILL, again and again, ends with the very same figures', async (t) => {
-    const whole = await work.vgg(...args, '--predictions', work.path('whole.jsonl'));
-    assert.equal(whole.code, 0, whole.stderr);
+  it('by SIGKILL, again and again, ends with exactly the same results', async (t) => {
+    const whole = await succeeded(work.vgg(...args, '--predictions', work.path('whole.jsonl')));
     const reached: number[] = [];
     for (let attempt = 0; attempt < 4; attempt++) {
       const resume = attempt === 0 ? [] : ['--resume'];
-      const child = work.start(...args, '--predictions', predictions(), ...resume);
+      const child = work.start(...args, '--predictions', predictions, ...resume);
       const ended = once(child, 'exit');
       if (!(await waitForImages(child, journal, 7))) break;
       child.kill('SIGKILL');
@@ -321,49 +271,42 @@ describe('an evaluation that is stopped', () => {
     }
     t.diagnostic(`killed after ${reached.join(', ')} of 60 images`);
     assert.ok(reached.length >= 2, 'it was hardly ever killed');
-    // What a power cut may leave behind.
+    // An incomplete line, as a power cut may leave it.
     await writeFile(work.path(journal), '{"image":3,"lab', { flag: 'a' });
-    const resumed = await work.vgg(...args, '--predictions', predictions(), '--resume');
-    assert.equal(resumed.code, 0, resumed.stderr);
+    const resumed = await succeeded(work.vgg(...args, '--predictions', predictions, '--resume'));
     assert.match(resumed.stderr, /resuming after \d+ of 60 images/);
     assert.deepEqual(figures(resumed.stdout), figures(whole.stdout));
-    assert.equal(await readFile(predictions(), 'utf8'), await readFile(work.path('whole.jsonl'), 'utf8'));
+    assert.equal(await readFile(predictions, 'utf8'), await readFile(work.path('whole.jsonl'), 'utf8'));
     assert.ok(!(await readdir(work.folder)).includes(journal));
   });
 
   it('by Ctrl-C, exits with 130, says how to resume, and resumes without any file named', async () => {
     const child = work.start(...args);
-    let stderr = '';
-    child.stderr!.on('data', (text) => {
-      stderr += text;
-    });
+    const stderr = textOf(child, 'stderr');
     const folder = 'cache/verydeep/evaluations';
     const name = async () =>
       `${folder}/${(await readdir(work.path(folder)).catch(() => [])).find((file) => file.endsWith('.journal'))}`;
     while ((await linesIn(await name())) < 8) await sleep(5);
     child.kill('SIGINT');
     const [code] = await once(child, 'exit');
-    assert.equal(code, 130, stderr);
-    assert.match(stderr, /stopped after \d+ of 60 images; continue with the same command and --resume/);
-    const resumed = await work.vgg(...args, '--resume');
-    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.equal(code, 130, stderr());
+    assert.match(stderr(), /stopped after \d+ of 60 images; continue with the same command and --resume/);
+    const resumed = await succeeded(work.vgg(...args, '--resume'));
     assert.match(resumed.stderr, /resuming after \d+ of 60/);
     assert.equal(figures(resumed.stdout).images, 60);
     assert.deepEqual(await readdir(work.path(folder)), []);
   });
 
-  it('is not resumed as another one', async () => {
+  it('is not resumed with other options', async () => {
     const file = work.path('kept.journal');
     const child = work.start(...args, '--journal', file);
     const ended = once(child, 'exit');
     await waitForImages(child, 'kept.journal', 3);
     child.kill('SIGKILL');
     await ended;
-    const other = await work.vgg(...args, '--journal', file, '--resume', '--no-flip');
-    assert.equal(other.code, 1);
-    assert.match(other.stderr, /kept\.journal belongs to an evaluation with another choice of mirror images/);
-    const none = await work.vgg(...args, '--journal', work.path('new.journal'), '--resume');
-    assert.equal(none.code, 0, none.stderr);
+    const belongs = /kept\.journal belongs to an evaluation with another choice of mirror images/;
+    await failed(work.vgg`${args} --journal ${file} --resume --no-flip`, 1, belongs);
+    const none = await succeeded(work.vgg`${args} --journal ${work.path('new.journal')} --resume`);
     assert.match(none.stderr, /no interrupted evaluation found/);
   });
 });

@@ -1,60 +1,41 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
-import { projectFolder } from '../../src/core/project.ts';
 import type { ImageFeatures } from '../../src/evaluate/feature-files.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
-import { vgg } from './cli-process.ts';
+import { arrayOf, pluck, range } from '../support/lists.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
+import { fixture } from '../unit/weights/fixtures.ts';
+import { failed, succeeded, vgg, words } from './cli-process.ts';
+import { linesOf } from './training-runs.ts';
 
-const fixture = (name: string) => join(projectFolder, 'test/fixtures/weights', name);
-
-let folder: string;
-let images: string[];
+const work = new TemporaryFolder();
+const images = [0, 1, 2].map((index) => work.path(`${index}.png`));
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verydeep-features-'));
-  const sizes: [number, number][] = [
-    [80, 70],
-    [70, 96],
-    [128, 64],
-  ];
-  images = [];
-  for (const [index, [width, height]] of sizes.entries()) {
-    const path = join(folder, `${index}.png`);
-    const pixels = Buffer.from(Array.from({ length: 3 * width * height }, (_, i) => (i * (7 + index)) % 251));
-    await sharp(pixels, { raw: { width, height, channels: 3 } }).toFile(path);
-    images.push(path);
+  for (const [index, [width, height]] of (
+    [
+      [80, 70],
+      [70, 96],
+      [128, 64],
+    ] as const
+  ).entries()) {
+    const pixels = Buffer.from(range(3 * width * height).map((i) => (i * (7 + index)) % 251));
+    await sharp(pixels, { raw: { width, height, channels: 3 } }).toFile(images[index]!);
   }
 });
-after(() => rm(folder, { recursive: true }));
 
 async function all(options: Partial<FeatureOptions>): Promise<ImageFeatures[]> {
-  const found: ImageFeatures[] = [];
   const read = { convention: 'torchvision' } as const;
-  const model = fixture('torch-d.pth');
-  for await (const one of extractFeatures({
-    model,
-    read,
-    images,
-    layer: 'fc7',
-    backend: 'reference',
-    ...options,
-  })) {
-    found.push(one);
-  }
-  return found;
+  const torch = { model: fixture('torch-d.pth'), read, images, layer: 'fc7', backend: 'reference' } as const;
+  return arrayOf(extractFeatures({ ...torch, ...options }));
 }
 
 describe('features', () => {
-  test('are behind the ReLU, one vector an image, whatever the batch', async () => {
+  test('are taken after the ReLU, one vector for each image, whatever the batch', async () => {
     const together = await all({});
-    assert.deepEqual(
-      together.map(({ shape }) => shape),
-      [[64], [64], [64]],
-    );
+    assert.deepEqual(pluck(together, 'shape'), [[64], [64], [64]]);
     assert.ok(together.every(({ values }) => values.every((value) => value >= 0)));
     assert.ok(together.some(({ values }) => values.some((value) => value > 0)));
     assert.deepEqual(await all({ batch: 2 }), together);
@@ -74,14 +55,7 @@ describe('features', () => {
 
   test('of whole images follow their sizes', async () => {
     const maps = await all({ layer: 'pool3', view: 'whole', scale: 64 });
-    assert.deepEqual(
-      maps.map(({ shape }) => shape),
-      [
-        [4, 8, 9],
-        [4, 11, 8],
-        [4, 8, 16],
-      ],
-    );
+    assert.deepEqual(pluck(maps, 'shape').join(' '), '4,8,9 4,11,8 4,8,16');
   });
 
   test('are computed with the precision asked for, and options that do not apply are refused', async () => {
@@ -98,46 +72,32 @@ describe('features', () => {
     await assert.rejects(all({ view: 'whole', batch: 4 }), /batch size applies to center crops only/);
   });
 
-  test('come from files without a classifier too', async () => {
-    const [one] = await all({
-      model: fixture('keras3-notop.weights.h5'),
-      read: { convention: 'keras' },
-      layer: 'pool5',
-    });
+  test('can come from files without a classifier', async () => {
+    const keras = { model: fixture('keras3-notop.weights.h5'), read: { convention: 'keras' } } as const;
+    const [one] = await all({ ...keras, layer: 'pool5' });
     assert.deepEqual(one!.shape, [8, 7, 7]);
-    await assert.rejects(
-      all({ model: fixture('keras3-notop.weights.h5'), read: { convention: 'keras' }, layer: 'fc7' }),
-      /has no layer fc7; choose one of conv1_1/,
-    );
+    await assert.rejects(all({ ...keras, layer: 'fc7' }), /has no layer fc7; choose one of conv1_1/);
   });
 });
 
 describe('vgg features', () => {
-  const common = ['--model', fixture('torch-d.pth'), '--convention', 'torchvision'];
+  const common = words`--model ${fixture('torch-d.pth')} --convention torchvision`;
 
   async function written(name: string, ...args: string[]): Promise<string> {
-    const out = join(folder, name);
-    const { code, stderr } = await vgg('features', ...args, ...common, '--out', out);
-    assert.equal(code, 0, stderr);
+    const out = work.path(name);
+    await succeeded(vgg`features ${args} ${common} --out ${out}`);
     return out;
   }
 
   test('writes .npy, .safetensors and .jsonl with the same values', async () => {
     const expected = await all({});
-    const lines = (await readFile(await written('f.jsonl', folder, '--layer', 'fc7'), 'utf8'))
-      .trim()
-      .split('\n');
-    const parsed = lines.map((line) => JSON.parse(line));
-    assert.deepEqual(
-      parsed.map(({ path }) => path),
-      images,
-    );
-    const { tensors, metadata } = await readSafetensors(
-      await written('f.safetensors', folder, '--layer', 'fc7'),
-    );
+    const fc7 = [work.folder, '--layer', 'fc7'];
+    const parsed = await linesOf(await written('f.jsonl', ...fc7));
+    assert.deepEqual(pluck(parsed, 'path'), images);
+    const { tensors, metadata } = await readSafetensors(await written('f.safetensors', ...fc7));
     assert.deepEqual(tensors.get('features')!.shape, [3, 64]);
     assert.deepEqual(JSON.parse(metadata.images!), images);
-    const npy = await readFile(await written('f.npy', folder, '--layer', 'fc7'));
+    const npy = await readFile(await written('f.npy', ...fc7));
     assert.equal(npy.toString('latin1', 0, 6), '\x93NUMPY');
     const length = npy.readUInt16LE(8);
     assert.match(npy.toString('latin1', 10, 10 + length), /'descr': '<f4'.*'shape': \(3, 64\)/);
@@ -153,24 +113,29 @@ describe('vgg features', () => {
     }
   });
 
+  test('names an image that cannot be used, and leaves no file', async () => {
+    const [bad, out] = [work.path('bad.jpg'), work.path('none.npy')];
+    await writeFile(bad, 'not an image');
+    const command = vgg`features ${images[0]!} ${bad} ${common} --layer fc7 --out ${out}`;
+    const { stderr } = await failed(command, 1, /bad\.jpg/);
+    assert.doesNotMatch(stderr, /none\.npy/);
+    await rm(bad);
+    assert.doesNotMatch((await readdir(work.folder)).join(), /none/);
+  });
+
   test('takes --precision', async () => {
-    const fc7 = [folder, '--layer', 'fc7', '--precision'];
-    const [fp32, bf16] = [
-      await written('fp32.npy', ...fc7, 'fp32'),
-      await written('bf16.npy', ...fc7, 'bf16'),
-    ];
+    const fc7 = [work.folder, '--layer', 'fc7', '--precision'];
+    const fp32 = await written('fp32.npy', ...fc7, 'fp32');
+    const bf16 = await written('bf16.npy', ...fc7, 'bf16');
     assert.notDeepEqual(await readFile(bf16), await readFile(fp32));
-    const refused = await vgg('features', ...fc7, 'f16', ...common, '--out', join(folder, 'f16.npy'));
-    assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /precision f16 .*webgpu/);
+    const refused = vgg`features ${fc7} f16 ${common} --out ${work.path('f16.npy')}`;
+    await failed(refused, 2, /precision f16 .*webgpu/);
   });
 
   test('maps of several sizes go into .safetensors, and not into .npy', async () => {
-    const whole = ['--layer', 'pool2', '--view', 'whole', '--scales', '64'];
+    const whole = words`--layer pool2 --view whole --scales 64`;
     const { tensors } = await readSafetensors(await written('maps.safetensors', ...images, ...whole));
     assert.deepEqual(tensors.get(images[2]!)!.shape, [2, 16, 32]);
-    const refused = await vgg('features', ...images, ...common, ...whole, '--out', join(folder, 'maps.npy'));
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /one shape/);
+    await failed(vgg`features ${images} ${common} ${whole} --out ${work.path('maps.npy')}`, 1, /one shape/);
   });
 });

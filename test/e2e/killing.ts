@@ -1,25 +1,25 @@
-/** Killing a command at random moments, until it may end. */
+/** Killing a command at random moments until it completes. */
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Victim {
-  /** Starts the command; `again`, after it was killed. */
+  /** Starts the command. @param again whether it was killed before */
   start(again: boolean): ChildProcess;
-  /** Resolves once there is something to lose (default: at once). */
+  /** Resolves once the command is at work (default: immediately). */
   atWork?(child: ChildProcess): Promise<void>;
-  /** Hears of each process's end. */
+  /** Called when a process has ended. */
   ended?(): Promise<void>;
-  /** Removes all that the command has left behind. */
+  /** Removes everything that the command left behind. */
   forget(): Promise<void>;
 }
 
 /**
- * Kills up to `most` processes, each within so many milliseconds of being at work, and lets the next one end. How fast
- * this machine is nobody knows beforehand: where the command ends before it was ever killed, it begins anew, and has
+ * Kills up to `most` processes, each within so many milliseconds of being at work, and lets the next one complete. The
+ * speed of the machine is not known beforehand: if the command completes before it is ever killed, it starts again with
  * half the time.
- * @returns how often it was killed, at least once
+ * @returns the number of kills, at least 1
  */
 export async function killAtRandom(victim: Victim, most: number, milliseconds: number): Promise<number> {
   for (let within = milliseconds; within >= 1; within /= 2) {
@@ -27,7 +27,7 @@ export async function killAtRandom(victim: Victim, most: number, milliseconds: n
     if (kills > 0) return kills;
     await victim.forget();
   }
-  throw new assert.AssertionError({ message: 'it was never killed' });
+  throw new assert.AssertionError({ message: 'the command was never killed' });
 }
 
 async function killSome({ start, atWork, ended }: Victim, most: number, within: number): Promise<number> {
@@ -44,7 +44,7 @@ async function killSome({ start, atWork, ended }: Victim, most: number, within: 
     const [code] = await exit;
     await ended?.();
     if (code === 0) return kills;
-    assert.ok(killed && code === null, 'it ended by itself, with an error');
+    assert.ok(killed && code === null, 'the command failed without being killed');
     kills++;
   }
 }

@@ -4,26 +4,17 @@ import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
 import { parse } from 'yaml';
+import { failed, succeeded } from './cli-process.ts';
 import { QUICK, Workplace } from './training-runs.ts';
 
 describe('a finished run', () => {
   const work = new Workplace();
-  const run = () => work.path('run');
+  const run = work.path('run');
 
   it('is shown by vgg report in the terminal, and as a page with pictures', async () => {
-    const trained = await work.vgg(
-      'train',
-      work.path('photos'),
-      '--out',
-      run(),
-      ...QUICK,
-      '--iterations',
-      '4',
-    );
-    assert.equal(trained.code, 0, trained.stderr);
+    await succeeded(work.vgg`train ${work.path('photos')} --out ${run} ${QUICK} --iterations 4`);
     const page = work.path('report.html');
-    const { code, stdout, stderr } = await work.vgg('report', run(), '--out', page, '--mistakes', '3');
-    assert.equal(code, 0, stderr);
+    const { stdout } = await succeeded(work.vgg`report ${run} --out ${page} --mistakes 3`);
     assert.match(stdout, /worst classes/);
     const html = await readFile(page, 'utf8');
     const pictures = [...html.matchAll(/data:image\/png;base64,([^"]+)"/g)].map(([, data]) =>
@@ -35,30 +26,25 @@ describe('a finished run', () => {
   });
 
   it('is described by vgg card, without paths of this machine', async () => {
-    const { code, stdout, stderr } = await work.vgg('card', run(), '--license', 'mit');
-    assert.equal(code, 0, stderr);
+    const { stdout } = await succeeded(work.vgg`card ${run} --license mit`);
     const card = parse(/^---\n(.*?)\n---\n/s.exec(stdout)![1]!);
     const result = JSON.parse(await readFile(work.path('run', 'result.json'), 'utf8'));
     assert.equal(card.license, 'mit');
-    assert.equal(
-      card['model-index'][0].results[0].metrics[0].value,
-      Number((1 - result.best.top1Error).toFixed(6)),
-    );
+    const { value } = card['model-index'][0].results[0].metrics[0];
+    assert.equal(value, Number((1 - result.best.top1Error).toFixed(6)));
     const model = await readFile(work.path('run', 'best.safetensors'));
     assert.ok(stdout.includes(createHash('sha256').update(model).digest('hex')));
     assert.match(stdout, /cat, dog, owl/);
     assert.ok(!stdout.includes(work.folder));
 
     const out = work.path('README.md');
-    assert.equal((await work.vgg('card', run(), '--license', 'mit', '--out', out)).code, 0);
+    await succeeded(work.vgg`card ${run} --license mit --out ${out}`);
     assert.equal(await readFile(out, 'utf8'), stdout);
   });
 
   for (const command of ['report', 'card']) {
     it(`is required by vgg ${command}`, async () => {
-      const { code, stderr } = await work.vgg(command, work.path('nothing'));
-      assert.equal(code, 1);
-      assert.match(stderr, /nothing is (no run|not a run)/);
+      await failed(work.vgg(command, work.path('nothing')), 1, /nothing is not a run/);
     });
   }
 });

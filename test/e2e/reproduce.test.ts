@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { writeFiles } from '../support/images.ts';
+import { failed, jsonOf, succeeded, words } from './cli-process.ts';
 import { killAtRandom } from './killing.ts';
 import { Workplace } from './training-runs.ts';
 
@@ -15,22 +16,19 @@ stages:
 
 describe('vgg reproduce', () => {
   const work = new Workplace();
-  const args = (out: string, plan = 'plan.yaml') => [
-    ...['reproduce', work.path('photos'), '--plan', work.path(plan), '--out', work.path(out)],
-  ];
+  const photos = work.path('photos');
+  const reproduce = (out: string, plan = 'plan.yaml') =>
+    words`reproduce ${photos} --plan ${work.path(plan)} --out ${work.path(out)}`;
 
   it('trains in order, evaluates, and writes the tables and the claims', async () => {
     await writeFiles(work.folder, { 'plan.yaml': PLAN });
-    const { code, stdout, stderr } = await work.vgg(...args('whole'));
-    assert.equal(code, 0, stderr);
+    const { stdout, stderr } = await succeeded(work.vgg(...reproduce('whole')));
     assert.match(stderr, /training 5 of 5: e-32-40/);
     assert.match(stderr, /taken from .*a-32.*last\.safetensors/);
     const tables = await readFile(work.path('whole', 'tables.md'), 'utf8');
     assert.ok(stdout.includes(tables));
-    assert.match(
-      tables,
-      /\| D \| \[32; 40\] \| 36 \| \[\d+\.\d \/ \d+\.\d\]\(runs\/d-32-40\) \| 26\.8 \/ 8\.7 \|/,
-    );
+    const single = /\| D \| \[32; 40\] \| 36 \| \[\d+\.\d \/ \d+\.\d\]\(runs\/d-32-40\) \| 26\.8 \/ 8\.7 \|/;
+    assert.match(tables, single);
     const fused = /\| d-32-40, e-32-40 \| multi-crop & dense \| \d+\.\d \/ \d+\.\d \| 23\.7 \/ 6\.8 \|/;
     assert.match(tables, fused);
     const page = await readFile(work.path('whole', 'report.html'), 'utf8');
@@ -46,20 +44,15 @@ describe('vgg reproduce', () => {
   });
 
   it('averages nets, scales and protocols as `vgg evaluate` does', async () => {
-    const models = ['d-32-40', 'e-32-40'].flatMap((run) => [
-      '--model',
-      work.path('whole', 'runs', run, 'last.safetensors'),
-    ]);
-    for (const [id, ...flags] of [
-      ['d-32-40+e-32-40.both.auto', ...models, '--protocol', 'both', '--scales', 'auto'],
-      ['d-32-40.dense.single', ...models.slice(0, 2), '--protocol', 'dense'],
-      ['e-32-40.crops.auto', ...models.slice(2), '--protocol', 'crops', '--scales', 'auto'],
-    ]) {
+    const [d, e] = ['d-32-40', 'e-32-40'].map((run) => work.path('whole', 'runs', run, 'last.safetensors'));
+    for (const [id, flags] of [
+      ['d-32-40+e-32-40.both.auto', words`--model ${d!} --model ${e!} --protocol both --scales auto`],
+      ['d-32-40.dense.single', words`--model ${d!} --protocol dense`],
+      ['e-32-40.crops.auto', words`--model ${e!} --protocol crops --scales auto`],
+    ] as const) {
       const file = work.path('whole', 'evaluations', `${id}.json`);
       const kept = JSON.parse(await readFile(file, 'utf8'));
-      const { code, stdout, stderr } = await work.vgg('evaluate', work.path('photos'), ...flags, '--json');
-      assert.equal(code, 0, stderr);
-      const found = JSON.parse(stdout);
+      const found = await jsonOf(work.vgg`evaluate ${photos} ${flags} --json`);
       assert.deepEqual([kept.images, kept.top1Error, kept.scales], [12, found.top1Error, found.scales], id);
       assert.ok(Math.abs(kept.loss - found.loss) < 1e-6, `${id}: ${kept.loss} and ${found.loss}`);
     }
@@ -68,8 +61,7 @@ describe('vgg reproduce', () => {
   it('does nothing twice', async () => {
     const file = work.path('whole', 'runs', 'a-32', 'last.safetensors');
     const before = await stat(file);
-    const { code, stderr } = await work.vgg(...args('whole'));
-    assert.equal(code, 0, stderr);
+    const { stderr } = await succeeded(work.vgg(...reproduce('whole')));
     assert.doesNotMatch(stderr, /training \d of/);
     assert.equal((await stat(file)).mtimeMs, before.mtimeMs);
   });
@@ -77,7 +69,7 @@ describe('vgg reproduce', () => {
   it('continues after being killed, and writes the same tables', async (t) => {
     const kills = await killAtRandom(
       {
-        start: () => work.start(...args('killed')),
+        start: () => work.start(...reproduce('killed')),
         atWork: (child) =>
           new Promise((resolve) => {
             child.stderr!.on('data', (text) => {
@@ -95,9 +87,7 @@ describe('vgg reproduce', () => {
   });
 
   it('estimates the time of every step', async () => {
-    const { code, stdout, stderr } = await work.vgg(...args('dry'), '--dry-run', '--json');
-    assert.equal(code, 0, stderr);
-    const steps = JSON.parse(stdout);
+    const steps = await jsonOf(work.vgg`${reproduce('dry')} --dry-run --json`);
     assert.equal(steps.filter(({ kind }: { kind: string }) => kind === 'training').length, 5);
     for (const { seconds } of steps) assert.ok(seconds > 0);
     await assert.rejects(stat(work.path('dry')), { code: 'ENOENT' });
@@ -105,8 +95,7 @@ describe('vgg reproduce', () => {
 
   it('refuses another plan in the same folder', async () => {
     await writeFiles(work.folder, { 'other.yaml': PLAN.replace('iterations: 4', 'iterations: 5') });
-    const { code, stderr } = await work.vgg(...args('whole', 'other.yaml'));
-    assert.equal(code, 1);
-    assert.match(stderr, /whole was started with another plan than .*other\.yaml; choose another --out/);
+    const other = /whole was started with another plan than .*other\.yaml; choose another --out/;
+    await failed(work.vgg(...reproduce('whole', 'other.yaml')), 1, other);
   });
 });

@@ -5,6 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { before, describe, it, type TestContext } from 'node:test';
 import { jpeg, writeFiles } from '../support/images.ts';
+import type { Json } from '../unit/serve/small-server.ts';
+import { failed, jsonOf, succeeded, textOf, words } from './cli-process.ts';
 import { QUICK, Workplace } from './training-runs.ts';
 
 interface Serving {
@@ -16,28 +18,23 @@ interface Serving {
 
 describe('vgg serve', () => {
   const work = new Workplace();
-  const model = () => work.path('runs', 'first', 'best.safetensors');
-  const image = () => work.path('image.jpg');
+  const [runs, image] = [work.path('runs'), work.path('image.jpg')];
+  const model = `${runs}/first/best.safetensors`;
 
   before(async () => {
-    const out = work.path('runs', 'first');
-    const trained = await work.vgg('train', work.path('photos'), '--out', out, ...QUICK, '--iterations', '3');
-    assert.equal(trained.code, 0, trained.stderr);
+    await succeeded(work.vgg`train ${work.path('photos')} --out ${runs}/first ${QUICK} --iterations 3`);
     await writeFiles(work.folder, { 'image.jpg': await jpeg(50, 44, 3), token: 'correct-horse-battery\n' });
   });
 
   async function serve(t: TestContext, ...args: string[]): Promise<Serving> {
-    const child = work.start('serve', '--port', '0', '--threads', '1', ...args);
+    const child = work.start`serve --port 0 --threads 1 ${args}`;
     t.after(() => child.kill('SIGKILL'));
-    let text = '';
-    child.stderr!.setEncoding('utf8').on('data', (piece: string) => {
-      text += piece;
-    });
+    const stderr = textOf(child, 'stderr');
     for (;;) {
-      const [, url] = /Serving on (\S+)/.exec(text) ?? [];
-      if (url) return { url, child, stderr: () => text };
+      const [, url] = /Serving on (\S+)/.exec(stderr()) ?? [];
+      if (url) return { url, child, stderr };
       await Promise.race([once(child.stderr!, 'data'), once(child, 'exit')]);
-      assert.equal(child.exitCode, null, text);
+      assert.equal(child.exitCode, null, stderr());
     }
   }
 
@@ -45,30 +42,22 @@ describe('vgg serve', () => {
     return fetch(`${url}/v1/predict?top=3`, {
       method: 'POST',
       headers: { 'content-type': 'image/jpeg', ...headers },
-      body: new Uint8Array(await readFile(image())),
+      body: new Uint8Array(await readFile(image)),
     });
   }
 
   it('predicts the same as vgg predict, and shuts down cleanly at SIGTERM', async (t) => {
-    const { url, child, stderr } = await serve(t, '--model', model(), '--runs', work.path('runs'));
+    const { url, child, stderr } = await serve(t, '--model', model, '--runs', runs);
     const answer = await predictOver(url);
     assert.equal(answer.status, 200);
-    const { images } = (await answer.json()) as {
-      images: { top: { label: string; probability: number }[] }[];
-    };
-    const predicted = await work.vgg('predict', image(), '--model', model(), '--top', '3', '--json');
-    const expected = JSON.parse(predicted.stdout).images[0].top;
-    for (const [i, { label, probability }] of images[0]!.top.entries()) {
+    const { images } = (await answer.json()) as Json;
+    const expected = (await jsonOf(work.vgg`predict ${image} --model ${model} --top 3 --json`)).images[0].top;
+    for (const [i, { label, probability }] of images[0].top.entries()) {
       assert.equal(label, expected[i].label);
       assert.ok(Math.abs(probability - expected[i].probability) < 1e-5);
     }
-    const { runs } = (await (await fetch(`${url}/v1/runs`)).json()) as {
-      runs: { id: string; state: string }[];
-    };
-    assert.deepEqual(
-      runs.map(({ id, state }) => [id, state]),
-      [['first', 'finished']],
-    );
+    const list = (await (await fetch(`${url}/v1/runs`)).json()) as Json;
+    assert.deepEqual([list.runs.length, list.runs[0].id, list.runs[0].state], [1, 'first', 'finished']);
     const stream = await fetch(`${url}/v1/runs/first/events`);
     child.kill('SIGTERM');
     const [code] = await once(child, 'exit');
@@ -77,11 +66,9 @@ describe('vgg serve', () => {
   });
 
   it("makes a run's report, and shows its tables", async (t) => {
-    const { url } = await serve(t, '--model', model(), '--runs', work.path('runs'));
-    const { tables } = (await (await fetch(`${url}/v1/runs/first/tables`)).json()) as {
-      tables: { rows: unknown[][] }[];
-    };
-    assert.equal(tables[0]!.rows.length, 2);
+    const { url } = await serve(t, '--model', model, '--runs', runs);
+    const { tables } = (await (await fetch(`${url}/v1/runs/first/tables`)).json()) as Json;
+    assert.equal(tables[0].rows.length, 2);
     let report = await fetch(`${url}/v1/runs/first/report`);
     while (report.status === 202) {
       await report.text();
@@ -94,16 +81,14 @@ describe('vgg serve', () => {
   });
 
   it('serves the newest run where no model is named', async (t) => {
-    const { stderr } = await serve(t, '--runs', work.path('runs'));
+    const { stderr } = await serve(t, '--runs', runs);
     assert.match(stderr(), /newest run's best model, .*first.best\.safetensors/);
     assert.match(stderr(), /model first:/);
   });
 
   it('is open to other machines only with a token', async (t) => {
-    const refused = await work.vgg('serve', '--model', model(), '--host', '0.0.0.0', '--port', '0');
-    assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /--token-file/);
-    const { url } = await serve(t, '--model', model(), '--token-file', work.path('token'));
+    await failed(work.vgg`serve --model ${model} --host 0.0.0.0 --port 0`, 2, /--token-file/);
+    const { url } = await serve(t, '--model', model, '--token-file', work.path('token'));
     assert.equal((await predictOver(url)).status, 401);
     assert.equal((await predictOver(url, { authorization: 'Bearer correct-horse-battery' })).status, 200);
   });
@@ -113,29 +98,23 @@ describe('vgg serve', () => {
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
     await writeFiles(work.folder, { short: 'secret\n' });
+    const [short, nothing] = [work.path('short'), work.path('nothing')];
     const cases: [RegExp, string[]][] = [
-      [/port \d+ is in use; choose another/, ['--model', model(), '--port', String(port)]],
-      [/is not a folder/, ['--model', model(), '--runs', work.path('nothing')]],
-      [/nothing\.safetensors/, ['--model', work.path('nothing.safetensors')]],
-      [/token file .* 16 or more/, ['--model', model(), '--token-file', work.path('short')]],
-      [
-        /nothing could not be read: there is no such file/,
-        ['--model', model(), '--token-file', work.path('nothing')],
-      ],
+      [/port \d+ is in use; choose another/, words`--model ${model} --port ${port}`],
+      [/is not a folder/, words`--model ${model} --runs ${nothing}`],
+      [/nothing\.safetensors/, words`--model ${nothing}.safetensors`],
+      [/token file .* 16 or more/, words`--model ${model} --token-file ${short}`],
+      [/nothing could not be read: there is no such file/, words`--model ${model} --token-file ${nothing}`],
     ];
     for (const [expected, args] of cases) {
-      const { code, stderr } = await work.vgg('serve', ...args);
-      assert.equal(code, 1, stderr);
-      assert.match(stderr, expected);
+      const { stderr } = await failed(work.vgg('serve', ...args), 1, expected);
       assert.equal(stderr.trim().split('\n').length, 1, stderr);
     }
     taken.close();
   });
 
   it('takes --precision, and says which backend has bf16', async () => {
-    const args = ['--model', model(), '--backend', 'reference', '--precision', 'bf16', '--port', '0'];
-    const { code, stderr } = await work.vgg('serve', ...args);
-    assert.equal(code, 2, stderr);
-    assert.match(stderr, /precision bf16 works with the backend native only/);
+    const args = words`--model ${model} --backend reference --precision bf16 --port 0`;
+    await failed(work.vgg('serve', ...args), 2, /precision bf16 works with the backend native only/);
   });
 });

@@ -1,17 +1,16 @@
-/** What the end-to-end tests of training share: a small set of real images, and a recipe that takes seconds. */
+/** Shared by the end-to-end tests of training: a small set of real images, and a recipe that takes seconds. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before } from 'node:test';
+import type { ChildProcess } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { before } from 'node:test';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
-import { mainFile, type Outcome, vggWith } from './cli-process.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
+import { type CommandLine, type Outcome, startVgg, vggWith, words } from './cli-process.ts';
 
 export const CLASSES = ['cat', 'dog', 'owl'] as const;
 
-/** Eight images a class for training, four for validation; JPEG and PNG, of several sizes. */
+/** Eight images per class for training, four for validation; JPEG and PNG, of several sizes. */
 export async function writePhotos(folder: string): Promise<void> {
   for (const [label, name] of CLASSES.entries()) {
     for (let i = 0; i < 12; i++) {
@@ -23,78 +22,39 @@ export async function writePhotos(folder: string): Promise<void> {
   }
 }
 
-/** The words of a command line: words`train ${folder} ${flags} --seed 4`. Values are never split, lists are spread. */
-export function words(
-  texts: TemplateStringsArray,
-  ...values: (string | number | readonly string[])[]
-): string[] {
-  // Values are cut out before the text is split, and put back into the words.
-  const text = texts.reduce((line, piece, i) => `${line}\0${i - 1}\0${piece}`);
-  return text
-    .split(/\s+/)
-    .filter((word) => word !== '')
-    .flatMap((word) => {
-      const list = values[Number(/^\0(\d+)\0$/.exec(word)?.[1])];
-      if (typeof list === 'object') return list;
-      return word.replaceAll(/\0(\d+)\0/g, (_, i) => String(values[i]));
-    });
-}
-
 /** Flags for training in seconds: configuration A at a twentieth of its width. */
 export const QUICK = words`--config A --width 0.05 --crop 32 --scale 32..40 --batch 12 --micro-batch 8 --log-every 1`;
 
-/** @throws AssertionError with the messages of a command that failed. */
-export function assertSucceeded(outcome: Outcome): Outcome {
-  assert.equal(outcome.code, 0, outcome.stderr);
-  return outcome;
-}
-
-/** A folder for one test file, with photographs in `photos` and a cache of its own. */
-export class Workplace {
-  folder = '';
-
+/** A folder for one test file, with photographs in `photos` and a separate cache. */
+export class Workplace extends TemporaryFolder {
   constructor() {
-    before(async () => {
-      this.folder = await mkdtemp(join(tmpdir(), 'verydeep-e2e-'));
-      await writePhotos(this.path('photos'));
-    });
-    after(() => rm(this.folder, { recursive: true, force: true }));
-  }
-
-  path(...names: string[]): string {
-    return join(this.folder, ...names);
+    super();
+    before(() => writePhotos(this.path('photos')));
   }
 
   get environment(): NodeJS.ProcessEnv {
     return { XDG_CACHE_HOME: this.path('cache') };
   }
 
-  vgg(...args: string[]): Promise<Outcome> {
-    return vggWith(this.environment, ...args);
+  vgg(...command: CommandLine): Promise<Outcome> {
+    return vggWith(this.environment, ...command);
   }
 
-  /** Runs `vgg`, which must succeed: work.ok`train ${photos} --out ${run}`. */
-  async ok(...line: Parameters<typeof words>): Promise<Outcome> {
-    return assertSucceeded(await this.vgg(...words(...line)));
+  /** Starts `vgg` without waiting for it to exit. */
+  start(...command: CommandLine): ChildProcess {
+    return startVgg(this.environment, ...command);
   }
+}
 
-  /** Runs `vgg`, which must fail with this exit code and message. */
-  fails(code: number, message: RegExp) {
-    return async (...line: Parameters<typeof words>): Promise<Outcome> => {
-      const outcome = await this.vgg(...words(...line));
-      assert.equal(outcome.code, code, outcome.stderr);
-      assert.match(outcome.stderr, message);
-      return outcome;
-    };
-  }
+/** The objects in a file of JSON lines. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+export async function linesOf(path: string): Promise<any[]> {
+  const lines = (await readFile(path, 'utf8')).trim().split('\n');
+  return lines.map((line) => JSON.parse(line));
+}
 
-  /** Starts `vgg` without waiting for its end. */
-  start(...args: string[]): ChildProcess {
-    return spawn(process.execPath, [mainFile, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.environment },
-    });
-  }
+export async function assertSameTensors(actual: string, expected: string): Promise<void> {
+  assert.deepEqual(await tensorsOf(actual), await tensorsOf(expected));
 }
 
 /** Every tensor of a checkpoint, weights and velocities, as bytes in hexadecimal. */

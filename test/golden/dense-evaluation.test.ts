@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { Classifier } from '../../src/api/classifier.ts';
 import { evaluateModel } from '../../src/api/evaluate-model.ts';
 import { projectFolder } from '../../src/core/project.ts';
@@ -33,7 +33,7 @@ interface Case {
 }
 
 /**
- * The issue's bound is 1e-4. What can differ is arithmetic in float32: a logit of size 10 is off by 1e-5 at
+ * Differences come from float32 arithmetic: a logit of size 10 is off by 1e-5 at
  * most (see `networkTolerance` in ../support/backends.ts), and so is a posterior, whose slope is below 1.
  */
 const TOLERANCE = 2e-5;
@@ -45,7 +45,7 @@ const [facts, ...cases] = readFileSync(join(images, 'posteriors.jsonl'), 'utf8')
   .map((line) => JSON.parse(line)) as [Facts, ...Case[]];
 const classes = Array.from({ length: facts.classes }, (_, i) => `class ${i}`);
 
-/** Writes a model as the fixtures' program made it, its classes in an order of one's own. */
+/** Writes a model like that of tools/golden_dense.py, with its classes in the given order. */
 async function writeGoldenModel(
   path: string,
   { configuration, crop, seed }: Facts['models'][number],
@@ -93,14 +93,14 @@ it('the fixtures cover every protocol, both roundings and images in both directi
   for (const { posteriors } of cases) assert.equal(Object.keys(posteriors).length, 6);
 });
 
-/** The reference takes minutes for grids of crops, and they are the same for every backend. */
+/** The reference takes minutes for grids of crops, whose code is the same for every backend. */
 function isQuickFor(backend: string, protocol: Protocol): boolean {
   return backend !== 'reference' || protocol === 'center' || protocol === 'dense';
 }
 
 for (const { name: backend, missing } of backendsForLargeWork) {
   const quick = cases.filter(({ protocol }) => isQuickFor(backend, protocol));
-  describe(`${backend}: posteriors of images at scale Q, as PyTorch has them`, {
+  describe(`${backend}: posteriors of images at scale Q equal PyTorch's`, {
     skip: missing ?? false,
   }, () => {
     const folder = new TemporaryFolder();
@@ -113,7 +113,6 @@ for (const { name: backend, missing } of backendsForLargeWork) {
         }
       }
     });
-    after(() => folder.remove());
 
     for (const { model, pooling, protocol, posteriors } of quick) {
       it(`${model}, ${pooling}, ${protocol}`, async (t) => {
@@ -137,7 +136,7 @@ for (const { name: backend, missing } of backendsForLargeWork) {
       });
     }
 
-    it('one by one, as predictions', async () => {
+    it('one by one, by the classifier', async () => {
       for (const { model, pooling, protocol, posteriors } of quick.filter((one) => one.model === 'A')) {
         const classifier = await Classifier.open(modelFile(model, pooling), { backend });
         for (const [name, expected] of Object.entries(posteriors).slice(0, 2)) {

@@ -128,7 +128,7 @@ describeBackends('errors', (backend) => {
     );
   });
 
-  test('use after dispose; dispose twice is no error', async ({ parameters, program, training }) => {
+  test('use after dispose; a second dispose is allowed', async ({ parameters, program, training }) => {
     const outputGradient = new Float32Array(10);
     program.dispose();
     training.dispose();

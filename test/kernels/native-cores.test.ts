@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 const cores = availableParallelism();
 
-/** How many threads of a process with a backend of so many threads may run on one core only, and on which. */
+/** The cores to which a process with such a backend has pinned threads, one for each pinned thread. */
 function keptCores(threads: number): string[] {
   const script = `
     const { readFileSync, readdirSync } = await import('node:fs');

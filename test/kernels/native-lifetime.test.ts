@@ -67,7 +67,7 @@ describe('native: lifetimes', { skip }, () => {
   const modules = {
     backend: new URL('../../src/kernels/native/native-backend.js', import.meta.url).href,
   };
-  /** Runs a script in a process of its own, with `backend` and a slow `program` over `input` there. */
+  /** Runs a script in a separate process, with `backend` and a slow `program` for `input`. */
   function runScript(script: string): { status: number | null; output: string; seconds: number } {
     const prelude = `
       import { createNativeBackend } from ${JSON.stringify(modules.backend)};

@@ -76,7 +76,7 @@ describe('webgpu: Winograd for the weights’ gradient', { skip: missing ?? fals
     ['through shared memory', shared],
   ] as const) {
     it(`a sum in 5 parts, of which the last has fewer tiles, ${how}`, async () => {
-      // 171 tiles, and so many workgroups that a sum is cut as far as it may.
+      // 171 tiles, and enough wanted workgroups to split a sum as far as allowed.
       await assertGradient(await open(4, tile, 10_000), convolution(9, 6), [1, 9, 34, 73], TOLERANCES[4]);
     });
   }

@@ -37,7 +37,7 @@ describe('native: own 3×3 kernels', { skip }, () => {
   describe('accuracy against double precision', () => {
     const backend = skip ? undefined : create({ threads: 2 });
     // The channels of E's layers on small maps: the error grows with the channels, hardly with the map. Maps of 2×2
-    // have transforms of their own.
+    // have separate transforms.
     const shapes: readonly [number, Shape4][] = [
       [64, [1, 64, 20, 20]],
       [128, [1, 64, 16, 16]],
@@ -75,7 +75,7 @@ describe('native: own 3×3 kernels', { skip }, () => {
       [convolution(64, 64), relu(), pool],
       [1, 64, 64, 70],
     ],
-    // So many tiles that the weight gradient has sums of their own for each of several chunks.
+    // Enough tiles for separate sums of the weight gradient in several chunks.
     [
       [convolution(16, 24), relu()],
       [9, 16, 60, 64],

@@ -1,11 +1,11 @@
-/** A rank of test/mpi/communicator.test.ts: uses every call; the first one prints what came of it on all. */
+/** A rank of test/mpi/communicator.test.ts: makes every call. Rank 0 prints the results of all ranks. */
 import { createHash } from 'node:crypto';
 import { openMpi } from '../../src/comm/mpi.ts';
 
 const communicator = await openMpi();
 const { rank, size } = communicator;
 
-/** A place among the values, and the value. */
+/** An index and the value there. */
 export type Placed = readonly [number, number];
 
 export interface Report {
@@ -13,7 +13,7 @@ export interface Report {
   readonly size: number;
   readonly sum: readonly number[];
   readonly brief: readonly number[];
-  /** Of a message that travels in pieces, every so many values with their places; and of all of them a checksum. */
+  /** Some values of messages sent in pieces, with their indexes, and a checksum of all values. */
   readonly long: readonly Placed[];
   readonly longBrief: readonly Placed[];
   readonly checksums: readonly string[];
@@ -23,11 +23,11 @@ export interface Report {
   readonly name: string;
 }
 
-/** Of a long message; prime, so that all places in a piece are seen. */
+/** Of the reported values; prime, so that they are at all offsets within a piece. */
 const STRIDE = 1009;
 const LONG = 150_001;
 
-/** Of which float32 sums are not exact. */
+/** Values whose float32 sums are not exact. */
 const values = (count: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => (1 + rank) ** 3 / (3 + i));
 
@@ -35,7 +35,7 @@ const everySoMany = (data: Float32Array): Placed[] => [...data.entries()].filter
 
 const sum = values(1001);
 const brief = values(1001);
-// Fewer values than ranks: some have nothing to add up.
+// Fewer values than ranks: some ranks have nothing to sum.
 const several = Array.from({ length: 9 }, (_, i) => values(i));
 const long = values(LONG);
 const longBrief = values(LONG);
@@ -63,7 +63,7 @@ const report: Report = {
   gathered,
   name: communicator.nameOf(rank),
 };
-// By one rank, since the launcher mixes what several print.
+// Only one rank prints, because the launcher mixes the output of several.
 const reports = await communicator.gather(report);
 if (rank === 0) process.stdout.write(JSON.stringify(reports));
 await communicator.close();

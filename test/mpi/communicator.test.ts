@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { pluck, range } from '../support/lists.ts';
 import type { Report } from './communicator-worker.ts';
 import { runRanks, withoutMpi } from './ranks.ts';
 
-/** Term by term in float32, in the order of the ranks. */
+/** Rounding to 8 bits moves each term by half a unit in the eighth place, and the sum once more. */
+function assertNear(value: number, exact: number, what: string): void {
+  assert.ok(Math.abs(value - exact) <= exact * 2 * 2 ** -8, `${what}: ${value} for ${exact}`);
+}
+
+/** The sum in float32, term by term in the order of the ranks. */
 function expectedSum(ranks: number, i: number): number {
   let sum = 0;
   for (let rank = 0; rank < ranks; rank++) {
@@ -14,12 +20,11 @@ function expectedSum(ranks: number, i: number): number {
 
 describe('ranks over MPI', { skip: withoutMpi }, () => {
   for (const ranks of [1, 2, 3, 4]) {
+    let reports: Report[];
+
     it(`${ranks}: sums in the order of the ranks, the same bits on all`, async () => {
-      const reports = await runRanks<Report[]>(ranks, './communicator-worker.js');
-      assert.deepEqual(
-        reports.map(({ rank }) => rank),
-        [...Array(ranks).keys()],
-      );
+      reports = await runRanks<Report[]>(ranks, './communicator-worker.js');
+      assert.deepEqual(pluck(reports, 'rank'), range(ranks));
       const several = Array.from({ length: 9 }, (_, count) =>
         Array.from({ length: count }, (_, i) => expectedSum(ranks, i)),
       ).flat();
@@ -38,28 +43,21 @@ describe('ranks over MPI', { skip: withoutMpi }, () => {
       }
     });
 
-    it(`${ranks}: sums of what travels in pieces are as right, and the same bits on all`, async () => {
-      const [first, ...others] = await runRanks<Report[]>(ranks, './communicator-worker.js');
+    it(`${ranks}: sums of messages sent in pieces are as exact, and the same bits on all`, () => {
+      const [first, ...others] = reports;
       for (const [i, value] of first!.long) assert.equal(value, expectedSum(ranks, i), `value ${i}`);
-      for (const [i, value] of first!.longBrief) {
-        const exact = expectedSum(ranks, i);
-        assert.ok(Math.abs(value - exact) <= exact * 2 * 2 ** -8, `value ${i}: ${value} for ${exact}`);
-      }
+      for (const [i, value] of first!.longBrief) assertNear(value, expectedSum(ranks, i), `value ${i}`);
       for (const { checksums } of others) assert.deepEqual(checksums, first!.checksums);
     });
 
-    it(`${ranks}: sums of bf16 are right to 8 bits, and the same bits on all`, async () => {
-      const [first, ...others] = await runRanks<Report[]>(ranks, './communicator-worker.js');
-      first!.brief.forEach((value, i) => {
-        const exact = expectedSum(ranks, i);
-        // Each term is off by half a unit in the eighth place, and the sum once more.
-        assert.ok(Math.abs(value - exact) <= exact * 2 * 2 ** -8, `value ${i}: ${value} for ${exact}`);
-      });
+    it(`${ranks}: sums of bf16 are exact to 8 bits, and the same bits on all`, () => {
+      const [first, ...others] = reports;
+      for (const [i, value] of first!.brief.entries()) assertNear(value, expectedSum(ranks, i), `value ${i}`);
       for (const other of others) assert.deepEqual(other.brief, first!.brief);
     });
   }
 
-  it('1: nothing travels, and so nothing becomes bf16', async () => {
+  it('1: nothing is sent, so nothing is rounded to bf16', async () => {
     const [only] = await runRanks<Report[]>(1, './communicator-worker.js');
     for (const [i, value] of only!.brief.entries()) assert.equal(value, expectedSum(1, i), `value ${i}`);
     for (const [i, value] of only!.longBrief) assert.equal(value, expectedSum(1, i), `value ${i}`);

@@ -7,7 +7,7 @@ import { vggRanks, withoutMpi } from './ranks.ts';
 describe('vgg doctor over ranks', { skip: withoutMpi }, () => {
   const work = new Workplace();
 
-  it('says what the ranks have in common, and how fast they exchange sums', async () => {
+  it('reports what the ranks have in common, and how fast they exchange sums', async () => {
     const args = ['doctor', work.path('photos'), '--json'];
     const { code, stdout, stderr } = await vggRanks(2, args, work.environment);
     assert.equal(code, 0, stderr);

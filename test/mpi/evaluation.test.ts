@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { assertSucceeded, Workplace, words } from '../e2e/training-runs.ts';
+import { succeeded, words } from '../e2e/cli-process.ts';
+import { Workplace } from '../e2e/training-runs.ts';
 import { jpeg, writeFiles } from '../support/images.ts';
 import { vggRanks, withoutMpi } from './ranks.ts';
 
@@ -16,12 +17,12 @@ describe('evaluation over ranks', { skip: withoutMpi }, () => {
     const files = Array.from({ length: IMAGES }, (_, i) => [`val/class${i % 3}/${i}.jpg`, images[i % 5]!]);
     await writeFiles(work.path('many'), Object.fromEntries(files));
     const model = work.path('model.safetensors');
-    await work.ok`init --config A --classes 3 --width 0.05 --crop 32 --out ${model}`;
+    await succeeded(work.vgg`init --config A --classes 3 --width 0.05 --crop 32 --out ${model}`);
     const options = words`--scales 32 --protocol center --mean 120,120,120 --threads 1 --json`;
     const args = (name: string) =>
       words`evaluate ${work.path('many')} --model ${model} ${options} --predictions ${work.path(name)}`;
-    const alone = await work.ok`${args('alone.jsonl')}`;
-    const ranks = assertSucceeded(await vggRanks(3, args('ranks.jsonl'), work.environment));
+    const alone = await succeeded(work.vgg`${args('alone.jsonl')}`);
+    const ranks = await succeeded(vggRanks(3, args('ranks.jsonl'), work.environment));
     const figures = (text: string) => ({ ...JSON.parse(text), seconds: 0 });
     assert.deepEqual(figures(ranks.stdout), figures(alone.stdout));
     assert.equal(figures(ranks.stdout).images, IMAGES);

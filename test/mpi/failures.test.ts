@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runFolder } from '../../src/runs/run-folder.ts';
 import { isBeingTrained } from '../../src/runs/run-lock.ts';
 import { readCheckpoint } from '../../src/train/checkpoint.ts';
-import { mainFile, type Outcome } from '../e2e/cli-process.ts';
-import { assertSucceeded, QUICK, Workplace, words } from '../e2e/training-runs.ts';
-import { isHydra, outcomeOf, processOf, startRanks, testScript, vggRanks, withoutMpi } from './ranks.ts';
+import { mainFile, type Outcome, outcomeOf, succeeded, words } from '../e2e/cli-process.ts';
+import { QUICK, Workplace } from '../e2e/training-runs.ts';
+import { isHydra, processOf, startRanks, testScript, vggRanks, withoutMpi } from './ranks.ts';
 
 const ENDLESS = words`${QUICK} --iterations 100000 --checkpoint-every 2 --threads 1`;
 /** Seconds of silence: longer than other tests on this machine may delay a rank. */
@@ -49,7 +49,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
       while (await isBeingTrained(runFolder(run))) await sleep(50);
       const { iteration } = (await readCheckpoint(`${run}/last.safetensors`))!.state;
       const args = words`train --out ${run} --resume --iterations ${iteration + 2} --json`;
-      const { stdout } = assertSucceeded(await vggRanks(2, args, work.environment));
+      const { stdout } = await succeeded(vggRanks(2, args, work.environment));
       assert.equal(JSON.parse(stdout).iterations, iteration + 2);
     });
   }

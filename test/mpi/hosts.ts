@@ -1,6 +1,6 @@
 /**
- * Machines made of namespaces: each has its own network interface, address and host name, and a cable to a
- * switch whose rate is set. They share the disk, as machines of a cluster do with their home folders.
+ * Hosts simulated by network namespaces: each has its own network interface, address and host name, and a cable with a
+ * set rate to a switch. They share the disk, as the machines of a cluster share home folders.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,21 +8,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isHydra, RANK_ENVIRONMENT, withoutMpi } from './ranks.ts';
 
-/** How the cables are, in both directions. */
+/** Properties of the cables, in both directions. */
 export interface Cable {
   /** Gbit/s. */
   readonly bandwidth?: number;
-  /** Milliseconds that a packet needs to the other machine. */
+  /** One-way latency to another host, milliseconds. */
   readonly delay?: number;
 }
 
-/** Bytes that may leave at once; no less than the largest packets that the kernel makes of many. */
+/** Bytes that may be sent at once: at least the largest packets into which the kernel merges others. */
 const BURST = 128 * 2 ** 10;
 const INTERFACE = 'eth0';
-/** Bytes of an IP packet through a wire that is a program: few large ones, since each costs it time. */
+/** Bytes of an IP packet through wire.py: few large ones, since each takes time there. */
 const WIRE_MTU = 9000;
 const USUAL_MTU = 1500;
-/** Headers of IP and TCP with a time stamp, and of Ethernet as far as tc counts it. */
+/** Bytes of the headers of IP and TCP with a time stamp, and of the part of Ethernet's that tc counts. */
 const HEADERS = 52;
 const FRAME = 14;
 const PREFIX = 'vgg';
@@ -35,8 +35,8 @@ export class Hosts {
   readonly #onExit = () => this.remove();
 
   /**
-   * @param wire in the place of a switch: makes the hosts' interfaces node1, node2, … in the namespace that it is
-   *   started in, and carries what they send
+   * @param wire a command to run in place of a switch: creates the hosts' interfaces node1, node2, … in its namespace, and
+   *   forwards their packets
    * @throws Error where the machine does not allow it; see `withoutHosts`.
    */
   constructor(count: number, wire?: readonly string[]) {
@@ -53,7 +53,7 @@ export class Hosts {
       else this.#plugIn(host);
       this.#startNetwork(host);
     }
-    // What mpirun calls in the place of ssh: host, then words for a shell.
+    // mpirun calls it in place of ssh, with the host and then words for a shell.
     const agent = `#!/bin/sh\nhost=$1\nshift\nexec ${this.#enter('$host')} sh -c "hostname $host && $*"\n`;
     writeFileSync(this.#agent, agent, { mode: 0o700 });
   }
@@ -81,11 +81,11 @@ export class Hosts {
     spawn('ip', args, { stdio: ['ignore', 'ignore', 'inherit'] }).unref();
   }
 
-  /** Gives a host the wire's interface, once it is there. */
+  /** Gives a host the wire's interface, once it exists. */
   #takePort(host: number): void {
     const find = ['-n', this.#namespace('switch'), 'link', 'show', 'dev', nameOf(host)];
     for (let tries = 0; spawnSync('ip', find).status !== 0; tries++) {
-      if (tries > 100) throw new Error('the wire does not start');
+      if (tries > 100) throw new Error('the wire did not start');
       spawnSync('sleep', ['0.05']);
     }
     const own = this.#namespace(nameOf(host));
@@ -103,12 +103,12 @@ export class Hosts {
     return this.#wired ? WIRE_MTU : USUAL_MTU;
   }
 
-  /** The part of what tc counts against a cable's rate that TCP carries. */
+  /** The fraction of the bytes that tc counts against a cable's rate that is payload of TCP. */
   get payload(): number {
     return (this.#mtu - HEADERS) / (this.#mtu + FRAME);
   }
 
-  /** Sets the rate of all cables, and how long they take. */
+  /** Sets rate and latency of all cables. */
   shape({ bandwidth, delay }: Cable): void {
     for (let host = 1; host <= this.count; host++) {
       const ends = [
@@ -116,11 +116,11 @@ export class Hosts {
         [this.#namespace('switch'), nameOf(host)],
       ] as const;
       for (const [namespace, device] of this.#wired ? ends.slice(0, 1) : ends) {
-        // There is none the first time.
+        // It fails the first time, when there is none.
         spawnSync('tc', ['-n', namespace, 'qdisc', 'delete', 'dev', device, 'root']);
         if (bandwidth !== undefined) addRate(namespace, device, bandwidth);
       }
-      // On the side of the switch alone: a packet comes through one of them.
+      // Only at the switch: each packet passes through it once.
       if (delay) addDelay(this.#namespace('switch'), nameOf(host), delay, bandwidth !== undefined);
     }
   }
@@ -172,7 +172,7 @@ export class Hosts {
     };
   }
 
-  /** Bytes that a host has sent so far, with all headers. */
+  /** Bytes that a host has sent so far, including all headers. */
   bytesSent(host: number): number {
     const [link] = JSON.parse(
       ip('-json', '-stats', '-n', this.#namespace(nameOf(host)), 'link', 'show', INTERFACE),
@@ -180,7 +180,7 @@ export class Hosts {
     return link.stats64.tx.bytes;
   }
 
-  /** Pulls a host's cable. */
+  /** Unplugs a host's cable. */
   cut(host: number): void {
     ip('-n', this.#namespace('switch'), 'link', 'set', 'dev', nameOf(host), 'down');
   }
@@ -193,12 +193,12 @@ export class Hosts {
     });
   }
 
-  /** Ends what still runs on the hosts. */
+  /** Ends all processes on the hosts. */
   endProcesses(): void {
     for (const name of namespaces().filter((name) => this.#owns(name))) endProcessesIn(name);
   }
 
-  /** With what still runs on them. */
+  /** Removes the hosts and ends their processes. */
   remove(): void {
     process.off('exit', this.#onExit);
     removeNamespaces((name) => this.#owns(name));
@@ -245,7 +245,7 @@ function addDelay(namespace: string, device: string, delay: number, below: boole
   run('tc', ['-n', namespace, 'qdisc', 'add', 'dev', device, ...place, ...wait]);
 }
 
-/** Those that a process left which was killed. */
+/** Removes the namespaces that a killed process left behind. */
 function removeOrphans(): void {
   removeNamespaces((name) => {
     const owner = new RegExp(`^${PREFIX}-(\\d+)-\\d+-`).exec(name)?.[1];
@@ -296,11 +296,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // It has already ended.
   }
 }
 
-/** Why there can be no such hosts here, or false. */
+/** Why there can be no such hosts on this machine, or false. */
 export const withoutHosts: string | false = withoutMpi || missing();
 
 function missing(): string | false {
@@ -316,7 +316,7 @@ function missing(): string | false {
   return typeof problem === 'string' && `this machine cannot shape traffic: ${problem}`;
 }
 
-/** Whether cables can have a delay. */
+/** Whether cables can have a latency. */
 export function canDelay(hosts: Hosts): boolean {
   const outcome = tried(() => hosts.shape({ delay: 1 }));
   hosts.shape({});

@@ -1,5 +1,5 @@
 /**
- * A rank of test/mpi/failures.test.ts: lives, and comes to what the others do only when a file is there.
+ * A rank of test/mpi/failures.test.ts: joins the operation of the other ranks only when a file exists.
  *   late-worker.js RANK FILE
  */
 import { existsSync } from 'node:fs';

@@ -1,14 +1,13 @@
-/** Ranks on hosts of their own, as far as one machine can have several. */
+/** Ranks on separate hosts, simulated on one machine. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RankDiagnosis } from '../../src/api/diagnose-ranks.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
-import { mainFile, type Outcome } from '../e2e/cli-process.ts';
+import { mainFile, type Outcome, outcomeOf, succeeded, words } from '../e2e/cli-process.ts';
 import { QUICK, Workplace } from '../e2e/training-runs.ts';
 import { canDelay, Hosts, withoutHosts } from './hosts.ts';
-import { outcomeOf } from './ranks.ts';
 import { assertSameTraining, EXACT } from './same-training.ts';
 
 describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () => {
@@ -25,19 +24,16 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
     outcomeOf(hosts.start(ranks, mainFile, args, work.environment));
 
   it('of one process, for comparison', async () => {
-    const args = ['train', work.path('photos'), '--out', work.path('alone'), ...EXACT];
-    const { code, stderr } = await work.vgg(...args);
-    assert.equal(code, 0, stderr);
+    await succeeded(work.vgg`train ${work.path('photos')} --out ${work.path('alone')} ${EXACT}`);
   });
 
   for (const ranks of [2, 3]) {
     it(`${ranks} hosts: loss curve and weights are those of one process, to rounding`, async () => {
       const run = work.path(`hosts-${ranks}`);
       const before = hosts.bytesSent(ranks);
-      const { code, stderr } = await vgg(ranks, ['train', work.path('photos'), '--out', run, ...EXACT]);
-      assert.equal(code, 0, stderr);
+      await succeeded(vgg(ranks, words`train ${work.path('photos')} --out ${run} ${EXACT}`));
       await assertSameTraining(work.path('alone'), run);
-      // Eight exchanges at least have gone over the cable.
+      // At least eight exchanges went over the cable.
       const { tensors } = await readSafetensors(`${run}/best.safetensors`);
       const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
       const least = ((8 * 2 * (ranks - 1)) / ranks) * parameters * Float32Array.BYTES_PER_ELEMENT;
@@ -47,8 +43,7 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
   }
 
   it('the doctor names them, each with one rank', async () => {
-    const { code, stdout, stderr } = await vgg(3, ['doctor', '--json']);
-    assert.equal(code, 0, stderr);
+    const { stdout } = await succeeded(vgg(3, ['doctor', '--json']));
     const { ranks, agreements } = JSON.parse(stdout) as RankDiagnosis;
     assert.deepEqual(
       ranks.map(({ name }) => / on (\S+)/.exec(name)?.[1]),
@@ -59,12 +54,12 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
 
   it('one that is cut off is named, and all end', async () => {
     const run = work.path('cut');
-    const endless = [...QUICK, '--iterations', '100000', '--checkpoint-every', '2', '--threads', '1'];
-    const args = ['train', work.path('photos'), '--out', run, ...endless, '--mpi-timeout', '5'];
+    const endless = words`${QUICK} --iterations 100000 --checkpoint-every 2 --threads 1`;
+    const args = words`train ${work.path('photos')} --out ${run} ${endless} --mpi-timeout 5`;
     const ended = outcomeOf(hosts.start(2, mainFile, args, work.environment));
     while (!existsSync(`${run}/last.safetensors`)) await sleep(50);
     hosts.cut(2);
-    // Both ends of the cable notice; mpirun itself would wait for long for the host it does not reach.
+    // Both ends of the cable notice; mpirun itself would wait a long time for the host that it cannot reach.
     while (hosts.runs(1, mainFile) || hosts.runs(2, mainFile)) await sleep(100);
     hosts.endProcesses();
     const { stderr } = await ended;

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { mpiAddonFile } from '../../src/comm/mpi-addon.ts';
-import { mainFile, type Outcome } from '../e2e/cli-process.ts';
+import { mainFile, type Outcome, outcomeOf } from '../e2e/cli-process.ts';
 
 /**
  * Settings for both generations of Open MPI, and for MPICH. Open MPI 5 does not accept a setting for the loopback as the
@@ -61,23 +61,6 @@ export function startRanks(
   return spawn(command!, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...RANK_ENVIRONMENT, ...(tolerant && TOLERANT), ...env },
-  });
-}
-
-/** Collects the output of a process until it ends. */
-export function outcomeOf(child: ChildProcess): Promise<Outcome> {
-  let stdout = '';
-  let stderr = '';
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    // Open MPI 5's launcher ends a message of its own with a NUL byte, which a terminal does not show.
-    child.on('close', (code) => resolve({ code, stdout, stderr: stderr.replaceAll('\0', '') }));
   });
 }
 

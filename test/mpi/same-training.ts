@@ -8,7 +8,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
-import { QUICK, words } from '../e2e/training-runs.ts';
+import { words } from '../e2e/cli-process.ts';
+import { QUICK } from '../e2e/training-runs.ts';
 
 /** A batch of 13 images, which 2, 3 or 4 ranks cannot share equally. */
 export const TRAINING = words`${QUICK} --batch 13 --lr-drop-at 5`;

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { assertSucceeded, tensorsOf, Workplace, words } from '../e2e/training-runs.ts';
+import { succeeded, words } from '../e2e/cli-process.ts';
+import { tensorsOf, Workplace } from '../e2e/training-runs.ts';
 import { vggRanks, withoutMpi } from './ranks.ts';
 import {
   assertSameTraining,
@@ -19,14 +20,14 @@ describe('training over ranks', { skip: withoutMpi }, () => {
   const photos = () => work.path('photos');
 
   it('of one process, for comparison', async () => {
-    await work.ok`train ${photos()} --out ${work.path('alone')} ${EXACT}`;
+    await succeeded(work.vgg`train ${photos()} --out ${work.path('alone')} ${EXACT}`);
   });
 
   for (const ranks of [1, 2, 3, 4]) {
     it(`${ranks}: loss curve and weights are those of one process, to rounding`, async () => {
       const run = work.path(`ranks-${ranks}`);
       const args = words`train ${photos()} --out ${run} ${EXACT} --mpi --json`;
-      const { stdout } = assertSucceeded(await vggRanks(ranks, args, work.environment));
+      const { stdout } = await succeeded(vggRanks(ranks, args, work.environment));
       assert.equal(JSON.parse(stdout).iterations, 8, 'one rank alone prints the result');
       await assertSameTraining(work.path('alone'), run);
     });
@@ -42,16 +43,16 @@ describe('training over ranks', { skip: withoutMpi }, () => {
     for (const [ranks, iterations] of steps) {
       const start = iterations === '3' ? [photos(), ...EXACT, '--mpi'] : ['--resume'];
       const args = ['train', ...start, '--out', run, '--iterations', iterations];
-      assertSucceeded(await (ranks === 0 ? work.vgg(...args) : vggRanks(ranks, args, work.environment)));
+      await succeeded(ranks === 0 ? work.vgg(...args) : vggRanks(ranks, args, work.environment));
     }
     assert.ok((await difference(work.path('alone'), run)) < WEIGHT_BOUND);
   });
 
   it('takes ranks that have no image of a batch', async () => {
     const few = words`${EXACT} --batch 2 --iterations 2`;
-    await work.ok`train ${photos()} --out ${work.path('few-alone')} ${few}`;
+    await succeeded(work.vgg`train ${photos()} --out ${work.path('few-alone')} ${few}`);
     const args = words`train ${photos()} --out ${work.path('few')} ${few}`;
-    assertSucceeded(await vggRanks(3, args, work.environment));
+    await succeeded(vggRanks(3, args, work.environment));
     await assertSameTraining(work.path('few-alone'), work.path('few'));
   });
 
@@ -59,7 +60,7 @@ describe('training over ranks', { skip: withoutMpi }, () => {
     const runs = [work.path('fast-1'), work.path('fast-2')];
     for (const run of runs) {
       const args = words`train ${photos()} --out ${run} ${TRAINING} --threads 1 --iterations 6`;
-      assertSucceeded(await vggRanks(2, args, work.environment));
+      await succeeded(vggRanks(2, args, work.environment));
     }
     const [a, b] = await Promise.all(runs.map((run) => tensorsOf(`${run}/last.safetensors`)));
     assert.deepEqual(a, b);
@@ -70,7 +71,7 @@ describe('training over ranks', { skip: withoutMpi }, () => {
   it('with bf16 gradients is close, and not the same', async () => {
     const run = work.path('brief');
     const args = words`train ${photos()} --out ${run} ${EXACT} --gradient-dtype bf16`;
-    assertSucceeded(await vggRanks(2, args, work.environment));
+    await succeeded(vggRanks(2, args, work.environment));
     const [exact, rounded] = [await metricsOf(work.path('alone')), await metricsOf(run)];
     const apart = exact.map(({ loss }, i) => Math.abs(rounded[i]!.loss - loss) / loss);
     assert.ok(Math.max(...apart) > LOSS_BOUND && Math.max(...apart) < 0.01, `${apart}`);

@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { hostname, platform } from 'node:os';
 import { describe, it } from 'node:test';
 import { startWatchdog } from '../../src/comm/watchdog.ts';
-import { outcomeOf, testScript } from './ranks.ts';
+import { outcomeOf } from '../e2e/cli-process.ts';
+import { testScript } from './ranks.ts';
 
 const skip = platform() === 'win32' && 'there is no sh';
 

@@ -9,7 +9,7 @@ import { assertClose, randomTensor } from './tensors.ts';
 /**
  * Runs a chain forward and back on random tensors, and holds it against the reference: output, in training and in
  * inference, the input's gradient, and the parameters' gradients.
- * @param kept what is left of random tensors in the backend's format. Default: all
+ * @param kept rounds random tensors to the backend's format. Default: the identity
  */
 export async function assertAgreesWithReference(
   backend: Backend,
@@ -26,7 +26,7 @@ export async function assertAgreesWithReference(
   assertClose('inference output', await runForward(backend, testCase, input), expected.output, tolerance);
 }
 
-/** The bits do not depend on the number of threads. @param run computes something with so many threads */
+/** The bits do not depend on the number of threads. @param run gets the number of threads */
 export async function assertSameForAnyThreads(run: (threads: number) => Promise<unknown>): Promise<void> {
   const one = await run(1);
   for (const threads of [2, 3, 7]) assert.deepEqual(await run(threads), one);

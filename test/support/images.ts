@@ -1,11 +1,19 @@
 /** Small real images and data sets for tests, made when they are needed. */
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
+import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { pack } from 'tar-stream';
-import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/source.ts';
+
+import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/image-source.ts';
+import { range } from './lists.ts';
+
+/** Contents by path. */
+export type Files = Readonly<Record<string, string | Uint8Array>>;
 
 /** A folder that is removed when the test has ended. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
@@ -15,10 +23,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 }
 
 /** Writes files, by path from the folder on, with the folders that they need. */
-export async function writeFiles(
-  folder: string,
-  files: Readonly<Record<string, string | Uint8Array>>,
-): Promise<void> {
+export async function writeFiles(folder: string, files: Files): Promise<void> {
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), content);
@@ -55,26 +60,56 @@ export async function png(width: number, height: number, seed = 0): Promise<Buff
     .toBuffer();
 }
 
+/** A small PNG file of many black pixels: RGB, or 1 bit deep and gray. By default it holds fewer than it claims. */
+export function hugePng(width: number, height: number, pixels = Buffer.alloc(1000), depth = 8): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([depth, depth === 1 ? 0 : 2], 8);
+  const chunks = [pngChunk('IHDR', header), pngChunk('IDAT', deflateSync(pixels)), pngChunk('IEND')];
+  return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), ...chunks]);
+}
+
+function pngChunk(type: string, data: Uint8Array = new Uint8Array(0)): Buffer {
+  const chunk = Buffer.concat([Buffer.alloc(4), Buffer.from(type), data, Buffer.alloc(4)]);
+  chunk.writeUInt32BE(data.length, 0);
+  chunk.writeUInt32BE(crc32(chunk.subarray(4, -4)), data.length + 8);
+  return chunk;
+}
+
 /** An IDX file of unsigned bytes. */
 export function idx(shape: readonly number[], values: Uint8Array): Uint8Array {
   const header = Buffer.alloc(4 + 4 * shape.length);
   header.writeUInt32BE(0x0800 + shape.length);
-  shape.forEach((extent, i) => {
-    header.writeUInt32BE(extent, 4 + 4 * i);
-  });
+  for (const [i, extent] of shape.entries()) header.writeUInt32BE(extent, 4 + 4 * i);
   return Buffer.concat([header, values]);
 }
 
 /** A tar file, made by tar-stream. */
-export async function tar(
-  files: readonly (readonly [name: string, content: string | Uint8Array])[],
-): Promise<Buffer> {
+export async function tar(files: readonly (readonly [name: string, content: string | Uint8Array])[]) {
   const archive = pack();
   for (const [name, content] of files) archive.entry({ name }, Buffer.from(content));
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  return buffer(archive);
+}
+
+/** The label of each image. */
+export function labelsOf(source: ImageSource): number[] {
+  return range(source.length).map((index) => source.label(index));
+}
+
+/** What a stored file holds, as text. */
+export async function textOf(source: ImageSource, index: number): Promise<string> {
+  const stored = await source.read(index);
+  assert.ok(stored.kind === 'encoded');
+  return Buffer.from(stored.bytes).toString();
+}
+
+/** Writes files into a new folder that is removed when the test has ended. */
+export async function folderWith(t: TestContext, files: Files): Promise<string> {
+  const folder = await temporaryFolder(t);
+  await writeFiles(folder, files);
+  return folder;
 }
 
 /** A source whose images are made by a function, to test what uses sources. */
@@ -83,7 +118,7 @@ export function sourceOf(
   read: (index: number) => StoredImage | Promise<StoredImage>,
   classes = 2,
 ): ImageSource {
-  const names = Array.from({ length: classes }, (_, i) => `class ${i}`);
+  const names = range(classes).map((i) => `class ${i}`);
   return {
     location: 'made up',
     classes: names,

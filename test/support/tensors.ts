@@ -25,7 +25,7 @@ export function spacedTensor(seed: number, shape: Shape, spacing: number): Float
   return values;
 }
 
-/** Two words an image. */
+/** Two words per image. */
 export function dropoutKeysFor(images: number, seed = 7): Uint32Array {
   const random = new RandomStream(deriveKeys(keyOfSeed(seed), 'dropout keys'));
   return Uint32Array.from({ length: 2 * images }, () => random.word());

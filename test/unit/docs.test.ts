@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { projectFolder } from '../../src/core/project.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
@@ -82,7 +82,6 @@ describe('the documents', () => {
 
 describe('the generated reference', () => {
   const work = new TemporaryFolder();
-  after(() => work.remove());
 
   it('is what `npm run docs` writes', async () => {
     const generator = join(projectFolder, 'tools/reference/generate.mjs');

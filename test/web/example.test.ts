@@ -31,7 +31,6 @@ describe('the example of docs/guides/gpu.md', { skip: noChromium }, () => {
   });
   after(async () => {
     await web?.close();
-    await work.remove();
   });
 
   it('does what it says', async () => {

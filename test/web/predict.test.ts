@@ -54,7 +54,6 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
   after(async () => {
     await web?.close();
     classifier?.close();
-    await work.remove();
   });
 
   /** @param code gives the model, called `model` */

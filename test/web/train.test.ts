@@ -90,7 +90,6 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
   });
   after(async () => {
     await web?.close();
-    await work.remove();
   });
 
   it('has the losses of training in Node, step by step, and lower ones at the end', async () => {

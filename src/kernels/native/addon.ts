@@ -14,7 +14,7 @@ export type ProgramHandle = { readonly [kind]: 'program' };
 export type LoweredLayer = Layer & { readonly weight?: number; readonly bias?: number };
 
 /** What a program is made from, besides the parameters. */
-export type Chain = readonly [
+export type LoweredChain = readonly [
   layers: readonly LoweredLayer[],
   inputShape: readonly number[],
   training: boolean,
@@ -89,13 +89,13 @@ export interface Addon {
   compile(
     engine: EngineHandle,
     parameters: ParametersHandle,
-    ...chain: Chain
+    ...chain: LoweredChain
   ): Promise<{ readonly program: ProgramHandle; readonly memoryBytes: number }>;
   /** Plans what `compile` would allocate, and allocates none of it. @param counts number of values of each tensor */
   planMemory(
     engine: EngineHandle,
     counts: readonly number[],
-    ...chain: Chain
+    ...chain: LoweredChain
   ): Promise<Omit<MemoryPlan, 'total'>>;
   forward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
   /** @param gradientsReady called before the promise settles, each time with a lower tensor number */

@@ -23,7 +23,7 @@ import { checkChain, checkSpecs, checkTraining, foreignParameters } from '../val
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
 import { loadAddon, settled } from './load-addon.ts';
 import { NativeParameters, numbersOf } from './native-parameters.ts';
-import { type CompiledChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
+import { type CompiledNativeChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
 
 type NativePrecision = Exclude<Precision, 'f16'>;
 
@@ -147,7 +147,7 @@ export class NativeBackend implements Backend {
     { layers, inputShape, parameters }: CompileOptions,
     training: boolean,
     inputGradient: boolean,
-  ): Promise<CompiledChain> {
+  ): Promise<CompiledNativeChain> {
     const own = this.#own(operation, parameters);
     const handle = own.handle(operation);
     const outputShape = checkChain(operation, layers, inputShape, own.specs).at(-1)!;

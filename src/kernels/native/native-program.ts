@@ -19,7 +19,7 @@ import { settled } from './load-addon.ts';
 import type { NativeParameters } from './native-parameters.ts';
 
 /** A chain that the engine compiled. */
-export interface CompiledChain {
+export interface CompiledNativeChain {
   readonly addon: Addon;
   readonly parameters: NativeParameters;
   readonly program: ProgramHandle;
@@ -30,14 +30,14 @@ export interface CompiledChain {
   readonly onRun: () => void;
 }
 
-class CompiledProgram {
+class NativeProgramBase {
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
   readonly memoryBytes: number;
-  readonly #chain: CompiledChain;
+  readonly #chain: CompiledNativeChain;
   #disposed = false;
 
-  constructor(chain: CompiledChain) {
+  constructor(chain: CompiledNativeChain) {
     this.inputShape = chain.inputShape;
     this.outputShape = chain.outputShape;
     this.memoryBytes = chain.memoryBytes;
@@ -77,7 +77,7 @@ class CompiledProgram {
   }
 }
 
-export class NativeProgram extends CompiledProgram implements Program {
+export class NativeProgram extends NativeProgramBase implements Program {
   async forward(input: Float32Array): Promise<Float32Array> {
     this.checkAlive('forward');
     const images = checkImages('forward', this.inputShape, input);
@@ -87,10 +87,10 @@ export class NativeProgram extends CompiledProgram implements Program {
   }
 }
 
-export class NativeTrainingProgram extends CompiledProgram implements TrainingProgram {
+export class NativeTrainingProgram extends NativeProgramBase implements TrainingProgram {
   readonly #inputGradient: boolean;
 
-  constructor(chain: CompiledChain, inputGradient: boolean) {
+  constructor(chain: CompiledNativeChain, inputGradient: boolean) {
     super(chain);
     this.#inputGradient = inputGradient;
   }

@@ -10,8 +10,8 @@ import { type ConvolutionLayer, outputShape } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 
 /**
- * One place (i, j) of the kernel: where in the input it looks from output (0, 0), and the outputs
- * [top, bottom) × [left, right) from which it looks inside the map.
+ * One place (i, j) of the kernel: the input that it reads for output (0, 0), and the outputs [top, bottom) × [left, right)
+ * for which it reads inside the map.
  */
 interface Tap {
   readonly index: number;

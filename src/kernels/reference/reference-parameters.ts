@@ -2,12 +2,19 @@ import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
 import { viewsOf } from '../canonical-parameters.ts';
-import { checkAlive, checkSgdStep, checkSpecs, checkTensorData, findSpec } from '../validate.ts';
+import {
+  checkAlive,
+  checkSgdStep,
+  checkSpecs,
+  checkTensorData,
+  checkTraining,
+  findSpec,
+} from '../validate.ts';
 import { sgdStep } from './sgd.ts';
 
 const FIELDS: readonly ParameterField[] = ['values', 'gradients', 'velocities'];
 
-/** Named tensors: one contiguous block a field, and a view of each tensor in it. */
+/** Named tensors: one contiguous block for each field, and a view of each tensor in it. */
 export class ReferenceParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;
@@ -68,9 +75,8 @@ export class ReferenceParameters implements Parameters {
 
   gradientBlock(): Float32Array {
     checkAlive('gradientBlock', 'parameters', this.#disposed);
-    const block = this.#blocks.get('gradients');
-    if (!block) throw new RangeError('gradientBlock: these parameters have no gradients');
-    return block;
+    checkTraining('gradientBlock', this);
+    return this.#blocks.get('gradients')!;
   }
 
   place(name: string): Float32Array {

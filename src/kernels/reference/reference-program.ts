@@ -13,7 +13,7 @@ import type { ReferenceParameters } from './reference-parameters.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 
 /** What both kinds of program share. A call runs at once and to its end, so calls keep their order. */
-class CompiledChain {
+class ReferenceProgramBase {
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
   readonly memoryBytes: number;
@@ -56,7 +56,7 @@ class CompiledChain {
   }
 }
 
-export class ReferenceProgram extends CompiledChain implements Program {
+export class ReferenceProgram extends ReferenceProgramBase implements Program {
   constructor(layers: readonly Layer[], shapes: readonly Shape4[], parameters: ReferenceParameters) {
     super(layers, shapes, parameters, 1);
   }
@@ -70,7 +70,7 @@ export class ReferenceProgram extends CompiledChain implements Program {
   }
 }
 
-export class ReferenceTrainingProgram extends CompiledChain implements TrainingProgram {
+export class ReferenceTrainingProgram extends ReferenceProgramBase implements TrainingProgram {
   readonly #inputGradient: boolean;
 
   constructor(
@@ -105,7 +105,7 @@ export class ReferenceTrainingProgram extends CompiledChain implements TrainingP
     const chain = this.chain('backward', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const gradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);
-    // The first layer may compute it even if nobody asked.
+    // The first layer may compute it even if it was not requested.
     return { output: tensors.at(-1)!, inputGradient: this.#inputGradient ? gradient : undefined };
   }
 }

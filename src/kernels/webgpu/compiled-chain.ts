@@ -28,7 +28,7 @@ export interface ChainParts {
   readonly call: GPUBuffer;
 }
 
-export class CompiledChain {
+export class CompiledGpuChain {
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
   protected readonly gpu: Gpu;

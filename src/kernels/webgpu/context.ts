@@ -33,7 +33,7 @@ export interface Context extends Given {
 export interface PointBuffers {
   readonly source: GPUBuffer;
   readonly result: GPUBuffer;
-  /** A buffer of so many float32 values, for weights or the products of their gradient. */
+  /** A buffer of float32 values, for weights or the products of their gradient. */
   weights(values: number): GPUBuffer;
 }
 

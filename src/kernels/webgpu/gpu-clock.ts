@@ -5,7 +5,7 @@ import { readBack } from './buffers.ts';
 import { type Dispatch, encode, type Prepared } from './dispatch.ts';
 import { GPU_USAGE, type Gpu } from './gpu.ts';
 
-/** WebGPU's largest query set holds two time stamps for each of so many stages. */
+/** WebGPU's largest query set holds two time stamps for each of this many stages. */
 const MOST_STAGES = 2048;
 
 export function hasClock({ device }: Gpu): boolean {
@@ -94,7 +94,7 @@ export function workOf(layer: number, pass: Pass, dispatches: readonly Dispatch[
 }
 
 /** Consecutive dispatches of the same stage, or of none. */
-interface Piece {
+interface StagePiece {
   readonly prepared: Prepared[];
   readonly work: Prepared['work'];
 }
@@ -102,7 +102,7 @@ interface Piece {
 /** Times the stages of one call: each runs in a separate pass between two time stamps. */
 export class KernelClock {
   readonly #gpu: Gpu;
-  #stages: readonly Piece[] = [];
+  #stages: readonly StagePiece[] = [];
   #stamps: TimeStamps | undefined;
 
   constructor(gpu: Gpu) {
@@ -110,7 +110,7 @@ export class KernelClock {
   }
 
   encode(encoder: GPUCommandEncoder, prepared: readonly Prepared[], images: number): void {
-    const pieces = piecesOf(prepared);
+    const pieces = stagePiecesOf(prepared);
     this.#stages = pieces.filter(({ work }) => work !== undefined);
     const count = this.#stages.length;
     if (count > MOST_STAGES) throw new RangeError(`${count} stages are more than can be timed at once`);
@@ -140,8 +140,8 @@ export class KernelClock {
   }
 }
 
-function piecesOf(prepared: readonly Prepared[]): Piece[] {
-  const pieces: Piece[] = [];
+function stagePiecesOf(prepared: readonly Prepared[]): StagePiece[] {
+  const pieces: StagePiece[] = [];
   for (const one of prepared) {
     const { work } = one;
     const last = pieces.at(-1);

@@ -29,7 +29,7 @@ export interface GpuLimits {
 export interface GpuOptions {
   /** Storage format of layers and factors (shaders/storage.ts). Default: `fp32`. */
   readonly precision?: GpuPrecision;
-  /** Pretends that the device binds no more than so many bytes: for tests of weights in several panels. */
+  /** Limits the bytes that the device binds: for tests of weights in several panels. */
   readonly bindingBytes?: number;
   /** What to do when the device is lost, for people. Default: what helps on the command line. */
   readonly afterLoss?: string;
@@ -51,6 +51,15 @@ export interface GpuOptions {
 /** The resource of a shader's `var<storage>` or `var<uniform>`. */
 export type Binding = GPUBuffer | GPUBufferBinding;
 
+/**
+ * A GPU with its compiled shaders. Models can share one; a model without one opens its own and frees it with `close`.
+ *
+ * @example
+ * const gpu = await openBrowserGpu();
+ * const model = await openModel('/model.safetensors', { gpu });
+ * // When no model needs it anymore:
+ * gpu.device.destroy();
+ */
 export class Gpu {
   readonly device: GPUDevice;
   readonly limits: GpuLimits;

@@ -5,7 +5,7 @@ import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { Program } from '../backend.ts';
 import { checkImages } from '../validate.ts';
 import { Memory } from './buffers.ts';
-import { type ChainParts, CompiledChain, toPlanes, toVectors } from './compiled-chain.ts';
+import { type ChainParts, CompiledGpuChain, toPlanes, toVectors } from './compiled-chain.ts';
 import { contextFor } from './context.ts';
 import { type Dispatch, type Prepared, prepare } from './dispatch.ts';
 import { forwardDispatches } from './forward.ts';
@@ -26,7 +26,7 @@ interface InferenceParts extends ChainParts {
   readonly ofImages: readonly Prepared[];
 }
 
-export class GpuProgram extends CompiledChain implements Program {
+export class GpuProgram extends CompiledGpuChain implements Program {
   readonly #parts: InferenceParts;
   /** Version of the weights that were transformed last. */
   #transformed: number | undefined;

@@ -6,7 +6,7 @@ import { softmaxCrossEntropy } from '../reference/softmax-cross-entropy.ts';
 import { checkLabeledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
 import { backwardDispatches, reluBackward, sumsFor } from './backward.ts';
 import { Memory } from './buffers.ts';
-import { type ChainParts, CompiledChain, toPlanes, toVectors } from './compiled-chain.ts';
+import { type ChainParts, CompiledGpuChain, toPlanes, toVectors } from './compiled-chain.ts';
 import { type Context, contextFor } from './context.ts';
 import { type Call, type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
 import { forwardDispatches } from './forward.ts';
@@ -43,7 +43,7 @@ interface TrainingParts extends ChainParts {
   readonly steps: StepParts<readonly Prepared[]>;
 }
 
-export class GpuTrainingProgram extends CompiledChain implements TrainingProgram {
+export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProgram {
   readonly #parts: TrainingParts;
 
   constructor(parts: TrainingParts) {

@@ -9,7 +9,7 @@ import type {
   StageClock,
 } from '../backend.ts';
 import { checkChain, checkTraining, foreignParameters } from '../validate.ts';
-import { CompiledChain } from './compiled-chain.ts';
+import { CompiledGpuChain } from './compiled-chain.ts';
 import type { Gpu } from './gpu.ts';
 import { hasClock } from './gpu-clock.ts';
 import { compileParameterPipelines, GpuParameters, type ParameterPipelines } from './gpu-parameters.ts';
@@ -71,7 +71,7 @@ export class WebGpuBackend implements Backend {
 const stageClock: StageClock = {
   disturbs: true,
   watch(program, run) {
-    if (program instanceof CompiledChain) return program.watch(run);
+    if (program instanceof CompiledGpuChain) return program.watch(run);
     throw new TypeError('watch: this program belongs to another backend');
   },
 };

@@ -1,7 +1,7 @@
 /** A model that answers requests. */
 import { LRUCache } from 'lru-cache';
 import { messageOf, UserError } from '../../core/errors.ts';
-import type { RgbImage } from '../../data/sources/source.ts';
+import type { RgbImage } from '../../data/sources/image-source.ts';
 import { type Activations, FeatureExtractor, type FeatureView } from '../../evaluate/feature-extractor.ts';
 import { ImageClassifier } from '../../evaluate/image-classifier.ts';
 import type { LoadedModel } from '../../evaluate/load-model.ts';
@@ -28,8 +28,9 @@ type BatchListener = (model: string, images: number, seconds: number) => void;
 
 /** Bytes of the activations of a batch: enough for eight images of 224 pixels in the widest layers. */
 const BATCH_BYTES = 256 * 2 ** 20;
-/** Layers whose compiled programs are cached. */
+/** Layers whose compiled programs are cached, and the bytes of the programs of each. */
 const CACHED_LAYERS = 4;
+const LAYER_BYTES = 256 * 2 ** 20;
 
 export class ServedModel {
   readonly name: string;
@@ -84,7 +85,8 @@ export class ServedModel {
 
   /** @throws RequestError when there is no such layer, or the image is too small for it. */
   async activations(layer: string, image: RgbImage, view: FeatureView): Promise<Activations> {
-    const extractor = this.#extractors.get(layer) ?? checked(() => new FeatureExtractor(this.#model, layer));
+    const extractor =
+      this.#extractors.get(layer) ?? checked(() => new FeatureExtractor(this.#model, layer, LAYER_BYTES));
     this.#extractors.set(layer, extractor);
     checked(() => extractor.outputShape(image, view));
     const [activations] = await extractor.run([image], view);

@@ -1,5 +1,5 @@
 /** The models of a server, by name, and all of them as one ensemble. */
-import type { RgbImage } from '../../data/sources/source.ts';
+import type { RgbImage } from '../../data/sources/image-source.ts';
 import { matchClasses } from '../../evaluate/class-matching.ts';
 import { Ensemble, type Member } from '../../evaluate/ensemble.ts';
 import type { Protocol } from '../../evaluate/protocol.ts';

@@ -3,8 +3,11 @@
 /** The specification's limit for a safetensors header. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
+/** Latin-1. */
+export const HDF5_SIGNATURE = '\x89HDF\r\n\x1a\n';
+
 const signatures = {
-  hdf5: (start) => startsWith(start, '\x89HDF\r\n\x1a\n'),
+  hdf5: (start) => startsWith(start, HDF5_SIGNATURE),
   zip: (start) => startsWith(start, 'PK\x03\x04'),
   gzip: (start) => startsWith(start, '\x1f\x8b'),
   /** The header's length in 8 bytes, little-endian, then its JSON. */

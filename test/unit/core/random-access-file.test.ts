@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ReadWindow } from '../../../src/core/random-access-file.ts';
+import { range } from '../../support/lists.ts';
 
 describe('ReadWindow', () => {
-  const content = Buffer.from(Array.from({ length: 100 }, (_, i) => i));
+  const content = Buffer.from(range(100));
 
   it('returns the bytes of any piece, in any order, within the source', async () => {
     const piece = fc.tuple(fc.nat(99), fc.integer({ min: 1, max: 40 }));

@@ -7,6 +7,7 @@ import {
   DeterministicBatcher,
   type DeterministicBatcherOptions,
 } from '../../../src/evaluate/batcher.ts';
+import { pluck } from '../../support/lists.ts';
 
 /** An item of one value, or of a given size filled with it. */
 function item(value: number, height = 1, width = 1): BatchItem {
@@ -18,7 +19,7 @@ function item(value: number, height = 1, width = 1): BatchItem {
   };
 }
 
-/** A queue that doubles, and the first values and shapes of its batches. */
+/** A batcher that doubles its inputs, and the first values and shapes of its batches. */
 function doubling(options: Partial<DeterministicBatcherOptions> = {}) {
   const batches: { shape: Shape4; values: number[] }[] = [];
   const queue = new DeterministicBatcher({
@@ -97,10 +98,7 @@ describe('batches', () => {
     queue.addFiller(item(3));
     const needed = first(queue.submit(item(4)));
     assert.equal(await needed, 8);
-    assert.deepEqual(
-      batches.map(({ values }) => values),
-      [[3, 4]],
-    );
+    assert.deepEqual(pluck(batches, 'values'), [[3, 4]]);
   });
 
   it('that fail reject their own inputs only', async () => {
@@ -113,10 +111,7 @@ describe('batches', () => {
       },
     });
     const results = await Promise.allSettled([1, 2, 3, 4].map((value) => queue.submit(item(value))));
-    assert.deepEqual(
-      results.map(({ status }) => status),
-      ['rejected', 'rejected', 'fulfilled', 'fulfilled'],
-    );
+    assert.deepEqual(pluck(results, 'status'), ['rejected', 'rejected', 'fulfilled', 'fulfilled']);
   });
 
   it('are rejected when the batcher is closed: running, waiting and later ones', async () => {

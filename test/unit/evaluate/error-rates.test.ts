@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { confusionMatrix, errorRates, measureByClass } from '../../../src/evaluate/error-rates.ts';
 import { ImageResults, imageResultOf } from '../../../src/evaluate/image-results.ts';
+import { pluck } from '../../support/lists.ts';
 
-/** Posteriors that rank the classes in the order given. */
+/** Posteriors that rank the classes in the given order. */
 function ranking(...order: number[]): Float32Array {
   const posteriors = new Float32Array(order.length);
   order.forEach((index, place) => {
@@ -22,7 +23,7 @@ function resultsOf(classes: number, images: readonly (readonly [label: number, p
 }
 
 describe('error rates', () => {
-  it('count first places and places among five', () => {
+  it('count the top-1 and top-5 misses', () => {
     const results = resultsOf(7, [
       [0, ranking(0, 1, 2, 3, 4, 5, 6)],
       [4, ranking(0, 1, 2, 3, 4, 5, 6)],
@@ -36,17 +37,14 @@ describe('error rates', () => {
     assert.ok(Math.abs(loss - expected) < 1e-6);
   });
 
-  it('with fewer than five classes have no top-5 error, and as many best classes', () => {
+  it('with fewer than five classes have no top-5 error, and list all classes', () => {
     const results = resultsOf(3, [
       [2, ranking(0, 1, 2)],
       [0, ranking(0, 1, 2)],
     ]);
     const { top1Error, top5Error } = errorRates(results);
     assert.deepEqual([top1Error, top5Error], [0.5, 0]);
-    assert.deepEqual(
-      results.get(0).top.map(({ index }) => index),
-      [0, 1, 2],
-    );
+    assert.deepEqual(pluck(results.get(0).top, 'index'), [0, 1, 2]);
   });
 
   it('leave out images without a label', () => {

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../src/core/errors.ts';
-import type { ImageSource, StoredImage } from '../../../src/data/sources/source.ts';
+import type { ImageSource, StoredImage } from '../../../src/data/sources/image-source.ts';
 import { chunkSize, type EvaluatedImage, evaluateImages } from '../../../src/evaluate/evaluate-images.ts';
 import type { BatchingLimits } from '../../../src/evaluate/image-classifier.ts';
 import { backendsUnderTest } from '../../support/backends.ts';
 import { sourceOf } from '../../support/images.ts';
+import { ascending } from '../../support/lists.ts';
 import { ensembleOf, picture, type SmallModel, smallModel } from './small-models.ts';
 
 const COUNT = 40;
@@ -61,7 +62,7 @@ async function evaluate(
 }
 
 describe('an evaluation', () => {
-  it('evaluates every image once, whatever the order in which they are decoded', async () => {
+  it('evaluates every image once, in whatever order they are decoded', async () => {
     const source = images(COUNT, (index) => sleep(index % 3));
     const done = await evaluate(await smallModel(), { source });
     assert.equal(done.size, COUNT);
@@ -100,7 +101,7 @@ describe('an evaluation', () => {
     const source = images(size + 8, (index) => void read.add(index));
     await evaluate(await smallModel(), { source, isDone: (image) => image < size || image > size + 2 });
     assert.deepEqual(
-      [...read].sort((a, b) => a - b),
+      ascending(read),
       Array.from({ length: 8 }, (_, i) => size + i),
     );
   });
@@ -116,7 +117,7 @@ describe('an evaluation', () => {
     assert.ok(most <= 2 * size + 16, `${most} images were held`);
   });
 
-  it('names the image that cannot be used, and has evaluated some of those before it', async () => {
+  it('names the image that cannot be used, after evaluating some of those before it', async () => {
     const source = images(COUNT, (index) => {
       if (index === 30) throw new UserError('image-30 is damaged');
     });
@@ -129,7 +130,7 @@ describe('an evaluation', () => {
     assert.ok(done <= 30);
   });
 
-  it('stops at once when it is told to, with the reason', async () => {
+  it('stops immediately when it is aborted, with the reason', async () => {
     const stop = new AbortController();
     const reason = new UserError('stopped');
     let done = 0;

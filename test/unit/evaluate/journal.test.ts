@@ -28,7 +28,7 @@ async function journalOf(t: TestContext, ...images: number[]): Promise<string> {
 const read = async (path: string, images = 10) => (await readJournal(path, INPUTS, images))?.results;
 
 describe("an evaluation's journal", () => {
-  it('holds every figure as it was', async (t) => {
+  it('stores every figure exactly', async (t) => {
     const path = await journalOf(t, 4, 0, 7);
     assert.deepEqual(await read(path), [outcome(4), outcome(0), outcome(7)]);
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { stat, truncate, writeFile } from 'node:fs/promises';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { PosteriorFile, type PosteriorHeader } from '../../../src/evaluate/posterior-file.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
@@ -21,7 +21,6 @@ const valuesOf = (image: number) => Float32Array.from({ length: 6 }, (_, i) => i
 
 describe('a file of posteriors', () => {
   const place = new TemporaryFolder();
-  after(() => place.remove());
   const path = (name: string) => place.path(name);
 
   async function fill(name: string, images: readonly number[], header = HEADER): Promise<void> {

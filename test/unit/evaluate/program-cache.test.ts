@@ -9,7 +9,7 @@ import { largestLayerBytes } from '../../../src/plan/activation-memory.ts';
 
 const LAYERS: Layer[] = [{ kind: 'relu', name: 'relu' }];
 
-/** A backend whose programs copy, take the memory of their input and output, and note what becomes of them. */
+/** A backend whose programs copy their input, take the memory of input and output, and record when they are disposed. */
 function noting() {
   const compiled: string[] = [];
   const disposed: string[] = [];
@@ -37,7 +37,7 @@ function noting() {
     };
   };
   const cache = new ProgramCache({
-    // Nothing else of a backend is used.
+    // The cache uses nothing else of a backend.
     backend: { compile } as unknown as Backend,
     layers: LAYERS,
     parameters: {} as never,
@@ -51,14 +51,14 @@ function noting() {
 }
 
 describe('compiled programs', () => {
-  it('are compiled once a shape, also when asked for at once', async () => {
+  it('are compiled once for each shape, also for concurrent runs', async () => {
     const { run, compiled } = noting();
     await Promise.all([run(5), run(5), run(6)]);
     await run(5);
     assert.deepEqual(compiled, ['1×1×1×5', '1×1×1×6']);
   });
 
-  it('are kept within the memory; those that were used least recently go', async () => {
+  it('stay within the memory limit; the least recently used are evicted', async () => {
     const { cache, run, disposed } = noting();
     for (const side of [40, 50, 40, 30]) await run(side);
     assert.deepEqual(disposed, ['1×1×1×50']);
@@ -66,7 +66,7 @@ describe('compiled programs', () => {
     assert.equal(cache.memoryBytes, largestLayerBytes(LAYERS, [1, 1, 1, 70]));
   });
 
-  it('larger than the memory run alone', async () => {
+  it('larger than the memory limit run alone', async () => {
     const { cache, run, disposed } = noting();
     await run(40);
     await run(500);
@@ -86,7 +86,7 @@ describe('compiled programs', () => {
     await assert.rejects(async () => run(10), /disposed/);
   });
 
-  it('that cannot be compiled are tried again', async () => {
+  it('that could not be compiled are compiled again', async () => {
     const { run, fail } = noting();
     fail(true);
     await assert.rejects(run(5), /no memory/);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../../src/core/layer.ts';
 import { wholeImage, writeCrop } from '../../../src/data/pixels/crop.ts';
-import type { RgbImage } from '../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../src/data/sources/image-source.ts';
 import { DeterministicBatcher } from '../../../src/evaluate/batcher.ts';
 import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
@@ -54,8 +54,8 @@ async function run(
 }
 
 /**
- * Dense scores without a dense classifier: the features of the whole image, then fc6 to fc8 on one window of them
- * after the other, each as if it were a crop's, and the mean.
+ * Dense scores without a dense classifier: the features of the whole image, then fc6 to fc8 on each window of the
+ * features, as for a crop, and the mean.
  */
 async function slidingScores(model: SmallModel, image: RgbImage, flip: boolean): Promise<Float64Array> {
   const { layers, crop } = model.network;
@@ -126,7 +126,7 @@ describe('dense evaluation', () => {
     );
   });
 
-  it('takes images twenty times as long as wide', async () => {
+  it('accepts images twenty times as long as wide', async () => {
     const model = await smallModel();
     for (const image of [picture(32, 640, 1), picture(640, 32, 2)]) {
       const posteriors = await posteriorsOf(model, image, { protocol: 'dense' });
@@ -136,7 +136,7 @@ describe('dense evaluation', () => {
 });
 
 describe('crops', () => {
-  it('of a mirrored image are the same, where the grid is', async () => {
+  it('of a mirrored image are the same if the grid is symmetric', async () => {
     const model = await smallModel();
     // 40 − 32 and 48 − 32 are multiples of 4.
     const image = picture(48, 40, 4);
@@ -235,7 +235,7 @@ describe('an ensemble', () => {
       ],
     );
     const mean = [...small.posteriors].map((value, i) => (value + large.posteriors[i]!) / 2);
-    // Posteriors are handed out in float32.
+    // Posteriors are float32.
     assertSame([...posteriors], mean, 1e-7);
     assertSame([posteriors.reduce((a, b) => a + b)], [1], 1e-6);
   });

@@ -1,5 +1,5 @@
-/** What tests of evaluation share: a small network of Table 1 over the reference backend, and images in memory. */
-import type { RgbImage } from '../../../src/data/sources/source.ts';
+/** Shared by tests of evaluation: a small network of Table 1 on the reference backend, and images in memory. */
+import type { RgbImage } from '../../../src/data/sources/image-source.ts';
 import { Ensemble } from '../../../src/evaluate/ensemble.ts';
 import {
   type BatchingLimits,

@@ -26,7 +26,7 @@ describe('posteriors', () => {
     assert.deepEqual([...mean], [0.75, 0.25]);
   });
 
-  it('name the best classes, the lower number first among equals', () => {
+  it('rank the classes, the lower number first among equals', () => {
     assert.deepEqual(topClasses([0.2, 0.3, 0.2, 0.3], 3), [
       { index: 1, probability: 0.3 },
       { index: 3, probability: 0.3 },

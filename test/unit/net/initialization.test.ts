@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { elementCount } from '../../../src/core/shape.ts';
 import { initialize, initializeTensor } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
+import { pluck } from '../../support/lists.ts';
 
 const network = buildNetwork({ configuration: 'A', width: 1 / 8, crop: 64, classes: 50 });
 
@@ -25,10 +26,7 @@ function assertNormal(values: Float32Array, variance: number, what: string): voi
 describe('initial values', () => {
   it('fill every tensor of the network, in its shape, with zero biases', () => {
     const tensors = initialize(network, { method: 'glorot', seed: 1 });
-    assert.deepEqual(
-      [...tensors.keys()],
-      network.parameters.map(({ name }) => name),
-    );
+    assert.deepEqual([...tensors.keys()], pluck(network.parameters, 'name'));
     for (const { name, shape, role } of network.parameters) {
       const tensor = tensors.get(name)!;
       assert.equal(tensor.length, elementCount(shape));

@@ -12,6 +12,7 @@ import {
   type NetworkOptions,
   parameterCount,
 } from '../../../src/net/network.ts';
+import { pluck } from '../../support/lists.ts';
 
 /** Table 1 once more, as (kernel, output channels) with the side of the map at 224. */
 const SIDES = [224, 112, 56, 28, 14];
@@ -108,17 +109,14 @@ describe('parameters', () => {
 describe('layout', () => {
   it('D reads like Table 1', () => {
     const network = buildNetwork({ configuration: 'D' });
-    assert.deepEqual(
-      network.layers.map(({ name }) => name),
-      [
-        ...['conv1_1', 'relu1_1', 'conv1_2', 'relu1_2', 'pool1'],
-        ...['conv2_1', 'relu2_1', 'conv2_2', 'relu2_2', 'pool2'],
-        ...['conv3_1', 'relu3_1', 'conv3_2', 'relu3_2', 'conv3_3', 'relu3_3', 'pool3'],
-        ...['conv4_1', 'relu4_1', 'conv4_2', 'relu4_2', 'conv4_3', 'relu4_3', 'pool4'],
-        ...['conv5_1', 'relu5_1', 'conv5_2', 'relu5_2', 'conv5_3', 'relu5_3', 'pool5'],
-        ...['fc6', 'relu6', 'drop6', 'fc7', 'relu7', 'drop7', 'fc8'],
-      ],
-    );
+    assert.deepEqual(pluck(network.layers, 'name'), [
+      ...['conv1_1', 'relu1_1', 'conv1_2', 'relu1_2', 'pool1'],
+      ...['conv2_1', 'relu2_1', 'conv2_2', 'relu2_2', 'pool2'],
+      ...['conv3_1', 'relu3_1', 'conv3_2', 'relu3_2', 'conv3_3', 'relu3_3', 'pool3'],
+      ...['conv4_1', 'relu4_1', 'conv4_2', 'relu4_2', 'conv4_3', 'relu4_3', 'pool4'],
+      ...['conv5_1', 'relu5_1', 'conv5_2', 'relu5_2', 'conv5_3', 'relu5_3', 'pool5'],
+      ...['fc6', 'relu6', 'drop6', 'fc7', 'relu7', 'drop7', 'fc8'],
+    ]);
     assert.deepEqual(network.parameters.at(-6), {
       name: 'fc6.weight',
       shape: [4096, 512, 7, 7],

@@ -4,6 +4,7 @@ import { escapeHtml } from '../../../src/report/html/document.ts';
 import { formatRunPage } from '../../../src/report/html/run-page.ts';
 import { mostConfused, type RunReport } from '../../../src/report/run-report.ts';
 import { formatTerminalReport, sparkline } from '../../../src/report/terminal-report.ts';
+import { range } from '../../support/lists.ts';
 
 const metrics = [1, 2, 3].flatMap((epoch) =>
   (['train', 'validation'] as const).map((kind) => ({
@@ -108,6 +109,6 @@ describe('the report for the terminal', () => {
     assert.equal(sparkline([0, 4, 8]), '▁▅█');
     assert.equal(sparkline([]), '');
     assert.equal(sparkline([0, 0]), '▁▁');
-    assert.equal([...sparkline(Array.from({ length: 1000 }, (_, i) => i))].length, 60);
+    assert.equal([...sparkline(range(1000))].length, 60);
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readMetrics, truncateMetrics, validationsOf } from '../../../src/runs/metrics-file.ts';
 import { temporaryFolder } from '../../support/images.ts';
+import { pluck } from '../../support/lists.ts';
 import { line } from '../serve/small-server.ts';
 
 describe('metrics.jsonl', () => {
@@ -12,10 +13,7 @@ describe('metrics.jsonl', () => {
     assert.deepEqual(await readMetrics(file), []);
     await truncateMetrics(file, 10);
     await writeFile(file, `${line(1)}{"kind":"tr\n${line(3)}`);
-    assert.deepEqual(
-      (await readMetrics(file)).map(({ iteration }) => iteration),
-      [1, 3],
-    );
+    assert.deepEqual(pluck(await readMetrics(file), 'iteration'), [1, 3]);
   });
 
   it('has the first of the lowest validation errors as its best', async (t) => {
@@ -27,7 +25,7 @@ describe('metrics.jsonl', () => {
     assert.deepEqual(validationsOf([]), { all: [], best: undefined, last: undefined });
   });
 
-  it('loses what is later than a checkpoint, and a torn end', async (t) => {
+  it('is cut after a checkpoint, and before a torn end', async (t) => {
     const file = join(await temporaryFolder(t), 'metrics.jsonl');
     for (const torn of ['', line(3), '{"iteration":2', line(2).trimEnd()]) {
       await writeFile(file, line(1) + line(2) + torn);

@@ -7,8 +7,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { runFolder } from '../../../src/runs/run-folder.ts';
+import { readRunDescription, runFolder } from '../../../src/runs/run-folder.ts';
 import { isBeingTrained, lockRun } from '../../../src/runs/run-lock.ts';
+import { RunRecord } from '../../../src/runs/run-record.ts';
+import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
 import { temporaryFolder } from '../../support/images.ts';
 
 const worker = fileURLToPath(new URL('./run-lock-worker.js', import.meta.url));
@@ -46,6 +48,19 @@ describe('the lock of a run', () => {
       assert.equal(refused.length, 1, `round ${round}: ${answers.join(' / ')}`);
       assert.match(refused[0]!, /is being trained by (process \d+|another process); wait for it or stop it/);
     }
+  });
+
+  it('lets one of two callers start a new run, and leaves its recipe alone', async (t) => {
+    const path = join(await temporaryFolder(t), 'new');
+    const start = (seed: number) =>
+      RunRecord.start(path, { data: '/photos', recipe: resolveRecipe({ seed }) });
+    const [one, other] = await Promise.allSettled([start(1), start(2)]);
+    const [started, refused] = one.status === 'fulfilled' ? [one, other] : [other, one];
+    assert.ok(started.status === 'fulfilled' && refused.status === 'rejected');
+    assert.match(String(refused.reason), /is being trained by|exists; continue it with --resume/);
+    assert.equal((await readRunDescription(path)).recipe.seed, started === one ? 1 : 2);
+    await started.value.close();
+    await assert.rejects(start(3), /exists; continue it with --resume, or choose another folder with --out/);
   });
 
   it('is released, and not released twice', async (t) => {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import protobuf from 'protobufjs/light.js';
 import { UserError } from '../../../src/core/errors.ts';
 import { EventWriter, frameRecord, maskedCrc } from '../../../src/runs/tensorboard.ts';
+import { range } from '../../support/lists.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -88,7 +89,7 @@ describe('TensorBoard events', () => {
     // RFC 3720, appendix B.4, and the check value of the polynomial's catalogues.
     assert.equal(maskedCrc(new Uint8Array(32)), mask(0x8a9136aa));
     assert.equal(maskedCrc(new Uint8Array(32).fill(0xff)), mask(0x62a8ab43));
-    assert.equal(maskedCrc(Uint8Array.from({ length: 32 }, (_, i) => i)), mask(0x46dd794e));
+    assert.equal(maskedCrc(Uint8Array.from(range(32))), mask(0x46dd794e));
     assert.equal(maskedCrc(Buffer.from('123456789')), mask(0xe3069283));
   });
 
@@ -116,7 +117,7 @@ describe('TensorBoard events', () => {
     ]);
   });
 
-  test('a resumed run starts a file that sorts last and says where it goes on', async () => {
+  test('a resumed run starts a file that sorts last and states where it continues', async () => {
     const later = Math.floor(Date.now() / 1000) + 1000;
     await writeFile(join(folder, `events.out.tfevents.${later}.zzz.1.0`), '');
     const events = await EventWriter.open(folder, { resumeStep: 70 });
@@ -135,7 +136,7 @@ describe('TensorBoard events', () => {
     await events.close();
   });
 
-  test('a folder that cannot be made is named', async () => {
+  test('a folder that cannot be created is named', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
     await assert.rejects(EventWriter.open(file), (error: Error) => {

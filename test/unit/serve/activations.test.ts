@@ -7,7 +7,7 @@ import { png } from '../../support/images.ts';
 import { MEAN } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, smallParts, smallServer } from './small-server.ts';
 
-/** What the layer makes of the whole image at scale 40. */
+/** The layer's activations for the whole image at scale 40. */
 async function expected(bytes: Buffer, layer: string) {
   const { backend, facts, parameters } = await smallParts();
   const [scaled] = await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', [40]);
@@ -53,13 +53,13 @@ describe('POST /v1/activations', () => {
     assert.deepEqual(few.body.shape, shape);
   });
 
-  it('of a layer that is not there are refused with the names there are', async (t) => {
+  it('of an unknown layer are refused with the names of all layers', async (t) => {
     const { refused } = await smallServer(t);
     const request = imageRequest('/v1/activations?layer=conv9_9', await png(40, 40));
     await refused(request, '400 bad_request', /conv1_1, .*fc8/);
   });
 
-  it('look at one image at a time', async (t) => {
+  it('accept one image at a time', async (t) => {
     const { refused } = await smallServer(t);
     const image = await png(40, 40);
     const request = formRequest('/v1/activations?layer=fc8', { a: image, b: image });
@@ -68,7 +68,7 @@ describe('POST /v1/activations', () => {
 });
 
 describe('POST /v1/features', () => {
-  it('are numbers as JSON, pooled where it is asked for', async (t) => {
+  it('are JSON numbers, pooled on request', async (t) => {
     const { json } = await smallServer(t);
     const bytes = await png(96, 64);
     const body = await json(imageRequest('/v1/features?layer=pool4&view=whole&scale=40&pool=max', bytes));
@@ -82,7 +82,7 @@ describe('POST /v1/features', () => {
     });
   });
 
-  it("are NumPy's array file where it is asked for, all images in one", async (t) => {
+  it('are one NumPy file of all images on request', async (t) => {
     const { app } = await smallServer(t);
     const files = { a: await png(50, 40, 1), b: await png(40, 60, 2) };
     const answer = await app.inject(formRequest('/v1/features?layer=fc7&as=npy', files));
@@ -100,7 +100,7 @@ describe('POST /v1/features', () => {
     );
   });
 
-  it('of images whose maps differ fit into no .npy file', async (t) => {
+  it('of images whose maps differ do not fit into an .npy file', async (t) => {
     const { refused } = await smallServer(t);
     const files = { a: await png(50, 40), b: await png(40, 160) };
     const request = formRequest('/v1/features?layer=pool3&view=whole&as=npy', files);
@@ -133,7 +133,7 @@ describe('GET /v1/model', () => {
     assert.equal(model.layers.at(-1).effectiveStride, 32);
     const parameters = model.layers.reduce((sum: number, layer: typeof model) => sum + layer.parameters, 0);
     assert.equal(model.parameters, parameters);
-    // A stranger need not know where things are.
+    // Clients see names of files, not their folders.
     assert.equal(model.training.data, 'photos');
   });
 

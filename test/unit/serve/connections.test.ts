@@ -23,7 +23,7 @@ async function open(t: TestContext, port: number): Promise<Socket> {
   return socket;
 }
 
-/** What comes until the server hangs up. */
+/** Everything until the server closes the connection. */
 async function everything(socket: Socket): Promise<string> {
   let text = '';
   socket.setEncoding('utf8').on('data', (piece: string) => {
@@ -41,7 +41,7 @@ describe('connections', () => {
     assert.match(await everything(socket), /^HTTP\/1\.1 408/);
   });
 
-  it('whose body never ends are closed, and give their place back', async (t) => {
+  it('whose body never ends are closed, and release their slot', async (t) => {
     const { app, port } = await listening(t, { timeouts: { headers: 100, request: 200 }, queue: 1 });
     const socket = await open(t, port);
     socket.write(
@@ -52,7 +52,7 @@ describe('connections', () => {
     while (!/^verydeep_places 0$/m.test((await app.inject('/metrics')).body)) await sleep(1);
   });
 
-  it('that say they send too much are refused before they do', async (t) => {
+  it('that declare too large a body are refused before they send it', async (t) => {
     const { port } = await listening(t, { limits: { imageBytes: 1000 } });
     const socket = await open(t, port);
     socket.write(
@@ -63,7 +63,7 @@ describe('connections', () => {
     assert.match(text, /"code":"too_large"/);
   });
 
-  it('that send too much without saying so are cut off', async (t) => {
+  it('that send too large an undeclared body are cut off', async (t) => {
     const { port } = await listening(t, { limits: { imageBytes: 100_000 } });
     const socket = await open(t, port);
     socket.write(
@@ -77,10 +77,10 @@ describe('connections', () => {
     assert.match(await answer, /^HTTP\/1\.1 413/);
   });
 
-  it('beyond the most that are taken are dropped, and the others served', async (t) => {
+  it('beyond the maximum are dropped, and the others served', async (t) => {
     const { app, port } = await listening(t, { connections: 20 });
     const sockets = await Promise.all(Array.from({ length: 60 }, () => open(t, port)));
-    // An end that nobody reads is not noticed.
+    // A socket that is not read does not notice its end.
     for (const socket of sockets) socket.resume();
     while (sockets.filter(({ destroyed }) => destroyed).length < 40) await sleep(1);
     const alive = sockets.filter((socket) => !socket.destroyed);
@@ -90,7 +90,7 @@ describe('connections', () => {
     assert.match((await app.inject('/metrics')).body, /^verydeep_dropped_connections_total 40$/m);
   });
 
-  it('that talk nonsense are answered with 400', async (t) => {
+  it('that do not speak HTTP are answered with 400', async (t) => {
     const { port } = await listening(t, {});
     const socket = await open(t, port);
     socket.write('\x16\x03\x01 nonsense\r\n\r\n');
@@ -99,7 +99,7 @@ describe('connections', () => {
 });
 
 describe('a server that is stopped', () => {
-  it('finishes what it has accepted, refuses what comes, and ends streams and idle connections', async (t) => {
+  it('finishes accepted requests, refuses new ones, and ends streams and idle connections', async (t) => {
     const held = new HeldBackend();
     const models = [await smallParts('held', 5, held.backend)];
     const runs = await temporaryFolder(t);
@@ -108,7 +108,7 @@ describe('a server that is stopped', () => {
     const events = await fetch(`http://127.0.0.1:${port}/v1/runs/a/events`);
     const image = await png(40, 40);
     held.close();
-    // A connection that asks for nothing.
+    // A connection without a request.
     const idle = (await open(t, port)).resume();
     const accepted = request({
       port,

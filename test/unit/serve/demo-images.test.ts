@@ -4,7 +4,7 @@ import { idx, png, temporaryFolder, writeFiles } from '../../support/images.ts';
 import { type Json, smallServer } from './small-server.ts';
 
 describe('GET /v1/demo-images', () => {
-  it('gives training images of IDX files as they are, grey', async (t) => {
+  it('gives the training images of IDX files unchanged, in gray', async (t) => {
     const folder = await temporaryFolder(t);
     const values = Uint8Array.from({ length: 3 * 6 * 6 }, (_, i) => (i * 7) % 256);
     await writeFiles(folder, {
@@ -28,7 +28,7 @@ describe('GET /v1/demo-images', () => {
     assert.deepEqual(new Uint8Array(Buffer.from(pixels, 'base64')), values);
   });
 
-  it('gives the middle of photographs, small and all of one size', async (t) => {
+  it('gives the centers of photographs, small and all of one size', async (t) => {
     const folder = await temporaryFolder(t);
     for (let i = 0; i < 4; i++) {
       await writeFiles(folder, { [`${i % 2 ? 'cat' : 'dog'}/${i}.png`]: await png(120 + i, 90, i) });
@@ -40,11 +40,11 @@ describe('GET /v1/demo-images', () => {
     assert.deepEqual(body.imageLabels, [0, 0, 1, 1]);
     const pixels = Buffer.from(body.pixels, 'base64');
     assert.equal(pixels.length, 4 * 40 * 40 * 3);
-    // Red rises from left to right, and the middle begins an eighth from the left: see `pattern`.
+    // Red increases from left to right, and the center square starts at one eighth of the width: see `pattern`.
     assert.ok(Math.abs(pixels[0]! - (20 + 200 / 8)) < 5, String(pixels[0]));
   });
 
-  it('says that there are none, and hides where they should be', async (t) => {
+  it('reports missing images without the path of their folder', async (t) => {
     const { ask, refused } = await smallServer(t);
     assert.equal((await ask('/v1/model')).body.demoImages, undefined);
     await refused('/v1/demo-images', '404 not_found', /--demo-data/);

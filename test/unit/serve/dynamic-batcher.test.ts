@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { BatchItem } from '../../../src/evaluate/batcher.ts';
 import { DynamicBatcher, type DynamicBatcherOptions } from '../../../src/serve/dynamic-batcher.ts';
+import { pluck } from '../../support/lists.ts';
 
 function item(value: number, width = 1): BatchItem {
   return { shape: [1, 1, width], write: (input, offset) => void input.fill(value, offset, offset + width) };
@@ -14,7 +15,7 @@ function doubling(options: Partial<DynamicBatcherOptions> = {}) {
   const finishers: (() => void)[] = [];
   const queue = new DynamicBatcher({
     maxSize: () => 4,
-    // Longer than any test: what happens does not happen because time has passed.
+    // Longer than any test, so that nothing happens because of the time.
     waitMilliseconds: 3_600_000,
     run: (shape, input) =>
       new Promise((resolve) => {
@@ -30,7 +31,7 @@ function doubling(options: Partial<DynamicBatcherOptions> = {}) {
     queue,
     batches,
     submit,
-    /** Lets the batch that has run longest end, and what follows happen. */
+    /** Finishes the oldest running batch, and lets its consequences happen. */
     finish: async () => {
       finishers.shift()!();
       await turn();
@@ -141,10 +142,7 @@ describe('dynamic batches', () => {
       },
     });
     const results = await Promise.allSettled([queue.submit(item(1)), queue.submit(item(2))]);
-    assert.deepEqual(
-      results.map(({ status }) => status),
-      ['rejected', 'fulfilled'],
-    );
+    assert.deepEqual(pluck(results, 'status'), ['rejected', 'fulfilled']);
   });
 
   it('reuse memory of finished batches only, and leave nothing of theirs to the next', async () => {
@@ -179,7 +177,7 @@ describe('dynamic batches', () => {
     assert.equal(await readiness()(), true);
     const results = [1, 2, 3, 4, 5, 6].map((value) => submit(value));
     await turn();
-    // Two batches are under way and one waits.
+    // Two batches are running and one waits.
     const answer = readiness();
     assert.equal(await answer(), false);
     await finish();

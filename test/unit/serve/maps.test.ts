@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { RgbImage } from '../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../src/data/sources/image-source.ts';
 import { gridCrops } from '../../../src/evaluate/crop-grid.ts';
 import { toSharp } from '../../support/images.ts';
+import { pluck } from '../../support/lists.ts';
 import { mirrored, picture } from '../evaluate/small-models.ts';
 import { imageRequest, type Json, smallServer } from './small-server.ts';
 
@@ -38,10 +39,7 @@ describe('POST /v1/score-map', () => {
     for (const { scale, classes, rows, columns } of body.scales) {
       const predicted = await ask(imageRequest(`/v1/predict?scales=${scale}&top=5`, bytes));
       const { top } = predicted.body.images[0];
-      assert.deepEqual(
-        classes.map(({ label }: Json) => label),
-        top.map(({ label }: Json) => label),
-      );
+      assert.deepEqual(pluck(classes, 'label'), pluck(top, 'label'));
       assertClose(
         classes.map(({ probability }: Json) => probability),
         top.map(({ probability }: Json) => probability),
@@ -67,20 +65,17 @@ describe('POST /v1/score-map', () => {
     assert.notEqual(map[0], map[2]);
   });
 
-  it('shows the classes that are asked for, and refuses others', async (t) => {
+  it('shows the requested classes, and refuses unknown ones', async (t) => {
     const { json, refused } = await smallServer(t);
     const bytes = await pngOf(image);
     const body = await json(imageRequest('/v1/score-map?class=4&class=0', bytes));
-    assert.deepEqual(
-      body.scales[0].classes.map(({ index }: Json) => index),
-      [4, 0],
-    );
+    assert.deepEqual(pluck(body.scales[0].classes, 'index'), [4, 0]);
     await refused(imageRequest('/v1/score-map?class=5', bytes), '400 bad_request', /0 to 4/);
   });
 });
 
 describe('POST /v1/crops', () => {
-  it('has the grid of crops, whose mean is what the protocol says', async (t) => {
+  it('has the grid of crops, whose mean equals the crops protocol', async (t) => {
     const { ask, json } = await smallServer(t);
     const bytes = await pngOf(picture(60, 44, 1));
     const body = await json(imageRequest('/v1/crops?scales=44', bytes));
@@ -92,7 +87,7 @@ describe('POST /v1/crops', () => {
     );
     const predicted = await ask(imageRequest('/v1/predict?protocol=crops&scales=44&top=1', bytes));
     const [best] = predicted.body.images[0].top;
-    // Three of five classes are named a crop, so the mean is known only within what the others may have.
+    // Each crop lists three of five classes, so the mean is known only within the probability of the others.
     const [least, most] = [0, 1].map(
       (missing) =>
         crops.reduce((sum: number, { top }: Json) => {
@@ -103,7 +98,7 @@ describe('POST /v1/crops', () => {
     assert.ok(best.probability >= least! - 1e-6 && best.probability <= most! + 1e-6);
   });
 
-  it('does without mirror images where they are not wanted', async (t) => {
+  it('leaves out mirror images on request', async (t) => {
     const { ask } = await smallServer(t);
     const { body } = await ask(imageRequest('/v1/crops?flip=false', await pngOf(picture(60, 44))));
     assert.equal(body.scales[0].crops.length, 25);

@@ -54,7 +54,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('is true of what is answered, errors too', async (t) => {
+  it('is true of responses, including errors', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), {
       'metrics.jsonl': line(1) + line(2, 'validation'),
@@ -104,13 +104,13 @@ describe('the OpenAPI document', () => {
       ];
       const validate = ajv.compile({ $ref: `openapi#/${pointer.join('/')}` });
       assert.ok(validate(body), `${path} ${status}: ${ajv.errorsText(validate.errors)}`);
-      // A schema that takes anything would be true of everything.
-      assert.ok(!validate({ unheard: 'of' }), `${path} ${status} takes anything`);
+      // A schema that accepts anything would prove nothing.
+      assert.ok(!validate({ unheard: 'of' }), `${path} ${status} accepts anything`);
     }
     assert.deepEqual([...new Set(statuses)].sort(), [200, 400, 404, 409, 415, 422]);
   });
 
-  it('says that there is a token where there is one', async (t) => {
+  it('declares the token if there is one', async (t) => {
     const { json } = await smallServer(t, { token: 'correct-horse-battery' });
     const headers = { authorization: 'Bearer correct-horse-battery' };
     const body = await json({ url: '/openapi.json', headers });

@@ -1,34 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { crc32 } from 'node:zlib';
 import type { InjectOptions } from 'fastify';
 import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
 import { defaultLimits } from '../../../src/serve/server.ts';
-import { jpeg, png, toSharp } from '../../support/images.ts';
+import { hugePng, jpeg, png, toSharp } from '../../support/images.ts';
 import { ensembleOf, picture, smallModel } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, type Json, LABELS, smallParts, smallServer } from './small-server.ts';
-
-function pngChunk(type: string, data: Uint8Array): Buffer {
-  const chunk = Buffer.alloc(12 + data.length);
-  chunk.writeUInt32BE(data.length, 0);
-  chunk.write(type, 4, 'latin1');
-  chunk.set(data, 8);
-  chunk.writeUInt32BE(crc32(chunk.subarray(4, 8 + data.length)), 8 + data.length);
-  return chunk;
-}
-
-/** A PNG that says it is large, and has hardly a pixel. */
-function hugePng(width: number, height: number): Buffer {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    pngChunk('IHDR', header),
-    pngChunk('IDAT', Buffer.from('789c63000000010001', 'hex')),
-  ]);
-}
 
 async function pngOf(width: number, height: number, seed = 0): Promise<Buffer> {
   return toSharp(picture(width, height, seed))
@@ -58,7 +35,7 @@ describe('POST /v1/predict', () => {
       const best = posteriors.indexOf(Math.max(...posteriors));
       assert.equal(image.top[0].index, best);
       assert.equal(image.top[0].label, LABELS[best]);
-      // Batches of other sizes may differ in the last bits.
+      // Results of other batch sizes may differ in the last bits.
       assert.ok(Math.abs(image.top[0].probability - posteriors[best]!) < 1e-6);
     }
   });
@@ -155,7 +132,7 @@ describe('POST /v1/predict', () => {
       ['bytes', formRequest('/v1/predict', { a: Buffer.alloc(120_000) })],
       ['pixels', imageRequest('/v1/predict', hugePng(50_000, 50_000))],
       ['pixels', imageRequest('/v1/predict', hugePng(200, 51))],
-      // Small as it is, and enormous when its smaller side is 40.
+      // Small, but enormous when its smaller side is rescaled to 40.
       ['pixels', imageRequest('/v1/predict', await png(1, 2000))],
       ['images', formRequest('/v1/predict', { a: small, b: small, c: small })],
     ];

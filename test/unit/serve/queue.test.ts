@@ -49,7 +49,7 @@ describe('concurrent requests', () => {
     held.open();
     for (const { status } of await Promise.all([first, ...others])) assert.equal(status, 200);
     assert.equal(await metric(server, 'verydeep_batch_images_sum'), 17);
-    // The first alone, a second batch that was written meanwhile, and the rest in powers of two.
+    // The first alone, a second batch written meanwhile, and the rest in powers of two.
     assert.ok((await metric(server, 'verydeep_batch_images_count')) <= 9);
   });
 
@@ -98,10 +98,10 @@ describe('concurrent requests', () => {
     const first = send(null);
     await until(async () => (await metric(server, 'verydeep_images_total')) === 1);
     await until(async () => (await metric(server, 'verydeep_waiting')) === 0);
-    const leaving = new AbortController();
-    const left = send(leaving.signal);
+    const client = new AbortController();
+    const left = send(client.signal);
     await until(async () => (await metric(server, 'verydeep_places')) === 2);
-    leaving.abort();
+    client.abort();
     await assert.rejects(left);
     await until(async () => (await metric(server, 'verydeep_places')) === 1);
     assert.equal(await metric(server, 'verydeep_clients_left_total'), 1);

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder, writeFiles } from '../../support/images.ts';
+import { pluck } from '../../support/lists.ts';
 import { type Json, line, smallServer, writeRun } from './small-server.ts';
 
 describe('GET /v1/runs', () => {
-  it('lists run folders: how far they are and how they ended', async (t) => {
+  it('lists run folders with their progress and result', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'stopped one'), {
       'metrics.jsonl': line(10) + line(20, 'validation', 0.4) + line(30, 'validation', 0.3) + line(40),
@@ -40,7 +41,7 @@ describe('GET /v1/runs', () => {
     assert.doesNotMatch(JSON.stringify(body) + JSON.stringify(one), /somebody/);
   });
 
-  it('is empty where no folder is shown, and where it has gone', async (t) => {
+  it('is empty without a folder, and when the folder is gone', async (t) => {
     const { ask } = await smallServer(t);
     assert.deepEqual((await ask('/v1/runs')).body, { runs: [] });
     assert.equal((await ask('/v1/runs/x')).status, 404);
@@ -76,43 +77,34 @@ describe('GET /v1/runs', () => {
 });
 
 describe("a run's metrics", () => {
-  it('are given from a line on, as far as they are written', async (t) => {
+  it('are given from a line on, up to the last complete line', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), { 'metrics.jsonl': `${line(1)}${line(2)}{"kind":"tr` });
     const { ask } = await smallServer(t, { runs });
     const first = await ask('/v1/runs/a/metrics');
-    assert.deepEqual(
-      first.body.lines.map(({ iteration }: Json) => iteration),
-      [1, 2],
-    );
+    assert.deepEqual(pluck(first.body.lines, 'iteration'), [1, 2]);
     assert.equal(first.body.next, 2);
     // The rest of the torn line, and another.
     await appendFile(join(runs, 'a', 'metrics.jsonl'), `${line(3).slice('{"kind":"tr'.length)}${line(4)}`);
     const second = await ask('/v1/runs/a/metrics?from=2');
-    assert.deepEqual(
-      second.body.lines.map(({ iteration }: Json) => iteration),
-      [3, 4],
-    );
+    assert.deepEqual(pluck(second.body.lines, 'iteration'), [3, 4]);
     assert.equal(second.body.next, 4);
     assert.equal((await ask('/v1/runs/a/metrics?from=-1')).status, 400);
   });
 
-  it('are those of the resumed run when it has gone back to its checkpoint', async (t) => {
+  it('are those of the resumed run after it has gone back to its checkpoint', async (t) => {
     const runs = await temporaryFolder(t);
     const file = join(runs, 'a', 'metrics.jsonl');
     await writeRun(join(runs, 'a'), { 'metrics.jsonl': line(1) + line(2) + line(3) });
     const { ask, json } = await smallServer(t, { runs });
     assert.equal((await ask('/v1/runs/a/metrics')).body.next, 3);
-    // Longer than before, and not what was there.
+    // Longer than before, with other lines.
     await writeFile(file, line(1) + line(20) + line(30) + line(40));
     const body = await json('/v1/runs/a/metrics');
-    assert.deepEqual(
-      body.lines.map(({ iteration }: Json) => iteration),
-      [1, 20, 30, 40],
-    );
+    assert.deepEqual(pluck(body.lines, 'iteration'), [1, 20, 30, 40]);
   });
 
-  it('come as events while they are written, and go on where they were left', async (t) => {
+  it('arrive as events while they are written, and continue after a reconnect', async (t) => {
     const runs = await temporaryFolder(t);
     const file = join(runs, 'a', 'metrics.jsonl');
     await writeRun(join(runs, 'a'), { 'metrics.jsonl': line(1) + line(2) });
@@ -133,7 +125,7 @@ describe("a run's metrics", () => {
   });
 });
 
-/** Reads events as `event id what`. */
+/** Reads events as `event id value`. */
 async function openStream(url: string, headers: Record<string, string> = {}) {
   const controller = new AbortController();
   const answer = await fetch(url, { headers, signal: controller.signal });
@@ -164,7 +156,7 @@ async function openStream(url: string, headers: Record<string, string> = {}) {
 }
 
 describe("a run's report", () => {
-  it('is made once for a model, and says meanwhile how far it is', async (t) => {
+  it('is made once for each model, and shows its progress meanwhile', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), { 'last.safetensors': 'one' });
     let finish = (_: string) => {};
@@ -196,7 +188,7 @@ describe("a run's report", () => {
     assert.deepEqual((await ask('/v1/runs/a/tables')).body, { tables: await pages.tables() });
   });
 
-  it('that cannot be made is refused without what only the log should say', async (t) => {
+  it('that cannot be made is refused without details, which only the log has', async (t) => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), { 'last.safetensors': '' });
     await writeRun(join(runs, 'young'));

@@ -7,7 +7,7 @@ import { imageRequest, smallServer } from './small-server.ts';
 const TOKEN = 'correct-horse-battery';
 
 describe('a token', () => {
-  it('is asked for by everything but the page and the health checks', async (t) => {
+  it('is required by everything but the page and the health checks', async (t) => {
     const { ask, refused } = await smallServer(t, { token: TOKEN });
     for (const url of ['/', '/healthz', '/readyz']) assert.equal((await ask(url)).status, 200, url);
     for (const url of ['/v1/model', '/v1/runs', '/v1/runs/x/report', '/metrics', '/openapi.json']) {
@@ -17,7 +17,7 @@ describe('a token', () => {
     assert.equal((await ask(imageRequest('/v1/predict', await png(40, 40)))).status, 401);
   });
 
-  it('opens everything, and nothing else does', async (t) => {
+  it('gives access to everything, and nothing else does', async (t) => {
     const { ask } = await smallServer(t, { token: TOKEN });
     const statusWith = async (headers: Record<string, string>) =>
       (await ask({ url: '/v1/model', headers })).status;
@@ -45,7 +45,7 @@ describe('a token', () => {
 });
 
 describe('other sites', () => {
-  it('cannot reach a server without a token by a name of theirs', async (t) => {
+  it('cannot reach a server without a token by their own host name', async (t) => {
     const { ask, refused } = await smallServer(t);
     for (const host of ['localhost:8080', '127.0.0.1', '[::1]:8080']) {
       assert.equal((await ask({ url: '/v1/model', headers: { host } })).status, 200, host);
@@ -68,7 +68,7 @@ describe('other sites', () => {
     assert.equal(own.headers['access-control-allow-origin'], undefined);
   });
 
-  it('can where they are let in', async (t) => {
+  it('can if they are allowed', async (t) => {
     const { ask } = await smallServer(t, { cors: ['https://friend.example'] });
     const preflight = (origin: string) =>
       ask({
@@ -89,7 +89,7 @@ describe('other sites', () => {
 });
 
 describe('answers', () => {
-  it('tell browsers not to guess and not to load', async (t) => {
+  it('forbid browsers to sniff types and to load anything', async (t) => {
     const { ask } = await smallServer(t);
     for (const url of ['/v1/model', '/nothing', '/']) {
       const { headers } = await ask(url);
@@ -100,7 +100,7 @@ describe('answers', () => {
 });
 
 describe('the page', () => {
-  it('that has not been built says how to build it', async (t) => {
+  it('that has not been built has instructions to build it', async (t) => {
     const { ask } = await smallServer(t);
     const { status, body, headers } = await ask('/');
     assert.equal(status, 200);

@@ -1,4 +1,4 @@
-/** What tests of the server share: servers over small networks on the reference backend, requests without a socket. */
+/** Shared by tests of the server: servers with small networks on the reference backend, requests without a socket. */
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import type { TestContext } from 'node:test';
@@ -41,17 +41,17 @@ export interface Answer {
 
 export interface SmallServer {
   readonly app: FastifyInstance;
-  /** What was logged. */
+  /** Log messages. */
   readonly logged: string[];
-  /** An answer as JSON, and its status. */
+  /** Sends a request. */
   ask(options: InjectOptions | string): Promise<Answer>;
-  /** The JSON of an answer whose status must be 200. */
+  /** Sends a request whose status must be 200, and returns its JSON. */
   json(options: InjectOptions | string): Promise<Json>;
   /** Sends a request that must fail with a status and code, such as `400 bad_request`, and a sentence that matches. */
   refused(options: InjectOptions | string, expected: string, message?: RegExp): Promise<Answer>;
 }
 
-/** A server that is closed when the test has ended. */
+/** A server that is closed when the test ends. */
 export async function smallServer(
   t: TestContext,
   { models, ...options }: Partial<ServerOptions> = {},
@@ -120,7 +120,7 @@ export function formRequest(url: string, files: Readonly<Record<string, Buffer>>
   };
 }
 
-/** A backend whose networks run only as long as the gate is open. */
+/** A backend whose programs run only while its gate is open. */
 export class HeldBackend {
   readonly backend: Backend;
   #open: () => void = () => {};
@@ -184,7 +184,7 @@ export function line(iteration: number, kind: 'train' | 'validation' = 'train', 
   return `${JSON.stringify({ kind, ...common, ...rest })}\n`;
 }
 
-/** A run folder as a training leaves it, without weights. */
+/** A run folder as training leaves it, without weights. */
 export async function writeRun(folder: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFiles(folder, { 'recipe.yaml': RECIPE, ...files });

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../support/images.ts';
 import { LABELS, smallParts, smallServer } from './small-server.ts';
 
 describe('GET /v1/model/weights', () => {
-  it('is a model file with the weights that answer, without places on the disk', async (t) => {
+  it('is a model file with the weights in use, without paths', async (t) => {
     const [first, second] = [await smallParts('first', 5), await smallParts('ein Modell', 6)];
     const { app } = await smallServer(t, { models: [first, second] });
     const folder = await temporaryFolder(t);
@@ -35,7 +35,7 @@ describe('GET /v1/model/weights', () => {
     assert.notDeepEqual(other.model.tensors.get('fc8.weight'), model.tensors.get('fc8.weight'));
   });
 
-  it('needs the token, knows its models, and can be switched off', async (t) => {
+  it('needs the token, finds models by name, and can be switched off', async (t) => {
     const token = 'correct-horse-battery';
     const locked = await smallServer(t, { token });
     assert.equal((await locked.ask('/v1/model/weights')).status, 401);
@@ -55,7 +55,7 @@ describe('GET /v1/model/weights', () => {
     assert.equal((await empty.ask('/v1/model/weights')).status, 404);
   });
 
-  it('serves a few at a time, and frees the place of a client that leaves', async (t) => {
+  it('serves a few at a time, and frees the slot of a client that disconnects', async (t) => {
     const parts = await smallParts();
     let release = () => {};
     const gate = new Promise<void>((resolve) => {
@@ -68,14 +68,14 @@ describe('GET /v1/model/weights', () => {
     const { app } = await smallServer(t, { models: [{ ...parts, parameters: slow }] });
     await app.listen({ host: '127.0.0.1', port: 0 });
     const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/v1/model/weights`;
-    const leaving = new AbortController();
-    const first = await fetch(url, { signal: leaving.signal });
+    const client = new AbortController();
+    const first = await fetch(url, { signal: client.signal });
     const others = await Promise.all([1, 2, 3].map(() => fetch(url)));
     const refused = await fetch(url);
     assert.equal(refused.status, 503);
     assert.equal(refused.headers.get('retry-after'), '10');
     assert.equal(first.status, 200);
-    leaving.abort();
+    client.abort();
     let status = 503;
     while (status === 503) status = await statusOf(url);
     assert.equal(status, 200);
@@ -86,10 +86,10 @@ describe('GET /v1/model/weights', () => {
   });
 });
 
-/** Leaves as soon as the answer has begun. */
+/** Disconnects as soon as the response has started. */
 async function statusOf(url: string): Promise<number> {
-  const leaving = new AbortController();
-  const { status } = await fetch(url, { signal: leaving.signal });
-  leaving.abort();
+  const client = new AbortController();
+  const { status } = await fetch(url, { signal: client.signal });
+  client.abort();
   return status;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formatOverlap } from '../../../src/report/benchmark-tables.ts';
 import { overlapByLayer } from '../../../src/train/exchange-overlap.ts';
+import { pluck } from '../../support/lists.ts';
 
 /** Ten values of conv, then twenty of fc. */
 const specs = [
@@ -29,9 +30,6 @@ describe('the overlap by layer', () => {
   it('is whole where all arrives before the pass ends, and none where all leaves after it', () => {
     const early = { begin: 10, end: 30, sentAt: -3, arrivedAt: -1 };
     const late = { begin: 0, end: 10, sentAt: 0, arrivedAt: 1 };
-    assert.deepEqual(
-      overlapByLayer(specs, [early, late]).map(({ hidden }) => hidden),
-      [0, 1],
-    );
+    assert.deepEqual(pluck(overlapByLayer(specs, [early, late]), 'hidden'), [0, 1]);
   });
 });

@@ -7,7 +7,7 @@ import { GradientExchange } from '../../../src/train/gradient-exchange.ts';
 const SIZES = [100_000, 50_000, 200_000];
 const VALUES = SIZES.reduce((sum, size) => sum + size);
 
-/** Doubles what it is given, as if another rank had the same. */
+/** Doubles the values, as if another rank had the same. */
 const doubling: Communicator = {
   ...single,
   size: 2,
@@ -26,7 +26,7 @@ function exchange(): { exchange: GradientExchange; block: Float32Array } {
 }
 
 describe('an exchange of gradients', () => {
-  it('sums every value once, the last ones first, and what is final before the pass ends leaves before', async () => {
+  it('sums every value once, the last ones first, and sends final gradients before the pass ends', async () => {
     const { exchange: gradients, block } = exchange();
     gradients.ready(2);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -34,8 +34,8 @@ describe('an exchange of gradients', () => {
     assert.ok(block.every((value) => value === 2));
     let end = VALUES;
     for (const bucket of buckets) {
-      assert.equal(bucket.end, end, 'without gap');
-      assert.equal(bucket.sentAt < 0, bucket.begin >= 150_000, 'layer 2 leaves first');
+      assert.equal(bucket.end, end, 'no gap');
+      assert.equal(bucket.sentAt < 0, bucket.begin >= 150_000, 'layer 2 is sent first');
       end = bucket.begin;
     }
     assert.equal(end, 0);

@@ -6,7 +6,7 @@ const health = { iteration: 7, meanLoss: Math.log(10), learningRate: 0.01 };
 
 describe('the health of training', () => {
   for (const meanLoss of [Number.NaN, Number.POSITIVE_INFINITY]) {
-    it(`stops at a loss of ${meanLoss} and says what to change`, () => {
+    it(`stops at a loss of ${meanLoss} with advice`, () => {
       assert.throws(() => checkFinite({ ...health, meanLoss }), {
         name: 'UserError',
         message: /not finite at iteration 7 .*lower --lr/,
@@ -26,7 +26,7 @@ describe('the health of training', () => {
     assert.throws(() => checkAlive(100, 100, 10), { name: 'UserError', message: /dead.*--init glorot/ });
   });
 
-  it('measures the spread of logits between images, a class at a time', () => {
+  it('measures the spread of logits between images, class by class', () => {
     const range = new LogitRange(2);
     assert.equal(range.spread, 0);
     range.include(Float32Array.of(1, 5, 2, 5));

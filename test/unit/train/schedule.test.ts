@@ -31,7 +31,7 @@ describe('the plateau rule', () => {
     assert.equal(after([0.5, 0.5, 0.6]).learningRate, 0.001);
   });
 
-  it('waits anew after a drop', () => {
+  it('waits again after a drop', () => {
     const state = after([0.5, 0.5, 0.6, 0.5]);
     assert.equal(state.learningRate, 0.001);
     assert.equal(state.sinceBest, 1);
@@ -49,7 +49,7 @@ describe('the plateau rule', () => {
 describe('drops fixed in advance', () => {
   const fixed: ScheduleOptions = { ...options, dropAt: [10, 20] };
 
-  it('come before the iteration they name', () => {
+  it('come before their iteration', () => {
     const rates = [9, 10, 19, 20].map((i) => beforeIteration(startSchedule(fixed), i, fixed).learningRate);
     assert.deepEqual(rates, [0.01, 0.001, 0.001, 0.0001]);
   });
@@ -72,12 +72,12 @@ describe('warm-up', () => {
   const rates = (by: ScheduleOptions, state = startSchedule(by)) =>
     [0, 1, 2, 3, 4, 100].map((iteration) => Number(rateOf(state, iteration, by).toFixed(9)));
 
-  it('rises from its share of the rate to the rate, in equal steps', () => {
+  it('rises from its fraction of the rate to the rate, in equal steps', () => {
     assert.deepEqual(rates(warm), [0.0275, 0.045, 0.0625, 0.08, 0.08, 0.08]);
     assert.deepEqual(rates({ ...warm, warmupFrom: 0 }), [0.02, 0.04, 0.06, 0.08, 0.08, 0.08]);
   });
 
-  it('is off where nothing is said', () => {
+  it('is off by default', () => {
     assert.deepEqual(rates(options), Array(6).fill(0.01));
   });
 

@@ -43,7 +43,7 @@ interface Session {
   readonly weights: Float32Array;
   readonly velocities: Float32Array;
   readonly state: TrainerState;
-  /** The mean of the weights, where there is one. */
+  /** The average of the weights, where there is one. */
   readonly average: WeightAverage | undefined;
   readonly metrics: readonly Metrics[];
   readonly checkpoints: readonly TrainerState[];
@@ -150,7 +150,7 @@ function assertClose(actual: Float32Array, expected: Float32Array): void {
 }
 
 describe('the trainer', () => {
-  it('gives the same bits when interrupted and resumed, across a drop of the rate', async () => {
+  it('gives the same bits when interrupted and resumed, across a drop of the learning rate', async () => {
     const whole = await train({});
     const { hooks, signal } = stopAfter(2);
     const first = await train({}, undefined, hooks, signal);
@@ -197,7 +197,7 @@ describe('the trainer', () => {
     assert.deepEqual(validated, [3, 5, 6]);
   });
 
-  it('averages the weights from an epoch on: validates and keeps their mean, and trains as it would without', async () => {
+  it('averages the weights from an epoch on: validates and saves the average, and trains as without it', async () => {
     const plain: Float32Array[] = [];
     const judged: Float32Array[] = [];
     const kept: Float32Array[] = [];
@@ -225,7 +225,7 @@ describe('the trainer', () => {
     assert.equal(averaged.state.averaged, 3);
   });
 
-  it('goes on with the mean of an interrupted session', async () => {
+  it('continues the average of an interrupted session', async () => {
     const changes = { iterations: 10, 'average-from': 1 };
     const whole = await train(changes);
     const { hooks, signal } = stopAfter(6);
@@ -258,7 +258,7 @@ describe('the trainer', () => {
     assert.deepEqual(state.best, { iteration: 5, top1Error: 0.2 });
   });
 
-  it('stops when the loss is not finite, and leaves no checkpoint of it', async () => {
+  it('stops when the loss is not finite, without a checkpoint', async () => {
     let checkpoints = 0;
     const hooks = { onCheckpoint: async () => void checkpoints++ };
     await assert.rejects(train({ lr: 1e30, iterations: 50, 'lr-drop-at': '50' }, undefined, hooks), {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { UserError } from '../../../src/core/errors.ts';
 import { hdf5File } from '../../../src/weights/containers/hdf5/hdf5-writer.ts';
@@ -15,7 +15,6 @@ import { fixture, refused, writeSafetensors } from './fixtures.ts';
 import { mutated } from './mutation.ts';
 
 const temporary = new TemporaryFolder();
-after(() => temporary.remove());
 
 const read = (path: string) => readModelWithReport(path, { convention: 'torchvision', allowFeatures: true });
 

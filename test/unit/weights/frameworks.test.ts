@@ -1,7 +1,7 @@
 /** Files of other frameworks give the outputs that their framework gives. */
 import assert from 'node:assert/strict';
 import { copyFile } from 'node:fs/promises';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { type ReadModelOptions, readModelWithReport } from '../../../src/weights/model/read-model.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
 import { answers, assertClose, fixture, logits, refused } from './fixtures.ts';
@@ -38,7 +38,6 @@ for (const { framework, options, permuted } of frameworks) {
 
 describe('formats', () => {
   const temporary = new TemporaryFolder();
-  after(() => temporary.remove());
 
   for (const [name, format] of [
     ['timm-d.safetensors', 'safetensors'],

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
 import { classNamesFor, developmentKitOrder } from '../../../src/weights/labels/class-names.ts';
 import { readModel } from '../../../src/weights/model/read-model.ts';
-import { TemporaryFolder } from '../../support/temporary-folder.ts';
+import { temporaryFolder } from '../../support/images.ts';
+import { ascending, range } from '../../support/lists.ts';
 import { writeSafetensors } from './fixtures.ts';
 
 describe("ILSVRC's classes", () => {
@@ -29,40 +31,30 @@ describe("ILSVRC's classes", () => {
 
   test("the development kit's order is a permutation, from kit fox to dumbbell", () => {
     const order = developmentKitOrder(1000);
-    assert.deepEqual(
-      [...order].sort((a, b) => a - b),
-      Array.from({ length: 1000 }, (_, i) => i),
-    );
+    assert.deepEqual(ascending(order), range(1000));
     const inKit = (id: number) => labels[order.indexOf(id - 1)];
     assert.match(inKit(1)!, /^kit fox/);
     assert.match(inKit(2)!, /^English setter/);
     assert.match(inKit(1000)!, /^dumbbell/);
   });
 
-  test("a network in the development kit's order is reordered by synset", async () => {
+  test("a network in the development kit's order is reordered by synset", async (t) => {
     const network = buildNetwork({ configuration: 'A', crop: 32, width: 1 / 64 });
     const tensors = new Map(initialize(network, { method: 'he', seed: 1 }));
     // Output i of the file is class i + 1 of the kit, as its bias tells.
-    tensors.set(
-      'fc8.bias',
-      Float32Array.from({ length: 1000 }, (_, i) => i + 1),
-    );
-    const temporary = new TemporaryFolder();
-    try {
-      const path = temporary.path('kit.safetensors');
-      const named = network.parameters.map(({ name, shape }) => ({ name, shape, data: tensors.get(name)! }));
-      await writeSafetensors(path, named);
-      const model = await readModel(path, { convention: 'caffe', classOrder: 'devkit' });
-      const bias = model.tensors.get('fc8.bias')!;
-      assert.equal(bias[model.classes.indexOf('n02119789')], 1);
-      assert.equal(bias[model.classes.indexOf('n03255030')], 1000);
-      const weight = model.tensors.get('fc8.weight')!;
-      const at = model.classes.indexOf('n02100735');
-      assert.deepEqual(weight.slice(64 * at, 64 * at + 64), tensors.get('fc8.weight')!.slice(64, 128));
-      assert.deepEqual(model.labels, labels);
-    } finally {
-      await temporary.remove();
-    }
+    const numbers = Float32Array.from(range(1000), (i) => i + 1);
+    tensors.set('fc8.bias', numbers);
+    const path = join(await temporaryFolder(t), 'kit.safetensors');
+    const named = network.parameters.map(({ name, shape }) => ({ name, shape, data: tensors.get(name)! }));
+    await writeSafetensors(path, named);
+    const model = await readModel(path, { convention: 'caffe', classOrder: 'devkit' });
+    const bias = model.tensors.get('fc8.bias')!;
+    assert.equal(bias[model.classes.indexOf('n02119789')], 1);
+    assert.equal(bias[model.classes.indexOf('n03255030')], 1000);
+    const weight = model.tensors.get('fc8.weight')!;
+    const at = model.classes.indexOf('n02100735');
+    assert.deepEqual(weight.slice(64 * at, 64 * at + 64), tensors.get('fc8.weight')!.slice(64, 128));
+    assert.deepEqual(model.labels, labels);
   });
 
   test('are chosen by the number of classes', () => {

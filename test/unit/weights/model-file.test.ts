@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { NetworkOptions } from '../../../src/net/network.ts';
 import { readSafetensors } from '../../../src/weights/formats/safetensors/reader.ts';
 import type { Model } from '../../../src/weights/model/model.ts';
@@ -9,7 +9,6 @@ import { TemporaryFolder } from '../../support/temporary-folder.ts';
 import { refused, smallModel, writeSafetensors } from './fixtures.ts';
 
 const temporary = new TemporaryFolder();
-after(() => temporary.remove());
 const file = () => temporary.path('m.safetensors');
 
 function makeModel(options: Partial<NetworkOptions> = {}): Model {

@@ -1,7 +1,7 @@
 /** Models written in another framework's format are read back bit for bit, with all their facts. */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { UsageError } from '../../../src/core/errors.ts';
 import { configurationNames } from '../../../src/net/configurations.ts';
 import { initialize } from '../../../src/net/initialization.ts';
@@ -12,7 +12,6 @@ import { readModelWithReport } from '../../../src/weights/model/read-model.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
 
 const temporary = new TemporaryFolder();
-after(() => temporary.remove());
 
 function makeModel(options: NetworkOptions): Model {
   const network = buildNetwork({ classes: 4, crop: 64, width: 1 / 32, dropout: 0.25, ...options });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { UserError } from '../../../src/core/errors.ts';
 import { elementCount } from '../../../src/core/shape.ts';
@@ -10,7 +10,6 @@ import { TemporaryFolder } from '../../support/temporary-folder.ts';
 import { refused, writeSafetensors } from './fixtures.ts';
 
 const temporary = new TemporaryFolder();
-after(() => temporary.remove());
 const file = () => temporary.path('x.safetensors');
 
 /** A file from its parts, as the specification describes it. */

@@ -4,7 +4,7 @@ import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
 import type { PredictResponse } from '../../../src/serve/contract/predict.ts';
 import type { WebModel } from '../../../src/web/index.ts';
 import { postImage } from '../api/client.ts';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 
 export type Protocol = PredictResponse['protocol'];
 

@@ -1,6 +1,6 @@
 /**
- * What products share whose sum goes over pixels, or over tiles of them: a row is four channels of one factor, a
- * column four of the other, and a thread keeps 4 × 4 sums of each pair of its rows and columns.
+ * What products share whose sum runs over pixels, or tiles of pixels: a row is four channels of one factor, a column four
+ * of the other, and a thread keeps 4 × 4 sums for each pair of its rows and columns.
  */
 import { unroll } from './common.ts';
 import type { Kept, Tile } from './product.ts';
@@ -40,7 +40,7 @@ export function multiplyRow(r: number, columns: number): string {
   );
 }
 
-/** A thread's first row and column, how far the next are, and where rows end; all in vectors. */
+/** A thread's first row and column, the distances to the next, and the end of the rows; all in vectors. */
 export interface SumsAt {
   readonly row: string;
   readonly rowStep: number;
@@ -49,7 +49,7 @@ export interface SumsAt {
   readonly columnStep: number;
 }
 
-/** @param store the statement for a vector of sums, at its place in `[channel of the row, column]` */
+/** @param store the statement for a vector of sums and its index in `[channel of the row, column]` */
 export function storeSums(
   { rows, columns }: Tile,
   { row, rowStep, endRow, column, columnStep }: SumsAt,

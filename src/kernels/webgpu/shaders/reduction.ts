@@ -1,19 +1,19 @@
 /**
- * Sums and maxima over a workgroup of 64 threads: by subgroups where the device has them, whatever their size, else
- * through the workgroup's memory. The order is always the same.
+ * Sums and maxima over a workgroup of 64 threads: by subgroups of any size where the device has them, else through the
+ * workgroup's memory. The order is always the same.
  */
 
 export const REDUCED = 64;
 
 export interface Reduction {
-  /** `fn total(value, local…)` and, of float32, `fn largest(value, local…)`: each thread of the workgroup gets it. */
+  /** `fn total(value, local…)` and, for f32, `fn largest(value, local…)`, which return the result in each thread. */
   readonly functions: string;
-  /** What `main` needs for it, behind other parameters, and the functions behind `local`. */
+  /** What to append to the parameters of `main`, and to the arguments of the functions after `local`. */
   readonly parameter: string;
   readonly argument: string;
 }
 
-/** @param type of what is added up */
+/** @param type of the values */
 export function reduction(subgroups: boolean, type: 'f32' | 'vec4f'): Reduction {
   const combine = subgroups ? bySubgroups : byMemory;
   const memory = `var<workgroup> partial: array<${type}, ${REDUCED}>;`;
@@ -35,9 +35,9 @@ type Combine = (
 ) => string;
 
 /**
- * Of each subgroup the thread of the lowest number keeps the result, all others what changes nothing. Threads are
- * numbered along subgroups on every device known, so that those are `lanes` apart; as WebGPU does not promise it,
- * all places are looked at where it is otherwise.
+ * In each subgroup the thread with the lowest number keeps the result, all others a neutral value. On every known device,
+ * threads are numbered along subgroups, so these threads are `lanes` apart. WebGPU does not guarantee it: where it is
+ * otherwise, all places are read.
  */
 const bySubgroups: Combine = (name, type, operation, both) => /* wgsl */ `
 fn ${name}(value: ${type}, local: u32, lanes: u32) -> ${type} {

@@ -1,8 +1,8 @@
 /**
  * Winograd's method F(m×m, 3×3), in one dimension: y = A [(G w) ⊙ (B x)], with m + 2 values x, three weights, and m
- * results (docs/explanation/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is ∞; A goes
- * back. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. Here they are text for shaders, with what points p and −p
- * share computed once.
+ * results (docs/explanation/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is
+ * ∞; A goes back. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. The functions here return text for shaders, which
+ * computes the terms common to points p and −p once.
  */
 
 /** Results of a tile in each dimension. */
@@ -12,16 +12,16 @@ export interface Scheme {
   readonly size: TileSize;
   /** m + 2: values of a tile, and points. */
   readonly extent: number;
-  /** Pairs p, −p beside 0 and ∞. */
+  /** Pairs p, −p besides 0 and ∞. */
   readonly pairs: readonly number[];
 }
 
-/** With ±1/√2 and ±√2 powers stay near 1, and the error is a third of that with ±1 and ±2. */
+/** With ±1/√2 and ±√2, powers stay near 1, and the error is a third of that with ±1 and ±2. */
 export function schemeOf(size: TileSize): Scheme {
   return { size, extent: size + 2, pairs: size === 2 ? [1] : [Math.SQRT1_2, Math.SQRT2] };
 }
 
-/** Coefficients of x · Π (x² − q²) over pairs q, or without `without`; lowest power first, no first x. */
+/** Coefficients of Π (x² − q²) over pairs q, lowest power first. */
 function evenProduct(pairs: readonly number[]): number[] {
   let polynomial = [1];
   for (const q of pairs) {
@@ -44,7 +44,7 @@ export function evaluateInput(
   const all = evenProduct(pairs);
   const lines = [`let ${out(0)} = ${sum(all, x)};`];
   pairs.forEach((p, index) => {
-    // x (x ± p) · Π over the other pairs: what has even powers, and ±p times what has odd ones.
+    // x (x ± p) · Π over the other pairs: the even powers, and ±p times the odd ones.
     const others = evenProduct(pairs.filter((q) => q !== p));
     const even = sum([0, 0, ...others], x);
     const odd = sum(
@@ -94,7 +94,7 @@ export function spreadGradient(
   return lines.join('\n');
 }
 
-/** Gᵀ m: the gradients of three weights, of the products at m + 2 points. */
+/** Gᵀ m: the gradients of three weights, from the products at m + 2 points. */
 export function gatherWeights(
   { extent, pairs }: Scheme,
   m: (point: number) => string,
@@ -116,7 +116,7 @@ export function gatherWeights(
   return lines.join('\n');
 }
 
-/** A m: m results of the products at m + 2 points. */
+/** A m: m results, from the products at m + 2 points. */
 export function interpolate(
   { size, extent, pairs }: Scheme,
   m: (point: number) => string,
@@ -135,7 +135,7 @@ export function interpolate(
   return lines.join('\n');
 }
 
-/** The products of all differences of a point and the others, which G divides by. */
+/** The product of all differences between a point and the others, by which G divides. */
 function divisorAtZero(pairs: readonly number[]): number {
   return pairs.reduce((product, q) => product * -q * q, 1);
 }
@@ -144,7 +144,7 @@ function divisorAt(p: number, pairs: readonly number[]): number {
   return pairs.filter((q) => q !== p).reduce((product, q) => product * (p * p - q * q), 2 * p * p);
 }
 
-/** Of each pair the sum, named with an s behind, and the difference, with a d. */
+/** For each pair the sum, whose name ends in s, and the difference, whose name ends in d. */
 function sumsOfPairs(pairs: readonly number[], m: (point: number) => string): string[] {
   return pairs.flatMap((_, index) => {
     const [plus, minus] = [m(1 + 2 * index), m(2 + 2 * index)];
@@ -161,7 +161,7 @@ function pair(plus: string, minus: string, even: string, odd: string): string[] 
   ];
 }
 
-/** Σ coefficient · value, without those that are 0. */
+/** Σ coefficient · value, over coefficients other than 0. */
 function sum(coefficients: readonly number[], value: (index: number) => string): string {
   return coefficients
     .map(tidy)

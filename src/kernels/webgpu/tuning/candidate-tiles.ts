@@ -11,9 +11,9 @@ export interface WinogradTile {
 export interface TileChoice {
   readonly gather: Tile;
   readonly weightGradient: Tile;
-  /** Winograd's method for 3×3 convolutions with at least so many channels on both sides. Undefined: nowhere. */
+  /** Winograd's method, for 3×3 convolutions with at least `fewestChannels` on both sides. Undefined: nowhere. */
   readonly winograd?: WinogradTile & { readonly fewestChannels: number };
-  /** Winograd's method for the weights' gradient, for batches of at least so many pixels. Undefined: nowhere. */
+  /** Winograd's method for the weights' gradient, in batches of at least `fewestPixels`. Undefined: nowhere. */
   readonly winogradWeights?: WinogradTile & {
     readonly fewestChannels: number;
     readonly fewestPixels: number;

@@ -29,7 +29,7 @@ const TENSOR = 64 * 2 ** 20;
 /** Least duration of a measurement, in seconds: clocks of GPUs tick every 0.1 ms in browsers. */
 const LONG_ENOUGH = 0.002;
 const ROUNDS = 3;
-/** A candidate so many times slower than the fastest is not measured again after its first run. */
+/** A candidate this many times slower than the fastest is not measured again after its first run. */
 const HOPELESS = 3;
 /** Another candidate than the usual one must be this much faster, as times differ from run to run. */
 const WORTH_IT = 0.97;

@@ -2,14 +2,13 @@
  * Reads HDF5 files as Keras writes them: groups, text attributes, datasets of floating-point numbers.
  * https://docs.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
  */
+import { HDF5_SIGNATURE } from '../../formats/signatures.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';
 import { readAttributes } from './attributes.ts';
 import { type Dataset, readDataset } from './dataset.ts';
 import { readLinks } from './group.ts';
+import { Hdf5Source } from './hdf5-source.ts';
 import { readObjectHeader } from './object-header.ts';
-import { Hdf5Source } from './source.ts';
-
-const SIGNATURE = '\x89HDF\r\n\x1a\n';
 
 export interface Group {
   /** `layers/conv2d/vars`; '' for the root. */
@@ -57,7 +56,7 @@ export async function readHdf5(
 
 /** @returns the address of the root's object header */
 async function readSuperblock(source: Hdf5Source): Promise<number> {
-  const cursor = (await source.at(0, Math.min(source.size, 96))).expect(SIGNATURE);
+  const cursor = (await source.at(0, Math.min(source.size, 96))).expect(HDF5_SIGNATURE);
   const version = cursor.u8();
   if (version > 3) throw source.broken(`its superblock has version ${version}`);
   if (version < 2) {

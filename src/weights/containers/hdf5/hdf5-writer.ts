@@ -4,6 +4,7 @@
  * them follow.
  */
 import { elementCount, type Shape } from '../../../core/shape.ts';
+import { HDF5_SIGNATURE } from '../../formats/signatures.ts';
 
 export interface DatasetSpec {
   readonly shape: Shape;
@@ -62,7 +63,7 @@ function aligned(size: number): number {
 
 function superblock(root: number, end: number): Buffer {
   return new Bytes()
-    .text('\x89HDF\r\n\x1a\n')
+    .append(Buffer.from(HDF5_SIGNATURE, 'latin1'))
     .u8(0, 0, 0, 0, 0, 8, 8, 0)
     .u16(LEAF_K, INTERNAL_K)
     .u32(0)
@@ -197,7 +198,7 @@ class Bytes {
   }
 
   text(text: string): this {
-    return this.append(Buffer.from(text, text.startsWith('\x89') ? 'latin1' : 'utf8'));
+    return this.append(Buffer.from(text));
   }
 
   u8(...values: number[]): this {

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { deflateSync } from 'node:zlib';
-import CRC32 from 'crc-32';
 import sharp from 'sharp';
-import { UserError } from '../../../../src/core/errors.ts';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
-import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
+
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
+import { hugePng, jpeg, pattern, png, toSharp } from '../../../support/images.ts';
+import { refused, userError } from '../../../support/refused.ts';
 
 /** The largest difference of any value. */
 function difference(actual: RgbImage, expected: RgbImage): number {
@@ -53,10 +52,8 @@ describe('decodeImage', () => {
     const gray = Uint8Array.from({ length: 12 }, (_, i) => i * 20);
     const raw = sharp(gray, { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
     const image = await decodeImage(await raw.png().toBuffer(), 'gray.png');
-    assert.deepEqual(
-      [...image.pixels],
-      [...gray].flatMap((value) => [value, value, value]),
-    );
+    const tripled = [...gray].flatMap((value) => [value, value, value]);
+    assert.deepEqual([...image.pixels], tripled);
     const lossy = await decodeImage(await raw.jpeg({ quality: 100 }).toBuffer(), 'gray.jpg');
     assert.equal(lossy.pixels.length, 36);
   });
@@ -96,10 +93,8 @@ describe('decodeImage', () => {
     it(`turns EXIF orientation ${orientation} upright`, async () => {
       const upright = pattern(12, 8);
       const stored = toSharp(asStored(upright, orientation)).withMetadata({ orientation });
-      assert.equal(
-        difference(await decodeImage(await stored.clone().png().toBuffer(), 'turned.png'), upright),
-        0,
-      );
+      const lossless = await stored.clone().png().toBuffer();
+      assert.equal(difference(await decodeImage(lossless, 'turned.png'), upright), 0);
       const lossy = await stored.jpeg({ quality: 98, chromaSubsampling: '4:4:4' }).toBuffer();
       assert.ok(difference(await decodeImage(lossy, 'turned.jpg'), upright) <= 8);
     });
@@ -111,29 +106,18 @@ describe('decodeImage', () => {
   });
 });
 
-function isUserError(error: unknown): true {
-  assert.ok(error instanceof UserError, String(error));
-  return true;
-}
-
 describe('decodeImage refuses', () => {
-  const refused = (bytes: Uint8Array, message: RegExp, options = {}) =>
-    assert.rejects(decodeImage(bytes, 'dir/bad.jpg', options), (error: unknown) => {
-      assert.ok(error instanceof UserError, String(error));
-      assert.match(error.message, /^dir\/bad\.jpg /);
-      assert.match(error.message, message);
-      assert.ok(!error.message.includes('\n'), 'one sentence');
-      return true;
-    });
+  const refuses = (bytes: Uint8Array, message: RegExp, options = {}) =>
+    refused(decodeImage(bytes, 'dir/bad.jpg', options), /^dir\/bad\.jpg /, message);
 
-  it('an empty file', () => refused(new Uint8Array(0), /empty file; replace or delete it/));
+  it('an empty file', () => refuses(new Uint8Array(0), /empty file; replace or delete it/));
 
   it('text', () =>
-    refused(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG or WebP/));
+    refuses(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG or WebP/));
 
   it('other kinds of images that libvips knows', async () => {
-    await refused(await toSharp(pattern(4, 4)).gif().toBuffer(), /not a JPEG, PNG or WebP/);
-    await refused(await toSharp(pattern(4, 4)).tiff().toBuffer(), /not a JPEG, PNG or WebP/);
+    await refuses(await toSharp(pattern(4, 4)).gif().toBuffer(), /not a JPEG, PNG or WebP/);
+    await refuses(await toSharp(pattern(4, 4)).tiff().toBuffer(), /not a JPEG, PNG or WebP/);
   });
 
   it('images that end early, unless no pixel is lost', async () => {
@@ -150,8 +134,8 @@ describe('decodeImage refuses', () => {
       for (const cut of [1, 2, 8, 20, 100, Math.floor(whole.length / 2), whole.length - 13]) {
         const short = decodeImage(whole.subarray(0, whole.length - cut), 'short.jpg');
         // A JPEG is complete without its end marker, a PNG without its IEND chunk of 12 bytes.
-        if (cut < 12) await short.then((image) => assert.deepEqual(image.pixels, pixels), isUserError);
-        else await assert.rejects(short, isUserError, `${kind} less ${cut} bytes`);
+        if (cut < 12) await short.then((image) => assert.deepEqual(image.pixels, pixels), userError());
+        else await assert.rejects(short, userError(), `${kind} less ${cut} bytes`);
       }
     }
   });
@@ -160,20 +144,17 @@ describe('decodeImage refuses', () => {
     const noisy = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 7 + i * 31) % 251);
     const whole = await toSharp({ width: 64, height: 64, pixels: noisy }).jpeg().toBuffer();
     // A marker among the compressed data: what follows it is lost.
-    const damaged = Buffer.from(whole).fill(
-      Buffer.from([0xff, 0xd9]),
-      whole.length >> 1,
-      (whole.length >> 1) + 2,
-    );
-    await refused(damaged, /is damaged and cannot be decoded \(.*\); replace or delete it/);
+    const middle = whole.length >> 1;
+    const damaged = Buffer.from(whole).fill(Buffer.from([0xff, 0xd9]), middle, middle + 2);
+    await refuses(damaged, /is damaged and cannot be decoded \(.*\); replace or delete it/);
     const end = whole.length - 2;
     const stray = Buffer.concat([whole.subarray(0, end), Buffer.from([1, 2, 3]), whole.subarray(end)]);
     assert.deepEqual(await decodeImage(stray, 'x'), await decodeImage(whole, 'x'));
   });
 
   it('an image of more pixels than the limit, before it is decoded', async () => {
-    await refused(hugePng(30_000, 30_000), /more than 100,000,000 pixels, the limit; .*--max-pixels/);
-    await refused(await png(11, 10), /more than 100 pixels/, { maxPixels: 100 });
+    await refuses(hugePng(30_000, 30_000), /more than 100,000,000 pixels, the limit; .*--max-pixels/);
+    await refuses(await png(11, 10), /more than 100 pixels/, { maxPixels: 100 });
     assert.equal((await decodeImage(await png(10, 10), 'x', { maxPixels: 100 })).width, 10);
   });
 });
@@ -195,43 +176,15 @@ function asStored(image: RgbImage, orientation: number): RgbImage {
 
 /** EXIF 2.3, tag 274: which edge of the upright image row 0 and column 0 of the stored one are. */
 function uprightPosition(orientation: number, x: number, y: number, w: number, h: number): [number, number] {
-  switch (orientation) {
-    case 2:
-      return [w - 1 - x, y];
-    case 3:
-      return [w - 1 - x, h - 1 - y];
-    case 4:
-      return [x, h - 1 - y];
-    case 5:
-      return [y, x];
-    case 6:
-      return [w - 1 - y, x];
-    case 7:
-      return [w - 1 - y, h - 1 - x];
-    case 8:
-      return [y, h - 1 - x];
-    default:
-      return [x, y];
-  }
-}
-
-/** A PNG file whose header promises far more pixels than it has. */
-function hugePng(width: number, height: number): Buffer {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  const chunk = (type: string, data: Uint8Array): Buffer => {
-    const body = Buffer.concat([Buffer.from(type), data]);
-    const ends = Buffer.alloc(8);
-    ends.writeUInt32BE(data.length, 0);
-    ends.writeInt32BE(CRC32.buf(body), 4);
-    return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)]);
-  };
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(Buffer.alloc(1000))),
-    chunk('IEND', new Uint8Array(0)),
-  ]);
+  const positions: [number, number][] = [
+    [x, y],
+    [w - 1 - x, y],
+    [w - 1 - x, h - 1 - y],
+    [x, h - 1 - y],
+    [y, x],
+    [w - 1 - y, x],
+    [w - 1 - y, h - 1 - x],
+    [y, h - 1 - x],
+  ];
+  return positions[orientation - 1]!;
 }

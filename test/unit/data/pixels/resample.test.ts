@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { projectFolder } from '../../../../src/core/project.ts';
-import type { Size } from '../../../../src/data/pixels/resample.ts';
-import { resample, type Window } from '../../../../src/data/pixels/resample.ts';
+import { resample, type Size, type Window } from '../../../../src/data/pixels/resample.ts';
 import { resampleLater, resampleNow } from '../../../../src/data/pixels/rescale.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 
 interface Golden {
   readonly cases: readonly { readonly from: Pair; readonly to: Pair; readonly sha256: string }[];
@@ -44,10 +43,8 @@ for (const [way, resampled] of Object.entries(ways)) {
           assert.deepEqual([part.width, part.height], [window.width, window.height]);
           for (let y = 0; y < window.height; y++) {
             const from = ((window.top + y) * size.width + window.left) * 3;
-            assert.deepEqual(
-              part.pixels.subarray(y * window.width * 3, (y + 1) * window.width * 3),
-              whole.pixels.subarray(from, from + window.width * 3),
-            );
+            const row = part.pixels.subarray(y * window.width * 3, (y + 1) * window.width * 3);
+            assert.deepEqual(row, whole.pixels.subarray(from, from + window.width * 3));
           }
         }),
       );

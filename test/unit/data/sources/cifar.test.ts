@@ -5,7 +5,9 @@ import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
 import { cifarImage, parseCifar } from '../../../../src/data/sources/cifar.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
-import { temporaryFolder, writeFiles } from '../../../support/images.ts';
+import { folderWith, labelsOf, temporaryFolder, writeFiles } from '../../../support/images.ts';
+import { range } from '../../../support/lists.ts';
+import { refused, userError } from '../../../support/refused.ts';
 
 /** Records whose pixel (x, y) of channel c is a function of the label. */
 function records(labelBytes: number, labels: readonly number[]): Uint8Array {
@@ -23,12 +25,12 @@ function value(label: number, planar: number): number {
   return (label * 31 + planar * 7) % 256;
 }
 
-const names10 = `${Array.from({ length: 10 }, (_, i) => `name ${i}`).join('\n')}\n\n`;
-const names100 = Array.from({ length: 100 }, (_, i) => `fine ${i}`).join('\n');
-const batches = (count: number) =>
-  Object.fromEntries(
-    [1, 2, 3, 4, 5].map((n) => [`data_batch_${n}.bin`, records(1, new Array(count).fill(n))]),
-  );
+const names = (count: number, prefix: string) =>
+  `${range(count)
+    .map((i) => `${prefix} ${i}`)
+    .join('\n')}\n\n`;
+const batch = (n: number, count: number) => [`data_batch_${n}.bin`, records(1, Array(count).fill(n))];
+const batches = (count: number) => Object.fromEntries([1, 2, 3, 4, 5].map((n) => batch(n, count)));
 
 describe('parseCifar', () => {
   it('returns what was written', () => {
@@ -53,19 +55,14 @@ describe('parseCifar', () => {
 
   it('refuses parts of records and labels out of range, by name', () => {
     const whole = records(1, [1, 2]);
+    const parse = (bytes: Uint8Array) => parseCifar(bytes, { classes: 10, labelBytes: 1 }, 'a.bin');
     fc.assert(
       fc.property(fc.nat(whole.length - 1), (length) => {
         if (length === 3073) return;
-        assert.throws(
-          () => parseCifar(whole.subarray(0, length), { classes: 10, labelBytes: 1 }, 'a.bin'),
-          UserError,
-        );
+        assert.throws(() => parse(whole.subarray(0, length)), UserError);
       }),
     );
-    assert.throws(
-      () => parseCifar(records(1, [1, 10]), { classes: 10, labelBytes: 1 }, 'a.bin'),
-      /^UserError: a\.bin: label 10 of image 1/,
-    );
+    assert.throws(() => parse(records(1, [1, 10])), userError(/^a\.bin: label 10 of image 1/));
   });
 });
 
@@ -74,17 +71,14 @@ describe('a folder of CIFAR', () => {
     const folder = await temporaryFolder(t);
     const inner = join(folder, 'cifar-10-batches-bin');
     await writeFiles(inner, {
-      'batches.meta.txt': names10,
+      'batches.meta.txt': names(10, 'name'),
       ...batches(2),
       'test_batch.bin': records(1, [0, 9, 3]),
     });
     for (const location of [folder, inner]) {
       const train = await openImages(location);
       assert.deepEqual([train.length, train.classes[3], train.split], [10, 'name 3', 'train']);
-      assert.deepEqual(
-        Array.from({ length: 10 }, (_, i) => train.label(i)),
-        [1, 1, 2, 2, 3, 3, 4, 4, 5, 5],
-      );
+      assert.deepEqual(labelsOf(train), [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
       assert.match(train.imageName(5), /data_batch_3\.bin image 1$/);
       const stored = await train.read(4);
       assert.ok(stored.kind === 'pixels');
@@ -95,9 +89,8 @@ describe('a folder of CIFAR', () => {
   });
 
   it('100 has fine labels after coarse ones', async (t) => {
-    const folder = await temporaryFolder(t);
-    await writeFiles(folder, {
-      'fine_label_names.txt': names100,
+    const folder = await folderWith(t, {
+      'fine_label_names.txt': names(100, 'fine'),
       'train.bin': records(2, [99, 5]),
       'test.bin': records(2, [1]),
     });
@@ -106,17 +99,10 @@ describe('a folder of CIFAR', () => {
   });
 
   it('is refused when a file is missing or the names are not all there', async (t) => {
-    const folder = await temporaryFolder(t);
     const { 'data_batch_4.bin': _, ...rest } = batches(1);
-    await writeFiles(folder, { 'batches.meta.txt': names10, ...rest });
-    await assert.rejects(
-      openImages(folder),
-      /^UserError: .*data_batch_4\.bin is missing; unpack the archive again/,
-    );
+    const folder = await folderWith(t, { 'batches.meta.txt': names(10, 'name'), ...rest });
+    await refused(openImages(folder), /data_batch_4\.bin is missing; unpack the archive again/);
     await writeFiles(folder, { 'batches.meta.txt': 'cat\ndog\n' });
-    await assert.rejects(
-      openImages(folder),
-      /^UserError: .*batches\.meta\.txt names 2 classes instead of 10/,
-    );
+    await refused(openImages(folder), /batches\.meta\.txt names 2 classes instead of 10/);
   });
 });

@@ -6,13 +6,11 @@ import fc from 'fast-check';
 import { UserError } from '../../../../src/core/errors.ts';
 import { parseIdx } from '../../../../src/data/sources/idx.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
-import { idx, temporaryFolder, writeFiles } from '../../../support/images.ts';
+import { idx, labelsOf, temporaryFolder, writeFiles } from '../../../support/images.ts';
+import { range } from '../../../support/lists.ts';
+import { refused, userError } from '../../../support/refused.ts';
 
-const images = (count: number) =>
-  idx(
-    [count, 2, 3],
-    Uint8Array.from({ length: count * 6 }, (_, i) => i),
-  );
+const images = (count: number) => idx([count, 2, 3], Uint8Array.from(range(count * 6)));
 const labels = (...values: number[]) => idx([values.length], Uint8Array.from(values));
 
 describe('parseIdx', () => {
@@ -33,15 +31,11 @@ describe('parseIdx', () => {
   it('refuses every shorter and longer file by name', () => {
     const whole = images(3);
     for (let length = 0; length < whole.length; length++) {
-      assert.throws(
-        () => parseIdx(whole.subarray(0, length), 3, 'train-images'),
-        /^UserError: train-images is not a complete IDX file: .*; download it again$/,
-      );
+      const parse = () => parseIdx(whole.subarray(0, length), 3, 'train-images');
+      assert.throws(parse, userError(/^train-images is not a complete IDX file: .*; download it again$/));
     }
-    assert.throws(
-      () => parseIdx(Buffer.concat([whole, Buffer.of(0)]), 3, 'x'),
-      /promises 18 bytes of values, but 19 follow/,
-    );
+    const longer = Buffer.concat([whole, Buffer.of(0)]);
+    assert.throws(() => parseIdx(longer, 3, 'x'), /promises 18 bytes of values, but 19 follow/);
   });
 
   it('never fails otherwise, whatever the bytes', () => {
@@ -68,17 +62,9 @@ describe('a folder of IDX files', () => {
     });
     const train = await openImages(folder);
     assert.deepEqual([train.length, train.split, train.classes], [3, 'train', ['0', '1', '2']]);
-    assert.deepEqual(
-      [0, 1, 2].map((i) => train.label(i)),
-      [2, 0, 1],
-    );
-    const stored = await train.read(1);
-    assert.ok(stored.kind === 'pixels');
-    assert.deepEqual([stored.image.width, stored.image.height], [3, 2]);
-    assert.deepEqual(
-      [...stored.image.pixels],
-      [6, 7, 8, 9, 10, 11].flatMap((gray) => [gray, gray, gray]),
-    );
+    assert.deepEqual(labelsOf(train), [2, 0, 1]);
+    const pixels = Uint8Array.of(6, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 9, 10, 10, 10, 11, 11, 11);
+    assert.deepEqual(await train.read(1), { kind: 'pixels', image: { width: 3, height: 2, pixels } });
     assert.match(train.imageName(1), /train-images-idx3-ubyte\.gz image 1$/);
     const val = await openImages(folder, { split: 'val' });
     assert.deepEqual([val.length, val.split, val.classes], [2, 'test', ['0', '1', '2']]);
@@ -90,10 +76,8 @@ describe('a folder of IDX files', () => {
     const folder = join(await temporaryFolder(t), 'fashion-mnist');
     await writeFiles(folder, { 'train-images-idx3-ubyte': images(1), 'train-labels-idx1-ubyte': labels(9) });
     const source = await openImages(folder);
-    assert.deepEqual(
-      [source.classes.length, source.labels[9], source.labels[0]],
-      [10, 'Ankle boot', 'T-shirt/top'],
-    );
+    assert.equal(source.classes.length, 10);
+    assert.deepEqual([source.labels[9], source.labels[0]], ['Ankle boot', 'T-shirt/top']);
   });
 
   it('uses the mapping file of EMNIST, and accepts other names of the files', async (t) => {
@@ -109,48 +93,39 @@ describe('a folder of IDX files', () => {
     assert.equal((await openImages(kaggle)).length, 1);
   });
 
-  it('is refused when it is incomplete', async (t) => {
-    const refused = async (files: Record<string, Uint8Array>, message: RegExp, name = 'set') => {
-      const folder = join(await temporaryFolder(t), name);
-      await writeFiles(folder, files);
-      await assert.rejects(openImages(folder), (error: unknown) => {
-        assert.ok(error instanceof UserError, String(error));
-        assert.match(error.message, message);
-        return true;
-      });
-    };
-    const [imagesFile, labelsFile] = ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'];
-    await refused(
+  const [imagesFile, labelsFile] = ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte'];
+  const emnist = (part: string) => ({
+    [`emnist-${part}-${imagesFile}`]: images(1),
+    [`emnist-${part}-${labelsFile}`]: labels(1),
+  });
+  const pair = (images: Uint8Array, labels: Uint8Array) => ({ [imagesFile]: images, [labelsFile]: labels });
+  const cut = gzipSync(images(2)).subarray(0, 20);
+  for (const [what, files, message] of [
+    [
+      'no labels',
       { [imagesFile]: images(2) },
       /has no file of labels beside it; add .*train-labels-idx1-ubyte/,
-    );
-    await refused({ [imagesFile]: images(2), [labelsFile]: labels(1) }, /has 2 images, but .* has 1 labels/);
-    await refused(
-      { [imagesFile]: labels(1), [labelsFile]: labels(1) },
-      /starts with 0x00000801 instead of 0x00000803/,
-    );
-    await refused({ [imagesFile]: images(0), [labelsFile]: labels() }, /holds no pixels/);
-    await refused(
-      { [imagesFile]: images(1), [labelsFile]: labels(10) },
-      /label 10 of image 0 is not one of the 10 classes/,
-      'fashion-mnist',
-    );
-    await refused(
-      { [`${imagesFile}.gz`]: gzipSync(images(2)).subarray(0, 20), [labelsFile]: labels(1, 0) },
+    ],
+    ['fewer labels than images', pair(images(2), labels(1)), /has 2 images, but .* has 1 labels/],
+    ['labels as images', pair(labels(1), labels(1)), /starts with 0x00000801 instead of 0x00000803/],
+    ['no images', pair(images(0), labels()), /holds no pixels/],
+    ['an unknown label', pair(images(1), labels(10)), /label 10 of image 0 is not one of the 10 classes/],
+    [
+      'a truncated archive',
+      { [`${imagesFile}.gz`]: cut, [labelsFile]: labels(1, 0) },
       /cannot be unpacked .*download it again/,
-    );
-    await refused(
+    ],
+    [
+      'no training images',
       { 't10k-images-idx3-ubyte': images(1), 't10k-labels-idx1-ubyte': labels(1) },
       /no IDX files for the split train/,
-    );
-    await refused(
-      {
-        'emnist-digits-train-images-idx3-ubyte': images(1),
-        'emnist-digits-train-labels-idx1-ubyte': labels(1),
-        'emnist-letters-train-images-idx3-ubyte': images(1),
-        'emnist-letters-train-labels-idx1-ubyte': labels(1),
-      },
-      /holds several data sets/,
-    );
-  });
+    ],
+    ['two data sets', { ...emnist('digits'), ...emnist('letters') }, /holds several data sets/],
+  ] as const) {
+    it(`is refused with ${what}`, async (t) => {
+      const folder = join(await temporaryFolder(t), 'fashion-mnist');
+      await writeFiles(folder, files);
+      await refused(openImages(folder), message);
+    });
+  }
 });

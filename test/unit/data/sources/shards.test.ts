@@ -1,41 +1,28 @@
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { pack } from 'tar-stream';
-import { UserError } from '../../../../src/core/errors.ts';
-import { type OpenOptions, openImages } from '../../../../src/data/sources/open-images.ts';
+
+import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
+import { openImages } from '../../../../src/data/sources/open-images.ts';
+
 import { readTar, type TarEntry } from '../../../../src/data/sources/shards/tar.ts';
-import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
-import { tar, temporaryFolder, writeFiles } from '../../../support/images.ts';
+import { folderWith, labelsOf, tar, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
+import { pluck, range } from '../../../support/lists.ts';
+import { refused } from '../../../support/refused.ts';
 
 const listed = (source: ImageSource): string[] =>
-  Array.from(
-    { length: source.length },
-    (_, i) => `${source.imageName(i).split('/').at(-1)} ${source.label(i)}`,
-  );
+  range(source.length).map((i) => `${source.imageName(i).split('/').at(-1)} ${source.label(i)}`);
 
 const shard = (files: Readonly<Record<string, string>>): Promise<Buffer> => tar(Object.entries(files));
 
-async function contentOf(source: ImageSource, index: number): Promise<string> {
-  const stored = await source.read(index);
-  assert.ok(stored.kind === 'encoded');
-  return Buffer.from(stored.bytes).toString();
-}
-
-const refused = (location: string, message: RegExp, options: OpenOptions = {}) =>
-  assert.rejects(openImages(location, options), (error: unknown) => {
-    assert.ok(error instanceof UserError, String(error));
-    assert.match(error.message, message);
-    return true;
-  });
-
 describe('readTar', () => {
   it('finds the files that tar-stream wrote, long names included', async (t) => {
-    const folder = await temporaryFolder(t);
-    const path = join(folder, 'x.tar');
+    const path = join(await temporaryFolder(t), 'x.tar');
     const name = fc.stringMatching(/^[a-zä]{1,60}(?:\/[a-z]{1,90}){0,2}\.jpg$/);
     await fc.assert(
       fc.asyncProperty(
@@ -68,10 +55,8 @@ describe('readTar', () => {
     assert.equal(await count(whole), 2);
     assert.equal(await count(whole.subarray(0, -1024)), 2, 'without the empty blocks at the end');
     for (const length of [100, 511, 600, 1211, 1536 + 300, 2048 + 50]) {
-      await assert.rejects(
-        count(whole.subarray(0, length)),
-        /^UserError: .*x\.tar is not a complete tar file: .*again$/,
-      );
+      const short = count(whole.subarray(0, length));
+      await refused(short, /x\.tar is not a complete tar file: .*again$/);
     }
     const damaged = Buffer.from(whole);
     damaged[10] = 77;
@@ -85,15 +70,10 @@ describe('readTar', () => {
     archive.entry({ name: 'link.jpg', type: 'symlink', linkname: 'a.jpg' });
     archive.entry({ name: 'dir/a.jpg' }, 'data');
     archive.finalize();
-    const chunks: Buffer[] = [];
-    for await (const chunk of archive) chunks.push(chunk as Buffer);
-    await writeFile(path, Buffer.concat(chunks));
+    await writeFile(path, await buffer(archive));
     const entries: TarEntry[] = [];
     await readTar(path, (entry) => void entries.push(entry));
-    assert.deepEqual(
-      entries.map((entry) => [entry.name, entry.size]),
-      [['dir/a.jpg', 4]],
-    );
+    assert.deepEqual([pluck(entries, 'name'), pluck(entries, 'size')], [['dir/a.jpg'], [4]]);
   });
 });
 
@@ -111,57 +91,57 @@ describe('tar shards', () => {
   });
 
   it('give each split its images, with labels from .cls or .json', async (t) => {
-    const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
-    await writeFiles(folder, await shards());
+    const [folder, cacheFolder] = [await folderWith(t, await shards()), await temporaryFolder(t)];
     const train = await openImages(folder, { cacheFolder });
-    assert.deepEqual(listed(train), [
-      'train-000000.tar:0001.jpg 2',
-      '0002.PNG 0',
-      'train-000001.tar:0003.webp 1',
-    ]);
-    assert.deepEqual(train.classes, ['0', '1', '2']);
-    assert.equal(train.split, 'train');
-    assert.deepEqual(
-      [await contentOf(train, 2), await contentOf(train, 0), await contentOf(train, 1)],
-      ['three', 'one', 'two'],
-    );
+    const names = ['train-000000.tar:0001.jpg 2', '0002.PNG 0', 'train-000001.tar:0003.webp 1'];
+    assert.deepEqual(listed(train), names);
+    assert.deepEqual([train.classes, train.split], [['0', '1', '2'], 'train']);
+    for (const [index, text] of [
+      [2, 'three'],
+      [0, 'one'],
+      [1, 'two'],
+    ] as const) {
+      assert.equal(await textOf(train, index), text);
+    }
     const val = await openImages(folder, { split: 'val', cacheFolder });
     assert.deepEqual([listed(val), val.classes], [['val-000000.tar:9.jpeg 1'], ['0', '1', '2']]);
-    assert.equal((await openImages(folder, { split: 'test', cacheFolder })).length, 1, 'val replaces test');
+    const test = await openImages(folder, { split: 'test', cacheFolder });
+    assert.equal(test.length, 1, 'val replaces test');
   });
 
   it('can be opened by pattern or one by one', async (t) => {
-    const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
-    await writeFiles(folder, await shards());
-    const open = async (name: string, split: 'train' | 'val' = 'train') =>
-      (await openImages(join(folder, name), { split, cacheFolder })).length;
-    assert.equal(await open('train-{000000..000001}.tar'), 3);
-    assert.equal(
-      await open('train-{000001..000009}.tar', 'val'),
-      1,
-      'the shards of a pattern are meant, whatever their names',
-    );
-    assert.equal(await open('train-{0..9}.tar'), 3, 'whatever the leading zeros');
-    assert.equal(await open('train-{000000,000009}.tar'), 2);
-    assert.equal(await open('*.tar', 'val'), 1);
-    assert.equal(await open('train-00000?.tar'), 3);
-    assert.equal(await open('train-000001.tar', 'val'), 1);
-    await refused(join(folder, 'nothing-*.tar'), /nothing-\*\.tar does not exist/);
+    const [folder, cacheFolder] = [await folderWith(t, await shards()), await temporaryFolder(t)];
+    for (const [pattern, split, count] of [
+      ['train-{000000..000001}.tar', 'train', 3],
+      // A pattern overrides the split in the names.
+      ['train-{000001..000009}.tar', 'val', 1],
+      ['train-{0..9}.tar', 'train', 3],
+      ['train-{000000,000009}.tar', 'train', 2],
+      ['*.tar', 'val', 1],
+      ['train-00000?.tar', 'train', 3],
+      ['train-000001.tar', 'val', 1],
+    ] as const) {
+      const source = await openImages(join(folder, pattern), { split, cacheFolder });
+      assert.equal(source.length, count, pattern);
+    }
+    await refused(openImages(join(folder, 'nothing-*.tar')), /nothing-\*\.tar does not exist/);
   });
 
   it('have class names in .txt, or in classes.txt', async (t) => {
     const cacheFolder = await temporaryFolder(t);
-    const named = await temporaryFolder(t);
-    await writeFiles(named, {
+    const named = await folderWith(t, {
       'x.tar': await shard({ '1.jpg': '', '1.txt': 'dog', '2.jpg': '', '2.txt': 'cat\n' }),
     });
     const source = await openImages(named, { cacheFolder });
     assert.deepEqual(
-      [source.classes, source.label(0), source.label(1), source.split],
-      [['cat', 'dog'], 1, 0, undefined],
+      [source.classes, labelsOf(source)],
+      [
+        ['cat', 'dog'],
+        [1, 0],
+      ],
     );
-    const numbered = await temporaryFolder(t);
-    await writeFiles(numbered, {
+    assert.equal(source.split, undefined);
+    const numbered = await folderWith(t, {
       'x.tar': await shard({ '1.jpg': '', '1.cls': '1' }),
       'classes.txt': 'cat\ndog\nemu\n',
     });
@@ -171,70 +151,52 @@ describe('tar shards', () => {
 
   it('are indexed once, until they change', async (t) => {
     const [folder, cacheFolder] = [await temporaryFolder(t), await temporaryFolder(t)];
-    await writeFiles(folder, {
-      'x.tar': await shard({ '1.jpg': 'a', '1.cls': '1' }),
-    });
+    await writeFiles(folder, { 'x.tar': await shard({ '1.jpg': 'a', '1.cls': '1' }) });
     const first = await openImages(folder, { cacheFolder });
     const again = await openImages(folder, { cacheFolder });
     assert.equal((await readdir(join(cacheFolder, 'shards'))).length, 1);
     assert.deepEqual([listed(again), await again.fingerprint()], [listed(first), await first.fingerprint()]);
-    assert.equal(await contentOf(again, 0), 'a');
-    await writeFiles(folder, {
-      'x.tar': await shard({ '0.jpg': 'new', '0.cls': '1', '1.jpg': 'a', '1.cls': '0' }),
-    });
+    assert.equal(await textOf(again, 0), 'a');
+    const more = { '0.jpg': 'new', '0.cls': '1', '1.jpg': 'a', '1.cls': '0' };
+    await writeFiles(folder, { 'x.tar': await shard(more) });
     const changed = await openImages(folder, { cacheFolder });
-    assert.deepEqual([changed.length, await contentOf(changed, 0)], [2, 'new']);
+    assert.deepEqual([changed.length, await textOf(changed, 0)], [2, 'new']);
     const [file] = await readdir(join(cacheFolder, 'shards'));
     await writeFile(join(cacheFolder, 'shards', file!), 'damaged');
     assert.equal((await openImages(folder, { cacheFolder })).length, 2);
     await rm(join(folder, 'x.tar'));
-    await assert.rejects(
-      changed.read(0),
-      /^UserError: .*x\.tar:0\.jpg could not be read: there is no such file/,
-    );
+    await refused(changed.read(0), /x\.tar:0\.jpg could not be read: there is no such file/);
   });
 
-  it('are refused with a remedy', async (t) => {
-    const cacheFolder = await temporaryFolder(t);
-    const refusedShard = async (files: Record<string, string>, message: RegExp, more = {}) => {
-      const folder = await temporaryFolder(t);
-      await writeFiles(folder, { 'x.tar': await shard(files), ...more });
-      await refused(folder, message, { cacheFolder });
-    };
-    await refusedShard(
-      { '1.jpg': '', '1.cls': 'cat' },
-      /x\.tar:1\.cls holds "cat" instead of a class number/,
-    );
-    await refusedShard(
-      { '1.jpg': '', '1.cls': '1', '2.jpg': '' },
-      /x\.tar:2\.jpg has no label; add its class number/,
-    );
-    await refusedShard({ '1.jpg': '', '1.json': '{' }, /x\.tar:1\.json is not JSON/);
-    await refusedShard(
-      { '1.jpg': '', '1.json': '{"label": 1.5}' },
-      /1\.json: label is 1\.5, which is neither/,
-    );
-    await refusedShard({ '1.jpg': '', '1.cls': '5' }, /the label 5, which is not one of the 2 classes/, {
-      'classes.txt': 'a\nb\n',
+  for (const [files, message, classes] of [
+    [{ '1.jpg': '', '1.cls': 'cat' }, /x\.tar:1\.cls holds "cat" instead of a class number/],
+    [{ '1.jpg': '', '1.cls': '1', '2.jpg': '' }, /x\.tar:2\.jpg has no label; add its class number/],
+    [{ '1.jpg': '', '1.json': '{' }, /x\.tar:1\.json is not JSON/],
+    [{ '1.jpg': '', '1.json': '{"label": 1.5}' }, /1\.json: label is 1\.5, which is neither/],
+    [{ '1.jpg': '', '1.cls': '5' }, /the label 5, which is not one of the 2 classes/, 'a\nb\n'],
+    [{ '1.jpg': '', '1.cls': '0' }, /only one class \(0\)/],
+    [{ '1.jpg': '' }, /has no labels, and a network needs/],
+    [{ '1.cls': '1' }, /x\.tar holds no image/],
+    [{ '1.jpg': '', '1.png': '', '1.cls': '1' }, /two images with the key 1 \(1\.jpg, 1\.png\)/],
+    [{ 'n01440764.tar': '' }, /holds tar files \(n01440764\.tar\); unpack it once/],
+  ] as [Record<string, string>, RegExp, string?][]) {
+    it(`of ${JSON.stringify(files)} are refused with a remedy`, async (t) => {
+      const folder = await folderWith(t, {
+        'x.tar': await shard(files),
+        ...(classes && { 'classes.txt': classes }),
+      });
+      await refused(openImages(folder, { cacheFolder: await temporaryFolder(t) }), message);
     });
-    await refusedShard({ '1.jpg': '', '1.cls': '0' }, /only one class \(0\)/);
-    await refusedShard({ '1.jpg': '' }, /has no labels, and a network needs/);
-    await refusedShard({ '1.cls': '1' }, /x\.tar holds no image/);
-    await refusedShard(
-      { '1.jpg': '', '1.png': '', '1.cls': '1' },
-      /two images with the key 1 \(1\.jpg, 1\.png\)/,
-    );
-    await refusedShard({ 'n01440764.tar': '' }, /holds tar files \(n01440764\.tar\); unpack it once/);
-    const folder = await temporaryFolder(t);
-    await writeFiles(folder, {
-      'val-0.tar': await shard({ '1.jpg': '', '1.cls': '1' }),
-    });
-    await assert.rejects(openImages(folder, { cacheFolder }), MissingSplitError);
+  }
+
+  it('are refused where the split is missing', async (t) => {
+    const folder = await folderWith(t, { 'val-0.tar': await shard({ '1.jpg': '', '1.cls': '1' }) });
+    const open = openImages(folder, { cacheFolder: await temporaryFolder(t) });
+    await assert.rejects(open, MissingSplitError);
   });
 
   it('need no labels when those are optional', async (t) => {
-    const folder = await temporaryFolder(t);
-    await writeFiles(folder, { 'x.tar': await shard({ '1.jpg': 'a' }) });
+    const folder = await folderWith(t, { 'x.tar': await shard({ '1.jpg': 'a' }) });
     const source = await openImages(folder, { labels: 'optional', cacheFolder: await temporaryFolder(t) });
     assert.deepEqual([source.label(0), source.classes], [-1, []]);
   });

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { UserError } from '../../../../src/core/errors.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../../../../src/core/random.ts';
 import { centerCrop, wholeImage, writeCrop } from '../../../../src/data/pixels/crop.ts';
 import { Augmentation, type AugmentationOptions } from '../../../../src/data/training/augment.ts';
 import { drawColorShift } from '../../../../src/data/training/color-shift.ts';
 import { pattern } from '../../../support/images.ts';
+import { ascending, pluck, range } from '../../../support/lists.ts';
+import { userError } from '../../../support/refused.ts';
 
 const axes = {
   directions: [
@@ -28,26 +29,12 @@ const jittered: AugmentationOptions = {
 describe('Augmentation', () => {
   it('draws scales and crops within bounds, reaching the bounds', () => {
     const augmentation = new Augmentation({ ...jittered, crop: 6, scale: { min: 8, max: 10 } });
-    const seen = {
-      scales: new Set<number>(),
-      left: new Set<number>(),
-      top: new Set<number>(),
-      flip: new Set<boolean>(),
-    };
-    for (let image = 0; image < 500; image++) {
-      seen.scales.add(augmentation.scale(1, image));
-      const crop = augmentation.crop(1, image, 9, 8);
-      seen.left.add(crop.left);
-      seen.top.add(crop.top);
-      seen.flip.add(crop.flip);
-    }
-    assert.deepEqual(
-      [...seen.scales].sort((a, b) => a - b),
-      [8, 9, 10],
-    );
-    assert.deepEqual([...seen.left].sort(), [0, 1, 2, 3]);
-    assert.deepEqual([...seen.top].sort(), [0, 1, 2]);
-    assert.equal(seen.flip.size, 2);
+    const scales = range(500).map((image) => augmentation.scale(1, image));
+    const crops = range(500).map((image) => augmentation.crop(1, image, 9, 8));
+    assert.deepEqual(ascending(new Set(scales)), [8, 9, 10]);
+    assert.deepEqual(ascending(new Set(pluck(crops, 'left'))), [0, 1, 2, 3]);
+    assert.deepEqual(ascending(new Set(pluck(crops, 'top'))), [0, 1, 2]);
+    assert.equal(new Set(pluck(crops, 'flip')).size, 2);
   });
 
   it('takes the center where crops are not random, with the same flips', () => {
@@ -92,24 +79,15 @@ describe('Augmentation', () => {
     const forward = [0, 1, 2].map((epoch) => one.scale(epoch, 5));
     const other = new Augmentation(jittered);
     assert.deepEqual([2, 1, 0].map((epoch) => other.scale(epoch, 5)).reverse(), forward);
-    const differing = (change: Partial<AugmentationOptions>, epoch: number) =>
-      Array.from({ length: 20 }, (_, i) =>
-        new Augmentation({ ...jittered, ...change }).scale(epoch, i),
-      ).join();
-    assert.notEqual(differing({}, 0), differing({}, 1));
-    assert.notEqual(differing({}, 0), differing({ seed: 4 }, 0));
+    const scales = (change: Partial<AugmentationOptions>, epoch: number) =>
+      range(20).map((image) => new Augmentation({ ...jittered, ...change }).scale(epoch, image));
+    assert.notDeepEqual(scales({}, 0), scales({}, 1));
+    assert.notDeepEqual(scales({}, 0), scales({ seed: 4 }, 0));
   });
 
   it('refuses a crop that does not fit', () => {
     const refused = (change: Partial<AugmentationOptions>, message: RegExp) =>
-      assert.throws(
-        () => new Augmentation({ ...jittered, ...change }),
-        (error: unknown) => {
-          assert.ok(error instanceof UserError);
-          assert.match(error.message, message);
-          return true;
-        },
-      );
+      assert.throws(() => new Augmentation({ ...jittered, ...change }), userError(message));
     refused({ scale: { min: 200, max: 300 } }, /crop of 224 does not fit into images of scale 200/);
     refused({ scale: { min: 300, max: 256 } }, /scale 300\.\.256 is empty/);
     refused({ crop: 0 }, /crop of 0/);
@@ -166,10 +144,8 @@ describe('writeCrop', () => {
       [0, 4, 4],
       [0, 0, 8],
     ] as const) {
-      assert.throws(
-        () => writeCrop(image, { left, top, size, flip: false }, [0, 0, 0], output, 0),
-        RangeError,
-      );
+      const crop = { left, top, size, flip: false };
+      assert.throws(() => writeCrop(image, crop, [0, 0, 0], output, 0), RangeError);
     }
   });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UserError } from '../../../../src/core/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { centerCrop, writeCrop } from '../../../../src/data/pixels/crop.ts';
 import { loadForEvaluation } from '../../../../src/data/pixels/evaluation-images.ts';
-import type { ImageSource, StoredImage } from '../../../../src/data/sources/source.ts';
+import type { ImageSource, StoredImage } from '../../../../src/data/sources/image-source.ts';
 import {
   type ImageBatch,
   TrainingImages,
@@ -11,6 +11,8 @@ import {
 } from '../../../../src/data/training/loader.ts';
 import { Sampler } from '../../../../src/data/training/sampler.ts';
 import { jpeg, pattern, sourceOf } from '../../../support/images.ts';
+import { arrayOf, pluck, range } from '../../../support/lists.ts';
+import { refused } from '../../../support/refused.ts';
 
 const COUNT = 13;
 const options: TrainingImagesOptions = {
@@ -34,15 +36,22 @@ const sampler = new Sampler({ count: COUNT, batch: 4, seed: 2, shuffle: true });
 
 /** JPEGs of 120×100 and more, stored pixels of 40×40. */
 async function mixedSource(delay: (index: number) => number = () => 0): Promise<ImageSource> {
-  const images = await Promise.all(
-    Array.from({ length: COUNT }, async (_, i): Promise<StoredImage> => {
-      if (i % 3 === 0) return { kind: 'pixels', image: pattern(40, 40, i) };
-      return { kind: 'encoded', bytes: await jpeg(120 + i, 100 + 3 * i, i) };
-    }),
-  );
+  const files = await Promise.all(range(COUNT).map((i) => jpeg(120 + i, 100 + 3 * i, i)));
   return sourceOf(COUNT, async (index) => {
-    await new Promise((resolve) => setTimeout(resolve, delay(index)));
-    return images[index]!;
+    await sleep(delay(index));
+    return index % 3 === 0 ? stored(index) : { kind: 'encoded', bytes: files[index]! };
+  });
+}
+
+function stored(index: number): StoredImage {
+  return { kind: 'pixels', image: pattern(40, 40, index) };
+}
+
+/** Stored pixels, with what happens when each image is read. */
+function storedSource(onRead: (index: number) => void | Promise<void>): ImageSource {
+  return sourceOf(COUNT, async (index) => {
+    await onRead(index);
+    return stored(index);
   });
 }
 
@@ -51,13 +60,8 @@ async function collect(
   change: Partial<TrainingImagesOptions> = {},
   [from, to] = [0, 8],
 ): Promise<ImageBatch[]> {
-  const batches: ImageBatch[] = [];
-  for await (const batch of new TrainingImages(source, { ...options, ...change }).loadBatches(
-    sampler.batches(from, to),
-  )) {
-    batches.push(batch);
-  }
-  return batches;
+  const images = new TrainingImages(source, { ...options, ...change });
+  return arrayOf(images.loadBatches(sampler.batches(from, to)));
 }
 
 describe('TrainingImages', () => {
@@ -83,8 +87,8 @@ describe('TrainingImages', () => {
       assert.equal(batch.input.length, 4 * 3 * 24 * 24);
       assert.deepEqual({ images: batch.images, epochs: batch.epochs }, sampler.batch(i));
       assert.deepEqual(
-        [...batch.labels],
-        [...batch.images].map((image) => image % 2),
+        batch.labels,
+        Int32Array.from(batch.images, (image) => image % 2),
       );
     });
   });
@@ -98,13 +102,8 @@ describe('TrainingImages', () => {
       const place = batch!.images.indexOf(index);
       if (place < 0) continue;
       const image = scaled[0]!;
-      writeCrop(
-        image,
-        centerCrop(image.width, image.height, 24),
-        options.mean,
-        expected,
-        place * 3 * 24 * 24,
-      );
+      const crop = centerCrop(image.width, image.height, 24);
+      writeCrop(image, crop, options.mean, expected, place * 3 * 24 * 24);
     }
     assert.deepEqual(batch!.input, expected);
   });
@@ -114,10 +113,8 @@ describe('TrainingImages', () => {
     const [shifted] = await collect(source, {}, [0, 1]);
     const [plain] = await collect(source, { colorShift: undefined }, [0, 1]);
     for (let plane = 0; plane < 12; plane++) {
-      const differences = Array.from(
-        { length: 576 },
-        (_, i) => shifted!.input[plane * 576 + i]! - plain!.input[plane * 576 + i]!,
-      );
+      const [from, to] = [plane * 576, (plane + 1) * 576];
+      const differences = shifted!.input.slice(from, to).map((value, i) => value - plain!.input[from + i]!);
       for (const difference of differences) assert.ok(Math.abs(difference - differences[0]!) < 1e-4);
     }
     assert.notDeepEqual(shifted!.input, plain!.input);
@@ -125,10 +122,7 @@ describe('TrainingImages', () => {
 
   it('reads small sets once', async () => {
     let reads = 0;
-    const source = sourceOf(COUNT, (index) => {
-      reads++;
-      return { kind: 'pixels', image: pattern(40, 40, index) };
-    });
+    const source = storedSource(() => void reads++);
     await collect(source, { concurrency: 1, ahead: 0 }, [0, 12]);
     assert.equal(reads, COUNT);
     reads = 0;
@@ -138,26 +132,23 @@ describe('TrainingImages', () => {
 
   it('works ahead, but not farther than `ahead`', async () => {
     let started = 0;
-    const source = sourceOf(COUNT, (index) => {
-      started++;
-      return { kind: 'pixels', image: pattern(40, 40, index) };
-    });
-    const batches = new TrainingImages(source, { ...options, ahead: 2, memory: 0 }).loadBatches(
-      sampler.batches(0),
+    const images = new TrainingImages(
+      storedSource(() => void started++),
+      { ...options, ahead: 2, memory: 0 },
     );
+    const batches = images.loadBatches(sampler.batches(0));
     await batches.next();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     assert.equal(started, 3 * 4);
     await batches.return();
   });
 
   it('never processes more images at once than `concurrency`', async () => {
     let [now, most] = [0, 0];
-    const source = sourceOf(COUNT, async (index) => {
+    const source = storedSource(async () => {
       most = Math.max(most, ++now);
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await sleep(2);
       now--;
-      return { kind: 'pixels', image: pattern(40, 40, index) };
     });
     await collect(source, { concurrency: 3, ahead: 4, memory: 0 });
     assert.equal(most, 3);
@@ -166,30 +157,23 @@ describe('TrainingImages', () => {
   it('names the image that cannot be read, after the batches before it', async () => {
     const bad = sampler.batch(2).images[1]!;
     const source = sourceOf(COUNT, (index) =>
-      index === bad
-        ? { kind: 'encoded', bytes: Buffer.from('text') }
-        : { kind: 'pixels', image: pattern(40, 40, index) },
+      index === bad ? { kind: 'encoded', bytes: Buffer.from('text') } : stored(index),
     );
     const batches = new TrainingImages(source, options).loadBatches(sampler.batches(0));
     const before = [...sampler.batches(0, 2)].filter(({ images }) => !images.includes(bad)).length;
     assert.equal(before, 2, 'the bad image is late enough in the plan');
     await batches.next();
     await batches.next();
-    await assert.rejects(batches.next(), (error: unknown) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, new RegExp(`^image-${bad} is not a JPEG`));
-      return true;
-    });
+    await refused(batches.next(), new RegExp(`^image-${bad} is not a JPEG`));
     assert.deepEqual(await batches.next(), { done: true, value: undefined });
   });
 
   it('has stopped all work once it is closed early', async () => {
     let now = 0;
-    const source = sourceOf(COUNT, async (index) => {
+    const source = storedSource(async () => {
       now++;
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
       now--;
-      return { kind: 'pixels', image: pattern(40, 40, index) };
     });
     let closed = false;
     const plan = (function* () {
@@ -208,10 +192,8 @@ describe('TrainingImages', () => {
   });
 
   it('enlarges an image of one pixel', async () => {
-    const source = sourceOf(COUNT, () => ({
-      kind: 'pixels',
-      image: { width: 1, height: 1, pixels: Uint8Array.of(10, 20, 30) },
-    }));
+    const image = { width: 1, height: 1, pixels: Uint8Array.of(10, 20, 30) };
+    const source = sourceOf(COUNT, () => ({ kind: 'pixels', image }));
     const [batch] = await collect(source, { colorShift: undefined }, [0, 1]);
     assert.ok(batch!.input.subarray(0, 576).every((value) => value === 10 - 120));
   });
@@ -225,21 +207,14 @@ describe('images for evaluation', () => {
       seen.push(image.index);
       assert.equal(image.label, image.index % 2);
       assert.equal(image.name, `image-${image.index}`);
-      assert.deepEqual(
-        image.scaled.map((scaled) => Math.min(scaled.width, scaled.height)),
-        [32, 48],
-      );
+      const sides = image.scaled.map(({ width, height }) => Math.min(width, height));
+      assert.deepEqual(sides, [32, 48]);
     }
-    assert.deepEqual(
-      seen,
-      Array.from({ length: COUNT }, (_, i) => i),
-    );
+    assert.deepEqual(seen, range(COUNT));
   });
 
   it('can be some of them', async () => {
-    const seen: number[] = [];
-    for await (const { index } of loadForEvaluation(await mixedSource(), { scales: [32], images: [7, 2] }))
-      seen.push(index);
-    assert.deepEqual(seen, [7, 2]);
+    const loading = loadForEvaluation(await mixedSource(), { scales: [32], images: [7, 2] });
+    assert.deepEqual(pluck(await arrayOf(loading), 'index'), [7, 2]);
   });
 });

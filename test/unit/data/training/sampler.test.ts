@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Sampler, sliceBatch } from '../../../../src/data/training/sampler.ts';
+import { ascending, range } from '../../../support/lists.ts';
 
 describe('Sampler', () => {
   it('uses every image once in each epoch, in full batches that continue into the next epoch', () => {
@@ -20,12 +21,9 @@ describe('Sampler', () => {
               shown.set(epoch, [...(shown.get(epoch) ?? []), image]);
             });
           }
-          const all = Array.from({ length: count }, (_, i) => i);
+          const all = range(count);
           for (const epoch of [0, 1, 2]) {
-            assert.deepEqual(
-              shown.get(epoch)!.toSorted((a, b) => a - b),
-              all,
-            );
+            assert.deepEqual(ascending(shown.get(epoch)!), all);
             if (!shuffle) assert.deepEqual(shown.get(epoch), all);
           }
         },
@@ -51,14 +49,10 @@ describe('Sampler', () => {
   it('slices batches for ranks and micro-batches', () => {
     const batch = new Sampler({ count: 10, batch: 6, seed: 1, shuffle: true }).batch(1);
     const parts = [sliceBatch(batch, 0, 2), sliceBatch(batch, 2, 6)];
-    assert.deepEqual(
-      parts.flatMap((part) => [...part.images]),
-      [...batch.images],
-    );
-    assert.deepEqual(
-      parts.flatMap((part) => [...part.epochs]),
-      [...batch.epochs],
-    );
+    for (const field of ['images', 'epochs'] as const) {
+      const joined = parts.flatMap((part) => [...part[field]]);
+      assert.deepEqual(joined, [...batch[field]]);
+    }
   });
 
   it('needs images and a batch size', () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ImageSource } from './source.ts';
+import type { ImageSource } from './image-source.ts';
 
 /**
  * A source of some images of another, in the given order: a limited number, a part, the good ones.

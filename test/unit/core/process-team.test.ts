@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { alone, fromFirst, shareOf } from '../../../src/core/team.ts';
+import { alone, fromFirst, shareOf } from '../../../src/core/process-team.ts';
 
 describe('a team', () => {
   it('divides everything: nothing twice, nothing left out, parts of nearly equal size', () => {

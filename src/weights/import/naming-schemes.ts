@@ -12,7 +12,7 @@ import {
   type ForeignNorm,
   OUTPUTS_FIRST,
 } from './foreign-network.ts';
-import type { ImportOptions } from './options.ts';
+import type { ImportOptions } from './import-options.ts';
 import type { ConventionName } from './preprocessing.ts';
 
 /** Tensors by name. */

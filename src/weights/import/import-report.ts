@@ -3,7 +3,7 @@ import type { Network } from '../../net/network.ts';
 import type { FormatName, WeightFile } from '../formats/formats.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import type { Identified } from './identify.ts';
-import type { ImportOptions } from './options.ts';
+import type { ImportOptions } from './import-options.ts';
 import { describePreprocessing, isNative, type Preprocessing } from './preprocessing.ts';
 import type { WrittenForm } from './written-form.ts';
 

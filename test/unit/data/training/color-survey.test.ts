@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { UserError } from '../../../../src/core/errors.ts';
 import type { Rgb } from '../../../../src/core/shape.ts';
-import { selectImages } from '../../../../src/data/sources/select.ts';
-import type { StoredImage } from '../../../../src/data/sources/source.ts';
+import type { StoredImage } from '../../../../src/data/sources/image-source.ts';
+import { selectImages } from '../../../../src/data/sources/select-images.ts';
 import { ColorSums } from '../../../../src/data/training/color-sums.ts';
-import { goodImages, surveyImages } from '../../../../src/data/training/survey.ts';
+import { goodImages, surveyImages } from '../../../../src/data/training/color-survey.ts';
 import { type Matrix3, symmetricEigen } from '../../../../src/data/training/symmetric-eigen.ts';
 import { jpeg, pattern, sourceOf, temporaryFolder } from '../../../support/images.ts';
+import { pluck } from '../../../support/lists.ts';
+import { userError } from '../../../support/refused.ts';
 
 const pixels = (index: number): StoredImage => ({ kind: 'pixels', image: pattern(5 + index, 7, index) });
 const text: StoredImage = { kind: 'encoded', bytes: Buffer.from('text') };
@@ -32,19 +34,15 @@ function byDefinition(count: number): { mean: number[]; covariance: number[][] }
 }
 
 function close(actual: number, expected: number): void {
-  assert.ok(
-    Math.abs(actual - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
-    `${actual} for ${expected}`,
-  );
+  const bound = 1e-9 * Math.max(1, Math.abs(expected));
+  assert.ok(Math.abs(actual - expected) <= bound, `${actual} for ${expected}`);
 }
 
 describe('surveyImages', () => {
   it('finds the mean and the principal axes of all pixels', async (t) => {
     const survey = await surveyImages(sourceOf(6, pixels), { cacheFolder: await temporaryFolder(t) });
     const { mean, covariance } = byDefinition(6);
-    survey.mean.forEach((value, i) => {
-      close(value, mean[i]!);
-    });
+    for (const [i, value] of survey.mean.entries()) close(value, mean[i]!);
     // Σ λ² p pᵀ is the covariance again.
     for (let a = 0; a < 3; a++) {
       for (let b = 0; b < 3; b++) {
@@ -60,14 +58,12 @@ describe('surveyImages', () => {
 
   it('does not depend on the order of completion', async (t) => {
     const shuffled = sourceOf(6, async (index) => {
-      await new Promise((resolve) => setTimeout(resolve, (index * 5) % 7));
+      await sleep((index * 5) % 7);
       return pixels(index);
     });
-    const one = await surveyImages(sourceOf(6, pixels), {
-      cacheFolder: await temporaryFolder(t),
-      concurrency: 1,
-    });
-    const other = await surveyImages(shuffled, { cacheFolder: await temporaryFolder(t), concurrency: 6 });
+    const folders = [await temporaryFolder(t), await temporaryFolder(t)];
+    const one = await surveyImages(sourceOf(6, pixels), { cacheFolder: folders[0], concurrency: 1 });
+    const other = await surveyImages(shuffled, { cacheFolder: folders[1], concurrency: 6 });
     assert.deepEqual(other, one);
   });
 
@@ -112,13 +108,10 @@ describe('surveyImages', () => {
     const source = (bad: readonly number[]) =>
       sourceOf(5, (index) => (bad.includes(index) ? text : pixels(index)));
     const survey = await surveyImages(source([1, 3]), { cacheFolder });
-    assert.deepEqual(
-      survey.bad.map((bad) => bad.index),
-      [1, 3],
-    );
+    assert.deepEqual(pluck(survey.bad, 'index'), [1, 3]);
     assert.match(survey.bad[0]!.message, /^image-1 is not a JPEG/);
     const fixed = await surveyImages(source([3]), { cacheFolder });
-    assert.deepEqual([fixed.cached, fixed.bad.map((bad) => bad.index)], [true, [3]]);
+    assert.deepEqual([fixed.cached, pluck(fixed.bad, 'index')], [true, [3]]);
     const whole = await surveyImages(source([]), { cacheFolder });
     const fresh = await surveyImages(source([]), { cacheFolder: await temporaryFolder(t) });
     assert.deepEqual(whole, { ...fresh, cached: true });
@@ -148,23 +141,14 @@ describe('goodImages', () => {
 
   it('reports the number of bad images and the first few, unless they are skipped', async (t) => {
     const survey = await surveyImages(source, { cacheFolder: await temporaryFolder(t) });
-    assert.throws(
-      () => goodImages(source, survey),
-      (error: unknown) => {
-        assert.ok(error instanceof UserError);
-        assert.match(error.message, /^7 of the 9 images of made up .*--skip-bad:\n {2}image-1 is not/);
-        assert.match(error.message, /and 2 more$/);
-        return true;
-      },
-    );
+    const first = /^7 of the 9 images of made up .*--skip-bad:\n {2}image-1 is not/;
+    assert.throws(() => goodImages(source, survey), userError(first, /and 2 more$/));
     const good = goodImages(source, survey, { skipBad: true })!;
     assert.deepEqual([...good], [0, 8]);
     const selected = selectImages(source, good);
     assert.deepEqual([selected.length, selected.imageName(1), selected.label(1)], [2, 'image-8', 0]);
-    assert.notEqual(
-      await selected.fingerprint(),
-      await selectImages(source, Uint32Array.of(0, 7)).fingerprint(),
-    );
+    const others = selectImages(source, Uint32Array.of(0, 7));
+    assert.notEqual(await selected.fingerprint(), await others.fingerprint());
     assert.throws(() => selected.imageName(2), RangeError);
   });
 
@@ -176,10 +160,8 @@ describe('goodImages', () => {
 
   it('returns undefined when all images are good', async (t) => {
     const all = sourceOf(2, pixels);
-    assert.equal(
-      goodImages(all, await surveyImages(all, { cacheFolder: await temporaryFolder(t) })),
-      undefined,
-    );
+    const survey = await surveyImages(all, { cacheFolder: await temporaryFolder(t) });
+    assert.equal(goodImages(all, survey), undefined);
   });
 });
 
@@ -211,13 +193,8 @@ describe('symmetricEigen', () => {
 
 describe('ColorSums', () => {
   it('stays exact where floating point would not', () => {
-    const sums = new ColorSums([
-      2n ** 60n,
-      2n ** 66n,
-      2n ** 66n,
-      2n ** 66n,
-      ...new Array<bigint>(6).fill(2n ** 72n + 2n ** 60n),
-    ]);
+    const squares = Array<bigint>(6).fill(2n ** 72n + 2n ** 60n);
+    const sums = new ColorSums([2n ** 60n, 2n ** 66n, 2n ** 66n, 2n ** 66n, ...squares]);
     assert.deepEqual(sums.mean(), [64, 64, 64]);
     assert.deepEqual(sums.covariance(), [
       [1, 1, 1],

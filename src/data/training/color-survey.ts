@@ -5,11 +5,11 @@
  */
 import { defaultConcurrency, mapConcurrently } from '../../core/concurrency.ts';
 import { UserError } from '../../core/errors.ts';
+import { alone, shareOf, type Team } from '../../core/process-team.ts';
 import type { Rgb } from '../../core/shape.ts';
-import { alone, shareOf, type Team } from '../../core/team.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
 import { DEFAULT_MAX_PIXELS } from '../pixels/image-formats.ts';
-import type { ImageSource } from '../sources/source.ts';
+import type { ImageSource } from '../sources/image-source.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { ColorSums } from './color-sums.ts';
 import {
@@ -19,7 +19,7 @@ import {
   type SurveyRecord,
   unpackSurvey,
   writeCachedSurvey,
-} from './survey-cache.ts';
+} from './color-survey-cache.ts';
 
 interface Survey {
   /** The mean RGB over all pixels, 0–255. */

@@ -1,10 +1,10 @@
 import { messageOf, UserError } from '../core/errors.ts';
 import { type Network, parameterCount } from '../net/network.ts';
-import { withTidyMessages } from '../weights/errors.ts';
 import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
 import { identify, preprocessingOf } from '../weights/import/identify.ts';
 import { describePreprocessing } from '../weights/import/preprocessing.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
+import { withTidyMessages } from '../weights/weight-errors.ts';
 
 export interface InspectedTensor {
   /** The file's own name for it. */

@@ -1,7 +1,7 @@
 import type { UserError } from '../../../core/errors.ts';
 import { ReadWindow } from '../../../core/random-access-file.ts';
-import { damaged } from '../../errors.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';
+import { damaged } from '../../weight-errors.ts';
 
 /** Structures read from one file at most; a network of Table 1 has a few hundred. */
 const MAX_READS = 20_000;

@@ -1,13 +1,13 @@
 /** The speed of a network on this machine, and of each layer where the backend can time layers. */
 import { performance } from 'node:perf_hooks';
 import { type Communicator, single } from '../comm/communicator.ts';
-import { fromFirst } from '../core/team.ts';
+import { fromFirst } from '../core/process-team.ts';
 import type { Backend, StageTime } from '../kernels/backend.ts';
 import type { BackendName, BackendOptions, Precision } from '../kernels/backend-options.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark.ts';
+import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark-result.ts';
 import { overlapByLayer } from '../train/exchange-overlap.ts';
 import { threadsPerRank } from '../train/ranks.ts';
 import {

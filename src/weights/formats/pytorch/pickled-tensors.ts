@@ -1,8 +1,8 @@
 /** The tensors of a pickle, and their values in row-major order, whatever their strides. */
 import { elementCount } from '../../../core/shape.ts';
-import { damaged, unreadable } from '../../errors.ts';
 import { elementBytes, isReadable } from '../../tensors/element-types.ts';
 import { type ByteSource, type SourceTensor, streamElements } from '../../tensors/source-tensor.ts';
+import { damaged, unreadable } from '../../weight-errors.ts';
 import { PickledTensor, PickleTuple, type PickleValue } from './pickle-values.ts';
 
 /** Where a storage's values are stored. */
