@@ -138,12 +138,13 @@ describe('vgg init', () => {
     const path = work.path('kept.safetensors');
     await writeFile(path, 'precious');
     const { stderr } = await failed(vgg`init ${small} --out ${path}`, 1, /already exists/);
-    assert.equal(stderr, `vgg: ${path} already exists; choose another --out, or overwrite it with --force\n`);
+    assert.equal(stderr, `vgg: ${path} already exists; choose another name, or overwrite it with --force\n`);
     assert.equal(await readFile(path, 'utf8'), 'precious');
   });
 
   test('needs a network, a place of the right name, and a folder that is there', async () => {
-    await failed(vgg`init --out x.safetensors`, 2, /required option '--config <name>' not specified/);
+    const missing = /required option '--config <A\|A-LRN\|B\|C\|D\|E\|B-5x5>' not specified/;
+    await failed(vgg`init --out x.safetensors`, 2, missing);
     await failed(vgg`init ${small} --out ${work.path('x.bin')}`, 2, /must end in \.safetensors/);
     const nowhere = vgg`init ${small} --out ${work.path('none', 'x.safetensors')}`;
     await failed(nowhere, 1, /the folder .*none does not exist; create it first/);

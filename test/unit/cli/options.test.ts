@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
+import type { Declared, Parser } from '../../../src/cli/command.ts';
 import {
-  backendOption,
-  configuration,
+  backend,
+  config,
   integer,
   list,
-  meanRgb,
   number,
-  type Parser,
   positiveInteger,
   positiveNumber,
+  rgb,
   testScales,
-  trainScale,
 } from '../../../src/cli/options.ts';
+
+const parserOf =
+  (declared: Declared<unknown>): Parser<unknown> =>
+  (text) =>
+    declared('name')[0]!.parseArg!(text, undefined);
 
 function refuses(parse: Parser<unknown>, ...texts: string[]): void {
   for (const text of texts) assert.throws(() => parse(text), InvalidArgumentError, `took ${text}`);
@@ -42,20 +46,15 @@ describe('option values', () => {
     refuses(testScales, '256..512', '256,256', '256,', '0');
   });
 
-  test('training scales: fixed, or a range', () => {
-    assert.deepEqual(trainScale('256'), { min: 256, max: 256 });
-    assert.deepEqual(trainScale('256..512'), { min: 256, max: 512 });
-    refuses(trainScale, '512..256', '256,384', '0');
-  });
-
   test('the mean is three numbers from 0 to 255', () => {
-    assert.deepEqual(meanRgb('123.68, 116.779,103.939'), [123.68, 116.779, 103.939]);
-    refuses(meanRgb, '1,2', '1,2,3,4', '1,2,256', '1,2,x');
+    assert.deepEqual(rgb(0, 255)('123.68, 116.779,103.939'), [123.68, 116.779, 103.939]);
+    refuses(rgb(0, 255), '1,2', '1,2,3,4', '1,2,256', '1,2,x');
   });
 
   test('networks in any case', () => {
-    assert.equal(configuration('a-lrn'), 'A-LRN');
-    assert.throws(() => configuration('F'), /Choose one of A, A-LRN, B, C, D, E/);
+    const parse = parserOf(config);
+    assert.equal(parse('a-lrn'), 'A-LRN');
+    assert.throws(() => parse('F'), /Choose one of A, A-LRN, B, C, D, E/);
   });
 
   test('lists of anything', () => {
@@ -65,7 +64,7 @@ describe('option values', () => {
 
   test('a backend, by its former name too', (t) => {
     const warn = t.mock.method(console, 'warn', () => {});
-    const parse: Parser<unknown> = (text) => backendOption().parseArg!(text, undefined);
+    const parse = parserOf(backend);
     assert.equal(parse('webgpu'), 'webgpu');
     assert.equal(parse('onednn'), 'native');
     assert.equal(warn.mock.callCount(), 1);
