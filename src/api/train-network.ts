@@ -10,9 +10,9 @@ import { type RecordHooks, RunRecord } from '../runs/run-record.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';
 import { firstWeights } from '../train/first-weights.ts';
 import type { StopReason, ValidationMetrics } from '../train/metrics.ts';
-import { checkSameWeights } from '../train/ranks.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { changeRecipe } from '../train/resolve-recipe.ts';
+import { checkSameWeights } from '../train/same-on-all-ranks.ts';
 import {
   checkSameData,
   modelFacts,

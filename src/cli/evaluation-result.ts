@@ -1,6 +1,6 @@
 /** The progress of an evaluation, and its results as tables and as JSON. */
 import type { EvaluationProgress, EvaluationResult } from '../api/evaluate-model.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/results/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import type { ShowProgress } from './progress.ts';

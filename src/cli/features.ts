@@ -10,7 +10,7 @@ import {
   type FeaturesFile,
   type ImageFeatures,
   writeFeatures,
-} from '../evaluate/feature-files.ts';
+} from '../evaluate/features/feature-files.ts';
 import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
 import { untilInterrupted } from './interrupt.ts';

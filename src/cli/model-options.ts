@@ -1,5 +1,5 @@
 /** Options of the commands that read models and classify images. */
-import { protocols } from '../evaluate/protocol.ts';
+import { protocols } from '../evaluate/protocol/protocol.ts';
 import { choice, flag, option, repeatable, required } from './command.ts';
 import { formatOptions } from './format-options.ts';
 import { backend, json, maxPixels, precision, testScales, threads } from './options.ts';

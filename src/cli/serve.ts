@@ -6,7 +6,7 @@ import { InvalidArgumentError } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-models.ts';
 import { UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
-import { RunsFolder } from '../runs/runs-folder.ts';
+import { RunList } from '../runs/run-list.ts';
 import { defaultLimits } from '../serve/server.ts';
 import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from './command.ts';
 import { FASHION_MNIST } from './demo.ts';
@@ -118,7 +118,7 @@ function demoDataOf({ demoData }: Flags): string | undefined {
 /** The best model of the run that was validated last, if there is one. */
 async function newestModel(runs: string | undefined): Promise<string[]> {
   const found: { path: string; time: number }[] = [];
-  for (const { folder } of runs === undefined ? [] : await new RunsFolder(runs).list()) {
+  for (const { folder } of runs === undefined ? [] : await new RunList(runs).list()) {
     const file = await stat(folder.bestFile).catch(() => undefined);
     if (file) found.push({ path: folder.bestFile, time: file.mtimeMs });
   }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../src/core/errors.ts';
 import type { ImageSource, StoredImage } from '../../../src/data/sources/image-source.ts';
 import { chunkSize, type EvaluatedImage, evaluateImages } from '../../../src/evaluate/evaluate-images.ts';
-import type { BatchingLimits } from '../../../src/evaluate/image-classifier.ts';
+import type { BatchingLimits } from '../../../src/evaluate/inference/image-classifier.ts';
 import { backendsUnderTest } from '../../support/backends.ts';
 import { sourceOf } from '../../support/images.ts';
 import { ascending } from '../../support/lists.ts';
