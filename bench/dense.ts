@@ -10,12 +10,12 @@
  */
 import { parseArgs } from 'node:util';
 import { formatShape, type Shape4 } from '../src/core/shape.ts';
+import type { ImageSource } from '../src/data/sources/image-source.ts';
 import { openImages } from '../src/data/sources/open-images.ts';
-import { selectImages } from '../src/data/sources/select.ts';
-import type { ImageSource } from '../src/data/sources/source.ts';
-import { Ensemble } from '../src/evaluate/ensemble.ts';
+import { selectImages } from '../src/data/sources/select-images.ts';
 import { evaluateImages } from '../src/evaluate/evaluate-images.ts';
-import { ImageClassifier } from '../src/evaluate/image-classifier.ts';
+import { Ensemble } from '../src/evaluate/inference/ensemble.ts';
+import { ImageClassifier } from '../src/evaluate/inference/image-classifier.ts';
 import type { Backend, Parameters, Program } from '../src/kernels/backend.ts';
 import { fillParameters } from '../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../src/kernels/registry.ts';

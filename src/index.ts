@@ -13,7 +13,7 @@ export {
   convertModel,
   type FileFacts,
   type Parity,
-} from './api/convert.ts';
+} from './api/convert-weights.ts';
 export {
   type EvaluateOptions,
   type EvaluationProgress,
@@ -21,7 +21,7 @@ export {
   evaluateModel,
 } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
-export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect.ts';
+export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect-weights.ts';
 export { type PackedSplit, type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
 export {
   type ResumeOptions,
@@ -44,21 +44,26 @@ export type {
 } from './core/layer.ts';
 export type { TrainScale } from './core/scale.ts';
 export type { Rgb, Shape, Shape4 } from './core/shape.ts';
+export type { ImageSource, RgbImage, StoredImage } from './data/sources/image-source.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
-export type { ImageSource, RgbImage, StoredImage } from './data/sources/source.ts';
 export type { Split } from './data/sources/splits.ts';
-export type { SurveyProgress } from './data/training/survey.ts';
-export type { MemberPosteriors } from './evaluate/ensemble.ts';
-export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/error-rates.ts';
+export type { SurveyProgress } from './data/training/color-survey.ts';
 export type { EvaluatedImage } from './evaluate/evaluate-images.ts';
-export type { FeatureView } from './evaluate/feature-extractor.ts';
-export type { ImageFeatures } from './evaluate/feature-files.ts';
-export type { PositionPooling } from './evaluate/feature-layers.ts';
-export type { ImageResult, ImageResults } from './evaluate/image-results.ts';
-export type { EngineOptions } from './evaluate/load-model.ts';
-export type { LabeledClass } from './evaluate/prediction-maps.ts';
-export { type Protocol, type ProtocolOptions, protocols, type SingleProtocol } from './evaluate/protocol.ts';
-export type { RankedClass } from './evaluate/softmax.ts';
+export type { FeatureView } from './evaluate/features/feature-extractor.ts';
+export type { ImageFeatures } from './evaluate/features/feature-files.ts';
+export type { PositionPooling } from './evaluate/features/feature-layers.ts';
+export type { MemberPosteriors } from './evaluate/inference/ensemble.ts';
+export type { EngineOptions } from './evaluate/inference/load-model.ts';
+export type { LabeledClass } from './evaluate/protocol/prediction-maps.ts';
+export {
+  type Protocol,
+  type ProtocolOptions,
+  protocols,
+  type SingleProtocol,
+} from './evaluate/protocol/protocol.ts';
+export type { RankedClass } from './evaluate/protocol/softmax.ts';
+export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/results/error-rates.ts';
+export type { ImageResult, ImageResults } from './evaluate/results/image-results.ts';
 export type {
   Backend,
   CompileOptions,
@@ -105,8 +110,8 @@ export type { TrainingProgress } from './train/trainer-hooks.ts';
 export type { WriteOptions } from './weights/export/exported-model.ts';
 export type { WriteReport } from './weights/export/write-weights.ts';
 export type { DeferredTensor, NamedTensor, TensorToWrite } from './weights/formats/safetensors/writer.ts';
+export type { ImportReport } from './weights/import/import-report.ts';
 export type { ChannelOrder } from './weights/import/preprocessing.ts';
-export type { ImportReport } from './weights/import/report.ts';
 export type { ClassNames } from './weights/labels/class-names.ts';
 export type { ModelFacts } from './weights/model/metadata.ts';
 export type { Model } from './weights/model/model.ts';

@@ -14,7 +14,7 @@ HIDDEN = 4096
 
 
 def synthetic_image(side):
-    """[3, side, side], RGB, 0-255: the image of `vgg convert`'s check (src/api/convert.ts)."""
+    """[3, side, side], RGB, 0-255: the image of `vgg convert`'s check (src/api/convert-weights.ts)."""
     c, y, x = np.meshgrid(np.arange(3), np.arange(side), np.arange(side), indexing="ij")
     return ((37 * c + 7 * y + 13 * x + (x * y) % 251) % 256).astype(np.float64)
 

@@ -2,7 +2,7 @@
 import type { StageTime } from '../kernels/backend.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
-import type { BenchmarkRow } from '../report/benchmark.ts';
+import type { BenchmarkRow } from '../report/benchmark-result.ts';
 import type { Times } from './benchmark-programs.ts';
 
 /** A run that was watched. */

@@ -6,22 +6,22 @@ import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
 import { sha256OfFile } from '../core/files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import type { ImageSource } from '../data/sources/source.ts';
 import type { Split } from '../data/sources/splits.ts';
-import { classNumbers } from '../evaluate/class-matching.ts';
-import type { Ensemble } from '../evaluate/ensemble.ts';
-import { ErrorCounter, errorRates } from '../evaluate/error-rates.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
-import { gatherResults, ImageResults, imageResultOf } from '../evaluate/image-results.ts';
-import type { EvaluationInputs, EvaluationRecord } from '../evaluate/journal.ts';
-import type { EngineOptions } from '../evaluate/load-model.ts';
-import { LoadedEnsemble } from '../evaluate/loaded-ensemble.ts';
-import { type JournalOptions, openJournal } from '../evaluate/open-journal.ts';
-import { openPosteriorRecorder } from '../evaluate/posterior-recorder.ts';
-import type { Protocol, ProtocolOptions, ResolvedProtocol } from '../evaluate/protocol.ts';
-import { predictionLines, submissionLines } from '../evaluate/result-files.ts';
-import { checkAgreement, checkSameCode, checkSameImages } from '../train/ranks.ts';
+import { classNumbers } from '../evaluate/inference/class-matching.ts';
+import type { Ensemble } from '../evaluate/inference/ensemble.ts';
+import type { EngineOptions } from '../evaluate/inference/load-model.ts';
+import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import type { Protocol, ProtocolOptions, ResolvedProtocol } from '../evaluate/protocol/protocol.ts';
+import { ErrorCounter, errorRates } from '../evaluate/results/error-rates.ts';
+import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
+import type { EvaluationInputs, EvaluationRecord } from '../evaluate/results/journal.ts';
+import { type JournalOptions, openJournal } from '../evaluate/results/open-journal.ts';
+import { openPosteriorRecorder } from '../evaluate/results/posterior-recorder.ts';
+import { predictionLines, submissionLines } from '../evaluate/results/predictions-and-submission.ts';
+import { checkAgreement, checkSameCode, checkSameImages } from '../train/same-on-all-ranks.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */

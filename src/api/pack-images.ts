@@ -7,9 +7,9 @@ import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { packImage, type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
-import type { ImageSource } from '../data/sources/source.ts';
 import { MissingSplitError, splitNames } from '../data/sources/splits.ts';
 
 export interface PackOptions {

@@ -8,7 +8,7 @@ import { type Communicator, single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { sha256OfFile } from '../core/files.ts';
-import { fromFirst } from '../core/team.ts';
+import { fromFirst } from '../core/process-team.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
 import { judgeClaims } from '../reproduce/claims.ts';

@@ -1,8 +1,8 @@
 /** Training: from a data folder and a recipe to a run folder with a model. */
 import { resolve } from 'node:path';
 import { type Communicator, single } from '../comm/communicator.ts';
+import { fromFirst } from '../core/process-team.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { fromFirst } from '../core/team.ts';
 import { Validator } from '../evaluate/validator.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
@@ -10,9 +10,9 @@ import { type RecordHooks, RunRecord } from '../runs/run-record.ts';
 import { readCheckpoint } from '../train/checkpoint.ts';
 import { firstWeights } from '../train/first-weights.ts';
 import type { StopReason, ValidationMetrics } from '../train/metrics.ts';
-import { checkSameWeights } from '../train/ranks.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { changeRecipe } from '../train/resolve-recipe.ts';
+import { checkSameWeights } from '../train/same-on-all-ranks.ts';
 import {
   checkSameData,
   modelFacts,

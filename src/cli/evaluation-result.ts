@@ -1,10 +1,17 @@
-/** The results of an evaluation as tables and as JSON. */
-import type { EvaluationResult } from '../api/evaluate-model.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
+/** The progress of an evaluation, and its results as tables and as JSON. */
+import type { EvaluationProgress, EvaluationResult } from '../api/evaluate-model.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/results/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
+import type { ShowProgress } from './progress.ts';
 
 const MOST_CONFUSED = 10;
+
+/** Shows an evaluation's progress as a bar with the error so far. */
+export function showEvaluation(show: ShowProgress, label: string): (progress: EvaluationProgress) => void {
+  return ({ done, total, top1Error }) =>
+    show(label, done, total, Number.isNaN(top1Error) ? '' : `top-1 error ${formatPercent(top1Error)} %`);
+}
 
 /** One row: protocol, scales, errors. */
 export function formatEvaluation(result: EvaluationResult): string {

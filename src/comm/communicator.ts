@@ -2,7 +2,7 @@
  * How ranks communicate: processes that were started together, on one machine or several, and do the same things in
  * the same order. All ranks call each method, in the same order.
  */
-import { alone, type Team } from '../core/team.ts';
+import { alone, type Team } from '../core/process-team.ts';
 
 export interface Communicator extends Team {
   /** The library and its version, for people. */

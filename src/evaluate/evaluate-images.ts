@@ -5,11 +5,11 @@
  * same images, even after an evaluation was interrupted and only part of a chunk is missing: a resumed evaluation gives
  * the figures of an uninterrupted one, bit for bit.
  */
-import { alone, type Team } from '../core/team.ts';
+import { alone, type Team } from '../core/process-team.ts';
 import type { DecodeOptions } from '../data/pixels/decode.ts';
 import { type EvaluationImage, loadForEvaluation } from '../data/pixels/evaluation-images.ts';
-import type { ImageSource } from '../data/sources/source.ts';
-import type { Ensemble, EnsemblePosteriors } from './ensemble.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
+import type { Ensemble, EnsemblePosteriors } from './inference/ensemble.ts';
 
 export interface EvaluatedImage extends EnsemblePosteriors {
   /** Number of the image in its source, from 0. */

@@ -2,7 +2,7 @@
  * What several machines would change (section 3.3): every machine computes its share of each batch, and gradients
  * are exchanged while the backward pass of the share's last micro-batch runs. docs/explanation/measurements.md has the model.
  */
-import { bucketLength } from '../core/team.ts';
+import { bucketLength } from '../core/process-team.ts';
 import type { Network } from '../net/network.ts';
 import { defaultMicroBatch } from './activation-memory.ts';
 import { weightBytes } from './process-memory.ts';

@@ -1,5 +1,5 @@
 import type { LayerOverlap } from '../train/exchange-overlap.ts';
-import type { Benchmark, BenchmarkRow } from './benchmark.ts';
+import type { Benchmark, BenchmarkRow } from './benchmark-result.ts';
 import { formatBytes, formatMilliseconds } from './format.ts';
 import { formatFacts, formatTable } from './table.ts';
 

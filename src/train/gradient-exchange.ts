@@ -5,8 +5,8 @@
  * continues with the layers below.
  */
 import type { Communicator, ExchangeType } from '../comm/communicator.ts';
+import { bucketLength } from '../core/process-team.ts';
 import { elementCount } from '../core/shape.ts';
-import { bucketLength } from '../core/team.ts';
 import type { Parameters } from '../kernels/backend.ts';
 
 /** The duration of an exchange, in seconds. */

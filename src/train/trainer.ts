@@ -9,12 +9,8 @@ import { type PlannedBatch, Sampler } from '../data/training/sampler.ts';
 import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { cropShape, type Network } from '../net/network.ts';
 import { defaultMicroBatch } from '../plan/activation-memory.ts';
-import { agreeOnSpread, agreeOnStep } from './agreement.ts';
 import { BatchGradient } from './batch-gradient.ts';
-import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './health.ts';
-import type { StopReason } from './metrics.ts';
-import { MetricsWindow } from './metrics-window.ts';
-import type { Recipe } from './recipe.ts';
+import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './divergence.ts';
 import {
   beforeIteration,
   observeValidation,
@@ -22,7 +18,11 @@ import {
   type ScheduleOptions,
   scheduleOf,
   startSchedule,
-} from './schedule.ts';
+} from './learning-rate-schedule.ts';
+import type { StopReason } from './metrics.ts';
+import { MetricsWindow } from './metrics-window.ts';
+import type { Recipe } from './recipe.ts';
+import { agreeOnSpread, agreeOnStep } from './step-agreement.ts';
 import type { TrainerHooks, TrainingData } from './trainer-hooks.ts';
 import type { TrainerState } from './trainer-state.ts';
 import { WeightAverage } from './weight-average.ts';

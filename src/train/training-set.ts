@@ -1,16 +1,16 @@
 /** The images that a run trains and validates on, checked before the first iteration. */
 import { UserError } from '../core/errors.ts';
+import type { Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
-import type { Team } from '../core/team.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { selectImages } from '../data/sources/select.ts';
-import type { ImageSource } from '../data/sources/source.ts';
+import { selectImages } from '../data/sources/select-images.ts';
 import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
+import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
 import { TrainingImages } from '../data/training/loader.ts';
-import { goodImages, type SurveyProgress, surveyImages } from '../data/training/survey.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TrainingSet {

@@ -5,9 +5,9 @@
 export { UserError } from '../core/errors.ts';
 export type { TrainScale } from '../core/scale.ts';
 export type { Size } from '../data/pixels/resample.ts';
-export type { RgbImage } from '../data/sources/source.ts';
-export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/prediction-maps.ts';
-export type { Protocol } from '../evaluate/protocol.ts';
+export type { RgbImage } from '../data/sources/image-source.ts';
+export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/protocol/prediction-maps.ts';
+export type { Protocol } from '../evaluate/protocol/protocol.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 export type { Gpu, GpuOptions } from '../kernels/webgpu/gpu.ts';
 export type { Network } from '../net/network.ts';

@@ -1,11 +1,11 @@
 /** Labeled images in the page's memory, and the training crops taken from them. */
 import { UserError } from '../core/errors.ts';
+import { Turn } from '../core/event-loop-turn.ts';
 import type { TrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
-import { Turn } from '../core/turn.ts';
 import { writeCrop } from '../data/pixels/crop.ts';
 import { resample, rescaledSize } from '../data/pixels/resample.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import { Augmentation, type AugmentationOptions } from '../data/training/augment.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';

@@ -2,9 +2,9 @@
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { Gpu } from '../kernels/webgpu/gpu.ts';
-import { checkFinite } from '../weights/errors.ts';
 import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
 import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model/model.ts';
+import { checkFinite } from '../weights/weight-errors.ts';
 import { type OpenDevice, openDevice } from './open-device.ts';
 import { streamSafetensors } from './safetensors-stream.ts';
 import { WebModel } from './web-model.ts';

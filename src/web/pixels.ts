@@ -7,7 +7,7 @@
  */
 import { UserError } from '../core/errors.ts';
 import { resample, rescaledSize } from '../data/pixels/resample.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 
 /** An ImageBitmap, a canvas or an OffscreenCanvas: whatever `drawImage` takes and has its size in pixels here. */
 export interface Drawable {

@@ -1,6 +1,5 @@
 /** Reads a safetensors file while it arrives, with one tensor in memory at a time. */
 import { elementCount } from '../core/shape.ts';
-import { unreadable } from '../weights/errors.ts';
 import {
   headerLength,
   LENGTH_BYTES,
@@ -12,6 +11,7 @@ import {
 import type { NamedTensor } from '../weights/formats/safetensors/writer.ts';
 import { isReadable } from '../weights/tensors/element-types.ts';
 import { streamElements } from '../weights/tensors/source-tensor.ts';
+import { unreadable } from '../weights/weight-errors.ts';
 
 interface StreamOptions {
   /** Receives the header before the first tensor. An error that it throws ends the reading. */

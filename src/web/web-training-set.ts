@@ -1,7 +1,7 @@
 /** The training and validation images of a page. */
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import type { RgbImage } from '../data/sources/source.ts';
+import type { RgbImage } from '../data/sources/image-source.ts';
 import { holdOut } from '../data/sources/splits.ts';
 import { ColorSums } from '../data/training/color-sums.ts';
 import type { Recipe } from '../train/recipe.ts';

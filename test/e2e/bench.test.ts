@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { layerCosts } from '../../src/net/cost.ts';
 import { buildNetwork } from '../../src/net/network.ts';
-import type { Benchmark } from '../../src/report/benchmark.ts';
+import type { Benchmark } from '../../src/report/benchmark-result.ts';
 import { backendsUnderTest } from '../support/backends.ts';
 import { failed, jsonOf, succeeded, vgg, words } from './cli-process.ts';
 

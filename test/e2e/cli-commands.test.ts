@@ -16,11 +16,16 @@ describe('vgg', () => {
     assert.deepEqual(await vgg('--version'), { code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  test('the help of every command has an example of it', async () => {
+  test('the help of every command is 80 columns wide and has an example of it', async () => {
     assert.ok(commandNames.length >= 4);
     for (const command of commandNames) {
       const { stdout, stderr } = await succeeded(vgg(command, '--help'));
       assert.ok(stdout.includes(`$ vgg ${command}`), `${command}: ${stdout}`);
+      const lines = stdout.split('Examples:')[0]!.split('\n');
+      assert.deepEqual(
+        lines.filter(({ length }) => length > 80),
+        [],
+      );
       assert.equal(stderr, '');
     }
   });
@@ -42,7 +47,7 @@ describe('vgg', () => {
   test('an invalid value is reported with its flag, and exits with 2', async () => {
     const { code, stderr } = await vgg('configs', '--crop', '-3');
     assert.equal(code, 2);
-    assert.match(stderr, /'--crop <pixels>' argument '-3' is invalid. It must be a whole number from 1/);
+    assert.match(stderr, /'--crop <pixels>' argument '-3' is invalid. It must be a whole number, at least 1/);
     const odd = await vgg('configs', '--crop', '100');
     assert.equal(odd.code, 2);
     assert.equal(odd.stderr, 'vgg: the crop must be a multiple of 32 pixels, not 100\n');
@@ -138,12 +143,13 @@ describe('vgg init', () => {
     const path = work.path('kept.safetensors');
     await writeFile(path, 'precious');
     const { stderr } = await failed(vgg`init ${small} --out ${path}`, 1, /already exists/);
-    assert.equal(stderr, `vgg: ${path} already exists; choose another --out, or overwrite it with --force\n`);
+    assert.equal(stderr, `vgg: ${path} already exists; choose another name, or overwrite it with --force\n`);
     assert.equal(await readFile(path, 'utf8'), 'precious');
   });
 
   test('needs a network, a place of the right name, and a folder that is there', async () => {
-    await failed(vgg`init --out x.safetensors`, 2, /required option '--config <name>' not specified/);
+    const missing = /required option '--config <A\|A-LRN\|B\|C\|D\|E\|B-5x5>' not specified/;
+    await failed(vgg`init --out x.safetensors`, 2, missing);
     await failed(vgg`init ${small} --out ${work.path('x.bin')}`, 2, /must end in \.safetensors/);
     const nowhere = vgg`init ${small} --out ${work.path('none', 'x.safetensors')}`;
     await failed(nowhere, 1, /the folder .*none does not exist; create it first/);

@@ -13,7 +13,7 @@ import {
   choiceName,
   usualChoice,
 } from '../../src/kernels/webgpu/tuning/candidates.ts';
-import { TileLines } from '../../src/kernels/webgpu/tuning/storage.ts';
+import { TileLines } from '../../src/kernels/webgpu/tuning/remembered-tiles.ts';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
 import {

@@ -11,8 +11,8 @@ import { prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import type { GpuOptions } from '../../src/kernels/webgpu/gpu.ts';
 import { Stopwatch } from '../../src/kernels/webgpu/gpu-clock.ts';
 import { rememberedTiles } from '../../src/kernels/webgpu/node-gpu.ts';
-import { RELU } from '../../src/kernels/webgpu/shaders/layers.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
+import { RELU } from '../../src/kernels/webgpu/shaders/relu-and-dropout.ts';
 import { isConvolution, type PlacedConvolution, stagesOf } from '../../src/kernels/webgpu/stages.ts';
 import {
   candidatesFor,
@@ -21,7 +21,7 @@ import {
   usualChoice,
 } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import { chooseKernels, fastest, rounds } from '../../src/kernels/webgpu/tuning/measurement.ts';
-import { TileLines } from '../../src/kernels/webgpu/tuning/storage.ts';
+import { TileLines } from '../../src/kernels/webgpu/tuning/remembered-tiles.ts';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
 import {

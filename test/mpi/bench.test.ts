@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Benchmark } from '../../src/report/benchmark.ts';
+
+import type { Benchmark } from '../../src/report/benchmark-result.ts';
 import { pluck } from '../support/lists.ts';
+
 import { vggRanks, withoutMpi } from './ranks.ts';
 
 const SMALL = ['bench', '--config', 'A', '--width', '0.25', '--crop', '32', '--batch', '2'];

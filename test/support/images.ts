@@ -8,7 +8,8 @@ import type { TestContext } from 'node:test';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { pack } from 'tar-stream';
-import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/source.ts';
+
+import type { ImageSource, RgbImage, StoredImage } from '../../src/data/sources/image-source.ts';
 import { range } from './lists.ts';
 
 /** Contents by path. */

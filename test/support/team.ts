@@ -1,4 +1,4 @@
-import type { Team } from '../../src/core/team.ts';
+import type { Team } from '../../src/core/process-team.ts';
 
 /** A team within one process, whose members gather by memory; values still go through JSON. */
 export function teamOf(size: number): Team[] {

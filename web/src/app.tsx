@@ -1,12 +1,12 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ModelsResponse } from '../../src/serve/contract/model.ts';
+import type { ModelsResponse } from '../../src/serve/contract/model-schemas.ts';
 import { getJson, onUnauthorized } from './api/client.ts';
 import { useRequest } from './api/use-request.ts';
 import { Classify } from './classify/classify.tsx';
 import { Layers } from './layers/layers.tsx';
 import { Runs } from './runs/runs.tsx';
-import type { Picture } from './state/files.ts';
 import { useRoute, VIEW_NAMES } from './state/route.ts';
+import type { Picture } from './state/user-files.ts';
 import { Train } from './train/train.tsx';
 import { Header } from './ui/header.tsx';
 import { Answer } from './ui/notices.tsx';

@@ -1,6 +1,6 @@
 /** From 8-bit pixels to the network's input: planes of floats, RGB, 0–255 minus the mean (paper, 2.1). */
 import type { Rgb } from '../../core/shape.ts';
-import type { RgbImage } from '../sources/source.ts';
+import type { RgbImage } from '../sources/image-source.ts';
 import { type Window, wholeWindow } from './resample.ts';
 
 /** A square part of an image. */

@@ -5,7 +5,7 @@
  */
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, UserError } from '../../core/errors.ts';
-import type { RgbImage, StoredImage } from '../sources/source.ts';
+import type { RgbImage, StoredImage } from '../sources/image-source.ts';
 import { DEFAULT_MAX_PIXELS, imageExtension } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
 import { rescaledSize, type Size } from './resample.ts';

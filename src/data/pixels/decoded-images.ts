@@ -1,5 +1,5 @@
 /** Decoded images kept in memory, for sets that are used again and again. */
-import type { ImageSource, RgbImage } from '../sources/source.ts';
+import type { ImageSource, RgbImage } from '../sources/image-source.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 
 /** Bytes that a typed array and its bookkeeping take beside the pixels, measured in Node 20. */

@@ -3,7 +3,7 @@
  * crops. Predicting single images and serving use the same functions.
  */
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
-import type { ImageSource, RgbImage, StoredImage } from '../sources/source.ts';
+import type { ImageSource, RgbImage, StoredImage } from '../sources/image-source.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { rescaleImage } from './rescale.ts';
 

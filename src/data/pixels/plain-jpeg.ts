@@ -3,7 +3,7 @@
  * alone decodes them to the same pixels as sharp, which uses that library in a pipeline that takes several times as
  * long. sharp decodes all others (decode.ts).
  */
-import type { RgbImage } from '../sources/source.ts';
+import type { RgbImage } from '../sources/image-source.ts';
 import { exifOrientation } from './exif-orientation.ts';
 import { imageAddon, QUICK_PIXELS } from './image-addon.ts';
 import type { Size } from './resample.ts';

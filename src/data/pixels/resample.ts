@@ -7,7 +7,7 @@
  * This is what a browser runs, and the specification of native/images, which Node runs (rescale.ts). Nothing here needs
  * Node.
  */
-import type { RgbImage } from '../sources/source.ts';
+import type { RgbImage } from '../sources/image-source.ts';
 
 export interface Size {
   readonly width: number;

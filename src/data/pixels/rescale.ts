@@ -7,7 +7,7 @@
  * cache happened to hold.
  */
 import { UserError } from '../../core/errors.ts';
-import type { RgbImage } from '../sources/source.ts';
+import type { RgbImage } from '../sources/image-source.ts';
 import { imageAddon, QUICK_PIXELS, type ResampleJob, type TapArrays } from './image-addon.ts';
 import { DEFAULT_MAX_PIXELS } from './image-formats.ts';
 import { rescaledSize, type Size, type Taps, tapsFor, type Window, wholeWindow } from './resample.ts';

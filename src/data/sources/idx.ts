@@ -10,8 +10,8 @@ import { messageOf, UserError } from '../../core/errors.ts';
 import { readBytes, readLines } from '../../core/files.ts';
 import { grayToRgb } from '../pixels/decode.ts';
 import { listFolder } from './folders/listing.ts';
+import type { ImageSource } from './image-source.ts';
 import { checkLabels, pixelSource } from './pixel-source.ts';
-import type { ImageSource } from './source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute } from './splits.ts';
 
 const UNSIGNED_BYTE = 0x08;

@@ -11,8 +11,8 @@ import { fileSource } from './folders/file-source.ts';
 import { listFolder } from './folders/listing.ts';
 import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
+import type { ImageSource, OpenRequest } from './image-source.ts';
 import { isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import type { ImageSource, OpenRequest } from './source.ts';
 import type { Split } from './splits.ts';
 
 export interface OpenOptions {

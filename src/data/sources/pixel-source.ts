@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../core/errors.ts';
-import type { ImageSource, RgbImage } from './source.ts';
+import type { ImageSource, RgbImage } from './image-source.ts';
 import type { Split } from './splits.ts';
 
 interface PixelSourceOptions {

@@ -1,6 +1,6 @@
 /** Exact sums over RGB values: they are integers, so that the order of the images changes nothing. */
 import type { Rgb } from '../../core/shape.ts';
-import type { RgbImage } from '../sources/source.ts';
+import type { RgbImage } from '../sources/image-source.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { type Matrix3, symmetricEigen } from './symmetric-eigen.ts';
 

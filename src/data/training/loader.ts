@@ -4,8 +4,8 @@
  */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
+import { Turn } from '../../core/event-loop-turn.ts';
 import type { Rgb } from '../../core/shape.ts';
-import { Turn } from '../../core/turn.ts';
 import { type Crop, writeCrop } from '../pixels/crop.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
 import { DecodedCache } from '../pixels/decoded-images.ts';
@@ -18,7 +18,7 @@ import {
   resampleNow,
   rescaleImage,
 } from '../pixels/rescale.ts';
-import type { ImageSource, RgbImage } from '../sources/source.ts';
+import type { ImageSource, RgbImage } from '../sources/image-source.ts';
 import { Augmentation, type AugmentationOptions } from './augment.ts';
 import type { PlannedBatch } from './sampler.ts';
 

@@ -8,7 +8,7 @@ import {
   checkOutputGradient,
   checkTrainingInput,
 } from '../validate.ts';
-import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './chain.ts';
+import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './reference-chain.ts';
 import type { ReferenceParameters } from './reference-parameters.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /** What an adapter says about its GPU, and what to request from it. */
 import { UserError } from '../../core/errors.ts';
-import type { GpuPrecision } from './shaders/storage.ts';
+import type { GpuPrecision } from './shaders/storage-format.ts';
 
 /**
  * Requests everything that the kernels can use, and f16 if the precision needs it.

@@ -1,5 +1,5 @@
 /** The kernels of a backward pass, stage by stage: gradients of parameters, and of each stage's input. */
-import type { Context } from './context.ts';
+
 import { type Dispatch, numbers } from './dispatch.ts';
 import {
   elementwise,
@@ -12,7 +12,10 @@ import {
 } from './forward.ts';
 import { groupsFor } from './gpu.ts';
 import { workOf } from './gpu-clock.ts';
-import { dropout, lrnBackward, maxPoolBackward, RELU_BACKWARD } from './shaders/layers.ts';
+import type { Context } from './program-context.ts';
+import { lrnBackward } from './shaders/lrn.ts';
+import { maxPoolBackward } from './shaders/max-pool.ts';
+import { dropout, RELU_BACKWARD } from './shaders/relu-and-dropout.ts';
 import { biasGradient, SUM_SPLITS, tilesDown, weightGradient } from './shaders/weight-gradient.ts';
 import {
   batchPixelsOf,

@@ -3,7 +3,7 @@
 import { messageOf, UserError } from '../../core/errors.ts';
 import { adapterName, deviceDescriptor, isSoftwareAdapter } from './adapter.ts';
 import { Gpu, type GpuOptions } from './gpu.ts';
-import { TILE_FORMAT, TileLines } from './tuning/storage.ts';
+import { TILE_FORMAT, TileLines } from './tuning/remembered-tiles.ts';
 
 const AFTER_LOSS = 'load the page again; if it happens again, use a smaller batch or a narrower network';
 

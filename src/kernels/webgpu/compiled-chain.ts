@@ -3,13 +3,13 @@ import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { StageTime } from '../backend.ts';
 import { checkAlive } from '../validate.ts';
 import { type Memory, mapped, Staging } from './buffers.ts';
-import type { Context } from './context.ts';
 import { type Call, callFields, type Dispatch, encode, numbers, type Prepared } from './dispatch.ts';
 import { elementwise } from './forward.ts';
 import type { Gpu } from './gpu.ts';
 import { KernelClock } from './gpu-clock.ts';
 import type { GpuParameters } from './gpu-parameters.ts';
-import { TO_PLANES, toVectorsOf } from './shaders/tensors.ts';
+import type { Context } from './program-context.ts';
+import { TO_PLANES, toVectorsOf } from './shaders/layout-conversions.ts';
 import { imageVectorsOf, pixelsOf, vectorsOf } from './stages.ts';
 
 /** A tensor in canonical layout in the GPU's memory. A call reads the values of its images. */

@@ -1,8 +1,8 @@
 /** The kernels of a forward pass, stage by stage. */
 import type { Shape4 } from '../../core/shape.ts';
-import type { Context } from './context.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import { type Binding, groupsFor } from './gpu.ts';
+import type { Context } from './program-context.ts';
 import {
   addSplits,
   CONVOLUTION_FIELDS,
@@ -10,9 +10,11 @@ import {
   type GatherVariant,
   gatherConvolution,
 } from './shaders/gather-convolution.ts';
-import { dropout, LRN_FORWARD, MAX_POOL, RELU } from './shaders/layers.ts';
+import { TO_FACTORS } from './shaders/layout-conversions.ts';
+import { LRN_FORWARD } from './shaders/lrn.ts';
+import { MAX_POOL } from './shaders/max-pool.ts';
 import type { Tile } from './shaders/product.ts';
-import { TO_FACTORS } from './shaders/tensors.ts';
+import { dropout, RELU } from './shaders/relu-and-dropout.ts';
 import {
   imageVectorsOf,
   isConvolution,

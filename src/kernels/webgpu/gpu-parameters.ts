@@ -17,7 +17,8 @@ import {
 import { readBack } from './buffers.ts';
 import { numbers } from './dispatch.ts';
 import { type Gpu, groupsFor } from './gpu.ts';
-import { PACK_WEIGHTS, SGD, UNPACK_WEIGHTS } from './shaders/tensors.ts';
+import { PACK_WEIGHTS, UNPACK_WEIGHTS } from './shaders/layout-conversions.ts';
+import { SGD } from './shaders/sgd.ts';
 import { isWeight, type Panel, type Piece, panelsFor, piecesOf } from './weight-panels.ts';
 
 /** Most bytes that are reordered at once. */

@@ -5,9 +5,9 @@
  */
 import { UserError } from '../../core/errors.ts';
 import { describe, isSoftwareAdapter } from './adapter.ts';
-import { type GpuPrecision, type Storage, storageHead, storageOf } from './shaders/storage.ts';
+import { type GpuPrecision, type Storage, storageHead, storageOf } from './shaders/storage-format.ts';
 import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tuning/candidate-tiles.ts';
-import { TileLines, type TileMemory, Tuning } from './tuning/storage.ts';
+import { TileLines, type TileMemory, Tuning } from './tuning/remembered-tiles.ts';
 
 /** Threads per workgroup of elementwise kernels; every WebGPU device can run 256. */
 export const GROUP = 256;
@@ -27,7 +27,7 @@ export interface GpuLimits {
 }
 
 export interface GpuOptions {
-  /** Storage format of layers and factors (shaders/storage.ts). Default: `fp32`. */
+  /** Storage format of layers and factors (shaders/storage-format.ts). Default: `fp32`. */
   readonly precision?: GpuPrecision;
   /** Limits the bytes that the device binds: for tests of weights in several panels. */
   readonly bindingBytes?: number;

@@ -4,8 +4,8 @@ import { RememberedLines } from '../../core/cache.ts';
 import { messageOf, UserError } from '../../core/errors.ts';
 import { adapterName, deviceDescriptor, isSoftwareAdapter } from './adapter.ts';
 import { Gpu, type GpuOptions } from './gpu.ts';
-import type { GpuPrecision } from './shaders/storage.ts';
-import { TILE_FORMAT } from './tuning/storage.ts';
+import type { GpuPrecision } from './shaders/storage-format.ts';
+import { TILE_FORMAT } from './tuning/remembered-tiles.ts';
 
 const SOFTWARE =
   'to try it without a GPU, let Vulkan use SwiftShader, which is part of chromium on Debian: install libvulkan1 and set VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json';

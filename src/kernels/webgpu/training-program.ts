@@ -7,12 +7,12 @@ import { checkLabeledInput, checkOutputGradient, checkTrainingInput } from '../v
 import { backwardDispatches, reluBackward, sumsFor } from './backward.ts';
 import { Memory } from './buffers.ts';
 import { type ChainParts, CompiledGpuChain, toPlanes, toVectors } from './compiled-chain.ts';
-import { type Context, contextFor } from './context.ts';
 import { type Call, type Dispatch, numbers, type Prepared, prepare } from './dispatch.ts';
 import { forwardDispatches } from './forward.ts';
 import { workOf } from './gpu-clock.ts';
 import type { GpuParameters } from './gpu-parameters.ts';
-import { lossGradient } from './shaders/tensors.ts';
+import { type Context, contextFor } from './program-context.ts';
+import { lossGradient } from './shaders/softmax-cross-entropy.ts';
 import { isConvolution, type PlacedStage, paddedCount, stagesOf, vectorsOf } from './stages.ts';
 import type { Choose, Direction } from './tuning/candidates.ts';
 import { chooseKernels } from './tuning/measurement.ts';

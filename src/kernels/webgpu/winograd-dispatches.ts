@@ -3,9 +3,10 @@
  * Winograd's method as dispatches: the weights to the points, then chunk by chunk the maps to the points, products
  * there, and the results back. For the weights' gradient the way back comes once, after all chunks.
  */
-import type { Context } from './context.ts';
+
 import { type Dispatch, type Groups, numbers } from './dispatch.ts';
 import { type Binding, groupsFor } from './gpu.ts';
+import type { Context } from './program-context.ts';
 import { pointProduct } from './shaders/winograd-product.ts';
 import { schemeOf, type TileSize } from './shaders/winograd-scheme.ts';
 import {

@@ -10,7 +10,7 @@ export interface WeightContent {
   readonly metadata: Readonly<Record<string, string>>;
   /**
    * The network, where the format describes how its tensors are connected. Undefined where only names do, which
-   * src/weights/import/names.ts reads.
+   * src/weights/import/naming-schemes.ts reads.
    * @throws UserError where the description is not that of a VGG network.
    */
   readonly network?: () => ForeignNetwork;

@@ -4,8 +4,8 @@ import { featuresOnly, type Network, parameterCount } from '../../net/network.ts
 import type { WeightFile } from '../formats/formats.ts';
 import { type ModelFacts, parseModelMetadata } from '../model/metadata.ts';
 import type { ForeignNetwork } from './foreign-network.ts';
-import { networkByNames } from './names.ts';
-import { type ImportOptions, preprocessingFor } from './options.ts';
+import { type ImportOptions, preprocessingFor } from './import-options.ts';
+import { networkByNames } from './naming-schemes.ts';
 import { nativePreprocessing, type Preprocessing } from './preprocessing.ts';
 import { recognize } from './recognize.ts';
 import { parseWrittenForm, type WrittenForm } from './written-form.ts';

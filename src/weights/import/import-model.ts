@@ -8,10 +8,10 @@ import { type ClassNames, classNamesFor, developmentKitOrder } from '../labels/c
 import type { Model } from '../model/model.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import { type Identified, identify, preprocessingOf } from './identify.ts';
-import type { ImportOptions } from './options.ts';
+import type { ImportOptions } from './import-options.ts';
+import { type ImportReport, reportOf } from './import-report.ts';
 import { meanRgbOf, multiplyChannels, type Preprocessing, swapRedAndBlue } from './preprocessing.ts';
 import { compose, type OnBytes, readNorm, readVector, readWeight, scaleOutputs } from './read-layer.ts';
-import { type ImportReport, reportOf } from './report.ts';
 import { exactBefore, type WrittenForm } from './written-form.ts';
 
 /** Reads the model in a file. @throws UserError as `identify` does, or naming a tensor that cannot be used. */

@@ -2,8 +2,8 @@
 import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount, formatShape } from '../../core/shape.ts';
-import { checkFinite } from '../errors.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
+import { checkFinite } from '../weight-errors.ts';
 import type { ForeignLayer, ForeignNorm, WeightLayout } from './foreign-network.ts';
 
 /** Receives the number of float32 bytes read. */

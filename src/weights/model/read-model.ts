@@ -1,12 +1,12 @@
 import { UserError } from '../../core/errors.ts';
 import type { Shape } from '../../core/shape.ts';
 import { hasFeaturesOnly } from '../../net/network.ts';
-import { checkFinite, withTidyMessages } from '../errors.ts';
 import { openWeights } from '../formats/formats.ts';
 import { readSafetensors, type SafetensorsFile } from '../formats/safetensors/reader.ts';
 import { importModel } from '../import/import-model.ts';
-import type { ImportOptions } from '../import/options.ts';
-import type { ImportReport } from '../import/report.ts';
+import type { ImportOptions } from '../import/import-options.ts';
+import type { ImportReport } from '../import/import-report.ts';
+import { checkFinite, withTidyMessages } from '../weight-errors.ts';
 import { type ModelFacts, parseModelMetadata } from './metadata.ts';
 import { checkTensors, type Model, OPTIMIZER_PREFIX } from './model.ts';
 

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { projectFolder } from '../../../src/core/project.ts';
-import { singleProtocols } from '../../../src/evaluate/protocol.ts';
+import { singleProtocols } from '../../../src/evaluate/protocol/protocol.ts';
 import { evaluationsFor, planEvaluations } from '../../../src/reproduce/evaluations.ts';
 import { planExperiments } from '../../../src/reproduce/experiments.ts';
 import { parseReproductionPlan, readReproductionPlan } from '../../../src/reproduce/reproduction-plan.ts';

@@ -5,10 +5,10 @@ import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { projectFolder } from '../../../src/core/project.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
+import { dropIterations, scheduleOf } from '../../../src/train/learning-rate-schedule.ts';
 import { recipeKeys } from '../../../src/train/recipe.ts';
 import { formatRecipe, readRecipeFile } from '../../../src/train/recipe-file.ts';
 import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
-import { dropIterations, scheduleOf } from '../../../src/train/schedule.ts';
 
 const refused = (partial: Record<string, unknown>, message: RegExp) =>
   assert.throws(() => resolveRecipe(partial, 'x.yaml'), { name: 'UserError', message });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { syntheticOutput } from '../../../src/api/convert.ts';
+import { syntheticOutput } from '../../../src/api/convert-weights.ts';
 import { writeFileAtomically } from '../../../src/core/atomic-file.ts';
 import { projectFolder } from '../../../src/core/project.ts';
 import { elementCount } from '../../../src/core/shape.ts';

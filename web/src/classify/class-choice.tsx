@@ -1,6 +1,6 @@
 import { useId } from 'preact/hooks';
-import type { RankedClass } from '../../../src/serve/contract/common.ts';
-import { percent } from '../ui/format.ts';
+import type { RankedClass } from '../../../src/serve/contract/common-schemas.ts';
+import { percent } from '../ui/display-values.ts';
 
 interface ClassChoiceProps {
   readonly labels: readonly string[];

@@ -1,9 +1,9 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { localModel, useLocalModel } from '../in-browser/local-model.ts';
 import { RunInBrowser } from '../in-browser/run-in-browser.tsx';
 import { NetworkDrawing } from '../layers/network-drawing.tsx';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 import { Choice } from '../ui/choice.tsx';
 import { ModelChoice } from '../ui/model-choice.tsx';
 import { PicturePicker } from '../ui/picture-picker.tsx';

@@ -1,16 +1,16 @@
 import { useRef, useState } from 'preact/hooks';
-import type { CropsResponse } from '../../../src/serve/contract/maps.ts';
+import type { CropsResponse } from '../../../src/serve/contract/map-schemas.ts';
 import { useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 import { Choice } from '../ui/choice.tsx';
-import { percent } from '../ui/format.ts';
+import { percent } from '../ui/display-values.ts';
 import { Answer } from '../ui/notices.tsx';
 import { TopClasses } from '../ui/value-bars.tsx';
 import type { OverlayProps } from './inference.ts';
-import { mapScales } from './scales.ts';
+import { mapScales } from './scale-choices.ts';
 
 type CropsAtScale = CropsResponse['scales'][number];
 

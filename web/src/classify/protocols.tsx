@@ -1,14 +1,14 @@
 import { useId, useState } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
-import type { PredictResponse } from '../../../src/serve/contract/predict.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
+import type { PredictResponse } from '../../../src/serve/contract/predict-schemas.ts';
 import { type RequestState, useRequest } from '../api/use-request.ts';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 import { Choice } from '../ui/choice.tsx';
-import { milliseconds, percent } from '../ui/format.ts';
+import { milliseconds, percent } from '../ui/display-values.ts';
 import { Answer } from '../ui/notices.tsx';
 import { TopClasses } from '../ui/value-bars.tsx';
 import type { Inference, Protocol } from './inference.ts';
-import { protocolScales } from './scales.ts';
+import { protocolScales } from './scale-choices.ts';
 
 const PROTOCOLS = [
   ['dense', 'Dense', 'the whole image, scores averaged over all positions'],

@@ -1,18 +1,18 @@
 import { useId, useState } from 'preact/hooks';
-import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
+import type { ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
 import { type RequestState, useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
 import { Frames, Stage } from '../draw/stage.tsx';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 import { Choice } from '../ui/choice.tsx';
 import { DataTable } from '../ui/data-table.tsx';
-import { percent, plural } from '../ui/format.ts';
+import { percent, plural } from '../ui/display-values.ts';
 import { Answer } from '../ui/notices.tsx';
 import { ClassChoice } from './class-choice.tsx';
 import type { OverlayProps, ScoreMapRequest } from './inference.ts';
 import { drawMap, type MapGrid, positionAt, windowOf } from './map-geometry.ts';
-import { firstMapScale, mapScales } from './scales.ts';
+import { firstMapScale, mapScales } from './scale-choices.ts';
 
 const SCORE_RANGES = [
   ['all', '0 to 100 %'],

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 import { Canvas } from '../ui/canvas.tsx';
 
 const LONGER_SIDE = 1024;

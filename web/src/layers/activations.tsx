@@ -1,13 +1,13 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
-import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { ActivationsResponse } from '../../../src/serve/contract/activation-schemas.ts';
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { decodeBase64, postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { magma } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 import { Choice } from '../ui/choice.tsx';
-import { count, figure } from '../ui/format.ts';
+import { count, figure } from '../ui/display-values.ts';
 import { Answer } from '../ui/notices.tsx';
 import { ValueBars } from '../ui/value-bars.tsx';
 import { ChannelMaps, type ColorRange, type InputView, type Region, regionOf } from './channel-maps.tsx';

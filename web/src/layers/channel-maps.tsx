@@ -1,12 +1,12 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
-import type { Size } from '../../../src/serve/contract/common.ts';
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { ActivationsResponse } from '../../../src/serve/contract/activation-schemas.ts';
+import type { Size } from '../../../src/serve/contract/common-schemas.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { colorImage, drawable, magma } from '../draw/colors.ts';
 import { Stage } from '../draw/stage.tsx';
-import type { Picture } from '../state/files.ts';
+import type { Picture } from '../state/user-files.ts';
 import { Canvas } from '../ui/canvas.tsx';
-import { figure } from '../ui/format.ts';
+import { figure } from '../ui/display-values.ts';
 
 /** Whether each channel's colors cover its own range or one that all channels share. */
 export type ColorRange = 'own' | 'common';

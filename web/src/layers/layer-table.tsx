@@ -1,5 +1,5 @@
-import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
-import { count, short } from '../ui/format.ts';
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
+import { count, short } from '../ui/display-values.ts';
 
 /** ReLU and dropout follow nearly every layer; like Table 1, the page leaves them out. */
 const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];

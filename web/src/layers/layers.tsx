@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ClassifyProps } from '../classify/classify.tsx';
 import { go, hrefOf, type Route } from '../state/route.ts';
-import { count, short } from '../ui/format.ts';
+import { count, short } from '../ui/display-values.ts';
 import { ModelChoice } from '../ui/model-choice.tsx';
 import { PicturePicker } from '../ui/picture-picker.tsx';
 import { Activations } from './activations.tsx';

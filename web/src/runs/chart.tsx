@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
-import { figure } from '../ui/format.ts';
+import type { MetricsLine } from '../../../src/serve/contract/run-schemas.ts';
+import { figure } from '../ui/display-values.ts';
 import { type Series, type SeriesPoint, seriesPoints, type XAxis } from './series.ts';
 
 export const LINE_STYLES = 'Thin lines: training. Thick lines with points: validation.';

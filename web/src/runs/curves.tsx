@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
-import type { RunSummary } from '../../../src/serve/contract/runs.ts';
+import type { RunSummary } from '../../../src/serve/contract/run-schemas.ts';
 import { Choice } from '../ui/choice.tsx';
-import { count, figure } from '../ui/format.ts';
+import { count, figure } from '../ui/display-values.ts';
 import { Busy, Failure } from '../ui/notices.tsx';
 import { Chart, LINE_STYLES } from './chart.tsx';
 import type { MetricsStream } from './metrics-stream.ts';

@@ -1,9 +1,9 @@
-import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/runs.ts';
+import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/run-schemas.ts';
 import { addressOf, getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
-import { saveBlob } from '../state/files.ts';
+import { saveBlob } from '../state/user-files.ts';
 import { DataTable } from '../ui/data-table.tsx';
-import { count, duration } from '../ui/format.ts';
+import { count, duration } from '../ui/display-values.ts';
 import { Answer } from '../ui/notices.tsx';
 
 const REASONS: Readonly<Record<NonNullable<RunResponse['result']>['reason'], string>> = {

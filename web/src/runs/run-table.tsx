@@ -1,5 +1,5 @@
-import type { RunSummary } from '../../../src/serve/contract/runs.ts';
-import { count, moment, percent } from '../ui/format.ts';
+import type { RunSummary } from '../../../src/serve/contract/run-schemas.ts';
+import { count, moment, percent } from '../ui/display-values.ts';
 import { seriesColor } from './series.ts';
 
 interface RunTableProps {

@@ -1,6 +1,6 @@
-import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
+import type { MetricsLine } from '../../../src/serve/contract/run-schemas.ts';
 import { DataTable } from '../ui/data-table.tsx';
-import { count, figure, percent } from '../ui/format.ts';
+import { count, figure, percent } from '../ui/display-values.ts';
 import type { Series } from './series.ts';
 
 type Column = readonly [header: string, cell: (line: MetricsLine, run: string) => string];

@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks';
 import { sentenceOf } from '../api/client.ts';
-import { count, plural } from '../ui/format.ts';
+import { count, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
 import { demoSource, folderSource, type TrainingSource } from './training-source.ts';
 

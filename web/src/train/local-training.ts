@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
-import { type RecipeSettings, recipeOf } from './recipe.ts';
+import { type RecipeSettings, recipeOf } from './recipe-settings.ts';
 import type { TrainingSource } from './training-source.ts';
 
 export type TrainingState =

@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { RecipeSettings } from './recipe.ts';
+import type { RecipeSettings } from './recipe-settings.ts';
 
 interface RecipeFormProps {
   readonly value: RecipeSettings;

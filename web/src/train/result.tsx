@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { Metrics, WebModel, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
-import { saveBlob } from '../state/files.ts';
-import { percent, plural } from '../ui/format.ts';
+import { saveBlob } from '../state/user-files.ts';
+import { percent, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
 import { localTraining } from './local-training.ts';
 

@@ -3,12 +3,12 @@ import type { Metrics } from '../../../src/web/index.ts';
 import { Chart, LINE_STYLES } from '../runs/chart.tsx';
 import { seriesColor } from '../runs/series.ts';
 import { ValidationTable } from '../runs/validation-table.tsx';
-import { count, figure, plural } from '../ui/format.ts';
+import { count, figure, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
 import { ImageChoice } from './image-choice.tsx';
 import { localTraining, type TrainingState, useLocalTraining } from './local-training.ts';
-import { DEFAULTS } from './recipe.ts';
 import { RecipeForm } from './recipe-form.tsx';
+import { DEFAULTS } from './recipe-settings.ts';
 import { Result } from './result.tsx';
 
 /** Training on the visitor's own GPU and images. */

@@ -1,6 +1,6 @@
 import { useId } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
-import { count, short } from './format.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
+import { count, short } from './display-values.ts';
 
 interface ModelChoiceProps {
   readonly model: ModelInfo;

@@ -1,5 +1,5 @@
-import type { RankedClass } from '../../../src/serve/contract/common.ts';
-import { percent } from './format.ts';
+import type { RankedClass } from '../../../src/serve/contract/common-schemas.ts';
+import { percent } from './display-values.ts';
 
 export interface ValueBar {
   readonly key: number;

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readBytes, readingError } from '../../../core/files.ts';
 import type { FileList } from '../file-list.ts';
-import type { ImageSource } from '../source.ts';
+import type { ImageSource } from '../image-source.ts';
 import type { Split } from '../splits.ts';
 
 interface FileSourceOptions {

@@ -8,7 +8,7 @@ import { kindOf } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import { FileList } from '../file-list.ts';
 import { fileSource } from '../folders/file-source.ts';
-import type { ImageSource } from '../source.ts';
+import type { ImageSource } from '../image-source.ts';
 import { findValidationLabels } from './labels.ts';
 import { labelsOfSynsets } from './synsets.ts';
 

@@ -5,7 +5,7 @@ import { UserError } from '../../../core/errors.ts';
 import { kindOf, readLines } from '../../../core/files.ts';
 import { listFolder } from '../folders/listing.ts';
 import { isSynset, labelsOfSynsets } from '../ilsvrc/synsets.ts';
-import type { ImageSource, OpenRequest } from '../source.ts';
+import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute, splitNames } from '../splits.ts';
 import { openIndex, type ShardKind } from './shard-index.ts';
 import { shardSource } from './shard-source.ts';

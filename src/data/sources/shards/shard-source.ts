@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../../../core/errors.ts';
 import { readingError } from '../../../core/files.ts';
-import type { ImageSource } from '../source.ts';
+import type { ImageSource } from '../image-source.ts';
 import type { Split } from '../splits.ts';
 import { fingerprintOfShards, type ShardIndex } from './shard-index.ts';
 

@@ -7,7 +7,7 @@ import { withFile } from '../../../core/random-access-file.ts';
 import { type DecodeOptions, decodeStored } from '../../pixels/decode.ts';
 import { imageExtension } from '../../pixels/image-formats.ts';
 import { rescaleImage } from '../../pixels/rescale.ts';
-import type { ImageSource, RgbImage } from '../source.ts';
+import type { ImageSource, RgbImage } from '../image-source.ts';
 import { indexShards } from './shard-index.ts';
 
 interface PackingOptions extends DecodeOptions {

@@ -8,7 +8,7 @@
  * Backward is forward with the kernel rotated by 180°, padding k − 1 − padding and w's two channels exchanged. Weights
  * are `[k, k, C, N]`, channels in vectors of four.
  */
-import { callHead, elementwise, reads, unroll, writes } from './common.ts';
+
 import {
   declareSums,
   loadPanel,
@@ -20,6 +20,7 @@ import {
   type Tile,
   threadsOf,
 } from './product.ts';
+import { callHead, elementwise, reads, unroll, writes } from './wgsl.ts';
 
 export interface GatherVariant {
   readonly direction: 'forward' | 'backward';

@@ -2,8 +2,9 @@
  * What products share whose sum runs over pixels, or tiles of pixels: a row is four channels of one factor, a column four
  * of the other, and a thread keeps 4 × 4 sums for each pair of its rows and columns.
  */
-import { unroll } from './common.ts';
+
 import type { Kept, Tile } from './product.ts';
+import { unroll } from './wgsl.ts';
 
 export function declareSums({ rows, columns }: Tile): string {
   return unroll(4 * rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));

@@ -1,5 +1,5 @@
 /** What matrix products share: their tile, sums in a thread's registers, and a piece of both factors in shared memory. */
-import { unroll } from './common.ts';
+import { unroll } from './wgsl.ts';
 
 /**
  * The tile of a product: a workgroup computes (threadsY · rows) × (threadsX · columns · 4) values, each thread

@@ -7,11 +7,12 @@
  * and a long sum, which is then split: each split writes its sums, and `SUM_SPLITS` adds them up, always in the same
  * order.
  */
-import { callHead, elementwise, head, reads, unroll, writes } from './common.ts';
+
 import { CONVOLUTION_FIELDS } from './gather-convolution.ts';
 import { declareSums, multiplyPieces, multiplyRow, pieces, type SumsAt, storeSums } from './outer-product.ts';
 import { mainOf, type Tile, threadsOf } from './product.ts';
 import { REDUCED, reduction } from './reduction.ts';
+import { callHead, elementwise, head, reads, unroll, writes } from './wgsl.ts';
 
 /**
  * Bindings: call, shape, x, ∂y, result (the gradient, or the splits' sums). Workgroups: tiles of rows in x, of

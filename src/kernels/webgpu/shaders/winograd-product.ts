@@ -3,7 +3,7 @@
  * channels. Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, of columns
  * in y, points in z.
  */
-import { reads, unroll, writes } from './common.ts';
+
 import {
   declareSums,
   loadPanel,
@@ -15,6 +15,7 @@ import {
   type Tile,
   threadsOf,
 } from './product.ts';
+import { reads, unroll, writes } from './wgsl.ts';
 import { onChunk } from './winograd-transforms.ts';
 
 export function pointProduct(tile: Tile): string {

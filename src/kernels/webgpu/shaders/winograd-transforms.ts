@@ -4,7 +4,7 @@
  * `[point, in, out]`, with channels in vectors of four. Tiles are numbered through all images, and a chunk of them goes
  * through all three steps, so that the values at the points fit a GPU's last-level cache.
  */
-import { callHead, type Declared, elementwise, head, reads, unroll, writes } from './common.ts';
+import { callHead, type Declared, elementwise, head, reads, unroll, writes } from './wgsl.ts';
 import { evaluateInput, evaluateWeights, interpolate, type Scheme } from './winograd-scheme.ts';
 
 /** In pixels, tiles, or vectors per pixel. `in` is the source, in the backward pass the output's gradient. */

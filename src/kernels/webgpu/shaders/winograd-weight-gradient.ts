@@ -3,9 +3,10 @@
  * to the points as in the forward pass (winograd-transforms.ts), the output's gradient by the transpose of the way back.
  * At each point, a product sums over tiles, with results laid out as `[split, point, in, out]`.
  */
-import { callHead, elementwise, reads, unroll, writes } from './common.ts';
+
 import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
 import { mainOf, type Tile, threadsOf } from './product.ts';
+import { callHead, elementwise, reads, unroll, writes } from './wgsl.ts';
 import { gatherWeights, type Scheme, spreadGradient } from './winograd-scheme.ts';
 import { corner, onChunk, TRANSFORM_GROUP } from './winograd-transforms.ts';
 

@@ -7,11 +7,11 @@ import { UserError } from '../../../core/errors.ts';
 import { elementCount } from '../../../core/shape.ts';
 import { inputGradient, sumsFor, weightGradients } from '../backward.ts';
 import { Memory } from '../buffers.ts';
-import { type Context, contextFor } from '../context.ts';
 import { callFields, type Dispatch, prepare } from '../dispatch.ts';
 import { forwardDispatches } from '../forward.ts';
 import { Stopwatch } from '../gpu-clock.ts';
 import type { GpuParameters } from '../gpu-parameters.ts';
+import { type Context, contextFor } from '../program-context.ts';
 import { isConvolution, type PlacedConvolution, type PlacedStage, paddedCount } from '../stages.ts';
 import type { Panel } from '../weight-panels.ts';
 import {
@@ -22,7 +22,7 @@ import {
   type Direction,
   usualChoice,
 } from './candidates.ts';
-import type { Tuning } from './storage.ts';
+import type { Tuning } from './remembered-tiles.ts';
 
 /** Most bytes of a trial's tensors, which sets the number of images: enough to keep a device busy for a millisecond. */
 const TENSOR = 64 * 2 ** 20;

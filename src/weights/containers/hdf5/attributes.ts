@@ -1,7 +1,7 @@
 /** Attributes that are text: names of layers, a model's configuration (format specification, IV.A.2.m). */
 import { elementCount } from '../../../core/shape.ts';
+import { Cursor, type Hdf5Source } from './hdf5-source.ts';
 import { type HeaderMessage, MessageType } from './object-header.ts';
-import { Cursor, type Hdf5Source } from './source.ts';
 import { type Datatype, readDataspace, readDatatype } from './types.ts';
 
 /** Strings in one attribute at most. */

@@ -4,7 +4,7 @@ import { messageOf } from '../../../core/errors.ts';
 import { elementCount, type Shape } from '../../../core/shape.ts';
 import { type ReadableType, widen } from '../../tensors/element-types.ts';
 import type { Visit } from '../../tensors/source-tensor.ts';
-import type { Cursor, Hdf5Source } from './source.ts';
+import type { Cursor, Hdf5Source } from './hdf5-source.ts';
 
 export interface ChunkedLayout {
   readonly kind: 'chunked';

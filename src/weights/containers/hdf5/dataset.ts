@@ -1,6 +1,5 @@
 /** Datasets: where their values are stored (format specification, IV.A.2.i and l). */
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
-import { unreadable } from '../../errors.ts';
 import { isReadable } from '../../tensors/element-types.ts';
 import {
   type ByteSource,
@@ -8,9 +7,10 @@ import {
   streamElements,
   type Visit,
 } from '../../tensors/source-tensor.ts';
+import { unreadable } from '../../weight-errors.ts';
 import { type ChunkedLayout, readChunkedLayout, streamChunks } from './chunks.ts';
+import type { Hdf5Source } from './hdf5-source.ts';
 import { type HeaderMessage, MessageType } from './object-header.ts';
-import type { Hdf5Source } from './source.ts';
 import { type Datatype, readDataspace, readDatatype } from './types.ts';
 
 type Layout =

@@ -1,6 +1,7 @@
 /** The links of a group: old symbol tables, and compact links in newer files (format specification, III and IV). */
+
+import type { Cursor, Hdf5Source } from './hdf5-source.ts';
 import { type HeaderMessage, MessageType } from './object-header.ts';
-import type { Cursor, Hdf5Source } from './source.ts';
 
 const MAX_LINKS = 10_000;
 

@@ -7,8 +7,8 @@ import type { ByteSource } from '../../tensors/source-tensor.ts';
 import { readAttributes } from './attributes.ts';
 import { type Dataset, readDataset } from './dataset.ts';
 import { readLinks } from './group.ts';
+import { Hdf5Source } from './hdf5-source.ts';
 import { readObjectHeader } from './object-header.ts';
-import { Hdf5Source } from './source.ts';
 
 export interface Group {
   /** `layers/conv2d/vars`; '' for the root. */

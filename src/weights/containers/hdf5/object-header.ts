@@ -1,5 +1,5 @@
 /** Object headers: the messages that describe a group or a dataset (format specification, IV.A). */
-import { Cursor, type Hdf5Source } from './source.ts';
+import { Cursor, type Hdf5Source } from './hdf5-source.ts';
 
 export interface HeaderMessage {
   readonly type: number;

@@ -6,8 +6,8 @@
 import protobuf from 'protobufjs';
 import { messageOf, type UserError } from '../../../core/errors.ts';
 import { type RandomAccessFile, ReadWindow } from '../../../core/random-access-file.ts';
-import { damaged } from '../../errors.ts';
 import type { ByteRange } from '../../tensors/source-tensor.ts';
+import { damaged } from '../../weight-errors.ts';
 
 /** A field; as a range, the bytes of its value. */
 interface MessageField extends ByteRange {

@@ -1,5 +1,5 @@
 /** Caffe's layers as a VGG network. */
-import { ChainBuilder } from '../../import/chain.ts';
+import { ChainBuilder } from '../../import/chain-builder.ts';
 import { type ForeignNetwork, OUTPUTS_FIRST } from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
 

@@ -5,7 +5,7 @@
  */
 import { datasetTensor } from '../../containers/hdf5/dataset.ts';
 import type { Group } from '../../containers/hdf5/hdf5-reader.ts';
-import type { Hdf5Source } from '../../containers/hdf5/source.ts';
+import type { Hdf5Source } from '../../containers/hdf5/hdf5-source.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
 
 export interface KerasLayer {

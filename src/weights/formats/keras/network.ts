@@ -1,6 +1,6 @@
 /** A Keras file's layers as a VGG network: by its configuration if it has one, else by names and shapes. */
 import { UserError } from '../../../core/errors.ts';
-import { ChainBuilder } from '../../import/chain.ts';
+import { ChainBuilder } from '../../import/chain-builder.ts';
 import {
   type ForeignLayer,
   type ForeignNetwork,

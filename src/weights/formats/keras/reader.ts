@@ -2,9 +2,9 @@
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { readDatasetBytes } from '../../containers/hdf5/dataset.ts';
 import { type Group, readHdf5 } from '../../containers/hdf5/hdf5-reader.ts';
-import type { Hdf5Source } from '../../containers/hdf5/source.ts';
+import type { Hdf5Source } from '../../containers/hdf5/hdf5-source.ts';
 import { ZipReader } from '../../containers/zip/zip-reader.ts';
-import { damaged } from '../../errors.ts';
+import { damaged } from '../../weight-errors.ts';
 import { hasSignature, SIGNATURE_BYTES } from '../signatures.ts';
 import { parseFacts, type WeightContent } from '../weight-content.ts';
 import { readConfig } from './config.ts';

@@ -1,5 +1,5 @@
 /** Follows an ONNX graph from its input, node by node, as long as it is the chain of a VGG network. */
-import { ChainBuilder } from '../../import/chain.ts';
+import { ChainBuilder } from '../../import/chain-builder.ts';
 import { type ForeignNetwork, OUTPUTS_FIRST, type WeightLayout } from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
 

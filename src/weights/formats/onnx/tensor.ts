@@ -3,9 +3,9 @@ import { basename, dirname, join, normalize } from 'node:path';
 import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { elementCount, formatShape } from '../../../core/shape.ts';
 import type { MessageReader } from '../../containers/protobuf/message-reader.ts';
-import { damaged, unreadable } from '../../errors.ts';
 import { elementBytes, isReadable } from '../../tensors/element-types.ts';
 import { type ByteRange, rangesFault, type SourceTensor, streamRanges } from '../../tensors/source-tensor.ts';
+import { damaged, unreadable } from '../../weight-errors.ts';
 
 /** TensorProto.DataType */
 const types: Readonly<Record<number, string>> = {

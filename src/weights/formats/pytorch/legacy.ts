@@ -4,12 +4,12 @@
  */
 import { UserError } from '../../../core/errors.ts';
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
-import { damaged } from '../../errors.ts';
 import { elementBytes } from '../../tensors/element-types.ts';
+import { damaged } from '../../weight-errors.ts';
 import type { WeightContent } from '../weight-content.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
 import type { PickleValue, StorageReference } from './pickle-values.ts';
-import { type StoragePlace, sourceTensor, tensorsOf } from './tensors.ts';
+import { type StoragePlace, sourceTensor, tensorsOf } from './pickled-tensors.ts';
 import { torchHost } from './torch-host.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;

@@ -6,12 +6,12 @@
 import { UserError } from '../../../core/errors.ts';
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { ZipReader } from '../../containers/zip/zip-reader.ts';
-import { damaged } from '../../errors.ts';
+import { damaged } from '../../weight-errors.ts';
 import { hasSignature, SIGNATURE_BYTES } from '../signatures.ts';
 import { parseFacts, type WeightContent } from '../weight-content.ts';
 import { openLegacy } from './legacy.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
-import { sourceTensor, tensorsOf } from './tensors.ts';
+import { sourceTensor, tensorsOf } from './pickled-tensors.ts';
 import { torchHost } from './torch-host.ts';
 
 /** A pickle of names and shapes; a network has a few kilobytes. */

@@ -4,8 +4,8 @@
  */
 import { messageOf, UserError } from '../../../core/errors.ts';
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
-import { damaged } from '../../errors.ts';
 import { elementBytes } from '../../tensors/element-types.ts';
+import { damaged } from '../../weight-errors.ts';
 import { hasSignature, MAX_HEADER_BYTES, type Signature } from '../signatures.ts';
 
 /** Size of the header's length, the first bytes of the file. */

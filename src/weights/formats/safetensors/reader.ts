@@ -1,9 +1,9 @@
 /** Reads safetensors files from the disk. */
 import { type RandomAccessFile, withFile } from '../../../core/random-access-file.ts';
 import { elementCount } from '../../../core/shape.ts';
-import { unreadable } from '../../errors.ts';
 import { isReadable } from '../../tensors/element-types.ts';
 import { type SourceTensor, streamElements } from '../../tensors/source-tensor.ts';
+import { unreadable } from '../../weight-errors.ts';
 import type { WeightContent } from '../weight-content.ts';
 import { headerLength, LENGTH_BYTES, malformed, parseHeader, type SafetensorsHeader } from './header.ts';
 import type { NamedTensor } from './writer.ts';

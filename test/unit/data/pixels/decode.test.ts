@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import sharp from 'sharp';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
+
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { hugePng, jpeg, pattern, png, toSharp } from '../../../support/images.ts';
 import { refused, userError } from '../../../support/refused.ts';
 

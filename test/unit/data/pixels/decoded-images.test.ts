@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
 import { DecodedCache, keepDecoded } from '../../../../src/data/pixels/decoded-images.ts';
-import type { ImageSource } from '../../../../src/data/sources/source.ts';
+import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { jpeg, pattern, sourceOf } from '../../../support/images.ts';
 
 async function counted(): Promise<{ source: ImageSource; reads: number[]; files: Buffer[] }> {

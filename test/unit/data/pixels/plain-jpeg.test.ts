@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import sharp, { type JpegOptions } from 'sharp';
 import { grayToRgb } from '../../../../src/data/pixels/decode.ts';
 import { asPlainJpeg, decodePlainJpeg } from '../../../../src/data/pixels/plain-jpeg.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
 
 /** Noise, smoothed a little, so that all frequencies and colors occur. */

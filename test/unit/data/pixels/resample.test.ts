@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { projectFolder } from '../../../../src/core/project.ts';
 import { resample, type Size, type Window } from '../../../../src/data/pixels/resample.ts';
 import { resampleLater, resampleNow } from '../../../../src/data/pixels/rescale.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 
 interface Golden {
   readonly cases: readonly { readonly from: Pair; readonly to: Pair; readonly sha256: string }[];

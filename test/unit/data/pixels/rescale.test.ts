@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { rescaledSize } from '../../../../src/data/pixels/resample.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
-import type { RgbImage } from '../../../../src/data/sources/source.ts';
+import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { pattern } from '../../../support/images.ts';
 import { refused } from '../../../support/refused.ts';
 

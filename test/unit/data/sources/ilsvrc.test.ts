@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+
 import { openImages } from '../../../../src/data/sources/open-images.ts';
 import { folderWith, labelsOf, tar, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
 import { refused } from '../../../support/refused.ts';

@@ -5,9 +5,11 @@ import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { pack } from 'tar-stream';
+
+import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
+
 import { readTar, type TarEntry } from '../../../../src/data/sources/shards/tar.ts';
-import type { ImageSource } from '../../../../src/data/sources/source.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
 import { folderWith, labelsOf, tar, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
 import { pluck, range } from '../../../support/lists.ts';

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { centerCrop, writeCrop } from '../../../../src/data/pixels/crop.ts';
 import { loadForEvaluation } from '../../../../src/data/pixels/evaluation-images.ts';
-import type { ImageSource, StoredImage } from '../../../../src/data/sources/source.ts';
+import type { ImageSource, StoredImage } from '../../../../src/data/sources/image-source.ts';
 import {
   type ImageBatch,
   TrainingImages,

@@ -1,0 +1,110 @@
+import { messageOf, UserError } from '../core/errors.ts';
+import { type Network, parameterCount } from '../net/network.ts';
+import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
+import { identify, preprocessingOf } from '../weights/import/identify.ts';
+import { describePreprocessing } from '../weights/import/preprocessing.ts';
+import type { ReadModelOptions } from '../weights/model/read-model.ts';
+import { withTidyMessages } from '../weights/weight-errors.ts';
+
+export interface InspectedTensor {
+  /** The file's own name for it. */
+  readonly name: string;
+  /** `F32`, `F16`, … or the format's word for a type that is not read. */
+  readonly type: string;
+  readonly shape: readonly number[];
+}
+
+/** What a weight file holds. */
+export interface Inspection {
+  readonly path: string;
+  readonly format: FormatName;
+  /** For people: `PyTorch, zip archive`. */
+  readonly description: string;
+  readonly bytes: number;
+  readonly tensors: readonly InspectedTensor[];
+  /** Undefined where the tensors are not those of a VGG network. */
+  readonly network?: {
+    readonly configuration: string;
+    readonly classes: number;
+    readonly crop: number;
+    readonly width: number;
+    readonly pooling: string;
+    readonly parameters: number;
+    readonly batchNormalized: boolean;
+  };
+  /** The naming scheme of its layers. */
+  readonly naming?: string;
+  /** What the network expects. */
+  readonly preprocessing?: string;
+  /** Class names, where the file has them. */
+  readonly labels?: readonly string[];
+  readonly provenance?: Readonly<Record<string, string>>;
+  /** Why it cannot be used unchanged: a missing fact, or another network. */
+  readonly problem?: string;
+}
+
+/**
+ * Inspects a weight file without reading its tensors.
+ *
+ * @param options facts that the file lacks (default: none)
+ *
+ * @example
+ * const { network, preprocessing, problem } = await inspectWeights('VGG_ILSVRC_16_layers.caffemodel');
+ * console.log(network?.configuration, preprocessing, problem);
+ *
+ * @throws UserError when the file is of an unknown format, or breaks its format.
+ */
+export function inspectWeights(path: string, options: ReadModelOptions = {}): Promise<Inspection> {
+  return withTidyMessages(() => inspect(path, options));
+}
+
+async function inspect(path: string, options: ReadModelOptions): Promise<Inspection> {
+  const file = await openWeights(path);
+  try {
+    const { format, description, bytes } = file;
+    const tensors = file.tensors.map(({ name, type, shape }) => ({ name, type, shape }));
+    return { path, format, description, bytes, tensors, ...networkFacts(file, options) };
+  } finally {
+    await file.close();
+  }
+}
+
+function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Inspection> {
+  return orProblem(() => {
+    const identified = identify(file, options);
+    const { foreign, network, facts } = identified;
+    const normalized = foreign.convolutions.some(({ norms }) => norms.length > 0);
+    const known = {
+      network: summary(network, normalized),
+      naming: facts ? "verydeep's own names" : foreign.naming,
+      labels: facts?.labels,
+      provenance: facts?.provenance,
+    };
+    const preprocessing = orProblem(() => ({
+      preprocessing: describePreprocessing(preprocessingOf(file.path, identified, options)),
+    }));
+    return { ...known, ...preprocessing };
+  });
+}
+
+function orProblem(find: () => Partial<Inspection>): Partial<Inspection> {
+  try {
+    return find();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { problem: messageOf(error) };
+  }
+}
+
+function summary(network: Network, batchNormalized: boolean) {
+  const { configuration, classes, crop, width, pooling } = network;
+  return {
+    configuration,
+    classes,
+    crop,
+    width,
+    pooling,
+    parameters: parameterCount(network),
+    batchNormalized,
+  };
+}

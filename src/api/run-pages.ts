@@ -1,0 +1,84 @@
+/** What the server shows of a run: its report as a page, and its validations as tables. */
+import { basename } from 'node:path';
+import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
+import { formatRunPage } from '../report/html/run-page.ts';
+import type { RunReport } from '../report/run-report.ts';
+import { hideFolder, hidePaths } from '../runs/hide-paths.ts';
+import { readMetrics, validationsOf } from '../runs/metrics-file.ts';
+import { readRunDescription, runFolder } from '../runs/run-folder.ts';
+import type { RunPages, Table } from '../serve/runs/run-reports.ts';
+import type { ValidationMetrics } from '../train/metrics.ts';
+import { reportRun } from './report-run.ts';
+
+/** @param threads for the evaluations of reports (default: all cores) */
+export function runPages(threads?: number): RunPages {
+  return {
+    report: async (folder, onProgress, signal) => {
+      const report = await reportRun({
+        run: folder,
+        signal,
+        threads,
+        onProgress: ({ done, total }) => onProgress(done, total),
+      });
+      return formatRunPage(`verydeep: ${basename(folder)}`, [await hideReportPaths(report)]);
+    },
+    tables: runTables,
+  };
+}
+
+async function hideReportPaths(report: RunReport): Promise<RunReport> {
+  const { data } = await readRunDescription(report.run);
+  return {
+    ...report,
+    run: basename(report.run),
+    recipe: hidePaths(report.recipe),
+    facts: report.facts.map(([key, value]) => [key, hideFolder(value, data)]),
+    mistakes: report.mistakes.map((mistake) => ({ ...mistake, name: hideFolder(mistake.name, data) })),
+  };
+}
+
+async function runTables(folder: string): Promise<Table[]> {
+  const { recipe } = await readRunDescription(folder);
+  const { all, best, last } = validationsOf(await readMetrics(runFolder(folder).metricsFile));
+  if (!best || !last) return [];
+  const name = `${recipe.config}${recipe.width === 1 ? '' : `, width ${recipe.width}`}`;
+  return [
+    {
+      title: 'Best and last checkpoint',
+      columns: ['network', 'checkpoint', 'iteration', 'images', 'top-1 error %', 'top-5 error %', 'loss'],
+      rows: [
+        [name, 'best', ...cellsOf(best)],
+        [name, 'last', ...cellsOf(last)],
+      ],
+    },
+    {
+      title: 'Validations',
+      columns: [
+        'epoch',
+        'iteration',
+        'images',
+        'top-1 error %',
+        'top-5 error %',
+        'loss',
+        'learning rate',
+        'time',
+      ],
+      rows: all.map((line) => [
+        line.epoch.toFixed(1),
+        ...cellsOf(line),
+        line.learningRate,
+        formatDuration(line.seconds),
+      ]),
+    },
+  ];
+}
+
+function cellsOf({ iteration, images, top1Error, top5Error, loss }: ValidationMetrics): string[] {
+  return [
+    formatCount(iteration),
+    formatCount(images),
+    formatPercent(top1Error),
+    formatPercent(top5Error),
+    loss.toFixed(4),
+  ];
+}

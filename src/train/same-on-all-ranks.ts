@@ -1,0 +1,146 @@
+/** What all ranks must have in common before they train or evaluate together, and after equal steps. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { crc32 } from 'node:zlib';
+import type { Communicator } from '../comm/communicator.ts';
+import { UserError } from '../core/errors.ts';
+import { version } from '../core/project.ts';
+import type { ImageSource } from '../data/sources/image-source.ts';
+import type { Backend, ParameterField, Parameters } from '../kernels/backend.ts';
+
+/**
+ * Checks that one thing is the same on all ranks.
+ * @param what for people, after "the same": `model files`
+ * @param remedy what to do about a difference
+ * @throws UserError naming the ranks that differ from rank 0.
+ */
+export async function checkAgreement(
+  communicator: Communicator,
+  what: string,
+  mine: string | number,
+  remedy: string,
+): Promise<void> {
+  const all = await communicator.gather(mine);
+  const different = all.flatMap((value, rank) => (value === all[0] ? [] : [rank]));
+  if (different.length === 0) return;
+  const named = different.slice(0, 5).map((rank) => communicator.nameOf(rank));
+  const more = different.length > named.length ? ` and ${different.length - named.length} more` : '';
+  throw new UserError(`${named.join(', ')}${more} and rank 0 do not have the same ${what}; ${remedy}`);
+}
+
+/** Checks that all ranks run the same program. */
+export function checkSameCode(communicator: Communicator): Promise<void> {
+  return checkAgreement(
+    communicator,
+    'version of verydeep',
+    codeFingerprint(),
+    'install the same version everywhere, or use a shared folder',
+  );
+}
+
+/** Checks that all ranks see the same images: names, order and labels. Times may differ, as those of copies do. */
+export async function checkSameImages(communicator: Communicator, source: ImageSource): Promise<void> {
+  if (communicator.size === 1) return;
+  const remedy = 'copy the data again, or use a shared folder';
+  await checkAgreement(communicator, `images in ${source.location}`, listingOf(source), remedy);
+}
+
+/**
+ * Checks that weights and velocities are the same on all ranks, as they must be after the same steps.
+ * @throws UserError naming the ranks that differ from rank 0.
+ */
+export async function checkSameWeights(
+  communicator: Communicator,
+  parameters: Parameters,
+  iteration: number,
+): Promise<void> {
+  if (communicator.size === 1) return;
+  const remedy =
+    'memory or network of one of these machines is faulty; continue from the last checkpoint with --resume, without that machine';
+  const what = `weights after iteration ${iteration}`;
+  await checkAgreement(communicator, what, await checksumOf(parameters), remedy);
+}
+
+/** A hash of the compiled sources. */
+export function codeFingerprint(): string {
+  const folder = dirname(dirname(fileURLToPath(import.meta.url)));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.[jt]s$/.test(file))
+    .sort();
+  const hash = createHash('sha256').update(version);
+  for (const file of files) hash.update(`\0${file}\0`).update(readFileSync(join(folder, file)));
+  return hash.digest('hex');
+}
+
+/** A hash of the images' names without their folder, labels and classes. */
+export function listingOf(source: ImageSource): string {
+  const hash = createHash('sha256').update(source.classes.join('\0'));
+  for (let i = 0; i < source.length; i++) {
+    hash.update(`\0${source.imageName(i).slice(-64)}\0${source.label(i)}`);
+  }
+  return hash.digest('hex');
+}
+
+/** Bytes summed in one turn of the event loop: some milliseconds. */
+const CHUNK = 16 * 2 ** 20;
+
+async function checksumOf(parameters: Parameters): Promise<number> {
+  let sum = 0;
+  for (const field of ['values', 'velocities'] as const) {
+    for (const { name } of parameters.specs) {
+      const { buffer, byteOffset, byteLength } = await parameters.read(field, name);
+      for (let at = 0; at < byteLength; at += CHUNK) {
+        const length = Math.min(CHUNK, byteLength - at);
+        sum = crc32(new Uint8Array(buffer, byteOffset + at, length), sum);
+        await nextTurn();
+      }
+    }
+  }
+  return sum;
+}
+
+/** Notes different processors or libraries. They may train together: gradients have one layout everywhere. */
+export async function noteDifferentBackends(
+  communicator: Communicator,
+  { description }: Backend,
+  onNote: (note: string) => void,
+): Promise<void> {
+  if (communicator.size === 1) return;
+  const all = await communicator.gather(description);
+  const kinds = new Set(all);
+  if (kinds.size < 2) return;
+  const listed = [...kinds].map((kind) => `${kind} (${all.filter((other) => other === kind).length})`);
+  onNote(
+    `the ranks have different backends: the slowest sets the pace, and results are equal up to rounding: ${listed.join('; ')}`,
+  );
+}
+
+/**
+ * Threads for each rank's arithmetic where none are asked for. Ranks that the launcher bound to cores use those; others
+ * share the cores of their machine.
+ */
+export function threadsPerRank({ localSize }: Communicator): number | undefined {
+  if (localSize === 1) return undefined;
+  const allowed = availableParallelism();
+  return allowed < cpus().length ? allowed : Math.max(1, Math.floor(allowed / localSize));
+}
+
+/** Copies the parameters of rank 0 to all ranks. */
+export async function shareParameters(
+  communicator: Communicator,
+  parameters: Parameters,
+  fields: readonly ParameterField[],
+): Promise<void> {
+  if (communicator.size === 1) return;
+  for (const field of fields) {
+    for (const { name } of parameters.specs) {
+      const tensor = await parameters.read(field, name);
+      await communicator.broadcast(tensor);
+      if (communicator.rank > 0) await parameters.write(field, name, tensor);
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { elementCount } from '../../core/shape.ts';
+import type { Network } from '../../net/network.ts';
+import type { FormatName, WeightFile } from '../formats/formats.ts';
+import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
+import type { Identified } from './identify.ts';
+import type { ImportOptions } from './import-options.ts';
+import { describePreprocessing, isNative, type Preprocessing } from './preprocessing.ts';
+import type { WrittenForm } from './written-form.ts';
+
+/** What an import found in a file and did to its tensors, for people. */
+export interface ImportReport {
+  readonly format: FormatName;
+  /** `PyTorch, zip archive` */
+  readonly description: string;
+  /** The naming scheme of the tensors: `torchvision's names`. */
+  readonly naming: string;
+  /** Whether verydeep wrote the file. */
+  readonly own: boolean;
+  /** What the file's network expects, in its own convention. */
+  readonly preprocessing: string;
+  /** What was folded into weights: `batch normalization into 8 convolutions`. */
+  readonly folded: readonly string[];
+  /** What was reordered: `conv1_1: BGR to RGB`. */
+  readonly permuted: readonly string[];
+  /** Tensors of the file that the model does not need. */
+  readonly ignored: readonly string[];
+  /** What a person should know, one sentence each. */
+  readonly remarks: readonly string[];
+}
+
+/** Describes an import. */
+export function reportOf(
+  file: WeightFile,
+  { foreign, network, written }: Identified,
+  preprocessing: Preprocessing,
+  options: ImportOptions,
+): ImportReport {
+  const layers = [...foreign.convolutions, ...foreign.classifier];
+  const normalized = layers.filter(({ norms }) => norms.length > 0).length;
+  const folded: string[] = [];
+  if (normalized > 0) folded.push(`batch normalization into ${normalized} convolutions`);
+  if (!isNative(preprocessing) && foldsFactors(preprocessing)) {
+    folded.push('scale and standard deviation into conv1_1');
+  }
+  const permuted: string[] = [];
+  if (preprocessing.channelOrder === 'bgr') permuted.push('conv1_1: BGR to RGB');
+  if (layers.some(({ layout }) => layout.outputsLast)) permuted.push('weights: outputs first');
+  if (foreign.classifier.some(({ layout }) => layout.inputs === 'hwc')) {
+    permuted.push('fc6: inputs from rows, columns, channels to channels, rows, columns');
+  }
+  if (options.classOrder === 'devkit')
+    permuted.push("fc8: from the development kit's order to sorted synsets");
+  return {
+    format: file.format,
+    description: file.description,
+    naming: written ? 'written by verydeep' : foreign.naming,
+    own: written !== undefined,
+    preprocessing: describePreprocessing(preprocessing),
+    folded,
+    permuted,
+    ignored: ignoredTensors(file, layers),
+    remarks: remarksOf(foreign, network, normalized, written, options),
+  };
+}
+
+function foldsFactors({ scale, std }: Preprocessing): boolean {
+  return std.some((value) => scale / value !== 1);
+}
+
+function remarksOf(
+  foreign: ForeignNetwork,
+  network: Network,
+  normalized: number,
+  written: WrittenForm | undefined,
+  options: ImportOptions,
+): string[] {
+  const remarks: string[] = [];
+  if (normalized > 0) {
+    remarks.push(
+      `network ${network.configuration} with batch normalization, which was folded into its convolutions: it can be evaluated and fine-tuned, but its architecture differs from the paper's`,
+    );
+  }
+  if (network.classes === 0) {
+    remarks.push('convolutions only, without a classifier: use it with `vgg features`');
+  }
+  const stated = options.convention !== undefined || options.mean !== undefined;
+  if (!written && !stated) remarks.push(...foreign.remarks);
+  return remarks;
+}
+
+function ignoredTensors(file: WeightFile, layers: readonly ForeignLayer[]): string[] {
+  const used = new Set(
+    layers.flatMap(({ weight, bias, norms }) => [
+      weight,
+      bias,
+      ...norms.flatMap(({ scale, shift, mean, variance, divisor }) => [
+        scale,
+        shift,
+        mean,
+        variance,
+        divisor,
+      ]),
+    ]),
+  );
+  // Nobody misses a tensor without elements or a count of batches.
+  return file.tensors
+    .filter((tensor) => !used.has(tensor) && elementCount(tensor.shape) > 1)
+    .map(({ name }) => name);
+}

@@ -1,0 +1,218 @@
+/**
+ * Networks whose file holds only names and tensors. Each naming scheme knows the names of a VGG network's layers;
+ * anything before them (`module.`, `state_dict.`, `backbone.`) is a prefix.
+ */
+import { UserError } from '../../core/errors.ts';
+import type { PoolingRounding } from '../../core/layer.ts';
+import type { WeightFile } from '../formats/formats.ts';
+import type { SourceTensor } from '../tensors/source-tensor.ts';
+import {
+  type ForeignLayer,
+  type ForeignNetwork,
+  type ForeignNorm,
+  OUTPUTS_FIRST,
+} from './foreign-network.ts';
+import type { ImportOptions } from './import-options.ts';
+import type { ConventionName } from './preprocessing.ts';
+
+/** Tensors by name. */
+export type Named = ReadonlyMap<string, SourceTensor>;
+
+/** Beside the network in our own checkpoints. */
+const OPTIMIZER = 'optimizer.';
+/** PyTorch's default. */
+const TORCH_EPSILON = 1e-5;
+
+/**
+ * The network in a file of named tensors.
+ * @throws UserError naming the file and some of its tensors if the names are unknown, or the prefixes if there are
+ *   several networks.
+ */
+export function networkByNames(file: WeightFile, options: ImportOptions = {}): ForeignNetwork {
+  const named: Named = new Map(
+    file.tensors.filter(({ name }) => !name.startsWith(OPTIMIZER)).map((tensor) => [tensor.name, tensor]),
+  );
+  const found = schemes.flatMap((scheme) => {
+    const prefixes = prefixesOf(named, scheme.first).filter(
+      (prefix) =>
+        options.prefix === undefined || prefix === options.prefix || prefix === `${options.prefix}.`,
+    );
+    return prefixes.map((prefix) => ({ scheme, prefix }));
+  });
+  const [only, another] = found;
+  if (!only) throw unknownNames(file, options);
+  if (another) {
+    const prefixes = found.map(({ prefix }) => JSON.stringify(prefix)).join(', ');
+    throw new UserError(`${file.path} holds several networks, under ${prefixes}; choose one with --prefix`);
+  }
+  return only.scheme.read(file.path, named, only.prefix, options.batchNormEpsilon ?? TORCH_EPSILON);
+}
+
+interface Scheme {
+  /** The name of the first convolution's weight; anything before it is the prefix. */
+  readonly first: RegExp;
+  read(path: string, named: Named, prefix: string, epsilon: number): ForeignNetwork;
+}
+
+function prefixesOf(named: Named, first: RegExp): string[] {
+  return [...named.keys()].flatMap((name) => {
+    const match = first.exec(name);
+    return match ? [name.slice(0, match.index)] : [];
+  });
+}
+
+const schemes: readonly Scheme[] = [
+  { first: /(?<=^|\.)features\.0\.weight$/, read: (...args) => readTorchvision('features.', ...args) },
+  // The state_dict of `vgg.features` alone.
+  { first: /^0\.weight$/, read: (...args) => readTorchvision('', ...args) },
+  { first: /(?<=^|\.)conv1_1\.weight$/, read: readCanonical },
+];
+
+/** torchvision's `features.N` and `classifier.N`, or timm's `pre_logits.fc1`, `pre_logits.fc2` and `head.fc`. */
+function readTorchvision(
+  features: string,
+  path: string,
+  named: Named,
+  prefix: string,
+  epsilon: number,
+): ForeignNetwork {
+  const stem = prefix + features;
+  const numbers = [...named.keys()]
+    .filter((name) => name.startsWith(stem) && /^(0|[1-9]\d*)\.weight$/.test(name.slice(stem.length)))
+    .map((name) => Number.parseInt(name.slice(stem.length), 10))
+    .sort((a, b) => a - b);
+  const isConvolution = (number: number) => named.get(`${stem}${number}.weight`)!.shape.length === 4;
+  const convolutions = numbers.filter(isConvolution);
+  const layers = convolutions.map((number) => {
+    const norm = isNorm(named, `${stem}${number + 1}`)
+      ? [torchNorm(path, named, `${stem}${number + 1}`, epsilon)]
+      : [];
+    return torchLayer(path, named, `${stem}${number}`, norm);
+  });
+  const normalized = layers.some(({ norms }) => norms.length > 0);
+  const { blocks, lrn } = blocksOfNumbers(path, stem, convolutions, normalized);
+  const classifier = classifierNames(named, prefix);
+  return {
+    convolutions: layers.map((layer, index) => ({ ...layer, block: blocks[index]! })),
+    classifier: classifier.names.map((name) => torchLayer(path, named, prefix + name, [])),
+    lrn,
+    pooling: 'floor' satisfies PoolingRounding,
+    naming: `${classifier.owner}'s names`,
+    convention: 'torchvision' satisfies ConventionName,
+    remarks:
+      layers[0]!.norms.length === 0
+        ? [
+            `assumed to be ${classifier.owner}'s weights because of the names; weights converted from Caffe under these names need --convention caffe`,
+          ]
+        : [],
+  };
+}
+
+function classifierNames(named: Named, prefix: string): { names: string[]; owner: string } {
+  const there = (name: string) => named.has(`${prefix}${name}.weight`);
+  if (there('pre_logits.fc1')) {
+    return { names: ['pre_logits.fc1', 'pre_logits.fc2', 'head.fc'].filter(there), owner: 'timm' };
+  }
+  const numbers = [...named.keys()]
+    .map((name) => /^classifier\.(\d+)\.weight$/.exec(name.slice(prefix.length))?.[1])
+    .filter((number) => number !== undefined)
+    .sort((a, b) => Number(a) - Number(b));
+  return { names: numbers.map((number) => `classifier.${number}`), owner: 'torchvision' };
+}
+
+function isNorm(named: Named, name: string): boolean {
+  return named.has(`${name}.running_mean`) && named.has(`${name}.running_var`);
+}
+
+function torchLayer(path: string, named: Named, name: string, norms: readonly ForeignNorm[]): ForeignLayer {
+  const bias = named.get(`${name}.bias`);
+  const weight = named.get(`${name}.weight`);
+  if (!weight) throw new UserError(`${path} has no tensor ${name}.weight; copy or download it again`);
+  return { name, weight, layout: OUTPUTS_FIRST, norms, bias };
+}
+
+function torchNorm(path: string, named: Named, name: string, epsilon: number): ForeignNorm {
+  const need = (part: string): SourceTensor => {
+    const tensor = named.get(`${name}.${part}`);
+    if (!tensor) throw new UserError(`${path} has no tensor ${name}.${part}; copy or download it again`);
+    return tensor;
+  };
+  const scale = named.get(`${name}.weight`);
+  const shift = named.get(`${name}.bias`);
+  return {
+    name,
+    mean: need('running_mean'),
+    variance: need('running_var'),
+    epsilon,
+    scale,
+    shift,
+  };
+}
+
+/**
+ * The block of each convolution, and whether there is local response normalization in the first. The numbers count
+ * the modules of a Sequential: a convolution, its batch normalization if there is one, its ReLU; and, at the end of a
+ * block, a pooling, which has no tensors but leaves a gap.
+ * @throws UserError where the numbers leave any other gap.
+ */
+function blocksOfNumbers(
+  path: string,
+  stem: string,
+  numbers: readonly number[],
+  normalized: boolean,
+): { blocks: number[]; lrn: boolean } {
+  const step = normalized ? 3 : 2;
+  const lrn = numbers[1] === numbers[0]! + step + 2;
+  const blocks: number[] = [];
+  for (const [index, number] of numbers.entries()) {
+    const before = numbers[index - 1];
+    const gap = before === undefined ? step : number - before;
+    const pooled = gap === step + 1 || (lrn && index === 1);
+    if (!pooled && gap !== step) {
+      throw new UserError(
+        `${path}: ${stem}${number} follows ${stem}${before}, but in a VGG network the next convolution is ${step} modules later, or ${step + 1} across a pooling; this is another network`,
+      );
+    }
+    blocks.push((blocks.at(-1) ?? 1) + Number(pooled));
+  }
+  return { blocks, lrn };
+}
+
+/** Our own names, which are Caffe's: conv1_1 … conv5_3, fc6, fc7, fc8. */
+function readCanonical(path: string, named: Named, prefix: string, epsilon: number): ForeignNetwork {
+  const layers = [...named.keys()]
+    .map((name) => /^(conv(\d)_(\d+)|fc[678])\.weight$/.exec(name.slice(prefix.length)))
+    .filter((match) => match !== null)
+    .map(([, name, block, place]) => ({ name: name!, block: Number(block), place: Number(place) }));
+  const convolutions = layers
+    .filter(({ name }) => name.startsWith('conv'))
+    .sort((a, b) => a.block - b.block || a.place - b.place);
+  const classifier = layers
+    .filter(({ name }) => name.startsWith('fc'))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    convolutions: convolutions.map(({ name, block }) => {
+      const norm = prefix + name.replace('conv', 'bn');
+      const norms = isNorm(named, norm) ? [torchNorm(path, named, norm, epsilon)] : [];
+      return { ...torchLayer(path, named, prefix + name, norms), block };
+    }),
+    classifier: classifier.map(({ name }) => torchLayer(path, named, prefix + name, [])),
+    pooling: 'floor',
+    naming: "the paper's names (conv1_1, fc6)",
+    remarks: [],
+  };
+}
+
+function unknownNames(file: WeightFile, { prefix }: ImportOptions): UserError {
+  const names = file.tensors.map(({ name }) => name);
+  const shown = names.slice(0, 3).join(', ');
+  const known =
+    'features.0.weight (torchvision, timm), conv1_1.weight (Caffe, verydeep) or block1_conv1 (Keras)';
+  if (names.length === 0)
+    return new UserError(`${file.path} holds no tensors; give a file with a model's weights`);
+  const where = prefix === undefined ? '' : ` under --prefix ${prefix}`;
+  const guess = names.some((name) => /(^|\.)layer\d\.\d/.test(name)) ? ', but those of a ResNet' : '';
+  return new UserError(
+    `${file.path} holds ${names.length} tensors (${shown}${names.length > 3 ? ', …' : ''}), which are not a VGG network's${where}${guess}: expected ${known}`,
+  );
+}
