@@ -10,6 +10,9 @@
  */
 
 import {
+  type Corner,
+  columnsOf,
+  DIRECT_CORNER,
   declareSums,
   loadPanel,
   mainOf,
@@ -17,6 +20,9 @@ import {
   multiplyRows,
   pieces,
   pitchOf,
+  rowsOf,
+  sharedCorner,
+  storeSums,
   type Tile,
   threadsOf,
 } from './product.ts';
@@ -104,10 +110,8 @@ function firstRowOf({ split = false }: GatherVariant, tileRows: number): string 
 }
 
 function shared(variant: GatherVariant, tile: Tile): string {
-  const { threadsX, threadsY, rows, columns, depth } = tile;
-  const threads = threadsOf(tile);
-  const tileRows = threadsY * rows;
-  const tileColumns = threadsX * columns;
+  const { depth } = tile;
+  const [threads, tileRows, tileColumns] = [threadsOf(tile), rowsOf(tile), columnsOf(tile)];
   const sourceLoads = Math.ceil((tileRows * depth) / threads);
   const pitch = pitchOf(tile);
   const { split = false } = variant;
@@ -141,14 +145,14 @@ ${variant.direction === 'forward' ? loadPanel(tile, 'stored4') : loadTurnedPanel
 ${multiplyPieces(tile)}
     workgroupBarrier();
   }
-${storeSums(variant, tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local.x', threadsX)}
+${storeResults(variant, tile, sharedCorner(tile))}
 }
 `;
 }
 
 /** loadPanel with rows and columns exchanged: blocks of 4×4 are transposed in registers. */
 function loadTurnedPanel(tile: Tile): string {
-  const tileColumns = tile.threadsX * tile.columns;
+  const tileColumns = columnsOf(tile);
   const count = tile.depth * tileColumns;
   return /* wgsl */ `    for (var at = thread; at < ${count}u; at += ${threadsOf(tile)}u) {
       let k = first + at % ${tile.depth}u;
@@ -216,7 +220,7 @@ ${unroll(rows, (r) => `      sum${r}_${c} += b${c} * a${r};`)}`,
 }
     }
   }
-${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
+${storeResults(variant, tile, DIRECT_CORNER)}
 }
 `;
 }
@@ -224,33 +228,13 @@ ${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
 /** ReLU, written so that NaN stays NaN. */
 const CLIPPED = 'select(value, vec4f(), value < vec4f())';
 
-function storeSums(
-  variant: GatherVariant,
-  { rows, columns }: Tile,
-  row: string,
-  column: string,
-  columnStep: number,
-): string {
-  return unroll(columns, (c) => {
-    const stores = unroll(rows, (r) => {
-      if (variant.split) {
-        return /* wgsl */ `      if (row + ${r}u < rows) {
-        result[(group.z * rows + row + ${r}u) * shape.outVectors + column] = sum${r}_${c};
-      }`;
-      }
-      return /* wgsl */ `      if (row + ${r}u < rows) {
-        let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
-${storeResult(variant, `sum${r}_${c}`)}
-      }`;
-    });
-    return /* wgsl */ `  {
-    let column = ${column} + ${c * columnStep}u;
-    let row = ${row};
-    if (column < shape.outVectors) {
-${stores}
-    }
-  }`;
-  });
+function storeResults(variant: GatherVariant, tile: Tile, corner: Corner): string {
+  return storeSums(tile, corner, (r, sum) =>
+    variant.split
+      ? `        result[(group.z * rows + row + ${r}u) * shape.outVectors + column] = ${sum};`
+      : `        let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
+${storeResult(variant, sum)}`,
+  );
 }
 
 /** Turns a sum into a result at index `at`, of channel vector `column`. */

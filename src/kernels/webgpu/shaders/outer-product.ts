@@ -41,21 +41,19 @@ export function multiplyRow(r: number, columns: number): string {
   );
 }
 
-/** A thread's first row and column, the distances to the next, and the end of the rows; all in vectors. */
-export interface SumsAt {
-  readonly row: string;
-  readonly rowStep: number;
-  readonly endRow: string;
-  readonly column: string;
-  readonly columnStep: number;
-}
-
-/** @param store the statement for a vector of sums and its index in `[channel of the row, column]` */
+/**
+ * Stores a thread's sums, but none past the last row and column.
+ * @param endRow the row after the last, in vectors
+ * @param store the statement for a vector of sums and its index in `[channel of the row, column]`
+ */
 export function storeSums(
-  { rows, columns }: Tile,
-  { row, rowStep, endRow, column, columnStep }: SumsAt,
+  { threadsX, threadsY, rows, columns, depth }: Tile,
+  endRow: string,
   store: (place: string, sum: string) => string,
 ): string {
+  // Through shared memory, a thread's rows and columns are spread over the tile; otherwise they are adjacent.
+  const [row, rowStep] = depth > 0 ? ['firstRow + local.y', threadsY] : ['firstRow', 1];
+  const [column, columnStep] = depth > 0 ? ['firstColumn + local.x', threadsX] : ['firstColumn', 1];
   return unroll(rows, (r) =>
     unroll(
       columns,

@@ -23,6 +23,15 @@ export function threadsOf({ threadsX, threadsY }: Tile): number {
   return threadsX * threadsY;
 }
 
+export function rowsOf({ threadsY, rows }: Tile): number {
+  return threadsY * rows;
+}
+
+/** Columns of a workgroup's tile, in vectors of four. */
+export function columnsOf({ threadsX, columns }: Tile): number {
+  return threadsX * columns;
+}
+
 /** A word, the same for equal tiles: threads across and down, rows and columns of a thread, depth. */
 export function tileName({ threadsX, threadsY, rows, columns, depth }: Tile): string {
   return `${threadsX}x${threadsY}-${rows}x${columns}-${depth}`;
@@ -68,7 +77,7 @@ var<workgroup> panel: array<${kept}, ${4 * depth * threadsX * columns}>;
  * @param base first row of the weights
  */
 export function loadPanel(tile: Tile, kept: Kept, depth = 'depth', base = '0u'): string {
-  const tileColumns = tile.threadsX * tile.columns;
+  const tileColumns = columnsOf(tile);
   const count = 4 * tile.depth * tileColumns;
   return /* wgsl */ `    for (var at = thread; at < ${count}u; at += ${threadsOf(tile)}u) {
       let k = 4u * first + at / ${tileColumns}u;
@@ -97,5 +106,43 @@ export function multiplyRows({ rows, columns }: Tile, weight: (j: number, column
       const read = `      let b${j}_${c} = vec4f(${weight(j, c)});`;
       return `${read}\n${unroll(rows, (r) => `      sum${r}_${c} = fma(vec4f(a${r}[${j}]), b${j}_${c}, sum${r}_${c});`)}`;
     }),
+  );
+}
+
+/** A thread's first row and column, and the distance from each of its columns to the next, in vectors. */
+export interface Corner {
+  readonly row: string;
+  readonly column: string;
+  readonly columnStep: number;
+}
+
+/** Where factors are in shared memory: a thread's rows are adjacent, its columns are spread over the tile. */
+export function sharedCorner({ threadsX, rows }: Tile): Corner {
+  return { row: `firstRow + local.y * ${rows}u`, column: 'firstColumn + local.x', columnStep: threadsX };
+}
+
+/** Where each thread reads for itself: `firstRow` and `firstColumn` are the thread's own. */
+export const DIRECT_CORNER: Corner = { row: 'firstRow', column: 'firstColumn', columnStep: 1 };
+
+/** Stores a thread's sums, but none past the last row and column. @param store the statements for a sum at `row + r`, `column` */
+export function storeSums(
+  { rows, columns }: Tile,
+  { row, column, columnStep }: Corner,
+  store: (r: number, sum: string) => string,
+): string {
+  return unroll(
+    columns,
+    (c) => /* wgsl */ `  {
+    let column = ${column} + ${c * columnStep}u;
+    let row = ${row};
+    if (column < shape.outVectors) {
+${unroll(
+  rows,
+  (r) => /* wgsl */ `      if (row + ${r}u < rows) {
+${store(r, `sum${r}_${c}`)}
+      }`,
+)}
+    }
+  }`,
   );
 }

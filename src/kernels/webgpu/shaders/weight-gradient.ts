@@ -9,8 +9,8 @@
  */
 
 import { CONVOLUTION_FIELDS } from './gather-convolution.ts';
-import { declareSums, multiplyPieces, multiplyRow, pieces, type SumsAt, storeSums } from './outer-product.ts';
-import { mainOf, type Tile, threadsOf } from './product.ts';
+import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
+import { columnsOf, mainOf, rowsOf, type Tile, threadsOf } from './product.ts';
 import { REDUCED, reduction } from './reduction.ts';
 import { callHead, elementwise, head, reads, unroll, writes } from './wgsl.ts';
 
@@ -64,10 +64,8 @@ export function tilesDown({ threadsY, rows, depth }: Tile, kernel: number, inVec
 }
 
 function shared(split: boolean, tile: Tile): string {
-  const { threadsX, threadsY, rows, columns, depth } = tile;
-  const threads = threadsOf(tile);
-  const tileRows = threadsY * rows;
-  const tileColumns = threadsX * columns;
+  const { depth } = tile;
+  const [threads, tileRows, tileColumns] = [threadsOf(tile), rowsOf(tile), columnsOf(tile)];
   return /* wgsl */ `
 ${READ}
 ${pieces(tile, 'stored4')}
@@ -97,13 +95,7 @@ ${declareSums(tile)}
 ${multiplyPieces(tile)}
     workgroupBarrier();
   }
-${storeGradient(split, tile, {
-  row: 'firstRow + local.y',
-  rowStep: threadsY,
-  endRow: 'allRows',
-  column: 'firstColumn + local.x',
-  columnStep: threadsX,
-})}
+${storeGradient(split, tile, 'allRows')}
 }
 `;
 }
@@ -151,22 +143,15 @@ ${multiplyRow(r, columns)}`,
   }
   let firstRow = tap * shape.inVectors + firstVector;
   let endRow = (tap + 1u) * shape.inVectors;
-${storeGradient(split, tile, {
-  row: 'firstRow',
-  rowStep: 1,
-  endRow: 'endRow',
-  column: 'firstColumn',
-  columnStep: 1,
-})}
+${storeGradient(split, tile, 'endRow')}
 }
 `;
 }
 
-/** @param at first row and column of the thread, and where its rows end */
-function storeGradient(split: boolean, tile: Tile, at: SumsAt): string {
+function storeGradient(split: boolean, tile: Tile, endRow: string): string {
   const base = split ? 'group.z * allRows * 4u * shape.outVectors + ' : '';
   return `  let scale = call.parameterScale / activationScale;
-${storeSums(tile, at, (place, sum) => `result[${base}${place}] ${split ? '=' : '+='} scale * ${sum};`)}`;
+${storeSums(tile, endRow, (place, sum) => `result[${base}${place}] ${split ? '=' : '+='} scale * ${sum};`)}`;
 }
 
 /** Adds the splits' sums to the gradient. Bindings: shape `[vectors, splits]`, sums, gradient. */

@@ -5,7 +5,14 @@
  * through all three steps, so that the values at the points fit a GPU's last-level cache.
  */
 import { callHead, type Declared, elementwise, head, reads, unroll, writes } from './wgsl.ts';
-import { evaluateInput, evaluateWeights, interpolate, type Scheme } from './winograd-scheme.ts';
+import {
+  alongColumns,
+  evaluateInput,
+  evaluateWeights,
+  inBothDimensions,
+  interpolate,
+  type Scheme,
+} from './winograd-scheme.ts';
 
 /** In pixels, tiles, or vectors per pixel. `in` is the source, in the backward pass the output's gradient. */
 export const WINOGRAD_FIELDS = [
@@ -51,10 +58,14 @@ fn corner(tile: u32) -> vec3u {
 `;
 }
 
+/** The statement that stores a value at the point of a row and column. */
+export function storeAtPoint({ extent }: Scheme) {
+  return (r: number, c: number, value: string): string => `points[${r * extent + c}u * step + i] = ${value};`;
+}
+
 /** B x B^T of each tile and vector of channels. Bindings: call, shape, source, points. */
 export function inputToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
-  const range = (text: (index: number) => string) => unroll(extent, text);
   return `
 ${onChunk(reads('source'), writes('points', 'vec4f'))}
 ${corner(size)}
@@ -69,21 +80,13 @@ ${elementwise(
   let y = i32(corner.y) - i32(shape.padding);
   let x = i32(corner.z) - i32(shape.padding);
   let step = shape.tiles * shape.inVectors;
-${range(
-  (c) => `${range((r) => `  let x${r}_${c} = valueAt(base, y + ${r}, x + ${c});`)}
-${evaluateInput(
+${inBothDimensions(
+  evaluateInput,
   scheme,
-  (r) => `x${r}_${c}`,
-  (p) => `t${p}_${c}`,
-)}`,
-)}
-${range(
-  (p) => `${evaluateInput(
-    scheme,
-    (c) => `t${p}_${c}`,
-    (q) => `v${p}_${q}`,
-  )}
-${range((q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)}`,
+  [extent, extent],
+  ['x', 't', 'v'],
+  (r, c) => `valueAt(base, y + ${r}, x + ${c})`,
+  storeAtPoint(scheme),
 )}`,
   TRANSFORM_GROUP,
 )}
@@ -96,7 +99,6 @@ ${range((q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)}`,
  * channels to the input's.
  */
 export function weightsToPoints(scheme: Scheme, turned: boolean): string {
-  const { extent } = scheme;
   const weight = (tap: number) =>
     turned
       ? `vec4f(${[0, 1, 2, 3].map((j) => `weights[(${4 * (8 - tap)}u * shape.outVectors + 4u * column + ${j}u) * rows + row]`).join(', ')})`
@@ -109,23 +111,13 @@ ${elementwise(
   let row = i / shape.outVectors;
   let column = i % shape.outVectors;
   let step = rows * shape.outVectors;
-${unroll(
-  3,
-  (c) => `${unroll(3, (r) => `  let w${r}_${c} = ${weight(3 * r + c)};`)}
-${evaluateWeights(
+${inBothDimensions(
+  evaluateWeights,
   scheme,
-  (r) => `w${r}_${c}`,
-  (p) => `t${p}_${c}`,
-)}`,
-)}
-${unroll(
-  extent,
-  (p) => `${evaluateWeights(
-    scheme,
-    (c) => `t${p}_${c}`,
-    (q) => `u${p}_${q}`,
-  )}
-${unroll(extent, (q) => `  points[${p * extent + q}u * step + i] = u${p}_${q};`)}`,
+  [3, scheme.extent],
+  ['w', 't', 'u'],
+  (r, c) => weight(3 * r + c),
+  storeAtPoint(scheme),
 )}`,
 )}
 `;
@@ -155,15 +147,7 @@ ${elementwise(
   let vector = i % shape.outVectors;
   let base = (corner.x * shape.outHeight + corner.y) * shape.outWidth + corner.z;
   let step = shape.tiles * shape.outVectors;
-${unroll(
-  extent,
-  (c) => `${unroll(extent, (p) => `  let m${p}_${c} = points[${p * extent + c}u * step + i];`)}
-${interpolate(
-  scheme,
-  (p) => `m${p}_${c}`,
-  (r) => `t${r}_${c}`,
-)}`,
-)}
+${alongColumns(interpolate, scheme, extent, ['m', 't'], (p, c) => `points[${p * extent + c}u * step + i]`)}
 ${unroll(
   size,
   (r) => /* wgsl */ `  if (corner.y + ${r}u < shape.outHeight) {
