@@ -1,13 +1,7 @@
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabeledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
-import {
-  checkAlive,
-  checkImages,
-  checkLabeledInput,
-  checkOutputGradient,
-  checkTrainingInput,
-} from '../validate.ts';
+import { checkAccumulate, checkAlive, checkBackward, checkForward } from '../validate.ts';
 import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './reference-chain.ts';
 import type { ReferenceParameters } from './reference-parameters.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
@@ -63,7 +57,7 @@ export class ReferenceProgram extends ReferenceProgramBase implements Program {
 
   async forward(input: Float32Array): Promise<Float32Array> {
     this.checkAlive('forward');
-    const chain = this.chain('forward', checkImages('forward', this.inputShape, input));
+    const chain = this.chain('forward', checkForward(this.inputShape, input));
     let tensor = input;
     for (let index = 0; index < chain.layers.length; index++) tensor = forwardLayer(chain, index, tensor);
     return tensor;
@@ -86,7 +80,7 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
 
   async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
     this.checkAlive('accumulate');
-    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
+    const images = checkAccumulate(this, batch, gradientScale);
     const chain = this.chain('accumulate', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const logits = tensors.at(-1)!;
@@ -100,8 +94,7 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
     outputGradient: Float32Array,
   ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
     this.checkAlive('backward');
-    const images = checkTrainingInput('backward', this.inputShape, batch);
-    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const images = checkBackward(this, batch, outputGradient);
     const chain = this.chain('backward', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const gradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);

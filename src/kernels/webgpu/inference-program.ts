@@ -3,7 +3,7 @@ import { UserError } from '../../core/errors.ts';
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { Program } from '../backend.ts';
-import { checkImages } from '../validate.ts';
+import { checkForward } from '../validate.ts';
 import { Memory } from './buffers.ts';
 import { type ChainParts, CompiledGpuChain, toPlanes, toVectors } from './compiled-chain.ts';
 import { type Dispatch, type Prepared, prepare } from './dispatch.ts';
@@ -38,7 +38,7 @@ export class GpuProgram extends CompiledGpuChain implements Program {
 
   async forward(input: Float32Array): Promise<Float32Array> {
     this.checkAlive('forward');
-    const images = checkImages('forward', this.inputShape, input);
+    const images = checkForward(this.inputShape, input);
     const { ofWeights, ofImages, ...parts } = this.#parts;
     const prepared = this.version === this.#transformed ? [ofImages] : [ofWeights, ofImages];
     this.#transformed = this.version;

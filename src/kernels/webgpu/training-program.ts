@@ -3,7 +3,7 @@ import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabeledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
 import { softmaxCrossEntropy } from '../reference/softmax-cross-entropy.ts';
-import { checkLabeledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
+import { checkAccumulate, checkBackward } from '../validate.ts';
 import { backwardDispatches, reluBackward, sumsFor } from './backward.ts';
 import { Memory } from './buffers.ts';
 import { type ChainParts, CompiledGpuChain, toPlanes, toVectors } from './compiled-chain.ts';
@@ -53,7 +53,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
 
   async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
     this.checkAlive('accumulate');
-    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
+    const images = checkAccumulate(this, batch, gradientScale);
     const { forward, lossGradient, backward } = this.#parts.steps;
     this.#write(batch);
     this.write(this.#parts.ports.labels, batch.labels);
@@ -71,8 +71,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     outputGradient: Float32Array,
   ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
     this.checkAlive('backward');
-    const images = checkTrainingInput('backward', this.inputShape, batch);
-    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const images = checkBackward(this, batch, outputGradient);
     const { forward, givenGradient, backward } = this.#parts.steps;
     const { inputGradient: wanted, output } = this.#parts.ports;
     this.#write(batch);
