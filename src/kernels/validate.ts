@@ -1,6 +1,6 @@
 /**
  * The checks that every backend makes before anything runs. A message names the operation, what was expected, what was
- * received, and what to do. Native code behind them rechecks memory safety only.
+ * received, and what to do. Native code rechecks only memory safety.
  */
 import { type Layer, type ParameterSpec, parameterSpecs, shapesAlong } from '../core/layer.ts';
 import { elementCount, formatShape, type Shape4, sameShape } from '../core/shape.ts';
@@ -8,7 +8,7 @@ import type { LabeledInput, ParameterField, SgdStep, TrainingInput } from './bac
 
 /**
  * Checks a chain against its input shape and parameters.
- * @returns the shapes along the chain: the input's, then each layer's output.
+ * @returns the shape of the input, then that of each layer's output.
  * @throws RangeError for an impossible layer, shapes that do not fit, or a missing tensor.
  */
 export function checkChain(
@@ -81,7 +81,7 @@ export function checkSpecs(specs: readonly ParameterSpec[]): void {
 }
 
 /**
- * Looks up a tensor for `read` or `write`.
+ * Looks up a tensor.
  * @throws RangeError for an unknown name, or a field that the parameters do not have.
  */
 export function findSpec(

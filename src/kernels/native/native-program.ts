@@ -12,7 +12,7 @@ import type { Addon, ProgramHandle, Run } from './addon.ts';
 import { settled } from './load-addon.ts';
 import type { NativeParameters } from './native-parameters.ts';
 
-/** A chain that the engine compiled. */
+/** A chain that the engine has compiled. */
 export interface CompiledNativeChain {
   readonly addon: Addon;
   readonly parameters: NativeParameters;
@@ -53,14 +53,14 @@ class NativeProgramBase {
     onRun();
   }
 
-  /** The times of the last run's stages, in the order in which they ran. */
+  /** Returns the times of the last run's stages, in the order in which they ran. */
   profile(): Promise<readonly StageTime[]> {
     this.checkAlive('profile');
     const { addon, parameters, program } = this.#chain;
     return addon.profile(parameters.engine, program);
   }
 
-  /** An array `[images, …]` for results of the shape of the input or the output. */
+  /** Allocates an array `[images, …]` for results with the shape of the input or the output. */
   protected arrayFor(images: number, [, ...image]: Shape4): Float32Array {
     return new Float32Array(images * elementCount(image));
   }

@@ -6,7 +6,7 @@ import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './referen
 import type { ReferenceParameters } from './reference-parameters.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 
-/** What both kinds of program share. A call runs at once and to its end, so calls keep their order. */
+/** Shared by programs for inference and training. A call runs synchronously, so calls keep their order. */
 class ReferenceProgramBase {
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
@@ -17,8 +17,8 @@ class ReferenceProgramBase {
   #disposed = false;
 
   /**
-   * @param shapes along the chain, for a full batch
-   * @param copies how many tensors there are at each point of the chain
+   * @param shapes of the input and of each layer's output, for a full batch
+   * @param copies 1, or 2 if each of these tensors has a gradient
    */
   constructor(
     layers: readonly Layer[],
@@ -39,7 +39,7 @@ class ReferenceProgramBase {
     checkAlive(operation, 'program', this.#disposed);
   }
 
-  /** The chain for n images. */
+  /** The chain, with shapes for n images. */
   protected chain(operation: string, images: number, dropoutKeys?: Uint32Array): Chain {
     const shapes = this.#shapes.map(([, ...rest]): Shape4 => [images, ...rest]);
     return { operation, layers: this.#layers, shapes, parameters: this.#parameters, dropoutKeys };
@@ -73,7 +73,6 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
     parameters: ReferenceParameters,
     inputGradient: boolean,
   ) {
-    // Each tensor has a gradient.
     super(layers, shapes, parameters, 2);
     this.#inputGradient = inputGradient;
   }
@@ -98,7 +97,7 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
     const chain = this.chain('backward', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const gradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);
-    // The first layer may compute it even if it was not requested.
+    // If the first layer is not a convolution, it is computed even if not requested.
     return { output: tensors.at(-1)!, inputGradient: this.#inputGradient ? gradient : undefined };
   }
 }

@@ -5,7 +5,7 @@
  */
 import { UserError } from '../../core/errors.ts';
 import { describe, isSoftwareAdapter } from './adapter.ts';
-import { type GpuPrecision, type Storage, storageHead, storageOf } from './shaders/storage-format.ts';
+import { type GpuPrecision, STORAGE, type Storage, storageHead } from './shaders/storage-format.ts';
 import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tuning/candidate-tiles.ts';
 import { TileLines, type TileMemory, Tuning } from './tuning/remembered-tiles.ts';
 
@@ -95,7 +95,7 @@ export class Gpu {
     this.description = describe(info);
     this.isSoftware = isSoftwareAdapter(info);
     this.precision = options.precision ?? 'fp32';
-    this.kept = storageOf(this.precision);
+    this.kept = STORAGE[this.precision];
     this.subgroups = options.subgroups ?? (!this.isSoftware && device.features.has('subgroups'));
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
     this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits.workgroupBytes);
