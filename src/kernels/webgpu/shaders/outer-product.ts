@@ -1,6 +1,6 @@
 /**
- * What products share whose sum runs over pixels, or tiles of pixels: a row is four channels of one factor, a column four
- * of the other, and a thread keeps 4 × 4 sums for each pair of its rows and columns.
+ * Shared by products whose sum runs over pixels, or tiles of pixels: a row is four channels of one factor, a column is
+ * four channels of the other, and a thread keeps 4 × 4 sums for each pair of its rows and columns.
  */
 
 import type { Kept, Tile } from './product.ts';
@@ -10,7 +10,7 @@ export function declareSums({ rows, columns }: Tile): string {
   return unroll(4 * rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
 }
 
-/** Shared memory for a piece of both factors. */
+/** Declares shared memory for a piece of both factors. */
 export function pieces({ threadsX, threadsY, rows, columns, depth }: Tile, kept: Kept): string {
   return `
 var<workgroup> patches: array<${kept}, ${depth * threadsY * rows}>;
@@ -18,7 +18,7 @@ var<workgroup> gradients: array<${kept}, ${depth * threadsX * columns}>;
 `;
 }
 
-/** Adds the product of the pieces to the sums. */
+/** Adds the product of the two pieces to the sums. */
 export function multiplyPieces(tile: Tile): string {
   const { threadsX, threadsY, rows, columns, depth } = tile;
   return /* wgsl */ `    for (var k = 0u; k < ${depth}u; k++) {
@@ -31,7 +31,7 @@ ${multiplyRow(r, columns)}`,
     }`;
 }
 
-/** Adds four channels of row r, `a0`, `a1`, …, by those of all columns, `b0`, `b1`, …. */
+/** Adds the products of four channels of row r, `a0`, `a1`, …, and all columns, `b0`, `b1`, …. */
 export function multiplyRow(r: number, columns: number): string {
   return unroll(4, (j) =>
     unroll(

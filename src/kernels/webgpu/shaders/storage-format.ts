@@ -1,7 +1,7 @@
 /**
- * The storage format of layers, their gradients and the factors of products, in the GPU's memory and in a workgroup's:
- * `stored`, `stored4`. Every shader is written for both formats. Sums are always in float32, where the product of two
- * f16 values is exact. Parameters, their gradients and velocities stay float32.
+ * `stored` and `stored4`: the format in which activations, their gradients and the factors of products are stored, in the
+ * GPU's memory and in a workgroup's. Every shader works with both formats. Sums are always in float32, where the product
+ * of two f16 values is exact. Parameters, their gradients and velocities stay in float32.
  */
 import type { Precision } from '../../backend-options.ts';
 
@@ -31,7 +31,7 @@ export const STORAGE: Readonly<Record<GpuPrecision, Storage>> = {
   f16: { bytes: 2, activationScale: 1 / 16, lossScale: 1024 },
 };
 
-/** The head of every shader. */
+/** Writes the head of every shader. */
 export function storageHead(precision: GpuPrecision): string {
   const scale = `const activationScale = f32(${STORAGE[precision].activationScale});`;
   if (precision === 'fp32') {

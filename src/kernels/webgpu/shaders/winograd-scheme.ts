@@ -1,8 +1,8 @@
 /**
- * Winograd's method F(m×m, 3×3), in one dimension: y = A [(G w) ⊙ (B x)], with m + 2 values x, three weights, and m
- * results (docs/explanation/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is
- * ∞; A goes back. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. The functions here return text for shaders, which
- * computes the terms common to points p and −p once.
+ * Winograd's method F(m×m, 3×3) in one dimension: y = A [(G w) ⊙ (B x)], with m + 2 values x, three weights w, and m
+ * results y (docs/explanation/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is
+ * ∞; A interpolates. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. The functions here return WGSL that computes
+ * terms common to points p and −p only once.
  */
 
 import { unroll } from './wgsl.ts';
@@ -14,16 +14,16 @@ export interface Scheme {
   readonly size: TileSize;
   /** m + 2: values of a tile, and points. */
   readonly extent: number;
-  /** Pairs p, −p besides 0 and ∞. */
+  /** The p of each pair of points ±p; the other points are 0 and ∞. */
   readonly pairs: readonly number[];
 }
 
-/** With ±1/√2 and ±√2, powers stay near 1, and the error is a third of that with ±1 and ±2. */
+/** With points ±1/√2 and ±√2, powers stay near 1, and the error is a third of that with ±1 and ±2. */
 export function schemeOf(size: TileSize): Scheme {
   return { size, extent: size + 2, pairs: size === 2 ? [1] : [Math.SQRT1_2, Math.SQRT2] };
 }
 
-/** Coefficients of Π (x² − q²) over pairs q, lowest power first. */
+/** Coefficients of Π (x² − q²) over the pairs q, lowest power first. */
 function evenProduct(pairs: readonly number[]): number[] {
   let polynomial = [1];
   for (const q of pairs) {
@@ -32,7 +32,7 @@ function evenProduct(pairs: readonly number[]): number[] {
   return polynomial;
 }
 
-/** 1.0000000000000002 is 1. */
+/** Rounds 1.0000000000000002 to 1. */
 function tidy(value: number): number {
   return Number(value.toFixed(12));
 }
@@ -121,16 +121,17 @@ export const interpolate: Transform = ({ size, extent, pairs }, m, out) => {
   return lines.join('\n');
 };
 
-/** The product of all differences between a point and the others, by which G divides. */
+/** The product of the differences between point 0 and all others, by which G divides. */
 function divisorAtZero(pairs: readonly number[]): number {
   return pairs.reduce((product, q) => product * -q * q, 1);
 }
 
+/** The same for point ±p. */
 function divisorAt(p: number, pairs: readonly number[]): number {
   return pairs.filter((q) => q !== p).reduce((product, q) => product * (p * p - q * q), 2 * p * p);
 }
 
-/** For each pair the sum, whose name ends in s, and the difference, whose name ends in d. */
+/** Declares the sum (with suffix s) and the difference (with suffix d) of the values at each pair. */
 function sumsOfPairs(pairs: readonly number[], m: (point: number) => string): string[] {
   return pairs.flatMap((_, index) => {
     const [plus, minus] = [m(1 + 2 * index), m(2 + 2 * index)];
@@ -138,7 +139,7 @@ function sumsOfPairs(pairs: readonly number[], m: (point: number) => string): st
   });
 }
 
-/** Σ coefficient · value, over coefficients other than 0. */
+/** Σ coefficient · value, without zero coefficients. */
 function sum(coefficients: readonly number[], value: (index: number) => string): string {
   return coefficients
     .map(tidy)
@@ -154,7 +155,7 @@ function literal(value: number): string {
   return `${text.includes('.') || text.includes('e') ? text : `${text}.0`}f`;
 }
 
-/** Names in the text: of the values read, those transformed along columns, and those transformed along rows as well. */
+/** Prefixes of variables: values as read, transformed along columns, and transformed along both. */
 type Names = readonly [from: string, between: string, to: string];
 
 /**

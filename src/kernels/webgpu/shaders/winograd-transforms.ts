@@ -1,8 +1,8 @@
 /**
- * Convolutions of 3×3 by Winograd's method: maps to the points, a product of matrices at each point, and back
+ * The transforms of 3×3 convolutions by Winograd's method: inputs and weights to the points, and products back to results
  * (docs/explanation/kernels.md explains it). Values at the points are laid out as `[point, tile, channel]`, weights as
- * `[point, in, out]`, with channels in vectors of four. Tiles are numbered through all images, and a chunk of them goes
- * through all three steps, so that the values at the points fit a GPU's last-level cache.
+ * `[point, in, out]`, with channels in vectors of four. Tiles are numbered consecutively across all images. Each chunk of
+ * them goes through all steps before the next, so that the values at the points fit in a GPU's last-level cache.
  */
 import { callHead, type Declared, elementwise, head, reads, unroll, writes } from './wgsl.ts';
 import {
@@ -14,7 +14,7 @@ import {
   type Scheme,
 } from './winograd-scheme.ts';
 
-/** In pixels, tiles, or vectors per pixel. `in` is the source, in the backward pass the output's gradient. */
+/** `Shape`, in pixels, tiles, or vectors per pixel. The source (`in`) of the backward pass is the output's gradient. */
 export const WINOGRAD_FIELDS = [
   'inHeight',
   'inWidth',
@@ -24,7 +24,7 @@ export const WINOGRAD_FIELDS = [
   'outVectors',
   'tilesDown',
   'tilesAcross',
-  // First tile of the chunk, and its largest number of tiles.
+  // The chunk's first tile and largest number of tiles.
   'firstTile',
   'tiles',
   'padding',
@@ -32,10 +32,10 @@ export const WINOGRAD_FIELDS = [
 
 export type WinogradShape = Readonly<Record<(typeof WINOGRAD_FIELDS)[number], number>>;
 
-/** Threads keep a whole tile in registers. A small workgroup gives the GPU the most freedom in scheduling them. */
+/** Threads keep a whole tile in registers. A small workgroup gives the GPU the most freedom in scheduling. */
 export const TRANSFORM_GROUP = 64;
 
-/** The head of a kernel on a chunk of tiles. Bindings: call, shape, then `own`. */
+/** Writes the head of a kernel for a chunk of tiles. Bindings: call, shape, then `own`. */
 export function onChunk(...own: readonly Declared[]): string {
   return /* wgsl */ `
 ${callHead(WINOGRAD_FIELDS, ...own)}
@@ -46,7 +46,7 @@ fn tilesHere() -> u32 {
 `;
 }
 
-/** Image, row and column of the first result of a tile. */
+/** `corner`: image, row and column of a tile's first result. */
 export function corner(size: number): string {
   return /* wgsl */ `
 fn corner(tile: u32) -> vec3u {
@@ -63,7 +63,7 @@ export function storeAtPoint({ extent }: Scheme) {
   return (r: number, c: number, value: string): string => `points[${r * extent + c}u * step + i] = ${value};`;
 }
 
-/** B x B^T of each tile and vector of channels. Bindings: call, shape, source, points. */
+/** Computes B x Bᵀ for each tile and vector of channels. Bindings: call, shape, source, points. */
 export function inputToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
   return `
@@ -94,9 +94,9 @@ ${inBothDimensions(
 }
 
 /**
- * G w G^T. Bindings: shape `[inVectors, outVectors]`, weights, points. Forward one thread for an input channel and a
- * vector of output channels. `turned`, for the input's gradient: with the weights rotated by 180°, from the output's
- * channels to the input's.
+ * Computes G w Gᵀ, one thread per input channel and vector of output channels. With `turned`, for the input's gradient,
+ * weights are rotated by 180°, and the channels of the output are the input channels here. Bindings: shape
+ * `[inVectors, outVectors]`, weights, points.
  */
 export function weightsToPoints(scheme: Scheme, turned: boolean): string {
   const weight = (tap: number) =>
@@ -124,15 +124,15 @@ ${inBothDimensions(
 }
 
 export interface OutputVariant {
-  /** The layer's output: with its bias. */
+  /** Adds the bias, for the layer's output. */
   readonly bias: boolean;
-  /** max(y, 0). */
+  /** Stores max(y, 0). */
   readonly relu?: boolean;
-  /** 0 where the layer's input, which a ReLU made, is 0. */
+  /** Stores 0 where the layer's input, a ReLU's output, is 0. */
   readonly masked?: boolean;
 }
 
-/** A m A^T. Bindings: call, shape, points, result, then the bias, with `masked` the layer's input. */
+/** Computes A m Aᵀ. Bindings: call, shape, points, result, and the bias or with `masked` the layer's input. */
 export function pointsToOutput(scheme: Scheme, { bias, relu, masked }: OutputVariant): string {
   const { size, extent } = scheme;
   // Written so that NaN stays NaN.

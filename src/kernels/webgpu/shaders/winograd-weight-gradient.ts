@@ -1,7 +1,7 @@
 /**
- * The gradient of 3×3 weights by Winograd's method: ∂w = Gᵀ [Σ over tiles of (B x Bᵀ) ⊙ (Aᵀ ∂y A)] G. The source goes
- * to the points as in the forward pass (winograd-transforms.ts), the output's gradient by the transpose of the way back.
- * At each point, a product sums over tiles, with results laid out as `[split, point, in, out]`.
+ * The gradient of 3×3 weights by Winograd's method: ∂w = Gᵀ [Σ over tiles of (B x Bᵀ) ⊙ (Aᵀ ∂y A)] G. The source is
+ * transformed as in the forward pass (winograd-transforms.ts), the output's gradient by the transpose of the forward
+ * pass's last transform. At each point, a product sums over tiles. Its results are laid out as `[split, point, in, out]`.
  */
 
 import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
@@ -10,7 +10,7 @@ import { callHead, elementwise, reads, unroll, writes } from './wgsl.ts';
 import { gatherWeights, inBothDimensions, type Scheme, spreadGradient } from './winograd-scheme.ts';
 import { corner, onChunk, storeAtPoint, TRANSFORM_GROUP } from './winograd-transforms.ts';
 
-/** Aᵀ ∂y A of each tile and vector of channels. Bindings: call, shape, ∂y, points. */
+/** Computes Aᵀ ∂y A for each tile and vector of channels. Bindings: call, shape, ∂y, points. */
 export function gradientToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
   return `
@@ -39,8 +39,8 @@ ${inBothDimensions(
 }
 
 /**
- * The products at the points, added to those of the chunks before. Bindings: call, shape, source and gradient at the
- * points, result. Workgroups: tiles of rows in x, of columns in y; points times splits of the sum in z.
+ * Computes the products at the points and adds them to those of earlier chunks. Bindings: call, shape, source and gradient
+ * at the points, result. Workgroups: tiles of rows in x, tiles of columns in y, points times splits in z.
  */
 export function pointGradients({ extent }: Scheme, tile: Tile): string {
   return `
@@ -57,7 +57,7 @@ ${tile.depth > 0 ? shared(extent ** 2, tile) : direct(extent ** 2, tile)}
 `;
 }
 
-/** How both begin: the point, and the split's tiles. */
+/** Declares the point, and the split's range of tiles. */
 function beginning(points: number): string {
   return /* wgsl */ `  let point = group.z % ${points}u;
   let split = group.z / ${points}u;
@@ -129,8 +129,8 @@ ${storeSums(tile, 'shape.inVectors', storeAdded)}
 }
 
 /**
- * Gᵀ m G of the sums of all splits, added to the gradient: one thread for an input channel and a vector of output
- * channels. Bindings: call, shape `[inVectors, outVectors, splits]`, points, gradient.
+ * Adds up all splits and adds their Gᵀ m G to the gradient, one thread per input channel and vector of output channels.
+ * Bindings: call, shape `[inVectors, outVectors, splits]`, points, gradient.
  */
 export function pointsToWeights(scheme: Scheme): string {
   const { extent } = scheme;

@@ -51,7 +51,7 @@ function fewResults(tile: Tile, busy: number, direction: Direction, placed: Plac
 }
 
 /** Winograd's method pays off only with many input and output channels, as its transforms take as long for few products as for many. */
-export function usualChoice(tiles: TileChoice, parameters: Panels): Choose {
+export function defaultChoice(tiles: TileChoice, parameters: Panels): Choose {
   return (direction, placed) => {
     const pixels = batchPixelsOf(placed.output);
     const few = direction === 'forward' ? tiles.few : tiles.fewBackward;
@@ -88,7 +88,7 @@ function suitsWinograd(parameters: Panels, { stage, input, output }: PlacedConvo
 
 /** The choices to measure, the default first. */
 export function candidatesFor(
-  { tiles: usual, candidates }: { readonly tiles: TileChoice; readonly candidates: CandidateTiles },
+  { tiles: defaults, candidates }: { readonly tiles: TileChoice; readonly candidates: CandidateTiles },
   parameters: Panels,
   direction: Direction,
   placed: PlacedConvolution,
@@ -99,9 +99,9 @@ export function candidatesFor(
       : [candidates.gather, candidates.winograd];
   const split = hasFewResults(direction, placed, FEW_PIXELS) ? candidates.split : [];
   const all: Choice[] = [
-    usualChoice(usual, parameters)(direction, placed),
+    defaultChoice(defaults, parameters)(direction, placed),
     ...tiles.map((tile): Choice => ({ method: 'direct', tile })),
-    ...split.map((tile) => fewResults(tile, usual.busy, direction, placed)),
+    ...split.map((tile) => fewResults(tile, defaults.busy, direction, placed)),
     ...(suitsWinograd(parameters, placed) ? winograd : []).map(
       (choice): Choice => ({ method: 'winograd', ...choice }),
     ),

@@ -20,7 +20,7 @@ import {
   candidatesFor,
   choiceName,
   type Direction,
-  usualChoice,
+  defaultChoice,
 } from './candidates.ts';
 import type { Tuning } from './remembered-tiles.ts';
 
@@ -45,8 +45,8 @@ export async function chooseKernels(
 ): Promise<Choose> {
   const { gpu } = parameters;
   const { tuning } = gpu;
-  const usual = usualChoice(gpu.tiles, parameters);
-  if (!tuning) return usual;
+  const defaultFor = defaultChoice(gpu.tiles, parameters);
+  if (!tuning) return defaultFor;
   const found = new Map<string, Choice>();
   await tuning.inTurn(async () => {
     const news: string[] = [];
@@ -61,7 +61,8 @@ export async function chooseKernels(
     }
     if (news.length > 0) tuning.memory.add(news);
   });
-  return (direction, placed) => found.get(keyOf(parameters, direction, placed)) ?? usual(direction, placed);
+  return (direction, placed) =>
+    found.get(keyOf(parameters, direction, placed)) ?? defaultFor(direction, placed);
 }
 
 /** Returns the fastest, or undefined if time or memory runs out. */
