@@ -39,7 +39,7 @@ const options = {
     '<folder>',
     'data set that the page offers for a first training (default: Fashion-MNIST, if its Debian package is installed)',
   ),
-  weights: switchedOff('do not send weights to browsers: pages cannot run the model on their own GPU'),
+  weights: switchedOff('do not send weights to browsers, which then cannot run the model on their own GPU'),
   cors: repeatable(
     option('<origin>', 'allow pages of this origin to use the server; may be repeated', origin),
   ),
@@ -112,7 +112,7 @@ async function runsOf({ runs }: Flags): Promise<string | undefined> {
 function demoDataOf({ demoData }: Flags): string | undefined {
   if (demoData === undefined) return existsSync(FASHION_MNIST) ? FASHION_MNIST : undefined;
   if (existsSync(demoData)) return demoData;
-  throw new UserError(`--demo-data ${demoData} does not exist; name a folder of labeled images`);
+  throw new UserError(`--demo-data ${demoData} does not exist; name a data set`);
 }
 
 /** The best model of the run that was validated last, if there is one. */

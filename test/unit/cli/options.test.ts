@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
-import type { Declared, Parser } from '../../../src/cli/command.ts';
+import type { Parser, TypedOption } from '../../../src/cli/command.ts';
 import {
   backend,
   config,
@@ -15,9 +15,9 @@ import {
 } from '../../../src/cli/options.ts';
 
 const parserOf =
-  (declared: Declared<unknown>): Parser<unknown> =>
+  (typed: TypedOption<unknown>): Parser<unknown> =>
   (text) =>
-    declared('name')[0]!.parseArg!(text, undefined);
+    typed('name')[0]!.parseArg!(text, undefined);
 
 function refuses(parse: Parser<unknown>, ...texts: string[]): void {
   for (const text of texts) assert.throws(() => parse(text), InvalidArgumentError, `took ${text}`);
@@ -29,14 +29,14 @@ describe('option values', () => {
     assert.equal(positiveInteger('256'), 256);
     refuses(positiveInteger, '0', '-1', '1.5', 'x', '', '1e3', '0x10', '99999999999999999999');
     refuses(integer(2, 5), '1', '6');
-    assert.throws(() => integer(2, 5)('6'), /whole number from 2 up to 5/);
+    assert.throws(() => integer(2, 5)('6'), /whole number from 2 to 5/);
   });
 
   test('numbers', () => {
     assert.equal(number()('-1e-2'), -0.01);
     assert.equal(positiveNumber('0.5'), 0.5);
     refuses(positiveNumber, '0', '-1', 'x', '', ' ', 'Infinity', 'NaN');
-    assert.throws(() => number(0, 255)('256'), /a number from 0 up to 255/);
+    assert.throws(() => number(0, 255)('256'), /a number from 0 to 255/);
   });
 
   test('test scales: one, several, or those of training', () => {
@@ -54,7 +54,7 @@ describe('option values', () => {
   test('networks in any case', () => {
     const parse = parserOf(config);
     assert.equal(parse('a-lrn'), 'A-LRN');
-    assert.throws(() => parse('F'), /Choose one of A, A-LRN, B, C, D, E/);
+    assert.throws(() => parse('F'), /It must be one of A, A-LRN, B, C, D, E/);
   });
 
   test('lists of anything', () => {
