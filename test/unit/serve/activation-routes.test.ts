@@ -4,6 +4,7 @@ import { wholeImage } from '../../../src/data/pixels/crop.ts';
 import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
 import { layersUpTo } from '../../../src/evaluate/features/feature-layers.ts';
 import { png } from '../../support/images.ts';
+import { ascending, pluck } from '../../support/lists.ts';
 import { MEAN } from '../evaluate/small-models.ts';
 import { formRequest, imageRequest, smallParts, smallServer } from './small-server.ts';
 
@@ -38,16 +39,11 @@ describe('POST /v1/activations', () => {
       maxima.push(maximum);
       assert.equal(body.channelMaximum[i], maximum);
       assert.ok(Math.abs(body.mean[i] - own.reduce((a, b) => a + b, 0) / area) < 1e-6);
-      const drawn = [...maps.subarray(i * area, (i + 1) * area)];
-      assert.deepEqual(
-        drawn,
-        [...own].map((value) => (maximum > 0 ? Math.round((255 * value) / maximum) : 0)),
-      );
+      const drawn = maps.subarray(i * area, (i + 1) * area);
+      const levels = [...own].map((value) => (maximum > 0 ? Math.round((255 * value) / maximum) : 0));
+      assert.deepEqual([...drawn], levels);
     }
-    assert.deepEqual(
-      maxima,
-      [...maxima].sort((a, b) => b - a),
-    );
+    assert.deepEqual(maxima, ascending(maxima).reverse());
     const few = await ask(imageRequest('/v1/activations?layer=conv2_1&view=whole&channels=2', bytes));
     assert.deepEqual(few.body.channelIndices, body.channelIndices.slice(0, 2));
     assert.deepEqual(few.body.shape, shape);
@@ -93,11 +89,9 @@ describe('POST /v1/features', () => {
     assert.equal(images, '2');
     const length = 10 + answer.rawPayload.readUInt16LE(8);
     assert.equal(answer.rawPayload.length, length + 2 * Number(size) * 4);
+    const second = answer.rawPayload.readFloatLE(length + Number(size) * 4);
     const json = (await app.inject(formRequest('/v1/features?layer=fc7', files))).json();
-    assert.equal(
-      answer.rawPayload.readFloatLE(length + Number(size) * 4),
-      Math.fround(json.images[1].values[0]),
-    );
+    assert.equal(second, Math.fround(json.images[1].values[0]));
   });
 
   it('of images whose maps differ do not fit into an .npy file', async (t) => {
@@ -113,10 +107,9 @@ describe('GET /v1/model', () => {
     const { json } = await smallServer(t);
     const body = await json('/v1/model');
     const [model] = body.models;
-    assert.deepEqual(
-      [model.name, model.config, model.classes, model.crop, model.defaultScale, model.autoScales],
-      ['small', 'A', 5, 32, 40, [32, 40, 48]],
-    );
+    const { name, config, classes, crop, defaultScale, autoScales } = model;
+    assert.deepEqual([name, config, classes, crop], ['small', 'A', 5, 32]);
+    assert.deepEqual([defaultScale, autoScales], [40, [32, 40, 48]]);
     assert.deepEqual(model.layers[0], {
       name: 'conv1_1',
       kind: 'convolution',
@@ -131,8 +124,11 @@ describe('GET /v1/model', () => {
       activations: true,
     });
     assert.equal(model.layers.at(-1).effectiveStride, 32);
-    const parameters = model.layers.reduce((sum: number, layer: typeof model) => sum + layer.parameters, 0);
-    assert.equal(model.parameters, parameters);
+    const parameters: number[] = pluck(model.layers, 'parameters');
+    assert.equal(
+      model.parameters,
+      parameters.reduce((a, b) => a + b),
+    );
     // Clients see names of files, not their folders.
     assert.equal(model.training.data, 'photos');
   });

@@ -20,32 +20,33 @@ async function metric({ app }: SmallServer, name: string): Promise<number> {
   return lines.reduce((sum, one) => sum + Number(one.slice(one.lastIndexOf(' '))), 0);
 }
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
+/** Waits until a metric has a value. */
+async function until(server: SmallServer, name: string, value: number): Promise<void> {
   for (let i = 0; i < 1000; i++) {
-    if (await holds()) return;
+    if ((await metric(server, name)) === value) return;
     await sleep(5);
   }
-  assert.fail('the condition was never met');
+  assert.fail(`${name} was never ${value}`);
 }
 
 async function heldServer(t: TestContext, options: Partial<ServerOptions> = {}) {
   const held = new HeldBackend();
   const server = await smallServer(t, { models: [await smallParts('held', 5, held.backend)], ...options });
-  return { ...server, held, server };
+  const image = await png(40, 40);
+  return { ...server, held, server, image };
 }
 
 const CENTER = '/v1/predict?protocol=center';
 
 describe('concurrent requests', () => {
   it('are computed together', async (t) => {
-    const { server, held, ask } = await heldServer(t);
-    const image = await png(40, 40);
+    const { server, held, ask, image } = await heldServer(t);
     held.close();
     const first = ask(imageRequest(CENTER, image));
-    await until(async () => (await metric(server, 'verydeep_places')) === 1);
-    await until(async () => (await metric(server, 'verydeep_images_total')) === 1);
+    await until(server, 'verydeep_places', 1);
+    await until(server, 'verydeep_images_total', 1);
     const others = Array.from({ length: 16 }, () => ask(imageRequest(CENTER, image)));
-    await until(async () => (await metric(server, 'verydeep_images_total')) === 17);
+    await until(server, 'verydeep_images_total', 17);
     held.open();
     for (const { status } of await Promise.all([first, ...others])) assert.equal(status, 200);
     assert.equal(await metric(server, 'verydeep_batch_images_sum'), 17);
@@ -54,31 +55,29 @@ describe('concurrent requests', () => {
   });
 
   it('beyond the queue are refused immediately, with a time to retry', async (t) => {
-    const { server, held, ask, json, refused } = await heldServer(t, { queue: 2 });
-    const image = await png(40, 40);
+    const { server, held, ask, json, refused, image } = await heldServer(t, { queue: 2 });
     held.close();
     const accepted = [ask(imageRequest(CENTER, image)), ask(imageRequest(CENTER, image))];
-    await until(async () => (await metric(server, 'verydeep_places')) === 2);
+    await until(server, 'verydeep_places', 2);
     const { headers } = await refused(imageRequest(CENTER, image), '503 busy');
     assert.match(String(headers['retry-after']), /^\d+$/);
     // Requests without work on images are still served.
     await json('/v1/model');
     held.open();
     for (const one of accepted) assert.equal((await one).status, 200);
-    await until(async () => (await metric(server, 'verydeep_places')) === 0);
+    await until(server, 'verydeep_places', 0);
     await json(imageRequest(CENTER, image));
   });
 
   it('take a slot for each image and scale, and release all when there are too few', async (t) => {
-    const { server, json, refused } = await heldServer(t, { queue: 3 });
-    const image = await png(40, 40);
+    const { server, json, refused, image } = await heldServer(t, { queue: 3 });
     await json(imageRequest(`${CENTER}&scales=32,40,48`, image));
     for (const request of [
       imageRequest(`${CENTER}&scales=32,40,48,56`, image),
       formRequest(CENTER, { a: image, b: image, c: image, d: image }),
     ]) {
       await refused(request, '503 busy');
-      await until(async () => (await metric(server, 'verydeep_places')) === 0);
+      await until(server, 'verydeep_places', 0);
     }
   });
 
@@ -89,21 +88,21 @@ describe('concurrent requests', () => {
   });
 
   it('of clients that disconnect free their slots, and are not computed', async (t) => {
-    const { server, held } = await heldServer(t, { queue: 3 });
+    const { server, held, image } = await heldServer(t, { queue: 3 });
     const address = await server.app.listen({ host: '127.0.0.1', port: 0 });
-    const body = new Uint8Array(await png(40, 40));
+    const body = new Uint8Array(image);
     const send = (signal: AbortSignal | null) =>
       fetch(address + CENTER, { method: 'POST', body, headers: { 'content-type': 'image/png' }, signal });
     held.close();
     const first = send(null);
-    await until(async () => (await metric(server, 'verydeep_images_total')) === 1);
-    await until(async () => (await metric(server, 'verydeep_waiting')) === 0);
+    await until(server, 'verydeep_images_total', 1);
+    await until(server, 'verydeep_waiting', 0);
     const client = new AbortController();
     const left = send(client.signal);
-    await until(async () => (await metric(server, 'verydeep_places')) === 2);
+    await until(server, 'verydeep_places', 2);
     client.abort();
     await assert.rejects(left);
-    await until(async () => (await metric(server, 'verydeep_places')) === 1);
+    await until(server, 'verydeep_places', 1);
     assert.equal(await metric(server, 'verydeep_clients_left_total'), 1);
     held.open();
     assert.equal((await first).status, 200);

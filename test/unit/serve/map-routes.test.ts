@@ -23,27 +23,17 @@ describe('POST /v1/score-map', () => {
     const bytes = await pngOf(image);
     const body = await json(imageRequest('/v1/score-map?scales=64,128&top=5', bytes));
     assert.deepEqual(body.image, { width: 96, height: 64 });
-    assert.deepEqual(
-      body.scales.map(({ scale, rescaled, rows, columns, effectiveStride }: Json) => [
-        scale,
-        rescaled,
-        rows,
-        columns,
-        effectiveStride,
-      ]),
-      [
-        [64, { width: 96, height: 64 }, 2, 3, 32],
-        [128, { width: 192, height: 128 }, 4, 6, 32],
-      ],
-    );
+    const maps = body.scales.map(({ classes: _, ...map }: Json) => map);
+    const grid = { effectiveStride: 32, receptiveField: 150 };
+    assert.deepEqual(maps, [
+      { scale: 64, rescaled: { width: 96, height: 64 }, rows: 2, columns: 3, ...grid },
+      { scale: 128, rescaled: { width: 192, height: 128 }, rows: 4, columns: 6, ...grid },
+    ]);
     for (const { scale, classes, rows, columns } of body.scales) {
       const predicted = await ask(imageRequest(`/v1/predict?scales=${scale}&top=5`, bytes));
       const { top } = predicted.body.images[0];
       assert.deepEqual(pluck(classes, 'label'), pluck(top, 'label'));
-      assertClose(
-        classes.map(({ probability }: Json) => probability),
-        top.map(({ probability }: Json) => probability),
-      );
+      assertClose(pluck(classes, 'probability'), pluck(top, 'probability'));
       for (let position = 0; position < rows * columns; position++) {
         const sum = classes.reduce((total: number, { map }: Json) => total + map[position], 0);
         assert.ok(Math.abs(sum - 1) < 1e-6);
@@ -81,10 +71,10 @@ describe('POST /v1/crops', () => {
     const body = await json(imageRequest('/v1/crops?scales=44', bytes));
     const [{ crops, crop, rescaled }] = body.scales;
     assert.equal(crop, 32);
-    assert.deepEqual(
-      crops.map(({ x, y, flipped }: Json) => [x, y, flipped]),
-      gridCrops(rescaled, 32, true).map(({ left, top, flip }) => [left, top, flip]),
-    );
+    const grid = gridCrops(rescaled, 32, true);
+    assert.deepEqual(pluck(crops, 'x'), pluck(grid, 'left'));
+    assert.deepEqual(pluck(crops, 'y'), pluck(grid, 'top'));
+    assert.deepEqual(pluck(crops, 'flipped'), pluck(grid, 'flip'));
     const predicted = await ask(imageRequest('/v1/predict?protocol=crops&scales=44&top=1', bytes));
     const [best] = predicted.body.images[0].top;
     // Each crop lists three of five classes, so the mean is known only within the probability of the others.

@@ -4,14 +4,14 @@ import type { InjectOptions } from 'fastify';
 import { prepareForEvaluation } from '../../../src/data/pixels/evaluation-images.ts';
 import { defaultLimits } from '../../../src/serve/server.ts';
 import { hugePng, jpeg, png, toSharp } from '../../support/images.ts';
+import { pluck } from '../../support/lists.ts';
 import { ensembleOf, picture, smallModel } from '../evaluate/small-models.ts';
-import { formRequest, imageRequest, type Json, LABELS, smallParts, smallServer } from './small-server.ts';
+import { formRequest, imageRequest, LABELS, smallParts, smallServer } from './small-server.ts';
 
-async function pngOf(width: number, height: number, seed = 0): Promise<Buffer> {
-  return toSharp(picture(width, height, seed))
+const pngOf = (...size: Parameters<typeof picture>): Promise<Buffer> =>
+  toSharp(picture(...size))
     .png()
     .toBuffer();
-}
 
 describe('POST /v1/predict', () => {
   it('predicts the same as evaluation', async (t) => {
@@ -24,9 +24,8 @@ describe('POST /v1/predict', () => {
     ] as const) {
       const body = await json(imageRequest(`/v1/predict?protocol=${protocol}&scales=${scales}&top=2`, bytes));
       const ensemble = ensembleOf([await smallModel()], scales, { protocol });
-      const classified = ensemble.classify(
-        await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', scales),
-      );
+      const prepared = await prepareForEvaluation({ kind: 'encoded', bytes }, 'x', scales);
+      const classified = ensemble.classify(prepared);
       ensemble.flush();
       const { posteriors } = await classified;
       const [image] = body.images;
@@ -57,21 +56,16 @@ describe('POST /v1/predict', () => {
     const { ask, json } = await smallServer(t);
     const files = { 'a.png': await pngOf(50, 40, 1), 'b.png': await pngOf(40, 70, 2) };
     const body = await json(formRequest('/v1/predict?top=1', files));
-    assert.deepEqual(
-      body.images.map(({ name, width, height }: Json) => [name, width, height]),
-      [
-        ['a.png', 50, 40],
-        ['b.png', 40, 70],
-      ],
-    );
+    assert.deepEqual(pluck(body.images, 'name'), ['a.png', 'b.png']);
+    assert.deepEqual(pluck(body.images, 'width'), [50, 40]);
+    assert.deepEqual(pluck(body.images, 'height'), [40, 70]);
     const alone = await ask(imageRequest('/v1/predict?top=1', files['b.png']));
     assert.equal(body.images[1].top[0].index, alone.body.images[0].top[0].index);
   });
 
   it('averages all models on request, and names them', async (t) => {
-    const { json } = await smallServer(t, {
-      models: [await smallParts('one', 1), await smallParts('two', 2)],
-    });
+    const models = [await smallParts('one', 1), await smallParts('two', 2)];
+    const { json } = await smallServer(t, { models });
     const bytes = await pngOf(50, 60);
     const of = async (model: string) => {
       const body = await json(imageRequest(`/v1/predict?model=${model}&top=5`, bytes));

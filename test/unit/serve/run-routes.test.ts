@@ -25,10 +25,8 @@ describe('GET /v1/runs', () => {
     const found = new Map(body.runs.map((run: Json) => [run.id, run]));
     assert.deepEqual([...found.keys()].sort(), ['done', 'live', 'stopped one']);
     const stopped = found.get('stopped one') as Json;
-    assert.deepEqual(
-      [stopped.state, stopped.config, stopped.iteration, stopped.epoch, stopped.totalIterations],
-      ['stopped', 'A', 40, 4, 100],
-    );
+    const { state, config, iteration, epoch, totalIterations } = stopped;
+    assert.deepEqual([state, config, iteration, epoch, totalIterations], ['stopped', 'A', 40, 4, 100]);
     assert.deepEqual(stopped.best, { top1Error: 0.3, top5Error: 0.1, iteration: 30 });
     assert.deepEqual([stopped.hasModel, stopped.hasReport], [true, true]);
     assert.equal((found.get('done') as Json).state, 'finished');
@@ -57,9 +55,8 @@ describe('GET /v1/runs', () => {
     await symlink(join(folder, 'outside'), join(runs, 'link'));
     await symlink(join(folder, 'outside', 'metrics.jsonl'), join(runs, 'inside', 'metrics.jsonl'));
     const { ask } = await smallServer(t, { runs });
-    const outside = '.. . %2e%2e ..%2foutside %2e%2e%2foutside ..%5coutside inside%2f..%2f..%2foutside'.split(
-      ' ',
-    );
+    const up = ['..', '.', '%2e%2e', '..%2foutside', '%2e%2e%2foutside', '..%5coutside'];
+    const outside = [...up, 'inside%2f..%2f..%2foutside'];
     const others = ['inside%2f', 'inside%00', '%00', 'link', 'x'.repeat(300), '__proto__', 'constructor'];
     for (const id of [...outside, encodeURIComponent(join(folder, 'outside')), ...others]) {
       for (const rest of ['', '/metrics', '/tables', '/report', '/events']) {
@@ -68,10 +65,8 @@ describe('GET /v1/runs', () => {
         assert.doesNotMatch(JSON.stringify(body), /somebody|"iteration"/);
       }
     }
-    assert.deepEqual(
-      (await ask('/v1/runs')).body.runs.map(({ id, iteration }: Json) => [id, iteration]),
-      [['inside', 0]],
-    );
+    const { body } = await ask('/v1/runs');
+    assert.deepEqual([pluck(body.runs, 'id'), pluck(body.runs, 'iteration')], [['inside'], [0]]);
     assert.deepEqual((await ask('/v1/runs/inside/metrics')).body.lines, []);
   });
 });

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { checkAlive, checkFinite, isFlat, LogitRange } from '../../../src/train/divergence.ts';
+import { userError } from '../../support/refused.ts';
 
 const health = { iteration: 7, meanLoss: Math.log(10), learningRate: 0.01 };
 
 describe('the health of training', () => {
   for (const meanLoss of [Number.NaN, Number.POSITIVE_INFINITY]) {
     it(`stops at a loss of ${meanLoss} with advice`, () => {
-      assert.throws(() => checkFinite({ ...health, meanLoss }), {
-        name: 'UserError',
-        message: /not finite at iteration 7 .*lower --lr/,
-      });
+      const check = () => checkFinite({ ...health, meanLoss });
+      assert.throws(check, userError(/not finite at iteration 7 .*lower --lr/));
     });
   }
 
@@ -23,7 +22,7 @@ describe('the health of training', () => {
   it('stops a dead network after the window, and never without one', () => {
     checkAlive(99, 100, 10);
     checkAlive(1e6, 0, 10);
-    assert.throws(() => checkAlive(100, 100, 10), { name: 'UserError', message: /dead.*--init glorot/ });
+    assert.throws(() => checkAlive(100, 100, 10), userError(/dead.*--init glorot/));
   });
 
   it('measures the spread of logits between images, class by class', () => {

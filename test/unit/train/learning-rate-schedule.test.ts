@@ -17,13 +17,9 @@ function after(errors: readonly number[], by: ScheduleOptions = options): Schedu
 
 describe('the plateau rule', () => {
   it('keeps the rate while the error falls', () => {
-    assert.deepEqual(after([0.5, 0.4, 0.3]), {
-      learningRate: 0.01,
-      drops: 0,
-      bestError: 0.3,
-      sinceBest: 0,
-      finished: false,
-    });
+    const { finished, ...rest } = after([0.5, 0.4, 0.3]);
+    assert.deepEqual(rest, { learningRate: 0.01, drops: 0, bestError: 0.3, sinceBest: 0 });
+    assert.equal(finished, false);
   });
 
   it('drops the rate after `patience` validations without a better error', () => {

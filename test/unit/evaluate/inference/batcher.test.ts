@@ -7,15 +7,13 @@ import {
   DeterministicBatcher,
   type DeterministicBatcherOptions,
 } from '../../../../src/evaluate/inference/batcher.ts';
-import { pluck } from '../../../support/lists.ts';
+import { pluck, range } from '../../../support/lists.ts';
 
 /** An item of one value, or of a given size filled with it. */
 function item(value: number, height = 1, width = 1): BatchItem {
   return {
     shape: [1, height, width],
-    write: (input, offset) => {
-      input.fill(value, offset, offset + height * width);
-    },
+    write: (input, offset) => void input.fill(value, offset, offset + height * width),
   };
 }
 
@@ -54,14 +52,10 @@ describe('batches', () => {
     const { queue, batches } = doubling({ maxSize: () => 11 });
     const results = Array.from({ length: 15 }, (_, value) => first(queue.submit(item(value))));
     queue.flush();
-    assert.deepEqual(
-      await Promise.all(results),
-      Array.from({ length: 15 }, (_, value) => 2 * value),
-    );
-    assert.deepEqual(
-      batches.map(({ values }) => values.length),
-      [8, 4, 2, 1],
-    );
+    const doubled = range(15).map((value) => 2 * value);
+    assert.deepEqual(await Promise.all(results), doubled);
+    const sizes = batches.map(({ values }) => values.length);
+    assert.deepEqual(sizes, [8, 4, 2, 1]);
   });
 
   it('wait for a flush forever', async () => {
@@ -93,11 +87,8 @@ describe('batches', () => {
 
   it('of fillers only are not computed; others are computed with their fillers', async () => {
     const { queue, batches } = doubling({ maxSize: () => 2 });
-    queue.addFiller(item(1));
-    queue.addFiller(item(2));
-    queue.addFiller(item(3));
-    const needed = first(queue.submit(item(4)));
-    assert.equal(await needed, 8);
+    for (const value of [1, 2, 3]) queue.addFiller(item(value));
+    assert.equal(await first(queue.submit(item(4))), 8);
     assert.deepEqual(pluck(batches, 'values'), [[3, 4]]);
   });
 

@@ -46,25 +46,16 @@ describe('the 5×5 grid', () => {
           assert.ok(left >= 0 && left + size <= image.width);
           assert.ok(top >= 0 && top + size <= image.height);
         }
-        const plain = gridCrops(image, size, false);
-        assert.deepEqual(
-          plain,
-          crops.filter(({ flip }) => !flip),
-        );
+        const plain = crops.filter(({ flip }) => !flip);
+        assert.deepEqual(gridCrops(image, size, false), plain);
       }),
     );
   });
 
   it('goes row by row', () => {
-    const places = gridCrops({ width: 36, height: 40 }, 32, false).map(({ left, top }) => [left, top]);
-    assert.deepEqual(places.slice(0, 6), [
-      [0, 0],
-      [1, 0],
-      [2, 0],
-      [3, 0],
-      [4, 0],
-      [0, 2],
-    ]);
+    const crops = gridCrops({ width: 36, height: 40 }, 32, false).slice(0, 6);
+    assert.deepEqual(pluck(crops, 'left'), [0, 1, 2, 3, 4, 0]);
+    assert.deepEqual(pluck(crops, 'top'), [0, 0, 0, 0, 0, 2]);
   });
 
   it('does not fit into less than a crop', () => {

@@ -10,6 +10,7 @@ import type { ClassifyOptions } from '../../../../src/evaluate/inference/image-c
 import { gridCrops } from '../../../../src/evaluate/protocol/crop-grid.ts';
 import { meanOf, softmax } from '../../../../src/evaluate/protocol/softmax.ts';
 import { reference } from '../../../support/backends.ts';
+import { pluck } from '../../../support/lists.ts';
 import {
   classifierOf,
   ensembleOf,
@@ -34,6 +35,11 @@ function assertSame(actual: readonly number[], expected: readonly number[], tole
   for (const [i, value] of actual.entries()) {
     assert.ok(Math.abs(value - expected[i]!) <= tolerance, `class ${i}: ${value}, not ${expected[i]}`);
   }
+}
+
+async function assertMirrorInvariant(model: SmallModel, image: RgbImage, protocol: 'dense' | 'crops') {
+  const mirror = await posteriorsOf(model, mirrored(image), { protocol });
+  assertSame(await posteriorsOf(model, image, { protocol }), mirror, 1e-12);
 }
 
 async function run(
@@ -61,12 +67,8 @@ async function slidingScores(model: SmallModel, image: RgbImage, flip: boolean):
   const { layers, crop } = model.network;
   const split = layers.findIndex(({ name }) => name === 'fc6');
   const input = wholeImage(image, MEAN, flip);
-  const { output: features, shape } = await run(
-    model,
-    layers.slice(0, split),
-    [3, image.height, image.width],
-    input,
-  );
+  const size = [3, image.height, image.width];
+  const { output: features, shape } = await run(model, layers.slice(0, split), size, input);
   const [, channels, height, width] = shape;
   const side = crop / 32;
   const scores: Float64Array[] = [];
@@ -115,15 +117,10 @@ describe('dense evaluation', () => {
   it('of a mirrored image is the same, because both are averaged', async () => {
     const model = await smallModel();
     const image = picture(75, 50, 4);
-    const [one, other] = [image, mirrored(image)].map((each) =>
-      posteriorsOf(model, each, { protocol: 'dense' }),
-    );
-    assertSame(await one!, await other!, 1e-12);
-    const plain = await posteriorsOf(model, image, { protocol: 'dense', flip: false });
-    assert.notDeepEqual(
-      plain,
-      await posteriorsOf(model, mirrored(image), { protocol: 'dense', flip: false }),
-    );
+    await assertMirrorInvariant(model, image, 'dense');
+    const plain = { protocol: 'dense', flip: false } as const;
+    const unequal = await posteriorsOf(model, mirrored(image), plain);
+    assert.notDeepEqual(await posteriorsOf(model, image, plain), unequal);
   });
 
   it('accepts images twenty times as long as wide', async () => {
@@ -140,10 +137,7 @@ describe('crops', () => {
     const model = await smallModel();
     // 40 − 32 and 48 − 32 are multiples of 4.
     const image = picture(48, 40, 4);
-    const [one, other] = [image, mirrored(image)].map((each) =>
-      posteriorsOf(model, each, { protocol: 'crops' }),
-    );
-    assertSame(await one!, await other!, 1e-12);
+    await assertMirrorInvariant(model, image, 'crops');
   });
 
   it('of an image of their size are one crop and its mirror image', async () => {
@@ -197,11 +191,8 @@ describe('crops', () => {
     const [dense, crops, both] = await Promise.all(
       (['dense', 'crops', 'both'] as const).map((protocol) => posteriorsOf(model, image, { protocol })),
     );
-    assertSame(
-      both!,
-      dense!.map((value, i) => (value + crops![i]!) / 2),
-      1e-15,
-    );
+    const mean = dense!.map((value, i) => (value + crops![i]!) / 2);
+    assertSame(both!, mean, 1e-15);
   });
 });
 
@@ -223,17 +214,11 @@ describe('an ensemble', () => {
   it('averages over scales, and posteriors sum to 1', async () => {
     const model = await smallModel();
     const { posteriors, parts } = await classify([model], [32, 40], scaled);
-    const [small] = [await classify([model], [32], scaled.slice(0, 1))];
+    const small = await classify([model], [32], scaled.slice(0, 1));
     const large = await classify([model], [40], scaled.slice(1));
-    assert.deepEqual(
-      parts.map(({ protocol, scale, model: number }) => [number, protocol, scale]),
-      [
-        [0, 'dense', 32],
-        [0, 'crops', 32],
-        [0, 'dense', 40],
-        [0, 'crops', 40],
-      ],
-    );
+    assert.deepEqual(pluck(parts, 'model'), [0, 0, 0, 0]);
+    assert.deepEqual(pluck(parts, 'protocol'), ['dense', 'crops', 'dense', 'crops']);
+    assert.deepEqual(pluck(parts, 'scale'), [32, 32, 40, 40]);
     const mean = [...small.posteriors].map((value, i) => (value + large.posteriors[i]!) / 2);
     // Posteriors are float32.
     assertSame([...posteriors], mean, 1e-7);
@@ -250,17 +235,13 @@ describe('an ensemble', () => {
   it('is the mean of its models, each with its own crop and scales', async () => {
     const [a, b] = [await smallModel(), await smallModel({ configuration: 'B', crop: 64 }, { seed: 8 })];
     const images = [picture(32, 36, 1), picture(64, 72, 2)];
-    const [one, other] = [
-      await classify([a], [32], images.slice(0, 1)),
-      await classify([b], [64], images.slice(1)),
+    const one = await classify([a], [32], images.slice(0, 1));
+    const other = await classify([b], [64], images.slice(1));
+    const members = [
+      { classifier: classifierOf(b), scales: [64] },
+      { classifier: classifierOf(a), scales: [32] },
     ];
-    const ensemble = new Ensemble(
-      [
-        { classifier: classifierOf(b), scales: [64] },
-        { classifier: classifierOf(a), scales: [32] },
-      ],
-      { protocol: 'both' },
-    );
+    const ensemble = new Ensemble(members, { protocol: 'both' });
     assert.deepEqual(ensemble.scales, [32, 64]);
     const classified = ensemble.classify(images);
     ensemble.flush();

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UserError } from '../../../../src/core/errors.ts';
 import type { TrainScale } from '../../../../src/core/scale.ts';
 import type { Protocol } from '../../../../src/evaluate/protocol/protocol.ts';
 import { checkScale, scalesFor } from '../../../../src/evaluate/protocol/test-scales.ts';
 import { buildNetwork } from '../../../../src/net/network.ts';
+import { userError } from '../../../support/refused.ts';
 
 function model(crop: number, trainScale?: TrainScale) {
   return { network: buildNetwork({ configuration: 'A', classes: 2, crop, width: 0.05 }), trainScale };
@@ -36,41 +36,30 @@ describe('test scales', () => {
   });
 
   it('are unknown for a model that was never trained', () => {
-    assert.throws(
-      () => scalesFor(model(224), 'auto', 'm.safetensors'),
-      (error: unknown) =>
-        error instanceof UserError &&
-        /m\.safetensors does not record its training scale, .* \(--scales/.test(error.message),
-    );
+    const message = /m\.safetensors does not record its training scale, .* \(--scales/;
+    assert.throws(() => scalesFor(model(224), 'auto', 'm.safetensors'), userError(message));
   });
 });
 
 describe('the smallest scale', () => {
-  const check = (protocol: Protocol, scale: number, pooling: 'floor' | 'ceil') => () =>
-    checkScale(
-      buildNetwork({ configuration: 'A', classes: 2, crop: 64, width: 0.05, pooling }),
-      protocol,
-      scale,
-      'm',
-    );
+  const check = (protocol: Protocol, scale: number, pooling: 'floor' | 'ceil') => () => {
+    const network = buildNetwork({ configuration: 'A', classes: 2, crop: 64, width: 0.05, pooling });
+    checkScale(network, protocol, scale, 'm');
+  };
 
   it('is the crop', () => {
     for (const protocol of ['center', 'dense', 'crops', 'both'] as const) {
       check(protocol, 64, 'floor')();
-      assert.throws(
-        check(protocol, 63, 'floor'),
-        /scale 63 is too small for m, whose crop is 64.* at least 64/,
-      );
+      const small = /scale 63 is too small for m, whose crop is 64.* at least 64/;
+      assert.throws(check(protocol, 63, 'floor'), small);
     }
   });
 
   it('is what leaves fc6 enough inputs, for dense evaluation and pooling that rounds up', () => {
     // 33 → 17 → 9 → 5 → 3 → 2
     check('dense', 33, 'ceil')();
-    assert.throws(
-      check('dense', 32, 'ceil'),
-      /pooling leaves less than the 2×2 inputs of fc6; .* at least 33/,
-    );
+    const few = /pooling leaves less than the 2×2 inputs of fc6; .* at least 33/;
+    assert.throws(check('dense', 32, 'ceil'), few);
     assert.throws(check('both', 63, 'ceil'), /crops of 64 do not fit/);
   });
 });

@@ -24,12 +24,11 @@ function resultsOf(classes: number, images: readonly (readonly [label: number, p
 
 describe('error rates', () => {
   it('count the top-1 and top-5 misses', () => {
-    const results = resultsOf(7, [
-      [0, ranking(0, 1, 2, 3, 4, 5, 6)],
-      [4, ranking(0, 1, 2, 3, 4, 5, 6)],
-      [5, ranking(0, 1, 2, 3, 4, 5, 6)],
-      [6, ranking(0, 1, 2, 3, 4, 5, 6)],
-    ]);
+    const labels = [0, 4, 5, 6];
+    const results = resultsOf(
+      7,
+      labels.map((label) => [label, ranking(0, 1, 2, 3, 4, 5, 6)]),
+    );
     const { images, top1Error, top5Error, loss } = errorRates(results);
     assert.deepEqual({ images, top1Error, top5Error }, { images: 4, top1Error: 3 / 4, top5Error: 2 / 4 });
     const expected = -[7, 3, 2, 1].reduce((sum, share) => sum + Math.log(share / 28), 0) / 4;
@@ -87,10 +86,8 @@ describe('image results', () => {
     assert.deepEqual(results.get(1), result);
     assert.equal(result.rank, 1);
     assert.deepEqual([...results], [result]);
-    assert.deepEqual(
-      [0, 1, 2].map((image) => results.has(image)),
-      [false, true, false],
-    );
+    const done = [0, 1, 2].filter((image) => results.has(image));
+    assert.deepEqual(done, [1]);
     results.set(result);
     assert.equal(results.done, 1);
   });

@@ -86,10 +86,8 @@ describe("an evaluation's journal", () => {
   });
 
   it('reports that it cannot be written', async (t) => {
-    const folder = await temporaryFolder(t);
-    await assert.rejects(
-      Journal.create(join(folder, 'none', 'journal'), INPUTS),
-      /the evaluation journal .*none\/journal could not be written: .*--journal/,
-    );
+    const path = join(await temporaryFolder(t), 'none', 'journal');
+    const message = /the evaluation journal .*none\/journal could not be written: .*--journal/;
+    await assert.rejects(Journal.create(path, INPUTS), message);
   });
 });
