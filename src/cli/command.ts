@@ -4,19 +4,19 @@ import { Command, Help, InvalidArgumentError, Option } from 'commander';
 /** Parses an option's value. @throws InvalidArgumentError; commander adds the option's name and exits with code 2. */
 export type Parser<T> = (text: string) => T;
 
-/** A declared option, whose value has type T. It takes its name, such as `max-pixels`, from the table it is in. */
-export interface Declared<T> {
+/** An option whose value has type T. Its name, such as `max-pixels`, comes from the table that it is in. */
+export interface TypedOption<T> {
   (name: string): readonly Option[];
   /** Never present: carries the type for `FlagsOf`. */
   readonly value?: readonly [T];
 }
 
 /** Options by their names in camel case: `maxPixels` is `--max-pixels`. */
-export type OptionTable = Readonly<Record<string, Declared<unknown>>>;
+type OptionTable = Readonly<Record<string, TypedOption<unknown>>>;
 
 /** The values of a table's options, as commander passes them to the action. */
 export type FlagsOf<Table extends OptionTable> = {
-  readonly [Key in keyof Table]: Table[Key] extends Declared<infer T> ? T : never;
+  readonly [Key in keyof Table]: Table[Key] extends TypedOption<infer T> ? T : never;
 };
 
 /**
@@ -29,7 +29,7 @@ export function option<T = string, Fallback extends string | undefined = undefin
   description: string,
   parse?: Parser<T>,
   fallback?: Fallback,
-): Declared<Fallback extends string ? T : T | undefined> {
+): TypedOption<Fallback extends string ? T : T | undefined> {
   return (name) => {
     const made = new Option(`--${name} ${value}`, description).argParser<unknown>(parse ?? String);
     return [fallback === undefined ? made : made.default(made.parseArg!(fallback, undefined), fallback)];
@@ -45,17 +45,17 @@ export function choice<const T extends string, Fallback extends T | undefined = 
   description: string,
   fallback?: Fallback,
   normalize: (text: string) => string = String,
-): Declared<Fallback extends string ? T : T | undefined> {
+): TypedOption<Fallback extends string ? T : T | undefined> {
   const parse = (text: string): T => {
     const found = choices.find((name) => name === normalize(text));
-    if (!found) throw new InvalidArgumentError(`Choose one of ${choices.join(', ')}.`);
+    if (!found) throw new InvalidArgumentError(`It must be one of ${choices.join(', ')}.`);
     return found;
   };
   return option(`<${choices.join('|')}>`, description, parse, fallback);
 }
 
 /** A switch. @param opposite describes `--no-…`, if there is one; without either the value is undefined */
-export function flag(description: string, opposite?: string): Declared<boolean | undefined> {
+export function flag(description: string, opposite?: string): TypedOption<boolean | undefined> {
   return (name) => [
     new Option(`--${name}`, description),
     ...(opposite === undefined ? [] : [new Option(`--no-${name}`, opposite)]),
@@ -63,18 +63,18 @@ export function flag(description: string, opposite?: string): Declared<boolean |
 }
 
 /** A switch that is on: `weights: switchedOff('…')` is `--no-weights`. */
-export function switchedOff(description: string): Declared<boolean> {
+export function switchedOff(description: string): TypedOption<boolean> {
   return (name) => [new Option(`--no-${name}`, description)];
 }
 
-export function required<T>(declared: Declared<T>): Declared<NonNullable<T>> {
-  return (name) => declared(name).map((made) => made.makeOptionMandatory());
+export function required<T>(typed: TypedOption<T>): TypedOption<NonNullable<T>> {
+  return (name) => typed(name).map((made) => made.makeOptionMandatory());
 }
 
 /** An option that may be given several times. */
-export function repeatable<T>(declared: Declared<T>): Declared<readonly NonNullable<T>[] | undefined> {
+export function repeatable<T>(typed: TypedOption<T>): TypedOption<readonly NonNullable<T>[] | undefined> {
   return (name) =>
-    declared(name).map((made) => {
+    typed(name).map((made) => {
       const parse = made.parseArg!;
       return made.argParser((text, before: readonly unknown[] = []) => [...before, parse(text, undefined)]);
     });
@@ -82,15 +82,15 @@ export function repeatable<T>(declared: Declared<T>): Declared<readonly NonNulla
 
 /** Puts options under a heading in the help. */
 export function inGroup<Table extends OptionTable>(heading: string, table: Table): Table {
-  const grouped = Object.entries(table).map(([key, declared]) => [
+  const grouped = Object.entries(table).map(([key, typed]) => [
     key,
-    (name: string) => declared(name).map((made) => made.helpGroup(heading)),
+    (name: string) => typed(name).map((made) => made.helpGroup(heading)),
   ]);
   return Object.fromEntries(grouped) as Table;
 }
 
 /** The texts and options of a command. */
-export interface CommandText {
+interface CommandText {
   readonly description: string;
   /** Command lines to try, without the leading `vgg`. */
   readonly examples: readonly string[];
@@ -103,9 +103,9 @@ export function newCommand(name: string, { description, examples, options }: Com
   const command = new Command(name)
     .description(description)
     .addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
-  for (const [key, declared] of Object.entries(options)) {
+  for (const [key, typed] of Object.entries(options)) {
     const long = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    for (const made of declared(long)) command.addOption(made);
+    for (const made of typed(long)) command.addOption(made);
   }
   return command;
 }

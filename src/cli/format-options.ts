@@ -34,7 +34,7 @@ const options = {
   ),
   config: choice(
     configurationNames,
-    'configuration of Table 1, to tell A-LRN from A (default: from the shapes)',
+    'network configuration of Table 1, to tell A-LRN from A (default: from the shapes)',
     undefined,
     inAnyCase,
   ),

@@ -1,5 +1,5 @@
 /** Options of the commands that read models and classify images. */
-import { protocols } from '../evaluate/protocol.ts';
+import { protocols } from '../evaluate/protocol/protocol.ts';
 import { choice, flag, option, repeatable, required } from './command.ts';
 import { formatOptions } from './format-options.ts';
 import { backend, json, maxPixels, precision, testScales, threads } from './options.ts';
@@ -7,6 +7,9 @@ import { backend, json, maxPixels, precision, testScales, threads } from './opti
 const PROTOCOL_HELP =
   'center: the center crop; dense: the whole image, class scores averaged over positions; ' +
   'crops: a 5×5 grid of crops; both: the mean of dense and crops';
+
+/** How models are read and run. */
+export const inferenceOptions = { maxPixels, threads, backend, precision, json, ...formatOptions };
 
 export const modelOptions = {
   model: required(
@@ -23,10 +26,5 @@ export const modelOptions = {
     'also average over the mirrored image (default, except with --protocol center)',
     'leave out the mirrored image',
   ),
-  maxPixels,
-  threads,
-  backend,
-  precision,
-  json,
-  ...formatOptions,
+  ...inferenceOptions,
 };

@@ -28,15 +28,14 @@ export function number(min = -Infinity, max = Infinity): Parser<number> {
 }
 
 export const positiveNumber: Parser<number> = (text) => {
-  const value = number(0)(text);
-  if (value === 0) throw new InvalidArgumentError('It must be above 0.');
+  const value = number()(text);
+  if (value <= 0) throw new InvalidArgumentError('It must be above 0.');
   return value;
 };
 
 function rangeOf(min: number, max: number): string {
-  const from = min > Number.MIN_SAFE_INTEGER ? ` from ${min}` : '';
-  const to = max < Number.MAX_SAFE_INTEGER ? ` up to ${max}` : '';
-  return from + to;
+  if (min <= Number.MIN_SAFE_INTEGER) return '';
+  return max < Number.MAX_SAFE_INTEGER ? ` from ${min} to ${max}` : `, at least ${min}`;
 }
 
 /** A comma-separated list without duplicates. */

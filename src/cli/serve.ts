@@ -6,7 +6,7 @@ import { InvalidArgumentError } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-models.ts';
 import { UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
-import { RunsFolder } from '../runs/runs-folder.ts';
+import { RunList } from '../runs/run-list.ts';
 import { defaultLimits } from '../serve/server.ts';
 import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from './command.ts';
 import { FASHION_MNIST } from './demo.ts';
@@ -39,7 +39,7 @@ const options = {
     '<folder>',
     'data set that the page offers for a first training (default: Fashion-MNIST, if its Debian package is installed)',
   ),
-  weights: switchedOff('do not send weights to browsers: pages cannot run the model on their own GPU'),
+  weights: switchedOff('do not send weights to browsers, which then cannot run the model on their own GPU'),
   cors: repeatable(
     option('<origin>', 'allow pages of this origin to use the server; may be repeated', origin),
   ),
@@ -112,13 +112,13 @@ async function runsOf({ runs }: Flags): Promise<string | undefined> {
 function demoDataOf({ demoData }: Flags): string | undefined {
   if (demoData === undefined) return existsSync(FASHION_MNIST) ? FASHION_MNIST : undefined;
   if (existsSync(demoData)) return demoData;
-  throw new UserError(`--demo-data ${demoData} does not exist; name a folder of labeled images`);
+  throw new UserError(`--demo-data ${demoData} does not exist; name a data set`);
 }
 
 /** The best model of the run that was validated last, if there is one. */
 async function newestModel(runs: string | undefined): Promise<string[]> {
   const found: { path: string; time: number }[] = [];
-  for (const { folder } of runs === undefined ? [] : await new RunsFolder(runs).list()) {
+  for (const { folder } of runs === undefined ? [] : await new RunList(runs).list()) {
     const file = await stat(folder.bestFile).catch(() => undefined);
     if (file) found.push({ path: folder.bestFile, time: file.mtimeMs });
   }

@@ -1,5 +1,5 @@
 /** How long the steps of a reproduction take on this machine, predicted before any of them runs. */
-import { singleProtocols } from '../evaluate/protocol.ts';
+import { singleProtocols } from '../evaluate/protocol/protocol.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { evaluationTime, type Speed, trainingTime } from '../plan/arithmetic-time.ts';
 import type { Recipe } from '../train/recipe.ts';

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, RawServerDefault } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify/types/logger.js';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { errorSchema } from './contract/common.ts';
+import { errorSchema } from './contract/common-schemas.ts';
 
 export type Routes = FastifyInstance<
   RawServerDefault,

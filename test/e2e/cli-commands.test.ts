@@ -16,11 +16,16 @@ describe('vgg', () => {
     assert.deepEqual(await vgg('--version'), { code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  test('the help of every command has an example of it', async () => {
+  test('the help of every command is 80 columns wide and has an example of it', async () => {
     assert.ok(commandNames.length >= 4);
     for (const command of commandNames) {
       const { stdout, stderr } = await succeeded(vgg(command, '--help'));
       assert.ok(stdout.includes(`$ vgg ${command}`), `${command}: ${stdout}`);
+      const lines = stdout.split('Examples:')[0]!.split('\n');
+      assert.deepEqual(
+        lines.filter(({ length }) => length > 80),
+        [],
+      );
       assert.equal(stderr, '');
     }
   });
@@ -42,7 +47,7 @@ describe('vgg', () => {
   test('an invalid value is reported with its flag, and exits with 2', async () => {
     const { code, stderr } = await vgg('configs', '--crop', '-3');
     assert.equal(code, 2);
-    assert.match(stderr, /'--crop <pixels>' argument '-3' is invalid. It must be a whole number from 1/);
+    assert.match(stderr, /'--crop <pixels>' argument '-3' is invalid. It must be a whole number, at least 1/);
     const odd = await vgg('configs', '--crop', '100');
     assert.equal(odd.code, 2);
     assert.equal(odd.stderr, 'vgg: the crop must be a multiple of 32 pixels, not 100\n');

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { extractFeatures, type FeatureOptions } from '../../src/api/extract-features.ts';
-import type { ImageFeatures } from '../../src/evaluate/feature-files.ts';
+import type { ImageFeatures } from '../../src/evaluate/features/feature-files.ts';
 import { readSafetensors } from '../../src/weights/formats/safetensors/reader.ts';
 import { arrayOf, pluck, range } from '../support/lists.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';

@@ -9,7 +9,7 @@ import { before, describe, it } from 'node:test';
 import { Classifier } from '../../src/api/classifier.ts';
 import { evaluateModel } from '../../src/api/evaluate-model.ts';
 import { projectFolder } from '../../src/core/project.ts';
-import type { Protocol } from '../../src/evaluate/protocol.ts';
+import type { Protocol } from '../../src/evaluate/protocol/protocol.ts';
 import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { writeModel } from '../../src/weights/model/write-model.ts';
 import { backendsForLargeWork } from '../support/backends.ts';

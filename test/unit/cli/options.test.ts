@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
-import type { Declared, Parser } from '../../../src/cli/command.ts';
+import {
+  choice,
+  flag,
+  newCommand,
+  option,
+  type Parser,
+  repeatable,
+  required,
+  switchedOff,
+  type TypedOption,
+} from '../../../src/cli/command.ts';
 import {
   backend,
   config,
@@ -15,9 +25,9 @@ import {
 } from '../../../src/cli/options.ts';
 
 const parserOf =
-  (declared: Declared<unknown>): Parser<unknown> =>
+  (typed: TypedOption<unknown>): Parser<unknown> =>
   (text) =>
-    declared('name')[0]!.parseArg!(text, undefined);
+    typed('name')[0]!.parseArg!(text, undefined);
 
 function refuses(parse: Parser<unknown>, ...texts: string[]): void {
   for (const text of texts) assert.throws(() => parse(text), InvalidArgumentError, `took ${text}`);
@@ -29,14 +39,14 @@ describe('option values', () => {
     assert.equal(positiveInteger('256'), 256);
     refuses(positiveInteger, '0', '-1', '1.5', 'x', '', '1e3', '0x10', '99999999999999999999');
     refuses(integer(2, 5), '1', '6');
-    assert.throws(() => integer(2, 5)('6'), /whole number from 2 up to 5/);
+    assert.throws(() => integer(2, 5)('6'), /whole number from 2 to 5/);
   });
 
   test('numbers', () => {
     assert.equal(number()('-1e-2'), -0.01);
     assert.equal(positiveNumber('0.5'), 0.5);
     refuses(positiveNumber, '0', '-1', 'x', '', ' ', 'Infinity', 'NaN');
-    assert.throws(() => number(0, 255)('256'), /a number from 0 up to 255/);
+    assert.throws(() => number(0, 255)('256'), /a number from 0 to 255/);
   });
 
   test('test scales: one, several, or those of training', () => {
@@ -54,7 +64,7 @@ describe('option values', () => {
   test('networks in any case', () => {
     const parse = parserOf(config);
     assert.equal(parse('a-lrn'), 'A-LRN');
-    assert.throws(() => parse('F'), /Choose one of A, A-LRN, B, C, D, E/);
+    assert.throws(() => parse('F'), /It must be one of A, A-LRN, B, C, D, E/);
   });
 
   test('lists of anything', () => {
@@ -69,5 +79,33 @@ describe('option values', () => {
     assert.equal(parse('onednn'), 'native');
     assert.equal(warn.mock.callCount(), 1);
     refuses(parse, 'cuda', '', 'Native');
+  });
+});
+
+describe('tables of options', () => {
+  const options = {
+    maxPixels: option('<n>', 'text', positiveInteger, '9'),
+    mode: choice(['infer', 'train'], 'text'),
+    model: required(repeatable(option('<file>', 'text'))),
+    flip: flag('text', 'text'),
+    check: switchedOff('text'),
+  };
+  const parse = (...words: string[]) =>
+    newCommand('try', { description: 'text', examples: [], options })
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} })
+      .parse(words, { from: 'user' })
+      .opts();
+
+  test('give names, defaults and values', () => {
+    assert.deepEqual(parse('--model', 'a'), { maxPixels: 9, model: ['a'], check: true });
+    const words = '--model a --model b --max-pixels 5 --mode train --no-flip --no-check'.split(' ');
+    const values = { maxPixels: 5, mode: 'train', model: ['a', 'b'], flip: false, check: false };
+    assert.deepEqual(parse(...words), values);
+  });
+
+  test('refuse a missing option and other words', () => {
+    assert.throws(() => parse(), /required option '--model <file>' not specified/);
+    assert.throws(() => parse('--model', 'a', '--mode', 'run'), /It must be one of infer, train/);
   });
 });

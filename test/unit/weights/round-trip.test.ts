@@ -98,15 +98,13 @@ describe('round trips', () => {
 
   test('refuses what a format cannot hold', async () => {
     const model = makeModel({ configuration: 'A-LRN' });
-    await assert.rejects(writeWeights(temporary.path('x.h5'), model), UsageError);
-    await assert.rejects(writeWeights(temporary.path('x.pkl'), model), UsageError);
-    await assert.rejects(
-      writeWeights(temporary.path('x.pth'), model, { fullyConvolutional: true }),
-      UsageError,
-    );
-    await assert.rejects(
-      writeWeights(temporary.path('x.safetensors'), model, { convention: 'caffe' }),
-      UsageError,
-    );
+    for (const [name, options] of [
+      ['x.h5', {}],
+      ['x.pkl', {}],
+      ['x.pth', { fullyConvolutional: true }],
+      ['x.safetensors', { convention: 'caffe' }],
+    ] as const) {
+      await assert.rejects(writeWeights(temporary.path(name), model, options), UsageError);
+    }
   });
 });
