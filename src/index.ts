@@ -14,22 +14,13 @@ export {
   type FileFacts,
   type Parity,
 } from './api/convert-weights.ts';
-export {
-  type EvaluateOptions,
-  type EvaluationProgress,
-  type EvaluationResult,
-  evaluateModel,
-} from './api/evaluate-model.ts';
+export { type EvaluateOptions, type EvaluationProgress, evaluateModel } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
 export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect-weights.ts';
 export { type PackedSplit, type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
-export {
-  type ResumeOptions,
-  resumeTraining,
-  type TrainOptions,
-  type TrainOutcome,
-  trainNetwork,
-} from './api/train-network.ts';
+export { type ResumeOptions, resumeTraining } from './api/resume-training.ts';
+export type { TrainOutcome } from './api/run-training.ts';
+export { type TrainOptions, trainNetwork } from './api/train-network.ts';
 export type { Communicator } from './comm/communicator.ts';
 export { InterruptedError, UsageError, UserError } from './core/errors.ts';
 export type {
@@ -63,6 +54,7 @@ export {
 } from './evaluate/protocol/protocol.ts';
 export type { RankedClass } from './evaluate/protocol/softmax.ts';
 export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/results/error-rates.ts';
+export type { EvaluationResult } from './evaluate/results/evaluation-result.ts';
 export type { ImageResult, ImageResults } from './evaluate/results/image-results.ts';
 export type {
   Backend,

@@ -12,7 +12,7 @@ export interface TypedOption<T> {
 }
 
 /** Options by their names in camel case: `maxPixels` is `--max-pixels`. */
-export type OptionTable = Readonly<Record<string, TypedOption<unknown>>>;
+type OptionTable = Readonly<Record<string, TypedOption<unknown>>>;
 
 /** The values of a table's options, as commander passes them to the action. */
 export type FlagsOf<Table extends OptionTable> = {
@@ -90,7 +90,7 @@ export function inGroup<Table extends OptionTable>(heading: string, table: Table
 }
 
 /** The texts and options of a command. */
-export interface CommandText {
+interface CommandText {
   readonly description: string;
   /** Command lines to try, without the leading `vgg`. */
   readonly examples: readonly string[];

@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
-import { type TrainOutcome, trainNetwork } from '../api/train-network.ts';
+import type { TrainOutcome } from '../api/run-training.ts';
+import { trainNetwork } from '../api/train-network.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { projectFolder } from '../core/project.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
+import { tableOf } from '../report/table.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { readRecipeFile } from '../train/recipe-file.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
@@ -107,22 +108,17 @@ function formatDemo(
   { data, photos }: { readonly data: string; readonly photos: string },
 ): string {
   if (!last) throw new Error('the demo ended without a validation');
-  const table = formatTable(
+  const table = tableOf(
+    [last],
     [
-      [
-        recipe.config,
-        String(recipe.width),
-        formatCount(iterations),
-        formatDuration(seconds),
-        formatCount(last.images),
-        formatPercent(last.top1Error),
-        formatPercent(last.top5Error),
-      ],
+      ['network', () => recipe.config],
+      ['width', () => String(recipe.width), 'right'],
+      ['iterations', () => formatCount(iterations), 'right'],
+      ['training', () => formatDuration(seconds), 'right'],
+      ['test images', ({ images }) => formatCount(images), 'right'],
+      ['top-1 error %', ({ top1Error }) => formatPercent(top1Error), 'right'],
+      ['top-5 error %', ({ top5Error }) => formatPercent(top5Error), 'right'],
     ],
-    {
-      head: ['network', 'width', 'iterations', 'training', 'test images', 'top-1 error %', 'top-5 error %'],
-      align: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
-    },
   );
   const model = join(run, 'best.safetensors');
   return `${table}

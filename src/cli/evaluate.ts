@@ -1,6 +1,7 @@
-import { type EvaluationResult, evaluateModel } from '../api/evaluate-model.ts';
+import { evaluateModel } from '../api/evaluate-model.ts';
 import { InterruptedError } from '../core/errors.ts';
 import { splitNames } from '../data/sources/splits.ts';
+import type { EvaluationResult } from '../evaluate/results/evaluation-result.ts';
 import { choice, type FlagsOf, flag, newCommand, option } from './command.ts';
 import { detailsOf, formatDetails, formatEvaluation, showEvaluation } from './evaluation-result.ts';
 import { readOptionsOf } from './format-options.ts';

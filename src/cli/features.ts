@@ -12,9 +12,10 @@ import {
   writeFeatures,
 } from '../evaluate/features/feature-files.ts';
 import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
-import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
+import { featuresOnly, readOptionsOf } from './format-options.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { backend, force, json, maxPixels, positiveInteger, precision, threads } from './options.ts';
+import { inferenceOptions } from './model-options.ts';
+import { force, positiveInteger } from './options.ts';
 import { printAs, refuseToOverwrite } from './output.ts';
 import { type Tick, withProgress } from './progress.ts';
 
@@ -36,12 +37,7 @@ const options = {
   ),
   batch: option('<n>', 'batch size for center crops (default: 16)', positiveInteger),
   featuresOnly,
-  maxPixels,
-  threads,
-  backend,
-  precision,
-  json,
-  ...formatOptions,
+  ...inferenceOptions,
 };
 
 /** `vgg features`: activations as features for another classifier. */

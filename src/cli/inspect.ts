@@ -1,7 +1,7 @@
 import { type Inspection, inspectWeights } from '../api/inspect-weights.ts';
 import { formatShape } from '../core/shape.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
+import { tableOf } from '../report/table.ts';
 import { type FlagsOf, newCommand } from './command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
 import { json } from './options.ts';
@@ -25,10 +25,11 @@ async function inspect(path: string, flags: FlagsOf<typeof options>): Promise<vo
 function formatInspection(inspection: Inspection): string {
   const { path, description, bytes, tensors, network, naming, preprocessing, provenance, problem } =
     inspection;
-  const table = formatTable(
-    tensors.map(({ name, type, shape }) => [name, type, formatShape(shape)]),
-    { head: ['tensor', 'type', 'shape'], align: ['left', 'left', 'right'] },
-  );
+  const table = tableOf(tensors, [
+    ['tensor', ({ name }) => name],
+    ['type', ({ type }) => type],
+    ['shape', ({ shape }) => formatShape(shape), 'right'],
+  ]);
   const facts = [
     `${path}: ${description}, ${formatBytes(bytes)}, ${tensors.length} tensors`,
     ...(network ? [`network: ${describeNetwork(network)}`] : []),

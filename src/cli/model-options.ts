@@ -8,6 +8,9 @@ const PROTOCOL_HELP =
   'center: the center crop; dense: the whole image, class scores averaged over positions; ' +
   'crops: a 5×5 grid of crops; both: the mean of dense and crops';
 
+/** How models are read and run. */
+export const inferenceOptions = { maxPixels, threads, backend, precision, json, ...formatOptions };
+
 export const modelOptions = {
   model: required(
     repeatable(option('<file>', 'model file of any format; repeat it to average several models')),
@@ -23,10 +26,5 @@ export const modelOptions = {
     'also average over the mirrored image (default, except with --protocol center)',
     'leave out the mirrored image',
   ),
-  maxPixels,
-  threads,
-  backend,
-  precision,
-  json,
-  ...formatOptions,
+  ...inferenceOptions,
 };

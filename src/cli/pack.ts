@@ -1,6 +1,6 @@
 import { type PackResult, packImages } from '../api/pack-images.ts';
 import { formatBytes, formatCount } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
+import { tableOf } from '../report/table.ts';
 import { type FlagsOf, flag, newCommand, option } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { integer, json, maxPixels, positiveInteger } from './options.ts';
@@ -50,18 +50,12 @@ async function pack(data: string, out: string, flags: FlagsOf<typeof options>): 
 }
 
 function formatResult({ splits }: PackResult): string {
-  return formatTable(
-    splits.map(({ split, shards, images, rescaled, bad, bytes }) => [
-      split,
-      formatCount(shards),
-      formatCount(images),
-      formatCount(rescaled),
-      formatCount(bad),
-      formatBytes(bytes),
-    ]),
-    {
-      head: ['split', 'shards', 'images', 'rescaled', 'left out', 'size'],
-      align: ['left', 'right', 'right', 'right', 'right', 'right'],
-    },
-  );
+  return tableOf(splits, [
+    ['split', ({ split }) => split],
+    ['shards', ({ shards }) => formatCount(shards), 'right'],
+    ['images', ({ images }) => formatCount(images), 'right'],
+    ['rescaled', ({ rescaled }) => formatCount(rescaled), 'right'],
+    ['left out', ({ bad }) => formatCount(bad), 'right'],
+    ['size', ({ bytes }) => formatBytes(bytes), 'right'],
+  ]);
 }

@@ -7,7 +7,7 @@ import { formatDuration } from '../report/format.ts';
 const SHOW_AFTER_SECONDS = 2;
 const BAR_WIDTH = 24;
 
-export interface ProgressOptions {
+interface ProgressOptions {
   /** Units done in an earlier session (default 0); the time left is estimated from those done since. */
   readonly done?: number;
   /** Default: stderr. */

@@ -21,7 +21,7 @@ export const rankOptions = {
     String(DEFAULT_TIMEOUT),
   ),
 };
-export type RankFlags = FlagsOf<typeof rankOptions>;
+type RankFlags = FlagsOf<typeof rankOptions>;
 
 /** Whether the work is shared: as the flags say, or else if a launcher started several processes. */
 export function isAmongRanks({ mpi }: RankFlags): boolean {

@@ -1,5 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { resumeTraining, type TrainOutcome, trainNetwork } from '../api/train-network.ts';
+import { resumeTraining } from '../api/resume-training.ts';
+import type { TrainOutcome } from '../api/run-training.ts';
+import { trainNetwork } from '../api/train-network.ts';
 import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
 import { presentBackendName } from '../kernels/backend-options.ts';

@@ -1,4 +1,4 @@
-import type { TrainOutcome } from '../api/train-network.ts';
+import type { TrainOutcome } from '../api/run-training.ts';
 import type { SurveyProgress } from '../data/training/color-survey.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';

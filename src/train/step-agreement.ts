@@ -1,7 +1,7 @@
 /** Decisions that all ranks take together after each step: whether to stop, when to save, and the batch's counts. */
 import type { Communicator } from '../comm/communicator.ts';
 import { addCounts, type ClassificationCounts } from '../core/classification.ts';
-import { LogitRange } from './divergence.ts';
+import { isAtChance, isFlat, LogitRange } from './divergence.ts';
 
 /** What a rank reports after its part of a batch. */
 interface StepReport {
@@ -32,8 +32,18 @@ export async function agreeOnStep(communicator: Communicator, mine: StepReport):
   };
 }
 
+/** Whether the network's output is the same for the images of all ranks, see `isFlat`. */
+export async function agreeOnFlatness(
+  communicator: Communicator,
+  meanLoss: number,
+  mine: LogitRange,
+): Promise<boolean> {
+  if (!isAtChance(meanLoss, mine.classes)) return false;
+  return isFlat(meanLoss, await agreeOnSpread(communicator, mine), mine.classes);
+}
+
 /** The largest difference between two images' logits of one class, over the images of all ranks. */
-export async function agreeOnSpread(communicator: Communicator, mine: LogitRange): Promise<number> {
+async function agreeOnSpread(communicator: Communicator, mine: LogitRange): Promise<number> {
   if (communicator.size === 1) return mine.spread;
   const all = new LogitRange(mine.classes);
   for (const logits of await communicator.gather(mine.extremes())) all.include(Float32Array.from(logits));

@@ -1,12 +1,11 @@
 /** One network applied to images by a protocol, at several scales. */
 import { shapesAlong } from '../../core/layer.ts';
 import type { Rgb } from '../../core/shape.ts';
-import { writeCrop, writeWholeImage } from '../../data/pixels/crop.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import type { Backend, Parameters } from '../../kernels/backend.ts';
 import type { Network } from '../../net/network.ts';
 import { largestLayerBytes } from '../../plan/activation-memory.ts';
-import { centerCrops, gridCrops } from '../protocol/crop-grid.ts';
+import { protocolInputs } from '../protocol/dense-and-crop-inputs.ts';
 import { averageOverPositions } from '../protocol/dense-score-map.ts';
 import { flipsByDefault, type Protocol, type SingleProtocol, singleProtocols } from '../protocol/protocol.ts';
 import { meanOf, softmax } from '../protocol/softmax.ts';
@@ -144,25 +143,7 @@ export class ImageClassifier {
     return Promise.all(items.map((item) => outputs.get(item)!));
   }
 
-  /** Crops in the same place are the same item: in an image hardly larger than a crop there are many. */
   #itemsOf(protocol: SingleProtocol, image: RgbImage, flip: boolean): BatchItem[] {
-    if (protocol === 'dense') {
-      return (flip ? [false, true] : [false]).map((mirrored) => ({
-        shape: [3, image.height, image.width],
-        write: (input, offset) => writeWholeImage(image, mirrored, this.#mean, input, offset),
-      }));
-    }
-    const { crop: size } = this.network;
-    const crops = protocol === 'crops' ? gridCrops(image, size, flip) : centerCrops(image, size, flip);
-    const items = new Map<string, BatchItem>();
-    return crops.map((crop) => {
-      const place = `${crop.left},${crop.top},${crop.flip}`;
-      const item: BatchItem = items.get(place) ?? {
-        shape: [3, size, size],
-        write: (input, offset) => writeCrop(image, crop, this.#mean, input, offset),
-      };
-      items.set(place, item);
-      return item;
-    });
+    return protocolInputs(protocol, image, { crop: this.network.crop, mean: this.#mean, flip });
   }
 }

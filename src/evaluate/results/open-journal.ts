@@ -5,14 +5,11 @@ import { basename, dirname, join } from 'node:path';
 import { cacheSubfolder } from '../../core/cache.ts';
 import type { ImageResults } from './image-results.ts';
 import { type EvaluationInputs, Journal, readJournal } from './journal.ts';
+import type { ResultFileOptions } from './predictions-and-submission.ts';
 
-export interface JournalOptions {
+export interface JournalOptions extends ResultFileOptions {
   /** The journal's file (default: next to the predictions or the submission, else in the user's cache folder). */
   readonly journal?: string;
-  /** File for the predictions: one JSON line for each image (default: none). */
-  readonly predictions?: string;
-  /** File for a submission to the ILSVRC server: five class numbers of the development kit on each line (default: none). */
-  readonly submission?: string;
   /** Whether to continue the same evaluation if it was interrupted (default false: start over). */
   readonly resume?: boolean;
   /** Called with a sentence for people, for instance when an evaluation is resumed. */

@@ -3,7 +3,6 @@ import { npyHeader } from '../../core/npy.ts';
 import { sameShape } from '../../core/shape.ts';
 import type { Activations } from '../../evaluate/features/feature-extractor.ts';
 import { poolPositions } from '../../evaluate/features/feature-layers.ts';
-import { admit } from '../admission.ts';
 import {
   type ActivationsQuery,
   activationsQuery,
@@ -11,59 +10,47 @@ import {
   featuresQuery,
   featuresResponse,
 } from '../contract/activation-schemas.ts';
+import { type ActiveRequest, imageRoutes } from '../image-route.ts';
 import { channelMaps } from '../models/byte-maps.ts';
-import { type ActiveRequest, type Context, handleImages } from '../request-context.ts';
+import type { Context } from '../request-context.ts';
 import { RequestError } from '../request-errors.ts';
-import { imageErrors, type Routes } from '../route-types.ts';
+import type { Routes } from '../route-types.ts';
 import { readUpload, readUploads, type Upload } from '../uploads.ts';
 
 export function activationRoutes(app: Routes, context: Context): void {
-  app.post(
+  const post = imageRoutes(app, context);
+  post(
     '/v1/activations',
-    {
-      onRequest: admit(context),
-      schema: {
-        summary: 'Show the activations of a layer as images, one for each channel.',
-        querystring: activationsQuery,
-        response: { 200: activationsResponse, ...imageErrors },
-      },
+    'Show the activations of a layer as images, one for each channel.',
+    { querystring: activationsQuery, response: activationsResponse },
+    async (query, active) => {
+      const { layer, channels } = query;
+      const upload = await readUpload(active.request);
+      const { shape, values } = await activationsOf(upload, query, context, active);
+      const { maps, ...rest } = channelMaps(values, shape, channels);
+      const [, ...ofImage] = shape;
+      return { layer, shape: ofImage, ...rest, maps: Buffer.from(maps).toString('base64') };
     },
-    (request, reply) =>
-      handleImages(request, reply, context, async (active) => {
-        const { layer, channels } = request.query;
-        const upload = await readUpload(request);
-        const { shape, values } = await activationsOf(upload, request.query, context, active);
-        const { maps, ...rest } = channelMaps(values, shape, channels);
-        const [, ...ofImage] = shape;
-        return { layer, shape: ofImage, ...rest, maps: Buffer.from(maps).toString('base64') };
-      }),
   );
 
-  app.post(
+  post(
     '/v1/features',
-    {
-      onRequest: admit(context),
-      schema: {
-        summary: 'Extract the activations of a layer as features.',
-        querystring: featuresQuery,
-        response: { 200: featuresResponse, ...imageErrors },
-      },
+    'Extract the activations of a layer as features.',
+    { querystring: featuresQuery, response: featuresResponse },
+    async (query, active) => {
+      const { layer, pool, as } = query;
+      const features: Features[] = [];
+      for (const upload of await readUploads(active.request, () => active.permit.extend(1))) {
+        const { shape, values } = await activationsOf(upload, query, context, active);
+        features.push({ name: upload.name, ...poolPositions(values, shape, pool) });
+      }
+      if (as === 'npy')
+        return active.reply
+          .serializer((payload: unknown) => payload as string)
+          .type('application/octet-stream')
+          .send(npyOf(features) as never);
+      return { layer, images: features.map((one) => ({ ...one, values: [...one.values] })) };
     },
-    (request, reply) =>
-      handleImages(request, reply, context, async (active) => {
-        const { layer, pool, as } = request.query;
-        const features: Features[] = [];
-        for (const upload of await readUploads(request, () => active.permit.extend(1))) {
-          const { shape, values } = await activationsOf(upload, request.query, context, active);
-          features.push({ name: upload.name, ...poolPositions(values, shape, pool) });
-        }
-        if (as === 'npy')
-          return reply
-            .serializer((payload: unknown) => payload as string)
-            .type('application/octet-stream')
-            .send(npyOf(features) as never);
-        return { layer, images: features.map((one) => ({ ...one, values: [...one.values] })) };
-      }),
   );
 }
 

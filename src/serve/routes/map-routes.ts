@@ -2,72 +2,56 @@
 import { cropScoresOf, scoreMapOf } from '../../evaluate/protocol/prediction-maps.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';
-import { admit } from '../admission.ts';
 import { cropsQuery, cropsResponse, scoreMapQuery, scoreMapResponse } from '../contract/map-schemas.ts';
+import { type ActiveRequest, imageRoutes } from '../image-route.ts';
 import type { ServedModel } from '../models/served-model.ts';
-import { type ActiveRequest, type Context, handleImages } from '../request-context.ts';
+import type { Context } from '../request-context.ts';
 import { RequestError } from '../request-errors.ts';
-import { imageErrors, type Routes } from '../route-types.ts';
+import type { Routes } from '../route-types.ts';
 import { readUpload } from '../uploads.ts';
 
 export function mapRoutes(app: Routes, context: Context): void {
-  app.post(
+  const post = imageRoutes(app, context);
+  post(
     '/v1/score-map',
-    {
-      onRequest: admit(context),
-      schema: {
-        summary: 'Show where in an image dense evaluation finds evidence for a class.',
-        querystring: scoreMapQuery,
-        response: { 200: scoreMapResponse, ...imageErrors },
-      },
+    'Show where in an image dense evaluation finds evidence for a class.',
+    { querystring: scoreMapQuery, response: scoreMapResponse },
+    async ({ model: name, scales, class: classes, top }, active) => {
+      const model = context.models.find(name);
+      checkClasses(model, classes);
+      const decoded = await decodeOne(context, model, scales, 'dense', active);
+      const map = async ({ scale, image }: ScaledImage) => ({
+        scale,
+        ...(await scoreMapOf(model, image, classes ?? top, active.signal)),
+      });
+      return { image: decoded.size, scales: await Promise.all(decoded.scaled.map(map)) };
     },
-    (request, reply) =>
-      handleImages(request, reply, context, async (active) => {
-        const { model: name, scales, class: classes, top } = request.query;
-        const model = context.models.find(name);
-        checkClasses(model, classes);
-        const decoded = await decodeOne(request, context, model, scales, 'dense', active);
-        const map = async ({ scale, image }: ScaledImage) => ({
-          scale,
-          ...(await scoreMapOf(model, image, classes ?? top, active.signal)),
-        });
-        return { image: decoded.size, scales: await Promise.all(decoded.scaled.map(map)) };
-      }),
   );
 
-  app.post(
+  post(
     '/v1/crops',
-    {
-      onRequest: admit(context),
-      schema: {
-        summary: 'Classify each crop of the 5×5 grid alone.',
-        querystring: cropsQuery,
-        response: { 200: cropsResponse, ...imageErrors },
-      },
+    'Classify each crop of the 5×5 grid alone.',
+    { querystring: cropsQuery, response: cropsResponse },
+    async ({ model: name, scales, flip }, active) => {
+      const model = context.models.find(name);
+      const decoded = await decodeOne(context, model, scales, 'crops', active);
+      const classify = async ({ scale, image }: ScaledImage) => ({
+        scale,
+        ...(await cropScoresOf(model, image, flip, active.signal)),
+      });
+      return { image: decoded.size, scales: await Promise.all(decoded.scaled.map(classify)) };
     },
-    (request, reply) =>
-      handleImages(request, reply, context, async (active) => {
-        const { model: name, scales, flip } = request.query;
-        const model = context.models.find(name);
-        const decoded = await decodeOne(request, context, model, scales, 'crops', active);
-        const classify = async ({ scale, image }: ScaledImage) => ({
-          scale,
-          ...(await cropScoresOf(model, image, flip, active.signal)),
-        });
-        return { image: decoded.size, scales: await Promise.all(decoded.scaled.map(classify)) };
-      }),
   );
 }
 
 type ScaledImage = Awaited<ReturnType<typeof decodeOne>>['scaled'][number];
 
 async function decodeOne(
-  request: Parameters<typeof readUpload>[0],
   { decoder, metrics }: Context,
   model: ServedModel,
   requested: RequestedScales,
   protocol: Protocol,
-  { permit, signal }: ActiveRequest,
+  { request, permit, signal }: ActiveRequest,
 ) {
   const scales = model.scales(requested, protocol);
   permit.extend(scales.length - 1);

@@ -11,7 +11,7 @@ import { filterPixels } from '../models/byte-maps.ts';
 import { describeModel } from '../models/describe-model.ts';
 import type { Context } from '../request-context.ts';
 import { RequestError } from '../request-errors.ts';
-import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
+import { commonErrors, type Routes, routeSchema } from '../route-types.ts';
 
 export function modelRoutes(app: Routes, { models, limits, servesWeights, demoImages }: Context): void {
   const response: ModelsResponse = {
@@ -24,10 +24,12 @@ export function modelRoutes(app: Routes, { models, limits, servesWeights, demoIm
   app.get(
     '/v1/model',
     {
-      schema: {
-        summary: 'Describe the models, layer by layer, and the limits of requests.',
-        response: { 200: modelsResponse, ...commonErrors },
-      },
+      schema: routeSchema(
+        'Describe the models, layer by layer, and the limits of requests.',
+        {},
+        modelsResponse,
+        commonErrors,
+      ),
     },
     async () => response,
   );
@@ -35,11 +37,11 @@ export function modelRoutes(app: Routes, { models, limits, servesWeights, demoIm
   app.get(
     '/v1/model/filters',
     {
-      schema: {
-        summary: 'Show the filters of the first layer as images.',
-        querystring: filtersQuery,
-        response: { 200: filtersResponse, ...lookupErrors },
-      },
+      schema: routeSchema(
+        'Show the filters of the first layer as images.',
+        { querystring: filtersQuery },
+        filtersResponse,
+      ),
     },
     async (request) => {
       const model = models.find(request.query.model);
@@ -62,12 +64,7 @@ export function modelRoutes(app: Routes, { models, limits, servesWeights, demoIm
 
   app.get(
     '/v1/demo-images',
-    {
-      schema: {
-        summary: 'Get labeled images to try training with.',
-        response: { 200: demoImagesResponse, ...lookupErrors },
-      },
-    },
+    { schema: routeSchema('Get labeled images to try training with.', {}, demoImagesResponse) },
     async () => {
       if (demoImages) return demoImages.load();
       throw new RequestError('not_found', 'This server has no demo images; start it with --demo-data.');

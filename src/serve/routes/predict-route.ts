@@ -1,39 +1,32 @@
 /** `POST /v1/predict` */
 import { withLabels } from '../../evaluate/protocol/prediction-maps.ts';
 import { topClasses } from '../../evaluate/protocol/softmax.ts';
-import { admit } from '../admission.ts';
 import { predictQuery, predictResponse } from '../contract/predict-schemas.ts';
+import { type ActiveRequest, imageRoutes } from '../image-route.ts';
 import type { ServedEnsemble } from '../models/served-models.ts';
-import { type ActiveRequest, type Context, handleImages } from '../request-context.ts';
-import { imageErrors, type Routes } from '../route-types.ts';
+import type { Context } from '../request-context.ts';
+import type { Routes } from '../route-types.ts';
 import { readUploads, type Upload } from '../uploads.ts';
 
 export function predictRoute(app: Routes, context: Context): void {
-  app.post(
+  const post = imageRoutes(app, context);
+  post(
     '/v1/predict',
-    {
-      onRequest: admit(context),
-      schema: {
-        summary: 'Classify one image or several.',
-        querystring: predictQuery,
-        response: { 200: predictResponse, ...imageErrors },
-      },
+    'Classify one image or several.',
+    { querystring: predictQuery, response: predictResponse },
+    async ({ model, protocol, scales: requested, top }, active) => {
+      const ensemble = context.models.ensemble(model, protocol, requested);
+      const { models, scales } = ensemble;
+      active.permit.extend(scales.length - 1);
+      const uploads = await readUploads(active.request, () => active.permit.extend(scales.length));
+      const images = await Promise.all(
+        uploads.map(async (upload) => ({
+          ...(await predict(upload, ensemble, top, context, active)),
+          milliseconds: active.reply.elapsedTime,
+        })),
+      );
+      return { models: [...models], protocol, scales: [...scales], images };
     },
-    (request, reply) =>
-      handleImages(request, reply, context, async (active) => {
-        const { model, protocol, scales: requested, top } = request.query;
-        const ensemble = context.models.ensemble(model, protocol, requested);
-        const { models, scales } = ensemble;
-        active.permit.extend(scales.length - 1);
-        const uploads = await readUploads(request, () => active.permit.extend(scales.length));
-        const images = await Promise.all(
-          uploads.map(async (upload) => ({
-            ...(await predict(upload, ensemble, top, context, active)),
-            milliseconds: reply.elapsedTime,
-          })),
-        );
-        return { models: [...models], protocol, scales: [...scales], images };
-      }),
   );
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../contract/run-schemas.ts';
 import type { Context } from '../request-context.ts';
 import { RequestError } from '../request-errors.ts';
-import { commonErrors, lookupErrors, type Routes } from '../route-types.ts';
+import { commonErrors, lookupErrors, type Routes, routeSchema } from '../route-types.ts';
 import { runEvents } from '../runs/run-events.ts';
 import { Reports } from '../runs/run-reports.ts';
 import { describeRun, summarizeRuns } from '../runs/run-summary.ts';
@@ -34,39 +34,24 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
 
   app.get(
     '/v1/runs',
-    {
-      schema: {
-        summary: 'List the training runs.',
-        response: { 200: runsResponse, ...commonErrors },
-      },
-    },
+    { schema: routeSchema('List the training runs.', {}, runsResponse, commonErrors) },
     async () => ({ runs: runs ? await summarizeRuns(runs) : [] }),
   );
 
   app.get(
     '/v1/runs/:id',
-    {
-      schema: {
-        summary: 'Get a run with its recipe and result.',
-        params: runParameters,
-        response: { 200: runResponse, ...lookupErrors },
-      },
-    },
-    async (request) => {
-      const run = await find(request.params.id);
-      return describeRun(runs!, run);
-    },
+    { schema: routeSchema('Get a run with its recipe and result.', { params: runParameters }, runResponse) },
+    async (request) => describeRun(runs!, await find(request.params.id)),
   );
 
   app.get(
     '/v1/runs/:id/metrics',
     {
-      schema: {
-        summary: 'Get the loss, errors and learning rate so far.',
-        params: runParameters,
-        querystring: metricsQuery,
-        response: { 200: metricsResponse, ...lookupErrors },
-      },
+      schema: routeSchema(
+        'Get the loss, errors and learning rate so far.',
+        { params: runParameters, querystring: metricsQuery },
+        metricsResponse,
+      ),
     },
     async (request) => {
       const file = runs!.metrics(await find(request.params.id));
@@ -77,13 +62,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
 
   app.get(
     '/v1/runs/:id/tables',
-    {
-      schema: {
-        summary: 'Get the results of a run as tables.',
-        params: runParameters,
-        response: { 200: tablesResponse, ...lookupErrors },
-      },
-    },
+    { schema: routeSchema('Get the results of a run as tables.', { params: runParameters }, tablesResponse) },
     async (request) => ({ tables: await pages.tables((await find(request.params.id)).folder.path) }),
   );
 

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
-import type { Parser, TypedOption } from '../../../src/cli/command.ts';
+import {
+  choice,
+  flag,
+  newCommand,
+  option,
+  type Parser,
+  repeatable,
+  required,
+  switchedOff,
+  type TypedOption,
+} from '../../../src/cli/command.ts';
 import {
   backend,
   config,
@@ -69,5 +79,33 @@ describe('option values', () => {
     assert.equal(parse('onednn'), 'native');
     assert.equal(warn.mock.callCount(), 1);
     refuses(parse, 'cuda', '', 'Native');
+  });
+});
+
+describe('tables of options', () => {
+  const options = {
+    maxPixels: option('<n>', 'text', positiveInteger, '9'),
+    mode: choice(['infer', 'train'], 'text'),
+    model: required(repeatable(option('<file>', 'text'))),
+    flip: flag('text', 'text'),
+    check: switchedOff('text'),
+  };
+  const parse = (...words: string[]) =>
+    newCommand('try', { description: 'text', examples: [], options })
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} })
+      .parse(words, { from: 'user' })
+      .opts();
+
+  test('give names, defaults and values', () => {
+    assert.deepEqual(parse('--model', 'a'), { maxPixels: 9, model: ['a'], check: true });
+    const words = '--model a --model b --max-pixels 5 --mode train --no-flip --no-check'.split(' ');
+    const values = { maxPixels: 5, mode: 'train', model: ['a', 'b'], flip: false, check: false };
+    assert.deepEqual(parse(...words), values);
+  });
+
+  test('refuse a missing option and other words', () => {
+    assert.throws(() => parse(), /required option '--model <file>' not specified/);
+    assert.throws(() => parse('--model', 'a', '--mode', 'run'), /It must be one of infer, train/);
   });
 });
