@@ -14,22 +14,13 @@ export {
   type FileFacts,
   type Parity,
 } from './api/convert-weights.ts';
-export {
-  type EvaluateOptions,
-  type EvaluationProgress,
-  type EvaluationResult,
-  evaluateModel,
-} from './api/evaluate-model.ts';
+export { type EvaluateOptions, type EvaluationProgress, evaluateModel } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
 export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect-weights.ts';
 export { type PackedSplit, type PackOptions, type PackResult, packImages } from './api/pack-images.ts';
-export {
-  type ResumeOptions,
-  resumeTraining,
-  type TrainOptions,
-  type TrainOutcome,
-  trainNetwork,
-} from './api/train-network.ts';
+export { type ResumeOptions, resumeTraining } from './api/resume-training.ts';
+export type { TrainOutcome } from './api/run-training.ts';
+export { type TrainOptions, trainNetwork } from './api/train-network.ts';
 export type { Communicator } from './comm/communicator.ts';
 export { InterruptedError, UsageError, UserError } from './core/errors.ts';
 export type {
@@ -48,17 +39,23 @@ export type { ImageSource, RgbImage, StoredImage } from './data/sources/image-so
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
 export type { Split } from './data/sources/splits.ts';
 export type { SurveyProgress } from './data/training/color-survey.ts';
-export type { MemberPosteriors } from './evaluate/ensemble.ts';
-export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/error-rates.ts';
 export type { EvaluatedImage } from './evaluate/evaluate-images.ts';
-export type { FeatureView } from './evaluate/feature-extractor.ts';
-export type { ImageFeatures } from './evaluate/feature-files.ts';
-export type { PositionPooling } from './evaluate/feature-layers.ts';
-export type { ImageResult, ImageResults } from './evaluate/image-results.ts';
-export type { EngineOptions } from './evaluate/load-model.ts';
-export type { LabeledClass } from './evaluate/prediction-maps.ts';
-export { type Protocol, type ProtocolOptions, protocols, type SingleProtocol } from './evaluate/protocol.ts';
-export type { RankedClass } from './evaluate/softmax.ts';
+export type { FeatureView } from './evaluate/features/feature-extractor.ts';
+export type { ImageFeatures } from './evaluate/features/feature-files.ts';
+export type { PositionPooling } from './evaluate/features/feature-layers.ts';
+export type { MemberPosteriors } from './evaluate/inference/ensemble.ts';
+export type { EngineOptions } from './evaluate/inference/load-model.ts';
+export type { LabeledClass } from './evaluate/protocol/prediction-maps.ts';
+export {
+  type Protocol,
+  type ProtocolOptions,
+  protocols,
+  type SingleProtocol,
+} from './evaluate/protocol/protocol.ts';
+export type { RankedClass } from './evaluate/protocol/softmax.ts';
+export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/results/error-rates.ts';
+export type { EvaluationResult } from './evaluate/results/evaluation-result.ts';
+export type { ImageResult, ImageResults } from './evaluate/results/image-results.ts';
 export type {
   Backend,
   CompileOptions,

@@ -4,7 +4,7 @@
  */
 import { type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Gpu, groupsFor } from '../../src/kernels/webgpu/gpu.ts';
-import { elementwise, head, reads, writes } from '../../src/kernels/webgpu/shaders/common.ts';
+import { elementwise, head, reads, writes } from '../../src/kernels/webgpu/shaders/wgsl.ts';
 import type { Direction } from '../../src/kernels/webgpu/tuning/candidates.ts';
 
 /** A convolution of one image: 3×3 with padding 1, or fc6's kind, of a kernel as large as the map and without. */

@@ -4,7 +4,7 @@
  */
 import { callFields, type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
-import { lossGradient } from '../../src/kernels/webgpu/shaders/tensors.ts';
+import { lossGradient } from '../../src/kernels/webgpu/shaders/softmax-cross-entropy.ts';
 import { biasGradient } from '../../src/kernels/webgpu/shaders/weight-gradient.ts';
 import { seconds } from './clock.ts';
 

@@ -9,7 +9,7 @@ import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { Benchmark, BenchmarkMode, ExchangeReport } from '../report/benchmark-result.ts';
 import { overlapByLayer } from '../train/exchange-overlap.ts';
-import { threadsPerRank } from '../train/ranks.ts';
+import { threadsPerRank } from '../train/same-on-all-ranks.ts';
 import {
   fillWithNoise,
   prepareInference,

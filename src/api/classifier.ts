@@ -1,10 +1,10 @@
 import { readBytes } from '../core/files.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
-import type { EngineOptions } from '../evaluate/load-model.ts';
-import { LoadedEnsemble } from '../evaluate/loaded-ensemble.ts';
-import { type LabeledClass, withLabels } from '../evaluate/prediction-maps.ts';
-import type { ProtocolOptions } from '../evaluate/protocol.ts';
-import { topClasses } from '../evaluate/softmax.ts';
+import type { EngineOptions } from '../evaluate/inference/load-model.ts';
+import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import { type LabeledClass, withLabels } from '../evaluate/protocol/prediction-maps.ts';
+import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
+import { topClasses } from '../evaluate/protocol/softmax.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 
 /** A predicted class. */

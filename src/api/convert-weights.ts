@@ -7,7 +7,7 @@ import type { Layer } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
 import { wholeImage } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
-import type { EngineOptions } from '../evaluate/load-model.ts';
+import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';

@@ -4,7 +4,7 @@ import type { Communicator } from '../comm/communicator.ts';
 import { messageOf } from '../core/errors.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { createBackend } from '../kernels/registry.ts';
-import { codeFingerprint, listingOf } from '../train/ranks.ts';
+import { codeFingerprint, listingOf } from '../train/same-on-all-ranks.ts';
 
 export interface RankFacts {
   readonly name: string;

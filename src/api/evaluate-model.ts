@@ -1,27 +1,24 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { type Communicator, single } from '../comm/communicator.ts';
-import { writeFileAtomically } from '../core/atomic-file.ts';
-import { InterruptedError, UsageError, UserError } from '../core/errors.ts';
+import { InterruptedError, UsageError } from '../core/errors.ts';
 import { sha256OfFile } from '../core/files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import type { Split } from '../data/sources/splits.ts';
-import { classNumbers } from '../evaluate/class-matching.ts';
-import type { Ensemble } from '../evaluate/ensemble.ts';
-import { ErrorCounter, errorRates } from '../evaluate/error-rates.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
-import { gatherResults, ImageResults, imageResultOf } from '../evaluate/image-results.ts';
-import type { EvaluationInputs, EvaluationRecord } from '../evaluate/journal.ts';
-import type { EngineOptions } from '../evaluate/load-model.ts';
-import { LoadedEnsemble } from '../evaluate/loaded-ensemble.ts';
-import { type JournalOptions, openJournal } from '../evaluate/open-journal.ts';
-import { openPosteriorRecorder } from '../evaluate/posterior-recorder.ts';
-import type { Protocol, ProtocolOptions, ResolvedProtocol } from '../evaluate/protocol.ts';
-import { predictionLines, submissionLines } from '../evaluate/result-files.ts';
-import { checkAgreement, checkSameCode, checkSameImages } from '../train/ranks.ts';
+import { classNumbers } from '../evaluate/inference/class-matching.ts';
+import type { Ensemble } from '../evaluate/inference/ensemble.ts';
+import type { EngineOptions } from '../evaluate/inference/load-model.ts';
+import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import type { ProtocolOptions, ResolvedProtocol } from '../evaluate/protocol/protocol.ts';
+import { ErrorCounter } from '../evaluate/results/error-rates.ts';
+import { type EvaluationResult, evaluationResult } from '../evaluate/results/evaluation-result.ts';
+import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
+import type { EvaluationInputs, EvaluationRecord } from '../evaluate/results/journal.ts';
+import { type JournalOptions, openJournal } from '../evaluate/results/open-journal.ts';
+import { openPosteriorRecorder } from '../evaluate/results/posterior-recorder.ts';
+import { checkOutputFolders, writeResultFiles } from '../evaluate/results/predictions-and-submission.ts';
+import { checkAgreement, checkSameCode, checkSameImages } from '../train/same-on-all-ranks.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */
@@ -64,39 +61,6 @@ export interface EvaluationProgress {
   readonly top1Error: number;
 }
 
-export interface EvaluationResult {
-  readonly images: number;
-  /** Images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
-  readonly labeled: number;
-  /** Fraction of the labeled images whose true class is not the most probable one. */
-  readonly top1Error: number;
-  /** Fraction of the labeled images whose true class is not among the five most probable ones. */
-  readonly top5Error: number;
-  /** Mean soft-max cross-entropy, in nats. */
-  readonly loss: number;
-  readonly protocol: Protocol;
-  /** Whether mirror images were averaged in. */
-  readonly flip: boolean;
-  /** Every scale Q that was used, in pixels, ascending. */
-  readonly scales: readonly number[];
-  /** The model files. */
-  readonly models: readonly string[];
-  /** For each model its own scales and the SHA-256 of its file. */
-  readonly modelDetails: readonly {
-    readonly path: string;
-    readonly sha256: string;
-    readonly scales: readonly number[];
-  }[];
-  /** Class identifiers in label order. */
-  readonly classes: readonly string[];
-  /** Labels for people, in label order. */
-  readonly labels: readonly string[];
-  /** The result of each image, see `measureByClass` and `confusionMatrix`. */
-  readonly results: ImageResults;
-  /** Duration in seconds. */
-  readonly seconds: number;
-}
-
 /**
  * Measures the error rates of a model, or of several averaged, on labeled images (paper, 3.2 and 4). With `predictions`
  * or `submission` it also writes its predictions, for which images need no labels.
@@ -112,15 +76,17 @@ export interface EvaluationResult {
  */
 export async function evaluateModel(options: EvaluateOptions): Promise<EvaluationResult> {
   const start = performance.now();
-  await checkOutputFolders(options);
+  const isFirst = (options.communicator ?? single).rank === 0;
+  if (isFirst) await checkOutputFolders(options);
   const source = await openSource(options);
   const paths = typeof options.model === 'string' ? [options.model] : options.model;
   const models = await LoadedEnsemble.open(paths, options, { batch: options.batch });
   try {
     const evaluation = await prepare(options, source, models);
     await evaluateAll(evaluation);
-    await writeResultFiles(evaluation);
-    return { ...resultOf(evaluation), seconds: (performance.now() - start) / 1000 };
+    const { results, kitNumbers, protocol, checksums } = evaluation;
+    if (isFirst) await writeResultFiles(options, results, source, models.first.facts.labels, kitNumbers);
+    return evaluationResult(models, protocol, checksums, results, (performance.now() - start) / 1000);
   } finally {
     models.close();
   }
@@ -216,41 +182,6 @@ async function openRecord(evaluation: Evaluation): Promise<EvaluationRecord | un
     : openPosteriorRecorder(posteriors, inputs, protocol, models.first.facts.classes, results);
 }
 
-async function writeResultFiles({ options, communicator, source, models, kitNumbers, results }: Evaluation) {
-  if (communicator.rank > 0) return;
-  const { predictions, submission } = options;
-  const { labels } = models.first.facts;
-  if (predictions) await writeFileAtomically(predictions, predictionLines(results, source, labels));
-  if (submission) await writeFileAtomically(submission, submissionLines(results, kitNumbers));
-}
-
-function resultOf({
-  models,
-  protocol: { protocol, flip, scales },
-  ensemble,
-  checksums,
-  results,
-}: Evaluation) {
-  const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
-  const { classes, labels } = models.first.facts;
-  const paths = models.models.map(({ path }) => path);
-  return {
-    images: results.done,
-    labeled,
-    top1Error,
-    top5Error,
-    loss,
-    protocol,
-    flip,
-    scales: ensemble.scales,
-    models: paths,
-    modelDetails: paths.map((path, i) => ({ path, sha256: checksums[i]!, scales: scales[i]! })),
-    classes,
-    labels,
-    results,
-  };
-}
-
 async function checkRanks(
   { communicator = single, posteriors }: EvaluateOptions,
   source: ImageSource,
@@ -269,22 +200,6 @@ async function checkRanks(
 function openSource({ data, split = 'val', predictions, submission }: EvaluateOptions): Promise<ImageSource> {
   const labels = predictions !== undefined || submission !== undefined ? 'optional' : 'required';
   return openImages(data, { split, labels });
-}
-
-/** A missing folder must be reported before hours of work, not after. */
-async function checkOutputFolders({ predictions, submission, communicator = single }: EvaluateOptions) {
-  if (communicator.rank > 0) return;
-  for (const path of [predictions, submission]) {
-    if (path === undefined) continue;
-    try {
-      await access(dirname(path), constants.W_OK);
-    } catch (error) {
-      throw new UserError(
-        `${path} cannot be written: its folder does not exist or is not writable; create it or choose another`,
-        { cause: error },
-      );
-    }
-  }
 }
 
 function interrupted(

@@ -4,11 +4,11 @@ import { readBytes } from '../core/files.ts';
 import { parameterSpecs } from '../core/layer.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
-import { FeatureExtractor, type FeatureView } from '../evaluate/feature-extractor.ts';
-import type { ImageFeatures } from '../evaluate/feature-files.ts';
-import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/feature-layers.ts';
-import { type EngineOptions, loadModel } from '../evaluate/load-model.ts';
-import { checkScale, scalesFor } from '../evaluate/scales.ts';
+import { FeatureExtractor, type FeatureView } from '../evaluate/features/feature-extractor.ts';
+import type { ImageFeatures } from '../evaluate/features/feature-files.ts';
+import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/features/feature-layers.ts';
+import { type EngineOptions, loadModel } from '../evaluate/inference/load-model.ts';
+import { checkScale, scalesFor } from '../evaluate/protocol/test-scales.ts';
 import { openBackend } from '../kernels/registry.ts';
 
 export interface FeatureOptions extends EngineOptions {

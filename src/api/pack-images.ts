@@ -69,7 +69,8 @@ const recordSchema = z.object({
 });
 type PackRecord = z.output<typeof recordSchema>;
 
-interface Part {
+/** A split of the data set. */
+interface SplitSource {
   readonly name: string;
   readonly source: ImageSource;
 }
@@ -84,11 +85,11 @@ interface Part {
  */
 export async function packImages(options: PackOptions): Promise<PackResult> {
   const { out, perShard = 1000, signal, onProgress } = options;
-  const parts = await openParts(options.data);
-  const record = await openRecord(options, parts);
-  const total = parts.reduce((sum, { source }) => sum + source.length, 0);
+  const splits = await openSplits(options.data);
+  const record = await openRecord(options, splits);
+  const total = splits.reduce((sum, { source }) => sum + source.length, 0);
   let done = 0;
-  for (const { name, source } of parts) {
+  for (const { name, source } of splits) {
     for (let first = 0, shard = 0; first < source.length; first += perShard, shard++) {
       const count = Math.min(perShard, source.length - first);
       const file = `${name}-${String(shard).padStart(6, '0')}.tar`;
@@ -104,36 +105,36 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
       signal?.throwIfAborted();
     }
   }
-  await writeClasses(out, parts[0]!.source);
-  return { splits: parts.map(({ name }) => summary(name, record)) };
+  await writeClasses(out, splits[0]!.source);
+  return { splits: splits.map(({ name }) => summary(name, record)) };
 }
 
 /** The splits of the data set; only `train` where it has none. */
-async function openParts(data: string): Promise<Part[]> {
-  const parts: Part[] = [];
+async function openSplits(data: string): Promise<SplitSource[]> {
+  const found: SplitSource[] = [];
   for (const split of splitNames) {
     try {
       const source = await openImages(data, { split });
       // `val` and `test` replace each other, and an undivided set is the same for each split.
-      if (source.split === split || parts.length === 0) parts.push({ name: source.split ?? 'train', source });
+      if (source.split === split || found.length === 0) found.push({ name: source.split ?? 'train', source });
     } catch (error) {
       if (!(error instanceof MissingSplitError)) throw error;
     }
   }
-  const [first] = parts;
+  const [first] = found;
   if (!first) throw new UserError(`${data} has no images to pack; check the path`);
-  return parts;
+  return found;
 }
 
-async function openRecord(options: PackOptions, parts: readonly Part[]): Promise<PackRecord> {
+async function openRecord(options: PackOptions, splits: readonly SplitSource[]): Promise<PackRecord> {
   const { out, scale = 512, quality = 95, perShard = 1000, skipBad = false } = options;
   await mkdir(out, { recursive: true });
   const hash = createHash('sha256').update(JSON.stringify({ scale, quality, perShard, skipBad }));
-  for (const { name, source } of parts) hash.update(`${name} ${await source.fingerprint()}\n`);
+  for (const { name, source } of splits) hash.update(`${name} ${await source.fingerprint()}\n`);
   const key = hash.digest('hex');
   const path = recordPath(out);
   if (!existsSync(path)) {
-    return { format: 'verydeep pack 1', key, classes: [...parts[0]!.source.classes], shards: [] };
+    return { format: 'verydeep pack 1', key, classes: [...splits[0]!.source.classes], shards: [] };
   }
   let found: PackRecord;
   try {

@@ -1,9 +1,9 @@
 /** Gathers the report of a run: metrics, the evaluation of its last model, and pictures. */
 import { UserError } from '../core/errors.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
-import type { ImageResult, ImageResults } from '../evaluate/image-results.ts';
-import { loadModels } from '../evaluate/load-model.ts';
+import { loadModels } from '../evaluate/inference/load-model.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/results/error-rates.ts';
+import type { ImageResult, ImageResults } from '../evaluate/results/image-results.ts';
 import { filterPicture } from '../report/filter-picture.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
 import { drawMistake } from '../report/mistake-pictures.ts';

@@ -28,7 +28,8 @@ import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
 import type { TrainListener } from '../train/session.ts';
 import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { resumeTraining, trainNetwork } from './train-network.ts';
+import { resumeTraining } from './resume-training.ts';
+import { trainNetwork } from './train-network.ts';
 
 export interface ReproduceOptions {
   /** Folder of labeled images, see `openImages`. */

@@ -6,7 +6,7 @@ import type { RunReport } from '../report/run-report.ts';
 import { hideFolder, hidePaths } from '../runs/hide-paths.ts';
 import { readMetrics, validationsOf } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
-import type { RunPages, Table } from '../serve/runs/reports.ts';
+import type { RunPages, Table } from '../serve/runs/run-reports.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
 import { reportRun } from './report-run.ts';
 

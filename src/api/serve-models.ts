@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { messageOf, systemErrorCode, UsageError, UserError } from '../core/errors.ts';
 import { sha256OfFile } from '../core/files.ts';
 import { projectFolder } from '../core/project.ts';
-import { type EngineOptions, type LoadedModel, loadModels } from '../evaluate/load-model.ts';
+import { type EngineOptions, type LoadedModel, loadModels } from '../evaluate/inference/load-model.ts';
 import type { NamedModel } from '../serve/models/served-model.ts';
 import { ALL } from '../serve/models/served-models.ts';
 import { isLoopback } from '../serve/security.ts';

@@ -1,67 +1,44 @@
-import { type Command, Option } from 'commander';
+import { kernelChoices } from '../kernels/backend-options.ts';
+import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
 import {
-  type BackendName,
-  type KernelChoice,
-  kernelChoices,
-  type Precision,
-} from '../kernels/backend-options.ts';
-import type { ConfigurationName } from '../net/configurations.ts';
-import type { BenchmarkMode } from '../report/benchmark-result.ts';
-import { newCommand } from './command.ts';
-import {
-  addSizeOptions,
-  backendOption,
-  configOption,
-  jsonOption,
+  backend,
+  config,
+  json,
   networkOf,
   positiveInteger,
   positiveNumber,
-  precisionOption,
-  type SizeOptions,
-  threadsOption,
+  precision,
+  sizeOptions,
+  threads,
 } from './options.ts';
 import { log, printAs } from './output.ts';
-import { addRankOptions, type RankFlags, withRanks } from './ranks.ts';
+import { rankOptions, withRanks } from './ranks.ts';
 
-interface Flags extends SizeOptions, RankFlags {
-  readonly config: ConfigurationName;
-  readonly batch: number;
-  readonly mode: BenchmarkMode;
-  readonly backend: BackendName;
-  readonly kernels?: KernelChoice;
-  readonly precision: Precision;
-  readonly seconds: number;
-  readonly threads?: number;
-  readonly json?: boolean;
-}
+const options = {
+  config: required(config),
+  ...sizeOptions,
+  batch: option('<n>', 'batch size, on each rank', positiveInteger, '8'),
+  mode: choice(['infer', 'train'], 'what to time', 'infer'),
+  backend,
+  kernels: choice(
+    kernelChoices,
+    "3×3 convolution kernels of the backend native: this project's own, or oneDNN's for comparison (default: own)",
+  ),
+  precision,
+  seconds: option('<n>', 'duration of the measurement', positiveNumber, '5'),
+  threads,
+  json,
+  ...rankOptions,
+};
 
 /** `vgg bench`: the speed of this machine, layer by layer. */
-export function benchCommand(): Command {
-  const command = newCommand('bench', {
-    description: 'Time inference or whole training steps, with a table by layer and direction.',
-    examples: [
-      'bench --config D --batch 8',
-      'bench --config D --batch 32 --mode train --backend webgpu --json',
-    ],
-  }).addOption(configOption());
-  return addRankOptions(addSizeOptions(command))
-    .option('--batch <n>', 'batch size, on each rank', positiveInteger, 8)
-    .addOption(new Option('--mode <name>', 'what to time').choices(['infer', 'train']).default('infer'))
-    .addOption(backendOption())
-    .addOption(
-      new Option(
-        '--kernels <name>',
-        "kernels of the 3×3 convolutions, for the backend native: this project's own (default) or oneDNN's",
-      ).choices(kernelChoices),
-    )
-    .addOption(precisionOption())
-    .option('--seconds <n>', 'duration of the measurement', positiveNumber, 5)
-    .addOption(threadsOption())
-    .addOption(jsonOption())
-    .action(bench);
-}
+export const command = newCommand('bench', {
+  description: 'Time inference or whole training steps, with a table by layer and direction.',
+  examples: ['bench --config D', 'bench --config D --batch 32 --mode train --backend webgpu --json'],
+  options,
+}).action(bench);
 
-async function bench(flags: Flags): Promise<void> {
+async function bench(flags: FlagsOf<typeof options>): Promise<void> {
   const network = networkOf(flags.config, flags);
   // Only here, because it loads the native library.
   const { benchmark } = await import('../api/benchmark-network.ts');

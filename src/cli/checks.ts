@@ -129,7 +129,7 @@ async function checkGpu(): Promise<Check> {
     const { openBackend } = await import('../kernels/registry.ts');
     return { name, status: 'ok', found: `${(await openBackend('webgpu')).description} (--backend webgpu)` };
   } catch (error) {
-    return { name, status: 'ok', found: `none found: ${messageOf(error).split(':', 1)[0]!}` };
+    return { name, status: 'ok', found: messageOf(error).split(':', 1)[0]! };
   }
 }
 

@@ -2,6 +2,12 @@ import { UserError } from '../core/errors.ts';
 import { readLines } from '../core/files.ts';
 import { parseSynsetLine } from '../data/sources/ilsvrc/synsets.ts';
 import type { ClassNames } from '../weights/labels/class-names.ts';
+import { option } from './command.ts';
+
+export const classesFile = option(
+  '<file>',
+  'text file with one class per line: its identifier, then optionally a tab and a label',
+);
 
 /**
  * Reads one class per line, in label order: `identifier`, `identifier⇥label`, or as in ILSVRC's synset_words.txt

@@ -1,41 +1,146 @@
-/** What all commands share: how a command is started and how its help reads. */
-import { Command, type Option } from 'commander';
+/** What all commands share: how their options are declared, how a command is built, and how its help reads. */
+import { Command, Help, InvalidArgumentError, Option } from 'commander';
 
-/** The texts of a command's help. */
-export interface CommandText {
+/** Parses an option's value. @throws InvalidArgumentError; commander adds the option's name and exits with code 2. */
+export type Parser<T> = (text: string) => T;
+
+/** An option whose value has type T. Its name, such as `max-pixels`, comes from the table that it is in. */
+export interface TypedOption<T> {
+  (name: string): readonly Option[];
+  /** Never present: carries the type for `FlagsOf`. */
+  readonly value?: readonly [T];
+}
+
+/** Options by their names in camel case: `maxPixels` is `--max-pixels`. */
+type OptionTable = Readonly<Record<string, TypedOption<unknown>>>;
+
+/** The values of a table's options, as commander passes them to the action. */
+export type FlagsOf<Table extends OptionTable> = {
+  readonly [Key in keyof Table]: Table[Key] extends TypedOption<infer T> ? T : never;
+};
+
+/**
+ * An option with a value: `option('<n>', 'number of classes to print', positiveInteger, '5')`.
+ * @param value what help shows in the place of the value
+ * @param fallback default, as a person would type it
+ */
+export function option<T = string, Fallback extends string | undefined = undefined>(
+  value: string,
+  description: string,
+  parse?: Parser<T>,
+  fallback?: Fallback,
+): TypedOption<Fallback extends string ? T : T | undefined> {
+  return (name) => {
+    const made = new Option(`--${name} ${value}`, description).argParser<unknown>(parse ?? String);
+    return [fallback === undefined ? made : made.default(made.parseArg!(fallback, undefined), fallback)];
+  };
+}
+
+/**
+ * An option whose value is one of several words.
+ * @param normalize maps other spellings to the words
+ */
+export function choice<const T extends string, Fallback extends T | undefined = undefined>(
+  choices: readonly T[],
+  description: string,
+  fallback?: Fallback,
+  normalize: (text: string) => string = String,
+): TypedOption<Fallback extends string ? T : T | undefined> {
+  const parse = (text: string): T => {
+    const found = choices.find((name) => name === normalize(text));
+    if (!found) throw new InvalidArgumentError(`It must be one of ${choices.join(', ')}.`);
+    return found;
+  };
+  return option(`<${choices.join('|')}>`, description, parse, fallback);
+}
+
+/** A switch. @param opposite describes `--no-…`, if there is one; without either the value is undefined */
+export function flag(description: string, opposite?: string): TypedOption<boolean | undefined> {
+  return (name) => [
+    new Option(`--${name}`, description),
+    ...(opposite === undefined ? [] : [new Option(`--no-${name}`, opposite)]),
+  ];
+}
+
+/** A switch that is on: `weights: switchedOff('…')` is `--no-weights`. */
+export function switchedOff(description: string): TypedOption<boolean> {
+  return (name) => [new Option(`--no-${name}`, description)];
+}
+
+export function required<T>(typed: TypedOption<T>): TypedOption<NonNullable<T>> {
+  return (name) => typed(name).map((made) => made.makeOptionMandatory());
+}
+
+/** An option that may be given several times. */
+export function repeatable<T>(typed: TypedOption<T>): TypedOption<readonly NonNullable<T>[] | undefined> {
+  return (name) =>
+    typed(name).map((made) => {
+      const parse = made.parseArg!;
+      return made.argParser((text, before: readonly unknown[] = []) => [...before, parse(text, undefined)]);
+    });
+}
+
+/** Puts options under a heading in the help. */
+export function inGroup<Table extends OptionTable>(heading: string, table: Table): Table {
+  const grouped = Object.entries(table).map(([key, typed]) => [
+    key,
+    (name: string) => typed(name).map((made) => made.helpGroup(heading)),
+  ]);
+  return Object.fromEntries(grouped) as Table;
+}
+
+/** The texts and options of a command. */
+interface CommandText {
   readonly description: string;
   /** Command lines to try, without the leading `vgg`. */
   readonly examples: readonly string[];
+  readonly options: OptionTable;
 }
 
-/** Creates a command with its help texts. The file of the command adds options and the action. */
-export function newCommand(name: string, { description, examples }: CommandText): Command {
+/** Creates a command. Its file adds arguments and the action. */
+export function newCommand(name: string, { description, examples, options }: CommandText): Command {
   const lines = examples.map((example) => `  $ vgg ${example}`);
-  return new Command(name).description(description).addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+  const command = new Command(name)
+    .description(description)
+    .addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+  for (const [key, typed] of Object.entries(options)) {
+    const long = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    for (const made of typed(long)) command.addOption(made);
+  }
+  return command;
 }
+
+/** Columns of the help for options; the description of a longer one starts on the next line. */
+const TERM_WIDTH = 28;
 
 /**
  * Applies the settings of the command line to a command and its subcommands: commander's `addCommand` does
  * not inherit them.
  */
 export function configureCommand(command: Command): void {
+  const standard = new Help();
   command
     .exitOverride()
-    .configureHelp({ optionDescription: describeOption })
+    .configureHelp({
+      optionDescription: describeOption,
+      padWidth: (shown, helper) => Math.min(TERM_WIDTH, standard.padWidth(shown, helper)),
+      formatItem(term, width, description, helper) {
+        if (term.length <= width)
+          return Help.prototype.formatItem.call(this, term, width, description, helper);
+        return `  ${term}\n${Help.prototype.formatItem.call(this, '', width, description, helper)}`;
+      },
+    })
     .showHelpAfterError(`See \`${pathOf(command)} --help\`.`)
     .helpOption('-h, --help', 'print this help');
   for (const child of command.commands) configureCommand(child);
 }
 
-/** Commander's own text puts JSON's quotes around choices and defaults. */
-function describeOption(option: Option): string {
-  const { description, argChoices, defaultValue, defaultValueDescription } = option;
-  const fallback = defaultValueDescription ?? (defaultValue === undefined ? '' : String(defaultValue));
-  const facts = [
-    argChoices ? `choices: ${argChoices.join(', ')}` : '',
-    fallback !== '' && typeof defaultValue !== 'boolean' ? `default: ${fallback}` : '',
-  ].filter((fact) => fact !== '');
-  return facts.length === 0 ? description : `${description} (${facts.join('; ')})`;
+/** Commander's own text puts JSON's quotes around defaults. */
+function describeOption(made: Option): string {
+  const { description, mandatory, defaultValue, defaultValueDescription = defaultValue } = made;
+  if (mandatory && defaultValue === undefined) return `${description} (required)`;
+  const hasDefault = defaultValue !== undefined && typeof defaultValue !== 'boolean';
+  return hasDefault ? `${description} (default: ${defaultValueDescription})` : description;
 }
 
 function pathOf(command: Command): string {

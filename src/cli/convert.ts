@@ -1,110 +1,56 @@
-import { existsSync } from 'node:fs';
-import { type Command, Option } from 'commander';
-import { type ConvertResult, type ConvertStage, convertModel, type Parity } from '../api/convert-weights.ts';
-import { UserError } from '../core/errors.ts';
-import type { BackendName } from '../kernels/backend-options.ts';
+import { type ConvertResult, convertModel, type Parity } from '../api/convert-weights.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { formats, writtenExtensions } from '../weights/formats/formats.ts';
-import { type ConventionName, conventionNames } from '../weights/import/preprocessing.ts';
-import { newCommand } from './command.ts';
-import {
-  addForeignOptions,
-  type ForeignFlags,
-  featuresOnlyOption,
-  readOptionsOf,
-} from './foreign-options.ts';
-import { backendOption, jsonOption, threadsOption } from './options.ts';
-import { printAs, printJson } from './output.ts';
-import { ProgressBar } from './progress.ts';
-
-interface Flags extends ForeignFlags {
-  readonly outConvention?: ConventionName;
-  readonly fullyConvolutional?: boolean;
-  readonly check: boolean;
-  readonly force?: boolean;
-  readonly threads?: number;
-  readonly backend: BackendName;
-  readonly json?: boolean;
-}
+import { conventionNames } from '../weights/import/preprocessing.ts';
+import { choice, type FlagsOf, flag, newCommand, switchedOff } from './command.ts';
+import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
+import { backend, force, json, threads } from './options.ts';
+import { printAs, refuseToOverwrite } from './output.ts';
+import { withBars } from './progress.ts';
 
 const titles = Object.values(formats).map(({ title }) => title);
 const conventionsByFormat = Object.values(formats).map(
   ({ written, convention }) => `${convention} for ${written[0]}`,
 );
 
+const options = {
+  force,
+  outConvention: choice(
+    conventionNames,
+    `preprocessing that the written network expects (default: ${conventionsByFormat.join(', ')}; native: RGB, 0 to 255, minus the mean)`,
+  ),
+  featuresOnly,
+  fullyConvolutional: flag('.onnx only: accept images of any size and return a map of scores'),
+  check: switchedOff('do not read the written file back and compare its outputs'),
+  threads,
+  backend,
+  json,
+  ...formatOptions,
+};
+
 /** `vgg convert`: from any weight file to any other. */
-export function convertCommand(): Command {
-  const command = newCommand('convert', {
-    description: `Convert weights between ${new Intl.ListFormat('en').format(titles)}. The extension of the output chooses its format.`,
-    examples: [
-      'convert vgg16-397923af.pth vgg-d.safetensors',
-      'convert VGG_ILSVRC_16_layers.caffemodel vgg-d.onnx',
-      'convert faces.caffemodel faces.safetensors --mean 129.19,104.76,93.59 --channel-order bgr --classes-file names.txt',
-      'convert runs/photos/best.safetensors photos.pth',
-    ],
-  })
-    .argument('<in>', 'weight file to read')
-    .argument('<out>', `file to write: ${writtenExtensions.join(', ')}`);
-  return addForeignOptions(command)
-    .addOption(featuresOnlyOption())
-    .addOption(
-      new Option(
-        '--out-convention <name>',
-        `preprocessing that the written network expects (default: ${conventionsByFormat.join(', ')}; native: RGB, 0 to 255, minus the mean)`,
-      ).choices(conventionNames),
-    )
-    .option('--fully-convolutional', '.onnx only: take images of any size and return a map of scores')
-    .option('--no-check', 'skip running the network and reading the written file back')
-    .option('--force', 'overwrite an existing file')
-    .addOption(threadsOption())
-    .addOption(backendOption())
-    .addOption(jsonOption())
-    .action(convert);
-}
+export const command = newCommand('convert', {
+  description: `Convert weights between ${new Intl.ListFormat('en').format(titles)}. The extension of the output file selects its format.`,
+  examples: [
+    'convert runs/demo/best.safetensors demo.pth',
+    'convert vgg16-397923af.pth vgg-d.safetensors',
+    'convert VGG_ILSVRC_16_layers.caffemodel vgg-d.onnx',
+    'convert faces.caffemodel faces.safetensors --mean 129.19,104.76,93.59 --channel-order bgr --classes-file names.txt',
+  ],
+  options,
+})
+  .argument('<in>', 'model file to read')
+  .argument('<out>', `file to write: ${writtenExtensions.join(', ')}`)
+  .action(convert);
 
-async function convert(input: string, output: string, flags: Flags): Promise<void> {
-  if (existsSync(output) && !flags.force) {
-    throw new UserError(`${output} already exists; choose another name, or overwrite it with --force`);
-  }
-  const { backend, threads, check } = flags;
-  const stages = new Stages();
-  try {
-    const result = await convertModel({
-      input,
-      output,
-      read: await readOptionsOf(flags),
-      write: { convention: flags.outConvention, fullyConvolutional: flags.fullyConvolutional },
-      check,
-      backend,
-      threads,
-      onProgress: (stage, done, total) => stages.show(stage, done, total),
-    });
-    stages.stop();
-    if (flags.json) printJson(jsonOf(result));
-    else printAs(result, flags, formatResult);
-  } finally {
-    stages.stop();
-  }
-}
-
-/** A bar for each stage in turn. */
-class Stages {
-  #stage: ConvertStage | undefined;
-  #bar: ProgressBar | undefined;
-
-  show(stage: ConvertStage, done: number, total: number): void {
-    if (stage !== this.#stage) {
-      this.stop();
-      this.#stage = stage;
-      this.#bar = new ProgressBar(stage, total);
-    }
-    this.#bar?.update(done);
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
+async function convert(input: string, output: string, flags: FlagsOf<typeof options>): Promise<void> {
+  refuseToOverwrite(output, flags);
+  const read = await readOptionsOf(flags);
+  const write = { convention: flags.outConvention, fullyConvolutional: flags.fullyConvolutional };
+  const result = await withBars((onProgress) =>
+    convertModel({ ...flags, input, output, read, write, onProgress }),
+  );
+  printAs(flags.json ? jsonOf(result) : result, flags, () => formatResult(result));
 }
 
 function jsonOf({ parity, ...rest }: ConvertResult) {

@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
 import sharp from 'sharp';
-import { type TrainOutcome, trainNetwork } from '../api/train-network.ts';
+import type { TrainOutcome } from '../api/run-training.ts';
+import { trainNetwork } from '../api/train-network.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
 import { projectFolder } from '../core/project.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
+import { tableOf } from '../report/table.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { readRecipeFile } from '../train/recipe-file.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
-import { newCommand } from './command.ts';
+import { type FlagsOf, newCommand, option } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { log, printResult } from './output.ts';
 import { TrainingDisplay } from './training-display.ts';
@@ -20,23 +20,19 @@ import { TrainingDisplay } from './training-display.ts';
 /** Where Debian's package dataset-fashion-mnist puts its files. */
 export const FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
 
-interface Flags {
-  readonly data: string;
-  readonly out?: string;
-}
+const options = {
+  data: option('<folder>', "folder with Fashion-MNIST's four IDX files", String, FASHION_MNIST),
+  out: option('<folder>', 'run folder (default: a new one under runs)'),
+};
 
 /** `vgg demo`: trains a network on real images in a few minutes. */
-export function demoCommand(): Command {
-  return newCommand('demo', {
-    description: 'Train a first network: configuration A on Fashion-MNIST, in a few minutes.',
-    examples: ['demo', 'demo --data fashion-mnist --out runs/first'],
-  })
-    .option('--data <folder>', "folder with Fashion-MNIST's four IDX files", FASHION_MNIST)
-    .option('--out <folder>', 'run folder (default: a new one under runs)')
-    .action(demo);
-}
+export const command = newCommand('demo', {
+  description: 'Train a first network: configuration A on Fashion-MNIST, in a few minutes.',
+  examples: ['demo', 'demo --data fashion-mnist --out runs/first'],
+  options,
+}).action(demo);
 
-async function demo({ data, out = nextRunFolder() }: Flags): Promise<void> {
+async function demo({ data, out = nextRunFolder() }: FlagsOf<typeof options>): Promise<void> {
   if (!existsSync(data)) {
     throw new UserError(
       `${data} does not exist: install Debian's package dataset-fashion-mnist, or download the four files ` +
@@ -50,14 +46,9 @@ async function demo({ data, out = nextRunFolder() }: Flags): Promise<void> {
     `Training configuration ${recipe.config} of the paper on Fashion-MNIST: 60,000 photographs of clothes in 10 classes.`,
   );
   const display = new TrainingDisplay();
-  let outcome: TrainOutcome;
-  try {
-    outcome = await untilInterrupted((signal) =>
-      trainNetwork({ data, out, recipe, listener: display, signal }),
-    );
-  } finally {
-    display.stop();
-  }
+  const outcome = await untilInterrupted((signal) =>
+    trainNetwork({ data, out, recipe, listener: display, signal }),
+  ).finally(() => display.stop());
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(`stopped; continue with: npx vgg train --out ${out} --resume`);
   }
@@ -117,22 +108,17 @@ function formatDemo(
   { data, photos }: { readonly data: string; readonly photos: string },
 ): string {
   if (!last) throw new Error('the demo ended without a validation');
-  const table = formatTable(
+  const table = tableOf(
+    [last],
     [
-      [
-        recipe.config,
-        String(recipe.width),
-        formatCount(iterations),
-        formatDuration(seconds),
-        formatCount(last.images),
-        formatPercent(last.top1Error),
-        formatPercent(last.top5Error),
-      ],
+      ['network', () => recipe.config],
+      ['width', () => String(recipe.width), 'right'],
+      ['iterations', () => formatCount(iterations), 'right'],
+      ['training', () => formatDuration(seconds), 'right'],
+      ['test images', ({ images }) => formatCount(images), 'right'],
+      ['top-1 error %', ({ top1Error }) => formatPercent(top1Error), 'right'],
+      ['top-5 error %', ({ top5Error }) => formatPercent(top5Error), 'right'],
     ],
-    {
-      head: ['network', 'width', 'iterations', 'training', 'test images', 'top-1 error %', 'top-5 error %'],
-      align: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
-    },
   );
   const model = join(run, 'best.safetensors');
   return `${table}

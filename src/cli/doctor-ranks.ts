@@ -2,7 +2,7 @@
 import { type Agreement, diagnoseRanks, type RankDiagnosis } from '../api/diagnose-ranks.ts';
 import type { Communicator } from '../comm/communicator.ts';
 import { formatBytes } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
+import { tableOf } from '../report/table.ts';
 import { printAs } from './output.ts';
 
 export async function examineRanks(
@@ -16,26 +16,21 @@ export async function examineRanks(
   if (!ok) process.exitCode = 1;
 }
 
-function formatDiagnosis({
-  ok,
-  ranks,
-  agreements,
-  latency,
-  exchanges,
-}: RankDiagnosis & { readonly ok: boolean }): string {
-  const rows = ranks.map(({ name, cores, images, backend }) => [name, String(cores), images ?? '–', backend]);
-  const speeds = exchanges.map(({ bytes, seconds, gigabitsPerSecond }) => [
-    formatBytes(bytes),
-    `${(1000 * seconds).toFixed(2)} ms`,
-    `${gigabitsPerSecond.toFixed(2)} Gbit/s`,
-  ]);
+function formatDiagnosis(diagnosis: RankDiagnosis & { readonly ok: boolean }): string {
+  const { ok, ranks, agreements, latency, exchanges } = diagnosis;
   return [
-    formatTable(rows, { head: ['rank', 'cores', 'images', 'backend'] }),
+    tableOf(ranks, [
+      ['rank', ({ name }) => name],
+      ['cores', ({ cores }) => String(cores)],
+      ['images', ({ images }) => images ?? '–'],
+      ['backend', ({ backend }) => backend],
+    ]),
     ...agreements.map(formatAgreement),
-    formatTable(speeds, {
-      head: ['all-reduce', 'time', 'sent by each rank'],
-      align: ['right', 'right', 'right'],
-    }),
+    tableOf(exchanges, [
+      ['all-reduce', ({ bytes }) => formatBytes(bytes), 'right'],
+      ['time', ({ seconds }) => `${(1000 * seconds).toFixed(2)} ms`, 'right'],
+      ['sent by each rank', ({ gigabitsPerSecond }) => `${gigabitsPerSecond.toFixed(2)} Gbit/s`, 'right'],
+    ]),
     `latency of the smallest all-reduce: ${(1e6 * latency).toFixed(0)} µs (${ranks[0]!.mpi})`,
     ok ? 'These ranks can train together.' : 'These ranks cannot train together: fix what is marked ✗ above.',
   ].join('\n');

@@ -1,11 +1,10 @@
-import type { Command } from 'commander';
 import { UsageError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { type Check, checks } from './checks.ts';
-import { newCommand } from './command.ts';
-import { jsonOption } from './options.ts';
+import { type FlagsOf, newCommand } from './command.ts';
+import { json } from './options.ts';
 import { printAs } from './output.ts';
-import { addRankOptions, isAmongRanks, type RankFlags, withRanks } from './ranks.ts';
+import { isAmongRanks, rankOptions, withRanks } from './ranks.ts';
 
 /** What `vgg doctor --json` prints. */
 interface Diagnosis {
@@ -15,19 +14,18 @@ interface Diagnosis {
   readonly checks: readonly Check[];
 }
 
-/** `vgg doctor`: checks this machine. */
-export function doctorCommand(): Command {
-  const command = newCommand('doctor', {
-    description:
-      'Check this machine, or with --mpi whether the ranks can train together. Exits with code 1 if something needed is missing.',
-    examples: ['doctor', 'doctor --json', 'doctor photos --mpi  (under mpirun or srun)'],
-  }).argument('[data]', 'with --mpi: data set that all ranks should be able to read');
-  return addRankOptions(command).addOption(jsonOption()).action(diagnose);
-}
+const options = { json, ...rankOptions };
+type Flags = FlagsOf<typeof options>;
 
-interface Flags extends RankFlags {
-  readonly json?: boolean;
-}
+/** `vgg doctor`: checks this machine. */
+export const command = newCommand('doctor', {
+  description:
+    'Check this machine, or with --mpi whether the ranks can train together. Exits with code 1 if something needed is missing.',
+  examples: ['doctor', 'doctor --json', 'doctor runs/photos --mpi  (under mpirun or srun)'],
+  options,
+})
+  .argument('[data]', 'with --mpi: data set that all ranks should be able to read')
+  .action(diagnose);
 
 async function diagnose(data: string | undefined, flags: Flags): Promise<void> {
   if (!isAmongRanks(flags)) {

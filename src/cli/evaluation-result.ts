@@ -1,31 +1,33 @@
-/** The results of an evaluation as tables and as JSON. */
-import type { EvaluationResult } from '../api/evaluate-model.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/error-rates.ts';
+/** The progress of an evaluation, and its results as tables and as JSON. */
+import type { EvaluationProgress } from '../api/evaluate-model.ts';
+import { confusionMatrix, measureByClass } from '../evaluate/results/error-rates.ts';
+import type { EvaluationResult } from '../evaluate/results/evaluation-result.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
+import { tableOf } from '../report/table.ts';
+import type { ShowProgress } from './progress.ts';
 
 const MOST_CONFUSED = 10;
 
+/** Shows an evaluation's progress as a bar with the error so far. */
+export function showEvaluation(show: ShowProgress, label: string): (progress: EvaluationProgress) => void {
+  return ({ done, total, top1Error }) =>
+    show(label, done, total, Number.isNaN(top1Error) ? '' : `top-1 error ${formatPercent(top1Error)} %`);
+}
+
 /** One row: protocol, scales, errors. */
 export function formatEvaluation(result: EvaluationResult): string {
-  const { protocol, flip, scales, images, top1Error, top5Error, loss, seconds } = result;
-  return formatTable(
+  return tableOf(
+    [result],
     [
-      [
-        protocol,
-        flip ? 'yes' : 'no',
-        scales.join(', '),
-        formatCount(images),
-        errorOf(top1Error),
-        errorOf(top5Error),
-        Number.isNaN(loss) ? '–' : loss.toFixed(4),
-        formatDuration(seconds),
-      ],
+      ['protocol', ({ protocol }) => protocol],
+      ['flips', ({ flip }) => (flip ? 'yes' : 'no')],
+      ['Q', ({ scales }) => scales.join(', '), 'right'],
+      ['images', ({ images }) => formatCount(images), 'right'],
+      ['top-1 error %', ({ top1Error }) => errorOf(top1Error), 'right'],
+      ['top-5 error %', ({ top5Error }) => errorOf(top5Error), 'right'],
+      ['loss', ({ loss }) => (Number.isNaN(loss) ? '–' : loss.toFixed(4)), 'right'],
+      ['time', ({ seconds }) => formatDuration(seconds), 'right'],
     ],
-    {
-      head: ['protocol', 'flips', 'Q', 'images', 'top-1 error %', 'top-5 error %', 'loss', 'time'],
-      align: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
-    },
   );
 }
 
@@ -53,26 +55,20 @@ export function formatDetails(result: EvaluationResult): string {
   const { perClass, confusion } = detailsOf(result);
   const shown = perClass.filter(({ images }) => images > 0);
   shown.sort((a, b) => b.top1Error - a.top1Error || b.top5Error - a.top5Error || a.index - b.index);
-  const classTable = formatTable(
-    shown.map(({ label, images, top1Error, top5Error }) => [
-      label,
-      formatCount(images),
-      errorOf(top1Error),
-      errorOf(top5Error),
-    ]),
-    {
-      head: ['class', 'images', 'top-1 error %', 'top-5 error %'],
-      align: ['left', 'right', 'right', 'right'],
-    },
-  );
-  const mistakes = mostConfused(confusion).map(({ label, predicted, images }) => [
-    result.labels[label]!,
-    result.labels[predicted]!,
-    formatCount(images),
+  const classTable = tableOf(shown, [
+    ['class', ({ label }) => label],
+    ['images', ({ images }) => formatCount(images), 'right'],
+    ['top-1 error %', ({ top1Error }) => errorOf(top1Error), 'right'],
+    ['top-5 error %', ({ top5Error }) => errorOf(top5Error), 'right'],
   ]);
+  const mistakes = mostConfused(confusion);
   if (mistakes.length === 0) return classTable;
-  const head = ['class', 'predicted as', 'images'];
-  return `${classTable}\n\n${formatTable(mistakes, { head, align: ['left', 'left', 'right'] })}`;
+  const mistakeTable = tableOf(mistakes, [
+    ['class', ({ label }) => result.labels[label]!],
+    ['predicted as', ({ predicted }) => result.labels[predicted]!],
+    ['images', ({ images }) => formatCount(images), 'right'],
+  ]);
+  return `${classTable}\n\n${mistakeTable}`;
 }
 
 function mostConfused(confusion: readonly (readonly number[])[]) {

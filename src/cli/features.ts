@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
 import { extractFeatures } from '../api/extract-features.ts';
-import { UsageError, UserError } from '../core/errors.ts';
+import { UsageError } from '../core/errors.ts';
 import { kindOf } from '../core/files.ts';
 import { formatShape } from '../core/shape.ts';
 import { isImageName } from '../data/pixels/image-formats.ts';
@@ -12,77 +10,53 @@ import {
   type FeaturesFile,
   type ImageFeatures,
   writeFeatures,
-} from '../evaluate/feature-files.ts';
-import type { BackendName, Precision } from '../kernels/backend-options.ts';
-import { newCommand } from './command.ts';
-import { type ForeignFlags, featuresOnlyOption, readOptionsOf } from './foreign-options.ts';
+} from '../evaluate/features/feature-files.ts';
+import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
+import { featuresOnly, readOptionsOf } from './format-options.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { addFormatOptions, maxPixelsOption } from './model-options.ts';
-import { backendOption, jsonOption, positiveInteger, precisionOption, threadsOption } from './options.ts';
-import { printAs } from './output.ts';
+import { inferenceOptions } from './model-options.ts';
+import { force, positiveInteger } from './options.ts';
+import { printAs, refuseToOverwrite } from './output.ts';
 import { type Tick, withProgress } from './progress.ts';
 
-interface Flags extends ForeignFlags {
-  readonly model: string;
-  readonly layer: string;
-  readonly out: string;
-  readonly view: 'center' | 'whole';
-  readonly pool: 'none' | 'mean' | 'max';
-  readonly scales?: number;
-  readonly batch?: number;
-  readonly maxPixels?: number;
-  readonly threads?: number;
-  readonly backend: BackendName;
-  readonly precision: Precision;
-  readonly force?: boolean;
-  readonly json?: boolean;
-}
+const options = {
+  model: required(option('<file>', 'model file of any format; the convolutional layers are enough')),
+  layer: required(option('<name>', 'conv1_1 … fc8 (after the ReLU) or pool1 … pool5')),
+  out: required(option('<file>', 'file to write: .npy, .safetensors or .jsonl')),
+  force,
+  view: choice(
+    ['center', 'whole'],
+    'center: the center crop; whole: the whole image, which gives larger maps',
+    'center',
+  ),
+  pool: choice(['none', 'mean', 'max'], 'pooling over the positions of a map', 'none'),
+  scales: option(
+    '<pixels>',
+    'test scale Q in pixels (default: the training scale S, or the middle of its range)',
+    positiveInteger,
+  ),
+  batch: option('<n>', 'batch size for center crops (default: 16)', positiveInteger),
+  featuresOnly,
+  ...inferenceOptions,
+};
 
-/** `vgg features`: activations as features for another learner. */
-export function featuresCommand(): Command {
-  const command = newCommand('features', {
-    description: 'Write the activations of a layer, as features for another learner (appendix B).',
-    examples: [
-      'features photos --model vgg-d.safetensors --layer fc7 --out fc7.npy',
-      'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
-      'features photos --model vgg16_notop.h5 --layer pool5 --pool mean --out pool5.jsonl',
-    ],
-  })
-    .argument('<images...>', 'JPEG, PNG or WebP files, or folders of them')
-    .requiredOption('--model <file>', 'weight file of any format; the convolutional layers are enough')
-    .requiredOption('--layer <name>', 'conv1_1 … fc8, after the ReLU, or pool1 … pool5')
-    .requiredOption('--out <file>', 'file to write: .npy, .safetensors or .jsonl')
-    .addOption(
-      new Option('--view <name>', 'center: the center crop; whole: the whole image, which gives larger maps')
-        .choices(['center', 'whole'])
-        .default('center'),
-    )
-    .addOption(
-      new Option('--pool <name>', 'pooling over the positions of a map')
-        .choices(['none', 'mean', 'max'])
-        .default('none'),
-    )
-    .option(
-      '--scales <pixels>',
-      'smaller side Q of the rescaled image (default: the training scale S, or the middle of its range)',
-      positiveInteger,
-    )
-    .option('--batch <n>', 'center crops in a batch (default: 16)', positiveInteger)
-    .addOption(maxPixelsOption())
-    .option('--force', 'overwrite an existing file')
-    .addOption(threadsOption())
-    .addOption(backendOption())
-    .addOption(precisionOption())
-    .addOption(jsonOption());
-  return addFormatOptions(command.addOption(featuresOnlyOption())).action(features);
-}
+/** `vgg features`: activations as features for another classifier. */
+export const command = newCommand('features', {
+  description: "Write a layer's activations to a file, as features for another classifier (appendix B).",
+  examples: [
+    'features runs/photos/val/sneaker --model runs/demo/best.safetensors --layer fc7 --out fc7.npy',
+    'features photos --model vgg16_notop.h5 --layer pool5 --pool mean --out pool5.jsonl',
+    'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
+  ],
+  options,
+})
+  .argument('<images...>', 'JPEG, PNG or WebP files, or folders of them')
+  .action(features);
 
-async function features(inputs: string[], flags: Flags): Promise<void> {
+async function features(inputs: string[], flags: FlagsOf<typeof options>): Promise<void> {
   const { model, layer, out } = flags;
   checkFeaturesPath(out);
-  if (existsSync(out) && !flags.force) {
-    throw new UserError(`${out} already exists; choose another --out, or overwrite it with --force`);
-  }
+  refuseToOverwrite(out, flags);
   const images = await imageFiles(inputs);
   const read = await readOptionsOf(flags);
   const file = await untilInterrupted((signal) =>

@@ -2,80 +2,44 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Command, Option } from 'commander';
 import { UsageError, UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { elementCount } from '../core/shape.ts';
-import type { ConfigurationName } from '../net/configurations.ts';
-import {
-  type Initialization,
-  type InitializationMethod,
-  initializationMethods,
-  initializeTensor,
-} from '../net/initialization.ts';
+import { type Initialization, initializationMethods, initializeTensor } from '../net/initialization.ts';
 import { type Network, parameterCount } from '../net/network.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
 import { type ClassNames, numberedClasses } from '../weights/labels/class-names.ts';
 import { describe } from '../weights/model/model.ts';
 import { writeModel } from '../weights/model/write-model.ts';
-import { readClassesFile } from './classes-file.ts';
-import { newCommand } from './command.ts';
-import {
-  addSizeOptions,
-  configOption,
-  integer,
-  jsonOption,
-  meanRgb,
-  networkOf,
-  positiveNumber,
-  type SizeOptions,
-} from './options.ts';
-import { printAs } from './output.ts';
+import { classesFile, readClassesFile } from './classes-file.ts';
+import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
+import { config, force, integer, json, networkOf, positiveNumber, rgb, sizeOptions } from './options.ts';
+import { printAs, refuseToOverwrite } from './output.ts';
 import { withProgress } from './progress.ts';
 
-interface Flags extends SizeOptions {
-  readonly config: ConfigurationName;
-  readonly init: InitializationMethod;
-  readonly initStd: number;
-  readonly seed: number;
-  readonly mean: [number, number, number];
-  readonly classesFile?: string;
-  readonly out: string;
-  readonly force?: boolean;
-  readonly json?: boolean;
-}
+const options = {
+  config: required(config),
+  out: required(option('<file>', 'model file to write, ending in .safetensors')),
+  force,
+  ...sizeOptions,
+  classesFile,
+  init: choice(initializationMethods, 'initialization of the weights; biases start at 0', 'glorot'),
+  initStd: option('<std>', 'standard deviation of the gaussian initialization', positiveNumber, '0.01'),
+  seed: option('<n>', 'seed of all random numbers', integer(0), '1'),
+  mean: option('<r,g,b>', 'mean RGB to subtract from images, 0 to 255', rgb(0, 255), '0,0,0'),
+  json,
+};
+type Flags = FlagsOf<typeof options>;
 
 /** `vgg init`: writes an untrained model. */
-export function initCommand(): Command {
-  const command = newCommand('init', {
-    description: 'Write a model with random weights (section 3.1).',
-    examples: [
-      'init --config A --out a.safetensors',
-      'init --config D --classes 10 --crop 32 --width 0.25 --seed 7 --out small.safetensors',
-    ],
-  }).addOption(configOption());
-  return addSizeOptions(command)
-    .option(
-      '--classes-file <file>',
-      'text file with one class per line: identifier, optionally a tab and a label',
-    )
-    .addOption(
-      new Option('--init <method>', 'distribution of the initial weights; biases are 0')
-        .choices(initializationMethods)
-        .default('glorot'),
-    )
-    .option('--init-std <std>', 'standard deviation of --init gaussian', positiveNumber, 0.01)
-    .option('--seed <n>', 'seed of the random numbers', integer(0), 1)
-    .addOption(
-      new Option('--mean <r,g,b>', 'mean RGB to subtract from images, 0 to 255')
-        .argParser(meanRgb)
-        .default([0, 0, 0], '0,0,0'),
-    )
-    .requiredOption('--out <file>', 'model file to write, ending in .safetensors')
-    .option('--force', 'overwrite an existing file')
-    .addOption(jsonOption())
-    .action(writeInitialModel);
-}
+export const command = newCommand('init', {
+  description: 'Write a model with random weights (section 3.1).',
+  examples: [
+    'init --config A --out a.safetensors',
+    'init --config D --classes 10 --crop 32 --width 0.25 --seed 7 --out small.safetensors',
+  ],
+  options,
+}).action(writeInitialModel);
 
 async function writeInitialModel(flags: Flags): Promise<void> {
   const { out: path, mean } = flags;
@@ -108,16 +72,14 @@ async function writeInitialModel(flags: Flags): Promise<void> {
 }
 
 /** Checks the path before the work, which takes a while for a large network. */
-function checkPlace(path: string, { force }: Flags): void {
+function checkPlace(path: string, flags: Flags): void {
   if (!path.endsWith('.safetensors')) {
     throw new UsageError(`--out ${path} must end in .safetensors, the format of model files`);
   }
   if (!existsSync(dirname(path))) {
     throw new UserError(`the folder ${dirname(path)} does not exist; create it first`);
   }
-  if (existsSync(path) && !force) {
-    throw new UserError(`${path} already exists; choose another --out, or overwrite it with --force`);
-  }
+  refuseToOverwrite(path, flags);
 }
 
 async function classNamesOf({ classes, classesFile }: Flags): Promise<ClassNames> {

@@ -1,42 +1,35 @@
-import type { Command } from 'commander';
 import { type Inspection, inspectWeights } from '../api/inspect-weights.ts';
 import { formatShape } from '../core/shape.ts';
 import { formatBytes, formatMillions } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
-import { newCommand } from './command.ts';
-import {
-  addForeignOptions,
-  type ForeignFlags,
-  featuresOnlyOption,
-  readOptionsOf,
-} from './foreign-options.ts';
-import { jsonOption } from './options.ts';
+import { tableOf } from '../report/table.ts';
+import { type FlagsOf, newCommand } from './command.ts';
+import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
+import { json } from './options.ts';
 import { printAs } from './output.ts';
 
-interface Flags extends ForeignFlags {
-  readonly json?: boolean;
-}
+const options = { featuresOnly, json, ...formatOptions };
 
-/** `vgg inspect`: shows a weight file. */
-export function inspectCommand(): Command {
-  const command = newCommand('inspect', {
-    description: 'Show the tensors and the network in a weight file of any format.',
-    examples: ['inspect vgg16-397923af.pth', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
-  }).argument('<file>', 'weight file');
-  return addForeignOptions(command).addOption(featuresOnlyOption()).addOption(jsonOption()).action(inspect);
-}
+/** `vgg inspect`: shows a model file. */
+export const command = newCommand('inspect', {
+  description: 'Show the tensors and the network in a model file of any format.',
+  examples: ['inspect runs/demo/best.safetensors', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
+  options,
+})
+  .argument('<file>', 'model file')
+  .action(inspect);
 
-async function inspect(path: string, flags: Flags): Promise<void> {
+async function inspect(path: string, flags: FlagsOf<typeof options>): Promise<void> {
   printAs(await inspectWeights(path, await readOptionsOf(flags)), flags, formatInspection);
 }
 
 function formatInspection(inspection: Inspection): string {
   const { path, description, bytes, tensors, network, naming, preprocessing, provenance, problem } =
     inspection;
-  const table = formatTable(
-    tensors.map(({ name, type, shape }) => [name, type, formatShape(shape)]),
-    { head: ['tensor', 'type', 'shape'], align: ['left', 'left', 'right'] },
-  );
+  const table = tableOf(tensors, [
+    ['tensor', ({ name }) => name],
+    ['type', ({ type }) => type],
+    ['shape', ({ shape }) => formatShape(shape), 'right'],
+  ]);
   const facts = [
     `${path}: ${description}, ${formatBytes(bytes)}, ${tensors.length} tensors`,
     ...(network ? [`network: ${describeNetwork(network)}`] : []),

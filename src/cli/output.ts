@@ -1,4 +1,6 @@
 /** Results go to stdout and everything else to stderr, so `vgg … --json > file` captures only the result. */
+import { existsSync } from 'node:fs';
+import { UserError } from '../core/errors.ts';
 import { withoutBar } from './progress.ts';
 
 let silent = false;
@@ -27,6 +29,13 @@ export function printAs<T>(
 ): void {
   if (json) printJson(value);
   else printResult(format(value));
+}
+
+/** @throws UserError when the file exists and may not be overwritten. */
+export function refuseToOverwrite(path: string, { force }: { readonly force?: boolean }): void {
+  if (existsSync(path) && !force) {
+    throw new UserError(`${path} already exists; choose another name, or overwrite it with --force`);
+  }
 }
 
 /** Prints a message on stderr. */

@@ -1,44 +1,25 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { UsageError, UserError } from '../core/errors.ts';
-import type { BackendName } from '../kernels/backend-options.ts';
-import type { ConfigurationName } from '../net/configurations.ts';
+import { configurationNames } from '../net/configurations.ts';
 import type { Network } from '../net/network.ts';
 import type { Speed } from '../plan/arithmetic-time.ts';
 import type { MemoryPlanner } from '../plan/process-memory.ts';
 import { estimateTraining } from '../plan/training-estimate.ts';
 import { formatPlan } from '../report/plan-tables.ts';
-import { newCommand } from './command.ts';
+import { choice, type FlagsOf, flag, newCommand, option, type Parser } from './command.ts';
 import {
-  addSizeOptions,
-  backendOption,
-  configOption,
-  jsonOption,
+  backend,
+  inAnyCase,
+  json,
   list,
   networkOf,
   number,
-  type Parser,
   positiveInteger,
   positiveNumber,
-  type SizeOptions,
-  threadsOption,
+  sizeOptions,
+  threads,
 } from './options.ts';
 import { log, printAs } from './output.ts';
-
-interface Flags extends SizeOptions {
-  readonly config: ConfigurationName;
-  readonly batch: number;
-  readonly microBatch?: number;
-  readonly images: number;
-  readonly epochs: number;
-  readonly gflops?: number;
-  readonly measure?: boolean;
-  readonly machines: number[];
-  readonly bandwidth: number;
-  readonly latency: number;
-  readonly backend: BackendName;
-  readonly threads?: number;
-  readonly json?: boolean;
-}
 
 /** Batch size of `--measure`: large enough for full speed, small enough for any machine. */
 const MEASURED_BATCH = 8;
@@ -55,43 +36,35 @@ const latency: Parser<number> = (text) => {
   return number(0)(amount) * SECONDS[unit]!;
 };
 
+const options = {
+  config: choice(configurationNames, 'network configuration of Table 1', 'D', inAnyCase),
+  ...sizeOptions,
+  batch: option('<n>', 'images per SGD step (batch size)', positiveInteger, '256'),
+  microBatch: option(
+    '<n>',
+    'images computed at a time; gradients add up to the batch (default: what fits 4 GiB)',
+    positiveInteger,
+  ),
+  images: option('<n>', 'images in the training set', positiveInteger, '1281167'),
+  epochs: option('<n>', 'number of epochs', positiveNumber, '74'),
+  gflops: option('<n>', 'speed of one machine in GFLOP/s, counted as direct convolution', positiveNumber),
+  measure: flag('measure the speed of this machine instead, for a few seconds'),
+  machines: option('<n,n,...>', 'numbers of machines to compare', list(positiveInteger), '1,2,4,8'),
+  bandwidth: option('<gbit/s>', 'bandwidth between machines: 25Gb or 25', bandwidth, '10Gb'),
+  latency: option('<time>', 'latency between machines: 20us, 1ms or 0.1s', latency, '20us'),
+  backend,
+  threads,
+  json,
+};
+type Flags = FlagsOf<typeof options>;
+
 /** `vgg plan`: what a training will take, before anything runs. */
-export function planCommand(): Command {
-  const command = newCommand('plan', {
-    description:
-      'Estimate the arithmetic, memory and time of a training, and the speed-up from several machines.',
-    examples: [
-      'plan --config E',
-      'plan --config D --measure --machines 8,64 --bandwidth 25Gb --latency 20us',
-    ],
-  }).addOption(configOption().makeOptionMandatory(false).default('D'));
-  return addSizeOptions(command)
-    .option('--batch <n>', 'images per SGD step (batch size)', positiveInteger, 256)
-    .option('--micro-batch <n>', 'images computed at once (default: as many as fit 4 GiB)', positiveInteger)
-    .option('--images <n>', 'images in the training set', positiveInteger, 1_281_167)
-    .option('--epochs <n>', 'passes over the training set', positiveNumber, 74)
-    .option('--gflops <n>', 'speed of one machine, counted as direct convolution', positiveNumber)
-    .option('--measure', 'time this machine instead, for a few seconds')
-    .addOption(
-      new Option('--machines <n,n,...>', 'numbers of machines to compare')
-        .argParser(list(positiveInteger))
-        .default([1, 2, 4, 8], '1,2,4,8'),
-    )
-    .addOption(
-      new Option('--bandwidth <gbit/s>', 'of the network between machines: 25Gb or 25')
-        .argParser(bandwidth)
-        .default(10, '10Gb'),
-    )
-    .addOption(
-      new Option('--latency <time>', 'of a message between machines: 20us, 1ms or 0.1s')
-        .argParser(latency)
-        .default(20e-6, '20us'),
-    )
-    .addOption(backendOption())
-    .addOption(threadsOption())
-    .addOption(jsonOption())
-    .action(showPlan);
-}
+export const command = newCommand('plan', {
+  description:
+    'Estimate the operations, memory and time of a training run, and the speed-up from several machines.',
+  examples: ['plan --config E', 'plan --config D --measure --machines 8,64 --bandwidth 25Gb --latency 20us'],
+  options,
+}).action(showPlan);
 
 async function showPlan(flags: Flags): Promise<void> {
   const network = networkOf(flags.config, flags);

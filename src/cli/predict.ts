@@ -1,37 +1,37 @@
-import type { Command } from 'commander';
 import { Classifier, type ImagePrediction } from '../api/classifier.ts';
 import { prefetch } from '../core/concurrency.ts';
 import { formatPercent } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
-import { newCommand } from './command.ts';
-import { readOptionsOf } from './foreign-options.ts';
-import { addModelOptions, type ModelFlags } from './model-options.ts';
+import { type FlagsOf, flag, newCommand, option } from './command.ts';
+import { readOptionsOf } from './format-options.ts';
+import { modelOptions } from './model-options.ts';
 import { positiveInteger } from './options.ts';
 import { printJson, printResult } from './output.ts';
 import { withProgress } from './progress.ts';
 
-interface Flags extends ModelFlags {
-  readonly top: number;
-  readonly all?: boolean;
-}
+const { model, ...others } = modelOptions;
+const options = {
+  model,
+  top: option('<n>', 'number of classes to print', positiveInteger, '5'),
+  all: flag('with --json: print the posteriors of all classes'),
+  ...others,
+};
+type Flags = FlagsOf<typeof options>;
+
+/** `vgg predict`: classify images. */
+export const command = newCommand('predict', {
+  description: "Classify images by the paper's protocols (section 3.2).",
+  examples: [
+    'predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors',
+    'predict cat.jpg dog.jpg --model vgg-d.safetensors --protocol center --json',
+  ],
+  options,
+})
+  .argument('<images...>', 'JPEG, PNG or WebP files')
+  .action(predict);
 
 interface Named extends ImagePrediction {
   readonly path: string;
-}
-
-/** `vgg predict`: classify images. */
-export function predictCommand(): Command {
-  const command = newCommand('predict', {
-    description: "Classify images by the paper's protocols (section 3.2).",
-    examples: [
-      'predict cat.jpg --model runs/photos/best.safetensors',
-      'predict *.png --model m.safetensors --protocol center --json',
-    ],
-  }).argument('<images...>', 'JPEG, PNG or WebP files');
-  return addModelOptions(command)
-    .option('--top <n>', 'number of classes to print', positiveInteger, 5)
-    .option('--all', 'with --json: print the posteriors of all classes')
-    .action(predict);
 }
 
 async function predict(images: string[], flags: Flags): Promise<void> {

@@ -7,24 +7,24 @@ import { configureCommand } from './command.ts';
  * The commands, in the order of `vgg --help`. A new command needs an entry here and a file of its own. Files
  * are imported on demand: `vgg doctor` must run even where a library that other commands need fails to load.
  */
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  demo: async () => (await import('./demo.ts')).demoCommand(),
-  configs: async () => (await import('./configs.ts')).configsCommand(),
-  init: async () => (await import('./init.ts')).initCommand(),
-  train: async () => (await import('./train.ts')).trainCommand(),
-  evaluate: async () => (await import('./evaluate.ts')).evaluateCommand(),
-  convert: async () => (await import('./convert.ts')).convertCommand(),
-  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
-  features: async () => (await import('./features.ts')).featuresCommand(),
-  predict: async () => (await import('./predict.ts')).predictCommand(),
-  serve: async () => (await import('./serve.ts')).serveCommand(),
-  reproduce: async () => (await import('./reproduce.ts')).reproduceCommand(),
-  pack: async () => (await import('./pack.ts')).packCommand(),
-  report: async () => (await import('./report.ts')).reportCommand(),
-  card: async () => (await import('./card.ts')).cardCommand(),
-  plan: async () => (await import('./plan.ts')).planCommand(),
-  bench: async () => (await import('./bench.ts')).benchCommand(),
-  doctor: async () => (await import('./doctor.ts')).doctorCommand(),
+const commands: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
+  demo: () => import('./demo.ts'),
+  configs: () => import('./configs.ts'),
+  init: () => import('./init.ts'),
+  train: () => import('./train.ts'),
+  evaluate: () => import('./evaluate.ts'),
+  convert: () => import('./convert.ts'),
+  inspect: () => import('./inspect.ts'),
+  features: () => import('./features.ts'),
+  predict: () => import('./predict.ts'),
+  serve: () => import('./serve.ts'),
+  reproduce: () => import('./reproduce.ts'),
+  pack: () => import('./pack.ts'),
+  report: () => import('./report.ts'),
+  card: () => import('./card.ts'),
+  plan: () => import('./plan.ts'),
+  bench: () => import('./bench.ts'),
+  doctor: () => import('./doctor.ts'),
 };
 
 export const commandNames: readonly string[] = Object.keys(commands);
@@ -43,7 +43,7 @@ export async function buildProgram(args: readonly string[]): Promise<Command> {
     .helpCommand('help [command]', 'print the help for a command')
     .addHelpText(
       'after',
-      `\nExamples:\n  $ vgg demo\n  $ vgg train photos --config A --crop 64 --scale 72 --out runs/photos\n  $ vgg predict cat.jpg --model runs/photos/best.safetensors\n  $ vgg train --help`,
+      `\nExamples:\n  $ vgg demo\n  $ vgg predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors\n  $ vgg train runs/photos --config A --width 0.25 --crop 32 --scale 36 --out runs/mine\n  $ vgg train --help`,
     );
   for (const name of neededFor(args[0])) program.addCommand(await load(name));
   configureCommand(program);
@@ -57,7 +57,7 @@ function neededFor(first: string | undefined): readonly string[] {
 
 async function load(name: string): Promise<Command> {
   try {
-    return await commands[name]!();
+    return (await commands[name]!()).command;
   } catch (error) {
     throw new UserError(
       `${name} cannot start: ${messageOf(error)}\nRun \`vgg doctor\` to see what is missing.`,

@@ -7,7 +7,7 @@ import { formatDuration } from '../report/format.ts';
 const SHOW_AFTER_SECONDS = 2;
 const BAR_WIDTH = 24;
 
-export interface ProgressOptions {
+interface ProgressOptions {
   /** Units done in an earlier session (default 0); the time left is estimated from those done since. */
   readonly done?: number;
   /** Default: stderr. */
@@ -49,11 +49,6 @@ export class ProgressBar {
 
   advance(by = 1, note?: string): void {
     this.update(this.#done + by, note);
-  }
-
-  /** Changes the note without advancing. */
-  note(note: string): void {
-    this.update(this.#done, note);
   }
 
   /** Removes the bar for good. */
@@ -115,6 +110,39 @@ export async function withProgress<T>(
     return await work((by, note) => bar.advance(by, note));
   } finally {
     bar.stop();
+  }
+}
+
+/** Shows what is done of a work; a new label starts a new bar. */
+export type ShowProgress = (label: string, done: number, total: number, note?: string) => void;
+
+/** Bars, one after another, for work that finds its totals on the way. The owner finally stops it. */
+export class ProgressBars {
+  #label: string | undefined;
+  #bar: ProgressBar | undefined;
+
+  readonly show: ShowProgress = (label, done, total, note) => {
+    if (label !== this.#label) {
+      this.stop();
+      this.#label = label;
+      this.#bar = new ProgressBar(label, total, { done });
+    }
+    this.#bar?.update(done, note);
+  };
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}
+
+/** Shows bars while the work runs, and removes them when it ends or fails. */
+export async function withBars<T>(work: (show: ShowProgress) => Promise<T>): Promise<T> {
+  const bars = new ProgressBars();
+  try {
+    return await work(bars.show);
+  } finally {
+    bars.stop();
   }
 }
 

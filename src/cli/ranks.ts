@@ -1,35 +1,27 @@
 /** Commands that mpirun, srun and other launchers can start as several ranks. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { detectLaunch } from '../comm/launch.ts';
 import { CommunicationError, DEFAULT_TIMEOUT, openMpi } from '../comm/mpi.ts';
 import { startWatchdog } from '../comm/watchdog.ts';
 import { messageOf, UserError } from '../core/errors.ts';
+import { type FlagsOf, flag, option } from './command.ts';
 import { positiveNumber } from './options.ts';
 import { logAnyway, silence } from './output.ts';
 
-export interface RankFlags {
-  /** Undefined: only if a launcher started several processes. */
-  readonly mpi?: boolean;
-  readonly mpiTimeout: number;
-}
-
-/** `--mpi`, `--no-mpi` and `--mpi-timeout`. */
-export function addRankOptions(command: Command): Command {
-  return command
-    .option(
-      '--mpi',
-      'share the work among the ranks that mpirun or srun started (default: if there are several)',
-    )
-    .option('--no-mpi', 'do not share the work')
-    .option(
-      '--mpi-timeout <seconds>',
-      'time without a sign of life after which a rank counts as lost',
-      positiveNumber,
-      DEFAULT_TIMEOUT,
-    );
-}
+export const rankOptions = {
+  mpi: flag(
+    'share the work among the ranks that mpirun or srun started (default: if there are several)',
+    'do not share the work',
+  ),
+  mpiTimeout: option(
+    '<seconds>',
+    'time without a sign of life after which a rank counts as lost',
+    positiveNumber,
+    String(DEFAULT_TIMEOUT),
+  ),
+};
+type RankFlags = FlagsOf<typeof rankOptions>;
 
 /** Whether the work is shared: as the flags say, or else if a launcher started several processes. */
 export function isAmongRanks({ mpi }: RankFlags): boolean {

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import type { EvaluationProgress } from '../api/evaluate-model.ts';
 import { measureSpeed } from '../api/measure-speed.ts';
 import { type ReproduceListener, reproducePaper } from '../api/reproduce-paper.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { formatCount, formatDuration, formatErrors, formatPercent } from '../report/format.ts';
+import { formatCount, formatDuration, formatErrors } from '../report/format.ts';
 import { formatTable } from '../report/table.ts';
 import { type PlannedEvaluation, planEvaluations } from '../reproduce/evaluations.ts';
 import type { ExperimentResult } from '../reproduce/experiment-results.ts';
@@ -12,37 +11,38 @@ import { type Experiment, planExperiments } from '../reproduce/experiments.ts';
 import { type ReproductionPlan, readReproductionPlan } from '../reproduce/reproduction-plan.ts';
 import { estimateReproduction, type StepEstimate } from '../reproduce/time-estimate.ts';
 import { type PlannedTraining, planTrainings } from '../reproduce/training-order.ts';
-import { newCommand } from './command.ts';
+import { type FlagsOf, flag, newCommand, option, required } from './command.ts';
+import { showEvaluation } from './evaluation-result.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { jsonOption } from './options.ts';
+import { json } from './options.ts';
 import { log, printAs, printJson, printResult } from './output.ts';
-import { ProgressBar } from './progress.ts';
-import { addRankOptions, type RankFlags, withRanks } from './ranks.ts';
+import { ProgressBars } from './progress.ts';
+import { rankOptions, withRanks } from './ranks.ts';
 import { TrainingDisplay } from './training-display.ts';
 
-interface Flags extends RankFlags {
-  readonly plan: string;
-  readonly out: string;
-  readonly dryRun?: boolean;
-  readonly json?: boolean;
-}
+const options = {
+  plan: required(
+    option('<file.yaml>', 'YAML file with the networks to train and their scales (see the folder plans)'),
+  ),
+  out: required(option('<folder>', 'folder for the runs, evaluations and tables')),
+  dryRun: flag('list the steps and estimate their times on this machine'),
+  json,
+  ...rankOptions,
+};
+type Flags = FlagsOf<typeof options>;
 
 /** `vgg reproduce`: section 4. */
-export function reproduceCommand(): Command {
-  const command = newCommand('reproduce', {
-    description:
-      'Train and evaluate the networks of a plan, and write Tables 3 to 7 and the claims of section 4. Run the same command again after an interruption: it skips what is done.',
-    examples: [
-      'reproduce cifar10 --plan plans/quick.yaml --out reproductions/quick',
-      'reproduce ILSVRC --plan plans/ilsvrc.yaml --out reproductions/ilsvrc --dry-run',
-    ],
-  })
-    .argument('<data>', 'folder of labeled images, divided into the folders train and val (or test)')
-    .requiredOption('--plan <file.yaml>', 'networks to train and their scales (see the folder plans)')
-    .requiredOption('--out <folder>', 'folder for the runs, evaluations and tables')
-    .option('--dry-run', 'list the steps and estimate their times on this machine');
-  return addRankOptions(command).addOption(jsonOption()).action(reproduce);
-}
+export const command = newCommand('reproduce', {
+  description:
+    'Train and evaluate the networks of a plan, and write Tables 3 to 7 and the claims of section 4. After an interruption, run the same command again: it skips what is already done.',
+  examples: [
+    'reproduce cifar10 --plan plans/quick.yaml --out reproductions/quick',
+    'reproduce ILSVRC --plan plans/ilsvrc.yaml --out reproductions/ilsvrc --dry-run',
+  ],
+  options,
+})
+  .argument('<data>', 'data set with training and validation (or test) images')
+  .action(reproduce);
 
 async function reproduce(data: string, flags: Flags): Promise<void> {
   const plan = await readReproductionPlan(flags.plan);
@@ -50,27 +50,14 @@ async function reproduce(data: string, flags: Flags): Promise<void> {
     printAs(await estimate(data, plan, flags), flags, formatEstimate);
     return;
   }
-  const display = new ReproductionDisplay();
-  try {
-    const outcome = await untilInterrupted((signal) =>
-      withRanks(flags, (communicator) =>
-        reproducePaper({
-          data,
-          plan,
-          origin: flags.plan,
-          out: flags.out,
-          signal,
-          communicator,
-          listener: display,
-        }),
-      ),
-    );
-    const { results, claims, report, reportFile } = outcome;
-    if (flags.json) printJson({ results: [...results.values()].map(withoutRanks), claims });
-    else printResult(`${report}\nThe same tables with learning curves: ${reportFile}`);
-  } finally {
-    display.stop();
-  }
+  const listener = new ReproductionDisplay();
+  const { results, claims, report, reportFile } = await untilInterrupted((signal) =>
+    withRanks(flags, (communicator) =>
+      reproducePaper({ data, plan, origin: flags.plan, out: flags.out, signal, communicator, listener }),
+    ),
+  ).finally(() => listener.stop());
+  if (flags.json) printJson({ results: [...results.values()].map(withoutRanks), claims });
+  else printResult(`${report}\nThe same tables with learning curves: ${reportFile}`);
 }
 
 /** The ranks are one number per image. */
@@ -103,8 +90,8 @@ function formatEstimate(steps: readonly StepEstimate[]): string {
 
 /** Shows the current step on stderr. */
 class ReproductionDisplay implements ReproduceListener {
+  readonly #bars = new ProgressBars();
   #training: TrainingDisplay | undefined;
-  #evaluation: ProgressBar | undefined;
   #label = '';
 
   onTraining({ id, folder }: PlannedTraining, number: number, total: number): TrainingDisplay {
@@ -121,14 +108,12 @@ class ReproductionDisplay implements ReproduceListener {
     this.#label = `evaluation ${number} of ${total}: ${id}`;
   }
 
-  onEvaluationProgress({ done, total, top1Error }: EvaluationProgress): void {
-    this.#evaluation ??= new ProgressBar(this.#label, total, { done: done - 1 });
-    this.#evaluation.update(done, `top-1 error ${formatPercent(top1Error)} %`);
+  onEvaluationProgress(progress: EvaluationProgress): void {
+    showEvaluation(this.#bars.show, this.#label)(progress);
   }
 
   onEvaluationEnd(): void {
-    this.#evaluation?.stop();
-    this.#evaluation = undefined;
+    this.#bars.stop();
   }
 
   onResult({ id }: Experiment, result: ExperimentResult): void {
@@ -137,6 +122,6 @@ class ReproductionDisplay implements ReproduceListener {
 
   stop(): void {
     this.#training?.stop();
-    this.#evaluation?.stop();
+    this.#bars.stop();
   }
 }

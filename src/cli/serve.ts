@@ -1,103 +1,83 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { type RunningServer, serveModels } from '../api/serve-models.ts';
 import { UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
-import type { BackendName, Precision } from '../kernels/backend-options.ts';
-import { RunsFolder } from '../runs/runs-folder.ts';
+import { RunList } from '../runs/run-list.ts';
 import { defaultLimits } from '../serve/server.ts';
-import { newCommand } from './command.ts';
+import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from './command.ts';
 import { FASHION_MNIST } from './demo.ts';
-import { type ForeignFlags, readOptionsOf } from './foreign-options.ts';
-import { addFormatOptions, modelOption } from './model-options.ts';
-import { backendOption, integer, positiveInteger, precisionOption, threadsOption } from './options.ts';
+import { formatOptions, readOptionsOf } from './format-options.ts';
+import { untilInterrupted } from './interrupt.ts';
+import { backend, integer, positiveInteger, precision, threads } from './options.ts';
 import { log } from './output.ts';
-
-interface Flags extends ForeignFlags {
-  readonly model?: readonly string[];
-  readonly runs?: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tokenFile?: string;
-  readonly weights: boolean;
-  readonly demoData?: string;
-  readonly cors?: readonly string[];
-  readonly queue: number;
-  readonly batch: number;
-  readonly maxBytes: number;
-  readonly maxPixels: number;
-  readonly connections: number;
-  readonly drain: number;
-  readonly threads?: number;
-  readonly backend: BackendName;
-  readonly precision: Precision;
-}
 
 const DEFAULT_RUNS = 'runs';
 
-/** `vgg serve`: models and runs over HTTP, and the page for them. */
-export function serveCommand(): Command {
-  const command = newCommand('serve', {
-    description:
-      'Serve models over HTTP, with a page to classify images, inspect models and follow training runs.',
-    examples: [
-      'serve --model runs/photos/best.safetensors',
-      'serve --model a.safetensors --model b.safetensors --port 8000',
-      'serve --model m.safetensors --host 0.0.0.0 --token-file token.txt',
-    ],
-  })
-    .addOption(
-      modelOption("model file of any format; may be repeated (default: the newest run's best model)"),
-    )
-    .option('--runs <folder>', 'folder of run folders to show (default: runs, if it exists)')
-    .option(
-      '--host <address>',
-      'address to listen on; any address but loopback needs --token-file',
-      '127.0.0.1',
-    )
-    .option('--port <n>', 'port to listen on; 0: any free port', integer(0, 65_535), 8080)
-    .option('--token-file <file>', 'file with the token that clients must send')
-    .option(
-      '--demo-data <folder>',
-      'labeled images that the page offers to try training with (default: Fashion-MNIST, if its Debian package is installed)',
-    )
-    .option('--no-weights', 'do not send weights to browsers: pages cannot run the model on their own GPU')
-    .addOption(
-      new Option(
-        '--cors <origin>',
-        'allow pages of this origin to use the server; may be repeated',
-      ).argParser(origins),
-    )
-    .option(
-      '--queue <n>',
-      'maximum number of images × scales in the queue; more are answered with 503',
-      positiveInteger,
-      256,
-    )
-    .option('--batch <n>', 'maximum number of images in a batch', positiveInteger, 64)
-    .option('--max-bytes <n>', 'maximum size of an image in bytes', positiveInteger, defaultLimits.imageBytes)
-    .option('--max-pixels <n>', 'maximum number of pixels of an image', positiveInteger, defaultLimits.pixels)
-    .option('--connections <n>', 'maximum number of connections', positiveInteger, 1024)
-    .option(
-      '--drain <seconds>',
-      'how long the server waits for running requests when it is stopped',
-      positiveInteger,
-      30,
-    )
-    .addOption(threadsOption())
-    .addOption(backendOption())
-    .addOption(precisionOption());
-  return addFormatOptions(command).action(serve);
-}
+const origin: Parser<string> = (text) => {
+  if (URL.canParse(text) && new URL(text).origin === text) return text;
+  throw new InvalidArgumentError('It must be an origin without a path, such as https://example.org.');
+};
 
-function origins(text: string, before: readonly string[] = []): readonly string[] {
-  if (!URL.canParse(text) || new URL(text).origin !== text) {
-    throw new InvalidArgumentError('It must be an origin without a path, such as https://example.org.');
-  }
-  return [...before, text];
-}
+const options = {
+  model: repeatable(
+    option('<file>', "model file of any format; may be repeated (default: the newest run's best model)"),
+  ),
+  runs: option('<folder>', 'folder of run folders to show (default: runs, if it exists)'),
+  host: option(
+    '<address>',
+    'address to listen on; any address but loopback needs --token-file',
+    String,
+    '127.0.0.1',
+  ),
+  port: option('<n>', 'port to listen on; 0: any free port', integer(0, 65_535), '8080'),
+  tokenFile: option('<file>', 'file with the token that clients must send'),
+  demoData: option(
+    '<folder>',
+    'data set that the page offers for a first training (default: Fashion-MNIST, if its Debian package is installed)',
+  ),
+  weights: switchedOff('do not send weights to browsers, which then cannot run the model on their own GPU'),
+  cors: repeatable(
+    option('<origin>', 'allow pages of this origin to use the server; may be repeated', origin),
+  ),
+  queue: option(
+    '<n>',
+    'maximum length of the queue, in images × scales; further requests get status 503',
+    positiveInteger,
+    '256',
+  ),
+  batch: option('<n>', 'maximum batch size', positiveInteger, '64'),
+  maxBytes: option('<n>', 'refuse images with more bytes', positiveInteger, String(defaultLimits.imageBytes)),
+  maxPixels: option('<n>', 'refuse images with more pixels', positiveInteger, String(defaultLimits.pixels)),
+  connections: option('<n>', 'maximum number of connections', positiveInteger, '1024'),
+  drain: option(
+    '<seconds>',
+    'how long to wait for running requests when the server is stopped',
+    positiveInteger,
+    '30',
+  ),
+  threads,
+  backend,
+  precision,
+  ...formatOptions,
+};
+type Flags = FlagsOf<typeof options>;
+
+/** `vgg serve`: models and runs over HTTP, and the page for them. */
+export const command = newCommand('serve', {
+  description:
+    'Serve models over HTTP, with a page to classify images, inspect models and follow training runs.',
+  examples: [
+    'serve',
+    'serve --model runs/demo/best.safetensors',
+    'serve --model a.safetensors --model b.safetensors --port 8000',
+    'serve --model m.safetensors --host 0.0.0.0 --token-file token.txt',
+  ],
+  options,
+}).action(serve);
 
 async function serve(flags: Flags): Promise<void> {
   letHeapGrow();
@@ -115,9 +95,11 @@ async function serve(flags: Flags): Promise<void> {
     log,
   });
   log(introduction(server, models, runs));
-  await untilStopped();
-  log('stopping: finishing accepted requests (press Ctrl-C again to stop immediately)');
-  await server.close(flags.drain * 1000);
+  await untilInterrupted(async (signal) => {
+    await once(signal, 'abort');
+    log('stopping: finishing accepted requests (press Ctrl-C again to stop immediately)');
+    await server.close(flags.drain * 1000);
+  });
 }
 
 async function runsOf({ runs }: Flags): Promise<string | undefined> {
@@ -130,13 +112,13 @@ async function runsOf({ runs }: Flags): Promise<string | undefined> {
 function demoDataOf({ demoData }: Flags): string | undefined {
   if (demoData === undefined) return existsSync(FASHION_MNIST) ? FASHION_MNIST : undefined;
   if (existsSync(demoData)) return demoData;
-  throw new UserError(`--demo-data ${demoData} does not exist; name a folder of labeled images`);
+  throw new UserError(`--demo-data ${demoData} does not exist; name a data set`);
 }
 
 /** The best model of the run that was validated last, if there is one. */
 async function newestModel(runs: string | undefined): Promise<string[]> {
   const found: { path: string; time: number }[] = [];
-  for (const { folder } of runs === undefined ? [] : await new RunsFolder(runs).list()) {
+  for (const { folder } of runs === undefined ? [] : await new RunList(runs).list()) {
     const file = await stat(folder.bestFile).catch(() => undefined);
     if (file) found.push({ path: folder.bestFile, time: file.mtimeMs });
   }
@@ -162,20 +144,6 @@ function introduction(
   const served = models.map((name, i) => `  model ${name}: ${files[i]}`);
   const shown = runs === undefined ? [] : [`  runs: ${runs}`];
   return [`Serving on ${url} (press Ctrl-C to stop)`, ...served, ...shown].join('\n');
-}
-
-/** Resolves at the first signal; a second signal ends the process. */
-async function untilStopped(): Promise<void> {
-  await new Promise<void>((stop) => {
-    let stopping = false;
-    const onSignal = () => {
-      if (stopping) process.exit(130);
-      stopping = true;
-      stop();
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-  });
 }
 
 /**

@@ -1,71 +1,103 @@
-import type { Command } from 'commander';
-import { resumeTraining, type TrainOutcome, trainNetwork } from '../api/train-network.ts';
+import { InvalidArgumentError, Option } from 'commander';
+import { resumeTraining } from '../api/resume-training.ts';
+import type { TrainOutcome } from '../api/run-training.ts';
+import { trainNetwork } from '../api/train-network.ts';
 import type { Communicator } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
-import type { Recipe } from '../train/recipe.ts';
+import { presentBackendName } from '../kernels/backend-options.ts';
+import {
+  type Recipe,
+  type RecipeKey,
+  type RecipeKeyFacts,
+  recipeKeys,
+  recipeSchema,
+} from '../train/recipe.ts';
 import { readRecipeFile } from '../train/recipe-file.ts';
-import { resolveRecipe } from '../train/resolve-recipe.ts';
-import { newCommand } from './command.ts';
+import { faultOf, resolveRecipe } from '../train/resolve-recipe.ts';
+import { type FlagsOf, flag, newCommand, option, required } from './command.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { jsonOption } from './options.ts';
+import { json } from './options.ts';
 import { printAs } from './output.ts';
-import { addRankOptions, type RankFlags, withRanks } from './ranks.ts';
-import { addRecipeFlags, givenFlags } from './recipe-flags.ts';
-import { formatTrainOutcome } from './train-result.ts';
-import { TrainingDisplay } from './training-display.ts';
+import { rankOptions, withRanks } from './ranks.ts';
+import { formatTrainOutcome, TrainingDisplay } from './training-display.ts';
 
-interface Flags extends RankFlags {
-  readonly out: string;
-  readonly recipe?: string;
-  readonly resume?: boolean;
-  readonly json?: boolean;
-}
+const options = {
+  out: required(option('<folder>', 'run folder, for the recipe, metrics, checkpoints and best model')),
+  recipe: option('<file>', 'YAML file of recipe keys; flags take precedence'),
+  resume: flag('continue the run in --out'),
+  json,
+  ...rankOptions,
+};
+type Flags = FlagsOf<typeof options>;
 
 /** `vgg train`: section 3.1. */
-export function trainCommand(): Command {
-  const command = newCommand('train', {
-    description: 'Train a network on labeled images (section 3.1 of the paper).',
-    examples: [
-      'train runs/photos --config A --width 0.25 --crop 32 --scale 32 --out runs/photos-a',
-      'train --out runs/photos-a --resume',
-      'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
-      'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  (under mpirun or srun)',
-    ],
-  })
-    .argument(
-      '[data]',
-      'images to train on: a folder with one folder per class, directly or under train/ and val/',
-    )
-    .requiredOption('--out <folder>', 'run folder, for the recipe, metrics, checkpoints and best model')
-    .option('--recipe <file>', 'YAML file of recipe keys; flags take precedence')
-    .option('--resume', 'continue the run in --out')
-    .addOption(jsonOption());
-  addRankOptions(command).optionsGroup('Recipe keys:');
-  return addRecipeFlags(command).action(train);
+export const command = newCommand('train', {
+  description: 'Train a network on labeled images (section 3.1 of the paper).',
+  examples: [
+    'train runs/photos --config A --width 0.25 --crop 32 --scale 36 --out runs/mine',
+    'train --out runs/mine --resume',
+    'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
+    'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  (under mpirun or srun)',
+  ],
+  options,
+})
+  .argument(
+    '[data]',
+    'data set: a folder with one folder of images per class, directly or under train/ and val/',
+  )
+  .action(train);
+
+// Every key of a recipe is a flag. Its name, default, choices and help come from the recipe's schema.
+for (const made of recipeKeys.flatMap(optionsOfKey)) command.addOption(made.helpGroup('Recipe keys:'));
+
+function optionsOfKey({ key, value, choices, description, default: fallback }: RecipeKeyFacts): Option[] {
+  if (fallback === true) {
+    return [new Option(`--${key}`, `${description} (default)`), new Option(`--no-${key}`, `turn ${key} off`)];
+  }
+  if (fallback === false) return [new Option(`--${key}`, description)];
+  const made = new Option(`--${key} <${choices?.join('|') ?? value}>`, description);
+  return [made.default(fallback).argParser((text) => parseKey(key, text))];
 }
 
-async function train(data: string | undefined, flags: Flags, command: Command): Promise<void> {
-  const given = givenFlags(command);
+function parseKey(key: RecipeKey, text: string): unknown {
+  const result = recipeSchema.shape[key].safeParse(key === 'backend' ? presentBackendName(text) : text);
+  if (result.success) return result.data;
+  throw new InvalidArgumentError(`It ${faultOf(result.error.issues[0]!)}.`);
+}
+
+/** The keys that were given as flags, under their names in a recipe. */
+function givenKeys(): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  for (const { key } of recipeKeys) {
+    const name = new Option(`--${key}`).attributeName();
+    if (command.getOptionValueSource(name) === 'cli') given[key] = command.getOptionValue(name);
+  }
+  return given;
+}
+
+async function train(data: string | undefined, flags: Flags): Promise<void> {
+  const given = givenKeys();
+  const listener = new TrainingDisplay();
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
-    const display = new TrainingDisplay();
-    try {
-      const shared = { out: flags.out, listener: display, signal, communicator };
-      if (flags.resume) {
-        checkResumeFlags(data, flags);
-        return await resumeTraining({ ...shared, changes: given as Partial<Recipe> });
-      }
-      if (data === undefined) {
-        throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
-      }
-      return await trainNetwork({ ...shared, data, recipe: await recipeOf(flags, given) });
-    } finally {
-      display.stop();
+    const shared = { out: flags.out, listener, signal, communicator };
+    if (flags.resume) {
+      checkResumeFlags(data, flags);
+      return resumeTraining({ ...shared, changes: given as Partial<Recipe> });
     }
+    if (data === undefined) {
+      throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
+    }
+    return trainNetwork({ ...shared, data, recipe: await recipeOf(flags, given) });
   };
   const outcome = await untilInterrupted((signal) =>
-    withRanks(flags, (communicator) => run(communicator, signal)),
+    withRanks(flags, (communicator) => run(communicator, signal).finally(() => listener.stop())),
   );
-  finish(outcome, flags);
+  if (outcome.reason === 'interrupted') {
+    throw new InterruptedError(
+      `stopped after iteration ${outcome.iterations}, which is saved; continue with: vgg train --out ${outcome.run} --resume`,
+    );
+  }
+  printAs(outcome, flags, formatTrainOutcome);
 }
 
 async function recipeOf({ recipe: file }: Flags, given: Record<string, unknown>): Promise<Recipe> {
@@ -78,13 +110,4 @@ function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
   throw new UsageError(
     `--resume takes data and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
   );
-}
-
-function finish(outcome: TrainOutcome, flags: Flags): void {
-  if (outcome.reason === 'interrupted') {
-    throw new InterruptedError(
-      `stopped after iteration ${outcome.iterations}, which is saved; continue with: vgg train --out ${outcome.run} --resume`,
-    );
-  }
-  printAs(outcome, flags, formatTrainOutcome);
 }

@@ -1,28 +1,27 @@
+import type { TrainOutcome } from '../api/run-training.ts';
 import type { SurveyProgress } from '../data/training/color-survey.ts';
-import { formatCount, formatPercent } from '../report/format.ts';
+import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
+import { formatTable } from '../report/table.ts';
 import type { Metrics } from '../train/metrics.ts';
 import type { TrainingStart, TrainListener } from '../train/session.ts';
 import type { TrainingProgress } from '../train/trainer-hooks.ts';
 import { log } from './output.ts';
-import { ProgressBar } from './progress.ts';
+import { ProgressBars } from './progress.ts';
 
 /** Shows the progress of training on stderr: bars on a terminal, and a line for each validation. */
 export class TrainingDisplay implements TrainListener {
-  #survey: { readonly what: string; readonly bar: ProgressBar } | undefined;
-  #training: ProgressBar | undefined;
+  readonly #bars = new ProgressBars();
   #iteration = 0;
+  #totalIterations = 0;
 
   onNote(note: string): void {
     log(note);
   }
 
   onSurvey({ done, total, bad, what }: SurveyProgress & { readonly what: string }): void {
-    if (this.#survey?.what !== what) {
-      this.#survey?.bar.stop();
-      this.#survey = { what, bar: new ProgressBar(`checking the ${what} images`, total) };
-    }
-    this.#survey.bar.update(done, bad > 0 ? `${formatCount(bad)} unreadable` : '');
-    if (done === total) this.#survey.bar.stop();
+    const note = bad > 0 ? `${formatCount(bad)} unreadable` : '';
+    this.#bars.show(`checking the ${what} images`, done, total, note);
+    if (done === total) this.#bars.stop();
   }
 
   onStart({
@@ -34,7 +33,6 @@ export class TrainingDisplay implements TrainListener {
     iteration,
     totalIterations,
   }: TrainingStart): void {
-    this.#survey?.bar.stop();
     log(
       `network ${network.configuration}, ${network.weightLayers} weight layers, width ${network.width}, ${network.classes} classes, ` +
         `on ${formatCount(trainingImages)} images; validation on ${formatCount(validationImages)}; ${backend.description}`,
@@ -42,17 +40,17 @@ export class TrainingDisplay implements TrainListener {
     if (communicator.size > 1)
       log(`${communicator.size} ranks share each batch (${communicator.description})`);
     if (iteration > 0) log(`continuing after iteration ${formatCount(iteration)}`);
-    this.#training = new ProgressBar('training', totalIterations, { done: iteration });
+    this.#totalIterations = totalIterations;
+    this.#show(iteration);
   }
 
   onIteration({ iteration, epoch, loss, top1Error, learningRate }: TrainingProgress): void {
-    this.#iteration = iteration;
     const note = `epoch ${epoch.toFixed(1)} · loss ${loss.toFixed(3)} · error ${formatPercent(top1Error)} % · rate ${learningRate}`;
-    this.#training?.update(iteration, note);
+    this.#show(iteration, note);
   }
 
   onValidationProgress(done: number, total: number): void {
-    this.#training?.update(this.#iteration, `validating ${formatCount(done)} of ${formatCount(total)}`);
+    this.#show(this.#iteration, `validating ${formatCount(done)} of ${formatCount(total)}`);
   }
 
   onMetrics(metrics: Metrics): void {
@@ -64,8 +62,54 @@ export class TrainingDisplay implements TrainListener {
     );
   }
 
-  stop(): void {
-    this.#survey?.bar.stop();
-    this.#training?.stop();
+  #show(iteration: number, note?: string): void {
+    this.#iteration = iteration;
+    this.#bars.show('training', iteration, this.#totalIterations, note);
   }
+
+  stop(): void {
+    this.#bars.stop();
+  }
+}
+
+const REASONS = {
+  iterations: 'completed all iterations',
+  plateau: 'validation error stopped improving after the last drop of the learning rate',
+  interrupted: 'interrupted',
+} as const;
+
+/** The outcome of a training run as a table. */
+export function formatTrainOutcome({
+  run,
+  reason,
+  iterations,
+  seconds,
+  best,
+  last,
+  lastModel,
+}: TrainOutcome): string {
+  const rows = [
+    ['run', run],
+    ['ended because', REASONS[reason]],
+    ['trained', `${formatCount(iterations)} iterations in ${formatDuration(seconds)}`],
+  ];
+  if (last) {
+    rows.push(
+      ['last model', lastModel],
+      [
+        'validation error',
+        `top-1 ${formatPercent(last.top1Error)} %, top-5 ${formatPercent(last.top5Error)} %`,
+      ],
+    );
+  }
+  if (best) {
+    rows.push(
+      ['best model', best.model],
+      [
+        'validation error',
+        `top-1 ${formatPercent(best.top1Error)} %, at iteration ${formatCount(best.iteration)}`,
+      ],
+    );
+  }
+  return formatTable(rows);
 }

@@ -9,7 +9,7 @@ import { alone, type Team } from '../core/process-team.ts';
 import type { DecodeOptions } from '../data/pixels/decode.ts';
 import { type EvaluationImage, loadForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
-import type { Ensemble, EnsemblePosteriors } from './ensemble.ts';
+import type { Ensemble, EnsemblePosteriors } from './inference/ensemble.ts';
 
 export interface EvaluatedImage extends EnsemblePosteriors {
   /** Number of the image in its source, from 0. */

@@ -5,11 +5,11 @@ import { keepDecoded } from '../data/pixels/decoded-images.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
-import { Ensemble } from './ensemble.ts';
-import { type ErrorRates, errorRates } from './error-rates.ts';
 import { evaluateImages } from './evaluate-images.ts';
-import { ImageClassifier } from './image-classifier.ts';
-import { gatherResults, ImageResults, imageResultOf } from './image-results.ts';
+import { Ensemble } from './inference/ensemble.ts';
+import { ImageClassifier } from './inference/image-classifier.ts';
+import { type ErrorRates, errorRates } from './results/error-rates.ts';
+import { gatherResults, ImageResults, imageResultOf } from './results/image-results.ts';
 
 interface ValidatorOptions {
   readonly network: Network;

@@ -3,9 +3,9 @@ import sharp from 'sharp';
 import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { ImageSource, RgbImage } from '../data/sources/image-source.ts';
-import type { ImageResult } from '../evaluate/image-results.ts';
-import type { LoadedModel } from '../evaluate/load-model.ts';
-import { positionPosteriors } from '../evaluate/score-map.ts';
+import type { LoadedModel } from '../evaluate/inference/load-model.ts';
+import { positionPosteriors } from '../evaluate/protocol/dense-score-map.ts';
+import type { ImageResult } from '../evaluate/results/image-results.ts';
 import type { Mistake } from './run-report.ts';
 
 /** @param scale smaller side Q of the pictures, in pixels */

@@ -1,5 +1,5 @@
 /** The contents of a report on one training run, gathered by src/api and formatted by the other files here. */
-import type { ClassErrors, ErrorRates } from '../evaluate/error-rates.ts';
+import type { ClassErrors, ErrorRates } from '../evaluate/results/error-rates.ts';
 import type { Metrics } from '../train/metrics.ts';
 
 export interface RunReport {

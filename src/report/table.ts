@@ -35,6 +35,17 @@ export function formatTable(
   return table.toString();
 }
 
+/** A column of a table: its title, its cell for an item, and how it is aligned (default: left). */
+export type Column<Item> = readonly [title: string, cell: (item: Item) => string, align?: Alignment];
+
+/** Draws a table with one row per item. */
+export function tableOf<Item>(items: readonly Item[], columns: readonly Column<Item>[]): string {
+  return formatTable(
+    items.map((item) => columns.map(([, cell]) => cell(item))),
+    { head: columns.map(([title]) => title), align: columns.map(([, , align = 'left']) => align) },
+  );
+}
+
 /** Draws one fact per line with aligned values: `name   value`. */
 export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(...facts.map(([name]) => name.length));

@@ -1,6 +1,6 @@
 /** The claims of section 4, and whether a reproduction confirms them. */
 import { deriveKeys, keyOfSeed } from '../core/random.ts';
-import type { Protocol } from '../evaluate/protocol.ts';
+import type { Protocol } from '../evaluate/protocol/protocol.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import { type Difference, pairedBootstrap } from './bootstrap.ts';
 import { type Experiment, experimentId, type TestScales } from './experiments.ts';

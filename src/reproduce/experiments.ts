@@ -1,7 +1,7 @@
 /** The experiments of section 4, which Tables 3 to 6 list and the claims compare. */
 import { parseTrainScale } from '../core/scale.ts';
-import type { Protocol } from '../evaluate/protocol.ts';
-import { scalesFor } from '../evaluate/scales.ts';
+import type { Protocol } from '../evaluate/protocol/protocol.ts';
+import { scalesFor } from '../evaluate/protocol/test-scales.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 import { buildNetwork } from '../net/network.ts';
 import type { PlannedTraining } from './training-order.ts';

@@ -1,5 +1,5 @@
 /** The paper's results: top-1 / top-5 errors in per cent on ILSVRC-2012's validation images (Tables 3 to 7). */
-import type { Protocol } from '../evaluate/protocol.ts';
+import type { Protocol } from '../evaluate/protocol/protocol.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
 
 export type Errors = readonly [top1: number, top5: number];

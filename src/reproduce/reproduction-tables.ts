@@ -1,6 +1,6 @@
 /** Tables 3 to 7 and the claims of section 4, as the paper prints them. */
 import { parseTrainScale } from '../core/scale.ts';
-import type { Protocol } from '../evaluate/protocol.ts';
+import type { Protocol } from '../evaluate/protocol/protocol.ts';
 import { type ClaimResult, MARGIN } from './claims.ts';
 import type { ExperimentResult } from './experiment-results.ts';
 import { type Experiment, experimentId, planExperiments, type TestScales } from './experiments.ts';

@@ -1,5 +1,5 @@
 /** Predicts how long the steps of a reproduction take on this machine. */
-import { singleProtocols } from '../evaluate/protocol.ts';
+import { singleProtocols } from '../evaluate/protocol/protocol.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { evaluationTime, type Speed, trainingTime } from '../plan/arithmetic-time.ts';
 import type { Recipe } from '../train/recipe.ts';

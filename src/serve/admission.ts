@@ -3,8 +3,8 @@
  * immediately, before its body is read, since waiting in a queue that is too long helps nobody.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Limits } from './contract/model.ts';
-import { RequestError } from './errors.ts';
+import type { Limits } from './contract/model-schemas.ts';
+import { RequestError } from './request-errors.ts';
 import { maxBodyBytes } from './uploads.ts';
 
 declare module 'fastify' {

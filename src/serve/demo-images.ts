@@ -6,7 +6,7 @@ import { decodeStored } from '../data/pixels/decode.ts';
 import { rescaleImage } from '../data/pixels/rescale.ts';
 import type { ImageSource, RgbImage } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import type { DemoImagesResponse } from './contract/model.ts';
+import type { DemoImagesResponse } from './contract/model-schemas.ts';
 
 /** Enough images to learn from, in a few megabytes. */
 const MAX_IMAGES = 2500;

@@ -14,7 +14,7 @@ import {
   computeBatch,
   type ItemShape,
   powerOfTwo,
-} from '../evaluate/batcher.ts';
+} from '../evaluate/inference/batcher.ts';
 
 export interface DynamicBatcherOptions extends BatchRunner {
   /** How long an input waits for others while a batch is computed (default 3). */

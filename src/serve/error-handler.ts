@@ -2,9 +2,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { messageOf, systemErrorCode } from '../core/errors.ts';
-import type { Limits } from './contract/model.ts';
-import { ClientDisconnected, RequestError } from './errors.ts';
+import type { Limits } from './contract/model-schemas.ts';
 import type { ServerMetrics } from './prometheus.ts';
+import { ClientDisconnected, RequestError } from './request-errors.ts';
 import { imageTypes } from './uploads.ts';
 
 interface ErrorHandlerOptions {

@@ -5,9 +5,9 @@ import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
 import { rescaledSize } from '../data/pixels/resample.ts';
 import { rescaleImage } from '../data/pixels/rescale.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
-import type { Size } from './contract/common.ts';
-import type { Limits } from './contract/model.ts';
-import { RequestError } from './errors.ts';
+import type { Size } from './contract/common-schemas.ts';
+import type { Limits } from './contract/model-schemas.ts';
+import { RequestError } from './request-errors.ts';
 import type { Upload } from './uploads.ts';
 
 interface DecodedImage {

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, RawServerDefault } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify/types/logger.js';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { errorSchema } from './contract/common.ts';
+import type { z } from 'zod';
+import { errorSchema } from './contract/common-schemas.ts';
 
 export type Routes = FastifyInstance<
   RawServerDefault,
@@ -22,3 +23,17 @@ export const commonErrors = errors(400, 401, 403, 500, 503);
 export const lookupErrors = errors(400, 401, 403, 404, 409, 500, 503);
 /** Errors of routes that receive images. */
 export const imageErrors = errors(400, 401, 403, 404, 408, 413, 415, 422, 500, 503);
+
+/**
+ * The schema of a route.
+ * @param inputs schemas of `params` and `querystring`
+ * @param response schema of its JSON
+ */
+export function routeSchema<Inputs extends object, Response extends z.ZodType>(
+  summary: string,
+  inputs: Inputs,
+  response: Response,
+  errors: Record<never, never> = lookupErrors,
+) {
+  return { summary, ...inputs, response: { 200: response, ...errors } };
+}

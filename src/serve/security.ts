@@ -1,7 +1,7 @@
 /** Access control and security headers. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RequestError } from './errors.ts';
+import { RequestError } from './request-errors.ts';
 
 /**
  * The page's content security policy: nothing from other origins, nothing inline, not in frames of others.

@@ -4,28 +4,28 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { defaultConcurrency } from '../core/concurrency.ts';
-import { RunsFolder } from '../runs/runs-folder.ts';
+import { RunList } from '../runs/run-list.ts';
 import { AdmissionControl } from './admission.ts';
-import type { Context } from './context.ts';
-import type { Limits } from './contract/model.ts';
+import type { Limits } from './contract/model-schemas.ts';
 import { DemoImages } from './demo-images.ts';
 import { handleErrors } from './error-handler.ts';
-import { shuttingDown } from './errors.ts';
 import { ImageDecoder } from './image-decoder.ts';
 import { type BatchingOptions, type NamedModel, ServedModel } from './models/served-model.ts';
 import { ServedModels } from './models/served-models.ts';
 import { describeInterface } from './openapi.ts';
 import { servePage } from './page.ts';
 import { ServerMetrics } from './prometheus.ts';
+import type { Context } from './request-context.ts';
+import { shuttingDown } from './request-errors.ts';
 import { commonErrors, type Routes } from './route-types.ts';
-import { activationRoutes } from './routes/activations.ts';
-import { mapRoutes } from './routes/maps.ts';
-import { modelRoutes } from './routes/model.ts';
-import { healthRoutes, operationRoutes } from './routes/operations.ts';
-import { predictRoute } from './routes/predict.ts';
-import { runRoutes } from './routes/runs.ts';
-import { weightsRoute } from './routes/weights.ts';
-import type { RunPages } from './runs/reports.ts';
+import { activationRoutes } from './routes/activation-routes.ts';
+import { mapRoutes } from './routes/map-routes.ts';
+import { modelRoutes } from './routes/model-routes.ts';
+import { healthRoutes, operationRoutes } from './routes/operation-routes.ts';
+import { predictRoute } from './routes/predict-route.ts';
+import { runRoutes } from './routes/run-routes.ts';
+import { weightsRoute } from './routes/weights-route.ts';
+import type { RunPages } from './runs/run-reports.ts';
 import { checkHost, checkOrigin, secureHeaders, TokenAuth } from './security.ts';
 import { acceptImages } from './uploads.ts';
 
@@ -135,7 +135,7 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
   );
   return {
     models,
-    runs: options.runs === undefined ? undefined : new RunsFolder(options.runs),
+    runs: options.runs === undefined ? undefined : new RunList(options.runs),
     pages: options.pages,
     limits,
     servesWeights: options.weights ?? true,

@@ -1,8 +1,8 @@
 /** The images of a request: its body, or the files of multipart/form-data. */
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Limits } from './contract/model.ts';
-import { RequestError } from './errors.ts';
+import type { Limits } from './contract/model-schemas.ts';
+import { RequestError } from './request-errors.ts';
 
 export interface Upload {
   /** The file name in the form, or `image`. */

@@ -9,8 +9,8 @@ import { deriveKeys, type Key, keyOfSeed } from '../core/random.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import { type PlannedBatch, sliceBatch } from '../data/training/sampler.ts';
 import type { LossOutcome, Parameters, TrainingProgram } from '../kernels/backend.ts';
+import { LogitRange } from './divergence.ts';
 import { type ExchangeTime, GradientExchange } from './gradient-exchange.ts';
-import { LogitRange } from './health.ts';
 import type { Recipe } from './recipe.ts';
 
 interface BatchGradientOptions {

@@ -116,7 +116,7 @@ export const recipeSchema = z.strictObject({
   init: z
     .enum(initializationMethods)
     .default('glorot')
-    .meta({ description: 'initialization of the weights' }),
+    .meta({ description: 'initialization of the weights; biases start at 0' }),
   'init-std': positive
     .default(0.01)
     .meta({ value: 'std', description: 'standard deviation of the gaussian initialization' }),
@@ -133,7 +133,7 @@ export const recipeSchema = z.strictObject({
     description:
       'preprocessing that the model of from or from-shallower expects, where its file does not state it',
   }),
-  seed: whole.default(1).meta({ value: 'n', description: 'seed of everything random' }),
+  seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count
     .optional()
     .meta({ value: 'n', description: 'train on this many images only, chosen by the seed' }),
@@ -147,7 +147,7 @@ export const recipeSchema = z.strictObject({
     .meta({ description: 'leave out images that cannot be read, and report their number' }),
   'max-pixels': count.default(DEFAULT_MAX_PIXELS).meta({
     value: 'n',
-    description: 'refuse images with more pixels, before decoding them',
+    description: 'refuse images with more pixels',
     resumable: true,
   }),
   'validate-every': positive.default(1).meta({ value: 'epochs', description: 'epochs between validations' }),
@@ -182,7 +182,8 @@ export const recipeSchema = z.strictObject({
     .default('float32')
     .meta({ description: 'number format of gradients sent between ranks; bf16 halves the bytes' }),
   kernels: z.enum(kernelChoices).default('own').meta({
-    description: '3×3 convolution kernels of backend native: our own, or those of oneDNN for comparison',
+    description:
+      "3×3 convolution kernels of the backend native: this project's own, or oneDNN's for comparison",
   }),
   backend: z.enum(backendNames).default('native').meta({ description: 'compute backend', resumable: true }),
   precision: z.enum(precisions).exclude(['bf16']).default('fp32').meta({

@@ -10,6 +10,9 @@ import type { Network } from '../net/network.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { type Checkpoint, restoreModel, restoreOptimizer } from './checkpoint.ts';
 import type { Metrics } from './metrics.ts';
+import type { Recipe } from './recipe.ts';
+import { formatRecipe } from './recipe-file.ts';
+import { networkOf } from './resolve-recipe.ts';
 import {
   checkAgreement,
   checkSameCode,
@@ -17,10 +20,7 @@ import {
   noteDifferentBackends,
   shareParameters,
   threadsPerRank,
-} from './ranks.ts';
-import type { Recipe } from './recipe.ts';
-import { formatRecipe } from './recipe-file.ts';
-import { networkOf } from './resolve-recipe.ts';
+} from './same-on-all-ranks.ts';
 import type { TrainingProgress } from './trainer-hooks.ts';
 import type { TrainerState } from './trainer-state.ts';
 import { openTrainingSet, type TrainingSet, type TrainingSetListener } from './training-set.ts';

@@ -5,26 +5,20 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import type { ClassificationCounts } from '../core/classification.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
-import { type PlannedBatch, Sampler } from '../data/training/sampler.ts';
+import { Sampler } from '../data/training/sampler.ts';
 import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { cropShape, type Network } from '../net/network.ts';
 import { defaultMicroBatch } from '../plan/activation-memory.ts';
-import { agreeOnSpread, agreeOnStep } from './agreement.ts';
 import { BatchGradient } from './batch-gradient.ts';
-import { checkAlive, checkFinite, isAtChance, isFlat, type LogitRange } from './health.ts';
+import { checkAlive, checkFinite } from './divergence.ts';
+import { beforeIteration, observeValidation, rateOf } from './learning-rate-schedule.ts';
 import type { StopReason } from './metrics.ts';
 import { MetricsWindow } from './metrics-window.ts';
 import type { Recipe } from './recipe.ts';
-import {
-  beforeIteration,
-  observeValidation,
-  rateOf,
-  type ScheduleOptions,
-  scheduleOf,
-  startSchedule,
-} from './schedule.ts';
+import { agreeOnFlatness, agreeOnStep } from './step-agreement.ts';
 import type { TrainerHooks, TrainingData } from './trainer-hooks.ts';
 import type { TrainerState } from './trainer-state.ts';
+import { SessionClock, TrainingSchedule } from './training-schedule.ts';
 import { WeightAverage } from './weight-average.ts';
 
 interface TrainerOptions {
@@ -45,32 +39,26 @@ interface TrainerOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Milliseconds between checkpoints without `checkpoint-every`. */
-const CHECKPOINT_INTERVAL = 600_000;
-
 /** One training run. */
 export class Trainer {
   readonly #options: TrainerOptions;
-  readonly #schedule: ScheduleOptions;
+  readonly #schedule: TrainingSchedule;
   readonly #sampler: Sampler;
   readonly #communicator: Communicator;
   readonly #gradient: BatchGradient;
   readonly #microBatch: number;
   readonly #window: MetricsWindow;
   readonly #average: WeightAverage;
-  readonly totalIterations: number;
   #state: TrainerState;
-  #sessionStart = 0;
-  #secondsBefore = 0;
-  #lastCheckpoint = 0;
-  /** What all ranks have agreed to do after this step. */
+  #clock: SessionClock;
+  /** What all ranks agreed to do after this step. */
   #agreed = { stop: false, save: false };
 
   constructor(options: TrainerOptions) {
     const { recipe, network, data, parameters } = options;
     this.#communicator = options.communicator ?? single;
-    const perEpoch = data.count / recipe.batch;
     this.#options = options;
+    this.#schedule = new TrainingSchedule(recipe, data.count);
     this.#sampler = new Sampler({
       count: data.count,
       batch: recipe.batch,
@@ -89,19 +77,13 @@ export class Trainer {
       communicator: this.#communicator,
     });
     this.#average = options.average ?? WeightAverage.none(parameters);
-    this.totalIterations = recipe.iterations ?? Math.max(1, Math.round(recipe.epochs * perEpoch));
-    this.#schedule = scheduleOf(recipe, perEpoch);
-    this.#window = new MetricsWindow(options.state?.window);
-    this.#state = options.state ?? {
-      iteration: 0,
-      schedule: startSchedule(this.#schedule),
-      best: null,
-      validatedAt: 0,
-      averaged: 0,
-      window: this.#window.counts,
-      flatIterations: 0,
-      seconds: 0,
-    };
+    this.#state = options.state ?? this.#schedule.start();
+    this.#window = new MetricsWindow(this.#state.window);
+    this.#clock = new SessionClock(this.#state.seconds);
+  }
+
+  get totalIterations(): number {
+    return this.#schedule.totalIterations;
   }
 
   get state(): TrainerState {
@@ -114,8 +96,7 @@ export class Trainer {
    */
   async run(): Promise<StopReason> {
     const { backend, network, parameters } = this.#options;
-    this.#sessionStart = this.#lastCheckpoint = performance.now();
-    this.#secondsBefore = this.#state.seconds;
+    this.#clock = new SessionClock(this.#state.seconds);
     const program = await backend.compileTraining({
       layers: network.layers,
       inputShape: cropShape(network, this.#microBatch),
@@ -126,19 +107,21 @@ export class Trainer {
     } finally {
       program.dispose();
     }
-    if (this.#mustStop() && !this.#isDone()) return 'interrupted';
+    if (this.#mustStop() && !this.#schedule.isDone(this.#state)) return 'interrupted';
     return this.#state.schedule.finished ? 'plateau' : 'iterations';
   }
 
   async #iterate(program: TrainingProgram): Promise<void> {
-    const microBatches = this.#options.data.loadBatches(this.#plan())[Symbol.asyncIterator]();
+    const batches = this.#sampler.batches(this.#state.iteration, this.totalIterations);
+    const plan = this.#gradient.plan(batches);
+    const microBatches = this.#options.data.loadBatches(plan)[Symbol.asyncIterator]();
     const next = async () => {
       const result = await microBatches.next();
-      if (result.done) throw new Error('the training data ended before the plan');
+      if (result.done) throw new Error('the training data ran out before the planned number of iterations');
       return result.value;
     };
     try {
-      while (!this.#isDone() && !this.#mustStop()) {
+      while (!this.#schedule.isDone(this.#state) && !this.#mustStop()) {
         await this.#step(program, next);
         await this.#afterStep();
       }
@@ -154,31 +137,22 @@ export class Trainer {
     return this.#communicator.size > 1 ? this.#agreed.stop : this.#options.signal?.aborted === true;
   }
 
-  #isDone(): boolean {
-    return this.#state.iteration >= this.totalIterations || this.#state.schedule.finished;
-  }
-
-  /** The micro-batches of all remaining iterations. */
-  #plan(): Generator<PlannedBatch> {
-    return this.#gradient.plan(this.#sampler.batches(this.#state.iteration, this.totalIterations));
-  }
-
   /** One SGD step: the gradient of a batch's mean loss, then the update, the same on every rank. */
   async #step(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<void> {
     const { recipe, parameters } = this.#options;
     const { iteration } = this.#state;
-    const schedule = beforeIteration(this.#state.schedule, iteration, this.#schedule);
+    const schedule = beforeIteration(this.#state.schedule, iteration, this.#schedule.learningRate);
     const { counts: mine, logits, exchange } = await this.#gradient.add(program, next);
     const { counts, ...agreed } = await agreeOnStep(this.#communicator, {
       counts: mine,
       stop: this.#options.signal?.aborted === true,
-      save: this.#checkpointIsDue(iteration + 1),
+      save: this.#clock.checkpointIsDue(iteration + 1, recipe['checkpoint-every']),
     });
     this.#agreed = agreed;
-    const learningRate = rateOf(schedule, iteration, this.#schedule);
+    const learningRate = rateOf(schedule, iteration, this.#schedule.learningRate);
     const meanLoss = counts.lossSum / counts.images;
     checkFinite({ iteration: iteration + 1, meanLoss, learningRate });
-    const flat = await this.#isFlat(meanLoss, logits);
+    const flat = await agreeOnFlatness(this.#communicator, meanLoss, logits);
     await parameters.update({
       learningRate,
       momentum: recipe.momentum,
@@ -192,25 +166,17 @@ export class Trainer {
       schedule,
       window: this.#window.counts,
       flatIterations: flat ? this.#state.flatIterations + 1 : 0,
-      seconds: this.#seconds(),
+      seconds: this.#clock.seconds,
     };
     this.#report(counts);
-  }
-
-  async #isFlat(meanLoss: number, logits: LogitRange): Promise<boolean> {
-    const { classes } = this.#options.network;
-    if (!isAtChance(meanLoss, classes)) return false;
-    return isFlat(meanLoss, await agreeOnSpread(this.#communicator, logits), classes);
   }
 
   async #afterStep(): Promise<void> {
     const { recipe, network } = this.#options;
     const { iteration } = this.#state;
-    // Short runs are checked after a quarter of their iterations.
-    const window = Math.min(recipe['dead-window'], Math.max(20, Math.ceil(this.totalIterations / 4)));
-    checkAlive(this.#state.flatIterations, window, network.classes);
+    checkAlive(this.#state.flatIterations, this.#schedule.deadWindow, network.classes);
     if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
-    const validated = this.#validationIsDue();
+    const validated = this.#schedule.validationIsDue(this.#state);
     if (validated) await this.#validateModel();
     if (validated || this.#agreed.save) await this.#checkpoint();
   }
@@ -220,18 +186,10 @@ export class Trainer {
     this.#state = { ...this.#state, window: this.#window.counts };
   }
 
-  #validationIsDue(): boolean {
-    const { recipe, data } = this.#options;
-    const { iteration, validatedAt } = this.#state;
-    const validations = (after: number) =>
-      Math.floor((after * recipe.batch) / (recipe['validate-every'] * data.count));
-    return validations(iteration) > validations(validatedAt) || iteration === this.totalIterations;
-  }
-
   /** Validates the weights or, from `average-from` on, their average. */
   async #validateModel(): Promise<void> {
     const { 'average-from': from } = this.#options.recipe;
-    if (from === undefined || this.#epoch() < from) return this.#validate();
+    if (from === undefined || this.#schedule.epochAt(this.#state.iteration) < from) return this.#validate();
     await this.#average.add();
     this.#state = { ...this.#state, averaged: this.#average.count };
     await this.#average.during(() => this.#validate());
@@ -246,7 +204,7 @@ export class Trainer {
     const moment = this.#moment();
     this.#state = {
       ...this.#state,
-      schedule: observeValidation(this.#state.schedule, top1Error, this.#schedule),
+      schedule: observeValidation(this.#state.schedule, top1Error, this.#schedule.learningRate),
       best: isBest ? { iteration, top1Error } : best,
       validatedAt: iteration,
       seconds: moment.seconds,
@@ -255,17 +213,11 @@ export class Trainer {
     if (isBest) await hooks.onBest(parameters);
   }
 
-  #checkpointIsDue(iteration: number): boolean {
-    const every = this.#options.recipe['checkpoint-every'];
-    if (every !== undefined) return iteration % every === 0;
-    return performance.now() - this.#lastCheckpoint >= CHECKPOINT_INTERVAL;
-  }
-
   async #checkpoint(): Promise<void> {
     const { hooks, parameters } = this.#options;
     await hooks.beforeCheckpoint?.(parameters, this.#state);
     await hooks.onCheckpoint(parameters, this.#state, this.#average.count > 0 ? this.#average : undefined);
-    this.#lastCheckpoint = performance.now();
+    this.#clock.checkpointWritten();
   }
 
   #report(counts: ClassificationCounts): void {
@@ -285,15 +237,12 @@ export class Trainer {
   /** Where training is, with the learning rate of the last step. */
   #moment() {
     const { schedule, iteration } = this.#state;
-    const learningRate = rateOf(schedule, iteration - 1, this.#schedule);
-    return { iteration, epoch: this.#epoch(), learningRate, seconds: this.#seconds() };
-  }
-
-  #epoch(): number {
-    return (this.#state.iteration * this.#options.recipe.batch) / this.#options.data.count;
-  }
-
-  #seconds(): number {
-    return this.#secondsBefore + (performance.now() - this.#sessionStart) / 1000;
+    const learningRate = rateOf(schedule, iteration - 1, this.#schedule.learningRate);
+    return {
+      iteration,
+      epoch: this.#schedule.epochAt(iteration),
+      learningRate,
+      seconds: this.#clock.seconds,
+    };
   }
 }

@@ -2,10 +2,10 @@
 import { UserError } from '../core/errors.ts';
 import { Turn } from '../core/event-loop-turn.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
-import { Ensemble } from '../evaluate/ensemble.ts';
-import { errorRates } from '../evaluate/error-rates.ts';
-import { ImageClassifier } from '../evaluate/image-classifier.ts';
-import { ImageResults, imageResultOf } from '../evaluate/image-results.ts';
+import { Ensemble } from '../evaluate/inference/ensemble.ts';
+import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
+import { errorRates } from '../evaluate/results/error-rates.ts';
+import { ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
 import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import { initializeTensor } from '../net/initialization.ts';

@@ -1,8 +1,8 @@
 /** A model on the visitor's GPU, the counterpart of `Classifier` in Node. */
 import type { UserError } from '../core/errors.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
-import { Ensemble } from '../evaluate/ensemble.ts';
-import { ImageClassifier } from '../evaluate/image-classifier.ts';
+import { Ensemble } from '../evaluate/inference/ensemble.ts';
+import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
 import {
   type CropScores,
   cropScoresOf,
@@ -11,10 +11,10 @@ import {
   type ScoreMap,
   scoreMapOf,
   withLabels,
-} from '../evaluate/prediction-maps.ts';
-import { flipsByDefault, type Protocol } from '../evaluate/protocol.ts';
-import { type RequestedScales, resolveScales } from '../evaluate/scales.ts';
-import { topClasses } from '../evaluate/softmax.ts';
+} from '../evaluate/protocol/prediction-maps.ts';
+import { flipsByDefault, type Protocol } from '../evaluate/protocol/protocol.ts';
+import { topClasses } from '../evaluate/protocol/softmax.ts';
+import { type RequestedScales, resolveScales } from '../evaluate/protocol/test-scales.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';

@@ -15,7 +15,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { type Layer, outputShape, parameterSpecs, shapesAlong } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
-import { type Chain, forwardAlong } from '../../src/kernels/reference/chain.ts';
+import { type Chain, forwardAlong } from '../../src/kernels/reference/reference-chain.ts';
 import { ReferenceParameters } from '../../src/kernels/reference/reference-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
 import {

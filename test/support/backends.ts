@@ -116,7 +116,7 @@ export function describeBackends(
   }
 }
 
-/** To 11 bits of significand, and near 0 to f16's steps, 16 times as large as layers are stored (shaders/storage.ts). */
+/** To 11 bits of significand, and near 0 to f16's steps, 16 times as large as layers are stored (shaders/storage-format.ts). */
 function roundToF16(value: number): number {
   if (value === 0 || !Number.isFinite(value)) return value;
   const step = Math.max(2 ** (Math.floor(Math.log2(Math.abs(value))) - 10), 16 * 2 ** -24);

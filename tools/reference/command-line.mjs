@@ -74,8 +74,7 @@ function commandSection(command) {
 
 /** As `--help` prints it. */
 function optionRow(help, option) {
-  const description = help.optionDescription(option);
-  return [code(help.optionTerm(option)), plain(option.mandatory ? `${description} (required)` : description)];
+  return [code(help.optionTerm(option)), plain(help.optionDescription(option))];
 }
 
 /** What `addHelpText('after', …)` prints: only commander's event says it. */

@@ -5,7 +5,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Application, ReferenceType, ReflectionKind, ReflectionType, UnionType } from 'typedoc';
+import { Application } from 'typedoc';
 import { generated } from './markdown.mjs';
 
 export async function libraryPages(projectFolder) {
@@ -37,7 +37,6 @@ export async function libraryPages(projectFolder) {
     });
     const project = await app.convert();
     if (!project) throw new Error('TypeDoc could not read the sources');
-    nameRecipes(project);
     await app.generateOutputs(project);
     return await pagesIn(out);
   } finally {
@@ -69,10 +68,7 @@ async function pagesIn(folder) {
       .replaceAll('](index.md', '](library.md')
       .replaceAll('](web.md', '](library-web.md')
       .replace(/^# .*\n+/, '')
-      .replace(
-        /(type (Partial)?Recipe = z\.\w+<typeof recipeSchema>;\n```)/g,
-        '$1\n\nThe [recipe keys](recipe-keys.md).',
-      )
+      .replaceAll('(docs/reference/recipe-keys.md)', '([recipe keys](recipe-keys.md))')
       .trim();
     written[name] = `${[generated, `# ${title}`, introduction, contentsOf(body), body].join('\n\n')}\n`;
   }
@@ -90,22 +86,4 @@ function contentsOf(body) {
       return `- ${kind}: ${links.join(', ')}`;
     })
     .join('\n');
-}
-
-/** TypeDoc writes out the object behind `Recipe` and `PartialRecipe` wherever they occur; their names say more. */
-function nameRecipes(project) {
-  const named = (name) =>
-    ReferenceType.createResolvedReference(name, project.getChildByName(['index', name]), project);
-  const replaced = (type) => {
-    if (type instanceof UnionType) return new UnionType(type.types.map(replaced));
-    if (type instanceof ReferenceType) type.typeArguments = type.typeArguments?.map(replaced);
-    if (!(type instanceof ReflectionType)) return type;
-    const batch = type.declaration.getChildByName(['batch']);
-    if (!batch || !type.declaration.getChildByName(['lr-drop-at'])) return type;
-    project.removeReflection(type.declaration);
-    return named(batch.flags.isOptional ? 'PartialRecipe' : 'Recipe');
-  };
-  for (const reflection of project.getReflectionsByKind(ReflectionKind.All)) {
-    if (reflection.type) reflection.type = replaced(reflection.type);
-  }
 }

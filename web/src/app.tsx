@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { ModelsResponse } from '../../src/serve/contract/model.ts';
+import type { ModelsResponse } from '../../src/serve/contract/model-schemas.ts';
 import { getJson, onUnauthorized } from './api/client.ts';
 import { useRequest } from './api/use-request.ts';
 import { Classify } from './classify/classify.tsx';

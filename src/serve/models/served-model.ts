@@ -2,13 +2,17 @@
 import { LRUCache } from 'lru-cache';
 import { messageOf, UserError } from '../../core/errors.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
-import { type Activations, FeatureExtractor, type FeatureView } from '../../evaluate/feature-extractor.ts';
-import { ImageClassifier } from '../../evaluate/image-classifier.ts';
-import type { LoadedModel } from '../../evaluate/load-model.ts';
-import type { Protocol } from '../../evaluate/protocol.ts';
-import { type RequestedScales, resolveScales } from '../../evaluate/scales.ts';
+import {
+  type Activations,
+  FeatureExtractor,
+  type FeatureView,
+} from '../../evaluate/features/feature-extractor.ts';
+import { ImageClassifier } from '../../evaluate/inference/image-classifier.ts';
+import type { LoadedModel } from '../../evaluate/inference/load-model.ts';
+import type { Protocol } from '../../evaluate/protocol/protocol.ts';
+import { type RequestedScales, resolveScales } from '../../evaluate/protocol/test-scales.ts';
 import { DynamicBatcher, type DynamicBatcherOptions } from '../dynamic-batcher.ts';
-import { RequestError, shuttingDown } from '../errors.ts';
+import { RequestError, shuttingDown } from '../request-errors.ts';
 
 /** A loaded model with its name. Whoever loaded it disposes of its parameters, after `close`. */
 export interface NamedModel extends Omit<LoadedModel, 'path'> {

@@ -1,10 +1,10 @@
 /** The models of a server, by name, and all of them as one ensemble. */
 import type { RgbImage } from '../../data/sources/image-source.ts';
-import { matchClasses } from '../../evaluate/class-matching.ts';
-import { Ensemble, type Member } from '../../evaluate/ensemble.ts';
-import type { Protocol } from '../../evaluate/protocol.ts';
-import type { RequestedScales } from '../../evaluate/scales.ts';
-import { RequestError } from '../errors.ts';
+import { matchClasses } from '../../evaluate/inference/class-matching.ts';
+import { Ensemble, type Member } from '../../evaluate/inference/ensemble.ts';
+import type { Protocol } from '../../evaluate/protocol/protocol.ts';
+import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';
+import { RequestError } from '../request-errors.ts';
 import { checked, type ServedModel } from './served-model.ts';
 
 /** The name for the mean of all models. */

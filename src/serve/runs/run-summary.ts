@@ -4,19 +4,19 @@ import { basename } from 'node:path';
 import { hidePathsIn } from '../../runs/hide-paths.ts';
 import { validationsOf } from '../../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, readRunResult } from '../../runs/run-folder.ts';
-import { type FoundRun, isFile, type RunsFolder, stateOf } from '../../runs/runs-folder.ts';
+import { type FoundRun, isFile, type RunList, stateOf } from '../../runs/run-list.ts';
 import { formatRecipe } from '../../train/recipe-file.ts';
-import type { RunResponse, RunSummary, StateEvent } from '../contract/runs.ts';
+import type { RunResponse, RunSummary, StateEvent } from '../contract/run-schemas.ts';
 
 /** All runs of the folder, the newest first. Runs that cannot be read are left out. */
-export async function summarizeRuns(runs: RunsFolder): Promise<RunSummary[]> {
+export async function summarizeRuns(runs: RunList): Promise<RunSummary[]> {
   const read = await Promise.allSettled((await runs.list()).map((run) => summarizeRun(runs, run)));
   return read
     .flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
     .sort((a, b) => b.startedAt.localeCompare(a.startedAt) || a.id.localeCompare(b.id));
 }
 
-async function summarizeRun(runs: RunsFolder, run: FoundRun): Promise<RunSummary> {
+async function summarizeRun(runs: RunList, run: FoundRun): Promise<RunSummary> {
   const { id, folder } = run;
   const description = await readRunDescription(folder.path);
   const metrics = runs.metrics(run);
@@ -39,7 +39,7 @@ async function summarizeRun(runs: RunsFolder, run: FoundRun): Promise<RunSummary
   };
 }
 
-export async function describeRun(runs: RunsFolder, run: FoundRun): Promise<RunResponse> {
+export async function describeRun(runs: RunList, run: FoundRun): Promise<RunResponse> {
   const [summary, { recipe }, result] = await Promise.all([
     summarizeRun(runs, run),
     readRunDescription(run.folder.path),

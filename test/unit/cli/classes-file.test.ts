@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
 import { readClassesFile } from '../../../src/cli/classes-file.ts';
 import { numberedClasses } from '../../../src/weights/labels/class-names.ts';
+import { TemporaryFolder } from '../../support/temporary-folder.ts';
 
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verydeep-classes-'));
-});
-after(() => rm(folder, { recursive: true }));
+const work = new TemporaryFolder();
 
 async function read(text: string) {
-  const path = join(folder, 'classes.txt');
+  const path = work.path('classes.txt');
   await writeFile(path, text);
   return readClassesFile(path);
 }
@@ -28,7 +23,7 @@ test('an identifier per line, a label after a tab, or ILSVRC’s synsets', async
 test('refuses a single class, a duplicate class, and a missing file', async () => {
   await assert.rejects(read('a\n'), /has 1 classes; write two or more/);
   await assert.rejects(read('a\nb\na\n'), /duplicate class a; remove one/);
-  await assert.rejects(readClassesFile(join(folder, 'none')), /none could not be read/);
+  await assert.rejects(readClassesFile(work.path('none')), /none could not be read/);
 });
 
 test('classes without names are numbered', () => {

@@ -2,18 +2,32 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import {
-  backendOption,
-  configuration,
+  choice,
+  flag,
+  newCommand,
+  option,
+  type Parser,
+  repeatable,
+  required,
+  switchedOff,
+  type TypedOption,
+} from '../../../src/cli/command.ts';
+import {
+  backend,
+  config,
   integer,
   list,
-  meanRgb,
   number,
-  type Parser,
   positiveInteger,
   positiveNumber,
+  rgb,
   testScales,
-  trainScale,
 } from '../../../src/cli/options.ts';
+
+const parserOf =
+  (typed: TypedOption<unknown>): Parser<unknown> =>
+  (text) =>
+    typed('name')[0]!.parseArg!(text, undefined);
 
 function refuses(parse: Parser<unknown>, ...texts: string[]): void {
   for (const text of texts) assert.throws(() => parse(text), InvalidArgumentError, `took ${text}`);
@@ -25,14 +39,14 @@ describe('option values', () => {
     assert.equal(positiveInteger('256'), 256);
     refuses(positiveInteger, '0', '-1', '1.5', 'x', '', '1e3', '0x10', '99999999999999999999');
     refuses(integer(2, 5), '1', '6');
-    assert.throws(() => integer(2, 5)('6'), /whole number from 2 up to 5/);
+    assert.throws(() => integer(2, 5)('6'), /whole number from 2 to 5/);
   });
 
   test('numbers', () => {
     assert.equal(number()('-1e-2'), -0.01);
     assert.equal(positiveNumber('0.5'), 0.5);
     refuses(positiveNumber, '0', '-1', 'x', '', ' ', 'Infinity', 'NaN');
-    assert.throws(() => number(0, 255)('256'), /a number from 0 up to 255/);
+    assert.throws(() => number(0, 255)('256'), /a number from 0 to 255/);
   });
 
   test('test scales: one, several, or those of training', () => {
@@ -42,20 +56,15 @@ describe('option values', () => {
     refuses(testScales, '256..512', '256,256', '256,', '0');
   });
 
-  test('training scales: fixed, or a range', () => {
-    assert.deepEqual(trainScale('256'), { min: 256, max: 256 });
-    assert.deepEqual(trainScale('256..512'), { min: 256, max: 512 });
-    refuses(trainScale, '512..256', '256,384', '0');
-  });
-
   test('the mean is three numbers from 0 to 255', () => {
-    assert.deepEqual(meanRgb('123.68, 116.779,103.939'), [123.68, 116.779, 103.939]);
-    refuses(meanRgb, '1,2', '1,2,3,4', '1,2,256', '1,2,x');
+    assert.deepEqual(rgb(0, 255)('123.68, 116.779,103.939'), [123.68, 116.779, 103.939]);
+    refuses(rgb(0, 255), '1,2', '1,2,3,4', '1,2,256', '1,2,x');
   });
 
   test('networks in any case', () => {
-    assert.equal(configuration('a-lrn'), 'A-LRN');
-    assert.throws(() => configuration('F'), /Choose one of A, A-LRN, B, C, D, E/);
+    const parse = parserOf(config);
+    assert.equal(parse('a-lrn'), 'A-LRN');
+    assert.throws(() => parse('F'), /It must be one of A, A-LRN, B, C, D, E/);
   });
 
   test('lists of anything', () => {
@@ -65,10 +74,38 @@ describe('option values', () => {
 
   test('a backend, by its former name too', (t) => {
     const warn = t.mock.method(console, 'warn', () => {});
-    const parse: Parser<unknown> = (text) => backendOption().parseArg!(text, undefined);
+    const parse = parserOf(backend);
     assert.equal(parse('webgpu'), 'webgpu');
     assert.equal(parse('onednn'), 'native');
     assert.equal(warn.mock.callCount(), 1);
     refuses(parse, 'cuda', '', 'Native');
+  });
+});
+
+describe('tables of options', () => {
+  const options = {
+    maxPixels: option('<n>', 'text', positiveInteger, '9'),
+    mode: choice(['infer', 'train'], 'text'),
+    model: required(repeatable(option('<file>', 'text'))),
+    flip: flag('text', 'text'),
+    check: switchedOff('text'),
+  };
+  const parse = (...words: string[]) =>
+    newCommand('try', { description: 'text', examples: [], options })
+      .exitOverride()
+      .configureOutput({ writeErr: () => {} })
+      .parse(words, { from: 'user' })
+      .opts();
+
+  test('give names, defaults and values', () => {
+    assert.deepEqual(parse('--model', 'a'), { maxPixels: 9, model: ['a'], check: true });
+    const words = '--model a --model b --max-pixels 5 --mode train --no-flip --no-check'.split(' ');
+    const values = { maxPixels: 5, mode: 'train', model: ['a', 'b'], flip: false, check: false };
+    assert.deepEqual(parse(...words), values);
+  });
+
+  test('refuse a missing option and other words', () => {
+    assert.throws(() => parse(), /required option '--model <file>' not specified/);
+    assert.throws(() => parse('--model', 'a', '--mode', 'run'), /It must be one of infer, train/);
   });
 });

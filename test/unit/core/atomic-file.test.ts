@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { writeFileAtomically } from '../../../src/core/atomic-file.ts';
-import { UserError } from '../../../src/core/errors.ts';
+import { refused } from '../../support/refused.ts';
 
 const atomicFile = new URL('../../../src/core/atomic-file.js', import.meta.url).href;
 
@@ -45,11 +46,8 @@ describe('writeFileAtomically', () => {
       yield Uint8Array.of(1);
       throw new Error('the weights ran out');
     }
-    await assert.rejects(writeFileAtomically(path, breaksOff()), (error) => {
-      assert.ok(error instanceof UserError);
-      assert.match(error.message, /model\.bin could not be written: the weights ran out/);
-      return true;
-    });
+    const write = writeFileAtomically(path, breaksOff());
+    await refused(write, /model\.bin could not be written: the weights ran out/);
     onlyTheOldFile();
   });
 
@@ -63,9 +61,8 @@ describe('writeFileAtomically', () => {
     writeFileSync(path, 'old');
     // 8 blocks of 512 or 1024 bytes.
     const command = 'ulimit -f 8; exec "$0" --input-type=module -e "$1" "$2"';
-    const child = spawnSync('sh', ['-c', command, process.execPath, WRITE_A_MEGABYTE, path], {
-      encoding: 'utf8',
-    });
+    const args = ['-c', command, process.execPath, WRITE_A_MEGABYTE, path];
+    const child = spawnSync('sh', args, { encoding: 'utf8' });
     assert.match(child.stdout, /larger than the system allows/, child.stderr);
     onlyTheOldFile();
   });
@@ -75,13 +72,8 @@ describe('writeFileAtomically', () => {
     const mount = 'mount -t tmpfs -o size=64k verydeep "$2" && printf old > "$2/model.bin"';
     const write = '"$0" --input-type=module -e "$1" "$2/model.bin"; cat "$2/model.bin"; ls -A "$2"';
     const command = `${mount} && { ${write}; }`;
-    const child = spawnSync(
-      'unshare',
-      ['-rm', 'sh', '-c', command, process.execPath, WRITE_A_MEGABYTE, folder],
-      {
-        encoding: 'utf8',
-      },
-    );
+    const args = ['-rm', 'sh', '-c', command, process.execPath, WRITE_A_MEGABYTE, folder];
+    const child = spawnSync('unshare', args, { encoding: 'utf8' });
     if (child.error || child.status !== 0) {
       return t.skip(
         `this system does not allow mounting a small disk: ${child.error?.message ?? child.stderr.trim()}`,
@@ -106,11 +98,8 @@ describe('writeFileAtomically', () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', program, path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const ended = new Promise<NodeJS.Signals | null>((resolve) => {
-      child.on('exit', (_code, signal) => resolve(signal));
-    });
     child.stdout.once('data', () => child.kill('SIGKILL'));
-    assert.equal(await ended, 'SIGKILL');
+    assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL']);
     assert.equal(readFileSync(path, 'utf8'), 'old');
   });
 });

@@ -5,10 +5,8 @@ import { countImage, noCounts, rankOfLabel } from '../../../src/core/classificat
 describe('classification', () => {
   it('ranks the true class; ties and NaN count as errors', () => {
     const scores = Float32Array.of(0.1, 0.5, 0.2, 0.2);
-    assert.deepEqual(
-      [1, 2, 3, 0].map((label) => rankOfLabel(scores, label)),
-      [0, 2, 2, 3],
-    );
+    const ranks = [1, 2, 3, 0].map((label) => rankOfLabel(scores, label));
+    assert.deepEqual(ranks, [0, 2, 2, 3]);
     assert.equal(rankOfLabel(Float32Array.of(Number.NaN, 1, Number.NaN), 1), 2);
     assert.equal(rankOfLabel(Float32Array.of(1, Number.NaN), 1), 1);
   });

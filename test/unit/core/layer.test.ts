@@ -36,16 +36,14 @@ describe('layers', () => {
     assert.deepEqual(outputShape({ kind: 'relu', name: 'relu' }, [1, 4, 7, 6]), [1, 4, 7, 6]);
   });
 
-  it('refuse what does not fit', () => {
-    assert.throws(
-      () => outputShape(convolution, [1, 4, 7, 7]),
-      /conv1_1 takes 3 channels, but its input has 4/,
-    );
-    assert.throws(
-      () => outputShape({ ...convolution, padding: 0 }, [1, 3, 2, 7]),
-      /2×7 is too small for conv1_1/,
-    );
-    assert.throws(() => outputShape(floor, [1, 3, 1, 4]), /1×4 is too small for pool1/);
+  it('refuse shapes that do not fit', () => {
+    for (const [layer, shape, message] of [
+      [convolution, [1, 4, 7, 7], /conv1_1 takes 3 channels, but its input has 4/],
+      [{ ...convolution, padding: 0 }, [1, 3, 2, 7], /2×7 is too small for conv1_1/],
+      [floor, [1, 3, 1, 4], /1×4 is too small for pool1/],
+    ] as const) {
+      assert.throws(() => outputShape(layer, shape), message);
+    }
     assert.deepEqual(outputShape(ceil, [1, 3, 1, 1]), [1, 3, 1, 1]);
   });
 

@@ -18,10 +18,8 @@ describe('ReadWindow', () => {
         const window = new ReadWindow({ readInto }, content.length, size);
         for (const [position, wanted] of pieces) {
           const length = Math.min(wanted, content.length - position);
-          assert.deepEqual(
-            await window.read(position, length),
-            content.subarray(position, position + length),
-          );
+          const expected = content.subarray(position, position + length);
+          assert.deepEqual(await window.read(position, length), expected);
         }
       }),
     );

@@ -30,24 +30,12 @@ function chiSquare(counts: readonly number[]): number {
 
 describe('threefry2x32', () => {
   // kat_vectors of Random123, the authors' own library.
-  const known: readonly [key: Key, counter: [number, number], bits: [number, number]][] = [
-    [
-      [0, 0],
-      [0, 0],
-      [0x6b200159, 0x99ba4efe],
-    ],
-    [
-      [0xffffffff, 0xffffffff],
-      [0xffffffff, 0xffffffff],
-      [0x1cb996fc, 0xbb002be7],
-    ],
-    [
-      [0x13198a2e, 0x03707344],
-      [0x243f6a88, 0x85a308d3],
-      [0xc4923a9c, 0x483df7a0],
-    ],
+  const known: readonly { key: Key; counter: [number, number]; bits: [number, number] }[] = [
+    { key: [0, 0], counter: [0, 0], bits: [0x6b200159, 0x99ba4efe] },
+    { key: [~0 >>> 0, ~0 >>> 0], counter: [~0 >>> 0, ~0 >>> 0], bits: [0x1cb996fc, 0xbb002be7] },
+    { key: [0x13198a2e, 0x03707344], counter: [0x243f6a88, 0x85a308d3], bits: [0xc4923a9c, 0x483df7a0] },
   ];
-  for (const [key, counter, bits] of known) {
+  for (const { key, counter, bits } of known) {
     it(`known answer ${bits.map((word) => word.toString(16)).join(' ')}`, () => {
       assert.deepEqual([...threefry2x32(key, ...counter)], bits);
     });
@@ -71,18 +59,8 @@ describe('keys', () => {
 
   it('differ by purpose and by order', () => {
     const key = keyOfSeed(1);
-    const purposes: (number | string)[][] = [
-      ['a'],
-      ['b'],
-      ['ab'],
-      ['a', 'b'],
-      ['b', 'a'],
-      [0],
-      [1],
-      ['0'],
-      [''],
-      [],
-    ];
+    const single = ['a', 'b', 'ab', 0, 1, '0', ''].map((purpose) => [purpose]);
+    const purposes: (number | string)[][] = [...single, ['a', 'b'], ['b', 'a'], []];
     const derived = purposes.map((purpose) => deriveKeys(key, ...purpose).join());
     assert.equal(new Set(derived).size, purposes.length);
   });
@@ -103,14 +81,13 @@ describe('keys', () => {
 describe('RandomStream', () => {
   it('gives the same numbers as tools/golden_random.py, which resumed runs rely on', () => {
     const words = new RandomStream(keyOfSeed(0));
-    assert.deepEqual(
-      Array.from({ length: 6 }, () => words.word()),
-      [1797259609, 2579123966, 1351547692, 3235790642, 1688610540, 4229293427],
-    );
+    const goldenWords = [1797259609, 2579123966, 1351547692, 3235790642, 1688610540, 4229293427];
+    for (const expected of goldenWords) assert.equal(words.word(), expected);
     const normals = new RandomStream(keyOfSeed(0));
-    for (const expected of [
+    const goldenNormals = [
       -0.4116069057099757, 0.9564104037503305, -0.17882175885752383, -0.9833635853298144,
-    ]) {
+    ];
+    for (const expected of goldenNormals) {
       // Libraries' logarithms and sines may differ in the last bit.
       assert.ok(Math.abs(normals.normal() - expected) < 1e-15);
     }
@@ -119,14 +96,8 @@ describe('RandomStream', () => {
   it('keeps its order when draws of different kinds are mixed', () => {
     const draw = () => {
       const random = new RandomStream(keyOfSeed(5));
-      return [
-        random.word(),
-        random.normal(),
-        random.uniform(),
-        random.below(10),
-        random.normal(),
-        random.word(),
-      ];
+      const first = [random.word(), random.normal(), random.uniform()];
+      return [...first, random.below(10), random.normal(), random.word()];
     };
     assert.deepEqual(draw(), draw());
     // The spare word of the first draw is the second's first.
@@ -137,64 +108,30 @@ describe('RandomStream', () => {
 
   // Bounds are five standard errors, and the seed is fixed.
   const count = 200_000;
-  const near = (actual: number, expected: number, deviation: number) => {
+  const near = (draw: (random: RandomStream) => number, expected: number, deviation: number) => {
+    const actual = mean(count, draw);
     const bound = (5 * deviation) / Math.sqrt(count);
     assert.ok(Math.abs(actual - expected) < bound, `${actual} is not within ${bound} of ${expected}`);
   };
 
   it('uniform: range and moments', () => {
-    near(
-      mean(count, (random) => {
-        const u = random.uniform();
-        assert.ok(u >= 0 && u < 1);
-        return u;
-      }),
-      1 / 2,
-      Math.sqrt(1 / 12),
-    );
-    near(
-      mean(count, (random) => (random.uniform() - 0.5) ** 2),
-      1 / 12,
-      Math.sqrt(1 / 180),
-    );
-    near(
-      mean(count, (random) => (random.uniform() - 0.5) * (random.uniform() - 0.5)),
-      0,
-      1 / 12,
-    );
+    const uniform = (random: RandomStream) => {
+      const u = random.uniform();
+      assert.ok(u >= 0 && u < 1);
+      return u;
+    };
+    near(uniform, 1 / 2, Math.sqrt(1 / 12));
+    near((random) => (random.uniform() - 0.5) ** 2, 1 / 12, Math.sqrt(1 / 180));
+    near((random) => (random.uniform() - 0.5) * (random.uniform() - 0.5), 0, 1 / 12);
   });
 
   it('normal: moments, and no correlation of neighbors', () => {
-    near(
-      mean(count, (random) => random.normal()),
-      0,
-      1,
-    );
-    near(
-      mean(count, (random) => random.normal() ** 2),
-      1,
-      Math.sqrt(2),
-    );
-    near(
-      mean(count, (random) => random.normal() ** 3),
-      0,
-      Math.sqrt(15),
-    );
-    near(
-      mean(count, (random) => random.normal() ** 4),
-      3,
-      Math.sqrt(96),
-    );
-    near(
-      mean(count, (random) => random.normal() * random.normal()),
-      0,
-      1,
-    );
-    near(
-      mean(count, (random) => Number(Math.abs(random.normal()) > 1.959964)),
-      0.05,
-      Math.sqrt(0.0475),
-    );
+    near((random) => random.normal(), 0, 1);
+    near((random) => random.normal() ** 2, 1, Math.sqrt(2));
+    near((random) => random.normal() ** 3, 0, Math.sqrt(15));
+    near((random) => random.normal() ** 4, 3, Math.sqrt(96));
+    near((random) => random.normal() * random.normal(), 0, 1);
+    near((random) => Number(Math.abs(random.normal()) > 1.959964), 0.05, Math.sqrt(0.0475));
   });
 
   it('below: every outcome equally often', () => {

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../src/core/errors.ts';
 import type { ImageSource, StoredImage } from '../../../src/data/sources/image-source.ts';
 import { chunkSize, type EvaluatedImage, evaluateImages } from '../../../src/evaluate/evaluate-images.ts';
-import type { BatchingLimits } from '../../../src/evaluate/image-classifier.ts';
+import type { BatchingLimits } from '../../../src/evaluate/inference/image-classifier.ts';
 import { backendsUnderTest } from '../../support/backends.ts';
 import { sourceOf } from '../../support/images.ts';
-import { ascending } from '../../support/lists.ts';
+import { ascending, range } from '../../support/lists.ts';
 import { ensembleOf, picture, type SmallModel, smallModel } from './small-models.ts';
 
 const COUNT = 40;
@@ -72,7 +72,8 @@ describe('an evaluation', () => {
   });
 
   for (const { name, backend, missing } of backendsUnderTest) {
-    it(`${name}: does not depend on the batches`, { skip: missing ?? false }, async () => {
+    const skip = missing ?? false;
+    it(`${name}: does not depend on the batches`, { skip }, async () => {
       const model = await smallModel({}, { backend: backend! });
       const alone = await evaluate(model, { batch: 1 });
       for (const limits of [{}, { batch: 4 }, { batchBytes: 100_000 }, { programBytes: 1 }]) {
@@ -84,9 +85,7 @@ describe('an evaluation', () => {
       }
     });
 
-    it(`${name}: with some images done, gives the others the same, bit for bit`, {
-      skip: missing ?? false,
-    }, async () => {
+    it(`${name}: with some images done, gives the others the same, bit for bit`, { skip }, async () => {
       const model = await smallModel({}, { backend: backend! });
       const whole = await evaluate(model);
       const rest = await evaluate(model, { isDone: (image) => image % 5 !== 3 });
@@ -100,10 +99,8 @@ describe('an evaluation', () => {
     const read = new Set<number>();
     const source = images(size + 8, (index) => void read.add(index));
     await evaluate(await smallModel(), { source, isDone: (image) => image < size || image > size + 2 });
-    assert.deepEqual(
-      ascending(read),
-      Array.from({ length: 8 }, (_, i) => size + i),
-    );
+    const last = range(size + 8).slice(size);
+    assert.deepEqual(ascending(read), last);
   });
 
   it('holds two chunks of images, and those that are decoded ahead', async () => {
@@ -123,10 +120,8 @@ describe('an evaluation', () => {
     });
     let done = 0;
     const model = await smallModel();
-    await assert.rejects(
-      evaluate(model, { source, batch: 2, onImage: () => void done++ }),
-      /image-30 is damaged/,
-    );
+    const evaluation = evaluate(model, { source, batch: 2, onImage: () => void done++ });
+    await assert.rejects(evaluation, /image-30 is damaged/);
     assert.ok(done <= 30);
   });
 

@@ -1,11 +1,11 @@
 /** Shared by tests of evaluation: a small network of Table 1 on the reference backend, and images in memory. */
 import type { RgbImage } from '../../../src/data/sources/image-source.ts';
-import { Ensemble } from '../../../src/evaluate/ensemble.ts';
+import { Ensemble } from '../../../src/evaluate/inference/ensemble.ts';
 import {
   type BatchingLimits,
   type ClassifyOptions,
   ImageClassifier,
-} from '../../../src/evaluate/image-classifier.ts';
+} from '../../../src/evaluate/inference/image-classifier.ts';
 import type { Backend, Parameters } from '../../../src/kernels/backend.ts';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork, type Network, type NetworkOptions } from '../../../src/net/network.ts';

@@ -17,10 +17,8 @@ function assertNormal(values: Float32Array, variance: number, what: string): voi
   const found = moments(values);
   assert.ok(Math.abs(found.mean) < 5 * Math.sqrt(variance / values.length), `${what}: mean ${found.mean}`);
   const ratio = found.variance / variance;
-  assert.ok(
-    Math.abs(ratio - 1) < 5 * Math.sqrt(2 / values.length),
-    `${what}: variance is ${ratio} of what it should be`,
-  );
+  const bound = 5 * Math.sqrt(2 / values.length);
+  assert.ok(Math.abs(ratio - 1) < bound, `${what}: variance is ${ratio} of the expected one`);
 }
 
 describe('initial values', () => {
@@ -75,10 +73,8 @@ describe('initial values', () => {
     assert.notDeepEqual(first.get('conv4_2.weight'), first.get('conv5_1.weight'));
   });
 
-  it('refuse a tensor that is not there', () => {
-    assert.throws(
-      () => initializeTensor(network, 'conv9_1.weight', { method: 'he', seed: 1 }),
-      /no parameter conv9_1/,
-    );
+  it('refuse an unknown tensor', () => {
+    const initialization = () => initializeTensor(network, 'conv9_1.weight', { method: 'he', seed: 1 });
+    assert.throws(initialization, /no parameter conv9_1/);
   });
 });

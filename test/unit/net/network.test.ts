@@ -30,11 +30,7 @@ const KERNELS: Record<ConfigurationName, number[][]> = {
 };
 
 /** Parameters and multiply-adds at 1000 classes and 224, straight from the formulas. */
-function directCosts(name: ConfigurationName): {
-  parameters: number;
-  multiplyAdds: number;
-  weightLayers: number;
-} {
+function directCosts(name: ConfigurationName) {
   let parameters = 0;
   let multiplyAdds = 0;
   let weightLayers = 3;
@@ -88,9 +84,8 @@ describe('parameters', () => {
   }
 
   it('depths are those of Table 1', () => {
-    const depths = ['A', 'A-LRN', 'B', 'C', 'D', 'E'].map(
-      (name) => buildNetwork({ configuration: name as ConfigurationName }).weightLayers,
-    );
+    const networks = configurationNames.map((configuration) => buildNetwork({ configuration }));
+    const depths = pluck(networks, 'weightLayers').slice(0, 6);
     assert.deepEqual(depths, [11, 11, 13, 16, 16, 19]);
   });
 
@@ -117,29 +112,23 @@ describe('layout', () => {
       ...['conv5_1', 'relu5_1', 'conv5_2', 'relu5_2', 'conv5_3', 'relu5_3', 'pool5'],
       ...['fc6', 'relu6', 'drop6', 'fc7', 'relu7', 'drop7', 'fc8'],
     ]);
-    assert.deepEqual(network.parameters.at(-6), {
-      name: 'fc6.weight',
-      shape: [4096, 512, 7, 7],
-      role: 'weight',
-    });
+    const fc6 = { name: 'fc6.weight', shape: [4096, 512, 7, 7], role: 'weight' };
+    assert.deepEqual(network.parameters.at(-6), fc6);
   });
 
   it("A-LRN is A and one normalization with Krizhevsky's constants after conv1_1's ReLU", () => {
     const plain = buildNetwork({ configuration: 'A' }).layers;
     const withLrn = buildNetwork({ configuration: 'A-LRN' }).layers;
     assert.deepEqual(withLrn[2], { kind: 'lrn', name: 'norm1', size: 5, k: 2, alpha: 1e-4, beta: 0.75 });
-    assert.deepEqual(
-      withLrn.filter(({ kind }) => kind !== 'lrn'),
-      plain,
-    );
+    const others = withLrn.filter(({ kind }) => kind !== 'lrn');
+    assert.deepEqual(others, plain);
   });
 
   it("C's extra layers are 1×1 without padding", () => {
-    const kernels = featureConvolutions(buildNetwork({ configuration: 'C' })).filter(
-      ({ kernel }) => kernel === 1,
-    );
-    const found = kernels.map(({ name, padding }) => `${name} ${padding}`);
-    assert.deepEqual(found, ['conv3_3 0', 'conv4_3 0', 'conv5_3 0']);
+    const convolutions = featureConvolutions(buildNetwork({ configuration: 'C' }));
+    const small = convolutions.filter(({ kernel }) => kernel === 1);
+    assert.deepEqual(pluck(small, 'name'), ['conv3_3', 'conv4_3', 'conv5_3']);
+    assert.deepEqual(pluck(small, 'padding'), [0, 0, 0]);
   });
 
   for (const configuration of configurationNames) {
@@ -190,10 +179,8 @@ describe('options', () => {
   ];
   for (const [options, message] of refused) {
     it(`refuses ${JSON.stringify(options)}`, () => {
-      assert.throws(
-        () => buildNetwork({ configuration: 'A', ...options }),
-        (error) => error instanceof UsageError && message.test(error.message),
-      );
+      const build = () => buildNetwork({ configuration: 'A', ...options });
+      assert.throws(build, (error) => error instanceof UsageError && message.test(error.message));
     });
   }
 
@@ -213,10 +200,8 @@ describe('options', () => {
           const names = [...network.layers, ...network.parameters].map(({ name }) => name);
           assert.equal(new Set(names).size, names.length);
           const costs = layerCosts(network);
-          assert.equal(
-            costs.reduce((sum, cost) => sum + cost.parameters, 0),
-            parameterCount(network),
-          );
+          const sum = costs.reduce((sum, cost) => sum + cost.parameters, 0);
+          assert.equal(sum, parameterCount(network));
           assert.deepEqual(costs.at(-1)!.outputShape, [1, classes, 1, 1]);
         },
       ),

@@ -9,15 +9,13 @@ const networks = configurationNames.map((configuration) => buildNetwork({ config
 
 /** A table's cells, row by row, without its lines. */
 function cellsOf(table: string): string[][] {
-  return table
-    .split('\n')
-    .filter((line) => line.startsWith('│'))
-    .map((line) =>
-      line
-        .split('│')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
+  const lines = table.split('\n').filter((line) => line.startsWith('│'));
+  return lines.map((line) =>
+    line
+      .slice(1, -1)
+      .split('│')
+      .map((cell) => cell.trim()),
+  );
 }
 
 test('Table 1 shows the blocks as the paper writes them, on a terminal of 80 columns', () => {
@@ -44,15 +42,8 @@ test('Table 2 rounds to the paper’s millions', () => {
 test('one network layer by layer, with sums', () => {
   const cells = cellsOf(formatLayers(buildNetwork({ configuration: 'D' })));
   const row = (name: string) => cells.find(([first]) => first === name);
-  assert.deepEqual(row('conv1_1'), [
-    'conv1_1',
-    '3×3 convolution',
-    '64×224×224',
-    '1,792',
-    '86,704,128',
-    '3',
-    '1',
-  ]);
+  assert.deepEqual(row('conv1_1')?.slice(1, 3), ['3×3 convolution', '64×224×224']);
+  assert.deepEqual(row('conv1_1')?.slice(3), ['1,792', '86,704,128', '3', '1']);
   assert.deepEqual(row('pool5')?.slice(2), ['512×7×7', '', '', '212', '32']);
   assert.deepEqual(row('total')?.slice(3, 5), ['138,357,544', '15,470,264,320']);
 });
@@ -62,11 +53,6 @@ test('a table keeps lines inside cells, and facts have one line each', () => {
     ['a', 'c'],
     ['b', ''],
   ]);
-  assert.equal(
-    formatFacts([
-      ['a', '1'],
-      ['long', '2'],
-    ]),
-    'a     1\nlong  2',
-  );
+  const facts: [string, string][] = Object.entries({ a: '1', long: '2' });
+  assert.equal(formatFacts(facts), 'a     1\nlong  2');
 });

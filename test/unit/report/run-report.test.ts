@@ -64,13 +64,8 @@ describe('the HTML report', () => {
   });
 
   it('has curves, errors by class, the confusion matrix, mistakes and filters', () => {
-    for (const heading of [
-      'Learning curves',
-      'Error by class',
-      'Confusion matrix',
-      'Most confident mistakes',
-      'First-layer filters',
-    ]) {
+    const headings = ['Learning curves', 'Error by class', 'Confusion matrix', 'Most confident mistakes'];
+    for (const heading of [...headings, 'First-layer filters']) {
       assert.ok(page.includes(`<h3>${heading}</h3>`), heading);
     }
     // Three curves, the bars and the matrix; a legend may hold more.
@@ -79,7 +74,7 @@ describe('the HTML report', () => {
     assert.ok(page.includes('cat (5.0 %), predicted as dog (90.0 %)'));
   });
 
-  it('lists confusions instead of a matrix where there are very many classes', () => {
+  it('lists confusions instead of a matrix if there are many classes', () => {
     const labels = Array.from({ length: 50 }, (_, i) => `class ${i}`);
     const confusion = new Uint32Array(2500);
     confusion[3 * 50 + 7] = 5;

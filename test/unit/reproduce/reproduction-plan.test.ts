@@ -3,12 +3,13 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { projectFolder } from '../../../src/core/project.ts';
-import { singleProtocols } from '../../../src/evaluate/protocol.ts';
+import { singleProtocols } from '../../../src/evaluate/protocol/protocol.ts';
 import { evaluationsFor, planEvaluations } from '../../../src/reproduce/evaluations.ts';
 import { planExperiments } from '../../../src/reproduce/experiments.ts';
 import { parseReproductionPlan, readReproductionPlan } from '../../../src/reproduce/reproduction-plan.ts';
 import { planTrainings } from '../../../src/reproduce/training-order.ts';
 import { pluck } from '../../support/lists.ts';
+import { userError } from '../../support/refused.ts';
 
 const plan = parseReproductionPlan(
   {
@@ -55,12 +56,10 @@ describe('the order of trainings', () => {
     assert.equal(training('d-36-72').recipe.lr, 0.01, 'the default');
   });
 
-  it('refuses a duplicate net and a recipe that is not valid', () => {
+  it('refuses a duplicate net and an invalid recipe', () => {
     const twice = { ...plan, stages: [{ scale: '36', nets: ['A' as const, 'A' as const], recipe: {} }] };
-    assert.throws(
-      () => planTrainings(twice, 'out', 'p.yaml'),
-      /p\.yaml: duplicate net A at scale 36; remove one/,
-    );
+    const duplicate = /p\.yaml: duplicate net A at scale 36; remove one/;
+    assert.throws(() => planTrainings(twice, 'out', 'p.yaml'), duplicate);
     const wrong = { ...plan, recipe: { crop: 33 } };
     assert.throws(() => planTrainings(wrong, 'out', 'p.yaml'), /p\.yaml, a-36: crop/);
   });
@@ -69,10 +68,9 @@ describe('the order of trainings', () => {
 describe('the experiments and evaluations of a plan', () => {
   const experiments = planExperiments(trainings);
   const evaluations = planEvaluations(experiments);
-  const idsOf = (planned: readonly { readonly id: string }[]) => planned.map(({ id }) => id);
 
   it('experiments are those of Tables 3 to 6', () => {
-    const ids = idsOf(experiments);
+    const ids = pluck(experiments, 'id');
     for (const id of [
       'a-36.dense.single',
       'b-36.center.single',
@@ -89,8 +87,8 @@ describe('the experiments and evaluations of a plan', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it('evaluations are one per net, and another of center crops where experiments need them', () => {
-    assert.deepEqual(idsOf(evaluations).sort(), [
+  it('evaluations are one per net, and another of center crops if experiments need them', () => {
+    assert.deepEqual(pluck(evaluations, 'id').sort(), [
       ...['a-36.dense.single', 'b-36.center.single', 'b-36.dense.auto'],
       ...['b-5x5-36.center.single', 'b-5x5-36.dense.single', 'd-36-72.both.auto', 'd-36.dense.auto'],
       ...['d-54.dense.auto', 'e-36-72.both.auto', 'e-36.dense.auto', 'e-54.dense.auto'],
@@ -100,7 +98,7 @@ describe('the experiments and evaluations of a plan', () => {
   it('evaluations cover every experiment', () => {
     for (const experiment of experiments) {
       const own = evaluationsFor(experiment, evaluations);
-      assert.deepEqual(idsOf(own.map((one) => one.training)), idsOf(experiment.trainings));
+      assert.deepEqual(pluck(pluck(own, 'training'), 'id'), pluck(experiment.trainings, 'id'));
       for (const { protocol, scales } of own) {
         for (const look of singleProtocols(experiment.protocol))
           assert.ok(singleProtocols(protocol).includes(look));
@@ -119,12 +117,8 @@ describe('the plans that come with the project', () => {
   }
 
   it('a plan with an unknown net is refused by name', () => {
-    assert.throws(
-      () => parseReproductionPlan({ title: 'x', stages: [{ scale: 1, nets: ['F'] }] }, 'p.yaml'),
-      {
-        name: 'UserError',
-        message: /p\.yaml: stages\.0\.nets\.0: .*"A"/,
-      },
-    );
+    const unknown = { title: 'x', stages: [{ scale: 1, nets: ['F'] }] };
+    const parse = () => parseReproductionPlan(unknown, 'p.yaml');
+    assert.throws(parse, userError(/p\.yaml: stages\.0\.nets\.0: .*"A"/));
   });
 });

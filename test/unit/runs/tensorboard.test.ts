@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtempSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import protobuf from 'protobufjs/light.js';
-import { UserError } from '../../../src/core/errors.ts';
 import { EventWriter, frameRecord, maskedCrc } from '../../../src/runs/tensorboard.ts';
 import { range } from '../../support/lists.ts';
+import { refused } from '../../support/refused.ts';
+import { TemporaryFolder } from '../../support/temporary-folder.ts';
 
+const work = new TemporaryFolder();
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'verydeep-events-'));
+beforeEach(() => {
+  folder = mkdtempSync(work.path('events-'));
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 /** A reader by wire format alone, so that a wrong field number in the writer's own table is found. */
 interface Decoded {
@@ -139,9 +140,6 @@ describe('TensorBoard events', () => {
   test('a folder that cannot be created is named', async () => {
     const file = join(folder, 'file');
     await writeFile(file, '');
-    await assert.rejects(EventWriter.open(file), (error: Error) => {
-      assert.ok(error instanceof UserError);
-      return error.message.includes(file);
-    });
+    await refused(EventWriter.open(file), file);
   });
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerOptions } from '../../../src/serve/server.ts';
@@ -23,54 +24,37 @@ async function open(t: TestContext, port: number): Promise<Socket> {
   return socket;
 }
 
-/** Everything until the server closes the connection. */
-async function everything(socket: Socket): Promise<string> {
-  let text = '';
-  socket.setEncoding('utf8').on('data', (piece: string) => {
-    text += piece;
-  });
-  await once(socket, 'close');
-  return text;
-}
+const post = 'POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n';
 
 describe('connections', () => {
   it('whose headers never end are closed', async (t) => {
     const { port } = await listening(t, { timeouts: { headers: 100, request: 200 } });
     const socket = await open(t, port);
     socket.write('GET /v1/model HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
-    assert.match(await everything(socket), /^HTTP\/1\.1 408/);
+    assert.match(await text(socket), /^HTTP\/1\.1 408/);
   });
 
   it('whose body never ends are closed, and release their slot', async (t) => {
     const { app, port } = await listening(t, { timeouts: { headers: 100, request: 200 }, queue: 1 });
     const socket = await open(t, port);
-    socket.write(
-      'POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nx',
-    );
-    const text = await everything(socket);
-    assert.match(text, /^HTTP\/1\.1 408/);
+    socket.write(`${post}Content-Length: 1000\r\n\r\nx`);
+    assert.match(await text(socket), /^HTTP\/1\.1 408/);
     while (!/^verydeep_places 0$/m.test((await app.inject('/metrics')).body)) await sleep(1);
   });
 
   it('that declare too large a body are refused before they send it', async (t) => {
     const { port } = await listening(t, { limits: { imageBytes: 1000 } });
     const socket = await open(t, port);
-    socket.write(
-      'POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99999999999\r\n\r\n',
-    );
-    const text = await everything(socket);
-    assert.match(text, /^HTTP\/1\.1 413/);
-    assert.match(text, /"code":"too_large"/);
+    socket.write(`${post}Content-Length: 99999999999\r\n\r\n`);
+    assert.match(await text(socket), /^HTTP\/1\.1 413.*"code":"too_large"/s);
   });
 
   it('that send too large an undeclared body are cut off', async (t) => {
     const { port } = await listening(t, { limits: { imageBytes: 100_000 } });
     const socket = await open(t, port);
-    socket.write(
-      'POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n',
-    );
+    socket.write(`${post}Transfer-Encoding: chunked\r\n\r\n`);
     const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`;
-    const answer = everything(socket);
+    const answer = text(socket);
     for (let sent = 0; sent < 20 && socket.writable; sent++) {
       if (!socket.write(chunk)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
     }
@@ -86,7 +70,7 @@ describe('connections', () => {
     const alive = sockets.filter((socket) => !socket.destroyed);
     assert.equal(alive.length, 20);
     alive[0]!.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
-    assert.match(await everything(alive[0]!), /^HTTP\/1\.1 200/);
+    assert.match(await text(alive[0]!), /^HTTP\/1\.1 200/);
     assert.match((await app.inject('/metrics')).body, /^verydeep_dropped_connections_total 40$/m);
   });
 
@@ -94,7 +78,7 @@ describe('connections', () => {
     const { port } = await listening(t, {});
     const socket = await open(t, port);
     socket.write('\x16\x03\x01 nonsense\r\n\r\n');
-    assert.match(await everything(socket), /^HTTP\/1\.1 400/);
+    assert.match(await text(socket), /^HTTP\/1\.1 400/);
   });
 });
 
@@ -110,12 +94,8 @@ describe('a server that is stopped', () => {
     held.close();
     // A connection without a request.
     const idle = (await open(t, port)).resume();
-    const accepted = request({
-      port,
-      host: '127.0.0.1',
-      method: 'POST',
-      path: '/v1/predict?protocol=center',
-    });
+    const path = '/v1/predict?protocol=center';
+    const accepted = request({ port, host: '127.0.0.1', method: 'POST', path });
     accepted.setHeader('content-type', 'image/png');
     accepted.end(image);
     const answer = once(accepted, 'response');

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { idx, png, temporaryFolder, writeFiles } from '../../support/images.ts';
+import { folderWith, idx, png, temporaryFolder, writeFiles } from '../../support/images.ts';
 import { type Json, smallServer } from './small-server.ts';
 
 describe('GET /v1/demo-images', () => {
   it('gives the training images of IDX files unchanged, in gray', async (t) => {
-    const folder = await temporaryFolder(t);
     const values = Uint8Array.from({ length: 3 * 6 * 6 }, (_, i) => (i * 7) % 256);
-    await writeFiles(folder, {
+    const folder = await folderWith(t, {
       'train-images-idx3-ubyte': idx([3, 6, 6], values),
       'train-labels-idx1-ubyte': idx([3], Uint8Array.of(2, 0, 1)),
     });
@@ -18,11 +17,8 @@ describe('GET /v1/demo-images', () => {
     const { pixels, ...rest } = body as Json;
     assert.deepEqual(rest, {
       name: model.demoImages,
-      classes: ['0', '1', '2'],
-      labels: ['0', '1', '2'],
-      width: 6,
-      height: 6,
-      channels: 1,
+      ...{ classes: ['0', '1', '2'], labels: ['0', '1', '2'] },
+      ...{ width: 6, height: 6, channels: 1 },
       imageLabels: [2, 0, 1],
     });
     assert.deepEqual(new Uint8Array(Buffer.from(pixels, 'base64')), values);

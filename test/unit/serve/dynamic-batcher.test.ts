@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { BatchItem } from '../../../src/evaluate/batcher.ts';
+import type { BatchItem } from '../../../src/evaluate/inference/batcher.ts';
 import { DynamicBatcher, type DynamicBatcherOptions } from '../../../src/serve/dynamic-batcher.ts';
 import { pluck } from '../../support/lists.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { png, temporaryFolder, writeFiles } from '../../support/images.ts';
+import { folderWith, png } from '../../support/images.ts';
 import { imageRequest, smallServer } from './small-server.ts';
 
 const TOKEN = 'correct-horse-battery';
@@ -70,21 +70,16 @@ describe('other sites', () => {
 
   it('can if they are allowed', async (t) => {
     const { ask } = await smallServer(t, { cors: ['https://friend.example'] });
-    const preflight = (origin: string) =>
-      ask({
-        method: 'OPTIONS',
-        url: '/v1/predict',
-        headers: { origin, 'access-control-request-method': 'POST' },
-      });
-    const allowed = await preflight('https://friend.example');
-    assert.equal(allowed.headers['access-control-allow-origin'], 'https://friend.example');
-    const refused = await preflight('https://evil.example');
-    assert.equal(refused.headers['access-control-allow-origin'], undefined);
-    const posted = await ask(
-      imageRequest('/v1/predict', await png(40, 40), 'image/png', { origin: 'https://friend.example' }),
-    );
-    assert.equal(posted.status, 200);
-    assert.equal(posted.headers['access-control-allow-origin'], 'https://friend.example');
+    const allowedFor = async (origin: string) => {
+      const headers = { origin, 'access-control-request-method': 'POST' };
+      const preflight = await ask({ method: 'OPTIONS', url: '/v1/predict', headers });
+      return preflight.headers['access-control-allow-origin'];
+    };
+    const origin = 'https://friend.example';
+    assert.equal(await allowedFor(origin), origin);
+    assert.equal(await allowedFor('https://evil.example'), undefined);
+    const posted = await ask(imageRequest('/v1/predict', await png(40, 40), 'image/png', { origin }));
+    assert.deepEqual([posted.status, posted.headers['access-control-allow-origin']], [200, origin]);
   });
 });
 
@@ -111,8 +106,7 @@ describe('the page', () => {
   });
 
   it('is its built files and nothing beside them', async (t) => {
-    const folder = await temporaryFolder(t);
-    await writeFiles(folder, {
+    const folder = await folderWith(t, {
       'secret.txt': 'secret',
       'web/index.html': '<title>page</title>',
       'web/assets/index-abc.js': 'script',

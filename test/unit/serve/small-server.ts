@@ -13,11 +13,7 @@ import { MEAN, smallModel } from '../evaluate/small-models.ts';
 export const LABELS = ['ant', 'bee', 'cat', 'dog', 'eel'] as const;
 
 /** Configuration A, narrow, five classes, crop 32. */
-export async function smallParts(
-  name = 'small',
-  seed = 5,
-  backend: Backend = reference,
-): Promise<NamedModel> {
+export async function smallParts(name = 'small', seed = 5, backend = reference): Promise<NamedModel> {
   const { network, parameters } = await smallModel({}, { backend, seed });
   const facts = {
     network,
@@ -103,21 +99,14 @@ export function imageRequest(
 /** multipart/form-data with files. */
 export function formRequest(url: string, files: Readonly<Record<string, Buffer>>): InjectOptions {
   const boundary = 'xxxxxxxx';
-  const parts = Object.entries(files).map(([name, bytes]) =>
-    Buffer.concat([
-      Buffer.from(
-        `--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="${name}"\r\nContent-Type: image/png\r\n\r\n`,
-      ),
-      bytes,
-      Buffer.from('\r\n'),
-    ]),
-  );
-  return {
-    method: 'POST',
-    url,
-    payload: Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]),
-    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
-  };
+  const parts = Object.entries(files).flatMap(([name, bytes]) => [
+    Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="${name}"\r\n`),
+    Buffer.from('Content-Type: image/png\r\n\r\n'),
+    bytes,
+    Buffer.from('\r\n'),
+  ]);
+  const payload = Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
+  return imageRequest(url, payload, `multipart/form-data; boundary=${boundary}`);
 }
 
 /** A backend whose programs run only while its gate is open. */
@@ -136,16 +125,9 @@ export class HeldBackend {
       compileTraining: (options) => reference.compileTraining(options),
       compile: async (options) => {
         const program = await reference.compile(options);
-        return {
-          inputShape: program.inputShape,
-          outputShape: program.outputShape,
-          memoryBytes: program.memoryBytes,
-          forward: async (input) => {
-            await this.#gate;
-            return program.forward(input);
-          },
-          dispose: () => program.dispose(),
-        };
+        const run = program.forward.bind(program);
+        const forward = (input: Float32Array) => this.#gate.then(() => run(input));
+        return Object.assign(program, { forward });
       },
     };
   }
@@ -171,17 +153,10 @@ iterations: 100
 
 /** A line of metrics.jsonl. */
 export function line(iteration: number, kind: 'train' | 'validation' = 'train', top1Error = 0.5): string {
-  const common = {
-    iteration,
-    epoch: iteration / 10,
-    loss: 1.5,
-    top1Error,
-    top5Error: 0.1,
-    learningRate: 0.01,
-    seconds: 3,
-  };
+  const errors = { loss: 1.5, top1Error, top5Error: 0.1 };
   const rest = kind === 'train' ? { imagesPerSecond: 100 } : { images: 20 };
-  return `${JSON.stringify({ kind, ...common, ...rest })}\n`;
+  const time = { iteration, epoch: iteration / 10, seconds: 3 };
+  return `${JSON.stringify({ kind, ...time, ...errors, learningRate: 0.01, ...rest })}\n`;
 }
 
 /** A run folder as training leaves it, without weights. */

@@ -12,9 +12,7 @@ const doubling: Communicator = {
   ...single,
   size: 2,
   allReduceSum: async (data) => {
-    data.forEach((value, i) => {
-      data[i] = 2 * value;
-    });
+    data.set(data.map((value) => 2 * value));
   },
 };
 

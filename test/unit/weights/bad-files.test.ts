@@ -5,13 +5,16 @@ import { extname } from 'node:path';
 import { describe, test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { UserError } from '../../../src/core/errors.ts';
+import { elementCount } from '../../../src/core/shape.ts';
 import { hdf5File } from '../../../src/weights/containers/hdf5/hdf5-writer.ts';
 import { Message } from '../../../src/weights/containers/protobuf/message-writer.ts';
 import { zipArchive } from '../../../src/weights/containers/zip/zip-writer.ts';
 import { readSafetensors } from '../../../src/weights/formats/safetensors/reader.ts';
 import { readModelWithReport } from '../../../src/weights/model/read-model.ts';
+import { range } from '../../support/lists.ts';
+import { refused } from '../../support/refused.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
-import { fixture, refused, writeSafetensors } from './fixtures.ts';
+import { fixture, writeSafetensors } from './fixtures.ts';
 import { mutated } from './mutation.ts';
 
 const temporary = new TemporaryFolder();
@@ -30,13 +33,8 @@ function archive(pickle: string, name = 'x/data.pkl'): Buffer {
 }
 
 const fixtures = [
-  'timm-d.safetensors',
-  'torch-d.pth',
-  'torch-d-legacy.pt',
-  'torch-b-bn.onnx',
-  'caffe-d-v1.caffemodel',
-  'keras2-a-bn.h5',
-  'keras3-a.keras',
+  ...['timm-d.safetensors', 'torch-d.pth', 'torch-d-legacy.pt', 'torch-b-bn.onnx'],
+  ...['caffe-d-v1.caffemodel', 'keras2-a-bn.h5', 'keras3-a.keras'],
 ];
 
 describe('bad weight files', () => {
@@ -105,23 +103,16 @@ describe('hostile pickles', () => {
   });
 
   test('a pickle that contains itself is read in finite time', async () => {
-    await refused(read(await written('cycle.pth', archive('\x80\x02]q\x00h\x00a.'))), /holds no tensors/);
-    await refused(
-      read(await written('cycle2.pth', archive('\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.'))),
-      /no tensors/,
-    );
+    for (const pickle of ['\x80\x02]q\x00h\x00a.', '\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.']) {
+      await refused(read(await written('cycle.pth', archive(pickle))), /holds no tensors/);
+    }
   });
 
   test('a pickle that doubles itself again and again does not grow', async () => {
     // A list of two references to the list before, a hundred times: 2^100 paths.
-    const levels = Array.from(
-      { length: 100 },
-      (_, i) => `](h${String.fromCharCode(i)}h${String.fromCharCode(i)}eq${String.fromCharCode(i + 1)}`,
-    );
-    await refused(
-      read(await written('laughs.pth', archive(`\x80\x02]q\x00${levels.join('')}.`))),
-      /no tensors/,
-    );
+    const [byte, levels] = [String.fromCharCode, range(100)];
+    const lists = levels.map((i) => `](h${byte(i)}h${byte(i)}eq${byte(i + 1)}`).join('');
+    await refused(read(await written('laughs.pth', archive(`\x80\x02]q\x00${lists}.`))), /no tensors/);
   });
 });
 
@@ -154,10 +145,8 @@ describe('hostile archives', () => {
   });
 
   test('a zip bomb is refused for its size without unpacking', async () => {
-    await refused(
-      read(await written('bomb.pth', bomb(2 ** 32 - 2))),
-      /4294967294 bytes, more than the limit/,
-    );
+    const path = await written('bomb.pth', bomb(2 ** 32 - 2));
+    await refused(read(path), /4294967294 bytes, more than the limit/);
     // One that lies about its size is stopped when it exceeds it.
     await refused(read(await written('liar.pth', bomb(100))), /zip archive: .*too many bytes/);
   });
@@ -191,57 +180,42 @@ describe('hostile ONNX models', () => {
 });
 
 describe('other networks', () => {
-  const tensor = (name: string, shape: number[]) => ({
-    name,
-    shape,
-    data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.5),
-  });
+  const tensor = (name: string, shape: number[]) => {
+    const data = new Float32Array(elementCount(shape)).fill(0.5);
+    return { name, shape, data };
+  };
+  const path = temporary.path('other.safetensors');
 
   test('a ResNet is recognized', async () => {
-    const path = temporary.path('resnet.safetensors');
-    await writeSafetensors(path, [
-      tensor('conv1.weight', [64, 3, 7, 7]),
-      tensor('layer1.0.conv1.weight', [64, 64, 3, 3]),
-    ]);
+    const second = tensor('layer1.0.conv1.weight', [64, 64, 3, 3]);
+    await writeSafetensors(path, [tensor('conv1.weight', [64, 3, 7, 7]), second]);
     await refused(read(path), /ResNet/, path);
   });
 
   test('AlexNet and others under torchvision’s names are refused by their shapes', async () => {
-    const path = temporary.path('alexnet.safetensors');
-    await writeSafetensors(path, [
-      tensor('features.0.weight', [64, 3, 11, 11]),
-      tensor('features.0.bias', [64]),
-      tensor('features.3.weight', [192, 64, 5, 5]),
-    ]);
+    const first = [tensor('features.0.weight', [64, 3, 11, 11]), tensor('features.0.bias', [64])];
+    await writeSafetensors(path, [...first, tensor('features.3.weight', [192, 64, 5, 5])]);
     await refused(read(path), /not a network of Table 1/);
   });
 
   test('a wrong shape is named with both shapes', async () => {
     const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
-    const path = temporary.path('shape.safetensors');
-    const change = async (name: string, shape: number[], ...messages: RegExp[]) => {
-      await writeSafetensors(
-        path,
-        [...tensors.values()].map((one) => (one.name === name ? tensor(name, shape) : one)),
-      );
+    const cases: [name: string, shape: number[], ...messages: RegExp[]][] = [
+      ['features.5.weight', [2, 2, 3, 3], /features\.5\.weight|conv2_1/, /2×1×3×3/, /2×2×3×3/],
+      ['pre_logits.fc2.weight', [64, 63, 1, 1], /pre_logits\.fc2\.weight is 64×63×1×1/, /64 inputs/],
+      ['head.fc.bias', [6], /head\.fc\.bias is 6/, /5 values/],
+      ['features.0.weight', [1, 3, 3, 2], /features\.0\.weight is 1×3×3×2/],
+    ];
+    for (const [name, shape, ...messages] of cases) {
+      await writeSafetensors(path, new Map(tensors).set(name, tensor(name, shape)).values());
       await refused(read(path), ...messages);
-    };
-    await change('features.5.weight', [2, 2, 3, 3], /features\.5\.weight|conv2_1/, /2×1×3×3/, /2×2×3×3/);
-    await change(
-      'pre_logits.fc2.weight',
-      [64, 63, 1, 1],
-      /pre_logits\.fc2\.weight is 64×63×1×1/,
-      /64 inputs/,
-    );
-    await change('head.fc.bias', [6], /head\.fc\.bias is 6/, /5 values/);
-    await change('features.0.weight', [1, 3, 3, 2], /features\.0\.weight is 1×3×3×2/);
+    }
   });
 
   test('weights that are not finite are named', async () => {
     const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       tensors.get('features.7.weight')!.data[5] = value;
-      const path = temporary.path('nan.safetensors');
       await writeSafetensors(path, tensors.values());
       await refused(read(path), /features\.7\.weight holds (NaN|Infinity) at element 5/);
     }
@@ -249,7 +223,6 @@ describe('other networks', () => {
 
   test('a file with several networks needs --prefix', async () => {
     const { tensors } = await readSafetensors(fixture('timm-d.safetensors'));
-    const path = temporary.path('two.safetensors');
     const named = (prefix: string) =>
       [...tensors.values()].map((one) => ({ ...one, name: prefix + one.name }));
     await writeSafetensors(path, [...named('model.'), ...named('ema.')]);

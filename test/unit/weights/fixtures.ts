@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syntheticOutput } from '../../../src/api/convert-weights.ts';
 import { writeFileAtomically } from '../../../src/core/atomic-file.ts';
-import { UserError } from '../../../src/core/errors.ts';
 import { projectFolder } from '../../../src/core/project.ts';
 import { elementCount } from '../../../src/core/shape.ts';
 import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
@@ -58,19 +57,6 @@ export function assertClose(
       `value ${i} is ${actual[i]}, expected ${expected[i]}`,
     );
   }
-}
-
-/** Asserts that something is refused in one sentence that matches. */
-export function refused(promise: Promise<unknown>, ...messages: readonly (RegExp | string)[]): Promise<void> {
-  return assert.rejects(promise, (error: Error) => {
-    assert.ok(error instanceof UserError, error.stack);
-    for (const message of messages) {
-      if (typeof message === 'string') assert.ok(error.message.includes(message), error.message);
-      else assert.match(error.message, message);
-    }
-    assert.ok(!error.message.includes('\n'), error.message);
-    return true;
-  });
 }
 
 /** Writes tensors with any names. */

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { copyFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { type ReadModelOptions, readModelWithReport } from '../../../src/weights/model/read-model.ts';
+import { refused } from '../../support/refused.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
-import { answers, assertClose, fixture, logits, refused } from './fixtures.ts';
+import { answers, assertClose, fixture, logits } from './fixtures.ts';
 
 const torchvision = { convention: 'torchvision' } as const;
 const caffe = { convention: 'caffe' } as const;
@@ -57,14 +58,11 @@ describe('networks of other frameworks', () => {
   test('configuration, width, crop and classes follow from the shapes', async () => {
     const { model } = await read('torch-d.pth', torchvision);
     const { configuration, width, crop, classes } = model.network;
-    assert.deepEqual(
-      { configuration, width, crop, classes },
-      { configuration: 'D', width: 1 / 64, crop: 64, classes: 5 },
-    );
+    assert.deepEqual([configuration, width, crop, classes], ['D', 1 / 64, 64, 5]);
     assert.deepEqual(model.meanRgb, [123.675, 116.28, 103.53]);
   });
 
-  test('batch normalization is folded, and the report and the provenance tell', async () => {
+  test('batch normalization is folded, and the report and the provenance record it', async () => {
     const { model, report } = await read('torch-a-bn.pth', torchvision);
     assert.match(report!.folded.join(), /batch normalization into 8 convolutions/);
     assert.match(report!.remarks.join(), /its architecture differs from the paper's/);

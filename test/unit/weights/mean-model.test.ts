@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { UserError } from '../../../src/core/errors.ts';
 import { meanModel } from '../../../src/weights/model/mean-model.ts';
+import { userError } from '../../support/refused.ts';
 import { smallModel } from './fixtures.ts';
 
 const named = (path: string, value: number, classes = 2) => ({
@@ -17,14 +17,9 @@ describe('the mean of models', () => {
     assert.deepEqual(mean.meanRgb, [1, 0, 0]);
   });
 
-  test('is refused where the networks differ', () => {
-    assert.throws(
-      () => meanModel([named('a.safetensors', 1), named('b.safetensors', 1, 3)]),
-      (error) =>
-        error instanceof UserError &&
-        /^b\.safetensors has .*but a\.safetensors has .*; average models of one network only$/.test(
-          error.message,
-        ),
-    );
+  test('is refused if the networks differ', () => {
+    const models = [named('a.safetensors', 1), named('b.safetensors', 1, 3)] as const;
+    const message = /^b\.safetensors has .*but a\.safetensors has .*; average models of one network only$/;
+    assert.throws(() => meanModel(models), userError(message));
   });
 });

@@ -5,8 +5,9 @@ import { readSafetensors } from '../../../src/weights/formats/safetensors/reader
 import type { Model } from '../../../src/weights/model/model.ts';
 import { readModel } from '../../../src/weights/model/read-model.ts';
 import { writeModel } from '../../../src/weights/model/write-model.ts';
+import { refused } from '../../support/refused.ts';
 import { TemporaryFolder } from '../../support/temporary-folder.ts';
-import { refused, smallModel, writeSafetensors } from './fixtures.ts';
+import { smallModel, writeSafetensors } from './fixtures.ts';
 
 const temporary = new TemporaryFolder();
 const file = () => temporary.path('m.safetensors');
@@ -27,10 +28,9 @@ function makeModel(options: Partial<NetworkOptions> = {}): Model {
 async function writeWith(changes: Record<string, string | undefined>): Promise<void> {
   await writeModel(file(), makeModel());
   const { tensors, metadata } = await readSafetensors(file());
-  const facts = Object.entries({ ...metadata, ...changes }).filter(
-    (fact): fact is [string, string] => fact[1] !== undefined,
-  );
-  await writeSafetensors(file(), tensors.values(), Object.fromEntries(facts));
+  // JSON has no undefined.
+  const facts = JSON.parse(JSON.stringify({ ...metadata, ...changes }));
+  await writeSafetensors(file(), tensors.values(), facts);
 }
 
 const isRefused = (message: RegExp) => refused(readModel(file()), message, file());
@@ -84,29 +84,20 @@ describe('model files', () => {
   });
 
   test('refuses tensors that do not fit the network, with both shapes', async () => {
-    const stated = {
-      configuration: 'A',
-      classes: 3,
-      crop: 32,
-      width: 1 / 32,
-      pooling: 'floor',
-      dropout: 0.5,
-    };
+    const size = { configuration: 'A', classes: 3, crop: 32, width: 1 / 32 };
     for (const [change, message] of [
       [{}, /conv1_1\.weight is 1×3×3×3, but network A .* expects 2×3×3×3/],
-      [
-        { width: 1 / 64, configuration: 'B' },
-        /has no tensor conv1_2\.weight, and network B .* expects 1×1×3×3/,
-      ],
+      [{ width: 1 / 64, configuration: 'B' }, /no tensor conv1_2\.weight, and network B .* expects 1×1×3×3/],
       [{ crop: 33 }, /verydeep\.network: the crop must be a multiple of 32/],
       [{ configuration: 'F' }, /verydeep\.network is not valid at configuration/],
     ] as const) {
-      await writeWith({ 'verydeep.network': JSON.stringify({ ...stated, ...change }) });
+      const network = { ...size, pooling: 'floor', dropout: 0.5, ...change };
+      await writeWith({ 'verydeep.network': JSON.stringify(network) });
       await isRefused(message);
     }
   });
 
-  test('tensors are read into the places that are given for them, where they fit', async () => {
+  test('tensors are read into the given arrays that fit', async () => {
     const model = makeModel();
     await writeModel(file(), model);
     const places = new Map([
@@ -124,19 +115,17 @@ describe('model files', () => {
     assert.notEqual(read.tensors.get('conv1_1.bias'), places.get('conv1_1.bias'));
   });
 
-  test('refuses a tensor that the network does not have, before a place is asked for', async () => {
+  test('refuses a surplus tensor before it asks for an array', async () => {
     await writeModel(file(), makeModel({ configuration: 'B' }));
     const { tensors, metadata } = await readSafetensors(file());
     const network = JSON.stringify({ ...JSON.parse(metadata['verydeep.network']!), configuration: 'A' });
     await writeSafetensors(file(), tensors.values(), { ...metadata, 'verydeep.network': network });
     const placesFor = () => assert.fail('a place was asked for');
-    await refused(
-      readModel(file(), { placesFor }),
-      /has a tensor conv1_2\.bias, which network A .* does not have/,
-    );
+    const surplus = /has a tensor conv1_2\.bias, which network A .* does not have/;
+    await refused(readModel(file(), { placesFor }), surplus);
   });
 
-  test('refuses a safetensors file of another maker, naming what is missing', async () => {
+  test('refuses a safetensors file from another program, naming what is missing', async () => {
     await writeModel(file(), makeModel());
     const { tensors } = await readSafetensors(file());
     await writeSafetensors(file(), tensors.values(), { format: 'pt' });

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { UsageError, UserError } from '../../../src/core/errors.ts';
+import { UsageError } from '../../../src/core/errors.ts';
 import { buildNetwork, featuresOnly, type Network, type NetworkOptions } from '../../../src/net/network.ts';
-import type { Model } from '../../../src/weights/model/model.ts';
 import { transferAll, transferFromShallower } from '../../../src/weights/model/transfer.ts';
+import { userError } from '../../support/refused.ts';
 import { smallModel } from './fixtures.ts';
 
 function network(options: Partial<NetworkOptions> = {}): Network {
   return buildNetwork({ configuration: 'A', classes: 3, crop: 32, width: 1 / 64, ...options });
 }
+
+const tensorsOf = (layers: readonly string[]) =>
+  layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]);
 
 describe('transferAll', () => {
   test('takes every layer of the same network', () => {
@@ -31,47 +34,30 @@ describe('transferAll', () => {
     const features = { ...whole, network: featuresOnly(whole.network) };
     const { kept, replaced } = transferAll(features, network({ crop: 64, classes: 9 }));
     assert.equal(kept.length, 16);
-    assert.deepEqual(
-      replaced,
-      ['fc6', 'fc7', 'fc8'].flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]),
-    );
+    assert.deepEqual(replaced, tensorsOf(['fc6', 'fc7', 'fc8']));
   });
 
   test('refuses other networks, naming the tensor and both shapes', () => {
-    const refuses = (from: Model, to: Network, message: RegExp) =>
-      assert.throws(
-        () => transferAll(from, to),
-        (error) => error instanceof UserError && message.test(error.message),
-      );
-    refuses(
-      smallModel(),
-      network({ crop: 64 }),
-      /fc6\.weight: .*expects 64×8×2×2, .* has 64×8×1×1; .*--crop 32/,
-    );
-    refuses(smallModel(), network({ width: 1 / 32 }), /conv1_1\.weight: .*expects 2×3×3×3, .* has 1×3×3×3/);
-    refuses(
-      smallModel(),
-      network({ configuration: 'B' }),
-      /conv1_2\.weight: .* has no such tensor.*--from-shallower/,
-    );
-    refuses(
-      smallModel({ configuration: 'B' }),
-      network(),
-      /conv1_2\.weight: .*expects no such tensor.* has 1×1×3×3/,
-    );
+    for (const [from, to, message] of [
+      [{}, { crop: 64 }, /fc6\.weight: .*expects 64×8×2×2, .* has 64×8×1×1; .*--crop 32/],
+      [{}, { width: 1 / 32 }, /conv1_1\.weight: .*expects 2×3×3×3, .* has 1×3×3×3/],
+      [{}, { configuration: 'B' }, /conv1_2\.weight: .* has no such tensor.*--from-shallower/],
+      [{ configuration: 'B' }, {}, /conv1_2\.weight: .*expects no such tensor.* has 1×1×3×3/],
+    ] as const) {
+      assert.throws(() => transferAll(smallModel(from), network(to)), userError(message));
+    }
   });
 });
 
 describe('transferFromShallower', () => {
   const first = ['conv1_1', 'conv2_1', 'conv3_1', 'conv3_2'];
-  const names = (layers: string[]) => layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]);
 
   for (const configuration of ['B', 'C', 'D', 'E'] as const) {
     test(`${configuration} takes A's first four convolutions and its fully connected layers`, () => {
       const from = smallModel();
       const target = network({ configuration });
       const { tensors, kept, replaced } = transferFromShallower(from, target);
-      assert.deepEqual(kept, names([...first, 'fc6', 'fc7', 'fc8']));
+      assert.deepEqual(kept, tensorsOf([...first, 'fc6', 'fc7', 'fc8']));
       assert.equal(kept.length + replaced.length, target.parameters.length);
       assert.ok(replaced.includes('conv1_2.weight'));
       assert.equal(tensors.get('fc6.weight'), from.tensors.get('fc6.weight'));
@@ -80,14 +66,13 @@ describe('transferFromShallower', () => {
 
   test('leaves fc8 to the caller when the number of classes differs', () => {
     const { kept } = transferFromShallower(smallModel(), network({ configuration: 'D', classes: 9 }));
-    assert.deepEqual(kept, names([...first, 'fc6', 'fc7']));
+    assert.deepEqual(kept, tensorsOf([...first, 'fc6', 'fc7']));
   });
 
   test('refuses a network that is not deeper, and shapes that differ', () => {
     assert.throws(() => transferFromShallower(smallModel({ configuration: 'D' }), network()), UsageError);
-    assert.throws(
-      () => transferFromShallower(smallModel(), network({ configuration: 'D', crop: 64 })),
-      /fc6\.weight: .*train with --crop 32/,
-    );
+    const larger = network({ configuration: 'D', crop: 64 });
+    const remedy = /fc6\.weight: .*train with --crop 32/;
+    assert.throws(() => transferFromShallower(smallModel(), larger), remedy);
   });
 });

@@ -1,5 +1,5 @@
 /** Requests to `vgg serve`, and their failures as sentences. */
-import type { ErrorBody, ErrorCode } from '../../../src/serve/contract/common.ts';
+import type { ErrorBody, ErrorCode } from '../../../src/serve/contract/common-schemas.ts';
 
 /** A failure whose message the page shows unchanged. */
 export class ApiError extends Error {

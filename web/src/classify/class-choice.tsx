@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { RankedClass } from '../../../src/serve/contract/common.ts';
+import type { RankedClass } from '../../../src/serve/contract/common-schemas.ts';
 import { percent } from '../ui/display-values.ts';
 
 interface ClassChoiceProps {

@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { localModel, useLocalModel } from '../in-browser/local-model.ts';
 import { RunInBrowser } from '../in-browser/run-in-browser.tsx';
 import { NetworkDrawing } from '../layers/network-drawing.tsx';

@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
-import type { CropsResponse } from '../../../src/serve/contract/maps.ts';
+import type { CropsResponse } from '../../../src/serve/contract/map-schemas.ts';
 import { useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';

@@ -1,7 +1,7 @@
 /** Classification by the server or by the model in this browser; both answer in the HTTP interface's types. */
-import type { CropsResponse, ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
-import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
-import type { PredictResponse } from '../../../src/serve/contract/predict.ts';
+import type { CropsResponse, ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
+import type { PredictResponse } from '../../../src/serve/contract/predict-schemas.ts';
 import type { WebModel } from '../../../src/web/index.ts';
 import { postImage } from '../api/client.ts';
 import type { Picture } from '../state/user-files.ts';

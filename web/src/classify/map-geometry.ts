@@ -1,6 +1,6 @@
 /** Where the positions of a dense score map lie on the image. */
-import type { Size } from '../../../src/serve/contract/common.ts';
-import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
+import type { Size } from '../../../src/serve/contract/common-schemas.ts';
+import type { ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
 import { colorImage, drawable, viridis } from '../draw/colors.ts';
 
 /** Strides and windows are in pixels of the rescaled image. */

@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
-import type { PredictResponse } from '../../../src/serve/contract/predict.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
+import type { PredictResponse } from '../../../src/serve/contract/predict-schemas.ts';
 import { type RequestState, useRequest } from '../api/use-request.ts';
 import type { Picture } from '../state/user-files.ts';
 import { Choice } from '../ui/choice.tsx';

@@ -1,5 +1,5 @@
 /** The scales that the page offers for a model. */
-import type { Limits, ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 
 const LARGEST = 2048;
 /** A map with fewer positions per side shows next to nothing about location. */

@@ -1,5 +1,5 @@
 import { useId, useState } from 'preact/hooks';
-import type { ScoreMapResponse } from '../../../src/serve/contract/maps.ts';
+import type { ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
 import { type RequestState, useRequest } from '../api/use-request.ts';
 import { viridis } from '../draw/colors.ts';
 import { Legend } from '../draw/legend.tsx';

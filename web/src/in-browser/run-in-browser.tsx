@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { megabytes } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
 import { type LocalState, localModel, weightBytes } from './local-model.ts';

@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
-import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { ActivationsResponse } from '../../../src/serve/contract/activation-schemas.ts';
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { decodeBase64, postImage } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { magma } from '../draw/colors.ts';

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
-import type { ActivationsResponse } from '../../../src/serve/contract/activations.ts';
-import type { Size } from '../../../src/serve/contract/common.ts';
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { ActivationsResponse } from '../../../src/serve/contract/activation-schemas.ts';
+import type { Size } from '../../../src/serve/contract/common-schemas.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { colorImage, drawable, magma } from '../draw/colors.ts';
 import { Stage } from '../draw/stage.tsx';
 import type { Picture } from '../state/user-files.ts';

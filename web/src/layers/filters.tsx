@@ -1,4 +1,4 @@
-import type { FiltersResponse, ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { FiltersResponse, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { decodeBase64, getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { Canvas } from '../ui/canvas.tsx';

@@ -1,4 +1,4 @@
-import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { count, short } from '../ui/display-values.ts';
 
 /** ReLU and dropout follow nearly every layer; like Table 1, the page leaves them out. */

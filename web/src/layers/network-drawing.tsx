@@ -1,4 +1,4 @@
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { hrefOf } from '../state/route.ts';
 import { plural } from '../ui/display-values.ts';
 import { drawnLayers, paperName } from './layer-table.tsx';

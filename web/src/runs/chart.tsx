@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
+import type { MetricsLine } from '../../../src/serve/contract/run-schemas.ts';
 import { figure } from '../ui/display-values.ts';
 import { type Series, type SeriesPoint, seriesPoints, type XAxis } from './series.ts';
 

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { RunSummary } from '../../../src/serve/contract/runs.ts';
+import type { RunSummary } from '../../../src/serve/contract/run-schemas.ts';
 import { Choice } from '../ui/choice.tsx';
 import { count, figure } from '../ui/display-values.ts';
 import { Busy, Failure } from '../ui/notices.tsx';

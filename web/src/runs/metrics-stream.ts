@@ -5,7 +5,7 @@ import type {
   RewindEvent,
   RunState,
   StateEvent,
-} from '../../../src/serve/contract/runs.ts';
+} from '../../../src/serve/contract/run-schemas.ts';
 import { addressOf, getJson, sentenceOf } from '../api/client.ts';
 
 const RETRY_AFTER = 3000; // milliseconds

@@ -1,4 +1,4 @@
-import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/runs.ts';
+import type { RunResponse, RunSummary, TablesResponse } from '../../../src/serve/contract/run-schemas.ts';
 import { addressOf, getJson } from '../api/client.ts';
 import { useRequest } from '../api/use-request.ts';
 import { saveBlob } from '../state/user-files.ts';

@@ -1,4 +1,4 @@
-import type { RunSummary } from '../../../src/serve/contract/runs.ts';
+import type { RunSummary } from '../../../src/serve/contract/run-schemas.ts';
 import { count, moment, percent } from '../ui/display-values.ts';
 import { seriesColor } from './series.ts';
 

@@ -1,5 +1,5 @@
 /** The series of a chart: the metrics of one run, its color, and its points. */
-import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
+import type { MetricsLine } from '../../../src/serve/contract/run-schemas.ts';
 
 export interface Series {
   readonly id: string;

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { RunState } from '../../../src/serve/contract/runs.ts';
+import type { RunState } from '../../../src/serve/contract/run-schemas.ts';
 import { MetricsStream } from './metrics-stream.ts';
 
 const REDRAW = 250; // milliseconds; a small network delivers metrics faster than charts need to be drawn

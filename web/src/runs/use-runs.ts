@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
-import type { RunSummary, RunsResponse } from '../../../src/serve/contract/runs.ts';
+import type { RunSummary, RunsResponse } from '../../../src/serve/contract/run-schemas.ts';
 import { getJson, sentenceOf } from '../api/client.ts';
 
 const EVERY = 4000; // milliseconds

@@ -1,4 +1,4 @@
-import type { MetricsLine } from '../../../src/serve/contract/runs.ts';
+import type { MetricsLine } from '../../../src/serve/contract/run-schemas.ts';
 import { DataTable } from '../ui/data-table.tsx';
 import { count, figure, percent } from '../ui/display-values.ts';
 import type { Series } from './series.ts';

@@ -1,5 +1,5 @@
 /** Files that come from the person and go to them: the image they chose, and downloads. */
-import type { Limits } from '../../../src/serve/contract/model.ts';
+import type { Limits } from '../../../src/serve/contract/model-schemas.ts';
 
 export interface Picture {
   /** Different for each choice, even of the same file. */

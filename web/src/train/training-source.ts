@@ -1,5 +1,5 @@
 /** Images to train on: a folder of the visitor's, or the server's demo images. */
-import type { DemoImagesResponse } from '../../../src/serve/contract/model.ts';
+import type { DemoImagesResponse } from '../../../src/serve/contract/model-schemas.ts';
 import type { FolderImages, LabeledFile, LabeledImage } from '../../../src/web/index.ts';
 import { decodeBase64, getJson } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';

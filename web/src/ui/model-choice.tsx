@@ -1,5 +1,5 @@
 import { useId } from 'preact/hooks';
-import type { ModelInfo } from '../../../src/serve/contract/model.ts';
+import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { count, short } from './display-values.ts';
 
 interface ModelChoiceProps {

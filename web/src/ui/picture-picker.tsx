@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Limits } from '../../../src/serve/contract/model.ts';
+import type { Limits } from '../../../src/serve/contract/model-schemas.ts';
 import { sentenceOf } from '../api/client.ts';
 import { openPicture, type Picture } from '../state/user-files.ts';
 import { Failure } from './notices.tsx';

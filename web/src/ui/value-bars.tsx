@@ -1,4 +1,4 @@
-import type { RankedClass } from '../../../src/serve/contract/common.ts';
+import type { RankedClass } from '../../../src/serve/contract/common-schemas.ts';
 import { percent } from './display-values.ts';
 
 export interface ValueBar {

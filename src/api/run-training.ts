@@ -1,0 +1,161 @@
+/** A session of training, from its start to its end: shared by `trainNetwork` and `resumeTraining`. */
+import { type Communicator, single } from '../comm/communicator.ts';
+import { parseTrainScale } from '../core/scale.ts';
+import { Validator } from '../evaluate/validator.ts';
+import type { Parameters } from '../kernels/backend.ts';
+import { runFolder } from '../runs/run-folder.ts';
+import type { RecordHooks, RunRecord } from '../runs/run-record.ts';
+import type { StopReason, ValidationMetrics } from '../train/metrics.ts';
+import { checkSameWeights } from '../train/same-on-all-ranks.ts';
+import {
+  modelFacts,
+  type SessionStart,
+  startParameters,
+  type TrainingSession,
+  type TrainingStart,
+  type TrainListener,
+} from '../train/session.ts';
+import { Trainer } from '../train/trainer.ts';
+import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
+import type { TrainerState } from '../train/trainer-state.ts';
+import { trainingImages } from '../train/training-set.ts';
+
+/** Options of both `trainNetwork` and `resumeTraining`. */
+export interface RunOptions {
+  /** The run folder: new, or for `resumeTraining` an existing one. */
+  readonly out: string;
+  /** Receives notes, progress and metrics (default: nobody). */
+  readonly listener?: TrainListener;
+  /** Stops after the current iteration, with a checkpoint (default: never). */
+  readonly signal?: AbortSignal;
+  /**
+   * Ranks that share the work (default: this process alone). All of them call the function with the same options; only
+   * the first one reads and writes the run folder, and calls the listener.
+   */
+  readonly communicator?: Communicator;
+}
+
+export interface TrainOutcome {
+  /** The run folder. */
+  readonly run: string;
+  readonly reason: StopReason;
+  readonly iterations: number;
+  /** Training time in seconds, over all sessions of the run. */
+  readonly seconds: number;
+  /** The model with the lowest validation error; null before the first validation. */
+  readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
+  /** The last validation of this session; null where there was none. */
+  readonly last: ValidationMetrics | null;
+  /** The model file of the last checkpoint. */
+  readonly lastModel: string;
+}
+
+/** Whether this rank reads and writes the run folder. */
+export function isFirst({ communicator = single }: RunOptions): boolean {
+  return communicator.rank === 0;
+}
+
+/** Trains from the start to the end, or until the signal, and closes the record. */
+export async function runTraining(
+  session: TrainingSession,
+  record: RunRecord,
+  start: SessionStart,
+  out: string,
+): Promise<TrainOutcome> {
+  try {
+    const { parameters, average } = await startParameters(session, start);
+    const validator = validatorOf(session, parameters);
+    try {
+      const trainer = new Trainer({
+        ...session,
+        parameters,
+        average,
+        state: start.state,
+        data: trainingDataOf(session),
+        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
+      });
+      session.listener?.onStart?.(startOf(session, trainer));
+      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
+      if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
+      return outcome;
+    } finally {
+      validator.dispose();
+      parameters.dispose();
+    }
+  } finally {
+    await record.close();
+  }
+}
+
+function validatorOf(
+  { recipe, network, backend, set, communicator }: TrainingSession,
+  parameters: Parameters,
+) {
+  return new Validator({
+    network,
+    backend,
+    parameters,
+    images: set.validation,
+    meanRgb: set.mean,
+    trainScale: parseTrainScale(recipe.scale),
+    // In addition to the training images' memory.
+    memory: (recipe['memory-budget'] * 2 ** 20) / 4,
+    maxPixels: recipe['max-pixels'],
+    team: communicator,
+  });
+}
+
+function trainingDataOf({ set, recipe }: TrainingSession): TrainingData {
+  const images = trainingImages(set, recipe);
+  return { count: set.training.length, loadBatches: (plan) => images.loadBatches(plan) };
+}
+
+function hooksOf(
+  { listener, communicator }: TrainingSession,
+  validator: Validator,
+  recording: RecordHooks,
+): TrainerHooks {
+  return {
+    ...recording,
+    validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
+    beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
+    onIteration: (progress) => listener?.onIteration?.(progress),
+    onMetrics: async (line) => {
+      await recording.onMetrics(line);
+      listener?.onMetrics?.(line);
+    },
+  };
+}
+
+function startOf(
+  { network, backend, communicator, set }: TrainingSession,
+  { state, totalIterations }: Trainer,
+): TrainingStart {
+  return {
+    network,
+    backend,
+    communicator,
+    trainingImages: set.training.length,
+    validationImages: set.validation.length,
+    iteration: state.iteration,
+    totalIterations,
+  };
+}
+
+function outcomeOf(
+  run: string,
+  reason: StopReason,
+  { iteration, seconds, best }: TrainerState,
+  last: ValidationMetrics | null,
+): TrainOutcome {
+  const { bestFile, lastFile } = runFolder(run);
+  return {
+    run,
+    reason,
+    iterations: iteration,
+    seconds,
+    best: best && { ...best, model: bestFile },
+    last,
+    lastModel: lastFile,
+  };
+}

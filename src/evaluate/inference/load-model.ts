@@ -1,0 +1,86 @@
+/** Models read from files into the memory of a backend. */
+import type { Backend, Parameters } from '../../kernels/backend.ts';
+import type { BackendName, Precision } from '../../kernels/backend-options.ts';
+import { moveIntoParameters } from '../../kernels/canonical-parameters.ts';
+import { openBackend } from '../../kernels/registry.ts';
+import type { Network } from '../../net/network.ts';
+import type { ModelFacts } from '../../weights/model/metadata.ts';
+import { type ReadModelOptions, readModel } from '../../weights/model/read-model.ts';
+
+/**
+ * Where and how a model runs.
+ * @example
+ * const classifier = await Classifier.open('vgg-d.safetensors', { backend: 'webgpu', precision: 'f16' });
+ */
+export interface EngineOptions {
+  /** What computes: `native` (CPU; the default), `webgpu` (GPU) or `reference` (slow, for tests). */
+  readonly backend?: BackendName;
+  /** CPU threads (default: one for each core). */
+  readonly threads?: number;
+  /**
+   * Number format of the multiplications: `fp32` (default), `bf16` (CPU, inference only) or `f16` (GPU). The short
+   * formats are faster and less exact; backends without the format refuse it.
+   */
+  readonly precision?: Precision;
+  /** What model files of other formats lack: preprocessing, class names, … (default: what the file says). */
+  readonly read?: ReadModelOptions;
+}
+
+/** A model whose weights are in a backend's memory. */
+export interface LoadedModel {
+  readonly path: string;
+  readonly facts: ModelFacts;
+  readonly backend: Backend;
+  readonly parameters: Parameters;
+}
+
+/**
+ * Loads models into one backend, so that they take turns instead of competing for the cores.
+ * @throws UserError when a file is not a model, or the backend is missing.
+ */
+export async function loadModels(
+  paths: readonly string[],
+  { backend: name, threads, precision, read }: EngineOptions = {},
+): Promise<LoadedModel[]> {
+  const backend = await openBackend(name, { threads, precision });
+  const loaded: LoadedModel[] = [];
+  try {
+    for (const path of paths) loaded.push(await loadModel(backend, path, read));
+  } catch (error) {
+    for (const { parameters } of loaded) parameters.dispose();
+    throw error;
+  }
+  return loaded;
+}
+
+/**
+ * Reads a model's weights directly into the backend's memory where the process can address it: large models do not
+ * fit into memory twice.
+ * @param specsFor which of the network's parameters to keep (default: all)
+ * @throws UserError as `readModel` does, and whatever `specsFor` throws.
+ */
+export async function loadModel(
+  backend: Backend,
+  path: string,
+  options: ReadModelOptions = {},
+  specsFor: (network: Network) => Parameters['specs'] = (network) => network.parameters,
+): Promise<LoadedModel> {
+  let parameters: Parameters | undefined;
+  try {
+    const { tensors, ...facts } = await readModel(path, {
+      ...options,
+      placesFor: (network) => {
+        const specs = specsFor(network);
+        const names = new Set(specs.map(({ name }) => name));
+        const made = backend.createParameters(specs, { training: false });
+        parameters = made;
+        return (name) => (names.has(name) ? made.place(name) : undefined);
+      },
+    });
+    await moveIntoParameters(parameters!, new Map(tensors));
+    return { path, facts, backend, parameters: parameters! };
+  } catch (error) {
+    parameters?.dispose();
+    throw error;
+  }
+}

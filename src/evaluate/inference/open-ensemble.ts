@@ -1,0 +1,78 @@
+/** From model files to ensembles that classify images. */
+import { UsageError } from '../../core/errors.ts';
+import { flipsByDefault, type ProtocolOptions, type ResolvedProtocol } from '../protocol/protocol.ts';
+import { resolveScales } from '../protocol/test-scales.ts';
+import { matchClasses, type NamedClasses } from './class-matching.ts';
+import { Ensemble, type Member } from './ensemble.ts';
+import { type BatchingLimits, ImageClassifier } from './image-classifier.ts';
+import { type EngineOptions, type LoadedModel, loadModels } from './load-model.ts';
+
+/** Loaded models whose posteriors are averaged. */
+export class LoadedEnsemble {
+  readonly models: readonly LoadedModel[];
+  readonly #classifiers: readonly ImageClassifier[];
+  /** For each model the numbers of the first model's classes; undefined for the first itself. */
+  readonly #numbers: readonly (Int32Array | undefined)[];
+
+  private constructor(models: readonly LoadedModel[], limits: BatchingLimits) {
+    this.models = models;
+    const [first, ...others] = models.map(
+      ({ path, facts: { classes } }): NamedClasses => ({ path, classes }),
+    );
+    this.#numbers = [undefined, ...others.map((other) => matchClasses(first!, other))];
+    this.#classifiers = models.map(
+      ({ backend, parameters, facts: { network, meanRgb } }) =>
+        new ImageClassifier({ backend, network, parameters, meanRgb, ...limits }),
+    );
+  }
+
+  /**
+   * @param paths model files, at least one
+   * @throws UserError when a file is not a model, or the models have different classes.
+   */
+  static async open(
+    paths: readonly string[],
+    engine: EngineOptions,
+    limits: BatchingLimits = {},
+  ): Promise<LoadedEnsemble> {
+    if (paths.length === 0) throw new UsageError('no model was given; name at least one model file');
+    const models = await loadModels(paths, engine);
+    try {
+      return new LoadedEnsemble(models, limits);
+    } catch (error) {
+      for (const { parameters } of models) parameters.dispose();
+      throw error;
+    }
+  }
+
+  /** The first model, whose order of classes and whose labels the results have. */
+  get first(): LoadedModel {
+    return this.models[0]!;
+  }
+
+  /** @throws UserError when the default scales are unknown, or a scale is too small for a model. */
+  resolve({
+    protocol = 'dense',
+    scales,
+    flip = flipsByDefault(protocol),
+  }: ProtocolOptions): ResolvedProtocol {
+    return {
+      protocol,
+      flip,
+      scales: this.models.map(({ facts, path }) => resolveScales(facts, scales, protocol, path)),
+    };
+  }
+
+  ensemble({ protocol, flip, scales }: ResolvedProtocol): Ensemble {
+    const members = this.#classifiers.map(
+      (classifier, i): Member => ({ classifier, scales: scales[i]!, numbers: this.#numbers[i] }),
+    );
+    return new Ensemble(members, { protocol, flip });
+  }
+
+  /** Frees programs and weights. */
+  close(): void {
+    for (const classifier of this.#classifiers) classifier.close();
+    for (const { parameters } of this.models) parameters.dispose();
+  }
+}

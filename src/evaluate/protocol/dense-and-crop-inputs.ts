@@ -1,0 +1,51 @@
+/** What the network is applied to (paper, 3.2): the whole rescaled image for dense evaluation, or crops of it. */
+import type { Rgb } from '../../core/shape.ts';
+import { writeCrop, writeWholeImage } from '../../data/pixels/crop.ts';
+import type { RgbImage } from '../../data/sources/image-source.ts';
+import type { BatchItem } from '../inference/batcher.ts';
+import { centerCrops, gridCrops } from './crop-grid.ts';
+import type { SingleProtocol } from './protocol.ts';
+
+interface InputOptions {
+  /** Side of a crop in pixels. */
+  readonly crop: number;
+  /** Mean RGB, 0–255, subtracted from every pixel. */
+  readonly mean: Rgb;
+  /** Whether the image, or each crop, is followed by its mirror image. */
+  readonly flip: boolean;
+}
+
+/** @param image at its scale */
+export function protocolInputs(
+  protocol: SingleProtocol,
+  image: RgbImage,
+  options: InputOptions,
+): BatchItem[] {
+  return protocol === 'dense' ? denseInputs(image, options) : cropInputs(protocol, image, options);
+}
+
+function denseInputs(image: RgbImage, { mean, flip }: InputOptions): BatchItem[] {
+  return (flip ? [false, true] : [false]).map((mirrored) => ({
+    shape: [3, image.height, image.width],
+    write: (input, offset) => writeWholeImage(image, mirrored, mean, input, offset),
+  }));
+}
+
+/** Crops at the same position are one and the same item: an image hardly larger than a crop has many of them. */
+function cropInputs(
+  protocol: 'center' | 'crops',
+  image: RgbImage,
+  { crop: size, mean, flip }: InputOptions,
+): BatchItem[] {
+  const crops = protocol === 'crops' ? gridCrops(image, size, flip) : centerCrops(image, size, flip);
+  const items = new Map<string, BatchItem>();
+  return crops.map((crop) => {
+    const position = `${crop.left},${crop.top},${crop.flip}`;
+    const item: BatchItem = items.get(position) ?? {
+      shape: [3, size, size],
+      write: (input, offset) => writeCrop(image, crop, mean, input, offset),
+    };
+    items.set(position, item);
+    return item;
+  });
+}

@@ -1,0 +1,28 @@
+/** `POST /v1/predict`: one image as the body, or several as files of multipart/form-data, which share batches. */
+import { z } from 'zod';
+import { protocolSchema, query, rankedClassSchema } from './common-schemas.ts';
+
+export const predictQuery = z.object({
+  model: query.model.describe('name of a model (default: the first model); all: the mean of all models'),
+  protocol: protocolSchema.default('dense'),
+  scales: query.scales,
+  top: query.top,
+});
+
+export const predictResponse = z.object({
+  models: z.array(z.string()).describe('the models used; several are averaged'),
+  protocol: protocolSchema,
+  scales: z.array(z.int()).describe('test scales Q in pixels that any of the models used'),
+  images: z.array(
+    z.object({
+      name: z.string().describe('file name in the form, or `image`'),
+      width: z.int().describe('in pixels, as displayed (after applying the EXIF orientation)'),
+      height: z.int(),
+      top: z.array(rankedClassSchema).describe('best first'),
+      milliseconds: z
+        .number()
+        .describe('time from the complete request to the prediction, including the wait in the queue'),
+    }),
+  ),
+});
+export type PredictResponse = z.output<typeof predictResponse>;

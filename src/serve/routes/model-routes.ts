@@ -1,0 +1,73 @@
+/** `GET /v1/model`, `GET /v1/model/filters` and `GET /v1/demo-images`. */
+import { protocols } from '../../evaluate/protocol/protocol.ts';
+import {
+  demoImagesResponse,
+  filtersQuery,
+  filtersResponse,
+  type ModelsResponse,
+  modelsResponse,
+} from '../contract/model-schemas.ts';
+import { filterPixels } from '../models/byte-maps.ts';
+import { describeModel } from '../models/describe-model.ts';
+import type { Context } from '../request-context.ts';
+import { RequestError } from '../request-errors.ts';
+import { commonErrors, type Routes, routeSchema } from '../route-types.ts';
+
+export function modelRoutes(app: Routes, { models, limits, servesWeights, demoImages }: Context): void {
+  const response: ModelsResponse = {
+    models: models.list.map(describeModel),
+    limits,
+    protocols: [...protocols],
+    weights: servesWeights,
+    demoImages: demoImages?.name,
+  };
+  app.get(
+    '/v1/model',
+    {
+      schema: routeSchema(
+        'Describe the models, layer by layer, and the limits of requests.',
+        {},
+        modelsResponse,
+        commonErrors,
+      ),
+    },
+    async () => response,
+  );
+
+  app.get(
+    '/v1/model/filters',
+    {
+      schema: routeSchema(
+        'Show the filters of the first layer as images.',
+        { querystring: filtersQuery },
+        filtersResponse,
+      ),
+    },
+    async (request) => {
+      const model = models.find(request.query.model);
+      const layer = model.facts.network.layers.find(({ name }) => name === request.query.layer);
+      if (layer?.kind !== 'convolution' || layer.inChannels !== 3) {
+        const [first] = model.facts.network.layers;
+        throw new RequestError(
+          'bad_request',
+          `Only filters over three channels can be shown; choose the layer ${first!.name}.`,
+        );
+      }
+      const pixels = filterPixels(await model.parameter(`${layer.name}.weight`), layer.kernel);
+      return {
+        layer: layer.name,
+        shape: [layer.outChannels, 3, layer.kernel, layer.kernel] as [number, 3, number, number],
+        filters: Buffer.from(pixels).toString('base64'),
+      };
+    },
+  );
+
+  app.get(
+    '/v1/demo-images',
+    { schema: routeSchema('Get labeled images to try training with.', {}, demoImagesResponse) },
+    async () => {
+      if (demoImages) return demoImages.load();
+      throw new RequestError('not_found', 'This server has no demo images; start it with --demo-data.');
+    },
+  );
+}

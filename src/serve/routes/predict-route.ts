@@ -1,0 +1,45 @@
+/** `POST /v1/predict` */
+import { withLabels } from '../../evaluate/protocol/prediction-maps.ts';
+import { topClasses } from '../../evaluate/protocol/softmax.ts';
+import { predictQuery, predictResponse } from '../contract/predict-schemas.ts';
+import { type ActiveRequest, imageRoutes } from '../image-route.ts';
+import type { ServedEnsemble } from '../models/served-models.ts';
+import type { Context } from '../request-context.ts';
+import type { Routes } from '../route-types.ts';
+import { readUploads, type Upload } from '../uploads.ts';
+
+export function predictRoute(app: Routes, context: Context): void {
+  const post = imageRoutes(app, context);
+  post(
+    '/v1/predict',
+    'Classify one image or several.',
+    { querystring: predictQuery, response: predictResponse },
+    async ({ model, protocol, scales: requested, top }, active) => {
+      const ensemble = context.models.ensemble(model, protocol, requested);
+      const { models, scales } = ensemble;
+      active.permit.extend(scales.length - 1);
+      const uploads = await readUploads(active.request, () => active.permit.extend(scales.length));
+      const images = await Promise.all(
+        uploads.map(async (upload) => ({
+          ...(await predict(upload, ensemble, top, context, active)),
+          milliseconds: active.reply.elapsedTime,
+        })),
+      );
+      return { models: [...models], protocol, scales: [...scales], images };
+    },
+  );
+}
+
+async function predict(
+  upload: Upload,
+  ensemble: ServedEnsemble,
+  top: number,
+  { decoder, metrics }: Context,
+  { signal }: ActiveRequest,
+) {
+  const ready = () => ensemble.untilReady();
+  const { name, size, scaled } = await decoder.decode(upload, ensemble.scales, signal, ready);
+  metrics.images.inc();
+  const posteriors = await ensemble.classify(scaled, signal);
+  return { name, ...size, top: withLabels(topClasses(posteriors, top), ensemble.labels) };
+}

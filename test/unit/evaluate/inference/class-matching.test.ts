@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { classNumbers, matchClasses, reorder } from '../../../../src/evaluate/inference/class-matching.ts';
+
+const model = (path: string, ...classes: string[]) => ({ path, classes });
+
+describe('classes', () => {
+  it('are matched by name and not by position', () => {
+    const numbers = matchClasses(model('d', 'cat', 'dog', 'owl'), model('e', 'owl', 'cat', 'dog'));
+    assert.deepEqual([...numbers], [1, 2, 0]);
+    assert.deepEqual([...reorder(Float64Array.of(0.5, 0.3, 0.2), numbers)], [0.3, 0.2, 0.5]);
+  });
+
+  it('that differ are refused, by name', () => {
+    const match = () => matchClasses(model('d', 'cat', 'dog', 'owl'), model('e', 'cat', 'emu', 'dog'));
+    assert.throws(
+      match,
+      /these models have different classes: only d has owl, only e has emu; average models/,
+    );
+    assert.throws(() => matchClasses(model('d', 'a', 'b'), model('e', 'a', 'b', 'c')), /: only e has c;/);
+  });
+
+  it('of the data are found in the model, which may have more', () => {
+    const numbers = classNumbers(model('photos', 'owl', 'cat'), model('m', 'cat', 'dog', 'owl'));
+    assert.deepEqual([...numbers], [2, 0]);
+    const unknown = /photos has images of the class "yak", which m does not have; its classes are cat, dog/;
+    assert.throws(() => classNumbers(model('photos', 'yak'), model('m', 'cat', 'dog')), unknown);
+  });
+});

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { checkAlive, checkFinite, isFlat, LogitRange } from '../../../src/train/divergence.ts';
+import { userError } from '../../support/refused.ts';
+
+const health = { iteration: 7, meanLoss: Math.log(10), learningRate: 0.01 };
+
+describe('the health of training', () => {
+  for (const meanLoss of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    it(`stops at a loss of ${meanLoss} with advice`, () => {
+      const check = () => checkFinite({ ...health, meanLoss });
+      assert.throws(check, userError(/not finite at iteration 7 .*lower --lr/));
+    });
+  }
+
+  it('calls a network flat only when loss and logits both are', () => {
+    assert.ok(isFlat(Math.log(10), 0, 10));
+    assert.ok(!isFlat(Math.log(10), 0.5, 10));
+    assert.ok(!isFlat(2, 0, 10));
+  });
+
+  it('stops a dead network after the window, and never without one', () => {
+    checkAlive(99, 100, 10);
+    checkAlive(1e6, 0, 10);
+    assert.throws(() => checkAlive(100, 100, 10), userError(/dead.*--init glorot/));
+  });
+
+  it('measures the spread of logits between images, class by class', () => {
+    const range = new LogitRange(2);
+    assert.equal(range.spread, 0);
+    range.include(Float32Array.of(1, 5, 2, 5));
+    range.include(Float32Array.of(4, 5));
+    assert.equal(range.spread, 3);
+    const same = new LogitRange(2);
+    same.include(Float32Array.from(range.extremes()));
+    assert.equal(same.spread, 3);
+  });
+});
