@@ -1,9 +1,9 @@
 /**
- * What a backend must do. It compiles a chain of layers for one input shape into a program. Programs share parameters,
- * so one network can run at many sizes. The TypeScript reference in ./reference is the specification, and every other
+ * The interface of a backend. A backend compiles a chain of layers for one input shape into a program. Programs share
+ * parameters, so one network can run at many sizes. The TypeScript reference in ./reference is the specification, and every other
  * backend passes the same conformance suite.
  *
- * A backend runs its calls in the order in which they were made, off the event loop where it can. Input arrays must not
+ * A backend runs calls in the order in which they were made, off the event loop where it can. Input arrays must not
  * change until the promise settles.
  */
 import type { Layer, ParameterSpec } from '../core/layer.ts';
@@ -21,14 +21,14 @@ import type { Shape4 } from '../core/shape.ts';
 export interface Backend {
   /** A `BackendName`. */
   readonly name: string;
-  /** For people: library, version, instruction set. */
+  /** Human-readable: library, version, instruction set. */
   readonly description: string;
-  /** Threads that compute. */
+  /** Number of compute threads. */
   readonly threads: number;
-  /** What it can measure of itself. */
+  /** What the backend can measure. */
   readonly instruments: Instruments;
 
-  /** Makes parameters, all zero. With `training`, gradients and velocities too. */
+  /** Creates parameters, all zero. With `training`, it also creates gradients and velocities. */
   createParameters(specs: readonly ParameterSpec[], options: { training: boolean }): Parameters;
 
   /**
@@ -39,15 +39,15 @@ export interface Backend {
   compile(options: CompileOptions): Promise<Program>;
 
   /**
-   * Compiles a chain for training. The parameters must have been made with `training: true`.
+   * Compiles a chain for training. The parameters must have been created with `training: true`.
    * @throws RangeError for layers that do not fit each other, the input or the parameters.
    * @throws UserError when memory runs out.
    */
   compileTraining(options: CompileTrainingOptions): Promise<TrainingProgram>;
 
   /**
-   * The memory that a program would take, without compiling it: `total` equals the `memoryBytes` of the program that
-   * `compile` or `compileTraining` would make. Only the backend `native` has it.
+   * Predicts the memory of a program without compiling it: `total` equals the `memoryBytes` of the program that
+   * `compile` or `compileTraining` would return. Only the backend `native` has this method.
    *
    * @example
    * const plan = await backend.planMemory?.({ layers, inputShape: [32, 3, 224, 224], training: true });
@@ -61,7 +61,7 @@ export interface CompileOptions {
   readonly layers: readonly Layer[];
   /** `[batch, channels, height, width]` */
   readonly inputShape: Shape4;
-  /** Parameters of the same backend. They may hold more tensors than the layers need. */
+  /** Parameters created by the same backend. They may hold more tensors than the layers need. */
   readonly parameters: Parameters;
 }
 
@@ -71,19 +71,19 @@ export interface CompileTrainingOptions extends CompileOptions {
 }
 
 export interface PlanMemoryOptions extends Omit<CompileTrainingOptions, 'parameters'> {
-  /** Default: false, inference. */
+  /** Whether to plan a training program. Default: false. */
   readonly training?: boolean;
 }
 
-/** Bytes that a program takes, apart from the parameters themselves. */
+/** The memory of a program in bytes, without the parameters themselves. */
 export interface MemoryPlan {
-  /** In training those of all layers, in inference those of the two that are alive at once. */
+  /** In training the activations of all layers, in inference those of the two layers that are alive at once. */
   readonly activations: number;
   /** Gradients of the two layers that are alive at once; 0 in inference. */
   readonly gradients: number;
   /** Copies of weights in the layouts of the kernels. Programs over the same parameters share them. */
   readonly transformedWeights: number;
-  /** Working memory that the layers use in turn. */
+  /** Working memory that the layers share, one at a time. */
   readonly scratch: number;
   /** The sum of the four. */
   readonly total: number;
@@ -91,25 +91,25 @@ export interface MemoryPlan {
 
 export type ParameterField = 'values' | 'gradients' | 'velocities';
 
-/** Named tensors in canonical layout. Each field is one contiguous block, in the order of `specs`. */
+/** Named tensors in canonical layout. Each field is one contiguous block of all tensors, in the order of `specs`. */
 export interface Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;
-  /** A copy of one tensor. @throws RangeError for an unknown name. */
+  /** Returns a copy of one tensor. @throws RangeError for an unknown name. */
   read(field: ParameterField, name: string): Promise<Float32Array>;
-  /** @throws RangeError for an unknown name, or data of another length. */
+  /** Overwrites one tensor. @throws RangeError for an unknown name, or data of another length. */
   write(field: ParameterField, name: string, data: Float32Array): Promise<void>;
-  /** One step of SGD in Caffe's form with the accumulated gradients, which it then sets to zero. */
+  /** Takes one SGD step in Caffe's form with the accumulated gradients, then sets them to zero. */
   update(step: SgdStep): Promise<void>;
   zeroGradients(): Promise<void>;
   /**
-   * The block of all gradients itself, not a copy, for callers who add up gradients of several programs. The caller
-   * makes sure that the backend does not use it at the same time.
+   * Returns the block of all gradients itself, not a copy, so that ranks can add up their gradients in place. The caller
+   * must ensure that the backend does not use it at the same time.
    */
   gradientBlock(): Float32Array;
   /**
-   * The memory of a tensor's values itself, not a copy, so that a model can be read straight into it before any
-   * program is compiled. Undefined where the backend's memory is not the process's.
+   * Returns a tensor's values themselves, not a copy, so that a model can be read straight into them before any
+   * program is compiled. Undefined where the values are not in this process's memory.
    * @throws RangeError for an unknown name.
    */
   place(name: string): Float32Array | undefined;
@@ -125,15 +125,15 @@ export interface SgdStep {
   readonly biasDecay: number;
 }
 
-/** What programs of both kinds have. */
+/** Common to programs for inference and for training. */
 interface CompiledProgram {
   /** `[N, C, H, W]` of a full batch. */
   readonly inputShape: Shape4;
   /** `[N, C', H', W']` */
   readonly outputShape: Shape4;
-  /** Memory of activations, gradients, and copies of weights in the kernels' layouts. */
+  /** Memory of activations, gradients, and copies of weights in the kernels' layouts, in bytes. */
   readonly memoryBytes: number;
-  /** Frees the memory, once the calls made before are done. */
+  /** Frees the memory once all earlier calls are done. */
   dispose(): void;
 }
 
@@ -141,14 +141,14 @@ interface CompiledProgram {
 export interface Program extends CompiledProgram {
   /**
    * Runs the chain.
-   * @param input `[n, C, H, W]` with 1 ≤ n ≤ N images. The backend fills up the batch with zeros, which cost time but
-   *   change nothing.
+   * @param input `[n, C, H, W]` with 1 ≤ n ≤ N images. The backend pads the batch with zeros, which takes time but
+   *   does not change the results.
    * @returns `[n, C', H', W']`
    */
   forward(input: Float32Array): Promise<Float32Array>;
 }
 
-/** Images and the keys of their dropout masks. */
+/** Images, and the keys that determine their dropout masks. */
 export interface TrainingInput {
   /** `[n, C, H, W]` with 1 ≤ n ≤ N images. */
   readonly input: Float32Array;
@@ -166,9 +166,9 @@ export interface LabeledInput extends TrainingInput {
   readonly labels: Int32Array;
 }
 
-/** The results of one pass over a micro-batch. */
+/** The results of `accumulate`. */
 export interface LossOutcome {
-  /** `[n]`: soft-max cross-entropy of each image, in nats. */
+  /** `[n]`: the soft-max cross-entropy of each image, in nats. */
   readonly losses: Float32Array;
   /** `[n, classes]` */
   readonly logits: Float32Array;
@@ -177,11 +177,11 @@ export interface LossOutcome {
 /** A chain of layers compiled for training at one input shape. */
 export interface TrainingProgram extends CompiledProgram {
   /**
-   * Forward in training mode, soft-max cross-entropy, backward. Adds gradientScale · ∂(Σ losses)/∂w to the
-   * parameters' gradients: with gradientScale 1/batch over all of a batch's micro-batches, the gradient of
-   * the batch's mean loss. The chain's output must be `[N, classes, 1, 1]`.
-   * @param onGradients called during the backward pass, if the backend can tell, and before the promise settles: the
-   *   gradients of the tensor with this number (in the order of the specs) and of all later ones are final
+   * Runs forward in training mode, computes the soft-max cross-entropy, and runs backward. Adds
+   * gradientScale · ∂(Σ losses)/∂w to the parameters' gradients. With gradientScale 1/batch, the micro-batches of a batch
+   * add up to the gradient of its mean loss. The chain's output must be `[N, classes, 1, 1]`.
+   * @param onGradients called during the backward pass by backends that support it, and before the promise settles:
+   *   the gradients of the tensor with this number (in the order of the specs) and of all later ones are final
    */
   accumulate(
     batch: LabeledInput,
@@ -189,7 +189,7 @@ export interface TrainingProgram extends CompiledProgram {
     onGradients?: (tensor: number) => void,
   ): Promise<LossOutcome>;
   /**
-   * Forward in training mode, then backward from a given gradient. Adds to the parameters' gradients.
+   * Runs forward in training mode, then backward from a given gradient. Adds to the parameters' gradients.
    * @param outputGradient `[n, C', H', W']`
    * @returns the output and, with the option `inputGradient` of `compileTraining`, the input's gradient `[n, C, H, W]`
    */
@@ -199,23 +199,23 @@ export interface TrainingProgram extends CompiledProgram {
   ): Promise<{ output: Float32Array; inputGradient?: Float32Array }>;
 }
 
-/** What a backend can measure of itself, beyond the wall clock. */
+/** What a backend can measure beyond wall-clock time. */
 export interface Instruments {
-  /** Resolves when all calls have been computed; a call's promise may settle earlier. */
+  /** Resolves when the work of all calls is done; a call's own promise may settle earlier. */
   finish(): Promise<void>;
-  /** Bytes that parameters take in the memory that the backend computes in, with gradients and velocities. */
+  /** Bytes of parameters in the backend's memory, with gradients and velocities. */
   parameterBytes(parameters: Parameters): number;
-  /** Floating-point operations per second that the threads can do in registers, measured for a moment. */
+  /** Measures for a moment how many floating-point operations per second the threads can do in registers. */
   readonly peakFlops?: () => Promise<number>;
   readonly stageClock?: StageClock;
 }
 
-/** Tells how much of a run's time each layer takes. */
+/** Measures how long each layer of a run takes. */
 export interface StageClock {
-  /** Whether watching slows a run down, so that its total time says little. */
+  /** Whether measuring slows a run down, so that its total time is not representative. */
   readonly disturbs: boolean;
   /**
-   * Lets `run` call the program once.
+   * Measures one call of the program, which `run` must make.
    * @returns the times of the call's stages, in the order in which they ran
    */
   watch(program: Program | TrainingProgram, run: () => Promise<unknown>): Promise<readonly StageTime[]>;
@@ -228,7 +228,7 @@ export interface StageTime {
   /** Index in the chain that was compiled. */
   readonly layer: number;
   readonly pass: Pass;
-  /** The algorithm, as the backend names it. */
+  /** The backend's name for the algorithm. */
   readonly algorithm: string;
   readonly seconds: number;
 }

@@ -1,4 +1,4 @@
-/** Parameters as named tensors in canonical layout: filling them, views of one block of them, their size. */
+/** Fills parameters with tensors in canonical layout, cuts a block into tensors, and computes sizes. */
 import type { ParameterSpec } from '../core/layer.ts';
 import { elementCount } from '../core/shape.ts';
 import type { Parameters } from './backend.ts';
@@ -14,7 +14,7 @@ export async function fillParameters(
   for (const { name } of parameters.specs) await fill(parameters, name, tensors.get(name));
 }
 
-/** As `fillParameters`, but deletes each written tensor from the map, so that memory never holds a large model twice. */
+/** As `fillParameters`, but deletes each written tensor from the map, so that a large model is never in memory twice. */
 export async function moveIntoParameters(
   parameters: Parameters,
   tensors: Map<string, Float32Array>,
@@ -36,7 +36,7 @@ function isIn(place: Float32Array | undefined, { buffer, byteOffset, length }: F
   return place?.buffer === buffer && place.byteOffset === byteOffset && place.length === length;
 }
 
-/** Each tensor's part of a contiguous block, in the order of the specs. */
+/** Views of the tensors in a contiguous block, which has them in the order of the specs. */
 export function viewsOf(block: Float32Array, specs: readonly ParameterSpec[]): Map<string, Float32Array> {
   let offset = 0;
   return new Map(
@@ -48,7 +48,7 @@ export function viewsOf(block: Float32Array, specs: readonly ParameterSpec[]): M
   );
 }
 
-/** Bytes of parameters in canonical layout, with gradients and velocities where they have some. */
+/** Bytes of parameters in canonical layout, including gradients and velocities if they have them. */
 export function canonicalBytes({ specs, training }: Parameters): number {
   const values = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   return 4 * values * (training ? 3 : 1);

@@ -11,7 +11,7 @@ import {
 import { createNativeBackend } from './native/native-backend.ts';
 import { createReferenceBackend } from './reference/reference-backend.ts';
 
-/** Which backend has a precision below float32. */
+/** The backend that supports each precision below float32. */
 const PRECISION_OF = { bf16: 'native', f16: 'webgpu' } as const satisfies Partial<
   Record<Precision, BackendName>
 >;
@@ -23,8 +23,8 @@ const PRECISION_OF = { bf16: 'native', f16: 'webgpu' } as const satisfies Partia
  * @example
  * const backend = await openBackend('webgpu', { precision: 'f16' });
  *
- * @throws UsageError for an unknown name, or an option that the backend does not have.
- * @throws UserError, with what to install, when the native addon, a library under it, or a GPU is missing.
+ * @throws UsageError for an unknown name, or an option that the backend does not support.
+ * @throws UserError, naming what to install, when the native addon, a library that it needs, or a GPU is missing.
  */
 export async function openBackend(
   name: BackendName | FormerBackendName = 'native',
@@ -33,21 +33,21 @@ export async function openBackend(
   if (name !== 'webgpu') return createBackend(name, options);
   const precision = precisionFor(name, options);
   refuseKernels(name, options);
-  // Imported only here, as it loads the GPU's driver.
+  // Imported only here, as this loads the GPU driver.
   const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
   return createWebGpuBackend(await openNodeGpu(precision === 'f16' ? 'f16' : 'fp32'));
 }
 
 /**
- * Makes a backend on the CPU: `native`, or `reference`, which is slow and the specification of the others.
+ * Creates a backend that runs on the CPU: `native`, or `reference`, which is slow and specifies the others.
  *
  * @param name default: `native`
  * @example
  * const backend = createBackend('native', { threads: 4 });
  *
- * @throws UsageError for an unknown name, or an option that the backend does not have.
- * @throws UserError, with what to install, when the native addon or a library under it is missing.
+ * @throws UsageError for an unknown name, or an option that the backend does not support.
+ * @throws UserError, naming what to install, when the native addon or a library that it needs is missing.
  */
 export function createBackend(
   name: Exclude<BackendName, 'webgpu'> | FormerBackendName = 'native',
@@ -68,7 +68,7 @@ export function createBackend(
   }
 }
 
-/** @throws UsageError when the backend does not have the precision. */
+/** @throws UsageError when the backend does not support the precision. */
 function precisionFor(name: BackendName, { precision = 'fp32' }: BackendOptions): Precision {
   if (precision === 'fp32' || PRECISION_OF[precision] === name) return precision;
   throw new UsageError(

@@ -11,7 +11,7 @@ import {
   type Choice,
   candidatesFor,
   choiceName,
-  usualChoice,
+  defaultChoice,
 } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import { TileLines } from '../../src/kernels/webgpu/tuning/remembered-tiles.ts';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
@@ -136,8 +136,8 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     });
   }
 
-  it('on a GPU, the usual choice is sums in parts for one image, and other tiles for many', async () => {
-    const choose = usualChoice(HARDWARE, { panelsOf: () => [] });
+  it('on a GPU, the default choice is sums in parts for one image, and other tiles for many', async () => {
+    const choose = defaultChoice(HARDWARE, { panelsOf: () => [] });
     const [layer, shape] = cases[1]!;
     const placedFor = (images: number) => {
       const shapes: Shape4[] = [

@@ -18,7 +18,7 @@ import {
   candidatesFor,
   choiceName,
   type Direction,
-  usualChoice,
+  defaultChoice,
 } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import { chooseKernels, fastest, rounds } from '../../src/kernels/webgpu/tuning/measurement.ts';
 import { TileLines } from '../../src/kernels/webgpu/tuning/remembered-tiles.ts';
@@ -101,7 +101,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     assertClose('input gradient', first.inputGradient, expected.inputGradient, networkTolerance);
   });
 
-  it('uses remembered choices without a trial, and the usual ones otherwise', async () => {
+  it('uses remembered choices without a trial, and the default ones otherwise', async () => {
     const name = choiceName({ method: 'direct', tile: small(2) });
     const schedules = new TileLines([`inference-${keys[1]} ${name}`]);
     const backend = await open({ schedules, tuningSeconds: 0 });
@@ -110,9 +110,9 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     const choose = await chooseKernels(parameters, stages, ['forward']);
     const [first, second] = stages.filter(isConvolution) as [PlacedConvolution, PlacedConvolution];
     assert.equal(choiceName(choose('forward', second)), name);
-    const usual = usualChoice(backend.gpu.tiles, parameters);
-    assert.deepEqual(choose('forward', first), usual('forward', first));
-    assert.deepEqual(choose('backward', second), usual('backward', second));
+    const defaultFor = defaultChoice(backend.gpu.tiles, parameters);
+    assert.deepEqual(choose('forward', first), defaultFor('forward', first));
+    assert.deepEqual(choose('backward', second), defaultFor('backward', second));
     parameters.dispose();
   });
 
@@ -138,12 +138,12 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     parameters.dispose();
   });
 
-  it('without time, and when off, remembers nothing and runs the usual kernels', async () => {
-    const usual = await runBackward(await open({ schedules: 'off' }), testCase, input, gradient);
+  it('without time, and when off, remembers nothing and runs the default kernels', async () => {
+    const expected = await runBackward(await open({ schedules: 'off' }), testCase, input, gradient);
     const kept: (readonly string[])[] = [];
     const schedules = new TileLines([], (lines) => kept.push(lines));
     const hurried = await open({ schedules, tuningSeconds: 0 });
-    assert.deepEqual(await runBackward(hurried, testCase, input, gradient), usual);
+    assert.deepEqual(await runBackward(hurried, testCase, input, gradient), expected);
     assert.deepEqual(kept, []);
   });
 
@@ -218,11 +218,11 @@ describe('trials of kernels', () => {
     assert.equal(await rounds([0, 1], after(1, [1, 1]).timed), undefined);
   });
 
-  it('another candidate than the usual must be clearly faster', () => {
+  it('a candidate replaces the default only if it is clearly faster', () => {
     const times = (...list: number[]) => new Map(list.map((time, index) => [index, time]));
     assert.equal(fastest(times(1, 0.99, 0.98)), 0);
     assert.equal(fastest(times(1, 0.9, 0.8, 0.85)), 2);
-    const withoutUsual = new Map<number, number>().set(3, 2).set(1, 5);
-    assert.equal(fastest(withoutUsual), 3);
+    const withoutDefault = new Map<number, number>().set(3, 2).set(1, 5);
+    assert.equal(fastest(withoutDefault), 3);
   });
 });

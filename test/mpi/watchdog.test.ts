@@ -45,7 +45,7 @@ describe('the watchdog of a rank', { skip }, () => {
     assert.deepEqual({ code, stderr }, { code: 3, stderr: '' });
   });
 
-  it('is refused where the launcher cannot be reached, as behind npx', () => {
+  it('is refused if it cannot reach the launcher, as behind npx', () => {
     const closed = { MPI_LOCALRANKID: '0', PMI_FD: '999', PMI_RANK: '1' };
     assert.throws(() => startWatchdog(() => '', closed), /^UserError: MPICH's mpirun .* without npx$/);
   });

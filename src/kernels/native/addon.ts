@@ -1,6 +1,6 @@
 /**
  * The interface of the C++ addon. Its objects are opaque handles. Its worker thread reads and writes typed arrays until
- * the promise settles. It rechecks memory safety only, as options are checked before they get there.
+ * the promise settles. It rechecks only memory safety, as TypeScript has already checked the options.
  */
 import type { Layer } from '../../core/layer.ts';
 import type { MemoryPlan, StageTime } from '../backend.ts';
@@ -10,10 +10,10 @@ export type EngineHandle = { readonly [kind]: 'engine' };
 export type ParametersHandle = { readonly [kind]: 'parameters' };
 export type ProgramHandle = { readonly [kind]: 'program' };
 
-/** A layer, and for a convolution the numbers of its tensors among the parameters. */
+/** A layer; a convolution has the numbers of its tensors in the parameters. */
 export type LoweredLayer = Layer & { readonly weight?: number; readonly bias?: number };
 
-/** What a program is made from, besides the parameters. */
+/** The arguments that define a program, besides the parameters. */
 export type LoweredChain = readonly [
   layers: readonly LoweredLayer[],
   inputShape: readonly number[],
@@ -21,7 +21,7 @@ export type LoweredChain = readonly [
   inputGradient: boolean,
 ];
 
-/** One run: the number of images, n, and the arrays that the run reads or fills. */
+/** One run: the number of images, and the arrays that the run reads or fills. */
 export interface Run {
   readonly images: number;
   readonly input: Float32Array;
@@ -34,7 +34,7 @@ export interface Run {
   readonly inputGradient?: Float32Array;
 }
 
-/** oneDNN's version and instruction set, and those of our own kernels for float32 and, where supported, bfloat16. */
+/** oneDNN's version and instruction set, and the instruction sets of our own kernels for float32 and, where supported, bfloat16. */
 export interface Library {
   readonly version: string;
   readonly isa: string;
@@ -42,7 +42,7 @@ export interface Library {
   readonly bf16Isa?: string;
 }
 
-/** One tensor of one field (0 values, 1 gradients, 2 velocities), and the array to copy it to or from. */
+/** One tensor of a field (0 values, 1 gradients, 2 velocities), and the array to copy it to or from. */
 type Access = readonly [
   engine: EngineHandle,
   parameters: ParametersHandle,
@@ -54,10 +54,10 @@ type Access = readonly [
 export interface Addon {
   library(): Library;
   /**
-   * @param ownKernels whether 3×3 convolutions run on our own kernels, else on oneDNN's
+   * @param ownKernels whether 3×3 convolutions run on our own kernels instead of oneDNN's
    * @param bf16 whether inference multiplies in bfloat16; needs `bf16Isa`
-   * @param tune whether our own kernels try schedules that may be faster
-   * @param schedules lines from earlier calls of `newSchedules`
+   * @param tune whether our own kernels try other schedules to find the fastest
+   * @param schedules lines that `newSchedules` returned earlier
    */
   createEngine(
     threads: number,
@@ -66,7 +66,7 @@ export interface Addon {
     tune: boolean,
     schedules: readonly string[],
   ): EngineHandle;
-  /** Schedules found since the last call, one line each: convolution, tiles per block, whether threads share a block. */
+  /** Returns the schedules found since the last call, one line each: convolution, tiles per block, whether threads share a block. */
   newSchedules(engine: EngineHandle): string[];
   createParameters(
     counts: readonly number[],
@@ -83,7 +83,7 @@ export interface Addon {
     weightDecay: number,
     biasDecay: number,
   ): Promise<void>;
-  /** All tensors of a field, one after the other, in the native memory itself. */
+  /** Returns the native memory of all tensors of a field, one after the other; not a copy. */
   block(parameters: ParametersHandle, field: number): Float32Array;
   zeroGradients(engine: EngineHandle, parameters: ParametersHandle): Promise<void>;
   compile(
@@ -91,14 +91,14 @@ export interface Addon {
     parameters: ParametersHandle,
     ...chain: LoweredChain
   ): Promise<{ readonly program: ProgramHandle; readonly memoryBytes: number }>;
-  /** Plans what `compile` would allocate, and allocates none of it. @param counts number of values of each tensor */
+  /** Predicts what `compile` would allocate, without allocating it. @param counts number of values of each tensor */
   planMemory(
     engine: EngineHandle,
     counts: readonly number[],
     ...chain: LoweredChain
   ): Promise<Omit<MemoryPlan, 'total'>>;
   forward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
-  /** @param gradientsReady called before the promise settles, each time with a lower tensor number */
+  /** @param gradientsReady called with ever lower tensor numbers, before the promise settles */
   accumulate(
     engine: EngineHandle,
     program: ProgramHandle,
@@ -106,10 +106,10 @@ export interface Addon {
     gradientsReady?: (tensor: number) => void,
   ): Promise<void>;
   backward(engine: EngineHandle, program: ProgramHandle, run: Run): Promise<void>;
-  /** The times of the stages of the program's last run. */
+  /** Returns the times of the stages of the program's last run. */
   profile(engine: EngineHandle, program: ProgramHandle): Promise<readonly StageTime[]>;
-  /** Floating-point operations per second that the engine's threads can do in registers. */
+  /** Measures how many floating-point operations per second the engine's threads can do in registers. */
   peak(engine: EngineHandle): Promise<number>;
-  /** Frees an object once the calls made before are done. The handle is invalid from now on. */
+  /** Frees an object once all earlier calls are done. The handle becomes invalid immediately. */
   release(engine: EngineHandle, handle: ParametersHandle | ProgramHandle): void;
 }

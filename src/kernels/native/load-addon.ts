@@ -9,7 +9,7 @@ export const addonFile: string = join(projectFolder, 'build/native/verydeep_kern
 
 /**
  * Loads the addon that `npm run setup` built.
- * @throws UserError when the addon, or a library under it, is missing.
+ * @throws UserError when the addon or a library that it needs is missing.
  */
 export function loadAddon(file: string = addonFile): Addon {
   if (!existsSync(file)) {
@@ -23,7 +23,7 @@ export function loadAddon(file: string = addonFile): Addon {
   }
 }
 
-/** Names the packages to install. @param message the dynamic loader's */
+/** Explains which packages to install. @param message from the dynamic loader */
 export function explainLoadError(file: string, message: string): string {
   if (/libdnnl/.test(message)) {
     return `the native kernels need oneDNN, which this machine lacks (${message}): install libdnnl3 (Debian 13: libdnnl3.7, Debian 12: libdnnl2), onednn (Fedora) or onednn (Homebrew), then run \`npm run setup\` again`;
@@ -34,15 +34,15 @@ export function explainLoadError(file: string, message: string): string {
   return `the native kernels at ${file} do not load (${message}): run \`npm run setup\` to build them for this machine`;
 }
 
-/** 77 µs on Zen 5. */
+/** Iterations of libgomp's spin loop: 77 µs on Zen 5. */
 const SPINS = '3000';
 
 /**
- * Sets how long OpenMP's threads spin at the end of a parallel region before they sleep. libgomp reads it once, when it
- * is loaded. The default here is below 0.1 ms, in iterations of libgomp's loop; the user's own setting wins. Other
- * OpenMP libraries know only whether to spin, and then do not. On two Zen 5 cores, A at crop 32, width 0.25, batch 64
- * trained at 0.22 ms per image without spinning and at 0.15 with it; beside two busy loops at 0.53 and 0.35, medians.
- * Before threads were pinned to cores (native/kernels/cores.hpp) spinning had gained nothing there, or been slower.
+ * Sets how long OpenMP threads spin at the end of a parallel region before they sleep. libgomp reads this once, when it
+ * is loaded. The user's own setting takes precedence. Other OpenMP libraries only know whether to spin, and do not spin
+ * with this setting. On two Zen 5 cores, training A at crop 32, width 0.25 and batch 64 took a median of 0.22 ms per
+ * image without spinning and 0.15 ms with it; beside two busy loops, 0.53 and 0.35 ms. Before threads were pinned to
+ * cores (native/kernels/cores.hpp), spinning made no difference or was slower.
  */
 function chooseWaitPolicy(): void {
   if (process.env.OMP_WAIT_POLICY !== undefined || process.env.GOMP_SPINCOUNT !== undefined) return;
@@ -50,7 +50,7 @@ function chooseWaitPolicy(): void {
   process.env.GOMP_SPINCOUNT = SPINS;
 }
 
-/** Waits for a call into the addon, and turns its lack of memory into a UserError. */
+/** Waits for a call into the addon. If memory runs out, it throws a UserError. */
 export async function settled<T>(operation: string, call: Promise<T>): Promise<T> {
   try {
     return await call;

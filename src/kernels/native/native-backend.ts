@@ -31,16 +31,16 @@ export interface NativeOptions extends BackendOptions {
   /** For inference; training multiplies in float32 in any case. Default: `fp32`. */
   readonly precision?: NativePrecision;
   /**
-   * Remembers which schedules of our own kernels are the fastest (see `rememberedSchedules`). With `off`, the kernels
-   * use their default schedules and try no others. Results are the same. Default: `off` if the environment variable
+   * Where to remember the fastest schedules of our own kernels (see `rememberedSchedules`). With `off`, the kernels use
+   * their default schedules and try no others. Results do not depend on it. Default: `off` if the environment variable
    * VERYDEEP_SCHEDULES is `off`, else a file in the cache folder.
    */
   readonly schedules?: 'off' | RememberedLines;
 }
 
 /**
- * Which schedules our own kernels found to be the fastest on this machine, among those that give the same bits
- * (docs/explanation/kernels.md), remembered between runs. @param folder default: the user's cache folder
+ * The schedules that were the fastest for our own kernels on this machine, remembered between runs. All schedules give
+ * the same bits (docs/explanation/kernels.md). @param folder default: the user's cache folder
  */
 export function rememberedSchedules(folder?: string): RememberedLines {
   return new RememberedLines({
@@ -55,7 +55,7 @@ export function rememberedSchedules(folder?: string): RememberedLines {
 
 /**
  * @throws UsageError for options that exclude each other.
- * @throws UserError when the addon, a library under it, or an instruction that the precision needs is missing.
+ * @throws UserError when the addon, a library that it needs, or an instruction that the precision needs is missing.
  */
 export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
   const { threads = availableParallelism(), kernels = 'own', precision = 'fp32' } = options;
@@ -107,7 +107,7 @@ export class NativeBackend implements Backend {
       schedules?.lines ?? [],
     );
     this.instruments = {
-      // A call's promise settles when its results are there.
+      // A call's promise settles only when its work is done.
       finish: async () => {},
       parameterBytes: canonicalBytes,
       peakFlops: () => addon.peak(this.#engine),
@@ -169,7 +169,7 @@ export class NativeBackend implements Backend {
   }
 }
 
-/** The engine times its steps in any case. */
+/** Costs nothing extra, as the engine always times its stages. */
 const stageClock: StageClock = {
   disturbs: false,
   async watch(program, run) {
@@ -181,7 +181,7 @@ const stageClock: StageClock = {
   },
 };
 
-/** @throws UserError when this processor has no instructions for the precision. */
+/** @throws UserError when this processor lacks the instructions for the precision. */
 function isaFor(precision: NativePrecision, { ownIsa, bf16Isa }: Library): string {
   if (precision === 'fp32') return ownIsa;
   if (bf16Isa) return `${bf16Isa}, multiplying bfloat16`;
@@ -190,7 +190,7 @@ function isaFor(precision: NativePrecision, { ownIsa, bf16Isa }: Library): strin
   );
 }
 
-/** @param numbers of the parameters' tensors, by name */
+/** @param numbers of the tensors in the parameters, by name */
 function lower(layers: readonly Layer[], numbers: ReadonlyMap<string, number>): LoweredLayer[] {
   return layers.map((layer) =>
     layer.kind === 'convolution'

@@ -15,17 +15,16 @@ import { explained, settled } from './load-addon.ts';
 
 const FIELDS: Readonly<Record<ParameterField, number>> = { values: 0, gradients: 1, velocities: 2 };
 
-/** Each tensor's number in `specs`, by name. */
+/** The index of each tensor in `specs`, by name. */
 export function numbersOf(specs: readonly ParameterSpec[]): Map<string, number> {
   return new Map(specs.map(({ name }, number) => [name, number]));
 }
 
-/** Parameters in native memory: one contiguous block for each field. Every access runs on the engine's thread. */
+/** Parameters in native memory, one contiguous block for each field. They are read and written on the engine's thread. */
 export class NativeParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;
   readonly engine: EngineHandle;
-  /** Number of each tensor in `specs`, by name. */
   readonly numbers: ReadonlyMap<string, number>;
   readonly #addon: Addon;
   #handle: ParametersHandle | undefined;

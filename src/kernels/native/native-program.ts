@@ -7,18 +7,12 @@ import type {
   TrainingInput,
   TrainingProgram,
 } from '../backend.ts';
-import {
-  checkAlive,
-  checkImages,
-  checkLabeledInput,
-  checkOutputGradient,
-  checkTrainingInput,
-} from '../validate.ts';
+import { checkAccumulate, checkAlive, checkBackward, checkForward } from '../validate.ts';
 import type { Addon, ProgramHandle, Run } from './addon.ts';
 import { settled } from './load-addon.ts';
 import type { NativeParameters } from './native-parameters.ts';
 
-/** A chain that the engine compiled. */
+/** A chain that the engine has compiled. */
 export interface CompiledNativeChain {
   readonly addon: Addon;
   readonly parameters: NativeParameters;
@@ -59,14 +53,14 @@ class NativeProgramBase {
     onRun();
   }
 
-  /** The times of the last run's stages, in the order in which they ran. */
+  /** Returns the times of the last run's stages, in the order in which they ran. */
   profile(): Promise<readonly StageTime[]> {
     this.checkAlive('profile');
     const { addon, parameters, program } = this.#chain;
     return addon.profile(parameters.engine, program);
   }
 
-  /** An array `[images, …]` for results of the shape of the input or the output. */
+  /** Allocates an array `[images, …]` for results with the shape of the input or the output. */
   protected arrayFor(images: number, [, ...image]: Shape4): Float32Array {
     return new Float32Array(images * elementCount(image));
   }
@@ -80,7 +74,7 @@ class NativeProgramBase {
 export class NativeProgram extends NativeProgramBase implements Program {
   async forward(input: Float32Array): Promise<Float32Array> {
     this.checkAlive('forward');
-    const images = checkImages('forward', this.inputShape, input);
+    const images = checkForward(this.inputShape, input);
     const output = this.arrayFor(images, this.outputShape);
     await this.run('forward', { images, input, output });
     return output;
@@ -101,7 +95,7 @@ export class NativeTrainingProgram extends NativeProgramBase implements Training
     onGradients?: (tensor: number) => void,
   ): Promise<LossOutcome> {
     this.checkAlive('accumulate');
-    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
+    const images = checkAccumulate(this, batch, gradientScale);
     const logits = this.arrayFor(images, this.outputShape);
     const losses = new Float32Array(images);
     const { input, dropoutKeys, labels } = batch;
@@ -115,8 +109,7 @@ export class NativeTrainingProgram extends NativeProgramBase implements Training
     outputGradient: Float32Array,
   ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
     this.checkAlive('backward');
-    const images = checkTrainingInput('backward', this.inputShape, batch);
-    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const images = checkBackward(this, batch, outputGradient);
     const output = this.arrayFor(images, this.outputShape);
     const inputGradient = this.#inputGradient ? this.arrayFor(images, this.inputShape) : undefined;
     const { input, dropoutKeys } = batch;

@@ -10,8 +10,8 @@ import { type ConvolutionLayer, outputShape } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 
 /**
- * One place (i, j) of the kernel: the input that it reads for output (0, 0), and the outputs [top, bottom) × [left, right)
- * for which it reads inside the map.
+ * One position (i, j) in the kernel: where it reads the input for output (0, 0), and the outputs
+ * [top, bottom) × [left, right) for which it reads inside the map.
  */
 interface Tap {
   readonly index: number;
@@ -33,7 +33,7 @@ function tapsOf({ kernel, padding }: ConvolutionLayer, input: Shape4, output: Sh
   });
 }
 
-/** The outputs [from, to) along one axis whose input at distance `shift` lies inside the map. */
+/** The range [from, to) of outputs along one axis whose input at distance `shift` is inside the map. */
 function reach(shift: number, inputExtent: number, outputExtent: number): [number, number] {
   return [Math.max(0, -shift), Math.min(outputExtent, inputExtent - shift)];
 }

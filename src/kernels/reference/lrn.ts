@@ -1,9 +1,9 @@
 /**
  * Local response normalization across channels, in A-LRN only (section 2.1; Krizhevsky et al. 2012, section 3.3):
  *
- *     y_c = x_c · s_c^−β,   s_c = k + α · Σ_j x_j²,   j over the `size` channels around c, as far as they exist
+ *     y_c = x_c · s_c^−β,   s_c = k + α · Σ_j x_j²,   j over those of the `size` channels around c that exist
  *
- * at each place of each image; x and y `[N, C, H, W]`. α is not divided by `size`, as it is in PyTorch and Caffe.
+ * at each pixel of each image; x and y `[N, C, H, W]`. α is not divided by `size`, as it is in PyTorch and Caffe.
  */
 import type { LrnLayer } from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
@@ -46,7 +46,7 @@ export function lrnBackward(
   return inputGradient;
 }
 
-/** Calls back for each image and place on its map, with the index in the tensor of its channel c. */
+/** Visits each pixel of each image. `at(c)` is the index in the tensor of its channel c. */
 function forEachPlace(
   [images, channels, height, width]: Shape4,
   visit: (at: (c: number) => number) => void,
@@ -57,12 +57,12 @@ function forEachPlace(
   }
 }
 
-/** All channels at one place. */
+/** The channels of one pixel. */
 function column([, channels]: Shape4, tensor: Float32Array, at: (c: number) => number): Float64Array {
   return Float64Array.from({ length: channels }, (_, c) => tensor[at(c)]!);
 }
 
-/** s_c for each channel */
+/** s_c for each channel c. */
 function scales(layer: LrnLayer, x: Float64Array): Float64Array {
   const squares = x.map((value) => value * value);
   return x.map((_, c) => layer.k + layer.alpha * sumAround(layer, squares, c));

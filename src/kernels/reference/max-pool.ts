@@ -3,8 +3,9 @@
  *
  *     y[n, c, v, u] = max of x[n, c, 2v … 2v + 1, 2u … 2u + 1]
  *
- * with x `[N, C, H, W]` and y `[N, C, H', W']`, H' = ⌊H / 2⌋ or ⌈H / 2⌉ by the layer's rounding. A window ends at
- * the edge of the map. Of equal values, the first, row by row, is the maximum and receives the gradient.
+ * with x `[N, C, H, W]` and y `[N, C, H', W']`, H' = ⌊H / 2⌋ or ⌈H / 2⌉ by the layer's rounding. Windows
+ * are cut off at the edge of the map. Of equal values, the first in row-major order is the maximum and receives the
+ * gradient.
  */
 import { type MaxPoolLayer, outputShape } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
@@ -14,7 +15,7 @@ export function maxPoolForward(layer: MaxPoolLayer, inputShape: Shape4, input: F
   return Float32Array.from(maximumPlaces(layer, inputShape, input), (place) => input[place]!);
 }
 
-/** Each ∂L/∂y goes to the value that was its window's maximum. @returns ∂L/∂x, `[N, C, H, W]` */
+/** Passes each ∂L/∂y to the maximum of its window. @returns ∂L/∂x, `[N, C, H, W]` */
 export function maxPoolBackward(
   layer: MaxPoolLayer,
   inputShape: Shape4,
@@ -52,7 +53,7 @@ function maximumPlaces(layer: MaxPoolLayer, inputShape: Shape4, input: Float32Ar
   return places;
 }
 
-/** NaN is above every number, so that a diverging run shows it. */
+/** Treats NaN as larger than every number, so that a diverging run shows it. */
 function isAbove(a: number, b: number): boolean {
   return a > b || (Number.isNaN(a) && !Number.isNaN(b));
 }

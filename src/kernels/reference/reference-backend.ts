@@ -1,6 +1,6 @@
 /**
- * The slow, obvious backend: the specification of what a backend computes. Every layer is a loop over its equation.
- * Sums are computed in double precision and stored as float32. It runs on the event loop's thread.
+ * A slow, obvious backend that specifies what the others compute. Every layer is a loop over its equation. Sums are
+ * computed in double precision and stored as float32. It blocks the event loop.
  */
 import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
 import { canonicalBytes } from '../canonical-parameters.ts';

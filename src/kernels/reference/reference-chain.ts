@@ -1,6 +1,6 @@
 /**
- * A chain of layers, forward and backward. Every layer's backward pass depends only on the layer's input and its
- * output's gradient, so a training pass keeps only the tensors along the chain.
+ * Runs a chain of layers forward and backward. A layer's backward pass needs only its input and its output's gradient,
+ * so a training pass keeps only the tensors between layers.
  */
 import type { Layer } from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
@@ -16,17 +16,17 @@ import type { ReferenceParameters } from './reference-parameters.ts';
 import { applyDropout, reluBackward, reluForward } from './relu-and-dropout.ts';
 
 export interface Chain {
-  /** `forward`, `accumulate` or `backward`, for messages. */
+  /** Named in error messages: `forward`, `accumulate` or `backward`. */
   readonly operation: string;
   readonly layers: readonly Layer[];
-  /** The shapes of the input and of each layer's output, with n images. */
+  /** The shapes of the input and of each layer's output, for n images. */
   readonly shapes: readonly Shape4[];
   readonly parameters: ReferenceParameters;
   /** `[n, 2]`; without them dropout is the identity. */
   readonly dropoutKeys: Uint32Array | undefined;
 }
 
-/** @returns the tensors along the chain: the input, then each layer's output. */
+/** @returns the input, then each layer's output. */
 export function forwardAlong(chain: Chain, input: Float32Array): Float32Array[] {
   const tensors = [input];
   chain.layers.forEach((_, index) => {
@@ -35,7 +35,7 @@ export function forwardAlong(chain: Chain, input: Float32Array): Float32Array[] 
   return tensors;
 }
 
-/** The output of the chain's layer with this index. */
+/** Computes the output of the layer with this index. */
 export function forwardLayer(chain: Chain, index: number, input: Float32Array): Float32Array {
   const layer = chain.layers[index]!;
   const shape = chain.shapes[index]!;
@@ -56,10 +56,10 @@ export function forwardLayer(chain: Chain, index: number, input: Float32Array): 
 }
 
 /**
- * Goes back along the chain and adds to the parameters' gradients.
+ * Runs the chain backward and adds to the parameters' gradients.
  * @param tensors from `forwardAlong`
  * @param outputGradient ∂L/∂(the chain's output)
- * @returns ∂L/∂input, or undefined if it is not wanted
+ * @returns ∂L/∂input, or undefined if not wanted
  */
 export function backwardAlong(
   chain: Chain,
@@ -111,7 +111,7 @@ function tensorsOf(chain: Chain, field: 'values' | 'gradients', name: string): [
   ];
 }
 
-/** Number of this layer among the chain's dropout layers, from 0. */
+/** The index of this layer among the chain's dropout layers. */
 function dropoutOrdinal({ layers }: Chain, index: number): number {
   return layers.slice(0, index).filter(({ kind }) => kind === 'dropout').length;
 }

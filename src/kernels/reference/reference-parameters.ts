@@ -14,7 +14,7 @@ import { sgdStep } from './sgd.ts';
 
 const FIELDS: readonly ParameterField[] = ['values', 'gradients', 'velocities'];
 
-/** Named tensors: one contiguous block for each field, and a view of each tensor in it. */
+/** Each field is one contiguous block, with a view of each tensor. */
 export class ReferenceParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;
@@ -36,7 +36,7 @@ export class ReferenceParameters implements Parameters {
     return this.#disposed;
   }
 
-  /** The tensor itself, not a copy. */
+  /** Returns the tensor itself, not a copy. */
   view(operation: string, field: ParameterField, name: string): Float32Array {
     checkAlive(operation, 'parameters', this.#disposed);
     findSpec(operation, this, field, name);

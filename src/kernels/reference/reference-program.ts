@@ -1,18 +1,12 @@
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabeledInput, LossOutcome, Program, TrainingInput, TrainingProgram } from '../backend.ts';
-import {
-  checkAlive,
-  checkImages,
-  checkLabeledInput,
-  checkOutputGradient,
-  checkTrainingInput,
-} from '../validate.ts';
+import { checkAccumulate, checkAlive, checkBackward, checkForward } from '../validate.ts';
 import { backwardAlong, type Chain, forwardAlong, forwardLayer } from './reference-chain.ts';
 import type { ReferenceParameters } from './reference-parameters.ts';
 import { softmaxCrossEntropy } from './softmax-cross-entropy.ts';
 
-/** What both kinds of program share. A call runs at once and to its end, so calls keep their order. */
+/** Shared by programs for inference and training. A call runs synchronously, so calls keep their order. */
 class ReferenceProgramBase {
   readonly inputShape: Shape4;
   readonly outputShape: Shape4;
@@ -23,8 +17,8 @@ class ReferenceProgramBase {
   #disposed = false;
 
   /**
-   * @param shapes along the chain, for a full batch
-   * @param copies how many tensors there are at each point of the chain
+   * @param shapes of the input and of each layer's output, for a full batch
+   * @param copies 1, or 2 if each of these tensors has a gradient
    */
   constructor(
     layers: readonly Layer[],
@@ -45,7 +39,7 @@ class ReferenceProgramBase {
     checkAlive(operation, 'program', this.#disposed);
   }
 
-  /** The chain for n images. */
+  /** The chain, with shapes for n images. */
   protected chain(operation: string, images: number, dropoutKeys?: Uint32Array): Chain {
     const shapes = this.#shapes.map(([, ...rest]): Shape4 => [images, ...rest]);
     return { operation, layers: this.#layers, shapes, parameters: this.#parameters, dropoutKeys };
@@ -63,7 +57,7 @@ export class ReferenceProgram extends ReferenceProgramBase implements Program {
 
   async forward(input: Float32Array): Promise<Float32Array> {
     this.checkAlive('forward');
-    const chain = this.chain('forward', checkImages('forward', this.inputShape, input));
+    const chain = this.chain('forward', checkForward(this.inputShape, input));
     let tensor = input;
     for (let index = 0; index < chain.layers.length; index++) tensor = forwardLayer(chain, index, tensor);
     return tensor;
@@ -79,14 +73,13 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
     parameters: ReferenceParameters,
     inputGradient: boolean,
   ) {
-    // Each tensor has a gradient.
     super(layers, shapes, parameters, 2);
     this.#inputGradient = inputGradient;
   }
 
   async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
     this.checkAlive('accumulate');
-    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
+    const images = checkAccumulate(this, batch, gradientScale);
     const chain = this.chain('accumulate', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const logits = tensors.at(-1)!;
@@ -100,12 +93,11 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
     outputGradient: Float32Array,
   ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
     this.checkAlive('backward');
-    const images = checkTrainingInput('backward', this.inputShape, batch);
-    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const images = checkBackward(this, batch, outputGradient);
     const chain = this.chain('backward', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const gradient = backwardAlong(chain, tensors, outputGradient, this.#inputGradient);
-    // The first layer may compute it even if it was not requested.
+    // If the first layer is not a convolution, it is computed even if not requested.
     return { output: tensors.at(-1)!, inputGradient: this.#inputGradient ? gradient : undefined };
   }
 }

@@ -1,4 +1,4 @@
-/** The two layers that work value by value. Shapes stay as they are. */
+/** The two layers that work value by value and keep the shape. */
 import type { DropoutLayer } from '../../core/layer.ts';
 import { type Key, threefry2x32 } from '../../core/random.ts';
 
@@ -17,9 +17,9 @@ export function reluBackward(input: Float32Array, outputGradient: Float32Array):
 
 /**
  * Dropout on fc6 and fc7 (section 3.1), scaled in training so that inference is the identity: y = 0 where the mask
- * drops a value, else x / (1 − rate). The gradient is scaled and dropped in the same places, so one function serves
- * both directions.
- * @param ordinal number of this layer among the chain's dropout layers, from 0
+ * drops a value, else x / (1 − rate). The gradient is dropped and scaled in the same way, so one function serves both
+ * directions.
+ * @param ordinal index of this layer among the chain's dropout layers
  * @param tensor `[N, C, H, W]`
  */
 export function applyDropout(
@@ -42,8 +42,8 @@ export function applyDropout(
 }
 
 /**
- * The mask of one image: 1 where a value is kept. Value u takes word u mod 2 of
- * threefry2x32(key, ordinal, ⌊u / 2⌋) and is dropped if that word is below rate · 2^32.
+ * The mask of one image: 1 where a value is kept. Value u is dropped if word u mod 2 of
+ * threefry2x32(key, ordinal, ⌊u / 2⌋) is below rate · 2^32.
  */
 function keptValues({ rate }: DropoutLayer, ordinal: number, key: Key, values: number): Uint8Array {
   const threshold = Math.round(rate * 2 ** 32);
@@ -51,7 +51,7 @@ function keptValues({ rate }: DropoutLayer, ordinal: number, key: Key, values: n
   for (let u = 0; u < values; u += 2) {
     const [even, odd] = threefry2x32(key, ordinal, u / 2);
     kept[u] = even < threshold ? 0 : 1;
-    // For an odd count, the last write is past the end and has no effect.
+    // If the count is odd, the last write is past the end and has no effect.
     kept[u + 1] = odd < threshold ? 0 : 1;
   }
   return kept;

@@ -3,12 +3,12 @@
  *
  *     v ← momentum · v − learningRate · (g + decay · w),   w ← w + v
  *
- * The learning rate is part of the velocity: after a drop of the rate, the old velocity continues at the old rate.
- * (PyTorch keeps the rate outside; the two differ whenever the rate drops.)
+ * The velocity includes the learning rate: after the rate drops, the old velocity continues at the old rate. (PyTorch
+ * keeps the rate outside of the velocity, so the two differ whenever the rate drops.)
  */
 import type { SgdStep } from '../backend.ts';
 
-/** One step for one tensor, in place; all arrays have its length. */
+/** Takes one step for one tensor, in place. All arrays have the same length. */
 export function sgdStep(
   { learningRate, momentum }: Pick<SgdStep, 'learningRate' | 'momentum'>,
   decay: number,

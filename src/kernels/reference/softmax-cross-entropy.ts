@@ -3,7 +3,7 @@
  *
  *     p_k = exp(z_k − m) / Σ_j exp(z_j − m),   loss = −ln p_t = m + ln Σ_j exp(z_j − m) − z_t,   m = max z
  *
- * where the shift by m only keeps exp from overflowing.
+ * where the shift by m keeps exp from overflowing.
  */
 
 /** @returns losses `[N]` in nats, and the gradient of their sum times `gradientScale`, `[N, classes]`: scale · (p_k − [k = t]) */

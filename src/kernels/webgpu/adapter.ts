@@ -1,10 +1,10 @@
 /// <reference types="@webgpu/types" />
-/** What an adapter says about its GPU, and what to request from it. */
+/** Describes an adapter's GPU, and requests a device from it. */
 import { UserError } from '../../core/errors.ts';
 import type { GpuPrecision } from './shaders/storage-format.ts';
 
 /**
- * Requests everything that the kernels can use, and f16 if the precision needs it.
+ * Requests all features and limits that the kernels can use, and f16 if the precision needs it.
  * @throws UserError when the precision is f16 and the adapter does not support it.
  */
 export function deviceDescriptor(adapter: GPUAdapter, precision: GpuPrecision = 'fp32'): GPUDeviceDescriptor {
@@ -26,17 +26,17 @@ export function deviceDescriptor(adapter: GPUAdapter, precision: GpuPrecision = 
   };
 }
 
-/** Whether the adapter is software: a CPU that renders in place of a GPU. */
+/** Whether the adapter renders in software, on the CPU. */
 export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
   return info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(describe(info));
 }
 
-/** Identifies an adapter and, if it gives one, its driver's version. */
+/** Identifies an adapter, with its driver's version if known. */
 export function adapterName({ vendor, architecture, device, description }: GPUAdapterInfo): string {
   return JSON.stringify([vendor, architecture, device, description]);
 }
 
-/** For people. */
+/** A human-readable name. */
 export function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
   const name = description || device;
   const words = [vendor, architecture, name].filter((word) => word !== '');

@@ -1,4 +1,4 @@
-/** The kernels of a backward pass, stage by stage: gradients of parameters, and of each stage's input. */
+/** Plans the backward pass of each stage: the gradients of its parameters and of its input. */
 
 import { type Dispatch, numbers } from './dispatch.ts';
 import {
@@ -30,21 +30,21 @@ import {
 import type { Panel } from './weight-panels.ts';
 import { winogradDispatches, winogradWeightGradient } from './winograd-dispatches.ts';
 
-/** Least pixels of a split. */
+/** Smallest number of pixels per split. */
 const FEWEST_PIXELS = 512;
-/** Most memory of the splits' sums, in bytes. */
+/** Largest memory for the splits' sums, in bytes. */
 const MOST_SUMS = 64 * 2 ** 20;
-/** Pixels in a chunk of a bias's gradient. */
+/** Pixels per chunk of a bias's gradient. */
 const CHUNK = 4096;
 
-/** The tensors of a stage's backward pass. */
+/** The buffers of a stage's backward pass. */
 export interface Between {
-  /** The stage's input, as the forward pass left it. */
+  /** The stage's input, kept from the forward pass. */
   readonly x: GPUBuffer;
   readonly dy: GPUBuffer;
-  /** Receives the input's gradient. Undefined where it is not needed. */
+  /** Receives the input's gradient. Undefined if not needed. */
   readonly dx: GPUBuffer | undefined;
-  /** Sums of splits: large enough for every stage (`sumsFor`). */
+  /** Holds the sums of splits; large enough for every stage (`sumsFor`). */
   readonly sums: GPUBuffer;
 }
 
@@ -92,7 +92,10 @@ function simpleBackward(
   }
 }
 
-/** ∂y where `values`, the input or output of a ReLU, are above 0, else 0. Also for a convolution with ReLU that ends a chain. */
+/**
+ * Passes ∂y where `values`, the input or output of a ReLU, are above 0, else 0. Also used for a convolution with ReLU at
+ * the end of a chain.
+ */
 export function reluBackward(
   context: Context,
   { output }: PlacedStage,
@@ -136,9 +139,9 @@ export function inputGradient(
 }
 
 /**
- * Of the convolution that computes the input's gradient. If the kernel covers the whole map, as fc6's does, it is a 1×1
- * convolution whose channels are all values of the map, which is how they lie in memory: pixel by pixel, all taps but
- * one would miss the source.
+ * The shape of the convolution that computes the input's gradient. If the kernel covers the whole map, as fc6's does,
+ * this is a 1×1 convolution whose channels are all values of the map, in the order in which they are stored. For each
+ * pixel separately, all taps but one would read outside of the source.
  */
 function inputGradientShape(placed: PlacedConvolution) {
   const { kernel, padding } = placed.stage.layer;
@@ -204,7 +207,7 @@ function addSums(
   };
 }
 
-/** Splits a long sum into few tiles, so that the device has enough workgroups. */
+/** Number of parts into which a sum is split, so that few tiles still give enough workgroups. */
 function splitsOf({ choose, busy }: Context, placed: PlacedConvolution, panel: Panel): number {
   const { stage, input, output } = placed;
   const { method, tile } = choose('weights', placed);
@@ -220,7 +223,7 @@ function chunksOf({ output }: PlacedStage): number {
   return Math.max(1, Math.ceil(batchPixelsOf(output) / CHUNK));
 }
 
-/** float32 values that `Between.sums` must hold for a stage. */
+/** Number of float32 values that `Between.sums` must hold for a stage. */
 export function sumsFor(context: Context, placed: PlacedStage): number {
   if (!isConvolution(placed)) return 0;
   const { stage, output } = placed;

@@ -8,12 +8,12 @@ import { TILE_FORMAT, TileLines } from './tuning/remembered-tiles.ts';
 const AFTER_LOSS = 'load the page again; if it happens again, use a smaller batch or a narrower network';
 
 /**
- * Opens the visitor's GPU. It remembers in `localStorage` which kernels are the fastest.
+ * Opens the visitor's GPU. The fastest kernels are remembered in `localStorage`.
  *
  * @example
  * const gpu = await openBrowserGpu({ precision: 'f16' });
  *
- * @throws UserError, in a sentence for the visitor, when the browser has no WebGPU, no GPU, or no device.
+ * @throws UserError, with a message to show to the visitor, when the browser has no WebGPU or cannot open a GPU.
  */
 export async function openBrowserGpu(options: GpuOptions = {}): Promise<Gpu> {
   const { navigator, isSecureContext } = globalThis as {

@@ -1,11 +1,11 @@
 /// <reference types="@webgpu/types" />
-/** Buffers: those of a program, and the way from the GPU's memory to JavaScript's. */
+/** A program's buffers, and reading results back from the GPU. */
 import { GPU_USAGE, type Gpu } from './gpu.ts';
 
-/** GPUMapMode.READ, for which Node has no global. */
+/** GPUMapMode.READ; Node does not define the global. */
 const MAP_READ = 0x1;
 
-/** The buffers of a program, which are freed together. */
+/** The buffers of a program, freed together. */
 export class Memory {
   readonly #gpu: Gpu;
   readonly #buffers: GPUBuffer[] = [];
@@ -22,12 +22,12 @@ export class Memory {
     return this.#keep(this.#gpu.uniform(bytes));
   }
 
-  /** float32 values, all zero. @param what for the message if the buffer is too large */
+  /** Allocates float32 values, all zero. @param what named in the error message if the buffer is too large */
   storage(what: string, values: number): GPUBuffer {
     return this.#keep(this.#gpu.storage(what, values));
   }
 
-  /** Values of layers in their storage format, all zero. */
+  /** Allocates activations in their storage format, all zero. @param what as for `storage` */
   layers(what: string, values: number): GPUBuffer {
     return this.storage(what, (values * this.#gpu.kept.bytes) / 4);
   }
@@ -42,7 +42,7 @@ export class Memory {
   }
 }
 
-/** Buffers that results are read from. A call takes one and gives it back once it has read its result. */
+/** A pool of the buffers through which results are read. A call takes one, and returns it after reading its result. */
 export class Staging {
   readonly #gpu: Gpu;
   readonly #free = new Map<number, GPUBuffer[]>();
@@ -73,7 +73,7 @@ export class Staging {
 }
 
 /**
- * The first bytes of a buffer, once everything submitted before has run.
+ * Reads the first bytes of a buffer after everything submitted earlier has run.
  * @throws UserError when the device is lost meanwhile
  */
 export async function readBack(gpu: Gpu, source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
@@ -90,7 +90,7 @@ export async function readBack(gpu: Gpu, source: GPUBuffer, bytes: number): Prom
   }
 }
 
-/** A copy of a staging buffer's first bytes, once they are written. @throws UserError when the device is lost meanwhile */
+/** Copies a staging buffer's first bytes, once they are written. @throws UserError when the device is lost meanwhile */
 export async function mapped(gpu: Gpu, staging: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
   try {
     await staging.mapAsync(MAP_READ);

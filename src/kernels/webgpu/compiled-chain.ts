@@ -1,4 +1,4 @@
-/** What programs of both kinds share: a call writes its input, submits one command buffer, and reads back its results. */
+/** Shared by programs for inference and training: a call writes its input, submits one command buffer, and reads back its results. */
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { StageTime } from '../backend.ts';
 import { checkAlive } from '../validate.ts';
@@ -12,19 +12,18 @@ import type { Context } from './program-context.ts';
 import { TO_PLANES, toVectorsOf } from './shaders/layout-conversions.ts';
 import { imageVectorsOf, pixelsOf, vectorsOf } from './stages.ts';
 
-/** A tensor in canonical layout in the GPU's memory. A call reads the values of its images. */
+/** A tensor in canonical layout in the GPU's memory, of which a call reads back the values of its images. */
 export interface Result {
   readonly planes: GPUBuffer;
   readonly shape: Shape4;
 }
 
-/** What a chain is compiled with. */
 export interface ChainParts {
-  /** Along the chain, for a full batch. */
+  /** The shapes of the input and of each layer's output, for a full batch. */
   readonly shapes: readonly Shape4[];
   readonly parameters: GpuParameters;
   readonly memory: Memory;
-  /** The uniform of what differs between calls. */
+  /** The uniform buffer for the values that differ between calls. */
   readonly call: GPUBuffer;
 }
 
@@ -49,7 +48,7 @@ export class CompiledGpuChain {
     return this.#parts.memory.bytes;
   }
 
-  /** Version of the parameters' values. */
+  /** Version of the parameter values. */
   protected get version(): number {
     return this.#parts.parameters.version;
   }
@@ -63,7 +62,7 @@ export class CompiledGpuChain {
     this.gpu.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
   }
 
-  /** Submits everything at once, so that calls keep their order, and then waits for the results. */
+  /** Submits all work before the first await, so that calls keep their order, then waits for the results. */
   protected async run(
     call: Call,
     prepared: readonly (readonly Prepared[])[],
@@ -90,7 +89,7 @@ export class CompiledGpuChain {
     );
   }
 
-  /** The times of a call's stages, by the GPU's clock. */
+  /** Measures a call's stages with the GPU's clock. */
   async watch(call: () => Promise<unknown>): Promise<StageTime[]> {
     const clock = new KernelClock(this.gpu);
     this.#clock = clock;
@@ -120,7 +119,7 @@ export class CompiledGpuChain {
   }
 }
 
-/** @param scale of the stored values, relative to those in the planes: that of layers or of gradients */
+/** @param scale factor from values in the planes to stored values: `activationScale` or `lossScale` */
 export function toVectors(
   context: Context,
   shape: Shape4,

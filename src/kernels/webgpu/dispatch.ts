@@ -1,4 +1,4 @@
-/** One run of a kernel within a program. A call replays the program's list of them. */
+/** Dispatches: runs of kernels. A program is a list of them, which each call replays. */
 import type { Pass } from '../backend.ts';
 import { type Binding, type Gpu, groupsFor } from './gpu.ts';
 
@@ -6,24 +6,24 @@ export type Groups = readonly [x: number, y?: number, z?: number];
 
 export interface Dispatch {
   readonly code: string;
-  /** In the order of the shader's bindings, from its shape on. */
+  /** In the order of the shader's bindings. */
   readonly bindings: readonly Binding[];
-  /** Workgroups for a number of images. */
+  /** Number of workgroups for a number of images. */
   readonly groups: (images: number) => Groups;
-  /** Transforms weights: inference needs it only when they have changed. */
+  /** Whether it transforms weights, which inference repeats only after they have changed. */
   readonly ofWeights?: boolean;
   /** For timing: the algorithm, and the layer and pass that it belongs to. */
   readonly algorithm?: string;
   readonly work?: { readonly layer: number; readonly pass: Pass };
 }
 
-/** A dispatch that is ready to be encoded. */
+/** A dispatch ready to be encoded. */
 export interface Prepared extends Pick<Dispatch, 'groups' | 'algorithm' | 'work'> {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
 }
 
-/** Compiles all shaders, in parallel, and binds their buffers. */
+/** Compiles all shaders in parallel and binds their buffers. */
 export async function prepare(gpu: Gpu, dispatches: readonly Dispatch[]): Promise<Prepared[]> {
   const pipelines = await Promise.all(dispatches.map(({ code }) => gpu.pipeline(code)));
   return dispatches.map(({ bindings, groups, algorithm, work }, index) => ({
@@ -43,12 +43,12 @@ export function encode(pass: GPUComputePassEncoder, prepared: readonly Prepared[
   }
 }
 
-/** Workgroups of an elementwise kernel. @param elements of an image */
+/** Workgroups of an elementwise kernel. @param elements per image */
 export function perImage(elements: number): (images: number) => Groups {
   return (images) => groupsFor(images * elements);
 }
 
-/** Fields of a shader's Shape: u32, or f32 where marked. */
+/** Packs the fields of a uniform buffer: u32, or f32 where marked. */
 export function numbers(...fields: readonly (number | { readonly float: number })[]): ArrayBuffer {
   const view = new DataView(new ArrayBuffer(4 * fields.length));
   fields.forEach((field, at) => {
@@ -58,7 +58,7 @@ export function numbers(...fields: readonly (number | { readonly float: number }
   return view.buffer;
 }
 
-/** What differs between calls: the shaders' Call. */
+/** The values that differ between calls; `Call` in the shaders. */
 export interface Call {
   readonly images: number;
   readonly hasKeys?: boolean;

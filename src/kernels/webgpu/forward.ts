@@ -1,4 +1,4 @@
-/** The kernels of a forward pass, stage by stage. */
+/** Plans the forward pass of each stage. */
 import type { Shape4 } from '../../core/shape.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import { type Binding, groupsFor } from './gpu.ts';
@@ -54,7 +54,7 @@ function simpleForward(context: Context, placed: PlacedStage, x: GPUBuffer, y: G
   }
 }
 
-/** A kernel with one thread for each of `elements` of an image. Its bindings are call, shape, and `buffers`. */
+/** Dispatches one thread for each of the `elements` of an image. Bindings: call, shape, then `buffers`. */
 export function elementwise(
   { call, uniform }: Context,
   code: string,
@@ -65,7 +65,7 @@ export function elementwise(
   return { code, bindings: [call, uniform(fields), ...buffers], groups: perImage(elements) };
 }
 
-/** The shaders' Shape of a stage, forward and backward, other than a convolution. */
+/** `Shape` in the shaders of a stage other than a convolution, forward and backward. */
 export function shapeOf({ stage, input, output }: PlacedStage): ArrayBuffer {
   switch (stage.kind) {
     case 'maxPool':
@@ -113,19 +113,19 @@ function convolution(context: Context, placed: PlacedConvolution, x: GPUBuffer, 
   });
 }
 
-/** @param offset of this panel's channels, in vectors */
+/** @param offset of the panel's first channels, in vectors */
 export function sourceShape(shape: Shape4, offset: number, vectors: number) {
   const [, , inHeight, inWidth] = shape;
   return { inHeight, inWidth, inStride: vectorsOf(shape), inOffset: offset, inVectors: vectors };
 }
 
-/** @param offset of this panel's channels, in vectors */
+/** @param offset of the panel's first channels, in vectors */
 export function resultShape(shape: Shape4, offset: number, vectors: number) {
   const [, , outHeight, outWidth] = shape;
   return { outHeight, outWidth, outStride: vectorsOf(shape), outOffset: offset, outVectors: vectors };
 }
 
-/** A convolution in either direction, whose sum may be split into parts. @param buffers as in `gather` */
+/** Dispatches a convolution in either direction, whose sum may be split into parts. @param buffers as for `gather` */
 export function gatherInParts(
   context: Context,
   variant: GatherVariant,
@@ -147,7 +147,7 @@ export function fieldsOf(shape: ConvolutionShape): ArrayBuffer {
   return numbers(...CONVOLUTION_FIELDS.map((field) => shape[field]));
 }
 
-/** The copy of weights that direct products multiply; nothing where they multiply the weights themselves. */
+/** Dispatches the copy of weights to factors, or nothing where the weights themselves are the factors. */
 export function toFactors(context: Context, { buffers, factors, size }: Panel): Dispatch[] {
   if (factors === buffers.values) return [];
   return [
@@ -160,7 +160,7 @@ export function toFactors(context: Context, { buffers, factors, size }: Panel): 
   ];
 }
 
-/** A convolution in either direction. @param buffers source, weights, result, and those that the variant adds */
+/** Dispatches a convolution in either direction. @param buffers source, weights, result, then those that the variant needs */
 function gather(
   context: Context,
   variant: GatherVariant,

@@ -1,18 +1,18 @@
 /// <reference types="@webgpu/types" />
-/** How long kernels take: by the GPU's own clock where it has one, else from submission until they are done. */
+/** Times kernels with the GPU's clock where it has one, otherwise from submission until they are done. */
 import type { Pass, StageTime } from '../backend.ts';
 import { readBack } from './buffers.ts';
 import { type Dispatch, encode, type Prepared } from './dispatch.ts';
 import { GPU_USAGE, type Gpu } from './gpu.ts';
 
-/** WebGPU's largest query set holds two time stamps for each of this many stages. */
+/** WebGPU's largest query set has 4096 timestamps, two for each stage. */
 const MOST_STAGES = 2048;
 
 export function hasClock({ device }: Gpu): boolean {
   return device.features.has('timestamp-query');
 }
 
-/** Pairs of time stamps, each around one compute pass. */
+/** Pairs of timestamps, each around one compute pass. */
 class TimeStamps {
   readonly #gpu: Gpu;
   readonly #pairs: number;
@@ -27,7 +27,7 @@ class TimeStamps {
     this.#ticks = gpu.device.createBuffer({ size: Math.max(16 * pairs, 16), usage });
   }
 
-  /** What makes a pass take the time stamps of a pair. */
+  /** Makes a pass write the timestamps of a pair. */
   around(pair: number): GPUComputePassDescriptor {
     const begin = 2 * pair;
     const timestampWrites = {
@@ -42,10 +42,10 @@ class TimeStamps {
     encoder.resolveQuerySet(this.#queries, 0, 2 * this.#pairs, this.#ticks, 0);
   }
 
-  /** Seconds between the two of each pair. @throws UserError when the device is lost meanwhile */
+  /** Returns the seconds between the two timestamps of each pair. @throws UserError when the device is lost meanwhile */
   async read(): Promise<number[]> {
     const stamps = new BigUint64Array(await readBack(this.#gpu, this.#ticks, 16 * this.#pairs));
-    // In nanoseconds. WebGPU allows a device to set its clock back between the two.
+    // Timestamps are in nanoseconds. WebGPU allows a device to set its clock back in between.
     return Array.from({ length: this.#pairs }, (_, pair) =>
       Math.max(0, Number(stamps[2 * pair + 1]! - stamps[2 * pair]!) / 1e9),
     );
@@ -57,18 +57,18 @@ class TimeStamps {
   }
 }
 
-/** Times kernels on their own. */
+/** Times kernels outside of a program. */
 export class Stopwatch {
   readonly #gpu: Gpu;
   readonly #stamps: TimeStamps | undefined;
 
-  /** @param useTimestamps default: whether the device has them */
+  /** @param useTimestamps default: true if the device has timestamps */
   constructor(gpu: Gpu, useTimestamps: boolean = hasClock(gpu)) {
     this.#gpu = gpu;
     if (useTimestamps) this.#stamps = new TimeStamps(gpu, 1);
   }
 
-  /** Seconds per repetition. */
+  /** Returns the seconds per repetition. */
   async seconds(prepared: readonly Prepared[], images: number, repetitions: number): Promise<number> {
     const { device } = this.#gpu;
     const encoder = device.createCommandEncoder();
@@ -88,18 +88,18 @@ export class Stopwatch {
   }
 }
 
-/** Marks dispatches as the work of a layer. @param layer index in the chain */
+/** Marks dispatches as part of a layer's pass. @param layer index in the chain */
 export function workOf(layer: number, pass: Pass, dispatches: readonly Dispatch[]): Dispatch[] {
   return dispatches.map((dispatch) => ({ ...dispatch, work: { layer, pass } }));
 }
 
-/** Consecutive dispatches of the same stage, or of none. */
+/** Consecutive dispatches that belong to the same stage, or to none. */
 interface StagePiece {
   readonly prepared: Prepared[];
   readonly work: Prepared['work'];
 }
 
-/** Times the stages of one call: each runs in a separate pass between two time stamps. */
+/** Times the stages of one call. Each stage runs in a separate compute pass between two timestamps. */
 export class KernelClock {
   readonly #gpu: Gpu;
   #stages: readonly StagePiece[] = [];

@@ -1,6 +1,6 @@
 /**
- * Parameters in the GPU's memory, laid out as in weight-panels.ts. Gradients and velocities have the same layout, so a
- * step is one pass over memory and training reorders nothing. Reading and writing reorder on the GPU.
+ * Parameters in the GPU's memory, in the layout of weight-panels.ts. Gradients and velocities have the same layout, so an
+ * SGD step is one pass over memory and training never reorders. Reading and writing reorder on the GPU.
  */
 import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
@@ -21,7 +21,7 @@ import { PACK_WEIGHTS, UNPACK_WEIGHTS } from './shaders/layout-conversions.ts';
 import { SGD } from './shaders/sgd.ts';
 import { isWeight, type Panel, type Piece, panelsFor, piecesOf } from './weight-panels.ts';
 
-/** Most bytes that are reordered at once. */
+/** Largest number of bytes reordered at once. */
 const PIECE = 64 * 2 ** 20;
 
 interface StoredTensor {
@@ -29,7 +29,7 @@ interface StoredTensor {
   readonly panels: readonly Panel[];
 }
 
-/** The step of SGD of one panel. */
+/** The SGD step of one panel. */
 interface Update {
   readonly role: ParameterSpec['role'];
   readonly uniform: GPUBuffer;
@@ -37,7 +37,7 @@ interface Update {
   readonly group: GPUBindGroup;
 }
 
-/** The pipelines that parameters need. They are compiled beforehand, so that calls keep their order. */
+/** The pipelines that parameters need, compiled in advance so that calls keep their order. */
 export interface ParameterPipelines {
   readonly pack: GPUComputePipeline;
   readonly unpack: GPUComputePipeline;
@@ -59,7 +59,7 @@ export class GpuParameters implements Parameters {
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #updates: readonly Update[];
   #disposed = false;
-  /** Increases whenever values change, for those who keep something derived from them. */
+  /** Increases whenever values change, so that programs know when to transform weights again. */
   version = 0;
 
   /** @throws UserError when a tensor does not fit in a buffer. */
@@ -81,7 +81,7 @@ export class GpuParameters implements Parameters {
     this.gpu.checkThere();
   }
 
-  /** Of all buffers. */
+  /** Bytes of all buffers. */
   get bytes(): number {
     return this.#buffers().reduce((sum, { size }) => sum + size, 0);
   }
@@ -99,7 +99,7 @@ export class GpuParameters implements Parameters {
       data.set(new Float32Array(await readBack(this.gpu, panel!.buffers[field]!, data.byteLength)));
       return data;
     }
-    // All pieces are submitted before the first is awaited, so calls made after this one cannot change them.
+    // All pieces are submitted before the first is awaited, so that later calls cannot change them.
     const pieces = this.#pieces(spec).map(async (piece) => {
       const canonical = this.gpu.storage(name, piece.count);
       this.#reorder(this.#pipelines.unpack, piece, canonical, field);
@@ -130,7 +130,7 @@ export class GpuParameters implements Parameters {
     await queue.onSubmittedWorkDone();
   }
 
-  /** Copies the values of all tensors within the GPU's memory. @param to parameters of the same specs and device */
+  /** Copies the values of all tensors on the GPU. @param to parameters with the same specs, on the same device */
   copyValuesTo(to: GpuParameters): void {
     this.checkAlive('copyValuesTo');
     to.checkAlive('copyValuesTo');

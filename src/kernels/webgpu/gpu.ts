@@ -1,54 +1,55 @@
 /// <reference types="@webgpu/types" />
 /**
- * A WebGPU device and what all programs on it share: compiled pipelines, limits, and whether the device was lost. It
- * works alike in Node and in browsers.
+ * A WebGPU device, with what all of its programs share: compiled pipelines, limits, and whether the device was lost. It
+ * works in Node and in browsers.
  */
 import { UserError } from '../../core/errors.ts';
 import { describe, isSoftwareAdapter } from './adapter.ts';
-import { type GpuPrecision, type Storage, storageHead, storageOf } from './shaders/storage-format.ts';
+import { type GpuPrecision, STORAGE, type Storage, storageHead } from './shaders/storage-format.ts';
 import { type CandidateTiles, candidateTiles, type TileChoice, tilesFor } from './tuning/candidate-tiles.ts';
 import { TileLines, type TileMemory, Tuning } from './tuning/remembered-tiles.ts';
 
 /** Threads per workgroup of elementwise kernels; every WebGPU device can run 256. */
 export const GROUP = 256;
 
-/** Workgroups beyond this number go into a second dimension; WebGPU allows 65,535 in each. */
+/** More workgroups than this go into a second dimension. WebGPU allows 65,535 in each dimension. */
 const ROW_OF_GROUPS = 32_768;
 
 const AFTER_LOSS =
   'start the command again (a training run with --resume continues from its last checkpoint); if it happens again, use a smaller batch or --backend native';
 
 export interface GpuLimits {
-  /** Largest part of a buffer that a kernel can bind, in bytes. */
+  /** Largest binding of a kernel, in bytes. */
   readonly bindingBytes: number;
+  /** Largest buffer, in bytes. */
   readonly bufferBytes: number;
   /** Shared memory of a workgroup, in bytes. */
   readonly workgroupBytes: number;
 }
 
 export interface GpuOptions {
-  /** Storage format of layers and factors (shaders/storage-format.ts). Default: `fp32`. */
+  /** Number format in which activations, their gradients, and the factors of products are stored. Default: `fp32`. */
   readonly precision?: GpuPrecision;
-  /** Limits the bytes that the device binds: for tests of weights in several panels. */
+  /** Lowers the largest binding, in bytes, so that tests can split weights into several panels. */
   readonly bindingBytes?: number;
-  /** What to do when the device is lost, for people. Default: what helps on the command line. */
+  /** The remedy in the error message when the device is lost. Default: advice for the command line. */
   readonly afterLoss?: string;
-  /** Whether reductions use subgroups. Default: true if the device has them and is not software, where they cost time. */
+  /** Whether reductions use subgroups. Default: true if the device supports them, except on software devices, where they are slower. */
   readonly subgroups?: boolean;
-  /** Tiles of products where nothing was measured. Default: by the kind of device. */
+  /** Tiles of products that have not been measured. Default: depends on whether the device is software. */
   readonly tiles?: TileChoice;
   /**
-   * Remembers which kernels are the fastest; with `off`, nothing is measured. Default: `off` on a software device and
-   * where `tiles` are given, else a memory that ends with the device.
+   * Where to remember the fastest kernels. With `off`, nothing is measured. Default: `off` on a software device and if
+   * `tiles` are given; otherwise they are remembered for as long as the device exists.
    */
   readonly schedules?: 'off' | TileMemory;
-  /** Tiles to measure against the usual ones. Default: by the kind of device. */
+  /** Tiles to compare with the default ones. Default: depends on whether the device is software. */
   readonly candidates?: CandidateTiles;
   /** Time limit of all measurements, in seconds. Default: 3. */
   readonly tuningSeconds?: number;
 }
 
-/** The resource of a shader's `var<storage>` or `var<uniform>`. */
+/** A resource bound to a shader's `var<storage>` or `var<uniform>`. */
 export type Binding = GPUBuffer | GPUBufferBinding;
 
 /**
@@ -63,17 +64,17 @@ export type Binding = GPUBuffer | GPUBufferBinding;
 export class Gpu {
   readonly device: GPUDevice;
   readonly limits: GpuLimits;
-  /** For people: the adapter's vendor and name. */
+  /** Human-readable: the adapter's vendor and name. */
   readonly description: string;
-  /** Whether a CPU renders in place of a GPU. */
+  /** Whether this is software rendering on the CPU. */
   readonly isSoftware: boolean;
   readonly precision: GpuPrecision;
-  /** How layers and factors are stored. */
+  /** How activations and factors are stored. */
   readonly kept: Storage;
   readonly subgroups: boolean;
   readonly tiles: TileChoice;
   readonly candidates: CandidateTiles;
-  /** Undefined: programs use the usual kernels. */
+  /** Undefined if programs use the default kernels. */
   readonly tuning: Tuning | undefined;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #head: string;
@@ -95,7 +96,7 @@ export class Gpu {
     this.description = describe(info);
     this.isSoftware = isSoftwareAdapter(info);
     this.precision = options.precision ?? 'fp32';
-    this.kept = storageOf(this.precision);
+    this.kept = STORAGE[this.precision];
     this.subgroups = options.subgroups ?? (!this.isSoftware && device.features.has('subgroups'));
     this.tiles = options.tiles ?? tilesFor(this.isSoftware);
     this.candidates = options.candidates ?? candidateTiles(this.isSoftware, this.limits.workgroupBytes);
@@ -112,13 +113,13 @@ export class Gpu {
     if (this.#lost !== undefined) throw this.lossError();
   }
 
-  /** The error for people when the device is lost during a computation. */
+  /** The error to throw when the device is lost during a computation. */
   lossError(cause?: unknown): UserError {
     const reason = (this.#lost ?? 'it stopped answering').replaceAll(/\s+/g, ' ').trim();
     return new UserError(`the GPU was lost (${reason}): ${this.#afterLoss}`, { cause });
   }
 
-  /** Compiles each shader once, off the thread where the device can. */
+  /** Compiles each shader once, in the background where the device can. */
   pipeline(code: string): Promise<GPUComputePipeline> {
     let pipeline = this.#pipelines.get(code);
     if (!pipeline) {
@@ -143,8 +144,8 @@ export class Gpu {
   }
 
   /**
-   * A buffer of float32 values, all zero, that kernels read and write.
-   * @throws UserError when it is larger than the device can bind.
+   * Allocates a buffer of float32 values, all zero, that kernels read and write.
+   * @throws UserError when the buffer is larger than the device can bind.
    */
   storage(what: string, values: number): GPUBuffer {
     this.checkThere();
@@ -171,8 +172,8 @@ export class Gpu {
   }
 
   /**
-   * Makes buffers and bind groups, and checks that the GPU had enough memory.
-   * @throws UserError when it had not.
+   * Calls `make`, which creates buffers and bind groups.
+   * @throws UserError when the GPU runs out of memory.
    */
   async allocating<T>(operation: string, make: () => T): Promise<T> {
     this.device.pushErrorScope('out-of-memory');
@@ -197,7 +198,7 @@ export class Gpu {
   }
 }
 
-/** The flags of GPUBufferUsage, for which Node has no global. */
+/** The flags of GPUBufferUsage; Node does not define the global. */
 export const GPU_USAGE = {
   MAP_READ: 0x1,
   COPY_SRC: 0x4,
@@ -207,14 +208,14 @@ export const GPU_USAGE = {
   QUERY_RESOLVE: 0x200,
 } as const;
 
-/** Workgroups for the elements of an elementwise kernel, in two dimensions that `element()` in the shaders unfolds. */
+/** Workgroups for the elements of an elementwise kernel, in two dimensions, from which `element()` in the shaders computes the index. */
 export function groupsFor(elements: number, perGroup = GROUP): [x: number, y: number] {
   const groups = Math.max(1, Math.ceil(elements / perGroup));
   const x = Math.min(groups, ROW_OF_GROUPS);
   return [x, Math.ceil(groups / x)];
 }
 
-/** A software device is for tests, which want the same bits each time, so it measures only on request. */
+/** A software device measures only on request, as it is for tests, which need the same bits each time. */
 function tuningFor(isSoftware: boolean, options: GpuOptions): Tuning | undefined {
   const memory = options.schedules ?? (isSoftware || options.tiles ? 'off' : new TileLines());
   return memory === 'off' ? undefined : new Tuning(memory, options.tuningSeconds);

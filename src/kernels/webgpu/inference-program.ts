@@ -3,7 +3,7 @@ import { UserError } from '../../core/errors.ts';
 import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { Program } from '../backend.ts';
-import { checkImages } from '../validate.ts';
+import { checkForward } from '../validate.ts';
 import { Memory } from './buffers.ts';
 import { type ChainParts, CompiledGpuChain, toPlanes, toVectors } from './compiled-chain.ts';
 import { type Dispatch, type Prepared, prepare } from './dispatch.ts';
@@ -20,15 +20,15 @@ import { chooseKernels } from './tuning/measurement.ts';
 interface InferenceParts extends ChainParts {
   readonly input: GPUBuffer;
   readonly output: GPUBuffer;
-  /** Runs when weights have changed. */
+  /** Run only after weights have changed. */
   readonly ofWeights: readonly Prepared[];
-  /** Runs in every call. */
+  /** Run in every call. */
   readonly ofImages: readonly Prepared[];
 }
 
 export class GpuProgram extends CompiledGpuChain implements Program {
   readonly #parts: InferenceParts;
-  /** Version of the weights that were transformed last. */
+  /** Version of the weights at the last transform. */
   #transformed: number | undefined;
 
   constructor(parts: InferenceParts) {
@@ -38,7 +38,7 @@ export class GpuProgram extends CompiledGpuChain implements Program {
 
   async forward(input: Float32Array): Promise<Float32Array> {
     this.checkAlive('forward');
-    const images = checkImages('forward', this.inputShape, input);
+    const images = checkForward(this.inputShape, input);
     const { ofWeights, ofImages, ...parts } = this.#parts;
     const prepared = this.version === this.#transformed ? [ofImages] : [ofWeights, ofImages];
     this.#transformed = this.version;
@@ -50,7 +50,7 @@ export class GpuProgram extends CompiledGpuChain implements Program {
   }
 }
 
-/** @param shapes along the layers, for a full batch */
+/** @param shapes of the input and of each layer's output, for a full batch */
 export async function compileInference(
   parameters: GpuParameters,
   layers: readonly Layer[],
@@ -91,7 +91,7 @@ function planInference(
   const [inputShape, outputShape] = [shapes[0]!, shapes.at(-1)!];
   const input = memory.storage('the input', elementCount(inputShape));
   const output = memory.storage('the output', elementCount(outputShape));
-  // A tensor lives until the next one is computed, so two buffers alternate.
+  // A tensor is needed only until the next one is computed, so two buffers alternate.
   const counts = [inputShape, ...stages.map((stage) => stage.output)].map(paddedCount);
   const buffers = [0, 1].map((turn) =>
     memory.layers('a layer of the network', Math.max(...counts.filter((_, at) => at % 2 === turn), 4)),
@@ -107,7 +107,7 @@ function planInference(
   return { call, input, output, dispatches };
 }
 
-/** @throws UserError when a finite input has no finite output because values between exceed the range of f16. */
+/** @throws UserError when a finite input gives an output that is not finite, as activations exceed the range of f16. */
 function checkRange({ precision, kept }: Gpu, input: Float32Array, output: Float32Array): void {
   if (precision === 'fp32' || output.every(Number.isFinite) || !input.every(Number.isFinite)) return;
   const largest = (F16_LARGEST / kept.activationScale).toLocaleString('en-US');

@@ -10,15 +10,15 @@ import { TILE_FORMAT } from './tuning/remembered-tiles.ts';
 const SOFTWARE =
   'to try it without a GPU, let Vulkan use SwiftShader, which is part of chromium on Debian: install libvulkan1 and set VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json';
 
-/** One device for each precision, so that a process compiles each pipeline once. */
+/** One device for each precision, so that a process compiles each pipeline only once. */
 const opened = new Map<GpuPrecision, Promise<Gpu>>();
 
-/** Dawn's devices end with this object, so it lives as long as the process. */
+/** Dawn destroys its devices with this object, so it must live as long as the process. */
 let instance: GPU | undefined;
 
 /**
- * @param asked a precision gives the process's shared device, options a new one. Default: `fp32`
- * @throws UserError, with what to do, when the package, a driver, a GPU or its support of f16 is missing.
+ * @param asked a precision, to share one device within the process, or options, to open a new device. Default: `fp32`
+ * @throws UserError, with the remedy, when the package, a driver, a GPU or its support of f16 is missing.
  */
 export function openNodeGpu(asked: GpuOptions | GpuPrecision = 'fp32'): Promise<Gpu> {
   if (typeof asked === 'object') return open(asked);
@@ -34,7 +34,7 @@ export function openNodeGpu(asked: GpuOptions | GpuPrecision = 'fp32'): Promise<
 }
 
 async function open(options: GpuOptions): Promise<Gpu> {
-  // Browsers round time stamps, so that pages cannot spy on each other. Here that is no concern.
+  // By default Dawn rounds timestamps as browsers must, so that pages cannot spy on each other.
   instance ??= (await loadDawn()).create(['disable-dawn-features=timestamp_quantization']);
   const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
@@ -54,14 +54,14 @@ async function open(options: GpuOptions): Promise<Gpu> {
   }
 }
 
-/** A file in the cache folder, unless tiles are given or VERYDEEP_SCHEDULES is `off`. `on`: for software devices too. */
+/** Uses a file in the cache folder unless tiles are given or VERYDEEP_SCHEDULES is `off`; on software devices only if it is `on`. */
 function schedulesOf(info: GPUAdapterInfo, options: GpuOptions): GpuOptions['schedules'] {
   const asked = process.env.VERYDEEP_SCHEDULES;
   if (asked === 'off' || options.tiles) return 'off';
   return asked === 'on' || !isSoftwareAdapter(info) ? rememberedTiles(adapterName(info)) : undefined;
 }
 
-/** Which kernels were the fastest on a GPU, remembered between runs. @param folder default: the user's cache folder */
+/** The kernels that were the fastest on a GPU, remembered between runs. @param folder default: the user's cache folder */
 export function rememberedTiles(adapter: string, folder?: string): RememberedLines {
   return new RememberedLines({
     subfolder: 'gpu-tiles',

@@ -1,5 +1,5 @@
 /// <reference types="@webgpu/types" />
-/** What the dispatches of a program share: parameters, choices of kernels, and buffers that serve all layers in turn. */
+/** Shared by the dispatches of a program: parameters, kernel choices, and buffers that the layers use one after another. */
 import type { Memory } from './buffers.ts';
 import type { Gpu } from './gpu.ts';
 import type { GpuParameters } from './gpu-parameters.ts';
@@ -9,37 +9,37 @@ import { gradientSplits, planFor } from './winograd-plan.ts';
 
 interface Given {
   readonly parameters: Pick<GpuParameters, 'panelsOf'>;
-  /** The kernel of each convolution. */
+  /** Chooses the kernel of each convolution. */
   readonly choose: Choose;
-  /** The uniform of what differs between calls. */
+  /** The uniform buffer for the values that differ between calls. */
   readonly call: GPUBuffer;
-  /** `[n, 2]`, in training. */
+  /** Dropout keys `[n, 2]`, in training. */
   readonly keys?: GPUBuffer;
 }
 
 export interface Context extends Given {
   readonly points: PointBuffers;
-  /** Parts of split sums, of one layer at a time. */
+  /** Holds the parts of split sums, for one layer at a time. */
   readonly parts: GPUBuffer;
-  /** Workgroups that keep the device busy: sums are split to get as many. */
+  /** Number of workgroups that keeps the device busy; sums are split to reach it. */
   readonly busy: number;
   /** Whether reductions use subgroups. */
   readonly subgroups: boolean;
-  /** A uniform that lives as long as the program. */
+  /** Creates a uniform buffer that lives as long as the program. */
   uniform(bytes: ArrayBuffer): GPUBuffer;
 }
 
-/** Values at the points of Winograd's method. */
+/** Buffers for values at the points of Winograd's method. */
 export interface PointBuffers {
   readonly source: GPUBuffer;
   readonly result: GPUBuffer;
-  /** A buffer of float32 values, for weights or the products of their gradient. */
+  /** Returns a buffer of float32 values, for transformed weights or the products of their gradient. */
   weights(values: number): GPUBuffer;
 }
 
 /**
- * Makes the buffers that the convolutions of a program share.
- * @param keepWeights whether each layer has its own buffer of transformed weights, as in inference, where they stay
+ * Allocates the buffers that the convolutions of a program share.
+ * @param keepWeights whether each layer has its own buffer of transformed weights, so that inference can reuse them
  */
 export function contextFor(
   { tiles: { busy }, subgroups }: Gpu,

@@ -1,6 +1,6 @@
 /**
- * A chain of layers as the GPU runs it: a ReLU is part of the convolution before it, and dropout exists in training
- * only.
+ * Turns a chain of layers into the stages that run on the GPU: a ReLU is part of the convolution before it, and dropout
+ * exists only in training.
  */
 import type { ConvolutionLayer, DropoutLayer, Layer, LrnLayer, MaxPoolLayer } from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
@@ -13,18 +13,18 @@ export type Stage =
   | {
       readonly kind: 'dropout';
       readonly layer: DropoutLayer;
-      /** Number of this layer among the chain's dropout layers, from 0. */
+      /** Index of this layer among the chain's dropout layers. */
       readonly ordinal: number;
     };
 
-/** A stage between two tensors. */
+/** A stage with its input and output. */
 export interface PlacedStage<S extends Stage = Stage> {
   readonly stage: S;
   /** Index of the layer in the chain. */
   readonly layer: number;
   readonly input: Shape4;
   readonly output: Shape4;
-  /** Whether the stage before it is a convolution with ReLU. If so, its input is 0 exactly where ReLU's gradient is. */
+  /** Whether the previous stage is a convolution with ReLU. If so, this stage's input is 0 exactly where the ReLU's gradient is 0. */
   readonly afterRelu: boolean;
 }
 
@@ -34,12 +34,12 @@ export function isConvolution(placed: PlacedStage): placed is PlacedConvolution 
   return placed.stage.kind === 'convolution';
 }
 
-/** Whether the kernel covers the whole map, as in fc6 to fc8. If so, its input's gradient is that of a 1×1 convolution. */
+/** Whether the kernel covers the whole map, as in fc6 to fc8. If so, the input's gradient is computed as for a 1×1 convolution. */
 export function coversMap({ stage, output }: PlacedConvolution): boolean {
   return stage.layer.padding === 0 && pixelsOf(output) === 1;
 }
 
-/** @param shapes along the layers, for a full batch */
+/** @param shapes of the input and of each layer's output, for a full batch */
 export function stagesOf(
   layers: readonly Layer[],
   shapes: readonly Shape4[],
@@ -90,7 +90,7 @@ export function batchPixelsOf(shape: Shape4): number {
   return shape[0] * pixelsOf(shape);
 }
 
-/** float32 values of a tensor on the GPU, whose channels are padded to vectors of four. */
+/** Number of values of a tensor on the GPU, where channels are padded to vectors of four. */
 export function paddedCount(shape: Shape4): number {
   return shape[0] * 4 * imageVectorsOf(shape);
 }

@@ -3,7 +3,7 @@ import type { Layer } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { LabeledInput, LossOutcome, TrainingInput, TrainingProgram } from '../backend.ts';
 import { softmaxCrossEntropy } from '../reference/softmax-cross-entropy.ts';
-import { checkLabeledInput, checkOutputGradient, checkTrainingInput } from '../validate.ts';
+import { checkAccumulate, checkBackward } from '../validate.ts';
 import { backwardDispatches, reluBackward, sumsFor } from './backward.ts';
 import { Memory } from './buffers.ts';
 import { type ChainParts, CompiledGpuChain, toPlanes, toVectors } from './compiled-chain.ts';
@@ -17,7 +17,7 @@ import { isConvolution, type PlacedStage, paddedCount, stagesOf, vectorsOf } fro
 import type { Choose, Direction } from './tuning/candidates.ts';
 import { chooseKernels } from './tuning/measurement.ts';
 
-/** Buffers that calls write or read, in canonical layout. */
+/** Buffers in canonical layout that calls write or read. */
 interface Ports {
   readonly input: GPUBuffer;
   readonly keys: GPUBuffer;
@@ -27,10 +27,10 @@ interface Ports {
   readonly inputGradient: GPUBuffer | undefined;
 }
 
-/** The parts of a step. Each call runs some of them. */
+/** The parts of a training step, of which each call runs some. */
 interface StepParts<T> {
   readonly forward: T;
-  /** The output's gradient, from the labels or from the caller. */
+  /** The output's gradient: computed from the labels, or given by the caller. */
   readonly lossGradient: T;
   readonly givenGradient: T;
   readonly backward: T;
@@ -53,7 +53,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
 
   async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
     this.checkAlive('accumulate');
-    const images = checkLabeledInput('accumulate', this, batch, gradientScale);
+    const images = checkAccumulate(this, batch, gradientScale);
     const { forward, lossGradient, backward } = this.#parts.steps;
     this.#write(batch);
     this.write(this.#parts.ports.labels, batch.labels);
@@ -71,8 +71,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     outputGradient: Float32Array,
   ): Promise<{ output: Float32Array; inputGradient?: Float32Array }> {
     this.checkAlive('backward');
-    const images = checkTrainingInput('backward', this.inputShape, batch);
-    checkOutputGradient('backward', this.outputShape, images, outputGradient);
+    const images = checkBackward(this, batch, outputGradient);
     const { forward, givenGradient, backward } = this.#parts.steps;
     const { inputGradient: wanted, output } = this.#parts.ports;
     this.#write(batch);
@@ -84,7 +83,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     return { output: read[0]!, inputGradient: read[1] };
   }
 
-  /** With a loss scale, gradients of layers are scaled by it alone, and only sums over images by gradientScale. */
+  /** With a loss scale, it alone scales the gradients of activations. Only gradients of parameters are scaled by gradientScale. */
   #scales(gradientScale: number): Pick<Call, 'gradientScale' | 'parameterScale'> {
     const { lossScale } = this.gpu.kept;
     if (lossScale === 1) return { gradientScale, parameterScale: 1 };
@@ -97,7 +96,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
   }
 }
 
-/** @param shapes along the layers, for a full batch */
+/** @param shapes of the input and of each layer's output, for a full batch */
 export async function compileTraining(
   parameters: GpuParameters,
   layers: readonly Layer[],
@@ -172,7 +171,7 @@ function planTraining(
   const finish = planes && ((last: GPUBuffer) => [toPlanes(context, inputShape, last, planes, lossScale)]);
   const steps: StepParts<readonly Dispatch[]> = {
     forward,
-    // A map of scores has no loss: `accumulate` rejects it before this would run.
+    // There is no loss for a map of scores: `accumulate` rejects it before this would run.
     lossGradient: outputShape[2] * outputShape[3] === 1 ? [loss] : [],
     givenGradient: [toVectors(context, outputShape, ports.outputGradient, first, lossScale, 'gradient')],
     backward: backwardAlong(context, memory, stages, tensors, [first, second], finish),
@@ -181,9 +180,9 @@ function planTraining(
 }
 
 /**
- * Goes back along the chain. A gradient lives until the next one is computed, so two buffers alternate.
- * @param buffers the first has the output's gradient
- * @param finish what to do with the input's gradient; undefined if it is not needed
+ * Plans the backward pass. A gradient is needed only until the next one is computed, so two buffers alternate.
+ * @param buffers the first holds the output's gradient
+ * @param finish dispatches that take the input's gradient; undefined if it is not needed
  */
 function backwardAlong(
   context: Context,

@@ -1,4 +1,4 @@
-/** The backend on a GPU: shaders in ./shaders, planned into programs that submit one command buffer per call. */
+/** The backend for GPUs. It plans the shaders in ./shaders into programs that submit one command buffer per call. */
 import type { ParameterSpec } from '../../core/layer.ts';
 import type {
   Backend,
@@ -16,7 +16,7 @@ import { compileParameterPipelines, GpuParameters, type ParameterPipelines } fro
 import { compileInference, type GpuProgram } from './inference-program.ts';
 import { compileTraining, type GpuTrainingProgram } from './training-program.ts';
 
-/** @throws Error when shaders do not compile on this device */
+/** @throws Error when the shaders do not compile on this device. */
 export async function createWebGpuBackend(gpu: Gpu): Promise<WebGpuBackend> {
   return new WebGpuBackend(gpu, await compileParameterPipelines(gpu));
 }
@@ -24,7 +24,7 @@ export async function createWebGpuBackend(gpu: Gpu): Promise<WebGpuBackend> {
 export class WebGpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly description: string;
-  /** Of this process; the GPU's are not counted. */
+  /** In this process; threads on the GPU do not count. */
   readonly threads = 1;
   readonly gpu: Gpu;
   readonly instruments: Instruments;

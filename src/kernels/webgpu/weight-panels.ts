@@ -1,8 +1,8 @@
 /// <reference types="@webgpu/types" />
 /**
- * How tensors of parameters lie in the GPU's memory: weights as `[k, k, in, out]`, the layout that the kernels multiply,
- * with both channels padded with zeros, which stay zero, to vectors of four. A weight that is larger than the device can
- * bind (fc6 has 411 MB) is stored in several panels of output channels.
+ * The layout of parameters in the GPU's memory. Weights are `[k, k, in, out]`, as the kernels multiply them, with both
+ * channels padded to vectors of four by zeros, which stay zero. A weight larger than the device can bind (fc6 has
+ * 411 MB) is stored in several panels of output channels.
  */
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
@@ -13,21 +13,21 @@ import type { Gpu } from './gpu.ts';
 export interface Panel {
   /** Vectors of four output channels. */
   readonly vectors: number;
-  /** Index of the first of them in the tensor. */
+  /** Index of the first one in the tensor. */
   readonly first: number;
   readonly buffers: Readonly<Partial<Record<ParameterField, GPUBuffer>>>;
-  /** What direct products multiply: the values, or in f16 a copy of them, which `toFactors` makes. */
+  /** The factors of direct products: the values themselves or, in f16, a copy that `toFactors` makes. */
   readonly factors: GPUBuffer;
   /** Size of each buffer, in vectors of four. */
   readonly size: number;
 }
 
-/** Some output channels of a canonical weight, which lie in one panel. */
+/** Some output channels of a canonical weight, all in one panel. */
 export interface Piece {
   readonly panel: Panel;
-  /** The shaders' Shape. */
+  /** `Shape` in the shaders. */
   readonly shape: readonly number[];
-  /** First value, and number of values, in the canonical weight. */
+  /** Index of the first value in the canonical weight, and the number of values. */
   readonly start: number;
   readonly count: number;
 }
@@ -66,7 +66,7 @@ export function panelsFor(gpu: Gpu, spec: ParameterSpec, training: boolean): Pan
   });
 }
 
-/** Cuts a weight's output channels into pieces that each lie in one panel. @param mostBytes of a canonical piece */
+/** Divides a weight's output channels into pieces, each within one panel. @param mostBytes largest canonical piece */
 export function piecesOf(spec: ParameterSpec, panels: readonly Panel[], mostBytes: number): Piece[] {
   const { outChannels, inChannels, taps, inVectors } = extentsOf(spec);
   const each = inChannels * taps;

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /**
- * Winograd's method as dispatches: the weights to the points, then chunk by chunk the maps to the points, products
- * there, and the results back. For the weights' gradient the way back comes once, after all chunks.
+ * Winograd's method as dispatches: transform the weights; then, chunk by chunk, transform the inputs, multiply, and
+ * transform the results back. For the weights' gradient, the results are transformed back only once, after all chunks.
  */
 
 import { type Dispatch, type Groups, numbers } from './dispatch.ts';
@@ -21,7 +21,7 @@ import { gradientToPoints, pointGradients, pointsToWeights } from './shaders/win
 import type { PlacedConvolution } from './stages.ts';
 import { gradientGroups, gradientSplits, type Plan, planFor, type WinogradChoice } from './winograd-plan.ts';
 
-/** @param extra the bias, and with `masked` the layer's input */
+/** @param extra the bias or, with `masked`, the layer's input */
 export function winogradDispatches(
   context: Context,
   direction: 'forward' | 'backward',
@@ -62,7 +62,7 @@ export function winogradDispatches(
   return named(size, dispatches);
 }
 
-/** Adds to the gradient. */
+/** Accumulates into `gradient`. */
 export function winogradWeightGradient(
   context: Context,
   placed: PlacedConvolution,
@@ -100,11 +100,11 @@ function named(size: TileSize, dispatches: readonly Dispatch[]): Dispatch[] {
 }
 
 interface Chunk {
-  /** The shaders' Shape. */
+  /** `Shape` in the shaders. */
   readonly fields: GPUBuffer;
-  /** Its number of tiles, for a number of images. */
+  /** Number of tiles in this chunk for `images` images. */
   readonly count: (images: number) => number;
-  /** A transform of its tiles. @param vectors of channels per tile */
+  /** Dispatches a transform of the chunk's tiles. @param vectors of channels per tile */
   readonly transform: (code: string, vectors: number, buffers: readonly Binding[]) => Dispatch;
 }
 

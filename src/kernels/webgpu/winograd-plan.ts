@@ -1,4 +1,4 @@
-/** How a convolution goes through Winograd's method: its tiles, the chunks of tiles, and splits of sums. */
+/** Plans a convolution by Winograd's method: its tiles, the chunks of tiles, and the splits of sums. */
 import type { Tile } from './shaders/product.ts';
 import type { TileSize } from './shaders/winograd-scheme.ts';
 import type { WinogradShape } from './shaders/winograd-transforms.ts';
@@ -6,14 +6,14 @@ import { type PlacedConvolution, vectorsOf } from './stages.ts';
 import type { Choice, Direction } from './tuning/candidates.ts';
 
 /**
- * Most bytes of a chunk's values at the points, on either side of the product: few enough for the last-level cache of a
- * large GPU, and enough tiles for 500 workgroups.
+ * Largest number of bytes of a chunk's values at the points, before or after the product. It fits in the last-level cache
+ * of a large GPU, and has enough tiles for 500 workgroups.
  */
 const CHUNK = 32 * 2 ** 20;
 
-/** Least tiles of a split. */
+/** Smallest number of tiles per split. */
 const FEWEST_TILES = 32;
-/** Most bytes of the products of the weights' gradient, at the points of all splits. */
+/** Largest number of bytes of the weights' gradient's products, at the points of all splits. */
 const MOST_PRODUCTS = 64 * 2 ** 20;
 
 export type WinogradChoice = Choice & { readonly method: 'winograd'; readonly size: TileSize };
@@ -25,7 +25,7 @@ export interface Plan {
   readonly tilesOf: (images: number) => number;
 }
 
-/** The input's gradient is a convolution of the output's gradient. The weights' gradient has the forward pass's tiles. */
+/** The input's gradient is a convolution of the output's gradient. The weights' gradient uses the tiles of the forward pass. */
 export function planFor(
   direction: Direction,
   { stage, input, output }: PlacedConvolution,
@@ -56,7 +56,7 @@ export function planFor(
   return { shape, chunks, points, tilesOf: (count) => count * tilesDown * tilesAcross };
 }
 
-/** Workgroups of the products of the weights' gradient, per point. */
+/** Workgroups per point for the products of the weights' gradient. */
 export function gradientGroups({ shape }: Plan, tile: Tile): [down: number, across: number] {
   return [
     Math.ceil(shape.inVectors / (tile.threadsY * tile.rows)),
@@ -64,7 +64,7 @@ export function gradientGroups({ shape }: Plan, tile: Tile): [down: number, acro
   ];
 }
 
-/** Parts of a chunk's sum over tiles, so that the device has enough workgroups. */
+/** Number of parts into which a chunk's sum over tiles is split, so that there are enough workgroups. */
 export function gradientSplits(plan: Plan, tile: Tile, busy: number): number {
   const { points, shape } = plan;
   const [down, across] = gradientGroups(plan, tile);

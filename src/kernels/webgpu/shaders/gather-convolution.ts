@@ -1,15 +1,18 @@
 /**
- * Convolution as an implicit matrix product: row m is a pixel of the result, column n a channel, and the sum runs over
- * taps and the source's channels. The matrix of the source's patches is never stored.
+ * Convolution as an implicit matrix product (implicit GEMM): row m is a pixel of the result, column n is a channel, and
+ * the sum runs over taps and the source's channels. The matrix of the source's patches is never stored.
  *
  *     forward:   y[m, n] = Σ_{tap, c} x[m + tap − padding, c] · w[tap, c, n] + b[n]
  *     backward:  ∂x[m, c] = Σ_{tap, n} ∂y[m − tap + padding, n] · w[tap, c, n]
  *
- * Backward is forward with the kernel rotated by 180°, padding k − 1 − padding and w's two channels exchanged. Weights
+ * Backward is forward with the kernel rotated by 180°, padding k − 1 − padding, and w's two channels exchanged. Weights
  * are `[k, k, C, N]`, channels in vectors of four.
  */
 
 import {
+  type Corner,
+  columnsOf,
+  DIRECT_CORNER,
   declareSums,
   loadPanel,
   mainOf,
@@ -17,6 +20,9 @@ import {
   multiplyRows,
   pieces,
   pitchOf,
+  rowsOf,
+  sharedCorner,
+  storeSums,
   type Tile,
   threadsOf,
 } from './product.ts';
@@ -24,21 +30,21 @@ import { callHead, elementwise, reads, unroll, writes } from './wgsl.ts';
 
 export interface GatherVariant {
   readonly direction: 'forward' | 'backward';
-  /** Forward: max(y, 0). */
+  /** Forward only: stores max(y, 0). */
   readonly relu?: boolean;
-  /** Backward: 0 where the layer's input, which a ReLU made, is 0. */
+  /** Backward only: stores 0 where the layer's input, a ReLU's output, is 0. */
   readonly masked?: boolean;
-  /** Adds to the result: a further panel of weights. */
+  /** Adds to the result, for all panels of weights but the first. */
   readonly accumulate?: boolean;
-  /** The sum is split, and each workgroup in z stores its part unchanged, for `addSplits`. */
+  /** Splits the sum: each workgroup in z stores its part unchanged, for `addSplits`. */
   readonly split?: boolean;
 }
 
-/** Of a convolution, or of the gradient of its weights: all in pixels, vectors of four channels, or vectors per pixel. */
+/** `Shape` of a convolution or of its weights' gradient, in pixels, vectors of four channels, or vectors per pixel. */
 export const CONVOLUTION_FIELDS = [
   'inHeight',
   'inWidth',
-  // Vectors per pixel of the source; the first of this panel, and their number.
+  // Of the source: vectors per pixel, the panel's first vector, and its number of vectors.
   'inStride',
   'inOffset',
   'inVectors',
@@ -48,18 +54,18 @@ export const CONVOLUTION_FIELDS = [
   'outOffset',
   'outVectors',
   'kernel',
-  // May be negative where the source is the gradient of a padded output.
+  // May be negative if the source is the gradient of a padded output.
   'padding',
-  // Parts of the sum.
+  // Number of parts of the sum.
   'splits',
 ] as const;
 
 export type ConvolutionShape = Readonly<Record<(typeof CONVOLUTION_FIELDS)[number], number>>;
 
 /**
- * Bindings: call, shape, source, weights, result, then forward the bias, backward with `masked` the layer's input.
- * Workgroups: tiles of rows in x and z, tiles of columns in y. With `split`: tiles of rows in x, parts of the sum in z;
- * neither bias nor mask, and the result is float32.
+ * Bindings: call, shape, source, weights, result, and the bias (forward) or with `masked` the layer's input (backward).
+ * Workgroups: tiles of rows in x and z, tiles of columns in y. With `split`: tiles of rows in x, parts of the sum in z,
+ * no bias and no mask, and a float32 result.
  */
 export function gatherConvolution(variant: GatherVariant, tile: Tile): string {
   const forward = variant.direction === 'forward';
@@ -73,7 +79,7 @@ ${tile.depth > 0 ? shared(variant, tile) : direct(variant, tile)}
 `;
 }
 
-/** A pixel of the result: its image's first pixel in the source, and the corner of its patch. */
+/** `corner`: for a pixel of the result, its image's first pixel in the source, and the corner of its patch. */
 const READ_SOURCE = /* wgsl */ `
 fn corner(row: u32) -> vec3i {
   let image = row / (shape.outHeight * shape.outWidth);
@@ -104,10 +110,8 @@ function firstRowOf({ split = false }: GatherVariant, tileRows: number): string 
 }
 
 function shared(variant: GatherVariant, tile: Tile): string {
-  const { threadsX, threadsY, rows, columns, depth } = tile;
-  const threads = threadsOf(tile);
-  const tileRows = threadsY * rows;
-  const tileColumns = threadsX * columns;
+  const { depth } = tile;
+  const [threads, tileRows, tileColumns] = [threadsOf(tile), rowsOf(tile), columnsOf(tile)];
   const sourceLoads = Math.ceil((tileRows * depth) / threads);
   const pitch = pitchOf(tile);
   const { split = false } = variant;
@@ -141,14 +145,14 @@ ${variant.direction === 'forward' ? loadPanel(tile, 'stored4') : loadTurnedPanel
 ${multiplyPieces(tile)}
     workgroupBarrier();
   }
-${storeSums(variant, tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local.x', threadsX)}
+${storeResults(variant, tile, sharedCorner(tile))}
 }
 `;
 }
 
-/** loadPanel with rows and columns exchanged: blocks of 4×4 are transposed in registers. */
+/** As `loadPanel`, but with rows and columns exchanged: blocks of 4×4 are transposed in registers. */
 function loadTurnedPanel(tile: Tile): string {
-  const tileColumns = tile.threadsX * tile.columns;
+  const tileColumns = columnsOf(tile);
   const count = tile.depth * tileColumns;
   return /* wgsl */ `    for (var at = thread; at < ${count}u; at += ${threadsOf(tile)}u) {
       let k = first + at % ${tile.depth}u;
@@ -169,7 +173,7 @@ fn turnedBlock(k: u32, column: u32) -> mat4x4f {
 }
 `;
 
-/** Without shared memory: the place of a tap is computed once for all channels. */
+/** Without shared memory. The position of a tap is computed once for all channels. */
 function direct(variant: GatherVariant, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
   const { split = false } = variant;
@@ -216,7 +220,7 @@ ${unroll(rows, (r) => `      sum${r}_${c} += b${c} * a${r};`)}`,
 }
     }
   }
-${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
+${storeResults(variant, tile, DIRECT_CORNER)}
 }
 `;
 }
@@ -224,36 +228,16 @@ ${storeSums(variant, tile, 'firstRow', 'firstColumn', 1)}
 /** ReLU, written so that NaN stays NaN. */
 const CLIPPED = 'select(value, vec4f(), value < vec4f())';
 
-function storeSums(
-  variant: GatherVariant,
-  { rows, columns }: Tile,
-  row: string,
-  column: string,
-  columnStep: number,
-): string {
-  return unroll(columns, (c) => {
-    const stores = unroll(rows, (r) => {
-      if (variant.split) {
-        return /* wgsl */ `      if (row + ${r}u < rows) {
-        result[(group.z * rows + row + ${r}u) * shape.outVectors + column] = sum${r}_${c};
-      }`;
-      }
-      return /* wgsl */ `      if (row + ${r}u < rows) {
-        let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
-${storeResult(variant, `sum${r}_${c}`)}
-      }`;
-    });
-    return /* wgsl */ `  {
-    let column = ${column} + ${c * columnStep}u;
-    let row = ${row};
-    if (column < shape.outVectors) {
-${stores}
-    }
-  }`;
-  });
+function storeResults(variant: GatherVariant, tile: Tile, corner: Corner): string {
+  return storeSums(tile, corner, (r, sum) =>
+    variant.split
+      ? `        result[(group.z * rows + row + ${r}u) * shape.outVectors + column] = ${sum};`
+      : `        let at = (row + ${r}u) * shape.outStride + shape.outOffset + column;
+${storeResult(variant, sum)}`,
+  );
 }
 
-/** Turns a sum into a result at index `at`, of channel vector `column`. */
+/** Turns a sum into a result at index `at`, for channel vector `column`. */
 function storeResult({ direction, relu, masked, accumulate }: GatherVariant, sum: string): string {
   const terms = [
     sum,
@@ -267,8 +251,8 @@ function storeResult({ direction, relu, masked, accumulate }: GatherVariant, sum
 }
 
 /**
- * The end of a convolution whose sum was split: adds the parts, always in the same order, then what the variant adds.
- * Bindings: call, shape, parts, result, then the bias or with `masked` the layer's input. Elements: vectors of the
+ * Completes a convolution whose sum was split: adds the parts, always in the same order, then applies the variant.
+ * Bindings: call, shape, parts, result, and the bias or with `masked` the layer's input. Elements: vectors of the
  * result.
  */
 export function addSplits(variant: GatherVariant): string {

@@ -1,10 +1,10 @@
-/** Conversions between canonical layouts and those on the GPU: of layers, of weights, and of the factors of products. */
+/** Converts activations, weights and the factors of products between their canonical layout and the GPU's. */
 import { callHead, elementwise, head, reads, writes } from './wgsl.ts';
 
 const PLANES_FIELDS = ['channels', 'pixels', 'vectors', 'scale: f32'];
 
 /**
- * `[n, C, H, W]` to `[n, H, W, C]` in vectors of four, padded with zeros, times `scale`.
+ * Converts `[n, C, H, W]` to `[n, H, W, C]` in vectors of four, padded with zeros, times `scale`.
  * Bindings: call, shape, planes, vectors.
  */
 export function toVectorsOf(kind: 'layer' | 'gradient'): string {
@@ -25,7 +25,7 @@ ${elementwise(
 `;
 }
 
-/** The way back, one thread per value. Bindings: call, shape, vectors (as scalars), planes. */
+/** The inverse of `toVectorsOf`, one thread per value. Bindings: call, shape, vectors (as scalars), planes. */
 export const TO_PLANES: string = `
 ${callHead(PLANES_FIELDS, reads('source', 'stored'), writes('planes', 'f32'))}
 ${elementwise(
@@ -39,7 +39,7 @@ ${elementwise(
 
 const WEIGHTS_FIELDS = ['inChannels', 'taps', 'inVectors', 'panelVectors', 'firstInPanel', 'outChannels'];
 
-/** Some output channels of canonical weights `[out, in, k, k]` into a panel, or (`back`) out of it. */
+/** Copies some output channels of canonical weights `[out, in, k, k]` into a panel or, with `back`, out of it. */
 function weightsKernel(back: boolean): string {
   return `
 ${head(WEIGHTS_FIELDS, back ? writes('canonical', 'f32') : reads('canonical', 'f32'), back ? reads('panel', 'f32') : writes('panel', 'f32'))}
@@ -61,7 +61,7 @@ ${elementwise(
 export const PACK_WEIGHTS: string = weightsKernel(false);
 export const UNPACK_WEIGHTS: string = weightsKernel(true);
 
-/** Values in the storage format of factors. Bindings: shape `[vectors]`, values, factors. */
+/** Converts values to the storage format of factors. Bindings: shape `[vectors]`, values, factors. */
 export const TO_FACTORS: string = `
 ${head(['vectors'], reads('values', 'vec4f'), writes('factors'))}
 ${elementwise('shape.vectors', '  factors[i] = stored4(values[i]);')}

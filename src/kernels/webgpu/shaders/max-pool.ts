@@ -3,7 +3,7 @@ import { callHead, elementwise, maskedGradient, reads, writes } from './wgsl.ts'
 
 const MAP_FIELDS = ['height', 'width', 'vectors', 'outHeight', 'outWidth'];
 
-/** By bits, as a shader compiler may assume that there are no NaNs. */
+/** Compares bits, as a shader compiler may assume that there are no NaNs. */
 const IS_NAN = /* wgsl */ `
 fn isNan(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u); }
 fn isAbove(a: vec4f, b: vec4f) -> vec4<bool> { return (a > b) | (isNan(a) & !isNan(b)); }
@@ -33,7 +33,7 @@ ${elementwise(
 `;
 
 /**
- * Each ∂y goes to the first maximum of its window. One thread per window, including those that rounding down drops,
+ * Passes each ∂y to the first maximum of its window. One thread per window, including windows that rounding down drops,
  * whose gradient is 0. Bindings: call, shape, x, ∂y, ∂x. Elements: ⌈height / 2⌉ · ⌈width / 2⌉ · vectors per image.
  */
 export function maxPoolBackward(masked: boolean): string {

@@ -1,6 +1,6 @@
 /**
- * What products share whose sum runs over pixels, or tiles of pixels: a row is four channels of one factor, a column four
- * of the other, and a thread keeps 4 × 4 sums for each pair of its rows and columns.
+ * Shared by products whose sum runs over pixels, or tiles of pixels: a row is four channels of one factor, a column is
+ * four channels of the other, and a thread keeps 4 × 4 sums for each pair of its rows and columns.
  */
 
 import type { Kept, Tile } from './product.ts';
@@ -10,7 +10,7 @@ export function declareSums({ rows, columns }: Tile): string {
   return unroll(4 * rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
 }
 
-/** Shared memory for a piece of both factors. */
+/** Declares shared memory for a piece of both factors. */
 export function pieces({ threadsX, threadsY, rows, columns, depth }: Tile, kept: Kept): string {
   return `
 var<workgroup> patches: array<${kept}, ${depth * threadsY * rows}>;
@@ -18,7 +18,7 @@ var<workgroup> gradients: array<${kept}, ${depth * threadsX * columns}>;
 `;
 }
 
-/** Adds the product of the pieces to the sums. */
+/** Adds the product of the two pieces to the sums. */
 export function multiplyPieces(tile: Tile): string {
   const { threadsX, threadsY, rows, columns, depth } = tile;
   return /* wgsl */ `    for (var k = 0u; k < ${depth}u; k++) {
@@ -31,7 +31,7 @@ ${multiplyRow(r, columns)}`,
     }`;
 }
 
-/** Adds four channels of row r, `a0`, `a1`, …, by those of all columns, `b0`, `b1`, …. */
+/** Adds the products of four channels of row r, `a0`, `a1`, …, and all columns, `b0`, `b1`, …. */
 export function multiplyRow(r: number, columns: number): string {
   return unroll(4, (j) =>
     unroll(
@@ -41,21 +41,19 @@ export function multiplyRow(r: number, columns: number): string {
   );
 }
 
-/** A thread's first row and column, the distances to the next, and the end of the rows; all in vectors. */
-export interface SumsAt {
-  readonly row: string;
-  readonly rowStep: number;
-  readonly endRow: string;
-  readonly column: string;
-  readonly columnStep: number;
-}
-
-/** @param store the statement for a vector of sums and its index in `[channel of the row, column]` */
+/**
+ * Stores a thread's sums, but none past the last row and column.
+ * @param endRow the row after the last, in vectors
+ * @param store the statement for a vector of sums and its index in `[channel of the row, column]`
+ */
 export function storeSums(
-  { rows, columns }: Tile,
-  { row, rowStep, endRow, column, columnStep }: SumsAt,
+  { threadsX, threadsY, rows, columns, depth }: Tile,
+  endRow: string,
   store: (place: string, sum: string) => string,
 ): string {
+  // Through shared memory, a thread's rows and columns are spread over the tile; otherwise they are adjacent.
+  const [row, rowStep] = depth > 0 ? ['firstRow + local.y', threadsY] : ['firstRow', 1];
+  const [column, columnStep] = depth > 0 ? ['firstColumn + local.x', threadsX] : ['firstColumn', 1];
   return unroll(rows, (r) =>
     unroll(
       columns,

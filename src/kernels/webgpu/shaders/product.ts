@@ -1,20 +1,20 @@
-/** What matrix products share: their tile, sums in a thread's registers, and a piece of both factors in shared memory. */
+/** Shared by matrix products: the tile, a thread's sums in registers, and a piece of both factors in shared memory. */
 import { unroll } from './wgsl.ts';
 
 /**
- * The tile of a product: a workgroup computes (threadsY · rows) × (threadsX · columns · 4) values, each thread
- * `rows` × `columns` vectors of them in its registers.
+ * The tile of a product: a workgroup computes (threadsY · rows) × (threadsX · columns · 4) values, of which each thread
+ * keeps `rows` × `columns` vectors in registers.
  */
 export interface Tile {
-  /** Threads of a workgroup across the columns, and down the rows. */
+  /** Threads of a workgroup across columns (x) and rows (y). */
   readonly threadsX: number;
   readonly threadsY: number;
-  /** Rows of a thread (vectors of four where the rows are weights), and its columns in vectors of four. */
+  /** Rows per thread (in vectors of four where rows are weights), and columns per thread, in vectors of four. */
   readonly rows: number;
   readonly columns: number;
   /**
-   * Depth of the piece that a workgroup loads into its shared memory at a time, in vectors of four (in pixels, where the
-   * sum runs over pixels). 0: each thread reads for itself, through the caches.
+   * Depth of the piece that a workgroup loads into shared memory at a time, in vectors of four (in pixels where the sum
+   * runs over pixels). 0: no shared memory; each thread reads through the caches.
    */
   readonly depth: number;
 }
@@ -23,18 +23,28 @@ export function threadsOf({ threadsX, threadsY }: Tile): number {
   return threadsX * threadsY;
 }
 
-/** A word, the same for equal tiles: threads across and down, rows and columns of a thread, depth. */
+/** Rows of a workgroup's tile. */
+export function rowsOf({ threadsY, rows }: Tile): number {
+  return threadsY * rows;
+}
+
+/** Columns of a workgroup's tile, in vectors of four. */
+export function columnsOf({ threadsX, columns }: Tile): number {
+  return threadsX * columns;
+}
+
+/** A name without spaces, equal for equal tiles: threads in x and y, rows and columns per thread, depth. */
 export function tileName({ threadsX, threadsY, rows, columns, depth }: Tile): string {
   return `${threadsX}x${threadsY}-${rows}x${columns}-${depth}`;
 }
 
-/** The tile of a name. */
+/** The inverse of `tileName`. */
 export function tileNamed(name: string): Tile {
   const [threadsX, threadsY, rows, columns, depth] = name.split(/[x-]/).map(Number);
   return { threadsX: threadsX!, threadsY: threadsY!, rows: rows!, columns: columns!, depth: depth! };
 }
 
-/** The head of `main`, which `}` ends. */
+/** Opens `main`, which `}` must close. */
 export function mainOf({ threadsX, threadsY }: Tile): string {
   return /* wgsl */ `@compute @workgroup_size(${threadsX}, ${threadsY})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
@@ -45,15 +55,15 @@ export function declareSums({ rows, columns }: Tile): string {
   return unroll(rows, (r) => unroll(columns, (c) => `  var sum${r}_${c} = vec4f();`));
 }
 
-/** One more vector per row, so that rows begin in different banks. */
+/** Distance between rows in shared memory: one extra vector, so that rows begin in different banks. */
 export function pitchOf({ depth }: Tile): number {
   return depth + 1;
 }
 
-/** Storage format of factors: that of layers, or float32 at the points of Winograd's method. */
+/** Format of factors: that of activations, or float32 at the points of Winograd's method. */
 export type Kept = 'stored4' | 'vec4f';
 
-/** Shared memory for a piece of both factors. */
+/** Declares shared memory for a piece of both factors. */
 export function pieces(tile: Tile, kept: Kept): string {
   const { threadsX, threadsY, rows, columns, depth } = tile;
   return `
@@ -63,12 +73,12 @@ var<workgroup> panel: array<${kept}, ${4 * depth * threadsX * columns}>;
 }
 
 /**
- * Loads four channels of the sum by all columns of the tile, in their order.
+ * Loads the tile's columns of a piece of the weights into `panel`.
  * @param depth of the sum, in vectors
  * @param base first row of the weights
  */
 export function loadPanel(tile: Tile, kept: Kept, depth = 'depth', base = '0u'): string {
-  const tileColumns = tile.threadsX * tile.columns;
+  const tileColumns = columnsOf(tile);
   const count = 4 * tile.depth * tileColumns;
   return /* wgsl */ `    for (var at = thread; at < ${count}u; at += ${threadsOf(tile)}u) {
       let k = 4u * first + at / ${tileColumns}u;
@@ -81,7 +91,7 @@ export function loadPanel(tile: Tile, kept: Kept, depth = 'depth', base = '0u'):
     }`;
 }
 
-/** Adds the product of the pieces to the sums. */
+/** Adds the product of the two pieces to the sums. */
 export function multiplyPieces(tile: Tile): string {
   const { threadsX, rows, columns, depth } = tile;
   return /* wgsl */ `    for (var k = 0u; k < ${depth}u; k++) {
@@ -90,12 +100,50 @@ ${multiplyRows(tile, (j, c) => `panel[(4u * k + ${j}u) * ${threadsX * columns}u 
     }`;
 }
 
-/** Adds four channels of each of the thread's rows, a0, a1, …, by its columns. */
+/** Adds the products of four channels of each of the thread's rows, a0, a1, …, and its columns. */
 export function multiplyRows({ rows, columns }: Tile, weight: (j: number, column: number) => string): string {
   return unroll(4, (j) =>
     unroll(columns, (c) => {
       const read = `      let b${j}_${c} = vec4f(${weight(j, c)});`;
       return `${read}\n${unroll(rows, (r) => `      sum${r}_${c} = fma(vec4f(a${r}[${j}]), b${j}_${c}, sum${r}_${c});`)}`;
     }),
+  );
+}
+
+/** A thread's first row and column, and the distance from each of its columns to the next, in vectors. */
+export interface Corner {
+  readonly row: string;
+  readonly column: string;
+  readonly columnStep: number;
+}
+
+/** Where factors are in shared memory: a thread's rows are adjacent, its columns are spread over the tile. */
+export function sharedCorner({ threadsX, rows }: Tile): Corner {
+  return { row: `firstRow + local.y * ${rows}u`, column: 'firstColumn + local.x', columnStep: threadsX };
+}
+
+/** Where each thread reads for itself: `firstRow` and `firstColumn` are the thread's own. */
+export const DIRECT_CORNER: Corner = { row: 'firstRow', column: 'firstColumn', columnStep: 1 };
+
+/** Stores a thread's sums, but none past the last row and column. @param store the statements for a sum at `row + r`, `column` */
+export function storeSums(
+  { rows, columns }: Tile,
+  { row, column, columnStep }: Corner,
+  store: (r: number, sum: string) => string,
+): string {
+  return unroll(
+    columns,
+    (c) => /* wgsl */ `  {
+    let column = ${column} + ${c * columnStep}u;
+    let row = ${row};
+    if (column < shape.outVectors) {
+${unroll(
+  rows,
+  (r) => /* wgsl */ `      if (row + ${r}u < rows) {
+${store(r, `sum${r}_${c}`)}
+      }`,
+)}
+    }
+  }`,
   );
 }

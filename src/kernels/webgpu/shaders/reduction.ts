@@ -1,6 +1,6 @@
 /**
- * Sums and maxima over a workgroup of 64 threads: by subgroups of any size where the device has them, else through the
- * workgroup's memory. The order is always the same.
+ * Sums and maxima over a workgroup of 64 threads, by subgroups of any size if the device has them, otherwise through the
+ * workgroup's memory. The order of a sum is always the same.
  */
 
 export const REDUCED = 64;
@@ -8,7 +8,7 @@ export const REDUCED = 64;
 export interface Reduction {
   /** `fn total(value, local…)` and, for f32, `fn largest(value, local…)`, which return the result in each thread. */
   readonly functions: string;
-  /** What to append to the parameters of `main`, and to the arguments of the functions after `local`. */
+  /** Text to append to the parameters of `main`, and to the arguments of the functions after `local`. */
   readonly parameter: string;
   readonly argument: string;
 }
@@ -35,9 +35,9 @@ type Combine = (
 ) => string;
 
 /**
- * In each subgroup the thread with the lowest number keeps the result, all others a neutral value. On every known device,
- * threads are numbered along subgroups, so these threads are `lanes` apart. WebGPU does not guarantee it: where it is
- * otherwise, all places are read.
+ * In each subgroup, the lowest-numbered thread stores the result and the others a neutral value. On every known device,
+ * threads are numbered consecutively within subgroups, so these threads are `lanes` apart. WebGPU does not guarantee
+ * this; where it does not hold, the values of all threads are read.
  */
 const bySubgroups: Combine = (name, type, operation, both) => /* wgsl */ `
 fn ${name}(value: ${type}, local: u32, lanes: u32) -> ${type} {
@@ -54,7 +54,7 @@ fn ${name}(value: ${type}, local: u32, lanes: u32) -> ${type} {
 }
 `;
 
-/** In two steps of eight, so that no thread waits for 64. */
+/** Reduces in two steps of eight, so that no thread has to read 64 values. */
 const byMemory: Combine = (name, type, _, both) => /* wgsl */ `
 fn ${name}(value: ${type}, local: u32) -> ${type} {
   partial[local] = value;

@@ -1,7 +1,7 @@
 /** The two layers that work value by value, one thread per vector of four channels. */
 import { callHead, elementwise, maskedGradient, reads, writes } from './wgsl.ts';
 
-/** max(x, 0), NaN stays NaN. Bindings: call, shape `[vectors per image]`, x, y. */
+/** max(x, 0); NaN stays NaN. Bindings: call, shape `[vectors per image]`, x, y. */
 export const RELU: string = `
 ${callHead(['vectors'], reads('x'), writes('y'))}
 ${elementwise('call.images * shape.vectors', '  y[i] = select(x[i], stored4(), x[i] < stored4());')}
@@ -39,9 +39,9 @@ fn threefry(key: vec2u, counter: vec2u) -> vec2u {
 const DROPOUT_FIELDS = ['pixels', 'vectors', 'ordinal', 'threshold', 'scale: f32'];
 
 /**
- * Dropout, forward and backward (where x and y are gradients). Value u of an image's `[C, H, W]` takes word u mod 2 of
- * threefry(key, (ordinal, ⌊u / 2⌋)) and is dropped where that is below the threshold.
- * Bindings: call, shape, keys, x, y, then with `masked` the layer's input.
+ * Dropout, forward and backward (where x and y are gradients). Value u of an image's `[C, H, W]` is dropped if word
+ * u mod 2 of threefry(key, (ordinal, ⌊u / 2⌋)) is below the threshold.
+ * Bindings: call, shape, keys, x, y, and with `masked` the layer's input.
  */
 export function dropout(direction: 'forward' | 'backward', masked = false): string {
   const value = direction === 'forward' ? 'stored4(value)' : 'stored4(inRange(value))';

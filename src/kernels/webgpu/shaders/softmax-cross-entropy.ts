@@ -2,7 +2,7 @@ import { REDUCED, reduction } from './reduction.ts';
 import { callHead, reads, writes } from './wgsl.ts';
 
 /**
- * The gradient of the loss: scale · (p_k − [k = label]), one workgroup per image.
+ * Computes the gradient of the loss: scale · (p_k − [k = label]), one workgroup per image.
  * Bindings: call, shape `[classes, stride]`, logits, labels, gradient.
  */
 export function lossGradient(subgroups: boolean): string {

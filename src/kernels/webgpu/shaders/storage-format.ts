@@ -1,7 +1,7 @@
 /**
- * The storage format of layers, their gradients and the factors of products, in the GPU's memory and in a workgroup's:
- * `stored`, `stored4`. Every shader is written for both formats. Sums are always in float32, where the product of two
- * f16 values is exact. Parameters, their gradients and velocities stay float32.
+ * `stored` and `stored4`: the format in which activations, their gradients and the factors of products are stored, in the
+ * GPU's memory and in a workgroup's. Every shader works with both formats. Sums are always in float32, where the product
+ * of two f16 values is exact. Parameters, their gradients and velocities stay in float32.
  */
 import type { Precision } from '../../backend-options.ts';
 
@@ -9,37 +9,31 @@ export type GpuPrecision = Exclude<Precision, 'bf16'>;
 
 export const F16_LARGEST = 65_504;
 
-/**
- * f16 ends at 65,504. Layers are stored as a sixteenth of their values, which loses no bit, as ReLU, pooling, dropout
- * and convolution (with a sixteenth of the bias) commute with it. So they may be as large as 1,048,064, and steps
- * between small ones are 10⁻⁶. Larger ones become infinite, and so does the output (../inference-program.ts reports it).
- */
-const ACTIVATION_SCALE: Record<GpuPrecision, number> = { fp32: 1, f16: 1 / 16 };
-
-/**
- * Gradients of layers are stored as this multiple of those of one image's loss, so that small ones do not vanish: f16's
- * steps next to 0 are then 6·10⁻¹¹. Those beyond ±64 are clamped to ±64 (`inRange`).
- */
-const LOSS_SCALE: Record<GpuPrecision, number> = { fp32: 1, f16: 1024 };
-
-/** The format's properties for the code around the shaders. */
+/** How the code around the shaders converts values. */
 export interface Storage {
   readonly bytes: number;
+  /**
+   * f16 ends at 65,504. Activations are stored as a sixteenth of their values. This loses no bit, as ReLU, pooling,
+   * dropout and convolution (with a sixteenth of the bias) commute with it. So they may be as large as 1,048,064, and
+   * steps between small ones are 10⁻⁶. Larger ones become infinite, and so does the output, which
+   * ../inference-program.ts reports.
+   */
   readonly activationScale: number;
+  /**
+   * Gradients of activations are stored as this multiple of those of one image's loss, so that small ones do not vanish:
+   * f16's steps next to 0 are then 6·10⁻¹¹. Those beyond ±64 are clamped to ±64 (`inRange`).
+   */
   readonly lossScale: number;
 }
 
-export function storageOf(precision: GpuPrecision): Storage {
-  return {
-    bytes: precision === 'f16' ? 2 : 4,
-    activationScale: ACTIVATION_SCALE[precision],
-    lossScale: LOSS_SCALE[precision],
-  };
-}
+export const STORAGE: Readonly<Record<GpuPrecision, Storage>> = {
+  fp32: { bytes: 4, activationScale: 1, lossScale: 1 },
+  f16: { bytes: 2, activationScale: 1 / 16, lossScale: 1024 },
+};
 
-/** The head of every shader. */
+/** Writes the head of every shader. */
 export function storageHead(precision: GpuPrecision): string {
-  const scale = `const activationScale = f32(${ACTIVATION_SCALE[precision]});`;
+  const scale = `const activationScale = f32(${STORAGE[precision].activationScale});`;
   if (precision === 'fp32') {
     return /* wgsl */ `alias stored = f32;
 alias stored4 = vec4f;

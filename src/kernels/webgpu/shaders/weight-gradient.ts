@@ -1,21 +1,21 @@
 /**
- * The gradient of a convolution's weights: a product whose sum runs over the pixels of all images.
+ * The gradient of a convolution's weights, a product whose sum runs over the pixels of all images.
  *
  *     ∂w[tap, c, n] += Σ_p x[p + tap − padding, c] · ∂y[p, n]
  *
- * A row is a tap and four channels of x, a column four channels of ∂y. Small kernels over large maps give few tiles
+ * A row is a tap and four channels of x; a column is four channels of ∂y. Small kernels over large maps give few tiles
  * and a long sum, which is then split: each split writes its sums, and `SUM_SPLITS` adds them up, always in the same
  * order.
  */
 
 import { CONVOLUTION_FIELDS } from './gather-convolution.ts';
-import { declareSums, multiplyPieces, multiplyRow, pieces, type SumsAt, storeSums } from './outer-product.ts';
-import { mainOf, type Tile, threadsOf } from './product.ts';
+import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
+import { columnsOf, mainOf, rowsOf, type Tile, threadsOf } from './product.ts';
 import { REDUCED, reduction } from './reduction.ts';
 import { callHead, elementwise, head, reads, unroll, writes } from './wgsl.ts';
 
 /**
- * Bindings: call, shape, x, ∂y, result (the gradient, or the splits' sums). Workgroups: tiles of rows in x, of
+ * Bindings: call, shape, x, ∂y, result (the gradient, or the splits' sums). Workgroups: tiles of rows in x, tiles of
  * columns in y, splits in z.
  */
 export function weightGradient(split: boolean, tile: Tile): string {
@@ -56,18 +56,16 @@ fn splitStart(split: u32, count: u32) -> u32 {
 }
 `;
 
-/** Number of tiles for the rows of a weight. */
+/** Number of tiles that cover the rows of a weight's gradient. */
 export function tilesDown({ threadsY, rows, depth }: Tile, kernel: number, inVectors: number): number {
-  // Without shared memory, all rows of a thread belong to one tap.
+  // Without shared memory, all rows of a thread belong to the same tap.
   const blocks = depth > 0 ? (kernel ** 2 * inVectors) / rows : kernel ** 2 * Math.ceil(inVectors / rows);
   return Math.ceil(blocks / threadsY);
 }
 
 function shared(split: boolean, tile: Tile): string {
-  const { threadsX, threadsY, rows, columns, depth } = tile;
-  const threads = threadsOf(tile);
-  const tileRows = threadsY * rows;
-  const tileColumns = threadsX * columns;
+  const { depth } = tile;
+  const [threads, tileRows, tileColumns] = [threadsOf(tile), rowsOf(tile), columnsOf(tile)];
   return /* wgsl */ `
 ${READ}
 ${pieces(tile, 'stored4')}
@@ -97,20 +95,14 @@ ${declareSums(tile)}
 ${multiplyPieces(tile)}
     workgroupBarrier();
   }
-${storeGradient(split, tile, {
-  row: 'firstRow + local.y',
-  rowStep: threadsY,
-  endRow: 'allRows',
-  column: 'firstColumn + local.x',
-  columnStep: threadsX,
-})}
+${storeGradient(split, tile, 'allRows')}
 }
 `;
 }
 
 /**
- * Without shared memory: a thread's rows belong to one tap. So the pixels of a line whose patch has that tap inside the
- * source are a range that is computed once, and the loop over them only loads and multiplies.
+ * Without shared memory. A thread's rows belong to one tap. So the range of pixels in a line for which that tap is inside
+ * the source is computed once, and the loop over them only loads and multiplies.
  */
 function direct(split: boolean, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
@@ -151,22 +143,15 @@ ${multiplyRow(r, columns)}`,
   }
   let firstRow = tap * shape.inVectors + firstVector;
   let endRow = (tap + 1u) * shape.inVectors;
-${storeGradient(split, tile, {
-  row: 'firstRow',
-  rowStep: 1,
-  endRow: 'endRow',
-  column: 'firstColumn',
-  columnStep: 1,
-})}
+${storeGradient(split, tile, 'endRow')}
 }
 `;
 }
 
-/** @param at first row and column of the thread, and where its rows end */
-function storeGradient(split: boolean, tile: Tile, at: SumsAt): string {
+function storeGradient(split: boolean, tile: Tile, endRow: string): string {
   const base = split ? 'group.z * allRows * 4u * shape.outVectors + ' : '';
   return `  let scale = call.parameterScale / activationScale;
-${storeSums(tile, at, (place, sum) => `result[${base}${place}] ${split ? '=' : '+='} scale * ${sum};`)}`;
+${storeSums(tile, endRow, (place, sum) => `result[${base}${place}] ${split ? '=' : '+='} scale * ${sum};`)}`;
 }
 
 /** Adds the splits' sums to the gradient. Bindings: shape `[vectors, splits]`, sums, gradient. */
@@ -181,7 +166,7 @@ ${elementwise(
 `;
 
 /**
- * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup per vector of channels and chunk of pixels; then `SUM_SPLITS`.
+ * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup per vector of channels and chunk of pixels, followed by `SUM_SPLITS`.
  * Bindings: call, shape `[pixels, stride, chunks]` (pixels per image), ∂y, sums `[chunks, stride]`. Workgroups: [stride, chunks].
  */
 export function biasGradient(subgroups: boolean): string {

@@ -1,10 +1,10 @@
 /**
- * What shaders share. Tensors on the GPU are `[N, H, W, C]` in vectors of four channels (stored4, which storage-format.ts
- * declares), with C padded with zeros to a multiple of four: every load is of four values, and the channels that a
- * product sums over are adjacent.
+ * Building blocks of shaders. Tensors on the GPU are `[N, H, W, C]` in vectors of four channels (`stored4`, declared in
+ * storage-format.ts), with C padded with zeros to a multiple of four. So every load reads four values, and the channels
+ * that a product sums over are adjacent.
  */
 
-/** What differs between calls. */
+/** The values that differ between calls. */
 const CALL = /* wgsl */ `
 struct Call {
   /** Number of images in the batch; nothing is computed for the rest. */
@@ -20,19 +20,19 @@ struct Call {
 
 export type Declared = readonly [name: string, type: string, access: 'read' | 'read_write' | 'uniform'];
 
-/** A buffer that the kernel reads. */
+/** Declares a buffer that the kernel reads. */
 export function reads(name: string, type = 'stored4'): Declared {
   return [name, `array<${type}>`, 'read'];
 }
 
-/** A buffer that the kernel writes, or reads and writes. */
+/** Declares a buffer that the kernel writes, or reads and writes. */
 export function writes(name: string, type = 'stored4'): Declared {
   return [name, `array<${type}>`, 'read_write'];
 }
 
 /**
- * Declarations at the head of a kernel. Binding 0 is `shape`, the others follow.
- * @param fields of Shape, u32 unless they have another type: `a`, `b: f32`
+ * Writes the declarations at the head of a kernel. Binding 0 is `shape`, then come the others.
+ * @param fields of `Shape`, u32 unless they name another type: `a`, `b: f32`
  */
 export function head(fields: readonly string[], ...own: readonly Declared[]): string {
   return shapeStruct(fields) + bindings([['shape', 'Shape', 'uniform'], ...own]);
@@ -58,7 +58,7 @@ function bindings(list: readonly Declared[]): string {
     .join('');
 }
 
-/** The number of an element, whose workgroups may have two dimensions (groupsFor in ../gpu.ts). */
+/** Computes the index of a thread's element from workgroups in two dimensions (`groupsFor` in ../gpu.ts). */
 function element(threads: number): string {
   return /* wgsl */ `
 fn element(group: vec3u, groups: vec3u, local: u32) -> u32 {
@@ -67,7 +67,7 @@ fn element(group: vec3u, groups: vec3u, local: u32) -> u32 {
 `;
 }
 
-/** The `main` of an elementwise kernel, which returns for elements past `count`. */
+/** Writes the `main` of an elementwise kernel. Threads past `count` elements return. */
 export function elementwise(count: string, body: string, threads = 256): string {
   return /* wgsl */ `${element(threads)}
 @compute @workgroup_size(${threads})
@@ -80,12 +80,12 @@ ${body}
 `;
 }
 
-/** Text for each of 0 … count − 1, one per line: loops over registers are unrolled. */
+/** Writes a line for each of 0 … count − 1: a loop over registers, unrolled. */
 export function unroll(count: number, line: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => line(index)).join('\n');
 }
 
-/** The value that a backward kernel stores: with `masked`, 0 where the layer's input, a ReLU's output, is 0. */
+/** The value that a backward kernel stores. With `masked`, it is 0 where the layer's input, a ReLU's output, is 0. */
 export function maskedGradient(masked: boolean, gradient: string, input: string): string {
   return masked ? `select(stored4(), ${gradient}, ${input} > stored4())` : gradient;
 }

@@ -1,10 +1,13 @@
 /**
- * The products at the points of Winograd's method: at each, tiles by input channels times input channels by output
- * channels. Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, of columns
- * in y, points in z.
+ * The matrix products at the points of Winograd's method: [tiles × input channels] · [input channels × output channels].
+ * Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, tiles of columns in y,
+ * points in z.
  */
 
 import {
+  type Corner,
+  columnsOf,
+  DIRECT_CORNER,
   declareSums,
   loadPanel,
   mainOf,
@@ -12,6 +15,9 @@ import {
   multiplyRows,
   pieces,
   pitchOf,
+  rowsOf,
+  sharedCorner,
+  storeSums,
   type Tile,
   threadsOf,
 } from './product.ts';
@@ -26,15 +32,15 @@ ${tile.depth > 0 ? shared(tile) : direct(tile)}
 }
 
 function shared(tile: Tile): string {
-  const { threadsX, threadsY, rows, columns, depth } = tile;
-  const tileRows = threadsY * rows;
+  const { depth } = tile;
+  const tileRows = rowsOf(tile);
   return /* wgsl */ `
 ${pieces(tile, 'vec4f')}
 ${mainOf(tile)}
   let rows = tilesHere();
   let depth = shape.inVectors;
   let firstRow = group.x * ${tileRows}u;
-  let firstColumn = group.y * ${threadsX * columns}u;
+  let firstColumn = group.y * ${columnsOf(tile)}u;
 ${declareSums(tile)}
   for (var first = 0u; first < depth; first += ${depth}u) {
     for (var at = thread; at < ${tileRows * depth}u; at += ${threadsOf(tile)}u) {
@@ -49,7 +55,7 @@ ${loadPanel(tile, 'vec4f', 'depth', '4u * group.z * depth')}
 ${multiplyPieces(tile)}
     workgroupBarrier();
   }
-${store(tile, `firstRow + local.y * ${rows}u`, 'firstColumn + local.x', threadsX)}
+${storeProducts(tile, sharedCorner(tile))}
 }
 `;
 }
@@ -71,25 +77,12 @@ ${unroll(rows, (r) => `      let a${r} = source[place${r} + k];`)}
 ${multiplyRows(tile, (j, c) => `weights[(row + ${j}u) * shape.outVectors + column${c}]`)}
     row += 4u;
   }
-${store(tile, 'firstRow', 'firstColumn', 1)}
+${storeProducts(tile, DIRECT_CORNER)}
 }
 `;
 }
 
-function store({ rows, columns }: Tile, row: string, column: string, columnStep: number): string {
-  return unroll(
-    columns,
-    (c) => /* wgsl */ `  {
-    let column = ${column} + ${c * columnStep}u;
-    let row = ${row};
-    if (column < shape.outVectors) {
-${unroll(
-  rows,
-  (r) => /* wgsl */ `      if (row + ${r}u < rows) {
-        result[(group.z * shape.tiles + row + ${r}u) * shape.outVectors + column] = sum${r}_${c};
-      }`,
-)}
-    }
-  }`,
-  );
+function storeProducts(tile: Tile, corner: Corner): string {
+  const place = (r: number) => `(group.z * shape.tiles + row + ${r}u) * shape.outVectors + column`;
+  return storeSums(tile, corner, (r, sum) => `        result[${place(r)}] = ${sum};`);
 }

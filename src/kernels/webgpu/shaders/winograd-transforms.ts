@@ -1,13 +1,20 @@
 /**
- * Convolutions of 3×3 by Winograd's method: maps to the points, a product of matrices at each point, and back
+ * The transforms of 3×3 convolutions by Winograd's method: inputs and weights to the points, and products back to results
  * (docs/explanation/kernels.md explains it). Values at the points are laid out as `[point, tile, channel]`, weights as
- * `[point, in, out]`, with channels in vectors of four. Tiles are numbered through all images, and a chunk of them goes
- * through all three steps, so that the values at the points fit a GPU's last-level cache.
+ * `[point, in, out]`, with channels in vectors of four. Tiles are numbered consecutively across all images. Each chunk of
+ * them goes through all steps before the next, so that the values at the points fit in a GPU's last-level cache.
  */
 import { callHead, type Declared, elementwise, head, reads, unroll, writes } from './wgsl.ts';
-import { evaluateInput, evaluateWeights, interpolate, type Scheme } from './winograd-scheme.ts';
+import {
+  alongColumns,
+  evaluateInput,
+  evaluateWeights,
+  inBothDimensions,
+  interpolate,
+  type Scheme,
+} from './winograd-scheme.ts';
 
-/** In pixels, tiles, or vectors per pixel. `in` is the source, in the backward pass the output's gradient. */
+/** `Shape`, in pixels, tiles, or vectors per pixel. The source (`in`) of the backward pass is the output's gradient. */
 export const WINOGRAD_FIELDS = [
   'inHeight',
   'inWidth',
@@ -17,7 +24,7 @@ export const WINOGRAD_FIELDS = [
   'outVectors',
   'tilesDown',
   'tilesAcross',
-  // First tile of the chunk, and its largest number of tiles.
+  // The chunk's first tile and largest number of tiles.
   'firstTile',
   'tiles',
   'padding',
@@ -25,10 +32,10 @@ export const WINOGRAD_FIELDS = [
 
 export type WinogradShape = Readonly<Record<(typeof WINOGRAD_FIELDS)[number], number>>;
 
-/** Threads keep a whole tile in registers. A small workgroup gives the GPU the most freedom in scheduling them. */
+/** Threads keep a whole tile in registers. A small workgroup gives the GPU the most freedom in scheduling. */
 export const TRANSFORM_GROUP = 64;
 
-/** The head of a kernel on a chunk of tiles. Bindings: call, shape, then `own`. */
+/** Writes the head of a kernel for a chunk of tiles. Bindings: call, shape, then `own`. */
 export function onChunk(...own: readonly Declared[]): string {
   return /* wgsl */ `
 ${callHead(WINOGRAD_FIELDS, ...own)}
@@ -39,7 +46,7 @@ fn tilesHere() -> u32 {
 `;
 }
 
-/** Image, row and column of the first result of a tile. */
+/** `corner`: image, row and column of a tile's first result. */
 export function corner(size: number): string {
   return /* wgsl */ `
 fn corner(tile: u32) -> vec3u {
@@ -51,10 +58,14 @@ fn corner(tile: u32) -> vec3u {
 `;
 }
 
-/** B x B^T of each tile and vector of channels. Bindings: call, shape, source, points. */
+/** The statement that stores a value at the point of a row and column. */
+export function storeAtPoint({ extent }: Scheme) {
+  return (r: number, c: number, value: string): string => `points[${r * extent + c}u * step + i] = ${value};`;
+}
+
+/** Computes B x Bᵀ for each tile and vector of channels. Bindings: call, shape, source, points. */
 export function inputToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
-  const range = (text: (index: number) => string) => unroll(extent, text);
   return `
 ${onChunk(reads('source'), writes('points', 'vec4f'))}
 ${corner(size)}
@@ -69,21 +80,13 @@ ${elementwise(
   let y = i32(corner.y) - i32(shape.padding);
   let x = i32(corner.z) - i32(shape.padding);
   let step = shape.tiles * shape.inVectors;
-${range(
-  (c) => `${range((r) => `  let x${r}_${c} = valueAt(base, y + ${r}, x + ${c});`)}
-${evaluateInput(
+${inBothDimensions(
+  evaluateInput,
   scheme,
-  (r) => `x${r}_${c}`,
-  (p) => `t${p}_${c}`,
-)}`,
-)}
-${range(
-  (p) => `${evaluateInput(
-    scheme,
-    (c) => `t${p}_${c}`,
-    (q) => `v${p}_${q}`,
-  )}
-${range((q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)}`,
+  [extent, extent],
+  ['x', 't', 'v'],
+  (r, c) => `valueAt(base, y + ${r}, x + ${c})`,
+  storeAtPoint(scheme),
 )}`,
   TRANSFORM_GROUP,
 )}
@@ -91,12 +94,11 @@ ${range((q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)}`,
 }
 
 /**
- * G w G^T. Bindings: shape `[inVectors, outVectors]`, weights, points. Forward one thread for an input channel and a
- * vector of output channels. `turned`, for the input's gradient: with the weights rotated by 180°, from the output's
- * channels to the input's.
+ * Computes G w Gᵀ, one thread per input channel and vector of output channels. With `turned`, for the input's gradient,
+ * weights are rotated by 180°, and the channels of the output are the input channels here. Bindings: shape
+ * `[inVectors, outVectors]`, weights, points.
  */
 export function weightsToPoints(scheme: Scheme, turned: boolean): string {
-  const { extent } = scheme;
   const weight = (tap: number) =>
     turned
       ? `vec4f(${[0, 1, 2, 3].map((j) => `weights[(${4 * (8 - tap)}u * shape.outVectors + 4u * column + ${j}u) * rows + row]`).join(', ')})`
@@ -109,38 +111,28 @@ ${elementwise(
   let row = i / shape.outVectors;
   let column = i % shape.outVectors;
   let step = rows * shape.outVectors;
-${unroll(
-  3,
-  (c) => `${unroll(3, (r) => `  let w${r}_${c} = ${weight(3 * r + c)};`)}
-${evaluateWeights(
+${inBothDimensions(
+  evaluateWeights,
   scheme,
-  (r) => `w${r}_${c}`,
-  (p) => `t${p}_${c}`,
-)}`,
-)}
-${unroll(
-  extent,
-  (p) => `${evaluateWeights(
-    scheme,
-    (c) => `t${p}_${c}`,
-    (q) => `u${p}_${q}`,
-  )}
-${unroll(extent, (q) => `  points[${p * extent + q}u * step + i] = u${p}_${q};`)}`,
+  [3, scheme.extent],
+  ['w', 't', 'u'],
+  (r, c) => weight(3 * r + c),
+  storeAtPoint(scheme),
 )}`,
 )}
 `;
 }
 
 export interface OutputVariant {
-  /** The layer's output: with its bias. */
+  /** Adds the bias, for the layer's output. */
   readonly bias: boolean;
-  /** max(y, 0). */
+  /** Stores max(y, 0). */
   readonly relu?: boolean;
-  /** 0 where the layer's input, which a ReLU made, is 0. */
+  /** Stores 0 where the layer's input, a ReLU's output, is 0. */
   readonly masked?: boolean;
 }
 
-/** A m A^T. Bindings: call, shape, points, result, then the bias, with `masked` the layer's input. */
+/** Computes A m Aᵀ. Bindings: call, shape, points, result, and the bias or with `masked` the layer's input. */
 export function pointsToOutput(scheme: Scheme, { bias, relu, masked }: OutputVariant): string {
   const { size, extent } = scheme;
   // Written so that NaN stays NaN.
@@ -155,15 +147,7 @@ ${elementwise(
   let vector = i % shape.outVectors;
   let base = (corner.x * shape.outHeight + corner.y) * shape.outWidth + corner.z;
   let step = shape.tiles * shape.outVectors;
-${unroll(
-  extent,
-  (c) => `${unroll(extent, (p) => `  let m${p}_${c} = points[${p * extent + c}u * step + i];`)}
-${interpolate(
-  scheme,
-  (p) => `m${p}_${c}`,
-  (r) => `t${r}_${c}`,
-)}`,
-)}
+${alongColumns(interpolate, scheme, extent, ['m', 't'], (p, c) => `points[${p * extent + c}u * step + i]`)}
 ${unroll(
   size,
   (r) => /* wgsl */ `  if (corner.y + ${r}u < shape.outHeight) {

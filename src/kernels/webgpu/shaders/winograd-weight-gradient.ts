@@ -1,16 +1,16 @@
 /**
- * The gradient of 3×3 weights by Winograd's method: ∂w = Gᵀ [Σ over tiles of (B x Bᵀ) ⊙ (Aᵀ ∂y A)] G. The source goes
- * to the points as in the forward pass (winograd-transforms.ts), the output's gradient by the transpose of the way back.
- * At each point, a product sums over tiles, with results laid out as `[split, point, in, out]`.
+ * The gradient of 3×3 weights by Winograd's method: ∂w = Gᵀ [Σ over tiles of (B x Bᵀ) ⊙ (Aᵀ ∂y A)] G. The source is
+ * transformed as in the forward pass (winograd-transforms.ts), the output's gradient by the transpose of the forward
+ * pass's last transform. At each point, a product sums over tiles. Its results are laid out as `[split, point, in, out]`.
  */
 
 import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
-import { mainOf, type Tile, threadsOf } from './product.ts';
+import { columnsOf, mainOf, rowsOf, type Tile, threadsOf } from './product.ts';
 import { callHead, elementwise, reads, unroll, writes } from './wgsl.ts';
-import { gatherWeights, type Scheme, spreadGradient } from './winograd-scheme.ts';
-import { corner, onChunk, TRANSFORM_GROUP } from './winograd-transforms.ts';
+import { gatherWeights, inBothDimensions, type Scheme, spreadGradient } from './winograd-scheme.ts';
+import { corner, onChunk, storeAtPoint, TRANSFORM_GROUP } from './winograd-transforms.ts';
 
-/** Aᵀ ∂y A of each tile and vector of channels. Bindings: call, shape, ∂y, points. */
+/** Computes Aᵀ ∂y A for each tile and vector of channels. Bindings: call, shape, ∂y, points. */
 export function gradientToPoints(scheme: Scheme): string {
   const { size, extent } = scheme;
   return `
@@ -25,23 +25,13 @@ ${elementwise(
   /* wgsl */ `  let corner = corner(i / shape.outVectors);
   let base = corner.x * shape.outHeight * shape.outWidth * shape.outVectors + i % shape.outVectors;
   let step = shape.tiles * shape.outVectors;
-${unroll(
-  size,
-  (c) => `${unroll(size, (r) => `  let y${r}_${c} = valueAt(base, corner.y + ${r}u, corner.z + ${c}u);`)}
-${spreadGradient(
+${inBothDimensions(
+  spreadGradient,
   scheme,
-  (r) => `y${r}_${c}`,
-  (p) => `t${p}_${c}`,
-)}`,
-)}
-${unroll(
-  extent,
-  (p) => `${spreadGradient(
-    scheme,
-    (c) => `t${p}_${c}`,
-    (q) => `v${p}_${q}`,
-  )}
-${unroll(extent, (q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)}`,
+  [size, extent],
+  ['y', 't', 'v'],
+  (r, c) => `valueAt(base, corner.y + ${r}u, corner.z + ${c}u)`,
+  storeAtPoint(scheme),
 )}`,
   TRANSFORM_GROUP,
 )}
@@ -49,8 +39,8 @@ ${unroll(extent, (q) => `  points[${p * extent + q}u * step + i] = v${p}_${q};`)
 }
 
 /**
- * The products at the points, added to those of the chunks before. Bindings: call, shape, source and gradient at the
- * points, result. Workgroups: tiles of rows in x, of columns in y; points times splits of the sum in z.
+ * Computes the products at the points and adds them to those of earlier chunks. Bindings: call, shape, source and gradient
+ * at the points, result. Workgroups: tiles of rows in x, tiles of columns in y, points times splits in z.
  */
 export function pointGradients({ extent }: Scheme, tile: Tile): string {
   return `
@@ -67,7 +57,7 @@ ${tile.depth > 0 ? shared(extent ** 2, tile) : direct(extent ** 2, tile)}
 `;
 }
 
-/** How both begin: the point, and the split's tiles. */
+/** Declares the point, and the split's range of tiles. */
 function beginning(points: number): string {
   return /* wgsl */ `  let point = group.z % ${points}u;
   let split = group.z / ${points}u;
@@ -76,9 +66,13 @@ function beginning(points: number): string {
   let base = group.z * 4u * shape.inVectors * shape.outVectors;`;
 }
 
+function storeAdded(place: string, sum: string): string {
+  return `store(base + ${place}, ${sum});`;
+}
+
 function shared(points: number, tile: Tile): string {
-  const { threadsX, threadsY, rows, columns, depth } = tile;
-  const [tileRows, tileColumns] = [threadsY * rows, threadsX * columns];
+  const { depth } = tile;
+  const [tileRows, tileColumns] = [rowsOf(tile), columnsOf(tile)];
   const load = (piece: string, from: string, width: number, vectors: string, first: string) =>
     /* wgsl */ `    for (var at = thread; at < ${depth * width}u; at += ${threadsOf(tile)}u) {
       let t = first + at / ${width}u;
@@ -101,17 +95,7 @@ ${load('gradients', 'gradient', tileColumns, 'shape.outVectors', 'firstColumn')}
 ${multiplyPieces(tile)}
     workgroupBarrier();
   }
-${storeSums(
-  tile,
-  {
-    row: 'firstRow + local.y',
-    rowStep: threadsY,
-    endRow: 'shape.inVectors',
-    column: 'firstColumn + local.x',
-    columnStep: threadsX,
-  },
-  (place, sum) => `store(base + ${place}, ${sum});`,
-)}
+${storeSums(tile, 'shape.inVectors', storeAdded)}
 }
 `;
 }
@@ -139,18 +123,14 @@ ${multiplyRow(r, columns)}`,
     place += shape.inVectors;
     at += shape.outVectors;
   }
-${storeSums(
-  tile,
-  { row: 'firstRow', rowStep: 1, endRow: 'shape.inVectors', column: 'firstColumn', columnStep: 1 },
-  (place, sum) => `store(base + ${place}, ${sum});`,
-)}
+${storeSums(tile, 'shape.inVectors', storeAdded)}
 }
 `;
 }
 
 /**
- * Gᵀ m G of the sums of all splits, added to the gradient: one thread for an input channel and a vector of output
- * channels. Bindings: call, shape `[inVectors, outVectors, splits]`, points, gradient.
+ * Adds up all splits and adds their Gᵀ m G to the gradient, one thread per input channel and vector of output channels.
+ * Bindings: call, shape `[inVectors, outVectors, splits]`, points, gradient.
  */
 export function pointsToWeights(scheme: Scheme): string {
   const { extent } = scheme;
@@ -166,23 +146,13 @@ ${elementwise(
   '4u * shape.inVectors * shape.outVectors',
   /* wgsl */ `  let step = 4u * shape.inVectors * shape.outVectors;
   let scale = call.parameterScale / activationScale;
-${unroll(
-  extent,
-  (c) => `${unroll(extent, (p) => `  let m${p}_${c} = pointAt(${p * extent + c}u, i, step);`)}
-${gatherWeights(
+${inBothDimensions(
+  gatherWeights,
   scheme,
-  (p) => `m${p}_${c}`,
-  (r) => `t${r}_${c}`,
-)}`,
-)}
-${unroll(
-  3,
-  (r) => `${gatherWeights(
-    scheme,
-    (c) => `t${r}_${c}`,
-    (c) => `w${r}_${c}`,
-  )}
-${unroll(3, (c) => `  gradient[${3 * r + c}u * step + i] += scale * w${r}_${c};`)}`,
+  [extent, 3],
+  ['m', 't', 'w'],
+  (p, c) => `pointAt(${p * extent + c}u, i, step)`,
+  (r, c, value) => `gradient[${3 * r + c}u * step + i] += scale * ${value};`,
 )}`,
   TRANSFORM_GROUP,
 )}

@@ -1,4 +1,4 @@
-/** Tiles of products: the usual ones of a kind of device, and those to measure against them. */
+/** Tiles of products: the defaults for GPUs and for software devices, and the candidates to compare with them. */
 import { type Tile, tileNamed } from '../shaders/product.ts';
 import type { TileSize } from '../shaders/winograd-scheme.ts';
 
@@ -11,22 +11,22 @@ export interface WinogradTile {
 export interface TileChoice {
   readonly gather: Tile;
   readonly weightGradient: Tile;
-  /** Winograd's method, for 3×3 convolutions with at least `fewestChannels` on both sides. Undefined: nowhere. */
+  /** Winograd's method, for 3×3 convolutions with at least `fewestChannels` on both sides. Undefined: never used. */
   readonly winograd?: WinogradTile & { readonly fewestChannels: number };
-  /** Winograd's method for the weights' gradient, in batches of at least `fewestPixels`. Undefined: nowhere. */
+  /** Winograd's method for the weights' gradient, in batches of at least `fewestPixels`. Undefined: never used. */
   readonly winogradWeights?: WinogradTile & {
     readonly fewestChannels: number;
     readonly fewestPixels: number;
   };
-  /** Forward, where there are few results, by the number of a tile's rows. Undefined: `gather`. */
+  /** For the forward pass with few results, in order of the tile's rows. Undefined: `gather`. */
   readonly few?: readonly Tile[];
-  /** To the input's gradient, where there are few results. Undefined: `gather`. */
+  /** For the input's gradient with few results, in order of the tile's rows. Undefined: `gather`. */
   readonly fewBackward?: readonly Tile[];
-  /** Workgroups that keep the device busy: sums are split to get as many. */
+  /** Number of workgroups that keeps the device busy; sums are split to reach it. */
   readonly busy: number;
 }
 
-/** Tiles by their names. */
+/** Parses a list of tile names. */
 function tiles(names: string): Tile[] {
   return names.split(' ').map(tileNamed);
 }
@@ -35,7 +35,7 @@ function winograd(size: TileSize, names: string): WinogradTile[] {
   return tiles(names).map((tile) => ({ size, tile }));
 }
 
-/** A CPU in place of a GPU likes registers and its caches. Shared memory and barriers only cost it time. */
+/** Software rendering is fastest with registers and the CPU's caches. Shared memory and barriers only take time. */
 const SOFTWARE: TileChoice = {
   gather: tileNamed('4x1-4x1-0'),
   weightGradient: tileNamed('4x4-2x1-0'),
@@ -43,18 +43,19 @@ const SOFTWARE: TileChoice = {
 };
 
 /**
- * 128 × 64 values per workgroup, 64 × 64 of a weight: 14 KiB of the 16 that every device has. With 64 channels, the
- * memory traffic of Winograd's transforms takes as long as the products that they save (docs/guides/gpu.md).
+ * 128 × 64 values per workgroup, or 64 × 64 values of a weight, need 14 KiB of the 16 KiB that every device has. With 64
+ * channels, the memory traffic of Winograd's transforms takes as long as the products that they save
+ * (docs/guides/gpu.md).
  */
 export const HARDWARE: TileChoice = {
   gather: tileNamed('8x16-8x2-4'),
   weightGradient: tileNamed('8x8-2x2-8'),
   winograd: { size: 4, tile: tileNamed('8x16-8x2-4'), fewestChannels: 128 },
-  // For few pixels, the products take no longer than the weights' own transform.
+  // With few pixels, the products take no longer than the transform of the weights.
   winogradWeights: { size: 4, tile: tileNamed('8x8-2x2-8'), fewestChannels: 128, fewestPixels: 2048 },
   // Neighboring threads read neighboring weights, and each weight is read once for all rows of a tile.
   few: tiles('64x1-1x1-0 64x1-4x1-0 32x1-8x1-0'),
-  // Here a sum runs along neighboring weights: pieces of 128 bytes of each column.
+  // Here a sum runs along neighboring weights, which are loaded in pieces of 128 bytes per column.
   fewBackward: tiles('16x4-1x1-8 16x4-4x1-8'),
   busy: 512,
 };
@@ -69,7 +70,7 @@ export interface CandidateTiles {
   readonly weightGradient: readonly Tile[];
   readonly winograd: readonly WinogradTile[];
   readonly winogradWeights: readonly WinogradTile[];
-  /** Where there are few results; long sums are split into parts. */
+  /** For few results; long sums are split into parts. */
   readonly split: readonly Tile[];
 }
 
@@ -95,7 +96,7 @@ const SOFTWARE_CANDIDATES: CandidateTiles = {
   ],
 };
 
-/** Those that fit the device's shared memory. */
+/** The candidates that fit in the device's shared memory. */
 export function candidateTiles(isSoftware: boolean, workgroupBytes: number): CandidateTiles {
   const all = isSoftware ? SOFTWARE_CANDIDATES : HARDWARE_CANDIDATES;
   const gatherFits = (tile: Tile) => gatherBytes(tile) <= workgroupBytes;

@@ -1,22 +1,22 @@
-/** The kernels that can compute a convolution, and which of them is the usual choice, where nothing was measured. */
+/** The kernels that can compute a convolution, and the default among them, which is used where nothing was measured. */
 import type { GpuParameters } from '../gpu-parameters.ts';
 import { type Tile, tileName } from '../shaders/product.ts';
 import type { TileSize } from '../shaders/winograd-scheme.ts';
 import { batchPixelsOf, coversMap, type PlacedConvolution, vectorsOf } from '../stages.ts';
 import type { CandidateTiles, TileChoice } from './candidate-tiles.ts';
 
-/** Forward, to the input's gradient, or to the weights' gradient. */
+/** What a convolution's kernel computes: the output, the input's gradient, or the weights' gradient. */
 export type Direction = 'forward' | 'backward' | 'weights';
 
 export type Choice =
-  /** `splits`: parts of the sum, where there are few results. Default: 1. */
+  /** `splits`: the number of parts of the sum, where there are few results. Default: 1. */
   | { readonly method: 'direct'; readonly tile: Tile; readonly splits?: number }
-  /** F(size×size, 3×3); the tile is that of the products. */
+  /** F(size×size, 3×3). `tile` is for its products. */
   | { readonly method: 'winograd'; readonly size: TileSize; readonly tile: Tile };
 
 export type Choose = (direction: Direction, placed: PlacedConvolution) => Choice;
 
-/** A word, the same for equal choices. */
+/** A name without spaces, equal for equal choices. */
 export function choiceName(choice: Choice): string {
   const size = choice.method === 'winograd' ? choice.size : '';
   const splits = choice.method === 'direct' && choice.splits ? `-${choice.splits}` : '';
@@ -26,11 +26,11 @@ export function choiceName(choice: Choice): string {
 /** Tells which weights are stored in several panels. */
 type Panels = Pick<GpuParameters, 'panelsOf'>;
 
-/** A batch's result of so few pixels leaves a GPU idle: fc6 to fc8 have one pixel per image. */
+/** With so few pixels in a batch's result, a GPU idles: fc6 to fc8 have one pixel per image. */
 const FEW_PIXELS = 64;
-/** So few that the usual choice, too, uses other tiles. */
+/** With so few, the default choice also uses other tiles. */
 const VERY_FEW_PIXELS = 16;
-/** Least length of a part of a sum, in vectors. */
+/** Shortest part of a sum, in vectors. */
 const SHORTEST_PART = 32;
 
 function hasFewResults(direction: Direction, placed: PlacedConvolution, most: number): boolean {
@@ -38,7 +38,7 @@ function hasFewResults(direction: Direction, placed: PlacedConvolution, most: nu
   return suits && batchPixelsOf(placed.output) <= most;
 }
 
-/** Splits the sum until there are enough workgroups to keep the device busy. */
+/** Splits the sum into enough parts to keep the device busy. */
 function fewResults(tile: Tile, busy: number, direction: Direction, placed: PlacedConvolution): Choice {
   const { stage, input, output } = placed;
   const inputVectors = stage.layer.kernel ** 2 * vectorsOf(input);
@@ -50,8 +50,8 @@ function fewResults(tile: Tile, busy: number, direction: Direction, placed: Plac
   return { method: 'direct', tile, splits: splits > 1 ? splits : undefined };
 }
 
-/** Winograd's method pays off where both channels are many, as its transforms take as long for few products as for many. */
-export function usualChoice(tiles: TileChoice, parameters: Panels): Choose {
+/** Winograd's method pays off only with many input and output channels, as its transforms take as long for few products as for many. */
+export function defaultChoice(tiles: TileChoice, parameters: Panels): Choose {
   return (direction, placed) => {
     const pixels = batchPixelsOf(placed.output);
     const few = direction === 'forward' ? tiles.few : tiles.fewBackward;
@@ -71,10 +71,10 @@ export function usualChoice(tiles: TileChoice, parameters: Panels): Choose {
   };
 }
 
-/** WebGPU's lowest limit of what a kernel can bind of a buffer, in bytes. */
+/** The largest binding that every WebGPU device supports, in bytes. */
 const BINDING = 128 * 2 ** 20;
 
-/** 3×3, with weights that every device can bind once they are transformed. */
+/** Whether a convolution is 3×3 and every device can bind its transformed weights. */
 function suitsWinograd(parameters: Panels, { stage, input, output }: PlacedConvolution): boolean {
   const { name, kernel, padding } = stage.layer;
   const transformed = 36 * 64 * vectorsOf(input) * vectorsOf(output);
@@ -86,9 +86,9 @@ function suitsWinograd(parameters: Panels, { stage, input, output }: PlacedConvo
   );
 }
 
-/** What to measure, the usual choice first. */
+/** The choices to measure, the default first. */
 export function candidatesFor(
-  { tiles: usual, candidates }: { readonly tiles: TileChoice; readonly candidates: CandidateTiles },
+  { tiles: defaults, candidates }: { readonly tiles: TileChoice; readonly candidates: CandidateTiles },
   parameters: Panels,
   direction: Direction,
   placed: PlacedConvolution,
@@ -99,9 +99,9 @@ export function candidatesFor(
       : [candidates.gather, candidates.winograd];
   const split = hasFewResults(direction, placed, FEW_PIXELS) ? candidates.split : [];
   const all: Choice[] = [
-    usualChoice(usual, parameters)(direction, placed),
+    defaultChoice(defaults, parameters)(direction, placed),
     ...tiles.map((tile): Choice => ({ method: 'direct', tile })),
-    ...split.map((tile) => fewResults(tile, usual.busy, direction, placed)),
+    ...split.map((tile) => fewResults(tile, defaults.busy, direction, placed)),
     ...(suitsWinograd(parameters, placed) ? winograd : []).map(
       (choice): Choice => ({ method: 'winograd', ...choice }),
     ),

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /**
- * Which of the kernels that can compute a convolution is the fastest on this device: measured once for each shape, when
- * a network is compiled, and remembered. Their results differ by rounding only, but not bit for bit.
+ * Finds the fastest kernel for each convolution on this device. Each shape is measured once, when a network is compiled,
+ * and the result is remembered. The kernels' results differ by rounding.
  */
 import { UserError } from '../../../core/errors.ts';
 import { elementCount } from '../../../core/shape.ts';
@@ -20,23 +20,23 @@ import {
   candidatesFor,
   choiceName,
   type Direction,
-  usualChoice,
+  defaultChoice,
 } from './candidates.ts';
 import type { Tuning } from './remembered-tiles.ts';
 
-/** Most bytes of a trial's tensors, which sets the number of images: enough to keep a device busy for a millisecond. */
+/** Largest tensor of a trial, in bytes, which limits the number of images. It keeps a device busy for a millisecond. */
 const TENSOR = 64 * 2 ** 20;
-/** Least duration of a measurement, in seconds: clocks of GPUs tick every 0.1 ms in browsers. */
+/** Shortest measurement, in seconds: in browsers, GPU clocks tick every 0.1 ms. */
 const LONG_ENOUGH = 0.002;
 const ROUNDS = 3;
-/** A candidate this many times slower than the fastest is not measured again after its first run. */
+/** A candidate this many times slower than the fastest is run only once. */
 const HOPELESS = 3;
-/** Another candidate than the usual one must be this much faster, as times differ from run to run. */
+/** To replace the default, a candidate's time must be below this fraction of the default's, as times vary from run to run. */
 const WORTH_IT = 0.97;
 
 /**
- * Chooses a kernel for each convolution of a program: the remembered one, else the fastest by measurement, else the
- * usual one. It measures the most expensive first, until the time limit.
+ * Chooses a kernel for each convolution of a program: the remembered one, else the fastest measured one, else the
+ * default. It measures the most expensive convolutions first, until the time limit.
  */
 export async function chooseKernels(
   parameters: GpuParameters,
@@ -45,8 +45,8 @@ export async function chooseKernels(
 ): Promise<Choose> {
   const { gpu } = parameters;
   const { tuning } = gpu;
-  const usual = usualChoice(gpu.tiles, parameters);
-  if (!tuning) return usual;
+  const defaultFor = defaultChoice(gpu.tiles, parameters);
+  if (!tuning) return defaultFor;
   const found = new Map<string, Choice>();
   await tuning.inTurn(async () => {
     const news: string[] = [];
@@ -61,10 +61,11 @@ export async function chooseKernels(
     }
     if (news.length > 0) tuning.memory.add(news);
   });
-  return (direction, placed) => found.get(keyOf(parameters, direction, placed)) ?? usual(direction, placed);
+  return (direction, placed) =>
+    found.get(keyOf(parameters, direction, placed)) ?? defaultFor(direction, placed);
 }
 
-/** The fastest, or undefined if time or memory did not suffice to find out. */
+/** Returns the fastest, or undefined if time or memory runs out. */
 async function tried(
   parameters: GpuParameters,
   tuning: Tuning,
@@ -77,7 +78,7 @@ async function tried(
   try {
     return await measure(parameters, direction, placed, candidates, start + 1000 * tuning.secondsLeft);
   } catch (error) {
-    // Without memory only the trial is lost. If the device is lost, the next call reports it.
+    // If memory runs out, only the trial is abandoned. If the device is lost, the next call reports it.
     if (error instanceof UserError) return undefined;
     throw error;
   } finally {
@@ -91,7 +92,7 @@ interface Trial {
   readonly placed: PlacedConvolution;
 }
 
-/** Each shape and direction once, those with the most arithmetic first. */
+/** Each shape and direction once, the most arithmetic first. */
 function trialsFor(
   parameters: GpuParameters,
   stages: readonly PlacedStage[],
@@ -111,7 +112,7 @@ function productsOf({ stage, output }: PlacedConvolution): number {
   return elementCount(output) * stage.layer.inChannels * stage.layer.kernel ** 2;
 }
 
-/** Inference has its own keys, as it transforms weights only once, and so has f16. */
+/** Inference has separate keys, as it transforms weights only once, and so does f16. */
 function keyOf(
   { training, gpu }: GpuParameters,
   direction: Direction,
@@ -129,10 +130,10 @@ function keyOf(
 }
 
 /**
- * Measures candidates on separate tensors of the sizes that the program will have.
- * @param candidates the usual one first
+ * Measures candidates on separate tensors with the program's sizes.
+ * @param candidates the default first
  * @param deadline by performance.now()
- * @returns the fastest, or undefined when the deadline has passed
+ * @returns the fastest, or undefined if the deadline passes
  * @throws UserError when memory runs out
  */
 export async function measure(
@@ -153,7 +154,7 @@ export async function measure(
       candidateDispatches(parameters, memory, direction, withImages(placed, images), candidates),
     );
     const prepared = await Promise.all(
-      // A device may reject a shader that needs too many registers or too much shared memory.
+      // A device may reject a shader for needing too many registers or too much shared memory.
       dispatches.map((all) => {
         const repeated = all.filter(({ ofWeights }) => parameters.training || !ofWeights);
         return prepare(gpu, repeated).catch(() => undefined);
@@ -171,8 +172,8 @@ export async function measure(
 }
 
 /**
- * The least time of each candidate, by its index. They take turns, so that a disturbance affects them all alike.
- * @param timed undefined once there is no time left; then the result is undefined, too
+ * Returns the shortest time of each candidate, by index. Candidates take turns, so that a disturbance affects all alike.
+ * @param timed returns undefined once time has run out; then the result is undefined, too
  */
 export async function rounds(
   runnable: readonly number[],
@@ -198,7 +199,7 @@ export async function rounds(
   return least;
 }
 
-/** The index of the fastest, or of the usual one, 0, unless another is clearly faster. */
+/** Returns the index of the fastest, or 0, the default, if none is clearly faster. */
 export function fastest(times: ReadonlyMap<number, number>): number {
   const [best, time] = [...times].reduce((a, b) => (b[1] < a[1] ? b : a));
   return time < WORTH_IT * (times.get(0) ?? Infinity) ? best : 0;
@@ -210,7 +211,7 @@ function withImages(placed: PlacedConvolution, images: number): PlacedConvolutio
   return { ...placed, input: [images, ...input], output: [images, ...output] };
 }
 
-/** Each candidate's dispatches, on the same tensors. */
+/** Returns each candidate's dispatches, all on the same tensors. */
 export function candidateDispatches(
   parameters: GpuParameters,
   memory: Memory,
@@ -241,7 +242,7 @@ export function candidateDispatches(
   }
 }
 
-/** The network's gradients must not change. */
+/** Replaces the gradients, as a trial must not change those of the network. */
 function withOwnGradients(
   parameters: GpuParameters,
   memory: Memory,

@@ -1,16 +1,16 @@
-/** What was found to be the fastest on a device, and the time that may be spent on finding out. */
+/** Remembers the fastest kernels of a device, and limits the time for finding them. */
 
-/** First line of stored choices. Increase the number when kernels change so that old choices would mislead. */
+/** First line of stored choices. Increase the number when kernels change so much that old choices would mislead. */
 export const TILE_FORMAT = 'verydeep gpu tiles 1';
 
-/** Choices for a device, one line for each convolution: its key, a space, the choice's name. */
+/** Choices for a device, one line for each convolution: its key, a space, and the choice's name. */
 export interface TileMemory {
-  /** The choice's name. */
+  /** Returns the choice's name. */
   get(key: string): string | undefined;
   add(lines: readonly string[]): void;
 }
 
-/** A memory that ends with its device, unless `keep` stores its lines. */
+/** Remembers choices for as long as the device exists, unless `keep` stores the lines. */
 export class TileLines implements TileMemory {
   readonly #names: Map<string, string>;
   readonly #keep: (lines: readonly string[]) => void;
@@ -36,13 +36,13 @@ function halves(line: string): [string, string] {
   return [key, name];
 }
 
-/** Per process, so that measuring does not hold up a dense evaluation, whose images have hundreds of sizes. */
+/** Time limit per device, so that measuring does not delay a dense evaluation, whose images have hundreds of sizes. */
 const SECONDS = 3;
 
 /** The memory and time limit of a device's measurements. */
 export class Tuning {
   readonly memory: TileMemory;
-  /** What may still be spent on trials. */
+  /** Time left for trials. */
   secondsLeft: number;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -51,7 +51,7 @@ export class Tuning {
     this.secondsLeft = seconds;
   }
 
-  /** Runs one piece of work after another, as parallel work would spoil a trial. */
+  /** Runs one piece of work at a time, as parallel work would distort a trial. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work);
     this.#last = result.catch(() => {});

@@ -40,7 +40,7 @@ describe('readTar', () => {
     );
   });
 
-  it('refuses what is cut short or damaged, by name', async (t) => {
+  it('refuses truncated or damaged files by name', async (t) => {
     const path = join(await temporaryFolder(t), 'x.tar');
     const whole = await tar([
       ['a.jpg', 'x'.repeat(700)],
@@ -189,7 +189,7 @@ describe('tar shards', () => {
     });
   }
 
-  it('are refused where the split is missing', async (t) => {
+  it('are refused if the split is missing', async (t) => {
     const folder = await folderWith(t, { 'val-0.tar': await shard({ '1.jpg': '', '1.cls': '1' }) });
     const open = openImages(folder, { cacheFolder: await temporaryFolder(t) });
     await assert.rejects(open, MissingSplitError);

@@ -65,7 +65,7 @@ async function collect(
 }
 
 describe('TrainingImages', () => {
-  it('gives the same batches whatever the concurrency, the memory and the order of completion', async () => {
+  it('gives the same batches for every concurrency, memory limit and order of completion', async () => {
     const slow = await mixedSource((index) => (index * 7) % 5);
     for (const scale of [options.scale, jittered.scale]) {
       const expected = await collect(await mixedSource(), { scale, concurrency: 1, ahead: 0, memory: 0 });
