@@ -29,7 +29,7 @@ export interface Agreement {
 export interface ExchangeSpeed {
   readonly bytes: number;
   readonly seconds: number;
-  /** The bytes that each rank sends, 2 (N − 1) / N times `bytes`, over the time: the load of the network. */
+  /** Network load of each rank, which sends 2 (N − 1) / N times `bytes` in the time. */
   readonly gigabitsPerSecond: number;
 }
 

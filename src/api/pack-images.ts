@@ -23,9 +23,9 @@ export interface PackOptions {
   readonly quality?: number;
   /** Images per shard (default 1000). */
   readonly perShard?: number;
-  /** Leave out images that cannot be read, instead of failing (default false). */
+  /** Whether to leave out images that cannot be read, instead of failing (default false). */
   readonly skipBad?: boolean;
-  /** Refuse images with more pixels (default 100 million). */
+  /** Images with more pixels are refused (default 100 million). */
   readonly maxPixels?: number;
   /** Stops between images; the same call continues later (default: never). */
   readonly signal?: AbortSignal;
@@ -208,7 +208,7 @@ async function packShard(
   return { name: file, images: samples.length, rescaled, bytes, bad };
 }
 
-/** Writes the classes in label order and, if they are synsets, their human-readable labels. */
+/** Writes the classes in label order, and their display names if they are synsets. */
 async function writeClasses(out: string, { classes, labels }: ImageSource): Promise<void> {
   if (classes.length === 0) return;
   await writeFileAtomically(join(out, 'classes.txt'), `${classes.join('\n')}\n`);
