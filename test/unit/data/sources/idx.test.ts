@@ -104,7 +104,7 @@ describe('a folder of IDX files', () => {
     [
       'no labels',
       { [imagesFile]: images(2) },
-      /has no file of labels beside it; add .*train-labels-idx1-ubyte/,
+      /has no label file next to it; add .*train-labels-idx1-ubyte/,
     ],
     ['fewer labels than images', pair(images(2), labels(1)), /has 2 images, but .* has 1 labels/],
     ['labels as images', pair(labels(1), labels(1)), /starts with 0x00000801 instead of 0x00000803/],
