@@ -10,14 +10,14 @@ namespace verydeep {
  * arrays [starts, counts, weights].
  */
 Napi::Value resampleNow(const Napi::CallbackInfo& info);
-/** The same on a thread of libuv → Promise. */
+/** The same on a libuv thread → Promise. */
 Napi::Value resampleLater(const Napi::CallbackInfo& info);
 
 /** jpegHeader(bytes) → { width, height, progressive, exif?: Uint8Array } | undefined, see readJpegHeader */
 Napi::Value jpegHeader(const Napi::CallbackInfo& info);
 /** decodeJpeg(bytes, width, height) → Uint8Array | undefined, see decodeJpeg in jpeg.hpp */
 Napi::Value decodeJpegNow(const Napi::CallbackInfo& info);
-/** The same on a thread of libuv → Promise. */
+/** The same on a libuv thread → Promise. */
 Napi::Value decodeJpegLater(const Napi::CallbackInfo& info);
 
 }  // namespace verydeep

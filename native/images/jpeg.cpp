@@ -17,12 +17,12 @@ constexpr std::size_t kHeaderBytes = 1 << 18;
 /** Enough for Exif's first directory, which comes first and has the orientation. */
 constexpr unsigned kExifBytes = 2048;
 constexpr char kExifSignature[] = {'E', 'x', 'i', 'f', 0, 0};
-/** A progressive file of a few kilobytes can require thousands of passes over its image. */
+/** A progressive file of a few kilobytes can make the decoder go over the image thousands of times. */
 constexpr int kMaxScans = 100;
 constexpr JDIMENSION kRowsAtOnce = 16;
 
 /**
- * libjpeg's object, which leaves by longjmp at the first error or loss of pixels. Nothing between setjmp and the
+ * libjpeg's decompressor, which leaves by longjmp at the first error or lost pixel. Nothing between setjmp and the
  * functions called after it may need a destructor.
  */
 class Decoder {

@@ -1,4 +1,4 @@
-// Decoding plain JPEGs by libjpeg-turbo: 8 bits, Huffman coding, grayscale or three channels.
+// Decodes plain JPEGs with libjpeg-turbo: 8 bits, Huffman coding, grayscale or three channels.
 #pragma once
 
 #include <cstddef>
@@ -22,16 +22,15 @@ struct JpegHeader {
 };
 
 /**
- * @return nothing for files that need more than decoding or that are not plain: damaged ones, CMYK, other depths and
- *   codings, files with an APP2 segment (a color profile, a gain map, further images) or several Exif segments, and
- *   files with a very long header
+ * @return nothing if the file is damaged or not plain: CMYK, another depth or coding, an APP2 segment (a color profile,
+ *   a gain map, further images), several Exif segments, or a very long header
  */
 std::optional<JpegHeader> readJpegHeader(File file);
 
 /**
  * @param width, height from the header
  * @param rgb receives [height, width, 3]
- * @return whether the image is complete, undamaged and, if progressive, has all its passes; stray bytes between segments
+ * @return whether the image is complete, undamaged and, if progressive, has all its scans; stray bytes between segments
  *   do not count as damage
  */
 bool decodeJpeg(File file, uint32_t width, uint32_t height, uint8_t* rgb);

@@ -1,6 +1,6 @@
 #include "bindings.hpp"
 #include "jpeg.hpp"
-#include "later.hpp"
+#include "background_work.hpp"
 
 namespace verydeep {
 namespace {
@@ -12,7 +12,7 @@ File fileOf(const Napi::Value& value) {
   return {bytes.Data(), bytes.ByteLength()};
 }
 
-/** Decoding into new memory. */
+/** Decodes into a newly allocated buffer. */
 struct Job {
   File file;
   uint32_t width, height;
@@ -54,7 +54,7 @@ Napi::Value decodeJpegNow(Info info) {
 
 Napi::Value decodeJpegLater(Info info) {
   Job job(info);
-  return doLater("verydeep.decodeJpeg", job.work(), job.output, {info[0]});
+  return runInBackground("verydeep.decodeJpeg", job.work(), job.output, {info[0]});
 }
 
 }  // namespace verydeep

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-// One binary for every x86-64: the loops below are compiled for each of these, and the loader chooses the best.
+// One binary serves every x86-64: the loops below are compiled for each of these, and the loader picks the best.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
 #define VD_FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "sse4.1", "default")))
 #else
@@ -25,8 +25,8 @@ inline uint8_t byteOf(int32_t sum) {
 }
 
 /**
- * Buffers for a row: its bytes as integers, and the sums. Pixels are read and written four lanes at a time, the last of
- * which is the red of the next pixel: hence one value more than a row has.
+ * Buffers for a row: its bytes as integers, and the sums. Pixels are read and written four lanes at a time; the fourth
+ * is the next pixel's red, so the buffers have one value more than a row.
  */
 struct Line {
   std::vector<int32_t> values, sums;

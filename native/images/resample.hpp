@@ -1,4 +1,4 @@
-// Separable resampling of 8-bit RGB with given weights.
+// Resamples 8-bit RGB separably, with given weights.
 #pragma once
 
 #include <cstddef>

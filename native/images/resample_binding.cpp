@@ -1,7 +1,7 @@
 #include <string>
 
 #include "bindings.hpp"
-#include "later.hpp"
+#include "background_work.hpp"
 #include "resample.hpp"
 
 namespace verydeep {
@@ -75,7 +75,7 @@ Napi::Value resampleNow(Info info) {
 
 Napi::Value resampleLater(Info info) {
   Job job(info);
-  return doLater("verydeep.resample", job.work(), job.output, {info[0], info[3], info[4]});
+  return runInBackground("verydeep.resample", job.work(), job.output, {info[0], info[3], info[4]});
 }
 
 }  // namespace verydeep

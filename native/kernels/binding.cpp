@@ -1,5 +1,5 @@
-// Engine and parameters as JavaScript functions. TypeScript interprets and checks options; here only what could corrupt
-// memory is checked again.
+// JavaScript functions over the engine and parameters. TypeScript interprets and checks options; only what could corrupt
+// memory is checked again here.
 #include "binding.hpp"
 
 #include "onednn_compat.hpp"
@@ -27,7 +27,7 @@ Napi::Value createEngine(Info info) {
   return wrap(info.Env(), engine);
 }
 
-/** newSchedules(engine) → string[], for createEngine: those found since the last call */
+/** newSchedules(engine) → string[]: the schedules found since the last call, for createEngine */
 Napi::Value newSchedules(Info info) {
   const std::vector<std::string> news = unwrap<Engine>(info[0])->context->tuner.news();
   Napi::Array result = Napi::Array::New(info.Env(), news.size());
@@ -47,7 +47,7 @@ Napi::Value library(Info info) {
   return result;
 }
 
-/** peak(engine) → Promise of the floating-point operations per second that its threads can do in registers */
+/** peak(engine) → Promise<number>: floating-point operations per second that its threads can do in registers */
 Napi::Value peak(Info info) {
   const auto work = []() -> Result {
     return [value = winograd::measuredPeak()](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, value); };
@@ -71,7 +71,7 @@ Napi::Value createParameters(Info info) {
   }
 }
 
-/** One tensor of one field, from a call's arguments 2 and 3, and the JavaScript array in argument 4. */
+/** One tensor of one field (a call's arguments 2 and 3) and the JavaScript array in argument 4. */
 struct Access {
   explicit Access(Info info)
       : parameters(unwrap<Parameters>(info[1])),
@@ -119,7 +119,7 @@ Napi::Value update(Info info) {
   return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
 }
 
-/** block(parameters, field) → all its tensors as one Float32Array over the memory itself, which it keeps alive */
+/** block(parameters, field) → Float32Array of all its tensors: a view of the memory itself, which it keeps alive */
 Napi::Value block(Info info) {
   const auto parameters = unwrap<Parameters>(info[0]);
   const auto field = static_cast<Parameters::Field>(info[1].ToNumber().Uint32Value());
@@ -143,7 +143,7 @@ Napi::Value zeroGradients(Info info) {
   return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
 }
 
-/** release(engine, handle): destroys the object on the worker's thread, after the jobs queued before. */
+/** release(engine, handle): destroys the object on the worker's thread, after all jobs queued before it. */
 Napi::Value release(Info info) {
   if (!info[1].IsExternal()) throw Napi::TypeError::New(info.Env(), "there is nothing to release");
   std::shared_ptr<void> object;

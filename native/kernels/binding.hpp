@@ -1,4 +1,4 @@
-// What the two halves of the binding share: JavaScript's handles of native objects, and checks of memory safety.
+// Shared by the two halves of the binding: JavaScript handles of native objects, and checks for memory safety.
 #pragma once
 
 #include <napi.h>
@@ -18,7 +18,7 @@ struct Engine {
   std::shared_ptr<Context> context;
 };
 
-/** A native object that JavaScript holds. Its kind is the address of a variable of which each type has one. */
+/** A native object that JavaScript holds. Its kind is the address of a variable that exists once per type. */
 struct Handle {
   const void* kind;
   std::shared_ptr<void> object;

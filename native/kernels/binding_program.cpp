@@ -1,4 +1,4 @@
-// Programs as JavaScript functions.
+// JavaScript functions over programs.
 #include "binding.hpp"
 
 namespace verydeep {
@@ -81,7 +81,7 @@ Napi::Value compile(Info info) {
 
 /**
  * planMemory(engine, counts: number[], layers, inputShape, training, inputGradient) → Promise<{ activations, gradients,
- * scratch, transformedWeights }>: plans a program over tensors of these sizes and takes no memory for either.
+ * scratch, transformedWeights }>: plans a program over tensors of these sizes without allocating memory for either.
  */
 Napi::Value planMemory(Info info) {
   const auto engine = unwrap<Engine>(info[0]);
@@ -102,7 +102,7 @@ Napi::Value planMemory(Info info) {
   return engine->worker->run(info.Env(), work);
 }
 
-/** The JavaScript arrays of one run, whose data the worker reads and writes, and references that keep them alive. */
+/** The JavaScript arrays that the worker reads and writes in one run, and references that keep them alive. */
 struct Arrays {
   Batch batch;
   std::vector<Napi::Value> keep;
@@ -151,7 +151,7 @@ Napi::Value run(Info info, Method method, const Arrays& arrays, const std::share
     callback = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[3].As<Napi::Function>()));
     batch.gradientsReady = readyCallback(*engine->worker, callback.get());
   }
-  // The engine outlives its jobs: each job holds the worker, which ends with the process at the latest.
+  // The engine outlives its jobs: each job holds the worker, which lives at most as long as the process.
   const auto work = [program, method, batch = std::move(batch), &stop = engine->worker->stopping(),
                      context = engine->context]() -> Result {
     ((*program).*method)(batch, stop);

@@ -1,5 +1,5 @@
-// Convolutions of any kernel and padding by oneDNN, in the layouts that it prefers. With few input channels, forward by
-// our own kernel, in the layout that the layers above prefer.
+// Convolutions of any kernel size and padding, computed by oneDNN in the layouts that it prefers. For few input channels,
+// our own kernel computes the forward pass, in the layout that the layers above prefer.
 #include "layers.hpp"
 #include "onednn_compat.hpp"
 #include "winograd/team.hpp"
@@ -47,7 +47,7 @@ class Convolution : public Layer {
   }
 
  protected:
-  /** A primitive that computes this from one layout to another. The backward primitives take it as a hint. */
+  /** The forward primitive from one layout to another. The backward primitives take it as a hint. */
   dnnl::convolution_forward::primitive_desc forwardDesc(Planner& planner, const memory::desc& in,
                                                         const memory::desc& out) const {
     return compat::convolutionForward(planner.context().engine, planner.training(),
@@ -68,7 +68,7 @@ class Convolution : public Layer {
   memory::desc weightDesc() const { return {weightDims(), memory::data_type::f32, Tag::oihw}; }
   memory::desc biasDesc() const { return {{spec_.outChannels}, memory::data_type::f32, Tag::x}; }
 
-  /** oneDNN chooses the layouts of input and output, unless it chooses one that the other layers do not know. */
+  /** oneDNN chooses the layouts of input and output, except where it chooses one that the other layers do not support. */
   dnnl::convolution_forward::primitive_desc preferredDesc(Planner& planner, const Shape& in, const Shape& out) const {
     const auto desc = forwardDesc(planner, anyLayout(dimsOf(in)), anyLayout(dimsOf(out)));
     if (blockOf(in, desc.src_desc()) && blockOf(out, desc.dst_desc())) return desc;
@@ -80,8 +80,8 @@ class Convolution : public Layer {
   }
 
   /**
-   * Descriptor of a backward primitive: for the layouts of activations and gradients, or, if only oneDNN's slow code
-   * supports them, for those that it prefers.
+   * Descriptor of a backward primitive in the layouts of the activations and gradients or, if only oneDNN's slow
+   * reference code supports those, in the layouts that oneDNN prefers.
    */
   template <class Make>
   auto backwardDesc(const Make& make) const {
@@ -135,7 +135,7 @@ class Convolution : public Layer {
       return compat::convolutionBackwardData(planner.context().engine, shape, forward_);
     });
     planner.backward.begin("input gradient", algorithm(desc));
-    // If oneDNN needs a layout that no other layer knows, the gradient goes through a staged copy.
+    // If oneDNN needs a layout that no other layer supports, the gradient goes through a staged copy.
     const memory outputGradient = as(planner, Scratch::stagedGradient, planner.gradient, desc.diff_dst_desc());
     const auto block = blockOf(input_.shape, desc.diff_src_desc());
     const Tensor inputGradient = planner.nextGradient(input_.shape, block.value_or(1));

@@ -4,10 +4,10 @@
 namespace verydeep {
 
 /**
- * Pins each thread of the calling thread's OpenMP team to one core, if there are as many threads as cores that the
- * process may use (on Linux; elsewhere, or with fewer or more threads, it does nothing). Without it, the system may wake
- * a thread on the core of another one and leave two threads on one core for milliseconds while another core is idle.
- * Threads of other processes, and this process's other threads, stay free.
+ * Pins each thread of the calling thread's OpenMP team to one core if there are exactly as many threads as cores that
+ * the process may use. Does nothing otherwise, or on systems other than Linux. Without it, the system may wake a thread
+ * on another thread's core and leave the two there for milliseconds while another core is idle. Other threads of this
+ * process, and other processes, are not pinned.
  */
 void keepToCores(int threads);
 

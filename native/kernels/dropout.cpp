@@ -1,6 +1,6 @@
 // Dropout in training: value u of an image, counted over [C, H, W], takes word u mod 2 of
-// threefry2x32(key, ordinal, ⌊u / 2⌋); it becomes 0 if that word is below rate · 2^32, else it is divided by 1 − rate.
-// Nothing is kept for the backward pass: it draws the same words again.
+// threefry2x32(key, ordinal, ⌊u / 2⌋); it becomes 0 if that word is below rate · 2^32, and is divided by 1 − rate
+// otherwise. Nothing is stored for the backward pass: it draws the same words again.
 #include <cmath>
 
 #include "layers.hpp"
@@ -51,7 +51,7 @@ class Dropout : public Layer {
   }
 
  private:
-  /** Without keys, the identity. Images beyond the batch's have no keys. */
+  /** The identity if there are no keys. Images beyond the batch have none. */
   void apply(const Batch& batch, const Tensor& tensor) const {
     if (!batch.dropoutKeys) return;
     const int64_t chunks = (tensor.shape.image() + kChunk - 1) / kChunk;

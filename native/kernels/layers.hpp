@@ -1,4 +1,4 @@
-// The kinds of layers, each in a separate file.
+// The layer types; each has a separate file.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct ConvolutionSpec {
   int64_t kernel, padding, inChannels, outChannels;
   std::size_t weight, bias;
 
-  /** Of one output value. */
+  /** Multiplications per output value. */
   int64_t products() const { return inChannels * kernel * kernel; }
   Shape outputOf(const Shape& in) const {
     const int64_t grow = 2 * padding - kernel + 1;
@@ -26,12 +26,12 @@ struct LrnSpec {
   float k, alpha, beta;
 };
 
-/** Fewer input channels, such as an image's, fill too little of a vector for Winograd's method. */
+/** With fewer input channels (an image has three), vectors are too empty for Winograd's method to pay off. */
 constexpr int64_t kFewestChannels = 8;
 
-/** Any convolution, by oneDNN. */
+/** Any convolution, computed by oneDNN. */
 std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec);
-/** A convolution of few input channels: forward by our own kernel, with a ReLU if `rectify`, backward by oneDNN. */
+/** A convolution with few input channels: our own kernel forward (with a ReLU if `rectify`), oneDNN backward. */
 std::unique_ptr<Layer> makeDirectConvolution(const ConvolutionSpec& spec, bool rectify);
 bool suitsDirect(const ConvolutionSpec& spec, const Context& context);
 /** A convolution as one matrix product with the canonical weights: see suitsMatrixProduct. */
@@ -43,23 +43,22 @@ struct Epilogue {
   /** The pooling's rounding. */
   bool ceil = false;
 };
-/** A 3×3 convolution by our own kernels. */
+/** A 3×3 convolution, computed by our own kernels. */
 std::unique_ptr<Layer> makeWinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue);
 bool suitsWinograd(const ConvolutionSpec& spec, const Shape& input, const Context& context);
-/** In place. */
+/** Works in place. */
 std::unique_ptr<Layer> makeRelu();
-/** A step that makes the gradient 0 where y, the output of a ReLU, is not above 0. */
+/** Adds a step that sets the gradient to 0 where y, the output of a ReLU, is not above 0. */
 void planReluMask(Planner& planner, const Tensor& y);
-/** 2×2, stride 2. `rectify` is a ReLU before it, for less: max(x, 0) of the maximum. */
+/** 2×2, stride 2. `rectify` applies a preceding ReLU to the maximum instead, which costs less. */
 std::unique_ptr<Layer> makeMaxPool(bool ceil, bool rectify);
 std::unique_ptr<Layer> makeLrn(const LrnSpec& spec);
-/** In place. `ordinal` counts the chain's dropout layers. */
+/** Works in place. `ordinal` is the number of this dropout layer in the chain. */
 std::unique_ptr<Layer> makeDropout(double rate, uint32_t ordinal);
 
 /**
- * Soft-max cross-entropy of `images` rows of logits `[images, classes]`: losses in nats, and the gradient of
- * their sum times `scale`.
- * @throws std::out_of_range for a label that is not a class
+ * Softmax cross-entropy of logits `[images, classes]`: the losses in nats, and the gradient of their sum times `scale`.
+ * @throws std::out_of_range if a label is not a class
  */
 void softmaxLoss(const float* logits, const int32_t* labels, int64_t images, int64_t classes, double scale,
                  float* losses, float* gradient);

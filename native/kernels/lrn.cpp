@@ -2,7 +2,7 @@
 //
 //     y_c = x_c · s_c^−β,   s_c = k + α · Σ_j x_j²,   dx_c = dy_c · s_c^−β − 2αβ · x_c · Σ_j dy_j · x_j · s_j^(−β − 1)
 //
-// with both sums over |j − c| ≤ size / 2. Not oneDNN's: its version 3 has only slow code for the gradient on AVX2.
+// with both sums over |j − c| ≤ size / 2. oneDNN 3 has only slow code for the gradient on AVX2, so this is our own.
 #include <cmath>
 #include <cstring>
 
@@ -12,7 +12,7 @@
 namespace verydeep {
 namespace {
 
-/** Room for one pixel's channels; squares and terms have size / 2 zeros before and after them. */
+/** Buffers for one pixel's channels; squares and terms have size / 2 zeros before and after them. */
 struct Buffers {
   Buffers(int64_t channels, int64_t size) {
     for (auto* vector : {&x, &dy, &scales, &powers, &sums}) vector->resize(static_cast<std::size_t>(channels));
@@ -29,7 +29,7 @@ VD_INLINE void sumWindows(const float* __restrict terms, int64_t channels, int64
   }
 }
 
-/** s and s^−β of one pixel. */
+/** Computes s and s^−β of one pixel. */
 VD_VECTORIZED void scale(const LrnSpec& spec, int64_t channels, Buffers& b) {
   const float* __restrict x = b.x.data();
   float* __restrict squares = b.terms.data() + spec.size / 2;
@@ -48,14 +48,14 @@ VD_VECTORIZED void scale(const LrnSpec& spec, int64_t channels, Buffers& b) {
   }
 }
 
-/** In place of x. */
+/** Overwrites x with y. */
 VD_VECTORIZED void normalize(int64_t channels, Buffers& b) {
   float* __restrict x = b.x.data();
   const float* __restrict powers = b.powers.data();
   for (int64_t c = 0; c < channels; c++) x[c] *= powers[c];
 }
 
-/** In place of dy. */
+/** Overwrites dy with dx. */
 VD_VECTORIZED void propagate(const LrnSpec& spec, int64_t channels, Buffers& b) {
   const float *__restrict x = b.x.data(), *__restrict powers = b.powers.data(), *__restrict scales = b.scales.data();
   float *__restrict dy = b.dy.data(), *__restrict terms = b.terms.data() + spec.size / 2;
@@ -66,7 +66,7 @@ VD_VECTORIZED void propagate(const LrnSpec& spec, int64_t channels, Buffers& b) 
   for (int64_t c = 0; c < channels; c++) dy[c] = dy[c] * powers[c] - factor * x[c] * sums[c];
 }
 
-/** One pixel's place in a tensor: its channels come in blocks, each a plane apart. */
+/** Where one pixel's channels are in a tensor: in blocks, one plane apart. */
 struct Pixel {
   Pixel(const Tensor& tensor, int64_t index)
       : block(tensor.block), blocks(tensor.blocks()), plane(tensor.shape.pixels() * block),
@@ -111,7 +111,7 @@ class Lrn : public Layer {
     planner.activation = output;
   }
 
-  /** In place: a pixel's gradients depend on its own only. */
+  /** Works in place, since a pixel's gradients depend only on that pixel's. */
   void planBackward(Planner& planner, bool) override {
     planner.layOutGradient(input_.block);
     planner.backward.push_back([this, gradient = planner.gradient](const Batch&) {
@@ -126,7 +126,7 @@ class Lrn : public Layer {
   }
 
  private:
-  /** With the zeros that fill the last block, which stay zero. */
+  /** Includes the zeros that fill the last block; they stay zero. */
   int64_t channels() const { return input_.blocks() * input_.block; }
 
   template <class F>

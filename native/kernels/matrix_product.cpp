@@ -1,10 +1,10 @@
-// A convolution as one matrix product with the canonical weights W [O, I·k·k]: for fully connected layers, whose weights
-// are too large for a second copy, and whose maps are too small for it to pay off.
+// A convolution as one matrix product with the canonical weights W [O, I·k·k], for fully connected layers: their weights
+// are too large to copy, and their maps too small for a copy to pay off.
 //
 //     Y [R, O] = X [R, I·k·k] · Wᵀ + bias,   dX = dY · W,   dW += dYᵀ · X,   R = N · H' · W' output positions
 //
-// X is the input itself where the kernel covers it (one position an image) or is 1×1 (a position a pixel,
-// channels last); else, for dense evaluation, the windows are copied out.
+// X is the input itself if the kernel covers it (one position per image) or is 1×1 (one position per pixel,
+// channels-last); otherwise, in dense evaluation, the windows are copied out.
 #include <cstring>
 #include <stdexcept>
 
@@ -57,11 +57,11 @@ void transposeWithBias(const float* transposed, const float* bias, int64_t rows,
   });
 }
 
-// The choice of the method, measured on two cores with AVX-512 and weights [4096, 512·7·7]. oneDNN transposes all of its
-// second factor if necessary: with the weights as the first factor, 8 rows take a third, 32 rows a third, and 128 rows
-// two thirds of the time. For fewer rows, our own dot products read the weights at the speed of memory.
+// Which method is fastest, measured on two cores with AVX-512 and weights [4096, 512·7·7]. oneDNN transposes its whole
+// second factor if necessary; with the weights as the first factor instead, 8 rows take a third of the time, 32 rows a
+// third, and 128 rows two thirds. For fewer rows, our own dot products read the weights at the speed of memory.
 enum class Method { dots, turned, plain };
-/** From here on oneDNN is faster than dot products in float32; in bfloat16 they always are. */
+/** From here on oneDNN is faster than dot products in float32; in bfloat16, dot products are always faster. */
 constexpr int64_t kRowsForLibrary = 16;
 constexpr int64_t kRowsWorthTurning = 8;
 
@@ -123,7 +123,7 @@ class MatrixProduct : public Layer {
     return rounds() ? "own dot products, bf16" : "own dot products";
   }
 
-  /** Plans what the forward pass needs besides its input and output. */
+  /** Plans the memory and weights that the forward pass needs besides its input and output. */
   void planProduct(Planner& planner) {
     scratch_ = &planner.scratch(Scratch::product);
     if (method_ == Method::turned) scratch_->grow(static_cast<std::size_t>(output_.shape.count()) * sizeof(float));
@@ -194,7 +194,7 @@ bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool t
   if (covers(spec, input.shape)) return true;
   if (spec.padding != 0) return false;
   if (spec.kernel == 1) return input.block == input.shape.c;
-  // The windows must be small compared with the weights, and nothing adds up gradients of windows.
+  // The windows must be small compared with the weights, and no code adds up the gradients of overlapping windows.
   const Shape out = spec.outputOf(input.shape);
   return !training && out.n * out.pixels() <= spec.outChannels;
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-// Larger blocks come from the system: they are already zero, and return to it as soon as they are freed.
+// Larger blocks are mapped from the system: they start zeroed, and freeing them returns them to it immediately.
 constexpr std::size_t kMapFrom = 2 * kHugePage;
 
 std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }

@@ -1,4 +1,4 @@
-// Blocks of memory with one owner each.
+// Blocks of memory, each with a single owner.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@ struct OutOfMemory : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/** A dry run plans memory without taking it: its blocks have a size and no data. */
+/** A dry run plans memory without allocating it: its blocks have a size but no data. */
 enum class Allocation { real, dryRun };
 
 /** Zeroed memory, aligned to a cache line or, where it is large, to a huge page. */

@@ -1,5 +1,5 @@
-// oneDNN 2 makes a primitive from an operation descriptor, oneDNN 3 directly from its arguments. Everything that differs
-// between the two is here.
+// oneDNN 2 creates a primitive from an operation descriptor, oneDNN 3 directly from its arguments. Everything that
+// differs between the two is here.
 #pragma once
 
 #include <cstring>
@@ -19,7 +19,7 @@ struct ConvolutionShape {
   memory::dim padding;
 };
 
-/** For three input channels, oneDNN would choose Winograd's method in training, which is then two to three times slower. */
+/** With three input channels, oneDNN would choose Winograd's method in training, which is then two to three times slower. */
 inline dnnl::algorithm algorithmFor(const ConvolutionShape& c) {
   constexpr memory::dim kFewChannels = 8;
 #ifdef VD_ONEDNN_3

@@ -11,7 +11,7 @@
 
 namespace verydeep {
 
-/** One tensor's place in each block. */
+/** Where a tensor is in each block. */
 struct TensorPlace {
   int64_t offset, count;
   bool isBias;
@@ -21,7 +21,7 @@ struct SgdStep {
   float learningRate, momentum, weightDecay, biasDecay;
 };
 
-/** Weights in a layout of oneDNN, updated when the canonical ones have changed. */
+/** Weights in a oneDNN layout, updated when the canonical ones have changed. */
 class WeightCopy {
  public:
   WeightCopy(const dnnl::engine& engine, const dnnl::memory::desc& canonical, float* values,
@@ -37,23 +37,23 @@ class WeightCopy {
   uint64_t version_ = 0;
 };
 
-/** Weights that our own kernels read, and in which layout. */
+/** Which weights our own kernels read, and in which layout. */
 struct WeightUse {
   /**
-   * Those of a 3×3 convolution `[outputs, inputs, 3, 3]`, forward or backward; those of dot products or of a direct
-   * convolution, whose taps are its inputs, `[outputs, inputs]`.
+   * Forward and backward: weights of a 3×3 convolution, `[outputs, inputs, 3, 3]`. Dots and direct: weights of dot
+   * products or of a direct convolution (whose taps are its inputs), `[outputs, inputs]`.
    */
   enum class Pass { forward, backward, dots, direct } pass;
   const winograd::Kernels* kernels;
   std::size_t tensor;
   int64_t inputs, outputs;
-  /** Of a 3×3 convolution. */
+  /** Only for a 3×3 convolution. */
   winograd::Scheme scheme = winograd::Scheme::tiles4;
 };
 
 /**
- * One contiguous block per field, in canonical layout (weights OIHW) and the order of the specs. All methods but the
- * constructor belong to the worker's thread.
+ * One contiguous block per field, in canonical layout (weights OIHW) and in the order of the specs. All methods except
+ * the constructor run on the worker's thread.
  */
 class Parameters {
  public:
@@ -64,14 +64,14 @@ class Parameters {
              Allocation allocation = Allocation::real);
 
   bool training() const { return training_; }
-  /** Whether these parameters and their programs have memory. */
+  /** `dryRun` if nothing is allocated for these parameters and their programs. */
   Allocation allocation() const { return allocation_; }
   bool has(Field field) const { return field == Field::values || (training_ && field <= Field::velocities); }
   std::size_t tensors() const { return places_.size(); }
   int64_t count(std::size_t tensor) const { return places_.at(tensor).count; }
   /** Null in a dry run. */
   float* data(Field field, std::size_t tensor) const;
-  /** Increases with each change of the values. */
+  /** Increases whenever the values change. */
   uint64_t version() const { return version_; }
 
   void read(Field field, std::size_t tensor, float* to) const;

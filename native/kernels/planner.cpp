@@ -5,8 +5,8 @@
 namespace verydeep {
 namespace {
 
-// Tensors begin on pages, at odd multiples of a cache line: otherwise maps of the same power-of-two size would compete
-// for the same cache lines.
+// Large tensors begin at different offsets from a page: at the same offset, maps of the same power-of-two size would
+// compete for the same cache lines.
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kStagger = 64 * 5;
 

@@ -15,9 +15,9 @@
 
 namespace verydeep {
 
-/** Inputs and outputs of one run of a program. Null where a run does not need them. */
+/** Inputs and outputs of one run of a program. Those that a run does not need are null. */
 struct Batch {
-  /** Images from 1 to N. */
+  /** Number of images, from 1 to N. */
   int64_t images = 0;
   /** `[images, C, H, W]` */
   const float* input = nullptr;
@@ -39,13 +39,13 @@ struct Batch {
 
 using Arguments = std::unordered_map<int, dnnl::memory>;
 
-/** What an engine's programs share. */
+/** State that an engine's programs share. */
 struct Context {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
-  /** Whether 3×3 convolutions run on our own kernels; else on oneDNN's. */
+  /** Whether 3×3 convolutions use our own kernels instead of oneDNN's. */
   bool ownKernels = true;
-  /** Whether inference multiplies bfloat16; needs a processor that can. */
+  /** Whether inference multiplies in bfloat16, which the processor must support. */
   bool bf16 = false;
   winograd::Tuner tuner;
 };
@@ -61,16 +61,16 @@ struct MemoryUse {
 };
 
 /**
- * Collects steps and memory while layers are planned one after the other, then owns them for the program. In inference,
- * activations alternate between two slots. Training keeps each activation, and gradients alternate.
+ * Collects steps and memory while layers are planned one after another, then owns them for the program. In inference,
+ * activations alternate between two slots. In training, each activation is kept and gradients alternate.
  */
 class Planner {
  public:
   Planner(Context& context, std::shared_ptr<Parameters> parameters, bool training);
 
-  /** The chain's tensor so far: the output of the layer planned last. */
+  /** The output of the layer planned last. */
   Tensor activation{};
-  /** The gradient with respect to the output of the layer that is planned backward next. */
+  /** The gradient with respect to the output of the layer whose backward pass is planned next. */
   Tensor gradient{};
   StepList forward, backward;
 
@@ -82,24 +82,24 @@ class Planner {
   Tensor nextActivation(const Shape& shape, int64_t block);
   /** The same for `gradient`. */
   Tensor nextGradient(const Shape& shape, int64_t block);
-  /** Makes `activation` have a layout. */
+  /** Converts `activation` to a layout, if it has another. */
   void layOutActivation(int64_t block);
   void layOutGradient(int64_t block);
-  /** A copy of a tensor in another layout, which a step of the list renews. */
+  /** A copy of a tensor in another layout, which a step in the list updates. */
   dnnl::memory staged(StepList& steps, Scratch scratch, const Tensor& tensor, const dnnl::memory::desc& desc);
 
   dnnl::memory memoryOf(const Tensor& tensor, const dnnl::memory::desc& desc);
   Slot& scratch(Scratch which) { return scratch_[static_cast<std::size_t>(which)]; }
   /** Memory that belongs to one layer. */
   Slot& ownSlot();
-  /** A private copy of weights, which a step of the list renews when the parameters have changed. */
+  /** A private copy of weights, which a step in the list updates when the parameters have changed. */
   dnnl::memory weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
                        const dnnl::memory::desc& desc);
   /** The same in the layout of our own kernels. */
   const void* transformedWeights(StepList& steps, const WeightUse& use);
-  /** Our own kernels, for this program's precision. */
+  /** Our own kernels for this program's precision. */
   const winograd::Kernels& kernels() const;
-  /** A primitive as a step. */
+  /** Adds a step that runs a primitive. */
   void execute(StepList& steps, const dnnl::primitive& primitive, Arguments arguments,
                const dnnl::memory::desc& scratchpad);
 
@@ -111,7 +111,7 @@ class Planner {
  private:
   Tensor alternate(std::array<Slot*, 2>& slots, const Tensor& now, const Shape& shape, int64_t block);
   void reorder(StepList& steps, const Tensor& from, const Tensor& to);
-  /** The part of the memory that a slot counts towards. */
+  /** The part of the memory that a slot counts toward. */
   std::size_t& useOf(const Slot& slot);
 
   Context& context_;
@@ -132,7 +132,7 @@ class Layer {
  public:
   virtual ~Layer() = default;
   virtual void planForward(Planner& planner) = 0;
-  /** @param wantInput whether a layer below needs the gradient with respect to this one's input */
+  /** @param wantInput whether a layer below needs the gradient with respect to this layer's input */
   virtual void planBackward(Planner& planner, bool wantInput) = 0;
   virtual bool hasParameters() const { return false; }
 };

@@ -1,7 +1,7 @@
-// 2×2 max pooling, stride 2: y[v, u] = max of x[2v … 2v + 1, 2u … 2u + 1], windows cut at the edge. The first of
-// equal values, row by row, takes the gradient; NaN is greater than any number. A ReLU before the pooling becomes
-// max(y, 0) after it, and its mask y > 0: the same result from a quarter of the values.
-#include "lanes.hpp"
+// 2×2 max pooling, stride 2: y[v, u] = max of x[2v … 2v + 1, 2u … 2u + 1], with windows cut off at the edge. The first
+// of equal values, row by row, receives the gradient; NaN is greater than any number. A ReLU before the pooling becomes
+// max(y, 0) after it, and its mask becomes y > 0: the same result from a quarter of the values.
+#include "eight_lanes.hpp"
 #include "layers.hpp"
 
 namespace verydeep {
@@ -9,9 +9,9 @@ namespace {
 
 /** One row of windows over `planes` of `block` interleaved values. */
 struct Row {
-  /** Of the input; the second is the first where the window is cut. */
+  /** Rows of the input; `bottom` equals `top` where the window is cut off. */
   float *top, *bottom;
-  /** Of the output. */
+  /** Row of the output. */
   float* y;
   /** Which of the four values of its window each output is: 0 to 3, row by row. */
   uint8_t* place;
@@ -19,7 +19,7 @@ struct Row {
   bool rectify;
 };
 
-/** Takes the value at index `which` of its window, where it is greater than the best so far. */
+/** Takes x, the value at index `which` of its window, where it is greater than the best so far. */
 template <class Value, class Place>
 VD_INLINE void consider(const Value& x, int32_t which, Value& best, Place& at) {
   const auto better = (x > best) | ((x != x) & (best == best));
@@ -27,7 +27,7 @@ VD_INLINE void consider(const Value& x, int32_t which, Value& best, Place& at) {
   at = better ? at - at + which : at;
 }
 
-/** best, which begins as the first, becomes the maximum of a window; Value and Place are numbers or vectors of them. */
+/** Sets `best`, initially the first value, to a window's maximum. Value and Place are numbers or vectors of them. */
 template <class Value, class Place>
 VD_INLINE void maximize(Value& best, const Value& b, const Value& c, const Value& d, bool rectify, Place& at) {
   at = Place{};
@@ -64,7 +64,7 @@ VD_VECTORIZED void forwardRow(const Row& row, int64_t block) {
   }
 }
 
-/** Gives each value of a window the gradient of the output if it is the maximum, else 0. */
+/** Gives the maximum of a window the output's gradient, and its other values 0. */
 template <class Value, class Place>
 VD_INLINE void backwardWindow(const Row& row, const Value& y, const Value& dy, const Place& at, int64_t left,
                               int64_t right) {
@@ -126,11 +126,11 @@ class MaxPool : public Layer {
   }
 
  private:
-  /** Calls f with each row of windows, `input` being of the input's shape, and the row's offset in the output. */
+  /** Calls f with each row of windows and its offset in the output. `input` has the input's shape. */
   template <class F>
   void forEachRow(float* input, const F& f) const {
     const Shape in = input_.shape, out = output_.shape;
-    // If the output's map is 1×1, its block may have another name, but its values are in the same order.
+    // If the output's map is 1×1, its block size may differ, but its values are in the same order.
     const int64_t block = input_.block;
     parallelRanges(input_.planes() * out.h, in.w * 2 * block, [&](int64_t begin, int64_t end) {
       for (int64_t line = begin; line < end; line++) {

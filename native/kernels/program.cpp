@@ -63,7 +63,7 @@ void Program::planForward(const ProgramOptions& options) {
         } else if (suitsMatrixProduct(spec.convolution, planner_.activation, planner_.training())) {
           layers_.push_back(makeMatrixProduct(spec.convolution));
         } else if (suitsDirect(spec.convolution, planner_.context())) {
-          // A ReLU before a pooling costs less there.
+          // If a pooling follows, the ReLU is cheaper in it.
           const Epilogue epilogue = epilogueAfter(options.layers, i);
           const bool rectifies = epilogue.rectify && !epilogue.pool;
           layers_.push_back(makeDirectConvolution(spec.convolution, rectifies));
@@ -95,7 +95,7 @@ void Program::planForward(const ProgramOptions& options) {
 void Program::planBackward(const ProgramOptions& options) {
   const bool inputGradient = options.inputGradient;
   outputGradient_ = planner_.gradient = planner_.nextGradient(output_.shape, 1);
-  // Below the first layer with parameters no gradient is needed, unless the caller wants the input's.
+  // Layers below the first one with parameters need no gradient unless the caller wants the input's.
   std::size_t first = 0;
   while (!inputGradient && first < layers_.size() && !layers_[first]->hasParameters()) first++;
   for (std::size_t i = layers_.size(); i-- > first;) {
@@ -108,7 +108,7 @@ void Program::planBackward(const ProgramOptions& options) {
   inputGradient_ = planner_.gradient;
 }
 
-/** A step that reports which gradients the layers below `layer` do not change. */
+/** Adds a step that reports which gradients the layers below `layer` do not change. */
 void Program::planReady(const ProgramOptions& options, std::size_t layer) {
   std::size_t ready = 0;
   for (std::size_t i = 0; i < layer; i++) {

@@ -26,7 +26,7 @@ struct ProgramOptions {
   bool inputGradient = false;
 };
 
-/** All methods belong to the worker's thread. */
+/** All methods run on the worker's thread. */
 class Program {
  public:
   Program(Context& context, std::shared_ptr<Parameters> parameters, const ProgramOptions& options);
@@ -39,7 +39,7 @@ class Program {
   std::vector<Stage> stages() const;
   MemoryUse memoryUse() const { return planner_.memoryUse(); }
 
-  /** Throws between two steps once `stop` is set. */
+  /** Throws before the next step once `stop` is set. */
   void forward(const Batch& batch, const std::atomic<bool>& stop);
   /** Forward, loss, backward. */
   void accumulate(const Batch& batch, const std::atomic<bool>& stop);
@@ -53,7 +53,7 @@ class Program {
 
   Planner planner_;
   std::vector<std::unique_ptr<Layer>> layers_;
-  /** Index in the chain of each layer, or of the first one fused in it. */
+  /** Each layer's index in the chain, or that of the first layer fused into it. */
   std::vector<std::size_t> numbers_;
   Tensor input_{}, output_{}, outputGradient_{}, inputGradient_{};
 };

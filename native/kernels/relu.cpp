@@ -1,5 +1,5 @@
-// y = max(x, 0), in place. NaN stays NaN, so that a diverging run shows it: this is why oneDNN's ReLU, which turns NaN
-// into 0, is not fused into the convolutions. (Before a pooling the layer costs nothing: see pooling.cpp.)
+// y = max(x, 0), in place. NaN stays NaN so that divergence shows: this is why oneDNN's ReLU, which turns NaN into 0, is
+// not fused into the convolutions. (Before a pooling the layer costs nothing: see pooling.cpp.)
 #include "layers.hpp"
 #include "vectorized.hpp"
 
@@ -10,7 +10,7 @@ VD_VECTORIZED void rectify(float* x, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) x[i] = x[i] <= 0.0f ? 0.0f : x[i];
 }
 
-/** g ← g where y > 0, else 0; y > 0 just where x > 0. */
+/** g ← g where y > 0, else 0; y > 0 exactly where x > 0. */
 VD_VECTORIZED void mask(const float* __restrict y, float* __restrict g, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) g[i] = y[i] > 0.0f ? g[i] : 0.0f;
 }

@@ -1,4 +1,4 @@
-// Mini-batch gradient descent with momentum and weight decay, in the form of Caffe.
+// Mini-batch gradient descent with momentum and weight decay, in Caffe's form.
 #include "parameters.hpp"
 #include "vectorized.hpp"
 
@@ -9,7 +9,7 @@ struct Pointers {
   float *values, *gradients, *velocities;
 };
 
-/** One pass over memory, whose speed bounds it; it zeroes the gradients, too. */
+/** A single pass, limited by memory bandwidth. It also zeroes the gradients. */
 VD_VECTORIZED void step(const Pointers& tensor, int64_t begin, int64_t end, float rate, float momentum, float decay) {
   float* __restrict w = tensor.values;
   float* __restrict g = tensor.gradients;
@@ -27,7 +27,7 @@ void Parameters::update(const SgdStep& sgd) {
   const Pointers all{block(Field::values).floats(), block(Field::gradients).floats(),
                      block(Field::velocities).floats()};
   const int64_t total = static_cast<int64_t>(values_.size() / sizeof(float));
-  // One parallel region over the whole block: each thread divides its share at the ends of tensors.
+  // One parallel region over the whole block: each thread splits its share at tensor boundaries.
   parallelRanges(total, 1, [&](int64_t begin, int64_t end) {
     for (const TensorPlace& place : places_) {
       const int64_t from = std::max(begin, place.offset);

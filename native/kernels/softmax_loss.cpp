@@ -1,5 +1,5 @@
 // For logits z and label t: p_k = exp(z_k − m) / Σ exp(z_j − m), loss = m + ln Σ exp(z_j − m) − z_t, m = max z;
-// the gradient of the loss is p_k − [k = t]. In double precision: there are few values, and losses come near 0.
+// the gradient of the loss is p_k − [k = t]. Double precision, since there are few values and losses come near 0.
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -13,7 +13,7 @@ namespace verydeep {
 namespace {
 
 void lossOfRow(const float* logits, int32_t label, int64_t classes, double scale, float& loss, float* gradient) {
-  // NaN loses every comparison, but comes out of the exponentials.
+  // NaN loses every comparison, but propagates through the exponentials.
   double maximum = -std::numeric_limits<double>::infinity();
   for (int64_t k = 0; k < classes; k++) maximum = logits[k] > maximum ? logits[k] : maximum;
   std::vector<double> exponentials(static_cast<std::size_t>(classes));

@@ -1,4 +1,4 @@
-// The steps of a pass, in order, with the time that each stage took in the last run.
+// The steps of a pass, in order, and how long each stage took in the last run.
 #pragma once
 
 #include <chrono>
@@ -18,12 +18,12 @@ using Step = std::function<void(const Batch&)>;
 struct Stage {
   /** Index in the chain that was compiled. Layers fused with it count as part of it. */
   std::size_t layer;
-  /** forward, input gradient, weight gradient, or backward for both. */
+  /** "forward", "input gradient", "weight gradient", or "backward" for both gradients. */
   std::string pass;
-  /** The algorithm, for people. */
+  /** The algorithm's display name. */
   std::string algorithm;
   std::size_t firstStep;
-  /** In the last run. */
+  /** Duration in the last run. */
   double seconds = 0;
 };
 
@@ -41,7 +41,7 @@ class StepList {
   void push_back(Step step) { steps_.push_back(std::move(step)); }
   const std::vector<Stage>& stages() const { return stages_; }
 
-  /** @param stopped asked between two steps */
+  /** @param stopped called before each step */
   template <class Stopped>
   void run(const Batch& batch, const Stopped& stopped) {
     auto before = std::chrono::steady_clock::now();

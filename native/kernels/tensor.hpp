@@ -1,4 +1,4 @@
-// Tensors of activations and gradients, and the one family of memory layouts that they have.
+// Tensors of activations and gradients, and the family of memory layouts that they use.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@ struct Shape {
 };
 
 /**
- * Part of a program's memory. Its size and address are known once the whole program is planned; oneDNN memories over it
- * get their address then.
+ * Part of a program's memory. Its size and address are known once the whole program is planned; then the oneDNN memories
+ * over it get their address.
  */
 class Slot {
  public:
@@ -57,8 +57,8 @@ struct Tensor {
   Shape shape;
   int64_t block;
   /**
-   * For an activation: it is the output of a ReLU. For a gradient with respect to such an activation: it is already 0
-   * where the activation is not above 0, as after the ReLU's backward pass.
+   * True for an activation that is the output of a ReLU, and for a gradient with respect to one that is already 0 where
+   * the activation is not above 0, as after the ReLU's backward pass.
    */
   bool rectified = false;
 
@@ -70,7 +70,7 @@ struct Tensor {
   float* data() const { return slot->floats(); }
 };
 
-/** For a 1×1 map, NHWC is the same as NCHW, so both have one name. */
+/** For a 1×1 map, NHWC is the same as NCHW, so both are block 1. */
 inline int64_t normalizedBlock(const Shape& shape, int64_t block) {
   return block == shape.c && shape.pixels() == 1 ? 1 : block;
 }

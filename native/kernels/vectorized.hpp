@@ -1,4 +1,4 @@
-// Loops over plain arrays on all threads, in the machine's widest vectors.
+// Loops over plain arrays on all threads, with the machine's widest vectors.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,8 @@
 #include <omp.h>
 #endif
 
-// The compiler makes one version of the function for each instruction set and the loader picks one. An OpenMP
-// region inside such a function would be compiled for the smallest set only: call it from the region instead.
+// The compiler emits one version of the function for each instruction set, and the loader picks one. An OpenMP region
+// inside such a function would be compiled only for the smallest set: call the function from the region instead.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
 #define VD_VECTORIZED __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
@@ -22,7 +22,7 @@ namespace verydeep {
 /** Below this many values a second thread costs more than it saves. */
 constexpr int64_t kValuesWorthThreads = 16384;
 
-/** Calls f(begin, end) on every thread for its share of [0, count); each item has `weight` values. */
+/** Calls f(begin, end) on every thread with its share of [0, count); each item has `weight` values. */
 template <class F>
 void parallelRanges(int64_t count, int64_t weight, const F& f) {
 #ifdef _OPENMP

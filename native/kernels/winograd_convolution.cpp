@@ -1,7 +1,7 @@
 // 3×3 convolutions by our own kernels, in one step with the ReLU and the max pooling that follow.
 //
-// Backward, the layer above applies the ReLU's mask as it computes the gradient: see Tensor::rectified. A pooling's
-// gradient is never stored at full resolution: both backward kernels expand it as they read it.
+// In the backward pass, the layer above applies the ReLU's mask as it computes the gradient: see Tensor::rectified. A
+// pooling's gradient is never stored at full resolution: both backward kernels expand it as they read it.
 #include <chrono>
 #include <string>
 #include <vector>
@@ -99,7 +99,7 @@ class WinogradConvolution : public Layer {
     });
   }
 
-  /** The usual one first; the only one where the time is not worth trials. */
+  /** The default schedule first; it is the only one if the convolution takes too little time to be worth trials. */
   std::vector<Schedule> schedulesFor(const winograd::Convolution& job, int threads) const {
     constexpr double kProductsWorthTrials = 1e7;
     Schedule schedules[winograd::kMostSchedules];
@@ -170,16 +170,17 @@ class WinogradConvolution : public Layer {
   Epilogue epilogue_;
   const winograd::Kernels* kernels_ = nullptr;
   winograd::Convolution forward_{};
-  /** Of the convolution itself, before pooling. */
+  /** The convolution's output, before pooling. */
   Shape map_{};
   Tensor input_{}, output_{};
   Slot* places_ = nullptr;
 };
 
-// Where oneDNN is faster. A rule by shape, not a measurement, so that a run and its continuation agree.
+// Below these, oneDNN is faster. The rule depends on the shape, not on a measurement, so that a run and its continuation
+// agree.
 /** In smaller maps, most of a tile is beyond the edge, and all but one of the nine weights multiply only zeros. */
 constexpr int64_t kFewestPixels = 4;
-/** For fewer tiles it takes longer to read the weights at 36 points than it saves. */
+/** For fewer tiles, reading the weights at 36 points takes longer than the method saves. */
 constexpr int64_t kFewestTiles = 4;
 
 }  // namespace

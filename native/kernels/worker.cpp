@@ -15,9 +15,9 @@ struct Worker::Job {
   std::optional<Napi::Promise::Deferred> deferred;
   std::vector<Napi::ObjectReference> keep;
   std::shared_ptr<void> held;
-  /** Set instead of the above for a notification. */
+  /** Set for a notification, instead of the fields above. */
   std::function<void(Napi::Env)> news;
-  /** A job keeps its worker alive, which has to settle it. */
+  /** Keeps the worker alive, since it has to settle the job. */
   std::shared_ptr<Worker> worker;
 };
 
@@ -111,7 +111,7 @@ void Worker::loop() {
       queue_.pop_front();
     }
     perform(*job);
-    // On failure JavaScript has ended, with all references: nothing can be done for the job.
+    // This fails if JavaScript has ended, with all references; then nothing can be done for the job.
     Job* raw = job.release();
     settler_.NonBlockingCall(raw);
   }
@@ -145,11 +145,11 @@ void Worker::settle(Napi::Env env, Napi::Function, Worker*, Job* raw) {
     if (env && job->news) job->news(env);
     else if (env) job->worker->settleJob(env, *job);
   } catch (const Napi::Error&) {
-    // JavaScript's thread is being terminated: nothing waits for the promise anymore.
+    // JavaScript's thread is being terminated, so nothing waits for the promise anymore.
   }
   if (!env) {
     for (Napi::ObjectReference& reference : job->keep) reference.SuppressDestruct();
-    // The same for what is held: its references may not be deleted anymore.
+    // Leaks what is held, for the same reason: its references may not be deleted anymore.
     new std::shared_ptr<void>(std::move(job->held));
   }
 }

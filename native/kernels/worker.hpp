@@ -1,4 +1,4 @@
-// The thread of a backend that runs all of its arithmetic.
+// The thread that runs all arithmetic of a backend.
 #pragma once
 
 #include <napi.h>
@@ -15,15 +15,15 @@
 
 namespace verydeep {
 
-/** Makes the value of a job's promise, on JavaScript's thread. */
+/** Creates the value of a job's promise, on JavaScript's thread. */
 using Result = std::function<Napi::Value(Napi::Env)>;
-/** A job; it may return no result. */
+/** A job. It may return no result. */
 using Work = std::function<Result()>;
 
 /**
  * Runs jobs in the order in which they were queued and settles their promises on JavaScript's thread. OpenMP keeps one
  * team of threads for each thread that opens parallel regions, hence a separate thread instead of libuv's pool. An idle
- * worker does not keep the process alive. When the process ends, the running job is asked to stop, and the others never
+ * worker does not keep the process alive. When the process exits, the running job is asked to stop and the others never
  * run.
  */
 class Worker : public std::enable_shared_from_this<Worker> {
@@ -37,9 +37,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
    */
   Napi::Promise run(Napi::Env env, Work work, const std::vector<Napi::Value>& keep = {},
                     std::shared_ptr<void> held = nullptr);
-  /** Called within a job: runs `news` on JavaScript's thread, before the job's promise is settled. */
+  /** Call within a job. Runs `news` on JavaScript's thread, before the job's promise is settled. */
   void notify(std::function<void(Napi::Env)> news);
-  /** Destroys something on the worker's thread, after all jobs queued before. */
+  /** Destroys an object on the worker's thread, after all jobs queued before it. */
   void release(Napi::Env env, std::shared_ptr<void> object);
   const std::atomic<bool>& stopping() const { return stopping_; }
 
@@ -55,13 +55,13 @@ class Worker : public std::enable_shared_from_this<Worker> {
   static void perform(Job& job);
   /** Ends the thread. */
   void stop();
-  /** The same when the process ends, or the JavaScript thread that this belongs to. */
+  /** Calls `stop` when the process, or the JavaScript thread that this belongs to, exits. */
   static void end(void* worker);
 
   Napi::Env env_;
   int threads_;
   Settler settler_;
-  /** Jobs whose promises are not settled; only JavaScript's thread counts. */
+  /** Jobs whose promises are not settled; only JavaScript's thread uses this. */
   int unsettled_ = 0;
   std::mutex mutex_;
   std::condition_variable wake_;

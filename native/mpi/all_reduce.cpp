@@ -1,5 +1,5 @@
-// Sums by exchange of slices. Rank j adds up the j-th slice of all ranks' data, then sends the sum to all: each rank
-// sends 2 (N − 1) / N times the data, as in a ring, in two rounds instead of 2 (N − 1).
+// All-reduce by exchanging slices. Rank j sums the j-th slice over all ranks, then sends the sum to all of them. Each
+// rank sends 2 (N − 1) / N times the data, as in a ring all-reduce, but in two rounds instead of 2 (N − 1).
 #include "all_reduce.hpp"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ struct Brief {
 constexpr int64_t BLOCK = 2048;
 
 template <class Form>
-class AllReduce : public Operation {
+class AllReduce : public CollectiveOperation {
   using Value = typename Form::Value;
   static constexpr bool packs = !std::is_same_v<Value, float>;
 
@@ -50,7 +50,7 @@ class AllReduce : public Operation {
   }
 
   bool advance() override {
-    // With one rank, its values are the sum. They do not travel and stay exact.
+    // With one rank, its values are the sum. They are not sent, so they stay exact.
     if (ranks_.size == 1) return true;
     if (stage_ == Stage::Adding && requests_.done()) {
       sum();
@@ -72,7 +72,7 @@ class AllReduce : public Operation {
   int64_t begin(int rank) const { return count_ * rank / ranks_.size; }
   int64_t length(int rank) const { return begin(rank + 1) - begin(rank); }
 
-  /** Starting after this rank, so that not all ranks send to the same one at the same time. */
+  /** Starts after this rank, so that not all ranks send to the same one at the same time. */
   template <class Visit>
   void forOthers(const Visit& visit) const {
     for (int i = 1; i < ranks_.size; i++) visit((ranks_.rank + i) % ranks_.size);
@@ -136,7 +136,7 @@ class AllReduce : public Operation {
   int64_t count_;
   Ranks ranks_;
   int tag_ = 0;
-  /** Waits for the other ranks' values of this slice; has sent its sum; waits for the other ranks' sums. */
+  /** Waiting for the other ranks' values of this slice; sending its sum; waiting for the other ranks' sums. */
   enum class Stage { Adding, Handing, Ending } stage_ = Stage::Adding;
   /** `[other ranks, my slice]`, and for bfloat16 all values in that format. */
   Buffer<Value> pieces_, packed_;
@@ -147,7 +147,7 @@ class AllReduce : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> makeAllReduce(float* data, int64_t count, bool brief) {
+std::unique_ptr<CollectiveOperation> makeAllReduce(float* data, int64_t count, bool brief) {
   if (brief) return std::make_unique<AllReduce<Brief>>(data, count);
   return std::make_unique<AllReduce<Full>>(data, count);
 }

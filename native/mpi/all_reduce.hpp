@@ -3,14 +3,14 @@
 #include <cstdint>
 #include <memory>
 
-#include "operation.hpp"
+#include "collective_operation.hpp"
 
 namespace verydeep {
 
 /**
- * Replaces `data[0 … count)` on every rank by the sum over ranks, in float32 and always in the order of the ranks, so
- * that all ranks get the same bits, whatever the network does. With `brief`, values travel as bfloat16.
+ * Replaces `data[0 … count)` on every rank by the sum over ranks. Sums are in float32 and always in rank order, so all
+ * ranks get the same bits whatever the network does. With `brief`, values are sent as bfloat16.
  */
-std::unique_ptr<Operation> makeAllReduce(float* data, int64_t count, bool brief);
+std::unique_ptr<CollectiveOperation> makeAllReduce(float* data, int64_t count, bool brief);
 
 }  // namespace verydeep

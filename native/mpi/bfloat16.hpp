@@ -1,4 +1,4 @@
-// float32's first 16 bits.
+// bfloat16: the upper 16 bits of a float32.
 #pragma once
 
 #include <cstdint>

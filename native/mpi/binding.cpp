@@ -1,4 +1,4 @@
-// MPI as JavaScript functions. TypeScript checks options; here only what could corrupt memory is checked again.
+// JavaScript functions over MPI. TypeScript checks the options; only what could corrupt memory is checked again here.
 #include <napi.h>
 
 #include "all_reduce.hpp"
@@ -54,7 +54,7 @@ Napi::Value broadcast(Info info) {
   return opened(info.Env()).run(info.Env(), makeBroadcast(floats.data, floats.count, root), nullptr, info[0]);
 }
 
-/** allGather(text) → Promise<string[]>, one of each rank */
+/** allGather(text) → Promise<string[]>, one from each rank */
 Napi::Value allGather(Info info) {
   const std::string text = info[0].ToString();
   const auto all = std::make_shared<Bytes>();

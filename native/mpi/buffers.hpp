@@ -1,4 +1,4 @@
-// Reused memory for messages in flight: fresh pages cost as much as the messages in them.
+// Reuses memory for messages in flight: faulting in fresh pages costs as much as sending what they hold.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace verydeep {
 
-/** Unused blocks. For one thread. */
+/** A pool of unused blocks, for one thread. */
 class Memory {
  public:
   struct Block {
@@ -37,7 +37,7 @@ class Memory {
   std::vector<Block> free_;
 };
 
-/** Values in memory that returns to the pool in the end. */
+/** An array whose memory returns to the pool when it is destroyed. */
 template <class T>
 class Buffer {
  public:

@@ -1,4 +1,4 @@
-// Operations by MPI's collective calls.
+// Operations that use MPI's collective calls.
 #include "collectives.hpp"
 
 #include "messages.hpp"
@@ -6,7 +6,7 @@
 namespace verydeep {
 namespace {
 
-class Broadcast : public Operation {
+class Broadcast : public CollectiveOperation {
  public:
   Broadcast(float* data, int64_t count, int root) : data_(data), count_(count), root_(root) {}
 
@@ -22,7 +22,7 @@ class Broadcast : public Operation {
   Requests requests_;
 };
 
-class AllGather : public Operation {
+class AllGather : public CollectiveOperation {
  public:
   AllGather(Bytes mine, std::shared_ptr<Bytes> all, std::shared_ptr<std::vector<int>> ends)
       : mine_(std::move(mine)), all_(std::move(all)), ends_(std::move(ends)) {}
@@ -62,11 +62,11 @@ class AllGather : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> makeBroadcast(float* data, int64_t count, int root) {
+std::unique_ptr<CollectiveOperation> makeBroadcast(float* data, int64_t count, int root) {
   return std::make_unique<Broadcast>(data, count, root);
 }
 
-std::unique_ptr<Operation> makeAllGather(Bytes mine, std::shared_ptr<Bytes> all, std::shared_ptr<std::vector<int>> ends) {
+std::unique_ptr<CollectiveOperation> makeAllGather(Bytes mine, std::shared_ptr<Bytes> all, std::shared_ptr<std::vector<int>> ends) {
   return std::make_unique<AllGather>(std::move(mine), std::move(all), std::move(ends));
 }
 

@@ -10,7 +10,7 @@ namespace {
 using std::chrono::seconds;
 
 constexpr auto INTERVAL = seconds(1);
-/** A gap between two calls that no work of this thread explains: this process itself was stopped. */
+/** A longer gap between two calls means that this process itself was stopped: no work of this thread takes so long. */
 constexpr auto ASLEEP = seconds(3);
 
 }  // namespace
@@ -36,7 +36,7 @@ void Heartbeat::listen() {
 
 bool Heartbeat::beat(int64_t begun) {
   const auto now = Clock::now();
-  // A process that was stopped and continues must not blame another.
+  // A process that was stopped and resumed must not blame another.
   if (now - last_ > ASLEEP) heard_ += now - last_;
   last_ = now;
   int arrived = 0, gone = 0;

@@ -1,4 +1,4 @@
-// Distinguishes a rank that has ended or stopped from one that is slow.
+// Tells a rank that has exited or stopped from one that is slow.
 #pragma once
 
 #include <mpi.h>
@@ -10,21 +10,21 @@
 namespace verydeep {
 
 /**
- * Each rank sends the next one a sign of life every second and listens to the one before. A rank's MPI thread does
- * nothing that takes long, so silence means that its process has ended or does not run. The sign of life carries what
- * is known of the progress of all ranks; after as many seconds as there are ranks, all ranks know it.
+ * Each rank sends a heartbeat to the next rank every second and listens to the one before. A rank's MPI thread does
+ * nothing that takes long, so silence means that its process has exited or is stopped. The heartbeat carries what the
+ * sender knows about the progress of all ranks; after as many seconds as there are ranks, all ranks know it.
  */
 class Heartbeat {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /** @param patience longest silence allowed */
+  /** @param patience the longest silence allowed */
   Heartbeat(MPI_Comm world, Clock::duration patience);
-  /** Call it often. @param begun operations. @returns whether the rank before has been silent for too long */
+  /** Call often. @param begun operations begun here. @returns whether the rank before has been silent for too long */
   bool beat(int64_t begun);
-  /** The operations that each rank has begun, as far as is known. */
+  /** How many operations each rank has begun, as far as is known. */
   const std::vector<int64_t>& begun() const { return begun_; }
-  /** Before the end of MPI. */
+  /** Call before MPI_Finalize. */
   void stop();
   int watched() const { return before_; }
   double silentSeconds() const { return std::chrono::duration<double>(Clock::now() - heard_).count(); }

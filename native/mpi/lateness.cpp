@@ -5,7 +5,7 @@
 namespace verydeep {
 namespace {
 
-/** A gap between two calls that occurs only in a process that was stopped. */
+/** A longer gap between two calls occurs only if this process was stopped. */
 constexpr auto ASLEEP = std::chrono::seconds(3);
 
 /** Operations begin in order: a rank that has begun fewer has not reached this one. */
@@ -17,7 +17,7 @@ std::vector<int> missing(int64_t operation, const std::vector<int64_t>& begun) {
   return ranks;
 }
 
-/** The first number that is not in an ascending list. */
+/** The smallest rank that is not in an ascending list. */
 int firstPresent(const std::vector<int>& absent) {
   int rank = 0;
   for (const int other : absent) {

@@ -1,4 +1,5 @@
-// Finds ranks that are alive but do not reach the operation of the others, for example because they wait for images.
+// Finds ranks that are alive but have not joined the operation the others are in, for example because they wait for
+// images.
 #pragma once
 
 #include <chrono>
@@ -8,7 +9,7 @@
 
 namespace verydeep {
 
-/** The ranks that the others wait for, and for how many seconds. */
+/** Which ranks the others are waiting for, and for how many seconds. */
 struct Late {
   std::vector<int> ranks;
   double seconds = 0;
@@ -22,7 +23,7 @@ class Lateness {
   Lateness(int rank, Clock::duration patience) : rank_(rank), patience_(patience) {}
 
   /**
-   * Call it often.
+   * Call often.
    * @param waitingFor the number of the oldest operation in progress, or -1
    * @param begun how many operations each rank has begun, as far as is known
    * @returns what this rank should report now: one of the waiting ranks reports for all

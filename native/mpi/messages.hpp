@@ -1,4 +1,4 @@
-// Non-blocking messages, and the texts of MPI's error codes.
+// Non-blocking messages, and exceptions for MPI's error codes.
 #pragma once
 
 #include <mpi.h>
@@ -14,9 +14,9 @@ void check(int code);
 /** Messages in flight. */
 class Requests {
  public:
-  /** The place for a new request. */
+  /** Where to store a new request. */
   MPI_Request* add();
-  /** Lets MPI make progress. @returns whether all have arrived; then none are left */
+  /** Lets MPI make progress. @returns whether all are complete; then the list is empty */
   bool done();
 
  private:

@@ -7,9 +7,9 @@
 namespace verydeep {
 namespace {
 
-/** Most pieces in flight to all ranks together, 4 MiB: what a network of 100 Gbit/s carries between two turns. */
+/** Most pieces in flight to all ranks together, 4 MiB: what a 100 Gbit/s network carries between two turns. */
 constexpr int MOST = 64;
-/** Least pieces in flight to one rank. */
+/** Pieces that may always be in flight to one rank. */
 constexpr int LEAST = 2;
 
 }  // namespace
@@ -27,28 +27,28 @@ void Outbox::send(const void* data, int64_t count, MPI_Datatype type, int64_t va
 }
 
 void Outbox::post(Lane& lane) {
-  while (!lane.waiting.empty() && lane.underWay < most_) {
+  while (!lane.waiting.empty() && lane.inFlight < most_) {
     const Piece piece = lane.waiting.front();
     lane.waiting.pop_front();
     MPI_Request request = MPI_REQUEST_NULL;
     check(MPI_Isend(piece.data, piece.count, piece.type, piece.to, piece.tag, comm_, &request));
     requests_.push_back(request);
     pieces_.push_back(piece);
-    lane.underWay++;
+    lane.inFlight++;
   }
 }
 
 bool Outbox::advance() {
   if (requests_.empty()) return false;
-  gone_.resize(requests_.size());
+  completed_.resize(requests_.size());
   int count = 0;
-  check(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, gone_.data(), MPI_STATUSES_IGNORE));
+  check(MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count, completed_.data(), MPI_STATUSES_IGNORE));
   bool dry = false;
   for (int i = 0; i < count; i++) {
-    const Piece& piece = pieces_[static_cast<std::size_t>(gone_[static_cast<std::size_t>(i)])];
+    const Piece& piece = pieces_[static_cast<std::size_t>(completed_[static_cast<std::size_t>(i)])];
     Lane& lane = lanes_[static_cast<std::size_t>(piece.to)];
     --*piece.unsent;
-    if (--lane.underWay == 0 && !lane.waiting.empty()) dry = true;
+    if (--lane.inFlight == 0 && !lane.waiting.empty()) dry = true;
   }
   if (count == 0) return false;
   std::size_t left = 0;

@@ -1,4 +1,4 @@
-// Messages to other ranks, in pieces small enough for MPI to send without a handshake.
+// Sends messages to other ranks, in pieces small enough for MPI to send without a handshake.
 #pragma once
 
 #include <mpi.h>
@@ -10,13 +10,13 @@
 namespace verydeep {
 
 /**
- * Bytes of a piece; a longer message travels as several. MPI announces longer messages and waits for a request: over TCP
- * both the announcement and the answer would queue behind everything in the sockets
+ * Bytes of a piece; a longer message is sent as several. MPI announces longer messages and waits for a request. Over TCP,
+ * both the announcement and the reply would queue behind everything in the sockets
  * (docs/explanation/measurements.md, "Several machines"). Open MPI's limit, headers included, is 64 KiB.
  */
 constexpr int64_t PIECE_BYTES = 65024;
 
-/** Calls `visit(first value, values)` for the pieces of a message, at both ends. */
+/** Calls `visit(first value, number of values)` for the pieces of a message; sender and receiver both use it. */
 template <class Visit>
 void forPieces(int64_t count, int64_t valueBytes, const Visit& visit) {
   const int64_t most = PIECE_BYTES / valueBytes;
@@ -24,8 +24,8 @@ void forPieces(int64_t count, int64_t valueBytes, const Visit& visit) {
 }
 
 /**
- * Messages to a rank go in the order in which they were given, a few pieces at a time, so that a sign of life does not
- * wait for everything before it.
+ * Sends the messages for each rank in order, a few pieces at a time, so that a heartbeat does not wait behind all of
+ * them.
  */
 class Outbox {
  public:
@@ -34,7 +34,7 @@ class Outbox {
   /**
    * @param data must not change until it is sent
    * @param type of values of `valueBytes` bytes
-   * @param unsent counts pieces: this message's are added now, and subtracted as they are sent
+   * @param unsent a count of pieces: increased by this message's pieces now, and decreased as they are sent
    */
   void send(const void* data, int64_t count, MPI_Datatype type, int64_t valueBytes, int to, int tag, int* unsent);
   /** Lets MPI make progress. @returns whether more could have been sent since the last call */
@@ -50,7 +50,7 @@ class Outbox {
   };
   struct Lane {
     std::deque<Piece> waiting;
-    int underWay = 0;
+    int inFlight = 0;
   };
 
   void post(Lane& lane);
@@ -58,10 +58,10 @@ class Outbox {
   MPI_Comm comm_;
   int most_;
   std::vector<Lane> lanes_;
-  /** Of the pieces in flight. */
+  /** Requests of the pieces in flight. */
   std::vector<MPI_Request> requests_;
   std::vector<Piece> pieces_;
-  std::vector<int> gone_;
+  std::vector<int> completed_;
 };
 
 }  // namespace verydeep

@@ -14,11 +14,11 @@ using std::chrono::microseconds;
 
 /** Most operations in progress: enough to keep a network busy, few enough to need little memory. */
 constexpr std::size_t MOST_ACTIVE = 4;
-/** Turns without news after which the thread sleeps, and its longest sleep with work and without. */
+/** Turns without news before the thread sleeps; its shortest and longest sleep with work, and its sleep without. */
 constexpr int EAGER_TURNS = 8;
 constexpr microseconds LEAST_SLEEP(50), MOST_SLEEP(400), IDLE_SLEEP(100'000);
 
-/** Operation numbers in messages wrap around here; far more than operations in progress. */
+/** Operation numbers in message tags wrap around here; far more than operations in progress. */
 constexpr int64_t TAGS = 8192;
 
 std::string hostName() {
@@ -88,8 +88,8 @@ Napi::Value describe(Napi::Env env, const Facts& facts) {
 }  // namespace
 
 struct World::Job {
-  /** None for the last operation, which ends MPI. */
-  std::unique_ptr<Operation> operation;
+  /** Null for the last job, which finalizes MPI. */
+  std::unique_ptr<CollectiveOperation> operation;
   int64_t number = -1;
   Result result;
   std::optional<Napi::Promise::Deferred> deferred;
@@ -120,7 +120,7 @@ World::~World() {
   if (thread_.joinable()) thread_.join();
 }
 
-/** The process ends, perhaps without close: then MPI stays as it is, and the launcher ends the other ranks. */
+/** The process exits. If it did not call close, MPI is not finalized, and the launcher ends the other ranks. */
 void World::end(void* world) {
   World& self = *static_cast<World*>(world);
   self.leaving_ = true;
@@ -132,7 +132,8 @@ void World::end(void* world) {
   self.active_.clear();
 }
 
-Napi::Promise World::run(Napi::Env env, std::unique_ptr<Operation> operation, Result result, const Napi::Value& keep) {
+Napi::Promise World::run(Napi::Env env, std::unique_ptr<CollectiveOperation> operation, Result result,
+                         const Napi::Value& keep) {
   auto job = std::make_unique<Job>();
   job->operation = std::move(operation);
   job->result = std::move(result);
@@ -169,7 +170,7 @@ void World::post(Call call) {
 }
 
 void World::settle(std::unique_ptr<Job> job, const std::string& error) {
-  // The job is destroyed on JavaScript's thread, as it holds references, and the operation's memory here.
+  // The operation's memory is freed here; the job holds references, so it is destroyed on JavaScript's thread.
   job->operation.reset();
   post([this, shared = std::shared_ptr<Job>(std::move(job)), error](Napi::Env env) {
     if (--unsettled_ == 0) toJavaScript_.Unref(env);
@@ -196,7 +197,7 @@ Facts World::open() {
   if (facts.size > 1) {
     const auto patience = duration_cast<Heartbeat::Clock::duration>(patience_);
     heartbeat_.emplace(MPI_COMM_WORLD, patience);
-    // By then heartbeats have told all ranks how far the others are.
+    // By then the heartbeats have told all ranks how far the others have got.
     lateness_.emplace(facts.rank, patience + std::chrono::seconds(facts.size));
   }
   return facts;
@@ -284,7 +285,7 @@ bool World::advance() {
   return news;
 }
 
-/** Nothing works after a failure: messages in flight may still write to their arrays. */
+/** No operation can run after a failure: messages in flight may still write to their arrays. */
 void World::fail(const std::string& message) {
   broken_ = message;
   for (std::unique_ptr<Job>& job : active_) settle(std::move(job), message);

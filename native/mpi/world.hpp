@@ -1,4 +1,4 @@
-// The ranks that were started together, on a separate thread.
+// Runs MPI on a separate thread, for the ranks that were started together.
 #pragma once
 
 #include <napi.h>
@@ -17,33 +17,33 @@
 #include "buffers.hpp"
 #include "heartbeat.hpp"
 #include "lateness.hpp"
-#include "operation.hpp"
+#include "collective_operation.hpp"
 #include "outbox.hpp"
 
 namespace verydeep {
 
-/** Makes the value of a promise, on JavaScript's thread. */
+/** Creates the value of a promise, on JavaScript's thread. */
 using Result = std::function<Napi::Value(Napi::Env)>;
 
-/** MPI's information about the ranks. */
+/** What MPI reports about the ranks. */
 struct Facts {
   int rank = 0, size = 1;
   /** Ranks on this machine. */
   int localSize = 1;
   std::string library;
-  /** Of each rank. */
+  /** One for each rank. */
   std::vector<std::string> hosts;
   std::vector<int> pids;
 };
 
 /**
- * MPI is started, used and ended on one thread, which never waits inside it: operations advance in turns, and
- * between turns without news the thread sleeps, so that the arithmetic has the processor.
+ * MPI is initialized, used and finalized on one thread, which never blocks in it. Operations advance in turns; after
+ * turns without news the thread sleeps, to leave the processor to the arithmetic.
  */
 class World : public std::enable_shared_from_this<World> {
  public:
   /**
-   * @param patience seconds without a sign of life from a rank after which it counts as lost
+   * @param patience seconds without a heartbeat from a rank after which it counts as lost
    * @param lost called once with its number and the seconds
    * @param late called rarely, with the numbers of ranks that are alive but late, and the seconds
    */
@@ -52,10 +52,11 @@ class World : public std::enable_shared_from_this<World> {
   ~World();
 
   /** Ranks must call this in the same order. @param keep the array that the operation works on */
-  Napi::Promise run(Napi::Env env, std::unique_ptr<Operation> operation, Result result, const Napi::Value& keep);
-  /** Ends MPI. Every rank must get here: close is called after a barrier. */
+  Napi::Promise run(Napi::Env env, std::unique_ptr<CollectiveOperation> operation, Result result,
+                    const Napi::Value& keep);
+  /** Finalizes MPI. Every rank must do it: close is called after a barrier. */
   Napi::Promise close(Napi::Env env);
-  /** Ends all ranks at once. */
+  /** Ends all ranks immediately. */
   void abort(int code);
 
  private:
@@ -66,7 +67,7 @@ class World : public std::enable_shared_from_this<World> {
   void enqueue(Napi::Env env, std::unique_ptr<Job> job);
   void loop();
   Facts open();
-  /** @returns whether any operation ended, or the network waits for this thread */
+  /** @returns whether any operation finished, or the network was waiting for this thread */
   bool advance();
   void startWaiting();
   void settle(std::unique_ptr<Job> job, const std::string& error);
@@ -75,7 +76,7 @@ class World : public std::enable_shared_from_this<World> {
   void fail(const std::string& message);
   void rest(bool news);
   void finalize();
-  /** Runs something on JavaScript's thread. */
+  /** Runs a function on JavaScript's thread. */
   void post(Call call);
   static void end(void* world);
 
@@ -84,7 +85,7 @@ class World : public std::enable_shared_from_this<World> {
   Napi::ThreadSafeFunction toJavaScript_;
   Napi::FunctionReference lost_, late_;
   std::optional<Napi::Promise::Deferred> ready_;
-  /** Promises that are not settled; only JavaScript's thread counts. */
+  /** Promises not yet settled; only JavaScript's thread uses this. */
   int unsettled_ = 0;
   Memory memory_;
   /** None after a failure. */

@@ -167,7 +167,7 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
   await record?.finish();
 }
 
-/** Opens where finished images are stored, and adds those of an interrupted evaluation to the results. */
+/** Opens the journal or the posteriors file, and adds the results of an interrupted evaluation. */
 async function openRecord(evaluation: Evaluation): Promise<EvaluationRecord | undefined> {
   const { options, source, models, protocol, checksums, communicator, results } = evaluation;
   const { posteriors, precision } = options;

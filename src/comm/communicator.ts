@@ -1,19 +1,19 @@
 /**
- * How ranks communicate: processes that were started together, on one machine or several, and do the same things in
- * the same order. All ranks call each method, in the same order.
+ * How ranks communicate: processes that were started together, on one machine or several. All ranks call the same
+ * methods in the same order.
  */
 import { alone, type Team } from '../core/process-team.ts';
 
 export interface Communicator extends Team {
-  /** The library and its version, for people. */
+  /** Display name: the library and its version. */
   readonly description: string;
   /** Ranks on this machine. */
   readonly localSize: number;
-  /** For people: `rank 3 on node7 (process 4711)`. */
+  /** Display name of a rank: `rank 3 on node7 (process 4711)`. */
   nameOf(rank: number): string;
   /**
-   * Replaces `data` with the sum over ranks, bit for bit the same on all: float32 sums in the order of the ranks. Do
-   * not touch the array until the promise settles; several sums may overlap.
+   * Replaces `data` with the sum over ranks: float32 sums in rank order, bit for bit the same on all. Do not touch the
+   * array until the promise settles; several sums may overlap.
    * @param type number format of the transfer (default `float32`): bf16 halves the bytes, and rounds each term and
    *   the sum to 8 significant bits
    */
@@ -22,7 +22,7 @@ export interface Communicator extends Team {
   broadcast(data: Float32Array): Promise<void>;
   /** Settles when all ranks have called it. */
   barrier(): Promise<void>;
-  /** Ends communication after the last call of all ranks. */
+  /** Ends communication; every rank calls it last. */
   close(): Promise<void>;
   /** Ends all ranks immediately, because this one failed. */
   abort(exitCode: number): void;
@@ -44,7 +44,7 @@ export const single: Communicator = {
   abort: (exitCode) => globalThis.process?.exit(exitCode),
 };
 
-/** For people: `rank 3 on node7 (process 4711)`. */
+/** Display name of a rank: `rank 3 on node7 (process 4711)`. */
 export function nameOfRank(rank: number, host: string, pid: number): string {
   return `rank ${rank} on ${host} (process ${pid})`;
 }

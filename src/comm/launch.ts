@@ -2,7 +2,7 @@
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The variables in which launchers give the number of processes. */
+/** The environment variables in which launchers pass the number of processes. */
 const SIZES: Readonly<Record<string, string>> = {
   OMPI_COMM_WORLD_SIZE: "Open MPI's mpirun",
   PMI_SIZE: "MPICH's mpirun",
@@ -12,7 +12,7 @@ const SIZES: Readonly<Record<string, string>> = {
 };
 
 export interface Launch {
-  /** The launcher's name, for people. */
+  /** The launcher's display name. */
   readonly launcher: string;
   readonly processes: number;
 }

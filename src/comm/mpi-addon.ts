@@ -1,4 +1,4 @@
-/** The MPI addon: its functions, and loading it. */
+/** The MPI addon's interface, and loading it. */
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export interface MpiFacts {
 
 export interface MpiAddon {
   /**
-   * Starts MPI; only once in a process.
+   * Starts MPI; call it only once in a process.
    * @param timeout seconds of silence after which a rank counts as lost
    * @param late called occasionally with ranks that are alive but have not reached the operation of the others
    */
@@ -39,16 +39,16 @@ const INSTALL =
   'install libopenmpi-dev and openmpi-bin (Debian, Ubuntu), openmpi-devel (Fedora) or open-mpi (Homebrew), then run `npm run setup`';
 
 /**
- * Settings of Open MPI for the exchange of gradients; variables that are already set keep their values. Over TCP, Open
- * MPI by default lets a receiver request the pieces of a large message, and the requests queue behind the data in the
- * other direction: where all ranks send and receive continuously, a third of the bandwidth is lost (docs/explanation/measurements.md). 1 is the flag
- * in btl.h for sending without requests.
+ * Open MPI settings for the gradient exchange; variables that are already set keep their values. Over TCP, Open MPI by
+ * default lets a receiver request the pieces of a large message, and the requests queue behind the data in the other
+ * direction. If all ranks send and receive continuously, a third of the bandwidth is lost
+ * (docs/explanation/measurements.md). 1 is the flag in btl.h for sending without requests.
  */
 const OPEN_MPI_SETTINGS: Readonly<Record<string, string>> = { OMPI_MCA_btl_tcp_flags: '1' };
 
 /**
- * Settings of UCX, which Debian's MPICH uses. By default it replaces the allocator of the process, which sometimes
- * crashes V8, and prints backtraces, even when it fails to read the memory of a rank that has died.
+ * Settings for UCX, which Debian's MPICH uses. By default it replaces the process's allocator, which sometimes crashes
+ * V8, and prints backtraces, even if it merely fails to read the memory of a rank that has died.
  */
 const UCX_SETTINGS: Readonly<Record<string, string>> = {
   UCX_MEM_MALLOC_HOOKS: 'n',

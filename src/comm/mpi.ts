@@ -1,18 +1,18 @@
-/** Ranks over MPI. */
+/** Communication over MPI. */
 import { messageOf, UserError } from '../core/errors.ts';
 import { type Communicator, type ExchangeType, nameOfRank } from './communicator.ts';
 import type { Launch } from './launch.ts';
 import { loadMpiAddon, type MpiAddon, type MpiFacts } from './mpi-addon.ts';
 
 interface MpiOptions {
-  /** Seconds without a sign of life from a rank after which it counts as lost (default: 20). */
+  /** Seconds without a heartbeat from a rank after which it counts as lost (default: 20). */
   readonly timeout?: number;
-  /** How the process was started, if that is known: MPI must see as many processes. */
+  /** How the process was started, if known: MPI must see as many processes as the launcher started. */
   readonly launch?: Launch;
   /** Called once when a rank is lost. No rank can continue then, and operations in progress fail. */
   onLost?(message: string): void;
   /**
-   * Called where ranks that are alive have not reached the operation of the others for longer than the timeout plus one
+   * Called when ranks that are alive have not joined the operation of the others for longer than the timeout plus one
    * second for each rank; again after twice the time, and so on. Only one of the waiting ranks calls it.
    */
   onLate?(message: string): void;
@@ -25,7 +25,7 @@ export class CommunicationError extends UserError {}
 
 /**
  * Starts MPI.
- * @throws UserError where it is not installed, or is not the library of the launcher.
+ * @throws UserError when it is not installed, or is not the launcher's library.
  */
 export async function openMpi(options: MpiOptions = {}): Promise<Communicator> {
   const addon = loadMpiAddon();
@@ -100,7 +100,7 @@ class MpiCommunicator implements Communicator {
   }
 
   async close(): Promise<void> {
-    // Until all ranks are here, a rank that is lost is noticed.
+    // A rank that is lost before all ranks get here is noticed.
     await this.barrier();
     await withContext(this.#addon.close());
   }

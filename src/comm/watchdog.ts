@@ -1,8 +1,8 @@
 /**
- * A small process beside a rank that reports the rank's death where the launcher does not. MPICH's launcher (hydra)
+ * A small process that accompanies a rank and reports its death if the launcher does not. MPICH's launcher (hydra)
  * kills the other ranks without a message, within milliseconds after a rank has closed its socket to the launcher. The
  * watchdog keeps that socket open until it has printed its message. When the launcher kills the other ranks, it kills
- * their process groups and thus their watchdogs: only that of the rank that died first prints a message.
+ * their process groups and thus their watchdogs, so only the watchdog of the rank that died first prints a message.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
@@ -14,9 +14,9 @@ import { nameOfRank } from './communicator.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Waits for the rank's farewell, or its end. It ignores the signals that the launcher sends to the group: they are for
- * the rank. A rank that was not killed but crashed, according to its exit code on Linux, may have done so because another
- * rank was killed. It waits, since the watchdog of that rank reports immediately, and then all are killed.
+ * Waits for the rank's farewell message or its death. It ignores the signals that the launcher sends to the group, since
+ * they are for the rank. A rank that crashed instead of being killed (the exit code tells, on Linux) may have crashed
+ * because another rank was killed. Then it waits: that rank's watchdog reports immediately, and then all are killed.
  */
 const SCRIPT = `
 trap '' HUP INT QUIT TERM USR1 USR2
@@ -31,8 +31,8 @@ echo "$0" >&2
 /**
  * Starts a watchdog, which prints a message if this process dies without an exit code.
  * @param messageFor the message, given the name of this rank
- * @returns undefined where the launcher is not MPICH's
- * @throws UserError where this process does not have the launcher's socket
+ * @returns undefined if the launcher is not MPICH's
+ * @throws UserError if this process does not have the launcher's socket
  */
 export function startWatchdog(
   messageFor: (name: string) => string,
@@ -50,7 +50,7 @@ export function startWatchdog(
     stdio: ['ignore', 'inherit', 'inherit', 'pipe', Number(PMI_FD)],
   });
   const farewell = watchdog.stdio[3] as Socket;
-  // Nothing can be done about a machine without sh or a watchdog that was killed.
+  // Nothing can be done if the machine has no sh or the watchdog was killed.
   watchdog.on('error', () => {});
   farewell.on('error', () => {});
   watchdog.unref();

@@ -1,4 +1,4 @@
-/** What is remembered between runs, about data sets, evaluations and this machine: the cache folder and files of lines. */
+/** The cache folder, and files of lines in it that remember facts about data sets, evaluations and this machine. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -9,13 +9,13 @@ import { writeFileAtomically } from './atomic-file.ts';
 /** $XDG_CACHE_HOME/verydeep, otherwise ~/Library/Caches/verydeep on macOS and ~/.cache/verydeep elsewhere. */
 export function defaultCacheFolder(): string {
   const xdg = process.env.XDG_CACHE_HOME;
-  // The XDG specification: relative paths are to be ignored.
+  // The XDG specification requires that relative paths be ignored.
   if (xdg?.startsWith('/')) return join(xdg, 'verydeep');
   const caches = process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache'];
   return join(homedir(), ...caches, 'verydeep');
 }
 
-/** Creates the subfolder of the cache folder for one kind of thing. */
+/** Creates a subfolder of the cache folder. */
 export async function cacheSubfolder(kind: string, folder: string = defaultCacheFolder()): Promise<string> {
   const path = join(folder, kind);
   await mkdir(path, { recursive: true });
@@ -26,29 +26,29 @@ export async function cacheSubfolder(kind: string, folder: string = defaultCache
 const MAX_LINES = 4096;
 
 interface LineFile {
-  /** Of the cache folder. */
+  /** Subfolder of the cache folder. */
   readonly subfolder: string;
-  /** The machine or device that the lines describe: others with the same home folder, as on a cluster, have other files. */
+  /** The machine or device that the lines describe. Others with the same home folder, as on a cluster, use other files. */
   readonly about: string;
   /** The file's first line. */
   readonly format: string;
-  /** What a line looks like; others are ignored. */
+  /** The form of a valid line; others are ignored. */
   readonly line: RegExp;
   /** Default: the user's cache folder. */
   readonly folder?: string;
 }
 
 /**
- * Lines of text in a file of the cache folder, each found by its first word. A file that is missing, damaged or of
- * another version counts as empty: what it held is determined again. Two processes may overwrite each other's lines,
- * with the same consequence.
+ * Lines of text in a file of the cache folder, looked up by their first word. A file that is missing, damaged or of
+ * another version counts as empty, and what it held is determined again. The same happens if two processes overwrite
+ * each other's lines.
  */
 export class RememberedLines {
   readonly #folder: string;
   readonly #subfolder: string;
   readonly #file: string;
   readonly #format: string;
-  /** By first word. */
+  /** The lines by their first word. */
   readonly #lines: Map<string, string>;
   #writing: Promise<void> | undefined;
 
@@ -65,7 +65,7 @@ export class RememberedLines {
     return [...this.#lines.values()];
   }
 
-  /** What follows the key on its line. */
+  /** The rest of the line that starts with the key. */
   get(key: string): string | undefined {
     return this.#lines.get(key)?.slice(key.length + 1);
   }
@@ -79,7 +79,7 @@ export class RememberedLines {
     this.#writing = (this.#writing ?? Promise.resolve()).then(() => this.#write()).catch(() => {});
   }
 
-  /** Settles when all added lines are written, or could not be. */
+  /** Settles when all added lines are written, or writing them has failed. */
   async written(): Promise<void> {
     await this.#writing;
   }

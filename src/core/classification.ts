@@ -1,4 +1,4 @@
-/** Rank of the true class: how many other classes score at least as high; 0 is top-1. Ties count as errors. */
+/** Rank of the true class: the number of other classes that score at least as high (0: top-1). Ties count as errors. */
 export function rankOfLabel(scores: Float32Array, label: number): number {
   const own = scores[label]!;
   let rank = 0;

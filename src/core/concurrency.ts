@@ -1,13 +1,13 @@
-/** Doing several things at once, with a limit. */
+/** Runs several asynchronous calls at once, with a limit. */
 import { availableParallelism } from 'node:os';
 import pMap from 'p-map';
 
-/** Images processed at once: every core is busy while a few files are being read. */
+/** Images processed at once: keeps every core busy while a few files are being read. */
 export const defaultConcurrency: number = availableParallelism() + 2;
 
 /**
  * Maps items with at most `concurrency` calls running; results are in the order of the items. After the first failure
- * nothing new starts. Unlike p-map alone, it waits for what is running before it throws that failure.
+ * no new call starts. Unlike p-map alone, it waits for the running calls before it throws that failure.
  */
 export async function mapConcurrently<I, O>(
   items: readonly I[],
@@ -29,8 +29,8 @@ export async function mapConcurrently<I, O>(
 
 /**
  * Works ahead of the consumer: yields the results in order while the next `ahead` are being computed. However the
- * consumer stops (break, throw, the last item, a failure), all work has ended when the iterator has; `signal` tells
- * the work to stop early.
+ * iteration ends (break, throw, the last item, a failure), all work has finished by then; `signal` tells the work to
+ * stop early.
  */
 export async function* prefetch<I, O>(
   items: Iterable<I>,

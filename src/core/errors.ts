@@ -1,5 +1,5 @@
 /**
- * An error that a person can fix. The message is one clear sentence: the fault, its place and the remedy.
+ * An error that the user can fix. The message is one clear sentence: the fault, its place and the remedy.
  * @example
  * try {
  *   await openImages('photos');
@@ -20,7 +20,7 @@ export class UsageError extends UserError {
   override readonly exitCode = 2;
 }
 
-/** The user interrupted the work; everything that had to be saved is saved. */
+/** The user interrupted the work; everything that needed saving has been saved. */
 export class InterruptedError extends UserError {
   override name = 'InterruptedError';
   override readonly exitCode = 130;

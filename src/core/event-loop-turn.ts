@@ -1,7 +1,7 @@
-/** In milliseconds: half the time of a frame at 60 Hz. */
+/** Longest turn in milliseconds: half a frame at 60 Hz. */
 const LONGEST = 8;
 
-/** Lets other tasks run during long work. */
+/** One turn of the event loop: lets other tasks run during long work. */
 export class Turn {
   #since = performance.now();
 
@@ -13,7 +13,7 @@ export class Turn {
   }
 }
 
-/** The part of MessagePort that is used here; Node and browsers declare different types. */
+/** The part of MessagePort used here; Node and browsers declare different types. */
 interface Port {
   onmessage: (() => void) | null;
   postMessage(message: undefined): void;
@@ -21,7 +21,7 @@ interface Port {
 }
 const { setImmediate: immediately } = globalThis as { setImmediate?: (task: () => void) => void };
 
-/** Uses a message in browsers, which delay the timers of hidden pages by a second. */
+/** In browsers, posts a message instead of setting a timer: timers of hidden pages are delayed by a second. */
 function nextTask(): Promise<void> {
   return new Promise((resolve) => {
     if (immediately) {

@@ -1,4 +1,4 @@
-/** Reading whole files, and the error messages for files that cannot be read or written. */
+/** Reads whole files, and explains why files could not be read or written. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -25,7 +25,7 @@ export async function sha256OfFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The lines of a text file, without line ends and empty lines. @throws UserError naming the file. */
+/** The lines of a text file, without line breaks and empty lines. @throws UserError naming the file. */
 export async function readLines(path: string): Promise<string[]> {
   const text = (await readBytes(path)).toString('utf8');
   return text
@@ -46,8 +46,8 @@ export async function kindOf(path: string): Promise<'folder' | 'file' | 'nothing
 }
 
 /**
- * The system's error as a sentence that says why `path` could not be read and what to do about it. Errors that do not
- * come from the system are returned unchanged.
+ * Turns a system error into a sentence that explains why `path` could not be read and what to do about it. Errors that
+ * do not come from the system are returned unchanged.
  */
 export function readingError(path: string, error: unknown): unknown {
   const code = systemErrorCode(error);
@@ -55,7 +55,7 @@ export function readingError(path: string, error: unknown): unknown {
   return new UserError(`${path} could not be read: ${READING[code] ?? messageOf(error)}`, { cause: error });
 }
 
-/** The error that says why `path` could not be written and what to do about it. */
+/** The error that explains why `path` could not be written and what to do about it. */
 export function writingError(path: string, error: unknown): UserError {
   const reason = WRITING[systemErrorCode(error) ?? ''] ?? messageOf(error);
   return new UserError(`${path} could not be written: ${reason}`, { cause: error });

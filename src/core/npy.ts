@@ -1,4 +1,4 @@
-/** NumPy's array file: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0. */
+/** NumPy's array format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, version 1.0. */
 import type { Shape } from './shape.ts';
 
 /** The header of a file of little-endian float32 values in row-major order. */

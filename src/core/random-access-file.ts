@@ -2,10 +2,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from './errors.ts';
 import { readingError } from './files.ts';
 
-/** A file whose bytes are read at any position, so that only what is asked for is in memory. */
+/** A file that is read at any position, so that only the requested bytes are in memory. */
 export class RandomAccessFile {
   readonly path: string;
-  /** In bytes, when it was opened. */
+  /** Size in bytes when it was opened. */
   readonly size: number;
   readonly #file: FileHandle;
 
@@ -30,7 +30,7 @@ export class RandomAccessFile {
     }
   }
 
-  /** @throws UserError when the file has become shorter than it was. */
+  /** @throws UserError when the file has become shorter since it was opened. */
   async read(position: number, length: number): Promise<Buffer> {
     const bytes = Buffer.alloc(length);
     await this.readInto(position, bytes);
@@ -69,7 +69,7 @@ export async function withFile<T>(path: string, use: (file: RandomAccessFile) =>
   }
 }
 
-/** Reads small pieces through a window, so that pieces near each other cost one read of the disk. */
+/** Reads small pieces through a window, so that neighboring pieces cost one disk read. */
 export class ReadWindow {
   readonly #source: Pick<RandomAccessFile, 'readInto'>;
   readonly #size: number;
@@ -85,8 +85,8 @@ export class ReadWindow {
   }
 
   /**
-   * The bytes of a piece, which must lie within the source. Do not change them: they are part of the window, unless
-   * the piece is larger than that.
+   * Reads the bytes of a piece, which must be within the source. Do not change them: unless the piece is larger than
+   * the window, they are part of it.
    */
   async read(position: number, length: number): Promise<Buffer> {
     const offset = position - this.#start;

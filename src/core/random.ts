@@ -3,7 +3,7 @@
  *
  * Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011) is
  * a function from a key and a counter to 64 random bits. A key is derived from the seed and from the purpose of the
- * number (epoch, image, layer), so that a draw depends on nothing else: not on the number of workers, ranks or resumes.
+ * number (epoch, image, layer), so that a draw depends on nothing else, such as the number of workers, ranks or resumes.
  * It needs only 32-bit additions, rotations and exclusive ors, which TypeScript, C++ and shaders compute identically.
  */
 
@@ -89,7 +89,7 @@ export class RandomStream {
   readonly #key0: number;
   readonly #key1: number;
   #counter = 0;
-  /** The second half of the last draw. −1 and NaN mean that there is none, so that the fields are always numbers. */
+  /** The second half of the last draw. −1 and NaN mean that there is none; this way the fields are always numbers. */
   #spareWord = -1;
   #spareNormal = Number.NaN;
 
@@ -141,7 +141,7 @@ export class RandomStream {
   }
 }
 
-/** The numbers 0 … count − 1 in a random order (Fisher and Yates). */
+/** The numbers 0 … count − 1 in random order (Fisher and Yates). */
 export function permutation(count: number, key: Key): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const random = new RandomStream(key);

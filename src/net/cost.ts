@@ -9,9 +9,9 @@ export interface LayerCost {
   readonly kind: Layer['kind'];
   /** `[1, channels, height, width]` */
   readonly outputShape: Shape4;
-  /** Learned values: weights and biases. */
+  /** Number of learned values: weights and biases. */
   readonly parameters: number;
-  /** Products of a weight and an activation in one forward pass. */
+  /** Multiplications of a weight and an activation in one forward pass. */
   readonly multiplyAdds: number;
   readonly receptiveField: ReceptiveField;
 }
@@ -50,8 +50,8 @@ export interface ImageFlops {
 }
 
 /**
- * The gradients of the weights cost as much as the forward pass, and so do the gradients of the inputs, except in the
- * first layer, whose input is the image.
+ * The weight gradients cost as much as the forward pass, and so do the input gradients, except in the first layer, whose
+ * input is the image.
  */
 export function imageFlops(network: Network): ImageFlops {
   const forward = forwardFlops(network);

@@ -61,7 +61,7 @@ function fanDeviation(method: 'glorot' | 'he', { name, shape }: ParameterSpec): 
   const [out = 1, into = 1, ...kernel] = shape;
   const area = elementCount(kernel);
   if (method === 'he') return Math.sqrt(2 / (into * area));
-  // In a fully connected layer each input feeds each unit once, whatever the size of fc6's kernel.
+  // In a fully connected layer each input feeds each unit once, whatever fc6's kernel size.
   const fanOut = name.startsWith('fc') ? out : out * area;
   return Math.sqrt(2 / (into * area + fanOut));
 }

@@ -91,7 +91,7 @@ export function featureConvolutions(network: Network): ConvolutionLayer[] {
   );
 }
 
-/** The convolutions of a network, up to its last pooling: what remains without the classifier. It has 0 classes. */
+/** A network without its classifier: the layers up to the last pooling. It has 0 classes. */
 export function featuresOnly(network: Network): Network {
   const last = network.layers.findLastIndex(({ kind }) => kind === 'maxPool');
   const layers = network.layers.slice(0, last + 1);

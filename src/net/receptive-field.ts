@@ -10,7 +10,7 @@ export interface ReceptiveField {
 
 export const ONE_PIXEL: ReceptiveField = { side: 1, stride: 1 };
 
-/** The receptive field after one more layer. LRN acts at one position, across channels. */
+/** The receptive field after another layer. LRN acts across channels at one position, so it changes nothing. */
 export function growReceptiveField({ side, stride }: ReceptiveField, layer: Layer): ReceptiveField {
   switch (layer.kind) {
     case 'convolution':

@@ -5,8 +5,8 @@ import { cropShape, type Network } from '../net/network.ts';
 const FLOAT_BYTES = 4;
 
 /**
- * Bytes of activations that training keeps for one image at the crop: the input and every layer's output, except of
- * layers computed in place (ReLU, dropout).
+ * Bytes of activations that training keeps for one image at the crop size: the input and the output of every layer that
+ * is not computed in place (as ReLU and dropout are).
  */
 export function activationBytes(network: Network): number {
   const shapes = shapesAlong(network.layers, cropShape(network, 1));
@@ -17,14 +17,14 @@ export function activationBytes(network: Network): number {
   return FLOAT_BYTES * kept.reduce((sum, shape) => sum + elementCount(shape), 0);
 }
 
-/** Bytes of the gradients of one image that a backward pass needs at a time. */
+/** Bytes of one image's gradients that a backward pass needs at a time. */
 export function gradientBytes(network: Network): number {
   return largestLayerBytes(network.layers, cropShape(network, 1));
 }
 
 /**
- * The most bytes that a layer's input and output take together: an estimate of the activations of inference, and of
- * the gradients of a backward pass, which both need only two neighboring layers at a time.
+ * The most bytes that a layer's input and output take together. It estimates both the activations of inference and the
+ * gradients of a backward pass, since each needs only two neighboring layers at a time.
  */
 export function largestLayerBytes(layers: readonly Layer[], inputShape: Shape4): number {
   const sizes = shapesAlong(layers, inputShape).map(elementCount);
@@ -34,7 +34,7 @@ export function largestLayerBytes(layers: readonly Layer[], inputShape: Shape4):
 /** Memory for a micro-batch's activations and gradients. Fixed, so that results do not depend on the machine. */
 const MICRO_BATCH_BYTES = 4 * 2 ** 30;
 
-/** The whole batch if it fits the memory for a micro-batch, otherwise the largest power of two that does. */
+/** The whole batch if it fits in the memory for a micro-batch, otherwise the largest power of two that does. */
 export function defaultMicroBatch(network: Network, batch: number): number {
   const fitting = Math.max(
     1,

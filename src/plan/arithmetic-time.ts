@@ -1,8 +1,8 @@
-/** How long arithmetic takes: operations divided by the speed that a machine was measured at. */
+/** Predicts how long arithmetic takes: operations divided by a machine's measured speed. */
 import { forwardFlops, imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 
-/** What a machine computes per second, in 10⁹ operations of direct convolution. */
+/** A machine's speed in 10⁹ operations of direct convolution per second. */
 export interface Speed {
   readonly inferenceGflops: number;
   readonly trainingGflops: number;

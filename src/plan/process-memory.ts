@@ -1,6 +1,6 @@
 /**
- * How much memory a process takes, before anything runs. The part that depends on the backend is asked from its
- * planner, which allocates nothing. Without a planner it is an upper estimate from the layers' sizes.
+ * Predicts how much memory a process takes. The part that depends on the backend comes from the backend's planner, which
+ * allocates nothing. Without a planner it is an upper estimate from the layers' sizes.
  */
 import { elementCount } from '../core/shape.ts';
 import type { Backend } from '../kernels/backend.ts';
@@ -28,22 +28,22 @@ export function weightBytes(network: Network): number {
   return FLOAT_BYTES * parameterCount(network);
 }
 
-/** A checkpoint holds weights and velocities. */
+/** The size of a checkpoint, which holds weights and velocities. */
 export function checkpointBytes(network: Network): number {
   return 2 * weightBytes(network);
 }
 
-/** Node, its libraries and our code, measured on Linux. */
+/** Memory of Node, its libraries and our code, measured on Linux. */
 const PROCESS_BYTES = 180 * MEBIBYTE;
 /** Micro-batches of images that the loader holds ready or the backend computes. */
 const LOADED = 4;
-/** Crops that a validation computes at once: at most 64, and as many as fit 512 MiB (image-classifier.ts). */
+/** Crops that a validation computes at once: at most 64, and as many as fit in 512 MiB (image-classifier.ts). */
 const VALIDATION_BATCH = 64;
 const VALIDATION_BYTES = 512 * MEBIBYTE;
 
-/** Winograd F(4×4, 3×3) turns each 3×3 kernel into 6×6 values, once for each direction of the computation. */
+/** Winograd F(4×4, 3×3) turns each 3×3 kernel into 6×6 values, once for each direction (forward and backward). */
 const WINOGRAD_GROWTH = 36 / 9;
-/** Working memory of the kernels, at most. */
+/** The most working memory that the kernels use. */
 const SCRATCH_BYTES = 100 * MEBIBYTE;
 
 function convolutionWeightBytes({ parameters }: Network): number {
@@ -51,7 +51,7 @@ function convolutionWeightBytes({ parameters }: Network): number {
   return FLOAT_BYTES * weights.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
-/** What a program computes with, besides the parameters. */
+/** A program's memory besides the parameters. */
 interface ProgramMemory {
   /** Bytes. */
   readonly total: number;
@@ -72,9 +72,9 @@ async function programMemory(
 }
 
 /**
- * A training run: weights, gradients and velocities; the training program; loaded images; a validation, which runs
- * beside it; and the largest tensor and its velocity on their way into a checkpoint. Decoded images that the loader
- * keeps (`memory-budget`) come on top.
+ * The memory of a training run: weights, gradients and velocities; the training program; loaded images; a validation,
+ * whose program exists at the same time; and the largest tensor and its velocity while a checkpoint is written. Decoded
+ * images that the loader keeps (`memory-budget`) come on top.
  */
 export async function trainingBytes(
   network: Network,
@@ -96,7 +96,7 @@ export async function trainingBytes(
   );
 }
 
-/** Inference: weights and the program. */
+/** The memory of inference: weights and the program. */
 export async function inferenceBytes(
   network: Network,
   batch: number,

@@ -1,6 +1,6 @@
 /**
- * What several machines would change (section 3.3): every machine computes its share of each batch, and gradients
- * are exchanged while the backward pass of the share's last micro-batch runs. docs/explanation/measurements.md has the model.
+ * Predicts training on several machines (section 3.3): every machine computes its share of each batch, and gradients are
+ * exchanged during the backward pass of the share's last micro-batch. docs/explanation/measurements.md has the model.
  */
 import { bucketLength } from '../core/process-team.ts';
 import type { Network } from '../net/network.ts';
@@ -9,27 +9,27 @@ import { weightBytes } from './process-memory.ts';
 
 export interface ScalingRequest {
   readonly network: Network;
-  /** Images per step on all machines together. */
+  /** Images per step over all machines. */
   readonly batch: number;
   /** Default: the trainer's default. */
   readonly microBatch?: number;
-  /** Between machines, in Gbit/s. */
+  /** Bandwidth between machines, in Gbit/s. */
   readonly bandwidth: number;
-  /** Of a message, in seconds. */
+  /** Latency of a message, in seconds. */
   readonly latency: number;
   /** Share of the bytes on the wire that are gradients (default 0.94, as for TCP over Ethernet). */
   readonly payload?: number;
-  /** Of one machine; without it there are no times of steps. */
+  /** Speed of one machine; without it there are no step times. */
   readonly trainingMsPerImage?: number;
 }
 
 export interface ScalingEstimate {
   readonly machines: number;
-  /** By each machine. */
+  /** Bytes sent by each machine. */
   readonly bytesSentPerStep: number;
-  /** From sending the first gradients to receiving the last, if nothing else delays them. */
+  /** Seconds from sending the first gradients to receiving the last, if nothing else delays them. */
   readonly communicationSeconds: number;
-  /** The part of it that the backward pass hides. This and the rest need the speed of a machine. */
+  /** The part of it that the backward pass hides. This and the following need the speed of a machine. */
   readonly hiddenSeconds?: number;
   readonly secondsPerStep?: number;
   readonly speedup?: number;
@@ -44,7 +44,7 @@ const ROUNDS = 2;
 const OVERLAPPING = 4;
 /** Segments that TCP sends without an acknowledgment after a pause, as between steps; each round trip doubles them. */
 const FIRST_WINDOW = 10;
-/** Gradients of weights and of inputs each cost as much as the forward pass. */
+/** The weight gradients and the input gradients each cost as much as the forward pass. */
 const BACKWARD_SHARE = 2 / 3;
 
 export function estimateScaling(request: ScalingRequest, machines: number): ScalingEstimate {
@@ -57,7 +57,7 @@ export function estimateScaling(request: ScalingRequest, machines: number): Scal
   const bytesSentPerStep = Math.round(sentShare * bytes);
   const rate = (bandwidth * 1e9 * (request.payload ?? PAYLOAD)) / 8;
   const onTheWire = (count: number): number => (sentShare * count) / rate;
-  // Overlapping all-reduces hide each other's latencies as far as they take as long.
+  // Overlapping all-reduces hide each other's latencies for as long as they run.
   const round = onTheWire(bucketBytes) / ROUNDS;
   const lost = Math.max(0, latency - (OVERLAPPING - 1) * round);
   const turns = (Math.ceil(bytes / bucketBytes / OVERLAPPING) - 1) * ROUNDS;

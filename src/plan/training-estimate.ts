@@ -1,4 +1,4 @@
-/** What training a network will take: arithmetic, memory, time, and the speed-up from several machines. */
+/** Estimates what training a network takes: arithmetic, memory, time, and the speed-up from several machines. */
 import { type ImageFlops, imageFlops } from '../net/cost.ts';
 import { parameterCount } from '../net/network.ts';
 import { type Speed, trainingTime } from './arithmetic-time.ts';
@@ -12,10 +12,10 @@ import {
 import { estimateScaling, type ScalingEstimate, type ScalingRequest } from './scaling.ts';
 
 export interface TrainingEstimateRequest extends Omit<ScalingRequest, 'trainingMsPerImage'> {
-  /** Images of the training set. */
+  /** Number of training images. */
   readonly images: number;
   readonly epochs: number;
-  /** Of the backend that will train (default: memory is an upper estimate). */
+  /** Planner of the backend that will train (default: none; memory is then an upper estimate). */
   readonly planner?: MemoryPlanner;
   /** Speed of one machine; without it there are no times. */
   readonly speed?: Speed;
@@ -41,11 +41,11 @@ export interface TrainingEstimate {
   readonly batch: number;
   readonly iterationsPerEpoch: number;
   readonly iterations: number;
-  /** Operations of the whole training. */
+  /** Floating-point operations of the whole training. */
   readonly trainingFlops: number;
   readonly modelBytes: number;
   readonly checkpointBytes: number;
-  /** Size of the gradients that an all-reduce sums. */
+  /** Size in bytes of the gradients that an all-reduce sums. */
   readonly gradientBytes: number;
   readonly memory: readonly MemoryEstimate[];
   readonly memorySource: 'planned' | 'upper estimate';

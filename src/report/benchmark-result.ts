@@ -16,7 +16,7 @@ export interface Benchmark {
   readonly kernels?: string;
   readonly precision: string;
   readonly engine: string;
-  /** In the fastest run, which other work disturbed least. */
+  /** Time of the fastest run, which other work disturbed least. */
   readonly msPerImage: number;
   readonly medianMsPerImage: number;
   readonly runs: number;
@@ -30,7 +30,7 @@ export interface Benchmark {
   /** Memory of the program and of the parameters, on the CPU or GPU that computes. */
   readonly programBytes: number;
   readonly parameterBytes: number;
-  /** Each with its least time in any run; empty if the backend cannot time layers. */
+  /** Passes of layers, each with its shortest time in any run; empty if the backend cannot time layers. */
   readonly layers: readonly BenchmarkRow[];
   /** If several ranks train; all other fields are the first rank's. */
   readonly exchange?: ExchangeReport;
@@ -39,7 +39,7 @@ export interface Benchmark {
 /** The exchange of gradients in one step. */
 export interface ExchangeReport {
   readonly ranks: number;
-  /** From sending the first gradients to receiving the last sums, and the part not hidden by the backward pass. */
+  /** Time from sending the first gradients to receiving the last sums, and the part that the backward pass does not hide. */
   readonly seconds: number;
   readonly exposedSeconds: number;
   readonly layers: readonly LayerOverlap[];

@@ -1,4 +1,4 @@
-/** Numbers for people. */
+/** Formats numbers for display. */
 
 /** `138,357,544` */
 export function formatCount(count: number): string {
@@ -29,7 +29,7 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? amount : amount.toFixed(1)} ${byteUnits[unit]}`;
 }
 
-/** In at most two units: `3 d 4 h`, `2 h 5 min`, `12 min`, `1 min 20 s`, `9 s`, `85 ms`. */
+/** A duration in at most two units: `3 d 4 h`, `2 h 5 min`, `12 min`, `1 min 20 s`, `9 s`, `85 ms`. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return 'unknown';
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
@@ -70,7 +70,7 @@ export function formatErrors(errors: { readonly top1Error: number; readonly top5
   return `top-1 error ${formatPercent(errors.top1Error)} %, top-5 error ${formatPercent(errors.top5Error)} %`;
 }
 
-/** A fraction as per cent: `27.4`. */
+/** A fraction in per cent: `27.4`. */
 export function formatPercent(fraction: number): string {
   return (fraction * 100).toFixed(1);
 }

@@ -1,4 +1,4 @@
-/** Pictures of mistakes, with the dense score map of the predicted class (paper, section 3.2). */
+/** Draws pictures of mistakes with the dense score map of the predicted class (paper, section 3.2). */
 import sharp from 'sharp';
 import { wholeImage } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
@@ -49,7 +49,7 @@ async function toPng(image: RgbImage): Promise<Buffer> {
   return sharp(image.pixels, raw(image, 3)).png().toBuffer();
 }
 
-/** The image in gray under the map in red, whose opacity grows with the posterior. */
+/** Draws the image in gray under the map in red, whose opacity grows with the posterior. */
 async function overlay(image: RgbImage, map: Float64Array, width: number, height: number): Promise<Buffer> {
   const colors = new Uint8Array(4 * map.length);
   map.forEach((posterior, i) => {

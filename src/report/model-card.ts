@@ -15,7 +15,7 @@ export interface ModelCard {
   /** Name of the data set, without a path. */
   readonly dataset: string;
   readonly dataFingerprint?: string;
-  /** SPDX identifier of the weights' license, where it is known. */
+  /** SPDX identifier of the weights' license, if known. */
   readonly license?: string;
   readonly createdBy?: string;
   readonly network: Network;
@@ -32,12 +32,12 @@ export interface ModelCard {
   readonly result?: ValidationMetrics;
   /** Whether the model was selected by that validation. */
   readonly selected: boolean;
-  /** Training time in seconds, where it is known. */
+  /** Training time in seconds, if known. */
   readonly seconds?: number;
   readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string };
 }
 
-/** Labels that are listed; of more classes, the first. */
+/** Most labels that are listed; if there are more classes, the first ones. */
 const LABELS_SHOWN = 100;
 
 export function formatCard(card: ModelCard): string {

@@ -1,4 +1,4 @@
-/** Tables 1 and 2 of the paper for any networks, and one network layer by layer. */
+/** Draws Tables 1 and 2 of the paper for any networks, and one network layer by layer. */
 import type { Layer } from '../core/layer.ts';
 import { formatShape } from '../core/shape.ts';
 import { type LayerCost, layerCosts } from '../net/cost.ts';
@@ -11,7 +11,7 @@ export interface NetworkSummary {
   readonly name: string;
   readonly weightLayers: number;
   readonly parameters: number;
-  /** Of one forward pass. */
+  /** Multiply-adds of one forward pass. */
   readonly multiplyAdds: number;
   readonly layers: readonly LayerCost[];
 }

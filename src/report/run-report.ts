@@ -1,4 +1,4 @@
-/** The contents of a report on one training run, gathered by src/api and formatted by the files beside this one. */
+/** The contents of a report on one training run, gathered by src/api and formatted by the other files here. */
 import type { ClassErrors, ErrorRates } from '../evaluate/results/error-rates.ts';
 import type { Metrics } from '../train/metrics.ts';
 
@@ -10,11 +10,11 @@ export interface RunReport {
   /** The recipe as YAML. */
   readonly recipe: string;
   readonly metrics: readonly Metrics[];
-  /** Names for people, in label order. */
+  /** Human-readable names, in label order. */
   readonly labels: readonly string[];
   readonly evaluation: ErrorRates & { readonly protocol: string; readonly scales: readonly number[] };
   readonly byClass: readonly ClassErrors[];
-  /** Counts of images, `[true class, predicted class]`. */
+  /** Numbers of images, `[true class, predicted class]`. */
   readonly confusion: Uint32Array;
   readonly mistakes: readonly Mistake[];
   /** conv1_1's filters as a PNG. */

@@ -13,7 +13,7 @@ export interface TableOptions {
   readonly grid?: boolean;
 }
 
-/** Draws a table as plain text without colors, so that it can be kept in a file. Cells may have several lines. */
+/** Draws a table as plain text without colors, so that it can be saved to a file. Cells may have several lines. */
 export function formatTable(
   rows: readonly (readonly Cell[])[],
   { head, align = [], grid = false }: TableOptions = {},
@@ -46,7 +46,7 @@ export function tableOf<Item>(items: readonly Item[], columns: readonly Column<I
   );
 }
 
-/** One fact per line, values aligned: `name   value`. */
+/** Draws one fact per line with aligned values: `name   value`. */
 export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(...facts.map(([name]) => name.length));
   return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');

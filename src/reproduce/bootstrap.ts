@@ -2,7 +2,7 @@
 import { type Key, RandomStream } from '../core/random.ts';
 
 export interface Difference {
-  /** Error of the second minus error of the first. */
+  /** The second model's error minus the first's. */
   readonly difference: number;
   /** Ends of the 95 % confidence interval. */
   readonly low: number;
@@ -13,7 +13,7 @@ const RESAMPLES = 2000;
 
 /**
  * The paired bootstrap (Efron & Tibshirani 1993, chapter 16): images are drawn with replacement, and both models are
- * judged on the same draw. The interval holds the middle 95 % of the differences.
+ * evaluated on the same draw. The interval holds the middle 95 % of the differences.
  * @param first,second for each image whether it was an error, in the same order
  * @throws RangeError when their lengths differ or are 0.
  */
@@ -46,7 +46,7 @@ function resample(changed: readonly number[], count: number, random: RandomStrea
   return sum / count;
 }
 
-/** How many draws miss before one hits. */
+/** The number of draws that miss before one hits. */
 function gap(logOfMiss: number, random: RandomStream): number {
   return Math.floor(Math.log(1 - random.uniform()) / logOfMiss);
 }

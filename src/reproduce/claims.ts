@@ -34,7 +34,7 @@ interface Claim {
   readonly pairs: (all: readonly MeasuredExperiment[]) => Pair[];
 }
 
-/** Differences in error rate below this count as none where a claim is that something does not help. */
+/** For claims that something does not help, smaller differences in error rate count as none. */
 export const MARGIN = 0.005;
 
 /** A claim about two nets at the first training scale. */
@@ -116,7 +116,7 @@ const claims: readonly Claim[] = [
   },
 ];
 
-/** Judges every claim whose experiments are there; lists the others as not measured. */
+/** Checks every claim whose experiments exist; lists the others as not measured. */
 export function judgeClaims(all: readonly MeasuredExperiment[]): ClaimResult[] {
   return claims.flatMap((claim) => {
     const pairs = claim

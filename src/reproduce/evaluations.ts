@@ -1,6 +1,6 @@
 /**
- * The evaluations that a plan's experiments need. Each runs one net over the test images and keeps the posteriors, so
- * that experiments which average scales, protocols or nets do not run the net again.
+ * The evaluations that a plan's experiments need. Each runs one net on the test images and keeps the posteriors, so that
+ * experiments that average scales, protocols or nets do not run the net again.
  */
 import { type Protocol, type SingleProtocol, singleProtocols } from '../evaluate/protocol/protocol.ts';
 import { type Experiment, experimentId, type TestScales } from './experiments.ts';

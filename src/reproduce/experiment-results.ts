@@ -1,4 +1,4 @@
-/** Results of experiments: averaged from the posteriors of evaluations, and kept as JSON files. */
+/** The results of experiments: averages of the posteriors of evaluations, kept as JSON files. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -38,7 +38,7 @@ export function posteriorPath(folder: string, { id }: PlannedEvaluation): string
 }
 
 /**
- * @returns the kept result; undefined when there is none, or it comes from other models.
+ * @returns the stored result; undefined if there is none, or it comes from other models.
  * @throws UserError when the file is damaged.
  */
 export async function readResult(
@@ -63,7 +63,7 @@ export async function readResult(
 }
 
 /**
- * Averages the posteriors that evaluations kept, and keeps the result.
+ * Averages the posteriors that evaluations kept, and stores the result.
  * @param evaluations those that cover the experiment, in the order of its nets
  * @throws UserError when an evaluation is incomplete, or evaluations differ in images or classes.
  */

@@ -1,4 +1,4 @@
-/** The experiments of section 4: what Tables 3 to 6 list and the claims compare. */
+/** The experiments of section 4, which Tables 3 to 6 list and the claims compare. */
 import { parseTrainScale } from '../core/scale.ts';
 import type { Protocol } from '../evaluate/protocol/protocol.ts';
 import { scalesFor } from '../evaluate/protocol/test-scales.ts';

@@ -1,6 +1,6 @@
 /**
- * Plan files of `vgg reproduce`: which nets are trained at which scales. The stages are the columns of Table 3; the
- * weights that each training starts from follow from the paper (training-order.ts).
+ * Plan files of `vgg reproduce` list which nets are trained at which scales. The stages are the columns of Table 3; the
+ * initial weights of each training follow from the paper (training-order.ts).
  */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';

@@ -11,7 +11,7 @@ import type { PlannedTraining } from './training-order.ts';
 export interface Reproduction {
   readonly plan: ReproductionPlan;
   readonly trainings: readonly PlannedTraining[];
-  /** By the experiment's id. */
+  /** Results by experiment id. */
   readonly results: ReadonlyMap<string, ExperimentResult>;
   readonly claims: readonly ClaimResult[];
 }

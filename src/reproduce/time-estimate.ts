@@ -1,4 +1,4 @@
-/** How long the steps of a reproduction take on this machine, predicted before any of them runs. */
+/** Predicts how long the steps of a reproduction take on this machine. */
 import { singleProtocols } from '../evaluate/protocol/protocol.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { evaluationTime, type Speed, trainingTime } from '../plan/arithmetic-time.ts';
@@ -19,15 +19,15 @@ export interface EstimateRequest {
   readonly trainingImages: number;
   readonly validationImages: number;
   readonly classes: number;
-  /** Measures the machine on batches of so many images. */
+  /** Measures the machine's speed on batches of this many images. */
   speedOf(network: Network, batch: number, recipe: Recipe): Promise<Speed>;
 }
 
-/** The largest batch that is timed. */
+/** Size of the largest batch that is timed. */
 const TIMED_BATCH = 32;
 
 /**
- * Times each network once and multiplies. Trainings may stop earlier, on a plateau; decoding and validation are not
+ * Times each network once and multiplies. Training may stop earlier, on a plateau. Decoding and validation are not
  * included.
  */
 export async function estimateReproduction(request: EstimateRequest): Promise<StepEstimate[]> {

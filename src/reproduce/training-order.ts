@@ -1,7 +1,7 @@
 /**
- * The trainings of a plan in order, and the weights that each starts from (paper, section 3.1): at the first scale A
- * and A-LRN start from random weights and the deeper nets from A; at each later scale every net starts from its own
- * weights at the scale before.
+ * The trainings of a plan in order, and the weights that each starts from (paper, section 3.1). At the first scale, A and
+ * A-LRN start from random weights and the deeper nets from A; at each later scale, every net starts from its own weights
+ * at the previous scale.
  */
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';

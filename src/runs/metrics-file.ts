@@ -23,7 +23,7 @@ function parseMetrics(text: string): Metrics[] {
 export interface Validations {
   /** In order. */
   readonly all: readonly ValidationMetrics[];
-  /** The first with the lowest top-1 error: the one that best.safetensors was written after. */
+  /** The first with the lowest top-1 error, after which best.safetensors was written. */
   readonly best: ValidationMetrics | undefined;
   readonly last: ValidationMetrics | undefined;
 }
@@ -41,7 +41,7 @@ export function validationsOf(metrics: readonly Metrics[]): Validations {
 /** Removes the metrics after a checkpoint, so that a resumed run's file equals that of an uninterrupted one. */
 export async function truncateMetrics(path: string, iteration: number): Promise<void> {
   let kept = 0;
-  // Whatever follows the last line break is torn.
+  // Text after the last line break is a torn line.
   for (const line of (await readIfThere(path)).split('\n').slice(0, -1)) {
     if (!isUpTo(line, iteration)) break;
     kept += Buffer.byteLength(line) + 1;

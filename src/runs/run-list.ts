@@ -1,5 +1,5 @@
 /**
- * The training runs of one folder. Runs are found by listing the folder: no text of a request ever becomes part of a
+ * The training runs of one folder. Runs are found by listing the folder: text from a request never becomes part of a
  * path, and symbolic links are not followed.
  */
 import { lstat, readdir } from 'node:fs/promises';

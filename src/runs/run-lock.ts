@@ -16,13 +16,13 @@ import type { RunFolder } from './run-folder.ts';
 interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** Clock ticks since boot at which it started; empty where the system does not say. */
+  /** Clock ticks since boot at which it started; empty where the system does not provide it. */
   readonly started?: string;
 }
 
 const RENEWAL_MS = 20_000;
 const EXPIRY_MS = 120_000;
-/** A lock file without content is being written, unless its process died over it. */
+/** A lock file without content is being written, unless its process died while writing it. */
 const UNWRITTEN_MS = 5_000;
 const TAKEOVER_MS = 10_000;
 
@@ -36,9 +36,9 @@ export async function isBeingTrained(folder: RunFolder): Promise<boolean> {
 }
 
 /**
- * Takes the run for this process.
+ * Locks the run for this process.
  * @returns a function that releases it.
- * @throws UserError when another living process has it, or the folder is not writable.
+ * @throws UserError when another living process holds the lock, or the folder is not writable.
  */
 export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
   const file = lockFile(folder);

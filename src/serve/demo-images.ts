@@ -1,4 +1,4 @@
-/** Some labeled images of a data set, for visitors who want to try training and have none. */
+/** Some labeled images of a data set, for visitors who want to try training but have no images. */
 import { basename, resolve } from 'node:path';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';

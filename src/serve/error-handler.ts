@@ -1,4 +1,4 @@
-/** Turns every error into a response with a code and a sentence. */
+/** Turns every error into a response with a code and a message. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { messageOf, systemErrorCode } from '../core/errors.ts';
@@ -10,7 +10,7 @@ import { imageTypes } from './uploads.ts';
 interface ErrorHandlerOptions {
   readonly limits: Limits;
   readonly metrics: ServerMetrics;
-  /** Called with bugs. */
+  /** Called with a message for each bug. */
   readonly log: (message: string) => void;
 }
 

@@ -1,4 +1,4 @@
-/** What every route uses. */
+/** What all routes share. */
 import type { RunList } from '../runs/run-list.ts';
 import type { AdmissionControl } from './admission.ts';
 import type { Limits } from './contract/model-schemas.ts';

@@ -1,4 +1,4 @@
-/** Fastify with zod schemas, and the errors that routes declare. */
+/** Fastify with zod schemas: types, the errors that routes declare, and their schemas. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, RawServerDefault } from 'fastify';
 import type { FastifyBaseLogger } from 'fastify/types/logger.js';

@@ -21,7 +21,7 @@ const VELOCITY = `${OPTIMIZER_PREFIX}velocity.`;
 const WEIGHTS = `${OPTIMIZER_PREFIX}weights.`;
 
 /**
- * @param average the average that is the model, where weights are averaged
+ * @param average the weight average to save as the model (default: the weights themselves are the model)
  * @throws UserError when the file cannot be written; the old one remains.
  */
 export async function writeCheckpoint(

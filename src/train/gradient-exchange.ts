@@ -13,7 +13,7 @@ import type { Parameters } from '../kernels/backend.ts';
 export interface ExchangeTime {
   /** From the first bucket's departure to the last one's arrival. */
   readonly total: number;
-  /** The part of it after the backward pass, when nothing else was computed. */
+  /** The part of it after the backward pass, while nothing else was computed. */
   readonly exposed: number;
   /** In the order of departure. */
   readonly buckets: readonly BucketTime[];
@@ -64,7 +64,7 @@ export class GradientExchange {
     }
   }
 
-  /** Sends the rest, when all gradients are final, and waits until each is the sum over ranks. */
+  /** Sends the rest once all gradients are final, and waits until each is the sum over the ranks. */
   async finish(): Promise<ExchangeTime> {
     const finalAt = performance.now();
     this.ready(0);

@@ -25,7 +25,7 @@ interface TrainerOptions {
   readonly recipe: Recipe;
   readonly network: Network;
   readonly backend: Backend;
-  /** With gradients and velocities, already filled. */
+  /** Already filled, with gradients and velocities. */
   readonly parameters: Parameters;
   readonly data: TrainingData;
   readonly hooks: TrainerHooks;
@@ -128,11 +128,11 @@ export class Trainer {
     } finally {
       await microBatches.return?.();
     }
-    // An interrupted run keeps what it has done.
+    // An interrupted run keeps its progress.
     if (this.#mustStop()) await this.#checkpoint();
   }
 
-  /** A single process stops at once, ranks when they have agreed to. */
+  /** A single process stops at once; ranks stop when they have agreed to. */
   #mustStop(): boolean {
     return this.#communicator.size > 1 ? this.#agreed.stop : this.#options.signal?.aborted === true;
   }
@@ -200,7 +200,7 @@ export class Trainer {
     const { iteration, best } = this.#state;
     const { images, loss, top1Error, top5Error } = await hooks.validate(parameters);
     const isBest = best === null || top1Error < best.top1Error;
-    // Before the schedule learns of the validation.
+    // Before the validation changes the schedule.
     const moment = this.#moment();
     this.#state = {
       ...this.#state,

@@ -2,14 +2,14 @@
 import { UserError } from '../core/errors.ts';
 import { readableTypes } from './tensors/element-types.ts';
 
-/** A tensor of a type that is not read. */
+/** The error for a tensor whose element type is not supported. */
 export function unreadable(path: string, tensor: string, type: string): UserError {
   return new UserError(
     `${path}: tensor ${tensor} holds ${type}, and only ${readableTypes.join(', ')} can be read; save it again as one of those`,
   );
 }
 
-/** A file that breaks its format. @param format `PyTorch`, `ONNX`, … */
+/** The error for a file that violates its format. @param format `PyTorch`, `ONNX`, … */
 export function damaged(path: string, format: string, fault: string): UserError {
   return new UserError(
     `${path} is not a valid ${format} file: ${fault}; copy or download it again, or save it again`,
@@ -18,11 +18,11 @@ export function damaged(path: string, format: string, fault: string): UserError 
 
 /**
  * Checks that weights are finite.
- * @param offset of the first value in its tensor
+ * @param offset index of the first value in its tensor
  * @throws UserError naming the file, the tensor and the element.
  */
 export function checkFinite(path: string, tensor: string, values: Float32Array, offset = 0): void {
-  // A sum of products with 0 is 0 unless one value is infinite or NaN: a pass without a branch.
+  // Branch-free: the sum of products with 0 is 0 unless a value is infinite or NaN.
   let zero = 0;
   for (let i = 0; i < values.length; i++) zero += values[i]! * 0;
   if (zero === 0) return;
@@ -35,8 +35,8 @@ export function checkFinite(path: string, tensor: string, values: Float32Array, 
 const LONGEST = 1000;
 
 /**
- * Runs work whose messages quote a file's content: names of tensors, of files in an archive. Whatever those are, the
- * message of a `UserError` becomes one line of readable length.
+ * Runs work whose error messages quote names from a file, such as those of tensors. Whatever the names are, the message
+ * of a `UserError` becomes one line of readable length.
  */
 export async function withTidyMessages<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -29,7 +29,7 @@ describe('bad input', () => {
     await assert.rejects(readFile(work.path(`run${runs}`, 'recipe.yaml')), { code: 'ENOENT' });
   }
 
-  it('a folder that is not there', () => refused(work.path('nothing'), /nothing does not exist/));
+  it('a missing folder', () => refused(work.path('nothing'), /nothing does not exist/));
 
   it('an empty folder', async () => {
     await mkdir(work.path('empty'));
@@ -124,7 +124,7 @@ describe('bad input', () => {
 
 describe('a full disk', { skip: process.getuid?.() !== 0 && 'mounting a small disk needs root' }, () => {
   const work = new Workplace();
-  it('while checkpointing: one sentence, and the old checkpoint is whole', async (t) => {
+  it('while checkpointing: one sentence, and the old checkpoint is complete', async (t) => {
     const train = words`train ${work.path('photos')} ${QUICK} --checkpoint-every 1 --seed 4 --iterations 6`;
     await succeeded(work.vgg`${train} --out ${work.path('plain')}`);
     const { size } = await stat(work.path('plain/last.safetensors'));

@@ -42,7 +42,7 @@ for (const { name, skip, backend } of backendsUnderTest) {
       });
     }
 
-    test('a table for people, with a column for the peak where there is one', async () => {
+    test('a table, with a column for the peak if it was measured', async () => {
       const { stdout } = await succeeded(vgg`bench ${small} --backend ${name} --batch 1`);
       assert.match(stdout, /^network +A, crop 32, width 0\.0625, batch 1$/m);
       assert.match(stdout, /^memory +program .*, parameters .*; peak of the process .*$/m);

@@ -11,7 +11,7 @@ const at = (name: string) => temporary.path(name);
 const torchvision = words`--convention torchvision`;
 
 describe('vgg convert', () => {
-  test('reports what it read and folded, and checks what it wrote', async () => {
+  test('reports what it read and folded, and verifies what it wrote', async () => {
     const conversion = vgg`convert ${fixture('torch-a-bn.pth')} ${at('bn.safetensors')} ${torchvision}`;
     const { stdout: out } = await succeeded(conversion);
     assert.match(out, /network A \(5 classes, crop 64, width 0\.015625\)/);
@@ -22,7 +22,7 @@ describe('vgg convert', () => {
     assert.match(out, /read back: all weights are identical to the bit/);
   });
 
-  test('goes from every format to every other without changing an answer', async () => {
+  test('converts every format to every other without changing an output', async () => {
     const start = at('start.safetensors');
     const caffe = fixture('caffe-d-v1.caffemodel');
     const first = await jsonOf(vgg`convert ${caffe} ${start} --convention caffe --json`);
@@ -37,7 +37,7 @@ describe('vgg convert', () => {
     assert.match(prototxt, /convolution_param \{ num_output: 1 pad: 1 kernel_size: 3 \}/);
   });
 
-  test('asks for facts that a file lacks, and takes them from flags', async () => {
+  test('asks for missing facts, and accepts them as flags', async () => {
     const convert = words`convert ${fixture('torch-d.onnx')} ${at('x.safetensors')} --force --json`;
     await failed(vgg(...convert), 1, /does not state its preprocessing.*--convention.*--mean/);
     const mean = words`--mean 0.485,0.456,0.406`;
@@ -49,7 +49,7 @@ describe('vgg convert', () => {
     assert.deepEqual(flags.parity.output, named.parity.output);
   });
 
-  test('takes class names from a file', async () => {
+  test('reads class names from a file', async () => {
     await writeFile(at('names.txt'), 'cat\tA cat\ndog\tA dog\nbird\nfish\nworm\n');
     const convert = words`convert ${fixture('torch-d.pth')} ${at('named.safetensors')} ${torchvision}`;
     await succeeded(vgg`${convert} --classes-file ${at('names.txt')}`);
@@ -78,20 +78,20 @@ describe('vgg inspect', () => {
     assert.match(out, /expects: BGR, x − \(103\.939, 116\.779, 123\.68\)/);
   });
 
-  test('tells why a file cannot be used unchanged', async () => {
+  test('reports why a file cannot be used unchanged', async () => {
     const inspection = await jsonOf(vgg`inspect ${fixture('caffe-b-bn-v2.caffemodel')} --json`);
     assert.equal(inspection.network.configuration, 'B');
     assert.match(inspection.problem, /does not state its preprocessing/);
   });
 
-  test('a file that holds no weights exits with 1', async () => {
+  test('a file without weights exits with 1', async () => {
     await writeFile(at('none.pth'), 'text');
     assert.equal((await vgg('inspect', at('none.pth'))).code, 1);
   });
 });
 
 describe('every --model', () => {
-  test('takes any format that is complete, and asks for the missing facts of others', async () => {
+  test('accepts any complete format, and asks for the missing facts of others', async () => {
     await succeeded(vgg`convert ${fixture('torch-d.pth')} ${at('own.onnx')} ${torchvision}`);
     const image = at('image.png');
     const { default: sharp } = await import('sharp');

@@ -195,7 +195,7 @@ describe('vgg evaluate --submission', () => {
   const synsets = words`n01440764 n01443537 n01484850 n01491361 n01494475 n01496331`;
   const numbers = [449, 450, 442, 443, 444, 445];
 
-  it("writes five of the development kit's numbers a line, in file order", async () => {
+  it('writes five numbers of the development kit per line, in file order', async () => {
     await writeRandomModel(work.path('m.safetensors'), synsets);
     const folder = work.path('ILSVRC2012_img_test');
     for (const number of [3, 1, 2]) {
@@ -280,7 +280,7 @@ describe('an evaluation that is stopped', () => {
     assert.ok(!(await readdir(work.folder)).includes(journal));
   });
 
-  it('by Ctrl-C, exits with 130, says how to resume, and resumes without any file named', async () => {
+  it('by Ctrl-C, exits with 130, explains how to resume, and resumes without a file name', async () => {
     const child = work.start(...args);
     const stderr = textOf(child, 'stderr');
     const folder = 'cache/verydeep/evaluations';
@@ -304,7 +304,7 @@ describe('an evaluation that is stopped', () => {
     await waitForImages(child, 'kept.journal', 3);
     child.kill('SIGKILL');
     await ended;
-    const belongs = /kept\.journal belongs to an evaluation with another choice of mirror images/;
+    const belongs = /kept\.journal belongs to an evaluation with another mirror-image setting/;
     await failed(work.vgg`${args} --journal ${file} --resume --no-flip`, 1, belongs);
     const none = await succeeded(work.vgg`${args} --journal ${work.path('new.journal')} --resume`);
     assert.match(none.stderr, /no interrupted evaluation found/);

@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import { buildProgram, commandNames } from '../../src/cli/program.ts';
 import { projectFolder } from '../../src/core/project.ts';
 import { png, writeFiles } from '../support/images.ts';
+import { words } from './cli-process.ts';
 import { Workplace } from './training-runs.ts';
 
 /** What the reader has after `npm run demo`, besides the project's own files. */
@@ -118,9 +119,7 @@ describe('the commands', () => {
       assert.ok(lines.length > 0);
       const reader = new Reader();
       reader.save(text);
-      for (const line of lines) {
-        await assert.doesNotReject(reader.follow(line), `${line}`);
-      }
+      for (const line of lines) await assert.doesNotReject(reader.follow(line), line);
     });
   }
 
@@ -130,10 +129,7 @@ describe('the commands', () => {
       .flatMap(commandsIn)
       .filter((line) => line.includes('vgg train') && !line.includes('--resume'))
       .map((line) => /--out (\S+)/.exec(line)?.[1]);
-    assert.deepEqual(
-      started,
-      started.filter((folder, at) => started.indexOf(folder) === at),
-    );
+    assert.deepEqual(started, [...new Set(started)]);
   });
 });
 
@@ -144,16 +140,10 @@ describe('the README', () => {
     const readme = await readFile(join(projectFolder, 'README.md'), 'utf8');
     const example = /```ts\n(.*?)```/s.exec(readme)?.[1];
     assert.ok(example);
-    assert.ok(
-      example
-        .trim()
-        .split('\n')
-        .filter((line) => line !== '').length <= 10,
-      'more than ten lines',
-    );
+    assert.ok(example.match(/^.+$/gm)!.length <= 10, 'more than ten lines');
     await cp(work.path('photos'), work.path('runs/photos'), { recursive: true });
-    await writeFiles(work.folder, { 'runs/photos/val/coat/0015.png': await png(60, 50, 0) });
-    await writeFiles(work.folder, { 'runs/photos/train/coat/0001.png': await png(60, 50, 0) });
+    const coat = await png(60, 50, 0);
+    await writeFiles(work.path('runs/photos'), { 'val/coat/0015.png': coat, 'train/coat/0001.png': coat });
     // Within the project its own name resolves to its own build.
     const folder = join(projectFolder, 'build', 'readme');
     await mkdir(folder, { recursive: true });
@@ -161,16 +151,7 @@ describe('the README', () => {
       const file = join(folder, 'example.ts');
       await writeFile(file, example);
       const tsc = join(projectFolder, 'node_modules', 'typescript', 'bin', 'tsc');
-      const options = [
-        '--module',
-        'nodenext',
-        '--target',
-        'es2023',
-        '--strict',
-        '--skipLibCheck',
-        '--types',
-        'node',
-      ];
+      const options = words`--module nodenext --target es2023 --strict --skipLibCheck --types node`;
       const run = promisify(execFile);
       await run(process.execPath, [tsc, ...options, '--ignoreConfig', file], { cwd: folder });
       const { stdout } = await run(process.execPath, [join(folder, 'example.js')], { cwd: work.folder });

@@ -58,7 +58,7 @@ describe('vgg reproduce', () => {
     }
   });
 
-  it('does nothing twice', async () => {
+  it('repeats nothing that is done', async () => {
     const file = work.path('whole', 'runs', 'a-32', 'last.safetensors');
     const before = await stat(file);
     const { stderr } = await succeeded(work.vgg(...reproduce('whole')));

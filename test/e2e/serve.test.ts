@@ -80,7 +80,7 @@ describe('vgg serve', () => {
     assert.ok(!html.includes(work.folder), 'it names folders');
   });
 
-  it('serves the newest run where no model is named', async (t) => {
+  it('serves the newest run by default', async (t) => {
     const { stderr } = await serve(t, '--runs', runs);
     assert.match(stderr(), /newest run's best model, .*first.best\.safetensors/);
     assert.match(stderr(), /model first:/);
@@ -113,7 +113,7 @@ describe('vgg serve', () => {
     taken.close();
   });
 
-  it('takes --precision, and says which backend has bf16', async () => {
+  it('passes --precision on, and names the backend that has bf16', async () => {
     const args = words`--model ${model} --backend reference --precision bf16 --port 0`;
     await failed(work.vgg('serve', ...args), 2, /precision bf16 works with the backend native only/);
   });

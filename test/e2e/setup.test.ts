@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { projectFolder } from '../../src/core/project.ts';
+import { range } from '../support/lists.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 
-// The set-up is plain JavaScript outside the compiled tree: it is run, or imported, from where it lies.
+// The set-up is plain JavaScript outside the compiled tree, so the tests run or import its source files.
 const script = join(projectFolder, 'scripts/setup.mjs');
-const folder = mkdtempSync(join(tmpdir(), 'verydeep-setup-'));
-after(() => rmSync(folder, { recursive: true }));
+const { folder } = new TemporaryFolder();
 
-function load<Exports>(name: string): Promise<Exports> {
-  return import(pathToFileURL(join(projectFolder, 'scripts/setup', name)).href) as Promise<Exports>;
-}
+const urlOf = (name: string) => pathToFileURL(join(projectFolder, 'scripts/setup', name)).href;
+const load = <Exports>(name: string) => import(urlOf(name)) as Promise<Exports>;
 
 function setUp(args: string[], environment: NodeJS.ProcessEnv = process.env) {
   return spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', env: environment });
@@ -28,7 +29,7 @@ function write(path: string, content: string): string {
 }
 
 describe('scripts/setup.mjs', () => {
-  it('explains itself, and refuses options it does not know', () => {
+  it('has a help text, and refuses unknown options', () => {
     const help = setUp(['--help']);
     assert.equal(help.status, 0);
     assert.match(help.stdout, /--demo[\s\S]*--build-only/);
@@ -37,15 +38,15 @@ describe('scripts/setup.mjs', () => {
     assert.match(wrong.stderr, /--dmeo/);
   });
 
-  it('leaves a machine alone that has everything', () => {
+  it('changes nothing on a machine that has everything', () => {
     const { status, stderr } = setUp([]);
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /^system packages … present$/m);
-    assert.match(stderr, /^npm packages … present$/m);
-    assert.match(stderr, /^native addon … up to date$/m);
+    for (const part of ['system packages … present', 'npm packages … present', 'native addon … up to date']) {
+      assert.match(stderr, new RegExp(`^${part}$`, 'm'));
+    }
   });
 
-  it('says what to install where it may not', () => {
+  it('lists the packages to install when it may not install them', () => {
     const { status, stderr } = setUp([], { PATH: join(folder, 'nothing-here') });
     assert.equal(status, 1);
     assert.match(stderr, /lacks a C\+\+ compiler, CMake, make or ninja/);
@@ -56,17 +57,16 @@ describe('scripts/setup.mjs', () => {
 });
 
 describe("package.json's range of Node versions", async () => {
-  const { checkNode } = await load<{ checkNode(version: string, platform?: string): void }>(
-    'node-version.mjs',
-  );
+  type Exports = { checkNode(version: string, platform?: string): void };
+  const { checkNode } = await load<Exports>('node-version.mjs');
   for (const version of ['20.19.0', '20.20.2', '22.12.0', '24.0.0', '25.1.0']) {
-    it(`has ${version} in it`, () => checkNode(version, 'linux'));
+    it(`includes ${version}`, () => checkNode(version, 'linux'));
   }
   for (const version of ['18.20.4', '20.18.9', '21.7.0', '22.11.0', '23.5.0']) {
-    it(`has ${version} outside`, () =>
+    it(`excludes ${version}`, () =>
       assert.throws(() => checkNode(version, 'linux'), /needs Node 20 .*, but this is Node/));
   }
-  it('leads Windows to WSL', () => assert.throws(() => checkNode('22.12.0', 'win32'), /WSL/));
+  it('refers Windows to WSL', () => assert.throws(() => checkNode('22.12.0', 'win32'), /WSL/));
 });
 
 describe('the lock of the set-up', async () => {
@@ -80,32 +80,28 @@ describe('the lock of the set-up', async () => {
     // Each writes when it enters and when it leaves; the words must never interleave.
     const worker = `
       import { appendFileSync } from 'node:fs';
-      const { takeLock } = await import(${JSON.stringify(pathToFileURL(join(projectFolder, 'scripts/setup/lock.mjs')).href)});
+      const { takeLock } = await import(${JSON.stringify(urlOf('lock.mjs'))});
       const giveBack = await takeLock(${JSON.stringify(file)}, { poll: 5 });
       appendFileSync(${JSON.stringify(log)}, 'in\\n');
       await new Promise((resolve) => setTimeout(resolve, 30));
       appendFileSync(${JSON.stringify(log)}, 'out\\n');
       giveBack();`;
-    const exits = Array.from({ length: 4 }, () => {
-      const child = spawn(process.execPath, ['--input-type=module', '-e', worker], { stdio: 'ignore' });
-      return new Promise((resolve) => child.on('close', resolve));
-    });
-    assert.deepEqual(await Promise.all(exits), [0, 0, 0, 0]);
+    const args = ['--input-type=module', '-e', worker];
+    const children = range(4).map(() => spawn(process.execPath, args, { stdio: 'ignore' }));
+    const exits = await Promise.all(children.map((child) => once(child, 'close')));
+    assert.deepEqual(exits, Array(4).fill([0, null]));
     assert.equal(readFileSync(log, 'utf8'), 'in\nout\n'.repeat(4));
     assert.ok(!existsSync(file));
   });
 
   it('is taken over from a process that is gone', async () => {
-    const gone = spawnSync(process.execPath, ['-p', 'process.pid + " " + os.hostname()'], {
-      encoding: 'utf8',
-    });
-    const [pid, host] = gone.stdout.trim().split(' ');
-    const file = write('stale.lock', JSON.stringify({ pid: Number(pid), started: '1', host }));
+    const { pid } = spawnSync('true');
+    const file = write('stale.lock', JSON.stringify({ pid, started: '1', host: hostname() }));
     (await takeLock(file, { patience: 0 }))();
     assert.ok(!existsSync(file));
   });
 
-  it('is waited for in vain while its process lives', async () => {
+  it('is not taken over from a running process', async () => {
     const file = join(folder, 'held.lock');
     const giveBack = await takeLock(file);
     await assert.rejects(takeLock(file, { patience: 20, poll: 5 }), /still holds .*held\.lock/);
@@ -134,21 +130,20 @@ describe('the comparison of node_modules with package-lock.json', async () => {
   const { 'node_modules/a': a, 'node_modules/a-x64': forX64 } = packages;
   const complete = { 'node_modules/a': a, 'node_modules/a-x64': forX64 };
 
-  it('asks for what this system needs, and for nothing else', () => {
+  it('requires the packages for this system only', () => {
     const same = project('same', complete);
     assert.equal(mismatch(same, machine), undefined);
     assert.equal(mismatch(same, { ...machine, cpu: 'arm64' }), 'node_modules/a-arm64 is missing');
   });
 
-  it('sees an old version, a missing and a surplus package', () => {
-    const old = { ...complete, 'node_modules/a': { ...a, version: '0.9.0' } };
-    assert.equal(mismatch(project('old', old), machine), 'node_modules/a is 0.9.0, not 1.0.0');
-    assert.equal(
-      mismatch(project('less', { 'node_modules/a': a }), machine),
-      'node_modules/a-x64 is missing',
-    );
-    const more = { ...complete, 'node_modules/b': { version: '1.0.0' } };
-    assert.equal(mismatch(project('more', more), machine), 'node_modules/b is not in package-lock.json');
+  it('finds an old version, a missing and a surplus package', () => {
+    for (const [name, installed, expected] of [
+      ['old', { ...complete, 'node_modules/a': { ...a, version: '0.9.0' } }, 'a is 0.9.0, not 1.0.0'],
+      ['less', { 'node_modules/a': a }, 'a-x64 is missing'],
+      ['more', { ...complete, 'node_modules/b': { version: '1.0.0' } }, 'b is not in package-lock.json'],
+    ] as const) {
+      assert.equal(mismatch(project(name, installed), machine), `node_modules/${expected}`);
+    }
   });
 });
 
@@ -156,28 +151,20 @@ describe('the compiled tree', async () => {
   const { removeStaleOutputs } = await load<{ removeStaleOutputs(folder: string): void }>('typescript.mjs');
 
   it('loses the outputs of deleted sources and keeps the others', () => {
-    write('tree/test/kept.test.ts', '');
+    for (const source of ['test/kept.test.ts', 'src/start.cts']) write(`tree/${source}`, '');
     const notes = write('tree/dist/tsconfig.tsbuildinfo', '{}');
-    const endings = ['.test.js', '.test.js.map', '.test.d.ts'];
-    const kept = endings.map((ending) => write(`tree/dist/test/kept${ending}`, ''));
-    const stale = endings.map((ending) => write(`tree/dist/test/unit/deleted${ending}`, ''));
-    write('tree/src/start.cts', '');
-    const commonJsEndings = ['.cjs', '.cjs.map', '.d.cts'];
-    kept.push(...commonJsEndings.map((ending) => write(`tree/dist/src/start${ending}`, '')));
-    stale.push(...commonJsEndings.map((ending) => write(`tree/dist/src/gone${ending}`, '')));
+    const outputs = (stem: string, ...endings: string[]) =>
+      endings.map((ending) => write(`tree/dist/${stem}${ending}`, ''));
+    const modules = ['.test.js', '.test.js.map', '.test.d.ts'];
+    const commonJs = ['.cjs', '.cjs.map', '.d.cts'];
+    const kept = [...outputs('test/kept', ...modules), ...outputs('src/start', ...commonJs)];
+    const stale = [...outputs('test/unit/deleted', ...modules), ...outputs('src/gone', ...commonJs)];
     removeStaleOutputs(join(folder, 'tree'));
-    assert.deepEqual(
-      kept.map(existsSync),
-      kept.map(() => true),
-    );
-    assert.deepEqual(
-      stale.map(existsSync),
-      stale.map(() => false),
-    );
-    assert.ok(existsSync(notes));
+    for (const file of [...kept, notes]) assert.ok(existsSync(file), file);
+    for (const file of stale) assert.ok(!existsSync(file), file);
   });
 
-  it('is compiled anew where an output is missing', () => {
+  it('is compiled again when an output is missing', () => {
     write('gap/src/a.ts', '');
     const notes = write('gap/dist/tsconfig.tsbuildinfo', '{}');
     removeStaleOutputs(join(folder, 'gap'));

@@ -14,6 +14,7 @@ import type { ConfigurationName } from '../../src/net/configurations.ts';
 import { writeModel } from '../../src/weights/model/write-model.ts';
 import { backendsForLargeWork } from '../support/backends.ts';
 import { type GoldenCase, goldenNetwork, goldenValues } from '../support/golden.ts';
+import { range } from '../support/lists.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 
 interface Facts {
@@ -39,11 +40,9 @@ interface Case {
 const TOLERANCE = 2e-5;
 
 const images = join(projectFolder, 'test', 'fixtures', 'dense');
-const [facts, ...cases] = readFileSync(join(images, 'posteriors.jsonl'), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line)) as [Facts, ...Case[]];
-const classes = Array.from({ length: facts.classes }, (_, i) => `class ${i}`);
+const lines = readFileSync(join(images, 'posteriors.jsonl'), 'utf8').trim().split('\n');
+const [facts, ...cases] = lines.map((line) => JSON.parse(line)) as [Facts, ...Case[]];
+const classes = range(facts.classes).map((i) => `class ${i}`);
 
 /** Writes a model like that of tools/golden_dense.py, with its classes in the given order. */
 async function writeGoldenModel(
@@ -55,27 +54,17 @@ async function writeGoldenModel(
   const golden = { ...facts, configuration, crop, seed } as unknown as GoldenCase;
   const network = goldenNetwork(golden, pooling);
   const tensors = new Map(goldenValues(golden, network));
-  tensors.set(
-    'conv1_1.weight',
-    tensors.get('conv1_1.weight')!.map((weight) => weight * facts.inputScale),
-  );
+  const first = tensors.get('conv1_1.weight')!.map((weight) => weight * facts.inputScale);
+  tensors.set('conv1_1.weight', first);
   for (const name of ['fc8.weight', 'fc8.bias']) {
     const values = tensors.get(name)!;
     const row = values.length / classes.length;
-    tensors.set(
-      name,
-      Float32Array.from(values, (_, i) => values[order[Math.floor(i / row)]! * row + (i % row)]!),
-    );
+    const from = (i: number) => values[order[Math.floor(i / row)]! * row + (i % row)]!;
+    tensors.set(name, Float32Array.from(range(values.length), from));
   }
   const names = order.map((i) => classes[i]!);
-  await writeModel(path, {
-    network,
-    classes: names,
-    labels: names,
-    meanRgb: facts.meanRgb,
-    provenance: {},
-    tensors,
-  });
+  const { meanRgb } = facts;
+  await writeModel(path, { network, classes: names, labels: names, meanRgb, provenance: {}, tensors });
   return path;
 }
 
@@ -100,9 +89,7 @@ function isQuickFor(backend: string, protocol: Protocol): boolean {
 
 for (const { name: backend, skip } of backendsForLargeWork) {
   const quick = cases.filter(({ protocol }) => isQuickFor(backend, protocol));
-  describe(`${backend}: posteriors of images at scale Q equal PyTorch's`, {
-    skip,
-  }, () => {
+  describe(`${backend}: posteriors of images at scale Q equal PyTorch's`, { skip }, () => {
     const folder = new TemporaryFolder();
     const modelFile = (name: string, pooling: string): string =>
       folder.path(`${name}-${pooling}.safetensors`);
@@ -153,10 +140,8 @@ for (const { name: backend, skip } of backendsForLargeWork) {
       const classifier = await Classifier.open([modelFile('A', 'floor'), other], { backend });
       const [a, b] = [find('A', 'floor'), find('C', 'ceil')];
       for (const name of Object.keys(a)) {
-        const { posteriors } = await classifier.predict(join(images, name), {
-          protocol: 'dense',
-          scales: [facts.q],
-        });
+        const options = { protocol: 'dense', scales: [facts.q] } as const;
+        const { posteriors } = await classifier.predict(join(images, name), options);
         const expected = a[name]!.map((value, i) => (value + b[name]![i]!) / 2);
         assert.ok(largestDifference(posteriors, expected) < TOLERANCE);
       }

@@ -28,7 +28,7 @@ it('there is a golden pass of every configuration', () => {
   assert.deepEqual([...covered].sort(), [...configurationNames].sort());
 });
 
-/** Compares every tensor and says the largest difference of all. */
+/** Compares every tensor, and reports the largest difference of all. */
 function compareAll(
   t: TestContext,
   actual: Tensors,
@@ -38,7 +38,7 @@ function compareAll(
   let worst = { name: '', difference: -1 };
   const gradient: [actual: number[], expected: number[]] = [[], []];
   for (const [name, tensor] of expected) {
-    // The way that a weight goes is made of gradients, too.
+    // The change of a weight is made of gradients, too.
     if (gradientTolerance !== undefined && /weight$|bias$/.test(name)) {
       gradient[0].push(...Array.from(actual.get(name)!));
       gradient[1].push(...Array.from(tensor));
@@ -74,11 +74,10 @@ async function passOf(backend: Backend, golden: GoldenCase): Promise<Tensors> {
 }
 
 function batchOf(golden: GoldenCase, inputShape: Shape4, step = 0) {
-  const dropoutKeys = goldenDropoutKeys(golden, step);
   return {
     input: goldenImages(golden, inputShape, step),
     labels: goldenLabels(golden, step),
-    ...(dropoutKeys && { dropoutKeys }),
+    dropoutKeys: goldenDropoutKeys(golden, step),
   };
 }
 
@@ -104,15 +103,11 @@ async function trainingOf(backend: Backend, golden: GoldenCase): Promise<Tensors
   const parameters = await createParameters(backend, network.layers, first);
   const program = await backend.compileTraining({ layers: network.layers, inputShape, parameters });
   const losses: number[] = [];
+  const { momentum, weightDecay, biasDecay } = golden as Required<GoldenCase>;
   for (const [step, learningRate] of golden.rates!.entries()) {
     const batch = batchOf(golden, inputShape, step);
     losses.push(...(await program.accumulate(batch, 1 / golden.batch)).losses);
-    await parameters.update({
-      learningRate,
-      momentum: golden.momentum!,
-      weightDecay: golden.weightDecay!,
-      biasDecay: golden.biasDecay!,
-    });
+    await parameters.update({ learningRate, momentum, weightDecay, biasDecay });
   }
   const results = new Map<string, ArrayLike<number>>([['losses', losses]]);
   for (const { name } of network.parameters) {

@@ -45,7 +45,7 @@ describe('the watchdog of a rank', { skip }, () => {
     assert.deepEqual({ code, stderr }, { code: 3, stderr: '' });
   });
 
-  it('is refused where the launcher cannot be reached, as behind npx', () => {
+  it('is refused if it cannot reach the launcher, as behind npx', () => {
     const closed = { MPI_LOCALRANKID: '0', PMI_FD: '999', PMI_RANK: '1' };
     assert.throws(() => startWatchdog(() => '', closed), /^UserError: MPICH's mpirun .* without npx$/);
   });
@@ -54,10 +54,8 @@ describe('the watchdog of a rank', { skip }, () => {
     const openMpi = { OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2' };
     const slurm = { PMI_FD: '6', PMI_RANK: '1', PMI_SIZE: '2' };
     for (const environment of [openMpi, slurm]) {
-      assert.equal(
-        startWatchdog(() => '', environment),
-        undefined,
-      );
+      const watchdog = startWatchdog(() => '', environment);
+      assert.equal(watchdog, undefined);
     }
   });
 });

@@ -1,4 +1,4 @@
-// Convolution forward, and backward to the input: transform tiles, multiply at all points, transform back.
+// The forward convolution and its input gradient: transform tiles, multiply at all points, transform back.
 #pragma once
 
 #include "product.hpp"
@@ -8,12 +8,12 @@
 namespace verydeep::winograd {
 namespace {
 
-/** An output of more floats has left the caches before the next layer reads its beginning. */
+/** The beginning of a larger output (in floats) has left the caches before the next layer reads it. */
 constexpr int64_t kFloatsPastCaches = int64_t{2} << 20;
-/** Tiles of one item of work when threads share a block. */
+/** Tiles per work item when threads share a block. */
 constexpr int64_t kItemTiles = 48;
 
-/** A block of tiles in the three steps. */
+/** A block of tiles, and the three steps on it. */
 template <class S>
 struct ConvolutionBlock {
   const Convolution& job;
@@ -26,7 +26,7 @@ struct ConvolutionBlock {
   /** Whether the output bypasses the caches. */
   bool streaming = false;
 
-  // One more cache line from point to point: at powers of two, all points would compete for the same lines.
+  // Points are one extra cache line apart: at powers of two, all points would compete for the same lines.
   static int64_t pointStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + 16; }
   static int64_t vStride(int64_t blocks, int64_t capacity) { return blocks * capacity * kWidth + kLine; }
   int64_t vStride() const { return vStride(job.inBlocks, capacity); }
@@ -37,25 +37,25 @@ struct ConvolutionBlock {
                 first + to, v + (block * capacity + from) * kWidth, vStride());
   }
 
-  /** The group of kVectors output blocks from `block` on, at one point. */
-  void multiply(int64_t point, int64_t block, Ahead* ahead = nullptr) const {
+  /** Multiplies the group of kVectors output blocks from `block` on, at one point. */
+  void multiply(int64_t point, int64_t block, Prefetcher* prefetcher = nullptr) const {
     Product p{};
     p.v = v + point * vStride();
     p.u = static_cast<const Element*>(job.weights) + point * weightStride(job.inBlocks, job.outBlocks) + block * job.inBlocks * kWidth * kWidth;
     p.m = m + point * mStride() + block * capacity * kWidth;
     p.stride = capacity * kWidth;
     p.inBlocks = job.inBlocks;
-    p.ahead = ahead;
+    p.prefetcher = prefetcher;
     multiplyGroup(p, smaller(kVectors, job.outBlocks - block), count);
   }
 
   void finish(int64_t block, int64_t from, int64_t to) const;
 
-  void wantInput(Ahead& ahead) const {
-    ahead.add(sourceOf(job.grid, job.input, job.pooledInput), job.inBlocks, first, first + count);
+  void wantInput(Prefetcher& prefetcher) const {
+    prefetcher.add(sourceOf(job.grid, job.input, job.pooledInput), job.inBlocks, first, first + count);
   }
-  void wantMask(Ahead& ahead) const {
-    ahead.add({job.mask, kWidth * 4, S::kSide, job.grid.height, job.grid.width, job.outBlocks, first, first + count});
+  void wantMask(Prefetcher& prefetcher) const {
+    prefetcher.add({job.mask, kWidth * 4, S::kSide, job.grid.height, job.grid.width, job.outBlocks, first, first + count});
   }
 
  private:
@@ -190,12 +190,12 @@ void convolveApart(const Convolution& job, const Schedule& schedule, Team& team,
     const ConvolutionBlock<S> block = blockAt<S>(job, schedule, i, blocks, scratch);
     for (int64_t b = 0; b < job.inBlocks; b++) block.gather(b, 0, block.count);
     next = team.take();
-    Ahead ahead(job.grid);
-    block.wantMask(ahead);
-    if (next < blocks) blockAt<S>(job, schedule, next, blocks, scratch).wantInput(ahead);
-    ahead.begin(S::kPoints * divideUp(job.outBlocks, kVectors) * piecesOf(job.inBlocks, block.count));
+    Prefetcher prefetcher(job.grid);
+    block.wantMask(prefetcher);
+    if (next < blocks) blockAt<S>(job, schedule, next, blocks, scratch).wantInput(prefetcher);
+    prefetcher.begin(S::kPoints * divideUp(job.outBlocks, kVectors) * piecesOf(job.inBlocks, block.count));
     for (int64_t point = 0; point < S::kPoints; point++) {
-      for (int64_t b = 0; b < job.outBlocks; b += kVectors) block.multiply(point, b, &ahead);
+      for (int64_t b = 0; b < job.outBlocks; b += kVectors) block.multiply(point, b, &prefetcher);
     }
     for (int64_t b = 0; b < job.outBlocks; b++) block.finish(b, 0, block.count);
   }
@@ -215,7 +215,7 @@ VD_INLINE void shareTiles(Team& team, int64_t channelBlocks, int64_t tiles, cons
 template <class S>
 void convolveTogether(const Convolution& job, const Schedule& schedule, Team& team) {
   const int64_t blocks = divideUp(job.grid.tiles(), schedule.tiles);
-  // Groups of outputs that are one item of work: at least as many items as can keep the threads busy.
+  // Groups of outputs are divided into enough work items to keep the threads busy.
   const int64_t groups = divideUp(job.outBlocks, kVectors);
   const int64_t parts = smaller(groups, divideUp(4 * team.threads(), S::kPoints) * 2);
   for (int64_t i = 0; i < blocks; i++) {
@@ -244,7 +244,7 @@ void convolve(const Convolution& job, const Schedule& schedule, Team& team, int 
   });
 }
 
-/** Tiles per block: at most `most`, about as many in every block, and the same number of blocks for each thread. */
+/** Tiles per block: at most `most`, nearly equal in all blocks, with the same number of blocks for each thread. */
 int64_t evenBlocks(int64_t tiles, int64_t most, int64_t threads) {
   const int64_t blocks = divideUp(divideUp(tiles, most), threads) * threads;
   return divideUp(tiles, blocks);

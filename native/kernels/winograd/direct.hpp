@@ -1,4 +1,4 @@
-// Direct convolution, for few input channels, where a transform would cost more than it saves.
+// Direct convolution, for few input channels: there a transform would cost more than it saves.
 #pragma once
 
 #include "convolve.hpp"
@@ -6,7 +6,7 @@
 namespace verydeep::winograd {
 namespace {
 
-/** The operands of some pixels of a row, for one group of output blocks. */
+/** The operands for some pixels of a row and one group of output blocks. */
 struct DirectPiece {
   /** The rows that the kernel reads, `[inChannels · kernel]` of `rowStride` floats, from the first pixel's window on. */
   const float* rows;
@@ -52,7 +52,7 @@ VD_INLINE void convolvePiece(const DirectPiece& p) {
   }
 }
 
-/** A whole row of outputs, in pieces as even as possible. */
+/** Computes a whole row of outputs, in pieces as even as possible. */
 template <int N>
 void convolveRow(DirectPiece p, int64_t width) {
   const int64_t pieces = divideUp(width, kTiles);
@@ -87,7 +87,7 @@ VD_INLINE void copyRows(const DirectConvolution& job, int64_t image, int64_t y, 
   }
 }
 
-/** Floats of scratch memory of one thread: the padded bias, and the rows. */
+/** One thread's scratch memory in floats: the padded bias, and the rows. */
 VD_INLINE int64_t scratchPerThread(const DirectConvolution& job) {
   return divideUp(paddedOutputs(job.outChannels) + job.inChannels * job.kernel * paddedWidth(job), kWidth) * kWidth;
 }

@@ -1,5 +1,5 @@
-// Products of few rows with a large matrix, as in fully connected layers: each output is a dot product, so the weights
-// are read once, in place and in their order.
+// Products of a few rows with a large matrix, as in fully connected layers. Each output is a dot product, so the weights
+// are read once, in place and in order.
 #pragma once
 
 #include "kernels.hpp"
@@ -9,12 +9,12 @@
 namespace verydeep::winograd {
 namespace {
 
-/** Elements of one vector. */
+/** Elements per vector. */
 constexpr int64_t kLanes = kWidth * 4 / int64_t{sizeof(Element)};
 /** Elements of x that stay in the second-level cache while the outputs are computed. */
 constexpr int64_t kPanelElements = (int64_t{512} << 10) / int64_t{sizeof(Element)};
 constexpr int64_t kShortestPanel = 4096;
-/** Outputs of one item of work. */
+/** Outputs per work item. */
 constexpr int64_t kItemOutputs = 24;
 // Sums in registers: rows times outputs.
 #if VD_WIDTH == 16 || defined(__aarch64__)
@@ -40,14 +40,14 @@ VD_INLINE Lanes loadLanes(const Element* from) {
 VD_INLINE Vec addLanes(Vec sum, Lanes a, Lanes b) { return sum + a * b; }
 #endif
 
-/** The first `count` elements, fewer than a vector has; the rest is 0. */
+/** Loads `count` elements, fewer than a vector has; the rest is 0. */
 VD_INLINE Lanes loadFewLanes(const Element* from, int64_t count) {
   alignas(64) Element values[kLanes] = {};
   for (int64_t i = 0; i < kLanes && i < count; i++) values[i] = from[i];
   return loadLanes(values);
 }
 
-/** In a fixed order. */
+/** Sums the lanes in a fixed order. */
 VD_INLINE float sumOf(Vec v) {
   alignas(64) float values[kWidth];
   store(values, v);
@@ -115,7 +115,7 @@ VD_INLINE void multiplyDotRows(DotPiece p, int64_t rows) {
   }
 }
 
-/** Outputs from `first` to `end`, over all inputs. */
+/** Computes the outputs from `first` to `end`, over all inputs. */
 void multiplyDotOutputs(const DotProducts& job, const Element* x, int64_t first, int64_t end) {
   const int64_t panel = larger(kShortestPanel, kPanelElements / job.rows / kLanes * kLanes);
   for (int64_t k = 0; k < job.inputs; k += panel) {
@@ -142,7 +142,7 @@ void multiplyDotOutputs(const DotProducts& job, const Element* x, int64_t first,
   }
 }
 
-/** Rounds to the nearest element, if elements are not floats. */
+/** Rounds to the nearest element if elements are not floats. */
 void toElements(const float* from, int64_t count, Element* to) {
   int64_t i = 0;
 #ifdef VD_BF16
@@ -179,7 +179,7 @@ void multiplyDots(const DotProducts& job, Team& team, int) {
   }
 }
 
-/** `[outputs, inputs]` as multiplyDots reads them. */
+/** Packs `[outputs, inputs]` for multiplyDots. */
 void packDotWeights(const float* canonical, int64_t inputs, int64_t outputs, void* to, Team& team, int) {
   for (int64_t o; (o = team.take()) < outputs;) {
     toElements(canonical + o * inputs, inputs, static_cast<Element*>(to) + o * inputs);

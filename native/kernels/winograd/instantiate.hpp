@@ -1,4 +1,4 @@
-// The table of kernels of one instruction set. A file that includes this defines VD_WIDTH first.
+// The table of kernels for one instruction set. Files that include this must define VD_WIDTH first.
 #pragma once
 
 #include "convolve.hpp"
@@ -8,7 +8,7 @@
 #ifndef VD_BF16
 #include "weight_gradient.hpp"
 #endif
-#include "weights.hpp"
+#include "weight_transform.hpp"
 
 namespace verydeep::winograd {
 namespace {

@@ -14,7 +14,7 @@ class Team;
 /** How to compute outputs with fewer products: see transforms.hpp. */
 enum class Scheme { tiles4, maps2 };
 
-/** N maps, cut into tiles of 4×4 pixels, which are numbered through all images, row by row. */
+/** N maps, cut into tiles of 4×4 pixels. Tiles are numbered row by row, consecutively across all images. */
 struct Grid {
   int64_t images, height, width;
 
@@ -32,11 +32,11 @@ struct Pooled {
   int64_t height = 0, width = 0;
 };
 
-/** y = conv(x, w) + bias, and how y changes before it is stored. Backward, x and y are gradients. */
+/** y = conv(x, w) + bias, and how y is modified before it is stored. In the backward pass, x and y are gradients. */
 struct Convolution {
   Grid grid{};
   int64_t inBlocks = 0, outBlocks = 0, outChannels = 0;
-  /** One of the two: x itself, or the gradient that a pooling hands down. */
+  /** Exactly one of the two is set: x itself, or the gradient passed back by a pooling layer. */
   const float* input = nullptr;
   Pooled pooledInput{};
   /** From transformWeights. */
@@ -46,17 +46,17 @@ struct Convolution {
   bool rectify = false;
   /** Optional, of y's shape: y becomes 0 where this is not above 0. */
   const float* mask = nullptr;
-  /** One of the two. */
+  /** Exactly one of the two is set. */
   float* output = nullptr;
   Pooled pooledOutput{};
 };
 
-/** Adds to dw and dbias, over all images. */
+/** Accumulates dw and dbias over all images. */
 struct WeightGradient {
   Grid grid{};
   int64_t inBlocks = 0, outBlocks = 0, inChannels = 0, outChannels = 0;
   const float* input = nullptr;
-  /** One of the two: dy itself, or the gradient that a pooling hands down. */
+  /** Exactly one of the two is set: dy itself, or the gradient passed back by a pooling layer. */
   const float* gradient = nullptr;
   Pooled pooledGradient{};
   /** `[outChannels, inChannels, 3, 3]` */
@@ -65,11 +65,11 @@ struct WeightGradient {
   float* bias = nullptr;
 };
 
-/** How the work on the tiles is divided. Only the time depends on it, never the result. */
+/** How the work on the tiles is divided. It affects only the time, never the result. */
 struct Schedule {
-  /** Tiles that are transformed and multiplied together. */
+  /** Tiles transformed and multiplied together. */
   int64_t tiles = 0;
-  /** All threads on one block of tiles, because there are few tiles or the weights exceed the caches. */
+  /** All threads work on one block of tiles, because there are few tiles or the weights exceed the caches. */
   bool shared = false;
   /** The output bypasses the caches. */
   bool stream = false;
@@ -81,7 +81,7 @@ constexpr int kMostSchedules = 6;
 struct Weights {
   Scheme scheme;
   int64_t inChannels, outChannels;
-  /** For the backward pass: rotated by 180°, and with the roles of input and output exchanged. */
+  /** For the backward pass: the weights are rotated by 180°, and input and output exchange roles. */
   bool backward;
   /** `[outChannels, inChannels, 3, 3]` */
   const float* canonical;
@@ -93,7 +93,7 @@ struct DotProducts {
   int64_t rows = 0, inputs = 0, outputs = 0;
   /** `[rows, inputs]` */
   const float* x = nullptr;
-  /** `[outputs, inputs]`, from packDotWeights, or canonical where elements are floats. */
+  /** `[outputs, inputs]`, from packDotWeights, or canonical if elements are floats. */
   const void* weights = nullptr;
   /** `[outputs]` */
   const float* bias = nullptr;
@@ -102,7 +102,7 @@ struct DotProducts {
   float* scratch = nullptr;
 };
 
-/** y = conv(x, w) + bias with stride 1, of few input channels, and max(y, 0) if asked. */
+/** y = conv(x, w) + bias with stride 1, for few input channels, with an optional ReLU. */
 struct DirectConvolution {
   int64_t images, inChannels, inHeight, inWidth, kernel, padding, outChannels;
   bool rectify;
@@ -116,21 +116,21 @@ struct DirectConvolution {
   float* output = nullptr;
   float* scratch = nullptr;
 
-  /** Products of one output. */
+  /** Multiplications per output. */
   int64_t taps() const { return inChannels * kernel * kernel; }
   int64_t outHeight() const { return inHeight + 2 * padding - kernel + 1; }
   int64_t outWidth() const { return inWidth + 2 * padding - kernel + 1; }
 };
 
-/** The kernels for one instruction set. All threads of a team call them together, except for the sizes. */
+/** The kernels for one instruction set. All threads of a team call them together, except those that return sizes. */
 struct Kernels {
   const char* name;
   /** Values in a vector, and channels in a block. */
   int64_t width;
-  /** Size of one transformed value. If it is not a float's, the kernels are for inference only. */
+  /** Size of one transformed value. Unless it is a float's, the kernels are for inference only. */
   std::size_t elementBytes;
 
-  /** The usual schedule first, then others that may be faster. @returns their number */
+  /** Fills in the default schedule, then others that may be faster. @returns their number */
   int (*convolutionSchedules)(const Convolution& job, int threads, Schedule (&schedules)[kMostSchedules]);
   /** Floats of scratch memory. */
   int64_t (*convolutionScratch)(const Convolution& job, const Schedule& schedule, int threads);
@@ -156,15 +156,15 @@ struct Kernels {
   int64_t (*directWeights)(int64_t taps, int64_t outputs);
   void (*packDirectWeights)(const float* canonical, int64_t taps, int64_t outputs, void* to, Team& team, int thread);
 
-  /** Multiplies and adds in registers. @returns floating-point operations done by the calling thread */
+  /** Multiplies and adds in registers. @returns the number of floating-point operations of the calling thread */
   double (*multiplyAndAdd)(int64_t rounds);
 };
 
-/** For the best instruction set of this processor. To compare, set VERYDEEP_ISA=avx2 or portable. */
+/** The kernels for this processor's best instruction set. To compare, set VERYDEEP_ISA=avx2 or portable. */
 const Kernels& bestKernels();
-/** Those that multiply bfloat16, or null where the processor or the compiler does not support it. */
+/** The kernels that multiply bfloat16, or null if the processor or the compiler does not support it. */
 const Kernels* bf16Kernels();
-/** Floating-point operations per second that all threads together can do in registers. */
+/** The floating-point operations per second that all threads together can do in registers. */
 double measuredPeak();
 
 }  // namespace verydeep::winograd

@@ -9,10 +9,10 @@ namespace {
 /** Enough parallel sums to keep all multipliers busy, few enough for the registers. */
 constexpr int kChains = 12;
 
-/** @returns floating-point operations done, by one thread */
+/** @returns the number of floating-point operations of this thread */
 double multiplyAndAdd(int64_t rounds) {
   Vec sum[kChains];
-  // Values unknown to the compiler that neither grow nor vanish.
+  // A value the compiler cannot fold, chosen so the sums neither overflow nor underflow.
   volatile float seed = 0.5f;
   const Vec factor = zero() + seed, summand = zero() + seed;
   for (int i = 0; i < kChains; i++) sum[i] = zero() + seed;

@@ -1,4 +1,4 @@
-// Vectors of four: SSE2, NEON, or what the compiler has instead.
+// Vectors of four: SSE2, NEON, or whatever the compiler generates for them.
 #define VD_WIDTH 4
 #include "instantiate.hpp"
 

@@ -1,12 +1,12 @@
 // The products at one point: M [tiles, outputs] = V [tiles, inputs] · U [inputs, outputs], which takes 98 % of the time.
 #pragma once
 
-#include "ahead.hpp"
+#include "prefetch.hpp"
 
 namespace verydeep::winograd {
 namespace {
 
-// What fits the vector registers: kVectors · kTiles sums, kVectors weights and one input.
+// As much as fits in the vector registers: kVectors · kTiles sums, kVectors weights and one input.
 #if VD_WIDTH == 16
 constexpr int kVectors = 4, kTiles = 6;
 #elif defined(__aarch64__)
@@ -17,7 +17,7 @@ constexpr int kVectors = 2, kTiles = 6;
 /** Blocks of input channels whose weights stay in the first-level cache while the tiles are computed. */
 constexpr int64_t kPanelBlocks = (VD_WIDTH == 16 && sizeof(Element) == 4 ? 128 : 256) / kWidth;
 
-/** From one point to the next of transformed weights: one more cache line, as in ConvolutionBlock::pointStride. */
+/** Distance between the transformed weights of two points: one extra cache line, as in ConvolutionBlock::pointStride. */
 VD_INLINE int64_t weightStride(int64_t inBlocks, int64_t outBlocks) {
   return inBlocks * outBlocks * kWidth * kWidth + kLine;
 }
@@ -30,16 +30,16 @@ struct Product {
   const Element* u;
   /** `[output block][tile][kWidth]` */
   float* m;
-  /** From one block of channels to the next, of v and of m. */
+  /** Distance between two blocks of channels in v and in m. */
   int64_t stride;
   int64_t inBlocks;
   bool accumulate;
-  /** Advances by one step per piece, if there is any. */
-  Ahead* ahead;
+  /** If not null, advances by one step per piece. */
+  Prefetcher* prefetcher;
 };
 
 #ifdef VD_BF16
-/** Inputs whose products are added together. */
+/** Inputs whose products one instruction adds together. */
 constexpr int kInputs = 2;
 
 template <int N, int T>
@@ -69,7 +69,7 @@ VD_INLINE void addProducts(const Element* v, const Element* u, Vec (&sum)[N][T])
 }
 #endif
 
-/** One register-sized piece: T tiles, N vectors of outputs, all input channels of the panel. */
+/** Computes one register-sized piece: T tiles, N vectors of outputs, all input channels of the panel. */
 template <int N, int T>
 VD_INLINE void multiplyPiece(const Product& p) {
   Vec sum[N][T];
@@ -91,7 +91,7 @@ void multiplyPieces(Product p, int64_t tiles) {
   // As even as possible, so that no piece is too small to keep the multipliers busy.
   const int64_t pieces = divideUp(tiles, kTiles);
   for (int64_t i = 0; i < pieces; i++) {
-    if (p.ahead) p.ahead->step();
+    if (p.prefetcher) p.prefetcher->step();
     const Range range = part(tiles, pieces, i);
     switch (range.end - range.begin) {
       case 1: multiplyPiece<N, 1>(p); break;
@@ -106,7 +106,7 @@ void multiplyPieces(Product p, int64_t tiles) {
   }
 }
 
-/** Number of pieces in which multiplyGroup computes this many tiles of a group. */
+/** Number of pieces that multiplyGroup divides this many tiles of a group into. */
 VD_INLINE int64_t piecesOf(int64_t inBlocks, int64_t tiles) {
   return divideUp(inBlocks, kPanelBlocks) * divideUp(tiles, kTiles);
 }
@@ -116,7 +116,7 @@ struct Vectors {
   static constexpr int value = N;
 };
 
-/** f(Vectors<N>{}) for N vectors of outputs: a whole group, or the rest of the last. */
+/** Calls f(Vectors<N>{}) for N vectors of outputs: a whole group, or the rest in the last one. */
 template <class F>
 VD_INLINE void byVectors(int64_t vectors, const F& f) {
   switch (vectors) {
@@ -129,7 +129,7 @@ VD_INLINE void byVectors(int64_t vectors, const F& f) {
   }
 }
 
-/** All tiles for output blocks `group` · kVectors and so on: a whole group, or the rest of the last. */
+/** Multiplies all tiles for one group of output blocks: kVectors of them, or the rest in the last group. */
 VD_INLINE void multiplyGroup(Product p, int64_t vectors, int64_t tiles) {
   const int64_t blocks = p.inBlocks;
   for (int64_t first = 0; first < blocks; first += kPanelBlocks) {

@@ -1,6 +1,6 @@
 // Compares every compiled width of the kernels with double precision, on any machine: the 16-wide ones are built for
-// smaller vectors here, and NEON's run under qemu-user.
-// CMakeLists.txt beside this says how. Prints a line for each case; exits with 1 if any is off by more than it may.
+// smaller vectors here, and NEON's run under qemu-user; see CMakeLists.txt in this folder. Prints a line for each case;
+// exits with 1 if any exceeds its tolerance.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -20,7 +20,7 @@ extern const Kernels kAvx2, kAvx512;
 
 namespace {
 
-/** Aligned to a cache line, zeroed. */
+/** A zeroed array, aligned to a cache line. */
 template <class T>
 class Buffer {
  public:
@@ -58,7 +58,7 @@ struct Map {
   }
 };
 
-/** Where a value stands in the blocked layout. */
+/** Offset of a value in the blocked layout. */
 int64_t blocked(const Map& map, int64_t width, int64_t i, int64_t k, int64_t y, int64_t x) {
   const int64_t blocks = (map.c + width - 1) / width;
   return (((i * blocks + k / width) * map.h + y) * map.w + x) * width + k % width;
@@ -72,7 +72,7 @@ void forEach(const Map& map, const F& f) {
         for (int64_t x = 0; x < map.w; x++) f(i, k, y, x);
 }
 
-/** Keeps the largest difference and the largest value. */
+/** Tracks the largest difference and the largest value. */
 struct Error {
   double difference = 0, largest = 0;
   void see(double actual, double expected) {
@@ -184,7 +184,7 @@ class Test {
     return error.relative();
   }
 
-  /** Windows are cut at the edges, as with rounding up. */
+  /** Windows are cut off at the edges, as if sizes are rounded up. */
   double checkPooled() {
     Map pooled(dy_.n, dy_.c, (dy_.h + 1) / 2, (dy_.w + 1) / 2);
     Buffer<float> x(stored(x_)), y(stored(pooled));
@@ -207,7 +207,7 @@ class Test {
     return error.relative();
   }
 
-  /** @param pooled through a pooling that rounds down, whose maxima stand in all places in turn */
+  /** @param pooled through a pooling that rounds down, whose maximum cycles through all four positions */
   double checkInputGradient(bool pooled) {
     Map small(dy_.n, dy_.c, dy_.h / 2, dy_.w / 2), large = dy_;
     Buffer<float> dy(stored(dy_)), mask(stored(x_)), dx(stored(x_));
@@ -252,7 +252,7 @@ class Test {
     Buffer<float> x(stored(x_)), dy(stored(dy_));
     fill(x_, x);
     fill(dy_, dy);
-    // Sums are added to what is there.
+    // Gradients are added to the existing values.
     std::vector<float> gradient(weights_.size(), 1.0f), biases(bias_.size(), 1.0f);
     WeightGradient job;
     job.grid = grid();

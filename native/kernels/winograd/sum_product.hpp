@@ -1,7 +1,7 @@
 // The products of the weight gradient at one point: S [inputs, outputs] += Vᵀ [inputs, tiles] · Q [tiles, outputs].
 #pragma once
 
-#include "ahead.hpp"
+#include "prefetch.hpp"
 
 namespace verydeep::winograd {
 namespace {
@@ -18,15 +18,15 @@ struct SumProduct {
   const float *v, *q;
   /** `[output block][input channel][kWidth]` */
   float* s;
-  /** From one block of channels to the next, of v and q; from one output block to the next, of s. */
+  /** Distance between two blocks of channels in v and q; distance between two output blocks in s. */
   int64_t tileStride, sumStride;
   int64_t tiles;
   bool accumulate;
-  /** Advances by one step per piece, if there is any. */
-  Ahead* ahead;
+  /** If not null, advances by one step per piece. */
+  Prefetcher* prefetcher;
 };
 
-/** kSumChannels inputs of one block, N vectors of outputs. */
+/** Computes the sums for kSumChannels inputs of one block and N vectors of outputs. */
 template <int N>
 VD_INLINE void addPiece(const SumProduct& p) {
   Vec sum[kSumChannels][N];
@@ -51,7 +51,7 @@ template <int N>
 void addPieces(SumProduct p, int64_t inBlocks) {
   for (int64_t block = 0; block < inBlocks; block++, p.v += p.tileStride) {
     for (int64_t c = 0; c < kWidth; c += kSumChannels, p.s += kSumChannels * kWidth) {
-      if (p.ahead) p.ahead->step();
+      if (p.prefetcher) p.prefetcher->step();
       SumProduct piece = p;
       piece.v += c;
       addPiece<N>(piece);

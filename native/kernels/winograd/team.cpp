@@ -7,7 +7,7 @@
 namespace verydeep::winograd {
 namespace {
 
-// About 20 µs: far longer than threads of equal speed need to meet, far shorter than a time slice.
+// About 20 µs: far longer than equally fast threads need to reach the barrier, far shorter than a time slice.
 constexpr int kSpins = 1000;
 
 inline void relax() {
@@ -34,7 +34,7 @@ void Team::wait() {
     arrived_.store(0, std::memory_order_relaxed);
     counters_[(phase + 2) % 3].next.store(0, std::memory_order_relaxed);
     {
-      // So that no thread checks the phase before this and goes to sleep after it.
+      // Otherwise a thread could check the phase just before this and sleep just after.
       const std::lock_guard<std::mutex> lock(mutex_);
       phase_.store(phase + 1, std::memory_order_release);
     }
@@ -45,7 +45,7 @@ void Team::wait() {
     if (phase_.load(std::memory_order_acquire) != phase) return;
     relax();
   }
-  // A thread has lost its core to another process. More spinning would keep it from getting one back.
+  // Some thread has lost its core to another process. Spinning on would keep it from getting one back.
   std::unique_lock<std::mutex> lock(mutex_);
   next_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
 }
@@ -61,7 +61,7 @@ int teamSize() {
 void runOnTeam(const std::function<void(Team&, int)>& work) {
 #ifdef _OPENMP
   if (teamSize() > 1) {
-    // The system may give fewer threads than requested: then the team is smaller.
+    // If the system provides fewer threads than requested, the team is smaller.
     Team* team = nullptr;
 #pragma omp parallel shared(team)
     {

@@ -1,4 +1,4 @@
-// Threads that work on one job together.
+// A team of threads that work together on one job.
 #pragma once
 
 #include <atomic>
@@ -10,15 +10,15 @@
 namespace verydeep::winograd {
 
 /**
- * Distributes items of work and lets threads wait for each other. Its methods are not inline: the kernels are
- * compiled for several instruction sets, and the linker must not use one set's copy for all.
+ * Distributes work items and lets threads wait for each other. Its methods are not inline: the kernels are compiled for
+ * several instruction sets, and the linker must not use one set's copy for all.
  */
 class Team {
  public:
   explicit Team(int threads);
   int threads() const;
 
-  /** The next item of this phase, counted from 0, without end; each number occurs once. */
+  /** Takes the next number of this phase, counted from 0 without limit; each is taken once. */
   int64_t take();
   /** Ends a phase: returns when all threads have called it. */
   void wait();
@@ -29,13 +29,13 @@ class Team {
   std::atomic<uint32_t> phase_{0};
   std::mutex mutex_;
   std::condition_variable next_;
-  /** One per cache line; a phase's counter is reset before the next phase but one begins. */
+  /** One per cache line. A phase's counter is reset at the end of the phase two before it. */
   struct alignas(64) Counter {
     std::atomic<int64_t> next{0};
   } counters_[3];
 };
 
-/** The threads that runOnTeam will have. */
+/** The number of threads that runOnTeam will use. */
 int teamSize();
 /** Calls work(team, thread) on all threads. */
 void runOnTeam(const std::function<void(Team&, int)>& work);

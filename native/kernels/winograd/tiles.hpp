@@ -1,4 +1,4 @@
-// From maps to transformed tiles.
+// Reads maps and transforms their tiles.
 #pragma once
 
 #include "kernels.hpp"
@@ -7,11 +7,11 @@
 namespace verydeep::winograd {
 namespace {
 
-/** A map that is read as tiles: itself, or the gradient that a pooling hands down to it. */
+/** A map to read as tiles: the map itself, or the gradient that a pooling layer passes back to it. */
 struct Source {
   const float* values;
   const uint8_t* places;
-  /** Of the map that `values` holds: the pooled one, if there are places. */
+  /** Size of the map in `values`: the pooled one if there are places. */
   int64_t height, width;
 };
 
@@ -20,7 +20,7 @@ VD_INLINE Source sourceOf(const Grid& grid, const float* map, const Pooled& pool
   return {pooled.values, pooled.places, pooled.height, pooled.width};
 }
 
-/** A tile's place: image, row and column of tiles. */
+/** Where a tile is: image, row and column of tiles. */
 struct TilePlace {
   int64_t image, y, x;
 
@@ -37,7 +37,7 @@ struct TilePlace {
   }
 };
 
-/** kSize × kSize pixels from (top, left) on, with zeros beyond the map's edges. */
+/** Copies kSize × kSize pixels from (top, left) on, with zeros beyond the map's edges. */
 template <int kSize>
 VD_INLINE void copyPatch(const float* plane, int64_t height, int64_t width, int64_t top, int64_t left, float* patch) {
   for (int64_t y = 0; y < kSize; y++) {
@@ -50,8 +50,8 @@ VD_INLINE void copyPatch(const float* plane, int64_t height, int64_t width, int6
 }
 
 /**
- * The same for a map that receives a gradient from a 2×2 pooling: each window's one value goes to its place. The patch
- * begins `kMargin` pixels before a window (1 or 0). Pixels outside all windows are 0.
+ * The same for a map that receives a gradient from a 2×2 pooling: each window's single value goes to its place. The
+ * patch begins `kMargin` pixels before a window (1 or 0). Pixels outside all windows are 0.
  */
 template <int kSize, int kMargin>
 VD_INLINE void spreadPatch(const float* plane, const uint8_t* places, int64_t height, int64_t width, int64_t top,
@@ -72,7 +72,7 @@ VD_INLINE void spreadPatch(const float* plane, const uint8_t* places, int64_t he
   }
 }
 
-/** Bᵀ d B of the pixels at `d`, to all points, `stride` elements apart. */
+/** Computes Bᵀ d B of the pixels at `d`; the points are stored `stride` elements apart. */
 template <class S>
 VD_INLINE void transformInputTile(const float* d, int64_t rowStride, Element* v, int64_t stride) {
   Vec columns[S::kAcross][S::kPatch];
@@ -89,7 +89,7 @@ VD_INLINE void transformInputTile(const float* d, int64_t rowStride, Element* v,
   }
 }
 
-/** A dY Aᵀ of a tile's pixels. @returns their sum */
+/** Computes A dY Aᵀ of a tile's pixels. @returns the sum of the pixels */
 template <class S>
 VD_INLINE Vec transformGradientTile(const float* d, int64_t rowStride, Element* v, int64_t stride) {
   Vec columns[S::kAcross][S::kSide], sum = zero();
@@ -108,7 +108,7 @@ VD_INLINE Vec transformGradientTile(const float* d, int64_t rowStride, Element* 
   return sum;
 }
 
-/** Tiles `first` to `end` of one block of channels, transformed to v `[tile][kWidth]` at all points. */
+/** Transforms tiles `first` to `end` of one block of channels to v, `[tile][kWidth]` at each point. */
 template <class S>
 VD_INLINE void gatherInput(const Grid& grid, const Source& source, int64_t block, int64_t blocks, int64_t first,
                            int64_t end, Element* v, int64_t stride) {

@@ -1,4 +1,4 @@
-// Weights in the layout of the kernels, updated when the canonical ones have changed.
+// Weights packed for our own kernels (see weight_transform.hpp), updated when the canonical ones have changed.
 #pragma once
 
 #include <functional>

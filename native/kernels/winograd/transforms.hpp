@@ -1,4 +1,4 @@
-// The transforms in one dimension, by scheme. Applied to columns and then to rows they are the transforms in two
+// Each scheme's transforms in one dimension. Applied to columns and then to rows, they are the transforms in two
 // dimensions.
 //
 //     y = Aᵀ [(G g) ⊙ (Bᵀ d)]      d: inputs, g: 3 weights, y: outputs, ⊙ at the points
@@ -11,12 +11,12 @@ namespace verydeep::winograd {
 namespace {
 
 /**
- * F(4×4, 3×3) for the interpolation points 0, ±a, ±b, ∞ with a = 1/√2 and b = √2: the same cost as the usual 0, ±1, ±2,
- * ∞ and a third of the rounding error, since the powers of a and b stay near 1. Each point p contributes the value at p
- * of the polynomials with coefficients g and (reversed) d.
+ * F(4×4, 3×3) with the interpolation points 0, ±a, ±b, ∞, where a = 1/√2 and b = √2. They cost the same as the usual
+ * 0, ±1, ±2, ∞ and have a third of the rounding error, since the powers of a and b stay near 1. Each point p contributes
+ * the value at p of the polynomials with coefficients g and (reversed) d.
  */
 struct Tiles4 {
-  /** Outputs of a tile, the inputs it sees, how far these begin before it, and points: in one dimension. */
+  /** In one dimension: a tile's outputs, the inputs it reads, how far before it these begin, and the points. */
   static constexpr int kSide = 4, kPatch = 6, kMargin = 1, kAcross = 6;
   static constexpr int kPoints = kAcross * kAcross;
 
@@ -79,9 +79,9 @@ struct Tiles4 {
 };
 
 /**
- * For maps of 2×2 pixels or fewer, which are one tile each. Beyond their edges all inputs are 0, so that in one
- * dimension 2 outputs are a product with a Toeplitz matrix, y₀ = g₁ d₀ + g₂ d₁ and y₁ = g₀ d₀ + g₁ d₁: three
- * multiplications, 9 in two dimensions instead of the 36 of Tiles4.
+ * For maps of at most 2×2 pixels, each of which is one tile. Inputs beyond their edges are 0, so in one dimension the 2
+ * outputs are a product with a Toeplitz matrix, y₀ = g₁ d₀ + g₂ d₁ and y₁ = g₀ d₀ + g₁ d₁. It takes three
+ * multiplications, so 9 in two dimensions instead of the 36 of Tiles4.
  */
 struct Maps2 {
   static constexpr int kSide = 2, kPatch = 2, kMargin = 0, kAcross = 3;
@@ -113,7 +113,7 @@ struct Maps2 {
   }
 };
 
-/** f(Tiles4{}) or f(Maps2{}) */
+/** Calls f(Tiles4{}) or f(Maps2{}). */
 template <class F>
 VD_INLINE auto byScheme(Scheme scheme, const F& f) {
   return scheme == Scheme::maps2 ? f(Maps2{}) : f(Tiles4{});

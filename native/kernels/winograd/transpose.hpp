@@ -1,5 +1,5 @@
-// Between the canonical order of weights, where the nine pixels of a pair of channels are adjacent, and vectors that
-// hold one pixel of several channels.
+// Converts between the canonical order of weights, where the nine pixels of a pair of channels are adjacent, and vectors
+// that hold one pixel of several channels.
 #pragma once
 
 #include "vector.hpp"
@@ -22,7 +22,7 @@ VD_INLINE Row shuffled(Row a, Row b, RowIndex index) {
 #endif
 }
 
-/** The first (or second) halves of two rows, value by value in turn. */
+/** Interleaves the first (or second) halves of two rows. */
 VD_INLINE Row zipped(Row a, Row b, bool second) {
   RowIndex index{};
   for (int i = 0; i < kSquare; i++) index[i] = i / 2 + (second ? kSquare / 2 : 0) + (i % 2) * kSquare;

@@ -8,9 +8,9 @@
 namespace verydeep::winograd {
 namespace {
 
-/** Rounds of all candidates: the least of so many times is hardly disturbed. */
+/** Rounds over all candidates: the minimum of so many times is hardly disturbed by other work. */
 constexpr std::size_t kRounds = 5;
-/** Another candidate must be this much faster than the first, so that chance does not decide. */
+/** Another candidate must take less than this share of the first one's time, so that chance does not decide. */
 constexpr double kClearly = 0.98;
 /** After so many seconds lost to trials, every job keeps its best schedule so far. */
 constexpr double kSecondsToSpend = 3;
@@ -24,7 +24,7 @@ Trials::Trials(std::vector<Schedule> candidates)
 
 double Trials::took(double seconds) {
   double& least = least_[turn_ % candidates_.size()];
-  // The first time each finds memory and caches cold.
+  // In the first round, memory and caches are cold.
   if (turn_ >= candidates_.size()) least = std::min(least, seconds);
   if (++turn_ == kRounds * candidates_.size()) decide();
   const double fastest = *std::min_element(least_.begin(), least_.end());

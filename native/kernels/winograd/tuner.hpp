@@ -1,5 +1,5 @@
 // Finds the fastest schedule on this machine while programs run, by trying each in turn on real work. Schedules differ
-// in time only, never in a bit of the result, so a trial costs no more than some time.
+// only in time, never in a bit of the result, so a trial costs nothing but time.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace verydeep::winograd {
 
-/** The schedules of one kind of job. All jobs of that kind share it and its findings. */
+/** Times the schedules of one kind of job. All jobs of that kind share it. */
 class Trials {
  public:
   /** @param candidates the first is kept if no other is clearly faster */
@@ -23,9 +23,9 @@ class Trials {
   bool decided() const { return decided_; }
   /** The one to use now. */
   const Schedule& current() const { return candidates_[decided_ ? best_ : turn_ % candidates_.size()]; }
-  /** Records the current one's time and moves on to the next. @returns seconds beyond the least so far */
+  /** Records the current schedule's time and moves on to the next. @returns seconds beyond the fastest so far */
   double took(double seconds);
-  /** Stays with the best so far. */
+  /** Keeps the best so far. */
   void decide();
 
  private:
@@ -37,15 +37,15 @@ class Trials {
 
 class Tuner {
  public:
-  /** Off, the default: always uses the first candidate. */
+  /** Turns tuning on or off. If it is off (the default), the first candidate is always used. */
   void turn(bool on) { on_ = on; }
 
-  /** Takes over earlier findings, "key tiles shared" each; ignores lines of any other form. */
+  /** Loads earlier findings, each "key tiles shared"; ignores lines of any other form. */
   void recall(const std::vector<std::string>& lines);
   /** @param candidates not empty */
   std::shared_ptr<Trials> trialsFor(const std::string& key, const std::vector<Schedule>& candidates);
   void took(const std::string& key, Trials& trials, double seconds);
-  /** Findings since the last call, for `recall`. From any thread. */
+  /** Returns the findings since the last call, for `recall`. Any thread may call it. */
   std::vector<std::string> news();
 
  private:
@@ -55,7 +55,7 @@ class Tuner {
   };
 
   bool on_ = false;
-  /** Seconds lost to trials, beyond the best. */
+  /** Seconds lost to trials, beyond the best schedule's time. */
   double spent_ = 0;
   std::map<std::string, Known> known_;
   std::map<std::string, std::shared_ptr<Trials>> trials_;

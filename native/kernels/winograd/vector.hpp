@@ -1,6 +1,6 @@
-// Vectors of kWidth floats, by the vector extensions of GCC and Clang. Included by the files that compile the
-// kernels for one instruction set, which define VD_WIDTH. All code from here on is private to such a file, so that the
-// linker never uses one instruction set's copy of a function for another.
+// Vectors of kWidth floats, in the vector extension of GCC and Clang. Included by the files that compile the kernels for
+// one instruction set, which define VD_WIDTH. All code from here on is private to such a file, so that the linker never
+// uses one instruction set's copy of a function for another.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +41,8 @@ VD_INLINE void flushStream() {
 #endif
 }
 
-// The factors of the products: floats, or bfloat16 (the upper half of a float), where the processor multiplies pairs of
-// them and adds both products to a float.
+// The factors of the products: floats, or bfloat16 (the upper half of a float). For bfloat16 the processor multiplies
+// pairs and adds both products to a float.
 #ifdef VD_BF16
 typedef uint16_t Element;
 VD_INLINE void storeElements(Element* to, Vec v) {
@@ -61,12 +61,12 @@ VD_INLINE void storePairs(Element* to, Vec even, Vec odd) {
 typedef float Element;
 VD_INLINE void storeElements(Element* to, Vec v) { store(to, v); }
 #endif
-/** A cache line of elements. */
+/** Elements per cache line. */
 constexpr int64_t kLine = 64 / sizeof(Element);
-/** Floats that take as much memory as an even number of elements. */
+/** Number of floats that take as much memory as this (even) number of elements. */
 VD_INLINE int64_t floatsOf(int64_t elements) { return elements * int64_t{sizeof(Element)} / int64_t{sizeof(float)}; }
 
-/** From an array of any alignment with `count` values; the rest is 0. */
+/** Loads from an array of `count` values with any alignment; the rest is 0. */
 VD_INLINE Vec loadPart(const float* from, int64_t count) {
   float values[kWidth] = {};
   for (int64_t i = 0; i < kWidth && i < count; i++) values[i] = from[i];
@@ -75,7 +75,7 @@ VD_INLINE Vec loadPart(const float* from, int64_t count) {
   return v;
 }
 
-/** Places of a pooling's maxima as integers. */
+/** Loads the places of a pooling's maxima as integers. */
 VD_INLINE IntVec loadPlaces(const uint8_t* from) {
   ByteVec bytes;
   std::memcpy(&bytes, from, sizeof bytes);
@@ -95,7 +95,7 @@ VD_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 VD_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 VD_INLINE int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/** Part `i` of `count` cut into `parts` that differ by one at most. */
+/** Part `i` of `count` items, cut into `parts` whose sizes differ by at most one. */
 struct Range {
   int64_t begin, end;
 };

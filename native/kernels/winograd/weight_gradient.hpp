@@ -1,9 +1,9 @@
-// Convolution backward to the weights: transform tiles of input and output gradient, multiply them, summed over the
-// tiles, at all points, transform the sums back.
+// A convolution's weight gradient: transform the tiles of input and output gradient, sum their products over the tiles
+// at each point, and transform the sums back.
 //
-// The tiles are divided into chunks, by the shape alone, whose sums are added up in order at the end. Within a chunk one
-// thread computes each sum, in the order of the tiles. So the result does not depend on the number of threads, nor on
-// whether each works on separate chunks or all on one.
+// The tiles are divided into chunks, depending only on the shape, whose sums are added in order at the end. Within a
+// chunk, one thread computes each sum, in the order of the tiles. So the result does not depend on the number of
+// threads, nor on whether each works on separate chunks or all on one.
 #pragma once
 
 #include "convolve.hpp"
@@ -15,14 +15,14 @@ namespace {
 
 /** Tiles whose values stay in the first-level cache while the sums are computed. */
 constexpr int64_t kPanelTiles = 128;
-/** Blocks of outputs of one item of work. */
+/** Output blocks per work item. */
 constexpr int64_t kItemBlocks = 24;
-/** More floats than this are too many for several copies of the sums. */
+/** If the sums have more floats than this, several copies would take too much memory. */
 constexpr int64_t kMostSums = int64_t{5} << 18;
-/** Floats of all chunks' sums together. */
+/** Most floats of all chunks' sums together. */
 constexpr int64_t kMostChunkSums = int64_t{12} << 20;
 constexpr int64_t kMostChunks = 16, kFewestChunks = 4;
-/** Fewer tiles are not worth separate sums. */
+/** A chunk of fewer tiles is not worth separate sums. */
 constexpr int64_t kFewestChunkTiles = 512;
 
 /** Some tiles of a chunk, to be added to its sums. */
@@ -32,8 +32,10 @@ struct GradientBlock {
   int64_t first, count, capacity;
   /** Whether they are their chunk's first. */
   bool fresh;
-  /** Transformed input and output gradient; the bias gradient's sums by pieces; the chunk's sums, at the points and of
-   * the bias gradient. */
+  /**
+   * The transformed input and output gradient; the bias gradient's sums by piece; the chunk's sums at the points, and
+   * those of the bias gradient.
+   */
   float *v, *q, *pieces, *s, *biases;
 
   static int64_t vSize(const WeightGradient& job, int64_t capacity) {
@@ -55,12 +57,12 @@ struct GradientBlock {
 
   Source input() const { return {job.input, nullptr, job.grid.height, job.grid.width}; }
   Source gradient() const { return sourceOf(job.grid, job.gradient, job.pooledGradient); }
-  void want(Ahead& ahead) const {
-    ahead.add(input(), job.inBlocks, first, first + count);
-    ahead.add(gradient(), job.outBlocks, first, first + count);
+  void want(Prefetcher& prefetcher) const {
+    prefetcher.add(input(), job.inBlocks, first, first + count);
+    prefetcher.add(gradient(), job.outBlocks, first, first + count);
   }
 
-  /** One piece of the tiles, of one block of inputs or, counted on, of outputs. */
+  /** Transforms one piece of the tiles in one block. Blocks of outputs are numbered after those of inputs. */
   void gather(int64_t block, int64_t from, int64_t to) const {
     if (block < job.inBlocks) {
       gatherInput<S>(job.grid, input(), block, job.inBlocks, first + from, first + to,
@@ -76,7 +78,7 @@ struct GradientBlock {
     store(pieces + (piece * job.outBlocks + out) * kWidth, sum);
   }
 
-  /** Adds the pieces' sums up, in their order. */
+  /** Adds up the pieces' sums, in order. */
   void addBiases(int64_t out) const {
     Vec sum = fresh ? zero() : load(biases + out * kWidth);
     for (int64_t piece = 0; piece < piecesOf(count); piece++) {
@@ -85,8 +87,8 @@ struct GradientBlock {
     store(biases + out * kWidth, sum);
   }
 
-  /** The products of all inputs with output blocks from `begin` to `end`, at one point. */
-  void multiply(int64_t point, Range outputs, Ahead* ahead = nullptr) const {
+  /** Multiplies all inputs with the output blocks from `begin` to `end`, at one point. */
+  void multiply(int64_t point, Range outputs, Prefetcher* prefetcher = nullptr) const {
     const int64_t groups = divideUp(outputs.end - outputs.begin, kSumVectors);
     for (int64_t tile = 0; tile < count; tile += kPanelTiles) {
       for (int64_t g = 0; g < groups; g++) {
@@ -100,7 +102,7 @@ struct GradientBlock {
         p.sumStride = sumStride(job);
         p.tiles = smaller(kPanelTiles, count - tile);
         p.accumulate = !fresh || tile > 0;
-        p.ahead = ahead;
+        p.prefetcher = prefetcher;
         switch (range.end - range.begin) {
           case 1: addPieces<1>(p, job.inBlocks); break;
           case 2: addPieces<2>(p, job.inBlocks); break;
@@ -114,7 +116,7 @@ struct GradientBlock {
   }
 };
 
-/** G's transposed on both sides of the sums at the points. */
+/** Gᵀ s G of the sums at the points. */
 template <class S>
 VD_INLINE void transformSums(const float* s, int64_t stride, Vec (&g)[9]) {
   Vec columns[3][S::kAcross];
@@ -131,7 +133,7 @@ VD_INLINE void transformSums(const float* s, int64_t stride, Vec (&g)[9]) {
   }
 }
 
-/** A job's chunks, and its memory: that of blocks, one or one per thread, then the chunks' sums. */
+/** A job's chunks and its memory: first the blocks (one, or one per thread), then the chunks' sums. */
 template <class S>
 struct GradientWork {
   using Block = GradientBlock<S>;
@@ -171,7 +173,7 @@ struct GradientWork {
   }
 };
 
-/** Adds the sums of the other chunks, in their order, to the first one's, for one block of outputs. */
+/** Adds the sums of the other chunks, in order, to the first one's, for one block of outputs. */
 template <class S>
 void addChunks(const WeightGradient& job, float* sums, int64_t chunks, int64_t out) {
   using Block = GradientBlock<S>;
@@ -234,10 +236,10 @@ void sumApart(const GradientWork<S>& work, Team& team, int thread) {
           block.gather(b, range.begin, range.end);
         }
       }
-      Ahead ahead(job.grid);
-      if (i + 1 < blocks) work.blockAt(chunk, i + 1, team, thread).want(ahead);
-      ahead.begin(block.steps());
-      for (int64_t point = 0; point < S::kPoints; point++) block.multiply(point, {0, job.outBlocks}, &ahead);
+      Prefetcher prefetcher(job.grid);
+      if (i + 1 < blocks) work.blockAt(chunk, i + 1, team, thread).want(prefetcher);
+      prefetcher.begin(block.steps());
+      for (int64_t point = 0; point < S::kPoints; point++) block.multiply(point, {0, job.outBlocks}, &prefetcher);
       for (int64_t out = 0; out < job.outBlocks; out++) block.addBiases(out);
     }
   }
@@ -271,9 +273,9 @@ void sumTogether(const GradientWork<S>& work, Team& team, int thread) {
 Schedule scheduleWeightGradient(const WeightGradient& job, int threads) {
   const int64_t chunks = byScheme(job.grid.scheme(), [&](auto s) { return GradientWork<decltype(s)>::chunks(job); });
   Schedule schedule;
-  // Threads that pass each other transformed values should share a cache, which not all processors' do.
+  // Threads that exchange transformed values should share a cache, which on some processors they do not.
   schedule.shared = threads > 1 && chunks < 2 * threads;
-  // The more sums, the more tiles per load and store of them.
+  // The more sums there are, the more tiles are added per load and store of them.
   const int64_t sums = larger(job.inBlocks, job.outBlocks) * kWidth;
   schedule.tiles = evenBlocks(divideUp(job.grid.tiles(), chunks), smaller(larger(sums, 128), 400), 1);
   return schedule;

@@ -1,4 +1,4 @@
-/** From 8-bit pixels to the network's input: planes of floats, RGB, 0–255 minus the mean (paper, 2.1). */
+/** Converts 8-bit pixels to the network's input: planes of floats, RGB, 0–255 minus the mean (paper, 2.1). */
 import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 import { type Window, wholeWindow } from './resample.ts';
@@ -12,14 +12,14 @@ export interface Crop {
   readonly flip: boolean;
 }
 
-/** The square in the center, or half a pixel to the top left of it where it cannot be exactly there. */
+/** The square in the center, or half a pixel to the top left where it cannot be exactly centered. */
 export function centerCrop(width: number, height: number, size: number, flip = false): Crop {
   return { left: Math.floor((width - size) / 2), top: Math.floor((height - size) / 2), size, flip };
 }
 
 /**
  * Writes a crop as `[3, size, size]` planes of pixel − subtract.
- * @param subtract the mean RGB, minus the color shift where there is one
+ * @param subtract the mean RGB, minus the color shift if there is one
  * @param output receives 3 · size² floats from `offset` on
  * @throws RangeError when the crop reaches beyond the image
  */

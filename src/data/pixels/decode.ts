@@ -1,7 +1,7 @@
 /**
- * Decoding JPEG, PNG and WebP files to upright 8-bit RGB. Grayscale, CMYK, palettes and 16 bits become 8-bit sRGB (an
- * embedded color profile is applied), and transparency becomes white. sharp (libvips) decodes, and describes what is
- * wrong with a file; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
+ * Decodes JPEG, PNG and WebP files to upright 8-bit RGB. Grayscale, CMYK, palettes and 16 bits become 8-bit sRGB (an
+ * embedded color profile is applied), and transparency becomes white. sharp (libvips) decodes files and describes what
+ * is wrong with them; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, UserError } from '../../core/errors.ts';
@@ -14,13 +14,13 @@ import { rescaledSize, type Size } from './resample.ts';
 sharp.cache(false);
 sharp.concurrency(1);
 
-/** An image with more pixels than the limit, refused before it was decoded. */
+/** The image has more pixels than the limit; it was rejected before it was decoded. */
 export class TooManyPixelsError extends UserError {
   override name = 'TooManyPixelsError';
 }
 
 export interface DecodeOptions {
-  /** Images with more pixels are refused before they are decoded (default: 100 million). */
+  /** Images with more pixels are rejected before they are decoded (default: 100 million). */
   readonly maxPixels?: number;
   /**
    * The largest smaller side that the image will be rescaled to, in pixels. A much larger JPEG is then not decoded
@@ -31,13 +31,13 @@ export interface DecodeOptions {
 
 /** A much larger image is shrunk while it is decoded, to this many times the size that it is rescaled to. */
 const SPARE_DETAIL = 2;
-/** How many times that size the smaller side of such an image is: below, libjpeg leaves nothing out. */
+/** How many times that size the smaller side of such an image must be: below it, libjpeg leaves nothing out. */
 const MUCH_LARGER = 6;
 /** Files with fewer bytes are decoded whole: that is quick, and reading the image's size first takes time, too. */
 const SMALL_FILE = 100_000;
 
 /**
- * Decodes one image. Missing or damaged data are an error, never silently gray.
+ * Decodes one image. Missing or damaged data is an error, never silently gray.
  * @param bytes a JPEG, PNG or WebP file; of an animation, the first frame is decoded
  * @param name the image's name in error messages: a path
  * @throws UserError naming the image when it is empty, damaged, of another format or larger than maxPixels
@@ -75,8 +75,8 @@ async function decodeIfPlain(
 }
 
 /**
- * Warnings of libjpeg after which part of the image is invented, mostly gray. After others, such as stray bytes between
- * segments, which some images of ImageNet have, the image is correct.
+ * libjpeg warnings after which part of the image is made up, mostly gray. After others, such as stray bytes between
+ * segments (as in some ImageNet images), the image is correct.
  */
 const LOST_PIXELS = /premature end|bad (?:huffman|arithmetic) code|instead of RST/i;
 
@@ -108,7 +108,7 @@ function isMuchLarger({ width, height }: Size, largestSide: number): boolean {
   return Math.min(width, height) >= MUCH_LARGER * largestSide;
 }
 
-/** The size that a large JPEG is shrunk to while it is decoded. */
+/** The size that a large JPEG is shrunk to during decoding. */
 async function shrunkSize(
   input: Sharp,
   largestSide: number,
@@ -130,8 +130,8 @@ export async function decodeStored(
 }
 
 /**
- * libvips would also open SVG, PDF and whatever else it was built with: formats that no data set needs and hostile
- * files could exploit.
+ * Rejects other formats. libvips would also open SVG, PDF and whatever else it was built with: formats that no data set
+ * needs and hostile files could exploit.
  * @throws UserError unless the first bytes are those of a JPEG, PNG or WebP file.
  */
 function refuseOtherFormats(bytes: Uint8Array, name: string): void {
@@ -140,7 +140,7 @@ function refuseOtherFormats(bytes: Uint8Array, name: string): void {
     throw new UserError(`${name} is not a JPEG, PNG or WebP image; replace or delete it`);
 }
 
-/** @param data `[height, width, channels]` with 1 or 3 channels (what is left once alpha is gone) */
+/** @param data `[height, width, channels]` with 1 or 3 channels (alpha has been removed) */
 function toThreeChannels(data: Buffer, channels: number): Uint8Array {
   return channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : grayToRgb(data);
 }

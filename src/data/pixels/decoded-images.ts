@@ -1,16 +1,16 @@
-/** Decoded images kept in memory, for sets that are used again and again. */
+/** Keeps decoded images in memory, for sets that are used repeatedly. */
 import type { ImageSource, RgbImage } from '../sources/image-source.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 
-/** Bytes that a typed array and its bookkeeping take beside the pixels, measured in Node 20. */
+/** Bytes that a typed array and its bookkeeping take besides the pixels, measured in Node 20. */
 const OVERHEAD = 300;
 /** After this many images it is clear what share of the set will fit. */
 const ENOUGH_TO_TELL = 256;
 
 /**
- * A cache of decoded images, limited in bytes. It never evicts: in random order, that keeps as many images available as
- * any other rule and needs no bookkeeping, and an LRU cache would never hit where a set is read in order and does not
- * fit. If less than a tenth of the set would fit, the cache is not worth its memory, and it drops everything.
+ * A cache of decoded images, limited in bytes. It never evicts: if images are read in random order, that keeps as many
+ * of them available as any other policy, without bookkeeping; an LRU cache would never hit if a set is read in order and
+ * does not fit. If less than a tenth of the set would fit, the cache is not worth its memory and drops everything.
  */
 export class DecodedCache {
   readonly #images = new Map<number, RgbImage>();
@@ -43,7 +43,7 @@ export class DecodedCache {
       return;
     }
     this.#bytes += bytes;
-    // A view into a larger buffer (a source's, a pool's) would keep all of that buffer alive.
+    // A view into a larger buffer (a source's or a pool's) would keep that whole buffer alive.
     const owned = image.pixels.byteLength === image.pixels.buffer.byteLength;
     this.#images.set(index, owned ? image : { ...image, pixels: image.pixels.slice() });
     if (this.#images.size === ENOUGH_TO_TELL) this.#dropIfPointless();
@@ -59,7 +59,7 @@ export class DecodedCache {
 
 /**
  * A source that decodes each image once and keeps it, as far as memory allows.
- * @param bytes for decoded images
+ * @param bytes memory for decoded images
  */
 export function keepDecoded(source: ImageSource, bytes: number, options: DecodeOptions = {}): ImageSource {
   const cache = new DecodedCache(source.length, bytes);

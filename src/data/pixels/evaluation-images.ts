@@ -1,5 +1,5 @@
 /**
- * Images for testing (paper, 3.2): rescaled so that the smaller side is Q, then used whole (dense evaluation) or as
+ * Loads images for testing (paper, 3.2): rescaled so that the smaller side is Q, then used whole (dense evaluation) or as
  * crops. Predicting single images and serving use the same functions.
  */
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
@@ -43,7 +43,7 @@ export async function prepareForEvaluation(
   return scaled;
 }
 
-/** Loads images in order and prepares the next ones meanwhile. Throws the UserError of an image that cannot be used. */
+/** Loads images in order and prepares the next ones meanwhile. @throws UserError naming an image that cannot be used. */
 export function loadForEvaluation(
   source: ImageSource,
   options: EvaluationImagesOptions,

@@ -1,4 +1,4 @@
-/** The orientation that a camera recorded (Exif 2.3, 4.6.4, tag 274, in TIFF 6.0's first directory). */
+/** Reads the orientation that a camera recorded (Exif 2.3, 4.6.4, tag 274, in TIFF 6.0's first directory). */
 
 const SIGNATURE_BYTES = 6;
 const LITTLE_ENDIAN = 0x4949;
@@ -8,8 +8,8 @@ const SHORT = 3;
 const ENTRY_BYTES = 12;
 
 /**
- * @param exif an APP1 segment's bytes from its signature `Exif\0\0` on; they may end early
- * @returns 1 (upright, also where there is no orientation) to 8, or undefined where the bytes are incomplete or ambiguous
+ * @param exif an APP1 segment's bytes from its signature `Exif\0\0` on; they may be truncated
+ * @returns 1 (upright, also if there is no orientation) to 8, or undefined if the bytes are incomplete or ambiguous
  */
 export function exifOrientation(exif: Uint8Array): number | undefined {
   const { buffer, byteOffset, byteLength } = exif;
@@ -23,7 +23,7 @@ export function exifOrientation(exif: Uint8Array): number | undefined {
   }
 }
 
-/** @throws RangeError where something reaches beyond the bytes or violates the specifications */
+/** @throws RangeError if a structure reaches beyond the bytes or violates the specifications */
 function orientationsIn(tiff: DataView): number[] {
   const order = tiff.getUint16(0);
   const little = order === LITTLE_ENDIAN;

@@ -1,4 +1,4 @@
-/** The addon native/images: the work on images that must run at the speed of the hardware. */
+/** The addon native/images: image processing that must run at hardware speed. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../../core/errors.ts';
@@ -28,13 +28,13 @@ interface JpegHeader {
   readonly exif?: Uint8Array;
 }
 
-/** Checks memory safety only. Functions ending in Later run on a thread of libuv; inputs must not change meanwhile. */
+/** Checks memory safety only. Functions ending in Later run on a libuv thread; their inputs must not change meanwhile. */
 interface ImageAddon {
   resample(...job: ResampleJob): Uint8Array;
   resampleLater(...job: ResampleJob): Promise<Uint8Array>;
   /** undefined unless the file has 8 bits, one or three channels, Huffman coding and no APP2 segment. */
   jpegHeader(bytes: Uint8Array): JpegHeader | undefined;
-  /** `[height, width, 3]`, as stored; undefined when any of it is damaged or missing. The size is the header's. */
+  /** `[height, width, 3]`, as stored; undefined if any of it is damaged or missing. The size is that in the header. */
   decodeJpeg(bytes: Uint8Array, width: number, height: number): Uint8Array | undefined;
   decodeJpegLater(bytes: Uint8Array, width: number, height: number): Promise<Uint8Array | undefined>;
 }
@@ -56,5 +56,5 @@ export function imageAddon(): ImageAddon {
   }
 }
 
-/** Work on fewer pixels takes a few tenths of a millisecond at most, less than handing it to another thread. */
+/** Work on fewer pixels takes at most a few tenths of a millisecond, less than handing it to another thread. */
 export const QUICK_PIXELS = 2 ** 16;

@@ -1,4 +1,4 @@
-/** The image files that are read: JPEG, PNG and WebP. Nothing here needs Node. */
+/** The supported image files: JPEG, PNG and WebP. Nothing here needs Node. */
 
 /** Extensions of image files, for messages. */
 export const IMAGE_EXTENSIONS = '.jpg, .jpeg, .png or .webp';
@@ -11,12 +11,12 @@ export function isImageExtension(extension: string): boolean {
   return /^(?:jpe?g|png|webp)$/i.test(extension);
 }
 
-/** Whether a file is an image, by its name. */
+/** Whether a file name is that of an image. */
 export function isImageName(name: string): boolean {
   return isImageExtension(/\.([^.]+)$/.exec(name)?.[1] ?? '');
 }
 
-/** The usual extension of an image's format, by its first bytes. @returns undefined for other formats */
+/** The usual extension for the format that an image's first bytes indicate. @returns undefined for other formats */
 export function imageExtension(bytes: Uint8Array): 'jpg' | 'png' | 'webp' | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 12));
   if (start.startsWith('\xff\xd8\xff')) return 'jpg';

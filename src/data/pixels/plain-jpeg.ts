@@ -1,6 +1,6 @@
 /**
  * The fast path for most JPEGs: upright, three channels or gray, without a color profile, and undamaged. libjpeg-turbo
- * alone decodes them to the same pixels as sharp, which uses that library in a pipeline that takes several times as
+ * alone decodes them to the same pixels as sharp, which calls that library in a pipeline that takes several times as
  * long. sharp decodes all others (decode.ts).
  */
 import type { RgbImage } from '../sources/image-source.ts';
@@ -14,7 +14,7 @@ const QUICK_BYTES = 2 ** 17;
 /** A file that starts like a plain JPEG. */
 interface PlainJpeg extends Size {
   readonly bytes: Uint8Array;
-  /** Decoding may take many passes over the image. */
+  /** Whether decoding may take many passes over the image. */
   readonly progressive: boolean;
 }
 
@@ -27,7 +27,7 @@ export function asPlainJpeg(bytes: Uint8Array): PlainJpeg | undefined {
   return upright ? { ...facts, bytes } : undefined;
 }
 
-/** @returns undefined when any of it is damaged or missing */
+/** Decodes the image. @returns undefined if any of it is damaged or missing */
 export async function decodePlainJpeg(jpeg: PlainJpeg): Promise<RgbImage | undefined> {
   const { bytes, width, height, progressive } = jpeg;
   const addon = imageAddon();

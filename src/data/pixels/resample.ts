@@ -1,8 +1,8 @@
 /**
- * Rescaling: separable, with a triangle filter, for a whole image or a window of the result. Rows are rescaled first,
+ * Rescales a whole image, or computes a window of the result: separably, with a triangle filter. Rows are rescaled first,
  * then columns, each rounded to bytes. The weights are integers, so that every machine computes the same pixels: those
- * of Pillow's `Image.resize(…, BILINEAR)` (10.4; newer versions sometimes start with the columns), which the published
- * PyTorch weights were tested with.
+ * of Pillow's `Image.resize(…, BILINEAR)` (10.4; newer versions sometimes start with the columns), with which the
+ * published PyTorch weights were tested.
  *
  * This is what a browser runs, and the specification of native/images, which Node runs (rescale.ts). Nothing here needs
  * Node.
@@ -47,15 +47,15 @@ const ONE = 2 ** PLACES;
 const cache = new Map<number, Taps>();
 
 /**
- * out(i) = Σ w(j) in(j), where w is a triangle around the point of the input at which the center of pixel i falls. It is
- * as wide as the larger of an input and an output pixel, and its weights within the image sum to 1.
+ * out(i) = Σ w(j) in(j), where w is a triangle around the input point on which the center of pixel i falls. It is as wide
+ * as the larger of an input and an output pixel, and its weights within the image sum to 1.
  */
 export function tapsFor(from: number, to: number): Taps {
   const key = from * 2 ** 26 + to;
   let taps = cache.get(key);
   if (taps === undefined) {
     taps = computeTaps(from, to);
-    // Scale jittering uses hundreds of sizes, which are quickly computed again.
+    // Scale jittering uses hundreds of sizes, whose weights are quickly computed again.
     if (cache.size >= 1000) cache.clear();
     cache.set(key, taps);
   }
@@ -89,12 +89,12 @@ function computeTaps(from: number, to: number): Taps {
   return taps;
 }
 
-/** The window that is the whole of an image. */
+/** The window that covers a whole image. */
 export function wholeWindow({ width, height }: Size): Window {
   return { left: 0, top: 0, width, height };
 }
 
-/** Resamples to `width` × `height` and returns a window of the result, the same pixels as in the whole. */
+/** Resamples to `width` × `height` and returns a window of the result: the same pixels as in the whole result. */
 export function resample(
   image: RgbImage,
   width: number,

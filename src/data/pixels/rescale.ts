@@ -1,10 +1,10 @@
 /**
- * Isotropic rescaling, the same in training, evaluation and serving (paper, 3.1 and 3.2): the whole image, so that its
- * smaller side is S (training) or Q (testing). The pixels are those of resample.ts, computed by the addon
- * native/images, at once or on another thread.
+ * Rescales images isotropically so that the smaller side is S (training) or Q (testing); training, evaluation and
+ * serving do the same (paper, 3.1 and 3.2). The pixels are those of resample.ts, computed by the addon native/images,
+ * synchronously or on another thread.
  *
- * The input is the image as decode.ts returns it, which depends only on the file and the largest S or Q, not on what a
- * cache happened to hold.
+ * The input is the image as returned by decode.ts, which depends only on the file and the largest S or Q, not on the
+ * state of a cache.
  */
 import { UserError } from '../../core/errors.ts';
 import type { RgbImage } from '../sources/image-source.ts';
@@ -34,7 +34,7 @@ export function isSameSize(a: Size, b: Size): boolean {
 }
 
 /**
- * The size after rescaling. An image of 1×100,000 pixels is small until its smaller side becomes 256.
+ * The size after rescaling, which may be huge: an image of 1×100,000 pixels is small until its smaller side becomes 256.
  * @throws UserError naming the image when the size has more than maxPixels
  */
 export function checkedSize(
@@ -62,7 +62,7 @@ export function resampleNow(image: RgbImage, size: Size, window = wholeWindow(si
   return { width, height, pixels: imageAddon().resample(...jobOf(image, size, window)) };
 }
 
-/** As `resampleNow`, on another thread. */
+/** Like `resampleNow`, but on another thread. */
 export async function resampleLater(
   image: RgbImage,
   size: Size,

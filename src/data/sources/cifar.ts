@@ -43,7 +43,7 @@ const VARIANTS: readonly Variant[] = [
   },
 ];
 
-/** Where CIFAR's files are: in this folder or in the one that the archive unpacks to. */
+/** Finds CIFAR's files: in this folder or in the one that the archive unpacks to. */
 interface FoundCifar {
   readonly folder: string;
   readonly variant: Variant;
@@ -51,7 +51,7 @@ interface FoundCifar {
 
 export function findCifar(location: string, { files, folders }: Listing): FoundCifar | undefined {
   for (const variant of VARIANTS) {
-    // The file of names alone is not a data set.
+    // A file of class names alone is not a data set.
     const here = [...variant.train, ...variant.test].some((name) => files.includes(name));
     if (here && files.includes(variant.names)) return { folder: location, variant };
     if (folders.includes(variant.folder)) return { folder: join(location, variant.folder), variant };

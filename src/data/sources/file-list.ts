@@ -1,9 +1,9 @@
 /**
- * A million file names in a few tens of bytes each: the names are joined in one buffer and found by offset, and the
- * labels are in one array. An object or even a string for each image would take several times as much.
+ * Stores a million file names in a few tens of bytes each: the names are joined in one buffer and located by offset, and
+ * the labels are in one array. An object or even a string for each image would take several times as much.
  */
 export class FileList {
-  /** UTF-8, joined. */
+  /** The names in UTF-8, joined. */
   readonly names: Buffer;
   /** `[length + 1]`: where each name starts, and where the last one ends. */
   readonly offsets: Uint32Array;
@@ -16,7 +16,7 @@ export class FileList {
     this.labels = labels;
   }
 
-  /** @param labels a class number for each name, −1 for none; default: none has a label */
+  /** @param labels a class number for each name, −1 for none (default: no name has a label) */
   static of(names: readonly string[], labels?: readonly number[]): FileList {
     const offsets = new Uint32Array(names.length + 1);
     // UTF-8 takes at most three bytes for each UTF-16 code unit.

@@ -29,7 +29,7 @@ const FASHION = [
   'Ankle boot',
 ];
 
-/** Whether a file holds IDX images, by its name (`train-images-idx3-ubyte.gz`). */
+/** Whether a file name is that of IDX images (`train-images-idx3-ubyte.gz`). */
 export function isIdxImagesName(name: string): boolean {
   return IMAGES_FILE.test(name);
 }
@@ -42,8 +42,8 @@ interface Pair {
 }
 
 /**
- * Opens the split's pair of files in a folder. A folder whose only pair names no split gives that pair for every split,
- * and validation and test images replace each other where one is missing.
+ * Opens the split's pair of files in a folder. If the folder has a single pair without a split's name, every split uses
+ * that pair. Validation and test images replace each other if one is missing.
  * @param files the names of the files in the folder
  * @throws UserError when a file is missing, damaged or does not match the other
  */
@@ -121,8 +121,8 @@ function choosePair(folder: string, pairs: readonly Pair[], split: Split): Pair 
 }
 
 /**
- * The same classes whichever split is opened: the known names of Fashion-MNIST, those in a mapping file, or numbers up
- * to the largest label of this split and of the training images.
+ * The classes, which are the same whichever split is opened: the known names of Fashion-MNIST, those in a mapping file,
+ * or numbers up to the largest label of this split and of the training images.
  */
 async function classNames(
   folder: string,

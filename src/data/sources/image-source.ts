@@ -20,15 +20,15 @@ export interface OpenRequest {
 export interface ImageSource {
   /** The path that was opened, for messages. */
   readonly location: string;
-  /** Which split of a divided data set this is; undefined where the location holds one undivided set. */
+  /** Which split of a divided data set this is; undefined if the data set is not divided. */
   readonly split?: Split;
   /** Classes in label order: folder names, synsets, digits. */
   readonly classes: readonly string[];
-  /** Human-readable names in label order where the source has them (otherwise the same as `classes`). */
+  /** Human-readable names in label order, if the source has them (otherwise the same as `classes`). */
   readonly labels: readonly string[];
   /** Number of images. */
   readonly length: number;
-  /** Class number from 0 to classes − 1; −1 where the image has no label. */
+  /** Class number from 0 to classes − 1; −1 if the image has no label. */
   label(index: number): number;
   /** A path or a name with a number, for messages and prediction files. */
   imageName(index: number): string;
@@ -50,6 +50,6 @@ export interface RgbImage {
   /** In pixels. */
   readonly height: number;
   readonly pixels: Uint8Array;
-  /** The size of the image in the file, where the image was shrunk while it was decoded: it gives the exact aspect ratio. */
+  /** The image's size in the file if it was shrunk during decoding; it gives the exact aspect ratio. */
   readonly original?: { readonly width: number; readonly height: number };
 }

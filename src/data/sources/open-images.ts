@@ -17,8 +17,8 @@ import type { Split } from './splits.ts';
 
 export interface OpenOptions {
   /**
-   * Which split of a divided data set to open (default: `'train'`). Where there are no validation images, the test
-   * images replace them, and vice versa; `split` of the opened source is the split that it really is.
+   * Which split of a divided data set to open (default: `'train'`). If there are no validation images, the test images
+   * replace them, and vice versa; the opened source's `split` is the actual split.
    */
   readonly split?: Split;
   /**
@@ -55,7 +55,7 @@ async function openFolder(folder: string, request: OpenRequest): Promise<ImageSo
   const kaggle = await findKaggleFolder(folder);
   if (kaggle !== undefined) return openClassFolders(kaggle, await listFolder(kaggle), request);
   const shards = listing.files.filter(isTarName);
-  // ILSVRC's archives may still lie beside the folders that they were unpacked to.
+  // ILSVRC's archives may still be next to the folders that they were unpacked to.
   if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, request);
   return openClassFolders(folder, listing, request);
 }

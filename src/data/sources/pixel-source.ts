@@ -11,7 +11,7 @@ interface PixelSourceOptions {
   readonly classes: readonly string[];
   /** `[count]` */
   readonly classNumbers: Uint8Array;
-  /** The bytes that the images and labels were read from. */
+  /** The files' bytes, from which the images and labels were read. */
   readonly content: readonly Uint8Array[];
   readonly image: (index: number) => RgbImage;
 }
@@ -20,7 +20,7 @@ interface PixelSourceOptions {
 export function pixelSource(options: PixelSourceOptions): ImageSource {
   const { location, split, imageName, classes, classNumbers, content, image } = options;
   let fingerprint: string | undefined;
-  /** Of all the content: it is in memory, so no shortcut is needed. */
+  /** Hashes all the content: it is in memory, so no shortcut is needed. */
   const computeFingerprint = (): string => {
     const hash = createHash('sha256').update(`pixels\0${classes.join('\0')}\0\0`);
     for (const bytes of content) hash.update(bytes);

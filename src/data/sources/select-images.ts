@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ImageSource } from './image-source.ts';
 
 /**
- * A source of some images of another, in the given order: a limited number, a part, the good ones.
+ * A source of selected images from another source, in the given order: a limited number, a share, or the good ones.
  * @param indices numbers of images in `source`
  */
 export function selectImages(source: ImageSource, indices: Uint32Array): ImageSource {

@@ -1,4 +1,4 @@
-/** The splits of a data set: their names, and holding out validation images. Nothing here needs Node. */
+/** Names the splits of a data set, and holds out validation images. Nothing here needs Node. */
 import { UserError } from '../../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
 
@@ -6,7 +6,7 @@ export const splitNames = ['train', 'val', 'test'] as const;
 /** A split of a data set: training, validation or test images. */
 export type Split = (typeof splitNames)[number];
 
-/** Names of a split's folder, the preferred first. */
+/** Names of a split's folder, the preferred one first. */
 const FOLDERS: Readonly<Record<Split, readonly string[]>> = {
   train: ['train', 'training', 'ILSVRC2012_img_train'],
   val: ['val', 'validation', 'valid', 'ILSVRC2012_img_val'],
@@ -15,12 +15,12 @@ const FOLDERS: Readonly<Record<Split, readonly string[]>> = {
 /** What the name of a split's file contains. */
 const FILES: Readonly<Record<Split, RegExp>> = { train: /train/i, val: /val/i, test: /test|t10k/i };
 
-/** The split itself, then the one that replaces it where it is missing: validation and test images do so mutually. */
+/** The split itself, then the one that replaces it if it is missing: validation and test replace each other. */
 export function splitAndSubstitute(split: Split): readonly Split[] {
   return split === 'train' ? ['train'] : split === 'val' ? ['val', 'test'] : ['test', 'val'];
 }
 
-/** The folder that has a split's images, and the split that it is. @param exists whether there is such a folder */
+/** The folder with a split's images, and the split that it actually is. @param exists whether there is such a folder */
 export function findSplitFolder(
   split: Split,
   exists: (folder: string) => boolean,
@@ -36,12 +36,12 @@ export function isSplitFolder(name: string): boolean {
   return splitNames.some((split) => FOLDERS[split].includes(name));
 }
 
-/** Whether a file belongs to a split, by its name. */
+/** Whether a file name belongs to a split. */
 export function isFileOfSplit(name: string, split: Split): boolean {
   return FILES[split].test(name);
 }
 
-/** A data set that is divided into splits but does not have the one asked for. */
+/** The data set is divided into splits but does not have the requested one. */
 export class MissingSplitError extends UserError {
   override name = 'MissingSplitError';
 }
@@ -55,7 +55,7 @@ interface Holdout {
 /**
  * Chooses validation images from a data set that has none: at least one, determined by the seed.
  * @param share of all images, above 0 and below 1
- * @returns undefined where that would leave no image for training
+ * @returns undefined if that would leave no image for training
  */
 export function holdOut(images: number, share: number, seed: number): Holdout | undefined {
   const order = permutation(images, deriveKeys(keyOfSeed(seed), 'holdout'));

@@ -1,7 +1,7 @@
 /**
  * The random augmentation of a training image (paper, 3.1): the scale S, the position of the crop, a flip and a color
- * shift. Each of these has its own key, derived from (seed, ingredient, epoch, image) and nothing else: turning one off
- * does not change the others, and neither do the numbers of workers and ranks or a resume.
+ * shift. Each of these has its own key, derived only from (seed, ingredient, epoch, image), so turning one off does not
+ * change the others, and neither does the number of workers or ranks, or a resume.
  */
 import { UserError } from '../../core/errors.ts';
 import { deriveKey, deriveKeys, type Key, keyOfSeed, RandomStream } from '../../core/random.ts';
@@ -29,7 +29,7 @@ type Ingredient = (typeof INGREDIENTS)[number];
 export class Augmentation {
   readonly options: AugmentationOptions;
   readonly #keys: Record<Ingredient, Key>;
-  /** The keys of the last epoch that was used, which is almost always the next, too. */
+  /** The keys of the last epoch that was used, which is almost always also the next one. */
   #epoch = -1;
   #epochKeys: Record<Ingredient, Key>;
 

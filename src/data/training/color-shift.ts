@@ -3,7 +3,7 @@
  * where pᵢ are the principal axes of the training set's RGB values and αᵢ ~ N(0, 0.1) is drawn once for each image.
  *
  * The paper calls λᵢ the eigenvalue of the covariance matrix. In units of 0–255 that is a variance of about 10,000, and
- * a shift of 1,000 levels would leave nothing of the image; the formula would also differ for pixels of 0–1.
+ * a shift of 1,000 levels would obliterate the image; the formula would also differ for pixels of 0–1.
  * Krizhevsky's own program (cuda-convnet, where the factors are named `color_stdevs`) uses standard deviations, the
  * square roots, and so does verydeep: about ±10 of 255 levels along the first axis, which is mostly brightness, in any
  * unit.

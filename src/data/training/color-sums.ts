@@ -1,4 +1,4 @@
-/** Exact sums over RGB values: they are integers, so that the order of the images changes nothing. */
+/** Exact sums over RGB values. They are integers, so the order of the images does not matter. */
 import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 import type { ColorAxes } from './color-shift.ts';

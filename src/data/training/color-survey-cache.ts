@@ -1,4 +1,4 @@
-/** Surveys kept as JSON in the user's cache folder. */
+/** Keeps color surveys as JSON in the user's cache folder. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -26,7 +26,7 @@ export type BadImage = z.infer<typeof bad>;
 /** A survey as JSON. */
 type PackedSurvey = z.infer<typeof packedSurvey>;
 
-/** What is kept of a survey: sums instead of means, so that images that were fixed can be added. */
+/** The stored part of a survey: sums instead of means, so that images fixed since can be added. */
 export interface SurveyRecord {
   readonly sums: ColorSums;
   readonly bad: readonly BadImage[];
@@ -40,13 +40,13 @@ export function unpackSurvey({ sums, bad }: PackedSurvey): SurveyRecord {
   return { sums: new ColorSums(sums.map(BigInt)), bad };
 }
 
-/** @returns undefined when there is none that can be used */
+/** @returns undefined if there is no usable survey */
 export async function readCachedSurvey(key: string, cacheFolder?: string): Promise<SurveyRecord | undefined> {
   try {
     const path = join(await cacheSubfolder('surveys', cacheFolder), `${key}.json`);
     return unpackSurvey(packedSurvey.parse(JSON.parse(await readFile(path, 'utf8'))));
   } catch {
-    // Whatever is wrong, the survey can be made again.
+    // Whatever is wrong, the survey can be repeated.
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * One pass over the training images before the first iteration: which of them cannot be decoded, the mean RGB, and the
- * principal axes of the RGB values. "On the training set, from each pixel" (paper, 2.1): every pixel of every image, at
- * its original size, counts once.
+ * One pass over the training images before the first iteration. It computes the mean RGB and the principal axes of the
+ * RGB values, and finds images that cannot be decoded. "On the training set, from each pixel" (paper, 2.1): every pixel
+ * of every image, at its original size, counts once.
  */
 import { defaultConcurrency, mapConcurrently } from '../../core/concurrency.ts';
 import { UserError } from '../../core/errors.ts';
@@ -65,7 +65,7 @@ export async function surveyImages(source: ImageSource, options: SurveyOptions =
   return { mean: sums.mean(), axes: sums.axes(), bad, cached: cached !== undefined };
 }
 
-/** A survey in the cache of one process serves all. */
+/** A survey in one process's cache is enough for all. */
 async function readCacheTogether(
   team: Team,
   key: string,
@@ -77,7 +77,7 @@ async function readCacheTogether(
   return found ? unpackSurvey(found) : undefined;
 }
 
-/** Each process decodes its part of the images. The sums are integers, so that the parts add up exactly. */
+/** Each process decodes its share of the images. The sums are integers, so the parts add up exactly. */
 async function addUpTogether(
   team: Team,
   source: ImageSource,
@@ -86,7 +86,7 @@ async function addUpTogether(
   options: SurveyOptions,
 ): Promise<SurveyRecord> {
   const [start, end] = shareOf(images.length, team);
-  // Earlier sums count once.
+  // Earlier sums must count only once.
   const own = team.rank === 0 ? sums : new ColorSums();
   const bad = await addUp(source, images.slice(start, end), own, options);
   if (team.size === 1) return { sums: own, bad };

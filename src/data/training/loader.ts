@@ -1,6 +1,6 @@
 /**
- * Training images ready for the network: decoded, rescaled, cropped, flipped, shifted, minus the mean. Batches come in
- * order while the next ones are prepared. The content of a batch depends only on the plan and the options.
+ * Prepares training images for the network: decoded, rescaled, cropped, flipped, shifted, minus the mean. Yields batches
+ * in order while the next ones are being prepared. A batch's content depends only on the plan and the options.
  */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
@@ -27,7 +27,7 @@ export interface TrainingImagesOptions extends AugmentationOptions, DecodeOption
   readonly mean: Rgb;
   /** Images read and decoded at once (default: the number of CPU cores + 2). */
   readonly concurrency?: number;
-  /** Batches prepared while one is used (default: 2). */
+  /** Batches prepared ahead while one is used (default: 2). */
   readonly ahead?: number;
   /** Memory for decoded images in bytes (default: 1 GiB); 0 keeps none. */
   readonly memory?: number;
@@ -45,7 +45,7 @@ export interface ImageBatch {
   readonly epochs: Uint32Array;
 }
 
-/** One image's place in a batch. */
+/** Where one image goes in a batch. */
 interface Slot {
   readonly image: number;
   readonly epoch: number;
@@ -72,8 +72,8 @@ export class TrainingImages {
   }
 
   /**
-   * The planned batches, in order. When a batch has an image that cannot be read, the iterator throws that image's
-   * UserError in the batch's turn. Ending the iterator early stops all work.
+   * Yields the planned batches, in order. If a batch has an image that cannot be read, the iterator throws that image's
+   * UserError when it reaches the batch. Ending the iterator early stops all work.
    */
   loadBatches(plan: Iterable<PlannedBatch>): AsyncGenerator<ImageBatch, void, undefined> {
     return prefetch(plan, this.options.ahead ?? 2, (batch, signal) => this.#load(batch, signal));
@@ -104,7 +104,7 @@ export class TrainingImages {
     return { input, labels: Int32Array.from(images, (image) => this.source.label(image)), images, epochs };
   }
 
-  /** Fills a slot from memory, if that needs no waiting. */
+  /** Fills a slot from memory, if it needs no waiting. */
   #writeFromMemory(slot: Slot): boolean {
     const cached = this.#cache.get(slot.image);
     return cached !== undefined && this.#writeNow(cached, slot);

@@ -1,7 +1,7 @@
 /**
- * The order of images. Sample s of a training, counted over all epochs, is image order(⌊s / count⌋)[s mod count]: a
- * function of the seed and s alone, so that a training can resume anywhere. Batches continue from one epoch into the
- * next, so that every batch is full, whatever the number of images.
+ * The order of images. Sample s of a training run, counted over all epochs, is image order(⌊s / count⌋)[s mod count].
+ * This depends only on the seed and s, so training can resume anywhere. Batches continue from one epoch into the next,
+ * so every batch is full, whatever the number of images.
  */
 import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
 

@@ -1,4 +1,4 @@
-/** Eigenvalues and eigenvectors of symmetric 3×3 matrices, by Jacobi rotations. */
+/** Computes eigenvalues and eigenvectors of symmetric 3×3 matrices by Jacobi rotations. */
 import type { Rgb } from '../../core/shape.ts';
 
 /** `m[row][column]`, symmetric. */

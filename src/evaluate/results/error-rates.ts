@@ -30,7 +30,7 @@ export class ErrorCounter {
   }
 }
 
-/** NaN throughout if no image has a label. */
+/** All rates are NaN if no image has a label. */
 export function errorRates(results: ImageResults): ErrorRates {
   const counter = new ErrorCounter();
   let lossSum = 0;

@@ -21,7 +21,7 @@ export interface EvaluationResult {
   readonly scales: readonly number[];
   /** The model files. */
   readonly models: readonly string[];
-  /** For each model its own scales and the SHA-256 of its file. */
+  /** Scales of each model and the SHA-256 of its file. */
   readonly modelDetails: readonly {
     readonly path: string;
     readonly sha256: string;
@@ -29,7 +29,7 @@ export interface EvaluationResult {
   }[];
   /** Class identifiers in label order. */
   readonly classes: readonly string[];
-  /** Labels for people, in label order. */
+  /** Display names of the classes, in label order. */
   readonly labels: readonly string[];
   /** The result of each image, see `measureByClass` and `confusionMatrix`. */
   readonly results: ImageResults;

@@ -1,7 +1,7 @@
 /**
- * The finished images of an evaluation, so that it can resume after an interruption: a JSON line that identifies the
- * evaluation, then one line for each image, in the order in which they finished. An incomplete line, as a power cut
- * leaves it, and everything after it are ignored.
+ * The journal that an evaluation resumes from after an interruption: a JSON line that identifies the evaluation, then
+ * one line for each finished image, in the order in which they finished. An incomplete line, which a power cut may
+ * leave, and everything after it are ignored.
  */
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ export interface EvaluationInputs {
   readonly data: string;
   readonly protocol: string;
   readonly flip: boolean;
-  /** For each model its values of Q. */
+  /** Test scales Q of each model. */
   readonly scales: readonly (readonly number[])[];
   /** Number format of the multiplications, unless it was fp32. */
   readonly precision?: string;
@@ -46,7 +46,7 @@ const DIFFERENCES: Readonly<Record<keyof EvaluationInputs, string>> = {
   models: 'other models',
   data: 'other images',
   protocol: 'another protocol',
-  flip: 'another choice of mirror images',
+  flip: 'another mirror-image setting',
   scales: 'other scales',
   precision: 'another precision',
 };

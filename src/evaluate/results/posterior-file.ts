@@ -1,6 +1,6 @@
 /**
- * A file with the posteriors of every image of an evaluation, for each part (one protocol at one scale). Every mean of
- * parts (several scales, both protocols, several networks) follows from such files without running a network again.
+ * A file with the posteriors of every image of an evaluation, for each part (one protocol at one scale). Means of parts
+ * (several scales, both protocols, several networks) follow from such files without running a network again.
  * A header of whole blocks is followed by one record of fixed size for each image, so that images may come in any
  * order: done (int32, 1 or 0), label (int32), posteriors (`[parts, classes]` float32).
  */
@@ -198,7 +198,7 @@ async function readHeader(file: FileHandle): Promise<{ header: PosteriorHeader; 
   for (;;) {
     const block = Buffer.alloc(BLOCK);
     const { bytesRead } = await file.read(block, 0, BLOCK, text.length);
-    if (bytesRead < BLOCK) throw new Error('the header does not end');
+    if (bytesRead < BLOCK) throw new Error('the header is incomplete');
     text = Buffer.concat([text, block]);
     if (block[BLOCK - 1] === '\n'.charCodeAt(0)) break;
   }

@@ -15,7 +15,7 @@ import { formatCount, formatDuration, formatErrors } from '../format.ts';
 import { draw } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument } from './document.ts';
 
-/** What a training recorded. */
+/** The records of one training run. */
 export interface TrainingRecord {
   readonly metrics: readonly Metrics[];
   /** As YAML. */
@@ -102,7 +102,7 @@ function claimsChart(claims: readonly ClaimResult[]): string {
   });
 }
 
-/** Training errors are averaged over a window of this share of the points, since single batches are noisy. */
+/** Training errors are averaged over a window of this fraction of the points, since single batches are noisy. */
 const SMOOTHED = 1 / 20;
 
 /** Errors of a stage's nets by epoch: lines in training, dots in validation. */

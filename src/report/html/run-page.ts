@@ -35,7 +35,7 @@ function formatEvaluation({ evaluation }: RunReport): string {
 (${escapeHtml(protocol)}, Q = ${scales.join(', ')}; loss ${loss.toFixed(4)}).</p>`;
 }
 
-/** Pairs of classes that are listed instead of a confusion matrix. */
+/** Number of class pairs listed instead of a confusion matrix. */
 const CONFUSIONS_SHOWN = 20;
 
 function formatConfusion(report: RunReport): string {

@@ -1,10 +1,10 @@
-/** Activations and filters as bytes of images. */
+/** Converts activations and filters to bytes of images. */
 import type { Shape4 } from '../../core/shape.ts';
 
 export interface ChannelMaps {
   readonly minimum: number;
   readonly maximum: number;
-  /** The `count` channels with the largest maxima, those first; then the maximum and the mean of each. */
+  /** The `count` channels with the largest maxima, the largest first. */
   readonly channelIndices: number[];
   readonly channelMaximum: number[];
   readonly mean: number[];

@@ -1,4 +1,4 @@
-/** A model that answers requests. */
+/** A model that the server answers requests with. */
 import { LRUCache } from 'lru-cache';
 import { messageOf, UserError } from '../../core/errors.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';

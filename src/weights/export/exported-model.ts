@@ -1,4 +1,4 @@
-/** A model in another framework's convention, and what the writers of all formats share. */
+/** Converts a model to another framework's convention; shared by the writers of all formats. */
 import type { ConvolutionLayer } from '../../core/layer.ts';
 import type { Network } from '../../net/network.ts';
 import {
@@ -39,7 +39,7 @@ function preprocessingOf({ meanRgb }: Model, convention: ConventionName): Prepro
   return { ...base, mean: [scaled(meanRgb[0]), scaled(meanRgb[1]), scaled(meanRgb[2])] };
 }
 
-/** Whether the model's mean is the convention's, so that the framework's usual preprocessing fits unchanged. */
+/** Whether the model's mean is the convention's, so that the framework's usual preprocessing applies unchanged. */
 export function hasUsualMean(model: Model, convention: ConventionName): boolean {
   if (convention === 'native') return true;
   const { mean } = preprocessingOf(model, convention);
@@ -48,7 +48,7 @@ export function hasUsualMean(model: Model, convention: ConventionName): boolean 
   );
 }
 
-/** Undoes in conv1_1 what the convention does to the pixels. */
+/** Compensates in conv1_1's weights for the convention's preprocessing. */
 export function exportModel(model: Model, convention: ConventionName): ExportedModel {
   const preprocessing = preprocessingOf(model, convention);
   const before = model.tensors.get('conv1_1.weight')!;
@@ -76,7 +76,7 @@ export function isFullyConnected({ name }: ConvolutionLayer): boolean {
   return name.startsWith('fc');
 }
 
-/** Convolutions and fully connected layers, in order. */
+/** The convolutions and fully connected layers, in order. */
 export function weightLayers(network: Network): ConvolutionLayer[] {
   return network.layers.filter((layer): layer is ConvolutionLayer => layer.kind === 'convolution');
 }
@@ -86,7 +86,7 @@ function matrixShape({ outChannels, inChannels, kernel }: ConvolutionLayer): [nu
   return [outChannels, inChannels * kernel ** 2];
 }
 
-/** The layer's weight and bias as a framework stores them: a matrix where the layer is fully connected. */
+/** The layer's weight and bias as frameworks store them: the weight is a matrix if the layer is fully connected. */
 export function weightAndBias(layer: ConvolutionLayer, tensors: ExportedModel['tensors'], asMatrix: boolean) {
   const { name, outChannels, inChannels, kernel } = layer;
   return {

@@ -4,7 +4,7 @@ import { type ConventionName, describePreprocessing } from '../import/preprocess
 import type { Model } from '../model/model.ts';
 import { exportModel, hasUsualMean, type WriteOptions } from './exported-model.ts';
 
-/** What was written, for people. */
+/** A human-readable account of what was written. */
 export interface WriteReport {
   readonly format: FormatName;
   /** All files written: Caffe describes the network in a second file. */
@@ -14,7 +14,7 @@ export interface WriteReport {
   readonly remarks: readonly string[];
 }
 
-/** The format that a path's extension chooses. @throws UsageError listing the extensions. */
+/** The format for a path's extension. @throws UsageError listing the extensions. */
 export function writableFormat(path: string): FormatName {
   const format = formatToWrite(path);
   if (format) return format;

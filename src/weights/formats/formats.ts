@@ -1,4 +1,4 @@
-/** The formats of weight files: one table, and how a file's format is found. */
+/** The formats of weight files: one table, and how a file's format is determined. */
 import { extname } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { RandomAccessFile } from '../../core/random-access-file.ts';
@@ -18,16 +18,16 @@ import { hasSignature, SIGNATURE_BYTES, type Signature } from './signatures.ts';
 import type { WeightContent } from './weight-content.ts';
 
 interface Format {
-  /** For people. */
+  /** Display name. */
   readonly title: string;
-  /** Extensions of the files that are read, lower case. */
+  /** Extensions of files that can be read, in lower case. */
   readonly extensions: readonly string[];
-  /** Those that are written too. */
+  /** Extensions of files that can also be written. */
   readonly written: readonly string[];
   readonly signatures: readonly Signature[];
   /** @throws UserError when the file breaks the format. */
   open(file: RandomAccessFile): Promise<WeightContent>;
-  /** The preprocessing that people expect of the format's networks. */
+  /** The usual preprocessing of networks in this format. */
   readonly convention: ConventionName;
   /**
    * Writes a file whole or not at all.
@@ -37,7 +37,7 @@ interface Format {
   write(path: string, exported: ExportedModel, options: WriteOptions): Promise<readonly string[]>;
 }
 
-/** Where a signature is shared, the first format has it unless the extension is another's. */
+/** If formats share a signature, the first one wins unless the extension belongs to another. */
 export const formats = {
   safetensors: {
     title: 'safetensors',
@@ -93,10 +93,10 @@ export type FormatName = keyof typeof formats;
 
 const entries = Object.entries(formats) as [FormatName, Format][];
 
-/** `.safetensors`, `.pth`, …: extensions of the files that are written. */
+/** Extensions of files that can be written: `.safetensors`, `.pth`, … */
 export const writtenExtensions = entries.flatMap(([, { written }]) => written);
 
-/** The format that is written to files of this extension, or undefined. */
+/** The format written to files with this extension, or undefined. */
 export function formatToWrite(path: string): FormatName | undefined {
   const extension = extname(path).toLowerCase();
   return entries.find(([, { written }]) => written.includes(extension))?.[0];
@@ -106,7 +106,7 @@ export function formatToWrite(path: string): FormatName | undefined {
 export interface WeightFile extends WeightContent {
   readonly path: string;
   readonly format: FormatName;
-  /** Bytes in all, including external data. */
+  /** Total size in bytes, including external data. */
   readonly bytes: number;
   close(): Promise<void>;
 }
@@ -136,7 +136,7 @@ export async function openWeights(path: string): Promise<WeightFile> {
   }
 }
 
-/** By the file's first bytes where they tell, else by its extension. @throws UserError listing the extensions. */
+/** Decides by the file's first bytes or, if they are ambiguous, by its extension. @throws UserError listing the extensions. */
 async function formatOf(file: RandomAccessFile): Promise<FormatName> {
   const extension = extname(file.path).toLowerCase();
   if (file.size === 0) throw new UserError(`${file.path} is an empty file; copy or download it again`);

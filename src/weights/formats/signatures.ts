@@ -1,4 +1,4 @@
-/** First bytes of file formats. Browsers read this file too, so it imports nothing of Node. */
+/** First bytes of file formats. Browsers load this module too, so it imports nothing from Node. */
 
 /** The specification's limit for a safetensors header. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -20,7 +20,7 @@ const signatures = {
 
 export type Signature = keyof typeof signatures;
 
-/** Bytes that `hasSignature` needs. */
+/** Number of bytes that `hasSignature` needs. */
 export const SIGNATURE_BYTES = 9;
 
 export function hasSignature(start: Uint8Array, name: Signature): boolean {

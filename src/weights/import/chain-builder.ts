@@ -1,12 +1,12 @@
 /**
- * Builds a foreign network from layers in order, as ONNX's nodes, Caffe's layers and Keras's configuration describe
- * them, and refuses what a VGG network does not have.
+ * Builds a foreign network layer by layer, as described by ONNX's nodes, Caffe's layers or Keras's configuration, and
+ * rejects anything that a VGG network does not have.
  */
 import { UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { ForeignLayer, ForeignNetwork, ForeignNorm } from './foreign-network.ts';
 
-/** Poolings of a network of Table 1. The classifier follows the last. */
+/** Number of poolings in a network of Table 1. The classifier follows the last. */
 const BLOCKS = 5;
 
 export class ChainBuilder {

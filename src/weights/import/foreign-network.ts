@@ -1,4 +1,4 @@
-/** A network as another framework's file stores it: layers in order, each with its learned tensors. */
+/** A network as stored in another framework's file: layers in order, each with its learned tensors. */
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { Shape } from '../../core/shape.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
@@ -25,9 +25,9 @@ export const KERAS_LAYOUT: WeightLayout = { outputsLast: true, inputs: 'hwc' };
 /** Batch normalization after a convolution: scale · (y − mean) / √(variance + epsilon) + shift. */
 export interface ForeignNorm {
   readonly name: string;
-  /** Absent where it is 1. */
+  /** Absent if it is 1. */
   readonly scale?: SourceTensor;
-  /** Absent where it is 0. */
+  /** Absent if it is 0. */
   readonly shift?: SourceTensor;
   readonly mean: SourceTensor;
   readonly variance: SourceTensor;
@@ -37,29 +37,29 @@ export interface ForeignNorm {
 }
 
 export interface ForeignLayer {
-  /** The file's own name for it, for messages. */
+  /** Its name in the file, for messages. */
   readonly name: string;
   readonly weight: SourceTensor;
   readonly layout: WeightLayout;
-  /** Absent where batch normalization makes it superfluous, or where it is 0. */
+  /** Absent if batch normalization makes it superfluous, or if it is 0. */
   readonly bias?: SourceTensor;
   readonly norms: readonly ForeignNorm[];
-  /** Number of its block, from 1, where the file tells. */
+  /** Number of its block, from 1, if the file determines it. */
   readonly block?: number;
 }
 
 export interface ForeignNetwork {
   readonly convolutions: readonly ForeignLayer[];
-  /** fc6, fc7 and fc8, or none: features only. */
+  /** fc6, fc7 and fc8, or empty if the file has convolutions only. */
   readonly classifier: readonly ForeignLayer[];
-  /** Whether local response normalization follows conv1_1; undefined where the file cannot tell. */
+  /** Whether local response normalization follows conv1_1; undefined if the file does not determine it. */
   readonly lrn?: boolean;
   readonly pooling: PoolingRounding;
-  /** For people: `torchvision's names`. */
+  /** Display name of the naming scheme: `torchvision's names`. */
   readonly naming: string;
   /** The convention of the well-known weights under these names. */
   readonly convention?: ConventionName;
-  /** What a person should know about it, one sentence each. */
+  /** Warnings for the user, one sentence each. */
   readonly remarks: readonly string[];
 }
 
@@ -80,8 +80,8 @@ export function convolutionSize({ weight, layout }: ForeignLayer): LayerSize | u
 }
 
 /**
- * The size that a fully connected layer's weight implies: a matrix, Caffe's old `[1, 1, out, in]`, or the convolution
- * that replaces the layer for dense evaluation.
+ * The size that a fully connected layer's weight implies. The weight is a matrix, Caffe's old `[1, 1, out, in]`, or the
+ * convolution that replaces the layer for dense evaluation.
  */
 export function fullyConnectedSize(layer: ForeignLayer): LayerSize | undefined {
   const shape = withoutLeadingOnes(layer.weight.shape);

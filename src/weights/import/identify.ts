@@ -1,4 +1,4 @@
-/** Finds out which network a weight file holds, before its tensors are read. */
+/** Determines which network a weight file holds, before its tensors are read. */
 import { UserError } from '../../core/errors.ts';
 import { featuresOnly, type Network, parameterCount } from '../../net/network.ts';
 import type { WeightFile } from '../formats/formats.ts';
@@ -10,7 +10,7 @@ import { nativePreprocessing, type Preprocessing } from './preprocessing.ts';
 import { recognize } from './recognize.ts';
 import { parseWrittenForm, type WrittenForm } from './written-form.ts';
 
-/** A file whose network is known, before anything is read. */
+/** A file whose network is known but whose tensors have not been read. */
 export interface Identified {
   readonly foreign: ForeignNetwork;
   readonly network: Network;
@@ -20,7 +20,7 @@ export interface Identified {
 }
 
 /**
- * Finds out which network a file holds.
+ * Determines which network a file holds.
  * @throws UserError naming the file, what was expected and what was found.
  */
 export function identify(file: WeightFile, options: ImportOptions = {}): Identified {

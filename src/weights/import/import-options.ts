@@ -1,4 +1,4 @@
-/** What a person states about a file that does not state it itself. */
+/** Facts that the user supplies when a weight file does not record them. */
 import { UsageError, UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { Rgb } from '../../core/shape.ts';
@@ -15,7 +15,7 @@ import {
 } from './preprocessing.ts';
 
 interface ConventionOptions {
-  /** A well-known convention; the other options change single parts of it (default: found from the file). */
+  /** A well-known convention; the other options override parts of it (default: determined from the file). */
   readonly convention?: ConventionName;
   /** Red, green, blue, after scaling (default: the convention's). */
   readonly mean?: Rgb;
@@ -28,26 +28,26 @@ interface ConventionOptions {
 }
 
 export interface ImportOptions extends ConventionOptions {
-  /** Identifiers and names for people, in the order of the file's outputs (default: ILSVRC's, or class0, class1, …). */
+  /** Identifiers and labels, in the order of the file's outputs (default: ILSVRC's, or class0, class1, …). */
   readonly classNames?: ClassNames;
   /**
-   * Order of the file's outputs (default `sorted`); `devkit`: that of the ILSVRC development kit instead of the sorted
-   * synsets.
+   * Order of the file's outputs: `sorted` by synset, or `devkit`, the order of the ILSVRC development kit (default
+   * `sorted`).
    */
   readonly classOrder?: 'sorted' | 'devkit';
-  /** Tells A-LRN from A, whose tensors have the same shapes (default: A unless the file describes a normalization). */
+  /** Chooses A-LRN or A, whose tensors have the same shapes (default: A unless the file describes a normalization). */
   readonly configuration?: ConfigurationName;
   /** Rounding of odd extents in max pooling (default: the framework's). */
   readonly pooling?: PoolingRounding;
   /** Leaves the fully connected layers out (default false). */
   readonly featuresOnly?: boolean;
-  /** Where a file holds several networks: the prefix of the tensor names of the wanted one. */
+  /** Prefix of the tensor names of the network to read, if a file holds several. */
   readonly prefix?: string;
-  /** Epsilon of batch normalization, where the file does not store it (default: the framework's). */
+  /** Epsilon of batch normalization, if the file does not store it (default: the framework's). */
   readonly batchNormEpsilon?: number;
   /**
-   * Called when the network is known, with canonical names; a tensor is read into the array that it returns if that
-   * has the right size (default: new arrays).
+   * Called with canonical tensor names once the network is known. Returns the array to read a tensor into, which is used
+   * if it has the right size (default: new arrays).
    */
   readonly placesFor?: (network: Network) => (name: string) => Float32Array | undefined;
   /** Called after every megabyte. */
@@ -55,10 +55,9 @@ export interface ImportOptions extends ConventionOptions {
 }
 
 /**
- * The preprocessing of a network: as the options state it, else that of the well-known weights under its names. The
- * latter holds only for the networks that the framework's authors published: 1000 classes at full size, or their
- * convolutions. Networks trained for other classes may have any (VGG-Face has the authors' layer names and another
- * mean).
+ * The preprocessing of a network: from the options, or else that of the well-known weights under its names. The latter
+ * applies only to the published networks (1000 classes at full size, or their convolutions). Networks trained for other
+ * classes may use any preprocessing: VGG-Face has the authors' layer names and another mean.
  * @throws UserError naming the file and the flags to give.
  */
 export function preprocessingFor(
@@ -86,7 +85,7 @@ function isPublished(network: Network): boolean {
 }
 
 /**
- * The preprocessing that the options state, or undefined without options.
+ * The preprocessing that the options specify, or undefined without options.
  * @throws UsageError for incomplete preprocessing.
  */
 function fromOptions(options: ConventionOptions): Preprocessing | undefined {

@@ -7,7 +7,7 @@ import type { ImportOptions } from './import-options.ts';
 import { describePreprocessing, isNative, type Preprocessing } from './preprocessing.ts';
 import type { WrittenForm } from './written-form.ts';
 
-/** What an import found in a file and did to its tensors, for people. */
+/** A human-readable account of what an import found in a file and how it changed the tensors. */
 export interface ImportReport {
   readonly format: FormatName;
   /** `PyTorch, zip archive` */
@@ -16,15 +16,15 @@ export interface ImportReport {
   readonly naming: string;
   /** Whether verydeep wrote the file. */
   readonly own: boolean;
-  /** What the file's network expects, in its own convention. */
+  /** The preprocessing that the file's network expects, in the file's convention. */
   readonly preprocessing: string;
-  /** What was folded into weights: `batch normalization into 8 convolutions`. */
+  /** Layers that were folded into weights: `batch normalization into 8 convolutions`. */
   readonly folded: readonly string[];
-  /** What was reordered: `conv1_1: BGR to RGB`. */
+  /** Axes that were reordered: `conv1_1: BGR to RGB`. */
   readonly permuted: readonly string[];
   /** Tensors of the file that the model does not need. */
   readonly ignored: readonly string[];
-  /** What a person should know, one sentence each. */
+  /** Warnings for the user, one sentence each. */
   readonly remarks: readonly string[];
 }
 
@@ -102,7 +102,7 @@ function ignoredTensors(file: WeightFile, layers: readonly ForeignLayer[]): stri
       ]),
     ]),
   );
-  // Nobody misses a tensor without elements or a count of batches.
+  // Tensors without elements and counts of batches hold nothing worth mentioning.
   return file.tensors
     .filter((tensor) => !used.has(tensor) && elementCount(tensor.shape) > 1)
     .map(({ name }) => name);

@@ -1,6 +1,6 @@
 /**
- * Networks whose file holds only names and tensors. Each naming scheme knows the names of a VGG network's layers;
- * anything before them (`module.`, `state_dict.`, `backbone.`) is a prefix.
+ * Recognizes networks in files that hold only names and tensors. Each naming scheme knows the names of a VGG network's
+ * layers; anything before them (`module.`, `state_dict.`, `backbone.`) is a prefix.
  */
 import { UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
@@ -18,9 +18,9 @@ import type { ConventionName } from './preprocessing.ts';
 /** Tensors by name. */
 export type Named = ReadonlyMap<string, SourceTensor>;
 
-/** Beside the network in our own checkpoints. */
+/** Prefix of the optimizer's tensors in our own checkpoints. */
 const OPTIMIZER = 'optimizer.';
-/** PyTorch's default. */
+/** PyTorch's default for batch normalization. */
 const TORCH_EPSILON = 1e-5;
 
 /**
@@ -63,7 +63,7 @@ function prefixesOf(named: Named, first: RegExp): string[] {
 
 const schemes: readonly Scheme[] = [
   { first: /(?<=^|\.)features\.0\.weight$/, read: (...args) => readTorchvision('features.', ...args) },
-  // The state_dict of `vgg.features` alone.
+  // For the state_dict of `vgg.features` alone.
   { first: /^0\.weight$/, read: (...args) => readTorchvision('', ...args) },
   { first: /(?<=^|\.)conv1_1\.weight$/, read: readCanonical },
 ];
@@ -150,10 +150,10 @@ function torchNorm(path: string, named: Named, name: string, epsilon: number): F
 }
 
 /**
- * The block of each convolution, and whether there is local response normalization in the first. The numbers count
- * the modules of a Sequential: a convolution, its batch normalization if there is one, its ReLU; and, at the end of a
+ * Determines the block of each convolution, and whether the first has local response normalization. The numbers count
+ * the modules of a Sequential: a convolution, its batch normalization if there is one, its ReLU and, at the end of a
  * block, a pooling, which has no tensors but leaves a gap.
- * @throws UserError where the numbers leave any other gap.
+ * @throws UserError if the numbers leave any other gap.
  */
 function blocksOfNumbers(
   path: string,

@@ -28,7 +28,7 @@ export type ConventionName = (typeof conventionNames)[number];
 const AUTHORS_MEAN: Rgb = [123.68, 116.779, 103.939];
 const ONES: Rgb = [1, 1, 1];
 
-/** The conventions of well-known weights, as their documentation states them. */
+/** The conventions of well-known weights, from their documentation. */
 export const conventions: Readonly<Record<Exclude<ConventionName, 'native'>, Preprocessing>> = {
   // https://pytorch.org/vision/stable/models.html: pixels 0–1, ImageNet's mean and standard deviation
   torchvision: {
@@ -43,19 +43,19 @@ export const conventions: Readonly<Record<Exclude<ConventionName, 'native'>, Pre
   keras: { channelOrder: 'bgr', scale: 1, mean: AUTHORS_MEAN, std: ONES },
 };
 
-/** RGB, 0–255, minus a mean: verydeep's own. */
+/** verydeep's own convention: RGB, 0–255, minus a mean. */
 export function nativePreprocessing(mean: Rgb): Preprocessing {
   return { channelOrder: 'rgb', scale: 1, mean, std: ONES };
 }
 
-/** The mean of 0–255 pixels. */
+/** The mean on the scale of 0–255 pixels. */
 export function meanRgbOf({ mean, scale }: Preprocessing): [red: number, green: number, blue: number] {
   // Rounded to the digits that are exact in float64, so that 0.485 · 255 is 123.675.
   const rounded = (value: number) => Number((value / scale).toPrecision(12));
   return [rounded(mean[0]), rounded(mean[1]), rounded(mean[2])];
 }
 
-/** Factors of conv1_1's weights for red, green, blue. */
+/** Factors for conv1_1's weights: red, green, blue. */
 function channelFactors({ scale, std }: Preprocessing): Rgb {
   return [scale / std[0], scale / std[1], scale / std[2]];
 }
@@ -66,7 +66,7 @@ export function isNative(preprocessing: Preprocessing): boolean {
   );
 }
 
-/** For people: `RGB, (x / 255 − (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)`. */
+/** Human-readable: `RGB, (x / 255 − (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)`. */
 export function describePreprocessing({ channelOrder, scale, mean, std }: Preprocessing): string {
   const inverse = 1 / scale;
   const pixel = scale === 1 ? 'x' : Number.isInteger(inverse) ? `x / ${inverse}` : `${scale} · x`;
@@ -82,7 +82,7 @@ export function describePreprocessing({ channelOrder, scale, mean, std }: Prepro
     : `${order}, (${difference}) / ${triple(std)}`;
 }
 
-/** Turns conv1_1's weights `[out, 3, k, k]` for BGR into weights for RGB or back, in place. */
+/** Converts conv1_1's weights `[out, 3, k, k]` between BGR and RGB, in place. */
 export function swapRedAndBlue(weight: Float32Array, outputs: number): void {
   const area = weight.length / outputs / 3;
   for (let o = 0; o < outputs; o++) {

@@ -11,7 +11,7 @@ export type OnBytes = (bytes: number) => void;
 
 /**
  * Reads a weight into `[out, in, k, k]`.
- * @param place an array to read into, where it has the right size
+ * @param place an array to read into, used if it has the right size
  * @throws UserError naming file and tensor when it cannot be read or holds a value that is not finite.
  */
 export async function readWeight(
@@ -53,7 +53,7 @@ function checkCount(path: string, tensor: SourceTensor, count: number, expected:
 
 type Put = (values: Float32Array, offset: number) => void;
 
-/** Puts a run of a tensor's values into canonical layout. */
+/** Stores a run of a tensor's values in canonical layout. */
 function placing(layout: WeightLayout, shape: ParameterSpec['shape'], target: Float32Array): Put {
   const [outputs, ...inputShape] = shape as [number, ...number[]];
   const inputs = elementCount(inputShape);
@@ -69,7 +69,7 @@ function placing(layout: WeightLayout, shape: ParameterSpec['shape'], target: Fl
   };
 }
 
-/** For each input in the file's order, its place in `[in, k, k]`. */
+/** For each input in the file's order, its index in `[in, k, k]`. */
 function inputOrder({ inputs }: WeightLayout, inputShape: readonly number[]): Uint32Array {
   const [channels = 1, height = 1, width = 1] = inputShape;
   const area = height * width;
@@ -78,10 +78,10 @@ function inputOrder({ inputs }: WeightLayout, inputShape: readonly number[]): Ui
   );
 }
 
-/** A line of a cache holds so many floats. */
+/** Floats per cache line. */
 const LINE = 16;
 
-/** Transposes. By lines of the cache: fc6 has a hundred million values, and the other order takes ten times as long. */
+/** Transposes by cache lines: fc6 has a hundred million values, and the other loop order takes ten times as long. */
 function placeOutputsLast(target: Float32Array, order: Uint32Array, outputs: number, inputs: number): Put {
   const single = (value: number, at: number): void => {
     target[(at % outputs) * inputs + order[Math.floor(at / outputs)]!] = value;
@@ -111,7 +111,7 @@ interface Affine {
   readonly offsets: Float64Array;
 }
 
-/** @throws UserError naming file and tensor where a variance is negative, or a tensor has the wrong size. */
+/** @throws UserError naming file and tensor if a variance is negative, or a tensor has the wrong size. */
 export async function readNorm(path: string, norm: ForeignNorm, outputs: number): Promise<Affine> {
   const vector = (tensor: SourceTensor) => readVector(path, tensor, outputs);
   const mean = await vector(norm.mean);
@@ -135,7 +135,7 @@ export async function readNorm(path: string, norm: ForeignNorm, outputs: number)
   return { factors, offsets };
 }
 
-/** One normalization after another. */
+/** Combines two normalizations, one applied after the other. */
 export function compose(first: Affine, second: Affine): Affine {
   return {
     factors: first.factors.map((factor, o) => factor * second.factors[o]!),
@@ -143,7 +143,7 @@ export function compose(first: Affine, second: Affine): Affine {
   };
 }
 
-/** Applies normalization to the weights; products in float64, rounded once. */
+/** Applies normalization to the weights. Products are in float64 and rounded once. */
 export function scaleOutputs(weight: Float32Array, bias: Float32Array, { factors, offsets }: Affine): void {
   const inputs = weight.length / bias.length;
   for (let o = 0; o < bias.length; o++) {

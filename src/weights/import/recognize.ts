@@ -1,4 +1,4 @@
-/** Finds out which network of Table 1 a file's tensors make, from their shapes alone. */
+/** Determines from shapes alone which network of Table 1 a file's tensors form. */
 import { UserError } from '../../core/errors.ts';
 import { formatShape } from '../../core/shape.ts';
 import {
@@ -18,7 +18,7 @@ import {
 } from './foreign-network.ts';
 
 interface RecognizeOptions {
-  /** Chooses between A and A-LRN, whose shapes are the same; checked otherwise. */
+  /** Chooses between A and A-LRN, whose shapes are the same. Any other value must match the shapes. */
   readonly configuration?: ConfigurationName;
   /** Default: the file's. */
   readonly pooling?: Network['pooling'];
@@ -35,8 +35,8 @@ interface Classifier {
 }
 
 /**
- * Finds configuration, width, crop and classes. Without fully connected layers, 1000 classes and a crop of 224 are
- * assumed, since nothing tells otherwise.
+ * Determines configuration, width, crop and classes. Without fully connected layers it assumes 1000 classes and a crop
+ * of 224.
  * @throws UserError naming the file, the tensor, its shape and the expected one.
  */
 export function recognize(path: string, foreign: ForeignNetwork, options: RecognizeOptions = {}): Network {
@@ -131,7 +131,7 @@ function refuseShape(path: string, { weight }: ForeignLayer, expected: string): 
   );
 }
 
-/** The factor that gives all numbers of channels. */
+/** The width that gives all the numbers of channels. */
 function widthOf(
   path: string,
   configuration: ConfigurationName,
@@ -140,7 +140,7 @@ function widthOf(
 ): number {
   const exact = classifier ? classifier.hidden / HIDDEN_UNITS : sizes.at(-1)!.outputs / LAST_CHANNELS;
   const rounded = [1, 2, 3, 4, 5].map((digits) => Number(exact.toFixed(digits)));
-  // A power of two is exact; otherwise the person typed the shortest decimal that gives all the channels.
+  // A power of two is exact; otherwise assume the shortest decimal that gives all the channels, as a user would type it.
   const candidates = Number.isInteger(exact * 1024) ? [exact, ...rounded] : [...rounded, exact];
   const fitting = candidates.find((width) => fits(configuration, width, sizes, classifier) === undefined);
   if (fitting !== undefined) return fitting;
@@ -172,7 +172,7 @@ function fits(
   return undefined;
 }
 
-/** Where the file tells which convolutions are between which poolings, they must be Table 1's. */
+/** If the file determines which convolutions are between which poolings, these must match Table 1. */
 function checkBlocks(path: string, { convolutions }: ForeignNetwork, configuration: ConfigurationName): void {
   const blocks = (configurations[configuration] as readonly Block[]).flatMap((block, index) =>
     block.filter((entry) => entry !== 'LRN').map(() => index + 1),

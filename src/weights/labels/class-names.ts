@@ -1,15 +1,15 @@
-/** Names of a network's outputs. */
+/** The names of a network's outputs. */
 import { UsageError } from '../../core/errors.ts';
 import { ilsvrcClasses } from '../../core/ilsvrc-2012.ts';
 
 export interface ClassNames {
   /** Identifiers in label order. */
   readonly classes: readonly string[];
-  /** Names for people, in label order. */
+  /** Human-readable names, in label order. */
   readonly labels: readonly string[];
 }
 
-/** Names for a number of classes: ILSVRC's synsets and words for 1000, else `class0`, `class1`, … */
+/** Default names for a number of classes: ILSVRC's synsets and words for 1000, otherwise `class0`, `class1`, … */
 export function classNamesFor(count: number): ClassNames {
   if (count !== 1000) return numberedClasses(count);
   const classes = ilsvrcClasses();
@@ -23,7 +23,7 @@ export function numberedClasses(count: number): ClassNames {
 }
 
 /**
- * The position in the development kit's order of each of the 1000 sorted classes.
+ * Each of the 1000 sorted classes' position in the development kit's order.
  * @throws UsageError for another number of classes.
  */
 export function developmentKitOrder(classes: number): readonly number[] {

@@ -5,13 +5,13 @@
  * |---|---|
  * | `verydeep.format` | `1` |
  * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork` |
- * | `verydeep.part` | `"features"` where the network has its convolutions only; its `classes` are then 0 |
+ * | `verydeep.part` | `"features"` if the network has convolutions only; its `classes` are then 0 |
  * | `verydeep.classes` | identifiers in label order |
- * | `verydeep.labels` | names for people, in label order |
+ * | `verydeep.labels` | human-readable names, in label order |
  * | `verydeep.meanRgb` | `[r, g, b]`, 0–255, subtracted from every pixel |
  * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training; absent in models that were not trained here |
  * | `verydeep.provenance` | object of strings: maker, method, source |
- * | `verydeep.license` | string, where it is known |
+ * | `verydeep.license` | string, if known |
  */
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
@@ -19,12 +19,12 @@ import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
 import { buildNetwork, featuresOnly, hasFeaturesOnly, type Network } from '../../net/network.ts';
 
-/** What is known about a model besides its weights. */
+/** Facts about a model besides its weights. */
 export interface ModelFacts {
   readonly network: Network;
   /** Identifiers in label order: folder names, synsets, digits. */
   readonly classes: readonly string[];
-  /** Names for people, in label order. */
+  /** Human-readable names, in label order. */
   readonly labels: readonly string[];
   /** 0–255. The network takes RGB, 0–255, minus this mean: the only convention inside verydeep. */
   readonly meanRgb: readonly [red: number, green: number, blue: number];
@@ -110,7 +110,7 @@ function has(metadata: Readonly<Record<string, string>>, key: Key): boolean {
   return Object.hasOwn(metadata, PREFIX + key);
 }
 
-/** Refuses a file without the facts: guessed preprocessing would silently give wrong answers. */
+/** Rejects a file without the facts: guessed preprocessing would silently give wrong answers. */
 function checkComplete(path: string, metadata: Readonly<Record<string, string>>): void {
   const missing = requiredKeys.filter((key) => !has(metadata, key));
   if (missing.length === 0) return;

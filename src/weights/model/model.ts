@@ -9,16 +9,16 @@ import {
 } from '../formats/safetensors/writer.ts';
 import { checkCounts, type ModelFacts, modelMetadata } from './metadata.ts';
 
-/** A network with its weights, and what is needed to use them. */
+/** A network with its weights and the facts needed to use them. */
 export interface Model extends ModelFacts {
-  /** Canonical names (`conv1_1.weight`, …) and layouts, exactly the network's parameters. */
+  /** Exactly the network's parameters, under canonical names (`conv1_1.weight`, …) and in canonical layouts. */
   readonly tensors: ReadonlyMap<string, Float32Array>;
 }
 
-/** Prefix of the tensors that a checkpoint holds beside the model, which `readModel` skips. */
+/** Prefix of the tensors that a checkpoint holds besides the model; `readModel` skips them. */
 export const OPTIMIZER_PREFIX = 'optimizer.';
 
-/** What a file holds beside a model. */
+/** What a file holds besides a model. */
 interface Extras {
   /** Under names that start with `optimizer.` */
   readonly tensors?: Iterable<TensorToWrite>;
@@ -27,7 +27,7 @@ interface Extras {
 }
 
 /**
- * A model's file, piece by piece.
+ * Produces a model's file piece by piece.
  * @param path the file's name in messages
  * @param tensors the network's, in any order
  * @throws RangeError when tensors and network disagree.
@@ -45,7 +45,7 @@ export function modelPieces(
   return safetensorsPieces(path, [...tensors, ...extras], { ...metadata, ...modelMetadata(facts) });
 }
 
-/** A network's tensors, each fetched just before it is written. */
+/** Describes a network's tensors, each fetched just before it is written. */
 export function deferredTensors(
   { parameters }: Network,
   read: (name: string) => Promise<Float32Array>,

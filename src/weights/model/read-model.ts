@@ -21,7 +21,7 @@ export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
  * Reads a model, or the model of a checkpoint, from a weight file of any format: safetensors, PyTorch, ONNX, Caffe or
  * Keras (see docs/guides/weights.md).
  *
- * @param options facts that files of other frameworks lack, or a function called with bytes read and bytes in all
+ * @param options facts that files of other frameworks lack, or a function called with the bytes read and the total
  *   (default: nothing)
  *
  * @example
@@ -34,7 +34,7 @@ export async function readModel(path: string, options: ReadModelOptions | OnProg
   return (await readModelWithReport(path, options)).model;
 }
 
-/** Like `readModel`, with what was done to a foreign file's tensors; undefined for our own format. */
+/** Like `readModel`, but also reports how a foreign file's tensors were changed; undefined for our own format. */
 export async function readModelWithReport(
   path: string,
   given: ReadModelOptions | OnProgress = {},
@@ -62,12 +62,12 @@ async function read(path: string, options: ReadModelOptions) {
   }
 }
 
-/** A file of ours is read as it is: a damaged one is refused for what it lacks, not read as a foreign one. */
+/** Our own files are never read as foreign ones: a damaged file is rejected for what it lacks. */
 function isOwn(metadata: Readonly<Record<string, string>>, { featuresOnly }: ReadModelOptions): boolean {
   return !featuresOnly && Object.keys(metadata).some((key) => key.startsWith('verydeep.'));
 }
 
-/** Reads a file of our own. `placesFor` is called once the header is known to fit the network. */
+/** Reads one of our own files. `placesFor` is called once the header is known to fit the network. */
 async function readOwnModel(
   path: string,
   { placesFor, onProgress }: Pick<ImportOptions, 'placesFor' | 'onProgress'>,

@@ -3,7 +3,7 @@ import { formatShape, type Shape, sameShape } from '../../core/shape.ts';
 import { featureConvolutions, hasFeaturesOnly, type Network } from '../../net/network.ts';
 import { describe, type Model } from './model.ts';
 
-/** What a network takes from a trained model. */
+/** The parameters that a network takes from a trained model. */
 export interface Transfer {
   /** The model's own arrays, under the network's names. */
   readonly tensors: ReadonlyMap<string, Float32Array>;

@@ -6,8 +6,8 @@ import { deferredTensors, type Model, modelPieces, tensorsToWrite } from './mode
 /**
  * Writes a model to a .safetensors file, whole or not at all.
  *
- * @param tensors what else to store, under names that start with `optimizer.` (default: nothing)
- * @param metadata what else to store, under other keys than the model's own (default: nothing)
+ * @param tensors additional tensors, under names that start with `optimizer.` (default: none)
+ * @param metadata additional metadata, under keys other than the model's own (default: none)
  *
  * @example
  * const model = await readModel('runs/photos/best.safetensors');
@@ -29,7 +29,7 @@ export async function writeModel(
 }
 
 /**
- * Like `writeModel`, for weights stored elsewhere: each tensor is fetched just before it is written.
+ * Like `writeModel`, but for weights stored elsewhere: each tensor is fetched just before it is written.
  * @param read returns one tensor of the model, by name
  */
 export async function writeModelPiecewise(

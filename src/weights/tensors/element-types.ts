@@ -1,6 +1,6 @@
 /** The element types of weight files, under safetensors's names, and how each becomes float32. */
 
-/** Bits per element. Types that are not readable are recognized in headers only. */
+/** Bits per element. Types that cannot be read are only recognized in headers. */
 const bits: Readonly<Record<string, number>> = {
   BOOL: 8,
   U8: 8,

@@ -3,41 +3,41 @@ import { elementCount, formatShape, type Shape } from '../../core/shape.ts';
 import { elementBytes, type ReadableType, widen } from './element-types.ts';
 
 /**
- * Takes a run of values.
- * @param values widened to float32; valid during the call only
- * @param offset of the first value in the tensor, row-major
+ * Receives a run of values.
+ * @param values widened to float32; valid only during the call
+ * @param offset index of the first value in the tensor, row-major
  */
 export type Visit = (values: Float32Array, offset: number) => void;
 
 /** One tensor of an open file. */
 export interface SourceTensor {
-  /** The file's own name for it. */
+  /** Its name in the file. */
   readonly name: string;
-  /** `F32`, `F16`, `BF16`, `F64`, or the format's word for a type that is not read. */
+  /** `F32`, `F16`, `BF16`, `F64`, or the format's own name for an unsupported type. */
   readonly type: string;
   readonly shape: Shape;
   /** Passes on all values, a part at a time. @throws UserError naming file and tensor. */
   read(visit: Visit): Promise<void>;
 }
 
-/** Bytes at any position: of a file, or of a part of one. */
+/** Random access to the bytes of a file, or of a part of one. */
 export interface ByteSource {
   readInto(position: number, target: Uint8Array): Promise<void>;
 }
 
-/** A part of a source, from `start` up to, not including, `end`. */
+/** The part of a source from `start` up to, but not including, `end`. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** Read at a time: enough for the disk's full speed, and small beside the tensors. */
+/** Bytes read at a time: enough for the disk's full speed, and small compared with the tensors. */
 export const CHUNK_BYTES = 2 ** 20;
 
-/** A chunk that is not in use. A new one for each tensor would stay in memory until V8 collects it. */
+/** An unused chunk to reuse. A new one for each tensor would stay in memory until V8 collects it. */
 let spare: Uint8Array<ArrayBuffer> | undefined;
 
-/** Passes on `count` elements that follow each other from `position`. */
+/** Passes on `count` consecutive elements from `position` on. */
 export async function streamElements(
   source: ByteSource,
   position: number,
@@ -63,7 +63,7 @@ export async function streamElements(
   }
 }
 
-/** Passes on elements that are stored in several ranges, one after the other. */
+/** Passes on elements that are stored in several ranges, range by range. */
 export async function streamRanges(
   source: ByteSource,
   ranges: readonly ByteRange[],

@@ -21,11 +21,11 @@ test('versions are compared with the ranges that package.json uses', () => {
   assert.deepEqual(['18.20.0', '20.18.9', '21.7.3', '22.11.9', '23.11.0'].map(allowed), Array(5).fill(false));
 });
 
-test('a folder that is not there yet can be written where the one above can', () => {
+test('a missing folder is writable if its parent is', () => {
   assert.ok(canWriteUnder(join(tmpdir(), 'not', 'there', 'yet')));
 });
 
-test('there is memory', () => {
+test('reports the memory of this machine', () => {
   const { total, free } = memory();
   assert.ok(total > 0 && free > 0 && free <= total);
 });

@@ -26,7 +26,7 @@ describe('progress', () => {
   });
   afterEach(() => mock.restoreAll());
 
-  test('shows nothing in the first two seconds, then what is done and how long it takes', () => {
+  test('shows nothing in the first two seconds, then the progress and the time left', () => {
     const { stream, written } = fakeStream(true);
     const bar = new ProgressBar('training', 100, { stream });
     now = 1000;
@@ -38,7 +38,7 @@ describe('progress', () => {
     assert.match(written(), /training █{6}░{18} 25 % · 9 s left · loss 2\.30/);
   });
 
-  test('counts the time left from where the work goes on', () => {
+  test('counts the time left from where the work continues', () => {
     const { stream, written } = fakeStream(true);
     const bar = new ProgressBar('training', 100, { stream, done: 50 });
     now = 10_000;
@@ -47,7 +47,7 @@ describe('progress', () => {
     assert.match(written(), /60 % · 40 s left/);
   });
 
-  test('shows nothing where nobody is at a terminal', async () => {
+  test('shows nothing without a terminal', async () => {
     const { stream, written } = fakeStream(false);
     const result = await withProgress(
       'work',
@@ -64,7 +64,7 @@ describe('progress', () => {
     assert.equal(written(), '');
   });
 
-  test('makes way for other lines, and goes away when the work fails', async () => {
+  test('makes way for other lines, and disappears when the work fails', async () => {
     const { stream, written } = fakeStream(true);
     const work = withProgress(
       'work',

@@ -36,7 +36,7 @@ describe('layers', () => {
     assert.deepEqual(outputShape({ kind: 'relu', name: 'relu' }, [1, 4, 7, 6]), [1, 4, 7, 6]);
   });
 
-  it('refuse what does not fit', () => {
+  it('refuse shapes that do not fit', () => {
     for (const [layer, shape, message] of [
       [convolution, [1, 4, 7, 7], /conv1_1 takes 3 channels, but its input has 4/],
       [{ ...convolution, padding: 0 }, [1, 3, 2, 7], /2×7 is too small for conv1_1/],

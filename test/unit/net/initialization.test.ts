@@ -73,7 +73,7 @@ describe('initial values', () => {
     assert.notDeepEqual(first.get('conv4_2.weight'), first.get('conv5_1.weight'));
   });
 
-  it('refuse a tensor that is not there', () => {
+  it('refuse an unknown tensor', () => {
     const initialization = () => initializeTensor(network, 'conv9_1.weight', { method: 'he', seed: 1 });
     assert.throws(initialization, /no parameter conv9_1/);
   });

@@ -42,7 +42,7 @@ describe('receptive fields', () => {
     assert.deepEqual(deep, shallow);
   });
 
-  it('are what a change of one pixel reaches: the definition, on a chain of one channel', () => {
+  it('are the inputs that an output depends on: the definition, on a chain of one channel', () => {
     const chain: Layer[] = [
       convolution(3),
       { kind: 'maxPool', name: 'pool', rounding: 'floor' },

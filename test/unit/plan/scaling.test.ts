@@ -15,7 +15,7 @@ describe('the model of several machines', () => {
     assert.equal(exchange(10, 1e-3, 1), 0);
   });
 
-  it('without latency the exchange is what each machine sends over the wire', () => {
+  it('without latency the exchange takes as long as the bytes that each machine sends', () => {
     const expected = (1.5 * BYTES * 8) / (0.94 * 10e9);
     assert.ok(Math.abs(exchange(10, 0) / expected - 1) < 1e-9);
   });
@@ -31,7 +31,7 @@ describe('the model of several machines', () => {
     assert.ok(exchange(100, latency) > rounds * latency * 0.99);
   });
 
-  it('a step is its arithmetic and what of the exchange the backward pass does not hide', () => {
+  it('a step is its arithmetic and the part of the exchange that the backward pass does not hide', () => {
     const request = { network, batch: 256, microBatch: 32, bandwidth: 1, latency: 0, trainingMsPerImage: 10 };
     const { communicationSeconds, hiddenSeconds, secondsPerStep } = estimateScaling(request, 4);
     assert.ok(Math.abs(hiddenSeconds! - (2 / 3) * 32 * 0.01) < 1e-9);

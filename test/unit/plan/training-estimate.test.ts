@@ -102,7 +102,7 @@ describe('plan', () => {
     assert.ok(Math.abs(time.secondsInAll / time.secondsPerEpoch - 74) < 1e-9);
   });
 
-  test('several machines: bytes, time on the wire, and what is gained where all but the last bucket is hidden', async () => {
+  test('several machines: bytes, time on the wire, and the speedup if all but the last bucket is hidden', async () => {
     const { scaling, gradientBytes, time } = await estimateTraining({ ...request, speed });
     const [one, four] = scaling;
     assert.equal(one?.bytesSentPerStep, 0);

@@ -79,7 +79,7 @@ describe('a model card', () => {
     }
   });
 
-  it('leaves out what is not known', () => {
+  it('leaves out unknown facts', () => {
     const card = { ...CARD, result: undefined, dataFingerprint: undefined, createdBy: undefined };
     const { license, 'model-index': index } = frontMatterOf(card);
     assert.equal(license, 'unknown');

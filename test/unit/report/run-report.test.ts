@@ -74,7 +74,7 @@ describe('the HTML report', () => {
     assert.ok(page.includes('cat (5.0 %), predicted as dog (90.0 %)'));
   });
 
-  it('lists confusions instead of a matrix where there are very many classes', () => {
+  it('lists confusions instead of a matrix if there are many classes', () => {
     const labels = Array.from({ length: 50 }, (_, i) => `class ${i}`);
     const confusion = new Uint32Array(2500);
     confusion[3 * 50 + 7] = 5;

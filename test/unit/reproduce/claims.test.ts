@@ -83,7 +83,7 @@ describe('the claims of section 4', () => {
   const measured = (rate: (id: string) => number): MeasuredExperiment[] =>
     experiments.map((experiment, i) => ({ ...experiment, errors: errorsAt(rate(experiment.id), 3000, i) }));
 
-  it('are all measured by a plan with all networks, and hold where errors are as the paper says', () => {
+  it('are all measured by a plan with all networks, and hold for the errors of the paper', () => {
     const results = judgeClaims(
       measured((id) => {
         if (id.startsWith('d-36+') || id.includes('+d-36')) return 0.4;
@@ -102,12 +102,12 @@ describe('the claims of section 4', () => {
     }
   });
 
-  it('are not decided where all errors are alike', () => {
+  it('are not decided if all errors are alike', () => {
     const verdicts = judgeClaims(measured(() => 0.3)).map(({ verdict }) => verdict);
     assert.ok(verdicts.filter((verdict) => verdict === 'not decided').length > verdicts.length / 2);
   });
 
-  it('are listed as not measured where the plan lacks a network', () => {
+  it('are listed as not measured if the plan lacks a network', () => {
     const some = measured(() => 0.3).filter(({ id }) => !id.startsWith('a-lrn'));
     const [lrn] = judgeClaims(some);
     assert.equal(lrn!.verdict, 'not measured');

@@ -56,7 +56,7 @@ describe('the order of trainings', () => {
     assert.equal(training('d-36-72').recipe.lr, 0.01, 'the default');
   });
 
-  it('refuses a duplicate net and a recipe that is not valid', () => {
+  it('refuses a duplicate net and an invalid recipe', () => {
     const twice = { ...plan, stages: [{ scale: '36', nets: ['A' as const, 'A' as const], recipe: {} }] };
     const duplicate = /p\.yaml: duplicate net A at scale 36; remove one/;
     assert.throws(() => planTrainings(twice, 'out', 'p.yaml'), duplicate);
@@ -87,7 +87,7 @@ describe('the experiments and evaluations of a plan', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it('evaluations are one per net, and another of center crops where experiments need them', () => {
+  it('evaluations are one per net, and another of center crops if experiments need them', () => {
     assert.deepEqual(pluck(evaluations, 'id').sort(), [
       ...['a-36.dense.single', 'b-36.center.single', 'b-36.dense.auto'],
       ...['b-5x5-36.center.single', 'b-5x5-36.dense.single', 'd-36-72.both.auto', 'd-36.dense.auto'],

@@ -28,7 +28,7 @@ async function lockedRun(t: TestContext, lock: unknown, age = 0) {
 }
 
 describe('the lock of a run', () => {
-  it('goes to exactly one of two processes that take it at the same moment', async (t) => {
+  it('goes to exactly one of two processes that take it at the same time', async (t) => {
     const folder = await temporaryFolder(t);
     const processes = [fork(worker), fork(worker)];
     t.after(() => processes.map((one) => one.kill()));
@@ -95,7 +95,7 @@ describe('the lock of a run', () => {
     }
   });
 
-  it('is not taken from a process that lives, or may live', async (t) => {
+  it('is not taken from a process that runs, or may run', async (t) => {
     for (const [lock, age, holder] of [
       [process.ppid, 60 * minutes, `process ${process.ppid}`],
       [{ pid: process.ppid, host: hostname(), started: '' }, minutes, `process ${process.ppid}`],

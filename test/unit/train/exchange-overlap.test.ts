@@ -27,7 +27,7 @@ describe('the overlap by layer', () => {
     assert.match(rows, /│ fc +│ +0\.00 │ +-3000\.0 │ +1000\.0 │ +75 │/);
   });
 
-  it('is whole where all arrives before the pass ends, and none where all leaves after it', () => {
+  it('is complete if everything arrives before the pass ends, and zero if everything leaves after it', () => {
     const early = { begin: 10, end: 30, sentAt: -3, arrivedAt: -1 };
     const late = { begin: 0, end: 10, sentAt: 0, arrivedAt: 1 };
     assert.deepEqual(pluck(overlapByLayer(specs, [early, late]), 'hidden'), [0, 1]);

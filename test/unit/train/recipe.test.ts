@@ -32,7 +32,7 @@ describe('a recipe', () => {
   it('refuses two starting points', () =>
     refused({ from: 'a', 'from-shallower': 'b' }, /from and from-shallower exclude each other/));
 
-  it('takes the former name of the backend native, and says the present one', (t) => {
+  it('accepts the former name of the backend native, and prints the present one', (t) => {
     const warn = t.mock.method(console, 'warn', () => {});
     assert.equal(resolveRecipe({ backend: 'onednn' }).backend, 'native');
     assert.equal(createBackend('onednn').name, 'native');
@@ -46,7 +46,7 @@ describe('a recipe', () => {
     assert.deepEqual(resolveRecipe(parse(formatRecipe(recipe)) as Record<string, unknown>, 'y'), recipe);
   });
 
-  it('describes every key: what it is, its default, and its choices or the name of its value', () => {
+  it('describes every key, with its default, and its choices or the name of its value', () => {
     for (const { key, description, value, choices, default: fallback } of recipeKeys) {
       assert.ok(description, key);
       assert.ok(typeof fallback === 'boolean' || choices || value, key);
@@ -61,7 +61,7 @@ describe('a recipe', () => {
       /^x\.yaml: width must be at most 16; crop must be a whole number; pooling must be one of floor, ceil; scale must be a number or text; batch must be above 0; lr must be a number; flip must be true or false$/,
     ));
 
-  it('raises the rate with the batch, and warms up from what it was', () => {
+  it('raises the rate with the batch, and warms up from the original rate', () => {
     const larger = resolveRecipe({ lr: 0.01, batch: 2048, 'lr-reference-batch': 256, warmup: '5e' });
     const { learningRate, warmup, warmupFrom } = scheduleOf(larger, 100);
     assert.deepEqual([learningRate, warmup, warmupFrom], [0.08, 500, 1 / 8]);

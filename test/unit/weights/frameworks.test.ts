@@ -62,7 +62,7 @@ describe('networks of other frameworks', () => {
     assert.deepEqual(model.meanRgb, [123.675, 116.28, 103.53]);
   });
 
-  test('batch normalization is folded, and the report and the provenance tell', async () => {
+  test('batch normalization is folded, and the report and the provenance record it', async () => {
     const { model, report } = await read('torch-a-bn.pth', torchvision);
     assert.match(report!.folded.join(), /batch normalization into 8 convolutions/);
     assert.match(report!.remarks.join(), /its architecture differs from the paper's/);

@@ -46,7 +46,7 @@ const options: fc.Arbitrary<MatOptions> = fc.record({
 });
 
 describe('parseMat', () => {
-  it('gives back what was written, compressed or not, of either byte order', () => {
+  it('returns the written values, compressed or not, in either byte order', () => {
     fc.assert(
       fc.property(value, value, options, (a, b, how) => {
         assert.deepEqual(parseMat(mat({ a, b }, how), 'x.mat'), new Map(Object.entries({ a, b })));
@@ -54,7 +54,7 @@ describe('parseMat', () => {
     );
   });
 
-  it('refuses what is cut short, or at least never says more than there is', () => {
+  it('refuses truncated files, or returns only what is complete', () => {
     fc.assert(
       fc.property(value, options, fc.double({ min: 0, max: 1, noNaN: true }), (a, how, part) => {
         const whole = mat({ a }, how);
@@ -71,7 +71,7 @@ describe('parseMat', () => {
     );
   });
 
-  it('never fails otherwise, whatever is damaged', () => {
+  it('throws nothing but a UserError for damaged files', () => {
     fc.assert(
       fc.property(
         value,
@@ -91,7 +91,7 @@ describe('parseMat', () => {
     );
   });
 
-  it('steps over what it does not know', () => {
+  it('skips unknown elements', () => {
     const bytes = mat({ sparse: { kind: 'other' }, n: { kind: 'numbers', shape: [1, 1], values: [7] } });
     assert.deepEqual(parseMat(bytes, 'x').get('n'), { kind: 'numbers', shape: [1, 1], values: [7] });
   });

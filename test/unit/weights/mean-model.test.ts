@@ -17,7 +17,7 @@ describe('the mean of models', () => {
     assert.deepEqual(mean.meanRgb, [1, 0, 0]);
   });
 
-  test('is refused where the networks differ', () => {
+  test('is refused if the networks differ', () => {
     const models = [named('a.safetensors', 1), named('b.safetensors', 1, 3)] as const;
     const message = /^b\.safetensors has .*but a\.safetensors has .*; average models of one network only$/;
     assert.throws(() => meanModel(models), userError(message));

@@ -97,7 +97,7 @@ describe('model files', () => {
     }
   });
 
-  test('tensors are read into the places that are given for them, where they fit', async () => {
+  test('tensors are read into the given arrays that fit', async () => {
     const model = makeModel();
     await writeModel(file(), model);
     const places = new Map([
@@ -115,7 +115,7 @@ describe('model files', () => {
     assert.notEqual(read.tensors.get('conv1_1.bias'), places.get('conv1_1.bias'));
   });
 
-  test('refuses a tensor that the network does not have, before a place is asked for', async () => {
+  test('refuses a surplus tensor before it asks for an array', async () => {
     await writeModel(file(), makeModel({ configuration: 'B' }));
     const { tensors, metadata } = await readSafetensors(file());
     const network = JSON.stringify({ ...JSON.parse(metadata['verydeep.network']!), configuration: 'A' });
@@ -125,7 +125,7 @@ describe('model files', () => {
     await refused(readModel(file(), { placesFor }), surplus);
   });
 
-  test('refuses a safetensors file of another maker, naming what is missing', async () => {
+  test('refuses a safetensors file from another program, naming what is missing', async () => {
     await writeModel(file(), makeModel());
     const { tensors } = await readSafetensors(file());
     await writeSafetensors(file(), tensors.values(), { format: 'pt' });

@@ -49,7 +49,7 @@ describe('round trips', () => {
     }
   }
 
-  test('a fully convolutional ONNX model holds the same', async () => {
+  test('a fully convolutional ONNX model has the same weights', async () => {
     const model = makeModel({ configuration: 'B' });
     const path = temporary.path('dense.onnx');
     await writeWeights(path, model, { fullyConvolutional: true });
@@ -66,7 +66,7 @@ describe('round trips', () => {
     }
   });
 
-  test('another program may change the weights: then what is read is what it wrote', async () => {
+  test('weights changed by another program are read as changed', async () => {
     const model = makeModel({ configuration: 'A' });
     const path = temporary.path('changed.pth');
     await writeWeights(path, model);
@@ -96,7 +96,7 @@ describe('round trips', () => {
     }
   });
 
-  test('refuses what a format cannot hold', async () => {
+  test('refuses options that a format cannot represent', async () => {
     const model = makeModel({ configuration: 'A-LRN' });
     for (const [name, options] of [
       ['x.h5', {}],

@@ -65,7 +65,7 @@ describe('safetensors', () => {
     assert.deepEqual(await readdir(temporary.folder), ['x.safetensors'], 'no temporary file remains');
   });
 
-  test('whatever byte is changed or cut, only a UserError is thrown', async () => {
+  test('throws nothing but a UserError for changed or truncated files', async () => {
     const weight = { name: 'weight', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) };
     const bias = { name: 'bias', shape: [2], data: Float32Array.of(5, 6) };
     await writeSafetensors(file(), [weight, bias], { key: 'value' });

@@ -1,4 +1,4 @@
-/** Folders of image files: divided into splits or not, with a folder for each class or flat. */
+/** Opens folders of image files: divided into splits or not, with a folder for each class or flat. */
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
@@ -36,7 +36,7 @@ export async function openClassFolders(
   );
 }
 
-/** A class may also be called "train": a split's folder contains folders or tar files, not only images. */
+/** A class may also be called "train", but a split's folder contains folders or tar files, not only images. */
 async function isDivided(folder: string, { folders }: Listing): Promise<boolean> {
   const splits = folders.filter(isSplitFolder);
   if (splits.length === folders.length) return splits.length > 0;
@@ -48,8 +48,8 @@ async function isDivided(folder: string, { folders }: Listing): Promise<boolean>
 }
 
 /**
- * The classes of the training images. Other splits number their classes by these, since they may lack some.
- * @returns undefined where there are no training images
+ * The classes of the training images. Other splits use their numbers, since they may lack some classes.
+ * @returns undefined if there are no training images
  */
 async function classesOfTraining(folder: string, { folders }: Listing): Promise<string[] | undefined> {
   const train = findSplitFolder('train', (name) => folders.includes(name));
@@ -60,7 +60,7 @@ async function classesOfTraining(folder: string, { folders }: Listing): Promise<
   return tars.length > 0 ? tars.map((name) => name.slice(0, -'.tar'.length)) : undefined;
 }
 
-/** The training classes beside a folder of ILSVRC's flat validation images that was opened directly. */
+/** The training classes next to a folder of ILSVRC's flat validation images that was opened directly. */
 async function classesBeside(folder: string, { files }: Listing): Promise<string[] | undefined> {
   const above = join(folder, '..');
   if (!isFlatValidation(files) || (await kindOf(above)) !== 'folder') return undefined;
@@ -70,7 +70,7 @@ async function classesBeside(folder: string, { files }: Listing): Promise<string
 interface SplitFolder {
   readonly folder: string;
   readonly listing: Listing;
-  /** Undefined where the location is not divided. */
+  /** Undefined if the data set is not divided. */
   readonly split?: Split;
   readonly trainingClasses?: readonly string[];
 }

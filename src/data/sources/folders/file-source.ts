@@ -36,10 +36,10 @@ export function fileSource(options: FileSourceOptions): ImageSource {
 }
 
 /**
- * A hash of every name and label, but of the sizes and times of at most 2048 images, evenly spread. Asking the file
- * system about 1.3 million files takes minutes on a network disk, and what happens to data sets (another download,
- * re-encoding, a subset) touches every file or changes the names. The times of folders are left out: any hidden file
- * that a file manager writes would change them.
+ * A hash of every name and label, but of the sizes and times of only 2048 evenly spread images at most. Asking the file
+ * system about 1.3 million files takes minutes on a network disk, and typical changes to data sets (another download,
+ * re-encoding, a subset) touch every file or change the names. Folder times are left out, since any hidden file that a
+ * file manager writes would change them.
  */
 async function fingerprintOf({ root, classes, files }: FileSourceOptions): Promise<string> {
   const hash = createHash('sha256').update(`files\0${classes.join('\0')}\0\0`);

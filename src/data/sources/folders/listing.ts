@@ -1,4 +1,4 @@
-/** Listing folders of images. */
+/** Lists folders of images. */
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { kindOf, readingError } from '../../../core/files.ts';
 import { IMAGE_EXTENSIONS, isImageName } from '../../pixels/image-formats.ts';
 import { FileList } from '../file-list.ts';
 
-/** Folders are read this many at a time, which hides a disk's latency. */
+/** Number of folders read at a time, which hides a disk's latency. */
 const LISTINGS_AT_ONCE = 8;
 /** Deeper than anyone nests images; without a limit, a link to a parent folder would be followed forever. */
 const MAX_DEPTH = 16;
@@ -41,7 +41,7 @@ export async function listFolder(path: string): Promise<Listing> {
 }
 
 async function isFolder(parent: string, entry: Dirent): Promise<boolean> {
-  // A link to an image is taken for a file: following a million of them would take minutes.
+  // A link to an image is assumed to lead to a file: following a million of them would take minutes.
   if (!entry.isSymbolicLink() || isImageName(entry.name)) return entry.isDirectory();
   return (await kindOf(`${parent}/${entry.name}`)) === 'folder';
 }

@@ -1,6 +1,6 @@
 /**
- * Labels of ILSVRC-2012's validation images, which lie in one flat folder: from Kaggle's LOC_val_solution.csv, or from
- * the development kit. Also the class numbers that the evaluation server expects.
+ * Reads the labels of ILSVRC-2012's validation images, which are in one flat folder, from Kaggle's LOC_val_solution.csv
+ * or from the development kit. Also has the class numbers that the evaluation server expects.
  */
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -9,7 +9,7 @@ import { kindOf, readBytes, readLines } from '../../../core/files.ts';
 import { ilsvrcClasses } from '../../../core/ilsvrc-2012.ts';
 import { foldersNear } from './synsets.ts';
 
-/** Where a development kit's files may be, below a folder near the images. */
+/** Paths where a development kit's files may be, below a folder near the images. */
 const KIT_FOLDERS = ['ILSVRC2012_devkit_t12/data', 'devkit/data', 'data', '.'];
 
 /** Labels of validation images by the stem of the file name (`ILSVRC2012_val_00000001`). */

@@ -1,10 +1,10 @@
-/** WordNet synsets as classes, and their names for people (n01440764 → "tench, Tinca tinca"). */
+/** WordNet synsets as classes, and their human-readable labels (n01440764 → "tench, Tinca tinca"). */
 import { dirname, join, resolve } from 'node:path';
 import { kindOf, readLines } from '../../../core/files.ts';
 
 const SYNSET = /^(n\d{8})(?:\s+(.*))?$/;
 
-/** Whether a class is called by its synset: `n` and eight digits. */
+/** Whether a class's name is a synset: `n` and eight digits. */
 export function isSynset(name: string): boolean {
   return SYNSET.exec(name)?.[1] === name;
 }
@@ -15,12 +15,12 @@ export function parseSynsetLine(line: string): { synset: string; words: string }
   return synset && words ? { synset, words } : undefined;
 }
 
-/** Files that name synsets, of Kaggle, Caffe, others, the development kit and Tiny ImageNet. */
+/** Files that name synsets: from Kaggle, Caffe, others, the development kit and Tiny ImageNet. */
 const LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt', 'map_clsloc.txt', 'words.txt'];
 
 /**
- * Labels in the order of the classes, from a list in the folder or above it. The classes themselves where they are
- * not synsets or no list has all of them.
+ * Labels in the order of the classes, from a list in the folder or above it. The classes themselves if they are not
+ * synsets or no list has all of them.
  */
 export async function labelsOfSynsets(
   folder: string,

@@ -1,6 +1,6 @@
 /**
- * ILSVRC-2012 as people have it: unpacked from Kaggle (`ILSVRC/Data/CLS-LOC/{train,val,test}` with the LOC_ files above
- * it), or from the original tar files with the development kit nearby.
+ * Recognizes the usual layouts of ILSVRC-2012: unpacked from Kaggle (`ILSVRC/Data/CLS-LOC/{train,val,test}` with the LOC_
+ * files above it), or from the original tar files with the development kit nearby.
  */
 import { join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
@@ -34,8 +34,8 @@ export function isFlatValidation(files: readonly string[]): boolean {
  * @param location the path that was opened
  * @param folder the folder of the images
  * @param files the names of its files, sorted
- * @param trainingClasses synsets in label order; undefined where there are no training images: the classes are then
- *   all synsets among the labels, sorted
+ * @param trainingClasses synsets in label order; undefined if there are no training images: the classes are then all
+ *   synsets among the labels, sorted
  * @throws UserError when there are no labels nearby, or not for every image
  */
 export async function openFlatValidation(

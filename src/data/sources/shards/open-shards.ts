@@ -1,4 +1,4 @@
-/** Opening data sets in tar files: which files belong to a split, and which classes there are. */
+/** Opens data sets in tar files: determines which files belong to a split, and which classes there are. */
 import { basename, dirname, join } from 'node:path';
 import picomatch from 'picomatch';
 import { UserError } from '../../../core/errors.ts';
@@ -11,9 +11,9 @@ import { openIndex, type ShardKind } from './shard-index.ts';
 import { shardSource } from './shard-source.ts';
 
 interface ShardRequest extends OpenRequest {
-  /** The tar files were given by file name or pattern: all of them are meant, even if their names contain one split. */
+  /** Whether the tar files were given by name or pattern: then all are used, even if their names contain a split's. */
   readonly named?: boolean;
-  /** Classes that are already known: those of the training images. */
+  /** The classes of the training images, if already known. */
   readonly classes?: readonly string[];
 }
 
@@ -21,7 +21,7 @@ export function isTarName(name: string): boolean {
   return /\.tar$/i.test(name);
 }
 
-/** Whether a tar file holds one class, as those in ILSVRC's training archive. */
+/** Whether a tar file holds one class, as the files in ILSVRC's training archive do. */
 export function isClassTar(name: string): boolean {
   return isTarName(name) && isSynset(name.slice(0, -'.tar'.length));
 }
@@ -48,7 +48,7 @@ export async function matchShards(pattern: string): Promise<string[]> {
 }
 
 /**
- * Opens the shards of a split among a folder's tar files, or all of them where no name contains train, val or test.
+ * Opens the shards of a split among a folder's tar files, or all of them if no name contains train, val or test.
  * @param names the tar files in `folder`, sorted
  * @throws UserError when the split has none, one is damaged, or labels are missing or out of range
  */
@@ -83,7 +83,7 @@ export async function openShards(
   return source;
 }
 
-/** Validation and test shards replace each other where one kind is missing. */
+/** Validation and test shards replace each other if one kind is missing. */
 function shardsOfSplit(
   folder: string,
   names: readonly string[],
@@ -99,14 +99,14 @@ function shardsOfSplit(
   );
 }
 
-/** @returns undefined where there is no classes.txt */
+/** @returns undefined if there is no classes.txt */
 async function listedClasses(folder: string): Promise<string[] | undefined> {
   const list = join(folder, 'classes.txt');
   if ((await kindOf(list)) !== 'file') return undefined;
   return (await readLines(list)).map((line) => line.trim());
 }
 
-/** Labels that are all numbers mean the classes from 0 to the largest; otherwise the classes are the labels, sorted. */
+/** If all labels are numbers, the classes are 0 to the largest; otherwise they are the labels, sorted. */
 function classesOf(labels: readonly string[]): string[] {
   if (!labels.every((label) => /^\d+$/.test(label))) return [...labels].sort();
   const largest = labels.reduce((most, label) => Math.max(most, Number(label)), -1);

@@ -1,7 +1,7 @@
 /**
- * Which images are in a set of tar files, where, and with which labels. There are two kinds: WebDataset shards, where
- * the files of a sample share a key (`0001.jpg`, `0001.cls`), and ILSVRC's training archives, one tar file for each
- * class. Indexes are kept in the user's cache folder.
+ * Indexes a set of tar files: where each image is, and its label. There are two kinds: WebDataset shards, where the files
+ * of a sample share a key (`0001.jpg`, `0001.cls`), and ILSVRC's training archives, one tar file for each class. Indexes
+ * are kept in the user's cache folder.
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { IMAGE_EXTENSIONS, isImageExtension, isImageName } from '../../pixels/im
 import { FileList } from '../file-list.ts';
 import { readTar, type TarEntry } from './tar.ts';
 
-/** Where labels come from: files beside the images, or the tar file's name. */
+/** Where labels come from: files next to the images, or the tar file's name. */
 export type ShardKind = 'webdataset' | 'a class each';
 
 export interface ShardIndex {
@@ -26,9 +26,9 @@ export interface ShardIndex {
   readonly labelNames: readonly string[];
   /** `[shards]`: the number of the first image of each tar file. */
   readonly starts: Uint32Array;
-  /** `[images]`: where the data of each image start in its tar file, in bytes. */
+  /** `[images]`: where the data of each image starts in its tar file, in bytes. */
   readonly offsets: Float64Array;
-  /** `[images]`: in bytes. */
+  /** `[images]`: sizes in bytes. */
   readonly sizes: Uint32Array;
 }
 
@@ -39,7 +39,7 @@ interface Sample {
 }
 
 const SHARDS_AT_ONCE = 4;
-/** Increased whenever the index or the way that it is read changes. */
+/** Increased whenever the index or how it is read changes. */
 const CACHE_VERSION = 1;
 
 /**
@@ -59,7 +59,7 @@ export async function openIndex(
   return index;
 }
 
-/** Shards are few, so the size and the time of each are asked for. */
+/** There are few shards, so the size and the time of each are included. */
 export async function fingerprintOfShards(paths: readonly string[], kind: ShardKind): Promise<string> {
   const hash = createHash('sha256').update(`shards\0${kind}\0`);
   for (const path of paths) {
@@ -73,7 +73,7 @@ export async function fingerprintOfShards(paths: readonly string[], kind: ShardK
   return hash.digest('hex');
 }
 
-/** @returns undefined when there is none that can be used */
+/** @returns undefined if there is no usable index */
 async function readCachedIndex(key: string, cacheFolder?: string): Promise<ShardIndex | undefined> {
   try {
     const path = join(await cacheSubfolder('shards', cacheFolder), `${key}.index`);

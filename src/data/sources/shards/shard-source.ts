@@ -43,7 +43,7 @@ export function shardSource(options: ShardSourceOptions): ImageSource {
   };
 }
 
-/** Opens the shard for each image: a thousand shards may be more files than a process may hold open. */
+/** Opens the shard for each image, since a thousand shards may be more files than a process may hold open. */
 async function readAt(path: string, offset: number, bytes: Buffer, name: string): Promise<void> {
   let file: FileHandle | undefined;
   try {

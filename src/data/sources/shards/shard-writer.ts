@@ -1,4 +1,4 @@
-/** Packing images into WebDataset tar shards. */
+/** Packs images into WebDataset tar shards. */
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
@@ -13,7 +13,7 @@ import { indexShards } from './shard-index.ts';
 interface PackingOptions extends DecodeOptions {
   /** Largest smaller side in pixels: Smax of the trainings that will use the shards. */
   readonly scale: number;
-  /** Quality of the JPEGs that are encoded again, 1 to 100. */
+  /** Quality of re-encoded JPEGs, 1 to 100. */
   readonly quality: number;
 }
 
@@ -24,9 +24,9 @@ interface PackedImage {
 }
 
 /**
- * Decodes an image, which proves that it can be decoded. Returns it byte for byte where its smaller side is at most
- * `scale`; otherwise rescaled to that, upright, as a JPEG without chroma subsampling. Images of a source that stores
- * pixels become PNGs.
+ * Decodes an image, which proves that it can be decoded. Returns it byte for byte if its smaller side is at most `scale`;
+ * otherwise upright and rescaled to that, as a JPEG without chroma subsampling. Images from a source that stores pixels
+ * become PNGs.
  * @throws UserError naming the image when it cannot be used.
  */
 export async function packImage(
@@ -54,14 +54,14 @@ function toSharp({ pixels, width, height }: RgbImage) {
 export interface ShardSample {
   /** Without a dot; unique in the shard. */
   readonly key: string;
-  /** Of the image: jpg, png, webp. */
+  /** The image's extension: jpg, png, webp. */
   readonly extension: string;
   readonly image: Uint8Array;
   /** Class number; −1 for none. */
   readonly label: number;
 }
 
-/** A fixed time, so that the same images make the same shard, byte for byte. */
+/** A fixed time, so that the same images give the same shard, byte for byte. */
 const EPOCH = new Date(0);
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Reading the headers of tar files (POSIX ustar and pax, GNU long names and sizes) by position: indexing a shard does
- * not read its images.
+ * Reads the headers of tar files (POSIX ustar and pax, GNU long names and sizes) by position, so that indexing a shard
+ * does not read its images.
  */
 import { UserError } from '../../../core/errors.ts';
 import { type RandomAccessFile, ReadWindow, withFile } from '../../../core/random-access-file.ts';
@@ -8,7 +8,7 @@ import { type RandomAccessFile, ReadWindow, withFile } from '../../../core/rando
 /** A file inside a tar file. */
 export interface TarEntry {
   readonly name: string;
-  /** Where its data start in the tar file, in bytes. */
+  /** Where its data starts in the tar file, in bytes. */
   readonly offset: number;
   readonly size: number;
 }
@@ -70,7 +70,7 @@ interface Header {
   readonly type: string;
 }
 
-/** @returns undefined when the checksum is wrong, 'end' for the empty block at the end */
+/** @returns undefined if the checksum is wrong, 'end' for the empty block at the end */
 function parseHeader(block: Buffer): Header | 'end' | undefined {
   if (block.every((byte) => byte === 0)) return 'end';
   // The checksum is the sum of the header's bytes, with its own eight bytes counted as spaces.

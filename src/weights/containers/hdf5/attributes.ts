@@ -1,10 +1,10 @@
-/** Attributes that are text: names of layers, a model's configuration (format specification, IV.A.2.m). */
+/** Reads text attributes: names of layers, a model's configuration (format specification, IV.A.2.m). */
 import { elementCount } from '../../../core/shape.ts';
 import { Cursor, type Hdf5Source } from './hdf5-source.ts';
 import { type HeaderMessage, MessageType } from './object-header.ts';
 import { type Datatype, readDataspace, readDatatype } from './types.ts';
 
-/** Strings in one attribute at most. */
+/** Most strings in one attribute. */
 const MAX_STRINGS = 10_000;
 
 /**
@@ -56,7 +56,7 @@ async function readStrings(
   return strings;
 }
 
-/** A string in the global heap: its length, the heap's address, its number there. */
+/** Reads a string in the global heap from its length, the heap's address and its number there. */
 async function readLong(source: Hdf5Source, cursor: Cursor): Promise<Buffer> {
   const length = cursor.u32();
   const address = cursor.u64();

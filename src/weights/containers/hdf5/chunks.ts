@@ -1,4 +1,4 @@
-/** Datasets in chunks, compressed or not (format specification, III.A.1, IV.A.2.i and l). */
+/** Reads datasets in chunks, compressed or not (format specification, III.A.1, IV.A.2.i and l). */
 import { inflateSync } from 'node:zlib';
 import { messageOf } from '../../../core/errors.ts';
 import { elementCount, type Shape } from '../../../core/shape.ts';
@@ -8,14 +8,14 @@ import type { Cursor, Hdf5Source } from './hdf5-source.ts';
 
 export interface ChunkedLayout {
   readonly kind: 'chunked';
-  /** Address of the root of a B-tree of chunks; −1 where nothing was written. */
+  /** Address of the root of a B-tree of chunks; −1 if nothing was written. */
   readonly tree: number;
   readonly chunkShape: Shape;
   readonly elementSize: number;
   readonly filters: readonly number[];
 }
 
-/** Identifiers of filters. */
+/** Filter identifiers. */
 const DEFLATE = 1;
 const SHUFFLE = 2;
 const FLETCHER32 = 3;
@@ -156,7 +156,7 @@ function inflate(source: Hdf5Source, name: string, data: Uint8Array, limit: numb
   }
 }
 
-/** Restores elements from all first bytes, then all second bytes, and so on. */
+/** Restores elements that are stored as all first bytes, then all second bytes, and so on. */
 function unshuffle(data: Uint8Array, size: number): Uint8Array {
   const count = Math.floor(data.length / size);
   const result = Uint8Array.from(data);

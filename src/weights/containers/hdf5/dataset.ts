@@ -1,4 +1,4 @@
-/** Datasets: where their values are stored (format specification, IV.A.2.i and l). */
+/** Reads where the values of datasets are stored (format specification, IV.A.2.i and l). */
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
 import { isReadable } from '../../tensors/element-types.ts';
 import {
@@ -26,7 +26,7 @@ export interface Dataset {
   readonly layout: Layout;
 }
 
-/** The dataset that an object's messages describe, or undefined for another object. */
+/** The dataset that an object's messages describe, or undefined if the object is not a dataset. */
 export function readDataset(
   source: Hdf5Source,
   name: string,

@@ -1,4 +1,4 @@
-/** The links of a group: old symbol tables, and compact links in newer files (format specification, III and IV). */
+/** Reads a group's links: old symbol tables, or compact links in newer files (format specification, III and IV). */
 
 import type { Cursor, Hdf5Source } from './hdf5-source.ts';
 import { type HeaderMessage, MessageType } from './object-header.ts';
@@ -22,7 +22,7 @@ export async function readLinks(
   return links;
 }
 
-/** Refuses dense storage, which the newest version uses for more than eight links. */
+/** Rejects dense storage, which the newest version uses for more than eight links. */
 function checkCompact(source: Hdf5Source, cursor: Cursor): void {
   cursor.skip(1);
   const flags = cursor.u8();
@@ -41,7 +41,7 @@ function addLink(source: Hdf5Source, links: Map<string, number>, cursor: Cursor)
   if (flags & 4) cursor.skip(8);
   if (flags & 16) cursor.skip(1);
   const name = cursor.take(cursor.uint(1 << (flags & 3))).toString('utf8');
-  // Soft and external links are not followed: they may lead out of the file.
+  // Soft and external links are not followed, since they may lead out of the file.
   if (kind === 0) links.set(name, cursor.u64());
   if (links.size > MAX_LINKS) throw source.broken(`a group in it has more than ${MAX_LINKS} links`);
 }
@@ -66,7 +66,7 @@ async function readSymbolTable(source: Hdf5Source, cursor: Cursor): Promise<Map<
   return links;
 }
 
-/** A node of a version 1 B-tree for groups: keys and children in turn. */
+/** Reads a node of a version 1 B-tree for groups, where keys and children alternate. */
 async function readTreeNode(source: Hdf5Source, address: number): Promise<number[]> {
   const head = (await source.at(address, 24)).expect('TREE').skip(2);
   const count = head.u16();

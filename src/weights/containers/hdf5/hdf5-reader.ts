@@ -18,7 +18,7 @@ export interface Group {
   readonly datasets: ReadonlyMap<string, Dataset>;
 }
 
-/** Depth of nested groups; a saved model has less. */
+/** Greatest depth of nested groups; a saved model has less. */
 const MAX_DEPTH = 24;
 
 /**
@@ -34,7 +34,7 @@ export async function readHdf5(
   const address = await readSuperblock(source);
   const seen = new Set<number>();
   const visit = async (at: number, name: string, depth: number): Promise<Group | Dataset | undefined> => {
-    // A hard link to a parent group would never end.
+    // Following a hard link to a parent group would never end.
     if (seen.has(at) || depth > MAX_DEPTH) throw source.broken(`${name || 'its root'} contains itself`);
     seen.add(at);
     const messages = await readObjectHeader(source, at);

@@ -3,15 +3,15 @@ import { ReadWindow } from '../../../core/random-access-file.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';
 import { damaged } from '../../weight-errors.ts';
 
-/** Structures read from one file at most; a network of Table 1 has a few hundred. */
+/** Most structures read from one file; a network of Table 1 has a few hundred. */
 const MAX_READS = 20_000;
 /** Larger than any structure that a model has. */
 const MAX_STRUCTURE_BYTES = 16 * 2 ** 20;
 
 /**
- * The structures of an HDF5 file, which may be a part of a zip archive. Every address and size is checked against the
- * file's size, and the number of reads is limited, so that reading ends even if structures refer to each other in
- * circles.
+ * Reads the structures of an HDF5 file, which may be part of a zip archive. Every address and size is checked against
+ * the file's size, and the number of reads is limited, so that reading ends even if structures refer to each other in
+ * cycles.
  */
 export class Hdf5Source {
   readonly path: string;
@@ -27,7 +27,7 @@ export class Hdf5Source {
     this.#window = new ReadWindow(source, size);
   }
 
-  /** The bytes of a structure. @throws UserError where they would be outside of the file. */
+  /** Reads the bytes of a structure. @throws UserError if they would be outside of the file. */
   async at(address: number, length: number): Promise<Cursor> {
     this.checkRange(address, length);
     if (++this.#reads > MAX_READS) throw this.broken('its structures refer to each other in circles');
@@ -40,7 +40,7 @@ export class Hdf5Source {
     throw this.broken(`it refers to ${length} bytes at byte ${address}, but has only ${this.size}`);
   }
 
-  /** For data, whose reads are not counted. */
+  /** Reads data, which does not count toward the limit. */
   get data(): ByteSource {
     return this.#source;
   }
@@ -50,7 +50,7 @@ export class Hdf5Source {
   }
 }
 
-/** Reads a structure's fields in order. HDF5's undefined address comes as −1. */
+/** Reads a structure's fields in order. HDF5's undefined address is returned as −1. */
 export class Cursor {
   readonly bytes: Buffer;
   readonly #source: Hdf5Source;

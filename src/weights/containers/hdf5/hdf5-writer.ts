@@ -1,7 +1,7 @@
 /**
  * Writes HDF5 files in the oldest version, which every version of the library reads: groups with symbol tables, text
- * attributes, contiguous datasets. The data come first and are passed on, not copied; the structures that describe
- * them follow.
+ * attributes, contiguous datasets. The data comes first and is passed on, not copied; the structures that describe it
+ * follow.
  */
 import { elementCount, type Shape } from '../../../core/shape.ts';
 import { HDF5_SIGNATURE } from '../../formats/signatures.ts';
@@ -23,7 +23,7 @@ export interface GroupSpec {
 
 const SUPERBLOCK_BYTES = 96;
 const UNDEFINED = 0xffffffffffffffffn;
-/** Half the entries of a symbol node: one node holds any group that we write. */
+/** Half the number of entries in a symbol node. One node can hold any group that we write. */
 const LEAF_K = 256;
 const INTERNAL_K = 16;
 /** A message's length is a 16-bit number. */
@@ -74,7 +74,7 @@ function superblock(root: number, end: number): Buffer {
     .buffer();
 }
 
-/** The structures that describe the data, from a given address on. */
+/** Builds the structures that describe the data, from a given address on. */
 class Structures {
   readonly pieces: Buffer[] = [];
   end: number;

@@ -1,4 +1,4 @@
-/** Object headers: the messages that describe a group or a dataset (format specification, IV.A). */
+/** Reads object headers: the messages that describe a group or a dataset (format specification, IV.A). */
 import { Cursor, type Hdf5Source } from './hdf5-source.ts';
 
 export interface HeaderMessage {
@@ -6,7 +6,7 @@ export interface HeaderMessage {
   readonly body: Cursor;
 }
 
-/** Types of messages. */
+/** Message types. */
 export const MessageType = {
   dataspace: 0x1,
   linkInfo: 0x2,
@@ -20,18 +20,18 @@ export const MessageType = {
   attributeInfo: 0x15,
 } as const;
 
-/** The message's value is stored elsewhere, shared with others. */
+/** Flag of a message whose value is stored elsewhere and shared with others. */
 const SHARED_FLAG = 2;
 const MAX_MESSAGES = 10_000;
 
-/** All messages of an object, including its continuations. @throws UserError when the header is malformed. */
+/** Reads all messages of an object, including continuations. @throws UserError when the header is malformed. */
 export async function readObjectHeader(source: Hdf5Source, address: number): Promise<HeaderMessage[]> {
   const first = await source.at(address, Math.min(64, source.size - address));
   const reader = first.bytes.toString('latin1', 0, 4) === 'OHDR' ? readNewHeader : readOldHeader;
   return reader(source, address, first);
 }
 
-/** Version 1. */
+/** Reads a header of version 1. */
 async function readOldHeader(source: Hdf5Source, address: number, start: Cursor): Promise<HeaderMessage[]> {
   const version = start.u8();
   if (version !== 1) throw source.broken(`an object's header at byte ${address} has version ${version}`);
@@ -52,7 +52,7 @@ async function readOldHeader(source: Hdf5Source, address: number, start: Cursor)
   return messages;
 }
 
-/** Version 2: blocks begin with a signature and end with a checksum. */
+/** Reads a header of version 2, whose blocks begin with a signature and end with a checksum. */
 async function readNewHeader(source: Hdf5Source, address: number, start: Cursor): Promise<HeaderMessage[]> {
   start.expect('OHDR');
   const version = start.u8();

@@ -1,9 +1,9 @@
-/** Datatypes and dataspaces (format specification, IV.A.2.b and d), as far as weights and their names use them. */
+/** Reads the datatypes and dataspaces that weights and their names use (format specification, IV.A.2.b and d). */
 import type { Shape } from '../../../core/shape.ts';
 import type { Cursor, Hdf5Source } from './hdf5-source.ts';
 
 export interface Datatype {
-  /** `F32`, `F16`, `BF16`, `F64`, `text`, `longText` (stored elsewhere in the file), or a description of a type that is not read. */
+  /** `F32`, `F16`, `BF16`, `F64`, `text`, `longText` (stored elsewhere in the file), or a description of an unsupported type. */
   readonly kind: string;
   /** Bytes per element. */
   readonly size: number;

@@ -1,4 +1,4 @@
-/** The data elements that MAT-files are made of: a tag (type and size), the data, padding to 8 bytes. */
+/** Reads the data elements that MAT-files consist of: a tag (type and size), the data, padding to 8 bytes. */
 
 /** Storage types: how many bytes each number takes and how to read one. */
 const STORAGE: Record<
@@ -65,7 +65,7 @@ export class MatBytes {
     );
   }
 
-  /** The next element as text: UTF-8, UTF-16 or a number a character. */
+  /** The next element as text: UTF-8, UTF-16 or one number per character. */
   text(): string {
     const start = this.#at;
     const { type, bytes } = this.element();

@@ -1,7 +1,6 @@
 /**
- * Reading MATLAB's level 5 MAT-files ("MAT-File Format", The MathWorks): numbers, text, cells and struct
- * arrays, compressed or not, of either byte order. What else a file may hold (sparse matrices, objects) is
- * stepped over.
+ * Reads MATLAB's level 5 MAT-files ("MAT-File Format", The MathWorks): numbers, text, cells and struct arrays,
+ * compressed or not, in either byte order. Anything else in a file (sparse matrices, objects) is skipped.
  */
 import { inflateSync } from 'node:zlib';
 import { messageOf, UserError } from '../../../core/errors.ts';
@@ -29,8 +28,8 @@ const DEEPEST = 32;
 
 /**
  * The variables of a MAT-file, by name.
- * @param path what error messages call the file
- * @throws UserError when it is no whole level 5 MAT-file
+ * @param path the file's name in error messages
+ * @throws UserError when it is not a complete level 5 MAT-file
  */
 export function parseMat(bytes: Uint8Array, path: string): Map<string, MatValue> {
   try {
@@ -61,10 +60,10 @@ function parseVariables(bytes: Uint8Array): Map<string, MatValue> {
   return variables;
 }
 
-/** The inside of a miMATRIX element: flags, dimensions, name, then what the class says. */
+/** Reads the content of a miMATRIX element: flags, dimensions, name, then data that depends on the class. */
 function parseMatrix(bytes: MatBytes, depth: number): { name: string; value: MatValue } {
   if (depth > DEEPEST) throw new RangeError('it is nested too deeply');
-  // An element of no bytes stands for the empty matrix.
+  // An element of zero bytes is the empty matrix.
   if (bytes.atEnd) return { name: '', value: { kind: 'numbers', shape: [0, 0], values: [] } };
   const arrayClass = bytes.numbers()[0]! & 0xff;
   const shape = bytes.numbers();

@@ -1,7 +1,7 @@
 /**
  * Reads protocol-buffer messages from the disk field by field, without loading large ones
- * (https://protobuf.dev/programming-guides/encoding/). A decoder of whole messages would hold a network's weights
- * once as bytes and once as floats; here a field of bytes is a range of the file.
+ * (https://protobuf.dev/programming-guides/encoding/). A decoder of whole messages would hold a network's weights twice,
+ * as bytes and as floats; here a field of bytes is a range of the file.
  */
 import protobuf from 'protobufjs';
 import { messageOf, type UserError } from '../../../core/errors.ts';
@@ -9,20 +9,20 @@ import { type RandomAccessFile, ReadWindow } from '../../../core/random-access-f
 import type { ByteRange } from '../../tensors/source-tensor.ts';
 import { damaged } from '../../weight-errors.ts';
 
-/** A field; as a range, the bytes of its value. */
+/** A field, and the range of its value's bytes. */
 interface MessageField extends ByteRange {
   readonly number: number;
   /** 0: a number, `value`; 1: 8 bytes; 2: any number of bytes; 5: 4 bytes. */
   readonly wireType: number;
-  /** Of wire type 0: a signed 64-bit number, rounded to float64. */
+  /** For wire type 0: a signed 64-bit number, rounded to float64. */
   readonly value: number;
 }
 
 /** A key and a length, ten bytes each at most. */
 const LONGEST_HEAD = 20;
-/** More than any network's messages have: a file with more only keeps us busy. */
+/** More than any network's messages have; a file with more would only waste time. */
 const MAX_FIELDS = 200_000;
-/** Of a string or a list of numbers. */
+/** Longest string or number list accepted, in bytes. */
 const MAX_SMALL_BYTES = 64 * 2 ** 20;
 
 /** Reads the messages of one file. */
@@ -43,7 +43,7 @@ export class MessageReader {
     return { start: 0, end: this.file.size };
   }
 
-  /** A file that breaks the format. */
+  /** The error for a file that violates the format. */
   broken(fault: string): UserError {
     return damaged(this.file.path, this.#format, fault);
   }
@@ -70,7 +70,7 @@ export class MessageReader {
     return this.file.read(start, end - start);
   }
 
-  /** Packed varints, or a single one; none in a field of another type. */
+  /** Reads packed varints, or a single one. A field of another type has none. */
   async integers(field: MessageField): Promise<number[]> {
     if (field.wireType !== 2) return field.wireType === 0 ? [field.value] : [];
     const reader = protobuf.Reader.create(await this.#small(field));
@@ -107,7 +107,7 @@ export class MessageReader {
   }
 }
 
-/** The fields of one message. Where a single field is repeated, the last one counts. */
+/** The fields of one message. If a non-repeated field occurs several times, the last one counts. */
 export class MessageFields {
   readonly #reader: MessageReader;
   readonly #fields: readonly MessageField[];
@@ -127,7 +127,7 @@ export class MessageFields {
     return this.#fields.filter(({ number, wireType }) => numbers.includes(number) && wireType !== 0);
   }
 
-  /** Empty without the field. */
+  /** Empty if the field is absent. */
   async text(number: number): Promise<string> {
     return (await this.texts(number)).at(-1) ?? '';
   }

@@ -30,7 +30,7 @@ export class Message {
     return this.#add(writer(field, LENGTH).string(value).finish());
   }
 
-  /** Each value in its own field, or all in one. */
+  /** Adds each value in a separate field, or all in one. */
   ints(field: number, values: readonly number[], packed = false): this {
     if (!packed) {
       for (const value of values) this.int(field, value);

@@ -1,4 +1,4 @@
-/** Reads the entries of a zip archive at any position (yauzl reads the directory). */
+/** Random access to the entries of a zip archive (yauzl reads the directory). */
 import { Readable } from 'node:stream';
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { messageOf, UserError } from '../../../core/errors.ts';
@@ -43,7 +43,7 @@ export class ZipReader {
   }
 
   /**
-   * A small entry's content.
+   * Reads a small entry's content.
    * @throws UserError when it is missing, has more than `limit` bytes or cannot be unpacked.
    */
   async readSmall(name: string, limit: number): Promise<Buffer> {
@@ -62,8 +62,8 @@ export class ZipReader {
   }
 
   /**
-   * An entry's bytes at any position.
-   * @throws UserError when it is compressed, and so could only be streamed.
+   * Gives random access to an entry's bytes.
+   * @throws UserError when it is compressed, since it could then only be streamed.
    */
   async section(name: string): Promise<ByteSource & { readonly size: number }> {
     const entry = this.#entry(name);
@@ -108,8 +108,8 @@ export class ZipReader {
 }
 
 /**
- * The file for yauzl. An archive may claim any position for its directory; yauzl's own reader throws invalid ones
- * where nobody can catch them.
+ * The file for yauzl. An archive may claim any position for its directory; for invalid ones, yauzl's own reader throws
+ * where the error cannot be caught.
  */
 class CheckedReader extends RandomAccessReader {
   readonly #file: RandomAccessFile;

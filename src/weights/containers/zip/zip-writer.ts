@@ -10,12 +10,12 @@ const LOCAL_HEADER_BYTES = 30;
 const EXTRA_HEADER_BYTES = 4;
 /** The extra field that PyTorch pads with. */
 const PADDING_FIELD = 0x4246;
-/** As PyTorch aligns storages, so that they can be mapped into memory. */
+/** The alignment that PyTorch gives storages so that they can be mapped into memory. */
 const ALIGNMENT = 64;
 /** A fixed date, so that the same content gives the same bytes. */
 const DATE = new Date(1980, 0, 1);
 
-/** A zip archive of uncompressed files, piece by piece; the data are passed on, not copied. */
+/** Produces a zip archive of uncompressed files piece by piece. The data is passed on, not copied. */
 export function* zipArchive(contents: Iterable<ZipContent>): Generator<Uint8Array> {
   let pieces: Uint8Array[] = [];
   let written = 0;

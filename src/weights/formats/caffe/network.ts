@@ -1,16 +1,16 @@
-/** Caffe's layers as a VGG network. */
+/** Converts Caffe's layers to a VGG network. */
 import { ChainBuilder } from '../../import/chain-builder.ts';
 import { type ForeignNetwork, OUTPUTS_FIRST } from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
 
 export interface CaffeLayer {
   readonly name: string;
-  /** Under the newer names: `Convolution`. */
+  /** The newer name of the type: `Convolution`. */
   readonly type: string;
   readonly blobs: readonly SourceTensor[];
-  /** Of a convolution or pooling. */
+  /** The window of a convolution or pooling. */
   readonly window: CaffeWindow;
-  /** BatchNorm's. */
+  /** Epsilon of a BatchNorm. */
   readonly epsilon: number;
 }
 
@@ -41,7 +41,7 @@ const passing = new Set([
   'Split',
 ]);
 
-/** The network that the layers make. @throws UserError naming the first layer that a VGG network does not have. */
+/** Builds the network. @throws UserError naming the first layer that a VGG network does not have. */
 export function caffeNetwork(path: string, layers: readonly CaffeLayer[]): ForeignNetwork {
   const chain = new ChainBuilder(path);
   for (const layer of layers) addLayer(chain, layer);
@@ -100,7 +100,7 @@ function weightsOf(chain: ChainBuilder, { name, blobs }: CaffeLayer) {
   return { name, weight, layout: OUTPUTS_FIRST, bias };
 }
 
-/** Blobs: sums of means and of variances, and their divisor. */
+/** BatchNorm's blobs are the sums of means and of variances, and their divisor. */
 function addBatchNorm(chain: ChainBuilder, { name, blobs, epsilon }: CaffeLayer): void {
   const [mean, variance, divisor] = blobs;
   if (!mean || !variance) throw chain.refuse(`${name} has no mean and variance`);

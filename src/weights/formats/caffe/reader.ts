@@ -1,7 +1,7 @@
 /**
  * Reads a .caffemodel: https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto
- * NetParameter has its layers as `layer` (100) since 2014, and as `layers` (2), V1LayerParameter, before; the authors'
- * own files are of the old kind.
+ * Since 2014, NetParameter has its layers in `layer` (100); before, in `layers` (2) as V1LayerParameter. The authors' own
+ * files are of the old kind.
  */
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { type MessageFields, MessageReader } from '../../containers/protobuf/message-reader.ts';
@@ -98,7 +98,7 @@ async function readLayer(reader: MessageReader, range: ByteRange, numbers: Numbe
   };
 }
 
-/** Of ConvolutionParameter or PoolingParameter. */
+/** Reads the window of a ConvolutionParameter or PoolingParameter. */
 async function readWindow(
   reader: MessageReader,
   layer: MessageFields,

@@ -69,7 +69,7 @@ function blob({ shape, data }: { readonly shape: readonly number[]; readonly dat
   return new Message().message(7, new Message().ints(1, shape, true)).bytes(5, bytesOf(data));
 }
 
-/** ReLU and dropout work in place, as in Caffe's own descriptions. */
+/** Lists ReLU and dropout as in-place layers, as in Caffe's own descriptions. */
 function topOf({ kind, name }: Layer, bottom: string): string {
   return kind === 'relu' || kind === 'dropout' ? bottom : name;
 }

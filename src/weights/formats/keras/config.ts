@@ -8,7 +8,7 @@ export interface LayerConfig {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Depth of nested models. */
+/** Greatest depth of nested models. */
 const MAX_DEPTH = 8;
 
 /**
@@ -44,7 +44,7 @@ function asObject(value: unknown): Record<string, unknown> {
     : {};
 }
 
-/** A setting that is a number or a list of equal numbers; NaN where they differ. */
+/** A setting that is a number or a list of equal numbers; NaN if they differ. */
 export function numberOf(settings: LayerConfig['settings'], key: string, fallback: number): number {
   const value = settings[key];
   if (typeof value === 'number') return value;

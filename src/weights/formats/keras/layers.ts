@@ -1,7 +1,7 @@
 /**
- * Reads the layers of a Keras file with their tensors. Keras writes them in two ways: until version 3 (and in .h5
- * ever since) one group per layer, in the order of the attribute `layer_names`, each with the names of its tensors in
- * `weight_names`; in .weights.h5 and .keras a tree of objects with numbered variables.
+ * Reads the layers of a Keras file with their tensors. Keras writes them in two ways. Before version 3, and still in .h5,
+ * there is one group per layer, in the order of the attribute `layer_names`, each with the names of its tensors in
+ * `weight_names`. In .weights.h5 and .keras, there is a tree of objects with numbered variables.
  */
 import { datasetTensor } from '../../containers/hdf5/dataset.ts';
 import type { Group } from '../../containers/hdf5/hdf5-reader.ts';
@@ -14,7 +14,7 @@ export interface KerasLayer {
   readonly tensors: ReadonlyMap<string, SourceTensor>;
 }
 
-/** Layers that have tensors, in the file's order. */
+/** The layers that have tensors, in the file's order. */
 export function readKerasLayers(source: Hdf5Source, root: Group): KerasLayer[] {
   const old = root.groups.get('model_weights') ?? root;
   return old.attributes.has('layer_names') || old.attributes.has('layer_names0')

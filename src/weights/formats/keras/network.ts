@@ -1,4 +1,4 @@
-/** A Keras file's layers as a VGG network: by its configuration if it has one, else by names and shapes. */
+/** Converts a Keras file's layers to a VGG network: by its configuration if it has one, else by names and shapes. */
 import { UserError } from '../../../core/errors.ts';
 import { ChainBuilder } from '../../import/chain-builder.ts';
 import {
@@ -77,7 +77,7 @@ function snakeCase(className: string): string {
   return className === 'BatchNormalization' ? 'batch_normalization' : className.toLowerCase();
 }
 
-/** Layers that do not change the values, or follow the logits. */
+/** Layers that do not change the values or come after the logits. */
 const passing = new Set([
   'InputLayer',
   'Flatten',
@@ -147,7 +147,7 @@ function weightsOf(
   return { name: layer.name, weight, layout, bias };
 }
 
-/** Without scale or shift, the variables of a normalization have other numbers. */
+/** The numbers of a normalization's variables depend on whether it has a scale and a shift. */
 function normOf(
   chain: ChainBuilder,
   name: string,
@@ -166,7 +166,7 @@ function normOf(
   return { name, mean, variance, epsilon, scale: factor, shift };
 }
 
-/** Weights alone: convolutions and matrices in the file's order, normalizations matched by number. */
+/** For a file of weights alone: convolutions and matrices in the file's order, normalizations matched by number. */
 function byNames(path: string, layers: readonly KerasLayer[]): ForeignNetwork {
   const chain = new ChainBuilder(path);
   const rank = ({ tensors }: KerasLayer) => tensors.get('kernel')?.shape.length;

@@ -1,4 +1,4 @@
-/** Reads what Keras saves: .h5 and .weights.h5 (HDF5), and .keras, a zip archive that contains such a file. */
+/** Reads the files that Keras saves: .h5 and .weights.h5 (HDF5), and .keras, a zip archive that contains such a file. */
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { readDatasetBytes } from '../../containers/hdf5/dataset.ts';
 import { type Group, readHdf5 } from '../../containers/hdf5/hdf5-reader.ts';

@@ -9,7 +9,7 @@ import { METADATA_DATASET } from './reader.ts';
 
 /** Names of the fully connected layers in Keras's applications. */
 const FULLY_CONNECTED: Readonly<Record<string, string>> = { fc6: 'fc1', fc7: 'fc2', fc8: 'predictions' };
-/** Values transposed at a time. */
+/** Number of values transposed at a time. */
 const BAND_VALUES = 2 ** 20;
 
 /**

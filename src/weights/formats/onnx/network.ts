@@ -1,4 +1,4 @@
-/** Follows an ONNX graph from its input, node by node, as long as it is the chain of a VGG network. */
+/** Follows an ONNX graph node by node from its input, as long as it is the chain of a VGG network. */
 import { ChainBuilder } from '../../import/chain-builder.ts';
 import { type ForeignNetwork, OUTPUTS_FIRST, type WeightLayout } from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
@@ -41,7 +41,7 @@ export function onnxNetwork(path: string, model: OnnxModel): ForeignNetwork {
   });
 }
 
-/** Operators that do not change a VGG network's values at the crop's size, or follow the logits. */
+/** Operators that do not change a VGG network's values at the crop's size or come after the logits. */
 const passing = new Set(
   'Flatten Reshape Dropout Identity Squeeze Softmax LogSoftmax GlobalAveragePool ReduceMean'.split(' '),
 );
@@ -69,7 +69,7 @@ class GraphFollower {
       throw this.chain.refuse(`its graph has ${this.#model.inputs.length} inputs instead of one`);
     }
     let tensor = first;
-    // Each node is visited once at most, so a graph with a circle ends.
+    // Each node is visited at most once, so the loop ends even if the graph has a cycle.
     const seen = new Set<OnnxNode>();
     for (;;) {
       const node = this.#next(tensor);
@@ -241,7 +241,7 @@ class GraphFollower {
   }
 }
 
-/** The value that all have in common, or NaN. */
+/** The value that all elements share, or NaN. */
 function same(values: readonly number[]): number {
   const [first = Number.NaN] = values;
   return values.every((value) => value === first) ? first : Number.NaN;

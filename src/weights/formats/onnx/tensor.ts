@@ -37,8 +37,8 @@ export class ExternalFiles {
   }
 
   /**
-   * @throws UserError unless the location is the plain name of a file beside the model: anything else could read
-   *   files that the model's author must not see.
+   * @throws UserError unless the location is the plain name of a file in the model's folder: anything else could read
+   *   files that the model must not access.
    */
   open(location: string): Promise<RandomAccessFile> {
     const path = normalize(location);
@@ -82,7 +82,7 @@ export class ExternalFiles {
   }
 }
 
-/** Numbers of TensorProto's fields. */
+/** TensorProto's field numbers. */
 const DIMS = 1;
 const DATA_TYPE = 2;
 const FLOAT_DATA = 4;
@@ -129,7 +129,7 @@ export async function readTensorProto(
   };
 }
 
-/** Where a tensor's values are in another file; undefined for values in the model's own file. */
+/** Where a tensor's values are in another file; undefined if they are in the model's own file. */
 function externalOf(reader: MessageReader, name: string, entries: ReadonlyMap<string, string>) {
   if (entries.size === 0) return undefined;
   const number = (key: string): number | undefined => {

@@ -170,7 +170,7 @@ function tensor(
   return new Message().ints(1, shape).int(2, FLOAT).text(8, name).bytes(9, bytesOf(data));
 }
 
-/** @param dimensions sizes, or names of variable ones */
+/** @param dimensions sizes, or the names of variable dimensions */
 function valueInfo(name: string, dimensions: readonly (number | string)[]): Message {
   const shape = new Message();
   for (const dimension of dimensions) {

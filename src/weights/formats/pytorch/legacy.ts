@@ -14,10 +14,10 @@ import { torchHost } from './torch-host.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const COUNT_BYTES = 8;
-/** Bytes tried for one pickle, until it fits. */
+/** Numbers of bytes to try for one pickle until it fits. */
 const WINDOWS = [2 ** 16, 2 ** 20, 2 ** 24, 2 ** 26];
 
-/** Reads the old form. @throws UserError when it breaks the format or needs more than tensors. */
+/** Reads the old format. @throws UserError when the file violates it or needs more than tensors. */
 export async function openLegacy(file: RandomAccessFile): Promise<WeightContent> {
   const { path } = file;
   const pickles = new PickleStream(file);
@@ -39,7 +39,7 @@ export async function openLegacy(file: RandomAccessFile): Promise<WeightContent>
   };
 }
 
-/** Reads pickles that follow each other. */
+/** Reads consecutive pickles. */
 class PickleStream {
   position = 0;
   /** Storages that the pickles so far refer to, by key. */
@@ -83,7 +83,7 @@ async function checkPreamble(path: string, pickles: PickleStream): Promise<void>
   }
 }
 
-/** Walks from storage to storage: each is preceded by its element count. */
+/** Walks through the storages, each of which is preceded by its element count. */
 async function placeStorages(
   file: RandomAccessFile,
   keys: readonly PickleValue[],

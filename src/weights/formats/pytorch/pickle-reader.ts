@@ -1,8 +1,8 @@
 /**
  * Reads Python's pickle format, protocols 2 to 5, as far as it builds containers and scalars
- * (https://docs.python.org/3/library/pickletools.html lists the opcodes). A pickle is a program that may name any
- * function of Python's and call it; here every name and every call goes to a `PickleHost`, which knows the parts of
- * tensors and refuses the rest.
+ * (https://docs.python.org/3/library/pickletools.html lists the opcodes). A pickle is a program that may name and call
+ * any Python function; here every name and every call goes to a `PickleHost`, which knows the parts of tensors and
+ * rejects the rest.
  */
 import { PickleTuple, type PickleValue } from './pickle-values.ts';
 
@@ -15,10 +15,10 @@ export interface PickleHost {
   persistent(id: PickleValue): PickleValue;
 }
 
-/** A pickle that breaks the format, or uses a name that is not allowed. The message completes "its pickle …". */
+/** A pickle violates the format or uses a name that is not allowed. The message completes "its pickle …". */
 export class PickleError extends Error {
   override name = 'PickleError';
-  /** Whether the bytes ended before the pickle did. */
+  /** Whether the bytes end before the pickle does. */
   readonly truncated: boolean;
   constructor(message: string, truncated = false) {
     super(message);
@@ -64,7 +64,7 @@ class PickleMachine {
     }
   }
 
-  // The operations that the table of opcodes below consists of.
+  // The operations that the opcode table below uses.
 
   take(length: number): Uint8Array {
     if (length > this.#bytes.length - this.position) {
@@ -213,7 +213,7 @@ class PickleMachine {
   }
 }
 
-/** The opcodes; all others are refused. */
+/** The supported opcodes; all others are rejected. */
 const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   128: (m) => void m.unsigned(1), // PROTO
   149: (m) => void m.unsigned(8), // FRAME

@@ -1,6 +1,6 @@
 /** The values of the restricted unpickler: containers, scalars, and the parts of tensors. */
 
-/** A name that a pickle uses, such as `collections.OrderedDict`. It is only a name: nothing is called. */
+/** A name that a pickle uses, such as `collections.OrderedDict`. It is never called. */
 export class PickleGlobal {
   readonly name: string;
   constructor(name: string) {
@@ -18,10 +18,10 @@ export class PickleTuple {
 
 /** `('storage', torch.FloatStorage, key, location, count)`: values stored elsewhere in the file. */
 export class StorageReference {
-  /** `F32`, `F16`, … or PyTorch's own word. */
+  /** `F32`, `F16`, … or PyTorch's own name of an unsupported type. */
   readonly type: string;
   readonly key: string;
-  /** Elements. */
+  /** Number of elements. */
   readonly count: number;
   constructor(type: string, key: string, count: number) {
     this.type = type;
@@ -33,10 +33,10 @@ export class StorageReference {
 /** A tensor: a view of a storage. */
 export class PickledTensor {
   readonly storage: StorageReference;
-  /** Elements from the storage's start. */
+  /** Offset from the storage's start, in elements. */
   readonly offset: number;
   readonly shape: readonly number[];
-  /** Elements from one index to the next, per axis. */
+  /** Stride of each axis, in elements. */
   readonly strides: readonly number[];
   constructor(
     storage: StorageReference,

@@ -1,11 +1,11 @@
-/** The tensors of a pickle, and their values in row-major order, whatever their strides. */
+/** Finds the tensors in a pickle, and reads their values in row-major order whatever their strides. */
 import { elementCount } from '../../../core/shape.ts';
 import { elementBytes, isReadable } from '../../tensors/element-types.ts';
 import { type ByteSource, type SourceTensor, streamElements } from '../../tensors/source-tensor.ts';
 import { damaged, unreadable } from '../../weight-errors.ts';
 import { PickledTensor, PickleTuple, type PickleValue } from './pickle-values.ts';
 
-/** Where a storage's values are stored. */
+/** Where a storage's values are in the file. */
 export interface StoragePlace {
   readonly source: ByteSource;
   readonly position: number;
@@ -13,8 +13,8 @@ export interface StoragePlace {
 }
 
 /**
- * @param place finds a tensor's storage when it is read
- * @throws UserError naming file and tensor, when read, if it reaches beyond its storage.
+ * @param place finds a tensor's storage when the tensor is read
+ * @throws UserError naming file and tensor, when it is read, if it extends beyond its storage.
  */
 export function sourceTensor(
   path: string,
@@ -42,7 +42,7 @@ export function sourceTensor(
         await streamElements(source, start, count, storage.type, visit);
         return;
       }
-      // A view such as a transposed matrix, or channels-last: each value once, in another order.
+      // A view such as a transposed matrix or channels-last has each value once, in another order.
       if (span > count) {
         throw damaged(
           path,
@@ -57,7 +57,7 @@ export function sourceTensor(
   };
 }
 
-/** Elements from a view's first up to and including its last. */
+/** Number of elements from a view's first up to and including its last. */
 function spanOf({ shape, strides }: PickledTensor): number {
   return 1 + shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis]!, 0);
 }
@@ -87,12 +87,12 @@ function inOrder({ shape, strides }: PickledTensor, laid: Float32Array): Float32
   return values;
 }
 
-/** Depth of nested dictionaries; checkpoints have less. */
+/** Greatest depth of nested dictionaries; checkpoints have less. */
 const MAX_DEPTH = 8;
 
 /**
- * The tensors of a pickle's value by name. Those in nested dictionaries and lists (`{'state_dict': …}`) have the keys
- * before their names, separated by dots. Each container is visited once, even if it contains itself.
+ * The tensors in a pickle's value, by name. Names in nested dictionaries and lists (`{'state_dict': …}`) are prefixed
+ * with the keys, separated by dots. Each container is visited once, even if it contains itself.
  */
 export function tensorsOf(value: PickleValue): Map<string, PickledTensor> {
   const found = new Map<string, PickledTensor>();

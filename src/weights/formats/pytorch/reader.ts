@@ -1,6 +1,6 @@
 /**
- * Reads what `torch.save` writes: since 1.6 a zip archive with the pickle `data.pkl` and the storages `data/0`,
- * `data/1`, …; before, a stream of pickles followed by the storages.
+ * Reads the files that `torch.save` writes: since PyTorch 1.6 a zip archive with the pickle `data.pkl` and the storages
+ * `data/0`, `data/1`, …; before, a stream of pickles followed by the storages.
  * https://pytorch.org/docs/stable/notes/serialization.html
  */
 import { UserError } from '../../../core/errors.ts';
@@ -14,12 +14,12 @@ import { PickleError, unpickle } from './pickle-reader.ts';
 import { sourceTensor, tensorsOf } from './pickled-tensors.ts';
 import { torchHost } from './torch-host.ts';
 
-/** A pickle of names and shapes; a network has a few kilobytes. */
+/** Limit for a pickle of names and shapes; a network's has a few kilobytes. */
 const MAX_PICKLE_BYTES = 64 * 2 ** 20;
 /** The entry that verydeep adds to archives; PyTorch ignores it. */
 export const METADATA_ENTRY = 'verydeep.json';
 
-/** Reads a PyTorch file of either form. @throws UserError when it breaks the format or needs more than tensors. */
+/** Reads a PyTorch file of either kind. @throws UserError when it violates the format or needs more than tensors. */
 export async function openPytorch(file: RandomAccessFile): Promise<WeightContent> {
   const start = await file.read(0, Math.min(SIGNATURE_BYTES, file.size));
   return hasSignature(start, 'zip') ? openArchive(file) : openLegacy(file);

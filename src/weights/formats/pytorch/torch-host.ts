@@ -1,5 +1,5 @@
 /**
- * The names that a pickle of tensors may use, and what they construct. Every other name of Python's is refused.
+ * The names that a pickle of tensors may use, and what they construct. Every other Python name is rejected.
  */
 import { PickleError, type PickleHost } from './pickle-reader.ts';
 import {
@@ -10,7 +10,7 @@ import {
   StorageReference,
 } from './pickle-values.ts';
 
-/** Element types by storage class. `torch.UntypedStorage` is missing: it holds bytes, typed only by its views. */
+/** Element types by storage class. `torch.UntypedStorage` is not supported: only its views give its bytes a type. */
 const storageTypes: Readonly<Record<string, string>> = {
   'torch.FloatStorage': 'F32',
   'torch.HalfStorage': 'F16',
@@ -64,7 +64,7 @@ function allowedCall(callable: PickleValue, args: readonly PickleValue[]): Pickl
   if (!(callable instanceof PickleGlobal)) throw new PickleError('calls a value that is not a function');
   const call = Object.hasOwn(calls, callable.name) ? calls[callable.name] : undefined;
   if (call) return call(args);
-  // torch.device('cuda') and the like: not needed, and nothing is run.
+  // torch.device('cuda') and the like are not needed, and nothing is run.
   if (inert.test(callable.name)) return null;
   throw new PickleError(`calls ${callable.name}, which is not a function`);
 }

@@ -1,4 +1,4 @@
-/** Writes what `torch.load(path, weights_only=True)` reads and torchvision's `load_state_dict` accepts. */
+/** Writes files that `torch.load(path, weights_only=True)` reads and torchvision's `load_state_dict` accepts. */
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
 import { elementCount, type Shape } from '../../../core/shape.ts';
 import { type ZipContent, zipArchive } from '../../containers/zip/zip-writer.ts';
@@ -6,7 +6,7 @@ import { type ExportedModel, isFullyConnected, weightAndBias } from '../../expor
 import { bytesOf } from '../../tensors/element-types.ts';
 import { METADATA_ENTRY } from './reader.ts';
 
-/** PyTorch accepts any name; it uses the file's own. */
+/** The folder in the archive. PyTorch itself uses the file's name, and accepts any. */
 const ROOT = 'archive/';
 
 /** @throws UserError when the file cannot be written. */
@@ -77,7 +77,7 @@ function pickleStateDict(entries: readonly StateEntry[]): Uint8Array {
   return Buffer.from(`\x80\x02${ORDERED_DICT}(${tensors.join('')}u.`, 'latin1');
 }
 
-// Opcodes are single characters; a pickle is their text with a byte per character.
+// Opcodes are single characters; a pickle is a string of them and their arguments with one byte per character.
 
 /** GLOBAL */
 const global = (module: string, name: string) => `c${module}\n${name}\n`;

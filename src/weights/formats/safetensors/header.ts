@@ -8,7 +8,7 @@ import { elementBytes } from '../../tensors/element-types.ts';
 import { damaged } from '../../weight-errors.ts';
 import { hasSignature, MAX_HEADER_BYTES, type Signature } from '../signatures.ts';
 
-/** Size of the header's length, the first bytes of the file. */
+/** Size of the field at the start of the file that holds the header's length. */
 export const LENGTH_BYTES = 8;
 const METADATA_KEY = '__metadata__';
 const SPACE = 0x20;
@@ -19,7 +19,7 @@ export interface TensorEntry {
   /** `F32`, `F16`, … */
   readonly type: string;
   readonly shape: Shape;
-  /** Bytes from `start` up to, not including, `end`, counted from the first byte after the header. */
+  /** Bytes from `start` up to, but not including, `end`, counted from the first byte after the header. */
   readonly start: number;
   readonly end: number;
 }
@@ -31,7 +31,7 @@ export interface SafetensorsHeader {
 }
 
 /**
- * Reads a header's JSON and checks what the specification demands: the tensors follow each other without holes or
+ * Reads a header's JSON and checks it against the specification: the tensors must follow each other without holes or
  * overlaps, and fill the `dataBytes` bytes after the header.
  * @param dataBytes undefined while they are still arriving; the caller then checks that there are enough
  * @throws UserError naming `path`, the tensor and the fault.
@@ -54,7 +54,7 @@ export function parseHeader(
 }
 
 /**
- * The header's bytes, with its length in front, padded with spaces so that the data after it are aligned to 8 bytes.
+ * The header's bytes, preceded by its length and padded with spaces so that the data after it is aligned to 8 bytes.
  * @throws UserError when the header would be larger than the format allows.
  */
 export function formatHeader(path: string, { entries, metadata }: SafetensorsHeader): Uint8Array {
@@ -99,14 +99,14 @@ export function headerLength(path: string, prefix: Uint8Array): number {
   return Number(length);
 }
 
-/** The files that people are likely to confuse with safetensors. */
+/** Files that users are likely to confuse with safetensors. */
 const lookalikes: readonly (readonly [Signature, string])[] = [
   ['zip', 'a zip archive (as PyTorch writes models)'],
   ['hdf5', 'an HDF5 file (as Keras writes models)'],
   ['gzip', 'a gzip archive'],
 ];
 
-/** A file that breaks the format. */
+/** The error for a file that violates the format. */
 export function malformed(path: string, fault: string): UserError {
   return damaged(path, 'safetensors', fault);
 }
@@ -217,7 +217,7 @@ function endOfString(json: string, start: number): number {
   return at + 1;
 }
 
-/** Whether a colon follows, white space aside, as it does after keys only. */
+/** Whether a colon follows (after optional white space), as it does only after keys. */
 function isKey(json: string, end: number): boolean {
   let at = end;
   while (' \t\n\r'.includes(json[at] ?? '!')) at++;

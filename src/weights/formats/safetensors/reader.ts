@@ -18,8 +18,8 @@ interface ReadOptions {
   /** Which tensors to read (default: all). The others cost neither time nor memory. */
   readonly select?: (name: string) => boolean;
   /**
-   * Receives the header before anything is allocated; an error that it throws ends the reading.
-   * @returns the array to read a tensor into, where it has the right size (default: a new one each)
+   * Called with the header before anything is allocated. An error that it throws stops the reading.
+   * @returns the array to read a tensor into, used if it has the right size (default: a new array for each)
    */
   readonly onHeader?: (header: SafetensorsHeader) => ((name: string) => Float32Array | undefined) | undefined;
   /** Called after every megabyte. */
@@ -55,7 +55,7 @@ export async function readSafetensors(path: string, options: ReadOptions = {}): 
   });
 }
 
-/** Reads a file with any names. @throws UserError when it breaks the format. */
+/** Reads a file with any tensor names. @throws UserError when it violates the format. */
 export async function openSafetensors(file: RandomAccessFile): Promise<WeightContent> {
   const { header, tensors } = await openTensors(file);
   return { description: 'safetensors', tensors, metadata: header.metadata };

@@ -1,4 +1,4 @@
-/** A safetensors file piece by piece, to be written to the disk or sent. */
+/** Produces a safetensors file piece by piece, to be written to the disk or sent. */
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
 import { bytesOf } from '../../tensors/element-types.ts';
 import { formatHeader, type TensorEntry } from './header.ts';
@@ -27,9 +27,9 @@ export interface SafetensorsPieces {
 }
 
 /**
- * Tensors as F32. Tensors and metadata are sorted by name, so that the same content gives the same bytes.
+ * Stores tensors as F32. Tensors and metadata are sorted by name, so that the same content gives the same bytes.
  * @param path the file's name in messages
- * @throws RangeError when two tensors have one name, or a shape and its data disagree.
+ * @throws RangeError when two tensors have the same name, or a shape and its data disagree.
  */
 export function safetensorsPieces(
   path: string,

@@ -58,7 +58,7 @@ describe('decodeImage', () => {
     assert.equal(lossy.pixels.length, 36);
   });
 
-  it('shows white where an image is transparent', async () => {
+  it('replaces transparency by white', async () => {
     const rgba = Uint8Array.from([200, 100, 0, 0, 200, 100, 0, 255, 0, 0, 0, 128]);
     const bytes = await sharp(rgba, { raw: { width: 3, height: 1, channels: 4 } })
       .png()

@@ -50,7 +50,7 @@ for (const [way, resampled] of Object.entries(ways)) {
       );
     });
 
-    it('keeps a flat color, even white where rounded weights sum to more than 1', async () => {
+    it('keeps a flat color, even white if rounded weights sum to more than 1', async () => {
       for (const value of [0, 201, 255]) {
         const pixels = new Uint8Array(4001 * 2 * 3).fill(value);
         for (const [width, height] of [

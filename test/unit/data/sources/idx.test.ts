@@ -38,7 +38,7 @@ describe('parseIdx', () => {
     assert.throws(() => parseIdx(longer, 3, 'x'), /promises 18 bytes of values, but 19 follow/);
   });
 
-  it('never fails otherwise, whatever the bytes', () => {
+  it('throws nothing but a UserError for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), fc.integer({ min: 1, max: 3 }), (bytes, dimensions) => {
         try {

@@ -37,7 +37,7 @@ describe('Augmentation', () => {
     assert.equal(new Set(pluck(crops, 'flip')).size, 2);
   });
 
-  it('takes the center where crops are not random, with the same flips', () => {
+  it('takes the center crop without randomCrop, with the same flips', () => {
     const centered = new Augmentation({ ...jittered, randomCrop: false });
     const random = new Augmentation(jittered);
     for (let image = 0; image < 20; image++) {
@@ -135,7 +135,7 @@ describe('writeCrop', () => {
     }
   });
 
-  it('refuses what reaches beyond the image', () => {
+  it('refuses a crop that reaches beyond the image', () => {
     const output = new Float32Array(3 * 49);
     for (const [left, top, size] of [
       [-1, 0, 4],

@@ -192,7 +192,7 @@ describe('symmetricEigen', () => {
 });
 
 describe('ColorSums', () => {
-  it('stays exact where floating point would not', () => {
+  it('is exact beyond the precision of floating point', () => {
     const squares = Array<bigint>(6).fill(2n ** 72n + 2n ** 60n);
     const sums = new ColorSums([2n ** 60n, 2n ** 66n, 2n ** 66n, 2n ** 66n, ...squares]);
     assert.deepEqual(sums.mean(), [64, 64, 64]);

@@ -55,7 +55,7 @@ describe('the smallest scale', () => {
     }
   });
 
-  it('is what leaves fc6 enough inputs, for dense evaluation and pooling that rounds up', () => {
+  it('leaves fc6 enough inputs, for dense evaluation and pooling that rounds up', () => {
     // 33 → 17 → 9 → 5 → 3 → 2
     check('dense', 33, 'ceil')();
     const few = /pooling leaves less than the 2×2 inputs of fc6; .* at least 33/;

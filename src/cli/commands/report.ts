@@ -1,14 +1,14 @@
-import { reportRun } from '../api/report-run.ts';
-import { writeFileAtomically } from '../core/atomic-file.ts';
-import { formatRunPage } from '../report/html/run-page.ts';
-import type { RunReport } from '../report/run-report.ts';
-import { formatTerminalReport } from '../report/terminal-report.ts';
-import { type FlagsOf, newCommand, option } from './command.ts';
+import { reportRun } from '../../api/report-run.ts';
+import { writeFileAtomically } from '../../core/atomic-file.ts';
+import { formatRunPage } from '../../report/html/run-page.ts';
+import type { RunReport } from '../../report/run-report.ts';
+import { formatTerminalReport } from '../../report/terminal-report.ts';
+import { type FlagsOf, newCommand, option } from '../command.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { positiveInteger, threads } from '../options.ts';
+import { log, printResult } from '../output.ts';
+import { withBars } from '../progress.ts';
 import { showEvaluation } from './evaluation-result.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { positiveInteger, threads } from './options.ts';
-import { log, printResult } from './output.ts';
-import { withBars } from './progress.ts';
 
 const options = {
   data: option('<folder>', "data set to evaluate (default: the validation images of each run's data set)"),

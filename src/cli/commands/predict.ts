@@ -1,13 +1,13 @@
-import { Classifier, type ImagePrediction } from '../api/classifier.ts';
-import { prefetch } from '../core/concurrency.ts';
-import { formatPercent } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
-import { type FlagsOf, flag, newCommand, option } from './command.ts';
-import { readOptionsOf } from './format-options.ts';
-import { modelOptions } from './model-options.ts';
-import { positiveInteger } from './options.ts';
-import { printJson, printResult } from './output.ts';
-import { withProgress } from './progress.ts';
+import { Classifier, type ImagePrediction } from '../../api/classifier.ts';
+import { prefetch } from '../../core/concurrency.ts';
+import { formatPercent } from '../../report/format.ts';
+import { formatTable } from '../../report/table.ts';
+import { type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { readOptionsOf } from '../format-options.ts';
+import { modelOptions } from '../model-options.ts';
+import { positiveInteger } from '../options.ts';
+import { printJson, printResult } from '../output.ts';
+import { withProgress } from '../progress.ts';
 
 const { model, ...others } = modelOptions;
 const options = {

@@ -1,10 +1,10 @@
-import { UsageError } from '../core/errors.ts';
-import { version } from '../core/project.ts';
-import { type Check, checks } from './checks.ts';
-import { type FlagsOf, newCommand } from './command.ts';
-import { json } from './options.ts';
-import { printAs } from './output.ts';
-import { isAmongRanks, rankOptions, withRanks } from './ranks.ts';
+import { UsageError } from '../../core/errors.ts';
+import { version } from '../../core/project.ts';
+import { type FlagsOf, newCommand } from '../command.ts';
+import { json } from '../options.ts';
+import { printAs } from '../output.ts';
+import { isAmongRanks, rankOptions, withRanks } from '../ranks.ts';
+import { type Check, checks } from './doctor-checks.ts';
 
 /** What `vgg doctor --json` prints. */
 interface Diagnosis {

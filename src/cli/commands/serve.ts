@@ -3,17 +3,17 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { InvalidArgumentError } from 'commander';
-import { type RunningServer, serveModels } from '../api/serve-models.ts';
-import { UserError } from '../core/errors.ts';
-import { readBytes } from '../core/files.ts';
-import { RunList } from '../runs/run-list.ts';
-import { defaultLimits } from '../serve/server.ts';
-import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from './command.ts';
+import { type RunningServer, serveModels } from '../../api/serve-models.ts';
+import { UserError } from '../../core/errors.ts';
+import { readBytes } from '../../core/files.ts';
+import { RunList } from '../../runs/run-list.ts';
+import { defaultLimits } from '../../serve/server.ts';
+import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from '../command.ts';
+import { formatOptions, readOptionsOf } from '../format-options.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { backend, integer, positiveInteger, precision, threads } from '../options.ts';
+import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
-import { formatOptions, readOptionsOf } from './format-options.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { backend, integer, positiveInteger, precision, threads } from './options.ts';
-import { log } from './output.ts';
 
 const DEFAULT_RUNS = 'runs';
 

@@ -1,4 +1,4 @@
-// Work on a thread of libuv, with a promise for its result.
+// Runs work on a libuv thread and returns a promise for the result.
 #pragma once
 
 #include <napi.h>
@@ -12,9 +12,9 @@ namespace verydeep {
 using Work = std::function<bool()>;
 
 /**
- * @param output the value of the promise where there is a result; otherwise that is undefined
+ * @param output what the promise resolves to if there is a result; otherwise it resolves to undefined
  * @param inputs objects whose memory the work reads
  */
-Napi::Promise doLater(const char* name, Work work, Napi::Object output, const std::vector<Napi::Value>& inputs);
+Napi::Promise runInBackground(const char* name, Work work, Napi::Object output, const std::vector<Napi::Value>& inputs);
 
 }  // namespace verydeep

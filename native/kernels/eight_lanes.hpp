@@ -1,4 +1,5 @@
-// Eight values at a time, by the compiler's vector extension, which uses the vectors of the instruction set.
+// Vectors of eight values in the compiler's vector extension, which maps them to the vectors of any instruction set. The
+// kernels in winograd/ use vector.hpp instead, whose width is that of one instruction set.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Prefetches maps into the cache a few lines at a time while the processor multiplies. The transform of tiles would wait
-// for memory, which is idle during the products.
+// Prefetches maps into the cache a few lines at a time while the processor multiplies. Otherwise the tile transform would
+// stall on memory, which sits idle during the products.
 #pragma once
 
 #include "tiles.hpp"
@@ -7,16 +7,16 @@
 namespace verydeep::winograd {
 namespace {
 
-class Ahead {
+class Prefetcher {
  public:
-  /** Some tiles of a map: `side` pixels each way, of `pixelBytes` each; all blocks of channels. */
+  /** Some tiles of a map, `side` × `side` pixels of `pixelBytes` each, in all blocks of channels. */
   struct Tiles {
     const void* map;
     int64_t pixelBytes, side, height, width, blocks;
     int64_t first, end;
   };
 
-  explicit Ahead(const Grid& grid) : grid_(grid) {}
+  explicit Prefetcher(const Grid& grid) : grid_(grid) {}
 
   void add(const Tiles& tiles) {
     if (tiles.map && tiles.first < tiles.end) wanted_[count_++] = tiles;
@@ -44,7 +44,7 @@ class Ahead {
   }
 
  private:
-  // A unit is one row of one tile of one block of channels; tiles pass before rows and blocks, as in memory.
+  // A unit is one row of one tile of one block of channels. Tiles vary fastest, then rows, then blocks, as in memory.
   static int64_t unitsOf(const Tiles& tiles) { return tiles.blocks * (tiles.end - tiles.first) * tiles.side; }
 
   void fetch(const Tiles& tiles, int64_t unit) const {

@@ -2,20 +2,20 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { UsageError, UserError } from '../core/errors.ts';
-import { version } from '../core/project.ts';
-import { elementCount } from '../core/shape.ts';
-import { type Initialization, initializationMethods, initializeTensor } from '../net/initialization.ts';
-import { type Network, parameterCount } from '../net/network.ts';
-import { formatBytes, formatMillions } from '../report/format.ts';
-import { type ClassNames, numberedClasses } from '../weights/labels/class-names.ts';
-import { describe } from '../weights/model/model.ts';
-import { writeModel } from '../weights/model/write-model.ts';
-import { classesFile, readClassesFile } from './classes-file.ts';
-import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
-import { config, force, integer, json, networkOf, positiveNumber, rgb, sizeOptions } from './options.ts';
-import { printAs, refuseToOverwrite } from './output.ts';
-import { withProgress } from './progress.ts';
+import { UsageError, UserError } from '../../core/errors.ts';
+import { version } from '../../core/project.ts';
+import { elementCount } from '../../core/shape.ts';
+import { type Initialization, initializationMethods, initializeTensor } from '../../net/initialization.ts';
+import { type Network, parameterCount } from '../../net/network.ts';
+import { formatBytes, formatMillions } from '../../report/format.ts';
+import { type ClassNames, numberedClasses } from '../../weights/labels/class-names.ts';
+import { describe } from '../../weights/model/model.ts';
+import { writeModel } from '../../weights/model/write-model.ts';
+import { classesFile, readClassesFile } from '../classes-file.ts';
+import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
+import { config, force, integer, json, networkOf, positiveNumber, rgb, sizeOptions } from '../options.ts';
+import { printAs, refuseToOverwrite } from '../output.ts';
+import { withProgress } from '../progress.ts';
 
 const options = {
   config: required(config),

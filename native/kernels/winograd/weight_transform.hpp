@@ -1,4 +1,4 @@
-// Weights to the points: U = G g Gᵀ, in the order in which the products read them.
+// Transforms weights to the points, U = G g Gᵀ, in the order in which the products read them.
 #pragma once
 
 #include "kernels.hpp"
@@ -18,7 +18,7 @@ int64_t transformedWeights(Scheme scheme, int64_t inChannels, int64_t outChannel
 /** Weights from the convolution's point of view: output o, input c, pixel k of 3×3. */
 struct WeightView {
   const Weights& w;
-  /** Of this convolution; backward, input and output are exchanged. */
+  /** Channels of this convolution; in the backward pass, inputs and outputs are exchanged. */
   int64_t inputs, outputs;
 
   explicit WeightView(const Weights& weights)
@@ -32,7 +32,7 @@ struct WeightView {
   }
 };
 
-/** Nine vectors of weights: kWidth outputs from `o` on, of input c. Missing channels are 0. */
+/** Loads nine vectors of weights: kWidth outputs from `o` on, for input c. Missing channels are 0. */
 VD_INLINE void loadWeights(const WeightView& view, int64_t o, int64_t c, Vec (&g)[3][3]) {
   alignas(64) float values[9][kWidth];
   if (c < view.inputs && o + kWidth <= view.outputs) {
@@ -43,11 +43,11 @@ VD_INLINE void loadWeights(const WeightView& view, int64_t o, int64_t c, Vec (&g
       for (int k = 0; k < 9; k++) values[k][lane] = view.at(o + lane, c)[k];
     }
   }
-  // Rotated by 180°, they are in reverse order.
+  // A rotation by 180° reverses their order.
   for (int k = 0; k < 9; k++) g[k / 3][k % 3] = load(values[view.w.backward ? 8 - k : k]);
 }
 
-/** G g Gᵀ, to all points, `stride` floats apart. */
+/** Computes G g Gᵀ; the points are stored `stride` floats apart. */
 template <class S>
 VD_INLINE void transformWeightTile(const Vec (&g)[3][3], float* u, int64_t stride) {
   Vec columns[S::kAcross][3];
@@ -64,7 +64,7 @@ VD_INLINE void transformWeightTile(const Vec (&g)[3][3], float* u, int64_t strid
   }
 }
 
-/** What a product reads: a vector of weights; of bfloat16, those of two inputs, whose values alternate. */
+/** Stores what one product reads: a vector of weights or, for bfloat16, those of two inputs interleaved. */
 template <class S>
 VD_INLINE void transformWeightTiles(const WeightView& view, int64_t o, int64_t c, Element* u, int64_t stride) {
   Vec g[3][3];
@@ -83,7 +83,7 @@ VD_INLINE void transformWeightTiles(const WeightView& view, int64_t o, int64_t c
 #endif
 }
 
-/** To `[point][group of outputs][input channel][vector][kWidth]`, or with `[pair of inputs]` … `[kWidth][2]`. */
+/** Writes `[point][group of outputs][input channel][vector][kWidth]`; bfloat16: `[pair of inputs]` … `[kWidth][2]`. */
 void transformWeights(const Weights& weights, Team& team, int) {
   const WeightView view(weights);
   const int64_t outBlocks = divideUp(view.outputs, kWidth), groups = divideUp(outBlocks, kVectors);

@@ -1,10 +1,10 @@
 /** The progress of an evaluation, and its results as tables and as JSON. */
-import type { EvaluationProgress } from '../api/evaluate-model.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/results/error-rates.ts';
-import type { EvaluationResult } from '../evaluate/results/evaluation-result.ts';
-import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
-import { tableOf } from '../report/table.ts';
-import type { ShowProgress } from './progress.ts';
+import type { EvaluationProgress } from '../../api/evaluate-model.ts';
+import { confusionMatrix, measureByClass } from '../../evaluate/results/error-rates.ts';
+import type { EvaluationResult } from '../../evaluate/results/evaluation-result.ts';
+import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
+import { tableOf } from '../../report/table.ts';
+import type { ShowProgress } from '../progress.ts';
 
 const MOST_CONFUSED = 10;
 

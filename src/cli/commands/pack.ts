@@ -1,11 +1,11 @@
-import { type PackResult, packImages } from '../api/pack-images.ts';
-import { formatBytes, formatCount } from '../report/format.ts';
-import { tableOf } from '../report/table.ts';
-import { type FlagsOf, flag, newCommand, option } from './command.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { integer, json, maxPixels, positiveInteger } from './options.ts';
-import { log, printAs } from './output.ts';
-import { withBars } from './progress.ts';
+import { type PackResult, packImages } from '../../api/pack-images.ts';
+import { formatBytes, formatCount } from '../../report/format.ts';
+import { tableOf } from '../../report/table.ts';
+import { type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { integer, json, maxPixels, positiveInteger } from '../options.ts';
+import { log, printAs } from '../output.ts';
+import { withBars } from '../progress.ts';
 
 const options = {
   scale: option(

@@ -1,4 +1,4 @@
-// Something that all ranks do together, step by step, without ever waiting.
+// An operation that all ranks perform together, step by step, without ever blocking.
 #pragma once
 
 #include <mpi.h>
@@ -17,12 +17,12 @@ struct Ranks {
 };
 
 /** All methods belong to MPI's thread. */
-class Operation {
+class CollectiveOperation {
  public:
-  virtual ~Operation() = default;
+  virtual ~CollectiveOperation() = default;
   /** @param number distinguishes operations in progress; all ranks start them in the same order */
   virtual void start(const Ranks& ranks, int number) = 0;
-  /** Continues as far as it can without waiting. @returns whether it is done */
+  /** Continues as far as possible without blocking. @returns whether it is done */
   virtual bool advance() = 0;
 };
 

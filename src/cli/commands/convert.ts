@@ -1,12 +1,12 @@
-import { type ConvertResult, convertModel, type Parity } from '../api/convert-weights.ts';
-import { formatBytes, formatMillions } from '../report/format.ts';
-import { formats, writtenExtensions } from '../weights/formats/formats.ts';
-import { conventionNames } from '../weights/import/preprocessing.ts';
-import { choice, type FlagsOf, flag, newCommand, switchedOff } from './command.ts';
-import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
-import { backend, force, json, threads } from './options.ts';
-import { printAs, refuseToOverwrite } from './output.ts';
-import { withBars } from './progress.ts';
+import { type ConvertResult, convertModel, type Parity } from '../../api/convert-weights.ts';
+import { formatBytes, formatMillions } from '../../report/format.ts';
+import { formats, writtenExtensions } from '../../weights/formats/formats.ts';
+import { conventionNames } from '../../weights/import/preprocessing.ts';
+import { choice, type FlagsOf, flag, newCommand, switchedOff } from '../command.ts';
+import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
+import { backend, force, json, threads } from '../options.ts';
+import { printAs, refuseToOverwrite } from '../output.ts';
+import { withBars } from '../progress.ts';
 
 const titles = Object.values(formats).map(({ title }) => title);
 const conventionsByFormat = Object.values(formats).map(

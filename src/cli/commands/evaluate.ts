@@ -1,16 +1,16 @@
-import { evaluateModel } from '../api/evaluate-model.ts';
-import { InterruptedError } from '../core/errors.ts';
-import { splitNames } from '../data/sources/splits.ts';
-import type { EvaluationResult } from '../evaluate/results/evaluation-result.ts';
-import { choice, type FlagsOf, flag, newCommand, option } from './command.ts';
+import { evaluateModel } from '../../api/evaluate-model.ts';
+import { InterruptedError } from '../../core/errors.ts';
+import { splitNames } from '../../data/sources/splits.ts';
+import type { EvaluationResult } from '../../evaluate/results/evaluation-result.ts';
+import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { readOptionsOf } from '../format-options.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { modelOptions } from '../model-options.ts';
+import { positiveInteger } from '../options.ts';
+import { log, printAs } from '../output.ts';
+import { withBars } from '../progress.ts';
+import { rankOptions, withRanks } from '../ranks.ts';
 import { detailsOf, formatDetails, formatEvaluation, showEvaluation } from './evaluation-result.ts';
-import { readOptionsOf } from './format-options.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { modelOptions } from './model-options.ts';
-import { positiveInteger } from './options.ts';
-import { log, printAs } from './output.ts';
-import { withBars } from './progress.ts';
-import { rankOptions, withRanks } from './ranks.ts';
 
 const { model, ...others } = modelOptions;
 const options = {

@@ -1,12 +1,12 @@
-import type { TrainOutcome } from '../api/run-training.ts';
-import type { SurveyProgress } from '../data/training/color-survey.ts';
-import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
-import { formatTable } from '../report/table.ts';
-import type { Metrics } from '../train/metrics.ts';
-import type { TrainingStart, TrainListener } from '../train/session.ts';
-import type { TrainingProgress } from '../train/trainer-hooks.ts';
-import { log } from './output.ts';
-import { ProgressBars } from './progress.ts';
+import type { TrainOutcome } from '../../api/run-training.ts';
+import type { SurveyProgress } from '../../data/training/color-survey.ts';
+import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
+import { formatTable } from '../../report/table.ts';
+import type { Metrics } from '../../train/metrics.ts';
+import type { TrainingStart, TrainListener } from '../../train/session.ts';
+import type { TrainingProgress } from '../../train/trainer-hooks.ts';
+import { log } from '../output.ts';
+import { ProgressBars } from '../progress.ts';
 
 /** Shows the progress of training on stderr: bars on a terminal, and a line for each validation. */
 export class TrainingDisplay implements TrainListener {

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, platform, release } from 'node:os';
 import { join } from 'node:path';
-import { defaultCacheFolder } from '../core/cache.ts';
-import { messageOf, UserError } from '../core/errors.ts';
-import { projectFolder } from '../core/project.ts';
-import { formatBytes } from '../report/format.ts';
-import { allowsVersion, canWriteUnder, memory, processorName, vectorInstructions } from './machine.ts';
+import { defaultCacheFolder } from '../../core/cache.ts';
+import { messageOf, UserError } from '../../core/errors.ts';
+import { projectFolder } from '../../core/project.ts';
+import { formatBytes } from '../../report/format.ts';
+import { allowsVersion, canWriteUnder, memory, processorName, vectorInstructions } from '../machine.ts';
 
 export interface Check {
   readonly name: string;
@@ -91,7 +91,7 @@ async function checkImages(): Promise<Check> {
 /** Rescales one pixel, which needs the image addon. */
 async function checkRescaling(name: string, found: string): Promise<Check> {
   try {
-    const { resampleNow } = await import('../data/pixels/rescale.ts');
+    const { resampleNow } = await import('../../data/pixels/rescale.ts');
     resampleNow({ width: 1, height: 1, pixels: new Uint8Array(3) }, { width: 2, height: 2 });
     return { name, status: 'ok', found: `${found}; rescales` };
   } catch (error) {
@@ -104,7 +104,7 @@ async function checkRescaling(name: string, found: string): Promise<Check> {
 async function checkEngine(): Promise<Check> {
   const name = 'engine';
   try {
-    const { createBackend } = await import('../kernels/registry.ts');
+    const { createBackend } = await import('../../kernels/registry.ts');
     return { name, status: 'ok', found: createBackend('native').description };
   } catch (error) {
     const message = messageOf(error);
@@ -126,7 +126,7 @@ async function checkEngine(): Promise<Check> {
 async function checkGpu(): Promise<Check> {
   const name = 'GPU';
   try {
-    const { openBackend } = await import('../kernels/registry.ts');
+    const { openBackend } = await import('../../kernels/registry.ts');
     return { name, status: 'ok', found: `${(await openBackend('webgpu')).description} (--backend webgpu)` };
   } catch (error) {
     return { name, status: 'ok', found: messageOf(error).split(':', 1)[0]! };

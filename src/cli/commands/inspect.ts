@@ -1,11 +1,11 @@
-import { type Inspection, inspectWeights } from '../api/inspect-weights.ts';
-import { formatShape } from '../core/shape.ts';
-import { formatBytes, formatMillions } from '../report/format.ts';
-import { tableOf } from '../report/table.ts';
-import { type FlagsOf, newCommand } from './command.ts';
-import { featuresOnly, formatOptions, readOptionsOf } from './format-options.ts';
-import { json } from './options.ts';
-import { printAs } from './output.ts';
+import { type Inspection, inspectWeights } from '../../api/inspect-weights.ts';
+import { formatShape } from '../../core/shape.ts';
+import { formatBytes, formatMillions } from '../../report/format.ts';
+import { tableOf } from '../../report/table.ts';
+import { type FlagsOf, newCommand } from '../command.ts';
+import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
+import { json } from '../options.ts';
+import { printAs } from '../output.ts';
 
 const options = { featuresOnly, json, ...formatOptions };
 

@@ -1,5 +1,5 @@
-import { kernelChoices } from '../kernels/backend-options.ts';
-import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
+import { kernelChoices } from '../../kernels/backend-options.ts';
+import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
 import {
   backend,
   config,
@@ -10,9 +10,9 @@ import {
   precision,
   sizeOptions,
   threads,
-} from './options.ts';
-import { log, printAs } from './output.ts';
-import { rankOptions, withRanks } from './ranks.ts';
+} from '../options.ts';
+import { log, printAs } from '../output.ts';
+import { rankOptions, withRanks } from '../ranks.ts';
 
 const options = {
   config: required(config),
@@ -41,8 +41,8 @@ export const command = newCommand('bench', {
 async function bench(flags: FlagsOf<typeof options>): Promise<void> {
   const network = networkOf(flags.config, flags);
   // Only here, because it loads the native library.
-  const { benchmark } = await import('../api/benchmark-network.ts');
-  const { formatBenchmark } = await import('../report/benchmark-tables.ts');
+  const { benchmark } = await import('../../api/benchmark-network.ts');
+  const { formatBenchmark } = await import('../../report/benchmark-tables.ts');
   const result = await withRanks(flags, (communicator) => {
     log(`Timing network ${network.configuration} on this machine …`);
     return benchmark({ ...flags, network, communicator });

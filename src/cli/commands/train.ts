@@ -1,24 +1,24 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { resumeTraining } from '../api/resume-training.ts';
-import type { TrainOutcome } from '../api/run-training.ts';
-import { trainNetwork } from '../api/train-network.ts';
-import type { Communicator } from '../comm/communicator.ts';
-import { InterruptedError, UsageError } from '../core/errors.ts';
-import { presentBackendName } from '../kernels/backend-options.ts';
+import { resumeTraining } from '../../api/resume-training.ts';
+import type { TrainOutcome } from '../../api/run-training.ts';
+import { trainNetwork } from '../../api/train-network.ts';
+import type { Communicator } from '../../comm/communicator.ts';
+import { InterruptedError, UsageError } from '../../core/errors.ts';
+import { presentBackendName } from '../../kernels/backend-options.ts';
 import {
   type Recipe,
   type RecipeKey,
   type RecipeKeyFacts,
   recipeKeys,
   recipeSchema,
-} from '../train/recipe.ts';
-import { readRecipeFile } from '../train/recipe-file.ts';
-import { faultOf, resolveRecipe } from '../train/resolve-recipe.ts';
-import { type FlagsOf, flag, newCommand, option, required } from './command.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { json } from './options.ts';
-import { printAs } from './output.ts';
-import { rankOptions, withRanks } from './ranks.ts';
+} from '../../train/recipe.ts';
+import { readRecipeFile } from '../../train/recipe-file.ts';
+import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
+import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { json } from '../options.ts';
+import { printAs } from '../output.ts';
+import { rankOptions, withRanks } from '../ranks.ts';
 import { formatTrainOutcome, TrainingDisplay } from './training-display.ts';
 
 const options = {

@@ -1,12 +1,12 @@
 import { InvalidArgumentError } from 'commander';
-import { UsageError, UserError } from '../core/errors.ts';
-import { configurationNames } from '../net/configurations.ts';
-import type { Network } from '../net/network.ts';
-import type { Speed } from '../plan/arithmetic-time.ts';
-import type { MemoryPlanner } from '../plan/process-memory.ts';
-import { estimateTraining } from '../plan/training-estimate.ts';
-import { formatPlan } from '../report/plan-tables.ts';
-import { choice, type FlagsOf, flag, newCommand, option, type Parser } from './command.ts';
+import { UsageError, UserError } from '../../core/errors.ts';
+import { configurationNames } from '../../net/configurations.ts';
+import type { Network } from '../../net/network.ts';
+import type { Speed } from '../../plan/arithmetic-time.ts';
+import type { MemoryPlanner } from '../../plan/process-memory.ts';
+import { estimateTraining } from '../../plan/training-estimate.ts';
+import { formatPlan } from '../../report/plan-tables.ts';
+import { choice, type FlagsOf, flag, newCommand, option, type Parser } from '../command.ts';
 import {
   backend,
   inAnyCase,
@@ -18,8 +18,8 @@ import {
   positiveNumber,
   sizeOptions,
   threads,
-} from './options.ts';
-import { log, printAs } from './output.ts';
+} from '../options.ts';
+import { log, printAs } from '../output.ts';
 
 /** Batch size of `--measure`: large enough for full speed, small enough for any machine. */
 const MEASURED_BATCH = 8;
@@ -79,7 +79,7 @@ async function speedOf(network: Network, flags: Flags): Promise<Speed | undefine
   if (gflops) throw new UsageError('--gflops and --measure exclude each other; leave one out');
   log(`Timing network ${network.configuration} on this machine …`);
   // Only here, because it loads the native library.
-  const { measureSpeed } = await import('../api/measure-speed.ts');
+  const { measureSpeed } = await import('../../api/measure-speed.ts');
   return measureSpeed(network, Math.min(batch, MEASURED_BATCH), backend, { threads });
 }
 
@@ -87,7 +87,7 @@ async function speedOf(network: Network, flags: Flags): Promise<Speed | undefine
 async function plannerOf({ backend: name, threads }: Flags): Promise<MemoryPlanner | undefined> {
   if (name !== 'native') return undefined;
   try {
-    const { createBackend } = await import('../kernels/registry.ts');
+    const { createBackend } = await import('../../kernels/registry.ts');
     const backend = createBackend(name, { threads });
     return backend.planMemory?.bind(backend);
   } catch (error) {

@@ -1,8 +1,8 @@
-import { describeRunModel } from '../api/describe-run-model.ts';
-import { writeFileAtomically } from '../core/atomic-file.ts';
-import { formatCard } from '../report/model-card.ts';
-import { type FlagsOf, newCommand, option } from './command.ts';
-import { log, printResult } from './output.ts';
+import { describeRunModel } from '../../api/describe-run-model.ts';
+import { writeFileAtomically } from '../../core/atomic-file.ts';
+import { formatCard } from '../../report/model-card.ts';
+import { type FlagsOf, newCommand, option } from '../command.ts';
+import { log, printResult } from '../output.ts';
 
 const options = {
   out: option('<file.md>', 'file to write (default: print the card)'),

@@ -1,23 +1,23 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { extractFeatures } from '../api/extract-features.ts';
-import { UsageError } from '../core/errors.ts';
-import { kindOf } from '../core/files.ts';
-import { formatShape } from '../core/shape.ts';
-import { isImageName } from '../data/pixels/image-formats.ts';
+import { extractFeatures } from '../../api/extract-features.ts';
+import { UsageError } from '../../core/errors.ts';
+import { kindOf } from '../../core/files.ts';
+import { formatShape } from '../../core/shape.ts';
+import { isImageName } from '../../data/pixels/image-formats.ts';
 import {
   checkFeaturesPath,
   type FeaturesFile,
   type ImageFeatures,
   writeFeatures,
-} from '../evaluate/features/feature-files.ts';
-import { choice, type FlagsOf, newCommand, option, required } from './command.ts';
-import { featuresOnly, readOptionsOf } from './format-options.ts';
-import { untilInterrupted } from './interrupt.ts';
-import { inferenceOptions } from './model-options.ts';
-import { force, positiveInteger } from './options.ts';
-import { printAs, refuseToOverwrite } from './output.ts';
-import { type Tick, withProgress } from './progress.ts';
+} from '../../evaluate/features/feature-files.ts';
+import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
+import { featuresOnly, readOptionsOf } from '../format-options.ts';
+import { untilInterrupted } from '../interrupt.ts';
+import { inferenceOptions } from '../model-options.ts';
+import { force, positiveInteger } from '../options.ts';
+import { printAs, refuseToOverwrite } from '../output.ts';
+import { type Tick, withProgress } from '../progress.ts';
 
 const options = {
   model: required(option('<file>', 'model file of any format; the convolutional layers are enough')),

@@ -1,9 +1,9 @@
 /** `vgg doctor --mpi`: checks whether the ranks can train together. */
-import { type Agreement, diagnoseRanks, type RankDiagnosis } from '../api/diagnose-ranks.ts';
-import type { Communicator } from '../comm/communicator.ts';
-import { formatBytes } from '../report/format.ts';
-import { tableOf } from '../report/table.ts';
-import { printAs } from './output.ts';
+import { type Agreement, diagnoseRanks, type RankDiagnosis } from '../../api/diagnose-ranks.ts';
+import type { Communicator } from '../../comm/communicator.ts';
+import { formatBytes } from '../../report/format.ts';
+import { tableOf } from '../../report/table.ts';
+import { printAs } from '../output.ts';
 
 export async function examineRanks(
   communicator: Communicator,
