@@ -22,7 +22,7 @@ export interface RankFacts {
 export interface Agreement {
   readonly what: string;
   readonly agreed: boolean;
-  /** Whether training refuses to start without it. */
+  /** Whether training does not start unless the check passes. */
   readonly needed: boolean;
 }
 
@@ -101,7 +101,7 @@ async function timeExchange(
   times: number,
 ): Promise<ExchangeSpeed> {
   const data = new Float32Array(values).fill(1);
-  // The first one opens the connections.
+  // The first all-reduce opens the connections.
   await communicator.allReduceSum(data);
   await communicator.barrier();
   const started = performance.now();

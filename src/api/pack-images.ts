@@ -16,7 +16,7 @@ import { MissingSplitError, splitNames } from '../data/sources/splits.ts';
 export interface PackOptions {
   /** Location of the data set, see `openImages`. */
   readonly data: string;
-  /** Folder for the shards; an interrupted packing there is continued. */
+  /** Folder for the shards; if packing was interrupted there, it is continued. */
   readonly out: string;
   /** Images are shrunk to this smaller side, in pixels; smaller images are copied unchanged (default 512). */
   readonly scale?: number;
@@ -110,7 +110,7 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
   return { splits: splits.map(({ name }) => summary(name, record)) };
 }
 
-/** The splits of the data set; only `train` where it has none. */
+/** The splits of the data set; only `train` if it is not divided. */
 async function openSplits(data: string): Promise<SplitSource[]> {
   const found: SplitSource[] = [];
   for (const split of splitNames) {

@@ -20,7 +20,7 @@ export interface LabeledImage {
   readonly label: string;
 }
 
-/** Images in any order. They are read one after the other, and only once. */
+/** Images in any order. They are read one after another, and only once. */
 export type LabeledImages = Iterable<LabeledImage> | AsyncIterable<LabeledImage>;
 
 /** Decoded images at the size that training needs, and their classes. */
@@ -35,7 +35,7 @@ const MOST_BYTES = 1.5 * 2 ** 30;
 const SPARE_DETAIL = 2;
 
 /**
- * Reads images one after the other and keeps each at the size that training needs: with a single scale, at that scale.
+ * Reads images one after another and keeps each at the size that training needs: with a single scale, at that scale.
  * The source may close a bitmap when the next image is requested.
  * @throws UserError when the images need too much memory
  */
