@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { messageOf, UserError } from '../core/errors.ts';
+import { ifExists } from '../core/files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { packImage, type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
@@ -162,12 +163,7 @@ async function isThere(out: string, file: string, { shards }: PackRecord): Promi
   const known = shards.find(({ name }) => name === file);
   if (!known) return false;
   if (known.images === 0) return true;
-  try {
-    return (await stat(join(out, file))).size === known.bytes;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  return (await ifExists(stat(join(out, file))))?.size === known.bytes;
 }
 
 interface ShardRequest {

@@ -12,7 +12,6 @@ import {
   type SessionStart,
   startParameters,
   type TrainingSession,
-  type TrainingStart,
   type TrainListener,
 } from '../train/session.ts';
 import { Trainer } from '../train/trainer.ts';
@@ -74,7 +73,16 @@ export async function runTraining(
         data: trainingDataOf(session),
         hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
       });
-      session.listener?.onStart?.(startOf(session, trainer));
+      const { network, backend, communicator, set } = session;
+      session.listener?.onStart?.({
+        network,
+        backend,
+        communicator,
+        trainingImages: set.training.length,
+        validationImages: set.validation.length,
+        iteration: trainer.state.iteration,
+        totalIterations: trainer.totalIterations,
+      });
       const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
@@ -124,21 +132,6 @@ function hooksOf(
       await recording.onMetrics(line);
       listener?.onMetrics?.(line);
     },
-  };
-}
-
-function startOf(
-  { network, backend, communicator, set }: TrainingSession,
-  { state, totalIterations }: Trainer,
-): TrainingStart {
-  return {
-    network,
-    backend,
-    communicator,
-    trainingImages: set.training.length,
-    validationImages: set.validation.length,
-    iteration: state.iteration,
-    totalIterations,
   };
 }
 

@@ -2,11 +2,12 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { systemErrorCode } from '../core/errors.ts';
+import { ifExists } from '../core/files.ts';
 import { type Metrics, metricsSchema, type ValidationMetrics } from '../train/metrics.ts';
 
 /** The metrics of a run; none where the file does not exist. */
 export async function readMetrics(path: string): Promise<Metrics[]> {
-  return parseMetrics(await readIfThere(path));
+  return parseMetrics(await readText(path));
 }
 
 /** A killed run may leave a torn line, which is skipped. */
@@ -42,11 +43,11 @@ export function validationsOf(metrics: readonly Metrics[]): Validations {
 export async function truncateMetrics(path: string, iteration: number): Promise<void> {
   let kept = 0;
   // Text after the last line break is a torn line.
-  for (const line of (await readIfThere(path)).split('\n').slice(0, -1)) {
+  for (const line of (await readText(path)).split('\n').slice(0, -1)) {
     if (!isUpTo(line, iteration)) break;
     kept += Buffer.byteLength(line) + 1;
   }
-  await truncate(path, kept).catch(ignoreMissing);
+  await ifExists(truncate(path, kept));
 }
 
 function isUpTo(line: string, iteration: number): boolean {
@@ -57,12 +58,8 @@ function isUpTo(line: string, iteration: number): boolean {
   }
 }
 
-async function readIfThere(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: unknown) => ignoreMissing(error) ?? '');
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (systemErrorCode(error) !== 'ENOENT') throw error;
+async function readText(path: string): Promise<string> {
+  return (await ifExists(readFile(path, 'utf8'))) ?? '';
 }
 
 const CHUNK_BYTES = 2 ** 20;

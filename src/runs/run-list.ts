@@ -4,7 +4,7 @@
  */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemErrorCode } from '../core/errors.ts';
+import { ifExists } from '../core/files.ts';
 import { MetricsFile } from './metrics-file.ts';
 import { type RunFolder, readRunResult, runFolder } from './run-folder.ts';
 import { isBeingTrained } from './run-lock.ts';
@@ -25,10 +25,7 @@ export class RunList {
 
   /** Every folder with a recipe.yaml; none where the folder itself does not exist. */
   async list(): Promise<FoundRun[]> {
-    const entries = await readdir(this.#path, { withFileTypes: true }).catch((error: unknown) => {
-      if (systemErrorCode(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const entries = (await ifExists(readdir(this.#path, { withFileTypes: true }))) ?? [];
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     const runs = folders.map((id) => ({ id, folder: runFolder(join(this.#path, id)) }));
     const started = await Promise.all(runs.map(({ folder }) => isFile(folder.recipeFile)));

@@ -10,7 +10,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemErrorCode, UserError } from '../core/errors.ts';
-import { writingError } from '../core/files.ts';
+import { ifExists, writingError } from '../core/files.ts';
 import type { RunFolder } from './run-folder.ts';
 
 interface Holder {
@@ -95,10 +95,7 @@ async function removeStale(file: string): Promise<void> {
 type LockState = { readonly holder: string } | 'stale' | 'free';
 
 async function lockState(file: string): Promise<LockState> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await ifExists(readFile(file, 'utf8'));
   if (text === undefined) return 'free';
   const age = await ageOf(file);
   const holder = parseHolder(text);

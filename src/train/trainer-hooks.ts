@@ -2,7 +2,7 @@
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics, ValidationMetrics } from './metrics.ts';
 import type { TrainerState } from './trainer-state.ts';
 import type { WeightAverage } from './weight-average.ts';
 
@@ -13,16 +13,10 @@ export interface TrainingData {
   loadBatches(plan: Iterable<PlannedBatch>): AsyncIterable<ImageBatch>;
 }
 
-export interface ValidationResult {
-  readonly images: number;
-  /** Mean cross-entropy, in nats. */
-  readonly loss: number;
-  readonly top1Error: number;
-  readonly top5Error: number;
-}
-
 export interface TrainerHooks {
-  validate(parameters: Parameters): Promise<ValidationResult>;
+  validate(
+    parameters: Parameters,
+  ): Promise<Pick<ValidationMetrics, 'images' | 'loss' | 'top1Error' | 'top5Error'>>;
   /** After each iteration. */
   onIteration?(progress: TrainingProgress): void;
   onMetrics(metrics: Metrics): Promise<void>;

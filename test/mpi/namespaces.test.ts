@@ -45,10 +45,8 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
   it('the doctor names them, each with one rank', async () => {
     const { stdout } = await succeeded(vgg(3, ['doctor', '--json']));
     const { ranks, agreements } = JSON.parse(stdout) as RankDiagnosis;
-    assert.deepEqual(
-      ranks.map(({ name }) => / on (\S+)/.exec(name)?.[1]),
-      ['node1', 'node2', 'node3'],
-    );
+    const hostsOfRanks = ranks.map(({ name }) => / on (\S+)/.exec(name)?.[1]);
+    assert.deepEqual(hostsOfRanks, ['node1', 'node2', 'node3']);
     assert.ok(agreements.every(({ agreed }) => agreed));
   });
 

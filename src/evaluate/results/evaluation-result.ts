@@ -1,19 +1,13 @@
 /** The error rates of an evaluation, with everything that they depend on. */
 import type { LoadedEnsemble } from '../inference/open-ensemble.ts';
 import type { Protocol, ResolvedProtocol } from '../protocol/protocol.ts';
-import { errorRates } from './error-rates.ts';
+import { type ErrorRates, errorRates } from './error-rates.ts';
 import type { ImageResults } from './image-results.ts';
 
-export interface EvaluationResult {
+export interface EvaluationResult extends Omit<ErrorRates, 'images'> {
   readonly images: number;
   /** Images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
   readonly labeled: number;
-  /** Fraction of the labeled images whose true class is not the most probable one. */
-  readonly top1Error: number;
-  /** Fraction of the labeled images whose true class is not among the five most probable ones. */
-  readonly top5Error: number;
-  /** Mean soft-max cross-entropy, in nats. */
-  readonly loss: number;
   readonly protocol: Protocol;
   /** Whether mirror images were averaged in. */
   readonly flip: boolean;

@@ -5,7 +5,8 @@
  */
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
+import { messageOf, UserError } from '../../core/errors.ts';
+import { ifExists } from '../../core/files.ts';
 import type { MemberPosteriors } from '../inference/ensemble.ts';
 import type { ImageResult } from './image-results.ts';
 
@@ -163,9 +164,8 @@ function checkInputs(path: string, header: Record<string, unknown>, inputs: Eval
 
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await ifExists(readFile(path, 'utf8'));
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw new UserError(
       `${path} could not be read: ${messageOf(error)}; choose another file with --journal`,
       { cause: error },

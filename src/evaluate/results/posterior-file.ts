@@ -7,8 +7,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
-import { systemErrorCode, UserError } from '../../core/errors.ts';
-import { writingError } from '../../core/files.ts';
+import { UserError } from '../../core/errors.ts';
+import { ifExists, writingError } from '../../core/files.ts';
 import { meanOf } from '../protocol/softmax.ts';
 
 const FORMAT = 'verydeep posteriors 1';
@@ -86,7 +86,7 @@ export class PosteriorFile {
   static async openToWrite(path: string, header: PosteriorHeader): Promise<PosteriorFile> {
     const bytes = headerBytes(header);
     try {
-      const found = await openIfThere(path, 'r+');
+      const found = await ifExists(open(path, 'r+'));
       if (found) {
         const there = Buffer.alloc(bytes.length);
         await found.read(there, 0, there.length, 0);
@@ -111,7 +111,7 @@ export class PosteriorFile {
    * @throws UserError when it is damaged.
    */
   static async openToRead(path: string): Promise<PosteriorFile | undefined> {
-    const handle = await openIfThere(path, 'r');
+    const handle = await ifExists(open(path, 'r'));
     if (!handle) return undefined;
     try {
       const { header, bytes } = await readHeader(handle);
@@ -205,13 +205,4 @@ async function readHeader(file: FileHandle): Promise<{ header: PosteriorHeader; 
   const { format: _, endianness: order, ...header } = headerSchema.parse(JSON.parse(text.toString()));
   if (order !== endianness()) throw new Error('the file was written on a machine with another byte order');
   return { header, bytes: text.length };
-}
-
-async function openIfThere(path: string, flags: 'r' | 'r+'): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, flags);
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }
