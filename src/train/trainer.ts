@@ -1,5 +1,5 @@
 /**
- * The training loop of section 3.1: mini-batch SGD with momentum on the softmax cross-entropy; the learning rate drops
+ * The training loop of section 3.1: mini-batch SGD with momentum on the soft-max cross-entropy; the learning rate drops
  * when the validation error stops improving. Image files, validation and progress display are left to the hooks.
  */
 import { type Communicator, single } from '../comm/communicator.ts';
