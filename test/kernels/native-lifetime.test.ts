@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import {
   chainCase,
   convolution,
@@ -15,14 +15,13 @@ import {
 } from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
-const skip = missing ?? false;
+const { backend, skip } = nativeUnderTest;
 
 const layers: Layer[] = [convolution(3, 8), relu()];
 const inputShape: Shape4 = [2, 3, 16, 16];
 
 describe('native: lifetimes', { skip }, () => {
-  it('refuses a program and parameters that were disposed of', async () => {
+  it('refuses disposed programs and parameters', async () => {
     const parameters = await createParameters(backend!, layers, randomValues(layers, 1));
     const input = randomTensor(1, inputShape);
     const program = await backend!.compile({ layers, inputShape, parameters });
@@ -67,7 +66,7 @@ describe('native: lifetimes', { skip }, () => {
   const modules = {
     backend: new URL('../../src/kernels/native/native-backend.js', import.meta.url).href,
   };
-  /** Runs a script in a separate process, with `backend` and a slow `program` for `input`. */
+  /** Runs a script in a separate process, with a `backend`, a slow `program`, and its `input`. */
   function runScript(script: string): { status: number | null; output: string; seconds: number } {
     const prelude = `
       import { createNativeBackend } from ${JSON.stringify(modules.backend)};
