@@ -10,8 +10,7 @@ import { classNumbers } from '../evaluate/inference/class-matching.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
 import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
-import { ErrorCounter } from '../evaluate/results/error-rates.ts';
-import { type EvaluationResult, evaluationResult } from '../evaluate/results/evaluation-result.ts';
+import { ErrorCounter, type EvaluationResult, evaluationResult } from '../evaluate/results/error-rates.ts';
 import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
 import type { EvaluationInputs, EvaluationRecord } from '../evaluate/results/journal.ts';
 import { type JournalOptions, openJournal } from '../evaluate/results/open-journal.ts';
@@ -45,18 +44,18 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   /** Called after each image. */
   onProgress?(progress: EvaluationProgress): void;
   /**
-   * Called for each image when it is done, in no particular order, but not for those done before a resume. Labels are
+   * Called when an image is finished, in no particular order, but not for those finished before a resume. Labels are
    * the model's class numbers.
    */
   onImage?(image: EvaluatedImage): void;
 }
 
 export interface EvaluationProgress {
-  /** Images that are done. */
+  /** Number of finished images. */
   readonly done: number;
-  /** All images. */
+  /** Number of images. */
   readonly total: number;
-  /** Fraction of the images so far; NaN until an image has a label. */
+  /** Top-1 error so far, as a fraction; NaN until an image has a label. */
   readonly top1Error: number;
 }
 
