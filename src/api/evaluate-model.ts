@@ -32,7 +32,7 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   readonly posteriors?: string;
   /** Maximum number of crops or images in a batch (default 64, or fewer if their activations exceed 512 MiB). */
   readonly batch?: number;
-  /** Images with more pixels are refused before they are decoded (default 100 million). */
+  /** Images with more pixels are rejected before they are decoded (default 100 million). */
   readonly maxPixels?: number;
   /** Stops the evaluation, which can be resumed (default: never). */
   readonly signal?: AbortSignal;
