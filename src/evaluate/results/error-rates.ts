@@ -49,14 +49,21 @@ export function errorRates(results: ImageResults): ErrorRates {
   };
 }
 
-export interface EvaluationResult extends Omit<ErrorRates, 'images'> {
+export interface EvaluationResult {
+  /** Number of images. */
   readonly images: number;
-  /** Images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
+  /** Number of images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
   readonly labeled: number;
+  /** Fraction of the labeled images whose true class is not the most probable one. */
+  readonly top1Error: number;
+  /** Fraction of the labeled images whose true class is not among the five most probable ones. */
+  readonly top5Error: number;
+  /** Mean soft-max cross-entropy, in nats. */
+  readonly loss: number;
   readonly protocol: Protocol;
   /** Whether mirror images were averaged in. */
   readonly flip: boolean;
-  /** Every scale Q that was used, in pixels, ascending. */
+  /** All test scales Q in pixels, ascending. */
   readonly scales: readonly number[];
   /** The model files. */
   readonly models: readonly string[];
