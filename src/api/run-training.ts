@@ -43,7 +43,7 @@ export interface TrainOutcome {
   readonly seconds: number;
   /** The model with the lowest validation error; null before the first validation. */
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
-  /** The last validation of this session; null where there was none. */
+  /** The last validation of this session; null if there was none. */
   readonly last: ValidationMetrics | null;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
