@@ -26,7 +26,7 @@ export interface PackOptions {
   readonly perShard?: number;
   /** Whether to leave out images that cannot be read, instead of failing (default false). */
   readonly skipBad?: boolean;
-  /** Images with more pixels are refused (default 100 million). */
+  /** Images with more pixels are rejected (default 100 million). */
   readonly maxPixels?: number;
   /** Stops between images; the same call continues later (default: never). */
   readonly signal?: AbortSignal;

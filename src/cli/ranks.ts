@@ -16,7 +16,7 @@ export const rankOptions = {
   ),
   mpiTimeout: option(
     '<seconds>',
-    'time without a sign of life after which a rank counts as lost',
+    'time without a heartbeat after which a rank counts as lost',
     positiveNumber,
     String(DEFAULT_TIMEOUT),
   ),

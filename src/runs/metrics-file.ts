@@ -5,7 +5,7 @@ import { systemErrorCode } from '../core/errors.ts';
 import { ifExists } from '../core/files.ts';
 import { type Metrics, metricsSchema, type ValidationMetrics } from '../train/metrics.ts';
 
-/** The metrics of a run; none where the file does not exist. */
+/** The metrics of a run; none if the file does not exist. */
 export async function readMetrics(path: string): Promise<Metrics[]> {
   return parseMetrics(await readText(path));
 }
@@ -24,7 +24,7 @@ function parseMetrics(text: string): Metrics[] {
 export interface Validations {
   /** In order. */
   readonly all: readonly ValidationMetrics[];
-  /** The first with the lowest top-1 error, after which best.safetensors was written. */
+  /** The first validation with the lowest top-1 error, after which best.safetensors was written. */
   readonly best: ValidationMetrics | undefined;
   readonly last: ValidationMetrics | undefined;
 }

@@ -67,7 +67,7 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   return { data, recipe: resolveRecipe(recipe, recipeFile) };
 }
 
-/** How a run ended; undefined where it has not, or its result.json is not valid. Links are not followed. */
+/** How a run ended; undefined if it has not, or its result.json is not valid. Links are not followed. */
 export async function readRunResult({ resultFile }: RunFolder): Promise<RunResult | undefined> {
   try {
     await using file = await open(resultFile, constants.O_RDONLY | constants.O_NOFOLLOW);

@@ -23,7 +23,7 @@ export class RunList {
     this.#path = path;
   }
 
-  /** Every folder with a recipe.yaml; none where the folder itself does not exist. */
+  /** Every folder with a recipe.yaml; none if the folder itself does not exist. */
   async list(): Promise<FoundRun[]> {
     const entries = (await ifExists(readdir(this.#path, { withFileTypes: true }))) ?? [];
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
@@ -40,7 +40,7 @@ export class RunList {
     return (await this.list()).find((run) => run.id === id);
   }
 
-  /** The metrics of a run; call `update` for what was written since the last time. */
+  /** The metrics of a run; call `update` to read those written since the last time. */
   metrics({ id, folder }: FoundRun): MetricsFile {
     let metrics = this.#metrics.get(id);
     if (!metrics) {

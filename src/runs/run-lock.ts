@@ -16,7 +16,7 @@ import type { RunFolder } from './run-folder.ts';
 interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** Clock ticks since boot at which it started; empty where the system does not provide it. */
+  /** Clock ticks since boot at which it started; empty if the system does not provide it. */
   readonly started?: string;
 }
 
@@ -65,7 +65,7 @@ export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
   };
 }
 
-/** @returns false where the file exists. */
+/** @returns false if the file exists. */
 async function create(file: string, content: string): Promise<boolean> {
   try {
     await writeFile(file, content, { flag: 'wx' });
@@ -145,7 +145,7 @@ function startTime(pid: number): string {
   }
 }
 
-/** Milliseconds since a file was written; 0 where it does not exist. */
+/** Milliseconds since a file was written; 0 if it does not exist. */
 async function ageOf(file: string): Promise<number> {
   const found = await stat(file).catch(() => undefined);
   return found ? Date.now() - found.mtimeMs : 0;

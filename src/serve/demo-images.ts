@@ -10,7 +10,7 @@ import type { DemoImagesResponse } from './contract/model-schemas.ts';
 
 /** Enough images to learn from, in a few megabytes. */
 const MAX_IMAGES = 2500;
-/** In pixels. */
+/** Largest side of the images in pixels. */
 const MAX_SIDE = 40;
 
 export class DemoImages {

@@ -18,7 +18,7 @@ export function handleErrors(app: FastifyInstance, { limits, metrics, log }: Err
   const send = (reply: FastifyReply, error: RequestError) => {
     metrics.refused.inc({ code: error.code });
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
-    // The rest of a refused body is not read, so no other request can follow on the connection.
+    // The rest of a rejected body is not read, so no other request can follow on the connection.
     if (error.status === 413 || error.status === 408) reply.header('connection', 'close');
     return reply
       .code(error.status)

@@ -89,6 +89,6 @@ export function beforeIteration(
 }
 
 function dropped(state: ScheduleState, options: ScheduleOptions, drops = state.drops + 1): ScheduleState {
-  // From the first rate, so that rounding does not accumulate over the drops.
+  // Computed from the first rate, so that rounding does not accumulate over the drops.
   return { ...state, drops, learningRate: options.learningRate / options.factor ** drops };
 }

@@ -119,7 +119,7 @@ export async function startParameters(
     if (checkpoint) await restoreModel(parameters, checkpoint);
     else if (weights) await moveIntoParameters(parameters, weights);
     await shareParameters(communicator, parameters, ['values']);
-    // Before the weights that training continues with replace the model.
+    // Done before the weights that training continues with replace the model.
     const average = state?.averaged ? await WeightAverage.heldBy(parameters, state.averaged) : undefined;
     if (checkpoint) await restoreOptimizer(parameters, checkpoint);
     if (state) await shareParameters(communicator, parameters, ['values', 'velocities']);

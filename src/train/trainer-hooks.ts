@@ -17,12 +17,12 @@ export interface TrainerHooks {
   validate(
     parameters: Parameters,
   ): Promise<Pick<ValidationMetrics, 'images' | 'loss' | 'top1Error' | 'top5Error'>>;
-  /** After each iteration. */
+  /** Called after each iteration. */
   onIteration?(progress: TrainingProgress): void;
   onMetrics(metrics: Metrics): Promise<void>;
-  /** After a validation with a lower error than all before it. */
+  /** Called after a validation with a lower error than all before it. */
   onBest(parameters: Parameters): Promise<void>;
-  /** On every rank, before a checkpoint. An error ends the run without the checkpoint. */
+  /** Called on every rank before a checkpoint. An error ends the run without the checkpoint. */
   beforeCheckpoint?(parameters: Parameters, state: TrainerState): Promise<void>;
   /** @param average the weight average to save as the model (default: the weights themselves are the model) */
   onCheckpoint(parameters: Parameters, state: TrainerState, average?: WeightAverage): Promise<void>;

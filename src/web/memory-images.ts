@@ -1,6 +1,6 @@
 /** Labeled images in the page's memory, and the training crops taken from them. */
 import { UserError } from '../core/errors.ts';
-import { Turn } from '../core/event-loop-turn.ts';
+import { EventLoopTurn } from '../core/event-loop-turn.ts';
 import type { TrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
 import { writeCrop } from '../data/pixels/crop.ts';
@@ -42,10 +42,10 @@ const SPARE_DETAIL = 2;
 export async function keepImages(source: LabeledImages, scale: TrainScale): Promise<DecodedImages> {
   const images: RgbImage[] = [];
   const labels: string[] = [];
-  const turn = new Turn();
+  const turn = new EventLoopTurn();
   let bytes = 0;
   for await (const { image, label } of source) {
-    await turn.giveWay();
+    await turn.yieldIfDue();
     const kept = shrunk(pixelsOf(image), scale);
     bytes += kept.pixels.length;
     if (bytes > MOST_BYTES) {

@@ -1,6 +1,6 @@
 /** Trains in a browser: the trainer, recipe and schedule of `vgg train` on the visitor's GPU and images. */
 import { UserError } from '../core/errors.ts';
-import { Turn } from '../core/event-loop-turn.ts';
+import { EventLoopTurn } from '../core/event-loop-turn.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import { Ensemble } from '../evaluate/inference/ensemble.ts';
 import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
@@ -224,10 +224,10 @@ async function validate(classifier: ImageClassifier, { images, labels }: ImageSu
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
   const results = new ImageResults(images.length, classifier.network.classes);
-  const turn = new Turn();
+  const turn = new EventLoopTurn();
   const classified: Promise<void>[] = [];
   for (const [i, image] of images.entries()) {
-    await turn.giveWay();
+    await turn.yieldIfDue();
     const one = ensemble.classify([rescaled(image, scale)]).then(({ posteriors }) => {
       results.set(imageResultOf(i, labels[i]!, posteriors));
     });

@@ -61,6 +61,6 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
     while (hosts.runs(1, mainFile) || hosts.runs(2, mainFile)) await sleep(100);
     hosts.endProcesses();
     const { stderr } = await ended;
-    assert.match(stderr, /^vgg: rank 1 on node2 \(process \d+\) has given no sign of life for \d+ s: /m);
+    assert.match(stderr, /^vgg: rank 1 on node2 \(process \d+\) has sent no heartbeat for \d+ s: /m);
   });
 });

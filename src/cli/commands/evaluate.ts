@@ -1,7 +1,7 @@
 import { evaluateModel } from '../../api/evaluate-model.ts';
 import { InterruptedError } from '../../core/errors.ts';
 import { splitNames } from '../../data/sources/splits.ts';
-import type { EvaluationResult } from '../../evaluate/results/evaluation-result.ts';
+import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
