@@ -1,4 +1,4 @@
-/** A session of training, from its start to its end: shared by `trainNetwork` and `resumeTraining`. */
+/** Runs a training session: the part that `trainNetwork` and `resumeTraining` share. */
 import { type Communicator, single } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { Validator } from '../evaluate/validator.ts';
@@ -43,7 +43,7 @@ export interface TrainOutcome {
   readonly seconds: number;
   /** The model with the lowest validation error; null before the first validation. */
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
-  /** The last validation of this session; null where there was none. */
+  /** The last validation of this session; null if there was none. */
   readonly last: ValidationMetrics | null;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
@@ -54,7 +54,7 @@ export function isFirst({ communicator = single }: RunOptions): boolean {
   return communicator.rank === 0;
 }
 
-/** Trains from the start to the end, or until the signal, and closes the record. */
+/** Trains to the end, or until the signal is aborted, and closes the record. */
 export async function runTraining(
   session: TrainingSession,
   record: RunRecord,

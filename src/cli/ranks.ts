@@ -74,7 +74,7 @@ async function giveUp(communicator: Communicator, error: unknown): Promise<never
   return leave(communicator, error instanceof UserError ? error.exitCode : 1);
 }
 
-/** MPI ends all processes. Where it does not, this process exits, which the launcher notices. */
+/** MPI ends all processes. If it does not, this process exits, which the launcher notices. */
 async function leave(communicator: Communicator | undefined, exitCode: number): Promise<never> {
   communicator?.abort(exitCode);
   await sleep(5000);

@@ -1,7 +1,7 @@
 /**
  * Classifies all images of a source: decodes ahead to keep the backend busy, and holds few images in memory.
  *
- * Images are taken in chunks, and batches never cross the end of a chunk. So an image always shares its batch with the
+ * Images are processed in chunks, and no batch spans two chunks. So an image always shares its batch with the
  * same images, even after an evaluation was interrupted and only part of a chunk is missing: a resumed evaluation has
  * bit-for-bit the same results as an uninterrupted one.
  */
@@ -35,7 +35,7 @@ interface EvaluateImagesOptions extends DecodeOptions {
 }
 
 /**
- * Evaluates every image that is not done. However it ends, the ensemble can be closed afterwards; only the batch that
+ * Evaluates every image that is not done. The ensemble can be closed afterwards in any case; only the batch that
  * the backend is computing may still be running.
  * @throws UserError naming an image that cannot be used; the signal's reason when it is aborted
  */

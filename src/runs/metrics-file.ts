@@ -130,7 +130,7 @@ export class MetricsFile {
   async #readNewLines(file: FileHandle): Promise<void> {
     for (;;) {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, this.#offset);
-      // What follows the last line break is still being written.
+      // Text after the last line break is still being written.
       const end = buffer.subarray(0, bytesRead).lastIndexOf(10) + 1;
       if (end === 0) return;
       const complete = buffer.subarray(0, end);

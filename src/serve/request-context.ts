@@ -19,6 +19,6 @@ export interface Context {
   readonly admission: AdmissionControl;
   readonly decoder: ImageDecoder;
   readonly metrics: ServerMetrics;
-  /** Aborted when the server begins to shut down: streams end then. */
+  /** Aborted when the server begins to shut down, which ends all streams. */
   readonly closing: AbortSignal;
 }

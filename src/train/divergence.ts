@@ -1,6 +1,6 @@
 import { UserError } from '../core/errors.ts';
 
-/** What `checkFinite` needs to know about an iteration. */
+/** The loss of an iteration, and where it occurred. */
 interface IterationHealth {
   readonly iteration: number;
   readonly meanLoss: number;

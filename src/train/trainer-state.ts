@@ -8,7 +8,7 @@ const scheduleState = z.object({
   bestError: z.number().nullable(),
   /** Validations since the best one or the last drop. */
   sinceBest: z.int(),
-  /** Whether training ends here: the plateau after the last drop. */
+  /** Whether the plateau after the last drop has ended training. */
   finished: z.boolean(),
 });
 export type ScheduleState = Readonly<z.output<typeof scheduleState>>;

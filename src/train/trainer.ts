@@ -91,7 +91,7 @@ export class Trainer {
   }
 
   /**
-   * Trains to the end, or until the signal.
+   * Trains to the end, or until the signal is aborted.
    * @throws UserError when the loss is not finite or the network is dead.
    */
   async run(): Promise<StopReason> {

@@ -132,7 +132,7 @@ export async function readJournal(
 ): Promise<JournalContent | undefined> {
   const text = await textOf(path);
   const lines = text?.split('\n') ?? [];
-  // What follows the last line end is an incomplete line.
+  // Text after the last line break is an incomplete line.
   lines.pop();
   const header = parsed(lines[0]) as Record<string, unknown> & { format?: string };
   if (header === undefined) return undefined;

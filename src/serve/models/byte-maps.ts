@@ -5,7 +5,7 @@ import type { ActivationsResponse } from '../contract/activation-schemas.ts';
 type ChannelStatistics = 'minimum' | 'maximum' | 'channelIndices' | 'channelMaximum' | 'mean';
 
 export interface ChannelMaps extends Pick<ActivationsResponse, ChannelStatistics> {
-  /** `[channelIndices, H, W]`: 0–255 stands for 0 to the channel's maximum; negative values are 0. */
+  /** `[channelIndices, H, W]`: 0–255 represent 0 to the channel's maximum; negative values are 0. */
   readonly maps: Uint8Array;
 }
 
