@@ -162,6 +162,13 @@ export class Gpu {
     });
   }
 
+  /** Encodes one command buffer and submits it. */
+  submit(encode: (encoder: GPUCommandEncoder) => void): void {
+    const encoder = this.device.createCommandEncoder();
+    encode(encoder);
+    this.device.queue.submit([encoder.finish()]);
+  }
+
   uniform(bytes: ArrayBuffer): GPUBuffer {
     const buffer = this.device.createBuffer({
       size: Math.ceil(bytes.byteLength / 16) * 16,
