@@ -1,9 +1,9 @@
 /**
  * Times VGG's convolutions on this machine's GPU, in all three directions, and compares them with a naive shader: one
- * kernel of each method or, with `--tiles`, all known tiles, followed by a table of the best of each method. A shape has
- * the input channels, output channels and side of a 3×3 convolution; a fourth number is the size of a kernel without
- * padding, as fc6's. `--hardware` uses a GPU's tiles on a software device, too. `node dist/bench/webgpu/kernels.js [--tiles] [--shape
- * 64x128x56 …] [--direction forward …] [--seconds 0.5] [--hardware]`
+ * kernel of each method or, with `--tiles`, all known tiles, followed by a table of the best of each method. A shape
+ * has the input channels, output channels and side of a 3×3 convolution; a fourth number is the size of a kernel
+ * without padding, as fc6's. `--hardware` uses a GPU's tiles on a software device, too. `node
+ * dist/bench/webgpu/kernels.js [--tiles] [--shape 64x128x56 …] [--direction forward …] [--seconds 0.5] [--hardware]`
  */
 import { parseArgs } from 'node:util';
 import { parameterSpecs } from '../../src/core/layer.ts';

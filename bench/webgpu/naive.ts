@@ -1,6 +1,6 @@
 /**
- * The baseline: one thread per value, canonical layouts, and a loop over channels and taps. This is the shader one would
- * write first.
+ * The baseline: one thread per value, canonical layouts, and a loop over channels and taps. This is the shader one
+ * would write first.
  */
 import { type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Gpu, groupsFor } from '../../src/kernels/webgpu/gpu.ts';

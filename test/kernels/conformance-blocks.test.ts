@@ -98,7 +98,7 @@ describeBackends(
   (backend, tolerances) => {
     const { layerTolerance, networkTolerance } = tolerances;
 
-    // Output channels, then the input shape. They cover every remainder of a division by 4 and 16, and 3 to 512 channels.
+    // Output channels and input shapes: every remainder of a division by 4 and 16, and 3 to 512 channels.
     const singles: readonly [number, Shape4][] = [
       [64, [1, 3, 61, 58]],
       [64, [2, 64, 30, 27]],

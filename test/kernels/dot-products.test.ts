@@ -13,7 +13,7 @@ import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { skip } = nativeUnderTest;
 
-// One to as many rows, inputs and outputs as the networks have; sums of 1 to 25,088 products; panels that end within a vector.
+// Few to many rows, inputs and outputs; sums of 1 to 25,088 products; panels that end within a vector.
 const cases: readonly [Shape4, number][] = [
   [[1, 1, 1, 1], 1],
   [[1, 512, 7, 7], 30],

@@ -8,8 +8,8 @@
  * step² = 1e-4 (0 for the layers that are linear between kinks). Caffe's step 1e-2 and threshold 1e-3, times
  * the gradient where that is above 1, hold.
  *
- * Kinks: ReLU at 0 and ties in max pooling. For a single layer, values are at least 4 steps apart and from 0. In a chain,
- * steps that change a sign before a ReLU or the position of a maximum are skipped and counted.
+ * Kinks: ReLU at 0 and ties in max pooling. For a single layer, values are at least 4 steps apart and from 0. In a
+ * chain, steps that change a sign before a ReLU or the position of a maximum are skipped and counted.
  */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';

@@ -32,8 +32,8 @@ const { skip, layerTolerance, networkTolerance, representable, rounding } = f16U
 const open = (options: GpuOptions = {}) => openWebGpu({ ...options, precision: 'f16' });
 
 /**
- * Slightly more than the rounding of a result. If all factors are f16 values, products are exact and sums are float32, so
- * there is no other error, and no sign changes before a ReLU.
+ * Slightly more than the rounding of a result. If all factors are f16 values, products are exact and sums are float32,
+ * so there is no other error, and no sign changes before a ReLU.
  */
 const exact = 1.02 * rounding;
 

@@ -27,8 +27,8 @@ const { skip } = webgpuUnderTest;
 const direct: Tile = { threadsX: 4, threadsY: 1, rows: 4, columns: 1, depth: 0 };
 
 /**
- * Of the largest value, for sums over 17 to 70 channels. Direct sums in float32 have errors of up to 1e-6. The transforms
- * of F(2×2) hardly add to that; those of F(4×4) multiply it by a few (docs/explanation/kernels.md).
+ * Of the largest value, for sums over 17 to 70 channels. Direct sums in float32 have errors of up to 1e-6. The
+ * transforms of F(2×2) hardly add to that; those of F(4×4) multiply it by a few (docs/explanation/kernels.md).
  */
 const TOLERANCES = { 2: 2e-6, 4: 5e-6 } as const;
 

@@ -1,6 +1,6 @@
 /**
- * Our own 3×3 kernels, beyond the conformance suite: their accuracy against double precision, and that neither the number
- * of threads nor the division of the work changes a bit.
+ * Our own 3×3 kernels, beyond the conformance suite: their accuracy against double precision, and that neither the
+ * number of threads nor the division of the work changes a bit.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -21,8 +21,8 @@ export interface BackendUnderTest {
   /** The same for a whole network of up to 19 layers, forward and backward. */
   readonly networkTolerance: number;
   /**
-   * If rounding can switch ReLUs and maxima: the largest error allowed for a whole network's gradient, as √Σ x² relative
-   * to the gradient's. Otherwise undefined, and `networkTolerance` applies to each value.
+   * If rounding can switch ReLUs and maxima: the largest error allowed for a whole network's gradient, as √Σ x²
+   * relative to the gradient's. Otherwise undefined, and `networkTolerance` applies to each value.
    */
   readonly gradientTolerance: number | undefined;
   /** Rounds a tensor to the backend's storage format of activations. */
@@ -34,8 +34,8 @@ export interface BackendUnderTest {
 /**
  * The reference rounds to float32 (an error of up to 6e-8 of a value) once per layer, and through a network such errors
  * add up like a random walk. Native kernels sum in float32, and a 3×3 convolution by Winograd's method F(4×4, 3×3) has
- * errors of up to 4e-6 of the largest output. The tolerance is a little more than twice that for a layer, and about twice
- * √38 times 4e-6 for 19 layers forward and backward.
+ * errors of up to 4e-6 of the largest output. The tolerance is a little more than twice that for a layer, and about
+ * twice √38 times 4e-6 for 19 layers forward and backward.
  */
 const TOLERANCES: Record<BackendName, { layerTolerance: number; networkTolerance: number }> = {
   reference: { layerTolerance: 1.5e-7, networkTolerance: 2e-6 },
@@ -63,14 +63,14 @@ export const F16_ROUNDING = 2 ** -11;
 
 /**
  * The GPU in f16, if the device supports it. A layer rounds three times (source, weights or gradient, result), so its
- * error is at most three roundings of the largest value. Through a network the errors of the layers add up like a random
- * walk: √38 such steps for 19 layers forward and backward, times two as a margin.
+ * error is at most three roundings of the largest value. Through a network the errors of the layers add up like a
+ * random walk: √38 such steps for 19 layers forward and backward, times two as a margin.
  *
  * Gradients: rounding moves values across 0 before a ReLU and past each other in a pool, and the gradient then takes
- * another path. The values of layer l are about normal, with errors of √l · 1.5 · 2⁻¹¹ of their deviation, and 0.3 times
- * that fraction of them switches. After 16 layers 1 % have switched (Σ √l · 2.2e-4), and the gradient's error is the root
- * of that, a tenth of its length. In networks with few channels a single value is a large part of a layer, so twice that
- * is allowed.
+ * another path. The values of layer l are about normal, with errors of √l · 1.5 · 2⁻¹¹ of their deviation, and 0.3
+ * times that fraction of them switches. After 16 layers 1 % have switched (Σ √l · 2.2e-4), and the gradient's error is
+ * the root of that, a tenth of its length. In networks with few channels a single value is a large part of a layer, so
+ * twice that is allowed.
  */
 export const f16UnderTest: BackendUnderTest = {
   name: 'webgpu',
@@ -125,7 +125,7 @@ export function describeBackends(
   }
 }
 
-/** Rounds to 11 bits of significand; near 0 to f16's steps times 16, as activations are stored as a sixteenth (shaders/storage-format.ts). */
+/** Rounds to f16, whose smallest step is 16 times as large here, as activations are stored as a sixteenth. */
 function roundToF16(value: number): number {
   if (value === 0 || !Number.isFinite(value)) return value;
   const step = Math.max(2 ** (Math.floor(Math.log2(Math.abs(value))) - 10), 16 * 2 ** -24);

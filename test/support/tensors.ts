@@ -9,8 +9,8 @@ export function randomTensor(seed: number, shape: Shape, deviation = 1): Float32
 }
 
 /**
- * The numbers spacing, 2 · spacing, … and their negatives, shuffled. All are at least `spacing` apart and from 0, so that
- * a small step crosses neither ReLU's kink nor a tie in max pooling.
+ * The numbers spacing, 2 · spacing, … and their negatives, shuffled. All are at least `spacing` apart and from 0, so
+ * that a small step crosses neither ReLU's kink nor a tie in max pooling.
  */
 export function spacedTensor(seed: number, shape: Shape, spacing: number): Float32Array {
   const count = elementCount(shape);

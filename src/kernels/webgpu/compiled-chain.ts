@@ -1,4 +1,4 @@
-/** Shared by programs for inference and training: a call writes its input, submits one command buffer, and reads back its results. */
+/** Shared by all programs: a call writes its input, submits one command buffer, and reads back its results. */
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { StageTime } from '../backend.ts';
 import { checkAlive } from '../validate.ts';

@@ -1,6 +1,6 @@
 /**
- * Parameters in the GPU's memory, in the layout of weight-panels.ts. Gradients and velocities have the same layout, so an
- * SGD step is one pass over memory and training never reorders. Reading and writing reorder on the GPU.
+ * Parameters in the GPU's memory, in the layout of weight-panels.ts. Gradients and velocities have the same layout, so
+ * an SGD step is one pass over memory and training never reorders. Reading and writing reorder on the GPU.
  */
 import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
