@@ -106,11 +106,9 @@ export const recipeSchema = z.strictObject({
     .default(0)
     .meta({ value: 'factor', description: 'multiplier of the L2 penalty on biases' }),
   dropout: fraction.default(0.5).meta({ value: 'fraction', description: 'dropout ratio of fc6 and fc7' }),
-  'random-crop': flag
-    .default(true)
-    .meta({
-      description: 'crop each image at a new random position in each epoch, instead of at the center',
-    }),
+  'random-crop': flag.default(true).meta({
+    description: 'crop each image at a new random position in each epoch, instead of at the center',
+  }),
   flip: flag.default(true).meta({ description: 'random horizontal flips' }),
   'color-shift': flag
     .default(true)
