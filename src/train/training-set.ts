@@ -1,4 +1,5 @@
 /** The images that a run trains and validates on, checked before the first iteration. */
+import { numbersByName } from '../core/class-names.ts';
 import { UserError } from '../core/errors.ts';
 import type { Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
@@ -102,8 +103,8 @@ async function ownValidation(location: string): Promise<ImageSource | undefined>
 }
 
 function checkClasses(training: ImageSource, validation: ImageSource): void {
-  const known = new Set(training.classes);
-  const unknown = validation.classes.find((name) => !known.has(name));
+  const known = numbersByName(training.classes);
+  const unknown = validation.classes.find((name) => !known.has(name.normalize('NFC')));
   if (unknown === undefined && validation.classes.length === training.classes.length) return;
   throw new UserError(
     `${training.location}: the validation images have ${validation.classes.length} classes, the training images ${training.classes.length}` +

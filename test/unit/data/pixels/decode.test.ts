@@ -113,11 +113,11 @@ describe('decodeImage refuses', () => {
   it('an empty file', () => refuses(new Uint8Array(0), /empty file; replace or delete it/));
 
   it('text', () =>
-    refuses(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG or WebP/));
+    refuses(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG, WebP or AVIF image/));
 
   it('other kinds of images that libvips knows', async () => {
-    await refuses(await toSharp(pattern(4, 4)).gif().toBuffer(), /not a JPEG, PNG or WebP/);
-    await refuses(await toSharp(pattern(4, 4)).tiff().toBuffer(), /not a JPEG, PNG or WebP/);
+    await refuses(await toSharp(pattern(4, 4)).gif().toBuffer(), /not a JPEG, PNG, WebP or AVIF image/);
+    await refuses(await toSharp(pattern(4, 4)).tiff().toBuffer(), /not a JPEG, PNG, WebP or AVIF image/);
   });
 
   it('images that end early, unless no pixel is lost', async () => {
