@@ -1,10 +1,13 @@
 /** The error rates of an evaluation, with everything that they depend on. */
+import type { Split } from '../../data/sources/splits.ts';
 import type { LoadedEnsemble } from '../inference/open-ensemble.ts';
 import type { Protocol, ResolvedProtocol } from '../protocol/protocol.ts';
 import { errorRates } from './error-rates.ts';
 import type { ImageResults } from './image-results.ts';
 
 export interface EvaluationResult {
+  /** The split that was evaluated; undefined if the data set is not divided. */
+  readonly split?: Split;
   readonly images: number;
   /** Images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
   readonly labeled: number;
@@ -39,17 +42,20 @@ export interface EvaluationResult {
 
 /**
  * @param checksums SHA-256 of each model file
+ * @param split the split that was evaluated
  * @param seconds duration of the evaluation
  */
 export function evaluationResult(
   { models, first }: LoadedEnsemble,
   { protocol, flip, scales }: ResolvedProtocol,
   checksums: readonly string[],
+  split: Split | undefined,
   results: ImageResults,
   seconds: number,
 ): EvaluationResult {
   const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
   return {
+    split,
     images: results.done,
     labeled,
     top1Error,
