@@ -100,6 +100,12 @@ describe('decodeImage', () => {
     });
   }
 
+  it('decodes AVIF', async () => {
+    const bytes = await toSharp(pattern(32, 24)).avif({ quality: 95, chromaSubsampling: '4:4:4' }).toBuffer();
+    assert.equal(imageExtension(bytes), 'avif');
+    assert.ok(difference(await decodeImage(bytes, 'a.avif'), pattern(32, 24)) <= 12);
+  });
+
   it('works for an image of one pixel', async () => {
     const image = await decodeImage(await png(1, 1), 'dot.png');
     assert.deepEqual([image.width, image.height, image.pixels.length], [1, 1, 3]);
