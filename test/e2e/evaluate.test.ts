@@ -196,7 +196,7 @@ describe('vgg evaluate', () => {
     const predicted = await work.vgg('predict', folder, '--model', model, '--json');
     assert.equal(predicted.code, 1);
     assert.equal(JSON.parse(predicted.stdout).images.length, 3);
-    assert.match(predicted.stderr, /note: 1 file was not used[^]*3 of the 6 images cannot be used/);
+    assert.match(predicted.stderr, /note: 1 file was not used.*3 of the 6 images cannot be used/s);
     await succeeded(work.vgg('predict', folder, '--model', model, '--skip-bad'));
     const submission = words`--submission s.txt --skip-bad`;
     await failed(
@@ -230,13 +230,13 @@ describe('vgg evaluate', () => {
       process.execPath,
       mainFile,
       'predict',
-      `${photos}/val/cat/0.jpg`,
+      `${photos}/val/cat/8.jpg`,
       '--model',
       model,
     ];
     await chmod(work.folder, 0o755);
     const { stdout } = await promisify(execFile)('setpriv', command);
-    assert.match(stdout, /0\.jpg/);
+    assert.match(stdout, /8\.jpg/);
   });
 
   it('refuses scales that are too small and missing folders before it starts', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
+import { imageExtension } from '../../../../src/data/pixels/image-formats.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
 
 import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
