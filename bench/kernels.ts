@@ -4,7 +4,7 @@
  *     node dist/bench/kernels.js --config D --batch 8 --crop 224 [--width 1] [--threads 2] [--repeat 5] [--layers]
  *
  * Prints ms per image for inference and for a training step (forward, loss, backward; the update separately), and with
- * --layers for each layer alone. Each figure is the least of several repetitions.
+ * --layers for each layer alone. Each figure is the shortest of several runs.
  */
 import { parseArgs } from 'node:util';
 import { type Layer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
@@ -35,7 +35,7 @@ const repeat = Number(flags.repeat);
 
 const random = new RandomStream(keyOfSeed(1));
 
-/** Uniform over ±scale: faster to draw than normal values. */
+/** Uniformly distributed over ±scale, which is faster to draw than normally distributed values. */
 function randomTensor(shape: Shape, scale: number): Float32Array {
   return Float32Array.from({ length: elementCount(shape) }, () => scale * (2 * random.uniform() - 1));
 }
@@ -53,7 +53,7 @@ async function randomParameters(
   return parameters;
 }
 
-/** Milliseconds of the fastest of `repeat` runs, after one that warms up. */
+/** Returns the milliseconds of the fastest of `repeat` runs, after a warm-up. */
 async function fastest(run: () => Promise<unknown>): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   for (let i = 0; i <= repeat; i++) {
@@ -99,7 +99,7 @@ async function timeNetwork(
   parameters.dispose();
 }
 
-/** Each layer as a separate program. Conversions between layouts count, of which a chain has fewer. */
+/** Times each layer as a separate program. This includes layout conversions, of which a chain has fewer. */
 async function timeLayers(backend: Backend, layers: readonly Layer[], inputShape: Shape4): Promise<void> {
   const shapes = shapesAlong(layers, inputShape);
   for (const [index, layer] of layers.entries()) {

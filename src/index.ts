@@ -53,8 +53,12 @@ export {
   type SingleProtocol,
 } from './evaluate/protocol/protocol.ts';
 export type { RankedClass } from './evaluate/protocol/softmax.ts';
-export { type ClassErrors, confusionMatrix, measureByClass } from './evaluate/results/error-rates.ts';
-export type { EvaluationResult } from './evaluate/results/evaluation-result.ts';
+export {
+  type ClassErrors,
+  confusionMatrix,
+  type EvaluationResult,
+  measureByClass,
+} from './evaluate/results/error-rates.ts';
 export type { ImageResult, ImageResults } from './evaluate/results/image-results.ts';
 export type {
   Backend,

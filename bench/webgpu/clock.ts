@@ -1,9 +1,9 @@
-import { type Dispatch, encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import { type Dispatch, encodePass, prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import type { Gpu } from '../../src/kernels/webgpu/gpu.ts';
 
 /**
- * Seconds per run: the fastest of a few, after one that warms up. On a software device it is processor time, which does
- * not grow when the machine has other work.
+ * Returns the seconds of the fastest of several runs, after a warm-up. On a software device it is processor time, which
+ * does not grow when the machine has other work.
  */
 export async function seconds(gpu: Gpu, dispatches: readonly Dispatch[], lasting: number): Promise<number> {
   const prepared = await prepare(gpu, dispatches);
@@ -11,11 +11,7 @@ export async function seconds(gpu: Gpu, dispatches: readonly Dispatch[], lasting
   const end = performance.now() + 1000 * lasting;
   for (let run = 0; run < 3 || performance.now() < end; run++) {
     const start = now(gpu);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    encode(pass, prepared, 1);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    gpu.submit((encoder) => encodePass(encoder, prepared, 1));
     await gpu.device.queue.onSubmittedWorkDone();
     if (run > 0) best = Math.min(best, now(gpu) - start);
   }

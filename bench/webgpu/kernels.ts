@@ -1,9 +1,9 @@
 /**
- * Times the convolutions of VGG on this machine's GPU, in all three directions, against a naive shader: one kernel of
- * each method or, with `--tiles`, all known tiles, followed by a table of the best of each method. A shape is input
- * channels, output channels and side of a 3×3 convolution, or with a fourth number of a kernel without padding, as fc6's.
- * `--hardware` uses a GPU's tiles on a software device, too. `node dist/bench/webgpu/kernels.js [--tiles] [--shape
- * 64x128x56 …] [--direction forward …] [--seconds 0.5] [--hardware]`
+ * Times VGG's convolutions on this machine's GPU, in all three directions, and compares them with a naive shader: one
+ * kernel of each method or, with `--tiles`, all known tiles, followed by a table of the best of each method. A shape
+ * has the input channels, output channels and side of a 3×3 convolution; a fourth number is the size of a kernel
+ * without padding, as fc6's. `--hardware` uses a GPU's tiles on a software device, too. `node
+ * dist/bench/webgpu/kernels.js [--tiles] [--shape 64x128x56 …] [--direction forward …] [--seconds 0.5] [--hardware]`
  */
 import { parseArgs } from 'node:util';
 import { parameterSpecs } from '../../src/core/layer.ts';
@@ -74,13 +74,13 @@ function choices(
   placed: PlacedConvolution,
 ): (readonly [string, Choice])[] {
   const all = candidatesFor(gpu, parameters, direction, placed)
-    // For the gain of the split alone: the same in one part.
+    // The same tile without a split, to show what the split gains.
     .flatMap((choice) =>
       choice.method === 'direct' && choice.splits ? [{ ...choice, splits: 1 }, choice] : [choice],
     )
     .map((choice) => [choiceName(choice), choice] as const);
   if (flags.tiles) return all;
-  // One of each method.
+  // One kernel of each method.
   const methods = ['direct', 'winograd'] as const;
   return methods.flatMap((method) => all.filter(([, choice]) => choice.method === method).slice(0, 1));
 }
@@ -95,7 +95,7 @@ function sizeOf(text: string): Size {
   return { inChannels, outChannels, side, ...(kernel ? { kernel, padding: 0 } : { kernel: 3, padding: 1 }) };
 }
 
-/** One image through a convolution. */
+/** A convolution of one image. */
 function placedConvolution(size: Size): PlacedConvolution {
   const { inChannels, outChannels, side, kernel, padding } = size;
   const layer = {

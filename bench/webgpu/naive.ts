@@ -1,13 +1,13 @@
 /**
- * The baseline of the comparison: one thread per value, canonical layouts, a loop over channels and taps. The shader
- * that one writes first.
+ * The baseline: one thread per value, canonical layouts, and a loop over channels and taps. This is the shader one
+ * would write first.
  */
 import { type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
 import { type Gpu, groupsFor } from '../../src/kernels/webgpu/gpu.ts';
 import { elementwise, head, reads, writes } from '../../src/kernels/webgpu/shaders/wgsl.ts';
 import type { Direction } from '../../src/kernels/webgpu/tuning/candidates.ts';
 
-/** A convolution of one image: 3×3 with padding 1, or fc6's kind, of a kernel as large as the map and without. */
+/** A convolution of one image: 3×3 with padding 1, or like fc6, with a kernel as large as the map and no padding. */
 export interface Size {
   readonly inChannels: number;
   readonly outChannels: number;

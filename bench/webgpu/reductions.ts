@@ -1,6 +1,6 @@
 /**
- * Reductions by subgroups against reductions through the workgroup's memory, on one device: the gradients of a loss over
- * 1,000 classes and of a bias over a map. `node dist/bench/webgpu/reductions.js [seconds]`
+ * Compares reductions by subgroups with reductions through the workgroup's memory on one device: the gradients of a
+ * loss over 1,000 classes and of a bias over a map. `node dist/bench/webgpu/reductions.js [seconds]`
  */
 import { callFields, type Dispatch, numbers } from '../../src/kernels/webgpu/dispatch.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';

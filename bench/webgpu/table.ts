@@ -1,4 +1,4 @@
-/** The best of each method, one line for each shape and direction, as Markdown. */
+/** Prints the best of each method as a Markdown table, one row for each shape and direction. */
 import type { Choice, Direction } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import type { Size } from './naive.ts';
 
@@ -8,7 +8,7 @@ type Method = (typeof METHODS)[number];
 export interface Row {
   readonly size: Size;
   readonly direction: Direction;
-  /** Seconds. */
+  /** In seconds. */
   readonly naive: number;
   readonly best: Best;
 }

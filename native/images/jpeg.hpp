@@ -17,7 +17,7 @@ struct File {
 struct JpegHeader {
   uint32_t width, height;
   bool progressive;
-  /** The start of the APP1 segment with Exif's signature; empty where there is none. */
+  /** The start of the APP1 segment with Exif's signature; empty if there is none. */
   std::vector<uint8_t> exif;
 };
 

@@ -14,7 +14,7 @@ struct OutOfMemory : std::runtime_error {
 /** A dry run plans memory without allocating it: its blocks have a size but no data. */
 enum class Allocation { real, dryRun };
 
-/** Zeroed memory, aligned to a cache line or, where it is large, to a huge page. */
+/** Zeroed memory, aligned to a cache line or, if it is large, to a huge page. */
 class MemoryBlock {
  public:
   MemoryBlock() = default;

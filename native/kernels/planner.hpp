@@ -80,7 +80,7 @@ class Planner {
 
   /** A tensor for the next activation, which can be computed from `activation`. */
   Tensor nextActivation(const Shape& shape, int64_t block);
-  /** The same for `gradient`. */
+  /** Like nextActivation, but for `gradient`. */
   Tensor nextGradient(const Shape& shape, int64_t block);
   /** Converts `activation` to a layout, if it has another. */
   void layOutActivation(int64_t block);
@@ -95,7 +95,7 @@ class Planner {
   /** A private copy of weights, which a step in the list updates when the parameters have changed. */
   dnnl::memory weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
                        const dnnl::memory::desc& desc);
-  /** The same in the layout of our own kernels. */
+  /** Like `weights`, but in the layout of our own kernels. */
   const void* transformedWeights(StepList& steps, const WeightUse& use);
   /** Our own kernels for this program's precision. */
   const winograd::Kernels& kernels() const;

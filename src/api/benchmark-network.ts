@@ -1,4 +1,4 @@
-/** The speed of a network on this machine, and of each layer where the backend can time layers. */
+/** Measures the speed of a network on this machine, and of each layer if the backend can time layers. */
 import { performance } from 'node:perf_hooks';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/process-team.ts';
@@ -21,14 +21,14 @@ import { rowsOf, type WatchedRun } from './benchmark-rows.ts';
 
 export interface BenchmarkOptions extends BackendOptions {
   readonly network: Network;
-  /** Images at once, on each rank. */
+  /** Images per batch on each rank. */
   readonly batch: number;
   readonly mode: BenchmarkMode;
   readonly backend: BackendName;
   readonly precision: Precision;
-  /** Duration of the measurement, which has at least three runs. */
+  /** Duration of the measurement, which takes at least three runs. */
   readonly seconds: number;
-  /** The ranks that train together; all run the same benchmark. Default: this process alone. */
+  /** The ranks that train together; all run the same benchmark (default: this process alone). */
   readonly communicator?: Communicator;
 }
 
@@ -84,7 +84,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   }
 }
 
-/** The exchange of the run whose exchange took the median time. */
+/** The gradient exchange of the run whose exchange took the median time. */
 function exchangeOf(
   times: readonly Times[],
   network: Network,
@@ -99,7 +99,7 @@ function exchangeOf(
 
 interface Runs {
   readonly times: readonly Times[];
-  /** Runs whose stages were timed; none where the backend cannot time stages. */
+  /** Runs whose stages were timed; empty if the backend cannot time stages. */
   readonly watched: readonly WatchedRun[];
 }
 
@@ -126,7 +126,7 @@ async function runsOf(
   return { times: pairs.map(([times]) => times), watched: pairs.map(([, watched]) => watched) };
 }
 
-/** Runs after a first one that warms up. The first rank's clock decides their number, and all ranks begin each together. */
+/** Repeats runs after a warm-up. The first rank's clock decides how often; all ranks begin each run together. */
 async function repeated<T>(run: () => Promise<T>, seconds: number, communicator: Communicator): Promise<T[]> {
   await run();
   const runs: T[] = [];

@@ -1,4 +1,4 @@
-/** What a benchmark runs: a forward pass or a training step, on values similar to those of a real network. */
+/** The programs that benchmarks run: a forward pass or a training step, on values similar to a real network's. */
 import { performance } from 'node:perf_hooks';
 import type { Communicator } from '../comm/communicator.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../core/random.ts';
@@ -9,15 +9,15 @@ import { type ExchangeTime, GradientExchange } from '../train/gradient-exchange.
 
 export interface TimedProgram {
   readonly program: Program | TrainingProgram;
-  /** Runs it once. */
+  /** Runs the program once. */
   readonly run: () => Promise<Times>;
 }
 
-/** Milliseconds of a run, and of the update in it. */
+/** Milliseconds that a run and its update took. */
 export interface Times {
   readonly total: number;
   readonly update: number;
-  /** Where there are several ranks. */
+  /** Present if there are several ranks. */
   readonly exchange?: ExchangeTime;
 }
 
@@ -71,7 +71,7 @@ export async function prepareTraining(
   return { program, run };
 }
 
-/** He's initialization, with which activations neither grow nor vanish. */
+/** He initialization, with which activations neither explode nor vanish. */
 export async function fillWithNoise(parameters: Parameters): Promise<void> {
   for (const { name, shape, role } of parameters.specs) {
     const count = elementCount(shape);
@@ -80,7 +80,7 @@ export async function fillWithNoise(parameters: Parameters): Promise<void> {
   }
 }
 
-/** Normal values, from a repeated table, as drawing 138 million takes longer than the benchmark. */
+/** Normally distributed values from a repeated table: drawing 138 million takes longer than the benchmark. */
 function noise(count: number, deviation: number): Float32Array {
   const random = new RandomStream(deriveKeys(keyOfSeed(1), 'benchmark'));
   // An odd number, so that channels and rows do not repeat each other.

@@ -1,16 +1,16 @@
-/** The times of runs, one row for each layer and direction. */
+/** Summarizes the times of runs, one row for each layer and direction. */
 import type { StageTime } from '../kernels/backend.ts';
 import { layerCosts } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { BenchmarkRow } from '../report/benchmark-result.ts';
 import type { Times } from './benchmark-programs.ts';
 
-/** A run that was watched. */
+/** A run whose stages were timed. */
 export interface WatchedRun extends Times {
   readonly stages: readonly StageTime[];
 }
 
-/** Each row has the least time of all runs, which disturbances affected least. @param peakGflops if it is known */
+/** Each row has the shortest time of all runs, which was disturbed least. @param peakGflops if known */
 export function rowsOf(
   runs: readonly WatchedRun[],
   network: Network,

@@ -21,7 +21,7 @@ export interface ImagePrediction {
 export interface PredictOptions extends ProtocolOptions {
   /** Number of classes in `top` (default 5). */
   readonly top?: number;
-  /** Images with more pixels are refused before they are decoded (default 100 million). */
+  /** Images with more pixels are rejected before they are decoded (default 100 million). */
   readonly maxPixels?: number;
 }
 

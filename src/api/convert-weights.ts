@@ -25,7 +25,7 @@ export interface ConvertOptions extends EngineOptions {
   readonly input: string;
   /** The file to write; its extension chooses the format. */
   readonly output: string;
-  /** What the input does not state: preprocessing, class names. Default: nothing. */
+  /** Facts that the input lacks, such as preprocessing and class names (default: none). */
   readonly read?: ReadModelOptions;
   /** How to write the output (default: the format's own preprocessing convention). */
   readonly write?: WriteOptions;
@@ -37,7 +37,7 @@ export interface ConvertOptions extends EngineOptions {
 
 export type ConvertStage = 'reading' | 'checking' | 'writing' | 'reading back';
 
-/** The network's output for the synthetic image, and whether the written file gives the same. */
+/** The network's output for the synthetic image, and whether the written file gives the same output. */
 export interface Parity {
   /** Side of the image in pixels: the crop. */
   readonly side: number;
@@ -45,7 +45,7 @@ export interface Parity {
   readonly output: Float32Array;
   /** Tensors whose bits changed between the input and the written file. */
   readonly changed: readonly string[];
-  /** The largest difference that they make to the output. */
+  /** The largest resulting difference in the output. */
   readonly difference: number;
 }
 
@@ -64,7 +64,7 @@ export interface ConvertResult {
     readonly width: number;
     readonly parameters: number;
   };
-  /** Undefined where the input is a file of our own format. */
+  /** Undefined if the input is in our own format. */
   readonly report?: ImportReport;
   readonly written: WriteReport;
   readonly output: FileFacts;
@@ -80,8 +80,8 @@ export interface ConvertResult {
  * const { parity } = await convertModel({ input: 'vgg16-397923af.pth', output: 'vgg-d.safetensors' });
  * if (parity!.changed.length > 0) throw new Error('the conversion changed weights');
  *
- * @throws UsageError when input and output are the same file, or the output's extension names no format that is
- *   written.
+ * @throws UsageError when input and output are the same file, or the output's extension is not that of a format that can
+ *   be written.
  * @throws UserError when the input cannot be read, lacks facts that `read` must supply (preprocessing), or the output
  *   cannot be written.
  */
@@ -107,7 +107,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   }
 }
 
-/** Runs a network whose weights were read into the backend's own memory: there is no room for them twice. */
+/** Runs a network whose weights were read into the backend's memory, since there may be no room for them twice. */
 class Engine {
   readonly #backend: Backend;
   #parameters: Parameters | undefined;
@@ -133,9 +133,9 @@ class Engine {
 }
 
 /**
- * The network's output for the synthetic image at its crop, a value that any framework can be compared by: logits,
- * or pool5 without a classifier. Compiled convolution by convolution, because a backend may hold a transformed copy
- * of a convolution's weights, four times their size, as long as its program lives.
+ * The network's output for the synthetic image at its crop size, which can be compared with any framework's: logits, or
+ * pool5 without a classifier. Compiled convolution by convolution, because a backend may hold a transformed copy of a
+ * convolution's weights, four times their size, for as long as its program exists.
  */
 export async function syntheticOutput(
   backend: Backend,
@@ -192,7 +192,7 @@ async function readInput(options: ConvertOptions, { sha256 }: FileFacts, engine:
 
 /**
  * Reads the written file back, into the arrays of the model that it was written from. The same bits give the same
- * answer; only where they differ does the network run again.
+ * output, so the network runs again only if they differ.
  */
 async function readBack(
   path: string,

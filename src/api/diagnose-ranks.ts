@@ -25,14 +25,14 @@ export interface RankFacts {
 export interface Agreement {
   readonly what: string;
   readonly agreed: boolean;
-  /** Whether training refuses to start without it. */
+  /** Whether training does not start unless the check passes. */
   readonly needed: boolean;
 }
 
 export interface ExchangeSpeed {
   readonly bytes: number;
   readonly seconds: number;
-  /** The bytes that each rank sends, 2 (N − 1) / N times `bytes`, over the time: the load of the network. */
+  /** Network load of each rank, which sends 2 (N − 1) / N times `bytes` in the time. */
   readonly gigabitsPerSecond: number;
 }
 
@@ -105,7 +105,7 @@ async function timeExchange(
   times: number,
 ): Promise<ExchangeSpeed> {
   const data = new Float32Array(values).fill(1);
-  // The first one opens the connections.
+  // The first all-reduce opens the connections.
   await communicator.allReduceSum(data);
   await communicator.barrier();
   const started = performance.now();

@@ -9,12 +9,10 @@ import { openImages } from '../data/sources/open-images.ts';
 import type { Split } from '../data/sources/splits.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
 import { classNumbers } from '../evaluate/inference/class-matching.ts';
-import type { Ensemble } from '../evaluate/inference/ensemble.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
-import type { ProtocolOptions, ResolvedProtocol } from '../evaluate/protocol/protocol.ts';
-import { ErrorCounter } from '../evaluate/results/error-rates.ts';
-import { type EvaluationResult, evaluationResult } from '../evaluate/results/evaluation-result.ts';
+import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
+import { ErrorCounter, type EvaluationResult, evaluationResult } from '../evaluate/results/error-rates.ts';
 import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
 import type { EvaluationInputs, EvaluationRecord } from '../evaluate/results/journal.ts';
 import { type JournalOptions, openJournal } from '../evaluate/results/open-journal.ts';
@@ -39,7 +37,7 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   readonly posteriors?: string;
   /** Maximum number of crops or images in a batch (default 64, or fewer if their activations exceed 512 MiB). */
   readonly batch?: number;
-  /** Images with more pixels are refused before they are decoded (default 100 million). */
+  /** Images with more pixels are rejected before they are decoded (default 100 million). */
   readonly maxPixels?: number;
   /** Stops the evaluation, which can be resumed (default: never). */
   readonly signal?: AbortSignal;
@@ -51,7 +49,7 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   /** Called after each image. */
   onProgress?(progress: EvaluationProgress): void;
   /**
-   * Called for each image when it is done, in no particular order, but not for those done before a resume. Labels are
+   * Called when an image is finished, in no particular order, but not for those finished before a resume. Labels are
    * the model's class numbers.
    */
   onImage?(image: EvaluatedImage): void;
@@ -63,11 +61,11 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
 }
 
 export interface EvaluationProgress {
-  /** Images that are done. */
+  /** Number of finished images. */
   readonly done: number;
-  /** All images. */
+  /** Number of images. */
   readonly total: number;
-  /** Fraction of the images so far; NaN until an image has a label. */
+  /** Top-1 error so far, as a fraction; NaN until an image has a label. */
   readonly top1Error: number;
 }
 
@@ -111,26 +109,10 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
   }
 }
 
-interface Evaluation {
-  readonly options: EvaluateOptions;
-  readonly communicator: Communicator;
-  readonly source: ImageSource;
-  readonly models: LoadedEnsemble;
-  readonly protocol: ResolvedProtocol;
-  readonly ensemble: Ensemble;
-  /** SHA-256 of the model files. */
-  readonly checksums: readonly string[];
-  /** For each class its number in the development kit, for a submission. */
-  readonly kitNumbers: readonly number[];
-  readonly results: ImageResults;
-}
+type Evaluation = Awaited<ReturnType<typeof prepare>>;
 
 /** Checks everything that would make the evaluation fail, before hours of work. */
-async function prepare(
-  options: EvaluateOptions,
-  source: ImageSource,
-  models: LoadedEnsemble,
-): Promise<Evaluation> {
+async function prepare(options: EvaluateOptions, source: ImageSource, models: LoadedEnsemble) {
   const { communicator = single, submission } = options;
   const { classes } = models.first.facts;
   const protocol = models.resolve(options);
@@ -142,8 +124,9 @@ async function prepare(
     source,
     models,
     protocol,
-    ensemble: models.ensemble(protocol),
+    /** SHA-256 of the model files. */
     checksums,
+    /** For a submission: each class's number in the development kit. */
     kitNumbers: submission === undefined ? [] : developmentKitNumbers(classes),
     results: new ImageResults(source.length, classes.length),
   };
@@ -151,7 +134,7 @@ async function prepare(
 
 /** Fills in the results of all images: first those of an interrupted evaluation, then the others. */
 async function evaluateAll(evaluation: Evaluation): Promise<void> {
-  const { options, source, models, ensemble, communicator, results } = evaluation;
+  const { options, source, models, protocol, communicator, results } = evaluation;
   const { signal, onProgress, onImage, maxPixels, submission } = options;
   const bad: BadImage[] = [];
   const { path, facts } = models.first;
@@ -164,7 +147,7 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
   try {
     await evaluateImages({
       source,
-      ensemble,
+      ensemble: models.ensemble(protocol),
       maxPixels,
       signal,
       team: communicator,
@@ -192,7 +175,7 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
   if (all.length > 0) options.onBad?.(all);
 }
 
-/** Opens where finished images are stored, and adds those of an interrupted evaluation to the results. */
+/** Opens the journal or the posteriors file, and adds the results of an interrupted evaluation. */
 async function openRecord(evaluation: Evaluation): Promise<EvaluationRecord | undefined> {
   const { options, source, models, protocol, checksums, communicator, results } = evaluation;
   const { posteriors, precision } = options;

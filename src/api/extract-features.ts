@@ -27,7 +27,7 @@ export interface FeatureOptions extends EngineOptions {
   readonly scale?: number;
   /** Center crops in a batch (default 16); not with `view: 'whole'`, since whole images differ in size. */
   readonly batch?: number;
-  /** Images with more pixels are refused before they are decoded (default 100 million). */
+  /** Images with more pixels are rejected before they are decoded (default 100 million). */
   readonly maxPixels?: number;
   /** Stops between two images with the signal's reason (default: never). */
   readonly signal?: AbortSignal;
@@ -35,7 +35,7 @@ export interface FeatureOptions extends EngineOptions {
   onBad?(image: BadImage): void;
 }
 
-/** Bytes of the cached programs for whole images, one for each size. */
+/** Most bytes of cached programs for whole images, one for each size. */
 const WHOLE_IMAGE_BYTES = 2 * 2 ** 30;
 
 interface PreparedImage {
@@ -61,7 +61,7 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
   const model = await loadModel(backend, path, read, (network) =>
     parameterSpecs(layersUpTo(path, network, layer)),
   );
-  // Center crops need one program only, however large its batch.
+  // Center crops need only one program, however large its batch.
   const memoryBytes = view === 'center' ? Number.POSITIVE_INFINITY : WHOLE_IMAGE_BYTES;
   const extractor = new FeatureExtractor(model, layer, memoryBytes);
   try {

@@ -7,22 +7,22 @@ import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import { withTidyMessages } from '../weights/weight-errors.ts';
 
 export interface InspectedTensor {
-  /** The file's own name for it. */
+  /** Its name in the file. */
   readonly name: string;
-  /** `F32`, `F16`, … or the format's word for a type that is not read. */
+  /** `F32`, `F16`, … or the format's own name for an unsupported type. */
   readonly type: string;
   readonly shape: readonly number[];
 }
 
-/** What a weight file holds. */
+/** The contents of a weight file. */
 export interface Inspection {
   readonly path: string;
   readonly format: FormatName;
-  /** For people: `PyTorch, zip archive`. */
+  /** Human-readable: `PyTorch, zip archive`. */
   readonly description: string;
   readonly bytes: number;
   readonly tensors: readonly InspectedTensor[];
-  /** Undefined where the tensors are not those of a VGG network. */
+  /** Undefined if the tensors are not those of a VGG network. */
   readonly network?: {
     readonly configuration: string;
     readonly classes: number;
@@ -34,12 +34,12 @@ export interface Inspection {
   };
   /** The naming scheme of its layers. */
   readonly naming?: string;
-  /** What the network expects. */
+  /** The preprocessing that the network expects. */
   readonly preprocessing?: string;
-  /** Class names, where the file has them. */
+  /** Class names, if the file has them. */
   readonly labels?: readonly string[];
   readonly provenance?: Readonly<Record<string, string>>;
-  /** Why it cannot be used unchanged: a missing fact, or another network. */
+  /** Why the file cannot be used as it is: a missing fact, or another network. */
   readonly problem?: string;
 }
 
@@ -52,7 +52,7 @@ export interface Inspection {
  * const { network, preprocessing, problem } = await inspectWeights('VGG_ILSVRC_16_layers.caffemodel');
  * console.log(network?.configuration, preprocessing, problem);
  *
- * @throws UserError when the file is of an unknown format, or breaks its format.
+ * @throws UserError when the file's format is unknown, or the file violates it.
  */
 export function inspectWeights(path: string, options: ReadModelOptions = {}): Promise<Inspection> {
   return withTidyMessages(() => inspect(path, options));

@@ -6,12 +6,12 @@ import type { Network } from '../net/network.ts';
 import type { Speed } from '../plan/arithmetic-time.ts';
 import { fillWithNoise, prepareInference, prepareTraining, type TimedProgram } from './benchmark-programs.ts';
 
-/** How long each timing is repeated. */
+/** How long each measurement is repeated. */
 const SECONDS = 1;
 
 /**
- * Times forward passes and training steps of a network on this machine. The update of the weights is left out: its
- * time does not depend on the batch size, and the batches that are planned are larger than those that are timed.
+ * Times forward passes and training steps of a network on this machine. It leaves out the weight update, whose time does
+ * not depend on the batch size, since planned batches are larger than those timed here.
  * @throws UserError when the backend is not available.
  */
 export async function measureSpeed(
@@ -38,7 +38,7 @@ export async function measureSpeed(
   }
 }
 
-/** The fastest run after a first one that warms up: the one that other processes disturbed least. */
+/** The time of the fastest run after a warm-up: the run that other processes disturbed least. */
 async function leastMilliseconds({ program, run }: TimedProgram): Promise<number> {
   try {
     await run();

@@ -1,4 +1,4 @@
-/** Packing: a data set as tar shards, a few large files instead of a million small ones. */
+/** Packs a data set into tar shards: a few large files instead of a million small ones. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat } from 'node:fs/promises';
@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { messageOf, UserError } from '../core/errors.ts';
+import { ifExists } from '../core/files.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
@@ -16,7 +17,7 @@ import { MissingSplitError, splitNames } from '../data/sources/splits.ts';
 export interface PackOptions {
   /** Location of the data set, see `openImages`. */
   readonly data: string;
-  /** Folder for the shards; an interrupted packing there is continued. */
+  /** Folder for the shards; if packing was interrupted there, it is continued. */
   readonly out: string;
   /** Images are shrunk to this smaller side, in pixels; smaller images are copied unchanged (default 512). */
   readonly scale?: number;
@@ -24,9 +25,9 @@ export interface PackOptions {
   readonly quality?: number;
   /** Images per shard (default 1000). */
   readonly perShard?: number;
-  /** Leave out images that cannot be read, instead of failing (default false). */
+  /** Whether to leave out images that cannot be read, instead of failing (default false). */
   readonly skipBad?: boolean;
-  /** Refuse images with more pixels (default 100 million). */
+  /** Images with more pixels are rejected (default 100 million). */
   readonly maxPixels?: number;
   /** Stops between images; the same call continues later (default: never). */
   readonly signal?: AbortSignal;
@@ -114,7 +115,7 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
   return { splits: splits.map(({ name }) => summary(name, record)) };
 }
 
-/** The splits of the data set; only `train` where it has none. */
+/** The splits of the data set; only `train` if it is not divided. */
 async function openSplits(data: string): Promise<SplitSource[]> {
   const found: SplitSource[] = [];
   for (const split of splitNames) {
@@ -167,12 +168,7 @@ async function isThere(out: string, file: string, { shards }: PackRecord): Promi
   const known = shards.find(({ name }) => name === file);
   if (!known) return false;
   if (known.images === 0) return true;
-  try {
-    return (await stat(join(out, file))).size === known.bytes;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  return (await ifExists(stat(join(out, file))))?.size === known.bytes;
 }
 
 interface ShardRequest {
@@ -213,7 +209,7 @@ async function packShard(
   return { name: file, images: samples.length, rescaled, bytes, bad };
 }
 
-/** Writes the classes in label order, and their names for people where they are synsets. */
+/** Writes the classes in label order, and their display names if they are synsets. */
 async function writeClasses(out: string, { classes, labels }: ImageSource): Promise<void> {
   if (classes.length === 0) return;
   await writeFileAtomically(join(out, 'classes.txt'), `${classes.join('\n')}\n`);

@@ -1,4 +1,4 @@
-/** The experiments of section 4 from one plan: train what is missing, evaluate everything, judge the claims. */
+/** Reproduces the experiments of section 4 from one plan: trains missing models, evaluates all, checks the claims. */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -41,15 +41,15 @@ export interface ReproduceOptions {
   readonly out: string;
   readonly signal?: AbortSignal;
   /**
-   * Ranks that share the trainings and the evaluations (default: this process alone). All of them call this with the
-   * same options and must see the same `out`. Only the first rank's listener is called.
+   * Ranks that share the training and the evaluations (default: this process alone). All of them call this with the same
+   * options and must see the same `out`. Only the first rank's listener is called.
    */
   readonly communicator?: Communicator;
   readonly listener?: ReproduceListener;
 }
 
 export interface ReproduceListener {
-  /** Called before each training; the result hears of its progress. */
+  /** Called before each training; the returned listener receives its progress. */
   onTraining?(training: PlannedTraining, number: number, total: number): TrainListener;
   onTrainingEnd?(training: PlannedTraining): void;
   /** Called before each evaluation. */
@@ -82,7 +82,7 @@ export async function reproducePaper(options: ReproduceOptions): Promise<Reprodu
   for (const [index, training] of trainings.entries()) {
     await trainIfMissing(training, index + 1, trainings.length, options);
   }
-  // The first rank writes the last model while the others are already here.
+  // The first rank may still be writing the last model when the others get here.
   await communicator.barrier();
   const results = await resultsOf(trainings, options);
   const measured = planExperiments(trainings).map((experiment) => ({
@@ -122,7 +122,7 @@ async function claimFolder({ out, plan, data, origin }: ReproduceOptions): Promi
   throw new UserError(`${out} was started with ${difference}; choose another --out`);
 }
 
-/** @throws UserError when a rank does not see what the first one has written. */
+/** @throws UserError when a rank does not see the files that the first one has written. */
 async function checkSharedFolder(communicator: Communicator, out: string): Promise<void> {
   if (communicator.size === 1) return;
   await communicator.barrier();
@@ -141,7 +141,7 @@ async function trainIfMissing(
   { data, listener: first, signal, communicator = single }: ReproduceOptions,
 ): Promise<void> {
   const { recipeFile, resultFile } = runFolder(training.folder);
-  // All ranks must do the same, but the first may write these files before another one has looked.
+  // All ranks must make the same choice, but the first may write these files before another one has looked.
   const found = { finished: existsSync(resultFile), started: existsSync(recipeFile) };
   const { finished, started } = await fromFirst(communicator, found);
   if (finished) return;
@@ -162,7 +162,7 @@ async function trainIfMissing(
   }
 }
 
-/** Evaluates the nets where results are missing, then averages the posteriors of each experiment. */
+/** Evaluates the nets whose results are missing, then averages the posteriors of each experiment. */
 async function resultsOf(
   trainings: readonly PlannedTraining[],
   options: ReproduceOptions,
@@ -179,7 +179,7 @@ async function resultsOf(
     if (!(await readResult(experiment, folder, checksums))) missing.push(experiment);
   }
   const needed = new Set(missing.flatMap((experiment) => evaluationsFor(experiment, evaluations)));
-  // Each rank runs whole evaluations.
+  // Each rank runs complete evaluations.
   const mine = [...needed].filter((_, index) => index % size === rank);
   const done = new Set<PlannedEvaluation>();
   const run = async (evaluation: PlannedEvaluation): Promise<void> => {
@@ -206,7 +206,7 @@ async function resultsOf(
   return results;
 }
 
-/** Runs one net over the validation images, or continues where an earlier call stopped. */
+/** Evaluates one net on the validation images, or continues where an earlier call stopped. */
 async function runEvaluation(
   evaluation: PlannedEvaluation,
   number: number,

@@ -1,4 +1,4 @@
-/** What the server shows of a run: its report as a page, and its validations as tables. */
+/** The pages that the server shows for a run: its report, and its validations as tables. */
 import { basename } from 'node:path';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatRunPage } from '../report/html/run-page.ts';
@@ -10,7 +10,7 @@ import type { RunPages, Table } from '../serve/runs/run-reports.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
 import { reportRun } from './report-run.ts';
 
-/** @param threads for the evaluations of reports (default: all cores) */
+/** @param threads number of threads for evaluations in reports (default: all cores) */
 export function runPages(threads?: number): RunPages {
   return {
     report: async (folder, onProgress, signal) => {

@@ -1,4 +1,4 @@
-/** A session of training, from its start to its end: shared by `trainNetwork` and `resumeTraining`. */
+/** Runs a training session: the part that `trainNetwork` and `resumeTraining` share. */
 import { type Communicator, single } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { Validator } from '../evaluate/validator.ts';
@@ -12,7 +12,6 @@ import {
   type SessionStart,
   startParameters,
   type TrainingSession,
-  type TrainingStart,
   type TrainListener,
 } from '../train/session.ts';
 import { Trainer } from '../train/trainer.ts';
@@ -44,7 +43,7 @@ export interface TrainOutcome {
   readonly seconds: number;
   /** The model with the lowest validation error; null before the first validation. */
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
-  /** The last validation of this session; null where there was none. */
+  /** The last validation of this session; null if there was none. */
   readonly last: ValidationMetrics | null;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
@@ -55,7 +54,7 @@ export function isFirst({ communicator = single }: RunOptions): boolean {
   return communicator.rank === 0;
 }
 
-/** Trains from the start to the end, or until the signal, and closes the record. */
+/** Trains to the end, or until the signal is aborted, and closes the record. */
 export async function runTraining(
   session: TrainingSession,
   record: RunRecord,
@@ -74,7 +73,16 @@ export async function runTraining(
         data: trainingDataOf(session),
         hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
       });
-      session.listener?.onStart?.(startOf(session, trainer));
+      const { network, backend, communicator, set } = session;
+      session.listener?.onStart?.({
+        network,
+        backend,
+        communicator,
+        trainingImages: set.training.length,
+        validationImages: set.validation.length,
+        iteration: trainer.state.iteration,
+        totalIterations: trainer.totalIterations,
+      });
       const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
@@ -124,21 +132,6 @@ function hooksOf(
       await recording.onMetrics(line);
       listener?.onMetrics?.(line);
     },
-  };
-}
-
-function startOf(
-  { network, backend, communicator, set }: TrainingSession,
-  { state, totalIterations }: Trainer,
-): TrainingStart {
-  return {
-    network,
-    backend,
-    communicator,
-    trainingImages: set.training.length,
-    validationImages: set.validation.length,
-    iteration: state.iteration,
-    totalIterations,
   };
 }
 

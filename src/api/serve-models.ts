@@ -15,7 +15,7 @@ import { runPages } from './run-pages.ts';
 export interface ServeOptions extends EngineOptions, Omit<ServerOptions, 'models' | 'pages' | 'page'> {
   /** Model files; if there are none, the server shows runs only. */
   readonly models: readonly string[];
-  /** Port (default 8080); 0: any free port. */
+  /** Port (default 8080); 0 chooses any free port. */
   readonly port?: number;
   /** Folder of the built page (default: dist/web of this project). */
   readonly page?: string;
@@ -27,8 +27,8 @@ export interface RunningServer {
   /** The models' names in requests. */
   readonly models: readonly string[];
   /**
-   * Refuses new requests, finishes those that were accepted, and frees everything.
-   * @param milliseconds after which the remaining connections are cut
+   * Rejects new requests, finishes the accepted ones, and frees everything.
+   * @param milliseconds time after which the remaining connections are cut
    */
   close(milliseconds: number): Promise<void>;
 }
@@ -87,7 +87,7 @@ async function nameModels(loaded: readonly LoadedModel[]): Promise<NamedModel[]>
   return named;
 }
 
-/** The run's name for the best model of a run, otherwise the file's name. */
+/** The name of the run if the file is its best model, otherwise the file's name. */
 function nameOf(path: string): string {
   const name = basename(path, extname(path));
   const folder = dirname(resolve(path));

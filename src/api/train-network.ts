@@ -15,7 +15,7 @@ export interface TrainOptions extends RunOptions {
 /**
  * Trains a network and records the run in a new folder: recipe.yaml, metrics.jsonl, TensorBoard events, checkpoint and
  * best model.
- * @throws UserError for bad data, recipes and folders, each with what to do.
+ * @throws UserError for bad data, recipes or folders, with the remedy.
  * @example
  * const { best, lastModel } = await trainNetwork({
  *   data: 'photos',

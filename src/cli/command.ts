@@ -1,4 +1,4 @@
-/** What all commands share: how their options are declared, how a command is built, and how its help reads. */
+/** Shared by all commands: declares options, builds commands and formats help. */
 import { Command, Help, InvalidArgumentError, Option } from 'commander';
 
 /** Parses an option's value. @throws InvalidArgumentError; commander adds the option's name and exits with code 2. */
@@ -21,8 +21,8 @@ export type FlagsOf<Table extends OptionTable> = {
 
 /**
  * An option with a value: `option('<n>', 'number of classes to print', positiveInteger, '5')`.
- * @param value what help shows in the place of the value
- * @param fallback default, as a person would type it
+ * @param value placeholder for the value in help
+ * @param fallback default, as a user would type it
  */
 export function option<T = string, Fallback extends string | undefined = undefined>(
   value: string,

@@ -16,7 +16,7 @@ const instructionSets: Readonly<Record<string, string>> = {
   bf16: 'BF16',
 };
 
-/** Vector instructions of the processor; undefined where the system does not report them. */
+/** Vector instructions of the processor; undefined if the system does not report them. */
 export function vectorInstructions(): readonly string[] | undefined {
   try {
     if (platform() === 'linux') return instructionsIn(readFileSync('/proc/cpuinfo', 'utf8'));

@@ -33,7 +33,7 @@ function causeOf(error: Error): string {
   return error.cause === undefined ? '' : `\ncaused by ${traceOf(error.cause)}`;
 }
 
-/** The reader of our output may stop early (`vgg configs | head`); that is not an error. */
+/** Whatever reads our output may close the pipe early (`vgg configs | head`); that is not an error. */
 function ignoreClosedPipe(error: unknown): void {
   if (systemErrorCode(error) === 'EPIPE') process.exit();
   throw error;

@@ -10,7 +10,7 @@ export function silence(): void {
   silent = true;
 }
 
-/** Prints a result for people. */
+/** Prints a human-readable result. */
 export function printResult(text: string): void {
   if (silent) return;
   withoutBar(() => process.stdout.write(`${text}\n`));

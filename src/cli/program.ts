@@ -4,7 +4,7 @@ import { version } from '../core/project.ts';
 import { configureCommand } from './command.ts';
 
 /**
- * The commands, in the order of `vgg --help`. A new command needs an entry here and a file of its own. Files
+ * The commands, in the order of `vgg --help`. A new command needs an entry here and a file in commands/. Files
  * are imported on demand: `vgg doctor` must run even where a library that other commands need fails to load.
  */
 const commands: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {

@@ -113,7 +113,7 @@ export async function withProgress<T>(
   }
 }
 
-/** Shows what is done of a work; a new label starts a new bar. */
+/** Shows how much of the work is done; a new label starts a new bar. */
 export type ShowProgress = (label: string, done: number, total: number, note?: string) => void;
 
 /** Bars, one after another, for work that finds its totals on the way. The owner finally stops it. */

@@ -16,7 +16,7 @@ export const rankOptions = {
   ),
   mpiTimeout: option(
     '<seconds>',
-    'time without a sign of life after which a rank counts as lost',
+    'time without a heartbeat after which a rank counts as lost',
     positiveNumber,
     String(DEFAULT_TIMEOUT),
   ),
@@ -74,7 +74,7 @@ async function giveUp(communicator: Communicator, error: unknown): Promise<never
   return leave(communicator, error instanceof UserError ? error.exitCode : 1);
 }
 
-/** MPI ends all processes. Where it does not, this process exits, which the launcher notices. */
+/** MPI ends all processes. If it does not, this process exits, which the launcher notices. */
 async function leave(communicator: Communicator | undefined, exitCode: number): Promise<never> {
   communicator?.abort(exitCode);
   await sleep(5000);

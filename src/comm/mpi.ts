@@ -31,11 +31,11 @@ export async function openMpi(options: MpiOptions = {}): Promise<Communicator> {
   const addon = loadMpiAddon();
   const lost = (rank: number, seconds: number): void =>
     options.onLost?.(
-      `${name(facts, rank)} has given no sign of life for ${Math.round(seconds)} s: it died, it is stopped, or the network is down; continue with --resume`,
+      `${name(facts, rank)} has sent no heartbeat for ${Math.round(seconds)} s: it died, it is stopped, or the network is down; continue with --resume`,
     );
   const late = (ranks: readonly number[], seconds: number): void =>
     options.onLate?.(
-      `waiting for ${ranks.map((rank) => name(facts, rank)).join(', ')} for ${Math.round(seconds)} s: alive, but not yet at the operation of the other ranks`,
+      `waiting for ${ranks.map((rank) => name(facts, rank)).join(', ')} for ${Math.round(seconds)} s: alive, but not yet in the other ranks' operation`,
     );
   const facts = await started(addon, options.timeout ?? DEFAULT_TIMEOUT, lost, late);
   const { launch } = options;

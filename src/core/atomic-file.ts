@@ -8,7 +8,7 @@ import { writingError } from './files.ts';
 type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
- * Writes a file whole or not at all: writes a temporary file beside it, flushes that to the disk and renames it over
+ * Writes a file whole or not at all: writes a temporary file next to it, flushes that to the disk and renames it over
  * the old one. If anything fails, the old file stays as it was.
  * @param headOf called after the last piece; the bytes it returns replace the first ones
  * @throws UserError naming the file and the remedy.

@@ -2,11 +2,11 @@
 const LONGEST = 8;
 
 /** One turn of the event loop: lets other tasks run during long work. */
-export class Turn {
+export class EventLoopTurn {
   #since = performance.now();
 
   /** Lets other tasks run if enough time has passed. Await it between pieces of work. */
-  async giveWay(): Promise<void> {
+  async yieldIfDue(): Promise<void> {
     if (performance.now() - this.#since < LONGEST) return;
     await nextTask();
     this.#since = performance.now();

@@ -94,3 +94,11 @@ const WRITING: Reasons = {
   ENOENT: NO_FOLDER,
   ENOTDIR: NO_FOLDER,
 };
+
+/** The result of an operation on a file; undefined if the file does not exist. */
+export async function ifExists<T>(operation: Promise<T>): Promise<T | undefined> {
+  return operation.catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+}

@@ -79,7 +79,7 @@ export function deriveKey(key: Key, purpose: number | string): Key {
   return derived;
 }
 
-/** Derives a key through several purposes in turn. */
+/** Derives a key through several purposes, one after another. */
 export function deriveKeys(key: Key, ...purposes: readonly (number | string)[]): Key {
   return purposes.reduce<Key>((derived, purpose) => deriveKey(derived, purpose), key);
 }

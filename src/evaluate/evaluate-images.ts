@@ -1,9 +1,9 @@
 /**
- * Runs an ensemble over a source of images: decodes ahead, keeps the backend busy, holds few images at a time.
+ * Classifies all images of a source: decodes ahead to keep the backend busy, and holds few images in memory.
  *
- * Images are taken in chunks, and batches never cross the end of a chunk. So an image always shares its batch with the
- * same images, even after an evaluation was interrupted and only part of a chunk is missing: a resumed evaluation gives
- * the figures of an uninterrupted one, bit for bit.
+ * Images are processed in chunks, and no batch spans two chunks. So an image always shares its batch with the
+ * same images, even after an evaluation was interrupted and only part of a chunk is missing: a resumed evaluation has
+ * bit-for-bit the same results as an uninterrupted one.
  */
 import { alone, type Team } from '../core/process-team.ts';
 import type { DecodeOptions } from '../data/pixels/decode.ts';
@@ -27,8 +27,8 @@ interface EvaluateImagesOptions extends DecodeOptions {
   readonly isDone?: (image: number) => boolean;
   readonly signal?: AbortSignal;
   /**
-   * Ranks that share the images; `isDone` must agree on all of them. Each chunk goes to one rank, so that figures are
-   * those of one process, bit for bit. Default: this process alone.
+   * Ranks that share the images; `isDone` must agree on all of them. Each chunk goes to one rank, so that results
+   * are bit-for-bit those of one process. Default: this process alone.
    */
   readonly team?: Pick<Team, 'rank' | 'size'>;
   /** Called for each image that cannot be used, which is then left out (default: the first one is an error). */
@@ -38,7 +38,7 @@ interface EvaluateImagesOptions extends DecodeOptions {
 }
 
 /**
- * Evaluates every image that is not done. However it ends, the ensemble can be closed afterwards; only the batch that
+ * Evaluates every image that is not done. The ensemble can be closed afterwards in any case; only the batch that
  * the backend is computing may still be running.
  * @throws UserError naming an image that cannot be used; the signal's reason when it is aborted
  */
@@ -88,7 +88,7 @@ const CHUNK_BYTES = 32 * 2 ** 20;
 
 /** Number of images in a chunk: enough that many have the same size, and few enough that two chunks fit into memory. */
 export function chunkSize(scales: readonly number[]): number {
-  // Three bytes for each pixel; the sides of a photograph are as 3 : 4 or 2 : 3.
+  // Three bytes for each pixel; photographs have an aspect ratio of 4:3 or 3:2.
   const bytes = scales.reduce((sum, scale) => sum + 3 * 1.4 * scale ** 2, 0);
   return Math.max(16, Math.min(256, Math.floor(CHUNK_BYTES / bytes)));
 }

@@ -26,7 +26,7 @@ interface ValidatorOptions {
   readonly team: Team;
 }
 
-/** Validates a network in training on center crops, at the test scale that belongs to its training scale S. */
+/** Validates a network in training on center crops, at the test scale for its training scale S. */
 export class Validator {
   readonly #options: ValidatorOptions;
   readonly #ensemble: Ensemble;
@@ -49,7 +49,7 @@ export class Validator {
       team,
       onImage: ({ image, label, posteriors }) => {
         results.set(imageResultOf(image, label, posteriors));
-        // The other ranks are about as far.
+        // The other ranks have finished about as many.
         onProgress(Math.min(images.length, results.done * team.size), images.length);
       },
     });

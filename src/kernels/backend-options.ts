@@ -1,4 +1,4 @@
-/** The options that select a backend and how it computes. This file imports no Node modules, as browsers read recipes too. */
+/** Options that select and configure a backend. No Node modules are imported, as browsers read recipes, too. */
 
 /** All backends, the default first. */
 export const backendNames = ['native', 'webgpu', 'reference'] as const;

@@ -1,7 +1,7 @@
 /**
  * The interface of a backend. A backend compiles a chain of layers for one input shape into a program. Programs share
- * parameters, so one network can run at many sizes. The TypeScript reference in ./reference is the specification, and every other
- * backend passes the same conformance suite.
+ * parameters, so one network can run at many sizes. The TypeScript reference in ./reference is the specification, and
+ * every other backend passes the same conformance suite.
  *
  * A backend runs calls in the order in which they were made, off the event loop where it can. Input arrays must not
  * change until the promise settles.
@@ -103,8 +103,8 @@ export interface Parameters {
   update(step: SgdStep): Promise<void>;
   zeroGradients(): Promise<void>;
   /**
-   * Returns the block of all gradients itself, not a copy, so that ranks can add up their gradients in place. The caller
-   * must ensure that the backend does not use it at the same time.
+   * Returns the block of all gradients itself, not a copy, so that ranks can add up their gradients in place. The
+   * caller must ensure that the backend does not use it at the same time.
    */
   gradientBlock(): Float32Array;
   /**
@@ -177,9 +177,9 @@ export interface LossOutcome {
 /** A chain of layers compiled for training at one input shape. */
 export interface TrainingProgram extends CompiledProgram {
   /**
-   * Runs forward in training mode, computes the soft-max cross-entropy, and runs backward. Adds
-   * gradientScale · ∂(Σ losses)/∂w to the parameters' gradients. With gradientScale 1/batch, the micro-batches of a batch
-   * add up to the gradient of its mean loss. The chain's output must be `[N, classes, 1, 1]`.
+   * Runs forward in training mode, computes the soft-max cross-entropy, and runs backward. Adds gradientScale · ∂(Σ
+   * losses)/∂w to the parameters' gradients. With gradientScale 1/batch, the micro-batches of a batch add up to the
+   * gradient of its mean loss. The chain's output must be `[N, classes, 1, 1]`.
    * @param onGradients called during the backward pass by backends that support it, and before the promise settles:
    *   the gradients of the tensor with this number (in the order of the specs) and of all later ones are final
    */

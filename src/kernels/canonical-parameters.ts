@@ -14,7 +14,7 @@ export async function fillParameters(
   for (const { name } of parameters.specs) await fill(parameters, name, tensors.get(name));
 }
 
-/** As `fillParameters`, but deletes each written tensor from the map, so that a large model is never in memory twice. */
+/** Like `fillParameters`, but deletes each written tensor from the map, so that a large model is never in memory twice. */
 export async function moveIntoParameters(
   parameters: Parameters,
   tensors: Map<string, Float32Array>,

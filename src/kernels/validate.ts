@@ -129,7 +129,7 @@ export function checkForward(inputShape: Shape4, input: Float32Array, operation 
   return images;
 }
 
-/** As `checkForward`; `batch.dropoutKeys` must be `[n, 2]`, if present. */
+/** Like `checkForward`; `batch.dropoutKeys` must also be `[n, 2]`, if present. */
 function checkTrainingInput(operation: string, inputShape: Shape4, batch: TrainingInput): number {
   const images = checkForward(inputShape, batch.input, operation);
   const words = batch.dropoutKeys?.length ?? 2 * images;

@@ -26,7 +26,7 @@ export interface ModelCard {
   readonly trainScale: string;
   /** Q of the validations during training, in pixels. */
   readonly testScale: number;
-  /** As YAML. */
+  /** The recipe as YAML. */
   readonly recipe: string;
   /** The validation of this model, unless training ended before the first. */
   readonly result?: ValidationMetrics;

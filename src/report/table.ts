@@ -7,7 +7,7 @@ export type Cell = string | { readonly content: string; readonly columns: number
 
 export interface TableOptions {
   readonly head?: readonly string[];
-  /** By column (default: left). */
+  /** Alignment of each column (default: left). */
   readonly align?: readonly Alignment[];
   /** Lines between all rows, and narrow columns (default: only a line under the head). */
   readonly grid?: boolean;

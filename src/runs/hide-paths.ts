@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 
-/** A line that is one path or a list of paths, after a key where there is one: `from: runs/a/best.safetensors`. */
+/** A line that is one path or a list of paths, possibly after a key: `from: runs/a/best.safetensors`. */
 const LINE_OF_PATHS = /^((?:[\w-]+: )?["']?)([^\s,:'"]*\/.*)$/gm;
 /** A path inside a sentence, absolute or starting with a dot; URLs are not paths. */
 const PATH_IN_TEXT = /(?<![\w.:/])\.{0,2}\/[^\s'",]+/g;

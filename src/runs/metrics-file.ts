@@ -2,11 +2,12 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { systemErrorCode } from '../core/errors.ts';
+import { ifExists } from '../core/files.ts';
 import { type Metrics, metricsSchema, type ValidationMetrics } from '../train/metrics.ts';
 
-/** The metrics of a run; none where the file does not exist. */
+/** The metrics of a run; none if the file does not exist. */
 export async function readMetrics(path: string): Promise<Metrics[]> {
-  return parseMetrics(await readIfThere(path));
+  return parseMetrics(await readText(path));
 }
 
 /** A killed run may leave a torn line, which is skipped. */
@@ -23,7 +24,7 @@ function parseMetrics(text: string): Metrics[] {
 export interface Validations {
   /** In order. */
   readonly all: readonly ValidationMetrics[];
-  /** The first with the lowest top-1 error: the one that best.safetensors was written after. */
+  /** The first validation with the lowest top-1 error, after which best.safetensors was written. */
   readonly best: ValidationMetrics | undefined;
   readonly last: ValidationMetrics | undefined;
 }
@@ -41,12 +42,12 @@ export function validationsOf(metrics: readonly Metrics[]): Validations {
 /** Removes the metrics after a checkpoint, so that a resumed run's file equals that of an uninterrupted one. */
 export async function truncateMetrics(path: string, iteration: number): Promise<void> {
   let kept = 0;
-  // Whatever follows the last line break is torn.
-  for (const line of (await readIfThere(path)).split('\n').slice(0, -1)) {
+  // Text after the last line break is a torn line.
+  for (const line of (await readText(path)).split('\n').slice(0, -1)) {
     if (!isUpTo(line, iteration)) break;
     kept += Buffer.byteLength(line) + 1;
   }
-  await truncate(path, kept).catch(ignoreMissing);
+  await ifExists(truncate(path, kept));
 }
 
 function isUpTo(line: string, iteration: number): boolean {
@@ -57,12 +58,8 @@ function isUpTo(line: string, iteration: number): boolean {
   }
 }
 
-async function readIfThere(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: unknown) => ignoreMissing(error) ?? '');
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (systemErrorCode(error) !== 'ENOENT') throw error;
+async function readText(path: string): Promise<string> {
+  return (await ifExists(readFile(path, 'utf8'))) ?? '';
 }
 
 const CHUNK_BYTES = 2 ** 20;
@@ -133,7 +130,7 @@ export class MetricsFile {
   async #readNewLines(file: FileHandle): Promise<void> {
     for (;;) {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, this.#offset);
-      // What follows the last line break is still being written.
+      // Text after the last line break is still being written.
       const end = buffer.subarray(0, bytesRead).lastIndexOf(10) + 1;
       if (end === 0) return;
       const complete = buffer.subarray(0, end);

@@ -18,7 +18,7 @@ export interface RunFolder {
   readonly lastFile: string;
   /** The model with the lowest validation error. */
   readonly bestFile: string;
-  /** How the run ended; missing until then. */
+  /** How the run ended; the file does not exist until then. */
   readonly resultFile: string;
 }
 
@@ -33,15 +33,15 @@ export function runFolder(path: string): RunFolder {
   };
 }
 
-/** What a run was started with: the location of the data and the complete recipe. */
+/** The location of the data and the complete recipe that a run was started with. */
 export interface RunDescription {
   readonly data: string;
   readonly recipe: Recipe;
 }
 
 /**
- * Writes what a run is started with.
- * @throws UserError when the folder has a run already, or cannot be written.
+ * Writes the description of a new run.
+ * @throws UserError when the folder already has a run or cannot be written.
  */
 export async function createRun({ path, recipeFile }: RunFolder, description: RunDescription): Promise<void> {
   if ((await kindOf(recipeFile)) !== 'nothing') {
@@ -53,7 +53,7 @@ export async function createRun({ path, recipeFile }: RunFolder, description: Ru
 }
 
 /**
- * Reads what a run was started with.
+ * Reads the description of a run.
  * @throws UserError when there is no run, or its recipe is not valid.
  */
 export async function readRunDescription(path: string): Promise<RunDescription> {
@@ -67,7 +67,7 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   return { data, recipe: resolveRecipe(recipe, recipeFile) };
 }
 
-/** How a run ended; undefined where it has not, or its result.json is not valid. A link is not followed. */
+/** How a run ended; undefined if it has not, or its result.json is not valid. Links are not followed. */
 export async function readRunResult({ resultFile }: RunFolder): Promise<RunResult | undefined> {
   try {
     await using file = await open(resultFile, constants.O_RDONLY | constants.O_NOFOLLOW);

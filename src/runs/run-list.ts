@@ -1,10 +1,10 @@
 /**
- * The training runs of one folder. Runs are found by listing the folder: no text of a request ever becomes part of a
+ * The training runs of one folder. Runs are found by listing the folder: text from a request never becomes part of a
  * path, and symbolic links are not followed.
  */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemErrorCode } from '../core/errors.ts';
+import { ifExists } from '../core/files.ts';
 import { MetricsFile } from './metrics-file.ts';
 import { type RunFolder, readRunResult, runFolder } from './run-folder.ts';
 import { isBeingTrained } from './run-lock.ts';
@@ -23,12 +23,9 @@ export class RunList {
     this.#path = path;
   }
 
-  /** Every folder with a recipe.yaml; none where the folder itself does not exist. */
+  /** Every folder with a recipe.yaml; none if the folder itself does not exist. */
   async list(): Promise<FoundRun[]> {
-    const entries = await readdir(this.#path, { withFileTypes: true }).catch((error: unknown) => {
-      if (systemErrorCode(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const entries = (await ifExists(readdir(this.#path, { withFileTypes: true }))) ?? [];
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     const runs = folders.map((id) => ({ id, folder: runFolder(join(this.#path, id)) }));
     const started = await Promise.all(runs.map(({ folder }) => isFile(folder.recipeFile)));
@@ -43,7 +40,7 @@ export class RunList {
     return (await this.list()).find((run) => run.id === id);
   }
 
-  /** The metrics of a run; call `update` for what was written since the last time. */
+  /** The metrics of a run; call `update` to read those written since the last time. */
   metrics({ id, folder }: FoundRun): MetricsFile {
     let metrics = this.#metrics.get(id);
     if (!metrics) {

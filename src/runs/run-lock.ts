@@ -10,19 +10,19 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemErrorCode, UserError } from '../core/errors.ts';
-import { writingError } from '../core/files.ts';
+import { ifExists, writingError } from '../core/files.ts';
 import type { RunFolder } from './run-folder.ts';
 
 interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** Clock ticks since boot at which it started; empty where the system does not say. */
+  /** Clock ticks since boot at which it started; empty if the system does not provide it. */
   readonly started?: string;
 }
 
 const RENEWAL_MS = 20_000;
 const EXPIRY_MS = 120_000;
-/** A lock file without content is being written, unless its process died over it. */
+/** A lock file without content is being written, unless its process died while writing it. */
 const UNWRITTEN_MS = 5_000;
 const TAKEOVER_MS = 10_000;
 
@@ -36,9 +36,9 @@ export async function isBeingTrained(folder: RunFolder): Promise<boolean> {
 }
 
 /**
- * Takes the run for this process.
+ * Locks the run for this process.
  * @returns a function that releases it.
- * @throws UserError when another living process has it, or the folder is not writable.
+ * @throws UserError when another living process holds the lock, or the folder is not writable.
  */
 export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
   const file = lockFile(folder);
@@ -65,7 +65,7 @@ export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
   };
 }
 
-/** @returns false where the file exists. */
+/** @returns false if the file exists. */
 async function create(file: string, content: string): Promise<boolean> {
   try {
     await writeFile(file, content, { flag: 'wx' });
@@ -95,10 +95,7 @@ async function removeStale(file: string): Promise<void> {
 type LockState = { readonly holder: string } | 'stale' | 'free';
 
 async function lockState(file: string): Promise<LockState> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await ifExists(readFile(file, 'utf8'));
   if (text === undefined) return 'free';
   const age = await ageOf(file);
   const holder = parseHolder(text);
@@ -148,7 +145,7 @@ function startTime(pid: number): string {
   }
 }
 
-/** Milliseconds since a file was written; 0 where it does not exist. */
+/** Milliseconds since a file was written; 0 if it does not exist. */
 async function ageOf(file: string): Promise<number> {
   const found = await stat(file).catch(() => undefined);
   return found ? Date.now() - found.mtimeMs : 0;

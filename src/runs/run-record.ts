@@ -1,4 +1,4 @@
-/** What training leaves in its run folder. Of several ranks, the first one writes. */
+/** Records a training run in its folder. Of several ranks, only the first one writes. */
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { writingError } from '../core/files.ts';
@@ -21,7 +21,7 @@ interface OpenFolder {
 }
 
 export class RunRecord {
-  /** Undefined on ranks that write nothing. */
+  /** Undefined on ranks that do not write. */
   readonly #open: OpenFolder | undefined;
   #last: ValidationMetrics | null = null;
 
@@ -30,8 +30,8 @@ export class RunRecord {
   }
 
   /**
-   * Creates a run folder, and takes it for this process.
-   * @throws UserError when it has a run already, or cannot be written.
+   * Creates a run folder and locks it for this process.
+   * @throws UserError when the folder already has a run or cannot be written.
    */
   static async start(path: string, description: RunDescription): Promise<RunRecord> {
     await mkdir(path, { recursive: true }).catch((error: unknown) => {
@@ -41,9 +41,9 @@ export class RunRecord {
   }
 
   /**
-   * Takes an existing run folder for this process.
-   * @param iteration where the last checkpoint is; undefined where there is none
-   * @throws UserError when another process has it.
+   * Locks an existing run folder for this process.
+   * @param iteration of the last checkpoint; undefined if there is none
+   * @throws UserError when another process trains the run.
    */
   static async resume(path: string, iteration?: number): Promise<RunRecord> {
     const prepare = async (folder: RunFolder) => {
@@ -53,7 +53,7 @@ export class RunRecord {
     return RunRecord.#take(runFolder(path), prepare, iteration);
   }
 
-  /** The record of a rank that writes nothing. */
+  /** The record of a rank that does not write. */
   static silent(): RunRecord {
     return new RunRecord();
   }
@@ -78,7 +78,7 @@ export class RunRecord {
     return this.#last;
   }
 
-  /** @param facts what the model files state beside the weights */
+  /** @param facts recorded in the model files */
   hooks(facts: ModelFacts, parameters: Parameters): RecordHooks {
     const folder = this.#open?.folder;
     return {
@@ -106,7 +106,7 @@ export class RunRecord {
     if (kind === 'train') await events.scalar('learning rate', iteration, learningRate);
   }
 
-  /** @param outcome survives JSON */
+  /** @param outcome representable as JSON */
   async writeResult(outcome: object): Promise<void> {
     if (!this.#open) return;
     await writeFileAtomically(this.#open.folder.resultFile, `${JSON.stringify(outcome, undefined, 2)}\n`);

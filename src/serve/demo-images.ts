@@ -1,4 +1,4 @@
-/** Some labeled images of a data set, for visitors who want to try training and have none. */
+/** Some labeled images of a data set, for visitors who want to try training but have no images. */
 import { basename, resolve } from 'node:path';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
@@ -10,7 +10,7 @@ import type { DemoImagesResponse } from './contract/model-schemas.ts';
 
 /** Enough images to learn from, in a few megabytes. */
 const MAX_IMAGES = 2500;
-/** In pixels. */
+/** Largest side of the images in pixels. */
 const MAX_SIDE = 40;
 
 export class DemoImages {

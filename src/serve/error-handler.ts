@@ -1,4 +1,4 @@
-/** Turns every error into a response with a code and a sentence. */
+/** Turns every error into a response with a code and a message. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { messageOf, systemErrorCode } from '../core/errors.ts';
@@ -10,7 +10,7 @@ import { imageTypes } from './uploads.ts';
 interface ErrorHandlerOptions {
   readonly limits: Limits;
   readonly metrics: ServerMetrics;
-  /** Called with bugs. */
+  /** Called with a message for each bug. */
   readonly log: (message: string) => void;
 }
 
@@ -18,7 +18,7 @@ export function handleErrors(app: FastifyInstance, { limits, metrics, log }: Err
   const send = (reply: FastifyReply, error: RequestError) => {
     metrics.refused.inc({ code: error.code });
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
-    // The rest of a refused body is not read, so no other request can follow on the connection.
+    // The rest of a rejected body is not read, so no other request can follow on the connection.
     if (error.status === 413 || error.status === 408) reply.header('connection', 'close');
     return reply
       .code(error.status)

@@ -88,7 +88,7 @@ function asRequestError(error: unknown, { name }: Upload, { pixels }: Limits): u
   return error;
 }
 
-/** Messages of the command line as sentences for a remote client. */
+/** Turns a message of the command line into a sentence for a remote client. */
 function sentence(message: string): string {
   const text = message.replace('; replace or delete it', '; send another');
   return /[.?!]$/.test(text) ? text : `${text}.`;

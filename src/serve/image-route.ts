@@ -44,7 +44,7 @@ async function untilDisconnected<T>(
   handle: (active: ActiveRequest) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  // Each of hundreds of crops listens.
+  // Each of the hundreds of crops adds a listener.
   setMaxListeners(0, controller.signal);
   const onClose = () => {
     if (reply.raw.writableFinished) return;

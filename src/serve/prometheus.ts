@@ -10,68 +10,62 @@ interface MetricSources {
 
 export class ServerMetrics {
   readonly registry = new Registry();
-  readonly requests = new Histogram({
-    name: 'verydeep_request_seconds',
-    help: 'Time from the complete request to the response, by route and status.',
-    labelNames: ['method', 'route', 'status'],
-    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
-    registers: [this.registry],
-  });
-  readonly batchImages = new Histogram({
-    name: 'verydeep_batch_images',
-    help: 'Number of images, mirror images and crops in a batch.',
-    labelNames: ['model'],
-    buckets: [1, 2, 4, 8, 16, 32, 64, 128],
-    registers: [this.registry],
-  });
-  readonly batchSeconds = new Histogram({
-    name: 'verydeep_batch_seconds',
-    help: 'Time from writing a batch to its results, including the wait for the previous batch.',
-    labelNames: ['model'],
-    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
-    registers: [this.registry],
-  });
-  readonly images = new Counter({
-    name: 'verydeep_images_total',
-    help: 'Decoded images.',
-    registers: [this.registry],
-  });
-  readonly refused = new Counter({
-    name: 'verydeep_refused_total',
-    help: 'Requests answered with an error, by error code.',
-    labelNames: ['code'],
-    registers: [this.registry],
-  });
-  readonly disconnected = new Counter({
-    name: 'verydeep_clients_left_total',
-    help: 'Clients that disconnected before their response.',
-    registers: [this.registry],
-  });
-  readonly droppedConnections = new Counter({
-    name: 'verydeep_dropped_connections_total',
-    help: 'Connections dropped because the maximum was reached.',
-    registers: [this.registry],
-  });
-  readonly eventStreams = new Gauge({
-    name: 'verydeep_event_streams',
-    help: 'Open event streams of runs.',
-    registers: [this.registry],
-  });
+  readonly requests = this.#histogram(
+    'request_seconds',
+    'Time from the complete request to the response, by route and status.',
+    ['method', 'route', 'status'],
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
+  );
+  readonly batchImages = this.#histogram(
+    'batch_images',
+    'Number of images, mirror images and crops in a batch.',
+    ['model'],
+    [1, 2, 4, 8, 16, 32, 64, 128],
+  );
+  readonly batchSeconds = this.#histogram(
+    'batch_seconds',
+    'Time from writing a batch to its results, including the wait for the previous batch.',
+    ['model'],
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+  );
+  readonly images = this.#counter('images_total', 'Decoded images.');
+  readonly refused = this.#counter('refused_total', 'Requests answered with an error, by error code.', [
+    'code',
+  ]);
+  readonly disconnected = this.#counter(
+    'clients_left_total',
+    'Clients that disconnected before their response.',
+  );
+  readonly droppedConnections = this.#counter(
+    'dropped_connections_total',
+    'Connections dropped because the maximum was reached.',
+  );
+  readonly eventStreams = this.#gauge('event_streams', 'Open event streams of runs.');
 
   constructor({ slots, waiting }: MetricSources) {
     collectDefaultMetrics({ register: this.registry });
-    this.#gauge('verydeep_places', 'Admitted images × scales.', slots);
-    this.#gauge('verydeep_waiting', 'Inputs that wait for their batch.', waiting);
+    this.#gauge('places', 'Admitted images × scales.', slots);
+    this.#gauge('waiting', 'Inputs that wait for their batch.', waiting);
   }
 
-  #gauge(name: string, help: string, value: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.registry],
-      collect() {
+  #histogram<Label extends string>(name: string, help: string, labelNames: Label[], buckets: number[]) {
+    return new Histogram({ ...this.#definition(name, help), labelNames, buckets });
+  }
+
+  #counter<Label extends string = never>(name: string, help: string, labelNames: Label[] = []) {
+    return new Counter({ ...this.#definition(name, help), labelNames });
+  }
+
+  #gauge(name: string, help: string, value?: () => number) {
+    const collect = value && {
+      collect(this: Gauge) {
         this.set(value());
       },
-    });
+    };
+    return new Gauge({ ...this.#definition(name, help), ...collect });
+  }
+
+  #definition(name: string, help: string) {
+    return { name: `verydeep_${name}`, help, registers: [this.registry] };
   }
 }

@@ -1,4 +1,4 @@
-/** What every route uses. */
+/** What all routes share. */
 import type { RunList } from '../runs/run-list.ts';
 import type { AdmissionControl } from './admission.ts';
 import type { Limits } from './contract/model-schemas.ts';
@@ -19,6 +19,6 @@ export interface Context {
   readonly admission: AdmissionControl;
   readonly decoder: ImageDecoder;
   readonly metrics: ServerMetrics;
-  /** Aborted when the server begins to shut down: streams end then. */
+  /** Aborted when the server begins to shut down, which ends all streams. */
   readonly closing: AbortSignal;
 }

@@ -14,15 +14,15 @@ export type Routes = FastifyInstance<
   ZodTypeProvider
 >;
 
-const errors = (...statuses: number[]) =>
+const errorsOf = (...statuses: number[]) =>
   Object.fromEntries(statuses.map((status) => [status, errorSchema])) as Record<never, never>;
 
 /** Errors of every route. */
-export const commonErrors = errors(400, 401, 403, 500, 503);
+export const commonErrors = errorsOf(400, 401, 403, 500, 503);
 /** Errors of routes that look something up by name. */
-export const lookupErrors = errors(400, 401, 403, 404, 409, 500, 503);
+export const lookupErrors = errorsOf(400, 401, 403, 404, 409, 500, 503);
 /** Errors of routes that receive images. */
-export const imageErrors = errors(400, 401, 403, 404, 408, 413, 415, 422, 500, 503);
+export const imageErrors = errorsOf(400, 401, 403, 404, 408, 413, 415, 422, 500, 503);
 
 /**
  * The schema of a route.

@@ -37,7 +37,7 @@ interface Timeouts {
   readonly headers: number;
   /** Between two requests of a connection (default 10,000). */
   readonly keepAlive: number;
-  /** Without a byte in either direction (default 120,000). */
+  /** While no byte is sent in either direction (default 120,000). */
   readonly silence: number;
 }
 
@@ -78,7 +78,7 @@ export interface ServerOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** How images are batched (default: up to 64 images, which wait for others for at most 3 ms). */
   readonly batching?: BatchingOptions;
-  /** Called with bugs, and with reports that could not be made. */
+  /** Called with a message for each bug and each report that could not be made. */
   readonly log: (message: string) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The gradient of a batch's mean loss, computed in micro-batches and shared among ranks. The result does not depend on
- * either, apart from the order of sums.
+ * either, apart from the order of summation.
  */
 import type { Communicator } from '../comm/communicator.ts';
 import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
@@ -21,7 +21,7 @@ interface BatchGradientOptions {
   readonly communicator: Communicator;
 }
 
-/** A rank's part of a batch. */
+/** The outcome of a rank's part of a batch. */
 interface BatchOutcome {
   readonly counts: ClassificationCounts;
   readonly logits: LogitRange;

@@ -1,7 +1,7 @@
 /**
  * Checkpoints. One safetensors file holds the model, the velocities (`optimizer.velocity.<parameter>`) and, as the
  * metadata key `trainer`, the trainer's state. A rename replaces the old file, so that a run killed at any moment has a
- * complete checkpoint. Where weights are averaged, the model is their mean, and `optimizer.weights.<parameter>` are the
+ * complete checkpoint. If weights are averaged, the model is their mean, and `optimizer.weights.<parameter>` are the
  * weights that training continues with. Random numbers need no state: they follow from seed, epoch and image
  * (core/random.ts).
  */
@@ -21,7 +21,7 @@ const VELOCITY = `${OPTIMIZER_PREFIX}velocity.`;
 const WEIGHTS = `${OPTIMIZER_PREFIX}weights.`;
 
 /**
- * @param average the average that is the model, where weights are averaged
+ * @param average the weight average to save as the model (default: the weights themselves are the model)
  * @throws UserError when the file cannot be written; the old one remains.
  */
 export async function writeCheckpoint(
@@ -60,13 +60,13 @@ export interface Checkpoint {
   /** The model's weights. */
   readonly tensors: Map<string, Float32Array>;
   readonly velocities: Map<string, Float32Array>;
-  /** The weights that training continues with where the model is an average; else empty. */
+  /** The weights that training continues with if the model is an average; otherwise empty. */
   readonly weights: Map<string, Float32Array>;
   readonly state: TrainerState;
 }
 
 /**
- * @returns undefined where the run has no checkpoint yet.
+ * @returns undefined if the run has no checkpoint yet.
  * @throws UserError when the file is damaged or not a checkpoint.
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
@@ -93,7 +93,7 @@ export async function restoreModel(parameters: Parameters, { tensors }: Checkpoi
   await moveIntoParameters(parameters, tensors);
 }
 
-/** Moves the velocities and, where the model is an average, the weights that training continues with. */
+/** Moves the velocities and, if the model is an average, the weights that training continues with. */
 export async function restoreOptimizer(parameters: Parameters, checkpoint: Checkpoint): Promise<void> {
   await restoreField(parameters, 'velocities', VELOCITY, checkpoint.velocities);
   if (checkpoint.state.averaged > 0) await restoreField(parameters, 'values', WEIGHTS, checkpoint.weights);

@@ -1,6 +1,6 @@
 import { UserError } from '../core/errors.ts';
 
-/** What `checkFinite` needs to know about an iteration. */
+/** The loss of an iteration, and where it occurred. */
 interface IterationHealth {
   readonly iteration: number;
   readonly meanLoss: number;
@@ -19,7 +19,7 @@ export function checkFinite({ iteration, meanLoss, learningRate }: IterationHeal
 const FLAT_LOSS = 0.02;
 const FLAT_LOGITS = 0.01;
 
-/** Whether the loss is that of guessing: ln(classes). */
+/** Whether the loss is that of random guessing: ln(classes). */
 export function isAtChance(meanLoss: number, classes: number): boolean {
   const chance = Math.log(classes);
   return Math.abs(meanLoss - chance) < FLAT_LOSS * chance;

@@ -25,7 +25,7 @@ export async function firstWeights({
   if (transfer && transfer.replaced.length > 0) {
     const source = recipe.from ?? recipe['from-shallower'];
     listener?.onNote?.(
-      `taken from ${source}: ${layersOf(transfer.kept)}; new: ${layersOf(transfer.replaced)}`,
+      `layers from ${source}: ${layersOf(transfer.kept)}; newly initialized: ${layersOf(transfer.replaced)}`,
     );
   }
   return new Map(

@@ -11,15 +11,15 @@ import type { Parameters } from '../kernels/backend.ts';
 
 /** The duration of an exchange, in seconds. */
 export interface ExchangeTime {
-  /** From the first bucket's departure to the last one's arrival. */
+  /** Time from sending the first bucket to receiving the last one. */
   readonly total: number;
-  /** The part of it after the backward pass, when nothing else was computed. */
+  /** The part of it after the backward pass, while nothing else was computed. */
   readonly exposed: number;
-  /** In the order of departure. */
+  /** In the order in which they were sent. */
   readonly buckets: readonly BucketTime[];
 }
 
-/** A bucket's departure and arrival, in seconds after the end of the backward pass (negative: before it). */
+/** When a bucket was sent and arrived, in seconds after the end of the backward pass (negative: before it). */
 export interface BucketTime {
   /** Values `[begin, end)` of the block of gradients. */
   readonly begin: number;
@@ -64,7 +64,7 @@ export class GradientExchange {
     }
   }
 
-  /** Sends the rest, when all gradients are final, and waits until each is the sum over ranks. */
+  /** Sends the rest once all gradients are final, and waits until each is the sum over the ranks. */
   async finish(): Promise<ExchangeTime> {
     const finalAt = performance.now();
     this.ready(0);

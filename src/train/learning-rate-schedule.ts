@@ -8,10 +8,10 @@ import type { ScheduleState } from './trainer-state.ts';
 
 export interface ScheduleOptions {
   readonly learningRate: number;
-  /** Divides the rate at a drop. */
+  /** Divisor of the rate at each drop. */
   readonly factor: number;
   readonly maximumDrops: number;
-  /** Validations without a lower error that make a plateau. */
+  /** Number of consecutive validations without a lower error that count as a plateau. */
   readonly patience: number;
   /** Iterations at which to drop instead of by the plateau rule. */
   readonly dropAt?: readonly number[];
@@ -44,7 +44,7 @@ export function dropIterations(list: string, iterationsPerEpoch: number): number
     .sort((a, b) => a - b);
 }
 
-/** @param moment iterations (`10`) or epochs (`6e`, `0.5e`) */
+/** @param moment in iterations (`10`) or epochs (`6e`, `0.5e`) */
 function iterationsOf(moment: string, iterationsPerEpoch: number): number {
   const text = moment.trim();
   return text.endsWith('e') ? Math.round(Number(text.slice(0, -1)) * iterationsPerEpoch) : Number(text);
@@ -89,6 +89,6 @@ export function beforeIteration(
 }
 
 function dropped(state: ScheduleState, options: ScheduleOptions, drops = state.drops + 1): ScheduleState {
-  // From the first rate, so that rounding does not accumulate over the drops.
+  // Computed from the first rate, so that rounding does not accumulate over the drops.
   return { ...state, drops, learningRate: options.learningRate / options.factor ** drops };
 }

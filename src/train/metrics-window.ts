@@ -31,7 +31,7 @@ export class MetricsWindow {
     this.#exchange.exposed += exchange.exposed;
   }
 
-  /** The metrics of the window; a new one begins. */
+  /** Returns the metrics of the window and starts a new window. */
   take(): WindowMetrics {
     const { images, lossSum, top1Errors, top5Errors } = this.#counts;
     const now = performance.now();

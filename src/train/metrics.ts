@@ -1,4 +1,4 @@
-/** What a run records: the lines of metrics.jsonl, and result.json. Errors are fractions from 0 to 1, losses nats. */
+/** The lines of metrics.jsonl, and result.json. Errors are fractions from 0 to 1; losses are in nats. */
 import { z } from 'zod';
 
 const measured = {
@@ -6,22 +6,22 @@ const measured = {
   iteration: z.int(),
   /** Passes over the training set so far, fractions included. */
   epoch: z.number(),
-  /** Mean cross-entropy, nats. */
+  /** Mean cross-entropy, in nats. */
   loss: z.number(),
   /** Fraction of images whose class is not the most probable one. */
   top1Error: z.number(),
   /** Fraction of images whose class is not among the five most probable ones. */
   top5Error: z.number(),
-  /** Of the last step. */
+  /** Learning rate of the last step. */
   learningRate: z.number(),
   /** Training time so far, over all sessions of the run, in seconds. */
-  seconds: z.number().describe('of training so far'),
+  seconds: z.number().describe('training time so far, in seconds'),
 };
 
 const trainingMetrics = z.object({
   kind: z.literal('train'),
   ...measured,
-  /** Training speed, images per second. */
+  /** Training speed in images per second. */
   imagesPerSecond: z.number(),
   /** Several ranks only: seconds per iteration to exchange the gradients. */
   exchangeSeconds: z.number().optional().describe('seconds per iteration to exchange gradients'),
@@ -34,7 +34,7 @@ export interface TrainingMetrics extends Readonly<z.output<typeof trainingMetric
 const validationMetrics = z.object({
   kind: z.literal('validation'),
   ...measured,
-  /** Validation images. */
+  /** Number of validation images. */
   images: z.int(),
 });
 /** A line of metrics.jsonl: a validation of the weights, or of their average. */
@@ -45,7 +45,7 @@ export const metricsSchema = z
   .meta({ id: 'Metrics' });
 export type Metrics = TrainingMetrics | ValidationMetrics;
 
-/** Why training ended: all iterations done, the validation error on its last plateau, or a signal. */
+/** Why training ended: all iterations done, a plateau of the validation error after the last drop, or a signal. */
 const stopReasons = ['iterations', 'plateau', 'interrupted'] as const;
 export type StopReason = (typeof stopReasons)[number];
 

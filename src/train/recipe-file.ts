@@ -1,4 +1,4 @@
-/** Recipes as files of YAML. */
+/** Reads and writes recipes as YAML files. */
 import { parse, stringify } from 'yaml';
 import { messageOf, UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';

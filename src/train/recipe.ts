@@ -1,6 +1,6 @@
 /**
  * Every ingredient of training (section 3.1) as one schema. The keys of a recipe file are the names of the command
- * line's flags, and the defaults are the paper's. Each key's metadata is what help and reference show of it.
+ * line's flags, and the defaults are the paper's. Help and reference show each key's metadata.
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
@@ -18,17 +18,17 @@ const whole = number.int().min(0);
 const fraction = number.min(0).lt(1);
 const flag = z.boolean();
 
-/** A moment of training: `10` (iterations) or `6e`, `0.5e` (epochs). */
+/** A point in training: `10` (iterations) or `6e`, `0.5e` (epochs). */
 const MOMENT = /^\d+(\.\d+e|e)?$/;
 
-/** Numbers are welcome: YAML reads `scale: 256` as one. */
+/** Text or a number: YAML reads `scale: 256` as a number. */
 function text(isValid: (text: string) => boolean, fault: string) {
   return z.union([z.string(), z.number()]).transform(String).refine(isValid, fault);
 }
 
 interface KeyMetadata {
   readonly description: string;
-  /** What the value is, as help shows it: `--lr <rate>`. Keys without one have choices, or are switches. */
+  /** Value name in the help: `--lr <rate>`. Keys without one have choices or are switches. */
   readonly value?: string;
   /** Whether a resumed run may change it: the weights do not depend on it. */
   readonly resumable?: true;
@@ -196,7 +196,7 @@ export const recipeSchema = z.strictObject({
 /** A complete recipe, as `resolveRecipe` returns it. The keys are those of recipe files (docs/reference/recipe-keys.md). */
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
-/** Keys of text that may also be a number. */
+/** Keys whose value may be text or a number. */
 type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
 /** Any of the keys of a recipe. */
 export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;

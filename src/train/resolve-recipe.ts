@@ -1,4 +1,4 @@
-/** Completing, checking and changing recipes, and the network that one describes. */
+/** Completes, checks and changes recipes, and builds the network that one describes. */
 import type { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
@@ -7,7 +7,7 @@ import { buildNetwork, type Network } from '../net/network.ts';
 import { type PartialRecipe, type Recipe, type RecipeKey, recipeKeys, recipeSchema } from './recipe.ts';
 
 /**
- * Completes and checks a recipe. What `partial` leaves out has the paper's value; docs/reference/recipe-keys.md lists all
+ * Completes and checks a recipe. Missing keys get the paper's values; docs/reference/recipe-keys.md lists all
  * keys with their defaults and units.
  * @param partial any of the keys, such as those of a recipe file
  * @param origin where they come from, for messages: a file, or "the flags" (default: "the recipe")
@@ -42,7 +42,7 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   return `unknown ${issue.keys.length > 1 ? 'keys' : 'key'} ${issue.keys.join(', ')}; the keys are ${known}`;
 }
 
-/** What a value must be, after the name of its key: `must be above 0`. */
+/** The part of a message that follows the name of the key: `must be above 0`. */
 export function faultOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':

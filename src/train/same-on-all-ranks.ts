@@ -1,4 +1,4 @@
-/** What all ranks must have in common before they train or evaluate together, and after equal steps. */
+/** Checks what must be the same on all ranks before they train or evaluate together, and after the same steps. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -14,8 +14,8 @@ import type { Backend, ParameterField, Parameters } from '../kernels/backend.ts'
 
 /**
  * Checks that one thing is the same on all ranks.
- * @param what for people, after "the same": `model files`
- * @param remedy what to do about a difference
+ * @param what its name in the message, after "the same": `model files`
+ * @param remedy what the user should do about a difference
  * @throws UserError naming the ranks that differ from rank 0.
  */
 export async function checkAgreement(
@@ -42,7 +42,7 @@ export function checkSameCode(communicator: Communicator): Promise<void> {
   );
 }
 
-/** Checks that all ranks see the same images: names, order and labels. Times may differ, as those of copies do. */
+/** Checks that all ranks see the same images: names, order and labels. File times may differ: those of copies do. */
 export async function checkSameImages(communicator: Communicator, source: ImageSource): Promise<void> {
   if (communicator.size === 1) return;
   const remedy = 'copy the data again, or use a shared folder';
@@ -85,7 +85,7 @@ export function listingOf(source: ImageSource): string {
   return hash.digest('hex');
 }
 
-/** Bytes summed in one turn of the event loop: some milliseconds. */
+/** Bytes summed in one turn of the event loop, which takes a few milliseconds. */
 const CHUNK = 16 * 2 ** 20;
 
 async function checksumOf(parameters: Parameters): Promise<number> {
@@ -103,7 +103,7 @@ async function checksumOf(parameters: Parameters): Promise<number> {
   return sum;
 }
 
-/** Notes different processors or libraries. They may train together: gradients have one layout everywhere. */
+/** Reports different processors or libraries. They may train together: gradients have the same layout everywhere. */
 export async function noteDifferentBackends(
   communicator: Communicator,
   { description }: Backend,
@@ -120,7 +120,7 @@ export async function noteDifferentBackends(
 }
 
 /**
- * Threads for each rank's arithmetic where none are asked for. Ranks that the launcher bound to cores use those; others
+ * Default number of compute threads of each rank. Ranks that the launcher bound to cores use those; others
  * share the cores of their machine.
  */
 export function threadsPerRank({ localSize }: Communicator): number | undefined {

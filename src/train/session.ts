@@ -1,4 +1,4 @@
-/** A session of training, opened and checked: the images, the network, and a backend, the same on all ranks. */
+/** Opens and checks a training session: images, network and backend, the same on all ranks. */
 import { type Communicator, single } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
@@ -66,7 +66,7 @@ export interface TrainingSession {
   readonly backend: Backend;
 }
 
-/** @throws UserError for data that cannot be trained on, a missing backend, and ranks that differ. */
+/** @throws UserError for data that cannot be trained on, a missing backend, or ranks that differ. */
 export async function openSession(options: SessionOptions): Promise<TrainingSession> {
   const { data, recipe, signal, communicator = single } = options;
   const listener = communicator.rank === 0 ? options.listener : undefined;
@@ -109,7 +109,7 @@ export interface SessionStart {
   readonly state?: TrainerState;
 }
 
-/** Parameters with what the session starts from, the same on all ranks. */
+/** Creates the parameters and fills them with the same start on all ranks. */
 export async function startParameters(
   { network, backend, communicator }: TrainingSession,
   { weights, checkpoint, state }: SessionStart,
@@ -119,7 +119,7 @@ export async function startParameters(
     if (checkpoint) await restoreModel(parameters, checkpoint);
     else if (weights) await moveIntoParameters(parameters, weights);
     await shareParameters(communicator, parameters, ['values']);
-    // Before the weights that training continues with replace the model.
+    // Done before the weights that training continues with replace the model.
     const average = state?.averaged ? await WeightAverage.heldBy(parameters, state.averaged) : undefined;
     if (checkpoint) await restoreOptimizer(parameters, checkpoint);
     if (state) await shareParameters(communicator, parameters, ['values', 'velocities']);
@@ -130,7 +130,7 @@ export async function startParameters(
   }
 }
 
-/** What model files state beside the weights. */
+/** The facts that model files record besides the weights. */
 export async function modelFacts({ recipe, network, set }: TrainingSession): Promise<ModelFacts> {
   const { training, mean } = set;
   return {

@@ -1,36 +1,30 @@
-/** The trainer's interfaces to what surrounds it: images, validation, and listeners. */
+/** What the trainer needs from its caller: images, validation and listeners. */
 import type { ImageBatch } from '../data/training/loader.ts';
 import type { PlannedBatch } from '../data/training/sampler.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics, ValidationMetrics } from './metrics.ts';
 import type { TrainerState } from './trainer-state.ts';
 import type { WeightAverage } from './weight-average.ts';
 
 export interface TrainingData {
   /** Images in the training set. */
   readonly count: number;
-  /** The crops of planned batches, in order, prepared ahead. */
+  /** Loads the crops of planned batches ahead, in order. */
   loadBatches(plan: Iterable<PlannedBatch>): AsyncIterable<ImageBatch>;
 }
 
-export interface ValidationResult {
-  readonly images: number;
-  /** Mean cross-entropy, nats. */
-  readonly loss: number;
-  readonly top1Error: number;
-  readonly top5Error: number;
-}
-
 export interface TrainerHooks {
-  validate(parameters: Parameters): Promise<ValidationResult>;
-  /** After each iteration. */
+  validate(
+    parameters: Parameters,
+  ): Promise<Pick<ValidationMetrics, 'images' | 'loss' | 'top1Error' | 'top5Error'>>;
+  /** Called after each iteration. */
   onIteration?(progress: TrainingProgress): void;
   onMetrics(metrics: Metrics): Promise<void>;
-  /** After a validation with a lower error than all before it. */
+  /** Called after a validation with a lower error than all before it. */
   onBest(parameters: Parameters): Promise<void>;
-  /** On every rank, before a checkpoint. An error ends the run without the checkpoint. */
+  /** Called on every rank before a checkpoint. An error ends the run without the checkpoint. */
   beforeCheckpoint?(parameters: Parameters, state: TrainerState): Promise<void>;
-  /** @param average the average that is the model, where weights are averaged */
+  /** @param average the weight average to save as the model (default: the weights themselves are the model) */
   onCheckpoint(parameters: Parameters, state: TrainerState, average?: WeightAverage): Promise<void>;
 }
 
@@ -43,9 +37,9 @@ export interface TrainingProgress {
   readonly epoch: number;
   /** Images per step. */
   readonly batch: number;
-  /** Mean cross-entropy of this step's batch, nats. */
+  /** Mean cross-entropy of this step's batch, in nats. */
   readonly loss: number;
-  /** Fraction of this step's batch, 0 to 1. */
+  /** Fraction of this step's batch that is misclassified, 0 to 1. */
   readonly top1Error: number;
   readonly learningRate: number;
 }

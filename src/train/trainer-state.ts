@@ -8,21 +8,21 @@ const scheduleState = z.object({
   bestError: z.number().nullable(),
   /** Validations since the best one or the last drop. */
   sinceBest: z.int(),
-  /** Whether training ends here: the plateau after the last drop. */
+  /** Whether the plateau after the last drop has ended training. */
   finished: z.boolean(),
 });
 export type ScheduleState = Readonly<z.output<typeof scheduleState>>;
 
-/** How far training has come: with the weights and velocities, all that a resumed run needs. */
+/** The progress of training: with the weights and velocities, all that a resumed run needs. */
 export const trainerState = z.object({
-  /** SGD steps done. */
+  /** SGD steps so far. */
   iteration: z.int().min(0),
   schedule: scheduleState,
   /** The validation with the lowest error so far. */
   best: z.object({ iteration: z.int(), top1Error: z.number() }).nullable(),
   /** The iteration of the last validation, 0 before the first. */
   validatedAt: z.int(),
-  /** How many weights the model is the average of; 0 where it is the weights themselves, as in old checkpoints. */
+  /** Number of weight snapshots that the model averages; 0 if it is not an average, as in old checkpoints. */
   averaged: z.int().min(0).default(0),
   /** Counts since the last line of metrics. */
   window: z.object({

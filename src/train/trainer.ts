@@ -1,5 +1,5 @@
 /**
- * The training loop of section 3.1: mini-batch SGD with momentum on the softmax cross-entropy; the learning rate drops
+ * The training loop of section 3.1: mini-batch SGD with momentum on the soft-max cross-entropy; the learning rate drops
  * when the validation error stops improving. Image files, validation and progress display are left to the hooks.
  */
 import { type Communicator, single } from '../comm/communicator.ts';
@@ -25,7 +25,7 @@ interface TrainerOptions {
   readonly recipe: Recipe;
   readonly network: Network;
   readonly backend: Backend;
-  /** With gradients and velocities, already filled. */
+  /** Already filled, with gradients and velocities. */
   readonly parameters: Parameters;
   readonly data: TrainingData;
   readonly hooks: TrainerHooks;
@@ -33,7 +33,7 @@ interface TrainerOptions {
   readonly communicator?: Communicator;
   /** The state of the last checkpoint (default: a new run). */
   readonly state?: TrainerState;
-  /** The average of that checkpoint, where weights are averaged. */
+  /** The average of that checkpoint, if weights are averaged. */
   readonly average?: WeightAverage;
   /** Stops after the current iteration, with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -91,7 +91,7 @@ export class Trainer {
   }
 
   /**
-   * Trains to the end, or until the signal.
+   * Trains to the end, or until the signal is aborted.
    * @throws UserError when the loss is not finite or the network is dead.
    */
   async run(): Promise<StopReason> {
@@ -128,11 +128,11 @@ export class Trainer {
     } finally {
       await microBatches.return?.();
     }
-    // An interrupted run keeps what it has done.
+    // An interrupted run keeps its progress.
     if (this.#mustStop()) await this.#checkpoint();
   }
 
-  /** A single process stops at once, ranks when they have agreed to. */
+  /** A single process stops at once; ranks stop when they have agreed to. */
   #mustStop(): boolean {
     return this.#communicator.size > 1 ? this.#agreed.stop : this.#options.signal?.aborted === true;
   }
@@ -200,7 +200,7 @@ export class Trainer {
     const { iteration, best } = this.#state;
     const { images, loss, top1Error, top5Error } = await hooks.validate(parameters);
     const isBest = best === null || top1Error < best.top1Error;
-    // Before the schedule learns of the validation.
+    // Taken before the validation changes the schedule.
     const moment = this.#moment();
     this.#state = {
       ...this.#state,
@@ -234,7 +234,7 @@ export class Trainer {
     });
   }
 
-  /** Where training is, with the learning rate of the last step. */
+  /** The current position in training, with the learning rate of the last step. */
   #moment() {
     const { schedule, iteration } = this.#state;
     const learningRate = rateOf(schedule, iteration - 1, this.#schedule.learningRate);

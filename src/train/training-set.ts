@@ -24,7 +24,7 @@ export interface TrainingSet {
 }
 
 export interface TrainingSetListener {
-  /** Called with each remark for the person who trains, such as "1 of 3 images is held out for validation". */
+  /** Called with notes for the user, such as "1 of 3 images is held out for validation". */
   onNote?(note: string): void;
   /** Called while all images are decoded once, before the first iteration. */
   onSurvey?(progress: SurveyProgress & { readonly what: 'training' | 'validation' }): void;
@@ -39,7 +39,7 @@ interface TrainingSetOptions {
 }
 
 /**
- * Opens the data, holds out a validation set where it has none, applies `limit`, and decodes every image once: for the
+ * Opens the data, holds out a validation set if it has none, applies `limit`, and decodes every image once: for the
  * mean and the color axes, and to find images that cannot be read.
  * @throws UserError for data that cannot be trained on; for bad images unless `skip-bad`.
  */

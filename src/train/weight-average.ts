@@ -17,17 +17,17 @@ export class WeightAverage {
     this.#count = count;
   }
 
-  /** An average without weights so far. */
+  /** An average that holds no weights yet. */
   static none(parameters: Parameters): WeightAverage {
     return new WeightAverage(parameters, new Map(), 0);
   }
 
-  /** Continues an earlier average of `count` weights, which the parameters hold. */
+  /** Continues an earlier average of `count` weight snapshots, which the parameters hold. */
   static async heldBy(parameters: Parameters, count: number): Promise<WeightAverage> {
     return new WeightAverage(parameters, await copyOf(parameters), count);
   }
 
-  /** The number of weights averaged. */
+  /** Number of weight snapshots averaged. */
   get count(): number {
     return this.#count;
   }
@@ -53,7 +53,7 @@ export class WeightAverage {
     return mean;
   }
 
-  /** Does work while the parameters hold the average; restores them afterwards. */
+  /** Runs `work` while the parameters hold the average, and restores the weights afterwards. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     const weights = await copyOf(this.#parameters);
     await writeAll(this.#parameters, this.#means);

@@ -1,4 +1,4 @@
-/** A copy of the weights with the lowest validation error, which `vgg train` keeps in a file. */
+/** A copy of the weights with the lowest validation error. (`vgg train` keeps it in a file.) */
 import type { GpuParameters } from '../kernels/webgpu/gpu-parameters.ts';
 import type { WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';
 
@@ -17,7 +17,7 @@ export class BestWeights {
     return this.#kept;
   }
 
-  /** Copies the current weights within the GPU's memory. */
+  /** Copies the current weights within GPU memory. */
   keep(): void {
     this.#kept ??= this.#backend.createParameters(this.#trained.specs, { training: false });
     this.#trained.copyValuesTo(this.#kept);

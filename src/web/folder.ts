@@ -1,4 +1,4 @@
-/** A folder that a visitor chooses: one subfolder of images per class, as `vgg train` takes it. */
+/** A folder that a visitor chooses: one subfolder of images per class, as for `vgg train`. */
 import { UserError } from '../core/errors.ts';
 import { isImageName } from '../data/pixels/image-formats.ts';
 import { checkClassFolders, findSplitFolder, type Split, splitOfFolder } from '../data/sources/splits.ts';
@@ -22,7 +22,7 @@ export interface FolderImages<F> {
   readonly classes: readonly string[];
   /** Sorted by class and path. */
   readonly training: readonly LabeledFile<F>[];
-  /** Sorted likewise; undefined: the folder is not divided into training and validation. */
+  /** Sorted likewise; undefined if the folder is not divided into training and validation. */
   readonly validation: readonly LabeledFile<F>[] | undefined;
 }
 
@@ -48,7 +48,7 @@ export function imagesOfFolder<F extends FolderFile>(files: Iterable<F>): Folder
       .filter(({ path }) => path.length > depth + 1 && (folder === undefined || path[1] === folder))
       .map(({ file, path }) => ({ file, label: path[depth]!.normalize('NFC') }))
       .sort((a, b) => compare(a.label, b.label) || compare(pathOf(a), pathOf(b)));
-  // A class may be called "train", too; the folder of a split has subfolders, not just images.
+  // A class may also be called "train", but a split's folder has subfolders, not just images.
   const name = found[0]?.path[0] ?? 'folder';
   const folders = [...new Set(found.filter(({ path }) => path.length > 3).map(({ path }) => path[1]!))];
   const folderOf = (split: Split) => findSplitFolder(split, folders, name)?.folder;

@@ -1,6 +1,6 @@
 /** Labeled images in the page's memory, and the training crops taken from them. */
 import { UserError } from '../core/errors.ts';
-import { Turn } from '../core/event-loop-turn.ts';
+import { EventLoopTurn } from '../core/event-loop-turn.ts';
 import type { TrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
 import { writeCrop } from '../data/pixels/crop.ts';
@@ -20,7 +20,7 @@ export interface LabeledImage {
   readonly label: string;
 }
 
-/** Images in any order. They are read one after the other, and only once. */
+/** Images in any order. They are read one after another, and only once. */
 export type LabeledImages = Iterable<LabeledImage> | AsyncIterable<LabeledImage>;
 
 /** Decoded images at the size that training needs, and their classes. */
@@ -35,17 +35,17 @@ const MOST_BYTES = 1.5 * 2 ** 30;
 const SPARE_DETAIL = 2;
 
 /**
- * Reads images one after the other and keeps each at the size that training needs: with a single scale, at that scale.
+ * Reads images one after another and keeps each at the size that training needs: with a single scale, at that scale.
  * The source may close a bitmap when the next image is requested.
  * @throws UserError when the images need too much memory
  */
 export async function keepImages(source: LabeledImages, scale: TrainScale): Promise<DecodedImages> {
   const images: RgbImage[] = [];
   const labels: string[] = [];
-  const turn = new Turn();
+  const turn = new EventLoopTurn();
   let bytes = 0;
   for await (const { image, label } of source) {
-    await turn.giveWay();
+    await turn.yieldIfDue();
     const kept = shrunk(pixelsOf(image), scale);
     bytes += kept.pixels.length;
     if (bytes > MOST_BYTES) {

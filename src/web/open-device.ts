@@ -1,4 +1,4 @@
-/** The GPU of a model: the caller's, or one that is opened for the model. */
+/** Provides the GPU for a model: the caller's, or one opened for the model. */
 import { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';
 import type { Gpu } from '../kernels/webgpu/gpu.ts';
 import { createWebGpuBackend, type WebGpuBackend } from '../kernels/webgpu/webgpu-backend.ts';

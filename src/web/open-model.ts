@@ -10,7 +10,7 @@ import { streamSafetensors } from './safetensors-stream.ts';
 import { WebModel } from './web-model.ts';
 
 export interface OpenOptions {
-  /** Called while the weights arrive, with bytes so far and in all. */
+  /** Called while the weights arrive, with the bytes so far and in total. */
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
   /** Cancels the download; `openModel` then throws the signal's reason. */
   readonly signal?: AbortSignal;
@@ -23,7 +23,7 @@ export interface OpenOptions {
 /**
  * Opens a verydeep model file. Each tensor goes to the GPU as soon as it has arrived, so the page's memory never holds
  * more than the largest one.
- * @param source an address, an unread response, or a file of the visitor's
+ * @param source an address, an unread response, or a file that the visitor chose
  * @throws UserError when there is no GPU, the address cannot be fetched, or the file is not a verydeep model
  * @example
  * const model = await openModel('/models/best.safetensors', {

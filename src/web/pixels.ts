@@ -1,15 +1,15 @@
 /**
- * From what a browser draws to a network's input pixels.
+ * Converts anything that a browser can draw to a network's input pixels.
  *
- * The browser decodes, applies the EXIF orientation and converts to sRGB. Transparency becomes white. Rescaling is
- * src/data/pixels/resample.ts, so it gives the same pixels as in Node. Decoders differ by one or two levels of 255 in
- * places, and by a little more for JPEGs that libjpeg shrinks while it decodes them, in Node.
+ * The browser decodes the image, applies the EXIF orientation and converts to sRGB. Transparency becomes white.
+ * src/data/pixels/resample.ts rescales, so it gives the same pixels as in Node. Decoders differ in places by one or two
+ * levels of 255, and by a little more for JPEGs that Node's libjpeg shrinks during decoding.
  */
 import { UserError } from '../core/errors.ts';
 import { resample, rescaledSize } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 
-/** An ImageBitmap, a canvas or an OffscreenCanvas: whatever `drawImage` takes and has its size in pixels here. */
+/** An ImageBitmap, a canvas or an OffscreenCanvas: anything that `drawImage` accepts and that has its size in pixels. */
 export interface Drawable {
   readonly width: number;
   readonly height: number;
@@ -18,7 +18,7 @@ export interface Drawable {
 /** An image: drawable, or RGB pixels `[height, width, 3]`, 0–255. */
 export type WebImage = Drawable | RgbImage;
 
-/** The parts of the canvas interface that are used here; the DOM's types would become visible in all of src/. */
+/** The parts of the canvas interface used here; importing the DOM's types would make them visible in all of src/. */
 interface Canvas {
   getContext(kind: '2d', options: { willReadFrequently: boolean }): Context2d | null;
 }

@@ -14,9 +14,9 @@ import { streamElements } from '../weights/tensors/source-tensor.ts';
 import { unreadable } from '../weights/weight-errors.ts';
 
 interface StreamOptions {
-  /** Receives the header before the first tensor. An error that it throws ends the reading. */
+  /** Called with the header before the first tensor. An error that it throws stops the reading. */
   onHeader(header: SafetensorsHeader): void;
-  /** Takes each tensor in the order of the file; the next one is read when it has settled. */
+  /** Called with each tensor in the order of the file; the next one is read when it has settled. */
   onTensor(tensor: NamedTensor): Promise<void>;
   /** Which tensors to take (default: all). The bytes of the others are skipped. */
   readonly select?: (name: string) => boolean;
@@ -26,7 +26,7 @@ interface StreamOptions {
 /**
  * @param name the file's name in messages
  * @param stream its bytes, in pieces of any size; cancelled when reading fails
- * @throws UserError naming the file, the tensor and the remedy when the file breaks the format or ends early.
+ * @throws UserError naming the file, the tensor and the remedy when the file violates the format or ends early.
  */
 export async function streamSafetensors(
   name: string,

@@ -1,6 +1,6 @@
-/** Training in a browser: the trainer, the recipe and the schedule of `vgg train`, on the visitor's GPU and images. */
+/** Trains in a browser: the trainer, recipe and schedule of `vgg train` on the visitor's GPU and images. */
 import { UserError } from '../core/errors.ts';
-import { Turn } from '../core/event-loop-turn.ts';
+import { EventLoopTurn } from '../core/event-loop-turn.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
 import { Ensemble } from '../evaluate/inference/ensemble.ts';
 import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
@@ -27,13 +27,13 @@ import { type ImageSubset, readWebTrainingSet, type WebTrainingSet } from './web
 export type WebRecipe = Omit<PartialRecipe, 'from' | 'from-shallower' | 'from-convention' | 'backend'>;
 
 export interface TrainOptions {
-  /** Training images. They are read one after the other and kept at the size that training needs. */
+  /** Training images. They are read one after another and kept at the size that training needs. */
   readonly images: LabeledImages;
   /** Validation images of the same classes (default: the part of `images` that the recipe's `holdout` sets aside). */
   readonly validation?: LabeledImages;
   /** Default: the paper's recipe, for large images and long training; docs/guides/gpu.md has one for small images. */
   readonly recipe?: WebRecipe;
-  /** Names of classes for people, by identifier (default: the identifier). */
+  /** Display names of classes by identifier (default: the identifier). */
   readonly labels?: Readonly<Record<string, string>>;
   /** Name of the images, for the model file (default: `images in a browser`). */
   readonly data?: string;
@@ -43,7 +43,7 @@ export interface TrainOptions {
   readonly onMetrics?: (metrics: Metrics) => void;
   /** Called after each iteration. */
   readonly onIteration?: (progress: TrainingProgress) => void;
-  /** Ends training after the current iteration; the model so far is kept. */
+  /** Stops training after the current iteration; the model so far is kept. */
   readonly signal?: AbortSignal;
   /** An open device, which stays open (default: the visitor's GPU is opened, and closed with the training). */
   readonly gpu?: Gpu;
@@ -56,15 +56,15 @@ export interface TrainingStart {
   readonly trainingImages: number;
   /** Number of validation images, given or held out. */
   readonly validationImages: number;
-  /** SGD steps to come. */
+  /** Planned number of SGD steps. */
   readonly totalIterations: number;
-  /** Description of the GPU, for people. */
+  /** Human-readable description of the GPU. */
   readonly device: string;
 }
 
-/** A finished training. Call `close` to free its models' memory. */
+/** The result of training. Call `close` to free its models' memory. */
 export interface WebTraining {
-  /** Why training ended; `interrupted`: the signal was aborted. */
+  /** Why training ended; `interrupted` means that the signal was aborted. */
   readonly reason: StopReason;
   /** SGD steps completed. */
   readonly iterations: number;
@@ -224,10 +224,10 @@ async function validate(classifier: ImageClassifier, { images, labels }: ImageSu
   const scale = testScaleFor(parseTrainScale(recipe.scale));
   const ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
   const results = new ImageResults(images.length, classifier.network.classes);
-  const turn = new Turn();
+  const turn = new EventLoopTurn();
   const classified: Promise<void>[] = [];
   for (const [i, image] of images.entries()) {
-    await turn.giveWay();
+    await turn.yieldIfDue();
     const one = ensemble.classify([rescaled(image, scale)]).then(({ posteriors }) => {
       results.set(imageResultOf(i, labels[i]!, posteriors));
     });

@@ -24,7 +24,7 @@ import { pixelsOf, rescaled, type WebImage } from './pixels.ts';
 export interface PredictOptions {
   /** The parts of the image to evaluate (default: `dense`, the whole image). */
   readonly protocol?: Protocol;
-  /** Smaller sides Q in pixels; `auto`: three that match the training scales (default: one that does). */
+  /** Smaller sides Q in pixels; `auto`: the three that match the training scales (default: the single one that does). */
   readonly scales?: readonly number[] | 'auto';
   /** Whether to average with the mirror images (default: true, except with `center`). */
   readonly flip?: boolean;
@@ -39,7 +39,7 @@ export interface Prediction {
   readonly posteriors: Float32Array;
 }
 
-/** Most memory for a batch's activations: a visitor's GPU also draws other pages. */
+/** Most memory for a batch's activations; a visitor's GPU also draws other pages. */
 const BATCH_BYTES = 256 * 2 ** 20;
 const BATCH = 16;
 
@@ -47,19 +47,19 @@ export interface WebModelParts {
   readonly backend: WebGpuBackend;
   readonly facts: ModelFacts;
   readonly parameters: Parameters;
-  /** Name in error messages. */
+  /** The model's name in error messages. */
   readonly name: string;
-  /** Releases the device, if it was opened for this model alone. */
+  /** Releases the device if it was opened for this model alone. */
   readonly onClose?: () => void;
 }
 
 /** A model on the visitor's GPU, from `openModel` or `trainModel`. Call `close` to free its memory. */
 export class WebModel {
-  /** Network, classes, labels, mean color, and provenance. */
+  /** The network, classes, labels, mean color, and provenance. */
   readonly facts: ModelFacts;
-  /** Description of the GPU, for people. */
+  /** Human-readable description of the GPU. */
   readonly device: string;
-  /** Resolves when the GPU is lost, which a browser may do at any time; the model then no longer works. */
+  /** Resolves when the GPU is lost, which may happen at any time in a browser; the model then no longer works. */
   readonly lost: Promise<UserError>;
   readonly #name: string;
   readonly #parameters: Parameters;
@@ -106,7 +106,7 @@ export class WebModel {
   }
 
   /**
-   * Maps of class probabilities over an image, by dense evaluation.
+   * Computes maps of class probabilities over an image, by dense evaluation.
    * @param wanted class indices, or a number of most probable classes (default: 5)
    * @param scale smaller side Q in pixels (default: the one that matches the training scale)
    * @throws UserError when the scale does not fit the network, or the GPU is lost
@@ -122,7 +122,7 @@ export class WebModel {
   }
 
   /**
-   * Predictions from each crop of the 5×5 grid alone, each followed by that of its mirror image.
+   * Predicts from each crop of the 5×5 grid alone; each prediction is followed by that of the crop's mirror image.
    * @param scale smaller side Q in pixels (default: the one that matches the training scale)
    * @throws UserError when the scale does not fit the network, or the GPU is lost
    * @example
@@ -136,7 +136,7 @@ export class WebModel {
   }
 
   /**
-   * The model as a file for `openModel` and the command line.
+   * Returns the model as a file for `openModel` and the command line.
    * @throws UserError when the GPU is lost
    * @example
    * const link = Object.assign(document.createElement('a'), {

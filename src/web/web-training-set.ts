@@ -18,7 +18,7 @@ export interface WebTrainingSet {
   readonly classes: readonly string[];
   readonly training: ImageSubset;
   readonly validation: ImageSubset;
-  /** Of the training images. */
+  /** Mean of the training images. */
   readonly colors: ColorSums;
 }
 

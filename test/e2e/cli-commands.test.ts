@@ -22,10 +22,7 @@ describe('vgg', () => {
       const { stdout, stderr } = await succeeded(vgg(command, '--help'));
       assert.ok(stdout.includes(`$ vgg ${command}`), `${command}: ${stdout}`);
       const lines = stdout.split('Examples:')[0]!.split('\n');
-      assert.deepEqual(
-        lines.filter(({ length }) => length > 80),
-        [],
-      );
+      for (const line of lines) assert.ok(line.length <= 80, line);
       assert.equal(stderr, '');
     }
   });

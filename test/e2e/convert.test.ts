@@ -19,7 +19,7 @@ describe('vgg convert', () => {
     assert.match(out, /folded: batch normalization into 8 convolutions/);
     assert.match(out, /its architecture differs from the paper's/);
     assert.match(out, /expects RGB, x − \(123\.675, 116\.28, 103\.53\)/);
-    assert.match(out, /read back: all weights are identical to the bit/);
+    assert.match(out, /read back: all weights are bit-for-bit identical/);
   });
 
   test('converts every format to every other without changing an output', async () => {

@@ -375,7 +375,7 @@ describe('an evaluation that is stopped', () => {
     await waitForImages(child, 'kept.journal', 3);
     child.kill('SIGKILL');
     await ended;
-    const belongs = /kept\.journal belongs to an evaluation with another choice of mirror images/;
+    const belongs = /kept\.journal belongs to an evaluation with another mirror-image setting/;
     await failed(work.vgg`${args} --journal ${file} --resume --no-flip`, 1, belongs);
     const none = await succeeded(work.vgg`${args} --journal ${work.path('new.journal')} --resume`);
     assert.match(none.stderr, /no interrupted evaluation found/);

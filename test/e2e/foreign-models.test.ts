@@ -39,6 +39,9 @@ describe('models of other formats', () => {
     const train = words`train ${photos} --out ${work.path('finetuned')} ${flags} ${from}`;
     await failed(work.vgg(...train), 1, /--from-convention/);
     const { stderr } = await succeeded(work.vgg`${train} --from-convention torchvision`);
-    assert.match(stderr, /taken from .*torch-e-features\.pth: conv1_1, .*conv5_4; new: fc6, fc7, fc8/);
+    assert.match(
+      stderr,
+      /layers from .*torch-e-features\.pth: conv1_1, .*conv5_4; newly initialized: fc6, fc7, fc8/,
+    );
   });
 });

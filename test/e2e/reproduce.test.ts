@@ -24,7 +24,7 @@ describe('vgg reproduce', () => {
     await writeFiles(work.folder, { 'plan.yaml': PLAN });
     const { stdout, stderr } = await succeeded(work.vgg(...reproduce('whole')));
     assert.match(stderr, /training 5 of 5: e-32-40/);
-    assert.match(stderr, /taken from .*a-32.*last\.safetensors/);
+    assert.match(stderr, /layers from .*a-32.*last\.safetensors/);
     const tables = await readFile(work.path('whole', 'tables.md'), 'utf8');
     assert.ok(stdout.includes(tables));
     const single = /\| D \| \[32; 40\] \| 36 \| \[\d+\.\d \/ \d+\.\d\]\(runs\/d-32-40\) \| 26\.8 \/ 8\.7 \|/;

@@ -66,7 +66,8 @@ describe('train, evaluate, predict', () => {
     const from = words`--out ${work.path('deeper')} --from-shallower ${run}/best.safetensors`;
     const training = work.vgg`train ${photos} ${QUICK} --config B --iterations 2 ${from}`;
     const { stderr } = await succeeded(training);
-    const taken = /taken from .*: conv1_1, conv2_1, conv3_1, conv3_2, fc6, fc7, fc8; new: conv1_2, conv2_2/;
+    const taken =
+      /layers from .*: conv1_1, conv2_1, conv3_1, conv3_2, fc6, fc7, fc8; newly initialized: conv1_2, conv2_2/;
     assert.match(stderr, taken);
   });
 

@@ -87,9 +87,8 @@ function isQuickFor(backend: string, protocol: Protocol): boolean {
   return backend !== 'reference' || protocol === 'center' || protocol === 'dense';
 }
 
-for (const { name: backend, missing } of backendsForLargeWork) {
+for (const { name: backend, skip } of backendsForLargeWork) {
   const quick = cases.filter(({ protocol }) => isQuickFor(backend, protocol));
-  const skip = missing ?? false;
   describe(`${backend}: posteriors of images at scale Q equal PyTorch's`, { skip }, () => {
     const folder = new TemporaryFolder();
     const modelFile = (name: string, pooling: string): string =>

@@ -1,4 +1,4 @@
-/** Inference that multiplies bfloat16: its accuracy, its reproducibility, and where it is refused. */
+/** Inference that multiplies in bfloat16: accuracy, reproducibility, and when it is refused. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError, UserError } from '../../src/core/errors.ts';
@@ -9,7 +9,7 @@ import { loadAddon } from '../../src/kernels/native/load-addon.ts';
 import { NativeBackend } from '../../src/kernels/native/native-backend.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { assertSameForAnyThreads } from '../support/agreement.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import {
   chainCase,
   convolution,
@@ -22,10 +22,9 @@ import {
 import { convolve } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
 const lacking = () =>
   loadAddon().library().bf16Isa === undefined ? 'this processor cannot multiply bfloat16' : false;
-const skip = missing ?? lacking();
+const skip = nativeUnderTest.skip || lacking();
 
 const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(64, 64), [2, 64, 20, 18]],
@@ -45,8 +44,8 @@ describe('native: bfloat16', { skip }, () => {
     const input = randomTensor(22, shape);
     const what = `${formatShape(shape)}, ${layer.kernel}×${layer.kernel} to ${layer.outChannels}`;
 
-    // Eight bits of a factor are off by up to 2⁻⁹ = 0.2 %; many such errors, and Winograd's factor of ten on top of
-    // them, stay under 2 % of the largest output, which float32 would miss by a factor of thousands.
+    // Rounding a factor to eight bits gives an error of up to 2⁻⁹ = 0.2 %. The sum of many such errors, which Winograd's
+    // method multiplies by ten, stays under 2 % of the largest output. Errors in float32 are thousands of times smaller.
     it(`${what}: within 2 % of the largest output`, async () => {
       assertClose(
         'output',
@@ -56,7 +55,7 @@ describe('native: bfloat16', { skip }, () => {
       );
     });
 
-    it(`${what}: is not what float32 gives`, async () => {
+    it(`${what}: differs from float32`, async () => {
       const exact = await runForward(createBackend('native', { threads: 2 }), testCase, input);
       assert.notDeepEqual(await runForward(fast(2), testCase, input), exact);
     });
@@ -65,7 +64,7 @@ describe('native: bfloat16', { skip }, () => {
       assertSameForAnyThreads((threads) => runForward(fast(threads), testCase, input)));
   }
 
-  it('ReLU and pooling follow as in float32', async () => {
+  it('ReLU and pooling work as in float32', async () => {
     const testCase = chainCase([convolution(32, 48), relu(), maxPool()], [2, 32, 11, 13], 23);
     const input = randomTensor(24, [2, 32, 11, 13]);
     const exact = await runForward(createBackend('native', { threads: 2 }), testCase, input);
@@ -104,7 +103,7 @@ describe('native: bfloat16', { skip }, () => {
   });
 });
 
-describe('bfloat16 where it is unsupported', () => {
+describe('bfloat16 where unsupported', () => {
   it("is refused with oneDNN's kernels, and by the reference", () => {
     const usage = (options: Parameters<typeof createBackend>[1], name: 'native' | 'reference') =>
       assert.throws(() => createBackend(name, options), UsageError);
@@ -112,7 +111,7 @@ describe('bfloat16 where it is unsupported', () => {
     usage({ precision: 'bf16' }, 'reference');
   });
 
-  it('is refused on a processor without it, naming processors that have it', () => {
+  it('is refused on a processor without it; the message names processors that support it', () => {
     const addon = { library: () => ({ version: '3', isa: 'AVX2', ownIsa: 'AVX2' }) } as Addon;
     assert.throws(
       () => new NativeBackend(addon, { threads: 1, kernels: 'own', precision: 'bf16', schedules: undefined }),

@@ -23,7 +23,7 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
       outcome: await program.accumulate(batch, 0.5),
       gradients: await readAll(parameters, 'gradients'),
     }));
-    // The same program after a full batch of numbers that leave a trace wherever they are left over.
+    // The same program after a full batch of values that would be noticed wherever they remain.
     await inTraining(backend, network(4), async (program, parameters) => {
       for (const trace of [1e6, Number.NaN]) {
         const input = images(4).map((x, i) => (i < 2 * IMAGE ? x : trace));
@@ -57,7 +57,7 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
         return { losses, gradients: await readAll(parameters, 'gradients') };
       });
     const whole = await gradientsFor([6]);
-    // Sums are made in another order: the tolerance of rounding, not of another result.
+    // Sums are in a different order, so results differ by rounding.
     for (const split of [
       [3, 3],
       [2, 2, 2],
@@ -88,7 +88,7 @@ describeBackends('batches', (backend, { layerTolerance, networkTolerance }) => {
     for (const item of [withInput, without, parameters]) item.dispose();
   });
 
-  it('accumulate is backward from the gradient of the loss', async () => {
+  it('accumulate equals backward from the gradient of the loss', async () => {
     await inTraining(backend, network(1), async (program, parameters) => {
       const dropoutKeys = dropoutKeysFor(1);
       const batch = { input: images(1), labels: Int32Array.of(2), dropoutKeys };

@@ -1,7 +1,7 @@
 /**
- * Blocks as the networks have them: 3×3 convolutions with ReLU and max pooling, which fast engines run as one
- * kernel, tile by tile. The seams are tested here: maps that end in the middle of a tile, channels that end in
- * the middle of a vector, ties that only the fused kernel sees, and sizes at which an engine works differently.
+ * Blocks of the networks: 3×3 convolutions with ReLU and max pooling, which fast engines run as one kernel, tile by
+ * tile. Tested are the edge cases: maps that end within a tile, channels that end within a vector, ties that only the
+ * fused kernel meets, and sizes at which an engine works differently.
  */
 import { it } from 'node:test';
 import fc from 'fast-check';
@@ -21,7 +21,7 @@ import {
 import { convolveBackward, poolPlaces } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-/** `convolutions` 3×3 layers with ReLU, then a pool if there is one. */
+/** `convolutions` 3×3 layers with ReLU, then the pool if given. */
 function block(convolutions: number, inChannels: number, outChannels: number, last?: MaxPoolLayer): Layer[] {
   const layers = Array.from({ length: convolutions }, (_, i): Layer[] => [
     convolution(i === 0 ? inChannels : outChannels, outChannels, { name: `conv${i + 1}` }),
@@ -30,7 +30,7 @@ function block(convolutions: number, inChannels: number, outChannels: number, la
   return last ? [...layers, last] : layers;
 }
 
-describeBackends('convolution, relu and max pooling in one', (backend, { layerTolerance }) => {
+describeBackends('convolution, ReLU and max pooling fused', (backend, { layerTolerance }) => {
   for (const rounding of ['floor', 'ceil'] as const) {
     for (const shape of [
       [2, 5, 7, 9],
@@ -42,7 +42,7 @@ describeBackends('convolution, relu and max pooling in one', (backend, { layerTo
     }
 
     for (const rectified of [false, true]) {
-      it(`${rounding}: in a window of equal values the first takes the gradient${rectified ? ', after ReLU' : ''}`, async () => {
+      it(`${rounding}: in a window of equal values the first one receives the gradient${rectified ? ', after ReLU' : ''}`, async () => {
         // With zero weights every output is its bias: all windows tie.
         const shape: Shape4 = [2, 3, 9, 7];
         const layer = convolution(3, 5);
@@ -67,7 +67,7 @@ describeBackends('convolution, relu and max pooling in one', (backend, { layerTo
     }
   }
 
-  /** One layer at a time, each of which is tested against its definition elsewhere. */
+  /** Compares with one layer at a time; each layer is tested against its definition elsewhere. */
   async function checkFused(shape: Shape4, last: MaxPoolLayer): Promise<void> {
     const layer = convolution(shape[1], 17);
     const whole = chainCase([layer, relu(), last], shape, 3);
@@ -98,7 +98,7 @@ describeBackends(
   (backend, tolerances) => {
     const { layerTolerance, networkTolerance } = tolerances;
 
-    // Output channels, then the input: every rest of a division by 4 and 16 somewhere, 3 to 512 channels.
+    // Output channels and input shapes: every remainder of a division by 4 and 16, and 3 to 512 channels.
     const singles: readonly [number, Shape4][] = [
       [64, [1, 3, 61, 58]],
       [64, [2, 64, 30, 27]],

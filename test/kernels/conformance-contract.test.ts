@@ -1,4 +1,4 @@
-/** What callers rely on besides the arithmetic: copies, order of calls, parameters shared by programs. */
+/** Guarantees besides the arithmetic: copies, the order of calls, parameters shared by programs. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
@@ -17,7 +17,7 @@ import { CLASSES, images, labelsFor, network, STEP, smallNetwork } from '../supp
 import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
 describeBackends('contract', (backend, { layerTolerance }) => {
-  it('parameters start at zero, and are read as copies', async () => {
+  it('parameters start at zero and are read and written as copies', async () => {
     const { layers } = network(1);
     const parameters = await createParameters(backend, layers, new Map());
     for (const field of ['values', 'gradients', 'velocities'] as const) {
@@ -34,7 +34,7 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     parameters.dispose();
   });
 
-  it('every field of every tensor comes back bit for bit', async () => {
+  it('every field of every tensor is read back bit for bit', async () => {
     const { layers } = network(1);
     const parameters = await createParameters(backend, layers, new Map());
     let seed = 0;
@@ -48,7 +48,7 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     parameters.dispose();
   });
 
-  it("programs compute with values put into a tensor's place", async (context) => {
+  it("programs use values written to a tensor's place", async (context) => {
     const { layers, inputShape, values } = network(1);
     const parameters = await createParameters(backend, layers, new Map());
     if (!parameters.place(parameters.specs[0]!.name)) {
@@ -80,7 +80,7 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     assert.deepEqual(input, kept);
   });
 
-  it('programs know their shapes and memory', async () => {
+  it('programs report their shapes and memory', async () => {
     await inInference(backend, { ...network(3), inputShape: [2, 3, 24, 16] }, async (program) => {
       assert.deepEqual(program.inputShape, [2, 3, 24, 16]);
       assert.deepEqual(program.outputShape, [2, CLASSES, 5, 3]);
@@ -122,7 +122,7 @@ describeBackends('contract', (backend, { layerTolerance }) => {
     for (const item of [...programs, training, parameters]) item.dispose();
   });
 
-  it('calls keep their order without being awaited', async () => {
+  it('calls keep their order when they are not awaited', async () => {
     const { layers, inputShape, values } = network(2);
     const awaited = await trainTwice(layers, inputShape, values, true);
     const queued = await trainTwice(layers, inputShape, values, false);

@@ -8,7 +8,7 @@ import { assertClose, randomTensor } from '../support/tensors.ts';
 
 /** kernel, padding, output channels, input shape */
 const CASES: readonly [kernel: number, padding: number, outChannels: number, input: Shape4][] = [
-  // 3×3, padding 1 (section 2.1): maps from one pixel up, odd extents, channels around blocks of 4, 8 and 16.
+  // 3×3, padding 1 (section 2.1): maps of one pixel and more, odd extents, channels around multiples of 4, 8 and 16.
   [3, 1, 1, [1, 1, 1, 1]],
   [3, 1, 5, [2, 3, 1, 1]],
   [3, 1, 3, [1, 5, 2, 1]],
@@ -31,13 +31,13 @@ const CASES: readonly [kernel: number, padding: number, outChannels: number, inp
   [5, 2, 3, [1, 1, 1, 1]],
   [5, 2, 5, [2, 3, 7, 5]],
   [5, 2, 17, [1, 16, 9, 8]],
-  // Valid: fc6 of several crops, on its own map and on larger ones.
+  // No padding: fc6 on several crops, on its own map and on larger ones.
   [7, 0, 5, [2, 3, 7, 7]],
   [7, 0, 17, [1, 16, 9, 8]],
   [2, 0, 5, [2, 17, 2, 2]],
   [4, 0, 6, [1, 5, 5, 4]],
   [1, 0, 40, [3, 18, 1, 1]],
-  // Kernel and padding need not belong together.
+  // Other combinations of kernel and padding.
   [3, 0, 5, [2, 3, 5, 4]],
   [3, 2, 3, [1, 5, 4, 3]],
   [2, 1, 3, [1, 2, 3, 4]],

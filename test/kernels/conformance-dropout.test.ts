@@ -17,7 +17,7 @@ const SHAPES: readonly Shape4[] = [
   [2, 33, 3, 5],
 ];
 
-/** One bit a value: whether the given dropout layer keeps it. */
+/** Whether the given dropout layer keeps each value. */
 function mask(rate: number, ordinal: number, shape: Shape4, keys: Uint32Array): boolean[] {
   const values = elementCount(shape) / shape[0];
   return Array.from({ length: elementCount(shape) }, (_, i) => {
@@ -39,7 +39,7 @@ describeBackends('dropout', (backend, { layerTolerance, representable }) => {
     for (const shape of SHAPES) {
       it(`masks, bit for bit: rate ${rate}, ${formatShape(shape)}`, async () => {
         const keys = dropoutKeysFor(shape[0]);
-        // No value is 0, so zeros are the mask.
+        // No input is 0, so zeros in the output are the mask.
         const input = randomTensor(1, shape).map((x) => Math.sign(x) + x);
         const outputGradient = randomTensor(2, shape).map((x) => Math.sign(x) + x);
         const kept = mask(rate, 0, shape, keys);
@@ -54,7 +54,7 @@ describeBackends('dropout', (backend, { layerTolerance, representable }) => {
     }
   }
 
-  it('compares the word with the rate to the last bit', async () => {
+  it('compares the word with the rate exactly', async () => {
     const shape: Shape4 = [1, 6, 1, 1];
     const keys = dropoutKeysFor(1);
     const ones = new Float32Array(6).fill(1);
@@ -81,15 +81,15 @@ describeBackends('dropout', (backend, { layerTolerance, representable }) => {
     assertClose('input gradient', run.inputGradient, input, 0);
   });
 
-  it('numbers the layers of a chain: the classifier of the networks', async () => {
+  it('gives each dropout layer of a chain its own mask: the classifier of the networks', async () => {
     const shape: Shape4 = [3, 6, 2, 2];
     const keys = dropoutKeysFor(3);
     const layers = classifier();
     const testCase = chainCase(layers, shape, 5);
-    // Biases so high that ReLU lets everything through: zeros before the last layer are the masks.
+    // Biases are so high that the ReLUs pass everything: zeros before the last layer are the masks.
     testCase.values.get('fc6.bias')!.fill(20);
     testCase.values.get('fc7.bias')!.fill(500);
-    // The last layer passes on the second dropout's output.
+    // The last layer is the identity, so the output is the second dropout's.
     const identity = testCase.values.get('fc8.weight')!;
     identity.forEach((_, i) => {
       identity[i] = Math.floor(i / 37) === i % 37 ? 1 : 0;
@@ -98,7 +98,7 @@ describeBackends('dropout', (backend, { layerTolerance, representable }) => {
     const outputGradient = new Float32Array(3 * 37).fill(1);
     const run = await runBackward(backend, testCase, randomTensor(6, shape), outputGradient, keys);
     assert.deepEqual(nonZero(run.output), mask(0.25, 1, [3, 37, 1, 1], keys));
-    // fc6's bias has a gradient from exactly the images in which the first dropout kept the unit; count them.
+    // A unit's bias in fc6 receives gradients from exactly the images in which the first dropout kept the unit.
     const first = mask(0.5, 0, [3, 37, 1, 1], keys);
     const second = mask(0.25, 1, [3, 37, 1, 1], keys);
     const w7 = testCase.values.get('fc7.weight')!;

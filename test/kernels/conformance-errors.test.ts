@@ -13,14 +13,14 @@ const SHAPE: Shape4 = [2, 3, 4, 4];
 const STEP: SgdStep = { learningRate: 0.1, momentum: 0.9, weightDecay: 0, biasDecay: 0 };
 
 describeBackends('errors', (backend) => {
-  /** Made for a test, and disposed of after it. */
+  /** Created for a test and disposed of after it. */
   interface Made {
     readonly parameters: Parameters;
     readonly program: Program;
     readonly training: TrainingProgram;
   }
 
-  /** A test with parameters and a program of each kind, which it may dispose of itself. */
+  /** Runs a test with parameters and a program of each kind, which it may dispose of itself. */
   function test(title: string, body: (made: Made) => Promise<void>): void {
     it(title, async () => {
       const parameters = await createParameters(backend, LAYERS, randomValues(LAYERS, 1));
@@ -35,7 +35,7 @@ describeBackends('errors', (backend) => {
   const input = randomTensor(1, SHAPE);
   const labels = Int32Array.of(0, 4);
 
-  test('inputs of wrong lengths', async ({ program, training }) => {
+  test('inputs of the wrong length', async ({ program, training }) => {
     for (const length of [0, 1, 47, 49, 3 * 48]) {
       const wrong = new Float32Array(length);
       const said = { name: 'RangeError', message: new RegExp(`1 to 2 .*3×4×4.*not ${length} values`) };
@@ -71,7 +71,7 @@ describeBackends('errors', (backend) => {
     wide.dispose();
   });
 
-  test('tensors that are not there, or of another length', async ({ parameters }) => {
+  test('unknown tensors, and data of another length', async ({ parameters }) => {
     await assert.rejects(parameters.read('values', 'fc9.weight'), {
       name: 'RangeError',
       message: /fc9\.weight/,
@@ -94,7 +94,7 @@ describeBackends('errors', (backend) => {
     parameters.dispose();
   });
 
-  test('steps that are not numbers', async (made) => {
+  test('a step that is not a number', async (made) => {
     const before = await readAll(made.parameters, 'values');
     const step = { ...STEP, learningRate: Number.NaN };
     await assert.rejects(made.parameters.update(step), /learningRate.*NaN/);
@@ -132,11 +132,13 @@ describeBackends('errors', (backend) => {
     const outputGradient = new Float32Array(10);
     program.dispose();
     training.dispose();
-    const said = /disposed/;
-    await assert.rejects(program.forward(input), said);
-    await assert.rejects(training.accumulate({ input, labels }, 1), said);
-    await assert.rejects(training.backward({ input }, outputGradient), said);
+    program.dispose();
+    await assert.rejects(program.forward(input), /forward: this program was disposed of/);
+    await assert.rejects(training.accumulate({ input, labels }, 1), /this program was disposed of/);
+    await assert.rejects(training.backward({ input }, outputGradient), /this program was disposed of/);
     parameters.dispose();
+    parameters.dispose();
+    const said = /these parameters were disposed of/;
     await assert.rejects(parameters.read('values', 'conv.bias'), said);
     await assert.rejects(parameters.write('values', 'conv.bias', new Float32Array(5)), said);
     await assert.rejects(parameters.update(STEP), said);
@@ -144,17 +146,13 @@ describeBackends('errors', (backend) => {
     await assert.rejects(backend.compile({ layers: LAYERS, inputShape: SHAPE, parameters }), said);
   });
 
-  test('a program whose parameters were disposed of under it', async ({ parameters, program, training }) => {
+  test('a program whose parameters have been disposed of', async ({ parameters, program, training }) => {
     parameters.dispose();
-    await assert.rejects(program.forward(input), /disposed/);
-    await assert.rejects(training.accumulate({ input, labels }, 1), /disposed/);
+    await assert.rejects(program.forward(input), /these parameters were disposed of/);
+    await assert.rejects(training.accumulate({ input, labels }, 1), /these parameters were disposed of/);
   });
 
-  test('a call that was made before dispose still gives its result', async ({
-    parameters,
-    program,
-    training,
-  }) => {
+  test('a call made before dispose still returns its result', async ({ parameters, program, training }) => {
     const expected = await program.forward(input);
     const pending = program.forward(input);
     const trained = training.accumulate({ input, labels }, 1);

@@ -19,7 +19,7 @@ const SHAPES: readonly Shape4[] = [
 describeBackends('relu', (backend, { representable }) => {
   const layers: Layer[] = [relu()];
   for (const [index, shape] of SHAPES.entries()) {
-    // Exact: nothing is rounded. Every third value is 0, where output and gradient are 0.
+    // Exact, as nothing is rounded. Every third value is 0, where output and gradient are 0.
     const input = representable(randomTensor(index, shape).map((x, i) => (i % 3 === 2 ? 0 : x)));
     it(`forward and backward: ${formatShape(shape)}`, async () => {
       const testCase = chainCase(layers, shape, 0);
@@ -63,7 +63,7 @@ describeBackends('max pooling', (backend, { representable }) => {
     await checkPool(layer, [1, 3, 3, 5], negative, 4);
   });
 
-  // Exact: values are only moved.
+  // Exact, as values are only copied.
   async function checkPool(layer: Layer, shape: Shape4, values: Float32Array, seed: number): Promise<void> {
     const input = representable(values);
     const testCase = chainCase([layer], shape, 0);

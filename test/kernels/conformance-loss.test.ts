@@ -7,7 +7,7 @@ import { type ChainCase, convolution, inTraining } from '../support/chains.ts';
 import { crossEntropy } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-/** With the identity for weights, its bias's gradient is the loss's, summed over the images. */
+/** If its weights are the identity, the gradient of its bias is that of the loss, summed over the images. */
 function scores(classes: number): Layer {
   return convolution(classes, classes, { kernel: 1, name: 'scores' });
 }
@@ -64,10 +64,10 @@ describeBackends('soft-max cross-entropy', (backend, { layerTolerance, represent
       const scale = 0.25;
       const outcome = await lossOf(backend, rows, labels, scale);
       assertClose('logits', outcome.logits, Float32Array.from(rows.flat()), layerTolerance);
-      // Scores as the backend sees them, in float32.
+      // The backend's scores are float32.
       const expected = rows.map((row, n) => crossEntropy(row.map(Math.fround), labels[n]!));
       for (const [n, { loss }] of expected.entries()) {
-        // The subtraction of two scores leaves an error of the scores' rounding (6e-8 of the largest).
+        // Subtracting two scores leaves an error from rounding them (6e-8 of the largest).
         const largest = Math.max(1, ...rows[n]!.map(Math.abs));
         const difference = Math.abs(outcome.losses[n]! - loss);
         assert.ok(difference <= 3e-7 * largest, `loss of image ${n}: ${outcome.losses[n]}, not ${loss}`);

@@ -1,4 +1,4 @@
-/** What backends measure of themselves: memory, and the time of each layer in a run. */
+/** What backends measure: the memory of parameters, and the time of each layer in a run. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
@@ -12,7 +12,7 @@ const { layers, inputShape } = network(BATCH);
 const isConvolution = (layer: number) => layers[layer]!.kind === 'convolution';
 const convolutions = [...layers.keys()].filter(isConvolution);
 
-/** Gradients of one step, watched where that can be done. */
+/** Runs one training step, with the layers timed if possible. */
 function step(backend: Backend, watched: boolean) {
   return inTraining(backend, network(BATCH), async (program, parameters) => {
     const run = () => program.accumulate({ input: images(BATCH), labels: labelsFor(BATCH) }, 1 / BATCH);
@@ -23,7 +23,7 @@ function step(backend: Backend, watched: boolean) {
   });
 }
 
-describeBackends('instruments', (backend) => {
+describeBackends('memory and layer times', (backend) => {
   it('the bytes of parameters are at least those of their values', () => {
     for (const training of [false, true]) {
       const parameters = backend.createParameters([{ name: 'w', shape: [7, 5, 3, 3], role: 'weight' }], {
@@ -36,12 +36,12 @@ describeBackends('instruments', (backend) => {
     }
   });
 
-  it('a watched step gives the same bits as an unwatched one', async () => {
+  it('timing a step does not change a bit of its gradients', async () => {
     const [watched, alone] = [await step(backend, true), await step(backend, false)];
     assert.deepEqual(watched.gradients, alone.gradients);
   });
 
-  it('a step has each layer forward, then each layer backward, but no gradient of the images', async (t) => {
+  it('a step times each layer forward, then backward, without a gradient of the images', async (t) => {
     if (!backend.instruments.stageClock) {
       t.skip('this backend has no clock for layers');
       return;

@@ -1,4 +1,4 @@
-/** Random chains: every other backend against the reference, with kinds and sizes of layers drawn at random. */
+/** Chains of random layers: every other backend against the reference. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
@@ -41,7 +41,7 @@ const chainDraw = fc.record({
   fullBatch: fc.boolean(),
 });
 
-/** Turns draws into layers that fit one another; a layer that would not fit is left out. */
+/** Turns draws into layers that fit each other, leaving out those that do not. */
 function layersFrom(draws: readonly LayerDraw[], input: Shape4): Layer[] {
   const layers: Layer[] = [];
   let shape = input;

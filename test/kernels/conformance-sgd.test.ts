@@ -12,7 +12,7 @@ const SPECS: readonly ParameterSpec[] = [
   { name: 'b.bias', shape: [17], role: 'bias' },
 ];
 
-/** Rounding to float32 of weights and velocities a step, over a dozen steps. */
+/** Weights and velocities are rounded to float32 in each of up to a dozen steps. */
 const TOLERANCE = 1e-6;
 
 /** The same steps in double precision. */
@@ -67,7 +67,7 @@ describeBackends('SGD', (backend) => {
   it('momentum over several steps', () => checkSteps(backend, repeated({ ...PLAIN, momentum: 0.9 }, 6)));
   it('weight decay on weights only', () =>
     checkSteps(backend, repeated({ ...PLAIN, momentum: 0.9, weightDecay: 0.05 }, 6)));
-  it('another decay on biases', () =>
+  it('a different decay for biases', () =>
     checkSteps(backend, repeated({ ...PLAIN, momentum: 0.9, weightDecay: 0.05, biasDecay: 0.2 }, 6)));
   it("the paper's constants across a drop of the learning rate", () => {
     const paper: SgdStep = { learningRate: 1e-2, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 };

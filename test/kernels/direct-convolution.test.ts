@@ -1,6 +1,6 @@
 /**
- * Convolutions of few input channels, such as conv1_1, which our own kernel computes directly: maps, channels and
- * kernels that fill no vector, with and without the ReLU in the same step.
+ * Convolutions with few input channels, such as conv1_1, which our own kernel computes directly: maps, channels and
+ * kernels that do not fill a vector, with and without a fused ReLU.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -8,12 +8,12 @@ import { type ConvolutionLayer, outputShape } from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { assertSameForAnyThreads } from '../support/agreement.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import { chainCase, convolution, relu, runBackward, runForward } from '../support/chains.ts';
 import { assertConvolved, convolve, convolveBackward } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
+const { skip } = nativeUnderTest;
 const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(1, 1), [1, 1, 1, 1]],
   [convolution(3, 64), [2, 3, 17, 31]],
@@ -22,12 +22,12 @@ const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(3, 20, { kernel: 5, padding: 2 }), [1, 3, 9, 8]],
   [convolution(2, 17, { kernel: 4, padding: 0 }), [2, 2, 9, 11]],
   [convolution(5, 40, { kernel: 1, padding: 0 }), [1, 5, 6, 12]],
-  // Its output goes past the caches.
+  // The output is large enough to be written past the caches.
   [convolution(3, 64), [1, 3, 190, 190]],
 ];
 
-describe('native: direct convolution', { skip: missing ?? false }, () => {
-  const backend = missing ? undefined : createBackend('native', { threads: 2 });
+describe('native: direct convolution', { skip }, () => {
+  const backend = skip ? undefined : createBackend('native', { threads: 2 });
 
   for (const [layer, shape] of cases) {
     const name = `${formatShape(shape)} to ${layer.outChannels} by ${layer.kernel}×${layer.kernel}`;
@@ -37,7 +37,7 @@ describe('native: direct convolution', { skip: missing ?? false }, () => {
     const input = randomTensor(22, shape);
     const expected = () => convolve(layer, shape, input, weight, testCase.values.get('conv.bias')!);
 
-    it(`${name}: within 2e-6 of the largest output, with the ReLU and without`, async () => {
+    it(`${name}: within 2e-6 of the largest output, with and without ReLU`, async () => {
       const outputs = expected();
       assertClose('output', await runForward(backend!, testCase, input), outputs, 2e-6);
       const positive = outputs.map((value) => Math.max(value, 0));

@@ -1,15 +1,15 @@
 /**
- * Every gradient against central differences, in the manner of Caffe's gradient checker. The objective is
- * Σ g · output for random g, or a small network's loss. The differences are always the reference's, which sums
- * in double precision; the analytic gradients are those of the backend under test.
+ * Compares every gradient with central differences, as Caffe's gradient checker does. The objective is Σ g · output for
+ * random g, or a small network's loss. The differences are always computed by the reference, which sums in double
+ * precision; the analytic gradients come from the backend under test.
  *
  * Step and threshold: with values of order 1 stored in float32, an objective of n outputs is uncertain by
  * about 3e-8 · √n, so a difference over 2 · 1e-2 is uncertain by 1e-5, and its truncation error is of order
  * step² = 1e-4 (0 for the layers that are linear between kinks). Caffe's step 1e-2 and threshold 1e-3, times
  * the gradient where that is above 1, hold.
  *
- * Kinks: ReLU at 0 and ties in max pooling. A single layer gets values spaced 4 steps apart and from 0.
- * In a chain a step that changes a sign before a ReLU or the place of a maximum is left out, and counted.
+ * Kinks: ReLU at 0 and ties in max pooling. For a single layer, values are at least 4 steps apart and from 0. In a
+ * chain, steps that change a sign before a ReLU or the position of a maximum are skipped and counted.
  */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
@@ -34,16 +34,16 @@ import { dropoutKeysFor, randomTensor, spacedTensor } from '../support/tensors.t
 const STEP = 1e-2;
 const THRESHOLD = 1e-3;
 
-/** @param rounding of a backend that keeps less than float32: what that makes of the gradient, at most; else 0 */
+/** @param rounding largest effect of storing less than float32 on the gradient, else 0 */
 function assertGradient(what: string, analytic: number, numeric: number, rounding: number): void {
   const allowed = THRESHOLD * Math.max(1, Math.abs(analytic), Math.abs(numeric)) + rounding;
   assert.ok(
     Math.abs(analytic - numeric) <= allowed,
-    `${what}: the gradient is ${analytic}, but differences say ${numeric}`,
+    `${what}: the gradient is ${analytic}, but the differences give ${numeric}`,
   );
 }
 
-/** A chain on the reference whose parameters can be stepped one by one: the tensors themselves, not copies. */
+/** A chain on the reference with its parameter tensors themselves, not copies, so that single values can be changed. */
 function steppable(
   testCase: ChainCase,
   dropoutKeys?: Uint32Array,
@@ -60,7 +60,7 @@ function steppable(
   return { chain: { operation: 'gradient check', layers, shapes, parameters, dropoutKeys }, values };
 }
 
-/** (f(x + step) − f(x − step)) / 2 step in one value of a tensor, which is put back. */
+/** (f(x + step) − f(x − step)) / (2 step) for one value of a tensor, which is restored. */
 function centralDifference(
   tensor: Float32Array,
   index: number,
@@ -68,7 +68,7 @@ function centralDifference(
   objective: () => number,
 ): number {
   const kept = tensor[index]!;
-  // The step that float32 makes of kept ± step is what was taken.
+  // In float32, the steps taken differ slightly from ± step.
   tensor[index] = kept + step;
   const above = tensor[index]!;
   const high = objective();
@@ -170,15 +170,15 @@ describeBackends(
         const rounded = rounding && networkTolerance * largest(gradient);
         for (let i = 0; i < tensor.length; i++) {
           crossed = false;
-          // Between kinks the loss is smooth but not linear: a smaller step keeps the truncation error low.
+          // Between kinks the loss is smooth but not linear, so a smaller step keeps the truncation error low.
           const numeric = centralDifference(tensor, i, STEP / 4, objective);
           probed++;
           if (crossed) kinks++;
           else assertGradient(`${name}[${i}]`, gradient[i]!, numeric, rounded);
         }
       }
-      t.diagnostic(`${kinks} of ${probed} steps met a kink and were left out`);
-      assert.ok(kinks < probed / 4, `${kinks} of ${probed} steps met a kink: choose another seed`);
+      t.diagnostic(`${kinks} of ${probed} steps crossed a kink and were skipped`);
+      assert.ok(kinks < probed / 4, `${kinks} of ${probed} steps crossed a kink: choose another seed`);
     });
   },
 );
@@ -195,7 +195,7 @@ function meanLoss(logits: Float32Array, labels: Int32Array): number {
   }, 0);
 }
 
-/** The signs before every ReLU and the place of every maximum. */
+/** The signs before every ReLU and the position of every maximum. */
 function kinkPattern({ layers, shapes }: Chain, tensors: readonly Float32Array[]): string {
   return layers
     .map(({ kind }, index) => {

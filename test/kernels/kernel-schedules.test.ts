@@ -1,9 +1,8 @@
-/** Schedules, found while programs run: no bit depends on them, and the findings are remembered. */
+/** Schedules of the native kernels, found while programs run: results do not depend on them, and they are remembered. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Parameters, TrainingProgram } from '../../src/kernels/backend.ts';
@@ -12,11 +11,12 @@ import {
   type NativeBackend,
   rememberedSchedules,
 } from '../../src/kernels/native/native-backend.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import { chainCase, convolution, inTraining, maxPool, readAll, relu } from '../support/chains.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
+const { skip } = nativeUnderTest;
 
 const layers: readonly Layer[] = [
   convolution(64, 280, { name: 'conv1' }),
@@ -29,10 +29,10 @@ const shape: Shape4 = [6, 64, 30, 30];
 const testCase = chainCase(layers, shape, 31);
 const input = randomTensor(32, shape);
 const gradient = randomTensor(33, [6, 48, 15, 15]);
-/** More than all candidates in all rounds. */
+/** Enough to try all candidates in all rounds. */
 const RUNS = 35;
 
-/** Each run's results, all on one program. */
+/** Returns the results of several runs of one program. */
 function runs(backend: NativeBackend, count: number) {
   const repeat = async (program: TrainingProgram, parameters: Parameters) => {
     const results = [];
@@ -46,9 +46,8 @@ function runs(backend: NativeBackend, count: number) {
   return inTraining(backend, testCase, repeat, true);
 }
 
-describe('native: schedules', { skip: missing ?? false }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
-  after(() => rm(folder, { recursive: true }));
+describe('native: schedules', { skip }, () => {
+  const { folder } = new TemporaryFolder();
 
   it('no schedule changes a bit of any result, with one thread or more', async () => {
     const [usual] = await runs(createNativeBackend({ threads: 1, schedules: 'off' }), 1);
@@ -61,7 +60,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('findings last until the next process, one for each layer and pass', async () => {
+  it('the next process remembers the findings, one for each layer and pass', async () => {
     const schedules = rememberedSchedules(join(folder, 'found'));
     assert.equal(schedules.lines.length, 0);
     await runs(createNativeBackend({ threads: 2, schedules }), RUNS);
@@ -75,7 +74,7 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
       'forward-6-30-30-',
       'forward-pool-6-30-30-',
     ]);
-    // Known choices are not found out again.
+    // Known choices are not measured again.
     const again = rememberedSchedules(join(folder, 'found'));
     await runs(createNativeBackend({ threads: 2, schedules: again }), RUNS);
     assert.deepEqual(again.lines, found);
@@ -89,9 +88,8 @@ describe('native: schedules', { skip: missing ?? false }, async () => {
   });
 });
 
-describe('the memory of schedules', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'verydeep-schedules-'));
-  after(() => rm(folder, { recursive: true }));
+describe('remembered schedules', () => {
+  const { folder } = new TemporaryFolder();
 
   it('keeps the last line of each key, and only well-formed lines', async () => {
     const memory = rememberedSchedules(folder);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { UsageError, UserError } from '../../src/core/errors.ts';
+import { UsageError } from '../../src/core/errors.ts';
 import { explainLoadError, loadAddon } from '../../src/kernels/native/load-addon.ts';
 import { createNativeBackend } from '../../src/kernels/native/native-backend.ts';
+import { userError } from '../support/refused.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 
 describe('native: the addon', () => {
-  it('that is not built: the message says how to build it', () => {
+  it('if not built, the message says how to build it', () => {
     assert.throws(() => loadAddon('/nowhere/verydeep_kernels.node'), {
       name: 'UserError',
       message:
@@ -16,28 +16,17 @@ describe('native: the addon', () => {
     });
   });
 
-  it('that is not an addon: the message says how to rebuild it', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'verydeep-'));
-    const file = join(folder, 'verydeep_kernels.node');
+  it('if the file is not an addon, the message says how to rebuild it', () => {
+    const file = new TemporaryFolder().path('verydeep_kernels.node');
     writeFileSync(file, 'not an addon');
-    assert.throws(
-      () => loadAddon(file),
-      (error) => error instanceof UserError && /do not load .* run `npm run setup`/.test(error.message),
-    );
-    rmSync(folder, { recursive: true });
+    assert.throws(() => loadAddon(file), userError(/do not load .* run `npm run setup`/));
   });
 
-  it('whose libraries are missing: the message names the packages', () => {
-    const dnnl = explainLoadError(
-      'a.node',
-      'libdnnl.so.2: cannot open shared object file: No such file or directory',
-    );
-    assert.match(dnnl, /need oneDNN.*Debian.*Fedora.*Homebrew/);
-    const gomp = explainLoadError(
-      'a.node',
-      'libgomp.so.1: cannot open shared object file: No such file or directory',
-    );
-    assert.match(gomp, /need the OpenMP library.*libgomp1/);
+  it('if its libraries are missing, the message names the packages', () => {
+    const explained = (library: string) =>
+      explainLoadError('a.node', `${library}: cannot open shared object file: No such file or directory`);
+    assert.match(explained('libdnnl.so.2'), /need oneDNN.*Debian.*Fedora.*Homebrew/);
+    assert.match(explained('libgomp.so.1'), /need the OpenMP library.*libgomp1/);
   });
 
   it('refuses impossible numbers of threads', () => {

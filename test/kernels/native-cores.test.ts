@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 const cores = availableParallelism();
 
-/** The cores to which a process with such a backend has pinned threads, one for each pinned thread. */
+/** The core of each pinned thread, in a process with a backend of this many threads. */
 function keptCores(threads: number): string[] {
   const script = `
     const { readFileSync, readdirSync } = await import('node:fs');
@@ -24,7 +24,7 @@ function keptCores(threads: number): string[] {
 }
 
 describe('native: threads and cores', { skip: skipReason() }, () => {
-  it('as many threads as cores are pinned to one each, and no other thread is pinned', () => {
+  it('with as many threads as cores, each is pinned to one core, and no other thread is', () => {
     const kept = keptCores(cores);
     assert.equal(kept.length, cores);
     assert.equal(new Set(kept).size, cores);
@@ -36,6 +36,6 @@ describe('native: threads and cores', { skip: skipReason() }, () => {
 });
 
 function skipReason(): string | false {
-  if (platform() !== 'linux') return 'only Linux lets a thread be bound to a core';
-  return cores < 2 ? 'there is one core' : false;
+  if (platform() !== 'linux') return 'threads can be pinned to cores only on Linux';
+  return cores < 2 ? 'this machine has one core' : false;
 }

@@ -2,17 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { buildNetwork, cropShape } from '../../src/net/network.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import { chainCase, inTraining, readAll } from '../support/chains.ts';
 import { dropoutKeysFor, randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
-const skip = missing ?? false;
+const { backend, skip } = nativeUnderTest;
 
 const network = buildNetwork({ configuration: 'A', classes: 10, crop: 32, width: 0.25 });
 const BATCH = 24;
 
-/** Every parameter after some steps of training in micro-batches, the last of which is not full. */
+/** Returns all parameters after training for some steps with micro-batches, the last of which is partial. */
 function train(target: Backend, steps: number): Promise<Map<string, Float32Array>> {
   const testCase = chainCase(network.layers, cropShape(network, BATCH), 1);
   return inTraining(target, testCase, async (program, parameters) => {
@@ -30,7 +29,7 @@ function train(target: Backend, steps: number): Promise<Map<string, Float32Array
 }
 
 describe('native: determinism', { skip }, () => {
-  it('gives the same bits again for the same calls', async () => {
+  it('the same calls give the same bits', async () => {
     const first = await train(backend!, 5);
     const second = await train(backend!, 5);
     for (const [name, values] of first) {

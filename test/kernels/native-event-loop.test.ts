@@ -5,12 +5,11 @@ import { describe, it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { TrainingProgram } from '../../src/kernels/backend.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import { convolution, createParameters, randomValues, relu } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
-const skip = missing ?? false;
+const { backend, skip } = nativeUnderTest;
 
 const layers: Layer[] = [
   convolution(32, 64, { name: 'a' }),
@@ -26,8 +25,8 @@ describe('native: the event loop', { skip }, () => {
     );
     parameters.dispose();
 
-    // A free event loop ticks 100 times a second, a blocked one not at all during the step. Where other tests
-    // keep all cores busy it comes in between, but it does come.
+    // A free event loop ticks 100 times a second, a blocked one not at all. When other tests keep all cores busy, it
+    // ticks less often, but it does tick.
     assert.ok(ticks >= 8, `${ticks} ticks in ${seconds} s`);
     assert.ok(answers >= 3, `${answers} answers in ${seconds} s`);
     assert.ok(longestGap < 0.5 * seconds, `no tick for ${longestGap} s of ${seconds} s`);
@@ -35,9 +34,9 @@ describe('native: the event loop', { skip }, () => {
 });
 
 interface Observation {
-  /** How long the step took, in seconds. */
+  /** Duration of the step, in seconds. */
   readonly seconds: number;
-  /** How often a timer of 10 ms came in that time, and the longest it did not, in seconds. */
+  /** How often a 10 ms timer fired in that time, and the longest gap, in seconds. */
   readonly ticks: number;
   readonly longestGap: number;
   /** How many HTTP requests were answered in that time. */
@@ -45,8 +44,8 @@ interface Observation {
 }
 
 /**
- * What the event loop did during one training step of more than a second. How large a batch takes that long is the
- * machine's to say, and differs from step to step: the batch grows until a step that was watched took long enough.
+ * Observes the event loop during a training step of more than a second. The batch size that takes this long depends on
+ * the machine and varies between steps, so the batch grows until an observed step takes long enough.
  */
 async function duringMoreThanASecond(
   compile: (shape: Shape4) => Promise<TrainingProgram>,

@@ -8,7 +8,7 @@ import { images, labelsFor, network } from '../support/small-network.ts';
 describeBackends(
   'final gradients',
   (backend) => {
-    it('are reported from the last tensor down to the first, and do not change anymore', async () => {
+    it('are reported from the last tensor to the first, and no longer change', async () => {
       await inTraining(backend, network(4), async (program, parameters) => {
         const block = parameters.gradientBlock();
         const offsets: number[] = [];
@@ -23,7 +23,7 @@ describeBackends(
         await program.accumulate(batch, 0.25, (tensor) =>
           told.push({ tensor, gradients: block.slice(offsets[tensor]) }),
         );
-        // Four convolutions, a weight and a bias each.
+        // Four convolutions, each with a weight and a bias.
         const tensors = told.map(({ tensor }) => tensor);
         assert.deepEqual(tensors, [6, 4, 2, 0]);
         for (const { tensor, gradients } of told) {
@@ -45,6 +45,6 @@ describeBackends(
       assert.throws(() => parameters.gradientBlock(), /disposed/);
     });
   },
-  // A GPU's gradients are in its own memory, and cannot be exchanged from there.
+  // Gradients in a GPU's memory cannot be exchanged.
   otherBackends.filter(({ name }) => name !== 'webgpu'),
 );

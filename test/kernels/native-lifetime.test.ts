@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import {
   chainCase,
   convolution,
@@ -15,30 +15,12 @@ import {
 } from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
-const skip = missing ?? false;
+const { backend, skip } = nativeUnderTest;
 
 const layers: Layer[] = [convolution(3, 8), relu()];
 const inputShape: Shape4 = [2, 3, 16, 16];
 
 describe('native: lifetimes', { skip }, () => {
-  it('refuses a program and parameters that were disposed of', async () => {
-    const parameters = await createParameters(backend!, layers, randomValues(layers, 1));
-    const input = randomTensor(1, inputShape);
-    const program = await backend!.compile({ layers, inputShape, parameters });
-    program.dispose();
-    program.dispose();
-    await assert.rejects(program.forward(input), /forward: this program was disposed of/);
-
-    const orphan = await backend!.compile({ layers, inputShape, parameters });
-    parameters.dispose();
-    parameters.dispose();
-    await assert.rejects(orphan.forward(input), /these parameters were disposed of/);
-    await assert.rejects(parameters.read('values', 'conv.bias'), /these parameters were disposed of/);
-    await assert.rejects(backend!.compile({ layers, inputShape, parameters }), /were disposed of/);
-    orphan.dispose();
-  });
-
   it('finishes calls made before dispose', async () => {
     const values = randomValues(layers, 2);
     const parameters = await createParameters(backend!, layers, values);
@@ -67,7 +49,7 @@ describe('native: lifetimes', { skip }, () => {
   const modules = {
     backend: new URL('../../src/kernels/native/native-backend.js', import.meta.url).href,
   };
-  /** Runs a script in a separate process, with `backend` and a slow `program` for `input`. */
+  /** Runs a script in a separate process, with a `backend`, a slow `program`, and its `input`. */
   function runScript(script: string): { status: number | null; output: string; seconds: number } {
     const prelude = `
       import { createNativeBackend } from ${JSON.stringify(modules.backend)};

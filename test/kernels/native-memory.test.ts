@@ -6,7 +6,7 @@ import { UserError } from '../../src/core/errors.ts';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { TrainingProgram } from '../../src/kernels/backend.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import {
   chainCase,
   convolution,
@@ -19,8 +19,7 @@ import {
 } from '../support/chains.ts';
 import { randomTensor } from '../support/tensors.ts';
 
-const { backend, missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
-const skip = missing ?? false;
+const { backend, skip } = nativeUnderTest;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -31,7 +30,7 @@ const layers: Layer[] = [
   maxPool(),
   convolution(32, 10, { kernel: 16, padding: 0, name: 'fc' }),
 ];
-/** Each kind of layer, and each way that a convolution is computed. */
+/** Each kind of layer, and each algorithm for convolutions. */
 const everyKind: Layer[] = [
   ...layers.slice(0, 3),
   { kind: 'lrn', name: 'lrn', size: 5, k: 2, alpha: 1e-4, beta: 0.75 },
@@ -45,7 +44,7 @@ const everyKind: Layer[] = [
 const inputShape: Shape4 = [4, 3, 32, 32];
 const MEGABYTE = 2 ** 20;
 
-/** Bytes by which the process grows in `cycles` runs, after a tenth as many to warm up. */
+/** Returns by how many bytes the process grows in `cycles` runs, after a tenth as many to warm up. */
 async function growth(cycles: number, run: () => Promise<void>): Promise<number> {
   for (let i = 0; i < cycles / 10; i++) await run();
   collectGarbage();
@@ -69,12 +68,12 @@ describe('native: memory', { skip }, () => {
       training.dispose();
     });
     parameters.dispose();
-    // The two programs hold 2 MB: a leak of them would be 2 GB, one of a kilobyte a cycle 1 MB.
+    // The two programs hold 2 MB. Leaking them would cost 2 GB; a kilobyte per cycle would cost 1 MB.
     assert.ok(grown < 24 * MEGABYTE, `the process grew by ${(grown / MEGABYTE).toFixed(1)} MB`);
   });
 
   it('creates and disposes of parameters 1,000 times without growing', async () => {
-    // 4 MB a field: large enough to come from the system by itself.
+    // 4 MB per field: large enough for a separate allocation from the system.
     const specs = [{ name: 'w', shape: [1024, 1024], role: 'weight' }] as const;
     const data = new Float32Array(1024 * 1024).fill(1);
     const grown = await growth(1000, async () => {
@@ -98,7 +97,7 @@ describe('native: memory', { skip }, () => {
     parameters.dispose();
   });
 
-  it('plans exactly the memory that a program takes', async () => {
+  it('predicts the memory of a program exactly', async () => {
     for (const [chain, input] of [
       [layers, inputShape],
       [everyKind, [2, 3, 37, 50]],
@@ -120,7 +119,7 @@ describe('native: memory', { skip }, () => {
     }
   });
 
-  it('plans more memory than the machine has without taking any', async () => {
+  it('predicts more memory than the machine has without allocating it', async () => {
     const before = process.memoryUsage.rss();
     const plan = await backend!.planMemory!({ layers, inputShape: [2 ** 20, 3, 32, 32], training: true });
     assert.ok(plan.activations > 2 ** 40 / 8);

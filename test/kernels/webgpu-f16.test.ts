@@ -1,4 +1,4 @@
-/** The GPU in f16: what the conformance suite, which also runs in f16, cannot test on every backend. */
+/** f16 on a GPU: tests that do not apply to every backend. The conformance suite, too, runs in f16. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError } from '../../src/core/errors.ts';
@@ -27,30 +27,30 @@ import {
 import { images, labelsFor, lossesOfSteps, network } from '../support/small-network.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing, layerTolerance, networkTolerance, representable, rounding } = f16UnderTest;
+const { skip, layerTolerance, networkTolerance, representable, rounding } = f16UnderTest;
 
 const open = (options: GpuOptions = {}) => openWebGpu({ ...options, precision: 'f16' });
 
 /**
- * A little more than the rounding of a result: where all factors are f16's, products are exact and sums of float32, so
- * that nothing else is off, and no sign before a ReLU.
+ * Slightly more than the rounding of a result. If all factors are f16 values, products are exact and sums are float32,
+ * so there is no other error, and no sign changes before a ReLU.
  */
 const exact = 1.02 * rounding;
 
-/** One convolution at most, whose factors are f16's. */
+/** Compares a chain of at most one convolution, with factors rounded to f16. */
 function agrees(backend: Backend, { layers, inputShape, values }: ChainCase): Promise<void> {
   const rounded = [...values].map(([name, tensor]) => [name, representable(tensor)] as const);
   const testCase = { layers, inputShape, values: new Map(rounded) };
   return assertAgreesWithReference(backend, testCase, exact, 1, representable);
 }
 
-describe('f16 on a GPU', { skip: missing ?? false }, () => {
+describe('f16 on a GPU', { skip }, () => {
   const shape: Shape4 = [2, 7, 13, 15];
   const small: Tile = { threadsX: 3, threadsY: 8, rows: 2, columns: 1, depth: 2 };
   const inRegisters: Tile = { threadsX: 2, threadsY: 2, rows: 2, columns: 2, depth: 0 };
   const tiles: Record<string, GpuOptions> = {
     "a GPU's tiles": { tiles: { ...HARDWARE, busy: 16 } },
-    'tiles whose loads do not come out even': {
+    'tiles whose loads do not divide evenly': {
       tiles: { gather: small, weightGradient: { ...small, depth: 5 }, busy: 4 },
     },
     'registers only': { tiles: { gather: inRegisters, weightGradient: inRegisters, busy: 2 } },
@@ -84,7 +84,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     assertClose('output', await runForward(await open(), testCase, input), expected, exact);
   });
 
-  it('values of layers may be as large as 1,048,064; larger ones are an error that says so', async () => {
+  it('activations may be as large as 1,048,064; larger ones are an error', async () => {
     const layers = [
       convolution(4, 4, { kernel: 1, name: 'conv1' }),
       relu(),
@@ -99,7 +99,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     assertClose('output', await runForward(backend, testCase, input), expected, layerTolerance);
     await assert.rejects(runForward(backend, testCase, new Float32Array(4).fill(140)), {
       name: 'UserError',
-      message: /^precision f16 holds values of layers up to 1,048,064, [^\n]*use --precision fp32$/,
+      message: /^precision f16 holds activations up to 1,048,064, [^\n]*use --precision fp32$/,
     });
   });
 
@@ -116,7 +116,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     parameters.dispose();
   });
 
-  it('the next call multiplies new weights', async () => {
+  it('the next call uses new weights', async () => {
     const layers = [convolution(64, 8, { kernel: 1 })];
     const testCase: ChainCase = { layers, inputShape: [1, 64, 1, 1], values: new Map() };
     await inInference(await open(), testCase, async (program, parameters) => {
@@ -136,7 +136,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
         return readAll(parameters, 'gradients');
       });
     const whole = await gradientsAt(1);
-    // By f16's own steps of 6e-8 nothing would be left.
+    // Without scaling, f16's steps of 6e-8 would leave nothing.
     for (const [name, gradient] of await gradientsAt(2 ** -30)) {
       assert.deepEqual(
         gradient.map((value) => value * 2 ** 30),
@@ -152,7 +152,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
     }
   });
 
-  it('five steps have the losses of the reference, also when the two take turns', async () => {
+  it('five steps have the losses of the reference, even when the two take turns', async () => {
     const backend = await open();
     const expected = await lossesOfSteps(Array(5).fill(reference));
     assertClose('losses', await lossesOfSteps(Array(5).fill(backend)), expected, networkTolerance);
@@ -161,7 +161,7 @@ describe('f16 on a GPU', { skip: missing ?? false }, () => {
   });
 });
 
-describe('f16 where it is unsupported', () => {
+describe('f16 where unsupported', () => {
   const adapter = (...features: GPUFeatureName[]) =>
     ({
       features: new Set<string>(features),
@@ -169,7 +169,7 @@ describe('f16 where it is unsupported', () => {
       info: { vendor: 'maker', architecture: '', device: '', description: 'a GPU' },
     }) as unknown as GPUAdapter;
 
-  it('is refused with a message that names the GPU and says what to do', () => {
+  it('is refused with a message that names the GPU and a remedy', () => {
     assert.throws(() => deviceDescriptor(adapter('subgroups', 'timestamp-query'), 'f16'), {
       name: 'UserError',
       message:
@@ -185,12 +185,12 @@ describe('f16 where it is unsupported', () => {
   });
 
   it('a GPU without it is refused before anything is computed', async (t) => {
-    if (!missing) return t.skip('this GPU has shader-f16');
+    if (!skip) return t.skip('this GPU has shader-f16');
     await assert.rejects(openBackend('webgpu', { precision: 'f16' }), {
       name: 'UserError',
-      message: missing,
+      message: skip,
     });
-    assert.match(missing, /^[^\n]+$/);
+    assert.match(skip, /^[^\n]+$/);
   });
 
   it("the CPU's backends refuse it, and the GPU's refuses bf16", async () => {

@@ -1,4 +1,4 @@
-/** fc6 to fc8 of few images on a GPU: sums split into parts, to keep the device busy. */
+/** fc6 to fc8 with few images on a GPU: sums are split into parts to keep the device busy. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ConvolutionLayer } from '../../src/core/layer.ts';
@@ -15,7 +15,7 @@ import {
 } from '../../src/kernels/webgpu/tuning/candidates.ts';
 import { TileLines } from '../../src/kernels/webgpu/tuning/remembered-tiles.ts';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import { openWebGpu, reference, webgpuUnderTest } from '../support/backends.ts';
 import {
   assertAllClose,
   chainCase,
@@ -27,7 +27,7 @@ import {
 } from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing, layerTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
+const { skip, layerTolerance } = webgpuUnderTest;
 
 const inRegisters: Tile = { threadsX: 4, threadsY: 1, rows: 3, columns: 1, depth: 0 };
 const shared: Tile = { threadsX: 4, threadsY: 2, rows: 1, columns: 1, depth: 3 };
@@ -35,13 +35,13 @@ const fc = (kernel: number, inChannels: number, outChannels: number) =>
   convolution(inChannels, outChannels, { kernel, padding: 0, name: 'fc' });
 
 const cases: readonly [ConvolutionLayer, Shape4][] = [
-  // As fc6, fc7, and a dense map of scores; sums of 245, 150 and 68 vectors, which parts do not divide evenly.
+  // Like fc6, fc7, and dense evaluation; sums of 245, 150 and 68 vectors, which do not divide evenly into parts.
   [fc(7, 18, 42), [2, 18, 7, 7]],
   [fc(1, 600, 21), [1, 600, 1, 1]],
   [fc(2, 65, 9), [3, 65, 4, 5]],
 ];
 
-/** Cuts the layer's sum wherever it can be. */
+/** Opens a backend that splits the layer's sum. */
 function open(
   tile: Tile,
   layer: ConvolutionLayer,
@@ -71,13 +71,13 @@ function splitChoice(
   return choice;
 }
 
-describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
+describe('webgpu: sums in parts', { skip }, () => {
   for (const [layer, shape] of cases) {
     for (const [how, tile] of [
       ['in registers', inRegisters],
       ['through shared memory', shared],
     ] as const) {
-      it(`${layer.kernel}×${layer.kernel}, ${shape.join('×')} to ${layer.outChannels}, ${how}: what one sum gives`, async () => {
+      it(`${layer.kernel}×${layer.kernel}, ${shape.join('×')} to ${layer.outChannels}, ${how}: equals a single sum`, async () => {
         const backend = await open(tile, layer, shape);
         const testCase = chainCase([layer, relu()], shape, 71);
         const input = randomTensor(72, shape);
@@ -92,7 +92,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     }
   }
 
-  it('sums in parts really run: the last bits differ from those of one sum', async () => {
+  it('sums in parts are really used: the last bits differ from those of a single sum', async () => {
     const [layer, shape] = cases[0]!;
     const testCase = chainCase([layer], shape, 74);
     const input = randomTensor(75, shape);
@@ -103,7 +103,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     );
   });
 
-  it('weights in several panels, and fewer images than a batch', async () => {
+  it('weights in several panels, and a partial batch', async () => {
     const [layer, shape] = cases[0]!;
     const backend = await open(shared, layer, shape, { bindingBytes: 4 * 49 * 20 * 16 });
     const testCase = chainCase([layer, relu()], shape, 76);
@@ -122,7 +122,7 @@ describe('webgpu: sums in parts', { skip: missing ?? false }, () => {
     ['in registers, in 2 parts', inRegisters, 1000],
     ['through shared memory, in 2 parts', { ...shared, rows: 2 }, 1000],
   ] as const) {
-    it(`the input's gradient of a kernel that covers the map, behind a ReLU, by weights in panels, ${how}`, async () => {
+    it(`the input's gradient of a kernel that covers the map, after a ReLU, with weights in panels, ${how}`, async () => {
       const tiles = { gather: tile, weightGradient: inRegisters, fewBackward: [tile], busy };
       const backend = await openWebGpu({ tiles, bindingBytes: 35 * 25 * 12 * 16 });
       const before = { ...fc(1, 6, 10), name: 'before' };

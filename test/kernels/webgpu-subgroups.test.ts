@@ -1,12 +1,12 @@
-/** Reductions over a workgroup: by subgroups of any size, by the device's own, and without. */
+/** Reductions over a workgroup: with subgroups of any size, with the device's own, and without. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { readBack } from '../../src/kernels/webgpu/buffers.ts';
-import { encode, prepare } from '../../src/kernels/webgpu/dispatch.ts';
+import { encodePass, prepare } from '../../src/kernels/webgpu/dispatch.ts';
 import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import { reduction } from '../../src/kernels/webgpu/shaders/reduction.ts';
-import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import { openWebGpu, reference, webgpuUnderTest } from '../support/backends.ts';
 import {
   assertAllClose,
   chainCase,
@@ -17,9 +17,9 @@ import {
 } from '../support/chains.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing, layerTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
+const { skip, layerTolerance } = webgpuUnderTest;
 
-/** A subgroup's operations as a device with subgroups of `lanes` threads would do them. */
+/** Imitates the subgroup operations of a device with subgroups of `lanes` threads. */
 function played(lanes: number, numberOf: string): string {
   const operation = (name: string, type: string, both: string) => /* wgsl */ `
 fn ${name}(value: ${type}) -> ${type} {
@@ -45,7 +45,7 @@ ${operation('subgroupMin', 'u32', 'min(all, next)')}
 `;
 }
 
-describe('webgpu: reductions by subgroups', { skip: missing ?? false }, () => {
+describe('webgpu: reductions by subgroups', { skip }, () => {
   for (const [how, numberOf] of [
     ['numbered along them', 'thread'],
     ['spread over them', '(thread * 5u + 7u) % 64u'],
@@ -66,16 +66,12 @@ fn main(@builtin(local_invocation_index) local: u32) {
   results[2u * local] = total(values[local], local, ${lanes}u);
   results[2u * local + 1u] = most;
 }`;
-        // Whole numbers, all below 0: sums are exact in any order, and no 0 of another thread's may be the maximum.
+        // Negative whole numbers: sums are exact in any order, and a 0 from another thread would be a wrong maximum.
         const values = Float32Array.from({ length: 64 }, (_, i) => -1 - ((i * 37) % 64));
         const [source, results] = [gpu.storage('values', 64), gpu.storage('results', 128)];
         gpu.device.queue.writeBuffer(source, 0, values);
         const prepared = await prepare(gpu, [{ code, bindings: [source, results], groups: () => [1] }]);
-        const encoder = gpu.device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        encode(pass, prepared, 1);
-        pass.end();
-        gpu.device.queue.submit([encoder.finish()]);
+        gpu.submit((encoder) => encodePass(encoder, prepared, 1));
         const found = Array.from(new Float32Array(await readBack(gpu, results, 512)));
         assert.deepEqual(found, Array.from({ length: 64 }, () => [-2080, -1]).flat());
       });

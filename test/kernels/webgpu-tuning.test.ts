@@ -1,9 +1,8 @@
-/** The choice of the fastest kernels on a GPU: measured once, remembered, and then always the same. */
+/** Choosing the fastest kernels on a GPU: measured once, remembered, and then always the same. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { RememberedLines } from '../../src/core/cache.ts';
 import { type Layer, parameterSpecs } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
@@ -23,7 +22,7 @@ import {
 import { chooseKernels, fastest, rounds } from '../../src/kernels/webgpu/tuning/measurement.ts';
 import { TileLines } from '../../src/kernels/webgpu/tuning/remembered-tiles.ts';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
-import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import { openWebGpu, reference, webgpuUnderTest } from '../support/backends.ts';
 import {
   chainCase,
   convolution,
@@ -33,11 +32,12 @@ import {
   runBackward,
   runForward,
 } from '../support/chains.ts';
+import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing, networkTolerance } = backendsUnderTest.find(({ name }) => name === 'webgpu')!;
+const { skip, networkTolerance } = webgpuUnderTest;
 
-/** Few and small ones: a software GPU takes a while to compile each. */
+/** Few and small tiles, as a software GPU takes a while to compile each. */
 const small = (rows: number): Tile => ({ threadsX: 2, threadsY: 2, rows, columns: 1, depth: 0 });
 const candidates = {
   gather: [small(1), small(2)],
@@ -64,18 +64,17 @@ const input = randomTensor(42, shape);
 const gradient = randomTensor(43, [2, 18, 9, 7]);
 const keys = ['2-5-9-7-18-3-1', '2-18-9-7-18-3-1'];
 
-/** Every choice that a convolution of the chain has, by its name. */
+/** The names of all choices for the chain's second convolution. */
 function namesFor(backend: WebGpuBackend, direction: Direction): string[] {
   const parameters = backend.createParameters(parameterSpecs(layers), { training: false });
   const placed = stagesOf(layers, shapes, true).filter(isConvolution)[1]!;
   return candidatesFor(backend.gpu, parameters, direction, placed).map(choiceName);
 }
 
-describe('webgpu: tuning', { skip: missing ?? false }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'verydeep-tiles-'));
-  after(() => rm(folder, { recursive: true }));
+describe('webgpu: tuning', { skip }, () => {
+  const { folder } = new TemporaryFolder();
 
-  it('measures each shape and direction once, and remembers it for the next process', async () => {
+  it('measures each shape and direction once, and remembers the result for the next process', async () => {
     const schedules = rememberedTiles('a GPU', folder);
     const backend = await open({ schedules });
     const first = await runBackward(backend, testCase, input, gradient);
@@ -116,7 +115,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     parameters.dispose();
   });
 
-  it('measures again where the remembered name is unknown', async () => {
+  it('measures again if a remembered name is unknown', async () => {
     const lines = keys.map((key) => `inference-${key} direct:no-such-tile`);
     const schedules = new TileLines(lines);
     const backend = await open({ schedules });
@@ -126,7 +125,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     }
   });
 
-  it('trials do not change weights, gradients and velocities', async () => {
+  it('trials do not change weights or gradients', async () => {
     const backend = await open({ schedules: new TileLines() });
     const parameters = await createParameters(backend, layers, testCase.values);
     const before = new Map([...testCase.values].map(([name, data]) => [name, data.map((w) => 2 * w)]));
@@ -138,7 +137,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
     parameters.dispose();
   });
 
-  it('without time, and when off, remembers nothing and runs the default kernels', async () => {
+  it('without time or when off, remembers nothing and runs the default kernels', async () => {
     const expected = await runBackward(await open({ schedules: 'off' }), testCase, input, gradient);
     const kept: (readonly string[])[] = [];
     const schedules = new TileLines([], (lines) => kept.push(lines));
@@ -191,7 +190,7 @@ describe('webgpu: tuning', { skip: missing ?? false }, async () => {
   }
 });
 
-describe('trials of kernels', () => {
+describe('timing of candidate kernels', () => {
   const after = (limit: number, times: readonly number[]) => {
     const runs: [number, number][] = [];
     const timed = (index: number, repetitions: number) => {
@@ -202,7 +201,7 @@ describe('trials of kernels', () => {
     return { runs, timed };
   };
 
-  it('candidates take turns; hopeless ones run once; fast ones are repeated', async () => {
+  it('candidates take turns; much slower ones run once; fast ones are repeated', async () => {
     const { runs, timed } = after(Infinity, [0.001, 0.0005, 0.002]);
     const least = await rounds([0, 1, 2], timed);
     assert.deepEqual(Object.fromEntries(least!), { 0: 0.001, 1: 0.0005 });

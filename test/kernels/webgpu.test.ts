@@ -1,27 +1,25 @@
-/** What the conformance suite cannot test on every backend: tiles, panels, and a GPU that is lost. */
+/** Tests that do not apply to every backend: tiles, panels, and a lost GPU. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Tile } from '../../src/kernels/webgpu/shaders/product.ts';
 import { HARDWARE } from '../../src/kernels/webgpu/tuning/candidate-tiles.ts';
 import { assertAgreesWithReference } from '../support/agreement.ts';
-import { backendsUnderTest, openWebGpu, reference } from '../support/backends.ts';
+import { openWebGpu, reference, webgpuUnderTest } from '../support/backends.ts';
 import { chainCase, convolution, createParameters, relu } from '../support/chains.ts';
 import { lossesOfSteps } from '../support/small-network.ts';
 import { assertClose } from '../support/tensors.ts';
 
-const { missing, layerTolerance, networkTolerance } = backendsUnderTest.find(
-  ({ name }) => name === 'webgpu',
-)!;
+const { skip, layerTolerance, networkTolerance } = webgpuUnderTest;
 
-describe('webgpu: tiles', { skip: missing ?? false }, () => {
+describe('webgpu: tiles', { skip }, () => {
   const small: Tile = { threadsX: 4, threadsY: 8, rows: 2, columns: 1, depth: 2 };
   const inRegisters: Tile = { threadsX: 2, threadsY: 2, rows: 2, columns: 2, depth: 0 };
-  // Rows and columns that end within tiles; enough pixels that sums are split.
+  // Rows and columns end within tiles, and there are enough pixels for sums to be split.
   const shape: Shape4 = [2, 7, 23, 25];
   const block = [convolution(7, 70), relu()];
 
-  it("a GPU's, through shared memory", async () => {
+  it("a GPU's tiles, through shared memory", async () => {
     // One layer, as a software GPU takes seconds to compile each of these shaders.
     await assertAgreesWithReference(
       await openWebGpu({ tiles: { ...HARDWARE, busy: 16 } }),
@@ -31,7 +29,7 @@ describe('webgpu: tiles', { skip: missing ?? false }, () => {
   });
 
   const cases: readonly [what: string, gather: Tile, weightGradient: Tile, busy: number][] = [
-    ['small ones, whose loads do not come out even', { ...small, threadsX: 3 }, { ...small, depth: 5 }, 4],
+    ['small tiles, whose loads do not divide evenly', { ...small, threadsX: 3 }, { ...small, depth: 5 }, 4],
     ['registers only', inRegisters, { ...inRegisters, columns: 1 }, 2],
   ];
   for (const [what, gather, weightGradient, busy] of cases) {
@@ -48,9 +46,9 @@ describe('webgpu: tiles', { skip: missing ?? false }, () => {
   }
 });
 
-describe('webgpu: weights in several panels', { skip: missing ?? false }, () => {
+describe('webgpu: weights in several panels', { skip }, () => {
   it('give the same results as one panel', async () => {
-    // 13 vectors of 9 · 3 · 4 rows of 16 bytes each, five in a panel.
+    // 13 vectors with 9 · 3 · 4 rows of 16 bytes each, five vectors per panel.
     const backend = await openWebGpu({ bindingBytes: 5 * 9 * 12 * 16 });
     const parameters = backend.createParameters(
       [{ name: 'conv.weight', shape: [50, 12, 3, 3], role: 'weight' }],
@@ -80,7 +78,7 @@ describe('webgpu: weights in several panels', { skip: missing ?? false }, () => 
   });
 });
 
-describe('webgpu: a GPU that is lost', { skip: missing ?? false }, () => {
+describe('webgpu: a lost GPU', { skip }, () => {
   it('is reported in one sentence that says how to continue', async () => {
     const backend = await openWebGpu({ tiles: HARDWARE });
     const layers = [relu()];
@@ -101,8 +99,8 @@ describe('webgpu: a GPU that is lost', { skip: missing ?? false }, () => {
   });
 });
 
-describe('webgpu: training', { skip: missing ?? false }, () => {
-  it('five steps have the losses of the reference, also when the two take turns', async () => {
+describe('webgpu: training', { skip }, () => {
+  it('five steps have the losses of the reference, even when the two take turns', async () => {
     const webgpu = await openWebGpu({});
     const expected = await lossesOfSteps(Array(5).fill(reference));
     assertClose('losses', await lossesOfSteps(Array(5).fill(webgpu)), expected, 1e-5);

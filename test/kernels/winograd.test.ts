@@ -1,6 +1,6 @@
 /**
- * Our own 3×3 kernels, beyond the conformance suite: their accuracy against double precision, and that neither the number
- * of threads nor the division of the work changes a bit.
+ * Our own 3×3 kernels, beyond the conformance suite: their accuracy against double precision, and that neither the
+ * number of threads nor the division of the work changes a bit.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -9,13 +9,12 @@ import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { assertSameForAnyThreads } from '../support/agreement.ts';
-import { backendsUnderTest } from '../support/backends.ts';
+import { nativeUnderTest } from '../support/backends.ts';
 import { type ChainCase, convolution, maxPool, relu, runBackward, runForward } from '../support/chains.ts';
 import { assertConvolved, convolve, convolveBackward } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
-const { missing } = backendsUnderTest.find(({ name }) => name === 'native')!;
-const skip = missing ?? false;
+const { skip } = nativeUnderTest;
 
 /** He-scaled weights: outputs are about as large as inputs. */
 function caseOf(layers: readonly Layer[], inputShape: Shape4): ChainCase {
@@ -36,8 +35,8 @@ describe('native: own 3×3 kernels', { skip }, () => {
 
   describe('accuracy against double precision', () => {
     const backend = skip ? undefined : create({ threads: 2 });
-    // The channels of E's layers on small maps: the error grows with the channels, hardly with the map. Maps of 2×2
-    // have separate transforms.
+    // The channels of E's layers on small maps, as the error grows with the channels but hardly with the map. Maps of
+    // 2×2 have separate transforms.
     const shapes: readonly [number, Shape4][] = [
       [64, [1, 64, 20, 20]],
       [128, [1, 64, 16, 16]],
@@ -64,7 +63,7 @@ describe('native: own 3×3 kernels', { skip }, () => {
     }
   });
 
-  // Maps that fill one block of tiles or many, channels that are shared out in different ways, a pool, odd sizes.
+  // Maps of one or many blocks of tiles, channels divided among threads in different ways, a pool, odd sizes.
   const pool = maxPool();
   const chains: readonly [Layer[], Shape4][] = [
     [
@@ -75,7 +74,7 @@ describe('native: own 3×3 kernels', { skip }, () => {
       [convolution(64, 64), relu(), pool],
       [1, 64, 64, 70],
     ],
-    // Enough tiles for separate sums of the weight gradient in several chunks.
+    // Enough tiles for the weight gradient to be summed in several chunks.
     [
       [convolution(16, 24), relu()],
       [9, 16, 60, 64],
@@ -114,14 +113,14 @@ describe('native: own 3×3 kernels', { skip }, () => {
       });
     });
 
-    it(`${names} of ${formatShape(shape)}: as oneDNN has it`, async () => {
+    it(`${names} of ${formatShape(shape)}: agrees with oneDNN`, async () => {
       const testCase = caseOf(layers, shape);
       const input = randomTensor(7, shape);
       const own = create({ threads: 2 });
       const other = create({ threads: 2, kernels: 'onednn' });
       const expected = await runForward(other, testCase, input);
       assertClose('output', await runForward(own, testCase, input), expected, 1e-5);
-      // No pool: a near tie may fall to another value of the window.
+      // Not after a pool, as a near tie may select another value of the window.
       if (layers.includes(pool)) return;
       const outputGradient = randomTensor(8, [expected.length]);
       const a = await runBackward(own, testCase, input, outputGradient);

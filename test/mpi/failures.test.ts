@@ -31,7 +31,7 @@ describe('ranks that fail', { skip: withoutMpi || (platform() !== 'linux' && 'lo
     const lines = stderr.split('\n').filter((line) => line.startsWith('vgg: '));
     // Open MPI's launcher leaves survivors alone here, and they also notice the exit of the one that reported.
     assert.ok(lines.length === 1 || (signal === 'SIGKILL' && !isHydra && lines.length > 1), stderr);
-    const fate = isHydra && signal === 'SIGKILL' ? 'died' : 'has given no sign of life for \\d+ s';
+    const fate = isHydra && signal === 'SIGKILL' ? 'died' : 'has sent no heartbeat for \\d+ s';
     assert.match(lines[0]!, new RegExp(`^vgg: rank ${rank} on \\S+ \\(process \\d+\\) ${fate}: .*--resume$`));
   }
 

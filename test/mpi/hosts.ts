@@ -134,15 +134,8 @@ export class Hosts {
     prefix: readonly string[] = [],
   ): ChildProcess {
     const hosts = Array.from({ length: ranks }, (_, i) => nameOf(i + 1)).join(',');
-    const command = [
-      'mpirun',
-      isHydra ? '-hosts' : '-H',
-      hosts,
-      ...prefix,
-      process.execPath,
-      script,
-      ...args,
-    ];
+    const mpirun = ['mpirun', isHydra ? '-hosts' : '-H', hosts];
+    const command = [...mpirun, ...prefix, process.execPath, script, ...args];
     return this.spawn(1, command, { ...RANK_ENVIRONMENT, ...this.#environment(), ...env });
   }
 

@@ -45,10 +45,8 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
   it('the doctor names them, each with one rank', async () => {
     const { stdout } = await succeeded(vgg(3, ['doctor', '--json']));
     const { ranks, agreements } = JSON.parse(stdout) as RankDiagnosis;
-    assert.deepEqual(
-      ranks.map(({ name }) => / on (\S+)/.exec(name)?.[1]),
-      ['node1', 'node2', 'node3'],
-    );
+    const hostsOfRanks = ranks.map(({ name }) => / on (\S+)/.exec(name)?.[1]);
+    assert.deepEqual(hostsOfRanks, ['node1', 'node2', 'node3']);
     assert.ok(agreements.every(({ agreed }) => agreed));
   });
 
@@ -63,6 +61,6 @@ describe('hosts with a network of a set bandwidth', { skip: withoutHosts }, () =
     while (hosts.runs(1, mainFile) || hosts.runs(2, mainFile)) await sleep(100);
     hosts.endProcesses();
     const { stderr } = await ended;
-    assert.match(stderr, /^vgg: rank 1 on node2 \(process \d+\) has given no sign of life for \d+ s: /m);
+    assert.match(stderr, /^vgg: rank 1 on node2 \(process \d+\) has sent no heartbeat for \d+ s: /m);
   });
 });

@@ -54,10 +54,8 @@ describe('the watchdog of a rank', { skip }, () => {
     const openMpi = { OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2' };
     const slurm = { PMI_FD: '6', PMI_RANK: '1', PMI_SIZE: '2' };
     for (const environment of [openMpi, slurm]) {
-      assert.equal(
-        startWatchdog(() => '', environment),
-        undefined,
-      );
+      const watchdog = startWatchdog(() => '', environment);
+      assert.equal(watchdog, undefined);
     }
   });
 });

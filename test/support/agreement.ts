@@ -1,4 +1,4 @@
-/** One chain on two backends. */
+/** Compares runs of one chain. */
 import assert from 'node:assert/strict';
 import { shapesAlong } from '../../src/core/layer.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
@@ -7,7 +7,7 @@ import { assertSameRun, type ChainCase, runBackward, runForward } from './chains
 import { assertClose, randomTensor } from './tensors.ts';
 
 /**
- * Runs a chain forward and back on random tensors, and holds it against the reference: output, in training and in
+ * Runs a chain forward and backward on random tensors and compares it with the reference: the output in training and in
  * inference, the input's gradient, and the parameters' gradients.
  * @param kept rounds random tensors to the backend's format. Default: the identity
  */
@@ -26,7 +26,7 @@ export async function assertAgreesWithReference(
   assertClose('inference output', await runForward(backend, testCase, input), expected.output, tolerance);
 }
 
-/** The bits do not depend on the number of threads. @param run gets the number of threads */
+/** Asserts that the bits do not depend on the number of threads. @param run takes the number of threads */
 export async function assertSameForAnyThreads(run: (threads: number) => Promise<unknown>): Promise<void> {
   const one = await run(1);
   for (const threads of [2, 3, 7]) assert.deepEqual(await run(threads), one);

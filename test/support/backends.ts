@@ -8,38 +8,39 @@ import { openNodeGpu } from '../../src/kernels/webgpu/node-gpu.ts';
 import { createWebGpuBackend, WebGpuBackend } from '../../src/kernels/webgpu/webgpu-backend.ts';
 import { useSoftwareGpu } from './software-gpu.ts';
 
-/** A backend, or the reason why this machine does not have it. */
+/** A backend, or the reason why this machine cannot run it. */
 export interface BackendUnderTest {
   readonly name: BackendName;
-  /** In titles of tests. */
+  /** Used in the titles of tests. */
   readonly label: string;
   readonly backend: Backend | undefined;
-  readonly missing: string | undefined;
+  /** Why tests of this backend are skipped, or false. */
+  readonly skip: string | false;
   /** Largest difference allowed for one layer, as a fraction of the tensor's largest value. */
   readonly layerTolerance: number;
-  /** The same through a whole network of up to 19 layers, forward and back. */
+  /** The same for a whole network of up to 19 layers, forward and backward. */
   readonly networkTolerance: number;
   /**
-   * Where rounding makes ReLUs and pools switch: the largest length of the difference of a whole network's gradient,
-   * relative to the gradient's length. Else undefined, and `networkTolerance` applies to each value.
+   * If rounding can switch ReLUs and maxima: the largest error allowed for a whole network's gradient, as √Σ x²
+   * relative to the gradient's. Otherwise undefined, and `networkTolerance` applies to each value.
    */
   readonly gradientTolerance: number | undefined;
-  /** A tensor rounded to the backend's storage format of layers. */
+  /** Rounds a tensor to the backend's storage format of activations. */
   readonly representable: (tensor: Float32Array) => Float32Array;
-  /** Half a step of that format, as a fraction of a value, where it is less precise than float32; else 0. */
+  /** Largest relative error of rounding to that format if it is less precise than float32, else 0. */
   readonly rounding: number;
 }
 
 /**
- * The reasons: the reference rounds to float32 (half a step is 6e-8 of a value) once per layer, and through a network
- * such errors add up like a random walk. Native kernels sum in float32, and a 3×3 convolution by Winograd's method
- * F(4×4, 3×3) is off by up to 4e-6 of the largest output. The tolerance is a little more than twice that for a layer, and
- * about twice √38 times 4e-6 for 19 layers forward and back.
+ * The reference rounds to float32 (an error of up to 6e-8 of a value) once per layer, and through a network such errors
+ * add up like a random walk. Native kernels sum in float32, and a 3×3 convolution by Winograd's method F(4×4, 3×3) has
+ * errors of up to 4e-6 of the largest output. The tolerance is a little more than twice that for a layer, and about
+ * twice √38 times 4e-6 for 19 layers forward and backward.
  */
 const TOLERANCES: Record<BackendName, { layerTolerance: number; networkTolerance: number }> = {
   reference: { layerTolerance: 1.5e-7, networkTolerance: 2e-6 },
   native: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
-  // Sums in float32, one after another; exp and pow by a shader's rules, a few units in the last place.
+  // Sequential sums in float32. WGSL allows exp and pow errors of a few units in the last place.
   webgpu: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
 };
 
@@ -57,18 +58,19 @@ export const backendsUnderTest: readonly BackendUnderTest[] = await Promise.all(
   })),
 );
 
-/** Half a step of a significand of 11 bits: the largest relative error of rounding to f16. */
+/** The largest relative error of rounding to f16, whose significand has 11 bits. */
 export const F16_ROUNDING = 2 ** -11;
 
 /**
- * The GPU in f16, where the device has it. A layer rounds three times (source, weights or gradient, result): three
- * times half a step of the largest value, if all errors met. Through a network a layer's errors are those of its source
- * and its own, like a random walk: √38 such steps for 19 layers and back, with as much room again.
+ * The GPU in f16, if the device supports it. A layer rounds three times (source, weights or gradient, result), so its
+ * error is at most three roundings of the largest value. Through a network the errors of the layers add up like a
+ * random walk: √38 such steps for 19 layers forward and backward, times two as a margin.
  *
- * Gradients: rounding moves values across 0 before a ReLU, and across each other in a pool, where the gradient then
- * takes another way. Of layer l's values, about normal and off by √l · 1.5 · 2⁻¹¹ of their deviation, 0.3 times that
- * switch. After 16 layers 1 % have, Σ √l · 2.2e-4, and what comes through is off by the root of that, a tenth of its
- * length; in networks of a few channels one value that switches is much of a layer, for which twice that is allowed.
+ * Gradients: rounding moves values across 0 before a ReLU and past each other in a pool, and the gradient then takes
+ * another path. The values of layer l are about normal, with errors of √l · 1.5 · 2⁻¹¹ of their deviation, and 0.3
+ * times that fraction of them switches. After 16 layers 1 % have switched (Σ √l · 2.2e-4), and the gradient's error is
+ * the root of that, a tenth of its length. In networks with few channels a single value is a large part of a layer, so
+ * twice that is allowed.
  */
 export const f16UnderTest: BackendUnderTest = {
   name: 'webgpu',
@@ -81,17 +83,24 @@ export const f16UnderTest: BackendUnderTest = {
   ...(await openOrExplain('webgpu', 'f16')),
 };
 
-/** The backends that are compared with the specification. */
+function underTest(name: BackendName): BackendUnderTest {
+  return backendsUnderTest.find((candidate) => candidate.name === name)!;
+}
+
+export const nativeUnderTest: BackendUnderTest = underTest('native');
+export const webgpuUnderTest: BackendUnderTest = underTest('webgpu');
+
+/** All backends but the specification. */
 export const otherBackends = backendsUnderTest.filter(({ name }) => name !== 'reference');
 
-/** For work of real networks' size, which takes minutes on a software GPU. */
+/** For networks of realistic size, which take minutes on a software GPU. */
 export const backendsForLargeWork: readonly BackendUnderTest[] = backendsUnderTest.map((candidate) =>
   candidate.backend instanceof WebGpuBackend && candidate.backend.gpu.isSoftware
-    ? { ...candidate, backend: undefined, missing: 'takes minutes on a software GPU' }
+    ? { ...candidate, backend: undefined, skip: 'takes minutes on a software GPU' }
     : candidate,
 );
 
-/** A device for these options alone. */
+/** Opens a separate device with these options. */
 export async function openWebGpu(options: GpuOptions = {}): Promise<WebGpuBackend> {
   return createWebGpuBackend(await openNodeGpu(options));
 }
@@ -100,8 +109,8 @@ export async function openWebGpu(options: GpuOptions = {}): Promise<WebGpuBacken
 export const reference: Backend = createBackend('reference');
 
 /**
- * One suite for every backend. A backend that this machine does not have is skipped with the reason, but its absence is
- * a failure in continuous integration, whose machines have everything.
+ * Runs one suite on every backend. A backend that this machine cannot run is skipped with the reason. In continuous
+ * integration this is a failure, as those machines can run all of them.
  */
 export function describeBackends(
   title: string,
@@ -109,14 +118,14 @@ export function describeBackends(
   candidates: readonly BackendUnderTest[] = [...backendsUnderTest, f16UnderTest],
 ): void {
   for (const candidate of candidates) {
-    const { label, backend, missing } = candidate;
+    const { label, backend, skip } = candidate;
     if (backend) describe(`${label}: ${title}`, () => suite(backend, candidate));
-    // A test, as skipped suites are not counted.
-    else it(`${label}: ${title}`, { skip: missing ?? 'not here' }, () => {});
+    // A skipped test instead of a skipped suite, which would not be counted.
+    else it(`${label}: ${title}`, { skip }, () => {});
   }
 }
 
-/** To 11 bits of significand, and near 0 to f16's steps, 16 times as large as layers are stored (shaders/storage-format.ts). */
+/** Rounds to f16, whose smallest step is 16 times as large here, as activations are stored as a sixteenth. */
 function roundToF16(value: number): number {
   if (value === 0 || !Number.isFinite(value)) return value;
   const step = Math.max(2 ** (Math.floor(Math.log2(Math.abs(value))) - 10), 16 * 2 ** -24);
@@ -130,12 +139,12 @@ function roundToF16(value: number): number {
 async function openOrExplain(
   name: BackendName,
   precision: Precision = 'fp32',
-): Promise<Pick<BackendUnderTest, 'backend' | 'missing'>> {
+): Promise<Pick<BackendUnderTest, 'backend' | 'skip'>> {
   try {
-    return { backend: await openBackend(name, { precision }), missing: undefined };
+    return { backend: await openBackend(name, { precision }), skip: false };
   } catch (error) {
-    // Software GPUs have no f16 on Debian 12.
+    // On Debian 12, the software GPU does not support f16.
     if (!(error instanceof UserError) || (process.env.CI && precision === 'fp32')) throw error;
-    return { backend: undefined, missing: messageOf(error) };
+    return { backend: undefined, skip: messageOf(error) };
   }
 }

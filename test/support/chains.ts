@@ -8,7 +8,7 @@ import type { Shape4 } from '../../src/core/shape.ts';
 import type { Backend, Parameters, Program, TrainingProgram } from '../../src/kernels/backend.ts';
 import { assertClose, randomTensor } from './tensors.ts';
 
-/** Default: 3×3, with the padding that keeps the extent of a map where the kernel is odd. */
+/** A convolution, by default 3×3, with padding that keeps the size of a map if the kernel is odd. */
 export function convolution(
   inChannels: number,
   outChannels: number,
@@ -34,12 +34,12 @@ export function maxPool(rounding: MaxPoolLayer['rounding'] = 'floor', name = 'po
 
 export interface ChainCase {
   readonly layers: readonly Layer[];
-  /** Of a full batch. */
+  /** For a full batch. */
   readonly inputShape: Shape4;
   readonly values: ReadonlyMap<string, Float32Array>;
 }
 
-/** Random parameters at a scale that keeps values near 1 along the chain; the biases are not zero. */
+/** Random parameters, scaled so that values stay near 1 along the chain. Biases are not zero. */
 export function randomValues(layers: readonly Layer[], seed: number): Map<string, Float32Array> {
   return new Map(
     parameterSpecs(layers).map(({ name, shape, role }, index) => {
@@ -74,7 +74,7 @@ export async function readAll(
   return tensors;
 }
 
-/** Compiles for inference, hands over program and parameters, disposes. */
+/** Compiles for inference, calls `use` with the program and parameters, and disposes of both. */
 export async function inInference<T>(
   backend: Backend,
   { layers, inputShape, values }: ChainCase,
@@ -88,7 +88,7 @@ export async function inInference<T>(
   return result;
 }
 
-/** Compiles for training, hands over program and parameters, disposes. */
+/** Compiles for training, calls `use` with the program and parameters, and disposes of both. */
 export async function inTraining<T>(
   backend: Backend,
   { layers, inputShape, values }: ChainCase,
@@ -103,7 +103,7 @@ export async function inTraining<T>(
   return result;
 }
 
-/** The output of one run of inference. */
+/** Returns the output of one run of inference. */
 export function runForward(
   backend: Backend,
   testCase: ChainCase,
@@ -118,7 +118,7 @@ export interface BackwardRun {
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
-/** One run forward and back, with the input's gradient. */
+/** Runs once forward and backward, including the input's gradient. */
 export function runBackward(
   backend: Backend,
   testCase: ChainCase,
@@ -134,7 +134,7 @@ export function runBackward(
   return inTraining(backend, testCase, run, true);
 }
 
-/** Compares tensors of one name with each other. @param what for messages: whose they are */
+/** Compares tensors by name. @param what appended to their names in messages */
 export function assertAllClose(
   actual: ReadonlyMap<string, Float32Array>,
   expected: ReadonlyMap<string, ArrayLike<number>>,

@@ -1,6 +1,6 @@
 /**
- * The layers, computed value by value from their definitions without regard to speed, in double precision. The
- * conformance suite compares every backend with them, including the reference.
+ * Computes layers in double precision, value by value from their definitions, without regard to speed. The conformance
+ * suite compares every backend with them, including the reference.
  */
 import { type ConvolutionLayer, type Layer, type LrnLayer, outputShape } from '../../src/core/layer.ts';
 import { threefry2x32 } from '../../src/core/random.ts';
@@ -10,7 +10,7 @@ import { assertClose } from './tensors.ts';
 
 type Values = ArrayLike<number>;
 
-/** A convolution named `conv` against its definition. */
+/** Compares a convolution named `conv` with its definition. */
 export function assertConvolved(
   run: BackwardRun,
   expected: Gradients & { readonly output: Values },
@@ -29,7 +29,7 @@ export interface Gradients {
   readonly bias: Float64Array;
 }
 
-/** Calls back with all indices of a shape, in row-major order. */
+/** Visits all indices of a shape in row-major order. */
 function forEachIndex(
   [batch, channels, height, width]: Shape4,
   visit: (n: number, c: number, h: number, w: number, index: number) => void,
@@ -40,7 +40,7 @@ function forEachIndex(
       for (let h = 0; h < height; h++) for (let w = 0; w < width; w++) visit(n, c, h, w, index++);
 }
 
-/** Calls back for every product in a convolution with the places of output, input and weight. */
+/** Visits every product of a convolution, with the indices of output, input and weight. */
 function forEachProduct(
   layer: ConvolutionLayer,
   shape: Shape4,
@@ -100,7 +100,7 @@ export function convolveBackward(
   return gradients;
 }
 
-/** For each output of a 2×2 pool, where its window's first maximum is. */
+/** For each output of a 2×2 pool, the index of its window's first maximum. */
 export function poolPlaces(layer: Layer, [n, c, height, width]: Shape4, x: Values): number[] {
   const places: number[] = [];
   forEachIndex(outputShape(layer, [n, c, height, width]), (image, channel, v, u) => {
@@ -137,7 +137,7 @@ export function normalize(layer: LrnLayer, shape: Shape4, x: Values): Float64Arr
   return Float64Array.from(x, (value, i) => value * lrnScale(layer, shape, x, i).scale ** -layer.beta);
 }
 
-/** Through ∂y_j/∂x_c = [j = c] · s_j^−β − 2αβ · x_j · x_c · s_j^(−β−1), output by output. */
+/** Uses ∂y_j/∂x_c = [j = c] · s_j^−β − 2αβ · x_j · x_c · s_j^(−β−1), output by output. */
 export function normalizeBackward(layer: LrnLayer, shape: Shape4, x: Values, dy: Values): Float64Array {
   const { alpha, beta } = layer;
   const dx = new Float64Array(x.length);

@@ -7,7 +7,7 @@ import { randomTensor } from './tensors.ts';
 export const CLASSES = 5;
 export const STEP: SgdStep = { learningRate: 0.05, momentum: 0.9, weightDecay: 5e-4, biasDecay: 0 };
 
-/** A small network with every kind of layer; a crop of 8 gives one score vector. */
+/** A small network with every kind of layer. A crop of 8 gives one score vector. */
 export function smallNetwork(): Layer[] {
   return [
     convolution(3, 17, { name: 'conv1' }),
@@ -39,7 +39,7 @@ export function labelsFor(count: number): Int32Array {
 export const IMAGE = elementCount([3, 8, 8]);
 
 /**
- * Trains `network(4)` for a step by each backend, each going on from what the one before left.
+ * Trains `network(4)` for one step on each backend, each continuing from the previous one.
  * @returns the losses of each step's four images
  */
 export async function lossesOfSteps(backends: readonly Backend[]): Promise<number[]> {

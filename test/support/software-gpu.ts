@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 const DEBIANS_SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
 /**
- * Lets Vulkan find the software GPU that Debian's chromium brings, so that the tests of the GPU's kernels run on
- * every machine and give everywhere the same. Whoever wants them on a real GPU sets VK_DRIVER_FILES to its driver.
+ * Makes Vulkan use the software GPU of Debian's chromium, so that the GPU tests run on every machine with the same
+ * results. To run them on a real GPU, set VK_DRIVER_FILES to its driver.
  */
 export function useSoftwareGpu(): void {
   if (process.env.VK_DRIVER_FILES === undefined && existsSync(DEBIANS_SWIFTSHADER)) {

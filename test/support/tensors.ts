@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { deriveKeys, keyOfSeed, RandomStream } from '../../src/core/random.ts';
 import { elementCount, type Shape } from '../../src/core/shape.ts';
 
-/** Normal values that depend on the seed and the shape only. */
+/** Normally distributed values that depend only on the seed and the shape. */
 export function randomTensor(seed: number, shape: Shape, deviation = 1): Float32Array {
   const random = new RandomStream(deriveKeys(keyOfSeed(seed), 'test', ...shape));
   return Float32Array.from({ length: elementCount(shape) }, () => deviation * random.normal());
 }
 
 /**
- * The numbers spacing, 2 · spacing, … and their negatives, shuffled: no two are closer than `spacing` and none
- * is closer to 0, so that a small step crosses neither ReLU's kink nor a tie in max pooling.
+ * The numbers spacing, 2 · spacing, … and their negatives, shuffled. All are at least `spacing` apart and from 0, so
+ * that a small step crosses neither ReLU's kink nor a tie in max pooling.
  */
 export function spacedTensor(seed: number, shape: Shape, spacing: number): Float32Array {
   const count = elementCount(shape);
@@ -25,13 +25,13 @@ export function spacedTensor(seed: number, shape: Shape, spacing: number): Float
   return values;
 }
 
-/** Two words per image. */
+/** Random dropout keys, two words per image. */
 export function dropoutKeysFor(images: number, seed = 7): Uint32Array {
   const random = new RandomStream(deriveKeys(keyOfSeed(seed), 'dropout keys'));
   return Uint32Array.from({ length: 2 * images }, () => random.word());
 }
 
-/** The largest difference as a fraction of the largest expected value, and where it is. */
+/** The largest difference, as a fraction of the largest expected value, and its index. */
 export function largestDifference(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
@@ -42,7 +42,7 @@ export function largestDifference(
   let index = 0;
   for (let i = 0; i < expected.length; i++) {
     const here = Math.abs(actual[i]! - expected[i]!);
-    // Written so that NaN is the largest of all.
+    // Written so that NaN counts as the largest difference.
     if (!(here <= difference)) {
       difference = here;
       index = i;
@@ -52,7 +52,7 @@ export function largestDifference(
   return { difference: difference / (scale || 1), index };
 }
 
-/** How long the difference is against the expected tensor (√Σ x²). */
+/** The length (√Σ x²) of the difference, relative to that of the expected tensor. */
 export function relativeLength(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let [difference, length] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
@@ -64,7 +64,7 @@ export function relativeLength(actual: ArrayLike<number>, expected: ArrayLike<nu
 
 /**
  * @param tolerance the largest difference allowed, as a fraction of the largest expected value
- * @throws AssertionError naming the tensor, the difference and the place
+ * @throws AssertionError that names the tensor, the difference and the index
  */
 export function assertClose(
   what: string,

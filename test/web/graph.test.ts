@@ -53,11 +53,9 @@ describe('verydeep/web', () => {
   });
 
   it('imports nothing of Node, and zod alone of all packages', () => {
-    const imported = [...files].flatMap(([href, { packages }]) => packages.map((name) => `${href}: ${name}`));
-    assert.deepEqual(
-      imported.filter((line) => !line.endsWith(': zod')),
-      [],
-    );
+    for (const [href, { packages }] of files) {
+      for (const name of packages) assert.equal(name, 'zod', href);
+    }
   });
 
   it('uses no global of Node', () => {
@@ -70,9 +68,8 @@ describe('verydeep/web', () => {
   });
 
   it('finds modules of Node and packages in the entry for Node, so it would notice them', () => {
-    const packages = [...reachableFrom(new URL('../index.js', entry)).values()].flatMap(
-      (file) => file.packages,
-    );
+    const all = [...reachableFrom(new URL('../index.js', entry)).values()];
+    const packages = all.flatMap((file) => file.packages);
     assert.ok(packages.some((name) => name.startsWith('node:')));
     assert.ok(packages.includes('sharp'));
   });

@@ -6,9 +6,10 @@ import { trainNetwork } from '../../src/api/train-network.ts';
 import type { Metrics } from '../../src/train/metrics.ts';
 import { resolveRecipe } from '../../src/train/resolve-recipe.ts';
 import { readModel } from '../../src/weights/model/read-model.ts';
-import { vgg } from '../e2e/cli-process.ts';
+import { jsonOf, succeeded, vgg } from '../e2e/cli-process.ts';
 import { noChromium } from '../e2e/page-browser.ts';
 import { pattern, toSharp, writeFiles } from '../support/images.ts';
+import { pluck } from '../support/lists.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { assertClose } from '../support/tensors.ts';
 import { WebPage } from './web-page.ts';
@@ -88,9 +89,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     here = await web.run<Outcome>(`${TRAIN} return train(...argument);`, [names, RECIPE]);
     await writeFile(work.path('web.safetensors'), Buffer.from(here.file, 'base64'));
   });
-  after(async () => {
-    await web?.close();
-  });
+  after(() => web?.close());
 
   it('has the losses of training in Node, step by step, and lower ones at the end', async () => {
     const there: Metrics[] = [];
@@ -100,19 +99,14 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
       recipe: resolveRecipe(RECIPE),
       listener: { onMetrics: (line) => void there.push(line) },
     });
-    const figures = (lines: readonly Metrics[], key: 'loss' | 'top1Error' | 'learningRate' | 'iteration') =>
-      lines.map((line) => line[key]);
-    assert.deepEqual(figures(here.metrics, 'iteration'), figures(there, 'iteration'));
-    assert.deepEqual(figures(here.metrics, 'learningRate'), figures(there, 'learningRate'));
+    assert.deepEqual(pluck(here.metrics, 'iteration'), pluck(there, 'iteration'));
+    assert.deepEqual(pluck(here.metrics, 'learningRate'), pluck(there, 'learningRate'));
     // Float32 sums in another order, and thirty steps that let them grow.
-    assertClose('losses', figures(here.metrics, 'loss'), figures(there, 'loss'), 2e-3);
-    assert.deepEqual(
-      here.metrics.map(({ kind }) => kind),
-      there.map(({ kind }) => kind),
-    );
+    assertClose('losses', pluck(here.metrics, 'loss'), pluck(there, 'loss'), 2e-3);
+    assert.deepEqual(pluck(here.metrics, 'kind'), pluck(there, 'kind'));
     const training = here.metrics.filter(({ kind }) => kind === 'train');
     const mean = (lines: readonly Metrics[]) => lines.reduce((sum, { loss }) => sum + loss, 0) / lines.length;
-    assert.ok(mean(training.slice(-5)) < 0.5 * mean(training.slice(0, 5)), String(figures(training, 'loss')));
+    assert.ok(mean(training.slice(-5)) < 0.5 * mean(training.slice(0, 5)), String(pluck(training, 'loss')));
     assert.equal(here.reason, 'iterations');
 
     // Both keep the weights of the same validation, which was not the last.
@@ -135,12 +129,9 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     assert.deepEqual([network.configuration, network.width, network.crop], ['A', 0.1, 32]);
     assert.equal(provenance.createdBy, 'verydeep in a browser');
 
-    const inspected = await vgg('inspect', path);
-    assert.equal(inspected.code, 0, inspected.stderr);
+    await succeeded(vgg('inspect', path));
     const image = work.path('photos/cat/10.png');
-    const { code, stdout, stderr } = await vgg('predict', image, '--model', path, '--json', '--all');
-    assert.equal(code, 0, stderr);
-    const [predicted] = JSON.parse(stdout).images as { posteriors: number[] }[];
+    const [predicted] = (await jsonOf(vgg`predict ${image} --model ${path} --json --all`)).images;
 
     const posteriors = await web.run<number[]>(
       `const [file, name] = argument;
@@ -150,7 +141,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
        return [...(await model.predict(image)).posteriors];`,
       [here.file, 'cat-10.png'],
     );
-    assertClose('posteriors', posteriors, predicted!.posteriors, 1e-4);
+    assertClose('posteriors', posteriors, predicted.posteriors, 1e-4);
     const classifier = await Classifier.open(path, { backend: 'reference' });
     const { top } = await classifier.predict(image);
     classifier.close();
@@ -171,10 +162,7 @@ describe('verydeep/web: training in Chromium', { skip: noChromium }, () => {
     assert.equal(iterations, 5);
     assert.equal(best?.iteration, 3);
     const validations = metrics.filter((line) => line.kind === 'validation');
-    assert.deepEqual(
-      validations.map(({ images, iteration }) => [images, iteration]),
-      [[6, 3]],
-    );
+    assert.deepEqual([pluck(validations, 'images'), pluck(validations, 'iteration')], [[6], [3]]);
   });
 
   for (const [what, code, message] of [

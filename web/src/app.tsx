@@ -56,7 +56,7 @@ export function App() {
   );
 }
 
-/** By default a browser opens a dropped file in place of the page, which would end a training. */
+/** By default a browser replaces the page with a dropped file, which would end training. */
 function preventDropNavigation(): () => void {
   const prevent = (event: DragEvent) => event.preventDefault();
   addEventListener('dragover', prevent);

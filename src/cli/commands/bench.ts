@@ -40,7 +40,7 @@ export const command = newCommand('bench', {
 
 async function bench(flags: FlagsOf<typeof options>): Promise<void> {
   const network = networkOf(flags.config, flags);
-  // Only here, because it loads the native library.
+  // Imported on demand, because it loads the native library.
   const { benchmark } = await import('../../api/benchmark-network.ts');
   const { formatBenchmark } = await import('../../report/benchmark-tables.ts');
   const result = await withRanks(flags, (communicator) => {

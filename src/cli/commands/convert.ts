@@ -86,7 +86,7 @@ function formatParity({ side, output, changed, difference }: Parity, classes: nu
   const values = best.map((index) => `${index}: ${output[index]!.toFixed(5)}`).join(', ');
   const back =
     changed.length === 0
-      ? 'read back: all weights are identical to the bit'
+      ? 'read back: all weights are bit-for-bit identical'
       : `read back: values differ in ${changed.join(', ')}, and the output by at most ${difference.toExponential(1)}`;
   return [
     `check: ${classes === 0 ? 'pool5' : 'logits'} for the synthetic ${side}×${side} image: largest ${values}; sum ${sum.toFixed(4)}`,

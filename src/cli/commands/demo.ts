@@ -67,7 +67,7 @@ function nextRunFolder(): string {
 const PHOTOS = { train: 100, val: 20 } as const;
 
 /**
- * Writes some of the images the way people keep their own: `train/<class>/<number>.png` and `val/…`. The README and
+ * Writes some of the images as users would keep their own: `train/<class>/<number>.png` and `val/…`. The README and
  * the tutorials use this folder.
  * @returns the folder; an existing one is kept as it is
  */

@@ -2,7 +2,7 @@ import { evaluateModel } from '../../api/evaluate-model.ts';
 import { InterruptedError, UsageError } from '../../core/errors.ts';
 import type { BadImage } from '../../data/sources/bad-images.ts';
 import { splitNames } from '../../data/sources/splits.ts';
-import type { EvaluationResult } from '../../evaluate/results/evaluation-result.ts';
+import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { reportBad, skipBad } from '../image-files.ts';

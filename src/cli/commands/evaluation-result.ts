@@ -1,7 +1,7 @@
 /** The progress of an evaluation, and its results as tables and as JSON. */
 import type { EvaluationProgress } from '../../api/evaluate-model.ts';
+import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { confusionMatrix, measureByClass } from '../../evaluate/results/error-rates.ts';
-import type { EvaluationResult } from '../../evaluate/results/evaluation-result.ts';
 import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
 import type { ShowProgress } from '../progress.ts';

@@ -108,7 +108,7 @@ async function drawTensors(
   });
 }
 
-/** Without a date, so that the same command writes the same bytes. */
+/** Omits the date, so that the same command writes the same bytes. */
 function provenanceOf({ method, std, seed }: Initialization): Record<string, string> {
   return {
     createdBy: `verydeep ${version}, vgg init`,

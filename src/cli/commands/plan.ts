@@ -58,7 +58,7 @@ const options = {
 };
 type Flags = FlagsOf<typeof options>;
 
-/** `vgg plan`: what a training will take, before anything runs. */
+/** `vgg plan`: estimates what training will take, before anything runs. */
 export const command = newCommand('plan', {
   description:
     'Estimate the operations, memory and time of a training run, and the speed-up from several machines.',
@@ -78,7 +78,7 @@ async function speedOf(network: Network, flags: Flags): Promise<Speed | undefine
   if (!measure) return gflops ? { inferenceGflops: gflops, trainingGflops: gflops } : undefined;
   if (gflops) throw new UsageError('--gflops and --measure exclude each other; leave one out');
   log(`Timing network ${network.configuration} on this machine …`);
-  // Only here, because it loads the native library.
+  // Imported on demand, because it loads the native library.
   const { measureSpeed } = await import('../../api/measure-speed.ts');
   return measureSpeed(network, Math.min(batch, MEASURED_BATCH), backend, { threads });
 }

@@ -92,7 +92,7 @@ function findPairs(folder: string, files: readonly string[]): Pair[] {
     const labels = files.find((file) => file.replace(/\.gz$/, '') === wanted);
     if (labels === undefined) {
       throw new UserError(
-        `${join(folder, name)} has no file of labels beside it; add ${join(folder, wanted)} (.gz or not)`,
+        `${join(folder, name)} has no label file next to it; add ${join(folder, wanted)} (.gz or not)`,
       );
     }
     return { images: join(folder, name), labels: join(folder, labels), split: splitOf(name) };

@@ -25,7 +25,7 @@ interface Survey {
   /** The mean RGB over all pixels, 0–255. */
   readonly mean: Rgb;
   readonly axes: ColorAxes;
-  /** In the order of their numbers. */
+  /** Images that cannot be decoded, by ascending number. */
   readonly bad: readonly BadImage[];
   /** Whether the survey came from the cache. */
   readonly cached: boolean;

@@ -4,7 +4,7 @@
  */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
-import { Turn } from '../../core/event-loop-turn.ts';
+import { EventLoopTurn } from '../../core/event-loop-turn.ts';
 import type { Rgb } from '../../core/shape.ts';
 import { type Crop, writeCrop } from '../pixels/crop.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
@@ -84,10 +84,10 @@ export class TrainingImages {
     const input = new Float32Array(images.length * size);
     const failures: unknown[] = [];
     const pending: Promise<void>[] = [];
-    const turn = new Turn();
+    const turn = new EventLoopTurn();
     for (const [i, image] of images.entries()) {
       const slot: Slot = { image, epoch: epochs[i]!, input, offset: i * size };
-      await turn.giveWay();
+      await turn.yieldIfDue();
       try {
         if (this.#writeFromMemory(slot)) continue;
       } catch (error) {

@@ -58,7 +58,7 @@ export class FeatureExtractor {
     return images.map((_, i) => ({ shape, values: output.subarray(i * length, (i + 1) * length) }));
   }
 
-  /** Frees the programs; those that run are freed when they end. */
+  /** Frees the programs; running ones are freed when they finish. */
   dispose(): void {
     this.#programs.dispose();
   }

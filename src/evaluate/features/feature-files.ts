@@ -1,4 +1,4 @@
-/** Files of features: .npy (NumPy array), .safetensors, .jsonl (one JSON object for each image). */
+/** Writes feature files: .npy (NumPy array), .safetensors, .jsonl (one JSON object for each image). */
 import { extname } from 'node:path';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
 import { UsageError, UserError } from '../../core/errors.ts';
@@ -33,7 +33,7 @@ export function checkFeaturesPath(path: string): void {
 }
 
 /**
- * Writes features as they arrive. If anything fails, an existing file stays as it was.
+ * Writes features as they arrive. If anything fails, an existing file remains unchanged.
  * @param count number of images; there may be fewer features
  * @param layer recorded in .safetensors
  * @throws UserError when the file cannot be written, or an .npy file's features differ in shape.

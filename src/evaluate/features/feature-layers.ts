@@ -15,8 +15,9 @@ export function featureLayerNames(network: Network): string[] {
 }
 
 /**
- * The layers up to a named one, including its ReLU: Caffe's ReLU works in place, so `fc7` usually means its output.
- * @param path what messages call the model
+ * The layers up to a named one, including its ReLU: Caffe's ReLU works in place, so `fc7` conventionally
+ * means the output of its ReLU.
+ * @param path name of the model in messages
  * @throws UsageError listing the layers that can be chosen.
  */
 export function layersUpTo(path: string, network: Network, wanted: string): Layer[] {

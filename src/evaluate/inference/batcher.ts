@@ -2,8 +2,8 @@
  * Collects single inputs (images or crops) into batches. `submit` returns a promise; inputs of one shape are computed
  * together.
  *
- * `DeterministicBatcher` forms batches from the order of submissions and flushes alone, never from timing, so that
- * results are the same, bit for bit, in every run. The server, whose batches depend on when requests arrive, has its
+ * `DeterministicBatcher` forms batches by the order of submissions and flushes, never by timing, so that every run has
+ * bit-for-bit the same results. The server, whose batches depend on when requests arrive, has its
  * own batcher (src/serve/dynamic-batcher.ts).
  */
 import type { Shape4 } from '../../core/shape.ts';
@@ -17,7 +17,7 @@ export interface BatchItem {
   write(input: Float32Array, offset: number): void;
 }
 
-/** Computes batches. */
+/** How batches are computed. */
 export interface BatchRunner {
   /** Computes `[N, C, H, W]`. @returns N results, one after another, in memory that is not reused */
   readonly run: (shape: Shape4, input: Float32Array) => Promise<Float32Array>;
@@ -34,12 +34,12 @@ export interface Batcher {
   submit(item: BatchItem, signal?: AbortSignal): Promise<Float32Array>;
   /**
    * Adds an input whose result nobody needs, so that the other inputs are batched as if it were needed. A batch of
-   * fillers only is not computed.
+   * nothing but fillers is not computed.
    */
   addFiller(item: BatchItem): void;
   /** Computes the batches that are not full. */
   flush(): void;
-  /** Rejects everything that has not been computed, or is submitted later, with `error`. */
+  /** Rejects with `error` whatever has not been computed, and whatever is submitted later. */
   close(error: unknown): void;
 }
 
@@ -138,7 +138,7 @@ export class DeterministicBatcher implements Batcher {
 
 /**
  * Writes inputs of one shape into a batch and computes it.
- * @param memory to write the batch into, at least as large as it
+ * @param memory to write the batch into, at least as large as the batch
  * @returns each input's slice of the results
  */
 export async function computeBatch(

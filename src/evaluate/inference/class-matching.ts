@@ -3,14 +3,14 @@ import { describeDifference, lookAlike, numbersByName } from '../../core/class-n
 import { UserError } from '../../core/errors.ts';
 
 export interface NamedClasses {
-  /** What messages call the model or the data. */
+  /** Name of the model or the data in messages. */
   readonly path: string;
   /** Identifiers in label order. */
   readonly classes: readonly string[];
 }
 
 /**
- * For each class of the first model its number in another model.
+ * Maps each class of the first model to its number in another model.
  * @throws UserError naming the classes that only one of them has.
  */
 export function matchClasses(first: NamedClasses, other: NamedClasses): Int32Array {
@@ -32,7 +32,7 @@ export function matchClasses(first: NamedClasses, other: NamedClasses): Int32Arr
 }
 
 /**
- * For each class of the data its number in the model.
+ * Maps each class of the data to its number in the model.
  * @throws UserError naming a class that the model does not have.
  */
 export function classNumbers(data: NamedClasses, model: NamedClasses): Int32Array {
@@ -48,7 +48,7 @@ export function classNumbers(data: NamedClasses, model: NamedClasses): Int32Arra
   });
 }
 
-/** Posteriors in the first model's order of classes. */
+/** Puts posteriors into the first model's class order. */
 export function reorder(posteriors: Float64Array, numbers: Int32Array): Float64Array {
   return Float64Array.from(numbers, (number) => posteriors[number]!);
 }

@@ -1,4 +1,4 @@
-/** ConvNet fusion (paper, 4.4): the posteriors of several networks averaged. */
+/** ConvNet fusion (paper, 4.4): averages the posteriors of several networks. */
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import { meanOf } from '../protocol/softmax.ts';
 import { reorder } from './class-matching.ts';
@@ -6,13 +6,13 @@ import type { ClassifyOptions, ImageClassifier, ScalePosteriors } from './image-
 
 export interface Member {
   readonly classifier: ImageClassifier;
-  /** Values of Q. */
+  /** Test scales Q. */
   readonly scales: readonly number[];
-  /** For each class of the first member its number here; undefined: the same order. */
+  /** This member's number of each class of the first member (default: the same order). */
   readonly numbers?: Int32Array;
 }
 
-/** One member's posteriors by one protocol at one scale, classes in the first member's order. */
+/** One member's posteriors by one protocol at one scale, in the first member's class order. */
 export interface MemberPosteriors extends ScalePosteriors {
   /** Number of the member, from 0. */
   readonly model: number;
@@ -21,7 +21,7 @@ export interface MemberPosteriors extends ScalePosteriors {
 export interface EnsemblePosteriors {
   /** `[classes]`: each member's mean over protocols and scales, averaged over the members. */
   readonly posteriors: Float32Array;
-  /** What `posteriors` is the mean of. */
+  /** The posteriors that were averaged. */
   readonly parts: readonly MemberPosteriors[];
 }
 
@@ -39,7 +39,7 @@ export class Ensemble {
 
   /**
    * @param scaled the image at each of `scales`
-   * @returns when its batches are computed: call `flush` if no image follows
+   * @returns once its batches are computed; call `flush` if no image follows
    */
   async classify(scaled: readonly RgbImage[], signal?: AbortSignal): Promise<EnsemblePosteriors> {
     const parts = await Promise.all(

@@ -1,4 +1,4 @@
-/** One network applied to images by a protocol, at several scales. */
+/** Applies one network to images by a protocol, at several scales. */
 import { shapesAlong } from '../../core/layer.ts';
 import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
@@ -27,7 +27,7 @@ interface ImageClassifierOptions extends BatchingLimits {
   readonly backend: Backend;
   readonly network: Network;
   readonly parameters: Parameters;
-  /** 0–255, subtracted from every pixel. */
+  /** Mean RGB, 0–255, subtracted from every pixel. */
   readonly meanRgb: Rgb;
 }
 
@@ -73,7 +73,7 @@ export class ImageClassifier {
   /**
    * Classifies an image.
    * @param scaled the image at each scale
-   * @returns posteriors by scale and protocol, when their batches are computed: call `flush` if no image follows
+   * @returns posteriors by scale and protocol, once their batches are computed; call `flush` if no image follows
    */
   classify(scaled: readonly RgbImage[], options: ClassifyOptions): Promise<ScalePosteriors[]> {
     return Promise.all(
@@ -89,7 +89,7 @@ export class ImageClassifier {
 
   /**
    * The class scores that the network gives for an image.
-   * @param image at its scale
+   * @param image already rescaled
    * @param flip whether the image, or each crop, is followed by its mirror image
    * @returns `[classes, rows, columns]` of the whole image, or `[classes]` of each crop in the order of `gridCrops`
    */

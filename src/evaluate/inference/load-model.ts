@@ -1,4 +1,4 @@
-/** Models read from files into the memory of a backend. */
+/** Reads model files into the memory of a backend. */
 import type { Backend, Parameters } from '../../kernels/backend.ts';
 import type { BackendName, Precision } from '../../kernels/backend-options.ts';
 import { moveIntoParameters } from '../../kernels/canonical-parameters.ts';
@@ -13,7 +13,7 @@ import { type ReadModelOptions, readModel } from '../../weights/model/read-model
  * const classifier = await Classifier.open('vgg-d.safetensors', { backend: 'webgpu', precision: 'f16' });
  */
 export interface EngineOptions {
-  /** What computes: `native` (CPU; the default), `webgpu` (GPU) or `reference` (slow, for tests). */
+  /** Compute backend: `native` (CPU; the default), `webgpu` (GPU) or `reference` (slow, for tests). */
   readonly backend?: BackendName;
   /** CPU threads (default: one for each core). */
   readonly threads?: number;
@@ -22,7 +22,7 @@ export interface EngineOptions {
    * formats are faster and less exact; backends without the format refuse it.
    */
   readonly precision?: Precision;
-  /** What model files of other formats lack: preprocessing, class names, … (default: what the file says). */
+  /** Facts that other formats may lack, such as preprocessing and class names (default: those in the file). */
   readonly read?: ReadModelOptions;
 }
 

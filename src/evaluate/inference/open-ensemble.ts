@@ -1,4 +1,4 @@
-/** From model files to ensembles that classify images. */
+/** Opens model files as ensembles that classify images. */
 import { UsageError } from '../../core/errors.ts';
 import { flipsByDefault, type ProtocolOptions, type ResolvedProtocol } from '../protocol/protocol.ts';
 import { resolveScales } from '../protocol/test-scales.ts';
@@ -11,7 +11,7 @@ import { type EngineOptions, type LoadedModel, loadModels } from './load-model.t
 export class LoadedEnsemble {
   readonly models: readonly LoadedModel[];
   readonly #classifiers: readonly ImageClassifier[];
-  /** For each model the numbers of the first model's classes; undefined for the first itself. */
+  /** Each model's numbers of the first model's classes; undefined for the first model. */
   readonly #numbers: readonly (Int32Array | undefined)[];
 
   private constructor(models: readonly LoadedModel[], limits: BatchingLimits) {
@@ -45,7 +45,7 @@ export class LoadedEnsemble {
     }
   }
 
-  /** The first model, whose order of classes and whose labels the results have. */
+  /** The first model: results use its class order and labels. */
   get first(): LoadedModel {
     return this.models[0]!;
   }

@@ -8,7 +8,7 @@ interface ProgramCacheOptions {
   readonly backend: Backend;
   readonly layers: readonly Layer[];
   readonly parameters: Parameters;
-  /** Maximum bytes of the cached programs together. A single program may be larger: it runs alone. */
+  /** Maximum total bytes of the cached programs. A program that is larger alone is the only one in the cache. */
   readonly memoryBytes: number;
 }
 
@@ -16,7 +16,7 @@ interface Entry {
   readonly program: Promise<Program>;
   /** 0 while the program is being compiled. */
   bytes: number;
-  /** Number of current runs; a program that runs stays in the cache. */
+  /** Number of current runs; a running program is not evicted. */
   users: number;
 }
 
@@ -61,7 +61,7 @@ export class ProgramCache {
     }
   }
 
-  /** Frees every program; those that run are freed when they end. */
+  /** Frees every program; running ones are freed when they finish. */
   dispose(): void {
     this.#disposed = true;
     for (const [key, entry] of this.#entries) if (entry.users === 0) this.#drop(key, entry);
@@ -90,7 +90,7 @@ export class ProgramCache {
       ({ memoryBytes }) => {
         entry.bytes = memoryBytes;
       },
-      // Those who wait for the program get the error; the next run tries again.
+      // Callers that wait for the program get the error; the next run compiles again.
       () => this.#entries.delete(key),
     );
     return entry;

@@ -15,7 +15,7 @@ interface InputOptions {
   readonly flip: boolean;
 }
 
-/** @param image at its scale */
+/** @param image already rescaled */
 export function protocolInputs(
   protocol: SingleProtocol,
   image: RgbImage,

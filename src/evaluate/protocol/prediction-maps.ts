@@ -1,4 +1,4 @@
-/** Predictions place by place: the score map of dense evaluation, and each crop of the grid. */
+/** Predictions by position: the score map of dense evaluation, and each crop of the grid. */
 import type { Size } from '../../data/pixels/resample.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import { layerCosts } from '../../net/cost.ts';
@@ -8,7 +8,7 @@ import { gridCrops } from './crop-grid.ts';
 import { averageOverPositions, positionPosteriors } from './dense-score-map.ts';
 import { meanOf, type RankedClass, softmax, topClasses } from './softmax.ts';
 
-/** A class of a ranking, with its label for people. */
+/** A ranked class with its display name. */
 export type LabeledClass = RankedClass & { readonly label: string };
 
 export interface LabeledClassifier {
@@ -33,7 +33,7 @@ export interface ScoreMap {
 
 /**
  * The score maps of some classes, mirror image included.
- * @param image at its scale
+ * @param image already rescaled
  * @param wanted class numbers, or how many of the most probable classes
  */
 export async function scoreMapOf(
@@ -86,7 +86,7 @@ export interface CropScores {
 
 /**
  * The prediction for each crop of the 5×5 grid alone.
- * @param image at its scale
+ * @param image already rescaled
  * @param flip whether each crop is followed by its mirror image
  */
 export async function cropScoresOf(
@@ -109,7 +109,7 @@ export async function cropScoresOf(
   };
 }
 
-/** Adds labels for people to ranked classes. */
+/** Adds display names to ranked classes. */
 export function withLabels(ranked: readonly RankedClass[], labels: readonly string[]): LabeledClass[] {
   return ranked.map(({ index, probability }) => ({ index, label: labels[index]!, probability }));
 }

@@ -17,7 +17,7 @@ export function singleProtocols(protocol: Protocol): readonly SingleProtocol[] {
   return protocol === 'both' ? ['dense', 'crops'] : [protocol];
 }
 
-/** Whether mirror images count by default: not with `center`, which is the fast protocol. */
+/** Whether mirror images are averaged in by default: not with `center`, which is the fast protocol. */
 export function flipsByDefault(protocol: Protocol): boolean {
   return protocol !== 'center';
 }
@@ -40,6 +40,6 @@ export interface ProtocolOptions {
 export interface ResolvedProtocol {
   readonly protocol: Protocol;
   readonly flip: boolean;
-  /** For each model its values of Q. */
+  /** Test scales Q of each model. */
   readonly scales: readonly (readonly number[])[];
 }

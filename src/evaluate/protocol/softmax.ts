@@ -9,7 +9,10 @@ export function softmax(logits: ArrayLike<number>): Float64Array {
   return posteriors;
 }
 
-/** The mean of posteriors: over mirror images, crops, scales, protocols or networks. @param posteriors at least one, all of one length */
+/**
+ * The mean of posteriors: over mirror images, crops, scales, protocols or networks.
+ * @param posteriors at least one, all of the same length
+ */
 export function meanOf(posteriors: readonly Float64Array[]): Float64Array {
   const mean = new Float64Array(posteriors[0]!.length);
   for (const one of posteriors) for (let c = 0; c < mean.length; c++) mean[c]! += one[c]!;
@@ -24,7 +27,7 @@ export interface RankedClass {
   readonly probability: number;
 }
 
-/** The `count` most probable classes, best first; among equals the lower number first. */
+/** The `count` most probable classes, best first; ties go to the lower class number. */
 export function topClasses(posteriors: ArrayLike<number>, count: number): RankedClass[] {
   const top: RankedClass[] = [];
   for (let index = 0; index < posteriors.length; index++) {

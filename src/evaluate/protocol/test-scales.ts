@@ -6,7 +6,7 @@ import type { Network } from '../../net/network.ts';
 import type { ModelFacts } from '../../weights/model/metadata.ts';
 import { type Protocol, type ProtocolOptions, singleProtocols } from './protocol.ts';
 
-/** Scales as a person asks for them. */
+/** Scales as a user requests them. */
 export type RequestedScales = ProtocolOptions['scales'];
 
 /** Distance of the paper's test scales from S, in pixels. */
@@ -14,7 +14,7 @@ const STEP = 32;
 
 /**
  * The scales for a model, checked against its network.
- * @param path what messages call the model
+ * @param path name of the model in messages
  * @throws UserError when the scales are unknown or too small.
  */
 export function resolveScales(
@@ -32,7 +32,7 @@ export function resolveScales(
  * The scales for a model. Default: one, Q = S or the middle of [Smin, Smax] (4.1). `auto`: three, {S − 32, S, S + 32}
  * or {Smin, middle, Smax} (4.2). If S − 32 is below the crop, the step shrinks to S − crop, as in the paper, where
  * 256 − 32 is the crop.
- * @param path what messages call the model
+ * @param path name of the model in messages
  * @throws UserError for `auto` when the model's training scale is unknown.
  */
 export function scalesFor(
@@ -69,7 +69,7 @@ export function checkScale(network: Network, protocol: Protocol, scale: number, 
   );
 }
 
-/** The smallest side of which the convolutional layers leave crop/32: the crop, or less if pooling rounds up. */
+/** The smallest side that the convolutional layers reduce to crop/32: the crop, or less if pooling rounds up. */
 function minimumDense(network: Network): number {
   for (let side = network.crop; side > 1; side--) {
     try {

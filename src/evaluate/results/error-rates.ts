@@ -1,4 +1,7 @@
 /** Error rates from exact counts (paper, 4: top-1 and top-5 error). Images without a label do not count. */
+import type { Split } from '../../data/sources/splits.ts';
+import type { LoadedEnsemble } from '../inference/open-ensemble.ts';
+import type { Protocol, ResolvedProtocol } from '../protocol/protocol.ts';
 import type { ImageResult, ImageResults } from './image-results.ts';
 
 export interface ErrorRates {
@@ -30,7 +33,7 @@ export class ErrorCounter {
   }
 }
 
-/** NaN throughout if no image has a label. */
+/** All rates are NaN if no image has a label. */
 export function errorRates(results: ImageResults): ErrorRates {
   const counter = new ErrorCounter();
   let lossSum = 0;
@@ -44,6 +47,74 @@ export function errorRates(results: ImageResults): ErrorRates {
     loss: lossSum / images,
     top1Error: top1Errors / images,
     top5Error: top5Errors / images,
+  };
+}
+
+export interface EvaluationResult {
+  /** The split that was evaluated; undefined if the data set is not divided. */
+  readonly split?: Split;
+  /** Number of images. */
+  readonly images: number;
+  /** Number of images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
+  readonly labeled: number;
+  /** Fraction of the labeled images whose true class is not the most probable one. */
+  readonly top1Error: number;
+  /** Fraction of the labeled images whose true class is not among the five most probable ones. */
+  readonly top5Error: number;
+  /** Mean soft-max cross-entropy, in nats. */
+  readonly loss: number;
+  readonly protocol: Protocol;
+  /** Whether mirror images were averaged in. */
+  readonly flip: boolean;
+  /** All test scales Q in pixels, ascending. */
+  readonly scales: readonly number[];
+  /** The model files. */
+  readonly models: readonly string[];
+  /** Scales of each model and the SHA-256 of its file. */
+  readonly modelDetails: readonly {
+    readonly path: string;
+    readonly sha256: string;
+    readonly scales: readonly number[];
+  }[];
+  /** Class identifiers in label order. */
+  readonly classes: readonly string[];
+  /** Display names of the classes, in label order. */
+  readonly labels: readonly string[];
+  /** The result of each image, see `measureByClass` and `confusionMatrix`. */
+  readonly results: ImageResults;
+  /** Duration in seconds. */
+  readonly seconds: number;
+}
+
+/**
+ * @param checksums SHA-256 of each model file
+ * @param seconds duration of the evaluation
+ */
+export function evaluationResult(
+  { models, first }: LoadedEnsemble,
+  { protocol, flip, scales }: ResolvedProtocol,
+  checksums: readonly string[],
+  split: Split | undefined,
+  results: ImageResults,
+  seconds: number,
+): EvaluationResult {
+  const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
+  return {
+    split,
+    images: results.done,
+    labeled,
+    top1Error,
+    top5Error,
+    loss,
+    protocol,
+    flip,
+    scales: [...new Set(scales.flat())].sort((a, b) => a - b),
+    models: models.map(({ path }) => path),
+    modelDetails: models.map(({ path }, i) => ({ path, sha256: checksums[i]!, scales: scales[i]! })),
+    classes: first.facts.classes,
+    labels: first.facts.labels,
+    results,
+    seconds,
   };
 }
 

@@ -1,4 +1,4 @@
-/** The result of every image of an evaluation, in tens of bytes each. */
+/** The results of an evaluation, stored in tens of bytes for each image. */
 import { rankOfLabel } from '../../core/classification.ts';
 import type { Team } from '../../core/process-team.ts';
 import { type RankedClass, topClasses } from '../protocol/softmax.ts';
@@ -20,7 +20,7 @@ export interface ImageResult {
   readonly top: readonly RankedClass[];
 }
 
-/** Gives every rank the results of all ranks. */
+/** Gives each rank the results of all ranks. */
 export async function gatherResults(team: Team, results: ImageResults): Promise<void> {
   if (team.size === 1) return;
   for (const others of await team.gather([...results])) {
@@ -42,7 +42,7 @@ export function imageResultOf(image: number, label: number, posteriors: Float32A
 
 /** A posterior that rounds to 0 in float32 counts as the smallest float32, so that one image cannot make the mean infinite. */
 function lossOf(posterior: number): number {
-  // Minus zero would be printed as such.
+  // −0 would be printed with its sign.
   return Math.abs(Math.log(Math.max(posterior, 2 ** -149)));
 }
 

@@ -1,11 +1,12 @@
 /**
- * The finished images of an evaluation, so that it can resume after an interruption: a JSON line that identifies the
- * evaluation, then one line for each image, in the order in which they finished. An incomplete line, as a power cut
- * leaves it, and everything after it are ignored.
+ * The journal that an evaluation resumes from after an interruption: a JSON line that identifies the evaluation, then
+ * one line for each finished image, in the order in which they finished. An incomplete line, which a power cut may
+ * leave, and everything after it are ignored.
  */
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
+import { messageOf, UserError } from '../../core/errors.ts';
+import { ifExists } from '../../core/files.ts';
 import type { MemberPosteriors } from '../inference/ensemble.ts';
 import type { ImageResult } from './image-results.ts';
 
@@ -17,7 +18,7 @@ export interface EvaluationInputs {
   readonly data: string;
   readonly protocol: string;
   readonly flip: boolean;
-  /** For each model its values of Q. */
+  /** Test scales Q of each model. */
   readonly scales: readonly (readonly number[])[];
   /** Number format of the multiplications, unless it was fp32. */
   readonly precision?: string;
@@ -46,7 +47,7 @@ const DIFFERENCES: Readonly<Record<keyof EvaluationInputs, string>> = {
   models: 'other models',
   data: 'other images',
   protocol: 'another protocol',
-  flip: 'another choice of mirror images',
+  flip: 'another mirror-image setting',
   scales: 'other scales',
   precision: 'another precision',
 };
@@ -131,7 +132,7 @@ export async function readJournal(
 ): Promise<JournalContent | undefined> {
   const text = await textOf(path);
   const lines = text?.split('\n') ?? [];
-  // What follows the last line end is an incomplete line.
+  // Text after the last line break is an incomplete line.
   lines.pop();
   const header = parsed(lines[0]) as Record<string, unknown> & { format?: string };
   if (header === undefined) return undefined;
@@ -163,9 +164,8 @@ function checkInputs(path: string, header: Record<string, unknown>, inputs: Eval
 
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await ifExists(readFile(path, 'utf8'));
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw new UserError(
       `${path} could not be read: ${messageOf(error)}; choose another file with --journal`,
       { cause: error },

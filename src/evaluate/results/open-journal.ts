@@ -1,4 +1,4 @@
-/** Where an evaluation's journal is, and what it takes over from an interrupted evaluation. */
+/** Finds an evaluation's journal and reads the results of an interrupted evaluation from it. */
 import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -12,7 +12,7 @@ export interface JournalOptions extends ResultFileOptions {
   readonly journal?: string;
   /** Whether to continue the same evaluation if it was interrupted (default false: start over). */
   readonly resume?: boolean;
-  /** Called with a sentence for people, for instance when an evaluation is resumed. */
+  /** Called with notes for the user, for instance when an evaluation is resumed. */
   onNote?(note: string): void;
 }
 

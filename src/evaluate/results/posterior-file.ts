@@ -1,14 +1,14 @@
 /**
- * A file with the posteriors of every image of an evaluation, for each part (one protocol at one scale). Every mean of
- * parts (several scales, both protocols, several networks) follows from such files without running a network again.
+ * A file with the posteriors of every image of an evaluation, for each part (one protocol at one scale). Means of parts
+ * (several scales, both protocols, several networks) follow from such files without running a network again.
  * A header of whole blocks is followed by one record of fixed size for each image, so that images may come in any
  * order: done (int32, 1 or 0), label (int32), posteriors (`[parts, classes]` float32).
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
-import { systemErrorCode, UserError } from '../../core/errors.ts';
-import { writingError } from '../../core/files.ts';
+import { UserError } from '../../core/errors.ts';
+import { ifExists, writingError } from '../../core/files.ts';
 import { meanOf } from '../protocol/softmax.ts';
 
 const FORMAT = 'verydeep posteriors 1';
@@ -86,7 +86,7 @@ export class PosteriorFile {
   static async openToWrite(path: string, header: PosteriorHeader): Promise<PosteriorFile> {
     const bytes = headerBytes(header);
     try {
-      const found = await openIfThere(path, 'r+');
+      const found = await ifExists(open(path, 'r+'));
       if (found) {
         const there = Buffer.alloc(bytes.length);
         await found.read(there, 0, there.length, 0);
@@ -111,7 +111,7 @@ export class PosteriorFile {
    * @throws UserError when it is damaged.
    */
   static async openToRead(path: string): Promise<PosteriorFile | undefined> {
-    const handle = await openIfThere(path, 'r');
+    const handle = await ifExists(open(path, 'r'));
     if (!handle) return undefined;
     try {
       const { header, bytes } = await readHeader(handle);
@@ -198,20 +198,11 @@ async function readHeader(file: FileHandle): Promise<{ header: PosteriorHeader; 
   for (;;) {
     const block = Buffer.alloc(BLOCK);
     const { bytesRead } = await file.read(block, 0, BLOCK, text.length);
-    if (bytesRead < BLOCK) throw new Error('the header does not end');
+    if (bytesRead < BLOCK) throw new Error('the header is incomplete');
     text = Buffer.concat([text, block]);
     if (block[BLOCK - 1] === '\n'.charCodeAt(0)) break;
   }
   const { format: _, endianness: order, ...header } = headerSchema.parse(JSON.parse(text.toString()));
   if (order !== endianness()) throw new Error('the file was written on a machine with another byte order');
   return { header, bytes: text.length };
-}
-
-async function openIfThere(path: string, flags: 'r' | 'r+'): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, flags);
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

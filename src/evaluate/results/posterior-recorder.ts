@@ -1,4 +1,4 @@
-/** Stores the posteriors of an evaluation's images in a file, to resume from and to average again in other ways. */
+/** Stores the posteriors of an evaluation's images in a file, to resume from and to average in other ways later. */
 import { UsageError } from '../../core/errors.ts';
 import type { MemberPosteriors } from '../inference/ensemble.ts';
 import { type ResolvedProtocol, singleProtocols } from '../protocol/protocol.ts';
@@ -18,7 +18,7 @@ export async function openPosteriorRecorder(
   results: ImageResults,
 ): Promise<EvaluationRecord> {
   if (others.length > 0)
-    throw new UsageError('a file of posteriors holds those of one model; give one model');
+    throw new UsageError('a posteriors file holds the posteriors of one model; name one model');
   const parts = scales!.flatMap((scale) =>
     singleProtocols(protocol).map((single) => ({ protocol: single, scale })),
   );

@@ -34,7 +34,7 @@ export interface Run {
   readonly inputGradient?: Float32Array;
 }
 
-/** oneDNN's version and instruction set, and the instruction sets of our own kernels for float32 and, where supported, bfloat16. */
+/** oneDNN's version and instruction set, and those of our own kernels (`bf16Isa` only where supported). */
 export interface Library {
   readonly version: string;
   readonly isa: string;
@@ -66,7 +66,7 @@ export interface Addon {
     tune: boolean,
     schedules: readonly string[],
   ): EngineHandle;
-  /** Returns the schedules found since the last call, one line each: convolution, tiles per block, whether threads share a block. */
+  /** Schedules found since the last call, one line each: convolution, tiles per block, do threads share a block. */
   newSchedules(engine: EngineHandle): string[];
   createParameters(
     counts: readonly number[],

@@ -186,7 +186,7 @@ function isaFor(precision: NativePrecision, { ownIsa, bf16Isa }: Library): strin
   if (precision === 'fp32') return ownIsa;
   if (bf16Isa) return `${bf16Isa}, multiplying bfloat16`;
   throw new UserError(
-    `precision bf16 needs a processor with AVX-512 BF16 (AMD Zen 4, Intel Cooper Lake or Sapphire Rapids, or newer), and this one has ${ownIsa} only: use fp32`,
+    `precision bf16 needs a processor with AVX-512 BF16 (AMD Zen 4, Intel Cooper Lake or Sapphire Rapids, or newer), but this one only has ${ownIsa}: use fp32`,
   );
 }
 

@@ -20,7 +20,7 @@ export function numbersOf(specs: readonly ParameterSpec[]): Map<string, number> 
   return new Map(specs.map(({ name }, number) => [name, number]));
 }
 
-/** Parameters in native memory, one contiguous block for each field. They are read and written on the engine's thread. */
+/** Parameters in native memory, one block for each field, read and written on the engine's thread. */
 export class NativeParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly training: boolean;

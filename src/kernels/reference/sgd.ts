@@ -1,5 +1,6 @@
 /**
- * Mini-batch gradient descent with momentum and weight decay (section 3.1), in the form of Caffe, as the authors used it:
+ * Mini-batch gradient descent with momentum and weight decay (section 3.1), in the form of Caffe, as the authors used
+ * it:
  *
  *     v ← momentum · v − learningRate · (g + decay · w),   w ← w + v
  *

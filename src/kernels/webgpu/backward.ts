@@ -93,8 +93,8 @@ function simpleBackward(
 }
 
 /**
- * Passes ∂y where `values`, the input or output of a ReLU, are above 0, else 0. Also used for a convolution with ReLU at
- * the end of a chain.
+ * Passes ∂y where `values`, the input or output of a ReLU, are above 0, else 0. Also used for a convolution with ReLU
+ * at the end of a chain.
  */
 export function reluBackward(
   context: Context,

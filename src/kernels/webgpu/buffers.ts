@@ -77,12 +77,9 @@ export class Staging {
  * @throws UserError when the device is lost meanwhile
  */
 export async function readBack(gpu: Gpu, source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
-  const { device } = gpu;
   const size = Math.ceil(bytes / 4) * 4;
   const staging = stagingBuffer(gpu, size);
-  const encoder = device.createCommandEncoder();
-  encoder.copyBufferToBuffer(source, 0, staging, 0, size);
-  device.queue.submit([encoder.finish()]);
+  gpu.submit((encoder) => encoder.copyBufferToBuffer(source, 0, staging, 0, size));
   try {
     return await mapped(gpu, staging, bytes);
   } finally {

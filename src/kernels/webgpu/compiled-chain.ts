@@ -1,9 +1,9 @@
-/** Shared by programs for inference and training: a call writes its input, submits one command buffer, and reads back its results. */
+/** Shared by all programs: a call writes its input, submits one command buffer, and reads back its results. */
 import { elementCount, type Shape4 } from '../../core/shape.ts';
 import type { StageTime } from '../backend.ts';
 import { checkAlive } from '../validate.ts';
 import { type Memory, mapped, Staging } from './buffers.ts';
-import { type Call, callFields, type Dispatch, encode, numbers, type Prepared } from './dispatch.ts';
+import { type Call, callFields, type Dispatch, encodePass, numbers, type Prepared } from './dispatch.ts';
 import { elementwise } from './forward.ts';
 import type { Gpu } from './gpu.ts';
 import { KernelClock } from './gpu-clock.ts';
@@ -68,18 +68,19 @@ export class CompiledGpuChain {
     prepared: readonly (readonly Prepared[])[],
     results: readonly Result[],
   ): Promise<Float32Array[]> {
-    const { device } = this.gpu;
-    device.queue.writeBuffer(this.#parts.call, 0, callFields(call));
-    const encoder = device.createCommandEncoder();
     const { images } = call;
-    this.#encode(encoder, prepared.flat(), images);
+    this.gpu.device.queue.writeBuffer(this.#parts.call, 0, callFields(call));
     const staged = results.map(({ planes, shape }) => {
-      const staging = this.#staging.take(4 * elementCount(shape));
       const bytes = 4 * images * elementCount(shape.slice(1));
-      encoder.copyBufferToBuffer(planes, 0, staging, 0, bytes);
-      return { staging, bytes };
+      return { planes, bytes, staging: this.#staging.take(4 * elementCount(shape)) };
     });
-    device.queue.submit([encoder.finish()]);
+    this.gpu.submit((encoder) => {
+      if (this.#clock) this.#clock.encode(encoder, prepared.flat(), images);
+      else encodePass(encoder, prepared.flat(), images);
+      for (const { planes, staging, bytes } of staged) {
+        encoder.copyBufferToBuffer(planes, 0, staging, 0, bytes);
+      }
+    });
     return Promise.all(
       staged.map(async ({ staging, bytes }) => {
         const values = new Float32Array(await mapped(this.gpu, staging, bytes));
@@ -99,16 +100,6 @@ export class CompiledGpuChain {
       this.#clock = undefined;
     }
     return clock.read();
-  }
-
-  #encode(encoder: GPUCommandEncoder, prepared: readonly Prepared[], images: number): void {
-    if (this.#clock) {
-      this.#clock.encode(encoder, prepared, images);
-      return;
-    }
-    const pass = encoder.beginComputePass();
-    encode(pass, prepared, images);
-    pass.end();
   }
 
   dispose(): void {

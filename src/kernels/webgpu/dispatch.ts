@@ -35,12 +35,20 @@ export async function prepare(gpu: Gpu, dispatches: readonly Dispatch[]): Promis
   }));
 }
 
-export function encode(pass: GPUComputePassEncoder, prepared: readonly Prepared[], images: number): void {
+/** Encodes dispatches as one compute pass. */
+export function encodePass(
+  encoder: GPUCommandEncoder,
+  prepared: readonly Prepared[],
+  images: number,
+  descriptor: GPUComputePassDescriptor = {},
+): void {
+  const pass = encoder.beginComputePass(descriptor);
   for (const { pipeline, group, groups } of prepared) {
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...groups(images));
   }
+  pass.end();
 }
 
 /** Workgroups of an elementwise kernel. @param elements per image */

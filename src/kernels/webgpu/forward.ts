@@ -160,7 +160,7 @@ export function toFactors(context: Context, { buffers, factors, size }: Panel): 
   ];
 }
 
-/** Dispatches a convolution in either direction. @param buffers source, weights, result, then those that the variant needs */
+/** Dispatches a convolution in either direction. @param buffers source, weights, result, then the variant's */
 function gather(
   context: Context,
   variant: GatherVariant,

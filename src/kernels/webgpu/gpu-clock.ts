@@ -2,7 +2,7 @@
 /** Times kernels with the GPU's clock where it has one, otherwise from submission until they are done. */
 import type { Pass, StageTime } from '../backend.ts';
 import { readBack } from './buffers.ts';
-import { type Dispatch, encode, type Prepared } from './dispatch.ts';
+import { type Dispatch, encodePass, type Prepared } from './dispatch.ts';
 import { GPU_USAGE, type Gpu } from './gpu.ts';
 
 /** WebGPU's largest query set has 4096 timestamps, two for each stage. */
@@ -70,16 +70,15 @@ export class Stopwatch {
 
   /** Returns the seconds per repetition. */
   async seconds(prepared: readonly Prepared[], images: number, repetitions: number): Promise<number> {
-    const { device } = this.#gpu;
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass(this.#stamps?.around(0));
-    for (let repetition = 0; repetition < repetitions; repetition++) encode(pass, prepared, images);
-    pass.end();
-    this.#stamps?.resolve(encoder);
-    const start = performance.now();
-    device.queue.submit([encoder.finish()]);
+    const repeated = Array.from({ length: repetitions }, () => prepared).flat();
+    let start = 0;
+    this.#gpu.submit((encoder) => {
+      encodePass(encoder, repeated, images, this.#stamps?.around(0));
+      this.#stamps?.resolve(encoder);
+      start = performance.now();
+    });
     if (this.#stamps) return (await this.#stamps.read())[0]! / repetitions;
-    await device.queue.onSubmittedWorkDone();
+    await this.#gpu.device.queue.onSubmittedWorkDone();
     return (performance.now() - start) / 1000 / repetitions;
   }
 
@@ -119,9 +118,7 @@ export class KernelClock {
     this.#stamps = stamps;
     let stage = 0;
     for (const piece of pieces) {
-      const pass = encoder.beginComputePass(piece.work ? stamps.around(stage++) : {});
-      encode(pass, piece.prepared, images);
-      pass.end();
+      encodePass(encoder, piece.prepared, images, piece.work && stamps.around(stage++));
     }
     stamps.resolve(encoder);
   }

@@ -1,6 +1,6 @@
 /**
- * Parameters in the GPU's memory, in the layout of weight-panels.ts. Gradients and velocities have the same layout, so an
- * SGD step is one pass over memory and training never reorders. Reading and writing reorder on the GPU.
+ * Parameters in the GPU's memory, in the layout of weight-panels.ts. Gradients and velocities have the same layout, so
+ * an SGD step is one pass over memory and training never reorders. Reading and writing reorder on the GPU.
  */
 import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
@@ -15,7 +15,7 @@ import {
   findSpec,
 } from '../validate.ts';
 import { readBack } from './buffers.ts';
-import { numbers } from './dispatch.ts';
+import { encodePass, numbers, type Prepared } from './dispatch.ts';
 import { type Gpu, groupsFor } from './gpu.ts';
 import { PACK_WEIGHTS, UNPACK_WEIGHTS } from './shaders/layout-conversions.ts';
 import { SGD } from './shaders/sgd.ts';
@@ -30,11 +30,10 @@ interface StoredTensor {
 }
 
 /** The SGD step of one panel. */
-interface Update {
+interface Update extends Prepared {
   readonly role: ParameterSpec['role'];
   readonly uniform: GPUBuffer;
   readonly vectors: number;
-  readonly group: GPUBindGroup;
 }
 
 /** The pipelines that parameters need, compiled in advance so that calls keep their order. */
@@ -134,7 +133,7 @@ export class GpuParameters implements Parameters {
   copyValuesTo(to: GpuParameters): void {
     this.checkAlive('copyValuesTo');
     to.checkAlive('copyValuesTo');
-    this.#submit((encoder) => {
+    this.gpu.submit((encoder) => {
       for (const { name } of this.specs) {
         this.panelsOf(name).forEach(({ buffers, size }, index) => {
           const target = to.panelsOf(name)[index]!.buffers.values!;
@@ -155,21 +154,13 @@ export class GpuParameters implements Parameters {
       const decay = { float: role === 'bias' ? step.biasDecay : step.weightDecay };
       this.gpu.device.queue.writeBuffer(uniform, 0, numbers(vectors, rate, momentum, decay));
     }
-    this.#submit((encoder) => {
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(this.#pipelines.sgd);
-      for (const { group, vectors } of this.#updates) {
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(...groupsFor(vectors));
-      }
-      pass.end();
-    });
+    this.gpu.submit((encoder) => encodePass(encoder, this.#updates, 1));
   }
 
   async zeroGradients(): Promise<void> {
     this.checkAlive('zeroGradients');
     checkTraining('zeroGradients', this);
-    this.#submit((encoder) => {
+    this.gpu.submit((encoder) => {
       for (const { panels } of this.#tensors.values()) {
         for (const { buffers } of panels) encoder.clearBuffer(buffers.gradients!);
       }
@@ -203,7 +194,7 @@ export class GpuParameters implements Parameters {
       panels.map(({ buffers: { values, gradients, velocities }, size }) => {
         const uniform = this.gpu.uniform(new ArrayBuffer(16));
         const bindings = [uniform, values!, gradients!, velocities!];
-        return { role, uniform, vectors: size, group: this.gpu.bindGroup(this.#pipelines.sgd, bindings) };
+        return { role, uniform, vectors: size, ...this.#prepared(this.#pipelines.sgd, bindings, size) };
       }),
     );
   }
@@ -214,20 +205,13 @@ export class GpuParameters implements Parameters {
 
   #reorder(pipeline: GPUComputePipeline, piece: Piece, canonical: GPUBuffer, field: ParameterField): void {
     const shape = this.gpu.uniform(numbers(...piece.shape));
-    this.#submit((encoder) => {
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, this.gpu.bindGroup(pipeline, [shape, canonical, piece.panel.buffers[field]!]));
-      pass.dispatchWorkgroups(...groupsFor(piece.count));
-      pass.end();
-    });
+    const bindings = [shape, canonical, piece.panel.buffers[field]!];
+    const prepared = this.#prepared(pipeline, bindings, piece.count);
+    this.gpu.submit((encoder) => encodePass(encoder, [prepared], 1));
     shape.destroy();
   }
 
-  #submit(encode: (encoder: GPUCommandEncoder) => void): void {
-    const { device } = this.gpu;
-    const encoder = device.createCommandEncoder();
-    encode(encoder);
-    device.queue.submit([encoder.finish()]);
+  #prepared(pipeline: GPUComputePipeline, bindings: readonly GPUBuffer[], elements: number): Prepared {
+    return { pipeline, group: this.gpu.bindGroup(pipeline, bindings), groups: () => groupsFor(elements) };
   }
 }

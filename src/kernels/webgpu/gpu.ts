@@ -34,7 +34,7 @@ export interface GpuOptions {
   readonly bindingBytes?: number;
   /** The remedy in the error message when the device is lost. Default: advice for the command line. */
   readonly afterLoss?: string;
-  /** Whether reductions use subgroups. Default: true if the device supports them, except on software devices, where they are slower. */
+  /** Whether reductions use subgroups. Default: true if supported, except on software devices, where it is slower. */
   readonly subgroups?: boolean;
   /** Tiles of products that have not been measured. Default: depends on whether the device is software. */
   readonly tiles?: TileChoice;
@@ -162,6 +162,13 @@ export class Gpu {
     });
   }
 
+  /** Encodes one command buffer and submits it. */
+  submit(encode: (encoder: GPUCommandEncoder) => void): void {
+    const encoder = this.device.createCommandEncoder();
+    encode(encoder);
+    this.device.queue.submit([encoder.finish()]);
+  }
+
   uniform(bytes: ArrayBuffer): GPUBuffer {
     const buffer = this.device.createBuffer({
       size: Math.ceil(bytes.byteLength / 16) * 16,
@@ -208,7 +215,7 @@ export const GPU_USAGE = {
   QUERY_RESOLVE: 0x200,
 } as const;
 
-/** Workgroups for the elements of an elementwise kernel, in two dimensions, from which `element()` in the shaders computes the index. */
+/** Workgroups of an elementwise kernel, in two dimensions; `element()` in the shaders computes the index. */
 export function groupsFor(elements: number, perGroup = GROUP): [x: number, y: number] {
   const groups = Math.max(1, Math.ceil(elements / perGroup));
   const x = Math.min(groups, ROW_OF_GROUPS);

@@ -112,6 +112,6 @@ function checkRange({ precision, kept }: Gpu, input: Float32Array, output: Float
   if (precision === 'fp32' || output.every(Number.isFinite) || !input.every(Number.isFinite)) return;
   const largest = (F16_LARGEST / kept.activationScale).toLocaleString('en-US');
   throw new UserError(
-    `precision f16 holds values of layers up to ${largest}, and this network computes larger ones for this image: use --precision fp32`,
+    `precision f16 holds activations up to ${largest}, but this network computes larger ones for this image: use --precision fp32`,
   );
 }

@@ -54,14 +54,14 @@ async function open(options: GpuOptions): Promise<Gpu> {
   }
 }
 
-/** Uses a file in the cache folder unless tiles are given or VERYDEEP_SCHEDULES is `off`; on software devices only if it is `on`. */
+/** A cache file, unless tiles are given or VERYDEEP_SCHEDULES is `off`; on software devices only if it is `on`. */
 function schedulesOf(info: GPUAdapterInfo, options: GpuOptions): GpuOptions['schedules'] {
   const asked = process.env.VERYDEEP_SCHEDULES;
   if (asked === 'off' || options.tiles) return 'off';
   return asked === 'on' || !isSoftwareAdapter(info) ? rememberedTiles(adapterName(info)) : undefined;
 }
 
-/** The kernels that were the fastest on a GPU, remembered between runs. @param folder default: the user's cache folder */
+/** A GPU's fastest kernels, remembered between runs. @param folder default: the user's cache folder */
 export function rememberedTiles(adapter: string, folder?: string): RememberedLines {
   return new RememberedLines({
     subfolder: 'gpu-tiles',

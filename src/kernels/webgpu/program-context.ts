@@ -1,5 +1,5 @@
 /// <reference types="@webgpu/types" />
-/** Shared by the dispatches of a program: parameters, kernel choices, and buffers that the layers use one after another. */
+/** Shared by a program's dispatches: parameters, kernel choices, and buffers that the layers use in turn. */
 import type { Memory } from './buffers.ts';
 import type { Gpu } from './gpu.ts';
 import type { GpuParameters } from './gpu-parameters.ts';

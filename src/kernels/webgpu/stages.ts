@@ -24,7 +24,7 @@ export interface PlacedStage<S extends Stage = Stage> {
   readonly layer: number;
   readonly input: Shape4;
   readonly output: Shape4;
-  /** Whether the previous stage is a convolution with ReLU. If so, this stage's input is 0 exactly where the ReLU's gradient is 0. */
+  /** Whether the input comes from a convolution with ReLU, so that it is 0 exactly where the ReLU's gradient is. */
   readonly afterRelu: boolean;
 }
 
@@ -34,7 +34,7 @@ export function isConvolution(placed: PlacedStage): placed is PlacedConvolution 
   return placed.stage.kind === 'convolution';
 }
 
-/** Whether the kernel covers the whole map, as in fc6 to fc8. If so, the input's gradient is computed as for a 1×1 convolution. */
+/** Whether the kernel covers the whole map, as in fc6 to fc8. The input's gradient is then a 1×1 convolution. */
 export function coversMap({ stage, output }: PlacedConvolution): boolean {
   return stage.layer.padding === 0 && pixelsOf(output) === 1;
 }

@@ -83,7 +83,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     return { output: read[0]!, inputGradient: read[1] };
   }
 
-  /** With a loss scale, it alone scales the gradients of activations. Only gradients of parameters are scaled by gradientScale. */
+  /** A loss scale alone scales gradients of activations; gradientScale then scales only those of parameters. */
   #scales(gradientScale: number): Pick<Call, 'gradientScale' | 'parameterScale'> {
     const { lossScale } = this.gpu.kept;
     if (lossScale === 1) return { gradientScale, parameterScale: 1 };

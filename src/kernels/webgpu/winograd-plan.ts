@@ -6,8 +6,8 @@ import { type PlacedConvolution, vectorsOf } from './stages.ts';
 import type { Choice, Direction } from './tuning/candidates.ts';
 
 /**
- * Largest number of bytes of a chunk's values at the points, before or after the product. It fits in the last-level cache
- * of a large GPU, and has enough tiles for 500 workgroups.
+ * Largest number of bytes of a chunk's values at the points, before or after the product. It fits in the last-level
+ * cache of a large GPU, and has enough tiles for 500 workgroups.
  */
 const CHUNK = 32 * 2 ** 20;
 
@@ -25,7 +25,7 @@ export interface Plan {
   readonly tilesOf: (images: number) => number;
 }
 
-/** The input's gradient is a convolution of the output's gradient. The weights' gradient uses the tiles of the forward pass. */
+/** The input's gradient is a convolution of the output's; the weights' gradient uses the forward pass's tiles. */
 export function planFor(
   direction: Direction,
   { stage, input, output }: PlacedConvolution,

@@ -18,7 +18,7 @@ import { escapeHtml, factRow, htmlDocument } from './document.ts';
 /** The records of one training run. */
 export interface TrainingRecord {
   readonly metrics: readonly Metrics[];
-  /** As YAML. */
+  /** The recipe as YAML. */
   readonly recipe: string;
 }
 

@@ -32,7 +32,7 @@ export const activationsResponse = z.object({
   maps: z
     .base64()
     .describe(
-      "base64 of [channelIndices, height, width] bytes: 0–255 stands for 0 to the channel's maximum; negative values are 0",
+      "base64 of [channelIndices, height, width] bytes: 0–255 represent 0 to the channel's maximum; negative values are 0",
     ),
 });
 export type ActivationsResponse = z.output<typeof activationsResponse>;

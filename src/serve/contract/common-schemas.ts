@@ -1,7 +1,7 @@
 /**
  * The HTTP interface of `vgg serve`: the files of this folder hold the schemas that check requests and responses and
- * from which the OpenAPI document is generated. The page imports their types. Here: what several routes share, and the
- * errors. Probabilities and errors are fractions.
+ * from which the OpenAPI document is generated. The page imports their types. This file has the schemas that several
+ * routes share, and the errors. Probabilities and errors are fractions.
  *
  * If the server has a token, the page exchanges it once for a cookie: `POST /v1/session` with
  * `Authorization: Bearer TOKEN` responds with 204 (or 401 for a wrong token), and EventSource and links work from then
@@ -40,7 +40,7 @@ export const errorSchema = z
   .object({
     error: z.object({
       code: z.enum(Object.keys(errorStatuses) as [ErrorCode, ...ErrorCode[]]),
-      message: z.string().describe('a sentence for people'),
+      message: z.string().describe('human-readable sentence'),
     }),
   })
   .meta({ id: 'Error' });
@@ -77,7 +77,7 @@ function wholeNumber(minimum: number, maximum: number, description: string) {
     .meta({ description, type: 'integer', pattern: undefined, minimum, maximum });
 }
 
-/** The same, with a default. */
+/** A whole number in a query string, with a default. */
 function wholeNumberOr(fallback: number, minimum: number, maximum: number, description: string) {
   return wholeNumber(minimum, maximum, `${description} (default: ${fallback})`).default(fallback);
 }

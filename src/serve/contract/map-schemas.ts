@@ -1,4 +1,4 @@
-/** `POST /v1/score-map` and `POST /v1/crops`: predictions for one image place by place. */
+/** `POST /v1/score-map` and `POST /v1/crops`: predictions for one image, by position. */
 import { z } from 'zod';
 import { flag, query, rankedClassSchema, sizeSchema } from './common-schemas.ts';
 

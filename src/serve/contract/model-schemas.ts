@@ -90,7 +90,7 @@ export type FiltersResponse = z.output<typeof filtersResponse>;
 export const demoImagesResponse = z.object({
   name: z.string().describe('name of the data set'),
   classes: z.array(z.string()).describe('identifiers, in label order'),
-  labels: z.array(z.string()).describe('labels for people, in label order'),
+  labels: z.array(z.string()).describe('display names, in label order'),
   width: z.int(),
   height: z.int(),
   channels: z.union([z.literal(1), z.literal(3)]).describe('1: gray'),

@@ -74,9 +74,7 @@ export const tablesResponse = z.object({
     z.object({
       title: z.string(),
       columns: z.array(z.string()),
-      rows: z
-        .array(z.array(z.union([z.string(), z.number()])))
-        .describe('numbers may be formatted for people'),
+      rows: z.array(z.array(z.union([z.string(), z.number()]))).describe('numbers may be formatted as text'),
     }),
   ),
 });

@@ -1,18 +1,18 @@
-/** Activations and filters as bytes of images. */
+/** Converts activations and filters to bytes of images. */
 import type { Shape4 } from '../../core/shape.ts';
+import type { ActivationsResponse } from '../contract/activation-schemas.ts';
 
-export interface ChannelMaps {
-  readonly minimum: number;
-  readonly maximum: number;
-  /** The `count` channels with the largest maxima, those first; then the maximum and the mean of each. */
-  readonly channelIndices: number[];
-  readonly channelMaximum: number[];
-  readonly mean: number[];
-  /** `[channelIndices, H, W]`: 0–255 stands for 0 to the channel's maximum; negative values are 0. */
+type ChannelStatistics = 'minimum' | 'maximum' | 'channelIndices' | 'channelMaximum' | 'mean';
+
+export interface ChannelMaps extends Pick<ActivationsResponse, ChannelStatistics> {
+  /** `[channelIndices, H, W]`: 0–255 represent 0 to the channel's maximum; negative values are 0. */
   readonly maps: Uint8Array;
 }
 
-/** @param values `[C, H, W]` */
+/**
+ * The `count` channels with the largest maxima, the largest first.
+ * @param values `[C, H, W]`
+ */
 export function channelMaps(
   values: Float32Array,
   [, channels, height, width]: Shape4,

@@ -1,4 +1,4 @@
-/** A model that answers requests. */
+/** A model that answers the server's requests. */
 import { LRUCache } from 'lru-cache';
 import { messageOf, UserError } from '../../core/errors.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
@@ -109,7 +109,7 @@ export class ServedModel {
   }
 }
 
-/** Runs something whose errors are due to the request. */
+/** Runs a function whose errors are due to the request. */
 export function checked<T>(run: () => T): T {
   try {
     return run();

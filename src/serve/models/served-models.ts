@@ -16,7 +16,7 @@ export interface ServedEnsemble {
   readonly models: readonly string[];
   /** Every Q that is used. */
   readonly scales: readonly number[];
-  /** Labels for people, in label order. */
+  /** Display names of the classes, in label order. */
   readonly labels: readonly string[];
   /** @returns `[classes]` */
   classify(scaled: readonly RgbImage[], signal: AbortSignal): Promise<Float32Array>;

@@ -1,4 +1,4 @@
-/** `POST /v1/score-map` and `POST /v1/crops`: predictions place by place. */
+/** `POST /v1/score-map` and `POST /v1/crops`: predictions by position. */
 import { cropScoresOf, scoreMapOf } from '../../evaluate/protocol/prediction-maps.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';

@@ -23,7 +23,7 @@ export async function* runEvents(
   let state = '';
   let rewinds = metrics.rewinds;
   let silent = 0;
-  // How soon a browser reconnects.
+  // Tells browsers to reconnect after two seconds.
   yield 'retry: 2000\n\n';
   while (!signal.aborted) {
     await metrics.update();

@@ -1,6 +1,6 @@
 /**
- * Reports of runs as HTML. Each takes an evaluation of a model, so one is made at a time, and a report is cached until
- * the run has another model. Meanwhile clients get a page with the progress that reloads itself.
+ * HTML reports of runs. Making one evaluates a model, so they are made one at a time, and each is cached until the run
+ * has another model. Meanwhile clients get a progress page that reloads itself.
  */
 import { lstat } from 'node:fs/promises';
 import pLimit from 'p-limit';
@@ -12,7 +12,7 @@ import { RequestError } from '../request-errors.ts';
 
 export type Table = TablesResponse['tables'][number];
 
-/** How src/api presents runs to people; passed in, since it evaluates models and draws. */
+/** How src/api presents runs. Passed in, because it evaluates models and draws. */
 export interface RunPages {
   /**
    * The HTML report of a run.
@@ -28,7 +28,7 @@ export interface RunPages {
   tables(folder: string): Promise<Table[]>;
 }
 
-/** Reports in the cache: some hundred kilobytes each. */
+/** Maximum number of cached reports, each a few hundred kilobytes. */
 const CACHED_REPORTS = 8;
 
 interface ReportJob {
@@ -41,7 +41,7 @@ interface ReportJob {
 
 interface ReportPage {
   readonly html: string;
-  /** Whether this is the report, and not the page with its progress. */
+  /** False if `html` is the progress page. */
   readonly ready: boolean;
 }
 
@@ -96,7 +96,7 @@ export class Reports {
   }
 }
 
-/** Changes with the model. */
+/** A text that changes with the model. */
 async function versionOf({ folder }: FoundRun): Promise<string> {
   try {
     const { mtimeMs, size } = await lstat(folder.lastFile);

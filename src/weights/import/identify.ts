@@ -14,7 +14,7 @@ import { parseWrittenForm, type WrittenForm } from './written-form.ts';
 export interface Identified {
   readonly foreign: ForeignNetwork;
   readonly network: Network;
-  /** In files that verydeep wrote. */
+  /** Present in files that verydeep wrote. */
   readonly facts?: ModelFacts;
   readonly written?: WrittenForm;
 }
@@ -76,6 +76,6 @@ function checkFacts(path: string, stated: Network, found: Network): void {
   throw new UserError(
     wrong === 'parameters'
       ? `${path}: its tensors have other shapes than those of the network in its metadata; write the file again`
-      : `${path}: its tensors make a network with ${wrong} ${found[wrong]}, but its metadata states ${stated[wrong]}; write the file again`,
+      : `${path}: its tensors form a network with ${wrong} ${found[wrong]}, but its metadata states ${stated[wrong]}; write the file again`,
   );
 }

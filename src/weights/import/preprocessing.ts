@@ -16,7 +16,7 @@ export type ChannelOrder = 'rgb' | 'bgr';
 export interface Preprocessing {
   readonly channelOrder: ChannelOrder;
   readonly scale: number;
-  /** After scaling. */
+  /** Mean after scaling. */
   readonly mean: Rgb;
   readonly std: Rgb;
 }

@@ -71,8 +71,7 @@ describe('an evaluation', () => {
     }
   });
 
-  for (const { name, backend, missing } of backendsUnderTest) {
-    const skip = missing ?? false;
+  for (const { name, backend, skip } of backendsUnderTest) {
     it(`${name}: does not depend on the batches`, { skip }, async () => {
       const model = await smallModel({}, { backend: backend! });
       const alone = await evaluate(model, { batch: 1 });

@@ -28,11 +28,8 @@ export async function smallModel(
 ): Promise<SmallModel> {
   const network = buildNetwork({ configuration: 'A', classes: 5, crop: 32, width: 1 / 28, ...options });
   const values = new Map(initialize(network, { method: 'he', seed }));
-  const first = 'conv1_1.weight';
-  values.set(
-    first,
-    values.get(first)!.map((weight) => weight / 256),
-  );
+  const first = values.get('conv1_1.weight')!.map((weight) => weight / 256);
+  values.set('conv1_1.weight', first);
   return { backend, network, parameters: await createParameters(backend, network.layers, values, false) };
 }
 

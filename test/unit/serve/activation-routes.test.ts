@@ -125,10 +125,8 @@ describe('GET /v1/model', () => {
     });
     assert.equal(model.layers.at(-1).effectiveStride, 32);
     const parameters: number[] = pluck(model.layers, 'parameters');
-    assert.equal(
-      model.parameters,
-      parameters.reduce((a, b) => a + b),
-    );
+    const sum = parameters.reduce((a, b) => a + b);
+    assert.equal(model.parameters, sum);
     // Clients see names of files, not their folders.
     assert.equal(model.training.data, 'photos');
   });

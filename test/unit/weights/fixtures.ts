@@ -52,10 +52,8 @@ export function assertClose(
 ): void {
   assert.equal(actual.length, expected.length);
   for (let i = 0; i < expected.length; i++) {
-    assert.ok(
-      Math.abs(actual[i]! - expected[i]!) <= tolerance,
-      `value ${i} is ${actual[i]}, expected ${expected[i]}`,
-    );
+    const difference = Math.abs(actual[i]! - expected[i]!);
+    assert.ok(difference <= tolerance, `value ${i} is ${actual[i]}, expected ${expected[i]}`);
   }
 }
 

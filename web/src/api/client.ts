@@ -1,4 +1,4 @@
-/** Requests to `vgg serve`, and their failures as sentences. */
+/** Sends requests to `vgg serve`, and turns failures into sentences. */
 import type { ErrorBody, ErrorCode } from '../../../src/serve/contract/common-schemas.ts';
 
 /** A failure whose message the page shows unchanged. */
@@ -29,7 +29,7 @@ export async function getJson<T>(path: string, query: Query = {}, signal?: Abort
 }
 
 /**
- * A file's response, whose body is still to be read.
+ * Requests a file. The body of the response has not been read.
  * @throws ApiError
  */
 export function fetchFile(path: string, query: Query, signal: AbortSignal): Promise<Response> {
@@ -91,14 +91,14 @@ async function errorOf(response: Response): Promise<ApiError> {
   }
 }
 
-/** A failure as a sentence for people. */
+/** Describes a failure in a sentence. */
 export function sentenceOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
-/** Decodes the base64 that the server sends byte arrays in: megabytes, for which a callback per byte is too slow. */
+/** Decodes base64, in which the server sends megabytes: a callback per byte would be too slow. */
 export function decodeBase64(base64: string): Uint8Array {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);

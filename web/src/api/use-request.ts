@@ -7,15 +7,15 @@ export type RequestState<T> =
   | {
       readonly state: 'failed';
       readonly message: string;
-      /** Undefined: not an ApiError. */
+      /** Undefined if it is not an ApiError. */
       readonly code: ApiError['code'] | undefined;
-      /** Makes the request again. */
+      /** Repeats the request. */
       readonly retry: () => void;
     };
 
 /**
- * Runs a request, and runs it again whenever `key` changes. An answer that comes after the next change is dropped.
- * @param key everything that the request depends on, as one text; undefined: no request yet
+ * Sends a request, and sends it again whenever `key` changes. A response that arrives after the next change is dropped.
+ * @param key everything that the request depends on, as one string; undefined: no request yet
  */
 export function useRequest<T>(
   key: string | undefined,

@@ -22,7 +22,7 @@ const ORIENTATIONS = [
   ['mirrored', 'mirrored'],
 ] as const;
 
-/** The 5×5 crops of multi-crop evaluation: where each one is, and the prediction from it alone. */
+/** Shows where each of the 5×5 crops of multi-crop evaluation is, and the prediction from it alone. */
 export function CropGrid({ model, limits, inference, picture }: OverlayProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(model.defaultScale);
@@ -70,7 +70,7 @@ function Grid({ picture, scale, mirrored }: GridProps) {
         label={`${picture.name} with the crop at ${placeOf(current)} outlined`}
         onPoint={(at) => at && setCurrent(nearest(crops, scale, at))}
       >
-        {/* The selected frame is last, and so above the others. */}
+        {/* The selected frame comes last, so it is above the others. */}
         <Frames within={rescaled} frames={frames.toSorted((a, b) => Number(a.strong) - Number(b.strong))} />
       </Stage>
       <div class="crop-reading">
@@ -94,7 +94,7 @@ interface CropButtonsProps {
   readonly onCurrent: (index: number) => void;
 }
 
-/** The grid as 25 buttons. Only the selected one can be reached by Tab; the arrow keys move between them. */
+/** The grid as 25 buttons. Tab reaches only the selected one; the arrow keys move between them. */
 function CropButtons({ crops, current, onCurrent }: CropButtonsProps) {
   const box = useRef<HTMLFieldSetElement>(null);
   const move = (event: KeyboardEvent) => {

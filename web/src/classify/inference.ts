@@ -1,4 +1,4 @@
-/** Classification by the server or by the model in this browser; both answer in the HTTP interface's types. */
+/** Classification by the server or by the model in this browser. Both return the types of the HTTP interface. */
 import type { CropsResponse, ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import type { PredictResponse } from '../../../src/serve/contract/predict-schemas.ts';
@@ -10,7 +10,7 @@ export type Protocol = PredictResponse['protocol'];
 
 export interface PredictRequest {
   readonly protocol: Protocol;
-  /** One side in pixels, or `auto`. */
+  /** A smaller side in pixels, or `auto`. */
   readonly scales: string;
   /** Whether to average over all of the server's models. */
   readonly ensemble: boolean;
@@ -23,7 +23,7 @@ export interface ScoreMapRequest {
 }
 
 export interface Inference {
-  /** Different for each model, and for server and browser. */
+  /** Unique for each model, and different for server and browser. */
   readonly id: string;
   /** Whether it has all of the server's models. */
   readonly hasEnsemble: boolean;
@@ -32,7 +32,7 @@ export interface Inference {
   crops(picture: Picture, scale: number, signal: AbortSignal): Promise<CropsResponse>;
 }
 
-/** What the evidence map's overlays take. */
+/** Props of the evidence map's overlays. */
 export interface OverlayProps {
   readonly model: ModelInfo;
   readonly limits: Limits;

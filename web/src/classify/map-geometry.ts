@@ -1,4 +1,4 @@
-/** Where the positions of a dense score map lie on the image. */
+/** Locates the positions of a dense score map on the image. */
 import type { Size } from '../../../src/serve/contract/common-schemas.ts';
 import type { ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
 import { colorImage, drawable, viridis } from '../draw/colors.ts';
@@ -32,8 +32,8 @@ export function positionAt(map: MapGrid, { x, y }: { readonly x: number; readonl
 }
 
 /**
- * Draws a map over the whole image: each value at the center of its window, linearly interpolated between them, and
- * constant beyond the outermost ones.
+ * Draws a map over the whole image: each value at the center of its window, linear interpolation between centers, and
+ * constant values beyond the outermost ones.
  * @param values [rows, columns], 0 to 1
  */
 export function drawMap(

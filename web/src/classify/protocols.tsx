@@ -25,7 +25,7 @@ interface ProtocolsProps {
   readonly picture: Picture;
 }
 
-/** The prediction by each test protocol side by side: of one model, or the mean of all. */
+/** Compares the predictions of the test protocols side by side, for one model or the mean of all. */
 export function Protocols({ model, models, inference, picture }: ProtocolsProps) {
   const choices = protocolScales(model);
   const [wantedScales, setScales] = useState(choices[0]![0]);
@@ -39,7 +39,7 @@ export function Protocols({ model, models, inference, picture }: ProtocolsProps)
     useRequest(wanted ? `${base} ${protocol}` : undefined, (signal) =>
       inference.predict(picture, { protocol, scales, ensemble }, signal),
     );
-  // One after the other, most useful first: asked for together, all would wait for the slowest.
+  // One after another, the most useful first: if sent together, all would wait for the slowest.
   const dense = ask('dense', true);
   const crops = ask('crops', isSettled(dense));
   const both = ask('both', isSettled(crops));
@@ -75,7 +75,7 @@ export function Protocols({ model, models, inference, picture }: ProtocolsProps)
   );
 }
 
-/** Whether the next request may start: not if the server is unreachable, which is reported once. */
+/** Whether the next request may start. If the server is unreachable, it may not, so that this is reported only once. */
 function isSettled(loading: RequestState<unknown>): boolean {
   return loading.state === 'done' || (loading.state === 'failed' && loading.code !== 'unreachable');
 }

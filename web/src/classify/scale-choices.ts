@@ -2,12 +2,12 @@
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 
 const LARGEST = 2048;
-/** A map with fewer positions per side shows next to nothing about location. */
+/** A map with fewer positions per side says almost nothing about location. */
 const MIN_POSITIONS = 2;
 
 /**
- * Single scales for maps: those that match the training scales, and larger ones at which even a small network has a
- * map of several positions. Scales with more pixels than the server accepts are left out.
+ * Single scales for maps: those that match the training scales, and larger ones at which even a small network gives a
+ * map with several positions. Omits scales with more pixels than the server accepts.
  */
 export function mapScales(
   { crop, defaultScale, autoScales }: ModelInfo,
@@ -22,8 +22,8 @@ export function mapScales(
 }
 
 /**
- * The scale of the first map: the network's default, or if that gives a single position, which shows nothing, the
- * smallest one with several rows and columns.
+ * The scale of the first map: the network's default or, if that gives only one position, the smallest scale with several
+ * rows and columns.
  */
 export function firstMapScale({ crop, defaultScale, layers }: ModelInfo, scales: readonly number[]): number {
   const stride = 2 ** layers.filter(({ kind }) => kind === 'maxPool').length;
@@ -32,7 +32,7 @@ export function firstMapScale({ crop, defaultScale, layers }: ModelInfo, scales:
   return scales.find((scale) => scale > defaultScale && positions(scale) > MIN_POSITIONS) ?? defaultScale;
 }
 
-/** Scale choices for the test protocols, by value of the query parameter. */
+/** Scale choices for the test protocols: value of the query parameter, and text. */
 export function protocolScales({ defaultScale, autoScales }: ModelInfo): (readonly [string, string])[] {
   const several = autoScales.length > 1 ? ([['auto', autoScales.join(', ')]] as const) : [];
   return [[String(defaultScale), String(defaultScale)], ...several];

@@ -21,7 +21,7 @@ const SCORE_RANGES = [
 type ScoreRange = (typeof SCORE_RANGES)[number][0];
 type ClassMap = MapGrid['classes'][number];
 
-/** The probability of one class at each position of the network, laid over the picture (paper, 3.2). */
+/** Overlays the picture with the probability of one class at each position of the network (paper, 3.2). */
 export function ScoreMap({ model, limits, inference, picture }: OverlayProps) {
   const scales = mapScales(model, limits, picture.pixels);
   const [scale, setScale] = useState(firstMapScale(model, scales));
@@ -32,7 +32,7 @@ export function ScoreMap({ model, limits, inference, picture }: OverlayProps) {
     const key = wanted ? `${picture.id} ${inference.id} ${JSON.stringify(request)}` : undefined;
     return useRequest(key, (signal) => inference.scoreMap(picture, request, signal));
   };
-  // At other scales the network may prefer another class; the map stays with the best class at the default scale.
+  // At other scales the network may prefer another class; the map keeps showing the best class at the default scale.
   const atDefault = ask({ scale: model.defaultScale }, true);
   const index = chosen ?? bestOf(atDefault)[0]?.index;
   const atScale = ask({ scale }, index !== undefined && scale !== model.defaultScale);

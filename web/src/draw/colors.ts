@@ -1,6 +1,6 @@
 /**
- * Color maps for values from 0 to 1. Both are perceptually uniform: equal steps of the value look like equal steps,
- * also in grayscale and to people with red-green color blindness.
+ * Color maps for values from 0 to 1. Both are perceptually uniform: equal steps of the value look like equal steps, also
+ * in grayscale and with red-green color blindness.
  */
 import { interpolateMagma, interpolateViridis } from 'd3-scale-chromatic';
 
@@ -22,7 +22,7 @@ export const viridis: ColorMap = colorMap(interpolateViridis);
 /** For activations: 0 is black. */
 export const magma: ColorMap = colorMap(interpolateMagma);
 
-/** A map `[rows, columns]` of values from 0 to 1 as an opaque image. */
+/** Renders a map `[rows, columns]` of values from 0 to 1 as an opaque image. */
 export function colorImage(
   values: ArrayLike<number>,
   columns: number,

@@ -4,7 +4,7 @@ import { type ColorMap, colorImage } from './colors.ts';
 interface LegendProps {
   readonly colors: ColorMap;
   readonly title: string;
-  /** Texts at the two ends. */
+  /** Labels at the two ends. */
   readonly from: string;
   readonly to: string;
 }

@@ -3,7 +3,7 @@ import type { Picture } from '../state/user-files.ts';
 import { Canvas } from '../ui/canvas.tsx';
 
 const LONGER_SIDE = 1024;
-/** Images smaller than this are shown pixel by pixel: smoothing would invent detail. */
+/** Smaller images are shown without smoothing, which would invent detail. */
 const SMOOTH_FROM = 160;
 
 interface StageProps {
@@ -12,13 +12,13 @@ interface StageProps {
   /** Draws over the picture; the context's units are the canvas's pixels. */
   readonly overlay?: (context: CanvasRenderingContext2D, width: number, height: number) => void;
   readonly inputs?: readonly unknown[];
-  /** Elements on top, in the picture's box. */
+  /** Elements on top of the picture, positioned in its box. */
   readonly children?: ComponentChildren;
   /** The pointer's position in fractions of width and height; undefined when it has left. */
   readonly onPoint?: (at: { x: number; y: number } | undefined) => void;
 }
 
-/** The person's picture with an overlay. */
+/** The chosen picture with an overlay. */
 export function Stage({ picture, label, overlay, inputs = [], children, onPoint }: StageProps) {
   const { pixels } = picture;
   const factor = LONGER_SIDE / Math.max(pixels.width, pixels.height);
@@ -64,7 +64,7 @@ interface FrameProps {
   }[];
 }
 
-/** Rectangles over the picture. */
+/** Draws rectangles over the picture. */
 export function Frames({ within, frames }: FrameProps) {
   return (
     <svg

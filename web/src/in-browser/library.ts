@@ -1,4 +1,4 @@
-/** The library that a browser imports as `verydeep/web`, fetched when it is first needed. */
+/** Loads `verydeep/web`, the library for browsers, when it is first needed. */
 export type Library = typeof import('../../../src/web/index.ts');
 
 let library: Promise<Library> | undefined;
@@ -9,7 +9,7 @@ export function loadLibrary(): Promise<Library> {
 }
 
 async function fetchLibrary(): Promise<Library> {
-  // Where it may, zod compiles its checks with eval, which the page's Content-Security-Policy forbids.
+  // By default zod compiles its checks with eval, which the page's Content-Security-Policy forbids.
   const { config } = await import('zod/v4/core');
   config({ jitless: true });
   return import('../../../src/web/index.ts');

@@ -1,4 +1,4 @@
-/** The served model in this browser, until the page is closed. */
+/** Runs the served model in this browser, until the page is closed. */
 import { useEffect, useState } from 'preact/hooks';
 import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import type { WebModel } from '../../../src/web/index.ts';
@@ -7,19 +7,19 @@ import { loadLibrary } from './library.ts';
 
 export type LocalState =
   | { readonly state: 'off' }
-  /** Bytes of weights so far, and in all. */
+  /** Bytes of weights downloaded so far, and in total. */
   | { readonly state: 'downloading'; readonly done: number; readonly total: number }
   | { readonly state: 'ready'; readonly model: WebModel }
-  /** The server does the work again; the message is the reason as a sentence. */
+  /** The model failed and the server does the work again; the message gives the reason. */
   | { readonly state: 'failed'; readonly message: string };
 
 class LocalModel extends EventTarget {
   state: LocalState = { state: 'off' };
-  /** Checksum of the wanted model; undefined: none. */
+  /** Checksum of the requested model; undefined if there is none. */
   checksum: string | undefined;
   #stop = new AbortController();
 
-  /** Downloads a model's weights, unless they are here already. */
+  /** Downloads a model's weights, unless they are already loaded. */
   async turnOn(info: ModelInfo): Promise<void> {
     if (this.checksum === info.checksum && this.state.state !== 'failed') return;
     this.turnOff();
@@ -50,7 +50,7 @@ class LocalModel extends EventTarget {
     this.#change({ state: 'off' });
   }
 
-  /** Gives up, so that the server does the work. */
+  /** Discards the model, so that the server does the work. */
   fail(error: unknown): void {
     this.#end();
     this.#change({ state: 'failed', message: sentenceOf(error) });
@@ -74,7 +74,7 @@ export function weightBytes({ parameters }: ModelInfo): number {
   return 4 * parameters;
 }
 
-/** The state of the model in this browser. If another model ran here before, it is replaced by this one. */
+/** The state of the model in this browser. It replaces any other model that ran here before. */
 export function useLocalModel(info: ModelInfo): LocalState {
   const [state, setState] = useState(localModel.state);
   useEffect(() => {

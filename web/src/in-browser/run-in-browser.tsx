@@ -9,7 +9,7 @@ interface RunInBrowserProps {
   readonly state: LocalState;
 }
 
-/** A switch: the model runs in this browser, or on the server. */
+/** A switch between running the model in this browser and on the server. */
 export function RunInBrowser({ model, state }: RunInBrowserProps) {
   const id = useId();
   const isOn = state.state === 'downloading' || state.state === 'ready';

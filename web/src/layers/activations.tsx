@@ -27,7 +27,7 @@ const COLOR_RANGES = [
   ['common', 'shared'],
 ] as const satisfies readonly (readonly [ColorRange, string])[];
 
-/** The output of a layer for the picture: the channels with the largest maxima. */
+/** Shows a layer's output for the picture: the channels with the largest maxima. */
 export function Activations({ model, layer, picture }: ActivationsProps) {
   const [view, setView] = useState<InputView>('center');
   const [range, setRange] = useState<ColorRange>('own');
@@ -58,7 +58,7 @@ export function Activations({ model, layer, picture }: ActivationsProps) {
   );
 }
 
-/** The last layer's channels are the classes. */
+/** In the last layer, channels are classes. */
 function labelsOf({ layers, labels }: ModelInfo, { name }: LayerInfo): readonly string[] | undefined {
   const last = layers.findLast(({ kind }) => kind === 'convolution');
   return last?.name === name ? labels : undefined;

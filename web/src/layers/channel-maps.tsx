@@ -8,10 +8,10 @@ import type { Picture } from '../state/user-files.ts';
 import { Canvas } from '../ui/canvas.tsx';
 import { figure } from '../ui/display-values.ts';
 
-/** Whether each channel's colors cover its own range or one that all channels share. */
+/** Whether the colors span each channel's own range or one range for all channels. */
 export type ColorRange = 'own' | 'common';
 
-/** A part of the picture, in fractions of its sides. */
+/** A part of the picture, as fractions of its sides. */
 export interface Region {
   readonly left: number;
   readonly top: number;
@@ -22,7 +22,7 @@ export interface Region {
 /** The network's input, as in the HTTP interface. */
 export type InputView = 'center' | 'whole';
 
-/** The part of a picture that the network gets, at its default scale. */
+/** The part of a picture that the network receives at its default scale. */
 export function regionOf(
   { crop, defaultScale }: ModelInfo,
   { width, height }: Size,
@@ -44,7 +44,7 @@ interface ChannelMapsProps {
   readonly region: Region;
 }
 
-/** One channel over the picture, and all channels to choose from. */
+/** Shows one channel over the picture, and all channels to choose from. */
 export function ChannelMaps({ activations, bytes, range, picture, region }: ChannelMapsProps) {
   const { shape, channelIndices, channelMaximum, mean, maximum } = activations;
   const [, height, width] = shape;

@@ -1,7 +1,7 @@
 import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import { count, short } from '../ui/display-values.ts';
 
-/** ReLU and dropout follow nearly every layer; like Table 1, the page leaves them out. */
+/** Like Table 1, the page omits ReLU and dropout, which follow nearly every layer. */
 const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];
 
 export function drawnLayers({ layers }: ModelInfo): LayerInfo[] {
@@ -79,7 +79,7 @@ export function LayerTable({ model, selected, onSelect }: LayerTableProps) {
   );
 }
 
-/** Layers up to and including each pooling, then the classifier: the rows of Table 1. */
+/** Groups the layers as in Table 1: up to and including each pooling, then the classifier. */
 function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
   const stages: LayerInfo[][] = [[]];
   for (const layer of layers) {
@@ -92,7 +92,7 @@ function stagesOf(layers: readonly LayerInfo[]): LayerInfo[][] {
 const LONGEST = 72;
 const TALLEST = 26;
 
-/** The output's size: height for its side, width for its channels, both as square roots. */
+/** Draws the output's size: the height stands for its side and the width for its channels, both as square roots. */
 function Volume({
   layer,
   crop,

@@ -12,12 +12,12 @@ export interface LayersProps extends Omit<ClassifyProps, 'weights'> {
   readonly route: Route;
 }
 
-/** The network as a column of Table 1, and the output of each layer for the picture. */
+/** Shows the network as a column of Table 1, and the output of each layer for the picture. */
 export function Layers({ model, models, onModel, limits, picture, onPicture, route }: LayersProps) {
   const [first] = model.layers.filter(({ activations }) => activations);
   const layer = model.layers.find(({ name, activations }) => activations && name === route.item) ?? first!;
   const panel = useRef<HTMLElement>(null);
-  const [opened, setOpened] = useState(0); // counts choices by hand, each of which scrolls the panel into view
+  const [opened, setOpened] = useState(0); // counts the user's choices, each of which scrolls the panel into view
   useEffect(() => {
     if (opened > 0) panel.current?.scrollIntoView({ block: 'nearest' });
   }, [opened]);

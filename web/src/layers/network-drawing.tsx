@@ -9,7 +9,7 @@ const THINNEST = 14;
 const THICKEST = 62;
 const SLANT = 0.22; // a slab's depth as a share of its height
 
-/** The network in one picture, from image to classes. Each layer is a slab whose height follows the map's side. */
+/** Draws the network from image to classes. Each layer is a slab whose height reflects the map's side. */
 export function NetworkDrawing({ model }: { readonly model: ModelInfo }) {
   const layers = drawnLayers(model);
   const most = Math.max(...layers.map(({ outputShape: [channels] }) => channels));

@@ -16,7 +16,7 @@ interface ChartProps {
 
 type PlotModule = typeof import('@observablehq/plot');
 
-/** Observable Plot is most of the page's code and needed here only, so it is fetched with the first chart. */
+/** Observable Plot is most of the page's code and needed only here, so it is loaded with the first chart. */
 let plotModule: Promise<PlotModule> | undefined;
 
 function usePlot(): PlotModule | undefined {
@@ -79,7 +79,7 @@ interface ChartFormat {
 }
 
 const TICKS = 5;
-/** An axis of learning rates extends beyond them by this factor at either end. */
+/** An axis of learning rates extends beyond them by this factor at each end. */
 const MARGIN = 1.25;
 
 function draw(Plot: PlotModule, { training, validation }: ChartPoints, format: ChartFormat): Element {

@@ -23,7 +23,7 @@ const ERRORS = [
   ['top5Error', 'top-5'],
 ] as const;
 
-/** Loss, error and learning rate of the selected runs. */
+/** Charts the loss, error and learning rate of the selected runs. */
 export function Curves({ runs, streams }: CurvesProps) {
   const [xAxis, setXAxis] = useState<(typeof X_AXES)[number][0]>('epoch');
   const [error, setError] = useState<(typeof ERRORS)[number][0]>('top1Error');
@@ -71,7 +71,7 @@ export function Curves({ runs, streams }: CurvesProps) {
   );
 }
 
-/** The color of each run, and the latest loss of those in training. */
+/** Lists each run's color and, for those in training, the latest loss. */
 function RunLegend({ runs, streams }: CurvesProps) {
   return (
     <div class="run-legend">

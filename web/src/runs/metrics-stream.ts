@@ -1,4 +1,4 @@
-/** The metrics of one run, live while it trains. */
+/** Receives the metrics of one run, live during training. */
 import type {
   MetricsLine,
   MetricsResponse,
@@ -23,7 +23,7 @@ export class MetricsStream {
 
   /**
    * @param onChange called when there are new metrics, or the connection changes
-   * @param onState called with the run's state at first, and whenever it changes
+   * @param onState called with the run's initial state, and whenever it changes
    */
   constructor(id: string, onChange: () => void, onState: (state: RunState) => void) {
     this.#path = `v1/runs/${encodeURIComponent(id)}`;
@@ -83,7 +83,7 @@ export class MetricsStream {
     });
     events.addEventListener('open', this.#onChange);
     events.addEventListener('error', () => {
-      // The browser restores a lost connection by itself, but not one that the server refused.
+      // The browser restores a lost connection itself, but not one that the server refused.
       if (events.readyState === EventSource.CLOSED) this.#retry();
       this.#onChange();
     });

@@ -52,7 +52,7 @@ export function RunTable({ runs, shown, current, onCurrent, onToggle }: RunTable
 
 interface RunRowProps {
   readonly run: RunSummary;
-  /** Place among the runs whose curves are shown, or −1. */
+  /** Position among the runs whose curves are shown, or −1. */
   readonly place: number;
   readonly isCurrent: boolean;
   readonly onCurrent: () => void;

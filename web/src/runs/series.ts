@@ -1,4 +1,4 @@
-/** The series of a chart: the metrics of one run, its color, and its points. */
+/** The series of a chart: a run's metrics, color and points. */
 import type { MetricsLine } from '../../../src/serve/contract/run-schemas.ts';
 
 export interface Series {
@@ -7,15 +7,15 @@ export interface Series {
   readonly lines: readonly MetricsLine[];
 }
 
-/** Most series that one chart can tell apart: the style sheet has this many colors. */
+/** Most series in one chart: the style sheet has this many colors. */
 export const MOST_SERIES = 8;
 
-/** The color of the series at a place among those shown. */
+/** The color of a series by its position among those shown. */
 export function seriesColor(place: number): string {
   return `var(--series-${(place % MOST_SERIES) + 1})`;
 }
 
-/** What the x-axis shows. */
+/** The quantity on the x-axis. */
 export type XAxis = 'epoch' | 'iteration' | 'seconds';
 
 export interface SeriesPoint {
@@ -25,11 +25,11 @@ export interface SeriesPoint {
   readonly color: string;
 }
 
-/** A screen has no more columns than this in one chart. */
+/** Most pixel columns that a chart has on any screen. */
 const MOST_POINTS = 600;
 
 /**
- * The points of one kind of metrics. Long series are averaged over neighboring lines. Values that cannot be drawn are
+ * The points of one kind of metric. Long series are averaged over neighboring lines. Values that cannot be drawn are
  * left out.
  * @param steps whether values jump, so that the last of neighbors is kept instead of their mean (default: false)
  */

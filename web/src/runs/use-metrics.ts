@@ -5,7 +5,7 @@ import { MetricsStream } from './metrics-stream.ts';
 const REDRAW = 250; // milliseconds; a small network delivers metrics faster than charts need to be drawn
 
 /**
- * The metrics of runs, live for those in training.
+ * Returns the metrics of runs, live for those in training.
  * @param runs the selected runs with their last known state
  * @param onState called when a run's state changes
  */

@@ -10,7 +10,7 @@ export interface RunList {
   readonly refresh: () => void;
 }
 
-/** The list of runs, refreshed while the page is visible, so that new trainings appear. */
+/** Returns the list of runs, refreshed while the page is visible so that new runs appear. */
 export function useRuns(): RunList {
   const [list, setList] = useState<Omit<RunList, 'refresh'>>({ runs: undefined, failure: undefined });
   const refresh = useCallback(() => {

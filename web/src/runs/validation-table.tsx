@@ -21,7 +21,7 @@ interface ValidationTableProps {
   readonly full?: boolean;
 }
 
-/** The validations of the charts as a table that can be opened. */
+/** Shows the validations in the charts as a table that can be opened. */
 export function ValidationTable({ series, full = false }: ValidationTableProps) {
   const columns = full ? [RUN, ...EVERYWHERE, TOP_5, RATE] : [...EVERYWHERE, RATE];
   const rows = series.flatMap(({ id, lines }) =>

@@ -34,7 +34,7 @@ export function hrefOf(view: View, item?: string, parameters: Readonly<Record<st
   return `#/${view}${item ? `/${encodeURIComponent(item)}` : ''}${query ? `?${query}` : ''}`;
 }
 
-/** Navigates to an address, as a click on a link does. */
+/** Navigates to an address, like a click on a link. */
 export function go(href: string): void {
   location.hash = href;
 }
@@ -49,7 +49,7 @@ export function useRoute(): Route {
   return parseRoute(hash);
 }
 
-/** Decodes a part of an address; one with broken escapes stays as it is. */
+/** Decodes a part of an address; leaves one with broken escapes unchanged. */
 export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

@@ -1,4 +1,4 @@
-/** Light or dark: the system's setting, unless the person has chosen one here. */
+/** Light or dark: the system's setting, unless the user has chosen one here. */
 import { useEffect, useState } from 'preact/hooks';
 
 export const THEMES = ['auto', 'light', 'dark'] as const;
@@ -10,7 +10,7 @@ export function storedTheme(): Theme {
   try {
     return THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? 'auto';
   } catch {
-    return 'auto'; // storage is forbidden
+    return 'auto'; // storage is blocked
   }
 }
 
@@ -26,7 +26,7 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // Storage may be forbidden; the choice then lasts until the page is closed.
+      // Storage may be blocked; the choice then lasts until the page is closed.
     }
   }, [theme]);
   return [theme, setTheme];

@@ -1,8 +1,8 @@
-/** Files that come from the person and go to them: the image they chose, and downloads. */
+/** Files from and for the user: chosen images and downloads. */
 import type { Limits } from '../../../src/serve/contract/model-schemas.ts';
 
 export interface Picture {
-  /** Different for each choice, even of the same file. */
+  /** Unique for each choice, even of the same file. */
   readonly id: number;
   readonly file: Blob;
   readonly name: string;
@@ -12,7 +12,7 @@ export interface Picture {
 
 let chosen = 0;
 
-/** @throws Error with a sentence when the browser cannot decode the file, or the server would refuse it */
+/** @throws Error with a sentence when the browser cannot decode the file, or the server would reject it */
 export async function openPicture(file: File, limits: Limits): Promise<Picture> {
   const name = file.name || 'pasted image';
   if (file.size > limits.imageBytes) {
@@ -32,7 +32,7 @@ export async function openPicture(file: File, limits: Limits): Promise<Picture> 
   }
 }
 
-/** Downloads a file that the page has made. */
+/** Downloads a file that the page has created. */
 export function saveBlob(blob: Blob, name: string): void {
   const address = URL.createObjectURL(blob);
   const link = Object.assign(document.createElement('a'), { href: address, download: name });

@@ -12,20 +12,20 @@ interface ImageChoiceProps {
   readonly disabled: boolean;
 }
 
-/** Makes a file input take a folder; Preact's types do not have it. */
+/** Makes a file input accept a folder; Preact's types lack this attribute. */
 const FOLDER = { webkitdirectory: true };
 
-/** Names of data sets by the usual names of their folders. */
+/** Display names of data sets, by the usual names of their folders. */
 const DATA_SETS: Readonly<Record<string, string>> = {
   'fashion-mnist': 'Fashion-MNIST',
   mnist: 'MNIST',
   'cifar-10': 'CIFAR-10',
 };
 
-/** Classes that are listed by name. */
+/** Most classes that are listed by name. */
 const NAMED = 12;
 
-/** The choice of training images: a folder of the visitor's, or the server's demo images. */
+/** The choice of training images: a folder the visitor chooses, or the server's demo images. */
 export function ImageChoice({ source, demoImages, onSource, disabled }: ImageChoiceProps) {
   const [failure, setFailure] = useState<string>();
   const input = useRef<HTMLInputElement>(null);

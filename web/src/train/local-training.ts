@@ -1,4 +1,4 @@
-/** A training in this browser, which continues while other views are shown and ends with the page. */
+/** Trains in this browser. Training continues while other views are shown and ends when the page is closed. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/web/index.ts';
 import { sentenceOf } from '../api/client.ts';
@@ -13,7 +13,7 @@ export type TrainingState =
   | { readonly state: 'ended'; readonly training: WebTraining }
   | { readonly state: 'failed'; readonly message: string };
 
-/** Milliseconds between two updates of the page: progress may change hundreds of times per second. */
+/** Milliseconds between updates of the page: progress may change hundreds of times per second. */
 const UPDATE_EVERY = 100;
 
 class LocalTraining extends EventTarget {
@@ -23,7 +23,7 @@ class LocalTraining extends EventTarget {
   lines: readonly Metrics[] = [];
   /** Images that the browser could not decode. */
   unreadable: readonly string[] = [];
-  /** Whether there are trained models and none was saved. */
+  /** Whether there are trained models of which none was saved. */
   #unsaved = false;
   #stop = new AbortController();
   #changed = 0;
@@ -119,7 +119,7 @@ class LocalTraining extends EventTarget {
   #change(state: TrainingState): void {
     this.state = state;
     this.#changed = performance.now();
-    // While something would be lost, the browser asks before it leaves the page.
+    // The browser asks before it leaves the page if something would be lost.
     if (this.isBusy || this.#unsaved) addEventListener('beforeunload', confirmLeaving);
     else removeEventListener('beforeunload', confirmLeaving);
     this.dispatchEvent(new Event('change'));
@@ -132,7 +132,7 @@ function confirmLeaving(event: BeforeUnloadEvent): void {
 
 export const localTraining = new LocalTraining();
 
-/** Renders again whenever the training changes. */
+/** Renders again whenever the training's state changes. */
 export function useLocalTraining(): LocalTraining {
   const [, setTurn] = useState(0);
   useEffect(() => {

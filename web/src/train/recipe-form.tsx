@@ -3,7 +3,7 @@ import type { RecipeSettings } from './recipe-settings.ts';
 
 interface RecipeFormProps {
   readonly value: RecipeSettings;
-  /** Called with the changed fields only: two may change before the form is drawn again. */
+  /** Called with only the changed fields, since two may change before the form is rendered again. */
   readonly onChange: (change: Partial<RecipeSettings>) => void;
   readonly disabled: boolean;
 }
@@ -25,7 +25,7 @@ const NAMES = {
 } as const;
 const MOST_EPOCHS = 500;
 
-/** The parts of the recipe that can be chosen here. */
+/** The recipe settings that can be changed on the page. */
 export function RecipeForm({ value, onChange, disabled }: RecipeFormProps) {
   const id = useId();
   return (

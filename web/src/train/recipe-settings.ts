@@ -1,4 +1,4 @@
-/** The settings that the page offers, and the recipe they make. */
+/** The settings that the page offers, and the recipe made from them. */
 import type { WebRecipe } from '../../../src/web/index.ts';
 import type { TrainingSource } from './training-source.ts';
 
@@ -14,8 +14,8 @@ export interface RecipeSettings {
 
 /**
  * Settings with which a narrow network learns from a few thousand small images in a few hundred iterations: many small
- * batches, and less dropout than the paper's 0.5, since so narrow a network has little capacity to spare. At four
- * times this learning rate it stays at chance on every backend; docs/explanation/measurements.md has the figures.
+ * batches, and less dropout than the paper's 0.5, since a narrow network has little capacity to spare. At four times this
+ * learning rate it stays at chance on every backend; docs/explanation/measurements.md has the figures.
  */
 export const DEFAULTS: RecipeSettings = {
   config: 'A',
@@ -27,11 +27,11 @@ export const DEFAULTS: RecipeSettings = {
   dropout: 0.1,
 };
 
-/** Largest micro-batch: what a visitor's GPU has memory for. */
+/** Largest micro-batch that should fit in a visitor's GPU memory. */
 const MICRO_BATCH = 32;
 /** Points of the training curve per epoch. */
 const POINTS = 10;
-/** Share of the epochs after which the learning rate drops, so that a training of any length ends at a low one. */
+/** Fraction of the epochs after which the learning rate drops, so that training of any length ends at a low one. */
 const DROP_AT = 0.75;
 
 export function recipeOf(

@@ -18,7 +18,7 @@ const REASONS: Readonly<Record<WebTraining['reason'], string>> = {
   interrupted: 'stopped early',
 };
 
-/** How training ended, and the models to save: the one with the lowest validation error, and the last one. */
+/** Reports how training ended, and saves models: the one with the lowest validation error, and the last one. */
 export function Result({ name, training, lines }: ResultProps) {
   const [failure, setFailure] = useState<string>();
   const { reason, iterations, model, best } = training;

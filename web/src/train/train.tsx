@@ -71,7 +71,7 @@ export function Train({ demoImages }: { readonly demoImages: string | undefined 
   );
 }
 
-/** Screen readers announce it whenever it changes, so it has no figures that change all the time. */
+/** Screen readers announce it whenever it changes, so it contains no figures that change constantly. */
 function statusText(state: TrainingState, isChosen: boolean): string {
   switch (state.state) {
     case 'idle':

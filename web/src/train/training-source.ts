@@ -1,4 +1,4 @@
-/** Images to train on: a folder of the visitor's, or the server's demo images. */
+/** Images to train on: a folder the visitor chooses, or the server's demo images. */
 import type { DemoImagesResponse } from '../../../src/serve/contract/model-schemas.ts';
 import type { FolderImages, LabeledFile, LabeledImage } from '../../../src/web/index.ts';
 import { decodeBase64, getJson } from '../api/client.ts';
@@ -6,16 +6,16 @@ import { loadLibrary } from '../in-browser/library.ts';
 
 export interface TrainingSource {
   readonly name: string;
-  /** Names for people, with the number of training images. */
+  /** Display names of the classes, with their numbers of training images. */
   readonly classes: readonly (readonly [name: string, images: number])[];
   readonly trainingImages: number;
-  /** 0: some of the training images will be held out. */
+  /** If 0, some of the training images will be held out. */
   readonly validationImages: number;
-  /** Names for people, by class identifier; absent classes keep their identifier. */
+  /** Display names by class identifier; absent classes keep their identifier. */
   readonly labels: Readonly<Record<string, string>>;
   /** Whether the images are known to be grayscale. */
   readonly isGray: boolean;
-  /** The smaller side of all images in pixels, where it is known. */
+  /** The smaller side of all images in pixels, if known. */
   readonly side?: number;
   /** @param onUnreadable called with each image that the browser cannot decode, which is skipped */
   open(onUnreadable: (name: string) => void): {

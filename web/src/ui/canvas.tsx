@@ -1,13 +1,13 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface CanvasProps {
-  /** What it shows, as text for screen readers. */
+  /** Description of the image for screen readers. */
   readonly label: string;
   /** In canvas pixels; the style sheet sets the displayed size. */
   readonly width: number;
   readonly height: number;
   readonly draw: (context: CanvasRenderingContext2D) => void;
-  /** Everything that `draw` depends on. */
+  /** All values that `draw` depends on. */
   readonly inputs: readonly unknown[];
   readonly class?: string;
 }

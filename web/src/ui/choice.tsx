@@ -5,7 +5,7 @@ interface ChoiceProps<T extends string | number> {
   readonly options: readonly (readonly [value: T, text: string])[];
   readonly value: T;
   readonly onChange: (value: T) => void;
-  /** Shows the options only; screen readers still get the legend (default: false). */
+  /** Shows only the options; screen readers still get the legend (default: false). */
   readonly bare?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Numbers and times as text, in the same form on the whole page. */
+/** Formats numbers and times the same way on the whole page. */
 
 const THIN = '\u202f';
 
@@ -28,7 +28,7 @@ export function short(value: number): string {
   return String(value);
 }
 
-/** Bytes in millions, as browsers show downloads. */
+/** Bytes in units of a million, as browsers show downloads. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)}${THIN}MB`;
 }

@@ -8,7 +8,7 @@ interface ModelChoiceProps {
   readonly onModel: (name: string) => void;
 }
 
-/** The model in use, in one line, and a choice where the server has several. */
+/** Shows the model in use in one line, and a choice if the server has several. */
 export function ModelChoice({ model, models, onModel }: ModelChoiceProps) {
   const id = useId();
   const { config, width, classes, parameters, weightLayers } = model;

@@ -29,7 +29,7 @@ export function Busy({ what }: { readonly what: string }) {
   );
 }
 
-/** Failures that a second attempt may not meet; a refused image would be refused again. */
+/** Failures after which a second attempt may succeed; a rejected image would be rejected again. */
 const TEMPORARY: readonly (ApiError['code'] | undefined)[] = ['unreachable', 'busy', 'internal', 'timeout'];
 
 function retryOf({ code, retry }: RequestState<unknown> & { readonly state: 'failed' }) {
@@ -43,7 +43,7 @@ interface AnswerProps<T> {
   readonly children: (value: T) => ComponentChildren;
 }
 
-/** Shows a request's answer, or that it is still loading, or why it failed. */
+/** Shows a request's response, that it is still loading, or why it failed. */
 export function Answer<T>({ of: loading, what, children }: AnswerProps<T>) {
   if (loading.state === 'idle') return null;
   if (loading.state === 'failed') return <Failure message={loading.message} onRetry={retryOf(loading)} />;

@@ -12,7 +12,7 @@ interface PickerProps {
   readonly runsInBrowser?: boolean;
 }
 
-/** Takes an image that is dropped anywhere on the page, pasted, or chosen from a file dialog. */
+/** Accepts an image that is dropped anywhere on the page, pasted, or chosen in a file dialog. */
 export function PicturePicker({ picture, limits, onPicture, runsInBrowser = false }: PickerProps) {
   const [failure, setFailure] = useState<string>();
   const [draggedOver, setDraggedOver] = useState(false);

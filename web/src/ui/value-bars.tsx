@@ -6,7 +6,7 @@ export interface ValueBar {
   readonly name: string;
   /** The value as text. */
   readonly value: string;
-  /** Share of the track that the bar fills, −1 to 1; negative values have another color. */
+  /** Fraction of the track that the bar fills, −1 to 1; negative values have another color. */
   readonly length: number;
 }
 
@@ -16,7 +16,7 @@ interface ValueBarsProps {
   readonly class?: string;
 }
 
-/** Named values as horizontal bars. */
+/** Shows named values as horizontal bars. */
 export function ValueBars({ label, bars, class: name = '' }: ValueBarsProps) {
   return (
     <ol class={`value-bars ${name}`} aria-label={label}>

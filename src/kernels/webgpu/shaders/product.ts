@@ -125,7 +125,7 @@ export function sharedCorner({ threadsX, rows }: Tile): Corner {
 /** Where each thread reads for itself: `firstRow` and `firstColumn` are the thread's own. */
 export const DIRECT_CORNER: Corner = { row: 'firstRow', column: 'firstColumn', columnStep: 1 };
 
-/** Stores a thread's sums, but none past the last row and column. @param store the statements for a sum at `row + r`, `column` */
+/** Stores a thread's sums up to the last row and column. @param store statements for a sum at `row + r`, `column` */
 export function storeSums(
   { rows, columns }: Tile,
   { row, column, columnStep }: Corner,

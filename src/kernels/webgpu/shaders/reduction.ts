@@ -1,6 +1,6 @@
 /**
- * Sums and maxima over a workgroup of 64 threads, by subgroups of any size if the device has them, otherwise through the
- * workgroup's memory. The order of a sum is always the same.
+ * Sums and maxima over a workgroup of 64 threads, by subgroups of any size if the device has them, otherwise through
+ * the workgroup's memory. The order of a sum is always the same.
  */
 
 export const REDUCED = 64;

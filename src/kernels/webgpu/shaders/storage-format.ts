@@ -1,7 +1,7 @@
 /**
- * `stored` and `stored4`: the format in which activations, their gradients and the factors of products are stored, in the
- * GPU's memory and in a workgroup's. Every shader works with both formats. Sums are always in float32, where the product
- * of two f16 values is exact. Parameters, their gradients and velocities stay in float32.
+ * `stored` and `stored4`: the format in which activations, their gradients and the factors of products are stored, in
+ * the GPU's memory and in a workgroup's. Every shader works with both formats. Sums are always in float32, where the
+ * product of two f16 values is exact. Parameters, their gradients and velocities stay in float32.
  */
 import type { Precision } from '../../backend-options.ts';
 
@@ -20,8 +20,8 @@ export interface Storage {
    */
   readonly activationScale: number;
   /**
-   * Gradients of activations are stored as this multiple of those of one image's loss, so that small ones do not vanish:
-   * f16's steps next to 0 are then 6·10⁻¹¹. Those beyond ±64 are clamped to ±64 (`inRange`).
+   * Gradients of activations are stored as this multiple of those of one image's loss, so that small ones do not
+   * vanish: f16's steps next to 0 are then 6·10⁻¹¹. Those beyond ±64 are clamped to ±64 (`inRange`).
    */
   readonly lossScale: number;
 }

@@ -101,8 +101,8 @@ ${storeGradient(split, tile, 'allRows')}
 }
 
 /**
- * Without shared memory. A thread's rows belong to one tap. So the range of pixels in a line for which that tap is inside
- * the source is computed once, and the loop over them only loads and multiplies.
+ * Without shared memory. A thread's rows belong to one tap. So the range of pixels in a line for which that tap is
+ * inside the source is computed once, and the loop over them only loads and multiplies.
  */
 function direct(split: boolean, tile: Tile): string {
   const { threadsX, threadsY, rows, columns } = tile;
@@ -166,8 +166,9 @@ ${elementwise(
 `;
 
 /**
- * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup per vector of channels and chunk of pixels, followed by `SUM_SPLITS`.
- * Bindings: call, shape `[pixels, stride, chunks]` (pixels per image), ∂y, sums `[chunks, stride]`. Workgroups: [stride, chunks].
+ * The gradient of the bias, Σ_p ∂y[p, n]: one workgroup per vector of channels and chunk of pixels, followed by
+ * `SUM_SPLITS`. Bindings: call, shape `[pixels, stride, chunks]` (pixels per image), ∂y, sums `[chunks, stride]`.
+ * Workgroups: [stride, chunks].
  */
 export function biasGradient(subgroups: boolean): string {
   const { functions, parameter, argument } = reduction(subgroups, 'vec4f');

@@ -38,7 +38,7 @@ export function head(fields: readonly string[], ...own: readonly Declared[]): st
   return shapeStruct(fields) + bindings([['shape', 'Shape', 'uniform'], ...own]);
 }
 
-/** As `head`, but binding 0 is `call` and binding 1 is `shape`. */
+/** Like `head`, but binding 0 is `call` and binding 1 is `shape`. */
 export function callHead(fields: readonly string[], ...own: readonly Declared[]): string {
   const declared = bindings([['call', 'Call', 'uniform'], ['shape', 'Shape', 'uniform'], ...own]);
   return CALL + shapeStruct(fields) + declared;

@@ -1,7 +1,7 @@
 /**
- * The matrix products at the points of Winograd's method: [tiles × input channels] · [input channels × output channels].
- * Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, tiles of columns in y,
- * points in z.
+ * The matrix products at the points of Winograd's method: [tiles × input channels] · [input channels × output
+ * channels]. Bindings: call, shape, source and weights at the points, result. Workgroups: tiles of rows in x, tiles of
+ * columns in y, points in z.
  */
 
 import {

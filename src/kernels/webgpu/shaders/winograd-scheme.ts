@@ -1,8 +1,8 @@
 /**
  * Winograd's method F(m×m, 3×3) in one dimension: y = A [(G w) ⊙ (B x)], with m + 2 values x, three weights w, and m
- * results y (docs/explanation/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which is
- * ∞; A interpolates. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. The functions here return WGSL that computes
- * terms common to points p and −p only once.
+ * results y (docs/explanation/kernels.md explains it). B and G evaluate polynomials at m + 2 points, the last of which
+ * is ∞; A interpolates. The weights' gradient is ∂w = Gᵀ [(Aᵀ ∂y) ⊙ (B x)]. The functions here return WGSL that
+ * computes terms common to points p and −p only once.
  */
 
 import { unroll } from './wgsl.ts';

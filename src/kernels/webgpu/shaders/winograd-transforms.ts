@@ -1,8 +1,9 @@
 /**
- * The transforms of 3×3 convolutions by Winograd's method: inputs and weights to the points, and products back to results
- * (docs/explanation/kernels.md explains it). Values at the points are laid out as `[point, tile, channel]`, weights as
- * `[point, in, out]`, with channels in vectors of four. Tiles are numbered consecutively across all images. Each chunk of
- * them goes through all steps before the next, so that the values at the points fit in a GPU's last-level cache.
+ * The transforms of 3×3 convolutions by Winograd's method: inputs and weights to the points, and products back to
+ * results (docs/explanation/kernels.md explains it). Values at the points are laid out as `[point, tile, channel]`,
+ * weights as `[point, in, out]`, with channels in vectors of four. Tiles are numbered consecutively across all images.
+ * Each chunk of them goes through all steps before the next, so that the values at the points fit in a GPU's last-level
+ * cache.
  */
 import { callHead, type Declared, elementwise, head, reads, unroll, writes } from './wgsl.ts';
 import {

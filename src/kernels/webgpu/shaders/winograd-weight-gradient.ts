@@ -1,7 +1,7 @@
 /**
  * The gradient of 3×3 weights by Winograd's method: ∂w = Gᵀ [Σ over tiles of (B x Bᵀ) ⊙ (Aᵀ ∂y A)] G. The source is
  * transformed as in the forward pass (winograd-transforms.ts), the output's gradient by the transpose of the forward
- * pass's last transform. At each point, a product sums over tiles. Its results are laid out as `[split, point, in, out]`.
+ * pass's last transform. At each point, a product sums over tiles; its layout is `[split, point, in, out]`.
  */
 
 import { declareSums, multiplyPieces, multiplyRow, pieces, storeSums } from './outer-product.ts';
@@ -39,8 +39,8 @@ ${inBothDimensions(
 }
 
 /**
- * Computes the products at the points and adds them to those of earlier chunks. Bindings: call, shape, source and gradient
- * at the points, result. Workgroups: tiles of rows in x, tiles of columns in y, points times splits in z.
+ * Computes the products at the points and adds them to those of earlier chunks. Bindings: call, shape, source and
+ * gradient at the points, result. Workgroups: tiles of rows in x, tiles of columns in y, points times splits in z.
  */
 export function pointGradients({ extent }: Scheme, tile: Tile): string {
   return `

@@ -43,8 +43,8 @@ const SOFTWARE: TileChoice = {
 };
 
 /**
- * 128 × 64 values per workgroup, or 64 × 64 values of a weight, need 14 KiB of the 16 KiB that every device has. With 64
- * channels, the memory traffic of Winograd's transforms takes as long as the products that they save
+ * 128 × 64 values per workgroup, or 64 × 64 values of a weight, need 14 KiB of the 16 KiB that every device has. With
+ * 64 channels, the memory traffic of Winograd's transforms takes as long as the products that they save
  * (docs/guides/gpu.md).
  */
 export const HARDWARE: TileChoice = {

@@ -50,7 +50,7 @@ function fewResults(tile: Tile, busy: number, direction: Direction, placed: Plac
   return { method: 'direct', tile, splits: splits > 1 ? splits : undefined };
 }
 
-/** Winograd's method pays off only with many input and output channels, as its transforms take as long for few products as for many. */
+/** Winograd's method needs many channels on both sides, as transforms take as long for few products as for many. */
 export function defaultChoice(tiles: TileChoice, parameters: Panels): Choose {
   return (direction, placed) => {
     const pixels = batchPixelsOf(placed.output);

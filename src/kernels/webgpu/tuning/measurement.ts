@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 /**
- * Finds the fastest kernel for each convolution on this device. Each shape is measured once, when a network is compiled,
- * and the result is remembered. The kernels' results differ by rounding.
+ * Finds the fastest kernel for each convolution on this device. Each shape is measured once, when a network is
+ * compiled, and the result is remembered. The kernels' results differ by rounding.
  */
 import { UserError } from '../../../core/errors.ts';
 import { elementCount } from '../../../core/shape.ts';
@@ -31,7 +31,7 @@ const LONG_ENOUGH = 0.002;
 const ROUNDS = 3;
 /** A candidate this many times slower than the fastest is run only once. */
 const HOPELESS = 3;
-/** To replace the default, a candidate's time must be below this fraction of the default's, as times vary from run to run. */
+/** A candidate's time must be below this fraction of the default's to replace it, as times vary between runs. */
 const WORTH_IT = 0.97;
 
 /**
@@ -172,7 +172,8 @@ export async function measure(
 }
 
 /**
- * Returns the shortest time of each candidate, by index. Candidates take turns, so that a disturbance affects all alike.
+ * Returns the shortest time of each candidate, by index. Candidates take turns, so that a disturbance affects all
+ * alike.
  * @param timed returns undefined once time has run out; then the result is undefined, too
  */
 export async function rounds(

@@ -7,7 +7,7 @@ import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { type MessageFields, MessageReader } from '../../containers/protobuf/message-reader.ts';
 import { type ByteRange, rangesFault, type SourceTensor, streamRanges } from '../../tensors/source-tensor.ts';
 import { parseFacts, type WeightContent } from '../weight-content.ts';
-import { type CaffeLayer, type CaffeWindow, caffeNetwork } from './network.ts';
+import { type CaffeLayer, type CaffeWindow, caffeNetwork } from './caffe-network.ts';
 
 /** V1LayerParameter.LayerType, for the layers of image networks. */
 const oldTypes: Readonly<Record<number, string>> = {

@@ -8,8 +8,8 @@ import { damaged } from '../../weight-errors.ts';
 import { hasSignature, SIGNATURE_BYTES } from '../signatures.ts';
 import { parseFacts, type WeightContent } from '../weight-content.ts';
 import { readConfig } from './config.ts';
+import { kerasNetwork } from './keras-network.ts';
 import { readKerasLayers } from './layers.ts';
-import { kerasNetwork } from './network.ts';
 
 /** The dataset of verydeep's facts; Keras ignores it. */
 export const METADATA_DATASET = 'verydeep';

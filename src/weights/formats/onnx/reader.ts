@@ -3,7 +3,7 @@ import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { type MessageFields, MessageReader } from '../../containers/protobuf/message-reader.ts';
 import type { ByteRange, SourceTensor } from '../../tensors/source-tensor.ts';
 import type { WeightContent } from '../weight-content.ts';
-import { type Attribute, type OnnxModel, type OnnxNode, onnxNetwork } from './network.ts';
+import { type Attribute, type OnnxModel, type OnnxNode, onnxNetwork } from './onnx-network.ts';
 import { ExternalFiles, readEntries, readTensorProto } from './tensor.ts';
 
 /** Reads a model without its tensors' values. @throws UserError when the file does not hold an ONNX model. */

@@ -46,7 +46,7 @@ export class ExternalFiles {
       throw damaged(
         this.#modelPath,
         'ONNX',
-        `its weights refer to ${JSON.stringify(location)}, but they must be in a file beside it`,
+        `its weights refer to ${JSON.stringify(location)}, but they must be in a file in the same folder`,
       );
     }
     let file = this.#open.get(path);

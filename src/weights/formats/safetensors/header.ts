@@ -1,6 +1,6 @@
 /**
  * The header of a safetensors file. The file is the header's length (8 bytes, little-endian), a JSON header, then the
- * tensors' bytes one after the other. https://huggingface.co/docs/safetensors/index#format
+ * tensors' bytes, one after another. https://huggingface.co/docs/safetensors/index#format
  */
 import { messageOf, UserError } from '../../../core/errors.ts';
 import { elementCount, formatShape, type Shape } from '../../../core/shape.ts';
@@ -65,7 +65,7 @@ export function formatHeader(path: string, { entries, metadata }: SafetensorsHea
   const facts = Object.entries(metadata).map(
     ([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`,
   );
-  // By hand, because an object would move keys like "1" to the front and lose "__proto__".
+  // Written by hand, because an object would move keys like "1" to the front and lose "__proto__".
   if (facts.length > 0) fields.unshift(`"${METADATA_KEY}":{${facts.join(',')}}`);
   const json = new TextEncoder().encode(`{${fields.join(',')}}`);
   const length = Math.ceil(json.length / 8) * 8;

@@ -53,11 +53,8 @@ describe('exifOrientation', () => {
         (before, after, value, little, gap) => {
           const bytes = exif([...before, orientation(value), ...after], little, gap);
           assert.equal(exifOrientation(bytes), value);
-          assert.equal(
-            exifOrientation(exif([...before, ...after], little, gap)),
-            1,
-            'upright without an orientation',
-          );
+          const without = exif([...before, ...after], little, gap);
+          assert.equal(exifOrientation(without), 1, 'upright without an orientation');
         },
       ),
     );

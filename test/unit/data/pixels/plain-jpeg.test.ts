@@ -6,6 +6,7 @@ import { grayToRgb } from '../../../../src/data/pixels/decode.ts';
 import { asPlainJpeg, decodePlainJpeg } from '../../../../src/data/pixels/plain-jpeg.ts';
 import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { jpeg, pattern, png, toSharp } from '../../../support/images.ts';
+import { range } from '../../../support/lists.ts';
 
 /** Noise, smoothed a little, so that all frequencies and colors occur. */
 function noise(width: number, height: number, seed: number): RgbImage {
@@ -28,6 +29,12 @@ async function bySharp(bytes: Uint8Array): Promise<RgbImage> {
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   return { width, height, pixels: channels === 3 ? new Uint8Array(data) : grayToRgb(data) };
+}
+
+function noisyJpeg(width: number, height: number, seed: number, options?: JpegOptions): Promise<Buffer> {
+  return toSharp(noise(width, height, seed))
+    .jpeg(options)
+    .toBuffer();
 }
 
 async function decoded(bytes: Uint8Array): Promise<RgbImage | undefined> {
@@ -59,13 +66,7 @@ describe('a plain JPEG', () => {
   });
 
   it('has the same pixels when it is decoded on another thread', async () => {
-    const many = await Promise.all(
-      Array.from({ length: 8 }, (_, seed) =>
-        toSharp(noise(400 + seed, 300, seed))
-          .jpeg()
-          .toBuffer(),
-      ),
-    );
+    const many = await Promise.all(range(8).map((seed) => noisyJpeg(400 + seed, 300, seed)));
     const images = await Promise.all(many.map(decoded));
     for (const [i, bytes] of many.entries()) assert.deepEqual(images[i], await bySharp(bytes));
   });
@@ -106,22 +107,14 @@ describe('sharp decodes', () => {
   }
 
   it('a progressive file with hundreds of passes', async () => {
-    const whole = await toSharp(noise(64, 64, 1))
-      .jpeg({ progressive: true, mozjpeg: true })
-      .toBuffer();
+    const whole = await noisyJpeg(64, 64, 1, { progressive: true, mozjpeg: true });
     const scans = (count: number) => repeatScan(whole, count);
     assert.deepEqual(await decoded(scans(20)), await decoded(whole), 'repeating changes nothing');
     assert.equal(await decoded(scans(200)), undefined);
   });
 
   it('any file whose damage loses pixels: others have the pixels of sharp', async () => {
-    const files = await Promise.all(
-      [{}, { progressive: true }].map((how) =>
-        toSharp(noise(20, 20, 7))
-          .jpeg(how)
-          .toBuffer(),
-      ),
-    );
+    const files = [await noisyJpeg(20, 20, 7), await noisyJpeg(20, 20, 7, { progressive: true })];
     const damage = fc.record({
       file: fc.constantFrom(...files),
       at: fc.nat(999),

@@ -101,11 +101,7 @@ describe('a folder of IDX files', () => {
   const pair = (images: Uint8Array, labels: Uint8Array) => ({ [imagesFile]: images, [labelsFile]: labels });
   const cut = gzipSync(images(2)).subarray(0, 20);
   for (const [what, files, message] of [
-    [
-      'no labels',
-      { [imagesFile]: images(2) },
-      /has no file of labels beside it; add .*train-labels-idx1-ubyte/,
-    ],
+    ['no labels', { [imagesFile]: images(2) }, /has no label file next to it; add .*train-labels-idx1-ubyte/],
     ['fewer labels than images', pair(images(2), labels(1)), /has 2 images, but .* has 1 labels/],
     ['labels as images', pair(labels(1), labels(1)), /starts with 0x00000801 instead of 0x00000803/],
     ['no images', pair(images(0), labels()), /holds no pixels/],

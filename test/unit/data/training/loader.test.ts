@@ -86,10 +86,8 @@ describe('TrainingImages', () => {
     batches.forEach((batch, i) => {
       assert.equal(batch.input.length, 4 * 3 * 24 * 24);
       assert.deepEqual({ images: batch.images, epochs: batch.epochs }, sampler.batch(i));
-      assert.deepEqual(
-        batch.labels,
-        Int32Array.from(batch.images, (image) => image % 2),
-      );
+      const labels = Int32Array.from(batch.images, (image) => image % 2);
+      assert.deepEqual(batch.labels, labels);
     });
   });
 
@@ -132,10 +130,8 @@ describe('TrainingImages', () => {
 
   it('works ahead, but not farther than `ahead`', async () => {
     let started = 0;
-    const images = new TrainingImages(
-      storedSource(() => void started++),
-      { ...options, ahead: 2, memory: 0 },
-    );
+    const source = storedSource(() => void started++);
+    const images = new TrainingImages(source, { ...options, ahead: 2, memory: 0 });
     const batches = images.loadBatches(sampler.batches(0));
     await batches.next();
     await sleep(50);

@@ -67,7 +67,7 @@ describe("an evaluation's journal", () => {
       [{ models: ['xy'] }, /belongs to an evaluation with other models; repeat its arguments/],
       [{ data: 'x' }, /other images/],
       [{ protocol: 'crops' }, /another protocol/],
-      [{ flip: false }, /mirror images/],
+      [{ flip: false }, /mirror-image setting/],
       [{ scales: [[256, 384]] }, /other scales/],
     ];
     for (const [other, message] of others) {
