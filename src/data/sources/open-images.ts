@@ -33,7 +33,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a data set: class folders, divided into train/ and val/ or test/ or not; ILSVRC-2012 from Kaggle or from the
+ * Opens a data set: class folders, divided into train/ and val/ or test/ (or `Training`, `valid`, `test_set` and the
+ * like) or not; Tiny ImageNet; ILSVRC-2012 from Kaggle or from the
  * original archives; WebDataset tar shards (a folder, a file or a pattern such as `train-{000..099}.tar`); IDX files
  * (MNIST and its relatives); CIFAR's binary files; and with `labels: 'optional'` any folder of images or one image.
  * @param location path of a folder or a file, or a pattern

@@ -42,6 +42,9 @@ function extensionOf(name: string): string {
  * One sentence about files that were not used, such as `note: 12 files were not used: 8 .heic, 3 .gif, 1 .txt; convert …`.
  * @param unused of an ImageSource
  * @returns undefined if all files were used
+ * @example
+ * const source = await openImages('photos');
+ * console.log(describeUnused(source.unused) ?? 'all files are used');
  */
 export function describeUnused(unused: UnusedFiles | undefined): string | undefined {
   if (unused === undefined || unused.size === 0) return undefined;
