@@ -26,6 +26,11 @@ export async function imageFiles(inputs: readonly string[]): Promise<string[]> {
   return images;
 }
 
+/** Why images could not be used, for JSON; undefined if there are none. */
+export function messagesOf(bad: readonly BadImage[]): string[] | undefined {
+  return bad.length === 0 ? undefined : bad.map(({ message }) => message);
+}
+
 /**
  * Reports the images that could not be used, once the results of the others are printed.
  * @param place what the images are of, such as ` of photos`

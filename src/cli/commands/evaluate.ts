@@ -5,7 +5,7 @@ import { splitNames } from '../../data/sources/splits.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
-import { reportBad, skipBad } from '../image-files.ts';
+import { messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
@@ -88,7 +88,7 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
 
 function print(result: EvaluationResult, bad: readonly BadImage[], flags: Flags): void {
   const { results: _, classes: __, labels: ___, ...others } = result;
-  const figures = bad.length > 0 ? { ...others, bad: bad.map(({ message }) => message) } : others;
+  const figures = { ...others, bad: messagesOf(bad) };
   const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;
   printAs(document, flags, () =>
     flags.details ? `${formatEvaluation(result)}\n\n${formatDetails(result)}` : formatEvaluation(result),

@@ -10,7 +10,7 @@ import {
 } from '../../evaluate/features/feature-files.ts';
 import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
 import { featuresOnly, readOptionsOf } from '../format-options.ts';
-import { imageFiles, reportBad, skipBad } from '../image-files.ts';
+import { imageFiles, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { inferenceOptions } from '../model-options.ts';
 import { force, positiveInteger } from '../options.ts';
@@ -69,7 +69,9 @@ async function features(inputs: string[], flags: FlagsOf<typeof options>): Promi
   bad.sort((a, b) => a.index - b.index);
   const isBad = new Set(bad.map(({ index }) => index));
   const inputsUsed = images.filter((_, index) => !isBad.has(index));
-  printAs({ ...file, layer, model, inputs: inputsUsed }, flags, () => formatFile(file, layer));
+  printAs({ ...file, layer, model, inputs: inputsUsed, bad: messagesOf(bad) }, flags, () =>
+    formatFile(file, layer),
+  );
   reportBad(bad, images.length, flags);
 }
 

@@ -6,7 +6,7 @@ import { formatPercent } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
 import { type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
-import { imageFiles, reportBad, skipBad } from '../image-files.ts';
+import { imageFiles, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
 import { printJson, printResult } from '../output.ts';
@@ -64,7 +64,8 @@ async function predict(inputs: string[], flags: Flags): Promise<void> {
       if (done.length === 0) throw badImagesError(bad, images.length);
       return done;
     });
-    if (flags.json) printJson({ images: predictions.map((one) => jsonOf(one, flags)) });
+    bad.sort((a, b) => a.index - b.index);
+    if (flags.json) printJson({ images: predictions.map((one) => jsonOf(one, flags)), bad: messagesOf(bad) });
     else printResult(formatPredictions(predictions));
     reportBad(bad, images.length, flags);
   } finally {

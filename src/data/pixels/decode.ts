@@ -6,7 +6,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, UserError } from '../../core/errors.ts';
 import type { RgbImage, StoredImage } from '../sources/image-source.ts';
-import { DEFAULT_MAX_PIXELS, imageExtension } from './image-formats.ts';
+import { DEFAULT_MAX_PIXELS, imageExtension, unsupportedFormat } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
 import { rescaledSize, type Size } from './resample.ts';
 
@@ -136,8 +136,13 @@ export async function decodeStored(
  */
 function refuseOtherFormats(bytes: Uint8Array, name: string): void {
   if (bytes.length === 0) throw new UserError(`${name} is an empty file; replace or delete it`);
-  if (imageExtension(bytes) === undefined)
-    throw new UserError(`${name} is not a JPEG, PNG, WebP or AVIF image; replace or delete it`);
+  if (imageExtension(bytes) !== undefined) return;
+  const format = unsupportedFormat(bytes);
+  throw new UserError(
+    format === undefined
+      ? `${name} is not a JPEG, PNG, WebP or AVIF image; replace or delete it`
+      : `${name} is a ${format} image, not a JPEG, PNG, WebP or AVIF image; convert it to one of these`,
+  );
 }
 
 /** @param data `[height, width, channels]` with 1 or 3 channels (alpha has been removed) */

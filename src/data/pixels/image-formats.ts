@@ -21,6 +21,23 @@ export function imageExtension(bytes: Uint8Array): 'jpg' | 'png' | 'webp' | 'avi
   const start = String.fromCharCode(...bytes.subarray(0, 12));
   if (start.startsWith('\xff\xd8\xff')) return 'jpg';
   if (start.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
-  if (start.endsWith('ftypavif')) return 'avif';
+  if (brandsOf(bytes).includes('avif')) return 'avif';
   return start.startsWith('RIFF') && start.endsWith('WEBP') ? 'webp' : undefined;
+}
+
+/** The brands of a file in the container of HEIC and AVIF (ISO/IEC 14496-12, `ftyp`); empty for other files. */
+function brandsOf(bytes: Uint8Array): string {
+  const start = String.fromCharCode(...bytes.subarray(0, 64));
+  return start.slice(4, 8) === 'ftyp'
+    ? start.slice(8, Math.min(64, start.charCodeAt(2) * 256 + start.charCodeAt(3)))
+    : '';
+}
+
+/** Other kinds of images, which may have the extension of a supported one. @returns undefined for unknown bytes */
+export function unsupportedFormat(bytes: Uint8Array): string | undefined {
+  const start = String.fromCharCode(...bytes.subarray(0, 4));
+  if (start === 'GIF8') return 'GIF';
+  if (start === 'II*\0' || start === 'MM\0*') return 'TIFF';
+  if (start.startsWith('BM')) return 'BMP';
+  return /^(?:hei[cxms]|hev[cxms]|mif1|msf1)/.test(brandsOf(bytes)) ? 'HEIC' : undefined;
 }

@@ -123,8 +123,15 @@ describe('decodeImage refuses', () => {
     refuses(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG, WebP or AVIF image/));
 
   it('other kinds of images that libvips knows', async () => {
-    await refuses(await toSharp(pattern(4, 4)).gif().toBuffer(), /not a JPEG, PNG, WebP or AVIF image/);
-    await refuses(await toSharp(pattern(4, 4)).tiff().toBuffer(), /not a JPEG, PNG, WebP or AVIF image/);
+    const heic = Buffer.from('\0\0\0\x18ftypmif1\0\0\0\0mif1heic', 'latin1');
+    for (const [bytes, format] of [
+      [await toSharp(pattern(4, 4)).gif().toBuffer(), 'GIF'],
+      [await toSharp(pattern(4, 4)).tiff().toBuffer(), 'TIFF'],
+      [heic, 'HEIC'],
+    ] as const) {
+      const message = `is a ${format} image, not a JPEG, PNG, WebP or AVIF image; convert it`;
+      await refuses(bytes, new RegExp(message));
+    }
   });
 
   it('images that end early, unless no pixel is lost', async () => {
