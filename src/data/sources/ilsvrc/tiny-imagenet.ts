@@ -2,16 +2,13 @@
  * The validation images of Tiny ImageNet (http://cs231n.stanford.edu/tiny-imagenet-200.zip): `val/images/*.JPEG`, with
  * labels in `val/val_annotations.txt`. Its training images (`train/<synset>/images/`) need nothing special.
  */
-import { join } from 'node:path';
-import { numbersByName } from '../../../core/class-names.ts';
+import { basename, join } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { readLines } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
-import { FileList } from '../file-list.ts';
-import { fileSource } from '../folders/file-source.ts';
 import { type Listing, listFolder } from '../folders/listing.ts';
 import type { ImageSource } from '../image-source.ts';
-import { labelsOfSynsets } from './synsets.ts';
+import { labeledBySynset } from './validation.ts';
 
 const ANNOTATIONS = 'val_annotations.txt';
 
@@ -36,27 +33,12 @@ export async function openTinyValidation(
     (await readLines(path)).map((line) => line.split('\t').slice(0, 2) as [string, string]),
   );
   const classes = trainingClasses ?? [...new Set(synsets.values())].sort();
-  const numbers = numbersByName(classes);
   const images = (await listFolder(join(folder, 'images'))).files.filter(isImageName);
-  const labels = images.map((name) => {
-    const synset = synsets.get(name);
-    const label = synset === undefined ? undefined : numbers.get(synset);
-    if (label !== undefined) return label;
-    throw new UserError(
-      synset === undefined
-        ? `${path} has no line for ${name}; unpack the archive again or remove that image`
-        : `${path}: ${name} is of class ${synset}, which the training images do not have; add the folder of that class or remove the image`,
-    );
-  });
-  return fileSource({
-    location,
-    split: 'val',
-    root: folder,
-    classes,
-    labels: await labelsOfSynsets(folder, classes),
-    files: FileList.of(
-      images.map((name) => `images/${name}`),
-      labels,
-    ),
-  });
+  const synsetOf = (image: string): string => {
+    const synset = synsets.get(basename(image));
+    if (synset !== undefined) return synset;
+    throw new UserError(`${path} has no line for ${image}; unpack the archive again or remove that image`);
+  };
+  const names = images.map((name) => `images/${name}`);
+  return labeledBySynset({ location, folder, images: names, synsetOf, classes, path });
 }
