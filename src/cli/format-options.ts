@@ -17,7 +17,7 @@ const factor: Parser<number> = (text) => {
 const options = {
   convention: choice(
     conventionNames,
-    "preprocessing that the network expects (default: the file's, or that of the published weights)",
+    'preprocessing that the network expects (default: as recorded in the file, or that of the published weights)',
   ),
   mean: option('<r,g,b>', "mean to subtract, after --pixel-scale (default: the convention's)", rgb()),
   std: option('<r,g,b>', "standard deviation to divide by (default: the convention's, or 1,1,1)", rgb()),
@@ -34,7 +34,7 @@ const options = {
   ),
   config: choice(
     configurationNames,
-    'network configuration of Table 1, to tell A-LRN from A (default: from the shapes)',
+    'network configuration of Table 1, needed to distinguish A-LRN from A (default: recognized by the tensor shapes)',
     undefined,
     inAnyCase,
   ),
@@ -42,7 +42,7 @@ const options = {
   prefix: option('<name>', 'prefix of the tensor names, if a file holds several networks'),
   bnEpsilon: option(
     '<value>',
-    "epsilon of batch normalization, where the file does not store it (default: the framework's)",
+    "epsilon of batch normalization, if the file does not store it (default: the framework's)",
     positiveNumber,
   ),
 };

@@ -18,13 +18,13 @@ export const modelOptions = {
   protocol: choice(protocols, PROTOCOL_HELP, 'dense'),
   scales: option(
     '<list>',
-    'test scales Q in pixels, such as 256,384,512; auto: the three that the paper uses for the training scale S ' +
+    'test scales Q in pixels, such as 256,384,512; auto: the three scales that the paper derives from the training scale S ' +
       '(default: S itself, or the middle of its range)',
     testScales,
   ),
   flip: flag(
-    'also average over the mirrored image (default, except with --protocol center)',
-    'leave out the mirrored image',
+    'average over each image and its mirror image (default, except with --protocol center)',
+    'do not use mirror images',
   ),
   ...inferenceOptions,
 };

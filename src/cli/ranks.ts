@@ -11,8 +11,8 @@ import { logAnyway, silence } from './output.ts';
 
 export const rankOptions = {
   mpi: flag(
-    'share the work among the ranks that mpirun or srun started (default: if there are several)',
-    'do not share the work',
+    'work together with the other ranks that mpirun or srun started (default if there are several)',
+    'ignore the other ranks',
   ),
   mpiTimeout: option(
     '<seconds>',

@@ -43,7 +43,7 @@ function factsOf(plan: TrainingEstimate): [string, string][] {
     ['checkpoint', formatBytes(plan.checkpointBytes)],
     ['all-reduce of gradients', `${formatBytes(plan.gradientBytes)} per step`],
   ];
-  if (!time) return [...facts, ['time', 'unknown; give --gflops, or --measure to time this machine']];
+  if (!time) return [...facts, ['time', 'unknown; pass --measure to time this machine, or --gflops']];
   return [
     ...facts,
     ['inference time', `${formatMilliseconds(time.inferenceMsPerImage)} per image`],

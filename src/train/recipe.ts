@@ -59,7 +59,8 @@ export const recipeSchema = z.strictObject({
   batch: count.default(256).meta({ value: 'n', description: 'images per SGD step (batch size)' }),
   'micro-batch': count.optional().meta({
     value: 'n',
-    description: 'images computed at a time; gradients add up to the batch (default: what fits 4 GiB)',
+    description:
+      "images computed at a time; their gradients add up to the batch's (default: as many as fit 4 GiB)",
   }),
   lr: positive.default(0.01).meta({ value: 'rate', description: 'initial learning rate' }),
   'lr-reference-batch': count.optional().meta({
@@ -69,19 +70,19 @@ export const recipeSchema = z.strictObject({
   warmup: text(isMoment, 'must be a number of iterations (500) or epochs (5e)').optional().meta({
     value: 'length',
     description:
-      'length of a linear warm-up in iterations (500) or epochs (5e), from lr where lr-reference-batch raises the rate, else from 0 (beyond the paper)',
+      'length of a linear warm-up in iterations (500) or epochs (5e); it starts at lr if lr-reference-batch raises the rate, otherwise at 0 (beyond the paper)',
   }),
   'lr-factor': number
     .gt(1)
     .default(10)
-    .meta({ value: 'factor', description: 'divides the learning rate at each drop' }),
+    .meta({ value: 'factor', description: 'divisor of the learning rate at each drop' }),
   'lr-drops': whole.default(3).meta({
     value: 'n',
-    description: 'drops by the plateau rule; the plateau after the last drop ends training',
+    description: 'number of learning-rate drops at plateaus; the next plateau ends training',
   }),
   patience: count
     .default(5)
-    .meta({ value: 'n', description: 'validations without a lower error that make a plateau' }),
+    .meta({ value: 'n', description: 'validations in a row without a lower error that count as a plateau' }),
   'lr-drop-at': text(
     (list) => list.split(',').every(isMoment),
     'must be a list of iterations (10,20) or epochs (6e,8e)',
@@ -89,7 +90,7 @@ export const recipeSchema = z.strictObject({
     .optional()
     .meta({
       value: 'list',
-      description: 'drop at these iterations (10,20) or epochs (6e,8e) instead of at plateaus',
+      description: 'drop the rate at these iterations (10,20) or epochs (6e,8e) instead of at plateaus',
     }),
   epochs: positive.default(74).meta({ value: 'n', description: 'maximum number of epochs', resumable: true }),
   iterations: count
@@ -105,14 +106,14 @@ export const recipeSchema = z.strictObject({
     .default(0)
     .meta({ value: 'factor', description: 'multiplier of the L2 penalty on biases' }),
   dropout: fraction.default(0.5).meta({ value: 'fraction', description: 'dropout ratio of fc6 and fc7' }),
-  'random-crop': flag
-    .default(true)
-    .meta({ description: 'a random crop for each image and epoch, instead of the center crop' }),
+  'random-crop': flag.default(true).meta({
+    description: 'crop each image at a new random position in each epoch, instead of at the center',
+  }),
   flip: flag.default(true).meta({ description: 'random horizontal flips' }),
   'color-shift': flag
     .default(true)
     .meta({ description: 'random RGB shifts along the principal components of the training set' }),
-  shuffle: flag.default(true).meta({ description: 'a new random order in each epoch' }),
+  shuffle: flag.default(true).meta({ description: 'shuffle the images in each epoch' }),
   init: z
     .enum(initializationMethods)
     .default('glorot')
@@ -127,11 +128,12 @@ export const recipeSchema = z.strictObject({
   }),
   'from-shallower': z.string().optional().meta({
     value: 'file',
-    description: 'start from the first four convolutional and the FC layers of this model (section 3.1)',
+    description:
+      'start from the first four convolutional layers and the fully connected layers of this model (section 3.1)',
   }),
   'from-convention': z.enum(conventionNames).optional().meta({
     description:
-      'preprocessing that the model of from or from-shallower expects, where its file does not state it',
+      'preprocessing that the model in from or from-shallower expects, if its file does not record it',
   }),
   seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count
@@ -140,11 +142,11 @@ export const recipeSchema = z.strictObject({
   holdout: number.gt(0).lt(1).default(0.1).meta({
     value: 'fraction',
     description:
-      'fraction of the training images held out for validation, where the data has no val or test split',
+      'fraction of the training images held out for validation, if the data has no val or test split',
   }),
   'skip-bad': flag
     .default(false)
-    .meta({ description: 'leave out images that cannot be read, and report their number' }),
+    .meta({ description: 'skip images that cannot be read, and report how many' }),
   'max-pixels': count.default(DEFAULT_MAX_PIXELS).meta({
     value: 'n',
     description: 'refuse images with more pixels',
@@ -154,7 +156,7 @@ export const recipeSchema = z.strictObject({
   'average-from': number.min(0).optional().meta({
     value: 'epoch',
     description:
-      'from this epoch on, validate and save the average of the weights at each validation (beyond the paper)',
+      'from this epoch on, validate and save the running average of the weights at the validations (beyond the paper)',
   }),
   'checkpoint-every': count.optional().meta({
     value: 'iterations',
@@ -166,12 +168,12 @@ export const recipeSchema = z.strictObject({
     .meta({ value: 'iterations', description: 'iterations per line of metrics.jsonl' }),
   'dead-window': whole.default(500).meta({
     value: 'iterations',
-    description: 'stop after this many iterations with a loss flat at ln(classes); 0: never',
+    description: 'stop if the loss stays at ln(classes) for this many iterations; 0: never',
   }),
   'memory-budget': count.default(1024).meta({
     value: 'MiB',
     description:
-      'memory for decoded training images, so that small sets are decoded once; validation images get a quarter of it in addition',
+      'memory for caching decoded training images, so that small data sets are decoded only once; validation images get another quarter of it',
     resumable: true,
   }),
   threads: count
@@ -180,15 +182,14 @@ export const recipeSchema = z.strictObject({
   'gradient-dtype': z
     .enum(exchangeTypes)
     .default('float32')
-    .meta({ description: 'number format of gradients sent between ranks; bf16 halves the bytes' }),
+    .meta({ description: 'number format of the gradients sent between ranks; bf16 halves the traffic' }),
   kernels: z.enum(kernelChoices).default('own').meta({
-    description:
-      "3×3 convolution kernels of the backend native: this project's own, or oneDNN's for comparison",
+    description: "3×3 convolution kernels of the native backend: verydeep's own, or oneDNN's for comparison",
   }),
   backend: z.enum(backendNames).default('native').meta({ description: 'compute backend', resumable: true }),
   precision: z.enum(precisions).exclude(['bf16']).default('fp32').meta({
     description:
-      'number format of the multiplications; f16 (backend webgpu, on a GPU that has it) is faster and less exact; the weights stay float32',
+      'number format of the multiplications; f16 (backend webgpu, on GPUs that support it) is faster and less exact; the weights stay float32',
     resumable: true,
   }),
 });

@@ -58,7 +58,7 @@ describe('train, evaluate, predict', () => {
     }
     const from = words`--out ${work.path('fine')} --from ${run}/best.safetensors`;
     const { stderr } = await succeeded(work.vgg`train ${two} ${QUICK} --iterations 2 ${from}`);
-    assert.match(stderr, /new: fc8/);
+    assert.match(stderr, /newly initialized: fc8/);
     assert.match(stderr, /2 of 24 images are held out for validation/);
   });
 

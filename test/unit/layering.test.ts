@@ -41,7 +41,7 @@ const LAYERS: Readonly<Record<string, Arrows>> = {
   // It prints reproductions, and draws what a model sees in an image.
   report: { ...READERS, reproduce: 'all', kernels: 'types' },
   // The project in a browser: what must do without Node.
-  web: { ...WORKERS, train: 'all', evaluate: 'all' },
+  browser: { ...WORKERS, train: 'all', evaluate: 'all' },
   // It runs networks, and shows run folders, whose files are the trainer's.
   serve: { ...READERS, kernels: 'all', train: 'all' },
 };

@@ -13,7 +13,7 @@ export async function libraryPages(projectFolder) {
   try {
     const app = await Application.bootstrapWithPlugins({
       plugin: ['typedoc-plugin-markdown'],
-      entryPoints: ['src/index.ts', 'src/web/index.ts'].map((file) => join(projectFolder, file)),
+      entryPoints: ['src/index.ts', 'src/browser/index.ts'].map((file) => join(projectFolder, file)),
       tsconfig: join(projectFolder, 'tsconfig.json'),
       name: 'verydeep',
       out,
@@ -51,7 +51,7 @@ const pages = {
     introduction:
       'For Node. The functions are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is `vgg evaluate`, `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is `vgg features`, `packImages` is `vgg pack`. Probabilities and errors are fractions. What goes wrong for reasons that a person can fix is thrown as a [UserError](#usererror).',
   },
-  'web.md': {
+  'browser.md': {
     name: 'library-web.md',
     title: "Library: `import 'verydeep/web'`",
     introduction:
@@ -66,7 +66,7 @@ async function pagesIn(folder) {
     const text = await readFile(join(folder, file), 'utf8');
     const body = text
       .replaceAll('](index.md', '](library.md')
-      .replaceAll('](web.md', '](library-web.md')
+      .replaceAll('](browser.md', '](library-web.md')
       .replace(/^# .*\n+/, '')
       .replaceAll('(docs/reference/recipe-keys.md)', '([recipe keys](recipe-keys.md))')
       .trim();

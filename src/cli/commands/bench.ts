@@ -17,7 +17,7 @@ import { rankOptions, withRanks } from '../ranks.ts';
 const options = {
   config: required(config),
   ...sizeOptions,
-  batch: option('<n>', 'batch size, on each rank', positiveInteger, '8'),
+  batch: option('<n>', 'batch size per rank', positiveInteger, '8'),
   mode: choice(['infer', 'train'], 'what to time', 'infer'),
   backend,
   kernels: choice(

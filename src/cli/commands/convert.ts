@@ -17,11 +17,11 @@ const options = {
   force,
   outConvention: choice(
     conventionNames,
-    `preprocessing that the written network expects (default: ${conventionsByFormat.join(', ')}; native: RGB, 0 to 255, minus the mean)`,
+    `preprocessing that the written network expects; native: RGB, 0 to 255, minus the mean (default: ${conventionsByFormat.join(', ')})`,
   ),
   featuresOnly,
   fullyConvolutional: flag('.onnx only: accept images of any size and return a map of scores'),
-  check: switchedOff('do not read the written file back and compare its outputs'),
+  check: switchedOff('skip the check that reads the written file back'),
   threads,
   backend,
   json,

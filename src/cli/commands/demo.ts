@@ -22,7 +22,7 @@ export const FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
 
 const options = {
   data: option('<folder>', "folder with Fashion-MNIST's four IDX files", String, FASHION_MNIST),
-  out: option('<folder>', 'run folder (default: a new one under runs)'),
+  out: option('<folder>', 'run folder (default: runs/demo, or runs/demo-2 and so on if it exists)'),
 };
 
 /** `vgg demo`: trains a network on real images in a few minutes. */

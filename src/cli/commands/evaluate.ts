@@ -34,7 +34,7 @@ const options = {
   resume: flag('continue this evaluation where it was interrupted'),
   journal: option(
     '<file>',
-    'record of finished images, for --resume (default: next to the predictions, else in the cache folder)',
+    'file that records finished images for --resume (default: next to the predictions, otherwise in the cache folder)',
   ),
   ...rankOptions,
 };
@@ -42,7 +42,7 @@ type Flags = FlagsOf<typeof options>;
 
 /** `vgg evaluate`: error rates on labeled images. */
 export const command = newCommand('evaluate', {
-  description: "Measure a model's error on labeled images by the paper's protocols (sections 3.2 and 4).",
+  description: "Measure a model's error on labeled images with the paper's protocols (sections 3.2 and 4).",
   examples: [
     'evaluate runs/photos --model runs/demo/best.safetensors',
     'evaluate ILSVRC --model vgg-d.safetensors --scales 256,384,512 --protocol both --json',
@@ -51,7 +51,7 @@ export const command = newCommand('evaluate', {
   ],
   options,
 })
-  .argument('<data>', 'data set; its images need labels except with --predictions or --submission')
+  .argument('<data>', 'data set; only --predictions and --submission accept images without labels')
   .action(evaluate);
 
 async function evaluate(data: string, flags: Flags): Promise<void> {

@@ -18,7 +18,7 @@ import { printAs, refuseToOverwrite } from '../output.ts';
 import { type Tick, withProgress } from '../progress.ts';
 
 const options = {
-  model: required(option('<file>', 'model file of any format; the convolutional layers are enough')),
+  model: required(option('<file>', 'model file of any format, with or without fully connected layers')),
   layer: required(option('<name>', 'conv1_1 … fc8 (after the ReLU) or pool1 … pool5')),
   out: required(option('<file>', 'file to write: .npy, .safetensors or .jsonl')),
   force,

@@ -16,7 +16,7 @@ const options = {
   ),
   quality: option('<n>', 'JPEG quality of shrunk images, 1 to 100', integer(1, 100), '95'),
   imagesPerShard: option('<n>', 'images per shard', positiveInteger, '1000'),
-  skipBad: flag('leave out images that cannot be read, and report their number'),
+  skipBad: flag('skip images that cannot be read, and report how many'),
   maxPixels,
   json,
 };

@@ -24,7 +24,7 @@ type Flags = FlagsOf<typeof options>;
 
 /** `vgg predict`: classify images. */
 export const command = newCommand('predict', {
-  description: "Classify images by the paper's protocols (section 3.2).",
+  description: "Classify images with the paper's protocols (section 3.2).",
   examples: [
     'predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors',
     'predict cat.jpg dog.jpg --model vgg-d.safetensors --protocol center --json',

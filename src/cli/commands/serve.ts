@@ -26,7 +26,7 @@ const options = {
   model: repeatable(
     option('<file>', "model file of any format; may be repeated (default: the newest run's best model)"),
   ),
-  runs: option('<folder>', 'folder of run folders to show (default: runs, if it exists)'),
+  runs: option('<folder>', 'folder whose run folders are shown (default: runs, if it exists)'),
   host: option(
     '<address>',
     'address to listen on; any address but loopback needs --token-file',
@@ -37,9 +37,9 @@ const options = {
   tokenFile: option('<file>', 'file with the token that clients must send'),
   demoData: option(
     '<folder>',
-    'data set that the page offers for a first training (default: Fashion-MNIST, if its Debian package is installed)',
+    'data set that the page offers for training in the browser (default: Fashion-MNIST, if its Debian package is installed)',
   ),
-  weights: switchedOff('do not send weights to browsers, which then cannot run the model on their own GPU'),
+  weights: switchedOff('do not send weights to browsers; they can then not run the model themselves'),
   cors: repeatable(
     option('<origin>', 'allow pages of this origin to use the server; may be repeated', origin),
   ),
@@ -50,8 +50,16 @@ const options = {
     '256',
   ),
   batch: option('<n>', 'maximum batch size', positiveInteger, '64'),
-  maxBytes: option('<n>', 'refuse images with more bytes', positiveInteger, String(defaultLimits.imageBytes)),
-  maxPixels: option('<n>', 'refuse images with more pixels', positiveInteger, String(defaultLimits.pixels)),
+  maxBytes: option(
+    '<n>',
+    `refuse images with more bytes (default: ${defaultLimits.imageBytes / 2 ** 20} MiB)`,
+    positiveInteger,
+  ),
+  maxPixels: option(
+    '<n>',
+    `refuse images with more pixels (default: ${defaultLimits.pixels / 1e6} million)`,
+    positiveInteger,
+  ),
   connections: option('<n>', 'maximum number of connections', positiveInteger, '1024'),
   drain: option(
     '<seconds>',

@@ -134,7 +134,7 @@ describe('plan', () => {
 
   test('is printed with and without times', async () => {
     const plain = formatPlan(await estimateTraining(request));
-    assert.match(plain, /time +unknown; give --gflops/);
+    assert.match(plain, /time +unknown; pass --measure/);
     assert.match(plain, /upper estimate/);
     assert.match(formatPlan(await estimateTraining({ ...request, speed })), /, \d+ d \d+ h in total/);
   });

@@ -1,8 +1,9 @@
 /** Classification by the server or by the model in this browser. Both return the types of the HTTP interface. */
+
+import type { WebModel } from '../../../src/browser/index.ts';
 import type { CropsResponse, ScoreMapResponse } from '../../../src/serve/contract/map-schemas.ts';
 import type { Limits, ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
 import type { PredictResponse } from '../../../src/serve/contract/predict-schemas.ts';
-import type { WebModel } from '../../../src/web/index.ts';
 import { postImage } from '../api/client.ts';
 import type { Picture } from '../state/user-files.ts';
 

@@ -1,7 +1,7 @@
 /** Runs the served model in this browser, until the page is closed. */
 import { useEffect, useState } from 'preact/hooks';
+import type { WebModel } from '../../../src/browser/index.ts';
 import type { ModelInfo } from '../../../src/serve/contract/model-schemas.ts';
-import type { WebModel } from '../../../src/web/index.ts';
 import { fetchFile, sentenceOf } from '../api/client.ts';
 import { loadLibrary } from './library.ts';
 

@@ -1,6 +1,6 @@
 /** Trains in this browser. Training continues while other views are shown and ends when the page is closed. */
 import { useEffect, useState } from 'preact/hooks';
-import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/web/index.ts';
+import type { Metrics, TrainingProgress, TrainingStart, WebTraining } from '../../../src/browser/index.ts';
 import { sentenceOf } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
 import { type RecipeSettings, recipeOf } from './recipe-settings.ts';

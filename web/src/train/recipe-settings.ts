@@ -1,5 +1,5 @@
 /** The settings that the page offers, and the recipe made from them. */
-import type { WebRecipe } from '../../../src/web/index.ts';
+import type { WebRecipe } from '../../../src/browser/index.ts';
 import type { TrainingSource } from './training-source.ts';
 
 export interface RecipeSettings {

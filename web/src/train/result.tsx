@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Metrics, WebModel, WebTraining } from '../../../src/web/index.ts';
+import type { Metrics, WebModel, WebTraining } from '../../../src/browser/index.ts';
 import { sentenceOf } from '../api/client.ts';
 import { saveBlob } from '../state/user-files.ts';
 import { percent, plural } from '../ui/display-values.ts';

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Metrics } from '../../../src/web/index.ts';
+import type { Metrics } from '../../../src/browser/index.ts';
 import { Chart, LINE_STYLES } from '../runs/chart.tsx';
 import { seriesColor } from '../runs/series.ts';
 import { ValidationTable } from '../runs/validation-table.tsx';

@@ -1,6 +1,7 @@
 /** Images to train on: a folder the visitor chooses, or the server's demo images. */
+
+import type { FolderImages, LabeledFile, LabeledImage } from '../../../src/browser/index.ts';
 import type { DemoImagesResponse } from '../../../src/serve/contract/model-schemas.ts';
-import type { FolderImages, LabeledFile, LabeledImage } from '../../../src/web/index.ts';
 import { decodeBase64, getJson } from '../api/client.ts';
 import { loadLibrary } from '../in-browser/library.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { streamSafetensors } from '../../../src/web/safetensors-stream.ts';
+import { streamSafetensors } from '../../../src/browser/safetensors-stream.ts';
 import { formatHeader } from '../../../src/weights/formats/safetensors/header.ts';
 import { type NamedTensor, safetensorsPieces } from '../../../src/weights/formats/safetensors/writer.ts';
 

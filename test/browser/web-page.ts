@@ -9,7 +9,7 @@ import { projectFolder } from '../../src/core/project.ts';
 import { openBrowser } from '../e2e/page-browser.ts';
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>a page</title><link rel="icon" href="data:,">
-<script type="importmap">{"imports":{"verydeep/web":"/src/web/index.js","zod":"/node_modules/zod/index.js"}}</script>`;
+<script type="importmap">{"imports":{"verydeep/web":"/src/browser/index.js","zod":"/node_modules/zod/index.js"}}</script>`;
 
 /** The folder of the compiled src and test. */
 const compiled = fileURLToPath(new URL('../..', import.meta.url));

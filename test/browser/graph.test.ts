@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const entry = new URL('../../src/web/index.js', import.meta.url);
+const entry = new URL('../../src/browser/index.js', import.meta.url);
 
 /** A compiled file's imports: static, re-exported and dynamic. It has no types any more. */
 function importsOf(code: string): string[] {
@@ -32,8 +32,8 @@ describe('verydeep/web', () => {
   const files = reachableFrom(entry);
 
   it('is what the package exports, and can be imported where there is no browser', async () => {
-    assert.match(import.meta.resolve('verydeep/web'), /\/src\/web\/index\.js$/);
-    const { openModel } = await import('../../src/web/index.ts');
+    assert.match(import.meta.resolve('verydeep/web'), /\/src\/browser\/index\.js$/);
+    const { openModel } = await import('../../src/browser/index.ts');
     await assert.rejects(openModel(new Blob([])), {
       name: 'UserError',
       message: /^this browser has no WebGPU: /,

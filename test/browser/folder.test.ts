@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { imagesOfFolder } from '../../src/web/folder.ts';
+import { imagesOfFolder } from '../../src/browser/folder.ts';
 
 function folder(...paths: string[]) {
   return imagesOfFolder(paths.map((webkitRelativePath) => ({ webkitRelativePath })));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { keepImages, type LabeledImage } from '../../src/web/memory-images.ts';
+import { keepImages, type LabeledImage } from '../../src/browser/memory-images.ts';
 import { pattern } from '../support/images.ts';
 
 describe('reading images in a page', () => {
