@@ -21,8 +21,8 @@ const LISTINGS_AT_ONCE = 8;
 /** Deeper than anyone nests images; without a limit, a link to a parent folder would be followed forever. */
 const MAX_DEPTH = 16;
 
-/** Folders that archives of macOS and Synology's file manager add; they hold no images of their own. */
-const ADDED_FOLDERS: ReadonlySet<string> = new Set(['__MACOSX', '@eaDir']);
+/** A folder that macOS adds to zip archives; it holds hidden files only. */
+const MACOS_FOLDER = '__MACOSX';
 
 /** A folder's visible entries, folders and files each sorted by code unit. */
 export interface Listing {
@@ -44,7 +44,7 @@ export async function listFolder(path: string): Promise<Listing> {
   const folders: string[] = [];
   const files: string[] = [];
   for (const entry of entries) {
-    if (entry.name.startsWith('.') || ADDED_FOLDERS.has(entry.name)) continue;
+    if (entry.name.startsWith('.') || entry.name === MACOS_FOLDER) continue;
     if (await isFolder(path, entry)) folders.push(entry.name);
     else files.push(entry.name);
   }

@@ -5,8 +5,8 @@ import { isImageName } from '../../pixels/image-formats.ts';
 const PICTURE =
   /^\.(?:hei[cf]|avifs?|gif|bmp|dib|tiff?|jp2|j2k|jpf|jxl|jxr|ico|svg|psd|eps|p[bgnp]m|tga|exr|hdr|raw|dng|cr[23]|nef|arw|orf|rw2|raf)$/;
 const VIDEO = /^\.(?:mov|mp4|m4v|avi|mkv|webm|3gp)$/;
-/** Files that systems add by themselves; hidden files are never listed. */
-const SYSTEM_FILE = /^(?:Thumbs\.db|desktop\.ini|Icon\r)$/i;
+/** Files that systems add by themselves, and Tiny ImageNet's boxes; hidden files are never listed. */
+const COMPANION = /^(?:Thumbs\.db|desktop\.ini|Icon\r|n\d{8}_boxes\.txt)$/i;
 
 /** Files that were not used: their number by extension, such as `.heic`. */
 export type UnusedFiles = ReadonlyMap<string, number>;
@@ -17,7 +17,7 @@ export class UnusedFileCounter {
 
   /** Counts a file below a class folder or among unlabeled images. */
   add(name: string): void {
-    if (!SYSTEM_FILE.test(name)) this.#count(extensionOf(name));
+    if (!COMPANION.test(name)) this.#count(extensionOf(name));
   }
 
   /** Counts images and videos that lie beside class folders; lists of labels and the like belong there. */

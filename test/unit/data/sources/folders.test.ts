@@ -212,6 +212,7 @@ describe('class folders', () => {
       'test/images/test_0.JPEG': '',
       'words.txt': 'n01443537\tgoldfish\nn01629819\tsalamander\n',
     });
+    assert.equal(describeUnused((await openImages(folder)).unused), undefined);
     const source = await openImages(folder, { split: 'val' });
     assert.deepEqual(source.labels, ['goldfish', 'salamander']);
     assert.deepEqual(listed(source, folder), ['val/images/val_0.JPEG 1', 'val/images/val_1.JPEG 0']);
