@@ -9,7 +9,7 @@ export function formatBenchmark(result: Benchmark): string {
   const facts = formatFacts([
     ['network', `${configuration}, crop ${crop}, width ${width}, batch ${batch}`],
     ['measured', mode === 'train' ? 'training step: forward, loss, backward, update' : 'inference'],
-    ['engine', result.engine],
+    ['backend', result.engine],
     [
       'time',
       `${formatMilliseconds(result.msPerImage)} per image (median ${formatMilliseconds(result.medianMsPerImage)})`,

@@ -37,7 +37,7 @@ export function isFlat(meanLoss: number, logitSpread: number, classes: number): 
 export function checkAlive(flatIterations: number, window: number, classes: number): void {
   if (window === 0 || flatIterations < window) return;
   throw new UserError(
-    `the network is dead: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
+    `the network is not learning: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
       `${Math.log(classes).toFixed(3)} and the output has not depended on the image; ` +
       'start again with --init glorot (or --init he) or from a shallower network with --from-shallower; ' +
       'if it was learning before, lower --lr',

@@ -92,7 +92,7 @@ export class Trainer {
 
   /**
    * Trains to the end, or until the signal is aborted.
-   * @throws UserError when the loss is not finite or the network is dead.
+   * @throws UserError when the loss is not finite or the network is not learning.
    */
   async run(): Promise<StopReason> {
     const { backend, network, parameters } = this.#options;

@@ -100,7 +100,7 @@ describe('bad input', () => {
 
   it('a network that is dead', async () => {
     const run = train(work.path('photos'), ...words`--init gaussian --init-std 1e-6 --iterations 100`);
-    await failed(run, 1, /network is dead: for \d+ iterations .* ln\(3\).*--init glorot/);
+    await failed(run, 1, /network is not learning: for \d+ iterations .* ln\(3\).*--init glorot/);
   });
 
   for (const [flags, message] of [

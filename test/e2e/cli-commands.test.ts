@@ -190,7 +190,7 @@ describe('vgg doctor', () => {
     };
     assert.equal(code, ok ? 0 : 1);
     assert.equal(ok, !pluck(checks, 'status').includes('missing'));
-    const names = ['Node', 'system', 'processor', 'memory', 'images', 'engine', 'GPU', 'cache', 'disk'];
+    const names = ['Node', 'system', 'processor', 'memory', 'images', 'backend', 'GPU', 'cache', 'disk'];
     assert.deepEqual(pluck(checks, 'name'), names);
     for (const { status, found, remedy } of checks) {
       assert.ok(found.length > 0);

@@ -91,7 +91,7 @@ function responsePart([status, { description, content = {} }]) {
   const text = description === 'Default Response' ? '' : `: ${plain(description)}`;
   const body = types.length === 0 ? 'no body' : types.map(code).join(' or ');
   const fields = schema && !schema.$ref ? fieldTable(schema) : '';
-  return `Answer ${status} (${body})${name || text}${fields === '' ? '.' : `:\n\n${fields}`}`;
+  return `Response ${status} (${body})${name || text}${fields === '' ? '.' : `:\n\n${fields}`}`;
 }
 
 function errorsOf(responses) {

@@ -49,7 +49,7 @@ const pages = {
     name: 'library.md',
     title: "Library: `import 'verydeep'`",
     introduction:
-      'For Node. The functions are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is `vgg evaluate`, `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is `vgg features`, `packImages` is `vgg pack`. Probabilities and errors are fractions. What goes wrong for reasons that a person can fix is thrown as a [UserError](#usererror).',
+      'For Node. The functions are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is `vgg evaluate`, `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is `vgg features`, `packImages` is `vgg pack`. Probabilities and errors are fractions. Errors that a user can fix are thrown as [UserError](#usererror).',
   },
   'browser.md': {
     name: 'library-web.md',

@@ -102,7 +102,7 @@ async function checkRescaling(name: string, found: string): Promise<Check> {
 
 /** Loads the native addon and prints its description. */
 async function checkEngine(): Promise<Check> {
-  const name = 'engine';
+  const name = 'backend';
   try {
     const { createBackend } = await import('../../kernels/registry.ts');
     return { name, status: 'ok', found: createBackend('native').description };
@@ -129,7 +129,7 @@ async function checkGpu(): Promise<Check> {
     const { openBackend } = await import('../../kernels/registry.ts');
     return { name, status: 'ok', found: `${(await openBackend('webgpu')).description} (--backend webgpu)` };
   } catch (error) {
-    return { name, status: 'ok', found: messageOf(error).split(':', 1)[0]! };
+    return { name, status: 'ok', found: `${messageOf(error).split(':', 1)[0]!} (optional)` };
   }
 }
 

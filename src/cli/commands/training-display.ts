@@ -73,8 +73,8 @@ export class TrainingDisplay implements TrainListener {
 }
 
 const REASONS = {
-  iterations: 'completed all iterations',
-  plateau: 'validation error stopped improving after the last drop of the learning rate',
+  iterations: 'all iterations completed',
+  plateau: 'the validation error stopped improving after the last drop of the learning rate',
   interrupted: 'interrupted',
 } as const;
 
@@ -90,7 +90,7 @@ export function formatTrainOutcome({
 }: TrainOutcome): string {
   const rows = [
     ['run', run],
-    ['ended because', REASONS[reason]],
+    ['ended', REASONS[reason]],
     ['trained', `${formatCount(iterations)} iterations in ${formatDuration(seconds)}`],
   ];
   if (last) {

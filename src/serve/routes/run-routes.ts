@@ -105,7 +105,7 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
     '/v1/runs/:id/report',
     {
       schema: {
-        summary: 'Get the report of a run as an HTML page; 202 while it is being made.',
+        summary: 'Get the report of a run as an HTML page; status 202 while it is being generated.',
         params: runParameters,
         response: { ...lookupErrors },
       },

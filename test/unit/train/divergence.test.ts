@@ -22,7 +22,7 @@ describe('the health of training', () => {
   it('stops a dead network after the window, and never without one', () => {
     checkAlive(99, 100, 10);
     checkAlive(1e6, 0, 10);
-    assert.throws(() => checkAlive(100, 100, 10), userError(/dead.*--init glorot/));
+    assert.throws(() => checkAlive(100, 100, 10), userError(/not learning.*--init glorot/));
   });
 
   it('measures the spread of logits between images, class by class', () => {
