@@ -72,13 +72,13 @@ export function createBackend(
 function precisionFor(name: BackendName, { precision = 'fp32' }: BackendOptions): Precision {
   if (precision === 'fp32' || PRECISION_OF[precision] === name) return precision;
   throw new UsageError(
-    `precision ${precision} works with the backend ${PRECISION_OF[precision]} only: leave out either it or --backend ${name}`,
+    `precision ${precision} works with the backend ${PRECISION_OF[precision]} only: choose that backend instead of ${name}, or leave out the precision`,
   );
 }
 
 function refuseKernels(name: BackendName, { kernels }: BackendOptions): void {
   if (!kernels) return;
   throw new UsageError(
-    `kernels ${kernels} works with the backend native only: leave out either it or --backend ${name}`,
+    `kernels ${kernels} works with the backend native only: choose that backend instead of ${name}, or leave out kernels`,
   );
 }

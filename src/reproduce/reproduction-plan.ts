@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { messageOf, UserError } from '../core/errors.ts';
+import { readingError } from '../core/files.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 
 const configuration = z.enum(configurationNames as [ConfigurationName, ...ConfigurationName[]]);
@@ -32,11 +33,14 @@ export type ReproductionPlan = z.infer<typeof planSchema>;
 
 /** @throws UserError naming the file, the key and the fault. */
 export async function readReproductionPlan(path: string): Promise<ReproductionPlan> {
+  const text = await readFile(path, 'utf8').catch((error) => {
+    throw readingError(path, error);
+  });
   let parsed: unknown;
   try {
-    parsed = parse(await readFile(path, 'utf8'));
+    parsed = parse(text);
   } catch (error) {
-    throw new UserError(`cannot read the plan ${path}: ${messageOf(error)}`, { cause: error });
+    throw new UserError(`the plan ${path} is not valid YAML: ${messageOf(error)}`, { cause: error });
   }
   return parseReproductionPlan(parsed, path);
 }

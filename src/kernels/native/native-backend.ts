@@ -61,7 +61,7 @@ export function createNativeBackend(options: NativeOptions = {}): NativeBackend 
   const { threads = availableParallelism(), kernels = 'own', precision = 'fp32' } = options;
   if (precision === 'bf16' && kernels === 'onednn') {
     throw new UsageError(
-      'precision bf16 works with our own kernels only: leave out either it or kernels onednn',
+      'precision bf16 works with our own kernels only: leave out either precision bf16 or kernels onednn',
     );
   }
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {

@@ -19,7 +19,7 @@ export function writableFormat(path: string): FormatName {
   const format = formatToWrite(path);
   if (format) return format;
   throw new UsageError(
-    `${path} should end in ${writtenExtensions.join(', ')}: the extension chooses the format to write`,
+    `${path} must end in one of ${writtenExtensions.join(', ')}: the extension selects the format`,
   );
 }
 
