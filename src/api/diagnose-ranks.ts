@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Communicator } from '../comm/communicator.ts';
 import { messageOf } from '../core/errors.ts';
+import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { createBackend } from '../kernels/registry.ts';
 import { codeFingerprint, listingOf } from '../train/same-on-all-ranks.ts';
@@ -17,6 +18,8 @@ export interface RankFacts {
   readonly code: string;
   /** A hash of the images' names and labels, or the reason why they cannot be listed. */
   readonly images?: string;
+  /** Files of the data that are not used, as one sentence. */
+  readonly unused?: string;
 }
 
 export interface Agreement {
@@ -70,7 +73,7 @@ async function factsOf(communicator: Communicator, data: string | undefined): Pr
     cores: availableParallelism(),
     backend: backendDescription(),
     code: codeFingerprint(),
-    images: data === undefined ? undefined : await imagesOf(data),
+    ...(data === undefined ? undefined : await imagesOf(data)),
   };
 }
 
@@ -82,12 +85,13 @@ function backendDescription(): string {
   }
 }
 
-async function imagesOf(data: string): Promise<string> {
+async function imagesOf(data: string): Promise<Pick<RankFacts, 'images' | 'unused'>> {
   try {
     const source = await openImages(data, { split: 'train' });
-    return `${source.length} images, ${listingOf(source).slice(0, 12)}`;
+    const images = `${source.length} images, ${listingOf(source).slice(0, 12)}`;
+    return { images, unused: describeUnused(source.unused) };
   } catch (error) {
-    return messageOf(error);
+    return { images: messageOf(error) };
   }
 }
 

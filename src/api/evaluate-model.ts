@@ -1,6 +1,8 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
 import { sha256OfFile } from '../core/files.ts';
+import { type BadImage, badImagesError } from '../data/sources/bad-images.ts';
+import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
@@ -23,7 +25,10 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   readonly data: string;
   /** Model file, or several whose posteriors are averaged (paper, 4.4). */
   readonly model: string | readonly string[];
-  /** `train`, `val` (default) or `test`. */
+  /**
+   * `train`, `val` or `test`, which the data set must have. Default: its validation images, otherwise its test images;
+   * the result's `split` is the one that was evaluated.
+   */
   readonly split?: Split;
   /**
    * File that stores the posteriors of the model (one only) for each image, by protocol and scale. It replaces the
@@ -48,6 +53,11 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
    * the model's class numbers.
    */
   onImage?(image: EvaluatedImage): void;
+  /**
+   * Called once at the end with the images that cannot be used, if there are any; they are left out of the result. By
+   * default, and with `submission`, the first such image is an error.
+   */
+  onBad?(images: readonly BadImage[]): void;
 }
 
 export interface EvaluationProgress {
@@ -80,11 +90,20 @@ export async function evaluateModel(options: EvaluateOptions): Promise<Evaluatio
   const paths = typeof options.model === 'string' ? [options.model] : options.model;
   const models = await LoadedEnsemble.open(paths, options, { batch: options.batch });
   try {
+    const note = describeUnused(source.unused);
+    if (isFirst && note !== undefined) options.onNote?.(note);
     const evaluation = await prepare(options, source, models);
     await evaluateAll(evaluation);
     const { results, kitNumbers, protocol, checksums } = evaluation;
     if (isFirst) await writeResultFiles(options, results, source, models.first.facts.labels, kitNumbers);
-    return evaluationResult(models, protocol, checksums, results, (performance.now() - start) / 1000);
+    return evaluationResult(
+      models,
+      protocol,
+      checksums,
+      source.split,
+      results,
+      (performance.now() - start) / 1000,
+    );
   } finally {
     models.close();
   }
@@ -116,7 +135,8 @@ async function prepare(options: EvaluateOptions, source: ImageSource, models: Lo
 /** Fills in the results of all images: first those of an interrupted evaluation, then the others. */
 async function evaluateAll(evaluation: Evaluation): Promise<void> {
   const { options, source, models, protocol, communicator, results } = evaluation;
-  const { signal, onProgress, onImage, maxPixels } = options;
+  const { signal, onProgress, onImage, maxPixels, submission } = options;
+  const bad: BadImage[] = [];
   const { path, facts } = models.first;
   const data = { path: source.location, classes: source.classes };
   const numbers = classNumbers(data, { path, classes: facts.classes });
@@ -132,6 +152,7 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
       signal,
       team: communicator,
       isDone: (image) => results.has(image),
+      onBad: options.onBad && submission === undefined ? (image) => bad.push(image) : undefined,
       onImage: async (image) => {
         const label = image.label < 0 ? -1 : numbers[image.label]!;
         const result = imageResultOf(image.image, label, image.posteriors);
@@ -148,6 +169,10 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
   }
   await gatherResults(communicator, results);
   await record?.finish();
+  const all = (await communicator.gather(bad)).flat().sort((a, b) => a.index - b.index);
+  if (results.done === 0 && all.length > 0)
+    throw badImagesError(all, source.length, ` of ${source.location}`);
+  if (all.length > 0) options.onBad?.(all);
 }
 
 /** Opens the journal or the posteriors file, and adds the results of an interrupted evaluation. */
@@ -180,9 +205,9 @@ async function checkRanks(
   await checkAgreement(communicator, 'model files', checksums.join(), remedy);
 }
 
-function openSource({ data, split = 'val', predictions, submission }: EvaluateOptions): Promise<ImageSource> {
+function openSource({ data, split, predictions, submission }: EvaluateOptions): Promise<ImageSource> {
   const labels = predictions !== undefined || submission !== undefined ? 'optional' : 'required';
-  return openImages(data, { split, labels });
+  return openImages(data, { split: split ?? 'val', labels, exact: split !== undefined });
 }
 
 function interrupted(

@@ -3,6 +3,7 @@ import { messageOf, UsageError, UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
 import { parameterSpecs } from '../core/layer.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { BadImage } from '../data/sources/bad-images.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 import { FeatureExtractor, type FeatureView } from '../evaluate/features/feature-extractor.ts';
 import type { ImageFeatures } from '../evaluate/features/feature-files.ts';
@@ -30,6 +31,8 @@ export interface FeatureOptions extends EngineOptions {
   readonly maxPixels?: number;
   /** Stops between two images with the signal's reason (default: never). */
   readonly signal?: AbortSignal;
+  /** Called for each image that cannot be read, which is then left out (default: the first one is an error). */
+  onBad?(image: BadImage): void;
 }
 
 /** Most bytes of cached programs for whole images, one for each size. */
@@ -75,13 +78,19 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
 async function* extract(
   extractor: FeatureExtractor,
   scale: number,
-  { images, view = 'center', pool, batch = 16, maxPixels, signal }: FeatureOptions,
+  { images, view = 'center', pool, batch = 16, maxPixels, signal, onBad }: FeatureOptions,
 ): AsyncGenerator<ImageFeatures> {
   const size = view === 'whole' ? 1 : Math.min(batch, images.length);
-  const prepared = prefetch(images, batch, async (path): Promise<PreparedImage> => {
-    const encoded = { kind: 'encoded', bytes: await readBytes(path) } as const;
-    const [image] = await prepareForEvaluation(encoded, path, [scale], { maxPixels });
-    return { path, image: image! };
+  const prepared = prefetch(images.entries(), batch, async ([index, path]) => {
+    try {
+      const encoded = { kind: 'encoded', bytes: await readBytes(path) } as const;
+      const [image] = await prepareForEvaluation(encoded, path, [scale], { maxPixels });
+      return { path, image: image! };
+    } catch (error) {
+      if (onBad === undefined || !(error instanceof UserError)) throw error;
+      onBad({ index, message: error.message });
+      return undefined;
+    }
   });
   const run = async (group: readonly PreparedImage[]): Promise<ImageFeatures[]> => {
     checkSize(extractor, group[0]!, view);
@@ -95,6 +104,7 @@ async function* extract(
   let group: PreparedImage[] = [];
   for await (const one of prepared) {
     signal?.throwIfAborted();
+    if (one === undefined) continue;
     group.push(one);
     if (group.length < size) continue;
     yield* await run(group);

@@ -8,6 +8,7 @@ import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { ifExists } from '../core/files.ts';
+import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { packImage, type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
@@ -32,7 +33,7 @@ export interface PackOptions {
   readonly signal?: AbortSignal;
   /** Called with the number of images packed so far. */
   onProgress?(done: number, total: number): void;
-  /** Called for each image that is left out. */
+  /** Called for each image that is left out, and once for each split with files that are not used (`note: 3 files were …`). */
   onNote?(note: string): void;
 }
 
@@ -87,6 +88,10 @@ interface SplitSource {
 export async function packImages(options: PackOptions): Promise<PackResult> {
   const { out, perShard = 1000, signal, onProgress } = options;
   const splits = await openSplits(options.data);
+  for (const { source } of splits) {
+    const note = describeUnused(source.unused);
+    if (note !== undefined) options.onNote?.(note);
+  }
   const record = await openRecord(options, splits);
   const total = splits.reduce((sum, { source }) => sum + source.length, 0);
   let done = 0;

@@ -43,13 +43,15 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
     backend,
     threads,
     signal,
+    // Training left them out, too, and said so.
+    onBad: description.recipe['skip-bad'] ? () => {} : undefined,
     onProgress: (progress) => options.onProgress?.(progress),
   });
   if (found.labeled === 0) {
     throw new UserError(`the images of ${data} have no labels; name labeled images with --data`);
   }
   const metrics = await readMetrics(metricsFile);
-  const { labels, classes, protocol, scales, loss, top1Error, top5Error, labeled, results } = found;
+  const { split, labels, classes, protocol, scales, loss, top1Error, top5Error, labeled, results } = found;
   const [model] = await loadModels([lastFile], { backend, threads });
   const { facts, parameters } = model!;
   try {
@@ -64,7 +66,7 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
       recipe: formatRecipe(description.recipe),
       metrics,
       labels,
-      evaluation: { images: labeled, loss, top1Error, top5Error, protocol, scales },
+      evaluation: { images: labeled, loss, top1Error, top5Error, protocol, scales, split },
       byClass: measureByClass(results, classes.length),
       confusion: confusionMatrix(results, classes.length),
       mistakes,

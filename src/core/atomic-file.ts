@@ -10,14 +10,21 @@ type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Ui
 /**
  * Writes a file whole or not at all: writes a temporary file next to it, flushes that to the disk and renames it over
  * the old one. If anything fails, the old file stays as it was.
+ * @param headOf called after the last piece; the bytes it returns replace the first ones
  * @throws UserError naming the file and the remedy.
  */
-export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
+export async function writeFileAtomically(
+  path: string,
+  content: FileContent,
+  headOf?: () => Uint8Array | undefined,
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx');
     try {
       for await (const chunk of chunksOf(content)) await writeAll(file, chunk);
+      const head = headOf?.();
+      if (head !== undefined) await file.write(head, 0, head.byteLength, 0);
       await file.sync();
     } finally {
       await file.close();

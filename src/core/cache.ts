@@ -5,22 +5,34 @@ import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomically } from './atomic-file.ts';
+import { UserError } from './errors.ts';
 
-/** $XDG_CACHE_HOME/verydeep, otherwise ~/Library/Caches/verydeep on macOS and ~/.cache/verydeep elsewhere. */
-export function defaultCacheFolder(): string {
+/**
+ * $XDG_CACHE_HOME/verydeep, otherwise ~/Library/Caches/verydeep on macOS and ~/.cache/verydeep elsewhere. Undefined if
+ * the user has no home folder, as a user ID of a container that /etc/passwd does not list.
+ */
+export function defaultCacheFolder(): string | undefined {
   const xdg = process.env.XDG_CACHE_HOME;
   // The XDG specification requires that relative paths be ignored.
   if (xdg?.startsWith('/')) return join(xdg, 'verydeep');
   const caches = process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache'];
-  return join(homedir(), ...caches, 'verydeep');
+  try {
+    return join(homedir(), ...caches, 'verydeep');
+  } catch {
+    return undefined;
+  }
 }
 
-/** Creates a subfolder of the cache folder. */
-export async function cacheSubfolder(kind: string, folder: string = defaultCacheFolder()): Promise<string> {
+/** Creates a subfolder of the cache folder. @throws UserError when there is no cache folder */
+export async function cacheSubfolder(kind: string, folder = defaultCacheFolder()): Promise<string> {
+  if (folder === undefined) throw new UserError(NO_CACHE_FOLDER);
   const path = join(folder, kind);
   await mkdir(path, { recursive: true });
   return path;
 }
+
+export const NO_CACHE_FOLDER =
+  'there is no cache folder, because this user has no home folder; set XDG_CACHE_HOME to a writable folder';
 
 /** Enough for dense evaluation, which has hundreds of image sizes; the oldest lines are dropped first. */
 const MAX_LINES = 4096;
@@ -44,7 +56,7 @@ interface LineFile {
  * each other's lines.
  */
 export class RememberedLines {
-  readonly #folder: string;
+  readonly #folder: string | undefined;
   readonly #subfolder: string;
   readonly #file: string;
   readonly #format: string;
@@ -57,7 +69,8 @@ export class RememberedLines {
     this.#subfolder = subfolder;
     this.#file = `${createHash('sha256').update(about).digest('hex').slice(0, 16)}.txt`;
     this.#format = format;
-    const lines = readLines(join(folder, subfolder, this.#file), format).filter((text) => line.test(text));
+    const found = folder === undefined ? [] : readLines(join(folder, subfolder, this.#file), format);
+    const lines = found.filter((text) => line.test(text));
     this.#lines = new Map(lines.map((text) => [keyOf(text), text]));
   }
 

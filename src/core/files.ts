@@ -52,7 +52,9 @@ export async function kindOf(path: string): Promise<'folder' | 'file' | 'nothing
 export function readingError(path: string, error: unknown): unknown {
   const code = systemErrorCode(error);
   if (code === undefined || error instanceof UserError) return error;
-  return new UserError(`${path} could not be read: ${READING[code] ?? messageOf(error)}`, { cause: error });
+  // Node replaces bytes that are not UTF-8, so the file is not found by that name.
+  const reason = code === 'ENOENT' && path.includes('\ufffd') ? NOT_UTF8 : READING[code];
+  return new UserError(`${path} could not be read: ${reason ?? messageOf(error)}`, { cause: error });
 }
 
 /** The error that explains why `path` could not be written and what to do about it. */
@@ -64,6 +66,7 @@ export function writingError(path: string, error: unknown): UserError {
 type Reasons = Readonly<Record<string, string>>;
 
 const NO_FILE = 'there is no such file or folder; check the path';
+const NOT_UTF8 = 'its name is not valid UTF-8; rename it';
 const NOT_READABLE = 'permission denied; make it readable (chmod +r, and +x on its folder)';
 const TOO_MANY_OPEN = 'too many files are open; raise the limit (`ulimit -n`)';
 const READING: Reasons = {

@@ -8,6 +8,7 @@
 import { alone, type Team } from '../core/process-team.ts';
 import type { DecodeOptions } from '../data/pixels/decode.ts';
 import { type EvaluationImage, loadForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { BadImage } from '../data/sources/bad-images.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Ensemble, EnsemblePosteriors } from './inference/ensemble.ts';
 
@@ -30,6 +31,8 @@ interface EvaluateImagesOptions extends DecodeOptions {
    * are bit-for-bit those of one process. Default: this process alone.
    */
   readonly team?: Pick<Team, 'rank' | 'size'>;
+  /** Called for each image that cannot be used, which is then left out (default: the first one is an error). */
+  readonly onBad?: (image: BadImage) => void;
   /** Called for each image when it is done, in no particular order. Labels are the source's class numbers. */
   onImage(image: EvaluatedImage): void | Promise<void>;
 }

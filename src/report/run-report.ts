@@ -12,7 +12,12 @@ export interface RunReport {
   readonly metrics: readonly Metrics[];
   /** Human-readable names, in label order. */
   readonly labels: readonly string[];
-  readonly evaluation: ErrorRates & { readonly protocol: string; readonly scales: readonly number[] };
+  /** `split` is undefined if the data set is not divided. */
+  readonly evaluation: ErrorRates & {
+    readonly protocol: string;
+    readonly scales: readonly number[];
+    readonly split?: string;
+  };
   readonly byClass: readonly ClassErrors[];
   /** Numbers of images, `[true class, predicted class]`. */
   readonly confusion: Uint32Array;

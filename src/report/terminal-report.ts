@@ -20,14 +20,14 @@ export function formatTerminalReport(report: RunReport): string {
   const { run, facts, metrics, evaluation } = report;
   const valuesOf = (kind: string, value: 'loss' | 'top1Error') =>
     metrics.filter((line) => line.kind === kind).map((line) => line[value]);
-  const { protocol, scales, images } = evaluation;
+  const { protocol, scales, images, split = 'all' } = evaluation;
   return [
     run,
     formatFacts([
       ...facts,
       [
         `${protocol} evaluation, Q = ${scales.join(', ')}`,
-        `${formatErrors(evaluation)} on ${formatCount(images)} images`,
+        `${formatErrors(evaluation)} on ${formatCount(images)} images (split: ${split})`,
       ],
       ['training loss', sparkline(valuesOf('train', 'loss'))],
       ['validation error', sparkline(valuesOf('validation', 'top1Error'))],

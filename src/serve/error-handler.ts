@@ -66,7 +66,7 @@ const fastifyErrors = ({ imageBytes, images }: Limits): Readonly<Record<string, 
     FST_REQ_FILE_TOO_LARGE: tooLarge,
     FST_FILES_LIMIT: tooMany,
     FST_PARTS_LIMIT: tooMany,
-    FST_FIELDS_LIMIT: new RequestError('bad_request', 'Form fields are not accepted; send files only.'),
+    FST_FIELDS_LIMIT: new RequestError('bad_request', 'Too many form fields; send images only.'),
     FST_ERR_CTP_INVALID_MEDIA_TYPE: new RequestError(
       'unsupported_type',
       `Unsupported content type; send an image as ${imageTypes.join(', ')}, or several as multipart/form-data.`,

@@ -1,9 +1,11 @@
 /** The images that a run trains and validates on, checked before the first iteration. */
+import { numbersByName } from '../core/class-names.ts';
 import { UserError } from '../core/errors.ts';
 import type { Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
+import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
@@ -44,6 +46,11 @@ interface TrainingSetOptions {
 export async function openTrainingSet(location: string, options: TrainingSetOptions): Promise<TrainingSet> {
   const all = await openImages(location, { split: 'train' });
   const [own, heldOut] = await splitOff(location, all, options);
+  // Held-out images come from the same folders as the others.
+  for (const { unused } of heldOut.split === all.split ? [all] : [all, heldOut]) {
+    const note = describeUnused(unused);
+    if (note !== undefined) options.listener?.onNote?.(note);
+  }
   checkClasses(all, heldOut);
   const training = await survey(limited(own, options.recipe), 'training', options);
   const validation = await survey(heldOut, 'validation', options);
@@ -102,8 +109,8 @@ async function ownValidation(location: string): Promise<ImageSource | undefined>
 }
 
 function checkClasses(training: ImageSource, validation: ImageSource): void {
-  const known = new Set(training.classes);
-  const unknown = validation.classes.find((name) => !known.has(name));
+  const known = numbersByName(training.classes);
+  const unknown = validation.classes.find((name) => !known.has(name.normalize('NFC')));
   if (unknown === undefined && validation.classes.length === training.classes.length) return;
   throw new UserError(
     `${training.location}: the validation images have ${validation.classes.length} classes, the training images ${training.classes.length}` +

@@ -41,6 +41,22 @@ describe('a chosen folder', () => {
     assert.deepEqual(pairs(folder(...files.slice(0, 3)).validation), ['a: p/test/a/3.png']);
   });
 
+  it('may be divided by folders in any case and spelling', () => {
+    for (const [train, val] of [
+      ['Train', 'Test'],
+      ['training_set', 'valid'],
+      ['TRAINING', 'dev'],
+    ] as const) {
+      const { classes, validation } = folder(`p/${train}/a/1.png`, `p/${train}/b/1.png`, `p/${val}/b/2.png`);
+      assert.deepEqual([classes, pairs(validation)], [['a', 'b'], [`b: p/${val}/b/2.png`]]);
+    }
+  });
+
+  it('has classes that match after Unicode normalization', () => {
+    const { validation } = folder('p/train/e\u0301/1.jfif', 'p/train/b/1.png', 'p/val/\u00e9/1.png');
+    assert.equal(validation![0]!.label, '\u00e9');
+  });
+
   it('may have a class called train', () => {
     const { classes, validation } = folder('p/train/1.png', 'p/bus/1.png');
     assert.deepEqual(classes, ['bus', 'train']);
@@ -55,6 +71,11 @@ describe('a chosen folder', () => {
       ],
       [['p/1.png', 'p/2.png'], /^the folder "p" has no subfolders with JPEG/],
       [['p/cat/1.png'], /^the folder "p" has images of one class only: choose/],
+      [['p/Train/1.png', 'p/Test/1.png'], /"p" is divided \(Test, Train\), but has no classes inside/],
+      [
+        ['p/a/train/1.png', 'p/a/test/1.png', 'p/b/train/1.png', 'p/b/test/1.png'],
+        /^p: each class is divided into splits \(a\/train, a\/test\); put the splits outside/,
+      ],
       [['p/cat/1.png', 'p/dog/1.txt'], /^the folder "p" has images of one class only/],
     ] as const) {
       assert.throws(() => folder(...files), { name: 'UserError', message });

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { initialize } from '../../src/net/initialization.ts';
 import { buildNetwork } from '../../src/net/network.ts';
 import { writeModel } from '../../src/weights/model/write-model.ts';
 import { jpeg, png, writeFiles } from '../support/images.ts';
 import { pluck } from '../support/lists.ts';
-import { failed, jsonOf, succeeded, textOf, words } from './cli-process.ts';
+import { failed, jsonOf, mainFile, succeeded, textOf, words } from './cli-process.ts';
 import { CLASSES, linesOf, Workplace } from './training-runs.ts';
 
 interface Line {
@@ -58,7 +59,7 @@ describe('vgg evaluate', () => {
     assert.ok(seconds > 0 && top1Error >= 0 && loss > 0);
     assert.match(modelDetails[0].sha256, /^[0-9a-f]{64}$/);
     assert.deepEqual(result, {
-      ...{ images: 12, labeled: 12, top5Error: 0 },
+      ...{ split: 'val', images: 12, labeled: 12, top5Error: 0 },
       ...{ protocol: 'dense', flip: true, scales: [36], models: [model] },
     });
   });
@@ -166,6 +167,76 @@ describe('vgg evaluate', () => {
         assert.ok(Math.abs(top[place].probability - probability) < 1e-6);
       }
     }
+  });
+
+  it('finishes the other images when some are bad, names those and exits with 1', async () => {
+    const folder = work.path('some bad');
+    await writeFiles(folder, {
+      'cat/1.png': await png(40, 40, 1),
+      'cat/bad.png': 'text',
+      'dog/2.jfif': await jpeg(40, 50, 2),
+      'dog/empty.jpg': '',
+      'owl/3.png': await png(50, 40, 3),
+      'owl/4.heic': 'text',
+    });
+    await symlink('nowhere.png', `${folder}/owl/dangling.png`);
+    const flags = words`--model ${model} --json`;
+    const outcome = await work.vgg('evaluate', folder, ...flags);
+    assert.equal(outcome.code, 1);
+    const { images, bad, split } = JSON.parse(outcome.stdout);
+    assert.deepEqual([images, bad.length, split], [3, 3, undefined]);
+    assert.match(outcome.stderr, /note: 1 file was not used: 1 \.heic; convert/);
+    assert.match(
+      outcome.stderr,
+      /3 of the 6 images of .*some bad cannot be used.*--skip-bad:(?:\n {2}.*(?:bad|empty|dangling)\..*){3}/,
+    );
+    const skipped = await succeeded(work.vgg('evaluate', folder, ...flags, '--skip-bad'));
+    assert.deepEqual(JSON.parse(skipped.stdout).images, 3);
+    assert.match(skipped.stderr, /3 of 6 images cannot be read and are left out/);
+    const predicted = await work.vgg('predict', folder, '--model', model, '--json');
+    assert.equal(predicted.code, 1);
+    assert.equal(JSON.parse(predicted.stdout).images.length, 3);
+    assert.match(predicted.stderr, /note: 1 file was not used.*3 of the 6 images cannot be used/s);
+    await succeeded(work.vgg('predict', folder, '--model', model, '--skip-bad'));
+    const submission = words`--submission s.txt --skip-bad`;
+    await failed(
+      work.vgg('evaluate', folder, ...flags, ...submission),
+      2,
+      /submission needs a line for each image/,
+    );
+  });
+
+  it('has the split that was asked for, and names the split it used', async () => {
+    const folder = work.path('train and test');
+    for (const split of ['Train', 'Test']) {
+      for (const name of CLASSES)
+        await writeFiles(folder, { [`${split}/${name}/1.png`]: await png(40, 40, 1) });
+    }
+    const flags = ['--model', model];
+    assert.equal((await evaluate(folder, ...flags)).split, 'test');
+    assert.equal((await evaluate(folder, ...flags, '--split', 'test')).split, 'test');
+    const val = work.vgg('evaluate', folder, ...flags, '--split', 'val');
+    await failed(val, 1, /has no val split, only test images; use --split test, or add a val folder/);
+    const undivided = work.vgg('evaluate', `${folder}/Test`, ...flags, '--split', 'test');
+    await failed(undivided, 1, /is not divided into splits, so it has no test split; leave out --split/);
+    assert.match((await succeeded(work.vgg('evaluate', folder, ...flags))).stdout, /│ split .*\n.*\n│ test /);
+  });
+
+  const skip = process.getuid?.() !== 0 && 'only the superuser may become another user';
+  it('works for a user without a home folder or a cache', { skip }, async () => {
+    const nobody = words`--reuid 12345 --regid 12345 --clear-groups env -u HOME -u XDG_CACHE_HOME`;
+    const command = [
+      ...nobody,
+      process.execPath,
+      mainFile,
+      'predict',
+      `${photos}/val/cat/8.jpg`,
+      '--model',
+      model,
+    ];
+    await chmod(work.folder, 0o755);
+    const { stdout } = await promisify(execFile)('setpriv', command);
+    assert.match(stdout, /8\.jpg/);
   });
 
   it('refuses scales that are too small and missing folders before it starts', async () => {

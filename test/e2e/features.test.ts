@@ -110,14 +110,28 @@ describe('vgg features', () => {
     }
   });
 
-  test('names an image that cannot be used, and leaves no file', async () => {
+  test('names images that cannot be used, and leaves no file without others', async (t) => {
     const [bad, out] = [work.path('bad.jpg'), work.path('none.npy')];
+    t.after(() => rm(bad));
     await writeFile(bad, 'not an image');
-    const command = vgg`features ${images[0]!} ${bad} ${common} --layer fc7 --out ${out}`;
-    const { stderr } = await failed(command, 1, /bad\.jpg/);
+    const extract = (...args: string[]) => vgg`features ${args} ${common} --layer fc7`;
+    const { stderr } = await failed(extract(bad, '--out', out), 1, /bad\.jpg/);
     assert.doesNotMatch(stderr, /none\.npy/);
-    await rm(bad);
     assert.doesNotMatch((await readdir(work.folder)).join(), /none/);
+    const some = [images[0]!, bad, images[1]!, '--out'];
+    for (const name of ['some.npy', 'some.jsonl', 'some.safetensors']) {
+      const outcome = await extract(...some, work.path(name), '--json');
+      assert.equal(outcome.code, 1);
+      assert.match(outcome.stderr, /1 of the 3 images cannot be used.*--skip-bad:\n.*bad\.jpg/);
+      const printed = JSON.parse(outcome.stdout);
+      assert.deepEqual([printed.images, printed.inputs], [2, [images[0], images[1]]]);
+    }
+    const npy = await readFile(work.path('some.npy'));
+    assert.match(npy.toString('latin1', 10, 128), /'shape': \(2, 64\)/);
+    assert.equal(npy.length, 128 + 2 * 64 * 4);
+    const skipped = await succeeded(extract(...some, work.path('skipped.npy'), '--skip-bad'));
+    assert.match(skipped.stderr, /1 of 3 images cannot be read and is left out/);
+    assert.deepEqual(await readFile(work.path('skipped.npy')), npy);
   });
 
   test('takes --precision', async () => {

@@ -135,11 +135,11 @@ async function checkGpu(): Promise<Check> {
 
 function checkCache(): Check {
   const found = defaultCacheFolder();
-  if (canWriteUnder(found)) return { name: 'cache', status: 'ok', found };
+  if (found !== undefined && canWriteUnder(found)) return { name: 'cache', status: 'ok', found };
   return {
     name: 'cache',
     status: 'warning',
-    found: `${found} is not writable`,
+    found: found === undefined ? 'none: this user has no home folder' : `${found} is not writable`,
     remedy: 'set XDG_CACHE_HOME to a writable folder; without a cache every run scans its data set again',
   };
 }

@@ -3,7 +3,7 @@ import { type Agreement, diagnoseRanks, type RankDiagnosis } from '../../api/dia
 import type { Communicator } from '../../comm/communicator.ts';
 import { formatBytes } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
-import { printAs } from '../output.ts';
+import { log, printAs } from '../output.ts';
 
 export async function examineRanks(
   communicator: Communicator,
@@ -11,6 +11,8 @@ export async function examineRanks(
   flags: { readonly json?: boolean },
 ): Promise<void> {
   const diagnosis = await diagnoseRanks(communicator, data);
+  const note = diagnosis.ranks[0]!.unused;
+  if (note !== undefined) log(note);
   const ok = diagnosis.agreements.every(({ agreed, needed }) => agreed || !needed);
   printAs({ ok, ...diagnosis }, flags, formatDiagnosis);
   if (!ok) process.exitCode = 1;

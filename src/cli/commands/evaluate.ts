@@ -1,9 +1,11 @@
 import { evaluateModel } from '../../api/evaluate-model.ts';
-import { InterruptedError } from '../../core/errors.ts';
+import { InterruptedError, UsageError } from '../../core/errors.ts';
+import type { BadImage } from '../../data/sources/bad-images.ts';
 import { splitNames } from '../../data/sources/splits.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
+import { messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
@@ -15,7 +17,7 @@ import { detailsOf, formatDetails, formatEvaluation, showEvaluation } from './ev
 const { model, ...others } = modelOptions;
 const options = {
   model,
-  split: choice(splitNames, 'split of the data set', 'val'),
+  split: choice(splitNames, 'split of the data set (default: val, or test if there is no val)'),
   ...others,
   batch: option(
     '<n>',
@@ -28,6 +30,7 @@ const options = {
     '<file>',
     'write a submission for the ILSVRC server: one line per image with the five predicted classes, numbered as in the development kit',
   ),
+  skipBad,
   resume: flag('continue this evaluation where it was interrupted'),
   journal: option(
     '<file>',
@@ -53,6 +56,10 @@ export const command = newCommand('evaluate', {
 
 async function evaluate(data: string, flags: Flags): Promise<void> {
   const read = await readOptionsOf(flags);
+  if (flags.skipBad && flags.submission !== undefined) {
+    throw new UsageError('a submission needs a line for each image; leave out --skip-bad');
+  }
+  const bad: BadImage[] = [];
   try {
     const result = await withBars((show) =>
       untilInterrupted((signal) =>
@@ -65,11 +72,13 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
             communicator,
             onProgress: showEvaluation(show, 'evaluating'),
             onNote: log,
+            onBad: (images) => bad.push(...images),
           }),
         ),
       ),
     );
-    print(result, flags);
+    print(result, bad, flags);
+    reportBad(bad, result.images + bad.length, flags, ` of ${data}`);
   } catch (error) {
     // Nobody needs the batch that is being computed: exit once main has printed the message.
     if (error instanceof InterruptedError) setImmediate(() => process.exit());
@@ -77,8 +86,9 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
   }
 }
 
-function print(result: EvaluationResult, flags: Flags): void {
-  const { results: _, classes: __, labels: ___, ...figures } = result;
+function print(result: EvaluationResult, bad: readonly BadImage[], flags: Flags): void {
+  const { results: _, classes: __, labels: ___, ...others } = result;
+  const figures = { ...others, bad: messagesOf(bad) };
   const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;
   printAs(document, flags, () =>
     flags.details ? `${formatEvaluation(result)}\n\n${formatDetails(result)}` : formatEvaluation(result),

@@ -19,6 +19,7 @@ export function formatEvaluation(result: EvaluationResult): string {
   return tableOf(
     [result],
     [
+      ['split', ({ split }) => split ?? 'all'],
       ['protocol', ({ protocol }) => protocol],
       ['flips', ({ flip }) => (flip ? 'yes' : 'no')],
       ['Q', ({ scales }) => scales.join(', '), 'right'],

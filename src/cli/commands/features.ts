@@ -1,10 +1,7 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { extractFeatures } from '../../api/extract-features.ts';
-import { UsageError } from '../../core/errors.ts';
-import { kindOf } from '../../core/files.ts';
+import { UserError } from '../../core/errors.ts';
 import { formatShape } from '../../core/shape.ts';
-import { isImageName } from '../../data/pixels/image-formats.ts';
+import { type BadImage, badImagesError } from '../../data/sources/bad-images.ts';
 import {
   checkFeaturesPath,
   type FeaturesFile,
@@ -13,6 +10,7 @@ import {
 } from '../../evaluate/features/feature-files.ts';
 import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
 import { featuresOnly, readOptionsOf } from '../format-options.ts';
+import { imageFiles, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { inferenceOptions } from '../model-options.ts';
 import { force, positiveInteger } from '../options.ts';
@@ -36,6 +34,7 @@ const options = {
     positiveInteger,
   ),
   batch: option('<n>', 'batch size for center crops (default: 16)', positiveInteger),
+  skipBad,
   featuresOnly,
   ...inferenceOptions,
 };
@@ -50,7 +49,7 @@ export const command = newCommand('features', {
   ],
   options,
 })
-  .argument('<images...>', 'JPEG, PNG or WebP files, or folders of them')
+  .argument('<images...>', 'JPEG, PNG, WebP or AVIF files, or folders of them')
   .action(features);
 
 async function features(inputs: string[], flags: FlagsOf<typeof options>): Promise<void> {
@@ -59,13 +58,31 @@ async function features(inputs: string[], flags: FlagsOf<typeof options>): Promi
   refuseToOverwrite(out, flags);
   const images = await imageFiles(inputs);
   const read = await readOptionsOf(flags);
+  const bad: BadImage[] = [];
+  const onBad = (image: BadImage) => bad.push(image);
   const file = await untilInterrupted((signal) =>
     withProgress('extracting', images.length, (tick) => {
-      const found = extractFeatures({ ...flags, images, read, scale: flags.scales, signal });
-      return writeFeatures(out, counted(found, tick), images.length, layer);
+      const found = extractFeatures({ ...flags, images, read, scale: flags.scales, signal, onBad });
+      return writeFeatures(out, unlessEmpty(counted(found, tick), bad, images.length), images.length, layer);
     }),
   );
-  printAs({ ...file, layer, model, inputs: images }, flags, () => formatFile(file, layer));
+  bad.sort((a, b) => a.index - b.index);
+  const isBad = new Set(bad.map(({ index }) => index));
+  const inputsUsed = images.filter((_, index) => !isBad.has(index));
+  printAs({ ...file, layer, model, inputs: inputsUsed, bad: messagesOf(bad) }, flags, () =>
+    formatFile(file, layer),
+  );
+  reportBad(bad, images.length, flags);
+}
+
+/** Passes features on. @throws UserError when there are none, so that no file is written */
+async function* unlessEmpty(
+  features: AsyncIterable<ImageFeatures>,
+  bad: readonly BadImage[],
+  total: number,
+): AsyncGenerator<ImageFeatures> {
+  yield* features;
+  if (bad.length === total) throw total === 1 ? new UserError(bad[0]!.message) : badImagesError(bad, total);
 }
 
 async function* counted(found: AsyncIterable<ImageFeatures>, tick: Tick): AsyncGenerator<ImageFeatures> {
@@ -73,21 +90,6 @@ async function* counted(found: AsyncIterable<ImageFeatures>, tick: Tick): AsyncG
     yield one;
     tick();
   }
-}
-
-/** Replaces folders by the images in them, sorted by name. */
-async function imageFiles(inputs: readonly string[]): Promise<string[]> {
-  const files: string[] = [];
-  for (const input of inputs) {
-    if ((await kindOf(input)) !== 'folder') {
-      files.push(input);
-      continue;
-    }
-    const names = (await readdir(input)).filter(isImageName).sort();
-    files.push(...names.map((name) => join(input, name)));
-  }
-  if (files.length === 0) throw new UsageError(`there are no images in ${inputs.join(', ')}`);
-  return files;
 }
 
 function formatFile({ path, images, shape }: FeaturesFile, layer: string): string {

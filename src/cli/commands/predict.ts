@@ -1,9 +1,12 @@
 import { Classifier, type ImagePrediction } from '../../api/classifier.ts';
 import { prefetch } from '../../core/concurrency.ts';
+import { UsageError, UserError } from '../../core/errors.ts';
+import { type BadImage, badImagesError } from '../../data/sources/bad-images.ts';
 import { formatPercent } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
 import { type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
+import { imageFiles, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
 import { printJson, printResult } from '../output.ts';
@@ -14,6 +17,7 @@ const options = {
   model,
   top: option('<n>', 'number of classes to print', positiveInteger, '5'),
   all: flag('with --json: print the posteriors of all classes'),
+  skipBad,
   ...others,
 };
 type Flags = FlagsOf<typeof options>;
@@ -27,32 +31,43 @@ export const command = newCommand('predict', {
   ],
   options,
 })
-  .argument('<images...>', 'JPEG, PNG or WebP files')
+  .argument('<images...>', 'JPEG, PNG, WebP or AVIF files, or folders of them')
   .action(predict);
 
 interface Named extends ImagePrediction {
   readonly path: string;
 }
 
-async function predict(images: string[], flags: Flags): Promise<void> {
+async function predict(inputs: string[], flags: Flags): Promise<void> {
+  const images = await imageFiles(inputs);
+  const bad: BadImage[] = [];
   const options = { ...flags, read: await readOptionsOf(flags) };
   const classifier = await Classifier.open(flags.model, options);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {
       const done: Named[] = [];
       // Decodes the next image while one is classified.
-      const predicted = prefetch(images, 2, async (path) => ({
-        path,
-        ...(await classifier.predict(path, options)),
-      }));
+      const predicted = prefetch(images.entries(), 2, async ([index, path]) => {
+        try {
+          return { path, ...(await classifier.predict(path, options)) };
+        } catch (error) {
+          if (!(error instanceof UserError) || error instanceof UsageError || images.length === 1)
+            throw error;
+          bad.push({ index, message: error.message });
+          return undefined;
+        }
+      });
       for await (const one of predicted) {
-        done.push(one);
+        if (one !== undefined) done.push(one);
         tick();
       }
+      if (done.length === 0) throw badImagesError(bad, images.length);
       return done;
     });
-    if (flags.json) printJson({ images: predictions.map((one) => jsonOf(one, flags)) });
+    bad.sort((a, b) => a.index - b.index);
+    if (flags.json) printJson({ images: predictions.map((one) => jsonOf(one, flags)), bad: messagesOf(bad) });
     else printResult(formatPredictions(predictions));
+    reportBad(bad, images.length, flags);
   } finally {
     classifier.close();
   }

@@ -1,12 +1,12 @@
 /**
- * Decodes JPEG, PNG and WebP files to upright 8-bit RGB. Grayscale, CMYK, palettes and 16 bits become 8-bit sRGB (an
+ * Decodes JPEG, PNG, WebP and AVIF files to upright 8-bit RGB. Grayscale, CMYK, palettes and 16 bits become 8-bit sRGB (an
  * embedded color profile is applied), and transparency becomes white. sharp (libvips) decodes files and describes what
  * is wrong with them; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
 import { messageOf, UserError } from '../../core/errors.ts';
 import type { RgbImage, StoredImage } from '../sources/image-source.ts';
-import { DEFAULT_MAX_PIXELS, imageExtension } from './image-formats.ts';
+import { DEFAULT_MAX_PIXELS, imageExtension, unsupportedFormat } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
 import { rescaledSize, type Size } from './resample.ts';
 
@@ -38,7 +38,7 @@ const SMALL_FILE = 100_000;
 
 /**
  * Decodes one image. Missing or damaged data is an error, never silently gray.
- * @param bytes a JPEG, PNG or WebP file; of an animation, the first frame is decoded
+ * @param bytes a JPEG, PNG, WebP or AVIF file; of an animation, the first frame is decoded
  * @param name the image's name in error messages: a path
  * @throws UserError naming the image when it is empty, damaged, of another format or larger than maxPixels
  */
@@ -132,12 +132,17 @@ export async function decodeStored(
 /**
  * Rejects other formats. libvips would also open SVG, PDF and whatever else it was built with: formats that no data set
  * needs and hostile files could exploit.
- * @throws UserError unless the first bytes are those of a JPEG, PNG or WebP file.
+ * @throws UserError unless the first bytes are those of a JPEG, PNG, WebP or AVIF file.
  */
 function refuseOtherFormats(bytes: Uint8Array, name: string): void {
   if (bytes.length === 0) throw new UserError(`${name} is an empty file; replace or delete it`);
-  if (imageExtension(bytes) === undefined)
-    throw new UserError(`${name} is not a JPEG, PNG or WebP image; replace or delete it`);
+  if (imageExtension(bytes) !== undefined) return;
+  const format = unsupportedFormat(bytes);
+  throw new UserError(
+    format === undefined
+      ? `${name} is not a JPEG, PNG, WebP or AVIF image; replace or delete it`
+      : `${name} is a ${format} image, not a JPEG, PNG, WebP or AVIF image; convert it to one of these`,
+  );
 }
 
 /** @param data `[height, width, channels]` with 1 or 3 channels (alpha has been removed) */

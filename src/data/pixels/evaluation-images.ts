@@ -3,6 +3,8 @@
  * crops. Predicting single images and serving use the same functions.
  */
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
+import { UserError } from '../../core/errors.ts';
+import type { BadImage } from '../sources/bad-images.ts';
 import type { ImageSource, RgbImage, StoredImage } from '../sources/image-source.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { rescaleImage } from './rescale.ts';
@@ -22,6 +24,8 @@ interface EvaluationImagesOptions extends DecodeOptions {
   readonly scales: readonly number[];
   /** Numbers of the images to load (default: all, in order). */
   readonly images?: Iterable<number>;
+  /** Called for each image that cannot be used, which is then left out (default: the first one is an error). */
+  readonly onBad?: (image: BadImage) => void;
   /** Images prepared while one is used (default: the number of CPU cores + 2). */
   readonly ahead?: number;
 }
@@ -44,14 +48,21 @@ export async function prepareForEvaluation(
 }
 
 /** Loads images in order and prepares the next ones meanwhile. @throws UserError naming an image that cannot be used. */
-export function loadForEvaluation(
+export async function* loadForEvaluation(
   source: ImageSource,
   options: EvaluationImagesOptions,
 ): AsyncGenerator<EvaluationImage, void, undefined> {
   const images = options.images ?? new Uint32Array(source.length).keys();
-  return prefetch(images, options.ahead ?? defaultConcurrency, async (index) => {
+  const loaded = prefetch(images, options.ahead ?? defaultConcurrency, async (index) => {
     const name = source.imageName(index);
-    const scaled = await prepareForEvaluation(await source.read(index), name, options.scales, options);
-    return { index, name, label: source.label(index), scaled };
+    try {
+      const scaled = await prepareForEvaluation(await source.read(index), name, options.scales, options);
+      return { index, name, label: source.label(index), scaled };
+    } catch (error) {
+      if (options.onBad === undefined || !(error instanceof UserError)) throw error;
+      options.onBad({ index, message: error.message });
+      return undefined;
+    }
   });
+  for await (const image of loaded) if (image !== undefined) yield image;
 }

@@ -64,7 +64,7 @@ export async function openIdx(folder: string, files: readonly string[], split: S
   const size = height * width;
   return pixelSource({
     location: folder,
-    split: pair.split ?? split,
+    split: pair.split,
     imageName: (index) => `${pair.images} image ${index}`,
     classes,
     classNumbers: labels.values,

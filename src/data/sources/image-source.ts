@@ -1,3 +1,4 @@
+import type { UnusedFiles } from './folders/unused-files.ts';
 import type { Split } from './splits.ts';
 
 /** What to open, with all defaults applied; see OpenOptions. */
@@ -26,6 +27,8 @@ export interface ImageSource {
   readonly classes: readonly string[];
   /** Human-readable names in label order, if the source has them (otherwise the same as `classes`). */
   readonly labels: readonly string[];
+  /** Files that were not used, by extension (`.heic`); undefined for sources that are not folders. */
+  readonly unused?: UnusedFiles;
   /** Number of images. */
   readonly length: number;
   /** Class number from 0 to classes − 1; −1 if the image has no label. */
@@ -38,7 +41,7 @@ export interface ImageSource {
   fingerprint(): Promise<string>;
 }
 
-/** An image as it is stored: the bytes of a JPEG, PNG or WebP file, or pixels. */
+/** An image as it is stored: the bytes of a JPEG, PNG, WebP or AVIF file, or pixels. */
 export type StoredImage =
   | { readonly kind: 'encoded'; readonly bytes: Uint8Array }
   | { readonly kind: 'pixels'; readonly image: RgbImage };

@@ -13,7 +13,7 @@ import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from './image-source.ts';
 import { isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import type { Split } from './splits.ts';
+import { MissingSplitError, type Split } from './splits.ts';
 
 export interface OpenOptions {
   /**
@@ -21,6 +21,8 @@ export interface OpenOptions {
    * replace them, and vice versa; the opened source's `split` is the actual split.
    */
   readonly split?: Split;
+  /** Whether a data set without this split is an error (default false); see `split`. */
+  readonly exact?: boolean;
   /**
    * Whether each image must have a label (default: `'required'`). With `'optional'`, images without one have the label
    * −1, as for prediction or a submission.
@@ -31,7 +33,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a data set: class folders, divided into train/ and val/ or test/ or not; ILSVRC-2012 from Kaggle or from the
+ * Opens a data set: class folders, divided into train/ and val/ or test/ (or `Training`, `valid`, `test_set` and the
+ * like) or not; Tiny ImageNet; ILSVRC-2012 from Kaggle or from the
  * original archives; WebDataset tar shards (a folder, a file or a pattern such as `train-{000..099}.tar`); IDX files
  * (MNIST and its relatives); CIFAR's binary files; and with `labels: 'optional'` any folder of images or one image.
  * @param location path of a folder or a file, or a pattern
@@ -44,7 +47,23 @@ export interface OpenOptions {
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
   const { split = 'train', labels = 'required', cacheFolder } = options;
   const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(location)];
-  return open(location, { location, split, labels, cacheFolder });
+  const source = await open(location, { location, split, labels, cacheFolder });
+  if (options.exact) checkSplit(source, split, labels);
+  return source;
+}
+
+/** Data that is not divided has training images only, or images without labels, for any use. */
+function checkSplit(
+  { location, split: found }: ImageSource,
+  split: Split,
+  labels: OpenRequest['labels'],
+): void {
+  if (found === split || (found === undefined && (split === 'train' || labels === 'optional'))) return;
+  throw new MissingSplitError(
+    found === undefined
+      ? `${location} is not divided into splits, so it has no ${split} split; leave out --split, or add a ${split} folder`
+      : `${location} has no ${split} split, only ${found} images; use --split ${found}, or add a ${split} folder`,
+  );
 }
 
 async function openFolder(folder: string, request: OpenRequest): Promise<ImageSource> {

@@ -5,7 +5,8 @@ import type { Split } from './splits.ts';
 
 interface PixelSourceOptions {
   readonly location: string;
-  readonly split: Split;
+  /** Undefined if the files are not divided. */
+  readonly split?: Split;
   /** The file of an image and its number there. */
   readonly imageName: (index: number) => string;
   readonly classes: readonly string[];

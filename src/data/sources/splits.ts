@@ -6,12 +6,21 @@ export const splitNames = ['train', 'val', 'test'] as const;
 /** A split of a data set: training, validation or test images. */
 export type Split = (typeof splitNames)[number];
 
-/** Names of a split's folder, the preferred one first. */
-const FOLDERS: Readonly<Record<Split, readonly string[]>> = {
-  train: ['train', 'training', 'ILSVRC2012_img_train'],
-  val: ['val', 'validation', 'valid', 'ILSVRC2012_img_val'],
-  test: ['test', 'testing', 'ILSVRC2012_img_test'],
+/** Names of a split's folder: `Train`, `training_set`, `images-val`, `ILSVRC2012_img_test`, whatever their case. */
+const FOLDERS: Readonly<Record<Split, RegExp>> = {
+  train: splitFolder('train(?:ing|val)?'),
+  val: splitFolder('val(?:id(?:at(?:ion|e))?)?|dev(?:el(?:opment)?)?|eval(?:uation)?'),
+  test: splitFolder('test(?:s|ing)?'),
 };
+
+function splitFolder(names: string): RegExp {
+  const content = '(?:data(?:set)?|images?|imgs?|photos?|pictures?)';
+  const gap = '[ ._-]*';
+  return new RegExp(
+    `^(?:(?:ILSVRC2012_)?${content}${gap})?(?:${names})(?:${gap}(?:set|split|${content}|\\d{1,4}))?$`,
+    'i',
+  );
+}
 /** What the name of a split's file contains. */
 const FILES: Readonly<Record<Split, RegExp>> = { train: /train/i, val: /val/i, test: /test|t10k/i };
 
@@ -20,20 +29,64 @@ export function splitAndSubstitute(split: Split): readonly Split[] {
   return split === 'train' ? ['train'] : split === 'val' ? ['val', 'test'] : ['test', 'val'];
 }
 
-/** The folder with a split's images, and the split that it actually is. @param exists whether there is such a folder */
+/**
+ * The folder with a split's images, and the split that it actually is.
+ * @param place name of the folder that holds `folders`
+ * @throws UserError when several folders have a name of the same split
+ */
 export function findSplitFolder(
   split: Split,
-  exists: (folder: string) => boolean,
+  folders: readonly string[],
+  place: string,
 ): { readonly folder: string; readonly split: Split } | undefined {
   for (const candidate of splitAndSubstitute(split)) {
-    const folder = FOLDERS[candidate].find(exists);
-    if (folder !== undefined) return { folder, split: candidate };
+    const found = folders.filter((name) => splitOfFolder(name) === candidate);
+    if (found.length > 1) {
+      throw new UserError(
+        `${place} has several folders of ${SPLIT_WORDS[candidate]} images (${found.join(', ')}); keep one, or rename the others`,
+      );
+    }
+    if (found[0] !== undefined) return { folder: found[0], split: candidate };
   }
   return undefined;
 }
 
-export function isSplitFolder(name: string): boolean {
-  return splitNames.some((split) => FOLDERS[split].includes(name));
+const SPLIT_WORDS: Readonly<Record<Split, string>> = { train: 'training', val: 'validation', test: 'test' };
+
+/** The split that a folder's name means, in any case and usual spelling; undefined: none. */
+export function splitOfFolder(name: string): Split | undefined {
+  return splitNames.find((split) => FOLDERS[split].test(name));
+}
+
+/**
+ * Checks that folders are classes: not a division, an archive's folder or anything else with the classes inside.
+ * @param place name of the folder that holds the classes
+ * @param inside for each class the folders in it that hold images
+ * @throws UserError that names the folders
+ */
+export function checkClassFolders(place: string, inside: ReadonlyMap<string, readonly string[]>): void {
+  const splitsOf = (folders: readonly string[]) => folders.filter((folder) => splitOfFolder(folder));
+  const divided = [...inside].find(
+    ([, folders]) => new Set(folders.map(splitOfFolder)).size > 1 && splitsOf(folders).length > 1,
+  );
+  if (divided !== undefined) {
+    const [name, folders] = divided;
+    const [one, two] = splitsOf(folders);
+    const everywhere = inside.size > 1 && [...inside.values()].every((others) => splitsOf(others).length > 0);
+    throw new UserError(
+      everywhere
+        ? `${place}: each class is divided into splits (${name}/${one}, ${name}/${two}); put the splits outside: ${one}/${name}, ${two}/${name}`
+        : `${place}/${name} is not a class but a divided data set (${one}, ${two}); give the path ${place}/${name}`,
+    );
+  }
+  const [first = [], ...others] = inside.values();
+  const shared = first.filter((folder) => others.every((folders) => folders.includes(folder)));
+  if (shared.length < 2 || others.length === 0) return;
+  const names = shared.length > 4 ? `${shared.slice(0, 4).join(', ')}, …` : shared.join(', ');
+  const [outer] = inside.keys();
+  throw new UserError(
+    `all folders of ${place} hold the same folders (${names}), so it is unclear which are the classes; give the path of the folder of the classes, such as ${place}/${outer}, or move the images of each class into one folder without these`,
+  );
 }
 
 /** Whether a file name belongs to a split. */

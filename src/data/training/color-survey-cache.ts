@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
 import { cacheSubfolder } from '../../core/cache.ts';
 import { messageOf } from '../../core/errors.ts';
+import type { BadImage } from '../sources/bad-images.ts';
 import { ColorSums } from './color-sums.ts';
 
 /** Increased whenever the sums or the decoding of images change. */
@@ -21,8 +22,6 @@ const packedSurvey = z.object({
   bad: z.array(bad),
 });
 
-/** An image that could not be read or decoded. */
-export type BadImage = z.infer<typeof bad>;
 /** A survey as JSON. */
 type PackedSurvey = z.infer<typeof packedSurvey>;
 

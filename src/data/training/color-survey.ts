@@ -9,11 +9,11 @@ import { alone, shareOf, type Team } from '../../core/process-team.ts';
 import type { Rgb } from '../../core/shape.ts';
 import { type DecodeOptions, decodeStored } from '../pixels/decode.ts';
 import { DEFAULT_MAX_PIXELS } from '../pixels/image-formats.ts';
+import { type BadImage, badImagesError } from '../sources/bad-images.ts';
 import type { ImageSource } from '../sources/image-source.ts';
 import type { ColorAxes } from './color-shift.ts';
 import { ColorSums } from './color-sums.ts';
 import {
-  type BadImage,
   packSurvey,
   readCachedSurvey,
   type SurveyRecord,
@@ -140,17 +140,8 @@ export function goodImages(
   { skipBad = false }: { skipBad?: boolean } = {},
 ): Uint32Array | undefined {
   if (survey.bad.length === 0) return undefined;
-  if (survey.bad.length === source.length) {
-    throw new UserError(
-      `none of the ${source.length} images of ${source.location} can be decoded: ${survey.bad[0]!.message}`,
-    );
-  }
-  if (!skipBad) {
-    const shown = survey.bad.slice(0, 5).map((bad) => `\n  ${bad.message}`);
-    const more = survey.bad.length > shown.length ? `\n  and ${survey.bad.length - shown.length} more` : '';
-    throw new UserError(
-      `${survey.bad.length} of the ${source.length} images of ${source.location} cannot be used; fix or remove them, or leave them out with --skip-bad:${shown.join('')}${more}`,
-    );
+  if (!skipBad || survey.bad.length === source.length) {
+    throw badImagesError(survey.bad, source.length, ` of ${source.location}`);
   }
   const bad = new Set(survey.bad.map((image) => image.index));
   return Uint32Array.from({ length: source.length }, (_, i) => i).filter((i) => !bad.has(i));

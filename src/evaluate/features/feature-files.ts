@@ -34,7 +34,7 @@ export function checkFeaturesPath(path: string): void {
 
 /**
  * Writes features as they arrive. If anything fails, an existing file remains unchanged.
- * @param count number of images
+ * @param count number of images; there may be fewer features
  * @param layer recorded in .safetensors
  * @throws UserError when the file cannot be written, or an .npy file's features differ in shape.
  */
@@ -49,8 +49,7 @@ export async function writeFeatures(
     case '.npy':
       return writeNpy(path, features, count);
     case '.jsonl':
-      await writeFileAtomically(path, jsonLines(features));
-      return { path, images: count };
+      return writeJsonLines(path, features);
     default:
       return writeTensors(path, features, layer);
   }
@@ -62,10 +61,12 @@ async function writeNpy(
   count: number,
 ): Promise<FeaturesFile> {
   let first: Shape | undefined;
+  let rows = 0;
   async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const { path: image, shape, values } of features) {
       if (!first) yield npyHeader([count, ...shape]);
       first ??= shape;
+      rows++;
       if (!sameShape(first, shape)) {
         throw new UserError(
           `${image} has features of shape ${formatShape(shape)}, the first image of shape ${formatShape(first)}, and an .npy file holds one shape; pool them (--pool mean), use center crops (--view center), or write .jsonl or .safetensors`,
@@ -74,16 +75,22 @@ async function writeNpy(
       yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     }
   }
-  await writeFileAtomically(path, pieces());
-  return { path, images: count, shape: first && [count, ...first] };
+  await writeFileAtomically(path, pieces(), () =>
+    first && rows < count ? npyHeader([rows, ...first], npyHeader([count, ...first]).length) : undefined,
+  );
+  return { path, images: rows, shape: first && [rows, ...first] };
 }
 
-async function* jsonLines(
-  features: AsyncIterable<ImageFeatures>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const { path, shape, values } of features) {
-    yield Buffer.from(`${JSON.stringify({ path, shape, values: [...values] })}\n`);
+async function writeJsonLines(path: string, features: AsyncIterable<ImageFeatures>): Promise<FeaturesFile> {
+  let images = 0;
+  async function* lines(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const { path: image, shape, values } of features) {
+      images++;
+      yield Buffer.from(`${JSON.stringify({ path: image, shape, values: [...values] })}\n`);
+    }
   }
+  await writeFileAtomically(path, lines());
+  return { path, images };
 }
 
 /** One tensor `features` if all shapes are equal; otherwise one tensor for each image, named after its path. */

@@ -1,4 +1,5 @@
 /** Matches the classes of models and data by name, since each may list them in its own order. */
+import { describeDifference, lookAlike, numbersByName } from '../../core/class-names.ts';
 import { UserError } from '../../core/errors.ts';
 
 export interface NamedClasses {
@@ -13,20 +14,21 @@ export interface NamedClasses {
  * @throws UserError naming the classes that only one of them has.
  */
 export function matchClasses(first: NamedClasses, other: NamedClasses): Int32Array {
-  const numbers = new Map(other.classes.map((name, number) => [name, number]));
-  const own = new Set(first.classes);
-  const missing = first.classes.filter((name) => !numbers.has(name));
-  const extra = other.classes.filter((name) => !own.has(name));
+  const numbers = numbersByName(other.classes);
+  const own = numbersByName(first.classes);
+  const missing = first.classes.filter((name) => !numbers.has(name.normalize('NFC')));
+  const extra = other.classes.filter((name) => !own.has(name.normalize('NFC')));
   if (missing.length > 0 || extra.length > 0) {
     const differences = [
       ...(missing.length > 0 ? [`only ${first.path} has ${preview(missing)}`] : []),
       ...(extra.length > 0 ? [`only ${other.path} has ${preview(extra)}`] : []),
+      ...missing.flatMap((name) => alikeIn(name, extra)).slice(0, 1),
     ];
     throw new UserError(
       `these models have different classes: ${differences.join(', ')}; average models that have the same classes`,
     );
   }
-  return Int32Array.from(first.classes, (name) => numbers.get(name)!);
+  return Int32Array.from(first.classes, (name) => numbers.get(name.normalize('NFC'))!);
 }
 
 /**
@@ -34,12 +36,14 @@ export function matchClasses(first: NamedClasses, other: NamedClasses): Int32Arr
  * @throws UserError naming a class that the model does not have.
  */
 export function classNumbers(data: NamedClasses, model: NamedClasses): Int32Array {
-  const numbers = new Map(model.classes.map((name, number) => [name, number]));
+  const numbers = numbersByName(model.classes);
   return Int32Array.from(data.classes, (name) => {
-    const number = numbers.get(name);
+    const number = numbers.get(name.normalize('NFC'));
     if (number !== undefined) return number;
+    const [alike] = alikeIn(name, model.classes);
+    const remedy = alike ? `${alike}; rename one of them` : `its classes are ${preview(model.classes)}`;
     throw new UserError(
-      `${data.path} has images of the class "${name}", which ${model.path} does not have; its classes are ${preview(model.classes)}`,
+      `${data.path} has images of the class "${name}", which ${model.path} does not have; ${remedy}`,
     );
   });
 }
@@ -47,6 +51,12 @@ export function classNumbers(data: NamedClasses, model: NamedClasses): Int32Arra
 /** Puts posteriors into the first model's class order. */
 export function reorder(posteriors: Float64Array, numbers: Int32Array): Float64Array {
   return Float64Array.from(numbers, (number) => posteriors[number]!);
+}
+
+/** How a name differs from one that looks like it; empty if there is none. */
+function alikeIn(name: string, names: readonly string[]): string[] {
+  const other = lookAlike(name, names);
+  return other === undefined ? [] : [describeDifference(name, other)];
 }
 
 function preview(names: readonly string[]): string {

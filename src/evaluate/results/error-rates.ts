@@ -1,4 +1,5 @@
 /** Error rates from exact counts (paper, 4: top-1 and top-5 error). Images without a label do not count. */
+import type { Split } from '../../data/sources/splits.ts';
 import type { LoadedEnsemble } from '../inference/open-ensemble.ts';
 import type { Protocol, ResolvedProtocol } from '../protocol/protocol.ts';
 import type { ImageResult, ImageResults } from './image-results.ts';
@@ -50,6 +51,8 @@ export function errorRates(results: ImageResults): ErrorRates {
 }
 
 export interface EvaluationResult {
+  /** The split that was evaluated; undefined if the data set is not divided. */
+  readonly split?: Split;
   /** Number of images. */
   readonly images: number;
   /** Number of images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
@@ -91,11 +94,13 @@ export function evaluationResult(
   { models, first }: LoadedEnsemble,
   { protocol, flip, scales }: ResolvedProtocol,
   checksums: readonly string[],
+  split: Split | undefined,
   results: ImageResults,
   seconds: number,
 ): EvaluationResult {
   const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
   return {
+    split,
     images: results.done,
     labeled,
     top1Error,

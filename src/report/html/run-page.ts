@@ -30,8 +30,8 @@ ${formatMistakes(report.mistakes)}
 }
 
 function formatEvaluation({ evaluation }: RunReport): string {
-  const { images, protocol, scales, loss } = evaluation;
-  return `<p>Last model: <strong>${formatErrors(evaluation)}</strong> on ${formatCount(images)} images
+  const { images, protocol, scales, loss, split = 'all' } = evaluation;
+  return `<p>Last model: <strong>${formatErrors(evaluation)}</strong> on ${formatCount(images)} images (split: ${split})
 (${escapeHtml(protocol)}, Q = ${scales.join(', ')}; loss ${loss.toFixed(4)}).</p>`;
 }
 

@@ -12,6 +12,6 @@ describe('defaultCacheFolder', () => {
     process.env.XDG_CACHE_HOME = '/somewhere';
     assert.equal(defaultCacheFolder(), '/somewhere/verydeep');
     process.env.XDG_CACHE_HOME = 'relative';
-    assert.match(defaultCacheFolder(), /(?:\.cache|Library\/Caches)\/verydeep$/);
+    assert.match(defaultCacheFolder()!, /(?:\.cache|Library\/Caches)\/verydeep$/);
   });
 });

@@ -39,11 +39,14 @@ describe('POST /v1/predict', () => {
     }
   });
 
-  it('takes JPEG, PNG and WebP, and bytes without a type', async (t) => {
+  it('takes JPEG under any name, PNG, WebP and AVIF, and bytes without a type', async (t) => {
     const { ask } = await smallServer(t);
     const webp = await toSharp(picture(50, 50)).webp().toBuffer();
     for (const [bytes, type] of [
       [await jpeg(50, 50), 'image/jpeg'],
+      [await jpeg(50, 50), 'image/jpg'],
+      [await jpeg(50, 50), 'image/pjpeg'],
+      [await toSharp(picture(50, 50)).avif().toBuffer(), 'image/avif'],
       [await png(50, 50), 'image/png'],
       [webp, 'image/webp'],
       [webp, 'application/octet-stream'],
@@ -61,6 +64,20 @@ describe('POST /v1/predict', () => {
     assert.deepEqual(pluck(body.images, 'height'), [40, 70]);
     const alone = await ask(imageRequest('/v1/predict?top=1', files['b.png']));
     assert.equal(body.images[1].top[0].index, alone.body.images[0].top[0].index);
+  });
+
+  it('ignores form fields, except those that are options', async (t) => {
+    const { json, refused } = await smallServer(t);
+    const files = { 'a.png': await pngOf(50, 40, 1) };
+    const body = await json(formRequest('/v1/predict', files, { submit: 'Upload', csrf: '1234' }));
+    assert.deepEqual(pluck(body.images, 'name'), ['a.png']);
+    const ignored = formRequest('/v1/predict', files, { model: 'other' });
+    await refused(
+      ignored,
+      '400 bad_request',
+      /form field "model" is not read; add it to the address \(\?model=…\)/,
+    );
+    await refused(formRequest('/v1/predict', {}, { a: 'b' }), '400 bad_request', /no image/);
   });
 
   it('averages all models on request, and names them', async (t) => {

@@ -96,16 +96,23 @@ export function imageRequest(
   return { method: 'POST', url, payload, headers: { 'content-type': type, ...headers } };
 }
 
-/** multipart/form-data with files. */
-export function formRequest(url: string, files: Readonly<Record<string, Buffer>>): InjectOptions {
+/** multipart/form-data with files, and fields before them. */
+export function formRequest(
+  url: string,
+  files: Readonly<Record<string, Buffer>>,
+  fields: Readonly<Record<string, string>> = {},
+): InjectOptions {
   const boundary = 'xxxxxxxx';
+  const named = Object.entries(fields).map(([name, value]) =>
+    Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`),
+  );
   const parts = Object.entries(files).flatMap(([name, bytes]) => [
     Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="${name}"\r\n`),
     Buffer.from('Content-Type: image/png\r\n\r\n'),
     bytes,
     Buffer.from('\r\n'),
   ]);
-  const payload = Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
+  const payload = Buffer.concat([...named, ...parts, Buffer.from(`--${boundary}--\r\n`)]);
   return imageRequest(url, payload, `multipart/form-data; boundary=${boundary}`);
 }
 

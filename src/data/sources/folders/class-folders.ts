@@ -1,13 +1,15 @@
 /** Opens folders of image files: divided into splits or not, with a folder for each class or flat. */
 import { join } from 'node:path';
+import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
+import { isTinyValidation, openTinyValidation } from '../ilsvrc/tiny-imagenet.ts';
 import { isFlatValidation, openFlatValidation } from '../ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isClassTar, isTarName, openShards } from '../shards/open-shards.ts';
-import { findSplitFolder, isSplitFolder, MissingSplitError, type Split } from '../splits.ts';
+import { findSplitFolder, MissingSplitError, type Split, splitOfFolder } from '../splits.ts';
 import { fileSource } from './file-source.ts';
 import { type Listing, listClassFolders, listFolder, listUnlabeled } from './listing.ts';
 
@@ -24,21 +26,27 @@ export async function openClassFolders(
     const trainingClasses = await classesBeside(folder, listing);
     return openSplit({ folder, listing, trainingClasses }, request);
   }
-  const found = findSplitFolder(request.split, (name) => listing.folders.includes(name));
+  const found = findSplitFolder(request.split, listing.folders, folder);
   if (found === undefined) {
     throw new MissingSplitError(`${folder} has no ${request.split} folder; add one or choose another split`);
   }
   const inside = join(folder, found.folder);
   const trainingClasses = await classesOfTraining(folder, listing);
   return openSplit(
-    { folder: inside, listing: await listFolder(inside), split: found.split, trainingClasses },
+    {
+      folder: inside,
+      listing: await listFolder(inside),
+      split: found.split,
+      trainingClasses,
+      above: listing.files,
+    },
     request,
   );
 }
 
 /** A class may also be called "train", but a split's folder contains folders or tar files, not only images. */
 async function isDivided(folder: string, { folders }: Listing): Promise<boolean> {
-  const splits = folders.filter(isSplitFolder);
+  const splits = folders.filter(splitOfFolder);
   if (splits.length === folders.length) return splits.length > 0;
   for (const split of splits) {
     const { folders, files } = await listFolder(join(folder, split));
@@ -52,12 +60,17 @@ async function isDivided(folder: string, { folders }: Listing): Promise<boolean>
  * @returns undefined if there are no training images
  */
 async function classesOfTraining(folder: string, { folders }: Listing): Promise<string[] | undefined> {
-  const train = findSplitFolder('train', (name) => folders.includes(name));
+  const train = findSplitFolder('train', folders, folder);
   if (train === undefined) return undefined;
   const inside = await listFolder(join(folder, train.folder));
-  if (inside.folders.length > 0) return [...inside.folders];
+  if (inside.folders.length > 0) return classesOf(inside);
   const tars = inside.files.filter(isClassTar);
   return tars.length > 0 ? tars.map((name) => name.slice(0, -'.tar'.length)) : undefined;
+}
+
+/** Folders whose names differ only by Unicode normalization are one class. */
+function classesOf({ folders }: Listing): string[] {
+  return [...numbersByName(folders).values()].map((number) => folders[number]!);
 }
 
 /** The training classes next to a folder of ILSVRC's flat validation images that was opened directly. */
@@ -73,13 +86,16 @@ interface SplitFolder {
   /** Undefined if the data set is not divided. */
   readonly split?: Split;
   readonly trainingClasses?: readonly string[];
+  /** The files in the folder above, if that is divided. */
+  readonly above?: readonly string[];
 }
 
 async function openSplit(
-  { folder, listing, split, trainingClasses }: SplitFolder,
+  { folder, listing, split, trainingClasses, above = [] }: SplitFolder,
   request: OpenRequest,
 ): Promise<ImageSource> {
   const { location } = request;
+  if (isTinyValidation(listing)) return openTinyValidation(location, folder, trainingClasses);
   if (listing.folders.length === 0) {
     const tars = listing.files.filter(isTarName);
     if (tars.length > 0) {
@@ -93,9 +109,13 @@ async function openSplit(
       return openFlatValidation(location, folder, listing.files, trainingClasses);
     }
   }
-  const classes = trainingClasses ?? listing.folders;
-  const labeled = listing.folders.length > 0 && classes.length >= 2;
-  if (!labeled && request.labels === 'required') throw notEnoughClasses(folder, listing, classes);
+  const classes = trainingClasses ?? classesOf(listing);
+  const labeled = listing.folders.length > 0 && classes.length >= 2 && !isUnlabeled(listing, classes);
+  if (!labeled && request.labels === 'required') throw await notEnoughClasses(folder, listing, classes);
+  const { files, unused } = labeled
+    ? await listClassFolders(folder, listing.folders, classes)
+    : await listUnlabeled(folder);
+  if (labeled) unused.addBeside([...above, ...listing.files]);
   const known = labeled ? classes : (trainingClasses ?? []);
   return fileSource({
     location,
@@ -103,14 +123,30 @@ async function openSplit(
     root: folder,
     classes: known,
     labels: await labelsOfSynsets(folder, known),
-    files: labeled ? await listClassFolders(folder, listing.folders, classes) : await listUnlabeled(folder),
+    files,
+    unused: unused.counts,
   });
 }
 
-function notEnoughClasses(folder: string, listing: Listing, classes: readonly string[]): UserError {
+/** Tiny ImageNet's test images are in a folder of this name. */
+function isUnlabeled({ folders }: Listing, classes: readonly string[]): boolean {
+  return folders.length === 1 && folders[0] === 'images' && !classes.includes('images');
+}
+
+async function notEnoughClasses(
+  folder: string,
+  listing: Listing,
+  classes: readonly string[],
+): Promise<UserError> {
+  if (isUnlabeled(listing, classes) && classes.length > 0) {
+    return new UserError(`${folder}/images holds images without labels; choose another split`);
+  }
   if (listing.folders.length === 1 && classes.length === 1) {
+    const inner = await innermost(join(folder, listing.folders[0]!));
     return new UserError(
-      `${folder} has only one class (${classes[0]}), and a network needs at least two; add a folder of images for each class`,
+      inner === undefined
+        ? `${folder} has only one class (${classes[0]}), and a network needs at least two; add a folder of images for each class`
+        : `${folder} has only one folder, and the data set is inside it; give the path ${inner}`,
     );
   }
   return new UserError(
@@ -118,4 +154,11 @@ function notEnoughClasses(folder: string, listing: Listing, classes: readonly st
       ? `${folder} holds images but no class folders; put the images of each class into their own folder`
       : `${folder} holds no images; give a folder that has a folder of images for each class`,
   );
+}
+
+/** The folder in which several folders are, at the end of a chain of single ones; undefined: images are in the chain. */
+async function innermost(folder: string): Promise<string | undefined> {
+  const { folders, files } = await listFolder(folder);
+  if (files.some(isImageName) || folders.length === 0) return undefined;
+  return folders.length > 1 ? folder : innermost(join(folder, folders[0]!));
 }

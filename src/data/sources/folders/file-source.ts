@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBytes, readingError } from '../../../core/files.ts';
+import { readBytes } from '../../../core/files.ts';
 import type { FileList } from '../file-list.ts';
 import type { ImageSource } from '../image-source.ts';
 import type { Split } from '../splits.ts';
+import type { UnusedFiles } from './unused-files.ts';
 
 interface FileSourceOptions {
   readonly location: string;
@@ -15,11 +16,12 @@ interface FileSourceOptions {
   /** Default: `classes`. */
   readonly labels?: readonly string[];
   readonly files: FileList;
+  readonly unused?: UnusedFiles;
 }
 
 /** A source of image files. */
 export function fileSource(options: FileSourceOptions): ImageSource {
-  const { location, split, root, classes, labels = classes, files } = options;
+  const { location, split, root, classes, labels = classes, files, unused } = options;
   const imageName = (index: number): string => join(root, files.name(index));
   let fingerprint: Promise<string> | undefined;
   return {
@@ -27,6 +29,7 @@ export function fileSource(options: FileSourceOptions): ImageSource {
     split,
     classes,
     labels,
+    unused,
     length: files.length,
     label: (index) => files.labels[index]!,
     imageName,
@@ -50,8 +53,9 @@ async function fingerprintOf({ root, classes, files }: FileSourceOptions): Promi
     try {
       const { size, mtimeMs } = await stat(path);
       hash.update(`${size} ${mtimeMs}\n`);
-    } catch (error) {
-      throw readingError(path, error);
+    } catch {
+      // Whoever reads the image finds out why it cannot be read, and may leave it out.
+      hash.update('unreadable\n');
     }
   }
   return hash.digest('hex');

@@ -2,16 +2,27 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  describeDifference,
+  invisibleDifference,
+  lookAlike,
+  numbersByName,
+} from '../../../core/class-names.ts';
 import { mapConcurrently } from '../../../core/concurrency.ts';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf, readingError } from '../../../core/files.ts';
 import { IMAGE_EXTENSIONS, isImageName } from '../../pixels/image-formats.ts';
 import { FileList } from '../file-list.ts';
+import { checkClassFolders } from '../splits.ts';
+import { howToConvert, listKinds, UnusedFileCounter } from './unused-files.ts';
 
 /** Number of folders read at a time, which hides a disk's latency. */
 const LISTINGS_AT_ONCE = 8;
 /** Deeper than anyone nests images; without a limit, a link to a parent folder would be followed forever. */
 const MAX_DEPTH = 16;
+
+/** A folder that macOS adds to zip archives; it holds hidden files only. */
+const MACOS_FOLDER = '__MACOSX';
 
 /** A folder's visible entries, folders and files each sorted by code unit. */
 export interface Listing {
@@ -33,7 +44,7 @@ export async function listFolder(path: string): Promise<Listing> {
   const folders: string[] = [];
   const files: string[] = [];
   for (const entry of entries) {
-    if (entry.name.startsWith('.')) continue;
+    if (entry.name.startsWith('.') || entry.name === MACOS_FOLDER) continue;
     if (await isFolder(path, entry)) folders.push(entry.name);
     else files.push(entry.name);
   }
@@ -43,58 +54,109 @@ export async function listFolder(path: string): Promise<Listing> {
 async function isFolder(parent: string, entry: Dirent): Promise<boolean> {
   // A link to an image is assumed to lead to a file: following a million of them would take minutes.
   if (!entry.isSymbolicLink() || isImageName(entry.name)) return entry.isDirectory();
-  return (await kindOf(`${parent}/${entry.name}`)) === 'folder';
+  try {
+    return (await kindOf(`${parent}/${entry.name}`)) === 'folder';
+  } catch {
+    return false;
+  }
+}
+
+/** Images, and the files beside them that were not used. */
+export interface ListedImages {
+  readonly files: FileList;
+  readonly unused: UnusedFileCounter;
 }
 
 /**
  * The images of class folders: `<root>/<class>/…/*.jpg`. Labels are positions in `classes`.
  * @param root the folder that holds the class folders
  * @param folders the class folders to list, a subset of `classes`
- * @throws UserError when a class folder holds no image or is not among the classes.
+ * @throws UserError when a class folder holds no image, is not among the classes or does not look like a class.
  */
 export async function listClassFolders(
   root: string,
   folders: readonly string[],
   classes: readonly string[],
-): Promise<FileList> {
-  const labelOf = new Map(classes.map((name, label) => [name, label]));
+): Promise<ListedImages> {
+  const labelOf = numbersByName(classes);
+  const alike = invisibleDifference(classes);
+  if (alike !== undefined) throw new UserError(`${root}: ${alike}`);
+  const unused = new UnusedFileCounter();
   const perClass = await mapConcurrently(folders, LISTINGS_AT_ONCE, async (folder) => {
-    if (!labelOf.has(folder)) throw unknownClass(root, folder);
-    return imagesBelow(root, folder);
+    const label = labelOf.get(folder.normalize('NFC'));
+    if (label === undefined) throw unknownClass(root, folder, classes);
+    return { folder, label, ...(await imagesBelow(root, folder, unused)) };
   });
-  const labels = perClass.flatMap((names, i) => names.map(() => labelOf.get(folders[i]!)!));
-  return FileList.of(perClass.flat(), labels);
+  checkClassFolders(root, new Map(perClass.map(({ folder, folders }) => [folder, folders])));
+  const labels = perClass.flatMap(({ names, label }) => names.map(() => label));
+  return {
+    files: FileList.of(
+      perClass.flatMap(({ names }) => names),
+      labels,
+    ),
+    unused,
+  };
 }
 
 /** All images below a folder, without labels. @throws UserError when there are none. */
-export async function listUnlabeled(root: string): Promise<FileList> {
-  return FileList.of(await imagesBelow(root, ''));
+export async function listUnlabeled(root: string): Promise<ListedImages> {
+  const unused = new UnusedFileCounter();
+  return { files: FileList.of((await imagesBelow(root, '', unused)).names), unused };
 }
 
-async function imagesBelow(root: string, folder: string): Promise<string[]> {
+/** The images below a folder, as paths from `root` on, and the folders in it. */
+async function imagesBelow(
+  root: string,
+  folder: string,
+  unused: UnusedFileCounter,
+): Promise<{ readonly names: readonly string[]; readonly folders: readonly string[] }> {
   const names: string[] = [];
-  await addImagesBelow(names, root, folder, 0);
-  if (names.length > 0) return names;
+  const own = new UnusedFileCounter();
+  const listing = await listFolder(join(root, folder));
+  await addImages({ names, unused: own, root }, folder, listing, 0);
+  for (const [kind, count] of own.counts) unused.counts.set(kind, (unused.counts.get(kind) ?? 0) + count);
+  if (names.length > 0) return { names, folders: listing.folders };
+  const others = own.counts.size > 0 ? `, but ${listKinds(own.counts)}` : '';
   throw new UserError(
-    `${join(root, folder)} holds no image (${IMAGE_EXTENSIONS}); add images or remove the folder`,
+    `${join(root, folder)} holds no image (${IMAGE_EXTENSIONS})${others}; ${howToConvert(own.counts) ?? 'add images or remove the folder'}`,
   );
 }
 
-/** Adds the paths from `root` on: the files of `<root>/<folder>`, then those of each folder in it. */
-async function addImagesBelow(names: string[], root: string, folder: string, depth: number): Promise<void> {
+interface Found {
+  readonly root: string;
+  readonly names: string[];
+  readonly unused: UnusedFileCounter;
+}
+
+/** Adds the files of a folder, then those of each folder in it. */
+async function addImages(found: Found, folder: string, listing: Listing, depth: number): Promise<void> {
+  const { root, names, unused } = found;
   if (depth > MAX_DEPTH) {
     throw new UserError(
       `${join(root, folder)} is more than ${MAX_DEPTH} folders deep; if a link there points to a folder above it, remove the link`,
     );
   }
-  const { files, folders } = await listFolder(join(root, folder));
   const prefix = folder === '' ? '' : `${folder}/`;
-  for (const name of files) if (isImageName(name)) names.push(prefix + name);
-  for (const inner of folders) await addImagesBelow(names, root, prefix + inner, depth + 1);
+  for (const name of listing.files) {
+    if (isImageName(name)) names.push(prefix + name);
+    else unused.add(name);
+  }
+  for (const inner of listing.folders) {
+    const path = prefix + inner;
+    const before = names.length;
+    const inside = await listFolder(join(root, path)).catch(() => undefined);
+    if (inside !== undefined) await addImages(found, path, inside, depth + 1);
+    // Whatever reads it finds out why it cannot be read, and may leave it out.
+    const isBad = inside === undefined || (isImageName(inner) && names.length === before);
+    if (isBad) names.push(path);
+  }
 }
 
-function unknownClass(root: string, folder: string): UserError {
-  return new UserError(
-    `${join(root, folder)} is not a class of the training images; remove the folder, or add one with that name to the training images`,
-  );
+function unknownClass(root: string, folder: string, classes: readonly string[]): UserError {
+  const other = lookAlike(folder, classes);
+  const remedy =
+    other === undefined
+      ? 'remove the folder, or add one with that name to the training images'
+      : `it looks like the class "${other}", but ${describeDifference(folder, other)}; rename one of them`;
+  return new UserError(`${join(root, folder)} is not a class of the training images; ${remedy}`);
 }

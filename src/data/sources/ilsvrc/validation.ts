@@ -3,6 +3,7 @@
  * files above it), or from the original tar files with the development kit nearby.
  */
 import { join } from 'node:path';
+import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
@@ -46,14 +47,34 @@ export async function openFlatValidation(
 ): Promise<ImageSource> {
   const truth = await findValidationLabels(folder);
   const classes = trainingClasses ?? truth.synsets;
-  const labelOf = new Map(classes.map((synset, label) => [synset, label]));
+  const synsetOf = (name: string): string => truth.synsetOf(name.replace(/\.[^.]*$/, ''));
   const images = files.filter(isImageName);
-  const labels = images.map((name) => {
-    const synset = truth.synsetOf(name.replace(/\.[^.]*$/, ''));
+  return labeledBySynset({ location, folder, images, synsetOf, classes, path: truth.path });
+}
+
+interface LabeledBySynset {
+  /** The path that was opened. */
+  readonly location: string;
+  /** The folder that the names in `images` start from. */
+  readonly folder: string;
+  readonly images: readonly string[];
+  readonly synsetOf: (image: string) => string;
+  /** Synsets in label order. */
+  readonly classes: readonly string[];
+  /** The file with the labels. */
+  readonly path: string;
+}
+
+/** Validation images in one folder with labels from a file. @throws UserError for a label that is not among the classes */
+export async function labeledBySynset(request: LabeledBySynset): Promise<ImageSource> {
+  const { location, folder, images, synsetOf, classes, path } = request;
+  const labelOf = numbersByName(classes);
+  const labels = images.map((image) => {
+    const synset = synsetOf(image);
     const label = labelOf.get(synset);
     if (label !== undefined) return label;
     throw new UserError(
-      `${truth.path}: ${name} is of class ${synset}, which the training images do not have; add the folder of that class or remove the image`,
+      `${path}: ${image} is of class ${synset}, which the training images do not have; add the folder of that class or remove the image`,
     );
   });
   return fileSource({

@@ -1,6 +1,7 @@
 /** Opens data sets in tar files: determines which files belong to a split, and which classes there are. */
 import { basename, dirname, join } from 'node:path';
 import picomatch from 'picomatch';
+import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf, readLines } from '../../../core/files.ts';
 import { listFolder } from '../folders/listing.ts';
@@ -116,9 +117,9 @@ function classesOf(labels: readonly string[]): string[] {
 }
 
 function classNumbers(labels: readonly string[], classes: readonly string[], folder: string): Int32Array {
-  const numberOf = new Map(classes.map((name, number) => [name, number]));
+  const numberOf = numbersByName(classes);
   return Int32Array.from(labels, (label) => {
-    const number = numberOf.get(label) ?? (/^\d+$/.test(label) ? Number(label) : -1);
+    const number = numberOf.get(label.normalize('NFC')) ?? (/^\d+$/.test(label) ? Number(label) : -1);
     if (number >= 0 && number < classes.length) return number;
     throw new UserError(
       `${folder}: an image has the label ${label}, which is not one of the ${classes.length} classes; correct the label or classes.txt`,

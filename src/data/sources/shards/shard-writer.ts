@@ -19,7 +19,7 @@ interface PackingOptions extends DecodeOptions {
 
 interface PackedImage {
   readonly bytes: Uint8Array;
-  readonly extension: 'jpg' | 'png' | 'webp';
+  readonly extension: NonNullable<ReturnType<typeof imageExtension>>;
   readonly rescaled: boolean;
 }
 

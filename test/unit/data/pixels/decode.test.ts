@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
+import { imageExtension } from '../../../../src/data/pixels/image-formats.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
 
 import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
@@ -100,6 +101,12 @@ describe('decodeImage', () => {
     });
   }
 
+  it('decodes AVIF', async () => {
+    const bytes = await toSharp(pattern(32, 24)).avif({ quality: 95, chromaSubsampling: '4:4:4' }).toBuffer();
+    assert.equal(imageExtension(bytes), 'avif');
+    assert.ok(difference(await decodeImage(bytes, 'a.avif'), pattern(32, 24)) <= 12);
+  });
+
   it('works for an image of one pixel', async () => {
     const image = await decodeImage(await png(1, 1), 'dot.png');
     assert.deepEqual([image.width, image.height, image.pixels.length], [1, 1, 3]);
@@ -113,11 +120,18 @@ describe('decodeImage refuses', () => {
   it('an empty file', () => refuses(new Uint8Array(0), /empty file; replace or delete it/));
 
   it('text', () =>
-    refuses(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG or WebP/));
+    refuses(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), /not a JPEG, PNG, WebP or AVIF image/));
 
   it('other kinds of images that libvips knows', async () => {
-    await refuses(await toSharp(pattern(4, 4)).gif().toBuffer(), /not a JPEG, PNG or WebP/);
-    await refuses(await toSharp(pattern(4, 4)).tiff().toBuffer(), /not a JPEG, PNG or WebP/);
+    const heic = Buffer.from('\0\0\0\x18ftypmif1\0\0\0\0mif1heic', 'latin1');
+    for (const [bytes, format] of [
+      [await toSharp(pattern(4, 4)).gif().toBuffer(), 'GIF'],
+      [await toSharp(pattern(4, 4)).tiff().toBuffer(), 'TIFF'],
+      [heic, 'HEIC'],
+    ] as const) {
+      const message = `is a ${format} image, not a JPEG, PNG, WebP or AVIF image; convert it`;
+      await refuses(bytes, new RegExp(message));
+    }
   });
 
   it('images that end early, unless no pixel is lost', async () => {

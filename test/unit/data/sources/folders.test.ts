@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { chmod, rm, symlink, utimes } from 'node:fs/promises';
+import { chmod, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FileList } from '../../../../src/data/sources/file-list.ts';
+import { describeUnused } from '../../../../src/data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
@@ -76,6 +77,166 @@ describe('class folders', () => {
     });
     assert.deepEqual(listed(await openImages(folder, { split: 'val' }), folder), ['val/a/v.jpg 0']);
     assert.deepEqual(listed(await openImages(folder, { split: 'test' }), folder), ['test/a/t.jpg 0']);
+  });
+
+  it('are divided by folders in any case and spelling', async (t) => {
+    for (const [train, val, split] of [
+      ['Train', 'Test', 'test'],
+      ['TRAIN', 'VAL', 'val'],
+      ['training_set', 'test_set', 'test'],
+      ['trainset', 'valid', 'val'],
+      ['Training', 'Validation', 'val'],
+      ['train-images', 'Testing', 'test'],
+      ['images_train', 'dev', 'val'],
+      ['Train2017', 'Val2017', 'val'],
+      ['training set', 'eval', 'val'],
+    ] as const) {
+      const files = {
+        [`${train}/a/1.jpg`]: '',
+        [`${train}/b/2.jpg`]: '',
+        [`${val}/b/4.jpg`]: '',
+        'labels.csv': '',
+      };
+      const folder = await folderWith(t, files);
+      assert.deepEqual((await openImages(folder)).classes, ['a', 'b'], train);
+      const source = await openImages(folder, { split: 'val' });
+      assert.deepEqual([source.split, listed(source, folder)], [split, [`${val}/b/4.jpg 1`]]);
+    }
+  });
+
+  it('are refused when they are called like splits or hold the classes', async (t) => {
+    const folder = await temporaryFolder(t);
+    for (const [name, paths, ...parts] of [
+      ['flat', 'Train/1.jpg Test/1.jpg', 'Train holds images but no class folders'],
+      [
+        'two',
+        'train/a/1.jpg train/b/1.jpg Training/a/1.jpg',
+        'several folders of training images (Training, train)',
+      ],
+      [
+        'inside',
+        'cat/train/1.jpg cat/test/1.jpg dog/train/1.jpg dog/test/1.jpg',
+        'each class is divided into splits (cat/test, cat/train); put the splits outside: test/cat, train/cat',
+      ],
+      [
+        'deep',
+        'extracted/train/a/1.jpg extracted/train/b/1.jpg extracted/test/a/1.jpg',
+        'give the path',
+        'deep/extracted',
+      ],
+      ['single', 'set/images/cat/1.jpg set/images/dog/1.jpg', 'has only one folder', 'single/set/images'],
+      [
+        'beside',
+        'extracted/train/a/1.jpg extracted/test/a/1.jpg samples/1.jpg',
+        'beside/extracted is not a class but a divided data set (test, train); give the path',
+      ],
+      [
+        'versions',
+        'raw/cat/1.jpg raw/dog/1.jpg small/cat/1.jpg small/dog/1.jpg',
+        'all folders of',
+        'hold the same folders (cat, dog), so it is unclear which are the classes',
+      ],
+    ] as const) {
+      const root = join(folder, name);
+      await writeFiles(root, Object.fromEntries(paths.split(' ').map((path) => [path, ''])));
+      await refused(openImages(root), root, ...parts);
+    }
+  });
+
+  it('match after Unicode normalization; names that only look alike are shown by their code points', async (t) => {
+    const [nfc, nfd] = ['épagneul', 'e\u0301pagneul'];
+    const folder = await folderWith(t, {
+      [`train/${nfd}/1.jpg`]: '',
+      'train/cat/2.jpg': '',
+      [`val/${nfc}/3.jpg`]: '',
+    });
+    const source = await openImages(folder, { split: 'val' });
+    assert.deepEqual(source.classes, ['cat', nfd]);
+    assert.deepEqual(listed(source, folder), [`val/${nfc}/3.jpg 1`]);
+    for (const [name, difference] of [
+      ['Cat', '"Cat" has U+0043 where "cat" has U+0063'],
+      ['cat ', '"cat " has U+0020 where "cat" ends'],
+      ['cat\u00a0', '"cat\u00a0" has U+00A0 where "cat" ends'],
+      ['c\u0430t', '"c\u0430t" has U+0430 where "cat" has U+0061'],
+    ] as const) {
+      const root = join(folder, `with ${name}`);
+      await writeFiles(root, { 'train/cat/1.jpg': '', 'train/dog/1.jpg': '', [`val/${name}/1.jpg`]: '' });
+      await refused(
+        openImages(root, { split: 'val' }),
+        `val/${name} is not a class`,
+        'looks like the class "cat"',
+        difference,
+      );
+    }
+    await writeFiles(join(folder, 'both'), { 'cat/1.jpg': '', 'cat /1.jpg': '', 'dog/1.jpg': '' });
+    await refused(
+      openImages(join(folder, 'both')),
+      'two classes look alike: "cat " has U+0020 where "cat" ends',
+    );
+  });
+
+  it('count the files that are not used, by extension', async (t) => {
+    const folder = await folderWith(t, {
+      'a/1.jfif': '',
+      'a/2.JPE': '',
+      'a/3.avif': '',
+      'a/4.HEIC': '',
+      'a/5.heic': '',
+      'a/6.bmp': '',
+      'a/Thumbs.db': '',
+      'b/7.jpg': '',
+      'b/read me.txt': '',
+      'b/README': '',
+      '8.png': '',
+      'labels.csv': '',
+      'movie.mov': '',
+    });
+    const source = await openImages(folder);
+    assert.equal(source.length, 4);
+    assert.equal(
+      describeUnused(source.unused),
+      'note: 7 files were not used: 2 .heic, 1 .bmp, 1 .mov, 1 .png outside the class folders, 1 .txt, 1 without extension; convert them to JPEG, PNG or WebP, for example with `magick mogrify -format jpg *.heic`',
+    );
+    await writeFiles(join(folder, 'phone'), { 'a/1.heic': '', 'b/1.jpg': '' });
+    await refused(openImages(join(folder, 'phone')), 'phone/a holds no image', 'but 1 .heic; convert them');
+  });
+
+  it('of Tiny ImageNet have validation labels in a file', async (t) => {
+    const folder = await folderWith(t, {
+      'train/n01443537/images/n01443537_0.JPEG': '',
+      'train/n01443537/n01443537_boxes.txt': '',
+      'train/n01629819/images/n01629819_0.JPEG': '',
+      'val/images/val_0.JPEG': '',
+      'val/images/val_1.JPEG': '',
+      'val/val_annotations.txt': 'val_0.JPEG\tn01629819\t0\t1\t2\t3\nval_1.JPEG\tn01443537\t0\t1\t2\t3\n',
+      'test/images/test_0.JPEG': '',
+      'words.txt': 'n01443537\tgoldfish\nn01629819\tsalamander\n',
+    });
+    assert.equal(describeUnused((await openImages(folder)).unused), undefined);
+    const source = await openImages(folder, { split: 'val' });
+    assert.deepEqual(source.labels, ['goldfish', 'salamander']);
+    assert.deepEqual(listed(source, folder), ['val/images/val_0.JPEG 1', 'val/images/val_1.JPEG 0']);
+    await refused(openImages(folder, { split: 'test' }), 'test/images holds images without labels');
+    assert.equal((await openImages(folder, { split: 'test', labels: 'optional' })).label(0), -1);
+  });
+
+  it('leave it to the reader that some images cannot be read', async (t) => {
+    const folder = await folderWith(t, { 'a/1.jpg': '', 'a/x.jpg/notes.txt': '', 'b/1.jpg': '' });
+    await symlink('nowhere.jpg', join(folder, 'a/dangling.jpg'));
+    await symlink('circle.jpg', join(folder, 'b/circle.jpg'));
+    await writeFile(Buffer.from(`${folder}/b/caf\xe9.jpg`, 'latin1'), '');
+    const source = await openImages(folder);
+    assert.equal((await source.fingerprint()).length, 64);
+    const names = listed(source, folder);
+    for (const [name, message] of [
+      ['a/dangling.jpg', 'there is no such file'],
+      ['a/x.jpg', 'it is a folder'],
+      ['b/caf\ufffd.jpg', 'its name is not valid UTF-8; rename it'],
+      ['b/circle.jpg', 'symbolic links form a circle'],
+    ] as const) {
+      await refused(source.read(names.findIndex((one) => one.startsWith(name))), message);
+    }
+    assert.equal(source.length, 6);
   });
 
   it('may have a class called train', async (t) => {

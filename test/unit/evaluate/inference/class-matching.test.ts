@@ -20,6 +20,20 @@ describe('classes', () => {
     assert.throws(() => matchClasses(model('d', 'a', 'b'), model('e', 'a', 'b', 'c')), /: only e has c;/);
   });
 
+  it('match after Unicode normalization; look-alikes are shown by their code points', () => {
+    const [nfc, nfd] = ['caf\u00e9', 'cafe\u0301'];
+    assert.deepEqual([...matchClasses(model('d', 'bar', nfc), model('e', nfd, 'bar'))], [1, 0]);
+    assert.deepEqual([...classNumbers(model('photos', nfd), model('m', 'bar', nfc))], [1]);
+    assert.throws(
+      () => classNumbers(model('photos', 'Bar\u00a0'), model('m', 'bar', nfc)),
+      /class "Bar\u00a0", which m does not have; "Bar\u00a0" has U\+0042 where "bar" has U\+0062; rename one/,
+    );
+    assert.throws(
+      () => matchClasses(model('d', 'b\u0430r', nfc), model('e', 'bar', nfc)),
+      /only e has bar, "b\u0430r" has U\+0430 where "bar" has U\+0061;/,
+    );
+  });
+
   it('of the data are found in the model, which may have more', () => {
     const numbers = classNumbers(model('photos', 'owl', 'cat'), model('m', 'cat', 'dog', 'owl'));
     assert.deepEqual([...numbers], [2, 0]);
