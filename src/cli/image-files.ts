@@ -7,7 +7,7 @@ import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { flag } from './command.ts';
 import { log } from './output.ts';
 
-export const skipBad = flag('leave out images that cannot be read, and report their number');
+export const skipBad = flag('skip images that cannot be read, and report how many');
 
 /** Replaces folders by the images below them, and reports files there that are not used. */
 export async function imageFiles(inputs: readonly string[]): Promise<string[]> {

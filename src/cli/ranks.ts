@@ -16,7 +16,7 @@ export const rankOptions = {
   ),
   mpiTimeout: option(
     '<seconds>',
-    'time without a heartbeat after which a rank counts as lost',
+    'time without a heartbeat after which a rank is considered lost',
     positiveNumber,
     String(DEFAULT_TIMEOUT),
   ),

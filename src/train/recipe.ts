@@ -120,7 +120,7 @@ export const recipeSchema = z.strictObject({
     .meta({ description: 'initialization of the weights; biases start at 0' }),
   'init-std': positive
     .default(0.01)
-    .meta({ value: 'std', description: 'standard deviation of the gaussian initialization' }),
+    .meta({ value: 'std', description: 'standard deviation of the Gaussian initialization' }),
   from: z.string().optional().meta({
     value: 'files',
     description:
@@ -138,7 +138,7 @@ export const recipeSchema = z.strictObject({
   seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count
     .optional()
-    .meta({ value: 'n', description: 'train on this many images only, chosen by the seed' }),
+    .meta({ value: 'n', description: 'use only this many training images, chosen at random by the seed' }),
   holdout: number.gt(0).lt(1).default(0.1).meta({
     value: 'fraction',
     description:

@@ -24,7 +24,7 @@ const options = {
   ...sizeOptions,
   classesFile,
   init: choice(initializationMethods, 'initialization of the weights; biases start at 0', 'glorot'),
-  initStd: option('<std>', 'standard deviation of the gaussian initialization', positiveNumber, '0.01'),
+  initStd: option('<std>', 'standard deviation of the Gaussian initialization', positiveNumber, '0.01'),
   seed: option('<n>', 'seed of all random numbers', integer(0), '1'),
   mean: option('<r,g,b>', 'mean RGB to subtract from images, 0 to 255', rgb(0, 255), '0,0,0'),
   json,

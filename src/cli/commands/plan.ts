@@ -48,7 +48,7 @@ const options = {
   images: option('<n>', 'images in the training set', positiveInteger, '1281167'),
   epochs: option('<n>', 'number of epochs', positiveNumber, '74'),
   gflops: option('<n>', 'speed of one machine in GFLOP/s, counted as direct convolution', positiveNumber),
-  measure: flag('time this machine for a few seconds instead'),
+  measure: flag('time this machine for a few seconds, instead of passing --gflops'),
   machines: option('<n,n,...>', 'numbers of machines to compare', list(positiveInteger), '1,2,4,8'),
   bandwidth: option('<gbit/s>', 'bandwidth between machines: 25Gb or 25', bandwidth, '10Gb'),
   latency: option('<time>', 'latency between machines: 20us, 1ms or 0.1s', latency, '20us'),

@@ -39,7 +39,7 @@ const options = {
     '<folder>',
     'data set that the page offers for training in the browser (default: Fashion-MNIST, if its Debian package is installed)',
   ),
-  weights: switchedOff('do not send weights to browsers; they can then not run the model themselves'),
+  weights: switchedOff('do not send weights to browsers, so they cannot run the model themselves'),
   cors: repeatable(
     option('<origin>', 'allow pages of this origin to use the server; may be repeated', origin),
   ),
