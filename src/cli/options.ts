@@ -65,7 +65,7 @@ export const force = flag('overwrite an existing file');
 export const threads = option('<n>', 'compute threads (default: all cores)', positiveInteger);
 export const maxPixels = option(
   '<n>',
-  'refuse images with more pixels (default: 100 million)',
+  'largest image to accept, in pixels (default: 100000000)',
   positiveInteger,
 );
 
@@ -88,7 +88,7 @@ export const config = choice(configurationNames, 'network configuration of Table
 export const sizeOptions = {
   classes: option('<n>', 'number of classes (default: 1000)', integer(2)),
   crop: option('<pixels>', 'side of the training crop, a multiple of 32', positiveInteger, '224'),
-  width: option('<factor>', 'factor on the channels of every hidden layer', positiveNumber, '1'),
+  width: option('<factor>', 'multiplier for the channels of every hidden layer', positiveNumber, '1'),
 };
 
 /** @throws UsageError when no network has these sizes. */

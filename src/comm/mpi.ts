@@ -42,7 +42,7 @@ export async function openMpi(options: MpiOptions = {}): Promise<Communicator> {
   if (launch && launch.processes !== facts.size) {
     throw new UserError(
       `${launch.launcher} started ${launch.processes} processes, but ${shortVersion(facts.library)} sees ${facts.size}: ` +
-        'launcher and library differ; use the mpirun of that library, or srun with --mpi=pmix or --mpi=pmi2',
+        'the launcher does not belong to this MPI library; use its mpirun, or srun with --mpi=pmix or --mpi=pmi2',
     );
   }
   return new MpiCommunicator(addon, facts);

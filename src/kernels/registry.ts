@@ -72,13 +72,13 @@ export function createBackend(
 function precisionFor(name: BackendName, { precision = 'fp32' }: BackendOptions): Precision {
   if (precision === 'fp32' || PRECISION_OF[precision] === name) return precision;
   throw new UsageError(
-    `precision ${precision} works with the backend ${PRECISION_OF[precision]} only: choose that backend instead of ${name}, or leave out the precision`,
+    `precision ${precision} works only with the ${PRECISION_OF[precision]} backend, not with ${name}: choose that backend or omit the precision`,
   );
 }
 
 function refuseKernels(name: BackendName, { kernels }: BackendOptions): void {
   if (!kernels) return;
   throw new UsageError(
-    `kernels ${kernels} works with the backend native only: choose that backend instead of ${name}, or leave out kernels`,
+    `kernels ${kernels} works only with the native backend, not with ${name}: choose that backend or omit kernels`,
   );
 }

@@ -42,7 +42,7 @@ export const recipeSchema = z.strictObject({
   width: positive
     .max(16)
     .default(1)
-    .meta({ value: 'factor', description: 'factor on the channels of every hidden layer' }),
+    .meta({ value: 'factor', description: 'multiplier for the channels of every hidden layer' }),
   crop: count
     .multipleOf(32)
     .default(224)
@@ -149,7 +149,7 @@ export const recipeSchema = z.strictObject({
     .meta({ description: 'skip images that cannot be read, and report how many' }),
   'max-pixels': count.default(DEFAULT_MAX_PIXELS).meta({
     value: 'n',
-    description: 'refuse images with more pixels',
+    description: 'largest image to accept, in pixels',
     resumable: true,
   }),
   'validate-every': positive.default(1).meta({ value: 'epochs', description: 'epochs between validations' }),

@@ -26,7 +26,7 @@ export function resolveRecipe(
   if (!result.success) throw new UserError(`${origin}: ${result.error.issues.map(describeIssue).join('; ')}`);
   const recipe = result.data;
   if (recipe.from !== undefined && recipe['from-shallower'] !== undefined) {
-    throw new UserError(`${origin}: from and from-shallower exclude each other; keep one`);
+    throw new UserError(`${origin}: from and from-shallower cannot be used together; keep one`);
   }
   if (parseTrainScale(recipe.scale).min < recipe.crop) {
     throw new UserError(

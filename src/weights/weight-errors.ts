@@ -5,7 +5,7 @@ import { readableTypes } from './tensors/element-types.ts';
 /** The error for a tensor whose element type is not supported. */
 export function unreadable(path: string, tensor: string, type: string): UserError {
   return new UserError(
-    `${path}: tensor ${tensor} holds ${type}, and only ${readableTypes.join(', ')} can be read; save it again as one of those`,
+    `${path}: tensor ${tensor} is ${type}, but only ${readableTypes.join(', ')} can be read; save it as one of those`,
   );
 }
 

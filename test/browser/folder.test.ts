@@ -74,7 +74,7 @@ describe('a chosen folder', () => {
       [['p/Train/1.png', 'p/Test/1.png'], /"p" is divided \(Test, Train\), but has no classes inside/],
       [
         ['p/a/train/1.png', 'p/a/test/1.png', 'p/b/train/1.png', 'p/b/test/1.png'],
-        /^p: each class is divided into splits \(a\/train, a\/test\); put the splits outside/,
+        /^p: each class is divided into splits \(a\/train, a\/test\); put the split folders at the top/,
       ],
       [['p/cat/1.png', 'p/dog/1.txt'], /^the folder "p" has images of one class only/],
     ] as const) {

@@ -115,6 +115,10 @@ describe('vgg serve', () => {
 
   it('passes --precision on, and names the backend that has bf16', async () => {
     const args = words`--model ${model} --backend reference --precision bf16 --port 0`;
-    await failed(work.vgg('serve', ...args), 2, /precision bf16 works with the backend native only/);
+    await failed(
+      work.vgg('serve', ...args),
+      2,
+      /precision bf16 works only with the native backend, not with/,
+    );
   });
 });

@@ -203,7 +203,7 @@ describe('f16 where unsupported', () => {
         openBackend(name, { precision }),
         (error: Error) =>
           error instanceof UsageError &&
-          error.message.startsWith(`precision ${precision} works with the backend`),
+          error.message.startsWith(`precision ${precision} works only with the `),
       );
     }
   });

@@ -22,7 +22,7 @@ const options = {
   backend,
   kernels: choice(
     kernelChoices,
-    "3×3 convolution kernels of the backend native: this project's own, or oneDNN's for comparison (default: own)",
+    "3×3 convolution kernels of the native backend: verydeep's own, or oneDNN's for comparison (default: own)",
   ),
   precision,
   seconds: option('<n>', 'duration of the measurement', positiveNumber, '5'),

@@ -76,7 +76,7 @@ async function showPlan(flags: Flags): Promise<void> {
 async function speedOf(network: Network, flags: Flags): Promise<Speed | undefined> {
   const { gflops, measure, batch, backend, threads } = flags;
   if (!measure) return gflops ? { inferenceGflops: gflops, trainingGflops: gflops } : undefined;
-  if (gflops) throw new UsageError('--gflops and --measure exclude each other; leave one out');
+  if (gflops) throw new UsageError('--gflops and --measure cannot be used together; omit one');
   log(`Timing network ${network.configuration} on this machine …`);
   // Imported on demand, because it loads the native library.
   const { measureSpeed } = await import('../../api/measure-speed.ts');

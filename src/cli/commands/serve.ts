@@ -52,12 +52,12 @@ const options = {
   batch: option('<n>', 'maximum batch size', positiveInteger, '64'),
   maxBytes: option(
     '<n>',
-    `refuse images with more bytes (default: ${defaultLimits.imageBytes / 2 ** 20} MiB)`,
+    `largest image file to accept, in bytes (default: ${defaultLimits.imageBytes / 2 ** 20} MiB)`,
     positiveInteger,
   ),
   maxPixels: option(
     '<n>',
-    `refuse images with more pixels (default: ${defaultLimits.pixels / 1e6} million)`,
+    `largest image to accept, in pixels (default: ${defaultLimits.pixels})`,
     positiveInteger,
   ),
   connections: option('<n>', 'maximum number of connections', positiveInteger, '1024'),

@@ -108,6 +108,6 @@ async function recipeOf({ recipe: file }: Flags, given: Record<string, unknown>)
 function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
   if (data === undefined && recipe === undefined) return;
   throw new UsageError(
-    `--resume takes data and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
+    `--resume reads the data set and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
   );
 }

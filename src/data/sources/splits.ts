@@ -75,7 +75,7 @@ export function checkClassFolders(place: string, inside: ReadonlyMap<string, rea
     const everywhere = inside.size > 1 && [...inside.values()].every((others) => splitsOf(others).length > 0);
     throw new UserError(
       everywhere
-        ? `${place}: each class is divided into splits (${name}/${one}, ${name}/${two}); put the splits outside: ${one}/${name}, ${two}/${name}`
+        ? `${place}: each class is divided into splits (${name}/${one}, ${name}/${two}); put the split folders at the top: ${one}/${name}, ${two}/${name}`
         : `${place}/${name} is not a class but a divided data set (${one}, ${two}); give the path ${place}/${name}`,
     );
   }

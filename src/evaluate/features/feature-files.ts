@@ -28,7 +28,7 @@ const extensions = ['.npy', '.safetensors', '.jsonl'] as const;
 export function checkFeaturesPath(path: string): void {
   if ((extensions as readonly string[]).includes(extname(path))) return;
   throw new UsageError(
-    `--out ${path} needs one of the extensions ${extensions.join(', ')}, which select the format`,
+    `--out ${path} must end in ${extensions.join(', ')}: the extension selects the format`,
   );
 }
 

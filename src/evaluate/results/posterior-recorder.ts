@@ -18,7 +18,7 @@ export async function openPosteriorRecorder(
   results: ImageResults,
 ): Promise<EvaluationRecord> {
   if (others.length > 0)
-    throw new UsageError('a posteriors file holds the posteriors of one model; name one model');
+    throw new UsageError('posteriors can be written for only one model at a time; pass a single model');
   const parts = scales!.flatMap((scale) =>
     singleProtocols(protocol).map((single) => ({ protocol: single, scale })),
   );

@@ -23,7 +23,7 @@ const modelSchema = z
   .object({
     name: z.string().describe('value of the query parameter `model`'),
     config: z.string().describe('configuration of Table 1'),
-    width: z.number().describe('factor on the channels of the hidden layers of Table 1'),
+    width: z.number().describe('multiplier for the channels of the hidden layers of Table 1'),
     classes: z.int(),
     labels: z.array(z.string()),
     weightLayers: z.int(),

@@ -43,12 +43,12 @@ export async function writeWeights(
   const { convention = formats[format].convention, fullyConvolutional } = options;
   if (fullyConvolutional && format !== 'onnx') {
     throw new UsageError(
-      '--fully-convolutional applies to .onnx only; the other formats hold weights, which fit both forms',
+      '--fully-convolutional applies to .onnx only; the other formats store only weights, which are the same in either form',
     );
   }
   if (format === 'safetensors' && convention !== 'native') {
     throw new UsageError(
-      'a .safetensors file of verydeep has one convention: RGB, 0 to 255, minus the mean; leave --out-convention out',
+      "verydeep's .safetensors files always use one convention (RGB, 0 to 255, minus the mean); omit --out-convention",
     );
   }
   const exported = exportModel(model, convention);

@@ -149,5 +149,7 @@ async function formatOf(file: RandomAccessFile): Promise<FormatName> {
   const [found] = [...both, ...byContent, ...byExtension];
   if (found) return found[0];
   const known = entries.flatMap(([, { extensions }]) => extensions).join(', ');
-  throw new UserError(`${file.path} is not of a known format; rename it to one of ${known}`);
+  throw new UserError(
+    `the format of ${file.path} is not recognized; if it is a weight file, give it its own extension: ${known}`,
+  );
 }

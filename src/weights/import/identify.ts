@@ -75,7 +75,7 @@ function checkFacts(path: string, stated: Network, found: Network): void {
   if (wrong === undefined) return;
   throw new UserError(
     wrong === 'parameters'
-      ? `${path}: its tensors have other shapes than those of the network in its metadata; write the file again`
+      ? `${path}: its tensor shapes do not match the network in its metadata; write the file again`
       : `${path}: its tensors form a network with ${wrong} ${found[wrong]}, but its metadata states ${stated[wrong]}; write the file again`,
   );
 }

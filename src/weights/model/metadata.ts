@@ -132,7 +132,7 @@ function parseFact<K extends Key>(path: string, metadata: Readonly<Record<string
   }
   if (key === 'format' && value !== FORMAT) {
     throw new UserError(
-      `${where} is ${JSON.stringify(value)}, and this version reads ${FORMAT}; use the version of verydeep that wrote the file, or a newer one`,
+      `${where} is ${JSON.stringify(value)}, but this version reads only ${FORMAT}; use the version of verydeep that wrote the file, or a newer one`,
     );
   }
   const result = schemas[key].safeParse(value);

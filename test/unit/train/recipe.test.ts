@@ -30,7 +30,7 @@ describe('a recipe', () => {
   it('refuses a scale below the crop', () =>
     refused({ scale: 200 }, /scale 200 is smaller than the crop of 224/));
   it('refuses two starting points', () =>
-    refused({ from: 'a', 'from-shallower': 'b' }, /from and from-shallower exclude each other/));
+    refused({ from: 'a', 'from-shallower': 'b' }, /from and from-shallower cannot be used together/));
 
   it('accepts the former name of the backend native, and prints the present one', (t) => {
     const warn = t.mock.method(console, 'warn', () => {});

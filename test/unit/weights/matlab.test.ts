@@ -65,7 +65,7 @@ describe('parseMat', () => {
           if (parsed.size > 0) assert.deepEqual(parsed.get('a'), a);
           else assert.equal(short.length, 128);
         } catch (error) {
-          userError(/^x\.mat is not a whole MATLAB 5 file \(.*\); download it again$/)(error);
+          userError(/^x\.mat is not a complete MATLAB 5 file \(.*\); download it again$/)(error);
         }
       }),
     );

@@ -72,7 +72,7 @@ describe('model files', () => {
       ['meanRgb', undefined, /lacks the metadata verydeep\.meanRgb/],
       ['meanRgb', '[1,2]', /verydeep\.meanRgb is not valid/],
       ['meanRgb', 'red', /verydeep\.meanRgb is not JSON/],
-      ['format', '9', /verydeep\.format is 9, and this version reads 1; use the version/],
+      ['format', '9', /verydeep\.format is 9, but this version reads only 1; use the version/],
       ['trainScale', '{"min":512,"max":256}', /trainScale is not valid.*min is above max/],
       ['labels', '["one","two"]', /verydeep\.labels has 2 entries, but the network has 3 classes/],
       ['classes', '["a","b","a"]', /verydeep\.classes has a duplicate, "a"/],

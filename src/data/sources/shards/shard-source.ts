@@ -50,7 +50,9 @@ async function readAt(path: string, offset: number, bytes: Buffer, name: string)
     file = await open(path);
     const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
     if (bytesRead < bytes.length) {
-      throw new UserError(`${name} could not be read: the tar file has become shorter; copy it again`);
+      throw new UserError(
+        `${name} could not be read: the tar file is shorter than when it was indexed; copy it again`,
+      );
     }
   } catch (error) {
     throw readingError(name, error);

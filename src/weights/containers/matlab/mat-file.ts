@@ -35,7 +35,7 @@ export function parseMat(bytes: Uint8Array, path: string): Map<string, MatValue>
   try {
     return parseVariables(bytes);
   } catch (error) {
-    throw new UserError(`${path} is not a whole MATLAB 5 file (${messageOf(error)}); download it again`, {
+    throw new UserError(`${path} is not a complete MATLAB 5 file (${messageOf(error)}); download it again`, {
       cause: error,
     });
   }

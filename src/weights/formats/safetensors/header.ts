@@ -71,7 +71,7 @@ export function formatHeader(path: string, { entries, metadata }: SafetensorsHea
   const length = Math.ceil(json.length / 8) * 8;
   if (length > MAX_HEADER_BYTES) {
     throw new UserError(
-      `${path} could not be written: its header would take ${length} bytes, and safetensors allows ${MAX_HEADER_BYTES}; shorten the metadata`,
+      `${path} could not be written: its header would take ${length} bytes, but safetensors allows at most ${MAX_HEADER_BYTES}; shorten the metadata`,
     );
   }
   const bytes = new Uint8Array(LENGTH_BYTES + length).fill(SPACE);

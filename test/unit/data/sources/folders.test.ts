@@ -116,7 +116,7 @@ describe('class folders', () => {
       [
         'inside',
         'cat/train/1.jpg cat/test/1.jpg dog/train/1.jpg dog/test/1.jpg',
-        'each class is divided into splits (cat/test, cat/train); put the splits outside: test/cat, train/cat',
+        'each class is divided into splits (cat/test, cat/train); put the split folders at the top: test/cat, train/cat',
       ],
       [
         'deep',
