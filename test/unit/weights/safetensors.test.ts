@@ -179,7 +179,7 @@ describe('safetensors', () => {
     ['a negative extent', one(entry(0, 4, [-1, -1]), 4), /not a list of whole numbers/],
     ['no dtype', one({ shape: [], data_offsets: [0, 0] }), /"a" has no dtype/],
     ['a number as metadata', assemble({ __metadata__: { k: 1 } }), /of "k" in __metadata__ is not a string/],
-    ['integers', one(entry(0, 4, [1], 'I32'), 4), /"a" holds I32, and only F32/],
+    ['integers', one(entry(0, 4, [1], 'I32'), 4), /"a" is I32, but only F32/],
     ['a PyTorch file', Buffer.from('PK\x03\x04 and so on'), /zip archive \(as PyTorch .*vgg convert/],
   ];
   for (const [what, bytes, message] of malformed) {
