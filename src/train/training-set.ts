@@ -72,13 +72,18 @@ export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Re
   });
 }
 
-/** Training and validation images: the data's own validation split, or a part of its training images. */
+/** Training and validation images: the data's own validation split, otherwise its test split, otherwise a part of its training images. */
 async function splitOff(
   location: string,
   all: ImageSource,
   { recipe, listener }: TrainingSetOptions,
 ): Promise<[training: ImageSource, validation: ImageSource]> {
   const validation = await ownValidation(location);
+  if (validation?.split === 'test') {
+    listener?.onNote?.(
+      `${location} has no val split: its test images are used for validation and to choose the best model, so this run's errors are not an independent test`,
+    );
+  }
   if (validation) return [all, validation];
   const parts = holdOut(all.length, recipe.holdout, recipe.seed);
   if (!parts) {
