@@ -16,6 +16,7 @@ import { readRecipeFile } from '../../train/recipe-file.ts';
 import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { printAs } from '../output.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
@@ -87,7 +88,9 @@ async function train(data: string | undefined, flags: Flags): Promise<void> {
     if (data === undefined) {
       throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
     }
-    return trainNetwork({ ...shared, data, recipe: await recipeOf(flags, given) });
+    const recipe = await recipeOf(flags, given);
+    await downloadModels(modelsOf(recipe));
+    return trainNetwork({ ...shared, data, recipe });
   };
   const outcome = await untilInterrupted((signal) =>
     withRanks(flags, (communicator) => run(communicator, signal).finally(() => listener.stop())),
@@ -103,6 +106,11 @@ async function train(data: string | undefined, flags: Flags): Promise<void> {
 async function recipeOf({ recipe: file }: Flags, given: Record<string, unknown>): Promise<Recipe> {
   if (file === undefined) return resolveRecipe(given, 'the flags');
   return resolveRecipe({ ...(await readRecipeFile(file)), ...given }, file);
+}
+
+/** The models that training starts from. */
+function modelsOf({ from, 'from-shallower': shallower }: Recipe): string[] {
+  return [...(from?.split(',') ?? []), ...(shallower === undefined ? [] : [shallower])];
 }
 
 function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {

@@ -4,7 +4,7 @@ import { UserError } from '../../core/errors.ts';
 import { version } from '../../core/project.ts';
 import { type Network, parameterCount } from '../../net/network.ts';
 import type { WeightFile } from '../formats/formats.ts';
-import { type ClassNames, classNamesFor, developmentKitOrder } from '../labels/class-names.ts';
+import { type ClassNames, developmentKitOrder } from '../labels/class-names.ts';
 import type { Model } from '../model/model.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import { type Identified, identify, preprocessingOf } from './identify.ts';
@@ -12,6 +12,7 @@ import type { ImportOptions } from './import-options.ts';
 import { type ImportReport, reportOf } from './import-report.ts';
 import { meanRgbOf, multiplyChannels, type Preprocessing, swapRedAndBlue } from './preprocessing.ts';
 import { compose, type OnBytes, readNorm, readVector, readWeight, scaleOutputs } from './read-layer.ts';
+import { statedClassNames } from './stated-facts.ts';
 import { exactBefore, type WrittenForm } from './written-form.ts';
 
 /** Reads the model in a file. @throws UserError as `identify` does, or naming a tensor that cannot be used. */
@@ -22,7 +23,7 @@ export async function importModel(
   const identified = identify(file, options);
   const { foreign, network, facts, written } = identified;
   const preprocessing = preprocessingOf(file.path, identified, options);
-  const names = namesOf(identified, options);
+  const names = namesOf(file, identified, options);
   const tensors = await readAll(file.path, foreign, network, options);
   foldPreprocessing(tensors, preprocessing, written);
   if (options.classOrder === 'devkit') reorderClasses(tensors, developmentKitOrder(network.classes));
@@ -38,8 +39,12 @@ export async function importModel(
   return { model, report };
 }
 
-function namesOf({ facts, network }: Identified, { classNames, classOrder }: ImportOptions): ClassNames {
-  if (!classNames) return facts ?? classNamesFor(network.classes);
+function namesOf(
+  file: WeightFile,
+  { facts, network }: Identified,
+  { classNames, classOrder }: ImportOptions,
+): ClassNames {
+  if (!classNames) return facts ?? statedClassNames(file, network.classes);
   if (network.classes !== classNames.classes.length) {
     throw new UserError(
       `the classes file names ${classNames.classes.length} classes, but the network has ${network.classes}; name every class, in the order of the outputs`,
