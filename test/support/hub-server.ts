@@ -66,7 +66,10 @@ export class HubServer {
     this.#note(request);
     const url = request.url ?? '';
     const special = this.hub.get(url);
-    if (special) return special(request, response);
+    if (special) {
+      special(request, response);
+      return;
+    }
     if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
       response.writeHead(401, { 'x-error-code': 'RepoNotFound' }).end();
       return;
@@ -101,7 +104,10 @@ export class HubServer {
     this.#note(request);
     const path = decodeURIComponent((request.url ?? '').slice(1).replace(/\?.*/, ''));
     const special = this.content.get(path);
-    if (special) return special(request, response);
+    if (special) {
+      special(request, response);
+      return;
+    }
     const content = this.files.get(path);
     if (!content) {
       response.writeHead(404).end();
