@@ -24,7 +24,7 @@ import { formatTrainOutcome, TrainingDisplay } from './training-display.ts';
 const options = {
   out: required(option('<folder>', 'run folder, for the recipe, metrics, checkpoints and best model')),
   recipe: option('<file>', 'YAML file of recipe keys; flags take precedence'),
-  resume: flag('continue the run in --out'),
+  resume: flag('continue the run in --out; name its data set only if that was moved'),
   json,
   ...rankOptions,
 };
@@ -81,8 +81,8 @@ async function train(data: string | undefined, flags: Flags): Promise<void> {
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
     const shared = { out: flags.out, listener, signal, communicator };
     if (flags.resume) {
-      checkResumeFlags(data, flags);
-      return resumeTraining({ ...shared, changes: given as Partial<Recipe> });
+      checkResumeFlags(flags);
+      return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
     }
     if (data === undefined) {
       throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
@@ -105,9 +105,7 @@ async function recipeOf({ recipe: file }: Flags, given: Record<string, unknown>)
   return resolveRecipe({ ...(await readRecipeFile(file)), ...given }, file);
 }
 
-function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
-  if (data === undefined && recipe === undefined) return;
-  throw new UsageError(
-    `--resume reads the data set and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
-  );
+function checkResumeFlags({ recipe }: Flags): void {
+  if (recipe === undefined) return;
+  throw new UsageError('--resume reads the recipe from the run folder; omit --recipe');
 }
