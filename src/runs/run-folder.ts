@@ -1,12 +1,13 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UserError } from '../core/errors.ts';
-import { kindOf, readBytes } from '../core/files.ts';
+import { kindOf } from '../core/files.ts';
 import { type RunResult, runResult } from '../train/metrics.ts';
 import type { Recipe } from '../train/recipe.ts';
+import { readRecipeAndData } from '../train/recipe-file.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
 
 /** The files of one training run. */
@@ -61,10 +62,9 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   if ((await kindOf(recipeFile)) === 'nothing') {
     throw new UserError(`${path} is not a run folder (no recipe.yaml); check the path`);
   }
-  const { data, ...recipe } = parse((await readBytes(recipeFile)).toString()) as Record<string, unknown>;
-  if (typeof data !== 'string')
-    throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
-  return { data, recipe: resolveRecipe(recipe, recipeFile) };
+  const { data, keys } = await readRecipeAndData(recipeFile);
+  if (data === undefined) throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
+  return { data, recipe: resolveRecipe(keys, recipeFile) };
 }
 
 /** How a run ended; undefined if it has not, or its result.json is not valid. Links are not followed. */
