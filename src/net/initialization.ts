@@ -73,7 +73,10 @@ export function initializeTensor(
   return values;
 }
 
-function fanDeviation(method: Exclude<InitializationMethod, 'gaussian'>, { name, shape }: ParameterSpec): number {
+function fanDeviation(
+  method: Exclude<InitializationMethod, 'gaussian'>,
+  { name, shape }: ParameterSpec,
+): number {
   const [out = 1, into = 1, ...kernel] = shape;
   const area = elementCount(kernel);
   if (method !== 'glorot') return Math.sqrt(2 / (into * area));

@@ -50,7 +50,10 @@ export async function createRun({ path, recipeFile }: RunFolder, description: Ru
       `the run folder ${path} exists; continue it with --resume, or choose another folder with --out`,
     );
   }
-  await writeFileAtomically(recipeFile, stringify({ data: description.data, version: RECIPE_VERSION, ...description.recipe }));
+  await writeFileAtomically(
+    recipeFile,
+    stringify({ data: description.data, version: RECIPE_VERSION, ...description.recipe }),
+  );
 }
 
 /**
