@@ -45,7 +45,7 @@ export async function resumeTraining(options: ResumeOptions): Promise<TrainOutco
   if (checkpoint) await checkSameData(session, checkpoint);
   if (!state) session.listener?.onNote?.('the run has no checkpoint yet; it starts from the beginning');
   const weights = isFirst(options) && !state ? await firstWeights(session) : undefined;
-  const moved = data === former ? undefined : { data, recipe: recorded };
+  const moved = data === former ? undefined : data;
   const record = isFirst(options) ? await RunRecord.resume(out, state?.iteration, moved) : RunRecord.silent();
   return runTraining(session, record, { checkpoint, weights, state }, out);
 }

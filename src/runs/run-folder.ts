@@ -3,13 +3,14 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { parse, stringify } from 'yaml';
+import { parseDocument, stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UserError } from '../core/errors.ts';
 import { kindOf, readBytes } from '../core/files.ts';
 import { type DataRecord, dataRecord } from '../train/data-record.ts';
 import { type RunResult, runResult } from '../train/metrics.ts';
 import type { Recipe } from '../train/recipe.ts';
+import { RECIPE_VERSION, readRecipeAndData } from '../train/recipe-file.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
 
 const compress = promisify(gzip);
@@ -64,15 +65,17 @@ export async function createRun(
     );
   }
   if (record) await writeFileAtomically(dataFile, await compress(JSON.stringify(record)));
-  await writeDescription(folder, description);
+  await writeFileAtomically(
+    recipeFile,
+    stringify({ data: description.data, version: RECIPE_VERSION, ...description.recipe }),
+  );
 }
 
-/** Writes recipe.yaml: of a new run, or of one whose data was moved. */
-export async function writeDescription(
-  { recipeFile }: RunFolder,
-  { data, recipe }: RunDescription,
-): Promise<void> {
-  await writeFileAtomically(recipeFile, stringify({ data, ...recipe }));
+/** Writes the new location of a run's data into its recipe.yaml. */
+export async function writeLocation({ recipeFile }: RunFolder, data: string): Promise<void> {
+  const recipe = parseDocument((await readBytes(recipeFile)).toString());
+  recipe.set('data', data);
+  await writeFileAtomically(recipeFile, recipe.toString());
 }
 
 /** @returns undefined for a run of an older version. @throws UserError when the file is damaged */
@@ -81,13 +84,9 @@ export async function readDataRecord({ dataFile }: RunFolder): Promise<DataRecor
   const bytes = await readBytes(dataFile);
   try {
     return dataRecord.parse(JSON.parse((await decompress(bytes)).toString()));
-  } catch (error) {
-    throw new UserError(
-      `${dataFile} is damaged; delete it to compare the data set by its file times instead`,
-      {
-        cause: error,
-      },
-    );
+  } catch (cause) {
+    const remedy = 'delete it to compare the data set by its file times instead';
+    throw new UserError(`${dataFile} is damaged; ${remedy}`, { cause });
   }
 }
 
@@ -100,10 +99,9 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   if ((await kindOf(recipeFile)) === 'nothing') {
     throw new UserError(`${path} is not a run folder (no recipe.yaml); check the path`);
   }
-  const { data, ...recipe } = parse((await readBytes(recipeFile)).toString()) as Record<string, unknown>;
-  if (typeof data !== 'string')
-    throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
-  return { data, recipe: resolveRecipe(recipe, recipeFile) };
+  const { data, keys } = await readRecipeAndData(recipeFile);
+  if (data === undefined) throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
+  return { data, recipe: resolveRecipe(keys, recipeFile) };
 }
 
 /** How a run ended; undefined if it has not, or its result.json is not valid. Links are not followed. */

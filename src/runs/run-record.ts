@@ -9,7 +9,7 @@ import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { TrainerHooks } from '../train/trainer-hooks.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { truncateMetrics } from './metrics-file.ts';
-import { createRun, type RunDescription, type RunFolder, runFolder, writeDescription } from './run-folder.ts';
+import { createRun, type RunDescription, type RunFolder, runFolder, writeLocation } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
 import { EventWriter } from './tensorboard.ts';
 
@@ -44,12 +44,12 @@ export class RunRecord {
   /**
    * Locks an existing run folder for this process.
    * @param iteration of the last checkpoint; undefined if there is none
-   * @param moved the description with a new location of the data (default: it was not moved)
+   * @param data new location of the data (default: it was not moved)
    * @throws UserError when another process trains the run.
    */
-  static async resume(path: string, iteration?: number, moved?: RunDescription): Promise<RunRecord> {
+  static async resume(path: string, iteration?: number, data?: string): Promise<RunRecord> {
     const prepare = async (folder: RunFolder) => {
-      if (moved) await writeDescription(folder, moved);
+      if (data !== undefined) await writeLocation(folder, data);
       await rm(folder.resultFile, { force: true });
       await truncateMetrics(folder.metricsFile, iteration ?? 0);
     };
