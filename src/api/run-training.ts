@@ -71,7 +71,14 @@ export async function runTraining(
         average,
         state: start.state,
         data: trainingDataOf(session, start),
-        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
+        hooks: hooksOf(
+          session,
+          validator,
+          await record.hooks(await modelFacts(session), parameters, {
+            averaged: session.recipe['average-from'] !== undefined,
+            onNote: (note) => session.listener?.onNote?.(note),
+          }),
+        ),
       });
       const { network, backend, communicator, set } = session;
       session.listener?.onStart?.({
