@@ -118,7 +118,9 @@ function checkNames(
   for (const name of differing(source.classes, classes)) faults.push(`it has a new class "${name}"`);
   if (faults.length === 0) {
     const missing = names.filter((_, i) => indices[i] === -1);
-    if (missing.length > 0 && !skipBad) faults.push(`${countOf(missing)} missing (${missing[0]})`);
+    if (missing.length > 0 && !skipBad) {
+      faults.push(`${countOf(missing)} missing (${missing[0]}; --skip-bad continues without)`);
+    }
     const known = new Set(names);
     const added = Array.from({ length: source.length }, (_, i) => nameIn(source, i)).filter(
       (name) => !known.has(name),

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { DiskReserve } from '../../../src/core/disk-reserve.ts';
 import { writingError } from '../../../src/core/files.ts';
-import { refused } from '../../support/refused.ts';
 import { temporaryFolder } from '../../support/images.ts';
+import { refused } from '../../support/refused.ts';
 
 it('a reserve makes room once when the disk is full', async (t) => {
   const folder = await temporaryFolder(t);
