@@ -4,15 +4,23 @@ import picomatch from 'picomatch';
 import { UserError } from '../../core/errors.ts';
 import { kindOf } from '../../core/files.ts';
 import { isImageName } from '../pixels/image-formats.ts';
+import {
+  archiveAbove,
+  contentFolder,
+  isZipName,
+  openArchive,
+  refuseOtherArchives,
+} from './archives/open-archive.ts';
+import { isShard } from './archives/tar-archive.ts';
 import { findCifar, openCifar } from './cifar.ts';
 import { FileList } from './file-list.ts';
 import { openClassFolders } from './folders/class-folders.ts';
 import { fileSource } from './folders/file-source.ts';
-import { disk } from './folders/file-tree.ts';
+import { disk, type Listing } from './folders/file-tree.ts';
 import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from './image-source.ts';
-import { isTarName, matchShards, openShards } from './shards/open-shards.ts';
+import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
 import { MissingSplitError, type Split } from './splits.ts';
 
 export interface OpenOptions {
@@ -67,28 +75,67 @@ function checkSplit(
 }
 
 async function openFolder(folder: string, request: OpenRequest): Promise<ImageSource> {
-  const listing = await disk.listFolder(folder);
+  const listing = await request.tree.listFolder(folder);
   if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, request.split);
   const cifar = findCifar(folder, listing);
   if (cifar !== undefined) return openCifar(cifar, request.split);
-  const kaggle = await findKaggleFolder(disk, folder);
-  if (kaggle !== undefined) return openClassFolders(kaggle, await disk.listFolder(kaggle), request);
   const shards = listing.files.filter(isTarName);
   // ILSVRC's archives may still be next to the folders that they were unpacked to.
   if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, request);
+  return openImageFiles(folder, listing, request);
+}
+
+/** Opens a folder of image files, which may be in an archive. */
+async function openImageFiles(folder: string, listing: Listing, request: OpenRequest): Promise<ImageSource> {
+  const { tree } = request;
+  const kaggle = await findKaggleFolder(tree, folder);
+  if (kaggle !== undefined) return openClassFolders(kaggle, await tree.listFolder(kaggle), request);
   return openClassFolders(folder, listing, request);
+}
+
+/** @param location the archive, or a folder in it */
+async function openInArchive(archive: string, request: OpenRequest): Promise<ImageSource> {
+  const { location } = request;
+  const tree = await openArchive(archive);
+  const kind = await tree.kindOf(location);
+  if (kind === 'nothing') throw new UserError(`${location} does not exist in ${archive}; check the path`);
+  const inside = { ...request, tree };
+  if (kind === 'file') {
+    if (isZipName(location) || isTarName(location)) {
+      throw new UserError(
+        `${location} is an archive in an archive; unpack ${archive} and give the path there`,
+      );
+    }
+    return openFile(location, inside);
+  }
+  const folder = location === archive ? await contentFolder(tree, archive) : location;
+  return openImageFiles(folder, await tree.listFolder(folder), inside);
 }
 
 async function openFile(path: string, request: OpenRequest): Promise<ImageSource> {
   if (isIdxImagesName(path)) return openIdxFile(path);
-  if (isTarName(path)) return openShards(dirname(path), [basename(path)], { ...request, named: true });
-  if (isImageName(path) && request.labels === 'optional') {
-    return fileSource({ location: path, tree: disk, root: '', classes: [], files: FileList.of([path]) });
+  if (isZipName(path)) return openInArchive(path, request);
+  if (isTarName(path)) {
+    const isTree = !isClassTar(path) && !isShard((await openArchive(path)).names);
+    if (isTree) return openInArchive(path, request);
+    return openShards(dirname(path), [basename(path)], { ...request, named: true });
   }
+  if (isImageName(path) && request.labels === 'optional') {
+    return fileSource({
+      location: path,
+      tree: request.tree,
+      root: '',
+      classes: [],
+      files: FileList.of([path]),
+    });
+  }
+  refuseOtherArchives(path);
   throw new UserError(`${path} is not a data set; give a folder of images, tar shards or IDX files`);
 }
 
 async function openPattern(pattern: string, request: OpenRequest): Promise<ImageSource> {
+  const archive = await archiveAbove(pattern);
+  if (archive !== undefined) return openInArchive(archive, request);
   const shards = picomatch.scan(pattern).isGlob ? await matchShards(pattern) : [];
   if (shards.length > 0) return openShards(dirname(pattern), shards, { ...request, named: true });
   throw new UserError(`${pattern} does not exist; check the path`);
