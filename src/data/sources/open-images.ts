@@ -1,7 +1,7 @@
 /** Determines which kind of data set is at a location and opens it as a source of images. */
 import { basename, dirname } from 'node:path';
 import picomatch from 'picomatch';
-import { UserError } from '../../core/errors.ts';
+import { UsageError, UserError } from '../../core/errors.ts';
 import { kindOf } from '../../core/files.ts';
 import { isImageName } from '../pixels/image-formats.ts';
 import {
@@ -14,12 +14,15 @@ import {
 import { isShard } from './archives/tar-archive.ts';
 import { findCifar, openCifar } from './cifar.ts';
 import { FileList } from './file-list.ts';
-import { openClassFolders } from './folders/class-folders.ts';
+import { hasClassFolders, openClassFolders } from './folders/class-folders.ts';
 import { fileSource } from './folders/file-source.ts';
 import { disk, type Listing } from './folders/file-tree.ts';
 import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from './image-source.ts';
+import { isListName } from './lists/list-file.ts';
+import { parseListLocation } from './lists/list-location.ts';
+import { findLists, openLists } from './lists/open-list.ts';
 import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
 import { MissingSplitError, type Split } from './splits.ts';
 
@@ -54,8 +57,13 @@ export interface OpenOptions {
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
   const { split = 'train', labels = 'required', cacheFolder } = options;
-  const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(location)];
-  const source = await open(location, { location, split, tree: disk, labels, cacheFolder });
+  const isPath = (await kindOf(location)) !== 'nothing';
+  const { path, list } = isPath ? { path: location } : parseListLocation(location);
+  const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(path)];
+  const source = await open(path, { location, split, tree: disk, labels, cacheFolder, list });
+  if (list !== undefined && !isListName(path)) {
+    throw new UsageError(`${path} is not a list of images; leave out --columns and --root`);
+  }
   if (options.exact) checkSplit(source, split, labels);
   return source;
 }
@@ -90,7 +98,24 @@ async function openImageFiles(folder: string, listing: Listing, request: OpenReq
   const { tree } = request;
   const kaggle = await findKaggleFolder(tree, folder);
   if (kaggle !== undefined) return openClassFolders(kaggle, await tree.listFolder(kaggle), request);
-  return openClassFolders(folder, listing, request);
+  const lists = await findLists(tree, folder, listing);
+  if (lists.length === 0) return openClassFolders(folder, listing, request);
+  if (!(await hasClassFolders(tree, folder, listing))) {
+    if (request.labels === 'required') return openLists(lists, request);
+    // The list may be about other images than those without labels.
+    return openLists(lists, request).catch(() => openClassFolders(folder, listing, request));
+  }
+  const source = await openClassFolders(folder, listing, request);
+  const listed = await openLists(lists, request).catch(() => undefined);
+  const folders = new Set(source.classes);
+  if (listed === undefined || listed.classes.some((name) => folders.has(name))) return source;
+  throw new UserError(
+    `${folder} has folders of images (${preview(source.classes)}) and the list ${lists[0]!.path} with other labels (${preview(listed.classes)}); give the path of the list, or rename it so that it does not end in .csv`,
+  );
+}
+
+function preview(classes: readonly string[]): string {
+  return classes.length <= 3 ? classes.join(', ') : `${classes.slice(0, 3).join(', ')}, …`;
 }
 
 /** @param location the archive, or a folder in it */
@@ -120,6 +145,7 @@ async function openFile(path: string, request: OpenRequest): Promise<ImageSource
     if (isTree) return openInArchive(path, request);
     return openShards(dirname(path), [basename(path)], { ...request, named: true });
   }
+  if (isListName(path)) return openLists([{ path }], request, request.list);
   if (isImageName(path) && request.labels === 'optional') {
     return fileSource({
       location: path,
