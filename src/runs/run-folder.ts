@@ -7,7 +7,7 @@ import { UserError } from '../core/errors.ts';
 import { kindOf } from '../core/files.ts';
 import { type RunResult, runResult } from '../train/metrics.ts';
 import type { Recipe } from '../train/recipe.ts';
-import { readRecipeAndData } from '../train/recipe-file.ts';
+import { RECIPE_VERSION, readRecipeAndData } from '../train/recipe-file.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
 
 /** The files of one training run. */
@@ -50,7 +50,10 @@ export async function createRun({ path, recipeFile }: RunFolder, description: Ru
       `the run folder ${path} exists; continue it with --resume, or choose another folder with --out`,
     );
   }
-  await writeFileAtomically(recipeFile, stringify({ data: description.data, ...description.recipe }));
+  await writeFileAtomically(
+    recipeFile,
+    stringify({ data: description.data, version: RECIPE_VERSION, ...description.recipe }),
+  );
 }
 
 /**

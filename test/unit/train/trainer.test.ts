@@ -68,7 +68,7 @@ async function train(
   const network = buildNetwork({ configuration, width, crop: 32, classes: CLASSES });
   const backend = createReferenceBackend();
   const parameters = backend.createParameters(network.parameters, { training: true });
-  await fillParameters(parameters, initialize(network, { method: 'he', seed: 3 }));
+  await fillParameters(parameters, initialize(network, { method: 'he-unscaled', seed: 3 }));
   let average: WeightAverage | undefined;
   if (from?.average) {
     for (const { name } of parameters.specs) await parameters.write('values', name, from.average.read(name));
