@@ -20,10 +20,13 @@ export function parseList(bytes: Buffer, path: string): ListTable {
   const text = decode(bytes);
   if (/\.(?:jsonl|ndjson)$/i.test(path)) return parseJsonLines(text, path);
   const first = /^.*\S.*$/m.exec(text)?.[0];
-  if (first === undefined) throw new UserError(`${path} is empty; write a line for each image, such as cat.jpg,cat`);
+  if (first === undefined)
+    throw new UserError(`${path} is empty; write a line for each image, such as cat.jpg,cat`);
   const delimiter = delimiterOf(first, path);
   const { rows, lines } = delimiter === ' ' ? parseWords(text) : parseDelimited(text, delimiter, path);
-  return isHeader(rows[0]!) ? { header: rows[0], rows: rows.slice(1), lines: lines.slice(1) } : { rows, lines };
+  return isHeader(rows[0]!)
+    ? { header: rows[0], rows: rows.slice(1), lines: lines.slice(1) }
+    : { rows, lines };
 }
 
 /** Excel's "Unicode text" is UTF-16; everything else is UTF-8. */
@@ -33,7 +36,7 @@ function decode(bytes: Buffer): string {
 }
 
 function delimiterOf(line: string, path: string): string {
-  const unquoted = line.replace(/"(?:[^"]|"")*"/g, '');
+  const unquoted = line.replace(/"(?:[^"]|"")*"/g, 'x');
   if (/^\.(?:tsv|tab)$/i.test(extname(path))) return '\t';
   const found = ['\t', ';', ','].find((delimiter) => unquoted.includes(delimiter));
   if (/^\.csv$/i.test(extname(path))) return found ?? ',';
@@ -111,5 +114,7 @@ function parseObject(line: string, place: string): Record<string, unknown> {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : '';
 }

@@ -1,5 +1,5 @@
 /** Finds the image files that a list names. */
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join, posix } from 'node:path';
 import { UserError } from '../../../core/errors.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import type { FileTree } from '../folders/file-tree.ts';
@@ -33,26 +33,32 @@ interface ListedNames {
  */
 export async function findImages({ tree, path, names, split, root }: ListedNames): Promise<FoundImages> {
   const folder = root ?? dirname(path);
-  const written = names.map((name) => (name.includes('\\') ? name.replaceAll('\\', '/') : name));
+  const written = names.map((name) => posix.normalize(name.replaceAll('\\', '/')));
   if (written.some(isAbsolute)) {
     return { root: '', names: written.map((name) => (isAbsolute(name) ? name : join(folder, name))) };
   }
   const step = Math.max(1, Math.floor(written.length / PROBES));
   const probes = written.filter((_, i) => i % step === 0);
-  const { folders } = (await tree.kindOf(folder)) === 'folder' ? await tree.listFolder(folder) : { folders: [] };
+  const { folders } =
+    (await tree.kindOf(folder)) === 'folder' ? await tree.listFolder(folder) : { folders: [] };
   const own = folders.filter((name) => split !== undefined && splitOfFolder(name) === split);
   // Without a split's own folder, those of other splits may still have the images.
   const inside = own.length > 0 ? own : folders;
   const candidates = root === undefined ? [folder, ...inside.map((name) => join(folder, name))] : [root];
+  let best = { root: folder, hits: 0 };
   for (const candidate of candidates) {
-    for (const probe of probes) {
-      if ((await tree.kindOf(join(candidate, probe))) === 'file') return { root: candidate, names: written };
-    }
+    const kinds = await Promise.all(probes.map((probe) => tree.kindOf(join(candidate, probe))));
+    const hits = kinds.filter((kind) => kind === 'file').length;
+    if (hits > best.hits) best = { root: candidate, hits };
+    // A file that is missing from the list's folder is not looked for elsewhere.
+    if (best.hits > 0 && best.root === folder) return { root: folder, names: written };
   }
+  if (best.hits === probes.length) return { root: best.root, names: written };
   const searched = own.length > 0 ? own.map((name) => join(folder, name)) : [folder];
   const found = (await Promise.all(searched.map((place) => namesBelow(tree, place)))).flat();
   const paths = pathsOf(found, written, path);
   if (paths !== undefined) return { root: '', names: paths };
+  if (best.hits > 0) return { root: best.root, names: written };
   throw new UserError(
     `${path}: none of its ${names.length} images is in ${folder} (the first is ${names[0]}); give the folder of the images with --root`,
   );
@@ -83,5 +89,7 @@ function pathsOf(files: readonly string[], names: readonly string[], list: strin
   }
   if (paths.size === 0) return undefined;
   const [some = ''] = paths.values();
-  return names.map((name) => paths.get(name) ?? join(dirname(some), isImageName(name) ? name : `${name}.jpg`));
+  return names.map(
+    (name) => paths.get(name) ?? join(dirname(some), isImageName(name) ? name : `${name}.jpg`),
+  );
 }

@@ -39,7 +39,8 @@ export function listLocation(
   const options = new URLSearchParams();
   if (columns !== undefined) {
     const [image, label, ...others] = columns.split(',');
-    if (!image || others.length > 0) throw new UsageError(`--columns ${columns} is not IMAGE,LABEL; name two columns`);
+    if (!image || others.length > 0)
+      throw new UsageError(`--columns ${columns} is not IMAGE,LABEL; name two columns`);
     options.set('image', image);
     if (label) options.set('label', label);
   }

@@ -29,7 +29,8 @@ interface Row {
 }
 
 /** Words that the name of a split's list may have besides the split. */
-const LIST_WORDS = /[ ._-]*(?:labels?|lists?|annotations?|meta(?:data)?|info|solution|ground[ ._-]*truth)[ ._-]*/gi;
+const LIST_WORDS =
+  /[ ._-]*(?:labels?|lists?|annotations?|meta(?:data)?|info|solution|ground[ ._-]*truth)[ ._-]*/gi;
 const UNDIVIDED = /^(?:labels?|annotations?|metadata|data(?:set)?|images?)\.(?:csv|tsv|jsonl)$/i;
 const METADATA = /^metadata\.(?:csv|jsonl)$/;
 
@@ -85,6 +86,7 @@ export async function openLists(
   const { split, list, rows } = chooseSplit(parts, request);
   const training = parts.get('train')?.rows ?? rows;
   const classes = classesOf(training.some(({ label }) => label !== undefined) ? training : rows, list.path);
+  checkLabels(rows, classes, list.path, request.labels);
   const found = await findImages({
     tree,
     path: list.path,
@@ -92,7 +94,6 @@ export async function openLists(
     split,
     root: options.root,
   });
-  checkLabels(rows, classes, list.path, request.labels);
   const labelOf = numbersByName(classes);
   const images = rows
     .map(({ label }, i) => ({
@@ -123,6 +124,7 @@ interface SplitRows {
 function readerOf(tree: FileTree, options: ListOptions) {
   return async ({ path }: ListOfSplit): Promise<Row[]> => {
     const table = parseList(await tree.readBytes(path), path);
+    if (table.rows.length === 0) throw new UserError(`${path} lists no images; write a line for each image`);
     const { image, label, split } = chooseColumns(table, path, options);
     const seen = new Map<string, number>();
     return table.rows.map((row, i) => {
@@ -131,11 +133,18 @@ function readerOf(tree: FileTree, options: ListOptions) {
       if (name === '') throw new UserError(`${path}: line ${line} names no image; add it or remove the line`);
       const before = seen.get(name);
       if (before !== undefined) {
-        throw new UserError(`${path} lists ${name} twice, in lines ${before} and ${line}; remove one of them`);
+        throw new UserError(
+          `${path} lists ${name} twice, in lines ${before} and ${line}; remove one of them`,
+        );
       }
       seen.set(name, line);
       const text = label === undefined ? '' : row[label]!;
-      return { image: name, label: text || undefined, split: splitIn(row, split, `${path}: line ${line}`), line };
+      return {
+        image: name,
+        label: text || undefined,
+        split: splitIn(row, split, `${path}: line ${line}`),
+        line,
+      };
     });
   };
 }
@@ -175,7 +184,9 @@ function chooseSplit(
     const isUsable = candidate === split || labels === 'optional' || found?.rows.some(({ label }) => label);
     if (found !== undefined && isUsable) return { ...found, split: candidate };
   }
-  throw new MissingSplitError(`${location} has no list of ${split} images; add ${split}.csv or choose another split`);
+  throw new MissingSplitError(
+    `${location} has no list of ${split} images; add ${split}.csv or choose another split`,
+  );
 }
 
 function classesOf(rows: readonly Row[], path: string): string[] {
