@@ -26,7 +26,7 @@ const options = {
   out: required(option('<folder>', 'run folder, for the recipe, metrics, checkpoints and best model')),
   recipe: option('<file>', 'YAML file of recipe keys, or recipe.yaml of a run; flags take precedence'),
   ...dataOptions,
-  resume: flag('continue the run in --out'),
+  resume: flag('continue the run in --out; name its data set only if that was moved'),
   json,
   ...rankOptions,
 };
@@ -84,8 +84,8 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
     const shared = { out: flags.out, listener, signal, communicator };
     if (flags.resume) {
-      checkResumeFlags(data, flags);
-      return resumeTraining({ ...shared, changes: given as Partial<Recipe> });
+      checkResumeFlags(flags);
+      return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
     }
     return trainNetwork({ ...shared, ...(await dataAndRecipe(data, flags, given)) });
   };
@@ -115,9 +115,7 @@ async function dataAndRecipe(
   return { data, recipe: resolveRecipe({ ...found.keys, ...given }, file ?? 'the flags') };
 }
 
-function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
-  if (data === undefined && recipe === undefined) return;
-  throw new UsageError(
-    `--resume reads the data set and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
-  );
+function checkResumeFlags({ recipe }: Flags): void {
+  if (recipe === undefined) return;
+  throw new UsageError('--resume reads the recipe from the run folder; omit --recipe');
 }
