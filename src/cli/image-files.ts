@@ -11,7 +11,7 @@ import { log } from './output.ts';
 export const skipBad = flag('skip images that cannot be read, and report how many');
 
 export const imagesArgument =
-  'image files, folders, patterns (in quotes), http(s) addresses, or - for standard input';
+  'image files, folders, zip or tar files, patterns (in quotes), http(s) addresses, or - for standard input';
 
 /** The images of a command line, and a note about files that are not used. @throws UsageError when there are none */
 export async function imagesOf(inputs: readonly string[]): Promise<readonly GivenImage[]> {

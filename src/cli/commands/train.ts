@@ -15,6 +15,7 @@ import {
 import { readRecipeAndData } from '../../train/recipe-file.ts';
 import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
@@ -24,7 +25,8 @@ import { formatTrainOutcome, TrainingDisplay } from './training-display.ts';
 const options = {
   out: required(option('<folder>', 'run folder, for the recipe, metrics, checkpoints and best model')),
   recipe: option('<file>', 'YAML file of recipe keys, or recipe.yaml of a run; flags take precedence'),
-  resume: flag('continue the run in --out'),
+  ...dataOptions,
+  resume: flag('continue the run in --out; name its data set only if that was moved'),
   json,
   ...rankOptions,
 };
@@ -75,14 +77,15 @@ function givenKeys(): Record<string, unknown> {
   return given;
 }
 
-async function train(data: string | undefined, flags: Flags): Promise<void> {
+async function train(named: string | undefined, flags: Flags): Promise<void> {
+  const data = dataLocation(named, flags);
   const given = givenKeys();
   const listener = new TrainingDisplay();
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
     const shared = { out: flags.out, listener, signal, communicator };
     if (flags.resume) {
-      checkResumeFlags(data, flags);
-      return resumeTraining({ ...shared, changes: given as Partial<Recipe> });
+      checkResumeFlags(flags);
+      return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
     }
     return trainNetwork({ ...shared, ...(await dataAndRecipe(data, flags, given)) });
   };
@@ -112,9 +115,7 @@ async function dataAndRecipe(
   return { data, recipe: resolveRecipe({ ...found.keys, ...given }, file ?? 'the flags') };
 }
 
-function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
-  if (data === undefined && recipe === undefined) return;
-  throw new UsageError(
-    `--resume reads the data set and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
-  );
+function checkResumeFlags({ recipe }: Flags): void {
+  if (recipe === undefined) return;
+  throw new UsageError('--resume reads the recipe from the run folder; omit --recipe');
 }

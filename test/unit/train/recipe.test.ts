@@ -59,6 +59,22 @@ describe('a recipe', () => {
     await assert.rejects(readRecipeFile(file), /recipe\.yaml: data must be the location of the images/);
   });
 
+  it("keeps the meaning of an earlier version's he", async (t) => {
+    const folder = await folderWith(t, {
+      'recorded.yaml': 'data: /photos\ninit: he',
+      'recorded-now.yaml': 'data: /photos\nversion: 2\ninit: he',
+      'written.yaml': 'init: he',
+      'written-for-1.yaml': 'version: 1\ninit: he',
+      'later.yaml': 'version: 9',
+    });
+    const init = async (name: string) => (await readRecipeFile(join(folder, name))).init;
+    assert.equal(await init('recorded.yaml'), 'he-unscaled');
+    assert.equal(await init('recorded-now.yaml'), 'he');
+    assert.equal(await init('written.yaml'), 'he');
+    assert.equal(await init('written-for-1.yaml'), 'he-unscaled');
+    await assert.rejects(init('later.yaml'), /later\.yaml has version 9, but this verydeep knows versions 1/);
+  });
+
   it('describes every key, with its default, and its choices or the name of its value', () => {
     for (const { key, description, value, choices, default: fallback } of recipeKeys) {
       assert.ok(description, key);

@@ -4,7 +4,9 @@ import picomatch from 'picomatch';
 import { printable, UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
-import { listFolder, listUnlabeled } from '../folders/listing.ts';
+import { archiveAbove, contentFolder, openArchive } from '../archives/open-archive.ts';
+import { disk, type FileTree } from '../folders/file-tree.ts';
+import { listUnlabeled } from '../folders/listing.ts';
 import { UnusedFileCounter, type UnusedFiles } from '../folders/unused-files.ts';
 import { splitOfFolder } from '../splits.ts';
 import { type GivenImage, givenImage, type ImageInput, isAddress } from './image-input.ts';
@@ -19,7 +21,7 @@ export interface GivenImages {
 }
 
 /**
- * Replaces folders and patterns (`photos/*.jpg`, `photos/**`) by the images in them. What cannot be listed is an image
+ * Replaces folders, zip and tar files, and patterns (`photos/*.jpg`, `photos/**`) by the images in them. What cannot be listed is an image
  * whose reading fails, so that it does not stop the others.
  * @throws UsageError for inputs of other types
  */
@@ -43,7 +45,13 @@ async function imagesAt(
   unused: UnusedFileCounter,
 ): Promise<readonly GivenImage[]> {
   const kind = await kindOf(path);
-  if (kind === 'folder') return imagesBelow(path, isOneOfSeveral, unused);
+  if (kind === 'folder') return imagesBelow(disk, path, isOneOfSeveral, unused);
+  const archive = kind === 'file' && /\.(?:zip|tar)$/i.test(path) ? path : await archiveAbove(path);
+  if (archive !== undefined) {
+    const tree = await openArchive(archive);
+    if ((await tree.kindOf(path)) === 'folder') return imagesBelow(tree, path, isOneOfSeveral, unused);
+    return [{ name: path, read: () => tree.readBytes(path) }];
+  }
   // A file may have a name that looks like a pattern.
   return kind === 'nothing' && picomatch.scan(path).isGlob ? matches(path, unused) : [givenImage(path)];
 }
@@ -53,16 +61,21 @@ async function imagesAt(
  * @param isOneOfSeveral of several folders, those with images directly in them are classes themselves
  */
 async function imagesBelow(
+  tree: FileTree,
   folder: string,
   isOneOfSeveral: boolean,
   unused: UnusedFileCounter,
 ): Promise<readonly GivenImage[]> {
-  const { files, unused: others } = await listUnlabeled(folder);
+  const root = tree === disk ? folder : await contentFolder(tree, folder);
+  const { files, unused: others } = await listUnlabeled(tree, root);
   unused.addAll(others);
   const names = Array.from({ length: files.length }, (_, i) => files.name(i));
   const isClass = isOneOfSeveral && names.some((name) => !name.includes('/'));
   const own = isClass ? basename(resolve(folder)) : undefined;
-  return names.map((name) => ({ ...givenImage(join(folder, name)), label: own ?? classOf(name) }));
+  return names.map((name) => {
+    const path = join(root, name);
+    return { name: path, label: own ?? classOf(name), read: () => tree.readBytes(path) };
+  });
 }
 
 function classOf(name: string): string | undefined {
@@ -78,7 +91,7 @@ async function matches(text: string, unused: UnusedFileCounter): Promise<readonl
   const isMatch = picomatch(pattern);
   const found = new Map<string, GivenImage>();
   const visit = async (folder: string, depth: number): Promise<void> => {
-    const { folders, files } = await listFolder(folder === '' ? '.' : folder);
+    const { folders, files } = await disk.listFolder(folder === '' ? '.' : folder);
     const pathOf = (name: string) => (folder === '' ? name : join(folder, name));
     for (const path of files.map(pathOf).filter((path) => isMatch(path))) {
       if (isImageName(path)) found.set(path, givenImage(path));
@@ -87,7 +100,7 @@ async function matches(text: string, unused: UnusedFileCounter): Promise<readonl
     for (const path of folders.map(pathOf)) {
       // As in a shell, a folder that matches counts as named; a final `**` reaches the files in it anyway.
       if (isMatch(path) && !pattern.endsWith('**')) {
-        for (const image of await orFailing(path, imagesBelow(path, true, unused)))
+        for (const image of await orFailing(path, imagesBelow(disk, path, true, unused)))
           found.set(image.name, image);
       } else if (depth > 1) {
         const failed = await orFailing(
