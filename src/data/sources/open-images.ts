@@ -1,7 +1,7 @@
 /** Determines which kind of data set is at a location and opens it as a source of images. */
 import { basename, dirname } from 'node:path';
 import picomatch from 'picomatch';
-import { UsageError, UserError } from '../../core/errors.ts';
+import { printable, UsageError, UserError } from '../../core/errors.ts';
 import { kindOf } from '../../core/files.ts';
 import { isImageName } from '../pixels/image-formats.ts';
 import {
@@ -181,5 +181,5 @@ async function openPattern(pattern: string, request: OpenRequest): Promise<Image
   if (archive !== undefined) return openInArchive(archive, request);
   const shards = picomatch.scan(pattern).isGlob ? await matchShards(pattern) : [];
   if (shards.length > 0) return openShards(dirname(pattern), shards, { ...request, named: true });
-  throw new UserError(`${pattern} does not exist; check the path`);
+  throw new UserError(`${printable(pattern)} does not exist; check the path`);
 }
