@@ -1,9 +1,9 @@
 /** Records a training run in its folder. Of several ranks, only the first one writes. */
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { DiskReserve } from '../core/disk-reserve.ts';
-import { writingError } from '../core/files.ts';
+import { makeFolder, writingError } from '../core/files.ts';
 import { elementCount } from '../core/shape.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
@@ -39,9 +39,7 @@ export class RunRecord {
    * @throws UserError when the folder already has a run or cannot be written.
    */
   static async start(path: string, description: RunDescription, record?: DataRecord): Promise<RunRecord> {
-    await mkdir(path, { recursive: true }).catch((error: unknown) => {
-      throw writingError(path, error);
-    });
+    await makeFolder(path);
     return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description, record));
   }
 

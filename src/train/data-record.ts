@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { UserError } from '../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
+import { colorAxesSchema } from '../data/training/given-colors.ts';
 import { contentHashOf } from '../data/sources/content-hash.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 
@@ -35,7 +36,7 @@ export const dataRecord = z.object({
   /** The validation split, if the data set has one. */
   validation: recordedImages.optional(),
   mean: rgb,
-  axes: z.object({ directions: z.tuple([rgb, rgb, rgb]).readonly(), deviations: rgb }),
+  axes: colorAxesSchema,
   /** Unreadable images that the run leaves out, among its training and validation images. */
   bad: z.object({ training: badImages, validation: badImages }),
 });

@@ -11,6 +11,7 @@ import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
 import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
+import { givenAxes, givenMean } from '../data/training/given-colors.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import { type DataRecord, findRecorded, recordImages } from './data-record.ts';
@@ -62,9 +63,10 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     if (note !== undefined) options.listener?.onNote?.(note);
   }
   checkClasses(all, heldOut);
-  const training = await survey(limited(own, options.recipe), 'training', options);
-  const validation = await survey(heldOut, 'validation', options);
-  const { mean, axes } = options.record ?? training;
+  const given = options.record ?? (await givenColors(options.recipe));
+  const training = await survey(limited(own, options.recipe), 'training', options, given);
+  const validation = await survey(heldOut, 'validation', options, options.record);
+  const { mean, axes } = { ...training, ...given };
   return {
     training: training.good,
     validation: validation.good,
@@ -169,14 +171,32 @@ function limited(source: ImageSource, { limit, seed }: Recipe): ImageSource {
   return selectImages(source, chosen.sort());
 }
 
+interface GivenColors {
+  readonly mean?: Rgb;
+  readonly axes?: ColorAxes;
+}
+
+async function givenColors(recipe: Recipe): Promise<GivenColors> {
+  const { mean, 'color-axes': axes } = recipe;
+  // Absent keys must not hide the survey's.
+  return {
+    ...(givenMean(mean) && { mean: givenMean(mean) }),
+    ...(axes !== undefined && { axes: await givenAxes(axes) }),
+  };
+}
+
+/** Decodes all images, unless what that would find out is known. */
 async function survey(
   source: ImageSource,
   what: 'training' | 'validation',
   { recipe, listener, signal, team, record }: TrainingSetOptions,
+  given: GivenColors = {},
 ) {
-  const survey = record
-    ? { ...record, bad: record.bad[what] }
-    : await surveyImages(source, {
+  const { mean, axes } = given;
+  const survey =
+    mean && axes
+      ? { mean, axes, bad: record?.bad[what] ?? [] }
+      : await surveyImages(source, {
         onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
         onWarning: (note) => listener?.onNote?.(note),
         maxPixels: recipe['max-pixels'],

@@ -15,6 +15,7 @@ import {
 import { readRecipeAndData } from '../../train/recipe-file.ts';
 import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
@@ -24,6 +25,7 @@ import { formatTrainOutcome, TrainingDisplay } from './training-display.ts';
 const options = {
   out: required(option('<folder>', 'run folder, for the recipe, metrics, checkpoints and best model')),
   recipe: option('<file>', 'YAML file of recipe keys, or recipe.yaml of a run; flags take precedence'),
+  ...dataOptions,
   resume: flag('continue the run in --out; name its data set only if that was moved'),
   json,
   ...rankOptions,
@@ -75,7 +77,8 @@ function givenKeys(): Record<string, unknown> {
   return given;
 }
 
-async function train(data: string | undefined, flags: Flags): Promise<void> {
+async function train(named: string | undefined, flags: Flags): Promise<void> {
+  const data = dataLocation(named, flags);
   const given = givenKeys();
   const listener = new TrainingDisplay();
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
