@@ -11,9 +11,9 @@ import { z } from 'zod';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { UserError } from '../core/errors.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
-import { colorAxesSchema } from '../data/training/given-colors.ts';
 import { contentHashOf } from '../data/sources/content-hash.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
+import { colorAxesSchema } from '../data/training/given-colors.ts';
 
 const rgb = z.tuple([z.number(), z.number(), z.number()]).readonly();
 const badImages = z.array(z.object({ index: z.int(), message: z.string() })).readonly();

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
-import { givenMean } from '../data/training/given-colors.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
+import { givenMean } from '../data/training/given-colors.ts';
 import { backendNames, kernelChoices, precisions } from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';

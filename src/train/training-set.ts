@@ -11,8 +11,8 @@ import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
 import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
-import { givenAxes, givenMean } from '../data/training/given-colors.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
+import { givenAxes, givenMean } from '../data/training/given-colors.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import { type DataRecord, findRecorded, recordImages } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
@@ -197,12 +197,12 @@ async function survey(
     mean && axes
       ? { mean, axes, bad: record?.bad[what] ?? [] }
       : await surveyImages(source, {
-        onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
-        onWarning: (note) => listener?.onNote?.(note),
-        maxPixels: recipe['max-pixels'],
-        signal,
-        team,
-      });
+          onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
+          onWarning: (note) => listener?.onNote?.(note),
+          maxPixels: recipe['max-pixels'],
+          signal,
+          team,
+        });
   const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
   if (!good) return { ...survey, good: source };
   listener?.onNote?.(
