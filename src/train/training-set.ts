@@ -1,23 +1,34 @@
 /** The images that a run trains and validates on, checked before the first iteration. */
+
 import { numbersByName } from '../core/class-names.ts';
+import { isUnbalanced } from '../core/classification.ts';
 import { UserError } from '../core/errors.ts';
 import type { Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
+import { holdOut, holdOutOfAll } from '../data/sources/hold-out.ts';
+import {
+  fingerprintImages,
+  packFingerprints,
+  watchFingerprints,
+} from '../data/sources/image-fingerprints.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { selectImages } from '../data/sources/select-images.ts';
-import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
+import { relabelImages, selectImages } from '../data/sources/select-images.ts';
+import { MissingSplitError } from '../data/sources/splits.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
 import { TrainingImages } from '../data/training/loader.ts';
+import type { ValidationRecord } from '../weights/model/metadata.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TrainingSet {
   readonly training: ImageSource;
   readonly validation: ImageSource;
+  /** What the model files record about the validation images. A resumed run keeps the record of its checkpoint. */
+  readonly record: ValidationRecord;
   /** Mean RGB of the training images, 0–255. */
   readonly mean: Rgb;
   readonly axes: ColorAxes;
@@ -36,6 +47,8 @@ interface TrainingSetOptions {
   readonly signal?: AbortSignal;
   /** Ranks that share the decoding (default: this process alone). */
   readonly team?: Team;
+  /** What a resumed run recorded; `none` in the versions before records, whose split it keeps (default: a new run). */
+  readonly resumed?: 'recorded' | 'none';
 }
 
 /**
@@ -45,16 +58,44 @@ interface TrainingSetOptions {
  */
 export async function openTrainingSet(location: string, options: TrainingSetOptions): Promise<TrainingSet> {
   const all = await openImages(location, { split: 'train' });
-  const [own, heldOut] = await splitOff(location, all, options);
+  const { training: own, validation: others, split } = await splitOff(location, all, options);
   // Held-out images come from the same folders as the others.
-  for (const { unused } of heldOut.split === all.split ? [all] : [all, heldOut]) {
+  for (const { unused } of split === 'held-out' ? [all] : [all, others]) {
     const note = describeUnused(unused);
     if (note !== undefined) options.listener?.onNote?.(note);
   }
-  checkClasses(all, heldOut);
-  const training = await survey(limited(own, options.recipe), 'training', options);
-  const validation = await survey(heldOut, 'validation', options);
-  return { training: training.good, validation: validation.good, mean: training.mean, axes: training.axes };
+  const fingerprints = new Map<number, string>();
+  const isRecorded = split === 'held-out' && options.resumed === undefined;
+  const chosen = limited(own, options.recipe);
+  const watched = watchFingerprints(chosen, (image, found) => fingerprints.set(image, found));
+  const training = await survey(chosen, 'training', options, isRecorded ? watched : chosen);
+  const validation = await survey(others, 'validation', options);
+  noteMissingClasses(training.good, validation.good, options.listener);
+  const trainedOn = isRecorded
+    ? packFingerprints(await fingerprintImages(chosen, { ...options, known: fingerprints }))
+    : undefined;
+  return {
+    training: training.good,
+    validation: validation.good,
+    record: { split, images: validation.good.length, trainedOn },
+    mean: training.mean,
+    axes: training.axes,
+  };
+}
+
+/** The validation images of a run, without the images. */
+export interface ValidationImages {
+  /** A split of the data set, or `held-out`: a part of the training images. */
+  readonly split: ValidationRecord['split'];
+  readonly images: number;
+  /** Whether some class has more than twice as many images as another. */
+  readonly unbalanced: boolean;
+}
+
+export function describeValidation({ validation, record }: TrainingSet): ValidationImages {
+  const counts = validation.classes.map(() => 0);
+  for (let image = 0; image < validation.length; image++) counts[validation.label(image)]!++;
+  return { split: record.split, images: validation.length, unbalanced: isUnbalanced(counts) };
 }
 
 /** The training images as batches of augmented crops. */
@@ -72,34 +113,58 @@ export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Re
   });
 }
 
-/** Training and validation images: the data's own validation split, otherwise its test split, otherwise a part of its training images. */
+interface Parts {
+  readonly training: ImageSource;
+  /** With the training images' class numbers. */
+  readonly validation: ImageSource;
+  readonly split: ValidationRecord['split'];
+}
+
+/** Training and validation images: the data's own validation split, otherwise a part of its training images. */
 async function splitOff(
   location: string,
   all: ImageSource,
-  { recipe, listener }: TrainingSetOptions,
-): Promise<[training: ImageSource, validation: ImageSource]> {
-  const validation = await ownValidation(location);
-  if (validation?.split === 'test') {
-    listener?.onNote?.(
-      `${location} has no val split: its test images are used for validation and to choose the best model, so this run's errors are not an independent test`,
-    );
+  { recipe, listener, resumed }: TrainingSetOptions,
+): Promise<Parts> {
+  const own = await ownValidation(location);
+  const isTest = own?.split === 'test';
+  if (own && (!isTest || resumed === 'none')) {
+    if (isTest) {
+      listener?.onNote?.(
+        `${location} has no val split: this run, started by an older version, validates on its test images and chooses the best model by them, so its errors are not an independent test`,
+      );
+    }
+    return { training: all, validation: relabeled(own, all), split: own.split === 'test' ? 'test' : 'val' };
   }
-  if (validation) return [all, validation];
-  const parts = holdOut(all.length, recipe.holdout, recipe.seed);
+  const parts = divide(all, recipe, resumed);
   if (!parts) {
     throw new UserError(
-      `${location} has only ${countOf(all.length)}; add more, or add a val folder beside the training images`,
+      `${location} has only ${imagesOf(all)}${all.length > 1 ? ', no two of the same class' : ''}, so none can be held out for validation; add more of each class, or add a val folder beside the training images`,
     );
   }
   const held = parts.validation.length;
   listener?.onNote?.(
-    `${location} has no validation images: ${held} of ${countOf(all.length)} ${held === 1 ? 'is' : 'are'} held out for validation`,
+    `${location} has no ${isTest ? 'val split' : 'validation images'}: ${held} of ${imagesOf(all, isTest ? 'training ' : '')} ${held === 1 ? 'is' : 'are'} held out for validation` +
+      (isTest ? ', and its test images are not used' : ''),
   );
-  return [selectImages(all, parts.training), selectImages(all, parts.validation)];
+  return {
+    training: selectImages(all, parts.training),
+    validation: selectImages(all, parts.validation),
+    split: 'held-out',
+  };
 }
 
-function countOf(images: number): string {
-  return `${images} ${images === 1 ? 'image' : 'images'}`;
+function divide(all: ImageSource, { holdout, seed }: Recipe, resumed: TrainingSetOptions['resumed']) {
+  if (resumed === 'none') return holdOutOfAll(all.length, holdout, seed);
+  return holdOut(
+    Int32Array.from({ length: all.length }, (_, image) => all.label(image)),
+    holdout,
+    seed,
+  );
+}
+
+function imagesOf({ length }: ImageSource, kind = ''): string {
+  return `${length} ${kind}${length === 1 ? 'image' : 'images'}`;
 }
 
 async function ownValidation(location: string): Promise<ImageSource | undefined> {
@@ -113,17 +178,45 @@ async function ownValidation(location: string): Promise<ImageSource | undefined>
   }
 }
 
-function checkClasses(training: ImageSource, validation: ImageSource): void {
+/** The validation images with the class numbers of the training images. Some classes may have none. */
+function relabeled(validation: ImageSource, training: ImageSource): ImageSource {
   const known = numbersByName(training.classes);
   const unknown = validation.classes.find((name) => !known.has(name.normalize('NFC')));
-  if (unknown === undefined && validation.classes.length === training.classes.length) return;
+  if (unknown === undefined) return relabelImages(validation, training);
   throw new UserError(
-    `${training.location}: the validation images have ${validation.classes.length} classes, the training images ${training.classes.length}` +
-      `${unknown === undefined ? '' : `, and only the validation images have "${unknown}"`}; use the same classes in both`,
+    `${training.location}: the validation images have ${validation.classes.length} classes, the training images ${training.classes.length}, ` +
+      `and only the validation images have "${unknown}"; use the same classes in both`,
   );
 }
 
-function limited(source: ImageSource, { limit, seed }: Recipe): ImageSource {
+const CLASSES_NAMED = 5;
+
+function noteMissingClasses(
+  training: ImageSource,
+  validation: ImageSource,
+  listener: TrainingSetListener | undefined,
+): void {
+  const note = (
+    kind: string,
+    { classes, labels }: ImageSource,
+    { length, label }: ImageSource,
+    so: string,
+  ) => {
+    const seen = new Set(Array.from({ length }, (_, image) => label(image)));
+    const missing = labels.filter((_, number) => !seen.has(number));
+    if (missing.length === 0) return;
+    const named = missing.slice(0, CLASSES_NAMED).map((name) => `"${name}"`);
+    const more = missing.length > named.length ? ` and ${missing.length - named.length} more` : '';
+    listener?.onNote?.(
+      `warning: ${missing.length} of ${classes.length} classes ${missing.length === 1 ? 'has' : 'have'} no ${kind} image: ${named.join(', ')}${more}; ${so}`,
+    );
+  };
+  note('training', training, training, 'the network cannot learn them, so add images or remove them');
+  note('validation', training, validation, 'their errors are not measured, so add images');
+}
+
+/** The images that `limit` leaves. */
+export function limited(source: ImageSource, { limit, seed }: Pick<Recipe, 'limit' | 'seed'>): ImageSource {
   if (limit === undefined || limit >= source.length) return source;
   const chosen = permutation(source.length, deriveKeys(keyOfSeed(seed), 'limit')).slice(0, limit);
   return selectImages(source, chosen.sort());
@@ -133,8 +226,9 @@ async function survey(
   source: ImageSource,
   what: 'training' | 'validation',
   { recipe, listener, signal, team }: TrainingSetOptions,
+  read = source,
 ) {
-  const survey = await surveyImages(source, {
+  const survey = await surveyImages(read, {
     onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
     onWarning: (note) => listener?.onNote?.(note),
     maxPixels: recipe['max-pixels'],

@@ -7,6 +7,7 @@ export interface OpenRequest {
   readonly location: string;
   readonly split: Split;
   readonly labels: 'required' | 'optional';
+  readonly oneClass?: boolean;
   readonly cacheFolder?: string;
 }
 

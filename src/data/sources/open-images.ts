@@ -28,6 +28,8 @@ export interface OpenOptions {
    * −1, as for prediction or a submission.
    */
   readonly labels?: 'required' | 'optional';
+  /** Whether images of a single class are enough, as for an evaluation (default false: a network needs two). */
+  readonly oneClass?: boolean;
   /** Folder that keeps the indexes of tar files between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
 }
@@ -45,9 +47,9 @@ export interface OpenOptions {
  * console.log(`${source.length} images of ${source.classes.length} classes`);
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
-  const { split = 'train', labels = 'required', cacheFolder } = options;
+  const { split = 'train', labels = 'required', oneClass, cacheFolder } = options;
   const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(location)];
-  const source = await open(location, { location, split, labels, cacheFolder });
+  const source = await open(location, { location, split, labels, oneClass, cacheFolder });
   if (options.exact) checkSplit(source, split, labels);
   return source;
 }

@@ -27,7 +27,10 @@ const report: RunReport = {
   recipe: 'config: A\n',
   metrics,
   labels: ['cat', 'dog', 'owl'],
-  evaluation: { images: 6, loss: 0.5, top1Error: 0.5, top5Error: 0, protocol: 'dense', scales: [32] },
+  evaluation: {
+    ...{ images: 6, loss: 0.5, top1Error: 0.5, top5Error: 0, meanClassError: 0.5 },
+    ...{ protocol: 'dense', scales: [32], split: 'held-out', trainedOn: 54 },
+  },
   byClass: [
     { images: 3, top1Errors: 2, top5Errors: 0 },
     { images: 3, top1Errors: 1, top5Errors: 0 },
