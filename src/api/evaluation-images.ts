@@ -90,7 +90,7 @@ export async function chooseImages(
   }
   if (others.length === 0) {
     throw new UserError(
-      `the model was trained on all ${seen.length} images of ${data}; give images that it has not seen, or --split train`,
+      `${models.length > 1 ? 'the models were' : 'the model was'} trained on all ${seen.length} images of ${data}; give others, or --split train`,
     );
   }
   options.onNote?.(

@@ -96,6 +96,15 @@ describe('the report for the terminal', () => {
     assert.doesNotMatch(text.slice(text.indexOf('worst classes'), text.indexOf('most confused')), /owl/);
   });
 
+  it('names the images of its errors, and the mean class error if classes differ much in size', () => {
+    const errors = 'top-1 error 50.0 %, top-5 error 0.0 %';
+    const images = 'on 6 images (split: held-out; 54 others were trained on)';
+    assert.ok(formatTerminalReport(report).includes(`${errors} ${images}`));
+    const byClass = [5, 1, 0].map((images) => ({ images, top1Errors: 1, top5Errors: 0 }));
+    const text = formatTerminalReport({ ...report, byClass });
+    assert.ok(text.includes(`${errors}, mean class error 50.0 % ${images}`));
+  });
+
   it('orders confusions by how often they happen', () => {
     assert.deepEqual(mostConfused(report, 10), [
       { truth: 'cat', predicted: 'dog', images: 2 },
