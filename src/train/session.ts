@@ -11,6 +11,7 @@ import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { type Checkpoint, restoreModel, restoreOptimizer } from './checkpoint.ts';
+import type { DataRecord } from './data-record.ts';
 import type { Metrics } from './metrics.ts';
 import type { Recipe } from './recipe.ts';
 import { formatRecipe } from './recipe-file.ts';
@@ -60,6 +61,8 @@ export interface SessionOptions {
   readonly listener?: TrainListener;
   readonly signal?: AbortSignal;
   readonly communicator?: Communicator;
+  /** The images that the run was started with (default: a new run). */
+  readonly record?: DataRecord;
   /** See `openTrainingSet`. */
   readonly resumed?: 'recorded' | 'none';
 }
@@ -77,7 +80,7 @@ export interface TrainingSession {
 
 /** @throws UserError for data that cannot be trained on, a missing backend, or ranks that differ. */
 export async function openSession(options: SessionOptions): Promise<TrainingSession> {
-  const { data, recipe, signal, communicator = single, resumed } = options;
+  const { data, recipe, signal, communicator = single, record, resumed } = options;
   const listener = communicator.rank === 0 ? options.listener : undefined;
   if (communicator.size > 1) {
     await checkSameCode(communicator);
@@ -85,7 +88,8 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
     const remedy = 'start all ranks with the same flags and the same recipe file';
     await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
   }
-  const set = await openTrainingSet(data, { recipe, listener, signal, team: communicator, resumed });
+  const team = communicator;
+  const set = await openTrainingSet(data, { recipe, listener, signal, team, record, resumed });
   await checkSameImages(communicator, set.training);
   await checkSameImages(communicator, set.validation);
   const network = networkOf(recipe, set.training.classes.length);
@@ -144,7 +148,7 @@ export async function modelFacts(
   { recipe, network, set }: TrainingSession,
   { checkpoint }: SessionStart,
 ): Promise<ModelFacts> {
-  const { training, mean, record } = set;
+  const { training, mean, validationRecord } = set;
   return {
     network,
     classes: training.classes,
@@ -152,7 +156,7 @@ export async function modelFacts(
     meanRgb: mean,
     trainScale: parseTrainScale(recipe.scale),
     // The model of an older version keeps being one without a record: its hold-out follows another rule.
-    validation: checkpoint ? checkpoint.model.validation : record,
+    validation: checkpoint ? checkpoint.model.validation : validationRecord,
     provenance: {
       createdBy: `verydeep ${version}`,
       data: basename(resolve(training.location)),

@@ -17,17 +17,20 @@ import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
+import { asRecorded, type DataRecord, recordImages } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
 import { noteCopies, noteMissingClasses, splitOff } from './validation-split.ts';
 
 export interface TrainingSet {
   readonly training: ImageSource;
   readonly validation: ImageSource;
-  /** What the model files record about the validation images. A resumed run keeps the record of its checkpoint. */
-  readonly record: ValidationRecord;
+  /** For the model files of a new run; a resumed one keeps what its checkpoint recorded. */
+  readonly validationRecord: ValidationRecord;
   /** Mean RGB of the training images, 0–255. */
   readonly mean: Rgb;
   readonly axes: ColorAxes;
+  /** Records the images for later sessions of the run. */
+  readonly record: () => Promise<DataRecord>;
 }
 
 export interface TrainingSetListener {
@@ -43,17 +46,21 @@ interface TrainingSetOptions {
   readonly signal?: AbortSignal;
   /** Ranks that share the decoding (default: this process alone). */
   readonly team?: Team;
-  /** What a resumed run recorded; `none` in the versions before records, whose split it keeps (default: a new run). */
+  /** The images that the run was started with (default: a new run). */
+  readonly record?: DataRecord;
+  /** What a resumed run's model recorded of its validation; see `splitOff`. */
   readonly resumed?: 'recorded' | 'none';
 }
 
 /**
  * Opens the data, holds out a validation set if it has none, applies `limit`, and decodes every image once: for the
  * mean and the color axes, and to find images that cannot be read.
- * @throws UserError for data that cannot be trained on; for bad images unless `skip-bad`.
+ * With a record of the run's images, they are found and compared instead of being decoded.
+ * @throws UserError for data that cannot be trained on or that has changed; for bad images unless `skip-bad`.
  */
 export async function openTrainingSet(location: string, options: TrainingSetOptions): Promise<TrainingSet> {
-  const all = await openImages(location, { split: 'train' });
+  const training = await openImages(location, { split: 'train' });
+  const all = await asRecorded(training, options.record?.training, options);
   const { training: own, validation: others, split } = await splitOff(location, all, options);
   // Held-out images come from the same folders as the others.
   for (const { unused } of split === 'held-out' ? [all] : [all, others]) {
@@ -62,17 +69,26 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
   }
   const isRecorded = split === 'held-out' && options.resumed === undefined;
   const chosen = limited(own, options.recipe);
-  const training = await survey(chosen, 'training', options, isRecorded);
+  const trained = await survey(chosen, 'training', options, isRecorded);
   const validation = await survey(others, 'validation', options, isRecorded);
-  noteMissingClasses(training.good, validation.good, options.listener);
-  if (isRecorded) noteCopies(training.fingerprints, validation.fingerprints, options.listener);
-  const trainedOn = isRecorded ? packFingerprints(training.fingerprints) : undefined;
+  noteMissingClasses(trained.good, validation.good, options.listener);
+  if (isRecorded) noteCopies(trained.fingerprints, validation.fingerprints, options.listener);
+  const trainedOn = isRecorded ? packFingerprints(trained.fingerprints) : undefined;
+  const { mean, axes } = options.record ?? trained;
   return {
-    training: training.good,
+    training: trained.good,
     validation: validation.good,
-    record: { split, images: validation.good.length, trainedOn },
-    mean: training.mean,
-    axes: training.axes,
+    validationRecord: { split, images: validation.good.length, trainedOn },
+    mean,
+    axes,
+    record: async () => ({
+      version: 1,
+      training: await recordImages(all),
+      validation: split === 'held-out' ? undefined : await recordImages(others),
+      mean,
+      axes,
+      bad: { training: trained.bad, validation: validation.bad },
+    }),
   };
 }
 
@@ -85,14 +101,18 @@ export interface ValidationImages {
   readonly unbalanced: boolean;
 }
 
-export function describeValidation({ validation, record }: TrainingSet): ValidationImages {
+export function describeValidation({ validation, validationRecord }: TrainingSet): ValidationImages {
   const counts = validation.classes.map(() => 0);
   for (let image = 0; image < validation.length; image++) counts[validation.label(image)]!++;
-  return { split: record.split, images: validation.length, unbalanced: isUnbalanced(counts) };
+  return { split: validationRecord.split, images: validation.length, unbalanced: isUnbalanced(counts) };
 }
 
-/** The training images as batches of augmented crops. */
-export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Recipe): TrainingImages {
+/** The training images as batches of augmented crops. @param lost numbers of images to leave out */
+export function trainingImages(
+  { training, mean, axes }: TrainingSet,
+  recipe: Recipe,
+  lost: readonly number[] = [],
+): TrainingImages {
   return new TrainingImages(training, {
     seed: recipe.seed,
     crop: recipe.crop,
@@ -103,6 +123,7 @@ export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Re
     mean,
     memory: recipe['memory-budget'] * 2 ** 20,
     maxPixels: recipe['max-pixels'],
+    lost,
   });
 }
 
@@ -117,19 +138,21 @@ export function limited(source: ImageSource, { limit, seed }: Pick<Recipe, 'limi
 async function survey(
   source: ImageSource,
   what: 'training' | 'validation',
-  { recipe, listener, signal, team }: TrainingSetOptions,
+  { recipe, listener, signal, team, record }: TrainingSetOptions,
   withFingerprints: boolean,
 ) {
   const known = new Map<number, string>();
   const watched = watchFingerprints(source, (image, found) => known.set(image, found));
-  const survey = await surveyImages(withFingerprints ? watched : source, {
-    onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
-    onWarning: (note) => listener?.onNote?.(note),
-    maxPixels: recipe['max-pixels'],
-    signal,
-    team,
-  });
-  const good = goodImages(source, survey, { skipBad: recipe['skip-bad'] });
+  const survey = record
+    ? { ...record, bad: record.bad[what] }
+    : await surveyImages(withFingerprints ? watched : source, {
+        onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
+        onWarning: (note) => listener?.onNote?.(note),
+        maxPixels: recipe['max-pixels'],
+        signal,
+        team,
+      });
+  const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
   const fingerprints = withFingerprints ? await fingerprintImages(source, { known, team, signal }) : [];
   if (!good) return { ...survey, fingerprints, good: source };
   listener?.onNote?.(

@@ -1,12 +1,14 @@
 /** Divides a data set into training and validation images, and warns of what the validation cannot show. */
 import { numbersByName } from '../core/class-names.ts';
 import { UserError } from '../core/errors.ts';
+import type { Team } from '../core/process-team.ts';
 import { holdOut, holdOutOfAll } from '../data/sources/hold-out.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { relabelImages, selectImages } from '../data/sources/select-images.ts';
 import { MissingSplitError } from '../data/sources/splits.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
+import { asRecorded, type DataRecord } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Receives notes for the user. */
@@ -17,7 +19,10 @@ interface Notes {
 interface SplitOptions {
   readonly recipe: Recipe;
   readonly listener?: Notes;
-  /** What a resumed run recorded; `none` in the versions before records, whose split it keeps (default: a new run). */
+  readonly team?: Team;
+  /** The images that a resumed run was started with. */
+  readonly record?: DataRecord;
+  /** What the model of a resumed run recorded; `none` in the versions before records, whose split it keeps (default: a new run). */
   readonly resumed?: 'recorded' | 'none';
 }
 
@@ -29,11 +34,8 @@ interface Parts {
 }
 
 /** Training and validation images: the data's own validation split, otherwise a part of its training images. */
-export async function splitOff(
-  location: string,
-  all: ImageSource,
-  { recipe, listener, resumed }: SplitOptions,
-): Promise<Parts> {
+export async function splitOff(location: string, all: ImageSource, options: SplitOptions): Promise<Parts> {
+  const { recipe, listener, record, resumed } = options;
   const own = await ownValidation(location);
   const isTest = own?.split === 'test';
   if (own && (!isTest || resumed === 'none')) {
@@ -42,7 +44,8 @@ export async function splitOff(
         `${location} has no val split: this run, started by an older version, validates on its test images and chooses the best model by them, so its errors are not an independent test`,
       );
     }
-    return { training: all, validation: relabeled(own, all), split: own.split === 'test' ? 'test' : 'val' };
+    const validation = await asRecorded(relabeled(own, all), record?.validation, options);
+    return { training: all, validation, split: isTest ? 'test' : 'val' };
   }
   const parts = divide(all, recipe, resumed);
   if (!parts) {

@@ -2,10 +2,10 @@
  * Fingerprints of images: hashes of their stored bytes, which recognize an image wherever it is and whatever its name.
  * An image that `vgg pack` has shrunk carries the fingerprint of its original as a comment.
  */
-import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { defaultConcurrency, mapConcurrently } from '../../core/concurrency.ts';
 import { alone, shareOf, type Team } from '../../core/process-team.ts';
+import { contentHash } from './content-hash.ts';
 import type { ImageSource, StoredImage } from './image-source.ts';
 
 /** Of a million images, two different ones have the same fingerprint with a probability of 0.2 %. */
@@ -21,10 +21,7 @@ export function fingerprintOf(stored: StoredImage): string {
     const noted = NOTED.exec(Buffer.from(stored.bytes.subarray(0, NOTE_END)).toString('latin1'));
     if (noted) return noted[1]!;
   }
-  const hash = createHash('sha256');
-  if (stored.kind === 'encoded') hash.update(stored.bytes);
-  else hash.update(`${stored.image.width} ${stored.image.height} `).update(stored.image.pixels);
-  return hash.digest('hex').slice(0, 2 * BYTES);
+  return contentHash(stored).slice(0, 2 * BYTES);
 }
 
 /** Adds the fingerprint of the original to a JPEG or PNG, as a comment that decoders ignore. */

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { alone } from '../../../src/core/process-team.ts';
 import { fingerprintOf, unpackFingerprints } from '../../../src/data/sources/image-fingerprints.ts';
 import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
 import { describeValidation, openTrainingSet } from '../../../src/train/training-set.ts';
@@ -27,7 +26,8 @@ async function open(data: string, resumed?: 'recorded' | 'none') {
   const notes: string[] = [];
   const recipe = resolveRecipe({ crop: 32, scale: 36, holdout: 0.25 });
   const listener = { onNote: (note: string) => notes.push(note) };
-  return { ...(await openTrainingSet(data, { recipe, listener, team: alone, resumed })), notes };
+  const { validationRecord: record, ...set } = await openTrainingSet(data, { recipe, listener, resumed });
+  return { ...set, validationRecord: record, recorded: record, notes };
 }
 
 describe('the images of a training', () => {
@@ -42,30 +42,30 @@ describe('the images of a training', () => {
 
   it('are divided by class if there are no others for validation, and the training images are recorded', async () => {
     const data = await write('undivided', { cat: 8, dog: 4 });
-    const { training, validation, record, notes } = await open(data);
+    const { training, validation, recorded, notes } = await open(data);
     assert.deepEqual(labelsOf(validation), [0, 0, 1]);
     assert.match(notes[0]!, /3 of 12 images are held out for validation$/);
     const read = await Promise.all(range(training.length).map((index) => training.read(index)));
-    assert.deepEqual([record.split, record.images], ['held-out', 3]);
-    assert.deepEqual(unpackFingerprints(record.trainedOn!), new Set(read.map(fingerprintOf)));
+    assert.deepEqual([recorded.split, recorded.images], ['held-out', 3]);
+    assert.deepEqual(unpackFingerprints(recorded.trainedOn!), new Set(read.map(fingerprintOf)));
     // From the cache of the survey, which reads no image.
-    assert.deepEqual((await open(data)).record, record);
+    assert.deepEqual((await open(data)).recorded, recorded);
   });
 
   it('do not include the test images, except in runs of older versions', async () => {
     const data = await write('tested', { 'Train/cat': 4, 'Train/dog': 4, 'Test/cat': 2, 'Test/dog': 2 });
-    const { training, validation, record, notes } = await open(data);
-    assert.deepEqual([training.length, validation.length, record.split], [6, 2, 'held-out']);
+    const { training, validation, recorded, notes } = await open(data);
+    assert.deepEqual([training.length, validation.length, recorded.split], [6, 2, 'held-out']);
     assert.match(notes[0]!, /no val split: 2 of 8 training images are held out .* test images are not used$/);
     const older = await open(data, 'none');
-    assert.deepEqual([older.training.length, older.validation.length, older.record.split], [8, 4, 'test']);
+    assert.deepEqual([older.training.length, older.validation.length, older.recorded.split], [8, 4, 'test']);
   });
 
   it('keep the hold-out of older versions in their runs', async () => {
     const data = await write('older', { cat: 6, dog: 6 });
     const older = await open(data, 'none');
     assert.equal(older.validation.length, 3);
-    assert.equal(older.record.trainedOn, undefined);
+    assert.equal(older.recorded.trainedOn, undefined);
     const again = await open(data, 'recorded');
     assert.deepEqual(labelsOf(again.validation), labelsOf((await open(data)).validation));
   });
@@ -74,8 +74,8 @@ describe('the images of a training', () => {
     const single = await write('single', { cat: 8, dog: 1 });
     assert.match((await open(single)).notes.join('\n'), /1 of 2 classes has no validation image: dog;/);
     const fewer = await write('fewer', { 'train/cat': 2, 'train/dog': 2, 'val/dog': 1 });
-    const { validation, record, notes } = await open(fewer);
-    assert.deepEqual([labelsOf(validation), record.split], [[1], 'val']);
+    const { validation, recorded, notes } = await open(fewer);
+    assert.deepEqual([labelsOf(validation), recorded.split], [[1], 'val']);
     assert.match(notes.join('\n'), /1 of 2 classes has no validation image: cat;/);
     const none = await write('none', { cat: 1, dog: 1 });
     await refused(open(none), /only 2 images, no two of the same class \(cat, dog\)/, none);
