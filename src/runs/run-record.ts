@@ -1,7 +1,7 @@
 /** Records a training run in its folder. Of several ranks, only the first one writes. */
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { writingError } from '../core/files.ts';
+import { makeFolder, writingError } from '../core/files.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
 import type { DataRecord } from '../train/data-record.ts';
@@ -35,9 +35,7 @@ export class RunRecord {
    * @throws UserError when the folder already has a run or cannot be written.
    */
   static async start(path: string, description: RunDescription, record?: DataRecord): Promise<RunRecord> {
-    await mkdir(path, { recursive: true }).catch((error: unknown) => {
-      throw writingError(path, error);
-    });
+    await makeFolder(path);
     return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description, record));
   }
 
