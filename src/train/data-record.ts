@@ -10,10 +10,12 @@ import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { UserError } from '../core/errors.ts';
+import { alone, type Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { contentHashOf } from '../data/sources/content-hash.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { colorAxesSchema } from '../data/training/given-colors.ts';
+import type { Recipe } from './recipe.ts';
 
 const rgb = z.tuple([z.number(), z.number(), z.number()]).readonly();
 const badImages = z.array(z.object({ index: z.int(), message: z.string() })).readonly();
@@ -106,6 +108,19 @@ export async function findRecorded(
   const found = rearranged(source, recorded, indices);
   if (contents && (await source.fingerprint()) !== recorded.fingerprint) await checkContents(found, recorded);
   return found;
+}
+
+/**
+ * The images of an earlier session, if there was one. Only one rank compares their contents.
+ * @throws UserError as `findRecorded` does.
+ */
+export async function asRecorded(
+  source: ImageSource,
+  recorded: RecordedImages | undefined,
+  { recipe, team = alone }: { readonly recipe: Recipe; readonly team?: Team },
+): Promise<ImageSource> {
+  if (recorded === undefined) return source;
+  return findRecorded(source, recorded, { skipBad: recipe['skip-bad'], contents: team.rank === 0 });
 }
 
 function checkNames(
