@@ -3,8 +3,7 @@
  * Face reads (https://huggingface.co/docs/hub/model-cards).
  */
 import { stringify } from 'yaml';
-import type { Network } from '../net/network.ts';
-import { parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
 import { formatBytes, formatCount, formatDuration, formatMillions, formatPercent } from './format.ts';
 import { summarizeNetwork } from './network-tables.ts';
@@ -150,8 +149,10 @@ function introduction({ network, dataset, createdBy, result }: ModelCard): strin
 function architecture({ network, meanRgb }: ModelCard): (readonly [string, string])[] {
   const { multiplyAdds } = summarizeNetwork(network);
   const { configuration, weightLayers, width, crop, classes: count, pooling } = network;
+  const head = describeHead(network);
   return [
     ['network', `${configuration}, ${weightLayers} weight layers`],
+    ...(head ? [['classifier', head] as const] : []),
     ['width', `${width}`],
     ['parameters', `${formatMillions(parameterCount(network))} million`],
     ['multiply-adds', `${formatCount(multiplyAdds)} per crop`],
