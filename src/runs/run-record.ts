@@ -1,14 +1,18 @@
 /** Records a training run in its folder. Of several ranks, only the first one writes. */
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { writingError } from '../core/files.ts';
+import { DiskReserve } from '../core/disk-reserve.ts';
+import { makeFolder, writingError } from '../core/files.ts';
+import { elementCount } from '../core/shape.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
+import type { DataRecord } from '../train/data-record.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { TrainerHooks } from '../train/trainer-hooks.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { truncateMetrics } from './metrics-file.ts';
-import { createRun, type RunDescription, type RunFolder, runFolder } from './run-folder.ts';
+import { createRun, type RunDescription, type RunFolder, runFolder, writeLocation } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
 import { EventWriter } from './tensorboard.ts';
 
@@ -24,6 +28,7 @@ export class RunRecord {
   /** Undefined on ranks that do not write. */
   readonly #open: OpenFolder | undefined;
   #last: ValidationMetrics | null = null;
+  #reserve: DiskReserve | undefined;
 
   private constructor(open?: OpenFolder) {
     this.#open = open;
@@ -33,20 +38,20 @@ export class RunRecord {
    * Creates a run folder and locks it for this process.
    * @throws UserError when the folder already has a run or cannot be written.
    */
-  static async start(path: string, description: RunDescription): Promise<RunRecord> {
-    await mkdir(path, { recursive: true }).catch((error: unknown) => {
-      throw writingError(path, error);
-    });
-    return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description));
+  static async start(path: string, description: RunDescription, record?: DataRecord): Promise<RunRecord> {
+    await makeFolder(path);
+    return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description, record));
   }
 
   /**
    * Locks an existing run folder for this process.
    * @param iteration of the last checkpoint; undefined if there is none
+   * @param data new location of the data (default: it was not moved)
    * @throws UserError when another process trains the run.
    */
-  static async resume(path: string, iteration?: number): Promise<RunRecord> {
+  static async resume(path: string, iteration?: number, data?: string): Promise<RunRecord> {
     const prepare = async (folder: RunFolder) => {
+      if (data !== undefined) await writeLocation(folder, data);
       await rm(folder.resultFile, { force: true });
       await truncateMetrics(folder.metricsFile, iteration ?? 0);
     };
@@ -78,15 +83,41 @@ export class RunRecord {
     return this.#last;
   }
 
-  /** @param facts recorded in the model files */
-  hooks(facts: ModelFacts, parameters: Parameters): RecordHooks {
+  /**
+   * Also reserves disk space for a checkpoint, so that a disk that becomes full loses nothing.
+   * @param facts recorded in the model files
+   */
+  async hooks(
+    facts: ModelFacts,
+    parameters: Parameters,
+    { averaged, onNote }: { readonly averaged: boolean; readonly onNote: (note: string) => void },
+  ): Promise<RecordHooks> {
     const folder = this.#open?.folder;
+    if (folder) await this.#reserveSpace(checkpointBytes(parameters, averaged), onNote);
     return {
       onMetrics: (line) => this.#write(line),
-      onBest: async () => folder && writeParameters(folder.bestFile, facts, parameters),
+      onBest: async (_, average) => folder && writeParameters(folder.bestFile, facts, parameters, average),
       onCheckpoint: async (_, state, average) =>
-        folder && writeCheckpoint(folder.lastFile, facts, parameters, state, average),
+        folder &&
+        this.#writeWithReserve(
+          () => writeCheckpoint(folder.lastFile, facts, parameters, state, average),
+          () => onNote(`the disk is full: ${folder.lastFile} took its reserved space; free some space`),
+        ),
     };
+  }
+
+  async #reserveSpace(bytes: number, onNote: (note: string) => void): Promise<void> {
+    const { path } = this.#open!.folder;
+    this.#reserve = await DiskReserve.take(join(path, '.reserve'), bytes);
+    if (this.#reserve) return;
+    const room = `${Math.ceil(bytes / 2 ** 20)} MiB`;
+    onNote(
+      `the disk of ${path} has no room to reserve ${room} for a checkpoint; if it becomes full, the iterations since the last checkpoint are lost`,
+    );
+  }
+
+  async #writeWithReserve(write: () => Promise<void>, onFreed: () => void): Promise<void> {
+    await (this.#reserve ? this.#reserve.write(write, onFreed) : write());
   }
 
   /** Appends to metrics.jsonl and the TensorBoard events. */
@@ -114,9 +145,17 @@ export class RunRecord {
 
   async close(): Promise<void> {
     try {
+      await this.#reserve?.release();
       await this.#open?.events.close();
     } finally {
       await this.#open?.unlock();
     }
   }
+}
+
+/** The size of a checkpoint: values, velocities and, if weights are averaged, their average. */
+function checkpointBytes({ specs }: Parameters, averaged: boolean): number {
+  const values = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  // Names, shapes and the state take some kilobytes.
+  return 4 * values * (averaged ? 3 : 2) + 2 ** 17;
 }
