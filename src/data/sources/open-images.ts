@@ -40,6 +40,8 @@ export interface OpenOptions {
    * −1, as for prediction or a submission.
    */
   readonly labels?: 'required' | 'optional';
+  /** Whether images of a single class are enough, as for an evaluation (default false: a network needs two). */
+  readonly oneClass?: boolean;
   /** Folder that keeps the indexes of tar files between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
 }
@@ -57,12 +59,12 @@ export interface OpenOptions {
  * console.log(`${source.length} images of ${source.classes.length} classes`);
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
-  const { split = 'train', labels = 'required', cacheFolder } = options;
+  const { split = 'train', labels = 'required', oneClass, cacheFolder } = options;
   const isPath = (await kindOf(location)) !== 'nothing';
   const { path, list } = isPath ? { path: location } : parseListLocation(location);
   const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(path)];
   if (list !== undefined) await checkListOptions(path, list);
-  const source = await open(path, { location, split, tree: disk, labels, cacheFolder, list });
+  const source = await open(path, { location, split, tree: disk, labels, oneClass, cacheFolder, list });
   if (options.exact) checkSplit(source, split, labels);
   return source;
 }
