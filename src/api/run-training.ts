@@ -17,7 +17,7 @@ import {
 import { Trainer } from '../train/trainer.ts';
 import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
-import { trainingImages } from '../train/training-set.ts';
+import { describeValidation, trainingImages, type ValidationImages } from '../train/training-set.ts';
 
 /** Options of both `trainNetwork` and `resumeTraining`. */
 export interface RunOptions {
@@ -45,6 +45,8 @@ export interface TrainOutcome {
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
   /** The last validation of this session; null if there was none. */
   readonly last: ValidationMetrics | null;
+  /** The images that the errors are of. */
+  readonly validation: ValidationImages;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
 }
@@ -71,19 +73,27 @@ export async function runTraining(
         average,
         state: start.state,
         data: trainingDataOf(session, start),
-        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
+        hooks: hooksOf(
+          session,
+          validator,
+          await record.hooks(await modelFacts(session, start), parameters, {
+            averaged: session.recipe['average-from'] !== undefined,
+            onNote: (note) => session.listener?.onNote?.(note),
+          }),
+        ),
       });
       const { network, backend, communicator, set } = session;
+      const validation = describeValidation(set);
       session.listener?.onStart?.({
         network,
         backend,
         communicator,
         trainingImages: set.training.length,
-        validationImages: set.validation.length,
+        validation,
         iteration: trainer.state.iteration,
         totalIterations: trainer.totalIterations,
       });
-      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
+      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last, validation);
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
     } finally {
@@ -122,13 +132,16 @@ function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStar
 }
 
 function hooksOf(
-  { listener, communicator }: TrainingSession,
+  { listener, communicator, set }: TrainingSession,
   validator: Validator,
   recording: RecordHooks,
 ): TrainerHooks {
   return {
     ...recording,
-    validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
+    validate: async () => ({
+      ...(await validator.validate((done, total) => listener?.onValidationProgress?.(done, total))),
+      split: set.validationRecord.split,
+    }),
     beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
     onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
@@ -144,6 +157,7 @@ function outcomeOf(
   reason: StopReason,
   { iteration, seconds, best }: TrainerState,
   last: ValidationMetrics | null,
+  validation: ValidationImages,
 ): TrainOutcome {
   const { bestFile, lastFile } = runFolder(run);
   return {
@@ -153,6 +167,7 @@ function outcomeOf(
     seconds,
     best: best && { ...best, model: bestFile },
     last,
+    validation,
     lastModel: lastFile,
   };
 }

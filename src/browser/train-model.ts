@@ -126,13 +126,18 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
   }
 }
 
-function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: WebTrainingSet): ModelFacts {
+function factsOf(
+  options: TrainOptions,
+  recipe: Recipe,
+  { classes, colors, validation }: WebTrainingSet,
+): ModelFacts {
   return {
     network: networkOf(recipe, classes.length),
     classes,
     labels: classes.map((one) => options.labels?.[one] ?? one),
     meanRgb: colors.mean(),
     trainScale: parseTrainScale(recipe.scale),
+    validation: { split: options.validation ? 'val' : 'held-out', images: validation.images.length },
     provenance: {
       createdBy: 'verydeep in a browser',
       data: options.data ?? 'images in a browser',

@@ -11,6 +11,7 @@ export interface OpenRequest {
   /** Where the data set is. */
   readonly tree: FileTree;
   readonly labels: 'required' | 'optional';
+  readonly oneClass?: boolean;
   readonly cacheFolder?: string;
   /** Options of a list. */
   readonly list?: ListOptions;

@@ -10,6 +10,7 @@
  * | `verydeep.labels` | human-readable names, in label order |
  * | `verydeep.meanRgb` | `[r, g, b]`, 0–255, subtracted from every pixel |
  * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training; absent in models that were not trained here |
+ * | `verydeep.validation` | `{"split", "images", "trainedOn"}`: what a training validated on: `val`, `test`, or `held-out` training images; then `trainedOn` has the fingerprints of the other ones (base64); absent in models that were not trained here |
  * | `verydeep.provenance` | object of strings: maker, method, source |
  * | `verydeep.license` | string, if known |
  */
@@ -18,6 +19,17 @@ import { UserError } from '../../core/errors.ts';
 import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
 import { buildNetwork, featuresOnly, hasFeaturesOnly, type Network } from '../../net/network.ts';
+
+/** The images that a training validated on. */
+const validationRecord = z.strictObject({
+  /** A split of the data set, or `held-out`: a part of the training images. */
+  split: z.enum(['val', 'test', 'held-out']),
+  /** Number of images. */
+  images: z.int().positive(),
+  /** With `held-out`: fingerprints of the images that were trained on, see data/sources/image-fingerprints.ts. */
+  trainedOn: z.base64().optional(),
+});
+export type ValidationRecord = Readonly<z.infer<typeof validationRecord>>;
 
 /** Facts about a model besides its weights. */
 export interface ModelFacts {
@@ -30,7 +42,9 @@ export interface ModelFacts {
   readonly meanRgb: readonly [red: number, green: number, blue: number];
   /** Smaller side S that training images were rescaled to, in pixels. */
   readonly trainScale?: TrainScale;
-  /** For example createdBy, seed, recipe, iteration, data. */
+  /** The images that training validated on; absent in models of older versions, too. */
+  readonly validation?: ValidationRecord;
+  /** For example createdBy, recipe, data; without folders of the machine that trained it. */
   readonly provenance: Readonly<Record<string, string>>;
   readonly license?: string;
 }
@@ -55,6 +69,7 @@ const schemas = {
   trainScale: z
     .strictObject({ min: z.int().positive(), max: z.int().positive() })
     .refine(({ min, max }) => min <= max, 'min is above max'),
+  validation: validationRecord,
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
 };
@@ -72,6 +87,7 @@ export function modelMetadata(facts: ModelFacts): Record<string, string> {
     labels: facts.labels,
     meanRgb: facts.meanRgb,
     trainScale: facts.trainScale,
+    validation: facts.validation,
     provenance: facts.provenance,
     license: facts.license,
   };
@@ -98,6 +114,7 @@ export function parseModelMetadata(path: string, metadata: Readonly<Record<strin
     meanRgb: read('meanRgb'),
     provenance: read('provenance'),
     ...(has(metadata, 'trainScale') && { trainScale: read('trainScale') }),
+    ...(has(metadata, 'validation') && { validation: read('validation') }),
     ...(has(metadata, 'license') && { license: read('license') }),
   };
   checkCounts(path, facts);

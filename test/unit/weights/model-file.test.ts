@@ -19,6 +19,7 @@ function makeModel(options: Partial<NetworkOptions> = {}): Model {
     labels: ['tench', 'goldfish', 'great white shark'],
     meanRgb: [123.68, 116.779, 103.939],
     trainScale: { min: 256, max: 512 },
+    validation: { split: 'held-out', images: 11, trainedOn: 'ASNFZ4mr' },
     provenance: { createdBy: 'a test', seed: '7' },
     license: 'CC-BY-4.0',
   };
@@ -43,7 +44,7 @@ describe('model files', () => {
   });
 
   test('unknown facts stay absent', async () => {
-    const { trainScale: _, license: __, ...model } = makeModel();
+    const { trainScale: _, license: __, validation: ___, ...model } = makeModel();
     await writeModel(file(), model);
     assert.deepEqual(await readModel(file()), model);
   });
