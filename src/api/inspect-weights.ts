@@ -1,5 +1,5 @@
 import { messageOf, UserError } from '../core/errors.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
 import { identify, preprocessingOf } from '../weights/import/identify.ts';
 import { describePreprocessing } from '../weights/import/preprocessing.ts';
@@ -32,6 +32,8 @@ export interface Inspection {
     readonly pooling: string;
     readonly parameters: number;
     readonly batchNormalized: boolean;
+    /** Pooling and layers of a classifier that is not that of Table 1: `global average pooling, FC-10`. */
+    readonly head?: string;
   };
   /** The naming scheme of its layers. */
   readonly naming?: string;
@@ -64,21 +66,15 @@ async function inspect(name: string, options: ReadModelOptions): Promise<Inspect
   try {
     const { path, format, description, bytes } = file;
     const tensors = file.tensors.map(({ name, type, shape }) => ({ name, type, shape }));
-    return {
-      path,
-      format,
-      description,
-      bytes,
-      tensors,
-      ...networkFacts(file, withStatedPreprocessing(file, options)),
-    };
+    const facts = await networkFacts(file, withStatedPreprocessing(file, options));
+    return { path, format, description, bytes, tensors, ...facts };
   } finally {
     await file.close();
   }
 }
 
-function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Inspection> {
-  return orProblem(() => {
+function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Partial<Inspection>> {
+  return orProblem(async () => {
     const identified = identify(file, options);
     const { foreign, network, facts } = identified;
     const normalized = foreign.convolutions.some(({ norms }) => norms.length > 0);
@@ -88,8 +84,8 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Insp
       labels: facts?.labels ?? statedLabels(file, network),
       provenance: facts?.provenance,
     };
-    const preprocessing = orProblem(() => ({
-      preprocessing: describePreprocessing(preprocessingOf(file.path, identified, options)),
+    const preprocessing = await orProblem(async () => ({
+      preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),
     }));
     return { ...known, ...preprocessing };
   });
@@ -99,9 +95,9 @@ function statedLabels({ classNames }: WeightFile, { classes }: Network): readonl
   return classNames?.labels.length === classes ? classNames.labels : undefined;
 }
 
-function orProblem(find: () => Partial<Inspection>): Partial<Inspection> {
+async function orProblem(find: () => Promise<Partial<Inspection>>): Promise<Partial<Inspection>> {
   try {
-    return find();
+    return await find();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { problem: messageOf(error) };
@@ -118,5 +114,6 @@ function summary(network: Network, batchNormalized: boolean) {
     pooling,
     parameters: parameterCount(network),
     batchNormalized,
+    head: describeHead(network),
   };
 }

@@ -35,7 +35,8 @@ export function networkOf(
       throw builder.refuse(`${name} is a layer of type ${type ?? 'unknown'}`);
     }
   }
-  return builder.build({ naming: "MatConvNet's layers", remarks });
+  for (const remark of remarks) builder.remark(remark);
+  return builder.build({ naming: "MatConvNet's layers" });
 }
 
 function nameOf(layer: Fields, index: number): string {
