@@ -1,4 +1,5 @@
 import { UserError } from '../core/errors.ts';
+import type { Recipe } from './recipe.ts';
 
 /** The loss of an iteration, and where it occurred. */
 interface IterationHealth {
@@ -7,12 +8,28 @@ interface IterationHealth {
   readonly learningRate: number;
 }
 
+/** The paper's rate, at which every configuration trains. */
+const USUAL_RATE = 0.01;
+
+/**
+ * What to change when a network does not learn or diverges. docs/explanation/defaults.md has the runs that show that it
+ * helps.
+ */
+export function remedyFor(recipe: Recipe): string {
+  const { init, lr, batch } = recipe;
+  const rate = (lr * batch) / (recipe['lr-reference-batch'] ?? batch);
+  if (rate > USUAL_RATE) return `lower --lr to ${USUAL_RATE}`;
+  if (init === 'gaussian' || init === 'he-unscaled') return 'initialize with --init he or --init glorot';
+  if (rate < USUAL_RATE / 3) return `raise --lr to ${USUAL_RATE}`;
+  return `halve --lr (${lr / 2}), train for more epochs, or start from a trained network (--from)`;
+}
+
 /** @throws UserError with what to change, when the loss is infinite or NaN. */
-export function checkFinite({ iteration, meanLoss, learningRate }: IterationHealth): void {
+export function checkFinite({ iteration, meanLoss, learningRate }: IterationHealth, recipe: Recipe): void {
   if (Number.isFinite(meanLoss)) return;
   throw new UserError(
     `the loss is not finite at iteration ${iteration} (learning rate ${learningRate}): training diverged; ` +
-      'lower --lr (try a tenth first), or use --init glorot, and start again',
+      `start again and ${remedyFor(recipe)}`,
   );
 }
 
@@ -34,13 +51,12 @@ export function isFlat(meanLoss: number, logitSpread: number, classes: number): 
 }
 
 /** @throws UserError when the loss has been flat for `window` consecutive iterations; a window of 0 never throws. */
-export function checkAlive(flatIterations: number, window: number, classes: number): void {
+export function checkAlive(flatIterations: number, window: number, classes: number, recipe: Recipe): void {
   if (window === 0 || flatIterations < window) return;
   throw new UserError(
     `the network is not learning: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
       `${Math.log(classes).toFixed(3)} and the output has not depended on the image; ` +
-      'start again with --init glorot (or --init he) or from a shallower network with --from-shallower; ' +
-      'if it was learning before, lower --lr',
+      `start again and ${remedyFor(recipe)}`,
   );
 }
 
