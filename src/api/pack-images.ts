@@ -1,13 +1,13 @@
 /** Packs a data set into tar shards: a few large files instead of a million small ones. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, UserError } from '../core/errors.ts';
-import { ifExists } from '../core/files.ts';
+import { ifExists, makeFolder, readBytes } from '../core/files.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
@@ -134,7 +134,7 @@ async function openSplits(data: string): Promise<SplitSource[]> {
 
 async function openRecord(options: PackOptions, splits: readonly SplitSource[]): Promise<PackRecord> {
   const { out, scale = 512, quality = 95, perShard = 1000, skipBad = false } = options;
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const hash = createHash('sha256').update(JSON.stringify({ scale, quality, perShard, skipBad }));
   for (const { name, source } of splits) hash.update(`${name} ${await source.fingerprint()}\n`);
   const key = hash.digest('hex');
@@ -142,9 +142,10 @@ async function openRecord(options: PackOptions, splits: readonly SplitSource[]):
   if (!existsSync(path)) {
     return { format: 'verydeep pack 1', key, classes: [...splits[0]!.source.classes], shards: [] };
   }
+  const text = (await readBytes(path)).toString();
   let found: PackRecord;
   try {
-    found = recordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    found = recordSchema.parse(JSON.parse(text));
   } catch (error) {
     throw new UserError(`${path} is damaged (${messageOf(error)}); delete ${out} and pack again`, {
       cause: error,

@@ -5,6 +5,7 @@
  */
 import { parseTrainScale } from '../core/scale.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
+import { usualRate } from './learning-rate-schedule.ts';
 import type { PartialRecipe } from './recipe.ts';
 
 /** What the rule looks at. */
@@ -95,7 +96,7 @@ function scheduleDefaults({ images, from }: DataFacts, given: PartialRecipe): Pa
     batch,
     epochs: given.iterations === undefined ? epochs : undefined,
     ...(byPlateau || 'lr-drop-at' in given ? {} : { 'lr-factor': 3, 'lr-drop-at': dropsOf(given, epochs) }),
-    lr: from ? 0.001 : undefined,
+    lr: from ? 0.001 : usualRate(batch),
     // About twenty validations.
     'validate-every': Math.max(1, Math.round(trained / 20)),
   };

@@ -1,5 +1,11 @@
 import { UserError } from '../core/errors.ts';
+import { usualRate } from './learning-rate-schedule.ts';
 import type { Recipe } from './recipe.ts';
+
+/** Training failed to reduce the loss; going on from these weights is pointless. */
+export class DivergenceError extends UserError {
+  override name = 'DivergenceError';
+}
 
 /** The loss of an iteration, and where it occurred. */
 interface IterationHealth {
@@ -8,9 +14,6 @@ interface IterationHealth {
   readonly learningRate: number;
 }
 
-/** The paper's rate, at which every configuration trains. */
-const USUAL_RATE = 0.01;
-
 /**
  * What to change when a network does not learn or diverges. docs/explanation/defaults.md has the runs that show that it
  * helps.
@@ -18,16 +21,17 @@ const USUAL_RATE = 0.01;
 export function remedyFor(recipe: Recipe): string {
   const { init, lr, batch } = recipe;
   const rate = (lr * batch) / (recipe['lr-reference-batch'] ?? batch);
-  if (rate > USUAL_RATE) return `lower --lr to ${USUAL_RATE}`;
+  const usual = usualRate(batch);
+  if (rate > usual) return `lower --lr to ${usual}`;
   if (init === 'gaussian' || init === 'he-unscaled') return 'initialize with --init he or --init glorot';
-  if (rate < USUAL_RATE / 3) return `raise --lr to ${USUAL_RATE}`;
+  if (rate < usual / 3) return `raise --lr to ${usual}`;
   return `halve --lr (${lr / 2}), train for more epochs, or start from a trained network (--from)`;
 }
 
-/** @throws UserError with what to change, when the loss is infinite or NaN. */
+/** @throws DivergenceError with what to change, when the loss is infinite or NaN. */
 export function checkFinite({ iteration, meanLoss, learningRate }: IterationHealth, recipe: Recipe): void {
   if (Number.isFinite(meanLoss)) return;
-  throw new UserError(
+  throw new DivergenceError(
     `the loss is not finite at iteration ${iteration} (learning rate ${learningRate}): training diverged; ` +
       `start again and ${remedyFor(recipe)}`,
   );
@@ -50,10 +54,10 @@ export function isFlat(meanLoss: number, logitSpread: number, classes: number): 
   return isAtChance(meanLoss, classes) && logitSpread < FLAT_LOGITS;
 }
 
-/** @throws UserError when the loss has been flat for `window` consecutive iterations; a window of 0 never throws. */
+/** @throws DivergenceError when the loss has been flat for `window` consecutive iterations; a window of 0 never throws. */
 export function checkAlive(flatIterations: number, window: number, classes: number, recipe: Recipe): void {
   if (window === 0 || flatIterations < window) return;
-  throw new UserError(
+  throw new DivergenceError(
     `the network is not learning: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
       `${Math.log(classes).toFixed(3)} and the output has not depended on the image; ` +
       `start again and ${remedyFor(recipe)}`,

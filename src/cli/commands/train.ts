@@ -17,6 +17,7 @@ import {
 import { readRecipeAndData } from '../../train/recipe-file.ts';
 import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
@@ -30,7 +31,8 @@ const options = {
     '<file>',
     "YAML file of recipe keys, or recipe.yaml of a run, and the paper's values for missing keys; flags take precedence",
   ),
-  resume: flag('continue the run in --out'),
+  ...dataOptions,
+  resume: flag('continue the run in --out; name its data set only if that was moved'),
   json,
   ...rankOptions,
 };
@@ -83,14 +85,15 @@ function givenKeys(): Record<string, unknown> {
   return given;
 }
 
-async function train(data: string | undefined, flags: Flags): Promise<void> {
+async function train(named: string | undefined, flags: Flags): Promise<void> {
+  const data = dataLocation(named, flags);
   const given = givenKeys();
   const listener = new TrainingDisplay();
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
     const shared = { out: flags.out, listener, signal, communicator };
     if (flags.resume) {
-      checkResumeFlags(data, flags);
-      return resumeTraining({ ...shared, changes: given as Partial<Recipe> });
+      checkResumeFlags(flags);
+      return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
     }
     return trainNetwork({ ...shared, ...(await dataAndRecipe(data, flags, given, listener)) });
   };
@@ -128,9 +131,7 @@ async function dataAndRecipe(
   return { data, recipe: choice.recipe };
 }
 
-function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
-  if (data === undefined && recipe === undefined) return;
-  throw new UsageError(
-    `--resume reads the data set and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
-  );
+function checkResumeFlags({ recipe }: Flags): void {
+  if (recipe === undefined) return;
+  throw new UsageError('--resume reads the recipe from the run folder; omit --recipe');
 }

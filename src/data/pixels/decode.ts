@@ -4,7 +4,7 @@
  * is wrong with them; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
-import { messageOf, UserError } from '../../core/errors.ts';
+import { messageOf, printable, UserError } from '../../core/errors.ts';
 import type { RgbImage, StoredImage } from '../sources/image-source.ts';
 import { DEFAULT_MAX_PIXELS, imageExtension, unsupportedFormat } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
@@ -39,14 +39,15 @@ const SMALL_FILE = 100_000;
 /**
  * Decodes one image. Missing or damaged data is an error, never silently gray.
  * @param bytes a JPEG, PNG, WebP or AVIF file; of an animation, the first frame is decoded
- * @param name the image's name in error messages: a path
+ * @param path the image's name in error messages
  * @throws UserError naming the image when it is empty, damaged, of another format or larger than maxPixels
  */
 export async function decodeImage(
   bytes: Uint8Array,
-  name: string,
+  path: string,
   { maxPixels = DEFAULT_MAX_PIXELS, largestSide }: DecodeOptions = {},
 ): Promise<RgbImage> {
+  const name = printable(path);
   refuseOtherFormats(bytes, name);
   const image = await decodeIfPlain(bytes, maxPixels, largestSide);
   if (image) return image;

@@ -1,5 +1,6 @@
 import type { FileTree } from './folders/file-tree.ts';
 import type { UnusedFiles } from './folders/unused-files.ts';
+import type { ListOptions } from './lists/list-location.ts';
 import type { Split } from './splits.ts';
 
 /** What to open, with all defaults applied; see OpenOptions. */
@@ -11,6 +12,8 @@ export interface OpenRequest {
   readonly tree: FileTree;
   readonly labels: 'required' | 'optional';
   readonly cacheFolder?: string;
+  /** Options of a list. */
+  readonly list?: ListOptions;
 }
 
 /**

@@ -45,6 +45,15 @@ export async function openClassFolders(
   );
 }
 
+/** Whether a folder's layout gives the labels, so that a list of images in it is not needed. */
+export async function hasClassFolders(tree: FileTree, folder: string, listing: Listing): Promise<boolean> {
+  if (!(await isDivided(tree, folder, listing))) {
+    return classesOf(listing).length >= 2 || isFlatValidation(listing.files);
+  }
+  const training = await classesOfTraining(tree, folder, listing);
+  return training !== undefined && training.length >= 2;
+}
+
 /** A class may also be called "train", but a split's folder contains folders or tar files, not only images. */
 async function isDivided(tree: FileTree, folder: string, { folders }: Listing): Promise<boolean> {
   const splits = folders.filter(splitOfFolder);

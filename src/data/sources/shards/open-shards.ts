@@ -4,7 +4,7 @@ import picomatch from 'picomatch';
 import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf, readLines } from '../../../core/files.ts';
-import { listFolder } from '../folders/file-tree.ts';
+import { disk, listFolder } from '../folders/file-tree.ts';
 import { isSynset, labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute, splitNames } from '../splits.ts';
@@ -24,7 +24,7 @@ export function isTarName(name: string): boolean {
 
 /** Whether a tar file holds one class, as the files in ILSVRC's training archive do. */
 export function isClassTar(name: string): boolean {
-  return isTarName(name) && isSynset(name.slice(0, -'.tar'.length));
+  return isTarName(name) && isSynset(basename(name).slice(0, -'.tar'.length));
 }
 
 /** The names in a folder that match a pattern, where `{000..099}` is a range of numbers with any leading zeros. */
@@ -59,6 +59,9 @@ export async function openShards(
   request: ShardRequest,
 ): Promise<ImageSource> {
   const { location, split, cacheFolder } = request;
+  if (request.tree !== disk) {
+    throw new UserError(`${folder} holds tar files (${names[0]}); unpack the archive that they are in`);
+  }
   const kind: ShardKind = names.every(isClassTar) ? 'a class each' : 'webdataset';
   const { own, divided } = shardsOfSplit(folder, names, request);
   const pathsOf = (shards: readonly string[]): string[] => shards.map((name) => join(folder, name));

@@ -269,8 +269,8 @@ describe('class folders', () => {
     const validation = openImages(join(folder, 'ok'), { split: 'val' });
     await refused(validation, '/ok/val/c is not a class of the training images');
     await refused(openImages(join(folder, 'none')), `${folder}/none does not exist`);
-    await writeFiles(folder, { 'notes.txt': '' });
-    await refused(openImages(join(folder, 'notes.txt')), 'notes.txt is not a data set');
+    await writeFiles(folder, { 'notes.md': '' });
+    await refused(openImages(join(folder, 'notes.md')), 'notes.md is not a data set');
   });
 
   it('name the split that is missing', async (t) => {
