@@ -21,8 +21,9 @@ import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from './image-source.ts';
 import { isListName } from './lists/list-file.ts';
-import { parseListLocation } from './lists/list-location.ts';
+import { type ListOptions, parseListLocation } from './lists/list-location.ts';
 import { findLists, openLists } from './lists/open-list.ts';
+import { findParquet, isParquetName, openParquetFiles } from './parquet/open-parquet.ts';
 import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
 import { MissingSplitError, type Split } from './splits.ts';
 
@@ -60,10 +61,8 @@ export async function openImages(location: string, options: OpenOptions = {}): P
   const isPath = (await kindOf(location)) !== 'nothing';
   const { path, list } = isPath ? { path: location } : parseListLocation(location);
   const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(path)];
+  if (list !== undefined) await checkListOptions(path, list);
   const source = await open(path, { location, split, tree: disk, labels, cacheFolder, list });
-  if (list !== undefined && !isListName(path)) {
-    throw new UsageError(`${path} is not a list of images; leave out --columns and --root`);
-  }
   if (options.exact) checkSplit(source, split, labels);
   return source;
 }
@@ -82,11 +81,28 @@ function checkSplit(
   );
 }
 
+/** Columns belong to lists and Parquet files, the folder of the images to lists only. */
+async function checkListOptions(path: string, { root }: ListOptions): Promise<void> {
+  if (isListName(path)) return;
+  const isParquet =
+    isParquetName(path) ||
+    ((await kindOf(path)) === 'folder' &&
+      (await findParquet(disk, path, await disk.listFolder(path))).size > 0);
+  if (isParquet && root === undefined) return;
+  throw new UsageError(
+    isParquet
+      ? `${path} holds the images themselves; leave out --root`
+      : `${path} is not a list of images; leave out --columns and --root`,
+  );
+}
+
 async function openFolder(folder: string, request: OpenRequest): Promise<ImageSource> {
   const listing = await request.tree.listFolder(folder);
   if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, request.split);
   const cifar = findCifar(folder, listing);
   if (cifar !== undefined) return openCifar(cifar, request.split);
+  const parquet = await findParquet(disk, folder, listing);
+  if (parquet.size > 0) return openParquetFiles(parquet, request);
   const shards = listing.files.filter(isTarName);
   // ILSVRC's archives may still be next to the folders that they were unpacked to.
   if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, request);
@@ -145,6 +161,7 @@ async function openFile(path: string, request: OpenRequest): Promise<ImageSource
     if (isTree) return openInArchive(path, request);
     return openShards(dirname(path), [basename(path)], { ...request, named: true });
   }
+  if (isParquetName(path)) return openParquetFiles(new Map([[undefined, [path]]]), request);
   if (isListName(path)) return openLists([{ path }], request, request.list);
   if (isImageName(path) && request.labels === 'optional') {
     return fileSource({

@@ -40,6 +40,11 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 }
 
+/** Whether a column's name is a usual one for labels. */
+export function isLabelName(name: string): boolean {
+  return LABEL_NAMES.some((names) => names.test(plain(name)));
+}
+
 /** Whether a field of the first line is the usual name of a column. */
 export function isColumnName(field: string): boolean {
   return [...IMAGE_NAMES, ...LABEL_NAMES, ...SPLIT_NAMES].some((names) => names.test(plain(field)));

@@ -15,7 +15,7 @@ const KEYS = ['image', 'label', 'root'] as const;
 
 /** Splits a location into path and options. @returns no options if there are none. @throws UsageError for unknown ones */
 export function parseListLocation(location: string): { readonly path: string; readonly list?: ListOptions } {
-  const [, path, query] = /^(.*\.\w+)\?(\w+=.*)$/s.exec(location) ?? [];
+  const [, path, query] = /^(.*)\?(\w+=.*)$/s.exec(location) ?? [];
   if (path === undefined) return { path: location };
   const list: Record<string, string> = {};
   for (const [key, value] of new URLSearchParams(query)) {
