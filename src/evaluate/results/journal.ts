@@ -33,7 +33,8 @@ export interface EvaluationRecord {
   finish(): Promise<void>;
 }
 
-const FORMAT = 'verydeep evaluation 1';
+/** Version 1 has results of another dense evaluation, which ignored a rim at the right and at the bottom. */
+const FORMAT = 'verydeep evaluation 2';
 
 const resultSchema = z.strictObject({
   image: z.int().min(0),

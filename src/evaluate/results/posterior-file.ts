@@ -11,7 +11,9 @@ import { UserError } from '../../core/errors.ts';
 import { ifExists, writingError } from '../../core/files.ts';
 import { meanOf } from '../protocol/softmax.ts';
 
-const FORMAT = 'verydeep posteriors 1';
+const FORMAT = 'verydeep posteriors 2';
+/** Has results of another dense evaluation, which ignored a rim at the right and at the bottom: to read, not to continue. */
+const FORMAT_1 = 'verydeep posteriors 1';
 const BLOCK = 4096;
 /** Bytes before the posteriors of a record. */
 const PREFIX = 8;
@@ -29,7 +31,7 @@ const partSchema = z.codec(
 );
 
 const headerSchema = z.strictObject({
-  format: z.literal(FORMAT),
+  format: z.enum([FORMAT, FORMAT_1]),
   endianness: z.enum(['LE', 'BE']),
   images: z.int().min(0),
   /** Identifiers in the order of the posteriors. */
