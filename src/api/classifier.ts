@@ -60,10 +60,14 @@ export class Classifier {
    * @throws UserError when the image cannot be read or decoded, or a scale is too small for the model.
    */
   async predict(image: string | Uint8Array, options: PredictOptions = {}): Promise<ImagePrediction> {
-    const ensemble = this.#models.ensemble(this.#models.resolve(options));
+    const protocol = this.#models.resolve(options);
+    const ensemble = this.#models.ensemble(protocol);
     const name = typeof image === 'string' ? image : 'the image';
     const bytes = typeof image === 'string' ? await readBytes(image) : image;
-    const scaled = await prepareForEvaluation({ kind: 'encoded', bytes }, name, ensemble.scales, options);
+    const scaled = await prepareForEvaluation({ kind: 'encoded', bytes }, name, ensemble.scales, {
+      maxPixels: options.maxPixels,
+      colorProfiles: protocol.colorProfiles,
+    });
     const classified = ensemble.classify(scaled);
     ensemble.flush();
     const { posteriors } = await classified;

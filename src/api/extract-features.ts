@@ -57,7 +57,7 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
     throw new UsageError('a batch size applies to center crops only; leave it out for whole images');
   }
   const backend = await openBackend(options.backend, { threads, precision });
-  const read = { ...options.read, allowFeatures: true };
+  const read = { ...options.read, allowFeatures: true, colorProfiles: options.colorProfiles };
   const model = await loadModel(backend, path, read, (network) =>
     parameterSpecs(layersUpTo(path, network, layer)),
   );
@@ -68,7 +68,7 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
     const { facts } = model;
     const scale = options.scale ?? scalesFor(facts, undefined, path)[0]!;
     if (view === 'center') checkScale(facts.network, 'center', scale, path);
-    yield* extract(extractor, scale, options);
+    yield* extract(extractor, scale, { ...options, colorProfiles: facts.colorProfiles });
   } finally {
     extractor.dispose();
     model.parameters.dispose();
@@ -78,13 +78,16 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
 async function* extract(
   extractor: FeatureExtractor,
   scale: number,
-  { images, view = 'center', pool, batch = 16, maxPixels, signal, onBad }: FeatureOptions,
+  { images, view = 'center', pool, batch = 16, maxPixels, colorProfiles, signal, onBad }: FeatureOptions,
 ): AsyncGenerator<ImageFeatures> {
   const size = view === 'whole' ? 1 : Math.min(batch, images.length);
   const prepared = prefetch(images.entries(), batch, async ([index, path]) => {
     try {
       const encoded = { kind: 'encoded', bytes: await readBytes(path) } as const;
-      const [image] = await prepareForEvaluation(encoded, path, [scale], { maxPixels });
+      const [image] = await prepareForEvaluation(encoded, path, [scale], {
+        maxPixels,
+        colorProfiles,
+      });
       return { path, image: image! };
     } catch (error) {
       if (onBad === undefined || !(error instanceof UserError)) throw error;

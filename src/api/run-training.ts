@@ -109,6 +109,7 @@ function validatorOf(
     // In addition to the training images' memory.
     memory: (recipe['memory-budget'] * 2 ** 20) / 4,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     team: communicator,
   });
 }

@@ -92,7 +92,7 @@ export interface BestModel {
  * const { images } = await (await fetch('/photos.json')).json(); // [{ address, label }]
  * async function* labeled() {
  *   for (const { address, label } of images) {
- *     yield { image: await createImageBitmap(await (await fetch(address)).blob()), label };
+ *     yield { image: await createImageBitmap(await (await fetch(address)).blob(), { colorSpaceConversion: 'none' }), label };
  *   }
  * }
  * const recipe = { config: 'A', width: 0.1, crop: 32, scale: 36, batch: 16, epochs: 5, lr: 0.005 };
@@ -132,6 +132,7 @@ function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: Web
     labels: classes.map((one) => options.labels?.[one] ?? one),
     meanRgb: colors.mean(),
     trainScale: parseTrainScale(recipe.scale),
+    colorProfiles: recipe['color-profiles'],
     provenance: {
       createdBy: 'verydeep in a browser',
       data: options.data ?? 'images in a browser',

@@ -6,7 +6,7 @@ import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UserError } from '../core/errors.ts';
 import { kindOf, readBytes } from '../core/files.ts';
 import { type RunResult, runResult } from '../train/metrics.ts';
-import type { Recipe } from '../train/recipe.ts';
+import type { PartialRecipe, Recipe } from '../train/recipe.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
 
 /** The files of one training run. */
@@ -64,8 +64,11 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   const { data, ...recipe } = parse((await readBytes(recipeFile)).toString()) as Record<string, unknown>;
   if (typeof data !== 'string')
     throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
-  return { data, recipe: resolveRecipe(recipe, recipeFile) };
+  return { data, recipe: resolveRecipe({ ...formerDefaults, ...recipe }, recipeFile) };
 }
+
+/** What runs of version 0.2, whose recipes lack these keys, did. */
+const formerDefaults: PartialRecipe = { 'color-profiles': 'convert' };
 
 /** How a run ended; undefined if it has not, or its result.json is not valid. Links are not followed. */
 export async function readRunResult({ resultFile }: RunFolder): Promise<RunResult | undefined> {

@@ -139,6 +139,7 @@ export async function modelFacts({ recipe, network, set }: TrainingSession): Pro
     labels: training.labels,
     meanRgb: mean,
     trainScale: parseTrainScale(recipe.scale),
+    colorProfiles: recipe['color-profiles'],
     provenance: {
       createdBy: `verydeep ${version}`,
       data: training.location,

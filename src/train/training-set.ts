@@ -9,6 +9,7 @@ import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
@@ -52,6 +53,7 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     if (note !== undefined) options.listener?.onNote?.(note);
   }
   checkClasses(all, heldOut);
+  for (const source of [all, heldOut]) checkColorProfiles(source, options.recipe['color-profiles']);
   const training = await survey(limited(own, options.recipe), 'training', options);
   const validation = await survey(heldOut, 'validation', options);
   return { training: training.good, validation: validation.good, mean: training.mean, axes: training.axes };
@@ -69,6 +71,7 @@ export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Re
     mean,
     memory: recipe['memory-budget'] * 2 ** 20,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
   });
 }
 
@@ -138,6 +141,7 @@ async function survey(
     onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
     onWarning: (note) => listener?.onNote?.(note),
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     signal,
     team,
   });

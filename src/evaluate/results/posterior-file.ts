@@ -9,6 +9,7 @@ import { endianness } from 'node:os';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
 import { ifExists, writingError } from '../../core/files.ts';
+import { colorProfileModes } from '../../core/image-preparation.ts';
 import { meanOf } from '../protocol/softmax.ts';
 
 const FORMAT = 'verydeep posteriors 2';
@@ -41,6 +42,7 @@ const headerSchema = z.strictObject({
   model: z.string(),
   data: z.string(),
   flip: z.boolean(),
+  colorProfiles: z.enum(colorProfileModes).default('convert'),
 });
 
 export type PosteriorHeader = Omit<z.output<typeof headerSchema>, 'format' | 'endianness'>;

@@ -10,11 +10,13 @@
  * | `verydeep.labels` | human-readable names, in label order |
  * | `verydeep.meanRgb` | `[r, g, b]`, 0–255, subtracted from every pixel |
  * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training; absent in models that were not trained here |
+ * | `verydeep.colorProfiles` | `ignore` or `convert`: what happens to the images' color profiles; absent in files of version 0.2 and earlier, which converted them in training |
  * | `verydeep.provenance` | object of strings: maker, method, source |
  * | `verydeep.license` | string, if known |
  */
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
+import { type ColorProfiles, colorProfileModes } from '../../core/image-preparation.ts';
 import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
 import { buildNetwork, featuresOnly, hasFeaturesOnly, type Network } from '../../net/network.ts';
@@ -30,6 +32,8 @@ export interface ModelFacts {
   readonly meanRgb: readonly [red: number, green: number, blue: number];
   /** Smaller side S that training images were rescaled to, in pixels. */
   readonly trainScale?: TrainScale;
+  /** What happens to embedded color profiles of images (default `ignore`). */
+  readonly colorProfiles?: ColorProfiles;
   /** For example createdBy, seed, recipe, iteration, data. */
   readonly provenance: Readonly<Record<string, string>>;
   readonly license?: string;
@@ -55,6 +59,7 @@ const schemas = {
   trainScale: z
     .strictObject({ min: z.int().positive(), max: z.int().positive() })
     .refine(({ min, max }) => min <= max, 'min is above max'),
+  colorProfiles: z.enum(colorProfileModes),
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
 };
@@ -72,6 +77,7 @@ export function modelMetadata(facts: ModelFacts): Record<string, string> {
     labels: facts.labels,
     meanRgb: facts.meanRgb,
     trainScale: facts.trainScale,
+    colorProfiles: facts.colorProfiles ?? 'ignore',
     provenance: facts.provenance,
     license: facts.license,
   };
@@ -98,10 +104,16 @@ export function parseModelMetadata(path: string, metadata: Readonly<Record<strin
     meanRgb: read('meanRgb'),
     provenance: read('provenance'),
     ...(has(metadata, 'trainScale') && { trainScale: read('trainScale') }),
+    colorProfiles: has(metadata, 'colorProfiles') ? read('colorProfiles') : formerColorProfiles(metadata),
     ...(has(metadata, 'license') && { license: read('license') }),
   };
   checkCounts(path, facts);
   return facts;
+}
+
+/** Version 0.2 applied profiles in training. Its models without a training scale came from publishers, who ignored them. */
+function formerColorProfiles(metadata: Readonly<Record<string, string>>): ColorProfiles {
+  return has(metadata, 'trainScale') ? 'convert' : 'ignore';
 }
 
 const requiredKeys = ['format', 'network', 'classes', 'labels', 'meanRgb', 'provenance'] as const;
