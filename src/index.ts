@@ -37,6 +37,7 @@ export type { TrainScale } from './core/scale.ts';
 export type { Rgb, Shape, Shape4 } from './core/shape.ts';
 export type { BadImage } from './data/sources/bad-images.ts';
 export { describeUnused, type UnusedFiles } from './data/sources/folders/unused-files.ts';
+export type { ImageInput } from './data/sources/given/image-input.ts';
 export type { ImageSource, RgbImage, StoredImage } from './data/sources/image-source.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
 export type { Split } from './data/sources/splits.ts';

@@ -1,13 +1,13 @@
 /** Packs a data set into tar shards: a few large files instead of a million small ones. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, UserError } from '../core/errors.ts';
-import { ifExists } from '../core/files.ts';
+import { ifExists, makeFolder, readBytes } from '../core/files.ts';
 import { type ColorProfiles, colorProfileModes } from '../core/image-preparation.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
@@ -146,7 +146,7 @@ async function openRecord(options: PackOptions, splits: readonly SplitSource[]):
     skipBad = false,
     colorProfiles = 'ignore',
   } = options;
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const hash = createHash('sha256').update(
     // Version 0.2 converted profiles.
     JSON.stringify({
@@ -169,9 +169,10 @@ async function openRecord(options: PackOptions, splits: readonly SplitSource[]):
       shards: [],
     };
   }
+  const text = (await readBytes(path)).toString();
   let found: PackRecord;
   try {
-    found = recordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    found = recordSchema.parse(JSON.parse(text));
   } catch (error) {
     throw new UserError(`${path} is damaged (${messageOf(error)}); delete ${out} and pack again`, {
       cause: error,

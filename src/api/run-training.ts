@@ -17,7 +17,7 @@ import {
 import { Trainer } from '../train/trainer.ts';
 import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
-import { trainingImages } from '../train/training-set.ts';
+import { describeValidation, trainingImages, type ValidationImages } from '../train/training-set.ts';
 
 /** Options of both `trainNetwork` and `resumeTraining`. */
 export interface RunOptions {
@@ -45,6 +45,8 @@ export interface TrainOutcome {
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
   /** The last validation of this session; null if there was none. */
   readonly last: ValidationMetrics | null;
+  /** The images that the errors are of. */
+  readonly validation: ValidationImages;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
 }
@@ -70,20 +72,21 @@ export async function runTraining(
         parameters,
         average,
         state: start.state,
-        data: trainingDataOf(session),
-        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
+        data: trainingDataOf(session, start),
+        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session, start), parameters)),
       });
       const { network, backend, communicator, set } = session;
+      const validation = describeValidation(set);
       session.listener?.onStart?.({
         network,
         backend,
         communicator,
         trainingImages: set.training.length,
-        validationImages: set.validation.length,
+        validation,
         iteration: trainer.state.iteration,
         totalIterations: trainer.totalIterations,
       });
-      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
+      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last, validation);
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
     } finally {
@@ -96,7 +99,7 @@ export async function runTraining(
 }
 
 function validatorOf(
-  { recipe, network, backend, set, communicator }: TrainingSession,
+  { recipe, network, backend, set, communicator, listener }: TrainingSession,
   parameters: Parameters,
 ) {
   return new Validator({
@@ -111,23 +114,30 @@ function validatorOf(
     maxPixels: recipe['max-pixels'],
     colorProfiles: recipe['color-profiles'],
     team: communicator,
+    onBad: recipe['skip-bad']
+      ? ({ message }) => listener?.onNote?.(`${message}; it is not validated on`)
+      : undefined,
   });
 }
 
-function trainingDataOf({ set, recipe }: TrainingSession): TrainingData {
-  const images = trainingImages(set, recipe);
+function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStart): TrainingData {
+  const images = trainingImages(set, recipe, state?.lost);
   return { count: set.training.length, loadBatches: (plan) => images.loadBatches(plan) };
 }
 
 function hooksOf(
-  { listener, communicator }: TrainingSession,
+  { listener, communicator, set }: TrainingSession,
   validator: Validator,
   recording: RecordHooks,
 ): TrainerHooks {
   return {
     ...recording,
-    validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
+    validate: async () => ({
+      ...(await validator.validate((done, total) => listener?.onValidationProgress?.(done, total))),
+      split: set.validationRecord.split,
+    }),
     beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
+    onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
     onMetrics: async (line) => {
       await recording.onMetrics(line);
@@ -141,6 +151,7 @@ function outcomeOf(
   reason: StopReason,
   { iteration, seconds, best }: TrainerState,
   last: ValidationMetrics | null,
+  validation: ValidationImages,
 ): TrainOutcome {
   const { bestFile, lastFile } = runFolder(run);
   return {
@@ -150,6 +161,7 @@ function outcomeOf(
     seconds,
     best: best && { ...best, model: bestFile },
     last,
+    validation,
     lastModel: lastFile,
   };
 }

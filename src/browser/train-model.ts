@@ -2,6 +2,7 @@
 import { UserError } from '../core/errors.ts';
 import { EventLoopTurn } from '../core/event-loop-turn.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
+import { inputDeviation } from '../data/training/color-shift.ts';
 import { Ensemble } from '../evaluate/inference/ensemble.ts';
 import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
 import { errorRates } from '../evaluate/results/error-rates.ts';
@@ -125,7 +126,11 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
   }
 }
 
-function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: WebTrainingSet): ModelFacts {
+function factsOf(
+  options: TrainOptions,
+  recipe: Recipe,
+  { classes, colors, validation }: WebTrainingSet,
+): ModelFacts {
   return {
     network: networkOf(recipe, classes.length),
     classes,
@@ -133,6 +138,7 @@ function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: Web
     meanRgb: colors.mean(),
     trainScale: parseTrainScale(recipe.scale),
     colorProfiles: recipe['color-profiles'],
+    validation: { split: options.validation ? 'val' : 'held-out', images: validation.images.length },
     provenance: {
       createdBy: 'verydeep in a browser',
       data: options.data ?? 'images in a browser',
@@ -155,7 +161,12 @@ async function train(prepared: PreparedTraining): Promise<WebTraining> {
   const { options, recipe, device, set, facts, parameters } = prepared;
   const { backend } = device;
   const { network, meanRgb } = facts;
-  const initialization = { method: recipe.init, std: recipe['init-std'], seed: recipe.seed };
+  const initialization = {
+    method: recipe.init,
+    std: recipe['init-std'],
+    inputStd: inputDeviation(set.colors.axes()),
+    seed: recipe.seed,
+  };
   for (const { name } of network.parameters) {
     await parameters.write('values', name, initializeTensor(network, name, initialization));
   }

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { readingError, writingError } from '../core/files.ts';
 import { log } from './output.ts';
 import { buildProgram } from './program.ts';
 
@@ -15,6 +16,11 @@ function report(error: unknown): number {
     log(`vgg: ${error.message}`);
     if (process.env.VERYDEEP_DEBUG) log(traceOf(error));
     return error.exitCode;
+  }
+  const { path, syscall } = (error ?? {}) as { readonly path?: unknown; readonly syscall?: string };
+  if (systemErrorCode(error) !== undefined && typeof path === 'string') {
+    const isReading = /^(?:open|read|scandir|l?stat)/.test(syscall ?? '');
+    return report((isReading ? readingError : writingError)(path, error));
   }
   log(`vgg: internal error: ${messageOf(error)}`);
   log(

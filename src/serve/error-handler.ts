@@ -5,7 +5,7 @@ import { messageOf, systemErrorCode } from '../core/errors.ts';
 import type { Limits } from './contract/model-schemas.ts';
 import type { ServerMetrics } from './prometheus.ts';
 import { ClientDisconnected, RequestError } from './request-errors.ts';
-import { imageTypes } from './uploads.ts';
+import { bodies } from './uploads.ts';
 
 interface ErrorHandlerOptions {
   readonly limits: Limits;
@@ -69,7 +69,7 @@ const fastifyErrors = ({ imageBytes, images }: Limits): Readonly<Record<string, 
     FST_FIELDS_LIMIT: new RequestError('bad_request', 'Too many form fields; send images only.'),
     FST_ERR_CTP_INVALID_MEDIA_TYPE: new RequestError(
       'unsupported_type',
-      `Unsupported content type; send an image as ${imageTypes.join(', ')}, or several as multipart/form-data.`,
+      `Unsupported content type; send ${bodies}.`,
     ),
   };
 };

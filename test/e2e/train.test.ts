@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { jpeg, writeFiles } from '../support/images.ts';
 import { failed, jsonOf, succeeded, words } from './cli-process.ts';
-import { CLASSES, linesOf, QUICK, Workplace } from './training-runs.ts';
+import { assertSameTensors, CLASSES, linesOf, QUICK, Workplace } from './training-runs.ts';
 
 describe('train, evaluate, predict', () => {
   const work = new Workplace();
@@ -28,6 +28,19 @@ describe('train, evaluate, predict', () => {
     // 24 images, batch 12: an epoch every second iteration.
     assert.equal(lines.filter(({ kind }) => kind === 'validation').length, 6);
     assert.equal(outcome.last.top1Error, lines.at(-1).top1Error);
+  });
+
+  it("trains again with a run's recipe, on its data unless other data is given", async () => {
+    const again = work.path('again');
+    const { stderr } = await succeeded(work.vgg`train --recipe ${run}/recipe.yaml --out ${again}`);
+    assert.ok(stderr.includes(`note: training on ${photos}, the data of ${run}/recipe.yaml`), stderr);
+    await assertSameTensors(`${again}/best.safetensors`, `${run}/best.safetensors`);
+    assert.equal(
+      await readFile(`${again}/recipe.yaml`, 'utf8'),
+      await readFile(`${run}/recipe.yaml`, 'utf8'),
+    );
+    const elsewhere = words`${work.path('none')} --recipe ${run}/recipe.yaml --out ${work.path('other')}`;
+    await failed(work.vgg`train ${elsewhere}`, 1, /none does not exist/);
   });
 
   it('evaluates the model to exactly the errors of the last validation', async () => {
@@ -59,19 +72,7 @@ describe('train, evaluate, predict', () => {
     const from = words`--out ${work.path('fine')} --from ${run}/best.safetensors`;
     const { stderr } = await succeeded(work.vgg`train ${two} ${QUICK} --iterations 2 ${from}`);
     assert.match(stderr, /newly initialized: fc8/);
-    assert.match(stderr, /2 of 24 images are held out for validation/);
-  });
-
-  it('says that the test images are used for validation if there are no others', async () => {
-    const data = work.path('tested');
-    for (const [seed, name] of ['x', 'y'].entries()) {
-      for (const split of ['Train', 'Test'])
-        await writeFiles(data, { [`${split}/${name}/0.jpg`]: await jpeg(36, 36, seed) });
-    }
-    const { stderr } = await succeeded(
-      work.vgg`train ${data} --out ${work.path('tested-run')} ${QUICK} --batch 2 --iterations 1`,
-    );
-    assert.match(stderr, /has no val split: its test images are used for validation/);
+    assert.match(stderr, /two has no validation images: 2 of 24 images are held out for validation/);
   });
 
   it('starts a deeper net from a shallower one', async () => {

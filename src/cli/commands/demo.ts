@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import type { TrainOutcome } from '../../api/run-training.ts';
 import { trainNetwork } from '../../api/train-network.ts';
 import { InterruptedError, UserError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import { projectFolder } from '../../core/project.ts';
 import { openImages } from '../../data/sources/open-images.ts';
 import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
@@ -90,7 +91,7 @@ async function writeSplit(data: string, split: keyof typeof PHOTOS, folder: stri
     const number = ++written[label]!;
     const { width, height, pixels } = stored.image;
     const path = join(folder, folderName(source.labels[label]!), `${String(number).padStart(4, '0')}.png`);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await sharp(pixels, { raw: { width, height, channels: 3 } })
       .png()
       .toFile(path);

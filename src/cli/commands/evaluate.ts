@@ -4,6 +4,7 @@ import type { BadImage } from '../../data/sources/bad-images.ts';
 import { splitNames } from '../../data/sources/splits.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
@@ -17,6 +18,7 @@ import { detailsOf, formatDetails, formatEvaluation, showEvaluation } from './ev
 const { model, ...others } = modelOptions;
 const options = {
   model,
+  ...dataOptions,
   split: choice(splitNames, 'split of the data set (default: val, or test if there is no val)'),
   ...others,
   batch: option(
@@ -54,7 +56,8 @@ export const command = newCommand('evaluate', {
   .argument('<data>', 'data set; only --predictions and --submission accept images without labels')
   .action(evaluate);
 
-async function evaluate(data: string, flags: Flags): Promise<void> {
+async function evaluate(named: string, flags: Flags): Promise<void> {
+  const data = dataLocation(named, flags);
   const read = await readOptionsOf(flags);
   if (flags.skipBad && flags.submission !== undefined) {
     throw new UsageError('a submission needs a line for each image; leave out --skip-bad');

@@ -4,7 +4,7 @@
  * describes what is wrong with them; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
-import { messageOf, UserError } from '../../core/errors.ts';
+import { messageOf, UserError, printable } from '../../core/errors.ts';
 import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { RgbImage, StoredImage } from '../sources/image-source.ts';
 import { cmykToRgb } from './cmyk.ts';
@@ -43,14 +43,15 @@ const SMALL_FILE = 100_000;
 /**
  * Decodes one image. Missing or damaged data is an error, never silently gray.
  * @param bytes a JPEG, PNG, WebP or AVIF file; of an animation, the first frame is decoded
- * @param name the image's name in error messages: a path
+ * @param path the image's name in error messages
  * @throws UserError naming the image when it is empty, damaged, of another format or larger than maxPixels
  */
 export async function decodeImage(
   bytes: Uint8Array,
-  name: string,
+  path: string,
   { maxPixels = DEFAULT_MAX_PIXELS, largestSide, colorProfiles = 'ignore' }: DecodeOptions = {},
 ): Promise<RgbImage> {
+  const name = printable(path);
   refuseOtherFormats(bytes, name);
   const how = { maxPixels, largestSide, colorProfiles };
   const image = await decodeIfPlain(bytes, how);

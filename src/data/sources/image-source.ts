@@ -1,5 +1,7 @@
 import type { ColorProfiles } from '../../core/image-preparation.ts';
+import type { FileTree } from './folders/file-tree.ts';
 import type { UnusedFiles } from './folders/unused-files.ts';
+import type { ListOptions } from './lists/list-location.ts';
 import type { Split } from './splits.ts';
 
 /** What to open, with all defaults applied; see OpenOptions. */
@@ -7,8 +9,13 @@ export interface OpenRequest {
   /** The path that was given, for messages. */
   readonly location: string;
   readonly split: Split;
+  /** Where the data set is. */
+  readonly tree: FileTree;
   readonly labels: 'required' | 'optional';
+  readonly oneClass?: boolean;
   readonly cacheFolder?: string;
+  /** Options of a list. */
+  readonly list?: ListOptions;
 }
 
 /**

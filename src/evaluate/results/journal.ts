@@ -5,8 +5,8 @@
  */
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, UserError } from '../../core/errors.ts';
-import { ifExists } from '../../core/files.ts';
+import { UserError } from '../../core/errors.ts';
+import { ifExists, readingError, writingError } from '../../core/files.ts';
 import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { MemberPosteriors } from '../inference/ensemble.ts';
 import type { ImageResult } from './image-results.ts';
@@ -170,10 +170,7 @@ async function textOf(path: string): Promise<string | undefined> {
   try {
     return await ifExists(readFile(path, 'utf8'));
   } catch (error) {
-    throw new UserError(
-      `${path} could not be read: ${messageOf(error)}; choose another file with --journal`,
-      { cause: error },
-    );
+    throw readingError(path, error);
   }
 }
 
@@ -194,8 +191,8 @@ async function opened(path: string, flags: 'w' | 'a'): Promise<FileHandle> {
 }
 
 function unwritable(path: string, error: unknown): UserError {
-  return new UserError(
-    `the evaluation journal ${path} could not be written: ${messageOf(error)}; choose another file with --journal`,
-    { cause: error },
-  );
+  const { message } = writingError(path, error);
+  return new UserError(`the evaluation journal ${message}, or name another file with --journal`, {
+    cause: error,
+  });
 }

@@ -8,7 +8,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
-import { ifExists, writingError } from '../../core/files.ts';
+import { ifExists, writingError, readingError } from '../../core/files.ts';
 import { colorProfileModes } from '../../core/image-preparation.ts';
 import { meanOf } from '../protocol/softmax.ts';
 
@@ -115,7 +115,9 @@ export class PosteriorFile {
    * @throws UserError when it is damaged.
    */
   static async openToRead(path: string): Promise<PosteriorFile | undefined> {
-    const handle = await ifExists(open(path, 'r'));
+    const handle = await ifExists(open(path, 'r')).catch((error: unknown) => {
+      throw readingError(path, error);
+    });
     if (!handle) return undefined;
     try {
       const { header, bytes } = await readHeader(handle);

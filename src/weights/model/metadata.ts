@@ -11,6 +11,7 @@
  * | `verydeep.meanRgb` | `[r, g, b]`, 0–255, subtracted from every pixel |
  * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training; absent in models that were not trained here |
  * | `verydeep.colorProfiles` | `ignore` or `convert`: what happens to the images' color profiles; absent in files of version 0.2 and earlier, which converted them in training |
+ * | `verydeep.validation` | `{"split", "images", "trainedOn"}`: what a training validated on: `val`, `test`, or `held-out` training images; then `trainedOn` has the fingerprints of the other ones (base64); absent in models that were not trained here |
  * | `verydeep.provenance` | object of strings: maker, method, source |
  * | `verydeep.license` | string, if known |
  */
@@ -20,6 +21,17 @@ import { type ColorProfiles, colorProfileModes } from '../../core/image-preparat
 import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
 import { buildNetwork, featuresOnly, hasFeaturesOnly, type Network } from '../../net/network.ts';
+
+/** The images that a training validated on. */
+const validationRecord = z.strictObject({
+  /** A split of the data set, or `held-out`: a part of the training images. */
+  split: z.enum(['val', 'test', 'held-out']),
+  /** Number of images. */
+  images: z.int().positive(),
+  /** With `held-out`: fingerprints of the images that were trained on, see data/sources/image-fingerprints.ts. */
+  trainedOn: z.base64().optional(),
+});
+export type ValidationRecord = Readonly<z.infer<typeof validationRecord>>;
 
 /** Facts about a model besides its weights. */
 export interface ModelFacts {
@@ -34,7 +46,9 @@ export interface ModelFacts {
   readonly trainScale?: TrainScale;
   /** What happens to embedded color profiles of images (default `ignore`). */
   readonly colorProfiles?: ColorProfiles;
-  /** For example createdBy, seed, recipe, iteration, data. */
+  /** The images that training validated on; absent in models of older versions, too. */
+  readonly validation?: ValidationRecord;
+  /** For example createdBy, recipe, data; without folders of the machine that trained it. */
   readonly provenance: Readonly<Record<string, string>>;
   readonly license?: string;
 }
@@ -60,6 +74,7 @@ const schemas = {
     .strictObject({ min: z.int().positive(), max: z.int().positive() })
     .refine(({ min, max }) => min <= max, 'min is above max'),
   colorProfiles: z.enum(colorProfileModes),
+  validation: validationRecord,
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
 };
@@ -78,6 +93,7 @@ export function modelMetadata(facts: ModelFacts): Record<string, string> {
     meanRgb: facts.meanRgb,
     trainScale: facts.trainScale,
     colorProfiles: facts.colorProfiles ?? 'ignore',
+    validation: facts.validation,
     provenance: facts.provenance,
     license: facts.license,
   };
@@ -105,6 +121,7 @@ export function parseModelMetadata(path: string, metadata: Readonly<Record<strin
     provenance: read('provenance'),
     ...(has(metadata, 'trainScale') && { trainScale: read('trainScale') }),
     colorProfiles: has(metadata, 'colorProfiles') ? read('colorProfiles') : formerColorProfiles(metadata),
+    ...(has(metadata, 'validation') && { validation: read('validation') }),
     ...(has(metadata, 'license') && { license: read('license') }),
   };
   checkCounts(path, facts);

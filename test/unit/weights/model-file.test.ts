@@ -20,6 +20,7 @@ function makeModel(options: Partial<NetworkOptions> = {}): Model {
     meanRgb: [123.68, 116.779, 103.939],
     trainScale: { min: 256, max: 512 },
     colorProfiles: 'convert',
+    validation: { split: 'held-out', images: 11, trainedOn: 'ASNFZ4mr' },
     provenance: { createdBy: 'a test', seed: '7' },
     license: 'CC-BY-4.0',
   };
@@ -44,7 +45,7 @@ describe('model files', () => {
   });
 
   test('unknown facts stay absent', async () => {
-    const { trainScale: _, license: __, ...model } = makeModel();
+    const { trainScale: _, license: __, validation: ___, ...model } = makeModel();
     await writeModel(file(), model);
     assert.deepEqual(await readModel(file()), model);
   });

@@ -29,8 +29,12 @@ export class UnusedFileCounter {
     }
   }
 
-  #count(kind: string): void {
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  addAll(others: UnusedFileCounter): void {
+    for (const [kind, count] of others.counts) this.#count(kind, count);
+  }
+
+  #count(kind: string, by = 1): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + by);
   }
 }
 

@@ -7,7 +7,7 @@ import { describeUnused } from '../../../../src/data/sources/folders/unused-file
 import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
-import { folderWith, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
+import { folderWith, labelsOf, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
 import { range } from '../../../support/lists.ts';
 import { refused } from '../../../support/refused.ts';
 
@@ -265,12 +265,16 @@ describe('class folders', () => {
       await writeFiles(root, files);
       await refused(openImages(root), root, ...parts);
     }
+    const lonely = await openImages(join(folder, 'single'), { oneClass: true });
+    assert.deepEqual([lonely.classes, labelsOf(lonely)], [['a'], [0]]);
+    await writeFiles(join(folder, 'nested'), { 'photos/a/1.jpg': '', 'photos/b/1.jpg': '' });
+    await refused(openImages(join(folder, 'nested'), { oneClass: true }), 'give the path', '/nested/photos');
     await writeFiles(join(folder, 'ok'), { 'train/a/1.jpg': '', 'train/b/1.jpg': '', 'val/c/1.jpg': '' });
     const validation = openImages(join(folder, 'ok'), { split: 'val' });
     await refused(validation, '/ok/val/c is not a class of the training images');
     await refused(openImages(join(folder, 'none')), `${folder}/none does not exist`);
-    await writeFiles(folder, { 'notes.txt': '' });
-    await refused(openImages(join(folder, 'notes.txt')), 'notes.txt is not a data set');
+    await writeFiles(folder, { 'notes.md': '' });
+    await refused(openImages(join(folder, 'notes.md')), 'notes.md is not a data set');
   });
 
   it('name the split that is missing', async (t) => {
