@@ -73,7 +73,14 @@ export async function runTraining(
         average,
         state: start.state,
         data: trainingDataOf(session, start),
-        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session, start), parameters)),
+        hooks: hooksOf(
+          session,
+          validator,
+          await record.hooks(await modelFacts(session, start), parameters, {
+            averaged: session.recipe['average-from'] !== undefined,
+            onNote: (note) => session.listener?.onNote?.(note),
+          }),
+        ),
       });
       const { network, backend, communicator, set } = session;
       const validation = describeValidation(set);

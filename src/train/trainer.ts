@@ -162,7 +162,7 @@ export class Trainer {
     const saved =
       this.#savedAt === undefined
         ? 'no iteration is saved yet; start from the beginning with --resume'
-        : `iteration ${this.#savedAt} is saved; continue with --resume`;
+        : `${this.#savedAt === iteration ? 'this' : `iteration ${this.#savedAt}`} is saved; continue with --resume`;
     return new UserError(`${error.message}; training stopped after iteration ${iteration}, and ${saved}`, {
       cause: error,
     });

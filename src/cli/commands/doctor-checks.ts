@@ -158,7 +158,7 @@ async function checkDisk(): Promise<Check> {
   const found = `${formatBytes(free)} free in this folder`;
   if (free >= ENOUGH_DISK) return { name: 'disk', status: 'ok', found };
   const remedy =
-    'free some space: a checkpoint of a full-size network takes 1.1 GiB, and twice that while it is replaced';
+    'free some space: a full-size network in training takes 2.6 GiB (checkpoint, best model and a reserve), and 1.1 GiB more while the checkpoint is replaced';
   return { name: 'disk', status: 'warning', found, remedy };
 }
 
