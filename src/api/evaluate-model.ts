@@ -8,7 +8,7 @@ import type { ImageSource } from '../data/sources/image-source.ts';
 import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { Split } from '../data/sources/splits.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
-import { classNumbers } from '../evaluate/inference/class-matching.ts';
+import { areNumbersOf, classNumbers } from '../evaluate/inference/class-matching.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
 import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
@@ -150,6 +150,12 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
   const { path, facts } = models.first;
   const data = { path: source.location, classes: source.classes };
   const numbers = classNumbers(data, { path, classes: facts.classes });
+  if (communicator.rank === 0 && areNumbersOf(data, { path, classes: facts.classes })) {
+    const [zero, one] = facts.labels;
+    options.onNote?.(
+      `note: the classes of ${data.path} are numbers, read as the class numbers of ${path}: 0 is ${zero}, 1 is ${one}`,
+    );
+  }
   const record = await openRecord(evaluation);
   await gatherResults(communicator, results);
   const errors = new ErrorCounter();

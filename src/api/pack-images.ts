@@ -11,9 +11,8 @@ import { ifExists, makeFolder, readBytes } from '../core/files.ts';
 import { type ColorProfiles, colorProfileModes } from '../core/image-preparation.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
-import { openImages } from '../data/sources/open-images.ts';
+import { openSplits, type SplitSource } from '../data/sources/open-images.ts';
 import { packImage, type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
-import { MissingSplitError, splitNames } from '../data/sources/splits.ts';
 
 export interface PackOptions {
   /** Location of the data set, see `openImages`. */
@@ -76,12 +75,6 @@ const recordSchema = z.object({
 });
 type PackRecord = z.output<typeof recordSchema>;
 
-/** A split of the data set. */
-interface SplitSource {
-  readonly name: string;
-  readonly source: ImageSource;
-}
-
 /**
  * Packs all splits of a data set into tar shards (WebDataset). Labels and order are preserved, and existing shards are
  * kept.
@@ -92,7 +85,7 @@ interface SplitSource {
  */
 export async function packImages(options: PackOptions): Promise<PackResult> {
   const { out, perShard = 1000, signal, onProgress } = options;
-  const splits = await openSplits(options.data);
+  const splits = await openSplits(options.data, 'required');
   for (const { source } of splits) {
     const note = describeUnused(source.unused);
     if (note !== undefined) options.onNote?.(note);
@@ -118,23 +111,6 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
   }
   await writeClasses(out, splits[0]!.source);
   return { splits: splits.map(({ name }) => summary(name, record)) };
-}
-
-/** The splits of the data set; only `train` if it is not divided. */
-async function openSplits(data: string): Promise<SplitSource[]> {
-  const found: SplitSource[] = [];
-  for (const split of splitNames) {
-    try {
-      const source = await openImages(data, { split });
-      // `val` and `test` replace each other, and an undivided set is the same for each split.
-      if (source.split === split || found.length === 0) found.push({ name: source.split ?? 'train', source });
-    } catch (error) {
-      if (!(error instanceof MissingSplitError)) throw error;
-    }
-  }
-  const [first] = found;
-  if (!first) throw new UserError(`${data} has no images to pack; check the path`);
-  return found;
 }
 
 async function openRecord(options: PackOptions, splits: readonly SplitSource[]): Promise<PackRecord> {

@@ -8,13 +8,15 @@ import { messageOf, UserError, printable } from '../../core/errors.ts';
 import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { RgbImage, StoredImage } from '../sources/image-source.ts';
 import { cmykToRgb } from './cmyk.ts';
-import { DEFAULT_MAX_PIXELS, imageExtension, unsupportedFormat } from './image-formats.ts';
+import { DEFAULT_MAX_PIXELS, imageExtension, unsupportedFormat, setReadsHeic } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
 import { rescaledSize, type Size } from './resample.ts';
 
 // Many images are decoded at once, and none twice in a row.
 sharp.cache(false);
 sharp.concurrency(1);
+// sharp's own libvips decodes AVIF but not HEVC, the usual codec of HEIC; a libvips of the system may decode both.
+setReadsHeic(sharp.format.heif.input.fileSuffix?.includes('.heic') ?? false);
 
 /** The image has more pixels than the limit; it was rejected before it was decoded. */
 export class TooManyPixelsError extends UserError {
