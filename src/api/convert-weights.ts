@@ -11,7 +11,7 @@ import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import type { WriteOptions } from '../weights/export/exported-model.ts';
 import { type WriteReport, writableFormat, writeWeights } from '../weights/export/write-weights.ts';
 import type { ImportReport } from '../weights/import/import-report.ts';
@@ -63,6 +63,8 @@ export interface ConvertResult {
     readonly crop: number;
     readonly width: number;
     readonly parameters: number;
+    /** Pooling and layers of a classifier that is not that of Table 1: `global average pooling, FC-10`. */
+    readonly head?: string;
   };
   /** Undefined if the input is in our own format. */
   readonly report?: ImportReport;
@@ -100,7 +102,8 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
     const written = await writeWeights(output, model, options.write);
     const parity = answer && (await readBack(output, engine!, model, answer, onProgress));
     const { configuration, classes, crop, width } = model.network;
-    const network = { configuration, classes, crop, width, parameters: parameterCount(model.network) };
+    const parameters = parameterCount(model.network);
+    const network = { configuration, classes, crop, width, parameters, head: describeHead(model.network) };
     return { input: facts, network, report, written, output: await factsOf(output), parity };
   } finally {
     engine?.close();
@@ -183,6 +186,7 @@ async function readInput(options: ConvertOptions, { sha256 }: FileFacts, engine:
   const { model, report } = await readModelWithReport(input, {
     ...read,
     allowFeatures: true,
+    replacePreprocessing: true,
     placesFor: engine && ((network) => engine.placesFor(network)),
     onProgress: (done, total) => onProgress?.('reading', done, total),
   });

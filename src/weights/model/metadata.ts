@@ -4,7 +4,7 @@
  * | key | value |
  * |---|---|
  * | `verydeep.format` | `1` |
- * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork` |
+ * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork`; `"hidden"` and `"headPool"` only if the classifier is not that of Table 1 |
  * | `verydeep.part` | `"features"` if the network has convolutions only; its `classes` are then 0 |
  * | `verydeep.classes` | identifiers in label order |
  * | `verydeep.labels` | human-readable names, in label order |
@@ -20,7 +20,13 @@ import { UserError } from '../../core/errors.ts';
 import { type ColorProfiles, colorProfileModes } from '../../core/image-preparation.ts';
 import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
-import { buildNetwork, featuresOnly, hasFeaturesOnly, type Network } from '../../net/network.ts';
+import {
+  buildNetwork,
+  featuresOnly,
+  hasFeaturesOnly,
+  hasUsualHead,
+  type Network,
+} from '../../net/network.ts';
 
 /** The images that a training validated on. */
 const validationRecord = z.strictObject({
@@ -65,6 +71,8 @@ const schemas = {
     width: z.number(),
     pooling: z.enum(['floor', 'ceil']),
     dropout: z.number(),
+    hidden: z.array(z.int()).optional(),
+    headPool: z.strictObject({ method: z.enum(['average', 'max']), side: z.int() }).optional(),
   }),
   part: z.literal('features'),
   classes: z.array(z.string()),
@@ -83,10 +91,11 @@ type Fact<K extends Key> = z.infer<(typeof schemas)[K]>;
 
 /** A model's facts as metadata, which `parseModelMetadata` reads. */
 export function modelMetadata(facts: ModelFacts): Record<string, string> {
-  const { configuration, classes, crop, width, pooling, dropout } = facts.network;
+  const { configuration, classes, crop, width, pooling, dropout, hidden, headPool } = facts.network;
+  const head = hasUsualHead(facts.network) ? {} : { hidden, headPool };
   const values: Partial<Record<Key, unknown>> = {
     format: FORMAT,
-    network: { configuration, classes, crop, width, pooling, dropout },
+    network: { configuration, classes, crop, width, pooling, dropout, ...head },
     part: hasFeaturesOnly(facts.network) ? 'features' : undefined,
     classes: facts.classes,
     labels: facts.labels,
