@@ -91,7 +91,15 @@ async function* extract(
   extractor: FeatureExtractor,
   scale: number,
   images: readonly GivenImage[],
-  { view = 'center', pool, batch = 16, maxPixels, colorProfiles, signal, onBad }: Omit<FeatureOptions, 'images'>,
+  {
+    view = 'center',
+    pool,
+    batch = 16,
+    maxPixels,
+    colorProfiles,
+    signal,
+    onBad,
+  }: Omit<FeatureOptions, 'images'>,
 ): AsyncGenerator<ImageFeatures> {
   const size = view === 'whole' ? 1 : Math.min(batch, images.length);
   const prepared = prefetch(images.entries(), batch, async ([index, given]) => {

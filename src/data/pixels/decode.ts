@@ -4,11 +4,11 @@
  * describes what is wrong with them; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
-import { messageOf, UserError, printable } from '../../core/errors.ts';
+import { messageOf, printable, UserError } from '../../core/errors.ts';
 import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { RgbImage, StoredImage } from '../sources/image-source.ts';
 import { cmykToRgb } from './cmyk.ts';
-import { DEFAULT_MAX_PIXELS, imageExtension, unsupportedFormat, setReadsHeic } from './image-formats.ts';
+import { DEFAULT_MAX_PIXELS, imageExtension, setReadsHeic, unsupportedFormat } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
 import { rescaledSize, type Size } from './resample.ts';
 

@@ -8,7 +8,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
-import { ifExists, writingError, readingError } from '../../core/files.ts';
+import { ifExists, readingError, writingError } from '../../core/files.ts';
 import { colorProfileModes } from '../../core/image-preparation.ts';
 import { meanOf } from '../protocol/softmax.ts';
 
