@@ -18,8 +18,8 @@ import {
 import { Trainer } from '../train/trainer.ts';
 import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
-import { trainingImages } from '../train/training-set.ts';
 import { LearningWatch, resultWarning, setWarnings } from '../train/training-warnings.ts';
+import { describeValidation, trainingImages, type ValidationImages } from '../train/training-set.ts';
 
 /** Options of both `trainNetwork` and `resumeTraining`. */
 export interface RunOptions {
@@ -47,6 +47,8 @@ export interface TrainOutcome {
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
   /** The last validation of this session; null if there was none. */
   readonly last: ValidationMetrics | null;
+  /** The images that the errors are of. */
+  readonly validation: ValidationImages;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
   /** Reasons to distrust the training or its result, in this session. */
@@ -81,18 +83,25 @@ export async function runTraining(
         average,
         state: start.state,
         data: trainingDataOf(session, start),
-        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters), (line) =>
-          warn(watch.observe(line)),
+        hooks: hooksOf(
+          session,
+          validator,
+          await record.hooks(await modelFacts(session, start), parameters, {
+            averaged: session.recipe['average-from'] !== undefined,
+            onNote: (note) => session.listener?.onNote?.(note),
+          }),
+          (line) => warn(watch.observe(line)),
         ),
       });
       const watch = new LearningWatch(session.recipe, session.set.training, trainer.totalIterations);
       const { network, backend, communicator, set } = session;
+      const validation = describeValidation(set);
       session.listener?.onStart?.({
         network,
         backend,
         communicator,
         trainingImages: set.training.length,
-        validationImages: set.validation.length,
+        validation,
         iteration: trainer.state.iteration,
         totalIterations: trainer.totalIterations,
         batch: session.recipe.batch,
@@ -101,7 +110,7 @@ export async function runTraining(
       for (const warning of setWarnings({ ...set, side }, session.recipe)) warn(warning);
       const reason = await trainer.run();
       warn(resultWarning(record.last, set.validation));
-      const outcome = { ...outcomeOf(out, reason, trainer.state, record.last), warnings };
+      const outcome = { ...outcomeOf(out, reason, trainer.state, record.last, validation), warnings };
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
     } finally {
@@ -127,6 +136,7 @@ function validatorOf(
     // In addition to the training images' memory.
     memory: (recipe['memory-budget'] * 2 ** 20) / 4,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     team: communicator,
     onBad: recipe['skip-bad']
       ? ({ message }) => listener?.onNote?.(`${message}; it is not validated on`)
@@ -140,14 +150,17 @@ function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStar
 }
 
 function hooksOf(
-  { listener, communicator }: TrainingSession,
+  { listener, communicator, set }: TrainingSession,
   validator: Validator,
   recording: RecordHooks,
   onLine: (line: Metrics) => void,
 ): TrainerHooks {
   return {
     ...recording,
-    validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
+    validate: async () => ({
+      ...(await validator.validate((done, total) => listener?.onValidationProgress?.(done, total))),
+      split: set.validationRecord.split,
+    }),
     beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
     onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
@@ -164,6 +177,7 @@ function outcomeOf(
   reason: StopReason,
   { iteration, seconds, best }: TrainerState,
   last: ValidationMetrics | null,
+  validation: ValidationImages,
 ): Omit<TrainOutcome, 'warnings'> {
   const { bestFile, lastFile } = runFolder(run);
   return {
@@ -173,6 +187,7 @@ function outcomeOf(
     seconds,
     best: best && { ...best, model: bestFile },
     last,
+    validation,
     lastModel: lastFile,
   };
 }

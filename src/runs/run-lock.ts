@@ -5,7 +5,7 @@
  * lock for two minutes.
  */
 import { readFileSync } from 'node:fs';
-import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,7 +68,14 @@ export async function lockRun(folder: RunFolder): Promise<() => Promise<void>> {
 /** @returns false if the file exists. */
 async function create(file: string, content: string): Promise<boolean> {
   try {
-    await writeFile(file, content, { flag: 'wx' });
+    await using created = await open(file, 'wx');
+    try {
+      await created.writeFile(content);
+    } catch (error) {
+      // On a full disk; an empty lock would look like one that is being written.
+      await rm(file, { force: true });
+      throw error;
+    }
     return true;
   } catch (error) {
     if (systemErrorCode(error) === 'EEXIST') return false;

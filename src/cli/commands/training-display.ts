@@ -1,9 +1,9 @@
 import type { TrainOutcome } from '../../api/run-training.ts';
 import type { SurveyProgress } from '../../data/training/color-survey.ts';
 import { imageFlops } from '../../net/cost.ts';
-import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
+import { formatCount, formatDuration, formatPercent, formatSplit } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
-import type { Metrics, TrainingMetrics } from '../../train/metrics.ts';
+import type { Metrics, TrainingMetrics, ValidationMetrics } from '../../train/metrics.ts';
 import type { TrainingStart, TrainListener } from '../../train/session.ts';
 import type { TrainingProgress } from '../../train/trainer-hooks.ts';
 import { log } from '../output.ts';
@@ -15,6 +15,7 @@ export class TrainingDisplay implements TrainListener {
   #iteration = 0;
   #totalIterations = 0;
   #start: TrainingStart | undefined;
+  #unbalanced = false;
   /** Operations of the paper's recipe on the same data, to report its cost once the speed is known. */
   paperFlops: number | undefined;
 
@@ -33,16 +34,17 @@ export class TrainingDisplay implements TrainListener {
   }
 
   onStart(start: TrainingStart): void {
-    const { network, backend, communicator, trainingImages, validationImages } = start;
+    const { network, backend, communicator, trainingImages, validation } = start;
     const { iteration, totalIterations } = start;
     this.#start = start;
     log(
       `network ${network.configuration}, ${network.weightLayers} weight layers, width ${network.width}, ${network.classes} classes, ` +
-        `on ${formatCount(trainingImages)} images; validation on ${formatCount(validationImages)}; ${backend.description}`,
+        `on ${formatCount(trainingImages)} images; validation on ${formatCount(validation.images)} ${formatSplit(validation.split)}; ${backend.description}`,
     );
     if (communicator.size > 1)
       log(`${communicator.size} ranks share each batch (${communicator.description})`);
     if (iteration > 0) log(`continuing after iteration ${formatCount(iteration)}`);
+    this.#unbalanced = validation.unbalanced;
     this.#totalIterations = totalIterations;
     this.#show(iteration);
   }
@@ -62,10 +64,9 @@ export class TrainingDisplay implements TrainListener {
       if (metrics.iteration >= 20) this.#showCost(metrics);
       return;
     }
-    const { epoch, iteration, loss, top1Error, top5Error, learningRate } = metrics;
+    const { epoch, iteration, loss, learningRate } = metrics;
     log(
-      `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation error top-1 ${formatPercent(top1Error)} %, ` +
-        `top-5 ${formatPercent(top5Error)} %, loss ${loss.toFixed(4)} (rate ${learningRate})`,
+      `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation error ${errorsOf(metrics, this.#unbalanced)}, loss ${loss.toFixed(4)} (rate ${learningRate})`,
     );
   }
 
@@ -98,6 +99,12 @@ const REASONS = {
   interrupted: 'interrupted',
 } as const;
 
+function errorsOf({ top1Error, top5Error, meanClassError }: ValidationMetrics, unbalanced: boolean): string {
+  const mean =
+    unbalanced && meanClassError !== undefined ? `, mean class ${formatPercent(meanClassError)} %` : '';
+  return `top-1 ${formatPercent(top1Error)} %, top-5 ${formatPercent(top5Error)} %${mean}`;
+}
+
 /** The outcome of a training run as a table. */
 export function formatTrainOutcome({
   run,
@@ -107,6 +114,7 @@ export function formatTrainOutcome({
   best,
   last,
   lastModel,
+  validation: { split, images, unbalanced },
 }: TrainOutcome): string {
   const rows = [
     ['run', run],
@@ -116,10 +124,7 @@ export function formatTrainOutcome({
   if (last) {
     rows.push(
       ['last model', lastModel],
-      [
-        'validation error',
-        `top-1 ${formatPercent(last.top1Error)} %, top-5 ${formatPercent(last.top5Error)} %`,
-      ],
+      ['validation error', `${errorsOf(last, unbalanced)}, on ${formatCount(images)} ${formatSplit(split)}`],
     );
   }
   if (best) {

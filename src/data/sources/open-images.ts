@@ -25,7 +25,7 @@ import { type ListOptions, parseListLocation } from './lists/list-location.ts';
 import { findLists, openLists } from './lists/open-list.ts';
 import { findParquet, isParquetName, openParquetFiles } from './parquet/open-parquet.ts';
 import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import { MissingSplitError, type Split } from './splits.ts';
+import { MissingSplitError, type Split, splitNames } from './splits.ts';
 
 export interface OpenOptions {
   /**
@@ -40,6 +40,8 @@ export interface OpenOptions {
    * −1, as for prediction or a submission.
    */
   readonly labels?: 'required' | 'optional';
+  /** Whether images of a single class are enough, as for an evaluation (default false: a network needs two). */
+  readonly oneClass?: boolean;
   /** Folder that keeps the indexes of tar files between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
 }
@@ -57,14 +59,39 @@ export interface OpenOptions {
  * console.log(`${source.length} images of ${source.classes.length} classes`);
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
-  const { split = 'train', labels = 'required', cacheFolder } = options;
+  const { split = 'train', labels = 'required', oneClass, cacheFolder } = options;
   const isPath = (await kindOf(location)) !== 'nothing';
   const { path, list } = isPath ? { path: location } : parseListLocation(location);
   const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(path)];
   if (list !== undefined) await checkListOptions(path, list);
-  const source = await open(path, { location, split, tree: disk, labels, cacheFolder, list });
+  const source = await open(path, { location, split, tree: disk, labels, oneClass, cacheFolder, list });
   if (options.exact) checkSplit(source, split, labels);
   return source;
+}
+
+/** A split of a data set. */
+export interface SplitSource {
+  readonly name: Split;
+  readonly source: ImageSource;
+}
+
+/** Opens all splits of a data set; only `train` if it is not divided. @throws UserError as openImages does */
+export async function openSplits(
+  location: string,
+  labels: NonNullable<OpenOptions['labels']>,
+): Promise<SplitSource[]> {
+  const found: SplitSource[] = [];
+  for (const split of splitNames) {
+    try {
+      const source = await openImages(location, { split, labels });
+      // `val` and `test` replace each other, and an undivided set is the same for each split.
+      if (source.split === split || found.length === 0) found.push({ name: source.split ?? 'train', source });
+    } catch (error) {
+      if (!(error instanceof MissingSplitError)) throw error;
+    }
+  }
+  if (found.length === 0) throw new UserError(`${location} has no images; check the path`);
+  return found;
 }
 
 /** Data that is not divided has training images only, or images without labels, for any use. */

@@ -86,7 +86,7 @@ export async function openLists(
   const { split, list, rows } = chooseSplit(parts, request);
   const training = parts.get('train')?.rows ?? rows;
   const classes = classesOf(training.some(({ label }) => label !== undefined) ? training : rows, list.path);
-  checkLabels(rows, classes, list.path, request.labels);
+  checkLabels(rows, classes, list.path, request);
   const found = await findImages({
     tree,
     path: list.path,
@@ -202,7 +202,7 @@ function checkLabels(
   rows: readonly Row[],
   classes: readonly string[],
   path: string,
-  labels: OpenRequest['labels'],
+  { labels, oneClass }: OpenRequest,
 ): void {
   const known = numbersByName(classes);
   for (const { label, line } of rows) {
@@ -215,7 +215,7 @@ function checkLabels(
       throw new UserError(`${path}: line ${line} has no label; add one or remove the line`);
     }
   }
-  if (labels === 'required' && classes.length < 2) {
+  if (labels === 'required' && classes.length < (oneClass ? 1 : 2)) {
     throw new UserError(`${path} has only one class (${classes[0]}), and a network needs at least two`);
   }
 }

@@ -7,7 +7,7 @@ import { describeUnused } from '../../../../src/data/sources/folders/unused-file
 import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
-import { folderWith, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
+import { folderWith, labelsOf, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
 import { range } from '../../../support/lists.ts';
 import { refused } from '../../../support/refused.ts';
 
@@ -229,7 +229,7 @@ describe('class folders', () => {
     assert.equal((await source.fingerprint()).length, 64);
     const names = listed(source, folder);
     for (const [name, message] of [
-      ['a/dangling.jpg', 'there is no such file'],
+      ['a/dangling.jpg', 'it is a link to nowhere.jpg, which does not exist'],
       ['a/x.jpg', 'it is a folder'],
       ['b/caf\ufffd.jpg', 'its name is not valid UTF-8; rename it'],
       ['b/circle.jpg', 'symbolic links form a circle'],
@@ -265,6 +265,10 @@ describe('class folders', () => {
       await writeFiles(root, files);
       await refused(openImages(root), root, ...parts);
     }
+    const lonely = await openImages(join(folder, 'single'), { oneClass: true });
+    assert.deepEqual([lonely.classes, labelsOf(lonely)], [['a'], [0]]);
+    await writeFiles(join(folder, 'nested'), { 'photos/a/1.jpg': '', 'photos/b/1.jpg': '' });
+    await refused(openImages(join(folder, 'nested'), { oneClass: true }), 'give the path', '/nested/photos');
     await writeFiles(join(folder, 'ok'), { 'train/a/1.jpg': '', 'train/b/1.jpg': '', 'val/c/1.jpg': '' });
     const validation = openImages(join(folder, 'ok'), { split: 'val' });
     await refused(validation, '/ok/val/c is not a class of the training images');
