@@ -119,6 +119,7 @@ function validatorOf(
     // In addition to the training images' memory.
     memory: (recipe['memory-budget'] * 2 ** 20) / 4,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     team: communicator,
     onBad: recipe['skip-bad']
       ? ({ message }) => listener?.onNote?.(`${message}; it is not validated on`)

@@ -155,6 +155,7 @@ export async function modelFacts(
     labels: training.labels,
     meanRgb: mean,
     trainScale: parseTrainScale(recipe.scale),
+    colorProfiles: recipe['color-profiles'],
     // The model of an older version keeps being one without a record: its hold-out follows another rule.
     validation: checkpoint ? checkpoint.model.validation : validationRecord,
     provenance: {

@@ -229,7 +229,7 @@ describe('class folders', () => {
     assert.equal((await source.fingerprint()).length, 64);
     const names = listed(source, folder);
     for (const [name, message] of [
-      ['a/dangling.jpg', 'is a link to nowhere.jpg'],
+      ['a/dangling.jpg', 'it is a link to nowhere.jpg, which does not exist'],
       ['a/x.jpg', 'it is a folder'],
       ['b/caf\ufffd.jpg', 'its name is not valid UTF-8; rename it'],
       ['b/circle.jpg', 'symbolic links form a circle'],
