@@ -18,8 +18,8 @@ import {
 import { Trainer } from '../train/trainer.ts';
 import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
-import { LearningWatch, resultWarning, setWarnings } from '../train/training-warnings.ts';
 import { describeValidation, trainingImages, type ValidationImages } from '../train/training-set.ts';
+import { LearningWatch, resultWarning, setWarnings } from '../train/training-warnings.ts';
 
 /** Options of both `trainNetwork` and `resumeTraining`. */
 export interface RunOptions {
