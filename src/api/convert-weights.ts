@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import type { Layer } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
-import { wholeImage } from '../data/pixels/crop.ts';
+import { imagePlanes } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
@@ -144,7 +144,7 @@ export async function syntheticOutput(
   parameters: Parameters,
   { network, meanRgb }: ModelFacts,
 ): Promise<Float32Array> {
-  let values = wholeImage(syntheticImage(network.crop), meanRgb);
+  let values = imagePlanes(syntheticImage(network.crop), meanRgb);
   let inputShape: Shape4 = [1, 3, network.crop, network.crop];
   for (const layers of convolutionsWithFollowers(network.layers)) {
     const program = await backend.compile({ layers, inputShape, parameters });

@@ -12,7 +12,7 @@ import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff 
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
-import { backend, integer, positiveInteger, precision, threads } from '../options.ts';
+import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
 
@@ -71,6 +71,7 @@ const options = {
     positiveInteger,
     '30',
   ),
+  colorProfiles,
   threads,
   backend,
   precision,
