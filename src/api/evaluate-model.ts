@@ -5,6 +5,7 @@ import { type BadImage, badImagesError } from '../data/sources/bad-images.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { Split } from '../data/sources/splits.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
 import { areNumbersOf, classNumbers } from '../evaluate/inference/class-matching.ts';
@@ -124,6 +125,7 @@ async function prepare(options: EvaluateOptions, source: ImageSource, models: Lo
   const { communicator = single, submission } = options;
   const { classes } = models.first.facts;
   const protocol = models.resolve(options);
+  checkColorProfiles(source, protocol.colorProfiles);
   const checksums = await Promise.all(models.models.map(({ path }) => sha256OfFile(path)));
   await checkRanks(options, source, checksums);
   return {
@@ -163,6 +165,7 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
       source,
       ensemble: models.ensemble(protocol),
       maxPixels,
+      colorProfiles: protocol.colorProfiles,
       signal,
       team: communicator,
       isDone: (image) => results.has(image),

@@ -1,5 +1,5 @@
 import { messageOf, UserError } from '../core/errors.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
 import { identify, preprocessingOf } from '../weights/import/identify.ts';
 import { describePreprocessing } from '../weights/import/preprocessing.ts';
@@ -31,6 +31,8 @@ export interface Inspection {
     readonly pooling: string;
     readonly parameters: number;
     readonly batchNormalized: boolean;
+    /** Pooling and layers of a classifier that is not that of Table 1: `global average pooling, FC-10`. */
+    readonly head?: string;
   };
   /** The naming scheme of its layers. */
   readonly naming?: string;
@@ -63,14 +65,14 @@ async function inspect(path: string, options: ReadModelOptions): Promise<Inspect
   try {
     const { format, description, bytes } = file;
     const tensors = file.tensors.map(({ name, type, shape }) => ({ name, type, shape }));
-    return { path, format, description, bytes, tensors, ...networkFacts(file, options) };
+    return { path, format, description, bytes, tensors, ...(await networkFacts(file, options)) };
   } finally {
     await file.close();
   }
 }
 
-function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Inspection> {
-  return orProblem(() => {
+function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Partial<Inspection>> {
+  return orProblem(async () => {
     const identified = identify(file, options);
     const { foreign, network, facts } = identified;
     const normalized = foreign.convolutions.some(({ norms }) => norms.length > 0);
@@ -80,16 +82,16 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Insp
       labels: facts?.labels,
       provenance: facts?.provenance,
     };
-    const preprocessing = orProblem(() => ({
-      preprocessing: describePreprocessing(preprocessingOf(file.path, identified, options)),
+    const preprocessing = await orProblem(async () => ({
+      preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),
     }));
     return { ...known, ...preprocessing };
   });
 }
 
-function orProblem(find: () => Partial<Inspection>): Partial<Inspection> {
+async function orProblem(find: () => Promise<Partial<Inspection>>): Promise<Partial<Inspection>> {
   try {
-    return find();
+    return await find();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { problem: messageOf(error) };
@@ -106,5 +108,6 @@ function summary(network: Network, batchNormalized: boolean) {
     pooling,
     parameters: parameterCount(network),
     batchNormalized,
+    head: describeHead(network),
   };
 }

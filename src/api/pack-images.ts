@@ -8,6 +8,7 @@ import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, UserError } from '../core/errors.ts';
 import { ifExists, makeFolder, readBytes } from '../core/files.ts';
+import { type ColorProfiles, colorProfileModes } from '../core/image-preparation.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openSplits, type SplitSource } from '../data/sources/open-images.ts';
@@ -28,6 +29,8 @@ export interface PackOptions {
   readonly skipBad?: boolean;
   /** Images with more pixels are rejected (default 100 million). */
   readonly maxPixels?: number;
+  /** What happens to embedded color profiles of shrunk images; others keep theirs (default `ignore`). */
+  readonly colorProfiles?: ColorProfiles;
   /** Stops between images; the same call continues later (default: never). */
   readonly signal?: AbortSignal;
   /** Called with the number of images packed so far. */
@@ -65,6 +68,8 @@ const recordSchema = z.object({
   format: z.literal('verydeep pack 1'),
   /** What the shards depend on: images and options. */
   key: z.string(),
+  /** Absent in records of version 0.2, which converted profiles. */
+  colorProfiles: z.enum(colorProfileModes).optional(),
   classes: z.array(z.string()),
   shards: z.array(shardSchema),
 });
@@ -109,14 +114,36 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
 }
 
 async function openRecord(options: PackOptions, splits: readonly SplitSource[]): Promise<PackRecord> {
-  const { out, scale = 512, quality = 95, perShard = 1000, skipBad = false } = options;
+  const {
+    out,
+    scale = 512,
+    quality = 95,
+    perShard = 1000,
+    skipBad = false,
+    colorProfiles = 'ignore',
+  } = options;
   await makeFolder(out);
-  const hash = createHash('sha256').update(JSON.stringify({ scale, quality, perShard, skipBad }));
+  const hash = createHash('sha256').update(
+    // Version 0.2 converted profiles.
+    JSON.stringify({
+      scale,
+      quality,
+      perShard,
+      skipBad,
+      ...(colorProfiles === 'ignore' && { colorProfiles }),
+    }),
+  );
   for (const { name, source } of splits) hash.update(`${name} ${await source.fingerprint()}\n`);
   const key = hash.digest('hex');
   const path = recordPath(out);
   if (!existsSync(path)) {
-    return { format: 'verydeep pack 1', key, classes: [...splits[0]!.source.classes], shards: [] };
+    return {
+      format: 'verydeep pack 1',
+      key,
+      colorProfiles,
+      classes: [...splits[0]!.source.classes],
+      shards: [],
+    };
   }
   const text = (await readBytes(path)).toString();
   let found: PackRecord;
@@ -157,7 +184,7 @@ interface ShardRequest {
 
 async function packShard(
   { file, source, first, count }: ShardRequest,
-  { out, scale = 512, quality = 95, skipBad, maxPixels, signal, onNote }: PackOptions,
+  { out, scale = 512, quality = 95, skipBad, maxPixels, colorProfiles, signal, onNote }: PackOptions,
   onImage: (done: number) => void,
 ): Promise<ShardRecord> {
   let done = 0;
@@ -167,7 +194,7 @@ async function packShard(
   const packed = await mapConcurrently(indexes, defaultConcurrency, async (index) => {
     signal?.throwIfAborted();
     try {
-      const image = await packImage(source, index, { scale, quality, maxPixels });
+      const image = await packImage(source, index, { scale, quality, maxPixels, colorProfiles });
       rescaled += Number(image.rescaled);
       const key = String(index).padStart(8, '0');
       const { bytes, extension } = image;

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
+import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
 import { givenMean } from '../data/training/given-colors.ts';
@@ -167,6 +168,10 @@ export const recipeSchema = z.strictObject({
     value: 'n',
     description: 'largest image to accept, in pixels',
     resumable: true,
+  }),
+  'color-profiles': z.enum(colorProfileModes).default('ignore').meta({
+    description:
+      "embedded color profiles of images: ignore leaves the pixels as they are stored, as the published weights' pipelines do; convert converts them to sRGB",
   }),
   'validate-every': positive.default(1).meta({ value: 'epochs', description: 'epochs between validations' }),
   'average-from': number.min(0).optional().meta({

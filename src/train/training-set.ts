@@ -13,6 +13,7 @@ import {
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
 import { givenAxes, givenMean } from '../data/training/given-colors.ts';
@@ -68,6 +69,7 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     const note = describeUnused(unused);
     if (note !== undefined) options.listener?.onNote?.(note);
   }
+  for (const source of [all, others]) checkColorProfiles(source, options.recipe['color-profiles']);
   const isRecorded = split === 'held-out' && options.resumed === undefined;
   const chosen = limited(own, options.recipe);
   const given = options.record ?? (await givenColors(options.recipe));
@@ -128,6 +130,7 @@ export function trainingImages(
     mean,
     memory: recipe['memory-budget'] * 2 ** 20,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     lost,
   });
 }
@@ -172,6 +175,7 @@ async function survey(
           onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
           onWarning: (note) => listener?.onNote?.(note),
           maxPixels: recipe['max-pixels'],
+          colorProfiles: recipe['color-profiles'],
           signal,
           team,
         });

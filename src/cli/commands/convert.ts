@@ -59,8 +59,9 @@ function jsonOf({ parity, ...rest }: ConvertResult) {
 
 function formatResult(result: ConvertResult): string {
   const { input, network, report, written, output, parity } = result;
-  const { configuration, classes, crop, width, parameters } = network;
-  const what = classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`;
+  const { configuration, classes, crop, width, parameters, head } = network;
+  const sizes = classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`;
+  const what = head ? `${sizes}, ${head}` : sizes;
   return [
     `${input.path}: network ${configuration} (${what}, width ${width}), ${formatMillions(parameters)} million parameters, ${report ? `${report.description}, ${report.naming}` : "verydeep's own format"}`,
     `  SHA-256 ${input.sha256}`,

@@ -90,6 +90,7 @@ async function evaluate(named: string, flags: Flags): Promise<void> {
 }
 
 function print(result: EvaluationResult, bad: readonly BadImage[], flags: Flags): void {
+  for (const warning of result.warnings) log(`warning: ${warning}`);
   const { results: _, classes: __, labels: ___, ...others } = result;
   const figures = { ...others, bad: messagesOf(bad) };
   const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;

@@ -42,11 +42,12 @@ function formatInspection(inspection: Inspection): string {
 }
 
 function describeNetwork(network: NonNullable<Inspection['network']>): string {
-  const { configuration, classes, crop, width, pooling, parameters, batchNormalized } = network;
+  const { configuration, classes, crop, width, pooling, parameters, batchNormalized, head } = network;
   return [
     `${configuration}${batchNormalized ? ' with batch normalization' : ''}`,
     classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`,
     `width ${width}`,
+    ...(head ? [head] : []),
     `pooling rounds ${pooling === 'ceil' ? 'up' : 'down'}`,
     `${formatMillions(parameters)} million parameters`,
   ].join(', ');

@@ -11,7 +11,7 @@ import { defaultLimits } from '../../serve/server.ts';
 import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from '../command.ts';
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
-import { backend, integer, positiveInteger, precision, threads } from '../options.ts';
+import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
 
@@ -67,6 +67,7 @@ const options = {
     positiveInteger,
     '30',
   ),
+  colorProfiles,
   threads,
   backend,
   precision,

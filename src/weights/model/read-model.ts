@@ -3,8 +3,8 @@ import type { Shape } from '../../core/shape.ts';
 import { hasFeaturesOnly } from '../../net/network.ts';
 import { openWeights } from '../formats/formats.ts';
 import { readSafetensors, type SafetensorsFile } from '../formats/safetensors/reader.ts';
-import { importModel } from '../import/import-model.ts';
-import type { ImportOptions } from '../import/import-options.ts';
+import { checkNames, importModel } from '../import/import-model.ts';
+import { checkOwnOptions, type ImportOptions, ownPreprocessing } from '../import/import-options.ts';
 import type { ImportReport } from '../import/import-report.ts';
 import { checkFinite, withTidyMessages } from '../weight-errors.ts';
 import { type ModelFacts, parseModelMetadata } from './metadata.ts';
@@ -54,9 +54,14 @@ async function read(path: string, options: ReadModelOptions) {
   try {
     if (file.format !== 'safetensors' || !isOwn(file.metadata, options))
       return await importModel(file, options);
+    const facts = parseModelMetadata(path, file.metadata);
+    checkOwnOptions(path, facts, options);
+    if (ownPreprocessing(facts, options)) return await importModel(file, options);
     const model = await readOwnModel(path, options);
     for (const [name, values] of model.tensors) checkFinite(path, name, values);
-    return { model };
+    const { classNames } = options;
+    if (classNames) checkNames(classNames, facts.network);
+    return { model: { ...model, ...classNames } };
   } finally {
     await file.close();
   }
