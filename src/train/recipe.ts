@@ -139,9 +139,9 @@ export const recipeSchema = z.strictObject({
     .default(0.01)
     .meta({ value: 'std', description: 'standard deviation of the Gaussian initialization' }),
   from: z.string().optional().meta({
-    value: 'files',
+    value: 'models',
     description:
-      'start from all layers of this model, or of the average of several: a.safetensors,b.safetensors',
+      'start from all layers of this model (a file, torchvision/vgg16, hf:OWNER/REPOSITORY or https://…), or of the average of several: a.safetensors,b.safetensors',
   }),
   'from-shallower': z.string().optional().meta({
     value: 'file',
