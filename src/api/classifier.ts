@@ -89,9 +89,13 @@ export class Classifier {
   }
 
   async #predict(image: GivenImage, options: PredictOptions): Promise<ImagePrediction> {
-    const ensemble = this.#models.ensemble(this.#models.resolve(options));
+    const protocol = this.#models.resolve(options);
+    const ensemble = this.#models.ensemble(protocol);
     const stored = { kind: 'encoded', bytes: await image.read() } as const;
-    const scaled = await prepareForEvaluation(stored, image.name, ensemble.scales, options);
+    const scaled = await prepareForEvaluation(stored, image.name, ensemble.scales, {
+      maxPixels: options.maxPixels,
+      colorProfiles: protocol.colorProfiles,
+    });
     const classified = ensemble.classify(scaled);
     ensemble.flush();
     const { posteriors } = await classified;

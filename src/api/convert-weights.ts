@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
 import type { Layer } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
-import { wholeImage } from '../data/pixels/crop.ts';
+import { imagePlanes } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import type { WriteOptions } from '../weights/export/exported-model.ts';
 import { type WriteReport, writableFormat, writeWeights } from '../weights/export/write-weights.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
 import type { ImportReport } from '../weights/import/import-report.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import type { Model } from '../weights/model/model.ts';
@@ -63,6 +62,8 @@ export interface ConvertResult {
     readonly crop: number;
     readonly width: number;
     readonly parameters: number;
+    /** Pooling and layers of a classifier that is not that of Table 1: `global average pooling, FC-10`. */
+    readonly head?: string;
   };
   /** Undefined if the input is in our own format. */
   readonly report?: ImportReport;
@@ -100,7 +101,8 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
     const written = await writeWeights(output, model, options.write);
     const parity = answer && (await readBack(output, engine!, model, answer, onProgress));
     const { configuration, classes, crop, width } = model.network;
-    const network = { configuration, classes, crop, width, parameters: parameterCount(model.network) };
+    const parameters = parameterCount(model.network);
+    const network = { configuration, classes, crop, width, parameters, head: describeHead(model.network) };
     return { input: facts, network, report, written, output: await factsOf(output), parity };
   } finally {
     engine?.close();
@@ -142,7 +144,7 @@ export async function syntheticOutput(
   parameters: Parameters,
   { network, meanRgb }: ModelFacts,
 ): Promise<Float32Array> {
-  let values = wholeImage(syntheticImage(network.crop), meanRgb);
+  let values = imagePlanes(syntheticImage(network.crop), meanRgb);
   let inputShape: Shape4 = [1, 3, network.crop, network.crop];
   for (const layers of convolutionsWithFollowers(network.layers)) {
     const program = await backend.compile({ layers, inputShape, parameters });
@@ -183,6 +185,7 @@ async function readInput(options: ConvertOptions, { sha256 }: FileFacts, engine:
   const { model, report } = await readModelWithReport(input, {
     ...read,
     allowFeatures: true,
+    replacePreprocessing: true,
     placesFor: engine && ((network) => engine.placesFor(network)),
     onProgress: (done, total) => onProgress?.('reading', done, total),
   });
@@ -227,6 +230,5 @@ function checkPaths({ input, output }: ConvertOptions): void {
 }
 
 async function factsOf(path: string): Promise<FileFacts> {
-  const sha256 = await sha256OfFile(path);
-  return { path, bytes: (await stat(path)).size, sha256 };
+  return { path, ...(await modelChecksum(path)) };
 }

@@ -1,5 +1,6 @@
 /** Options that several commands share, and the parsers of their values. */
 import { InvalidArgumentError } from 'commander';
+import { colorProfileModes } from '../core/image-preparation.ts';
 import { backendNames, precisions, presentBackendName } from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
@@ -67,6 +68,11 @@ export const maxPixels = option(
   '<n>',
   'largest image to accept, in pixels (default: 100000000)',
   positiveInteger,
+);
+
+export const colorProfiles = choice(
+  colorProfileModes,
+  "embedded color profiles of images: ignore, or convert to sRGB (default: as in the model's training)",
 );
 
 /** Accepts a backend's former name, too. */

@@ -2,11 +2,11 @@
 import { parse, stringify } from 'yaml';
 import { messageOf, UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
-import type { Recipe } from './recipe.ts';
+import type { PartialRecipe, Recipe } from './recipe.ts';
 
 /**
  * The version of the keys in a run's recipe.yaml. Runs of version 0.2 and before record none and have version 1, where
- * `init: he` is today's `he-unscaled`.
+ * `init: he` is today's `he-unscaled`, and color profiles were converted.
  */
 export const RECIPE_VERSION = 2;
 
@@ -49,6 +49,9 @@ export async function readRecipeAndData(path: string): Promise<RecipeFile> {
   return { data, keys: presentKeys(path, keys, version ?? (data === undefined ? RECIPE_VERSION : 1)) };
 }
 
+/** What runs of version 1 did, whose recipes lack these keys. */
+const formerDefaults: PartialRecipe = { 'color-profiles': 'convert' };
+
 /** Renames keys and values of older versions, so that they keep their meaning. */
 function presentKeys(path: string, keys: Record<string, unknown>, version: unknown): Record<string, unknown> {
   if (version !== 1 && version !== RECIPE_VERSION) {
@@ -56,7 +59,8 @@ function presentKeys(path: string, keys: Record<string, unknown>, version: unkno
       `the recipe ${path} has version ${version}, but this verydeep knows versions 1 to ${RECIPE_VERSION}; install a newer verydeep`,
     );
   }
-  return version === 1 && keys.init === 'he' ? { ...keys, init: 'he-unscaled' } : keys;
+  if (version !== 1) return keys;
+  return { ...formerDefaults, ...keys, ...(keys.init === 'he' && { init: 'he-unscaled' }) };
 }
 
 /** The recipe as YAML, keys in the schema's order. */

@@ -4,8 +4,10 @@
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
+import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
+import { givenMean } from '../data/training/given-colors.ts';
 import { backendNames, kernelChoices, precisions } from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
@@ -113,6 +115,21 @@ export const recipeSchema = z.strictObject({
   'color-shift': flag
     .default(true)
     .meta({ description: 'random RGB shifts along the principal components of the training set' }),
+  mean: text(
+    (mean) => mean === 'dataset' || givenMean(mean) !== undefined,
+    'must be dataset, ilsvrc or three numbers from 0 to 255 such as 123.68,116.779,103.939',
+  )
+    .default('dataset')
+    .meta({
+      value: 'rgb',
+      description:
+        "mean RGB that is subtracted from every pixel: dataset (the training images'), ilsvrc (the authors') or three numbers; given with color-axes, it saves decoding all images before training",
+    }),
+  'color-axes': z.string().optional().meta({
+    value: 'file',
+    description:
+      'principal components for color-shift: ilsvrc (published) or a JSON file such as the data.json.gz of a run (default: those of the training images)',
+  }),
   shuffle: flag.default(true).meta({ description: 'shuffle the images in each epoch' }),
   init: z
     .enum(initializationMethods)
@@ -122,9 +139,9 @@ export const recipeSchema = z.strictObject({
     .default(0.01)
     .meta({ value: 'std', description: 'standard deviation of the Gaussian initialization' }),
   from: z.string().optional().meta({
-    value: 'files',
+    value: 'models',
     description:
-      'start from all layers of this model, or of the average of several: a.safetensors,b.safetensors',
+      'start from all layers of this model (a file, torchvision/vgg16, hf:OWNER/REPOSITORY or https://…), or of the average of several: a.safetensors,b.safetensors',
   }),
   'from-shallower': z.string().optional().meta({
     value: 'file',
@@ -151,6 +168,10 @@ export const recipeSchema = z.strictObject({
     value: 'n',
     description: 'largest image to accept, in pixels',
     resumable: true,
+  }),
+  'color-profiles': z.enum(colorProfileModes).default('ignore').meta({
+    description:
+      "embedded color profiles of images: ignore leaves the pixels as they are stored, as the published weights' pipelines do; convert converts them to sRGB",
   }),
   'validate-every': positive.default(1).meta({ value: 'epochs', description: 'epochs between validations' }),
   'average-from': number.min(0).optional().meta({
@@ -198,7 +219,7 @@ export const recipeSchema = z.strictObject({
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
 /** Keys whose value may be text or a number. */
-type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
+type TextKey = 'mean' | 'scale' | 'warmup' | 'lr-drop-at';
 /** Any of the keys of a recipe. */
 export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;
 

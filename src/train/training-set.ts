@@ -13,8 +13,10 @@ import {
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
+import { givenAxes, givenMean } from '../data/training/given-colors.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
 import { asRecorded, type DataRecord, recordImages } from './data-record.ts';
@@ -67,14 +69,19 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     const note = describeUnused(unused);
     if (note !== undefined) options.listener?.onNote?.(note);
   }
+  for (const source of [all, others]) checkColorProfiles(source, options.recipe['color-profiles']);
   const isRecorded = split === 'held-out' && options.resumed === undefined;
   const chosen = limited(own, options.recipe);
-  const trained = await survey(chosen, 'training', options, isRecorded);
-  const validation = await survey(others, 'validation', options, isRecorded);
+  const given = options.record ?? (await givenColors(options.recipe));
+  const trained = await survey(chosen, 'training', options, { withFingerprints: isRecorded, ...given });
+  const validation = await survey(others, 'validation', options, {
+    withFingerprints: isRecorded,
+    ...options.record,
+  });
   noteMissingClasses(trained.good, validation.good, options.listener);
   if (isRecorded) noteCopies(trained.fingerprints, validation.fingerprints, options.listener);
   const trainedOn = isRecorded ? packFingerprints(trained.fingerprints) : undefined;
-  const { mean, axes } = options.record ?? trained;
+  const { mean, axes } = { ...trained, ...given };
   return {
     training: trained.good,
     validation: validation.good,
@@ -123,6 +130,7 @@ export function trainingImages(
     mean,
     memory: recipe['memory-budget'] * 2 ** 20,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     lost,
   });
 }
@@ -134,24 +142,43 @@ export function limited(source: ImageSource, { limit, seed }: Pick<Recipe, 'limi
   return selectImages(source, chosen.sort());
 }
 
-/** Surveys the images on the way to their fingerprints, so that each is read once; a survey from the cache reads none. */
+interface GivenColors {
+  readonly mean?: Rgb;
+  readonly axes?: ColorAxes;
+}
+
+async function givenColors(recipe: Recipe): Promise<GivenColors> {
+  const { mean, 'color-axes': axes } = recipe;
+  // Absent keys must not hide the survey's.
+  return {
+    ...(givenMean(mean) && { mean: givenMean(mean) }),
+    ...(axes !== undefined && { axes: await givenAxes(axes) }),
+  };
+}
+
+/**
+ * Surveys the images, unless mean and axes are known, on the way to their fingerprints, so that each is read once; a
+ * survey from the cache reads none.
+ */
 async function survey(
   source: ImageSource,
   what: 'training' | 'validation',
   { recipe, listener, signal, team, record }: TrainingSetOptions,
-  withFingerprints: boolean,
+  { mean, axes, withFingerprints }: GivenColors & { readonly withFingerprints: boolean },
 ) {
   const known = new Map<number, string>();
   const watched = watchFingerprints(source, (image, found) => known.set(image, found));
-  const survey = record
-    ? { ...record, bad: record.bad[what] }
-    : await surveyImages(withFingerprints ? watched : source, {
-        onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
-        onWarning: (note) => listener?.onNote?.(note),
-        maxPixels: recipe['max-pixels'],
-        signal,
-        team,
-      });
+  const survey =
+    mean && axes
+      ? { mean, axes, bad: record?.bad[what] ?? [] }
+      : await surveyImages(withFingerprints ? watched : source, {
+          onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
+          onWarning: (note) => listener?.onNote?.(note),
+          maxPixels: recipe['max-pixels'],
+          colorProfiles: recipe['color-profiles'],
+          signal,
+          team,
+        });
   const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
   const fingerprints = withFingerprints ? await fingerprintImages(source, { known, team, signal }) : [];
   if (!good) return { ...survey, fingerprints, good: source };

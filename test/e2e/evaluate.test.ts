@@ -64,7 +64,7 @@ describe('vgg evaluate', () => {
     assert.match(modelDetails[0].sha256, /^[0-9a-f]{64}$/);
     assert.deepEqual(result, {
       ...{ split: 'val', trainedOn: 0, images: 12, labeled: 12, top5Error: 0 },
-      ...{ protocol: 'dense', flip: true, scales: [36], models: [model] },
+      ...{ protocol: 'dense', flip: true, scales: [36], models: [model], warnings: [] },
     });
   });
 

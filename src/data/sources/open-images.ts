@@ -25,7 +25,7 @@ import { type ListOptions, parseListLocation } from './lists/list-location.ts';
 import { findLists, openLists } from './lists/open-list.ts';
 import { findParquet, isParquetName, openParquetFiles } from './parquet/open-parquet.ts';
 import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import { MissingSplitError, type Split } from './splits.ts';
+import { MissingSplitError, type Split, splitNames } from './splits.ts';
 
 export interface OpenOptions {
   /**
@@ -67,6 +67,31 @@ export async function openImages(location: string, options: OpenOptions = {}): P
   const source = await open(path, { location, split, tree: disk, labels, oneClass, cacheFolder, list });
   if (options.exact) checkSplit(source, split, labels);
   return source;
+}
+
+/** A split of a data set. */
+export interface SplitSource {
+  readonly name: Split;
+  readonly source: ImageSource;
+}
+
+/** Opens all splits of a data set; only `train` if it is not divided. @throws UserError as openImages does */
+export async function openSplits(
+  location: string,
+  labels: NonNullable<OpenOptions['labels']>,
+): Promise<SplitSource[]> {
+  const found: SplitSource[] = [];
+  for (const split of splitNames) {
+    try {
+      const source = await openImages(location, { split, labels });
+      // `val` and `test` replace each other, and an undivided set is the same for each split.
+      if (source.split === split || found.length === 0) found.push({ name: source.split ?? 'train', source });
+    } catch (error) {
+      if (!(error instanceof MissingSplitError)) throw error;
+    }
+  }
+  if (found.length === 0) throw new UserError(`${location} has no images; check the path`);
+  return found;
 }
 
 /** Data that is not divided has training images only, or images without labels, for any use. */

@@ -6,6 +6,7 @@ import { matchClasses, type NamedClasses } from './class-matching.ts';
 import { Ensemble, type Member } from './ensemble.ts';
 import { type BatchingLimits, ImageClassifier } from './image-classifier.ts';
 import { type EngineOptions, type LoadedModel, loadModels } from './load-model.ts';
+import { sharedColorProfiles } from './shared-preparation.ts';
 
 /** Loaded models whose posteriors are averaged. */
 export class LoadedEnsemble {
@@ -50,7 +51,10 @@ export class LoadedEnsemble {
     return this.models[0]!;
   }
 
-  /** @throws UserError when the default scales are unknown, or a scale is too small for a model. */
+  /**
+   * @throws UserError when the default scales are unknown, a scale is too small for a model, or the models treat color
+   *   profiles differently.
+   */
   resolve({
     protocol = 'dense',
     scales,
@@ -60,6 +64,7 @@ export class LoadedEnsemble {
       protocol,
       flip,
       scales: this.models.map(({ facts, path }) => resolveScales(facts, scales, protocol, path)),
+      colorProfiles: sharedColorProfiles(this.models.map(({ path, facts }) => ({ ...facts, path }))),
     };
   }
 

@@ -1,3 +1,5 @@
+import type { ColorProfiles } from '../../core/image-preparation.ts';
+
 /** Test protocols: which parts of an image the network is applied to (paper, 3.2). */
 
 /**
@@ -42,4 +44,5 @@ export interface ResolvedProtocol {
   readonly flip: boolean;
   /** Test scales Q of each model. */
   readonly scales: readonly (readonly number[])[];
+  readonly colorProfiles: ColorProfiles;
 }

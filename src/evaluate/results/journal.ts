@@ -7,6 +7,7 @@ import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
 import { ifExists, readingError, writingError } from '../../core/files.ts';
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { MemberPosteriors } from '../inference/ensemble.ts';
 import type { ImageResult } from './image-results.ts';
 
@@ -20,6 +21,7 @@ export interface EvaluationInputs {
   readonly flip: boolean;
   /** Test scales Q of each model. */
   readonly scales: readonly (readonly number[])[];
+  readonly colorProfiles: ColorProfiles;
   /** Number format of the multiplications, unless it was fp32. */
   readonly precision?: string;
 }
@@ -33,7 +35,8 @@ export interface EvaluationRecord {
   finish(): Promise<void>;
 }
 
-const FORMAT = 'verydeep evaluation 1';
+/** Version 1 has results of another dense evaluation, which ignored a rim at the right and at the bottom. */
+const FORMAT = 'verydeep evaluation 2';
 
 const resultSchema = z.strictObject({
   image: z.int().min(0),
@@ -49,6 +52,7 @@ const DIFFERENCES: Readonly<Record<keyof EvaluationInputs, string>> = {
   protocol: 'another protocol',
   flip: 'another mirror-image setting',
   scales: 'other scales',
+  colorProfiles: 'another treatment of color profiles',
   precision: 'another precision',
 };
 

@@ -1,7 +1,9 @@
 /** The models of a server, by name, and all of them as one ensemble. */
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import { matchClasses } from '../../evaluate/inference/class-matching.ts';
 import { Ensemble, type Member } from '../../evaluate/inference/ensemble.ts';
+import { sharedColorProfiles } from '../../evaluate/inference/shared-preparation.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';
 import { RequestError } from '../request-errors.ts';
@@ -16,6 +18,7 @@ export interface ServedEnsemble {
   readonly models: readonly string[];
   /** Every Q that is used. */
   readonly scales: readonly number[];
+  readonly colorProfiles: ColorProfiles;
   /** Display names of the classes, in label order. */
   readonly labels: readonly string[];
   /** @returns `[classes]` */
@@ -46,7 +49,7 @@ export class ServedModels {
     throw new RequestError('not_found', `There is no model of that name; choose one of ${names}.`);
   }
 
-  /** @throws RequestError if there is no model of that name, or the models of `all` have different classes. */
+  /** @throws RequestError if there is no model of that name, or the models of `all` have different classes or treat color profiles differently. */
   ensemble(name: string | undefined, protocol: Protocol, requested: RequestedScales): ServedEnsemble {
     const models = name === ALL && this.list.length > 0 ? this.list : [this.find(name)];
     const [first, ...others] = models.map((model) => ({ path: model.name, classes: model.facts.classes }));
@@ -62,6 +65,9 @@ export class ServedModels {
     return {
       models: models.map((model) => model.name),
       scales: ensemble.scales,
+      colorProfiles: checked(() =>
+        sharedColorProfiles(models.map(({ name: path, facts }) => ({ ...facts, path }))),
+      ),
       labels: models[0]!.facts.labels,
       classify: async (scaled, signal) => (await ensemble.classify(scaled, signal)).posteriors,
       untilReady: async () => {

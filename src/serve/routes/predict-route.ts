@@ -38,7 +38,7 @@ async function predict(
   { signal }: ActiveRequest,
 ) {
   const ready = () => ensemble.untilReady();
-  const { name, size, scaled } = await decoder.decode(upload, ensemble.scales, signal, ready);
+  const { name, size, scaled } = await decoder.decode(upload, ensemble, signal, ready);
   metrics.images.inc();
   const posteriors = await ensemble.classify(scaled, signal);
   return { name, ...size, top: withLabels(topClasses(posteriors, top), ensemble.labels) };

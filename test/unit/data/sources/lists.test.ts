@@ -112,7 +112,7 @@ describe('lists of images', () => {
       openImages(listLocation(path, { columns: 'image,dog' })),
       'has no column dog; its columns are',
     );
-    await refused(openImages(listLocation(folder, { columns: 'a,b' })), 'does not exist');
+    await refused(openImages(listLocation(folder, { columns: 'a,b' })), 'is not a list of images');
   });
 
   it('may have a column or folders of splits', async (t) => {

@@ -11,6 +11,7 @@ const INPUTS: EvaluationInputs = {
   data: 'cd',
   protocol: 'dense',
   flip: true,
+  colorProfiles: 'ignore',
   scales: [[256]],
 };
 
