@@ -45,7 +45,7 @@ export const command = newCommand('convert', {
 
 async function convert(input: string, output: string, flags: FlagsOf<typeof options>): Promise<void> {
   refuseToOverwrite(output, flags);
-  const read = await readOptionsOf(flags);
+  const read = { ...(await readOptionsOf(flags)), onRemark: undefined };
   const write = { convention: flags.outConvention, fullyConvolutional: flags.fullyConvolutional };
   const result = await withBars((onProgress) =>
     convertModel({ ...flags, input, output, read, write, onProgress }),
