@@ -50,7 +50,7 @@ const options = {
     "side of the crop of a network that pools before its classifier (default: the file's input size, or 224)",
     positiveInteger,
   ),
-  prefix: option('<name>', 'prefix of the tensor names, if a file holds several networks'),
+  prefix: option('<name>', 'prefix of the tensor names, if a file holds several networks', String),
   bnEpsilon: option(
     '<value>',
     "epsilon of batch normalization, if the file does not store it (default: the framework's)",

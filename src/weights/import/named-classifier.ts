@@ -88,9 +88,10 @@ function withinPrefix(names: readonly string[], prefix: string): string[] {
   }
 }
 
-/** Compares names with numbers in them by the numbers: classifier.3 is before classifier.10. */
+/** Compares names with numbers in them by the numbers: classifier.3 is before classifier.10. A head (timm) is last. */
 function byNumbers(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+  const [first, second] = [a, b].map((name) => Number(/(^|\.)head\./.test(name)));
+  return first! - second! || a.localeCompare(b, 'en', { numeric: true });
 }
 
 /** The layers in an order in which each takes the outputs of the one before; undefined if there is none. */
