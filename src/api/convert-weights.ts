@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
 import type { Layer } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
 import { imagePlanes } from '../data/pixels/crop.ts';
@@ -14,6 +12,7 @@ import { openBackend } from '../kernels/registry.ts';
 import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import type { WriteOptions } from '../weights/export/exported-model.ts';
 import { type WriteReport, writableFormat, writeWeights } from '../weights/export/write-weights.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
 import type { ImportReport } from '../weights/import/import-report.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import type { Model } from '../weights/model/model.ts';
@@ -231,6 +230,5 @@ function checkPaths({ input, output }: ConvertOptions): void {
 }
 
 async function factsOf(path: string): Promise<FileFacts> {
-  const sha256 = await sha256OfFile(path);
-  return { path, bytes: (await stat(path)).size, sha256 };
+  return { path, ...(await modelChecksum(path)) };
 }

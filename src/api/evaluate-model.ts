@@ -1,6 +1,5 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
 import { type BadImage, badImagesError } from '../data/sources/bad-images.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
@@ -19,6 +18,7 @@ import { type JournalOptions, openJournal } from '../evaluate/results/open-journ
 import { openPosteriorRecorder } from '../evaluate/results/posterior-recorder.ts';
 import { checkOutputFolders, writeResultFiles } from '../evaluate/results/predictions-and-submission.ts';
 import { checkAgreement, checkSameCode, checkSameImages } from '../train/same-on-all-ranks.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
 import { chooseImages, openData } from './evaluation-images.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
@@ -126,7 +126,9 @@ async function prepare(options: EvaluateOptions, source: ImageSource, models: Lo
   const { classes } = models.first.facts;
   const protocol = models.resolve(options);
   checkColorProfiles(source, protocol.colorProfiles);
-  const checksums = await Promise.all(models.models.map(({ path }) => sha256OfFile(path)));
+  const checksums = await Promise.all(
+    models.models.map(async ({ path }) => (await modelChecksum(path)).sha256),
+  );
   await checkRanks(options, source, checksums);
   return {
     options,

@@ -39,7 +39,7 @@ const options = {
     inAnyCase,
   ),
   pooling: choice(['floor', 'ceil'], "rounding of odd sizes in max pooling (default: the framework's)"),
-  prefix: option('<name>', 'prefix of the tensor names, if a file holds several networks'),
+  prefix: option('<name>', 'prefix of the tensor names, if a file holds several networks', String),
   bnEpsilon: option(
     '<value>',
     "epsilon of batch normalization, if the file does not store it (default: the framework's)",

@@ -71,7 +71,8 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     const note = describeUnused(unused);
     if (note !== undefined) options.listener?.onNote?.(note);
   }
-  for (const source of [all, others]) checkColorProfiles(source, options.recipe['color-profiles']);
+  for (const source of [all, others])
+    checkColorProfiles(source, options.recipe['color-profiles'] ?? 'ignore');
   const isRecorded = split === 'held-out' && options.resumed === undefined;
   const chosen = limited(own, options.recipe);
   const given = options.record ?? (await givenColors(options.recipe));
@@ -153,10 +154,11 @@ interface GivenColors {
 }
 
 async function givenColors(recipe: Recipe): Promise<GivenColors> {
-  const { mean, 'color-axes': axes } = recipe;
+  const { mean = 'dataset', 'color-axes': axes } = recipe;
+  const given = givenMean(mean);
   // Absent keys must not hide the survey's.
   return {
-    ...(givenMean(mean) && { mean: givenMean(mean) }),
+    ...(given && { mean: given }),
     ...(axes !== undefined && { axes: await givenAxes(axes) }),
   };
 }

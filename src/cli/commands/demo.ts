@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
+import { evaluateModel } from '../../api/evaluate-model.ts';
 import type { TrainOutcome } from '../../api/run-training.ts';
 import { trainNetwork } from '../../api/train-network.ts';
 import { InterruptedError, UserError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
 import { projectFolder } from '../../core/project.ts';
 import { openImages } from '../../data/sources/open-images.ts';
+import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
 import type { Recipe } from '../../train/recipe.ts';
@@ -53,8 +55,10 @@ async function demo({ data, out = nextRunFolder() }: FlagsOf<typeof options>): P
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(`stopped; continue with: npx vgg train --out ${out} --resume`);
   }
+  // By center crops, as the validations were.
+  const tested = await evaluateModel({ data, split: 'test', model: outcome.lastModel, protocol: 'center' });
   const photos = await writePhotos(data, dirname(out));
-  printResult(formatDemo(outcome, recipe, { data, photos }));
+  printResult(formatDemo(outcome, tested, recipe, { data, photos }));
 }
 
 function nextRunFolder(): string {
@@ -104,13 +108,13 @@ function folderName(label: string): string {
 }
 
 function formatDemo(
-  { run, seconds, iterations, last }: TrainOutcome,
+  { run, seconds, iterations }: TrainOutcome,
+  tested: EvaluationResult,
   recipe: Recipe,
   { data, photos }: { readonly data: string; readonly photos: string },
 ): string {
-  if (!last) throw new Error('the demo ended without a validation');
   const table = tableOf(
-    [last],
+    [tested],
     [
       ['network', () => recipe.config],
       ['width', () => String(recipe.width), 'right'],

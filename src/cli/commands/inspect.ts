@@ -4,6 +4,7 @@ import { formatBytes, formatMillions } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
 import { type FlagsOf, newCommand } from '../command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
+import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { printAs } from '../output.ts';
 
@@ -15,10 +16,11 @@ export const command = newCommand('inspect', {
   examples: ['inspect runs/demo/best.safetensors', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
   options,
 })
-  .argument('<file>', 'model file')
+  .argument('<file>', `model file, folder, or ${MODEL_NAMES}`)
   .action(inspect);
 
 async function inspect(path: string, flags: FlagsOf<typeof options>): Promise<void> {
+  await downloadModels([path]);
   printAs(await inspectWeights(path, await readOptionsOf(flags)), flags, formatInspection);
 }
 

@@ -7,6 +7,7 @@ import { formatTable } from '../../report/table.ts';
 import { type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
 import { printJson, printResult } from '../output.ts';
@@ -26,6 +27,7 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('predict', {
   description: "Classify images with the paper's protocols (section 3.2).",
   examples: [
+    'predict cat.jpg --model torchvision/vgg16',
     'predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors',
     'predict cat.jpg dog.jpg --model vgg-d.safetensors --protocol center --json',
     'predict photos "more/*.jpg" https://example.org/cat.jpg --model vgg-d.safetensors',
@@ -44,6 +46,7 @@ async function predict(inputs: string[], flags: Flags): Promise<void> {
   const images = await imagesOf(inputs);
   const bad: BadImage[] = [];
   const options = { ...flags, read: await readOptionsOf(flags) };
+  await downloadModels(flags.model);
   const classifier = await Classifier.open(flags.model, options);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {

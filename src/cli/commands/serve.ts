@@ -11,6 +11,7 @@ import { defaultLimits } from '../../serve/server.ts';
 import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from '../command.ts';
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
@@ -24,7 +25,10 @@ const origin: Parser<string> = (text) => {
 
 const options = {
   model: repeatable(
-    option('<file>', "model file of any format; may be repeated (default: the newest run's best model)"),
+    option(
+      '<model>',
+      `model file of any format, or ${MODEL_NAMES}; may be repeated (default: the newest run's best model)`,
+    ),
   ),
   runs: option('<folder>', 'folder whose run folders are shown (default: runs, if it exists)'),
   host: option(
@@ -92,6 +96,7 @@ async function serve(flags: Flags): Promise<void> {
   letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
+  await downloadModels(models);
   const server = await serveModels({
     ...flags,
     models,

@@ -19,6 +19,7 @@ import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
@@ -95,7 +96,10 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
       checkResumeFlags(flags);
       return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
     }
-    return trainNetwork({ ...shared, ...(await dataAndRecipe(data, flags, given, listener)) });
+    await downloadModels(modelsOf(given));
+    const chosen = await dataAndRecipe(data, flags, given, listener);
+    await downloadModels(modelsOf(chosen.recipe));
+    return trainNetwork({ ...shared, ...chosen });
   };
   const outcome = await untilInterrupted((signal) =>
     withRanks(flags, (communicator) => run(communicator, signal).finally(() => listener.stop())),
@@ -129,6 +133,11 @@ async function dataAndRecipe(
   for (const note of recipeNotes(choice, data, out)) log(`note: ${note}`);
   listener.paperFlops = paperFlops(choice);
   return { data, recipe: choice.recipe };
+}
+
+/** The models that training starts from. */
+function modelsOf({ from, 'from-shallower': shallower }: Partial<Recipe>): string[] {
+  return [...(from?.split(',') ?? []), ...(shallower === undefined ? [] : [shallower])];
 }
 
 function checkResumeFlags({ recipe }: Flags): void {

@@ -6,6 +6,7 @@ import { readSafetensors, type SafetensorsFile } from '../formats/safetensors/re
 import { checkNames, importModel } from '../import/import-model.ts';
 import { checkOwnOptions, type ImportOptions, ownPreprocessing } from '../import/import-options.ts';
 import type { ImportReport } from '../import/import-report.ts';
+import { withStatedPreprocessing } from '../import/stated-facts.ts';
 import { checkFinite, withTidyMessages } from '../weight-errors.ts';
 import { type ModelFacts, parseModelMetadata } from './metadata.ts';
 import { checkTensors, type Model, OPTIMIZER_PREFIX } from './model.ts';
@@ -53,11 +54,11 @@ async function read(path: string, options: ReadModelOptions) {
   const file = await openWeights(path);
   try {
     if (file.format !== 'safetensors' || !isOwn(file.metadata, options))
-      return await importModel(file, options);
+      return await importModel(file, withStatedPreprocessing(file, options));
     const facts = parseModelMetadata(path, file.metadata);
     checkOwnOptions(path, facts, options);
     if (ownPreprocessing(facts, options)) return await importModel(file, options);
-    const model = await readOwnModel(path, options);
+    const model = await readOwnModel(file.path, options);
     for (const [name, values] of model.tensors) checkFinite(path, name, values);
     const { classNames } = options;
     if (classNames) checkNames(classNames, facts.network);
