@@ -219,7 +219,12 @@ async function readBack(
   const changed = [...digestsOf(back)].filter(([name, digest]) => digests.get(name) !== digest);
   const after = changed.length === 0 ? before : await engine.run(back);
   const difference = before.reduce((most, value, i) => Math.max(most, Math.abs(value - after[i]!)), 0);
-  return { side: paritySide(model.network), output: before, changed: changed.map(([name]) => name), difference };
+  return {
+    side: paritySide(model.network),
+    output: before,
+    changed: changed.map(([name]) => name),
+    difference,
+  };
 }
 
 function digestsOf({ tensors }: Model): Map<string, string> {
