@@ -42,7 +42,8 @@ export async function readModelWithReport(
   given: ReadModelOptions | OnProgress = {},
 ): Promise<{ readonly model: Model; readonly report?: ImportReport }> {
   const options: ReadModelOptions = typeof given === 'function' ? { onProgress: given } : given;
-  const result = await withTidyMessages(() => read(path, options));
+  const result: { model: Model; report?: ImportReport } = await withTidyMessages(() => read(path, options));
+  for (const remark of result.report?.remarks ?? []) options.onRemark?.(`${path}: ${remark}`);
   if (hasFeaturesOnly(result.model.network) && !options.allowFeatures && !options.featuresOnly) {
     throw new UserError(
       `${path} holds convolutions only, without the fully connected layers that classify; use it with \`vgg features\``,
