@@ -140,6 +140,6 @@ export function noteCopies(
   const copies = validation.filter((one) => one !== '' && trained.has(one)).length;
   if (copies === 0) return;
   listener?.onNote?.(
-    `warning: ${copies} of ${validation.length} held-out images ${copies === 1 ? 'is a copy' : 'are copies'} of training images, so the validation error is too low; remove the copies (evaluate leaves them out)`,
+    `warning: ${copies} of ${validation.length} held-out images ${copies === 1 ? 'is a copy of a training image' : 'are copies of training images'}, so the validation error is too low; remove the copies (evaluate leaves them out)`,
   );
 }

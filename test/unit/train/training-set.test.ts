@@ -86,7 +86,7 @@ describe('the images of a training', () => {
     const image = await jpeg(36, 36, 1);
     for (const i of range(4)) await writeFiles(data, { [`cat/${i}.jpg`]: image });
     await write('copies', { dog: 4 }, 2);
-    assert.match((await open(data)).notes.join('\n'), /1 of 2 held-out images is a copy of training images/);
+    assert.match((await open(data)).notes.join('\n'), /1 of 2 held-out images is a copy of a training image,/);
   });
 
   it('say whether some class has more than twice as many validation images as another', async () => {
