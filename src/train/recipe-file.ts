@@ -6,7 +6,8 @@ import type { PartialRecipe, Recipe } from './recipe.ts';
 
 /**
  * The version of the keys in a run's recipe.yaml. Runs of version 0.2 and before record none and have version 1, where
- * `init: he` is today's `he-unscaled`, and color profiles were converted.
+ * `init: he` is today's `he-unscaled`, color profiles were converted, and the mean was that of the
+ * training images.
  */
 export const RECIPE_VERSION = 2;
 
@@ -50,7 +51,7 @@ export async function readRecipeAndData(path: string): Promise<RecipeFile> {
 }
 
 /** What runs of version 1 did, whose recipes lack these keys. */
-const formerDefaults: PartialRecipe = { 'color-profiles': 'convert' };
+const formerDefaults: PartialRecipe = { 'color-profiles': 'convert', mean: 'dataset' };
 
 /** Renames keys and values of older versions, so that they keep their meaning. */
 function presentKeys(path: string, keys: Record<string, unknown>, version: unknown): Record<string, unknown> {

@@ -119,11 +119,11 @@ export const recipeSchema = z.strictObject({
     (mean) => mean === 'dataset' || givenMean(mean) !== undefined,
     'must be dataset, ilsvrc or three numbers from 0 to 255 such as 123.68,116.779,103.939',
   )
-    .default('dataset')
+    .optional()
     .meta({
       value: 'rgb',
       description:
-        "mean RGB that is subtracted from every pixel: dataset (the training images'), ilsvrc (the authors') or three numbers; given with color-axes, it saves decoding all images before training",
+        "mean RGB that is subtracted from every pixel: dataset (the training images'), ilsvrc (the authors') or three numbers (default: dataset, or with from that of its model); given with color-axes, it saves decoding all images before training",
     }),
   'color-axes': z.string().optional().meta({
     value: 'file',
@@ -152,6 +152,10 @@ export const recipeSchema = z.strictObject({
     description:
       'preprocessing that the model in from or from-shallower expects, if its file does not record it',
   }),
+  'from-features-only': flag.default(false).meta({
+    description:
+      'take only the convolutions of the model in from, for another crop; the fully connected layers are new',
+  }),
   seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count
     .optional()
@@ -169,9 +173,9 @@ export const recipeSchema = z.strictObject({
     description: 'largest image to accept, in pixels',
     resumable: true,
   }),
-  'color-profiles': z.enum(colorProfileModes).default('ignore').meta({
+  'color-profiles': z.enum(colorProfileModes).optional().meta({
     description:
-      "embedded color profiles of images: ignore leaves the pixels as they are stored, as the published weights' pipelines do; convert converts them to sRGB",
+      "embedded color profiles of images: ignore leaves the pixels as they are stored, as the published weights' pipelines do; convert converts them to sRGB (default: ignore, or with from as its model)",
   }),
   'validate-every': positive.default(1).meta({ value: 'epochs', description: 'epochs between validations' }),
   'average-from': number.min(0).optional().meta({

@@ -28,6 +28,9 @@ export function resolveRecipe(
   if (recipe.from !== undefined && recipe['from-shallower'] !== undefined) {
     throw new UserError(`${origin}: from and from-shallower cannot be used together; keep one`);
   }
+  if (recipe['from-features-only'] && recipe.from === undefined) {
+    throw new UserError(`${origin}: from-features-only needs from, the model whose convolutions to take`);
+  }
   if (parseTrainScale(recipe.scale).min < recipe.crop) {
     throw new UserError(
       `${origin}: scale ${recipe.scale} is smaller than the crop of ${recipe.crop} pixels; raise scale or lower crop`,
