@@ -107,7 +107,8 @@ export async function runTraining(
         batch: session.recipe.batch,
       });
       const side = await medianSide(set.training);
-      for (const warning of setWarnings({ ...set, side }, session.recipe)) warn(warning);
+      for (const warning of [...set.warnings, ...setWarnings({ ...set, side }, session.recipe)])
+        warn(warning);
       const reason = await trainer.run();
       warn(resultWarning(record.last, set.validation));
       const outcome = { ...outcomeOf(out, reason, trainer.state, record.last, validation), warnings };

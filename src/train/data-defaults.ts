@@ -89,7 +89,7 @@ function scheduleDefaults({ images, from }: DataFacts, given: PartialRecipe): Pa
   if (images >= PAPER_IMAGES) return {};
   const chosenEpochs = Math.max(1, Math.round((from ? 0.1 : 1) * 100 * (100 / images) ** (1 / 3)));
   const epochs = given.epochs ?? chosenEpochs;
-  const batch = given.batch ?? powerOfTwoNear(Math.sqrt(images) / 2, 16, 256);
+  const batch = given.batch ?? batchFor(images);
   const trained = given.iterations === undefined ? epochs : (given.iterations * batch) / images;
   const byPlateau = (['lr-drops', 'patience', 'lr-factor'] as const).some((key) => key in given);
   return {
@@ -107,6 +107,9 @@ function dropsOf({ iterations }: PartialRecipe, epochs: number): string {
   return DROPS.map((share) => `${Number((share * epochs).toFixed(2))}e`).join();
 }
 
-function powerOfTwoNear(value: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, 2 ** Math.round(Math.log2(value))));
+/** The power of two nearest to √n / 2, from 16 to 256, but at most half of the images. */
+function batchFor(images: number): number {
+  const near = 2 ** Math.round(Math.log2(Math.sqrt(images) / 2));
+  const half = 2 ** Math.floor(Math.log2(Math.max(2, images) / 2));
+  return Math.min(256, Math.max(16, near), half);
 }

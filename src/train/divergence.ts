@@ -22,9 +22,11 @@ export function remedyFor(recipe: Recipe): string {
   const { init, lr, batch } = recipe;
   const rate = (lr * batch) / (recipe['lr-reference-batch'] ?? batch);
   const usual = usualRate(batch);
-  if (rate > usual) return `lower --lr to ${usual}`;
-  if (init === 'gaussian' || init === 'he-unscaled') return 'initialize with --init he or --init glorot';
-  if (rate < usual / 3) return `raise --lr to ${usual}`;
+  const remedies: string[] = [];
+  if (init === 'gaussian' || init === 'he-unscaled') remedies.push('use --init he or --init glorot');
+  if (rate > usual) remedies.push(`lower --lr to ${usual}`);
+  if (rate < usual / 3) remedies.push(`raise --lr to ${usual}`);
+  if (remedies.length > 0) return remedies.join(', and ');
   return `halve --lr (${lr / 2}), train for more epochs, or start from a trained network (--from)`;
 }
 

@@ -21,11 +21,13 @@ import { TrainingImages } from '../data/training/loader.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
 import { asRecorded, type DataRecord, recordImages } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
-import { noteCopies, noteMissingClasses, splitOff } from './validation-split.ts';
+import { copiesWarning, missingClassWarnings, splitOff } from './validation-split.ts';
 
 export interface TrainingSet {
   readonly training: ImageSource;
   readonly validation: ImageSource;
+  /** Reasons to distrust the errors: classes without images, copies. */
+  readonly warnings: readonly string[];
   /** For the model files of a new run; a resumed one keeps what its checkpoint recorded. */
   readonly validationRecord: ValidationRecord;
   /** Mean RGB of the training images, 0–255. */
@@ -79,13 +81,16 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     withFingerprints: isRecorded,
     ...options.record,
   });
-  noteMissingClasses(trained.good, validation.good, options.listener);
-  if (isRecorded) noteCopies(trained.fingerprints, validation.fingerprints, options.listener);
+  const warnings = [
+    ...missingClassWarnings(trained.good, validation.good),
+    ...(isRecorded ? copiesWarning(trained.fingerprints, validation.fingerprints) : []),
+  ];
   const trainedOn = isRecorded ? packFingerprints(trained.fingerprints) : undefined;
   const { mean, axes } = { ...trained, ...given };
   return {
     training: trained.good,
     validation: validation.good,
+    warnings,
     validationRecord: { split, images: validation.good.length, trainedOn },
     mean,
     axes,

@@ -44,11 +44,11 @@ function batchWarning({ batch }: Recipe, images: number): string | undefined {
 
 function validationWarning({ 'lr-drop-at': dropAt }: Recipe, images: number): string | undefined {
   if (images >= FEW_VALIDATION_IMAGES) return undefined;
-  const [rule, remedy] =
+  const [choice, remedy] =
     dropAt === undefined
-      ? [', and the learning rate drops when this error stops falling', ', and set --lr-drop-at']
-      : ['', ''];
-  return `there ${images === 1 ? 'is 1 validation image' : `are only ${images} validation images`}: one more mistake is ${(100 / images).toFixed(1)} points of error${rule}; add validation images or raise --holdout${remedy}`;
+      ? ['best.safetensors and of the drops of the learning rate', ', and set --lr-drop-at']
+      : ['best.safetensors', ''];
+  return `there ${images === 1 ? 'is 1 validation image' : `are only ${images} validation images`}: each is ${(100 / images).toFixed(1)} points of error, so the choice of ${choice} is largely chance; use last.safetensors, add validation images or raise --holdout${remedy}`;
 }
 
 function imbalanceWarning(training: ImageSource): string | undefined {

@@ -41,7 +41,7 @@ describe('train, evaluate, predict', () => {
     );
     assert.match(stderr, /--from vgg16.pth --out/);
     const { crop, scale, batch, width, epochs } = parse(await readFile(`${plain}/recipe.yaml`, 'utf8'));
-    assert.deepEqual([crop, scale, batch, width, epochs], [32, '32..40', 16, 0.05, 2]);
+    assert.deepEqual([crop, scale, batch, width, epochs], [32, '32..40', 8, 0.05, 2]);
     const { warnings } = JSON.parse(stdout);
     assert.match(warnings[0], /only 12 validation images/);
     for (const warning of warnings) assert.equal(stderr.split(`warning: ${warning}\n`).length, 2, warning);

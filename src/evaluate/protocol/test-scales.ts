@@ -2,7 +2,7 @@
 import { UserError } from '../../core/errors.ts';
 import { shapesAlong } from '../../core/layer.ts';
 import { testScaleFor } from '../../core/scale.ts';
-import type { Network } from '../../net/network.ts';
+import { fullyConnectedLayers, type Network } from '../../net/network.ts';
 import type { ModelFacts } from '../../weights/model/metadata.ts';
 import { type Protocol, type ProtocolOptions, singleProtocols } from './protocol.ts';
 
@@ -61,9 +61,11 @@ export function checkScale(network: Network, protocol: Protocol, scale: number, 
   const usesCrops = protocol === 'center' || singleProtocols(protocol).includes('crops');
   const minimum = usesCrops ? network.crop : minimumDense(network);
   if (scale >= minimum) return;
+  const [needed] = fullyConnectedLayers(network);
+  const takes = network.headPool ? 1 : needed!.kernel;
   const reason =
     protocol === 'dense'
-      ? `pooling leaves less than the ${network.crop / 32}×${network.crop / 32} inputs of fc6`
+      ? `pooling leaves less than the ${takes}×${takes} inputs of ${network.headPool ? 'pool6' : 'fc6'}`
       : `crops of ${network.crop} do not fit`;
   throw new UserError(
     `the scale ${scale} is too small for ${path}, whose crop is ${network.crop}: ${reason}; use a scale of at least ${minimum}`,

@@ -67,6 +67,8 @@ export interface ImportOptions extends ConventionOptions {
    * if it has the right size (default: new arrays).
    */
   readonly placesFor?: (network: Network) => (name: string) => Float32Array | undefined;
+  /** Called with each warning about a file of another framework: what was assumed, changed or left out. */
+  readonly onRemark?: (remark: string) => void;
   /** Called after every megabyte. */
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
 }

@@ -35,6 +35,14 @@ describe('settings that follow from the data', () => {
     });
   }
 
+  it('have smaller batches for fewer images, never of all images', () => {
+    const batchOf = (images: number) => dataDefaults({ ...photos, images }, {}).batch;
+    assert.deepEqual(
+      [2, 10, 110, 1000, 3000, 10_000, 50_000, 499_999].map(batchOf),
+      [1, 4, 16, 16, 32, 64, 128, 256],
+    );
+  });
+
   it('follow from given keys', () => {
     const scaleOf = (given: PartialRecipe) => dataDefaults(photos, given).scale;
     assert.deepEqual(

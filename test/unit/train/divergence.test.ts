@@ -31,7 +31,8 @@ describe('the health of training', () => {
     const remedies = [
       [{ lr: 0.02 }, /lower --lr to 0\.01/],
       [{ lr: 0.02, batch: 16 }, /lower --lr to 0\.0025/],
-      [{ lr: 0.01, batch: 512, 'lr-reference-batch': 256, init: 'gaussian' }, /lower/],
+      [{ lr: 0.01, batch: 512, 'lr-reference-batch': 256 }, /lower --lr to 0\.01/],
+      [{ lr: 0.02, init: 'gaussian' }, /--init he or --init glorot, and lower --lr to 0\.01/],
       [{ lr: 0.001, init: 'gaussian' }, /--init he/],
       [{ lr: 0.001 }, /raise --lr to 0\.01/],
       [{}, /halve --lr \(0\.005\)/],

@@ -50,7 +50,7 @@ describe('warnings before training', () => {
         [6, 5],
       ],
       64,
-      /only 11 validation images: .* 9\.1 points of error; add/,
+      /only 11 validation images: each is 9\.1 points of error, so the choice of best\.safetensors is/,
     ],
     [
       'a plateau rule on few',
@@ -60,7 +60,7 @@ describe('warnings before training', () => {
         [6, 5],
       ],
       64,
-      /rate drops when this error .* set --lr-drop-at/,
+      /choice of best\.safetensors and of the drops of the learning rate .* set --lr-drop-at/,
     ],
     [
       'rare classes',
