@@ -38,7 +38,7 @@ export type ConvertStage = 'reading' | 'checking' | 'writing' | 'reading back';
 
 /** The network's output for the synthetic image, and whether the written file gives the same output. */
 export interface Parity {
-  /** Side of the image in pixels: the crop. */
+  /** Side of the image in pixels: the crop, or 64 if that is smaller and the network pools before its classifier. */
   readonly side: number;
   /** Logits, or pool5 of a network without a classifier, as imported. */
   readonly output: Float32Array;
@@ -135,7 +135,7 @@ class Engine {
 }
 
 /**
- * The network's output for the synthetic image at its crop size, which can be compared with any framework's: logits, or
+ * The network's output for the synthetic image, which can be compared with any framework's: logits, or
  * pool5 without a classifier. Compiled convolution by convolution, because a backend may hold a transformed copy of a
  * convolution's weights, four times their size, for as long as its program exists.
  */
@@ -144,8 +144,9 @@ export async function syntheticOutput(
   parameters: Parameters,
   { network, meanRgb }: ModelFacts,
 ): Promise<Float32Array> {
-  let values = imagePlanes(syntheticImage(network.crop), meanRgb);
-  let inputShape: Shape4 = [1, 3, network.crop, network.crop];
+  const side = paritySide(network);
+  let values = imagePlanes(syntheticImage(side), meanRgb);
+  let inputShape: Shape4 = [1, 3, side, side];
   for (const layers of convolutionsWithFollowers(network.layers)) {
     const program = await backend.compile({ layers, inputShape, parameters });
     try {
@@ -156,6 +157,11 @@ export async function syntheticOutput(
     }
   }
   return values;
+}
+
+/** Side of the synthetic image. A pooling before the classifier changes nothing in a map of one value. */
+function paritySide({ crop, headPool }: Network): number {
+  return headPool ? Math.max(crop, 64) : crop;
 }
 
 function convolutionsWithFollowers(layers: readonly Layer[]): Layer[][] {
@@ -213,7 +219,12 @@ async function readBack(
   const changed = [...digestsOf(back)].filter(([name, digest]) => digests.get(name) !== digest);
   const after = changed.length === 0 ? before : await engine.run(back);
   const difference = before.reduce((most, value, i) => Math.max(most, Math.abs(value - after[i]!)), 0);
-  return { side: model.network.crop, output: before, changed: changed.map(([name]) => name), difference };
+  return {
+    side: paritySide(model.network),
+    output: before,
+    changed: changed.map(([name]) => name),
+    difference,
+  };
 }
 
 function digestsOf({ tensors }: Model): Map<string, string> {

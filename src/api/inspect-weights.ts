@@ -42,6 +42,8 @@ export interface Inspection {
   /** Class names, if the file has them. */
   readonly labels?: readonly string[];
   readonly provenance?: Readonly<Record<string, string>>;
+  /** Warnings about a file of another framework: what is assumed, changed or left out. */
+  readonly remarks?: readonly string[];
   /** Why the file cannot be used as it is: a missing fact, or another network. */
   readonly problem?: string;
 }
@@ -83,6 +85,7 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Part
       naming: facts ? "verydeep's own names" : foreign.naming,
       labels: facts?.labels ?? statedLabels(file, network),
       provenance: facts?.provenance,
+      remarks: facts || foreign.remarks.length === 0 ? undefined : foreign.remarks,
     };
     const preprocessing = await orProblem(async () => ({
       preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),

@@ -9,6 +9,7 @@ import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
 import { givenMean } from '../data/training/given-colors.ts';
 import { backendNames, kernelChoices, precisions } from '../kernels/backend-options.ts';
+import { parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';
@@ -107,7 +108,27 @@ export const recipeSchema = z.strictObject({
     .min(0)
     .default(0)
     .meta({ value: 'factor', description: 'multiplier of the L2 penalty on biases' }),
-  dropout: fraction.default(0.5).meta({ value: 'fraction', description: 'dropout ratio of fc6 and fc7' }),
+  hidden: text((list) => parseHidden(list) !== null, 'must be a list of units such as 4096,4096 or none')
+    .optional()
+    .meta({
+      value: 'list',
+      description:
+        "units of the fully connected layers before the last, such as 256 or 512,128; none: the last alone (default: the paper's 4096,4096, times width)",
+    }),
+  'head-pool': text(
+    (kind) => parseHeadPool(kind) !== null,
+    'must be none, average, max or average-k such as average-7',
+  )
+    .default('none')
+    .meta({
+      value: 'kind',
+      description:
+        'pooling of the last map before the fully connected layers (beyond the paper): none, average or max (global), or average-k (to k×k)',
+    }),
+  dropout: fraction.default(0.5).meta({
+    value: 'fraction',
+    description: 'dropout ratio of the hidden fully connected layers (fc6 and fc7)',
+  }),
   'random-crop': flag.default(true).meta({
     description: 'crop each image at a new random position in each epoch, instead of at the center',
   }),

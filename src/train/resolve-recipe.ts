@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { presentBackendName } from '../kernels/backend-options.ts';
+import { parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { type PartialRecipe, type Recipe, type RecipeKey, recipeKeys, recipeSchema } from './recipe.ts';
 
@@ -94,5 +95,7 @@ export function networkOf(recipe: Recipe, classes: number): Network {
     width: recipe.width,
     pooling: recipe.pooling,
     dropout: recipe.dropout,
+    hidden: recipe.hidden === undefined ? undefined : parseHidden(recipe.hidden)!,
+    headPool: parseHeadPool(recipe['head-pool']) ?? undefined,
   });
 }

@@ -46,7 +46,7 @@ export const command = newCommand('convert', {
 
 async function convert(input: string, output: string, flags: FlagsOf<typeof options>): Promise<void> {
   refuseToOverwrite(output, flags);
-  const read = await readOptionsOf(flags);
+  const read = { ...(await readOptionsOf(flags)), onRemark: undefined };
   const write = { convention: flags.outConvention, fullyConvolutional: flags.fullyConvolutional };
   await downloadModels([input]);
   const result = await withBars((onProgress) =>

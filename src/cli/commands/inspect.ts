@@ -25,8 +25,8 @@ async function inspect(path: string, flags: FlagsOf<typeof options>): Promise<vo
 }
 
 function formatInspection(inspection: Inspection): string {
-  const { path, description, bytes, tensors, network, naming, preprocessing, provenance, problem } =
-    inspection;
+  const { path, description, bytes, tensors, network, naming, preprocessing, provenance } = inspection;
+  const { remarks = [], problem } = inspection;
   const table = tableOf(tensors, [
     ['tensor', ({ name }) => name],
     ['type', ({ type }) => type],
@@ -38,6 +38,7 @@ function formatInspection(inspection: Inspection): string {
     ...(naming ? [`names: ${naming}`] : []),
     ...(preprocessing ? [`expects: ${preprocessing}`] : []),
     ...Object.entries(provenance ?? {}).map(([key, value]) => `${key}: ${value}`),
+    ...remarks.map((remark) => `note: ${remark}`),
     ...(problem ? [`problem: ${problem}`] : []),
   ];
   return `${table}\n${facts.join('\n')}`;
