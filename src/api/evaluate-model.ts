@@ -1,6 +1,5 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
 import { type BadImage, badImagesError } from '../data/sources/bad-images.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
@@ -11,6 +10,7 @@ import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images
 import { areNumbersOf, classNumbers } from '../evaluate/inference/class-matching.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import { testNote } from '../evaluate/inference/shared-preparation.ts';
 import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
 import { ErrorCounter, type EvaluationResult, evaluationResult } from '../evaluate/results/error-rates.ts';
 import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
@@ -19,6 +19,7 @@ import { type JournalOptions, openJournal } from '../evaluate/results/open-journ
 import { openPosteriorRecorder } from '../evaluate/results/posterior-recorder.ts';
 import { checkOutputFolders, writeResultFiles } from '../evaluate/results/predictions-and-submission.ts';
 import { checkAgreement, checkSameCode, checkSameImages } from '../train/same-on-all-ranks.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
 import { chooseImages, openData } from './evaluation-images.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
@@ -125,8 +126,14 @@ async function prepare(options: EvaluateOptions, source: ImageSource, models: Lo
   const { communicator = single, submission } = options;
   const { classes } = models.first.facts;
   const protocol = models.resolve(options);
+  const note = models.usesPublishedTest(options)
+    ? testNote(models.first.path, models.first.facts)
+    : undefined;
+  if ((options.communicator ?? single).rank === 0 && note !== undefined) options.onNote?.(note);
   checkColorProfiles(source, protocol.colorProfiles);
-  const checksums = await Promise.all(models.models.map(({ path }) => sha256OfFile(path)));
+  const checksums = await Promise.all(
+    models.models.map(async ({ path }) => (await modelChecksum(path)).sha256),
+  );
   await checkRanks(options, source, checksums);
   return {
     options,
@@ -166,6 +173,7 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
       ensemble: models.ensemble(protocol),
       maxPixels,
       colorProfiles: protocol.colorProfiles,
+      rounding: protocol.rounding,
       signal,
       team: communicator,
       isDone: (image) => results.has(image),

@@ -3,6 +3,7 @@ import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
 import { identify, preprocessingOf } from '../weights/import/identify.ts';
 import { describePreprocessing } from '../weights/import/preprocessing.ts';
+import { withStatedPreprocessing } from '../weights/import/stated-facts.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import { withTidyMessages } from '../weights/weight-errors.ts';
 
@@ -41,6 +42,8 @@ export interface Inspection {
   /** Class names, if the file has them. */
   readonly labels?: readonly string[];
   readonly provenance?: Readonly<Record<string, string>>;
+  /** Warnings about a file of another framework: what is assumed, changed or left out. */
+  readonly remarks?: readonly string[];
   /** Why the file cannot be used as it is: a missing fact, or another network. */
   readonly problem?: string;
 }
@@ -60,12 +63,13 @@ export function inspectWeights(path: string, options: ReadModelOptions = {}): Pr
   return withTidyMessages(() => inspect(path, options));
 }
 
-async function inspect(path: string, options: ReadModelOptions): Promise<Inspection> {
-  const file = await openWeights(path);
+async function inspect(name: string, options: ReadModelOptions): Promise<Inspection> {
+  const file = await openWeights(name);
   try {
-    const { format, description, bytes } = file;
+    const { path, format, description, bytes } = file;
     const tensors = file.tensors.map(({ name, type, shape }) => ({ name, type, shape }));
-    return { path, format, description, bytes, tensors, ...(await networkFacts(file, options)) };
+    const facts = await networkFacts(file, withStatedPreprocessing(file, options));
+    return { path, format, description, bytes, tensors, ...facts };
   } finally {
     await file.close();
   }
@@ -79,14 +83,19 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Part
     const known = {
       network: summary(network, normalized),
       naming: facts ? "verydeep's own names" : foreign.naming,
-      labels: facts?.labels,
+      labels: facts?.labels ?? statedLabels(file, network),
       provenance: facts?.provenance,
+      remarks: facts || foreign.remarks.length === 0 ? undefined : foreign.remarks,
     };
     const preprocessing = await orProblem(async () => ({
       preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),
     }));
     return { ...known, ...preprocessing };
   });
+}
+
+function statedLabels({ classNames }: WeightFile, { classes }: Network): readonly string[] | undefined {
+  return classNames?.labels.length === classes ? classNames.labels : undefined;
 }
 
 async function orProblem(find: () => Promise<Partial<Inspection>>): Promise<Partial<Inspection>> {

@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   evaluate: () => import('./commands/evaluate.ts'),
   convert: () => import('./commands/convert.ts'),
   inspect: () => import('./commands/inspect.ts'),
+  models: () => import('./commands/models.ts'),
   features: () => import('./commands/features.ts'),
   predict: () => import('./commands/predict.ts'),
   serve: () => import('./commands/serve.ts'),

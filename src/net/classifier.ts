@@ -78,3 +78,17 @@ export function parseHeadPool(text: string): HeadPool | undefined | null {
   const match = /^average(?:-([1-9]\d?))?$/.exec(text);
   return match ? { method: 'average', side: Number(match[1] ?? 1) } : null;
 }
+
+/** `256,128`; `none` without hidden layers. */
+export function formatHidden(hidden: readonly number[]): string {
+  return hidden.length === 0 ? 'none' : hidden.join(',');
+}
+
+/** What `formatHidden` writes. @returns null if the text is something else */
+export function parseHidden(text: string): number[] | null {
+  if (text === 'none') return [];
+  const units = text.split(',').map((part) => Number(part.trim()));
+  return units.every((value) => Number.isInteger(value) && value >= 1) && units.length <= MAX_HIDDEN_LAYERS
+    ? units
+    : null;
+}

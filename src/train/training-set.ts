@@ -21,11 +21,13 @@ import { TrainingImages } from '../data/training/loader.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
 import { asRecorded, type DataRecord, recordImages } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
-import { noteCopies, noteMissingClasses, splitOff } from './validation-split.ts';
+import { copiesWarning, missingClassWarnings, splitOff } from './validation-split.ts';
 
 export interface TrainingSet {
   readonly training: ImageSource;
   readonly validation: ImageSource;
+  /** Reasons to distrust the errors: classes without images, copies. */
+  readonly warnings: readonly string[];
   /** For the model files of a new run; a resumed one keeps what its checkpoint recorded. */
   readonly validationRecord: ValidationRecord;
   /** Mean RGB of the training images, 0–255. */
@@ -69,7 +71,8 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     const note = describeUnused(unused);
     if (note !== undefined) options.listener?.onNote?.(note);
   }
-  for (const source of [all, others]) checkColorProfiles(source, options.recipe['color-profiles']);
+  for (const source of [all, others])
+    checkColorProfiles(source, options.recipe['color-profiles'] ?? 'ignore');
   const isRecorded = split === 'held-out' && options.resumed === undefined;
   const chosen = limited(own, options.recipe);
   const given = options.record ?? (await givenColors(options.recipe));
@@ -78,13 +81,16 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     withFingerprints: isRecorded,
     ...options.record,
   });
-  noteMissingClasses(trained.good, validation.good, options.listener);
-  if (isRecorded) noteCopies(trained.fingerprints, validation.fingerprints, options.listener);
+  const warnings = [
+    ...missingClassWarnings(trained.good, validation.good),
+    ...(isRecorded ? copiesWarning(trained.fingerprints, validation.fingerprints) : []),
+  ];
   const trainedOn = isRecorded ? packFingerprints(trained.fingerprints) : undefined;
   const { mean, axes } = { ...trained, ...given };
   return {
     training: trained.good,
     validation: validation.good,
+    warnings,
     validationRecord: { split, images: validation.good.length, trainedOn },
     mean,
     axes,
@@ -148,10 +154,11 @@ interface GivenColors {
 }
 
 async function givenColors(recipe: Recipe): Promise<GivenColors> {
-  const { mean, 'color-axes': axes } = recipe;
+  const { mean = 'dataset', 'color-axes': axes } = recipe;
+  const given = givenMean(mean);
   // Absent keys must not hide the survey's.
   return {
-    ...(givenMean(mean) && { mean: givenMean(mean) }),
+    ...(given && { mean: given }),
     ...(axes !== undefined && { axes: await givenAxes(axes) }),
   };
 }

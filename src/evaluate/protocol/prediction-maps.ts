@@ -58,7 +58,7 @@ export async function scoreMapOf(
   const [straight, mirrored] = outputs.map((scores, i) =>
     positionPosteriors({ scores, ...grid }, indices, i === 1),
   );
-  const field = layerCosts(network).at(-1)!.receptiveField;
+  const field = layerCosts(network, image.height, image.width).at(-1)!.receptiveField;
   return {
     rescaled: sizeOf(image),
     ...grid,

@@ -37,6 +37,8 @@ export interface EvaluationRecord {
 
 /** Version 1 has results of another dense evaluation, which ignored a rim at the right and at the bottom. */
 const FORMAT = 'verydeep evaluation 2';
+/** How journals of all versions start. */
+const START = '{"format":"verydeep evaluation ';
 
 const resultSchema = z.strictObject({
   image: z.int().min(0),
@@ -67,8 +69,12 @@ export class Journal implements EvaluationRecord {
     this.#file = file;
   }
 
-  /** Starts a journal and overwrites an existing one. @throws UserError when the file cannot be written. */
+  /** Starts a journal and overwrites an existing one. @throws UserError for other files, or if it cannot be written. */
   static async create(path: string, inputs: EvaluationInputs): Promise<Journal> {
+    const found = (await textOf(path)) ?? '';
+    if (found !== '' && !found.startsWith(START)) {
+      throw new UserError(`${path} is not an evaluation journal; choose another file with --journal`);
+    }
     const journal = new Journal(path, await opened(path, 'w'));
     await journal.#write(`${JSON.stringify({ format: FORMAT, ...inputs })}\n`);
     return journal;

@@ -5,11 +5,11 @@ import { version } from '../../core/project.ts';
 import { elementCount, type Shape } from '../../core/shape.ts';
 import { type Network, parameterCount } from '../../net/network.ts';
 import type { WeightFile } from '../formats/formats.ts';
-import { type ClassNames, classNamesFor, developmentKitOrder } from '../labels/class-names.ts';
+import { type ClassNames, developmentKitOrder } from '../labels/class-names.ts';
 import type { Model } from '../model/model.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import { type Identified, identify, preprocessingOf } from './identify.ts';
-import { type ImportOptions, ownPreprocessing } from './import-options.ts';
+import { type ImportOptions, ownPreprocessing, publishedFacts } from './import-options.ts';
 import { type ImportReport, reportOf } from './import-report.ts';
 import { meanRgbOf, multiplyChannels, type Preprocessing, swapRedAndBlue } from './preprocessing.ts';
 import {
@@ -21,6 +21,7 @@ import {
   scaleInputs,
   scaleOutputs,
 } from './read-layer.ts';
+import { statedClassNames } from './stated-facts.ts';
 import { exactBefore, type WrittenForm } from './written-form.ts';
 
 /** Reads the model in a file. @throws UserError as `identify` does, or naming a tensor that cannot be used. */
@@ -32,14 +33,15 @@ export async function importModel(
   const { foreign, network, facts, trainScale } = identified;
   const preprocessing = await preprocessingOf(file.path, identified, options);
   const isReplaced = facts !== undefined && ownPreprocessing(facts, options) !== undefined;
-  const names = namesOf(identified, options);
+  const names = namesOf(file, identified, options);
   const tensors = await readAll(file.path, foreign, network, options);
   foldPreprocessing(tensors, preprocessing, isReplaced ? undefined : identified.written);
   if (options.classOrder === 'devkit') reorderClasses(tensors, network);
   const report = reportOf(file, identified, preprocessing, options);
   const model: Model = {
     provenance: provenanceOf(file, report),
-    trainScale,
+    ...publishedFacts(foreign, network, options),
+    ...(trainScale && { trainScale }),
     ...facts,
     network,
     ...names,
@@ -49,8 +51,12 @@ export async function importModel(
   return { model, report };
 }
 
-function namesOf({ facts, network }: Identified, { classNames, classOrder }: ImportOptions): ClassNames {
-  if (!classNames) return facts ?? classNamesFor(network.classes);
+function namesOf(
+  file: WeightFile,
+  { facts, network }: Identified,
+  { classNames, classOrder }: ImportOptions,
+): ClassNames {
+  if (!classNames) return facts ?? statedClassNames(file, network.classes);
   checkNames(classNames, network);
   if (classOrder !== 'devkit') return classNames;
   const order = developmentKitOrder(network.classes);

@@ -77,7 +77,9 @@ function graphOf({ model: { network }, tensors }: ExportedModel, fullyConvolutio
   const side = fullyConvolutional ? ['height', 'width'] : [network.crop, network.crop];
   graph.message(11, valueInfo('image', ['batch', 3, ...side]));
   const map = fullyConvolutional
-    ? ['rows', 'columns']
+    ? network.headPool
+      ? [1, 1]
+      : ['rows', 'columns']
     : hasClassifier
       ? []
       : [network.crop / 32, network.crop / 32];

@@ -86,6 +86,15 @@ describe("an evaluation's journal", () => {
     assert.equal(await read(path), undefined);
   });
 
+  it('overwrites journals, also damaged ones, but no other file', async (t) => {
+    const path = await journalOf(t, 1);
+    await writeFile(path, (await readFile(path, 'utf8')).slice(0, 50));
+    await (await Journal.create(path, INPUTS)).close();
+    await writeFile(path, 'my notes');
+    await assert.rejects(Journal.create(path, INPUTS), /is not an evaluation journal; choose another file/);
+    assert.equal(await readFile(path, 'utf8'), 'my notes');
+  });
+
   it('reports that it cannot be written', async (t) => {
     const path = join(await temporaryFolder(t), 'none', 'journal');
     const message = /the evaluation journal .*none\/journal could not be written: .*--journal/;
