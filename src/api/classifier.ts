@@ -95,6 +95,7 @@ export class Classifier {
     const scaled = await prepareForEvaluation(stored, image.name, ensemble.scales, {
       maxPixels: options.maxPixels,
       colorProfiles: protocol.colorProfiles,
+      rounding: protocol.rounding,
     });
     const classified = ensemble.classify(scaled);
     ensemble.flush();

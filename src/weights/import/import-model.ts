@@ -8,7 +8,7 @@ import { type ClassNames, developmentKitOrder } from '../labels/class-names.ts';
 import type { Model } from '../model/model.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import { type Identified, identify, preprocessingOf } from './identify.ts';
-import { type ImportOptions, ownPreprocessing } from './import-options.ts';
+import { type ImportOptions, ownPreprocessing, publishedFacts } from './import-options.ts';
 import { type ImportReport, reportOf } from './import-report.ts';
 import { meanRgbOf, multiplyChannels, type Preprocessing, swapRedAndBlue } from './preprocessing.ts';
 import {
@@ -39,7 +39,8 @@ export async function importModel(
   const report = reportOf(file, identified, preprocessing, options);
   const model: Model = {
     provenance: provenanceOf(file, report),
-    trainScale,
+    ...publishedFacts(foreign, network, options),
+    ...(trainScale && { trainScale }),
     ...facts,
     network,
     ...names,
