@@ -176,7 +176,14 @@ async function survey(
           team,
         });
   const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
-  const fingerprints = withFingerprints ? await fingerprintImages(source, { known, team, signal }) : [];
+  const fingerprints = withFingerprints
+    ? await fingerprintImages(source, {
+        known,
+        team,
+        signal,
+        onProgress: (done, total) => listener?.onSurvey?.({ done, total, bad: survey.bad.length, what }),
+      })
+    : [];
   if (!good) return { ...survey, fingerprints, good: source };
   listener?.onNote?.(
     `${survey.bad.length} of ${source.length} ${what} images cannot be read and ${survey.bad.length === 1 ? 'is' : 'are'} left out`,

@@ -67,12 +67,14 @@ export function watchFingerprints(
  */
 export async function fingerprintImages(
   source: ImageSource,
-  { known, team = alone, signal }: FingerprintOptions = {},
+  { known, team = alone, signal, onProgress }: FingerprintOptions = {},
 ): Promise<string[]> {
   const [start, end] = shareOf(source.length, team);
   const images = Array.from({ length: end - start }, (_, i) => start + i);
+  let done = 0;
   const own = await mapConcurrently(images, defaultConcurrency, async (image) => {
     signal?.throwIfAborted();
+    onProgress?.(++done, images.length);
     // Whoever uses the image finds out why it cannot be read.
     return known?.get(image) ?? source.read(image).then(fingerprintOf, () => '');
   });
@@ -83,6 +85,7 @@ interface FingerprintOptions {
   readonly known?: ReadonlyMap<number, string>;
   readonly team?: Team;
   readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Fingerprints as a compact text: 8 characters each. */
