@@ -108,6 +108,8 @@ export { readRecipeFile } from './train/recipe-file.ts';
 export { resolveRecipe } from './train/resolve-recipe.ts';
 export type { TrainingStart, TrainListener } from './train/session.ts';
 export type { TrainingProgress } from './train/trainer-hooks.ts';
+export type { DownloadListener } from './weights/download/download-file.ts';
+export { localModel } from './weights/download/local-model.ts';
 export type { WriteOptions } from './weights/export/exported-model.ts';
 export type { WriteReport } from './weights/export/write-weights.ts';
 export type { DeferredTensor, NamedTensor, TensorToWrite } from './weights/formats/safetensors/writer.ts';

@@ -43,7 +43,7 @@ export class Classifier {
 
   /**
    * Loads the model.
-   * @param path a model file, or several whose posteriors are averaged
+   * @param path a model (a file, or a name such as `torchvision/vgg16`), or several whose posteriors are averaged
    * @throws UserError when a file is not a model, the models have different classes, or the backend is missing.
    */
   static async open(path: string | readonly string[], options: EngineOptions = {}): Promise<Classifier> {
@@ -95,6 +95,7 @@ export class Classifier {
     const scaled = await prepareForEvaluation(stored, image.name, ensemble.scales, {
       maxPixels: options.maxPixels,
       colorProfiles: protocol.colorProfiles,
+      rounding: protocol.rounding,
     });
     const classified = ensemble.classify(scaled);
     ensemble.flush();

@@ -10,6 +10,7 @@ import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images
 import { areNumbersOf, classNumbers } from '../evaluate/inference/class-matching.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import { testNote } from '../evaluate/inference/shared-preparation.ts';
 import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
 import { ErrorCounter, type EvaluationResult, evaluationResult } from '../evaluate/results/error-rates.ts';
 import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
@@ -125,6 +126,10 @@ async function prepare(options: EvaluateOptions, source: ImageSource, models: Lo
   const { communicator = single, submission } = options;
   const { classes } = models.first.facts;
   const protocol = models.resolve(options);
+  const note = models.usesPublishedTest(options)
+    ? testNote(models.first.path, models.first.facts)
+    : undefined;
+  if ((options.communicator ?? single).rank === 0 && note !== undefined) options.onNote?.(note);
   checkColorProfiles(source, protocol.colorProfiles);
   const checksums = await Promise.all(
     models.models.map(async ({ path }) => (await modelChecksum(path)).sha256),
@@ -168,6 +173,7 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
       ensemble: models.ensemble(protocol),
       maxPixels,
       colorProfiles: protocol.colorProfiles,
+      rounding: protocol.rounding,
       signal,
       team: communicator,
       isDone: (image) => results.has(image),

@@ -26,7 +26,10 @@ export const modelOptions = {
       option('<model>', `model file of any format, or ${MODEL_NAMES}; repeat it to average several models`),
     ),
   ),
-  protocol: choice(protocols, PROTOCOL_HELP, 'dense'),
+  protocol: choice(
+    protocols,
+    `${PROTOCOL_HELP} (default: dense; for published weights as their makers test them, unless --scales is given)`,
+  ),
   scales: option(
     '<list>',
     'test scales Q in pixels, such as 256,384,512; auto: the three scales that the paper derives from the training scale S ' +

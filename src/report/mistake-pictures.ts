@@ -19,7 +19,10 @@ export async function drawMistake(
   scale: number,
 ): Promise<Mistake> {
   const name = source.imageName(image);
-  const [scaled] = await prepareForEvaluation(await source.read(image), name, [scale], facts);
+  const [scaled] = await prepareForEvaluation(await source.read(image), name, [scale], {
+    colorProfiles: facts.colorProfiles,
+    rounding: facts.publishedTest?.rounding,
+  });
   const { layers, crop } = facts.network;
   const window = denseWindow(layers, scaled!);
   const inputShape = [1, 3, window.height, window.width] as const;

@@ -1,7 +1,8 @@
 /** Decodes uploaded images and rescales them to the test scales, within limits. */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { UserError } from '../core/errors.ts';
-import { type DecodeOptions, decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
+import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
+import type { PreparationOptions } from '../data/pixels/evaluation-images.ts';
 import { rescaledSize } from '../data/pixels/resample.ts';
 import { rescaleImage } from '../data/pixels/rescale.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
@@ -19,7 +20,7 @@ interface DecodedImage {
 }
 
 /** How models want an image. */
-export interface Preparation extends Pick<DecodeOptions, 'colorProfiles'> {
+export interface Preparation extends Pick<PreparationOptions, 'colorProfiles' | 'rounding'> {
   /** Values of Q in pixels. */
   readonly scales: readonly number[];
 }
@@ -55,7 +56,7 @@ export class ImageDecoder {
     });
   }
 
-  async #decode(upload: Upload, { scales, colorProfiles }: Preparation): Promise<DecodedImage> {
+  async #decode(upload: Upload, { scales, colorProfiles, rounding }: Preparation): Promise<DecodedImage> {
     const { name, bytes } = upload;
     const image = await decodeStored({ kind: 'encoded', bytes }, name, {
       maxPixels: this.#limits.pixels,
@@ -66,7 +67,7 @@ export class ImageDecoder {
     const size = { width, height };
     this.#checkRescaled(upload, size, scales);
     const scaled: RgbImage[] = [];
-    for (const scale of scales) scaled.push(await rescaleImage(image, scale, name));
+    for (const scale of scales) scaled.push(await rescaleImage(image, scale, name, undefined, rounding));
     return { name, size, scaled };
   }
 

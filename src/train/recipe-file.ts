@@ -27,15 +27,21 @@ export async function readRecipeFile(path: string): Promise<Record<string, unkno
   return (await readRecipeAndData(path)).keys;
 }
 
+/** @param kind of file, for messages @throws UserError when it cannot be read or is not YAML */
+export async function readYaml(path: string, kind: 'recipe' | 'plan'): Promise<unknown> {
+  const text = (await readBytes(path)).toString('utf8');
+  try {
+    return parse(text);
+  } catch (error) {
+    // More lines show the place in the file.
+    const fault = messageOf(error).split('\n', 1)[0]!.replace(/:$/, '');
+    throw new UserError(`the ${kind} ${path} is not valid YAML: ${fault}`, { cause: error });
+  }
+}
+
 /** Reads a recipe file with the location of the data. @throws UserError as readRecipeFile does. */
 export async function readRecipeAndData(path: string): Promise<RecipeFile> {
-  const text = (await readBytes(path)).toString('utf8');
-  let parsed: unknown;
-  try {
-    parsed = parse(text);
-  } catch (error) {
-    throw new UserError(`the recipe ${path} is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
+  const parsed = await readYaml(path, 'recipe');
   if (parsed === null) return { keys: {} };
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw new UserError(`the recipe ${path} must be a mapping of keys such as "lr: 0.01"`);

@@ -8,6 +8,7 @@ import { trainNetwork } from '../../api/train-network.ts';
 import { InterruptedError, UserError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/files.ts';
 import { projectFolder } from '../../core/project.ts';
+import { decodeStored } from '../../data/pixels/decode.ts';
 import { openImages } from '../../data/sources/open-images.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
@@ -90,10 +91,9 @@ async function writeSplit(data: string, split: keyof typeof PHOTOS, folder: stri
   const written = source.classes.map(() => 0);
   for (let index = 0; written.some((count) => count < PHOTOS[split]) && index < source.length; index++) {
     const label = source.label(index);
-    const stored = await source.read(index);
-    if (stored.kind !== 'pixels' || written[label]! >= PHOTOS[split]) continue;
+    if (written[label]! >= PHOTOS[split]) continue;
+    const { width, height, pixels } = await decodeStored(await source.read(index), source.imageName(index));
     const number = ++written[label]!;
-    const { width, height, pixels } = stored.image;
     const path = join(folder, folderName(source.labels[label]!), `${String(number).padStart(4, '0')}.png`);
     await makeFolder(dirname(path));
     await sharp(pixels, { raw: { width, height, channels: 3 } })
@@ -135,7 +135,6 @@ files, one folder per class, as your own photos could be. Try next:
   npx vgg evaluate ${data} --model ${model} --split test
   npx vgg report ${run} --out ${join(dirname(run), 'report.html')}
   npx vgg serve --model ${model}
-  npx vgg train ${photos} --config A --width 0.25 --crop 32 --scale 36 --batch 32 --epochs 15 --lr-drop-at 12e \\
-    --out ${join(dirname(run), 'mine')}
+  npx vgg train ${photos} --out ${join(dirname(run), 'mine')}
 `;
 }

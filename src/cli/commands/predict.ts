@@ -2,6 +2,7 @@ import { Classifier, type ImagePrediction } from '../../api/classifier.ts';
 import { prefetch } from '../../core/concurrency.ts';
 import { printable, UsageError, UserError } from '../../core/errors.ts';
 import { type BadImage, badImagesError } from '../../data/sources/bad-images.ts';
+import { testNote } from '../../evaluate/inference/shared-preparation.ts';
 import { formatPercent } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
 import { type FlagsOf, flag, newCommand, option } from '../command.ts';
@@ -10,7 +11,7 @@ import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../ima
 import { downloadModels } from '../model-downloads.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
-import { printJson, printResult } from '../output.ts';
+import { log, printJson, printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
 
 const { model, ...others } = modelOptions;
@@ -48,6 +49,8 @@ async function predict(inputs: string[], flags: Flags): Promise<void> {
   const options = { ...flags, read: await readOptionsOf(flags) };
   await downloadModels(flags.model);
   const classifier = await Classifier.open(flags.model, options);
+  const note = testNote(flags.model[0]!, classifier.model);
+  if (note !== undefined && flags.protocol === undefined && flags.scales === undefined) log(note);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {
       const done: Named[] = [];

@@ -1,4 +1,5 @@
 /** Converts 8-bit pixels to the network's input: planes of floats, RGB, 0–255 minus the mean (paper, 2.1). */
+import type { Rounding } from '../../core/image-preparation.ts';
 import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 import { type Window, wholeWindow } from './resample.ts';
@@ -13,8 +14,17 @@ export interface Crop {
 }
 
 /** The square in the center, or half a pixel to the top left where it cannot be exactly centered. */
-export function centerCrop(width: number, height: number, size: number, flip = false): Crop {
-  return { left: Math.floor((width - size) / 2), top: Math.floor((height - size) / 2), size, flip };
+export function centerCrop(
+  width: number,
+  height: number,
+  size: number,
+  { flip = false, rounding = 'nearest' }: { readonly flip?: boolean; readonly rounding?: Rounding } = {},
+): Crop {
+  const start = (extent: number) => {
+    const half = (extent - size) / 2;
+    return rounding === 'nearest' || Number.isInteger(half) ? Math.floor(half) : 2 * Math.round(half / 2);
+  };
+  return { left: start(width), top: start(height), size, flip };
 }
 
 /**

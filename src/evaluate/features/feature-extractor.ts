@@ -22,7 +22,7 @@ export interface Activations {
 }
 
 export class FeatureExtractor {
-  readonly #facts: Pick<ModelFacts, 'network' | 'meanRgb'>;
+  readonly #facts: Pick<ModelFacts, 'network' | 'meanRgb' | 'publishedTest'>;
   readonly #layers: ReturnType<typeof layersUpTo>;
   readonly #programs: ProgramCache;
 
@@ -71,7 +71,12 @@ export class FeatureExtractor {
 
   #window(image: RgbImage, view: FeatureView): Window {
     if (view === 'whole') return denseWindow(this.#layers, image);
-    const { crop } = this.#facts.network;
-    return { ...centerCrop(image.width, image.height, crop), width: crop, height: crop };
+    const { network, publishedTest } = this.#facts;
+    const { crop } = network;
+    return {
+      ...centerCrop(image.width, image.height, crop, { rounding: publishedTest?.rounding }),
+      width: crop,
+      height: crop,
+    };
   }
 }

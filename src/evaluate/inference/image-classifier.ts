@@ -1,4 +1,6 @@
 /** Applies one network to images by a protocol, at several scales. */
+
+import type { PublishedTest, Rounding } from '../../core/image-preparation.ts';
 import { shapesAlong } from '../../core/layer.ts';
 import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
@@ -29,6 +31,8 @@ interface ImageClassifierOptions extends BatchingLimits {
   readonly parameters: Parameters;
   /** Mean RGB, 0–255, subtracted from every pixel. */
   readonly meanRgb: Rgb;
+  /** How the published weights' makers test them; its rounding applies to the center crop. */
+  readonly publishedTest?: PublishedTest;
 }
 
 export interface ClassifyOptions {
@@ -53,6 +57,7 @@ const MEBIBYTE = 2 ** 20;
 export class ImageClassifier {
   readonly network: Network;
   readonly #mean: Rgb;
+  readonly #rounding: Rounding | undefined;
   readonly #programs: ProgramCache;
   readonly #batcher: Batcher;
 
@@ -63,6 +68,7 @@ export class ImageClassifier {
     const { layers } = network;
     this.network = network;
     this.#mean = meanRgb;
+    this.#rounding = options.publishedTest?.rounding;
     this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
     this.#batcher = batcher({
       run: (shape, input) => this.#programs.run(shape, input),
@@ -146,6 +152,11 @@ export class ImageClassifier {
   }
 
   #itemsOf(protocol: SingleProtocol, image: RgbImage, flip: boolean): BatchItem[] {
-    return protocolInputs(protocol, image, { network: this.network, mean: this.#mean, flip });
+    return protocolInputs(protocol, image, {
+      network: this.network,
+      mean: this.#mean,
+      flip,
+      rounding: this.#rounding,
+    });
   }
 }

@@ -1,4 +1,5 @@
 /** What the network is applied to (paper, 3.2): the rescaled image for dense evaluation, or crops of it. */
+import type { Rounding } from '../../core/image-preparation.ts';
 import type { Rgb } from '../../core/shape.ts';
 import { writeCrop, writeWindow } from '../../data/pixels/crop.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
@@ -10,6 +11,8 @@ import type { SingleProtocol } from './protocol.ts';
 
 interface InputOptions {
   readonly network: Pick<Network, 'crop' | 'layers'>;
+  /** Of the position of the center crop (default `nearest`). */
+  readonly rounding?: Rounding;
   /** Mean RGB, 0–255, subtracted from every pixel. */
   readonly mean: Rgb;
   /** Whether the image, or each crop, is followed by its mirror image. */
@@ -40,9 +43,10 @@ function denseInputs(image: RgbImage, { network, mean, flip }: InputOptions): Ba
 function cropInputs(
   protocol: 'center' | 'crops',
   image: RgbImage,
-  { network: { crop: size }, mean, flip }: InputOptions,
+  { network: { crop: size }, mean, flip, rounding }: InputOptions,
 ): BatchItem[] {
-  const crops = protocol === 'crops' ? gridCrops(image, size, flip) : centerCrops(image, size, flip);
+  const crops =
+    protocol === 'crops' ? gridCrops(image, size, flip) : centerCrops(image, size, flip, rounding);
   const items = new Map<string, BatchItem>();
   return crops.map((crop) => {
     const position = `${crop.left},${crop.top},${crop.flip}`;

@@ -18,7 +18,7 @@ const STEP = 32;
  * @throws UserError when the scales are unknown or too small.
  */
 export function resolveScales(
-  facts: Pick<ModelFacts, 'network' | 'trainScale'>,
+  facts: Pick<ModelFacts, 'network' | 'trainScale' | 'publishedTest'>,
   requested: RequestedScales,
   protocol: Protocol,
   path: string,
@@ -29,18 +29,19 @@ export function resolveScales(
 }
 
 /**
- * The scales for a model. Default: one, Q = S or the middle of [Smin, Smax] (4.1). `auto`: three, {S − 32, S, S + 32}
+ * The scales for a model. Default: one, Q = S or the middle of [Smin, Smax] (4.1), or that of its publisher. `auto`: three, {S − 32, S, S + 32}
  * or {Smin, middle, Smax} (4.2). If S − 32 is below the crop, the step shrinks to S − crop, as in the paper, where
  * 256 − 32 is the crop.
  * @param path name of the model in messages
  * @throws UserError for `auto` when the model's training scale is unknown.
  */
 export function scalesFor(
-  { network, trainScale }: Pick<ModelFacts, 'network' | 'trainScale'>,
+  { network, trainScale, publishedTest }: Pick<ModelFacts, 'network' | 'trainScale' | 'publishedTest'>,
   requested: RequestedScales,
   path: string,
 ): number[] {
   if (requested !== 'auto' && requested !== undefined) return [...requested];
+  if (requested === undefined && publishedTest) return [publishedTest.scale];
   if (!trainScale) {
     if (requested === undefined) return [network.crop];
     throw new UserError(

@@ -60,6 +60,7 @@ export class ServedModel {
       network: facts.network,
       parameters,
       meanRgb: facts.meanRgb,
+      publishedTest: facts.publishedTest,
       batch,
       batchBytes: BATCH_BYTES,
       batcher: (runner) => {
@@ -90,7 +91,8 @@ export class ServedModel {
 
   /** How images are prepared for the model. */
   preparation(scales: readonly number[]): Preparation {
-    return { scales, colorProfiles: this.facts.colorProfiles };
+    const { colorProfiles, publishedTest } = this.facts;
+    return { scales, colorProfiles, rounding: publishedTest?.rounding };
   }
 
   /** @throws RequestError when there is no such layer, or the image is too small for it. */

@@ -14,9 +14,9 @@ export function predictRoute(app: Routes, context: Context): void {
     '/v1/predict',
     'Classify one image or several.',
     { querystring: predictQuery, response: predictResponse },
-    async ({ model, protocol, scales: requested, top }, active) => {
-      const ensemble = context.models.ensemble(model, protocol, requested);
-      const { models, scales } = ensemble;
+    async ({ model, protocol: given, scales: requested, top }, active) => {
+      const ensemble = context.models.ensemble(model, given, requested);
+      const { models, protocol, scales } = ensemble;
       active.permit.extend(scales.length - 1);
       const uploads = await readUploads(active.request, () => active.permit.extend(scales.length));
       const images = await Promise.all(

@@ -1,5 +1,4 @@
 /** Turns an open file of any format into a model: identified, read, permuted, folded. */
-import { basename } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { version } from '../../core/project.ts';
 import { elementCount, type Shape } from '../../core/shape.ts';
@@ -9,7 +8,7 @@ import { type ClassNames, developmentKitOrder } from '../labels/class-names.ts';
 import type { Model } from '../model/model.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import { type Identified, identify, preprocessingOf } from './identify.ts';
-import { type ImportOptions, ownPreprocessing } from './import-options.ts';
+import { type ImportOptions, ownPreprocessing, publishedFacts } from './import-options.ts';
 import { type ImportReport, reportOf } from './import-report.ts';
 import { meanRgbOf, multiplyChannels, type Preprocessing, swapRedAndBlue } from './preprocessing.ts';
 import {
@@ -40,7 +39,8 @@ export async function importModel(
   const report = reportOf(file, identified, preprocessing, options);
   const model: Model = {
     provenance: provenanceOf(file, report),
-    trainScale,
+    ...publishedFacts(foreign, network, options),
+    ...(trainScale && { trainScale }),
     ...facts,
     network,
     ...names,
@@ -160,7 +160,7 @@ function reorderClasses(tensors: Map<string, Float32Array>, network: Network): v
 function provenanceOf(file: WeightFile, { description, naming, preprocessing, folded }: ImportReport) {
   return {
     createdBy: `verydeep ${version}`,
-    source: basename(file.path),
+    source: file.source,
     sourceFormat: `${description}, ${naming}`,
     sourcePreprocessing: preprocessing,
     ...(folded.length > 0 && { folded: folded.join('; ') }),

@@ -1,6 +1,8 @@
 /** Facts that the user supplies when a weight file does not record them. */
 import { UsageError, UserError } from '../../core/errors.ts';
+import { TORCHVISION_TEST } from '../../core/image-preparation.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
+import type { TrainScale } from '../../core/scale.ts';
 import type { Rgb } from '../../core/shape.ts';
 import { formatHeadPool, type HeadPool } from '../../net/classifier.ts';
 import type { ConfigurationName } from '../../net/configurations.ts';
@@ -127,6 +129,26 @@ async function withIncludedSteps(
       },
     );
   }
+}
+
+/** S of the authors' published nets D and E, which they trained with scale jittering. */
+const AUTHORS_SCALE: TrainScale = { min: 256, max: 512 };
+
+/**
+ * How published weights were trained or are tested by their makers, for networks under a convention of published weights:
+ * one that the file's names imply, or one that the user states.
+ */
+export function publishedFacts(
+  foreign: ForeignNetwork,
+  network: Network,
+  { convention: stated }: ConventionOptions,
+): Pick<ModelFacts, 'publishedTest' | 'trainScale'> {
+  const convention = stated ?? (isPublished(network) ? foreign.convention : undefined);
+  if (network.crop !== 224) return {};
+  if (convention === 'torchvision') return { publishedTest: TORCHVISION_TEST };
+  const isAuthors = convention === 'caffe' || convention === 'keras';
+  const isTheirs = isPublished(network) && ['D', 'E'].includes(network.configuration);
+  return isAuthors && isTheirs ? { trainScale: AUTHORS_SCALE } : {};
 }
 
 function isPublished(network: Network): boolean {

@@ -12,12 +12,18 @@
  * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training; absent in models that were not trained here |
  * | `verydeep.colorProfiles` | `ignore` or `convert`: what happens to the images' color profiles; absent in files of version 0.2 and earlier, which converted them in training |
  * | `verydeep.validation` | `{"split", "images", "trainedOn"}`: what a training validated on: `val`, `test`, or `held-out` training images; then `trainedOn` has the fingerprints of the other ones (base64); absent in models that were not trained here |
+ * | `verydeep.publishedTest` | `{"scale", "protocol", "rounding"}`: how the makers of published weights test them |
  * | `verydeep.provenance` | object of strings: maker, method, source |
  * | `verydeep.license` | string, if known |
  */
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
-import { type ColorProfiles, colorProfileModes } from '../../core/image-preparation.ts';
+import {
+  type ColorProfiles,
+  colorProfileModes,
+  type PublishedTest,
+  roundings,
+} from '../../core/image-preparation.ts';
 import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
 import {
@@ -52,6 +58,8 @@ export interface ModelFacts {
   readonly trainScale?: TrainScale;
   /** What happens to embedded color profiles of images (default `ignore`). */
   readonly colorProfiles?: ColorProfiles;
+  /** How the makers of published weights test them (default: as in the paper). */
+  readonly publishedTest?: PublishedTest;
   /** The images that training validated on; absent in models of older versions, too. */
   readonly validation?: ValidationRecord;
   /** For example createdBy, recipe, data; without folders of the machine that trained it. */
@@ -82,6 +90,11 @@ const schemas = {
     .strictObject({ min: z.int().positive(), max: z.int().positive() })
     .refine(({ min, max }) => min <= max, 'min is above max'),
   colorProfiles: z.enum(colorProfileModes),
+  publishedTest: z.strictObject({
+    scale: z.int().positive(),
+    protocol: z.enum(['center', 'dense']),
+    rounding: z.enum(roundings),
+  }),
   validation: validationRecord,
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
@@ -102,6 +115,7 @@ export function modelMetadata(facts: ModelFacts): Record<string, string> {
     meanRgb: facts.meanRgb,
     trainScale: facts.trainScale,
     colorProfiles: facts.colorProfiles ?? 'ignore',
+    publishedTest: facts.publishedTest,
     validation: facts.validation,
     provenance: facts.provenance,
     license: facts.license,
@@ -129,6 +143,7 @@ export function parseModelMetadata(path: string, metadata: Readonly<Record<strin
     meanRgb: read('meanRgb'),
     provenance: read('provenance'),
     ...(has(metadata, 'trainScale') && { trainScale: read('trainScale') }),
+    ...(has(metadata, 'publishedTest') && { publishedTest: read('publishedTest') }),
     colorProfiles: has(metadata, 'colorProfiles') ? read('colorProfiles') : formerColorProfiles(metadata),
     ...(has(metadata, 'validation') && { validation: read('validation') }),
     ...(has(metadata, 'license') && { license: read('license') }),

@@ -20,13 +20,14 @@ export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
 
 /**
  * Reads a model, or the model of a checkpoint, from a weight file of any format: safetensors, PyTorch, ONNX, Caffe or
- * Keras (see docs/guides/weights.md).
+ * Keras, NumPy or MatConvNet (see docs/guides/weights.md).
  *
+ * @param path a file or folder, or a name that `localModel` downloads, such as `torchvision/vgg16`
  * @param options facts that files of other frameworks lack, or a function called with the bytes read and the total
  *   (default: nothing)
  *
  * @example
- * const model = await readModel('vgg16-397923af.pth');
+ * const model = await readModel('torchvision/vgg16');
  * const faces = await readModel('faces.caffemodel', { mean: [129.19, 104.76, 93.59], channelOrder: 'bgr' });
  *
  * @throws UserError naming the file, the metadata key or tensor, what was expected, what was found and the remedy.

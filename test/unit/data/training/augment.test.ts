@@ -161,6 +161,20 @@ describe('writeCrop', () => {
 });
 
 describe('centerCrop', () => {
+  it("starts at the nearest even pixel from a half with torchvision's rounding", () => {
+    // int(round((extent - 224) / 2)) in Python
+    for (const [extent, start] of [
+      [341, 58],
+      [343, 60],
+      [342, 59],
+      [345, 60],
+      [224, 0],
+    ] as const) {
+      const { left, top } = centerCrop(extent, 224, 224, { rounding: 'torchvision' });
+      assert.deepEqual([left, top], [start, 0], `${extent}`);
+    }
+  });
+
   it('leaves equal margins on both sides, within a pixel', () => {
     fc.assert(
       fc.property(fc.integer({ min: 224, max: 999 }), fc.integer({ min: 224, max: 999 }), (width, height) => {
