@@ -38,16 +38,17 @@ random = np.random.default_rng(1)
 
 
 def png(number):
-    """An image of its class's brightness with some noise, of its number's size."""
-    pixels = random.integers(60 * (number % 3), 60 * (number % 3) + 40, (9 + number % 2, 8, 3), dtype=np.uint8)
+    """Noise of another brightness and size for each number."""
+    pixels = random.integers(8 * number, 8 * number + 40, (9 + number % 2, 8, 3), dtype=np.uint8)
     file = io.BytesIO()
     Pillow.fromarray(pixels).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def rows(first, count, labeled=True):
+    """Images in the order of their classes, as in class folders."""
     return [
-        {"image": {"bytes": png(i), "path": f"{i}.png"}, "label": i % 3 if labeled else -1}
+        {"image": {"bytes": png(i), "path": f"{i}.png"}, "label": (i - first) * 3 // count if labeled else -1}
         for i in range(first, first + count)
     ]
 

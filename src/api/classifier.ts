@@ -43,7 +43,7 @@ export class Classifier {
 
   /**
    * Loads the model.
-   * @param path a model file, or several whose posteriors are averaged
+   * @param path a model (a file, or a name such as `torchvision/vgg16`), or several whose posteriors are averaged
    * @throws UserError when a file is not a model, the models have different classes, or the backend is missing.
    */
   static async open(path: string | readonly string[], options: EngineOptions = {}): Promise<Classifier> {
@@ -89,9 +89,14 @@ export class Classifier {
   }
 
   async #predict(image: GivenImage, options: PredictOptions): Promise<ImagePrediction> {
-    const ensemble = this.#models.ensemble(this.#models.resolve(options));
+    const protocol = this.#models.resolve(options);
+    const ensemble = this.#models.ensemble(protocol);
     const stored = { kind: 'encoded', bytes: await image.read() } as const;
-    const scaled = await prepareForEvaluation(stored, image.name, ensemble.scales, options);
+    const scaled = await prepareForEvaluation(stored, image.name, ensemble.scales, {
+      maxPixels: options.maxPixels,
+      colorProfiles: protocol.colorProfiles,
+      rounding: protocol.rounding,
+    });
     const classified = ensemble.classify(scaled);
     ensemble.flush();
     const { posteriors } = await classified;

@@ -1,15 +1,16 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
 import { type BadImage, badImagesError } from '../data/sources/bad-images.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { Split } from '../data/sources/splits.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
-import { classNumbers } from '../evaluate/inference/class-matching.ts';
+import { areNumbersOf, classNumbers } from '../evaluate/inference/class-matching.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import { testNote } from '../evaluate/inference/shared-preparation.ts';
 import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
 import { ErrorCounter, type EvaluationResult, evaluationResult } from '../evaluate/results/error-rates.ts';
 import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
@@ -18,6 +19,7 @@ import { type JournalOptions, openJournal } from '../evaluate/results/open-journ
 import { openPosteriorRecorder } from '../evaluate/results/posterior-recorder.ts';
 import { checkOutputFolders, writeResultFiles } from '../evaluate/results/predictions-and-submission.ts';
 import { checkAgreement, checkSameCode, checkSameImages } from '../train/same-on-all-ranks.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
 import { chooseImages, openData } from './evaluation-images.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
@@ -124,7 +126,14 @@ async function prepare(options: EvaluateOptions, source: ImageSource, models: Lo
   const { communicator = single, submission } = options;
   const { classes } = models.first.facts;
   const protocol = models.resolve(options);
-  const checksums = await Promise.all(models.models.map(({ path }) => sha256OfFile(path)));
+  const note = models.usesPublishedTest(options)
+    ? testNote(models.first.path, models.first.facts)
+    : undefined;
+  if ((options.communicator ?? single).rank === 0 && note !== undefined) options.onNote?.(note);
+  checkColorProfiles(source, protocol.colorProfiles);
+  const checksums = await Promise.all(
+    models.models.map(async ({ path }) => (await modelChecksum(path)).sha256),
+  );
   await checkRanks(options, source, checksums);
   return {
     options,
@@ -148,6 +157,12 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
   const { path, facts } = models.first;
   const data = { path: source.location, classes: source.classes };
   const numbers = classNumbers(data, { path, classes: facts.classes });
+  if (communicator.rank === 0 && areNumbersOf(data, { path, classes: facts.classes })) {
+    const [zero, one] = facts.labels;
+    options.onNote?.(
+      `note: the classes of ${data.path} are numbers, read as the class numbers of ${path}: 0 is ${zero}, 1 is ${one}`,
+    );
+  }
   const record = await openRecord(evaluation);
   await gatherResults(communicator, results);
   const errors = new ErrorCounter();
@@ -157,6 +172,8 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
       source,
       ensemble: models.ensemble(protocol),
       maxPixels,
+      colorProfiles: protocol.colorProfiles,
+      rounding: protocol.rounding,
       signal,
       team: communicator,
       isDone: (image) => results.has(image),

@@ -69,7 +69,7 @@ export async function* featuresOf(
     throw new UsageError('a batch size applies to center crops only; leave it out for whole images');
   }
   const backend = await openBackend(options.backend, { threads, precision });
-  const read = { ...options.read, allowFeatures: true };
+  const read = { ...options.read, allowFeatures: true, colorProfiles: options.colorProfiles };
   const model = await loadModel(backend, path, read, (network) =>
     parameterSpecs(layersUpTo(path, network, layer)),
   );
@@ -80,7 +80,7 @@ export async function* featuresOf(
     const { facts } = model;
     const scale = options.scale ?? scalesFor(facts, undefined, path)[0]!;
     if (view === 'center') checkScale(facts.network, 'center', scale, path);
-    yield* extract(extractor, scale, images, options);
+    yield* extract(extractor, scale, images, { ...options, colorProfiles: facts.colorProfiles });
   } finally {
     extractor.dispose();
     model.parameters.dispose();
@@ -91,14 +91,22 @@ async function* extract(
   extractor: FeatureExtractor,
   scale: number,
   images: readonly GivenImage[],
-  { view = 'center', pool, batch = 16, maxPixels, signal, onBad }: Omit<FeatureOptions, 'images'>,
+  {
+    view = 'center',
+    pool,
+    batch = 16,
+    maxPixels,
+    colorProfiles,
+    signal,
+    onBad,
+  }: Omit<FeatureOptions, 'images'>,
 ): AsyncGenerator<ImageFeatures> {
   const size = view === 'whole' ? 1 : Math.min(batch, images.length);
   const prepared = prefetch(images.entries(), batch, async ([index, given]) => {
     const { name, label } = given;
     try {
       const encoded = { kind: 'encoded', bytes: await given.read() } as const;
-      const [image] = await prepareForEvaluation(encoded, name, [scale], { maxPixels });
+      const [image] = await prepareForEvaluation(encoded, name, [scale], { maxPixels, colorProfiles });
       return { name, label, image: image! };
     } catch (error) {
       if (onBad === undefined || !(error instanceof UserError)) throw error;

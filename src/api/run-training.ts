@@ -1,11 +1,12 @@
 /** Runs a training session: the part that `trainNetwork` and `resumeTraining` share. */
 import { type Communicator, single } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
+import { medianSide } from '../data/pixels/median-side.ts';
 import { Validator } from '../evaluate/validator.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import type { RecordHooks, RunRecord } from '../runs/run-record.ts';
-import type { StopReason, ValidationMetrics } from '../train/metrics.ts';
+import type { Metrics, StopReason, ValidationMetrics } from '../train/metrics.ts';
 import { checkSameWeights } from '../train/same-on-all-ranks.ts';
 import {
   modelFacts,
@@ -18,6 +19,7 @@ import { Trainer } from '../train/trainer.ts';
 import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
 import { describeValidation, trainingImages, type ValidationImages } from '../train/training-set.ts';
+import { LearningWatch, resultWarning, setWarnings } from '../train/training-warnings.ts';
 
 /** Options of both `trainNetwork` and `resumeTraining`. */
 export interface RunOptions {
@@ -49,6 +51,8 @@ export interface TrainOutcome {
   readonly validation: ValidationImages;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
+  /** Reasons to distrust the training or its result, in this session. */
+  readonly warnings: readonly string[];
 }
 
 /** Whether this rank reads and writes the run folder. */
@@ -63,6 +67,12 @@ export async function runTraining(
   start: SessionStart,
   out: string,
 ): Promise<TrainOutcome> {
+  const warnings: string[] = [];
+  const warn = (warning: string | undefined) => {
+    if (warning === undefined) return;
+    warnings.push(warning);
+    session.listener?.onWarning?.(warning);
+  };
   try {
     const { parameters, average } = await startParameters(session, start);
     const validator = validatorOf(session, parameters);
@@ -80,8 +90,10 @@ export async function runTraining(
             averaged: session.recipe['average-from'] !== undefined,
             onNote: (note) => session.listener?.onNote?.(note),
           }),
+          (line) => warn(watch.observe(line)),
         ),
       });
+      const watch = new LearningWatch(session.recipe, session.set.training, trainer.totalIterations);
       const { network, backend, communicator, set } = session;
       const validation = describeValidation(set);
       session.listener?.onStart?.({
@@ -92,8 +104,14 @@ export async function runTraining(
         validation,
         iteration: trainer.state.iteration,
         totalIterations: trainer.totalIterations,
+        batch: session.recipe.batch,
       });
-      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last, validation);
+      const side = await medianSide(set.training);
+      for (const warning of [...set.warnings, ...setWarnings({ ...set, side }, session.recipe)])
+        warn(warning);
+      const reason = await trainer.run();
+      warn(resultWarning(record.last, set.validation));
+      const outcome = { ...outcomeOf(out, reason, trainer.state, record.last, validation), warnings };
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
     } finally {
@@ -119,6 +137,7 @@ function validatorOf(
     // In addition to the training images' memory.
     memory: (recipe['memory-budget'] * 2 ** 20) / 4,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     team: communicator,
     onBad: recipe['skip-bad']
       ? ({ message }) => listener?.onNote?.(`${message}; it is not validated on`)
@@ -135,6 +154,7 @@ function hooksOf(
   { listener, communicator, set }: TrainingSession,
   validator: Validator,
   recording: RecordHooks,
+  onLine: (line: Metrics) => void,
 ): TrainerHooks {
   return {
     ...recording,
@@ -148,6 +168,7 @@ function hooksOf(
     onMetrics: async (line) => {
       await recording.onMetrics(line);
       listener?.onMetrics?.(line);
+      onLine(line);
     },
   };
 }
@@ -158,7 +179,7 @@ function outcomeOf(
   { iteration, seconds, best }: TrainerState,
   last: ValidationMetrics | null,
   validation: ValidationImages,
-): TrainOutcome {
+): Omit<TrainOutcome, 'warnings'> {
   const { bestFile, lastFile } = runFolder(run);
   return {
     run,

@@ -33,6 +33,7 @@ const MAX_NAME = 4096;
 
 /** The name of a file for a message of one line: line breaks are escaped, and the middle of a huge name is left out. */
 export function printable(name: string): string {
+  if (name.trim() === '') return JSON.stringify(name);
   const line = name.replace(/[\n\r\t\u2028\u2029]/g, (found) =>
     found === '\n' ? '\\n' : found === '\r' ? '\\r' : found === '\t' ? '\\t' : escaped(found),
   );

@@ -1,7 +1,7 @@
 /** Reads whole files, and explains why files could not be read or written. */
 import { createHash } from 'node:crypto';
 import { constants, readlinkSync } from 'node:fs';
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { messageOf, printable, systemErrorCode, UserError } from './errors.ts';
 
@@ -77,6 +77,15 @@ export async function kindOf(path: string): Promise<'folder' | 'file' | 'nothing
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'nothing';
+    throw readingError(path, error);
+  }
+}
+
+/** The names in a folder, sorted. @throws UserError naming it. */
+export async function listFolder(path: string): Promise<string[]> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (error) {
     throw readingError(path, error);
   }
 }

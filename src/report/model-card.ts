@@ -3,8 +3,7 @@
  * Face reads (https://huggingface.co/docs/hub/model-cards).
  */
 import { stringify } from 'yaml';
-import type { Network } from '../net/network.ts';
-import { parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
 import {
   formatBytes,
@@ -161,8 +160,10 @@ function introduction({ network, dataset, createdBy, result }: ModelCard): strin
 function architecture({ network, meanRgb }: ModelCard): (readonly [string, string])[] {
   const { multiplyAdds } = summarizeNetwork(network);
   const { configuration, weightLayers, width, crop, classes: count, pooling } = network;
+  const head = describeHead(network);
   return [
     ['network', `${configuration}, ${weightLayers} weight layers`],
+    ...(head ? [['classifier', head] as const] : []),
     ['width', `${width}`],
     ['parameters', `${formatMillions(parameterCount(network))} million`],
     ['multiply-adds', `${formatCount(multiplyAdds)} per crop`],

@@ -1,7 +1,7 @@
 /** Turns every error into a response with a code and a message. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { messageOf, systemErrorCode } from '../core/errors.ts';
+import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
 import type { Limits } from './contract/model-schemas.ts';
 import type { ServerMetrics } from './prometheus.ts';
 import { ClientDisconnected, RequestError } from './request-errors.ts';
@@ -37,6 +37,8 @@ export function handleErrors(app: FastifyInstance, { limits, metrics, log }: Err
         `bug in ${request.method} ${request.routeOptions.url ?? 'no route'}: ${error.stack ?? messageOf(error)}`,
       );
     }
+    // What this server cannot give is for whoever runs it to fix; the client must not learn the folders.
+    if (known.code === 'not_available' && known.cause instanceof UserError) log(known.cause.message);
     return send(reply, known);
   });
 }

@@ -40,6 +40,8 @@ export interface TrainListener extends TrainingSetListener {
   onIteration?(progress: TrainingProgress): void;
   /** Called with the number of images validated so far. */
   onValidationProgress?(done: number, total: number): void;
+  /** Called with each reason to distrust the training or its result, once. */
+  onWarning?(warning: string): void;
   /** Called with each line of metrics.jsonl. */
   onMetrics?(metrics: Metrics): void;
 }
@@ -53,6 +55,8 @@ export interface TrainingStart {
   /** Iterations done in earlier sessions of the run. */
   readonly iteration: number;
   readonly totalIterations: number;
+  /** Images per iteration. */
+  readonly batch: number;
 }
 
 export interface SessionOptions {
@@ -155,6 +159,7 @@ export async function modelFacts(
     labels: training.labels,
     meanRgb: mean,
     trainScale: parseTrainScale(recipe.scale),
+    colorProfiles: recipe['color-profiles'],
     // The model of an older version keeps being one without a record: its hold-out follows another rule.
     validation: checkpoint ? checkpoint.model.validation : validationRecord,
     provenance: {

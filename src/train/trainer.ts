@@ -189,7 +189,7 @@ export class Trainer {
     const left = leaveOut(lost, this.#state.lost, this.#options);
     const learningRate = rateOf(schedule, iteration, this.#schedule.learningRate);
     const meanLoss = counts.lossSum / counts.images;
-    checkFinite({ iteration: iteration + 1, meanLoss, learningRate });
+    checkFinite({ iteration: iteration + 1, meanLoss, learningRate }, recipe);
     const flat = await agreeOnFlatness(this.#communicator, meanLoss, logits);
     await parameters.update({
       learningRate,
@@ -213,7 +213,7 @@ export class Trainer {
   async #afterStep(): Promise<void> {
     const { recipe, network } = this.#options;
     const { iteration } = this.#state;
-    checkAlive(this.#state.flatIterations, this.#schedule.deadWindow, network.classes);
+    checkAlive(this.#state.flatIterations, this.#schedule.deadWindow, network.classes, recipe);
     if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
     const validated = this.#schedule.validationIsDue(this.#state);
     if (validated) await this.#validateAndSave();

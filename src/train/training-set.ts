@@ -13,6 +13,7 @@ import {
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
 import { givenAxes, givenMean } from '../data/training/given-colors.ts';
@@ -20,11 +21,13 @@ import { TrainingImages } from '../data/training/loader.ts';
 import type { ValidationRecord } from '../weights/model/metadata.ts';
 import { asRecorded, type DataRecord, recordImages } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
-import { noteCopies, noteMissingClasses, splitOff } from './validation-split.ts';
+import { copiesWarning, missingClassWarnings, splitOff } from './validation-split.ts';
 
 export interface TrainingSet {
   readonly training: ImageSource;
   readonly validation: ImageSource;
+  /** Reasons to distrust the errors: classes without images, copies. */
+  readonly warnings: readonly string[];
   /** For the model files of a new run; a resumed one keeps what its checkpoint recorded. */
   readonly validationRecord: ValidationRecord;
   /** Mean RGB of the training images, 0–255. */
@@ -68,6 +71,8 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     const note = describeUnused(unused);
     if (note !== undefined) options.listener?.onNote?.(note);
   }
+  for (const source of [all, others])
+    checkColorProfiles(source, options.recipe['color-profiles'] ?? 'ignore');
   const isRecorded = split === 'held-out' && options.resumed === undefined;
   const chosen = limited(own, options.recipe);
   const given = options.record ?? (await givenColors(options.recipe));
@@ -76,13 +81,16 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
     withFingerprints: isRecorded,
     ...options.record,
   });
-  noteMissingClasses(trained.good, validation.good, options.listener);
-  if (isRecorded) noteCopies(trained.fingerprints, validation.fingerprints, options.listener);
+  const warnings = [
+    ...missingClassWarnings(trained.good, validation.good),
+    ...(isRecorded ? copiesWarning(trained.fingerprints, validation.fingerprints) : []),
+  ];
   const trainedOn = isRecorded ? packFingerprints(trained.fingerprints) : undefined;
   const { mean, axes } = { ...trained, ...given };
   return {
     training: trained.good,
     validation: validation.good,
+    warnings,
     validationRecord: { split, images: validation.good.length, trainedOn },
     mean,
     axes,
@@ -128,6 +136,7 @@ export function trainingImages(
     mean,
     memory: recipe['memory-budget'] * 2 ** 20,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     lost,
   });
 }
@@ -145,10 +154,11 @@ interface GivenColors {
 }
 
 async function givenColors(recipe: Recipe): Promise<GivenColors> {
-  const { mean, 'color-axes': axes } = recipe;
+  const { mean = 'dataset', 'color-axes': axes } = recipe;
+  const given = givenMean(mean);
   // Absent keys must not hide the survey's.
   return {
-    ...(givenMean(mean) && { mean: givenMean(mean) }),
+    ...(given && { mean: given }),
     ...(axes !== undefined && { axes: await givenAxes(axes) }),
   };
 }
@@ -172,17 +182,14 @@ async function survey(
           onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
           onWarning: (note) => listener?.onNote?.(note),
           maxPixels: recipe['max-pixels'],
+          colorProfiles: recipe['color-profiles'],
           signal,
           team,
         });
   const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
+  const onProgress = (done: number, total: number) => listener?.onSurvey?.({ done, total, bad: survey.bad.length, what });
   const fingerprints = withFingerprints
-    ? await fingerprintImages(source, {
-        known,
-        team,
-        signal,
-        onProgress: (done, total) => listener?.onSurvey?.({ done, total, bad: survey.bad.length, what }),
-      })
+    ? await fingerprintImages(source, { known, team, signal, onProgress })
     : [];
   if (!good) return { ...survey, fingerprints, good: source };
   listener?.onNote?.(

@@ -108,12 +108,8 @@ function preview(names: readonly string[]): string {
 }
 
 /** Warns of classes without a training or validation image. */
-export function noteMissingClasses(
-  training: ImageSource,
-  validation: ImageSource,
-  listener: Notes | undefined,
-): void {
-  const note = (
+export function missingClassWarnings(training: ImageSource, validation: ImageSource): string[] {
+  const warning = (
     kind: string,
     { classes, labels }: ImageSource,
     { length, label }: ImageSource,
@@ -121,25 +117,23 @@ export function noteMissingClasses(
   ) => {
     const seen = new Set(Array.from({ length }, (_, image) => label(image)));
     const missing = labels.filter((_, number) => !seen.has(number));
-    if (missing.length === 0) return;
-    listener?.onNote?.(
-      `warning: ${missing.length} of ${classes.length} classes ${missing.length === 1 ? 'has' : 'have'} no ${kind} image: ${preview(missing)}; ${so}`,
-    );
+    if (missing.length === 0) return [];
+    return [
+      `${missing.length} of ${classes.length} classes ${missing.length === 1 ? 'has' : 'have'} no ${kind} image: ${preview(missing)}; ${so}`,
+    ];
   };
-  note('training', training, training, 'the network cannot learn them, so add images or remove them');
-  note('validation', training, validation, 'their errors are not measured, so add images');
+  return [
+    ...warning('training', training, training, 'the network cannot learn them, so add images or remove them'),
+    ...warning('validation', training, validation, 'their errors are not measured, so add images'),
+  ];
 }
 
 /** Warns of held-out images that are copies of training images. */
-export function noteCopies(
-  training: readonly string[],
-  validation: readonly string[],
-  listener: Notes | undefined,
-): void {
+export function copiesWarning(training: readonly string[], validation: readonly string[]): string[] {
   const trained = new Set(training);
   const copies = validation.filter((one) => one !== '' && trained.has(one)).length;
-  if (copies === 0) return;
-  listener?.onNote?.(
-    `warning: ${copies} of ${validation.length} held-out images ${copies === 1 ? 'is a copy' : 'are copies'} of training images, so the validation error is too low; remove the copies (evaluate leaves them out)`,
-  );
+  if (copies === 0) return [];
+  return [
+    `${copies} of ${validation.length} held-out images ${copies === 1 ? 'is a copy of a training image' : 'are copies of training images'}, so the validation error is too low; remove the copies (evaluate leaves them out)`,
+  ];
 }

@@ -153,7 +153,16 @@ function checkCache(): Check {
 const ENOUGH_DISK = 4 * 2 ** 30;
 
 async function checkDisk(): Promise<Check> {
-  const { bavail, bsize } = await statfs('.');
+  const disk = await statfs('.').catch(() => undefined);
+  if (disk === undefined) {
+    return {
+      name: 'disk',
+      status: 'warning',
+      found: 'the current folder cannot be read',
+      remedy: 'run vgg in another',
+    };
+  }
+  const { bavail, bsize } = disk;
   const free = bavail * bsize;
   const found = `${formatBytes(free)} free in this folder`;
   if (free >= ENOUGH_DISK) return { name: 'disk', status: 'ok', found };

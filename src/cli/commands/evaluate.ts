@@ -8,6 +8,7 @@ import { dataLocation, dataOptions } from '../data-options.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
 import { log, printAs } from '../output.ts';
@@ -19,7 +20,10 @@ const { model, ...others } = modelOptions;
 const options = {
   model,
   ...dataOptions,
-  split: choice(splitNames, 'split of the data set (default: val, or test if there is no val)'),
+  split: choice(
+    splitNames,
+    'split of the data set (default: val, otherwise test, otherwise the images that the model was not trained on)',
+  ),
   ...others,
   batch: option(
     '<n>',
@@ -62,6 +66,7 @@ async function evaluate(named: string, flags: Flags): Promise<void> {
   if (flags.skipBad && flags.submission !== undefined) {
     throw new UsageError('a submission needs a line for each image; leave out --skip-bad');
   }
+  await downloadModels(flags.model);
   const bad: BadImage[] = [];
   try {
     const result = await withBars((show) =>
@@ -90,6 +95,7 @@ async function evaluate(named: string, flags: Flags): Promise<void> {
 }
 
 function print(result: EvaluationResult, bad: readonly BadImage[], flags: Flags): void {
+  for (const warning of result.warnings) log(`warning: ${warning}`);
   const { results: _, classes: __, labels: ___, ...others } = result;
   const figures = { ...others, bad: messagesOf(bad) };
   const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;

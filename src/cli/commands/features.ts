@@ -13,13 +13,16 @@ import { choice, type FlagsOf, newCommand, option, required } from '../command.t
 import { featuresOnly, readOptionsOf } from '../format-options.ts';
 import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { inferenceOptions } from '../model-options.ts';
 import { force, positiveInteger } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { type Tick, withProgress } from '../progress.ts';
 
 const options = {
-  model: required(option('<file>', 'model file of any format, with or without fully connected layers')),
+  model: required(
+    option('<model>', `model file of any format, with or without fully connected layers, or ${MODEL_NAMES}`),
+  ),
   layer: required(option('<name>', 'conv1_1 … fc8 (after the ReLU) or pool1 … pool5')),
   out: required(
     option(
@@ -66,6 +69,7 @@ async function features(inputs: string[], flags: Flags): Promise<void> {
   for (const file of filesFor(out)) refuseToOverwrite(file, flags);
   const images = await imagesOf(inputs);
   const read = await readOptionsOf(flags);
+  await downloadModels([model]);
   const bad: BadImage[] = [];
   const onBad = (image: BadImage) => bad.push(image);
   const file = await untilInterrupted((signal) =>
@@ -106,7 +110,9 @@ function formatFile(file: FeaturesFile, { layer, view }: Pick<Flags, 'layer' | '
   const views = view === 'center' ? 'center crops' : 'whole images';
   const lines = [`Wrote ${path}: ${layer} of ${images} images (${views} at Q = ${scale}), ${what}.`];
   if (labelsFile)
-    lines.push(`Wrote ${labelsFile}: the name of each image's class folder (${classes} classes).`);
+    lines.push(
+      `Wrote ${labelsFile}: the name of each image's class folder (${classes === 1 ? '1 class' : `${classes} classes`}).`,
+    );
   if (pathsFile) lines.push(`Wrote ${pathsFile}: the path of each image.`);
   return lines.join('\n');
 }

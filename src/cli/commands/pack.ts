@@ -1,7 +1,8 @@
 import { type PackResult, packImages } from '../../api/pack-images.ts';
+import { colorProfileModes } from '../../core/image-preparation.ts';
 import { formatBytes, formatCount } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
-import { type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { integer, json, maxPixels, positiveInteger } from '../options.ts';
@@ -19,6 +20,11 @@ const options = {
   quality: option('<n>', 'JPEG quality of shrunk images, 1 to 100', integer(1, 100), '95'),
   imagesPerShard: option('<n>', 'images per shard', positiveInteger, '1000'),
   skipBad: flag('skip images that cannot be read, and report how many'),
+  colorProfiles: choice(
+    colorProfileModes,
+    'embedded color profiles of shrunk images: ignore, or convert to sRGB; images that are copied keep theirs',
+    'ignore',
+  ),
   maxPixels,
   json,
 };

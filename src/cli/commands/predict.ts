@@ -2,14 +2,16 @@ import { Classifier, type ImagePrediction } from '../../api/classifier.ts';
 import { prefetch } from '../../core/concurrency.ts';
 import { printable, UsageError, UserError } from '../../core/errors.ts';
 import { type BadImage, badImagesError } from '../../data/sources/bad-images.ts';
+import { testNote } from '../../evaluate/inference/shared-preparation.ts';
 import { formatPercent } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
 import { type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
-import { printJson, printResult } from '../output.ts';
+import { log, printJson, printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
 
 const { model, ...others } = modelOptions;
@@ -26,6 +28,7 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('predict', {
   description: "Classify images with the paper's protocols (section 3.2).",
   examples: [
+    'predict cat.jpg --model torchvision/vgg16',
     'predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors',
     'predict cat.jpg dog.jpg --model vgg-d.safetensors --protocol center --json',
     'predict photos "more/*.jpg" https://example.org/cat.jpg --model vgg-d.safetensors',
@@ -44,7 +47,10 @@ async function predict(inputs: string[], flags: Flags): Promise<void> {
   const images = await imagesOf(inputs);
   const bad: BadImage[] = [];
   const options = { ...flags, read: await readOptionsOf(flags) };
+  await downloadModels(flags.model);
   const classifier = await Classifier.open(flags.model, options);
+  const note = testNote(flags.model[0]!, classifier.model);
+  if (note !== undefined && flags.protocol === undefined && flags.scales === undefined) log(note);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {
       const done: Named[] = [];

@@ -71,13 +71,17 @@ export async function fingerprintImages(
 ): Promise<string[]> {
   const [start, end] = shareOf(source.length, team);
   const images = Array.from({ length: end - start }, (_, i) => start + i);
+  const missing = images.filter((image) => !known?.has(image));
   let done = 0;
-  const own = await mapConcurrently(images, defaultConcurrency, async (image) => {
+  const read = await mapConcurrently(missing, defaultConcurrency, async (image) => {
     signal?.throwIfAborted();
-    onProgress?.(++done, images.length);
     // Whoever uses the image finds out why it cannot be read.
-    return known?.get(image) ?? source.read(image).then(fingerprintOf, () => '');
+    const fingerprint = await source.read(image).then(fingerprintOf, () => '');
+    onProgress?.(++done, missing.length);
+    return fingerprint;
   });
+  const found = new Map(missing.map((image, i) => [image, read[i]!]));
+  const own = images.map((image) => known?.get(image) ?? found.get(image)!);
   return (await team.gather(own)).flat();
 }
 
@@ -85,7 +89,8 @@ interface FingerprintOptions {
   readonly known?: ReadonlyMap<number, string>;
   readonly team?: Team;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Called after each image that is read, on each process for its own. */
+  onProgress?(done: number, total: number): void;
 }
 
 /** Fingerprints as a compact text: 8 characters each. */

@@ -1,3 +1,4 @@
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { FileTree } from './folders/file-tree.ts';
 import type { UnusedFiles } from './folders/unused-files.ts';
 import type { ListOptions } from './lists/list-location.ts';
@@ -36,6 +37,8 @@ export interface ImageSource {
   readonly labels: readonly string[];
   /** Files that were not used, by extension (`.heic`); undefined for sources that are not folders. */
   readonly unused?: UnusedFiles;
+  /** What happened to the color profiles of images that `vgg pack` shrank, if these are some. */
+  readonly packedColorProfiles?: ColorProfiles;
   /** Number of images. */
   readonly length: number;
   /** Class number from 0 to classes − 1; −1 if the image has no label. */

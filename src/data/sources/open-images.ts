@@ -25,7 +25,7 @@ import { type ListOptions, parseListLocation } from './lists/list-location.ts';
 import { findLists, openLists } from './lists/open-list.ts';
 import { findParquet, isParquetName, openParquetFiles } from './parquet/open-parquet.ts';
 import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import { MissingSplitError, type Split } from './splits.ts';
+import { MissingSplitError, type Split, splitNames } from './splits.ts';
 
 export interface OpenOptions {
   /**
@@ -48,10 +48,12 @@ export interface OpenOptions {
 
 /**
  * Opens a data set: class folders, divided into train/ and val/ or test/ (or `Training`, `valid`, `test_set` and the
- * like) or not; Tiny ImageNet; ILSVRC-2012 from Kaggle or from the
- * original archives; WebDataset tar shards (a folder, a file or a pattern such as `train-{000..099}.tar`); IDX files
- * (MNIST and its relatives); CIFAR's binary files; and with `labels: 'optional'` any folder of images or one image.
- * @param location path of a folder or a file, or a pattern
+ * like) or not, also in a zip or tar file; lists of images (CSV, text, JSON lines), alone or in a folder; Parquet files;
+ * Tiny ImageNet; ILSVRC-2012 from Kaggle or from the original archives; WebDataset tar shards (a folder, a file or a
+ * pattern such as `train-{000..099}.tar`); IDX files (MNIST and its relatives); CIFAR's binary files; and with
+ * `labels: 'optional'` any folder of images or one image. The guide to data sets (docs/guides/data.md) has examples.
+ * @param location path of a folder or a file, or a pattern; for a list or Parquet files, options may follow:
+ *   `labels.csv?image=id&label=breed&root=photos` (columns, and the folder of the images)
  * @throws UserError naming the place and the remedy when nothing there can be used; MissingSplitError (a UserError)
  *   when the data set is divided but does not have the split
  * @example
@@ -67,6 +69,31 @@ export async function openImages(location: string, options: OpenOptions = {}): P
   const source = await open(path, { location, split, tree: disk, labels, oneClass, cacheFolder, list });
   if (options.exact) checkSplit(source, split, labels);
   return source;
+}
+
+/** A split of a data set. */
+export interface SplitSource {
+  readonly name: Split;
+  readonly source: ImageSource;
+}
+
+/** Opens all splits of a data set; only `train` if it is not divided. @throws UserError as openImages does */
+export async function openSplits(
+  location: string,
+  labels: NonNullable<OpenOptions['labels']>,
+): Promise<SplitSource[]> {
+  const found: SplitSource[] = [];
+  for (const split of splitNames) {
+    try {
+      const source = await openImages(location, { split, labels });
+      // `val` and `test` replace each other, and an undivided set is the same for each split.
+      if (source.split === split || found.length === 0) found.push({ name: source.split ?? 'train', source });
+    } catch (error) {
+      if (!(error instanceof MissingSplitError)) throw error;
+    }
+  }
+  if (found.length === 0) throw new UserError(`${location} has no images; check the path`);
+  return found;
 }
 
 /** Data that is not divided has training images only, or images without labels, for any use. */

@@ -58,7 +58,10 @@ export interface SurveyProgress {
  */
 export async function surveyImages(source: ImageSource, options: SurveyOptions = {}): Promise<Survey> {
   const team = options.team ?? alone;
-  const key = `${await source.fingerprint()}-${options.maxPixels ?? DEFAULT_MAX_PIXELS}`;
+  const { maxPixels = DEFAULT_MAX_PIXELS, colorProfiles = 'ignore' } = options;
+  // Surveys of version 0.2 converted profiles.
+  const ignored = colorProfiles === 'ignore' ? '-ignore' : '';
+  const key = `${await source.fingerprint()}-${maxPixels}${ignored}`;
   const cached = await readCacheTogether(team, key, options.cacheFolder);
   // Bad images may have been fixed since: the fingerprint does not cover every file.
   const images = cached ? numbersOf(cached.bad) : [...Array(source.length).keys()];

@@ -1,4 +1,5 @@
 /** Error rates from exact counts (paper, 4: top-1 and top-5 error). Images without a label do not count. */
+import { guessingWarning } from '../../core/guessing.ts';
 import type { MeasuredSplit } from '../../data/sources/splits.ts';
 import type { LoadedEnsemble } from '../inference/open-ensemble.ts';
 import type { Protocol, ResolvedProtocol } from '../protocol/protocol.ts';
@@ -100,6 +101,8 @@ export interface EvaluationResult {
   readonly results: ImageResults;
   /** Duration in seconds. */
   readonly seconds: number;
+  /** Reasons to distrust the result. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -115,6 +118,9 @@ export function evaluationResult(
   seconds: number,
 ): EvaluationResult {
   const { images: labeled, ...rates } = errorRates(results);
+  const { classes } = first.facts;
+  const counts = measureByClass(results, classes.length).map(({ images }) => images);
+  const guessing = labeled > 0 ? guessingWarning(rates.top1Error, counts) : undefined;
   return {
     split,
     trainedOn,
@@ -126,10 +132,11 @@ export function evaluationResult(
     scales: [...new Set(scales.flat())].sort((a, b) => a - b),
     models: models.map(({ path }) => path),
     modelDetails: models.map(({ path }, i) => ({ path, sha256: checksums[i]!, scales: scales[i]! })),
-    classes: first.facts.classes,
+    classes,
     labels: first.facts.labels,
     results,
     seconds,
+    warnings: guessing === undefined ? [] : [guessing],
   };
 }
 

@@ -72,11 +72,11 @@ describe('the images of a training', () => {
 
   it('name the classes without a training or validation image', async () => {
     const single = await write('single', { cat: 8, dog: 1 });
-    assert.match((await open(single)).notes.join('\n'), /1 of 2 classes has no validation image: dog;/);
+    assert.match((await open(single)).warnings.join('\n'), /^1 of 2 classes has no validation image: dog;/);
     const fewer = await write('fewer', { 'train/cat': 2, 'train/dog': 2, 'val/dog': 1 });
-    const { validation, recorded, notes } = await open(fewer);
+    const { validation, recorded, warnings } = await open(fewer);
     assert.deepEqual([labelsOf(validation), recorded.split], [[1], 'val']);
-    assert.match(notes.join('\n'), /1 of 2 classes has no validation image: cat;/);
+    assert.match(warnings.join('\n'), /^1 of 2 classes has no validation image: cat;/);
     const none = await write('none', { cat: 1, dog: 1 });
     await refused(open(none), /only 2 images, no two of the same class \(cat, dog\)/, none);
   });
@@ -86,7 +86,10 @@ describe('the images of a training', () => {
     const image = await jpeg(36, 36, 1);
     for (const i of range(4)) await writeFiles(data, { [`cat/${i}.jpg`]: image });
     await write('copies', { dog: 4 }, 2);
-    assert.match((await open(data)).notes.join('\n'), /1 of 2 held-out images is a copy of training images/);
+    assert.match(
+      (await open(data)).warnings.join('\n'),
+      /^1 of 2 held-out images is a copy of a training image,/,
+    );
   });
 
   it('say whether some class has more than twice as many validation images as another', async () => {

@@ -1,5 +1,7 @@
-/** Downloads an image, with limits. What it is, its bytes decide, not the server's content type. */
+/** Downloads an image, with limits, also through a proxy. What it is, its bytes decide, not the server's content type. */
+import type { Dispatcher } from 'undici';
 import { messageOf, printable, systemErrorCode, UserError } from '../../../core/errors.ts';
+import { isLoopback } from '../../../core/http.ts';
 import { version } from '../../../core/project.ts';
 
 export interface DownloadLimits {
@@ -39,7 +41,7 @@ async function request(url: URL, { redirects }: DownloadLimits, signal: AbortSig
   };
   let next = url;
   for (let left = redirects; ; left--) {
-    const response = await fetch(next, { redirect: 'manual', signal, headers });
+    const response = await send(next, { redirect: 'manual', signal, headers });
     const target = response.headers.get('location');
     if (response.ok) return response;
     await response.body?.cancel();
@@ -53,6 +55,19 @@ async function request(url: URL, { redirects }: DownloadLimits, signal: AbortSig
     }
   }
 }
+
+/** Node's own fetch takes no notice of HTTPS_PROXY. */
+async function send(url: URL, options: RequestInit): Promise<Response> {
+  if (isLoopback(url.hostname)) return fetch(url, options);
+  const { EnvHttpProxyAgent, fetch: fetchThrough } = await import('undici');
+  proxies ??= new EnvHttpProxyAgent();
+  return fetchThrough(url, {
+    ...(options as object),
+    dispatcher: proxies,
+  }) as Promise<unknown> as Promise<Response>;
+}
+
+let proxies: Dispatcher | undefined;
 
 function refusal({ status, statusText }: Response): string {
   const answer = `the server answered ${status}${statusText === '' ? '' : ` (${statusText})`}`;

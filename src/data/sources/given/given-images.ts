@@ -8,6 +8,10 @@ import { archiveAbove, contentFolder, openArchive } from '../archives/open-archi
 import { disk, type FileTree } from '../folders/file-tree.ts';
 import { listUnlabeled } from '../folders/listing.ts';
 import { UnusedFileCounter, type UnusedFiles } from '../folders/unused-files.ts';
+import { isListName } from '../lists/list-file.ts';
+import { parseListLocation } from '../lists/list-location.ts';
+import { openSplits } from '../open-images.ts';
+import { findParquet, isParquetName } from '../parquet/open-parquet.ts';
 import { splitOfFolder } from '../splits.ts';
 import { type GivenImage, givenImage, type ImageInput, isAddress } from './image-input.ts';
 
@@ -21,7 +25,8 @@ export interface GivenImages {
 }
 
 /**
- * Replaces folders, zip and tar files, and patterns (`photos/*.jpg`, `photos/**`) by the images in them. What cannot be listed is an image
+ * Replaces folders, zip and tar files, lists, Parquet files and patterns (`photos/*.jpg`, `photos/**`) by the images
+ * in them. What cannot be listed is an image
  * whose reading fails, so that it does not stop the others.
  * @throws UsageError for inputs of other types
  */
@@ -45,6 +50,7 @@ async function imagesAt(
   unused: UnusedFileCounter,
 ): Promise<readonly GivenImage[]> {
   const kind = await kindOf(path);
+  if (await isTable(path, kind)) return imagesOfDataSet(path);
   if (kind === 'folder') return imagesBelow(disk, path, isOneOfSeveral, unused);
   const archive = kind === 'file' && /\.(?:zip|tar)$/i.test(path) ? path : await archiveAbove(path);
   if (archive !== undefined) {
@@ -54,6 +60,32 @@ async function imagesAt(
   }
   // A file may have a name that looks like a pattern.
   return kind === 'nothing' && picomatch.scan(path).isGlob ? matches(path, unused) : [givenImage(path)];
+}
+
+/** Whether a path is a list of images, a Parquet file or a folder of those. */
+async function isTable(path: string, kind: 'folder' | 'file' | 'nothing'): Promise<boolean> {
+  if (kind === 'folder') return (await findParquet(disk, path, await disk.listFolder(path))).size > 0;
+  const file = kind === 'file' ? path : parseListLocation(path).path;
+  return (isListName(file) || isParquetName(file)) && (await kindOf(file)) === 'file';
+}
+
+/** The images of all splits of a data set, with their classes. */
+async function imagesOfDataSet(location: string): Promise<readonly GivenImage[]> {
+  const images: GivenImage[] = [];
+  for (const { source } of await openSplits(location, 'optional')) {
+    for (let i = 0; i < source.length; i++) {
+      images.push({
+        name: source.imageName(i),
+        label: source.classes[source.label(i)],
+        read: async () => {
+          const stored = await source.read(i);
+          // Lists and Parquet files have no pixels.
+          return stored.kind === 'encoded' ? stored.bytes : stored.image.pixels;
+        },
+      });
+    }
+  }
+  return images;
 }
 
 /**

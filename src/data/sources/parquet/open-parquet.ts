@@ -92,7 +92,7 @@ export async function openParquetFiles(files: Files, request: OpenRequest): Prom
       `${nameOf(part, row)} has the label ${label}, which is not one of the ${classes.length} classes`,
     );
   });
-  if (needed === 'required') checkLabels(part, classes, labels);
+  if (needed === 'required') checkLabels(part, classes, labels, request);
   const pages = new Map<ParquetFile, Promise<PageIndex>>();
   return {
     location,
@@ -178,8 +178,13 @@ function classesOf(training: Part, part: Part): string[] {
   return sortClasses([...new Set(names.flatMap((label) => (label === undefined ? [] : [String(label)])))]);
 }
 
-function checkLabels(part: Part, classes: readonly string[], labels: Int32Array): void {
-  if (classes.length < 2) {
+function checkLabels(
+  part: Part,
+  classes: readonly string[],
+  labels: Int32Array,
+  { oneClass }: OpenRequest,
+): void {
+  if (classes.length < (oneClass ? 1 : 2)) {
     const found = classes.length === 0 ? 'no labels' : `only one class (${classes[0]})`;
     throw new UserError(
       `${part.files[0]!.path} has ${found}, and a network needs at least two classes; choose the column with --columns IMAGE,LABEL`,

@@ -8,6 +8,7 @@ import { disk, listFolder } from '../folders/file-tree.ts';
 import { isSynset, labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute, splitNames } from '../splits.ts';
+import { packedColorProfiles } from './packed-color-profiles.ts';
 import { openIndex, type ShardKind } from './shard-index.ts';
 import { shardSource } from './shard-source.ts';
 
@@ -85,6 +86,7 @@ export async function openShards(
     numbers: classNumbers(index.labelNames, classes, folder),
     paths,
     index,
+    packedColorProfiles: await packedColorProfiles(folder),
   });
   if (request.labels === 'required') checkLabels(source, request, index.files.labels.indexOf(-1));
   return source;

@@ -33,11 +33,15 @@ interface PackedImage {
 export async function packImage(
   source: ImageSource,
   index: number,
-  { scale, quality, maxPixels }: PackingOptions,
+  { scale, quality, maxPixels, colorProfiles }: PackingOptions,
 ): Promise<PackedImage> {
   const name = source.imageName(index);
   const stored = await source.read(index);
-  const image = await decodeStored(stored, name, { maxPixels, largestSide: scale });
+  const image = await decodeStored(stored, name, {
+    maxPixels,
+    colorProfiles,
+    largestSide: scale,
+  });
   const { width, height } = image.original ?? image;
   if (Math.min(width, height) > scale) {
     const smaller = toSharp(await rescaleImage(image, scale, name, maxPixels));

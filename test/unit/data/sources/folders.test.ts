@@ -195,7 +195,7 @@ describe('class folders', () => {
     assert.equal(source.length, 4);
     assert.equal(
       describeUnused(source.unused),
-      'note: 7 files were not used: 2 .heic, 1 .bmp, 1 .mov, 1 .png outside the class folders, 1 .txt, 1 without extension; convert them to JPEG, PNG or WebP, for example with `magick mogrify -format jpg *.heic`',
+      'note: 7 files were not used: 2 .heic, 1 .bmp, 1 .mov, 1 .png outside the class folders, 1 .txt, 1 without extension; convert them to JPEG, PNG or WebP, for example with `magick mogrify -format jpg *.heic` (ImageMagick with libheif)',
     );
     await writeFiles(join(folder, 'phone'), { 'a/1.heic': '', 'b/1.jpg': '' });
     await refused(openImages(join(folder, 'phone')), 'phone/a holds no image', 'but 1 .heic; convert them');
@@ -229,7 +229,7 @@ describe('class folders', () => {
     assert.equal((await source.fingerprint()).length, 64);
     const names = listed(source, folder);
     for (const [name, message] of [
-      ['a/dangling.jpg', 'there is no such file'],
+      ['a/dangling.jpg', 'it is a link to nowhere.jpg, which does not exist'],
       ['a/x.jpg', 'it is a folder'],
       ['b/caf\ufffd.jpg', 'its name is not valid UTF-8; rename it'],
       ['b/circle.jpg', 'symbolic links form a circle'],
