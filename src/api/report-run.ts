@@ -16,7 +16,7 @@ import { type EvaluationProgress, evaluateWithImages } from './evaluate-model.ts
 export interface ReportOptions {
   /** The run folder. */
   readonly run: string;
-  /** Labeled images (default: the validation images of the run's data). */
+  /** Labeled images (default: the run's data). Which of them are evaluated: see `evaluateModel`. */
   readonly data?: string;
   /** How many mistakes to show (default 12). */
   readonly mistakes?: number;

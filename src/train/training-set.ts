@@ -187,7 +187,10 @@ async function survey(
           team,
         });
   const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
-  const fingerprints = withFingerprints ? await fingerprintImages(source, { known, team, signal }) : [];
+  const onProgress = (done: number, total: number) => listener?.onSurvey?.({ done, total, bad: 0, what });
+  const fingerprints = withFingerprints
+    ? await fingerprintImages(source, { known, team, signal, onProgress })
+    : [];
   if (!good) return { ...survey, fingerprints, good: source };
   listener?.onNote?.(
     `${survey.bad.length} of ${source.length} ${what} images cannot be read and ${survey.bad.length === 1 ? 'is' : 'are'} left out`,

@@ -134,6 +134,6 @@ export function copiesWarning(training: readonly string[], validation: readonly 
   const copies = validation.filter((one) => one !== '' && trained.has(one)).length;
   if (copies === 0) return [];
   return [
-    `${copies} of ${validation.length} held-out images ${copies === 1 ? 'is a copy' : 'are copies'} of training images, so the validation error is too low; remove the copies (evaluate leaves them out)`,
+    `${copies} of ${validation.length} held-out images ${copies === 1 ? 'is a copy of a training image' : 'are copies of training images'}, so the validation error is too low; remove the copies (evaluate leaves them out)`,
   ];
 }

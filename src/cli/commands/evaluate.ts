@@ -20,7 +20,10 @@ const { model, ...others } = modelOptions;
 const options = {
   model,
   ...dataOptions,
-  split: choice(splitNames, 'split of the data set (default: val, or test if there is no val)'),
+  split: choice(
+    splitNames,
+    'split of the data set (default: val, otherwise test, otherwise the images that the model was not trained on)',
+  ),
   ...others,
   batch: option(
     '<n>',

@@ -110,7 +110,9 @@ function formatFile(file: FeaturesFile, { layer, view }: Pick<Flags, 'layer' | '
   const views = view === 'center' ? 'center crops' : 'whole images';
   const lines = [`Wrote ${path}: ${layer} of ${images} images (${views} at Q = ${scale}), ${what}.`];
   if (labelsFile)
-    lines.push(`Wrote ${labelsFile}: the name of each image's class folder (${classes} classes).`);
+    lines.push(
+      `Wrote ${labelsFile}: the name of each image's class folder (${classes === 1 ? '1 class' : `${classes} classes`}).`,
+    );
   if (pathsFile) lines.push(`Wrote ${pathsFile}: the path of each image.`);
   return lines.join('\n');
 }

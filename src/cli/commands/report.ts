@@ -12,7 +12,7 @@ import { withBars } from '../progress.ts';
 import { showEvaluation } from './evaluation-result.ts';
 
 const options = {
-  data: option('<folder>', "data set to evaluate (default: the validation images of each run's data set)"),
+  data: option('<folder>', "data set to evaluate (default: each run's data set; never its training images)"),
   ...dataOptions,
   out: option('<file.html>', 'also write one self-contained HTML page with pictures'),
   mistakes: option('<n>', 'mistakes to show on the page', positiveInteger, '12'),

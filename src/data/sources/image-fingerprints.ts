@@ -67,15 +67,21 @@ export function watchFingerprints(
  */
 export async function fingerprintImages(
   source: ImageSource,
-  { known, team = alone, signal }: FingerprintOptions = {},
+  { known, team = alone, signal, onProgress }: FingerprintOptions = {},
 ): Promise<string[]> {
   const [start, end] = shareOf(source.length, team);
   const images = Array.from({ length: end - start }, (_, i) => start + i);
-  const own = await mapConcurrently(images, defaultConcurrency, async (image) => {
+  const missing = images.filter((image) => !known?.has(image));
+  let done = 0;
+  const read = await mapConcurrently(missing, defaultConcurrency, async (image) => {
     signal?.throwIfAborted();
     // Whoever uses the image finds out why it cannot be read.
-    return known?.get(image) ?? source.read(image).then(fingerprintOf, () => '');
+    const fingerprint = await source.read(image).then(fingerprintOf, () => '');
+    onProgress?.(++done, missing.length);
+    return fingerprint;
   });
+  const found = new Map(missing.map((image, i) => [image, read[i]!]));
+  const own = images.map((image) => known?.get(image) ?? found.get(image)!);
   return (await team.gather(own)).flat();
 }
 
@@ -83,6 +89,8 @@ interface FingerprintOptions {
   readonly known?: ReadonlyMap<number, string>;
   readonly team?: Team;
   readonly signal?: AbortSignal;
+  /** Called after each image that is read, on each process for its own. */
+  onProgress?(done: number, total: number): void;
 }
 
 /** Fingerprints as a compact text: 8 characters each. */

@@ -48,10 +48,12 @@ export interface OpenOptions {
 
 /**
  * Opens a data set: class folders, divided into train/ and val/ or test/ (or `Training`, `valid`, `test_set` and the
- * like) or not; Tiny ImageNet; ILSVRC-2012 from Kaggle or from the
- * original archives; WebDataset tar shards (a folder, a file or a pattern such as `train-{000..099}.tar`); IDX files
- * (MNIST and its relatives); CIFAR's binary files; and with `labels: 'optional'` any folder of images or one image.
- * @param location path of a folder or a file, or a pattern
+ * like) or not, also in a zip or tar file; lists of images (CSV, text, JSON lines), alone or in a folder; Parquet files;
+ * Tiny ImageNet; ILSVRC-2012 from Kaggle or from the original archives; WebDataset tar shards (a folder, a file or a
+ * pattern such as `train-{000..099}.tar`); IDX files (MNIST and its relatives); CIFAR's binary files; and with
+ * `labels: 'optional'` any folder of images or one image. The guide to data sets (docs/guides/data.md) has examples.
+ * @param location path of a folder or a file, or a pattern; for a list or Parquet files, options may follow:
+ *   `labels.csv?image=id&label=breed&root=photos` (columns, and the folder of the images)
  * @throws UserError naming the place and the remedy when nothing there can be used; MissingSplitError (a UserError)
  *   when the data set is divided but does not have the split
  * @example

@@ -88,7 +88,7 @@ describe('the images of a training', () => {
     await write('copies', { dog: 4 }, 2);
     assert.match(
       (await open(data)).warnings.join('\n'),
-      /^1 of 2 held-out images is a copy of training images/,
+      /^1 of 2 held-out images is a copy of a training image,/,
     );
   });
 

@@ -17,6 +17,8 @@ export interface ListColumns {
   /** Undefined if the images have no labels. */
   readonly label?: number;
   readonly split?: number;
+  /** Columns of 0 and 1, one for each class; then there is no column of labels. */
+  readonly classes?: readonly number[];
 }
 
 /** Columns that the user chose, by name or by number from 1. */
@@ -79,8 +81,24 @@ export function chooseColumns(table: ListTable, path: string, chosen: ChosenColu
     columnOf(chosen.label, table, path) ??
     onlyOf(labels.filter((column) => column !== image)) ??
     (labels.length > 1 ? undefined : onlyOf(others));
+  const areFlags = (row: readonly string[]) =>
+    others.every((column) => /^[01](?:\.0*)?$/.test(row[column]!)) && flagged(row, others).length === 1;
+  if (label === undefined && header && others.length > 1 && rows.slice(0, 20).every(areFlags)) {
+    return { image, split, classes: others };
+  }
+  // Captions and measurements are not classes.
+  const isNamed = label !== undefined && (chosen.label !== undefined || labels.includes(label));
+  if (label !== undefined && !isNamed && rows.length >= (header ? 10 : 50)) {
+    const distinct = new Set(rows.map((row) => row[label])).size;
+    if (distinct > rows.length / 2) throw unclear(table, path, 'has the labels');
+  }
   if (label === undefined && others.length > 0) throw unclear(table, path, 'has the labels');
   return { image, label, split };
+}
+
+/** The columns with a 1. */
+export function flagged(row: readonly string[], columns: readonly number[]): number[] {
+  return columns.filter((column) => Number(row[column]) === 1);
 }
 
 function onlyOf(columns: readonly number[]): number | undefined {

@@ -27,69 +27,84 @@ interface ListedNames {
 }
 
 /**
- * The files of the names: paths from the list's folder or a folder in it, or file names with or without extension that
- * are anywhere below it (Kaggle's `id`). Files that are missing are left to whoever reads them.
- * @throws UserError when there is no file for any of the names
+ * The files of the names: paths from the list's folder, a folder in it or one above it, or file names with or without
+ * extension that are anywhere below it (Kaggle's `id`). Files that are missing are left to whoever reads them.
+ * @throws UserError when there is no file for any of the names, or two for one
  */
 export async function findImages({ tree, path, names, split, root }: ListedNames): Promise<FoundImages> {
   const folder = root ?? dirname(path);
   const written = names.map((name) => posix.normalize(name.replaceAll('\\', '/')));
-  if (written.some(isAbsolute)) {
-    return { root: '', names: written.map((name) => (isAbsolute(name) ? name : join(folder, name))) };
-  }
   const step = Math.max(1, Math.floor(written.length / PROBES));
   const probes = written.filter((_, i) => i % step === 0);
-  const { folders } =
-    (await tree.kindOf(folder)) === 'folder' ? await tree.listFolder(folder) : { folders: [] };
-  const own = folders.filter((name) => split !== undefined && splitOfFolder(name) === split);
-  // Without a split's own folder, those of other splits may still have the images.
-  const inside = own.length > 0 ? own : folders;
-  const candidates = root === undefined ? [folder, ...inside.map((name) => join(folder, name))] : [root];
+  const { folders } = (await tree.kindOf(folder)) === 'folder' ? await tree.listFolder(folder) : NOTHING;
+  // A list without a split is about the training images, where folders are called like splits.
+  const own = folders.filter((name) => splitOfFolder(name) === (split ?? 'train'));
+  const inside = [...own, ...folders.filter((name) => !own.includes(name))];
+  const around = [...inside.map((name) => join(folder, name)), ...above(folder)];
   let best = { root: folder, hits: 0 };
-  for (const candidate of candidates) {
-    const kinds = await Promise.all(probes.map((probe) => tree.kindOf(join(candidate, probe))));
+  for (const candidate of root === undefined ? [folder, ...around] : [folder]) {
+    const kinds = await Promise.all(probes.map((probe) => tree.kindOf(from(candidate, probe))));
     const hits = kinds.filter((kind) => kind === 'file').length;
     if (hits > best.hits) best = { root: candidate, hits };
     // A file that is missing from the list's folder is not looked for elsewhere.
-    if (best.hits > 0 && best.root === folder) return { root: folder, names: written };
+    if (hits === probes.length || (best.hits > 0 && best.root === folder)) break;
   }
-  if (best.hits === probes.length) return { root: best.root, names: written };
-  const searched = own.length > 0 ? own.map((name) => join(folder, name)) : [folder];
-  const found = (await Promise.all(searched.map((place) => namesBelow(tree, place)))).flat();
-  const paths = pathsOf(found, written, path);
+  const isFound = best.hits === probes.length || (best.hits > 0 && best.root === folder);
+  const paths = isFound ? undefined : await byName(tree, folder, own, written, path);
   if (paths !== undefined) return { root: '', names: paths };
-  if (best.hits > 0) return { root: best.root, names: written };
-  throw new UserError(
-    `${path}: none of its ${names.length} images is in ${folder} (the first is ${names[0]}); give the folder of the images with --root`,
-  );
+  if (best.hits === 0) {
+    throw new UserError(
+      `${path}: none of its ${names.length} images is in ${folder} (the first is ${names[0]}); give the folder of the images with --root`,
+    );
+  }
+  return written.some(isAbsolute)
+    ? { root: '', names: written.map((name) => from(best.root, name)) }
+    : { root: best.root, names: written };
 }
 
-async function namesBelow(tree: FileTree, folder: string): Promise<string[]> {
-  if ((await tree.kindOf(folder)) !== 'folder') return [];
+const NOTHING = { folders: [] };
+
+function from(folder: string, name: string): string {
+  return isAbsolute(name) ? name : join(folder, name);
+}
+
+/** The folders that a list's paths may start from if they repeat the names of folders: `data/photos/cat/1.jpg`. */
+function above(folder: string): string[] {
+  return ['..', '../..', '../../..'].map((up) => join(folder, up));
+}
+
+/**
+ * The path of each name, by the file's name with or without extension.
+ * @param own the folders in `folder` that come first
+ * @returns undefined if there is none
+ */
+async function byName(
+  tree: FileTree,
+  folder: string,
+  own: readonly string[],
+  names: readonly string[],
+  list: string,
+): Promise<string[] | undefined> {
+  if ((await tree.kindOf(folder)) !== 'folder') return undefined;
   const { files } = await listUnlabeled(tree, folder).catch(() => ({ files: undefined }));
-  return Array.from({ length: files?.length ?? 0 }, (_, i) => join(folder, files!.name(i)));
-}
-
-/** The path of each name, by the file's name with or without extension. @returns undefined if there is none */
-function pathsOf(files: readonly string[], names: readonly string[], list: string): string[] | undefined {
-  const wanted = new Set(names);
+  const wanted = new Set(names.map((name) => basename(name)));
   const paths = new Map<string, string>();
-  for (const file of files) {
+  const isOwn = (file: string) => own.some((name) => file.startsWith(`${name}/`));
+  for (let i = 0; i < (files?.length ?? 0); i++) {
+    const file = files!.name(i);
     const name = basename(file);
-    for (const key of [name, name.replace(/\.[^.]*$/, '')]) {
-      if (!wanted.has(key)) continue;
+    for (const key of new Set([name, name.replace(/\.[^.]*$/, '')])) {
       const other = paths.get(key);
-      if (other !== undefined) {
+      if (!wanted.has(key) || (other !== undefined && isOwn(other) && !isOwn(file))) continue;
+      if (other !== undefined && isOwn(other) === isOwn(file)) {
         throw new UserError(
-          `${list} names ${key}, but there are two such images (${other}, ${file}); give the folder of its images with --root`,
+          `${list} names ${key}, but ${folder} has two such images (${other}, ${file}); give the folder of its images with --root`,
         );
       }
       paths.set(key, file);
     }
   }
   if (paths.size === 0) return undefined;
-  const [some = ''] = paths.values();
-  return names.map(
-    (name) => paths.get(name) ?? join(dirname(some), isImageName(name) ? name : `${name}.jpg`),
-  );
+  const missing = (name: string) => (isImageName(name) ? name : `${name}.jpg`);
+  return names.map((name) => join(folder, paths.get(basename(name)) ?? missing(name)));
 }

@@ -8,7 +8,7 @@ import type { FileTree, Listing } from '../folders/file-tree.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { MissingSplitError, type Split, splitAndSubstitute, splitOfFolder } from '../splits.ts';
-import { chooseColumns } from './list-columns.ts';
+import { chooseColumns, flagged, type ListColumns } from './list-columns.ts';
 import { isListName, parseList } from './list-file.ts';
 import { findImages } from './list-images.ts';
 import type { ListOptions } from './list-location.ts';
@@ -125,7 +125,8 @@ function readerOf(tree: FileTree, options: ListOptions) {
   return async ({ path }: ListOfSplit): Promise<Row[]> => {
     const table = parseList(await tree.readBytes(path), path);
     if (table.rows.length === 0) throw new UserError(`${path} lists no images; write a line for each image`);
-    const { image, label, split } = chooseColumns(table, path, options);
+    const columns = chooseColumns(table, path, options);
+    const { image, split } = columns;
     const seen = new Map<string, number>();
     return table.rows.map((row, i) => {
       const line = table.lines[i]!;
@@ -138,15 +139,29 @@ function readerOf(tree: FileTree, options: ListOptions) {
         );
       }
       seen.set(name, line);
-      const text = label === undefined ? '' : row[label]!;
+      const label = labelIn(row, columns, table.header, `${path}: line ${line}`);
       return {
         image: name,
-        label: text || undefined,
+        label,
         split: splitIn(row, split, `${path}: line ${line}`),
         line,
       };
     });
   };
+}
+
+function labelIn(
+  row: readonly string[],
+  { label, classes }: ListColumns,
+  header: readonly string[] | undefined,
+  place: string,
+): string | undefined {
+  if (classes === undefined) return label === undefined ? undefined : row[label] || undefined;
+  const [only, ...others] = flagged(row, classes);
+  if (only !== undefined && others.length === 0) return header![only];
+  throw new UserError(
+    `${place} has ${others.length + Number(only !== undefined)} classes; put a 1 in one column`,
+  );
 }
 
 function splitIn(row: readonly string[], column: number | undefined, place: string): Split | undefined {

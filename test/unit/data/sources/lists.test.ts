@@ -173,6 +173,45 @@ describe('lists of images', () => {
     }
   });
 
+  it('find images by parts of their paths, from above, and in the folder of their split', async (t) => {
+    const folder = await folderWith(t, {
+      'data/set/train/1.jpg': '',
+      'data/set/train/2.jpg': '',
+      'data/set/test/1.jpg': '',
+      'data/set/ids.csv': 'id,label\n1,cat\n2,dog\n',
+      'data/set/far.csv': 'data/set/train/1.jpg,cat\n./data/set/train/2.jpg,dog\n',
+      'data/set/other.csv': '/kaggle/input/set/train/1.jpg,cat\n/kaggle/input/set/train/2.jpg,dog\n',
+      'data/set/both.csv': 'id,label\n3,cat\n4,dog\n',
+      'data/set/a/3.jpg': '',
+      'data/set/b/3.jpg': '',
+    });
+    const expected = ['data/set/train/1.jpg cat', 'data/set/train/2.jpg dog'];
+    for (const name of ['ids', 'far', 'other']) {
+      assert.deepEqual(await labeled(folder, join(folder, `data/set/${name}.csv`)), expected, name);
+    }
+    await refused(
+      openImages(join(folder, 'data/set/both.csv')),
+      'two such images (a/3.jpg, b/3.jpg)',
+      '--root',
+    );
+  });
+
+  it('may have a column of 0 and 1 for each class; captions are no classes', async (t) => {
+    const folder = await folderWith(t, {
+      ...IMAGES,
+      'flags.csv': 'image,cat,dog\n1,1.0,0\n2,1,0\n3,0,1\n',
+      'captions.csv': ['file_name,text', ...range(12).map((i) => `${i}.jpg,a dog number ${i}`)].join('\n'),
+    });
+    assert.deepEqual(await labeled(folder, join(folder, 'flags.csv')), EXPECTED);
+    await refused(openImages(join(folder, 'captions.csv')), 'unclear which column has the labels');
+    await writeFiles(folder, {
+      'flags.csv': `image,cat,dog\n${range(20)
+        .map((i) => `${i}.jpg,0,1\n`)
+        .join('')}1,1,1\n`,
+    });
+    await refused(openImages(join(folder, 'flags.csv')), 'line 22 has 2 classes');
+  });
+
   it('in a folder of class folders are not needed, but must not contradict them', async (t) => {
     const folder = await folderWith(t, { ...IMAGES, 'list.csv': 'path,label\na/1.jpg,a\nb/3.jpg,b\n' });
     assert.deepEqual((await openImages(folder)).length, 4);
