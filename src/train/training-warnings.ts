@@ -59,11 +59,11 @@ function imbalanceWarning(training: ImageSource): string | undefined {
   return `class "${name(most)}" has ${most} training images and class "${name(least)}" only ${least}: a low error may hide that rare classes are not recognized; look at the error of each class (vgg evaluate --details)`;
 }
 
-function enlargementWarning({ crop, scale }: Recipe, side: number | undefined): string | undefined {
+function enlargementWarning({ crop, scale, from }: Recipe, side: number | undefined): string | undefined {
   // No network has a smaller crop than 32.
   if (side === undefined || side >= crop || crop === 32) return undefined;
   const fitting = Math.max(32, 32 * Math.floor(side / 32));
-  return `most images are smaller than the crop (${side} pixels) and are enlarged to ${parseTrainScale(scale).min}, which costs time and adds no detail; --crop ${fitting} fits them`;
+  return `most images are smaller than the crop (${side} pixels) and are enlarged to ${parseTrainScale(scale).min}, which costs time and adds no detail; --crop ${fitting} fits them${from === undefined ? '' : ', with --from-features-only'}`;
 }
 
 /** Notices a training that does not learn. */

@@ -39,7 +39,7 @@ describe('train, evaluate, predict', () => {
       stderr,
       /note: settings for this data \(24 images, 3 classes, smaller side \d+ px\): --crop 32 /,
     );
-    assert.match(stderr, /--from vgg16.pth --out/);
+    assert.match(stderr, /--from torchvision\/vgg16 --out/);
     const { crop, scale, batch, width, epochs } = parse(await readFile(`${plain}/recipe.yaml`, 'utf8'));
     assert.deepEqual([crop, scale, batch, width, epochs], [32, '32..40', 8, 0.05, 2]);
     const { warnings } = JSON.parse(stdout);

@@ -135,7 +135,6 @@ files, one folder per class, as your own photos could be. Try next:
   npx vgg evaluate ${data} --model ${model} --split test
   npx vgg report ${run} --out ${join(dirname(run), 'report.html')}
   npx vgg serve --model ${model}
-  npx vgg train ${photos} --config A --width 0.25 --crop 32 --scale 36 --batch 32 --epochs 15 --lr-drop-at 12e \\
-    --out ${join(dirname(run), 'mine')}
+  npx vgg train ${photos} --out ${join(dirname(run), 'mine')}
 `;
 }

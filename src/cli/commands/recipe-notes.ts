@@ -23,9 +23,7 @@ export function recipeNotes({ chosen, facts, recipe }: ChosenRecipe, data: strin
   ) {
     notes.push(
       `${formatCount(images / classes)} images per class are few for random weights: trained ones give a much lower error. ` +
-        'Get VGG-16 once, then start from it:\n' +
-        '  curl -L -o vgg16.pth https://download.pytorch.org/models/vgg16-397923af.pth\n' +
-        `  vgg train ${data} --from vgg16.pth --out ${out}-vgg16`,
+        `Start from VGG-16 (528 MiB, downloaded once): vgg train ${data} --from torchvision/vgg16 --out ${out}-vgg16`,
     );
   }
   return notes;

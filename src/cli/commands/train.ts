@@ -97,7 +97,7 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
       return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
     }
     await downloadModels(modelsOf(given));
-    const chosen = await dataAndRecipe(data, flags, given, listener);
+    const chosen = await dataAndRecipe(data, flags, given, listener, communicator);
     await downloadModels(modelsOf(chosen.recipe));
     return trainNetwork({ ...shared, ...chosen });
   };
@@ -121,6 +121,7 @@ async function dataAndRecipe(
   { recipe: file, out }: Flags,
   given: Record<string, unknown>,
   listener: TrainingDisplay,
+  communicator: Communicator,
 ): Promise<{ readonly data: string; readonly recipe: Recipe }> {
   const found = file === undefined ? { keys: {} } : await readRecipeAndData(file);
   const data = folder ?? found.data;
@@ -129,7 +130,7 @@ async function dataAndRecipe(
   }
   if (folder === undefined) log(`note: training on ${data}, the data of ${file}`);
   if (file !== undefined) return { data, recipe: resolveRecipe({ ...found.keys, ...given }, file) };
-  const choice = await chooseRecipe(data, given);
+  const choice = await chooseRecipe(data, given, communicator);
   for (const note of recipeNotes(choice, data, out)) log(`note: ${note}`);
   listener.paperFlops = paperFlops(choice);
   return { data, recipe: choice.recipe };

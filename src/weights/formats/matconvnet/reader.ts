@@ -7,7 +7,7 @@ import { UserError } from '../../../core/errors.ts';
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import type { Rgb } from '../../../core/shape.ts';
 import { type MatValue, readMat } from '../../containers/matlab/mat-file.ts';
-import { nativePreprocessing } from '../../import/preprocessing.ts';
+import { conventions, nativePreprocessing } from '../../import/preprocessing.ts';
 import type { ClassNames } from '../../labels/class-names.ts';
 import type { WeightContent } from '../weight-content.ts';
 import { networkOf, tensorsIn } from './network.ts';
@@ -36,7 +36,7 @@ export async function openMatconvnet(file: RandomAccessFile): Promise<WeightCont
     description: 'MatConvNet, SimpleNN',
     tensors: tensorsIn(path, layers),
     metadata: {},
-    network: () => networkOf(path, layers, remarks),
+    network: () => ({ ...networkOf(path, layers, remarks), convention: mean && conventionOf(mean) }),
     preprocessing: mean && nativePreprocessing(mean),
     classNames: classNamesOf(fieldsOf(meta.get('classes'))),
   };
@@ -58,6 +58,12 @@ function meanOf(image: MatValue | undefined): { mean?: Rgb; remarks: string[] } 
       ? ['its mean image varies from pixel to pixel; verydeep subtracts the mean of each channel instead']
       : [],
   };
+}
+
+/** The authors' networks are recognized by their mean. Channels are RGB all the same: `preprocessing` says so. */
+function conventionOf(mean: Rgb): 'caffe' | undefined {
+  const usual = conventions.caffe.mean;
+  return mean.every((value, channel) => Math.abs(value - usual[channel]!) < 0.01) ? 'caffe' : undefined;
 }
 
 function classNamesOf(classes: ReadonlyMap<string, MatValue> | undefined): ClassNames | undefined {
