@@ -85,7 +85,7 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Part
       naming: facts ? "verydeep's own names" : foreign.naming,
       labels: facts?.labels ?? statedLabels(file, network),
       provenance: facts?.provenance,
-      remarks: facts || foreign.remarks.length === 0 ? undefined : foreign.remarks,
+      remarks: facts ? [] : [...(foreign.assumption ? [foreign.assumption] : []), ...foreign.remarks],
     };
     const preprocessing = await orProblem(async () => ({
       preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),

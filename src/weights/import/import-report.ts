@@ -36,14 +36,21 @@ export function reportOf(
   options: ImportOptions,
 ): ImportReport {
   const layers = [...foreign.convolutions, ...foreign.classifier];
-  const normalized = layers.filter(({ norms }) => norms.length > 0).length;
+  const normalizedOf = (list: readonly ForeignLayer[]) =>
+    list.filter(({ norms, inputNorms = [] }) => norms.length + inputNorms.length > 0).length;
+  const normalized = normalizedOf(foreign.convolutions);
+  const normalizedHead = normalizedOf(foreign.classifier);
   const folded: string[] = [];
   if (normalized > 0) folded.push(`batch normalization into ${normalized} convolutions`);
+  if (normalizedHead > 0) folded.push(`batch normalization into ${normalizedHead} fully connected layers`);
   if (!isNative(preprocessing) && foldsFactors(preprocessing)) {
     folded.push('scale and standard deviation into conv1_1');
   }
   const permuted: string[] = [];
   if (preprocessing.channelOrder === 'bgr') permuted.push('conv1_1: BGR to RGB');
+  const steps = foreign.pixelSteps ?? [];
+  if (steps.length > 0)
+    folded.push(`the network's own preprocessing (${steps.map(({ name }) => name).join(', ')}) into conv1_1`);
   if (layers.some(({ layout }) => layout.outputsLast)) permuted.push('weights: outputs first');
   if (foreign.classifier.some(({ layout }) => layout.inputs === 'hwc')) {
     permuted.push('fc6: inputs from rows, columns, channels to channels, rows, columns');
@@ -84,16 +91,17 @@ function remarksOf(
     remarks.push('convolutions only, without a classifier: use it with `vgg features`');
   }
   const stated = options.convention !== undefined || options.mean !== undefined;
-  if (!written && !stated) remarks.push(...foreign.remarks);
+  if (!written && !stated && foreign.assumption) remarks.push(foreign.assumption);
+  if (!written) remarks.push(...foreign.remarks);
   return remarks;
 }
 
 function ignoredTensors(file: WeightFile, layers: readonly ForeignLayer[]): string[] {
   const used = new Set(
-    layers.flatMap(({ weight, bias, norms }) => [
+    layers.flatMap(({ weight, bias, norms, inputNorms = [] }) => [
       weight,
       bias,
-      ...norms.flatMap(({ scale, shift, mean, variance, divisor }) => [
+      ...[...norms, ...inputNorms].flatMap(({ scale, shift, mean, variance, divisor }) => [
         scale,
         shift,
         mean,
