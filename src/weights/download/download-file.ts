@@ -47,6 +47,8 @@ export interface FileDownload {
   readonly expected?: ExpectedFile;
   /** Sent to the address's own origin only. */
   readonly token?: string;
+  /** Allows http:// for hosts other than this machine (default false). */
+  readonly allowUnencrypted?: boolean;
   /** Largest size to accept, in bytes. */
   readonly limit: number;
   readonly onProgress?: (done: number, total: number) => void;
@@ -143,7 +145,7 @@ class PartialFile {
 
 /** Requests what is missing and appends it. @throws HttpError, temporary when the connection breaks */
 async function transfer(download: FileDownload, partial: PartialFile): Promise<void> {
-  const { url, expected = {}, token, idleMs } = download;
+  const { url, expected = {}, token, idleMs, allowUnencrypted } = download;
   let have = await partial.size();
   const version = await partial.version();
   const isKnown = version !== undefined && (version.startsWith('"') || version === identityOf(expected));
@@ -155,7 +157,7 @@ async function transfer(download: FileDownload, partial: PartialFile): Promise<v
   const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {};
   // Of a file without a known hash, only the same version may be continued.
   if (have > 0 && version?.startsWith('"')) headers['if-range'] = version;
-  const response = await openUrl(url, { headers, token, idleMs });
+  const response = await openUrl(url, { headers, token, idleMs, allowUnencrypted });
   try {
     if (response.status === 416) {
       await partial.discard();
