@@ -31,7 +31,7 @@ export interface ImportReport {
 /** Describes an import. */
 export function reportOf(
   file: WeightFile,
-  { foreign, network, written }: Identified,
+  { foreign, network, written, trainScale }: Identified,
   preprocessing: Preprocessing,
   options: ImportOptions,
 ): ImportReport {
@@ -66,7 +66,14 @@ export function reportOf(
     folded,
     permuted,
     ignored: ignoredTensors(file, layers),
-    remarks: remarksOf(foreign, network, normalized, written, options),
+    remarks: [
+      ...remarksOf(foreign, network, normalized, written, options),
+      ...(trainScale && !network.headPool
+        ? [
+            `it takes images of ${trainScale.max} pixels, of which verydeep uses the crop of ${network.crop} in the center, so that scores differ slightly from its own`,
+          ]
+        : []),
+    ],
   };
 }
 

@@ -99,8 +99,11 @@ describe('classifiers of other networks', () => {
     );
   });
 
-  test('images that were larger than the crop keep their size as the training scale', async () =>
-    assert.deepEqual((await read('keras-flatten-150.h5')).model.trainScale, { min: 150, max: 150 }));
+  test('images that were larger than the crop keep their size as the training scale', async () => {
+    const { model, report } = await read('keras-flatten-150.h5');
+    assert.deepEqual(model.trainScale, { min: 150, max: 150 });
+    assert.match(report!.remarks.join(), /images of 150 pixels.*crop of 128/);
+  });
 
   test('pooling and crop that contradict the file are refused', async () => {
     await refused(read('gap.onnx', { ...torchvision, headPool: max }), /pooling average .* not max/);
