@@ -2,6 +2,7 @@ import { UsageError } from '../../core/errors.ts';
 import { formatBytes } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
 import { listDownloaded, removeDownloaded } from '../../weights/download/model-cache.ts';
+import { downloadFolder, parseModelName } from '../../weights/download/model-name.ts';
 import {
   TORCHVISION_LICENSE,
   torchvisionFile,
@@ -44,7 +45,12 @@ async function models(action: string | undefined, names: readonly string[], flag
     throw new UsageError('write `vgg models` to list models, or `vgg models remove NAME` to delete them');
   }
   const removed: { name: string; bytes: number }[] = [];
-  for (const name of names) removed.push({ name, bytes: await removeDownloaded(name) });
+  for (const name of names) {
+    const parsed = parseModelName(name);
+    if (!parsed)
+      throw new UsageError(`${name} is a file, which verydeep did not download; delete it yourself`);
+    removed.push({ name, bytes: await removeDownloaded(name, downloadFolder(parsed)) });
+  }
   printAs({ removed }, flags, () =>
     removed.map(({ name, bytes }) => `Removed ${name}: ${formatBytes(bytes)}.`).join('\n'),
   );

@@ -17,6 +17,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UserError } from '../../core/errors.ts';
 import { sha256OfFile, writingError } from '../../core/files.ts';
 import { connectionError, discard, HttpError, type HttpResponse, openUrl } from '../../core/http.ts';
+import { withFile } from '../../core/random-access-file.ts';
+import { LOOKALIKE_BYTES, lookalikeOf } from '../formats/signatures.ts';
 
 /** Receives how a download proceeds. */
 export interface DownloadListener {
@@ -45,6 +47,8 @@ export interface FileDownload {
   readonly expected?: ExpectedFile;
   /** Sent to the address's own origin only. */
   readonly token?: string;
+  /** Allows http:// for hosts other than this machine (default false). */
+  readonly allowUnencrypted?: boolean;
   /** Largest size to accept, in bytes. */
   readonly limit: number;
   readonly onProgress?: (done: number, total: number) => void;
@@ -59,6 +63,7 @@ export interface FileDownload {
 /** Retries without progress. */
 const MAX_RETRIES = 4;
 const MAX_TRIES = 50;
+const EMPTY = { description: 'an empty file', remedy: 'check the address' };
 /** Longest pause that a server may ask for. */
 const LONGEST_PAUSE_MS = 60_000;
 
@@ -140,7 +145,7 @@ class PartialFile {
 
 /** Requests what is missing and appends it. @throws HttpError, temporary when the connection breaks */
 async function transfer(download: FileDownload, partial: PartialFile): Promise<void> {
-  const { url, expected = {}, token, idleMs } = download;
+  const { url, expected = {}, token, idleMs, allowUnencrypted } = download;
   let have = await partial.size();
   const version = await partial.version();
   const isKnown = version !== undefined && (version.startsWith('"') || version === identityOf(expected));
@@ -152,7 +157,7 @@ async function transfer(download: FileDownload, partial: PartialFile): Promise<v
   const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {};
   // Of a file without a known hash, only the same version may be continued.
   if (have > 0 && version?.startsWith('"')) headers['if-range'] = version;
-  const response = await openUrl(url, { headers, token, idleMs });
+  const response = await openUrl(url, { headers, token, idleMs, allowUnencrypted });
   try {
     if (response.status === 416) {
       await partial.discard();
@@ -308,9 +313,19 @@ async function verify({ url, expected = {} }: FileDownload, partial: PartialFile
         : gitSha1 !== undefined && (await gitSha1Of(partial.path, size)) !== gitSha1
           ? `its content differs from the one that the hub lists`
           : undefined;
-  if (fault === undefined) return;
+  if (fault === undefined) return refuseLookalike(url, partial);
   await partial.discard();
   throw new UserError(`${url} is damaged or was replaced: ${fault}; nothing was kept, so try again later`);
+}
+
+/** @throws UserError, without keeping the file, when it is a web page, a pointer or another file than weights. */
+async function refuseLookalike(url: string, partial: PartialFile): Promise<void> {
+  if (new URL(url).pathname.endsWith('.json')) return;
+  const start = await withFile(partial.path, (file) => file.read(0, Math.min(LOOKALIKE_BYTES, file.size)));
+  const lookalike = start.length === 0 ? EMPTY : lookalikeOf(start);
+  if (!lookalike) return;
+  await partial.discard();
+  throw new UserError(`${url} is ${lookalike.description}; ${lookalike.remedy}`);
 }
 
 async function gitSha1Of(path: string, size: number): Promise<string> {

@@ -1,5 +1,4 @@
 /** Finds a model's file by name: a path, or what was or is now downloaded. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
@@ -13,7 +12,7 @@ import {
   recordDownload,
   withDownloadLock,
 } from './model-cache.ts';
-import { type ModelName, parseModelName } from './model-name.ts';
+import { downloadFolder, type ModelName, parseModelName } from './model-name.ts';
 import { TORCHVISION_LICENSE, torchvisionFile } from './torchvision.ts';
 
 /** What this process has found. A long evaluation must not change its model. */
@@ -49,7 +48,7 @@ async function find(name: string, options: DownloadListener): Promise<string> {
     const offline = await findOfflineOnHub(parsed, downloaded);
     if (offline !== undefined) return offline;
   } else if (downloaded) return downloaded.path;
-  const place = join(folder, ...folderOf(parsed));
+  const place = join(folder, ...downloadFolder(parsed));
   const model = await withDownloadLock(
     place,
     async () => {
@@ -60,13 +59,6 @@ async function find(name: string, options: DownloadListener): Promise<string> {
     (holder) => options.onNote?.(`waiting for ${holder}, which is downloading ${name}`),
   );
   return model.path;
-}
-
-/** The folder that only one process at a time downloads into. */
-function folderOf(name: ModelName): readonly string[] {
-  if (name.kind === 'torchvision') return ['torchvision', name.name];
-  if (name.kind === 'hub') return ['hf', ...name.repository.split('/')];
-  return ['address', createHash('sha256').update(name.url).digest('hex').slice(0, 16)];
 }
 
 async function download(
@@ -86,6 +78,8 @@ async function download(
       url,
       path,
       limit: LARGEST_MODEL,
+      // A mirror in the user's own network.
+      allowUnencrypted: url.startsWith('http:'),
       expected: { sha256: sha256Prefix },
       onProgress: (done, total) => onDownload?.(file, done, total),
     });

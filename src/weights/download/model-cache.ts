@@ -88,8 +88,11 @@ export async function recordDownload(
   for (const path of paths) files.push({ path: nameOf(path), bytes: (await stat(path)).size });
   const record = { ...facts, file: nameOf(paths[0]), files };
   const path = recordFile(folder, facts.name);
+  const before = await readRecord(path);
   await mkdir(dirname(path), { recursive: true });
   await writeFileAtomically(path, `${JSON.stringify(record, undefined, 2)}\n`);
+  // The commit that the name had before.
+  if (before) await deleteUnlisted(folder, before.files);
   return downloaded(folder, record);
 }
 
@@ -108,23 +111,38 @@ export async function listDownloaded(): Promise<DownloadedModel[]> {
 }
 
 /**
- * Deletes a downloaded model, except for files that another name shares.
+ * Deletes a downloaded model, except for files that another name shares, and what an interrupted download left.
+ * @param place the folder that the name is downloaded into
  * @returns the number of bytes that are free now
- * @throws UserError when it was not downloaded.
+ * @throws UserError when nothing of it was downloaded.
  */
-export async function removeDownloaded(name: string): Promise<number> {
-  const models = await listDownloaded();
-  const model = models.find((one) => one.name === name);
-  if (!model) {
+export async function removeDownloaded(name: string, place: readonly string[]): Promise<number> {
+  const folder = await modelsFolder();
+  const record = await readRecord(recordFile(folder, name));
+  const partial = await partialFiles(folder, place.join('/'));
+  if (!record && partial.length === 0) {
     throw new UserError(`${name} was not downloaded; \`vgg models\` lists the names of what was`);
   }
-  const folder = await modelsFolder();
-  const shared = new Set(
-    models.filter((one) => one !== model).flatMap(({ files }) => files.map(({ path }) => path)),
-  );
   await rm(recordFile(folder, name), { force: true });
+  return deleteUnlisted(folder, [...(record?.files ?? []), ...partial]);
+}
+
+async function partialFiles(folder: string, place: string): Promise<ModelRecord['files']> {
+  const names = (await ifExists(readdir(join(folder, place), { recursive: true }))) ?? [];
+  const partial = names.filter((name) => /\.partial(\.version)?$/.test(name));
+  return Promise.all(
+    partial.map(async (name) => {
+      const path = `${place}/${name.split(sep).join('/')}`;
+      return { path, bytes: (await stat(join(folder, path))).size };
+    }),
+  );
+}
+
+/** Deletes the files that no record lists. @returns the number of their bytes */
+async function deleteUnlisted(folder: string, files: ModelRecord['files']): Promise<number> {
+  const listed = new Set((await listDownloaded()).flatMap((model) => model.files.map(({ path }) => path)));
   let freed = 0;
-  for (const { path, bytes } of model.files.filter((file) => !shared.has(file.path))) {
+  for (const { path, bytes } of files.filter((file) => !listed.has(file.path))) {
     await rm(join(folder, path), { force: true });
     freed += bytes;
     await removeEmptyFolders(folder, dirname(join(folder, path)));

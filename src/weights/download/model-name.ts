@@ -1,4 +1,5 @@
 /** The names that models have besides the paths of files: torchvision/vgg16, hf:timm/vgg16.tv_in1k, https://…. */
+import { createHash } from 'node:crypto';
 import { UsageError } from '../../core/errors.ts';
 import { isSafePath } from '../../core/safe-path.ts';
 import { type TorchvisionName, torchvisionNames } from './torchvision.ts';
@@ -45,4 +46,11 @@ function parseHubName(text: string): ModelName {
 
 function isSafePart(part: string): boolean {
   return PART.test(part) && !part.includes('..');
+}
+
+/** The folder that a model is downloaded into, by one process at a time: the parts of its path in the folder of models. */
+export function downloadFolder(name: ModelName): readonly string[] {
+  if (name.kind === 'torchvision') return ['torchvision', name.name];
+  if (name.kind === 'hub') return ['hf', ...name.repository.split('/')];
+  return ['address', createHash('sha256').update(name.url).digest('hex').slice(0, 16)];
 }

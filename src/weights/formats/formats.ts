@@ -1,7 +1,8 @@
 /** The formats of weight files: one table, and how a model is opened by name. */
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
 import { kindOf } from '../../core/files.ts';
 import { RandomAccessFile } from '../../core/random-access-file.ts';
+import { parseModelName } from '../download/model-name.ts';
 import type { ExportedModel, WriteOptions } from '../export/exported-model.ts';
 import type { ConventionName } from '../import/preprocessing.ts';
 import { readHubFacts } from '../labels/hub-config.ts';
@@ -132,6 +133,8 @@ export function formatToWrite(path: string): WritableFormat | undefined {
 export interface WeightFile extends WeightContent {
   /** Of the file or folder that was opened. */
   readonly path: string;
+  /** The name of the model if it has one, else the file's. */
+  readonly source: string;
   readonly format: FormatName;
   /** Total size in bytes, including external data and all shards. */
   readonly bytes: number;
@@ -145,15 +148,17 @@ export interface WeightFile extends WeightContent {
  */
 export async function openWeights(name: string): Promise<WeightFile> {
   const path = await locateWeights(name);
+  const source = parseModelName(name) ? name : basename(path);
   if ((await kindOf(path)) === 'folder') {
-    return { ...(await openNpyFolder(path)), path, format: 'numpy', close: async () => {} };
+    const content = await openNpyFolder(path);
+    return { ...content, path, source, format: 'numpy', close: async () => {} };
   }
   refuseLoneShard(path);
   const opened = await openFile(path);
-  return { ...(await readHubFacts(path)), ...opened };
+  return { ...(await readHubFacts(path)), ...opened, source };
 }
 
-async function openFile(path: string): Promise<WeightFile> {
+async function openFile(path: string): Promise<Omit<WeightFile, 'source'>> {
   if (path.endsWith(INDEX_EXTENSION)) return openShards(path, openFile);
   const file = await RandomAccessFile.open(path);
   try {

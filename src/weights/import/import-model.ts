@@ -1,5 +1,4 @@
 /** Turns an open file of any format into a model: identified, read, permuted, folded. */
-import { basename } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { version } from '../../core/project.ts';
 import { elementCount, type Shape } from '../../core/shape.ts';
@@ -161,7 +160,7 @@ function reorderClasses(tensors: Map<string, Float32Array>, network: Network): v
 function provenanceOf(file: WeightFile, { description, naming, preprocessing, folded }: ImportReport) {
   return {
     createdBy: `verydeep ${version}`,
-    source: basename(file.path),
+    source: file.source,
     sourceFormat: `${description}, ${naming}`,
     sourcePreprocessing: preprocessing,
     ...(folded.length > 0 && { folded: folded.join('; ') }),

@@ -12,9 +12,10 @@ import { localModel } from '../../../src/weights/download/local-model.ts';
 import {
   findDownloaded,
   listDownloaded,
+  recordDownload,
   removeDownloaded,
 } from '../../../src/weights/download/model-cache.ts';
-import { parseModelName } from '../../../src/weights/download/model-name.ts';
+import { downloadFolder, parseModelName } from '../../../src/weights/download/model-name.ts';
 import { readModel } from '../../../src/weights/model/read-model.ts';
 import { breakAfter, COMMIT, HubServer, sendRange } from '../../support/hub-server.ts';
 import { refused } from '../../support/refused.ts';
@@ -40,6 +41,10 @@ async function hub(files: Readonly<Record<string, Buffer | string>>) {
   process.env.HF_HOME = join(cache, 'hf');
   process.env.HF_ENDPOINT = server.url;
   return { server, cache, name: `hf:${server.repository}` };
+}
+
+function remove(name: string): Promise<number> {
+  return removeDownloaded(name, downloadFolder(parseModelName(name)!));
 }
 
 /** All files in a folder, except records. */
@@ -277,9 +282,9 @@ describe('localModel', () => {
     assert.equal(model!.revision, COMMIT);
     process.env.HF_HUB_OFFLINE = '1';
     assert.equal((await findDownloaded(join(cache, 'verydeep/models'), name))!.path, path);
-    assert.equal(await removeDownloaded(name), weights.length + 2);
+    assert.equal(await remove(name), weights.length + 2);
     assert.deepEqual(filesIn(cache), []);
-    await refused(removeDownloaded(name), /was not downloaded/);
+    await refused(remove(name), /was not downloaded/);
     await refused(localModel(name), /HF_HUB_OFFLINE is set/);
   });
 
@@ -293,6 +298,22 @@ describe('localModel', () => {
       response.writeHead(403, { 'x-error-code': 'GatedRepo' }).end(),
     );
     await refused(localModel(`${name}:a.safetensors`), /is gated: accept its conditions/);
+  });
+
+  it('needs no list of files when the server has none', async () => {
+    const { server, name } = await hub({ 'pytorch_model.bin': weights, 'config.json': '{}' });
+    const api = `/api/models/${server.repository}/revision/main`;
+    server.hub.set(api, (_, response) => void response.writeHead(404).end());
+    const path = await localModel(name);
+    assert.deepEqual(readFileSync(path), weights);
+    assert.ok(existsSync(join(path, '../config.json')));
+    server.hub.set(api, (_, response) => void response.writeHead(200).end('<html>'));
+    await refused(localModel(`${name}@main`), /did not describe .* check HF_ENDPOINT/);
+    server.hub.set(api, (_, response) => {
+      response.writeHead(200);
+      for (let i = 0; i < 60 && !response.destroyed; i++) response.write(weights);
+    });
+    await refused(localModel(`${name}@main`), /sent more than 16777216 bytes/);
   });
 
   it('never leaves its folder, whatever names the hub lists', async () => {
@@ -314,6 +335,37 @@ describe('localModel', () => {
       response.end(Buffer.from(weights).fill(0, 0, 1));
     });
     await refused(localModel(name), /its SHA-256 is .*, but should be/);
+  });
+
+  it('removes one commit and not another, and what an interrupted download left', async () => {
+    const { server, name, cache } = await hub({ 'model.safetensors': weights });
+    const path = await localModel(name);
+    server.commit = 'beef'.padEnd(40, '0');
+    const newer = await localModel(`${name}@main`);
+    assert.ok(newer !== path && existsSync(path));
+    assert.equal(await remove(name), weights.length);
+    assert.ok(!existsSync(path) && existsSync(newer));
+    await writeFile(`${newer}.partial`, 'begun');
+    assert.equal(await remove(`${name}@main`), weights.length + 5);
+    assert.deepEqual(filesIn(cache), []);
+  });
+
+  it('replaces the commit that a name had before', async () => {
+    const { cache } = await hub({});
+    const folder = join(cache, 'verydeep/models');
+    for (const commit of ['old', 'new']) {
+      await mkdir(join(folder, commit), { recursive: true });
+      await writeFile(join(folder, commit, 'm.bin'), commit);
+      await recordDownload(folder, { name: 'n', source: 's' }, [join(folder, commit, 'm.bin')]);
+    }
+    assert.deepEqual(filesIn(folder), ['new/m.bin']);
+  });
+
+  it('keeps no web page or pointer in place of weights', async () => {
+    const { server, cache } = await hub({ 'page.pth': '<!DOCTYPE html>', 'empty.pth': '' });
+    await refused(localModel(`${server.contentUrl}/page.pth`), /page\.pth is a web page/);
+    await refused(localModel(`${server.contentUrl}/empty.pth`), /empty\.pth is an empty file/);
+    assert.deepEqual(filesIn(cache), []);
   });
 
   it('uses the copy from before when the hub cannot be reached, with a note', async () => {

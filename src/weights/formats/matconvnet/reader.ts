@@ -7,10 +7,10 @@ import { UserError } from '../../../core/errors.ts';
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import type { Rgb } from '../../../core/shape.ts';
 import { type MatValue, readMat } from '../../containers/matlab/mat-file.ts';
-import { nativePreprocessing } from '../../import/preprocessing.ts';
+import { conventions, nativePreprocessing } from '../../import/preprocessing.ts';
 import type { ClassNames } from '../../labels/class-names.ts';
 import type { WeightContent } from '../weight-content.ts';
-import { networkOf, tensorsIn } from './network.ts';
+import { networkOf, parametersIn } from './network.ts';
 import { elementsOf, fieldsOf, numbersOf, textOf } from './values.ts';
 
 /** Reads a network. @throws UserError when the file is damaged or holds something else. */
@@ -30,13 +30,17 @@ export async function openMatconvnet(file: RandomAccessFile): Promise<WeightCont
       `${path} is a MatConvNet DagNN, which is not supported; a VGG network is a SimpleNN, whose layers follow each other`,
     );
   }
+  const parameters = parametersIn(path, layers);
   const meta = fieldsOf(top.get('meta')) ?? top;
   const { mean, remarks } = meanOf(fieldsOf(meta.get('normalization'))?.get('averageImage'));
   return {
     description: 'MatConvNet, SimpleNN',
-    tensors: tensorsIn(path, layers),
+    tensors: [...parameters.values()].flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight])),
     metadata: {},
-    network: () => networkOf(path, layers, remarks),
+    network: () => ({
+      ...networkOf(path, layers, parameters, remarks),
+      convention: mean && conventionOf(mean),
+    }),
     preprocessing: mean && nativePreprocessing(mean),
     classNames: classNamesOf(fieldsOf(meta.get('classes'))),
   };
@@ -58,6 +62,12 @@ function meanOf(image: MatValue | undefined): { mean?: Rgb; remarks: string[] } 
       ? ['its mean image varies from pixel to pixel; verydeep subtracts the mean of each channel instead']
       : [],
   };
+}
+
+/** The authors' networks are recognized by their mean. Channels are RGB all the same: `preprocessing` says so. */
+function conventionOf(mean: Rgb): 'caffe' | undefined {
+  const usual = conventions.caffe.mean;
+  return mean.every((value, channel) => Math.abs(value - usual[channel]!) < 0.01) ? 'caffe' : undefined;
 }
 
 function classNamesOf(classes: ReadonlyMap<string, MatValue> | undefined): ClassNames | undefined {
