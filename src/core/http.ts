@@ -190,7 +190,7 @@ export function connectionError(url: URL, error: unknown): HttpError {
   const code = codes.find((each) => each !== undefined && Object.hasOwn(REASONS, each));
   const reason = code === undefined ? messageOf(error) : REASONS[code];
   return new HttpError(
-    `${url.host} could not be reached (${reason}); check the connection, and HTTPS_PROXY behind a proxy`,
+    `${url.host} could not be reached (${reason}); check the connection, and set HTTPS_PROXY if you need a proxy`,
     true,
     { cause: error, unreachable: ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED'].includes(code ?? '') },
   );

@@ -97,10 +97,17 @@ function remarksOf(
   if (network.classes === 0) {
     remarks.push('convolutions only, without a classifier: use it with `vgg features`');
   }
-  const stated = options.convention !== undefined || options.mean !== undefined;
-  if (!written && !stated && foreign.assumption) remarks.push(foreign.assumption);
-  if (!written) remarks.push(...foreign.remarks);
+  if (!written) remarks.push(...foreignRemarks(foreign, options));
   return remarks;
+}
+
+/** What to know about another framework's file, with what its names were assumed to mean. */
+export function foreignRemarks(
+  { assumption, remarks }: ForeignNetwork,
+  { convention, mean }: ImportOptions,
+): string[] {
+  const stated = convention !== undefined || mean !== undefined;
+  return stated || assumption === undefined ? [...remarks] : [assumption, ...remarks];
 }
 
 function ignoredTensors(file: WeightFile, layers: readonly ForeignLayer[]): string[] {
