@@ -1,6 +1,7 @@
 /**
  * Every ingredient of training (section 3.1) as one schema. The keys of a recipe file are the names of the command
- * line's flags, and the defaults are the paper's. Help and reference show each key's metadata.
+ * line's flags, and the defaults are the paper's; without a recipe file `vgg train` replaces some (data-defaults.ts). Help
+ * and reference show each key's metadata.
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
