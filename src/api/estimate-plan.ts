@@ -1,4 +1,5 @@
 /** Estimates the time of a plan's steps on this machine, from short timings. */
+import { availableCores } from '../core/available-cores.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
@@ -6,7 +7,7 @@ import { selectImages } from '../data/sources/select-images.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import { Sampler } from '../data/training/sampler.ts';
 import type { ReproductionPlan } from '../reproduce/reproduction-plan.ts';
-import { estimateReproduction, type StepEstimate } from '../reproduce/time-estimate.ts';
+import { estimateReproduction, type LoadingTime, type StepEstimate } from '../reproduce/time-estimate.ts';
 import { planSeeds } from '../reproduce/training-order.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { measureRound } from './measure-speed.ts';
@@ -37,7 +38,7 @@ export async function estimatePlan({ data, plan, origin, out }: PlanRequest): Pr
     testImages: test.length,
     classes: all.classes.length,
     speedOf: (network, batch, { backend, threads }) => measureRound(network, batch, backend, { threads }),
-    loadingOf: (own) => loadingSeconds(all, own),
+    loadingOf: (own) => loadingTime(all, own),
   });
 }
 
@@ -45,7 +46,7 @@ export async function estimatePlan({ data, plan, origin, out }: PlanRequest): Pr
 const TIMED_IMAGES = 128;
 
 /** Seconds to prepare an image of a later epoch, of which the cache holds as large a part as in training. */
-async function loadingSeconds(all: ImageSource, recipe: Recipe): Promise<number> {
+async function loadingTime(all: ImageSource, recipe: Recipe): Promise<LoadingTime> {
   const count = Math.min(TIMED_IMAGES, all.length);
   const chosen = Uint32Array.from({ length: count }, (_, i) => Math.floor((i * all.length) / count));
   const images = new TrainingImages(selectImages(all, chosen), {
@@ -64,7 +65,11 @@ async function loadingSeconds(all: ImageSource, recipe: Recipe): Promise<number>
     for await (const _ of images.loadBatches(epochs.map((epoch) => sampler.batch(epoch))));
   };
   await load(0);
+  const before = process.cpuUsage();
   const start = performance.now();
   await load(1, 2);
-  return (performance.now() - start) / 1000 / 2 / count;
+  const now = (performance.now() - start) / 1000 / 2 / count;
+  const { user, system } = process.cpuUsage(before);
+  const idle = (user + system) / 1e6 / (recipe.threads ?? availableCores()) / 2 / count;
+  return { now, idle: Math.min(now, idle) };
 }

@@ -39,7 +39,14 @@ export interface EstimateRequest {
   /** Measures the machine's speed on batches of this many images. */
   speedOf(network: Network, batch: number, recipe: Recipe): Promise<RoundSpeed>;
   /** Measures the seconds that preparing one training image takes. */
-  loadingOf(recipe: Recipe): Promise<number>;
+  loadingOf(recipe: Recipe): Promise<LoadingTime>;
+}
+
+/** Seconds to prepare one image. */
+export interface LoadingTime {
+  readonly now: number;
+  /** If nothing else ran. */
+  readonly idle: number;
 }
 
 /** Size of the largest batch that is timed. */
@@ -47,7 +54,8 @@ const TIMED_BATCH = 32;
 const ROUNDS = 5;
 
 /** The time of each network in a round, by the network's name. */
-type Round = ReadonlyMap<string, RoundSpeed & { readonly loading: number }>;
+type Round = ReadonlyMap<string, NetworkTimes>;
+type NetworkTimes = RoundSpeed & { readonly loading: LoadingTime };
 
 /**
  * Times each network in several rounds and multiplies: arithmetic, weight updates, preparing the images, validations.
@@ -86,7 +94,7 @@ function networkOf({ classes }: EstimateRequest, { net, recipe }: PlannedTrainin
 }
 
 async function timedRound(request: EstimateRequest): Promise<Round> {
-  const round = new Map<string, RoundSpeed & { loading: number }>();
+  const round = new Map<string, NetworkTimes>();
   for (const training of request.seeds[0]!.trainings) {
     const { net, recipe } = training;
     if (round.has(net)) continue;
@@ -114,7 +122,7 @@ function step(
 function trainingSeconds(
   request: EstimateRequest,
   training: PlannedTraining,
-  { updateSeconds, loading, ...speeds }: RoundSpeed & { readonly loading: number },
+  { updateSeconds, loading, ...speeds }: NetworkTimes,
   speed: 'now' | 'idle',
 ): number {
   const { recipe } = training;
@@ -126,7 +134,7 @@ function trainingSeconds(
   const perValidation =
     request.heldOutImages * evaluationTime(network, ['center'], [recipe.crop], speeds[speed]);
   return (
-    images * (trainingTime(network, speeds[speed]) + loading) +
+    images * (trainingTime(network, speeds[speed]) + loading[speed]) +
     (images / recipe.batch) * updateSeconds +
     validations * perValidation
   );
