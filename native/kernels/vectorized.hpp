@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "threads.hpp"
 
 // The compiler emits one version of the function for each instruction set, and the loader picks one. An OpenMP region
 // inside such a function would be compiled only for the smallest set: call the function from the region instead.
@@ -25,22 +23,19 @@ constexpr int64_t kValuesWorthThreads = 16384;
 /** Calls f(begin, end) on every thread with its share of [0, count); each item has `weight` values. */
 template <class F>
 void parallelRanges(int64_t count, int64_t weight, const F& f) {
-#ifdef _OPENMP
-  if (count > 1 && count * weight > kValuesWorthThreads && omp_get_max_threads() > 1) {
-#pragma omp parallel
-    {
-      const int64_t threads = omp_get_num_threads();
-      const int64_t thread = omp_get_thread_num();
-      // Shares of whole cache lines, where items are single values.
-      const int64_t grain = weight == 1 ? 16 : 1;
-      const int64_t grains = (count + grain - 1) / grain;
+  ThreadPool* pool = count > 1 && count * weight > kValuesWorthThreads ? ThreadPool::current() : nullptr;
+  if (pool) {
+    const int64_t threads = ThreadPool::currentThreads();
+    // Shares of whole cache lines, where items are single values.
+    const int64_t grain = weight == 1 ? 16 : 1;
+    const int64_t grains = (count + grain - 1) / grain;
+    pool->run([&](int thread) {
       const int64_t begin = std::min(count, grains * thread / threads * grain);
       const int64_t end = std::min(count, grains * (thread + 1) / threads * grain);
       if (begin < end) f(begin, end);
-    }
+    });
     return;
   }
-#endif
   if (count > 0) f(0, count);
 }
 
