@@ -1,6 +1,6 @@
 /** Checks whether ranks can train together, and measures how fast they exchange gradients. */
-import { availableParallelism } from 'node:os';
 import type { Communicator } from '../comm/communicator.ts';
+import { availableCores } from '../core/available-cores.ts';
 import { messageOf } from '../core/errors.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { openImages } from '../data/sources/open-images.ts';
@@ -70,7 +70,7 @@ async function factsOf(communicator: Communicator, data: string | undefined): Pr
     name: communicator.nameOf(communicator.rank),
     node: process.versions.node,
     mpi: communicator.description,
-    cores: availableParallelism(),
+    cores: availableCores(),
     backend: backendDescription(),
     code: codeFingerprint(),
     ...(data === undefined ? undefined : await imagesOf(data)),

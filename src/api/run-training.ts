@@ -70,7 +70,7 @@ export async function runTraining(
         parameters,
         average,
         state: start.state,
-        data: trainingDataOf(session),
+        data: trainingDataOf(session, start),
         hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
       });
       const { network, backend, communicator, set } = session;
@@ -96,7 +96,7 @@ export async function runTraining(
 }
 
 function validatorOf(
-  { recipe, network, backend, set, communicator }: TrainingSession,
+  { recipe, network, backend, set, communicator, listener }: TrainingSession,
   parameters: Parameters,
 ) {
   return new Validator({
@@ -110,11 +110,14 @@ function validatorOf(
     memory: (recipe['memory-budget'] * 2 ** 20) / 4,
     maxPixels: recipe['max-pixels'],
     team: communicator,
+    onBad: recipe['skip-bad']
+      ? ({ message }) => listener?.onNote?.(`${message}; it is not validated on`)
+      : undefined,
   });
 }
 
-function trainingDataOf({ set, recipe }: TrainingSession): TrainingData {
-  const images = trainingImages(set, recipe);
+function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStart): TrainingData {
+  const images = trainingImages(set, recipe, state?.lost);
   return { count: set.training.length, loadBatches: (plan) => images.loadBatches(plan) };
 }
 
@@ -127,6 +130,7 @@ function hooksOf(
     ...recording,
     validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
     beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
+    onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
     onMetrics: async (line) => {
       await recording.onMetrics(line);

@@ -30,7 +30,7 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome>
   const weights = isFirst(options) ? await firstWeights(session) : undefined;
   // Last, so that a machine that cannot train leaves nothing behind.
   const record = isFirst(options)
-    ? await RunRecord.start(out, { data: resolve(data), recipe })
+    ? await RunRecord.start(out, { data: resolve(data), recipe }, await session.set.record())
     : RunRecord.silent();
   return runTraining(session, record, { weights }, out);
 }

@@ -2,6 +2,7 @@
 import { UserError } from '../core/errors.ts';
 import { EventLoopTurn } from '../core/event-loop-turn.ts';
 import { parseTrainScale, testScaleFor } from '../core/scale.ts';
+import { inputDeviation } from '../data/training/color-shift.ts';
 import { Ensemble } from '../evaluate/inference/ensemble.ts';
 import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
 import { errorRates } from '../evaluate/results/error-rates.ts';
@@ -154,7 +155,12 @@ async function train(prepared: PreparedTraining): Promise<WebTraining> {
   const { options, recipe, device, set, facts, parameters } = prepared;
   const { backend } = device;
   const { network, meanRgb } = facts;
-  const initialization = { method: recipe.init, std: recipe['init-std'], seed: recipe.seed };
+  const initialization = {
+    method: recipe.init,
+    std: recipe['init-std'],
+    inputStd: inputDeviation(set.colors.axes()),
+    seed: recipe.seed,
+  };
   for (const { name } of network.parameters) {
     await parameters.write('values', name, initializeTensor(network, name, initialization));
   }

@@ -2,6 +2,7 @@
 import { UsageError } from '../core/errors.ts';
 import { kindOf } from '../core/files.ts';
 import { type BadImage, badImagesError, listBad } from '../data/sources/bad-images.ts';
+import { disk } from '../data/sources/folders/file-tree.ts';
 import { listUnlabeled } from '../data/sources/folders/listing.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { flag } from './command.ts';
@@ -17,7 +18,7 @@ export async function imageFiles(inputs: readonly string[]): Promise<string[]> {
       images.push(input);
       continue;
     }
-    const { files, unused } = await listUnlabeled(input);
+    const { files, unused } = await listUnlabeled(disk, input);
     for (let i = 0; i < files.length; i++) images.push(`${input.replace(/\/+$/, '')}/${files.name(i)}`);
     const note = describeUnused(unused.counts);
     if (note !== undefined) log(note);

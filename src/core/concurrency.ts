@@ -1,9 +1,9 @@
 /** Runs several asynchronous calls at once, with a limit. */
-import { availableParallelism } from 'node:os';
 import pMap from 'p-map';
+import { availableCores } from './available-cores.ts';
 
 /** Images processed at once: keeps every core busy while a few files are being read. */
-export const defaultConcurrency: number = availableParallelism() + 2;
+export const defaultConcurrency: number = availableCores() + 2;
 
 /**
  * Maps items with at most `concurrency` calls running; results are in the order of the items. After the first failure

@@ -27,8 +27,13 @@ export async function sha256OfFile(path: string): Promise<string> {
 
 /** The lines of a text file, without line breaks and empty lines. @throws UserError naming the file. */
 export async function readLines(path: string): Promise<string[]> {
-  const text = (await readBytes(path)).toString('utf8');
-  return text
+  return linesOf(await readBytes(path));
+}
+
+/** The lines of a text in UTF-8, without line breaks and empty lines. */
+export function linesOf(bytes: Buffer): string[] {
+  return bytes
+    .toString('utf8')
     .replace(/^\ufeff/, '')
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '');

@@ -2,6 +2,7 @@ import type { Team } from '../core/process-team.ts';
 import { type TrainScale, testScaleFor } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
 import { keepDecoded } from '../data/pixels/decoded-images.ts';
+import type { BadImage } from '../data/sources/bad-images.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { Network } from '../net/network.ts';
@@ -24,12 +25,15 @@ interface ValidatorOptions {
   readonly maxPixels: number;
   /** Ranks that share the work. */
   readonly team: Team;
+  /** Called once for each image that became unreadable, which is then left out (default: it is an error). */
+  readonly onBad?: (image: BadImage) => void;
 }
 
 /** Validates a network in training on center crops, at the test scale for its training scale S. */
 export class Validator {
   readonly #options: ValidatorOptions;
   readonly #ensemble: Ensemble;
+  readonly #bad = new Set<number>();
 
   constructor(options: ValidatorOptions) {
     const { images, trainScale, memory, maxPixels } = options;
@@ -40,13 +44,19 @@ export class Validator {
   }
 
   async validate(onProgress: (done: number, total: number) => void): Promise<ErrorRates> {
-    const { network, images, maxPixels, team } = this.#options;
+    const { network, images, maxPixels, team, onBad } = this.#options;
     const results = new ImageResults(images.length, network.classes);
     await evaluateImages({
       source: images,
       ensemble: this.#ensemble,
       maxPixels,
       team,
+      onBad:
+        onBad &&
+        ((image) => {
+          if (!this.#bad.has(image.index)) onBad(image);
+          this.#bad.add(image.index);
+        }),
       onImage: ({ image, label, posteriors }) => {
         results.set(imageResultOf(image, label, posteriors));
         // The other ranks have finished about as many.

@@ -1,18 +1,27 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { parseDocument, stringify } from 'yaml';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { UserError } from '../core/errors.ts';
 import { kindOf, readBytes } from '../core/files.ts';
+import { type DataRecord, dataRecord } from '../train/data-record.ts';
 import { type RunResult, runResult } from '../train/metrics.ts';
 import type { Recipe } from '../train/recipe.ts';
+import { RECIPE_VERSION, readRecipeAndData } from '../train/recipe-file.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
+
+const compress = promisify(gzip);
+const decompress = promisify(gunzip);
 
 /** The files of one training run. */
 export interface RunFolder {
   readonly path: string;
   readonly recipeFile: string;
+  /** The names, labels and contents of the images, and what was found out about them; runs of older versions have none. */
+  readonly dataFile: string;
   readonly metricsFile: string;
   /** The checkpoint: last model, velocities and the trainer's state. */
   readonly lastFile: string;
@@ -26,6 +35,7 @@ export function runFolder(path: string): RunFolder {
   return {
     path,
     recipeFile: join(path, 'recipe.yaml'),
+    dataFile: join(path, 'data.json.gz'),
     metricsFile: join(path, 'metrics.jsonl'),
     lastFile: join(path, 'last.safetensors'),
     bestFile: join(path, 'best.safetensors'),
@@ -43,13 +53,41 @@ export interface RunDescription {
  * Writes the description of a new run.
  * @throws UserError when the folder already has a run or cannot be written.
  */
-export async function createRun({ path, recipeFile }: RunFolder, description: RunDescription): Promise<void> {
+export async function createRun(
+  folder: RunFolder,
+  description: RunDescription,
+  record?: DataRecord,
+): Promise<void> {
+  const { path, recipeFile, dataFile } = folder;
   if ((await kindOf(recipeFile)) !== 'nothing') {
     throw new UserError(
       `the run folder ${path} exists; continue it with --resume, or choose another folder with --out`,
     );
   }
-  await writeFileAtomically(recipeFile, stringify({ data: description.data, ...description.recipe }));
+  if (record) await writeFileAtomically(dataFile, await compress(JSON.stringify(record)));
+  await writeFileAtomically(
+    recipeFile,
+    stringify({ data: description.data, version: RECIPE_VERSION, ...description.recipe }),
+  );
+}
+
+/** Writes the new location of a run's data into its recipe.yaml. */
+export async function writeLocation({ recipeFile }: RunFolder, data: string): Promise<void> {
+  const recipe = parseDocument((await readBytes(recipeFile)).toString());
+  recipe.set('data', data);
+  await writeFileAtomically(recipeFile, recipe.toString());
+}
+
+/** @returns undefined for a run of an older version. @throws UserError when the file is damaged */
+export async function readDataRecord({ dataFile }: RunFolder): Promise<DataRecord | undefined> {
+  if ((await kindOf(dataFile)) === 'nothing') return undefined;
+  const bytes = await readBytes(dataFile);
+  try {
+    return dataRecord.parse(JSON.parse((await decompress(bytes)).toString()));
+  } catch (cause) {
+    const remedy = 'delete it to compare the data set by its file times instead';
+    throw new UserError(`${dataFile} is damaged; ${remedy}`, { cause });
+  }
 }
 
 /**
@@ -61,10 +99,9 @@ export async function readRunDescription(path: string): Promise<RunDescription> 
   if ((await kindOf(recipeFile)) === 'nothing') {
     throw new UserError(`${path} is not a run folder (no recipe.yaml); check the path`);
   }
-  const { data, ...recipe } = parse((await readBytes(recipeFile)).toString()) as Record<string, unknown>;
-  if (typeof data !== 'string')
-    throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
-  return { data, recipe: resolveRecipe(recipe, recipeFile) };
+  const { data, keys } = await readRecipeAndData(recipeFile);
+  if (data === undefined) throw new UserError(`${recipeFile} does not name its data; add "data: FOLDER"`);
+  return { data, recipe: resolveRecipe(keys, recipeFile) };
 }
 
 /** How a run ended; undefined if it has not, or its result.json is not valid. Links are not followed. */

@@ -4,11 +4,12 @@ import { writeFileAtomically } from '../core/atomic-file.ts';
 import { writingError } from '../core/files.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
+import type { DataRecord } from '../train/data-record.ts';
 import type { Metrics, ValidationMetrics } from '../train/metrics.ts';
 import type { TrainerHooks } from '../train/trainer-hooks.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { truncateMetrics } from './metrics-file.ts';
-import { createRun, type RunDescription, type RunFolder, runFolder } from './run-folder.ts';
+import { createRun, type RunDescription, type RunFolder, runFolder, writeLocation } from './run-folder.ts';
 import { lockRun } from './run-lock.ts';
 import { EventWriter } from './tensorboard.ts';
 
@@ -33,20 +34,22 @@ export class RunRecord {
    * Creates a run folder and locks it for this process.
    * @throws UserError when the folder already has a run or cannot be written.
    */
-  static async start(path: string, description: RunDescription): Promise<RunRecord> {
+  static async start(path: string, description: RunDescription, record?: DataRecord): Promise<RunRecord> {
     await mkdir(path, { recursive: true }).catch((error: unknown) => {
       throw writingError(path, error);
     });
-    return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description));
+    return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description, record));
   }
 
   /**
    * Locks an existing run folder for this process.
    * @param iteration of the last checkpoint; undefined if there is none
+   * @param data new location of the data (default: it was not moved)
    * @throws UserError when another process trains the run.
    */
-  static async resume(path: string, iteration?: number): Promise<RunRecord> {
+  static async resume(path: string, iteration?: number, data?: string): Promise<RunRecord> {
     const prepare = async (folder: RunFolder) => {
+      if (data !== undefined) await writeLocation(folder, data);
       await rm(folder.resultFile, { force: true });
       await truncateMetrics(folder.metricsFile, iteration ?? 0);
     };
@@ -83,7 +86,7 @@ export class RunRecord {
     const folder = this.#open?.folder;
     return {
       onMetrics: (line) => this.#write(line),
-      onBest: async () => folder && writeParameters(folder.bestFile, facts, parameters),
+      onBest: async (_, average) => folder && writeParameters(folder.bestFile, facts, parameters, average),
       onCheckpoint: async (_, state, average) =>
         folder && writeCheckpoint(folder.lastFile, facts, parameters, state, average),
     };

@@ -6,6 +6,7 @@ import type { Communicator } from '../comm/communicator.ts';
 import { type ClassificationCounts, countImage, noCounts } from '../core/classification.ts';
 import { shareOf } from '../core/process-team.ts';
 import { deriveKeys, type Key, keyOfSeed } from '../core/random.ts';
+import type { BadImage } from '../data/sources/bad-images.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import { type PlannedBatch, sliceBatch } from '../data/training/sampler.ts';
 import type { LossOutcome, Parameters, TrainingProgram } from '../kernels/backend.ts';
@@ -25,6 +26,8 @@ interface BatchGradientOptions {
 interface BatchOutcome {
   readonly counts: ClassificationCounts;
   readonly logits: LogitRange;
+  /** Images of the batch that turned out to be unreadable. */
+  readonly lost: readonly BadImage[];
   /** Undefined for a single rank. */
   readonly exchange?: ExchangeTime;
 }
@@ -62,12 +65,13 @@ export class BatchGradient {
    */
   async add(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<BatchOutcome> {
     const { recipe, classes } = this.#options;
-    const outcome = { counts: noCounts(), logits: new LogitRange(classes) };
+    const outcome = { counts: noCounts(), logits: new LogitRange(classes), lost: [] as BadImage[] };
     const [from, to] = this.#share;
     let running: Promise<void> = Promise.resolve();
     for (let done = from; done < to; ) {
       const batch = await next();
       await running;
+      outcome.lost.push(...(batch.lost ?? []));
       done += batch.labels.length;
       const input = { input: batch.input, labels: batch.labels, dropoutKeys: this.#dropoutKeys(batch) };
       // Gradients are final in the last micro-batch only.

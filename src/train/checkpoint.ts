@@ -40,19 +40,25 @@ export async function writeCheckpoint(
   await writeModelPiecewise(
     path,
     facts,
-    async (name) => average?.read(name) ?? parameters.read('values', name),
+    modelReader(parameters, average),
     [...extras(VELOCITY, 'velocities'), ...(average ? extras(WEIGHTS, 'values') : [])],
     { trainer: JSON.stringify(state) },
   );
 }
 
-/** Writes the model alone. */
+/** Writes the model alone. @param average as in `writeCheckpoint` */
 export async function writeParameters(
   path: string,
   facts: ModelFacts,
   parameters: Parameters,
+  average?: WeightAverage,
 ): Promise<void> {
-  await writeModelPiecewise(path, facts, (name) => parameters.read('values', name));
+  await writeModelPiecewise(path, facts, modelReader(parameters, average));
+}
+
+/** Reads the tensors of the model: of the average, if there is one. */
+function modelReader(parameters: Parameters, average?: WeightAverage) {
+  return async (name: string) => average?.read(name) ?? parameters.read('values', name);
 }
 
 export interface Checkpoint {

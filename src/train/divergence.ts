@@ -1,5 +1,10 @@
 import { UserError } from '../core/errors.ts';
 
+/** Training failed to reduce the loss; going on from these weights is pointless. */
+export class DivergenceError extends UserError {
+  override name = 'DivergenceError';
+}
+
 /** The loss of an iteration, and where it occurred. */
 interface IterationHealth {
   readonly iteration: number;
@@ -7,10 +12,10 @@ interface IterationHealth {
   readonly learningRate: number;
 }
 
-/** @throws UserError with what to change, when the loss is infinite or NaN. */
+/** @throws DivergenceError with what to change, when the loss is infinite or NaN. */
 export function checkFinite({ iteration, meanLoss, learningRate }: IterationHealth): void {
   if (Number.isFinite(meanLoss)) return;
-  throw new UserError(
+  throw new DivergenceError(
     `the loss is not finite at iteration ${iteration} (learning rate ${learningRate}): training diverged; ` +
       'lower --lr (try a tenth first), or use --init glorot, and start again',
   );
@@ -33,10 +38,10 @@ export function isFlat(meanLoss: number, logitSpread: number, classes: number): 
   return isAtChance(meanLoss, classes) && logitSpread < FLAT_LOGITS;
 }
 
-/** @throws UserError when the loss has been flat for `window` consecutive iterations; a window of 0 never throws. */
+/** @throws DivergenceError when the loss has been flat for `window` consecutive iterations; a window of 0 never throws. */
 export function checkAlive(flatIterations: number, window: number, classes: number): void {
   if (window === 0 || flatIterations < window) return;
-  throw new UserError(
+  throw new DivergenceError(
     `the network is not learning: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
       `${Math.log(classes).toFixed(3)} and the output has not depended on the image; ` +
       'start again with --init glorot (or --init he) or from a shallower network with --from-shallower; ' +

@@ -1,3 +1,4 @@
+import { inputDeviation } from '../data/training/color-shift.ts';
 import { type Initialization, initializeTensor } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
 import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
@@ -14,11 +15,13 @@ import type { TrainingSession } from './session.ts';
 export async function firstWeights({
   network,
   recipe,
+  set,
   listener,
-}: Pick<TrainingSession, 'network' | 'recipe' | 'listener'>): Promise<Map<string, Float32Array>> {
+}: Pick<TrainingSession, 'network' | 'recipe' | 'set' | 'listener'>): Promise<Map<string, Float32Array>> {
   const initialization: Initialization = {
     method: recipe.init,
     std: recipe['init-std'],
+    inputStd: inputDeviation(set.axes),
     seed: recipe.seed,
   };
   const transfer = await transferOf(network, recipe);

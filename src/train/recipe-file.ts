@@ -5,12 +5,29 @@ import { readBytes } from '../core/files.ts';
 import type { Recipe } from './recipe.ts';
 
 /**
- * Reads the keys of a recipe file; `resolveRecipe` checks and completes them.
+ * The version of the keys in a run's recipe.yaml. Runs of version 0.2 and before record none and have version 1, where
+ * `init: he` is today's `he-unscaled`.
+ */
+export const RECIPE_VERSION = 2;
+
+/** A recipe file. That of a run also names the location of its data. */
+export interface RecipeFile {
+  readonly data?: string;
+  readonly keys: Record<string, unknown>;
+}
+
+/**
+ * Reads the keys of a recipe file, also of a run's recipe.yaml; `resolveRecipe` checks and completes them.
  * @throws UserError when the file does not exist, or is not a YAML mapping.
  * @example
  * const recipe = resolveRecipe(await readRecipeFile('recipes/demo.yaml'), 'recipes/demo.yaml');
  */
 export async function readRecipeFile(path: string): Promise<Record<string, unknown>> {
+  return (await readRecipeAndData(path)).keys;
+}
+
+/** Reads a recipe file with the location of the data. @throws UserError as readRecipeFile does. */
+export async function readRecipeAndData(path: string): Promise<RecipeFile> {
   const text = (await readBytes(path)).toString('utf8');
   let parsed: unknown;
   try {
@@ -18,11 +35,28 @@ export async function readRecipeFile(path: string): Promise<Record<string, unkno
   } catch (error) {
     throw new UserError(`the recipe ${path} is not valid YAML: ${messageOf(error)}`, { cause: error });
   }
-  if (parsed === null) return {};
+  if (parsed === null) return { keys: {} };
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw new UserError(`the recipe ${path} must be a mapping of keys such as "lr: 0.01"`);
   }
-  return parsed as Record<string, unknown>;
+  const { data, version, ...keys } = parsed as Record<string, unknown>;
+  if (data !== undefined && typeof data !== 'string') {
+    throw new UserError(
+      `the recipe ${path}: data must be the location of the images, such as "data: photos"`,
+    );
+  }
+  // Files that people write have the current keys; only runs record data.
+  return { data, keys: presentKeys(path, keys, version ?? (data === undefined ? RECIPE_VERSION : 1)) };
+}
+
+/** Renames keys and values of older versions, so that they keep their meaning. */
+function presentKeys(path: string, keys: Record<string, unknown>, version: unknown): Record<string, unknown> {
+  if (version !== 1 && version !== RECIPE_VERSION) {
+    throw new UserError(
+      `the recipe ${path} has version ${version}, but this verydeep knows versions 1 to ${RECIPE_VERSION}; install a newer verydeep`,
+    );
+  }
+  return version === 1 && keys.init === 'he' ? { ...keys, init: 'he-unscaled' } : keys;
 }
 
 /** The recipe as YAML, keys in the schema's order. */

@@ -146,7 +146,7 @@ export const recipeSchema = z.strictObject({
   }),
   'skip-bad': flag
     .default(false)
-    .meta({ description: 'skip images that cannot be read, and report how many' }),
+    .meta({ description: 'skip images that cannot be read, and report how many', resumable: true }),
   'max-pixels': count.default(DEFAULT_MAX_PIXELS).meta({
     value: 'n',
     description: 'largest image to accept, in pixels',

@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import type { Communicator } from '../comm/communicator.ts';
+import { availableCores } from '../core/available-cores.ts';
 import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
@@ -125,8 +126,8 @@ export async function noteDifferentBackends(
  */
 export function threadsPerRank({ localSize }: Communicator): number | undefined {
   if (localSize === 1) return undefined;
-  const allowed = availableParallelism();
-  return allowed < cpus().length ? allowed : Math.max(1, Math.floor(allowed / localSize));
+  const isBound = availableParallelism() < cpus().length;
+  return isBound ? availableCores() : Math.max(1, Math.floor(availableCores() / localSize));
 }
 
 /** Copies the parameters of rank 0 to all ranks. */

@@ -9,6 +9,7 @@ import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { type Checkpoint, restoreModel, restoreOptimizer } from './checkpoint.ts';
+import type { DataRecord } from './data-record.ts';
 import type { Metrics } from './metrics.ts';
 import type { Recipe } from './recipe.ts';
 import { formatRecipe } from './recipe-file.ts';
@@ -53,6 +54,8 @@ export interface SessionOptions {
   readonly listener?: TrainListener;
   readonly signal?: AbortSignal;
   readonly communicator?: Communicator;
+  /** The images that the run was started with (default: a new run). */
+  readonly record?: DataRecord;
 }
 
 export interface TrainingSession {
@@ -68,7 +71,7 @@ export interface TrainingSession {
 
 /** @throws UserError for data that cannot be trained on, a missing backend, or ranks that differ. */
 export async function openSession(options: SessionOptions): Promise<TrainingSession> {
-  const { data, recipe, signal, communicator = single } = options;
+  const { data, recipe, signal, communicator = single, record } = options;
   const listener = communicator.rank === 0 ? options.listener : undefined;
   if (communicator.size > 1) {
     await checkSameCode(communicator);
@@ -76,7 +79,7 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
     const remedy = 'start all ranks with the same flags and the same recipe file';
     await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
   }
-  const set = await openTrainingSet(data, { recipe, listener, signal, team: communicator });
+  const set = await openTrainingSet(data, { recipe, listener, signal, team: communicator, record });
   await checkSameImages(communicator, set.training);
   await checkSameImages(communicator, set.validation);
   const network = networkOf(recipe, set.training.classes.length);

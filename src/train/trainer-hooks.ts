@@ -20,8 +20,13 @@ export interface TrainerHooks {
   /** Called after each iteration. */
   onIteration?(progress: TrainingProgress): void;
   onMetrics(metrics: Metrics): Promise<void>;
-  /** Called after a validation with a lower error than all before it. */
-  onBest(parameters: Parameters): Promise<void>;
+  /** Called with notes for the user. */
+  onNote?(note: string): void;
+  /**
+   * Called after the checkpoint that follows a validation with a lower error than all before it, and again by a run that
+   * is resumed from that checkpoint.
+   */
+  onBest(parameters: Parameters, average?: WeightAverage): Promise<void>;
   /** Called on every rank before a checkpoint. An error ends the run without the checkpoint. */
   beforeCheckpoint?(parameters: Parameters, state: TrainerState): Promise<void>;
   /** @param average the weight average to save as the model (default: the weights themselves are the model) */

@@ -24,6 +24,10 @@ export const trainerState = z.object({
   validatedAt: z.int(),
   /** Number of weight snapshots that the model averages; 0 if it is not an average, as in old checkpoints. */
   averaged: z.int().min(0).default(0),
+  /** The iteration at which the average got its last snapshot; 0 before, as in old checkpoints. */
+  averagedAt: z.int().min(0).default(0),
+  /** Numbers of training images that became unreadable and are left out, ascending. */
+  lost: z.array(z.int().min(0)).default([]),
   /** Counts since the last line of metrics. */
   window: z.object({
     images: z.number(),

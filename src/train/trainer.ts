@@ -4,14 +4,16 @@
  */
 import { type Communicator, single } from '../comm/communicator.ts';
 import type { ClassificationCounts } from '../core/classification.ts';
+import { UserError } from '../core/errors.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import { Sampler } from '../data/training/sampler.ts';
 import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
 import { cropShape, type Network } from '../net/network.ts';
 import { defaultMicroBatch } from '../plan/activation-memory.ts';
 import { BatchGradient } from './batch-gradient.ts';
-import { checkAlive, checkFinite } from './divergence.ts';
+import { checkAlive, checkFinite, DivergenceError } from './divergence.ts';
 import { beforeIteration, observeValidation, rateOf } from './learning-rate-schedule.ts';
+import { LostImagesError, leaveOut } from './lost-images.ts';
 import type { StopReason } from './metrics.ts';
 import { MetricsWindow } from './metrics-window.ts';
 import type { Recipe } from './recipe.ts';
@@ -51,6 +53,8 @@ export class Trainer {
   readonly #average: WeightAverage;
   #state: TrainerState;
   #clock: SessionClock;
+  /** The iteration of the last checkpoint; undefined before the first. */
+  #savedAt: number | undefined;
   /** What all ranks agreed to do after this step. */
   #agreed = { stop: false, save: false };
 
@@ -92,7 +96,8 @@ export class Trainer {
 
   /**
    * Trains to the end, or until the signal is aborted.
-   * @throws UserError when the loss is not finite or the network is not learning.
+   * @throws DivergenceError when the loss is not finite or the network is not learning; UserError, after a checkpoint,
+   * when an image or the run folder can no longer be used.
    */
   async run(): Promise<StopReason> {
     const { backend, network, parameters } = this.#options;
@@ -121,15 +126,46 @@ export class Trainer {
       return result.value;
     };
     try {
+      await this.#catchUp();
       while (!this.#schedule.isDone(this.#state) && !this.#mustStop()) {
         await this.#step(program, next);
         await this.#afterStep();
       }
+    } catch (error) {
+      throw await this.#rescue(error);
     } finally {
       await microBatches.return?.();
     }
     // An interrupted run keeps its progress.
     if (this.#mustStop()) await this.#checkpoint();
+  }
+
+  /** Does what an earlier session could not do after its last iteration, because an image or the disk failed. */
+  async #catchUp(): Promise<void> {
+    const { iteration, validatedAt, best } = this.#state;
+    if (iteration === 0) return;
+    this.#savedAt = iteration;
+    if (validatedAt < iteration && this.#schedule.validationIsDue(this.#state)) {
+      await this.#validateAndSave();
+    } else if (best?.iteration === iteration) {
+      await this.#options.hooks.onBest(this.#options.parameters, this.#savedAverage);
+    }
+  }
+
+  /** Saves the iterations done when something outside ends training: an unreadable image, a full disk. */
+  async #rescue(error: unknown): Promise<unknown> {
+    if (!(error instanceof UserError) || error instanceof DivergenceError) return error;
+    // Other failures are not known to all ranks, which a checkpoint needs.
+    const canSave = this.#communicator.size === 1 || error instanceof LostImagesError;
+    const { iteration } = this.#state;
+    if (canSave && iteration > 0 && this.#savedAt !== iteration) await this.#checkpoint().catch(() => {});
+    const saved =
+      this.#savedAt === undefined
+        ? 'no iteration is saved yet; start from the beginning with --resume'
+        : `iteration ${this.#savedAt} is saved; continue with --resume`;
+    return new UserError(`${error.message}; training stopped after iteration ${iteration}, and ${saved}`, {
+      cause: error,
+    });
   }
 
   /** A single process stops at once; ranks stop when they have agreed to. */
@@ -142,13 +178,15 @@ export class Trainer {
     const { recipe, parameters } = this.#options;
     const { iteration } = this.#state;
     const schedule = beforeIteration(this.#state.schedule, iteration, this.#schedule.learningRate);
-    const { counts: mine, logits, exchange } = await this.#gradient.add(program, next);
-    const { counts, ...agreed } = await agreeOnStep(this.#communicator, {
+    const { counts: mine, logits, lost: unreadable, exchange } = await this.#gradient.add(program, next);
+    const { counts, lost, ...agreed } = await agreeOnStep(this.#communicator, {
       counts: mine,
+      lost: unreadable,
       stop: this.#options.signal?.aborted === true,
       save: this.#clock.checkpointIsDue(iteration + 1, recipe['checkpoint-every']),
     });
     this.#agreed = agreed;
+    const left = leaveOut(lost, this.#state.lost, this.#options);
     const learningRate = rateOf(schedule, iteration, this.#schedule.learningRate);
     const meanLoss = counts.lossSum / counts.images;
     checkFinite({ iteration: iteration + 1, meanLoss, learningRate });
@@ -164,6 +202,7 @@ export class Trainer {
       ...this.#state,
       iteration: iteration + 1,
       schedule,
+      lost: left,
       window: this.#window.counts,
       flatIterations: flat ? this.#state.flatIterations + 1 : 0,
       seconds: this.#clock.seconds,
@@ -177,8 +216,17 @@ export class Trainer {
     checkAlive(this.#state.flatIterations, this.#schedule.deadWindow, network.classes);
     if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
     const validated = this.#schedule.validationIsDue(this.#state);
-    if (validated) await this.#validateModel();
-    if (validated || this.#agreed.save) await this.#checkpoint();
+    if (validated) await this.#validateAndSave();
+    else if (this.#agreed.save) await this.#checkpoint();
+  }
+
+  /** The checkpoint comes first: a disk that becomes full must not keep the best model and lose the training. */
+  async #validateAndSave(): Promise<void> {
+    const { hooks, parameters } = this.#options;
+    await this.#validateModel();
+    await this.#checkpoint();
+    const { iteration, best } = this.#state;
+    if (best?.iteration === iteration) await hooks.onBest(parameters, this.#savedAverage);
   }
 
   async #logWindow(): Promise<void> {
@@ -190,8 +238,9 @@ export class Trainer {
   async #validateModel(): Promise<void> {
     const { 'average-from': from } = this.#options.recipe;
     if (from === undefined || this.#schedule.epochAt(this.#state.iteration) < from) return this.#validate();
-    await this.#average.add();
-    this.#state = { ...this.#state, averaged: this.#average.count };
+    const { iteration, averagedAt } = this.#state;
+    if (averagedAt < iteration) await this.#average.add();
+    this.#state = { ...this.#state, averaged: this.#average.count, averagedAt: iteration };
     await this.#average.during(() => this.#validate());
   }
 
@@ -210,14 +259,19 @@ export class Trainer {
       seconds: moment.seconds,
     };
     await hooks.onMetrics({ kind: 'validation', ...moment, images, loss, top1Error, top5Error });
-    if (isBest) await hooks.onBest(parameters);
   }
 
   async #checkpoint(): Promise<void> {
     const { hooks, parameters } = this.#options;
     await hooks.beforeCheckpoint?.(parameters, this.#state);
-    await hooks.onCheckpoint(parameters, this.#state, this.#average.count > 0 ? this.#average : undefined);
+    await hooks.onCheckpoint(parameters, this.#state, this.#savedAverage);
+    this.#savedAt = this.#state.iteration;
     this.#clock.checkpointWritten();
+  }
+
+  /** The average that is saved as the model, if there is one. */
+  get #savedAverage(): WeightAverage | undefined {
+    return this.#average.count > 0 ? this.#average : undefined;
   }
 
   #report(counts: ClassificationCounts): void {

@@ -31,6 +31,8 @@ export class TrainingSchedule {
       best: null,
       validatedAt: 0,
       averaged: 0,
+      averagedAt: 0,
+      lost: [],
       window: noCounts(),
       flatIterations: 0,
       seconds: 0,

@@ -1,7 +1,7 @@
 /** The images that a run trains and validates on, checked before the first iteration. */
 import { numbersByName } from '../core/class-names.ts';
 import { UserError } from '../core/errors.ts';
-import type { Team } from '../core/process-team.ts';
+import { alone, type Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
@@ -13,6 +13,7 @@ import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
 import { TrainingImages } from '../data/training/loader.ts';
+import { type DataRecord, findRecorded, recordImages } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TrainingSet {
@@ -21,6 +22,8 @@ export interface TrainingSet {
   /** Mean RGB of the training images, 0–255. */
   readonly mean: Rgb;
   readonly axes: ColorAxes;
+  /** Records the images for later sessions of the run. */
+  readonly record: () => Promise<DataRecord>;
 }
 
 export interface TrainingSetListener {
@@ -36,15 +39,22 @@ interface TrainingSetOptions {
   readonly signal?: AbortSignal;
   /** Ranks that share the decoding (default: this process alone). */
   readonly team?: Team;
+  /** The images that the run was started with (default: a new run). */
+  readonly record?: DataRecord;
 }
 
 /**
  * Opens the data, holds out a validation set if it has none, applies `limit`, and decodes every image once: for the
  * mean and the color axes, and to find images that cannot be read.
- * @throws UserError for data that cannot be trained on; for bad images unless `skip-bad`.
+ * With a record of the run's images, they are found and compared instead of being decoded.
+ * @throws UserError for data that cannot be trained on or that has changed; for bad images unless `skip-bad`.
  */
 export async function openTrainingSet(location: string, options: TrainingSetOptions): Promise<TrainingSet> {
-  const all = await openImages(location, { split: 'train' });
+  const all = await asRecorded(
+    await openImages(location, { split: 'train' }),
+    options.record?.training,
+    options,
+  );
   const [own, heldOut] = await splitOff(location, all, options);
   // Held-out images come from the same folders as the others.
   for (const { unused } of heldOut.split === all.split ? [all] : [all, heldOut]) {
@@ -54,11 +64,29 @@ export async function openTrainingSet(location: string, options: TrainingSetOpti
   checkClasses(all, heldOut);
   const training = await survey(limited(own, options.recipe), 'training', options);
   const validation = await survey(heldOut, 'validation', options);
-  return { training: training.good, validation: validation.good, mean: training.mean, axes: training.axes };
+  const { mean, axes } = options.record ?? training;
+  return {
+    training: training.good,
+    validation: validation.good,
+    mean,
+    axes,
+    record: async () => ({
+      version: 1,
+      training: await recordImages(all),
+      validation: heldOut.split === all.split ? undefined : await recordImages(heldOut),
+      mean,
+      axes,
+      bad: { training: training.bad, validation: validation.bad },
+    }),
+  };
 }
 
-/** The training images as batches of augmented crops. */
-export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Recipe): TrainingImages {
+/** The training images as batches of augmented crops. @param lost numbers of images to leave out */
+export function trainingImages(
+  { training, mean, axes }: TrainingSet,
+  recipe: Recipe,
+  lost: readonly number[] = [],
+): TrainingImages {
   return new TrainingImages(training, {
     seed: recipe.seed,
     crop: recipe.crop,
@@ -69,6 +97,7 @@ export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Re
     mean,
     memory: recipe['memory-budget'] * 2 ** 20,
     maxPixels: recipe['max-pixels'],
+    lost,
   });
 }
 
@@ -76,15 +105,16 @@ export function trainingImages({ training, mean, axes }: TrainingSet, recipe: Re
 async function splitOff(
   location: string,
   all: ImageSource,
-  { recipe, listener }: TrainingSetOptions,
+  options: TrainingSetOptions,
 ): Promise<[training: ImageSource, validation: ImageSource]> {
+  const { recipe, listener, record } = options;
   const validation = await ownValidation(location);
   if (validation?.split === 'test') {
     listener?.onNote?.(
       `${location} has no val split: its test images are used for validation and to choose the best model, so this run's errors are not an independent test`,
     );
   }
-  if (validation) return [all, validation];
+  if (validation) return [all, await asRecorded(validation, record?.validation, options)];
   const parts = holdOut(all.length, recipe.holdout, recipe.seed);
   if (!parts) {
     throw new UserError(
@@ -96,6 +126,16 @@ async function splitOff(
     `${location} has no validation images: ${held} of ${countOf(all.length)} ${held === 1 ? 'is' : 'are'} held out for validation`,
   );
   return [selectImages(all, parts.training), selectImages(all, parts.validation)];
+}
+
+/** The images of an earlier session, if there was one. Only one rank compares their contents. */
+async function asRecorded(
+  source: ImageSource,
+  recorded: DataRecord['training'] | undefined,
+  { recipe, team = alone }: TrainingSetOptions,
+): Promise<ImageSource> {
+  if (recorded === undefined) return source;
+  return findRecorded(source, recorded, { skipBad: recipe['skip-bad'], contents: team.rank === 0 });
 }
 
 function countOf(images: number): string {
@@ -132,16 +172,18 @@ function limited(source: ImageSource, { limit, seed }: Recipe): ImageSource {
 async function survey(
   source: ImageSource,
   what: 'training' | 'validation',
-  { recipe, listener, signal, team }: TrainingSetOptions,
+  { recipe, listener, signal, team, record }: TrainingSetOptions,
 ) {
-  const survey = await surveyImages(source, {
-    onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
-    onWarning: (note) => listener?.onNote?.(note),
-    maxPixels: recipe['max-pixels'],
-    signal,
-    team,
-  });
-  const good = goodImages(source, survey, { skipBad: recipe['skip-bad'] });
+  const survey = record
+    ? { ...record, bad: record.bad[what] }
+    : await surveyImages(source, {
+        onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
+        onWarning: (note) => listener?.onNote?.(note),
+        maxPixels: recipe['max-pixels'],
+        signal,
+        team,
+      });
+  const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
   if (!good) return { ...survey, good: source };
   listener?.onNote?.(
     `${survey.bad.length} of ${source.length} ${what} images cannot be read and ${survey.bad.length === 1 ? 'is' : 'are'} left out`,

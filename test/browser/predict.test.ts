@@ -28,7 +28,7 @@ describe('verydeep/web: predicting in Chromium', { skip: noChromium }, () => {
 
   before(async () => {
     const network = buildNetwork({ configuration: 'A-LRN', classes: 3, crop: 32, width: 1 / 28 });
-    const tensors = new Map(initialize(network, { method: 'he', seed: 5 }));
+    const tensors = new Map(initialize(network, { method: 'he-unscaled', seed: 5 }));
     tensors.set(
       'conv1_1.weight',
       tensors.get('conv1_1.weight')!.map((weight) => weight / 64),

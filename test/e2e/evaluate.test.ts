@@ -27,7 +27,7 @@ async function writeRandomModel(
   { seed = 1, crop = 32 } = {},
 ): Promise<void> {
   const network = buildNetwork({ configuration: 'A', classes: classes.length, crop, width: 0.05 });
-  const tensors = new Map(initialize(network, { method: 'he', seed }));
+  const tensors = new Map(initialize(network, { method: 'he-unscaled', seed }));
   const first = tensors.get('conv1_1.weight')!.map((weight) => weight / 256);
   tensors.set('conv1_1.weight', first);
   await writeModel(path, {

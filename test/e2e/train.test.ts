@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { jpeg, writeFiles } from '../support/images.ts';
 import { failed, jsonOf, succeeded, words } from './cli-process.ts';
-import { CLASSES, linesOf, QUICK, Workplace } from './training-runs.ts';
+import { assertSameTensors, CLASSES, linesOf, QUICK, Workplace } from './training-runs.ts';
 
 describe('train, evaluate, predict', () => {
   const work = new Workplace();
@@ -28,6 +28,19 @@ describe('train, evaluate, predict', () => {
     // 24 images, batch 12: an epoch every second iteration.
     assert.equal(lines.filter(({ kind }) => kind === 'validation').length, 6);
     assert.equal(outcome.last.top1Error, lines.at(-1).top1Error);
+  });
+
+  it("trains again with a run's recipe, on its data unless other data is given", async () => {
+    const again = work.path('again');
+    const { stderr } = await succeeded(work.vgg`train --recipe ${run}/recipe.yaml --out ${again}`);
+    assert.ok(stderr.includes(`note: training on ${photos}, the data of ${run}/recipe.yaml`), stderr);
+    await assertSameTensors(`${again}/best.safetensors`, `${run}/best.safetensors`);
+    assert.equal(
+      await readFile(`${again}/recipe.yaml`, 'utf8'),
+      await readFile(`${run}/recipe.yaml`, 'utf8'),
+    );
+    const elsewhere = words`${work.path('none')} --recipe ${run}/recipe.yaml --out ${work.path('other')}`;
+    await failed(work.vgg`train ${elsewhere}`, 1, /none does not exist/);
   });
 
   it('evaluates the model to exactly the errors of the last validation', async () => {

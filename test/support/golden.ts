@@ -58,7 +58,7 @@ export function goldenNetwork(golden: GoldenCase, pooling: 'floor' | 'ceil' = 'f
 /** Weights of `initialize` with `he`, biases 0.1 times normal draws. */
 export function goldenValues(golden: GoldenCase, network: Network): Map<string, Float32Array> {
   const { seed } = golden;
-  const values = new Map(initialize(network, { method: 'he', seed }));
+  const values = new Map(initialize(network, { method: 'he-unscaled', seed }));
   for (const { name, shape, role } of network.parameters) {
     if (role === 'bias') values.set(name, normals(seed, [name], elementCount(shape), 0.1));
   }

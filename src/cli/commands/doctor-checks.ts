@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, platform, release } from 'node:os';
 import { join } from 'node:path';
+import { availableCores, cpuQuota } from '../../core/available-cores.ts';
 import { defaultCacheFolder } from '../../core/cache.ts';
 import { messageOf, UserError } from '../../core/errors.ts';
 import { projectFolder } from '../../core/project.ts';
@@ -47,10 +48,15 @@ function checkPlatform(): Check {
 
 function checkProcessor(): Check {
   const sets = vectorInstructions();
-  const cores = availableParallelism();
+  const cores = availableCores();
+  const quota = cpuQuota();
+  const limit =
+    quota !== undefined && quota < availableParallelism()
+      ? ` (CPU quota ${quota.toFixed(2)} of ${availableParallelism()})`
+      : '';
   const vectors =
     sets === undefined ? 'vector instructions unknown' : sets.join(', ') || 'no vector instructions';
-  const found = `${processorName()}, ${cores} ${cores === 1 ? 'core' : 'cores'}, ${vectors}`;
+  const found = `${processorName()}, ${cores} ${cores === 1 ? 'core' : 'cores'}${limit}, ${vectors}`;
   if (arch() !== 'x64' || sets === undefined || (sets.includes('AVX2') && sets.includes('FMA'))) {
     return { name: 'processor', status: 'ok', found };
   }

@@ -12,19 +12,19 @@ import {
   recipeKeys,
   recipeSchema,
 } from '../../train/recipe.ts';
-import { readRecipeFile } from '../../train/recipe-file.ts';
+import { readRecipeAndData } from '../../train/recipe-file.ts';
 import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { json } from '../options.ts';
-import { printAs } from '../output.ts';
+import { log, printAs } from '../output.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
 import { formatTrainOutcome, TrainingDisplay } from './training-display.ts';
 
 const options = {
   out: required(option('<folder>', 'run folder, for the recipe, metrics, checkpoints and best model')),
-  recipe: option('<file>', 'YAML file of recipe keys; flags take precedence'),
-  resume: flag('continue the run in --out'),
+  recipe: option('<file>', 'YAML file of recipe keys, or recipe.yaml of a run; flags take precedence'),
+  resume: flag('continue the run in --out; name its data set only if that was moved'),
   json,
   ...rankOptions,
 };
@@ -81,13 +81,10 @@ async function train(data: string | undefined, flags: Flags): Promise<void> {
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
     const shared = { out: flags.out, listener, signal, communicator };
     if (flags.resume) {
-      checkResumeFlags(data, flags);
-      return resumeTraining({ ...shared, changes: given as Partial<Recipe> });
+      checkResumeFlags(flags);
+      return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
     }
-    if (data === undefined) {
-      throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
-    }
-    return trainNetwork({ ...shared, data, recipe: await recipeOf(flags, given) });
+    return trainNetwork({ ...shared, ...(await dataAndRecipe(data, flags, given)) });
   };
   const outcome = await untilInterrupted((signal) =>
     withRanks(flags, (communicator) => run(communicator, signal).finally(() => listener.stop())),
@@ -100,14 +97,22 @@ async function train(data: string | undefined, flags: Flags): Promise<void> {
   printAs(outcome, flags, formatTrainOutcome);
 }
 
-async function recipeOf({ recipe: file }: Flags, given: Record<string, unknown>): Promise<Recipe> {
-  if (file === undefined) return resolveRecipe(given, 'the flags');
-  return resolveRecipe({ ...(await readRecipeFile(file)), ...given }, file);
+/** Without a data folder, a run's recipe trains on the data that the run recorded. */
+async function dataAndRecipe(
+  folder: string | undefined,
+  { recipe: file }: Flags,
+  given: Record<string, unknown>,
+): Promise<{ readonly data: string; readonly recipe: Recipe }> {
+  const found = file === undefined ? { keys: {} } : await readRecipeAndData(file);
+  const data = folder ?? found.data;
+  if (data === undefined) {
+    throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
+  }
+  if (folder === undefined) log(`note: training on ${data}, the data of ${file}`);
+  return { data, recipe: resolveRecipe({ ...found.keys, ...given }, file ?? 'the flags') };
 }
 
-function checkResumeFlags(data: string | undefined, { recipe }: Flags): void {
-  if (data === undefined && recipe === undefined) return;
-  throw new UsageError(
-    `--resume reads the data set and recipe from the run folder; omit ${data === undefined ? '--recipe' : data}`,
-  );
+function checkResumeFlags({ recipe }: Flags): void {
+  if (recipe === undefined) return;
+  throw new UsageError('--resume reads the recipe from the run folder; omit --recipe');
 }

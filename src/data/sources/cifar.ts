@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { kindOf, readBytes, readLines } from '../../core/files.ts';
-import type { Listing } from './folders/listing.ts';
+import type { Listing } from './folders/file-tree.ts';
 import type { ImageSource, RgbImage } from './image-source.ts';
 import { checkLabels, pixelSource } from './pixel-source.ts';
 import type { Split } from './splits.ts';

@@ -9,7 +9,7 @@ import { gunzip } from 'node:zlib';
 import { messageOf, UserError } from '../../core/errors.ts';
 import { readBytes, readLines } from '../../core/files.ts';
 import { grayToRgb } from '../pixels/decode.ts';
-import { listFolder } from './folders/listing.ts';
+import { listFolder } from './folders/file-tree.ts';
 import type { ImageSource } from './image-source.ts';
 import { checkLabels, pixelSource } from './pixel-source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute } from './splits.ts';

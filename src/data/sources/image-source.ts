@@ -1,3 +1,4 @@
+import type { FileTree } from './folders/file-tree.ts';
 import type { UnusedFiles } from './folders/unused-files.ts';
 import type { Split } from './splits.ts';
 
@@ -6,6 +7,8 @@ export interface OpenRequest {
   /** The path that was given, for messages. */
   readonly location: string;
   readonly split: Split;
+  /** Where the data set is. */
+  readonly tree: FileTree;
   readonly labels: 'required' | 'optional';
   readonly cacheFolder?: string;
 }

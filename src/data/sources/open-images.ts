@@ -8,7 +8,7 @@ import { findCifar, openCifar } from './cifar.ts';
 import { FileList } from './file-list.ts';
 import { openClassFolders } from './folders/class-folders.ts';
 import { fileSource } from './folders/file-source.ts';
-import { listFolder } from './folders/listing.ts';
+import { disk } from './folders/file-tree.ts';
 import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from './image-source.ts';
@@ -47,7 +47,7 @@ export interface OpenOptions {
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
   const { split = 'train', labels = 'required', cacheFolder } = options;
   const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(location)];
-  const source = await open(location, { location, split, labels, cacheFolder });
+  const source = await open(location, { location, split, tree: disk, labels, cacheFolder });
   if (options.exact) checkSplit(source, split, labels);
   return source;
 }
@@ -67,12 +67,12 @@ function checkSplit(
 }
 
 async function openFolder(folder: string, request: OpenRequest): Promise<ImageSource> {
-  const listing = await listFolder(folder);
+  const listing = await disk.listFolder(folder);
   if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, request.split);
   const cifar = findCifar(folder, listing);
   if (cifar !== undefined) return openCifar(cifar, request.split);
-  const kaggle = await findKaggleFolder(folder);
-  if (kaggle !== undefined) return openClassFolders(kaggle, await listFolder(kaggle), request);
+  const kaggle = await findKaggleFolder(disk, folder);
+  if (kaggle !== undefined) return openClassFolders(kaggle, await disk.listFolder(kaggle), request);
   const shards = listing.files.filter(isTarName);
   // ILSVRC's archives may still be next to the folders that they were unpacked to.
   if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, request);
@@ -83,7 +83,7 @@ async function openFile(path: string, request: OpenRequest): Promise<ImageSource
   if (isIdxImagesName(path)) return openIdxFile(path);
   if (isTarName(path)) return openShards(dirname(path), [basename(path)], { ...request, named: true });
   if (isImageName(path) && request.labels === 'optional') {
-    return fileSource({ location: path, root: '', classes: [], files: FileList.of([path]) });
+    return fileSource({ location: path, tree: disk, root: '', classes: [], files: FileList.of([path]) });
   }
   throw new UserError(`${path} is not a data set; give a folder of images, tar shards or IDX files`);
 }

@@ -22,6 +22,11 @@ export interface ColorAxes {
   readonly deviations: Rgb;
 }
 
+/** Standard deviation of the RGB values around their mean, over the three channels together, in units of 0–255. */
+export function inputDeviation({ deviations }: ColorAxes): number {
+  return Math.hypot(...deviations) / Math.sqrt(3);
+}
+
 /** One shift, in units of 0–255. */
 export function drawColorShift(axes: ColorAxes, random: RandomStream): Rgb {
   const shift: [number, number, number] = [0, 0, 0];

@@ -136,7 +136,7 @@ async function addImage(
  */
 export function goodImages(
   source: ImageSource,
-  survey: Survey,
+  survey: Pick<Survey, 'bad'>,
   { skipBad = false }: { skipBad?: boolean } = {},
 ): Uint32Array | undefined {
   if (survey.bad.length === 0) return undefined;

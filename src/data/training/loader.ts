@@ -4,6 +4,7 @@
  */
 import pLimit, { type LimitFunction } from 'p-limit';
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
+import { UserError } from '../../core/errors.ts';
 import { EventLoopTurn } from '../../core/event-loop-turn.ts';
 import type { Rgb } from '../../core/shape.ts';
 import { type Crop, writeCrop } from '../pixels/crop.ts';
@@ -18,6 +19,7 @@ import {
   resampleNow,
   rescaleImage,
 } from '../pixels/rescale.ts';
+import type { BadImage } from '../sources/bad-images.ts';
 import type { ImageSource, RgbImage } from '../sources/image-source.ts';
 import { Augmentation, type AugmentationOptions } from './augment.ts';
 import type { PlannedBatch } from './sampler.ts';
@@ -31,6 +33,8 @@ export interface TrainingImagesOptions extends AugmentationOptions, DecodeOption
   readonly ahead?: number;
   /** Memory for decoded images in bytes (default: 1 GiB); 0 keeps none. */
   readonly memory?: number;
+  /** Numbers of images that were lost in an earlier session of the run (default: none). */
+  readonly lost?: Iterable<number>;
 }
 
 /** A batch of N images. */
@@ -39,15 +43,17 @@ export interface ImageBatch {
   readonly input: Float32Array;
   /** `[N]`, class numbers. */
   readonly labels: Int32Array;
-  /** `[N]`, numbers of the images in the source. */
+  /** `[N]`, numbers of the images in the source; in the place of a lost image, the one that follows it. */
   readonly images: Uint32Array;
   /** `[N]`, the epoch that each image belongs to. */
   readonly epochs: Uint32Array;
+  /** Images that turned out to be unreadable for this batch (default: none). */
+  readonly lost?: readonly BadImage[];
 }
 
 /** Where one image goes in a batch. */
 interface Slot {
-  readonly image: number;
+  image: number;
   readonly epoch: number;
   readonly input: Float32Array;
   readonly offset: number;
@@ -61,6 +67,7 @@ export class TrainingImages {
   readonly #augmentation: Augmentation;
   readonly #limit: LimitFunction;
   readonly #cache: DecodedCache;
+  readonly #lost: Set<number>;
 
   /** @throws UserError when the crop does not fit the scale. */
   constructor(source: ImageSource, options: TrainingImagesOptions) {
@@ -69,11 +76,13 @@ export class TrainingImages {
     this.#augmentation = new Augmentation(options);
     this.#limit = pLimit(options.concurrency ?? defaultConcurrency);
     this.#cache = new DecodedCache(source.length, options.memory ?? GIBIBYTE);
+    this.#lost = new Set(options.lost);
   }
 
   /**
-   * Yields the planned batches, in order. If a batch has an image that cannot be read, the iterator throws that image's
-   * UserError when it reaches the batch. Ending the iterator early stops all work.
+   * Yields the planned batches, in order. An image that cannot be read is lost for good: the next readable image of the
+   * source takes its places, so that batches and epochs keep their length. Ending the iterator early stops all work.
+   * @throws UserError when no image is left
    */
   loadBatches(plan: Iterable<PlannedBatch>): AsyncGenerator<ImageBatch, void, undefined> {
     return prefetch(plan, this.options.ahead ?? 2, (batch, signal) => this.#load(batch, signal));
@@ -85,23 +94,58 @@ export class TrainingImages {
     const failures: unknown[] = [];
     const pending: Promise<void>[] = [];
     const turn = new EventLoopTurn();
+    const used = images.slice();
+    const lost: BadImage[] = [];
     for (const [i, image] of images.entries()) {
-      const slot: Slot = { image, epoch: epochs[i]!, input, offset: i * size };
+      const slot: Slot = { image: this.#standIn(image), epoch: epochs[i]!, input, offset: i * size };
       await turn.yieldIfDue();
       try {
+        used[i] = slot.image;
         if (this.#writeFromMemory(slot)) continue;
       } catch (error) {
         failures.push(error);
         break;
       }
       const task = this.#limit(async () => {
-        if (!signal.aborted && failures.length === 0) await this.#read(slot);
+        if (!signal.aborted && failures.length === 0) await this.#readOrReplace(slot, lost);
+        used[i] = slot.image;
       });
       pending.push(task.catch((error: unknown) => void failures.push(error)));
     }
     await Promise.all(pending);
     if (failures.length > 0) throw failures[0];
-    return { input, labels: Int32Array.from(images, (image) => this.source.label(image)), images, epochs };
+    return {
+      input,
+      labels: Int32Array.from(used, (image) => this.source.label(image)),
+      images: used,
+      epochs,
+      lost,
+    };
+  }
+
+  /** The image itself or, if it is lost, the next one that is not. */
+  #standIn(image: number): number {
+    let candidate = image;
+    while (this.#lost.has(candidate)) {
+      candidate = (candidate + 1) % this.source.length;
+      if (candidate === image) throw new UserError(`${this.source.location} has no readable image left`);
+    }
+    return candidate;
+  }
+
+  async #readOrReplace(slot: Slot, lost: BadImage[]): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#read(slot);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        if (!this.#lost.has(slot.image)) {
+          this.#lost.add(slot.image);
+          lost.push({ index: slot.image, message: error.message });
+        }
+        slot.image = this.#standIn(slot.image);
+      }
+    }
   }
 
   /** Fills a slot from memory, if it needs no waiting. */

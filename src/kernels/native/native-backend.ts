@@ -2,7 +2,8 @@
  * The fast backend: 3×3 convolutions run on our own kernels, other convolutions and large matrix products on oneDNN,
  * the rest on plain C++, all on a separate thread.
  */
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
+import { availableCores } from '../../core/available-cores.ts';
 import { RememberedLines } from '../../core/cache.ts';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { type Layer, parameterSpecs } from '../../core/layer.ts';
@@ -58,7 +59,7 @@ export function rememberedSchedules(folder?: string): RememberedLines {
  * @throws UserError when the addon, a library that it needs, or an instruction that the precision needs is missing.
  */
 export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
-  const { threads = availableParallelism(), kernels = 'own', precision = 'fp32' } = options;
+  const { threads = availableCores(), kernels = 'own', precision = 'fp32' } = options;
   if (precision === 'bf16' && kernels === 'onednn') {
     throw new UsageError(
       'precision bf16 works with our own kernels only: leave out either precision bf16 or kernels onednn',

@@ -27,7 +27,7 @@ export async function smallModel(
   { backend = reference, seed = 5 }: { backend?: Backend; seed?: number } = {},
 ): Promise<SmallModel> {
   const network = buildNetwork({ configuration: 'A', classes: 5, crop: 32, width: 1 / 28, ...options });
-  const values = new Map(initialize(network, { method: 'he', seed }));
+  const values = new Map(initialize(network, { method: 'he-unscaled', seed }));
   const first = values.get('conv1_1.weight')!.map((weight) => weight / 256);
   values.set('conv1_1.weight', first);
   return { backend, network, parameters: await createParameters(backend, network.layers, values, false) };

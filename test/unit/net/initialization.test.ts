@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { elementCount } from '../../../src/core/shape.ts';
-import { initialize, initializeTensor } from '../../../src/net/initialization.ts';
+import { type InitializationMethod, initialize, initializeTensor } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
 import { pluck } from '../../support/lists.ts';
 
@@ -41,14 +41,30 @@ describe('initial values', () => {
   };
   for (const [name, fan] of Object.entries(shapes)) {
     it(`${name}: normal with the variance of each method`, () => {
-      const tensor = (method: 'glorot' | 'gaussian' | 'he', std?: number) =>
+      const tensor = (method: InitializationMethod, std?: number) =>
         initializeTensor(network, name, { method, seed: 3, std });
-      assertNormal(tensor('he'), 2 / fan.into, 'he');
+      assertNormal(tensor('he-unscaled'), 2 / fan.into, 'he-unscaled');
       assertNormal(tensor('glorot'), 2 / (fan.into + fan.out), 'glorot');
       assertNormal(tensor('gaussian'), 0.01 ** 2, 'gaussian');
       assertNormal(tensor('gaussian', 0.1), 0.1 ** 2, 'gaussian, the paper read literally');
     });
   }
+
+  it("he: all layers together divide by the input's standard deviation, each by the same factor", () => {
+    const draw = (method: InitializationMethod, inputStd: number) =>
+      initialize(network, { method, seed: 3, inputStd });
+    const [unscaled, scaled] = [draw('he-unscaled', 60), draw('he', 60)];
+    let product = 1;
+    for (const { name, role } of network.parameters) {
+      if (role === 'bias') continue;
+      const ratio = unscaled.get(name)![0]! / scaled.get(name)![0]!;
+      assert.ok(Math.abs(ratio - 60 ** (1 / 11)) < 1e-5, `${name}: ${ratio}`);
+      product *= ratio;
+    }
+    assert.ok(Math.abs(product - 60) < 1e-3, `${product}`);
+    // Images of one color have no deviation.
+    assert.deepEqual(draw('he', 0), unscaled);
+  });
 
   it('are normal: a twentieth lies beyond 1.96 standard deviations', () => {
     const values = initializeTensor(network, 'fc7.weight', { method: 'gaussian', std: 1, seed: 2 });
@@ -61,9 +77,13 @@ describe('initial values', () => {
     for (const { name } of network.parameters.toReversed()) {
       assert.deepEqual(initializeTensor(network, name, { method: 'he', seed: 5 }), all.get(name));
     }
-    // Layers of the same name and shape have the same values in another network.
-    const deeper = initialize(buildNetwork({ ...network, configuration: 'E' }), { method: 'he', seed: 5 });
-    assert.deepEqual(deeper.get('fc7.weight'), all.get('fc7.weight'));
+    // Layers of the same name and shape have the same values in another network, but for he's factor.
+    const fc7 = (configuration: 'A' | 'E') =>
+      initializeTensor(buildNetwork({ ...network, configuration }), 'fc7.weight', {
+        method: 'glorot',
+        seed: 5,
+      });
+    assert.deepEqual(fc7('E'), fc7('A'));
   });
 
   it('differ by seed and by tensor', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
@@ -7,8 +8,9 @@ import { projectFolder } from '../../../src/core/project.ts';
 import { createBackend } from '../../../src/kernels/registry.ts';
 import { dropIterations, scheduleOf } from '../../../src/train/learning-rate-schedule.ts';
 import { recipeKeys } from '../../../src/train/recipe.ts';
-import { formatRecipe, readRecipeFile } from '../../../src/train/recipe-file.ts';
+import { formatRecipe, readRecipeAndData, readRecipeFile } from '../../../src/train/recipe-file.ts';
 import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
+import { folderWith } from '../../support/images.ts';
 
 const refused = (partial: Record<string, unknown>, message: RegExp) =>
   assert.throws(() => resolveRecipe(partial, 'x.yaml'), { name: 'UserError', message });
@@ -44,6 +46,33 @@ describe('a recipe', () => {
   it('survives being written and read', () => {
     const recipe = resolveRecipe({ config: 'D', scale: '256..512', 'lr-drop-at': '6e,8.5e' }, 'the flags');
     assert.deepEqual(resolveRecipe(parse(formatRecipe(recipe)) as Record<string, unknown>, 'y'), recipe);
+  });
+
+  it("is also a run's recipe.yaml, which names its data", async (t) => {
+    const folder = await folderWith(t, {
+      'recipe.yaml': `data: /photos\n${formatRecipe(resolveRecipe({ config: 'D' }))}`,
+    });
+    const file = join(folder, 'recipe.yaml');
+    assert.deepEqual(resolveRecipe(await readRecipeFile(file), file), resolveRecipe({ config: 'D' }));
+    assert.equal((await readRecipeAndData(file)).data, '/photos');
+    await writeFile(file, 'data: [1]');
+    await assert.rejects(readRecipeFile(file), /recipe\.yaml: data must be the location of the images/);
+  });
+
+  it("keeps the meaning of an earlier version's he", async (t) => {
+    const folder = await folderWith(t, {
+      'recorded.yaml': 'data: /photos\ninit: he',
+      'recorded-now.yaml': 'data: /photos\nversion: 2\ninit: he',
+      'written.yaml': 'init: he',
+      'written-for-1.yaml': 'version: 1\ninit: he',
+      'later.yaml': 'version: 9',
+    });
+    const init = async (name: string) => (await readRecipeFile(join(folder, name))).init;
+    assert.equal(await init('recorded.yaml'), 'he-unscaled');
+    assert.equal(await init('recorded-now.yaml'), 'he');
+    assert.equal(await init('written.yaml'), 'he');
+    assert.equal(await init('written-for-1.yaml'), 'he-unscaled');
+    await assert.rejects(init('later.yaml'), /later\.yaml has version 9, but this verydeep knows versions 1/);
   });
 
   it('describes every key, with its default, and its choices or the name of its value', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { UserError } from '../../../src/core/errors.ts';
 import { keyOfSeed, RandomStream } from '../../../src/core/random.ts';
 import type { PlannedBatch } from '../../../src/data/training/sampler.ts';
 import type { Parameters } from '../../../src/kernels/backend.ts';
@@ -57,18 +58,25 @@ const TINY: PartialRecipe = {
   ...{ 'lr-drop-at': '3', lr: 0.001 },
 };
 
+interface Conditions {
+  /** Continues this session. */
+  readonly from?: Session;
+  readonly state?: TrainerState;
+  readonly hooks?: Partial<TrainerHooks>;
+  readonly signal?: AbortSignal;
+  readonly data?: TrainingData;
+}
+
 async function train(
   changes: PartialRecipe,
-  from?: Session,
-  hooks: Partial<TrainerHooks> = {},
-  signal?: AbortSignal,
+  { from, state = from?.state, hooks = {}, signal, data = noiseImages() }: Conditions = {},
 ): Promise<Session> {
   const recipe = resolveRecipe({ ...TINY, ...changes }, 'the test');
   const { config: configuration, width } = recipe;
   const network = buildNetwork({ configuration, width, crop: 32, classes: CLASSES });
   const backend = createReferenceBackend();
   const parameters = backend.createParameters(network.parameters, { training: true });
-  await fillParameters(parameters, initialize(network, { method: 'he', seed: 3 }));
+  await fillParameters(parameters, initialize(network, { method: 'he-unscaled', seed: 3 }));
   let average: WeightAverage | undefined;
   if (from?.average) {
     for (const { name } of parameters.specs) await parameters.write('values', name, from.average.read(name));
@@ -83,7 +91,7 @@ async function train(
     network,
     backend,
     parameters,
-    data: noiseImages(),
+    data,
     hooks: {
       validate: async () => ({ images: 1, loss: 1, top1Error: 0.5, top5Error: 0 }),
       onMetrics: async (line) => void metrics.push(line),
@@ -94,7 +102,7 @@ async function train(
       },
       ...hooks,
     },
-    state: from?.state,
+    state,
     average,
     signal,
   });
@@ -143,10 +151,10 @@ describe('the trainer', () => {
   it('gives the same bits when interrupted and resumed, across a drop of the learning rate', async () => {
     const whole = await train({});
     const { hooks, signal } = stopAfter(2);
-    const first = await train({}, undefined, hooks, signal);
+    const first = await train({}, { hooks, signal });
     assert.equal(first.reason, 'interrupted');
     assert.equal(first.checkpoints.at(-1)!.iteration, 2);
-    const second = await train({}, first);
+    const second = await train({}, { from: first });
     assert.deepEqual(second.weights, whole.weights);
     assert.deepEqual(second.velocities, whole.velocities);
     assert.equal(second.state.schedule.learningRate, 0.0001);
@@ -163,7 +171,7 @@ describe('the trainer', () => {
     const expected = [0.00125, 0.0015, 0.00175, 0.0002, 0.0002];
     for (const [i, rate] of rates.entries()) assert.ok(Math.abs(rate - expected[i]!) < 1e-9, `${rates}`);
     const { hooks, signal } = stopAfter(2);
-    const second = await train(warm, await train(warm, undefined, hooks, signal));
+    const second = await train(warm, { from: await train(warm, { hooks, signal }) });
     assert.deepEqual(second.weights, whole.weights);
     assert.deepEqual(second.velocities, whole.velocities);
   });
@@ -195,11 +203,21 @@ describe('the trainer', () => {
         return { images: 1, loss: 1, top1Error: 1 / seen.length, top5Error: 0 };
       },
     });
-    const without = await train({ iterations: 10 }, undefined, watch(plain));
-    const averaged = await train({ iterations: 10, 'average-from': 2 }, undefined, {
-      ...watch(judged),
-      onBest: async (parameters) => void kept.push(await all(parameters, 'values')),
-    });
+    const without = await train({ iterations: 10 }, { hooks: watch(plain) });
+    const averaged = await train(
+      { iterations: 10, 'average-from': 2 },
+      {
+        hooks: {
+          ...watch(judged),
+          onBest: async (parameters, average) => {
+            const values = parameters.specs.map(
+              async ({ name }) => average?.read(name) ?? parameters.read('values', name),
+            );
+            kept.push(Float32Array.from((await Promise.all(values)).flatMap((tensor) => [...tensor])));
+          },
+        },
+      },
+    );
     // Epochs of 2.5 iterations: validated after 3, 5, 8 and 10.
     assert.equal(plain.length, 4);
     assert.deepEqual(judged[0], plain[0]);
@@ -217,9 +235,9 @@ describe('the trainer', () => {
     const changes = { iterations: 10, 'average-from': 1 };
     const whole = await train(changes);
     const { hooks, signal } = stopAfter(6);
-    const first = await train(changes, undefined, hooks, signal);
+    const first = await train(changes, { hooks, signal });
     assert.equal(first.state.averaged, 2);
-    const second = await train(changes, first);
+    const second = await train(changes, { from: first });
     assert.equal(second.state.averaged, 4);
     assert.deepEqual(second.weights, whole.weights);
     assert.deepEqual(second.average!.read('conv1_1.weight'), whole.average!.read('conv1_1.weight'));
@@ -241,7 +259,7 @@ describe('the trainer', () => {
       validate: async () => ({ images: 1, loss: 1, top1Error: errors[validations++]!, top5Error: 0 }),
       onBest: async () => void best.push(validations),
     };
-    const { state } = await train({ iterations: 6 }, undefined, hooks);
+    const { state } = await train({ iterations: 6 }, { hooks });
     assert.deepEqual(best, [1, 2]);
     assert.deepEqual(state.best, { iteration: 5, top1Error: 0.2 });
   });
@@ -249,8 +267,115 @@ describe('the trainer', () => {
   it('stops when the loss is not finite, without a checkpoint', async () => {
     let checkpoints = 0;
     const hooks = { onCheckpoint: async () => void checkpoints++ };
-    const training = train({ lr: 1e30, iterations: 50, 'lr-drop-at': '50' }, undefined, hooks);
+    const training = train({ lr: 1e30, iterations: 50, 'lr-drop-at': '50' }, { hooks });
     await refused(training, /loss is not finite/);
     assert.ok(checkpoints <= 1);
+  });
+});
+
+describe('a run whose images or disk fail', () => {
+  const LOST = { index: 7, message: 'photos/7.jpg could not be read: there is no such file' };
+
+  /** The noise images, whose third batch loses an image. */
+  function losing(index = LOST.index): TrainingData {
+    const { count, loadBatches } = noiseImages();
+    return {
+      count,
+      async *loadBatches(plan) {
+        let loaded = 0;
+        for await (const batch of loadBatches(plan))
+          yield ++loaded === 5 ? { ...batch, lost: [{ ...LOST, index }] } : batch;
+      },
+    };
+  }
+  const saved = (checkpoints: readonly TrainerState[]) => checkpoints.map(({ iteration }) => iteration);
+
+  it('saves the iterations before an unreadable image, and names it', async () => {
+    const checkpoints: TrainerState[] = [];
+    const onCheckpoint = async (_: unknown, state: TrainerState) => void checkpoints.push(state);
+    const whole = await train({ iterations: 2, 'validate-every': 9 });
+    let weights: Float32Array | undefined;
+    const keep = async (parameters: Parameters, state: TrainerState) => {
+      await onCheckpoint(parameters, state);
+      weights = await all(parameters, 'values');
+    };
+    await refused(
+      train({ 'validate-every': 9 }, { hooks: { onCheckpoint: keep }, data: losing() }),
+      /^photos\/7\.jpg could not be read: .*--skip-bad; training stopped after iteration 2, and iteration 2 is saved; continue with --resume$/,
+    );
+    assert.deepEqual(saved(checkpoints), [2]);
+    assert.deepEqual(weights, whole.weights);
+  });
+
+  it('goes on without it with skip-bad, remembers it, and stops when too many are lost', async () => {
+    const notes: string[] = [];
+    const { state } = await train(
+      { 'skip-bad': true },
+      { data: losing(), hooks: { onNote: (note) => notes.push(note) } },
+    );
+    assert.deepEqual(state.lost, [LOST.index]);
+    assert.deepEqual(notes, [`${LOST.message}; it is left out from now on`]);
+    const earlier = { ...state, iteration: 0, lost: [3] };
+    await refused(
+      train({ 'skip-bad': true }, { data: losing(), state: earlier }),
+      /2 of 10 .* have become unreadable; check the disk/,
+    );
+  });
+
+  it('saves before a validation that fails, and resumes with that validation', async () => {
+    const plan: PartialRecipe = { 'validate-every': 1, 'average-from': 0 };
+    const whole = await train(plan);
+    let saved: { state: TrainerState; average: WeightAverage | undefined } | undefined;
+    const broken: Partial<TrainerHooks> = {
+      validate: () => Promise.reject(new UserError('val/1.jpg could not be read')),
+      onCheckpoint: async (_, state, average) => {
+        saved = { state, average };
+      },
+    };
+    await refused(
+      train(plan, { hooks: broken }),
+      /^val\/1\.jpg could not be read; training stopped after iteration 3, and iteration 3 is saved/,
+    );
+    const part = await train({ ...plan, iterations: 3, 'validate-every': 9 });
+    const resumed = await train(plan, { from: { ...part, ...saved! } });
+    const validations = ({ metrics }: Session) =>
+      metrics.flatMap(({ kind, iteration }) => (kind === 'validation' ? [iteration] : []));
+    assert.deepEqual(validations(resumed), validations(whole));
+    assert.deepEqual(resumed.state.averaged, whole.state.averaged);
+    assertClose(resumed.weights, whole.weights);
+  });
+
+  it('writes the checkpoint before the best model, and the best model again when that failed', async () => {
+    const written: string[] = [];
+    const full = new UserError('best.safetensors could not be written: the disk is full');
+    let saved: TrainerState | undefined;
+    const hooks: Partial<TrainerHooks> = {
+      onBest: async () => {
+        written.push('best');
+        throw full;
+      },
+      onCheckpoint: async (_, state) => {
+        written.push('last');
+        saved = state;
+      },
+    };
+    await refused(
+      train({}, { hooks }),
+      /the disk is full; training stopped after iteration 3, and iteration 3 is saved/,
+    );
+    assert.deepEqual(written, ['last', 'best']);
+    const again = { hooks: { onBest: async () => void written.push('best again') }, state: saved };
+    await train({}, again);
+    assert.deepEqual(written, ['last', 'best', 'best again']);
+  });
+
+  it('names the last checkpoint if the disk has no room for another', async () => {
+    const onCheckpoint = async (_: unknown, { iteration }: TrainerState) => {
+      if (iteration > 2) throw new UserError('last.safetensors could not be written: the disk is full');
+    };
+    await refused(
+      train({ 'checkpoint-every': 1 }, { hooks: { onCheckpoint } }),
+      /the disk is full; training stopped after iteration 3, and iteration 2 is saved; continue with --resume/,
+    );
   });
 });

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
-import { kindOf } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import { isTinyValidation, openTinyValidation } from '../ilsvrc/tiny-imagenet.ts';
@@ -11,7 +10,8 @@ import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isClassTar, isTarName, openShards } from '../shards/open-shards.ts';
 import { findSplitFolder, MissingSplitError, type Split, splitOfFolder } from '../splits.ts';
 import { fileSource } from './file-source.ts';
-import { type Listing, listClassFolders, listFolder, listUnlabeled } from './listing.ts';
+import type { FileTree, Listing } from './file-tree.ts';
+import { listClassFolders, listUnlabeled } from './listing.ts';
 
 /**
  * Opens a folder that is divided into train, val and test, or holds class folders itself.
@@ -22,8 +22,9 @@ export async function openClassFolders(
   listing: Listing,
   request: OpenRequest,
 ): Promise<ImageSource> {
-  if (!(await isDivided(folder, listing))) {
-    const trainingClasses = await classesBeside(folder, listing);
+  const { tree } = request;
+  if (!(await isDivided(tree, folder, listing))) {
+    const trainingClasses = await classesBeside(tree, folder, listing);
     return openSplit({ folder, listing, trainingClasses }, request);
   }
   const found = findSplitFolder(request.split, listing.folders, folder);
@@ -31,11 +32,11 @@ export async function openClassFolders(
     throw new MissingSplitError(`${folder} has no ${request.split} folder; add one or choose another split`);
   }
   const inside = join(folder, found.folder);
-  const trainingClasses = await classesOfTraining(folder, listing);
+  const trainingClasses = await classesOfTraining(tree, folder, listing);
   return openSplit(
     {
       folder: inside,
-      listing: await listFolder(inside),
+      listing: await tree.listFolder(inside),
       split: found.split,
       trainingClasses,
       above: listing.files,
@@ -45,11 +46,11 @@ export async function openClassFolders(
 }
 
 /** A class may also be called "train", but a split's folder contains folders or tar files, not only images. */
-async function isDivided(folder: string, { folders }: Listing): Promise<boolean> {
+async function isDivided(tree: FileTree, folder: string, { folders }: Listing): Promise<boolean> {
   const splits = folders.filter(splitOfFolder);
   if (splits.length === folders.length) return splits.length > 0;
   for (const split of splits) {
-    const { folders, files } = await listFolder(join(folder, split));
+    const { folders, files } = await tree.listFolder(join(folder, split));
     if (folders.length > 0 || files.some(isTarName) || isFlatValidation(files)) return true;
   }
   return false;
@@ -59,10 +60,14 @@ async function isDivided(folder: string, { folders }: Listing): Promise<boolean>
  * The classes of the training images. Other splits use their numbers, since they may lack some classes.
  * @returns undefined if there are no training images
  */
-async function classesOfTraining(folder: string, { folders }: Listing): Promise<string[] | undefined> {
+async function classesOfTraining(
+  tree: FileTree,
+  folder: string,
+  { folders }: Listing,
+): Promise<string[] | undefined> {
   const train = findSplitFolder('train', folders, folder);
   if (train === undefined) return undefined;
-  const inside = await listFolder(join(folder, train.folder));
+  const inside = await tree.listFolder(join(folder, train.folder));
   if (inside.folders.length > 0) return classesOf(inside);
   const tars = inside.files.filter(isClassTar);
   return tars.length > 0 ? tars.map((name) => name.slice(0, -'.tar'.length)) : undefined;
@@ -74,10 +79,14 @@ function classesOf({ folders }: Listing): string[] {
 }
 
 /** The training classes next to a folder of ILSVRC's flat validation images that was opened directly. */
-async function classesBeside(folder: string, { files }: Listing): Promise<string[] | undefined> {
+async function classesBeside(
+  tree: FileTree,
+  folder: string,
+  { files }: Listing,
+): Promise<string[] | undefined> {
   const above = join(folder, '..');
-  if (!isFlatValidation(files) || (await kindOf(above)) !== 'folder') return undefined;
-  return classesOfTraining(above, await listFolder(above));
+  if (!isFlatValidation(files) || (await tree.kindOf(above)) !== 'folder') return undefined;
+  return classesOfTraining(tree, above, await tree.listFolder(above));
 }
 
 interface SplitFolder {
@@ -94,8 +103,8 @@ async function openSplit(
   { folder, listing, split, trainingClasses, above = [] }: SplitFolder,
   request: OpenRequest,
 ): Promise<ImageSource> {
-  const { location } = request;
-  if (isTinyValidation(listing)) return openTinyValidation(location, folder, trainingClasses);
+  const { location, tree } = request;
+  if (isTinyValidation(listing)) return openTinyValidation(request, folder, trainingClasses);
   if (listing.folders.length === 0) {
     const tars = listing.files.filter(isTarName);
     if (tars.length > 0) {
@@ -106,23 +115,24 @@ async function openSplit(
       });
     }
     if (isFlatValidation(listing.files)) {
-      return openFlatValidation(location, folder, listing.files, trainingClasses);
+      return openFlatValidation(request, folder, listing.files, trainingClasses);
     }
   }
   const classes = trainingClasses ?? classesOf(listing);
   const labeled = listing.folders.length > 0 && classes.length >= 2 && !isUnlabeled(listing, classes);
-  if (!labeled && request.labels === 'required') throw await notEnoughClasses(folder, listing, classes);
+  if (!labeled && request.labels === 'required') throw await notEnoughClasses(tree, folder, listing, classes);
   const { files, unused } = labeled
-    ? await listClassFolders(folder, listing.folders, classes)
-    : await listUnlabeled(folder);
+    ? await listClassFolders(tree, folder, listing.folders, classes)
+    : await listUnlabeled(tree, folder);
   if (labeled) unused.addBeside([...above, ...listing.files]);
   const known = labeled ? classes : (trainingClasses ?? []);
   return fileSource({
     location,
     split,
+    tree,
     root: folder,
     classes: known,
-    labels: await labelsOfSynsets(folder, known),
+    labels: await labelsOfSynsets(tree, folder, known),
     files,
     unused: unused.counts,
   });
@@ -134,6 +144,7 @@ function isUnlabeled({ folders }: Listing, classes: readonly string[]): boolean 
 }
 
 async function notEnoughClasses(
+  tree: FileTree,
   folder: string,
   listing: Listing,
   classes: readonly string[],
@@ -142,7 +153,7 @@ async function notEnoughClasses(
     return new UserError(`${folder}/images holds images without labels; choose another split`);
   }
   if (listing.folders.length === 1 && classes.length === 1) {
-    const inner = await innermost(join(folder, listing.folders[0]!));
+    const inner = await innermost(tree, join(folder, listing.folders[0]!));
     return new UserError(
       inner === undefined
         ? `${folder} has only one class (${classes[0]}), and a network needs at least two; add a folder of images for each class`
@@ -157,8 +168,8 @@ async function notEnoughClasses(
 }
 
 /** The folder in which several folders are, at the end of a chain of single ones; undefined: images are in the chain. */
-async function innermost(folder: string): Promise<string | undefined> {
-  const { folders, files } = await listFolder(folder);
+export async function innermost(tree: FileTree, folder: string): Promise<string | undefined> {
+  const { folders, files } = await tree.listFolder(folder);
   if (files.some(isImageName) || folders.length === 0) return undefined;
-  return folders.length > 1 ? folder : innermost(join(folder, folders[0]!));
+  return folders.length > 1 ? folder : innermost(tree, join(folder, folders[0]!));
 }

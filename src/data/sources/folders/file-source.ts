@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBytes } from '../../../core/files.ts';
 import type { FileList } from '../file-list.ts';
 import type { ImageSource } from '../image-source.ts';
 import type { Split } from '../splits.ts';
+import type { FileTree } from './file-tree.ts';
 import type { UnusedFiles } from './unused-files.ts';
 
 interface FileSourceOptions {
   readonly location: string;
   readonly split?: Split;
+  /** Where the files are. */
+  readonly tree: FileTree;
   /** The folder that the paths in `files` start from. */
   readonly root: string;
   readonly classes: readonly string[];
@@ -21,7 +22,7 @@ interface FileSourceOptions {
 
 /** A source of image files. */
 export function fileSource(options: FileSourceOptions): ImageSource {
-  const { location, split, root, classes, labels = classes, files, unused } = options;
+  const { location, split, tree, root, classes, labels = classes, files, unused } = options;
   const imageName = (index: number): string => join(root, files.name(index));
   let fingerprint: Promise<string> | undefined;
   return {
@@ -33,7 +34,7 @@ export function fileSource(options: FileSourceOptions): ImageSource {
     length: files.length,
     label: (index) => files.labels[index]!,
     imageName,
-    read: async (index) => ({ kind: 'encoded', bytes: await readBytes(imageName(index)) }),
+    read: async (index) => ({ kind: 'encoded', bytes: await tree.readBytes(imageName(index)) }),
     fingerprint: () => (fingerprint ??= fingerprintOf(options)),
   };
 }
@@ -44,15 +45,14 @@ export function fileSource(options: FileSourceOptions): ImageSource {
  * re-encoding, a subset) touch every file or change the names. Folder times are left out, since any hidden file that a
  * file manager writes would change them.
  */
-async function fingerprintOf({ root, classes, files }: FileSourceOptions): Promise<string> {
+async function fingerprintOf({ tree, root, classes, files }: FileSourceOptions): Promise<string> {
   const hash = createHash('sha256').update(`files\0${classes.join('\0')}\0\0`);
   for (const part of files.hashParts()) hash.update(part);
   const sampled = Math.min(files.length, 2048);
   for (let i = 0; i < sampled; i++) {
     const path = join(root, files.name(Math.floor((i * files.length) / sampled)));
     try {
-      const { size, mtimeMs } = await stat(path);
-      hash.update(`${size} ${mtimeMs}\n`);
+      hash.update(`${await tree.versionOf(path)}\n`);
     } catch {
       // Whoever reads the image finds out why it cannot be read, and may leave it out.
       hash.update('unreadable\n');

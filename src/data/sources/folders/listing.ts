@@ -1,6 +1,4 @@
 /** Lists folders of images. */
-import type { Dirent } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   describeDifference,
@@ -10,56 +8,16 @@ import {
 } from '../../../core/class-names.ts';
 import { mapConcurrently } from '../../../core/concurrency.ts';
 import { UserError } from '../../../core/errors.ts';
-import { kindOf, readingError } from '../../../core/files.ts';
 import { IMAGE_EXTENSIONS, isImageName } from '../../pixels/image-formats.ts';
 import { FileList } from '../file-list.ts';
 import { checkClassFolders } from '../splits.ts';
+import type { FileTree, Listing } from './file-tree.ts';
 import { howToConvert, listKinds, UnusedFileCounter } from './unused-files.ts';
 
 /** Number of folders read at a time, which hides a disk's latency. */
 const LISTINGS_AT_ONCE = 8;
 /** Deeper than anyone nests images; without a limit, a link to a parent folder would be followed forever. */
 const MAX_DEPTH = 16;
-
-/** A folder that macOS adds to zip archives; it holds hidden files only. */
-const MACOS_FOLDER = '__MACOSX';
-
-/** A folder's visible entries, folders and files each sorted by code unit. */
-export interface Listing {
-  readonly folders: readonly string[];
-  readonly files: readonly string[];
-}
-
-/**
- * Lists a folder. Hidden entries (`.DS_Store`, `._x.jpg`) are left out, and links count as what they point to.
- * @throws UserError naming the folder.
- */
-export async function listFolder(path: string): Promise<Listing> {
-  let entries: Dirent[];
-  try {
-    entries = await readdir(path, { withFileTypes: true });
-  } catch (error) {
-    throw readingError(path, error);
-  }
-  const folders: string[] = [];
-  const files: string[] = [];
-  for (const entry of entries) {
-    if (entry.name.startsWith('.') || entry.name === MACOS_FOLDER) continue;
-    if (await isFolder(path, entry)) folders.push(entry.name);
-    else files.push(entry.name);
-  }
-  return { folders: folders.sort(), files: files.sort() };
-}
-
-async function isFolder(parent: string, entry: Dirent): Promise<boolean> {
-  // A link to an image is assumed to lead to a file: following a million of them would take minutes.
-  if (!entry.isSymbolicLink() || isImageName(entry.name)) return entry.isDirectory();
-  try {
-    return (await kindOf(`${parent}/${entry.name}`)) === 'folder';
-  } catch {
-    return false;
-  }
-}
 
 /** Images, and the files beside them that were not used. */
 export interface ListedImages {
@@ -69,11 +27,13 @@ export interface ListedImages {
 
 /**
  * The images of class folders: `<root>/<class>/…/*.jpg`. Labels are positions in `classes`.
+ * @param tree where the folders are
  * @param root the folder that holds the class folders
  * @param folders the class folders to list, a subset of `classes`
  * @throws UserError when a class folder holds no image, is not among the classes or does not look like a class.
  */
 export async function listClassFolders(
+  tree: FileTree,
   root: string,
   folders: readonly string[],
   classes: readonly string[],
@@ -85,7 +45,7 @@ export async function listClassFolders(
   const perClass = await mapConcurrently(folders, LISTINGS_AT_ONCE, async (folder) => {
     const label = labelOf.get(folder.normalize('NFC'));
     if (label === undefined) throw unknownClass(root, folder, classes);
-    return { folder, label, ...(await imagesBelow(root, folder, unused)) };
+    return { folder, label, ...(await imagesBelow(tree, root, folder, unused)) };
   });
   checkClassFolders(root, new Map(perClass.map(({ folder, folders }) => [folder, folders])));
   const labels = perClass.flatMap(({ names, label }) => names.map(() => label));
@@ -99,21 +59,22 @@ export async function listClassFolders(
 }
 
 /** All images below a folder, without labels. @throws UserError when there are none. */
-export async function listUnlabeled(root: string): Promise<ListedImages> {
+export async function listUnlabeled(tree: FileTree, root: string): Promise<ListedImages> {
   const unused = new UnusedFileCounter();
-  return { files: FileList.of((await imagesBelow(root, '', unused)).names), unused };
+  return { files: FileList.of((await imagesBelow(tree, root, '', unused)).names), unused };
 }
 
 /** The images below a folder, as paths from `root` on, and the folders in it. */
 async function imagesBelow(
+  tree: FileTree,
   root: string,
   folder: string,
   unused: UnusedFileCounter,
 ): Promise<{ readonly names: readonly string[]; readonly folders: readonly string[] }> {
   const names: string[] = [];
   const own = new UnusedFileCounter();
-  const listing = await listFolder(join(root, folder));
-  await addImages({ names, unused: own, root }, folder, listing, 0);
+  const listing = await tree.listFolder(join(root, folder));
+  await addImages({ tree, names, unused: own, root }, folder, listing, 0);
   for (const [kind, count] of own.counts) unused.counts.set(kind, (unused.counts.get(kind) ?? 0) + count);
   if (names.length > 0) return { names, folders: listing.folders };
   const others = own.counts.size > 0 ? `, but ${listKinds(own.counts)}` : '';
@@ -123,6 +84,7 @@ async function imagesBelow(
 }
 
 interface Found {
+  readonly tree: FileTree;
   readonly root: string;
   readonly names: string[];
   readonly unused: UnusedFileCounter;
@@ -130,7 +92,7 @@ interface Found {
 
 /** Adds the files of a folder, then those of each folder in it. */
 async function addImages(found: Found, folder: string, listing: Listing, depth: number): Promise<void> {
-  const { root, names, unused } = found;
+  const { tree, root, names, unused } = found;
   if (depth > MAX_DEPTH) {
     throw new UserError(
       `${join(root, folder)} is more than ${MAX_DEPTH} folders deep; if a link there points to a folder above it, remove the link`,
@@ -144,7 +106,7 @@ async function addImages(found: Found, folder: string, listing: Listing, depth: 
   for (const inner of listing.folders) {
     const path = prefix + inner;
     const before = names.length;
-    const inside = await listFolder(join(root, path)).catch(() => undefined);
+    const inside = await tree.listFolder(join(root, path)).catch(() => undefined);
     if (inside !== undefined) await addImages(found, path, inside, depth + 1);
     // Whatever reads it finds out why it cannot be read, and may leave it out.
     const isBad = inside === undefined || (isImageName(inner) && names.length === before);

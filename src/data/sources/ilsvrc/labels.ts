@@ -5,8 +5,9 @@
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { messageOf, UserError } from '../../../core/errors.ts';
-import { kindOf, readBytes, readLines } from '../../../core/files.ts';
+import { linesOf } from '../../../core/files.ts';
 import { ilsvrcClasses } from '../../../core/ilsvrc-2012.ts';
+import type { FileTree } from '../folders/file-tree.ts';
 import { foldersNear } from './synsets.ts';
 
 /** Paths where a development kit's files may be, below a folder near the images. */
@@ -23,15 +24,16 @@ interface ValidationLabels {
 }
 
 /** Finds and reads the labels near a folder of validation images. @throws UserError when there are none. */
-export async function findValidationLabels(folder: string): Promise<ValidationLabels> {
+export async function findValidationLabels(tree: FileTree, folder: string): Promise<ValidationLabels> {
   for (const near of foldersNear(folder)) {
     const solution = join(near, 'LOC_val_solution.csv');
-    if ((await kindOf(solution)) === 'file') return readSolution(solution);
+    if ((await tree.kindOf(solution)) === 'file')
+      return readSolution(await tree.readBytes(solution), solution);
   }
   for (const near of foldersNear(folder)) {
     for (const data of KIT_FOLDERS) {
       const truth = join(near, data, 'ILSVRC2012_validation_ground_truth.txt');
-      if ((await kindOf(truth)) === 'file') return readGroundTruth(truth);
+      if ((await tree.kindOf(truth)) === 'file') return readGroundTruth(await tree.readBytes(truth), truth);
     }
   }
   throw new UserError(
@@ -40,9 +42,9 @@ export async function findValidationLabels(folder: string): Promise<ValidationLa
 }
 
 /** `ImageId,PredictionString`: the first word of the second field is the synset. */
-async function readSolution(path: string): Promise<ValidationLabels> {
+function readSolution(bytes: Buffer, path: string): ValidationLabels {
   const synsets = new Map<string, string>();
-  for (const row of parseCsv(await readBytes(path), path)) {
+  for (const row of parseCsv(bytes, path)) {
     if (row.ImageId === undefined || row.PredictionString === undefined) {
       throw new UserError(
         `${path} has no columns ImageId and PredictionString; use the file from the Kaggle competition unchanged`,
@@ -69,8 +71,8 @@ function parseCsv(bytes: Buffer, path: string): Record<string, string>[] {
 }
 
 /** Line n has the ILSVRC2012_ID of image n. These IDs do not follow the sorted synsets. */
-async function readGroundTruth(path: string): Promise<ValidationLabels> {
-  const ids = (await readLines(path)).map((line) => line.trim());
+function readGroundTruth(bytes: Buffer, path: string): ValidationLabels {
+  const ids = linesOf(bytes).map((line) => line.trim());
   const synsets = new Map(ilsvrcClasses().map(({ id, synset }) => [id, synset]));
   const synsetOf = (stem: string): string => {
     const image = Number(/(\d+)$/.exec(stem)?.[1]);

@@ -1,6 +1,7 @@
 /** WordNet synsets as classes, and their human-readable labels (n01440764 → "tench, Tinca tinca"). */
 import { dirname, join, resolve } from 'node:path';
-import { kindOf, readLines } from '../../../core/files.ts';
+import { linesOf } from '../../../core/files.ts';
+import type { FileTree } from '../folders/file-tree.ts';
 
 const SYNSET = /^(n\d{8})(?:\s+(.*))?$/;
 
@@ -23,6 +24,7 @@ const LISTS = ['LOC_synset_mapping.txt', 'synset_words.txt', 'synsets.txt', 'map
  * synsets or no list has all of them.
  */
 export async function labelsOfSynsets(
+  tree: FileTree,
   folder: string,
   classes: readonly string[],
 ): Promise<readonly string[]> {
@@ -30,8 +32,8 @@ export async function labelsOfSynsets(
   for (const near of foldersNear(folder)) {
     for (const list of LISTS) {
       const path = join(near, list);
-      if ((await kindOf(path)) !== 'file') continue;
-      const names = namesIn(await readLines(path));
+      if ((await tree.kindOf(path)) !== 'file') continue;
+      const names = namesIn(linesOf(await tree.readBytes(path)));
       if (classes.every((synset) => names.has(synset))) return classes.map((synset) => names.get(synset)!);
     }
   }

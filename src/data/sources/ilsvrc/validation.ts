@@ -5,21 +5,21 @@
 import { join } from 'node:path';
 import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
-import { kindOf } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import { FileList } from '../file-list.ts';
 import { fileSource } from '../folders/file-source.ts';
-import type { ImageSource } from '../image-source.ts';
+import type { FileTree } from '../folders/file-tree.ts';
+import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { findValidationLabels } from './labels.ts';
 import { labelsOfSynsets } from './synsets.ts';
 
 const VALIDATION_IMAGE = /^ILSVRC2012_val_\d{8}\.jpe?g$/i;
 
 /** The folder with train, val and test, when `location` is Kaggle's layout or a folder above it. */
-export async function findKaggleFolder(location: string): Promise<string | undefined> {
+export async function findKaggleFolder(tree: FileTree, location: string): Promise<string | undefined> {
   for (const below of ['ILSVRC/Data/CLS-LOC', 'Data/CLS-LOC', 'CLS-LOC']) {
     const folder = join(location, below);
-    if ((await kindOf(folder)) === 'folder') return folder;
+    if ((await tree.kindOf(folder)) === 'folder') return folder;
   }
   return undefined;
 }
@@ -32,7 +32,6 @@ export function isFlatValidation(files: readonly string[]): boolean {
 
 /**
  * The flat validation images with their labels.
- * @param location the path that was opened
  * @param folder the folder of the images
  * @param files the names of its files, sorted
  * @param trainingClasses synsets in label order; undefined if there are no training images: the classes are then all
@@ -40,21 +39,20 @@ export function isFlatValidation(files: readonly string[]): boolean {
  * @throws UserError when there are no labels nearby, or not for every image
  */
 export async function openFlatValidation(
-  location: string,
+  request: OpenRequest,
   folder: string,
   files: readonly string[],
   trainingClasses: readonly string[] | undefined,
 ): Promise<ImageSource> {
-  const truth = await findValidationLabels(folder);
+  const truth = await findValidationLabels(request.tree, folder);
   const classes = trainingClasses ?? truth.synsets;
   const synsetOf = (name: string): string => truth.synsetOf(name.replace(/\.[^.]*$/, ''));
   const images = files.filter(isImageName);
-  return labeledBySynset({ location, folder, images, synsetOf, classes, path: truth.path });
+  return labeledBySynset({ request, folder, images, synsetOf, classes, path: truth.path });
 }
 
 interface LabeledBySynset {
-  /** The path that was opened. */
-  readonly location: string;
+  readonly request: OpenRequest;
   /** The folder that the names in `images` start from. */
   readonly folder: string;
   readonly images: readonly string[];
@@ -66,8 +64,9 @@ interface LabeledBySynset {
 }
 
 /** Validation images in one folder with labels from a file. @throws UserError for a label that is not among the classes */
-export async function labeledBySynset(request: LabeledBySynset): Promise<ImageSource> {
-  const { location, folder, images, synsetOf, classes, path } = request;
+export async function labeledBySynset(options: LabeledBySynset): Promise<ImageSource> {
+  const { request, folder, images, synsetOf, classes, path } = options;
+  const { location, tree } = request;
   const labelOf = numbersByName(classes);
   const labels = images.map((image) => {
     const synset = synsetOf(image);
@@ -79,10 +78,11 @@ export async function labeledBySynset(request: LabeledBySynset): Promise<ImageSo
   });
   return fileSource({
     location,
+    tree,
     split: 'val',
     root: folder,
     classes,
-    labels: await labelsOfSynsets(folder, classes),
+    labels: await labelsOfSynsets(tree, folder, classes),
     files: FileList.of(images, labels),
   });
 }

@@ -4,7 +4,7 @@ import picomatch from 'picomatch';
 import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf, readLines } from '../../../core/files.ts';
-import { listFolder } from '../folders/listing.ts';
+import { listFolder } from '../folders/file-tree.ts';
 import { isSynset, labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute, splitNames } from '../splits.ts';
@@ -75,7 +75,7 @@ export async function openShards(
     location,
     split: divided ? split : undefined,
     classes,
-    labels: await labelsOfSynsets(folder, classes),
+    labels: await labelsOfSynsets(request.tree, folder, classes),
     numbers: classNumbers(index.labelNames, classes, folder),
     paths,
     index,

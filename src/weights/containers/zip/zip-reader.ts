@@ -1,13 +1,12 @@
 /** Random access to the entries of a zip archive (yauzl reads the directory). */
-import { Readable } from 'node:stream';
-import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
+import type { Entry, ZipFile } from 'yauzl';
 import { messageOf, UserError } from '../../../core/errors.ts';
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
+import { openZip } from '../../../core/zip-file.ts';
 import type { ByteSource } from '../../tensors/source-tensor.ts';
 
 /** More entries than any model has. */
 const MAX_ENTRIES = 100_000;
-const STREAM_BYTES = 64 * 1024;
 const STORED = 0;
 const DEFLATED = 8;
 
@@ -26,8 +25,7 @@ export class ZipReader {
   /** @throws UserError naming the file when it is not a zip archive, or has a duplicate or unsafe name. */
   static async open(file: RandomAccessFile): Promise<ZipReader> {
     try {
-      const options = { lazyEntries: true, autoClose: false, strictFileNames: true };
-      const zip = await fromRandomAccessReaderPromise(new CheckedReader(file), file.size, options);
+      const zip = await openZip(file, { strictFileNames: true });
       return new ZipReader(file, zip, await readDirectory(file.path, file.size, zip));
     } catch (error) {
       throw broken(file.path, messageOf(error), error);
@@ -104,56 +102,6 @@ export class ZipReader {
     } catch (error) {
       throw broken(this.#file.path, messageOf(error), error);
     }
-  }
-}
-
-/**
- * The file for yauzl. An archive may claim any position for its directory; for invalid ones, yauzl's own reader throws
- * where the error cannot be caught.
- */
-class CheckedReader extends RandomAccessReader {
-  readonly #file: RandomAccessFile;
-
-  constructor(file: RandomAccessFile) {
-    super();
-    this.#file = file;
-  }
-
-  override read(
-    buffer: Buffer,
-    offset: number,
-    length: number,
-    position: number,
-    callback: (error: Error | null) => void,
-  ): void {
-    this.#read(buffer.subarray(offset, offset + length), position).then(
-      () => callback(null),
-      (error: Error) => callback(error),
-    );
-  }
-
-  override _readStreamForRange(start: number, end: number): Readable {
-    return Readable.from(this.#chunks(start, end), { objectMode: false });
-  }
-
-  override close(callback: (error: Error | null) => void): void {
-    // The caller closes the file.
-    callback(null);
-  }
-
-  async *#chunks(start: number, end: number): AsyncGenerator<Buffer> {
-    for (let at = start; at < end; at += STREAM_BYTES) {
-      const chunk = Buffer.alloc(Math.min(STREAM_BYTES, end - at));
-      await this.#read(chunk, at);
-      yield chunk;
-    }
-  }
-
-  async #read(target: Buffer, position: number): Promise<void> {
-    if (!(position >= 0 && position + target.length <= this.#file.size)) {
-      throw new Error(`it refers to byte ${position}, but has only ${this.#file.size}`);
-    }
-    await this.#file.readInto(position, target);
   }
 }
 

@@ -150,17 +150,40 @@ describe('TrainingImages', () => {
     assert.equal(most, 3);
   });
 
-  it('names the image that cannot be read, after the batches before it', async () => {
+  it('replaces an image that cannot be read by the next one for good, and names it in its batch', async () => {
     const bad = sampler.batch(2).images[1]!;
     const source = sourceOf(COUNT, (index) =>
       index === bad ? { kind: 'encoded', bytes: Buffer.from('text') } : stored(index),
     );
-    const batches = new TrainingImages(source, options).loadBatches(sampler.batches(0));
-    const before = [...sampler.batches(0, 2)].filter(({ images }) => !images.includes(bad)).length;
+    const plan = [...sampler.batches(0, 6)];
+    const before = plan.slice(0, 2).filter(({ images }) => !images.includes(bad)).length;
     assert.equal(before, 2, 'the bad image is late enough in the plan');
-    await batches.next();
-    await batches.next();
-    await refused(batches.next(), new RegExp(`^image-${bad} is not a JPEG`));
+    const batches = await arrayOf(new TrainingImages(source, options).loadBatches(plan));
+    const next = (bad + 1) % COUNT;
+    const expected = plan.map(({ images }) => images.map((image) => (image === bad ? next : image)));
+    assert.deepEqual(
+      batches.map(({ images }) => images),
+      expected,
+    );
+    assert.deepEqual(
+      batches.map(({ labels }) => labels),
+      expected.map((images) => Int32Array.from(images, (image) => source.label(image))),
+    );
+    const lost = batches.map((batch) => batch.lost?.map(({ index, message }) => `${index}: ${message}`));
+    assert.match(lost[2]!.join(), new RegExp(`^${bad}: image-${bad} is not a JPEG`));
+    assert.deepEqual(lost.toSpliced(2, 1), [[], [], [], [], []]);
+    // A resumed run, whose image can be read again, repeats that.
+    const again = new TrainingImages(sourceOf(COUNT, stored), { ...options, lost: [bad] }).loadBatches(plan);
+    assert.deepEqual(
+      await arrayOf(again),
+      batches.map(({ lost: _, ...batch }) => ({ ...batch, lost: [] })),
+    );
+  });
+
+  it('refuses to go on without any readable image', async () => {
+    const source = sourceOf(COUNT, () => ({ kind: 'encoded', bytes: Buffer.from('text') }));
+    const batches = new TrainingImages(source, options).loadBatches(sampler.batches(0));
+    await refused(batches.next(), /has no readable image left/);
     assert.deepEqual(await batches.next(), { done: true, value: undefined });
   });
 
