@@ -56,7 +56,9 @@ function presentKeys(path: string, keys: Record<string, unknown>, version: unkno
       `the recipe ${path} has version ${version}, but this verydeep knows versions 1 to ${RECIPE_VERSION}; install a newer verydeep`,
     );
   }
-  return version === 1 && keys.init === 'he' ? { ...keys, init: 'he-unscaled' } : keys;
+  // oneDNN is gone: its results differed from those of the own kernels in the last bits.
+  const { kernels: _, ...present } = keys;
+  return version === 1 && keys.init === 'he' ? { ...present, init: 'he-unscaled' } : present;
 }
 
 /** The recipe as YAML, keys in the schema's order. */

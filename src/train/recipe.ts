@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
-import { backendNames, kernelChoices, precisions } from '../kernels/backend-options.ts';
+import { backendNames, precisions } from '../kernels/backend-options.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';
@@ -183,9 +183,6 @@ export const recipeSchema = z.strictObject({
     .enum(exchangeTypes)
     .default('float32')
     .meta({ description: 'number format of the gradients sent between ranks; bf16 halves the traffic' }),
-  kernels: z.enum(kernelChoices).default('own').meta({
-    description: "3×3 convolution kernels of the native backend: verydeep's own, or oneDNN's for comparison",
-  }),
   backend: z.enum(backendNames).default('native').meta({ description: 'compute backend', resumable: true }),
   precision: z.enum(precisions).exclude(['bf16']).default('fp32').meta({
     description:

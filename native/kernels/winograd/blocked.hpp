@@ -109,22 +109,26 @@ int64_t blockedScratch(const BlockedConvolution& job, int threads) {
   return threads * blockedScratchPerThread(job, threads);
 }
 
-/** Copies the rows that rows `lines` of the output read, with the padding: `[input block][row][paddedWidth][kWidth]`. */
+/**
+ * Copies the rows that rows `lines` of the output read, with the padding: `[input block][row][paddedWidth][kWidth]`. The
+ * padding is negative in the backward pass of a convolution that was padded by more than its kernel.
+ */
 VD_INLINE void copyBlockedRows(const BlockedConvolution& job, const BlockedPlan& plan, int64_t image, Range lines,
                                float* to) {
-  const std::size_t rowBytes = static_cast<std::size_t>(plan.paddedWidth * kWidth) * sizeof(float);
+  const int64_t rowFloats = plan.paddedWidth * kWidth;
+  const int64_t before = larger(0, job.padding) * kWidth, skipped = larger(0, -job.padding) * kWidth;
+  const int64_t copied = job.padding < 0 ? rowFloats : job.inWidth * kWidth;
+  const auto bytes = [](int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
   for (int64_t b = 0; b < plan.inBlocks; b++) {
     const float* plane = job.input + (image * plan.inBlocks + b) * job.inHeight * job.inWidth * kWidth;
-    for (int64_t y = lines.begin - job.padding; y < lines.end - job.padding + job.kernel - 1; y++) {
+    for (int64_t y = lines.begin - job.padding; y < lines.end - job.padding + job.kernel - 1; y++, to += rowFloats) {
       if (y < 0 || y >= job.inHeight) {
-        std::memset(to, 0, rowBytes);
-      } else {
-        const std::size_t edge = static_cast<std::size_t>(job.padding * kWidth) * sizeof(float);
-        std::memset(to, 0, edge);
-        std::memcpy(to + job.padding * kWidth, plane + y * job.inWidth * kWidth, rowBytes - 2 * edge);
-        std::memset(to + (job.padding + job.inWidth) * kWidth, 0, edge);
+        std::memset(to, 0, bytes(rowFloats));
+        continue;
       }
-      to += plan.paddedWidth * kWidth;
+      std::memset(to, 0, bytes(before));
+      std::memcpy(to + before, plane + y * job.inWidth * kWidth + skipped, bytes(copied));
+      std::memset(to + before + copied, 0, bytes(rowFloats - before - copied));
     }
   }
 }

@@ -244,7 +244,8 @@ VD_INLINE void addTapRow(const float* row, int64_t taps, const float* dy, int64_
 
 /** dw and dbias, added to the canonical gradients. */
 void addDirectGradient(const DirectGradient& job, Team& team, int thread) {
-  const DirectConvolution& c = job.shape;
+  DirectConvolution c = job.shape;
+  c.input = job.input;
   const DirectGradientPlan plan(c, team.threads());
   const int64_t height = c.outHeight(), width = c.outWidth(), planeStride = height * width * kWidth;
   const int64_t tapStride = plan.outBlocks * kWidth;
