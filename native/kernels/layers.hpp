@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "loops/loops.hpp"
 #include "planner.hpp"
 
 namespace verydeep {
@@ -19,11 +20,6 @@ struct ConvolutionSpec {
     const int64_t grow = 2 * padding - kernel + 1;
     return {in.n, outChannels, in.h + grow, in.w + grow};
   }
-};
-
-struct LrnSpec {
-  int64_t size;
-  float k, alpha, beta;
 };
 
 /** With fewer input channels (an image has three), the vectors of a blocked layout would be too empty. */

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "tensor.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 
 namespace verydeep {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "layers.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 #include "winograd/team.hpp"
 
 namespace verydeep {

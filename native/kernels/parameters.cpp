@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "vectorized.hpp"
+#include "parallel.hpp"
 
 namespace verydeep {
 

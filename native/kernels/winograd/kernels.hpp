@@ -244,7 +244,7 @@ struct Kernels {
 
 };
 
-/** The kernels for this processor's best instruction set. To compare, set VERYDEEP_ISA=avx2 or portable. */
+/** The kernels for this processor's best instruction set: see isa.hpp. */
 const Kernels& bestKernels();
 /** The kernels that multiply bfloat16, or null if the processor or the compiler does not support it. */
 const Kernels* bf16Kernels();

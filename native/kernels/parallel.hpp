@@ -1,19 +1,10 @@
-// Loops over plain arrays on all threads, with the machine's widest vectors.
+// Divides loops among threads.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
 #include "threads.hpp"
-
-// The compiler emits one version of the function for each instruction set, and the loader picks one. An OpenMP region
-// inside such a function would be compiled only for the smallest set: call the function from the region instead.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-#define VD_VECTORIZED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define VD_VECTORIZED
-#endif
-#define VD_INLINE inline __attribute__((always_inline))
 
 namespace verydeep {
 
