@@ -4,24 +4,32 @@
  *
  *   node dist/bench/fuzz-weights.js [files per kind] [seed] [kind …]
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { UserError } from '../src/core/errors.ts';
 import { projectFolder } from '../src/core/project.ts';
 import { readModelWithReport } from '../src/weights/model/read-model.ts';
 import { mutated } from '../test/unit/weights/mutation.ts';
 
-/** Test fixtures, one to three per format. */
+/** Test fixtures, one to three per format. Of a folder, the named file is damaged and the folder is read. */
 const kinds: Readonly<Record<string, readonly string[]>> = {
   safetensors: ['timm-d.safetensors', 'torch-b-half.safetensors'],
   pytorch: ['torch-d.pth', 'torch-a-bn.pth'],
-  'pytorch-legacy': ['torch-d-legacy.pt'],
+  'pytorch-legacy': ['torch-d-legacy.pt', 'd-extras-legacy.pth'],
+  'pytorch-objects': ['d-extras.pth', 'd-whole.pth'],
+  torchscript: ['d-script.pt', 'd-frozen.pt'],
+  'pytorch-exported': ['d-exported.pt2'],
+  shards: ['d-sharded/model.safetensors.index.json'],
+  npz: ['d-named.npz', 'd-slim.npz', 'd-numbered.npz'],
+  npy: ['d-arrays/features.0.weight.npy', 'd-arrays/classifier.0.weight.npy', 'd-arrays/features.5.bias.npy'],
+  matconvnet: ['d-matconvnet.mat', 'd-matconvnet-old.mat'],
   onnx: ['torch-d.onnx', 'torch-b-bn.onnx', 'tf2onnx-like-d.onnx'],
   caffe: ['caffe-d-v1.caffemodel', 'caffe-b-bn-v2.caffemodel'],
   hdf5: ['keras2-a-bn.h5', 'keras3-a.weights.h5'],
   keras: ['keras3-a.keras'],
 };
+const FIXTURES = join(projectFolder, 'test/fixtures/weights');
 const MAX_MILLISECONDS = 2_000;
 /** Bytes of arrays for one file: a chunk or two for reading, and a few times the file's size. */
 const allowedBytes = (size: number) => 16 * 2 ** 20 + 32 * size;
@@ -41,16 +49,19 @@ try {
 async function fuzz(kind: string, files: number, seed: number): Promise<void> {
   const originals = kinds[kind]!.map((name) => ({
     name,
-    bytes: readFileSync(join(projectFolder, 'test/fixtures/weights', name)),
+    bytes: readFileSync(join(FIXTURES, name)),
+    size: copied(name),
   }));
   const started = performance.now();
   const seen = { read: 0, refused: 0, slowest: 0, largest: 0, wrong: 0 };
   const reasons = new Set<string>();
   for (let index = 0; index < files; index++) {
-    const { name, bytes } = originals[index % originals.length]!;
+    const { name, bytes, size } = originals[index % originals.length]!;
     const file = mutated(bytes, seed, index);
-    const path = join(folder, `m${extname(name)}`);
-    writeFileSync(path, file);
+    const isInFolder = dirname(name) !== '.';
+    const place = join(folder, isInFolder ? name : `m${extname(name)}`);
+    const path = isInFolder ? dirname(place) : place;
+    writeFileSync(place, file);
     allocated = 0;
     const before = process.cpuUsage();
     const outcome = await attempt(path);
@@ -58,14 +69,14 @@ async function fuzz(kind: string, files: number, seed: number): Promise<void> {
     const { user, system } = process.cpuUsage(before);
     const milliseconds = (user + system) / 1000;
     seen.slowest = Math.max(seen.slowest, milliseconds);
-    seen.largest = Math.max(seen.largest, allocated / allowedBytes(file.length));
+    seen.largest = Math.max(seen.largest, allocated / allowedBytes(size + file.length));
     if (outcome === 'read') seen.read++;
     else if (outcome instanceof UserError && !outcome.message.includes('\n')) {
       seen.refused++;
       reasons.add(outcome.message.replaceAll(path, '').replace(/\d+/g, '0').slice(0, 60));
     } else report(kind, index, outcome instanceof Error ? (outcome.stack ?? '') : String(outcome));
     if (milliseconds > MAX_MILLISECONDS) report(kind, index, `took ${milliseconds} ms`);
-    if (allocated > allowedBytes(file.length))
+    if (allocated > allowedBytes(size + file.length))
       report(kind, index, `allocated ${allocated} bytes for ${file.length}`);
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
@@ -78,6 +89,13 @@ async function fuzz(kind: string, files: number, seed: number): Promise<void> {
     seen.wrong++;
     console.log(`${name} ${index}: ${message}`);
   }
+}
+
+/** Copies the folder that a fixture is in. @returns the size of its files */
+function copied(name: string): number {
+  if (dirname(name) === '.') return 0;
+  cpSync(join(FIXTURES, dirname(name)), join(folder, dirname(name)), { recursive: true });
+  return 64 * 1024;
 }
 
 async function attempt(path: string): Promise<unknown> {

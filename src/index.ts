@@ -5,6 +5,7 @@
  * `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is `vgg features`, `packImages` is
  * `vgg pack`.
  */
+export { type ChosenRecipe, chooseRecipe } from './api/choose-recipe.ts';
 export { Classifier, type ImagePrediction, type Prediction, type PredictOptions } from './api/classifier.ts';
 export {
   type ConvertOptions,
@@ -37,6 +38,7 @@ export type { TrainScale } from './core/scale.ts';
 export type { Rgb, Shape, Shape4 } from './core/shape.ts';
 export type { BadImage } from './data/sources/bad-images.ts';
 export { describeUnused, type UnusedFiles } from './data/sources/folders/unused-files.ts';
+export type { ImageInput } from './data/sources/given/image-input.ts';
 export type { ImageSource, RgbImage, StoredImage } from './data/sources/image-source.ts';
 export { type OpenOptions, openImages } from './data/sources/open-images.ts';
 export type { Split } from './data/sources/splits.ts';
@@ -98,12 +100,15 @@ export {
 } from './net/initialization.ts';
 export { buildNetwork, type Network, type NetworkOptions, parameterCount } from './net/network.ts';
 export type { ReceptiveField } from './net/receptive-field.ts';
+export type { DataFacts, StartingModel } from './train/data-defaults.ts';
 export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metrics.ts';
 export { type PartialRecipe, type Recipe, type RecipeKeyFacts, recipeKeys } from './train/recipe.ts';
 export { readRecipeFile } from './train/recipe-file.ts';
 export { resolveRecipe } from './train/resolve-recipe.ts';
 export type { TrainingStart, TrainListener } from './train/session.ts';
 export type { TrainingProgress } from './train/trainer-hooks.ts';
+export type { DownloadListener } from './weights/download/download-file.ts';
+export { localModel } from './weights/download/local-model.ts';
 export type { WriteOptions } from './weights/export/exported-model.ts';
 export type { WriteReport } from './weights/export/write-weights.ts';
 export type { DeferredTensor, NamedTensor, TensorToWrite } from './weights/formats/safetensors/writer.ts';

@@ -1,5 +1,6 @@
-import { centerCrop, writeCrop, writeWholeImage } from '../../src/data/pixels/crop.ts';
+import { centerCrop, writeCrop, writeWindow } from '../../src/data/pixels/crop.ts';
 import { prepareForEvaluation } from '../../src/data/pixels/evaluation-images.ts';
+import { wholeWindow } from '../../src/data/pixels/resample.ts';
 import { fillParameters } from '../../src/kernels/canonical-parameters.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { cropShape } from '../../src/net/network.ts';
@@ -25,8 +26,8 @@ export class Baseline {
     const predict = async (bytes: Buffer) => {
       const [image] = await prepareForEvaluation({ kind: 'encoded', bytes }, 'image', [crop]);
       if (dense) {
-        writeWholeImage(image!, false, meanRgb, input, 0);
-        writeWholeImage(image!, true, meanRgb, input, size);
+        writeWindow(image!, wholeWindow(image!), false, meanRgb, input, 0);
+        writeWindow(image!, wholeWindow(image!), true, meanRgb, input, size);
       } else {
         writeCrop(image!, centerCrop(image!.width, image!.height, crop), meanRgb, input, 0);
       }

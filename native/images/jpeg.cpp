@@ -118,9 +118,9 @@ std::optional<JpegHeader> readJpegHeader(File file) {
   const bool known = info.jpeg_color_space == JCS_GRAYSCALE || info.jpeg_color_space == JCS_YCbCr ||
                      info.jpeg_color_space == JCS_RGB;
   if (!known || info.data_precision != 8 || info.arith_code) return std::nullopt;
-  JpegHeader header{info.image_width, info.image_height, info.progressive_mode != 0, {}};
+  JpegHeader header{info.image_width, info.image_height, info.progressive_mode != 0, false, {}};
   for (const jpeg_marker_struct* segment = info.marker_list; segment != nullptr; segment = segment->next) {
-    if (segment->marker == kExtensionMarker) return std::nullopt;
+    header.extended |= segment->marker == kExtensionMarker;
     if (!isExif(*segment)) continue;
     if (!header.exif.empty()) return std::nullopt;
     header.exif.assign(segment->data, segment->data + segment->data_length);

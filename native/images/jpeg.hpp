@@ -17,13 +17,15 @@ struct File {
 struct JpegHeader {
   uint32_t width, height;
   bool progressive;
+  /** Whether there is an APP2 segment: a color profile, a gain map, further images. */
+  bool extended;
   /** The start of the APP1 segment with Exif's signature; empty if there is none. */
   std::vector<uint8_t> exif;
 };
 
 /**
- * @return nothing if the file is damaged or not plain: CMYK, another depth or coding, an APP2 segment (a color profile,
- *   a gain map, further images), several Exif segments, or a very long header
+ * @return nothing if the file is damaged or not plain: CMYK, another depth or coding, several Exif segments, or a very
+ *   long header
  */
 std::optional<JpegHeader> readJpegHeader(File file);
 

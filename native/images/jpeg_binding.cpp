@@ -41,6 +41,7 @@ Napi::Value jpegHeader(Info info) {
   object.Set("width", header->width);
   object.Set("height", header->height);
   object.Set("progressive", header->progressive);
+  object.Set("extended", header->extended);
   if (!header->exif.empty()) {
     object.Set("exif", Napi::Buffer<uint8_t>::Copy(env, header->exif.data(), header->exif.size()));
   }

@@ -36,6 +36,11 @@ LayerSpec layerOf(const Napi::Object& layer, const Parameters& parameters) {
   } else if (kind == "maxPool") {
     spec.kind = Kind::maxPool;
     spec.ceil = layer.Get("rounding").ToString().Utf8Value() == "ceil";
+  } else if (kind == "adaptivePool") {
+    spec.kind = Kind::adaptivePool;
+    spec.side = std::max<int64_t>(integer(layer, "side"), 1);
+    spec.maximum = layer.Get("method").ToString().Utf8Value() == "max";
+    if (spec.maximum && spec.side != 1) throw Napi::RangeError::New(layer.Env(), "max pools to one value");
   } else if (kind == "lrn") {
     spec.kind = Kind::lrn;
     spec.lrn = {integer(layer, "size"), real(layer, "k"), real(layer, "alpha"), real(layer, "beta")};

@@ -45,6 +45,8 @@ std::unique_ptr<Layer> makeRelu();
 void planReluMask(Planner& planner, const Tensor& y);
 /** 2×2, stride 2. `rectify` applies a preceding ReLU to the maximum instead, which costs less. */
 std::unique_ptr<Layer> makeMaxPool(bool ceil, bool rectify);
+/** Pooling of each map to `side` × `side`, by the mean, or by the maximum to one value. */
+std::unique_ptr<Layer> makeAdaptivePool(int64_t side, bool maximum);
 std::unique_ptr<Layer> makeLrn(const LrnSpec& spec);
 /** Works in place. `ordinal` is the number of this dropout layer in the chain. */
 std::unique_ptr<Layer> makeDropout(double rate, uint32_t ordinal);

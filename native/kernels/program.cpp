@@ -77,6 +77,9 @@ void Program::planForward(const ProgramOptions& options) {
         layers_.push_back(makeMaxPool(spec.ceil, rectify));
         rectify = false;
         break;
+      case Kind::adaptivePool:
+        layers_.push_back(makeAdaptivePool(spec.side, spec.maximum));
+        break;
       case Kind::lrn:
         layers_.push_back(makeLrn(spec.lrn));
         break;

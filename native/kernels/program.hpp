@@ -12,10 +12,11 @@ namespace verydeep {
 
 /** A layer as TypeScript describes it. Each kind uses some of the fields. */
 struct LayerSpec {
-  enum class Kind { convolution, relu, maxPool, lrn, dropout } kind;
+  enum class Kind { convolution, relu, maxPool, adaptivePool, lrn, dropout } kind;
   ConvolutionSpec convolution{};
   LrnSpec lrn{};
-  bool ceil = false;
+  bool ceil = false, maximum = false;
+  int64_t side = 1;
   double rate = 0;
 };
 

@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
 import type { Layer } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
-import { wholeImage } from '../data/pixels/crop.ts';
+import { imagePlanes } from '../data/pixels/crop.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { fillParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import type { WriteOptions } from '../weights/export/exported-model.ts';
 import { type WriteReport, writableFormat, writeWeights } from '../weights/export/write-weights.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
 import type { ImportReport } from '../weights/import/import-report.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import type { Model } from '../weights/model/model.ts';
@@ -39,7 +38,7 @@ export type ConvertStage = 'reading' | 'checking' | 'writing' | 'reading back';
 
 /** The network's output for the synthetic image, and whether the written file gives the same output. */
 export interface Parity {
-  /** Side of the image in pixels: the crop. */
+  /** Side of the image in pixels: the crop, or 64 if that is smaller and the network pools before its classifier. */
   readonly side: number;
   /** Logits, or pool5 of a network without a classifier, as imported. */
   readonly output: Float32Array;
@@ -63,6 +62,8 @@ export interface ConvertResult {
     readonly crop: number;
     readonly width: number;
     readonly parameters: number;
+    /** Pooling and layers of a classifier that is not that of Table 1: `global average pooling, FC-10`. */
+    readonly head?: string;
   };
   /** Undefined if the input is in our own format. */
   readonly report?: ImportReport;
@@ -100,7 +101,8 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
     const written = await writeWeights(output, model, options.write);
     const parity = answer && (await readBack(output, engine!, model, answer, onProgress));
     const { configuration, classes, crop, width } = model.network;
-    const network = { configuration, classes, crop, width, parameters: parameterCount(model.network) };
+    const parameters = parameterCount(model.network);
+    const network = { configuration, classes, crop, width, parameters, head: describeHead(model.network) };
     return { input: facts, network, report, written, output: await factsOf(output), parity };
   } finally {
     engine?.close();
@@ -133,7 +135,7 @@ class Engine {
 }
 
 /**
- * The network's output for the synthetic image at its crop size, which can be compared with any framework's: logits, or
+ * The network's output for the synthetic image, which can be compared with any framework's: logits, or
  * pool5 without a classifier. Compiled convolution by convolution, because a backend may hold a transformed copy of a
  * convolution's weights, four times their size, for as long as its program exists.
  */
@@ -142,8 +144,9 @@ export async function syntheticOutput(
   parameters: Parameters,
   { network, meanRgb }: ModelFacts,
 ): Promise<Float32Array> {
-  let values = wholeImage(syntheticImage(network.crop), meanRgb);
-  let inputShape: Shape4 = [1, 3, network.crop, network.crop];
+  const side = paritySide(network);
+  let values = imagePlanes(syntheticImage(side), meanRgb);
+  let inputShape: Shape4 = [1, 3, side, side];
   for (const layers of convolutionsWithFollowers(network.layers)) {
     const program = await backend.compile({ layers, inputShape, parameters });
     try {
@@ -154,6 +157,11 @@ export async function syntheticOutput(
     }
   }
   return values;
+}
+
+/** Side of the synthetic image. A pooling before the classifier changes nothing in a map of one value. */
+function paritySide({ crop, headPool }: Network): number {
+  return headPool ? Math.max(crop, 64) : crop;
 }
 
 function convolutionsWithFollowers(layers: readonly Layer[]): Layer[][] {
@@ -183,6 +191,7 @@ async function readInput(options: ConvertOptions, { sha256 }: FileFacts, engine:
   const { model, report } = await readModelWithReport(input, {
     ...read,
     allowFeatures: true,
+    replacePreprocessing: true,
     placesFor: engine && ((network) => engine.placesFor(network)),
     onProgress: (done, total) => onProgress?.('reading', done, total),
   });
@@ -210,7 +219,12 @@ async function readBack(
   const changed = [...digestsOf(back)].filter(([name, digest]) => digests.get(name) !== digest);
   const after = changed.length === 0 ? before : await engine.run(back);
   const difference = before.reduce((most, value, i) => Math.max(most, Math.abs(value - after[i]!)), 0);
-  return { side: model.network.crop, output: before, changed: changed.map(([name]) => name), difference };
+  return {
+    side: paritySide(model.network),
+    output: before,
+    changed: changed.map(([name]) => name),
+    difference,
+  };
 }
 
 function digestsOf({ tensors }: Model): Map<string, string> {
@@ -227,6 +241,5 @@ function checkPaths({ input, output }: ConvertOptions): void {
 }
 
 async function factsOf(path: string): Promise<FileFacts> {
-  const sha256 = await sha256OfFile(path);
-  return { path, bytes: (await stat(path)).size, sha256 };
+  return { path, ...(await modelChecksum(path)) };
 }

@@ -1,16 +1,16 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
 import { type BadImage, badImagesError } from '../data/sources/bad-images.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import { developmentKitNumbers } from '../data/sources/ilsvrc/labels.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
-import { openImages } from '../data/sources/open-images.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { Split } from '../data/sources/splits.ts';
 import { type EvaluatedImage, evaluateImages } from '../evaluate/evaluate-images.ts';
-import { classNumbers } from '../evaluate/inference/class-matching.ts';
+import { areNumbersOf, classNumbers } from '../evaluate/inference/class-matching.ts';
 import type { EngineOptions } from '../evaluate/inference/load-model.ts';
 import { LoadedEnsemble } from '../evaluate/inference/open-ensemble.ts';
+import { testNote } from '../evaluate/inference/shared-preparation.ts';
 import type { ProtocolOptions } from '../evaluate/protocol/protocol.ts';
 import { ErrorCounter, type EvaluationResult, evaluationResult } from '../evaluate/results/error-rates.ts';
 import { gatherResults, ImageResults, imageResultOf } from '../evaluate/results/image-results.ts';
@@ -19,6 +19,8 @@ import { type JournalOptions, openJournal } from '../evaluate/results/open-journ
 import { openPosteriorRecorder } from '../evaluate/results/posterior-recorder.ts';
 import { checkOutputFolders, writeResultFiles } from '../evaluate/results/predictions-and-submission.ts';
 import { checkAgreement, checkSameCode, checkSameImages } from '../train/same-on-all-ranks.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
+import { chooseImages, openData } from './evaluation-images.ts';
 
 export interface EvaluateOptions extends EngineOptions, ProtocolOptions, JournalOptions {
   /** Folder of images, see `openImages`. */
@@ -26,8 +28,9 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
   /** Model file, or several whose posteriors are averaged (paper, 4.4). */
   readonly model: string | readonly string[];
   /**
-   * `train`, `val` or `test`, which the data set must have. Default: its validation images, otherwise its test images;
-   * the result's `split` is the one that was evaluated.
+   * `train`, `val` or `test`, which the data set must have. Default: its validation images, otherwise its test images,
+   * otherwise those that the model was not trained on, recognized by their contents wherever they are now. These are also
+   * the `val` split of a data set without one; the result's `split` is then `held-out`.
    */
   readonly split?: Split;
   /**
@@ -83,27 +86,34 @@ export interface EvaluationProgress {
  * });
  */
 export async function evaluateModel(options: EvaluateOptions): Promise<EvaluationResult> {
+  return (await evaluateWithImages(options)).result;
+}
+
+/** Also returns the images that were evaluated, to which the result's image numbers refer. */
+export async function evaluateWithImages(
+  options: EvaluateOptions,
+): Promise<{ readonly result: EvaluationResult; readonly source: ImageSource }> {
   const start = performance.now();
-  const isFirst = (options.communicator ?? single).rank === 0;
+  const { communicator = single, predictions, submission, onNote, model } = options;
+  const isFirst = communicator.rank === 0;
   if (isFirst) await checkOutputFolders(options);
-  const source = await openSource(options);
-  const paths = typeof options.model === 'string' ? [options.model] : options.model;
-  const models = await LoadedEnsemble.open(paths, options, { batch: options.batch });
+  const labels = predictions !== undefined || submission !== undefined ? 'optional' : 'required';
+  const opened = await openData({ ...options, labels, onNote: isFirst ? onNote : undefined });
+  const models = await LoadedEnsemble.open(typeof model === 'string' ? [model] : model, options, {
+    batch: options.batch,
+  });
   try {
+    // A submission needs a line for each image.
+    const chosen = await chooseImages(opened, submission === undefined ? models.models : [], communicator);
+    const { source } = chosen;
     const note = describeUnused(source.unused);
-    if (isFirst && note !== undefined) options.onNote?.(note);
+    if (isFirst && note !== undefined) onNote?.(note);
     const evaluation = await prepare(options, source, models);
     await evaluateAll(evaluation);
     const { results, kitNumbers, protocol, checksums } = evaluation;
     if (isFirst) await writeResultFiles(options, results, source, models.first.facts.labels, kitNumbers);
-    return evaluationResult(
-      models,
-      protocol,
-      checksums,
-      source.split,
-      results,
-      (performance.now() - start) / 1000,
-    );
+    const seconds = (performance.now() - start) / 1000;
+    return { result: evaluationResult(models, protocol, checksums, chosen, results, seconds), source };
   } finally {
     models.close();
   }
@@ -116,7 +126,14 @@ async function prepare(options: EvaluateOptions, source: ImageSource, models: Lo
   const { communicator = single, submission } = options;
   const { classes } = models.first.facts;
   const protocol = models.resolve(options);
-  const checksums = await Promise.all(models.models.map(({ path }) => sha256OfFile(path)));
+  const note = models.usesPublishedTest(options)
+    ? testNote(models.first.path, models.first.facts)
+    : undefined;
+  if ((options.communicator ?? single).rank === 0 && note !== undefined) options.onNote?.(note);
+  checkColorProfiles(source, protocol.colorProfiles);
+  const checksums = await Promise.all(
+    models.models.map(async ({ path }) => (await modelChecksum(path)).sha256),
+  );
   await checkRanks(options, source, checksums);
   return {
     options,
@@ -140,6 +157,12 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
   const { path, facts } = models.first;
   const data = { path: source.location, classes: source.classes };
   const numbers = classNumbers(data, { path, classes: facts.classes });
+  if (communicator.rank === 0 && areNumbersOf(data, { path, classes: facts.classes })) {
+    const [zero, one] = facts.labels;
+    options.onNote?.(
+      `note: the classes of ${data.path} are numbers, read as the class numbers of ${path}: 0 is ${zero}, 1 is ${one}`,
+    );
+  }
   const record = await openRecord(evaluation);
   await gatherResults(communicator, results);
   const errors = new ErrorCounter();
@@ -149,6 +172,8 @@ async function evaluateAll(evaluation: Evaluation): Promise<void> {
       source,
       ensemble: models.ensemble(protocol),
       maxPixels,
+      colorProfiles: protocol.colorProfiles,
+      rounding: protocol.rounding,
       signal,
       team: communicator,
       isDone: (image) => results.has(image),
@@ -203,11 +228,6 @@ async function checkRanks(
   await checkSameImages(communicator, source);
   const remedy = 'copy the files again, or use a shared folder';
   await checkAgreement(communicator, 'model files', checksums.join(), remedy);
-}
-
-function openSource({ data, split, predictions, submission }: EvaluateOptions): Promise<ImageSource> {
-  const labels = predictions !== undefined || submission !== undefined ? 'optional' : 'required';
-  return openImages(data, { split: split ?? 'val', labels, exact: split !== undefined });
 }
 
 function interrupted(

@@ -1,9 +1,10 @@
 import { prefetch } from '../core/concurrency.ts';
 import { messageOf, UsageError, UserError } from '../core/errors.ts';
-import { readBytes } from '../core/files.ts';
 import { parameterSpecs } from '../core/layer.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
 import type { BadImage } from '../data/sources/bad-images.ts';
+import { listGivenImages } from '../data/sources/given/given-images.ts';
+import type { GivenImage, ImageInput } from '../data/sources/given/image-input.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 import { FeatureExtractor, type FeatureView } from '../evaluate/features/feature-extractor.ts';
 import type { ImageFeatures } from '../evaluate/features/feature-files.ts';
@@ -15,8 +16,11 @@ import { openBackend } from '../kernels/registry.ts';
 export interface FeatureOptions extends EngineOptions {
   /** Weight file of any format; the convolutional layers are enough. */
   readonly model: string;
-  /** Image files: JPEG, PNG or WebP. */
-  readonly images: readonly string[];
+  /**
+   * The images: paths of files or folders, patterns such as `photos/*.jpg`, addresses, or the bytes of files (see
+   * `Classifier.predict`). Images in folders get their class folders as labels.
+   */
+  readonly images: readonly ImageInput[];
   /** `conv1_1` … `fc8`, each after its ReLU, or `pool1` … `pool5`. */
   readonly layer: string;
   /** `center` (default): the center crop; `whole`: the whole image, which gives larger maps. */
@@ -38,8 +42,7 @@ export interface FeatureOptions extends EngineOptions {
 /** Most bytes of cached programs for whole images, one for each size. */
 const WHOLE_IMAGE_BYTES = 2 * 2 ** 30;
 
-interface PreparedImage {
-  readonly path: string;
+interface PreparedImage extends Pick<GivenImage, 'name' | 'label'> {
   readonly image: RgbImage;
 }
 
@@ -48,16 +51,25 @@ interface PreparedImage {
  * @throws UserError when the model has no such layer, naming an image that cannot be used, or when an option does not
  *   apply; the signal's reason when it is aborted.
  * @example
- * const options = { model: 'vgg-d.safetensors', images: ['a.jpg', 'b.jpg'], layer: 'fc7' };
- * for await (const { path, values } of extractFeatures(options)) console.log(path, values.length); // 4096
+ * const options = { model: 'vgg-d.safetensors', images: ['photos'], layer: 'fc7' };
+ * for await (const { path, label, values } of extractFeatures(options)) console.log(path, label, values.length); // 4096
  */
 export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<ImageFeatures> {
+  const { images } = await listGivenImages(options.images);
+  yield* featuresOf(images, options);
+}
+
+/** `extractFeatures` for images that are listed already. */
+export async function* featuresOf(
+  images: readonly GivenImage[],
+  options: Omit<FeatureOptions, 'images'>,
+): AsyncGenerator<ImageFeatures> {
   const { model: path, layer, view = 'center', threads, precision } = options;
   if (view === 'whole' && options.batch !== undefined) {
     throw new UsageError('a batch size applies to center crops only; leave it out for whole images');
   }
   const backend = await openBackend(options.backend, { threads, precision });
-  const read = { ...options.read, allowFeatures: true };
+  const read = { ...options.read, allowFeatures: true, colorProfiles: options.colorProfiles };
   const model = await loadModel(backend, path, read, (network) =>
     parameterSpecs(layersUpTo(path, network, layer)),
   );
@@ -68,7 +80,7 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
     const { facts } = model;
     const scale = options.scale ?? scalesFor(facts, undefined, path)[0]!;
     if (view === 'center') checkScale(facts.network, 'center', scale, path);
-    yield* extract(extractor, scale, options);
+    yield* extract(extractor, scale, images, { ...options, colorProfiles: facts.colorProfiles });
   } finally {
     extractor.dispose();
     model.parameters.dispose();
@@ -78,14 +90,24 @@ export async function* extractFeatures(options: FeatureOptions): AsyncGenerator<
 async function* extract(
   extractor: FeatureExtractor,
   scale: number,
-  { images, view = 'center', pool, batch = 16, maxPixels, signal, onBad }: FeatureOptions,
+  images: readonly GivenImage[],
+  {
+    view = 'center',
+    pool,
+    batch = 16,
+    maxPixels,
+    colorProfiles,
+    signal,
+    onBad,
+  }: Omit<FeatureOptions, 'images'>,
 ): AsyncGenerator<ImageFeatures> {
   const size = view === 'whole' ? 1 : Math.min(batch, images.length);
-  const prepared = prefetch(images.entries(), batch, async ([index, path]) => {
+  const prepared = prefetch(images.entries(), batch, async ([index, given]) => {
+    const { name, label } = given;
     try {
-      const encoded = { kind: 'encoded', bytes: await readBytes(path) } as const;
-      const [image] = await prepareForEvaluation(encoded, path, [scale], { maxPixels });
-      return { path, image: image! };
+      const encoded = { kind: 'encoded', bytes: await given.read() } as const;
+      const [image] = await prepareForEvaluation(encoded, name, [scale], { maxPixels, colorProfiles });
+      return { name, label, image: image! };
     } catch (error) {
       if (onBad === undefined || !(error instanceof UserError)) throw error;
       onBad({ index, message: error.message });
@@ -97,7 +119,9 @@ async function* extract(
     const imagesOfGroup = group.map(({ image }) => image);
     const found = await extractor.run(imagesOfGroup, view, size);
     return found.map(({ shape, values }, i) => ({
-      path: group[i]!.path,
+      path: group[i]!.name,
+      label: group[i]!.label,
+      scale,
       ...poolPositions(values, shape, pool),
     }));
   };
@@ -113,10 +137,10 @@ async function* extract(
   if (group.length > 0) yield* await run(group);
 }
 
-function checkSize(extractor: FeatureExtractor, { path, image }: PreparedImage, view: FeatureView): void {
+function checkSize(extractor: FeatureExtractor, { name, image }: PreparedImage, view: FeatureView): void {
   try {
     extractor.outputShape(image, view);
   } catch (error) {
-    throw new UserError(`${path}: ${messageOf(error)}; use a larger scale`, { cause: error });
+    throw new UserError(`${name}: ${messageOf(error)}; use a larger scale`, { cause: error });
   }
 }

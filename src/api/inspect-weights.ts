@@ -1,8 +1,9 @@
 import { messageOf, UserError } from '../core/errors.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
 import { identify, preprocessingOf } from '../weights/import/identify.ts';
 import { describePreprocessing } from '../weights/import/preprocessing.ts';
+import { withStatedPreprocessing } from '../weights/import/stated-facts.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import { withTidyMessages } from '../weights/weight-errors.ts';
 
@@ -31,6 +32,8 @@ export interface Inspection {
     readonly pooling: string;
     readonly parameters: number;
     readonly batchNormalized: boolean;
+    /** Pooling and layers of a classifier that is not that of Table 1: `global average pooling, FC-10`. */
+    readonly head?: string;
   };
   /** The naming scheme of its layers. */
   readonly naming?: string;
@@ -39,6 +42,8 @@ export interface Inspection {
   /** Class names, if the file has them. */
   readonly labels?: readonly string[];
   readonly provenance?: Readonly<Record<string, string>>;
+  /** Warnings about a file of another framework: what is assumed, changed or left out. */
+  readonly remarks?: readonly string[];
   /** Why the file cannot be used as it is: a missing fact, or another network. */
   readonly problem?: string;
 }
@@ -58,38 +63,44 @@ export function inspectWeights(path: string, options: ReadModelOptions = {}): Pr
   return withTidyMessages(() => inspect(path, options));
 }
 
-async function inspect(path: string, options: ReadModelOptions): Promise<Inspection> {
-  const file = await openWeights(path);
+async function inspect(name: string, options: ReadModelOptions): Promise<Inspection> {
+  const file = await openWeights(name);
   try {
-    const { format, description, bytes } = file;
+    const { path, format, description, bytes } = file;
     const tensors = file.tensors.map(({ name, type, shape }) => ({ name, type, shape }));
-    return { path, format, description, bytes, tensors, ...networkFacts(file, options) };
+    const facts = await networkFacts(file, withStatedPreprocessing(file, options));
+    return { path, format, description, bytes, tensors, ...facts };
   } finally {
     await file.close();
   }
 }
 
-function networkFacts(file: WeightFile, options: ReadModelOptions): Partial<Inspection> {
-  return orProblem(() => {
+function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Partial<Inspection>> {
+  return orProblem(async () => {
     const identified = identify(file, options);
     const { foreign, network, facts } = identified;
     const normalized = foreign.convolutions.some(({ norms }) => norms.length > 0);
     const known = {
       network: summary(network, normalized),
       naming: facts ? "verydeep's own names" : foreign.naming,
-      labels: facts?.labels,
+      labels: facts?.labels ?? statedLabels(file, network),
       provenance: facts?.provenance,
+      remarks: facts || foreign.remarks.length === 0 ? undefined : foreign.remarks,
     };
-    const preprocessing = orProblem(() => ({
-      preprocessing: describePreprocessing(preprocessingOf(file.path, identified, options)),
+    const preprocessing = await orProblem(async () => ({
+      preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),
     }));
     return { ...known, ...preprocessing };
   });
 }
 
-function orProblem(find: () => Partial<Inspection>): Partial<Inspection> {
+function statedLabels({ classNames }: WeightFile, { classes }: Network): readonly string[] | undefined {
+  return classNames?.labels.length === classes ? classNames.labels : undefined;
+}
+
+async function orProblem(find: () => Promise<Partial<Inspection>>): Promise<Partial<Inspection>> {
   try {
-    return find();
+    return await find();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { problem: messageOf(error) };
@@ -106,5 +117,6 @@ function summary(network: Network, batchNormalized: boolean) {
     pooling,
     parameters: parameterCount(network),
     batchNormalized,
+    head: describeHead(network),
   };
 }

@@ -1,18 +1,18 @@
 /** Packs a data set into tar shards: a few large files instead of a million small ones. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { messageOf, UserError } from '../core/errors.ts';
-import { ifExists } from '../core/files.ts';
+import { ifExists, makeFolder, readBytes } from '../core/files.ts';
+import { type ColorProfiles, colorProfileModes } from '../core/image-preparation.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
-import { openImages } from '../data/sources/open-images.ts';
+import { openSplits, type SplitSource } from '../data/sources/open-images.ts';
 import { packImage, type ShardSample, writeShard } from '../data/sources/shards/shard-writer.ts';
-import { MissingSplitError, splitNames } from '../data/sources/splits.ts';
 
 export interface PackOptions {
   /** Location of the data set, see `openImages`. */
@@ -29,6 +29,8 @@ export interface PackOptions {
   readonly skipBad?: boolean;
   /** Images with more pixels are rejected (default 100 million). */
   readonly maxPixels?: number;
+  /** What happens to embedded color profiles of shrunk images; others keep theirs (default `ignore`). */
+  readonly colorProfiles?: ColorProfiles;
   /** Stops between images; the same call continues later (default: never). */
   readonly signal?: AbortSignal;
   /** Called with the number of images packed so far. */
@@ -66,16 +68,12 @@ const recordSchema = z.object({
   format: z.literal('verydeep pack 1'),
   /** What the shards depend on: images and options. */
   key: z.string(),
+  /** Absent in records of version 0.2, which converted profiles. */
+  colorProfiles: z.enum(colorProfileModes).optional(),
   classes: z.array(z.string()),
   shards: z.array(shardSchema),
 });
 type PackRecord = z.output<typeof recordSchema>;
-
-/** A split of the data set. */
-interface SplitSource {
-  readonly name: string;
-  readonly source: ImageSource;
-}
 
 /**
  * Packs all splits of a data set into tar shards (WebDataset). Labels and order are preserved, and existing shards are
@@ -87,7 +85,7 @@ interface SplitSource {
  */
 export async function packImages(options: PackOptions): Promise<PackResult> {
   const { out, perShard = 1000, signal, onProgress } = options;
-  const splits = await openSplits(options.data);
+  const splits = await openSplits(options.data, 'required');
   for (const { source } of splits) {
     const note = describeUnused(source.unused);
     if (note !== undefined) options.onNote?.(note);
@@ -115,36 +113,42 @@ export async function packImages(options: PackOptions): Promise<PackResult> {
   return { splits: splits.map(({ name }) => summary(name, record)) };
 }
 
-/** The splits of the data set; only `train` if it is not divided. */
-async function openSplits(data: string): Promise<SplitSource[]> {
-  const found: SplitSource[] = [];
-  for (const split of splitNames) {
-    try {
-      const source = await openImages(data, { split });
-      // `val` and `test` replace each other, and an undivided set is the same for each split.
-      if (source.split === split || found.length === 0) found.push({ name: source.split ?? 'train', source });
-    } catch (error) {
-      if (!(error instanceof MissingSplitError)) throw error;
-    }
-  }
-  const [first] = found;
-  if (!first) throw new UserError(`${data} has no images to pack; check the path`);
-  return found;
-}
-
 async function openRecord(options: PackOptions, splits: readonly SplitSource[]): Promise<PackRecord> {
-  const { out, scale = 512, quality = 95, perShard = 1000, skipBad = false } = options;
-  await mkdir(out, { recursive: true });
-  const hash = createHash('sha256').update(JSON.stringify({ scale, quality, perShard, skipBad }));
+  const {
+    out,
+    scale = 512,
+    quality = 95,
+    perShard = 1000,
+    skipBad = false,
+    colorProfiles = 'ignore',
+  } = options;
+  await makeFolder(out);
+  const hash = createHash('sha256').update(
+    // Version 0.2 converted profiles.
+    JSON.stringify({
+      scale,
+      quality,
+      perShard,
+      skipBad,
+      ...(colorProfiles === 'ignore' && { colorProfiles }),
+    }),
+  );
   for (const { name, source } of splits) hash.update(`${name} ${await source.fingerprint()}\n`);
   const key = hash.digest('hex');
   const path = recordPath(out);
   if (!existsSync(path)) {
-    return { format: 'verydeep pack 1', key, classes: [...splits[0]!.source.classes], shards: [] };
+    return {
+      format: 'verydeep pack 1',
+      key,
+      colorProfiles,
+      classes: [...splits[0]!.source.classes],
+      shards: [],
+    };
   }
+  const text = (await readBytes(path)).toString();
   let found: PackRecord;
   try {
-    found = recordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    found = recordSchema.parse(JSON.parse(text));
   } catch (error) {
     throw new UserError(`${path} is damaged (${messageOf(error)}); delete ${out} and pack again`, {
       cause: error,
@@ -180,7 +184,7 @@ interface ShardRequest {
 
 async function packShard(
   { file, source, first, count }: ShardRequest,
-  { out, scale = 512, quality = 95, skipBad, maxPixels, signal, onNote }: PackOptions,
+  { out, scale = 512, quality = 95, skipBad, maxPixels, colorProfiles, signal, onNote }: PackOptions,
   onImage: (done: number) => void,
 ): Promise<ShardRecord> {
   let done = 0;
@@ -190,7 +194,7 @@ async function packShard(
   const packed = await mapConcurrently(indexes, defaultConcurrency, async (index) => {
     signal?.throwIfAborted();
     try {
-      const image = await packImage(source, index, { scale, quality, maxPixels });
+      const image = await packImage(source, index, { scale, quality, maxPixels, colorProfiles });
       rescaled += Number(image.rescaled);
       const key = String(index).padStart(8, '0');
       const { bytes, extension } = image;

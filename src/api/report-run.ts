@@ -1,8 +1,7 @@
 /** Gathers the report of a run: metrics, the evaluation of its last model, and pictures. */
 import { UserError } from '../core/errors.ts';
-import { openImages } from '../data/sources/open-images.ts';
 import { loadModels } from '../evaluate/inference/load-model.ts';
-import { confusionMatrix, measureByClass } from '../evaluate/results/error-rates.ts';
+import { confusionMatrix, type EvaluationResult, measureByClass } from '../evaluate/results/error-rates.ts';
 import type { ImageResult, ImageResults } from '../evaluate/results/image-results.ts';
 import { filterPicture } from '../report/filter-picture.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
@@ -12,12 +11,12 @@ import { readMetrics } from '../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
+import { type EvaluationProgress, evaluateWithImages } from './evaluate-model.ts';
 
 export interface ReportOptions {
   /** The run folder. */
   readonly run: string;
-  /** Labeled images (default: the validation images of the run's data). */
+  /** Labeled images (default: the run's data). Which of them are evaluated: see `evaluateModel`. */
   readonly data?: string;
   /** How many mistakes to show (default 12). */
   readonly mistakes?: number;
@@ -37,7 +36,7 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
   const { lastFile, metricsFile } = runFolder(run);
   const { backend } = description.recipe;
   const data = options.data ?? description.data;
-  const found = await evaluateModel({
+  const { result: found, source } = await evaluateWithImages({
     data,
     model: lastFile,
     backend,
@@ -51,11 +50,10 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
     throw new UserError(`the images of ${data} have no labels; name labeled images with --data`);
   }
   const metrics = await readMetrics(metricsFile);
-  const { split, labels, classes, protocol, scales, loss, top1Error, top5Error, labeled, results } = found;
+  const { labels, classes, protocol, scales, labeled, results } = found;
   const [model] = await loadModels([lastFile], { backend, threads });
   const { facts, parameters } = model!;
   try {
-    const source = await openImages(data, { split: 'val' });
     const mistakes: Mistake[] = [];
     for (const mistake of mostConfidentMistakes(results, count)) {
       mistakes.push(await drawMistake(model!, source, mistake, scales.at(-1)!));
@@ -66,7 +64,7 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
       recipe: formatRecipe(description.recipe),
       metrics,
       labels,
-      evaluation: { images: labeled, loss, top1Error, top5Error, protocol, scales, split },
+      evaluation: { ...ratesOf(found), images: labeled, protocol, scales },
       byClass: measureByClass(results, classes.length),
       confusion: confusionMatrix(results, classes.length),
       mistakes,
@@ -75,6 +73,10 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
   } finally {
     parameters.dispose();
   }
+}
+
+function ratesOf({ loss, top1Error, top5Error, meanClassError, split, trainedOn }: EvaluationResult) {
+  return { loss, top1Error, top5Error, meanClassError, split, trainedOn };
 }
 
 function mostConfidentMistakes(results: ImageResults, count: number): ImageResult[] {

@@ -1,13 +1,12 @@
 /** Reproduces the experiments of section 4 from one plan: trains missing models, evaluates all, checks the claims. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { InterruptedError, UserError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
+import { makeFolder, readBytes, sha256OfFile } from '../core/files.ts';
 import { fromFirst } from '../core/process-team.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
@@ -111,11 +110,11 @@ async function checkValidation(data: string): Promise<void> {
 
 /** Records plan and data in the folder, or checks that it was started with the same. */
 async function claimFolder({ out, plan, data, origin }: ReproduceOptions): Promise<void> {
-  await mkdir(join(out, 'evaluations'), { recursive: true });
-  await mkdir(join(out, 'runs'), { recursive: true });
+  await makeFolder(join(out, 'evaluations'));
+  await makeFolder(join(out, 'runs'));
   const file = join(out, 'plan.yaml');
   if (!existsSync(file)) return writeFileAtomically(file, stringify({ data, ...plan }));
-  const { data: earlierData, ...rest } = parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  const { data: earlierData, ...rest } = parse((await readBytes(file)).toString()) as Record<string, unknown>;
   const same = isDeepStrictEqual(parseReproductionPlan(rest, file), plan);
   if (same && earlierData === data) return;
   const difference = same ? `the data ${earlierData}, not ${data}` : `another plan than ${origin}`;

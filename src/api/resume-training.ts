@@ -39,9 +39,11 @@ export async function resumeTraining(options: ResumeOptions): Promise<TrainOutco
   const recipe = changeRecipe(recorded, changes);
   const checkpoint = isFirst(options) ? await readCheckpoint(runFolder(out).lastFile) : undefined;
   const state = (await fromFirst(communicator, checkpoint?.state ?? null)) ?? undefined;
+  const split = checkpoint?.model.validation ? ('recorded' as const) : ('none' as const);
+  const resumed = state && (await fromFirst(communicator, split));
   const known = isFirst(options) ? await readDataRecord(runFolder(out)) : undefined;
   const images = (await fromFirst(communicator, known ?? null)) ?? undefined;
-  const session = await openSession({ ...options, data, recipe, record: images });
+  const session = await openSession({ ...options, data, recipe, record: images, resumed });
   if (checkpoint) await checkSameData(session, checkpoint);
   if (!state) session.listener?.onNote?.('the run has no checkpoint yet; it starts from the beginning');
   const weights = isFirst(options) && !state ? await firstWeights(session) : undefined;

@@ -1,9 +1,9 @@
 /** The pages that the server shows for a run: its report, and its validations as tables. */
 import { basename } from 'node:path';
+import { hideFolder, hidePaths } from '../core/hide-paths.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatRunPage } from '../report/html/run-page.ts';
 import type { RunReport } from '../report/run-report.ts';
-import { hideFolder, hidePaths } from '../runs/hide-paths.ts';
 import { readMetrics, validationsOf } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
 import type { RunPages, Table } from '../serve/runs/run-reports.ts';
@@ -45,7 +45,16 @@ async function runTables(folder: string): Promise<Table[]> {
   return [
     {
       title: 'Best and last checkpoint',
-      columns: ['network', 'checkpoint', 'iteration', 'images', 'top-1 error %', 'top-5 error %', 'loss'],
+      columns: [
+        'network',
+        'checkpoint',
+        'iteration',
+        'split',
+        'images',
+        'top-1 error %',
+        'top-5 error %',
+        'loss',
+      ],
       rows: [
         [name, 'best', ...cellsOf(best)],
         [name, 'last', ...cellsOf(last)],
@@ -56,6 +65,7 @@ async function runTables(folder: string): Promise<Table[]> {
       columns: [
         'epoch',
         'iteration',
+        'split',
         'images',
         'top-1 error %',
         'top-5 error %',
@@ -73,9 +83,10 @@ async function runTables(folder: string): Promise<Table[]> {
   ];
 }
 
-function cellsOf({ iteration, images, top1Error, top5Error, loss }: ValidationMetrics): string[] {
+function cellsOf({ iteration, split, images, top1Error, top5Error, loss }: ValidationMetrics): string[] {
   return [
     formatCount(iteration),
+    split ?? 'unknown',
     formatCount(images),
     formatPercent(top1Error),
     formatPercent(top5Error),

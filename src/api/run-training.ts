@@ -1,11 +1,12 @@
 /** Runs a training session: the part that `trainNetwork` and `resumeTraining` share. */
 import { type Communicator, single } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
+import { medianSide } from '../data/pixels/median-side.ts';
 import { Validator } from '../evaluate/validator.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import type { RecordHooks, RunRecord } from '../runs/run-record.ts';
-import type { StopReason, ValidationMetrics } from '../train/metrics.ts';
+import type { Metrics, StopReason, ValidationMetrics } from '../train/metrics.ts';
 import { checkSameWeights } from '../train/same-on-all-ranks.ts';
 import {
   modelFacts,
@@ -17,7 +18,8 @@ import {
 import { Trainer } from '../train/trainer.ts';
 import type { TrainerHooks, TrainingData } from '../train/trainer-hooks.ts';
 import type { TrainerState } from '../train/trainer-state.ts';
-import { trainingImages } from '../train/training-set.ts';
+import { describeValidation, trainingImages, type ValidationImages } from '../train/training-set.ts';
+import { LearningWatch, resultWarning, setWarnings } from '../train/training-warnings.ts';
 
 /** Options of both `trainNetwork` and `resumeTraining`. */
 export interface RunOptions {
@@ -45,8 +47,12 @@ export interface TrainOutcome {
   readonly best: { readonly iteration: number; readonly top1Error: number; readonly model: string } | null;
   /** The last validation of this session; null if there was none. */
   readonly last: ValidationMetrics | null;
+  /** The images that the errors are of. */
+  readonly validation: ValidationImages;
   /** The model file of the last checkpoint. */
   readonly lastModel: string;
+  /** Reasons to distrust the training or its result, in this session. */
+  readonly warnings: readonly string[];
 }
 
 /** Whether this rank reads and writes the run folder. */
@@ -61,6 +67,12 @@ export async function runTraining(
   start: SessionStart,
   out: string,
 ): Promise<TrainOutcome> {
+  const warnings: string[] = [];
+  const warn = (warning: string | undefined) => {
+    if (warning === undefined) return;
+    warnings.push(warning);
+    session.listener?.onWarning?.(warning);
+  };
   try {
     const { parameters, average } = await startParameters(session, start);
     const validator = validatorOf(session, parameters);
@@ -71,19 +83,35 @@ export async function runTraining(
         average,
         state: start.state,
         data: trainingDataOf(session, start),
-        hooks: hooksOf(session, validator, record.hooks(await modelFacts(session), parameters)),
+        hooks: hooksOf(
+          session,
+          validator,
+          await record.hooks(await modelFacts(session, start), parameters, {
+            averaged: session.recipe['average-from'] !== undefined,
+            onNote: (note) => session.listener?.onNote?.(note),
+          }),
+          (line) => warn(watch.observe(line)),
+        ),
       });
+      const watch = new LearningWatch(session.recipe, session.set.training, trainer.totalIterations);
       const { network, backend, communicator, set } = session;
+      const validation = describeValidation(set);
       session.listener?.onStart?.({
         network,
         backend,
         communicator,
         trainingImages: set.training.length,
-        validationImages: set.validation.length,
+        validation,
         iteration: trainer.state.iteration,
         totalIterations: trainer.totalIterations,
+        batch: session.recipe.batch,
       });
-      const outcome = outcomeOf(out, await trainer.run(), trainer.state, record.last);
+      const side = await medianSide(set.training);
+      for (const warning of [...set.warnings, ...setWarnings({ ...set, side }, session.recipe)])
+        warn(warning);
+      const reason = await trainer.run();
+      warn(resultWarning(record.last, set.validation));
+      const outcome = { ...outcomeOf(out, reason, trainer.state, record.last, validation), warnings };
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
     } finally {
@@ -109,6 +137,7 @@ function validatorOf(
     // In addition to the training images' memory.
     memory: (recipe['memory-budget'] * 2 ** 20) / 4,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     team: communicator,
     onBad: recipe['skip-bad']
       ? ({ message }) => listener?.onNote?.(`${message}; it is not validated on`)
@@ -122,19 +151,24 @@ function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStar
 }
 
 function hooksOf(
-  { listener, communicator }: TrainingSession,
+  { listener, communicator, set }: TrainingSession,
   validator: Validator,
   recording: RecordHooks,
+  onLine: (line: Metrics) => void,
 ): TrainerHooks {
   return {
     ...recording,
-    validate: () => validator.validate((done, total) => listener?.onValidationProgress?.(done, total)),
+    validate: async () => ({
+      ...(await validator.validate((done, total) => listener?.onValidationProgress?.(done, total))),
+      split: set.validationRecord.split,
+    }),
     beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
     onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
     onMetrics: async (line) => {
       await recording.onMetrics(line);
       listener?.onMetrics?.(line);
+      onLine(line);
     },
   };
 }
@@ -144,7 +178,8 @@ function outcomeOf(
   reason: StopReason,
   { iteration, seconds, best }: TrainerState,
   last: ValidationMetrics | null,
-): TrainOutcome {
+  validation: ValidationImages,
+): Omit<TrainOutcome, 'warnings'> {
   const { bestFile, lastFile } = runFolder(run);
   return {
     run,
@@ -153,6 +188,7 @@ function outcomeOf(
     seconds,
     best: best && { ...best, model: bestFile },
     last,
+    validation,
     lastModel: lastFile,
   };
 }

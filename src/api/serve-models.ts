@@ -3,13 +3,14 @@ import type { AddressInfo } from 'node:net';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { messageOf, systemErrorCode, UsageError, UserError } from '../core/errors.ts';
-import { sha256OfFile } from '../core/files.ts';
+import { isLoopback } from '../core/http.ts';
 import { projectFolder } from '../core/project.ts';
 import { type EngineOptions, type LoadedModel, loadModels } from '../evaluate/inference/load-model.ts';
 import type { NamedModel } from '../serve/models/served-model.ts';
 import { ALL } from '../serve/models/served-models.ts';
-import { isLoopback } from '../serve/security.ts';
 import { buildServer, type ServerOptions } from '../serve/server.ts';
+import { parseModelName } from '../weights/download/model-name.ts';
+import { modelChecksum } from '../weights/formats/model-files.ts';
 import { runPages } from './run-pages.ts';
 
 export interface ServeOptions extends EngineOptions, Omit<ServerOptions, 'models' | 'pages' | 'page'> {
@@ -82,13 +83,15 @@ async function nameModels(loaded: readonly LoadedModel[]): Promise<NamedModel[]>
   const named: NamedModel[] = [];
   for (const { path, ...model } of loaded) {
     const name = freeName(nameOf(path), taken);
-    named.push({ ...model, name, checksum: await sha256OfFile(path) });
+    named.push({ ...model, name, checksum: (await modelChecksum(path)).sha256 });
   }
   return named;
 }
 
-/** The name of the run if the file is its best model, otherwise the file's name. */
+/** The name of the run if the file is its best model, otherwise the file's or the repository's name. */
 function nameOf(path: string): string {
+  const parsed = parseModelName(path);
+  if (parsed?.kind === 'hub') return basename(parsed.repository);
   const name = basename(path, extname(path));
   const folder = dirname(resolve(path));
   if (!existsSync(join(folder, 'recipe.yaml'))) return name;

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
+import { single } from '../comm/communicator.ts';
+import { fromFirst } from '../core/process-team.ts';
 import { RunRecord } from '../runs/run-record.ts';
-import { firstWeights } from '../train/first-weights.ts';
+import { firstWeights, readStart, withPreparation } from '../train/first-weights.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { openSession } from '../train/session.ts';
 import { isFirst, type RunOptions, runTraining, type TrainOutcome } from './run-training.ts';
@@ -25,9 +27,17 @@ export interface TrainOptions extends RunOptions {
  * });
  */
 export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome> {
-  const { data, recipe, out } = options;
+  const { data, out, communicator = single } = options;
+  // Only the first rank's machine may have the model.
+  const start = isFirst(options) ? await readStart(options.recipe) : undefined;
+  const recipe = await fromFirst(communicator, withPreparation(options.recipe, start));
+  if (start && options.recipe.mean === undefined && recipe.mean !== 'dataset') {
+    options.listener?.onNote?.(
+      `the mean ${recipe.mean} of ${recipe.from} is kept; --mean dataset takes that of the training images`,
+    );
+  }
   const session = await openSession({ ...options, data, recipe });
-  const weights = isFirst(options) ? await firstWeights(session) : undefined;
+  const weights = isFirst(options) ? await firstWeights({ ...session, start }) : undefined;
   // Last, so that a machine that cannot train leaves nothing behind.
   const record = isFirst(options)
     ? await RunRecord.start(out, { data: resolve(data), recipe }, await session.set.record())

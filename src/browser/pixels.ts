@@ -5,7 +5,9 @@
  * src/data/pixels/resample.ts rescales, so it gives the same pixels as in Node. Decoders differ in places by one or two
  * levels of 255, and by a little more for JPEGs that Node's libjpeg shrinks during decoding.
  */
+
 import { UserError } from '../core/errors.ts';
+import type { Rounding } from '../core/image-preparation.ts';
 import { resample, rescaledSize } from '../data/pixels/resample.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 
@@ -50,8 +52,8 @@ export function pixelsOf(image: WebImage): RgbImage {
 }
 
 /** Isotropic rescaling: the smaller side becomes `side` pixels. */
-export function rescaled(image: RgbImage, side: number): RgbImage {
-  const { width, height } = rescaledSize(image.width, image.height, side);
+export function rescaled(image: RgbImage, side: number, rounding?: Rounding): RgbImage {
+  const { width, height } = rescaledSize(image.width, image.height, side, rounding);
   return width === image.width && height === image.height ? image : resample(image, width, height);
 }
 

@@ -93,7 +93,7 @@ export interface BestModel {
  * const { images } = await (await fetch('/photos.json')).json(); // [{ address, label }]
  * async function* labeled() {
  *   for (const { address, label } of images) {
- *     yield { image: await createImageBitmap(await (await fetch(address)).blob()), label };
+ *     yield { image: await createImageBitmap(await (await fetch(address)).blob(), { colorSpaceConversion: 'none' }), label };
  *   }
  * }
  * const recipe = { config: 'A', width: 0.1, crop: 32, scale: 36, batch: 16, epochs: 5, lr: 0.005 };
@@ -126,13 +126,19 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
   }
 }
 
-function factsOf(options: TrainOptions, recipe: Recipe, { classes, colors }: WebTrainingSet): ModelFacts {
+function factsOf(
+  options: TrainOptions,
+  recipe: Recipe,
+  { classes, colors, validation }: WebTrainingSet,
+): ModelFacts {
   return {
     network: networkOf(recipe, classes.length),
     classes,
     labels: classes.map((one) => options.labels?.[one] ?? one),
     meanRgb: colors.mean(),
     trainScale: parseTrainScale(recipe.scale),
+    colorProfiles: recipe['color-profiles'],
+    validation: { split: options.validation ? 'val' : 'held-out', images: validation.images.length },
     provenance: {
       createdBy: 'verydeep in a browser',
       data: options.data ?? 'images in a browser',

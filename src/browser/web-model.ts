@@ -81,6 +81,7 @@ export class WebModel {
       network,
       parameters,
       meanRgb,
+      publishedTest: facts.publishedTest,
       batch: BATCH,
       batchBytes: Math.min(BATCH_BYTES, gpu.limits.bindingBytes),
     });
@@ -94,12 +95,16 @@ export class WebModel {
    * for (const { label, probability } of top) console.log(label, probability);
    */
   async predict(image: WebImage, options: PredictOptions = {}): Promise<Prediction> {
-    const { protocol = 'dense', flip = flipsByDefault(protocol), top = 5 } = options;
+    const { publishedTest } = this.facts;
+    const usual = options.scales === undefined && publishedTest ? publishedTest.protocol : 'dense';
+    const { protocol = usual, flip = flipsByDefault(protocol), top = 5 } = options;
     const { labels } = this.facts;
     const scales = this.#scales(options.scales, protocol);
     const ensemble = new Ensemble([{ classifier: this.#classifier, scales }], { protocol, flip });
     const pixels = pixelsOf(image);
-    const classified = ensemble.classify(ensemble.scales.map((scale) => rescaled(pixels, scale)));
+    const classified = ensemble.classify(
+      ensemble.scales.map((scale) => rescaled(pixels, scale, publishedTest?.rounding)),
+    );
     ensemble.flush();
     const { posteriors } = await classified;
     return { top: withLabels(topClasses(posteriors, top), labels), posteriors };
@@ -171,6 +176,6 @@ export class WebModel {
 
   #scaled(image: WebImage, protocol: Protocol, scale: number | undefined): RgbImage {
     const [side] = this.#scales(scale === undefined ? undefined : [scale], protocol);
-    return rescaled(pixelsOf(image), side!);
+    return rescaled(pixelsOf(image), side!, this.facts.publishedTest?.rounding);
   }
 }

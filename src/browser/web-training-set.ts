@@ -1,8 +1,8 @@
 /** The training and validation images of a page. */
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
+import { holdOut } from '../data/sources/hold-out.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
-import { holdOut } from '../data/sources/splits.ts';
 import { ColorSums } from '../data/training/color-sums.ts';
 import type { Recipe } from '../train/recipe.ts';
 import { keepImages, type LabeledImages } from './memory-images.ts';
@@ -63,7 +63,7 @@ function divide(
   all: ImageSubset,
   { holdout, seed }: Recipe,
 ): { training: ImageSubset; validation: ImageSubset } {
-  const chosen = holdOut(all.images.length, holdout, seed);
+  const chosen = holdOut(all.labels, holdout, seed);
   if (!chosen) throw new UserError(`${all.images.length} images are too few to train on: add more`);
   const subset = (numbers: Uint32Array): ImageSubset => ({
     images: Array.from(numbers, (image) => all.images[image]!),

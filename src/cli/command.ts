@@ -31,9 +31,15 @@ export function option<T = string, Fallback extends string | undefined = undefin
   fallback?: Fallback,
 ): TypedOption<Fallback extends string ? T : T | undefined> {
   return (name) => {
-    const made = new Option(`--${name} ${value}`, description).argParser<unknown>(parse ?? String);
+    const made = new Option(`--${name} ${value}`, description).argParser<unknown>(parse ?? someText);
     return [fallback === undefined ? made : made.default(made.parseArg!(fallback, undefined), fallback)];
   };
+}
+
+/** An empty value is mostly a variable of a script that is not set. */
+function someText(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
 }
 
 /**

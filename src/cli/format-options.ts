@@ -5,7 +5,8 @@ import { conventionNames } from '../weights/import/preprocessing.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
 import { classesFile, readClassesFile } from './classes-file.ts';
 import { choice, type FlagsOf, flag, inGroup, option, type Parser } from './command.ts';
-import { inAnyCase, positiveNumber, rgb } from './options.ts';
+import { headPool, inAnyCase, positiveInteger, positiveNumber, rgb } from './options.ts';
+import { log } from './output.ts';
 
 /** `1`, `0.017`, or `1/255`. */
 const factor: Parser<number> = (text) => {
@@ -39,7 +40,17 @@ const options = {
     inAnyCase,
   ),
   pooling: choice(['floor', 'ceil'], "rounding of odd sizes in max pooling (default: the framework's)"),
-  prefix: option('<name>', 'prefix of the tensor names, if a file holds several networks'),
+  headPool: option(
+    '<kind>',
+    "pooling before the classifier, where the file holds only tensors: none, average or max (global), or average-k (to k×k, as PyTorch's AdaptiveAvgPool2d) (default: none)",
+    headPool,
+  ),
+  crop: option(
+    '<pixels>',
+    "side of the crop of a network that pools before its classifier (default: the file's input size, or 224)",
+    positiveInteger,
+  ),
+  prefix: option('<name>', 'prefix of the tensor names, if a file holds several networks', String),
   bnEpsilon: option(
     '<value>',
     "epsilon of batch normalization, if the file does not store it (default: the framework's)",
@@ -66,6 +77,9 @@ export async function readOptionsOf(
     classOrder,
     pooling,
     prefix,
+    headPool: flags.headPool,
+    crop: flags.crop,
+    onRemark: log,
     featuresOnly: flags.featuresOnly,
     configuration: flags.config,
     batchNormEpsilon: flags.bnEpsilon,

@@ -1,30 +1,38 @@
-/** Images that are given to a command by name: files and folders, some of which may be bad. */
+/** Images that are given to a command, some of which may be bad. */
+import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../core/errors.ts';
-import { kindOf } from '../core/files.ts';
 import { type BadImage, badImagesError, listBad } from '../data/sources/bad-images.ts';
-import { disk } from '../data/sources/folders/file-tree.ts';
-import { listUnlabeled } from '../data/sources/folders/listing.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
+import { listGivenImages } from '../data/sources/given/given-images.ts';
+import type { GivenImage } from '../data/sources/given/image-input.ts';
 import { flag } from './command.ts';
 import { log } from './output.ts';
 
 export const skipBad = flag('skip images that cannot be read, and report how many');
 
-/** Replaces folders by the images below them, and reports files there that are not used. */
-export async function imageFiles(inputs: readonly string[]): Promise<string[]> {
-  const images: string[] = [];
-  for (const input of inputs) {
-    if ((await kindOf(input)) !== 'folder') {
-      images.push(input);
-      continue;
-    }
-    const { files, unused } = await listUnlabeled(disk, input);
-    for (let i = 0; i < files.length; i++) images.push(`${input.replace(/\/+$/, '')}/${files.name(i)}`);
-    const note = describeUnused(unused.counts);
-    if (note !== undefined) log(note);
+export const imagesArgument =
+  'image files, folders, zip or tar files, patterns (in quotes), http(s) addresses, or - for standard input';
+
+/** The images of a command line, and a note about files that are not used. @throws UsageError when there are none */
+export async function imagesOf(inputs: readonly string[]): Promise<readonly GivenImage[]> {
+  if (inputs.indexOf('-') !== inputs.lastIndexOf('-')) {
+    throw new UsageError('standard input holds one image, so - can be given only once');
   }
-  if (images.length === 0) throw new UsageError(`there are no images in ${inputs.join(', ')}`);
+  const { images, unused } = await listGivenImages(
+    await Promise.all(inputs.map((input) => (input === '-' ? standardInput() : input))),
+  );
+  const note = describeUnused(unused);
+  if (note !== undefined) log(note);
   return images;
+}
+
+async function standardInput(): Promise<File> {
+  const { stdin } = process;
+  const remedy = 'pipe an image into the command: cat photo.jpg | vgg …, or name a file';
+  if (stdin.isTTY) throw new UsageError(`standard input is the keyboard; ${remedy}`);
+  const bytes = await buffer(stdin);
+  if (bytes.length === 0) throw new UsageError(`standard input is empty; ${remedy}`);
+  return new File([bytes], 'standard input');
 }
 
 /** Why images could not be used, for JSON; undefined if there are none. */

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
-import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
+import { messageOf, printable, systemErrorCode, UserError } from '../core/errors.ts';
+import { readingError, writingError } from '../core/files.ts';
 import { log } from './output.ts';
 import { buildProgram } from './program.ts';
 
@@ -12,9 +13,14 @@ function report(error: unknown): number {
     return error.exitCode === 0 ? 0 : WRONG_USAGE;
   }
   if (error instanceof UserError) {
-    log(`vgg: ${error.message}`);
+    log(`vgg: ${onOneLine(error.message)}`);
     if (process.env.VERYDEEP_DEBUG) log(traceOf(error));
     return error.exitCode;
+  }
+  const { path, syscall } = (error ?? {}) as { readonly path?: unknown; readonly syscall?: string };
+  if (systemErrorCode(error) !== undefined && typeof path === 'string') {
+    const isReading = /^(?:open|read|scandir|l?stat)/.test(syscall ?? '');
+    return report((isReading ? readingError : writingError)(path, error));
   }
   log(`vgg: internal error: ${messageOf(error)}`);
   log(
@@ -23,6 +29,12 @@ function report(error: unknown): number {
       : 'This is a bug. Please report it; VERYDEEP_DEBUG=1 shows the stack trace.',
   );
   return 1;
+}
+
+/** Paths that were given may have line breaks in them, lists in messages have, too. */
+function onOneLine(message: string): string {
+  const given = process.argv.slice(2).filter((word) => word.includes('\n'));
+  return given.reduce((text, word) => text.replaceAll(word, printable(word)), message);
 }
 
 function traceOf(error: unknown): string {

@@ -1,6 +1,8 @@
 /** Options that several commands share, and the parsers of their values. */
 import { InvalidArgumentError } from 'commander';
+import { colorProfileModes } from '../core/image-preparation.ts';
 import { backendNames, precisions, presentBackendName } from '../kernels/backend-options.ts';
+import { type HeadPool, parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { choice, type FlagsOf, flag, option, type Parser } from './command.ts';
@@ -69,6 +71,11 @@ export const maxPixels = option(
   positiveInteger,
 );
 
+export const colorProfiles = choice(
+  colorProfileModes,
+  "embedded color profiles of images: ignore, or convert to sRGB (default: as in the model's training)",
+);
+
 /** Accepts a backend's former name, too. */
 export const backend = choice(backendNames, 'compute backend', backendNames[0], presentBackendName);
 
@@ -84,17 +91,47 @@ export const inAnyCase = (text: string): string =>
 
 export const config = choice(configurationNames, 'network configuration of Table 1', undefined, inAnyCase);
 
+/** `average`, `max`, `average-7` or `none`. */
+export const headPool: Parser<HeadPool | 'none'> = (text) => {
+  const pool = parseHeadPool(text);
+  if (pool === null) throw new InvalidArgumentError('It must be none, average, max or average-k (to k×k).');
+  return pool ?? 'none';
+};
+
+const hiddenUnits: Parser<readonly number[]> = (text) => {
+  const units = parseHidden(text);
+  if (units === null) throw new InvalidArgumentError('It must be a list of units such as 512,128, or none.');
+  return units;
+};
+
 /** How a network may differ from Table 1. */
 export const sizeOptions = {
   classes: option('<n>', 'number of classes (default: 1000)', integer(2)),
   crop: option('<pixels>', 'side of the training crop, a multiple of 32', positiveInteger, '224'),
+  hidden: option(
+    '<list>',
+    'units of the fully connected layers before the last, such as 512,128; none: the last alone (default: 4096,4096, times width)',
+    hiddenUnits,
+  ),
+  headPool: option(
+    '<kind>',
+    'pooling before the fully connected layers: none, average or max (global), or average-k (to k×k) (default: none)',
+    headPool,
+  ),
   width: option('<factor>', 'multiplier for the channels of every hidden layer', positiveNumber, '1'),
 };
 
 /** @throws UsageError when no network has these sizes. */
 export function networkOf(
   configuration: ConfigurationName,
-  { classes = 1000, crop, width }: FlagsOf<typeof sizeOptions>,
+  { classes = 1000, crop, width, hidden, headPool: pool }: FlagsOf<typeof sizeOptions>,
 ): Network {
-  return buildNetwork({ configuration, classes, crop, width });
+  return buildNetwork({
+    configuration,
+    classes,
+    crop,
+    width,
+    hidden,
+    headPool: pool === 'none' ? undefined : pool,
+  });
 }

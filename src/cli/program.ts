@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   evaluate: () => import('./commands/evaluate.ts'),
   convert: () => import('./commands/convert.ts'),
   inspect: () => import('./commands/inspect.ts'),
+  models: () => import('./commands/models.ts'),
   features: () => import('./commands/features.ts'),
   predict: () => import('./commands/predict.ts'),
   serve: () => import('./commands/serve.ts'),
@@ -43,7 +44,7 @@ export async function buildProgram(args: readonly string[]): Promise<Command> {
     .helpCommand('help [command]', 'print the help for a command')
     .addHelpText(
       'after',
-      `\nExamples:\n  $ vgg demo\n  $ vgg predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors\n  $ vgg train runs/photos --config A --width 0.25 --crop 32 --scale 36 --out runs/mine\n  $ vgg train --help`,
+      `\nExamples:\n  $ vgg demo\n  $ vgg predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors\n  $ vgg train runs/photos --out runs/mine\n  $ vgg train --help`,
     );
   for (const name of neededFor(args[0])) program.addCommand(await load(name));
   configureCommand(program);

@@ -13,6 +13,18 @@ export function numbersByName(classes: readonly string[]): Map<string, number> {
   return numbers;
 }
 
+/** Whether class names are the whole numbers from 0 on, in any order: then they are class numbers. */
+export function areClassNumbers(classes: readonly string[]): boolean {
+  const names = new Set(classes);
+  return classes.length > 0 && Array.from(classes, (_, number) => names.has(String(number))).every(Boolean);
+}
+
+/** Sorts class names: whole numbers by value, other names by code unit. */
+export function sortClasses(classes: readonly string[]): string[] {
+  const areNumbers = classes.every((name) => /^(?:0|[1-9]\d{0,8})$/.test(name));
+  return [...classes].sort(areNumbers ? (a, b) => Number(a) - Number(b) : undefined);
+}
+
 /** Letters of other scripts that look like Latin ones, and those. */
 const LOOK_ALIKES = new Map(
   [...'аaеeоoрpсcуyхxіiѕsјjһhԁdԛqԝwкkмmтtвbнhαaοoνvρpτtυuιiκkχxγyηnωw', ..."ıi0oℓl|l’'‘'‐-‑-–-—-−-"].flatMap(

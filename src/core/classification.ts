@@ -43,3 +43,9 @@ export function addCounts(a: ClassificationCounts, b: ClassificationCounts): Cla
     lossSum: a.lossSum + b.lossSum,
   };
 }
+
+/** Whether some class has more than twice as many images as another, so that the mean class error is worth showing. */
+export function isUnbalanced(imagesByClass: readonly number[]): boolean {
+  const counts = imagesByClass.filter((images) => images > 0);
+  return Math.max(...counts) > 2 * Math.min(...counts);
+}

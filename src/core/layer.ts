@@ -35,6 +35,19 @@ export interface MaxPoolLayer {
 }
 
 /**
+ * Adaptive pooling of a whole map to `side` × `side` values, whatever its size: row v pools the rows from ⌊v · H / side⌋ to
+ * ⌈(v + 1) · H / side⌉ − 1, and columns likewise. With a side of 1 it is global pooling. If the map already has this
+ * size, it is the identity. Of equal maxima, the first (row-major) receives the gradient.
+ */
+export interface AdaptivePoolLayer {
+  readonly kind: 'adaptivePool';
+  readonly name: string;
+  readonly method: 'average' | 'max';
+  /** `max` only has a side of 1. */
+  readonly side: number;
+}
+
+/**
  * Local response normalization across channels: y_c = x_c / (k + alpha · Σ x_j²)^beta over the `size`
  * channels around c. alpha is not divided by size (Krizhevsky et al. 2012, section 3.3).
  */
@@ -54,7 +67,7 @@ export interface DropoutLayer {
   readonly rate: number;
 }
 
-export type Layer = ConvolutionLayer | ReluLayer | MaxPoolLayer | LrnLayer | DropoutLayer;
+export type Layer = ConvolutionLayer | ReluLayer | MaxPoolLayer | AdaptivePoolLayer | LrnLayer | DropoutLayer;
 
 /** A learned tensor: `conv1_1.weight [out, in, k, k]` or `conv1_1.bias [out]`. */
 export interface ParameterSpec {
@@ -99,9 +112,19 @@ export function outputShape(layer: Layer, input: Shape4): Shape4 {
       const halve = layer.rounding === 'floor' ? Math.floor : Math.ceil;
       return checked(layer, input, [batch, channels, halve(height / 2), halve(width / 2)]);
     }
+    case 'adaptivePool':
+      return [batch, channels, layer.side, layer.side];
     default:
       return input;
   }
+}
+
+/** The rows (or columns) from `begin` to before `end` that adaptive pooling pools into one, for each of `side`. */
+export function adaptiveWindows(extent: number, side: number): { begin: number; end: number }[] {
+  return Array.from({ length: side }, (_, v) => ({
+    begin: Math.floor((v * extent) / side),
+    end: Math.ceil(((v + 1) * extent) / side),
+  }));
 }
 
 function checked(layer: Layer, input: Shape4, output: Shape4): Shape4 {

@@ -1,6 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { UserError } from './errors.ts';
-import { readingError } from './files.ts';
+import { openFile, readingError } from './files.ts';
 
 /** A file that is read at any position, so that only the requested bytes are in memory. */
 export class RandomAccessFile {
@@ -17,17 +17,8 @@ export class RandomAccessFile {
 
   /** @throws UserError naming the file and the remedy when it is missing, a folder, or not readable. */
   static async open(path: string): Promise<RandomAccessFile> {
-    let file: FileHandle | undefined;
-    try {
-      file = await open(path, 'r');
-      const stat = await file.stat();
-      // Some systems open folders and fail only when they are read.
-      if (stat.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-      return new RandomAccessFile(path, file, stat.size);
-    } catch (error) {
-      await file?.close();
-      throw readingError(path, error);
-    }
+    const file = await openFile(path);
+    return new RandomAccessFile(path, file, (await file.stat()).size);
   }
 
   /** @throws UserError when the file has become shorter since it was opened. */

@@ -6,8 +6,11 @@
  * bit-for-bit the same results as an uninterrupted one.
  */
 import { alone, type Team } from '../core/process-team.ts';
-import type { DecodeOptions } from '../data/pixels/decode.ts';
-import { type EvaluationImage, loadForEvaluation } from '../data/pixels/evaluation-images.ts';
+import {
+  type EvaluationImage,
+  loadForEvaluation,
+  type PreparationOptions,
+} from '../data/pixels/evaluation-images.ts';
 import type { BadImage } from '../data/sources/bad-images.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Ensemble, EnsemblePosteriors } from './inference/ensemble.ts';
@@ -20,7 +23,7 @@ export interface EvaluatedImage extends EnsemblePosteriors {
   readonly label: number;
 }
 
-interface EvaluateImagesOptions extends DecodeOptions {
+interface EvaluateImagesOptions extends PreparationOptions {
   readonly source: ImageSource;
   readonly ensemble: Ensemble;
   /** Whether an image was evaluated before (default: none was). */

@@ -1,6 +1,7 @@
 import type { Team } from '../core/process-team.ts';
 import { type TrainScale, testScaleFor } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
+import type { DecodeOptions } from '../data/pixels/decode.ts';
 import { keepDecoded } from '../data/pixels/decoded-images.ts';
 import type { BadImage } from '../data/sources/bad-images.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
@@ -12,7 +13,7 @@ import { ImageClassifier } from './inference/image-classifier.ts';
 import { type ErrorRates, errorRates } from './results/error-rates.ts';
 import { gatherResults, ImageResults, imageResultOf } from './results/image-results.ts';
 
-interface ValidatorOptions {
+interface ValidatorOptions extends DecodeOptions {
   readonly network: Network;
   readonly backend: Backend;
   readonly parameters: Parameters;
@@ -22,7 +23,6 @@ interface ValidatorOptions {
   readonly trainScale: TrainScale;
   /** Bytes of decoded images kept in memory. */
   readonly memory: number;
-  readonly maxPixels: number;
   /** Ranks that share the work. */
   readonly team: Team;
   /** Called once for each image that became unreadable, which is then left out (default: it is an error). */
@@ -36,20 +36,21 @@ export class Validator {
   readonly #bad = new Set<number>();
 
   constructor(options: ValidatorOptions) {
-    const { images, trainScale, memory, maxPixels } = options;
+    const { images, trainScale, memory } = options;
     const scale = testScaleFor(trainScale);
-    this.#options = { ...options, images: keepDecoded(images, memory, { maxPixels, largestSide: scale }) };
+    this.#options = { ...options, images: keepDecoded(images, memory, { ...options, largestSide: scale }) };
     const classifier = new ImageClassifier(options);
     this.#ensemble = new Ensemble([{ classifier, scales: [scale] }], { protocol: 'center' });
   }
 
   async validate(onProgress: (done: number, total: number) => void): Promise<ErrorRates> {
-    const { network, images, maxPixels, team, onBad } = this.#options;
+    const { network, images, maxPixels, colorProfiles, team, onBad } = this.#options;
     const results = new ImageResults(images.length, network.classes);
     await evaluateImages({
       source: images,
       ensemble: this.#ensemble,
       maxPixels,
+      colorProfiles,
       team,
       onBad:
         onBad &&

@@ -45,6 +45,9 @@ function checkLayer(operation: string, layer: Layer): void {
   } else if (layer.kind === 'lrn') {
     needs(isCount(layer.size) && layer.size % 2 === 1, 'an odd number of channels', layer.size);
     needs(layer.k > 0, 'k above 0', layer.k);
+  } else if (layer.kind === 'adaptivePool') {
+    needs(isCount(layer.side), 'a side from 1 up', layer.side);
+    needs(layer.method === 'average' || layer.side === 1, 'a side of 1 to pool by the maximum', layer.side);
   } else if (layer.kind === 'dropout') {
     needs(layer.rate >= 0 && layer.rate < 1, 'a rate of at least 0 and below 1', layer.rate);
   }

@@ -33,9 +33,6 @@ export type ConfigurationName = keyof typeof configurations;
 /** The names in the order of Table 1. */
 export const configurationNames = Object.keys(configurations) as ConfigurationName[];
 
-/** Units of fc6 and fc7 at width 1. */
-export const HIDDEN_UNITS = 4096;
-
 export function isConfigurationName(name: string): name is ConfigurationName {
   return Object.hasOwn(configurations, name);
 }

@@ -29,7 +29,8 @@ export function layerCosts(network: Network, height = network.crop, width = heig
   const shapes = shapesAlong(network.layers, [1, 3, height, width]);
   let field = ONE_PIXEL;
   return network.layers.map((layer, index) => {
-    field = growReceptiveField(field, layer);
+    const [, , rows, columns] = shapes[index]!;
+    field = growReceptiveField(field, layer, Math.max(rows, columns));
     const outputShape = shapes[index + 1]!;
     return {
       name: layer.name,

@@ -8,11 +8,18 @@ import {
 } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
 import {
+  classifierLayers,
+  formatHeadPool,
+  type HeadPool,
+  MAX_HIDDEN_LAYERS,
+  scaledChannels,
+  usualHidden,
+} from './classifier.ts';
+import {
   type BlockEntry,
   type ConfigurationName,
   configurationNames,
   configurations,
-  HIDDEN_UNITS,
   isConfigurationName,
 } from './configurations.ts';
 
@@ -21,24 +28,36 @@ export interface NetworkOptions {
   readonly configuration: ConfigurationName;
   /** Number of classes, at least 2 (default 1000). */
   readonly classes?: number;
-  /** Side of the training crop in pixels, a multiple of 32 (default 224); fc6 is a crop/32 × crop/32 convolution. */
+  /**
+   * Side of the training crop in pixels (default 224). Without `headPool`, fc6 is a crop/32 × crop/32 convolution, and
+   * the crop is a multiple of 32; with it, at least 32.
+   */
   readonly crop?: number;
   /** Factor on the channels of every hidden layer, above 0 and at most 16 (default 1). */
   readonly width?: number;
   /** Rounding of odd sizes in max pooling: `floor` as PyTorch, `ceil` as Caffe (default `floor`). */
   readonly pooling?: PoolingRounding;
-  /** Dropout rate on fc6 and fc7 in training, from 0 to below 1 (default 0.5, section 3.1). */
+  /** Dropout rate on the hidden fully connected layers in training, from 0 to below 1 (default 0.5, section 3.1). */
   readonly dropout?: number;
+  /** Units of the fully connected layers before the last: fc6, fc7, … (default: 4096 · width twice, as in Table 1). */
+  readonly hidden?: readonly number[];
+  /** Pooling before the fully connected layers, beyond the paper (default: none). */
+  readonly headPool?: HeadPool;
 }
 
+type CompleteOptions = Required<Omit<NetworkOptions, 'headPool'>> & Pick<NetworkOptions, 'headPool'>;
+
 /** A network of Table 1 as a sequence of layers. */
-export interface Network extends Required<NetworkOptions> {
+export interface Network extends CompleteOptions {
   readonly layers: readonly Layer[];
   /** Names and shapes of the learned tensors, in order. */
   readonly parameters: readonly ParameterSpec[];
   /** Number of convolutional and fully connected layers, which the paper calls depth. */
   readonly weightLayers: number;
 }
+
+/** Five poolings halve the side of the map. */
+const STRIDE = 32;
 
 /** Constants of Krizhevsky et al. (section 2.1). */
 const LRN = { size: 5, k: 2, alpha: 1e-4, beta: 0.75 } as const;
@@ -59,9 +78,12 @@ export function buildNetwork(options: NetworkOptions): Network {
     pooling: 'floor' as const,
     dropout: 0.5,
     ...options,
+    hidden: options.hidden ?? usualHidden(options.width ?? 1),
   };
   checkOptions(complete);
-  const layers = [...featureLayers(complete), ...classifierLayers(complete)];
+  const features = featureLayers(complete);
+  const last = features.findLast((layer) => layer.kind === 'convolution')!.outChannels;
+  const layers = [...features, ...classifierLayers(complete, last, complete.crop / STRIDE)];
   return {
     ...complete,
     layers,
@@ -82,6 +104,30 @@ export function cropShape(network: Network, batch: number): Shape4 {
  */
 export function parameterCount(network: Network): number {
   return network.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+/** The fully connected layers (`fc6`, …), in order. The last one's outputs are the class scores. */
+export function fullyConnectedLayers(network: Network): ConvolutionLayer[] {
+  return network.layers.filter(
+    (layer): layer is ConvolutionLayer => layer.kind === 'convolution' && layer.name.startsWith('fc'),
+  );
+}
+
+/** Whether the classifier is that of Table 1: two hidden layers of 4096 · width units, without pooling before them. */
+export function hasUsualHead({ hidden, headPool, width }: Network): boolean {
+  return headPool === undefined && hidden.join() === usualHidden(width).join();
+}
+
+/** `global average pooling, FC-256, FC-10`; undefined for the classifier of Table 1, or none. */
+export function describeHead(network: Network): string | undefined {
+  const { headPool, hidden, classes } = network;
+  if (hasUsualHead(network) || hasFeaturesOnly(network)) return undefined;
+  const pooling = !headPool
+    ? []
+    : headPool.side === 1
+      ? [`global ${headPool.method} pooling`]
+      : [`average pooling to ${headPool.side}×${headPool.side}`];
+  return [...pooling, ...[...hidden, classes].map((units) => `FC-${units}`)].join(', ');
 }
 
 /** The convolutional layers before the fully connected ones (`conv1_1`, `conv1_2`, …), in order. */
@@ -109,7 +155,8 @@ export function hasFeaturesOnly(network: Network): boolean {
   return network.classes === 0;
 }
 
-function checkOptions({ configuration, classes, crop, width, dropout }: Required<NetworkOptions>): void {
+function checkOptions(options: CompleteOptions): void {
+  const { configuration, classes, crop, width, dropout, hidden, headPool } = options;
   if (!isConfigurationName(configuration)) {
     throw new UsageError(
       `there is no configuration "${configuration}"; choose one of ${configurationNames.join(', ')}`,
@@ -118,8 +165,9 @@ function checkOptions({ configuration, classes, crop, width, dropout }: Required
   if (!Number.isInteger(classes) || classes < 2) {
     throw new UsageError(`the number of classes must be 2 or more, not ${classes}`);
   }
-  if (!Number.isInteger(crop) || crop < 32 || crop % 32 !== 0) {
-    throw new UsageError(`the crop must be a multiple of 32 pixels, not ${crop}`);
+  if (!Number.isInteger(crop) || crop < STRIDE || (!headPool && crop % STRIDE !== 0)) {
+    const allowed = headPool ? 'at least 32 pixels' : 'a multiple of 32 pixels';
+    throw new UsageError(`the crop must be ${allowed}, not ${crop}`);
   }
   if (!(width > 0 && width <= 16)) {
     throw new UsageError(`the width must be above 0 and at most 16, not ${width}`);
@@ -127,13 +175,19 @@ function checkOptions({ configuration, classes, crop, width, dropout }: Required
   if (!(dropout >= 0 && dropout < 1)) {
     throw new UsageError(`the dropout rate must be at least 0 and below 1, not ${dropout}`);
   }
+  if (hidden.length > MAX_HIDDEN_LAYERS || !hidden.every((units) => Number.isInteger(units) && units >= 1)) {
+    throw new UsageError(
+      `the hidden layers must be at most ${MAX_HIDDEN_LAYERS} numbers of units from 1 up, not ${hidden.join(', ')}`,
+    );
+  }
+  if (headPool && (headPool.side < 1 || (headPool.method === 'max' && headPool.side !== 1))) {
+    throw new UsageError(
+      `the pooling before the classifier must be average, max or average-k (to k×k), not ${formatHeadPool(headPool)}`,
+    );
+  }
 }
 
-function scaled(channels: number, width: number): number {
-  return Math.max(1, Math.round(channels * width));
-}
-
-function featureLayers({ configuration, width, pooling }: Required<NetworkOptions>): Layer[] {
+function featureLayers({ configuration, width, pooling }: CompleteOptions): Layer[] {
   const layers: Layer[] = [];
   let channels = 3;
   for (const [index, block] of configurations[configuration].entries()) {
@@ -152,7 +206,7 @@ function featureLayers({ configuration, width, pooling }: Required<NetworkOption
         kernel,
         padding: (kernel - 1) / 2,
         inChannels: channels,
-        outChannels: scaled(outChannels, width),
+        outChannels: scaledChannels(outChannels, width),
       };
       layers.push(convolution, { kind: 'relu', name: `relu${name}` });
       channels = convolution.outChannels;
@@ -160,28 +214,4 @@ function featureLayers({ configuration, width, pooling }: Required<NetworkOption
     layers.push({ kind: 'maxPool', name: `pool${number}`, rounding: pooling });
   }
   return layers;
-}
-
-function classifierLayers(options: Required<NetworkOptions>): Layer[] {
-  const { configuration, classes, crop, width, dropout } = options;
-  const lastConvolution = configurations[configuration].at(-1)!.at(-1)!.split('-')[1];
-  const features = scaled(Number(lastConvolution), width);
-  const hidden = scaled(HIDDEN_UNITS, width);
-  const fullyConnected = (name: string, kernel: number, inChannels: number, outChannels: number): Layer => ({
-    kind: 'convolution',
-    name,
-    kernel,
-    padding: 0,
-    inChannels,
-    outChannels,
-  });
-  return [
-    fullyConnected('fc6', crop / 32, features, hidden),
-    { kind: 'relu', name: 'relu6' },
-    { kind: 'dropout', name: 'drop6', rate: dropout },
-    fullyConnected('fc7', 1, hidden, hidden),
-    { kind: 'relu', name: 'relu7' },
-    { kind: 'dropout', name: 'drop7', rate: dropout },
-    fullyConnected('fc8', 1, hidden, classes),
-  ];
 }

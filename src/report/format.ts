@@ -65,9 +65,32 @@ export function formatFlops(flops: number): string {
   return `${amount.toPrecision(3)} ${magnitudes[magnitude]}FLOP`;
 }
 
-/** `top-1 error 25.6 %, top-5 error 8.1 %` */
-export function formatErrors(errors: { readonly top1Error: number; readonly top5Error: number }): string {
-  return `top-1 error ${formatPercent(errors.top1Error)} %, top-5 error ${formatPercent(errors.top5Error)} %`;
+interface Errors {
+  readonly top1Error: number;
+  readonly top5Error: number;
+  readonly meanClassError?: number;
+}
+
+/**
+ * `top-1 error 25.6 %, top-5 error 8.1 %`
+ * @param unbalanced whether to add the mean class error (default false)
+ */
+export function formatErrors({ top1Error, top5Error, meanClassError }: Errors, unbalanced = false): string {
+  const mean =
+    unbalanced && meanClassError !== undefined ? `, mean class error ${formatPercent(meanClassError)} %` : '';
+  return `top-1 error ${formatPercent(top1Error)} %, top-5 error ${formatPercent(top5Error)} %${mean}`;
+}
+
+const SPLITS = {
+  train: 'training images',
+  val: 'validation images',
+  test: 'test images',
+  'held-out': 'held-out images',
+};
+
+/** `validation images`, `held-out images`; older versions did not record which ones they validated on. */
+export function formatSplit(split: keyof typeof SPLITS = 'val'): string {
+  return SPLITS[split];
 }
 
 /** A fraction in per cent: `27.4`. */

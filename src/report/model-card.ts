@@ -3,10 +3,16 @@
  * Face reads (https://huggingface.co/docs/hub/model-cards).
  */
 import { stringify } from 'yaml';
-import type { Network } from '../net/network.ts';
-import { parameterCount } from '../net/network.ts';
+import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
-import { formatBytes, formatCount, formatDuration, formatMillions, formatPercent } from './format.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMillions,
+  formatPercent,
+  formatSplit,
+} from './format.ts';
 import { summarizeNetwork } from './network-tables.ts';
 
 export interface ModelCard {
@@ -127,7 +133,7 @@ function frontMatter({ name, dataset, license: known, result }: ModelCard): obje
         results: [
           {
             task: { type: 'image-classification', name: 'Image classification' },
-            dataset: { type: dataset, name: dataset, split: 'validation' },
+            dataset: { type: dataset, name: dataset, split: splitOf(result) },
             metrics: [
               accuracy('Top-1 accuracy', result.top1Error, 1),
               accuracy('Top-5 accuracy', result.top5Error, 5),
@@ -139,10 +145,14 @@ function frontMatter({ name, dataset, license: known, result }: ModelCard): obje
   };
 }
 
+function splitOf({ split = 'val' }: ValidationMetrics): string {
+  return split === 'val' ? 'validation' : split;
+}
+
 function introduction({ network, dataset, createdBy, result }: ModelCard): string {
   const created = createdBy === undefined ? '' : `, created by ${createdBy}`;
   const error = result
-    ? ` Its top-1 error on the validation images is ${formatPercent(result.top1Error)} %.`
+    ? ` Its top-1 error on the ${formatSplit(result.split)} is ${formatPercent(result.top1Error)} %.`
     : '';
   return `VGG network ${network.configuration} with ${network.weightLayers} weight layers, trained on ${dataset} with ${network.classes} classes${created}.${error}`;
 }
@@ -150,8 +160,10 @@ function introduction({ network, dataset, createdBy, result }: ModelCard): strin
 function architecture({ network, meanRgb }: ModelCard): (readonly [string, string])[] {
   const { multiplyAdds } = summarizeNetwork(network);
   const { configuration, weightLayers, width, crop, classes: count, pooling } = network;
+  const head = describeHead(network);
   return [
     ['network', `${configuration}, ${weightLayers} weight layers`],
+    ...(head ? [['classifier', head] as const] : []),
     ['width', `${width}`],
     ['parameters', `${formatMillions(parameterCount(network))} million`],
     ['multiply-adds', `${formatCount(multiplyAdds)} per crop`],
@@ -172,12 +184,14 @@ function data({ dataset, dataFingerprint, trainScale }: ModelCard): string {
 
 function results({ result, selected, testScale, seconds }: ModelCard): string {
   if (!result) return 'Training ended before the first validation.';
-  const { images, top1Error, top5Error, loss, iteration, epoch } = result;
+  const { images, top1Error, top5Error, meanClassError = top1Error, loss, iteration, epoch, split } = result;
+  const isMeanEqual = formatPercent(meanClassError) === formatPercent(top1Error);
   const rows = table([
     ['top-1 error', `${formatPercent(top1Error)} %`],
     ['top-5 error', `${formatPercent(top5Error)} %`],
+    ...(isMeanEqual ? [] : [['mean class error', `${formatPercent(meanClassError)} %`] as const]),
     ['loss', loss.toFixed(4)],
-    ['images', formatCount(images)],
+    ['images', `${formatCount(images)} (split: ${splitOf(result)})`],
     ['protocol', `center crops, smaller side ${testScale} pixels`],
     ['trained for', `${formatCount(iteration)} iterations (${epoch.toFixed(1)} epochs)`],
     ...(seconds === undefined ? [] : [['training time', formatDuration(seconds)] as const]),
@@ -185,7 +199,9 @@ function results({ result, selected, testScale, seconds }: ModelCard): string {
   const note = selected
     ? '\n\nThe model was selected by this validation, so expect a slightly higher error on other images.'
     : '';
-  return `On the validation images:\n\n${rows}${note}`;
+  const source =
+    split === 'held-out' ? ', a part of the training data that the model was not trained on' : '';
+  return `On the ${formatSplit(split)}${source}:\n\n${rows}${note}`;
 }
 
 function license({ license: known }: ModelCard): string {

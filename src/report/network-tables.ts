@@ -2,7 +2,7 @@
 import type { Layer } from '../core/layer.ts';
 import { formatShape } from '../core/shape.ts';
 import { type LayerCost, layerCosts } from '../net/cost.ts';
-import { type Network, parameterCount } from '../net/network.ts';
+import { fullyConnectedLayers, type Network, parameterCount } from '../net/network.ts';
 import { formatBillions, formatCount, formatMillions } from './format.ts';
 import { type Cell, formatTable } from './table.ts';
 
@@ -37,7 +37,9 @@ export function formatTable1(networks: readonly Network[]): string {
     rows.push(columns.map((blocks) => blocks[block]!.join('\n')));
     rows.push(across('maxpool'));
   }
-  for (const name of ['fc6', 'fc7', 'fc8']) rows.push(across(`FC-${unitsOf(first, name)}`));
+  const pooling = first.layers.find(({ kind }) => kind === 'adaptivePool');
+  if (pooling) rows.push(across(describeLayer(pooling)));
+  for (const { outChannels } of fullyConnectedLayers(first)) rows.push(across(`FC-${outChannels}`));
   rows.push(across('soft-max'));
   return formatTable(rows, {
     head: networks.map(({ configuration, weightLayers }) => `${configuration}\n${weightLayers} layers`),
@@ -106,10 +108,6 @@ function blocksOf(network: Network): string[][] {
   return blocks.slice(0, -1);
 }
 
-function unitsOf(network: Network, name: string): number {
-  return network.parameters.find((parameter) => parameter.name === `${name}.bias`)!.shape[0]!;
-}
-
 function describeLayer(layer: Layer): string {
   switch (layer.kind) {
     case 'convolution':
@@ -118,6 +116,10 @@ function describeLayer(layer: Layer): string {
       return 'ReLU';
     case 'maxPool':
       return '2×2 max pooling';
+    case 'adaptivePool':
+      return layer.side === 1
+        ? `global ${layer.method} pooling`
+        : `average pooling to ${layer.side}×${layer.side}`;
     case 'lrn':
       return 'LRN';
     case 'dropout':

@@ -1,6 +1,8 @@
 /** The contents of a report on one training run, gathered by src/api and formatted by the other files here. */
+import { isUnbalanced } from '../core/classification.ts';
 import type { ClassErrors, ErrorRates } from '../evaluate/results/error-rates.ts';
 import type { Metrics } from '../train/metrics.ts';
+import { formatCount, formatErrors } from './format.ts';
 
 export interface RunReport {
   /** The run folder, as given. */
@@ -12,11 +14,12 @@ export interface RunReport {
   readonly metrics: readonly Metrics[];
   /** Human-readable names, in label order. */
   readonly labels: readonly string[];
-  /** `split` is undefined if the data set is not divided. */
+  /** `split` and `trainedOn` are those of an `EvaluationResult`. */
   readonly evaluation: ErrorRates & {
     readonly protocol: string;
     readonly scales: readonly number[];
     readonly split?: string;
+    readonly trainedOn: number;
   };
   readonly byClass: readonly ClassErrors[];
   /** Numbers of images, `[true class, predicted class]`. */
@@ -38,6 +41,14 @@ export interface Mistake {
   readonly picture: Uint8Array;
   /** The score map of the predicted class over the image, as a PNG. */
   readonly scoreMap: Uint8Array;
+}
+
+/** `top-1 error 25.6 %, top-5 error 8.1 % on 11 images (split: held-out; 99 others were trained on)` */
+export function formatReportedErrors({ evaluation, byClass }: RunReport): string {
+  const { images, split = 'all', trainedOn } = evaluation;
+  const others = trainedOn > 0 ? `; ${formatCount(trainedOn)} others were trained on` : '';
+  const errors = formatErrors(evaluation, isUnbalanced(byClass.map((counts) => counts.images)));
+  return `${errors} on ${formatCount(images)} images (split: ${split}${others})`;
 }
 
 export interface ClassError {

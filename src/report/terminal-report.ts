@@ -1,6 +1,6 @@
 /** A report on a run for the terminal. */
-import { formatCount, formatErrors, formatPercent } from './format.ts';
-import { mostConfused, type RunReport, worstClasses } from './run-report.ts';
+import { formatCount, formatPercent } from './format.ts';
+import { formatReportedErrors, mostConfused, type RunReport, worstClasses } from './run-report.ts';
 import { formatFacts, formatTable } from './table.ts';
 
 const LEVELS = '▁▂▃▄▅▆▇█';
@@ -20,15 +20,12 @@ export function formatTerminalReport(report: RunReport): string {
   const { run, facts, metrics, evaluation } = report;
   const valuesOf = (kind: string, value: 'loss' | 'top1Error') =>
     metrics.filter((line) => line.kind === kind).map((line) => line[value]);
-  const { protocol, scales, images, split = 'all' } = evaluation;
+  const { protocol, scales } = evaluation;
   return [
     run,
     formatFacts([
       ...facts,
-      [
-        `${protocol} evaluation, Q = ${scales.join(', ')}`,
-        `${formatErrors(evaluation)} on ${formatCount(images)} images (split: ${split})`,
-      ],
+      [`${protocol} evaluation, Q = ${scales.join(', ')}`, formatReportedErrors(report)],
       ['training loss', sparkline(valuesOf('train', 'loss'))],
       ['validation error', sparkline(valuesOf('validation', 'top1Error'))],
     ]),

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { systemErrorCode, UserError } from '../core/errors.ts';
+import { readingError } from '../core/files.ts';
 import { singleProtocols } from '../evaluate/protocol/protocol.ts';
 import { meanOf } from '../evaluate/protocol/softmax.ts';
 import { errorRates } from '../evaluate/results/error-rates.ts';
@@ -52,7 +53,7 @@ export async function readResult(
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
+    throw readingError(path, error);
   }
   try {
     const result = resultSchema.parse(JSON.parse(text));

@@ -2,12 +2,10 @@
  * Plan files of `vgg reproduce` list which nets are trained at which scales. The stages are the columns of Table 3; the
  * initial weights of each training follow from the paper (training-order.ts).
  */
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { messageOf, UserError } from '../core/errors.ts';
-import { readingError } from '../core/files.ts';
+import { UserError } from '../core/errors.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
+import { readYaml } from '../train/recipe-file.ts';
 
 const configuration = z.enum(configurationNames as [ConfigurationName, ...ConfigurationName[]]);
 const recipe = z.record(z.string(), z.unknown()).default({});
@@ -33,16 +31,7 @@ export type ReproductionPlan = z.infer<typeof planSchema>;
 
 /** @throws UserError naming the file, the key and the fault. */
 export async function readReproductionPlan(path: string): Promise<ReproductionPlan> {
-  const text = await readFile(path, 'utf8').catch((error) => {
-    throw readingError(path, error);
-  });
-  let parsed: unknown;
-  try {
-    parsed = parse(text);
-  } catch (error) {
-    throw new UserError(`the plan ${path} is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
-  return parseReproductionPlan(parsed, path);
+  return parseReproductionPlan(await readYaml(path, 'plan'), path);
 }
 
 /** @throws UserError naming the key and the fault. */

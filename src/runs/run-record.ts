@@ -1,7 +1,10 @@
 /** Records a training run in its folder. Of several ranks, only the first one writes. */
-import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { writingError } from '../core/files.ts';
+import { DiskReserve } from '../core/disk-reserve.ts';
+import { makeFolder, writingError } from '../core/files.ts';
+import { elementCount } from '../core/shape.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
 import type { DataRecord } from '../train/data-record.ts';
@@ -25,6 +28,7 @@ export class RunRecord {
   /** Undefined on ranks that do not write. */
   readonly #open: OpenFolder | undefined;
   #last: ValidationMetrics | null = null;
+  #reserve: DiskReserve | undefined;
 
   private constructor(open?: OpenFolder) {
     this.#open = open;
@@ -35,9 +39,7 @@ export class RunRecord {
    * @throws UserError when the folder already has a run or cannot be written.
    */
   static async start(path: string, description: RunDescription, record?: DataRecord): Promise<RunRecord> {
-    await mkdir(path, { recursive: true }).catch((error: unknown) => {
-      throw writingError(path, error);
-    });
+    await makeFolder(path);
     return RunRecord.#take(runFolder(path), (folder) => createRun(folder, description, record));
   }
 
@@ -81,15 +83,41 @@ export class RunRecord {
     return this.#last;
   }
 
-  /** @param facts recorded in the model files */
-  hooks(facts: ModelFacts, parameters: Parameters): RecordHooks {
+  /**
+   * Also reserves disk space for a checkpoint, so that a disk that becomes full loses nothing.
+   * @param facts recorded in the model files
+   */
+  async hooks(
+    facts: ModelFacts,
+    parameters: Parameters,
+    { averaged, onNote }: { readonly averaged: boolean; readonly onNote: (note: string) => void },
+  ): Promise<RecordHooks> {
     const folder = this.#open?.folder;
+    if (folder) await this.#reserveSpace(checkpointBytes(parameters, averaged), onNote);
     return {
       onMetrics: (line) => this.#write(line),
       onBest: async (_, average) => folder && writeParameters(folder.bestFile, facts, parameters, average),
       onCheckpoint: async (_, state, average) =>
-        folder && writeCheckpoint(folder.lastFile, facts, parameters, state, average),
+        folder &&
+        this.#writeWithReserve(
+          () => writeCheckpoint(folder.lastFile, facts, parameters, state, average),
+          () => onNote(`the disk is full: ${folder.lastFile} took its reserved space; free some space`),
+        ),
     };
+  }
+
+  async #reserveSpace(bytes: number, onNote: (note: string) => void): Promise<void> {
+    const { path } = this.#open!.folder;
+    this.#reserve = await DiskReserve.take(join(path, '.reserve'), bytes);
+    if (this.#reserve) return;
+    const room = `${Math.ceil(bytes / 2 ** 20)} MiB`;
+    onNote(
+      `the disk of ${path} has no room to reserve ${room} for a checkpoint; if it becomes full, the iterations since the last checkpoint are lost`,
+    );
+  }
+
+  async #writeWithReserve(write: () => Promise<void>, onFreed: () => void): Promise<void> {
+    await (this.#reserve ? this.#reserve.write(write, onFreed) : write());
   }
 
   /** Appends to metrics.jsonl and the TensorBoard events. */
@@ -117,9 +145,17 @@ export class RunRecord {
 
   async close(): Promise<void> {
     try {
+      await this.#reserve?.release();
       await this.#open?.events.close();
     } finally {
       await this.#open?.unlock();
     }
   }
+}
+
+/** The size of a checkpoint: values, velocities and, if weights are averaged, their average. */
+function checkpointBytes({ specs }: Parameters, averaged: boolean): number {
+  const values = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  // Names, shapes and the state take some kilobytes.
+  return 4 * values * (averaged ? 3 : 2) + 2 ** 17;
 }

@@ -1,11 +1,11 @@
 /** Turns every error into a response with a code and a message. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { messageOf, systemErrorCode } from '../core/errors.ts';
+import { messageOf, systemErrorCode, UserError } from '../core/errors.ts';
 import type { Limits } from './contract/model-schemas.ts';
 import type { ServerMetrics } from './prometheus.ts';
 import { ClientDisconnected, RequestError } from './request-errors.ts';
-import { imageTypes } from './uploads.ts';
+import { bodies } from './uploads.ts';
 
 interface ErrorHandlerOptions {
   readonly limits: Limits;
@@ -37,6 +37,8 @@ export function handleErrors(app: FastifyInstance, { limits, metrics, log }: Err
         `bug in ${request.method} ${request.routeOptions.url ?? 'no route'}: ${error.stack ?? messageOf(error)}`,
       );
     }
+    // What this server cannot give is for whoever runs it to fix; the client must not learn the folders.
+    if (known.code === 'not_available' && known.cause instanceof UserError) log(known.cause.message);
     return send(reply, known);
   });
 }
@@ -69,7 +71,7 @@ const fastifyErrors = ({ imageBytes, images }: Limits): Readonly<Record<string, 
     FST_FIELDS_LIMIT: new RequestError('bad_request', 'Too many form fields; send images only.'),
     FST_ERR_CTP_INVALID_MEDIA_TYPE: new RequestError(
       'unsupported_type',
-      `Unsupported content type; send an image as ${imageTypes.join(', ')}, or several as multipart/form-data.`,
+      `Unsupported content type; send ${bodies}.`,
     ),
   };
 };

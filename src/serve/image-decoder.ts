@@ -2,6 +2,7 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { UserError } from '../core/errors.ts';
 import { decodeStored, TooManyPixelsError } from '../data/pixels/decode.ts';
+import type { PreparationOptions } from '../data/pixels/evaluation-images.ts';
 import { rescaledSize } from '../data/pixels/resample.ts';
 import { rescaleImage } from '../data/pixels/rescale.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
@@ -18,6 +19,12 @@ interface DecodedImage {
   readonly scaled: readonly RgbImage[];
 }
 
+/** How models want an image. */
+export interface Preparation extends Pick<PreparationOptions, 'colorProfiles' | 'rounding'> {
+  /** Values of Q in pixels. */
+  readonly scales: readonly number[];
+}
+
 export class ImageDecoder {
   readonly #limits: Limits;
   /** A decoded image takes hundreds of times the memory of its file. */
@@ -29,13 +36,12 @@ export class ImageDecoder {
   }
 
   /**
-   * @param scales values of Q
    * @param untilReady resolves once the pixels are needed; until then the image stays encoded
    * @throws RequestError `too_large`, before an image of too many pixels is decoded, or `bad_image`.
    */
   decode(
     upload: Upload,
-    scales: readonly number[],
+    how: Preparation,
     signal: AbortSignal,
     untilReady = async () => {},
   ): Promise<DecodedImage> {
@@ -43,24 +49,25 @@ export class ImageDecoder {
       await untilReady();
       signal.throwIfAborted();
       try {
-        return await this.#decode(upload, scales);
+        return await this.#decode(upload, how);
       } catch (error) {
         throw asRequestError(error, upload, this.#limits);
       }
     });
   }
 
-  async #decode(upload: Upload, scales: readonly number[]): Promise<DecodedImage> {
+  async #decode(upload: Upload, { scales, colorProfiles, rounding }: Preparation): Promise<DecodedImage> {
     const { name, bytes } = upload;
     const image = await decodeStored({ kind: 'encoded', bytes }, name, {
       maxPixels: this.#limits.pixels,
+      colorProfiles,
       largestSide: Math.max(...scales),
     });
     const { width, height } = image.original ?? image;
     const size = { width, height };
     this.#checkRescaled(upload, size, scales);
     const scaled: RgbImage[] = [];
-    for (const scale of scales) scaled.push(await rescaleImage(image, scale, name));
+    for (const scale of scales) scaled.push(await rescaleImage(image, scale, name, undefined, rounding));
     return { name, size, scaled };
   }
 

@@ -1,11 +1,16 @@
 /** Routes that receive images: admission, errors, and clients that disconnect. */
 import { setMaxListeners } from 'node:events';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { admit, type Permit } from './admission.ts';
 import type { Context } from './request-context.ts';
 import { ClientDisconnected } from './request-errors.ts';
 import { imageErrors, type Routes, routeSchema } from './route-types.ts';
+
+const ignoredFields = z
+  .array(z.string())
+  .optional()
+  .describe('names of form fields that were not read; absent if there are none');
 
 /** A request for work on images while it is handled. */
 export interface ActiveRequest {
@@ -21,19 +26,22 @@ export interface ActiveRequest {
  *   the client disconnects or one part of it fails.
  */
 export function imageRoutes(app: Routes, context: Context) {
-  return <Query extends z.ZodType, Response extends z.ZodType>(
+  return <Query extends z.ZodType, Response extends z.ZodObject>(
     path: string,
     summary: string,
     { querystring, response }: { readonly querystring: Query; readonly response: Response },
     handle: (query: z.output<Query>, active: ActiveRequest) => Promise<z.input<Response> | FastifyReply>,
   ): void => {
-    const schema: FastifySchema = routeSchema(summary, { querystring }, response, imageErrors);
+    const answer = response.extend({ ignoredFields });
+    const schema: FastifySchema = routeSchema(summary, { querystring }, answer, imageErrors);
     const options = { onRequest: admit(context), schema };
-    (app as unknown as FastifyInstance).post(path, options, (request, reply) =>
-      untilDisconnected(request, reply, context, (active) =>
+    (app as unknown as FastifyInstance).post(path, options, async (request, reply) => {
+      const result = await untilDisconnected(request, reply, context, (active) =>
         handle(request.query as z.output<Query>, active),
-      ),
-    );
+      );
+      if (result === reply || request.ignoredFields === undefined) return result;
+      return { ...(result as object), ignoredFields: request.ignoredFields };
+    });
   };
 }
 

@@ -4,7 +4,8 @@ import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { version } from '../core/project.ts';
-import { imageTypes } from './uploads.ts';
+import { jsonImageSchema } from './json-image.ts';
+import { imageTypes, jpegAliases } from './uploads.ts';
 
 export async function describeInterface(app: FastifyInstance, hasToken: boolean): Promise<void> {
   await app.register(swagger, {
@@ -60,7 +61,8 @@ const otherResponses: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
 const imagesBody: OpenAPIV3_1.RequestBodyObject = {
   required: true,
   content: {
-    ...Object.fromEntries(imageTypes.map((type) => [type, {}])),
+    ...Object.fromEntries([...imageTypes, ...jpegAliases].map((type) => [type, {}])),
+    'application/json': { schema: jsonImageSchema },
     'multipart/form-data': {
       schema: {
         type: 'object',

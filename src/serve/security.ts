@@ -1,6 +1,7 @@
 /** Access control and security headers. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isLoopback } from '../core/http.ts';
 import { RequestError } from './request-errors.ts';
 
 /**
@@ -48,11 +49,6 @@ export function checkHost(host: string) {
     if (isLoopback(request.hostname) || request.hostname === host) return;
     throw new RequestError('forbidden', 'This server accepts requests to localhost only.');
   };
-}
-
-/** Whether an address or a name can be reached from this machine only. */
-export function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 }
 
 /** A hook against cross-site requests: only the server's own page and `allowed` origins may POST. */

@@ -10,9 +10,12 @@ import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { defaultConcurrency, mapConcurrently } from '../core/concurrency.ts';
 import { UserError } from '../core/errors.ts';
+import { alone, type Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { contentHashOf } from '../data/sources/content-hash.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
+import { colorAxesSchema } from '../data/training/given-colors.ts';
+import type { Recipe } from './recipe.ts';
 
 const rgb = z.tuple([z.number(), z.number(), z.number()]).readonly();
 const badImages = z.array(z.object({ index: z.int(), message: z.string() })).readonly();
@@ -35,7 +38,7 @@ export const dataRecord = z.object({
   /** The validation split, if the data set has one. */
   validation: recordedImages.optional(),
   mean: rgb,
-  axes: z.object({ directions: z.tuple([rgb, rgb, rgb]).readonly(), deviations: rgb }),
+  axes: colorAxesSchema,
   /** Unreadable images that the run leaves out, among its training and validation images. */
   bad: z.object({ training: badImages, validation: badImages }),
 });
@@ -107,6 +110,19 @@ export async function findRecorded(
   return found;
 }
 
+/**
+ * The images of an earlier session, if there was one. Only one rank compares their contents.
+ * @throws UserError as `findRecorded` does.
+ */
+export async function asRecorded(
+  source: ImageSource,
+  recorded: RecordedImages | undefined,
+  { recipe, team = alone }: { readonly recipe: Recipe; readonly team?: Team },
+): Promise<ImageSource> {
+  if (recorded === undefined) return source;
+  return findRecorded(source, recorded, { skipBad: recipe['skip-bad'], contents: team.rank === 0 });
+}
+
 function checkNames(
   source: ImageSource,
   { classes, names, labels }: RecordedImages,
@@ -118,7 +134,9 @@ function checkNames(
   for (const name of differing(source.classes, classes)) faults.push(`it has a new class "${name}"`);
   if (faults.length === 0) {
     const missing = names.filter((_, i) => indices[i] === -1);
-    if (missing.length > 0 && !skipBad) faults.push(`${countOf(missing)} missing (${missing[0]})`);
+    if (missing.length > 0 && !skipBad) {
+      faults.push(`${countOf(missing)} missing (${missing[0]}; --skip-bad continues without)`);
+    }
     const known = new Set(names);
     const added = Array.from({ length: source.length }, (_, i) => nameIn(source, i)).filter(
       (name) => !known.has(name),

@@ -1,4 +1,6 @@
 import { UserError } from '../core/errors.ts';
+import { usualRate } from './learning-rate-schedule.ts';
+import type { Recipe } from './recipe.ts';
 
 /** Training failed to reduce the loss; going on from these weights is pointless. */
 export class DivergenceError extends UserError {
@@ -12,12 +14,28 @@ interface IterationHealth {
   readonly learningRate: number;
 }
 
+/**
+ * What to change when a network does not learn or diverges. docs/explanation/defaults.md has the runs that show that it
+ * helps.
+ */
+export function remedyFor(recipe: Recipe): string {
+  const { init, lr, batch } = recipe;
+  const rate = (lr * batch) / (recipe['lr-reference-batch'] ?? batch);
+  const usual = usualRate(batch);
+  const remedies: string[] = [];
+  if (init === 'gaussian' || init === 'he-unscaled') remedies.push('use --init he or --init glorot');
+  if (rate > usual) remedies.push(`lower --lr to ${usual}`);
+  if (rate < usual / 3) remedies.push(`raise --lr to ${usual}`);
+  if (remedies.length > 0) return remedies.join(', and ');
+  return `halve --lr (${lr / 2}), train for more epochs, or start from a trained network (--from)`;
+}
+
 /** @throws DivergenceError with what to change, when the loss is infinite or NaN. */
-export function checkFinite({ iteration, meanLoss, learningRate }: IterationHealth): void {
+export function checkFinite({ iteration, meanLoss, learningRate }: IterationHealth, recipe: Recipe): void {
   if (Number.isFinite(meanLoss)) return;
   throw new DivergenceError(
     `the loss is not finite at iteration ${iteration} (learning rate ${learningRate}): training diverged; ` +
-      'lower --lr (try a tenth first), or use --init glorot, and start again',
+      `start again and ${remedyFor(recipe)}`,
   );
 }
 
@@ -39,13 +57,12 @@ export function isFlat(meanLoss: number, logitSpread: number, classes: number): 
 }
 
 /** @throws DivergenceError when the loss has been flat for `window` consecutive iterations; a window of 0 never throws. */
-export function checkAlive(flatIterations: number, window: number, classes: number): void {
+export function checkAlive(flatIterations: number, window: number, classes: number, recipe: Recipe): void {
   if (window === 0 || flatIterations < window) return;
   throw new DivergenceError(
     `the network is not learning: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
       `${Math.log(classes).toFixed(3)} and the output has not depended on the image; ` +
-      'start again with --init glorot (or --init he) or from a shallower network with --from-shallower; ' +
-      'if it was learning before, lower --lr',
+      `start again and ${remedyFor(recipe)}`,
   );
 }
 

@@ -2,10 +2,16 @@ import { inputDeviation } from '../data/training/color-shift.ts';
 import { type Initialization, initializeTensor } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
 import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
+import type { Model } from '../weights/model/model.ts';
 import { readModel } from '../weights/model/read-model.ts';
 import { type Transfer, transferAll, transferFromShallower } from '../weights/model/transfer.ts';
 import type { Recipe } from './recipe.ts';
 import type { TrainingSession } from './session.ts';
+
+interface FirstWeightsOptions extends Pick<TrainingSession, 'network' | 'recipe' | 'set' | 'listener'> {
+  /** The model that training starts from, if it has been read. */
+  readonly start?: Model;
+}
 
 /**
  * The weights that training starts from: random, or those of another model (`from`, `from-shallower`) and random ones
@@ -17,18 +23,21 @@ export async function firstWeights({
   recipe,
   set,
   listener,
-}: Pick<TrainingSession, 'network' | 'recipe' | 'set' | 'listener'>): Promise<Map<string, Float32Array>> {
+  start: given,
+}: FirstWeightsOptions): Promise<Map<string, Float32Array>> {
   const initialization: Initialization = {
     method: recipe.init,
     std: recipe['init-std'],
     inputStd: inputDeviation(set.axes),
     seed: recipe.seed,
   };
-  const transfer = await transferOf(network, recipe);
+  const { classes } = set.training;
+  const start = given ?? (await readStart(recipe));
+  const transfer = start && transferOf(start, network, recipe, classes);
   if (transfer && transfer.replaced.length > 0) {
     const source = recipe.from ?? recipe['from-shallower'];
     listener?.onNote?.(
-      `layers from ${source}: ${layersOf(transfer.kept)}; newly initialized: ${layersOf(transfer.replaced)}`,
+      `layers from ${source}: ${layersOf(transfer.kept)}; newly initialized: ${layersOf(transfer.replaced)}${reasonOf(start!, network)}`,
     );
   }
   return new Map(
@@ -39,23 +48,49 @@ export async function firstWeights({
   );
 }
 
-async function transferOf(network: Network, recipe: Recipe): Promise<Transfer | undefined> {
+/** Why the last layer is new although the model has as many classes; empty otherwise. */
+function reasonOf(model: Model, network: Network): string {
+  return model.network.classes === network.classes ? ', because the classes have other names' : '';
+}
+
+/**
+ * Reads the model that training starts from, the mean of several if `from` lists several.
+ * @returns undefined if it starts from random weights
+ * @throws UserError when a model cannot be read.
+ */
+export async function readStart(recipe: Recipe): Promise<Model | undefined> {
   const convention = recipe['from-convention'];
+  const featuresOnly = recipe['from-features-only'];
   if (recipe.from !== undefined) {
     const [first, ...others] = recipe.from.split(',');
     const read = async (path: string): Promise<NamedModel> => ({
       path,
-      model: await readModel(path, { convention, allowFeatures: true }),
+      model: await readModel(path, { convention, featuresOnly, allowFeatures: true }),
     });
     const models: [NamedModel, ...NamedModel[]] = [await read(first!)];
     for (const path of others) models.push(await read(path));
-    return transferAll(models.length > 1 ? meanModel(models) : models[0].model, network);
+    return models.length > 1 ? meanModel(models) : models[0].model;
   }
   const shallower = recipe['from-shallower'];
-  if (shallower !== undefined) {
-    return transferFromShallower(await readModel(shallower, { convention }), network);
-  }
-  return undefined;
+  return shallower === undefined ? undefined : readModel(shallower, { convention });
+}
+
+function transferOf(start: Model, network: Network, recipe: Recipe, classes: readonly string[]): Transfer {
+  const transfer = recipe.from === undefined ? transferFromShallower : transferAll;
+  return transfer(start, network, classes);
+}
+
+/**
+ * A recipe with how images are prepared, where it does not say: a net that starts from all layers of another keeps that
+ * one's preparation, since its first layer expects it; others have the paper's.
+ */
+export function withPreparation(recipe: Recipe, start: Model | undefined): Recipe {
+  const from = recipe.from === undefined ? undefined : start;
+  return {
+    ...recipe,
+    mean: recipe.mean ?? from?.meanRgb.join(',') ?? 'dataset',
+    'color-profiles': recipe['color-profiles'] ?? from?.colorProfiles ?? 'ignore',
+  };
 }
 
 function layersOf(parameters: readonly string[]): string {

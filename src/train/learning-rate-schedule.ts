@@ -21,6 +21,11 @@ export interface ScheduleOptions {
   readonly warmupFrom?: number;
 }
 
+/** The paper's rate for batches of 256, and for smaller ones less: the noise of a gradient grows as the batch shrinks. */
+export function usualRate(batch: number): number {
+  return Number((0.01 * Math.sqrt(Math.min(1, batch / 256))).toPrecision(2));
+}
+
 /** The schedule that a recipe describes. */
 export function scheduleOf(recipe: Recipe, iterationsPerEpoch: number): ScheduleOptions {
   const { lr, batch, warmup, 'lr-drop-at': dropAt } = recipe;

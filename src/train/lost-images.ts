@@ -34,7 +34,7 @@ export function leaveOut(
   const more = fresh.length > 1 ? ` (and ${fresh.length - 1} more)` : '';
   if (!recipe['skip-bad']) {
     throw new LostImagesError(
-      `${fresh[0]!.message}${more}: restore it, or leave out unreadable images with --skip-bad`,
+      `a training image has become unreadable: ${fresh[0]!.message}${more}; restore it, or add --skip-bad`,
     );
   }
   const lost = [...before, ...fresh.map(({ index }) => index)].sort((a, b) => a - b);

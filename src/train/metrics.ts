@@ -36,6 +36,10 @@ const validationMetrics = z.object({
   ...measured,
   /** Number of validation images. */
   images: z.int(),
+  /** Top-1 error averaged over the classes, each with the same weight; older versions did not record it. */
+  meanClassError: z.number().optional().describe('top-1 error averaged over the classes'),
+  /** Which images these are: the data's own, or `held-out` training images; older versions did not record it. */
+  split: z.enum(['val', 'test', 'held-out']).optional().describe('the images of the validation'),
 });
 /** A line of metrics.jsonl: a validation of the weights, or of their average. */
 export interface ValidationMetrics extends Readonly<z.output<typeof validationMetrics>> {}

@@ -2,11 +2,12 @@
 import { parse, stringify } from 'yaml';
 import { messageOf, UserError } from '../core/errors.ts';
 import { readBytes } from '../core/files.ts';
-import type { Recipe } from './recipe.ts';
+import type { PartialRecipe, Recipe } from './recipe.ts';
 
 /**
  * The version of the keys in a run's recipe.yaml. Runs of version 0.2 and before record none and have version 1, where
- * `init: he` is today's `he-unscaled`.
+ * `init: he` is today's `he-unscaled`, color profiles were converted, and the mean was that of the
+ * training images.
  */
 export const RECIPE_VERSION = 2;
 
@@ -26,15 +27,21 @@ export async function readRecipeFile(path: string): Promise<Record<string, unkno
   return (await readRecipeAndData(path)).keys;
 }
 
+/** @param kind of file, for messages @throws UserError when it cannot be read or is not YAML */
+export async function readYaml(path: string, kind: 'recipe' | 'plan'): Promise<unknown> {
+  const text = (await readBytes(path)).toString('utf8');
+  try {
+    return parse(text);
+  } catch (error) {
+    // More lines show the place in the file.
+    const fault = messageOf(error).split('\n', 1)[0]!.replace(/:$/, '');
+    throw new UserError(`the ${kind} ${path} is not valid YAML: ${fault}`, { cause: error });
+  }
+}
+
 /** Reads a recipe file with the location of the data. @throws UserError as readRecipeFile does. */
 export async function readRecipeAndData(path: string): Promise<RecipeFile> {
-  const text = (await readBytes(path)).toString('utf8');
-  let parsed: unknown;
-  try {
-    parsed = parse(text);
-  } catch (error) {
-    throw new UserError(`the recipe ${path} is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
+  const parsed = await readYaml(path, 'recipe');
   if (parsed === null) return { keys: {} };
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw new UserError(`the recipe ${path} must be a mapping of keys such as "lr: 0.01"`);
@@ -49,6 +56,9 @@ export async function readRecipeAndData(path: string): Promise<RecipeFile> {
   return { data, keys: presentKeys(path, keys, version ?? (data === undefined ? RECIPE_VERSION : 1)) };
 }
 
+/** What runs of version 1 did, whose recipes lack these keys. */
+const formerDefaults: PartialRecipe = { 'color-profiles': 'convert', mean: 'dataset' };
+
 /** Renames keys and values of older versions, so that they keep their meaning. */
 function presentKeys(path: string, keys: Record<string, unknown>, version: unknown): Record<string, unknown> {
   if (version !== 1 && version !== RECIPE_VERSION) {
@@ -56,9 +66,10 @@ function presentKeys(path: string, keys: Record<string, unknown>, version: unkno
       `the recipe ${path} has version ${version}, but this verydeep knows versions 1 to ${RECIPE_VERSION}; install a newer verydeep`,
     );
   }
-  // oneDNN is gone: its results differed from those of the own kernels in the last bits.
+  // Chose between own 3×3 kernels and oneDNN's, which is gone: their results differed in the last bits.
   const { kernels: _, ...present } = keys;
-  return version === 1 && keys.init === 'he' ? { ...present, init: 'he-unscaled' } : present;
+  if (version !== 1) return present;
+  return { ...formerDefaults, ...present, ...(keys.init === 'he' && { init: 'he-unscaled' }) };
 }
 
 /** The recipe as YAML, keys in the schema's order. */

@@ -4,9 +4,12 @@
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
+import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
+import { givenMean } from '../data/training/given-colors.ts';
 import { backendNames, precisions } from '../kernels/backend-options.ts';
+import { parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';
@@ -105,7 +108,27 @@ export const recipeSchema = z.strictObject({
     .min(0)
     .default(0)
     .meta({ value: 'factor', description: 'multiplier of the L2 penalty on biases' }),
-  dropout: fraction.default(0.5).meta({ value: 'fraction', description: 'dropout ratio of fc6 and fc7' }),
+  hidden: text((list) => parseHidden(list) !== null, 'must be a list of units such as 4096,4096 or none')
+    .optional()
+    .meta({
+      value: 'list',
+      description:
+        "units of the fully connected layers before the last, such as 256 or 512,128; none: the last alone (default: the paper's 4096,4096, times width)",
+    }),
+  'head-pool': text(
+    (kind) => parseHeadPool(kind) !== null,
+    'must be none, average, max or average-k such as average-7',
+  )
+    .default('none')
+    .meta({
+      value: 'kind',
+      description:
+        'pooling of the last map before the fully connected layers (beyond the paper): none, average or max (global), or average-k (to k×k)',
+    }),
+  dropout: fraction.default(0.5).meta({
+    value: 'fraction',
+    description: 'dropout ratio of the hidden fully connected layers (fc6 and fc7)',
+  }),
   'random-crop': flag.default(true).meta({
     description: 'crop each image at a new random position in each epoch, instead of at the center',
   }),
@@ -113,6 +136,21 @@ export const recipeSchema = z.strictObject({
   'color-shift': flag
     .default(true)
     .meta({ description: 'random RGB shifts along the principal components of the training set' }),
+  mean: text(
+    (mean) => mean === 'dataset' || givenMean(mean) !== undefined,
+    'must be dataset, ilsvrc or three numbers from 0 to 255 such as 123.68,116.779,103.939',
+  )
+    .optional()
+    .meta({
+      value: 'rgb',
+      description:
+        "mean RGB that is subtracted from every pixel: dataset (the training images'), ilsvrc (the authors') or three numbers (default: dataset, or with from that of its model); given with color-axes, it saves decoding all images before training",
+    }),
+  'color-axes': z.string().optional().meta({
+    value: 'file',
+    description:
+      'principal components for color-shift: ilsvrc (published) or a JSON file such as the data.json.gz of a run (default: those of the training images)',
+  }),
   shuffle: flag.default(true).meta({ description: 'shuffle the images in each epoch' }),
   init: z
     .enum(initializationMethods)
@@ -122,9 +160,9 @@ export const recipeSchema = z.strictObject({
     .default(0.01)
     .meta({ value: 'std', description: 'standard deviation of the Gaussian initialization' }),
   from: z.string().optional().meta({
-    value: 'files',
+    value: 'models',
     description:
-      'start from all layers of this model, or of the average of several: a.safetensors,b.safetensors',
+      'start from all layers of this model (a file, torchvision/vgg16, hf:OWNER/REPOSITORY or https://…), or of the average of several: a.safetensors,b.safetensors',
   }),
   'from-shallower': z.string().optional().meta({
     value: 'file',
@@ -134,6 +172,10 @@ export const recipeSchema = z.strictObject({
   'from-convention': z.enum(conventionNames).optional().meta({
     description:
       'preprocessing that the model in from or from-shallower expects, if its file does not record it',
+  }),
+  'from-features-only': flag.default(false).meta({
+    description:
+      'take only the convolutions of the model in from, for another crop; the fully connected layers are new',
   }),
   seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count
@@ -151,6 +193,10 @@ export const recipeSchema = z.strictObject({
     value: 'n',
     description: 'largest image to accept, in pixels',
     resumable: true,
+  }),
+  'color-profiles': z.enum(colorProfileModes).optional().meta({
+    description:
+      "embedded color profiles of images: ignore leaves the pixels as they are stored, as the published weights' pipelines do; convert converts them to sRGB (default: ignore, or with from as its model)",
   }),
   'validate-every': positive.default(1).meta({ value: 'epochs', description: 'epochs between validations' }),
   'average-from': number.min(0).optional().meta({
@@ -195,7 +241,7 @@ export const recipeSchema = z.strictObject({
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
 /** Keys whose value may be text or a number. */
-type TextKey = 'scale' | 'warmup' | 'lr-drop-at';
+type TextKey = 'mean' | 'scale' | 'warmup' | 'lr-drop-at';
 /** Any of the keys of a recipe. */
 export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;
 

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { presentBackendName } from '../kernels/backend-options.ts';
+import { parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { type PartialRecipe, type Recipe, type RecipeKey, recipeKeys, recipeSchema } from './recipe.ts';
 
@@ -27,6 +28,9 @@ export function resolveRecipe(
   const recipe = result.data;
   if (recipe.from !== undefined && recipe['from-shallower'] !== undefined) {
     throw new UserError(`${origin}: from and from-shallower cannot be used together; keep one`);
+  }
+  if (recipe['from-features-only'] && recipe.from === undefined) {
+    throw new UserError(`${origin}: from-features-only needs from, the model whose convolutions to take`);
   }
   if (parseTrainScale(recipe.scale).min < recipe.crop) {
     throw new UserError(
@@ -91,5 +95,7 @@ export function networkOf(recipe: Recipe, classes: number): Network {
     width: recipe.width,
     pooling: recipe.pooling,
     dropout: recipe.dropout,
+    hidden: recipe.hidden === undefined ? undefined : parseHidden(recipe.hidden)!,
+    headPool: parseHeadPool(recipe['head-pool']) ?? undefined,
   });
 }

@@ -1,6 +1,8 @@
 /** Opens and checks a training session: images, network and backend, the same on all ranks. */
+import { basename, resolve } from 'node:path';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
+import { hidePathsIn } from '../core/hide-paths.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
@@ -24,7 +26,12 @@ import {
 } from './same-on-all-ranks.ts';
 import type { TrainingProgress } from './trainer-hooks.ts';
 import type { TrainerState } from './trainer-state.ts';
-import { openTrainingSet, type TrainingSet, type TrainingSetListener } from './training-set.ts';
+import {
+  openTrainingSet,
+  type TrainingSet,
+  type TrainingSetListener,
+  type ValidationImages,
+} from './training-set.ts';
 import { WeightAverage } from './weight-average.ts';
 
 export interface TrainListener extends TrainingSetListener {
@@ -33,6 +40,8 @@ export interface TrainListener extends TrainingSetListener {
   onIteration?(progress: TrainingProgress): void;
   /** Called with the number of images validated so far. */
   onValidationProgress?(done: number, total: number): void;
+  /** Called with each reason to distrust the training or its result, once. */
+  onWarning?(warning: string): void;
   /** Called with each line of metrics.jsonl. */
   onMetrics?(metrics: Metrics): void;
 }
@@ -42,10 +51,12 @@ export interface TrainingStart {
   readonly backend: Backend;
   readonly communicator: Communicator;
   readonly trainingImages: number;
-  readonly validationImages: number;
+  readonly validation: ValidationImages;
   /** Iterations done in earlier sessions of the run. */
   readonly iteration: number;
   readonly totalIterations: number;
+  /** Images per iteration. */
+  readonly batch: number;
 }
 
 export interface SessionOptions {
@@ -56,6 +67,8 @@ export interface SessionOptions {
   readonly communicator?: Communicator;
   /** The images that the run was started with (default: a new run). */
   readonly record?: DataRecord;
+  /** See `openTrainingSet`. */
+  readonly resumed?: 'recorded' | 'none';
 }
 
 export interface TrainingSession {
@@ -71,7 +84,7 @@ export interface TrainingSession {
 
 /** @throws UserError for data that cannot be trained on, a missing backend, or ranks that differ. */
 export async function openSession(options: SessionOptions): Promise<TrainingSession> {
-  const { data, recipe, signal, communicator = single, record } = options;
+  const { data, recipe, signal, communicator = single, record, resumed } = options;
   const listener = communicator.rank === 0 ? options.listener : undefined;
   if (communicator.size > 1) {
     await checkSameCode(communicator);
@@ -79,7 +92,8 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
     const remedy = 'start all ranks with the same flags and the same recipe file';
     await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
   }
-  const set = await openTrainingSet(data, { recipe, listener, signal, team: communicator, record });
+  const team = communicator;
+  const set = await openTrainingSet(data, { recipe, listener, signal, team, record, resumed });
   await checkSameImages(communicator, set.training);
   await checkSameImages(communicator, set.validation);
   const network = networkOf(recipe, set.training.classes.length);
@@ -131,20 +145,26 @@ export async function startParameters(
   }
 }
 
-/** The facts that model files record besides the weights. */
-export async function modelFacts({ recipe, network, set }: TrainingSession): Promise<ModelFacts> {
-  const { training, mean } = set;
+/** The facts that model files record besides the weights, without this machine's folders. */
+export async function modelFacts(
+  { recipe, network, set }: TrainingSession,
+  { checkpoint }: SessionStart,
+): Promise<ModelFacts> {
+  const { training, mean, validationRecord } = set;
   return {
     network,
     classes: training.classes,
     labels: training.labels,
     meanRgb: mean,
     trainScale: parseTrainScale(recipe.scale),
+    colorProfiles: recipe['color-profiles'],
+    // The model of an older version keeps being one without a record: its hold-out follows another rule.
+    validation: checkpoint ? checkpoint.model.validation : validationRecord,
     provenance: {
       createdBy: `verydeep ${version}`,
-      data: training.location,
+      data: basename(resolve(training.location)),
       dataFingerprint: await training.fingerprint(),
-      recipe: formatRecipe(recipe),
+      recipe: formatRecipe(hidePathsIn(recipe)),
     },
   };
 }

@@ -16,7 +16,9 @@ export interface TrainingData {
 export interface TrainerHooks {
   validate(
     parameters: Parameters,
-  ): Promise<Pick<ValidationMetrics, 'images' | 'loss' | 'top1Error' | 'top5Error'>>;
+  ): Promise<
+    Pick<ValidationMetrics, 'images' | 'loss' | 'top1Error' | 'top5Error' | 'meanClassError' | 'split'>
+  >;
   /** Called after each iteration. */
   onIteration?(progress: TrainingProgress): void;
   onMetrics(metrics: Metrics): Promise<void>;

@@ -162,7 +162,7 @@ export class Trainer {
     const saved =
       this.#savedAt === undefined
         ? 'no iteration is saved yet; start from the beginning with --resume'
-        : `iteration ${this.#savedAt} is saved; continue with --resume`;
+        : `${this.#savedAt === iteration ? 'this' : `iteration ${this.#savedAt}`} is saved; continue with --resume`;
     return new UserError(`${error.message}; training stopped after iteration ${iteration}, and ${saved}`, {
       cause: error,
     });
@@ -189,7 +189,7 @@ export class Trainer {
     const left = leaveOut(lost, this.#state.lost, this.#options);
     const learningRate = rateOf(schedule, iteration, this.#schedule.learningRate);
     const meanLoss = counts.lossSum / counts.images;
-    checkFinite({ iteration: iteration + 1, meanLoss, learningRate });
+    checkFinite({ iteration: iteration + 1, meanLoss, learningRate }, recipe);
     const flat = await agreeOnFlatness(this.#communicator, meanLoss, logits);
     await parameters.update({
       learningRate,
@@ -213,7 +213,7 @@ export class Trainer {
   async #afterStep(): Promise<void> {
     const { recipe, network } = this.#options;
     const { iteration } = this.#state;
-    checkAlive(this.#state.flatIterations, this.#schedule.deadWindow, network.classes);
+    checkAlive(this.#state.flatIterations, this.#schedule.deadWindow, network.classes, recipe);
     if (iteration % recipe['log-every'] === 0 || iteration === this.totalIterations) await this.#logWindow();
     const validated = this.#schedule.validationIsDue(this.#state);
     if (validated) await this.#validateAndSave();
@@ -247,7 +247,8 @@ export class Trainer {
   async #validate(): Promise<void> {
     const { hooks, parameters } = this.#options;
     const { iteration, best } = this.#state;
-    const { images, loss, top1Error, top5Error } = await hooks.validate(parameters);
+    const measured = await hooks.validate(parameters);
+    const { top1Error } = measured;
     const isBest = best === null || top1Error < best.top1Error;
     // Taken before the validation changes the schedule.
     const moment = this.#moment();
@@ -258,7 +259,7 @@ export class Trainer {
       validatedAt: iteration,
       seconds: moment.seconds,
     };
-    await hooks.onMetrics({ kind: 'validation', ...moment, images, loss, top1Error, top5Error });
+    await hooks.onMetrics({ kind: 'validation', ...moment, ...measured });
   }
 
   async #checkpoint(): Promise<void> {

@@ -1,24 +1,35 @@
 /** The images that a run trains and validates on, checked before the first iteration. */
-import { numbersByName } from '../core/class-names.ts';
-import { UserError } from '../core/errors.ts';
-import { alone, type Team } from '../core/process-team.ts';
+import { isUnbalanced } from '../core/classification.ts';
+import type { Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { Rgb } from '../core/shape.ts';
 import { describeUnused } from '../data/sources/folders/unused-files.ts';
+import {
+  fingerprintImages,
+  packFingerprints,
+  watchFingerprints,
+} from '../data/sources/image-fingerprints.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
-import { holdOut, MissingSplitError } from '../data/sources/splits.ts';
+import { checkColorProfiles } from '../data/sources/shards/packed-color-profiles.ts';
 import type { ColorAxes } from '../data/training/color-shift.ts';
 import { goodImages, type SurveyProgress, surveyImages } from '../data/training/color-survey.ts';
+import { givenAxes, givenMean } from '../data/training/given-colors.ts';
 import { TrainingImages } from '../data/training/loader.ts';
-import { type DataRecord, findRecorded, recordImages } from './data-record.ts';
+import type { ValidationRecord } from '../weights/model/metadata.ts';
+import { asRecorded, type DataRecord, recordImages } from './data-record.ts';
 import type { Recipe } from './recipe.ts';
+import { copiesWarning, missingClassWarnings, splitOff } from './validation-split.ts';
 
 export interface TrainingSet {
   readonly training: ImageSource;
   readonly validation: ImageSource;
+  /** Reasons to distrust the errors: classes without images, copies. */
+  readonly warnings: readonly string[];
+  /** For the model files of a new run; a resumed one keeps what its checkpoint recorded. */
+  readonly validationRecord: ValidationRecord;
   /** Mean RGB of the training images, 0–255. */
   readonly mean: Rgb;
   readonly axes: ColorAxes;
@@ -41,6 +52,8 @@ interface TrainingSetOptions {
   readonly team?: Team;
   /** The images that the run was started with (default: a new run). */
   readonly record?: DataRecord;
+  /** What a resumed run's model recorded of its validation; see `splitOff`. */
+  readonly resumed?: 'recorded' | 'none';
 }
 
 /**
@@ -50,35 +63,61 @@ interface TrainingSetOptions {
  * @throws UserError for data that cannot be trained on or that has changed; for bad images unless `skip-bad`.
  */
 export async function openTrainingSet(location: string, options: TrainingSetOptions): Promise<TrainingSet> {
-  const all = await asRecorded(
-    await openImages(location, { split: 'train' }),
-    options.record?.training,
-    options,
-  );
-  const [own, heldOut] = await splitOff(location, all, options);
+  const training = await openImages(location, { split: 'train' });
+  const all = await asRecorded(training, options.record?.training, options);
+  const { training: own, validation: others, split } = await splitOff(location, all, options);
   // Held-out images come from the same folders as the others.
-  for (const { unused } of heldOut.split === all.split ? [all] : [all, heldOut]) {
+  for (const { unused } of split === 'held-out' ? [all] : [all, others]) {
     const note = describeUnused(unused);
     if (note !== undefined) options.listener?.onNote?.(note);
   }
-  checkClasses(all, heldOut);
-  const training = await survey(limited(own, options.recipe), 'training', options);
-  const validation = await survey(heldOut, 'validation', options);
-  const { mean, axes } = options.record ?? training;
+  for (const source of [all, others])
+    checkColorProfiles(source, options.recipe['color-profiles'] ?? 'ignore');
+  const isRecorded = split === 'held-out' && options.resumed === undefined;
+  const chosen = limited(own, options.recipe);
+  const given = options.record ?? (await givenColors(options.recipe));
+  const trained = await survey(chosen, 'training', options, { withFingerprints: isRecorded, ...given });
+  const validation = await survey(others, 'validation', options, {
+    withFingerprints: isRecorded,
+    ...options.record,
+  });
+  const warnings = [
+    ...missingClassWarnings(trained.good, validation.good),
+    ...(isRecorded ? copiesWarning(trained.fingerprints, validation.fingerprints) : []),
+  ];
+  const trainedOn = isRecorded ? packFingerprints(trained.fingerprints) : undefined;
+  const { mean, axes } = { ...trained, ...given };
   return {
-    training: training.good,
+    training: trained.good,
     validation: validation.good,
+    warnings,
+    validationRecord: { split, images: validation.good.length, trainedOn },
     mean,
     axes,
     record: async () => ({
       version: 1,
       training: await recordImages(all),
-      validation: heldOut.split === all.split ? undefined : await recordImages(heldOut),
+      validation: split === 'held-out' ? undefined : await recordImages(others),
       mean,
       axes,
-      bad: { training: training.bad, validation: validation.bad },
+      bad: { training: trained.bad, validation: validation.bad },
     }),
   };
+}
+
+/** The validation images of a run, without the images. */
+export interface ValidationImages {
+  /** A split of the data set, or `held-out`: a part of the training images. */
+  readonly split: ValidationRecord['split'];
+  readonly images: number;
+  /** Whether some class has more than twice as many images as another. */
+  readonly unbalanced: boolean;
+}
+
+export function describeValidation({ validation, validationRecord }: TrainingSet): ValidationImages {
+  const counts = validation.classes.map(() => 0);
+  for (let image = 0; image < validation.length; image++) counts[validation.label(image)]!++;
+  return { split: validationRecord.split, images: validation.length, unbalanced: isUnbalanced(counts) };
 }
 
 /** The training images as batches of augmented crops. @param lost numbers of images to leave out */
@@ -97,96 +136,64 @@ export function trainingImages(
     mean,
     memory: recipe['memory-budget'] * 2 ** 20,
     maxPixels: recipe['max-pixels'],
+    colorProfiles: recipe['color-profiles'],
     lost,
   });
 }
 
-/** Training and validation images: the data's own validation split, otherwise its test split, otherwise a part of its training images. */
-async function splitOff(
-  location: string,
-  all: ImageSource,
-  options: TrainingSetOptions,
-): Promise<[training: ImageSource, validation: ImageSource]> {
-  const { recipe, listener, record } = options;
-  const validation = await ownValidation(location);
-  if (validation?.split === 'test') {
-    listener?.onNote?.(
-      `${location} has no val split: its test images are used for validation and to choose the best model, so this run's errors are not an independent test`,
-    );
-  }
-  if (validation) return [all, await asRecorded(validation, record?.validation, options)];
-  const parts = holdOut(all.length, recipe.holdout, recipe.seed);
-  if (!parts) {
-    throw new UserError(
-      `${location} has only ${countOf(all.length)}; add more, or add a val folder beside the training images`,
-    );
-  }
-  const held = parts.validation.length;
-  listener?.onNote?.(
-    `${location} has no validation images: ${held} of ${countOf(all.length)} ${held === 1 ? 'is' : 'are'} held out for validation`,
-  );
-  return [selectImages(all, parts.training), selectImages(all, parts.validation)];
-}
-
-/** The images of an earlier session, if there was one. Only one rank compares their contents. */
-async function asRecorded(
-  source: ImageSource,
-  recorded: DataRecord['training'] | undefined,
-  { recipe, team = alone }: TrainingSetOptions,
-): Promise<ImageSource> {
-  if (recorded === undefined) return source;
-  return findRecorded(source, recorded, { skipBad: recipe['skip-bad'], contents: team.rank === 0 });
-}
-
-function countOf(images: number): string {
-  return `${images} ${images === 1 ? 'image' : 'images'}`;
-}
-
-async function ownValidation(location: string): Promise<ImageSource | undefined> {
-  try {
-    const source = await openImages(location, { split: 'val' });
-    // Data without splits gives the training images again.
-    return source.split === undefined ? undefined : source;
-  } catch (error) {
-    if (error instanceof MissingSplitError) return undefined;
-    throw error;
-  }
-}
-
-function checkClasses(training: ImageSource, validation: ImageSource): void {
-  const known = numbersByName(training.classes);
-  const unknown = validation.classes.find((name) => !known.has(name.normalize('NFC')));
-  if (unknown === undefined && validation.classes.length === training.classes.length) return;
-  throw new UserError(
-    `${training.location}: the validation images have ${validation.classes.length} classes, the training images ${training.classes.length}` +
-      `${unknown === undefined ? '' : `, and only the validation images have "${unknown}"`}; use the same classes in both`,
-  );
-}
-
-function limited(source: ImageSource, { limit, seed }: Recipe): ImageSource {
+/** The images that `limit` leaves. */
+export function limited(source: ImageSource, { limit, seed }: Pick<Recipe, 'limit' | 'seed'>): ImageSource {
   if (limit === undefined || limit >= source.length) return source;
   const chosen = permutation(source.length, deriveKeys(keyOfSeed(seed), 'limit')).slice(0, limit);
   return selectImages(source, chosen.sort());
 }
 
+interface GivenColors {
+  readonly mean?: Rgb;
+  readonly axes?: ColorAxes;
+}
+
+async function givenColors(recipe: Recipe): Promise<GivenColors> {
+  const { mean = 'dataset', 'color-axes': axes } = recipe;
+  const given = givenMean(mean);
+  // Absent keys must not hide the survey's.
+  return {
+    ...(given && { mean: given }),
+    ...(axes !== undefined && { axes: await givenAxes(axes) }),
+  };
+}
+
+/**
+ * Surveys the images, unless mean and axes are known, on the way to their fingerprints, so that each is read once; a
+ * survey from the cache reads none.
+ */
 async function survey(
   source: ImageSource,
   what: 'training' | 'validation',
   { recipe, listener, signal, team, record }: TrainingSetOptions,
+  { mean, axes, withFingerprints }: GivenColors & { readonly withFingerprints: boolean },
 ) {
-  const survey = record
-    ? { ...record, bad: record.bad[what] }
-    : await surveyImages(source, {
-        onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
-        onWarning: (note) => listener?.onNote?.(note),
-        maxPixels: recipe['max-pixels'],
-        signal,
-        team,
-      });
+  const known = new Map<number, string>();
+  const watched = watchFingerprints(source, (image, found) => known.set(image, found));
+  const survey =
+    mean && axes
+      ? { mean, axes, bad: record?.bad[what] ?? [] }
+      : await surveyImages(withFingerprints ? watched : source, {
+          onProgress: (progress) => listener?.onSurvey?.({ ...progress, what }),
+          onWarning: (note) => listener?.onNote?.(note),
+          maxPixels: recipe['max-pixels'],
+          colorProfiles: recipe['color-profiles'],
+          signal,
+          team,
+        });
   const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
-  if (!good) return { ...survey, good: source };
+  const onProgress = (done: number, total: number) => listener?.onSurvey?.({ done, total, bad: 0, what });
+  const fingerprints = withFingerprints
+    ? await fingerprintImages(source, { known, team, signal, onProgress })
+    : [];
+  if (!good) return { ...survey, fingerprints, good: source };
   listener?.onNote?.(
     `${survey.bad.length} of ${source.length} ${what} images cannot be read and ${survey.bad.length === 1 ? 'is' : 'are'} left out`,
   );
-  return { ...survey, good: selectImages(source, good) };
+  return { ...survey, fingerprints, good: selectImages(source, good) };
 }

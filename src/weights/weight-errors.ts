@@ -10,9 +10,10 @@ export function unreadable(path: string, tensor: string, type: string): UserErro
 }
 
 /** The error for a file that violates its format. @param format `PyTorch`, `ONNX`, … */
-export function damaged(path: string, format: string, fault: string): UserError {
+export function damaged(path: string, format: string, fault: string, cause?: unknown): UserError {
   return new UserError(
     `${path} is not a valid ${format} file: ${fault}; copy or download it again, or save it again`,
+    { cause },
   );
 }
 

@@ -55,12 +55,16 @@ describe('vgg evaluate', () => {
   const evaluate = (...args: string[]) => jsonOf(work.vgg`evaluate ${args} --json`);
 
   it('is dense, with mirror images, at the training scale by default', async () => {
-    const { seconds, modelDetails, top1Error, loss, ...result } = await evaluate(photos, '--model', model);
+    const { seconds, modelDetails, top1Error, meanClassError, loss, ...result } = await evaluate(
+      ...words`${photos} --model ${model}`,
+    );
     assert.ok(seconds > 0 && top1Error >= 0 && loss > 0);
+    // Four images of each class.
+    assert.ok(Math.abs(meanClassError - top1Error) < 1e-12);
     assert.match(modelDetails[0].sha256, /^[0-9a-f]{64}$/);
     assert.deepEqual(result, {
-      ...{ split: 'val', images: 12, labeled: 12, top5Error: 0 },
-      ...{ protocol: 'dense', flip: true, scales: [36], models: [model] },
+      ...{ split: 'val', trainedOn: 0, images: 12, labeled: 12, top5Error: 0 },
+      ...{ protocol: 'dense', flip: true, scales: [36], models: [model], warnings: [] },
     });
   });
 

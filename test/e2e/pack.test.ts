@@ -42,6 +42,8 @@ describe('vgg pack', () => {
     const { format, width, height } = await sharp(bytesOf(await source.read(0))).metadata();
     assert.equal(format, 'jpeg');
     assert.equal(Math.min(width, height), 33);
+    const train = work.vgg`train ${work.path('small')} --out ${work.path('no')} ${QUICK} --color-profiles convert`;
+    await failed(train, 1, /packed with --color-profiles ignore, not convert; give --color-profiles ignore/);
   });
 
   it('trains from shards to the same weights as from the folder', async () => {

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { buildProgram, commandNames } from '../../src/cli/program.ts';
 import { projectFolder } from '../../src/core/project.ts';
+import { parseModelName } from '../../src/weights/download/model-name.ts';
 import { png, writeFiles } from '../support/images.ts';
 import { words } from './cli-process.ts';
 import { Workplace } from './training-runs.ts';
@@ -40,6 +41,7 @@ class Reader {
   has(path: string): boolean {
     return (
       ELSEWHERE.includes(path) ||
+      parseModelName(path) !== undefined ||
       AFTER_DEMO.some((pattern) => pattern.test(path)) ||
       this.#made.some((made) => path === made || path.startsWith(`${made}/`)) ||
       (/^(recipes|plans)\//.test(path) && existsSync(join(projectFolder, path)))
@@ -62,7 +64,7 @@ class Reader {
 
   async follow(line: string): Promise<void> {
     const [program, ...words] = line.split(/\s+/) as [string, ...string[]];
-    if (program === 'npx' && words[0] === 'vgg') return this.#vgg(words.slice(1));
+    if (program === 'npx' && ['vgg', 'verydeep'].includes(words[0]!)) return this.#vgg(words.slice(1));
     if (program === 'npm') return assert.ok(await isScript(words.at(-1)!), `${line}: no such script`);
     if (program === 'ls') return this.needs(words[0]!);
     assert.equal(program, 'curl');

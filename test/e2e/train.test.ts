@@ -30,6 +30,23 @@ describe('train, evaluate, predict', () => {
     assert.equal(outcome.last.top1Error, lines.at(-1).top1Error);
   });
 
+  it('chooses what is not given by the data, records it, and warns in the result', async () => {
+    const plain = work.path('plain');
+    const { stderr, stdout } = await succeeded(
+      work.vgg`train ${photos} --width 0.05 --epochs 2 --out ${plain} --json`,
+    );
+    assert.match(
+      stderr,
+      /note: settings for this data \(24 images, 3 classes, smaller side \d+ px\): --crop 32 /,
+    );
+    assert.match(stderr, /--from torchvision\/vgg16 --out/);
+    const { crop, scale, batch, width, epochs } = parse(await readFile(`${plain}/recipe.yaml`, 'utf8'));
+    assert.deepEqual([crop, scale, batch, width, epochs], [32, '32..40', 8, 0.05, 2]);
+    const { warnings } = JSON.parse(stdout);
+    assert.match(warnings[0], /only 12 validation images/);
+    for (const warning of warnings) assert.equal(stderr.split(`warning: ${warning}\n`).length, 2, warning);
+  });
+
   it("trains again with a run's recipe, on its data unless other data is given", async () => {
     const again = work.path('again');
     const { stderr } = await succeeded(work.vgg`train --recipe ${run}/recipe.yaml --out ${again}`);
@@ -72,19 +89,7 @@ describe('train, evaluate, predict', () => {
     const from = words`--out ${work.path('fine')} --from ${run}/best.safetensors`;
     const { stderr } = await succeeded(work.vgg`train ${two} ${QUICK} --iterations 2 ${from}`);
     assert.match(stderr, /newly initialized: fc8/);
-    assert.match(stderr, /2 of 24 images are held out for validation/);
-  });
-
-  it('says that the test images are used for validation if there are no others', async () => {
-    const data = work.path('tested');
-    for (const [seed, name] of ['x', 'y'].entries()) {
-      for (const split of ['Train', 'Test'])
-        await writeFiles(data, { [`${split}/${name}/0.jpg`]: await jpeg(36, 36, seed) });
-    }
-    const { stderr } = await succeeded(
-      work.vgg`train ${data} --out ${work.path('tested-run')} ${QUICK} --batch 2 --iterations 1`,
-    );
-    assert.match(stderr, /has no val split: its test images are used for validation/);
+    assert.match(stderr, /two has no validation images: 2 of 24 images are held out for validation/);
   });
 
   it('starts a deeper net from a shallower one', async () => {

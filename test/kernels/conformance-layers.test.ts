@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { type Layer, type LrnLayer, outputShape, type PoolingRounding } from '../../src/core/layer.ts';
+import {
+  type AdaptivePoolLayer,
+  type Layer,
+  type LrnLayer,
+  outputShape,
+  type PoolingRounding,
+} from '../../src/core/layer.ts';
 import { elementCount, formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { describeBackends } from '../support/backends.ts';
-import { chainCase, maxPool, relu, runBackward, runForward } from '../support/chains.ts';
+import { adaptivePool, chainCase, maxPool, relu, runBackward, runForward } from '../support/chains.ts';
 import { normalize, normalizeBackward, poolPlaces } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
@@ -117,6 +123,78 @@ describeBackends('local response normalization', (backend, { layerTolerance }) =
   });
 });
 
+describeBackends('adaptive pooling', (backend, { representable, layerTolerance }) => {
+  const input = representable(Float32Array.from({ length: 2 * 15 }, (_, i) => ((7 * i) % 15) - 4));
+  const cases: readonly (readonly [AdaptivePoolLayer, Shape4, readonly (readonly number[])[]])[] = [
+    // The windows of PyTorch's adaptive_avg_pool2d: of 5 columns, 0 to 2 and 2 to 4.
+    [
+      adaptivePool('average', 2),
+      [1, 2, 3, 5],
+      windowsOf(
+        [
+          [0, 2],
+          [1, 3],
+        ],
+        [
+          [0, 3],
+          [2, 5],
+        ],
+      ),
+    ],
+    [
+      adaptivePool('average', 4),
+      [1, 2, 3, 5],
+      windowsOf(
+        [
+          [0, 1],
+          [0, 2],
+          [1, 3],
+          [2, 3],
+        ],
+        [
+          [0, 2],
+          [1, 3],
+          [2, 4],
+          [3, 5],
+        ],
+      ),
+    ],
+    [adaptivePool('average'), [1, 2, 3, 5], windowsOf([[0, 3]], [[0, 5]])],
+    [adaptivePool('max'), [2, 1, 3, 5], windowsOf([[0, 3]], [[0, 5]])],
+  ];
+  for (const [layer, shape, windows] of cases) {
+    it(`${layer.method} to ${layer.side}×${layer.side}`, async () => {
+      const testCase = chainCase([layer], shape, 0);
+      const outputGradient = representable(randomTensor(3, outputShape(layer, shape)));
+      const expected: number[] = [];
+      const gradient = new Float32Array(input.length);
+      for (const map of [0, 15]) {
+        for (const window of windows) {
+          const values = window.map((place) => input[map + place]!);
+          const slope = outputGradient[expected.length]!;
+          if (layer.method === 'max') {
+            expected.push(Math.max(...values));
+            gradient[map + window[values.indexOf(Math.max(...values))]!]! += slope;
+          } else {
+            expected.push(values.reduce((a, b) => a + b) / values.length);
+            for (const place of window) gradient[map + place]! += slope / values.length;
+          }
+        }
+      }
+      assertClose('inference output', await runForward(backend, testCase, input), expected, layerTolerance);
+      const run = await runBackward(backend, testCase, input, outputGradient);
+      assertClose('training output', run.output, expected, layerTolerance);
+      assertClose('input gradient', run.inputGradient, gradient, layerTolerance);
+    });
+  }
+
+  /** The places of each window in a map of 3×5. */
+  function windowsOf(rows: number[][], columns: number[][]): number[][] {
+    const range = ([from, to]: number[]) => Array.from({ length: to! - from! }, (_, i) => from! + i);
+    return rows.flatMap((y) => columns.map((x) => range(y).flatMap((v) => range(x).map((u) => 5 * v + u))));
+  }
+});
+
 describeBackends('a run that diverges', (backend) => {
   const layerKinds: readonly (readonly Layer[])[] = [
     [relu()],
@@ -124,6 +202,8 @@ describeBackends('a run that diverges', (backend) => {
     [maxPool('ceil')],
     [{ kind: 'lrn', name: 'norm', size: 5, k: 2, alpha: 1e-4, beta: 0.75 }],
     [relu(), maxPool()],
+    [adaptivePool('average')],
+    [adaptivePool('max')],
   ];
   it('shows it: NaN survives ReLU and pooling', async () => {
     for (const layers of layerKinds) {

@@ -7,6 +7,7 @@ import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import type { Backend } from '../../src/kernels/backend.ts';
 import { describeBackends, otherBackends, reference } from '../support/backends.ts';
 import {
+  adaptivePool,
   assertAllClose,
   assertSameRun,
   chainCase,
@@ -21,7 +22,16 @@ import { assertClose, dropoutKeysFor, randomTensor } from '../support/tensors.ts
 const RUNS = { numRuns: 60, seed: 20140904, endOnFailure: true } as const;
 
 const layerDraw = fc.record({
-  kind: fc.constantFrom('convolution', 'convolution', 'convolution', 'relu', 'maxPool', 'lrn', 'dropout'),
+  kind: fc.constantFrom(
+    'convolution',
+    'convolution',
+    'convolution',
+    'relu',
+    'maxPool',
+    'adaptivePool',
+    'lrn',
+    'dropout',
+  ),
   kernel: fc.constantFrom(3, 3, 3, 1, 5, 2),
   padded: fc.boolean(),
   outChannels: fc.constantFrom(1, 3, 5, 8, 16, 17, 31, 48),
@@ -69,6 +79,8 @@ function layerFrom(
     }
     case 'maxPool':
       return { kind, name, rounding: ceil ? 'ceil' : 'floor' };
+    case 'adaptivePool':
+      return ceil ? adaptivePool('max', 1, name) : adaptivePool('average', kernel, name);
     case 'lrn':
       return { kind, name, size: 5, k: 1, alpha: 0.1, beta: 0.75 };
     case 'dropout':

@@ -19,6 +19,7 @@ import { type Chain, forwardAlong } from '../../src/kernels/reference/reference-
 import { ReferenceParameters } from '../../src/kernels/reference/reference-parameters.ts';
 import { describeBackends } from '../support/backends.ts';
 import {
+  adaptivePool,
   type ChainCase,
   chainCase,
   convolution,
@@ -90,6 +91,9 @@ const LAYER_CASES: readonly [layer: Layer, input: Shape4][] = [
   [relu(), [2, 3, 4, 3]],
   [maxPool('floor', 'pool'), [2, 3, 5, 4]],
   [maxPool('ceil', 'pool'), [2, 3, 5, 3]],
+  [adaptivePool('average'), [2, 3, 4, 3]],
+  [adaptivePool('average', 3), [1, 2, 7, 2]],
+  [adaptivePool('max'), [2, 3, 3, 4]],
   [strongLrn, [2, 7, 2, 2]],
   [{ ...strongLrn, alpha: 1e-4, k: 2 }, [1, 3, 3, 2]],
   [{ kind: 'dropout', name: 'drop', rate: 0.5 }, [2, 5, 3, 2]],
@@ -102,7 +106,7 @@ describeBackends(
       const { kind } = layer;
       it(`${kind} ${'kernel' in layer ? `${layer.kernel}×${layer.kernel} ` : ''}${formatShape(shape)}`, async () => {
         const testCase = chainCase([layer], shape, index);
-        const hasKinks = kind === 'relu' || kind === 'maxPool';
+        const hasKinks = kind === 'relu' || kind === 'maxPool' || kind === 'adaptivePool';
         const input = hasKinks ? spacedTensor(index, shape, 4 * STEP) : randomTensor(index, shape);
         const outputGradient = randomTensor(20 + index, outputShape(layer, shape));
         const keys = kind === 'dropout' ? dropoutKeysFor(shape[0]) : undefined;

@@ -1,4 +1,5 @@
 import {
+  type AdaptivePoolLayer,
   type ConvolutionLayer,
   type Layer,
   type MaxPoolLayer,
@@ -30,6 +31,15 @@ export function relu(name = 'relu'): Layer {
 
 export function maxPool(rounding: MaxPoolLayer['rounding'] = 'floor', name = 'pool'): MaxPoolLayer {
   return { kind: 'maxPool', name, rounding };
+}
+
+/** Pooling of a whole map to `side` × `side`. */
+export function adaptivePool(
+  method: AdaptivePoolLayer['method'],
+  side = 1,
+  name = 'pool',
+): AdaptivePoolLayer {
+  return { kind: 'adaptivePool', name, method, side };
 }
 
 export interface ChainCase {

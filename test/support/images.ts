@@ -98,6 +98,17 @@ export function labelsOf(source: ImageSource): number[] {
   return range(source.length).map((index) => source.label(index));
 }
 
+/** All that a source of files lists, to compare sources; names start after the location. */
+export async function listing(source: ImageSource): Promise<unknown> {
+  const { location, classes, labels, split, unused } = source;
+  const images = range(source.length).map((i) => [
+    source.imageName(i).slice(location.length),
+    source.label(i),
+  ]);
+  const texts = await Promise.all(range(source.length).map((i) => textOf(source, i)));
+  return { classes, labels, split, unused: unused && [...unused].sort(), images, texts };
+}
+
 /** What a stored file holds, as text. */
 export async function textOf(source: ImageSource, index: number): Promise<string> {
   const stored = await source.read(index);

@@ -4,13 +4,14 @@ import { formats, writtenExtensions } from '../../weights/formats/formats.ts';
 import { conventionNames } from '../../weights/import/preprocessing.ts';
 import { choice, type FlagsOf, flag, newCommand, switchedOff } from '../command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
+import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { backend, force, json, threads } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { withBars } from '../progress.ts';
 
 const titles = Object.values(formats).map(({ title }) => title);
-const conventionsByFormat = Object.values(formats).map(
-  ({ written, convention }) => `${convention} for ${written[0]}`,
+const conventionsByFormat = Object.values(formats).flatMap((format) =>
+  'convention' in format ? [`${format.convention} for ${format.written[0]}`] : [],
 );
 
 const options = {
@@ -33,20 +34,21 @@ export const command = newCommand('convert', {
   description: `Convert weights between ${new Intl.ListFormat('en').format(titles)}. The extension of the output file selects its format.`,
   examples: [
     'convert runs/demo/best.safetensors demo.pth',
-    'convert vgg16-397923af.pth vgg-d.safetensors',
+    'convert torchvision/vgg16 vgg-d.safetensors',
     'convert VGG_ILSVRC_16_layers.caffemodel vgg-d.onnx',
     'convert faces.caffemodel faces.safetensors --mean 129.19,104.76,93.59 --channel-order bgr --classes-file names.txt',
   ],
   options,
 })
-  .argument('<in>', 'model file to read')
+  .argument('<in>', `model file to read, or ${MODEL_NAMES}`)
   .argument('<out>', `file to write: ${writtenExtensions.join(', ')}`)
   .action(convert);
 
 async function convert(input: string, output: string, flags: FlagsOf<typeof options>): Promise<void> {
   refuseToOverwrite(output, flags);
-  const read = await readOptionsOf(flags);
+  const read = { ...(await readOptionsOf(flags)), onRemark: undefined };
   const write = { convention: flags.outConvention, fullyConvolutional: flags.fullyConvolutional };
+  await downloadModels([input]);
   const result = await withBars((onProgress) =>
     convertModel({ ...flags, input, output, read, write, onProgress }),
   );
@@ -59,8 +61,9 @@ function jsonOf({ parity, ...rest }: ConvertResult) {
 
 function formatResult(result: ConvertResult): string {
   const { input, network, report, written, output, parity } = result;
-  const { configuration, classes, crop, width, parameters } = network;
-  const what = classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`;
+  const { configuration, classes, crop, width, parameters, head } = network;
+  const sizes = classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`;
+  const what = head ? `${sizes}, ${head}` : sizes;
   return [
     `${input.path}: network ${configuration} (${what}, width ${width}), ${formatMillions(parameters)} million parameters, ${report ? `${report.description}, ${report.naming}` : "verydeep's own format"}`,
     `  SHA-256 ${input.sha256}`,

@@ -1,12 +1,16 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
+import { evaluateModel } from '../../api/evaluate-model.ts';
 import type { TrainOutcome } from '../../api/run-training.ts';
 import { trainNetwork } from '../../api/train-network.ts';
 import { InterruptedError, UserError } from '../../core/errors.ts';
+import { makeFolder } from '../../core/files.ts';
 import { projectFolder } from '../../core/project.ts';
+import { decodeStored } from '../../data/pixels/decode.ts';
 import { openImages } from '../../data/sources/open-images.ts';
+import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
 import type { Recipe } from '../../train/recipe.ts';
@@ -52,8 +56,10 @@ async function demo({ data, out = nextRunFolder() }: FlagsOf<typeof options>): P
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(`stopped; continue with: npx vgg train --out ${out} --resume`);
   }
+  // By center crops, as the validations were.
+  const tested = await evaluateModel({ data, split: 'test', model: outcome.lastModel, protocol: 'center' });
   const photos = await writePhotos(data, dirname(out));
-  printResult(formatDemo(outcome, recipe, { data, photos }));
+  printResult(formatDemo(outcome, tested, recipe, { data, photos }));
 }
 
 function nextRunFolder(): string {
@@ -85,12 +91,11 @@ async function writeSplit(data: string, split: keyof typeof PHOTOS, folder: stri
   const written = source.classes.map(() => 0);
   for (let index = 0; written.some((count) => count < PHOTOS[split]) && index < source.length; index++) {
     const label = source.label(index);
-    const stored = await source.read(index);
-    if (stored.kind !== 'pixels' || written[label]! >= PHOTOS[split]) continue;
+    if (written[label]! >= PHOTOS[split]) continue;
+    const { width, height, pixels } = await decodeStored(await source.read(index), source.imageName(index));
     const number = ++written[label]!;
-    const { width, height, pixels } = stored.image;
     const path = join(folder, folderName(source.labels[label]!), `${String(number).padStart(4, '0')}.png`);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await sharp(pixels, { raw: { width, height, channels: 3 } })
       .png()
       .toFile(path);
@@ -103,13 +108,13 @@ function folderName(label: string): string {
 }
 
 function formatDemo(
-  { run, seconds, iterations, last }: TrainOutcome,
+  { run, seconds, iterations }: TrainOutcome,
+  tested: EvaluationResult,
   recipe: Recipe,
   { data, photos }: { readonly data: string; readonly photos: string },
 ): string {
-  if (!last) throw new Error('the demo ended without a validation');
   const table = tableOf(
-    [last],
+    [tested],
     [
       ['network', () => recipe.config],
       ['width', () => String(recipe.width), 'right'],
@@ -130,7 +135,6 @@ files, one folder per class, as your own photos could be. Try next:
   npx vgg evaluate ${data} --model ${model} --split test
   npx vgg report ${run} --out ${join(dirname(run), 'report.html')}
   npx vgg serve --model ${model}
-  npx vgg train ${photos} --config A --width 0.25 --crop 32 --scale 36 --batch 32 --epochs 15 --lr-drop-at 12e \\
-    --out ${join(dirname(run), 'mine')}
+  npx vgg train ${photos} --out ${join(dirname(run), 'mine')}
 `;
 }

@@ -153,12 +153,21 @@ function checkCache(): Check {
 const ENOUGH_DISK = 4 * 2 ** 30;
 
 async function checkDisk(): Promise<Check> {
-  const { bavail, bsize } = await statfs('.');
+  const disk = await statfs('.').catch(() => undefined);
+  if (disk === undefined) {
+    return {
+      name: 'disk',
+      status: 'warning',
+      found: 'the current folder cannot be read',
+      remedy: 'run vgg in another',
+    };
+  }
+  const { bavail, bsize } = disk;
   const free = bavail * bsize;
   const found = `${formatBytes(free)} free in this folder`;
   if (free >= ENOUGH_DISK) return { name: 'disk', status: 'ok', found };
   const remedy =
-    'free some space: a checkpoint of a full-size network takes 1.1 GiB, and twice that while it is replaced';
+    'free some space: a full-size network in training takes 2.6 GiB (checkpoint, best model and a reserve), and 1.1 GiB more while the checkpoint is replaced';
   return { name: 'disk', status: 'warning', found, remedy };
 }
 

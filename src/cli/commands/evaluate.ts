@@ -4,9 +4,11 @@ import type { BadImage } from '../../data/sources/bad-images.ts';
 import { splitNames } from '../../data/sources/splits.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
 import { log, printAs } from '../output.ts';
@@ -17,7 +19,11 @@ import { detailsOf, formatDetails, formatEvaluation, showEvaluation } from './ev
 const { model, ...others } = modelOptions;
 const options = {
   model,
-  split: choice(splitNames, 'split of the data set (default: val, or test if there is no val)'),
+  ...dataOptions,
+  split: choice(
+    splitNames,
+    'split of the data set (default: val, otherwise test, otherwise the images that the model was not trained on)',
+  ),
   ...others,
   batch: option(
     '<n>',
@@ -54,11 +60,13 @@ export const command = newCommand('evaluate', {
   .argument('<data>', 'data set; only --predictions and --submission accept images without labels')
   .action(evaluate);
 
-async function evaluate(data: string, flags: Flags): Promise<void> {
+async function evaluate(named: string, flags: Flags): Promise<void> {
+  const data = dataLocation(named, flags);
   const read = await readOptionsOf(flags);
   if (flags.skipBad && flags.submission !== undefined) {
     throw new UsageError('a submission needs a line for each image; leave out --skip-bad');
   }
+  await downloadModels(flags.model);
   const bad: BadImage[] = [];
   try {
     const result = await withBars((show) =>
@@ -87,6 +95,7 @@ async function evaluate(data: string, flags: Flags): Promise<void> {
 }
 
 function print(result: EvaluationResult, bad: readonly BadImage[], flags: Flags): void {
+  for (const warning of result.warnings) log(`warning: ${warning}`);
   const { results: _, classes: __, labels: ___, ...others } = result;
   const figures = { ...others, bad: messagesOf(bad) };
   const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;

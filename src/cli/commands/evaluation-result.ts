@@ -1,12 +1,18 @@
 /** The progress of an evaluation, and its results as tables and as JSON. */
 import type { EvaluationProgress } from '../../api/evaluate-model.ts';
+import { isUnbalanced } from '../../core/classification.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { confusionMatrix, measureByClass } from '../../evaluate/results/error-rates.ts';
 import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
-import { tableOf } from '../../report/table.ts';
+import { type Column, tableOf } from '../../report/table.ts';
 import type { ShowProgress } from '../progress.ts';
 
 const MOST_CONFUSED = 10;
+const MEAN_CLASS_ERROR: Column<EvaluationResult> = [
+  'mean class error %',
+  ({ meanClassError }) => errorOf(meanClassError),
+  'right',
+];
 
 /** Shows an evaluation's progress as a bar with the error so far. */
 export function showEvaluation(show: ShowProgress, label: string): (progress: EvaluationProgress) => void {
@@ -14,8 +20,9 @@ export function showEvaluation(show: ShowProgress, label: string): (progress: Ev
     show(label, done, total, Number.isNaN(top1Error) ? '' : `top-1 error ${formatPercent(top1Error)} %`);
 }
 
-/** One row: protocol, scales, errors. */
+/** One row: protocol, scales, errors; with the mean class error if some classes have far more images than others. */
 export function formatEvaluation(result: EvaluationResult): string {
+  const byClass = measureByClass(result.results, result.classes.length);
   return tableOf(
     [result],
     [
@@ -26,6 +33,7 @@ export function formatEvaluation(result: EvaluationResult): string {
       ['images', ({ images }) => formatCount(images), 'right'],
       ['top-1 error %', ({ top1Error }) => errorOf(top1Error), 'right'],
       ['top-5 error %', ({ top5Error }) => errorOf(top5Error), 'right'],
+      ...(isUnbalanced(byClass.map(({ images }) => images)) ? [MEAN_CLASS_ERROR] : []),
       ['loss', ({ loss }) => (Number.isNaN(loss) ? '–' : loss.toFixed(4)), 'right'],
       ['time', ({ seconds }) => formatDuration(seconds), 'right'],
     ],

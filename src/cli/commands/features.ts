@@ -1,26 +1,35 @@
-import { extractFeatures } from '../../api/extract-features.ts';
+import { featuresOf } from '../../api/extract-features.ts';
 import { UserError } from '../../core/errors.ts';
 import { formatShape } from '../../core/shape.ts';
 import { type BadImage, badImagesError } from '../../data/sources/bad-images.ts';
 import {
   checkFeaturesPath,
   type FeaturesFile,
+  filesFor,
   type ImageFeatures,
   writeFeatures,
 } from '../../evaluate/features/feature-files.ts';
 import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
 import { featuresOnly, readOptionsOf } from '../format-options.ts';
-import { imageFiles, messagesOf, reportBad, skipBad } from '../image-files.ts';
+import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
+import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { inferenceOptions } from '../model-options.ts';
 import { force, positiveInteger } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { type Tick, withProgress } from '../progress.ts';
 
 const options = {
-  model: required(option('<file>', 'model file of any format, with or without fully connected layers')),
+  model: required(
+    option('<model>', `model file of any format, with or without fully connected layers, or ${MODEL_NAMES}`),
+  ),
   layer: required(option('<name>', 'conv1_1 … fc8 (after the ReLU) or pool1 … pool5')),
-  out: required(option('<file>', 'file to write: .npy, .safetensors or .jsonl')),
+  out: required(
+    option(
+      '<file>',
+      'file to write: .npy (with labels and paths in .labels.npy and .paths.npy), .safetensors or .jsonl',
+    ),
+  ),
   force,
   view: choice(
     ['center', 'whole'],
@@ -49,28 +58,31 @@ export const command = newCommand('features', {
   ],
   options,
 })
-  .argument('<images...>', 'JPEG, PNG, WebP or AVIF files, or folders of them')
+  .argument('<images...>', imagesArgument)
   .action(features);
 
-async function features(inputs: string[], flags: FlagsOf<typeof options>): Promise<void> {
+type Flags = FlagsOf<typeof options>;
+
+async function features(inputs: string[], flags: Flags): Promise<void> {
   const { model, layer, out } = flags;
   checkFeaturesPath(out);
-  refuseToOverwrite(out, flags);
-  const images = await imageFiles(inputs);
+  for (const file of filesFor(out)) refuseToOverwrite(file, flags);
+  const images = await imagesOf(inputs);
   const read = await readOptionsOf(flags);
+  await downloadModels([model]);
   const bad: BadImage[] = [];
   const onBad = (image: BadImage) => bad.push(image);
   const file = await untilInterrupted((signal) =>
     withProgress('extracting', images.length, (tick) => {
-      const found = extractFeatures({ ...flags, images, read, scale: flags.scales, signal, onBad });
+      const found = featuresOf(images, { ...flags, read, scale: flags.scales, signal, onBad });
       return writeFeatures(out, unlessEmpty(counted(found, tick), bad, images.length), images.length, layer);
     }),
   );
   bad.sort((a, b) => a.index - b.index);
   const isBad = new Set(bad.map(({ index }) => index));
-  const inputsUsed = images.filter((_, index) => !isBad.has(index));
+  const inputsUsed = images.filter((_, index) => !isBad.has(index)).map(({ name }) => name);
   printAs({ ...file, layer, model, inputs: inputsUsed, bad: messagesOf(bad) }, flags, () =>
-    formatFile(file, layer),
+    formatFile(file, flags),
   );
   reportBad(bad, images.length, flags);
 }
@@ -92,7 +104,15 @@ async function* counted(found: AsyncIterable<ImageFeatures>, tick: Tick): AsyncG
   }
 }
 
-function formatFile({ path, images, shape }: FeaturesFile, layer: string): string {
+function formatFile(file: FeaturesFile, { layer, view }: Pick<Flags, 'layer' | 'view'>): string {
+  const { path, images, shape, scale, classes, pathsFile, labelsFile } = file;
   const what = shape ? `shape ${formatShape(shape)}` : 'one record for each image';
-  return `Wrote ${path}: ${layer} of ${images} images, ${what}.`;
+  const views = view === 'center' ? 'center crops' : 'whole images';
+  const lines = [`Wrote ${path}: ${layer} of ${images} images (${views} at Q = ${scale}), ${what}.`];
+  if (labelsFile)
+    lines.push(
+      `Wrote ${labelsFile}: the name of each image's class folder (${classes === 1 ? '1 class' : `${classes} classes`}).`,
+    );
+  if (pathsFile) lines.push(`Wrote ${pathsFile}: the path of each image.`);
+  return lines.join('\n');
 }

@@ -4,6 +4,7 @@ import { formatBytes, formatMillions } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
 import { type FlagsOf, newCommand } from '../command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
+import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { printAs } from '../output.ts';
 
@@ -15,16 +16,17 @@ export const command = newCommand('inspect', {
   examples: ['inspect runs/demo/best.safetensors', 'inspect VGG_ILSVRC_16_layers.caffemodel --json'],
   options,
 })
-  .argument('<file>', 'model file')
+  .argument('<file>', `model file, folder, or ${MODEL_NAMES}`)
   .action(inspect);
 
 async function inspect(path: string, flags: FlagsOf<typeof options>): Promise<void> {
+  await downloadModels([path]);
   printAs(await inspectWeights(path, await readOptionsOf(flags)), flags, formatInspection);
 }
 
 function formatInspection(inspection: Inspection): string {
-  const { path, description, bytes, tensors, network, naming, preprocessing, provenance, problem } =
-    inspection;
+  const { path, description, bytes, tensors, network, naming, preprocessing, provenance } = inspection;
+  const { remarks = [], problem } = inspection;
   const table = tableOf(tensors, [
     ['tensor', ({ name }) => name],
     ['type', ({ type }) => type],
@@ -36,17 +38,19 @@ function formatInspection(inspection: Inspection): string {
     ...(naming ? [`names: ${naming}`] : []),
     ...(preprocessing ? [`expects: ${preprocessing}`] : []),
     ...Object.entries(provenance ?? {}).map(([key, value]) => `${key}: ${value}`),
+    ...remarks.map((remark) => `note: ${remark}`),
     ...(problem ? [`problem: ${problem}`] : []),
   ];
   return `${table}\n${facts.join('\n')}`;
 }
 
 function describeNetwork(network: NonNullable<Inspection['network']>): string {
-  const { configuration, classes, crop, width, pooling, parameters, batchNormalized } = network;
+  const { configuration, classes, crop, width, pooling, parameters, batchNormalized, head } = network;
   return [
     `${configuration}${batchNormalized ? ' with batch normalization' : ''}`,
     classes === 0 ? 'convolutions only' : `${classes} classes, crop ${crop}`,
     `width ${width}`,
+    ...(head ? [head] : []),
     `pooling rounds ${pooling === 'ceil' ? 'up' : 'down'}`,
     `${formatMillions(parameters)} million parameters`,
   ].join(', ');

@@ -1,13 +1,16 @@
 import { type PackResult, packImages } from '../../api/pack-images.ts';
+import { colorProfileModes } from '../../core/image-preparation.ts';
 import { formatBytes, formatCount } from '../../report/format.ts';
 import { tableOf } from '../../report/table.ts';
-import { type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { integer, json, maxPixels, positiveInteger } from '../options.ts';
 import { log, printAs } from '../output.ts';
 import { withBars } from '../progress.ts';
 
 const options = {
+  ...dataOptions,
   scale: option(
     '<pixels>',
     'shrink images to this smaller side, the largest training scale S you will use; smaller images are copied unchanged',
@@ -17,6 +20,11 @@ const options = {
   quality: option('<n>', 'JPEG quality of shrunk images, 1 to 100', integer(1, 100), '95'),
   imagesPerShard: option('<n>', 'images per shard', positiveInteger, '1000'),
   skipBad: flag('skip images that cannot be read, and report how many'),
+  colorProfiles: choice(
+    colorProfileModes,
+    'embedded color profiles of shrunk images: ignore, or convert to sRGB; images that are copied keep theirs',
+    'ignore',
+  ),
   maxPixels,
   json,
 };
@@ -32,7 +40,8 @@ export const command = newCommand('pack', {
   .argument('<out>', 'folder for the shards; after an interruption, run the same command to continue')
   .action(pack);
 
-async function pack(data: string, out: string, flags: FlagsOf<typeof options>): Promise<void> {
+async function pack(named: string, out: string, flags: FlagsOf<typeof options>): Promise<void> {
+  const data = dataLocation(named, flags);
   const result = await withBars((show) =>
     untilInterrupted((signal) =>
       packImages({

@@ -1,15 +1,17 @@
 import { Classifier, type ImagePrediction } from '../../api/classifier.ts';
 import { prefetch } from '../../core/concurrency.ts';
-import { UsageError, UserError } from '../../core/errors.ts';
+import { printable, UsageError, UserError } from '../../core/errors.ts';
 import { type BadImage, badImagesError } from '../../data/sources/bad-images.ts';
+import { testNote } from '../../evaluate/inference/shared-preparation.ts';
 import { formatPercent } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
 import { type FlagsOf, flag, newCommand, option } from '../command.ts';
 import { readOptionsOf } from '../format-options.ts';
-import { imageFiles, messagesOf, reportBad, skipBad } from '../image-files.ts';
+import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
+import { downloadModels } from '../model-downloads.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
-import { printJson, printResult } from '../output.ts';
+import { log, printJson, printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
 
 const { model, ...others } = modelOptions;
@@ -26,12 +28,15 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('predict', {
   description: "Classify images with the paper's protocols (section 3.2).",
   examples: [
+    'predict cat.jpg --model torchvision/vgg16',
     'predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors',
     'predict cat.jpg dog.jpg --model vgg-d.safetensors --protocol center --json',
+    'predict photos "more/*.jpg" https://example.org/cat.jpg --model vgg-d.safetensors',
+    'predict - --model vgg-d.safetensors < cat.jpg',
   ],
   options,
 })
-  .argument('<images...>', 'JPEG, PNG, WebP or AVIF files, or folders of them')
+  .argument('<images...>', imagesArgument)
   .action(predict);
 
 interface Named extends ImagePrediction {
@@ -39,17 +44,21 @@ interface Named extends ImagePrediction {
 }
 
 async function predict(inputs: string[], flags: Flags): Promise<void> {
-  const images = await imageFiles(inputs);
+  const images = await imagesOf(inputs);
   const bad: BadImage[] = [];
   const options = { ...flags, read: await readOptionsOf(flags) };
+  await downloadModels(flags.model);
   const classifier = await Classifier.open(flags.model, options);
+  const note = testNote(flags.model[0]!, classifier.model);
+  if (note !== undefined && flags.protocol === undefined && flags.scales === undefined) log(note);
   try {
     const predictions = await withProgress('predicting', images.length, async (tick) => {
       const done: Named[] = [];
       // Decodes the next image while one is classified.
-      const predicted = prefetch(images.entries(), 2, async ([index, path]) => {
+      const predicted = prefetch(images.entries(), 2, async ([index, image]) => {
         try {
-          return { path, ...(await classifier.predict(path, options)) };
+          const file = new File([await image.read()], image.name);
+          return { path: image.name, ...(await classifier.predict(file, options)) };
         } catch (error) {
           if (!(error instanceof UserError) || error instanceof UsageError || images.length === 1)
             throw error;
@@ -80,7 +89,11 @@ function jsonOf({ path, top, posteriors }: Named, { all }: Flags) {
 function formatPredictions(predictions: readonly Named[]): string {
   return formatTable(
     predictions.flatMap(({ path, top }) =>
-      top.map(({ label, probability }, rank) => [rank === 0 ? path : '', label, formatPercent(probability)]),
+      top.map(({ label, probability }, rank) => [
+        rank === 0 ? printable(path) : '',
+        label,
+        formatPercent(probability),
+      ]),
     ),
     { head: ['image', 'class', 'probability %'], align: ['left', 'left', 'right'] },
   );

@@ -4,6 +4,7 @@ import { formatRunPage } from '../../report/html/run-page.ts';
 import type { RunReport } from '../../report/run-report.ts';
 import { formatTerminalReport } from '../../report/terminal-report.ts';
 import { type FlagsOf, newCommand, option } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { positiveInteger, threads } from '../options.ts';
 import { log, printResult } from '../output.ts';
@@ -11,7 +12,8 @@ import { withBars } from '../progress.ts';
 import { showEvaluation } from './evaluation-result.ts';
 
 const options = {
-  data: option('<folder>', "data set to evaluate (default: the validation images of each run's data set)"),
+  data: option('<folder>', "data set to evaluate (default: each run's data set; never its training images)"),
+  ...dataOptions,
   out: option('<file.html>', 'also write one self-contained HTML page with pictures'),
   mistakes: option('<n>', 'mistakes to show on the page', positiveInteger, '12'),
   threads,
@@ -27,7 +29,8 @@ export const command = newCommand('report', {
   .argument('<runs...>', 'run folders')
   .action(report);
 
-async function report(runs: string[], { out, ...settings }: FlagsOf<typeof options>): Promise<void> {
+async function report(runs: string[], { out, ...flags }: FlagsOf<typeof options>): Promise<void> {
+  const settings = { ...flags, data: dataLocation(flags.data, flags) };
   const reports: RunReport[] = [];
   await withBars((show) =>
     untilInterrupted(async (signal) => {

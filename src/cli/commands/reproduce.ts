@@ -12,6 +12,7 @@ import { type ReproductionPlan, readReproductionPlan } from '../../reproduce/rep
 import { estimateReproduction, type StepEstimate } from '../../reproduce/time-estimate.ts';
 import { type PlannedTraining, planTrainings } from '../../reproduce/training-order.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
+import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { json } from '../options.ts';
 import { log, printAs, printJson, printResult } from '../output.ts';
@@ -25,6 +26,7 @@ const options = {
     option('<file.yaml>', 'YAML file with the networks to train and their scales (see the folder plans)'),
   ),
   out: required(option('<folder>', 'folder for the runs, evaluations and tables')),
+  ...dataOptions,
   dryRun: flag('list the steps and estimate their times on this machine'),
   json,
   ...rankOptions,
@@ -44,7 +46,8 @@ export const command = newCommand('reproduce', {
   .argument('<data>', 'data set with training and validation (or test) images')
   .action(reproduce);
 
-async function reproduce(data: string, flags: Flags): Promise<void> {
+async function reproduce(named: string, flags: Flags): Promise<void> {
+  const data = dataLocation(named, flags);
   const plan = await readReproductionPlan(flags.plan);
   if (flags.dryRun) {
     printAs(await estimate(data, plan, flags), flags, formatEstimate);

@@ -5,13 +5,15 @@ import { setFlagsFromString } from 'node:v8';
 import { InvalidArgumentError } from 'commander';
 import { type RunningServer, serveModels } from '../../api/serve-models.ts';
 import { UserError } from '../../core/errors.ts';
-import { readBytes } from '../../core/files.ts';
+import { kindOf, readBytes } from '../../core/files.ts';
+import { openImages } from '../../data/sources/open-images.ts';
 import { RunList } from '../../runs/run-list.ts';
 import { defaultLimits } from '../../serve/server.ts';
 import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff } from '../command.ts';
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
-import { backend, integer, positiveInteger, precision, threads } from '../options.ts';
+import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
+import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
 
@@ -24,7 +26,10 @@ const origin: Parser<string> = (text) => {
 
 const options = {
   model: repeatable(
-    option('<file>', "model file of any format; may be repeated (default: the newest run's best model)"),
+    option(
+      '<model>',
+      `model file of any format, or ${MODEL_NAMES}; may be repeated (default: the newest run's best model)`,
+    ),
   ),
   runs: option('<folder>', 'folder whose run folders are shown (default: runs, if it exists)'),
   host: option(
@@ -67,6 +72,7 @@ const options = {
     positiveInteger,
     '30',
   ),
+  colorProfiles,
   threads,
   backend,
   precision,
@@ -91,13 +97,14 @@ async function serve(flags: Flags): Promise<void> {
   letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
+  await downloadModels(models);
   const server = await serveModels({
     ...flags,
     models,
     runs,
     read: await readOptionsOf(flags),
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),
-    demoData: demoDataOf(flags),
+    demoData: await demoDataOf(flags),
     limits: { imageBytes: flags.maxBytes, pixels: flags.maxPixels },
     batching: { batch: flags.batch },
     log,
@@ -117,10 +124,11 @@ async function runsOf({ runs }: Flags): Promise<string | undefined> {
   throw new UserError(`--runs ${runs} is not a folder; name the folder that holds your run folders`);
 }
 
-function demoDataOf({ demoData }: Flags): string | undefined {
+async function demoDataOf({ demoData }: Flags): Promise<string | undefined> {
   if (demoData === undefined) return existsSync(FASHION_MNIST) ? FASHION_MNIST : undefined;
-  if (existsSync(demoData)) return demoData;
-  throw new UserError(`--demo-data ${demoData} does not exist; name a data set`);
+  // Listing a large folder takes minutes, so its images are opened when they are needed.
+  if ((await kindOf(demoData)) !== 'folder') await openImages(demoData);
+  return demoData;
 }
 
 /** The best model of the run that was validated last, if there is one. */

@@ -1,4 +1,5 @@
 /** Converts 8-bit pixels to the network's input: planes of floats, RGB, 0–255 minus the mean (paper, 2.1). */
+import type { Rounding } from '../../core/image-preparation.ts';
 import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 import { type Window, wholeWindow } from './resample.ts';
@@ -13,8 +14,17 @@ export interface Crop {
 }
 
 /** The square in the center, or half a pixel to the top left where it cannot be exactly centered. */
-export function centerCrop(width: number, height: number, size: number, flip = false): Crop {
-  return { left: Math.floor((width - size) / 2), top: Math.floor((height - size) / 2), size, flip };
+export function centerCrop(
+  width: number,
+  height: number,
+  size: number,
+  { flip = false, rounding = 'nearest' }: { readonly flip?: boolean; readonly rounding?: Rounding } = {},
+): Crop {
+  const start = (extent: number) => {
+    const half = (extent - size) / 2;
+    return rounding === 'nearest' || Number.isInteger(half) ? Math.floor(half) : 2 * Math.round(half / 2);
+  };
+  return { left: start(width), top: start(height), size, flip };
 }
 
 /**
@@ -31,34 +41,23 @@ export function writeCrop(
   offset: number,
 ): void {
   const { left, top, size, flip } = crop;
-  if (left < 0 || top < 0 || left + size > image.width || top + size > image.height) {
-    throw new RangeError(`a crop of ${size} at ${left},${top} reaches beyond ${image.width}×${image.height}`);
-  }
   writeWindow(image, { left, top, width: size, height: size }, flip, subtract, output, offset);
 }
 
-/** A whole image as `[3, height, width]` planes of pixel − mean, for dense evaluation. */
-export function wholeImage(image: RgbImage, mean: Rgb, flip = false): Float32Array {
-  const planes = new Float32Array(3 * image.width * image.height);
-  writeWholeImage(image, flip, mean, planes, 0);
+/** An image, or a window of it, as `[3, height, width]` planes of pixel − mean. */
+export function imagePlanes(image: RgbImage, mean: Rgb, window = wholeWindow(image)): Float32Array {
+  const planes = new Float32Array(3 * window.width * window.height);
+  writeWindow(image, window, false, mean, planes, 0);
   return planes;
 }
 
 /**
- * Writes a whole image into a batch, as `wholeImage` does.
+ * Writes a window of an image as `[3, height, width]` planes of pixel − subtract.
+ * @param flip mirrors the window left to right
  * @param output receives 3 · height · width floats from `offset` on
+ * @throws RangeError when the window reaches beyond the image
  */
-export function writeWholeImage(
-  image: RgbImage,
-  flip: boolean,
-  mean: Rgb,
-  output: Float32Array,
-  offset: number,
-): void {
-  writeWindow(image, wholeWindow(image), flip, mean, output, offset);
-}
-
-function writeWindow(
+export function writeWindow(
   image: RgbImage,
   { left, top, width, height }: Window,
   flip: boolean,
@@ -67,6 +66,11 @@ function writeWindow(
   offset: number,
 ): void {
   const { pixels } = image;
+  if (left < 0 || top < 0 || left + width > image.width || top + height > image.height) {
+    throw new RangeError(
+      `${width}×${height} at ${left},${top} reaches beyond ${image.width}×${image.height}`,
+    );
+  }
   const [red, green, blue] = subtract;
   const plane = width * height;
   const step = flip ? -3 : 3;

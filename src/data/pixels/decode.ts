@@ -1,18 +1,22 @@
 /**
- * Decodes JPEG, PNG, WebP and AVIF files to upright 8-bit RGB. Grayscale, CMYK, palettes and 16 bits become 8-bit sRGB (an
- * embedded color profile is applied), and transparency becomes white. sharp (libvips) decodes files and describes what
- * is wrong with them; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
+ * Decodes JPEG, PNG, WebP and AVIF files to upright 8-bit RGB. Grayscale, CMYK, palettes and 16 bits become 8-bit RGB, an
+ * embedded color profile is ignored or applied, and transparency becomes white. sharp (libvips) decodes files and
+ * describes what is wrong with them; libjpeg-turbo decodes plain JPEGs (plain-jpeg.ts).
  */
 import sharp, { type Sharp } from 'sharp';
-import { messageOf, UserError } from '../../core/errors.ts';
+import { messageOf, printable, UserError } from '../../core/errors.ts';
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { RgbImage, StoredImage } from '../sources/image-source.ts';
-import { DEFAULT_MAX_PIXELS, imageExtension, unsupportedFormat } from './image-formats.ts';
+import { cmykToRgb } from './cmyk.ts';
+import { DEFAULT_MAX_PIXELS, imageExtension, setReadsHeic, unsupportedFormat } from './image-formats.ts';
 import { asPlainJpeg, decodePlainJpeg } from './plain-jpeg.ts';
 import { rescaledSize, type Size } from './resample.ts';
 
 // Many images are decoded at once, and none twice in a row.
 sharp.cache(false);
 sharp.concurrency(1);
+// sharp's own libvips decodes AVIF but not HEVC, the usual codec of HEIC; a libvips of the system may decode both.
+setReadsHeic(sharp.format.heif.input.fileSuffix?.includes('.heic') ?? false);
 
 /** The image has more pixels than the limit; it was rejected before it was decoded. */
 export class TooManyPixelsError extends UserError {
@@ -27,6 +31,8 @@ export interface DecodeOptions {
    * whole: libjpeg leaves out the detail that rescaling would average away, in a fraction of the time.
    */
   readonly largestSide?: number;
+  /** Default `ignore`. */
+  readonly colorProfiles?: ColorProfiles;
 }
 
 /** A much larger image is shrunk while it is decoded, to this many times the size that it is rescaled to. */
@@ -39,36 +45,42 @@ const SMALL_FILE = 100_000;
 /**
  * Decodes one image. Missing or damaged data is an error, never silently gray.
  * @param bytes a JPEG, PNG, WebP or AVIF file; of an animation, the first frame is decoded
- * @param name the image's name in error messages: a path
+ * @param path the image's name in error messages
  * @throws UserError naming the image when it is empty, damaged, of another format or larger than maxPixels
  */
 export async function decodeImage(
   bytes: Uint8Array,
-  name: string,
-  { maxPixels = DEFAULT_MAX_PIXELS, largestSide }: DecodeOptions = {},
+  path: string,
+  { maxPixels = DEFAULT_MAX_PIXELS, largestSide, colorProfiles = 'ignore' }: DecodeOptions = {},
 ): Promise<RgbImage> {
+  const name = printable(path);
   refuseOtherFormats(bytes, name);
-  const image = await decodeIfPlain(bytes, maxPixels, largestSide);
+  const how = { maxPixels, largestSide, colorProfiles };
+  const image = await decodeIfPlain(bytes, how);
   if (image) return image;
   try {
-    return await decodeStrictly(bytes, 'warning', maxPixels, largestSide);
+    return await decodeStrictly(bytes, 'warning', how);
   } catch (error) {
     if (LOST_PIXELS.test(messageOf(error))) throw decodingError(error, name, maxPixels);
   }
   try {
-    return await decodeStrictly(bytes, 'truncated', maxPixels, largestSide);
+    return await decodeStrictly(bytes, 'truncated', how);
   } catch (error) {
     throw decodingError(error, name, maxPixels);
   }
 }
 
+interface CompleteOptions extends DecodeOptions {
+  readonly maxPixels: number;
+  readonly colorProfiles: ColorProfiles;
+}
+
 /** @returns undefined unless the image is a plain JPEG that is decoded at its full size */
 async function decodeIfPlain(
   bytes: Uint8Array,
-  maxPixels: number,
-  largestSide: number | undefined,
+  { maxPixels, largestSide, colorProfiles }: CompleteOptions,
 ): Promise<RgbImage | undefined> {
-  const jpeg = asPlainJpeg(bytes);
+  const jpeg = asPlainJpeg(bytes, colorProfiles);
   if (jpeg === undefined || jpeg.width * jpeg.height > maxPixels) return undefined;
   if (mayBeShrunk(bytes, largestSide) && isMuchLarger(jpeg, largestSide)) return undefined;
   return decodePlainJpeg(jpeg);
@@ -83,21 +95,25 @@ const LOST_PIXELS = /premature end|bad (?:huffman|arithmetic) code|instead of RS
 async function decodeStrictly(
   bytes: Uint8Array,
   failOn: 'warning' | 'truncated',
-  maxPixels: number,
-  largestSide: number | undefined,
+  { maxPixels, largestSide, colorProfiles }: CompleteOptions,
 ): Promise<RgbImage> {
-  const input = sharp(bytes, { failOn, limitInputPixels: maxPixels }).autoOrient();
+  const ignoreIcc = colorProfiles === 'ignore';
+  const input = sharp(bytes, { failOn, limitInputPixels: maxPixels, ignoreIcc }).autoOrient();
   const shrunk = mayBeShrunk(bytes, largestSide) ? await shrunkSize(input, largestSide) : undefined;
-  const { data, info } = await (shrunk
-    ? input.resize({ ...shrunk.size, fit: 'fill', kernel: 'linear' })
-    : input
-  )
-    .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
+  const sized = shrunk ? input.resize({ ...shrunk.size, fit: 'fill', kernel: 'linear' }) : input;
+  const colored = (await hasBareInks(bytes, input, colorProfiles))
+    ? sized.pipelineColourspace('cmyk').toColourspace('cmyk')
+    : sized.flatten({ background: '#ffffff' }).toColourspace('srgb');
+  const { data, info } = await colored.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   const image = { width: info.width, height: info.height, pixels: toThreeChannels(data, info.channels) };
   return shrunk ? { ...image, original: shrunk.original } : image;
+}
+
+/** Whether an image is in CMYK and has no profile that is applied. */
+async function hasBareInks(bytes: Uint8Array, input: Sharp, colorProfiles: ColorProfiles): Promise<boolean> {
+  if (imageExtension(bytes) !== 'jpg') return false;
+  const { space, hasProfile } = await input.metadata();
+  return space === 'cmyk' && !(hasProfile && colorProfiles === 'convert');
 }
 
 function mayBeShrunk(bytes: Uint8Array, largestSide: number | undefined): largestSide is number {
@@ -145,8 +161,9 @@ function refuseOtherFormats(bytes: Uint8Array, name: string): void {
   );
 }
 
-/** @param data `[height, width, channels]` with 1 or 3 channels (alpha has been removed) */
+/** @param data `[height, width, channels]`: gray, RGB or CMYK (alpha has been removed) */
 function toThreeChannels(data: Buffer, channels: number): Uint8Array {
+  if (channels === 4) return cmykToRgb(data);
   return channels === 3 ? new Uint8Array(data.buffer, data.byteOffset, data.length) : grayToRgb(data);
 }
 

@@ -4,10 +4,17 @@
  */
 import { defaultConcurrency, prefetch } from '../../core/concurrency.ts';
 import { UserError } from '../../core/errors.ts';
+import type { Rounding } from '../../core/image-preparation.ts';
 import type { BadImage } from '../sources/bad-images.ts';
 import type { ImageSource, RgbImage, StoredImage } from '../sources/image-source.ts';
 import { type DecodeOptions, decodeStored } from './decode.ts';
 import { rescaleImage } from './rescale.ts';
+
+/** How models want images. */
+export interface PreparationOptions extends DecodeOptions {
+  /** Default `nearest`. */
+  readonly rounding?: Rounding;
+}
 
 /** One image at every requested scale. */
 export interface EvaluationImage {
@@ -19,7 +26,7 @@ export interface EvaluationImage {
   readonly scaled: readonly RgbImage[];
 }
 
-interface EvaluationImagesOptions extends DecodeOptions {
+interface EvaluationImagesOptions extends PreparationOptions {
   /** Values of Q, in pixels. */
   readonly scales: readonly number[];
   /** Numbers of the images to load (default: all, in order). */
@@ -39,11 +46,12 @@ export async function prepareForEvaluation(
   stored: StoredImage,
   name: string,
   scales: readonly number[],
-  options: DecodeOptions = {},
+  options: PreparationOptions = {},
 ): Promise<RgbImage[]> {
   const image = await decodeStored(stored, name, { ...options, largestSide: Math.max(...scales) });
   const scaled: RgbImage[] = [];
-  for (const scale of scales) scaled.push(await rescaleImage(image, scale, name, options.maxPixels));
+  for (const scale of scales)
+    scaled.push(await rescaleImage(image, scale, name, options.maxPixels, options.rounding));
   return scaled;
 }
 

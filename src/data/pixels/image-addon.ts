@@ -24,6 +24,8 @@ interface JpegHeader {
   readonly width: number;
   readonly height: number;
   readonly progressive: boolean;
+  /** Whether it has an APP2 segment: a color profile, a gain map or further images. */
+  readonly extended: boolean;
   /** The start of an Exif segment, from its signature on; at most 2 KiB. */
   readonly exif?: Uint8Array;
 }
@@ -32,7 +34,7 @@ interface JpegHeader {
 interface ImageAddon {
   resample(...job: ResampleJob): Uint8Array;
   resampleLater(...job: ResampleJob): Promise<Uint8Array>;
-  /** undefined unless the file has 8 bits, one or three channels, Huffman coding and no APP2 segment. */
+  /** undefined unless the file has 8 bits, one or three channels and Huffman coding. */
   jpegHeader(bytes: Uint8Array): JpegHeader | undefined;
   /** `[height, width, 3]`, as stored; undefined if any of it is damaged or missing. The size is that in the header. */
   decodeJpeg(bytes: Uint8Array, width: number, height: number): Uint8Array | undefined;

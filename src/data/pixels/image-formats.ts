@@ -1,5 +1,12 @@
 /** The supported image files: JPEG, PNG, WebP and AVIF. Nothing here needs Node. */
 
+let readsHeic = false;
+
+/** Sets whether HEIC is read, too, which depends on the build of libvips. */
+export function setReadsHeic(reads: boolean): void {
+  readsHeic = reads;
+}
+
 /** Extensions of image files, for messages. */
 export const IMAGE_EXTENSIONS = '.jpg, .jpeg, .jpe, .jfif, .png, .webp or .avif';
 
@@ -8,7 +15,7 @@ export const DEFAULT_MAX_PIXELS = 100_000_000;
 
 /** @param extension without the dot */
 export function isImageExtension(extension: string): boolean {
-  return /^(?:jpe?g|jpe|jfif|png|webp|avif)$/i.test(extension);
+  return /^(?:jpe?g|jpe|jfif|png|webp|avif)$/i.test(extension) || (readsHeic && /^hei[cf]$/i.test(extension));
 }
 
 /** Whether a file name is that of an image. */
@@ -17,11 +24,12 @@ export function isImageName(name: string): boolean {
 }
 
 /** The usual extension for the format that an image's first bytes indicate. @returns undefined for other formats */
-export function imageExtension(bytes: Uint8Array): 'jpg' | 'png' | 'webp' | 'avif' | undefined {
+export function imageExtension(bytes: Uint8Array): 'jpg' | 'png' | 'webp' | 'avif' | 'heic' | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 12));
   if (start.startsWith('\xff\xd8\xff')) return 'jpg';
   if (start.startsWith('\x89PNG\r\n\x1a\n')) return 'png';
   if (brandsOf(bytes).includes('avif')) return 'avif';
+  if (readsHeic && unsupportedFormat(bytes) === 'HEIC') return 'heic';
   return start.startsWith('RIFF') && start.endsWith('WEBP') ? 'webp' : undefined;
 }
 

@@ -1,8 +1,9 @@
 /**
- * The fast path for most JPEGs: upright, three channels or gray, without a color profile, and undamaged. libjpeg-turbo
- * alone decodes them to the same pixels as sharp, which calls that library in a pipeline that takes several times as
+ * The fast path for most JPEGs: upright, three channels or gray, undamaged, and without a color profile unless it is
+ * ignored. libjpeg-turbo alone decodes them to the same pixels as sharp, which calls that library in a pipeline that takes several times as
  * long. sharp decodes all others (decode.ts).
  */
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 import { exifOrientation } from './exif-orientation.ts';
 import { imageAddon, QUICK_PIXELS } from './image-addon.ts';
@@ -19,10 +20,15 @@ interface PlainJpeg extends Size {
 }
 
 /** Reads the header. @returns undefined for anything but a plain JPEG */
-export function asPlainJpeg(bytes: Uint8Array): PlainJpeg | undefined {
+export function asPlainJpeg(
+  bytes: Uint8Array,
+  colorProfiles: ColorProfiles = 'ignore',
+): PlainJpeg | undefined {
   const header = imageAddon().jpegHeader(bytes);
   if (header === undefined) return undefined;
-  const { exif, ...facts } = header;
+  const { exif, extended, ...facts } = header;
+  // An APP2 segment may be a part of a profile.
+  if (extended && colorProfiles === 'convert') return undefined;
   const upright = exif === undefined || exifOrientation(exif) === 1;
   return upright ? { ...facts, bytes } : undefined;
 }

@@ -7,6 +7,7 @@
  * This is what a browser runs, and the specification of native/images, which Node runs (rescale.ts). Nothing here needs
  * Node.
  */
+import type { Rounding } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 
 export interface Size {
@@ -16,12 +17,18 @@ export interface Size {
 
 /**
  * The size of an image rescaled isotropically (paper, 3.1 and 3.2): the smaller side is exactly `side`, and the other
- * keeps the aspect ratio, rounded to whole pixels (halves up).
+ * keeps the aspect ratio, rounded to whole pixels (halves up), or down with torchvision's rounding.
  */
-export function rescaledSize(width: number, height: number, side: number): Size {
+export function rescaledSize(
+  width: number,
+  height: number,
+  side: number,
+  rounding: Rounding = 'nearest',
+): Size {
+  const round = rounding === 'nearest' ? Math.round : Math.trunc;
   return width <= height
-    ? { width: side, height: Math.max(side, Math.round((height * side) / width)) }
-    : { width: Math.max(side, Math.round((width * side) / height)), height: side };
+    ? { width: side, height: Math.max(side, round((height * side) / width)) }
+    : { width: Math.max(side, round((width * side) / height)), height: side };
 }
 
 /** A rectangle of pixels. */

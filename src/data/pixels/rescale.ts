@@ -7,6 +7,7 @@
  * state of a cache.
  */
 import { UserError } from '../../core/errors.ts';
+import type { Rounding } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../sources/image-source.ts';
 import { imageAddon, QUICK_PIXELS, type ResampleJob, type TapArrays } from './image-addon.ts';
 import { DEFAULT_MAX_PIXELS } from './image-formats.ts';
@@ -23,8 +24,9 @@ export async function rescaleImage(
   side: number,
   name: string,
   maxPixels?: number,
+  rounding?: Rounding,
 ): Promise<RgbImage> {
-  const size = checkedSize(image, side, name, maxPixels);
+  const size = checkedSize(image, side, name, maxPixels, rounding);
   if (isSameSize(image, size)) return image;
   return isQuick(image, wholeWindow(size)) ? resampleNow(image, size) : resampleLater(image, size);
 }
@@ -42,9 +44,10 @@ export function checkedSize(
   side: number,
   name: string,
   maxPixels: number = DEFAULT_MAX_PIXELS,
+  rounding?: Rounding,
 ): Size {
   const image = original ?? decoded;
-  const size = rescaledSize(image.width, image.height, side);
+  const size = rescaledSize(image.width, image.height, side, rounding);
   if (size.width * size.height <= maxPixels) return size;
   throw new UserError(
     `${name} (${image.width}×${image.height}) would have ${size.width}×${size.height} pixels when rescaled, more than the limit of ${maxPixels.toLocaleString('en-US')}; crop it or leave it out`,

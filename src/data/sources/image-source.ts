@@ -1,5 +1,7 @@
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { FileTree } from './folders/file-tree.ts';
 import type { UnusedFiles } from './folders/unused-files.ts';
+import type { ListOptions } from './lists/list-location.ts';
 import type { Split } from './splits.ts';
 
 /** What to open, with all defaults applied; see OpenOptions. */
@@ -10,7 +12,10 @@ export interface OpenRequest {
   /** Where the data set is. */
   readonly tree: FileTree;
   readonly labels: 'required' | 'optional';
+  readonly oneClass?: boolean;
   readonly cacheFolder?: string;
+  /** Options of a list. */
+  readonly list?: ListOptions;
 }
 
 /**
@@ -32,6 +37,8 @@ export interface ImageSource {
   readonly labels: readonly string[];
   /** Files that were not used, by extension (`.heic`); undefined for sources that are not folders. */
   readonly unused?: UnusedFiles;
+  /** What happened to the color profiles of images that `vgg pack` shrank, if these are some. */
+  readonly packedColorProfiles?: ColorProfiles;
   /** Number of images. */
   readonly length: number;
   /** Class number from 0 to classes − 1; −1 if the image has no label. */

@@ -1,19 +1,31 @@
 /** Determines which kind of data set is at a location and opens it as a source of images. */
 import { basename, dirname } from 'node:path';
 import picomatch from 'picomatch';
-import { UserError } from '../../core/errors.ts';
+import { printable, UsageError, UserError } from '../../core/errors.ts';
 import { kindOf } from '../../core/files.ts';
 import { isImageName } from '../pixels/image-formats.ts';
+import {
+  archiveAbove,
+  contentFolder,
+  isZipName,
+  openArchive,
+  refuseOtherArchives,
+} from './archives/open-archive.ts';
+import { isShard } from './archives/tar-archive.ts';
 import { findCifar, openCifar } from './cifar.ts';
 import { FileList } from './file-list.ts';
-import { openClassFolders } from './folders/class-folders.ts';
+import { hasClassFolders, openClassFolders } from './folders/class-folders.ts';
 import { fileSource } from './folders/file-source.ts';
-import { disk } from './folders/file-tree.ts';
+import { disk, type Listing } from './folders/file-tree.ts';
 import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from './image-source.ts';
-import { isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import { MissingSplitError, type Split } from './splits.ts';
+import { isListName } from './lists/list-file.ts';
+import { type ListOptions, parseListLocation } from './lists/list-location.ts';
+import { findLists, openLists } from './lists/open-list.ts';
+import { findParquet, isParquetName, openParquetFiles } from './parquet/open-parquet.ts';
+import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
+import { MissingSplitError, type Split, splitNames } from './splits.ts';
 
 export interface OpenOptions {
   /**
@@ -28,16 +40,20 @@ export interface OpenOptions {
    * −1, as for prediction or a submission.
    */
   readonly labels?: 'required' | 'optional';
+  /** Whether images of a single class are enough, as for an evaluation (default false: a network needs two). */
+  readonly oneClass?: boolean;
   /** Folder that keeps the indexes of tar files between runs (default: the user's cache folder). */
   readonly cacheFolder?: string;
 }
 
 /**
  * Opens a data set: class folders, divided into train/ and val/ or test/ (or `Training`, `valid`, `test_set` and the
- * like) or not; Tiny ImageNet; ILSVRC-2012 from Kaggle or from the
- * original archives; WebDataset tar shards (a folder, a file or a pattern such as `train-{000..099}.tar`); IDX files
- * (MNIST and its relatives); CIFAR's binary files; and with `labels: 'optional'` any folder of images or one image.
- * @param location path of a folder or a file, or a pattern
+ * like) or not, also in a zip or tar file; lists of images (CSV, text, JSON lines), alone or in a folder; Parquet files;
+ * Tiny ImageNet; ILSVRC-2012 from Kaggle or from the original archives; WebDataset tar shards (a folder, a file or a
+ * pattern such as `train-{000..099}.tar`); IDX files (MNIST and its relatives); CIFAR's binary files; and with
+ * `labels: 'optional'` any folder of images or one image. The guide to data sets (docs/guides/data.md) has examples.
+ * @param location path of a folder or a file, or a pattern; for a list or Parquet files, options may follow:
+ *   `labels.csv?image=id&label=breed&root=photos` (columns, and the folder of the images)
  * @throws UserError naming the place and the remedy when nothing there can be used; MissingSplitError (a UserError)
  *   when the data set is divided but does not have the split
  * @example
@@ -45,11 +61,39 @@ export interface OpenOptions {
  * console.log(`${source.length} images of ${source.classes.length} classes`);
  */
 export async function openImages(location: string, options: OpenOptions = {}): Promise<ImageSource> {
-  const { split = 'train', labels = 'required', cacheFolder } = options;
-  const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(location)];
-  const source = await open(location, { location, split, tree: disk, labels, cacheFolder });
+  const { split = 'train', labels = 'required', oneClass, cacheFolder } = options;
+  const isPath = (await kindOf(location)) !== 'nothing';
+  const { path, list } = isPath ? { path: location } : parseListLocation(location);
+  const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(path)];
+  if (list !== undefined) await checkListOptions(path, list);
+  const source = await open(path, { location, split, tree: disk, labels, oneClass, cacheFolder, list });
   if (options.exact) checkSplit(source, split, labels);
   return source;
+}
+
+/** A split of a data set. */
+export interface SplitSource {
+  readonly name: Split;
+  readonly source: ImageSource;
+}
+
+/** Opens all splits of a data set; only `train` if it is not divided. @throws UserError as openImages does */
+export async function openSplits(
+  location: string,
+  labels: NonNullable<OpenOptions['labels']>,
+): Promise<SplitSource[]> {
+  const found: SplitSource[] = [];
+  for (const split of splitNames) {
+    try {
+      const source = await openImages(location, { split, labels });
+      // `val` and `test` replace each other, and an undivided set is the same for each split.
+      if (source.split === split || found.length === 0) found.push({ name: source.split ?? 'train', source });
+    } catch (error) {
+      if (!(error instanceof MissingSplitError)) throw error;
+    }
+  }
+  if (found.length === 0) throw new UserError(`${location} has no images; check the path`);
+  return found;
 }
 
 /** Data that is not divided has training images only, or images without labels, for any use. */
@@ -66,30 +110,105 @@ function checkSplit(
   );
 }
 
+/** Columns belong to lists and Parquet files, the folder of the images to lists only. */
+async function checkListOptions(path: string, { root }: ListOptions): Promise<void> {
+  if (isListName(path)) return;
+  const isParquet =
+    isParquetName(path) ||
+    ((await kindOf(path)) === 'folder' &&
+      (await findParquet(disk, path, await disk.listFolder(path))).size > 0);
+  if (isParquet && root === undefined) return;
+  throw new UsageError(
+    isParquet
+      ? `${path} holds the images themselves; leave out --root`
+      : `${path} is not a list of images; leave out --columns and --root`,
+  );
+}
+
 async function openFolder(folder: string, request: OpenRequest): Promise<ImageSource> {
-  const listing = await disk.listFolder(folder);
+  const listing = await request.tree.listFolder(folder);
   if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, request.split);
   const cifar = findCifar(folder, listing);
   if (cifar !== undefined) return openCifar(cifar, request.split);
-  const kaggle = await findKaggleFolder(disk, folder);
-  if (kaggle !== undefined) return openClassFolders(kaggle, await disk.listFolder(kaggle), request);
+  const parquet = await findParquet(disk, folder, listing);
+  if (parquet.size > 0) return openParquetFiles(parquet, request);
   const shards = listing.files.filter(isTarName);
   // ILSVRC's archives may still be next to the folders that they were unpacked to.
   if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, request);
-  return openClassFolders(folder, listing, request);
+  return openImageFiles(folder, listing, request);
+}
+
+/** Opens a folder of image files, which may be in an archive. */
+async function openImageFiles(folder: string, listing: Listing, request: OpenRequest): Promise<ImageSource> {
+  const { tree } = request;
+  const kaggle = await findKaggleFolder(tree, folder);
+  if (kaggle !== undefined) return openClassFolders(kaggle, await tree.listFolder(kaggle), request);
+  const lists = await findLists(tree, folder, listing);
+  if (lists.length === 0) return openClassFolders(folder, listing, request);
+  if (!(await hasClassFolders(tree, folder, listing))) {
+    if (request.labels === 'required') return openLists(lists, request);
+    // The list may be about other images than those without labels.
+    return openLists(lists, request).catch(() => openClassFolders(folder, listing, request));
+  }
+  const source = await openClassFolders(folder, listing, request);
+  const listed = await openLists(lists, request).catch(() => undefined);
+  const folders = new Set(source.classes);
+  if (listed === undefined || listed.classes.some((name) => folders.has(name))) return source;
+  throw new UserError(
+    `${folder} has folders of images (${preview(source.classes)}) and the list ${lists[0]!.path} with other labels (${preview(listed.classes)}); give the path of the list, or rename it so that it does not end in .csv`,
+  );
+}
+
+function preview(classes: readonly string[]): string {
+  return classes.length <= 3 ? classes.join(', ') : `${classes.slice(0, 3).join(', ')}, …`;
+}
+
+/** @param location the archive, or a folder in it */
+async function openInArchive(archive: string, request: OpenRequest): Promise<ImageSource> {
+  const { location } = request;
+  const tree = await openArchive(archive);
+  const kind = await tree.kindOf(location);
+  if (kind === 'nothing') throw new UserError(`${location} does not exist in ${archive}; check the path`);
+  const inside = { ...request, tree };
+  if (kind === 'file') {
+    if (isZipName(location) || isTarName(location)) {
+      throw new UserError(
+        `${location} is an archive in an archive; unpack ${archive} and give the path there`,
+      );
+    }
+    return openFile(location, inside);
+  }
+  const folder = location === archive ? await contentFolder(tree, archive) : location;
+  return openImageFiles(folder, await tree.listFolder(folder), inside);
 }
 
 async function openFile(path: string, request: OpenRequest): Promise<ImageSource> {
   if (isIdxImagesName(path)) return openIdxFile(path);
-  if (isTarName(path)) return openShards(dirname(path), [basename(path)], { ...request, named: true });
-  if (isImageName(path) && request.labels === 'optional') {
-    return fileSource({ location: path, tree: disk, root: '', classes: [], files: FileList.of([path]) });
+  if (isZipName(path)) return openInArchive(path, request);
+  if (isTarName(path)) {
+    const isTree = !isClassTar(path) && !isShard((await openArchive(path)).names);
+    if (isTree) return openInArchive(path, request);
+    return openShards(dirname(path), [basename(path)], { ...request, named: true });
   }
+  if (isParquetName(path)) return openParquetFiles(new Map([[undefined, [path]]]), request);
+  if (isListName(path)) return openLists([{ path }], request, request.list);
+  if (isImageName(path) && request.labels === 'optional') {
+    return fileSource({
+      location: path,
+      tree: request.tree,
+      root: '',
+      classes: [],
+      files: FileList.of([path]),
+    });
+  }
+  refuseOtherArchives(path);
   throw new UserError(`${path} is not a data set; give a folder of images, tar shards or IDX files`);
 }
 
 async function openPattern(pattern: string, request: OpenRequest): Promise<ImageSource> {
+  const archive = await archiveAbove(pattern);
+  if (archive !== undefined) return openInArchive(archive, request);
   const shards = picomatch.scan(pattern).isGlob ? await matchShards(pattern) : [];
   if (shards.length > 0) return openShards(dirname(pattern), shards, { ...request, named: true });
-  throw new UserError(`${pattern} does not exist; check the path`);
+  throw new UserError(`${printable(pattern)} does not exist; check the path`);
 }

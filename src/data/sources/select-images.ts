@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { numbersByName } from '../../core/class-names.ts';
 import type { ImageSource } from './image-source.ts';
 
 /**
@@ -23,4 +25,16 @@ export function selectImages(source: ImageSource, indices: Uint32Array): ImageSo
         .update(new Uint8Array(indices.buffer, indices.byteOffset, indices.byteLength))
         .digest('hex'),
   };
+}
+
+/**
+ * A source with the class numbers of another one, for data sets that list the same classes in another order or not all
+ * of them. Classes match by name.
+ * @param like has every class of `source`
+ */
+export function relabelImages(source: ImageSource, { classes, labels }: ImageSource): ImageSource {
+  if (isDeepStrictEqual(source.classes, classes)) return source;
+  const known = numbersByName(classes);
+  const numbers = source.classes.map((name) => known.get(name.normalize('NFC'))!);
+  return { ...source, classes, labels, label: (index) => numbers[source.label(index)] ?? -1 };
 }

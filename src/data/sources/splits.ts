@@ -1,10 +1,13 @@
-/** Names the splits of a data set, and holds out validation images. Nothing here needs Node. */
+/** Names the splits of a data set. Nothing here needs Node. */
 import { UserError } from '../../core/errors.ts';
-import { deriveKeys, keyOfSeed, permutation } from '../../core/random.ts';
 
 export const splitNames = ['train', 'val', 'test'] as const;
 /** A split of a data set: training, validation or test images. */
 export type Split = (typeof splitNames)[number];
+
+/** Images of a data set that were measured: a split, or the part of its training images that a model was not trained on. */
+export const measuredSplitNames = [...splitNames, 'held-out'] as const;
+export type MeasuredSplit = (typeof measuredSplitNames)[number];
 
 /** Names of a split's folder: `Train`, `training_set`, `images-val`, `ILSVRC2012_img_test`, whatever their case. */
 const FOLDERS: Readonly<Record<Split, RegExp>> = {
@@ -97,22 +100,4 @@ export function isFileOfSplit(name: string, split: Split): boolean {
 /** The data set is divided into splits but does not have the requested one. */
 export class MissingSplitError extends UserError {
   override name = 'MissingSplitError';
-}
-
-/** Numbers of images, ascending. */
-interface Holdout {
-  readonly training: Uint32Array;
-  readonly validation: Uint32Array;
-}
-
-/**
- * Chooses validation images from a data set that has none: at least one, determined by the seed.
- * @param share of all images, above 0 and below 1
- * @returns undefined if that would leave no image for training
- */
-export function holdOut(images: number, share: number, seed: number): Holdout | undefined {
-  const order = permutation(images, deriveKeys(keyOfSeed(seed), 'holdout'));
-  const held = Math.max(1, Math.round(images * share));
-  if (held >= images) return undefined;
-  return { training: order.slice(held).sort(), validation: order.slice(0, held).sort() };
 }

@@ -64,7 +64,7 @@ export class Augmentation {
   crop(epoch: number, image: number, width: number, height: number): Crop {
     const { crop: size, randomCrop } = this.options;
     const flip = this.options.flip && (this.#random('flip', epoch, image).word() & 1) === 1;
-    if (!randomCrop) return centerCrop(width, height, size, flip);
+    if (!randomCrop) return centerCrop(width, height, size, { flip });
     return {
       left: width === size ? 0 : this.#random('cropX', epoch, image).below(width - size + 1),
       top: height === size ? 0 : this.#random('cropY', epoch, image).below(height - size + 1),

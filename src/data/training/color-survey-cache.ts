@@ -1,5 +1,5 @@
 /** Keeps color surveys as JSON in the user's cache folder. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
@@ -20,6 +20,7 @@ const packedSurvey = z.object({
   version: z.literal(VERSION),
   sums: z.array(z.string().regex(/^\d+$/)).length(10),
   bad: z.array(bad),
+  done: z.number().int().nonnegative().optional(),
 });
 
 /** A survey as JSON. */
@@ -29,14 +30,16 @@ type PackedSurvey = z.infer<typeof packedSurvey>;
 export interface SurveyRecord {
   readonly sums: ColorSums;
   readonly bad: readonly BadImage[];
+  /** Number of images surveyed, if the survey is not complete. */
+  readonly done?: number;
 }
 
-export function packSurvey({ sums, bad }: SurveyRecord): PackedSurvey {
-  return { version: VERSION, sums: sums.toJSON(), bad: [...bad] };
+export function packSurvey({ sums, bad, done }: SurveyRecord): PackedSurvey {
+  return { version: VERSION, sums: sums.toJSON(), bad: [...bad], done };
 }
 
-export function unpackSurvey({ sums, bad }: PackedSurvey): SurveyRecord {
-  return { sums: new ColorSums(sums.map(BigInt)), bad };
+export function unpackSurvey({ sums, bad, done }: PackedSurvey): SurveyRecord {
+  return { sums: new ColorSums(sums.map(BigInt)), bad, done };
 }
 
 /** @returns undefined if there is no usable survey */
@@ -50,15 +53,25 @@ export async function readCachedSurvey(key: string, cacheFolder?: string): Promi
   }
 }
 
+/** @returns whether it was written */
 export async function writeCachedSurvey(
   key: string,
   survey: SurveyRecord,
   options: { cacheFolder?: string; onWarning?: (message: string) => void },
-): Promise<void> {
+): Promise<boolean> {
   try {
     const path = join(await cacheSubfolder('surveys', options.cacheFolder), `${key}.json`);
     await writeFileAtomically(path, `${JSON.stringify(packSurvey(survey))}\n`);
+    return true;
   } catch (error) {
     options.onWarning?.(`the survey of the images is not saved for the next run: ${messageOf(error)}`);
+    return false;
   }
+}
+
+export async function removeCachedSurvey(key: string, cacheFolder?: string): Promise<void> {
+  const remove = async () =>
+    rm(join(await cacheSubfolder('surveys', cacheFolder), `${key}.json`), { force: true });
+  // What remains is only a file that will not be read.
+  await remove().catch(() => {});
 }

@@ -1,7 +1,8 @@
 /**
  * One pass over the training images before the first iteration. It computes the mean RGB and the principal axes of the
  * RGB values, and finds images that cannot be decoded. "On the training set, from each pixel" (paper, 2.1): every pixel
- * of every image, at its original size, counts once.
+ * of every image, at its original size, counts once. An interrupted survey continues where it stopped: its partial sums
+ * are kept in the cache, and they are integers, so the result is the same, bit for bit.
  */
 import { defaultConcurrency, mapConcurrently } from '../../core/concurrency.ts';
 import { UserError } from '../../core/errors.ts';
@@ -16,6 +17,7 @@ import { ColorSums } from './color-sums.ts';
 import {
   packSurvey,
   readCachedSurvey,
+  removeCachedSurvey,
   type SurveyRecord,
   unpackSurvey,
   writeCachedSurvey,
@@ -37,7 +39,7 @@ interface SurveyOptions extends DecodeOptions {
   /** Images decoded at once (default: the number of CPU cores + 2). */
   readonly concurrency?: number;
   readonly onProgress?: (progress: SurveyProgress) => void;
-  /** Called when the survey could not be saved; training can continue. */
+  /** Called with notes for the user: that the survey could not be saved, or where it stopped. */
   readonly onWarning?: (message: string) => void;
   readonly signal?: AbortSignal;
   /** Processes that share the work; each gets the whole survey (default: only this process). */
@@ -56,13 +58,24 @@ export interface SurveyProgress {
  */
 export async function surveyImages(source: ImageSource, options: SurveyOptions = {}): Promise<Survey> {
   const team = options.team ?? alone;
-  const key = `${await source.fingerprint()}-${options.maxPixels ?? DEFAULT_MAX_PIXELS}`;
+  const { maxPixels = DEFAULT_MAX_PIXELS, colorProfiles = 'ignore' } = options;
+  // Surveys of version 0.2 converted profiles.
+  const ignored = colorProfiles === 'ignore' ? '-ignore' : '';
+  const key = `${await source.fingerprint()}-${maxPixels}${ignored}`;
   const cached = await readCacheTogether(team, key, options.cacheFolder);
   // Bad images may have been fixed since: the fingerprint does not cover every file.
-  const images = cached ? cached.bad.map(({ index }) => index) : [...Array(source.length).keys()];
-  const { sums, bad } = await addUpTogether(team, source, images, cached?.sums ?? new ColorSums(), options);
+  const images = cached ? numbersOf(cached.bad) : [...Array(source.length).keys()];
+  const start = { sums: cached?.sums ?? new ColorSums(), bad: [] };
+  // The few images of an earlier survey are not worth saving.
+  const partKey = cached ? undefined : `${key}-part-${team.rank}-of-${team.size}`;
+  const { sums, bad } = await addUpTogether(team, source, images, start, options, partKey);
   if (bad.length !== cached?.bad.length) await writeCachedSurvey(key, { sums, bad }, options);
+  if (partKey) await removeCachedSurvey(partKey, options.cacheFolder);
   return { mean: sums.mean(), axes: sums.axes(), bad, cached: cached !== undefined };
+}
+
+function numbersOf(bad: readonly BadImage[]): number[] {
+  return bad.map(({ index }) => index);
 }
 
 /** A survey in one process's cache is enough for all. */
@@ -82,35 +95,84 @@ async function addUpTogether(
   team: Team,
   source: ImageSource,
   images: readonly number[],
-  sums: ColorSums,
+  earlier: SurveyRecord,
   options: SurveyOptions,
+  partKey?: string,
 ): Promise<SurveyRecord> {
   const [start, end] = shareOf(images.length, team);
   // Earlier sums must count only once.
-  const own = team.rank === 0 ? sums : new ColorSums();
-  const bad = await addUp(source, images.slice(start, end), own, options);
-  if (team.size === 1) return { sums: own, bad };
-  const parts = (await team.gather(packSurvey({ sums: own, bad }))).map(unpackSurvey);
+  const before = team.rank === 0 ? earlier : { sums: new ColorSums(), bad: [] };
+  const own = await addUp(source, images.slice(start, end), before, options, partKey);
+  if (team.size === 1) return own;
+  const parts = (await team.gather(packSurvey(own))).map(unpackSurvey);
   return { sums: ColorSums.total(parts.map((part) => part.sums)), bad: parts.flatMap((part) => part.bad) };
 }
 
-/** Decodes the images and adds their pixels to the sums. @returns those that could not be decoded */
+/** Images between two moments at which a survey can be saved. */
+const BLOCK = 512;
+const SAVE_EVERY_MS = 30_000;
+
+/**
+ * Decodes the images and adds their pixels to earlier sums.
+ * @param partKey where to keep partial sums, and to look for those of an interrupted survey (default: nowhere)
+ */
 async function addUp(
   source: ImageSource,
   images: readonly number[],
-  sums: ColorSums,
+  before: SurveyRecord,
   options: SurveyOptions,
-): Promise<BadImage[]> {
-  const bad: BadImage[] = [];
-  let done = 0;
+  partKey?: string,
+): Promise<SurveyRecord> {
+  const { cacheFolder, signal, onWarning } = options;
+  const total = images.length;
+  const earlier = partKey === undefined ? undefined : await readCachedSurvey(partKey, cacheFolder);
+  const first = earlier?.done ?? 0;
+  let survey = earlier
+    ? await addBlock(source, numbersOf(earlier.bad), { ...earlier, bad: [] }, first, total, options)
+    : before;
+  const save = async (done: number) =>
+    partKey !== undefined && (await writeCachedSurvey(partKey, { ...survey, done }, { cacheFolder }));
+  let savedAt = performance.now();
+  for (let from = first; from < total; from += BLOCK) {
+    if (performance.now() - savedAt > SAVE_EVERY_MS) {
+      await save(from);
+      savedAt = performance.now();
+    }
+    try {
+      survey = await addBlock(source, images.slice(from, from + BLOCK), survey, from, total, options);
+    } catch (error) {
+      if (signal?.aborted && (await save(from))) {
+        onWarning?.(
+          `the check of the images stopped after ${from} of ${total}; the next run continues there`,
+        );
+      }
+      throw error;
+    }
+  }
+  return survey;
+}
+
+/** Adds some images. @param before number of images done before, for the progress */
+async function addBlock(
+  source: ImageSource,
+  images: readonly number[],
+  { sums, bad }: SurveyRecord,
+  before: number,
+  total: number,
+  options: SurveyOptions,
+): Promise<SurveyRecord> {
+  const added = new ColorSums();
+  const found: BadImage[] = [];
+  let done = before;
   await mapConcurrently(images, options.concurrency ?? defaultConcurrency, async (index) => {
     options.signal?.throwIfAborted();
-    const message = await addImage(source, index, sums, options);
-    if (message !== undefined) bad.push({ index, message });
-    done++;
-    options.onProgress?.({ done, total: images.length, bad: bad.length });
+    const message = await addImage(source, index, added, options);
+    if (message !== undefined) found.push({ index, message });
+    done = Math.min(total, done + 1);
+    options.onProgress?.({ done, total, bad: bad.length + found.length });
   });
-  return bad.sort((a, b) => a.index - b.index);
+  found.sort((a, b) => a.index - b.index);
+  return { sums: ColorSums.total([sums, added]), bad: [...bad, ...found] };
 }
 
 async function addImage(

@@ -1,14 +1,16 @@
 /** Runs a network up to one of its layers. */
 import { shapesAlong } from '../../core/layer.ts';
 import { elementCount, type Shape4 } from '../../core/shape.ts';
-import { centerCrop, writeCrop, writeWholeImage } from '../../data/pixels/crop.ts';
+import { centerCrop, writeWindow } from '../../data/pixels/crop.ts';
+import type { Window } from '../../data/pixels/resample.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import type { ModelFacts } from '../../weights/model/metadata.ts';
 import type { LoadedModel } from '../inference/load-model.ts';
 import { ProgramCache } from '../inference/program-cache.ts';
+import { denseWindow } from '../protocol/dense-score-map.ts';
 import { layersUpTo } from './feature-layers.ts';
 
-/** The center crop, or the whole image, which gives larger maps. */
+/** The center crop, or the whole image as in dense evaluation, which gives larger maps. */
 export type FeatureView = 'center' | 'whole';
 
 /** A layer's activations for one image. */
@@ -20,7 +22,7 @@ export interface Activations {
 }
 
 export class FeatureExtractor {
-  readonly #facts: Pick<ModelFacts, 'network' | 'meanRgb'>;
+  readonly #facts: Pick<ModelFacts, 'network' | 'meanRgb' | 'publishedTest'>;
   readonly #layers: ReturnType<typeof layersUpTo>;
   readonly #programs: ProgramCache;
 
@@ -44,13 +46,12 @@ export class FeatureExtractor {
    * @param batch size that the program is compiled for, at least the number of images
    */
   async run(images: readonly RgbImage[], view: FeatureView, batch = images.length): Promise<Activations[]> {
-    const { network, meanRgb } = this.#facts;
+    const { meanRgb } = this.#facts;
     const inputShape = this.#inputShape(images[0]!, view, batch);
     const size = elementCount(inputShape) / batch;
     const input = new Float32Array(images.length * size);
     for (const [i, image] of images.entries()) {
-      if (view === 'whole') writeWholeImage(image, false, meanRgb, input, i * size);
-      else writeCrop(image, centerCrop(image.width, image.height, network.crop), meanRgb, input, i * size);
+      writeWindow(image, this.#window(image, view), false, meanRgb, input, i * size);
     }
     const output = await this.#programs.run(inputShape, input);
     const length = output.length / images.length;
@@ -63,8 +64,19 @@ export class FeatureExtractor {
     this.#programs.dispose();
   }
 
-  #inputShape({ height, width }: RgbImage, view: FeatureView, batch: number): Shape4 {
-    const { crop } = this.#facts.network;
-    return view === 'center' ? [batch, 3, crop, crop] : [batch, 3, height, width];
+  #inputShape(image: RgbImage, view: FeatureView, batch: number): Shape4 {
+    const { width, height } = this.#window(image, view);
+    return [batch, 3, height, width];
+  }
+
+  #window(image: RgbImage, view: FeatureView): Window {
+    if (view === 'whole') return denseWindow(this.#layers, image);
+    const { network, publishedTest } = this.#facts;
+    const { crop } = network;
+    return {
+      ...centerCrop(image.width, image.height, crop, { rounding: publishedTest?.rounding }),
+      width: crop,
+      height: crop,
+    };
   }
 }

@@ -10,7 +10,7 @@ export type PositionPooling = 'none' | 'mean' | 'max';
 /** The layers that can be chosen by name. */
 export function featureLayerNames(network: Network): string[] {
   return network.layers
-    .filter(({ kind }) => kind === 'convolution' || kind === 'maxPool')
+    .filter(({ kind }) => kind === 'convolution' || kind === 'maxPool' || kind === 'adaptivePool')
     .map(({ name }) => name);
 }
 

@@ -1,5 +1,5 @@
 /** Matches the classes of models and data by name, since each may list them in its own order. */
-import { describeDifference, lookAlike, numbersByName } from '../../core/class-names.ts';
+import { areClassNumbers, describeDifference, lookAlike, numbersByName } from '../../core/class-names.ts';
 import { UserError } from '../../core/errors.ts';
 
 export interface NamedClasses {
@@ -32,16 +32,34 @@ export function matchClasses(first: NamedClasses, other: NamedClasses): Int32Arr
 }
 
 /**
- * Maps each class of the data to its number in the model.
+ * Whether the data's classes are numbers of the model's classes, as in ImageNet-V2: 0 to N − 1, one for each of the
+ * model's N classes, none of which has such a name. Fewer numbers, or numbers from 1, would be a guess.
+ */
+export function areNumbersOf(data: NamedClasses, model: NamedClasses): boolean {
+  const names = numbersByName(model.classes);
+  return (
+    data.classes.length === model.classes.length &&
+    areClassNumbers(data.classes) &&
+    !data.classes.some((name) => names.has(name))
+  );
+}
+
+/**
+ * Maps each class of the data to its number in the model: by name, or see `areNumbersOf`.
  * @throws UserError naming a class that the model does not have.
  */
 export function classNumbers(data: NamedClasses, model: NamedClasses): Int32Array {
+  if (areNumbersOf(data, model)) return Int32Array.from(data.classes, Number);
   const numbers = numbersByName(model.classes);
   return Int32Array.from(data.classes, (name) => {
     const number = numbers.get(name.normalize('NFC'));
     if (number !== undefined) return number;
     const [alike] = alikeIn(name, model.classes);
-    const remedy = alike ? `${alike}; rename one of them` : `its classes are ${preview(model.classes)}`;
+    const own = `its classes are ${preview(model.classes)}`;
+    const numbered = data.classes.every((other) => /^\d+$/.test(other))
+      ? `; only the numbers 0 to ${model.classes.length - 1}, all of them, are read as class numbers`
+      : '';
+    const remedy = alike ? `${alike}; rename one of them` : own + numbered;
     throw new UserError(
       `${data.path} has images of the class "${name}", which ${model.path} does not have; ${remedy}`,
     );

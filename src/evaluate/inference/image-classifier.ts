@@ -1,4 +1,6 @@
 /** Applies one network to images by a protocol, at several scales. */
+
+import type { PublishedTest, Rounding } from '../../core/image-preparation.ts';
 import { shapesAlong } from '../../core/layer.ts';
 import type { Rgb } from '../../core/shape.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
@@ -6,7 +8,7 @@ import type { Backend, Parameters } from '../../kernels/backend.ts';
 import type { Network } from '../../net/network.ts';
 import { largestLayerBytes } from '../../plan/activation-memory.ts';
 import { protocolInputs } from '../protocol/dense-and-crop-inputs.ts';
-import { averageOverPositions } from '../protocol/dense-score-map.ts';
+import { averageOverPositions, denseWindow } from '../protocol/dense-score-map.ts';
 import { flipsByDefault, type Protocol, type SingleProtocol, singleProtocols } from '../protocol/protocol.ts';
 import { meanOf, softmax } from '../protocol/softmax.ts';
 import { type Batcher, type BatchItem, type BatchRunner, DeterministicBatcher } from './batcher.ts';
@@ -29,6 +31,8 @@ interface ImageClassifierOptions extends BatchingLimits {
   readonly parameters: Parameters;
   /** Mean RGB, 0–255, subtracted from every pixel. */
   readonly meanRgb: Rgb;
+  /** How the published weights' makers test them; its rounding applies to the center crop. */
+  readonly publishedTest?: PublishedTest;
 }
 
 export interface ClassifyOptions {
@@ -53,6 +57,7 @@ const MEBIBYTE = 2 ** 20;
 export class ImageClassifier {
   readonly network: Network;
   readonly #mean: Rgb;
+  readonly #rounding: Rounding | undefined;
   readonly #programs: ProgramCache;
   readonly #batcher: Batcher;
 
@@ -63,6 +68,7 @@ export class ImageClassifier {
     const { layers } = network;
     this.network = network;
     this.#mean = meanRgb;
+    this.#rounding = options.publishedTest?.rounding;
     this.#programs = new ProgramCache({ backend, layers, parameters, memoryBytes: programBytes });
     this.#batcher = batcher({
       run: (shape, input) => this.#programs.run(shape, input),
@@ -91,7 +97,7 @@ export class ImageClassifier {
    * The class scores that the network gives for an image.
    * @param image already rescaled
    * @param flip whether the image, or each crop, is followed by its mirror image
-   * @returns `[classes, rows, columns]` of the whole image, or `[classes]` of each crop in the order of `gridCrops`
+   * @returns `[classes, rows, columns]` of the image, or `[classes]` of each crop in the order of `gridCrops`
    */
   scores(
     protocol: SingleProtocol,
@@ -102,10 +108,12 @@ export class ImageClassifier {
     return this.#submit(this.#itemsOf(protocol, image, flip), signal);
   }
 
-  /** Rows and columns of an image's score map. */
-  mapSize({ width, height }: RgbImage): [rows: number, columns: number] {
-    const [, , rows, columns] = shapesAlong(this.network.layers, [1, 3, height, width]).at(-1)!;
-    return [rows, columns];
+  /** Rows and columns of an image's score map, and where the window of the first position starts, in pixels. */
+  mapGrid(image: RgbImage): Record<'rows' | 'columns' | 'left' | 'top', number> {
+    const { layers } = this.network;
+    const { left, top, width, height } = denseWindow(layers, image);
+    const [, , rows, columns] = shapesAlong(layers, [1, 3, height, width]).at(-1)!;
+    return { rows, columns, left, top };
   }
 
   /** Fills an image's places in its batches without classifying it, see `Batcher.addFiller`. */
@@ -144,6 +152,11 @@ export class ImageClassifier {
   }
 
   #itemsOf(protocol: SingleProtocol, image: RgbImage, flip: boolean): BatchItem[] {
-    return protocolInputs(protocol, image, { crop: this.network.crop, mean: this.#mean, flip });
+    return protocolInputs(protocol, image, {
+      network: this.network,
+      mean: this.#mean,
+      flip,
+      rounding: this.#rounding,
+    });
   }
 }

@@ -1,4 +1,5 @@
 /** Reads model files into the memory of a backend. */
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { Backend, Parameters } from '../../kernels/backend.ts';
 import type { BackendName, Precision } from '../../kernels/backend-options.ts';
 import { moveIntoParameters } from '../../kernels/canonical-parameters.ts';
@@ -24,6 +25,8 @@ export interface EngineOptions {
   readonly precision?: Precision;
   /** Facts that other formats may lack, such as preprocessing and class names (default: those in the file). */
   readonly read?: ReadModelOptions;
+  /** What happens to embedded color profiles of images (default: as in the model's training). */
+  readonly colorProfiles?: ColorProfiles;
 }
 
 /** A model whose weights are in a backend's memory. */
@@ -40,12 +43,12 @@ export interface LoadedModel {
  */
 export async function loadModels(
   paths: readonly string[],
-  { backend: name, threads, precision, read }: EngineOptions = {},
+  { backend: name, threads, precision, read, colorProfiles }: EngineOptions = {},
 ): Promise<LoadedModel[]> {
   const backend = await openBackend(name, { threads, precision });
   const loaded: LoadedModel[] = [];
   try {
-    for (const path of paths) loaded.push(await loadModel(backend, path, read));
+    for (const path of paths) loaded.push(await loadModel(backend, path, { ...read, colorProfiles }));
   } catch (error) {
     for (const { parameters } of loaded) parameters.dispose();
     throw error;
@@ -62,7 +65,7 @@ export async function loadModels(
 export async function loadModel(
   backend: Backend,
   path: string,
-  options: ReadModelOptions = {},
+  { colorProfiles, ...options }: ReadModelOptions & Pick<EngineOptions, 'colorProfiles'> = {},
   specsFor: (network: Network) => Parameters['specs'] = (network) => network.parameters,
 ): Promise<LoadedModel> {
   let parameters: Parameters | undefined;
@@ -78,7 +81,12 @@ export async function loadModel(
       },
     });
     await moveIntoParameters(parameters!, new Map(tensors));
-    return { path, facts, backend, parameters: parameters! };
+    return {
+      path,
+      facts: { ...facts, colorProfiles: colorProfiles ?? facts.colorProfiles },
+      backend,
+      parameters: parameters!,
+    };
   } catch (error) {
     parameters?.dispose();
     throw error;

@@ -1,11 +1,13 @@
 /** Opens model files as ensembles that classify images. */
 import { UsageError } from '../../core/errors.ts';
+import type { PublishedTest } from '../../core/image-preparation.ts';
 import { flipsByDefault, type ProtocolOptions, type ResolvedProtocol } from '../protocol/protocol.ts';
 import { resolveScales } from '../protocol/test-scales.ts';
 import { matchClasses, type NamedClasses } from './class-matching.ts';
 import { Ensemble, type Member } from './ensemble.ts';
 import { type BatchingLimits, ImageClassifier } from './image-classifier.ts';
 import { type EngineOptions, type LoadedModel, loadModels } from './load-model.ts';
+import { sharedColorProfiles, sharedTest } from './shared-preparation.ts';
 
 /** Loaded models whose posteriors are averaged. */
 export class LoadedEnsemble {
@@ -21,8 +23,7 @@ export class LoadedEnsemble {
     );
     this.#numbers = [undefined, ...others.map((other) => matchClasses(first!, other))];
     this.#classifiers = models.map(
-      ({ backend, parameters, facts: { network, meanRgb } }) =>
-        new ImageClassifier({ backend, network, parameters, meanRgb, ...limits }),
+      ({ backend, parameters, facts }) => new ImageClassifier({ ...facts, backend, parameters, ...limits }),
     );
   }
 
@@ -50,17 +51,30 @@ export class LoadedEnsemble {
     return this.models[0]!;
   }
 
-  /** @throws UserError when the default scales are unknown, or a scale is too small for a model. */
-  resolve({
-    protocol = 'dense',
-    scales,
-    flip = flipsByDefault(protocol),
-  }: ProtocolOptions): ResolvedProtocol {
+  /**
+   * @throws UserError when the default scales are unknown, a scale is too small for a model, or the models treat color
+   *   profiles differently.
+   */
+  resolve({ scales, ...options }: ProtocolOptions): ResolvedProtocol {
+    const test = this.#publishedTest;
+    const { protocol = scales === undefined && test ? test.protocol : 'dense' } = options;
+    const { flip = flipsByDefault(protocol) } = options;
     return {
       protocol,
       flip,
       scales: this.models.map(({ facts, path }) => resolveScales(facts, scales, protocol, path)),
+      colorProfiles: sharedColorProfiles(this.models.map(({ path, facts }) => ({ ...facts, path }))),
+      rounding: test?.rounding ?? 'nearest',
     };
+  }
+
+  /** Whether the models are tested as their publisher does, because the options do not say otherwise. */
+  usesPublishedTest({ protocol, scales }: ProtocolOptions): boolean {
+    return protocol === undefined && scales === undefined && this.#publishedTest !== undefined;
+  }
+
+  get #publishedTest(): PublishedTest | undefined {
+    return sharedTest(this.models.map(({ facts }) => facts));
   }
 
   ensemble({ protocol, flip, scales }: ResolvedProtocol): Ensemble {

@@ -1,4 +1,5 @@
 /** The crops of a rescaled image that testing uses: the center crop, or a 5×5 regular grid (paper, 3.2). */
+import type { Rounding } from '../../core/image-preparation.ts';
 import { type Crop, centerCrop } from '../../data/pixels/crop.ts';
 import type { Size } from '../../data/pixels/resample.ts';
 
@@ -24,8 +25,13 @@ export function gridCrops({ width, height }: Size, size: number, flip: boolean):
 }
 
 /** The center crop, followed by its mirror image with `flip`. */
-export function centerCrops({ width, height }: Size, size: number, flip: boolean): Crop[] {
-  return withMirrorImage(centerCrop(width, height, size), flip);
+export function centerCrops(
+  { width, height }: Size,
+  size: number,
+  flip: boolean,
+  rounding?: Rounding,
+): Crop[] {
+  return withMirrorImage(centerCrop(width, height, size, { rounding }), flip);
 }
 
 function withMirrorImage(crop: Crop, flip: boolean): Crop[] {

@@ -1,14 +1,18 @@
-/** What the network is applied to (paper, 3.2): the whole rescaled image for dense evaluation, or crops of it. */
+/** What the network is applied to (paper, 3.2): the rescaled image for dense evaluation, or crops of it. */
+import type { Rounding } from '../../core/image-preparation.ts';
 import type { Rgb } from '../../core/shape.ts';
-import { writeCrop, writeWholeImage } from '../../data/pixels/crop.ts';
+import { writeCrop, writeWindow } from '../../data/pixels/crop.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
+import type { Network } from '../../net/network.ts';
 import type { BatchItem } from '../inference/batcher.ts';
 import { centerCrops, gridCrops } from './crop-grid.ts';
+import { denseWindow } from './dense-score-map.ts';
 import type { SingleProtocol } from './protocol.ts';
 
 interface InputOptions {
-  /** Side of a crop in pixels. */
-  readonly crop: number;
+  readonly network: Pick<Network, 'crop' | 'layers'>;
+  /** Of the position of the center crop (default `nearest`). */
+  readonly rounding?: Rounding;
   /** Mean RGB, 0–255, subtracted from every pixel. */
   readonly mean: Rgb;
   /** Whether the image, or each crop, is followed by its mirror image. */
@@ -24,10 +28,14 @@ export function protocolInputs(
   return protocol === 'dense' ? denseInputs(image, options) : cropInputs(protocol, image, options);
 }
 
-function denseInputs(image: RgbImage, { mean, flip }: InputOptions): BatchItem[] {
+function denseInputs(image: RgbImage, { network, mean, flip }: InputOptions): BatchItem[] {
+  const window = denseWindow(network.layers, image);
+  const { width, height } = window;
+  // The window of the mirror image, which differs by a pixel if the window cannot be exactly centered.
+  const opposite = { ...window, left: image.width - window.left - width };
   return (flip ? [false, true] : [false]).map((mirrored) => ({
-    shape: [3, image.height, image.width],
-    write: (input, offset) => writeWholeImage(image, mirrored, mean, input, offset),
+    shape: [3, height, width],
+    write: (input, offset) => writeWindow(image, mirrored ? opposite : window, mirrored, mean, input, offset),
   }));
 }
 
@@ -35,9 +43,10 @@ function denseInputs(image: RgbImage, { mean, flip }: InputOptions): BatchItem[]
 function cropInputs(
   protocol: 'center' | 'crops',
   image: RgbImage,
-  { crop: size, mean, flip }: InputOptions,
+  { network: { crop: size }, mean, flip, rounding }: InputOptions,
 ): BatchItem[] {
-  const crops = protocol === 'crops' ? gridCrops(image, size, flip) : centerCrops(image, size, flip);
+  const crops =
+    protocol === 'crops' ? gridCrops(image, size, flip) : centerCrops(image, size, flip, rounding);
   const items = new Map<string, BatchItem>();
   return crops.map((crop) => {
     const position = `${crop.left},${crop.top},${crop.flip}`;

@@ -1,9 +1,29 @@
 /**
- * The class score map of dense evaluation (paper, 3.2). The network runs over the whole rescaled image. Its fully
- * connected layers are convolutions, so it gives one vector of class scores for each position, each computed from a
- * window of the training crop's size.
+ * The class score map of dense evaluation (paper, 3.2). The network runs over the rescaled image. Its fully connected
+ * layers are convolutions, so it gives one vector of class scores for each position, each computed from a window of the
+ * training crop's size.
  */
+import type { Layer } from '../../core/layer.ts';
+import type { Size, Window } from '../../data/pixels/resample.ts';
 import { softmax } from './softmax.ts';
+
+/**
+ * The part of an image that layers see. Pooling that rounds down ignores up to stride − 1 pixels at the right and at the
+ * bottom; these are left out on both sides instead, so that what remains is centered. Half a pixel more is left out at
+ * the right and at the bottom where it cannot be. Pooling that rounds up sees the whole image.
+ */
+export function denseWindow(layers: readonly Layer[], { width, height }: Size): Window {
+  const stride = 2 ** layers.filter((layer) => layer.kind === 'maxPool' && layer.rounding === 'floor').length;
+  const [left, columns] = centered(width, stride);
+  const [top, rows] = centered(height, stride);
+  return { left, top, width: columns, height: rows };
+}
+
+/** An extent below the stride is left as it is, for the message that the image is too small. */
+function centered(extent: number, stride: number): [start: number, length: number] {
+  const rim = extent < stride ? 0 : extent % stride;
+  return [Math.floor(rim / 2), extent - rim];
+}
 
 /**
  * The class scores averaged over positions, before the soft-max, in double precision.

@@ -21,6 +21,10 @@ export interface ScoreMap {
   readonly rescaled: Size;
   readonly rows: number;
   readonly columns: number;
+  /** Left edge of the first position's window, whose side is the crop, in pixels. */
+  readonly left: number;
+  /** Top edge of the first position's window in pixels. */
+  readonly top: number;
   /** Distance between neighboring positions, in pixels. */
   readonly effectiveStride: number;
   /** Side of the receptive field of a position, in pixels. */
@@ -49,16 +53,15 @@ export async function scoreMapOf(
     typeof wanted === 'number'
       ? topClasses(posteriors, wanted)
       : wanted.map((index) => ({ index, probability: posteriors[index]! }));
-  const [rows, columns] = classifier.mapSize(image);
+  const grid = classifier.mapGrid(image);
   const indices = shown.map(({ index }) => index);
   const [straight, mirrored] = outputs.map((scores, i) =>
-    positionPosteriors({ scores, rows, columns }, indices, i === 1),
+    positionPosteriors({ scores, ...grid }, indices, i === 1),
   );
-  const field = layerCosts(network).at(-1)!.receptiveField;
+  const field = layerCosts(network, image.height, image.width).at(-1)!.receptiveField;
   return {
     rescaled: sizeOf(image),
-    rows,
-    columns,
+    ...grid,
     effectiveStride: field.stride,
     receptiveField: field.side,
     classes: withLabels(shown, labels).map((one, i) => ({

@@ -1,3 +1,5 @@
+import type { ColorProfiles, Rounding } from '../../core/image-preparation.ts';
+
 /** Test protocols: which parts of an image the network is applied to (paper, 3.2). */
 
 /**
@@ -24,7 +26,7 @@ export function flipsByDefault(protocol: Protocol): boolean {
 
 /** Protocol, mirror images and test scales (paper, 3.2). */
 export interface ProtocolOptions {
-  /** Default `dense`. */
+  /** Default `dense`; for published weights as their makers test them, unless `scales` is given. */
   readonly protocol?: Protocol;
   /**
    * Test scales Q in pixels: the image is rescaled to each as its smaller side, and posteriors are averaged over them.
@@ -42,4 +44,6 @@ export interface ResolvedProtocol {
   readonly flip: boolean;
   /** Test scales Q of each model. */
   readonly scales: readonly (readonly number[])[];
+  readonly colorProfiles: ColorProfiles;
+  readonly rounding: Rounding;
 }

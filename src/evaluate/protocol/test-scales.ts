@@ -2,7 +2,7 @@
 import { UserError } from '../../core/errors.ts';
 import { shapesAlong } from '../../core/layer.ts';
 import { testScaleFor } from '../../core/scale.ts';
-import type { Network } from '../../net/network.ts';
+import { fullyConnectedLayers, type Network } from '../../net/network.ts';
 import type { ModelFacts } from '../../weights/model/metadata.ts';
 import { type Protocol, type ProtocolOptions, singleProtocols } from './protocol.ts';
 
@@ -18,7 +18,7 @@ const STEP = 32;
  * @throws UserError when the scales are unknown or too small.
  */
 export function resolveScales(
-  facts: Pick<ModelFacts, 'network' | 'trainScale'>,
+  facts: Pick<ModelFacts, 'network' | 'trainScale' | 'publishedTest'>,
   requested: RequestedScales,
   protocol: Protocol,
   path: string,
@@ -29,18 +29,19 @@ export function resolveScales(
 }
 
 /**
- * The scales for a model. Default: one, Q = S or the middle of [Smin, Smax] (4.1). `auto`: three, {S − 32, S, S + 32}
+ * The scales for a model. Default: one, Q = S or the middle of [Smin, Smax] (4.1), or that of its publisher. `auto`: three, {S − 32, S, S + 32}
  * or {Smin, middle, Smax} (4.2). If S − 32 is below the crop, the step shrinks to S − crop, as in the paper, where
  * 256 − 32 is the crop.
  * @param path name of the model in messages
  * @throws UserError for `auto` when the model's training scale is unknown.
  */
 export function scalesFor(
-  { network, trainScale }: Pick<ModelFacts, 'network' | 'trainScale'>,
+  { network, trainScale, publishedTest }: Pick<ModelFacts, 'network' | 'trainScale' | 'publishedTest'>,
   requested: RequestedScales,
   path: string,
 ): number[] {
   if (requested !== 'auto' && requested !== undefined) return [...requested];
+  if (requested === undefined && publishedTest) return [publishedTest.scale];
   if (!trainScale) {
     if (requested === undefined) return [network.crop];
     throw new UserError(
@@ -60,9 +61,11 @@ export function checkScale(network: Network, protocol: Protocol, scale: number, 
   const usesCrops = protocol === 'center' || singleProtocols(protocol).includes('crops');
   const minimum = usesCrops ? network.crop : minimumDense(network);
   if (scale >= minimum) return;
+  const [needed] = fullyConnectedLayers(network);
+  const takes = network.headPool ? 1 : needed!.kernel;
   const reason =
     protocol === 'dense'
-      ? `pooling leaves less than the ${network.crop / 32}×${network.crop / 32} inputs of fc6`
+      ? `pooling leaves less than the ${takes}×${takes} inputs of ${network.headPool ? 'pool6' : 'fc6'}`
       : `crops of ${network.crop} do not fit`;
   throw new UserError(
     `the scale ${scale} is too small for ${path}, whose crop is ${network.crop}: ${reason}; use a scale of at least ${minimum}`,

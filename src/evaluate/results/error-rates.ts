@@ -1,5 +1,6 @@
 /** Error rates from exact counts (paper, 4: top-1 and top-5 error). Images without a label do not count. */
-import type { Split } from '../../data/sources/splits.ts';
+import { guessingWarning } from '../../core/guessing.ts';
+import type { MeasuredSplit } from '../../data/sources/splits.ts';
 import type { LoadedEnsemble } from '../inference/open-ensemble.ts';
 import type { Protocol, ResolvedProtocol } from '../protocol/protocol.ts';
 import type { ImageResult, ImageResults } from './image-results.ts';
@@ -13,6 +14,8 @@ export interface ErrorRates {
   readonly top1Error: number;
   /** Fraction of the images whose true class is not among the five most probable ones. */
   readonly top5Error: number;
+  /** Top-1 error averaged over the classes that have images, each with the same weight. */
+  readonly meanClassError: number;
 }
 
 /** Counts errors; images may come in any order. */
@@ -36,23 +39,35 @@ export class ErrorCounter {
 /** All rates are NaN if no image has a label. */
 export function errorRates(results: ImageResults): ErrorRates {
   const counter = new ErrorCounter();
+  const byClass: ErrorCounter[] = [];
   let lossSum = 0;
   for (const result of results) {
     counter.add(result);
+    if (result.label >= 0) {
+      byClass[result.label] ??= new ErrorCounter();
+      byClass[result.label]!.add(result);
+    }
     lossSum += result.loss;
   }
+  const classErrors = Object.values(byClass).map(({ top1Error }) => top1Error);
   const { images, top1Errors, top5Errors } = counter;
   return {
     images,
     loss: lossSum / images,
     top1Error: top1Errors / images,
     top5Error: top5Errors / images,
+    meanClassError: classErrors.reduce((sum, error) => sum + error, 0) / classErrors.length,
   };
 }
 
 export interface EvaluationResult {
-  /** The split that was evaluated; undefined if the data set is not divided. */
-  readonly split?: Split;
+  /**
+   * The images that were evaluated: a split, or `held-out`: the part of the data that the model was not trained on.
+   * Undefined: all images of a data set that is not divided and that the model was not trained on.
+   */
+  readonly split?: MeasuredSplit;
+  /** Number of images of this data set that were left out because the model was trained on them. */
+  readonly trainedOn: number;
   /** Number of images. */
   readonly images: number;
   /** Number of images with a label. Errors and loss are over these; NaN (null in JSON) if there are none. */
@@ -61,6 +76,8 @@ export interface EvaluationResult {
   readonly top1Error: number;
   /** Fraction of the labeled images whose true class is not among the five most probable ones. */
   readonly top5Error: number;
+  /** Top-1 error averaged over the classes that have images, each with the same weight. */
+  readonly meanClassError: number;
   /** Mean soft-max cross-entropy, in nats. */
   readonly loss: number;
   readonly protocol: Protocol;
@@ -84,6 +101,8 @@ export interface EvaluationResult {
   readonly results: ImageResults;
   /** Duration in seconds. */
   readonly seconds: number;
+  /** Reasons to distrust the result. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -94,27 +113,30 @@ export function evaluationResult(
   { models, first }: LoadedEnsemble,
   { protocol, flip, scales }: ResolvedProtocol,
   checksums: readonly string[],
-  split: Split | undefined,
+  { split, trainedOn }: Pick<EvaluationResult, 'split' | 'trainedOn'>,
   results: ImageResults,
   seconds: number,
 ): EvaluationResult {
-  const { images: labeled, top1Error, top5Error, loss } = errorRates(results);
+  const { images: labeled, ...rates } = errorRates(results);
+  const { classes } = first.facts;
+  const counts = measureByClass(results, classes.length).map(({ images }) => images);
+  const guessing = labeled > 0 ? guessingWarning(rates.top1Error, counts) : undefined;
   return {
     split,
+    trainedOn,
     images: results.done,
     labeled,
-    top1Error,
-    top5Error,
-    loss,
+    ...rates,
     protocol,
     flip,
     scales: [...new Set(scales.flat())].sort((a, b) => a - b),
     models: models.map(({ path }) => path),
     modelDetails: models.map(({ path }, i) => ({ path, sha256: checksums[i]!, scales: scales[i]! })),
-    classes: first.facts.classes,
+    classes,
     labels: first.facts.labels,
     results,
     seconds,
+    warnings: guessing === undefined ? [] : [guessing],
   };
 }
 

@@ -5,8 +5,9 @@
  */
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { messageOf, UserError } from '../../core/errors.ts';
-import { ifExists } from '../../core/files.ts';
+import { UserError } from '../../core/errors.ts';
+import { ifExists, readingError, writingError } from '../../core/files.ts';
+import type { ColorProfiles } from '../../core/image-preparation.ts';
 import type { MemberPosteriors } from '../inference/ensemble.ts';
 import type { ImageResult } from './image-results.ts';
 
@@ -20,6 +21,7 @@ export interface EvaluationInputs {
   readonly flip: boolean;
   /** Test scales Q of each model. */
   readonly scales: readonly (readonly number[])[];
+  readonly colorProfiles: ColorProfiles;
   /** Number format of the multiplications, unless it was fp32. */
   readonly precision?: string;
 }
@@ -33,7 +35,10 @@ export interface EvaluationRecord {
   finish(): Promise<void>;
 }
 
-const FORMAT = 'verydeep evaluation 1';
+/** Version 1 has results of another dense evaluation, which ignored a rim at the right and at the bottom. */
+const FORMAT = 'verydeep evaluation 2';
+/** How journals of all versions start. */
+const START = '{"format":"verydeep evaluation ';
 
 const resultSchema = z.strictObject({
   image: z.int().min(0),
@@ -49,6 +54,7 @@ const DIFFERENCES: Readonly<Record<keyof EvaluationInputs, string>> = {
   protocol: 'another protocol',
   flip: 'another mirror-image setting',
   scales: 'other scales',
+  colorProfiles: 'another treatment of color profiles',
   precision: 'another precision',
 };
 
@@ -63,8 +69,12 @@ export class Journal implements EvaluationRecord {
     this.#file = file;
   }
 
-  /** Starts a journal and overwrites an existing one. @throws UserError when the file cannot be written. */
+  /** Starts a journal and overwrites an existing one. @throws UserError for other files, or if it cannot be written. */
   static async create(path: string, inputs: EvaluationInputs): Promise<Journal> {
+    const found = (await textOf(path)) ?? '';
+    if (found !== '' && !found.startsWith(START)) {
+      throw new UserError(`${path} is not an evaluation journal; choose another file with --journal`);
+    }
     const journal = new Journal(path, await opened(path, 'w'));
     await journal.#write(`${JSON.stringify({ format: FORMAT, ...inputs })}\n`);
     return journal;
@@ -166,10 +176,7 @@ async function textOf(path: string): Promise<string | undefined> {
   try {
     return await ifExists(readFile(path, 'utf8'));
   } catch (error) {
-    throw new UserError(
-      `${path} could not be read: ${messageOf(error)}; choose another file with --journal`,
-      { cause: error },
-    );
+    throw readingError(path, error);
   }
 }
 
@@ -190,8 +197,8 @@ async function opened(path: string, flags: 'w' | 'a'): Promise<FileHandle> {
 }
 
 function unwritable(path: string, error: unknown): UserError {
-  return new UserError(
-    `the evaluation journal ${path} could not be written: ${messageOf(error)}; choose another file with --journal`,
-    { cause: error },
-  );
+  const { message } = writingError(path, error);
+  return new UserError(`the evaluation journal ${message}, or name another file with --journal`, {
+    cause: error,
+  });
 }

@@ -8,10 +8,13 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
-import { ifExists, writingError } from '../../core/files.ts';
+import { ifExists, readingError, writingError } from '../../core/files.ts';
+import { colorProfileModes } from '../../core/image-preparation.ts';
 import { meanOf } from '../protocol/softmax.ts';
 
-const FORMAT = 'verydeep posteriors 1';
+const FORMAT = 'verydeep posteriors 2';
+/** Has results of another dense evaluation, which ignored a rim at the right and at the bottom: to read, not to continue. */
+const FORMAT_1 = 'verydeep posteriors 1';
 const BLOCK = 4096;
 /** Bytes before the posteriors of a record. */
 const PREFIX = 8;
@@ -29,7 +32,7 @@ const partSchema = z.codec(
 );
 
 const headerSchema = z.strictObject({
-  format: z.literal(FORMAT),
+  format: z.enum([FORMAT, FORMAT_1]),
   endianness: z.enum(['LE', 'BE']),
   images: z.int().min(0),
   /** Identifiers in the order of the posteriors. */
@@ -39,6 +42,7 @@ const headerSchema = z.strictObject({
   model: z.string(),
   data: z.string(),
   flip: z.boolean(),
+  colorProfiles: z.enum(colorProfileModes).default('convert'),
 });
 
 export type PosteriorHeader = Omit<z.output<typeof headerSchema>, 'format' | 'endianness'>;
@@ -111,7 +115,9 @@ export class PosteriorFile {
    * @throws UserError when it is damaged.
    */
   static async openToRead(path: string): Promise<PosteriorFile | undefined> {
-    const handle = await ifExists(open(path, 'r'));
+    const handle = await ifExists(open(path, 'r')).catch((error: unknown) => {
+      throw readingError(path, error);
+    });
     if (!handle) return undefined;
     try {
       const { header, bytes } = await readHeader(handle);

@@ -13,7 +13,7 @@ import { averageParts, PosteriorFile } from './posterior-file.ts';
 export async function openPosteriorRecorder(
   path: string,
   { models: [model, ...others], data }: EvaluationInputs,
-  { protocol, flip, scales: [scales] }: ResolvedProtocol,
+  { protocol, flip, scales: [scales], colorProfiles }: ResolvedProtocol,
   classes: readonly string[],
   results: ImageResults,
 ): Promise<EvaluationRecord> {
@@ -22,7 +22,15 @@ export async function openPosteriorRecorder(
   const parts = scales!.flatMap((scale) =>
     singleProtocols(protocol).map((single) => ({ protocol: single, scale })),
   );
-  const header = { images: results.length, classes: [...classes], parts, model: model!, data, flip };
+  const header = {
+    images: results.length,
+    classes: [...classes],
+    parts,
+    model: model!,
+    data,
+    flip,
+    colorProfiles,
+  };
   const file = await PosteriorFile.openToWrite(path, header);
   for (let image = 0; image < results.length; image++) {
     if (!file.has(image)) continue;

@@ -4,6 +4,7 @@
  */
 import type { Layer } from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
+import { adaptivePoolBackward, adaptivePoolForward } from './adaptive-pool.ts';
 import {
   convolutionBackwardBias,
   convolutionBackwardInput,
@@ -48,6 +49,8 @@ export function forwardLayer(chain: Chain, index: number, input: Float32Array): 
       return reluForward(input);
     case 'maxPool':
       return maxPoolForward(layer, shape, input);
+    case 'adaptivePool':
+      return adaptivePoolForward(layer, shape, input);
     case 'lrn':
       return lrnForward(layer, shape, input);
     case 'dropout':
@@ -96,6 +99,8 @@ function backwardLayer(
       return reluBackward(input, outputGradient);
     case 'maxPool':
       return maxPoolBackward(layer, shape, input, outputGradient);
+    case 'adaptivePool':
+      return adaptivePoolBackward(layer, shape, input, outputGradient);
     case 'lrn':
       return lrnBackward(layer, shape, input, outputGradient);
     case 'dropout':

@@ -13,6 +13,7 @@ import {
 import { groupsFor } from './gpu.ts';
 import { workOf } from './gpu-clock.ts';
 import type { Context } from './program-context.ts';
+import { adaptivePoolBackward } from './shaders/adaptive-pool.ts';
 import { lrnBackward } from './shaders/lrn.ts';
 import { maxPoolBackward } from './shaders/max-pool.ts';
 import { dropout, RELU_BACKWARD } from './shaders/relu-and-dropout.ts';
@@ -71,7 +72,7 @@ function simpleBackward(
   dy: GPUBuffer,
   dx: GPUBuffer,
 ): Dispatch {
-  const { stage, input, afterRelu } = placed;
+  const { stage, input, output, afterRelu } = placed;
   const fields = shapeOf(placed);
   const vectors = imageVectorsOf(input);
   switch (stage.kind) {
@@ -80,6 +81,13 @@ function simpleBackward(
     case 'maxPool': {
       const windows = Math.ceil(input[2] / 2) * Math.ceil(input[3] / 2) * vectorsOf(input);
       return elementwise(context, maxPoolBackward(afterRelu), fields, [x, dy, dx], windows);
+    }
+    case 'adaptivePool': {
+      const code = adaptivePoolBackward(stage.layer, afterRelu);
+      if (stage.layer.method === 'max') {
+        return elementwise(context, code, fields, [x, dy, dx], imageVectorsOf(output));
+      }
+      return elementwise(context, code, fields, [dy, dx, ...(afterRelu ? [x] : [])], vectors);
     }
     case 'lrn':
       return elementwise(context, lrnBackward(afterRelu), fields, [x, dy, dx], 4 * vectors);

@@ -3,6 +3,7 @@ import type { Shape4 } from '../../core/shape.ts';
 import { type Dispatch, numbers, perImage } from './dispatch.ts';
 import { type Binding, groupsFor } from './gpu.ts';
 import type { Context } from './program-context.ts';
+import { adaptivePool } from './shaders/adaptive-pool.ts';
 import {
   addSplits,
   CONVOLUTION_FIELDS,
@@ -45,6 +46,8 @@ function simpleForward(context: Context, placed: PlacedStage, x: GPUBuffer, y: G
       return elementwise(context, RELU, fields, [x, y], imageVectorsOf(input));
     case 'maxPool':
       return elementwise(context, MAX_POOL, fields, [x, y], imageVectorsOf(output));
+    case 'adaptivePool':
+      return elementwise(context, adaptivePool(stage.layer), fields, [x, y], imageVectorsOf(output));
     case 'lrn':
       return elementwise(context, LRN_FORWARD, fields, [x, y], 4 * imageVectorsOf(input));
     case 'dropout':
@@ -70,6 +73,8 @@ export function shapeOf({ stage, input, output }: PlacedStage): ArrayBuffer {
   switch (stage.kind) {
     case 'maxPool':
       return numbers(input[2], input[3], vectorsOf(input), output[2], output[3]);
+    case 'adaptivePool':
+      return numbers(input[2], input[3], vectorsOf(input), stage.layer.side);
     case 'lrn': {
       const { size, k, alpha, beta } = stage.layer;
       const reals = [{ float: k }, { float: alpha }, { float: beta }];

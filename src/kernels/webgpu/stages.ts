@@ -2,13 +2,21 @@
  * Turns a chain of layers into the stages that run on the GPU: a ReLU is part of the convolution before it, and dropout
  * exists only in training.
  */
-import type { ConvolutionLayer, DropoutLayer, Layer, LrnLayer, MaxPoolLayer } from '../../core/layer.ts';
+import type {
+  AdaptivePoolLayer,
+  ConvolutionLayer,
+  DropoutLayer,
+  Layer,
+  LrnLayer,
+  MaxPoolLayer,
+} from '../../core/layer.ts';
 import type { Shape4 } from '../../core/shape.ts';
 
 export type Stage =
   | { readonly kind: 'convolution'; readonly layer: ConvolutionLayer; readonly relu: boolean }
   | { readonly kind: 'relu' }
   | { readonly kind: 'maxPool'; readonly layer: MaxPoolLayer }
+  | { readonly kind: 'adaptivePool'; readonly layer: AdaptivePoolLayer }
   | { readonly kind: 'lrn'; readonly layer: LrnLayer }
   | {
       readonly kind: 'dropout';

@@ -11,7 +11,7 @@ import {
 import type { PlannedTraining } from '../../reproduce/training-order.ts';
 import { validationsOf } from '../../runs/metrics-file.ts';
 import type { Metrics } from '../../train/metrics.ts';
-import { formatCount, formatDuration, formatErrors } from '../format.ts';
+import { formatCount, formatDuration, formatErrors, formatSplit } from '../format.ts';
 import { draw } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument } from './document.ts';
 
@@ -153,7 +153,11 @@ function formatTraining(id: string, { metrics, recipe }: TrainingRecord): string
   if (last) {
     facts.push(['trained', `${formatCount(last.iteration)} iterations, ${formatDuration(last.seconds)}`]);
   }
-  if (validation) facts.push(['last validation', `${formatErrors(validation)} (center crop)`]);
+  if (validation)
+    facts.push([
+      'last validation',
+      `${formatErrors(validation)} (center crop, ${formatSplit(validation.split)})`,
+    ]);
   return `<section id="${escapeHtml(id)}">
 <h3>${escapeHtml(id)}</h3>
 <table>${facts.map(([name, value]) => factRow(name, value)).join('')}</table>

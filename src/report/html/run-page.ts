@@ -1,6 +1,6 @@
 /** A report on training runs as one HTML page. */
-import { formatCount, formatErrors, formatPercent } from '../format.ts';
-import { type Mistake, mostConfused, type RunReport } from '../run-report.ts';
+import { formatPercent } from '../format.ts';
+import { formatReportedErrors, type Mistake, mostConfused, type RunReport } from '../run-report.ts';
 import { classErrors, confusionChart, errorCurve, lossCurve, rateCurve } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument, pngUrl } from './document.ts';
 
@@ -29,9 +29,9 @@ ${formatMistakes(report.mistakes)}
 </section>`;
 }
 
-function formatEvaluation({ evaluation }: RunReport): string {
-  const { images, protocol, scales, loss, split = 'all' } = evaluation;
-  return `<p>Last model: <strong>${formatErrors(evaluation)}</strong> on ${formatCount(images)} images (split: ${split})
+function formatEvaluation(report: RunReport): string {
+  const { protocol, scales, loss } = report.evaluation;
+  return `<p>Last model: <strong>${formatReportedErrors(report)}</strong>
 (${escapeHtml(protocol)}, Q = ${scales.join(', ')}; loss ${loss.toFixed(4)}).</p>`;
 }
 

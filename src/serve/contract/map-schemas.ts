@@ -22,6 +22,8 @@ export const scoreMapResponse = z.object({
       rescaled: sizeSchema,
       rows: z.int(),
       columns: z.int(),
+      left: z.int().describe("left edge of the first position's window in rescaled pixels"),
+      top: z.int().describe("top edge of the first position's window in rescaled pixels"),
       effectiveStride: z.int().describe('distance between neighboring positions in rescaled pixels'),
       receptiveField: z.int().describe('side of the receptive field of a position in rescaled pixels'),
       classes: z.array(

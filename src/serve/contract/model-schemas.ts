@@ -5,7 +5,7 @@ import { protocolSchema, query } from './common-schemas.ts';
 const layerSchema = z
   .object({
     name: z.string(),
-    kind: z.enum(['convolution', 'relu', 'maxPool', 'lrn', 'dropout']),
+    kind: z.enum(['convolution', 'relu', 'maxPool', 'adaptivePool', 'lrn', 'dropout']),
     kernel: z.int().optional(),
     stride: z.int().optional(),
     padding: z.int().optional(),

@@ -4,7 +4,9 @@ import { protocolSchema, query, rankedClassSchema } from './common-schemas.ts';
 
 export const predictQuery = z.object({
   model: query.model.describe('name of a model (default: the first model); all: the mean of all models'),
-  protocol: protocolSchema.default('dense'),
+  protocol: protocolSchema
+    .optional()
+    .describe('default: dense; for published weights as their makers test them, unless `scales` is given'),
   scales: query.scales,
   top: query.top,
 });

@@ -20,7 +20,13 @@ const runSummary = z
     iteration: z.int(),
     totalIterations: z.int().optional().describe('if the recipe determines it'),
     best: z
-      .object({ top1Error: z.number(), top5Error: z.number(), iteration: z.int() })
+      .object({
+        top1Error: z.number(),
+        top5Error: z.number(),
+        meanClassError: z.number().optional(),
+        split: z.string().optional().describe('val, test, or held-out training images'),
+        iteration: z.int(),
+      })
       .optional()
       .describe('the validation with the lowest top-1 error'),
     hasReport: z.boolean().describe('whether /report is available'),

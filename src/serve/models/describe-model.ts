@@ -1,9 +1,10 @@
 /** The description of a model in `GET /v1/model`. */
+
+import { hidePathsIn } from '../../core/hide-paths.ts';
 import type { Layer } from '../../core/layer.ts';
 import { featureLayerNames } from '../../evaluate/features/feature-layers.ts';
 import { scalesFor } from '../../evaluate/protocol/test-scales.ts';
 import { layerCosts } from '../../net/cost.ts';
-import { hidePathsIn } from '../../runs/hide-paths.ts';
 import type { LayerInfo, ModelInfo } from '../contract/model-schemas.ts';
 import type { ServedModel } from './served-model.ts';
 

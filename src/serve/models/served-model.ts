@@ -12,6 +12,7 @@ import type { LoadedModel } from '../../evaluate/inference/load-model.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import { type RequestedScales, resolveScales } from '../../evaluate/protocol/test-scales.ts';
 import { DynamicBatcher, type DynamicBatcherOptions } from '../dynamic-batcher.ts';
+import type { Preparation } from '../image-decoder.ts';
 import { RequestError, shuttingDown } from '../request-errors.ts';
 
 /** A loaded model with its name. Whoever loaded it disposes of its parameters, after `close`. */
@@ -59,6 +60,7 @@ export class ServedModel {
       network: facts.network,
       parameters,
       meanRgb: facts.meanRgb,
+      publishedTest: facts.publishedTest,
       batch,
       batchBytes: BATCH_BYTES,
       batcher: (runner) => {
@@ -85,6 +87,12 @@ export class ServedModel {
   /** @throws RequestError when the scales are unknown, or too small. */
   scales(requested: RequestedScales, protocol: Protocol): number[] {
     return checked(() => resolveScales(this.facts, requested, protocol, this.name));
+  }
+
+  /** How images are prepared for the model. */
+  preparation(scales: readonly number[]): Preparation {
+    const { colorProfiles, publishedTest } = this.facts;
+    return { scales, colorProfiles, rounding: publishedTest?.rounding };
   }
 
   /** @throws RequestError when there is no such layer, or the image is too small for it. */

@@ -1,7 +1,9 @@
 /** The models of a server, by name, and all of them as one ensemble. */
+import type { ColorProfiles, Rounding } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import { matchClasses } from '../../evaluate/inference/class-matching.ts';
 import { Ensemble, type Member } from '../../evaluate/inference/ensemble.ts';
+import { sharedColorProfiles, sharedTest } from '../../evaluate/inference/shared-preparation.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';
 import { RequestError } from '../request-errors.ts';
@@ -16,6 +18,9 @@ export interface ServedEnsemble {
   readonly models: readonly string[];
   /** Every Q that is used. */
   readonly scales: readonly number[];
+  readonly colorProfiles: ColorProfiles;
+  readonly rounding?: Rounding;
+  readonly protocol: Protocol;
   /** Display names of the classes, in label order. */
   readonly labels: readonly string[];
   /** @returns `[classes]` */
@@ -46,9 +51,15 @@ export class ServedModels {
     throw new RequestError('not_found', `There is no model of that name; choose one of ${names}.`);
   }
 
-  /** @throws RequestError if there is no model of that name, or the models of `all` have different classes. */
-  ensemble(name: string | undefined, protocol: Protocol, requested: RequestedScales): ServedEnsemble {
+  /** @throws RequestError if there is no model of that name, or the models of `all` have different classes or treat color profiles differently. */
+  ensemble(
+    name: string | undefined,
+    given: Protocol | undefined,
+    requested: RequestedScales,
+  ): ServedEnsemble {
     const models = name === ALL && this.list.length > 0 ? this.list : [this.find(name)];
+    const test = sharedTest(models.map(({ facts }) => facts));
+    const protocol = given ?? (requested === undefined && test ? test.protocol : 'dense');
     const [first, ...others] = models.map((model) => ({ path: model.name, classes: model.facts.classes }));
     const numbers = [undefined, ...others.map((other) => checked(() => matchClasses(first!, other)))];
     const members = models.map(
@@ -62,6 +73,11 @@ export class ServedModels {
     return {
       models: models.map((model) => model.name),
       scales: ensemble.scales,
+      protocol,
+      rounding: test?.rounding,
+      colorProfiles: checked(() =>
+        sharedColorProfiles(models.map(({ name: path, facts }) => ({ ...facts, path }))),
+      ),
       labels: models[0]!.facts.labels,
       classify: async (scaled, signal) => (await ensemble.classify(scaled, signal)).posteriors,
       untilReady: async () => {

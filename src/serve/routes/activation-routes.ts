@@ -64,7 +64,7 @@ async function activationsOf(
   // Early layers would accept smaller whole images, but fc6 needs as much as dense evaluation.
   const protocol = view === 'center' ? 'center' : 'dense';
   const scales = model.scales(scale === undefined ? undefined : [scale], protocol);
-  const { scaled } = await decoder.decode(upload, scales, signal);
+  const { scaled } = await decoder.decode(upload, model.preparation(scales), signal);
   metrics.images.inc();
   signal.throwIfAborted();
   return model.activations(layer, scaled[0]!, view);

@@ -55,7 +55,7 @@ async function decodeOne(
 ) {
   const scales = model.scales(requested, protocol);
   permit.extend(scales.length - 1);
-  const { size, scaled } = await decoder.decode(await readUpload(request), scales, signal);
+  const { size, scaled } = await decoder.decode(await readUpload(request), model.preparation(scales), signal);
   metrics.images.inc();
   return { size, scaled: scaled.map((image, i) => ({ scale: scales[i]!, image })) };
 }

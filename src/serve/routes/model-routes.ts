@@ -1,4 +1,5 @@
 /** `GET /v1/model`, `GET /v1/model/filters` and `GET /v1/demo-images`. */
+import { UserError } from '../../core/errors.ts';
 import { protocols } from '../../evaluate/protocol/protocol.ts';
 import {
   demoImagesResponse,
@@ -66,8 +67,17 @@ export function modelRoutes(app: Routes, { models, limits, servesWeights, demoIm
     '/v1/demo-images',
     { schema: routeSchema('Get labeled images to try training with.', {}, demoImagesResponse) },
     async () => {
-      if (demoImages) return demoImages.load();
-      throw new RequestError('not_found', 'This server has no demo images; start it with --demo-data.');
+      if (!demoImages) {
+        throw new RequestError('not_found', 'This server has no demo images; start it with --demo-data.');
+      }
+      try {
+        return await demoImages.load();
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        const message =
+          'The demo images of this server cannot be read; its --demo-data must name a data set.';
+        throw new RequestError('not_available', message, { cause: error });
+      }
     },
   );
 }

@@ -14,9 +14,9 @@ export function predictRoute(app: Routes, context: Context): void {
     '/v1/predict',
     'Classify one image or several.',
     { querystring: predictQuery, response: predictResponse },
-    async ({ model, protocol, scales: requested, top }, active) => {
-      const ensemble = context.models.ensemble(model, protocol, requested);
-      const { models, scales } = ensemble;
+    async ({ model, protocol: given, scales: requested, top }, active) => {
+      const ensemble = context.models.ensemble(model, given, requested);
+      const { models, protocol, scales } = ensemble;
       active.permit.extend(scales.length - 1);
       const uploads = await readUploads(active.request, () => active.permit.extend(scales.length));
       const images = await Promise.all(
@@ -38,7 +38,7 @@ async function predict(
   { signal }: ActiveRequest,
 ) {
   const ready = () => ensemble.untilReady();
-  const { name, size, scaled } = await decoder.decode(upload, ensemble.scales, signal, ready);
+  const { name, size, scaled } = await decoder.decode(upload, ensemble, signal, ready);
   metrics.images.inc();
   const posteriors = await ensemble.classify(scaled, signal);
   return { name, ...size, top: withLabels(topClasses(posteriors, top), ensemble.labels) };

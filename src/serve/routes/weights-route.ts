@@ -1,6 +1,6 @@
 /** `GET /v1/model/weights` */
 import { Readable } from 'node:stream';
-import { hidePathsIn } from '../../runs/hide-paths.ts';
+import { hidePathsIn } from '../../core/hide-paths.ts';
 import type { SafetensorsPieces } from '../../weights/formats/safetensors/writer.ts';
 import { deferredTensors, modelPieces } from '../../weights/model/model.ts';
 import { weightsQuery } from '../contract/model-schemas.ts';

@@ -1,7 +1,7 @@
 /** Runs as `GET /v1/runs` describes them. */
 import { lstat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { hidePathsIn } from '../../runs/hide-paths.ts';
+import { hidePathsIn } from '../../core/hide-paths.ts';
 import { validationsOf } from '../../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, readRunResult } from '../../runs/run-folder.ts';
 import { type FoundRun, isFile, type RunList, stateOf } from '../../runs/run-list.ts';
@@ -33,7 +33,13 @@ async function summarizeRun(runs: RunList, run: FoundRun): Promise<RunSummary> {
     epoch: last?.epoch ?? 0,
     iteration: last?.iteration ?? 0,
     totalIterations: totalOf(description, lastValidation ?? last),
-    best: best && { top1Error: best.top1Error, top5Error: best.top5Error, iteration: best.iteration },
+    best: best && {
+      top1Error: best.top1Error,
+      top5Error: best.top5Error,
+      meanClassError: best.meanClassError,
+      split: best.split,
+      iteration: best.iteration,
+    },
     hasReport: hasModel,
     hasModel,
   };

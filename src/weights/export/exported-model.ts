@@ -1,4 +1,5 @@
 /** Converts a model to another framework's convention; shared by the writers of all formats. */
+import { UsageError } from '../../core/errors.ts';
 import type { ConvolutionLayer } from '../../core/layer.ts';
 import type { Network } from '../../net/network.ts';
 import {
@@ -74,6 +75,14 @@ export function exportModel(model: Model, convention: ConventionName): ExportedM
 
 export function isFullyConnected({ name }: ConvolutionLayer): boolean {
   return name.startsWith('fc');
+}
+
+/** @throws UsageError for a pooling before the classifier that is not global. */
+export function checkGlobal({ headPool }: Network, owner: string): void {
+  if (!headPool || headPool.side === 1) return;
+  throw new UsageError(
+    `${owner} no pooling to ${headPool.side}×${headPool.side} whatever the size of the map; write .safetensors or .pth`,
+  );
 }
 
 /** The convolutions and fully connected layers, in order. */

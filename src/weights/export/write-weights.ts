@@ -1,5 +1,10 @@
 import { UsageError } from '../../core/errors.ts';
-import { type FormatName, formats, formatToWrite, writtenExtensions } from '../formats/formats.ts';
+import {
+  type FormatName,
+  formatToWrite,
+  type WritableFormat,
+  writtenExtensions,
+} from '../formats/formats.ts';
 import { type ConventionName, describePreprocessing } from '../import/preprocessing.ts';
 import type { Model } from '../model/model.ts';
 import { exportModel, hasUsualMean, type WriteOptions } from './exported-model.ts';
@@ -15,7 +20,7 @@ export interface WriteReport {
 }
 
 /** The format for a path's extension. @throws UsageError listing the extensions. */
-export function writableFormat(path: string): FormatName {
+export function writableFormat(path: string): WritableFormat {
   const format = formatToWrite(path);
   if (format) return format;
   throw new UsageError(
@@ -40,21 +45,21 @@ export async function writeWeights(
   options: WriteOptions = {},
 ): Promise<WriteReport> {
   const format = writableFormat(path);
-  const { convention = formats[format].convention, fullyConvolutional } = options;
-  if (fullyConvolutional && format !== 'onnx') {
+  const { convention = format.convention, fullyConvolutional } = options;
+  if (fullyConvolutional && format.name !== 'onnx') {
     throw new UsageError(
       '--fully-convolutional applies to .onnx only; the other formats store only weights, which are the same in either form',
     );
   }
-  if (format === 'safetensors' && convention !== 'native') {
+  if (format.name === 'safetensors' && convention !== 'native') {
     throw new UsageError(
       "verydeep's .safetensors files always use one convention (RGB, 0 to 255, minus the mean); omit --out-convention",
     );
   }
   const exported = exportModel(model, convention);
-  const files = await formats[format].write(path, exported, options);
+  const files = await format.write(path, exported, options);
   return {
-    format,
+    format: format.name,
     files,
     preprocessing: describePreprocessing(exported.preprocessing),
     remarks: remarksOf(model, convention),

@@ -1,40 +1,44 @@
-/** The formats of weight files: one table, and how a file's format is determined. */
-import { extname } from 'node:path';
-import { UserError } from '../../core/errors.ts';
+/** The formats of weight files: one table, and how a model is opened by name. */
+import { basename, extname } from 'node:path';
+import { kindOf } from '../../core/files.ts';
 import { RandomAccessFile } from '../../core/random-access-file.ts';
+import { parseModelName } from '../download/model-name.ts';
 import type { ExportedModel, WriteOptions } from '../export/exported-model.ts';
 import type { ConventionName } from '../import/preprocessing.ts';
+import { readHubFacts } from '../labels/hub-config.ts';
 import { writeModel } from '../model/write-model.ts';
 import { openCaffe } from './caffe/reader.ts';
 import { writeCaffe } from './caffe/writer.ts';
+import { determineFormat, type FormatMarks } from './determine-format.ts';
 import { openKeras } from './keras/reader.ts';
 import { writeKeras } from './keras/writer.ts';
+import { openMatconvnet } from './matconvnet/reader.ts';
+import { locateWeights } from './model-files.ts';
+import { isNpyFolder, openNpyFolder, openNpz } from './numpy/reader.ts';
 import { openOnnx } from './onnx/reader.ts';
 import { writeOnnx } from './onnx/writer.ts';
-import { openPytorch } from './pytorch/reader.ts';
+import { isPytorchArchive, openPytorch } from './pytorch/reader.ts';
 import { writePytorch } from './pytorch/writer.ts';
 import { openSafetensors } from './safetensors/reader.ts';
-import { hasSignature, SIGNATURE_BYTES, type Signature } from './signatures.ts';
+import { openShards } from './sharded/reader.ts';
+import { INDEX_EXTENSION, refuseLoneShard } from './sharded/shard-index.ts';
 import type { WeightContent } from './weight-content.ts';
 
-interface Format {
+interface Format extends FormatMarks {
   /** Display name. */
   readonly title: string;
-  /** Extensions of files that can be read, in lower case. */
-  readonly extensions: readonly string[];
-  /** Extensions of files that can also be written. */
+  /** Extensions of files that can also be written: none for formats that are only read. */
   readonly written: readonly string[];
-  readonly signatures: readonly Signature[];
   /** @throws UserError when the file breaks the format. */
   open(file: RandomAccessFile): Promise<WeightContent>;
-  /** The usual preprocessing of networks in this format. */
-  readonly convention: ConventionName;
+  /** The usual preprocessing of networks in this format; `write` and this are absent if it is only read. */
+  readonly convention?: ConventionName;
   /**
    * Writes a file whole or not at all.
    * @returns the files written: Caffe describes the network in a second file
    * @throws UserError when a file cannot be written or the format cannot hold the network.
    */
-  write(path: string, exported: ExportedModel, options: WriteOptions): Promise<readonly string[]>;
+  write?(path: string, exported: ExportedModel, options: WriteOptions): Promise<readonly string[]>;
 }
 
 /** If formats share a signature, the first one wins unless the extension belongs to another. */
@@ -53,9 +57,10 @@ export const formats = {
   },
   pytorch: {
     title: 'PyTorch',
-    extensions: ['.pth', '.pt', '.bin'],
+    extensions: ['.pth', '.pt', '.bin', '.ckpt', '.pt2'],
     written: ['.pth', '.pt'],
     signatures: ['zip', 'pickle'],
+    isArchive: isPytorchArchive,
     open: openPytorch,
     convention: 'torchvision',
     write: writePytorch,
@@ -83,9 +88,25 @@ export const formats = {
     extensions: ['.h5', '.hdf5', '.keras'],
     written: ['.h5'],
     signatures: ['hdf5', 'zip'],
+    isArchive: (names) => names.includes('model.weights.h5'),
     open: openKeras,
     convention: 'keras',
     write: writeKeras,
+  },
+  numpy: {
+    title: 'NumPy',
+    extensions: ['.npz'],
+    written: [],
+    signatures: [],
+    isArchive: (names) => isNpyFolder(names),
+    open: openNpz,
+  },
+  matconvnet: {
+    title: 'MatConvNet',
+    extensions: ['.mat'],
+    written: [],
+    signatures: ['mat'],
+    open: openMatconvnet,
   },
 } as const satisfies Readonly<Record<string, Format>>;
 
@@ -96,29 +117,52 @@ const entries = Object.entries(formats) as [FormatName, Format][];
 /** Extensions of files that can be written: `.safetensors`, `.pth`, … */
 export const writtenExtensions = entries.flatMap(([, { written }]) => written);
 
+/** A format that can be written. */
+export type WritableFormat = Required<Pick<Format, 'convention' | 'write'>> & { readonly name: FormatName };
+
 /** The format written to files with this extension, or undefined. */
-export function formatToWrite(path: string): FormatName | undefined {
+export function formatToWrite(path: string): WritableFormat | undefined {
   const extension = extname(path).toLowerCase();
-  return entries.find(([, { written }]) => written.includes(extension))?.[0];
+  for (const [name, { written, convention, write }] of entries) {
+    if (convention && write && written.includes(extension)) return { name, convention, write };
+  }
+  return undefined;
 }
 
 /** An open weight file. */
 export interface WeightFile extends WeightContent {
+  /** Of the file or folder that was opened. */
   readonly path: string;
+  /** The name of the model if it has one, else the file's. */
+  readonly source: string;
   readonly format: FormatName;
-  /** Total size in bytes, including external data. */
+  /** Total size in bytes, including external data and all shards. */
   readonly bytes: number;
   close(): Promise<void>;
 }
 
 /**
- * Opens a weight file of any format; close it after use.
+ * Opens the weights of a model; close them after use.
+ * @param name a file of any format, a folder with such a file, or what `localModel` downloads
  * @throws UserError when it is missing, of an unknown format, or breaks its format.
  */
-export async function openWeights(path: string): Promise<WeightFile> {
+export async function openWeights(name: string): Promise<WeightFile> {
+  const path = await locateWeights(name);
+  const source = parseModelName(name) ? name : basename(path);
+  if ((await kindOf(path)) === 'folder') {
+    const content = await openNpyFolder(path);
+    return { ...content, path, source, format: 'numpy', close: async () => {} };
+  }
+  refuseLoneShard(path);
+  const opened = await openFile(path);
+  return { ...(await readHubFacts(path)), ...opened, source };
+}
+
+async function openFile(path: string): Promise<Omit<WeightFile, 'source'>> {
+  if (path.endsWith(INDEX_EXTENSION)) return openShards(path, openFile);
   const file = await RandomAccessFile.open(path);
   try {
-    const format = await formatOf(file);
+    const format = await determineFormat(file, entries);
     const content = await formats[format].open(file);
     return {
       ...content,
@@ -134,22 +178,4 @@ export async function openWeights(path: string): Promise<WeightFile> {
     await file.close();
     throw error;
   }
-}
-
-/** Decides by the file's first bytes or, if they are ambiguous, by its extension. @throws UserError listing the extensions. */
-async function formatOf(file: RandomAccessFile): Promise<FormatName> {
-  const extension = extname(file.path).toLowerCase();
-  if (file.size === 0) throw new UserError(`${file.path} is an empty file; copy or download it again`);
-  const start = await file.read(0, Math.min(file.size, SIGNATURE_BYTES));
-  const byContent = entries.filter(([, { signatures }]) =>
-    signatures.some((name) => hasSignature(start, name)),
-  );
-  const byExtension = entries.filter(([, { extensions }]) => extensions.includes(extension));
-  const both = byContent.filter((entry) => byExtension.includes(entry));
-  const [found] = [...both, ...byContent, ...byExtension];
-  if (found) return found[0];
-  const known = entries.flatMap(([, { extensions }]) => extensions).join(', ');
-  throw new UserError(
-    `the format of ${file.path} is not recognized; if it is a weight file, give it its own extension: ${known}`,
-  );
 }

@@ -1,4 +1,6 @@
 import type { ForeignNetwork } from '../import/foreign-network.ts';
+import type { Preprocessing } from '../import/preprocessing.ts';
+import type { ClassNames } from '../labels/class-names.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
 
 /** What a format's reader finds in a file, without reading the tensors' values. */
@@ -14,6 +16,10 @@ export interface WeightContent {
    * @throws UserError if the description is not that of a VGG network.
    */
   readonly network?: () => ForeignNetwork;
+  /** The preprocessing, if the file states it and `network` does not. */
+  readonly preprocessing?: Preprocessing;
+  /** The names of the outputs, in their order, if the file has them. */
+  readonly classNames?: ClassNames;
   /** Bytes in accompanying files: ONNX's external data. */
   readonly externalBytes?: number;
   /** Closes the accompanying files that the reader opened. */

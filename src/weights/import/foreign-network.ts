@@ -1,6 +1,7 @@
 /** A network as stored in another framework's file: layers in order, each with its learned tensors. */
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { Shape } from '../../core/shape.ts';
+import type { HeadPool } from '../../net/classifier.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
 import type { ConventionName } from './preprocessing.ts';
 
@@ -44,14 +45,22 @@ export interface ForeignLayer {
   /** Absent if batch normalization makes it superfluous, or if it is 0. */
   readonly bias?: SourceTensor;
   readonly norms: readonly ForeignNorm[];
+  /** Normalizations of its inputs, after the ReLU or pooling before it. Only fully connected layers have them. */
+  readonly inputNorms?: readonly ForeignNorm[];
   /** Number of its block, from 1, if the file determines it. */
   readonly block?: number;
 }
 
 export interface ForeignNetwork {
   readonly convolutions: readonly ForeignLayer[];
-  /** fc6, fc7 and fc8, or empty if the file has convolutions only. */
+  /** The fully connected layers (the paper's fc6, fc7 and fc8), or empty if the file has convolutions only. */
   readonly classifier: readonly ForeignLayer[];
+  /** Pooling before the classifier; undefined if the file does not determine it. */
+  readonly headPool?: HeadPool | 'none';
+  /** Side of its input in pixels, if the file states it. */
+  readonly inputSide?: number;
+  /** What the network does with pixels before its first convolution, in order (default: nothing). */
+  readonly pixelSteps?: readonly PixelStep[];
   /** Whether local response normalization follows conv1_1; undefined if the file does not determine it. */
   readonly lrn?: boolean;
   readonly pooling: PoolingRounding;
@@ -62,6 +71,15 @@ export interface ForeignNetwork {
   /** Warnings for the user, one sentence each. */
   readonly remarks: readonly string[];
 }
+
+/** Arithmetic on an image's values: x · factor + offset, with one value for all channels or one for each, or BGR ↔ RGB. */
+export type PixelStep =
+  | {
+      readonly kind: 'affine';
+      readonly name: string;
+      read(): Promise<{ factor: number[]; offset: number[] }>;
+    }
+  | { readonly kind: 'reverse channels'; readonly name: string };
 
 /** Kernel side, inputs and outputs of a layer; `inputs` counts channels for a convolution, all for a matrix. */
 export interface LayerSize {

@@ -1,13 +1,20 @@
 /** Determines which network a weight file holds, before its tensors are read. */
 import { UserError } from '../../core/errors.ts';
+import type { TrainScale } from '../../core/scale.ts';
 import { featuresOnly, type Network, parameterCount } from '../../net/network.ts';
 import type { WeightFile } from '../formats/formats.ts';
 import { type ModelFacts, parseModelMetadata } from '../model/metadata.ts';
 import type { ForeignNetwork } from './foreign-network.ts';
-import { type ImportOptions, preprocessingFor } from './import-options.ts';
+import {
+  checkForeignOptions,
+  checkOwnOptions,
+  type ImportOptions,
+  ownPreprocessing,
+  preprocessingFor,
+} from './import-options.ts';
 import { networkByNames } from './naming-schemes.ts';
 import { nativePreprocessing, type Preprocessing } from './preprocessing.ts';
-import { recognize } from './recognize.ts';
+import { type RecognizeOptions, recognize } from './recognize.ts';
 import { parseWrittenForm, type WrittenForm } from './written-form.ts';
 
 /** A file whose network is known but whose tensors have not been read. */
@@ -17,6 +24,8 @@ export interface Identified {
   /** Present in files that verydeep wrote. */
   readonly facts?: ModelFacts;
   readonly written?: WrittenForm;
+  /** Smaller side of the images, if the file states another one than the crop. */
+  readonly trainScale?: TrainScale;
 }
 
 /**
@@ -28,29 +37,45 @@ export function identify(file: WeightFile, options: ImportOptions = {}): Identif
   const own = Object.hasOwn(metadata, 'verydeep.format');
   const facts = own ? parseModelMetadata(path, metadata) : undefined;
   const written = own ? parseWrittenForm(path, metadata) : undefined;
+  if (facts) checkOwnOptions(path, facts, options);
   const whole = file.network?.() ?? networkByNames(file, options);
+  if (!facts) checkForeignOptions(path, file.network !== undefined, whole, options);
   const foreign = options.featuresOnly ? { ...whole, classifier: [] } : whole;
-  const configuration = options.configuration ?? facts?.network.configuration;
-  const recognized = recognize(path, foreign, { configuration, pooling: options.pooling });
+  const recognized = recognize(path, foreign, facts ? recordedIn(facts) : options);
   const cut = foreign.classifier.length === 0 ? featuresOnly(recognized) : recognized;
   checkSize(file, cut);
   const rest = { foreign, written };
-  if (!facts) return { ...rest, network: cut };
+  if (!facts) return { ...rest, network: cut, trainScale: trainScaleOf(foreign, cut) };
   const network = options.featuresOnly ? featuresOnly(facts.network) : facts.network;
   checkFacts(path, network, cut);
   const names = network.classes === facts.network.classes ? {} : { classes: [], labels: [] };
   return { ...rest, network, facts: { ...facts, network, ...names } };
 }
 
+/** What the tensors do not tell, from our own record. */
+function recordedIn({ network }: ModelFacts): RecognizeOptions {
+  const { configuration, headPool, crop } = network;
+  return headPool ? { configuration, headPool, crop } : { configuration };
+}
+
+/** A network that flattens maps of 4×4 also takes images of 150 pixels, but as a convolution its crop is 128. */
+function trainScaleOf({ inputSide }: ForeignNetwork, { crop, classes }: Network): TrainScale | undefined {
+  return inputSide === undefined || inputSide <= crop || classes === 0
+    ? undefined
+    : { min: inputSide, max: inputSide };
+}
+
 /**
  * The preprocessing that a file's network expects.
  * @throws UserError when neither the file nor the options state it.
  */
-export function preprocessingOf(
+export async function preprocessingOf(
   path: string,
   { foreign, network, facts, written }: Identified,
   options: ImportOptions,
-): Preprocessing {
+): Promise<Preprocessing> {
+  const replaced = facts && ownPreprocessing(facts, options);
+  if (replaced) return replaced;
   if (written) return written.preprocessing;
   return facts ? nativePreprocessing(facts.meanRgb) : preprocessingFor(path, foreign, network, options);
 }

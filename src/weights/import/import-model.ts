@@ -1,17 +1,26 @@
 /** Turns an open file of any format into a model: identified, read, permuted, folded. */
-import { basename } from 'node:path';
 import { UserError } from '../../core/errors.ts';
 import { version } from '../../core/project.ts';
+import { elementCount, type Shape } from '../../core/shape.ts';
 import { type Network, parameterCount } from '../../net/network.ts';
 import type { WeightFile } from '../formats/formats.ts';
-import { type ClassNames, classNamesFor, developmentKitOrder } from '../labels/class-names.ts';
+import { type ClassNames, developmentKitOrder } from '../labels/class-names.ts';
 import type { Model } from '../model/model.ts';
 import type { ForeignLayer, ForeignNetwork } from './foreign-network.ts';
 import { type Identified, identify, preprocessingOf } from './identify.ts';
-import type { ImportOptions } from './import-options.ts';
+import { type ImportOptions, ownPreprocessing, publishedFacts } from './import-options.ts';
 import { type ImportReport, reportOf } from './import-report.ts';
 import { meanRgbOf, multiplyChannels, type Preprocessing, swapRedAndBlue } from './preprocessing.ts';
-import { compose, type OnBytes, readNorm, readVector, readWeight, scaleOutputs } from './read-layer.ts';
+import {
+  inputOrder,
+  type OnBytes,
+  readNorms,
+  readVector,
+  readWeight,
+  scaleInputs,
+  scaleOutputs,
+} from './read-layer.ts';
+import { statedClassNames } from './stated-facts.ts';
 import { exactBefore, type WrittenForm } from './written-form.ts';
 
 /** Reads the model in a file. @throws UserError as `identify` does, or naming a tensor that cannot be used. */
@@ -20,37 +29,48 @@ export async function importModel(
   options: ImportOptions = {},
 ): Promise<{ readonly model: Model; readonly report: ImportReport }> {
   const identified = identify(file, options);
-  const { foreign, network, facts, written } = identified;
-  const preprocessing = preprocessingOf(file.path, identified, options);
-  const names = namesOf(identified, options);
+  const { foreign, network, facts, trainScale } = identified;
+  const preprocessing = await preprocessingOf(file.path, identified, options);
+  const isReplaced = facts !== undefined && ownPreprocessing(facts, options) !== undefined;
+  const names = namesOf(file, identified, options);
   const tensors = await readAll(file.path, foreign, network, options);
-  foldPreprocessing(tensors, preprocessing, written);
-  if (options.classOrder === 'devkit') reorderClasses(tensors, developmentKitOrder(network.classes));
+  foldPreprocessing(tensors, preprocessing, isReplaced ? undefined : identified.written);
+  if (options.classOrder === 'devkit') reorderClasses(tensors, network);
   const report = reportOf(file, identified, preprocessing, options);
   const model: Model = {
     provenance: provenanceOf(file, report),
+    ...publishedFacts(foreign, network, options),
+    ...(trainScale && { trainScale }),
     ...facts,
     network,
     ...names,
-    meanRgb: facts?.meanRgb ?? meanRgbOf(preprocessing),
+    meanRgb: facts && !isReplaced ? facts.meanRgb : meanRgbOf(preprocessing),
     tensors,
   };
   return { model, report };
 }
 
-function namesOf({ facts, network }: Identified, { classNames, classOrder }: ImportOptions): ClassNames {
-  if (!classNames) return facts ?? classNamesFor(network.classes);
-  if (network.classes !== classNames.classes.length) {
-    throw new UserError(
-      `the classes file names ${classNames.classes.length} classes, but the network has ${network.classes}; name every class, in the order of the outputs`,
-    );
-  }
+function namesOf(
+  file: WeightFile,
+  { facts, network }: Identified,
+  { classNames, classOrder }: ImportOptions,
+): ClassNames {
+  if (!classNames) return facts ?? statedClassNames(file, network.classes);
+  checkNames(classNames, network);
   if (classOrder !== 'devkit') return classNames;
   const order = developmentKitOrder(network.classes);
   return {
     classes: order.map((place) => classNames.classes[place]!),
     labels: order.map((place) => classNames.labels[place]!),
   };
+}
+
+/** @throws UserError unless there is a name for each class. */
+export function checkNames({ classes: names }: ClassNames, { classes }: Network): void {
+  if (classes === names.length) return;
+  throw new UserError(
+    `the classes file names ${names.length} classes, but the network has ${classes}; name every class, in the order of the outputs`,
+  );
 }
 
 async function readAll(
@@ -74,6 +94,7 @@ async function readAll(
     const weight = await readWeight(path, layer, spec, onBytes, placeOf?.(spec.name));
     const bias = layer.bias ? await readVector(path, layer.bias, outputs) : new Float32Array(outputs);
     onBytes(bias.byteLength);
+    await foldInputNorms(path, layer, spec.shape, weight, bias);
     await foldNorms(path, layer, weight, bias);
     tensors.set(spec.name, weight);
     tensors.set(network.parameters[2 * index + 1]!.name, bias);
@@ -87,11 +108,26 @@ async function foldNorms(
   weight: Float32Array,
   bias: Float32Array,
 ): Promise<void> {
-  const [first, ...rest] = norms;
-  if (!first) return;
-  let affine = await readNorm(path, first, bias.length);
-  for (const norm of rest) affine = compose(affine, await readNorm(path, norm, bias.length));
-  scaleOutputs(weight, bias, affine);
+  if (norms.length > 0) scaleOutputs(weight, bias, await readNorms(path, norms, bias.length));
+}
+
+/** Folds normalizations of the inputs, of which there is one per channel or, after flattening, one per input. */
+async function foldInputNorms(
+  path: string,
+  { inputNorms = [], layout }: ForeignLayer,
+  shape: Shape,
+  weight: Float32Array,
+  bias: Float32Array,
+): Promise<void> {
+  if (inputNorms.length === 0) return;
+  const inputs = weight.length / bias.length;
+  const channels = shape[1]!;
+  const perInput = elementCount(inputNorms[0]!.mean.shape) === inputs;
+  const affine = await readNorms(path, inputNorms, perInput ? inputs : channels);
+  const sources = Uint32Array.from({ length: inputs }, (_, place) => Math.floor((place * channels) / inputs));
+  if (perInput)
+    for (const [input, place] of inputOrder(layout, shape.slice(1)).entries()) sources[place] = input;
+  scaleInputs(weight, bias, affine, sources);
 }
 
 function foldPreprocessing(
@@ -107,9 +143,10 @@ function foldPreprocessing(
   else multiplyChannels(weight, outputs, preprocessing, 'multiply');
 }
 
-/** Reorders fc8's outputs: class c of the result is class `order[c]` of the file. */
-function reorderClasses(tensors: Map<string, Float32Array>, order: readonly number[]): void {
-  for (const name of ['fc8.weight', 'fc8.bias']) {
+/** Reorders the outputs of the last layer from the development kit's order. */
+function reorderClasses(tensors: Map<string, Float32Array>, network: Network): void {
+  const order = developmentKitOrder(network.classes);
+  for (const { name } of network.parameters.slice(-2)) {
     const from = tensors.get(name)!;
     const length = from.length / order.length;
     const to = new Float32Array(from.length);
@@ -123,7 +160,7 @@ function reorderClasses(tensors: Map<string, Float32Array>, order: readonly numb
 function provenanceOf(file: WeightFile, { description, naming, preprocessing, folded }: ImportReport) {
   return {
     createdBy: `verydeep ${version}`,
-    source: basename(file.path),
+    source: file.source,
     sourceFormat: `${description}, ${naming}`,
     sourcePreprocessing: preprocessing,
     ...(folded.length > 0 && { folded: folded.join('; ') }),

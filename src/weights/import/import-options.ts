@@ -1,10 +1,14 @@
 /** Facts that the user supplies when a weight file does not record them. */
 import { UsageError, UserError } from '../../core/errors.ts';
+import { TORCHVISION_TEST } from '../../core/image-preparation.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
+import type { TrainScale } from '../../core/scale.ts';
 import type { Rgb } from '../../core/shape.ts';
+import { formatHeadPool, type HeadPool } from '../../net/classifier.ts';
 import type { ConfigurationName } from '../../net/configurations.ts';
-import { hasFeaturesOnly, type Network } from '../../net/network.ts';
+import { hasFeaturesOnly, hasUsualHead, type Network } from '../../net/network.ts';
 import type { ClassNames } from '../labels/class-names.ts';
+import type { ModelFacts } from '../model/metadata.ts';
 import type { ForeignNetwork } from './foreign-network.ts';
 import {
   type ChannelOrder,
@@ -12,6 +16,7 @@ import {
   conventions,
   nativePreprocessing,
   type Preprocessing,
+  withPixelSteps,
 } from './preprocessing.ts';
 
 interface ConventionOptions {
@@ -39,6 +44,18 @@ export interface ImportOptions extends ConventionOptions {
   readonly configuration?: ConfigurationName;
   /** Rounding of odd extents in max pooling (default: the framework's). */
   readonly pooling?: PoolingRounding;
+  /**
+   * Pooling before the classifier, where a file holds only names and tensors and so does not determine it (default:
+   * none).
+   */
+  readonly headPool?: HeadPool | 'none';
+  /** Side of the crop of a network that pools before its classifier (default: the file's input size, or 224). */
+  readonly crop?: number;
+  /**
+   * Whether the preprocessing given here replaces the one that a file of ours records, instead of being refused (default
+   * false).
+   */
+  readonly replacePreprocessing?: boolean;
   /** Leaves the fully connected layers out (default false). */
   readonly featuresOnly?: boolean;
   /** Prefix of the tensor names of the network to read, if a file holds several. */
@@ -50,23 +67,28 @@ export interface ImportOptions extends ConventionOptions {
    * if it has the right size (default: new arrays).
    */
   readonly placesFor?: (network: Network) => (name: string) => Float32Array | undefined;
+  /** Called with each warning about a file of another framework: what was assumed, changed or left out. */
+  readonly onRemark?: (remark: string) => void;
   /** Called after every megabyte. */
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void;
 }
 
 /**
- * The preprocessing of a network: from the options, or else that of the well-known weights under its names. The latter
+ * The preprocessing of a network: its own steps on the pixels, after what the options state; without options and steps,
+ * that of the well-known weights under its names. The latter
  * applies only to the published networks (1000 classes at full size, or their convolutions). Networks trained for other
  * classes may use any preprocessing: VGG-Face has the authors' layer names and another mean.
  * @throws UserError naming the file and the flags to give.
  */
-export function preprocessingFor(
+export async function preprocessingFor(
   path: string,
   foreign: ForeignNetwork,
   network: Network,
   options: ConventionOptions,
-): Preprocessing {
+): Promise<Preprocessing> {
   const stated = fromOptions(options);
+  const included = await withIncludedSteps(path, foreign, stated);
+  if (included) return included;
   if (stated) return stated;
   const { convention } = foreign;
   if (convention !== undefined && convention !== 'native' && isPublished(network))
@@ -79,9 +101,129 @@ export function preprocessingFor(
   );
 }
 
+/** Adds the steps that the network itself takes; undefined if they and the options do not determine the preprocessing. */
+async function withIncludedSteps(
+  path: string,
+  { pixelSteps = [] }: ForeignNetwork,
+  stated: Preprocessing | undefined,
+): Promise<Preprocessing | undefined> {
+  if (pixelSteps.length === 0) return undefined;
+  const steps = await Promise.all(
+    pixelSteps.map((step) => (step.kind === 'affine' ? step.read() : step.kind)),
+  );
+  try {
+    if (stated) return withPixelSteps(stated, steps);
+    const whole = withPixelSteps(nativePreprocessing([0, 0, 0]), steps);
+    const isIdentity = [...whole.std].every((std) => std === 1) && whole.mean.every((mean) => mean === 0);
+    if (isIdentity) return undefined;
+    // A mean and a deviation of at most 1 are those of pixels from 0 to 1.
+    const small = whole.std.every((std) => std <= 1) && whole.mean.every((mean) => mean >= 0 && mean <= 1);
+    return withPixelSteps({ ...nativePreprocessing([0, 0, 0]), scale: small ? 1 / 255 : 1 }, steps);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const names = pixelSteps.map(({ name }) => name).join(', ');
+    throw new UserError(
+      `${path} changes pixels in a way that cannot be folded (${names}): ${error.message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** S of the authors' published nets D and E, which they trained with scale jittering. */
+const AUTHORS_SCALE: TrainScale = { min: 256, max: 512 };
+
+/**
+ * How published weights were trained or are tested by their makers, for networks under a convention of published weights:
+ * one that the file's names imply, or one that the user states.
+ */
+export function publishedFacts(
+  foreign: ForeignNetwork,
+  network: Network,
+  { convention: stated }: ConventionOptions,
+): Pick<ModelFacts, 'publishedTest' | 'trainScale'> {
+  const convention = stated ?? (isPublished(network) ? foreign.convention : undefined);
+  if (network.crop !== 224) return {};
+  if (convention === 'torchvision') return { publishedTest: TORCHVISION_TEST };
+  const isAuthors = convention === 'caffe' || convention === 'keras';
+  const isTheirs = isPublished(network) && ['D', 'E'].includes(network.configuration);
+  return isAuthors && isTheirs ? { trainScale: AUTHORS_SCALE } : {};
+}
+
 function isPublished(network: Network): boolean {
   const { classes, crop, width } = network;
-  return width === 1 && (hasFeaturesOnly(network) || (classes === 1000 && crop === 224));
+  return (
+    width === 1 && hasUsualHead(network) && (hasFeaturesOnly(network) || (classes === 1000 && crop === 224))
+  );
+}
+
+/**
+ * The preprocessing of one of our own files: the recorded one, or what the options replace it with.
+ * @throws UsageError for incomplete preprocessing.
+ */
+export function ownPreprocessing({ meanRgb }: ModelFacts, options: ImportOptions): Preprocessing | undefined {
+  if (!options.replacePreprocessing || !statesPreprocessing(options)) return undefined;
+  const { convention = 'native', mean = meanRgb } = options;
+  return fromOptions(convention === 'native' ? { ...options, convention, mean } : options);
+}
+
+function statesPreprocessing({ convention, mean, std, scale, channelOrder }: ConventionOptions): boolean {
+  return [convention, mean, std, scale, channelOrder].some((option) => option !== undefined);
+}
+
+/**
+ * Checks the options against what a file of ours records.
+ * @throws UsageError naming the file and an option that does not apply.
+ */
+export function checkOwnOptions(path: string, { network }: ModelFacts, options: ImportOptions): void {
+  const refuse = (flag: string, what: string) => {
+    throw new UsageError(`${path} records its ${what}, so ${flag} does not apply to it; leave ${flag} out`);
+  };
+  if (statesPreprocessing(options) && !options.replacePreprocessing) {
+    throw new UsageError(
+      `${path} records its preprocessing, so --convention, --mean, --std, --pixel-scale and --channel-order do not apply to it; leave them out, or change the record with \`vgg convert\``,
+    );
+  }
+  const { configuration, pooling, headPool, crop } = options;
+  if (configuration !== undefined && configuration !== network.configuration)
+    refuse('--config', 'configuration');
+  if (pooling !== undefined && pooling !== network.pooling) refuse('--pooling', 'pooling');
+  if (
+    headPool !== undefined &&
+    formatHeadPool(headPool === 'none' ? undefined : headPool) !== formatHeadPool(network.headPool)
+  ) {
+    refuse('--head-pool', 'pooling');
+  }
+  if (crop !== undefined && crop !== network.crop) refuse('--crop', 'crop');
+  if (options.prefix !== undefined) refuse('--prefix', 'tensors under their own names');
+  if (options.batchNormEpsilon !== undefined) refuse('--bn-epsilon', 'weights without batch normalization');
+  if (options.classOrder !== undefined) refuse('--class-order', 'classes in order');
+}
+
+/**
+ * Checks the options against the kind of a foreign file.
+ * @param describesGraph whether the file itself tells how its tensors are connected
+ * @throws UsageError naming the file and an option that does not apply.
+ */
+export function checkForeignOptions(
+  path: string,
+  describesGraph: boolean,
+  { convolutions, classifier }: ForeignNetwork,
+  { prefix, batchNormEpsilon }: ImportOptions,
+): void {
+  if (describesGraph && prefix !== undefined) {
+    throw new UsageError(`${path} holds one network, so --prefix does not apply to it; leave it out`);
+  }
+  if (batchNormEpsilon === undefined) return;
+  const normalized = [...convolutions, ...classifier].some(
+    ({ norms, inputNorms = [] }) => norms.length + inputNorms.length > 0,
+  );
+  if (describesGraph || !normalized) {
+    throw new UsageError(
+      `${path} has ${normalized ? 'its own epsilon' : 'no batch normalization'}, so --bn-epsilon does not apply to it; leave it out`,
+    );
+  }
 }
 
 /**
@@ -90,7 +232,7 @@ function isPublished(network: Network): boolean {
  */
 function fromOptions(options: ConventionOptions): Preprocessing | undefined {
   const { convention, mean, std, scale, channelOrder } = options;
-  if ([convention, mean, std, scale, channelOrder].every((option) => option === undefined)) return undefined;
+  if (!statesPreprocessing(options)) return undefined;
   if (convention !== undefined && convention !== 'native') {
     const base = conventions[convention];
     return checked({

@@ -1,22 +1,16 @@
 /**
  * Recognizes networks in files that hold only names and tensors. Each naming scheme knows the names of a VGG network's
- * layers; anything before them (`module.`, `state_dict.`, `backbone.`) is a prefix.
+ * convolutions; anything before them (`state_dict.`, `backbone.`) is a prefix. ./named-classifier.ts finds the fully
+ * connected layers.
  */
 import { UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { WeightFile } from '../formats/formats.ts';
-import type { SourceTensor } from '../tensors/source-tensor.ts';
-import {
-  type ForeignLayer,
-  type ForeignNetwork,
-  type ForeignNorm,
-  OUTPUTS_FIRST,
-} from './foreign-network.ts';
+import type { ForeignNetwork } from './foreign-network.ts';
 import type { ImportOptions } from './import-options.ts';
+import { namedClassifier } from './named-classifier.ts';
 import type { ConventionName } from './preprocessing.ts';
-
-/** Tensors by name. */
-export type Named = ReadonlyMap<string, SourceTensor>;
+import { isNorm, type Named, torchLayer, torchNorm } from './torch-layers.ts';
 
 /** Prefix of the optimizer's tensors in our own checkpoints. */
 const OPTIMIZER = 'optimizer.';
@@ -30,12 +24,14 @@ const TORCH_EPSILON = 1e-5;
  */
 export function networkByNames(file: WeightFile, options: ImportOptions = {}): ForeignNetwork {
   const named: Named = new Map(
-    file.tensors.filter(({ name }) => !name.startsWith(OPTIMIZER)).map((tensor) => [tensor.name, tensor]),
+    file.tensors
+      .filter(({ name }) => !name.startsWith(OPTIMIZER))
+      .map((tensor) => [withoutWrappers(tensor.name), tensor]),
   );
+  const wanted = options.prefix === undefined ? undefined : withoutWrappers(options.prefix);
   const found = schemes.flatMap((scheme) => {
     const prefixes = prefixesOf(named, scheme.first).filter(
-      (prefix) =>
-        options.prefix === undefined || prefix === options.prefix || prefix === `${options.prefix}.`,
+      (prefix) => wanted === undefined || prefix === wanted || prefix === `${wanted}.`,
     );
     return prefixes.map((prefix) => ({ scheme, prefix }));
   });
@@ -45,13 +41,24 @@ export function networkByNames(file: WeightFile, options: ImportOptions = {}): F
     const prefixes = found.map(({ prefix }) => JSON.stringify(prefix)).join(', ');
     throw new UserError(`${file.path} holds several networks, under ${prefixes}; choose one with --prefix`);
   }
-  return only.scheme.read(file.path, named, only.prefix, options.batchNormEpsilon ?? TORCH_EPSILON);
+  return only.scheme.read(file.path, named, only.prefix, options);
+}
+
+/**
+ * A name without what PyTorch's wrappers insert: `module` (DataParallel, DistributedDataParallel, AveragedModel), at any
+ * place, and `_orig_mod` (torch.compile).
+ */
+function withoutWrappers(name: string): string {
+  return name
+    .split('.')
+    .filter((part) => part !== 'module' && part !== '_orig_mod')
+    .join('.');
 }
 
 interface Scheme {
   /** The name of the first convolution's weight; anything before it is the prefix. */
   readonly first: RegExp;
-  read(path: string, named: Named, prefix: string, epsilon: number): ForeignNetwork;
+  read(path: string, named: Named, prefix: string, options: ImportOptions): ForeignNetwork;
 }
 
 function prefixesOf(named: Named, first: RegExp): string[] {
@@ -65,17 +72,18 @@ const schemes: readonly Scheme[] = [
   { first: /(?<=^|\.)features\.0\.weight$/, read: (...args) => readTorchvision('features.', ...args) },
   // For the state_dict of `vgg.features` alone.
   { first: /^0\.weight$/, read: (...args) => readTorchvision('', ...args) },
-  { first: /(?<=^|\.)conv1_1\.weight$/, read: readCanonical },
+  { first: /(?<=^|\.)conv_?1_1\.weight$/, read: readCanonical },
 ];
 
-/** torchvision's `features.N` and `classifier.N`, or timm's `pre_logits.fc1`, `pre_logits.fc2` and `head.fc`. */
+/** torchvision's and timm's `features.N`. */
 function readTorchvision(
   features: string,
   path: string,
   named: Named,
   prefix: string,
-  epsilon: number,
+  options: ImportOptions,
 ): ForeignNetwork {
+  const epsilon = options.batchNormEpsilon ?? TORCH_EPSILON;
   const stem = prefix + features;
   const numbers = [...named.keys()]
     .filter((name) => name.startsWith(stem) && /^(0|[1-9]\d*)\.weight$/.test(name.slice(stem.length)))
@@ -91,61 +99,29 @@ function readTorchvision(
   });
   const normalized = layers.some(({ norms }) => norms.length > 0);
   const { blocks, lrn } = blocksOfNumbers(path, stem, convolutions, normalized);
-  const classifier = classifierNames(named, prefix);
+  const classifier = namedClassifier(
+    path,
+    named,
+    { prefix, features: stem, epsilon },
+    layers.at(-1)!,
+    options,
+  );
+  const owner = named.has(`${prefix}pre_logits.fc1.weight`) ? 'timm' : 'torchvision';
   return {
     convolutions: layers.map((layer, index) => ({ ...layer, block: blocks[index]! })),
-    classifier: classifier.names.map((name) => torchLayer(path, named, prefix + name, [])),
+    classifier: classifier.layers,
     lrn,
     pooling: 'floor' satisfies PoolingRounding,
-    naming: `${classifier.owner}'s names`,
+    naming: `${owner}'s names`,
     convention: 'torchvision' satisfies ConventionName,
-    remarks:
-      layers[0]!.norms.length === 0
+    remarks: [
+      ...(layers[0]!.norms.length === 0
         ? [
-            `assumed to be ${classifier.owner}'s weights because of the names; weights converted from Caffe under these names need --convention caffe`,
+            `assumed to be ${owner}'s weights because of the names; weights converted from Caffe under these names need --convention caffe`,
           ]
-        : [],
-  };
-}
-
-function classifierNames(named: Named, prefix: string): { names: string[]; owner: string } {
-  const there = (name: string) => named.has(`${prefix}${name}.weight`);
-  if (there('pre_logits.fc1')) {
-    return { names: ['pre_logits.fc1', 'pre_logits.fc2', 'head.fc'].filter(there), owner: 'timm' };
-  }
-  const numbers = [...named.keys()]
-    .map((name) => /^classifier\.(\d+)\.weight$/.exec(name.slice(prefix.length))?.[1])
-    .filter((number) => number !== undefined)
-    .sort((a, b) => Number(a) - Number(b));
-  return { names: numbers.map((number) => `classifier.${number}`), owner: 'torchvision' };
-}
-
-function isNorm(named: Named, name: string): boolean {
-  return named.has(`${name}.running_mean`) && named.has(`${name}.running_var`);
-}
-
-function torchLayer(path: string, named: Named, name: string, norms: readonly ForeignNorm[]): ForeignLayer {
-  const bias = named.get(`${name}.bias`);
-  const weight = named.get(`${name}.weight`);
-  if (!weight) throw new UserError(`${path} has no tensor ${name}.weight; copy or download it again`);
-  return { name, weight, layout: OUTPUTS_FIRST, norms, bias };
-}
-
-function torchNorm(path: string, named: Named, name: string, epsilon: number): ForeignNorm {
-  const need = (part: string): SourceTensor => {
-    const tensor = named.get(`${name}.${part}`);
-    if (!tensor) throw new UserError(`${path} has no tensor ${name}.${part}; copy or download it again`);
-    return tensor;
-  };
-  const scale = named.get(`${name}.weight`);
-  const shift = named.get(`${name}.bias`);
-  return {
-    name,
-    mean: need('running_mean'),
-    variance: need('running_var'),
-    epsilon,
-    scale,
-    shift,
+        : []),
+      ...classifier.remarks,
+    ],
   };
 }
 
@@ -178,28 +154,28 @@ function blocksOfNumbers(
   return { blocks, lrn };
 }
 
-/** Our own names, which are Caffe's: conv1_1 … conv5_3, fc6, fc7, fc8. */
-function readCanonical(path: string, named: Named, prefix: string, epsilon: number): ForeignNetwork {
+/** Our own names, which are Caffe's: conv1_1 … conv5_3, or conv_1_1 …; fc6, fc7, fc8. */
+function readCanonical(path: string, named: Named, prefix: string, options: ImportOptions): ForeignNetwork {
+  const epsilon = options.batchNormEpsilon ?? TORCH_EPSILON;
   const layers = [...named.keys()]
-    .map((name) => /^(conv(\d)_(\d+)|fc[678])\.weight$/.exec(name.slice(prefix.length)))
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => /^(conv_?(\d)_(\d+))\.weight$/.exec(name.slice(prefix.length)))
     .filter((match) => match !== null)
-    .map(([, name, block, place]) => ({ name: name!, block: Number(block), place: Number(place) }));
-  const convolutions = layers
-    .filter(({ name }) => name.startsWith('conv'))
+    .map(([, name, block, place]) => ({ name: name!, block: Number(block), place: Number(place) }))
     .sort((a, b) => a.block - b.block || a.place - b.place);
-  const classifier = layers
-    .filter(({ name }) => name.startsWith('fc'))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const convolutions = layers.map(({ name, block }) => {
+    const norm = prefix + name.replace('conv', 'bn');
+    const norms = isNorm(named, norm) ? [torchNorm(path, named, norm, epsilon)] : [];
+    return { ...torchLayer(path, named, prefix + name, norms), block };
+  });
+  const places = { prefix, features: `${prefix}conv`, epsilon };
+  const classifier = namedClassifier(path, named, places, convolutions.at(-1)!, options);
   return {
-    convolutions: convolutions.map(({ name, block }) => {
-      const norm = prefix + name.replace('conv', 'bn');
-      const norms = isNorm(named, norm) ? [torchNorm(path, named, norm, epsilon)] : [];
-      return { ...torchLayer(path, named, prefix + name, norms), block };
-    }),
-    classifier: classifier.map(({ name }) => torchLayer(path, named, prefix + name, [])),
+    convolutions,
+    classifier: classifier.layers,
     pooling: 'floor',
     naming: "the paper's names (conv1_1, fc6)",
-    remarks: [],
+    remarks: classifier.remarks,
   };
 }
 

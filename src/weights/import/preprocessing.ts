@@ -66,6 +66,56 @@ export function isNative(preprocessing: Preprocessing): boolean {
   );
 }
 
+/**
+ * The preprocessing of a network that itself takes steps with the pixels that it is given.
+ * @param given what happens to a pixel before the network's own steps
+ * @throws RangeError when a step multiplies by 0 or less, or has neither one nor three values
+ */
+export function withPixelSteps(
+  given: Preprocessing,
+  steps: readonly ({ factor: readonly number[]; offset: readonly number[] } | 'reverse channels')[],
+): Preprocessing {
+  // In the order in which the network's input has its channels.
+  const inOrder = ([red, green, blue]: Rgb): number[] =>
+    given.channelOrder === 'rgb' ? [red, green, blue] : [blue, green, red];
+  const [factor, offset] = [
+    [1, 1, 1],
+    [0, 0, 0],
+  ];
+  let reversed = false;
+  for (const step of steps) {
+    if (step === 'reverse channels') {
+      reversed = !reversed;
+      continue;
+    }
+    for (let c = 0; c < 3; c++) {
+      const at = reversed ? 2 - c : c;
+      const by = valueFor(step.factor, c);
+      factor[at]! *= by;
+      offset[at] = offset[at]! * by + valueFor(step.offset, c);
+    }
+  }
+  if (!factor.every((value) => value > 0)) throw new RangeError('a factor on the pixels is not above 0');
+  const std = inOrder(given.std).map((value, c) => value / factor[c]!);
+  const mean = inOrder(given.mean).map((value, c) => value - offset[c]! * std[c]!);
+  const rgb = (values: number[]) => inOrder(values as unknown as Rgb) as unknown as Rgb;
+  const swapped = given.channelOrder === 'rgb' ? 'bgr' : 'rgb';
+  return {
+    channelOrder: reversed ? swapped : given.channelOrder,
+    scale: given.scale,
+    mean: rgb(mean),
+    std: rgb(std),
+  };
+}
+
+function valueFor(values: readonly number[], channel: number): number {
+  const value = values.length === 1 ? values[0] : values[channel];
+  if (value === undefined || values.length > 3) {
+    throw new RangeError(`pixels are changed by ${values.length} values instead of one or three`);
+  }
+  return value;
+}
+
 /** Human-readable: `RGB, (x / 255 − (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)`. */
 export function describePreprocessing({ channelOrder, scale, mean, std }: Preprocessing): string {
   const inverse = 1 / scale;

@@ -70,7 +70,7 @@ function placing(layout: WeightLayout, shape: ParameterSpec['shape'], target: Fl
 }
 
 /** For each input in the file's order, its index in `[in, k, k]`. */
-function inputOrder({ inputs }: WeightLayout, inputShape: readonly number[]): Uint32Array {
+export function inputOrder({ inputs }: WeightLayout, inputShape: readonly number[]): Uint32Array {
   const [channels = 1, height = 1, width = 1] = inputShape;
   const area = height * width;
   return Uint32Array.from({ length: channels * area }, (_, index) =>
@@ -111,8 +111,16 @@ interface Affine {
   readonly offsets: Float64Array;
 }
 
+/** Reads normalizations that follow one another. @throws UserError as `readNorm` does. */
+export async function readNorms(path: string, norms: readonly ForeignNorm[], count: number): Promise<Affine> {
+  const [first, ...rest] = norms;
+  let affine = await readNorm(path, first!, count);
+  for (const norm of rest) affine = compose(affine, await readNorm(path, norm, count));
+  return affine;
+}
+
 /** @throws UserError naming file and tensor if a variance is negative, or a tensor has the wrong size. */
-export async function readNorm(path: string, norm: ForeignNorm, outputs: number): Promise<Affine> {
+async function readNorm(path: string, norm: ForeignNorm, outputs: number): Promise<Affine> {
   const vector = (tensor: SourceTensor) => readVector(path, tensor, outputs);
   const mean = await vector(norm.mean);
   const variance = await vector(norm.variance);
@@ -136,7 +144,7 @@ export async function readNorm(path: string, norm: ForeignNorm, outputs: number)
 }
 
 /** Combines two normalizations, one applied after the other. */
-export function compose(first: Affine, second: Affine): Affine {
+function compose(first: Affine, second: Affine): Affine {
   return {
     factors: first.factors.map((factor, o) => factor * second.factors[o]!),
     offsets: first.offsets.map((offset, o) => offset * second.factors[o]! + second.offsets[o]!),
@@ -149,5 +157,27 @@ export function scaleOutputs(weight: Float32Array, bias: Float32Array, { factors
   for (let o = 0; o < bias.length; o++) {
     for (let i = o * inputs; i < (o + 1) * inputs; i++) weight[i] = weight[i]! * factors[o]!;
     bias[o] = bias[o]! * factors[o]! + offsets[o]!;
+  }
+}
+
+/**
+ * Applies a normalization of the inputs, which W(f · x + o) + b = (W · f) x + (b + W · o) folds into weights and biases.
+ * @param sources for each place in `[in, k, k]`, the index of its factor and offset
+ */
+export function scaleInputs(
+  weight: Float32Array,
+  bias: Float32Array,
+  { factors, offsets }: Affine,
+  sources: Uint32Array,
+): void {
+  const inputs = weight.length / bias.length;
+  for (let o = 0; o < bias.length; o++) {
+    let sum = bias[o]!;
+    for (let i = 0; i < inputs; i++) {
+      const value = weight[o * inputs + i]!;
+      sum += value * offsets[sources[i]!]!;
+      weight[o * inputs + i] = value * factors[sources[i]!]!;
+    }
+    bias[o] = sum;
   }
 }

@@ -1,12 +1,12 @@
 /** Determines from shapes alone which network of Table 1 a file's tensors form. */
 import { UserError } from '../../core/errors.ts';
 import { formatShape } from '../../core/shape.ts';
+import { formatHeadPool, type HeadPool, MAX_HIDDEN_LAYERS, usualHidden } from '../../net/classifier.ts';
 import {
   type Block,
   type ConfigurationName,
   configurationNames,
   configurations,
-  HIDDEN_UNITS,
 } from '../../net/configurations.ts';
 import { buildNetwork, type Network } from '../../net/network.ts';
 import {
@@ -17,22 +17,24 @@ import {
   type LayerSize,
 } from './foreign-network.ts';
 
-interface RecognizeOptions {
+export interface RecognizeOptions {
   /** Chooses between A and A-LRN, whose shapes are the same. Any other value must match the shapes. */
   readonly configuration?: ConfigurationName;
   /** Default: the file's. */
   readonly pooling?: Network['pooling'];
+  /** Pooling before the classifier, if the file does not determine it (default: none). */
+  readonly headPool?: HeadPool | 'none';
+  /** Side of the crop, if the network pools before its classifier (default: the file's input size, or 224). */
+  readonly crop?: number;
 }
 
+/** The crop of a network whose file does not tell. */
+const USUAL_CROP = 224;
 /** Channels of the last block at full width. */
 const LAST_CHANNELS = 512;
 
 /** What the shapes of the fully connected layers imply. */
-interface Classifier {
-  readonly hidden: number;
-  readonly classes: number;
-  readonly crop: number;
-}
+type Classifier = Pick<Network, 'hidden' | 'classes' | 'crop' | 'headPool'>;
 
 /**
  * Determines configuration, width, crop and classes. Without fully connected layers it assumes 1000 classes and a crop
@@ -42,13 +44,13 @@ interface Classifier {
 export function recognize(path: string, foreign: ForeignNetwork, options: RecognizeOptions = {}): Network {
   const sizes = foreign.convolutions.map((layer) => sizeOrRefuse(path, layer, convolutionSize(layer)));
   const configuration = configurationOf(path, foreign, sizes, options);
-  const classifier = classifierOf(path, foreign, sizes.at(-1)!);
+  const classifier = classifierOf(path, foreign, sizes.at(-1)!, options);
   const width = widthOf(path, configuration, sizes, classifier);
   const network = buildNetwork({
     configuration,
     width,
     pooling: options.pooling ?? foreign.pooling,
-    ...(classifier && { classes: classifier.classes, crop: classifier.crop }),
+    ...classifier,
   });
   checkBlocks(path, foreign, configuration);
   return network;
@@ -95,34 +97,75 @@ function describeKernels(sizes: readonly LayerSize[]): string {
   return [...new Set(sizes.map(({ kernel }) => `${kernel}×${kernel}`))].join(', ');
 }
 
-function classifierOf(path: string, foreign: ForeignNetwork, last: LayerSize): Classifier | undefined {
-  if (foreign.classifier.length === 0) return undefined;
-  if (foreign.classifier.length !== 3) {
+function classifierOf(
+  path: string,
+  foreign: ForeignNetwork,
+  last: LayerSize,
+  options: RecognizeOptions,
+): Classifier | undefined {
+  const layers = foreign.classifier;
+  const [first] = layers;
+  if (!first) return undefined;
+  if (layers.length > MAX_HIDDEN_LAYERS + 1) {
     throw new UserError(
-      `${path} has ${foreign.classifier.length} fully connected layers (${foreign.classifier.map(({ name }) => name).join(', ')}), but the networks of Table 1 have three; import only the convolutions with --features-only`,
+      `${path} has ${layers.length} fully connected layers (${layers.map(({ name }) => name).join(', ')}); at most ${MAX_HIDDEN_LAYERS + 1} are supported; import only the convolutions with --features-only`,
     );
   }
-  const [fc6, fc7, fc8] = foreign.classifier.map((layer) =>
-    sizeOrRefuse(path, layer, fullyConnectedSize(layer)),
-  ) as [LayerSize, LayerSize, LayerSize];
-  const side = fc6.kernel > 1 ? fc6.kernel : Math.sqrt(fc6.inputs / last.outputs);
-  const [first, second, third] = foreign.classifier as [ForeignLayer, ForeignLayer, ForeignLayer];
-  if (!Number.isInteger(side) || side < 1 || (fc6.kernel > 1 && fc6.inputs !== last.outputs)) {
+  const sizes = layers.map((layer) => sizeOrRefuse(path, layer, fullyConnectedSize(layer)));
+  const { kernel, inputs } = sizes[0]!;
+  const side = kernel > 1 ? kernel : Math.sqrt(inputs / last.outputs);
+  if (!Number.isInteger(side) || side < 1 || (kernel > 1 && inputs !== last.outputs)) {
     refuseShape(
       path,
       first,
       `inputs in the number of ${last.outputs} channels times the square of a whole number`,
     );
   }
-  for (const [layer, size, from] of [
-    [second, fc7, fc6],
-    [third, fc8, fc7],
-  ] as const) {
-    if (size.kernel !== 1 || size.inputs !== from.outputs) refuseShape(path, layer, `${from.outputs} inputs`);
+  for (const [index, size] of sizes.entries()) {
+    const from = sizes[index - 1];
+    if (from && (size.kernel !== 1 || size.inputs !== from.outputs)) {
+      refuseShape(path, layers[index]!, `${from.outputs} inputs`);
+    }
   }
-  if (fc6.outputs !== fc7.outputs) refuseShape(path, second, `${fc6.outputs} outputs, like ${first.name}`);
-  if (fc8.outputs < 2) refuseShape(path, third, 'two classes or more');
-  return { hidden: fc6.outputs, classes: fc8.outputs, crop: 32 * side };
+  const units = sizes.map(({ outputs }) => outputs);
+  const classes = units.pop()!;
+  if (classes < 2) refuseShape(path, layers.at(-1)!, 'two classes or more');
+  return { hidden: units, classes, ...inputOf(path, foreign, side, options) };
+}
+
+/** The crop, and the pooling before the classifier, whose first layer takes side × side values per channel. */
+function inputOf(
+  path: string,
+  foreign: ForeignNetwork,
+  side: number,
+  options: RecognizeOptions,
+): Pick<Classifier, 'crop' | 'headPool'> {
+  const { headPool: given, crop } = options;
+  const stated = foreign.headPool && formatStated(foreign.headPool);
+  if (given && stated && formatStated(given) !== stated) {
+    throw new UserError(
+      `${path} has the pooling ${stated} before its classifier, not ${formatStated(given)}; leave --head-pool out`,
+    );
+  }
+  const pool = foreign.headPool ?? given ?? 'none';
+  if (pool === 'none') {
+    if (crop !== undefined && crop !== 32 * side) {
+      throw new UserError(
+        `${path} was trained on crops of ${32 * side} pixels, not ${crop}, as its classifier takes maps of ${side}×${side}; leave --crop out, or give --head-pool if a pooling precedes the classifier`,
+      );
+    }
+    return { crop: 32 * side };
+  }
+  if (pool.side !== side) {
+    throw new UserError(
+      `${path} pools maps to ${pool.side}×${pool.side} before its classifier, which takes ${side}×${side} values per channel; ${given ? `give --head-pool average-${side}` : 'the file is damaged'}`,
+    );
+  }
+  return { headPool: pool, crop: crop ?? foreign.inputSide ?? USUAL_CROP };
+}
+
+function formatStated(pool: HeadPool | 'none'): string {
+  return pool === 'none' ? pool : formatHeadPool(pool);
 }
 
 function refuseShape(path: string, { weight }: ForeignLayer, expected: string): never {
@@ -131,21 +174,28 @@ function refuseShape(path: string, { weight }: ForeignLayer, expected: string): 
   );
 }
 
-/** The width that gives all the numbers of channels. */
+/** The width that gives all the numbers of channels, and of hidden units if these are as usual at some width. */
 function widthOf(
   path: string,
   configuration: ConfigurationName,
   sizes: readonly LayerSize[],
   classifier: Classifier | undefined,
 ): number {
-  const exact = classifier ? classifier.hidden / HIDDEN_UNITS : sizes.at(-1)!.outputs / LAST_CHANNELS;
-  const rounded = [1, 2, 3, 4, 5].map((digits) => Number(exact.toFixed(digits)));
-  // A power of two is exact; otherwise assume the shortest decimal that gives all the channels, as a user would type it.
-  const candidates = Number.isInteger(exact * 1024) ? [exact, ...rounded] : [...rounded, exact];
-  const fitting = candidates.find((width) => fits(configuration, width, sizes, classifier) === undefined);
-  if (fitting !== undefined) return fitting;
-  const misfit = fits(configuration, exact > 0 && exact <= 16 ? exact : 1, sizes, classifier);
+  const exact = sizes.at(-1)!.outputs / LAST_CHANNELS;
+  const [units = 0] = classifier?.hidden ?? [];
+  const candidates = [...(units > 0 ? widthsNear(units / usualHidden(1)[0]!) : []), ...widthsNear(exact)];
+  const fitting = candidates.filter((width) => fits(configuration, width, sizes) === undefined);
+  const usual = fitting.find((width) => classifier?.hidden.join() === usualHidden(width).join());
+  const width = usual ?? fitting[0];
+  if (width !== undefined) return width;
+  const misfit = fits(configuration, exact > 0 && exact <= 16 ? exact : 1, sizes);
   throw new UserError(`${path} is not a network of Table 1: ${misfit}`);
+}
+
+/** A power of two is exact; otherwise assume the shortest decimal that gives all the channels, as a user would type it. */
+function widthsNear(exact: number): number[] {
+  const rounded = [1, 2, 3, 4, 5].map((digits) => Number(exact.toFixed(digits)));
+  return Number.isInteger(exact * 1024) ? [exact, ...rounded] : [...rounded, exact];
 }
 
 /** What contradicts a width, or undefined. */
@@ -153,7 +203,6 @@ function fits(
   configuration: ConfigurationName,
   width: number,
   sizes: readonly LayerSize[],
-  classifier: Classifier | undefined,
 ): string | undefined {
   if (!(width > 0 && width <= 16)) return 'its width is not supported';
   const network = buildNetwork({ configuration, width });
@@ -164,10 +213,6 @@ function fits(
     if (shape.join() !== found.join()) {
       return `${name} of network ${configuration} at width ${width} is ${formatShape(shape)}, but the file has ${formatShape(found)}`;
     }
-  }
-  const hidden = shapes.at(-2)!.shape[0]!;
-  if (classifier && classifier.hidden !== hidden) {
-    return `fc6 and fc7 of network ${configuration} at width ${width} have ${hidden} units, but the file has ${classifier.hidden}; import only its convolutions with --features-only`;
   }
   return undefined;
 }

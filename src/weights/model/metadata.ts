@@ -4,20 +4,46 @@
  * | key | value |
  * |---|---|
  * | `verydeep.format` | `1` |
- * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork` |
+ * | `verydeep.network` | `{"configuration", "classes", "crop", "width", "pooling", "dropout"}`: the options of `buildNetwork`; `"hidden"` and `"headPool"` only if the classifier is not that of Table 1 |
  * | `verydeep.part` | `"features"` if the network has convolutions only; its `classes` are then 0 |
  * | `verydeep.classes` | identifiers in label order |
  * | `verydeep.labels` | human-readable names, in label order |
  * | `verydeep.meanRgb` | `[r, g, b]`, 0–255, subtracted from every pixel |
  * | `verydeep.trainScale` | `{"min", "max"}`: smaller side S in training; absent in models that were not trained here |
+ * | `verydeep.colorProfiles` | `ignore` or `convert`: what happens to the images' color profiles; absent in files of version 0.2 and earlier, which converted them in training |
+ * | `verydeep.validation` | `{"split", "images", "trainedOn"}`: what a training validated on: `val`, `test`, or `held-out` training images; then `trainedOn` has the fingerprints of the other ones (base64); absent in models that were not trained here |
+ * | `verydeep.publishedTest` | `{"scale", "protocol", "rounding"}`: how the makers of published weights test them |
  * | `verydeep.provenance` | object of strings: maker, method, source |
  * | `verydeep.license` | string, if known |
  */
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
+import {
+  type ColorProfiles,
+  colorProfileModes,
+  type PublishedTest,
+  roundings,
+} from '../../core/image-preparation.ts';
 import type { TrainScale } from '../../core/scale.ts';
 import { type ConfigurationName, configurationNames } from '../../net/configurations.ts';
-import { buildNetwork, featuresOnly, hasFeaturesOnly, type Network } from '../../net/network.ts';
+import {
+  buildNetwork,
+  featuresOnly,
+  hasFeaturesOnly,
+  hasUsualHead,
+  type Network,
+} from '../../net/network.ts';
+
+/** The images that a training validated on. */
+const validationRecord = z.strictObject({
+  /** A split of the data set, or `held-out`: a part of the training images. */
+  split: z.enum(['val', 'test', 'held-out']),
+  /** Number of images. */
+  images: z.int().positive(),
+  /** With `held-out`: fingerprints of the images that were trained on, see data/sources/image-fingerprints.ts. */
+  trainedOn: z.base64().optional(),
+});
+export type ValidationRecord = Readonly<z.infer<typeof validationRecord>>;
 
 /** Facts about a model besides its weights. */
 export interface ModelFacts {
@@ -30,7 +56,13 @@ export interface ModelFacts {
   readonly meanRgb: readonly [red: number, green: number, blue: number];
   /** Smaller side S that training images were rescaled to, in pixels. */
   readonly trainScale?: TrainScale;
-  /** For example createdBy, seed, recipe, iteration, data. */
+  /** What happens to embedded color profiles of images (default `ignore`). */
+  readonly colorProfiles?: ColorProfiles;
+  /** How the makers of published weights test them (default: as in the paper). */
+  readonly publishedTest?: PublishedTest;
+  /** The images that training validated on; absent in models of older versions, too. */
+  readonly validation?: ValidationRecord;
+  /** For example createdBy, recipe, data; without folders of the machine that trained it. */
   readonly provenance: Readonly<Record<string, string>>;
   readonly license?: string;
 }
@@ -47,6 +79,8 @@ const schemas = {
     width: z.number(),
     pooling: z.enum(['floor', 'ceil']),
     dropout: z.number(),
+    hidden: z.array(z.int()).optional(),
+    headPool: z.strictObject({ method: z.enum(['average', 'max']), side: z.int() }).optional(),
   }),
   part: z.literal('features'),
   classes: z.array(z.string()),
@@ -55,6 +89,13 @@ const schemas = {
   trainScale: z
     .strictObject({ min: z.int().positive(), max: z.int().positive() })
     .refine(({ min, max }) => min <= max, 'min is above max'),
+  colorProfiles: z.enum(colorProfileModes),
+  publishedTest: z.strictObject({
+    scale: z.int().positive(),
+    protocol: z.enum(['center', 'dense']),
+    rounding: z.enum(roundings),
+  }),
+  validation: validationRecord,
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
 };
@@ -63,15 +104,19 @@ type Fact<K extends Key> = z.infer<(typeof schemas)[K]>;
 
 /** A model's facts as metadata, which `parseModelMetadata` reads. */
 export function modelMetadata(facts: ModelFacts): Record<string, string> {
-  const { configuration, classes, crop, width, pooling, dropout } = facts.network;
+  const { configuration, classes, crop, width, pooling, dropout, hidden, headPool } = facts.network;
+  const head = hasUsualHead(facts.network) ? {} : { hidden, headPool };
   const values: Partial<Record<Key, unknown>> = {
     format: FORMAT,
-    network: { configuration, classes, crop, width, pooling, dropout },
+    network: { configuration, classes, crop, width, pooling, dropout, ...head },
     part: hasFeaturesOnly(facts.network) ? 'features' : undefined,
     classes: facts.classes,
     labels: facts.labels,
     meanRgb: facts.meanRgb,
     trainScale: facts.trainScale,
+    colorProfiles: facts.colorProfiles ?? 'ignore',
+    publishedTest: facts.publishedTest,
+    validation: facts.validation,
     provenance: facts.provenance,
     license: facts.license,
   };
@@ -98,10 +143,18 @@ export function parseModelMetadata(path: string, metadata: Readonly<Record<strin
     meanRgb: read('meanRgb'),
     provenance: read('provenance'),
     ...(has(metadata, 'trainScale') && { trainScale: read('trainScale') }),
+    ...(has(metadata, 'publishedTest') && { publishedTest: read('publishedTest') }),
+    colorProfiles: has(metadata, 'colorProfiles') ? read('colorProfiles') : formerColorProfiles(metadata),
+    ...(has(metadata, 'validation') && { validation: read('validation') }),
     ...(has(metadata, 'license') && { license: read('license') }),
   };
   checkCounts(path, facts);
   return facts;
+}
+
+/** Version 0.2 applied profiles in training. Its models without a training scale came from publishers, who ignored them. */
+function formerColorProfiles(metadata: Readonly<Record<string, string>>): ColorProfiles {
+  return has(metadata, 'trainScale') ? 'convert' : 'ignore';
 }
 
 const requiredKeys = ['format', 'network', 'classes', 'labels', 'meanRgb', 'provenance'] as const;

@@ -1,7 +1,7 @@
 /** A model: a network with its weights, and its form as a safetensors file. */
 import { UserError } from '../../core/errors.ts';
 import { elementCount, formatShape, type Shape, sameShape } from '../../core/shape.ts';
-import type { Network } from '../../net/network.ts';
+import { describeHead, type Network } from '../../net/network.ts';
 import {
   type SafetensorsPieces,
   safetensorsPieces,
@@ -98,9 +98,11 @@ export function checkTensors(
 }
 
 /** For messages: `network D (10 classes, crop 224, width 1)`. */
-export function describe({ configuration, classes, crop, width }: Network): string {
+export function describe(network: Network): string {
+  const { configuration, classes, crop, width } = network;
   if (classes === 0) return `the convolutions of network ${configuration} (width ${width})`;
-  return `network ${configuration} (${classes} classes, crop ${crop}, width ${width})`;
+  const head = describeHead(network);
+  return `network ${configuration} (${classes} classes, crop ${crop}, width ${width}${head ? `, ${head}` : ''})`;
 }
 
 function parameterNames(network: Network): ReadonlySet<string> {

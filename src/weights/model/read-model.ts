@@ -3,9 +3,10 @@ import type { Shape } from '../../core/shape.ts';
 import { hasFeaturesOnly } from '../../net/network.ts';
 import { openWeights } from '../formats/formats.ts';
 import { readSafetensors, type SafetensorsFile } from '../formats/safetensors/reader.ts';
-import { importModel } from '../import/import-model.ts';
-import type { ImportOptions } from '../import/import-options.ts';
+import { checkNames, importModel } from '../import/import-model.ts';
+import { checkOwnOptions, type ImportOptions, ownPreprocessing } from '../import/import-options.ts';
 import type { ImportReport } from '../import/import-report.ts';
+import { withStatedPreprocessing } from '../import/stated-facts.ts';
 import { checkFinite, withTidyMessages } from '../weight-errors.ts';
 import { type ModelFacts, parseModelMetadata } from './metadata.ts';
 import { checkTensors, type Model, OPTIMIZER_PREFIX } from './model.ts';
@@ -19,13 +20,14 @@ export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
 
 /**
  * Reads a model, or the model of a checkpoint, from a weight file of any format: safetensors, PyTorch, ONNX, Caffe or
- * Keras (see docs/guides/weights.md).
+ * Keras, NumPy or MatConvNet (see docs/guides/weights.md).
  *
+ * @param path a file or folder, or a name that `localModel` downloads, such as `torchvision/vgg16`
  * @param options facts that files of other frameworks lack, or a function called with the bytes read and the total
  *   (default: nothing)
  *
  * @example
- * const model = await readModel('vgg16-397923af.pth');
+ * const model = await readModel('torchvision/vgg16');
  * const faces = await readModel('faces.caffemodel', { mean: [129.19, 104.76, 93.59], channelOrder: 'bgr' });
  *
  * @throws UserError naming the file, the metadata key or tensor, what was expected, what was found and the remedy.
@@ -40,7 +42,8 @@ export async function readModelWithReport(
   given: ReadModelOptions | OnProgress = {},
 ): Promise<{ readonly model: Model; readonly report?: ImportReport }> {
   const options: ReadModelOptions = typeof given === 'function' ? { onProgress: given } : given;
-  const result = await withTidyMessages(() => read(path, options));
+  const result: { model: Model; report?: ImportReport } = await withTidyMessages(() => read(path, options));
+  for (const remark of result.report?.remarks ?? []) options.onRemark?.(`${path}: ${remark}`);
   if (hasFeaturesOnly(result.model.network) && !options.allowFeatures && !options.featuresOnly) {
     throw new UserError(
       `${path} holds convolutions only, without the fully connected layers that classify; use it with \`vgg features\``,
@@ -53,10 +56,15 @@ async function read(path: string, options: ReadModelOptions) {
   const file = await openWeights(path);
   try {
     if (file.format !== 'safetensors' || !isOwn(file.metadata, options))
-      return await importModel(file, options);
-    const model = await readOwnModel(path, options);
+      return await importModel(file, withStatedPreprocessing(file, options));
+    const facts = parseModelMetadata(path, file.metadata);
+    checkOwnOptions(path, facts, options);
+    if (ownPreprocessing(facts, options)) return await importModel(file, options);
+    const model = await readOwnModel(file.path, options);
     for (const [name, values] of model.tensors) checkFinite(path, name, values);
-    return { model };
+    const { classNames } = options;
+    if (classNames) checkNames(classNames, facts.network);
+    return { model: { ...model, ...classNames } };
   } finally {
     await file.close();
   }

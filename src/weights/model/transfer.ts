@@ -1,3 +1,4 @@
+import { numbersByName } from '../../core/class-names.ts';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { formatShape, type Shape, sameShape } from '../../core/shape.ts';
 import { featureConvolutions, hasFeaturesOnly, type Network } from '../../net/network.ts';
@@ -15,12 +16,14 @@ export interface Transfer {
 
 /**
  * Takes all layers of a model, to continue training (section 3.1: S = 384 starts from 256; jittered nets from 384).
- * If the number of classes differs, fc8 is left to the caller; if the model has convolutions only, the classifier is.
+ * If the classes differ, fc8 is left to the caller; if the model has convolutions only, the classifier is.
+ * @param classes of the network, in label order; those of the model are matched by name
  * @throws UserError naming the first tensor whose shape differs for another reason, with both shapes.
  */
-export function transferAll(from: Model, network: Network): Transfer {
-  const otherClasses = from.network.classes !== network.classes;
-  const left = hasFeaturesOnly(from.network) ? 'fc' : otherClasses ? 'fc8.' : undefined;
+export function transferAll(model: Model, network: Network, classes: readonly string[]): Transfer {
+  const numbers = numbersInModel(model, classes);
+  const from = numbers ? withClassOrder(model, numbers) : model;
+  const left = hasFeaturesOnly(from.network) ? 'fc' : numbers ? undefined : `${lastLayer(network)}.`;
   const wanted = network.parameters.filter(({ name }) => left === undefined || !name.startsWith(left));
   const names = new Set(network.parameters.map(({ name }) => name));
   const surplus = from.network.parameters.find(({ name }) => !names.has(name));
@@ -39,11 +42,14 @@ const SHALLOW_CONVOLUTIONS = 4;
  * (64 → 128), conv3_1 (128 → 256) and conv3_2 (256 → 256). The first four of B by order are conv1_1,
  * conv1_2, conv2_1 and conv2_2, of which the second (64 → 64) fits none of A's. So "the first four" are read
  * as A's own, and each goes to the layer of the same name (the same place in the same block), whose shape
- * fits in B, C, D and E; fc6, fc7 and fc8 likewise. If the number of classes differs, fc8 is left to the caller.
+ * fits in B, C, D and E; fc6, fc7 and fc8 likewise. If the classes differ, fc8 is left to the caller.
+ * @param classes of the network, in label order; those of the model are matched by name
  * @throws UsageError when the network is not deeper than the model.
  * @throws UserError naming the first of those tensors whose shape differs.
  */
-export function transferFromShallower(from: Model, network: Network): Transfer {
+export function transferFromShallower(model: Model, network: Network, classes: readonly string[]): Transfer {
+  const numbers = numbersInModel(model, classes);
+  const from = numbers ? withClassOrder(model, numbers) : model;
   if (from.network.weightLayers >= network.weightLayers) {
     throw new UsageError(
       `network ${network.configuration} (${network.weightLayers} weight layers) is not deeper than the model's ${from.network.configuration} (${from.network.weightLayers}); to take all layers, use --from`,
@@ -53,8 +59,37 @@ export function transferFromShallower(from: Model, network: Network): Transfer {
     .slice(0, SHALLOW_CONVOLUTIONS)
     .map(({ name }) => name);
   layers.push('fc6', 'fc7');
-  if (from.network.classes === network.classes) layers.push('fc8');
+  if (numbers) layers.push('fc8');
   return take(from, network, new Set(layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`])));
+}
+
+function lastLayer({ parameters }: Network): string {
+  return parameters.at(-1)!.name.replace(/\.bias$/, '');
+}
+
+/** The model's number of each class, or undefined if it has other classes. */
+function numbersInModel(model: Model, classes: readonly string[]): number[] | undefined {
+  const known = numbersByName(model.classes);
+  const numbers = classes.map((name) => known.get(name.normalize('NFC')));
+  const areSame = classes.length === model.classes.length && !numbers.includes(undefined);
+  return areSame ? (numbers as number[]) : undefined;
+}
+
+/** @param numbers the model's number of each class in the new order */
+function withClassOrder(model: Model, numbers: readonly number[]): Model {
+  if (numbers.every((number, i) => number === i)) return model;
+  const layer = lastLayer(model.network);
+  const tensors = new Map(model.tensors);
+  for (const name of [`${layer}.weight`, `${layer}.bias`]) {
+    const from = tensors.get(name)!;
+    const length = from.length / numbers.length;
+    const to = new Float32Array(from.length);
+    for (const [i, number] of numbers.entries()) {
+      to.set(from.subarray(number * length, (number + 1) * length), i * length);
+    }
+    tensors.set(name, to);
+  }
+  return { ...model, tensors };
 }
 
 function take(from: Model, network: Network, wanted: ReadonlySet<string>): Transfer {
@@ -83,9 +118,12 @@ function mismatch(
 ): UserError {
   const format = (shape: Shape | undefined) => (shape ? formatShape(shape) : 'no such tensor');
   const sameSize = from.network.crop === network.crop && from.network.width === network.width;
+  const asTheModel = `train with --crop ${from.network.crop} --width ${from.network.width}, as the model was`;
   const remedy = sameSize
     ? 'take all layers within one configuration only; to start a deeper network from A, use --from-shallower'
-    : `train with --crop ${from.network.crop} --width ${from.network.width}, as the model was`;
+    : from.network.width === network.width
+      ? `${asTheModel}, or take only its convolutions with --from-features-only`
+      : asTheModel;
   return new UserError(
     `${tensor}: ${describe(network)} expects ${format(expected)}, but the model, ${describe(from.network)}, has ${format(found)}; ${remedy}`,
   );

@@ -27,6 +27,14 @@ export function isReadable(type: string): type is ReadableType {
   return (readableTypes as readonly string[]).includes(type);
 }
 
+/** Integers, of which quantized weights, axes and counts consist. They become float32, exactly up to 2²⁴. */
+const integerTypes = ['I8', 'U8', 'I32', 'I64'] as const;
+export type IntegerType = (typeof integerTypes)[number];
+
+export function isInteger(type: string): type is IntegerType {
+  return (integerTypes as readonly string[]).includes(type);
+}
+
 /** Bytes per element, or undefined for an unknown type. */
 export function elementBytes(type: string): number | undefined {
   return Object.hasOwn(bits, type) ? bits[type]! / 8 : undefined;
@@ -41,16 +49,20 @@ export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8
  * Widens (F64: rounds) little-endian elements to float32.
  * @param bytes a whole number of elements, no more than `target` has room for
  */
-export function widen(type: ReadableType, bytes: Uint8Array, target: Float32Array): void {
+export function widen(type: ReadableType | IntegerType, bytes: Uint8Array, target: Float32Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const size = elementBytes(type)!;
   const read = readers[type];
   for (let i = 0; i * size < bytes.byteLength; i++) target[i] = read(view, i * size);
 }
 
-const readers: Readonly<Record<ReadableType, (view: DataView, at: number) => number>> = {
+const readers: Readonly<Record<ReadableType | IntegerType, (view: DataView, at: number) => number>> = {
   F32: (view, at) => view.getFloat32(at, true),
   F64: (view, at) => view.getFloat64(at, true),
+  I8: (view, at) => view.getInt8(at),
+  U8: (view, at) => view.getUint8(at),
+  I32: (view, at) => view.getInt32(at, true),
+  I64: (view, at) => Number(view.getBigInt64(at, true)),
   F16: (view, at) => halfToNumber(view.getUint16(at, true)),
   BF16: (view, at) => bfloat16ToNumber(view.getUint16(at, true)),
 };

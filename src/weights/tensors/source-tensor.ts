@@ -1,6 +1,6 @@
 /** Tensors in a file of any format: described without reading them, and read in parts. */
 import { elementCount, formatShape, type Shape } from '../../core/shape.ts';
-import { elementBytes, type ReadableType, widen } from './element-types.ts';
+import { elementBytes, type IntegerType, type ReadableType, widen } from './element-types.ts';
 
 /**
  * Receives a run of values.
@@ -42,7 +42,7 @@ export async function streamElements(
   source: ByteSource,
   position: number,
   count: number,
-  type: ReadableType,
+  type: ReadableType | IntegerType,
   visit: Visit,
 ): Promise<void> {
   const chunk = spare ?? new Uint8Array(CHUNK_BYTES);
@@ -67,7 +67,7 @@ export async function streamElements(
 export async function streamRanges(
   source: ByteSource,
   ranges: readonly ByteRange[],
-  type: ReadableType,
+  type: ReadableType | IntegerType,
   visit: Visit,
 ): Promise<void> {
   let before = 0;
@@ -86,7 +86,7 @@ export async function streamRanges(
 export function rangesFault(
   ranges: readonly ByteRange[],
   shape: Shape,
-  type: ReadableType,
+  type: ReadableType | IntegerType,
   size: number,
 ): string | undefined {
   const each = elementBytes(type)!;

@@ -79,6 +79,20 @@ describe('a model card', () => {
     }
   });
 
+  it('names the images of its errors, and the mean class error if it differs', () => {
+    const result = { ...CARD.result!, split: 'held-out', meanClassError: 0.5 } as const;
+    const text = formatCard({ ...CARD, result });
+    for (const words of [
+      'Its top-1 error on the held-out images is 25.6 %',
+      'On the held-out images, a part of the training data that the model was not trained on:',
+      '| mean class error | 50.0 % |',
+      '(split: held-out)',
+    ]) {
+      assert.ok(text.includes(words), words);
+    }
+    assert.doesNotMatch(formatCard(CARD), /mean class/);
+  });
+
   it('leaves out unknown facts', () => {
     const card = { ...CARD, result: undefined, dataFingerprint: undefined, createdBy: undefined };
     const { license, 'model-index': index } = frontMatterOf(card);

@@ -27,7 +27,10 @@ const report: RunReport = {
   recipe: 'config: A\n',
   metrics,
   labels: ['cat', 'dog', 'owl'],
-  evaluation: { images: 6, loss: 0.5, top1Error: 0.5, top5Error: 0, protocol: 'dense', scales: [32] },
+  evaluation: {
+    ...{ images: 6, loss: 0.5, top1Error: 0.5, top5Error: 0, meanClassError: 0.5 },
+    ...{ protocol: 'dense', scales: [32], split: 'held-out', trainedOn: 54 },
+  },
   byClass: [
     { images: 3, top1Errors: 2, top5Errors: 0 },
     { images: 3, top1Errors: 1, top5Errors: 0 },
@@ -91,6 +94,15 @@ describe('the report for the terminal', () => {
     assert.ok(text.indexOf('cat') < text.indexOf('dog'));
     assert.match(text, /top-1 error 50\.0 %/);
     assert.doesNotMatch(text.slice(text.indexOf('worst classes'), text.indexOf('most confused')), /owl/);
+  });
+
+  it('names the images of its errors, and the mean class error if classes differ much in size', () => {
+    const errors = 'top-1 error 50.0 %, top-5 error 0.0 %';
+    const images = 'on 6 images (split: held-out; 54 others were trained on)';
+    assert.ok(formatTerminalReport(report).includes(`${errors} ${images}`));
+    const byClass = [5, 1, 0].map((images) => ({ images, top1Errors: 1, top5Errors: 0 }));
+    const text = formatTerminalReport({ ...report, byClass });
+    assert.ok(text.includes(`${errors}, mean class error 50.0 % ${images}`));
   });
 
   it('orders confusions by how often they happen', () => {

@@ -45,7 +45,11 @@ describe('GET /v1/demo-images', () => {
     assert.equal((await ask('/v1/model')).body.demoImages, undefined);
     await refused('/v1/demo-images', '404 not_found', /--demo-data/);
     const wrong = await smallServer(t, { demoData: '/nonexistent/photos' });
-    const { body } = await wrong.refused('/v1/demo-images', '500 internal');
+    const { body } = await wrong.refused(
+      '/v1/demo-images',
+      '409 not_available',
+      /--demo-data must name a data set/,
+    );
     assert.ok(!JSON.stringify(body).includes('nonexistent'));
     assert.match(wrong.logged.join(), /nonexistent/);
     const locked = await smallServer(t, { token: 'correct-horse-battery' });

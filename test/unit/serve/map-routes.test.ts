@@ -21,13 +21,14 @@ describe('POST /v1/score-map', () => {
   it('has the probabilities of dense evaluation, and a soft-max at each position', async (t) => {
     const { ask, json } = await smallServer(t);
     const bytes = await pngOf(image);
-    const body = await json(imageRequest('/v1/score-map?scales=64,128&top=5', bytes));
+    const body = await json(imageRequest('/v1/score-map?scales=64,75,128&top=5', bytes));
     assert.deepEqual(body.image, { width: 96, height: 64 });
     const maps = body.scales.map(({ classes: _, ...map }: Json) => map);
     const grid = { effectiveStride: 32, receptiveField: 150 };
     assert.deepEqual(maps, [
-      { scale: 64, rescaled: { width: 96, height: 64 }, rows: 2, columns: 3, ...grid },
-      { scale: 128, rescaled: { width: 192, height: 128 }, rows: 4, columns: 6, ...grid },
+      { scale: 64, rescaled: { width: 96, height: 64 }, rows: 2, columns: 3, left: 0, top: 0, ...grid },
+      { scale: 75, rescaled: { width: 113, height: 75 }, rows: 2, columns: 3, left: 8, top: 5, ...grid },
+      { scale: 128, rescaled: { width: 192, height: 128 }, rows: 4, columns: 6, left: 0, top: 0, ...grid },
     ]);
     for (const { scale, classes, rows, columns } of body.scales) {
       const predicted = await ask(imageRequest(`/v1/predict?scales=${scale}&top=5`, bytes));

@@ -66,16 +66,17 @@ describe('POST /v1/predict', () => {
     assert.equal(body.images[1].top[0].index, alone.body.images[0].top[0].index);
   });
 
-  it('ignores form fields, except those that are options', async (t) => {
+  it('names form fields that it ignores, and refuses those that are options', async (t) => {
     const { json, refused } = await smallServer(t);
     const files = { 'a.png': await pngOf(50, 40, 1) };
     const body = await json(formRequest('/v1/predict', files, { submit: 'Upload', csrf: '1234' }));
     assert.deepEqual(pluck(body.images, 'name'), ['a.png']);
+    assert.deepEqual(body.ignoredFields, ['submit', 'csrf']);
     const ignored = formRequest('/v1/predict', files, { model: 'other' });
     await refused(
       ignored,
       '400 bad_request',
-      /form field "model" is not read; add it to the address \(\?model=…\)/,
+      /field "model" is not read; add it to the address \(\?model=…\)/,
     );
     await refused(formRequest('/v1/predict', {}, { a: 'b' }), '400 bad_request', /no image/);
   });
@@ -110,7 +111,7 @@ describe('POST /v1/predict', () => {
       ['400 bad_request', 'scales', imageRequest('/v1/predict?scales=1,2,3,4,5,6', image)],
       ['400 bad_request', 'too small', imageRequest('/v1/predict?scales=8', image)],
       ['415 unsupported_type', 'image/jpeg', imageRequest('/v1/predict', image, 'text/html')],
-      ['415 unsupported_type', 'image/jpeg', imageRequest('/v1/predict', image, 'application/json')],
+      ['400 bad_request', 'not valid JSON', imageRequest('/v1/predict', image, 'application/json')],
       ['400 bad_request', 'no image', { method: 'POST', url: '/v1/predict' }],
       ['400 bad_request', 'no image', formRequest('/v1/predict', {})],
       ['422 bad_image', 'not a JPEG', imageRequest('/v1/predict', Buffer.from('<svg/>'))],

@@ -49,11 +49,15 @@ describe('a recipe', () => {
   });
 
   it("is also a run's recipe.yaml, which names its data", async (t) => {
-    const folder = await folderWith(t, {
-      'recipe.yaml': `data: /photos\n${formatRecipe(resolveRecipe({ config: 'D' }))}`,
-    });
+    const text = formatRecipe(resolveRecipe({ config: 'D' }));
+    const folder = await folderWith(t, { 'recipe.yaml': `data: /photos\n${text}` });
     const file = join(folder, 'recipe.yaml');
-    assert.deepEqual(resolveRecipe(await readRecipeFile(file), file), resolveRecipe({ config: 'D' }));
+    // Without a version: what version 0.2 did is stated.
+    const former = { mean: 'dataset', 'color-profiles': 'convert' } as const;
+    assert.deepEqual(
+      resolveRecipe(await readRecipeFile(file), file),
+      resolveRecipe({ config: 'D', ...former }),
+    );
     assert.equal((await readRecipeAndData(file)).data, '/photos');
     await writeFile(file, 'data: [1]');
     await assert.rejects(readRecipeFile(file), /recipe\.yaml: data must be the location of the images/);

@@ -301,7 +301,7 @@ describe('a run whose images or disk fail', () => {
     };
     await refused(
       train({ 'validate-every': 9 }, { hooks: { onCheckpoint: keep }, data: losing() }),
-      /^photos\/7\.jpg could not be read: .*--skip-bad; training stopped after iteration 2, and iteration 2 is saved; continue with --resume$/,
+      /^a training image has become unreadable: photos\/7\.jpg could .*--skip-bad; training stopped after iteration 2, and this is saved; continue with --resume$/,
     );
     assert.deepEqual(saved(checkpoints), [2]);
     assert.deepEqual(weights, whole.weights);
@@ -334,7 +334,7 @@ describe('a run whose images or disk fail', () => {
     };
     await refused(
       train(plan, { hooks: broken }),
-      /^val\/1\.jpg could not be read; training stopped after iteration 3, and iteration 3 is saved/,
+      /^val\/1\.jpg could not be read; training stopped after iteration 3, and this is saved/,
     );
     const part = await train({ ...plan, iterations: 3, 'validate-every': 9 });
     const resumed = await train(plan, { from: { ...part, ...saved! } });
@@ -361,7 +361,7 @@ describe('a run whose images or disk fail', () => {
     };
     await refused(
       train({}, { hooks }),
-      /the disk is full; training stopped after iteration 3, and iteration 3 is saved/,
+      /the disk is full; training stopped after iteration 3, and this is saved/,
     );
     assert.deepEqual(written, ['last', 'best']);
     const again = { hooks: { onBest: async () => void written.push('best again') }, state: saved };

@@ -87,11 +87,10 @@ describe('odd names', () => {
 });
 
 describe('hostile pickles', () => {
-  test('a pickle that uses a function is refused with its name', async () => {
+  test('a pickle that uses a dangerous function is refused with its name', async () => {
     const attacks = {
       'os.system': '\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.',
       'builtins.eval': '\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.',
-      'torchvision.models.vgg.VGG': '\x80\x02ctorchvision.models.vgg\nVGG\n)R.',
       'collections.OrderedDict.__class__': '\x80\x04\x8c\x0bcollections\x8c\x15OrderedDict.__class__\x93)R.',
       'torch._utils.__builtins__': '\x80\x02ctorch._utils\n__builtins__\n)R.',
     };
@@ -100,8 +99,8 @@ describe('hostile pickles', () => {
     }
   });
 
-  test('opcodes that make instances or extensions are refused', async () => {
-    for (const opcode of ['i', 'o', '\x81', '\x92', '\x82', 'P', '\x97']) {
+  test('opcodes of old protocols, extensions and buffers are refused', async () => {
+    for (const opcode of ['i', 'o', '\x82', 'P', '\x97']) {
       await refused(read(await written('opcode.pth', archive(`\x80\x02(${opcode}os\nsystem\n.`))), /opcode/);
     }
   });
@@ -132,7 +131,7 @@ describe('hostile archives', () => {
     const twice = Buffer.concat([...zipArchive([entry, { ...entry }])]);
     await refused(read(await written('twice.pth', twice)), /duplicate file x\/data\.pkl/);
     const none = Buffer.concat([...zipArchive([{ ...entry, name: 'x/other' }])]);
-    await refused(read(await written('none.pth', none)), /0 files \*\/data\.pkl/);
+    await refused(read(await written('none.pth', none)), /a zip archive but not a model: it holds x\/other/);
   });
 
   test('a directory at an impossible position is refused', async () => {

@@ -9,6 +9,9 @@ export interface MatOptions {
   readonly storage?: 'double' | 'smallest';
 }
 
+/** What is written: large arrays are numbers, too. */
+type Written = Exclude<MatValue, { kind: 'array' }>;
+
 export function mat(variables: Readonly<Record<string, MatValue>>, options: MatOptions = {}): Buffer {
   const header = Buffer.alloc(128, ' ');
   header.write('MATLAB 5.0 MAT-file, for a test');
@@ -32,6 +35,7 @@ class Writer {
   }
 
   matrix(name: string, value: MatValue): Buffer {
+    if (value.kind === 'array') throw new RangeError('give arrays as numbers');
     const shape =
       value.kind === 'text' ? [1, value.text.length] : value.kind === 'other' ? [1, 1] : value.shape;
     const parts = [
@@ -56,7 +60,7 @@ class Writer {
     return Buffer.concat([this.#words([type, data.length]), data, Buffer.alloc(padding)]);
   }
 
-  #content(value: MatValue): Buffer[] {
+  #content(value: Written): Buffer[] {
     switch (value.kind) {
       case 'text':
         return [this.element(4, this.#halves([...value.text].map((letter) => letter.charCodeAt(0))))];

@@ -19,6 +19,8 @@ function makeModel(options: Partial<NetworkOptions> = {}): Model {
     labels: ['tench', 'goldfish', 'great white shark'],
     meanRgb: [123.68, 116.779, 103.939],
     trainScale: { min: 256, max: 512 },
+    colorProfiles: 'convert',
+    validation: { split: 'held-out', images: 11, trainedOn: 'ASNFZ4mr' },
     provenance: { createdBy: 'a test', seed: '7' },
     license: 'CC-BY-4.0',
   };
@@ -43,9 +45,17 @@ describe('model files', () => {
   });
 
   test('unknown facts stay absent', async () => {
-    const { trainScale: _, license: __, ...model } = makeModel();
+    const { trainScale: _, license: __, validation: ___, ...model } = makeModel();
     await writeModel(file(), model);
     assert.deepEqual(await readModel(file()), model);
+  });
+
+  test('of version 0.2 converted color profiles in training, and ignored them with imported weights', async () => {
+    const old = { 'verydeep.colorProfiles': undefined };
+    await writeWith(old);
+    assert.equal((await readModel(file())).colorProfiles, 'convert');
+    await writeWith({ ...old, 'verydeep.trainScale': undefined });
+    assert.equal((await readModel(file())).colorProfiles, 'ignore');
   });
 
   test("a checkpoint's other tensors and metadata are kept, and readModel ignores them", async () => {

@@ -27,6 +27,7 @@ function makeModel(options: NetworkOptions): Model {
     labels: ['Ä', '猫', 'c', 'd "quoted"'],
     meanRgb: [120.25, 115.5, 101.125],
     trainScale: { min: 64, max: 96 },
+    colorProfiles: 'convert',
     provenance: { createdBy: 'a test' },
   };
 }

@@ -16,18 +16,18 @@ export interface Position {
 
 /** The part of the image behind one value, in rescaled pixels. */
 export function windowOf(map: MapGrid, { row, column }: Position): { x: number; y: number } & Size {
-  const { effectiveStride: stride, window } = map;
-  return { x: column * stride, y: row * stride, width: window, height: window };
+  const { left, top, effectiveStride: stride, window } = map;
+  return { x: left + column * stride, y: top + row * stride, width: window, height: window };
 }
 
 /** The position whose window's center is nearest to a point, given in fractions of the image. */
 export function positionAt(map: MapGrid, { x, y }: { readonly x: number; readonly y: number }): Position {
   const middle = map.window / 2;
-  const nearest = (pixel: number, positions: number) =>
-    Math.min(positions - 1, Math.max(0, Math.round((pixel - middle) / map.effectiveStride)));
+  const nearest = (pixel: number, start: number, positions: number) =>
+    Math.min(positions - 1, Math.max(0, Math.round((pixel - start - middle) / map.effectiveStride)));
   return {
-    row: nearest(y * map.rescaled.height, map.rows),
-    column: nearest(x * map.rescaled.width, map.columns),
+    row: nearest(y * map.rescaled.height, map.top, map.rows),
+    column: nearest(x * map.rescaled.width, map.left, map.columns),
   };
 }
 
@@ -52,15 +52,15 @@ export function drawMap(
     return values[row * columns + clamp(i % wide, columns)]!;
   });
   const [across, down] = [width / rescaled.width, height / rescaled.height];
-  const start = map.window / 2 - (margin + 0.5) * effectiveStride; // the extended map's corner
+  const start = map.window / 2 - (margin + 0.5) * effectiveStride; // the extended map's corner, from the first window's
   context.save();
   context.globalAlpha = opacity;
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = 'low'; // linear
   context.drawImage(
     drawable(colorImage(extended, wide, high, viridis)),
-    start * across,
-    start * down,
+    (map.left + start) * across,
+    (map.top + start) * down,
     wide * effectiveStride * across,
     high * effectiveStride * down,
   );

@@ -2,7 +2,7 @@ import type { LayerInfo, ModelInfo } from '../../../src/serve/contract/model-sch
 import { count, short } from '../ui/display-values.ts';
 
 /** Like Table 1, the page omits ReLU and dropout, which follow nearly every layer. */
-const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'lrn'];
+const DRAWN: readonly LayerInfo['kind'][] = ['convolution', 'maxPool', 'adaptivePool', 'lrn'];
 
 export function drawnLayers({ layers }: ModelInfo): LayerInfo[] {
   return layers.filter(({ kind }) => DRAWN.includes(kind));
@@ -11,6 +11,7 @@ export function drawnLayers({ layers }: ModelInfo): LayerInfo[] {
 /** A layer's name in Table 1: conv3-64, FC-4096. */
 export function paperName({ kind, name, kernel, outputShape: [channels] }: LayerInfo): string {
   if (kind === 'maxPool') return 'maxpool';
+  if (kind === 'adaptivePool') return 'global pool';
   if (kind === 'lrn') return 'LRN';
   return name.startsWith('fc') ? `FC-${channels}` : `conv${kernel}-${channels}`;
 }

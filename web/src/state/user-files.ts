@@ -6,7 +6,7 @@ export interface Picture {
   readonly id: number;
   readonly file: Blob;
   readonly name: string;
-  /** Upright, as the server decodes it. */
+  /** Upright and without converting color profiles, as the server decodes it. */
   readonly pixels: ImageBitmap;
 }
 
@@ -22,7 +22,10 @@ export async function openPicture(file: File, limits: Limits): Promise<Picture> 
     );
   }
   try {
-    const pixels = await createImageBitmap(file, { imageOrientation: 'from-image' });
+    const pixels = await createImageBitmap(file, {
+      imageOrientation: 'from-image',
+      colorSpaceConversion: 'none',
+    });
     chosen += 1;
     return { id: chosen, file, name, pixels };
   } catch {

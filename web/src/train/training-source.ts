@@ -48,7 +48,7 @@ async function* decoded(
   onUnreadable: (name: string) => void,
 ): AsyncGenerator<LabeledImage> {
   for (const { file, label } of files) {
-    const image = await createImageBitmap(file).catch(() => undefined);
+    const image = await createImageBitmap(file, { colorSpaceConversion: 'none' }).catch(() => undefined);
     if (!image) onUnreadable(file.webkitRelativePath);
     else {
       yield { image, label };

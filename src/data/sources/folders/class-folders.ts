@@ -45,6 +45,15 @@ export async function openClassFolders(
   );
 }
 
+/** Whether a folder's layout gives the labels, so that a list of images in it is not needed. */
+export async function hasClassFolders(tree: FileTree, folder: string, listing: Listing): Promise<boolean> {
+  if (!(await isDivided(tree, folder, listing))) {
+    return classesOf(listing).length >= 2 || isFlatValidation(listing.files);
+  }
+  const training = await classesOfTraining(tree, folder, listing);
+  return training !== undefined && training.length >= 2;
+}
+
 /** A class may also be called "train", but a split's folder contains folders or tar files, not only images. */
 async function isDivided(tree: FileTree, folder: string, { folders }: Listing): Promise<boolean> {
   const splits = folders.filter(splitOfFolder);
@@ -110,7 +119,7 @@ async function openSplit(
     if (tars.length > 0) {
       return openShards(folder, tars, {
         ...request,
-        split: split ?? request.split,
+        folderOf: split,
         classes: trainingClasses,
       });
     }
@@ -119,7 +128,7 @@ async function openSplit(
     }
   }
   const classes = trainingClasses ?? classesOf(listing);
-  const labeled = listing.folders.length > 0 && classes.length >= 2 && !isUnlabeled(listing, classes);
+  const labeled = (await hasLabels(folder, listing, classes, request)) && !isUnlabeled(listing, classes);
   if (!labeled && request.labels === 'required') throw await notEnoughClasses(tree, folder, listing, classes);
   const { files, unused } = labeled
     ? await listClassFolders(tree, folder, listing.folders, classes)
@@ -136,6 +145,18 @@ async function openSplit(
     files,
     unused: unused.counts,
   });
+}
+
+/** A single folder is a class if images are in it, and not the data set. */
+async function hasLabels(
+  folder: string,
+  { folders }: Listing,
+  classes: readonly string[],
+  { tree, oneClass, labels }: OpenRequest,
+): Promise<boolean> {
+  if (folders.length === 0 || classes.length >= 2) return folders.length > 0;
+  const isEnough = oneClass === true && labels === 'required' && classes.length === 1;
+  return isEnough && (await innermost(tree, join(folder, folders[0]!))) === undefined;
 }
 
 /** Tiny ImageNet's test images are in a folder of this name. */

@@ -75,7 +75,7 @@ async function imagesBelow(
   const own = new UnusedFileCounter();
   const listing = await tree.listFolder(join(root, folder));
   await addImages({ tree, names, unused: own, root }, folder, listing, 0);
-  for (const [kind, count] of own.counts) unused.counts.set(kind, (unused.counts.get(kind) ?? 0) + count);
+  unused.addAll(own);
   if (names.length > 0) return { names, folders: listing.folders };
   const others = own.counts.size > 0 ? `, but ${listKinds(own.counts)}` : '';
   throw new UserError(

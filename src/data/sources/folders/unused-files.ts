@@ -29,8 +29,12 @@ export class UnusedFileCounter {
     }
   }
 
-  #count(kind: string): void {
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  addAll(others: UnusedFileCounter): void {
+    for (const [kind, count] of others.counts) this.#count(kind, count);
+  }
+
+  #count(kind: string, by = 1): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + by);
   }
 }
 
@@ -62,8 +66,11 @@ export function listKinds(unused: UnusedFiles): string {
 /** @returns undefined if no file is a picture of another format */
 export function howToConvert(unused: UnusedFiles): string | undefined {
   const picture = [...unused.keys()].find((kind) => PICTURE.test(kind));
-  return (
-    picture &&
-    `convert them to JPEG, PNG or WebP, for example with \`magick mogrify -format jpg *${picture}\``
-  );
+  if (picture === undefined) return undefined;
+  const isHeic = /^\.hei[cf]$/.test(picture);
+  const command =
+    isHeic && process.platform === 'darwin'
+      ? `\`sips -s format jpeg *${picture} --out .\``
+      : `\`magick mogrify -format jpg *${picture}\`${isHeic ? ' (ImageMagick with libheif)' : ''}`;
+  return `convert them to JPEG, PNG or WebP, for example with ${command}`;
 }

@@ -4,16 +4,19 @@ import picomatch from 'picomatch';
 import { numbersByName } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { kindOf, readLines } from '../../../core/files.ts';
-import { listFolder } from '../folders/file-tree.ts';
+import { disk, listFolder } from '../folders/file-tree.ts';
 import { isSynset, labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isFileOfSplit, MissingSplitError, type Split, splitAndSubstitute, splitNames } from '../splits.ts';
+import { packedColorProfiles } from './packed-color-profiles.ts';
 import { openIndex, type ShardKind } from './shard-index.ts';
 import { shardSource } from './shard-source.ts';
 
 interface ShardRequest extends OpenRequest {
   /** Whether the tar files were given by name or pattern: then all are used, even if their names contain a split's. */
   readonly named?: boolean;
+  /** The split whose folder holds the tar files: then all are used, too. */
+  readonly folderOf?: Split;
   /** The classes of the training images, if already known. */
   readonly classes?: readonly string[];
 }
@@ -24,7 +27,7 @@ export function isTarName(name: string): boolean {
 
 /** Whether a tar file holds one class, as the files in ILSVRC's training archive do. */
 export function isClassTar(name: string): boolean {
-  return isTarName(name) && isSynset(name.slice(0, -'.tar'.length));
+  return isTarName(name) && isSynset(basename(name).slice(0, -'.tar'.length));
 }
 
 /** The names in a folder that match a pattern, where `{000..099}` is a range of numbers with any leading zeros. */
@@ -58,29 +61,34 @@ export async function openShards(
   names: readonly string[],
   request: ShardRequest,
 ): Promise<ImageSource> {
-  const { location, split, cacheFolder } = request;
+  const { location, cacheFolder } = request;
+  if (request.tree !== disk) {
+    throw new UserError(`${folder} holds tar files (${names[0]}); unpack the archive that they are in`);
+  }
   const kind: ShardKind = names.every(isClassTar) ? 'a class each' : 'webdataset';
-  const { own, divided } = shardsOfSplit(folder, names, request);
+  const { own, found } = shardsOfSplit(folder, names, request);
   const pathsOf = (shards: readonly string[]): string[] => shards.map((name) => join(folder, name));
   const paths = pathsOf(own);
   const index = await openIndex(paths, kind, cacheFolder);
   let classes = request.classes ?? (await listedClasses(folder));
   if (classes === undefined) {
     // Every split has the classes of the training images, where there are any.
-    const training = divided && split !== 'train' ? names.filter((name) => isFileOfSplit(name, 'train')) : [];
+    const isOther = found !== undefined && found !== 'train' && request.folderOf === undefined;
+    const training = isOther ? names.filter((name) => isFileOfSplit(name, 'train')) : [];
     const labeled = training.length === 0 ? index : await openIndex(pathsOf(training), kind, cacheFolder);
     classes = classesOf(labeled.labelNames);
   }
   const source = shardSource({
     location,
-    split: divided ? split : undefined,
+    split: found,
     classes,
     labels: await labelsOfSynsets(request.tree, folder, classes),
     numbers: classNumbers(index.labelNames, classes, folder),
     paths,
     index,
+    packedColorProfiles: await packedColorProfiles(folder),
   });
-  if (request.labels === 'required') checkLabels(source, folder, index.files.labels.indexOf(-1));
+  if (request.labels === 'required') checkLabels(source, request, index.files.labels.indexOf(-1));
   return source;
 }
 
@@ -88,13 +96,14 @@ export async function openShards(
 function shardsOfSplit(
   folder: string,
   names: readonly string[],
-  { split, named }: ShardRequest,
-): { own: readonly string[]; divided: boolean } {
+  { split, named, folderOf }: ShardRequest,
+): { own: readonly string[]; found?: Split } {
+  if (folderOf !== undefined) return { own: names, found: folderOf };
   const of = (wanted: Split): string[] => names.filter((name) => isFileOfSplit(name, wanted));
   const present = splitNames.filter((wanted) => of(wanted).length > 0);
-  if (present.length === 0 || (named && present.length === 1)) return { own: names, divided: false };
+  if (present.length === 0 || (named && present.length === 1)) return { own: names };
   const found = splitAndSubstitute(split).find((candidate) => present.includes(candidate));
-  if (found !== undefined) return { own: of(found), divided: true };
+  if (found !== undefined) return { own: of(found), found };
   throw new MissingSplitError(
     `${folder} has no tar files for the split ${split} (${split}-000000.tar, …); add them or choose another split`,
   );
@@ -128,10 +137,14 @@ function classNumbers(labels: readonly string[], classes: readonly string[], fol
 }
 
 /** @param unlabeled the number of the first image without a label, −1 for none */
-function checkLabels({ classes, imageName }: ImageSource, folder: string, unlabeled: number): void {
-  if (classes.length < 2) {
+function checkLabels(
+  { location, classes, imageName }: ImageSource,
+  { oneClass }: ShardRequest,
+  unlabeled: number,
+): void {
+  if (classes.length < (oneClass ? 1 : 2)) {
     throw new UserError(
-      `${folder} has ${classes.length === 0 ? 'no labels' : `only one class (${classes[0]})`}, and a network needs at least two classes; add a .cls file with the class number for each image`,
+      `${location} has ${classes.length === 0 ? 'no labels' : `only one class (${classes[0]})`}, and a network needs at least two classes; add a .cls file with the class number for each image`,
     );
   }
   if (unlabeled < 0) return;

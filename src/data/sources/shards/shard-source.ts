@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { UserError } from '../../../core/errors.ts';
 import { readingError } from '../../../core/files.ts';
+import type { ColorProfiles } from '../../../core/image-preparation.ts';
 import type { ImageSource } from '../image-source.ts';
 import type { Split } from '../splits.ts';
 import { fingerprintOfShards, type ShardIndex } from './shard-index.ts';
 
 interface ShardSourceOptions {
   readonly location: string;
+  readonly packedColorProfiles?: ColorProfiles;
   readonly split?: Split;
   readonly classes: readonly string[];
   readonly labels: readonly string[];
@@ -19,12 +21,13 @@ interface ShardSourceOptions {
 
 /** A source of images in tar files. */
 export function shardSource(options: ShardSourceOptions): ImageSource {
-  const { location, split, classes, labels, numbers, paths, index } = options;
+  const { location, packedColorProfiles, split, classes, labels, numbers, paths, index } = options;
   const { files, offsets, sizes } = index;
   const pathOf = (image: number): string => paths[shardOf(index, image)]!;
   const imageName = (image: number): string => `${pathOf(image)}:${files.name(image)}`;
   return {
     location,
+    packedColorProfiles,
     split,
     classes,
     labels,

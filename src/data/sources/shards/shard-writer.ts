@@ -7,6 +7,7 @@ import { withFile } from '../../../core/random-access-file.ts';
 import { type DecodeOptions, decodeStored } from '../../pixels/decode.ts';
 import { imageExtension } from '../../pixels/image-formats.ts';
 import { rescaleImage } from '../../pixels/rescale.ts';
+import { fingerprintOf, noteOriginal } from '../image-fingerprints.ts';
 import type { ImageSource, RgbImage } from '../image-source.ts';
 import { indexShards } from './shard-index.ts';
 
@@ -26,24 +27,31 @@ interface PackedImage {
 /**
  * Decodes an image, which proves that it can be decoded. Returns it byte for byte if its smaller side is at most `scale`;
  * otherwise upright and rescaled to that, as a JPEG without chroma subsampling. Images from a source that stores pixels
- * become PNGs.
+ * become PNGs. A changed image carries the fingerprint of its original.
  * @throws UserError naming the image when it cannot be used.
  */
 export async function packImage(
   source: ImageSource,
   index: number,
-  { scale, quality, maxPixels }: PackingOptions,
+  { scale, quality, maxPixels, colorProfiles }: PackingOptions,
 ): Promise<PackedImage> {
   const name = source.imageName(index);
   const stored = await source.read(index);
-  const image = await decodeStored(stored, name, { maxPixels, largestSide: scale });
+  const image = await decodeStored(stored, name, {
+    maxPixels,
+    colorProfiles,
+    largestSide: scale,
+  });
   const { width, height } = image.original ?? image;
   if (Math.min(width, height) > scale) {
     const smaller = toSharp(await rescaleImage(image, scale, name, maxPixels));
     const bytes = await smaller.jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer();
-    return { bytes, extension: 'jpg', rescaled: true };
+    return { bytes: noteOriginal(bytes, fingerprintOf(stored)), extension: 'jpg', rescaled: true };
   }
-  const bytes = stored.kind === 'encoded' ? stored.bytes : await toSharp(image).png().toBuffer();
+  const bytes =
+    stored.kind === 'encoded'
+      ? stored.bytes
+      : noteOriginal(await toSharp(image).png().toBuffer(), fingerprintOf(stored));
   return { bytes, extension: imageExtension(bytes)!, rescaled: false };
 }
 

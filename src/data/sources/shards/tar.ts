@@ -16,6 +16,20 @@ export interface TarEntry {
 /** @param text reads the entry's data as text (a label), at most 1 MiB */
 type Visit = (entry: TarEntry, text: () => Promise<string>) => Promise<void> | void;
 
+/** A folder or link inside a tar file. */
+export interface TarLink {
+  readonly name: string;
+  readonly kind: 'folder' | 'hard link' | 'symbolic link';
+  /** Where a link leads, as written. */
+  readonly target: string;
+}
+
+const LINKS: Readonly<Record<string, TarLink['kind']>> = {
+  1: 'hard link',
+  2: 'symbolic link',
+  5: 'folder',
+};
+
 const BLOCK = 512;
 /** Large enough for a header, a small file and the next header, so that one read is enough for a labeled image. */
 const WINDOW = 16 * BLOCK;
@@ -24,17 +38,22 @@ const LARGEST_TEXT = 2 ** 20;
 
 /**
  * Visits the regular files of a tar file, in order.
+ * @param visitLink visits the folders and links among them
  * @throws UserError naming the file when it is damaged or ends early
  */
-export function readTar(path: string, visit: Visit): Promise<void> {
-  return withFile(path, (file) => readEntries(file, visit));
+export function readTar(path: string, visit: Visit, visitLink?: (link: TarLink) => void): Promise<void> {
+  return withFile(path, (file) => readEntries(file, visit, visitLink));
 }
 
-async function readEntries(file: RandomAccessFile, visit: Visit): Promise<void> {
+async function readEntries(
+  file: RandomAccessFile,
+  visit: Visit,
+  visitLink?: (link: TarLink) => void,
+): Promise<void> {
   const { path, size: end } = file;
   const window = new ReadWindow(file, end, WINDOW);
   // Attributes that pax and GNU headers give to the file after them.
-  let next: { name?: string; size?: number } = {};
+  let next: PaxAttributes = {};
   for (let at = 0; at < end; ) {
     if (at + BLOCK > end) throw damaged(path, 'it ends within a header');
     const header = parseHeader(await window.read(at, BLOCK));
@@ -51,8 +70,12 @@ async function readEntries(file: RandomAccessFile, visit: Visit): Promise<void> 
     };
     if (header.type === 'x') next = { ...next, ...parsePax(await text()) };
     else if (header.type === 'L') next = { ...next, name: (await text()).replace(/\0.*$/s, '') };
-    else if (header.type !== 'g' && header.type !== 'K') {
-      if (/[0\0]/.test(header.type)) await visit({ name: next.name ?? header.name, offset, size }, text);
+    else if (header.type === 'K') next = { ...next, link: (await text()).replace(/\0.*$/s, '') };
+    else if (header.type !== 'g') {
+      const name = next.name ?? header.name;
+      const kind = LINKS[header.type];
+      if (/[0\0]/.test(header.type)) await visit({ name, offset, size }, text);
+      else if (kind !== undefined) visitLink?.({ name, kind, target: next.link ?? header.link });
       next = {};
     }
     at = offset + Math.ceil(size / BLOCK) * BLOCK;
@@ -66,6 +89,7 @@ function damaged(path: string, what: string): UserError {
 
 interface Header {
   readonly name: string;
+  readonly link: string;
   readonly size: number;
   readonly type: string;
 }
@@ -81,7 +105,12 @@ function parseHeader(block: Buffer): Header | 'end' | undefined {
   const prefix =
     block.toString('latin1', 257, 262) === 'ustar' && block[263] === 0x30 ? textField(block, 345, 155) : '';
   const name = textField(block, 0, 100);
-  return { name: prefix === '' ? name : `${prefix}/${name}`, size, type: String.fromCharCode(block[156]!) };
+  return {
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    link: textField(block, 157, 100),
+    size,
+    type: String.fromCharCode(block[156]!),
+  };
 }
 
 function textField(block: Buffer, start: number, length: number): string {
@@ -95,13 +124,20 @@ function numberField(block: Buffer, start: number, length: number): number {
   return Number(BigInt(`0x${block.toString('hex', start + length - 8, start + length)}`));
 }
 
-/** Records of the form `length key=value\n`; only the keys path and size matter here. */
-function parsePax(text: string): { name?: string; size?: number } {
-  const found: { name?: string; size?: number } = {};
+interface PaxAttributes {
+  name?: string;
+  size?: number;
+  link?: string;
+}
+
+/** Records of the form `length key=value\n`; only the keys path, size and linkpath matter here. */
+function parsePax(text: string): PaxAttributes {
+  const found: PaxAttributes = {};
   for (const record of text.split('\n')) {
     const [, key, value] = /^\d+ ([^=]+)=(.*)$/s.exec(record) ?? [];
     if (key === 'path') found.name = value!;
     if (key === 'size') found.size = Number(value);
+    if (key === 'linkpath') found.link = value!;
   }
   return found;
 }

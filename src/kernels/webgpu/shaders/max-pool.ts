@@ -4,7 +4,7 @@ import { callHead, elementwise, maskedGradient, reads, writes } from './wgsl.ts'
 const MAP_FIELDS = ['height', 'width', 'vectors', 'outHeight', 'outWidth'];
 
 /** Compares bits, as a shader compiler may assume that there are no NaNs. */
-const IS_NAN = /* wgsl */ `
+export const IS_ABOVE = /* wgsl */ `
 fn isNan(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u); }
 fn isAbove(a: vec4f, b: vec4f) -> vec4<bool> { return (a > b) | (isNan(a) & !isNan(b)); }
 `;
@@ -12,7 +12,7 @@ fn isAbove(a: vec4f, b: vec4f) -> vec4<bool> { return (a > b) | (isNan(a) & !isN
 /** 2×2 max pooling. Bindings: call, shape, x, y. */
 export const MAX_POOL: string = `
 ${callHead(MAP_FIELDS, reads('x'), writes('y'))}
-${IS_NAN}
+${IS_ABOVE}
 ${elementwise(
   'call.images * shape.outHeight * shape.outWidth * shape.vectors',
   /* wgsl */ `  let pixel = i / shape.vectors;
@@ -39,7 +39,7 @@ ${elementwise(
 export function maxPoolBackward(masked: boolean): string {
   return `
 ${callHead(MAP_FIELDS, reads('x'), reads('dy'), writes('dx'))}
-${IS_NAN}
+${IS_ABOVE}
 ${elementwise(
   'call.images * ((shape.height + 1u) / 2u) * ((shape.width + 1u) / 2u) * shape.vectors',
   /* wgsl */ `  let windowsDown = (shape.height + 1u) / 2u;

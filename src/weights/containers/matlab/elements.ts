@@ -16,10 +16,21 @@ const STORAGE: Record<
   12: { size: 8, read: (view, at, little) => Number(view.getBigInt64(at, little)) },
   13: { size: 8, read: (view, at, little) => Number(view.getBigUint64(at, little)) },
 };
+const MI_SINGLE = 7;
+const MI_DOUBLE = 9;
 const MI_COMPRESSED = 15;
 const MI_UTF8 = 16;
 const MI_UTF16 = 17;
 const MI_UTF32 = 18;
+
+/** Numbers as they are stored. */
+export interface StoredNumbers {
+  /** `F32` or `F64` if that is how they are stored, in little-endian order. */
+  readonly type?: 'F32' | 'F64';
+  readonly bytes: Uint8Array;
+  /** Their values, however they are stored. */
+  values(): Float32Array;
+}
 
 export class MatBytes {
   readonly bytes: Uint8Array;
@@ -63,6 +74,24 @@ export class MatBytes {
     return Array.from({ length: Math.floor(bytes.bytes.length / size) }, (_, i) =>
       read(bytes.#view, i * size, this.littleEndian),
     );
+  }
+
+  /** The next element as numbers that are read later. @throws RangeError unless there are `count` */
+  stored(count: number): StoredNumbers {
+    const { type, bytes } = this.element();
+    const storage = STORAGE[type];
+    if (storage === undefined) throw new RangeError(`numbers stored as type ${type}`);
+    const { size, read } = storage;
+    if (bytes.bytes.length !== count * size) {
+      throw new RangeError(`an array of ${count} numbers has ${bytes.bytes.length / size}`);
+    }
+    const name = type === MI_SINGLE ? 'F32' : type === MI_DOUBLE ? 'F64' : undefined;
+    return {
+      type: this.littleEndian ? name : undefined,
+      bytes: bytes.bytes,
+      values: () =>
+        Float32Array.from({ length: count }, (_, i) => read(bytes.#view, i * size, this.littleEndian)),
+    };
   }
 
   /** The next element as text: UTF-8, UTF-16 or one number per character. */

@@ -7,6 +7,8 @@ import type { ByteSource } from '../../tensors/source-tensor.ts';
 
 /** More entries than any model has. */
 const MAX_ENTRIES = 100_000;
+/** Weights compress by a tenth; zeros by much, but no network has only zeros. */
+const LARGEST_RATIO = 32;
 const STORED = 0;
 const DEFLATED = 8;
 
@@ -57,6 +59,38 @@ export class ZipReader {
       }
     });
     return target;
+  }
+
+  /** Reads the first bytes of an entry. @returns them, and the size of all */
+  async readStart(name: string, length: number): Promise<{ start: Buffer; size: number }> {
+    const entry = this.#entry(name);
+    const start = Buffer.alloc(Math.min(length, entry.uncompressedSize));
+    let filled = 0;
+    await this.#guard(async () => {
+      for await (const chunk of await this.#zip.openReadStreamPromise(entry)) {
+        filled += (chunk as Buffer).copy(start, filled);
+        if (filled === start.length) break;
+      }
+    });
+    return { start, size: entry.uncompressedSize };
+  }
+
+  /**
+   * Gives random access to an entry's bytes; a compressed one is unpacked into memory.
+   * @throws UserError when it is missing, or would unpack to far more than its size.
+   */
+  async bytes(name: string): Promise<ByteSource> {
+    const { compressionMethod, compressedSize, uncompressedSize } = this.#entry(name);
+    if (compressionMethod === STORED) return this.section(name);
+    if (uncompressedSize > LARGEST_RATIO * compressedSize + 2 ** 20) {
+      throw this.#broken(`${name} would unpack from ${compressedSize} to ${uncompressedSize} bytes`);
+    }
+    const unpacked = await this.readSmall(name, uncompressedSize);
+    return {
+      async readInto(position, target) {
+        unpacked.copy(target, 0, position, position + target.byteLength);
+      },
+    };
   }
 
   /**

@@ -20,8 +20,10 @@ export interface CaffeWindow {
   readonly padding: number;
   readonly group: number;
   readonly dilation: number;
-  /** PoolingParameter.pool: 0 is MAX. */
+  /** PoolingParameter.pool: 0 is MAX, 1 is AVE. */
   readonly method: number;
+  /** Whether a pooling covers the whole map. */
+  readonly global: boolean;
   /** PoolingParameter.round_mode: 0 is CEIL. */
   readonly roundMode: number;
 }
@@ -49,7 +51,6 @@ export function caffeNetwork(path: string, layers: readonly CaffeLayer[]): Forei
   return chain.build({
     naming: authors ? "Caffe's layers under the authors' names (conv1_1, fc6)" : "Caffe's layers",
     convention: authors ? 'caffe' : undefined,
-    remarks: [],
   });
 }
 
@@ -76,6 +77,10 @@ function addLayer(chain: ChainBuilder, layer: CaffeLayer): void {
       chain.lrn(name);
       break;
     case 'Pooling':
+      if (window.global && window.method <= 1) {
+        chain.headPool(name, { method: window.method === 0 ? 'max' : 'average', side: 1 });
+        break;
+      }
       if (window.method !== 0) throw chain.refuse(`${name} is not a max pooling`);
       chain.maxPool(
         name,

@@ -52,6 +52,7 @@ const PLAIN_WINDOW: CaffeWindow = {
   group: 1,
   dilation: 1,
   method: 0,
+  global: false,
   roundMode: 0,
 };
 
@@ -110,6 +111,7 @@ async function readWindow(
     return {
       ...PLAIN_WINDOW,
       method: (await fields.int(1)) ?? 0,
+      global: (await fields.int(12)) === 1,
       kernel: (await fields.int(2, 5)) ?? 1,
       stride: (await fields.int(3, 7)) ?? 1,
       padding: (await fields.int(4, 9)) ?? 0,

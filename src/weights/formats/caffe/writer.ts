@@ -3,7 +3,12 @@ import { extname } from 'node:path';
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
 import type { Layer } from '../../../core/layer.ts';
 import { Message } from '../../containers/protobuf/message-writer.ts';
-import { type ExportedModel, isFullyConnected, weightAndBias } from '../../export/exported-model.ts';
+import {
+  checkGlobal,
+  type ExportedModel,
+  isFullyConnected,
+  weightAndBias,
+} from '../../export/exported-model.ts';
 import { describePreprocessing } from '../../import/preprocessing.ts';
 import { bytesOf } from '../../tensors/element-types.ts';
 import { METADATA_FIELD } from './reader.ts';
@@ -11,6 +16,7 @@ import { METADATA_FIELD } from './reader.ts';
 /** @returns both files. @throws UserError when a file cannot be written. */
 export async function writeCaffe(path: string, exported: ExportedModel): Promise<readonly string[]> {
   const { network } = exported.model;
+  checkGlobal(network, 'Caffe has');
   const net = new Message().text(1, `VGG-${network.configuration}`);
   let bottom = 'data';
   for (const layer of network.layers) {
@@ -45,6 +51,8 @@ function layerMessage(layer: Layer, bottom: string, tensors: ExportedModel['tens
       // Caffe rounds up by default; round_mode exists since 2018.
       return message.message(121, layer.rounding === 'ceil' ? pooling : pooling.int(13, 1));
     }
+    case 'adaptivePool':
+      return message.message(121, new Message().int(1, layer.method === 'max' ? 0 : 1).int(12, 1));
     case 'lrn': {
       // Caffe divides alpha by the size.
       const { size, alpha, beta, k } = layer;
@@ -82,6 +90,7 @@ function caffeType(layer: Layer): string {
     case 'relu':
       return 'ReLU';
     case 'maxPool':
+    case 'adaptivePool':
       return 'Pooling';
     case 'lrn':
       return 'LRN';
@@ -131,6 +140,8 @@ function parametersOf(layer: Layer): string[] {
       const rounding = layer.rounding === 'ceil' ? '' : ' round_mode: FLOOR';
       return [`  pooling_param { pool: MAX kernel_size: 2 stride: 2${rounding} }`];
     }
+    case 'adaptivePool':
+      return [`  pooling_param { pool: ${layer.method === 'max' ? 'MAX' : 'AVE'} global_pooling: true }`];
     case 'lrn':
       return [
         `  lrn_param { local_size: ${layer.size} alpha: ${layer.alpha * layer.size} beta: ${layer.beta} k: ${layer.k} }`,

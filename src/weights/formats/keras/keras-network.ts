@@ -6,6 +6,7 @@ import {
   type ForeignNetwork,
   type ForeignNorm,
   KERAS_LAYOUT,
+  type PixelStep,
   type WeightLayout,
 } from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
@@ -46,7 +47,7 @@ function byConfig(
     if (layer.settings.data_format === 'channels_first') layout = { ...KERAS_LAYOUT, inputs: 'chw' };
     addLayer(chain, layer, take, layout);
   }
-  return chain.build({ ...factsOf(layers), remarks: [] });
+  return chain.build(factsOf(layers));
 }
 
 type Take = (layer: LayerConfig) => ReadonlyMap<string, SourceTensor>;
@@ -57,7 +58,7 @@ type Take = (layer: LayerConfig) => ReadonlyMap<string, SourceTensor>;
  */
 function tensorsInOrder(layers: readonly KerasLayer[], config: readonly LayerConfig[]): Take {
   const byName = new Map(layers.map((layer) => [layer.name, layer.tensors]));
-  const named = config.every(({ className, name }) => !hasTensors(className) || byName.has(name));
+  const named = config.every((layer) => !hasTensors(layer) || byName.has(layer.name));
   const used = new Map<string, number>();
   return ({ className, name }) => {
     if (named) return byName.get(name) ?? new Map();
@@ -68,8 +69,9 @@ function tensorsInOrder(layers: readonly KerasLayer[], config: readonly LayerCon
   };
 }
 
-function hasTensors(className: string): boolean {
-  return className === 'Conv2D' || className === 'Dense' || className === 'BatchNormalization';
+function hasTensors({ className, settings }: LayerConfig): boolean {
+  if (className === 'Normalization') return settings.mean === undefined || settings.mean === null;
+  return ['Conv2D', 'Dense', 'BatchNormalization'].includes(className);
 }
 
 /** As Keras names groups after classes: Conv2D becomes conv2d. */
@@ -77,20 +79,19 @@ function snakeCase(className: string): string {
   return className === 'BatchNormalization' ? 'batch_normalization' : className.toLowerCase();
 }
 
-/** Layers that do not change the values or come after the logits. */
-const passing = new Set([
-  'InputLayer',
-  'Flatten',
-  'Dropout',
-  'SpatialDropout2D',
-  'GlobalAveragePooling2D',
-  'GlobalMaxPooling2D',
-  'Reshape',
-  'Softmax',
-]);
+/** Layers that do not change the values in inference or come after the logits. */
+const passing = new Set(
+  'InputLayer Flatten Dropout SpatialDropout2D AlphaDropout GaussianDropout GaussianNoise ActivityRegularization Reshape Softmax'.split(
+    ' ',
+  ),
+);
+
+/** Augmentation, which changes images in training only. */
+const augmenting = /^(Random|Auto|Aug|Cut|Mix|Grid)\w+$/;
 
 function addLayer(chain: ChainBuilder, layer: LayerConfig, take: Take, layout: WeightLayout): void {
   const { className, name, settings } = layer;
+  addInputSize(chain, settings);
   switch (className) {
     case 'Conv2D': {
       const weight = weightsOf(chain, layer, take, KERAS_LAYOUT);
@@ -117,13 +118,102 @@ function addLayer(chain: ChainBuilder, layer: LayerConfig, take: Take, layout: W
       chain.maxPool(name, window, settings.padding === 'same' ? 'ceil' : 'floor');
       break;
     }
+    case 'GlobalAveragePooling2D':
+    case 'GlobalMaxPooling2D':
+      chain.headPool(name, { method: className === 'GlobalMaxPooling2D' ? 'max' : 'average', side: 1 });
+      break;
+    case 'AveragePooling2D':
+      addAveragePool(chain, layer);
+      break;
+    case 'Rescaling':
+      chain.pixels(rescaling(name, settings));
+      break;
+    case 'Normalization':
+      chain.pixels(normalization(chain, layer, take(layer)));
+      break;
+    case 'Resizing':
+    case 'CenterCrop':
+    case 'RandomCrop':
+      chain.input(numberOf(settings, 'height', Number.NaN), numberOf(settings, 'width', Number.NaN));
+      chain.remark(`${name} (${className}) was left out: verydeep rescales and crops images itself`);
+      break;
     case 'Activation':
     case 'ReLU':
       addActivation(chain, className === 'ReLU' ? { ...layer, settings: { activation: 'relu' } } : layer);
       break;
     default:
-      if (!passing.has(className)) throw chain.refuse(`${name} is a ${className}`);
+      if (augmenting.test(className) && chain.isEmpty) {
+        chain.remark(`${name} (${className}) was left out: it changes images in training only`);
+      } else if (!passing.has(className)) throw chain.refuse(`${name} is a ${className}`);
   }
+}
+
+/** `[null, height, width, channels]` of an input layer, or of the first layer of a Sequential. */
+function addInputSize(chain: ChainBuilder, settings: LayerConfig['settings']): void {
+  const shape = settings.batch_shape ?? settings.batch_input_shape;
+  if (!chain.isEmpty || !Array.isArray(shape) || shape.length !== 4) return;
+  const [, a, b, c] = shape as unknown[];
+  const [height, width] = settings.data_format === 'channels_first' || a === 3 ? [b, c] : [a, b];
+  if (typeof height === 'number' && typeof width === 'number') chain.input(height, width);
+}
+
+/** A pooling whose windows tile the map that the file's input gives. */
+function addAveragePool(chain: ChainBuilder, { name, settings }: LayerConfig): void {
+  const window = numberOf(settings, 'pool_size', 2);
+  const stride = numberOf(settings, 'strides', window);
+  const { mapSide } = chain;
+  const tiles = mapSide !== undefined && mapSide % window === 0 && (stride === window || mapSide === window);
+  if (!tiles) {
+    throw chain.refuse(
+      `${name} is an average pooling of ${window}×${window} of a map of ${mapSide ?? 'unknown'} side; expected windows that tile it`,
+    );
+  }
+  if (window > 1) chain.headPool(name, { method: 'average', side: mapSide / window });
+}
+
+/** x · scale + offset, each one number or one per channel. */
+function rescaling(name: string, settings: LayerConfig['settings']): PixelStep {
+  const [factor, offset] = [numbersIn(settings.scale, 1), numbersIn(settings.offset, 0)];
+  return { kind: 'affine', name, read: async () => ({ factor, offset }) };
+}
+
+/** Numbers in a setting, which Keras may nest: `[[[[123.7, 116.8, 103.9]]]]`. */
+function numbersIn(value: unknown, fallback: number): number[] {
+  if (value === undefined || value === null) return [fallback];
+  if (typeof value === 'number') return [value];
+  if (Array.isArray(value)) return value.flatMap((item) => numbersIn(item, fallback));
+  const inner = (value as { config?: { value?: unknown } }).config?.value;
+  return inner === undefined ? [Number.NaN] : numbersIn(inner, fallback);
+}
+
+/** (x − mean) / √variance, where both are settings or, after `adapt`, variables. */
+function normalization(
+  chain: ChainBuilder,
+  { name, settings }: LayerConfig,
+  found: ReadonlyMap<string, SourceTensor>,
+): PixelStep {
+  if (settings.invert === true) throw chain.refuse(`${name} is an inverted Normalization`);
+  const valuesOf = async (key: string, index: number): Promise<number[]> => {
+    if (settings[key] !== undefined && settings[key] !== null) return numbersIn(settings[key], 0);
+    const tensor = found.get(key) ?? [...found.values()][index];
+    if (!tensor) throw chain.refuse(`${name} has no ${key}`);
+    const values: number[] = [];
+    await tensor.read((part) => {
+      values.push(...part);
+    });
+    return values;
+  };
+  return {
+    kind: 'affine',
+    name,
+    async read() {
+      const mean = await valuesOf('mean', 0);
+      const variance = await valuesOf('variance', 1);
+      // As Keras: a deviation of less than 10⁻⁷ counts as 10⁻⁷.
+      const factor = variance.map((value) => 1 / Math.max(Math.sqrt(value), 1e-7));
+      return { factor, offset: mean.map((value, c) => -value * (factor[c] ?? factor[0]!)) };
+    },
+  };
 }
 
 function addActivation(chain: ChainBuilder, { name, settings }: LayerConfig): void {

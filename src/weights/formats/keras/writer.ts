@@ -2,13 +2,12 @@
 import { writeFileAtomically } from '../../../core/atomic-file.ts';
 import { UsageError } from '../../../core/errors.ts';
 import type { ConvolutionLayer, Layer } from '../../../core/layer.ts';
+import { fullyConnectedLayers, type Network } from '../../../net/network.ts';
 import { type DatasetSpec, type GroupSpec, hdf5File } from '../../containers/hdf5/hdf5-writer.ts';
-import { type ExportedModel, isFullyConnected } from '../../export/exported-model.ts';
+import { checkGlobal, type ExportedModel, isFullyConnected } from '../../export/exported-model.ts';
 import { bytesOf } from '../../tensors/element-types.ts';
 import { METADATA_DATASET } from './reader.ts';
 
-/** Names of the fully connected layers in Keras's applications. */
-const FULLY_CONNECTED: Readonly<Record<string, string>> = { fc6: 'fc1', fc7: 'fc2', fc8: 'predictions' };
 /** Number of values transposed at a time. */
 const BAND_VALUES = 2 ** 20;
 
@@ -18,6 +17,7 @@ const BAND_VALUES = 2 ** 20;
  */
 export async function writeKeras(path: string, exported: ExportedModel): Promise<readonly string[]> {
   const { network } = exported.model;
+  checkGlobal(network, 'Keras has');
   if (network.layers.some(({ kind }) => kind === 'lrn')) {
     throw new UsageError(
       'Keras has no local response normalization, which A-LRN needs; write .onnx or .caffemodel',
@@ -66,16 +66,18 @@ function kerasLayers({ model: { network }, tensors }: ExportedModel): KerasLayer
     plain('InputLayer', 'image', { batch_input_shape: [null, side, side, 3], dtype: 'float32' }),
   ];
   for (const layer of network.layers) {
-    if (layer.name === 'fc6') layers.push(plain('Flatten', 'flatten', { data_format: 'channels_last' }));
-    layers.push(...kerasLayer(layer, tensors));
+    if (layer.name === 'fc6' && !network.headPool) {
+      layers.push(plain('Flatten', 'flatten', { data_format: 'channels_last' }));
+    }
+    layers.push(...kerasLayer(layer, network, tensors));
   }
   return layers;
 }
 
-function kerasLayer(layer: Layer, tensors: ExportedModel['tensors']): KerasLayer[] {
+function kerasLayer(layer: Layer, network: Network, tensors: ExportedModel['tensors']): KerasLayer[] {
   switch (layer.kind) {
     case 'convolution':
-      return [isFullyConnected(layer) ? dense(layer, tensors) : convolution(layer, tensors)];
+      return [isFullyConnected(layer) ? dense(layer, network, tensors) : convolution(layer, tensors)];
     case 'maxPool':
       return [
         plain('MaxPooling2D', layer.name.replace(/^pool(\d)$/, 'block$1_pool'), {
@@ -85,6 +87,13 @@ function kerasLayer(layer: Layer, tensors: ExportedModel['tensors']): KerasLayer
           data_format: 'channels_last',
         }),
       ];
+    case 'adaptivePool': {
+      const [className, name] =
+        layer.method === 'max'
+          ? (['GlobalMaxPooling2D', 'max_pool'] as const)
+          : (['GlobalAveragePooling2D', 'avg_pool'] as const);
+      return [plain(className, name, { data_format: 'channels_last', keepdims: false })];
+    }
     case 'dropout':
       return [plain('Dropout', layer.name, { rate: layer.rate })];
     default:
@@ -116,11 +125,14 @@ function convolution(layer: ConvolutionLayer, tensors: ExportedModel['tensors'])
   return weighted('Conv2D', kerasName, settings, layer, [kernel, kernel, inChannels, outChannels], tensors);
 }
 
-function dense(layer: ConvolutionLayer, tensors: ExportedModel['tensors']): KerasLayer {
-  const { name, kernel, inChannels, outChannels } = layer;
-  const settings = { units: outChannels, activation: name === 'fc8' ? 'linear' : 'relu', use_bias: true };
+/** Named as in Keras's applications: fc1, fc2, … and predictions. */
+function dense(layer: ConvolutionLayer, network: Network, tensors: ExportedModel['tensors']): KerasLayer {
+  const { kernel, inChannels, outChannels } = layer;
+  const number = fullyConnectedLayers(network).indexOf(layer);
+  const isLast = number === network.hidden.length;
+  const settings = { units: outChannels, activation: isLast ? 'linear' : 'relu', use_bias: true };
   const shape = [inChannels * kernel ** 2, outChannels];
-  return weighted('Dense', FULLY_CONNECTED[name]!, settings, layer, shape, tensors);
+  return weighted('Dense', isLast ? 'predictions' : `fc${number + 1}`, settings, layer, shape, tensors);
 }
 
 function weighted(

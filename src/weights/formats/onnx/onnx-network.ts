@@ -1,7 +1,10 @@
 /** Follows an ONNX graph node by node from its input, as long as it is the chain of a VGG network. */
+
+import { formatShape } from '../../../core/shape.ts';
 import { ChainBuilder } from '../../import/chain-builder.ts';
 import { type ForeignNetwork, OUTPUTS_FIRST, type WeightLayout } from '../../import/foreign-network.ts';
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
+import { dequantize } from './quantized.ts';
 
 export interface OnnxNode {
   readonly op: string;
@@ -24,9 +27,20 @@ export interface OnnxModel {
   readonly nodes: readonly OnnxNode[];
   /** Initializers and constants by name. */
   readonly tensors: ReadonlyMap<string, SourceTensor>;
+  /** Values of the small ones of integers, which state axes. */
+  readonly integers: ReadonlyMap<string, readonly number[]>;
   /** Inputs that are not initializers. */
-  readonly inputs: readonly string[];
+  readonly inputs: readonly OnnxInput[];
 }
+
+export interface OnnxInput {
+  readonly name: string;
+  /** Undefined where an extent is variable. */
+  readonly shape: readonly (number | undefined)[];
+}
+
+const QUANTIZED =
+  'its quantized weights become float32, and activations are not quantized, so that scores differ slightly';
 
 /** ONNX's default for BatchNormalization. */
 const EPSILON = 1e-5;
@@ -37,14 +51,11 @@ export function onnxNetwork(path: string, model: OnnxModel): ForeignNetwork {
   follower.run();
   return follower.chain.build({
     naming: model.producer ? `${model.producer}'s names of ONNX tensors` : 'the names of its ONNX tensors',
-    remarks: [],
   });
 }
 
-/** Operators that do not change a VGG network's values at the crop's size or come after the logits. */
-const passing = new Set(
-  'Flatten Reshape Dropout Identity Squeeze Softmax LogSoftmax GlobalAveragePool ReduceMean'.split(' '),
-);
+/** Operators that do not change a VGG network's values or come after the logits. */
+const passing = new Set('Flatten Reshape Dropout Identity Squeeze Cast Softmax LogSoftmax'.split(' '));
 
 class GraphFollower {
   readonly chain: ChainBuilder;
@@ -68,7 +79,11 @@ class GraphFollower {
     if (first === undefined || others.length > 0) {
       throw this.chain.refuse(`its graph has ${this.#model.inputs.length} inputs instead of one`);
     }
-    let tensor = first;
+    const [, a, b, c] = first.shape;
+    // Channels are first or last.
+    if (first.shape.length === 4) this.chain.input(...(a === 3 ? ([b, c] as const) : ([a, b] as const)));
+    this.#channelsLast = a !== 3 && c === 3;
+    let tensor = first.name;
     // Each node is visited at most once, so the loop ends even if the graph has a cycle.
     const seen = new Set<OnnxNode>();
     for (;;) {
@@ -104,7 +119,26 @@ class GraphFollower {
         this.#matMul(node, name, input);
         break;
       case 'Add':
-        this.chain.bias(name, this.#other(node, name, input));
+        if (this.chain.isEmpty) this.#pixels(node, name, input);
+        else this.chain.bias(name, this.#other(node, name, input));
+        break;
+      case 'Sub':
+      case 'Mul':
+      case 'Div':
+        this.#pixels(node, name, input);
+        break;
+      case 'QuantizeLinear':
+        this.#quantize(node, name);
+        break;
+      case 'DequantizeLinear':
+        break;
+      case 'GlobalAveragePool':
+      case 'GlobalMaxPool':
+        this.chain.headPool(name, { method: node.op === 'GlobalMaxPool' ? 'max' : 'average', side: 1 });
+        break;
+      case 'ReduceMean':
+      case 'ReduceMax':
+        this.#reduce(node, name);
         break;
       case 'BatchNormalization':
         this.#batchNorm(node, name);
@@ -207,10 +241,65 @@ class GraphFollower {
     this.chain.maxPool(name, window, rounding);
   }
 
-  /** torchvision's adaptive pooling to 7×7 becomes one of 1×1 at the crop's size. */
+  /** PyTorch's adaptive pooling, for the size of the graph's input: of 1×1 if it changes nothing. */
   #averagePool(node: OnnxNode, name: string): void {
-    const side = same(node.attributes.get('kernel_shape')?.ints ?? []);
-    if (side !== 1) throw this.chain.refuse(`${name} is an average pooling of ${side}×${side}`);
+    const window = same(node.attributes.get('kernel_shape')?.ints ?? []);
+    const stride = same(node.attributes.get('strides')?.ints ?? [1]);
+    const { mapSide } = this.chain;
+    if (window === 1 && stride === 1) return;
+    const padded = node.attributes.get('pads')?.ints?.some((pad) => pad !== 0) ?? false;
+    const tiles =
+      mapSide !== undefined && mapSide % window === 0 && (stride === window || mapSide === window) && !padded;
+    if (!tiles) {
+      throw this.chain.refuse(
+        `${name} is an average pooling of ${window}×${window} of a map of ${mapSide ?? 'unknown'} side; expected windows that tile it`,
+      );
+    }
+    this.chain.headPool(name, { method: 'average', side: mapSide / window });
+  }
+
+  /** A mean or maximum over rows and columns is global pooling. */
+  #reduce(node: OnnxNode, name: string): void {
+    const axes = node.attributes.get('axes')?.ints ?? this.#model.integers.get(node.inputs[1] ?? '');
+    const sorted = axes?.map((axis) => (axis + 4) % 4).sort();
+    if (sorted?.join() !== (this.#channelsLast ? '1,2' : '2,3')) {
+      throw this.chain.refuse(`${name} is a ${node.op} over the axes ${axes?.join(', ') ?? '(all)'}`);
+    }
+    this.chain.headPool(name, { method: node.op === 'ReduceMax' ? 'max' : 'average', side: 1 });
+    this.#channelsLast = false;
+  }
+
+  /** Arithmetic with constants before the first convolution. */
+  #pixels(node: OnnxNode, name: string, input: string): void {
+    if (node.inputs[0] !== input && (node.op === 'Sub' || node.op === 'Div')) {
+      throw this.chain.refuse(`${name} is a constant to which a ${node.op} is applied`);
+    }
+    if (!this.chain.isEmpty) throw this.chain.refuse(`its graph has ${name}, a ${node.op}`);
+    const operand = this.#other(node, name, input);
+    const extents = operand.shape.filter((extent) => extent !== 1);
+    // [3, 1, 1] or [3] belong to channels only where these are the first or the last axis.
+    const axis = operand.shape.length - operand.shape.indexOf(3);
+    if (
+      extents.length > 1 ||
+      (extents.length === 1 && (extents[0] !== 3 || axis !== (this.#channelsLast ? 1 : 3)))
+    ) {
+      throw this.chain.refuse(`${name} changes pixels by ${formatShape(operand.shape)} values`);
+    }
+    this.chain.pixels({
+      kind: 'affine',
+      name,
+      read: async () => {
+        const values: number[] = [];
+        await operand.read((part) => {
+          for (const value of part) values.push(decimal(value));
+        });
+        const none = node.op === 'Add' || node.op === 'Sub';
+        return {
+          factor: none ? [1] : values.map((value) => (node.op === 'Div' ? 1 / value : value)),
+          offset: none ? values.map((value) => (node.op === 'Sub' ? -value : value)) : [0],
+        };
+      },
+    });
   }
 
   #transpose(node: OnnxNode, name: string): void {
@@ -218,6 +307,28 @@ class GraphFollower {
     if (order === '0,3,1,2') this.#channelsLast = false;
     else if (order === '0,2,3,1') this.#channelsLast = true;
     else throw this.chain.refuse(`${name} transposes by ${order}`);
+  }
+
+  /** Quantization whose zero point is the smallest number cuts off what is below 0: tools leave out a ReLU before it. */
+  #quantize(node: OnnxNode, name: string): void {
+    this.chain.remark(QUANTIZED);
+    const [zero] = this.#model.integers.get(node.inputs[2] ?? '') ?? [0];
+    const type = this.#model.tensors.get(node.inputs[2] ?? '')?.type ?? 'U8';
+    if (zero === (type === 'I8' ? -128 : 0) && !this.chain.isEmpty) this.chain.relu(name);
+  }
+
+  /** The output of a DequantizeLinear of a constant. */
+  #dequantized(name: string, consumer: string): SourceTensor | undefined {
+    const node = this.#model.nodes.find(
+      ({ op, outputs }) => op === 'DequantizeLinear' && outputs[0] === name,
+    );
+    if (!node) return undefined;
+    const [values, scale] = [this.#tensor(node.inputs[0], consumer), this.#tensor(node.inputs[1], consumer)];
+    const zero = node.inputs[2] ? this.#tensor(node.inputs[2], consumer) : undefined;
+    if (node.attributes.get('block_size')?.int)
+      throw this.chain.refuse(`${consumer} has weights quantized in blocks`);
+    this.chain.remark(QUANTIZED);
+    return dequantize(name, values, scale, zero, node.attributes.get('axis')?.int ?? 1);
   }
 
   /** The operand that is not the node's input in the chain. */
@@ -233,6 +344,8 @@ class GraphFollower {
     for (let at = name, steps = 0; at !== undefined && steps < 8; steps++) {
       const tensor = this.#model.tensors.get(at);
       if (tensor) return tensor;
+      const dequantized = this.#dequantized(at, node);
+      if (dequantized) return dequantized;
       at = this.#model.nodes.find(({ op, outputs }) => op === 'Identity' && outputs[0] === at)?.inputs[0];
     }
     throw this.chain.refuse(

@@ -1,9 +1,17 @@
 /** Reads ONNX's ModelProto and GraphProto: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
+import { elementCount } from '../../../core/shape.ts';
 import { type MessageFields, MessageReader } from '../../containers/protobuf/message-reader.ts';
+import { isInteger } from '../../tensors/element-types.ts';
 import type { ByteRange, SourceTensor } from '../../tensors/source-tensor.ts';
 import type { WeightContent } from '../weight-content.ts';
-import { type Attribute, type OnnxModel, type OnnxNode, onnxNetwork } from './onnx-network.ts';
+import {
+  type Attribute,
+  type OnnxInput,
+  type OnnxModel,
+  type OnnxNode,
+  onnxNetwork,
+} from './onnx-network.ts';
 import { ExternalFiles, readEntries, readTensorProto } from './tensor.ts';
 
 /** Reads a model without its tensors' values. @throws UserError when the file does not hold an ONNX model. */
@@ -53,10 +61,43 @@ async function readGraph(reader: MessageReader, graph: MessageFields, files: Ext
     const value = attributes.get('value')?.tensor;
     if (op === 'Constant' && value && outputs[0]) tensors.set(outputs[0], { ...value, name: outputs[0] });
   }
-  const inputs: string[] = [];
-  // ValueInfoProto's name.
-  for (const range of graph.bytes(11)) inputs.push(await (await reader.message(range)).text(1));
-  return { nodes, tensors, inputs: inputs.filter((name) => !tensors.has(name)) };
+  const inputs: OnnxInput[] = [];
+  for (const range of graph.bytes(11)) inputs.push(await readInput(reader, range));
+  return {
+    nodes,
+    tensors,
+    integers: await smallIntegers(tensors),
+    inputs: inputs.filter(({ name }) => !tensors.has(name)),
+  };
+}
+
+/** ValueInfoProto: a name, and the shape of a tensor's type. */
+async function readInput(reader: MessageReader, range: ByteRange): Promise<OnnxInput> {
+  const input = await reader.message(range);
+  const inside = async (fields: MessageFields | undefined, number: number) => {
+    const inner = fields?.bytes(number).at(-1);
+    return inner && (await reader.message(inner));
+  };
+  const shape = await inside(await inside(await inside(input, 2), 1), 2);
+  const extents: (number | undefined)[] = [];
+  for (const dimension of shape?.bytes(1) ?? []) extents.push(await (await reader.message(dimension)).int(1));
+  return { name: await input.text(1), shape: extents };
+}
+
+/** No list of axes or zero point is longer. */
+const FEW = 16;
+
+async function smallIntegers(tensors: ReadonlyMap<string, SourceTensor>): Promise<Map<string, number[]>> {
+  const integers = new Map<string, number[]>();
+  for (const [name, tensor] of tensors) {
+    if (!isInteger(tensor.type) || elementCount(tensor.shape) > FEW) continue;
+    const values: number[] = [];
+    await tensor.read((part) => {
+      values.push(...part);
+    });
+    integers.set(name, values);
+  }
+  return integers;
 }
 
 async function readNode(reader: MessageReader, range: ByteRange, files: ExternalFiles): Promise<OnnxNode> {

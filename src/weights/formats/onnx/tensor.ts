@@ -3,7 +3,7 @@ import { basename, dirname, join, normalize } from 'node:path';
 import { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { elementCount, formatShape } from '../../../core/shape.ts';
 import type { MessageReader } from '../../containers/protobuf/message-reader.ts';
-import { elementBytes, isReadable } from '../../tensors/element-types.ts';
+import { elementBytes, isInteger, isReadable } from '../../tensors/element-types.ts';
 import { type ByteRange, rangesFault, type SourceTensor, streamRanges } from '../../tensors/source-tensor.ts';
 import { damaged, unreadable } from '../../weight-errors.ts';
 
@@ -87,6 +87,7 @@ const DIMS = 1;
 const DATA_TYPE = 2;
 const FLOAT_DATA = 4;
 const INT32_DATA = 5;
+const INT64_DATA = 7;
 const NAME = 8;
 const RAW_DATA = 9;
 const DOUBLE_DATA = 10;
@@ -113,7 +114,17 @@ export async function readTensorProto(
     type,
     shape,
     async read(visit) {
-      if (!isReadable(type)) throw unreadable(reader.file.path, name, type);
+      if (!isReadable(type) && !isInteger(type)) throw unreadable(reader.file.path, name, type);
+      const listed = isInteger(type) ? await tensor.ints(INT32_DATA, INT64_DATA) : [];
+      if (listed.length > 0) {
+        if (listed.length !== elementCount(shape)) {
+          throw reader.broken(
+            `tensor ${name} has ${listed.length} values, but its shape is ${formatShape(shape)}`,
+          );
+        }
+        visit(Float32Array.from(listed), 0);
+        return;
+      }
       if (tensor.bytes(INT32_DATA).length > 0) {
         throw reader.broken(`tensor ${name} has its values in field ${INT32_DATA}, which is not supported`);
       }

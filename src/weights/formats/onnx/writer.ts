@@ -9,6 +9,7 @@ import { version } from '../../../core/project.ts';
 import type { Shape } from '../../../core/shape.ts';
 import { Message } from '../../containers/protobuf/message-writer.ts';
 import {
+  checkGlobal,
   type ExportedModel,
   isFullyConnected,
   type WriteOptions,
@@ -31,6 +32,7 @@ export async function writeOnnx(
   exported: ExportedModel,
   { fullyConvolutional = false }: WriteOptions,
 ): Promise<readonly string[]> {
+  checkGlobal(exported.model.network, 'ONNX has');
   const model = new Message()
     .int(1, IR_VERSION)
     .text(2, 'verydeep')
@@ -75,7 +77,9 @@ function graphOf({ model: { network }, tensors }: ExportedModel, fullyConvolutio
   const side = fullyConvolutional ? ['height', 'width'] : [network.crop, network.crop];
   graph.message(11, valueInfo('image', ['batch', 3, ...side]));
   const map = fullyConvolutional
-    ? ['rows', 'columns']
+    ? network.headPool
+      ? [1, 1]
+      : ['rows', 'columns']
     : hasClassifier
       ? []
       : [network.crop / 32, network.crop / 32];
@@ -96,6 +100,13 @@ function nodeOf(layer: Layer, input: string, output: string, flat: boolean): Mes
       return convolution(layer, input, output, flat);
     case 'maxPool':
       return maxPool(layer, input, output);
+    case 'adaptivePool':
+      return node(
+        layer.method === 'max' ? 'GlobalMaxPool' : 'GlobalAveragePool',
+        layer.name,
+        [input],
+        output,
+      );
     case 'lrn':
       return localResponse(layer, input, output);
     default:

@@ -5,11 +5,12 @@
 import { UserError } from '../../../core/errors.ts';
 import type { RandomAccessFile } from '../../../core/random-access-file.ts';
 import { elementBytes } from '../../tensors/element-types.ts';
+import type { StoredValues } from '../../tensors/strided-tensor.ts';
 import { damaged } from '../../weight-errors.ts';
 import type { WeightContent } from '../weight-content.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
 import type { PickleValue, StorageReference } from './pickle-values.ts';
-import { type StoragePlace, sourceTensor, tensorsOf } from './pickled-tensors.ts';
+import { sourceTensor, tensorsOf } from './pickled-tensors.ts';
 import { torchHost } from './torch-host.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -89,8 +90,8 @@ async function placeStorages(
   keys: readonly PickleValue[],
   storages: ReadonlyMap<string, StorageReference>,
   start: number,
-): Promise<Map<string, StoragePlace>> {
-  const places = new Map<string, StoragePlace>();
+): Promise<Map<string, StoredValues>> {
+  const places = new Map<string, StoredValues>();
   let position = start;
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;

@@ -1,10 +1,10 @@
 /**
  * Reads Python's pickle format, protocols 2 to 5, as far as it builds containers and scalars
  * (https://docs.python.org/3/library/pickletools.html lists the opcodes). A pickle is a program that may name and call
- * any Python function; here every name and every call goes to a `PickleHost`, which knows the parts of tensors and
- * rejects the rest.
+ * any Python function; here every name and every call goes to a `PickleHost`, which makes the parts of tensors and,
+ * for anything else, an inert `PickleObject`.
  */
-import { PickleTuple, type PickleValue } from './pickle-values.ts';
+import { PickleObject, PickleTuple, type PickleValue } from './pickle-values.ts';
 
 export interface PickleHost {
   /** @throws PickleError for a name that is not allowed. */
@@ -158,22 +158,29 @@ class PickleMachine {
   }
 
   append(items: readonly PickleValue[]): void {
-    const list = this.top();
+    const list = this.#itemsOfTop();
     if (!Array.isArray(list)) throw new PickleError('appends to a value that is not a list');
     for (const item of items) list.push(item);
   }
 
   setItems(items: readonly PickleValue[]): void {
-    const map = this.top();
+    const top = this.top();
+    const map = top instanceof PickleObject ? top.entries : top;
     if (!(map instanceof Map)) throw new PickleError('sets items of a value that is not a dictionary');
     if (items.length % 2 !== 0) throw new PickleError('sets a key without a value');
     for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
   }
 
   addItems(items: readonly PickleValue[]): void {
-    const set = this.top();
-    if (!(set instanceof Set)) throw new PickleError('adds items to a value that is not a set');
-    for (const item of items) set.add(item);
+    const set = this.#itemsOfTop();
+    if (Array.isArray(set)) this.append(items);
+    else if (!(set instanceof Set)) throw new PickleError('adds items to a value that is not a set');
+    else for (const item of items) set.add(item);
+  }
+
+  #itemsOfTop(): PickleValue {
+    const top = this.top();
+    return top instanceof PickleObject ? top.items : top;
   }
 
   remember(key: number): void {
@@ -201,6 +208,13 @@ class PickleMachine {
     if (!(args instanceof PickleTuple))
       throw new PickleError('calls a function without a tuple of arguments');
     this.push(this.#host.call(callable, args.items));
+  }
+
+  /** `cls.__new__(cls, *args, **keywords)` */
+  newObject(keywords: PickleValue): void {
+    if (keywords !== undefined && !(keywords instanceof Map))
+      throw new PickleError('makes an object with keywords that are not a dictionary');
+    this.reduce();
   }
 
   build(): void {
@@ -238,6 +252,7 @@ const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   67: (m) => m.push(m.take(m.unsigned(1))), // SHORT_BINBYTES
   66: (m) => m.push(m.take(m.unsigned(4))), // BINBYTES
   142: (m) => m.push(m.take(m.unsigned(8))), // BINBYTES8
+  150: (m) => m.push(m.take(m.unsigned(8))), // BYTEARRAY8
   93: (m) => m.push([]), // EMPTY_LIST
   41: (m) => m.push(new PickleTuple([])), // EMPTY_TUPLE
   125: (m) => m.push(new Map()), // EMPTY_DICT
@@ -264,6 +279,8 @@ const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
     m.global(m.pop(), name);
   }, // STACK_GLOBAL
   82: (m) => m.reduce(), // REDUCE
+  129: (m) => m.newObject(undefined), // NEWOBJ
+  146: (m) => m.newObject(m.pop()), // NEWOBJ_EX
   98: (m) => m.build(), // BUILD
   81: (m) => m.persistent(), // BINPERSID
 };

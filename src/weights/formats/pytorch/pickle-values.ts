@@ -1,8 +1,25 @@
-/** The values of the restricted unpickler: containers, scalars, and the parts of tensors. */
+/** The values of the unpickler: containers, scalars, the parts of tensors, and objects of which nothing is run. */
 
-/** A name that a pickle uses, such as `collections.OrderedDict`. It is never called. */
+/** A name that a pickle uses, such as `collections.OrderedDict`. It is never looked up in Python. */
 export class PickleGlobal {
   readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/**
+ * An object of a class that is not known here. It holds what the pickle gives to it: nothing was called to make it.
+ */
+export class PickleObject {
+  /** The name of its class or of the function that would make it. */
+  readonly name: string;
+  /** Its items, if it is a kind of dictionary. */
+  readonly entries = new Map<PickleValue, PickleValue>();
+  /** Its items, if it is a kind of list or set. */
+  readonly items: PickleValue[] = [];
+  /** Its attributes, or whatever else its class would set it to. */
+  state?: PickleValue;
   constructor(name: string) {
     this.name = name;
   }
@@ -60,6 +77,7 @@ export type PickleValue =
   | string
   | Uint8Array
   | PickleGlobal
+  | PickleObject
   | PickleTuple
   | StorageReference
   | PickledTensor

@@ -1,6 +1,7 @@
 /**
- * Reads the files that `torch.save` writes: since PyTorch 1.6 a zip archive with the pickle `data.pkl` and the storages
- * `data/0`, `data/1`, …; before, a stream of pickles followed by the storages.
+ * Reads the files that PyTorch writes. `torch.save`: since 1.6 a zip archive with the pickle `data.pkl` and the storages
+ * `data/0`, `data/1`, …; before, a stream of pickles followed by the storages. `torch.jit.save`: such an archive with
+ * code, which is ignored. `torch.export.save`: an archive of raw tensors, whose graph is ignored.
  * https://pytorch.org/docs/stable/notes/serialization.html
  */
 import { UserError } from '../../../core/errors.ts';
@@ -9,6 +10,7 @@ import { ZipReader } from '../../containers/zip/zip-reader.ts';
 import { damaged } from '../../weight-errors.ts';
 import { hasSignature, SIGNATURE_BYTES } from '../signatures.ts';
 import { parseFacts, type WeightContent } from '../weight-content.ts';
+import { exportRoot, openExport } from './exported-program.ts';
 import { openLegacy } from './legacy.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
 import { sourceTensor, tensorsOf } from './pickled-tensors.ts';
@@ -25,34 +27,48 @@ export async function openPytorch(file: RandomAccessFile): Promise<WeightContent
   return hasSignature(start, 'zip') ? openArchive(file) : openLegacy(file);
 }
 
+/** Whether a zip archive with these entries is a file of PyTorch. */
+export function isPytorchArchive(names: readonly string[]): boolean {
+  return exportRoot(names) !== undefined || names.some((name) => PICKLE.test(name));
+}
+
+const PICKLE = /^[^/]+\/data\.pkl$/;
+
 async function openArchive(file: RandomAccessFile): Promise<WeightContent> {
   const { path } = file;
   const zip = await ZipReader.open(file);
+  const exported = exportRoot(zip.names);
+  if (exported !== undefined) {
+    await checkByteOrder(path, zip, exported);
+    return openExport(path, zip, exported);
+  }
   const root = rootOf(path, zip);
   await checkByteOrder(path, zip, root);
   const value = readPickle(path, await zip.readSmall(`${root}data.pkl`, MAX_PICKLE_BYTES));
-  const tensors = [...tensorsOf(value)].map(([name, tensor]) =>
+  const isScript = zip.has(`${root}constants.pkl`);
+  const found = tensorsOf(value);
+  if (isScript && found.size === 0) {
+    throw new UserError(
+      `${path} is a frozen TorchScript program, whose tensors have no names; save the model before it is frozen, in Python: torch.save(model.state_dict(), "model.pth")`,
+    );
+  }
+  const tensors = [...found].map(([name, tensor]) =>
     sourceTensor(path, name, tensor, async () => {
       const source = await zip.section(`${root}data/${tensor.storage.key}`);
       return { source, position: 0, bytes: source.size };
     }),
   );
-  return { description: 'PyTorch, zip archive', tensors, metadata: await readMetadata(path, zip, root) };
+  const description = isScript ? 'PyTorch, TorchScript' : 'PyTorch, zip archive';
+  return { description, tensors, metadata: await readMetadata(path, zip, root) };
 }
 
 /** The folder of all entries: the file's name when it was saved, or `archive`. */
 function rootOf(path: string, zip: ZipReader): string {
-  const pickles = zip.names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  const pickles = zip.names.filter((name) => PICKLE.test(name));
   if (pickles.length !== 1) {
     throw damaged(path, 'PyTorch', `the zip archive has ${pickles.length} files */data.pkl instead of one`);
   }
-  const root = pickles[0]!.slice(0, -'data.pkl'.length);
-  if (zip.has(`${root}constants.pkl`)) {
-    throw new UserError(
-      `${path} is a TorchScript program; save the model's state_dict() alone and convert that`,
-    );
-  }
-  return root;
+  return pickles[0]!.slice(0, -'data.pkl'.length);
 }
 
 async function checkByteOrder(path: string, zip: ZipReader, root: string): Promise<void> {

@@ -1,16 +1,18 @@
 /**
- * The names that a pickle of tensors may use, and what they construct. Every other Python name is rejected.
+ * What the names in a pickle of tensors stand for: the parts of tensors and dictionaries. Any other name makes an inert
+ * object that holds its attributes; nothing is looked up or called in Python.
  */
 import { PickleError, type PickleHost } from './pickle-reader.ts';
 import {
   PickledTensor,
   PickleGlobal,
+  PickleObject,
   PickleTuple,
   type PickleValue,
   StorageReference,
 } from './pickle-values.ts';
 
-/** Element types by storage class. `torch.UntypedStorage` is not supported: only its views give its bytes a type. */
+/** Element types by storage class. `torch.storage.UntypedStorage` has bytes; only its views give them a type. */
 const storageTypes: Readonly<Record<string, string>> = {
   'torch.FloatStorage': 'F32',
   'torch.HalfStorage': 'F16',
@@ -24,55 +26,63 @@ const storageTypes: Readonly<Record<string, string>> = {
   'torch.BoolStorage': 'BOOL',
 };
 
-const calls: Readonly<Record<string, (args: readonly PickleValue[]) => PickleValue>> = {
+type Call = (args: readonly PickleValue[]) => PickleValue;
+
+const calls: Readonly<Record<string, Call>> = {
   'collections.OrderedDict': orderedDictionary,
+  'collections.defaultdict': ([, items]) => orderedDictionary([items]),
   'torch._utils._rebuild_tensor': rebuildTensor,
   'torch._utils._rebuild_tensor_v2': rebuildTensor,
   'torch._utils._rebuild_parameter': rebuildParameter,
   'torch._utils._rebuild_parameter_with_state': rebuildParameter,
+  // A subclass of Tensor or Parameter: (function, class, arguments, state)
+  'torch._tensor._rebuild_from_type_v2': ([inner, , args]) => allowedCall(inner, itemsOf(args)),
   'torch.Size': ([items]) => items ?? new PickleTuple([]),
   'builtins.set': ([items]) => new Set(itemsOf(items)),
   '__builtin__.set': ([items]) => new Set(itemsOf(items)),
 };
 
-/** Names that are plain values: a tensor's dtype, a device. */
-const inert =
-  /^torch\.(float16|float32|float64|half|float|double|bfloat16|u?int(8|16|32|64)|long|bool|strided|contiguous_format|preserve_format|channels_last|device|serialization\._get_layout)$/;
+/**
+ * Modules and functions that only an attack needs. They would not be run here either, but the file would run them in
+ * Python, which its owner should know.
+ */
+const DANGEROUS =
+  /^((os|posix|nt|subprocess|sys|shutil|socket|pty|runpy|importlib|code|codeop|ctypes|webbrowser|commands|asyncio|multiprocessing|urllib|http|requests|pip|pickle)(\.|$)|(builtins|__builtin__)\.(eval|exec|execfile|compile|open|__import__|input|breakpoint|globals|locals|vars|setattr|delattr)$)|(^|\.)__(?!builtin__\.|torch__\.|main__\.)\w+__(\.|$)/;
 
 /** @param onStorage receives every storage that the pickle refers to */
 export function torchHost(onStorage: (storage: StorageReference) => void = () => {}): PickleHost {
-  return { global: allowedGlobal, call: allowedCall, build: ignoreAttributes, persistent };
+  return { global: namedGlobal, call: allowedCall, build: setState, persistent };
 
-  function persistent(id: PickleValue): StorageReference {
+  function persistent(id: PickleValue): PickleValue {
+    // Old whole models store ('module', class, source file, source) once for each class.
+    if (id instanceof PickleTuple && id.items[0] === 'module') return id.items[1];
     const storage = storageReference(id);
     onStorage(storage);
     return storage;
   }
 }
 
-function allowedGlobal(module: string, name: string): PickleGlobal {
+function namedGlobal(module: string, name: string): PickleGlobal {
   const full = `${module}.${name}`;
-  if (Object.hasOwn(storageTypes, full) || Object.hasOwn(calls, full) || inert.test(full)) {
-    return new PickleGlobal(full);
+  if (DANGEROUS.test(full)) {
+    throw new PickleError(
+      `uses ${JSON.stringify(full)}, which no model needs: Python would run it, so do not load this file there; get the model's state_dict from its publisher`,
+    );
   }
-  throw new PickleError(
-    `uses ${JSON.stringify(full)}, but only tensors and containers can be constructed; save only the model's state_dict()`,
-  );
+  return new PickleGlobal(full);
 }
 
 function allowedCall(callable: PickleValue, args: readonly PickleValue[]): PickleValue {
+  // A method or another value of an unknown object.
+  if (callable instanceof PickleObject) return new PickleObject(callable.name);
   if (!(callable instanceof PickleGlobal)) throw new PickleError('calls a value that is not a function');
   const call = Object.hasOwn(calls, callable.name) ? calls[callable.name] : undefined;
-  if (call) return call(args);
-  // torch.device('cuda') and the like are not needed, and nothing is run.
-  if (inert.test(callable.name)) return null;
-  throw new PickleError(`calls ${callable.name}, which is not a function`);
+  return call ? call(args) : new PickleObject(callable.name);
 }
 
-/** An OrderedDict's attributes: a state_dict stores its modules' versions in `_metadata`. */
-function ignoreAttributes(target: PickleValue, state: PickleValue): void {
-  if (target instanceof Map && state instanceof Map) return;
-  throw new PickleError('sets the state of a value that is not a dictionary');
+/** An OrderedDict's attributes are not needed: a state_dict stores its modules' versions in `_metadata`. */
+function setState(target: PickleValue, state: PickleValue): void {
+  if (target instanceof PickleObject) target.state = state;
 }
 
 /** `('storage', torch.FloatStorage, '0', 'cpu', 1728)`, with a view as one more item in the old format. */
@@ -100,8 +110,9 @@ function rebuildTensor([storage, offset, size, stride]: readonly PickleValue[]):
   return new PickledTensor(storage, offset, shape, strides);
 }
 
-function rebuildParameter([tensor]: readonly PickleValue[]): PickledTensor {
-  if (!(tensor instanceof PickledTensor))
+/** A tensor, or an inert object if it is of a kind that is not read, such as a sparse one. */
+function rebuildParameter([tensor]: readonly PickleValue[]): PickleValue {
+  if (!(tensor instanceof PickledTensor) && !(tensor instanceof PickleObject))
     throw new PickleError('constructs a parameter from a value that is not a tensor');
   return tensor;
 }

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
+import { projectFolder } from '../../../../src/core/project.ts';
 import { decodeImage } from '../../../../src/data/pixels/decode.ts';
 import { imageExtension } from '../../../../src/data/pixels/image-formats.ts';
 import { rescaleImage } from '../../../../src/data/pixels/rescale.ts';
@@ -15,6 +19,12 @@ function difference(actual: RgbImage, expected: RgbImage): number {
   assert.equal(actual.pixels.length, expected.pixels.length);
   return actual.pixels.reduce((most, value, i) => Math.max(most, Math.abs(value - expected.pixels[i]!)), 0);
 }
+
+/** Written by tools/golden_color.py: images with color profiles or in CMYK, and the SHA-256 of Pillow's pixels. */
+const colors = join(projectFolder, 'test/fixtures/color');
+const golden: { sha256: Record<string, string> } = JSON.parse(
+  readFileSync(join(colors, 'golden.json'), 'utf8'),
+);
 
 describe('decodeImage', () => {
   it('returns the exact pixels of lossless formats', async () => {
@@ -48,6 +58,16 @@ describe('decodeImage', () => {
     const larger = await decodeImage(photo, 'x.jpg', { largestSide: 201 });
     assert.equal(difference(larger, whole), 0, 'less than six times as large');
   });
+
+  for (const [name, sha256] of Object.entries(golden.sha256)) {
+    it(`has Pillow's pixels: ${name}`, async () => {
+      const bytes = readFileSync(join(colors, name));
+      const { pixels } = await decodeImage(bytes, name);
+      assert.equal(createHash('sha256').update(pixels).digest('hex'), sha256);
+      const converted = await decodeImage(bytes, name, { colorProfiles: 'convert' });
+      assert.equal(difference(converted, { ...converted, pixels }) > 50, name.startsWith('profile'));
+    });
+  }
 
   it('copies gray to three channels', async () => {
     const gray = Uint8Array.from({ length: 12 }, (_, i) => i * 20);

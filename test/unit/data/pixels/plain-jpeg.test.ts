@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import sharp, { type JpegOptions } from 'sharp';
+import sharp, { type JpegOptions, type SharpOptions } from 'sharp';
 import { grayToRgb } from '../../../../src/data/pixels/decode.ts';
 import { asPlainJpeg, decodePlainJpeg } from '../../../../src/data/pixels/plain-jpeg.ts';
 import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
@@ -22,8 +22,8 @@ function noise(width: number, height: number, seed: number): RgbImage {
 }
 
 /** Decoded by sharp alone, which tolerates damage that loses no pixels. */
-async function bySharp(bytes: Uint8Array): Promise<RgbImage> {
-  const { data, info } = await sharp(bytes, { failOn: 'truncated' })
+async function bySharp(bytes: Uint8Array, options: SharpOptions = {}): Promise<RgbImage> {
+  const { data, info } = await sharp(bytes, { failOn: 'truncated', ...options })
     .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -90,8 +90,15 @@ describe('a plain JPEG', () => {
 });
 
 describe('sharp decodes', () => {
+  it('a color profile that is applied, but not one that is ignored', async () => {
+    const bytes = await toSharp(pattern(20, 10)).jpeg().withIccProfile('p3').toBuffer();
+    assert.equal(asPlainJpeg(bytes, 'convert'), undefined);
+    const image = await decoded(bytes);
+    assert.ok(image);
+    assert.deepEqual(image, await bySharp(bytes, { ignoreIcc: true }));
+  });
+
   const special: Record<string, () => Promise<Uint8Array>> = {
-    'a color profile': () => toSharp(pattern(20, 10)).jpeg().withIccProfile('p3').toBuffer(),
     CMYK: () => toSharp(pattern(20, 10)).toColourspace('cmyk').jpeg().toBuffer(),
     'another format': () => png(20, 10),
     'nothing at all': async () => new Uint8Array(0),

@@ -32,6 +32,13 @@ describe('rescaledSize', () => {
     );
   });
 
+  it("rounds down with torchvision's rounding", () => {
+    // 500 · 256 / 333 = 384.4 and 500 · 256 / 375 = 341.3; 640 · 256 / 427 = 383.7
+    assert.deepEqual(rescaledSize(500, 333, 256, 'torchvision'), { width: 384, height: 256 });
+    assert.deepEqual(rescaledSize(427, 640, 256, 'torchvision'), { width: 256, height: 383 });
+    assert.deepEqual(rescaledSize(427, 640, 256), { width: 256, height: 384 });
+  });
+
   it('gives the sizes of the paper and of long strips', () => {
     assert.deepEqual(rescaledSize(500, 375, 256), { width: 341, height: 256 });
     assert.deepEqual(rescaledSize(375, 500, 384), { width: 384, height: 512 });

@@ -7,7 +7,7 @@ import { describeUnused } from '../../../../src/data/sources/folders/unused-file
 import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
 import { openImages } from '../../../../src/data/sources/open-images.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
-import { folderWith, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
+import { folderWith, labelsOf, temporaryFolder, textOf, writeFiles } from '../../../support/images.ts';
 import { range } from '../../../support/lists.ts';
 import { refused } from '../../../support/refused.ts';
 
@@ -195,7 +195,7 @@ describe('class folders', () => {
     assert.equal(source.length, 4);
     assert.equal(
       describeUnused(source.unused),
-      'note: 7 files were not used: 2 .heic, 1 .bmp, 1 .mov, 1 .png outside the class folders, 1 .txt, 1 without extension; convert them to JPEG, PNG or WebP, for example with `magick mogrify -format jpg *.heic`',
+      'note: 7 files were not used: 2 .heic, 1 .bmp, 1 .mov, 1 .png outside the class folders, 1 .txt, 1 without extension; convert them to JPEG, PNG or WebP, for example with `magick mogrify -format jpg *.heic` (ImageMagick with libheif)',
     );
     await writeFiles(join(folder, 'phone'), { 'a/1.heic': '', 'b/1.jpg': '' });
     await refused(openImages(join(folder, 'phone')), 'phone/a holds no image', 'but 1 .heic; convert them');
@@ -229,7 +229,7 @@ describe('class folders', () => {
     assert.equal((await source.fingerprint()).length, 64);
     const names = listed(source, folder);
     for (const [name, message] of [
-      ['a/dangling.jpg', 'there is no such file'],
+      ['a/dangling.jpg', 'it is a link to nowhere.jpg, which does not exist'],
       ['a/x.jpg', 'it is a folder'],
       ['b/caf\ufffd.jpg', 'its name is not valid UTF-8; rename it'],
       ['b/circle.jpg', 'symbolic links form a circle'],
@@ -265,12 +265,16 @@ describe('class folders', () => {
       await writeFiles(root, files);
       await refused(openImages(root), root, ...parts);
     }
+    const lonely = await openImages(join(folder, 'single'), { oneClass: true });
+    assert.deepEqual([lonely.classes, labelsOf(lonely)], [['a'], [0]]);
+    await writeFiles(join(folder, 'nested'), { 'photos/a/1.jpg': '', 'photos/b/1.jpg': '' });
+    await refused(openImages(join(folder, 'nested'), { oneClass: true }), 'give the path', '/nested/photos');
     await writeFiles(join(folder, 'ok'), { 'train/a/1.jpg': '', 'train/b/1.jpg': '', 'val/c/1.jpg': '' });
     const validation = openImages(join(folder, 'ok'), { split: 'val' });
     await refused(validation, '/ok/val/c is not a class of the training images');
     await refused(openImages(join(folder, 'none')), `${folder}/none does not exist`);
-    await writeFiles(folder, { 'notes.txt': '' });
-    await refused(openImages(join(folder, 'notes.txt')), 'notes.txt is not a data set');
+    await writeFiles(folder, { 'notes.md': '' });
+    await refused(openImages(join(folder, 'notes.md')), 'notes.md is not a data set');
   });
 
   it('name the split that is missing', async (t) => {

@@ -101,7 +101,28 @@ describe('tar shards', () => {
     const val = await openImages(folder, { split: 'val', cacheFolder });
     assert.deepEqual([listed(val), val.classes], [['val-000000.tar:9.jpeg 1'], ['0', '1', '2']]);
     const test = await openImages(folder, { split: 'test', cacheFolder });
-    assert.equal(test.length, 1, 'val replaces test');
+    assert.deepEqual([test.length, test.split], [1, 'val'], 'val replaces test');
+  });
+
+  it('belong to the split whose folder they are in, whatever their names', async (t) => {
+    const [one, other] = [
+      await shard({ '1.jpg': '', '1.cls': '1' }),
+      await shard({ '2.jpg': '', '2.cls': '0' }),
+    ];
+    const folder = await folderWith(t, {
+      'train/a.tar': one,
+      'train/contest.tar': other,
+      'valid/a.tar': one,
+    });
+    const cacheFolder = await temporaryFolder(t);
+    for (const [split, found, images] of [
+      ['train', 'train', 2],
+      ['val', 'val', 1],
+      ['test', 'val', 1],
+    ] as const) {
+      const source = await openImages(folder, { split, cacheFolder });
+      assert.deepEqual([source.split, source.length], [found, images]);
+    }
   });
 
   it('can be opened by pattern or one by one', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { deriveKeys, keyOfSeed, RandomStream } from '../../../../src/core/random.ts';
-import { centerCrop, wholeImage, writeCrop } from '../../../../src/data/pixels/crop.ts';
+import { centerCrop, imagePlanes, writeCrop, writeWindow } from '../../../../src/data/pixels/crop.ts';
 import { Augmentation, type AugmentationOptions } from '../../../../src/data/training/augment.ts';
 import { drawColorShift } from '../../../../src/data/training/color-shift.ts';
 import { pattern } from '../../../support/images.ts';
@@ -149,14 +149,32 @@ describe('writeCrop', () => {
     }
   });
 
-  it('agrees with the whole image', () => {
-    const planes = wholeImage(image, [10, 20, 30], true);
+  it('agrees with the whole image and its windows', () => {
+    const subtract = [10, 20, 30] as const;
+    const planes = imagePlanes(image, subtract);
     assert.equal(planes.length, 3 * 63);
-    assert.equal(planes[63 + 9 * 2 + 1], at(7, 2, 1) - 20);
+    assert.equal(planes[63 + 9 * 2 + 7], at(7, 2, 1) - 20);
+    const mirrored = new Float32Array(3 * 4 * 2);
+    writeWindow(image, { left: 3, top: 1, width: 4, height: 2 }, true, subtract, mirrored, 0);
+    assert.equal(mirrored[8 + 4 + 1], at(5, 2, 1) - 20);
   });
 });
 
 describe('centerCrop', () => {
+  it("starts at the nearest even pixel from a half with torchvision's rounding", () => {
+    // int(round((extent - 224) / 2)) in Python
+    for (const [extent, start] of [
+      [341, 58],
+      [343, 60],
+      [342, 59],
+      [345, 60],
+      [224, 0],
+    ] as const) {
+      const { left, top } = centerCrop(extent, 224, 224, { rounding: 'torchvision' });
+      assert.deepEqual([left, top], [start, 0], `${extent}`);
+    }
+  });
+
   it('leaves equal margins on both sides, within a pixel', () => {
     fc.assert(
       fc.property(fc.integer({ min: 224, max: 999 }), fc.integer({ min: 224, max: 999 }), (width, height) => {

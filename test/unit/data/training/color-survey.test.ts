@@ -134,6 +134,36 @@ describe('surveyImages', () => {
     });
     await assert.rejects(survey, /enough/);
   });
+
+  it('continues an interrupted survey, retries its bad images and ends with the same bits', async (t) => {
+    const cacheFolder = await temporaryFolder(t);
+    const reads: number[] = [];
+    const source = (bad: readonly number[]) =>
+      sourceOf(1600, (index) => {
+        reads.push(index);
+        return bad.includes(index) ? text : pixels(index % 40);
+      });
+    const stop = new AbortController();
+    const warnings: string[] = [];
+    const interrupted = surveyImages(source([5, 900]), {
+      cacheFolder,
+      signal: stop.signal,
+      onProgress: ({ done }) => done === 1200 && stop.abort(new Error('enough')),
+      onWarning: (warning) => warnings.push(warning),
+    });
+    await assert.rejects(interrupted, /enough/);
+    assert.deepEqual(warnings, [
+      'the check of the images stopped after 1024 of 1600; the next run continues there',
+    ]);
+    reads.length = 0;
+    const progress: unknown[] = [];
+    const continued = await surveyImages(source([900]), { cacheFolder, onProgress: (p) => progress.push(p) });
+    assert.deepEqual(new Set(reads), new Set([5, 900, ...Array.from({ length: 576 }, (_, i) => 1024 + i)]));
+    assert.deepEqual(progress.at(-1), { done: 1600, total: 1600, bad: 1 });
+    const whole = await surveyImages(source([900]), { cacheFolder: await temporaryFolder(t) });
+    assert.deepEqual(continued, whole);
+    assert.equal((await readdir(join(cacheFolder, 'surveys'))).length, 1);
+  });
 });
 
 describe('goodImages', () => {

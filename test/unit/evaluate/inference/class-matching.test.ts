@@ -34,6 +34,27 @@ describe('classes', () => {
     );
   });
 
+  it('that are the numbers of all classes of a model are its class numbers, whatever their order', () => {
+    const named = model('m', 'cat', 'dog', 'owl');
+    assert.deepEqual([...classNumbers(model('v2', '0', '2', '1'), named)], [0, 2, 1]);
+    assert.deepEqual([...classNumbers(model('v2', '0', '1', '2'), model('m', '2', '1', '0'))], [2, 1, 0]);
+    for (const numbers of [
+      ['1', '2', '3'],
+      ['0', '1'],
+      ['0', '1', '2', '3'],
+      ['00', '01', '02'],
+    ]) {
+      assert.throws(
+        () => classNumbers(model('photos', ...numbers), named),
+        /which m does not have; its classes are cat, dog, owl; only the numbers 0 to 2, all of them, are read as/,
+      );
+    }
+    assert.throws(
+      () => classNumbers(model('photos', '0', '1'), model('m', '1', 'x')),
+      /class "0", which m does/,
+    );
+  });
+
   it('of the data are found in the model, which may have more', () => {
     const numbers = classNumbers(model('photos', 'owl', 'cat'), model('m', 'cat', 'dog', 'owl'));
     assert.deepEqual([...numbers], [2, 0]);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Layer } from '../../../../src/core/layer.ts';
-import { wholeImage, writeCrop } from '../../../../src/data/pixels/crop.ts';
+import { imagePlanes, writeCrop } from '../../../../src/data/pixels/crop.ts';
 import type { RgbImage } from '../../../../src/data/sources/image-source.ts';
 import { DeterministicBatcher } from '../../../../src/evaluate/inference/batcher.ts';
 import { Ensemble } from '../../../../src/evaluate/inference/ensemble.ts';
@@ -64,10 +64,20 @@ async function run(
  * features, as for a crop, and the mean.
  */
 async function slidingScores(model: SmallModel, image: RgbImage, flip: boolean): Promise<Float64Array> {
-  const { layers, crop } = model.network;
+  const { layers, crop, pooling } = model.network;
   const split = layers.findIndex(({ name }) => name === 'fc6');
-  const input = wholeImage(image, MEAN, flip);
-  const size = [3, image.height, image.width];
+  const seen = flip ? mirrored(image) : image;
+  const { width: columns, height: rows } = seen;
+  // Pooling that rounds down ignores what exceeds a multiple of 32; half of it is left out on each side.
+  const [across, down] = pooling === 'floor' ? [columns % 32, rows % 32] : [0, 0];
+  const area = {
+    left: Math.floor(across / 2),
+    top: Math.floor(down / 2),
+    width: columns - across,
+    height: rows - down,
+  };
+  const input = imagePlanes(seen, MEAN, area);
+  const size = [3, area.height, area.width];
   const { output: features, shape } = await run(model, layers.slice(0, split), size, input);
   const [, channels, height, width] = shape;
   const side = crop / 32;
@@ -100,6 +110,14 @@ describe('dense evaluation', () => {
       }
     });
   }
+
+  it('of an image less than 32 pixels larger than the crop equals the center crop', async () => {
+    const model = await smallModel({ crop: 64 });
+    for (const image of [picture(72, 72, 3), picture(95, 64, 4), picture(64, 77, 5)]) {
+      const dense = await posteriorsOf(model, image, { protocol: 'dense', flip: false });
+      assert.deepEqual(dense, await posteriorsOf(model, image, { protocol: 'center', flip: false }));
+    }
+  });
 
   for (const pooling of ['floor', 'ceil'] as const) {
     it(`is a classifier that slides over the features, pooling by ${pooling}`, async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { TORCHVISION_TEST } from '../../../../src/core/image-preparation.ts';
 import type { TrainScale } from '../../../../src/core/scale.ts';
 import type { Protocol } from '../../../../src/evaluate/protocol/protocol.ts';
 import { checkScale, scalesFor } from '../../../../src/evaluate/protocol/test-scales.ts';
@@ -29,6 +30,12 @@ describe('test scales', () => {
     assert.deepEqual(scalesFor(model(32, fixed(36)), 'auto', 'm'), [32, 36, 40]);
     assert.deepEqual(scalesFor(model(32, fixed(32)), 'auto', 'm'), [32]);
     assert.deepEqual(scalesFor(model(32, { min: 36, max: 45 }), 'auto', 'm'), [36, 41, 45]);
+  });
+
+  it("are the publisher's for published weights", () => {
+    const published = { ...model(224), publishedTest: TORCHVISION_TEST };
+    assert.deepEqual(scalesFor(published, undefined, 'm'), [256]);
+    assert.deepEqual(scalesFor(published, [384], 'm'), [384]);
   });
 
   it('are those in the option', () => {

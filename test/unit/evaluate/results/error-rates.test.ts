@@ -75,6 +75,8 @@ describe('error rates', () => {
       { images: 0, top1Errors: 0, top5Errors: 0 },
     ]);
     assert.deepEqual([...confusionMatrix(results, 3)], [1, 0, 2, 0, 1, 0, 0, 0, 0]);
+    const { top1Error, meanClassError } = errorRates(results);
+    assert.deepEqual([top1Error, meanClassError], [2 / 4, (2 / 3 + 0) / 2]);
   });
 });
 

@@ -11,6 +11,7 @@ const INPUTS: EvaluationInputs = {
   data: 'cd',
   protocol: 'dense',
   flip: true,
+  colorProfiles: 'ignore',
   scales: [[256]],
 };
 
@@ -83,6 +84,15 @@ describe("an evaluation's journal", () => {
     await journal.add(outcome(1));
     await journal.finish();
     assert.equal(await read(path), undefined);
+  });
+
+  it('overwrites journals, also damaged ones, but no other file', async (t) => {
+    const path = await journalOf(t, 1);
+    await writeFile(path, (await readFile(path, 'utf8')).slice(0, 50));
+    await (await Journal.create(path, INPUTS)).close();
+    await writeFile(path, 'my notes');
+    await assert.rejects(Journal.create(path, INPUTS), /is not an evaluation journal; choose another file/);
+    assert.equal(await readFile(path, 'utf8'), 'my notes');
   });
 
   it('reports that it cannot be written', async (t) => {

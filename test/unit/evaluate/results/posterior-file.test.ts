@@ -16,6 +16,7 @@ const HEADER: PosteriorHeader = {
   model: 'abc',
   data: 'def',
   flip: true,
+  colorProfiles: 'ignore',
 };
 const imagesIn = (file: PosteriorFile) => [0, 1, 2, 3, 4].filter((image) => file.has(image));
 const valuesOf = (image: number) => Float32Array.from({ length: 6 }, (_, i) => image + i / 8);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { hideFolder, hidePaths, hidePathsIn } from '../../../src/runs/hide-paths.ts';
+import { hideFolder, hidePaths, hidePathsIn } from '../../../src/core/hide-paths.ts';
 
 describe('hidePaths', () => {
   it('keeps the last part of every path, and URLs', () => {

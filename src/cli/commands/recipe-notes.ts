@@ -1,0 +1,36 @@
+/** What `vgg train` says about the settings that it chose from the data. */
+import type { ChosenRecipe } from '../../api/choose-recipe.ts';
+import { imageFlops } from '../../net/cost.ts';
+import { formatCount } from '../../report/format.ts';
+import { networkOf, resolveRecipe } from '../../train/resolve-recipe.ts';
+
+/** With fewer images per class, a network from random weights learns little. */
+const FEW_PER_CLASS = 300;
+
+/** The notes before training, one line each. */
+export function recipeNotes({ chosen, facts, recipe }: ChosenRecipe, data: string, out: string): string[] {
+  const { images, classes, side } = facts;
+  const found = `${formatCount(images)} images, ${formatCount(classes)} classes, smaller side ${side} px`;
+  const keys = Object.entries(chosen).map(([key, value]) => `--${key} ${value}`);
+  const notes =
+    keys.length === 0
+      ? [`settings: the paper's, where no flag gives others (${found})`]
+      : [`settings for this data (${found}): ${keys.join(' ')}`];
+  if (
+    recipe.from === undefined &&
+    recipe['from-shallower'] === undefined &&
+    images < FEW_PER_CLASS * classes
+  ) {
+    notes.push(
+      `${formatCount(images / classes)} images per class are few for random weights: trained ones give a much lower error. ` +
+        `Start from VGG-16 (528 MiB, downloaded once): vgg train ${data} --from torchvision/vgg16 --out ${out}-vgg16`,
+    );
+  }
+  return notes;
+}
+
+/** Floating-point operations of the paper's recipe on this data: the same configuration at full width and crop. */
+export function paperFlops({ recipe: { config }, facts }: ChosenRecipe): number {
+  const paper = resolveRecipe({ config });
+  return imageFlops(networkOf(paper, Math.max(2, facts.classes))).training * facts.images * paper.epochs;
+}

@@ -1,0 +1,337 @@
+/** Downloads a file: resumed after an interruption, bounded, verified, and at its place whole or not at all. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, UserError } from '../../core/errors.ts';
+import { sha256OfFile, writingError } from '../../core/files.ts';
+import { connectionError, discard, HttpError, type HttpResponse, openUrl } from '../../core/http.ts';
+import { withFile } from '../../core/random-access-file.ts';
+import { LOOKALIKE_BYTES, lookalikeOf } from '../formats/signatures.ts';
+
+/** Receives how a download proceeds. */
+export interface DownloadListener {
+  /** Called while a file arrives: its name, and bytes. */
+  readonly onDownload?: (file: string, done: number, total: number) => void;
+  /** Receives a sentence for the user: another process downloads, or the hub could not be reached. */
+  readonly onNote?: (note: string) => void;
+}
+
+/** Largest model file to accept: a float64 checkpoint of E with an optimizer's two moments has 3.5 GB. */
+export const LARGEST_MODEL = 8 * 2 ** 30;
+
+/** What a file must be, as far as it is known beforehand. */
+export interface ExpectedFile {
+  readonly bytes?: number;
+  /** The first digits of its SHA-256, or all, in hexadecimal. */
+  readonly sha256?: string;
+  /** Git's name of the content: the SHA-1 of a header and the content. */
+  readonly gitSha1?: string;
+}
+
+export interface FileDownload {
+  readonly url: string;
+  /** Where the file is to be. */
+  readonly path: string;
+  readonly expected?: ExpectedFile;
+  /** Sent to the address's own origin only. */
+  readonly token?: string;
+  /** Largest size to accept, in bytes. */
+  readonly limit: number;
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Turns a response with a status of 400 or more into an error for people. */
+  readonly refusal?: (response: HttpResponse) => UserError;
+  /** Pause before the first retry, doubled each time (default a second). */
+  readonly retryMs?: number;
+  /** Longest time without a byte from the server (default a minute). */
+  readonly idleMs?: number;
+}
+
+/** Retries without progress. */
+const MAX_RETRIES = 4;
+const MAX_TRIES = 50;
+const EMPTY = { description: 'an empty file', remedy: 'check the address' };
+/** Longest pause that a server may ask for. */
+const LONGEST_PAUSE_MS = 60_000;
+
+/**
+ * Downloads a file. What has arrived stays in `path.partial`, from which a later call continues.
+ * @throws UserError naming the address and the remedy.
+ */
+export async function downloadFile(download: FileDownload): Promise<void> {
+  const { path, retryMs = 1000 } = download;
+  const partial = new PartialFile(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const first = await partial.size();
+    for (let failures = 0, tries = 1; ; tries++) {
+      const before = await partial.size();
+      try {
+        await transfer(download, partial);
+        break;
+      } catch (error) {
+        if (!(error instanceof HttpError) || !error.temporary) throw error;
+        // Without a network, nobody wants to wait.
+        if (error.unreachable && before === first) throw error;
+        if ((await partial.size()) > before) failures = 0;
+        if (++failures > MAX_RETRIES || tries > MAX_TRIES) throw error;
+        const asked = error instanceof BusyError ? error.seconds * 1000 : 0;
+        await sleep(Math.min(LONGEST_PAUSE_MS, Math.max(asked, retryMs * 2 ** (failures - 1))));
+      }
+    }
+    await verify(download, partial);
+    await partial.finish();
+  } catch (error) {
+    throw error instanceof UserError ? error : writingError(path, error);
+  }
+}
+
+/** A server asks to come back later. */
+class BusyError extends HttpError {
+  readonly seconds: number;
+  constructor(message: string, seconds: number) {
+    super(message, true);
+    this.seconds = seconds;
+  }
+}
+
+/** The part of a file that has arrived, and which version of the file it is a part of. */
+class PartialFile {
+  readonly path: string;
+  readonly #target: string;
+
+  constructor(target: string) {
+    this.#target = target;
+    this.path = `${target}.partial`;
+  }
+
+  async size(): Promise<number> {
+    return (await stat(this.path).catch(() => undefined))?.size ?? 0;
+  }
+
+  /** The version's mark, such as an ETag; undefined without one. */
+  async version(): Promise<string | undefined> {
+    const text = await readFile(`${this.path}.version`, 'utf8').catch(() => '');
+    return text === '' ? undefined : text;
+  }
+
+  async start(version: string | undefined): Promise<void> {
+    await this.discard();
+    if (version !== undefined) await writeFile(`${this.path}.version`, version);
+  }
+
+  async discard(): Promise<void> {
+    for (const path of [this.path, `${this.path}.version`]) await rm(path, { force: true });
+  }
+
+  async finish(): Promise<void> {
+    await rename(this.path, this.#target);
+    await this.discard();
+  }
+}
+
+/** Requests what is missing and appends it. @throws HttpError, temporary when the connection breaks */
+async function transfer(download: FileDownload, partial: PartialFile): Promise<void> {
+  const { url, expected = {}, token, idleMs } = download;
+  let have = await partial.size();
+  const version = await partial.version();
+  const isKnown = version !== undefined && (version.startsWith('"') || version === identityOf(expected));
+  if (have > 0 && !isKnown) {
+    await partial.discard();
+    have = 0;
+  }
+  if (have > 0 && have === expected.bytes) return;
+  const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-` } : {};
+  // Of a file without a known hash, only the same version may be continued.
+  if (have > 0 && version?.startsWith('"')) headers['if-range'] = version;
+  const response = await openUrl(url, { headers, token, idleMs });
+  try {
+    if (response.status === 416) {
+      await partial.discard();
+      throw new HttpError(`${response.url.host} does not have the rest of the file; try again`, true);
+    }
+    checkStatus(download, response);
+    const start = response.status === 206 ? rangeStart(response) : 0;
+    if (start !== 0 && start !== have) {
+      await partial.discard();
+      throw new HttpError(`${response.url.host} sent another part of the file than requested`, true);
+    }
+    const total = totalOf(download, response, start);
+    if (start === 0) await partial.start(identityOf(expected) ?? strongTag(response));
+    await append(download, response, partial, start, total);
+  } finally {
+    await discard(response);
+  }
+}
+
+/** A hash of the whole file, which identifies its version and is checked at the end. */
+function identityOf({ sha256, gitSha1 }: ExpectedFile): string | undefined {
+  return sha256 ?? gitSha1;
+}
+
+function strongTag({ headers: { etag } }: HttpResponse): string | undefined {
+  return etag?.startsWith('"') ? etag : undefined;
+}
+
+function checkStatus({ refusal }: FileDownload, response: HttpResponse): void {
+  const { url, status, headers } = response;
+  if (status === 200 || status === 206) {
+    if (!/^text\/html\b/i.test(headers['content-type'] ?? '')) return;
+    throw new HttpError(
+      `${url.href} is a web page instead of a model file; give the address of the file itself`,
+      false,
+    );
+  }
+  if (status === 429 || status >= 500) {
+    const seconds = Number(headers['retry-after'] ?? 0);
+    throw new BusyError(`${url.host} is busy (status ${status}); try again later`, seconds || 0);
+  }
+  throw refusal?.(response) ?? statusError(response);
+}
+
+/** The error for a response with a status that a file does not have. */
+export function statusError({ url, status }: HttpResponse): UserError {
+  const reason =
+    status === 404 || status === 410
+      ? 'there is no such file'
+      : status === 401 || status === 403
+        ? 'it is not public'
+        : `status ${status}`;
+  return new HttpError(
+    `${url.origin}${url.pathname} could not be downloaded: ${reason}; check the address`,
+    false,
+  );
+}
+
+/** The first byte of a partial response; NaN if it is not stated. */
+function rangeStart({ headers }: HttpResponse): number {
+  return Number(/^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1]);
+}
+
+/** The size of the whole file, if it is announced. @throws HttpError when it cannot be right */
+function totalOf(
+  { expected, limit }: FileDownload,
+  { url, headers }: HttpResponse,
+  start: number,
+): number | undefined {
+  const length = headers['content-length'];
+  const announced = length === undefined ? undefined : start + Number(length);
+  const total = announced ?? expected?.bytes;
+  if (total !== undefined && !(total <= limit)) {
+    throw new HttpError(
+      `${url.host} announces a file of ${total} bytes, more than the limit of ${limit}; check the address`,
+      false,
+    );
+  }
+  if (expected?.bytes !== undefined && total !== expected.bytes) {
+    throw new HttpError(
+      `${url.host} announces ${total} bytes instead of ${expected.bytes}; try again later`,
+      false,
+    );
+  }
+  return total;
+}
+
+async function append(
+  { url, path, limit, onProgress }: FileDownload,
+  { body, url: source }: HttpResponse,
+  partial: PartialFile,
+  start: number,
+  total: number | undefined,
+): Promise<void> {
+  if (total !== undefined) await checkSpace(path, total - start);
+  const file = await open(partial.path, start === 0 ? 'w' : 'r+');
+  let done = start;
+  try {
+    for await (const chunk of chunksOf(body, source)) {
+      if (done + chunk.length > (total ?? limit)) {
+        await partial.discard();
+        throw new HttpError(`${source.host} sends more than a model file can have; check ${url}`, false);
+      }
+      await writeAll(file, chunk, done);
+      done += chunk.length;
+      onProgress?.(done, total ?? done);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  if (total === undefined || done === total) return;
+  throw new HttpError(
+    `${source.host} sent ${done} of ${total} bytes; run the command again to continue`,
+    true,
+  );
+}
+
+/** Distinguishes errors of the connection from those of the disk. */
+async function* chunksOf(body: AsyncIterable<unknown>, url: URL): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of body) yield chunk as Buffer;
+  } catch (error) {
+    throw connectionError(url, error);
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
+  for (let offset = 0; offset < chunk.length; ) {
+    offset += (await file.write(chunk, offset, chunk.length - offset, position + offset)).bytesWritten;
+  }
+}
+
+/** Refuses what the disk has no room for before anything is sent. */
+async function checkSpace(path: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  if (bytes <= bavail * bsize) return;
+  throw new UserError(
+    `${path} needs ${bytes} bytes, but its disk has only ${bavail * bsize} left; free some space, or set XDG_CACHE_HOME to a folder on another disk`,
+  );
+}
+
+/** @throws UserError, without keeping the file, when its content is not the expected one. */
+async function verify({ url, expected = {} }: FileDownload, partial: PartialFile): Promise<void> {
+  const { bytes, sha256, gitSha1 } = expected;
+  const size = await partial.size();
+  const found = sha256 === undefined ? undefined : await sha256OfFile(partial.path);
+  const fault =
+    bytes !== undefined && size !== bytes
+      ? `it has ${size} bytes instead of ${bytes}`
+      : found !== undefined && !found.startsWith(sha256!)
+        ? `its SHA-256 is ${found}, but should ${sha256!.length < 64 ? 'start with' : 'be'} ${sha256}`
+        : gitSha1 !== undefined && (await gitSha1Of(partial.path, size)) !== gitSha1
+          ? `its content differs from the one that the hub lists`
+          : undefined;
+  if (fault === undefined) return refuseLookalike(url, partial);
+  await partial.discard();
+  throw new UserError(`${url} is damaged or was replaced: ${fault}; nothing was kept, so try again later`);
+}
+
+/** @throws UserError, without keeping the file, when it is a web page, a pointer or another file than weights. */
+async function refuseLookalike(url: string, partial: PartialFile): Promise<void> {
+  if (new URL(url).pathname.endsWith('.json')) return;
+  const start = await withFile(partial.path, (file) => file.read(0, Math.min(LOOKALIKE_BYTES, file.size)));
+  const lookalike = start.length === 0 ? EMPTY : lookalikeOf(start);
+  if (!lookalike) return;
+  await partial.discard();
+  throw new UserError(`${url} is ${lookalike.description}; ${lookalike.remedy}`);
+}
+
+async function gitSha1Of(path: string, size: number): Promise<string> {
+  const hash = createHash('sha1').update(`blob ${size}\0`);
+  try {
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  } catch (error) {
+    throw new UserError(`${path} could not be read back: ${messageOf(error)}`, { cause: error });
+  }
+  return hash.digest('hex');
+}
