@@ -8,9 +8,9 @@ namespace verydeep::winograd {
 namespace {
 
 /** Floats of weights that stay in the first-level cache while the pixels of a strip are computed. */
-constexpr int64_t kPanelFloats = VD_WIDTH == 16 ? 8192 : 6144;
-/** Floats of input rows per strip, about half of a second-level cache. */
-constexpr int64_t kStripFloats = int64_t{96} << 10;
+constexpr int64_t kPanelFloats = VD_WIDTH == 16 ? 26624 : 6144;
+/** Floats of one group's outputs per strip: they stay in the second-level cache while the weights pass by. */
+constexpr int64_t kStripFloats = int64_t{48} << 10;
 
 /** The operands for some pixels of a row and one group of output blocks. */
 struct BlockedPiece {
@@ -58,10 +58,10 @@ VD_INLINE void addBlockedPiece(const BlockedPiece& p) {
 
 template <int N>
 void addBlockedRow(BlockedPiece p, int64_t width) {
-  const int64_t pieces = divideUp(width, kTiles);
-  for (int64_t i = 0; i < pieces; i++) {
-    const Range range = part(width, pieces, i);
-    switch (range.end - range.begin) {
+  for (int64_t pieces = divideUp(width, kTiles); pieces > 0; pieces--) {
+    const int64_t pixels = divideUp(width, pieces);
+    width -= pixels;
+    switch (pixels) {
       case 1: addBlockedPiece<N, 1>(p); break;
       case 2: addBlockedPiece<N, 2>(p); break;
       case 3: addBlockedPiece<N, 3>(p); break;
@@ -69,8 +69,8 @@ void addBlockedRow(BlockedPiece p, int64_t width) {
       case 5: addBlockedPiece<N, 5>(p); break;
       default: addBlockedPiece<N, kTiles>(p); break;
     }
-    p.rows += (range.end - range.begin) * kWidth;
-    p.output += (range.end - range.begin) * kWidth;
+    p.rows += pixels * kWidth;
+    p.output += pixels * kWidth;
   }
 }
 
@@ -84,8 +84,7 @@ struct BlockedPlan {
     paddedWidth = c.inWidth + 2 * c.padding;
     // Pixels of a strip if flat, else rows.
     const int64_t lines = flat ? width : height;
-    const int64_t lineFloats = inBlocks * kWidth * (flat ? 1 : paddedWidth);
-    int64_t most = larger(flat ? 4 * kTiles : 1, kStripFloats / lineFloats - (c.kernel - 1));
+    int64_t most = larger(1, kStripFloats / (kVectors * kWidth * (flat ? 1 : width)));
     // Enough strips for all threads; if the maps are too small for that, threads share the outputs of a strip.
     most = smaller(most, larger(flat ? 4 * kTiles : 1, divideUp(lines * c.images, 4 * threads)));
     strips = divideUp(lines, most);
@@ -144,6 +143,8 @@ struct BlockedStrip {
   float* output;
   int64_t lines, width;
   const float* bias;
+  /** The row of the input, perhaps of the padding, where the first line's kernel begins. */
+  int64_t top;
 
   template <int N>
   void compute(int64_t firstBlock) const {
@@ -154,20 +155,27 @@ struct BlockedStrip {
     p.kernel = job.kernel;
     p.rowStride = job.kernel == 1 ? blockStride : rowStride;
     p.planeStride = planeStride;
-    for (int64_t i = 0; i < count; i += p.rowCount, weights += p.rowCount * rowFloats) {
+    for (int64_t i = 0; i < count;) {
       // A panel does not cross into the next block, whose rows are elsewhere.
-      p.rowCount = smaller(plan.panelRows, job.kernel == 1 ? count - i : job.kernel - i % job.kernel);
-      p.weights = weights;
+      const int64_t panel = smaller(plan.panelRows, job.kernel == 1 ? count - i : job.kernel - i % job.kernel);
       p.bias = i == 0 ? bias + firstBlock * kWidth : nullptr;
-      p.rectify = job.rectify && i + p.rowCount == count;
+      p.rectify = job.rectify && i + panel == count;
       const float* from = job.kernel == 1 ? rows + i * blockStride
                                           : rows + i / job.kernel * blockStride + i % job.kernel * rowStride;
       float* to = output + firstBlock * planeStride;
       for (int64_t y = 0; y < lines; y++, from += rowStride, to += job.outWidth() * kWidth) {
-        p.rows = from;
+        // Rows of the padding are left out.
+        const int64_t above = top + y + i % job.kernel;
+        const Range rows = job.kernel == 1 ? Range{0, panel} : Range{larger(0, -above), smaller(panel, job.inHeight - above)};
+        p.rowCount = larger(0, rows.end - rows.begin);
+        if (p.rowCount == 0 && !p.bias && !p.rectify) continue;
+        p.rows = from + rows.begin * p.rowStride;
+        p.weights = weights + rows.begin * rowFloats;
         p.output = to;
         addBlockedRow<N>(p, width);
       }
+      i += panel;
+      weights += panel * rowFloats;
     }
   }
 };
@@ -185,7 +193,8 @@ void convolveBlocked(const BlockedConvolution& job, Team& team, int thread) {
     float* output = job.output + image * plan.outBlocks * job.outHeight() * job.outWidth() * kWidth;
     const float* input = job.input + image * plan.inBlocks * job.inHeight * job.inWidth * kWidth;
     const Range lines = part(flat ? plan.width : plan.height, plan.strips, strip);
-    BlockedStrip work{job, plan, rows, plan.paddedWidth * kWidth, 0, output, lines.end - lines.begin, plan.width, bias};
+    BlockedStrip work{job,    plan,       rows, plan.paddedWidth * kWidth, 0, output, lines.end - lines.begin,
+                      plan.width, bias, lines.begin - job.padding};
     if (flat) {
       work.rows = input + lines.begin * kWidth;
       work.blockStride = plan.width * kWidth;

@@ -31,11 +31,18 @@ VD_INLINE Vec loadUnaligned(const float* from) {
 }
 VD_INLINE void storeUnaligned(float* to, Vec v) { std::memcpy(to, &v, sizeof v); }
 
+/** What to fetch into the caches meanwhile: `rows` rows of `lines` cache lines for every kFetchStep values of k. */
+struct Fetch {
+  const float* from = nullptr;
+  int64_t rowStride = 0, rows = 0, lines = 0;
+  /** From one step to the next. */
+  int64_t advance = 0;
+};
+constexpr int64_t kFetchStep = 64 / sizeof(float);
+
 struct MatrixPiece {
   const float* a;
   int64_t aRow, aColumn;
-  /** The rows of A to fetch into the cache meanwhile, or null. Stored like `a`. */
-  const float* next;
   /** Packed: `[depth][vectors][kWidth]` */
   const float* b;
   int64_t depth;
@@ -44,6 +51,7 @@ struct MatrixPiece {
   /** Columns of C; the last vector may have fewer than kWidth. */
   int64_t columns;
   bool add;
+  Fetch fetch;
 };
 
 template <int N, int T>
@@ -63,13 +71,17 @@ VD_INLINE void multiplyMatrixPiece(const MatrixPiece& p) {
     for (int t = 0; t < T; t++) sum[j][t] = zero();
   }
   const float *a = p.a, *b = p.b;
-  constexpr int64_t kStep = 64 / sizeof(float);
   int64_t k = 0;
-  if (p.next) {
-    for (; k + kStep <= p.depth; k += kStep) {
-      for (int t = 0; t < T; t++) __builtin_prefetch(p.next + t * p.aRow + k);
+  if (p.fetch.from) {
+    const float* from = p.fetch.from;
+    for (; k + kFetchStep <= p.depth; k += kFetchStep, from += p.fetch.advance) {
+      for (int64_t r = 0; r < p.fetch.rows; r++) {
+        for (int64_t line = 0; line < p.fetch.lines; line++) {
+          __builtin_prefetch(from + r * p.fetch.rowStride + line * kFetchStep, 0, 2);
+        }
+      }
 #pragma GCC unroll 2
-      for (int i = 0; i < kStep; i++, a += p.aColumn, b += N * kWidth) addColumns(p, a, b, sum);
+      for (int i = 0; i < kFetchStep; i++, a += p.aColumn, b += N * kWidth) addColumns(p, a, b, sum);
     }
   }
   for (; k < p.depth; k++, a += p.aColumn, b += N * kWidth) addColumns(p, a, b, sum);
@@ -136,6 +148,8 @@ struct MatrixBlock {
   int64_t k, depth;
   const float* packed;
   int64_t panelStride;
+  /** The values of B that are packed next, stored as B is by rows, or null. */
+  const float* next = nullptr;
 };
 
 template <int N>
@@ -149,8 +163,8 @@ void multiplyMatrixBlock(const MatrixProduct& job, const MatrixBlock& block) {
     const Range range = part(rows, pieces, i);
     const int64_t count = range.end - range.begin, row = block.rows.begin + range.begin;
     const float* a = job.a + row * job.aRow + block.k * job.aColumn;
-    MatrixPiece p{a, job.aRow, job.aColumn, nullptr, block.packed, block.depth, job.c + row * job.n + block.columns.begin,
-                  job.n, 0, job.add || block.k > 0};
+    MatrixPiece p{a,     job.aRow, job.aColumn, block.packed, block.depth, job.c + row * job.n + block.columns.begin,
+                  job.n, 0,        job.add || block.k > 0, {}};
     if (apart) {
       for (int64_t k = 0; k < block.depth; k++) {
         for (int64_t t = 0; t < count; t++) copy[k * count + t] = a[t * job.aRow + k * job.aColumn];
@@ -159,13 +173,20 @@ void multiplyMatrixBlock(const MatrixProduct& job, const MatrixBlock& block) {
       p.aRow = 1;
       p.aColumn = count;
     } else if (onePanel && i + 1 < pieces) {
-      p.next = a + count * job.aRow;
+      p.fetch = {a + count * job.aRow, job.aRow, count, 1, kFetchStep};
+    }
+    if (block.next) {
+      // Each piece fetches its share of the rows below its own columns.
+      const Range share = part(block.depth, pieces, i);
+      const int64_t steps = larger(1, block.depth / kFetchStep), fetched = divideUp(share.end - share.begin, steps);
+      p.fetch = {block.next + share.begin * job.bRow, job.bRow, fetched, N * kWidth / kFetchStep, fetched * job.bRow};
     }
     for (int64_t column = block.columns.begin; column < block.columns.end; column += N * kWidth) {
       p.columns = smaller(N * kWidth, block.columns.end - column);
       multiplyMatrixRows<N, kMost>(p, count);
       p.b += block.panelStride;
       p.c += N * kWidth;
+      if (block.next) p.fetch.from += N * kWidth;
     }
   }
 }
@@ -213,7 +234,10 @@ void multiplyStreamed(const MatrixProduct& job, Team& team, int thread) {
       for (int64_t column = first, panel = 0; column < columns.end; column += width, panel++) {
         packPanel(job, k, depth, column, packed + panel * depth * width);
       }
-      multiplyBlock(job, {{0, job.m}, columns, k, depth, packed, depth * width});
+      const int64_t left = job.k - k - depth;
+      const bool ahead = job.bColumn == 1 && left >= kStreamedDepth;
+      multiplyBlock(job, {{0, job.m}, columns, k, depth, packed, depth * width,
+                          ahead ? job.b + (k + depth) * job.bRow + first : nullptr});
     }
   }
 }
