@@ -143,8 +143,8 @@ export async function syntheticOutput(
   backend: Backend,
   parameters: Parameters,
   { network, meanRgb }: ModelFacts,
+  side = paritySide(network),
 ): Promise<Float32Array> {
-  const side = paritySide(network);
   let values = imagePlanes(syntheticImage(side), meanRgb);
   let inputShape: Shape4 = [1, 3, side, side];
   for (const layers of convolutionsWithFollowers(network.layers)) {

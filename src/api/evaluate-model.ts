@@ -38,7 +38,7 @@ export interface EvaluateOptions extends EngineOptions, ProtocolOptions, Journal
    * journal: the same evaluation with the same file resumes. Default: none.
    */
   readonly posteriors?: string;
-  /** Maximum number of crops or images in a batch (default 64, or fewer if their activations exceed 512 MiB). */
+  /** Maximum number of crops or images in a batch (default 64, or fewer if their activations exceed 128 MiB for small networks, 512 for the paper's). */
   readonly batch?: number;
   /** Images with more pixels are rejected before they are decoded (default 100 million). */
   readonly maxPixels?: number;

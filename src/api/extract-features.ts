@@ -10,6 +10,7 @@ import { FeatureExtractor, type FeatureView } from '../evaluate/features/feature
 import type { ImageFeatures } from '../evaluate/features/feature-files.ts';
 import { layersUpTo, type PositionPooling, poolPositions } from '../evaluate/features/feature-layers.ts';
 import { type EngineOptions, loadModel } from '../evaluate/inference/load-model.ts';
+import { programBytesFor } from '../evaluate/inference/program-cache.ts';
 import { checkScale, scalesFor } from '../evaluate/protocol/test-scales.ts';
 import { openBackend } from '../kernels/registry.ts';
 
@@ -38,9 +39,6 @@ export interface FeatureOptions extends EngineOptions {
   /** Called for each image that cannot be read, which is then left out (default: the first one is an error). */
   onBad?(image: BadImage): void;
 }
-
-/** Most bytes of cached programs for whole images, one for each size. */
-const WHOLE_IMAGE_BYTES = 2 * 2 ** 30;
 
 interface PreparedImage extends Pick<GivenImage, 'name' | 'label'> {
   readonly image: RgbImage;
@@ -74,7 +72,7 @@ export async function* featuresOf(
     parameterSpecs(layersUpTo(path, network, layer)),
   );
   // Center crops need only one program, however large its batch.
-  const memoryBytes = view === 'center' ? Number.POSITIVE_INFINITY : WHOLE_IMAGE_BYTES;
+  const memoryBytes = view === 'center' ? Number.POSITIVE_INFINITY : programBytesFor(model.facts.network);
   const extractor = new FeatureExtractor(model, layer, memoryBytes);
   try {
     const { facts } = model;

@@ -2,6 +2,7 @@ import { messageOf, UserError } from '../core/errors.ts';
 import { describeHead, type Network, parameterCount } from '../net/network.ts';
 import { type FormatName, openWeights, type WeightFile } from '../weights/formats/formats.ts';
 import { identify, preprocessingOf } from '../weights/import/identify.ts';
+import { foreignRemarks } from '../weights/import/import-report.ts';
 import { describePreprocessing } from '../weights/import/preprocessing.ts';
 import { withStatedPreprocessing } from '../weights/import/stated-facts.ts';
 import type { ReadModelOptions } from '../weights/model/read-model.ts';
@@ -85,7 +86,7 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Part
       naming: facts ? "verydeep's own names" : foreign.naming,
       labels: facts?.labels ?? statedLabels(file, network),
       provenance: facts?.provenance,
-      remarks: facts || foreign.remarks.length === 0 ? undefined : foreign.remarks,
+      remarks: facts ? [] : foreignRemarks(foreign, options),
     };
     const preprocessing = await orProblem(async () => ({
       preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { single } from '../comm/communicator.ts';
 import { fromFirst } from '../core/process-team.ts';
+import { fingerprintImages, unpackFingerprints } from '../data/sources/image-fingerprints.ts';
 import { RunRecord } from '../runs/run-record.ts';
 import { firstWeights, readStart, withPreparation } from '../train/first-weights.ts';
 import type { Recipe } from '../train/recipe.ts';
-import { openSession } from '../train/session.ts';
+import { openSession, type TrainingSession } from '../train/session.ts';
 import { isFirst, type RunOptions, runTraining, type TrainOutcome } from './run-training.ts';
 
 export interface TrainOptions extends RunOptions {
@@ -37,10 +38,25 @@ export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome>
     );
   }
   const session = await openSession({ ...options, data, recipe });
+  const trainedOn = start?.validation?.trainedOn;
+  if (trainedOn !== undefined) await warnOfSeenImages(session, trainedOn);
   const weights = isFirst(options) ? await firstWeights({ ...session, start }) : undefined;
   // Last, so that a machine that cannot train leaves nothing behind.
   const record = isFirst(options)
     ? await RunRecord.start(out, { data: resolve(data), recipe }, await session.set.record())
     : RunRecord.silent();
-  return runTraining(session, record, { weights }, out);
+  return runTraining(session, record, { weights, trainedOn }, out);
+}
+
+/** Warns of validation images that the model behind `from` was trained on, for instance with another seed. */
+async function warnOfSeenImages(
+  { set: { validation }, recipe, listener, signal }: TrainingSession,
+  trainedOn: string,
+): Promise<void> {
+  const seen = unpackFingerprints(trainedOn);
+  const found = (await fingerprintImages(validation, { signal })).filter((one) => seen.has(one)).length;
+  if (found === 0) return;
+  listener?.onWarning?.(
+    `${recipe.from ?? recipe['from-shallower']} was trained on ${found} of the ${validation.length} validation images, so the validation error is too low; use its --seed and --holdout (evaluate leaves these images out)`,
+  );
 }

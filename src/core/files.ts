@@ -41,9 +41,17 @@ export async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   const file = await openFile(path);
   try {
-    for await (const chunk of file.createReadStream({ highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+    // One buffer for all reads: those of a stream add up until they are collected.
+    const buffer = Buffer.allocUnsafeSlow(2 ** 20);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) break;
+      hash.update(buffer.subarray(0, bytesRead));
+    }
   } catch (error) {
     throw readingError(path, error);
+  } finally {
+    await file.close();
   }
   return hash.digest('hex');
 }

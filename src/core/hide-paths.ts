@@ -2,6 +2,8 @@ import { basename } from 'node:path';
 
 /** A line that is one path or a list of paths, possibly after a key: `from: runs/a/best.safetensors`. */
 const LINE_OF_PATHS = /^((?:[\w-]+: )?["']?)([^\s,:'"]*\/.*)$/gm;
+/** A model by name, which is not a path. */
+const PUBLISHED = /^torchvision\/\w+$/;
 /** A path inside a sentence, absolute or starting with a dot; URLs are not paths. */
 const PATH_IN_TEXT = /(?<![\w.:/])\.{0,2}\/[^\s'",]+/g;
 
@@ -18,7 +20,7 @@ export function hidePaths(text: string): string {
 function hidePathList(paths: string): string {
   return paths
     .split(',')
-    .map((path) => basename(path))
+    .map((path) => (PUBLISHED.test(path) ? path : basename(path)))
     .join(',');
 }
 

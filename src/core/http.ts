@@ -37,6 +37,8 @@ export interface HttpOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent to the address's own origin only (default: none). */
   readonly token?: string;
+  /** Allows http:// for hosts other than this machine, because the user's settings name one (default false). */
+  readonly allowUnencrypted?: boolean;
   /** Returns the response that redirects to another origin instead of following it (default false). */
   readonly stayAtOrigin?: boolean;
   /** Longest time without a byte from the server (default a minute). */
@@ -59,7 +61,7 @@ export interface HttpResponse {
  * @throws HttpError when the server cannot be reached, redirects in a circle or to an address that is not allowed.
  */
 export async function openUrl(address: string | URL, options: HttpOptions = {}): Promise<HttpResponse> {
-  const start = checkedUrl(String(address));
+  const start = checkedUrl(String(address), options);
   let url = start;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const response = await send(
@@ -73,7 +75,7 @@ export async function openUrl(address: string | URL, options: HttpOptions = {}):
     if (target.protocol === 'http:' && url.protocol === 'https:') {
       throw new HttpError(`${url.host} redirects to ${target.origin}, which is not encrypted`, false);
     }
-    url = checkedUrl(target.href);
+    url = checkedUrl(target.href, options);
   }
   throw new HttpError(`${start.host} redirects more than ${MAX_REDIRECTS} times; check the address`, false);
 }
@@ -112,13 +114,17 @@ export function isLoopback(host: string): boolean {
 }
 
 /** @throws HttpError unless the address is encrypted or this machine's, and has no password. */
-function checkedUrl(text: string): URL {
+function checkedUrl(text: string, { allowUnencrypted = false }: HttpOptions): URL {
   if (!URL.canParse(text)) throw new HttpError(`${text} is not an address`, false);
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') {
     throw new HttpError(`the address of ${url.host} holds a user name or password; leave them out`, false);
   }
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))) return url;
+  if (
+    url.protocol === 'https:' ||
+    (url.protocol === 'http:' && (allowUnencrypted || isLoopback(url.hostname)))
+  )
+    return url;
   throw new HttpError(`${url.origin} is not encrypted; use an address that starts with https://`, false);
 }
 
@@ -184,7 +190,7 @@ export function connectionError(url: URL, error: unknown): HttpError {
   const code = codes.find((each) => each !== undefined && Object.hasOwn(REASONS, each));
   const reason = code === undefined ? messageOf(error) : REASONS[code];
   return new HttpError(
-    `${url.host} could not be reached (${reason}); check the connection, and HTTPS_PROXY behind a proxy`,
+    `${url.host} could not be reached (${reason}); check the connection, and set HTTPS_PROXY if you need a proxy`,
     true,
     { cause: error, unreachable: ['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED'].includes(code ?? '') },
   );

@@ -67,7 +67,7 @@ export async function createRun(
   if (record) await writeFileAtomically(dataFile, await compress(JSON.stringify(record)));
   await writeFileAtomically(
     recipeFile,
-    stringify({ data: description.data, version: RECIPE_VERSION, ...description.recipe }),
+    stringify({ data: description.data, version: RECIPE_VERSION, ...resolveRecipe(description.recipe) }),
   );
 }
 

@@ -18,16 +18,18 @@ interface IterationHealth {
  * What to change when a network does not learn or diverges. docs/explanation/defaults.md has the runs that show that it
  * helps.
  */
-export function remedyFor(recipe: Recipe): string {
+export function remedyFor(recipe: Recipe, fault: 'diverges' | 'does not learn'): string {
   const { init, lr, batch } = recipe;
   const rate = (lr * batch) / (recipe['lr-reference-batch'] ?? batch);
   const usual = usualRate(batch);
   const remedies: string[] = [];
   if (init === 'gaussian' || init === 'he-unscaled') remedies.push('use --init he or --init glorot');
   if (rate > usual) remedies.push(`lower --lr to ${usual}`);
-  if (rate < usual / 3) remedies.push(`raise --lr to ${usual}`);
+  if (rate < usual / 3 && fault === 'does not learn') remedies.push(`raise --lr to ${usual}`);
   if (remedies.length > 0) return remedies.join(', and ');
-  return `halve --lr (${lr / 2}), train for more epochs, or start from a trained network (--from)`;
+  return fault === 'diverges'
+    ? `lower --lr to ${lr / 2}`
+    : 'train for more epochs, or start from a trained network (--from)';
 }
 
 /** @throws DivergenceError with what to change, when the loss is infinite or NaN. */
@@ -35,7 +37,7 @@ export function checkFinite({ iteration, meanLoss, learningRate }: IterationHeal
   if (Number.isFinite(meanLoss)) return;
   throw new DivergenceError(
     `the loss is not finite at iteration ${iteration} (learning rate ${learningRate}): training diverged; ` +
-      `start again and ${remedyFor(recipe)}`,
+      `start again and ${remedyFor(recipe, 'diverges')}`,
   );
 }
 
@@ -62,7 +64,7 @@ export function checkAlive(flatIterations: number, window: number, classes: numb
   throw new DivergenceError(
     `the network is not learning: for ${flatIterations} iterations the loss has stayed at ln(${classes}) = ` +
       `${Math.log(classes).toFixed(3)} and the output has not depended on the image; ` +
-      `start again and ${remedyFor(recipe)}`,
+      `start again and ${remedyFor(recipe, 'does not learn')}`,
   );
 }
 

@@ -5,11 +5,12 @@ import { UserError } from '../core/errors.ts';
 import { hidePathsIn } from '../core/hide-paths.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';
+import { packFingerprints, unpackFingerprints } from '../data/sources/image-fingerprints.ts';
 import type { Backend, Parameters } from '../kernels/backend.ts';
 import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
 import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
-import type { ModelFacts } from '../weights/model/metadata.ts';
+import type { ModelFacts, ValidationRecord } from '../weights/model/metadata.ts';
 import { type Checkpoint, restoreModel, restoreOptimizer } from './checkpoint.ts';
 import type { DataRecord } from './data-record.ts';
 import type { Metrics } from './metrics.ts';
@@ -119,6 +120,8 @@ export async function checkSameData(
 /** What a session starts from. Rank 0 has the weights or a checkpoint; the other ranks receive them. */
 export interface SessionStart {
   readonly weights?: Map<string, Float32Array>;
+  /** Fingerprints of the images that the model behind `weights` was trained on, if it recorded them. */
+  readonly trainedOn?: string;
   readonly checkpoint?: Checkpoint;
   /** The checkpoint's state, on every rank; undefined for a run without a checkpoint. */
   readonly state?: TrainerState;
@@ -148,7 +151,7 @@ export async function startParameters(
 /** The facts that model files record besides the weights, without this machine's folders. */
 export async function modelFacts(
   { recipe, network, set }: TrainingSession,
-  { checkpoint }: SessionStart,
+  { checkpoint, trainedOn }: SessionStart,
 ): Promise<ModelFacts> {
   const { training, mean, validationRecord } = set;
   return {
@@ -159,7 +162,7 @@ export async function modelFacts(
     trainScale: parseTrainScale(recipe.scale),
     colorProfiles: recipe['color-profiles'],
     // The model of an older version keeps being one without a record: its hold-out follows another rule.
-    validation: checkpoint ? checkpoint.model.validation : validationRecord,
+    validation: checkpoint ? checkpoint.model.validation : withEarlier(validationRecord, trainedOn),
     provenance: {
       createdBy: `verydeep ${version}`,
       data: basename(resolve(training.location)),
@@ -167,4 +170,11 @@ export async function modelFacts(
       recipe: formatRecipe(hidePathsIn(recipe)),
     },
   };
+}
+
+/** Images that the model was trained on before count as training images, too. */
+function withEarlier(record: ValidationRecord, earlier: string | undefined): ValidationRecord {
+  if (earlier === undefined) return record;
+  const all = [record.trainedOn ?? '', earlier].flatMap((packed) => [...unpackFingerprints(packed)]);
+  return { ...record, trainedOn: packFingerprints(all) };
 }

@@ -187,7 +187,8 @@ async function survey(
           team,
         });
   const good = goodImages(source, survey, { skipBad: record !== undefined || recipe['skip-bad'] });
-  const onProgress = (done: number, total: number) => listener?.onSurvey?.({ done, total, bad: 0, what });
+  const onProgress = (done: number, total: number) =>
+    listener?.onSurvey?.({ done, total, bad: survey.bad.length, what });
   const fingerprints = withFingerprints
     ? await fingerprintImages(source, { known, team, signal, onProgress })
     : [];

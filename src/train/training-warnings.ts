@@ -12,6 +12,8 @@ const FEW_VALIDATION_IMAGES = 50;
 const IMBALANCE = 10;
 /** A loss above this share of the loss of guessing means that nothing has been learned. */
 const NOT_LEARNED = 0.98;
+/** Lines of metrics in a row with such a loss: single ones are noise. */
+const FLAT_LINES = 5;
 
 /** Number of images of each class. */
 export function classCounts({ classes, length, label }: ImageSource): number[] {
@@ -71,7 +73,7 @@ export class LearningWatch {
   readonly #recipe: Recipe;
   readonly #guessing: number;
   readonly #patience: number;
-  #warned = false;
+  #flatLines = 0;
 
   /** @param totalIterations planned SGD steps */
   constructor(recipe: Recipe, training: ImageSource, totalIterations: number) {
@@ -80,12 +82,14 @@ export class LearningWatch {
     this.#patience = Math.max(20, Math.min(1000, totalIterations / 3));
   }
 
-  /** @returns a warning, once, when the loss is still that of guessing after an epoch or more */
+  /** @returns a warning, once, when the loss is still that of guessing after an epoch and a third of the steps */
   observe({ kind, epoch, iteration, loss }: Metrics): string | undefined {
-    const early = epoch < 1 || iteration < this.#patience;
-    if (this.#warned || kind !== 'train' || early || loss < NOT_LEARNED * this.#guessing) return undefined;
-    this.#warned = true;
-    return `after ${epoch.toFixed(1)} epochs the loss is ${loss.toFixed(3)}, that of guessing (${this.#guessing.toFixed(3)}): the network has not learned; ${remedyFor(this.#recipe)}`;
+    if (kind !== 'train' || epoch < 1 || iteration < this.#patience || this.#flatLines > FLAT_LINES)
+      return undefined;
+    this.#flatLines = loss < NOT_LEARNED * this.#guessing ? 0 : this.#flatLines + 1;
+    if (this.#flatLines < FLAT_LINES) return undefined;
+    this.#flatLines = Infinity;
+    return `after ${epoch.toFixed(1)} epochs the loss is ${loss.toFixed(3)}, that of guessing (${this.#guessing.toFixed(3)}): the network has not learned so far; if the error stays high, ${remedyFor(this.#recipe, 'does not learn')}`;
   }
 }
 

@@ -65,7 +65,7 @@ describe('data sets of every format', () => {
     await writeFile(work.path('photos.zip'), zipSync({ photos: files as Record<string, Uint8Array> }));
     await writeFile(work.path('photos.tar'), await tar(Object.entries(files)));
     await writeList(
-      'list.csv',
+      'folder/list.csv',
       (path, label, split) => `"${path}";${split};${label}`,
       'file;split;what is it',
     );
@@ -83,7 +83,7 @@ describe('data sets of every format', () => {
       parquet: HUB,
       zip: work.path('photos.zip'),
       tar: work.path('photos.tar'),
-      csv: work.path('list.csv'),
+      csv: work.path('folder/list.csv'),
       metadata: work.path('metadata'),
     };
     for (const [name, location] of Object.entries(locations)) {
@@ -127,15 +127,19 @@ describe('data sets of every format', () => {
   });
 
   it('report files of a list that are missing, and leave them out if told so', async () => {
-    await writeList('gaps.csv', (path, label) => `${path},${label}`, 'path,label\ntrain/cat/99.png,cat');
+    await writeList(
+      'folder/gaps.csv',
+      (path, label) => `${path},${label}`,
+      'path,label\ntrain/cat/99.png,cat',
+    );
     const out = work.path('runs/gaps');
     await failed(
-      vgg`train ${work.path('gaps.csv')} --out ${out} ${QUICK}`,
+      vgg`train ${work.path('folder/gaps.csv')} --out ${out} ${QUICK}`,
       1,
       /1 of the \d+ images.*\n.*train\/cat\/99\.png could not be read/,
     );
     await succeeded(
-      vgg`train ${work.path('gaps.csv')} --out ${work.path('runs/gaps2')} ${QUICK} --iterations 1 --skip-bad`,
+      vgg`train ${work.path('folder/gaps.csv')} --out ${work.path('runs/gaps2')} ${QUICK} --iterations 1 --skip-bad`,
     );
   });
 });

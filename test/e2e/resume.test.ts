@@ -64,7 +64,7 @@ describe('a run that is stopped', () => {
 
   it('is not resumed with other results', async () => {
     const changed = work.vgg`train --out ${whole} --resume --lr 0.1`;
-    await failed(changed, 1, /started with lr 0.01, and lr 0.1 would change its results/);
+    await failed(changed, 1, /started with lr 0.0022, and lr 0.1 would change its results/);
     const elsewhere = work.vgg`train --out ${work.path('nowhere')} --resume`;
     await failed(elsewhere, 1, /nowhere is not a run folder \(no recipe\.yaml\)/);
   });

@@ -29,6 +29,21 @@ export class FileList {
     return new FileList(joined, offsets, numbers);
   }
 
+  /** The lists one after another. */
+  static concat(lists: readonly FileList[]): FileList {
+    const length = lists.reduce((sum, list) => sum + list.length, 0);
+    const offsets = new Uint32Array(length + 1);
+    const labels = new Int32Array(length);
+    let [done, bytes] = [0, 0];
+    for (const list of lists) {
+      labels.set(list.labels, done);
+      for (let i = 1; i <= list.length; i++) offsets[done + i] = bytes + list.offsets[i]!;
+      done += list.length;
+      bytes += list.names.length;
+    }
+    return new FileList(Buffer.concat(lists.map(({ names }) => names)), offsets, labels);
+  }
+
   get length(): number {
     return this.labels.length;
   }

@@ -25,7 +25,7 @@ import { type ListOptions, parseListLocation } from './lists/list-location.ts';
 import { findLists, openLists } from './lists/open-list.ts';
 import { findParquet, isParquetName, openParquetFiles } from './parquet/open-parquet.ts';
 import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import { MissingSplitError, type Split, splitNames } from './splits.ts';
+import { MissingSplitError, type Split, splitNames, splitOfFolder } from './splits.ts';
 
 export interface OpenOptions {
   /**
@@ -132,6 +132,10 @@ async function openFolder(folder: string, request: OpenRequest): Promise<ImageSo
   if (cifar !== undefined) return openCifar(cifar, request.split);
   const parquet = await findParquet(disk, folder, listing);
   if (parquet.size > 0) return openParquetFiles(parquet, request);
+  const archive = listing.files.find(isZipName);
+  if (archive !== undefined && listing.folders.length === 0 && !listing.files.some(isImageName)) {
+    throw new UserError(`${folder} holds no images but an archive; give its path, ${folder}/${archive}`);
+  }
   const shards = listing.files.filter(isTarName);
   // ILSVRC's archives may still be next to the folders that they were unpacked to.
   if (shards.length > 0 && listing.folders.length === 0) return openShards(folder, shards, request);
@@ -145,7 +149,9 @@ async function openImageFiles(folder: string, listing: Listing, request: OpenReq
   if (kaggle !== undefined) return openClassFolders(kaggle, await tree.listFolder(kaggle), request);
   const lists = await findLists(tree, folder, listing);
   if (lists.length === 0) return openClassFolders(folder, listing, request);
-  if (!(await hasClassFolders(tree, folder, listing))) {
+  // Lists of several splits divide images that the folders do not divide.
+  const divide = lists.length > 1 && !listing.folders.some(splitOfFolder);
+  if (divide || !(await hasClassFolders(tree, folder, listing))) {
     if (request.labels === 'required') return openLists(lists, request);
     // The list may be about other images than those without labels.
     return openLists(lists, request).catch(() => openClassFolders(folder, listing, request));
@@ -153,9 +159,11 @@ async function openImageFiles(folder: string, listing: Listing, request: OpenReq
   const source = await openClassFolders(folder, listing, request);
   const listed = await openLists(lists, request).catch(() => undefined);
   const folders = new Set(source.classes);
-  if (listed === undefined || listed.classes.some((name) => folders.has(name))) return source;
+  // Class numbers, as in Caffe's lists, do not contradict names.
+  const agrees = (name: string) => folders.has(name) || /^\d+$/.test(name);
+  if (listed === undefined || listed.classes.some(agrees)) return source;
   throw new UserError(
-    `${folder} has folders of images (${preview(source.classes)}) and the list ${lists[0]!.path} with other labels (${preview(listed.classes)}); give the path of the list, or rename it so that it does not end in .csv`,
+    `${folder} has folders of images (${preview(source.classes)}) and the list ${lists[0]!.path} with other labels (${preview(listed.classes)}); give the path of the list, or move it elsewhere`,
   );
 }
 

@@ -12,14 +12,17 @@ import { averageOverPositions, denseWindow } from '../protocol/dense-score-map.t
 import { flipsByDefault, type Protocol, type SingleProtocol, singleProtocols } from '../protocol/protocol.ts';
 import { meanOf, softmax } from '../protocol/softmax.ts';
 import { type Batcher, type BatchItem, type BatchRunner, DeterministicBatcher } from './batcher.ts';
-import { ProgramCache } from './program-cache.ts';
+import { ProgramCache, programBytesFor } from './program-cache.ts';
 
 export interface BatchingLimits {
   /** Maximum number of crops or images in a batch (default 64). */
   readonly batch?: number;
-  /** Approximate bytes of the activations of one batch (default 512 MiB). A single image may take more. */
+  /**
+   * Approximate bytes of the activations of one batch (default: half of `programBytes`, at most 512 MiB). A single
+   * image may take more.
+   */
   readonly batchBytes?: number;
-  /** Bytes of compiled programs that are cached (default 2 GiB). */
+  /** Bytes of compiled programs that are cached (default: see `programBytesFor`). */
   readonly programBytes?: number;
   /** Makes the batcher (default: a DeterministicBatcher). */
   readonly batcher?: (runner: BatchRunner) => Batcher;
@@ -63,7 +66,8 @@ export class ImageClassifier {
 
   constructor(options: ImageClassifierOptions) {
     const { backend, network, parameters, meanRgb } = options;
-    const { batch = 64, batchBytes = 512 * MEBIBYTE, programBytes = 2048 * MEBIBYTE } = options;
+    const { batch = 64, programBytes = programBytesFor(network) } = options;
+    const { batchBytes = Math.min(512 * MEBIBYTE, programBytes / 2) } = options;
     const { batcher = (runner) => new DeterministicBatcher(runner) } = options;
     const { layers } = network;
     this.network = network;

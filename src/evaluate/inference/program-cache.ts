@@ -2,6 +2,7 @@
 import type { Layer } from '../../core/layer.ts';
 import { formatShape, type Shape4 } from '../../core/shape.ts';
 import type { Backend, Parameters, Program } from '../../kernels/backend.ts';
+import { type Network, parameterCount } from '../../net/network.ts';
 import { largestLayerBytes } from '../../plan/activation-memory.ts';
 
 interface ProgramCacheOptions {
@@ -10,6 +11,16 @@ interface ProgramCacheOptions {
   readonly parameters: Parameters;
   /** Maximum total bytes of the cached programs. A program that is larger alone is the only one in the cache. */
   readonly memoryBytes: number;
+}
+
+const MEBIBYTE = 2 ** 20;
+
+/**
+ * Bytes of compiled programs to keep for a network: four times its weights, from 256 MiB to 2 GiB. Compiling a small
+ * network again takes less time than one image, while its programs for many image sizes would fill the memory.
+ */
+export function programBytesFor(network: Network): number {
+  return Math.min(2048 * MEBIBYTE, Math.max(256 * MEBIBYTE, 16 * parameterCount(network)));
 }
 
 interface Entry {

@@ -4,15 +4,17 @@
  * training crop's size.
  */
 import type { Layer } from '../../core/layer.ts';
-import type { Size, Window } from '../../data/pixels/resample.ts';
+import { type Size, type Window, wholeWindow } from '../../data/pixels/resample.ts';
 import { softmax } from './softmax.ts';
 
 /**
  * The part of an image that layers see. Pooling that rounds down ignores up to stride − 1 pixels at the right and at the
  * bottom; these are left out on both sides instead, so that what remains is centered. Half a pixel more is left out at
- * the right and at the bottom where it cannot be. Pooling that rounds up sees the whole image.
+ * the right and at the bottom where it cannot be. Pooling that rounds up sees the whole image. A network that pools the
+ * last map before its classifier gets the whole image too, as its makers run it.
  */
 export function denseWindow(layers: readonly Layer[], { width, height }: Size): Window {
+  if (layers.some(({ kind }) => kind === 'adaptivePool')) return wholeWindow({ width, height });
   const stride = 2 ** layers.filter((layer) => layer.kind === 'maxPool' && layer.rounding === 'floor').length;
   const [left, columns] = centered(width, stride);
   const [top, rows] = centered(height, stride);

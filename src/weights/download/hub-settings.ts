@@ -5,6 +5,8 @@ import { join } from 'node:path';
 
 interface HubSettings {
   readonly endpoint: string;
+  /** Whether HF_ENDPOINT is a http:// address. */
+  readonly allowUnencrypted: boolean;
   readonly offline: boolean;
   readonly token?: string;
 }
@@ -13,8 +15,10 @@ interface HubSettings {
 export function hubSettings(): HubSettings {
   const { HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOKEN, HF_TOKEN_PATH } = process.env;
   const token = HF_TOKEN?.trim() || readText(HF_TOKEN_PATH ?? join(hubHome(), 'token'));
+  const endpoint = (HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
   return {
-    endpoint: (HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, ''),
+    endpoint,
+    allowUnencrypted: endpoint.startsWith('http:'),
     offline: /^(1|on|yes|true)$/i.test(HF_HUB_OFFLINE ?? ''),
     token: token === '' ? undefined : token,
   };

@@ -12,16 +12,11 @@ import { discard, HttpError, type HttpResponse, openUrl, readBody } from '../../
 import { isSafePath } from '../../core/safe-path.ts';
 import { shardsOf } from '../formats/sharded/shard-index.ts';
 import { DESCRIPTIONS, HUB_FILES } from '../labels/hub-config.ts';
-import {
-  type DownloadListener,
-  downloadFile,
-  type ExpectedFile,
-  LARGEST_MODEL,
-  statusError,
-} from './download-file.ts';
+import { type DownloadListener, downloadFile, LARGEST_MODEL, statusError } from './download-file.ts';
 import { hubSettings, hubSnapshot, readHubRef } from './hub-settings.ts';
 import { type DownloadedModel, recordDownload } from './model-cache.ts';
 import type { ModelName } from './model-name.ts';
+import type { ExpectedFile } from './verify-download.ts';
 
 type HubName = Extract<ModelName, { kind: 'hub' }>;
 
@@ -117,10 +112,10 @@ class HubRepository {
   }
 
   static async open(name: HubName): Promise<HubRepository> {
-    const { endpoint, token } = hubSettings();
+    const { endpoint, token, allowUnencrypted } = hubSettings();
     const { repository, revision } = name;
     const url = `${endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
-    const response = await openUrl(url, { token });
+    const response = await openUrl(url, { token, allowUnencrypted });
     const text = await readBody(response, LARGEST_JSON);
     if (response.status === 404 && response.headers['x-error-code'] === undefined) {
       return new HubRepository(name, await commitOf(name));
@@ -198,6 +193,7 @@ class HubRepository {
       path,
       expected: expectedOf(head),
       token: hubSettings().token,
+      allowUnencrypted: hubSettings().allowUnencrypted,
       limit: file.endsWith('.json') ? LARGEST_JSON : LARGEST_MODEL,
       onProgress: (done, total) => onDownload?.(file, done, total),
       refusal: (response) => hubError(this.#name, response, file),
@@ -214,9 +210,9 @@ function fileUrl({ repository }: HubName, revision: string, file: string): strin
 
 /** The hub's own response about a file, before it redirects to where the content is. */
 async function headOf(name: HubName, revision: string, file: string): Promise<HttpResponse> {
-  const { token } = hubSettings();
+  const { token, allowUnencrypted } = hubSettings();
   const url = fileUrl(name, revision, file);
-  const response = await openUrl(url, { method: 'HEAD', token, stayAtOrigin: true });
+  const response = await openUrl(url, { method: 'HEAD', token, allowUnencrypted, stayAtOrigin: true });
   await discard(response);
   if (response.status < 500 && response.status !== 429) return response;
   throw new HttpError(`${response.url.host} is busy (status ${response.status}); try again later`, true);

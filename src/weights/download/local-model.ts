@@ -78,6 +78,8 @@ async function download(
       url,
       path,
       limit: LARGEST_MODEL,
+      // A mirror in the user's own network.
+      allowUnencrypted: url.startsWith('http:'),
       expected: { sha256: sha256Prefix },
       onProgress: (done, total) => onDownload?.(file, done, total),
     });

@@ -68,6 +68,8 @@ export interface ForeignNetwork {
   readonly naming: string;
   /** The convention of the well-known weights under these names. */
   readonly convention?: ConventionName;
+  /** What the names make it assume about the preprocessing, a warning unless the user states it. */
+  readonly assumption?: string;
   /** Warnings for the user, one sentence each. */
   readonly remarks: readonly string[];
 }

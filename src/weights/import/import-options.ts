@@ -144,7 +144,8 @@ export function publishedFacts(
   { convention: stated }: ConventionOptions,
 ): Pick<ModelFacts, 'publishedTest' | 'trainScale'> {
   const convention = stated ?? (isPublished(network) ? foreign.convention : undefined);
-  if (network.crop !== 224) return {};
+  // The crop of a network that pools before its classifier may be a guess.
+  if (network.crop !== 224 || network.headPool) return {};
   if (convention === 'torchvision') return { publishedTest: TORCHVISION_TEST };
   const isAuthors = convention === 'caffe' || convention === 'keras';
   const isTheirs = isPublished(network) && ['D', 'E'].includes(network.configuration);

@@ -31,19 +31,26 @@ export interface ImportReport {
 /** Describes an import. */
 export function reportOf(
   file: WeightFile,
-  { foreign, network, written }: Identified,
+  { foreign, network, written, trainScale }: Identified,
   preprocessing: Preprocessing,
   options: ImportOptions,
 ): ImportReport {
   const layers = [...foreign.convolutions, ...foreign.classifier];
-  const normalized = layers.filter(({ norms }) => norms.length > 0).length;
+  const normalizedOf = (list: readonly ForeignLayer[]) =>
+    list.filter(({ norms, inputNorms = [] }) => norms.length + inputNorms.length > 0).length;
+  const normalized = normalizedOf(foreign.convolutions);
+  const normalizedHead = normalizedOf(foreign.classifier);
   const folded: string[] = [];
   if (normalized > 0) folded.push(`batch normalization into ${normalized} convolutions`);
+  if (normalizedHead > 0) folded.push(`batch normalization into ${normalizedHead} fully connected layers`);
   if (!isNative(preprocessing) && foldsFactors(preprocessing)) {
     folded.push('scale and standard deviation into conv1_1');
   }
   const permuted: string[] = [];
   if (preprocessing.channelOrder === 'bgr') permuted.push('conv1_1: BGR to RGB');
+  const steps = foreign.pixelSteps ?? [];
+  if (steps.length > 0)
+    folded.push(`the network's own preprocessing (${steps.map(({ name }) => name).join(', ')}) into conv1_1`);
   if (layers.some(({ layout }) => layout.outputsLast)) permuted.push('weights: outputs first');
   if (foreign.classifier.some(({ layout }) => layout.inputs === 'hwc')) {
     permuted.push('fc6: inputs from rows, columns, channels to channels, rows, columns');
@@ -59,7 +66,14 @@ export function reportOf(
     folded,
     permuted,
     ignored: ignoredTensors(file, layers),
-    remarks: remarksOf(foreign, network, normalized, written, options),
+    remarks: [
+      ...remarksOf(foreign, network, normalized, written, options),
+      ...(trainScale && !network.headPool
+        ? [
+            `it takes images of ${trainScale.max} pixels, of which verydeep uses the crop of ${network.crop} in the center, so that scores differ slightly from its own`,
+          ]
+        : []),
+    ],
   };
 }
 
@@ -83,17 +97,25 @@ function remarksOf(
   if (network.classes === 0) {
     remarks.push('convolutions only, without a classifier: use it with `vgg features`');
   }
-  const stated = options.convention !== undefined || options.mean !== undefined;
-  if (!written && !stated) remarks.push(...foreign.remarks);
+  if (!written) remarks.push(...foreignRemarks(foreign, options));
   return remarks;
+}
+
+/** What to know about another framework's file, with what its names were assumed to mean. */
+export function foreignRemarks(
+  { assumption, remarks }: ForeignNetwork,
+  { convention, mean }: ImportOptions,
+): string[] {
+  const stated = convention !== undefined || mean !== undefined;
+  return stated || assumption === undefined ? [...remarks] : [assumption, ...remarks];
 }
 
 function ignoredTensors(file: WeightFile, layers: readonly ForeignLayer[]): string[] {
   const used = new Set(
-    layers.flatMap(({ weight, bias, norms }) => [
+    layers.flatMap(({ weight, bias, norms, inputNorms = [] }) => [
       weight,
       bias,
-      ...norms.flatMap(({ scale, shift, mean, variance, divisor }) => [
+      ...[...norms, ...inputNorms].flatMap(({ scale, shift, mean, variance, divisor }) => [
         scale,
         shift,
         mean,

@@ -114,14 +114,11 @@ function readTorchvision(
     pooling: 'floor' satisfies PoolingRounding,
     naming: `${owner}'s names`,
     convention: 'torchvision' satisfies ConventionName,
-    remarks: [
-      ...(layers[0]!.norms.length === 0
-        ? [
-            `assumed to be ${owner}'s weights because of the names; weights converted from Caffe under these names need --convention caffe`,
-          ]
-        : []),
-      ...classifier.remarks,
-    ],
+    assumption:
+      layers[0]!.norms.length === 0
+        ? `assumed to be ${owner}'s weights because of the names; weights converted from Caffe under these names need --convention caffe`
+        : undefined,
+    remarks: classifier.remarks,
   };
 }
 

@@ -1,4 +1,5 @@
 import { UserError } from '../../core/errors.ts';
+import { formatHeadPool } from '../../net/classifier.ts';
 import { describe, type Model } from './model.ts';
 
 /** A model and its name in messages. */
@@ -17,9 +18,10 @@ export function meanModel([first, ...others]: readonly [NamedModel, ...NamedMode
     [...first.model.tensors].map(([name, tensor]) => [name, Float64Array.from(tensor)]),
   );
   for (const { path, model } of others) {
+    const samePool = formatHeadPool(model.network.headPool) === formatHeadPool(first.model.network.headPool);
     for (const [name, sum] of tensors) {
       const tensor = model.tensors.get(name);
-      if (tensor?.length !== sum.length || model.tensors.size !== tensors.size) {
+      if (!samePool || tensor?.length !== sum.length || model.tensors.size !== tensors.size) {
         throw new UserError(
           `${path} has ${describe(model.network)}, but ${first.path} has ${describe(first.model.network)}; average models of one network only`,
         );

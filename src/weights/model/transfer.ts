@@ -1,7 +1,13 @@
 import { numbersByName } from '../../core/class-names.ts';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { formatShape, type Shape, sameShape } from '../../core/shape.ts';
-import { featureConvolutions, hasFeaturesOnly, type Network } from '../../net/network.ts';
+import { formatHeadPool, formatHidden } from '../../net/classifier.ts';
+import {
+  featureConvolutions,
+  fullyConnectedLayers,
+  hasFeaturesOnly,
+  type Network,
+} from '../../net/network.ts';
 import { describe, type Model } from './model.ts';
 
 /** The parameters that a network takes from a trained model. */
@@ -23,6 +29,7 @@ export interface Transfer {
 export function transferAll(model: Model, network: Network, classes: readonly string[]): Transfer {
   const numbers = numbersInModel(model, classes);
   const from = numbers ? withClassOrder(model, numbers) : model;
+  checkHeadPool(from.network, network);
   const left = hasFeaturesOnly(from.network) ? 'fc' : numbers ? undefined : `${lastLayer(network)}.`;
   const wanted = network.parameters.filter(({ name }) => left === undefined || !name.startsWith(left));
   const names = new Set(network.parameters.map(({ name }) => name));
@@ -31,6 +38,14 @@ export function transferAll(model: Model, network: Network, classes: readonly st
     throw mismatch(from, network, surplus.name, undefined, surplus.shape);
   }
   return take(from, network, new Set(wanted.map(({ name }) => name)));
+}
+
+/** Pooling changes no shape, so that weights trained after one would fit without it. @throws UserError */
+function checkHeadPool({ headPool, ...from }: Network, network: Network): void {
+  if (!headPool || formatHeadPool(headPool) === formatHeadPool(network.headPool)) return;
+  throw new UserError(
+    `the model, ${describe({ headPool, ...from })}, pools before its classifier, but the new network does not do the same; train with --head-pool ${formatHeadPool(headPool)} --hidden ${formatHidden(from.hidden)}, or take only its convolutions with --from-features-only`,
+  );
 }
 
 /** How many convolutional layers the paper takes from its net A. */
@@ -58,8 +73,8 @@ export function transferFromShallower(model: Model, network: Network, classes: r
   const layers = featureConvolutions(from.network)
     .slice(0, SHALLOW_CONVOLUTIONS)
     .map(({ name }) => name);
-  layers.push('fc6', 'fc7');
-  if (numbers) layers.push('fc8');
+  const classifier = fullyConnectedLayers(network).map(({ name }) => name);
+  layers.push(...(numbers ? classifier : classifier.slice(0, -1)));
   return take(from, network, new Set(layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`])));
 }
 
@@ -117,8 +132,11 @@ function mismatch(
   found: Shape | undefined,
 ): UserError {
   const format = (shape: Shape | undefined) => (shape ? formatShape(shape) : 'no such tensor');
-  const sameSize = from.network.crop === network.crop && from.network.width === network.width;
-  const asTheModel = `train with --crop ${from.network.crop} --width ${from.network.width}, as the model was`;
+  const { crop, width, hidden } = from.network;
+  const sameHead = hidden.join() === network.hidden.join();
+  const sameSize = crop === network.crop && width === network.width && sameHead;
+  const head = sameHead ? '' : ` --hidden ${formatHidden(hidden)}`;
+  const asTheModel = `train with --crop ${crop} --width ${width}${head}, as the model was`;
   const remedy = sameSize
     ? 'take all layers within one configuration only; to start a deeper network from A, use --from-shallower'
     : from.network.width === network.width

@@ -12,6 +12,8 @@ describe('hidePaths', () => {
       ['converted from /srv/models/vgg.onnx with ./tool', 'converted from vgg.onnx with tool'],
       ['https://example.org/a/b', 'https://example.org/a/b'],
       ['256..512', '256..512'],
+      ['from: torchvision/vgg16', 'from: torchvision/vgg16'],
+      ['hf:owner/model', 'hf:owner/model'],
     ] as const) {
       assert.equal(hidePaths(text), hidden);
     }

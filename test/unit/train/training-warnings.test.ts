@@ -6,6 +6,7 @@ import type { Metrics } from '../../../src/train/metrics.ts';
 import type { PartialRecipe } from '../../../src/train/recipe.ts';
 import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
 import { LearningWatch, setWarnings } from '../../../src/train/training-warnings.ts';
+import { range } from '../../support/lists.ts';
 
 /** Only its classes. */
 function sourceOf(...counts: readonly number[]): ImageSource {
@@ -112,6 +113,7 @@ describe('a training that does not learn', () => {
     assert.equal(watch.observe(line(90, 3, Math.log(2))), undefined);
     assert.equal(watch.observe(line(200, 0.9, Math.log(2))), undefined);
     assert.equal(watch.observe(line(100, 3, 0.5)), undefined);
+    for (const i of range(4)) assert.equal(watch.observe(line(101 + i, 3.1, Math.log(2))), undefined);
     assert.match(
       watch.observe(line(110, 3.3, Math.log(2)))!,
       /after 3\.3 epochs the loss is 0\.693.*--lr to 0\.01/,
@@ -121,6 +123,7 @@ describe('a training that does not learn', () => {
 
   it('is judged by the frequencies of the classes', () => {
     const watch = new LearningWatch(resolveRecipe({}), sourceOf(90, 10), 30);
+    for (const i of range(4)) assert.equal(watch.observe(line(21 + i, 3, 0.325)), undefined);
     // Always naming the commonest class has this loss, far below ln 2.
     assert.match(watch.observe(line(25, 3, 0.325))!, /that of guessing \(0\.325\)/);
   });

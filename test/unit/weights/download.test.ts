@@ -300,6 +300,22 @@ describe('localModel', () => {
     await refused(localModel(`${name}:a.safetensors`), /is gated: accept its conditions/);
   });
 
+  it('needs no list of files when the server has none', async () => {
+    const { server, name } = await hub({ 'pytorch_model.bin': weights, 'config.json': '{}' });
+    const api = `/api/models/${server.repository}/revision/main`;
+    server.hub.set(api, (_, response) => void response.writeHead(404).end());
+    const path = await localModel(name);
+    assert.deepEqual(readFileSync(path), weights);
+    assert.ok(existsSync(join(path, '../config.json')));
+    server.hub.set(api, (_, response) => void response.writeHead(200).end('<html>'));
+    await refused(localModel(`${name}@main`), /did not describe .* check HF_ENDPOINT/);
+    server.hub.set(api, (_, response) => {
+      response.writeHead(200);
+      for (let i = 0; i < 60 && !response.destroyed; i++) response.write(weights);
+    });
+    await refused(localModel(`${name}@main`), /sent more than 16777216 bytes/);
+  });
+
   it('never leaves its folder, whatever names the hub lists', async () => {
     const { server, name, cache } = await hub({ 'model.safetensors.index.json': '' });
     server.files.set(

@@ -38,11 +38,12 @@ export function answers(framework: string): Record<string, number[]> {
  */
 export const TOLERANCE = 1e-4;
 
-export async function logits(model: Model): Promise<Float32Array> {
+/** @param side of the synthetic image (default: that of the parity check) */
+export async function logits(model: Model, side?: number): Promise<Float32Array> {
   const backend = createBackend('reference');
   const parameters = backend.createParameters(model.network.parameters, { training: false });
   await fillParameters(parameters, model.tensors);
-  return syntheticOutput(backend, parameters, model);
+  return syntheticOutput(backend, parameters, model, side);
 }
 
 export function assertClose(

@@ -57,6 +57,14 @@ describe('transferAll', () => {
     assert.deepEqual(replaced, tensorsOf(['fc6', 'fc7', 'fc8']));
   });
 
+  test('refuses weights that were trained after another pooling, which has the same shapes', () => {
+    const pooled = smallModel({ headPool: { method: 'average', side: 1 }, hidden: [8] });
+    const { headPool } = pooled.network;
+    assert.equal(allOf(pooled, network({ headPool, hidden: [8], crop: 70 })).replaced.length, 0);
+    const message = /pools before its classifier.*--head-pool average --hidden 8/;
+    assert.throws(() => allOf(pooled, network({ hidden: [8] })), userError(message));
+  });
+
   test('refuses other networks, naming the tensor and both shapes', () => {
     for (const [from, to, message] of [
       [

@@ -129,6 +129,12 @@ async function openSplit(
   }
   const classes = trainingClasses ?? classesOf(listing);
   const labeled = (await hasLabels(folder, listing, classes, request)) && !isUnlabeled(listing, classes);
+  if (!labeled && request.labels === 'required' && split !== undefined && split !== request.split) {
+    // Test images without labels cannot replace validation images.
+    throw new MissingSplitError(
+      `${location} has no ${request.split} folder, and the images in ${folder} have no labels; add one or choose another split`,
+    );
+  }
   if (!labeled && request.labels === 'required') throw await notEnoughClasses(tree, folder, listing, classes);
   const { files, unused } = labeled
     ? await listClassFolders(tree, folder, listing.folders, classes)

@@ -45,17 +45,12 @@ export async function listClassFolders(
   const perClass = await mapConcurrently(folders, LISTINGS_AT_ONCE, async (folder) => {
     const label = labelOf.get(folder.normalize('NFC'));
     if (label === undefined) throw unknownClass(root, folder, classes);
-    return { folder, label, ...(await imagesBelow(tree, root, folder, unused)) };
+    const { names, folders } = await imagesBelow(tree, root, folder, unused);
+    // Names as strings take several times as much memory, so each class is packed at once.
+    return { folder, folders, files: FileList.of(names, Array<number>(names.length).fill(label)) };
   });
   checkClassFolders(root, new Map(perClass.map(({ folder, folders }) => [folder, folders])));
-  const labels = perClass.flatMap(({ names, label }) => names.map(() => label));
-  return {
-    files: FileList.of(
-      perClass.flatMap(({ names }) => names),
-      labels,
-    ),
-    unused,
-  };
+  return { files: FileList.concat(perClass.map(({ files }) => files)), unused };
 }
 
 /** All images below a folder, without labels. @throws UserError when there are none. */

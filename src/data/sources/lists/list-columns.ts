@@ -35,6 +35,7 @@ const IMAGE_NAMES = [
 const LABEL_NAMES = [
   /^(?:(?:class|label|category|target)(?:name)?|labels|y)$/,
   /^(?:class|label|category|target)(?:id|index|idx|number)$/,
+  /^(?:breed|species|disease|diagnosis|dx)$/,
 ];
 const SPLIT_NAMES = [/^(?:split|subset)$/];
 

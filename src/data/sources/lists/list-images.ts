@@ -45,11 +45,19 @@ export async function findImages({ tree, path, names, split, root }: ListedNames
   for (const candidate of root === undefined ? [folder, ...around] : [folder]) {
     const kinds = await Promise.all(probes.map((probe) => tree.kindOf(from(candidate, probe))));
     const hits = kinds.filter((kind) => kind === 'file').length;
+    const isOwn = best.root === folder || own.some((name) => best.root === join(folder, name));
+    if (hits > 0 && hits === best.hits && !isOwn) {
+      throw new UserError(
+        `${path}: both ${best.root} and ${candidate} have its images; give the right folder with --root`,
+      );
+    }
     if (hits > best.hits) best = { root: candidate, hits };
     // A file that is missing from the list's folder is not looked for elsewhere.
-    if (hits === probes.length || (best.hits > 0 && best.root === folder)) break;
+    if (best.hits > 0 && best.root === folder) break;
   }
-  const isFound = best.hits === probes.length || (best.hits > 0 && best.root === folder);
+  // Names with folders are paths; others may be in several folders.
+  const arePaths = written.some((name) => name.includes('/'));
+  const isFound = best.hits === probes.length || (best.hits > 0 && (arePaths || best.root === folder));
   const paths = isFound ? undefined : await byName(tree, folder, own, written, path);
   if (paths !== undefined) return { root: '', names: paths };
   if (best.hits === 0) {

@@ -9,26 +9,31 @@ import { stridedTensor } from '../../tensors/strided-tensor.ts';
 import { damaged } from '../../weight-errors.ts';
 import { type Fields, numbersOf, textOf } from './values.ts';
 
-/** All tensors of the file: filters and biases. */
-export function tensorsIn(path: string, layers: readonly Fields[]): SourceTensor[] {
-  return layers.flatMap((layer, index) => {
-    if (textOf(layer.get('type')) !== 'conv') return [];
-    const { weight, bias } = parametersOf(path, nameOf(layer, index), layer);
-    return bias ? [weight, bias] : [weight];
-  });
+interface Parameters {
+  readonly weight: SourceTensor;
+  readonly bias?: SourceTensor;
+}
+
+/** The tensors of each convolution. @throws UserError when one has none */
+export function parametersIn(path: string, layers: readonly Fields[]): ReadonlyMap<Fields, Parameters> {
+  const convolutions = [...layers.entries()].filter(([, layer]) => textOf(layer.get('type')) === 'conv');
+  return new Map(
+    convolutions.map(([index, layer]) => [layer, parametersOf(path, nameOf(layer, index), layer)]),
+  );
 }
 
 /** @throws UserError when the layers are not those of a VGG network */
 export function networkOf(
   path: string,
   layers: readonly Fields[],
+  parameters: ReadonlyMap<Fields, Parameters>,
   remarks: readonly string[],
 ): ForeignNetwork {
   const builder = new ChainBuilder(path);
   for (const [index, layer] of layers.entries()) {
     const name = nameOf(layer, index);
     const type = textOf(layer.get('type'));
-    if (type === 'conv') addConvolution(builder, path, name, layer);
+    if (type === 'conv') addConvolution(builder, name, layer, parameters.get(layer)!);
     else if (type === 'relu') builder.relu(name);
     else if (type === 'pool') addPooling(builder, name, layer);
     else if (type !== 'dropout' && type !== 'softmax' && type !== 'softmaxloss') {
@@ -43,8 +48,12 @@ function nameOf(layer: Fields, index: number): string {
   return textOf(layer.get('name')) || `layer ${index + 1}`;
 }
 
-function addConvolution(builder: ChainBuilder, path: string, name: string, layer: Fields): void {
-  const { weight, bias } = parametersOf(path, name, layer);
+function addConvolution(
+  builder: ChainBuilder,
+  name: string,
+  layer: Fields,
+  { weight, bias }: Parameters,
+): void {
   const [, , height, width] = weight.shape;
   const [stride, ...strides] = sidesOf(layer.get('stride'), 1);
   const [padding, ...paddings] = sidesOf(layer.get('pad'), 0);
@@ -84,11 +93,7 @@ function sidesOf(value: MatValue | undefined, fallback: number): number[] {
   return numbers && numbers.length > 0 ? [...numbers] : [fallback];
 }
 
-function parametersOf(
-  path: string,
-  name: string,
-  layer: Fields,
-): { weight: SourceTensor; bias?: SourceTensor } {
+function parametersOf(path: string, name: string, layer: Fields): Parameters {
   const cell = layer.get('weights');
   const [filters, biases] = cell?.kind === 'cell' ? cell.values : [layer.get('filters'), layer.get('biases')];
   const weight = filters && filtersOf(path, `${name} filters`, filters);

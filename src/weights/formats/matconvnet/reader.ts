@@ -10,7 +10,7 @@ import { type MatValue, readMat } from '../../containers/matlab/mat-file.ts';
 import { conventions, nativePreprocessing } from '../../import/preprocessing.ts';
 import type { ClassNames } from '../../labels/class-names.ts';
 import type { WeightContent } from '../weight-content.ts';
-import { networkOf, tensorsIn } from './network.ts';
+import { networkOf, parametersIn } from './network.ts';
 import { elementsOf, fieldsOf, numbersOf, textOf } from './values.ts';
 
 /** Reads a network. @throws UserError when the file is damaged or holds something else. */
@@ -30,13 +30,17 @@ export async function openMatconvnet(file: RandomAccessFile): Promise<WeightCont
       `${path} is a MatConvNet DagNN, which is not supported; a VGG network is a SimpleNN, whose layers follow each other`,
     );
   }
+  const parameters = parametersIn(path, layers);
   const meta = fieldsOf(top.get('meta')) ?? top;
   const { mean, remarks } = meanOf(fieldsOf(meta.get('normalization'))?.get('averageImage'));
   return {
     description: 'MatConvNet, SimpleNN',
-    tensors: tensorsIn(path, layers),
+    tensors: [...parameters.values()].flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight])),
     metadata: {},
-    network: () => ({ ...networkOf(path, layers, remarks), convention: mean && conventionOf(mean) }),
+    network: () => ({
+      ...networkOf(path, layers, parameters, remarks),
+      convention: mean && conventionOf(mean),
+    }),
     preprocessing: mean && nativePreprocessing(mean),
     classNames: classNamesOf(fieldsOf(meta.get('classes'))),
   };

@@ -46,8 +46,11 @@ const calls: Readonly<Record<string, Call>> = {
  * Modules and functions that only an attack needs. They would not be run here either, but the file would run them in
  * Python, which its owner should know.
  */
-const DANGEROUS =
-  /^((os|posix|nt|subprocess|sys|shutil|socket|pty|runpy|importlib|code|codeop|ctypes|webbrowser|commands|asyncio|multiprocessing|urllib|http|requests|pip|pickle)(\.|$)|(builtins|__builtin__)\.(eval|exec|execfile|compile|open|__import__|input|breakpoint|globals|locals|vars|setattr|delattr)$)|(^|\.)__(?!builtin__\.|torch__\.|main__\.)\w+__(\.|$)/;
+const DANGEROUS = [
+  /^(os|posix|nt|subprocess|sys|shutil|socket|pty|runpy|importlib|ctypes|webbrowser|pip)\./,
+  /^(builtins|__builtin__)\.(eval|exec|execfile|compile|open|__import__|input|breakpoint|globals|setattr)$/,
+  /\.__(builtins|class|globals|subclasses|import|dict|getattribute|bases|mro|code)__(\.|$)/,
+];
 
 /** @param onStorage receives every storage that the pickle refers to */
 export function torchHost(onStorage: (storage: StorageReference) => void = () => {}): PickleHost {
@@ -64,7 +67,7 @@ export function torchHost(onStorage: (storage: StorageReference) => void = () =>
 
 function namedGlobal(module: string, name: string): PickleGlobal {
   const full = `${module}.${name}`;
-  if (DANGEROUS.test(full)) {
+  if (DANGEROUS.some((pattern) => pattern.test(full))) {
     throw new PickleError(
       `uses ${JSON.stringify(full)}, which no model needs: Python would run it, so do not load this file there; get the model's state_dict from its publisher`,
     );

@@ -68,6 +68,12 @@ describe('class folders', () => {
     }
   });
 
+  it('have no validation images if the test images have no labels', async (t) => {
+    const folder = await folderWith(t, { 'train/a/1.jpg': '', 'train/b/2.jpg': '', 'test/3.jpg': '' });
+    await assert.rejects(openImages(folder, { split: 'val' }), MissingSplitError);
+    assert.equal((await openImages(folder, { split: 'test', labels: 'optional' })).length, 1);
+  });
+
   it('prefer val to test', async (t) => {
     const folder = await folderWith(t, {
       'train/a/1.jpg': '',

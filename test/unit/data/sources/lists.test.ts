@@ -189,11 +189,32 @@ describe('lists of images', () => {
     for (const name of ['ids', 'far', 'other']) {
       assert.deepEqual(await labeled(folder, join(folder, `data/set/${name}.csv`)), expected, name);
     }
+    await writeFiles(folder, {
+      'list/x.csv': '1.jpg,cat\n2.jpg,dog\n',
+      'list/big/1.jpg': '',
+      'list/small/1.jpg': '',
+    });
+    await refused(
+      openImages(join(folder, 'list/x.csv')),
+      'list/big and',
+      'list/small have its images',
+      '--root',
+    );
     await refused(
       openImages(join(folder, 'data/set/both.csv')),
       'two such images (a/3.jpg, b/3.jpg)',
       '--root',
     );
+  });
+
+  it('divide class folders that are not divided', async (t) => {
+    const folder = await folderWith(t, {
+      ...IMAGES,
+      'train.txt': 'a/1.jpg 0\nb/3.jpg 1\n',
+      'val.txt': 'b/4.jpg 1\n',
+    });
+    assert.equal((await openImages(folder)).length, 2);
+    assert.deepEqual(await labeled(folder, folder, { split: 'val', exact: true }), ['b/4.jpg 1']);
   });
 
   it('may have a column of 0 and 1 for each class; captions are no classes', async (t) => {

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Layer } from '../../../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../../../src/core/shape.ts';
-import { ProgramCache } from '../../../../src/evaluate/inference/program-cache.ts';
+import { ProgramCache, programBytesFor } from '../../../../src/evaluate/inference/program-cache.ts';
 import type { Backend, Program } from '../../../../src/kernels/backend.ts';
+import { buildNetwork } from '../../../../src/net/network.ts';
 import { largestLayerBytes } from '../../../../src/plan/activation-memory.ts';
 
 const LAYERS: Layer[] = [{ kind: 'relu', name: 'relu' }];
@@ -92,5 +93,14 @@ describe('compiled programs', () => {
     await assert.rejects(run(5), /no memory/);
     fail(false);
     assert.equal((await run(5)).length, 5);
+  });
+});
+
+describe('the bytes of cached programs', () => {
+  it('grow with the weights, within bounds', () => {
+    const mebibytes = (width: number) =>
+      programBytesFor(buildNetwork({ configuration: 'D', width })) / 2 ** 20;
+    assert.deepEqual([mebibytes(0.1), mebibytes(1)], [256, 2048]);
+    assert.ok(mebibytes(0.5) > 256 && mebibytes(0.5) < 2048);
   });
 });
