@@ -9,13 +9,13 @@ import {
   type ImageFeatures,
   writeFeatures,
 } from '../../evaluate/features/feature-files.ts';
-import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
+import { choice, type FlagsOf, force, newCommand, option, required } from '../command.ts';
 import { featuresOnly, readOptionsOf } from '../format-options.ts';
 import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { inferenceOptions } from '../model-options.ts';
-import { force, positiveInteger } from '../options.ts';
+import { positiveInteger } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { type Tick, withProgress } from '../progress.ts';
 
