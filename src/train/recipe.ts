@@ -185,7 +185,11 @@ export const recipeSchema = z.strictObject({
   holdout: number.gt(0).lt(1).default(0.1).meta({
     value: 'fraction',
     description:
-      'fraction of the training images held out for validation, if the data has no val or test split',
+      'fraction of the training images held out for validation, if the data has no val split or validate-on is held-out',
+  }),
+  'validate-on': z.enum(['val', 'held-out']).default('val').meta({
+    description:
+      "images that validate: val (the data's own, otherwise held-out ones) or held-out (part of the training images, so that the data's own decide neither rates nor the best model)",
   }),
   'skip-bad': flag
     .default(false)
