@@ -64,6 +64,10 @@ def checkpoint(state):
         "complex": complex(1, 2),
         "dtype": torch.float32,
         "device": torch.device("cpu"),
+        "quantized": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8),
+        "float8": torch.zeros(3).to(torch.float8_e4m3fn),
+        "sparse": torch.eye(3).to_sparse(),
+        "generator": torch.get_rng_state(),
         "state_dict": state,
     }
 

@@ -163,6 +163,8 @@ def write_keras(answers):
     normalize.adapt((generator.random((4, 8, 8, 3)) * [255, 200, 150]).astype(np.float32))
     save("keras-gmp-normalization.keras", keras_network([normalize], layers.GlobalMaxPooling2D(), [layers.Dense(5)], 96), 2, (96,))
     save("keras-gap.h5", keras_network([], layers.GlobalAveragePooling2D(), [layers.Dense(16), layers.BatchNormalization(), layers.ReLU(), layers.Dense(5)], 80), 3, (80,), flip=True)
+    preprocess = keras.applications.vgg16.preprocess_input
+    save("keras-gap-preprocess-input.keras", keras_network([preprocess], layers.GlobalAveragePooling2D(), [layers.Dense(5)], None), 5, SIZES)
     flat = [layers.BatchNormalization(), layers.Dense(16, activation="relu"), layers.Dense(5)]
     save("keras-flatten-150.h5", keras_network([layers.Rescaling(1 / 255)], layers.Flatten(), flat, 150), 4, (150,))
 

@@ -1,12 +1,15 @@
 import { single } from '../comm/communicator.ts';
+import { availableCores } from '../core/available-cores.ts';
+import { median } from '../core/statistics.ts';
 import type { BackendName, BackendOptions } from '../kernels/backend-options.ts';
 import { openBackend } from '../kernels/registry.ts';
 import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import type { Speed } from '../plan/arithmetic-time.ts';
+import type { RoundSpeed } from '../reproduce/time-estimate.ts';
 import { fillWithNoise, prepareInference, prepareTraining, type TimedProgram } from './benchmark-programs.ts';
 
-/** How long each measurement is repeated. */
+/** How long `measureSpeed` repeats each measurement. */
 const SECONDS = 1;
 
 /**
@@ -20,34 +23,91 @@ export async function measureSpeed(
   name: BackendName,
   options: BackendOptions,
 ): Promise<Speed> {
+  const { inference, training } = await timesOf(network, batch, name, options, SECONDS);
+  // The run that other processes disturbed least.
+  const least = (runs: readonly Run[]) => Math.min(...runs.map(({ wall }) => wall));
+  return speedOf(network, batch, least(inference), least(training));
+}
+
+/** How long each measurement of a round is repeated. */
+const ROUND_SECONDS = 0.2;
+
+/**
+ * Times a network for a moment: the median of the timings, and the processor time on all threads, which is how fast
+ * it would be if nothing else ran.
+ * @throws UserError when the backend is not available.
+ */
+export async function measureRound(
+  network: Network,
+  batch: number,
+  name: BackendName,
+  options: BackendOptions,
+): Promise<RoundSpeed> {
+  const { inference, training } = await timesOf(network, batch, name, options, ROUND_SECONDS);
+  const threads = options.threads ?? availableCores();
+  const wall = (runs: readonly Run[]) => median(runs.map((run) => run.wall));
+  // Other backends compute elsewhere. No run can be faster than its processor time, spread over all threads.
+  const alone = (runs: readonly Run[]) =>
+    name === 'native' ? Math.min(wall(runs), median(runs.map(({ cpu }) => cpu / threads))) : wall(runs);
+  return {
+    now: speedOf(network, batch, wall(inference), wall(training)),
+    idle: speedOf(network, batch, alone(inference), alone(training)),
+    updateSeconds: median(training.map(({ update }) => update)) / 1000,
+  };
+}
+
+/** @param inference,training milliseconds per batch */
+function speedOf(network: Network, batch: number, inference: number, training: number): Speed {
+  const flops = imageFlops(network);
+  return {
+    inferenceGflops: (flops.forward * batch) / inference / 1e6,
+    trainingGflops: (flops.training * batch) / training / 1e6,
+  };
+}
+
+/** Milliseconds of a run without the update, the processor time of all threads, and the update. */
+interface Run {
+  readonly wall: number;
+  readonly cpu: number;
+  readonly update: number;
+}
+
+async function timesOf(
+  network: Network,
+  batch: number,
+  name: BackendName,
+  options: BackendOptions,
+  seconds: number,
+): Promise<{ inference: Run[]; training: Run[] }> {
   const backend = await openBackend(name, options);
   const parameters = backend.createParameters(network.parameters, { training: true });
   try {
     await fillWithNoise(parameters);
-    const flops = imageFlops(network);
-    const inference = await leastMilliseconds(await prepareInference(backend, parameters, network, batch));
-    const training = await leastMilliseconds(
+    const inference = await repeated(await prepareInference(backend, parameters, network, batch), seconds);
+    const training = await repeated(
       await prepareTraining(backend, parameters, network, batch, single),
+      seconds,
     );
-    return {
-      inferenceGflops: (flops.forward * batch) / inference / 1e6,
-      trainingGflops: (flops.training * batch) / training / 1e6,
-    };
+    return { inference, training };
   } finally {
     parameters.dispose();
   }
 }
 
-/** The time of the fastest run after a warm-up: the run that other processes disturbed least. */
-async function leastMilliseconds({ program, run }: TimedProgram): Promise<number> {
+/** Runs a program again and again, after a warm-up. */
+async function repeated({ program, run }: TimedProgram, seconds: number): Promise<Run[]> {
   try {
     await run();
-    let least = Infinity;
-    for (const end = performance.now() + SECONDS * 1000; least === Infinity || performance.now() < end; ) {
+    const runs: Run[] = [];
+    for (const end = performance.now() + seconds * 1000; runs.length === 0 || performance.now() < end; ) {
+      const before = process.cpuUsage();
       const { total, update } = await run();
-      least = Math.min(least, total - update);
+      const { user, system } = process.cpuUsage(before);
+      // The update takes its share of the processor time.
+      const cpu = ((user + system) / 1000) * (1 - update / total);
+      runs.push({ wall: total - update, cpu, update });
     }
-    return least;
+    return runs;
   } finally {
     program.dispose();
   }

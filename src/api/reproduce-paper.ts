@@ -5,58 +5,31 @@ import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { writeFileAtomically } from '../core/atomic-file.ts';
-import { InterruptedError, UserError } from '../core/errors.ts';
-import { makeFolder, readBytes, sha256OfFile } from '../core/files.ts';
-import { fromFirst } from '../core/process-team.ts';
+import { UserError } from '../core/errors.ts';
+import { makeFolder, readBytes } from '../core/files.ts';
 import { openImages } from '../data/sources/open-images.ts';
-import { formatReproductionPage, type TrainingRecord } from '../report/html/reproduction-page.ts';
+import type { Split } from '../data/sources/splits.ts';
+import { formatReproductionPage } from '../report/html/reproduction-page.ts';
 import { judgeClaims } from '../reproduce/claims.ts';
-import { evaluationsFor, type PlannedEvaluation, planEvaluations } from '../reproduce/evaluations.ts';
+import { planEvaluations } from '../reproduce/evaluations.ts';
+import type { ExperimentResult } from '../reproduce/experiment-results.ts';
+import { planExperiments } from '../reproduce/experiments.ts';
+import { parseReproductionPlan } from '../reproduce/reproduction-plan.ts';
 import {
-  computeResult,
-  type ExperimentResult,
-  posteriorPath,
-  readResult,
-} from '../reproduce/experiment-results.ts';
-import { type Experiment, planExperiments } from '../reproduce/experiments.ts';
-import { parseReproductionPlan, type ReproductionPlan } from '../reproduce/reproduction-plan.ts';
-import { formatReproduction, type Reproduction } from '../reproduce/reproduction-tables.ts';
-import { type PlannedTraining, planTrainings } from '../reproduce/training-order.ts';
+  formatReproduction,
+  type Reproduction,
+  type TrainingRecord,
+} from '../reproduce/reproduction-tables.ts';
+import { evaluationTimeOf, readEstimate, type StepTime, writeEstimate } from '../reproduce/step-times.ts';
+import { planSeeds, type SeedTrainings } from '../reproduce/training-order.ts';
 import { readMetrics } from '../runs/metrics-file.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import { formatRecipe } from '../train/recipe-file.ts';
-import type { TrainListener } from '../train/session.ts';
-import { type EvaluationProgress, evaluateModel } from './evaluate-model.ts';
-import { resumeTraining } from './resume-training.ts';
-import { trainNetwork } from './train-network.ts';
+import { estimatePlan, type PlanRequest } from './estimate-plan.ts';
+import { evaluateAll, type StepOptions, trainIfMissing } from './reproduction-steps.ts';
 
-export interface ReproduceOptions {
-  /** Folder of labeled images, see `openImages`. */
-  readonly data: string;
-  readonly plan: ReproductionPlan;
-  /** File of the plan, for messages. */
-  readonly origin: string;
-  /** Folder for runs, evaluations and tables; an earlier reproduction there is continued. */
-  readonly out: string;
-  readonly signal?: AbortSignal;
-  /**
-   * Ranks that share the training and the evaluations (default: this process alone). All of them call this with the same
-   * options and must see the same `out`. Only the first rank's listener is called.
-   */
-  readonly communicator?: Communicator;
-  readonly listener?: ReproduceListener;
-}
-
-export interface ReproduceListener {
-  /** Called before each training; the returned listener receives its progress. */
-  onTraining?(training: PlannedTraining, number: number, total: number): TrainListener;
-  onTrainingEnd?(training: PlannedTraining): void;
-  /** Called before each evaluation. */
-  onEvaluation?(evaluation: PlannedEvaluation, number: number, total: number): void;
-  onEvaluationProgress?(progress: EvaluationProgress): void;
-  onEvaluationEnd?(evaluation: PlannedEvaluation): void;
-  onResult?(experiment: Experiment, result: ExperimentResult): void;
-}
+/** `out` is the folder for runs, evaluations and tables; an earlier reproduction there is continued. */
+export interface ReproduceOptions extends PlanRequest, StepOptions {}
 
 export interface ReproduceOutcome extends Reproduction {
   /** The tables, as Markdown. */
@@ -66,59 +39,120 @@ export interface ReproduceOutcome extends Reproduction {
 }
 
 /**
- * Carries out a plan. It can be stopped at any time: the next call skips what is already done.
+ * Carries out a plan, one seed after the other, and writes the report after each seed. It can be stopped at any time:
+ * the next call skips what is already done.
  * @throws UserError when plan and data do not fit; InterruptedError after the signal.
  */
 export async function reproducePaper(options: ReproduceOptions): Promise<ReproduceOutcome> {
-  const { plan, origin, out, communicator = single } = options;
+  const { plan, origin, out, communicator = single, listener } = options;
   const isFirst = communicator.rank === 0;
+  const seeds = planSeeds(plan, out, origin);
+  const tested = isFirst ? await testedSplit(options.data) : undefined;
   if (isFirst) {
-    await checkValidation(options.data);
-    await claimFolder(options);
+    const warning = selectionWarning(seeds, tested!);
+    if (warning !== undefined) listener?.onWarning?.(warning);
+    await claimFolder(options, seeds);
   }
   await checkSharedFolder(communicator, out);
-  const trainings = planTrainings(plan, join(out, 'runs'), origin);
-  for (const [index, training] of trainings.entries()) {
-    await trainIfMissing(training, index + 1, trainings.length, options);
+  const total = seeds.reduce((sum, { trainings, longer }) => sum + trainings.length + longer.length, 0);
+  const results: Map<string, ExperimentResult>[] = [];
+  let outcome: ReproduceOutcome | undefined;
+  let number = 0;
+  for (const [index, one] of seeds.entries()) {
+    for (const training of [...one.trainings, ...one.longer]) {
+      await trainIfMissing(training, ++number, total, options);
+    }
+    // The first rank may still be writing the last model when the others get here.
+    await communicator.barrier();
+    results.push(await evaluateAll(one, options));
+    outcome = await reported(options, seeds.slice(0, index + 1), results, tested);
   }
-  // The first rank may still be writing the last model when the others get here.
-  await communicator.barrier();
-  const results = await resultsOf(trainings, options);
-  const measured = planExperiments(trainings).map((experiment) => ({
+  return outcome!;
+}
+
+/** Judges the claims by the seeds that are done, and writes the report. */
+async function reported(
+  { plan, out, communicator = single }: ReproduceOptions,
+  seeds: readonly SeedTrainings[],
+  resultsBySeed: readonly ReadonlyMap<string, ExperimentResult>[],
+  tested: Split | undefined,
+): Promise<ReproduceOutcome> {
+  const { trainings } = seeds[0]!;
+  const experiments = planExperiments(trainings);
+  const results = new Map(
+    experiments.map(({ id }) => [id, resultsBySeed.map((results) => results.get(id)!)]),
+  );
+  const measured = experiments.map((experiment) => ({
     ...experiment,
-    errors: results.get(experiment.id)!.ranks.map((rank) => rank >= 1),
+    errors: results.get(experiment.id)!.map(({ ranks }) => ranks.map((rank) => rank >= 1)),
   }));
-  const reproduction = { plan, trainings, results, claims: judgeClaims(measured) };
+  const claims = judgeClaims(measured);
+  const records = await recordsOf(seeds);
+  const times = await timesOf(out, seeds, records);
+  const reproduction: Reproduction = {
+    plan,
+    seeds,
+    trainings,
+    tested,
+    results,
+    claims,
+    records,
+    times,
+  };
   const report = formatReproduction(reproduction);
   const reportFile = join(out, 'report.html');
-  if (isFirst) {
-    const page = formatReproductionPage(reproduction, await recordsOf(trainings));
-    const claims = JSON.stringify(reproduction.claims, undefined, 2);
+  if (communicator.rank === 0) {
+    await writeFileAtomically(join(out, 'times.json'), `${JSON.stringify(times, undefined, 1)}\n`);
     await writeFileAtomically(join(out, 'tables.md'), report);
-    await writeFileAtomically(reportFile, page);
-    await writeFileAtomically(join(out, 'claims.json'), `${claims}\n`);
+    await writeFileAtomically(reportFile, formatReproductionPage(reproduction));
+    await writeFileAtomically(join(out, 'claims.json'), `${JSON.stringify(claims, undefined, 2)}\n`);
   }
   return { ...reproduction, report, reportFile };
 }
 
-/** Validation images must not be training images. */
-async function checkValidation(data: string): Promise<void> {
+/** The images that the report is about. Validation images must not be training images. */
+async function testedSplit(data: string): Promise<Split> {
   const { split } = await openImages(data, { split: 'val' });
-  if (split !== undefined) return;
+  if (split !== undefined) return split;
   throw new UserError(`${data} has no separate validation images; divide it into the folders train and val`);
 }
 
-/** Records plan and data in the folder, or checks that it was started with the same. */
-async function claimFolder({ out, plan, data, origin }: ReproduceOptions): Promise<void> {
-  await makeFolder(join(out, 'evaluations'));
-  await makeFolder(join(out, 'runs'));
+/** A warning if the images that decide about the trainings are those of the report. */
+function selectionWarning(seeds: readonly SeedTrainings[], tested: Split): string | undefined {
+  const selecting = seeds[0]!.trainings.filter(({ recipe }) => recipe['validate-on'] === 'val');
+  if (tested !== 'val' || selecting.length === 0) return undefined;
+  return 'the val images validate the trainings and also give the reported errors, so what was chosen by them (rate drops, epochs, the best weights) makes these errors too low; add "validate-on: held-out" to the recipe of the plan';
+}
+
+/** Records plan and data in the folder, or checks that it was started with the same; seeds may be added later. */
+async function claimFolder(
+  { out, plan, data, origin }: ReproduceOptions,
+  seeds: readonly SeedTrainings[],
+): Promise<void> {
   const file = join(out, 'plan.yaml');
-  if (!existsSync(file)) return writeFileAtomically(file, stringify({ data, ...plan }));
-  const { data: earlierData, ...rest } = parse((await readBytes(file)).toString()) as Record<string, unknown>;
-  const same = isDeepStrictEqual(parseReproductionPlan(rest, file), plan);
-  if (same && earlierData === data) return;
-  const difference = same ? `the data ${earlierData}, not ${data}` : `another plan than ${origin}`;
-  throw new UserError(`${out} was started with ${difference}; choose another --out`);
+  const isNew = !existsSync(file);
+  if (!isNew) {
+    const { data: earlierData, ...rest } = parse((await readBytes(file)).toString()) as Record<
+      string,
+      unknown
+    >;
+    const earlier = parseReproductionPlan(rest, file);
+    // The trainings of a seed do not depend on the others.
+    const isSame = isDeepStrictEqual(
+      { ...earlier, seeds: earlier.seeds && [] },
+      { ...plan, seeds: plan.seeds && [] },
+    );
+    if (!isSame || earlierData !== data) {
+      const difference = isSame ? `the data ${earlierData}, not ${data}` : `another plan than ${origin}`;
+      throw new UserError(`${out} was started with ${difference}; choose another --out`);
+    }
+  }
+  for (const { folder } of seeds) {
+    await makeFolder(join(folder, 'evaluations'));
+    await makeFolder(join(folder, 'runs'));
+  }
+  if (isNew) await writeEstimate(out, await estimatePlan({ data, plan, origin, out }));
+  await writeFileAtomically(file, stringify({ data, ...plan }));
 }
 
 /** @throws UserError when a rank does not see the files that the first one has written. */
@@ -133,112 +167,29 @@ async function checkSharedFolder(communicator: Communicator, out: string): Promi
   );
 }
 
-async function trainIfMissing(
-  training: PlannedTraining,
-  number: number,
-  total: number,
-  { data, listener: first, signal, communicator = single }: ReproduceOptions,
-): Promise<void> {
-  const { recipeFile, resultFile } = runFolder(training.folder);
-  // All ranks must make the same choice, but the first may write these files before another one has looked.
-  const found = { finished: existsSync(resultFile), started: existsSync(recipeFile) };
-  const { finished, started } = await fromFirst(communicator, found);
-  if (finished) return;
-  const listener = communicator.rank === 0 ? first : undefined;
-  const shared = {
-    out: training.folder,
-    communicator,
-    listener: listener?.onTraining?.(training, number, total),
-    signal,
-  };
-  try {
-    const { reason } = started
-      ? await resumeTraining(shared)
-      : await trainNetwork({ ...shared, data, recipe: training.recipe });
-    if (reason === 'interrupted') throw new InterruptedError('stopped');
-  } finally {
-    listener?.onTrainingEnd?.(training);
-  }
-}
-
-/** Evaluates the nets whose results are missing, then averages the posteriors of each experiment. */
-async function resultsOf(
-  trainings: readonly PlannedTraining[],
-  options: ReproduceOptions,
-): Promise<Map<string, ExperimentResult>> {
-  const { out, listener, communicator = single } = options;
-  const { rank, size } = communicator;
-  const folder = join(out, 'evaluations');
-  const experiments = planExperiments(trainings);
-  const evaluations = planEvaluations(experiments);
-  const checksums = new Map<PlannedTraining, string>();
-  for (const training of trainings) checksums.set(training, await sha256OfFile(training.model));
-  const missing: Experiment[] = [];
-  for (const experiment of experiments) {
-    if (!(await readResult(experiment, folder, checksums))) missing.push(experiment);
-  }
-  const needed = new Set(missing.flatMap((experiment) => evaluationsFor(experiment, evaluations)));
-  // Each rank runs complete evaluations.
-  const mine = [...needed].filter((_, index) => index % size === rank);
-  const done = new Set<PlannedEvaluation>();
-  const run = async (evaluation: PlannedEvaluation): Promise<void> => {
-    const index = mine.indexOf(evaluation);
-    if (index >= 0 && !done.has(evaluation)) await runEvaluation(evaluation, index + 1, mine.length, options);
-    done.add(evaluation);
-  };
-  if (size > 1) for (const evaluation of mine) await run(evaluation);
-  await communicator.barrier();
-  // The first rank averages what all ranks have kept, and the others read its results.
-  if (rank > 0) await communicator.barrier();
-  const results = new Map<string, ExperimentResult>();
-  for (const experiment of experiments) {
-    let result = await readResult(experiment, folder, checksums);
-    if (!result) {
-      const own = evaluationsFor(experiment, evaluations);
-      for (const evaluation of own) await run(evaluation);
-      result = await computeResult(experiment, own, folder, checksums);
-    }
-    results.set(experiment.id, result);
-    if (rank === 0) listener?.onResult?.(experiment, result);
-  }
-  if (rank === 0) await communicator.barrier();
-  return results;
-}
-
-/** Evaluates one net on the validation images, or continues where an earlier call stopped. */
-async function runEvaluation(
-  evaluation: PlannedEvaluation,
-  number: number,
-  total: number,
-  { data, out, signal, listener: first, communicator = single }: ReproduceOptions,
-): Promise<void> {
-  const { training, protocol, scales } = evaluation;
-  const { backend, threads } = training.recipe;
-  const listener = communicator.rank === 0 ? first : undefined;
-  listener?.onEvaluation?.(evaluation, number, total);
-  try {
-    const { labeled } = await evaluateModel({
-      data,
-      model: training.model,
-      protocol,
-      scales: scales === 'auto' ? scales : undefined,
-      posteriors: posteriorPath(join(out, 'evaluations'), evaluation),
-      backend,
-      threads,
-      signal,
-      onProgress: (progress) => listener?.onEvaluationProgress?.(progress),
-    });
-    if (labeled === 0) throw new UserError(`the validation images of ${data} have no labels; add them`);
-  } finally {
-    listener?.onEvaluationEnd?.(evaluation);
-  }
-}
-
-async function recordsOf(trainings: readonly PlannedTraining[]): Promise<Map<string, TrainingRecord>> {
+async function recordsOf(seeds: readonly SeedTrainings[]): Promise<Map<string, TrainingRecord>> {
   const records = new Map<string, TrainingRecord>();
-  for (const { id, folder, recipe } of trainings) {
-    const metrics = await readMetrics(runFolder(folder).metricsFile);
-    records.set(id, { metrics, recipe: formatRecipe(recipe) });
+  for (const { prefix, trainings, longer } of seeds) {
+    for (const { id, folder, recipe } of [...trainings, ...longer]) {
+      const metrics = await readMetrics(runFolder(folder).metricsFile);
+      records.set(prefix + id, { metrics, recipe: formatRecipe(recipe) });
+    }
   }
   return records;
+}
+
+/** The estimate of each step, and what it took. */
+async function timesOf(
+  out: string,
+  seeds: readonly SeedTrainings[],
+  records: Reproduction['records'],
+): Promise<StepTime[]> {
+  const took = new Map<string, number | undefined>();
+  for (const [id, { metrics }] of records) took.set(id, metrics.at(-1)?.seconds);
+  for (const { prefix, folder, trainings } of seeds) {
+    for (const { id } of planEvaluations(planExperiments(trainings))) {
+      took.set(prefix + id, await evaluationTimeOf(join(folder, 'evaluations'), id));
+    }
+  }
+  return ((await readEstimate(out)) ?? []).map((estimate) => ({ estimate, seconds: took.get(estimate.id) }));
 }

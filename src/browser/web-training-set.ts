@@ -45,6 +45,9 @@ export async function readWebTrainingSet(
       `training needs images of at least two classes; these ${all.images.length} images have ${classes.length}`,
     );
   }
+  if (own && recipe['validate-on'] === 'held-out') {
+    throw new UserError('validation images and validate-on: held-out contradict each other; leave one out');
+  }
   const unknown = own?.labels.find((label) => !classes.includes(label));
   if (unknown !== undefined) {
     throw new UserError(`there are validation images of class ${unknown} but no training images: add some`);

@@ -1,8 +1,9 @@
 /** The claims of section 4, and whether a reproduction confirms them. */
 import { deriveKeys, keyOfSeed } from '../core/random.ts';
+import { meanOf } from '../core/statistics.ts';
 import type { Protocol } from '../evaluate/protocol/protocol.ts';
 import type { ConfigurationName } from '../net/configurations.ts';
-import { type Difference, pairedBootstrap } from './bootstrap.ts';
+import { type Difference, type ErrorsBySeed, pairedBootstrap, seedsToDecide } from './bootstrap.ts';
 import { type Experiment, experimentId, type TestScales } from './experiments.ts';
 import type { PlannedTraining } from './training-order.ts';
 
@@ -16,12 +17,16 @@ export interface ClaimResult {
   readonly compared: string;
   readonly result: Difference | null;
   readonly verdict: Verdict;
+  /**
+   * Not decided only: the estimated number of seeds that would decide it; `more images` if seeds alone would not. Absent with one seed.
+   */
+  readonly seedsToDecide?: number | 'more images';
 }
 
-/** An experiment with its error on each image. */
+/** An experiment with its error on each image, for each seed. */
 export interface MeasuredExperiment extends Experiment {
-  /** For each image, whether its true class was not the most probable. */
-  readonly errors: readonly boolean[];
+  /** For each seed, for each image, whether its true class was not the most probable. */
+  readonly errors: ErrorsBySeed;
 }
 
 type Pair = readonly [first: MeasuredExperiment | undefined, second: MeasuredExperiment | undefined];
@@ -135,10 +140,20 @@ function judge(
 ): ClaimResult {
   const compared = `${first.id} → ${second.id}`;
   const result = pairedBootstrap(first.errors, second.errors, deriveKeys(keyOfSeed(1), compared));
-  return { claim, section, compared, result, verdict: verdictOf(kind, result) };
+  const verdict = verdictOf(kind, result);
+  const seeds =
+    verdict === 'not decided' ? seedsToDecide(result, kind === 'better' ? 0 : -MARGIN) : undefined;
+  return {
+    claim,
+    section,
+    compared,
+    result,
+    verdict,
+    seedsToDecide: seeds === Infinity ? 'more images' : seeds,
+  };
 }
 
-export function verdictOf(kind: Claim['kind'], { low, high }: Difference): Verdict {
+export function verdictOf(kind: Claim['kind'], { low, high }: Pick<Difference, 'low' | 'high'>): Verdict {
   if (kind === 'better') {
     if (high < 0) return 'holds';
     return low > 0 ? 'does not hold' : 'not decided';
@@ -181,7 +196,7 @@ function bestNets(all: readonly MeasuredExperiment[]): string[] {
 }
 
 function leastError(candidates: readonly (MeasuredExperiment | undefined)[]): MeasuredExperiment | undefined {
-  const count = ({ errors }: MeasuredExperiment) => errors.filter(Boolean).length;
+  const count = ({ errors }: MeasuredExperiment) => meanOf(errors.map((one) => one.filter(Boolean).length));
   return candidates
     .filter((one) => one !== undefined)
     .reduce<MeasuredExperiment | undefined>((a, b) => (a && count(a) <= count(b) ? a : b), undefined);

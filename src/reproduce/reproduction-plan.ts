@@ -12,6 +12,32 @@ const recipe = z.record(z.string(), z.unknown()).default({});
 
 const planSchema = z.strictObject({
   title: z.string().describe('heading of the report'),
+  seeds: z
+    .union([
+      z
+        .int()
+        .min(1)
+        .max(1000)
+        .transform((count) => Array.from({ length: count }, (_, i) => i + 1)),
+      z
+        .array(z.int().min(0))
+        .min(1)
+        .refine((seeds) => new Set(seeds).size === seeds.length, 'must differ'),
+    ])
+    .optional()
+    .describe(
+      'seeds of the trainings, or their number: every experiment is repeated for each (default: one, that of the recipe)',
+    ),
+  weights: z
+    .enum(['last', 'best'])
+    .optional()
+    .describe('the weights that are evaluated: the last (default), or the best in validation'),
+  'twice-the-epochs': z
+    .array(z.string())
+    .optional()
+    .describe(
+      'trainings such as d-36 that are repeated for twice the epochs, with the first seed, to see what more training gains',
+    ),
   recipe: recipe.describe('recipe keys of every training'),
   stages: z
     .array(
@@ -37,7 +63,16 @@ export async function readReproductionPlan(path: string): Promise<ReproductionPl
 /** @throws UserError naming the key and the fault. */
 export function parseReproductionPlan(value: unknown, path: string): ReproductionPlan {
   const result = planSchema.safeParse(value);
-  if (result.success) return result.data;
+  if (result.success) return checked(result.data, path);
   const issue = result.error.issues[0]!;
   throw new UserError(`${path}: ${issue.path.join('.') || 'plan'}: ${issue.message}`);
+}
+
+/** @throws UserError for keys that contradict each other. */
+function checked(plan: ReproductionPlan, path: string): ReproductionPlan {
+  const recipes = [plan, ...plan.stages].map(({ recipe }) => recipe);
+  if (plan.seeds && recipes.some((recipe) => 'seed' in recipe)) {
+    throw new UserError(`${path}: seeds and the recipe key seed cannot be used together; keep one`);
+  }
+  return plan;
 }

@@ -1,6 +1,7 @@
 /**
  * Every ingredient of training (section 3.1) as one schema. The keys of a recipe file are the names of the command
- * line's flags, and the defaults are the paper's. Help and reference show each key's metadata.
+ * line's flags, and the defaults are the paper's; without a recipe file `vgg train` replaces some (data-defaults.ts). Help
+ * and reference show each key's metadata.
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
@@ -184,7 +185,11 @@ export const recipeSchema = z.strictObject({
   holdout: number.gt(0).lt(1).default(0.1).meta({
     value: 'fraction',
     description:
-      'fraction of the training images held out for validation, if the data has no val or test split',
+      'fraction of the training images held out for validation, if the data has no val split or validate-on is held-out',
+  }),
+  'validate-on': z.enum(['val', 'held-out']).default('val').meta({
+    description:
+      "images that validate: val (the data's own, otherwise held-out ones) or held-out (part of the training images, so that the data's own decide neither rates nor the best model)",
   }),
   'skip-bad': flag
     .default(false)

@@ -33,12 +33,16 @@ interface Parts {
   readonly split: ValidationRecord['split'];
 }
 
-/** Training and validation images: the data's own validation split, otherwise a part of its training images. */
+/**
+ * Training and validation images: the data's own validation split, otherwise, or with `validate-on: held-out`, a part of
+ * its training images.
+ */
 export async function splitOff(location: string, all: ImageSource, options: SplitOptions): Promise<Parts> {
   const { recipe, listener, record, resumed } = options;
   const own = await ownValidation(location);
   const isTest = own?.split === 'test';
-  if (own && (!isTest || resumed === 'none')) {
+  const isWanted = recipe['validate-on'] === 'val' && !isTest;
+  if (own && (isWanted || resumed === 'none')) {
     if (isTest) {
       listener?.onNote?.(
         `${location} has no val split: this run, started by an older version, validates on its test images and chooses the best model by them, so its errors are not an independent test`,
@@ -54,9 +58,10 @@ export async function splitOff(location: string, all: ImageSource, options: Spli
     );
   }
   const held = parts.validation.length;
+  const reason = !own ? ' has no validation images' : isTest ? ' has no val split' : '';
   listener?.onNote?.(
-    `${location} has no ${isTest ? 'val split' : 'validation images'}: ${held} of ${imagesOf(all, isTest ? 'training ' : '')} ${held === 1 ? 'is' : 'are'} held out for validation` +
-      (isTest ? ', and its test images are not used' : ''),
+    `${location}${reason}: ${held} of ${imagesOf(all, own ? 'training ' : '')} ${held === 1 ? 'is' : 'are'} held out for validation` +
+      (own ? `, and its ${isTest ? 'test' : 'val'} images are not used` : ''),
   );
   return {
     training: selectImages(all, parts.training),

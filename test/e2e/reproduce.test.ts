@@ -89,8 +89,31 @@ describe('vgg reproduce', () => {
   it('estimates the time of every step', async () => {
     const steps = await jsonOf(work.vgg`${reproduce('dry')} --dry-run --json`);
     assert.equal(steps.filter(({ kind }: { kind: string }) => kind === 'training').length, 5);
-    for (const { seconds } of steps) assert.ok(seconds > 0);
+    for (const { seconds, low, high } of steps) assert.ok(low > 0 && low <= seconds && seconds <= high);
     await assert.rejects(stat(work.path('dry')), { code: 'ENOENT' });
+  });
+
+  it('repeats the trainings for each seed, and compares one with a training of twice the epochs', async () => {
+    const seeded = (seeds: string) =>
+      `title: Seeds\nseeds: ${seeds}\ntwice-the-epochs: [a-32]\nrecipe: { width: 0.05, crop: 32, batch: 12, iterations: 2, log-every: 1 }\nstages: [{ scale: 32, nets: [A, B] }]\n`;
+    await writeFiles(work.folder, { 'seeds.yaml': seeded('1'), 'more.yaml': seeded('[1, 2]') });
+    await succeeded(work.vgg(...reproduce('seeds', 'seeds.yaml')));
+    const { stdout, stderr } = await succeeded(work.vgg(...reproduce('seeds', 'more.yaml')));
+    assert.match(stderr, /training 4 of 5: a-32 /, 'seeds may be added');
+    assert.doesNotMatch(stderr, /training [1-3] of/);
+    const mean = /\| A \| 32 \| 32 \| \[\d+\.\d ± \d+\.\d \/ \d+\.\d ± \d+\.\d\]\(seed-1\/runs\/a-32\)/;
+    assert.match(stdout, mean);
+    assert.match(stdout, /## Twice the epochs/);
+    assert.match(stdout, /what was chosen by them makes the errors too low/);
+    assert.match(stderr, /warning: the val images validate the trainings and also give the reported errors/);
+    const claims = JSON.parse(await readFile(work.path('seeds', 'claims.json'), 'utf8'));
+    const measured = claims.find(({ result }: { result: unknown }) => result !== null);
+    assert.equal(measured.result.seeds, 2);
+    const metrics = await readFile(
+      work.path('seeds', 'seed-1', 'runs', 'a-32-twice', 'metrics.jsonl'),
+      'utf8',
+    );
+    assert.match(metrics, /"iteration":4,/);
   });
 
   it('refuses another plan in the same folder', async () => {

@@ -54,7 +54,7 @@ export const command = newCommand('features', {
   examples: [
     'features runs/photos/val/sneaker --model runs/demo/best.safetensors --layer fc7 --out fc7.npy',
     'features photos --model vgg16_notop.h5 --layer pool5 --pool mean --out pool5.jsonl',
-    'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
+    'features a.jpg b.jpg --model torchvision/vgg16 --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
   ],
   options,
 })

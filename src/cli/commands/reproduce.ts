@@ -1,16 +1,15 @@
-import { join } from 'node:path';
+import { estimatePlan } from '../../api/estimate-plan.ts';
 import type { EvaluationProgress } from '../../api/evaluate-model.ts';
-import { measureSpeed } from '../../api/measure-speed.ts';
-import { type ReproduceListener, reproducePaper } from '../../api/reproduce-paper.ts';
-import { openImages } from '../../data/sources/open-images.ts';
+import { reproducePaper } from '../../api/reproduce-paper.ts';
+import type { ReproduceListener } from '../../api/reproduction-steps.ts';
 import { formatCount, formatDuration, formatErrors } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
-import { type PlannedEvaluation, planEvaluations } from '../../reproduce/evaluations.ts';
+import type { PlannedEvaluation } from '../../reproduce/evaluations.ts';
 import type { ExperimentResult } from '../../reproduce/experiment-results.ts';
-import { type Experiment, planExperiments } from '../../reproduce/experiments.ts';
-import { type ReproductionPlan, readReproductionPlan } from '../../reproduce/reproduction-plan.ts';
-import { estimateReproduction, type StepEstimate } from '../../reproduce/time-estimate.ts';
-import { type PlannedTraining, planTrainings } from '../../reproduce/training-order.ts';
+import type { Experiment } from '../../reproduce/experiments.ts';
+import { readReproductionPlan } from '../../reproduce/reproduction-plan.ts';
+import { type StepEstimate, totalOf } from '../../reproduce/time-estimate.ts';
+import type { PlannedTraining } from '../../reproduce/training-order.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { SAVING, untilInterrupted } from '../interrupt.ts';
@@ -50,19 +49,24 @@ async function reproduce(named: string, flags: Flags): Promise<void> {
   const data = dataLocation(named, flags);
   const plan = await readReproductionPlan(flags.plan);
   if (flags.dryRun) {
-    printAs(await estimate(data, plan, flags), flags, formatEstimate);
+    const { plan: origin, out } = flags;
+    printAs(await estimatePlan({ data, plan, origin, out }), flags, formatEstimate);
     return;
   }
   const listener = new ReproductionDisplay();
-  const { results, claims, report, reportFile } = await untilInterrupted(
+  const { seeds, results, claims, report, reportFile } = await untilInterrupted(
     (signal) =>
       withRanks(flags, (communicator) =>
         reproducePaper({ data, plan, origin: flags.plan, out: flags.out, signal, communicator, listener }),
       ),
     SAVING,
   ).finally(() => listener.stop());
-  if (flags.json) printJson({ results: [...results.values()].map(withoutRanks), claims });
-  else printResult(`${report}\nThe same tables with learning curves: ${reportFile}`);
+  if (flags.json) {
+    const bySeed = [...results.values()].flatMap((own) =>
+      own.map((result, i) => ({ seed: seeds[i]!.seed, ...withoutRanks(result) })),
+    );
+    printJson({ results: bySeed, claims });
+  } else printResult(`${report}\nThe same tables with learning curves: ${reportFile}`);
 }
 
 /** The ranks are one number per image. */
@@ -70,27 +74,19 @@ function withoutRanks({ ranks: _, ...result }: ExperimentResult) {
   return result;
 }
 
-async function estimate(data: string, plan: ReproductionPlan, flags: Flags): Promise<StepEstimate[]> {
-  const trainings = planTrainings(plan, join(flags.out, 'runs'), flags.plan);
-  const training = await openImages(data, { split: 'train' });
-  const validation = await openImages(data, { split: 'val' });
-  return estimateReproduction({
-    trainings,
-    evaluations: planEvaluations(planExperiments(trainings)),
-    trainingImages: training.length,
-    validationImages: validation.length,
-    classes: training.classes.length,
-    speedOf: (network, batch, { backend, threads }) => measureSpeed(network, batch, backend, { threads }),
-  });
-}
-
 function formatEstimate(steps: readonly StepEstimate[]): string {
-  const total = steps.reduce((sum, { seconds }) => sum + seconds, 0);
-  const rows = steps.map(({ kind, id, seconds }) => [kind, id, formatDuration(seconds)]);
-  return formatTable([...rows, ['total', '', formatDuration(total)]], {
-    head: ['step', 'id', 'time on this machine'],
-    align: ['left', 'left', 'right'],
+  const total = totalOf(steps);
+  const rows = [...steps, { kind: 'total', id: '', ...total }].map(({ kind, id, seconds, low, high }) => [
+    kind,
+    id,
+    formatDuration(seconds),
+    `${formatDuration(low)} to ${formatDuration(high)}`,
+  ]);
+  const table = formatTable(rows, {
+    head: ['step', 'id', 'time on this machine', 'range'],
+    align: ['left', 'left', 'right', 'right'],
   });
+  return `${table}\nMedians of several short timings with the load that this machine has now. The lower end of a range assumes no other load.`;
 }
 
 /** Shows the current step on stderr. */
@@ -119,6 +115,10 @@ class ReproductionDisplay implements ReproduceListener {
 
   onEvaluationEnd(): void {
     this.#bars.stop();
+  }
+
+  onWarning(warning: string): void {
+    log(`warning: ${warning}`);
   }
 
   onResult({ id }: Experiment, result: ExperimentResult): void {

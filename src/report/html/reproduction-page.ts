@@ -7,41 +7,26 @@ import {
   type Reproduction,
   type ReproductionTable,
   tablesOf,
+  timeTable,
 } from '../../reproduce/reproduction-tables.ts';
-import type { PlannedTraining } from '../../reproduce/training-order.ts';
 import { validationsOf } from '../../runs/metrics-file.ts';
 import type { Metrics } from '../../train/metrics.ts';
 import { formatCount, formatDuration, formatErrors, formatSplit } from '../format.ts';
 import { draw } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument } from './document.ts';
 
-/** The records of one training run. */
-export interface TrainingRecord {
-  readonly metrics: readonly Metrics[];
-  /** The recipe as YAML. */
-  readonly recipe: string;
-}
-
-/** @param records by the training's id */
-export function formatReproductionPage(
-  reproduction: Reproduction,
-  records: ReadonlyMap<string, TrainingRecord>,
-): string {
-  const { plan, trainings, claims } = reproduction;
+export function formatReproductionPage(reproduction: Reproduction): string {
+  const { plan, trainings, claims, seeds } = reproduction;
+  const all = [...trainings, ...seeds[0]!.longer];
   const body = [
-    `<p>${escapeHtml(introduction(reproduction))}</p>`,
-    ...tablesOf(reproduction).map(formatTable),
+    ...introduction(reproduction).map((paragraph) => `<p>${escapeHtml(paragraph)}</p>`),
+    ...[...tablesOf(reproduction), ...timeTable(reproduction)].map(formatTable),
     '<h2>Differences behind the claims</h2>',
     '<p>Second top-1 error minus the first, with the 95 % confidence interval. Left of the line, the second is better.</p>',
     claimsChart(claims),
     '<h2>Trainings</h2>',
-    ...plan.stages.map((_, stage) =>
-      stageCurve(
-        trainings.filter((training) => training.stage === stage),
-        records,
-      ),
-    ),
-    ...trainings.map(({ id }) => formatTraining(id, records.get(id)!)),
+    ...plan.stages.map((_, stage) => stageCurve(stage, reproduction)),
+    ...all.map(({ id }) => formatTraining(id, reproduction)),
   ];
   return htmlDocument(plan.title, body.join('\n'));
 }
@@ -61,7 +46,7 @@ ${note ? `<p><small>${escapeHtml(note)}</small></p>` : ''}`;
 const VERDICTS: readonly string[] = ['holds', 'does not hold', 'not decided', 'not measured'];
 
 function formatCell(cell: string | LinkCell): string {
-  const { text, training } = typeof cell === 'string' ? { text: cell, training: undefined } : cell;
+  const { text, training }: LinkCell = typeof cell === 'string' ? { text: cell } : cell;
   if (training !== undefined) {
     return `<td><a href="#${escapeHtml(training)}">${escapeHtml(text)}</a></td>`;
   }
@@ -105,17 +90,19 @@ function claimsChart(claims: readonly ClaimResult[]): string {
 /** Training errors are averaged over a window of this fraction of the points, since single batches are noisy. */
 const SMOOTHED = 1 / 20;
 
-/** Errors of a stage's nets by epoch: lines in training, dots in validation. */
-function stageCurve(
-  trainings: readonly PlannedTraining[],
-  records: ReadonlyMap<string, TrainingRecord>,
-): string {
+/** Errors of a stage's nets by epoch: lines in training, dots in validation, for each seed. */
+function stageCurve(stage: number, { seeds, records }: Reproduction): string {
+  const trainings = seeds.flatMap(({ prefix, trainings: own }) =>
+    own
+      .filter((training) => training.stage === stage)
+      .map((training) => ({ ...training, run: prefix + training.id })),
+  );
   const pointsOf = (kind: Metrics['kind']) =>
-    trainings.map(({ id, net }) =>
+    trainings.map(({ run, net }) =>
       records
-        .get(id)!
+        .get(run)!
         .metrics.filter((line) => line.kind === kind)
-        .map(({ epoch, top1Error }) => ({ net, epoch, error: 100 * top1Error })),
+        .map(({ epoch, top1Error }) => ({ net, run, epoch, error: 100 * top1Error })),
     );
   const validations = pointsOf('validation').flat();
   if (validations.length === 0) return '';
@@ -131,13 +118,13 @@ function stageCurve(
           Plot.windowY(Math.max(1, Math.round(points.length * SMOOTHED)), {
             x: 'epoch',
             y: 'error',
-            z: 'net',
+            z: 'run',
             stroke: 'net',
             strokeWidth: 1,
           }),
         ),
       ),
-      Plot.lineY(validations, { x: 'epoch', y: 'error', z: 'net', stroke: 'net', strokeDasharray: '2,3' }),
+      Plot.lineY(validations, { x: 'epoch', y: 'error', z: 'run', stroke: 'net', strokeDasharray: '2,3' }),
       Plot.dot(validations, { x: 'epoch', y: 'error', fill: 'net', r: 3.5 }),
     ],
   });
@@ -146,21 +133,38 @@ function stageCurve(
 ${chart}`;
 }
 
-function formatTraining(id: string, { metrics, recipe }: TrainingRecord): string {
-  const last = metrics.at(-1);
-  const validation = validationsOf(metrics).last;
-  const facts: [string, string][] = [['folder', `runs/${id}`]];
-  if (last) {
-    facts.push(['trained', `${formatCount(last.iteration)} iterations, ${formatDuration(last.seconds)}`]);
-  }
-  if (validation)
-    facts.push([
-      'last validation',
-      `${formatErrors(validation)} (center crop, ${formatSplit(validation.split)})`,
-    ]);
+/** The runs of a training, one for each seed. */
+function formatTraining(id: string, { seeds, records }: Reproduction): string {
+  const runs = seeds.flatMap(({ prefix }) => {
+    const record = records.get(prefix + id);
+    return record ? [{ prefix, ...record }] : [];
+  });
+  const facts = runs.flatMap(({ prefix, metrics }): [string, string][] => {
+    const last = metrics.at(-1);
+    const validation = validationsOf(metrics).last;
+    return [
+      ['folder', `${prefix}runs/${id}`],
+      ...(last
+        ? [
+            ['trained', `${formatCount(last.iteration)} iterations, ${formatDuration(last.seconds)}`] as [
+              string,
+              string,
+            ],
+          ]
+        : []),
+      ...(validation
+        ? [
+            [
+              'last validation',
+              `${formatErrors(validation)} (center crop, ${formatSplit(validation.split)})`,
+            ] as [string, string],
+          ]
+        : []),
+    ];
+  });
   return `<section id="${escapeHtml(id)}">
 <h3>${escapeHtml(id)}</h3>
 <table>${facts.map(([name, value]) => factRow(name, value)).join('')}</table>
-<details><summary>Recipe</summary><pre>${escapeHtml(recipe)}</pre></details>
+<details><summary>Recipe</summary><pre>${escapeHtml(runs[0]?.recipe ?? '')}</pre></details>
 </section>`;
 }

@@ -1,24 +1,12 @@
 /** Downloads a file: resumed after an interruption, bounded, verified, and at its place whole or not at all. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import {
-  type FileHandle,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  stat,
-  statfs,
-  writeFile,
-} from 'node:fs/promises';
+import { type FileHandle, mkdir, open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, UserError } from '../../core/errors.ts';
-import { sha256OfFile, writingError } from '../../core/files.ts';
+import { UserError } from '../../core/errors.ts';
+import { writingError } from '../../core/files.ts';
 import { connectionError, discard, HttpError, type HttpResponse, openUrl } from '../../core/http.ts';
-import { withFile } from '../../core/random-access-file.ts';
-import { LOOKALIKE_BYTES, lookalikeOf } from '../formats/signatures.ts';
+import { PartialFile } from './partial-file.ts';
+import { type ExpectedFile, verify } from './verify-download.ts';
 
 /** Receives how a download proceeds. */
 export interface DownloadListener {
@@ -30,15 +18,6 @@ export interface DownloadListener {
 
 /** Largest model file to accept: a float64 checkpoint of E with an optimizer's two moments has 3.5 GB. */
 export const LARGEST_MODEL = 8 * 2 ** 30;
-
-/** What a file must be, as far as it is known beforehand. */
-export interface ExpectedFile {
-  readonly bytes?: number;
-  /** The first digits of its SHA-256, or all, in hexadecimal. */
-  readonly sha256?: string;
-  /** Git's name of the content: the SHA-1 of a header and the content. */
-  readonly gitSha1?: string;
-}
 
 export interface FileDownload {
   readonly url: string;
@@ -63,7 +42,6 @@ export interface FileDownload {
 /** Retries without progress. */
 const MAX_RETRIES = 4;
 const MAX_TRIES = 50;
-const EMPTY = { description: 'an empty file', remedy: 'check the address' };
 /** Longest pause that a server may ask for. */
 const LONGEST_PAUSE_MS = 60_000;
 
@@ -92,7 +70,7 @@ export async function downloadFile(download: FileDownload): Promise<void> {
         await sleep(Math.min(LONGEST_PAUSE_MS, Math.max(asked, retryMs * 2 ** (failures - 1))));
       }
     }
-    await verify(download, partial);
+    await verify(download.url, download.expected ?? {}, partial);
     await partial.finish();
   } catch (error) {
     throw error instanceof UserError ? error : writingError(path, error);
@@ -105,41 +83,6 @@ class BusyError extends HttpError {
   constructor(message: string, seconds: number) {
     super(message, true);
     this.seconds = seconds;
-  }
-}
-
-/** The part of a file that has arrived, and which version of the file it is a part of. */
-class PartialFile {
-  readonly path: string;
-  readonly #target: string;
-
-  constructor(target: string) {
-    this.#target = target;
-    this.path = `${target}.partial`;
-  }
-
-  async size(): Promise<number> {
-    return (await stat(this.path).catch(() => undefined))?.size ?? 0;
-  }
-
-  /** The version's mark, such as an ETag; undefined without one. */
-  async version(): Promise<string | undefined> {
-    const text = await readFile(`${this.path}.version`, 'utf8').catch(() => '');
-    return text === '' ? undefined : text;
-  }
-
-  async start(version: string | undefined): Promise<void> {
-    await this.discard();
-    if (version !== undefined) await writeFile(`${this.path}.version`, version);
-  }
-
-  async discard(): Promise<void> {
-    for (const path of [this.path, `${this.path}.version`]) await rm(path, { force: true });
-  }
-
-  async finish(): Promise<void> {
-    await rename(this.path, this.#target);
-    await this.discard();
   }
 }
 
@@ -298,42 +241,4 @@ async function checkSpace(path: string, bytes: number): Promise<void> {
   throw new UserError(
     `${path} needs ${bytes} bytes, but its disk has only ${bavail * bsize} left; free some space, or set XDG_CACHE_HOME to a folder on another disk`,
   );
-}
-
-/** @throws UserError, without keeping the file, when its content is not the expected one. */
-async function verify({ url, expected = {} }: FileDownload, partial: PartialFile): Promise<void> {
-  const { bytes, sha256, gitSha1 } = expected;
-  const size = await partial.size();
-  const found = sha256 === undefined ? undefined : await sha256OfFile(partial.path);
-  const fault =
-    bytes !== undefined && size !== bytes
-      ? `it has ${size} bytes instead of ${bytes}`
-      : found !== undefined && !found.startsWith(sha256!)
-        ? `its SHA-256 is ${found}, but should ${sha256!.length < 64 ? 'start with' : 'be'} ${sha256}`
-        : gitSha1 !== undefined && (await gitSha1Of(partial.path, size)) !== gitSha1
-          ? `its content differs from the one that the hub lists`
-          : undefined;
-  if (fault === undefined) return refuseLookalike(url, partial);
-  await partial.discard();
-  throw new UserError(`${url} is damaged or was replaced: ${fault}; nothing was kept, so try again later`);
-}
-
-/** @throws UserError, without keeping the file, when it is a web page, a pointer or another file than weights. */
-async function refuseLookalike(url: string, partial: PartialFile): Promise<void> {
-  if (new URL(url).pathname.endsWith('.json')) return;
-  const start = await withFile(partial.path, (file) => file.read(0, Math.min(LOOKALIKE_BYTES, file.size)));
-  const lookalike = start.length === 0 ? EMPTY : lookalikeOf(start);
-  if (!lookalike) return;
-  await partial.discard();
-  throw new UserError(`${url} is ${lookalike.description}; ${lookalike.remedy}`);
-}
-
-async function gitSha1Of(path: string, size: number): Promise<string> {
-  const hash = createHash('sha1').update(`blob ${size}\0`);
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  } catch (error) {
-    throw new UserError(`${path} could not be read back: ${messageOf(error)}`, { cause: error });
-  }
-  return hash.digest('hex');
 }

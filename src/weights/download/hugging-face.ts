@@ -12,16 +12,11 @@ import { discard, HttpError, type HttpResponse, openUrl, readBody } from '../../
 import { isSafePath } from '../../core/safe-path.ts';
 import { shardsOf } from '../formats/sharded/shard-index.ts';
 import { DESCRIPTIONS, HUB_FILES } from '../labels/hub-config.ts';
-import {
-  type DownloadListener,
-  downloadFile,
-  type ExpectedFile,
-  LARGEST_MODEL,
-  statusError,
-} from './download-file.ts';
+import { type DownloadListener, downloadFile, LARGEST_MODEL, statusError } from './download-file.ts';
 import { hubSettings, hubSnapshot, readHubRef } from './hub-settings.ts';
 import { type DownloadedModel, recordDownload } from './model-cache.ts';
 import type { ModelName } from './model-name.ts';
+import type { ExpectedFile } from './verify-download.ts';
 
 type HubName = Extract<ModelName, { kind: 'hub' }>;
 

@@ -7,7 +7,7 @@ import { singleProtocols } from '../../../src/evaluate/protocol/protocol.ts';
 import { evaluationsFor, planEvaluations } from '../../../src/reproduce/evaluations.ts';
 import { planExperiments } from '../../../src/reproduce/experiments.ts';
 import { parseReproductionPlan, readReproductionPlan } from '../../../src/reproduce/reproduction-plan.ts';
-import { planTrainings } from '../../../src/reproduce/training-order.ts';
+import { planSeeds, planTrainings } from '../../../src/reproduce/training-order.ts';
 import { pluck } from '../../support/lists.ts';
 import { userError } from '../../support/refused.ts';
 
@@ -62,6 +62,55 @@ describe('the order of trainings', () => {
     assert.throws(() => planTrainings(twice, 'out', 'p.yaml'), duplicate);
     const wrong = { ...plan, recipe: { crop: 33 } };
     assert.throws(() => planTrainings(wrong, 'out', 'p.yaml'), /p\.yaml, a-36: crop/);
+  });
+});
+
+describe('the seeds of a plan', () => {
+  const withKeys = (keys: object) => parseReproductionPlan({ ...plan, ...keys }, 'p.yaml');
+
+  it('may be listed or counted, and each has its own folder and recipes', () => {
+    assert.deepEqual(withKeys({ seeds: 3 }).seeds, [1, 2, 3]);
+    const seeds = planSeeds(withKeys({ seeds: [4, 7] }), 'out', 'p.yaml');
+    assert.deepEqual(pluck(seeds, 'prefix'), ['seed-4/', 'seed-7/']);
+    for (const { seed, trainings } of seeds) {
+      assert.equal(trainings[0]!.folder, join('out', `seed-${seed}`, 'runs', 'a-36'));
+      assert.ok(trainings.every(({ recipe }) => recipe.seed === seed));
+    }
+  });
+
+  it('are one, in the folder of the plan, if the plan lists none', () => {
+    const [only, ...others] = planSeeds(plan, 'out', 'p.yaml');
+    assert.deepEqual(
+      [others, only!.prefix, only!.trainings[0]!.folder],
+      [[], '', join('out', 'runs', 'a-36')],
+    );
+  });
+
+  it('are refused twice, or beside the recipe key seed', () => {
+    assert.throws(() => withKeys({ seeds: [1, 1] }), userError(/p\.yaml: seeds: /));
+    const twice = () => withKeys({ seeds: 2, recipe: { seed: 1 } });
+    assert.throws(twice, userError(/seeds and the recipe key seed cannot be used together/));
+  });
+
+  it('the first one also trains for twice the epochs, with each drop at twice its epoch', () => {
+    const keys = {
+      seeds: 2,
+      'twice-the-epochs': ['d-36'],
+      recipe: { crop: 32, epochs: 10, 'lr-drop-at': '6e, 200' },
+    };
+    const [first, second] = planSeeds(withKeys(keys), 'out', 'p.yaml');
+    const [longer] = first!.longer;
+    assert.deepEqual(
+      [longer!.id, longer!.recipe.epochs, longer!.recipe['lr-drop-at']],
+      ['d-36-twice', 20, '12e,400'],
+    );
+    assert.equal(longer!.recipe['from-shallower'], join('out/seed-1/runs/a-36/last.safetensors'));
+    assert.deepEqual(second!.longer, []);
+    const unknown = () => planSeeds(withKeys({ 'twice-the-epochs': ['c-36'] }), 'out', 'p.yaml');
+    assert.throws(
+      unknown,
+      userError(/p\.yaml: twice-the-epochs: no training c-36; the trainings are a-36, b-36/),
+    );
   });
 });
 

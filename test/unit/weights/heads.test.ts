@@ -64,6 +64,7 @@ const cases: Readonly<Record<string, Case>> = {
   'keras-gap-rescaling.keras': { head: gap, crop: 224 },
   'keras-gmp-normalization.keras': { head: 'global max pooling, FC-5', crop: 96 },
   'keras-gap.h5': { options: { convention: 'keras' }, head: 'global average pooling, FC-16, FC-5', crop: 80 },
+  'keras-gap-preprocess-input.keras': { head: 'global average pooling, FC-5', crop: 224 },
   'keras-flatten-150.h5': { head: 'FC-16, FC-5', crop: 128 },
 };
 

@@ -6,6 +6,8 @@ export interface LayerConfig {
   readonly className: string;
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** The inputs of a layer of a functional model, as recorded. */
+  readonly inbound?: unknown;
 }
 
 /** Greatest depth of nested models. */
@@ -24,7 +26,7 @@ export function readConfig(text: string, broken: (what: string) => UserError): L
   }
   const layers: LayerConfig[] = [];
   const visit = (item: unknown, depth: number): void => {
-    const { class_name: className, config } = asObject(item);
+    const { class_name: className, config, inbound_nodes: inbound } = asObject(item);
     const settings = Array.isArray(config) ? { layers: config } : asObject(config);
     if (typeof className !== 'string' || depth > MAX_DEPTH)
       throw broken('its model configuration has no layers');
@@ -32,7 +34,8 @@ export function readConfig(text: string, broken: (what: string) => UserError): L
       for (const layer of settings.layers) visit(layer, depth + 1);
       return;
     }
-    layers.push({ className, name: String(settings.name ?? asObject(item).name ?? className), settings });
+    const name = String(settings.name ?? asObject(item).name ?? className);
+    layers.push({ className, name, settings, inbound });
   };
   visit(value, 0);
   return layers;

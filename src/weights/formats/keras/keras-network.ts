@@ -12,6 +12,7 @@ import {
 import type { SourceTensor } from '../../tensors/source-tensor.ts';
 import { activationOf, type LayerConfig, numberOf } from './config.ts';
 import type { KerasLayer } from './layers.ts';
+import { PixelOperations } from './pixel-operations.ts';
 
 /** Keras's default for BatchNormalization. */
 const EPSILON = 1e-3;
@@ -43,9 +44,10 @@ function byConfig(
   const chain = new ChainBuilder(path);
   const take = tensorsInOrder(layers, config);
   let layout: WeightLayout = KERAS_LAYOUT;
+  const operations = new PixelOperations();
   for (const layer of config) {
     if (layer.settings.data_format === 'channels_first') layout = { ...KERAS_LAYOUT, inputs: 'chw' };
-    addLayer(chain, layer, take, layout);
+    if (!operations.add(chain, layer)) addLayer(chain, layer, take, layout);
   }
   return chain.build(factsOf(layers));
 }

@@ -15,6 +15,13 @@ import { torchHost } from './torch-host.ts';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const COUNT_BYTES = 8;
+/** Bytes per element of storages that hold no weights that can be read. */
+const OTHER_BYTES: Readonly<Record<string, number>> = {
+  ...{ 'torch.QInt8Storage': 1, 'torch.QUInt8Storage': 1, 'torch.QInt32Storage': 4 },
+  ...{ 'torch.QUInt4x2Storage': 1, 'torch.QUInt2x4Storage': 1 },
+  ...{ 'torch.ComplexFloatStorage': 8, 'torch.ComplexDoubleStorage': 16 },
+  ...{ 'torch.UntypedStorage': 1, 'torch.storage.UntypedStorage': 1 },
+};
 /** Numbers of bytes to try for one pickle until it fits. */
 const WINDOWS = [2 ** 16, 2 ** 20, 2 ** 24, 2 ** 26];
 
@@ -72,7 +79,9 @@ class PickleStream {
 
 async function checkPreamble(path: string, pickles: PickleStream): Promise<void> {
   if ((await pickles.next()) !== MAGIC) {
-    throw damaged(path, 'PyTorch', 'it is a pickle that torch.save did not write');
+    throw new UserError(
+      `${path} is a pickle that torch.save did not write; save tensors in Python with torch.save(state_dict, "model.pth"), or arrays with numpy.savez`,
+    );
   }
   const version = await pickles.next();
   const system = await pickles.next();
@@ -95,7 +104,7 @@ async function placeStorages(
   let position = start;
   for (const key of keys) {
     const storage = typeof key === 'string' ? storages.get(key) : undefined;
-    const size = storage && elementBytes(storage.type);
+    const size = storage && (elementBytes(storage.type) ?? OTHER_BYTES[storage.type]);
     if (!storage || size === undefined) {
       throw damaged(file.path, 'PyTorch', `storage ${String(key)} is not described`);
     }

@@ -51,6 +51,13 @@ export function tensorsOf(value: PickleValue): Map<string, PickledTensor> {
   return found;
 }
 
+/** Whether a dictionary or list holds NumPy arrays, which are not read. */
+export function holdsArrays(value: PickleValue): boolean {
+  return (childrenOf(value) ?? []).some(
+    ([, child]) => child instanceof PickleObject && /^numpy\..*\._reconstruct$/.test(child.name),
+  );
+}
+
 type Child = [name: string, value: PickleValue];
 
 function childrenOf(value: PickleValue): Child[] | undefined {

@@ -13,7 +13,7 @@ import { parseFacts, type WeightContent } from '../weight-content.ts';
 import { exportRoot, openExport } from './exported-program.ts';
 import { openLegacy } from './legacy.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
-import { sourceTensor, tensorsOf } from './pickled-tensors.ts';
+import { holdsArrays, sourceTensor, tensorsOf } from './pickled-tensors.ts';
 import { torchHost } from './torch-host.ts';
 
 /** Limit for a pickle of names and shapes; a network's has a few kilobytes. */
@@ -50,6 +50,11 @@ async function openArchive(file: RandomAccessFile): Promise<WeightContent> {
   if (isScript && found.size === 0) {
     throw new UserError(
       `${path} is a frozen TorchScript program, whose tensors have no names; save the model before it is frozen, in Python: torch.save(model.state_dict(), "model.pth")`,
+    );
+  }
+  if (found.size === 0 && holdsArrays(value)) {
+    throw new UserError(
+      `${path} holds NumPy arrays instead of tensors; save them in Python with numpy.savez, or as tensors with torch.save`,
     );
   }
   const tensors = [...found].map(([name, tensor]) =>
