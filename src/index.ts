@@ -87,7 +87,6 @@ export {
   type BackendName,
   type BackendOptions,
   backendNames,
-  type KernelChoice,
   type Precision,
 } from './kernels/backend-options.ts';
 export { createBackend, openBackend } from './kernels/registry.ts';
@@ -106,7 +105,7 @@ export type { Metrics, TrainingMetrics, ValidationMetrics } from './train/metric
 export { type PartialRecipe, type Recipe, type RecipeKeyFacts, recipeKeys } from './train/recipe.ts';
 export { readRecipeFile } from './train/recipe-file.ts';
 export { resolveRecipe } from './train/resolve-recipe.ts';
-export type { TrainingStart, TrainListener } from './train/session.ts';
+export type { TrainingPhase, TrainingStart, TrainListener } from './train/session.ts';
 export type { TrainingProgress } from './train/trainer-hooks.ts';
 export type { DownloadListener } from './weights/download/download-file.ts';
 export { localModel } from './weights/download/local-model.ts';

@@ -78,7 +78,7 @@ export interface ConvertResult {
  * every weight bit for bit. Memory peaks at the weights once, plus one layer's working memory.
  *
  * @example
- * const { parity } = await convertModel({ input: 'vgg16-397923af.pth', output: 'vgg-d.safetensors' });
+ * const { parity } = await convertModel({ input: 'torchvision/vgg16', output: 'vgg-d.safetensors' });
  * if (parity!.changed.length > 0) throw new Error('the conversion changed weights');
  *
  * @throws UsageError when input and output are the same file, or the output's extension is not that of a format that can

@@ -12,6 +12,7 @@ import {
   modelFacts,
   type SessionStart,
   startParameters,
+  type TrainingPhase,
   type TrainingSession,
   type TrainListener,
 } from '../train/session.ts';
@@ -105,6 +106,7 @@ export async function runTraining(
         iteration: trainer.state.iteration,
         totalIterations: trainer.totalIterations,
         batch: session.recipe.batch,
+        best: trainer.state.best?.top1Error,
       });
       const side = await medianSide(set.training);
       for (const warning of [...set.warnings, ...setWarnings({ ...set, side }, session.recipe)])
@@ -156,12 +158,20 @@ function hooksOf(
   recording: RecordHooks,
   onLine: (line: Metrics) => void,
 ): TrainerHooks {
+  const during = async <T>(phase: TrainingPhase, work: () => Promise<T>): Promise<T> => {
+    listener?.onPhase?.(phase);
+    const result = await work();
+    listener?.onPhase?.('training');
+    return result;
+  };
   return {
-    ...recording,
-    validate: async () => ({
-      ...(await validator.validate((done, total) => listener?.onValidationProgress?.(done, total))),
-      split: set.validationRecord.split,
-    }),
+    validate: () =>
+      during('validating', async () => ({
+        ...(await validator.validate((done, total) => listener?.onValidationProgress?.(done, total))),
+        split: set.validationRecord.split,
+      })),
+    onBest: (...model) => during('saving', () => recording.onBest(...model)),
+    onCheckpoint: (...checkpoint) => during('saving', () => recording.onCheckpoint(...checkpoint)),
     beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
     onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),

@@ -1,5 +1,6 @@
 /** Shared by all commands: declares options, builds commands and formats help. */
 import { Command, Help, InvalidArgumentError, Option } from 'commander';
+import { refuseToOverwrite } from './output.ts';
 
 /** Parses an option's value. @throws InvalidArgumentError; commander adds the option's name and exits with code 2. */
 export type Parser<T> = (text: string) => T;
@@ -86,6 +87,33 @@ export function repeatable<T>(typed: TypedOption<T>): TypedOption<readonly NonNu
     });
 }
 
+export const force: TypedOption<boolean | undefined> = flag('overwrite an existing file');
+
+/** The options that name a file to write. */
+const outputs = new WeakSet<Option>();
+
+/** A file that the command writes. The command gets `--force`, and without it refuses to overwrite a file. */
+export function outputFile(value: string, description: string): TypedOption<string | undefined> {
+  return (name) => {
+    const made = option(value, description)(name);
+    for (const one of made) outputs.add(one);
+    return made;
+  };
+}
+
+/** Checks before the work begins that no file is in the way. */
+function guardOutputs(command: Command): void {
+  const files = command.options.filter((made) => outputs.has(made));
+  if (files.length === 0) return;
+  for (const made of force('force')) command.addOption(made);
+  command.hook('preAction', () => {
+    for (const file of files) {
+      const path = command.getOptionValue(file.attributeName()) as string | undefined;
+      if (path !== undefined) refuseToOverwrite(path, command.opts());
+    }
+  });
+}
+
 /** Puts options under a heading in the help. */
 export function inGroup<Table extends OptionTable>(heading: string, table: Table): Table {
   const grouped = Object.entries(table).map(([key, typed]) => [
@@ -113,6 +141,7 @@ export function newCommand(name: string, { description, examples, options }: Com
     const long = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     for (const made of typed(long)) command.addOption(made);
   }
+  guardOutputs(command);
   return command;
 }
 

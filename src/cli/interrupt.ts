@@ -1,16 +1,25 @@
 import { InterruptedError } from '../core/errors.ts';
+import { log } from './output.ts';
 
 /** mpirun and Slurm can be configured to forward SIGUSR2 to the ranks. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
 
+/** What commands that save their progress answer to the first signal. */
+export const SAVING = 'Finishing this step, then saving; press Ctrl-C again to quit without saving';
+
 /**
  * Runs work that Ctrl-C, SIGTERM or SIGUSR2 stops cleanly through the abort signal. A second signal exits at once.
+ * @param answer printed at the first signal (default: nothing)
  * @throws InterruptedError when the work stopped because of the signal.
  */
-export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function untilInterrupted<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  answer?: string,
+): Promise<T> {
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
+    if (answer !== undefined) log(answer);
     controller.abort(new InterruptedError('stopped'));
   };
   for (const signal of SIGNALS) process.on(signal, stop);

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { messageOf, printable, systemErrorCode, UserError } from '../core/errors.ts';
 import { readingError, writingError } from '../core/files.ts';
+import { paint } from './color.ts';
 import { log } from './output.ts';
 import { buildProgram } from './program.ts';
 
@@ -13,7 +14,7 @@ function report(error: unknown): number {
     return error.exitCode === 0 ? 0 : WRONG_USAGE;
   }
   if (error instanceof UserError) {
-    log(`vgg: ${onOneLine(error.message)}`);
+    log(`${paint('red', 'vgg:')} ${onOneLine(error.message)}`);
     if (process.env.VERYDEEP_DEBUG) log(traceOf(error));
     return error.exitCode;
   }

@@ -63,7 +63,6 @@ export function rgb(min?: number, max?: number): Parser<[red: number, green: num
 }
 
 export const json = flag('print the result as JSON');
-export const force = flag('overwrite an existing file');
 export const threads = option('<n>', 'compute threads (default: all cores)', positiveInteger);
 export const maxPixels = option(
   '<n>',

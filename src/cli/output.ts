@@ -1,6 +1,7 @@
 /** Results go to stdout and everything else to stderr, so `vgg … --json > file` captures only the result. */
 import { existsSync } from 'node:fs';
 import { UserError } from '../core/errors.ts';
+import { paint } from './color.ts';
 import { withoutBar } from './progress.ts';
 
 let silent = false;
@@ -41,6 +42,11 @@ export function refuseToOverwrite(path: string, { force }: { readonly force?: bo
 /** Prints a message on stderr. */
 export function log(text: string): void {
   if (!silent) logAnyway(text);
+}
+
+/** Prints a reason to distrust a result. */
+export function warn(warning: string): void {
+  log(`${paint('yellow', 'warning:')} ${warning}`);
 }
 
 /** Prints a message even on a silenced rank. */

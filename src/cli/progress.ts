@@ -2,7 +2,7 @@
  * Progress on stderr: a bar with the time left, for work that takes more than two seconds, only on a terminal.
  */
 import { type Options, type Params, SingleBar } from 'cli-progress';
-import { formatDuration } from '../report/format.ts';
+import { type Field, fitFields, formatClock } from './progress-line.ts';
 
 const SHOW_AFTER_SECONDS = 2;
 const BAR_WIDTH = 24;
@@ -10,6 +10,8 @@ const BAR_WIDTH = 24;
 interface ProgressOptions {
   /** Units done in an earlier session (default 0); the time left is estimated from those done since. */
   readonly done?: number;
+  /** The line's fields (default: the label with a bar, the time left, and a note). */
+  readonly fields?: () => readonly Field[];
   /** Default: stderr. */
   readonly stream?: NodeJS.WriteStream;
 }
@@ -22,6 +24,7 @@ export class ProgressBar {
   readonly #label: string;
   readonly #total: number;
   readonly #stream: NodeJS.WriteStream;
+  readonly #fields: (() => readonly Field[]) | undefined;
   readonly #start: number;
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
@@ -29,7 +32,12 @@ export class ProgressBar {
   #note = '';
   #bar: SingleBar | undefined;
 
-  constructor(label: string, total: number, { done = 0, stream = process.stderr }: ProgressOptions = {}) {
+  constructor(
+    label: string,
+    total: number,
+    { done = 0, fields, stream = process.stderr }: ProgressOptions = {},
+  ) {
+    this.#fields = fields;
     this.#label = label;
     this.#total = total;
     this.#stream = stream;
@@ -45,6 +53,11 @@ export class ProgressBar {
     this.#bar?.update(done);
     // The timer cannot fire while the work blocks the event loop.
     if (this.#timer && !this.#bar && this.#seconds() >= SHOW_AFTER_SECONDS) this.show();
+  }
+
+  /** Draws the line again at the next opportunity, with what its fields say by then. */
+  redraw(): void {
+    this.update(this.#done);
   }
 
   advance(by = 1, note?: string): void {
@@ -79,15 +92,26 @@ export class ProgressBar {
   }
 
   #line({ progress }: Params): string {
+    // The last column stays free: some terminals wrap when it is written.
+    const columns = (this.#stream.columns ?? 80) - 1;
+    if (this.#fields) return fitFields(this.#fields(), columns);
+    const percent = `${Math.floor(progress * 100)} %`;
+    const others = [
+      { text: this.#timeLeft(), rank: 1 },
+      { text: this.#note, rank: 2 },
+    ];
     const filled = Math.round(Math.min(1, progress) * BAR_WIDTH);
     const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-    const parts = [`${this.#label} ${bar} ${Math.floor(progress * 100)} %`, this.#timeLeft(), this.#note];
-    return parts.filter((part) => part !== '').join(' · ');
+    const withBar = [{ text: `${this.#label} ${bar} ${percent}`, rank: 0 }, ...others];
+    const line = fitFields(withBar, Number.POSITIVE_INFINITY);
+    return line.length <= columns
+      ? line
+      : fitFields([{ text: `${this.#label} ${percent}`, rank: 0 }, ...others], columns);
   }
 
   #timeLeft(): string {
     const rate = (this.#done - this.#start) / this.#seconds();
-    return rate > 0 ? `${formatDuration((this.#total - this.#done) / rate)} left` : '';
+    return rate > 0 ? `${formatClock((this.#total - this.#done) / rate)} left` : '';
   }
 
   #seconds(): number {

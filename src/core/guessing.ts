@@ -28,3 +28,18 @@ export function guessingWarning(top1Error: number, counts: readonly number[]): s
   const percent = (error: number) => `${(100 * error).toFixed(1)} %`;
   return `the error of ${percent(top1Error)} is no lower than that of always naming the commonest class, ${percent(guessing)}`;
 }
+
+/** 1.96: 95 % of a normal distribution lie within so many standard deviations. */
+const Z = 1.959963984540054;
+
+/**
+ * The 95 % interval of an error that was measured on some images: Wilson's score interval (1927), which stays between 0
+ * and 1 and holds for few images and for errors near 0.
+ * @param error fraction
+ */
+export function errorInterval(error: number, images: number): readonly [low: number, high: number] {
+  const share = Z ** 2 / images;
+  const center = error + share / 2;
+  const spread = Z * Math.sqrt((error * (1 - error) + share / 4) / images);
+  return [Math.max(0, (center - spread) / (1 + share)), Math.min(1, (center + spread) / (1 + share))];
+}

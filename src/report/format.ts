@@ -1,4 +1,5 @@
 /** Formats numbers for display. */
+import { errorInterval } from '../core/guessing.ts';
 
 /** `138,357,544` */
 export function formatCount(count: number): string {
@@ -67,18 +68,54 @@ export function formatFlops(flops: number): string {
 
 interface Errors {
   readonly top1Error: number;
-  readonly top5Error: number;
+  readonly top5Error?: number;
   readonly meanClassError?: number;
 }
 
+/** What errors were measured on. */
+export interface ErrorContext {
+  readonly classes: number;
+  readonly images: number;
+  /** Error of always naming the commonest class, a fraction (default: all classes are equally frequent). */
+  readonly guessing?: number;
+  /** Whether to add the mean class error (default false). */
+  readonly unbalanced?: boolean;
+}
+
+/** With up to five classes the top-5 error is always 0. */
+export function hasTop5(classes: number): boolean {
+  return classes > 5;
+}
+
+/** From here on the 95 % interval is within two points of the error. */
+const MANY_IMAGES = 2500;
+
+/** The 95 % interval: `15.2–64.6 %`; undefined for many images, whose errors are exact enough. */
+export function formatInterval(error: number, images: number): string | undefined {
+  if (images >= MANY_IMAGES || !(images > 0) || Number.isNaN(error)) return undefined;
+  const [low, high] = errorInterval(error, images);
+  return `${formatPercent(low)}–${formatPercent(high)} %`;
+}
+
 /**
- * `top-1 error 25.6 %, top-5 error 8.1 %`
- * @param unbalanced whether to add the mean class error (default false)
+ * `top-1 error 25.6 %, top-5 error 8.1 %`; on few images with the interval and the error of chance: `top-1 error 36.4 %
+ * (95 %: 15.2–64.6 %; chance 66.7 %)`. Without the top-5 error for five classes or fewer.
+ * @param context default: many images of many classes
  */
-export function formatErrors({ top1Error, top5Error, meanClassError }: Errors, unbalanced = false): string {
-  const mean =
-    unbalanced && meanClassError !== undefined ? `, mean class error ${formatPercent(meanClassError)} %` : '';
-  return `top-1 error ${formatPercent(top1Error)} %, top-5 error ${formatPercent(top5Error)} %${mean}`;
+export function formatErrors(
+  { top1Error, top5Error, meanClassError }: Errors,
+  context?: ErrorContext,
+): string {
+  const { images = MANY_IMAGES, classes = 1000, guessing = 1 - 1 / classes } = context ?? {};
+  const interval = formatInterval(top1Error, images);
+  const doubt = interval === undefined ? '' : ` (95 %: ${interval}; chance ${formatPercent(guessing)} %)`;
+  return [
+    `top-1 error ${formatPercent(top1Error)} %${doubt}`,
+    ...(top5Error !== undefined && hasTop5(classes) ? [`top-5 error ${formatPercent(top5Error)} %`] : []),
+    ...(context?.unbalanced && meanClassError !== undefined
+      ? [`mean class error ${formatPercent(meanClassError)} %`]
+      : []),
+  ].join(', ');
 }
 
 const SPLITS = {

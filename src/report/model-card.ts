@@ -9,9 +9,11 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatInterval,
   formatMillions,
   formatPercent,
   formatSplit,
+  hasTop5,
 } from './format.ts';
 import { summarizeNetwork } from './network-tables.ts';
 
@@ -113,7 +115,7 @@ ${classes(card)}
 `;
 }
 
-function frontMatter({ name, dataset, license: known, result }: ModelCard): object {
+function frontMatter({ name, dataset, license: known, result, network }: ModelCard): object {
   const accuracy = (label: string, error: number, topK: number) => ({
     type: 'accuracy',
     name: label,
@@ -136,7 +138,7 @@ function frontMatter({ name, dataset, license: known, result }: ModelCard): obje
             dataset: { type: dataset, name: dataset, split: splitOf(result) },
             metrics: [
               accuracy('Top-1 accuracy', result.top1Error, 1),
-              accuracy('Top-5 accuracy', result.top5Error, 5),
+              ...(hasTop5(network.classes) ? [accuracy('Top-5 accuracy', result.top5Error, 5)] : []),
             ],
           },
         ],
@@ -182,16 +184,24 @@ function data({ dataset, dataFingerprint, trainScale }: ModelCard): string {
   return `${dataset}, rescaled to a smaller side of ${trainScale} pixels.${known}`;
 }
 
-function results({ result, selected, testScale, seconds }: ModelCard): string {
+function results({ result, selected, testScale, seconds, network: { classes: count } }: ModelCard): string {
   if (!result) return 'Training ended before the first validation.';
   const { images, top1Error, top5Error, meanClassError = top1Error, loss, iteration, epoch, split } = result;
+  const interval = formatInterval(top1Error, images);
   const isMeanEqual = formatPercent(meanClassError) === formatPercent(top1Error);
   const rows = table([
     ['top-1 error', `${formatPercent(top1Error)} %`],
-    ['top-5 error', `${formatPercent(top5Error)} %`],
+    ...(interval === undefined
+      ? []
+      : [
+          ['95 % interval (Wilson)', interval] as const,
+          ['chance', `${formatPercent(1 - 1 / count)} %`] as const,
+        ]),
+    ...(hasTop5(count) ? [['top-5 error', `${formatPercent(top5Error)} %`] as const] : []),
     ...(isMeanEqual ? [] : [['mean class error', `${formatPercent(meanClassError)} %`] as const]),
     ['loss', loss.toFixed(4)],
     ['images', `${formatCount(images)} (split: ${splitOf(result)})`],
+    ['model', `${selected ? 'best' : 'last'} checkpoint`],
     ['protocol', `center crops, smaller side ${testScale} pixels`],
     ['trained for', `${formatCount(iteration)} iterations (${epoch.toFixed(1)} epochs)`],
     ...(seconds === undefined ? [] : [['training time', formatDuration(seconds)] as const]),

@@ -1,5 +1,6 @@
 /** The contents of a report on one training run, gathered by src/api and formatted by the other files here. */
 import { isUnbalanced } from '../core/classification.ts';
+import { guessingError } from '../core/guessing.ts';
 import type { ClassErrors, ErrorRates } from '../evaluate/results/error-rates.ts';
 import type { Metrics } from '../train/metrics.ts';
 import { formatCount, formatErrors } from './format.ts';
@@ -47,7 +48,13 @@ export interface Mistake {
 export function formatReportedErrors({ evaluation, byClass }: RunReport): string {
   const { images, split = 'all', trainedOn } = evaluation;
   const others = trainedOn > 0 ? `; ${formatCount(trainedOn)} others were trained on` : '';
-  const errors = formatErrors(evaluation, isUnbalanced(byClass.map((counts) => counts.images)));
+  const counts = byClass.map((one) => one.images);
+  const errors = formatErrors(evaluation, {
+    images,
+    classes: byClass.length,
+    guessing: guessingError(counts),
+    unbalanced: isUnbalanced(counts),
+  });
   return `${errors} on ${formatCount(images)} images (split: ${split}${others})`;
 }
 

@@ -13,10 +13,34 @@ export interface TableOptions {
   readonly grid?: boolean;
 }
 
-/** Draws a table as plain text without colors, so that it can be saved to a file. Cells may have several lines. */
+/** Columns of the terminal; unlimited where there is none, so that saved tables stay whole. */
+function terminalColumns(): number {
+  return process.stdout.columns ?? Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Draws a table as plain text without colors. Cells may have several lines. A table with a head that is wider than the
+ * terminal becomes a list: the cells of a row below each other, after their titles.
+ * @param columns width of the terminal
+ */
 export function formatTable(
   rows: readonly (readonly Cell[])[],
-  { head, align = [], grid = false }: TableOptions = {},
+  options: TableOptions = {},
+  columns: number = terminalColumns(),
+): string {
+  const text = drawTable(rows, options);
+  const { head, grid } = options;
+  const isWide = text.split('\n').some((line) => line.length > columns);
+  if (!isWide || !head || grid) return text;
+  const titles = head.map((title) => title.replaceAll('\n', ' '));
+  const listOf = (row: readonly Cell[]) =>
+    row.map((cell, i) => [titles[i]!, typeof cell === 'string' ? cell : cell.content] as const);
+  return rows.map((row) => formatFacts(listOf(row), columns)).join('\n\n');
+}
+
+function drawTable(
+  rows: readonly (readonly Cell[])[],
+  { head, align = [], grid = false }: TableOptions,
 ): string {
   const table = new Table({
     head: head && [...head],
@@ -46,8 +70,25 @@ export function tableOf<Item>(items: readonly Item[], columns: readonly Column<I
   );
 }
 
-/** Draws one fact per line with aligned values: `name   value`. */
-export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
+/** Draws one fact per line with aligned values: `name   value`. Longer values continue below. */
+export function formatFacts(
+  facts: readonly (readonly [name: string, value: string])[],
+  columns: number = terminalColumns(),
+): string {
   const width = Math.max(...facts.map(([name]) => name.length));
-  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+  const indent = `\n${' '.repeat(width + 2)}`;
+  return facts
+    .map(([name, value]) => `${name.padEnd(width)}  ${wrapText(value, columns - width - 2).join(indent)}`)
+    .join('\n');
+}
+
+/** Breaks text between words; longer words stay whole. @param width columns */
+export function wrapText(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
 }

@@ -35,10 +35,15 @@ import {
 } from './training-set.ts';
 import { WeightAverage } from './weight-average.ts';
 
+/** What a run is doing; `saving`: it writes a checkpoint or the best model. */
+export type TrainingPhase = 'training' | 'validating' | 'saving';
+
 export interface TrainListener extends TrainingSetListener {
   /** Called once, before the first iteration. */
   onStart?(start: TrainingStart): void;
   onIteration?(progress: TrainingProgress): void;
+  /** Called whenever training turns to something else, on the first rank. */
+  onPhase?(phase: TrainingPhase): void;
   /** Called with the number of images validated so far. */
   onValidationProgress?(done: number, total: number): void;
   /** Called with each reason to distrust the training or its result, once. */
@@ -58,6 +63,8 @@ export interface TrainingStart {
   readonly totalIterations: number;
   /** Images per iteration. */
   readonly batch: number;
+  /** The lowest validation error of earlier sessions. */
+  readonly best?: number;
 }
 
 export interface SessionOptions {
@@ -99,8 +106,6 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
   await checkSameImages(communicator, set.validation);
   const network = networkOf(recipe, set.training.classes.length);
   const backend = await openBackend(recipe.backend, {
-    // Every recipe has this key, but only the native backend accepts it.
-    kernels: recipe.backend === 'native' ? recipe.kernels : undefined,
     precision: recipe.precision,
     threads: recipe.threads ?? threadsPerRank(communicator),
   });

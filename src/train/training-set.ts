@@ -1,5 +1,6 @@
 /** The images that a run trains and validates on, checked before the first iteration. */
 import { isUnbalanced } from '../core/classification.ts';
+import { guessingError } from '../core/guessing.ts';
 import type { Team } from '../core/process-team.ts';
 import { deriveKeys, keyOfSeed, permutation } from '../core/random.ts';
 import { parseTrainScale } from '../core/scale.ts';
@@ -112,12 +113,21 @@ export interface ValidationImages {
   readonly images: number;
   /** Whether some class has more than twice as many images as another. */
   readonly unbalanced: boolean;
+  readonly classes: number;
+  /** Error of always naming the commonest class, a fraction. */
+  readonly guessing: number;
 }
 
 export function describeValidation({ validation, validationRecord }: TrainingSet): ValidationImages {
   const counts = validation.classes.map(() => 0);
   for (let image = 0; image < validation.length; image++) counts[validation.label(image)]!++;
-  return { split: validationRecord.split, images: validation.length, unbalanced: isUnbalanced(counts) };
+  return {
+    split: validationRecord.split,
+    images: validation.length,
+    unbalanced: isUnbalanced(counts),
+    classes: validation.classes.length,
+    guessing: guessingError(counts),
+  };
 }
 
 /** The training images as batches of augmented crops. @param lost numbers of images to leave out */

@@ -1,11 +1,11 @@
 import { describeRunModel } from '../../api/describe-run-model.ts';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
 import { formatCard } from '../../report/model-card.ts';
-import { type FlagsOf, newCommand, option } from '../command.ts';
+import { type FlagsOf, newCommand, option, outputFile } from '../command.ts';
 import { log, printResult } from '../output.ts';
 
 const options = {
-  out: option('<file.md>', 'file to write (default: print the card)'),
+  out: outputFile('<file.md>', 'file to write (default: print the card)'),
   dataset: option('<name>', 'name of the data set (default: the name of its folder)'),
   license: option('<id>', "license of the weights, such as cc-by-4.0 (default: the model file's)"),
 };

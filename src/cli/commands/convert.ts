@@ -2,10 +2,10 @@ import { type ConvertResult, convertModel, type Parity } from '../../api/convert
 import { formatBytes, formatMillions } from '../../report/format.ts';
 import { formats, writtenExtensions } from '../../weights/formats/formats.ts';
 import { conventionNames } from '../../weights/import/preprocessing.ts';
-import { choice, type FlagsOf, flag, newCommand, switchedOff } from '../command.ts';
+import { choice, type FlagsOf, flag, force, newCommand, switchedOff } from '../command.ts';
 import { featuresOnly, formatOptions, readOptionsOf } from '../format-options.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
-import { backend, force, json, threads } from '../options.ts';
+import { backend, json, threads } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { withBars } from '../progress.ts';
 

@@ -17,7 +17,7 @@ import type { Recipe } from '../../train/recipe.ts';
 import { readRecipeFile } from '../../train/recipe-file.ts';
 import { resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, newCommand, option } from '../command.ts';
-import { untilInterrupted } from '../interrupt.ts';
+import { SAVING, untilInterrupted } from '../interrupt.ts';
 import { log, printResult } from '../output.ts';
 import { TrainingDisplay } from './training-display.ts';
 
@@ -50,8 +50,9 @@ async function demo({ data, out = nextRunFolder() }: FlagsOf<typeof options>): P
     `Training configuration ${recipe.config} of the paper on Fashion-MNIST: 60,000 photographs of clothes in 10 classes.`,
   );
   const display = new TrainingDisplay();
-  const outcome = await untilInterrupted((signal) =>
-    trainNetwork({ data, out, recipe, listener: display, signal }),
+  const outcome = await untilInterrupted(
+    (signal) => trainNetwork({ data, out, recipe, listener: display, signal }),
+    SAVING,
   ).finally(() => display.stop());
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(`stopped; continue with: npx vgg train --out ${out} --resume`);
@@ -123,6 +124,7 @@ function formatDemo(
       ['test images', ({ images }) => formatCount(images), 'right'],
       ['top-1 error %', ({ top1Error }) => formatPercent(top1Error), 'right'],
       ['top-5 error %', ({ top5Error }) => formatPercent(top5Error), 'right'],
+      ['protocol', () => 'center, last model'],
     ],
   );
   const model = join(run, 'best.safetensors');

@@ -3,7 +3,7 @@ import { InterruptedError, UsageError } from '../../core/errors.ts';
 import type { BadImage } from '../../data/sources/bad-images.ts';
 import { splitNames } from '../../data/sources/splits.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
-import { choice, type FlagsOf, flag, newCommand, option } from '../command.ts';
+import { choice, type FlagsOf, flag, newCommand, option, outputFile } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { readOptionsOf } from '../format-options.ts';
 import { messagesOf, reportBad, skipBad } from '../image-files.ts';
@@ -11,7 +11,7 @@ import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels } from '../model-downloads.ts';
 import { modelOptions } from '../model-options.ts';
 import { positiveInteger } from '../options.ts';
-import { log, printAs } from '../output.ts';
+import { log, printAs, warn } from '../output.ts';
 import { withBars } from '../progress.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
 import { detailsOf, formatDetails, formatEvaluation, showEvaluation } from './evaluation-result.ts';
@@ -31,8 +31,8 @@ const options = {
     positiveInteger,
   ),
   details: flag('also print the error of each class and the most frequent confusions'),
-  predictions: option('<file>', 'write the predictions to this file, one JSON line per image'),
-  submission: option(
+  predictions: outputFile('<file>', 'write the predictions to this file, one JSON line per image'),
+  submission: outputFile(
     '<file>',
     'write a submission for the ILSVRC server: one line per image with the five predicted classes, numbered as in the development kit',
   ),
@@ -95,7 +95,7 @@ async function evaluate(named: string, flags: Flags): Promise<void> {
 }
 
 function print(result: EvaluationResult, bad: readonly BadImage[], flags: Flags): void {
-  for (const warning of result.warnings) log(`warning: ${warning}`);
+  for (const warning of result.warnings) warn(warning);
   const { results: _, classes: __, labels: ___, ...others } = result;
   const figures = { ...others, bad: messagesOf(bad) };
   const document = flags.details ? { ...figures, ...detailsOf(result) } : figures;

@@ -1,13 +1,19 @@
 /** The progress of an evaluation, and its results as tables and as JSON. */
 import type { EvaluationProgress } from '../../api/evaluate-model.ts';
 import { isUnbalanced } from '../../core/classification.ts';
+import { guessingError } from '../../core/guessing.ts';
 import type { EvaluationResult } from '../../evaluate/results/error-rates.ts';
 import { confusionMatrix, measureByClass } from '../../evaluate/results/error-rates.ts';
-import { formatCount, formatDuration, formatPercent } from '../../report/format.ts';
+import { formatCount, formatDuration, formatInterval, formatPercent, hasTop5 } from '../../report/format.ts';
 import { type Column, tableOf } from '../../report/table.ts';
 import type { ShowProgress } from '../progress.ts';
 
 const MOST_CONFUSED = 10;
+const TOP5_ERROR: Column<{ readonly top5Error: number }> = [
+  'top-5 error %',
+  ({ top5Error }) => errorOf(top5Error),
+  'right',
+];
 const MEAN_CLASS_ERROR: Column<EvaluationResult> = [
   'mean class error %',
   ({ meanClassError }) => errorOf(meanClassError),
@@ -20,9 +26,15 @@ export function showEvaluation(show: ShowProgress, label: string): (progress: Ev
     show(label, done, total, Number.isNaN(top1Error) ? '' : `top-1 error ${formatPercent(top1Error)} %`);
 }
 
-/** One row: protocol, scales, errors; with the mean class error if some classes have far more images than others. */
+/**
+ * One row: protocol, scales, errors; on few images with the 95 % interval and the error of chance, and with the mean class
+ * error if some classes have far more images than others.
+ */
 export function formatEvaluation(result: EvaluationResult): string {
   const byClass = measureByClass(result.results, result.classes.length);
+  const { top1Error: error, labeled, classes } = result;
+  const interval = formatInterval(error, labeled);
+  const guessing = guessingError(byClass.map(({ images }) => images));
   return tableOf(
     [result],
     [
@@ -32,12 +44,20 @@ export function formatEvaluation(result: EvaluationResult): string {
       ['Q', ({ scales }) => scales.join(', '), 'right'],
       ['images', ({ images }) => formatCount(images), 'right'],
       ['top-1 error %', ({ top1Error }) => errorOf(top1Error), 'right'],
-      ['top-5 error %', ({ top5Error }) => errorOf(top5Error), 'right'],
+      ...(interval === undefined ? [] : doubtColumns(interval, guessing)),
+      ...(hasTop5(classes.length) ? [TOP5_ERROR] : []),
       ...(isUnbalanced(byClass.map(({ images }) => images)) ? [MEAN_CLASS_ERROR] : []),
       ['loss', ({ loss }) => (Number.isNaN(loss) ? '–' : loss.toFixed(4)), 'right'],
       ['time', ({ seconds }) => formatDuration(seconds), 'right'],
     ],
   );
+}
+
+function doubtColumns(interval: string, guessing: number): Column<EvaluationResult>[] {
+  return [
+    ['95 % interval', () => interval, 'right'],
+    ['chance %', () => formatPercent(guessing), 'right'],
+  ];
 }
 
 /** The error of each class (NaN without images), and the confusion matrix: `confusion[true][predicted]` images. */
@@ -68,7 +88,7 @@ export function formatDetails(result: EvaluationResult): string {
     ['class', ({ label }) => label],
     ['images', ({ images }) => formatCount(images), 'right'],
     ['top-1 error %', ({ top1Error }) => errorOf(top1Error), 'right'],
-    ['top-5 error %', ({ top5Error }) => errorOf(top5Error), 'right'],
+    ...(hasTop5(result.classes.length) ? [TOP5_ERROR] : []),
   ]);
   const mistakes = mostConfused(confusion);
   if (mistakes.length === 0) return classTable;

@@ -9,13 +9,13 @@ import {
   type ImageFeatures,
   writeFeatures,
 } from '../../evaluate/features/feature-files.ts';
-import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
+import { choice, type FlagsOf, force, newCommand, option, required } from '../command.ts';
 import { featuresOnly, readOptionsOf } from '../format-options.ts';
 import { imagesArgument, imagesOf, messagesOf, reportBad, skipBad } from '../image-files.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { inferenceOptions } from '../model-options.ts';
-import { force, positiveInteger } from '../options.ts';
+import { positiveInteger } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { type Tick, withProgress } from '../progress.ts';
 
@@ -54,7 +54,7 @@ export const command = newCommand('features', {
   examples: [
     'features runs/photos/val/sneaker --model runs/demo/best.safetensors --layer fc7 --out fc7.npy',
     'features photos --model vgg16_notop.h5 --layer pool5 --pool mean --out pool5.jsonl',
-    'features a.jpg b.jpg --model vgg16.pth --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
+    'features a.jpg b.jpg --model torchvision/vgg16 --layer conv5_3 --view whole --scales 384 --out maps.safetensors',
   ],
   options,
 })

@@ -12,8 +12,8 @@ import { type ClassNames, numberedClasses } from '../../weights/labels/class-nam
 import { describe } from '../../weights/model/model.ts';
 import { writeModel } from '../../weights/model/write-model.ts';
 import { classesFile, readClassesFile } from '../classes-file.ts';
-import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
-import { config, force, integer, json, networkOf, positiveNumber, rgb, sizeOptions } from '../options.ts';
+import { choice, type FlagsOf, force, newCommand, option, required } from '../command.ts';
+import { config, integer, json, networkOf, positiveNumber, rgb, sizeOptions } from '../options.ts';
 import { printAs, refuseToOverwrite } from '../output.ts';
 import { withProgress } from '../progress.ts';
 

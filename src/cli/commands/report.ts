@@ -3,7 +3,7 @@ import { writeFileAtomically } from '../../core/atomic-file.ts';
 import { formatRunPage } from '../../report/html/run-page.ts';
 import type { RunReport } from '../../report/run-report.ts';
 import { formatTerminalReport } from '../../report/terminal-report.ts';
-import { type FlagsOf, newCommand, option } from '../command.ts';
+import { type FlagsOf, newCommand, option, outputFile } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { positiveInteger, threads } from '../options.ts';
@@ -14,7 +14,7 @@ import { showEvaluation } from './evaluation-result.ts';
 const options = {
   data: option('<folder>', "data set to evaluate (default: each run's data set; never its training images)"),
   ...dataOptions,
-  out: option('<file.html>', 'also write one self-contained HTML page with pictures'),
+  out: outputFile('<file.html>', 'also write one self-contained HTML page with pictures'),
   mistakes: option('<n>', 'mistakes to show on the page', positiveInteger, '12'),
   threads,
 };

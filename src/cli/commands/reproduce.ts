@@ -12,7 +12,7 @@ import { type StepEstimate, totalOf } from '../../reproduce/time-estimate.ts';
 import type { PlannedTraining } from '../../reproduce/training-order.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
-import { untilInterrupted } from '../interrupt.ts';
+import { SAVING, untilInterrupted } from '../interrupt.ts';
 import { json } from '../options.ts';
 import { log, printAs, printJson, printResult } from '../output.ts';
 import { ProgressBars } from '../progress.ts';
@@ -54,10 +54,12 @@ async function reproduce(named: string, flags: Flags): Promise<void> {
     return;
   }
   const listener = new ReproductionDisplay();
-  const { seeds, results, claims, report, reportFile } = await untilInterrupted((signal) =>
-    withRanks(flags, (communicator) =>
-      reproducePaper({ data, plan, origin: flags.plan, out: flags.out, signal, communicator, listener }),
-    ),
+  const { seeds, results, claims, report, reportFile } = await untilInterrupted(
+    (signal) =>
+      withRanks(flags, (communicator) =>
+        reproducePaper({ data, plan, origin: flags.plan, out: flags.out, signal, communicator, listener }),
+      ),
+    SAVING,
   ).finally(() => listener.stop());
   if (flags.json) {
     const bySeed = [...results.values()].flatMap((own) =>

@@ -18,7 +18,7 @@ import { readRecipeAndData } from '../../train/recipe-file.ts';
 import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
-import { untilInterrupted } from '../interrupt.ts';
+import { SAVING, untilInterrupted } from '../interrupt.ts';
 import { downloadModels } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
@@ -101,8 +101,9 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
     await downloadModels(modelsOf(chosen.recipe));
     return trainNetwork({ ...shared, ...chosen });
   };
-  const outcome = await untilInterrupted((signal) =>
-    withRanks(flags, (communicator) => run(communicator, signal).finally(() => listener.stop())),
+  const outcome = await untilInterrupted(
+    (signal) => withRanks(flags, (communicator) => run(communicator, signal).finally(() => listener.stop())),
+    SAVING,
   );
   if (outcome.reason === 'interrupted') {
     throw new InterruptedError(

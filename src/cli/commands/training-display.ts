@@ -1,21 +1,22 @@
 import type { TrainOutcome } from '../../api/run-training.ts';
 import type { SurveyProgress } from '../../data/training/color-survey.ts';
 import { imageFlops } from '../../net/cost.ts';
-import { formatCount, formatDuration, formatPercent, formatSplit } from '../../report/format.ts';
-import { formatTable } from '../../report/table.ts';
-import type { Metrics, TrainingMetrics, ValidationMetrics } from '../../train/metrics.ts';
-import type { TrainingStart, TrainListener } from '../../train/session.ts';
+import { formatCount, formatDuration, formatErrors, formatSplit } from '../../report/format.ts';
+import { formatFacts } from '../../report/table.ts';
+import type { Metrics, TrainingMetrics } from '../../train/metrics.ts';
+import type { TrainingPhase, TrainingStart, TrainListener } from '../../train/session.ts';
 import type { TrainingProgress } from '../../train/trainer-hooks.ts';
-import { log } from '../output.ts';
-import { ProgressBars } from '../progress.ts';
+import { log, warn } from '../output.ts';
+import { ProgressBar, ProgressBars } from '../progress.ts';
+import { TrainingLine } from './training-line.ts';
 
 /** Shows the progress of training on stderr: bars on a terminal, and a line for each validation. */
 export class TrainingDisplay implements TrainListener {
   readonly #bars = new ProgressBars();
-  #iteration = 0;
-  #totalIterations = 0;
+  #bar: ProgressBar | undefined;
+  #line: TrainingLine | undefined;
   #start: TrainingStart | undefined;
-  #unbalanced = false;
+  #bestError = Number.POSITIVE_INFINITY;
   /** Operations of the paper's recipe on the same data, to report its cost once the speed is known. */
   paperFlops: number | undefined;
 
@@ -24,7 +25,7 @@ export class TrainingDisplay implements TrainListener {
   }
 
   onWarning(warning: string): void {
-    log(`warning: ${warning}`);
+    warn(warning);
   }
 
   onSurvey({ done, total, bad, what }: SurveyProgress & { readonly what: string }): void {
@@ -44,18 +45,25 @@ export class TrainingDisplay implements TrainListener {
     if (communicator.size > 1)
       log(`${communicator.size} ranks share each batch (${communicator.description})`);
     if (iteration > 0) log(`continuing after iteration ${formatCount(iteration)}`);
-    this.#unbalanced = validation.unbalanced;
-    this.#totalIterations = totalIterations;
-    this.#show(iteration);
+    this.#bestError = start.best ?? Number.POSITIVE_INFINITY;
+    const line = new TrainingLine(start);
+    this.#line = line;
+    this.#bar = new ProgressBar('training', totalIterations, { done: iteration, fields: () => line.fields });
   }
 
-  onIteration({ iteration, epoch, loss, top1Error, learningRate }: TrainingProgress): void {
-    const note = `epoch ${epoch.toFixed(1)} · loss ${loss.toFixed(3)} · error ${formatPercent(top1Error)} % · rate ${learningRate}`;
-    this.#show(iteration, note);
+  onIteration(progress: TrainingProgress): void {
+    this.#line?.step(progress);
+    this.#bar?.update(progress.iteration);
+  }
+
+  onPhase(phase: TrainingPhase): void {
+    this.#line?.enter(phase);
+    this.#bar?.redraw();
   }
 
   onValidationProgress(done: number, total: number): void {
-    this.#show(this.#iteration, `validating ${formatCount(done)} of ${formatCount(total)}`);
+    this.#line?.validating(done, total);
+    this.#bar?.redraw();
   }
 
   onMetrics(metrics: Metrics): void {
@@ -64,17 +72,23 @@ export class TrainingDisplay implements TrainListener {
       if (metrics.iteration >= 20) this.#showCost(metrics);
       return;
     }
-    const { epoch, iteration, loss, learningRate } = metrics;
+    const { epoch, iteration, loss, learningRate, top1Error } = metrics;
+    const isBest = top1Error < this.#bestError;
+    if (isBest) this.#bestError = top1Error;
+    this.#line?.validated(top1Error, isBest);
+    // Interval and chance are the same in every line, so only the result has them.
+    const { classes, unbalanced } = this.#start!.validation;
+    const errors = formatErrors(metrics, { classes, unbalanced, images: Number.POSITIVE_INFINITY });
     log(
-      `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation error ${errorsOf(metrics, this.#unbalanced)}, loss ${loss.toFixed(4)} (rate ${learningRate})`,
+      `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation ${errors}${isBest ? ' (best)' : ''}, loss ${loss.toFixed(4)} (rate ${learningRate})`,
     );
   }
 
   /** Once: the time that this training takes, and the paper's recipe would take at the same speed. */
   #showCost({ iteration, imagesPerSecond }: TrainingMetrics): void {
     if (this.paperFlops === undefined || !this.#start) return;
-    const { network, batch } = this.#start;
-    const seconds = ((this.#totalIterations - iteration) * batch) / imagesPerSecond;
+    const { network, batch, totalIterations } = this.#start;
+    const seconds = ((totalIterations - iteration) * batch) / imagesPerSecond;
     const paper = this.paperFlops / (imageFlops(network).training * imagesPerSecond);
     this.paperFlops = undefined;
     log(
@@ -83,13 +97,9 @@ export class TrainingDisplay implements TrainListener {
     );
   }
 
-  #show(iteration: number, note?: string): void {
-    this.#iteration = iteration;
-    this.#bars.show('training', iteration, this.#totalIterations, note);
-  }
-
   stop(): void {
     this.#bars.stop();
+    this.#bar?.stop();
   }
 }
 
@@ -98,12 +108,6 @@ const REASONS = {
   plateau: 'the validation error stopped improving after the last drop of the learning rate',
   interrupted: 'interrupted',
 } as const;
-
-function errorsOf({ top1Error, top5Error, meanClassError }: ValidationMetrics, unbalanced: boolean): string {
-  const mean =
-    unbalanced && meanClassError !== undefined ? `, mean class ${formatPercent(meanClassError)} %` : '';
-  return `top-1 ${formatPercent(top1Error)} %, top-5 ${formatPercent(top5Error)} %${mean}`;
-}
 
 /** The outcome of a training run as a table. */
 export function formatTrainOutcome({
@@ -114,27 +118,24 @@ export function formatTrainOutcome({
   best,
   last,
   lastModel,
-  validation: { split, images, unbalanced },
+  validation,
 }: TrainOutcome): string {
-  const rows = [
+  const { images, split, classes, guessing } = validation;
+  const measured = `center crops of ${formatCount(images)} ${formatSplit(split)}`;
+  const rows: [string, string][] = [
     ['run', run],
     ['ended', REASONS[reason]],
     ['trained', `${formatCount(iterations)} iterations in ${formatDuration(seconds)}`],
   ];
-  if (last) {
-    rows.push(
-      ['last model', lastModel],
-      ['validation error', `${errorsOf(last, unbalanced)}, on ${formatCount(images)} ${formatSplit(split)}`],
-    );
-  }
   if (best) {
+    const { top1Error, iteration, model } = best;
     rows.push(
-      ['best model', best.model],
-      [
-        'validation error',
-        `top-1 ${formatPercent(best.top1Error)} %, at iteration ${formatCount(best.iteration)}`,
-      ],
+      ['best model', `${model}, of iteration ${formatCount(iteration)}`],
+      ['its error', `${formatErrors({ top1Error }, { images, classes, guessing })}, ${measured}`],
     );
   }
-  return formatTable(rows);
+  if (last) {
+    rows.push(['last model', lastModel], ['its error', `${formatErrors(last, validation)}, ${measured}`]);
+  }
+  return formatFacts(rows);
 }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import {
@@ -6,6 +9,7 @@ import {
   flag,
   newCommand,
   option,
+  outputFile,
   type Parser,
   repeatable,
   required,
@@ -108,4 +112,19 @@ describe('tables of options', () => {
     assert.throws(() => parse(), /required option '--model <file>' not specified/);
     assert.throws(() => parse('--model', 'a', '--mode', 'run'), /It must be one of infer, train/);
   });
+});
+
+test('a file that a command writes is not overwritten without --force', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'vgg-')), 'card.md');
+  let written = 0;
+  const run = (...words: string[]) =>
+    newCommand('try', { description: 'text', examples: [], options: { out: outputFile('<file>', 'text') } })
+      .action(() => void written++)
+      .parseAsync(words, { from: 'user' });
+  await run('--out', file);
+  writeFileSync(file, '');
+  await assert.rejects(run('--out', file), /card\.md already exists; .* overwrite it with --force/);
+  await run('--out', file, '--force');
+  await run();
+  assert.equal(written, 3);
 });

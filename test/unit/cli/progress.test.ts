@@ -35,7 +35,7 @@ describe('progress', () => {
     now = 3000;
     bar.update(25, 'loss 2.30');
     bar.stop();
-    assert.match(written(), /training █{6}░{18} 25 % · 9 s left · loss 2\.30/);
+    assert.match(written(), /training █{6}░{18} 25 % · 0:09 left · loss 2\.30/);
   });
 
   test('counts the time left from where the work continues', () => {
@@ -44,7 +44,7 @@ describe('progress', () => {
     now = 10_000;
     bar.update(60);
     bar.stop();
-    assert.match(written(), /60 % · 40 s left/);
+    assert.match(written(), /60 % · 0:40 left/);
   });
 
   test('shows nothing without a terminal', async () => {

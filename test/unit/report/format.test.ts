@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatErrors,
   formatFlops,
   formatMillions,
   formatPercent,
@@ -39,6 +40,18 @@ test('durations have two units at most, and never 60 of one', () => {
 test('operations have three digits and a magnitude', () => {
   const texts = [12, 30.94e9, 999.9e9, 8.78e18].map(formatFlops);
   assert.deepEqual(texts, ['12.0 FLOP', '30.9 GFLOP', '1.00 TFLOP', '8.78 EFLOP']);
+});
+
+test('errors of few images have an interval and the error of chance, and top-5 errors need six classes', () => {
+  const errors = { top1Error: 4 / 11, top5Error: 0.08, meanClassError: 0.4 };
+  const few = { images: 11, classes: 3, guessing: 2 / 3, unbalanced: true };
+  // scipy.stats.binomtest(4, 11).proportion_ci(method='wilson'): 0.15166, 0.64620
+  assert.equal(
+    formatErrors(errors, few),
+    'top-1 error 36.4 % (95 %: 15.2–64.6 %; chance 66.7 %), mean class error 40.0 %',
+  );
+  assert.equal(formatErrors(errors, { images: 50_000, classes: 6 }), 'top-1 error 36.4 %, top-5 error 8.0 %');
+  assert.equal(formatErrors({ top1Error: 0 }, { images: 0, classes: 6 }), 'top-1 error 0.0 %');
 });
 
 test('fractions become per cent', () => {

@@ -56,3 +56,19 @@ test('a table keeps lines inside cells, and facts have one line each', () => {
   const facts: [string, string][] = Object.entries({ a: '1', long: '2' });
   assert.equal(formatFacts(facts), 'a     1\nlong  2');
 });
+
+test('a table that is wider than the terminal becomes a list, and long values continue below', () => {
+  const options = { head: ['class', 'image'], align: ['left', 'right'] } as const;
+  assert.match(formatTable([['cat', 'a.jpg']], options, 40), /│/);
+  assert.equal(
+    formatTable(
+      [
+        ['cat', 'a file.jpg'],
+        ['dog', 'b.jpg'],
+      ],
+      options,
+      14,
+    ),
+    'class  cat\nimage  a\n       file.jpg\n\nclass  dog\nimage  b.jpg',
+  );
+});

@@ -97,12 +97,13 @@ describe('the report for the terminal', () => {
   });
 
   it('names the images of its errors, and the mean class error if classes differ much in size', () => {
-    const errors = 'top-1 error 50.0 %, top-5 error 0.0 %';
+    const errors = 'top-1 error 50.0 % (95 %: 18.8–81.2 %; chance 50.0 %)';
     const images = 'on 6 images (split: held-out; 54 others were trained on)';
     assert.ok(formatTerminalReport(report).includes(`${errors} ${images}`));
     const byClass = [5, 1, 0].map((images) => ({ images, top1Errors: 1, top5Errors: 0 }));
     const text = formatTerminalReport({ ...report, byClass });
-    assert.ok(text.includes(`${errors}, mean class error 50.0 % ${images}`));
+    const unequal = errors.replace('chance 50.0', 'chance 16.7');
+    assert.ok(text.includes(`${unequal}, mean class error 50.0 % ${images}`));
   });
 
   it('orders confusions by how often they happen', () => {

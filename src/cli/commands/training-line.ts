@@ -1,0 +1,127 @@
+/** The progress line of training, such as `epoch 3/20 · step 41/125 · 182 img/s · 1:41 left · train 46.9 % · val 50.5 % (best)`. */
+import { formatCount, formatPercent } from '../../report/format.ts';
+import type { TrainingPhase } from '../../train/session.ts';
+import type { TrainingProgress } from '../../train/trainer-hooks.ts';
+import { type Field, formatClock } from '../progress-line.ts';
+
+/** The weight of the past in running means over steps. */
+const MEMORY = 0.95;
+
+interface Schedule {
+  /** Iterations done in earlier sessions. */
+  readonly iteration: number;
+  readonly totalIterations: number;
+  readonly trainingImages: number;
+  readonly batch: number;
+}
+
+/** Keeps what the line shows. */
+export class TrainingLine {
+  readonly #schedule: Schedule;
+  #iteration: number;
+  #phase: TrainingPhase = 'training';
+  #validated: string | undefined;
+  #validation: { readonly error: number; readonly isBest: boolean } | undefined;
+  readonly #error = new RunningMean();
+  readonly #stepSeconds = new RunningMean();
+  readonly #startedAt = performance.now();
+  #stepStartedAt = performance.now();
+
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
+    this.#iteration = schedule.iteration;
+  }
+
+  step({ iteration, top1Error }: Pick<TrainingProgress, 'iteration' | 'top1Error'>): void {
+    const now = performance.now();
+    this.#error.add(top1Error);
+    // The first step includes the start of the loader and of the program.
+    if (iteration > this.#schedule.iteration + 1) this.#stepSeconds.add((now - this.#stepStartedAt) / 1000);
+    this.#stepStartedAt = now;
+    this.#iteration = iteration;
+  }
+
+  /** Seconds of a validation or a checkpoint do not count as a step's. */
+  enter(phase: TrainingPhase): void {
+    this.#phase = phase;
+    this.#validated = undefined;
+    this.#stepStartedAt = performance.now();
+  }
+
+  validating(done: number, total: number): void {
+    this.#validated = `${formatCount(done)} of ${formatCount(total)}`;
+  }
+
+  validated(error: number, isBest: boolean): void {
+    this.#validation = { error, isBest };
+  }
+
+  get fields(): Field[] {
+    return [
+      { text: this.#epoch(), rank: 0 },
+      ...this.#activity(),
+      { text: this.#timeLeft(), rank: 1 },
+      { text: this.#error.count > 0 ? `train ${formatPercent(this.#error.value)} %` : '', rank: 3 },
+      { text: this.#validationError(), rank: 2 },
+    ];
+  }
+
+  /** Fractions of epochs make steps unequal by one. */
+  #epoch(): string {
+    const { totalIterations, trainingImages, batch } = this.#schedule;
+    const total = Math.ceil((totalIterations * batch) / trainingImages);
+    return `epoch ${Math.min(this.#epochNumber(), total)}/${total}`;
+  }
+
+  #epochNumber(): number {
+    const { trainingImages, batch } = this.#schedule;
+    return Math.max(1, Math.ceil((this.#iteration * batch) / trainingImages));
+  }
+
+  #activity(): Field[] {
+    if (this.#phase === 'saving') return [{ text: 'saving the checkpoint', rank: 1 }];
+    if (this.#phase === 'validating')
+      return [{ text: `validating ${this.#validated ?? ''}`.trim(), rank: 1 }];
+    const { totalIterations, trainingImages, batch } = this.#schedule;
+    const start = Math.floor(((this.#epochNumber() - 1) * trainingImages) / batch);
+    const end = Math.min(totalIterations, Math.ceil((this.#epochNumber() * trainingImages) / batch));
+    const speed = batch / this.#stepSeconds.value;
+    return [
+      {
+        text: `step ${formatCount(Math.max(0, this.#iteration - start))}/${formatCount(end - start)}`,
+        rank: 4,
+      },
+      {
+        text:
+          this.#stepSeconds.count > 0 ? `${speed < 10 ? speed.toFixed(1) : formatCount(speed)} img/s` : '',
+        rank: 5,
+      },
+    ];
+  }
+
+  /** By the mean speed of this session, which includes validations. */
+  #timeLeft(): string {
+    const { iteration: before, totalIterations } = this.#schedule;
+    const done = this.#iteration - before;
+    if (done < 2) return '';
+    const seconds = (performance.now() - this.#startedAt) / 1000;
+    return `${formatClock(((totalIterations - this.#iteration) * seconds) / done)} left`;
+  }
+
+  #validationError(): string {
+    if (!this.#validation) return '';
+    const { error, isBest } = this.#validation;
+    return `val ${formatPercent(error)} %${isBest ? ' (best)' : ''}`;
+  }
+}
+
+/** A mean over all values at first, later mostly over the last twenty. */
+class RunningMean {
+  count = 0;
+  value = Number.NaN;
+
+  add(value: number): void {
+    const share = Math.max(1 - MEMORY, 1 / ++this.count);
+    this.value = this.count === 1 ? value : this.value + share * (value - this.value);
+  }
+}
