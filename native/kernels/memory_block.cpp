@@ -1,10 +1,14 @@
 #include "memory_block.hpp"
 
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <sys/mman.h>
+#endif
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace verydeep {
@@ -17,6 +21,11 @@ constexpr std::size_t kMapFrom = 2 * kHugePage;
 
 std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
+#ifdef _WIN32
+void* mapHuge(std::size_t bytes) { return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
+
+void unmapHuge(void* data, std::size_t) { VirtualFree(data, 0, MEM_RELEASE); }
+#else
 void* mapHuge(std::size_t bytes) {
   const std::size_t wanted = roundUp(bytes, kHugePage);
   void* base = mmap(nullptr, wanted + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -34,11 +43,13 @@ void* mapHuge(std::size_t bytes) {
   return data;
 }
 
+void unmapHuge(void* data, std::size_t bytes) { munmap(data, roundUp(bytes, kHugePage)); }
+#endif
+
 void* allocate(std::size_t bytes) {
   if (bytes >= kMapFrom) return mapHuge(bytes);
-  void* data = nullptr;
-  if (posix_memalign(&data, kCacheLine, roundUp(bytes, kCacheLine)) != 0) return nullptr;
-  std::memset(data, 0, bytes);
+  void* data = ::operator new(roundUp(bytes, kCacheLine), std::align_val_t{kCacheLine}, std::nothrow);
+  if (data) std::memset(data, 0, bytes);
   return data;
 }
 
@@ -56,9 +67,9 @@ MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose, Allocati
 MemoryBlock::~MemoryBlock() {
   if (!data_) return;
   if (size_ >= kMapFrom) {
-    munmap(data_, roundUp(size_, kHugePage));
+    unmapHuge(data_, size_);
   } else {
-    std::free(data_);
+    ::operator delete(data_, std::align_val_t{kCacheLine});
   }
 }
 
