@@ -2,13 +2,12 @@
  * The error of the 3×3 kernels on every layer of a network, against double precision: the largest error divided by the
  * largest value, for He-scaled weights and normal data, on some whole channels of each tensor.
  *
- *     node dist/bench/accuracy.js [--config E] [--crop 224] [--kernels own|onednn] [--channels 4]
+ *     node dist/bench/accuracy.js [--config E] [--crop 224] [--channels 4]
  */
 import { parseArgs } from 'node:util';
 import { type ConvolutionLayer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../src/core/random.ts';
 import { elementCount, formatShape, type Shape, type Shape4 } from '../src/core/shape.ts';
-import type { KernelChoice } from '../src/kernels/backend-options.ts';
 import { createNativeBackend } from '../src/kernels/native/native-backend.ts';
 import type { ConfigurationName } from '../src/net/configurations.ts';
 import { buildNetwork, cropShape } from '../src/net/network.ts';
@@ -17,7 +16,6 @@ const { values: flags } = parseArgs({
   options: {
     config: { type: 'string', default: 'E' },
     crop: { type: 'string', default: '224' },
-    kernels: { type: 'string', default: 'own' },
     channels: { type: 'string', default: '4' },
   },
 });
@@ -108,7 +106,7 @@ async function check(layer: ConvolutionLayer, shape: Shape4): Promise<void> {
 }
 
 const network = buildNetwork({ configuration: flags.config as ConfigurationName, crop: Number(flags.crop) });
-const backend = createNativeBackend({ kernels: flags.kernels as KernelChoice });
+const backend = createNativeBackend();
 console.log(backend.description);
 const shapes = shapesAlong(network.layers, cropShape(network, 1));
 const seen = new Set<string>();

@@ -11,7 +11,6 @@ import { type Layer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
 import { keyOfSeed, RandomStream } from '../src/core/random.ts';
 import { elementCount, formatShape, type Shape, type Shape4 } from '../src/core/shape.ts';
 import type { Backend, Parameters } from '../src/kernels/backend.ts';
-import type { KernelChoice } from '../src/kernels/backend-options.ts';
 import { createBackend } from '../src/kernels/registry.ts';
 import type { ConfigurationName } from '../src/net/configurations.ts';
 import { buildNetwork, cropShape } from '../src/net/network.ts';
@@ -26,7 +25,6 @@ const { values: flags } = parseArgs({
     width: { type: 'string', default: '1' },
     threads: { type: 'string' },
     repeat: { type: 'string', default: '5' },
-    kernels: { type: 'string', default: 'own' },
     layers: { type: 'boolean', default: false },
   },
 });
@@ -127,7 +125,6 @@ const network = buildNetwork({
 });
 const backend = createBackend('native', {
   threads: flags.threads === undefined ? undefined : Number(flags.threads),
-  kernels: flags.kernels as KernelChoice,
 });
 console.log(`${flags.config} at ${flags.crop}, width ${flags.width}, batch ${batch}: ${backend.description}`);
 await timeNetwork(backend, network.layers, cropShape(network, batch), network.classes);

@@ -87,7 +87,6 @@ export {
   type BackendName,
   type BackendOptions,
   backendNames,
-  type KernelChoice,
   type Precision,
 } from './kernels/backend-options.ts';
 export { createBackend, openBackend } from './kernels/registry.ts';

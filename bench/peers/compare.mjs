@@ -5,11 +5,11 @@
  *
  *     cd bench/peers && ONNXRUNTIME_NODE_INSTALL=skip npm install && cd ../..
  *     node bench/peers/compare.mjs [--config D] [--batch 8] [--crop 224] [--width 1] [--threads 2] [--rounds 9]
- *         [--mode infer|train] [--peer-batch 8] [--pause 100] [--python python3] [--dist dist]
+ *         [--mode infer|train] [--peer-batch 8] [--pause 100] [--python python3] [--other ANOTHER/dist]
  *
- * Ours: with our own kernels, for inference also in bfloat16 where the processor can, and with oneDNN's. Peers:
- * onnxruntime-node, which cannot train: a training step is compared with its inference, of --peer-batch images at once;
- * PyTorch, where that Python has it. VERYDEEP_ISA=avx2 ONEDNN_MAX_CPU_ISA=AVX2 before the command restricts ours, and
+ * Ours: for inference also in bfloat16 where the processor can, and another build of this project, such as an earlier
+ * version's. Peers: onnxruntime-node, which cannot train: a training step is compared with its inference, of --peer-batch images at once;
+ * PyTorch, where that Python has it. VERYDEEP_ISA=avx2 before the command restricts ours, and
  * leaves onnxruntime what it has. Threads that wait for work by spinning come to rest in a pause before each turn.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -33,7 +33,7 @@ const { values: flags } = parseArgs({
     'peer-batch': { type: 'string' },
     pause: { type: 'string', default: '100' },
     python: { type: 'string', default: 'python3' },
-    dist: { type: 'string', default: 'dist' },
+    other: { type: 'string' },
   },
 });
 const [batch, crop, threads, rounds, pause] = [
@@ -44,7 +44,7 @@ const [batch, crop, threads, rounds, pause] = [
   flags.pause,
 ].map(Number);
 const peerBatch = Number(flags['peer-batch'] ?? batch);
-const fromDist = (path) => import(pathToFileURL(resolve(flags.dist, 'src', path)).href);
+const fromDist = (path, dist = 'dist') => import(pathToFileURL(resolve(dist, 'src', path)).href);
 
 const folder = mkdtempSync(join(tmpdir(), 'verydeep-peers-'));
 try {
@@ -61,9 +61,9 @@ async function main() {
   const input = noise(batch);
   // Each gives a function that does it once and resolves to milliseconds.
   const contenders = [
-    await ours({ kernels: 'own' }, network, input),
+    await ours({}, network, input),
     flags.mode === 'infer' ? await inBf16(network, input) : undefined,
-    await ours({ kernels: 'onednn' }, network, input),
+    flags.other ? await ours({ dist: flags.other }, network, input) : undefined,
     await onnxruntime(noise(peerBatch)),
     await pytorch(network),
   ].filter((contender) => contender !== undefined);
@@ -98,17 +98,17 @@ function median(values) {
 
 async function inBf16(network, input) {
   try {
-    return await ours({ kernels: 'own', precision: 'bf16' }, network, input);
+    return await ours({ precision: 'bf16' }, network, input);
   } catch (error) {
     console.error(`bfloat16 is left out: ${error.message}`);
     return undefined;
   }
 }
 
-async function ours({ kernels, precision = 'fp32' }, network, input) {
-  const { createNativeBackend } = await fromDist('kernels/native/native-backend.js');
+async function ours({ precision = 'fp32', dist }, network, input) {
+  const { createNativeBackend } = await fromDist('kernels/native/native-backend.js', dist);
   const { elementCount } = await fromDist('core/shape.js');
-  const backend = createNativeBackend({ threads, kernels, precision });
+  const backend = createNativeBackend({ threads, precision });
   const training = flags.mode === 'train';
   const parameters = backend.createParameters(network.parameters, { training });
   for (const { name, shape, role } of parameters.specs) {
@@ -122,7 +122,7 @@ async function ours({ kernels, precision = 'fp32' }, network, input) {
     );
   }
   const options = { layers: network.layers, inputShape: [batch, 3, crop, crop], parameters };
-  const name = `verydeep, ${kernels === 'own' ? 'own' : "oneDNN's"} kernels, ${precision}, ${flags.mode}`;
+  const name = `verydeep${dist ? `, ${dist}` : ''}, ${precision}, ${flags.mode}`;
   if (!training) {
     const program = await backend.compile(options);
     return { name, run: () => timed(() => program.forward(input)) };

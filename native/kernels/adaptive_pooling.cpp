@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "layers.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 
 namespace verydeep {
 namespace {
@@ -21,7 +21,7 @@ int64_t endOf(int64_t v, int64_t extent, int64_t side) { return ((v + 1) * exten
 
 /** Calls f with the output's values of each window, its number of pixels, and the input's values of each pixel. */
 template <class F>
-VD_INLINE void forEachPixel(const Plane& plane, const F& f) {
+void forEachPixel(const Plane& plane, const F& f) {
   for (int64_t v = 0; v < plane.side; v++) {
     const int64_t top = beginOf(v, plane.height, plane.side), bottom = endOf(v, plane.height, plane.side);
     for (int64_t u = 0; u < plane.side; u++) {
@@ -37,7 +37,7 @@ VD_INLINE void forEachPixel(const Plane& plane, const F& f) {
   }
 }
 
-VD_VECTORIZED void average(const Plane& plane) {
+void average(const Plane& plane) {
   std::fill(plane.y, plane.y + plane.side * plane.side * plane.block, 0.0f);
   forEachPixel(plane, [&](float* __restrict y, float share, const float* __restrict x) {
     for (int64_t i = 0; i < plane.block; i++) y[i] += share * x[i];
@@ -45,7 +45,7 @@ VD_VECTORIZED void average(const Plane& plane) {
 }
 
 /** Overwrites x with its gradient; y is the output's. */
-VD_VECTORIZED void spread(const Plane& plane) {
+void spread(const Plane& plane) {
   std::fill(plane.x, plane.x + plane.height * plane.width * plane.block, 0.0f);
   forEachPixel(plane, [&](const float* __restrict y, float share, float* __restrict x) {
     for (int64_t i = 0; i < plane.block; i++) x[i] += share * y[i];

@@ -2,8 +2,6 @@
 // memory is checked again here.
 #include "binding.hpp"
 
-#include "onednn_compat.hpp"
-
 namespace verydeep {
 namespace {
 
@@ -15,15 +13,14 @@ std::vector<std::string> linesOf(const Napi::Array& array) {
   return lines;
 }
 
-/** createEngine(threads, ownKernels, bf16, tune, schedules: string[]) */
+/** createEngine(threads, bf16, tune, schedules: string[]) */
 Napi::Value createEngine(Info info) {
   auto engine = std::make_shared<Engine>();
   engine->worker = Worker::start(info.Env(), info[0].ToNumber().Int32Value());
   engine->context = std::make_shared<Context>();
-  engine->context->tuner.turn(info[3].ToBoolean());
-  engine->context->tuner.recall(linesOf(info[4].As<Napi::Array>()));
-  engine->context->ownKernels = info[1].ToBoolean();
-  engine->context->bf16 = info[2].ToBoolean() && winograd::bf16Kernels();
+  engine->context->tuner.turn(info[2].ToBoolean());
+  engine->context->tuner.recall(linesOf(info[3].As<Napi::Array>()));
+  engine->context->bf16 = info[1].ToBoolean() && winograd::bf16Kernels();
   return wrap(info.Env(), engine);
 }
 
@@ -35,14 +32,10 @@ Napi::Value newSchedules(Info info) {
   return result;
 }
 
-/** library() → { version, isa, ownIsa, bf16Isa? } */
+/** library() → { isa, bf16Isa? } */
 Napi::Value library(Info info) {
-  const dnnl_version_t* version = dnnl_version();
   Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("version", std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
-                            std::to_string(version->patch));
-  result.Set("isa", compat::effectiveIsa());
-  result.Set("ownIsa", winograd::bestKernels().name);
+  result.Set("isa", winograd::bestKernels().name);
   if (const winograd::Kernels* bf16 = winograd::bf16Kernels()) result.Set("bf16Isa", bf16->name);
   return result;
 }

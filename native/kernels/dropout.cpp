@@ -4,35 +4,12 @@
 #include <cmath>
 
 #include "layers.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 
 namespace verydeep {
 namespace {
 
-constexpr int64_t kChunk = 512;  // values, that is 256 counters
-
-VD_INLINE uint32_t rotate(uint32_t x, int by) { return (x << by) | (x >> (32 - by)); }
-
-/** Threefry-2x32 with 20 rounds, as in src/core/random.ts, for the counters (ordinal, first …). */
-VD_VECTORIZED void drawWords(uint32_t key0, uint32_t key1, uint32_t ordinal, uint32_t first, uint32_t* __restrict even,
-                             uint32_t* __restrict odd) {
-  constexpr int kRotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
-  const uint32_t keys[3] = {key0, key1, 0x1bd11bdau ^ key0 ^ key1};
-  for (uint32_t i = 0; i < kChunk / 2; i++) {
-    uint32_t x0 = ordinal + keys[0];
-    uint32_t x1 = first + i + keys[1];
-    for (uint32_t group = 0; group < 5; group++) {
-      for (uint32_t round = 0; round < 4; round++) {
-        x0 += x1;
-        x1 = rotate(x1, kRotations[group % 2 * 4 + round]) ^ x0;
-      }
-      x0 += keys[(group + 1) % 3];
-      x1 += keys[(group + 2) % 3] + group + 1;
-    }
-    even[i] = x0;
-    odd[i] = x1;
-  }
-}
+constexpr int64_t kChunk = 2 * kDrawnCounters;
 
 class Dropout : public Layer {
  public:
@@ -64,7 +41,7 @@ class Dropout : public Layer {
 
   void applyToChunk(const Tensor& tensor, int64_t image, int64_t chunk, const uint32_t* key) const {
     uint32_t words[2][kChunk / 2];
-    drawWords(key[0], key[1], ordinal_, static_cast<uint32_t>(chunk * kChunk / 2), words[0], words[1]);
+    bestLoops().drawWords(key[0], key[1], ordinal_, static_cast<uint32_t>(chunk * kChunk / 2), words[0], words[1]);
     const int64_t first = chunk * kChunk, count = std::min(kChunk, tensor.shape.image() - first);
     const int64_t pixels = tensor.shape.pixels(), block = tensor.block;
     float* data = tensor.data() + image * tensor.blocks() * pixels * block;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "loops/loops.hpp"
 #include "planner.hpp"
 
 namespace verydeep {
@@ -21,19 +22,11 @@ struct ConvolutionSpec {
   }
 };
 
-struct LrnSpec {
-  int64_t size;
-  float k, alpha, beta;
-};
-
-/** With fewer input channels (an image has three), vectors are too empty for Winograd's method to pay off. */
+/** With fewer input channels (an image has three), the vectors of a blocked layout would be too empty. */
 constexpr int64_t kFewestChannels = 8;
 
-/** Any convolution, computed by oneDNN. */
-std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec);
-/** A convolution with few input channels: our own kernel forward (with a ReLU if `rectify`), oneDNN backward. */
-std::unique_ptr<Layer> makeDirectConvolution(const ConvolutionSpec& spec, bool rectify);
-bool suitsDirect(const ConvolutionSpec& spec, const Context& context);
+/** Any convolution, with a ReLU if `rectify`. */
+std::unique_ptr<Layer> makeConvolution(const ConvolutionSpec& spec, bool rectify);
 /** A convolution as one matrix product with the canonical weights: see suitsMatrixProduct. */
 std::unique_ptr<Layer> makeMatrixProduct(const ConvolutionSpec& spec);
 bool suitsMatrixProduct(const ConvolutionSpec& spec, const Tensor& input, bool training);
@@ -43,9 +36,9 @@ struct Epilogue {
   /** The pooling's rounding. */
   bool ceil = false;
 };
-/** A 3×3 convolution, computed by our own kernels. */
+/** A 3×3 convolution by Winograd's method. */
 std::unique_ptr<Layer> makeWinogradConvolution(const ConvolutionSpec& spec, const Epilogue& epilogue);
-bool suitsWinograd(const ConvolutionSpec& spec, const Shape& input, const Context& context);
+bool suitsWinograd(const ConvolutionSpec& spec, const Shape& input);
 /** Works in place. */
 std::unique_ptr<Layer> makeRelu();
 /** Adds a step that sets the gradient to 0 where y, the output of a ReLU, is not above 0. */

@@ -2,12 +2,11 @@
 //
 //     y_c = x_c · s_c^−β,   s_c = k + α · Σ_j x_j²,   dx_c = dy_c · s_c^−β − 2αβ · x_c · Σ_j dy_j · x_j · s_j^(−β − 1)
 //
-// with both sums over |j − c| ≤ size / 2. oneDNN 3 has only slow code for the gradient on AVX2, so this is our own.
-#include <cmath>
+// with both sums over |j − c| ≤ size / 2.
 #include <cstring>
 
 #include "layers.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 
 namespace verydeep {
 namespace {
@@ -18,53 +17,10 @@ struct Buffers {
     for (auto* vector : {&x, &dy, &scales, &powers, &sums}) vector->resize(static_cast<std::size_t>(channels));
     terms.resize(static_cast<std::size_t>(channels + size - 1));
   }
+  LrnPixel pixel() { return {x.data(), dy.data(), scales.data(), powers.data(), sums.data(), terms.data()}; }
+
   std::vector<float> x, dy, scales, powers, sums, terms;
 };
-
-/** sums[c] = terms[c] + … + terms[c + size − 1] */
-VD_INLINE void sumWindows(const float* __restrict terms, int64_t channels, int64_t size, float* __restrict sums) {
-  for (int64_t c = 0; c < channels; c++) sums[c] = terms[c];
-  for (int64_t j = 1; j < size; j++) {
-    for (int64_t c = 0; c < channels; c++) sums[c] += terms[c + j];
-  }
-}
-
-/** Computes s and s^−β of one pixel. */
-VD_VECTORIZED void scale(const LrnSpec& spec, int64_t channels, Buffers& b) {
-  const float* __restrict x = b.x.data();
-  float* __restrict squares = b.terms.data() + spec.size / 2;
-  for (int64_t c = 0; c < channels; c++) squares[c] = x[c] * x[c];
-  sumWindows(b.terms.data(), channels, spec.size, b.sums.data());
-  const float* __restrict sums = b.sums.data();
-  float *__restrict scales = b.scales.data(), *__restrict powers = b.powers.data();
-  for (int64_t c = 0; c < channels; c++) scales[c] = spec.k + spec.alpha * sums[c];
-  if (spec.beta == 0.75f) {
-    for (int64_t c = 0; c < channels; c++) {
-      const float root = std::sqrt(scales[c]);
-      powers[c] = 1.0f / (root * std::sqrt(root));
-    }
-  } else {
-    for (int64_t c = 0; c < channels; c++) powers[c] = std::pow(scales[c], -spec.beta);
-  }
-}
-
-/** Overwrites x with y. */
-VD_VECTORIZED void normalize(int64_t channels, Buffers& b) {
-  float* __restrict x = b.x.data();
-  const float* __restrict powers = b.powers.data();
-  for (int64_t c = 0; c < channels; c++) x[c] *= powers[c];
-}
-
-/** Overwrites dy with dx. */
-VD_VECTORIZED void propagate(const LrnSpec& spec, int64_t channels, Buffers& b) {
-  const float *__restrict x = b.x.data(), *__restrict powers = b.powers.data(), *__restrict scales = b.scales.data();
-  float *__restrict dy = b.dy.data(), *__restrict terms = b.terms.data() + spec.size / 2;
-  for (int64_t c = 0; c < channels; c++) terms[c] = dy[c] * x[c] * powers[c] / scales[c];
-  sumWindows(b.terms.data(), channels, spec.size, b.sums.data());
-  const float* __restrict sums = b.sums.data();
-  const float factor = 2 * spec.alpha * spec.beta;
-  for (int64_t c = 0; c < channels; c++) dy[c] = dy[c] * powers[c] - factor * x[c] * sums[c];
-}
 
 /** Where one pixel's channels are in a tensor: in blocks, one plane apart. */
 struct Pixel {
@@ -103,8 +59,8 @@ class Lrn : public Layer {
     planner.forward.push_back([this, output](const Batch&) {
       forEachPixel([&](const Pixel& pixel, Buffers& buffers) {
         pixel.gather(input_.data(), buffers.x.data());
-        scale(spec_, channels(), buffers);
-        normalize(channels(), buffers);
+        bestLoops().lrnScale(spec_, channels(), buffers.pixel());
+        bestLoops().lrnNormalize(channels(), buffers.pixel());
         pixel.scatter(buffers.x.data(), output.data());
       });
     });
@@ -118,8 +74,8 @@ class Lrn : public Layer {
       forEachPixel([&](const Pixel& pixel, Buffers& buffers) {
         pixel.gather(input_.data(), buffers.x.data());
         pixel.gather(gradient.data(), buffers.dy.data());
-        scale(spec_, channels(), buffers);
-        propagate(spec_, channels(), buffers);
+        bestLoops().lrnScale(spec_, channels(), buffers.pixel());
+        bestLoops().lrnPropagate(spec_, channels(), buffers.pixel());
         pixel.scatter(buffers.dy.data(), gradient.data());
       });
     });

@@ -6,10 +6,9 @@
 // X is the input itself if the kernel covers it (one position per image) or is 1×1 (one position per pixel,
 // channels-last); otherwise, in dense evaluation, the windows are copied out.
 #include <cstring>
-#include <stdexcept>
 
 #include "layers.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 #include "winograd/team.hpp"
 
 namespace verydeep {
@@ -17,14 +16,6 @@ namespace {
 
 bool covers(const ConvolutionSpec& spec, const Shape& in) {
   return spec.padding == 0 && spec.kernel == in.h && spec.kernel == in.w;
-}
-
-/** C [m, n] = op(A) · op(B) + beta · C, row-major. */
-void multiply(char transposeA, char transposeB, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
-              const float* b, int64_t ldb, float beta, float* c) {
-  if (dnnl::sgemm(transposeA, transposeB, m, n, k, 1.0f, a, lda, b, ldb, beta, c, n) != dnnl::status::success) {
-    throw std::runtime_error("oneDNN could not multiply two matrices");
-  }
 }
 
 /** Copies the windows of an NCHW map to the rows of a matrix `[N · H' · W', C · k · k]`. */
@@ -57,15 +48,10 @@ void transposeWithBias(const float* transposed, const float* bias, int64_t rows,
   });
 }
 
-// Which method is fastest, measured on two cores with AVX-512 and weights [4096, 512·7·7]. oneDNN transposes its whole
-// second factor if necessary; with the weights as the first factor instead, 8 rows take a third of the time, 32 rows a
-// third, and 128 rows two thirds. For fewer rows, our own dot products read the weights at the speed of memory.
-enum class Method { dots, turned, plain };
-/** From here on oneDNN is faster than dot products in float32; in bfloat16, dot products are always faster. */
-constexpr int64_t kRowsForLibrary = 16;
-constexpr int64_t kRowsWorthTurning = 8;
+/** From here on a blocked product is faster than dot products in float32; in bfloat16, dot products are always used. */
+constexpr int64_t kRowsWorthBlocks = 16;
 
-constexpr const char* kLibrary = "oneDNN matrix product";
+constexpr const char* kBlocks = "own matrix product";
 
 class MatrixProduct : public Layer {
  public:
@@ -76,8 +62,8 @@ class MatrixProduct : public Layer {
     const Shape in = planner.activation.shape, out = spec_.outputOf(in);
     parameters_ = planner.parameters().get();
     kernels_ = &planner.kernels();
-    method_ = methodFor(planner.context(), out.n * out.pixels());
-    planner.forward.begin("forward", nameOf(method_));
+    dots_ = rounds() || out.n * out.pixels() < kRowsWorthBlocks;
+    planner.forward.begin("forward", !dots_ ? kBlocks : rounds() ? "own dot products, bf16" : "own dot products");
     const bool direct = covers(spec_, in) || spec_.kernel == 1;
     planner.layOutActivation(covers(spec_, in) || !direct ? 1 : in.c);
     input_ = planner.activation;
@@ -97,13 +83,19 @@ class MatrixProduct : public Layer {
   }
 
   void planBackward(Planner& planner, bool wantInput) override {
-    planner.backward.begin("weight gradient", kLibrary);
+    planner.backward.begin("weight gradient", kBlocks);
     planner.layOutGradient(output_.shape.c);
     const Tensor dy = planner.gradient;
+    const int64_t rows = positions(), inputs = spec_.products(), outputs = spec_.outChannels;
+    weightGradient_ = {outputs, inputs, rows, nullptr, 1, outputs, nullptr, inputs, 1, true, nullptr};
+    growScratch(weightGradient_);
     planner.backward.push_back([this, dy](const Batch&) { addParameterGradients(dy.data()); });
     if (!wantInput) return;
-    planner.backward.begin("input gradient", kLibrary);
+    planner.backward.begin("input gradient", kBlocks);
     const Tensor dx = planner.nextGradient(input_.shape, input_.block);
+    inputGradient_ = {rows, inputs, outputs, nullptr, outputs, 1, parameters_->data(Parameters::Field::values, spec_.weight),
+                      inputs, 1, false, nullptr};
+    growScratch(inputGradient_);
     planner.backward.push_back([this, dy, dx](const Batch&) { inputGradient(dy.data(), dx.data()); });
     planner.gradient = dx;
   }
@@ -113,79 +105,83 @@ class MatrixProduct : public Layer {
 
   bool rounds() const { return kernels_->elementBytes != sizeof(float); }
 
-  Method methodFor(const Context& context, int64_t rows) const {
-    if (rounds() || (context.ownKernels && rows < kRowsForLibrary)) return Method::dots;
-    return rows >= kRowsWorthTurning ? Method::turned : Method::plain;
-  }
-
-  const char* nameOf(Method method) const {
-    if (method != Method::dots) return kLibrary;
-    return rounds() ? "own dot products, bf16" : "own dot products";
-  }
-
   /** Plans the memory and weights that the forward pass needs besides its input and output. */
   void planProduct(Planner& planner) {
     scratch_ = &planner.scratch(Scratch::product);
-    if (method_ == Method::turned) scratch_->grow(static_cast<std::size_t>(output_.shape.count()) * sizeof(float));
-    if (method_ != Method::dots) return;
-    dots_.rows = positions();
-    dots_.inputs = spec_.products();
-    dots_.outputs = spec_.outChannels;
-    dots_.bias = parameters_->data(Parameters::Field::values, spec_.bias);
-    dots_.weights = parameters_->data(Parameters::Field::values, spec_.weight);
-    if (rounds()) {
-      dots_.weights = planner.transformedWeights(
-          planner.forward,
-          {WeightUse::Pass::dots, kernels_, spec_.weight, spec_.products(), spec_.outChannels});
+    const float* weights = parameters_->data(Parameters::Field::values, spec_.weight);
+    const int64_t rows = positions(), inputs = spec_.products(), outputs = spec_.outChannels;
+    if (!dots_) {
+      // The weights as the first factor: it need not be packed. The product is then Yᵀ.
+      turned_ = &planner.scratch(Scratch::turned);
+      turned_->grow(static_cast<std::size_t>(output_.shape.count()) * sizeof(float));
+      product_ = {outputs, rows, inputs, weights, inputs, 1, nullptr, 1, inputs, false, nullptr};
+      growScratch(product_);
+      return;
     }
-    scratch_->grow(static_cast<std::size_t>(kernels_->dotScratch(dots_)) * sizeof(float));
+    dotProducts_ = {rows, inputs, outputs, nullptr, weights, parameters_->data(Parameters::Field::values, spec_.bias)};
+    if (rounds()) {
+      dotProducts_.weights = planner.transformedWeights(
+          planner.forward, {WeightUse::Pass::dots, kernels_, spec_.weight, inputs, outputs});
+    }
+    scratch_->grow(static_cast<std::size_t>(kernels_->dotScratch(dotProducts_)) * sizeof(float));
+  }
+
+  void growScratch(const winograd::MatrixProduct& job) {
+    const int64_t floats = winograd::bestKernels().matrixScratch(job, winograd::teamSize());
+    scratch_->grow(static_cast<std::size_t>(floats) * sizeof(float));
+  }
+
+  void multiply(winograd::MatrixProduct& job) {
+    job.scratch = scratch_->floats();
+    winograd::runOnTeam(
+        [&](winograd::Team& team, int thread) { winograd::bestKernels().multiplyMatrices(job, team, thread); });
   }
 
   void forward(const float* rows) {
-    const float* bias = parameters_->data(Parameters::Field::values, spec_.bias);
-    const float* weights = parameters_->data(Parameters::Field::values, spec_.weight);
-    const int64_t outputs = spec_.outChannels, inputs = spec_.products();
-    switch (method_) {
-      case Method::dots:
-        dots_.x = rows;
-        dots_.y = output_.data();
-        dots_.scratch = scratch_->floats();
-        winograd::runOnTeam([this](winograd::Team& team, int thread) { kernels_->multiplyDots(dots_, team, thread); });
-        return;
-      case Method::turned:
-        multiply('N', 'T', outputs, positions(), inputs, weights, inputs, rows, inputs, 0.0f, scratch_->floats());
-        transposeWithBias(scratch_->floats(), bias, positions(), outputs, output_.data());
-        return;
-      case Method::plain:
-        for (int64_t r = 0; r < positions(); r++) std::copy(bias, bias + outputs, output_.data() + r * outputs);
-        multiply('N', 'T', positions(), outputs, inputs, rows, inputs, weights, inputs, 1.0f, output_.data());
-        return;
+    if (!dots_) {
+      product_.b = rows;
+      product_.c = turned_->floats();
+      multiply(product_);
+      transposeWithBias(turned_->floats(), parameters_->data(Parameters::Field::values, spec_.bias), positions(),
+                        spec_.outChannels, output_.data());
+      return;
     }
+    dotProducts_.x = rows;
+    dotProducts_.y = output_.data();
+    dotProducts_.scratch = scratch_->floats();
+    winograd::runOnTeam(
+        [this](winograd::Team& team, int thread) { kernels_->multiplyDots(dotProducts_, team, thread); });
   }
 
   void inputGradient(const float* dy, float* dx) {
-    const float* weights = parameters_->data(Parameters::Field::values, spec_.weight);
-    multiply('N', 'N', positions(), spec_.products(), spec_.outChannels, dy, spec_.outChannels, weights,
-             spec_.products(), 0.0f, dx);
+    inputGradient_.a = dy;
+    inputGradient_.c = dx;
+    multiply(inputGradient_);
   }
 
   void addParameterGradients(const float* dy) {
+    const int64_t rows = positions(), outputs = spec_.outChannels;
     float* bias = parameters_->data(Parameters::Field::gradients, spec_.bias);
-    for (int64_t r = 0; r < positions(); r++) {
-      for (int64_t o = 0; o < spec_.outChannels; o++) bias[o] += dy[r * spec_.outChannels + o];
-    }
-    float* weights = parameters_->data(Parameters::Field::gradients, spec_.weight);
-    multiply('T', 'N', spec_.outChannels, spec_.products(), positions(), dy, spec_.outChannels, input_.data(),
-             spec_.products(), 1.0f, weights);
+    parallelRanges(outputs, rows, [&](int64_t begin, int64_t end) {
+      for (int64_t r = 0; r < rows; r++) {
+        for (int64_t o = begin; o < end; o++) bias[o] += dy[r * outputs + o];
+      }
+    });
+    weightGradient_.a = dy;
+    weightGradient_.b = input_.data();
+    weightGradient_.c = parameters_->data(Parameters::Field::gradients, spec_.weight);
+    multiply(weightGradient_);
   }
 
   ConvolutionSpec spec_;
   Tensor input_{}, output_{};
   Parameters* parameters_ = nullptr;
   const winograd::Kernels* kernels_ = nullptr;
-  Method method_ = Method::plain;
-  winograd::DotProducts dots_;
-  Slot* scratch_ = nullptr;
+  /** Whether each output is a dot product: for few rows, that reads the weights at the speed of memory. */
+  bool dots_ = false;
+  winograd::DotProducts dotProducts_;
+  winograd::MatrixProduct product_{}, inputGradient_{}, weightGradient_{};
+  Slot *scratch_ = nullptr, *turned_ = nullptr;
 };
 
 }  // namespace

@@ -3,23 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "onednn_compat.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 
 namespace verydeep {
-
-WeightCopy::WeightCopy(const dnnl::engine& engine, const dnnl::memory::desc& canonical, float* values,
-                       const dnnl::memory::desc& desc, Allocation allocation)
-    : block_(desc.get_size(), "transformed weights", allocation),
-      canonical_(canonical, engine, values),
-      copy_(desc, engine, block_.bytes()),
-      reorder_(canonical_, copy_) {}
-
-void WeightCopy::refresh(const dnnl::stream& stream, uint64_t version) {
-  if (version_ == version) return;
-  reorder_.execute(stream, {{DNNL_ARG_FROM, canonical_}, {DNNL_ARG_TO, copy_}});
-  version_ = version;
-}
 
 Parameters::Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training,
                        Allocation allocation)
@@ -70,12 +56,6 @@ void Parameters::zeroGradients() {
 
 namespace {
 
-template <class Entry>
-void dropExpired(std::vector<Entry>& entries) {
-  const auto expired = [](const Entry& entry) { return entry.copy.expired(); };
-  entries.erase(std::remove_if(entries.begin(), entries.end(), expired), entries.end());
-}
-
 std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, const float* canonical,
                                                           Allocation allocation) {
   using winograd::Team, winograd::TransformedWeights;
@@ -94,6 +74,15 @@ std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, 
           kernels.packDirectWeights(canonical, use.inputs, use.outputs, to, team, thread);
         });
   }
+  if (use.pass == WeightUse::Pass::blocked || use.pass == WeightUse::Pass::blockedBackward) {
+    const winograd::BlockedWeights weights{use.kernel, use.inputs, use.outputs, use.pass == WeightUse::Pass::blockedBackward, canonical};
+    return std::make_shared<TransformedWeights>(
+        allocation, kernels.blockedWeights(weights), [&kernels, weights](void* to, Team& team, int thread) {
+          winograd::BlockedWeights job = weights;
+          job.packed = static_cast<float*>(to);
+          kernels.packBlockedWeights(job, team, thread);
+        });
+  }
   const bool backward = use.pass == WeightUse::Pass::backward;
   const int64_t floats = backward ? kernels.transformedWeights(use.scheme, use.outputs, use.inputs)
                                   : kernels.transformedWeights(use.scheme, use.inputs, use.outputs);
@@ -105,20 +94,9 @@ std::shared_ptr<winograd::TransformedWeights> transformed(const WeightUse& use, 
 
 }  // namespace
 
-std::shared_ptr<WeightCopy> Parameters::copyOf(const dnnl::engine& engine, std::size_t tensor,
-                                               const dnnl::memory::dims& dims, const dnnl::memory::desc& desc) {
-  dropExpired(copies_);
-  for (const CopyEntry& entry : copies_) {
-    if (entry.tensor == tensor && entry.desc == desc) return entry.copy.lock();
-  }
-  const dnnl::memory::desc canonical(dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::oihw);
-  auto copy = std::make_shared<WeightCopy>(engine, canonical, data(Field::values, tensor), desc, allocation_);
-  copies_.push_back({tensor, desc, copy});
-  return copy;
-}
-
 std::shared_ptr<winograd::TransformedWeights> Parameters::transformedOf(const WeightUse& use) {
-  dropExpired(transformed_);
+  const auto expired = [](const TransformedEntry& entry) { return entry.copy.expired(); };
+  transformed_.erase(std::remove_if(transformed_.begin(), transformed_.end(), expired), transformed_.end());
   for (const TransformedEntry& entry : transformed_) {
     if (entry.use.tensor == use.tensor && entry.use.pass == use.pass && entry.use.kernels == use.kernels &&
         entry.use.scheme == use.scheme) {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <vector>
 
 #include "memory_block.hpp"
@@ -21,34 +20,21 @@ struct SgdStep {
   float learningRate, momentum, weightDecay, biasDecay;
 };
 
-/** Weights in a oneDNN layout, updated when the canonical ones have changed. */
-class WeightCopy {
- public:
-  WeightCopy(const dnnl::engine& engine, const dnnl::memory::desc& canonical, float* values,
-             const dnnl::memory::desc& desc, Allocation allocation);
-  const dnnl::memory& memory() const { return copy_; }
-  std::size_t bytes() const { return block_.size(); }
-  void refresh(const dnnl::stream& stream, uint64_t version);
-
- private:
-  MemoryBlock block_;
-  dnnl::memory canonical_, copy_;
-  dnnl::reorder reorder_;
-  uint64_t version_ = 0;
-};
-
-/** Which weights our own kernels read, and in which layout. */
+/** Which weights a kernel reads, and in which layout. */
 struct WeightUse {
   /**
-   * Forward and backward: weights of a 3×3 convolution, `[outputs, inputs, 3, 3]`. Dots and direct: weights of dot
-   * products or of a direct convolution (whose taps are its inputs), `[outputs, inputs]`.
+   * Forward and backward: weights of a 3×3 convolution, `[outputs, inputs, 3, 3]`. Blocked: of any convolution, `[outputs,
+   * inputs, kernel, kernel]`. Dots and direct: weights of dot products or of a direct convolution (whose taps are its
+   * inputs), `[outputs, inputs]`.
    */
-  enum class Pass { forward, backward, dots, direct } pass;
+  enum class Pass { forward, backward, blocked, blockedBackward, dots, direct } pass;
   const winograd::Kernels* kernels;
   std::size_t tensor;
   int64_t inputs, outputs;
   /** Only for a 3×3 convolution. */
   winograd::Scheme scheme = winograd::Scheme::tiles4;
+  /** Only for blocked weights. */
+  int64_t kernel = 3;
 };
 
 /**
@@ -80,9 +66,7 @@ class Parameters {
   void update(const SgdStep& step);
   void zeroGradients();
 
-  /** Shared by all programs that use this layout of a tensor `[O, I, k, k]`, and freed with the last of them. */
-  std::shared_ptr<WeightCopy> copyOf(const dnnl::engine& engine, std::size_t tensor,
-                                     const dnnl::memory::dims& dims, const dnnl::memory::desc& desc);
+  /** Shared by all programs that use this layout of a tensor, and freed with the last of them. */
   std::shared_ptr<winograd::TransformedWeights> transformedOf(const WeightUse& use);
 
  private:
@@ -91,19 +75,12 @@ class Parameters {
     std::weak_ptr<winograd::TransformedWeights> copy;
   };
 
-  struct CopyEntry {
-    std::size_t tensor;
-    dnnl::memory::desc desc;
-    std::weak_ptr<WeightCopy> copy;
-  };
-
   const MemoryBlock& block(Field field) const;
 
   bool training_;
   Allocation allocation_;
   std::vector<TensorPlace> places_;
   MemoryBlock values_, gradients_, velocities_;
-  std::vector<CopyEntry> copies_;
   std::vector<TransformedEntry> transformed_;
   uint64_t version_ = 1;
 };

@@ -1,7 +1,5 @@
 #include "planner.hpp"
 
-#include "onednn_compat.hpp"
-
 namespace verydeep {
 namespace {
 
@@ -55,36 +53,8 @@ void Planner::layOutGradient(int64_t block) {
   gradient = to;
 }
 
-dnnl::memory Planner::memoryOf(const Tensor& tensor, const dnnl::memory::desc& desc) {
-  return tensor.slot->memory(desc, context_.engine);
-}
-
 void Planner::reorder(StepList& steps, const Tensor& from, const Tensor& to) {
-  const auto source = descOf(from.shape, from.block), destination = descOf(to.shape, to.block);
-  const dnnl::reorder::primitive_desc desc(context_.engine, source, context_.engine, destination,
-                                           compat::withUserScratchpad());
-  execute(steps, dnnl::reorder(desc),
-          {{DNNL_ARG_FROM, memoryOf(from, source)}, {DNNL_ARG_TO, memoryOf(to, destination)}},
-          desc.scratchpad_desc());
-}
-
-dnnl::memory Planner::staged(StepList& steps, Scratch which, const Tensor& tensor,
-                             const dnnl::memory::desc& desc) {
-  const auto source = descOf(tensor.shape, tensor.block);
-  const dnnl::memory copy = scratch(which).memory(desc, context_.engine);
-  const dnnl::reorder::primitive_desc reorder(context_.engine, source, context_.engine, desc,
-                                              compat::withUserScratchpad());
-  execute(steps, dnnl::reorder(reorder), {{DNNL_ARG_FROM, memoryOf(tensor, source)}, {DNNL_ARG_TO, copy}},
-          reorder.scratchpad_desc());
-  return copy;
-}
-
-dnnl::memory Planner::weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
-                              const dnnl::memory::desc& desc) {
-  auto copy = parameters_->copyOf(context_.engine, tensor, dims, desc);
-  weights_.push_back(copy);
-  steps.push_back([this, copy](const Batch&) { copy->refresh(context_.stream, parameters_->version()); });
-  return copy->memory();
+  steps.push_back([from, to](const Batch&) { layOut(from, to); });
 }
 
 const winograd::Kernels& Planner::kernels() const {
@@ -96,16 +66,6 @@ const void* Planner::transformedWeights(StepList& steps, const WeightUse& use) {
   transformedWeights_.push_back(transformed);
   steps.push_back([this, transformed](const Batch&) { transformed->refresh(parameters_->version()); });
   return transformed->data();
-}
-
-void Planner::execute(StepList& steps, const dnnl::primitive& primitive, Arguments arguments,
-                      const dnnl::memory::desc& scratchpad) {
-  if (scratchpad.get_size() > 0) {
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, scratch(Scratch::primitive).memory(scratchpad, context_.engine));
-  }
-  steps.push_back([this, primitive, arguments = std::move(arguments)](const Batch&) {
-    primitive.execute(context_.stream, arguments);
-  });
 }
 
 void Planner::allocate() {
@@ -134,7 +94,6 @@ std::size_t& Planner::useOf(const Slot& slot) {
 
 MemoryUse Planner::memoryUse() const {
   MemoryUse use = use_;
-  for (const auto& copy : weights_) use.transformedWeights += copy->bytes();
   for (const auto& copy : transformedWeights_) use.transformedWeights += copy->bytes();
   return use;
 }

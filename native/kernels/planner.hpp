@@ -4,7 +4,6 @@
 #include <array>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "parameters.hpp"
@@ -37,21 +36,15 @@ struct Batch {
   std::function<void(std::size_t)> gradientsReady;
 };
 
-using Arguments = std::unordered_map<int, dnnl::memory>;
-
 /** State that an engine's programs share. */
 struct Context {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
-  /** Whether 3×3 convolutions use our own kernels instead of oneDNN's. */
-  bool ownKernels = true;
   /** Whether inference multiplies in bfloat16, which the processor must support. */
   bool bf16 = false;
   winograd::Tuner tuner;
 };
 
 /** Memory that several layers use in turn. */
-enum class Scratch { primitive, weightGradient, biasGradient, stagedSource, stagedGradient, columns, product, direct, winograd, count };
+enum class Scratch { columns, turned, convolution, product, winograd, count };
 
 /** Bytes of a program's memory. Other programs may share the transformed weights. */
 struct MemoryUse {
@@ -85,24 +78,13 @@ class Planner {
   /** Converts `activation` to a layout, if it has another. */
   void layOutActivation(int64_t block);
   void layOutGradient(int64_t block);
-  /** A copy of a tensor in another layout, which a step in the list updates. */
-  dnnl::memory staged(StepList& steps, Scratch scratch, const Tensor& tensor, const dnnl::memory::desc& desc);
-
-  dnnl::memory memoryOf(const Tensor& tensor, const dnnl::memory::desc& desc);
   Slot& scratch(Scratch which) { return scratch_[static_cast<std::size_t>(which)]; }
   /** Memory that belongs to one layer. */
   Slot& ownSlot();
-  /** A private copy of weights, which a step in the list updates when the parameters have changed. */
-  dnnl::memory weights(StepList& steps, std::size_t tensor, const dnnl::memory::dims& dims,
-                       const dnnl::memory::desc& desc);
-  /** Like `weights`, but in the layout of our own kernels. */
+  /** Weights in the layout of a kernel, which a step in the list updates when the parameters have changed. */
   const void* transformedWeights(StepList& steps, const WeightUse& use);
-  /** Our own kernels for this program's precision. */
+  /** The kernels for this program's precision. */
   const winograd::Kernels& kernels() const;
-  /** Adds a step that runs a primitive. */
-  void execute(StepList& steps, const dnnl::primitive& primitive, Arguments arguments,
-               const dnnl::memory::desc& scratchpad);
-
   /** Assigns memory to all tensors, once every layer is planned. @throws OutOfMemory */
   void allocate();
   /** Known once `allocate` has run. */
@@ -120,7 +102,6 @@ class Planner {
   std::vector<std::unique_ptr<Slot>> slots_;
   std::array<Slot*, 2> activations_{}, gradients_{};
   std::array<Slot, static_cast<std::size_t>(Scratch::count)> scratch_;
-  std::vector<std::shared_ptr<WeightCopy>> weights_;
   std::vector<std::shared_ptr<winograd::TransformedWeights>> transformedWeights_;
   MemoryBlock memory_;
   /** How `memory_` is divided. */

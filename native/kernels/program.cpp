@@ -6,7 +6,7 @@
 namespace verydeep {
 namespace {
 
-/** The layers that our own kernels can compute in the same step as the convolution at `i`. */
+/** The layers that can be computed in the same step as the convolution at `i`. */
 Epilogue epilogueAfter(const std::vector<LayerSpec>& layers, std::size_t i) {
   using Kind = LayerSpec::Kind;
   Epilogue epilogue;
@@ -56,20 +56,18 @@ void Program::planForward(const ProgramOptions& options) {
     planner_.forward.begin(i, "forward", "own");
     switch (spec.kind) {
       case Kind::convolution:
-        if (suitsWinograd(spec.convolution, planner_.activation.shape, planner_.context())) {
+        if (suitsWinograd(spec.convolution, planner_.activation.shape)) {
           const Epilogue epilogue = epilogueAfter(options.layers, i);
           layers_.push_back(makeWinogradConvolution(spec.convolution, epilogue));
           i += (epilogue.rectify ? 1 : 0) + (epilogue.pool ? 1 : 0);
         } else if (suitsMatrixProduct(spec.convolution, planner_.activation, planner_.training())) {
           layers_.push_back(makeMatrixProduct(spec.convolution));
-        } else if (suitsDirect(spec.convolution, planner_.context())) {
+        } else {
           // If a pooling follows, the ReLU is cheaper in it.
           const Epilogue epilogue = epilogueAfter(options.layers, i);
           const bool rectifies = epilogue.rectify && !epilogue.pool;
-          layers_.push_back(makeDirectConvolution(spec.convolution, rectifies));
+          layers_.push_back(makeConvolution(spec.convolution, rectifies));
           i += rectifies ? 1 : 0;
-        } else {
-          layers_.push_back(makeConvolution(spec.convolution));
         }
         break;
       case Kind::relu:

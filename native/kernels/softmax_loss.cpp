@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "layers.hpp"
-#include "vectorized.hpp"
+#include "parallel.hpp"
 
 namespace verydeep {
 namespace {

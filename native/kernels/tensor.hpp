@@ -2,10 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <oneapi/dnnl/dnnl.hpp>
-#include <optional>
-#include <vector>
 
 namespace verydeep {
 
@@ -19,32 +17,18 @@ struct Shape {
   int64_t count() const { return n * image(); }
 };
 
-/**
- * Part of a program's memory. Its size and address are known once the whole program is planned; then the oneDNN memories
- * over it get their address.
- */
+/** Part of a program's memory. Its size and address are known once the whole program is planned. */
 class Slot {
  public:
   void grow(std::size_t bytes) { bytes_ = std::max(bytes_, bytes); }
   std::size_t bytes() const { return bytes_; }
-
-  dnnl::memory memory(const dnnl::memory::desc& desc, const dnnl::engine& engine) {
-    grow(desc.get_size());
-    memories_.push_back(dnnl::memory(desc, engine, DNNL_MEMORY_NONE));
-    return memories_.back();
-  }
-
-  void place(char* data) {
-    data_ = data;
-    for (dnnl::memory& memory : memories_) memory.set_data_handle(data);
-  }
+  void place(char* data) { data_ = data; }
   float* floats() const { return reinterpret_cast<float*>(data_); }
   uint8_t* octets() const { return reinterpret_cast<uint8_t*>(data_); }
 
  private:
   std::size_t bytes_ = 0;
   char* data_ = nullptr;
-  std::vector<dnnl::memory> memories_;
 };
 
 /**
@@ -75,33 +59,7 @@ inline int64_t normalizedBlock(const Shape& shape, int64_t block) {
   return block == shape.c && shape.pixels() == 1 ? 1 : block;
 }
 
-inline dnnl::memory::desc descOf(const Shape& shape, dnnl::memory::format_tag tag) {
-  return {{shape.n, shape.c, shape.h, shape.w}, dnnl::memory::data_type::f32, tag};
-}
-
-inline dnnl::memory::desc descOf(const Shape& shape, int64_t block) {
-  using Tag = dnnl::memory::format_tag;
-  switch (block) {
-    case 1:
-      return descOf(shape, Tag::nchw);
-    case 4:
-      return descOf(shape, Tag::nChw4c);
-    case 8:
-      return descOf(shape, Tag::nChw8c);
-    case 16:
-      return descOf(shape, Tag::nChw16c);
-    default:
-      return descOf(shape, Tag::nhwc);
-  }
-}
-
-/** The block size of a layout that oneDNN chose, or nothing if the layout is not of this family. */
-inline std::optional<int64_t> blockOf(const Shape& shape, const dnnl::memory::desc& desc) {
-  for (const int64_t block : {1, 8, 16, 4}) {
-    if (desc == descOf(shape, block)) return normalizedBlock(shape, block);
-  }
-  if (desc == descOf(shape, dnnl::memory::format_tag::nhwc)) return normalizedBlock(shape, shape.c);
-  return std::nullopt;
-}
+/** Copies a tensor to one of the same shape in another layout. */
+void layOut(const Tensor& from, const Tensor& to);
 
 }  // namespace verydeep

@@ -1,4 +1,4 @@
-// 3×3 convolutions by our own kernels, in one step with the ReLU and the max pooling that follow.
+// 3×3 convolutions by Winograd's method, in one step with the ReLU and the max pooling that follow.
 //
 // In the backward pass, the layer above applies the ReLU's mask as it computes the gradient: see Tensor::rectified. A
 // pooling's gradient is never stored at full resolution: both backward kernels expand it as they read it.
@@ -176,7 +176,7 @@ class WinogradConvolution : public Layer {
   Slot* places_ = nullptr;
 };
 
-// Below these, oneDNN is faster. The rule depends on the shape, not on a measurement, so that a run and its continuation
+// Below these, direct convolution is faster. The rule depends on the shape, not on a measurement, so that a run and its continuation
 // agree.
 /** In smaller maps, most of a tile is beyond the edge, and all but one of the nine weights multiply only zeros. */
 constexpr int64_t kFewestPixels = 4;
@@ -185,9 +185,9 @@ constexpr int64_t kFewestTiles = 4;
 
 }  // namespace
 
-bool suitsWinograd(const ConvolutionSpec& spec, const Shape& input, const Context& context) {
+bool suitsWinograd(const ConvolutionSpec& spec, const Shape& input) {
   const winograd::Grid grid{input.n, input.h, input.w};
-  return context.ownKernels && spec.kernel == 3 && spec.padding == 1 && spec.inChannels >= kFewestChannels &&
+  return spec.kernel == 3 && spec.padding == 1 && spec.inChannels >= kFewestChannels &&
          input.pixels() >= kFewestPixels && grid.tiles() >= kFewestTiles;
 }
 

@@ -1,10 +1,7 @@
 #include "worker.hpp"
 
-#include <oneapi/dnnl/dnnl.hpp>
-
-#include "cores.hpp"
 #include "memory_block.hpp"
-#include "vectorized.hpp"
+#include "threads.hpp"
 
 namespace verydeep {
 
@@ -97,10 +94,7 @@ void Worker::enqueue(Napi::Env env, std::unique_ptr<Job> job) {
 }
 
 void Worker::loop() {
-#ifdef _OPENMP
-  omp_set_num_threads(threads_);
-#endif
-  keepToCores(threads_);
+  const ThreadPool pool(threads_);
   for (;;) {
     std::unique_ptr<Job> job;
     {
@@ -126,12 +120,6 @@ void Worker::perform(Job& job) {
   } catch (const std::bad_alloc&) {
     job.error = "out of memory; lower the micro-batch or the image size, or free some memory";
     job.code = "ERR_OUT_OF_MEMORY";
-  } catch (const dnnl::error& error) {
-    job.error = std::string("oneDNN: ") + error.what();
-    if (error.status == dnnl_out_of_memory) {
-      job.error += ": out of memory; lower the micro-batch or the image size, or free some memory";
-      job.code = "ERR_OUT_OF_MEMORY";
-    }
   } catch (const std::exception& error) {
     job.error = error.what();
   }

@@ -21,9 +21,9 @@ using Result = std::function<Napi::Value(Napi::Env)>;
 using Work = std::function<Result()>;
 
 /**
- * Runs jobs in the order in which they were queued and settles their promises on JavaScript's thread. OpenMP keeps one
- * team of threads for each thread that opens parallel regions, hence a separate thread instead of libuv's pool. An idle
- * worker does not keep the process alive. When the process exits, the running job is asked to stop and the others never
+ * Runs jobs in the order in which they were queued and settles their promises on JavaScript's thread. A separate
+ * thread, which owns the pool of threads that compute, instead of libuv's pool. An idle worker does not keep the process
+ * alive. When the process exits, the running job is asked to stop and the others never
  * run.
  */
 class Worker : public std::enable_shared_from_this<Worker> {

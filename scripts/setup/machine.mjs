@@ -5,12 +5,10 @@ import { probe } from './command.mjs';
 /** Which requirements of the build this machine meets, found by looking for files and programs, not packages. */
 export class Machine {
   compiler = [process.env.CXX, 'c++', 'g++', 'clang++'].find((name) => name && answers(name));
-  #headers = includable(this.compiler, ['omp.h', 'oneapi/dnnl/dnnl.hpp', 'jpeglib.h']);
+  #headers = includable(this.compiler, ['jpeglib.h']);
 
   hasMakeOrNinja = () => answers('make') || answers('ninja');
   hasCMake = () => answers('cmake');
-  hasOpenMP = () => this.#headers.has('omp.h');
-  hasOneDnn = () => this.#headers.has('oneapi/dnnl/dnnl.hpp');
   hasJpeg = () => this.#headers.has('jpeglib.h');
   /**
    * The flags that MPI's compiler wrapper adds, which differ by library and version. Both the wrapper, which comes

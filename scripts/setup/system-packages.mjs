@@ -22,14 +22,6 @@ const needs = [
   { what: 'CMake', present: (m) => m.hasCMake(), apt: 'cmake', dnf: 'cmake', brew: 'cmake' },
   { what: 'make or ninja', present: (m) => m.hasMakeOrNinja(), apt: 'make', dnf: 'make', brew: 'ninja' },
   {
-    what: 'OpenMP',
-    present: (m) => !m.compiler || m.hasOpenMP(),
-    apt: 'libomp-dev',
-    dnf: 'libomp-devel',
-    brew: 'libomp',
-  },
-  { what: 'oneDNN', present: (m) => m.hasOneDnn(), apt: 'libdnnl-dev', dnf: 'onednn-devel', brew: 'onednn' },
-  {
     what: 'libjpeg-turbo',
     present: (m) => m.hasJpeg(),
     apt: 'libjpeg-dev',

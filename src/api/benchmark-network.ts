@@ -64,7 +64,6 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
       mode,
       backend: backend.name,
       threads: backend.threads,
-      kernels: backend.name === 'native' ? (options.kernels ?? 'own') : undefined,
       precision,
       engine: backend.description,
       msPerImage: totals[0]!,

@@ -4,10 +4,6 @@
 export const backendNames = ['native', 'webgpu', 'reference'] as const;
 export type BackendName = (typeof backendNames)[number];
 
-/** The kernels that the backend `native` uses for 3×3 convolutions: this project's own, or oneDNN's for comparison. */
-export const kernelChoices = ['own', 'onednn'] as const;
-export type KernelChoice = (typeof kernelChoices)[number];
-
 /**
  * The number format of the multiplications. Sums are always in float32. `bf16` works for inference with the backend
  * `native`, `f16` with the backend `webgpu`.
@@ -18,8 +14,6 @@ export type Precision = (typeof precisions)[number];
 export interface BackendOptions {
   /** Number of compute threads. Default: one for each core that this process may use. */
   readonly threads?: number;
-  /** Only for the backend `native`. Default: `own`. */
-  readonly kernels?: KernelChoice;
   /** Default: `fp32`. */
   readonly precision?: Precision;
 }

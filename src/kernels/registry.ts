@@ -32,7 +32,6 @@ export async function openBackend(
 ): Promise<Backend> {
   if (name !== 'webgpu') return createBackend(name, options);
   const precision = precisionFor(name, options);
-  refuseKernels(name, options);
   // Imported only here, as this loads the GPU driver.
   const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
@@ -61,7 +60,6 @@ export function createBackend(
     }
     case 'reference':
       precisionFor(present, options);
-      refuseKernels(present, options);
       return createReferenceBackend();
     default:
       throw new UsageError(`unknown backend "${name}": choose one of ${backendNames.join(', ')}`);
@@ -73,12 +71,5 @@ function precisionFor(name: BackendName, { precision = 'fp32' }: BackendOptions)
   if (precision === 'fp32' || PRECISION_OF[precision] === name) return precision;
   throw new UsageError(
     `precision ${precision} works only with the ${PRECISION_OF[precision]} backend, not with ${name}: choose that backend or omit the precision`,
-  );
-}
-
-function refuseKernels(name: BackendName, { kernels }: BackendOptions): void {
-  if (!kernels) return;
-  throw new UsageError(
-    `kernels ${kernels} works only with the native backend, not with ${name}: choose that backend or omit kernels`,
   );
 }

@@ -12,8 +12,6 @@ export interface Benchmark {
   readonly mode: BenchmarkMode;
   readonly backend: string;
   readonly threads: number;
-  /** A `KernelChoice` for the backend native. */
-  readonly kernels?: string;
   readonly precision: string;
   readonly engine: string;
   /** Time of the fastest run, which other work disturbed least. */

@@ -1,9 +1,10 @@
 /** Predicts how long the steps of a reproduction take on this machine. */
 import { median } from '../core/statistics.ts';
 import { singleProtocols } from '../evaluate/protocol/protocol.ts';
-import { buildNetwork, type Network } from '../net/network.ts';
+import type { Network } from '../net/network.ts';
 import { evaluationTime, type Speed, trainingTime } from '../plan/arithmetic-time.ts';
 import type { Recipe } from '../train/recipe.ts';
+import { networkOf } from '../train/resolve-recipe.ts';
 import { planEvaluations } from './evaluations.ts';
 import { planExperiments, testScalesOf } from './experiments.ts';
 import type { PlannedTraining, SeedTrainings } from './training-order.ts';
@@ -39,7 +40,14 @@ export interface EstimateRequest {
   /** Measures the machine's speed on batches of this many images. */
   speedOf(network: Network, batch: number, recipe: Recipe): Promise<RoundSpeed>;
   /** Measures the seconds that preparing one training image takes. */
-  loadingOf(recipe: Recipe): Promise<number>;
+  loadingOf(recipe: Recipe): Promise<LoadingTime>;
+}
+
+/** Seconds to prepare one image. */
+export interface LoadingTime {
+  readonly now: number;
+  /** If nothing else ran. */
+  readonly idle: number;
 }
 
 /** Size of the largest batch that is timed. */
@@ -47,7 +55,8 @@ const TIMED_BATCH = 32;
 const ROUNDS = 5;
 
 /** The time of each network in a round, by the network's name. */
-type Round = ReadonlyMap<string, RoundSpeed & { readonly loading: number }>;
+type Round = ReadonlyMap<string, NetworkTimes>;
+type NetworkTimes = RoundSpeed & { readonly loading: LoadingTime };
 
 /**
  * Times each network in several rounds and multiplies: arithmetic, weight updates, preparing the images, validations.
@@ -70,7 +79,7 @@ export async function estimateReproduction(request: EstimateRequest): Promise<St
         (round, speed) =>
           request.testImages *
           evaluationTime(
-            networkOf(request, training),
+            networkOf(training.recipe, request.classes),
             singleProtocols(protocol),
             testScalesOf(training, scales),
             round.get(training.net)![speed],
@@ -80,18 +89,13 @@ export async function estimateReproduction(request: EstimateRequest): Promise<St
   ]);
 }
 
-function networkOf({ classes }: EstimateRequest, { net, recipe }: PlannedTraining): Network {
-  const { crop, width, pooling } = recipe;
-  return buildNetwork({ configuration: net, classes, crop, width, pooling });
-}
-
 async function timedRound(request: EstimateRequest): Promise<Round> {
-  const round = new Map<string, RoundSpeed & { loading: number }>();
+  const round = new Map<string, NetworkTimes>();
   for (const training of request.seeds[0]!.trainings) {
     const { net, recipe } = training;
     if (round.has(net)) continue;
     const speed = await request.speedOf(
-      networkOf(request, training),
+      networkOf(training.recipe, request.classes),
       Math.min(recipe.batch, TIMED_BATCH),
       recipe,
     );
@@ -114,22 +118,28 @@ function step(
 function trainingSeconds(
   request: EstimateRequest,
   training: PlannedTraining,
-  { updateSeconds, loading, ...speeds }: RoundSpeed & { readonly loading: number },
+  { updateSeconds, loading, ...speeds }: NetworkTimes,
   speed: 'now' | 'idle',
 ): number {
   const { recipe } = training;
-  const images = recipe.iterations
-    ? recipe.iterations * recipe.batch
-    : recipe.epochs * request.trainingImages;
-  const network = networkOf(request, training);
+  const images = trainedImages(request, training);
+  const network = networkOf(training.recipe, request.classes);
   const validations = Math.max(1, images / request.trainingImages / recipe['validate-every']);
   const perValidation =
     request.heldOutImages * evaluationTime(network, ['center'], [recipe.crop], speeds[speed]);
   return (
-    images * (trainingTime(network, speeds[speed]) + loading) +
+    images * (trainingTime(network, speeds[speed]) + loading[speed]) +
     (images / recipe.batch) * updateSeconds +
     validations * perValidation
   );
+}
+
+/** Images that a training computes, each in each epoch. */
+export function trainedImages(
+  { trainingImages }: Pick<EstimateRequest, 'trainingImages'>,
+  { recipe }: PlannedTraining,
+): number {
+  return recipe.iterations ? recipe.iterations * recipe.batch : recipe.epochs * trainingImages;
 }
 
 /** The sums over the steps. */

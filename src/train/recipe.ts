@@ -9,7 +9,7 @@ import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
 import { givenMean } from '../data/training/given-colors.ts';
-import { backendNames, kernelChoices, precisions } from '../kernels/backend-options.ts';
+import { backendNames, precisions } from '../kernels/backend-options.ts';
 import { parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
@@ -234,9 +234,6 @@ export const recipeSchema = z.strictObject({
     .enum(exchangeTypes)
     .default('float32')
     .meta({ description: 'number format of the gradients sent between ranks; bf16 halves the traffic' }),
-  kernels: z.enum(kernelChoices).default('own').meta({
-    description: "3×3 convolution kernels of the native backend: verydeep's own, or oneDNN's for comparison",
-  }),
   backend: z.enum(backendNames).default('native').meta({ description: 'compute backend', resumable: true }),
   precision: z.enum(precisions).exclude(['bf16']).default('fp32').meta({
     description:

@@ -106,8 +106,6 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
   await checkSameImages(communicator, set.validation);
   const network = networkOf(recipe, set.training.classes.length);
   const backend = await openBackend(recipe.backend, {
-    // Every recipe has this key, but only the native backend accepts it.
-    kernels: recipe.backend === 'native' ? recipe.kernels : undefined,
     precision: recipe.precision,
     threads: recipe.threads ?? threadsPerRank(communicator),
   });

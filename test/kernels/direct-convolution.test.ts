@@ -1,6 +1,6 @@
 /**
- * Convolutions with few input channels, such as conv1_1, which our own kernel computes directly: maps, channels and
- * kernels that do not fill a vector, with and without a fused ReLU.
+ * Convolutions that the native kernels compute directly: with few input channels, such as conv1_1, with kernels other
+ * than 3×3, and on the smallest maps. Maps, channels and kernels that do not fill a vector, with and without a fused ReLU.
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -22,6 +22,17 @@ const cases: readonly [ConvolutionLayer, Shape4][] = [
   [convolution(3, 20, { kernel: 5, padding: 2 }), [1, 3, 9, 8]],
   [convolution(2, 17, { kernel: 4, padding: 0 }), [2, 2, 9, 11]],
   [convolution(5, 40, { kernel: 1, padding: 0 }), [1, 5, 6, 12]],
+  // In blocks of channels: 1×1, 5×5 and 2×2 kernels, several strips of rows, several groups of outputs, the last ones partly empty.
+  [convolution(8, 8, { kernel: 1, padding: 0 }), [1, 8, 3, 3]],
+  [convolution(40, 70, { kernel: 1, padding: 0 }), [3, 40, 9, 11]],
+  [convolution(300, 130, { kernel: 1, padding: 0 }), [2, 300, 14, 14]],
+  [convolution(17, 33, { kernel: 5, padding: 2 }), [2, 17, 13, 12]],
+  [convolution(64, 20, { kernel: 5, padding: 2 }), [1, 64, 40, 37]],
+  [convolution(9, 100, { kernel: 5, padding: 0 }), [2, 9, 7, 6]],
+  [convolution(24, 16, { kernel: 2, padding: 1 }), [3, 24, 5, 4]],
+  [convolution(20, 12, { kernel: 1, padding: 1 }), [2, 20, 4, 5]],
+  [convolution(130, 70), [1, 130, 3, 1]],
+  [convolution(16, 16), [2, 16, 1, 1]],
   // The output is large enough to be written past the caches.
   [convolution(3, 64), [1, 3, 190, 190]],
 ];
@@ -55,9 +66,10 @@ describe('native: direct convolution', { skip }, () => {
     });
 
     it(`${name}: any number of threads gives the same bits`, () =>
-      assertSameForAnyThreads((threads) =>
-        runForward(createBackend('native', { threads }), rectified, input),
-      ));
+      assertSameForAnyThreads((threads) => {
+        const gradient = randomTensor(23, outputShape(layer, shape));
+        return runBackward(createBackend('native', { threads }), rectified, input, gradient);
+      }));
   }
 
   it('NaN stays NaN through the ReLU, so that a diverging run shows it', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { UsageError } from '../../src/core/errors.ts';
-import { explainLoadError, loadAddon } from '../../src/kernels/native/load-addon.ts';
+import { loadAddon } from '../../src/kernels/native/load-addon.ts';
 import { createNativeBackend } from '../../src/kernels/native/native-backend.ts';
 import { userError } from '../support/refused.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
@@ -20,13 +20,6 @@ describe('native: the addon', () => {
     const file = new TemporaryFolder().path('verydeep_kernels.node');
     writeFileSync(file, 'not an addon');
     assert.throws(() => loadAddon(file), userError(/do not load .* run `npm run setup`/));
-  });
-
-  it('if its libraries are missing, the message names the packages', () => {
-    const explained = (library: string) =>
-      explainLoadError('a.node', `${library}: cannot open shared object file: No such file or directory`);
-    assert.match(explained('libdnnl.so.2'), /need oneDNN.*Debian.*Fedora.*Homebrew/);
-    assert.match(explained('libgomp.so.1'), /need the OpenMP library.*libgomp1/);
   });
 
   it('refuses impossible numbers of threads', () => {

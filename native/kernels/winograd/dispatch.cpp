@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 
+#include "../isa.hpp"
 #include "kernels.hpp"
 #include "team.hpp"
 
@@ -17,34 +16,17 @@ extern const Kernels kAvx2, kAvx512;
 extern const Kernels kAvx512Bf16;
 #endif
 
-namespace {
-
-const Kernels& chosenKernels() {
+const Kernels& bestKernels() {
 #ifdef __x86_64__
-  const char* atMost = std::getenv("VERYDEEP_ISA");
-  const auto within = [atMost](const char* name) { return !atMost || std::strcmp(atMost, name) == 0; };
-  __builtin_cpu_init();
-  if (within("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq")) {
-    return kAvx512;
-  }
-  if ((within("avx512") || within("avx2")) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return kAvx2;
-  }
+  if (bestIsa() == Isa::avx512) return kAvx512;
+  if (bestIsa() == Isa::avx2) return kAvx2;
 #endif
   return kPortable;
 }
 
-}  // namespace
-
-const Kernels& bestKernels() {
-  static const Kernels& kernels = chosenKernels();
-  return kernels;
-}
-
 const Kernels* bf16Kernels() {
 #ifdef VD_HAVE_BF16
-  if (bestKernels().width == kAvx512Bf16.width && __builtin_cpu_supports("avx512bf16")) return &kAvx512Bf16;
+  if (hasAvx512Bf16()) return &kAvx512Bf16;
 #endif
   return nullptr;
 }

@@ -6,6 +6,8 @@
 #include "dots.hpp"
 #include "peak.hpp"
 #ifndef VD_BF16
+#include "blocked_gradient.hpp"
+#include "matrix.hpp"
 #include "weight_gradient.hpp"
 #endif
 #include "weight_transform.hpp"
@@ -39,7 +41,20 @@ constexpr Kernels kernelsNamed(const char* name) {
           convolveDirectly,
           directWeights,
           packDirectWeights,
-          multiplyAndAdd};
+          multiplyAndAdd,
+#ifndef VD_BF16
+          directGradientScratch,
+          addDirectGradient,
+          blockedScratch,
+          convolveBlocked,
+          blockedGradientScratch,
+          addBlockedGradient,
+          blockedWeights,
+          packBlockedWeights,
+          matrixScratch,
+          multiplyMatrices,
+#endif
+  };
 }
 
 }  // namespace

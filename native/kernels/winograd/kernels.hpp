@@ -122,6 +122,70 @@ struct DirectConvolution {
   int64_t outWidth() const { return inWidth + 2 * padding - kernel + 1; }
 };
 
+/** Of a convolution with few, unblocked input channels: dw and dbias, which are added to. */
+struct DirectGradient {
+  DirectConvolution shape;
+  /** As in the forward pass. */
+  const float* input = nullptr;
+  /** `[images, outChannels, outHeight, outWidth]`, blocked. */
+  const float* gradient = nullptr;
+  /** `[outChannels, inChannels, kernel, kernel]` */
+  float* weights = nullptr;
+  /** `[outChannels]` */
+  float* bias = nullptr;
+  float* scratch = nullptr;
+};
+
+/** y = conv(x, w) + bias with stride 1, for any kernel; x and y are blocked. In the backward pass they are gradients. */
+struct BlockedConvolution {
+  int64_t images, inChannels, inHeight, inWidth, kernel, padding, outChannels;
+  bool rectify = false;
+  const float* input = nullptr;
+  /** From packBlockedWeights. */
+  const float* weights = nullptr;
+  /** `[outChannels]`, or none. */
+  const float* bias = nullptr;
+  float* output = nullptr;
+  float* scratch = nullptr;
+
+  int64_t outHeight() const { return inHeight + 2 * padding - kernel + 1; }
+  int64_t outWidth() const { return inWidth + 2 * padding - kernel + 1; }
+};
+
+struct BlockedWeights {
+  int64_t kernel, inChannels, outChannels;
+  /** For the backward pass: the weights are rotated by 180°, and input and output exchange roles. */
+  bool backward;
+  /** `[outChannels, inChannels, kernel, kernel]` */
+  const float* canonical = nullptr;
+  float* packed = nullptr;
+};
+
+/** Of a convolution in the blocked layout: dw and dbias, which are added to. */
+struct BlockedGradient {
+  BlockedConvolution shape;
+  const float* input = nullptr;
+  const float* gradient = nullptr;
+  /** `[outChannels, inChannels, kernel, kernel]` */
+  float* weights = nullptr;
+  /** `[outChannels]` */
+  float* bias = nullptr;
+  float* scratch = nullptr;
+};
+
+/** C [m, n] = A [m, k] · B [k, n], or += . C is stored by rows; value (i, j) of A is at i · aRow + j · aColumn. */
+struct MatrixProduct {
+  int64_t m, n, k;
+  const float* a;
+  int64_t aRow, aColumn;
+  const float* b;
+  int64_t bRow, bColumn;
+  /** Whether to add to C. */
+  bool add;
+  float* c;
+  float* scratch = nullptr;
+};
+
 /** The kernels for one instruction set. All threads of a team call them together, except those that return sizes. */
 struct Kernels {
   const char* name;
@@ -158,9 +222,29 @@ struct Kernels {
 
   /** Multiplies and adds in registers. @returns the number of floating-point operations of the calling thread */
   double (*multiplyAndAdd)(int64_t rounds);
+
+  // The rest is for float32 only, and null in kernels with other elements.
+
+  /** Floats of scratch memory. */
+  int64_t (*directGradientScratch)(const DirectGradient& job, int threads) = nullptr;
+  void (*addDirectGradient)(const DirectGradient& job, Team& team, int thread) = nullptr;
+
+  /** Floats of scratch memory. */
+  int64_t (*blockedScratch)(const BlockedConvolution& job, int threads) = nullptr;
+  void (*convolveBlocked)(const BlockedConvolution& job, Team& team, int thread) = nullptr;
+  int64_t (*blockedGradientScratch)(const BlockedGradient& job) = nullptr;
+  void (*addBlockedGradient)(const BlockedGradient& job, Team& team, int thread) = nullptr;
+  /** Floats of packed weights. */
+  int64_t (*blockedWeights)(const BlockedWeights& weights) = nullptr;
+  void (*packBlockedWeights)(const BlockedWeights& weights, Team& team, int thread) = nullptr;
+
+  /** Floats of scratch memory. */
+  int64_t (*matrixScratch)(const MatrixProduct& job, int threads) = nullptr;
+  void (*multiplyMatrices)(const MatrixProduct& job, Team& team, int thread) = nullptr;
+
 };
 
-/** The kernels for this processor's best instruction set. To compare, set VERYDEEP_ISA=avx2 or portable. */
+/** The kernels for this processor's best instruction set: see isa.hpp. */
 const Kernels& bestKernels();
 /** The kernels that multiply bfloat16, or null if the processor or the compiler does not support it. */
 const Kernels* bf16Kernels();

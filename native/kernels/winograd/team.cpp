@@ -1,22 +1,12 @@
 #include "team.hpp"
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "../threads.hpp"
 
 namespace verydeep::winograd {
 namespace {
 
 // About 20 µs: far longer than equally fast threads need to reach the barrier, far shorter than a time slice.
 constexpr int kSpins = 1000;
-
-inline void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
 
 }  // namespace
 
@@ -50,31 +40,15 @@ void Team::wait() {
   next_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
 }
 
-int teamSize() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
+int teamSize() { return ThreadPool::currentThreads(); }
 
 void runOnTeam(const std::function<void(Team&, int)>& work) {
-#ifdef _OPENMP
-  if (teamSize() > 1) {
-    // If the system provides fewer threads than requested, the team is smaller.
-    Team* team = nullptr;
-#pragma omp parallel shared(team)
-    {
-#pragma omp single
-      team = new Team(omp_get_num_threads());
-      work(*team, omp_get_thread_num());
-    }
-    delete team;
-    return;
+  Team team(teamSize());
+  if (ThreadPool* pool = ThreadPool::current()) {
+    pool->run([&](int thread) { work(team, thread); });
+  } else {
+    work(team, 0);
   }
-#endif
-  Team team(1);
-  work(team, 0);
 }
 
 }  // namespace verydeep::winograd

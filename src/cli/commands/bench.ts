@@ -1,4 +1,3 @@
-import { kernelChoices } from '../../kernels/backend-options.ts';
 import { choice, type FlagsOf, newCommand, option, required } from '../command.ts';
 import {
   backend,
@@ -20,10 +19,6 @@ const options = {
   batch: option('<n>', 'batch size per rank', positiveInteger, '8'),
   mode: choice(['infer', 'train'], 'what to time', 'infer'),
   backend,
-  kernels: choice(
-    kernelChoices,
-    "3×3 convolution kernels of the native backend: verydeep's own, or oneDNN's for comparison (default: own)",
-  ),
   precision,
   seconds: option('<n>', 'duration of the measurement', positiveNumber, '5'),
   threads,

@@ -34,11 +34,9 @@ export interface Run {
   readonly inputGradient?: Float32Array;
 }
 
-/** oneDNN's version and instruction set, and those of our own kernels (`bf16Isa` only where supported). */
+/** The instruction set that the kernels use (`bf16Isa` only where supported). */
 export interface Library {
-  readonly version: string;
   readonly isa: string;
-  readonly ownIsa: string;
   readonly bf16Isa?: string;
 }
 
@@ -54,18 +52,11 @@ type Access = readonly [
 export interface Addon {
   library(): Library;
   /**
-   * @param ownKernels whether 3×3 convolutions run on our own kernels instead of oneDNN's
    * @param bf16 whether inference multiplies in bfloat16; needs `bf16Isa`
-   * @param tune whether our own kernels try other schedules to find the fastest
+   * @param tune whether the kernels try other schedules to find the fastest
    * @param schedules lines that `newSchedules` returned earlier
    */
-  createEngine(
-    threads: number,
-    ownKernels: boolean,
-    bf16: boolean,
-    tune: boolean,
-    schedules: readonly string[],
-  ): EngineHandle;
+  createEngine(threads: number, bf16: boolean, tune: boolean, schedules: readonly string[]): EngineHandle;
   /** Schedules found since the last call, one line each: convolution, tiles per block, do threads share a block. */
   newSchedules(engine: EngineHandle): string[];
   createParameters(

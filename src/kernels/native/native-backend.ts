@@ -1,7 +1,4 @@
-/**
- * The fast backend: 3×3 convolutions run on our own kernels, other convolutions and large matrix products on oneDNN,
- * the rest on plain C++, all on a separate thread.
- */
+/** The fast backend: C++ kernels for each instruction set, on threads of their own. */
 import { cpus } from 'node:os';
 import { availableCores } from '../../core/available-cores.ts';
 import { RememberedLines } from '../../core/cache.ts';
@@ -18,7 +15,7 @@ import type {
   PlanMemoryOptions,
   StageClock,
 } from '../backend.ts';
-import type { BackendOptions, KernelChoice, Precision } from '../backend-options.ts';
+import type { BackendOptions, Precision } from '../backend-options.ts';
 import { canonicalBytes } from '../canonical-parameters.ts';
 import { checkChain, checkSpecs, checkTraining, foreignParameters } from '../validate.ts';
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
@@ -32,7 +29,7 @@ export interface NativeOptions extends BackendOptions {
   /** For inference; training multiplies in float32 in any case. Default: `fp32`. */
   readonly precision?: NativePrecision;
   /**
-   * Where to remember the fastest schedules of our own kernels (see `rememberedSchedules`). With `off`, the kernels use
+   * Where to remember the fastest schedules of the kernels (see `rememberedSchedules`). With `off`, the kernels use
    * their default schedules and try no others. Results do not depend on it. Default: `off` if the environment variable
    * VERYDEEP_SCHEDULES is `off`, else a file in the cache folder.
    */
@@ -40,7 +37,7 @@ export interface NativeOptions extends BackendOptions {
 }
 
 /**
- * The schedules that were the fastest for our own kernels on this machine, remembered between runs. All schedules give
+ * The schedules that were the fastest on this machine, remembered between runs. All schedules give
  * the same bits (docs/explanation/kernels.md). @param folder default: the user's cache folder
  */
 export function rememberedSchedules(folder?: string): RememberedLines {
@@ -55,20 +52,15 @@ export function rememberedSchedules(folder?: string): RememberedLines {
 }
 
 /**
- * @throws UsageError for options that exclude each other.
+ * @throws UsageError unless the number of threads is allowed.
  * @throws UserError when the addon, a library that it needs, or an instruction that the precision needs is missing.
  */
 export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
-  const { threads = availableCores(), kernels = 'own', precision = 'fp32' } = options;
-  if (precision === 'bf16' && kernels === 'onednn') {
-    throw new UsageError(
-      'precision bf16 works with our own kernels only: leave out either precision bf16 or kernels onednn',
-    );
-  }
+  const { threads = availableCores(), precision = 'fp32' } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
   }
-  return new NativeBackend(loadAddon(), { threads, kernels, precision, schedules: schedulesFor(options) });
+  return new NativeBackend(loadAddon(), { threads, precision, schedules: schedulesFor(options) });
 }
 
 function schedulesFor({ schedules }: NativeOptions): RememberedLines | undefined {
@@ -78,7 +70,6 @@ function schedulesFor({ schedules }: NativeOptions): RememberedLines | undefined
 
 interface Settings {
   readonly threads: number;
-  readonly kernels: KernelChoice;
   readonly precision: NativePrecision;
   readonly schedules: RememberedLines | undefined;
 }
@@ -92,17 +83,14 @@ export class NativeBackend implements Backend {
   readonly #engine: EngineHandle;
   readonly #schedules: RememberedLines | undefined;
 
-  constructor(addon: Addon, { threads, kernels, precision, schedules }: Settings) {
-    const library = addon.library();
-    const { version, isa } = library;
-    const own = kernels === 'own' ? `own 3×3 kernels (${isaFor(precision, library)}), ` : '';
-    this.description = `${own}oneDNN ${version}, ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  constructor(addon: Addon, { threads, precision, schedules }: Settings) {
+    const isa = isaFor(precision, addon.library());
+    this.description = `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     this.threads = threads;
     this.#addon = addon;
     this.#schedules = schedules;
     this.#engine = addon.createEngine(
       threads,
-      kernels === 'own',
       precision === 'bf16',
       schedules !== undefined,
       schedules?.lines ?? [],
@@ -183,11 +171,11 @@ const stageClock: StageClock = {
 };
 
 /** @throws UserError when this processor lacks the instructions for the precision. */
-function isaFor(precision: NativePrecision, { ownIsa, bf16Isa }: Library): string {
-  if (precision === 'fp32') return ownIsa;
+function isaFor(precision: NativePrecision, { isa, bf16Isa }: Library): string {
+  if (precision === 'fp32') return isa;
   if (bf16Isa) return `${bf16Isa}, multiplying bfloat16`;
   throw new UserError(
-    `precision bf16 needs a processor with AVX-512 BF16 (AMD Zen 4, Intel Cooper Lake or Sapphire Rapids, or newer), but this one only has ${ownIsa}: use fp32`,
+    `precision bf16 needs a processor with AVX-512 BF16 (AMD Zen 4, Intel Cooper Lake or Sapphire Rapids, or newer), but this one only has ${isa}: use fp32`,
   );
 }
 

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { z } from 'zod';
+import { projectFolder } from '../../../src/core/project.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../../../src/core/random.ts';
 import { type ErrorsBySeed, pairedBootstrap, seedsToDecide } from '../../../src/reproduce/bootstrap.ts';
 import { judgeClaims, type MeasuredExperiment, verdictOf } from '../../../src/reproduce/claims.ts';
@@ -13,6 +17,14 @@ function errorsAt(rate: number, images: number, seed: number): boolean[] {
   const random = new RandomStream(keyOfSeed(seed));
   return Array.from({ length: images }, () => random.uniform() < rate);
 }
+
+const fixture = z.object({
+  first: z.array(z.string()),
+  second: z.array(z.string()),
+  difference: z.number(),
+  low: z.number(),
+  high: z.number(),
+});
 
 function resultOf(first: ErrorsBySeed, second: ErrorsBySeed) {
   const { difference, low, high } = pairedBootstrap(first, second, keyOfSeed(1));
@@ -89,6 +101,22 @@ describe('the bootstrap over seeds and images', () => {
     // Binomial with p = 0.95: 190 ± 3.1; more is allowed, since the noise of each error counts for seeds and for images.
     assert.ok(covered >= 178, `${covered} of 200`);
     assert.ok(coveredByImages < 170, `${coveredByImages} of 200`);
+  });
+
+  it('has the intervals that NumPy finds with other random numbers (tools/check-reproduction.py)', async () => {
+    const path = join(projectFolder, 'test', 'fixtures', 'reproduce', 'bootstrap.json');
+    const cases = z.array(fixture).parse(JSON.parse(await readFile(path, 'utf8')));
+    for (const { first, second, ...expected } of cases) {
+      const [a, b] = [first, second].map((rows) => rows.map((row) => [...row].map((bit) => bit === '1')));
+      const found = pairedBootstrap(a!, b!, keyOfSeed(1));
+      assert.ok(Math.abs(found.difference - expected.difference) < 1e-12);
+      // 2,000 draws; with one degree of freedom the tails are long.
+      const tolerance = (first.length === 2 ? 0.4 : 0.12) * (expected.high - expected.low);
+      for (const end of ['low', 'high'] as const) {
+        const message = `${first.length} seeds, ${end}: ${found[end]} and ${expected[end]}`;
+        assert.ok(Math.abs(found[end] - expected[end]) < tolerance, message);
+      }
+    }
   });
 
   it('estimates how many seeds would decide', () => {

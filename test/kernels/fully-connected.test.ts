@@ -1,14 +1,15 @@
 /**
- * Fully connected layers with few rows, which our own dot products compute: longer sums than in the conformance suite,
- * and numbers of inputs, outputs and rows that do not fill a vector.
+ * Fully connected layers, by dot products where there are few rows and by blocked matrix products otherwise: longer sums
+ * than in the conformance suite, and numbers of inputs, outputs and rows that do not fill a vector or a block.
  */
 import { describe, it } from 'node:test';
+import { outputShape } from '../../src/core/layer.ts';
 import { formatShape, type Shape4 } from '../../src/core/shape.ts';
 import { createBackend } from '../../src/kernels/registry.ts';
 import { assertSameForAnyThreads } from '../support/agreement.ts';
 import { nativeUnderTest } from '../support/backends.ts';
-import { chainCase, convolution, runForward } from '../support/chains.ts';
-import { convolve } from '../support/oracle.ts';
+import { chainCase, convolution, runBackward, runForward } from '../support/chains.ts';
+import { assertConvolved, convolve, convolveBackward } from '../support/oracle.ts';
 import { assertClose, randomTensor } from '../support/tensors.ts';
 
 const { skip } = nativeUnderTest;
@@ -23,9 +24,15 @@ const cases: readonly [Shape4, number][] = [
   [[8, 512, 7, 7], 25],
   [[13, 901, 3, 3], 3],
   [[15, 4096, 1, 1], 10],
+  [[16, 512, 7, 7], 13],
+  [[17, 1100, 1, 1], 40],
+  [[33, 70, 3, 3], 200],
+  [[49, 260, 2, 2], 67],
+  [[70, 65, 1, 1], 1],
+  [[130, 33, 5, 5], 130],
 ];
 
-describe('native: dot products', { skip }, () => {
+describe('native: fully connected layers', { skip }, () => {
   for (const [shape, outputs] of cases) {
     const layer = convolution(shape[1], outputs, { kernel: shape[2], padding: 0 });
     const testCase = chainCase([layer], shape, 11);
@@ -38,9 +45,18 @@ describe('native: dot products', { skip }, () => {
       assertClose('output', output, convolve(layer, shape, input, weight, bias), 2e-6);
     });
 
+    it(`${formatShape(shape)} to ${outputs}: gradients within 2e-6 of the largest`, async () => {
+      const gradient = randomTensor(13, outputShape(layer, shape));
+      const run = await runBackward(createBackend('native', { threads: 2 }), testCase, input, gradient);
+      const weight = testCase.values.get('conv.weight')!;
+      const output = convolve(layer, shape, input, weight, testCase.values.get('conv.bias')!);
+      assertConvolved(run, { output, ...convolveBackward(layer, shape, input, weight, gradient) }, 2e-6);
+    });
+
     it(`${formatShape(shape)} to ${outputs}: any number of threads gives the same bits`, () =>
-      assertSameForAnyThreads((threads) =>
-        runForward(createBackend('native', { threads }), testCase, input),
-      ));
+      assertSameForAnyThreads((threads) => {
+        const gradient = randomTensor(13, outputShape(layer, shape));
+        return runBackward(createBackend('native', { threads }), testCase, input, gradient);
+      }));
   }
 });

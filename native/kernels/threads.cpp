@@ -1,0 +1,111 @@
+#include "threads.hpp"
+
+#include <chrono>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace verydeep {
+namespace {
+
+thread_local ThreadPool* ownPool = nullptr;
+
+/**
+ * Spins until `done` or until a time slice would be wasted. On two Zen 5 cores, training A at crop 32, width 0.25 and
+ * batch 64 took 0.22 ms an image without spinning and 0.15 ms with 77 µs.
+ */
+template <class Done>
+bool spinUntil(const Done& done) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::microseconds kLongest{80};
+  constexpr int kBetweenLooks = 64;
+  const auto start = Clock::now();
+  do {
+    for (int i = 0; i < kBetweenLooks; i++) {
+      if (done()) return true;
+      relax();
+    }
+  } while (Clock::now() - start < kLongest);
+  return done();
+}
+
+}  // namespace
+
+ThreadPool* ThreadPool::current() { return ownPool; }
+
+int ThreadPool::currentThreads() { return ownPool ? static_cast<int>(ownPool->threads_.size()) + 1 : 1; }
+
+ThreadPool::ThreadPool(int threads) {
+  for (int i = 1; i < threads; i++) threads_.emplace_back([this, i] { loop(i); });
+  ownPool = this;
+  keepToCores();
+}
+
+ThreadPool::~ThreadPool() {
+  ownPool = nullptr;
+  ending_.store(true, std::memory_order_relaxed);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    round_.fetch_add(1, std::memory_order_release);
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void ThreadPool::runErased(Work work, const void* function) {
+  if (threads_.empty()) return work(function, 0);
+  work_ = work;
+  function_ = function;
+  working_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
+  {
+    // Otherwise a thread could look at the round just before this and sleep just after.
+    const std::lock_guard<std::mutex> lock(mutex_);
+    round_.fetch_add(1, std::memory_order_release);
+  }
+  wake_.notify_all();
+  work(function, 0);
+  const auto done = [this] { return working_.load(std::memory_order_acquire) == 0; };
+  if (spinUntil(done)) return;
+  std::unique_lock<std::mutex> lock(mutex_);
+  finished_.wait(lock, done);
+}
+
+void ThreadPool::loop(int thread) {
+  uint32_t seen = 0;
+  const auto begun = [&] { return round_.load(std::memory_order_acquire) != seen; };
+  for (;;) {
+    if (!spinUntil(begun)) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, begun);
+    }
+    seen++;
+    if (ending_.load(std::memory_order_relaxed)) return;
+    work_(function_, thread);
+    if (working_.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
+    { const std::lock_guard<std::mutex> lock(mutex_); }
+    finished_.notify_one();
+  }
+}
+
+void ThreadPool::keepToCores() {
+#if defined(__linux__)
+  const std::size_t threads = threads_.size() + 1;
+  cpu_set_t allowed;
+  // Fails if there are more cores than fit in a set.
+  if (threads < 2 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  std::vector<int> cores;
+  for (int core = 0; core < CPU_SETSIZE; core++) {
+    if (CPU_ISSET(core, &allowed)) cores.push_back(core);
+  }
+  if (cores.size() != threads) return;
+  run([&cores](int thread) {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cores[static_cast<std::size_t>(thread)], &one);
+    sched_setaffinity(0, sizeof one, &one);
+  });
+#endif
+}
+
+}  // namespace verydeep
