@@ -53,18 +53,23 @@ export interface LoadingTime {
 /** Size of the largest batch that is timed. */
 const TIMED_BATCH = 32;
 const ROUNDS = 5;
+/** With large networks, rounds are long: after this many seconds, two are enough. */
+const PATIENCE = 60;
 
 /** The time of each network in a round, by the network's name. */
 type Round = ReadonlyMap<string, NetworkTimes>;
 type NetworkTimes = RoundSpeed & { readonly loading: LoadingTime };
 
 /**
- * Times each network in several rounds and multiplies: arithmetic, weight updates, preparing the images, validations.
+ * Times each network in two to five rounds and multiplies: arithmetic, weight updates, preparing the images, validations.
  * Training may stop earlier, on a plateau.
  */
 export async function estimateReproduction(request: EstimateRequest): Promise<StepEstimate[]> {
   const rounds: Round[] = [];
-  for (let round = 0; round < ROUNDS; round++) rounds.push(await timedRound(request));
+  const end = performance.now() + PATIENCE * 1000;
+  while (rounds.length < 2 || (rounds.length < ROUNDS && performance.now() < end)) {
+    rounds.push(await timedRound(request));
+  }
   return request.seeds.flatMap(({ prefix, trainings, longer }) => [
     ...[...trainings, ...longer].map((training) =>
       step('training', prefix + training.id, rounds, (round, speed) =>
