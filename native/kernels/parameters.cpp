@@ -24,7 +24,7 @@ Parameters::Parameters(const std::vector<int64_t>& counts, const std::vector<boo
 
 const MemoryBlock& Parameters::block(Field field) const {
   if (field == Field::values) return values_;
-  if (!training_) throw std::logic_error("parameters made without training have values only");
+  if (!training_) fail(std::logic_error("parameters made without training have values only"));
   return field == Field::gradients ? gradients_ : velocities_;
 }
 

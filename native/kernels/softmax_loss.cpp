@@ -31,7 +31,7 @@ void softmaxLoss(const float* logits, const int32_t* labels, int64_t images, int
                  float* losses, float* gradient) {
   for (int64_t n = 0; n < images; n++) {
     if (labels[n] < 0 || labels[n] >= classes) {
-      throw std::out_of_range("label " + std::to_string(labels[n]) + " is not one of the " + std::to_string(classes) + " classes");
+      fail(std::out_of_range("label " + std::to_string(labels[n]) + " is not one of the " + std::to_string(classes) + " classes"));
     }
   }
   parallelRanges(images, classes * 16, [&](int64_t begin, int64_t end) {
