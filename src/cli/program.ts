@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly command: Comman
   inspect: () => import('./commands/inspect.ts'),
   models: () => import('./commands/models.ts'),
   features: () => import('./commands/features.ts'),
+  transfer: () => import('./commands/transfer.ts'),
   predict: () => import('./commands/predict.ts'),
   serve: () => import('./commands/serve.ts'),
   reproduce: () => import('./commands/reproduce.ts'),
