@@ -35,7 +35,7 @@ const MemoryBlock& Parameters::memory(Field field) const {
 }
 
 float* Parameters::data(Field field, std::size_t tensor) const {
-  if (!has(field, tensor)) throw std::logic_error("frozen tensors have values only");
+  if (!has(field, tensor)) fail(std::logic_error("frozen tensors have values only"));
   float* first = memory(field).floats();
   return first ? first + places_.at(tensor).offset - (field == Field::values ? 0 : frozen_) : nullptr;
 }

@@ -33,7 +33,7 @@ const char* returned(std::string result) {
 /** A layer is eight numbers: its kind in the order of LayerSpec::Kind, then its options. */
 constexpr int kNumbers = 8;
 
-LayerSpec layerOf(const double* numbers, const Parameters& parameters) {
+LayerSpec layerOf(const double* numbers, const Parameters& parameters, bool training) {
   const auto integer = [numbers](int i) { return static_cast<int64_t>(numbers[i]); };
   const auto real = [numbers](int i) { return static_cast<float>(numbers[i]); };
   LayerSpec spec{};
@@ -43,7 +43,8 @@ LayerSpec layerOf(const double* numbers, const Parameters& parameters) {
       spec.convolution = {integer(1), integer(2), integer(3), integer(4), static_cast<std::size_t>(integer(5)),
                           static_cast<std::size_t>(integer(6))};
       const ConvolutionSpec& c = spec.convolution;
-      const bool fits = c.weight < parameters.tensors() && c.bias < parameters.tensors() &&
+      const auto field = training ? Parameters::Field::gradients : Parameters::Field::values;
+      const bool fits = parameters.has(field, c.weight) && parameters.has(field, c.bias) &&
                         parameters.count(c.weight) == c.outChannels * c.products() &&
                         parameters.count(c.bias) == c.outChannels;
       if (!fits) fail(std::out_of_range("a convolution's tensors are not among the parameters"));
@@ -99,10 +100,12 @@ VD_EXPORT("isa") const char* isa() { return winograd::bestKernels().name; }
 VD_EXPORT("peak") double peak() { return winograd::measuredPeak(); }
 
 VD_EXPORT("createParameters")
-Handle* createParameters(const double* counts, const double* isBias, int tensors, int training, int dryRun) {
+Handle* createParameters(const double* counts, const double* isBias, const double* rates, int tensors, int training,
+                         int dryRun) {
   const std::vector<bool> biases(isBias, isBias + tensors);
   return new Handle(std::make_shared<Parameters>(integers(counts, tensors), biases, training != 0,
-                                                 dryRun ? Allocation::dryRun : Allocation::real));
+                                                 dryRun ? Allocation::dryRun : Allocation::real,
+                                                 std::vector<float>(rates, rates + tensors)));
 }
 VD_EXPORT("releaseParameters") void releaseParameters(Handle* parameters) { delete parameters; }
 VD_EXPORT("tensor") float* tensor(Handle* parameters, int field, int tensor) {
@@ -123,10 +126,12 @@ void update(Handle* parameters, float learningRate, float momentum, float weight
 VD_EXPORT("createProgram")
 Program* createProgram(Handle* parameters, const double* layers, int count, const double* shape, int training, int inputGradient) {
   ProgramOptions options;
-  for (int i = 0; i < count; i++) options.layers.push_back(layerOf(layers + i * kNumbers, **parameters));
+  options.training = training != 0 && (*parameters)->training();
+  for (int i = 0; i < count; i++) {
+    options.layers.push_back(layerOf(layers + i * kNumbers, **parameters, options.training));
+  }
   options.input = {static_cast<int64_t>(shape[0]), static_cast<int64_t>(shape[1]), static_cast<int64_t>(shape[2]),
                    static_cast<int64_t>(shape[3])};
-  options.training = training != 0 && (*parameters)->training();
   options.inputGradient = inputGradient != 0;
   return new Program(context, *parameters, options);
 }
@@ -141,12 +146,14 @@ VD_EXPORT("memoryUse") double memoryUse(const Program* program, int which) {
 /** Describes the next run, which may use what is not null. */
 VD_EXPORT("setBatch")
 void setBatch(int images, const float* input, float* output, const uint32_t* dropoutKeys, const int32_t* labels,
-              double gradientScale, float* losses, const float* outputGradient, float* inputGradient) {
+              const float* weights, double labelSmoothing, double gradientScale, float* losses, const float* outputGradient, float* inputGradient) {
   batch.images = images;
   batch.input = input;
   batch.output = output;
   batch.dropoutKeys = dropoutKeys;
   batch.labels = labels;
+  batch.weights = weights;
+  batch.labelSmoothing = labelSmoothing;
   batch.gradientScale = gradientScale;
   batch.losses = losses;
   batch.outputGradient = outputGradient;

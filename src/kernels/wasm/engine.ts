@@ -102,8 +102,9 @@ class Engine implements EngineCalls {
     counts: readonly number[],
     isBias: readonly boolean[],
     training: boolean,
+    rates: readonly number[],
   ): void {
-    this.#parameters.set(id, this.#newParameters(counts, isBias, training, false));
+    this.#parameters.set(id, this.#newParameters(counts, isBias, training, rates, false));
     this.#counts.set(id, counts);
   }
 
@@ -135,6 +136,7 @@ class Engine implements EngineCalls {
       counts,
       counts.map(() => false),
       chain[2],
+      counts.map(() => 1),
       true,
     );
     const program = this.#newProgram(parameters, chain);
@@ -146,18 +148,29 @@ class Engine implements EngineCalls {
 
   run(method: RunMethod, program: number, run: Run): Results {
     const address = this.#programs.get(program)!;
-    const { images, input, output, dropoutKeys, labels, gradientScale = 0, losses } = run;
-    const { outputGradient, inputGradient } = run;
-    const arrays = [input, output, dropoutKeys, labels, losses, outputGradient, inputGradient];
-    return this.#with(arrays, (...at) => {
-      const [inputAt, outputAt, keysAt, labelsAt, lossesAt, outputGradientAt, inputGradientAt] =
-        at as number[];
+    const {
+      images,
+      input,
+      output,
+      dropoutKeys,
+      labels,
+      weights,
+      labelSmoothing = 0,
+      gradientScale = 0,
+    } = run;
+    const { losses, outputGradient, inputGradient } = run;
+    const read = [input, dropoutKeys, labels, weights, outputGradient];
+    return this.#with([...read, output, losses, inputGradient], (...at) => {
+      const [inputAt, keysAt, labelsAt, weightsAt, outputGradientAt, ...filled] = at as number[];
+      const [outputAt, lossesAt, inputGradientAt] = filled;
       this.#exports.setBatch!(
         images,
         inputAt!,
         outputAt!,
         keysAt!,
         labelsAt!,
+        weightsAt!,
+        labelSmoothing,
         gradientScale,
         lossesAt!,
         outputGradientAt!,
@@ -216,12 +229,12 @@ class Engine implements EngineCalls {
     counts: readonly number[],
     isBias: readonly boolean[],
     training: boolean,
+    rates: readonly number[],
     dryRun: boolean,
   ): number {
-    const arrays = [Float64Array.from(counts), Float64Array.from(isBias, Number)];
-    return this.#with(arrays, (countsAt, biasesAt) =>
-      this.#exports.createParameters!(countsAt!, biasesAt!, counts.length, Number(training), Number(dryRun)),
-    );
+    const arrays = [counts, isBias.map(Number), rates].map((numbers) => Float64Array.from(numbers));
+    const flags = [Number(training), Number(dryRun)];
+    return this.#with(arrays, (...at) => this.#exports.createParameters!(...at, counts.length, ...flags));
   }
 
   #newProgram(parameters: number, [layers, inputShape, training, inputGradient]: LoweredChain): number {

@@ -38,6 +38,7 @@ export interface EngineCalls {
     counts: readonly number[],
     isBias: readonly boolean[],
     training: boolean,
+    rates: readonly number[],
   ): void;
   read(parameters: number, field: number, tensor: number): Float32Array<ArrayBuffer>;
   write(parameters: number, field: number, tensor: number, data: Float32Array): void;

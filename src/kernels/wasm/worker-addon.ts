@@ -76,10 +76,11 @@ export class WorkerAddon implements Addon {
     counts: readonly number[],
     isBias: readonly boolean[],
     training: boolean,
+    rates: readonly number[],
   ): ParametersHandle {
     const id = ++this.#handles;
     // A failure shows in the calls that use the parameters.
-    this.#call('createParameters', id, counts, isBias, training).catch(() => {});
+    this.#call('createParameters', id, counts, isBias, training, rates).catch(() => {});
     return id as unknown as ParametersHandle;
   }
 
