@@ -82,6 +82,11 @@ export function formatFacts(
     .join('\n');
 }
 
+/** Lines of at most 80 columns. */
+export function formatParagraph(text: string, columns: number = terminalColumns()): string {
+  return wrapText(text, Math.min(80, columns)).join('\n');
+}
+
 /** Breaks text between words; longer words stay whole. @param width columns */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = [];

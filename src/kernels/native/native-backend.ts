@@ -11,13 +11,14 @@ import type {
   CompileTrainingOptions,
   Instruments,
   MemoryPlan,
+  ParameterOptions,
   Parameters,
   PlanMemoryOptions,
   StageClock,
 } from '../backend.ts';
 import type { BackendOptions, Precision } from '../backend-options.ts';
 import { canonicalBytes } from '../canonical-parameters.ts';
-import { checkChain, checkSpecs, checkTraining, foreignParameters } from '../validate.ts';
+import { checkChain, checkSpecs, checkTrained, checkTraining, foreignParameters } from '../validate.ts';
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
 import { loadAddon, settled } from './load-addon.ts';
 import { NativeParameters, numbersOf } from './native-parameters.ts';
@@ -104,8 +105,8 @@ export class NativeBackend implements Backend {
     };
   }
 
-  createParameters(specs: Parameters['specs'], { training }: { training: boolean }): NativeParameters {
-    return new NativeParameters(this.#addon, this.#engine, specs, training);
+  createParameters(specs: Parameters['specs'], options: ParameterOptions): NativeParameters {
+    return new NativeParameters(this.#addon, this.#engine, specs, options);
   }
 
   async compile(options: CompileOptions): Promise<NativeProgram> {
@@ -140,6 +141,7 @@ export class NativeBackend implements Backend {
     const own = this.#own(operation, parameters);
     const handle = own.handle(operation);
     const outputShape = checkChain(operation, layers, inputShape, own.specs).at(-1)!;
+    if (training) checkTrained(layers, own);
     const chain = [lower(layers, own.numbers), inputShape, training, inputGradient] as const;
     const call = this.#addon.compile(this.#engine, handle, ...chain);
     const { program, memoryBytes } = await settled(operation, call);

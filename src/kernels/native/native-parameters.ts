@@ -1,6 +1,6 @@
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
-import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../backend.ts';
 import { viewsOf } from '../canonical-parameters.ts';
 import {
   checkAlive,
@@ -9,6 +9,7 @@ import {
   checkTensorData,
   checkTraining,
   findSpec,
+  trainedSpecs,
 } from '../validate.ts';
 import type { Addon, EngineHandle, ParametersHandle } from './addon.ts';
 import { explained, settled } from './load-addon.ts';
@@ -23,6 +24,7 @@ export function numbersOf(specs: readonly ParameterSpec[]): Map<string, number> 
 /** Parameters in native memory, one block for each field, read and written on the engine's thread. */
 export class NativeParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
+  readonly trained: readonly ParameterSpec[];
   readonly training: boolean;
   readonly engine: EngineHandle;
   readonly numbers: ReadonlyMap<string, number>;
@@ -32,17 +34,24 @@ export class NativeParameters implements Parameters {
   #gradients: Float32Array | undefined;
 
   /** @throws UserError when memory runs out. */
-  constructor(addon: Addon, engine: EngineHandle, specs: readonly ParameterSpec[], training: boolean) {
+  constructor(
+    addon: Addon,
+    engine: EngineHandle,
+    specs: readonly ParameterSpec[],
+    options: ParameterOptions,
+  ) {
+    const { training, rates = specs.map(() => 1) } = options;
     checkSpecs(specs);
     this.specs = specs;
     this.training = training;
+    this.trained = trainedSpecs(specs, options);
     this.engine = engine;
     this.#addon = addon;
     this.numbers = numbersOf(specs);
     const counts = specs.map(({ shape }) => elementCount(shape));
     const isBias = specs.map(({ role }) => role === 'bias');
     try {
-      this.#handle = addon.createParameters(counts, isBias, training);
+      this.#handle = addon.createParameters(counts, isBias, training, rates);
     } catch (error) {
       throw explained('createParameters', error);
     }

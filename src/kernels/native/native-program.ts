@@ -98,8 +98,7 @@ export class NativeTrainingProgram extends NativeProgramBase implements Training
     const images = checkAccumulate(this, batch, gradientScale);
     const logits = this.arrayFor(images, this.outputShape);
     const losses = new Float32Array(images);
-    const { input, dropoutKeys, labels } = batch;
-    const run = { images, input, dropoutKeys, labels, gradientScale, losses, output: logits };
+    const run = { ...batch, images, gradientScale, losses, output: logits };
     await this.run('accumulate', run, onGradients);
     return { losses, logits };
   }
