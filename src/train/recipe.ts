@@ -8,7 +8,7 @@ import { exchangeTypes } from '../comm/communicator.ts';
 import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
-import { givenMean } from '../data/training/given-colors.ts';
+import { givenMean } from '../data/training/given-mean.ts';
 import { backendNames, precisions } from '../kernels/backend-options.ts';
 import { parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';

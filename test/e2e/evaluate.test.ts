@@ -153,7 +153,7 @@ describe('vgg evaluate', () => {
     const lines = await readLines(file);
     assert.deepEqual(pluck(lines, 'path'), [`${folder}/a.jpg`, `${folder}/b.png`]);
     assert.ok(lines.every(({ label, labelIndex }) => label === null && labelIndex === null));
-    const { stdout } = await work.vgg('evaluate', ...args);
+    const { stdout } = await work.vgg('evaluate', ...args, '--force');
     assert.match(stdout, / 2 .* – .* – /);
   });
 
