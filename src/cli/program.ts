@@ -16,6 +16,7 @@ const commandGroups: Readonly<Record<string, Readonly<Record<string, Loader>>>> 
   },
   'Train:': {
     train: () => import('./commands/train.ts'),
+    transfer: () => import('./commands/transfer.ts'),
     plan: () => import('./commands/plan.ts'),
     report: () => import('./commands/report.ts'),
     pack: () => import('./commands/pack.ts'),

@@ -30,11 +30,18 @@ export function formatPlan(plan: TrainingEstimate): string {
   ].join('\n\n');
 }
 
+function parametersOf({ parameters, trainedParameters }: TrainingEstimate): string {
+  const all = `${formatMillions(parameters)} million`;
+  return trainedParameters === parameters
+    ? all
+    : `${all}, of which ${formatMillions(trainedParameters)} million are trained`;
+}
+
 function factsOf(plan: TrainingEstimate): [string, string][] {
   const { flopsPerImage, time } = plan;
   const facts: [string, string][] = [
     ['network', `${plan.configuration}, ${plan.classes} classes, crop ${plan.crop}, width ${plan.width}`],
-    ['parameters', `${formatMillions(plan.parameters)} million`],
+    ['parameters', parametersOf(plan)],
     ['forward pass', `${formatFlops(flopsPerImage.forward)} per image`],
     [
       'training',

@@ -13,9 +13,9 @@ export interface TableOptions {
   readonly grid?: boolean;
 }
 
-/** Columns of the terminal; unlimited where there is none, so that saved tables stay whole. */
+/** Columns of the terminal; unlimited where there is none (saved tables stay whole) or its size is unknown (0 under mpirun). */
 function terminalColumns(): number {
-  return process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  return process.stdout.columns || Number.POSITIVE_INFINITY;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Predicts how long the steps of a reproduction take on this machine. */
 import { median } from '../core/statistics.ts';
 import { singleProtocols } from '../evaluate/protocol/protocol.ts';
+import { imageFlops } from '../net/cost.ts';
 import type { Network } from '../net/network.ts';
 import { evaluationTime, type Speed, trainingTime } from '../plan/arithmetic-time.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -50,8 +51,8 @@ export interface LoadingTime {
   readonly idle: number;
 }
 
-/** Size of the largest batch that is timed. */
-const TIMED_BATCH = 32;
+/** Sizes of the batches that are timed: smaller ones for networks that take long. */
+const TIMED_BATCH = { most: 32, least: 4, flops: 8e11 };
 const ROUNDS = 5;
 /** With large networks, rounds are long: after this many seconds, two are enough. */
 const PATIENCE = 60;
@@ -96,15 +97,15 @@ export async function estimateReproduction(request: EstimateRequest): Promise<St
 
 async function timedRound(request: EstimateRequest): Promise<Round> {
   const round = new Map<string, NetworkTimes>();
-  for (const training of request.seeds[0]!.trainings) {
-    const { net, recipe } = training;
+  const { trainings } = request.seeds[0]!;
+  // All stages prepare their images in much the same way.
+  const loading = await request.loadingOf(trainings[0]!.recipe);
+  for (const { net, recipe } of trainings) {
     if (round.has(net)) continue;
-    const speed = await request.speedOf(
-      networkOf(training.recipe, request.classes),
-      Math.min(recipe.batch, TIMED_BATCH),
-      recipe,
-    );
-    round.set(net, { ...speed, loading: await request.loadingOf(recipe) });
+    const network = networkOf(recipe, request.classes);
+    const fitting = Math.round(TIMED_BATCH.flops / imageFlops(network).training);
+    const batch = Math.min(recipe.batch, TIMED_BATCH.most, Math.max(TIMED_BATCH.least, fitting));
+    round.set(net, { ...(await request.speedOf(network, batch, recipe)), loading });
   }
   return round;
 }

@@ -8,6 +8,7 @@ import { formatPlan } from '../../report/plan-tables.ts';
 import { choice, type FlagsOf, flag, newCommand, option, type Parser } from '../command.ts';
 import {
   backend,
+  freeze,
   inAnyCase,
   json,
   list,
@@ -35,6 +36,7 @@ const latency: Parser<number> = (text) => {
 const options = {
   config: choice(configurationNames, 'network configuration of Table 1', 'D', inAnyCase),
   ...sizeOptions,
+  freeze,
   batch: option('<n>', 'images per SGD step (batch size)', positiveInteger, '256'),
   microBatch: option(
     '<n>',
