@@ -3,7 +3,7 @@
  *
  * The functions are those of the command line: `trainNetwork` is `vgg train`, `evaluateModel` is `vgg evaluate`,
  * `Classifier` is `vgg predict`, `convertModel` is `vgg convert`, `extractFeatures` is `vgg features`, `packImages` is
- * `vgg pack`.
+ * `vgg pack`, `transferFeatures` is `vgg transfer`.
  */
 export { type ChosenRecipe, chooseRecipe } from './api/choose-recipe.ts';
 export { Classifier, type ImagePrediction, type Prediction, type PredictOptions } from './api/classifier.ts';
@@ -22,6 +22,13 @@ export { type PackedSplit, type PackOptions, type PackResult, packImages } from 
 export { type ResumeOptions, resumeTraining } from './api/resume-training.ts';
 export type { TrainOutcome } from './api/run-training.ts';
 export { type TrainOptions, trainNetwork } from './api/train-network.ts';
+export {
+  type TransferFigures,
+  type TransferOptions,
+  type TransferResult,
+  transferFeatures,
+} from './api/transfer-features.ts';
+export type { SplitOptions } from './api/transfer-images.ts';
 export type { Communicator } from './comm/communicator.ts';
 export { InterruptedError, UsageError, UserError } from './core/errors.ts';
 export type {
@@ -64,6 +71,13 @@ export {
   measureByClass,
 } from './evaluate/results/error-rates.ts';
 export type { ImageResult, ImageResults } from './evaluate/results/image-results.ts';
+export {
+  type LinearClassifier,
+  type LinearOptions,
+  type LinearProblem,
+  trainLinear,
+} from './evaluate/transfer/linear-svm.ts';
+export type { Measured } from './evaluate/transfer/measures.ts';
 export type {
   Backend,
   CompileOptions,
@@ -73,6 +87,7 @@ export type {
   LossOutcome,
   MemoryPlan,
   ParameterField,
+  ParameterOptions,
   Parameters,
   Pass,
   PlanMemoryOptions,

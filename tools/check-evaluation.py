@@ -79,10 +79,19 @@ class Model:
         x = torch.tensor(np.float64(image) - self.mean).permute(2, 0, 1)[None]
         if protocol == "both":
             return (self.posteriors(image, "dense") + self.posteriors(image, "crops")) / 2
-        views = {"center": self.center, "dense": lambda x: [x, x.flip(3)], "crops": self.grid}[protocol](x)
+        views = {"center": self.center, "dense": self.dense, "crops": self.grid}[protocol](x)
         with torch.no_grad():
             each = [torch.softmax(self.scores(view), 0) for view in views]
         return (sum(each) / len(each)).numpy()
+
+    def dense(self, x):
+        views = [x, x.flip(3)]
+        if self.ceil:
+            return views
+        # Of what pooling by floor cannot see, half is left out at each side.
+        height, width = (32 * (extent // 32) for extent in x.shape[2:])
+        top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+        return [view[:, :, top : top + height, left : left + width] for view in views]
 
     def center(self, x):
         top, left = ((extent - self.crop) // 2 for extent in x.shape[2:])

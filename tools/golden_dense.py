@@ -62,12 +62,18 @@ class Model:
         if protocol == "both":
             return (self.posteriors(pixels, ceil, "dense") + self.posteriors(pixels, ceil, "crops")) / 2
         if protocol == "dense":
-            views = [x, x.flip(3)]
+            views = [x, x.flip(3)] if ceil else [self.seen(x), self.seen(x.flip(3))]
         else:
             views = self.center(x) if protocol == "center" else self.grid(x)
         with torch.no_grad():
             each = [torch.softmax(self.network.forward(view, ceil=ceil).mean((2, 3))[0], 0) for view in views]
         return sum(each) / len(each)
+
+    def seen(self, x):
+        """What five poolings that round down see of an image, the largest multiple of 32, moved to its center."""
+        height, width = (32 * (extent // 32) for extent in x.shape[2:])
+        top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+        return x[:, :, top : top + height, left : left + width]
 
     def center(self, x):
         top, left = ((extent - self.crop) // 2 for extent in x.shape[2:])

@@ -166,7 +166,10 @@ def main():
     torch.save({"model": model, "epoch": 3}, FOLDER / "d-whole.pth")
     torch.jit.script(model).save(FOLDER / "d-script.pt")
     torch.jit.freeze(torch.jit.script(model)).save(FOLDER / "d-frozen.pt")
-    torch.export.save(torch.export.export(model, (torch.zeros(1, 3, 64, 64),)), FOLDER / "d-exported.pt2")
+    exported = torch.export.export(model, (torch.zeros(1, 3, 64, 64),))
+    for node in exported.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of the machine that ran this
+    torch.export.save(exported, FOLDER / "d-exported.pt2")
     write_shards(state)
     write_numpy(model)
     write_matconvnet(model)

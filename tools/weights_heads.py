@@ -12,6 +12,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -109,12 +110,23 @@ def write_onnx(answers, gap, adaptive):
     whole = WithPreprocessing(gap).eval()
     export("gap-preprocessing.onnx", whole, torch.from_numpy(synthetic_image(64)[None].astype(np.float32)), dynamo=False)
     export("gap-dynamo.onnx", gap, image, sides=(64,), axes=None, dynamo=True, external_data=True)
+    remove_stack_traces(FOLDER / "gap-dynamo.onnx")
     wide = torch.from_numpy(preprocessed(192, **TORCHVISION))
     export("adaptive-3-at-192.onnx", adaptive, wide, sides=(192,), axes=None, dynamo=False)
     for name, kind in (("gap-int8.onnx", QuantType.QInt8), ("gap-uint8.onnx", QuantType.QUInt8)):
         quantize_static(FOLDER / "gap.onnx", FOLDER / name, Images(), quant_format=QuantFormat.QDQ, per_channel=kind == QuantType.QInt8, activation_type=kind, weight_type=QuantType.QInt8)
         session = onnxruntime.InferenceSession(FOLDER / name)
         answers[name] = {side: session.run(None, {"image": preprocessed(side, **TORCHVISION)})[0][0].tolist() for side in SIZES}
+
+
+def remove_stack_traces(file):
+    """They have the paths of the machine that ran this."""
+    exported = onnx.load(file, load_external_data=False)
+    for node in exported.graph.node:
+        kept = [entry for entry in node.metadata_props if "stack_trace" not in entry.key]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
+    onnx.save(exported, file)
 
 
 def keras_network(first, pool, head, size):

@@ -90,7 +90,10 @@ async function timeSteps(network: Network, communicator: Communicator): Promise<
     parameters,
   });
   const type = options['gradient-dtype'] as ExchangeType;
-  const shared = { recipe: { batch, seed: 1, 'gradient-dtype': type }, classes: network.classes };
+  const shared = {
+    recipe: { batch, seed: 1, 'gradient-dtype': type, 'label-smoothing': 0 },
+    classes: network.classes,
+  };
   const gradientOver = (over: Communicator): BatchGradient =>
     new BatchGradient({ ...shared, microBatch, parameters, communicator: over });
   const gradient = gradientOver(communicator);

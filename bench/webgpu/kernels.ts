@@ -47,7 +47,9 @@ for (const size of flags.shape.map(sizeOf)) {
     const best = new Best();
     const placed = placedConvolution(size);
     const specs = parameterSpecs([placed.stage.layer]);
-    const parameters = new GpuParameters(gpu, await compileParameterPipelines(gpu), specs, true);
+    const parameters = new GpuParameters(gpu, await compileParameterPipelines(gpu), specs, {
+      training: true,
+    });
     for (const [name, choice] of choices(parameters, direction, placed)) {
       const memory = new Memory(gpu);
       const [dispatches] = candidateDispatches(parameters, memory, direction, placed, [choice]);

@@ -48,15 +48,20 @@ Napi::Value peak(Info info) {
   return unwrap<Engine>(info[0])->worker->run(info.Env(), work);
 }
 
-/** createParameters(counts: number[], isBias: boolean[], training) */
+/** createParameters(counts: number[], isBias: boolean[], training, rates: number[]) */
 Napi::Value createParameters(Info info) {
   const std::vector<int64_t> counts = integersOf(info[0].As<Napi::Array>());
   const auto isBias = info[1].As<Napi::Array>();
   std::vector<bool> biases;
   for (uint32_t i = 0; i < isBias.Length(); i++) biases.push_back(isBias.Get(i).ToBoolean());
-  if (biases.size() != counts.size()) throw Napi::TypeError::New(info.Env(), "createParameters needs one isBias for each count");
+  const auto factors = info[3].As<Napi::Array>();
+  std::vector<float> rates;
+  for (uint32_t i = 0; i < factors.Length(); i++) rates.push_back(factors.Get(i).ToNumber().FloatValue());
+  if (biases.size() != counts.size() || rates.size() != counts.size()) {
+    throw Napi::TypeError::New(info.Env(), "createParameters needs one isBias and one rate for each count");
+  }
   try {
-    return wrap(info.Env(), std::make_shared<Parameters>(counts, biases, info[2].ToBoolean()));
+    return wrap(info.Env(), std::make_shared<Parameters>(counts, biases, info[2].ToBoolean(), Allocation::real, rates));
   } catch (const OutOfMemory& error) {
     Napi::Error thrown = Napi::Error::New(info.Env(), error.what());
     thrown.Set("code", Napi::String::New(info.Env(), "ERR_OUT_OF_MEMORY"));
@@ -70,7 +75,7 @@ struct Access {
       : parameters(unwrap<Parameters>(info[1])),
         field(static_cast<Parameters::Field>(info[2].ToNumber().Uint32Value())),
         tensor(info[3].ToNumber().Uint32Value()) {
-    if (tensor >= parameters->tensors() || !parameters->has(field)) throw Napi::RangeError::New(info.Env(), "there is no such tensor");
+    if (!parameters->has(field, tensor)) throw Napi::RangeError::New(info.Env(), "there is no such tensor");
     data = floatsOf(info[4], parameters->count(tensor), "a tensor's data");
   }
 
@@ -117,9 +122,8 @@ Napi::Value block(Info info) {
   const auto parameters = unwrap<Parameters>(info[0]);
   const auto field = static_cast<Parameters::Field>(info[1].ToNumber().Uint32Value());
   if (!parameters->has(field)) throw Napi::RangeError::New(info.Env(), "these parameters have no such field");
-  float* data = parameters->data(field, 0);
   int64_t count = 0;
-  for (std::size_t i = 0; i < parameters->tensors(); i++) count += parameters->count(i);
+  float* data = parameters->block(field, count);
   const auto release = [](Napi::Env, void*, std::shared_ptr<Parameters>* owner) { delete owner; };
   const auto memory = Napi::ArrayBuffer::New(info.Env(), data, static_cast<std::size_t>(count) * sizeof(float),
                                              release, new std::shared_ptr<Parameters>(parameters));

@@ -10,27 +10,28 @@ int64_t integer(const Napi::Object& object, const char* name) { return object.Ge
 float real(const Napi::Object& object, const char* name) { return object.Get(name).ToNumber().FloatValue(); }
 
 /** @throws RangeError unless the parameters have the tensors that the convolution reads and writes */
-ConvolutionSpec convolutionOf(const Napi::Object& layer, const Parameters& parameters) {
+ConvolutionSpec convolutionOf(const Napi::Object& layer, const Parameters& parameters, bool training) {
   const ConvolutionSpec spec{integer(layer, "kernel"),
                              integer(layer, "padding"),
                              integer(layer, "inChannels"),
                              integer(layer, "outChannels"),
                              static_cast<std::size_t>(integer(layer, "weight")),
                              static_cast<std::size_t>(integer(layer, "bias"))};
-  const bool fits = spec.weight < parameters.tensors() && spec.bias < parameters.tensors() &&
+  const auto field = training ? Parameters::Field::gradients : Parameters::Field::values;
+  const bool fits = parameters.has(field, spec.weight) && parameters.has(field, spec.bias) &&
                     parameters.count(spec.weight) == spec.outChannels * spec.products() &&
                     parameters.count(spec.bias) == spec.outChannels;
   if (!fits) throw Napi::RangeError::New(layer.Env(), "a convolution's tensors are not among the parameters");
   return spec;
 }
 
-LayerSpec layerOf(const Napi::Object& layer, const Parameters& parameters) {
+LayerSpec layerOf(const Napi::Object& layer, const Parameters& parameters, bool training) {
   using Kind = LayerSpec::Kind;
   const std::string kind = layer.Get("kind").ToString();
   LayerSpec spec{};
   if (kind == "convolution") {
     spec.kind = Kind::convolution;
-    spec.convolution = convolutionOf(layer, parameters);
+    spec.convolution = convolutionOf(layer, parameters, training);
   } else if (kind == "relu") {
     spec.kind = Kind::relu;
   } else if (kind == "maxPool") {
@@ -58,11 +59,11 @@ ProgramOptions optionsOf(Info info, const Parameters& parameters) {
   const auto layers = info[2].As<Napi::Array>(), shape = info[3].As<Napi::Array>();
   const auto extent = [&](uint32_t axis) { return shape.Get(axis).ToNumber().Int64Value(); };
   ProgramOptions options;
+  options.training = info[4].ToBoolean() && parameters.training();
   for (uint32_t i = 0; i < layers.Length(); i++) {
-    options.layers.push_back(layerOf(layers.Get(i).As<Napi::Object>(), parameters));
+    options.layers.push_back(layerOf(layers.Get(i).As<Napi::Object>(), parameters, options.training));
   }
   options.input = {extent(0), extent(1), extent(2), extent(3)};
-  options.training = info[4].ToBoolean() && parameters.training();
   options.inputGradient = info[5].ToBoolean();
   return options;
 }
@@ -121,6 +122,8 @@ struct Arrays {
     batch.dropoutKeys = take<uint32_t>(object, "dropoutKeys", napi_uint32_array, images * 2);
     batch.labels = take<int32_t>(object, "labels", napi_int32_array, images);
     batch.losses = take<float>(object, "losses", napi_float32_array, images);
+    batch.weights = take<float>(object, "weights", napi_float32_array, images);
+    batch.labelSmoothing = object.Get("labelSmoothing").IsNumber() ? object.Get("labelSmoothing").ToNumber().DoubleValue() : 0;
     batch.outputGradient = take<float>(object, "outputGradient", napi_float32_array, output);
     batch.inputGradient = take<float>(object, "inputGradient", napi_float32_array, input);
     batch.gradientScale = object.Has("gradientScale") ? object.Get("gradientScale").ToNumber().DoubleValue() : 0;

@@ -52,10 +52,10 @@ std::unique_ptr<Layer> makeLrn(const LrnSpec& spec);
 std::unique_ptr<Layer> makeDropout(double rate, uint32_t ordinal);
 
 /**
- * Soft-max cross-entropy of logits `[images, classes]`: the losses in nats, and the gradient of their sum times `scale`.
+ * Soft-max cross-entropy of logits `[images, classes]`: the batch's losses in nats, and the gradient of their sum times
+ * its gradient scale.
  * @throws std::out_of_range if a label is not a class
  */
-void softmaxLoss(const float* logits, const int32_t* labels, int64_t images, int64_t classes, double scale,
-                 float* losses, float* gradient);
+void softmaxLoss(const float* logits, const Batch& batch, int64_t classes, float* gradient);
 
 }  // namespace verydeep

@@ -1,14 +1,15 @@
 #include "memory_block.hpp"
 
-#ifdef _WIN32
+#if defined(_WIN32)
+#include <malloc.h>
 #include <windows.h>
-#else
+#elif !defined(__wasm__)
 #include <sys/mman.h>
 #endif
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <utility>
 
 namespace verydeep {
@@ -21,11 +22,22 @@ constexpr std::size_t kMapFrom = 2 * kHugePage;
 
 std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-#ifdef _WIN32
+#if defined(__wasm__)
+// Memory only grows, so blocks of all sizes come from one heap.
+void* mapHuge(std::size_t) { return nullptr; }
+void unmapHuge(void*, std::size_t) {}
+constexpr bool kMaps = false;
+#elif defined(_WIN32)
+constexpr bool kMaps = true;
+
 void* mapHuge(std::size_t bytes) { return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
 
 void unmapHuge(void* data, std::size_t) { VirtualFree(data, 0, MEM_RELEASE); }
 #else
+constexpr bool kMaps = true;
+
+void unmapHuge(void* data, std::size_t bytes) { munmap(data, roundUp(bytes, kHugePage)); }
+
 void* mapHuge(std::size_t bytes) {
   const std::size_t wanted = roundUp(bytes, kHugePage);
   void* base = mmap(nullptr, wanted + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,13 +54,31 @@ void* mapHuge(std::size_t bytes) {
 #endif
   return data;
 }
-
-void unmapHuge(void* data, std::size_t bytes) { munmap(data, roundUp(bytes, kHugePage)); }
 #endif
 
+bool isMapped(std::size_t bytes) { return kMaps && bytes >= kMapFrom; }
+
+/** Memory that `freeAligned` frees. */
+void* allocateAligned(std::size_t bytes) {
+#ifdef _WIN32
+  return _aligned_malloc(bytes, kCacheLine);
+#else
+  void* data = nullptr;
+  return posix_memalign(&data, kCacheLine, bytes) == 0 ? data : nullptr;
+#endif
+}
+
+void freeAligned(void* data) {
+#ifdef _WIN32
+  _aligned_free(data);
+#else
+  std::free(data);
+#endif
+}
+
 void* allocate(std::size_t bytes) {
-  if (bytes >= kMapFrom) return mapHuge(bytes);
-  void* data = ::operator new(roundUp(bytes, kCacheLine), std::align_val_t{kCacheLine}, std::nothrow);
+  if (isMapped(bytes)) return mapHuge(bytes);
+  void* data = allocateAligned(roundUp(bytes, kCacheLine));
   if (data) std::memset(data, 0, bytes);
   return data;
 }
@@ -59,17 +89,17 @@ MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose, Allocati
   if (bytes == 0 || allocation == Allocation::dryRun) return;
   data_ = bytes > SIZE_MAX / 2 ? nullptr : allocate(bytes);
   if (!data_) {
-    throw OutOfMemory("out of memory: " + std::to_string(bytes) + " bytes for " + purpose +
-                      " cannot be allocated; lower the micro-batch or the image size, or free some memory");
+    fail(OutOfMemory("out of memory: " + std::to_string(bytes) + " bytes for " + purpose +
+                      " cannot be allocated; lower the micro-batch or the image size, or free some memory"));
   }
 }
 
 MemoryBlock::~MemoryBlock() {
   if (!data_) return;
-  if (size_ >= kMapFrom) {
+  if (isMapped(size_)) {
     unmapHuge(data_, size_);
   } else {
-    ::operator delete(data_, std::align_val_t{kCacheLine});
+    freeAligned(data_);
   }
 }
 

@@ -8,29 +8,41 @@
 namespace verydeep {
 
 Parameters::Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training,
-                       Allocation allocation)
+                       Allocation allocation, const std::vector<float>& rates)
     : training_(training), allocation_(allocation) {
   int64_t offset = 0;
   for (std::size_t i = 0; i < counts.size(); i++) {
-    places_.push_back({offset, counts[i], isBias[i]});
+    const float rate = rates.empty() ? 1 : rates[i];
+    places_.push_back({offset, counts[i], isBias[i], rate});
     offset += counts[i];
+    if (rate == 0 && firstTrained_ == i) {
+      firstTrained_++;
+      frozen_ = offset;
+    }
   }
   const std::size_t bytes = static_cast<std::size_t>(offset) * sizeof(float);
   values_ = MemoryBlock(bytes, "parameters", allocation);
   if (!training) return;
-  gradients_ = MemoryBlock(bytes, "the parameters' gradients", allocation);
-  velocities_ = MemoryBlock(bytes, "the parameters' velocities", allocation);
+  const std::size_t trained = bytes - static_cast<std::size_t>(frozen_) * sizeof(float);
+  gradients_ = MemoryBlock(trained, "the parameters' gradients", allocation);
+  velocities_ = MemoryBlock(trained, "the parameters' velocities", allocation);
 }
 
-const MemoryBlock& Parameters::block(Field field) const {
+const MemoryBlock& Parameters::memory(Field field) const {
   if (field == Field::values) return values_;
-  if (!training_) throw std::logic_error("parameters made without training have values only");
+  if (!training_) fail(std::logic_error("parameters made without training have values only"));
   return field == Field::gradients ? gradients_ : velocities_;
 }
 
 float* Parameters::data(Field field, std::size_t tensor) const {
-  float* first = block(field).floats();
-  return first ? first + places_.at(tensor).offset : nullptr;
+  if (!has(field, tensor)) fail(std::logic_error("frozen tensors have values only"));
+  float* first = memory(field).floats();
+  return first ? first + places_.at(tensor).offset - (field == Field::values ? 0 : frozen_) : nullptr;
+}
+
+float* Parameters::block(Field field, int64_t& count) const {
+  count = static_cast<int64_t>(memory(field).size() / sizeof(float));
+  return memory(field).floats();
 }
 
 void Parameters::read(Field field, std::size_t tensor, float* to) const {
@@ -45,11 +57,13 @@ void Parameters::write(Field field, std::size_t tensor, const float* from) {
   parallelRanges(count(tensor), 1, [&](int64_t begin, int64_t end) {
     std::copy(from + begin, from + end, to + begin);
   });
-  if (field == Field::values) version_++;
+  if (field != Field::values) return;
+  version_++;
+  if (tensor < firstTrained_) frozenVersion_++;
 }
 
 void Parameters::zeroGradients() {
-  float* gradients = block(Field::gradients).floats();
+  float* gradients = gradients_.floats();
   const int64_t count = static_cast<int64_t>(gradients_.size() / sizeof(float));
   parallelRanges(count, 1, [&](int64_t begin, int64_t end) { std::fill(gradients + begin, gradients + end, 0.0f); });
 }

@@ -14,6 +14,8 @@ namespace verydeep {
 struct TensorPlace {
   int64_t offset, count;
   bool isBias;
+  /** Factor on the learning rate; 0 freezes the tensor. */
+  float rate;
 };
 
 struct SgdStep {
@@ -38,27 +40,33 @@ struct WeightUse {
 };
 
 /**
- * One contiguous block per field, in canonical layout (weights OIHW) and in the order of the specs. All methods except
- * the constructor run on the worker's thread.
+ * One contiguous block per field, in canonical layout (weights OIHW) and in the order of the specs. Frozen tensors before
+ * the first trained one have neither gradients nor velocities. All methods except the constructor run on the worker's
+ * thread.
  */
 class Parameters {
  public:
   enum class Field { values, gradients, velocities };
 
-  /** @throws OutOfMemory */
+  /** @param rates of the tensors (default: 1) @throws OutOfMemory */
   Parameters(const std::vector<int64_t>& counts, const std::vector<bool>& isBias, bool training,
-             Allocation allocation = Allocation::real);
+             Allocation allocation = Allocation::real, const std::vector<float>& rates = {});
 
   bool training() const { return training_; }
   /** `dryRun` if nothing is allocated for these parameters and their programs. */
   Allocation allocation() const { return allocation_; }
   bool has(Field field) const { return field == Field::values || (training_ && field <= Field::velocities); }
+  bool has(Field field, std::size_t tensor) const {
+    return tensor < tensors() && has(field) && (field == Field::values || tensor >= firstTrained_);
+  }
   std::size_t tensors() const { return places_.size(); }
   int64_t count(std::size_t tensor) const { return places_.at(tensor).count; }
   /** Null in a dry run. */
   float* data(Field field, std::size_t tensor) const;
-  /** Increases whenever the values change. */
-  uint64_t version() const { return version_; }
+  /** The block of a field, and its number of values. */
+  float* block(Field field, int64_t& count) const;
+  /** Increases whenever the tensor's values may have changed. */
+  uint64_t version(std::size_t tensor) const { return tensor < firstTrained_ ? frozenVersion_ : version_; }
 
   void read(Field field, std::size_t tensor, float* to) const;
   void write(Field field, std::size_t tensor, const float* from);
@@ -75,14 +83,17 @@ class Parameters {
     std::weak_ptr<winograd::TransformedWeights> copy;
   };
 
-  const MemoryBlock& block(Field field) const;
+  const MemoryBlock& memory(Field field) const;
 
   bool training_;
   Allocation allocation_;
   std::vector<TensorPlace> places_;
   MemoryBlock values_, gradients_, velocities_;
+  /** The first tensor with a gradient, and the number of values before it. */
+  std::size_t firstTrained_ = 0;
+  int64_t frozen_ = 0;
   std::vector<TransformedEntry> transformed_;
-  uint64_t version_ = 1;
+  uint64_t version_ = 1, frozenVersion_ = 1;
 };
 
 }  // namespace verydeep

@@ -64,7 +64,9 @@ const winograd::Kernels& Planner::kernels() const {
 const void* Planner::transformedWeights(StepList& steps, const WeightUse& use) {
   auto transformed = parameters_->transformedOf(use);
   transformedWeights_.push_back(transformed);
-  steps.push_back([this, transformed](const Batch&) { transformed->refresh(parameters_->version()); });
+  steps.push_back([this, transformed, tensor = use.tensor](const Batch&) {
+    transformed->refresh(parameters_->version(tensor));
+  });
   return transformed->data();
 }
 

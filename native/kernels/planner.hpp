@@ -25,6 +25,9 @@ struct Batch {
   /** `[images]` */
   const int32_t* labels = nullptr;
   double gradientScale = 0;
+  /** `[images]`: factors on the losses; null: 1 */
+  const float* weights = nullptr;
+  double labelSmoothing = 0;
   /** `[images]` */
   float* losses = nullptr;
   /** `[images, C', H', W']` */

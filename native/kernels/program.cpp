@@ -138,8 +138,7 @@ void Program::accumulate(const Batch& batch, const std::atomic<bool>& stop) {
   forward(batch, stop);
   const int64_t classes = output_.shape.c;
   std::fill(outputGradient_.data(), outputGradient_.data() + output_.shape.count(), 0.0f);
-  softmaxLoss(output_.data(), batch.labels, batch.images, classes, batch.gradientScale, batch.losses,
-              outputGradient_.data());
+  softmaxLoss(output_.data(), batch, classes, outputGradient_.data());
   run(planner_.backward, batch, stop);
 }
 

@@ -6,16 +6,17 @@
 namespace verydeep {
 
 void Parameters::update(const SgdStep& sgd) {
-  const SgdArrays all{block(Field::values).floats(), block(Field::gradients).floats(),
-                     block(Field::velocities).floats()};
-  const int64_t total = static_cast<int64_t>(values_.size() / sizeof(float));
+  const SgdArrays all{memory(Field::values).floats() + frozen_, memory(Field::gradients).floats(),
+                     memory(Field::velocities).floats()};
+  const int64_t total = static_cast<int64_t>(gradients_.size() / sizeof(float));
   // One parallel region over the whole block: each thread splits its share at tensor boundaries.
   parallelRanges(total, 1, [&](int64_t begin, int64_t end) {
     for (const TensorPlace& place : places_) {
-      const int64_t from = std::max(begin, place.offset);
-      const int64_t to = std::min(end, place.offset + place.count);
+      const int64_t from = std::max(begin, place.offset - frozen_);
+      const int64_t to = std::min(end, place.offset - frozen_ + place.count);
       if (from >= to) continue;
-      bestLoops().step(all, from, to, sgd.learningRate, sgd.momentum, place.isBias ? sgd.biasDecay : sgd.weightDecay);
+      bestLoops().step(all, from, to, sgd.learningRate * place.rate, sgd.momentum,
+                       place.isBias ? sgd.biasDecay : sgd.weightDecay);
     }
   });
   version_++;

@@ -3,7 +3,7 @@ import { fromFirst } from '../core/process-team.ts';
 import { medianSide } from '../data/pixels/median-side.ts';
 import { openImages } from '../data/sources/open-images.ts';
 import { isConfigurationName } from '../net/configurations.ts';
-import { type DataFacts, dataDefaults, type StartingModel } from '../train/data-defaults.ts';
+import { type DataFacts, dataDefaults, type Preset, type StartingModel } from '../train/data-defaults.ts';
 import type { PartialRecipe, Recipe } from '../train/recipe.ts';
 import { resolveRecipe } from '../train/resolve-recipe.ts';
 import { inspectWeights } from './inspect-weights.ts';
@@ -21,6 +21,7 @@ export interface ChosenRecipe {
  * the number and size of the images, other missing keys get the paper's values. Given keys are kept.
  * @param data location of the images, see `openImages`
  * @param given any of the keys (default: none)
+ * @param preset size of the network: `small`, `medium`, or `paper` for the paper's values (default: by the number of images)
  * @param communicator ranks that will train together; all of them call this function (default: this process alone)
  * @throws UserError for data that cannot be opened, and for invalid keys
  * @example
@@ -31,12 +32,13 @@ export interface ChosenRecipe {
 export async function chooseRecipe(
   data: string,
   given: PartialRecipe = {},
+  preset?: Preset,
   communicator: Communicator = single,
 ): Promise<ChosenRecipe> {
   // Only the first rank's machine may have the model.
   const found = communicator.rank === 0 ? await factsOf(data, given) : undefined;
   const facts = await fromFirst(communicator, found!);
-  const chosen = dataDefaults(facts, given);
+  const chosen = dataDefaults(facts, given, preset);
   return { recipe: resolveRecipe({ ...chosen, ...given }, 'the flags'), chosen, facts };
 }
 

@@ -1,4 +1,8 @@
 /** Estimates the time of a plan's steps on this machine, from short timings. */
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { availableCores } from '../core/available-cores.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
@@ -6,6 +10,7 @@ import { openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
 import { TrainingImages } from '../data/training/loader.ts';
 import { Sampler } from '../data/training/sampler.ts';
+import { type PlanNeeds, planNeeds } from '../reproduce/plan-needs.ts';
 import type { ReproductionPlan } from '../reproduce/reproduction-plan.ts';
 import { estimateReproduction, type LoadingTime, type StepEstimate } from '../reproduce/time-estimate.ts';
 import { planSeeds } from '../reproduce/training-order.ts';
@@ -22,8 +27,15 @@ export interface PlanRequest {
   readonly out: string;
 }
 
+export interface PlanEstimate {
+  readonly steps: readonly StepEstimate[];
+  readonly needs: PlanNeeds;
+  /** What this machine has, in bytes: the free disk space at `out`, and the memory. */
+  readonly has: { readonly diskBytes: number; readonly memoryBytes: number };
+}
+
 /** @throws UserError when plan or data cannot be used. */
-export async function estimatePlan({ data, plan, origin, out }: PlanRequest): Promise<StepEstimate[]> {
+export async function estimatePlan({ data, plan, origin, out }: PlanRequest): Promise<PlanEstimate> {
   const seeds = planSeeds(plan, out, origin);
   const { recipe } = seeds[0]!.trainings[0]!;
   const all = await openImages(data, { split: 'train' });
@@ -31,15 +43,31 @@ export async function estimatePlan({ data, plan, origin, out }: PlanRequest): Pr
   const isHeldOut = test.split !== 'val' || recipe['validate-on'] === 'held-out';
   const heldOut = isHeldOut ? Math.round(recipe.holdout * all.length) : test.length;
   const left = isHeldOut ? all.length - heldOut : all.length;
-  return estimateReproduction({
+  const request = {
     seeds,
     trainingImages: Math.min(recipe.limit ?? left, left),
     heldOutImages: heldOut,
     testImages: test.length,
     classes: all.classes.length,
-    speedOf: (network, batch, { backend, threads }) => measureRound(network, batch, backend, { threads }),
-    loadingOf: (own) => loadingTime(all, own),
-  });
+  };
+  return {
+    steps: await estimateReproduction({
+      ...request,
+      speedOf: (network, batch, { backend, threads }) => measureRound(network, batch, backend, { threads }),
+      loadingOf: (own) => loadingTime(all, own),
+    }),
+    needs: await planNeeds(request),
+    has: { diskBytes: await freeBytes(out), memoryBytes: totalmem() },
+  };
+}
+
+/** The free space of the disk on which a folder is, or would be. */
+async function freeBytes(folder: string): Promise<number> {
+  for (let path = resolve(folder); ; path = dirname(path)) {
+    if (!existsSync(path) && path !== dirname(path)) continue;
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  }
 }
 
 /** Images whose preparation is timed. */

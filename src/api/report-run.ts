@@ -1,8 +1,11 @@
 /** Gathers the report of a run: metrics, the evaluation of its last model, and pictures. */
+import { existsSync } from 'node:fs';
+import { basename, isAbsolute, relative } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { hideFolder } from '../core/hide-paths.ts';
 import { loadModels } from '../evaluate/inference/load-model.ts';
 import { confusionMatrix, type EvaluationResult, measureByClass } from '../evaluate/results/error-rates.ts';
-import type { ImageResult, ImageResults } from '../evaluate/results/image-results.ts';
+import type { ImageResult } from '../evaluate/results/image-results.ts';
 import { filterPicture } from '../report/filter-picture.ts';
 import { formatCount, formatDuration } from '../report/format.ts';
 import { drawMistake } from '../report/mistake-pictures.ts';
@@ -18,6 +21,8 @@ export interface ReportOptions {
   readonly run: string;
   /** Labeled images (default: the run's data). Which of them are evaluated: see `evaluateModel`. */
   readonly data?: string;
+  /** Which model to evaluate (default: the best one; before the first validation the last one). */
+  readonly checkpoint?: RunReport['checkpoint'];
   /** How many mistakes to show (default 12). */
   readonly mistakes?: number;
   /** Default: all cores. */
@@ -27,18 +32,20 @@ export interface ReportOptions {
 }
 
 /**
- * Evaluates a run's last model densely and gathers the report.
+ * Evaluates a run's best model densely and gathers the report.
  * @throws UserError when the folder is not a run, it has no model yet, or its data is gone.
  */
 export async function reportRun(options: ReportOptions): Promise<RunReport> {
   const { run, signal, threads, mistakes: count = 12 } = options;
   const description = await readRunDescription(run);
-  const { lastFile, metricsFile } = runFolder(run);
+  const { bestFile, lastFile, metricsFile } = runFolder(run);
+  const { checkpoint = existsSync(bestFile) ? 'best' : 'last' } = options;
+  const file = checkpoint === 'best' ? bestFile : lastFile;
   const { backend } = description.recipe;
   const data = options.data ?? description.data;
   const { result: found, source } = await evaluateWithImages({
     data,
-    model: lastFile,
+    model: file,
     backend,
     threads,
     signal,
@@ -51,16 +58,18 @@ export async function reportRun(options: ReportOptions): Promise<RunReport> {
   }
   const metrics = await readMetrics(metricsFile);
   const { labels, classes, protocol, scales, labeled, results } = found;
-  const [model] = await loadModels([lastFile], { backend, threads });
+  const [model] = await loadModels([file], { backend, threads });
   const { facts, parameters } = model!;
   try {
     const mistakes: Mistake[] = [];
     for (const mistake of mostConfidentMistakes(results, count)) {
-      mistakes.push(await drawMistake(model!, source, mistake, scales.at(-1)!));
+      const drawn = await drawMistake(model!, source, mistake, scales.at(-1)!);
+      mistakes.push({ ...drawn, name: hideFolder(drawn.name, data) });
     }
     return {
-      run,
-      facts: factsOf(description, data, metrics, labels.length, facts.network.weightLayers),
+      run: shorten(run),
+      checkpoint,
+      facts: factsOf(description, shorten(data), metrics, labels.length, facts.network.weightLayers),
       recipe: formatRecipe(description.recipe),
       metrics,
       labels,
@@ -79,11 +88,27 @@ function ratesOf({ loss, top1Error, top5Error, meanClassError, split, trainedOn 
   return { loss, top1Error, top5Error, meanClassError, split, trainedOn };
 }
 
-function mostConfidentMistakes(results: ImageResults, count: number): ImageResult[] {
-  return [...results]
+/** A path below the current folder relative to it; of others only the name: the page may be read elsewhere. */
+function shorten(path: string): string {
+  const below = relative('.', path);
+  return below.startsWith('..') || isAbsolute(below) ? basename(path) : below;
+}
+
+/** Of each pair of a true and a predicted class the most confident mistake first, then the second of each, and so on. */
+export function mostConfidentMistakes(results: Iterable<ImageResult>, count: number): ImageResult[] {
+  const sorted = [...results]
     .filter(({ rank }) => rank >= 1)
-    .sort((a, b) => b.top[0]!.probability - a.top[0]!.probability || a.image - b.image)
-    .slice(0, count);
+    .sort((a, b) => b.top[0]!.probability - a.top[0]!.probability || a.image - b.image);
+  const seen = new Map<string, number>();
+  const rounds = sorted.map((mistake) => {
+    const pair = `${mistake.label} ${mistake.top[0]!.index}`;
+    const round = seen.get(pair) ?? 0;
+    seen.set(pair, round + 1);
+    return { mistake, round };
+  });
+  // Sorting is stable.
+  rounds.sort((a, b) => a.round - b.round);
+  return rounds.slice(0, count).map(({ mistake }) => mistake);
 }
 
 function factsOf(

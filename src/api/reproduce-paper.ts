@@ -151,7 +151,7 @@ async function claimFolder(
     await makeFolder(join(folder, 'evaluations'));
     await makeFolder(join(folder, 'runs'));
   }
-  if (isNew) await writeEstimate(out, await estimatePlan({ data, plan, origin, out }));
+  if (isNew) await writeEstimate(out, (await estimatePlan({ data, plan, origin, out })).steps);
   await writeFileAtomically(file, stringify({ data, ...plan }));
 }
 

@@ -149,7 +149,11 @@ function validatorOf(
 
 function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStart): TrainingData {
   const images = trainingImages(set, recipe, state?.lost);
-  return { count: set.training.length, loadBatches: (plan) => images.loadBatches(plan) };
+  return {
+    count: set.training.length,
+    loadBatches: (plan) => images.loadBatches(plan),
+    fixedView: (epoch, image) => images.fixedView(epoch, image),
+  };
 }
 
 function hooksOf(

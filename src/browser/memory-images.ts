@@ -93,6 +93,10 @@ export class MemoryImages implements TrainingData {
     }
   }
 
+  fixedView(epoch: number, image: number): 0 | 1 | undefined {
+    return this.#augmentation.fixedView(epoch, image);
+  }
+
   #write(number: number, epoch: number, input: Float32Array, offset: number): void {
     const image = this.#images[number]!;
     const side = this.#augmentation.scale(epoch, number);

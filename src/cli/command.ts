@@ -1,5 +1,6 @@
 /** Shared by all commands: declares options, builds commands and formats help. */
 import { Command, Help, InvalidArgumentError, Option } from 'commander';
+import { paint } from './color.ts';
 import { refuseToOverwrite } from './output.ts';
 
 /** Parses an option's value. @throws InvalidArgumentError; commander adds the option's name and exits with code 2. */
@@ -145,6 +146,23 @@ export function newCommand(name: string, { description, examples, options }: Com
   return command;
 }
 
+/**
+ * Reduces `--help` to the options that people use first, and adds `--help-all`.
+ * @param first long names of those options
+ */
+export function shortenHelp(command: Command, first: readonly string[]): void {
+  const names = new Set([...first, 'help', 'help-all'].map((name) => `--${name}`));
+  const others = command.options.filter(({ long }) => !names.has(long!)).length;
+  command.option('--help-all', `print the other ${others} options, too`).on('option:help-all', () => {
+    shortHelps.delete(command);
+    command.help();
+  });
+  shortHelps.set(command, (made) => names.has(made.long!));
+}
+
+/** Which options the help of a command shows. */
+const shortHelps = new WeakMap<Command, (made: Option) => boolean>();
+
 /** Columns of the help for options; the description of a longer one starts on the next line. */
 const TERM_WIDTH = 28;
 
@@ -158,6 +176,17 @@ export function configureCommand(command: Command): void {
     .exitOverride()
     .configureHelp({
       optionDescription: describeOption,
+      styleTitle: (text) => paint('bold', text, process.stdout),
+      formatHelp(shown, helper) {
+        const isShown = shortHelps.get(shown);
+        if (!isShown) return standard.formatHelp.call(helper, shown, helper);
+        const visibleOptions = (one: Command) => helper.visibleOptions(one).filter(isShown);
+        // So few need no headings.
+        const groupItems = <T>(_: T[], visible: T[]) =>
+          new Map(visible.length === 0 ? [] : [['Options:', visible]]);
+        const short: Help = Object.assign(Object.create(helper), { visibleOptions, groupItems });
+        return standard.formatHelp.call(short, shown, short);
+      },
       padWidth: (shown, helper) => Math.min(TERM_WIDTH, standard.padWidth(shown, helper)),
       formatItem(term, width, description, helper) {
         if (term.length <= width)

@@ -4,6 +4,9 @@ import { log } from './output.ts';
 /** mpirun and Slurm can be configured to forward SIGUSR2 to the ranks. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
 
+/** Who started this process; loading a model takes long enough for it to end meanwhile. */
+const parent = process.ppid;
+
 /** What commands that save their progress answer to the first signal. */
 export const SAVING = 'Finishing this step, then saving; press Ctrl-C again to quit without saving';
 
@@ -23,9 +26,26 @@ export async function untilInterrupted<T>(
     controller.abort(new InterruptedError('stopped'));
   };
   for (const signal of SIGNALS) process.on(signal, stop);
+  const watch = watchLauncher(() => controller.signal.aborted || stop());
   try {
     return await work(controller.signal);
   } finally {
+    clearInterval(watch);
     for (const signal of SIGNALS) process.off(signal, stop);
   }
+}
+
+/**
+ * npm and npx run a program below a shell, and a signal that ends them does not always reach the program: it would go on
+ * with nobody to stop it. So it stops when npm is gone.
+ */
+function watchLauncher(stop: () => unknown): NodeJS.Timeout | undefined {
+  const { npm_execpath: npm } = process.env;
+  if (npm === undefined || process.platform === 'win32') return undefined;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    stop();
+  }, 500);
+  return watch.unref();
 }

@@ -4,6 +4,7 @@ import { colorProfileModes } from '../core/image-preparation.ts';
 import { backendNames, precisions, presentBackendName } from '../kernels/backend-options.ts';
 import { type HeadPool, parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
+import { selectLayers, withFrozenLayers } from '../net/frozen-layers.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
 import { choice, type FlagsOf, flag, option, type Parser } from './command.ts';
 
@@ -120,12 +121,24 @@ export const sizeOptions = {
   width: option('<factor>', 'multiplier for the channels of every hidden layer', positiveNumber, '1'),
 };
 
-/** @throws UsageError when no network has these sizes. */
+export const freeze = option(
+  '<layers>',
+  'layers that training leaves as they are: conv1_1..conv3_3, features, all-but-fc8, or a list',
+);
+
+/** @throws UsageError when no network has these sizes or layers. */
 export function networkOf(
   configuration: ConfigurationName,
-  { classes = 1000, crop, width, hidden, headPool: pool }: FlagsOf<typeof sizeOptions>,
+  {
+    classes = 1000,
+    crop,
+    width,
+    hidden,
+    headPool: pool,
+    freeze: frozen,
+  }: FlagsOf<typeof sizeOptions> & { readonly freeze?: string },
 ): Network {
-  return buildNetwork({
+  const network = buildNetwork({
     configuration,
     classes,
     crop,
@@ -133,4 +146,6 @@ export function networkOf(
     hidden,
     headPool: pool === 'none' ? undefined : pool,
   });
+  if (frozen === undefined) return network;
+  return withFrozenLayers(network, selectLayers(network, frozen, '--freeze'));
 }

@@ -1,6 +1,7 @@
 /** Results go to stdout and everything else to stderr, so `vgg … --json > file` captures only the result. */
 import { existsSync } from 'node:fs';
 import { UserError } from '../core/errors.ts';
+import { wrapText } from '../report/table.ts';
 import { paint } from './color.ts';
 import { withoutBar } from './progress.ts';
 
@@ -51,5 +52,20 @@ export function warn(warning: string): void {
 
 /** Prints a message even on a silenced rank. */
 export function logAnyway(text: string): void {
-  withoutBar(() => process.stderr.write(`${text}\n`));
+  const { columns = Number.POSITIVE_INFINITY } = process.stderr;
+  withoutBar(() => process.stderr.write(`${fitMessage(text, columns)}\n`));
+}
+
+/** A command at the end of a sentence, to copy. */
+const COMMAND = /^(.*): ((?:npx )?vgg .*)$/;
+
+/** Breaks a message between words. A command at its end has a line of its own, which is not broken. */
+export function fitMessage(text: string, columns: number): string {
+  const fit = (line: string): string => {
+    if (line.length <= columns || line.startsWith(' ')) return line;
+    const [, sentence, command] = COMMAND.exec(line) ?? [];
+    if (command !== undefined) return `${fit(`${sentence}:`)}\n  ${command}`;
+    return wrapText(line, columns).join('\n');
+  };
+  return text.split('\n').map(fit).join('\n');
 }

@@ -3,32 +3,51 @@ import { messageOf, UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import { configureCommand } from './command.ts';
 
+type Loader = () => Promise<{ readonly command: Command }>;
+
 /**
- * The commands, in the order of `vgg --help`. A new command needs an entry here and a file in commands/. Files
+ * The commands by task, in the order of `vgg --help`. A new command needs an entry here and a file in commands/. Files
  * are imported on demand: `vgg doctor` must run even where a library that other commands need fails to load.
  */
-const commands: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
-  demo: () => import('./commands/demo.ts'),
-  configs: () => import('./commands/configs.ts'),
-  init: () => import('./commands/init.ts'),
-  train: () => import('./commands/train.ts'),
-  evaluate: () => import('./commands/evaluate.ts'),
-  convert: () => import('./commands/convert.ts'),
-  inspect: () => import('./commands/inspect.ts'),
-  models: () => import('./commands/models.ts'),
-  features: () => import('./commands/features.ts'),
-  predict: () => import('./commands/predict.ts'),
-  serve: () => import('./commands/serve.ts'),
-  reproduce: () => import('./commands/reproduce.ts'),
-  pack: () => import('./commands/pack.ts'),
-  report: () => import('./commands/report.ts'),
-  card: () => import('./commands/card.ts'),
-  plan: () => import('./commands/plan.ts'),
-  bench: () => import('./commands/bench.ts'),
-  doctor: () => import('./commands/doctor.ts'),
+const commandGroups: Readonly<Record<string, Readonly<Record<string, Loader>>>> = {
+  'Start:': {
+    demo: () => import('./commands/demo.ts'),
+    doctor: () => import('./commands/doctor.ts'),
+  },
+  'Train:': {
+    train: () => import('./commands/train.ts'),
+    transfer: () => import('./commands/transfer.ts'),
+    plan: () => import('./commands/plan.ts'),
+    report: () => import('./commands/report.ts'),
+    pack: () => import('./commands/pack.ts'),
+  },
+  'Use a model:': {
+    predict: () => import('./commands/predict.ts'),
+    evaluate: () => import('./commands/evaluate.ts'),
+    serve: () => import('./commands/serve.ts'),
+    features: () => import('./commands/features.ts'),
+    models: () => import('./commands/models.ts'),
+    card: () => import('./commands/card.ts'),
+  },
+  'The paper:': {
+    configs: () => import('./commands/configs.ts'),
+    reproduce: () => import('./commands/reproduce.ts'),
+    init: () => import('./commands/init.ts'),
+  },
+  'Tools:': {
+    convert: () => import('./commands/convert.ts'),
+    inspect: () => import('./commands/inspect.ts'),
+    bench: () => import('./commands/bench.ts'),
+  },
 };
 
-export const commandNames: readonly string[] = Object.keys(commands);
+const loaders = new Map(
+  Object.entries(commandGroups).flatMap(([group, commands]) =>
+    Object.entries(commands).map(([name, load]) => [name, { group, load }] as const),
+  ),
+);
+
+export const commandNames: readonly string[] = [...loaders.keys()];
 
 /**
  * Builds the command line. If the arguments start with a command, only that command is loaded; otherwise all
@@ -44,9 +63,9 @@ export async function buildProgram(args: readonly string[]): Promise<Command> {
     .helpCommand('help [command]', 'print the help for a command')
     .addHelpText(
       'after',
-      `\nExamples:\n  $ vgg demo\n  $ vgg predict runs/photos/val/sneaker/*.png --model runs/demo/best.safetensors\n  $ vgg train runs/photos --out runs/mine\n  $ vgg train --help`,
+      `\nExamples:\n  $ vgg demo\n  $ vgg train photos\n  $ vgg predict cat.jpg --model runs/photos/best.safetensors\n  $ vgg predict cat.jpg --model torchvision/vgg16\n  $ vgg serve\n  $ vgg train --help`,
     );
-  for (const name of neededFor(args[0])) program.addCommand(await load(name));
+  for (const name of neededFor(args[0])) program.addCommand(await loadCommand(name));
   configureCommand(program);
   return program;
 }
@@ -56,9 +75,10 @@ function neededFor(first: string | undefined): readonly string[] {
   return commandNames.includes(first ?? '') ? [first!] : commandNames;
 }
 
-async function load(name: string): Promise<Command> {
+async function loadCommand(name: string): Promise<Command> {
   try {
-    return (await commands[name]!()).command;
+    const { group, load } = loaders.get(name)!;
+    return (await load()).command.helpGroup(group);
   } catch (error) {
     throw new UserError(
       `${name} cannot start: ${messageOf(error)}\nRun \`vgg doctor\` to see what is missing.`,

@@ -93,7 +93,7 @@ export class ProgressBar {
 
   #line({ progress }: Params): string {
     // The last column stays free: some terminals wrap when it is written.
-    const columns = (this.#stream.columns ?? 80) - 1;
+    const columns = (this.#stream.columns || 80) - 1;
     if (this.#fields) return fitFields(this.#fields(), columns);
     const percent = `${Math.floor(progress * 100)} %`;
     const others = [

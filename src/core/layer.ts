@@ -2,7 +2,7 @@
  * The layers that networks are made of and backends execute: a chain, each layer from one `[N, C, H, W]` tensor to the
  * next. Nothing here knows which chains are VGG networks, or how to run one.
  */
-import type { Shape, Shape4 } from './shape.ts';
+import { elementCount, type Shape, type Shape4 } from './shape.ts';
 
 /** Cross-correlation with a square kernel, stride 1, plus bias. */
 export interface ConvolutionLayer {
@@ -90,6 +90,11 @@ export function parameterSpecs(layers: readonly Layer[]): ParameterSpec[] {
         ]
       : [],
   );
+}
+
+/** Number of values in tensors. */
+export function valuesIn(specs: readonly ParameterSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
 /**

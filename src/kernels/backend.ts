@@ -29,7 +29,7 @@ export interface Backend {
   readonly instruments: Instruments;
 
   /** Creates parameters, all zero. With `training`, it also creates gradients and velocities. */
-  createParameters(specs: readonly ParameterSpec[], options: { training: boolean }): Parameters;
+  createParameters(specs: readonly ParameterSpec[], options: ParameterOptions): Parameters;
 
   /**
    * Compiles a chain for inference: dropout is the identity, and nothing is kept for a backward pass.
@@ -55,6 +55,15 @@ export interface Backend {
    * @throws RangeError for layers that do not fit each other or the input.
    */
   planMemory?(options: PlanMemoryOptions): Promise<MemoryPlan>;
+}
+
+export interface ParameterOptions {
+  readonly training: boolean;
+  /**
+   * A factor on the learning rate for each tensor, in the order of the specs (default: 1). 0 freezes a tensor. Frozen
+   * tensors before the first trained one have neither gradients nor velocities.
+   */
+  readonly rates?: readonly number[];
 }
 
 export interface CompileOptions {
@@ -91,20 +100,25 @@ export interface MemoryPlan {
 
 export type ParameterField = 'values' | 'gradients' | 'velocities';
 
-/** Named tensors in canonical layout. Each field is one contiguous block of all tensors, in the order of `specs`. */
+/** Named tensors in canonical layout. Each field is one contiguous block of its tensors, in the order of `specs`. */
 export interface Parameters {
   readonly specs: readonly ParameterSpec[];
+  /** The tensors with gradients and velocities: the last ones of `specs`; none without training. */
+  readonly trained: readonly ParameterSpec[];
   readonly training: boolean;
   /** Returns a copy of one tensor. @throws RangeError for an unknown name. */
   read(field: ParameterField, name: string): Promise<Float32Array>;
   /** Overwrites one tensor. @throws RangeError for an unknown name, or data of another length. */
   write(field: ParameterField, name: string, data: Float32Array): Promise<void>;
-  /** Takes one SGD step in Caffe's form with the accumulated gradients, then sets them to zero. */
+  /**
+   * Takes one SGD step in Caffe's form with the accumulated gradients, each tensor at its own factor of the learning rate,
+   * then sets them to zero.
+   */
   update(step: SgdStep): Promise<void>;
   zeroGradients(): Promise<void>;
   /**
-   * Returns the block of all gradients itself, not a copy, so that ranks can add up their gradients in place. The
-   * caller must ensure that the backend does not use it at the same time.
+   * Returns the block of all gradients, those of `trained`, itself, not a copy, so that ranks can add up their gradients
+   * in place. The caller must ensure that the backend does not use it at the same time.
    */
   gradientBlock(): Float32Array;
   /**
@@ -164,11 +178,15 @@ export interface TrainingInput {
 export interface LabeledInput extends TrainingInput {
   /** `[n]`, each from 0 to classes − 1. */
   readonly labels: Int32Array;
+  /** `[n]`: a factor on each image's loss (default: 1). */
+  readonly weights?: Float32Array;
+  /** Share ε of the label's probability that is spread evenly over all classes, from 0 to below 1 (default: 0). */
+  readonly labelSmoothing?: number;
 }
 
 /** The results of `accumulate`. */
 export interface LossOutcome {
-  /** `[n]`: the soft-max cross-entropy of each image, in nats. */
+  /** `[n]`: the soft-max cross-entropy of each image with its smoothed label, in nats, times its weight. */
   readonly losses: Float32Array;
   /** `[n, classes]` */
   readonly logits: Float32Array;

@@ -1,7 +1,7 @@
 /** Fills parameters with tensors in canonical layout, cuts a block into tensors, and computes sizes. */
-import type { ParameterSpec } from '../core/layer.ts';
+import { type ParameterSpec, valuesIn } from '../core/layer.ts';
 import { elementCount } from '../core/shape.ts';
-import type { Parameters } from './backend.ts';
+import type { ParameterField, Parameters } from './backend.ts';
 
 /**
  * Fills parameters with named tensors in canonical layout.
@@ -49,7 +49,11 @@ export function viewsOf(block: Float32Array, specs: readonly ParameterSpec[]): M
 }
 
 /** Bytes of parameters in canonical layout, including gradients and velocities if they have them. */
-export function canonicalBytes({ specs, training }: Parameters): number {
-  const values = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return 4 * values * (training ? 3 : 1);
+export function canonicalBytes({ specs, trained }: Parameters): number {
+  return 4 * (valuesIn(specs) + 2 * valuesIn(trained));
+}
+
+/** The tensors that have a field: frozen ones have values only. */
+export function specsWith({ specs, trained }: Parameters, field: ParameterField): readonly ParameterSpec[] {
+  return field === 'values' ? specs : trained;
 }

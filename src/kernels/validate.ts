@@ -4,7 +4,14 @@
  */
 import { type Layer, type ParameterSpec, parameterSpecs, shapesAlong } from '../core/layer.ts';
 import { elementCount, formatShape, type Shape4, sameShape } from '../core/shape.ts';
-import type { LabeledInput, ParameterField, SgdStep, TrainingInput } from './backend.ts';
+import type {
+  LabeledInput,
+  ParameterField,
+  ParameterOptions,
+  Parameters,
+  SgdStep,
+  TrainingInput,
+} from './backend.ts';
 
 /**
  * Checks a chain against its input shape and parameters.
@@ -26,6 +33,30 @@ export function checkChain(
   for (const layer of layers) checkLayer(operation, layer);
   for (const wanted of parameterSpecs(layers)) checkTensorFits(operation, wanted, specs);
   return shapesAlong(layers, inputShape);
+}
+
+/**
+ * The tensors that get gradients and velocities: all from the first that is not frozen.
+ * @throws RangeError unless there is a finite rate from 0 up for each tensor.
+ */
+export function trainedSpecs(
+  specs: readonly ParameterSpec[],
+  { training, rates = specs.map(() => 1) }: ParameterOptions,
+): readonly ParameterSpec[] {
+  const areRates = rates.length === specs.length && rates.every((rate) => rate >= 0 && rate < Infinity);
+  check(areRates, 'createParameters', `needs ${specs.length} rates from 0 up, one for each tensor`);
+  const first = rates.findIndex((rate) => rate > 0);
+  return training && first >= 0 ? specs.slice(first) : [];
+}
+
+/** @throws RangeError unless all layers' tensors have gradients. */
+export function checkTrained(layers: readonly Layer[], { trained }: Pick<Parameters, 'trained'>): void {
+  const frozen = parameterSpecs(layers).find(({ name }) => !trained.some((spec) => spec.name === name));
+  check(
+    !frozen,
+    'compileTraining',
+    `${frozen?.name} is frozen; compile its layer in a program for inference`,
+  );
 }
 
 /** @throws RangeError, naming the operation, unless a condition holds. */
@@ -89,12 +120,15 @@ export function checkSpecs(specs: readonly ParameterSpec[]): void {
  */
 export function findSpec(
   operation: string,
-  parameters: { readonly specs: readonly ParameterSpec[]; readonly training: boolean },
+  parameters: Pick<Parameters, 'specs' | 'trained' | 'training'>,
   field: ParameterField,
   name: string,
 ): ParameterSpec {
   if (field !== 'values') checkTraining(operation, parameters, field);
   const spec = parameters.specs.find((candidate) => candidate.name === name);
+  if (spec && field !== 'values') {
+    check(parameters.trained.includes(spec), operation, `${name} is frozen and has no ${field}`);
+  }
   if (!spec) {
     const names = parameters.specs.map((candidate) => candidate.name).join(', ');
     throw new RangeError(`${operation}: no tensor is named ${name}; the names are ${names || '(none)'}`);
@@ -169,6 +203,11 @@ export function checkAccumulate(
     `image ${image} of the batch has label ${labels[image]}, but labels are from 0 to ${classes - 1}; compare the data's classes with the network's`,
   );
   checkFinite(operation, { gradientScale });
+  const { weights, labelSmoothing = 0 } = batch;
+  const words = weights?.length ?? images;
+  check(words === images, operation, `${images} images need ${images} weights, not ${words}`);
+  const isShare = labelSmoothing >= 0 && labelSmoothing < 1;
+  check(isShare, operation, `the label smoothing must be from 0 to below 1, not ${labelSmoothing}`);
   return images;
 }
 

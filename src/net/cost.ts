@@ -51,12 +51,16 @@ export interface ImageFlops {
 }
 
 /**
- * The weight gradients cost as much as the forward pass, and so do the input gradients, except in the first layer, whose
- * input is the image.
+ * The weight gradients cost as much as the forward pass, and so do the input gradients, except in the first trained layer,
+ * whose input needs none. Frozen layers before it run forward only.
  */
 export function imageFlops(network: Network): ImageFlops {
   const forward = forwardFlops(network);
-  return { forward, training: 3 * forward - 2 * layerCosts(network)[0]!.multiplyAdds };
+  const backward = layerCosts(network)
+    .slice(network.frozenLayers ?? 0)
+    .map(({ multiplyAdds }) => 2 * multiplyAdds);
+  const first = backward.find((flops) => flops > 0)!;
+  return { forward, training: forward + 2 * backward.reduce((sum, flops) => sum + flops, 0) - first };
 }
 
 /** Floating-point operations of one forward pass over an input of `height`×`width` (default: the crop). */

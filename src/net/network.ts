@@ -5,6 +5,7 @@ import {
   type ParameterSpec,
   type PoolingRounding,
   parameterSpecs,
+  valuesIn,
 } from '../core/layer.ts';
 import type { Shape4 } from '../core/shape.ts';
 import {
@@ -54,6 +55,8 @@ export interface Network extends CompleteOptions {
   readonly parameters: readonly ParameterSpec[];
   /** Number of convolutional and fully connected layers, which the paper calls depth. */
   readonly weightLayers: number;
+  /** Number of layers before the trained part, in fine-tuning with frozen layers (default: 0). */
+  readonly frozenLayers?: number;
 }
 
 /** Five poolings halve the side of the map. */
@@ -103,7 +106,7 @@ export function cropShape(network: Network, batch: number): Shape4 {
  * parameterCount(buildNetwork({ configuration: 'D' })); // 138357544
  */
 export function parameterCount(network: Network): number {
-  return network.parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  return valuesIn(network.parameters);
 }
 
 /** The fully connected layers (`fc6`, …), in order. The last one's outputs are the class scores. */

@@ -1,17 +1,18 @@
 import { type Layer, shapesAlong } from '../core/layer.ts';
 import { elementCount, type Shape4 } from '../core/shape.ts';
+import { trainedPart, trainedShapes } from '../net/frozen-layers.ts';
 import { cropShape, type Network } from '../net/network.ts';
 
 const FLOAT_BYTES = 4;
 
 /**
  * Bytes of activations that training keeps for one image at the crop size: the input and the output of every layer that
- * is not computed in place (as ReLU and dropout are).
+ * is not computed in place (as ReLU and dropout are). Frozen layers before the trained part keep none.
  */
 export function activationBytes(network: Network): number {
-  const shapes = shapesAlong(network.layers, cropShape(network, 1));
-  const kept = shapes.filter((_, index) => {
-    const kind = network.layers[index - 1]?.kind;
+  const layers = trainedPart(network);
+  const kept = trainedShapes(network).filter((_, index) => {
+    const kind = layers[index - 1]?.kind;
     return kind !== 'relu' && kind !== 'dropout';
   });
   return FLOAT_BYTES * kept.reduce((sum, shape) => sum + elementCount(shape), 0);

@@ -2,8 +2,11 @@
  * Predicts how much memory a process takes. The part that depends on the backend comes from the backend's planner, which
  * allocates nothing. Without a planner it is an upper estimate from the layers' sizes.
  */
+
+import { parameterSpecs, valuesIn } from '../core/layer.ts';
 import { elementCount } from '../core/shape.ts';
 import type { Backend } from '../kernels/backend.ts';
+import { frozenPart, trainedInputShape, trainedPart } from '../net/frozen-layers.ts';
 import { cropShape, type Network, parameterCount } from '../net/network.ts';
 import { activationBytes, defaultMicroBatch, gradientBytes } from './activation-memory.ts';
 
@@ -28,9 +31,14 @@ export function weightBytes(network: Network): number {
   return FLOAT_BYTES * parameterCount(network);
 }
 
+/** 4 bytes per parameter with a gradient: all but those of frozen layers before the trained part. */
+export function trainedBytes(network: Network): number {
+  return FLOAT_BYTES * valuesIn(parameterSpecs(trainedPart(network)));
+}
+
 /** The size of a checkpoint, which holds weights and velocities. */
 export function checkpointBytes(network: Network): number {
-  return 2 * weightBytes(network);
+  return weightBytes(network) + trainedBytes(network);
 }
 
 /** Memory of Node, its libraries and our code, measured on Linux. */
@@ -71,6 +79,15 @@ async function programMemory(
   return { total: batch * perImage + transformedWeights + SCRATCH_BYTES, transformedWeights };
 }
 
+/** The memory of the program of the trained part and, if layers are frozen, that of theirs. */
+async function stepMemory(network: Network, batch: number, planner?: MemoryPlanner): Promise<number> {
+  const frozen = frozenPart(network);
+  if (!planner || frozen.length === 0) return (await programMemory(network, batch, true, planner)).total;
+  const inputShape = trainedInputShape(network, batch);
+  const trained = await planner({ layers: trainedPart(network), inputShape, training: true });
+  return trained.total + (await planner({ layers: frozen, inputShape: cropShape(network, batch) })).total;
+}
+
 /**
  * The memory of a training run: weights, gradients and velocities; the training program; loaded images; a validation,
  * whose program exists at the same time; and the largest tensor and its velocity while a checkpoint is written. Decoded
@@ -83,13 +100,14 @@ export async function trainingBytes(
 ): Promise<number> {
   const imageBytes = FLOAT_BYTES * elementCount(cropShape(network, 1));
   const fitting = Math.max(1, Math.floor(VALIDATION_BYTES / gradientBytes(network)));
-  const step = await programMemory(network, microBatch, true, planner);
+  const step = await stepMemory(network, microBatch, planner);
   const validation = await programMemory(network, Math.min(VALIDATION_BATCH, fitting), false, planner);
   const largestTensor = Math.max(...network.parameters.map(({ shape }) => elementCount(shape)));
   return (
     PROCESS_BYTES +
-    3 * weightBytes(network) +
-    step.total +
+    weightBytes(network) +
+    2 * trainedBytes(network) +
+    step +
     LOADED * microBatch * imageBytes +
     (validation.total - validation.transformedWeights) +
     2 * FLOAT_BYTES * largestTensor

@@ -7,6 +7,7 @@ import {
   type MemoryEstimate,
   type MemoryPlanner,
   memoryByBatch,
+  trainedBytes,
   weightBytes,
 } from './process-memory.ts';
 import { estimateScaling, type ScalingEstimate, type ScalingRequest } from './scaling.ts';
@@ -37,6 +38,8 @@ export interface TrainingEstimate {
   readonly crop: number;
   readonly width: number;
   readonly parameters: number;
+  /** Without those of frozen layers. */
+  readonly trainedParameters: number;
   readonly flopsPerImage: ImageFlops;
   readonly batch: number;
   readonly iterationsPerEpoch: number;
@@ -76,7 +79,8 @@ export async function estimateTraining(request: TrainingEstimateRequest): Promis
     trainingFlops: flopsPerImage.training * iterations * batch,
     modelBytes: weightBytes(network),
     checkpointBytes: checkpointBytes(network),
-    gradientBytes: weightBytes(network),
+    gradientBytes: trainedBytes(network),
+    trainedParameters: trainedBytes(network) / 4,
     memory: await memoryByBatch(network, batches, { microBatch, planner }),
     memorySource: planner ? 'planned' : 'upper estimate',
     time,

@@ -1,48 +1,150 @@
-/** Draws pictures of mistakes with the dense score map of the predicted class (paper, section 3.2). */
+/** Draws pictures of mistakes with the evidence for the predicted class. */
 import sharp from 'sharp';
 import { imagePlanes } from '../data/pixels/crop.ts';
 import { prepareForEvaluation } from '../data/pixels/evaluation-images.ts';
+import type { Window } from '../data/pixels/resample.ts';
 import type { ImageSource, RgbImage } from '../data/sources/image-source.ts';
 import type { LoadedModel } from '../evaluate/inference/load-model.ts';
 import { denseWindow, positionPosteriors } from '../evaluate/protocol/dense-score-map.ts';
 import type { ImageResult } from '../evaluate/results/image-results.ts';
+import { formatPercent } from './format.ts';
 import type { Mistake } from './run-report.ts';
 
 /** Pixels between the positions of a score map. */
 const STRIDE = 32;
+/** With fewer positions, a score map shows nothing; the image is occluded part by part instead. */
+const FEWEST_POSITIONS = 9;
+/** Rows and columns of occlusions. */
+const GRID = 8;
+
+/** A map over a part of the image: what speaks for the predicted class, as a probability or a difference of two. */
+interface Evidence {
+  readonly values: Float64Array;
+  readonly rows: number;
+  readonly columns: number;
+  readonly area: Window;
+  /** Pixels between values, if the map may reach beyond the area, where it is cut (default: it fills the area). */
+  readonly step?: number;
+  readonly caption: (low: string, high: string) => string;
+}
 
 /** @param scale smaller side Q of the pictures, in pixels */
 export async function drawMistake(
-  { facts, backend, parameters }: LoadedModel,
+  model: LoadedModel,
   source: ImageSource,
   { image, label, top, loss }: ImageResult,
   scale: number,
 ): Promise<Mistake> {
+  const { facts } = model;
   const name = source.imageName(image);
   const [scaled] = await prepareForEvaluation(await source.read(image), name, [scale], {
     colorProfiles: facts.colorProfiles,
     rounding: facts.publishedTest?.rounding,
   });
-  const { layers, crop } = facts.network;
-  const window = denseWindow(layers, scaled!);
-  const inputShape = [1, 3, window.height, window.width] as const;
-  const program = await backend.compile({ layers, inputShape, parameters });
+  const { index, probability } = top[0]!;
+  const scores = await scoreMap(model, scaled!, index);
+  const evidence = scores.values.length < FEWEST_POSITIONS ? await occlusions(model, scaled!, index) : scores;
+  const [low, high] = rangeOf(evidence.values);
+  return {
+    name,
+    label: facts.labels[label]!,
+    predicted: facts.labels[index]!,
+    probability,
+    labelProbability: Math.exp(-loss),
+    picture: await toPng(scaled!),
+    scoreMap: await overlay(scaled!, evidence),
+    evidence: evidence.caption(formatPercent(low), formatPercent(high)),
+  };
+}
+
+function rangeOf(values: Float64Array): [low: number, high: number] {
+  return [Math.min(...values), Math.max(...values)];
+}
+
+/** The posterior of a class at each position of dense evaluation (paper, section 3.2). */
+async function scoreMap(model: LoadedModel, image: RgbImage, index: number): Promise<Evidence> {
+  const { crop, layers } = model.facts.network;
+  const window = denseWindow(layers, image);
+  const { scores, rows, columns } = await forward(
+    model,
+    [imagePlanes(image, model.facts.meanRgb, window)],
+    window,
+  );
+  const [values] = positionPosteriors({ scores, rows, columns }, [index]);
+  // Each value is at the center of its window.
+  const middle = (crop - STRIDE) / 2;
+  const [left, top] = [window.left + middle, window.top + middle];
+  // Pooling that rounds up gives positions whose squares reach beyond the image.
+  const width = Math.min(columns * STRIDE, image.width - left);
+  const height = Math.min(rows * STRIDE, image.height - top);
+  return {
+    values: values!,
+    rows,
+    columns,
+    area: { left, top, width, height },
+    step: STRIDE,
+    caption: (low, high) => `its probability by position, from ${low} (clear) to ${high} % (red)`,
+  };
+}
+
+/**
+ * By how much the posterior of a class falls when a patch of the mean color hides a part of the image (Zeiler & Fergus,
+ * 2014, section 4.2).
+ */
+async function occlusions(model: LoadedModel, image: RgbImage, index: number): Promise<Evidence> {
+  const { facts } = model;
+  const window = denseWindow(facts.network.layers, image);
+  const whole = imagePlanes(image, facts.meanRgb, window);
+  const hidden = Array.from({ length: GRID ** 2 }, (_, cell) => hide(whole, window, cell));
+  const { scores, rows, columns } = await forward(model, [whole, ...hidden], window);
+  const perImage = scores.length / (hidden.length + 1);
+  const [before, ...after] = Array.from({ length: hidden.length + 1 }, (_, i) => {
+    const own = scores.subarray(i * perImage, (i + 1) * perImage);
+    const [posteriors] = positionPosteriors({ scores: own, rows, columns }, [index]);
+    return posteriors!.reduce((sum, value) => sum + value, 0) / posteriors!.length;
+  });
+  return {
+    values: Float64Array.from(after, (posterior) => Math.max(0, before! - posterior)),
+    ...{ rows: GRID, columns: GRID, area: window },
+    caption: (_, high) => `hiding the reddest part lowers its probability by ${high} points`,
+  };
+}
+
+/** Sets a patch of twice a cell's extent to the mean, which is 0 after the subtraction. */
+function hide(planes: Float32Array, { width, height }: Window, cell: number): Float32Array {
+  const copy = planes.slice();
+  const spanOf = (at: number, extent: number) => {
+    const size = extent / GRID;
+    return [
+      Math.max(0, Math.round((at - 0.5) * size)),
+      Math.min(extent, Math.round((at + 1.5) * size)),
+    ] as const;
+  };
+  const [left, right] = spanOf(cell % GRID, width);
+  const [top, bottom] = spanOf(Math.floor(cell / GRID), height);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let y = top; y < bottom; y++) {
+      const row = (channel * height + y) * width;
+      copy.fill(0, row + left, row + right);
+    }
+  }
+  return copy;
+}
+
+/** @param images planes of the same window, `[3, height, width]` each */
+async function forward(
+  { facts, backend, parameters }: LoadedModel,
+  images: readonly Float32Array[],
+  { width, height }: Window,
+) {
+  const inputShape = [images.length, 3, height, width] as const;
+  const input = new Float32Array(images.length * images[0]!.length);
+  for (const [i, planes] of images.entries()) input.set(planes, i * planes.length);
+  const program = await backend.compile({ layers: facts.network.layers, inputShape, parameters });
   try {
-    const scores = await program.forward(imagePlanes(scaled!, facts.meanRgb, window));
-    const [, , height, width] = program.outputShape;
-    const { index, probability } = top[0]!;
-    const [map] = positionPosteriors({ scores, rows: height, columns: width }, [index]);
-    const middle = (crop - STRIDE) / 2;
-    const area = { columns: width, rows: height, left: window.left + middle, top: window.top + middle };
-    return {
-      name,
-      label: facts.labels[label]!,
-      predicted: facts.labels[index]!,
-      probability,
-      labelProbability: Math.exp(-loss),
-      picture: await toPng(scaled!),
-      scoreMap: await overlay(scaled!, map!, area),
-    };
+    const scores = await program.forward(input);
+    const [, , rows, columns] = program.outputShape;
+    return { scores, rows, columns };
   } finally {
     program.dispose();
   }
@@ -56,33 +158,32 @@ async function toPng(image: RgbImage): Promise<Buffer> {
   return sharp(image.pixels, raw(image, 3)).png().toBuffer();
 }
 
-/** Rows and columns of a map, and the corner in the image from where each value covers a square of the stride. */
-type MapArea = Readonly<Record<'rows' | 'columns' | 'left' | 'top', number>>;
+/** Opacity of the strongest evidence, of 255. */
+const STRONGEST = 190;
 
 /**
- * Draws the image in gray under the map in red, whose opacity grows with the posterior. Each value is at the center of
- * its window, and the outermost values continue to the edges.
+ * Draws the image in gray under the map in red: clear at the map's lowest value, strongest at its highest. The outermost
+ * values continue to the edges.
  */
 async function overlay(
   image: RgbImage,
-  map: Float64Array,
-  { rows, columns, left, top }: MapArea,
+  { values, rows, columns, area, step = 0 }: Evidence,
 ): Promise<Buffer> {
-  const colors = new Uint8Array(4 * map.length);
-  map.forEach((posterior, i) => {
-    colors.set([220, 38, 38, Math.round(190 * posterior)], 4 * i);
+  const [low, high] = rangeOf(values);
+  const colors = new Uint8Array(4 * values.length);
+  values.forEach((value, i) => {
+    const opacity = high > low ? (value - low) / (high - low) : 0;
+    colors.set([220, 38, 38, Math.round(STRONGEST * opacity)], 4 * i);
   });
-  // Pooling that rounds up gives positions whose squares reach beyond the image.
-  const width = Math.min(columns * STRIDE, image.width - left);
-  const height = Math.min(rows * STRIDE, image.height - top);
+  const [width, height] = [Math.max(area.width, columns * step), Math.max(area.height, rows * step)];
   const layer = await sharp(colors, raw({ width: columns, height: rows }, 4))
-    .resize(columns * STRIDE, rows * STRIDE, { fit: 'fill', kernel: 'linear' })
-    .extract({ left: 0, top: 0, width, height })
+    .resize(width, height, { fit: 'fill', kernel: 'linear' })
+    .extract({ left: 0, top: 0, width: area.width, height: area.height })
     .extend({
-      left,
-      top,
-      right: image.width - left - width,
-      bottom: image.height - top - height,
+      left: area.left,
+      top: area.top,
+      right: image.width - area.left - area.width,
+      bottom: image.height - area.top - area.height,
       extendWith: 'copy',
     })
     .png()

@@ -70,6 +70,7 @@ export function formatTable2(networks: readonly Network[]): string {
 /** One network, one row per layer. */
 export function formatLayers(network: Network): string {
   const { layers, parameters, multiplyAdds } = summarizeNetwork(network);
+  const { frozenLayers = 0 } = network;
   const rows = network.layers.map((layer, index) => {
     const cost = layers[index]!;
     return [
@@ -80,9 +81,11 @@ export function formatLayers(network: Network): string {
       cost.multiplyAdds > 0 ? formatCount(cost.multiplyAdds) : '',
       `${cost.receptiveField.side}`,
       `${cost.receptiveField.stride}`,
+      ...(frozenLayers > 0 ? [index < frozenLayers ? 'frozen' : 'trained'] : []),
     ];
   });
   rows.push(['total', '', '', formatCount(parameters), formatCount(multiplyAdds), '', '']);
+  if (frozenLayers > 0) rows.at(-1)!.push('');
   return formatTable(rows, {
     head: [
       'layer',
@@ -92,6 +95,7 @@ export function formatLayers(network: Network): string {
       'multiply-adds',
       'receptive\nfield, px',
       'stride,\npx',
+      ...(frozenLayers > 0 ? ['in training'] : []),
     ],
     align: ['left', 'left', 'right', 'right', 'right', 'right', 'right'],
   });

@@ -1,3 +1,4 @@
+import type { ScalingEstimate } from '../plan/scaling.ts';
 import type { TrainingEstimate } from '../plan/training-estimate.ts';
 import {
   formatBytes,
@@ -7,7 +8,7 @@ import {
   formatMillions,
   formatMilliseconds,
 } from './format.ts';
-import { formatFacts, formatTable } from './table.ts';
+import { type Column, formatFacts, formatParagraph, formatTable, tableOf } from './table.ts';
 
 const MEMORY_SOURCES: Readonly<Record<TrainingEstimate['memorySource'], string>> = {
   planned: 'Memory of the process, as the native backend plans it.',
@@ -18,18 +19,29 @@ const MEMORY_SOURCES: Readonly<Record<TrainingEstimate['memorySource'], string>>
 export function formatPlan(plan: TrainingEstimate): string {
   return [
     formatFacts(factsOf(plan)),
-    `${MEMORY_SOURCES[plan.memorySource]}\nTraining computes a batch in micro-batches whose gradients add up. The decoded images\nthat the loader keeps (--memory-budget) come on top.`,
+    formatParagraph(
+      `${MEMORY_SOURCES[plan.memorySource]} Training computes a batch in micro-batches whose gradients add up. The decoded images that the loader keeps (--memory-budget) come on top.`,
+    ),
     formatMemory(plan),
-    'Synchronous data parallelism: the machines share each batch and exchange gradients\nduring the last backward pass.',
+    formatParagraph(
+      'Synchronous data parallelism: the machines share each batch and exchange gradients during the last backward pass.',
+    ),
     formatScaling(plan),
   ].join('\n\n');
+}
+
+function parametersOf({ parameters, trainedParameters }: TrainingEstimate): string {
+  const all = `${formatMillions(parameters)} million`;
+  return trainedParameters === parameters
+    ? all
+    : `${all}, of which ${formatMillions(trainedParameters)} million are trained`;
 }
 
 function factsOf(plan: TrainingEstimate): [string, string][] {
   const { flopsPerImage, time } = plan;
   const facts: [string, string][] = [
     ['network', `${plan.configuration}, ${plan.classes} classes, crop ${plan.crop}, width ${plan.width}`],
-    ['parameters', `${formatMillions(plan.parameters)} million`],
+    ['parameters', parametersOf(plan)],
     ['forward pass', `${formatFlops(flopsPerImage.forward)} per image`],
     [
       'training',
@@ -74,19 +86,18 @@ function formatSeconds(seconds: number | undefined): string {
   return seconds < 10 ? `${seconds.toFixed(2)} s` : formatDuration(seconds);
 }
 
-function formatScaling({ scaling }: TrainingEstimate): string {
-  return formatTable(
-    scaling.map((estimate) => [
-      String(estimate.machines),
-      formatBytes(estimate.bytesSentPerStep),
-      formatSeconds(estimate.communicationSeconds),
-      formatSeconds(estimate.hiddenSeconds),
-      formatSeconds(estimate.secondsPerStep),
-      estimate.speedup?.toFixed(2) ?? '–',
-    ]),
-    {
-      head: ['machines', 'sent by each\nper step', 'exchange', 'hidden', 'step', 'speed-up'],
-      align: ['right', 'right', 'right', 'right', 'right', 'right'],
-    },
-  );
+/** Without a speed only the exchange is known. */
+function formatScaling({ scaling, time }: TrainingEstimate): string {
+  return tableOf(scaling, [
+    ['machines', ({ machines }) => String(machines), 'right'],
+    ['sent by each\nper step', ({ bytesSentPerStep }) => formatBytes(bytesSentPerStep), 'right'],
+    ['exchange', ({ communicationSeconds }) => formatSeconds(communicationSeconds), 'right'],
+    ...(time === undefined ? [] : TIMES),
+  ]);
 }
+
+const TIMES: readonly Column<ScalingEstimate>[] = [
+  ['hidden', ({ hiddenSeconds }) => formatSeconds(hiddenSeconds), 'right'],
+  ['step', ({ secondsPerStep }) => formatSeconds(secondsPerStep), 'right'],
+  ['speed-up', ({ speedup }) => speedup?.toFixed(2) ?? '–', 'right'],
+];

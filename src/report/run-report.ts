@@ -6,8 +6,10 @@ import type { Metrics } from '../train/metrics.ts';
 import { formatCount, formatErrors } from './format.ts';
 
 export interface RunReport {
-  /** The run folder, as given. */
+  /** The run folder, relative to the current one if it is below it. */
   readonly run: string;
+  /** Which model was evaluated. */
+  readonly checkpoint: 'best' | 'last';
   /** Rows of the first table: network, data, recipe. */
   readonly facts: readonly (readonly [name: string, value: string])[];
   /** The recipe as YAML. */
@@ -40,12 +42,17 @@ export interface Mistake {
   readonly labelProbability: number;
   /** The image as a PNG. */
   readonly picture: Uint8Array;
-  /** The score map of the predicted class over the image, as a PNG. */
+  /** The evidence for the predicted class over the image, as a PNG: a score map or occlusions. */
   readonly scoreMap: Uint8Array;
+  /** What the evidence's colors mean. */
+  readonly evidence: string;
 }
 
 /** `top-1 error 25.6 %, top-5 error 8.1 % on 11 images (split: held-out; 99 others were trained on)` */
-export function formatReportedErrors({ evaluation, byClass }: RunReport): string {
+export function formatReportedErrors({
+  evaluation,
+  byClass,
+}: Pick<RunReport, 'evaluation' | 'byClass'>): string {
   const { images, split = 'all', trainedOn } = evaluation;
   const others = trainedOn > 0 ? `; ${formatCount(trainedOn)} others were trained on` : '';
   const counts = byClass.map((one) => one.images);
@@ -56,6 +63,12 @@ export function formatReportedErrors({ evaluation, byClass }: RunReport): string
     unbalanced: isUnbalanced(counts),
   });
   return `${errors} on ${formatCount(images)} images (split: ${split}${others})`;
+}
+
+/** `best checkpoint, dense evaluation, Q = 256` */
+export function formatMethod({ checkpoint, evaluation: { protocol, scales } }: RunReport): string {
+  const name = ['dense', 'crops'].includes(protocol) ? `${protocol} evaluation` : protocol;
+  return `${checkpoint} checkpoint, ${name}, Q = ${scales.join(', ')}`;
 }
 
 export interface ClassError {
@@ -88,4 +101,14 @@ export function mostConfused({ confusion, labels }: RunReport, count: number): C
     if (t !== p && images > 0) pairs.push({ truth: labels[t]!, predicted: labels[p]!, images });
   });
   return pairs.sort((a, b) => b.images - a.images).slice(0, count);
+}
+
+/** Names of the facts that are not the same in all reports. */
+export function differingFacts(reports: readonly RunReport[]): string[] {
+  const names = [...new Set(reports.flatMap(({ facts }) => facts.map(([name]) => name)))];
+  return names.filter((name) => new Set(reports.map((report) => factOf(report, name))).size > 1);
+}
+
+export function factOf({ facts }: RunReport, name: string): string {
+  return facts.find(([own]) => own === name)?.[1] ?? '–';
 }

@@ -13,9 +13,9 @@ export interface TableOptions {
   readonly grid?: boolean;
 }
 
-/** Columns of the terminal; unlimited where there is none, so that saved tables stay whole. */
+/** Columns of the terminal; unlimited where there is none (saved tables stay whole) or its size is unknown (0 under mpirun). */
 function terminalColumns(): number {
-  return process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  return process.stdout.columns || Number.POSITIVE_INFINITY;
 }
 
 /**
@@ -80,6 +80,11 @@ export function formatFacts(
   return facts
     .map(([name, value]) => `${name.padEnd(width)}  ${wrapText(value, columns - width - 2).join(indent)}`)
     .join('\n');
+}
+
+/** Lines of at most 80 columns. */
+export function formatParagraph(text: string, columns: number = terminalColumns()): string {
+  return wrapText(text, Math.min(80, columns)).join('\n');
 }
 
 /** Breaks text between words; longer words stay whole. @param width columns */

@@ -1,7 +1,15 @@
 /** A report on a run for the terminal. */
 import { formatCount, formatPercent } from './format.ts';
-import { formatReportedErrors, mostConfused, type RunReport, worstClasses } from './run-report.ts';
-import { formatFacts, formatTable } from './table.ts';
+import {
+  differingFacts,
+  factOf,
+  formatMethod,
+  formatReportedErrors,
+  mostConfused,
+  type RunReport,
+  worstClasses,
+} from './run-report.ts';
+import { formatFacts, formatTable, tableOf } from './table.ts';
 
 const LEVELS = '▁▂▃▄▅▆▇█';
 const POINTS = 60;
@@ -17,15 +25,15 @@ export function sparkline(values: readonly number[]): string {
 }
 
 export function formatTerminalReport(report: RunReport): string {
-  const { run, facts, metrics, evaluation } = report;
+  const { run, facts, metrics } = report;
   const valuesOf = (kind: string, value: 'loss' | 'top1Error') =>
     metrics.filter((line) => line.kind === kind).map((line) => line[value]);
-  const { protocol, scales } = evaluation;
   return [
     run,
     formatFacts([
       ...facts,
-      [`${protocol} evaluation, Q = ${scales.join(', ')}`, formatReportedErrors(report)],
+      ['evaluated', formatMethod(report)],
+      ['error', formatReportedErrors(report)],
       ['training loss', sparkline(valuesOf('train', 'loss'))],
       ['validation error', sparkline(valuesOf('validation', 'top1Error'))],
     ]),
@@ -42,4 +50,15 @@ export function formatTerminalReport(report: RunReport): string {
       { head: ['most confused', 'predicted as', 'images'], align: ['left', 'left', 'right'] },
     ),
   ].join('\n\n');
+}
+
+/** Several runs side by side: what differs between them, and their errors. */
+export function formatComparison(reports: readonly RunReport[]): string {
+  return tableOf(reports, [
+    ['run', ({ run }) => run],
+    ...differingFacts(reports).map((name) => [name, (report: RunReport) => factOf(report, name)] as const),
+    ['checkpoint', ({ checkpoint }) => checkpoint],
+    ['images', ({ evaluation }) => formatCount(evaluation.images), 'right'],
+    ['top-1 error %', ({ evaluation }) => formatPercent(evaluation.top1Error), 'right'],
+  ]);
 }

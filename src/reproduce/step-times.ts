@@ -29,7 +29,10 @@ export async function readEstimate(out: string): Promise<z.infer<typeof estimate
   return readJson(join(out, 'estimate.json'), estimateSchema);
 }
 
-export async function writeEstimate(out: string, steps: z.infer<typeof estimateSchema>): Promise<void> {
+export async function writeEstimate(
+  out: string,
+  steps: readonly z.infer<typeof stepSchema>[],
+): Promise<void> {
   await writeFileAtomically(join(out, 'estimate.json'), `${JSON.stringify(steps, undefined, 1)}\n`);
 }
 

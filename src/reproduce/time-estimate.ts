@@ -1,9 +1,11 @@
 /** Predicts how long the steps of a reproduction take on this machine. */
 import { median } from '../core/statistics.ts';
 import { singleProtocols } from '../evaluate/protocol/protocol.ts';
-import { buildNetwork, type Network } from '../net/network.ts';
+import { imageFlops } from '../net/cost.ts';
+import type { Network } from '../net/network.ts';
 import { evaluationTime, type Speed, trainingTime } from '../plan/arithmetic-time.ts';
 import type { Recipe } from '../train/recipe.ts';
+import { networkOf } from '../train/resolve-recipe.ts';
 import { planEvaluations } from './evaluations.ts';
 import { planExperiments, testScalesOf } from './experiments.ts';
 import type { PlannedTraining, SeedTrainings } from './training-order.ts';
@@ -49,21 +51,26 @@ export interface LoadingTime {
   readonly idle: number;
 }
 
-/** Size of the largest batch that is timed. */
-const TIMED_BATCH = 32;
+/** Sizes of the batches that are timed: smaller ones for networks that take long. */
+const TIMED_BATCH = { most: 32, least: 4, flops: 8e11 };
 const ROUNDS = 5;
+/** With large networks, rounds are long: after this many seconds, two are enough. */
+const PATIENCE = 60;
 
 /** The time of each network in a round, by the network's name. */
 type Round = ReadonlyMap<string, NetworkTimes>;
 type NetworkTimes = RoundSpeed & { readonly loading: LoadingTime };
 
 /**
- * Times each network in several rounds and multiplies: arithmetic, weight updates, preparing the images, validations.
+ * Times each network in two to five rounds and multiplies: arithmetic, weight updates, preparing the images, validations.
  * Training may stop earlier, on a plateau.
  */
 export async function estimateReproduction(request: EstimateRequest): Promise<StepEstimate[]> {
   const rounds: Round[] = [];
-  for (let round = 0; round < ROUNDS; round++) rounds.push(await timedRound(request));
+  const end = performance.now() + PATIENCE * 1000;
+  while (rounds.length < 2 || (rounds.length < ROUNDS && performance.now() < end)) {
+    rounds.push(await timedRound(request));
+  }
   return request.seeds.flatMap(({ prefix, trainings, longer }) => [
     ...[...trainings, ...longer].map((training) =>
       step('training', prefix + training.id, rounds, (round, speed) =>
@@ -78,7 +85,7 @@ export async function estimateReproduction(request: EstimateRequest): Promise<St
         (round, speed) =>
           request.testImages *
           evaluationTime(
-            networkOf(request, training),
+            networkOf(training.recipe, request.classes),
             singleProtocols(protocol),
             testScalesOf(training, scales),
             round.get(training.net)![speed],
@@ -88,22 +95,17 @@ export async function estimateReproduction(request: EstimateRequest): Promise<St
   ]);
 }
 
-function networkOf({ classes }: EstimateRequest, { net, recipe }: PlannedTraining): Network {
-  const { crop, width, pooling } = recipe;
-  return buildNetwork({ configuration: net, classes, crop, width, pooling });
-}
-
 async function timedRound(request: EstimateRequest): Promise<Round> {
   const round = new Map<string, NetworkTimes>();
-  for (const training of request.seeds[0]!.trainings) {
-    const { net, recipe } = training;
+  const { trainings } = request.seeds[0]!;
+  // All stages prepare their images in much the same way.
+  const loading = await request.loadingOf(trainings[0]!.recipe);
+  for (const { net, recipe } of trainings) {
     if (round.has(net)) continue;
-    const speed = await request.speedOf(
-      networkOf(request, training),
-      Math.min(recipe.batch, TIMED_BATCH),
-      recipe,
-    );
-    round.set(net, { ...speed, loading: await request.loadingOf(recipe) });
+    const network = networkOf(recipe, request.classes);
+    const fitting = Math.round(TIMED_BATCH.flops / imageFlops(network).training);
+    const batch = Math.min(recipe.batch, TIMED_BATCH.most, Math.max(TIMED_BATCH.least, fitting));
+    round.set(net, { ...(await request.speedOf(network, batch, recipe)), loading });
   }
   return round;
 }
@@ -126,10 +128,8 @@ function trainingSeconds(
   speed: 'now' | 'idle',
 ): number {
   const { recipe } = training;
-  const images = recipe.iterations
-    ? recipe.iterations * recipe.batch
-    : recipe.epochs * request.trainingImages;
-  const network = networkOf(request, training);
+  const images = trainedImages(request, training);
+  const network = networkOf(training.recipe, request.classes);
   const validations = Math.max(1, images / request.trainingImages / recipe['validate-every']);
   const perValidation =
     request.heldOutImages * evaluationTime(network, ['center'], [recipe.crop], speeds[speed]);
@@ -138,6 +138,14 @@ function trainingSeconds(
     (images / recipe.batch) * updateSeconds +
     validations * perValidation
   );
+}
+
+/** Images that a training computes, each in each epoch. */
+export function trainedImages(
+  { trainingImages }: Pick<EstimateRequest, 'trainingImages'>,
+  { recipe }: PlannedTraining,
+): number {
+  return recipe.iterations ? recipe.iterations * recipe.batch : recipe.epochs * trainingImages;
 }
 
 /** The sums over the steps. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomically } from '../core/atomic-file.ts';
 import { DiskReserve } from '../core/disk-reserve.ts';
 import { makeFolder, writingError } from '../core/files.ts';
-import { elementCount } from '../core/shape.ts';
+import { valuesIn } from '../core/layer.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { writeCheckpoint, writeParameters } from '../train/checkpoint.ts';
 import type { DataRecord } from '../train/data-record.ts';
@@ -154,8 +154,8 @@ export class RunRecord {
 }
 
 /** The size of a checkpoint: values, velocities and, if weights are averaged, their average. */
-function checkpointBytes({ specs }: Parameters, averaged: boolean): number {
-  const values = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+function checkpointBytes({ specs, trained }: Parameters, averaged: boolean): number {
+  const values = valuesIn(specs);
   // Names, shapes and the state take some kilobytes.
-  return 4 * values * (averaged ? 3 : 2) + 2 ** 17;
+  return 4 * (values * (averaged ? 2 : 1) + valuesIn(trained)) + 2 ** 17;
 }

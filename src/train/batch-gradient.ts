@@ -15,8 +15,10 @@ import { type ExchangeTime, GradientExchange } from './gradient-exchange.ts';
 import type { Recipe } from './recipe.ts';
 
 interface BatchGradientOptions {
-  readonly recipe: Pick<Recipe, 'batch' | 'seed' | 'gradient-dtype'>;
+  readonly recipe: Pick<Recipe, 'batch' | 'seed' | 'gradient-dtype' | 'label-smoothing'>;
   readonly classes: number;
+  /** `[classes]`: factors on the images' losses (default: 1). */
+  readonly classWeights?: Float32Array;
   readonly microBatch: number;
   readonly parameters: Parameters;
   readonly communicator: Communicator;
@@ -64,7 +66,7 @@ export class BatchGradient {
    * @param next returns the next micro-batch of the plan
    */
   async add(program: TrainingProgram, next: () => Promise<ImageBatch>): Promise<BatchOutcome> {
-    const { recipe, classes } = this.#options;
+    const { recipe, classes, classWeights } = this.#options;
     const outcome = { counts: noCounts(), logits: new LogitRange(classes), lost: [] as BadImage[] };
     const [from, to] = this.#share;
     let running: Promise<void> = Promise.resolve();
@@ -73,7 +75,12 @@ export class BatchGradient {
       await running;
       outcome.lost.push(...(batch.lost ?? []));
       done += batch.labels.length;
-      const input = { input: batch.input, labels: batch.labels, dropoutKeys: this.#dropoutKeys(batch) };
+      const { input: images, labels } = batch;
+      const input = {
+        ...{ input: images, labels, dropoutKeys: this.#dropoutKeys(batch) },
+        weights: classWeights && Float32Array.from(labels, (label) => classWeights[label]!),
+        labelSmoothing: recipe['label-smoothing'],
+      };
       // Gradients are final in the last micro-batch only.
       const onGradients = done === to ? this.#onGradients : undefined;
       running = program.accumulate(input, 1 / recipe.batch, onGradients).then((result) => {

@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../core/errors.ts';
 import type { ParameterField, Parameters } from '../kernels/backend.ts';
-import { moveIntoParameters } from '../kernels/canonical-parameters.ts';
+import { moveIntoParameters, specsWith } from '../kernels/canonical-parameters.ts';
 import { readSafetensors } from '../weights/formats/safetensors/reader.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { OPTIMIZER_PREFIX } from '../weights/model/model.ts';
@@ -32,7 +32,7 @@ export async function writeCheckpoint(
   average?: WeightAverage,
 ): Promise<void> {
   const extras = (prefix: string, field: ParameterField) =>
-    parameters.specs.map(({ name, shape }) => ({
+    specsWith(parameters, field).map(({ name, shape }) => ({
       name: prefix + name,
       shape,
       read: () => parameters.read(field, name),
@@ -111,7 +111,7 @@ async function restoreField(
   prefix: string,
   tensors: Map<string, Float32Array>,
 ): Promise<void> {
-  for (const { name } of parameters.specs) {
+  for (const { name } of specsWith(parameters, field)) {
     const tensor = tensors.get(name);
     if (!tensor) throw new UserError(`the checkpoint has no ${prefix}${name}; it belongs to another run`);
     await parameters.write(field, name, tensor);

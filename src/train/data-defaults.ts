@@ -52,10 +52,14 @@ const PAPER_IMAGES = 500_000;
 
 /** Width and largest crop by number of images. */
 const NETWORKS = [
-  { below: 20_000, width: 0.25, crop: 64 },
-  { below: 200_000, width: 0.5, crop: 128 },
-  { below: Number.POSITIVE_INFINITY, width: 1, crop: 224 },
+  { preset: 'small', below: 20_000, width: 0.25, crop: 64 },
+  { preset: 'medium', below: 200_000, width: 0.5, crop: 128 },
+  { preset: 'paper', below: Number.POSITIVE_INFINITY, width: 1, crop: 224 },
 ] as const;
+
+/** Sizes that people can choose; `paper`: the paper's values for every key. */
+export const presets = NETWORKS.map(({ preset }) => preset);
+export type Preset = (typeof presets)[number];
 
 /** When the rate falls, as shares of the training, each time to a third. */
 const DROPS = [0.5, 0.7, 0.85] as const;
@@ -63,17 +67,29 @@ const DROPS = [0.5, 0.7, 0.85] as const;
 /**
  * The values of keys that are not given. Some follow from given ones: the scale from the crop, the drops of the learning
  * rate from the epochs.
+ * @param preset size of the network (default: by the number of images)
  * @returns only keys that are not in `given`; none for data of the paper's size
  */
-export function dataDefaults(facts: DataFacts, given: PartialRecipe): Pick<PartialRecipe, DataKey> {
-  const chosen = { ...networkDefaults(facts, given), ...scheduleDefaults(facts, given) };
+export function dataDefaults(
+  facts: DataFacts,
+  given: PartialRecipe,
+  preset?: Preset,
+): Pick<PartialRecipe, DataKey> {
+  if (preset === 'paper') return {};
+  const chosen = { ...networkDefaults(facts, given, preset), ...scheduleDefaults(facts, given) };
   return Object.fromEntries(
     Object.entries(chosen).filter(([key, value]) => value !== undefined && !(key in given)),
   );
 }
 
-function networkDefaults({ images, side, from }: DataFacts, given: PartialRecipe): PartialRecipe {
-  const { width, crop: largest } = NETWORKS.find(({ below }) => images < below)!;
+function networkDefaults(
+  { images, side, from }: DataFacts,
+  given: PartialRecipe,
+  preset: Preset | undefined,
+): PartialRecipe {
+  const isChosen = ({ preset: name, below }: (typeof NETWORKS)[number]) =>
+    preset === undefined ? images < below : name === preset;
+  const { width, crop: largest } = NETWORKS.find(isChosen)!;
   const smallest = given.scale === undefined ? side : parseTrainScale(given.scale).min;
   const fitting = Math.min(largest, Math.max(32, 32 * Math.floor(smallest / 32)));
   const crop = from && !from.featuresOnly ? from.crop : fitting;

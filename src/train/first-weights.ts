@@ -1,3 +1,4 @@
+import { UserError } from '../core/errors.ts';
 import { inputDeviation } from '../data/training/color-shift.ts';
 import { type Initialization, initializeTensor } from '../net/initialization.ts';
 import type { Network } from '../net/network.ts';
@@ -5,6 +6,7 @@ import { meanModel, type NamedModel } from '../weights/model/mean-model.ts';
 import type { Model } from '../weights/model/model.ts';
 import { readModel } from '../weights/model/read-model.ts';
 import { type Transfer, transferAll, transferFromShallower } from '../weights/model/transfer.ts';
+import { frozenNames } from './layer-rates.ts';
 import type { Recipe } from './recipe.ts';
 import type { TrainingSession } from './session.ts';
 
@@ -34,6 +36,14 @@ export async function firstWeights({
   const { classes } = set.training;
   const start = given ?? (await readStart(recipe));
   const transfer = start && transferOf(start, network, recipe, classes);
+  const unknown = frozenNames(recipe, network).filter((layer) =>
+    transfer?.replaced.includes(`${layer}.weight`),
+  );
+  if (unknown.length > 0) {
+    throw new UserError(
+      `freeze names ${unknown.join(', ')}, but ${recipe.from} has no such weights for this network, so they are new and must be trained; leave them out of freeze`,
+    );
+  }
   if (transfer && transfer.replaced.length > 0) {
     const source = recipe.from ?? recipe['from-shallower'];
     listener?.onNote?.(

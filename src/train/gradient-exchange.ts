@@ -41,7 +41,7 @@ export class GradientExchange {
 
   constructor(parameters: Parameters, communicator: Communicator, type: ExchangeType) {
     let end = 0;
-    this.#offsets = parameters.specs.map(({ shape }) => {
+    this.#offsets = parameters.trained.map(({ shape }) => {
       const begin = end;
       end += elementCount(shape);
       return begin;
@@ -55,7 +55,9 @@ export class GradientExchange {
 
   /** Sends all complete buckets, given that the gradients from this tensor on are final. */
   ready(tensor: number): void {
-    const from = this.#offsets[tensor] ?? this.#sent;
+    // Frozen tensors come first and have no gradients.
+    const frozen = this.#parameters.specs.length - this.#offsets.length;
+    const from = this.#offsets[Math.max(0, tensor - frozen)] ?? this.#sent;
     while (this.#sent > 0) {
       const begin = Math.max(0, this.#sent - this.#bucket);
       if (begin < from) return;

@@ -28,14 +28,17 @@ export async function readRecipeFile(path: string): Promise<Record<string, unkno
 }
 
 /** @param kind of file, for messages @throws UserError when it cannot be read or is not YAML */
-export async function readYaml(path: string, kind: 'recipe' | 'plan'): Promise<unknown> {
+export async function readYaml(path: string, kind: 'recipe' | 'plan' | 'class weights'): Promise<unknown> {
   const text = (await readBytes(path)).toString('utf8');
   try {
     return parse(text);
   } catch (error) {
     // More lines show the place in the file.
     const fault = messageOf(error).split('\n', 1)[0]!.replace(/:$/, '');
-    throw new UserError(`the ${kind} ${path} is not valid YAML: ${fault}`, { cause: error });
+    throw new UserError(
+      `the ${kind} ${path} ${kind === 'class weights' ? 'are' : 'is'} not valid YAML: ${fault}`,
+      { cause: error },
+    );
   }
 }
 

@@ -8,12 +8,13 @@ import { exchangeTypes } from '../comm/communicator.ts';
 import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
-import { givenMean } from '../data/training/given-colors.ts';
+import { givenMean } from '../data/training/given-mean.ts';
 import { backendNames, precisions } from '../kernels/backend-options.ts';
 import { parseHeadPool, parseHidden } from '../net/classifier.ts';
 import { type ConfigurationName, configurationNames } from '../net/configurations.ts';
 import { initializationMethods } from '../net/initialization.ts';
 import { conventionNames } from '../weights/import/preprocessing.ts';
+import { parseRateFactors } from './layer-rates.ts';
 
 const number = z.coerce.number();
 const positive = number.positive();
@@ -177,6 +178,31 @@ export const recipeSchema = z.strictObject({
   'from-features-only': flag.default(false).meta({
     description:
       'take only the convolutions of the model in from, for another crop; the fully connected layers are new',
+  }),
+  freeze: z.string().optional().meta({
+    value: 'layers',
+    description:
+      'layers of the model in from that keep their weights: conv1_1..conv3_3, features, all-but-fc8, or a list; those before the first trained layer cost no backward pass and have no dropout (beyond the paper)',
+  }),
+  'lr-scale': text(
+    (list) => parseRateFactors(list) !== undefined,
+    'must be a list such as fc8=10,features=0.1',
+  )
+    .optional()
+    .meta({
+      value: 'list',
+      description:
+        'factors on the learning rate of single layers, such as fc8=10,features=0.1 (beyond the paper)',
+    }),
+  'class-weights': z.string().optional().meta({
+    value: 'weights',
+    description:
+      "weights of the classes in the training loss: balanced (all classes count the same, whatever their number of images) or a YAML file of each class's weight (beyond the paper)",
+  }),
+  'label-smoothing': fraction.default(0).meta({
+    value: 'fraction',
+    description:
+      "share of each label's probability that is spread evenly over all classes (beyond the paper)",
   }),
   seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count

@@ -4,7 +4,9 @@ import { UserError } from '../core/errors.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { presentBackendName } from '../kernels/backend-options.ts';
 import { parseHeadPool, parseHidden } from '../net/classifier.ts';
+import { withFrozenLayers } from '../net/frozen-layers.ts';
 import { buildNetwork, type Network } from '../net/network.ts';
+import { frozenNames, tensorRates } from './layer-rates.ts';
 import { type PartialRecipe, type Recipe, type RecipeKey, recipeKeys, recipeSchema } from './recipe.ts';
 
 /**
@@ -32,12 +34,28 @@ export function resolveRecipe(
   if (recipe['from-features-only'] && recipe.from === undefined) {
     throw new UserError(`${origin}: from-features-only needs from, the model whose convolutions to take`);
   }
+  checkLayers(recipe, origin);
   if (parseTrainScale(recipe.scale).min < recipe.crop) {
     throw new UserError(
       `${origin}: scale ${recipe.scale} is smaller than the crop of ${recipe.crop} pixels; raise scale or lower crop`,
     );
   }
   return recipe;
+}
+
+/** @throws UserError for settings of layers that the network does not have, or that do not apply. */
+function checkLayers(recipe: Recipe, origin: string): void {
+  const { freeze, from, 'lr-scale': factors } = recipe;
+  if (freeze === undefined && factors === undefined) return;
+  if (freeze !== undefined && from === undefined) {
+    throw new UserError(`${origin}: freeze needs from, the model whose layers to keep`);
+  }
+  try {
+    tensorRates(recipe, networkOf(recipe, 2));
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${origin}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {
@@ -88,7 +106,7 @@ export function changeRecipe(recorded: Recipe, changes: Partial<Recipe>): Recipe
 
 /** The network that a recipe trains. @throws UsageError for options that do not make a network. */
 export function networkOf(recipe: Recipe, classes: number): Network {
-  return buildNetwork({
+  const network = buildNetwork({
     configuration: recipe.config,
     classes,
     crop: recipe.crop,
@@ -98,4 +116,5 @@ export function networkOf(recipe: Recipe, classes: number): Network {
     hidden: recipe.hidden === undefined ? undefined : parseHidden(recipe.hidden)!,
     headPool: parseHeadPool(recipe['head-pool']) ?? undefined,
   });
+  return withFrozenLayers(network, frozenNames(recipe, network));
 }

@@ -12,6 +12,7 @@ import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Backend, ParameterField, Parameters } from '../kernels/backend.ts';
+import { specsWith } from '../kernels/canonical-parameters.ts';
 
 /**
  * Checks that one thing is the same on all ranks.
@@ -92,7 +93,7 @@ const CHUNK = 16 * 2 ** 20;
 async function checksumOf(parameters: Parameters): Promise<number> {
   let sum = 0;
   for (const field of ['values', 'velocities'] as const) {
-    for (const { name } of parameters.specs) {
+    for (const { name } of specsWith(parameters, field)) {
       const { buffer, byteOffset, byteLength } = await parameters.read(field, name);
       for (let at = 0; at < byteLength; at += CHUNK) {
         const length = Math.min(CHUNK, byteLength - at);
@@ -138,7 +139,7 @@ export async function shareParameters(
 ): Promise<void> {
   if (communicator.size === 1) return;
   for (const field of fields) {
-    for (const { name } of parameters.specs) {
+    for (const { name } of specsWith(parameters, field)) {
       const tensor = await parameters.read(field, name);
       await communicator.broadcast(tensor);
       if (communicator.rank > 0) await parameters.write(field, name, tensor);

@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import { type Communicator, single } from '../comm/communicator.ts';
 import { UserError } from '../core/errors.ts';
 import { hidePathsIn } from '../core/hide-paths.ts';
+import { fromFirst } from '../core/process-team.ts';
 import { version } from '../core/project.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { packFingerprints, unpackFingerprints } from '../data/sources/image-fingerprints.ts';
@@ -12,7 +13,9 @@ import { openBackend } from '../kernels/registry.ts';
 import type { Network } from '../net/network.ts';
 import type { ModelFacts, ValidationRecord } from '../weights/model/metadata.ts';
 import { type Checkpoint, restoreModel, restoreOptimizer } from './checkpoint.ts';
+import { classWeights } from './class-weights.ts';
 import type { DataRecord } from './data-record.ts';
+import { tensorRates } from './layer-rates.ts';
 import type { Metrics } from './metrics.ts';
 import type { Recipe } from './recipe.ts';
 import { formatRecipe } from './recipe-file.ts';
@@ -86,6 +89,8 @@ export interface TrainingSession {
   /** On rank 0 only. */
   readonly listener: TrainListener | undefined;
   readonly set: TrainingSet;
+  /** Weights of the classes in the loss (default: 1). */
+  readonly classWeights?: Float32Array;
   readonly network: Network;
   readonly backend: Backend;
 }
@@ -105,12 +110,20 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
   await checkSameImages(communicator, set.training);
   await checkSameImages(communicator, set.validation);
   const network = networkOf(recipe, set.training.classes.length);
+  const isFirst = communicator.rank === 0;
   const backend = await openBackend(recipe.backend, {
     precision: recipe.precision,
     threads: recipe.threads ?? threadsPerRank(communicator),
   });
   await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));
-  return { recipe, communicator, signal, listener, set, network, backend };
+  const weights = await fromFirst(
+    communicator,
+    isFirst ? [...((await classWeights(recipe['class-weights'], set.training)) ?? [])] : [],
+  );
+  return {
+    ...{ recipe, communicator, signal, listener, set, network, backend },
+    classWeights: weights.length > 0 ? Float32Array.from(weights) : undefined,
+  };
 }
 
 /** @throws UserError when the training images are not those that a checkpoint was trained on. */
@@ -136,10 +149,13 @@ export interface SessionStart {
 
 /** Creates the parameters and fills them with the same start on all ranks. */
 export async function startParameters(
-  { network, backend, communicator }: TrainingSession,
+  { recipe, network, backend, communicator }: TrainingSession,
   { weights, checkpoint, state }: SessionStart,
 ): Promise<{ parameters: Parameters; average?: WeightAverage }> {
-  const parameters = backend.createParameters(network.parameters, { training: true });
+  const parameters = backend.createParameters(network.parameters, {
+    training: true,
+    rates: tensorRates(recipe, network),
+  });
   try {
     if (checkpoint) await restoreModel(parameters, checkpoint);
     else if (weights) await moveIntoParameters(parameters, weights);

@@ -11,6 +11,11 @@ export interface TrainingData {
   readonly count: number;
   /** Loads the crops of planned batches ahead, in order. */
   loadBatches(plan: Iterable<PlannedBatch>): AsyncIterable<ImageBatch>;
+  /**
+   * Which of at most two views of an image training sees in an epoch: 0, or 1 for the mirror image. Undefined if its crop,
+   * scale or colors are random.
+   */
+  fixedView?(epoch: number, image: number): 0 | 1 | undefined;
 }
 
 export interface TrainerHooks {

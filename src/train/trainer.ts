@@ -7,11 +7,13 @@ import type { ClassificationCounts } from '../core/classification.ts';
 import { UserError } from '../core/errors.ts';
 import type { ImageBatch } from '../data/training/loader.ts';
 import { Sampler } from '../data/training/sampler.ts';
-import type { Backend, Parameters, TrainingProgram } from '../kernels/backend.ts';
+import type { Backend, Parameters, Program, TrainingProgram } from '../kernels/backend.ts';
+import { frozenPart, trainedInputShape, trainedPart } from '../net/frozen-layers.ts';
 import { cropShape, type Network } from '../net/network.ts';
 import { defaultMicroBatch } from '../plan/activation-memory.ts';
 import { BatchGradient } from './batch-gradient.ts';
 import { checkAlive, checkFinite, DivergenceError } from './divergence.ts';
+import { FrozenOutputs } from './frozen-outputs.ts';
 import { beforeIteration, observeValidation, rateOf } from './learning-rate-schedule.ts';
 import { LostImagesError, leaveOut } from './lost-images.ts';
 import type { StopReason } from './metrics.ts';
@@ -27,6 +29,8 @@ interface TrainerOptions {
   readonly recipe: Recipe;
   readonly network: Network;
   readonly backend: Backend;
+  /** Weights of the classes in the loss (default: 1). */
+  readonly classWeights?: Float32Array;
   /** Already filled, with gradients and velocities. */
   readonly parameters: Parameters;
   readonly data: TrainingData;
@@ -76,6 +80,7 @@ export class Trainer {
     this.#gradient = new BatchGradient({
       recipe,
       classes: network.classes,
+      classWeights: options.classWeights,
       microBatch: this.#microBatch,
       parameters,
       communicator: this.#communicator,
@@ -103,23 +108,36 @@ export class Trainer {
     const { backend, network, parameters } = this.#options;
     this.#clock = new SessionClock(this.#state.seconds);
     const program = await backend.compileTraining({
-      layers: network.layers,
-      inputShape: cropShape(network, this.#microBatch),
+      layers: trainedPart(network),
+      inputShape: trainedInputShape(network, this.#microBatch),
       parameters,
     });
+    let frozen: Program | undefined;
     try {
-      await this.#iterate(program);
+      frozen = await this.#compileFrozenPart();
+      await this.#iterate(program, frozen);
     } finally {
+      frozen?.dispose();
       program.dispose();
     }
     if (this.#mustStop() && !this.#schedule.isDone(this.#state)) return 'interrupted';
     return this.#state.schedule.finished ? 'plateau' : 'iterations';
   }
 
-  async #iterate(program: TrainingProgram): Promise<void> {
+  async #compileFrozenPart(): Promise<Program | undefined> {
+    const { backend, network, parameters } = this.#options;
+    const layers = frozenPart(network);
+    if (layers.length === 0) return undefined;
+    return backend.compile({ layers, inputShape: cropShape(network, this.#microBatch), parameters });
+  }
+
+  async #iterate(program: TrainingProgram, frozen: Program | undefined): Promise<void> {
     const batches = this.#sampler.batches(this.#state.iteration, this.totalIterations);
     const plan = this.#gradient.plan(batches);
-    const microBatches = this.#options.data.loadBatches(plan)[Symbol.asyncIterator]();
+    const { data, recipe } = this.#options;
+    const memory = recipe['memory-budget'] * 2 ** 20;
+    const images = frozen ? new FrozenOutputs(data, frozen, memory) : data;
+    const microBatches = images.loadBatches(plan)[Symbol.asyncIterator]();
     const next = async () => {
       const result = await microBatches.next();
       if (result.done) throw new Error('the training data ran out before the planned number of iterations');

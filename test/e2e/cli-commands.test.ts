@@ -4,9 +4,11 @@ import { describe, test } from 'node:test';
 import { commandNames } from '../../src/cli/program.ts';
 import { version } from '../../src/core/project.ts';
 import { readModel } from '../../src/weights/model/read-model.ts';
+import { writeFiles } from '../support/images.ts';
 import { pluck } from '../support/lists.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 import { failed, jsonOf, outcomeOf, startVgg, succeeded, vgg, vggWith, words } from './cli-process.ts';
+import { writePhotos } from './training-runs.ts';
 
 const work = new TemporaryFolder();
 const small = words`--config A --crop 32 --width 0.0625`;
@@ -200,8 +202,27 @@ describe('vgg doctor', () => {
     assert.match(forPeople.stdout, /✓ Node/);
   });
 
-  test('refuses data without ranks, because only ranks check data', async () => {
-    await failed(vgg`doctor photos`, 2, /photos is only checked over ranks; add --mpi or omit it/);
+  test('checks a data set: classes, unusable files, split, and the time of training', async () => {
+    const photos = work.path('photos');
+    await writePhotos(photos);
+    await writeFiles(photos, { 'train/cat/broken.jpg': 'not an image', 'train/dog/notes.docx': '' });
+    const { checks } = await jsonOf(
+      vggWith({ XDG_CACHE_HOME: work.path('cache') }, 'doctor', photos, '--json'),
+    );
+    const found = Object.fromEntries(
+      checks.map((one: { name: string; found: string }) => [one.name, one.found]),
+    );
+    assert.equal(found.classes, '3: cat 8, dog 8, owl 8');
+    assert.match(found.split, /^24 training images, 12 validation images, median smaller side 3\d px$/);
+    assert.equal(found.files, 'not used: 1 .docx');
+    assert.match(
+      found.training,
+      /^about .* per epoch, .* for \d+ epochs \(network A, width 0.25, crop 32, batch size 8\)/,
+    );
+    assert.ok(
+      checks.some((one: { found: string }) => /^1 of 25 training images cannot be read/.test(one.found)),
+    );
+    await failed(vgg`doctor ${photos}-2`, 1, /photos-2 does not exist/);
   });
 
   test('runs even if the image library does not load, and names the remedy', async () => {

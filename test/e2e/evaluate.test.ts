@@ -153,7 +153,7 @@ describe('vgg evaluate', () => {
     const lines = await readLines(file);
     assert.deepEqual(pluck(lines, 'path'), [`${folder}/a.jpg`, `${folder}/b.png`]);
     assert.ok(lines.every(({ label, labelIndex }) => label === null && labelIndex === null));
-    const { stdout } = await work.vgg('evaluate', ...args);
+    const { stdout } = await work.vgg('evaluate', ...args, '--force');
     assert.match(stdout, / 2 .* – .* – /);
   });
 
@@ -223,7 +223,10 @@ describe('vgg evaluate', () => {
     await failed(val, 1, /has no val split, only test images; use --split test, or add a val folder/);
     const undivided = work.vgg('evaluate', `${folder}/Test`, ...flags, '--split', 'test');
     await failed(undivided, 1, /is not divided into splits, so it has no test split; leave out --split/);
-    assert.match((await succeeded(work.vgg('evaluate', folder, ...flags))).stdout, /│ split .*\n.*\n│ test /);
+    assert.match(
+      (await succeeded(work.vgg('evaluate', folder, ...flags))).stdout,
+      /│ model +│ split .*\n.*\n│ [^│]+│ test /,
+    );
   });
 
   const skip = process.getuid?.() !== 0 && 'only the superuser may become another user';

@@ -87,9 +87,10 @@ describe('vgg reproduce', () => {
   });
 
   it('estimates the time of every step', async () => {
-    const steps = await jsonOf(work.vgg`${reproduce('dry')} --dry-run --json`);
+    const { steps, needs, has } = await jsonOf(work.vgg`${reproduce('dry')} --dry-run --json`);
     assert.equal(steps.filter(({ kind }: { kind: string }) => kind === 'training').length, 5);
     for (const { seconds, low, high } of steps) assert.ok(low > 0 && low <= seconds && seconds <= high);
+    assert.ok(needs.diskBytes > 0 && has.diskBytes > needs.diskBytes && needs.memoryBytes > 0);
     await assert.rejects(stat(work.path('dry')), { code: 'ENOENT' });
   });
 

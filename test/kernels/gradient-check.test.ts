@@ -50,7 +50,7 @@ function steppable(
   dropoutKeys?: Uint32Array,
 ): { chain: Chain; values: Map<string, Float32Array> } {
   const { layers, inputShape } = testCase;
-  const parameters = new ReferenceParameters(parameterSpecs(layers), false);
+  const parameters = new ReferenceParameters(parameterSpecs(layers), { training: false });
   const values = new Map<string, Float32Array>();
   for (const [name, data] of testCase.values) {
     const tensor = parameters.view('gradient check', 'values', name);

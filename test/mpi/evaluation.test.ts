@@ -18,7 +18,7 @@ describe('evaluation over ranks', { skip: withoutMpi }, () => {
     await writeFiles(work.path('many'), Object.fromEntries(files));
     const model = work.path('model.safetensors');
     await succeeded(work.vgg`init --config A --classes 3 --width 0.05 --crop 32 --out ${model}`);
-    const options = words`--scales 32 --protocol center --mean 120,120,120 --threads 1 --json`;
+    const options = words`--scales 32 --protocol center --threads 1 --json`;
     const args = (name: string) =>
       words`evaluate ${work.path('many')} --model ${model} ${options} --predictions ${work.path(name)}`;
     const alone = await succeeded(work.vgg`${args('alone.jsonl')}`);

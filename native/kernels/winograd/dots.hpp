@@ -14,13 +14,15 @@ constexpr int64_t kLanes = kWidth * 4 / int64_t{sizeof(Element)};
 /** Elements of x that stay in the second-level cache while the outputs are computed. */
 constexpr int64_t kPanelElements = (int64_t{512} << 10) / int64_t{sizeof(Element)};
 constexpr int64_t kShortestPanel = 4096;
+/** Elements of the weights to fetch ahead. */
+constexpr int64_t kPrefetched = 1024 / int64_t{sizeof(Element)};
 /** Outputs per work item. */
 constexpr int64_t kItemOutputs = 24;
 // Sums in registers: rows times outputs.
 #if VD_WIDTH == 16 || defined(__aarch64__)
-constexpr int kRowsAtOnce = 6, kOutputsAtOnce = 4;
+constexpr int kRowsAtOnce = 8, kOutputsAtOnce = 4, kOutputsOfManyRows = 3;
 #else
-constexpr int kRowsAtOnce = 4, kOutputsAtOnce = 3;
+constexpr int kRowsAtOnce = 4, kOutputsAtOnce = 3, kOutputsOfManyRows = 3;
 #endif
 
 #ifdef VD_BF16
@@ -37,7 +39,7 @@ VD_INLINE Lanes loadLanes(const Element* from) {
   std::memcpy(&v, from, sizeof v);
   return v;
 }
-VD_INLINE Vec addLanes(Vec sum, Lanes a, Lanes b) { return sum + a * b; }
+VD_INLINE Vec addLanes(Vec sum, Lanes a, Lanes b) { return multiplyAdd(a, b, sum); }
 #endif
 
 /** Loads `count` elements, fewer than a vector has; the rest is 0. */
@@ -73,7 +75,11 @@ VD_INLINE void multiplyDotPiece(const DotPiece& p) {
   const int64_t whole = p.inputs / kLanes * kLanes;
   for (int64_t k = 0; k < whole; k += kLanes) {
     Lanes w[O];
-    for (int o = 0; o < O; o++) w[o] = loadLanes(p.w + o * p.wStride + k);
+    for (int o = 0; o < O; o++) {
+      w[o] = loadLanes(p.w + o * p.wStride + k);
+      // The processor's own prefetcher suffices for the weights alone, but not for those and many rows.
+      if (R > 1) __builtin_prefetch(p.w + o * p.wStride + k + kPrefetched);
+    }
     for (int r = 0; r < R; r++) {
       const Lanes x = loadLanes(p.x + r * p.xStride + k);
       for (int o = 0; o < O; o++) sum[r][o] = addLanes(sum[r][o], x, w[o]);
@@ -97,7 +103,8 @@ VD_INLINE void multiplyDotPiece(const DotPiece& p) {
 
 template <int O>
 VD_INLINE void multiplyDotRows(DotPiece p, int64_t rows) {
-  const int64_t pieces = divideUp(rows, kRowsAtOnce);
+  constexpr int kMost = O > kOutputsOfManyRows ? 6 : kRowsAtOnce;
+  const int64_t pieces = divideUp(rows, kMost);
   for (int64_t i = 0; i < pieces; i++) {
     const Range range = part(rows, pieces, i);
     switch (range.end - range.begin) {
@@ -107,8 +114,10 @@ VD_INLINE void multiplyDotRows(DotPiece p, int64_t rows) {
 #if VD_WIDTH == 16 || defined(__aarch64__)
       case 4: multiplyDotPiece<4, O>(p); break;
       case 5: multiplyDotPiece<5, O>(p); break;
+      case 6: multiplyDotPiece<6, O>(p); break;
+      case 7: multiplyDotPiece<(O > kOutputsOfManyRows ? 6 : 7), O>(p); break;
 #endif
-      default: multiplyDotPiece<kRowsAtOnce, O>(p); break;
+      default: multiplyDotPiece<kMost, O>(p); break;
     }
     p.x += (range.end - range.begin) * p.xStride;
     p.y += (range.end - range.begin) * p.yStride;
@@ -120,7 +129,7 @@ void multiplyDotOutputs(const DotProducts& job, const Element* x, int64_t first,
   const int64_t panel = larger(kShortestPanel, kPanelElements / job.rows / kLanes * kLanes);
   for (int64_t k = 0; k < job.inputs; k += panel) {
     for (int64_t o = first; o < end;) {
-      const int64_t outputs = smaller(kOutputsAtOnce, end - o);
+      const int64_t outputs = smaller(job.rows > 6 ? kOutputsOfManyRows : kOutputsAtOnce, end - o);
       DotPiece p{};
       p.x = x + k;
       p.xStride = p.wStride = job.inputs;

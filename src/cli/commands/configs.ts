@@ -1,12 +1,13 @@
 import { configurationNames } from '../../net/configurations.ts';
 import { formatLayers, formatTable1, formatTable2, summarizeNetwork } from '../../report/network-tables.ts';
 import { choice, type FlagsOf, newCommand } from '../command.ts';
-import { inAnyCase, json, networkOf, sizeOptions } from '../options.ts';
+import { freeze, inAnyCase, json, networkOf, sizeOptions } from '../options.ts';
 import { printJson, printResult } from '../output.ts';
 
 const options = {
   layers: choice(configurationNames, 'show this network, layer by layer', undefined, inAnyCase),
   ...sizeOptions,
+  freeze,
   json,
 };
 

@@ -19,6 +19,7 @@ import { resolveRecipe } from '../../train/resolve-recipe.ts';
 import { type FlagsOf, newCommand, option } from '../command.ts';
 import { SAVING, untilInterrupted } from '../interrupt.ts';
 import { log, printResult } from '../output.ts';
+import { newRunFolder } from './run-names.ts';
 import { TrainingDisplay } from './training-display.ts';
 
 /** Where Debian's package dataset-fashion-mnist puts its files. */
@@ -36,7 +37,7 @@ export const command = newCommand('demo', {
   options,
 }).action(demo);
 
-async function demo({ data, out = nextRunFolder() }: FlagsOf<typeof options>): Promise<void> {
+async function demo({ data, out = newRunFolder('demo') }: FlagsOf<typeof options>): Promise<void> {
   if (!existsSync(data)) {
     throw new UserError(
       `${data} does not exist: install Debian's package dataset-fashion-mnist, or download the four files ` +
@@ -61,13 +62,6 @@ async function demo({ data, out = nextRunFolder() }: FlagsOf<typeof options>): P
   const tested = await evaluateModel({ data, split: 'test', model: outcome.lastModel, protocol: 'center' });
   const photos = await writePhotos(data, dirname(out));
   printResult(formatDemo(outcome, tested, recipe, { data, photos }));
-}
-
-function nextRunFolder(): string {
-  for (let number = 1; ; number++) {
-    const path = join('runs', number === 1 ? 'demo' : `demo-${number}`);
-    if (!existsSync(path)) return path;
-  }
 }
 
 /** Images per class that are written as PNG files: enough to train a small network. */

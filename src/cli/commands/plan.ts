@@ -1,14 +1,14 @@
-import { InvalidArgumentError } from 'commander';
-import { UsageError, UserError } from '../../core/errors.ts';
+import { InvalidArgumentError, Option } from 'commander';
+import { UsageError } from '../../core/errors.ts';
 import { configurationNames } from '../../net/configurations.ts';
 import type { Network } from '../../net/network.ts';
 import type { Speed } from '../../plan/arithmetic-time.ts';
-import type { MemoryPlanner } from '../../plan/process-memory.ts';
 import { estimateTraining } from '../../plan/training-estimate.ts';
 import { formatPlan } from '../../report/plan-tables.ts';
 import { choice, type FlagsOf, flag, newCommand, option, type Parser } from '../command.ts';
 import {
   backend,
+  freeze,
   inAnyCase,
   json,
   list,
@@ -20,9 +20,6 @@ import {
   threads,
 } from '../options.ts';
 import { log, printAs } from '../output.ts';
-
-/** Batch size of `--measure`: large enough for full speed, small enough for any machine. */
-const MEASURED_BATCH = 8;
 
 /** @returns Gbit/s */
 const bandwidth: Parser<number> = (text) => positiveNumber(text.replace(/\s*Gb(it)?(\/s)?$/i, ''));
@@ -39,6 +36,7 @@ const latency: Parser<number> = (text) => {
 const options = {
   config: choice(configurationNames, 'network configuration of Table 1', 'D', inAnyCase),
   ...sizeOptions,
+  freeze,
   batch: option('<n>', 'images per SGD step (batch size)', positiveInteger, '256'),
   microBatch: option(
     '<n>',
@@ -62,15 +60,51 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('plan', {
   description:
     'Estimate the operations, memory and time of a training run, and the speed-up from several machines.',
-  examples: ['plan --config E', 'plan --config D --measure --machines 8,64 --bandwidth 25Gb --latency 20us'],
+  examples: [
+    'plan photos --measure',
+    'plan --config E',
+    'plan --config D --measure --machines 8,64 --bandwidth 25Gb --latency 20us',
+  ],
   options,
-}).action(showPlan);
+})
+  .argument(
+    '[data]',
+    'data set to train on; its images and classes decide what the flags leave open, as in training',
+  )
+  .action(showPlan);
 
-async function showPlan(flags: Flags): Promise<void> {
+async function showPlan(data: string | undefined, given: Flags): Promise<void> {
+  const flags = data === undefined ? given : await flagsFor(data, given);
   const network = networkOf(flags.config, flags);
   const speed = await speedOf(network, flags);
-  const planner = await plannerOf(flags);
+  const { memoryPlanner } = await import('../../api/training-cost.ts');
+  const planner = memoryPlanner(flags.backend, flags.threads);
   printAs(await estimateTraining({ ...flags, network, speed, planner }), flags, formatPlan);
+}
+
+/** Keys of a recipe that are flags here, too. */
+const RECIPE_KEYS = ['config', 'width', 'crop', 'hidden', 'head-pool', 'batch', 'epochs'] as const;
+
+/** The flags, with the data's values for those that are not given. */
+async function flagsFor(data: string, flags: Flags): Promise<Flags> {
+  const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
+  const given = Object.fromEntries(
+    RECIPE_KEYS.map((key) => [key, new Option(`--${key}`).attributeName() as keyof Flags] as const)
+      .filter(([, name]) => isGiven(name))
+      .map(([key, name]) => [key, flags[name]]),
+  );
+  const { hidden, ...others } = given;
+  const { chooseRecipe } = await import('../../api/choose-recipe.ts');
+  const { recipe, facts } = await chooseRecipe(data, {
+    ...others,
+    ...(hidden === undefined ? {} : { hidden: String(hidden) || 'none' }),
+  });
+  const { config, width, crop, batch, epochs } = recipe;
+  return {
+    ...{ ...flags, config, width, crop, batch, epochs },
+    classes: flags.classes ?? Math.max(2, facts.classes),
+    images: isGiven('images') ? flags.images : facts.images,
+  };
 }
 
 async function speedOf(network: Network, flags: Flags): Promise<Speed | undefined> {
@@ -80,18 +114,6 @@ async function speedOf(network: Network, flags: Flags): Promise<Speed | undefine
   log(`Timing network ${network.configuration} on this machine …`);
   // Imported on demand, because it loads the native library.
   const { measureSpeed } = await import('../../api/measure-speed.ts');
+  const { MEASURED_BATCH } = await import('../../api/training-cost.ts');
   return measureSpeed(network, Math.min(batch, MEASURED_BATCH), backend, { threads });
-}
-
-/** Only the native backend plans memory. Without its addon there is still an estimate. */
-async function plannerOf({ backend: name, threads }: Flags): Promise<MemoryPlanner | undefined> {
-  if (name !== 'native') return undefined;
-  try {
-    const { createBackend } = await import('../../kernels/registry.ts');
-    const backend = createBackend(name, { threads });
-    return backend.planMemory?.bind(backend);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
 }

@@ -2,8 +2,8 @@ import { reportRun } from '../../api/report-run.ts';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
 import { formatRunPage } from '../../report/html/run-page.ts';
 import type { RunReport } from '../../report/run-report.ts';
-import { formatTerminalReport } from '../../report/terminal-report.ts';
-import { type FlagsOf, newCommand, option, outputFile } from '../command.ts';
+import { formatComparison, formatTerminalReport } from '../../report/terminal-report.ts';
+import { choice, type FlagsOf, newCommand, option, outputFile } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { positiveInteger, threads } from '../options.ts';
@@ -15,6 +15,7 @@ const options = {
   data: option('<folder>', "data set to evaluate (default: each run's data set; never its training images)"),
   ...dataOptions,
   out: outputFile('<file.html>', 'also write one self-contained HTML page with pictures'),
+  checkpoint: choice(['best', 'last'], 'checkpoint to evaluate (default: best)'),
   mistakes: option('<n>', 'mistakes to show on the page', positiveInteger, '12'),
   threads,
 };
@@ -44,5 +45,6 @@ async function report(runs: string[], { out, ...flags }: FlagsOf<typeof options>
     await writeFileAtomically(out, formatRunPage(`verydeep: ${runs.join(', ')}`, reports));
     log(`Wrote the report to ${out}`);
   }
-  printResult(reports.map(formatTerminalReport).join('\n\n'));
+  const comparison = reports.length > 1 ? [formatComparison(reports)] : [];
+  printResult([...reports.map(formatTerminalReport), ...comparison].join('\n\n'));
 }

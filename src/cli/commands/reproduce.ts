@@ -1,14 +1,14 @@
-import { estimatePlan } from '../../api/estimate-plan.ts';
+import { estimatePlan, type PlanEstimate } from '../../api/estimate-plan.ts';
 import type { EvaluationProgress } from '../../api/evaluate-model.ts';
 import { reproducePaper } from '../../api/reproduce-paper.ts';
 import type { ReproduceListener } from '../../api/reproduction-steps.ts';
-import { formatCount, formatDuration, formatErrors } from '../../report/format.ts';
+import { formatBytes, formatCount, formatDuration, formatErrors, formatFlops } from '../../report/format.ts';
 import { formatTable } from '../../report/table.ts';
 import type { PlannedEvaluation } from '../../reproduce/evaluations.ts';
 import type { ExperimentResult } from '../../reproduce/experiment-results.ts';
 import type { Experiment } from '../../reproduce/experiments.ts';
 import { readReproductionPlan } from '../../reproduce/reproduction-plan.ts';
-import { type StepEstimate, totalOf } from '../../reproduce/time-estimate.ts';
+import { totalOf } from '../../reproduce/time-estimate.ts';
 import type { PlannedTraining } from '../../reproduce/training-order.ts';
 import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
@@ -74,7 +74,10 @@ function withoutRanks({ ranks: _, ...result }: ExperimentResult) {
   return result;
 }
 
-function formatEstimate(steps: readonly StepEstimate[]): string {
+/** GPUs do not sustain their peak; no GPU has been measured. */
+const GPU_TFLOPS = 20;
+
+function formatEstimate({ steps, needs, has }: PlanEstimate): string {
   const total = totalOf(steps);
   const rows = [...steps, { kind: 'total', id: '', ...total }].map(({ kind, id, seconds, low, high }) => [
     kind,
@@ -86,7 +89,14 @@ function formatEstimate(steps: readonly StepEstimate[]): string {
     head: ['step', 'id', 'time on this machine', 'range'],
     align: ['left', 'left', 'right', 'right'],
   });
-  return `${table}\nMedians of several short timings with the load that this machine has now. The lower end of a range assumes no other load.`;
+  const lack = (needed: number, there: number) =>
+    needed > there ? `, ${formatBytes(needed - there)} too little` : '';
+  const gpu = formatDuration(needs.trainingFlops / GPU_TFLOPS / 1e12);
+  return `${table}
+Medians of several short timings with the load that this machine has now. The lower end of a range assumes no other load.
+disk: ${formatBytes(needs.diskBytes)} for models and posteriors; ${formatBytes(has.diskBytes)} free${lack(needs.diskBytes, has.diskBytes)}
+memory: up to ${formatBytes(needs.memoryBytes)}; this machine has ${formatBytes(has.memoryBytes)}${lack(needs.memoryBytes, has.memoryBytes)}
+arithmetic: ${formatFlops(needs.trainingFlops)} in training; a GPU that sustains ${GPU_TFLOPS} TFLOP/s would take ${gpu} (calculated)`;
 }
 
 /** Shows the current step on stderr. */

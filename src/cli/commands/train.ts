@@ -1,33 +1,38 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { chooseRecipe } from '../../api/choose-recipe.ts';
 import { resumeTraining } from '../../api/resume-training.ts';
 import type { TrainOutcome } from '../../api/run-training.ts';
 import { trainNetwork } from '../../api/train-network.ts';
+import { trainingCost } from '../../api/training-cost.ts';
 import type { Communicator } from '../../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../../core/errors.ts';
-import { presentBackendName } from '../../kernels/backend-options.ts';
-import { isDataKey } from '../../train/data-defaults.ts';
-import {
-  type Recipe,
-  type RecipeKey,
-  type RecipeKeyFacts,
-  recipeKeys,
-  recipeSchema,
-} from '../../train/recipe.ts';
+import { parseTrainScale } from '../../core/scale.ts';
+import { openImages } from '../../data/sources/open-images.ts';
+import { type Preset, presets } from '../../train/data-defaults.ts';
+import { type Recipe, recipeKeys } from '../../train/recipe.ts';
 import { readRecipeAndData } from '../../train/recipe-file.ts';
-import { faultOf, resolveRecipe } from '../../train/resolve-recipe.ts';
-import { type FlagsOf, flag, newCommand, option, required } from '../command.ts';
+import { resolveRecipe } from '../../train/resolve-recipe.ts';
+import { choice, type FlagsOf, flag, newCommand, option, shortenHelp } from '../command.ts';
 import { dataLocation, dataOptions } from '../data-options.ts';
 import { SAVING, untilInterrupted } from '../interrupt.ts';
 import { downloadModels } from '../model-downloads.ts';
 import { json } from '../options.ts';
 import { log, printAs } from '../output.ts';
 import { rankOptions, withRanks } from '../ranks.ts';
-import { paperFlops, recipeNotes } from './recipe-notes.ts';
+import { formatCost, LONG, paperFlops, recipeNotes } from './recipe-notes.ts';
+import { nameOfData, newRunFolder } from './run-names.ts';
+import { recipeOptions } from './train-options.ts';
 import { formatTrainOutcome, TrainingDisplay } from './training-display.ts';
 
 const options = {
-  out: required(option('<folder>', 'run folder, for the recipe, metrics, checkpoints and best model')),
+  out: option(
+    '<folder>',
+    'run folder, for the recipe, metrics, checkpoints and best model (default: runs/NAME of the data, or runs/NAME-2 and so on if it exists)',
+  ),
+  preset: choice(
+    presets,
+    "size of the network and its crop; paper: the paper's value for every key (default: by the number of images)",
+  ),
   recipe: option(
     '<file>',
     "YAML file of recipe keys, or recipe.yaml of a run, and the paper's values for missing keys; flags take precedence",
@@ -43,11 +48,12 @@ type Flags = FlagsOf<typeof options>;
 export const command = newCommand('train', {
   description: 'Train a network on labeled images (section 3.1 of the paper).',
   examples: [
-    'train runs/photos --out runs/mine',
-    'train runs/photos --config B --crop 64 --epochs 30 --out runs/mine',
-    'train --out runs/mine --resume',
+    'train photos',
+    'train photos --preset small --out runs/first',
+    'train photos --from torchvision/vgg16',
+    'train --out runs/photos --resume',
     'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256',
-    'train ILSVRC --recipe recipes/paper/d-256.yaml --out runs/d-256 --mpi  (under mpirun or srun)',
+    'train ILSVRC --recipe recipes/paper/d-256.yaml --mpi  (under mpirun or srun)',
   ],
   options,
 })
@@ -57,24 +63,8 @@ export const command = newCommand('train', {
   )
   .action(train);
 
-// Every key of a recipe is a flag. Its name, default, choices and help come from the recipe's schema.
-for (const made of recipeKeys.flatMap(optionsOfKey)) command.addOption(made.helpGroup('Recipe keys:'));
-
-function optionsOfKey({ key, value, choices, description, default: fallback }: RecipeKeyFacts): Option[] {
-  if (fallback === true) {
-    return [new Option(`--${key}`, `${description} (default)`), new Option(`--no-${key}`, `turn ${key} off`)];
-  }
-  if (fallback === false) return [new Option(`--${key}`, description)];
-  const made = new Option(`--${key} <${choices?.join('|') ?? value}>`, description);
-  const shown = isDataKey(key) ? `from the data; with --recipe: ${fallback ?? 'none'}` : undefined;
-  return [made.default(fallback, shown).argParser((text) => parseKey(key, text))];
-}
-
-function parseKey(key: RecipeKey, text: string): unknown {
-  const result = recipeSchema.shape[key].safeParse(key === 'backend' ? presentBackendName(text) : text);
-  if (result.success) return result.data;
-  throw new InvalidArgumentError(`It ${faultOf(result.error.issues[0]!)}.`);
-}
+for (const made of recipeOptions()) command.addOption(made);
+shortenHelp(command, ['out', 'preset', 'config', 'epochs', 'from', 'resume']);
 
 /** The keys that were given as flags, under their names in a recipe. */
 function givenKeys(): Record<string, unknown> {
@@ -91,10 +81,9 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
   const given = givenKeys();
   const listener = new TrainingDisplay();
   const run = async (communicator: Communicator, signal: AbortSignal): Promise<TrainOutcome> => {
-    const shared = { out: flags.out, listener, signal, communicator };
+    const shared = { listener, signal, communicator };
     if (flags.resume) {
-      checkResumeFlags(flags);
-      return resumeTraining({ ...shared, data, changes: given as Partial<Recipe> });
+      return resumeTraining({ ...shared, out: runToResume(flags), data, changes: given as Partial<Recipe> });
     }
     await downloadModels(modelsOf(given));
     const chosen = await dataAndRecipe(data, flags, given, listener, communicator);
@@ -119,22 +108,47 @@ async function train(named: string | undefined, flags: Flags): Promise<void> {
  */
 async function dataAndRecipe(
   folder: string | undefined,
-  { recipe: file, out }: Flags,
+  { recipe: file, preset, ...flags }: Flags,
   given: Record<string, unknown>,
   listener: TrainingDisplay,
   communicator: Communicator,
-): Promise<{ readonly data: string; readonly recipe: Recipe }> {
+): Promise<{ readonly data: string; readonly out: string; readonly recipe: Recipe }> {
+  if (file !== undefined && preset !== undefined) {
+    throw new UsageError('--preset and --recipe both choose the network; omit one');
+  }
   const found = file === undefined ? { keys: {} } : await readRecipeAndData(file);
   const data = folder ?? found.data;
-  if (data === undefined) {
-    throw new UsageError('no images to train on; name their folder: vgg train FOLDER --out RUN');
-  }
+  if (data === undefined) throw new UsageError('no images to train on; name their folder: vgg train FOLDER');
   if (folder === undefined) log(`note: training on ${data}, the data of ${file}`);
-  if (file !== undefined) return { data, recipe: resolveRecipe({ ...found.keys, ...given }, file) };
-  const choice = await chooseRecipe(data, given, communicator);
+  const out = flags.out ?? newRunFolder(nameOfData(data));
+  if (flags.out === undefined) log(`run folder: ${out}`);
+  const recipe =
+    file === undefined
+      ? await recipeByData({ data, out, given, preset }, listener, communicator)
+      : resolveRecipe({ ...found.keys, ...given }, file);
+  if (communicator.size === 1) await logCost(recipe, data);
+  return { data, out, recipe };
+}
+
+async function recipeByData(
+  { data, out, given, preset }: Record<'data' | 'out', string> & { given: object; preset?: Preset },
+  listener: TrainingDisplay,
+  communicator: Communicator,
+): Promise<Recipe> {
+  const choice = await chooseRecipe(data, given, preset, communicator);
   for (const note of recipeNotes(choice, data, out)) log(`note: ${note}`);
   listener.paperFlops = paperFlops(choice);
-  return { data, recipe: choice.recipe };
+  return choice.recipe;
+}
+
+/** Before a long training: what it will take, and how to make it smaller. */
+async function logCost(recipe: Recipe, data: string): Promise<void> {
+  const { length, classes } = await openImages(data, { split: 'train' });
+  const images = Math.min(length, recipe.limit ?? length);
+  const side = parseTrainScale(recipe.scale).max;
+  const cost = await trainingCost(recipe, { images, classes: classes.length, side });
+  if (cost.flops < LONG) return;
+  log(formatCost(cost, await cost.measureSeconds()));
 }
 
 /** The models that training starts from. */
@@ -142,7 +156,9 @@ function modelsOf({ from, 'from-shallower': shallower }: Partial<Recipe>): strin
   return [...(from?.split(',') ?? []), ...(shallower === undefined ? [] : [shallower])];
 }
 
-function checkResumeFlags({ recipe }: Flags): void {
-  if (recipe === undefined) return;
-  throw new UsageError('--resume reads the recipe from the run folder; omit --recipe');
+function runToResume({ out, recipe, preset }: Flags): string {
+  if (out === undefined) throw new UsageError('name the run to continue: vgg train --resume --out RUN');
+  const other = recipe !== undefined ? '--recipe' : preset !== undefined ? '--preset' : undefined;
+  if (other === undefined) return out;
+  throw new UsageError(`--resume reads the recipe from the run folder; omit ${other}`);
 }

@@ -80,7 +80,7 @@ export class TrainingDisplay implements TrainListener {
     const { classes, unbalanced } = this.#start!.validation;
     const errors = formatErrors(metrics, { classes, unbalanced, images: Number.POSITIVE_INFINITY });
     log(
-      `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation ${errors}${isBest ? ' (best)' : ''}, loss ${loss.toFixed(4)} (rate ${learningRate})`,
+      `epoch ${epoch.toFixed(1)}, iteration ${formatCount(iteration)}: validation ${errors}${isBest ? ' (best)' : ''}, loss ${loss.toFixed(4)} (rate ${Number(learningRate.toPrecision(3))})`,
     );
   }
 

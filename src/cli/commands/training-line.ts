@@ -66,7 +66,7 @@ export class TrainingLine {
     ];
   }
 
-  /** Fractions of epochs make steps unequal by one. */
+  /** An epoch ends with the step that takes its last image, as validations do. */
   #epoch(): string {
     const { totalIterations, trainingImages, batch } = this.#schedule;
     const total = Math.ceil((totalIterations * batch) / trainingImages);
@@ -75,7 +75,7 @@ export class TrainingLine {
 
   #epochNumber(): number {
     const { trainingImages, batch } = this.#schedule;
-    return Math.max(1, Math.ceil((this.#iteration * batch) / trainingImages));
+    return Math.floor((Math.max(0, this.#iteration - 1) * batch) / trainingImages) + 1;
   }
 
   #activity(): Field[] {
@@ -83,8 +83,11 @@ export class TrainingLine {
     if (this.#phase === 'validating')
       return [{ text: `validating ${this.#validated ?? ''}`.trim(), rank: 1 }];
     const { totalIterations, trainingImages, batch } = this.#schedule;
-    const start = Math.floor(((this.#epochNumber() - 1) * trainingImages) / batch);
-    const end = Math.min(totalIterations, Math.ceil((this.#epochNumber() * trainingImages) / batch));
+    // A batch of more than an epoch leaves no steps to count in it.
+    const start =
+      batch >= trainingImages ? 0 : Math.ceil(((this.#epochNumber() - 1) * trainingImages) / batch);
+    const last = Math.ceil((this.#epochNumber() * trainingImages) / batch);
+    const end = batch >= trainingImages ? totalIterations : Math.min(totalIterations, last);
     const speed = batch / this.#stepSeconds.value;
     return [
       {

@@ -210,7 +210,9 @@ async function openFile(path: string, request: OpenRequest): Promise<ImageSource
     });
   }
   refuseOtherArchives(path);
-  throw new UserError(`${path} is not a data set; give a folder of images, tar shards or IDX files`);
+  throw new UserError(
+    `${path} is not a data set; give a folder or an archive (.zip, .tar) of images, a list (.csv, .tsv, .txt, .jsonl), Parquet or IDX files`,
+  );
 }
 
 async function openPattern(pattern: string, request: OpenRequest): Promise<ImageSource> {

@@ -63,7 +63,7 @@ export class Augmentation {
   /** The crop from an image rescaled to `width` × `height`. */
   crop(epoch: number, image: number, width: number, height: number): Crop {
     const { crop: size, randomCrop } = this.options;
-    const flip = this.options.flip && (this.#random('flip', epoch, image).word() & 1) === 1;
+    const flip = this.#flips(epoch, image);
     if (!randomCrop) return centerCrop(width, height, size, { flip });
     return {
       left: width === size ? 0 : this.#random('cropX', epoch, image).below(width - size + 1),
@@ -77,6 +77,17 @@ export class Augmentation {
   shift(epoch: number, image: number): Rgb {
     const axes = this.options.colorShift;
     return axes === undefined ? [0, 0, 0] : drawColorShift(axes, this.#random('shift', epoch, image));
+  }
+
+  /** 0, or 1 for the mirror image, if an image has no more views than these two; otherwise undefined. */
+  fixedView(epoch: number, image: number): 0 | 1 | undefined {
+    const { randomCrop, colorShift } = this.options;
+    if (randomCrop || colorShift !== undefined || !this.fixedScale) return undefined;
+    return this.#flips(epoch, image) ? 1 : 0;
+  }
+
+  #flips(epoch: number, image: number): boolean {
+    return this.options.flip && (this.#random('flip', epoch, image).word() & 1) === 1;
   }
 
   #random(ingredient: Ingredient, epoch: number, image: number): RandomStream {

@@ -1,13 +1,9 @@
-/** Mean and color axes that are given instead of being computed from the training images. */
+/** Color axes that are given instead of being computed from the training images. */
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { UserError } from '../../core/errors.ts';
 import { readBytes } from '../../core/files.ts';
-import type { Rgb } from '../../core/shape.ts';
 import type { ColorAxes } from './color-shift.ts';
-
-/** The mean of ILSVRC-2012's training images that the authors of the VGG paper published with their weights. */
-const ILSVRC_MEAN: Rgb = [123.68, 116.779, 103.939];
 
 /**
  * The axes of ILSVRC-2012's training images published with fb.resnet.torch (eigenvectors in columns, there), times 255.
@@ -31,17 +27,6 @@ export const colorAxesSchema = z.object({
   /** Standard deviations along them, in units of 0–255. */
   deviations: rgb,
 });
-
-/**
- * The mean that a recipe gives: `ilsvrc`, or three numbers from 0 to 255 such as `123.68,116.779,103.939`.
- * @returns undefined if the text is neither
- */
-export function givenMean(text: string): Rgb | undefined {
-  if (text === 'ilsvrc') return ILSVRC_MEAN;
-  const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  const isMean = numbers.length === 3 && numbers.every((value) => value >= 0 && value <= 255);
-  return isMean ? (numbers as unknown as Rgb) : undefined;
-}
 
 /**
  * The color axes that a recipe gives.

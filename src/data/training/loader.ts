@@ -88,6 +88,11 @@ export class TrainingImages {
     return prefetch(plan, this.options.ahead ?? 2, (batch, signal) => this.#load(batch, signal));
   }
 
+  /** See `TrainingData`. */
+  fixedView(epoch: number, image: number): 0 | 1 | undefined {
+    return this.#augmentation.fixedView(epoch, image);
+  }
+
   async #load({ images, epochs }: PlannedBatch, signal: AbortSignal): Promise<ImageBatch> {
     const size = 3 * this.options.crop ** 2;
     const input = new Float32Array(images.length * size);

@@ -44,14 +44,20 @@ export class FeatureExtractor {
   /**
    * @param images of one size if they are used whole
    * @param batch size that the program is compiled for, at least the number of images
+   * @param mirrored which images to mirror (default: none)
    */
-  async run(images: readonly RgbImage[], view: FeatureView, batch = images.length): Promise<Activations[]> {
+  async run(
+    images: readonly RgbImage[],
+    view: FeatureView,
+    batch = images.length,
+    mirrored: readonly boolean[] = [],
+  ): Promise<Activations[]> {
     const { meanRgb } = this.#facts;
     const inputShape = this.#inputShape(images[0]!, view, batch);
     const size = elementCount(inputShape) / batch;
     const input = new Float32Array(images.length * size);
     for (const [i, image] of images.entries()) {
-      writeWindow(image, this.#window(image, view), false, meanRgb, input, i * size);
+      writeWindow(image, this.#window(image, view), mirrored[i] ?? false, meanRgb, input, i * size);
     }
     const output = await this.#programs.run(inputShape, input);
     const length = output.length / images.length;

@@ -28,6 +28,8 @@ export interface Run {
   readonly output: Float32Array;
   readonly dropoutKeys?: Uint32Array;
   readonly labels?: Int32Array;
+  readonly weights?: Float32Array;
+  readonly labelSmoothing?: number;
   readonly gradientScale?: number;
   readonly losses?: Float32Array;
   readonly outputGradient?: Float32Array;
@@ -63,6 +65,7 @@ export interface Addon {
     counts: readonly number[],
     isBias: readonly boolean[],
     training: boolean,
+    rates: readonly number[],
   ): ParametersHandle;
   read(...access: Access): Promise<void>;
   write(...access: Access): Promise<void>;
@@ -74,8 +77,11 @@ export interface Addon {
     weightDecay: number,
     biasDecay: number,
   ): Promise<void>;
-  /** Returns the native memory of all tensors of a field, one after the other; not a copy. */
-  block(parameters: ParametersHandle, field: number): Float32Array;
+  /**
+   * Returns the native memory of all tensors of a field, one after the other; not a copy. Undefined where JavaScript
+   * cannot see it.
+   */
+  block(parameters: ParametersHandle, field: number): Float32Array | undefined;
   zeroGradients(engine: EngineHandle, parameters: ParametersHandle): Promise<void>;
   compile(
     engine: EngineHandle,

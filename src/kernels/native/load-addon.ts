@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
 import { ADDON_REMEDY, type FoundAddon, findAddon, formatAttempts } from '../../core/platform-addon.ts';
 import { projectFolder } from '../../core/project.ts';
 import type { Addon } from './addon.ts';
@@ -19,18 +19,4 @@ export function loadAddon(built: string = builtFile): Addon {
   const { addon, tried } = findKernels(built);
   if (addon) return addon;
   throw new UserError(`no native kernels load (tried ${formatAttempts(tried)}): ${ADDON_REMEDY}`);
-}
-
-/** Waits for a call into the addon. If memory runs out, it throws a UserError. */
-export async function settled<T>(operation: string, call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw explained(operation, error);
-  }
-}
-
-export function explained(operation: string, error: unknown): unknown {
-  if (systemErrorCode(error) !== 'ERR_OUT_OF_MEMORY') return error;
-  return new UserError(`${operation}: ${messageOf(error)}`, { cause: error });
 }

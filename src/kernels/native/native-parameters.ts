@@ -1,6 +1,7 @@
+import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
-import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../backend.ts';
 import { viewsOf } from '../canonical-parameters.ts';
 import {
   checkAlive,
@@ -9,9 +10,10 @@ import {
   checkTensorData,
   checkTraining,
   findSpec,
+  trainedSpecs,
 } from '../validate.ts';
 import type { Addon, EngineHandle, ParametersHandle } from './addon.ts';
-import { explained, settled } from './load-addon.ts';
+import { explained, settled } from './settled.ts';
 
 const FIELDS: Readonly<Record<ParameterField, number>> = { values: 0, gradients: 1, velocities: 2 };
 
@@ -23,6 +25,7 @@ export function numbersOf(specs: readonly ParameterSpec[]): Map<string, number> 
 /** Parameters in native memory, one block for each field, read and written on the engine's thread. */
 export class NativeParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
+  readonly trained: readonly ParameterSpec[];
   readonly training: boolean;
   readonly engine: EngineHandle;
   readonly numbers: ReadonlyMap<string, number>;
@@ -32,17 +35,24 @@ export class NativeParameters implements Parameters {
   #gradients: Float32Array | undefined;
 
   /** @throws UserError when memory runs out. */
-  constructor(addon: Addon, engine: EngineHandle, specs: readonly ParameterSpec[], training: boolean) {
+  constructor(
+    addon: Addon,
+    engine: EngineHandle,
+    specs: readonly ParameterSpec[],
+    options: ParameterOptions,
+  ) {
+    const { training, rates = specs.map(() => 1) } = options;
     checkSpecs(specs);
     this.specs = specs;
     this.training = training;
+    this.trained = trainedSpecs(specs, options);
     this.engine = engine;
     this.#addon = addon;
     this.numbers = numbersOf(specs);
     const counts = specs.map(({ shape }) => elementCount(shape));
     const isBias = specs.map(({ role }) => role === 'bias');
     try {
-      this.#handle = addon.createParameters(counts, isBias, training);
+      this.#handle = addon.createParameters(counts, isBias, training, rates);
     } catch (error) {
       throw explained('createParameters', error);
     }
@@ -92,14 +102,18 @@ export class NativeParameters implements Parameters {
     const handle = this.handle('gradientBlock');
     checkTraining('gradientBlock', this);
     this.#gradients ??= this.#addon.block(handle, FIELDS.gradients);
-    return this.#gradients;
+    if (this.#gradients) return this.#gradients;
+    throw new UserError(
+      'ranks cannot exchange gradients in WebAssembly: train over ranks with --backend native, or in one process',
+    );
   }
 
-  place(name: string): Float32Array {
+  place(name: string): Float32Array | undefined {
     const handle = this.handle('place');
     findSpec('place', this, 'values', name);
-    this.#views ??= viewsOf(this.#addon.block(handle, FIELDS.values), this.specs);
-    return this.#views.get(name)!;
+    const block = this.#views ? undefined : this.#addon.block(handle, FIELDS.values);
+    if (block) this.#views = viewsOf(block, this.specs);
+    return this.#views?.get(name);
   }
 
   dispose(): void {

@@ -9,8 +9,8 @@ import type {
 } from '../backend.ts';
 import { checkAccumulate, checkAlive, checkBackward, checkForward } from '../validate.ts';
 import type { Addon, ProgramHandle, Run } from './addon.ts';
-import { settled } from './load-addon.ts';
 import type { NativeParameters } from './native-parameters.ts';
+import { settled } from './settled.ts';
 
 /** A chain that the engine has compiled. */
 export interface CompiledNativeChain {
@@ -98,8 +98,7 @@ export class NativeTrainingProgram extends NativeProgramBase implements Training
     const images = checkAccumulate(this, batch, gradientScale);
     const logits = this.arrayFor(images, this.outputShape);
     const losses = new Float32Array(images);
-    const { input, dropoutKeys, labels } = batch;
-    const run = { images, input, dropoutKeys, labels, gradientScale, losses, output: logits };
+    const run = { ...batch, images, gradientScale, losses, output: logits };
     await this.run('accumulate', run, onGradients);
     return { losses, logits };
   }

@@ -4,7 +4,7 @@
  */
 import type { Backend, CompileOptions, CompileTrainingOptions, Parameters } from '../backend.ts';
 import { canonicalBytes } from '../canonical-parameters.ts';
-import { checkAlive, checkChain, checkTraining, foreignParameters } from '../validate.ts';
+import { checkAlive, checkChain, checkTrained, checkTraining, foreignParameters } from '../validate.ts';
 import { ReferenceParameters } from './reference-parameters.ts';
 import { ReferenceProgram, ReferenceTrainingProgram } from './reference-program.ts';
 
@@ -14,7 +14,7 @@ export function createReferenceBackend(): Backend {
     description: 'TypeScript reference, double-precision sums',
     threads: 1,
     instruments: { finish: async () => {}, parameterBytes: canonicalBytes },
-    createParameters: (specs, { training }) => new ReferenceParameters(specs, training),
+    createParameters: (specs, options) => new ReferenceParameters(specs, options),
     compile,
     compileTraining,
   };
@@ -30,6 +30,7 @@ async function compileTraining(options: CompileTrainingOptions): Promise<Referen
   const own = ownParameters('compileTraining', options.parameters);
   checkTraining('compileTraining', own);
   const shapes = checkChain('compileTraining', layers, inputShape, own.specs);
+  checkTrained(layers, own);
   return new ReferenceTrainingProgram(layers, shapes, own, inputGradient);
 }
 

@@ -1,6 +1,5 @@
-import type { ParameterSpec } from '../../core/layer.ts';
-import { elementCount } from '../../core/shape.ts';
-import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import { type ParameterSpec, valuesIn } from '../../core/layer.ts';
+import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../backend.ts';
 import { viewsOf } from '../canonical-parameters.ts';
 import {
   checkAlive,
@@ -9,6 +8,7 @@ import {
   checkTensorData,
   checkTraining,
   findSpec,
+  trainedSpecs,
 } from '../validate.ts';
 import { sgdStep } from './sgd.ts';
 
@@ -17,19 +17,23 @@ const FIELDS: readonly ParameterField[] = ['values', 'gradients', 'velocities'];
 /** Each field is one contiguous block, with a view of each tensor. */
 export class ReferenceParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
+  readonly trained: readonly ParameterSpec[];
   readonly training: boolean;
+  readonly #rates: readonly number[] | undefined;
   readonly #blocks: ReadonlyMap<ParameterField, Float32Array>;
   readonly #views: ReadonlyMap<ParameterField, ReadonlyMap<string, Float32Array>>;
   #disposed = false;
 
-  constructor(specs: readonly ParameterSpec[], training: boolean) {
+  constructor(specs: readonly ParameterSpec[], options: ParameterOptions) {
     checkSpecs(specs);
     this.specs = specs;
-    this.training = training;
-    const fields = training ? FIELDS : FIELDS.slice(0, 1);
-    const count = specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-    this.#blocks = new Map(fields.map((field) => [field, new Float32Array(count)]));
-    this.#views = new Map([...this.#blocks].map(([field, block]) => [field, viewsOf(block, specs)]));
+    this.training = options.training;
+    this.trained = trainedSpecs(specs, options);
+    this.#rates = options.rates;
+    const fields = options.training ? FIELDS : FIELDS.slice(0, 1);
+    const heldIn = (field: ParameterField) => (field === 'values' ? specs : this.trained);
+    this.#blocks = new Map(fields.map((field) => [field, new Float32Array(valuesIn(heldIn(field)))]));
+    this.#views = new Map([...this.#blocks].map(([field, block]) => [field, viewsOf(block, heldIn(field))]));
   }
 
   get disposed(): boolean {
@@ -55,11 +59,14 @@ export class ReferenceParameters implements Parameters {
 
   async update(step: SgdStep): Promise<void> {
     checkSgdStep(step);
-    for (const { name, role } of this.specs) {
+    checkTraining('update', this);
+    for (const spec of this.trained) {
+      const { name, role } = spec;
       const gradients = this.view('update', 'gradients', name);
       const decay = role === 'bias' ? step.biasDecay : step.weightDecay;
+      const learningRate = step.learningRate * (this.#rates?.[this.specs.indexOf(spec)] ?? 1);
       sgdStep(
-        step,
+        { ...step, learningRate },
         decay,
         this.view('update', 'values', name),
         gradients,
@@ -70,7 +77,8 @@ export class ReferenceParameters implements Parameters {
   }
 
   async zeroGradients(): Promise<void> {
-    for (const { name } of this.specs) this.view('zeroGradients', 'gradients', name).fill(0);
+    checkTraining('zeroGradients', this);
+    for (const { name } of this.trained) this.view('zeroGradients', 'gradients', name).fill(0);
   }
 
   gradientBlock(): Float32Array {

@@ -83,7 +83,7 @@ export class ReferenceTrainingProgram extends ReferenceProgramBase implements Tr
     const chain = this.chain('accumulate', images, batch.dropoutKeys);
     const tensors = forwardAlong(chain, batch.input);
     const logits = tensors.at(-1)!;
-    const { losses, gradient } = softmaxCrossEntropy(logits, batch.labels, gradientScale);
+    const { losses, gradient } = softmaxCrossEntropy(logits, batch, gradientScale);
     backwardAlong(chain, tensors, gradient, false);
     return { losses, logits };
   }

@@ -5,7 +5,7 @@
 import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
-import type { ParameterField, Parameters, SgdStep } from '../backend.ts';
+import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../backend.ts';
 import {
   checkAlive,
   checkSgdStep,
@@ -13,6 +13,7 @@ import {
   checkTensorData,
   checkTraining,
   findSpec,
+  trainedSpecs,
 } from '../validate.ts';
 import { readBack } from './buffers.ts';
 import { encodePass, numbers, type Prepared } from './dispatch.ts';
@@ -32,6 +33,8 @@ interface StoredTensor {
 /** The SGD step of one panel. */
 interface Update extends Prepared {
   readonly role: ParameterSpec['role'];
+  /** Factor on the learning rate. */
+  readonly rate: number;
   readonly uniform: GPUBuffer;
   readonly vectors: number;
 }
@@ -52,6 +55,7 @@ export async function compileParameterPipelines(gpu: Gpu): Promise<ParameterPipe
 
 export class GpuParameters implements Parameters {
   readonly specs: readonly ParameterSpec[];
+  readonly trained: readonly ParameterSpec[];
   readonly training: boolean;
   readonly gpu: Gpu;
   readonly #pipelines: ParameterPipelines;
@@ -62,16 +66,22 @@ export class GpuParameters implements Parameters {
   version = 0;
 
   /** @throws UserError when a tensor does not fit in a buffer. */
-  constructor(gpu: Gpu, pipelines: ParameterPipelines, specs: readonly ParameterSpec[], training: boolean) {
+  constructor(
+    gpu: Gpu,
+    pipelines: ParameterPipelines,
+    specs: readonly ParameterSpec[],
+    options: ParameterOptions,
+  ) {
     checkSpecs(specs);
     this.specs = specs;
-    this.training = training;
+    this.training = options.training;
+    this.trained = trainedSpecs(specs, options);
     this.gpu = gpu;
     this.#pipelines = pipelines;
     this.#tensors = new Map(
-      specs.map((spec) => [spec.name, { spec, panels: panelsFor(gpu, spec, training) }]),
+      specs.map((spec) => [spec.name, { spec, panels: panelsFor(gpu, spec, this.trained.includes(spec)) }]),
     );
-    this.#updates = training ? this.#prepareUpdates() : [];
+    this.#updates = this.#prepareUpdates(options.rates);
   }
 
   /** @throws Error after dispose */
@@ -149,8 +159,9 @@ export class GpuParameters implements Parameters {
     checkSgdStep(step);
     checkTraining('update', this);
     this.version++;
-    const [rate, momentum] = [{ float: step.learningRate }, { float: step.momentum }];
-    for (const { uniform, vectors, role } of this.#updates) {
+    const momentum = { float: step.momentum };
+    for (const { uniform, vectors, role, rate: factor } of this.#updates) {
+      const rate = { float: factor * step.learningRate };
       const decay = { float: role === 'bias' ? step.biasDecay : step.weightDecay };
       this.gpu.device.queue.writeBuffer(uniform, 0, numbers(vectors, rate, momentum, decay));
     }
@@ -161,8 +172,8 @@ export class GpuParameters implements Parameters {
     this.checkAlive('zeroGradients');
     checkTraining('zeroGradients', this);
     this.gpu.submit((encoder) => {
-      for (const { panels } of this.#tensors.values()) {
-        for (const { buffers } of panels) encoder.clearBuffer(buffers.gradients!);
+      for (const { name } of this.trained) {
+        for (const { buffers } of this.panelsOf(name)) encoder.clearBuffer(buffers.gradients!);
       }
     });
   }
@@ -189,12 +200,14 @@ export class GpuParameters implements Parameters {
     return [...new Set(panels.flatMap(({ buffers, factors }) => [...Object.values(buffers), factors]))];
   }
 
-  #prepareUpdates(): Update[] {
-    return [...this.#tensors.values()].flatMap(({ spec: { role }, panels }) =>
-      panels.map(({ buffers: { values, gradients, velocities }, size }) => {
+  #prepareUpdates(rates: readonly number[] | undefined): Update[] {
+    return this.trained.flatMap((spec) =>
+      this.panelsOf(spec.name).map(({ buffers: { values, gradients, velocities }, size }) => {
+        const rate = rates?.[this.specs.indexOf(spec)] ?? 1;
         const uniform = this.gpu.uniform(new ArrayBuffer(16));
         const bindings = [uniform, values!, gradients!, velocities!];
-        return { role, uniform, vectors: size, ...this.#prepared(this.#pipelines.sgd, bindings, size) };
+        const { role } = spec;
+        return { role, rate, uniform, vectors: size, ...this.#prepared(this.#pipelines.sgd, bindings, size) };
       }),
     );
   }

@@ -22,6 +22,8 @@ interface Ports {
   readonly input: GPUBuffer;
   readonly keys: GPUBuffer;
   readonly labels: GPUBuffer;
+  /** For each image the weight of its loss and its label smoothing. */
+  readonly targets: GPUBuffer;
   readonly output: GPUBuffer;
   readonly outputGradient: GPUBuffer;
   readonly inputGradient: GPUBuffer | undefined;
@@ -57,12 +59,18 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     const { forward, lossGradient, backward } = this.#parts.steps;
     this.#write(batch);
     this.write(this.#parts.ports.labels, batch.labels);
+    const { weights, labelSmoothing = 0 } = batch;
+    const target = (word: number) => (word % 2 ? labelSmoothing : (weights?.[word / 2] ?? 1));
+    this.write(
+      this.#parts.ports.targets,
+      Float32Array.from({ length: 2 * images }, (_, i) => target(i)),
+    );
     const [logits] = await this.run(
       { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(gradientScale) },
       [forward, lossGradient, backward],
       [{ planes: this.#parts.ports.output, shape: this.outputShape }],
     );
-    const { losses } = softmaxCrossEntropy(logits!, batch.labels, 1);
+    const { losses } = softmaxCrossEntropy(logits!, batch, 1);
     return { losses, logits: logits! };
   }
 
@@ -139,6 +147,7 @@ function planTraining(
     input: memory.storage('the input', elementCount(inputShape)),
     keys: memory.storage('the keys of dropout', 2 * inputShape[0]),
     labels: memory.storage('the labels', inputShape[0]),
+    targets: memory.storage('the targets of the loss', 2 * inputShape[0]),
     output: memory.storage('the output', elementCount(outputShape)),
     outputGradient: memory.storage("the output's gradient", elementCount(outputShape)),
     inputGradient: inputGradientWanted
@@ -164,7 +173,7 @@ function planTraining(
   const fields = context.uniform(numbers(outputShape[1], 4 * vectorsOf(outputShape)));
   const loss: Dispatch = {
     code: lossGradient(context.subgroups),
-    bindings: [call, fields, logits, ports.labels, first],
+    bindings: [call, fields, logits, ports.labels, ports.targets, first],
     groups: (images) => [images],
   };
   const planes = ports.inputGradient;

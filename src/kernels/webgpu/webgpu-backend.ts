@@ -5,10 +5,11 @@ import type {
   CompileOptions,
   CompileTrainingOptions,
   Instruments,
+  ParameterOptions,
   Parameters,
   StageClock,
 } from '../backend.ts';
-import { checkChain, checkTraining, foreignParameters } from '../validate.ts';
+import { checkChain, checkTrained, checkTraining, foreignParameters } from '../validate.ts';
 import { CompiledGpuChain } from './compiled-chain.ts';
 import type { Gpu } from './gpu.ts';
 import { hasClock } from './gpu-clock.ts';
@@ -42,8 +43,8 @@ export class WebGpuBackend implements Backend {
     this.description = `WebGPU, ${gpu.description}${kind}${gpu.precision === 'f16' ? ', f16' : ''}`;
   }
 
-  createParameters(specs: readonly ParameterSpec[], { training }: { training: boolean }): GpuParameters {
-    return new GpuParameters(this.gpu, this.#pipelines, specs, training);
+  createParameters(specs: readonly ParameterSpec[], options: ParameterOptions): GpuParameters {
+    return new GpuParameters(this.gpu, this.#pipelines, specs, options);
   }
 
   async compile({ layers, inputShape, parameters }: CompileOptions): Promise<GpuProgram> {
@@ -56,6 +57,7 @@ export class WebGpuBackend implements Backend {
     const own = this.#own('compileTraining', options.parameters);
     checkTraining('compileTraining', own);
     const shapes = checkChain('compileTraining', layers, inputShape, own.specs);
+    checkTrained(layers, own);
     return compileTraining(own, layers, shapes, inputGradient);
   }
 

@@ -4,15 +4,31 @@ import { parseHTML } from 'linkedom';
 import type { Metrics } from '../../train/metrics.ts';
 import { type RunReport, worstClasses } from '../run-report.ts';
 
-const WIDTH = 640;
+/** Widths in pixels; the page shows the one that fits, so that labels stay readable on phones. */
+const WIDTHS = { wide: 720, narrow: 340 } as const;
 const HEIGHT = 300;
+/** The most that labels take from a narrow chart. */
+const NARROW_MARGIN = 96;
+/** Colors of document.ts, which follow the reader's light or dark setting. */
+const SERIES = Array.from({ length: 8 }, (_, i) => `var(--series-${i + 1})`);
 
+/** Draws a chart for wide and for narrow screens. */
 export function draw(options: Plot.PlotOptions): string {
+  const margin = Math.min(options.marginLeft ?? 40, NARROW_MARGIN);
+  const narrow = drawOnce({ ...options, marginLeft: margin, width: WIDTHS.narrow });
+  return `<div class="wide">${drawOnce({ ...options, width: WIDTHS.wide })}</div><div class="narrow">${narrow}</div>`;
+}
+
+/** Draws a chart that keeps its width, and scrolls on narrow screens. */
+export function drawScrolled(options: Plot.PlotOptions): string {
+  return `<div class="scroll matrix">${drawOnce({ width: WIDTHS.wide, ...options })}</div>`;
+}
+
+function drawOnce(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<html><body></body></html>');
   const figure = Plot.plot({
     ...options,
     document: document as unknown as NonNullable<Plot.PlotOptions['document']>,
-    width: WIDTH,
   });
   return (figure as unknown as { outerHTML: string }).outerHTML;
 }
@@ -33,13 +49,32 @@ function curve(metrics: readonly Metrics[], value: (line: Metrics) => number, la
     height: HEIGHT,
     x: { label: 'epoch', grid: true },
     y: { label, grid: true, zero: true },
-    color: { legend: true, domain: ['train', 'validation'], range: ['#8aa4c8', '#c2410c'] },
+    color: { legend: true, domain: ['train', 'validation'], range: SERIES.slice(0, 2) },
     marks: [
       Plot.lineY(points, { x: 'epoch', y: 'value', stroke: 'images' }),
       Plot.dot(
         points.filter(({ images }) => images === 'validation'),
         { x: 'epoch', y: 'value', fill: 'images', r: 2.5 },
       ),
+    ],
+  });
+}
+
+/** The validation errors of several runs by epoch. */
+export function comparedCurves(reports: readonly RunReport[]): string {
+  const points = reports.flatMap(({ run, metrics }) =>
+    metrics
+      .filter(({ kind }) => kind === 'validation')
+      .map(({ epoch, top1Error }) => ({ run, epoch, error: 100 * top1Error })),
+  );
+  return draw({
+    height: HEIGHT,
+    x: { label: 'epoch', grid: true },
+    y: { label: 'validation top-1 error, %', grid: true, zero: true },
+    color: { legend: true, domain: reports.map(({ run }) => run), range: SERIES },
+    marks: [
+      Plot.lineY(points, { x: 'epoch', y: 'error', stroke: 'run' }),
+      Plot.dot(points, { x: 'epoch', y: 'error', fill: 'run', r: 2.5 }),
     ],
   });
 }
@@ -52,7 +87,7 @@ export function rateCurve(metrics: readonly Metrics[]): string {
     x: { label: 'epoch', grid: true },
     y: { label: 'learning rate', type: 'log', grid: true, tickFormat: (rate: number) => String(rate) },
     marginLeft: 60,
-    marks: [Plot.lineY(points, { x: 'epoch', y: 'learningRate', curve: 'step-before' })],
+    marks: [Plot.lineY(points, { x: 'epoch', y: 'learningRate', curve: 'step-before', stroke: SERIES[0]! })],
   });
 }
 
@@ -67,35 +102,39 @@ export function classErrors(report: RunReport): string {
     marginLeft: 140,
     x: { label: 'top-1 error, %', grid: true, zero: true },
     y: { label: null, domain: bars.map(({ label }) => label) },
-    marks: [Plot.barX(bars, { x: 'error', y: 'label', fill: '#c2410c' })],
+    marks: [Plot.barX(bars, { x: 'error', y: 'label', fill: SERIES[1]! })],
   });
 }
 
 /** The confusion matrix of up to 40 classes, or '' for more. */
 export function confusionChart({ confusion, labels }: RunReport): string {
   if (labels.length > CLASSES_SHOWN) return '';
-  const most = confusion.reduce((a, b) => Math.max(a, b), 0);
   const cells = labels.flatMap((truth, t) =>
     labels.map((predicted, p) => ({ truth, predicted, images: confusion[t * labels.length + p]! })),
   );
-  return draw({
+  // Cells need their width: on narrow screens the matrix scrolls.
+  return drawScrolled({
+    width: Math.max(WIDTHS.narrow, 180 + 26 * labels.length),
     height: 140 + 26 * labels.length,
     marginLeft: 140,
     marginBottom: 120,
     padding: 0,
     x: { label: 'predicted class', domain: [...labels], tickRotate: -45 },
     y: { label: 'true class', domain: [...labels] },
-    color: { type: 'sqrt', scheme: 'oranges', label: 'images' },
+    opacity: { type: 'sqrt' },
     marks: [
-      Plot.cell(cells, { x: 'predicted', y: 'truth', fill: 'images' }),
+      Plot.cell(cells, { x: 'predicted', y: 'truth', fill: SERIES[1]!, fillOpacity: 'images' }),
       Plot.text(
         cells.filter(({ images }) => images > 0),
         {
           x: 'predicted',
           y: 'truth',
           text: 'images',
-          fontSize: 9,
-          fill: ({ images }: { images: number }) => (images > most / 4 ? 'white' : 'black'),
+          fontSize: 10,
+          // Readable on every cell, in light and dark.
+          fill: 'var(--ink)',
+          stroke: 'var(--panel)',
+          strokeWidth: 3,
         },
       ),
     ],

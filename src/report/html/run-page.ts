@@ -1,11 +1,43 @@
 /** A report on training runs as one HTML page. */
-import { formatPercent } from '../format.ts';
-import { formatReportedErrors, type Mistake, mostConfused, type RunReport } from '../run-report.ts';
-import { classErrors, confusionChart, errorCurve, lossCurve, rateCurve } from './charts.ts';
+import { formatCount, formatInterval, formatPercent } from '../format.ts';
+import {
+  differingFacts,
+  factOf,
+  formatMethod,
+  formatReportedErrors,
+  type Mistake,
+  mostConfused,
+  type RunReport,
+} from '../run-report.ts';
+import { classErrors, comparedCurves, confusionChart, errorCurve, lossCurve, rateCurve } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument, pngUrl } from './document.ts';
 
 export function formatRunPage(title: string, reports: readonly RunReport[]): string {
-  return htmlDocument(title, reports.map(formatRun).join('\n'));
+  const comparison = reports.length > 1 ? formatComparison(reports) : '';
+  return htmlDocument(title, [comparison, ...reports.map(formatRun)].join('\n'));
+}
+
+/** Several runs in one table and one chart. */
+function formatComparison(reports: readonly RunReport[]): string {
+  const names = differingFacts(reports);
+  const head = ['run', 'top-1 error, %', '95 % interval, %', 'images', 'checkpoint', ...names];
+  const rows = reports.map((report) => {
+    const { checkpoint, evaluation } = report;
+    const { images, top1Error } = evaluation;
+    return [
+      ...[report.run, formatPercent(top1Error), formatInterval(top1Error, images)?.replace(' %', '') ?? '–'],
+      ...[formatCount(images), checkpoint],
+      ...names.map((name) => factOf(report, name)),
+    ];
+  });
+  const cells = (tag: string, row: readonly string[]) =>
+    `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  return `<section>
+<h2>Comparison</h2>
+<div class="scroll"><table class="figures">${cells('th', head)}${rows.map((row) => cells('td', row)).join('')}</table></div>
+${comparedCurves(reports)}
+<p class="hint">Validation error of the center crop by epoch. The errors in the table are those of dense evaluation.</p>
+</section>`;
 }
 
 function formatRun(report: RunReport): string {
@@ -30,9 +62,8 @@ ${formatMistakes(report.mistakes)}
 }
 
 function formatEvaluation(report: RunReport): string {
-  const { protocol, scales, loss } = report.evaluation;
-  return `<p>Last model: <strong>${formatReportedErrors(report)}</strong>
-(${escapeHtml(protocol)}, Q = ${scales.join(', ')}; loss ${loss.toFixed(4)}).</p>`;
+  return `<p><strong>${escapeHtml(formatReportedErrors(report))}</strong><br>
+${escapeHtml(formatMethod(report))}; loss ${report.evaluation.loss.toFixed(4)}</p>`;
 }
 
 /** Number of class pairs listed instead of a confusion matrix. */
@@ -53,12 +84,12 @@ function formatConfusion(report: RunReport): string {
 function formatMistakes(mistakes: readonly Mistake[]): string {
   if (mistakes.length === 0) return '';
   const figures = mistakes.map(
-    ({ name, label, predicted, probability, labelProbability, picture, scoreMap }) => `<figure>
-<img alt="${escapeHtml(label)}" src="${pngUrl(picture)}"> <img alt="Score map of ${escapeHtml(predicted)}" src="${pngUrl(scoreMap)}">
-<figcaption>${escapeHtml(label)} (${formatPercent(labelProbability)} %), predicted as ${escapeHtml(predicted)} (${formatPercent(probability)} %)<br><small>${escapeHtml(name)}</small></figcaption>
+    ({ name, label, predicted, probability, labelProbability, picture, scoreMap, evidence }) => `<figure>
+<img alt="${escapeHtml(label)}" src="${pngUrl(picture)}"> <img alt="Evidence for ${escapeHtml(predicted)}" src="${pngUrl(scoreMap)}">
+<figcaption>${escapeHtml(label)} (${formatPercent(labelProbability)} %), predicted as ${escapeHtml(predicted)} (${formatPercent(probability)} %)<br><small>Evidence for ${escapeHtml(predicted)}: ${escapeHtml(evidence)}<br>${escapeHtml(name)}</small></figcaption>
 </figure>`,
   );
   return `<h3>Most confident mistakes</h3>
-<p>The wrong predictions with the highest probabilities. Right: the dense score map of the predicted class.</p>
+<p>The wrong predictions with the highest probabilities, first one of each confusion. Right: the evidence for the predicted class.</p>
 <div class="mistakes">${figures.join('\n')}</div>`;
 }

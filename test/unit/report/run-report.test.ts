@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { mostConfidentMistakes } from '../../../src/api/report-run.ts';
 import { escapeHtml } from '../../../src/report/html/document.ts';
 import { formatRunPage } from '../../../src/report/html/run-page.ts';
 import { mostConfused, type RunReport } from '../../../src/report/run-report.ts';
-import { formatTerminalReport, sparkline } from '../../../src/report/terminal-report.ts';
+import { formatComparison, formatTerminalReport, sparkline } from '../../../src/report/terminal-report.ts';
 import { range } from '../../support/lists.ts';
 
 const metrics = [1, 2, 3].flatMap((epoch) =>
@@ -22,6 +23,7 @@ const metrics = [1, 2, 3].flatMap((epoch) =>
 ) as RunReport['metrics'];
 
 const report: RunReport = {
+  checkpoint: 'best',
   run: 'runs/<script>alert(1)</script>',
   facts: [['network', 'A & B']],
   recipe: 'config: A\n',
@@ -46,6 +48,7 @@ const report: RunReport = {
       labelProbability: 0.05,
       picture: Uint8Array.of(1, 2, 3),
       scoreMap: Uint8Array.of(4, 5, 6),
+      evidence: 'from 1.0 (clear) to 90.0 % (red)',
     },
   ],
   filters: Uint8Array.of(7, 8, 9),
@@ -85,6 +88,57 @@ describe('the HTML report', () => {
     const wide = formatRunPage('Wide', [{ ...report, labels, confusion, byClass }]);
     assert.ok(wide.includes('Most frequent confusions'));
     assert.ok(wide.includes('<td>class 3</td><td>class 7</td><td>5</td>'));
+  });
+});
+
+describe('a report on several runs', () => {
+  const facts = [
+    ['network', 'B'],
+    ['data', 'photos'],
+  ] as const;
+  const first = {
+    ...report,
+    run: 'runs/a',
+    facts: [
+      ['network', 'A'],
+      ['data', 'photos'],
+    ],
+  } as const;
+  const runs = [first, { ...first, run: 'runs/b', facts, checkpoint: 'last' } as const];
+
+  it('compares them in a table of what differs and in one chart', () => {
+    const page = formatRunPage('Two', runs);
+    const comparison = page.slice(page.indexOf('<h2>Comparison'), page.indexOf('<h2>runs/a'));
+    assert.match(
+      comparison,
+      /<td>runs\/b<\/td><td>50\.0<\/td><td>18\.8–81\.2<\/td><td>6<\/td><td>last<\/td><td>B<\/td>/,
+    );
+    assert.doesNotMatch(comparison, /photos/);
+    assert.match(comparison, /<svg /);
+    assert.doesNotMatch(formatRunPage('One', [first]), /Comparison/);
+  });
+
+  it('compares them in the terminal', () => {
+    assert.match(formatComparison(runs), /│ runs\/b │ B +│ last +│ +6 │ +50\.0 │/);
+  });
+});
+
+describe('the most confident mistakes', () => {
+  it('are of different confusions first', () => {
+    const mistake = (image: number, label: number, index: number, probability: number) => ({
+      ...{ image, label, rank: 1, loss: 1, top: [{ index, probability }] },
+    });
+    const results = [
+      mistake(0, 0, 1, 0.99),
+      mistake(1, 0, 1, 0.98),
+      mistake(2, 0, 1, 0.97),
+      mistake(3, 2, 1, 0.6),
+      { ...mistake(4, 1, 1, 1), rank: 0 },
+    ];
+    assert.deepEqual(
+      mostConfidentMistakes(results, 3).map(({ image }) => image),
+      [0, 3, 1],
+    );
   });
 });
 

@@ -35,6 +35,13 @@ describe('settings that follow from the data', () => {
     });
   }
 
+  it('have the size of a preset, if one is chosen', () => {
+    const sizeOf = ({ crop, width, batch }: PartialRecipe) => [crop, width, batch];
+    assert.deepEqual(sizeOf(dataDefaults({ ...photos, images: 300_000 }, {}, 'small')), [64, 0.25, 256]);
+    assert.deepEqual(sizeOf(dataDefaults(photos, { crop: 32 }, 'medium')), [undefined, 0.5, 16]);
+    assert.deepEqual(dataDefaults(photos, {}, 'paper'), {});
+  });
+
   it('have smaller batches for fewer images, never of all images', () => {
     const batchOf = (images: number) => dataDefaults({ ...photos, images }, {}).batch;
     assert.deepEqual(

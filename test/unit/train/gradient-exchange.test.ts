@@ -19,7 +19,7 @@ const doubling: Communicator = {
 function exchange(): { exchange: GradientExchange; block: Float32Array } {
   const block = new Float32Array(VALUES).fill(1);
   const specs = SIZES.map((size, i) => ({ name: `layer${i}.weight`, shape: [size] }));
-  const parameters = { specs, gradientBlock: () => block } as unknown as Parameters;
+  const parameters = { specs, trained: specs, gradientBlock: () => block } as unknown as Parameters;
   return { exchange: new GradientExchange(parameters, doubling, 'float32'), block };
 }
 

@@ -4,10 +4,12 @@ import { UserError } from '../../../src/core/errors.ts';
 import { keyOfSeed, RandomStream } from '../../../src/core/random.ts';
 import type { PlannedBatch } from '../../../src/data/training/sampler.ts';
 import type { Parameters } from '../../../src/kernels/backend.ts';
-import { fillParameters } from '../../../src/kernels/canonical-parameters.ts';
+import { fillParameters, specsWith } from '../../../src/kernels/canonical-parameters.ts';
 import { createReferenceBackend } from '../../../src/kernels/reference/reference-backend.ts';
+import { withFrozenLayers } from '../../../src/net/frozen-layers.ts';
 import { initialize } from '../../../src/net/initialization.ts';
 import { buildNetwork } from '../../../src/net/network.ts';
+import { frozenNames, tensorRates } from '../../../src/train/layer-rates.ts';
 import type { Metrics } from '../../../src/train/metrics.ts';
 import type { PartialRecipe } from '../../../src/train/recipe.ts';
 import { resolveRecipe } from '../../../src/train/resolve-recipe.ts';
@@ -73,9 +75,11 @@ async function train(
 ): Promise<Session> {
   const recipe = resolveRecipe({ ...TINY, ...changes }, 'the test');
   const { config: configuration, width } = recipe;
-  const network = buildNetwork({ configuration, width, crop: 32, classes: CLASSES });
+  const whole = buildNetwork({ configuration, width, crop: 32, classes: CLASSES });
+  const network = withFrozenLayers(whole, frozenNames(recipe, whole));
   const backend = createReferenceBackend();
-  const parameters = backend.createParameters(network.parameters, { training: true });
+  const rates = tensorRates(recipe, network);
+  const parameters = backend.createParameters(network.parameters, { training: true, rates });
   await fillParameters(parameters, initialize(network, { method: 'he-unscaled', seed: 3 }));
   let average: WeightAverage | undefined;
   if (from?.average) {
@@ -120,7 +124,7 @@ async function train(
 
 async function all(parameters: Parameters, field: 'values' | 'velocities'): Promise<Float32Array> {
   const tensors: number[] = [];
-  for (const { name } of parameters.specs) tensors.push(...(await parameters.read(field, name)));
+  for (const { name } of specsWith(parameters, field)) tensors.push(...(await parameters.read(field, name)));
   return Float32Array.from(tensors);
 }
 
@@ -129,6 +133,11 @@ async function restore(parameters: Parameters, { weights, velocities }: Session)
   for (const { name, shape } of parameters.specs) {
     const length = shape.reduce((a, b) => a * b, 1);
     await parameters.write('values', name, weights.slice(offset, offset + length));
+    offset += length;
+  }
+  offset = 0;
+  for (const { name, shape } of parameters.trained) {
+    const length = shape.reduce((a, b) => a * b, 1);
     await parameters.write('velocities', name, velocities.slice(offset, offset + length));
     offset += length;
   }
@@ -377,5 +386,58 @@ describe('a run whose images or disk fail', () => {
       train({ 'checkpoint-every': 1 }, { hooks: { onCheckpoint } }),
       /the disk is full; training stopped after iteration 3, and iteration 2 is saved; continue with --resume/,
     );
+  });
+});
+
+describe('training with frozen layers', () => {
+  /** Images that look alike in every epoch, as without augmentation. */
+  function fixedImages(): { data: TrainingData; loaded: number[] } {
+    const data = noiseImages();
+    const loaded: number[] = [];
+    return {
+      loaded,
+      data: {
+        ...data,
+        fixedView: () => 0,
+        loadBatches: (plan) =>
+          data.loadBatches(
+            (function* () {
+              for (const batch of plan) {
+                loaded.push(...batch.images);
+                yield batch;
+              }
+            })(),
+          ),
+      },
+    };
+  }
+  const changes: PartialRecipe = { from: 'a', freeze: 'features', dropout: 0, iterations: 10 };
+
+  it('changes only the others, as if the frozen ones had run in training', async () => {
+    const { weights } = await train(changes);
+    const slow = 'features=1e-30';
+    const { weights: other } = await train({ from: 'a', dropout: 0, iterations: 10, 'lr-scale': slow });
+    const network = buildNetwork({ configuration: 'A', width: TINY.width!, crop: 32, classes: CLASSES });
+    const initial = initialize(network, { method: 'he-unscaled', seed: 3 });
+    const start = network.parameters.flatMap(({ name }) => [...initial.get(name)!]);
+    const frozen = network.parameters
+      .filter(({ name }) => name.startsWith('conv'))
+      .reduce((sum, { name }) => sum + initial.get(name)!.length, 0);
+    assert.deepEqual([...weights.subarray(0, frozen)], start.slice(0, frozen));
+    assert.notDeepEqual([...weights.subarray(frozen)], start.slice(frozen));
+    assert.deepEqual(weights.subarray(frozen), other.subarray(frozen));
+  });
+
+  it('computes fixed images once, with the same result', async () => {
+    const { data, loaded } = fixedImages();
+    const { weights } = await train(changes, { data });
+    assert.ok(loaded.length < 3 * COUNT, `${loaded.length} images were loaded for 4 epochs of ${COUNT}`);
+    assert.deepEqual(weights, (await train(changes)).weights);
+  });
+
+  it('resumes with the same result', async () => {
+    const first = await train({ ...changes, iterations: 4 });
+    const second = await train(changes, { from: first });
+    assert.deepEqual(second.weights, (await train(changes)).weights);
   });
 });

@@ -1,6 +1,7 @@
 /** Determines which columns of a list hold the images, the labels and the splits. */
 import { UserError } from '../../../core/errors.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
+import { type Split, splitOfFolder } from '../splits.ts';
 
 /** A list as written: fields of text. */
 export interface ListTable {
@@ -17,8 +18,15 @@ export interface ListColumns {
   /** Undefined if the images have no labels. */
   readonly label?: number;
   readonly split?: number;
+  /** Columns such as `is_valid`, and the split of the rows in which they are true. */
+  readonly splitFlags?: readonly SplitFlag[];
   /** Columns of 0 and 1, one for each class; then there is no column of labels. */
   readonly classes?: readonly number[];
+}
+
+export interface SplitFlag {
+  readonly column: number;
+  readonly split: Split;
 }
 
 /** Columns that the user chose, by name or by number from 1. */
@@ -38,6 +46,10 @@ const LABEL_NAMES = [
   /^(?:breed|species|disease|diagnosis|dx)$/,
 ];
 const SPLIT_NAMES = [/^(?:split|subset)$/];
+/** Names that may mean something else: columns of splits only if all values are splits. */
+const OTHER_SPLIT_NAMES = [/^(?:data)?set(?:name|type)?$/, /^(?:partition|phase|usage)$/];
+/** fastai's `is_valid` and the like. */
+const SPLIT_FLAG = /^is(val(?:id(?:ation)?)?|test(?:ing)?|train(?:ing)?)(?:image|set)?$/;
 
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
@@ -66,9 +78,10 @@ export function chooseColumns(table: ListTable, path: string, chosen: ChosenColu
     const found = groups.map((names) => all.filter((column) => names.test(plain(header?.[column] ?? ''))));
     return found.find((columns) => columns.length > 0) ?? [];
   };
-  const [split] = named(SPLIT_NAMES);
+  const split = named(SPLIT_NAMES)[0] ?? named(OTHER_SPLIT_NAMES).find((column) => areSplits(rows, column));
+  const splitFlags = split === undefined ? flagsOf(header ?? []) : [];
   const labels = named(LABEL_NAMES);
-  const rest = all.filter((column) => column !== split);
+  const rest = all.filter((column) => column !== split && !splitFlags.some((flag) => flag.column === column));
 
   const image =
     columnOf(chosen.image, table, path) ??
@@ -85,7 +98,7 @@ export function chooseColumns(table: ListTable, path: string, chosen: ChosenColu
   const areFlags = (row: readonly string[]) =>
     others.every((column) => /^[01](?:\.0*)?$/.test(row[column]!)) && flagged(row, others).length === 1;
   if (label === undefined && header && others.length > 1 && rows.slice(0, 20).every(areFlags)) {
-    return { image, split, classes: others };
+    return { image, split, splitFlags, classes: others };
   }
   // Captions and measurements are not classes.
   const isNamed = label !== undefined && (chosen.label !== undefined || labels.includes(label));
@@ -94,7 +107,18 @@ export function chooseColumns(table: ListTable, path: string, chosen: ChosenColu
     if (distinct > rows.length / 2) throw unclear(table, path, 'has the labels');
   }
   if (label === undefined && others.length > 0) throw unclear(table, path, 'has the labels');
-  return { image, label, split };
+  return { image, label, split, splitFlags };
+}
+
+function areSplits(rows: ListTable['rows'], column: number): boolean {
+  return rows.every((row) => splitOfFolder(row[column] ?? '') !== undefined);
+}
+
+function flagsOf(header: readonly string[]): SplitFlag[] {
+  return header.flatMap((name, column) => {
+    const split = splitOfFolder(SPLIT_FLAG.exec(plain(name))?.[1] ?? '');
+    return split === undefined ? [] : [{ column, split }];
+  });
 }
 
 /** The columns with a 1. */

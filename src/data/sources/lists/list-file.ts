@@ -1,4 +1,5 @@
 /** Parses lists of images: CSV, TSV, text with spaces (Caffe's `file index`) and JSON lines. */
+import { isUtf8 } from 'node:buffer';
 import { extname } from 'node:path';
 import { type Options, parse } from 'csv-parse/sync';
 import { messageOf, UserError } from '../../../core/errors.ts';
@@ -17,7 +18,7 @@ export function isListName(name: string): boolean {
  * @throws UserError naming the line
  */
 export function parseList(bytes: Buffer, path: string): ListTable {
-  const text = decode(bytes);
+  const text = decode(bytes, path);
   if (/\.(?:jsonl|ndjson)$/i.test(path)) return parseJsonLines(text, path);
   const first = /^.*\S.*$/m.exec(text)?.[0];
   if (first === undefined)
@@ -29,16 +30,26 @@ export function parseList(bytes: Buffer, path: string): ListTable {
     : { rows, lines };
 }
 
-/** Excel's "Unicode text" is UTF-16; everything else is UTF-8. */
-function decode(bytes: Buffer): string {
-  const text = bytes[0] === 0xff && bytes[1] === 0xfe ? bytes.toString('utf16le') : bytes.toString('utf8');
-  return text.replace(/^\ufeff/, '');
+/**
+ * Excel's "Unicode text" is UTF-16; everything else must be UTF-8: in another encoding two classes could get the same
+ * name. The line that names the separator for Excel is left out.
+ */
+function decode(bytes: Buffer, path: string): string {
+  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+  if (!isUtf16 && !isUtf8(bytes)) {
+    const line = bytes.toString('utf8').split('\ufffd', 1)[0]!.split('\n').length;
+    throw new UserError(
+      `${path} is not encoded as UTF-8 (line ${line}); convert it: iconv -f WINDOWS-1252 -t UTF-8 ${path}`,
+    );
+  }
+  const text = bytes.toString(isUtf16 ? 'utf16le' : 'utf8').replace(/^\ufeff/, '');
+  return text.replace(/^sep=.(?=\r?\n)/i, '');
 }
 
 function delimiterOf(line: string, path: string): string {
   const unquoted = line.replace(/"(?:[^"]|"")*"/g, 'x');
   if (/^\.(?:tsv|tab)$/i.test(extname(path))) return '\t';
-  const found = ['\t', ';', ','].find((delimiter) => unquoted.includes(delimiter));
+  const found = ['\t', ';', '|', ','].find((delimiter) => unquoted.includes(delimiter));
   if (/^\.csv$/i.test(extname(path))) return found ?? ',';
   // In text files a comma may belong to a file's name.
   return found ?? (/\s/.test(unquoted.trim()) ? ' ' : ',');

@@ -126,7 +126,7 @@ function readerOf(tree: FileTree, options: ListOptions) {
     const table = parseList(await tree.readBytes(path), path);
     if (table.rows.length === 0) throw new UserError(`${path} lists no images; write a line for each image`);
     const columns = chooseColumns(table, path, options);
-    const { image, split } = columns;
+    const { image } = columns;
     const seen = new Map<string, number>();
     return table.rows.map((row, i) => {
       const line = table.lines[i]!;
@@ -143,7 +143,7 @@ function readerOf(tree: FileTree, options: ListOptions) {
       return {
         image: name,
         label,
-        split: splitIn(row, split, `${path}: line ${line}`),
+        split: splitIn(row, columns, `${path}: line ${line}`),
         line,
       };
     });
@@ -164,11 +164,27 @@ function labelIn(
   );
 }
 
-function splitIn(row: readonly string[], column: number | undefined, place: string): Split | undefined {
-  if (column === undefined) return undefined;
-  const split = splitOfFolder(row[column]!);
-  if (split !== undefined) return split;
-  throw new UserError(`${place} has the split "${row[column]}"; write train, val or test`);
+function splitIn(
+  row: readonly string[],
+  { split: column, splitFlags = [] }: ListColumns,
+  place: string,
+): Split | undefined {
+  if (column !== undefined) {
+    const split = splitOfFolder(row[column]!);
+    if (split !== undefined) return split;
+    throw new UserError(`${place} has the split "${row[column]}"; write train, val or test`);
+  }
+  if (splitFlags.length === 0) return undefined;
+  const [only, ...others] = splitFlags.filter((flag) => isTrue(row[flag.column]!, place));
+  if (others.length > 0) throw new UserError(`${place} is in several splits; mark one`);
+  // Of a list that marks its training images, the others are for testing.
+  return only?.split ?? (splitFlags.some(({ split }) => split === 'train') ? 'test' : 'train');
+}
+
+function isTrue(field: string, place: string): boolean {
+  if (/^(?:true|yes|1)$/i.test(field)) return true;
+  if (/^(?:false|no|0)?$/i.test(field)) return false;
+  throw new UserError(`${place} has "${field}" in a column of splits; write True or False`);
 }
 
 /** The rows of each split: as the list's name says, or its column, or the folders that its images are in. */

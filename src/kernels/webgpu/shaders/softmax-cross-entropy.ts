@@ -2,13 +2,13 @@ import { REDUCED, reduction } from './reduction.ts';
 import { callHead, reads, writes } from './wgsl.ts';
 
 /**
- * Computes the gradient of the loss: scale · (p_k − [k = label]), one workgroup per image.
- * Bindings: call, shape `[classes, stride]`, logits, labels, gradient.
+ * Computes the gradient of the loss: scale · w · (p_k − q_k), one workgroup per image; q is the smoothed label.
+ * Bindings: call, shape `[classes, stride]`, logits, labels, targets (each image's w and label smoothing), gradient.
  */
 export function lossGradient(subgroups: boolean): string {
   const { functions, parameter, argument } = reduction(subgroups, 'f32');
   return /* wgsl */ `
-${callHead(['classes', 'stride'], reads('logits', 'stored'), reads('labels', 'u32'), writes('gradient', 'stored'))}
+${callHead(['classes', 'stride'], reads('logits', 'stored'), reads('labels', 'u32'), reads('targets', 'vec2f'), writes('gradient', 'stored'))}
 ${functions}
 fn logit(at: u32) -> f32 { return f32(logits[at]) / activationScale; }
 
@@ -24,8 +24,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   for (var k = local; k < shape.stride; k += ${REDUCED}u) {
     var value = 0.0;
     if (k < shape.classes) {
-      let one = select(0.0, 1.0, k == labels[group.x]);
-      value = call.gradientScale * (exp(logit(base + k) - most) / sum - one);
+      let smoothing = targets[group.x].y;
+      let wanted = smoothing / f32(shape.classes) + select(0.0, 1.0 - smoothing, k == labels[group.x]);
+      value = call.gradientScale * targets[group.x].x * (exp(logit(base + k) - most) / sum - wanted);
     }
     gradient[base + k] = stored(value);
   }

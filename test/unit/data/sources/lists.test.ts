@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseList } from '../../../../src/data/sources/lists/list-file.ts';
 import { listLocation } from '../../../../src/data/sources/lists/list-location.ts';
-import { type OpenOptions, openImages } from '../../../../src/data/sources/open-images.ts';
+import { type OpenOptions, openImages, openSplits } from '../../../../src/data/sources/open-images.ts';
 import { MissingSplitError } from '../../../../src/data/sources/splits.ts';
 import { type Files, folderWith, listing, writeFiles } from '../../../support/images.ts';
 import { range } from '../../../support/lists.ts';
@@ -33,6 +33,8 @@ describe('lists of images', () => {
     ['x.csv', 'id,label\n2.jpg,cat\n1.jpg,cat\n3.jpg,dog\n'],
     ['x.csv', 'path,label\na\\1.jpg,cat\n.\\a\\2.jpg,cat\nb\\3.jpg,dog\n'],
     ['x.tsv', 'label\tpath\ncat\ta/1.jpg\ncat\ta/2.jpg\ndog\tb/3.jpg\n'],
+    ['x.csv', 'sep=;\nfile;label\na/1.jpg;cat\na/2.jpg;cat\nb/3.jpg;dog\n'],
+    ['x.csv', 'a/1.jpg|cat\na/2.jpg|cat\nb/3.jpg|dog\n'],
     ['x.txt', 'a/1.jpg cat\na/2.jpg   cat\nb/3.jpg dog\n'],
     ['x.txt', '"a/1.jpg" cat\na/2.jpg cat\nb/3.jpg dog\n'],
     [
@@ -133,6 +135,32 @@ describe('lists of images', () => {
       assert.deepEqual([validation.length, validation.classes], [1, ['cat', 'dog']]);
       await assert.rejects(openImages(location, { split: 'test', exact: true }), MissingSplitError);
     }
+  });
+
+  it('may mark splits by other columns: data set, is_valid, is_train', async (t) => {
+    const paths = ['a/1.jpg,cat', 'a/2.jpg,dog', 'b/3.jpg,cat', 'b/4.jpg,dog'];
+    for (const [header, values, expected] of [
+      ['data set', ['train', 'train', 'valid', 'Test'], { train: 2, val: 1, test: 1 }],
+      ['is_valid', ['False', 'False', 'True', ''], { train: 3, val: 1 }],
+      ['is_training_image', ['1', '1', '0', '0'], { train: 2, test: 2 }],
+      ['is_val,is_test', ['0,0', '0,0', '1,0', '0,1'], { train: 2, val: 1, test: 1 }],
+      ['set', ['a', 'b', 'a', 'b'], { train: 4 }],
+    ] as const) {
+      const lines = paths.map((path, i) => `${path},${values[i]}`);
+      const folder = await folderWith(t, {
+        ...IMAGES,
+        'x.csv': [`path,label,${header}`, ...lines].join('\n'),
+      });
+      const splits = await openSplits(join(folder, 'x.csv'), 'required');
+      const found = Object.fromEntries(splits.map(({ name, source }) => [name, source.length]));
+      assert.deepEqual(found, expected, header);
+    }
+  });
+
+  it('in another encoding than UTF-8 are refused', async (t) => {
+    const text = Buffer.from('path,label\na/1.jpg,caf\xe9\na/2.jpg,caf\xe8\n', 'latin1');
+    const folder = await folderWith(t, { ...IMAGES, 'x.csv': text });
+    await refused(openImages(join(folder, 'x.csv')), 'not encoded as UTF-8 (line 2)');
   });
 
   it('are found in a folder: Kaggle, pairs of files, metadata of Hugging Face', async (t) => {

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { givenAxes, givenMean } from '../../../../src/data/training/given-colors.ts';
+import { givenAxes } from '../../../../src/data/training/given-colors.ts';
+import { givenMean } from '../../../../src/data/training/given-mean.ts';
 import { temporaryFolder } from '../../../support/images.ts';
 import { refused } from '../../../support/refused.ts';
 
