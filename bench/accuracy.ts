@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { type ConvolutionLayer, parameterSpecs, shapesAlong } from '../src/core/layer.ts';
 import { deriveKeys, keyOfSeed, RandomStream } from '../src/core/random.ts';
 import { elementCount, formatShape, type Shape, type Shape4 } from '../src/core/shape.ts';
-import { createNativeBackend } from '../src/kernels/native/native-backend.ts';
+import { createNativeBackend } from '../src/kernels/native/open-native.ts';
 import type { ConfigurationName } from '../src/net/configurations.ts';
 import { buildNetwork, cropShape } from '../src/net/network.ts';
 

@@ -106,9 +106,9 @@ async function inBf16(network, input) {
 }
 
 async function ours({ precision = 'fp32', dist }, network, input) {
-  const { createNativeBackend } = await fromDist('kernels/native/native-backend.js', dist);
+  const { createBackend } = await fromDist('kernels/registry.js', dist);
   const { elementCount } = await fromDist('core/shape.js');
-  const backend = createNativeBackend({ threads, precision });
+  const backend = createBackend('native', { threads, precision });
   const training = flags.mode === 'train';
   const parameters = backend.createParameters(network.parameters, { training });
   for (const { name, shape, role } of parameters.specs) {

@@ -1,6 +1,8 @@
 #include "memory_block.hpp"
 
+#ifndef __wasm__
 #include <sys/mman.h>
+#endif
 
 #include <cstdint>
 #include <cstdlib>
@@ -16,6 +18,16 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kMapFrom = 2 * kHugePage;
 
 std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+#ifdef __wasm__
+// Memory only grows, so blocks of all sizes come from one heap.
+void* mapHuge(std::size_t) { return nullptr; }
+void unmapHuge(void*, std::size_t) {}
+constexpr bool kMaps = false;
+#else
+constexpr bool kMaps = true;
+
+void unmapHuge(void* data, std::size_t bytes) { munmap(data, roundUp(bytes, kHugePage)); }
 
 void* mapHuge(std::size_t bytes) {
   const std::size_t wanted = roundUp(bytes, kHugePage);
@@ -33,9 +45,12 @@ void* mapHuge(std::size_t bytes) {
 #endif
   return data;
 }
+#endif
+
+bool isMapped(std::size_t bytes) { return kMaps && bytes >= kMapFrom; }
 
 void* allocate(std::size_t bytes) {
-  if (bytes >= kMapFrom) return mapHuge(bytes);
+  if (isMapped(bytes)) return mapHuge(bytes);
   void* data = nullptr;
   if (posix_memalign(&data, kCacheLine, roundUp(bytes, kCacheLine)) != 0) return nullptr;
   std::memset(data, 0, bytes);
@@ -48,15 +63,15 @@ MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose, Allocati
   if (bytes == 0 || allocation == Allocation::dryRun) return;
   data_ = bytes > SIZE_MAX / 2 ? nullptr : allocate(bytes);
   if (!data_) {
-    throw OutOfMemory("out of memory: " + std::to_string(bytes) + " bytes for " + purpose +
-                      " cannot be allocated; lower the micro-batch or the image size, or free some memory");
+    fail(OutOfMemory("out of memory: " + std::to_string(bytes) + " bytes for " + purpose +
+                      " cannot be allocated; lower the micro-batch or the image size, or free some memory"));
   }
 }
 
 MemoryBlock::~MemoryBlock() {
   if (!data_) return;
-  if (size_ >= kMapFrom) {
-    munmap(data_, roundUp(size_, kHugePage));
+  if (isMapped(size_)) {
+    unmapHuge(data_, size_);
   } else {
     std::free(data_);
   }

@@ -2,14 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <stdexcept>
 #include <string>
 
-namespace verydeep {
+#include "fault.hpp"
 
-struct OutOfMemory : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+namespace verydeep {
 
 /** A dry run plans memory without allocating it: its blocks have a size but no data. */
 enum class Allocation { real, dryRun };

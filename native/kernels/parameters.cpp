@@ -30,12 +30,12 @@ Parameters::Parameters(const std::vector<int64_t>& counts, const std::vector<boo
 
 const MemoryBlock& Parameters::memory(Field field) const {
   if (field == Field::values) return values_;
-  if (!training_) throw std::logic_error("parameters made without training have values only");
+  if (!training_) fail(std::logic_error("parameters made without training have values only"));
   return field == Field::gradients ? gradients_ : velocities_;
 }
 
 float* Parameters::data(Field field, std::size_t tensor) const {
-  if (!has(field, tensor)) throw std::logic_error("frozen tensors have values only");
+  if (!has(field, tensor)) fail(std::logic_error("frozen tensors have values only"));
   float* first = memory(field).floats();
   return first ? first + places_.at(tensor).offset - (field == Field::values ? 0 : frozen_) : nullptr;
 }

@@ -39,7 +39,7 @@ void softmaxLoss(const float* logits, const Batch& batch, int64_t classes, float
   const int32_t* labels = batch.labels;
   for (int64_t n = 0; n < batch.images; n++) {
     if (labels[n] < 0 || labels[n] >= classes) {
-      throw std::out_of_range("label " + std::to_string(labels[n]) + " is not one of the " + std::to_string(classes) + " classes");
+      fail(std::out_of_range("label " + std::to_string(labels[n]) + " is not one of the " + std::to_string(classes) + " classes"));
     }
   }
   parallelRanges(batch.images, classes * 16, [&](int64_t begin, int64_t end) {

@@ -4,10 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "fault.hpp"
 
 namespace verydeep {
 
@@ -48,7 +49,7 @@ class StepList {
     for (std::size_t s = 0; s < stages_.size(); s++) {
       const std::size_t end = s + 1 < stages_.size() ? stages_[s + 1].firstStep : steps_.size();
       for (std::size_t i = stages_[s].firstStep; i < end; i++) {
-        if (stopped()) throw std::runtime_error("the process is ending");
+        if (stopped()) fail(std::runtime_error("the process is ending"));
         steps_[i](batch);
       }
       const auto now = std::chrono::steady_clock::now();

@@ -9,7 +9,11 @@
 namespace verydeep {
 namespace {
 
+#ifdef __wasm__
+ThreadPool* ownPool = nullptr;
+#else
 thread_local ThreadPool* ownPool = nullptr;
+#endif
 
 /**
  * Spins until `done` or until a time slice would be wasted. On two Zen 5 cores, training A at crop 32, width 0.25 and
@@ -34,10 +38,12 @@ bool spinUntil(const Done& done) {
 
 ThreadPool* ThreadPool::current() { return ownPool; }
 
-int ThreadPool::currentThreads() { return ownPool ? static_cast<int>(ownPool->threads_.size()) + 1 : 1; }
+int ThreadPool::currentThreads() { return ownPool ? ownPool->size_ : 1; }
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : size_(threads) {
+#ifndef __wasm__
   for (int i = 1; i < threads; i++) threads_.emplace_back([this, i] { loop(i); });
+#endif
   ownPool = this;
   keepToCores();
 }
@@ -45,52 +51,38 @@ ThreadPool::ThreadPool(int threads) {
 ThreadPool::~ThreadPool() {
   ownPool = nullptr;
   ending_.store(true, std::memory_order_relaxed);
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    round_.fetch_add(1, std::memory_order_release);
-  }
-  wake_.notify_all();
+  begun_.change([this] { round_.fetch_add(1, std::memory_order_release); });
+#ifndef __wasm__
   for (std::thread& thread : threads_) thread.join();
+#endif
 }
 
 void ThreadPool::runErased(Work work, const void* function) {
-  if (threads_.empty()) return work(function, 0);
+  if (size_ == 1) return work(function, 0);
   work_ = work;
   function_ = function;
-  working_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
-  {
-    // Otherwise a thread could look at the round just before this and sleep just after.
-    const std::lock_guard<std::mutex> lock(mutex_);
-    round_.fetch_add(1, std::memory_order_release);
-  }
-  wake_.notify_all();
+  working_.store(size_ - 1, std::memory_order_relaxed);
+  begun_.change([this] { round_.fetch_add(1, std::memory_order_release); });
   work(function, 0);
   const auto done = [this] { return working_.load(std::memory_order_acquire) == 0; };
-  if (spinUntil(done)) return;
-  std::unique_lock<std::mutex> lock(mutex_);
-  finished_.wait(lock, done);
+  if (!spinUntil(done)) finished_.sleepUntil(done);
 }
 
 void ThreadPool::loop(int thread) {
   uint32_t seen = 0;
   const auto begun = [&] { return round_.load(std::memory_order_acquire) != seen; };
   for (;;) {
-    if (!spinUntil(begun)) {
-      std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, begun);
-    }
+    if (!spinUntil(begun)) begun_.sleepUntil(begun);
     seen++;
     if (ending_.load(std::memory_order_relaxed)) return;
     work_(function_, thread);
-    if (working_.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;
-    { const std::lock_guard<std::mutex> lock(mutex_); }
-    finished_.notify_one();
+    if (working_.fetch_sub(1, std::memory_order_acq_rel) == 1) finished_.change([] {});
   }
 }
 
 void ThreadPool::keepToCores() {
 #if defined(__linux__)
-  const std::size_t threads = threads_.size() + 1;
+  const auto threads = static_cast<std::size_t>(size_);
   cpu_set_t allowed;
   // Fails if there are more cores than fit in a set.
   if (threads < 2 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;

@@ -1,7 +1,7 @@
 /** Options that select and configure a backend. No Node modules are imported, as browsers read recipes, too. */
 
 /** All backends, the default first. */
-export const backendNames = ['native', 'webgpu', 'reference'] as const;
+export const backendNames = ['native', 'wasm', 'webgpu', 'reference'] as const;
 export type BackendName = (typeof backendNames)[number];
 
 /**

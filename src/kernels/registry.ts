@@ -8,7 +8,7 @@ import {
   type Precision,
   presentBackendName,
 } from './backend-options.ts';
-import { createNativeBackend } from './native/native-backend.ts';
+import { createNativeBackend } from './native/open-native.ts';
 import { createReferenceBackend } from './reference/reference-backend.ts';
 
 /** The backend that supports each precision below float32. */
@@ -17,7 +17,7 @@ const PRECISION_OF = { bf16: 'native', f16: 'webgpu' } as const satisfies Partia
 >;
 
 /**
- * Opens a backend by name. Unlike `createBackend`, it opens `webgpu`, too.
+ * Opens a backend by name. Unlike `createBackend`, it opens `webgpu` and `wasm`, too.
  *
  * @param name default: `native`
  * @example
@@ -30,8 +30,12 @@ export async function openBackend(
   name: BackendName | FormerBackendName = 'native',
   options: BackendOptions = {},
 ): Promise<Backend> {
-  if (name !== 'webgpu') return createBackend(name, options);
+  if (name !== 'webgpu' && name !== 'wasm') return createBackend(name, options);
   const precision = precisionFor(name, options);
+  if (name === 'wasm') {
+    const { openWasmBackend } = await import('./wasm/node-engine.ts');
+    return openWasmBackend(options);
+  }
   // Imported only here, as this loads the GPU driver.
   const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
@@ -49,7 +53,7 @@ export async function openBackend(
  * @throws UserError, naming what to install, when the native addon or a library that it needs is missing.
  */
 export function createBackend(
-  name: Exclude<BackendName, 'webgpu'> | FormerBackendName = 'native',
+  name: Exclude<BackendName, 'webgpu' | 'wasm'> | FormerBackendName = 'native',
   options: BackendOptions = {},
 ): Backend {
   const present = presentBackendName(name);

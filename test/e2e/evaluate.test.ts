@@ -223,7 +223,10 @@ describe('vgg evaluate', () => {
     await failed(val, 1, /has no val split, only test images; use --split test, or add a val folder/);
     const undivided = work.vgg('evaluate', `${folder}/Test`, ...flags, '--split', 'test');
     await failed(undivided, 1, /is not divided into splits, so it has no test split; leave out --split/);
-    assert.match((await succeeded(work.vgg('evaluate', folder, ...flags))).stdout, /│ split .*\n.*\n│ test /);
+    assert.match(
+      (await succeeded(work.vgg('evaluate', folder, ...flags))).stdout,
+      /│ model +│ split .*\n.*\n│ [^│]+│ test /,
+    );
   });
 
   const skip = process.getuid?.() !== 0 && 'only the superuser may become another user';

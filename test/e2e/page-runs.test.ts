@@ -83,7 +83,7 @@ describe('the page: runs', { skip: noBrowser }, () => {
     const opened = page.waitForEvent('popup');
     await page.getByRole('link', { name: 'Open report' }).click();
     const report = await opened;
-    await report.locator('svg').first().waitFor();
+    await report.locator('svg:visible').first().waitFor();
     await report.close();
     await visit.close();
   });

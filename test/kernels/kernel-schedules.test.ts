@@ -6,11 +6,8 @@ import { describe, it } from 'node:test';
 import type { Layer } from '../../src/core/layer.ts';
 import type { Shape4 } from '../../src/core/shape.ts';
 import type { Parameters, TrainingProgram } from '../../src/kernels/backend.ts';
-import {
-  createNativeBackend,
-  type NativeBackend,
-  rememberedSchedules,
-} from '../../src/kernels/native/native-backend.ts';
+import type { NativeBackend } from '../../src/kernels/native/native-backend.ts';
+import { createNativeBackend, rememberedSchedules } from '../../src/kernels/native/open-native.ts';
 import { nativeUnderTest } from '../support/backends.ts';
 import { chainCase, convolution, inTraining, maxPool, readAll, relu } from '../support/chains.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { UsageError } from '../../src/core/errors.ts';
 import { loadAddon } from '../../src/kernels/native/load-addon.ts';
-import { createNativeBackend } from '../../src/kernels/native/native-backend.ts';
+import { createNativeBackend } from '../../src/kernels/native/open-native.ts';
 import { userError } from '../support/refused.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 

@@ -10,7 +10,7 @@ function keptCores(threads: number): string[] {
   const script = `
     const { readFileSync, readdirSync } = await import('node:fs');
     const { createNativeBackend } = await import(${JSON.stringify(
-      new URL('../../src/kernels/native/native-backend.js', import.meta.url).href,
+      new URL('../../src/kernels/native/open-native.js', import.meta.url).href,
     )});
     const backend = createNativeBackend({ threads: ${threads} });
     const parameters = backend.createParameters([{ name: 'a', shape: [1], role: 'bias' }], { training: false });

@@ -45,6 +45,6 @@ describeBackends(
       assert.throws(() => parameters.gradientBlock(), /disposed/);
     });
   },
-  // Gradients in a GPU's memory cannot be exchanged.
-  otherBackends.filter(({ name }) => name !== 'webgpu'),
+  // Gradients in a GPU's or a WebAssembly engine's memory cannot be exchanged.
+  otherBackends.filter(({ name }) => name !== 'webgpu' && name !== 'wasm'),
 );

@@ -47,7 +47,7 @@ describe('native: lifetimes', { skip }, () => {
   });
 
   const modules = {
-    backend: new URL('../../src/kernels/native/native-backend.js', import.meta.url).href,
+    backend: new URL('../../src/kernels/native/open-native.js', import.meta.url).href,
   };
   /** Runs a script in a separate process, with a `backend`, a slow `program`, and its `input`. */
   function runScript(script: string): { status: number | null; output: string; seconds: number } {

@@ -40,6 +40,8 @@ export interface BackendUnderTest {
 const TOLERANCES: Record<BackendName, { layerTolerance: number; networkTolerance: number }> = {
   reference: { layerTolerance: 1.5e-7, networkTolerance: 2e-6 },
   native: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
+  // The same kernels as native's.
+  wasm: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
   // Sequential sums in float32. WGSL allows exp and pow errors of a few units in the last place.
   webgpu: { layerTolerance: 1e-5, networkTolerance: 5e-5 },
 };

@@ -90,7 +90,7 @@ VD_INLINE void addTapChannels(const TapPiece& p, int64_t channel) {
       for (int j = 0; j < N; j++) gradient[j] = load(q + j * p.planeStride);
       for (int c = 0; c < kSumChannels; c++) {
         const float x = v[c];
-        for (int j = 0; j < N; j++) sum[c][j] += gradient[j] * x;
+        for (int j = 0; j < N; j++) sum[c][j] = multiplyAdd(gradient[j], x, sum[c][j]);
       }
     }
   }
@@ -217,7 +217,7 @@ VD_INLINE void addTaps(const float* row, const float* dy, int64_t planeStride, i
     for (int j = 0; j < N; j++) gradient[j] = load(dy + j * planeStride);
     for (int t = 0; t < T; t++) {
       const float x = row[i + t];
-      for (int j = 0; j < N; j++) sum[t][j] += gradient[j] * x;
+      for (int j = 0; j < N; j++) sum[t][j] = multiplyAdd(gradient[j], x, sum[t][j]);
     }
   }
   for (int t = 0; t < T; t++) {

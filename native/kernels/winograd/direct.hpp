@@ -34,7 +34,7 @@ VD_INLINE void convolvePiece(const DirectPiece& p) {
       for (int j = 0; j < N; j++) weight[j] = load(u + j * kWidth);
       for (int t = 0; t < T; t++) {
         const float x = row[k + t];
-        for (int j = 0; j < N; j++) sum[j][t] += weight[j] * x;
+        for (int j = 0; j < N; j++) sum[j][t] = multiplyAdd(weight[j], x, sum[j][t]);
       }
     }
   }

@@ -39,7 +39,7 @@ VD_INLINE Lanes loadLanes(const Element* from) {
   std::memcpy(&v, from, sizeof v);
   return v;
 }
-VD_INLINE Vec addLanes(Vec sum, Lanes a, Lanes b) { return sum + a * b; }
+VD_INLINE Vec addLanes(Vec sum, Lanes a, Lanes b) { return multiplyAdd(a, b, sum); }
 #endif
 
 /** Loads `count` elements, fewer than a vector has; the rest is 0. */

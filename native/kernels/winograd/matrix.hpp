@@ -60,7 +60,7 @@ VD_INLINE void addColumns(const MatrixPiece& p, const float* a, const float* b, 
   for (int j = 0; j < N; j++) column[j] = load(b + j * kWidth);
   for (int t = 0; t < T; t++) {
     const float x = a[t * p.aRow];
-    for (int j = 0; j < N; j++) sum[j][t] += column[j] * x;
+    for (int j = 0; j < N; j++) sum[j][t] = multiplyAdd(column[j], x, sum[j][t]);
   }
 }
 

@@ -18,7 +18,7 @@ double multiplyAndAdd(int64_t rounds) {
   for (int i = 0; i < kChains; i++) sum[i] = zero() + seed;
   for (int64_t round = 0; round < rounds; round++) {
 #pragma GCC unroll 16
-    for (int i = 0; i < kChains; i++) sum[i] = sum[i] * factor + summand;
+    for (int i = 0; i < kChains; i++) sum[i] = multiplyAdd(sum[i], factor, summand);
   }
   for (int i = 1; i < kChains; i++) sum[0] += sum[i];
   volatile float result = sum[0][0];

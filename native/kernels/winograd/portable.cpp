@@ -6,6 +6,10 @@ namespace verydeep::winograd {
 extern const Kernels kPortable;
 #ifdef __aarch64__
 const Kernels kPortable = kernelsNamed("NEON");
+#elif defined(__wasm_relaxed_simd__)
+const Kernels kPortable = kernelsNamed("relaxed SIMD");
+#elif defined(__wasm__)
+const Kernels kPortable = kernelsNamed("SIMD");
 #else
 const Kernels kPortable = kernelsNamed("portable");
 #endif

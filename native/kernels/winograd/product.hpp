@@ -64,7 +64,7 @@ VD_INLINE void addProducts(const Element* v, const Element* u, Vec (&sum)[N][T])
   for (int j = 0; j < N; j++) weight[j] = load(u + j * kWidth);
   for (int t = 0; t < T; t++) {
     const float x = v[t * kWidth];
-    for (int j = 0; j < N; j++) sum[j][t] += weight[j] * x;
+    for (int j = 0; j < N; j++) sum[j][t] = multiplyAdd(weight[j], x, sum[j][t]);
   }
 }
 #endif

@@ -39,7 +39,7 @@ VD_INLINE void addPiece(const SumProduct& p) {
     for (int j = 0; j < N; j++) gradient[j] = load(q + j * p.tileStride);
     for (int c = 0; c < kSumChannels; c++) {
       const float x = v[c];
-      for (int j = 0; j < N; j++) sum[c][j] += gradient[j] * x;
+      for (int j = 0; j < N; j++) sum[c][j] = multiplyAdd(gradient[j], x, sum[c][j]);
     }
   }
   for (int c = 0; c < kSumChannels; c++) {

@@ -1,7 +1,5 @@
 #include "team.hpp"
 
-#include "../threads.hpp"
-
 namespace verydeep::winograd {
 namespace {
 
@@ -23,12 +21,7 @@ void Team::wait() {
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
     arrived_.store(0, std::memory_order_relaxed);
     counters_[(phase + 2) % 3].next.store(0, std::memory_order_relaxed);
-    {
-      // Otherwise a thread could check the phase just before this and sleep just after.
-      const std::lock_guard<std::mutex> lock(mutex_);
-      phase_.store(phase + 1, std::memory_order_release);
-    }
-    if (threads_ > 1) next_.notify_all();
+    waiting_.change([&] { phase_.store(phase + 1, std::memory_order_release); });
     return;
   }
   for (int spins = 0; spins < kSpins; spins++) {
@@ -36,8 +29,7 @@ void Team::wait() {
     relax();
   }
   // Some thread has lost its core to another process. Spinning on would keep it from getting one back.
-  std::unique_lock<std::mutex> lock(mutex_);
-  next_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
+  waiting_.sleepUntil([&] { return phase_.load(std::memory_order_acquire) != phase; });
 }
 
 int teamSize() { return ThreadPool::currentThreads(); }

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <mutex>
+
+#include "../threads.hpp"
 
 namespace verydeep::winograd {
 
@@ -27,8 +27,7 @@ class Team {
   int threads_;
   std::atomic<int> arrived_{0};
   std::atomic<uint32_t> phase_{0};
-  std::mutex mutex_;
-  std::condition_variable next_;
+  Sleepers waiting_;
   /** One per cache line. A phase's counter is reset at the end of the phase two before it. */
   struct alignas(64) Counter {
     std::atomic<int64_t> next{0};

@@ -66,12 +66,12 @@ void Tuner::took(const std::string& key, Trials& trials, double seconds) {
   if (!trials.decided()) return;
   std::ostringstream line;
   line << key << ' ' << trials.current().tiles << ' ' << trials.current().shared;
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<Mutex> lock(mutex_);
   news_.push_back(line.str());
 }
 
 std::vector<std::string> Tuner::news() {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<Mutex> lock(mutex_);
   return std::exchange(news_, {});
 }
 

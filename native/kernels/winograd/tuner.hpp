@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "../threads.hpp"
 #include "kernels.hpp"
 
 namespace verydeep::winograd {
@@ -59,7 +59,7 @@ class Tuner {
   double spent_ = 0;
   std::map<std::string, Known> known_;
   std::map<std::string, std::shared_ptr<Trials>> trials_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::vector<std::string> news_;
 };
 

@@ -23,6 +23,17 @@ VD_INLINE Vec load(const float* from) { return *reinterpret_cast<const Vec*>(fro
 VD_INLINE void store(float* to, Vec v) { *reinterpret_cast<Vec*>(to) = v; }
 VD_INLINE Vec zero() { return Vec{}; }
 
+// a · b + sum. Compilers contract it to one instruction where there is one, but not for WebAssembly.
+#ifdef __wasm_relaxed_simd__
+VD_INLINE Vec multiplyAdd(Vec a, Vec b, Vec sum) { return __builtin_wasm_relaxed_madd_f32x4(a, b, sum); }
+VD_INLINE Vec multiplyAdd(Vec a, float b, Vec sum) { return multiplyAdd(a, Vec{b, b, b, b}, sum); }
+#else
+VD_INLINE Vec multiplyAdd(Vec a, Vec b, Vec sum) {
+  return sum + a * b;
+}
+VD_INLINE Vec multiplyAdd(Vec a, float b, Vec sum) { return sum + a * b; }
+#endif
+
 /** Bypasses the caches, for values that are not read again soon. Finish with flushStream. */
 VD_INLINE void stream(float* to, Vec v) {
 #if VD_WIDTH == 16 && defined(__AVX512F__)

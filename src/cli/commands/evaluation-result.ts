@@ -38,6 +38,7 @@ export function formatEvaluation(result: EvaluationResult): string {
   return tableOf(
     [result],
     [
+      ['model', ({ models }) => models.map(nameOfModel).join(' + ')],
       ['split', ({ split }) => split ?? 'all'],
       ['protocol', ({ protocol }) => protocol],
       ['flips', ({ flip }) => (flip ? 'yes' : 'no')],
@@ -51,6 +52,15 @@ export function formatEvaluation(result: EvaluationResult): string {
       ['time', ({ seconds }) => formatDuration(seconds), 'right'],
     ],
   );
+}
+
+/** `photos/best` for runs/photos/best.safetensors: the checkpoint matters. */
+function nameOfModel(path: string): string {
+  return path
+    .split(/[\\/]/)
+    .slice(-2)
+    .join('/')
+    .replace(/\.safetensors$/, '');
 }
 
 function doubtColumns(interval: string, guessing: number): Column<EvaluationResult>[] {

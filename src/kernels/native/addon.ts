@@ -77,8 +77,11 @@ export interface Addon {
     weightDecay: number,
     biasDecay: number,
   ): Promise<void>;
-  /** Returns the native memory of all tensors of a field, one after the other; not a copy. */
-  block(parameters: ParametersHandle, field: number): Float32Array;
+  /**
+   * Returns the native memory of all tensors of a field, one after the other; not a copy. Undefined where JavaScript
+   * cannot see it.
+   */
+  block(parameters: ParametersHandle, field: number): Float32Array | undefined;
   zeroGradients(engine: EngineHandle, parameters: ParametersHandle): Promise<void>;
   compile(
     engine: EngineHandle,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { messageOf, systemErrorCode, UserError } from '../../core/errors.ts';
+import { messageOf, UserError } from '../../core/errors.ts';
 import { projectFolder } from '../../core/project.ts';
 import type { Addon } from './addon.ts';
 
@@ -23,18 +23,4 @@ export function loadAddon(file: string = addonFile): Addon {
       { cause: error },
     );
   }
-}
-
-/** Waits for a call into the addon. If memory runs out, it throws a UserError. */
-export async function settled<T>(operation: string, call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw explained(operation, error);
-  }
-}
-
-export function explained(operation: string, error: unknown): unknown {
-  if (systemErrorCode(error) !== 'ERR_OUT_OF_MEMORY') return error;
-  return new UserError(`${operation}: ${messageOf(error)}`, { cause: error });
 }

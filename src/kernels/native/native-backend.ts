@@ -1,7 +1,5 @@
-/** The fast backend: C++ kernels for each instruction set, on threads of their own. */
-import { cpus } from 'node:os';
-import { availableCores } from '../../core/available-cores.ts';
-import { RememberedLines } from '../../core/cache.ts';
+/** The fast backend: the C++ kernels, in an addon or as WebAssembly. Imports nothing of Node's. */
+import type { RememberedLines } from '../../core/cache.ts';
 import { UsageError, UserError } from '../../core/errors.ts';
 import { type Layer, parameterSpecs } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
@@ -16,67 +14,32 @@ import type {
   PlanMemoryOptions,
   StageClock,
 } from '../backend.ts';
-import type { BackendOptions, Precision } from '../backend-options.ts';
+import type { BackendName, Precision } from '../backend-options.ts';
 import { canonicalBytes } from '../canonical-parameters.ts';
 import { checkChain, checkSpecs, checkTrained, checkTraining, foreignParameters } from '../validate.ts';
 import type { Addon, EngineHandle, Library, LoweredLayer } from './addon.ts';
-import { loadAddon, settled } from './load-addon.ts';
 import { NativeParameters, numbersOf } from './native-parameters.ts';
 import { type CompiledNativeChain, NativeProgram, NativeTrainingProgram } from './native-program.ts';
+import { settled } from './settled.ts';
 
-type NativePrecision = Exclude<Precision, 'f16'>;
+export type NativePrecision = Exclude<Precision, 'f16'>;
 
-export interface NativeOptions extends BackendOptions {
-  /** For inference; training multiplies in float32 in any case. Default: `fp32`. */
-  readonly precision?: NativePrecision;
-  /**
-   * Where to remember the fastest schedules of the kernels (see `rememberedSchedules`). With `off`, the kernels use
-   * their default schedules and try no others. Results do not depend on it. Default: `off` if the environment variable
-   * VERYDEEP_SCHEDULES is `off`, else a file in the cache folder.
-   */
-  readonly schedules?: 'off' | RememberedLines;
-}
-
-/**
- * The schedules that were the fastest on this machine, remembered between runs. All schedules give
- * the same bits (docs/explanation/kernels.md). @param folder default: the user's cache folder
- */
-export function rememberedSchedules(folder?: string): RememberedLines {
-  return new RememberedLines({
-    subfolder: 'schedules',
-    about: cpus()[0]?.model ?? 'unknown',
-    // Increase the number when kernels or schedules change so that old choices would mislead.
-    format: 'verydeep schedules 1',
-    line: /^\S+ \d+ [01]$/,
-    folder,
-  });
-}
-
-/**
- * @throws UsageError unless the number of threads is allowed.
- * @throws UserError when the addon, a library that it needs, or an instruction that the precision needs is missing.
- */
-export function createNativeBackend(options: NativeOptions = {}): NativeBackend {
-  const { threads = availableCores(), precision = 'fp32' } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
-    throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
-  }
-  return new NativeBackend(loadAddon(), { threads, precision, schedules: schedulesFor(options) });
-}
-
-function schedulesFor({ schedules }: NativeOptions): RememberedLines | undefined {
-  if ((schedules ?? process.env.VERYDEEP_SCHEDULES) === 'off') return undefined;
-  return schedules instanceof RememberedLines ? schedules : rememberedSchedules();
+/** @throws UsageError unless the number of threads is allowed. */
+export function checkThreads(threads: number): void {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return;
+  throw new UsageError(`the number of threads must be a whole number from 1 to 1024, not ${threads}`);
 }
 
 interface Settings {
+  /** Default: `native`. */
+  readonly name?: BackendName;
   readonly threads: number;
   readonly precision: NativePrecision;
   readonly schedules: RememberedLines | undefined;
 }
 
 export class NativeBackend implements Backend {
-  readonly name = 'native';
+  readonly name: BackendName;
   readonly description: string;
   readonly threads: number;
   readonly instruments: Instruments;
@@ -84,7 +47,8 @@ export class NativeBackend implements Backend {
   readonly #engine: EngineHandle;
   readonly #schedules: RememberedLines | undefined;
 
-  constructor(addon: Addon, { threads, precision, schedules }: Settings) {
+  constructor(addon: Addon, { name = 'native', threads, precision, schedules }: Settings) {
+    this.name = name;
     const isa = isaFor(precision, addon.library());
     this.description = `${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
     this.threads = threads;

@@ -1,3 +1,4 @@
+import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../backend.ts';
@@ -12,7 +13,7 @@ import {
   trainedSpecs,
 } from '../validate.ts';
 import type { Addon, EngineHandle, ParametersHandle } from './addon.ts';
-import { explained, settled } from './load-addon.ts';
+import { explained, settled } from './settled.ts';
 
 const FIELDS: Readonly<Record<ParameterField, number>> = { values: 0, gradients: 1, velocities: 2 };
 
@@ -101,14 +102,18 @@ export class NativeParameters implements Parameters {
     const handle = this.handle('gradientBlock');
     checkTraining('gradientBlock', this);
     this.#gradients ??= this.#addon.block(handle, FIELDS.gradients);
-    return this.#gradients;
+    if (this.#gradients) return this.#gradients;
+    throw new UserError(
+      'ranks cannot exchange gradients in WebAssembly: train over ranks with --backend native, or in one process',
+    );
   }
 
-  place(name: string): Float32Array {
+  place(name: string): Float32Array | undefined {
     const handle = this.handle('place');
     findSpec('place', this, 'values', name);
-    this.#views ??= viewsOf(this.#addon.block(handle, FIELDS.values), this.specs);
-    return this.#views.get(name)!;
+    const block = this.#views ? undefined : this.#addon.block(handle, FIELDS.values);
+    if (block) this.#views = viewsOf(block, this.specs);
+    return this.#views?.get(name);
   }
 
   dispose(): void {

@@ -9,8 +9,8 @@ import type {
 } from '../backend.ts';
 import { checkAccumulate, checkAlive, checkBackward, checkForward } from '../validate.ts';
 import type { Addon, ProgramHandle, Run } from './addon.ts';
-import { settled } from './load-addon.ts';
 import type { NativeParameters } from './native-parameters.ts';
+import { settled } from './settled.ts';
 
 /** A chain that the engine has compiled. */
 export interface CompiledNativeChain {

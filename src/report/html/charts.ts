@@ -19,6 +19,11 @@ export function draw(options: Plot.PlotOptions): string {
   return `<div class="wide">${drawOnce({ ...options, width: WIDTHS.wide })}</div><div class="narrow">${narrow}</div>`;
 }
 
+/** Draws a chart that keeps its width, and scrolls on narrow screens. */
+export function drawScrolled(options: Plot.PlotOptions): string {
+  return `<div class="scroll matrix">${drawOnce({ width: WIDTHS.wide, ...options })}</div>`;
+}
+
 function drawOnce(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<html><body></body></html>');
   const figure = Plot.plot({
@@ -108,7 +113,7 @@ export function confusionChart({ confusion, labels }: RunReport): string {
     labels.map((predicted, p) => ({ truth, predicted, images: confusion[t * labels.length + p]! })),
   );
   // Cells need their width: on narrow screens the matrix scrolls.
-  const matrix = drawOnce({
+  return drawScrolled({
     width: Math.max(WIDTHS.narrow, 180 + 26 * labels.length),
     height: 140 + 26 * labels.length,
     marginLeft: 140,
@@ -134,5 +139,4 @@ export function confusionChart({ confusion, labels }: RunReport): string {
       ),
     ],
   });
-  return `<div class="scroll matrix">${matrix}</div>`;
 }

@@ -12,7 +12,7 @@ import {
 import { validationsOf } from '../../runs/metrics-file.ts';
 import type { Metrics } from '../../train/metrics.ts';
 import { formatCount, formatDuration, formatErrors, formatSplit } from '../format.ts';
-import { draw } from './charts.ts';
+import { draw, drawScrolled } from './charts.ts';
 import { escapeHtml, factRow, htmlDocument } from './document.ts';
 
 export function formatReproductionPage(reproduction: Reproduction): string {
@@ -68,7 +68,7 @@ function claimsChart(claims: readonly ClaimResult[]): string {
       : [],
   );
   if (points.length === 0) return '';
-  return draw({
+  return drawScrolled({
     height: 60 + 22 * points.length,
     marginLeft: 330,
     x: { label: 'difference in top-1 error, percentage points', grid: true },
@@ -76,7 +76,7 @@ function claimsChart(claims: readonly ClaimResult[]): string {
     color: {
       legend: true,
       domain: ['holds', 'does not hold', 'not decided'],
-      range: ['#15803d', '#c2410c', '#737373'],
+      range: ['var(--good)', 'var(--bad)', 'var(--ink-soft)'],
     },
     marks: [
       Plot.axisY({ label: null, lineWidth: 31, textOverflow: 'ellipsis' }),

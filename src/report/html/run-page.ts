@@ -20,12 +20,12 @@ export function formatRunPage(title: string, reports: readonly RunReport[]): str
 /** Several runs in one table and one chart. */
 function formatComparison(reports: readonly RunReport[]): string {
   const names = differingFacts(reports);
-  const head = ['run', 'top-1 error, %', '95 % interval', 'images', 'checkpoint', ...names];
+  const head = ['run', 'top-1 error, %', '95 % interval, %', 'images', 'checkpoint', ...names];
   const rows = reports.map((report) => {
     const { checkpoint, evaluation } = report;
     const { images, top1Error } = evaluation;
     return [
-      ...[report.run, formatPercent(top1Error), formatInterval(top1Error, images) ?? '–'],
+      ...[report.run, formatPercent(top1Error), formatInterval(top1Error, images)?.replace(' %', '') ?? '–'],
       ...[formatCount(images), checkpoint],
       ...names.map((name) => factOf(report, name)),
     ];

@@ -1,0 +1,27 @@
+/** The parts of the WebAssembly API that the kernels need; the types come with neither ECMAScript nor Node. */
+declare const module: unique symbol;
+
+/** A compiled module, which can be posted to workers. */
+export interface WasmModule {
+  readonly [module]: true;
+}
+
+export interface WasmMemory {
+  /** Becomes another one, which is longer, when memory grows. */
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** Functions; addresses, numbers and truth values are numbers. */
+export type WasmExports = Readonly<Record<string, (...args: readonly number[]) => number>> & {
+  readonly __stack_pointer: { value: number };
+};
+
+export const webAssembly: {
+  readonly Memory: new (size: { initial: number; maximum: number; shared: true }) => WasmMemory;
+  validate(bytes: Uint8Array): boolean;
+  compile(bytes: ArrayBuffer): Promise<WasmModule>;
+  instantiate(
+    module: WasmModule,
+    imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  ): Promise<{ readonly exports: WasmExports }>;
+} = (globalThis as unknown as { WebAssembly: typeof webAssembly }).WebAssembly;
