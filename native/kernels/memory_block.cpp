@@ -1,6 +1,9 @@
 #include "memory_block.hpp"
 
-#ifndef __wasm__
+#if defined(_WIN32)
+#include <malloc.h>
+#include <windows.h>
+#elif !defined(__wasm__)
 #include <sys/mman.h>
 #endif
 
@@ -19,11 +22,17 @@ constexpr std::size_t kMapFrom = 2 * kHugePage;
 
 std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-#ifdef __wasm__
+#if defined(__wasm__)
 // Memory only grows, so blocks of all sizes come from one heap.
 void* mapHuge(std::size_t) { return nullptr; }
 void unmapHuge(void*, std::size_t) {}
 constexpr bool kMaps = false;
+#elif defined(_WIN32)
+constexpr bool kMaps = true;
+
+void* mapHuge(std::size_t bytes) { return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
+
+void unmapHuge(void* data, std::size_t) { VirtualFree(data, 0, MEM_RELEASE); }
 #else
 constexpr bool kMaps = true;
 
@@ -49,11 +58,28 @@ void* mapHuge(std::size_t bytes) {
 
 bool isMapped(std::size_t bytes) { return kMaps && bytes >= kMapFrom; }
 
+/** Memory that `freeAligned` frees. */
+void* allocateAligned(std::size_t bytes) {
+#ifdef _WIN32
+  return _aligned_malloc(bytes, kCacheLine);
+#else
+  void* data = nullptr;
+  return posix_memalign(&data, kCacheLine, bytes) == 0 ? data : nullptr;
+#endif
+}
+
+void freeAligned(void* data) {
+#ifdef _WIN32
+  _aligned_free(data);
+#else
+  std::free(data);
+#endif
+}
+
 void* allocate(std::size_t bytes) {
   if (isMapped(bytes)) return mapHuge(bytes);
-  void* data = nullptr;
-  if (posix_memalign(&data, kCacheLine, roundUp(bytes, kCacheLine)) != 0) return nullptr;
-  std::memset(data, 0, bytes);
+  void* data = allocateAligned(roundUp(bytes, kCacheLine));
+  if (data) std::memset(data, 0, bytes);
   return data;
 }
 
@@ -73,7 +99,7 @@ MemoryBlock::~MemoryBlock() {
   if (isMapped(size_)) {
     unmapHuge(data_, size_);
   } else {
-    std::free(data_);
+    freeAligned(data_);
   }
 }
 

@@ -5,7 +5,7 @@ import { fingerprintImages, unpackFingerprints } from '../data/sources/image-fin
 import { RunRecord } from '../runs/run-record.ts';
 import { firstWeights, readStart, withPreparation } from '../train/first-weights.ts';
 import type { Recipe } from '../train/recipe.ts';
-import { openSession, type TrainingSession } from '../train/session.ts';
+import { checkSameRecipe, openSession, type TrainingSession } from '../train/session.ts';
 import { isFirst, type RunOptions, runTraining, type TrainOutcome } from './run-training.ts';
 
 export interface TrainOptions extends RunOptions {
@@ -29,6 +29,7 @@ export interface TrainOptions extends RunOptions {
  */
 export async function trainNetwork(options: TrainOptions): Promise<TrainOutcome> {
   const { data, out, communicator = single } = options;
+  await checkSameRecipe(communicator, options.recipe);
   // Only the first rank's machine may have the model.
   const start = isFirst(options) ? await readStart(options.recipe) : undefined;
   const recipe = await fromFirst(communicator, withPreparation(options.recipe, start));

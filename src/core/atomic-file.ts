@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { UserError } from './errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemErrorCode, UserError } from './errors.ts';
 import { writingError } from './files.ts';
 
 /** The content of a file: all of it, or pieces in order, which need not all be in memory. */
@@ -29,7 +30,7 @@ export async function writeFileAtomically(
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await replaceFile(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
@@ -51,7 +52,24 @@ async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   }
 }
 
+const RENAME_ATTEMPTS = 6;
+
+/** On Windows renaming fails while another process, such as a virus scanner, has the old file open: it is tried again. */
+async function replaceFile(temporary: string, path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await rename(temporary, path);
+    } catch (error) {
+      const isOpen = ['EPERM', 'EACCES', 'EBUSY'].includes(systemErrorCode(error) ?? '');
+      if (process.platform !== 'win32' || !isOpen || attempt === RENAME_ATTEMPTS) throw error;
+      await sleep(10 * 2 ** attempt);
+    }
+  }
+}
+
 async function syncFolder(path: string): Promise<void> {
+  // Windows cannot open a folder as a file.
+  if (process.platform === 'win32') return;
   const folder = await open(path, 'r');
   try {
     await folder.sync();

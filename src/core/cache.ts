@@ -3,18 +3,20 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { writeFileAtomically } from './atomic-file.ts';
 import { UserError } from './errors.ts';
 
 /**
- * $XDG_CACHE_HOME/verydeep, otherwise ~/Library/Caches/verydeep on macOS and ~/.cache/verydeep elsewhere. Undefined if
- * the user has no home folder, as a user ID of a container that /etc/passwd does not list.
+ * $XDG_CACHE_HOME/verydeep, otherwise %LOCALAPPDATA%\verydeep on Windows, ~/Library/Caches/verydeep on macOS and
+ * ~/.cache/verydeep elsewhere. Undefined if the user has no home folder, as a user ID of a container that /etc/passwd does not list.
  */
 export function defaultCacheFolder(): string | undefined {
   const xdg = process.env.XDG_CACHE_HOME;
   // The XDG specification requires that relative paths be ignored.
-  if (xdg?.startsWith('/')) return join(xdg, 'verydeep');
+  if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, 'verydeep');
+  const local = process.env.LOCALAPPDATA;
+  if (process.platform === 'win32' && local) return join(local, 'verydeep');
   const caches = process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache'];
   try {
     return join(homedir(), ...caches, 'verydeep');

@@ -99,12 +99,7 @@ export interface TrainingSession {
 export async function openSession(options: SessionOptions): Promise<TrainingSession> {
   const { data, recipe, signal, communicator = single, record, resumed } = options;
   const listener = communicator.rank === 0 ? options.listener : undefined;
-  if (communicator.size > 1) {
-    await checkSameCode(communicator);
-    const { threads: _, ...shared } = recipe;
-    const remedy = 'start all ranks with the same flags and the same recipe file';
-    await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
-  }
+  await checkSameRecipe(communicator, recipe);
   const team = communicator;
   const set = await openTrainingSet(data, { recipe, listener, signal, team, record, resumed });
   await checkSameImages(communicator, set.training);
@@ -124,6 +119,15 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
     ...{ recipe, communicator, signal, listener, set, network, backend },
     classWeights: weights.length > 0 ? Float32Array.from(weights) : undefined,
   };
+}
+
+/** @throws UserError when ranks run other versions or were started with other recipes, but for `threads`. */
+export async function checkSameRecipe(communicator: Communicator, recipe: Recipe): Promise<void> {
+  if (communicator.size === 1) return;
+  await checkSameCode(communicator);
+  const { threads: _, ...shared } = recipe;
+  const remedy = 'start all ranks with the same flags and the same recipe file';
+  await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
 }
 
 /** @throws UserError when the training images are not those that a checkpoint was trained on. */

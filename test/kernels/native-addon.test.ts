@@ -8,18 +8,18 @@ import { userError } from '../support/refused.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
 
 describe('native: the addon', () => {
-  it('if not built, the message says how to build it', () => {
-    assert.throws(() => loadAddon('/nowhere/verydeep_kernels.node'), {
-      name: 'UserError',
-      message:
-        'the native kernels are not built (no /nowhere/verydeep_kernels.node): run `npm run setup` first',
-    });
-  });
-
-  it('if the file is not an addon, the message says how to rebuild it', () => {
-    const file = new TemporaryFolder().path('verydeep_kernels.node');
-    writeFileSync(file, 'not an addon');
-    assert.throws(() => loadAddon(file), userError(/do not load .* run `npm run setup`/));
+  it('if there is none, the message lists what was tried and the remedy', () => {
+    const remedy = /@verydeep\/\S+ \(not installed\)\): run `npm run setup`/;
+    const nowhere = '/nowhere/verydeep_kernels.node';
+    assert.throws(
+      () => loadAddon(nowhere),
+      userError(/tried \/nowhere\/verydeep_kernels.node \(not built\), /),
+    );
+    assert.throws(() => loadAddon(nowhere), userError(remedy));
+    const damaged = new TemporaryFolder().path('verydeep_kernels.node');
+    writeFileSync(damaged, 'not an addon');
+    assert.throws(() => loadAddon(damaged), userError(/verydeep_kernels.node \(.*(too short|invalid)/));
+    assert.throws(() => loadAddon(damaged), userError(remedy));
   });
 
   it('refuses impossible numbers of threads', () => {

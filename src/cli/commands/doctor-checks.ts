@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { availableCores, cpuQuota } from '../../core/available-cores.ts';
 import { defaultCacheFolder } from '../../core/cache.ts';
 import { messageOf, UserError } from '../../core/errors.ts';
+import { ADDON_REMEDY, formatAttempts } from '../../core/platform-addon.ts';
 import { projectFolder } from '../../core/project.ts';
 import { formatBytes } from '../../report/format.ts';
 import { allowsVersion, canWriteUnder, memory, processorName, vectorInstructions } from '../machine.ts';
@@ -44,8 +45,7 @@ function checkNode(): Check {
 
 function checkPlatform(): Check {
   const found = `${platform()} ${arch()}, ${release()}`;
-  if (platform() !== 'win32') return { name: 'system', status: 'ok', found };
-  return { name: 'system', status: 'missing', found, remedy: 'use WSL (Debian or Ubuntu), Linux or macOS' };
+  return { name: 'system', status: 'ok', found };
 }
 
 function checkProcessor(): Check {
@@ -113,14 +113,22 @@ async function checkEngine(): Promise<Check> {
   const name = 'backend';
   try {
     const { createBackend } = await import('../../kernels/registry.ts');
-    return { name, status: 'ok', found: createBackend('native').description };
+    const { findKernels } = await import('../../kernels/native/load-addon.ts');
+    const { tried } = findKernels();
+    const found = `${createBackend('native').description}, from ${tried.at(-1)?.source}`;
+    const others = tried.slice(0, -1);
+    return {
+      name,
+      status: 'ok',
+      found: others.length > 0 ? `${found}; not ${formatAttempts(others)}` : found,
+    };
   } catch (error) {
     const message = messageOf(error);
     // The backend's own message includes the remedy.
     const [found, remedy] =
       error instanceof UserError
         ? ['the native kernels fail to load', message]
-        : [`the native kernels fail to load: ${firstLine(message)}`, 'build them: npm run setup'];
+        : [`the native kernels fail to load: ${firstLine(message)}`, ADDON_REMEDY];
     return {
       name,
       status: 'missing',

@@ -6,6 +6,7 @@ import { trainNetwork } from '../../api/train-network.ts';
 import { trainingCost } from '../../api/training-cost.ts';
 import type { Communicator } from '../../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../../core/errors.ts';
+import { fromFirst } from '../../core/process-team.ts';
 import { parseTrainScale } from '../../core/scale.ts';
 import { openImages } from '../../data/sources/open-images.ts';
 import { type Preset, presets } from '../../train/data-defaults.ts';
@@ -120,7 +121,9 @@ async function dataAndRecipe(
   const data = folder ?? found.data;
   if (data === undefined) throw new UsageError('no images to train on; name their folder: vgg train FOLDER');
   if (folder === undefined) log(`note: training on ${data}, the data of ${file}`);
-  const out = flags.out ?? newRunFolder(nameOfData(data));
+  // The first rank chooses, since another may look when the folder is there already.
+  const chosen = flags.out ?? (communicator.rank === 0 ? newRunFolder(nameOfData(data)) : '');
+  const out = await fromFirst(communicator, chosen);
   if (flags.out === undefined) log(`run folder: ${out}`);
   const recipe =
     file === undefined

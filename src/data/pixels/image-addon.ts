@@ -1,7 +1,7 @@
 /** The addon native/images: image processing that must run at hardware speed. */
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { messageOf, UserError } from '../../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
+import { ADDON_REMEDY, findAddon, formatAttempts } from '../../core/platform-addon.ts';
 import { projectFolder } from '../../core/project.ts';
 
 export type TapArrays = readonly [starts: Int32Array, counts: Int32Array, weights: Int32Array];
@@ -43,19 +43,14 @@ interface ImageAddon {
 
 let loaded: ImageAddon | undefined;
 
-/** @throws UserError when it has not been built. */
+/** @throws UserError that lists what was tried, when none loads. */
 export function imageAddon(): ImageAddon {
   if (loaded) return loaded;
-  const file = join(projectFolder, 'build/images/verydeep_images.node');
-  try {
-    loaded = createRequire(import.meta.url)(file) as ImageAddon;
-    return loaded;
-  } catch (error) {
-    throw new UserError(
-      `the image addon does not load (${messageOf(error).split('\n')[0]}); build it with \`npm run setup\``,
-      { cause: error },
-    );
-  }
+  const built = join(projectFolder, 'build/images/verydeep_images.node');
+  const { addon, tried } = findAddon<ImageAddon>(built, 'verydeep_images.node');
+  if (!addon) throw new UserError(`no image addon loads (tried ${formatAttempts(tried)}): ${ADDON_REMEDY}`);
+  loaded = addon;
+  return addon;
 }
 
 /** Work on fewer pixels takes at most a few tenths of a millisecond, less than handing it to another thread. */

@@ -1,26 +1,22 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { messageOf, UserError } from '../../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
+import { ADDON_REMEDY, type FoundAddon, findAddon, formatAttempts } from '../../core/platform-addon.ts';
 import { projectFolder } from '../../core/project.ts';
 import type { Addon } from './addon.ts';
 
-export const addonFile: string = join(projectFolder, 'build/native/verydeep_kernels.node');
+const builtFile = join(projectFolder, 'build/native/verydeep_kernels.node');
+
+/** Looks for the addon in the project's own build, then in the platform's package. */
+export function findKernels(built: string = builtFile): FoundAddon<Addon> {
+  return findAddon(built, 'verydeep_kernels.node');
+}
 
 /**
- * Loads the addon that `npm run setup` built.
- * @throws UserError when the addon or a library that it needs is missing.
+ * Loads the addon.
+ * @throws UserError that lists what was tried, when none loads.
  */
-export function loadAddon(file: string = addonFile): Addon {
-  if (!existsSync(file)) {
-    throw new UserError(`the native kernels are not built (no ${file}): run \`npm run setup\` first`);
-  }
-  try {
-    return createRequire(import.meta.url)(file) as Addon;
-  } catch (error) {
-    throw new UserError(
-      `the native kernels at ${file} do not load (${messageOf(error)}): run \`npm run setup\` to build them for this machine`,
-      { cause: error },
-    );
-  }
+export function loadAddon(built: string = builtFile): Addon {
+  const { addon, tried } = findKernels(built);
+  if (addon) return addon;
+  throw new UserError(`no native kernels load (tried ${formatAttempts(tried)}): ${ADDON_REMEDY}`);
 }
