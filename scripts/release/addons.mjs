@@ -33,6 +33,8 @@ export async function buildAddons(target, { zig, libjpegSource, out, jobs }) {
     '-DENABLE_SHARED=0',
     '-DWITH_TURBOJPEG=0',
     '-DWITH_JAVA=0',
+    // Not used; libjpeg-turbo's default for Windows is not a path here.
+    `-DCMAKE_INSTALL_PREFIX=${join(folder, 'installed')}`,
     '-DREQUIRE_SIMD=1',
     '-DCMAKE_POSITION_INDEPENDENT_CODE=1',
     // Otherwise the date of the build.

@@ -123,6 +123,9 @@ export function writeToolchain({ triple, cpu, system, format }, zigProgram, fold
   }
   const file = join(folder, 'toolchain.cmake');
   const processor = triple.startsWith('x86_64') ? 'x86_64' : 'aarch64';
+  // zig links bundles, CMake's modules on macOS, to files of another format.
+  const rules = join(folder, 'rules.cmake');
+  writeFileSync(rules, format === 'mach-o' ? 'set(CMAKE_SHARED_MODULE_CREATE_CXX_FLAGS "-shared")\n' : '');
   const link = format === 'mach-o' ? '-s' : '-s -Wl,--gc-sections';
   writeFileSync(
     file,
@@ -135,6 +138,7 @@ set(CMAKE_RANLIB ${folder}/ranlib)
 set(CMAKE_RC_COMPILER ${folder}/rc)
 set(CMAKE_INSTALL_NAME_TOOL true)
 set(CMAKE_OSX_SYSROOT "")
+set(CMAKE_USER_MAKE_RULES_OVERRIDE ${rules})
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "${link}")
 set(CMAKE_FIND_ROOT_PATH ${folder})
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
