@@ -1,6 +1,6 @@
 /** The pages that the server shows for a run: its report, and its validations as tables. */
 import { basename } from 'node:path';
-import { hideFolder, hidePaths } from '../core/hide-paths.ts';
+import { hidePaths } from '../core/hide-paths.ts';
 import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
 import { formatRunPage } from '../report/html/run-page.ts';
 import type { RunReport } from '../report/run-report.ts';
@@ -20,20 +20,19 @@ export function runPages(threads?: number): RunPages {
         threads,
         onProgress: ({ done, total }) => onProgress(done, total),
       });
-      return formatRunPage(`verydeep: ${basename(folder)}`, [await hideReportPaths(report)]);
+      return formatRunPage(`verydeep: ${basename(folder)}`, [hideReportPaths(report)]);
     },
     tables: runTables,
   };
 }
 
-async function hideReportPaths(report: RunReport): Promise<RunReport> {
-  const { data } = await readRunDescription(report.run);
+/** Readers elsewhere see names, but no folders of this machine. */
+function hideReportPaths(report: RunReport): RunReport {
   return {
     ...report,
     run: basename(report.run),
     recipe: hidePaths(report.recipe),
-    facts: report.facts.map(([key, value]) => [key, hideFolder(value, data)]),
-    mistakes: report.mistakes.map((mistake) => ({ ...mistake, name: hideFolder(mistake.name, data) })),
+    facts: report.facts.map(([key, value]) => [key, key === 'data' ? basename(value) : value]),
   };
 }
 
