@@ -17,31 +17,42 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-// Larger blocks are mapped from the system: they start zeroed, and freeing them returns them to it immediately.
-constexpr std::size_t kMapFrom = 2 * kHugePage;
+// Larger blocks are mapped from the system: they start zeroed, and freeing them returns them to it immediately. The heap
+// would keep the memory of programs that come and go.
+constexpr std::size_t kMapFrom = std::size_t{256} << 10;
+// From here on they begin at a huge page.
+constexpr std::size_t kHugeFrom = 2 * kHugePage;
 
 std::size_t roundUp(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 #if defined(__wasm__)
 // Memory only grows, so blocks of all sizes come from one heap.
-void* mapHuge(std::size_t) { return nullptr; }
-void unmapHuge(void*, std::size_t) {}
+void* mapBlock(std::size_t) { return nullptr; }
+void unmapBlock(void*, std::size_t) {}
 constexpr bool kMaps = false;
 #elif defined(_WIN32)
 constexpr bool kMaps = true;
 
-void* mapHuge(std::size_t bytes) { return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
+void* mapBlock(std::size_t bytes) { return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
 
-void unmapHuge(void* data, std::size_t) { VirtualFree(data, 0, MEM_RELEASE); }
+void unmapBlock(void* data, std::size_t) { VirtualFree(data, 0, MEM_RELEASE); }
 #else
 constexpr bool kMaps = true;
 
-void unmapHuge(void* data, std::size_t bytes) { munmap(data, roundUp(bytes, kHugePage)); }
+void unmapBlock(void* data, std::size_t bytes) {
+  munmap(data, bytes < kHugeFrom ? bytes : roundUp(bytes, kHugePage));
+}
 
-void* mapHuge(std::size_t bytes) {
+void* mapPages(std::size_t bytes) {
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return data == MAP_FAILED ? nullptr : data;
+}
+
+void* mapBlock(std::size_t bytes) {
+  if (bytes < kHugeFrom) return mapPages(bytes);
   const std::size_t wanted = roundUp(bytes, kHugePage);
-  void* base = mmap(nullptr, wanted + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (base == MAP_FAILED) return nullptr;
+  void* base = mapPages(wanted + kHugePage);
+  if (!base) return nullptr;
   const auto address = reinterpret_cast<std::uintptr_t>(base);
   const std::uintptr_t aligned = roundUp(address, kHugePage);
   if (aligned > address) munmap(base, aligned - address);
@@ -77,7 +88,7 @@ void freeAligned(void* data) {
 }
 
 void* allocate(std::size_t bytes) {
-  if (isMapped(bytes)) return mapHuge(bytes);
+  if (isMapped(bytes)) return mapBlock(bytes);
   void* data = allocateAligned(roundUp(bytes, kCacheLine));
   if (data) std::memset(data, 0, bytes);
   return data;
@@ -97,7 +108,7 @@ MemoryBlock::MemoryBlock(std::size_t bytes, const std::string& purpose, Allocati
 MemoryBlock::~MemoryBlock() {
   if (!data_) return;
   if (isMapped(size_)) {
-    unmapHuge(data_, size_);
+    unmapBlock(data_, size_);
   } else {
     freeAligned(data_);
   }
