@@ -112,6 +112,10 @@ export async function trainModel(options: TrainOptions): Promise<WebTraining> {
       'training in a browser starts from random weights: remove from and from-shallower from the recipe',
     );
   }
+  const unread = (['class-weights', 'lr-scale'] as const).find((key) => options.recipe?.[key] !== undefined);
+  if (unread) {
+    throw new UserError(`training in a browser does not support ${unread}: remove it from the recipe`);
+  }
   const device = await openDevice(options.gpu);
   let parameters: GpuParameters | undefined;
   try {
