@@ -2,7 +2,6 @@
  * Parameters in the GPU's memory, in the layout of weight-panels.ts. Gradients and velocities have the same layout, so
  * an SGD step is one pass over memory and training never reorders. Reading and writing reorder on the GPU.
  */
-import { UserError } from '../../core/errors.ts';
 import type { ParameterSpec } from '../../core/layer.ts';
 import { elementCount } from '../../core/shape.ts';
 import type { ParameterField, ParameterOptions, Parameters, SgdStep } from '../backend.ts';
@@ -18,7 +17,14 @@ import {
 import { readBack } from './buffers.ts';
 import { encodePass, numbers, type Prepared } from './dispatch.ts';
 import { type Gpu, groupsFor } from './gpu.ts';
-import { PACK_WEIGHTS, UNPACK_WEIGHTS } from './shaders/layout-conversions.ts';
+import { GpuGradients } from './gpu-gradients.ts';
+import { GradientPort } from './gradient-port.ts';
+import {
+  PACK_BF16_WEIGHTS,
+  PACK_WEIGHTS,
+  UNPACK_BF16_WEIGHTS,
+  UNPACK_WEIGHTS,
+} from './shaders/layout-conversions.ts';
 import { SGD } from './shaders/sgd.ts';
 import { isWeight, type Panel, type Piece, panelsFor, piecesOf } from './weight-panels.ts';
 
@@ -43,14 +49,21 @@ interface Update extends Prepared {
 export interface ParameterPipelines {
   readonly pack: GPUComputePipeline;
   readonly unpack: GPUComputePipeline;
+  readonly packBf16: GPUComputePipeline;
+  readonly unpackBf16: GPUComputePipeline;
   readonly sgd: GPUComputePipeline;
 }
 
 export async function compileParameterPipelines(gpu: Gpu): Promise<ParameterPipelines> {
-  const [pack, unpack, sgd] = await Promise.all(
-    [PACK_WEIGHTS, UNPACK_WEIGHTS, SGD].map((code) => gpu.pipeline(code)),
+  const [pack, unpack, packBf16, unpackBf16, sgd] = await Promise.all(
+    [PACK_WEIGHTS, UNPACK_WEIGHTS, PACK_BF16_WEIGHTS, UNPACK_BF16_WEIGHTS, SGD].map((code) =>
+      gpu.pipeline(code),
+    ),
   );
-  return { pack: pack!, unpack: unpack!, sgd: sgd! };
+  return {
+    ...{ pack: pack!, unpack: unpack!, packBf16: packBf16!, unpackBf16: unpackBf16! },
+    sgd: sgd!,
+  };
 }
 
 export class GpuParameters implements Parameters {
@@ -61,6 +74,9 @@ export class GpuParameters implements Parameters {
   readonly #pipelines: ParameterPipelines;
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #updates: readonly Update[];
+  /** Moves the gradients between the GPU and this process's memory. */
+  readonly port: GradientPort;
+  readonly gradientTransfer: GpuGradients;
   #disposed = false;
   /** Increases whenever values change, so that programs know when to transform weights again. */
   version = 0;
@@ -82,6 +98,8 @@ export class GpuParameters implements Parameters {
       specs.map((spec) => [spec.name, { spec, panels: panelsFor(gpu, spec, this.trained.includes(spec)) }]),
     );
     this.#updates = this.#prepareUpdates(options.rates);
+    this.port = new GradientPort(gpu, pipelines, this.trained, (name) => this.panelsOf(name));
+    this.gradientTransfer = new GpuGradients([this.port], this.trained);
   }
 
   /** @throws Error after dispose */
@@ -183,14 +201,16 @@ export class GpuParameters implements Parameters {
     return undefined;
   }
 
+  /** Filled by `gradientTransfer`. */
   gradientBlock(): Float32Array {
-    throw new UserError(
-      'ranks cannot exchange gradients on a GPU yet: train over ranks with --backend native, or on one machine',
-    );
+    this.checkAlive('gradientBlock');
+    checkTraining('gradientBlock', this);
+    return this.gradientTransfer.block;
   }
 
   dispose(): void {
     this.#disposed = true;
+    this.port.dispose();
     for (const buffer of this.#buffers()) buffer.destroy();
     for (const { uniform } of this.#updates) uniform.destroy();
   }

@@ -35,7 +35,8 @@ interface StepParts<T> {
   /** The output's gradient: computed from the labels, or given by the caller. */
   readonly lossGradient: T;
   readonly givenGradient: T;
-  readonly backward: T;
+  /** Each ends when the gradients of one layer's tensors are final. */
+  readonly backward: readonly T[];
 }
 
 const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
@@ -43,6 +44,8 @@ const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
 interface TrainingParts extends ChainParts {
   readonly ports: Ports;
   readonly steps: StepParts<readonly Prepared[]>;
+  /** After each part of the backward pass: the first tensor, by its number, whose gradients are final. */
+  readonly finals: readonly number[];
 }
 
 export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProgram {
@@ -53,7 +56,11 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     this.#parts = parts;
   }
 
-  async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
+  async accumulate(
+    batch: LabeledInput,
+    gradientScale: number,
+    onGradients?: (tensor: number) => unknown,
+  ): Promise<LossOutcome> {
     this.checkAlive('accumulate');
     const images = checkAccumulate(this, batch, gradientScale);
     const { forward, lossGradient, backward } = this.#parts.steps;
@@ -65,10 +72,12 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
       this.#parts.ports.targets,
       Float32Array.from({ length: 2 * images }, (_, i) => target(i)),
     );
+    const { finals } = this.#parts;
     const [logits] = await this.run(
       { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(gradientScale) },
-      [forward, lossGradient, backward],
+      [[...forward, ...lossGradient, ...backward[0]!], ...backward.slice(1)],
       [{ planes: this.#parts.ports.output, shape: this.outputShape }],
+      onGradients && ((part) => onGradients(finals[part]!)),
     );
     const { losses } = softmaxCrossEntropy(logits!, batch, 1);
     return { losses, logits: logits! };
@@ -87,7 +96,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     const results = [{ planes: output, shape: this.outputShape }];
     if (wanted) results.push({ planes: wanted, shape: this.inputShape });
     const call = { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(1) };
-    const read = await this.run(call, [forward, givenGradient, backward], results);
+    const read = await this.run(call, [forward, givenGradient, ...backward], results);
     return { output: read[0]!, inputGradient: read[1] };
   }
 
@@ -123,9 +132,10 @@ export async function compileTraining(
       forward: await prepare(gpu, plan.steps.forward),
       lossGradient: await prepare(gpu, plan.steps.lossGradient),
       givenGradient: await prepare(gpu, plan.steps.givenGradient),
-      backward: await prepare(gpu, plan.steps.backward),
+      backward: await Promise.all(plan.backward.map(({ dispatches }) => prepare(gpu, dispatches))),
     };
-    return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps });
+    const finals = plan.backward.map(({ final }) => final);
+    return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps, finals });
   } catch (error) {
     memory.free();
     throw error;
@@ -178,14 +188,42 @@ function planTraining(
   };
   const planes = ports.inputGradient;
   const finish = planes && ((last: GPUBuffer) => [toPlanes(context, inputShape, last, planes, lossScale)]);
-  const steps: StepParts<readonly Dispatch[]> = {
+  const steps = {
     forward,
     // There is no loss for a map of scores: `accumulate` rejects it before this would run.
     lossGradient: outputShape[2] * outputShape[3] === 1 ? [loss] : [],
     givenGradient: [toVectors(context, outputShape, ports.outputGradient, first, lossScale, 'gradient')],
-    backward: backwardAlong(context, memory, stages, tensors, [first, second], finish),
   };
-  return { call, ports, steps };
+  const all = backwardAlong(context, memory, stages, tensors, [first, second], finish);
+  return { call, ports, steps, backward: partsOf(all, stages, parameters) };
+}
+
+interface BackwardPart {
+  readonly dispatches: readonly Dispatch[];
+  /** The first tensor, by its number, whose gradients are final afterwards. */
+  readonly final: number;
+}
+
+/** Cuts the backward pass after each layer's last gradient of a tensor. */
+function partsOf(
+  dispatches: readonly Dispatch[],
+  stages: readonly PlacedStage[],
+  { specs }: GpuParameters,
+): BackwardPart[] {
+  const parts: BackwardPart[] = [];
+  let from = 0;
+  dispatches.forEach(({ work }, at) => {
+    const next = dispatches[at + 1]?.work;
+    if (work?.pass !== 'weight gradient') return;
+    if (next?.layer === work.layer && next.pass === work.pass) return;
+    const placed = stages.filter(isConvolution).find(({ layer }) => layer === work.layer)!;
+    const final = specs.findIndex(({ name }) => name === `${placed.stage.layer.name}.weight`);
+    parts.push({ dispatches: dispatches.slice(from, at + 1), final });
+    from = at + 1;
+  });
+  const rest = dispatches.slice(from);
+  const last = parts.pop();
+  return [...parts, { dispatches: [...(last?.dispatches ?? []), ...rest], final: last?.final ?? 0 }];
 }
 
 /**

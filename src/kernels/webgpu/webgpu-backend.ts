@@ -27,12 +27,14 @@ export class WebGpuBackend implements Backend {
   readonly description: string;
   /** In this process; threads on the GPU do not count. */
   readonly threads = 1;
+  readonly largestTensor: number;
   readonly gpu: Gpu;
   readonly instruments: Instruments;
   readonly #pipelines: ParameterPipelines;
 
   constructor(gpu: Gpu, pipelines: ParameterPipelines) {
     this.gpu = gpu;
+    this.largestTensor = Math.min(gpu.limits.bindingBytes, gpu.limits.bufferBytes);
     this.instruments = {
       finish: () => gpu.device.queue.onSubmittedWorkDone(),
       parameterBytes,
