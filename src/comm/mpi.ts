@@ -65,6 +65,7 @@ class MpiCommunicator implements Communicator {
   readonly rank: number;
   readonly size: number;
   readonly localSize: number;
+  readonly localRank: number;
   readonly description: string;
   readonly #addon: MpiAddon;
   readonly #facts: MpiFacts;
@@ -75,6 +76,8 @@ class MpiCommunicator implements Communicator {
     this.rank = facts.rank;
     this.size = facts.size;
     this.localSize = facts.localSize;
+    const { hosts, rank } = facts;
+    this.localRank = hosts.slice(0, rank).filter((host) => host === hosts[rank]).length;
     this.description = shortVersion(facts.library);
   }
 

@@ -131,6 +131,11 @@ export function threadsPerRank({ localSize }: Communicator): number | undefined 
   return isBound ? availableCores() : Math.max(1, Math.floor(availableCores() / localSize));
 }
 
+/** This rank among those on its machine, which share its GPUs. */
+export function localRankOf({ localRank, localSize }: Communicator): { rank: number; size: number } {
+  return { rank: localRank, size: localSize };
+}
+
 /** Copies the parameters of rank 0 to all ranks. */
 export async function shareParameters(
   communicator: Communicator,

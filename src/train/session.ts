@@ -26,6 +26,7 @@ import {
   checkSameImages,
   noteDifferentBackends,
   shareParameters,
+  localRankOf,
   threadsPerRank,
 } from './same-on-all-ranks.ts';
 import type { TrainingProgress } from './trainer-hooks.ts';
@@ -108,6 +109,8 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
   const isFirst = communicator.rank === 0;
   const backend = await openBackend(recipe.backend, {
     precision: recipe.precision,
+    gpus: recipe.gpus,
+    localRank: localRankOf(communicator),
     threads: recipe.threads ?? threadsPerRank(communicator),
   });
   await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));
@@ -125,7 +128,8 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
 export async function checkSameRecipe(communicator: Communicator, recipe: Recipe): Promise<void> {
   if (communicator.size === 1) return;
   await checkSameCode(communicator);
-  const { threads: _, ...shared } = recipe;
+  // Ranks may have GPUs or not.
+  const { threads: _, backend: __, gpus: ___, ...shared } = recipe;
   const remedy = 'start all ranks with the same flags and the same recipe file';
   await checkAgreement(communicator, 'recipe', JSON.stringify(shared), remedy);
 }

@@ -13,7 +13,7 @@ import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff 
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
-import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
+import { backend, colorProfiles, gpus, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
 
@@ -76,6 +76,7 @@ const options = {
   threads,
   backend,
   precision,
+  gpus,
   ...formatOptions,
 };
 type Flags = FlagsOf<typeof options>;
