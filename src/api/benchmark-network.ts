@@ -44,7 +44,7 @@ export async function benchmark(options: BenchmarkOptions): Promise<Benchmark> {
   const backend = await openBackend(options.backend, {
     ...options,
     threads,
-    localRank: localRankOf(communicator),
+    localRank: await localRankOf(communicator, options.backend),
   });
   const { instruments } = backend;
   const parameters = backend.createParameters(network.parameters, { training: mode === 'train' });

@@ -99,7 +99,7 @@ export async function evaluateWithImages(
   if (isFirst) await checkOutputFolders(options);
   const labels = predictions !== undefined || submission !== undefined ? 'optional' : 'required';
   const opened = await openData({ ...options, labels, onNote: isFirst ? onNote : undefined });
-  const engine = { ...options, localRank: localRankOf(communicator) };
+  const engine = { ...options, localRank: await localRankOf(communicator, options.backend) };
   const models = await LoadedEnsemble.open(typeof model === 'string' ? [model] : model, engine, {
     batch: options.batch,
   });

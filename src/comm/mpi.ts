@@ -65,7 +65,7 @@ class MpiCommunicator implements Communicator {
   readonly rank: number;
   readonly size: number;
   readonly localSize: number;
-  readonly localRank: number;
+  readonly firstHere: number;
   readonly description: string;
   readonly #addon: MpiAddon;
   readonly #facts: MpiFacts;
@@ -76,8 +76,7 @@ class MpiCommunicator implements Communicator {
     this.rank = facts.rank;
     this.size = facts.size;
     this.localSize = facts.localSize;
-    const { hosts, rank } = facts;
-    this.localRank = hosts.slice(0, rank).filter((host) => host === hosts[rank]).length;
+    this.firstHere = facts.hosts.indexOf(facts.hosts[facts.rank]!);
     this.description = shortVersion(facts.library);
   }
 

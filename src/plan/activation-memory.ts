@@ -59,6 +59,8 @@ export function defaultMicroBatch(
 
 /** Bytes of one image's largest layer, whose channels a GPU pads to vectors of four. */
 function largestOutputBytes(network: Network): number {
-  const sizes = trainedShapes(network).map(([, channels, height, width]) => Math.ceil(channels / 4) * height * width);
+  const sizes = trainedShapes(network).map(
+    ([, channels, height, width]) => Math.ceil(channels / 4) * height * width,
+  );
   return 4 * FLOAT_BYTES * Math.max(...sizes);
 }

@@ -12,6 +12,7 @@ import { UserError } from '../core/errors.ts';
 import { version } from '../core/project.ts';
 import type { ImageSource } from '../data/sources/image-source.ts';
 import type { Backend, ParameterField, Parameters } from '../kernels/backend.ts';
+import type { BackendName, BackendOptions } from '../kernels/backend-options.ts';
 import { specsWith } from '../kernels/canonical-parameters.ts';
 
 /**
@@ -131,9 +132,16 @@ export function threadsPerRank({ localSize }: Communicator): number | undefined 
   return isBound ? availableCores() : Math.max(1, Math.floor(availableCores() / localSize));
 }
 
-/** This rank among those on its machine, which share its GPUs. */
-export function localRankOf({ localRank, localSize }: Communicator): { rank: number; size: number } {
-  return { rank: localRank, size: localSize };
+/** This rank among those on its machine that use its GPUs; undefined if it does not. All ranks call it. */
+export async function localRankOf(
+  communicator: Communicator,
+  backend: BackendName | undefined,
+): Promise<BackendOptions['localRank']> {
+  const { rank, firstHere } = communicator;
+  const usesGpu = backend === 'webgpu';
+  const all = await communicator.gather({ rank, firstHere, usesGpu });
+  const local = all.filter((other) => other.usesGpu && other.firstHere === firstHere);
+  return usesGpu ? { rank: local.findIndex((other) => other.rank === rank), size: local.length } : undefined;
 }
 
 /** Copies the parameters of rank 0 to all ranks. */

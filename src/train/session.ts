@@ -24,9 +24,9 @@ import {
   checkAgreement,
   checkSameCode,
   checkSameImages,
+  localRankOf,
   noteDifferentBackends,
   shareParameters,
-  localRankOf,
   threadsPerRank,
 } from './same-on-all-ranks.ts';
 import type { TrainingProgress } from './trainer-hooks.ts';
@@ -110,7 +110,7 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
   const backend = await openBackend(recipe.backend, {
     precision: recipe.precision,
     gpus: recipe.gpus,
-    localRank: localRankOf(communicator),
+    localRank: await localRankOf(communicator, recipe.backend),
     threads: recipe.threads ?? threadsPerRank(communicator),
   });
   await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));

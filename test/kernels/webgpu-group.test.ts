@@ -51,8 +51,7 @@ async function step(
 function training(backend: Backend, how: Exchange = 'during the backward pass'): Promise<Outcome> {
   return inTraining(backend, network(BATCH), async (program, parameters) => {
     const type = how === 'bf16' ? 'bf16' : 'float32';
-    const exchange =
-      how === 'in the update' ? undefined : GradientExchange.between(parameters, single, type);
+    const exchange = how === 'in the update' ? undefined : GradientExchange.between(parameters, single, type);
     const losses: number[] = [];
     for (const count of STEPS) losses.push(...(await step(program, parameters, count, exchange)));
     const values = await readAll(parameters, 'values');
@@ -62,7 +61,10 @@ function training(backend: Backend, how: Exchange = 'during the backward pass'):
 
 function assertSame(actual: Outcome, expected: Outcome): void {
   expected.losses.forEach((loss, i) => {
-    assert.ok(Math.abs(actual.losses[i]! - loss) < LOSS_BOUND * loss, `loss ${i}: ${actual.losses[i]}, ${loss}`);
+    assert.ok(
+      Math.abs(actual.losses[i]! - loss) < LOSS_BOUND * loss,
+      `loss ${i}: ${actual.losses[i]}, ${loss}`,
+    );
   });
   for (const field of ['values', 'velocities'] as const) {
     for (const [name, data] of expected[field]) {

@@ -60,6 +60,6 @@ export function gpusOfRank(gpus: readonly ListedGpu[], { rank, size }: LocalRank
 function noSuchGpu(asked: string, fault: string, gpus: readonly ListedGpu[]): UserError {
   const all = gpus.map(({ number, name }) => `${number}: ${name}`).join('; ');
   return new UserError(
-    `--gpus ${asked}: ${fault}; choose all, how many, numbers (device=0 or 0,2) or part of a name of ${all}`,
+    `--gpus ${asked}: ${fault}; choose all, how many, numbers (device=0 or 0,2) or part of a name: ${all}`,
   );
 }

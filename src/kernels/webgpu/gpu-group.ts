@@ -41,7 +41,8 @@ export class GpuGroup implements Backend {
       finish: async () => {
         await Promise.all(members.map((member) => member.instruments.finish()));
       },
-      parameterBytes: (parameters) => instruments.parameterBytes(this.#own('parameterBytes', parameters).members[0]!),
+      parameterBytes: (parameters) =>
+        instruments.parameterBytes(this.#own('parameterBytes', parameters).members[0]!),
       stageClock: instruments.stageClock && firstOnesClock(instruments.stageClock),
     };
   }
@@ -54,9 +55,7 @@ export class GpuGroup implements Backend {
     const own = this.#own('compile', parameters);
     checkChain('compile', layers, inputShape, own.specs);
     const programs = await allOrNone(
-      this.#members.map((member, at) =>
-        member.compile({ layers, inputShape, parameters: own.members[at]! }),
-      ),
+      this.#members.map((member, at) => member.compile({ layers, inputShape, parameters: own.members[at]! })),
     );
     return new GroupProgram(programs, own, this.#running);
   }

@@ -139,7 +139,9 @@ export class GradientPort {
   ): void {
     const fields = this.#gpu.uniform(numbers(...shape));
     const group = this.#gpu.bindGroup(pipeline, [fields, canonical, panel.buffers.gradients!]);
-    this.#gpu.submit((encoder) => encodePass(encoder, [{ pipeline, group, groups: () => groupsFor(count) }], 1));
+    this.#gpu.submit((encoder) =>
+      encodePass(encoder, [{ pipeline, group, groups: () => groupsFor(count) }], 1),
+    );
     fields.destroy();
   }
 

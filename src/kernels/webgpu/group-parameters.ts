@@ -79,9 +79,7 @@ export class GroupParameters implements Parameters {
   write(field: ParameterField, name: string, data: Float32Array): Promise<void> {
     return this.inOrder(async () => {
       const rest = field !== 'gradients' || this.#areSummed ? data : new Float32Array(data.length);
-      await Promise.all(
-        this.members.map((member, at) => member.write(field, name, at === 0 ? data : rest)),
-      );
+      await Promise.all(this.members.map((member, at) => member.write(field, name, at === 0 ? data : rest)));
     });
   }
 

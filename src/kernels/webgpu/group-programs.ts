@@ -155,10 +155,7 @@ export class GroupTrainingProgram implements TrainingProgram {
       const each = elementCount(this.outputShape.slice(1));
       const outcomes = await Promise.all(
         sharesOf(images, this.members.length).map((share) =>
-          this.members[share.device]!.backward(
-            this.#partOf(batch, share),
-            part(outputGradient, share, each),
-          ),
+          this.members[share.device]!.backward(this.#partOf(batch, share), part(outputGradient, share, each)),
         ),
       );
       const inputGradients = outcomes.flatMap(({ inputGradient }) => inputGradient ?? []);
