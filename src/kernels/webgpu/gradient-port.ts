@@ -7,7 +7,7 @@ import { elementCount } from '../../core/shape.ts';
 import { mappedRange, Staging } from './buffers.ts';
 import { encodePass, numbers } from './dispatch.ts';
 import { GPU_USAGE, type Gpu, groupsFor } from './gpu.ts';
-import type { ParameterPipelines } from './gpu-parameters.ts';
+import type { ParameterPipelines } from './parameter-pipelines.ts';
 import { isWeight, type Panel, piecesOf } from './weight-panels.ts';
 
 /** Values `[at, at + count)` of the block that have arrived. */

@@ -13,8 +13,9 @@ import { checkChain, checkTrained, checkTraining, foreignParameters } from '../v
 import { CompiledGpuChain } from './compiled-chain.ts';
 import type { Gpu } from './gpu.ts';
 import { hasClock } from './gpu-clock.ts';
-import { compileParameterPipelines, GpuParameters, type ParameterPipelines } from './gpu-parameters.ts';
+import { GpuParameters } from './gpu-parameters.ts';
 import { compileInference, type GpuProgram } from './inference-program.ts';
+import { compileParameterPipelines, type ParameterPipelines } from './parameter-pipelines.ts';
 import { compileTraining, type GpuTrainingProgram } from './training-program.ts';
 
 /** @throws Error when the shaders do not compile on this device. */
