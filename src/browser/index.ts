@@ -18,7 +18,7 @@ export type { ModelFacts } from '../weights/model/metadata.ts';
 export { type FolderFile, type FolderImages, imagesOfFolder, type LabeledFile } from './folder.ts';
 export type { LabeledImage, LabeledImages } from './memory-images.ts';
 export type { DeviceOptions, WebBackendName } from './open-device.ts';
-export { type OpenOptions, openModel } from './open-model.ts';
+export { type ModelSource, type OpenOptions, openModel } from './open-model.ts';
 export { type Drawable, pixelsOf, type WebImage } from './pixels.ts';
 export {
   type BestModel,

@@ -17,10 +17,13 @@ export interface OpenOptions extends DeviceOptions {
   readonly request?: Omit<RequestInit, 'signal'>;
 }
 
+export type ModelSource = string | URL | Response | Blob | (() => Promise<Response>);
+
 /**
  * Opens a verydeep model file. Each tensor goes to the device as soon as it has arrived, so the page's memory never holds
  * more than the largest one.
- * @param source an address, an unread response, or a file that the visitor chose
+ * @param source an address, an unread response, a function that fetches one once a device is open, or a file that the
+ *   visitor chose
  * @throws UserError when nothing can compute, the address cannot be fetched, or the file is not a verydeep model
  * @example
  * const model = await openModel('/models/best.safetensors', {
@@ -30,10 +33,7 @@ export interface OpenOptions extends DeviceOptions {
  * console.log(top[0].label, top[0].probability);
  * model.close();
  */
-export async function openModel(
-  source: string | URL | Response | Blob,
-  options: OpenOptions = {},
-): Promise<WebModel> {
+export async function openModel(source: ModelSource, options: OpenOptions = {}): Promise<WebModel> {
   const device = await openDevice(options);
   try {
     const { name, stream } = await streamOf(source, options);
@@ -45,9 +45,10 @@ export async function openModel(
 }
 
 async function streamOf(
-  source: string | URL | Response | Blob,
+  given: ModelSource,
   options: OpenOptions,
 ): Promise<{ name: string; stream: ReadableStream<Uint8Array> }> {
+  const source = typeof given === 'function' ? await given() : given;
   if (source instanceof Blob) return { name: 'the file', stream: source.stream() };
   const response = source instanceof Response ? source : await fetchFrom(source, options);
   const name = source instanceof Response ? source.url : String(source);

@@ -73,16 +73,17 @@ async function moduleBytes(variant: Variant): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Bundlers know this form of address. */
+const WORKER = './browser-worker.js';
+
 function startWorker(): PageWorker {
   try {
+    // Bundlers know this form of address.
     return new Worker(new URL('./browser-worker.js', import.meta.url), { type: 'module' });
   } catch {
-    // A worker's script must be of the page's origin, but may import others.
-    const script = `import ${JSON.stringify(new URL('./browser-worker.js', import.meta.url).href)};`;
-    return new Worker(URL.createObjectURL(new Blob([script], { type: 'text/javascript' })), {
-      type: 'module',
-    });
+    // A worker's script must be of the page's origin, but may import that of another.
+    const script = `import ${JSON.stringify(new URL(WORKER, import.meta.url).href)};`;
+    const address = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+    return new Worker(address, { type: 'module' });
   }
 }
 

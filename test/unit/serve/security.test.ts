@@ -90,6 +90,9 @@ describe('answers', () => {
       const { headers } = await ask(url);
       assert.equal(headers['x-content-type-options'], 'nosniff', url);
       assert.match(String(headers['content-security-policy']), /default-src '(none|self)'/, url);
+      // What several threads of WebAssembly need, also in the worker's script.
+      assert.equal(headers['cross-origin-opener-policy'], 'same-origin', url);
+      assert.equal(headers['cross-origin-embedder-policy'], 'require-corp', url);
     }
   });
 });
