@@ -191,7 +191,9 @@ describe('the page: Run in this browser without a GPU', { skip: noBrowser }, () 
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     // Its state goes back by itself, which `check` would take for a failure.
     await toggle(visit).click();
-    await visit.alert(/^No WebGPU GPU found; this browser has no WebAssembly, .* The server will do the work\.$/);
+    await visit.alert(
+      /^No WebGPU GPU found; this browser has no WebAssembly, .* The server will do the work\.$/,
+    );
     assert.equal(await toggle(visit).isChecked(), false);
     assert.ok(!asked.includes('/v1/model/weights'), 'weights are not fetched for nothing');
     await visit.choose();

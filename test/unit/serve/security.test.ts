@@ -121,7 +121,8 @@ describe('the page', () => {
     assert.match(page.body, /<title>page/);
     const policy = String(page.headers['content-security-policy']);
     assert.match(policy, /default-src 'self'/);
-    assert.doesNotMatch(policy, /unsafe/);
+    assert.match(policy, /script-src 'self' 'wasm-unsafe-eval';/);
+    assert.doesNotMatch(policy, /'unsafe/);
     const script = await ask('/assets/index-abc.js');
     assert.equal(script.status, 200);
     assert.match(String(script.headers['cache-control']), /immutable/);
