@@ -68,11 +68,8 @@ interface SeenWindow {
   readonly flip?: boolean;
 }
 
-/**
- * Networks state lengths in tenths of the crop's side. The paper gives no unit; in this one, the Euclidean loss of a new
- * network is about as large as the soft-max loss that its learning rates are for.
- */
-const UNITS = 10;
+/** Networks state lengths in half sides of the crop, which then reaches from −1 to 1. The paper gives no unit. */
+const UNITS = 2;
 
 /** The four numbers that a network should give for a box: center x and y, from the window's center, width and height. */
 export function boxTarget(box: Box, { left, top, size, flip }: SeenWindow): number[] {

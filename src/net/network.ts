@@ -90,7 +90,10 @@ export function buildNetwork(options: NetworkOptions): Network {
   checkOptions(complete);
   const features = featureLayers(complete);
   const last = features.findLast((layer) => layer.kind === 'convolution')!.outChannels;
-  const layers = [...features, ...classifierLayers({ ...complete, classes: outputsOf(complete) }, last, complete.crop / STRIDE)];
+  const layers = [
+    ...features,
+    ...classifierLayers({ ...complete, classes: outputsOf(complete) }, last, complete.crop / STRIDE),
+  ];
   return {
     ...complete,
     layers,

@@ -22,13 +22,19 @@ function lossOf(backend: Backend, { outputs, labels, ...batch }: Batch, gradient
     values: new Map([['boxes.weight', identity]]),
   };
   return inTraining(backend, testCase, async (program, parameters) => ({
-    ...(await program.accumulate({ input: outputs, labels: Int32Array.from(labels), ...batch }, gradientScale)),
+    ...(await program.accumulate(
+      { input: outputs, labels: Int32Array.from(labels), ...batch },
+      gradientScale,
+    )),
     gradient: await parameters.read('gradients', 'boxes.bias'),
   }));
 }
 
 describeBackends('Euclidean loss', (backend, { layerTolerance, representable }) => {
-  for (const [title, labels] of Object.entries({ 'one box for all classes': [0, 0, 0], 'a box per class': [2, 0, 2] })) {
+  for (const [title, labels] of Object.entries({
+    'one box for all classes': [0, 0, 0],
+    'a box per class': [2, 0, 2],
+  })) {
     for (const weights of [undefined, Float32Array.of(1, 0.5, 2)]) {
       it(`${title}${weights ? ', weighted' : ''}: half the squared distance, and its gradient`, async () => {
         const width = labels.some(Boolean) ? 12 : 4;

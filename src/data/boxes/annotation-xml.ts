@@ -44,7 +44,12 @@ export function parseAnnotation(text: string, path: string, first: 0 | 1): Annot
       const [xmin, ymin, xmax, ymax] = ['xmin', 'ymin', 'xmax', 'ymax'].map((corner) =>
         Number(textOf(corners, corner) ?? Number.NaN),
       ) as [number, number, number, number];
-      const box = { left: xmin - first, top: ymin - first, right: xmax - first + 1, bottom: ymax - first + 1 };
+      const box = {
+        left: xmin - first,
+        top: ymin - first,
+        right: xmax - first + 1,
+        bottom: ymax - first + 1,
+      };
       const checked = checkBox(box, place);
       return {
         name,

@@ -70,8 +70,8 @@ export async function readBoxCsv(path: string): Promise<BoxList> {
     const name = row[image]!.replaceAll('\\', '/').normalize('NFC');
     const entries = boxes.get(basename(name)) ?? [];
     if (entries.length === 0) boxes.set(basename(name), entries);
-    let entry = entries.find((one) => one.path === name);
-    if (!entry) entries.push((entry = { path: name, boxes: [] }));
+    const entry = entries.find((one) => one.path === name) ?? { path: name, boxes: [] };
+    if (entry.boxes.length === 0) entries.push(entry);
     entry.boxes.push({ box, name: label === undefined ? undefined : row[label], place });
   }
   return (given) => {
@@ -88,7 +88,9 @@ function parseRows(bytes: Buffer, path: string): Record<string, string>[] {
   try {
     return parse(bytes, { columns: true, bom: true, skip_empty_lines: true, trim: true });
   } catch (error) {
-    throw new UserError(`${path} is not a complete CSV file (${messageOf(error)}); correct it`, { cause: error });
+    throw new UserError(`${path} is not a complete CSV file (${messageOf(error)}); correct it`, {
+      cause: error,
+    });
   }
 }
 

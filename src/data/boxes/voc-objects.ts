@@ -47,7 +47,9 @@ export async function openVocObjects(folder: string, split: Split): Promise<VocO
     const clear = objects.filter(({ isDifficult }) => !isDifficult);
     if (clear.length === 0) return undefined;
     const { name } = clear.reduce((most, one) => (areaOf(one.box) > areaOf(most.box) ? one : most));
-    const boxes = clear.flatMap((one): ListedBox[] => (one.name === name ? [{ box: one.box, place: path }] : []));
+    const boxes = clear.flatMap((one): ListedBox[] =>
+      one.name === name ? [{ box: one.box, place: path }] : [],
+    );
     return { file: `${stem}.jpg`, label: classes.indexOf(name), boxes };
   });
   const kept = found.filter((one) => one !== undefined);
