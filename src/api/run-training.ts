@@ -206,7 +206,8 @@ function outcomeOf(
     seconds,
     best: best && { ...best, model: bestFile },
     last,
-    validation,
+    // Images may have become unreadable since the training began.
+    validation: { ...validation, images: last?.images ?? validation.images },
     lastModel: lastFile,
   };
 }

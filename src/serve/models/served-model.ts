@@ -15,12 +15,16 @@ import { DynamicBatcher, type DynamicBatcherOptions } from '../dynamic-batcher.t
 import type { Preparation } from '../image-decoder.ts';
 import { RequestError, shuttingDown } from '../request-errors.ts';
 
-/** A loaded model with its name. Whoever loaded it disposes of its parameters, after `close`. */
+/** A loaded model with its name. Without `dispose`, whoever loaded it disposes of its parameters, after `close`. */
 export interface NamedModel extends Omit<LoadedModel, 'path'> {
   /** The value of the query parameter `model`. */
   readonly name: string;
   /** SHA-256 of the model file. */
   readonly checksum: string;
+  /** Path of the run that it is the best model of, if it is one. */
+  readonly run?: string;
+  /** Frees the parameters; called by `close`. */
+  dispose?(): void;
 }
 
 export interface BatchingOptions extends Pick<DynamicBatcherOptions, 'waitMilliseconds'> {
@@ -41,8 +45,10 @@ export class ServedModel {
   readonly name: string;
   readonly facts: LoadedModel['facts'];
   readonly checksum: string;
+  readonly run: string | undefined;
   readonly classifier: ImageClassifier;
   readonly #model: LoadedModel;
+  readonly #dispose: () => void;
   #batcher: DynamicBatcher | undefined;
   readonly #extractors = new LRUCache<string, FeatureExtractor>({
     max: CACHED_LAYERS,
@@ -50,10 +56,12 @@ export class ServedModel {
   });
 
   constructor(model: NamedModel, { batch, waitMilliseconds }: BatchingOptions = {}, onBatch?: BatchListener) {
-    const { name, facts, backend, parameters, checksum } = model;
+    const { name, facts, backend, parameters, checksum, run } = model;
     this.name = name;
     this.facts = facts;
     this.checksum = checksum;
+    this.run = run;
+    this.#dispose = () => model.dispose?.();
     this.#model = { path: name, facts, backend, parameters };
     this.classifier = new ImageClassifier({
       backend,
@@ -114,6 +122,7 @@ export class ServedModel {
   close(): void {
     this.classifier.close(shuttingDown());
     this.#extractors.clear();
+    this.#dispose();
   }
 }
 

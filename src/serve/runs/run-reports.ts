@@ -26,6 +26,8 @@ export interface RunPages {
   ): Promise<string>;
   /** The results of a run as tables. */
   tables(folder: string): Promise<Table[]>;
+  /** The model card of a run's model: Markdown. */
+  card(folder: string): Promise<string>;
 }
 
 /** Maximum number of cached reports, each a few hundred kilobytes. */

@@ -12,7 +12,8 @@ describe('the OpenAPI document', () => {
     const { json } = await smallServer(t);
     const document = await json('/openapi.json');
     assert.equal(document.openapi, '3.1.0');
-    const runs = ['', '/{id}', '/{id}/events', '/{id}/metrics', '/{id}/report', '/{id}/tables'];
+    const ofRun = ['card', 'events', 'metrics', 'model', 'notes', 'report', 'tables', 'use'];
+    const runs = ['', '/{id}', ...ofRun.map((name) => `/{id}/${name}`)];
     assert.deepEqual(Object.keys(document.paths).sort(), [
       ...['/healthz', '/metrics', '/readyz'],
       ...['/v1/activations', '/v1/crops', '/v1/demo-images', '/v1/features'],
@@ -31,6 +32,8 @@ describe('the OpenAPI document', () => {
     assert.ok(predict.requestBody.content['image/jpeg']);
     assert.ok(predict.requestBody.content['multipart/form-data']);
     assert.equal(document.paths['/v1/session'].post.requestBody, undefined);
+    const notes = document.paths['/v1/runs/{id}/notes'].post.requestBody;
+    assert.deepEqual(Object.keys(notes.content), ['application/json']);
     for (const [path, item] of Object.entries<Json>(document.paths)) {
       for (const operation of Object.values<Json>(item)) assert.ok(operation.summary, path);
     }

@@ -165,6 +165,7 @@ describe("a run's report", () => {
         });
       },
       tables: async () => [{ title: 'x', columns: ['a', 'b'], rows: [['c', 1]] }],
+      card: async () => '',
     };
     const { ask } = await smallServer(t, { runs, pages });
     assert.equal((await ask('/v1/runs/a/report')).status, 202);
@@ -187,7 +188,8 @@ describe("a run's report", () => {
     const runs = await temporaryFolder(t);
     await writeRun(join(runs, 'a'), { 'last.safetensors': '' });
     await writeRun(join(runs, 'young'));
-    const pages = { report: () => Promise.reject(new Error('no /home/somebody')), tables: async () => [] };
+    const report = () => Promise.reject(new Error('no /home/somebody'));
+    const pages = { report, tables: async () => [], card: async () => '' };
     const { logged, ask, refused } = await smallServer(t, { runs, pages });
     await ask('/v1/runs/a/report');
     await sleep(1);

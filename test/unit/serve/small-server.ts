@@ -55,7 +55,7 @@ export async function smallServer(
   const logged: string[] = [];
   const app = await buildServer({
     models: models ?? [await smallParts()],
-    pages: { report: async () => '<!doctype html>', tables: async () => [] },
+    pages: { report: async () => '<!doctype html>', tables: async () => [], card: async () => '# Card' },
     page: '/nonexistent',
     log: (message) => void logged.push(message),
     ...options,

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Metrics } from '../../../src/browser/index.ts';
 import { Chart, LINE_STYLES } from '../runs/chart.tsx';
-import { seriesColor } from '../runs/series.ts';
+import { EPOCHS, seriesColor } from '../runs/series.ts';
 import { ValidationTable } from '../runs/validation-table.tsx';
 import { count, figure, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
@@ -108,15 +108,15 @@ function Progress({ state, images }: { readonly state: TrainingState; readonly i
 }
 
 function TrainingCurves({ name, lines }: { readonly name: string; readonly lines: readonly Metrics[] }) {
-  const series = [{ id: name, color: seriesColor(0), lines }];
+  const series = [{ id: name, name, color: seriesColor(0), lines }];
   return (
     <>
       <div class="charts">
-        <Chart title="Loss" unit="nats" xAxis="epoch" series={series} value={({ loss }) => loss} />
+        <Chart title="Loss" unit="nats" xAxis={EPOCHS} series={series} value={({ loss }) => loss} />
         <Chart
           title="Top-1 error"
           unit="%"
-          xAxis="epoch"
+          xAxis={EPOCHS}
           series={series}
           value={({ top1Error }) => 100 * top1Error}
         />
