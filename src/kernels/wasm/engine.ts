@@ -156,12 +156,13 @@ class Engine implements EngineCalls {
       labels,
       weights,
       labelSmoothing = 0,
+      targets,
       gradientScale = 0,
     } = run;
     const { losses, outputGradient, inputGradient } = run;
-    const read = [input, dropoutKeys, labels, weights, outputGradient];
+    const read = [input, dropoutKeys, labels, weights, targets, outputGradient];
     return this.#with([...read, output, losses, inputGradient], (...at) => {
-      const [inputAt, keysAt, labelsAt, weightsAt, outputGradientAt, ...filled] = at as number[];
+      const [inputAt, keysAt, labelsAt, weightsAt, targetsAt, outputGradientAt, ...filled] = at as number[];
       const [outputAt, lossesAt, inputGradientAt] = filled;
       this.#exports.setBatch!(
         images,
@@ -171,6 +172,8 @@ class Engine implements EngineCalls {
         labelsAt!,
         weightsAt!,
         labelSmoothing,
+        targetsAt!,
+        (targets?.length ?? 0) / images,
         gradientScale,
         lossesAt!,
         outputGradientAt!,
