@@ -7,6 +7,7 @@ export { UserError } from '../core/errors.ts';
 export type { TrainScale } from '../core/scale.ts';
 export type { Size } from '../data/pixels/resample.ts';
 export type { RgbImage } from '../data/sources/image-source.ts';
+export type { ClassMap } from '../evaluate/protocol/class-map.ts';
 export type { CropScores, LabeledClass, ScoreMap } from '../evaluate/protocol/prediction-maps.ts';
 export type { Protocol } from '../evaluate/protocol/protocol.ts';
 export { openBrowserGpu } from '../kernels/webgpu/browser-gpu.ts';

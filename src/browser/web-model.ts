@@ -3,6 +3,9 @@ import type { UserError } from '../core/errors.ts';
 import type { RgbImage } from '../data/sources/image-source.ts';
 import { Ensemble } from '../evaluate/inference/ensemble.ts';
 import { ImageClassifier } from '../evaluate/inference/image-classifier.ts';
+import type { ClassMap } from '../evaluate/protocol/class-map.ts';
+import { gradCamOf } from '../evaluate/protocol/grad-cam.ts';
+import { occlusionMapOf } from '../evaluate/protocol/occlusion-map.ts';
 import {
   type CropScores,
   cropScoresOf,
@@ -15,7 +18,7 @@ import {
 import { flipsByDefault, type Protocol } from '../evaluate/protocol/protocol.ts';
 import { topClasses } from '../evaluate/protocol/softmax.ts';
 import { type RequestedScales, resolveScales } from '../evaluate/protocol/test-scales.ts';
-import type { Parameters } from '../kernels/backend.ts';
+import type { Backend, Parameters } from '../kernels/backend.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 import { deferredTensors, modelPieces } from '../weights/model/model.ts';
 import type { OpenDevice, WebBackendName } from './open-device.ts';
@@ -65,6 +68,7 @@ export class WebModel {
    */
   readonly lost: Promise<UserError>;
   readonly #name: string;
+  readonly #backend: Backend;
   readonly #parameters: Parameters;
   readonly #classifier: ImageClassifier;
   readonly #onClose: () => void;
@@ -77,6 +81,7 @@ export class WebModel {
     this.backend = device.name;
     this.lost = device.lost;
     this.#name = name;
+    this.#backend = device.backend;
     this.#parameters = parameters;
     this.#onClose = onClose;
     this.#classifier = new ImageClassifier({
@@ -141,6 +146,38 @@ export class WebModel {
     const crops = cropScoresOf(this.#viewer, this.#scaled(image, 'crops', scale), true);
     this.#viewer.classifier.flush();
     return crops;
+  }
+
+  /**
+   * Shows which parts of an image speak for a class, by Grad-CAM on the last convolution.
+   * @param index class index (default: the most probable class)
+   * @param scale smaller side Q in pixels (default: the one that matches the training scale)
+   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @example
+   * const { class: shown, rows, columns, map } = await model.gradCam(canvas);
+   * console.log(shown.label, rows, columns, Math.max(...map)); // map: rows × columns
+   */
+  async gradCam(image: WebImage, index?: number, scale?: number): Promise<ClassMap> {
+    const model = { backend: this.#backend, parameters: this.#parameters, facts: this.facts };
+    return gradCamOf(model, this.#scaled(image, 'dense', scale), index);
+  }
+
+  /**
+   * Shows how the probability of a class changes when a square of the mean color hides one part of the image after
+   * another (Zeiler & Fergus, 2014).
+   * @param index class index (default: the most probable class)
+   * @param scale smaller side Q in pixels (default: the one that matches the training scale)
+   * @throws UserError when the scale does not fit the network, or the GPU is lost
+   * @example
+   * const { class: shown, map } = await model.occlusionMap(canvas);
+   * console.log(shown.probability - Math.min(...map)); // the largest drop
+   */
+  async occlusionMap(image: WebImage, index?: number, scale?: number): Promise<ClassMap> {
+    return occlusionMapOf(
+      { classifier: this.#classifier, facts: this.facts },
+      this.#scaled(image, 'dense', scale),
+      { class: index },
+    );
   }
 
   /**

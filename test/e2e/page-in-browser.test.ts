@@ -50,7 +50,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
     await visit.choose();
     const expected = new Map<string, [string, number][]>();
     for (const protocol of PROTOCOLS) expected.set(protocol, await answer(visit, protocol));
-    const map = page.getByRole('img', { name: /^Score map of / });
+    const map = await visit.showScoreMap();
     const expectedMap = await map.getAttribute('aria-label');
 
     await runInBrowser(page).check();
@@ -66,7 +66,12 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
         assert.ok(Math.abs(here[i]![1] - value) < 0.15, `${protocol}: ${here[i]}, not ${value}`);
       }
     }
+    await visit.showScoreMap();
     assert.equal((await map.getAttribute('aria-label'))!.replace('again', 'pattern'), expectedMap);
+    for (const view of ['Occlusion', 'Grad-CAM']) {
+      await page.getByRole('radio', { name: view }).check();
+      await page.getByRole('img', { name: new RegExp(`^${view}.* over again`) }).waitFor();
+    }
     await visit.showCrops();
     assert.equal(sent.length, 0, String(sent));
     await visit.picture(t, 'run-in-browser-light');

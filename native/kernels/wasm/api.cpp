@@ -85,7 +85,6 @@ VD_EXPORT("start") void start(int threads, int tune) {
 /** A thread's work, on an instance of this module over the same memory. */
 VD_EXPORT("work") void work(int thread) { pool->loop(thread); }
 
-VD_EXPORT("isa") const char* isa() { return winograd::bestKernels().name; }
 VD_EXPORT("peak") double peak() { return winograd::measuredPeak(); }
 
 VD_EXPORT("createParameters")
@@ -135,7 +134,7 @@ VD_EXPORT("memoryUse") double memoryUse(const Program* program, int which) {
 /** Describes the next run, which may use what is not null. */
 VD_EXPORT("setBatch")
 void setBatch(int images, const float* input, float* output, const uint32_t* dropoutKeys, const int32_t* labels,
-              const float* weights, double labelSmoothing, double gradientScale, float* losses, const float* outputGradient, float* inputGradient) {
+              const float* weights, double labelSmoothing, const float* targets, int targetCount, double gradientScale, float* losses, const float* outputGradient, float* inputGradient) {
   batch.images = images;
   batch.input = input;
   batch.output = output;
@@ -143,6 +142,8 @@ void setBatch(int images, const float* input, float* output, const uint32_t* dro
   batch.labels = labels;
   batch.weights = weights;
   batch.labelSmoothing = labelSmoothing;
+  batch.targets = targets;
+  batch.targetCount = targetCount;
   batch.gradientScale = gradientScale;
   batch.losses = losses;
   batch.outputGradient = outputGradient;

@@ -27,10 +27,11 @@ export interface Port {
 
 const STACK = 1 << 20;
 
-/** Answers messages. @returns the function that takes each message, in order */
+/** Answers messages, one after another. @returns the function that takes each message */
 export function serve(port: Port): (message: StartMessage | Request) => Promise<void> {
   let engine: Engine | undefined;
-  return async (message) => {
+  let last: Promise<void> = Promise.resolve();
+  const answer = async (message: StartMessage | Request) => {
     try {
       if ('thread' in message) {
         await workAsThread(message.thread, () => port.post({ result: undefined }));
@@ -44,6 +45,11 @@ export function serve(port: Port): (message: StartMessage | Request) => Promise<
     } catch (error) {
       port.post({ error: messageOf(error), code: error instanceof KernelError ? error.code : undefined });
     }
+  };
+  return (message) => {
+    // An engine takes a moment to start.
+    last = last.then(() => answer(message));
+    return last;
   };
 }
 
@@ -160,12 +166,13 @@ class Engine implements EngineCalls {
       labels,
       weights,
       labelSmoothing = 0,
+      targets,
       gradientScale = 0,
     } = run;
     const { losses, outputGradient, inputGradient } = run;
-    const read = [input, dropoutKeys, labels, weights, outputGradient];
+    const read = [input, dropoutKeys, labels, weights, targets, outputGradient];
     return this.#with([...read, output, losses, inputGradient], (...at) => {
-      const [inputAt, keysAt, labelsAt, weightsAt, outputGradientAt, ...filled] = at as number[];
+      const [inputAt, keysAt, labelsAt, weightsAt, targetsAt, outputGradientAt, ...filled] = at as number[];
       const [outputAt, lossesAt, inputGradientAt] = filled;
       this.#exports.setBatch!(
         images,
@@ -175,6 +182,8 @@ class Engine implements EngineCalls {
         labelsAt!,
         weightsAt!,
         labelSmoothing,
+        targetsAt!,
+        (targets?.length ?? 0) / images,
         gradientScale,
         lossesAt!,
         outputGradientAt!,

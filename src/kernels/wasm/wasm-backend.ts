@@ -6,8 +6,7 @@ import type { EngineStart } from './protocol.ts';
 import { WorkerAddon, type WorkerPort } from './worker-addon.ts';
 
 export class WasmBackend extends NativeBackend {
-  /** Settles when the engine has started; rejected with a UserError if it does not. Calls wait for it. */
-  readonly started: Promise<void>;
+  override readonly started: Promise<void>;
   /** Resolves when the engine ends before `close` is called. */
   readonly lost: Promise<UserError>;
   readonly #addon: WorkerAddon;
