@@ -94,6 +94,8 @@ export interface TrainingSession {
   readonly classWeights?: Float32Array;
   readonly network: Network;
   readonly backend: Backend;
+  /** Whether all ranks have the same backend. */
+  readonly areAlike: boolean;
 }
 
 /** @throws UserError for data that cannot be trained on, a missing backend, or ranks that differ. */
@@ -113,13 +115,13 @@ export async function openSession(options: SessionOptions): Promise<TrainingSess
     localRank: await localRankOf(communicator, recipe.backend),
     threads: recipe.threads ?? threadsPerRank(communicator),
   });
-  await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));
+  const areAlike = await noteDifferentBackends(communicator, backend, (note) => listener?.onNote?.(note));
   const weights = await fromFirst(
     communicator,
     isFirst ? [...((await classWeights(recipe['class-weights'], set.training)) ?? [])] : [],
   );
   return {
-    ...{ recipe, communicator, signal, listener, set, network, backend },
+    ...{ recipe, communicator, signal, listener, set, network, backend, areAlike },
     classWeights: weights.length > 0 ? Float32Array.from(weights) : undefined,
   };
 }

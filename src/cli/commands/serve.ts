@@ -31,7 +31,7 @@ const options = {
       `model file of any format, or ${MODEL_NAMES}; may be repeated (default: the newest run's best model)`,
     ),
   ),
-  runs: option('<folder>', 'folder whose run folders are shown (default: runs, if it exists)'),
+  runs: option('<folder>', 'folder whose run folders are shown (default: runs)'),
   host: option(
     '<address>',
     'address to listen on; any address but loopback needs --token-file',
@@ -118,8 +118,9 @@ async function serve(flags: Flags): Promise<void> {
   });
 }
 
-async function runsOf({ runs }: Flags): Promise<string | undefined> {
-  if (runs === undefined) return existsSync(DEFAULT_RUNS) ? DEFAULT_RUNS : undefined;
+async function runsOf({ runs }: Flags): Promise<string> {
+  // Runs that begin later appear, too.
+  if (runs === undefined) return DEFAULT_RUNS;
   const found = await stat(runs).catch(() => undefined);
   if (found?.isDirectory()) return runs;
   throw new UserError(`--runs ${runs} is not a folder; name the folder that holds your run folders`);
@@ -133,9 +134,9 @@ async function demoDataOf({ demoData }: Flags): Promise<string | undefined> {
 }
 
 /** The best model of the run that was validated last, if there is one. */
-async function newestModel(runs: string | undefined): Promise<string[]> {
+async function newestModel(runs: string): Promise<string[]> {
   const found: { path: string; time: number }[] = [];
-  for (const { folder } of runs === undefined ? [] : await new RunList(runs).list()) {
+  for (const { folder } of await new RunList(runs).list()) {
     const file = await stat(folder.bestFile).catch(() => undefined);
     if (file) found.push({ path: folder.bestFile, time: file.mtimeMs });
   }
@@ -153,14 +154,9 @@ async function readToken(path: string): Promise<string> {
   );
 }
 
-function introduction(
-  { url, models }: RunningServer,
-  files: readonly string[],
-  runs: string | undefined,
-): string {
+function introduction({ url, models }: RunningServer, files: readonly string[], runs: string): string {
   const served = models.map((name, i) => `  model ${name}: ${files[i]}`);
-  const shown = runs === undefined ? [] : [`  runs: ${runs}`];
-  return [`Serving on ${url} (press Ctrl-C to stop)`, ...served, ...shown].join('\n');
+  return [`Serving on ${url} (press Ctrl-C to stop)`, ...served, `  runs: ${runs}`].join('\n');
 }
 
 /**

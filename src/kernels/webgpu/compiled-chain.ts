@@ -64,7 +64,8 @@ export class CompiledGpuChain {
 
   /**
    * Submits all work before the first await, so that calls keep their order, then waits for the results.
-   * @param afterPart called when a part of the work has been submitted; each then is one command buffer
+   * @param afterPart called when a part of the work has been submitted; each then is one command buffer, unless stages
+   *   are being timed
    */
   protected async run(
     call: Call,
@@ -91,7 +92,7 @@ export class CompiledGpuChain {
         encoder.copyBufferToBuffer(planes, 0, staging, 0, bytes);
       }
     });
-    const last = afterPart?.(parts.length - 1);
+    const reported = this.#report(separate ? parts.length - 1 : 0, parts.length, afterPart);
     const read = Promise.all(
       staged.map(async ({ staging, bytes }) => {
         const values = new Float32Array(await mapped(this.gpu, staging, bytes));
@@ -99,7 +100,12 @@ export class CompiledGpuChain {
         return values;
       }),
     );
-    return (await Promise.all([read, last]))[0];
+    return (await Promise.all([read, reported]))[0];
+  }
+
+  /** Reports parts `[from, to)`, the first one immediately. */
+  async #report(from: number, to: number, afterPart?: (part: number) => unknown): Promise<void> {
+    for (let part = from; afterPart && part < to; part++) await afterPart(part);
   }
 
   /** Measures a call's stages with the GPU's clock. */

@@ -134,6 +134,7 @@ export class GroupTrainingProgram implements TrainingProgram {
             labels: part(batch.labels, share, 1),
             weights: batch.weights && part(batch.weights, share, 1),
             labelSmoothing: batch.labelSmoothing,
+            targets: batch.targets && part(batch.targets, share, batch.targets.length / images),
           };
           return this.members[share.device]!.accumulate(labeled, gradientScale, together);
         }),

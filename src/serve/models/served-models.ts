@@ -1,4 +1,7 @@
 /** The models of a server, by name, and all of them as one ensemble. */
+import { resolve } from 'node:path';
+import pLimit from 'p-limit';
+import { UserError } from '../../core/errors.ts';
 import type { ColorProfiles, Rounding } from '../../core/image-preparation.ts';
 import type { RgbImage } from '../../data/sources/image-source.ts';
 import { matchClasses } from '../../evaluate/inference/class-matching.ts';
@@ -6,8 +9,9 @@ import { Ensemble, type Member } from '../../evaluate/inference/ensemble.ts';
 import { sharedColorProfiles, sharedTest } from '../../evaluate/inference/shared-preparation.ts';
 import type { Protocol } from '../../evaluate/protocol/protocol.ts';
 import type { RequestedScales } from '../../evaluate/protocol/test-scales.ts';
+import { modelChecksum } from '../../weights/formats/model-files.ts';
 import { RequestError } from '../request-errors.ts';
-import { checked, type ServedModel } from './served-model.ts';
+import { checked, type NamedModel, type ServedModel } from './served-model.ts';
 
 /** The name for the mean of all models. */
 export const ALL = 'all';
@@ -29,11 +33,80 @@ export interface ServedEnsemble {
   untilReady(): Promise<void>;
 }
 
-export class ServedModels {
-  readonly list: readonly ServedModel[];
+/**
+ * Loads a model of a run.
+ * @param taken names that other models have
+ * @throws UserError when the file is not a model, or does not fit into memory
+ */
+export type OpenModel = (run: string, file: string, taken: ReadonlySet<string>) => Promise<NamedModel>;
 
-  constructor(list: readonly ServedModel[]) {
-    this.list = list;
+/** Most models that are loaded while the server runs; then the least recently used one is unloaded. */
+const MAX_ADDED = 4;
+
+export class ServedModels {
+  readonly #serve: (model: NamedModel) => ServedModel;
+  readonly #openModel: OpenModel | undefined;
+  /** One model is loaded at a time. */
+  readonly #limit = pLimit(1);
+  #list: readonly ServedModel[];
+  /** Models that were added, the least recently requested first. */
+  #added: readonly ServedModel[] = [];
+
+  /** @param serve makes a loaded model answer requests */
+  constructor(
+    models: readonly NamedModel[],
+    serve: (model: NamedModel) => ServedModel,
+    openModel?: OpenModel,
+  ) {
+    this.#serve = serve;
+    this.#openModel = openModel;
+    this.#list = models.map(serve);
+  }
+
+  get list(): readonly ServedModel[] {
+    return this.#list;
+  }
+
+  /**
+   * Serves a model of a run, unless it is served already. One whose file has changed is replaced.
+   * @param run path of the run
+   * @param file path of its model
+   * @returns its name in requests
+   * @throws RequestError `forbidden` if the server keeps to its models, or `not_available` if the model cannot be loaded
+   */
+  use(run: string, file: string): Promise<string> {
+    return this.#limit(async () => {
+      const path = resolve(file);
+      const old = this.#list.find((model) => model.file === path);
+      const { sha256 } = await modelChecksum(file);
+      if (old?.checksum === sha256) return old.name;
+      const others = this.#list.filter((model) => model !== old);
+      const model = this.#serve(await this.#open(run, path, new Set(others.map(({ name }) => name))));
+      this.#list = old ? this.#list.map((one) => (one === old ? model : one)) : [...this.#list, model];
+      this.#added = [...this.#added.filter((one) => one !== old), model];
+      old?.close();
+      if (this.#added.length > MAX_ADDED) this.#unload(this.#added[0]!);
+      return model.name;
+    });
+  }
+
+  async #open(run: string, file: string, taken: ReadonlySet<string>): Promise<NamedModel> {
+    if (!this.#openModel) {
+      throw new RequestError('forbidden', 'This server loads no models while it runs.');
+    }
+    try {
+      return await this.#openModel(run, file, new Set([...taken, ALL]));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      const message = "The model of this run cannot be loaded; the server's log has the reason.";
+      throw new RequestError('not_available', message, { cause: error });
+    }
+  }
+
+  #unload(model: ServedModel): void {
+    this.#list = this.#list.filter((one) => one !== model);
+    this.#added = this.#added.filter((one) => one !== model);
+    model.close();
   }
 
   /** Images, mirror images and crops that wait for their batch. */
@@ -46,7 +119,10 @@ export class ServedModels {
     const [first] = this.list;
     if (!first) throw new RequestError('not_found', 'This server has no model; it only shows runs.');
     const found = name === undefined ? first : this.list.find((model) => model.name === name);
-    if (found) return found;
+    if (found) {
+      this.#touch(found);
+      return found;
+    }
     const names = this.list.map((model) => model.name).join(', ');
     throw new RequestError('not_found', `There is no model of that name; choose one of ${names}.`);
   }
@@ -84,6 +160,10 @@ export class ServedModels {
         for (const model of models) await model.untilReady();
       },
     };
+  }
+
+  #touch(model: ServedModel): void {
+    if (this.#added.includes(model)) this.#added = [...this.#added.filter((one) => one !== model), model];
   }
 
   close(): void {

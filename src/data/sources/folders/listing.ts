@@ -15,7 +15,7 @@ import type { FileTree, Listing } from './file-tree.ts';
 import { howToConvert, listKinds, UnusedFileCounter } from './unused-files.ts';
 
 /** Number of folders read at a time, which hides a disk's latency. */
-const LISTINGS_AT_ONCE = 8;
+export const LISTINGS_AT_ONCE = 8;
 /** Deeper than anyone nests images; without a limit, a link to a parent folder would be followed forever. */
 const MAX_DEPTH = 16;
 
@@ -59,7 +59,7 @@ export async function listUnlabeled(tree: FileTree, root: string): Promise<Liste
   return { files: FileList.of((await imagesBelow(tree, root, '', unused)).names), unused };
 }
 
-/** The images below a folder, as paths from `root` on, and the folders in it. */
+/** The images below a folder, as paths from `root` on, and the folders where they part. */
 async function imagesBelow(
   tree: FileTree,
   root: string,
@@ -71,11 +71,29 @@ async function imagesBelow(
   const listing = await tree.listFolder(join(root, folder));
   await addImages({ tree, names, unused: own, root }, folder, listing, 0);
   unused.addAll(own);
-  if (names.length > 0) return { names, folders: listing.folders };
+  if (names.length > 0) return { names, folders: foldersAtFork(names) };
   const others = own.counts.size > 0 ? `, but ${listKinds(own.counts)}` : '';
   throw new UserError(
     `${join(root, folder)} holds no image (${IMAGE_EXTENSIONS})${others}; ${howToConvert(own.counts) ?? 'add images or remove the folder'}`,
   );
+}
+
+/** The folders in the innermost folder that holds all images. */
+function foldersAtFork(names: readonly string[]): string[] {
+  const inner = names.filter((name) => name.includes('/'));
+  let start = 0;
+  for (;;) {
+    const end = inner[0]?.indexOf('/', start) ?? -1;
+    const prefix = inner[0]?.slice(0, end + 1) ?? '';
+    if (end < 0 || !names.every((name) => name.startsWith(prefix))) break;
+    start = prefix.length;
+  }
+  const folders = new Set<string>();
+  for (const name of inner) {
+    const end = name.indexOf('/', start);
+    if (end >= 0) folders.add(name.slice(start, end));
+  }
+  return [...folders];
 }
 
 interface Found {
