@@ -13,7 +13,7 @@ import { DEFAULTS } from './recipe-settings.ts';
 import { Result } from './result.tsx';
 import { useTrainingDevice } from './training-device.ts';
 
-/** Training on the visitor's own GPU and images. */
+/** Training on the visitor's own device and images. */
 export function Train({ demoImages }: { readonly demoImages: string | undefined }) {
   const { source, state, lines, start, unreadable, isBusy } = useLocalTraining();
   const [settings, setSettings] = useState(DEFAULTS);
@@ -22,7 +22,10 @@ export function Train({ demoImages }: { readonly demoImages: string | undefined 
     <>
       <div class="title">
         <h1>Train in this browser</h1>
-        <p class="model">Trains a small network on your GPU; images and weights stay on your device.</p>
+        <p class="model">
+          Trains a small network on your GPU, or on your CPU without one; images and weights stay on your
+          device.
+        </p>
       </div>
       <div class="columns train">
         <ImageChoice
