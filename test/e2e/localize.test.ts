@@ -155,7 +155,7 @@ describe('localization', () => {
     const { images } = JSON.parse(await ran(...words`predict ${image} ${models} --json`));
     const [{ top }] = images;
     assert.ok(top.every(({ box }: { box: object }) => box));
-    assert.match(await ran(...words`predict ${image} ${models}`), /box, px[^]* to /);
+    assert.match(await ran(...words`predict ${image} ${models}`), /box, px[\s\S]* to /);
     const child = startVgg(
       { XDG_CACHE_HOME: folder.path('cache') },
       ...words`serve ${models} --port 0 --threads 1`,

@@ -50,5 +50,5 @@ async function predict(
   const ranked = topClasses(posteriors, top);
   const boxes = await ensemble.locate?.(scaled, ranked, signal);
   const classes = withLabels(ranked, ensemble.labels);
-  return { name, ...size, top: classes.map((one, i) => ({ ...one, box: boxes?.[i]!.box })) };
+  return { name, ...size, top: classes.map((one, i) => ({ ...one, box: boxes?.[i]?.box })) };
 }
