@@ -101,6 +101,7 @@ function openModelWith(options: ServeOptions, given: Backend | undefined): OpenM
       name: freeName(nameOf(path), new Set(taken)),
       checksum: (await modelChecksum(path)).sha256,
       run,
+      file,
       dispose: () => model.parameters.dispose(),
     };
   };
@@ -111,7 +112,7 @@ async function nameModels(loaded: readonly LoadedModel[]): Promise<NamedModel[]>
   const named: NamedModel[] = [];
   for (const { path, ...model } of loaded) {
     const name = freeName(nameOf(path), taken);
-    named.push({ ...model, name, checksum: (await modelChecksum(path)).sha256, run: runOf(path) });
+    named.push({ ...model, name, checksum: (await modelChecksum(path)).sha256, ...originOf(path) });
   }
   return named;
 }
@@ -126,12 +127,10 @@ function nameOf(path: string): string {
   return name === 'best' ? basename(folder) : `${basename(folder)}-${name}`;
 }
 
-/** The run folder of a best model; undefined for other files. */
-function runOf(path: string): string | undefined {
-  const folder = dirname(resolve(path));
-  return basename(path) === basename(runFolder(folder).bestFile) && existsSync(runFolder(folder).recipeFile)
-    ? folder
-    : undefined;
+/** Where a model of a run is; nothing for other files. */
+function originOf(path: string): Pick<NamedModel, 'run' | 'file'> {
+  const run = dirname(resolve(path));
+  return existsSync(runFolder(run).recipeFile) ? { run, file: resolve(path) } : {};
 }
 
 function freeName(wanted: string, taken: Set<string>): string {

@@ -11,6 +11,7 @@ import { DemoImages } from './demo-images.ts';
 import { handleErrors } from './error-handler.ts';
 import { ImageDecoder } from './image-decoder.ts';
 import { ModelDownloads } from './model-downloads.ts';
+import { MOST_KNOWN } from './models/known-images.ts';
 import { type BatchingOptions, type NamedModel, ServedModel } from './models/served-model.ts';
 import type { OpenModel } from './models/served-models.ts';
 import { ServedModels } from './models/served-models.ts';
@@ -21,6 +22,8 @@ import type { Context } from './request-context.ts';
 import { shuttingDown } from './request-errors.ts';
 import { commonErrors, type Routes } from './route-types.ts';
 import { activationRoutes } from './routes/activation-routes.ts';
+import { explanationRoutes } from './routes/explanation-routes.ts';
+import { knownImageRoutes } from './routes/known-image-routes.ts';
 import { mapRoutes } from './routes/map-routes.ts';
 import { modelRoutes } from './routes/model-routes.ts';
 import { healthRoutes, operationRoutes } from './routes/operation-routes.ts';
@@ -134,7 +137,10 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
     metrics.batchImages.observe({ model }, images);
     metrics.batchSeconds.observe({ model }, seconds);
   };
-  const serve = (model: NamedModel) => new ServedModel(model, options.batching, onBatch);
+  const serve = (model: NamedModel) =>
+    new ServedModel(model, options.batching, onBatch, (run) =>
+      options.pages.validationImages(run, MOST_KNOWN),
+    );
   const models = new ServedModels(options.models, serve, options.openModel);
   const servesWeights = options.weights ?? true;
   return {
@@ -226,6 +232,8 @@ async function addRoutes(app: FastifyInstance, options: ServerOptions, context: 
     weightsRoute(routes, context);
     predictRoute(routes, context);
     mapRoutes(routes, context);
+    explanationRoutes(routes, context);
+    knownImageRoutes(routes, context);
     activationRoutes(routes, context);
     runRoutes(routes, context, options.log);
     operationRoutes(routes, context);

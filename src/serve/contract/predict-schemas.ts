@@ -28,3 +28,23 @@ export const predictResponse = z.object({
   ),
 });
 export type PredictResponse = z.output<typeof predictResponse>;
+
+/** `POST /v1/familiarity`: whether an image is like those that the model was validated on. */
+export const familiarityQuery = z.object({ model: query.model });
+
+export const familiarityResponse = z.object({
+  compared: z
+    .int()
+    .describe(
+      'number of validation images that the image was compared with; 0: they are not at hand or too few, and nothing is known',
+    ),
+  unlike: z.boolean().describe('whether the distance is above 1'),
+  distance: z
+    .number()
+    .optional()
+    .describe(
+      'distance to the nearest of them, as a multiple of the distance that 98 % of them keep to their own nearest neighbor; of features in two layers (the fourth pooling and the last hidden layer) the larger one',
+    ),
+  nearest: z.string().optional().describe('class of the nearest of them'),
+});
+export type FamiliarityResponse = z.output<typeof familiarityResponse>;

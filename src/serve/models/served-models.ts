@@ -76,12 +76,12 @@ export class ServedModels {
    */
   use(run: string, file: string): Promise<string> {
     return this.#limit(async () => {
-      const path = resolve(run);
-      const old = this.#list.find((model) => model.run === path);
+      const path = resolve(file);
+      const old = this.#list.find((model) => model.file === path);
       const { sha256 } = await modelChecksum(file);
       if (old?.checksum === sha256) return old.name;
       const others = this.#list.filter((model) => model !== old);
-      const model = this.#serve(await this.#open(path, file, new Set(others.map(({ name }) => name))));
+      const model = this.#serve(await this.#open(run, path, new Set(others.map(({ name }) => name))));
       this.#list = old ? this.#list.map((one) => (one === old ? model : one)) : [...this.#list, model];
       this.#added = [...this.#added.filter((one) => one !== old), model];
       old?.close();

@@ -26,7 +26,7 @@ async function serverWithRuns(t: TestContext) {
     openModel: async (run, file, taken) => {
       const { facts, backend, parameters } = await loadModel(reference, file);
       const name = taken.has('first') ? 'second' : 'first';
-      return { name, facts, backend, parameters, checksum: `${await readFile(file, 'hex')}`, run };
+      return { name, facts, backend, parameters, checksum: `${await readFile(file, 'hex')}`, run, file };
     },
   });
   return { ...server, runs };
