@@ -79,7 +79,10 @@ async function* partsOf(
 }
 
 /** What one read of a stream gives; `value` may be missing or empty at the end. */
-type Read = () => Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+interface Piece {
+  readonly done: boolean;
+  readonly value?: Uint8Array<ArrayBuffer> | undefined;
+}
 
 const PIECE_BYTES = 2 ** 18;
 
@@ -88,21 +91,21 @@ const PIECE_BYTES = 2 ** 18;
  * piece would be garbage, and a model's bytes might be in memory once more before the browser collects it.
  */
 function readerOf(stream: ReadableStream<Uint8Array>): {
-  readonly read: Read;
+  read(): Promise<Piece>;
   cancel(reason: unknown): Promise<void>;
 } {
   try {
     const reader = stream.getReader({ mode: 'byob' });
-    let buffer: ArrayBufferLike = new ArrayBuffer(PIECE_BYTES);
-    const read: Read = async () => {
-      const result = await reader.read(new Uint8Array(buffer));
-      buffer = result.value?.buffer ?? new ArrayBuffer(PIECE_BYTES);
-      return result;
+    let buffer = new ArrayBuffer(PIECE_BYTES);
+    const read = async () => {
+      const piece = (await reader.read(new Uint8Array(buffer))) as Piece;
+      buffer = piece.value?.buffer ?? new ArrayBuffer(PIECE_BYTES);
+      return piece;
     };
     return { read, cancel: (reason) => reader.cancel(reason) };
   } catch {
     const reader = stream.getReader();
-    return { read: () => reader.read(), cancel: (reason) => reader.cancel(reason) };
+    return { read: async () => (await reader.read()) as Piece, cancel: (reason) => reader.cancel(reason) };
   }
 }
 
@@ -159,7 +162,7 @@ class ByteReader {
     while (this.#rest.length === 0) {
       const { done, value } = await this.#reader.read();
       if (done) return false;
-      this.#rest = value as Uint8Array<ArrayBuffer>;
+      this.#rest = value!;
     }
     return true;
   }
