@@ -111,6 +111,12 @@ export interface Parameters {
   /** Overwrites one tensor. @throws RangeError for an unknown name, or data of another length. */
   write(field: ParameterField, name: string, data: Float32Array): Promise<void>;
   /**
+   * Overwrites values of a tensor from an offset on, so that the rest need not be in memory. Only WebAssembly has this
+   * method.
+   * @throws RangeError for an unknown name, or data that reach beyond the tensor.
+   */
+  writePart?(name: string, data: Float32Array, offset: number): Promise<void>;
+  /**
    * Takes one SGD step in Caffe's form with the accumulated gradients, each tensor at its own factor of the learning rate,
    * then sets them to zero.
    */
