@@ -47,7 +47,7 @@ export interface Backend {
 
   /**
    * Predicts the memory of a program without compiling it: `total` equals the `memoryBytes` of the program that
-   * `compile` or `compileTraining` would return. Only the backend `native` has this method.
+   * `compile` or `compileTraining` would return. Only the backends `native` and `wasm` have this method.
    *
    * @example
    * const plan = await backend.planMemory?.({ layers, inputShape: [32, 3, 224, 224], training: true });
