@@ -51,7 +51,7 @@ export interface Backend {
 
   /**
    * Predicts the memory of a program without compiling it: `total` equals the `memoryBytes` of the program that
-   * `compile` or `compileTraining` would return. Only the backend `native` has this method.
+   * `compile` or `compileTraining` would return. Only the backends `native` and `wasm` have this method.
    *
    * @example
    * const plan = await backend.planMemory?.({ layers, inputShape: [32, 3, 224, 224], training: true });
@@ -114,6 +114,12 @@ export interface Parameters {
   read(field: ParameterField, name: string): Promise<Float32Array>;
   /** Overwrites one tensor. @throws RangeError for an unknown name, or data of another length. */
   write(field: ParameterField, name: string, data: Float32Array): Promise<void>;
+  /**
+   * Overwrites values of a tensor from an offset on, so that the rest need not be in memory. Only WebAssembly has this
+   * method.
+   * @throws RangeError for an unknown name, or data that reach beyond the tensor.
+   */
+  writePart?(name: string, data: Float32Array, offset: number): Promise<void>;
   /**
    * Takes one SGD step in Caffe's form with the accumulated gradients, each tensor at its own factor of the learning rate,
    * then sets them to zero.

@@ -108,11 +108,14 @@ export function codeFingerprint(): string {
   return hash.digest('hex');
 }
 
-/** A hash of the images' names without their folder, labels and classes. */
+const UNLIMITED = { width: Number.POSITIVE_INFINITY, height: Number.POSITIVE_INFINITY };
+
+/** A hash of the images' names without their folder, labels, classes and boxes. */
 export function listingOf(source: ImageSource): string {
   const hash = createHash('sha256').update(source.classes.join('\0'));
   for (let i = 0; i < source.length; i++) {
     hash.update(`\0${source.imageName(i).slice(-64)}\0${source.label(i)}`);
+    if (source.boxes) hash.update(JSON.stringify(source.boxes(i, UNLIMITED)));
   }
   return hash.digest('hex');
 }

@@ -44,6 +44,7 @@ export function openBrowser({ gpu = false } = {}): Promise<Browser> {
       '--no-sandbox',
       '--disable-gpu',
       ...(gpu ? SOFTWARE_GPU : []),
+      '--use-fake-device-for-media-stream', // a camera that shows a clock
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',

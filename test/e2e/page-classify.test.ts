@@ -154,7 +154,7 @@ describe('the page: classify', { skip: noBrowser }, () => {
     const answer = page.getByRole('list', { name: 'Most probable classes of this crop' });
     const [best] = await textsOf(answer.getByRole('listitem'));
     assert.match((await crops.nth(23).getAttribute('title'))!.replace(/\s/g, ' '), new RegExp(best!));
-    await page.locator('.stage').hover({ position: { x: 2, y: 2 } });
+    await page.locator('.stage').hover({ position: { x: 6, y: 6 } });
     await page.getByText('Crop at row 1, column 1').waitFor();
     await visit.picture(t, 'crops-light');
     await visit.close();

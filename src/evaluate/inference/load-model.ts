@@ -14,7 +14,7 @@ import { type ReadModelOptions, readModel } from '../../weights/model/read-model
  * const classifier = await Classifier.open('vgg-d.safetensors', { backend: 'webgpu', precision: 'f16' });
  */
 export interface EngineOptions {
-  /** Compute backend: `native` (CPU; the default), `webgpu` (GPU) or `reference` (slow, for tests). */
+  /** Compute backend: `native` (CPU; the default), `wasm` (CPU, slower), `webgpu` (GPU) or `reference` (slow, for tests). */
   readonly backend?: BackendName;
   /** CPU threads (default: one for each core). */
   readonly threads?: number;

@@ -72,23 +72,22 @@ export async function occlusionMapOf(
     return softmax(averageOverPositions(scores!, network.classes));
   };
   const { patch, stride, rows, columns, left, top } = occlusionGrid(image, network.crop, options.patch);
-  const whole = posteriorsOf(image);
   const hidden = Array.from({ length: rows * columns }, (_, i) =>
-    posteriorsOf(
-      hide(image, left + (i % columns) * stride, top + Math.floor(i / columns) * stride, patch, meanRgb),
-    ),
+    hide(image, left + (i % columns) * stride, top + Math.floor(i / columns) * stride, patch, meanRgb),
   );
+  // All at once: a request that is given up fails in each of them.
+  const computed = Promise.all([image, ...hidden].map(posteriorsOf));
   classifier.flush();
-  const posteriors = await whole;
-  const index = options.class ?? topClasses(posteriors, 1)[0]!.index;
-  const [shown] = withLabels([{ index, probability: posteriors[index]! }], labels);
+  const [posteriors, ...others] = await computed;
+  const index = options.class ?? topClasses(posteriors!, 1)[0]!.index;
+  const [shown] = withLabels([{ index, probability: posteriors![index]! }], labels);
   return {
     rescaled: { width: image.width, height: image.height },
     ...{ rows, columns, left, top },
     effectiveStride: stride,
     window: patch,
     class: shown!,
-    map: (await Promise.all(hidden)).map((values) => values[index]!),
+    map: others.map((values) => values[index]!),
   };
 }
 

@@ -72,6 +72,8 @@ export interface Addon {
   ): ParametersHandle;
   read(...access: Access): Promise<void>;
   write(...access: Access): Promise<void>;
+  /** Like `write`, from the tensor's value number `offset` on. */
+  writePart?(...access: [...access: Access, offset: number]): Promise<void>;
   update(
     engine: EngineHandle,
     parameters: ParametersHandle,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gradCamOf } from '../../../src/evaluate/protocol/grad-cam.ts';
 import { toSharp } from '../../support/images.ts';
 import { picture } from '../evaluate/small-models.ts';
-import { imageRequest, smallParts, smallServer } from './small-server.ts';
+import { HeldBackend, imageRequest, smallParts, smallServer } from './small-server.ts';
 
 const image = picture(96, 64, 3);
 const bytes = () => toSharp(image).png().toBuffer();
@@ -35,6 +36,24 @@ describe('POST /v1/occlusion', () => {
     assert.ok(Math.abs(body.class.probability - flipless.class.probability) < 1e-6);
     const large = imageRequest('/v1/occlusion?scale=64&patch=65', await bytes());
     await refused(large, '400 bad_request', /does not fit/);
+  });
+
+  it('ends without harm when the client disconnects', async (t) => {
+    const held = new HeldBackend();
+    const models = [await smallParts('small', 5, held.backend)];
+    const { app, json } = await smallServer(t, { models });
+    const address = await app.listen({ host: '127.0.0.1', port: 0 });
+    held.close();
+    const leaving = new AbortController();
+    const options = { method: 'POST', body: new Uint8Array(await bytes()), signal: leaving.signal };
+    const headers = { 'content-type': 'image/png' };
+    const asked = fetch(`${address}/v1/occlusion?scale=64`, { ...options, headers });
+    await sleep(300);
+    leaving.abort();
+    await assert.rejects(asked);
+    await sleep(300);
+    held.open();
+    await json(imageRequest('/v1/occlusion?scale=64&patch=32', await bytes()));
   });
 
   it('counts each hidden square in the queue', async (t) => {

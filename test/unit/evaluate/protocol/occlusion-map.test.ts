@@ -27,6 +27,15 @@ describe('the grid of occlusions', () => {
 });
 
 describe('the occlusion map', () => {
+  it('fails once if its images are given up, and leaves no failure behind', async () => {
+    const model = await smallModel();
+    const facts = { ...model, labels: LABELS, meanRgb: MEAN };
+    const classifier = classifierOf(model);
+    const map = occlusionMapOf({ classifier, facts }, picture(40, 40, 2));
+    classifier.close(new Error('given up'));
+    await assert.rejects(map, /given up/);
+  });
+
   it('has the probability of an image whose square has the mean color', async () => {
     const model = await smallModel();
     const facts = { ...model, labels: LABELS, meanRgb: MEAN };
