@@ -202,3 +202,38 @@ describe('several GPUs', { skip: webgpuUnderTest.skip }, () => {
     );
   });
 });
+
+describe('a GPU with too little memory', { skip: webgpuUnderTest.skip }, () => {
+  /** Answers as a device does that has no room for buffers from a size on. */
+  async function openSmall(bytes: number): Promise<WebGpuBackend> {
+    const backend = await openWebGpu({ label: 'GPU 2' });
+    const { device } = backend.gpu;
+    const scopes: { filter: GPUErrorFilter; failed: boolean }[] = [];
+    const create = device.createBuffer.bind(device);
+    device.pushErrorScope = (filter) => {
+      scopes.push({ filter, failed: false });
+      return undefined;
+    };
+    device.createBuffer = (descriptor) => {
+      const scope = scopes.findLast(({ filter }) => filter === 'out-of-memory');
+      if (scope && descriptor.size >= bytes) scope.failed = true;
+      return create(descriptor);
+    };
+    device.popErrorScope = async () => (scopes.pop()!.failed ? ({ message: 'no room' } as GPUError) : null);
+    return backend;
+  }
+
+  it('names the buffer of a program', async () => {
+    const backend = await openSmall(50_000);
+    const message = /^compileTraining: GPU 2 \(.*\) is out of memory at the layers of the network \(1 MiB, .*--micro-batch/;
+    await assert.rejects(inTraining(backend, network(BATCH), async () => {}), { name: 'UserError', message });
+    backend.gpu.device.destroy();
+  });
+
+  it('names the tensor of the parameters', async () => {
+    const backend = await openSmall(5000);
+    const message = /^createParameters: GPU 2 \(.*\) is out of memory at (conv2|fc6)\.weight \(/;
+    await assert.rejects(inTraining(backend, network(BATCH), async () => {}), { name: 'UserError', message });
+    backend.gpu.device.destroy();
+  });
+});

@@ -44,6 +44,8 @@ export class GpuParameters implements Parameters {
   readonly trained: readonly ParameterSpec[];
   readonly training: boolean;
   readonly gpu: Gpu;
+  /** Rejected with a UserError when there was too little memory. */
+  readonly allocated: Promise<void>;
   readonly #pipelines: ParameterPipelines;
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #updates: readonly Update[];
@@ -67,9 +69,24 @@ export class GpuParameters implements Parameters {
     this.trained = trainedSpecs(specs, options);
     this.gpu = gpu;
     this.#pipelines = pipelines;
-    this.#tensors = new Map(
-      specs.map((spec) => [spec.name, { spec, panels: panelsFor(gpu, spec, this.trained.includes(spec)) }]),
-    );
+    let tensors: ReadonlyMap<string, StoredTensor> | undefined;
+    let thrown: unknown;
+    this.allocated = gpu.allocating('createParameters', () => {
+      try {
+        tensors = new Map(
+          specs.map((spec) => [
+            spec.name,
+            { spec, panels: panelsFor(gpu, spec, this.trained.includes(spec)) },
+          ]),
+        );
+      } catch (error) {
+        thrown = error;
+      }
+    });
+    // Reported by the first write or program.
+    this.allocated.catch(() => {});
+    if (!tensors) throw thrown;
+    this.#tensors = tensors;
     this.#updates = this.#prepareUpdates(options.rates);
     this.port = new GradientPort(gpu, pipelines, this.trained, (name) => this.panelsOf(name));
     this.gradientTransfer = new GpuGradients([this.port], this.trained);
@@ -127,7 +144,7 @@ export class GpuParameters implements Parameters {
         canonical.destroy();
       }
     }
-    await queue.onSubmittedWorkDone();
+    await Promise.all([queue.onSubmittedWorkDone(), this.allocated]);
   }
 
   /** Copies the values of all tensors on the GPU. @param to parameters with the same specs, on the same device */

@@ -51,6 +51,14 @@ export interface GpuOptions {
   readonly tuningSeconds?: number;
 }
 
+/** A buffer that was asked for. */
+interface Allocation {
+  readonly what: string;
+  /** In bytes. */
+  readonly size: number;
+  readonly failed: Promise<boolean>;
+}
+
 /** A resource bound to a shader's `var<storage>` or `var<uniform>`. */
 export type Binding = GPUBuffer | GPUBufferBinding;
 
@@ -83,6 +91,8 @@ export class Gpu {
   readonly #afterLoss: string;
   readonly #label: string;
   #lost: string | undefined;
+  /** The buffers of the call of `allocating` that is running. */
+  #allocations: Allocation[] | undefined;
 
   constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuOptions = {}) {
     const { limits } = device;
@@ -161,10 +171,13 @@ export class Gpu {
         `${what} takes ${megabytes(size)}, but this GPU's largest buffer is ${megabytes(largest)}: use a smaller batch (--micro-batch in training), smaller images or a narrower network`,
       );
     }
-    return this.device.createBuffer({
-      size,
-      usage: GPU_USAGE.STORAGE | GPU_USAGE.COPY_SRC | GPU_USAGE.COPY_DST,
-    });
+    const usage = GPU_USAGE.STORAGE | GPU_USAGE.COPY_SRC | GPU_USAGE.COPY_DST;
+    if (!this.#allocations) return this.device.createBuffer({ size, usage });
+    this.device.pushErrorScope('out-of-memory');
+    const buffer = this.device.createBuffer({ size, usage });
+    const failed = this.device.popErrorScope().then((error) => error !== null);
+    this.#allocations.push({ what, size, failed });
+    return buffer;
   }
 
   /** Encodes one command buffer and submits it. */
@@ -185,9 +198,11 @@ export class Gpu {
 
   /**
    * Calls `make`, which creates buffers and bind groups.
-   * @throws UserError when the GPU runs out of memory.
+   * @throws UserError when the GPU runs out of memory, naming the first buffer for which there was none.
    */
   async allocating<T>(operation: string, make: () => T): Promise<T> {
+    const allocations: Allocation[] = [];
+    this.#allocations = allocations;
     this.device.pushErrorScope('out-of-memory');
     this.device.pushErrorScope('validation');
     let made: T | undefined;
@@ -197,12 +212,20 @@ export class Gpu {
     } catch (error) {
       thrown = error;
     }
+    this.#allocations = undefined;
     const scopes = [this.device.popErrorScope(), this.device.popErrorScope()];
     const [invalid, outOfMemory] = await Promise.all(scopes);
     if (thrown !== undefined) throw thrown;
-    if (outOfMemory) {
+    const failures = await Promise.all(allocations.map(({ failed }) => failed));
+    const first = failures.indexOf(true);
+    if (outOfMemory || first >= 0) {
+      const before = allocations.slice(0, Math.max(0, first)).reduce((sum, { size }) => sum + size, 0);
+      const place =
+        first < 0
+          ? ''
+          : ` at ${allocations[first]!.what} (${megabytes(allocations[first]!.size)}, after ${megabytes(before)} for the same purpose)`;
       throw new UserError(
-        `${operation}: the GPU is out of memory: use a smaller batch (--micro-batch in training), smaller images or a narrower network`,
+        `${operation}: ${this.#label} (${this.description}) is out of memory${place}: use a smaller batch (--micro-batch in training), smaller images or a narrower network`,
       );
     }
     if (invalid) throw new Error(`${operation}: ${invalid.message}`);

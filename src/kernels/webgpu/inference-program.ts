@@ -57,6 +57,7 @@ export async function compileInference(
   shapes: readonly Shape4[],
 ): Promise<GpuProgram> {
   const { gpu } = parameters;
+  await parameters.allocated;
   const memory = new Memory(gpu);
   const stages = stagesOf(layers, shapes, false);
   const choose = await chooseKernels(parameters, stages, ['forward']);

@@ -142,6 +142,7 @@ export async function compileTraining(
   inputGradient: boolean,
 ): Promise<GpuTrainingProgram> {
   const { gpu } = parameters;
+  await parameters.allocated;
   const memory = new Memory(gpu);
   const stages = stagesOf(layers, shapes, true);
   const choose = await chooseKernels(parameters, stages, DIRECTIONS);

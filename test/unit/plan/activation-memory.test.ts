@@ -37,4 +37,13 @@ describe('memory of training', () => {
     assert.equal(defaultMicroBatch(network, 3), 3);
     assert.equal(defaultMicroBatch(buildNetwork({ configuration: 'A', crop: 32, width: 1 / 16 }), 100), 100);
   });
+
+  it('a micro-batch is larger on several devices, and as small as their buffers need', () => {
+    const size = defaultMicroBatch(network, 1024);
+    assert.equal(defaultMicroBatch(network, 1024, { devices: 3 }), 3 * size);
+    const map = 4 * 224 * 224 * 64;
+    assert.equal(defaultMicroBatch(network, 1024, { largestTensor: 5 * map }), 4);
+    assert.equal(defaultMicroBatch(network, 1024, { largestTensor: 5 * map, devices: 2 }), 8);
+    assert.equal(defaultMicroBatch(network, 1024, { largestTensor: 1 }), 1, 'the backend reports it');
+  });
 });
