@@ -45,7 +45,7 @@ const OVERLAPPING = 4;
 /** Segments that TCP sends without an acknowledgment after a pause, as between steps; each round trip doubles them. */
 const FIRST_WINDOW = 10;
 /** The weight gradients and the input gradients each cost as much as the forward pass. */
-const BACKWARD_SHARE = 2 / 3;
+export const BACKWARD_SHARE: number = 2 / 3;
 
 export function estimateScaling(request: ScalingRequest, machines: number): ScalingEstimate {
   const { network, batch, bandwidth, latency, trainingMsPerImage } = request;

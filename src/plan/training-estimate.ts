@@ -10,6 +10,7 @@ import {
   trainedBytes,
   weightBytes,
 } from './process-memory.ts';
+import { estimateGpuScaling, type GpuScalingEstimate, type TransferSpeed } from './gpu-scaling.ts';
 import { estimateScaling, type ScalingEstimate, type ScalingRequest } from './scaling.ts';
 
 export interface TrainingEstimateRequest extends Omit<ScalingRequest, 'trainingMsPerImage'> {
@@ -22,6 +23,8 @@ export interface TrainingEstimateRequest extends Omit<ScalingRequest, 'trainingM
   readonly speed?: Speed;
   /** Numbers of machines to compare. */
   readonly machines: readonly number[];
+  /** Numbers of GPUs of one machine to compare, and the measured speed of their transfers; needs `speed`. */
+  readonly gpus?: { readonly counts: readonly number[]; readonly transfer: TransferSpeed };
 }
 
 export interface TimeEstimate {
@@ -54,6 +57,8 @@ export interface TrainingEstimate {
   readonly memorySource: 'planned' | 'upper estimate';
   readonly time?: TimeEstimate;
   readonly scaling: readonly ScalingEstimate[];
+  /** For several GPUs of one machine, if asked for. */
+  readonly gpuScaling?: readonly GpuScalingEstimate[];
 }
 
 const BATCHES = [1, 2, 4, 8, 16, 32, 64, 128, 256] as const;
@@ -87,6 +92,13 @@ export async function estimateTraining(request: TrainingEstimateRequest): Promis
     scaling: machines.map((count) =>
       estimateScaling({ ...request, trainingMsPerImage: time?.trainingMsPerImage }, count),
     ),
+    gpuScaling:
+      time &&
+      request.gpus?.counts.map((count) => {
+        const { trainingMsPerImage } = time;
+        const { transfer } = request.gpus!;
+        return estimateGpuScaling({ network, batch, microBatch, trainingMsPerImage, transfer }, count);
+      }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { GpuScalingEstimate } from '../plan/gpu-scaling.ts';
 import type { ScalingEstimate } from '../plan/scaling.ts';
 import type { TrainingEstimate } from '../plan/training-estimate.ts';
 import {
@@ -27,6 +28,7 @@ export function formatPlan(plan: TrainingEstimate): string {
       'Synchronous data parallelism: the machines share each batch and exchange gradients during the last backward pass.',
     ),
     formatScaling(plan),
+    ...(plan.gpuScaling ? [formatGpuScaling(plan.gpuScaling)] : []),
   ].join('\n\n');
 }
 
@@ -93,6 +95,16 @@ function formatScaling({ scaling, time }: TrainingEstimate): string {
     ['sent by each\nper step', ({ bytesSentPerStep }) => formatBytes(bytesSentPerStep), 'right'],
     ['exchange', ({ communicationSeconds }) => formatSeconds(communicationSeconds), 'right'],
     ...(time === undefined ? [] : TIMES),
+  ]);
+}
+
+function formatGpuScaling(scaling: readonly GpuScalingEstimate[]): string {
+  return tableOf(scaling, [
+    ['GPUs', ({ gpus }) => String(gpus), 'right'],
+    ['exchange', ({ exchangeSeconds }) => formatSeconds(exchangeSeconds), 'right'],
+    ['hidden', ({ hiddenSeconds }) => formatSeconds(hiddenSeconds), 'right'],
+    ['step', ({ secondsPerStep }) => formatSeconds(secondsPerStep), 'right'],
+    ['speed-up', ({ speedup }) => speedup.toFixed(2), 'right'],
   ]);
 }
 

@@ -50,6 +50,11 @@ const options = {
   machines: option('<n,n,...>', 'numbers of machines to compare', list(positiveInteger), '1,2,4,8'),
   bandwidth: option('<gbit/s>', 'bandwidth between machines: 25Gb or 25', bandwidth, '10Gb'),
   latency: option('<time>', 'latency between machines: 20us, 1ms or 0.1s', latency, '20us'),
+  gpus: option(
+    '<n,n,...>',
+    'also compare numbers of GPUs in one machine, from measurements on one (with --measure --backend webgpu)',
+    list(positiveInteger),
+  ),
   backend,
   threads,
   json,
@@ -79,7 +84,8 @@ async function showPlan(data: string | undefined, given: Flags): Promise<void> {
   const speed = await speedOf(network, flags);
   const { memoryPlanner } = await import('../../api/training-cost.ts');
   const planner = memoryPlanner(flags.backend, flags.threads);
-  printAs(await estimateTraining({ ...flags, network, speed, planner }), flags, formatPlan);
+  const gpus = await gpusOf(network, flags);
+  printAs(await estimateTraining({ ...flags, network, speed, planner, gpus }), flags, formatPlan);
 }
 
 /** Keys of a recipe that are flags here, too. */
@@ -105,6 +111,15 @@ async function flagsFor(data: string, flags: Flags): Promise<Flags> {
     classes: flags.classes ?? Math.max(2, facts.classes),
     images: isGiven('images') ? flags.images : facts.images,
   };
+}
+
+async function gpusOf(network: Network, { gpus: counts, measure, backend }: Flags) {
+  if (counts === undefined) return undefined;
+  if (!measure || backend !== 'webgpu') {
+    throw new UsageError('--gpus needs --measure and --backend webgpu: the prediction follows from one GPU');
+  }
+  const { measureTransfer } = await import('../../api/measure-transfer.ts');
+  return { counts, transfer: await measureTransfer(network, {}) };
 }
 
 async function speedOf(network: Network, flags: Flags): Promise<Speed | undefined> {
