@@ -25,7 +25,11 @@ export async function measureTransfer(network: Network, options: BackendOptions)
       await transfer.store(0, values, false);
       await backend.instruments.finish();
     });
-    return { read: (4 * values) / read, write: (4 * values) / write, add: (4 * ADDED) / (await least(adding())) };
+    return {
+      read: (4 * values) / read,
+      write: (4 * values) / write,
+      add: (4 * ADDED) / (await least(adding())),
+    };
   } finally {
     parameters.dispose();
   }

@@ -2,6 +2,7 @@
 import { type ImageFlops, imageFlops } from '../net/cost.ts';
 import { parameterCount } from '../net/network.ts';
 import { type Speed, trainingTime } from './arithmetic-time.ts';
+import { estimateGpuScaling, type GpuScalingEstimate, type TransferSpeed } from './gpu-scaling.ts';
 import {
   checkpointBytes,
   type MemoryEstimate,
@@ -10,7 +11,6 @@ import {
   trainedBytes,
   weightBytes,
 } from './process-memory.ts';
-import { estimateGpuScaling, type GpuScalingEstimate, type TransferSpeed } from './gpu-scaling.ts';
 import { estimateScaling, type ScalingEstimate, type ScalingRequest } from './scaling.ts';
 
 export interface TrainingEstimateRequest extends Omit<ScalingRequest, 'trainingMsPerImage'> {

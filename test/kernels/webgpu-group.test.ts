@@ -225,15 +225,22 @@ describe('a GPU with too little memory', { skip: webgpuUnderTest.skip }, () => {
 
   it('names the buffer of a program', async () => {
     const backend = await openSmall(50_000);
-    const message = /^compileTraining: GPU 2 \(.*\) is out of memory at the layers of the network \(1 MiB, .*--micro-batch/;
-    await assert.rejects(inTraining(backend, network(BATCH), async () => {}), { name: 'UserError', message });
+    const message =
+      /^compileTraining: GPU 2 \(.*\) is out of memory at the layers of the network \(1 MiB, .*--micro-batch/;
+    await assert.rejects(
+      inTraining(backend, network(BATCH), async () => {}),
+      { name: 'UserError', message },
+    );
     backend.gpu.device.destroy();
   });
 
   it('names the tensor of the parameters', async () => {
     const backend = await openSmall(5000);
     const message = /^createParameters: GPU 2 \(.*\) is out of memory at (conv2|fc6)\.weight \(/;
-    await assert.rejects(inTraining(backend, network(BATCH), async () => {}), { name: 'UserError', message });
+    await assert.rejects(
+      inTraining(backend, network(BATCH), async () => {}),
+      { name: 'UserError', message },
+    );
     backend.gpu.device.destroy();
   });
 });
