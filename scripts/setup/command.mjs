@@ -40,7 +40,7 @@ export async function run(commandLine, { log, failure, env }) {
  * @param {string} [input]
  */
 export function probe([program = '', ...args], input = '') {
-  const { status, stdout, stderr } = spawnSync(program, args, { input, encoding: 'utf8', timeout: 60_000 });
+  const { status, stdout, stderr } = spawnSync(program, args, { input, encoding: 'utf8', timeout: 60_000, maxBuffer: 2 ** 26 });
   return { status: status ?? 127, stdout: stdout ?? '', stderr: stderr ?? '' };
 }
 
