@@ -7,8 +7,10 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
+import { unzipSync } from 'fflate';
 import { UserError } from '../src/core/errors.ts';
 import { projectFolder } from '../src/core/project.ts';
+import { type ZipContent, zipArchive } from '../src/weights/containers/zip/zip-writer.ts';
 import { readModelWithReport } from '../src/weights/model/read-model.ts';
 import { mutated } from '../test/unit/weights/mutation.ts';
 
@@ -51,13 +53,15 @@ async function fuzz(kind: string, files: number, seed: number): Promise<void> {
     name,
     bytes: readFileSync(join(FIXTURES, name)),
     size: copied(name),
+    entries: entriesOf(join(FIXTURES, name)),
   }));
   const started = performance.now();
   const seen = { read: 0, refused: 0, slowest: 0, largest: 0, wrong: 0 };
   const reasons = new Set<string>();
   for (let index = 0; index < files; index++) {
-    const { name, bytes, size } = originals[index % originals.length]!;
-    const file = mutated(bytes, seed, index);
+    const { name, bytes, size, entries } = originals[index % originals.length]!;
+    const inside = entries.length > 0 && Math.floor(index / originals.length) % 2 === 1;
+    const file = inside ? withMutatedEntry(entries, seed, index) : mutated(bytes, seed, index);
     const isInFolder = dirname(name) !== '.';
     const place = join(folder, isInFolder ? name : `m${extname(name)}`);
     const path = isInFolder ? dirname(place) : place;
@@ -89,6 +93,21 @@ async function fuzz(kind: string, files: number, seed: number): Promise<void> {
     seen.wrong++;
     console.log(`${name} ${index}: ${message}`);
   }
+}
+
+/** The entries of a zip archive; none of another file. */
+function entriesOf(path: string): ZipContent[] {
+  const bytes = readFileSync(path);
+  if (bytes.toString('latin1', 0, 2) !== 'PK') return [];
+  return Object.entries(unzipSync(bytes)).map(([name, data]) => ({ name, data }));
+}
+
+/** Damages one of the entries that describe the tensors. The archive has the right checksums, so that it is read. */
+function withMutatedEntry(entries: readonly ZipContent[], seed: number, index: number): Buffer {
+  const described = entries.filter(({ name }) => /\.(pkl|py|json|npy|h5)$/.test(name));
+  const chosen = described[index % described.length]!;
+  const changed = { ...chosen, data: mutated(chosen.data, seed, index) };
+  return Buffer.concat([...zipArchive(entries.map((entry) => (entry === chosen ? changed : entry)))]);
 }
 
 /** Copies the folder that a fixture is in. @returns the size of its files */

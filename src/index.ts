@@ -15,6 +15,11 @@ export {
   type FileFacts,
   type Parity,
 } from './api/convert-weights.ts';
+export {
+  evaluateLocalization,
+  type LocalizationOptions,
+  type LocalizationResult,
+} from './api/evaluate-localization.ts';
 export { type EvaluateOptions, type EvaluationProgress, evaluateModel } from './api/evaluate-model.ts';
 export { extractFeatures, type FeatureOptions } from './api/extract-features.ts';
 export { type InspectedTensor, type Inspection, inspectWeights } from './api/inspect-weights.ts';

@@ -79,6 +79,16 @@ def main():
     names = [CLASSES[record["label"]] for record in training]
     plain = pa.table({"picture": images[:-1] + [None], "class": names[:-2] + [None, "owl"], "width": [8] * 15})
     pq.write_table(plain, FOLDER / "plain.parquet")
+    odd = {
+        "picture": images[:4],
+        "measured": [0.0, 1.0, float("nan"), 1.0],
+        "one": [[0], [1], [0], [1]],
+        "several": [[0], [0, 1], [1], []],
+        "bytes_of_names": [b"cat", b"dog", b"cat", b"dog"],
+    }
+    pq.write_table(pa.table(odd), FOLDER / "odd-labels.parquet")
+    numbers = {"picture.png": images[:12], "value": [i % 3 for i in range(12)]}
+    pq.write_table(pa.table(numbers), FOLDER / "two-columns.parquet")
     expected = {"train": answers(training), "val": answers(validation), "test": answers(test)}
     (FOLDER / "answers.json").write_text(json.dumps(expected, indent=1) + "\n")
 

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from weights_networks import Vgg, randomize
+from weights_networks import Vgg, randomize, remove_debug_files
 
 FOLDER = pathlib.Path(__file__).parent.parent / "test/fixtures/weights"
 SMALL = dict(width=1 / 64, crop=64, classes=5)
@@ -165,7 +165,9 @@ def main():
     torch.save(checkpoint(state), FOLDER / "d-extras-legacy.pth", _use_new_zipfile_serialization=False)
     torch.save({"model": model, "epoch": 3}, FOLDER / "d-whole.pth")
     torch.jit.script(model).save(FOLDER / "d-script.pt")
+    remove_debug_files(FOLDER / "d-script.pt")
     torch.jit.freeze(torch.jit.script(model)).save(FOLDER / "d-frozen.pt")
+    remove_debug_files(FOLDER / "d-frozen.pt")
     exported = torch.export.export(model, (torch.zeros(1, 3, 64, 64),))
     for node in exported.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of the machine that ran this

@@ -18,7 +18,7 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from torch import nn
 
-from weights_networks import TORCHVISION, Vgg, preprocessed, randomize, synthetic_image
+from weights_networks import TORCHVISION, Vgg, preprocessed, randomize, remove_debug_files, synthetic_image
 
 FOLDER = pathlib.Path(__file__).parent.parent / "test/fixtures/weights/heads"
 SIZES = (64, 96)
@@ -82,6 +82,21 @@ def write_torch(answers):
     deep = Headed(nn.AdaptiveAvgPool2d(1), nn.Sequential(linear(8, 12), relu(), linear(12, 10), relu(), linear(10, 6), relu(), linear(6, 5)), 5)
     save("deep-ema.pth", deep, lambda state: {"ema_state_dict": {f"module.{k}": v for k, v in state.items()}, "n_averaged": 4})
     return gap, adaptive
+
+
+def write_programs(answers, gap):
+    """Containers that also describe what the network computes."""
+    torch.save(gap, FOLDER / "gap-whole.pth")
+    torch.jit.script(gap).save(FOLDER / "gap-script.pt")
+    torch.jit.trace(gap, torch.zeros(1, 3, 64, 64)).save(FOLDER / "gap-traced.pt")
+    exported = torch.export.export(gap, (torch.zeros(1, 3, 64, 64),))
+    for node in exported.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of the machine that ran this
+    torch.export.save(exported, FOLDER / "gap-exported.pt2")
+    for name in ("gap-whole.pth", "gap-script.pt", "gap-traced.pt", "gap-exported.pt2"):
+        answers[name] = torch_answers(gap)
+    for name in ("gap-script.pt", "gap-traced.pt"):
+        remove_debug_files(FOLDER / name)
 
 
 class Images(CalibrationDataReader):
@@ -185,6 +200,7 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     answers = {}
     gap, adaptive = write_torch(answers)
+    write_programs(answers, gap)
     write_onnx(answers, gap, adaptive)
     write_keras(answers)
     for file in FOLDER.iterdir():

@@ -1,5 +1,7 @@
 """The networks of the weight fixtures and checks, as PyTorch modules with torchvision's names."""
 
+import zipfile
+
 import numpy as np
 import torch
 from torch import nn
@@ -65,6 +67,15 @@ def randomize(model, seed):
             module.running_var = 0.5 + torch.rand(module.running_var.shape, generator=generator)
             module.num_batches_tracked.fill_(7)
     return model.eval()
+
+
+def remove_debug_files(file):
+    """Removes from a TorchScript program the files that name the machine's source files."""
+    with zipfile.ZipFile(file) as archive:
+        entries = [(entry, archive.read(entry)) for entry in archive.namelist() if not entry.endswith(".debug_pkl")]
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in entries:
+            archive.writestr(zipfile.ZipInfo(name), data)
 
 
 def preprocessed(side, order="rgb", scale=1.0, mean=(0, 0, 0), std=(1, 1, 1)):

@@ -86,7 +86,7 @@ function networkFacts(file: WeightFile, options: ReadModelOptions): Promise<Part
       naming: facts ? "verydeep's own names" : foreign.naming,
       labels: facts?.labels ?? statedLabels(file, network),
       provenance: facts?.provenance,
-      remarks: facts ? [] : foreignRemarks(foreign, options),
+      remarks: facts ? [] : foreignRemarks(foreign, network, options),
     };
     const preprocessing = await orProblem(async () => ({
       preprocessing: describePreprocessing(await preprocessingOf(file.path, identified, options)),

@@ -1,14 +1,18 @@
 /** The pages that the server shows for a run: its report, and its validations as tables. */
 import { basename } from 'node:path';
 import { hidePaths } from '../core/hide-paths.ts';
-import { formatCount, formatDuration, formatPercent } from '../report/format.ts';
+import { formatCount, formatDuration, formatPercent, hasTop5 } from '../report/format.ts';
 import { formatRunPage } from '../report/html/run-page.ts';
+import { formatCard } from '../report/model-card.ts';
 import type { RunReport } from '../report/run-report.ts';
 import { readMetrics, validationsOf } from '../runs/metrics-file.ts';
 import { readRunDescription, runFolder } from '../runs/run-folder.ts';
+import { classesOf } from '../serve/runs/run-models.ts';
 import type { RunPages, Table } from '../serve/runs/run-reports.ts';
 import type { ValidationMetrics } from '../train/metrics.ts';
+import { describeRunModel } from './describe-run-model.ts';
 import { reportRun } from './report-run.ts';
+import { validationImages } from './validation-images.ts';
 
 /** @param threads number of threads for evaluations in reports (default: all cores) */
 export function runPages(threads?: number): RunPages {
@@ -23,6 +27,11 @@ export function runPages(threads?: number): RunPages {
       return formatRunPage(`verydeep: ${basename(folder)}`, [hideReportPaths(report)]);
     },
     tables: runTables,
+    validationImages,
+    card: async (folder) => {
+      const card = await describeRunModel({ run: folder });
+      return formatCard({ ...card, recipe: hidePaths(card.recipe) });
+    },
   };
 }
 
@@ -38,43 +47,28 @@ function hideReportPaths(report: RunReport): RunReport {
 
 async function runTables(folder: string): Promise<Table[]> {
   const { recipe } = await readRunDescription(folder);
-  const { all, best, last } = validationsOf(await readMetrics(runFolder(folder).metricsFile));
+  const { metricsFile, lastFile } = runFolder(folder);
+  const { all, best, last } = validationsOf(await readMetrics(metricsFile));
+  const classes = await classesOf(lastFile);
+  const withTop5 = classes === undefined || hasTop5(classes);
+  const errors = withTop5 ? ['top-1 error %', 'top-5 error %'] : ['top-1 error %'];
   if (!best || !last) return [];
   const name = `${recipe.config}${recipe.width === 1 ? '' : `, width ${recipe.width}`}`;
   return [
     {
       title: 'Best and last checkpoint',
-      columns: [
-        'network',
-        'checkpoint',
-        'iteration',
-        'split',
-        'images',
-        'top-1 error %',
-        'top-5 error %',
-        'loss',
-      ],
+      columns: ['network', 'checkpoint', 'iteration', 'split', 'images', ...errors, 'loss'],
       rows: [
-        [name, 'best', ...cellsOf(best)],
-        [name, 'last', ...cellsOf(last)],
+        [name, 'best', ...cellsOf(best, withTop5)],
+        [name, 'last', ...cellsOf(last, withTop5)],
       ],
     },
     {
       title: 'Validations',
-      columns: [
-        'epoch',
-        'iteration',
-        'split',
-        'images',
-        'top-1 error %',
-        'top-5 error %',
-        'loss',
-        'learning rate',
-        'time',
-      ],
+      columns: ['epoch', 'iteration', 'split', 'images', ...errors, 'loss', 'learning rate', 'time'],
       rows: all.map((line) => [
         line.epoch.toFixed(1),
-        ...cellsOf(line),
+        ...cellsOf(line, withTop5),
         line.learningRate,
         formatDuration(line.seconds),
       ]),
@@ -82,13 +76,16 @@ async function runTables(folder: string): Promise<Table[]> {
   ];
 }
 
-function cellsOf({ iteration, split, images, top1Error, top5Error, loss }: ValidationMetrics): string[] {
+function cellsOf(
+  { iteration, split, images, top1Error, top5Error, loss }: ValidationMetrics,
+  withTop5: boolean,
+): string[] {
   return [
     formatCount(iteration),
     split ?? 'unknown',
     formatCount(images),
     formatPercent(top1Error),
-    formatPercent(top5Error),
+    ...(withTop5 ? [formatPercent(top5Error)] : []),
     loss.toFixed(4),
   ];
 }

@@ -2,6 +2,7 @@
 import { type Communicator, single } from '../comm/communicator.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { medianSide } from '../data/pixels/median-side.ts';
+import { BoxValidator } from '../evaluate/localize/box-validator.ts';
 import { Validator } from '../evaluate/validator.ts';
 import type { Parameters } from '../kernels/backend.ts';
 import { runFolder } from '../runs/run-folder.ts';
@@ -91,7 +92,10 @@ export async function runTraining(
             averaged: session.recipe['average-from'] !== undefined,
             onNote: (note) => session.listener?.onNote?.(note),
           }),
-          (line) => warn(watch.observe(line)),
+          (line) => {
+            // What guessing achieves is known for classes only.
+            if (!session.network.boxes) warn(watch.observe(line));
+          },
         ),
       });
       const watch = new LearningWatch(session.recipe, session.set.training, trainer.totalIterations);
@@ -112,7 +116,7 @@ export async function runTraining(
       for (const warning of [...set.warnings, ...setWarnings({ ...set, side }, session.recipe)])
         warn(warning);
       const reason = await trainer.run();
-      warn(resultWarning(record.last, set.validation));
+      if (!network.boxes) warn(resultWarning(record.last, set.validation));
       const outcome = { ...outcomeOf(out, reason, trainer.state, record.last, validation), warnings };
       if (outcome.reason !== 'interrupted') await record.writeResult(outcome);
       return outcome;
@@ -129,7 +133,7 @@ function validatorOf(
   { recipe, network, backend, set, communicator, listener }: TrainingSession,
   parameters: Parameters,
 ) {
-  return new Validator({
+  return new (network.boxes ? BoxValidator : Validator)({
     network,
     backend,
     parameters,
@@ -158,7 +162,7 @@ function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStar
 
 function hooksOf(
   { listener, communicator, set }: TrainingSession,
-  validator: Validator,
+  validator: Validator | BoxValidator,
   recording: RecordHooks,
   onLine: (line: Metrics) => void,
 ): TrainerHooks {
@@ -202,7 +206,8 @@ function outcomeOf(
     seconds,
     best: best && { ...best, model: bestFile },
     last,
-    validation,
+    // Images may have become unreadable since the training began.
+    validation: { ...validation, images: last?.images ?? validation.images },
     lastModel: lastFile,
   };
 }

@@ -5,17 +5,30 @@ import type { FastifyInstance } from 'fastify';
 import { messageOf, systemErrorCode, UsageError, UserError } from '../core/errors.ts';
 import { isLoopback } from '../core/http.ts';
 import { projectFolder } from '../core/project.ts';
-import { type EngineOptions, type LoadedModel, loadModels } from '../evaluate/inference/load-model.ts';
+import {
+  type EngineOptions,
+  type LoadedModel,
+  loadModel,
+  loadModels,
+} from '../evaluate/inference/load-model.ts';
+import { checkLocalizer } from '../evaluate/localize/open-localizers.ts';
+import type { Backend } from '../kernels/backend.ts';
+import { openBackend } from '../kernels/registry.ts';
+import { runFolder } from '../runs/run-folder.ts';
 import type { NamedModel } from '../serve/models/served-model.ts';
-import { ALL } from '../serve/models/served-models.ts';
+import { ALL, type OpenModel } from '../serve/models/served-models.ts';
 import { buildServer, type ServerOptions } from '../serve/server.ts';
 import { parseModelName } from '../weights/download/model-name.ts';
 import { modelChecksum } from '../weights/formats/model-files.ts';
 import { runPages } from './run-pages.ts';
 
-export interface ServeOptions extends EngineOptions, Omit<ServerOptions, 'models' | 'pages' | 'page'> {
+export interface ServeOptions
+  extends EngineOptions,
+    Omit<ServerOptions, 'models' | 'localizers' | 'pages' | 'page' | 'openModel'> {
   /** Model files; if there are none, the server shows runs only. */
   readonly models: readonly string[];
+  /** Localization models, which add boxes to predictions (default: none). */
+  readonly localizers?: readonly string[];
   /** Port (default 8080); 0 chooses any free port. */
   readonly port?: number;
   /** Folder of the built page (default: dist/web of this project). */
@@ -51,15 +64,19 @@ export async function serveModels(options: ServeOptions): Promise<RunningServer>
     );
   }
   const loaded = options.models.length > 0 ? await loadModels(options.models, options) : [];
+  const localizers: LoadedModel[] = [];
   const free = () => {
-    for (const { parameters } of loaded) parameters.dispose();
+    for (const { parameters } of [...loaded, ...localizers]) parameters.dispose();
   };
   try {
+    for (const path of options.localizers ?? []) localizers.push(await loadLocalizer(path, loaded, options));
     const models = await nameModels(loaded);
     const app = await buildServer({
       ...options,
       host,
       models,
+      localizers: await nameModels(localizers),
+      openModel: openModelWith(options, loaded[0]?.backend),
       pages: runPages(options.threads),
       page: options.page ?? join(projectFolder, 'dist', 'web'),
     });
@@ -78,12 +95,49 @@ export async function serveModels(options: ServeOptions): Promise<RunningServer>
   }
 }
 
+/** @throws UserError for a model that does not predict boxes, or none of the models has its classes and crop. */
+async function loadLocalizer(
+  path: string,
+  models: readonly LoadedModel[],
+  { colorProfiles }: ServeOptions,
+): Promise<LoadedModel> {
+  const [first] = models;
+  if (!first)
+    throw new UsageError(`--localizer ${path} adds boxes to classes; name a classification model, too`);
+  const model = await loadModel(first.backend, path, { colorProfiles, allowBoxes: true });
+  try {
+    checkLocalizer(model, first);
+    return model;
+  } catch (error) {
+    model.parameters.dispose();
+    throw error;
+  }
+}
+
+/** Loads models of runs into the backend of the others. */
+function openModelWith(options: ServeOptions, given: Backend | undefined): OpenModel {
+  const { backend: name, threads, precision, colorProfiles } = options;
+  let backend: Promise<Backend> | Backend | undefined = given;
+  return async (run, file, taken) => {
+    backend ??= openBackend(name, { threads, precision });
+    const { path, ...model } = await loadModel(await backend, file, { colorProfiles });
+    return {
+      ...model,
+      name: freeName(nameOf(path), new Set(taken)),
+      checksum: (await modelChecksum(path)).sha256,
+      run,
+      file,
+      dispose: () => model.parameters.dispose(),
+    };
+  };
+}
+
 async function nameModels(loaded: readonly LoadedModel[]): Promise<NamedModel[]> {
   const taken = new Set([ALL]);
   const named: NamedModel[] = [];
   for (const { path, ...model } of loaded) {
     const name = freeName(nameOf(path), taken);
-    named.push({ ...model, name, checksum: (await modelChecksum(path)).sha256 });
+    named.push({ ...model, name, checksum: (await modelChecksum(path)).sha256, ...originOf(path) });
   }
   return named;
 }
@@ -96,6 +150,12 @@ function nameOf(path: string): string {
   const folder = dirname(resolve(path));
   if (!existsSync(join(folder, 'recipe.yaml'))) return name;
   return name === 'best' ? basename(folder) : `${basename(folder)}-${name}`;
+}
+
+/** Where a model of a run is; nothing for other files. */
+function originOf(path: string): Pick<NamedModel, 'run' | 'file'> {
+  const run = dirname(resolve(path));
+  return existsSync(runFolder(run).recipeFile) ? { run, file: resolve(path) } : {};
 }
 
 function freeName(wanted: string, taken: Set<string>): string {

@@ -1,4 +1,5 @@
 /** A folder that a visitor chooses: one subfolder of images per class, as for `vgg train`. */
+import { byCodePoint } from '../core/class-names.ts';
 import { UserError } from '../core/errors.ts';
 import { isImageName } from '../data/pixels/image-formats.ts';
 import { checkClassFolders, findSplitFolder, type Split, splitOfFolder } from '../data/sources/splits.ts';
@@ -47,7 +48,7 @@ export function imagesOfFolder<F extends FolderFile>(files: Iterable<F>): Folder
     found
       .filter(({ path }) => path.length > depth + 1 && (folder === undefined || path[1] === folder))
       .map(({ file, path }) => ({ file, label: path[depth]!.normalize('NFC') }))
-      .sort((a, b) => compare(a.label, b.label) || compare(pathOf(a), pathOf(b)));
+      .sort((a, b) => byCodePoint(a.label, b.label) || compare(pathOf(a), pathOf(b)));
   // A class may also be called "train", but a split's folder has subfolders, not just images.
   const name = found[0]?.path[0] ?? 'folder';
   const folders = [...new Set(found.filter(({ path }) => path.length > 3).map(({ path }) => path[1]!))];

@@ -20,6 +20,14 @@ export const inferenceOptions = {
   ...formatOptions,
 };
 
+/** Localization models beside classification models. */
+export const localizer = repeatable(
+  option(
+    '<model>',
+    'localization model that adds a box to each class, at its training scale; repeat it to unite the boxes of several',
+  ),
+);
+
 export const modelOptions = {
   model: required(
     repeatable(

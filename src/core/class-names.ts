@@ -19,10 +19,27 @@ export function areClassNumbers(classes: readonly string[]): boolean {
   return classes.length > 0 && Array.from(classes, (_, number) => names.has(String(number))).every(Boolean);
 }
 
-/** Sorts class names: whole numbers by value, other names by code unit. */
+/**
+ * Compares names by code point, as Python does, so that classes have the numbers of torchvision's `ImageFolder`.
+ * JavaScript compares UTF-16 code units, by which emoji and rare letters precede `ﬀ` (U+FB00) and full-width letters.
+ */
+export function byCodePoint(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  return at === length ? a.length - b.length : rank(a.charCodeAt(at)) - rank(b.charCodeAt(at));
+}
+
+/** Surrogates, which are parts of code points from U+10000 on, come after all other code units. */
+function rank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}
+
+/** Sorts class names: whole numbers by value, other names by code point. */
 export function sortClasses(classes: readonly string[]): string[] {
   const areNumbers = classes.every((name) => /^(?:0|[1-9]\d{0,8})$/.test(name));
-  return [...classes].sort(areNumbers ? (a, b) => Number(a) - Number(b) : undefined);
+  return [...classes].sort(areNumbers ? (a, b) => Number(a) - Number(b) : byCodePoint);
 }
 
 /** Letters of other scripts that look like Latin ones, and those. */

@@ -182,11 +182,16 @@ export interface LabeledInput extends TrainingInput {
   readonly weights?: Float32Array;
   /** Share ε of the label's probability that is spread evenly over all classes, from 0 to below 1 (default: 0). */
   readonly labelSmoothing?: number;
+  /**
+   * `[n, k]`: with targets, the loss is the Euclidean one (appendix A): half the sum of (output label · k + j − target j)²
+   * over j < k, times the weight. The outputs of other labels have no gradient; labels are below outputs / k.
+   */
+  readonly targets?: Float32Array;
 }
 
 /** The results of `accumulate`. */
 export interface LossOutcome {
-  /** `[n]`: the soft-max cross-entropy of each image with its smoothed label, in nats, times its weight. */
+  /** `[n]`: the soft-max cross-entropy of each image with its smoothed label, in nats, or its Euclidean loss; times its weight. */
   readonly losses: Float32Array;
   /** `[n, classes]` */
   readonly logits: Float32Array;
@@ -195,7 +200,7 @@ export interface LossOutcome {
 /** A chain of layers compiled for training at one input shape. */
 export interface TrainingProgram extends CompiledProgram {
   /**
-   * Runs forward in training mode, computes the soft-max cross-entropy, and runs backward. Adds gradientScale · ∂(Σ
+   * Runs forward in training mode, computes the soft-max cross-entropy or Euclidean loss, and runs backward. Adds gradientScale · ∂(Σ
    * losses)/∂w to the parameters' gradients. With gradientScale 1/batch, the micro-batches of a batch add up to the
    * gradient of its mean loss. The chain's output must be `[N, classes, 1, 1]`.
    * @param onGradients called during the backward pass by backends that support it, and before the promise settles:

@@ -8,7 +8,7 @@ import {
   type Precision,
   presentBackendName,
 } from './backend-options.ts';
-import { createNativeBackend } from './native/open-native.ts';
+import { noteFallback, openKernels } from './open-kernels.ts';
 import { createReferenceBackend } from './reference/reference-backend.ts';
 
 /** The backend that supports each precision below float32. */
@@ -24,7 +24,7 @@ const PRECISION_OF = { bf16: 'native', f16: 'webgpu' } as const satisfies Partia
  * const backend = await openBackend('webgpu', { precision: 'f16' });
  *
  * @throws UsageError for an unknown name, or an option that the backend does not support.
- * @throws UserError, naming what to install, when the native addon, a library that it needs, or a GPU is missing.
+ * @throws UserError, naming what to install, when kernels or a GPU are missing.
  */
 export async function openBackend(
   name: BackendName | FormerBackendName = 'native',
@@ -45,12 +45,14 @@ export async function openBackend(
 /**
  * Creates a backend that runs on the CPU: `native`, or `reference`, which is slow and specifies the others.
  *
+ * Where the native addon does not load, `native` is WebAssembly, and a note on stderr says so.
+ *
  * @param name default: `native`
  * @example
  * const backend = createBackend('native', { threads: 4 });
  *
  * @throws UsageError for an unknown name, or an option that the backend does not support.
- * @throws UserError, naming what to install, when the native addon or a library that it needs is missing.
+ * @throws UserError, naming what to install, when neither the native addon nor WebAssembly loads.
  */
 export function createBackend(
   name: Exclude<BackendName, 'webgpu' | 'wasm'> | FormerBackendName = 'native',
@@ -60,7 +62,9 @@ export function createBackend(
   switch (present) {
     case 'native': {
       const precision = precisionFor(present, options) === 'bf16' ? 'bf16' : 'fp32';
-      return createNativeBackend({ ...options, precision });
+      const kernels = openKernels({ ...options, precision });
+      noteFallback(kernels);
+      return kernels.backend;
     }
     case 'reference':
       precisionFor(present, options);

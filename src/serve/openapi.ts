@@ -25,7 +25,7 @@ export async function describeInterface(app: FastifyInstance, hasToken: boolean)
     transformObject: (found) => {
       const document = jsonSchemaTransformObject(found) as OpenAPIV3_1.Document;
       for (const [path, item] of Object.entries(document.paths ?? {})) {
-        if (item?.post && path !== '/v1/session') item.post.requestBody = imagesBody as never;
+        if (item?.post && !WITHOUT_IMAGES.test(path)) item.post.requestBody = imagesBody as never;
         const other = otherResponses[path];
         if (item?.get && other) Object.assign(item.get.responses!, other);
       }
@@ -35,6 +35,9 @@ export async function describeInterface(app: FastifyInstance, hasToken: boolean)
     },
   });
 }
+
+/** Paths of POST requests whose body is not an image. */
+const WITHOUT_IMAGES = /^\/v1\/(session$|runs\/)/;
 
 const text = (description: string, type: string): OpenAPIV3_1.ResponseObject => ({
   description,
@@ -49,6 +52,13 @@ const otherResponses: Readonly<Record<string, OpenAPIV3_1.ResponsesObject>> = {
       content: { 'application/octet-stream': {} },
     },
   },
+  '/v1/runs/{id}/model': {
+    200: {
+      description: "a safetensors file with the model's metadata, without the optimizer's state",
+      content: { 'application/octet-stream': {} },
+    },
+  },
+  '/v1/runs/{id}/card': { 200: text('the model card', 'text/markdown') },
   '/metrics': { 200: text("Prometheus's text format", 'text/plain') },
   '/v1/runs/{id}/events': { 200: text('server-sent events', 'text/event-stream') },
   '/v1/runs/{id}/report': {

@@ -4,6 +4,7 @@ import type { AdmissionControl } from './admission.ts';
 import type { Limits } from './contract/model-schemas.ts';
 import type { DemoImages } from './demo-images.ts';
 import type { ImageDecoder } from './image-decoder.ts';
+import type { ModelDownloads } from './model-downloads.ts';
 import type { ServedModels } from './models/served-models.ts';
 import type { ServerMetrics } from './prometheus.ts';
 import type { RunPages } from './runs/run-reports.ts';
@@ -15,6 +16,7 @@ export interface Context {
   readonly limits: Limits;
   /** Whether clients may download the models' weights. */
   readonly servesWeights: boolean;
+  readonly downloads: ModelDownloads;
   readonly demoImages: DemoImages | undefined;
   readonly admission: AdmissionControl;
   readonly decoder: ImageDecoder;

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { exchangeTypes } from '../comm/communicator.ts';
+import { regressions } from '../core/boxes.ts';
 import { colorProfileModes } from '../core/image-preparation.ts';
 import { parseTrainScale } from '../core/scale.ts';
 import { DEFAULT_MAX_PIXELS } from '../data/pixels/image-formats.ts';
@@ -203,6 +204,19 @@ export const recipeSchema = z.strictObject({
     value: 'fraction',
     description:
       "share of each label's probability that is spread evenly over all classes (beyond the paper)",
+  }),
+  task: z.enum(['classify', 'localize']).default('classify').meta({
+    description:
+      "what the network learns: the class of an image, or the box around its object by a Euclidean loss (the paper's appendix A)",
+  }),
+  regression: z.enum(regressions).optional().meta({
+    description:
+      'boxes that a network predicts with task localize: a single one for all classes, or one per class (default: per-class)',
+  }),
+  boxes: z.string().optional().meta({
+    value: 'path',
+    description:
+      'boxes of the images with task localize: a CSV file (image, xmin, ymin, xmax, ymax) or a folder of XML files (default: ILSVRC’s, VOC’s or Tiny ImageNet’s annotations near the images)',
   }),
   seed: whole.default(1).meta({ value: 'n', description: 'seed of all random numbers' }),
   limit: count

@@ -34,6 +34,7 @@ export function resolveRecipe(
   if (recipe['from-features-only'] && recipe.from === undefined) {
     throw new UserError(`${origin}: from-features-only needs from, the model whose convolutions to take`);
   }
+  checkTask(recipe, origin);
   checkLayers(recipe, origin);
   if (parseTrainScale(recipe.scale).min < recipe.crop) {
     throw new UserError(
@@ -41,6 +42,23 @@ export function resolveRecipe(
     );
   }
   return recipe;
+}
+
+/** @throws UserError for settings of the other task. */
+function checkTask(recipe: Recipe, origin: string): void {
+  if (recipe.task === 'classify') {
+    const foreign = (['regression', 'boxes'] as const).find((key) => recipe[key] !== undefined);
+    if (foreign === undefined) return;
+    throw new UserError(`${origin}: ${foreign} is for boxes; add task localize, or leave it out`);
+  }
+  if (recipe['label-smoothing'] > 0) {
+    throw new UserError(`${origin}: label-smoothing is for classes, not for boxes; leave it out`);
+  }
+  if (recipe['head-pool'] !== 'none') {
+    throw new UserError(
+      `${origin}: head-pool removes the position that a box follows from; leave it out with task localize`,
+    );
+  }
 }
 
 /** @throws UserError for settings of layers that the network does not have, or that do not apply. */
@@ -115,6 +133,7 @@ export function networkOf(recipe: Recipe, classes: number): Network {
     dropout: recipe.dropout,
     hidden: recipe.hidden === undefined ? undefined : parseHidden(recipe.hidden)!,
     headPool: parseHeadPool(recipe['head-pool']) ?? undefined,
+    boxes: recipe.task === 'localize' ? (recipe.regression ?? 'per-class') : undefined,
   });
   return withFrozenLayers(network, frozenNames(recipe, network));
 }

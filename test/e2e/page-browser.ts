@@ -44,6 +44,7 @@ export function openBrowser({ gpu = false } = {}): Promise<Browser> {
       '--no-sandbox',
       '--disable-gpu',
       ...(gpu ? SOFTWARE_GPU : []),
+      '--use-fake-device-for-media-stream', // a camera that shows a clock
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
@@ -182,11 +183,26 @@ export class Visit {
     await this.page.getByLabel('Image file').setInputFiles({ name, mimeType, buffer });
   }
 
-  /** The list of the most probable classes by a protocol, once it is there. */
-  async prediction(protocol = 'Center crop'): Promise<Locator> {
-    const list = this.page.getByRole('list', { name: `${protocol}: most probable classes` });
+  /**
+   * The list of the most probable classes, once it is there.
+   * @param protocol one of those that are compared (default: that of the verdict)
+   */
+  async prediction(protocol?: string): Promise<Locator> {
+    const name = protocol === undefined ? 'Most probable classes' : `${protocol}: most probable classes`;
+    const list = this.page.getByRole('list', { name, exact: true });
+    if (protocol !== undefined && (await this.page.locator('.all-protocols').count()) === 0) {
+      await this.page.getByText('Compare test protocols').click();
+    }
     await list.waitFor();
     return list;
+  }
+
+  /** Lays the score map over the image, and waits for it. */
+  async showScoreMap(): Promise<Locator> {
+    await this.page.getByRole('radio', { name: 'Score map' }).check();
+    const map = this.page.getByRole('img', { name: /^Score map of / });
+    await map.waitFor();
+    return map;
   }
 
   /** Opens a view by its link in the header. */

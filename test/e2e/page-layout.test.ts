@@ -29,7 +29,10 @@ describe('the page: layout', { skip: noBrowser }, () => {
       await check('classify at first');
       await visit.choose(await jpeg(300, 200, 3), 'a photograph with a rather long name of its own.jpg');
       await visit.prediction();
-      await page.getByRole('img', { name: /^Score map of / }).waitFor();
+      await page.getByRole('img', { name: /^Occlusion map of / }).waitFor();
+      await check('prediction');
+      await visit.prediction('Center crop');
+      await visit.showScoreMap();
       await check('score map');
       await visit.showCrops();
       await check('crops');

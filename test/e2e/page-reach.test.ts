@@ -21,10 +21,10 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
     await page.keyboard.press('Enter');
     const image = { name: 'pattern.jpg', mimeType: 'image/jpeg', buffer: await jpeg(96, 64, 3) };
     await (await asked).setFiles(image);
-    await visit.prediction('Dense');
+    await visit.prediction();
 
-    await tabTo(page, /^radio Score map/);
-    await page.keyboard.press('ArrowRight');
+    await tabTo(page, /^radio Occlusion/);
+    await page.keyboard.press('ArrowLeft'); // to the last one
     await page.getByText('Crop at row 3, column 3').waitFor();
     await tabTo(page, /row 3, column 3/);
     await page.keyboard.press('ArrowUp');
@@ -82,7 +82,8 @@ describe('the page: keyboard and small screens', { skip: noBrowser }, () => {
       await check('without an image');
       await visit.choose();
       await visit.prediction();
-      await check('score map');
+      await visit.page.getByRole('img', { name: /^Occlusion map of / }).waitFor();
+      await check('occlusion map');
       await visit.showCrops();
       await check('crops');
       await visit.open('Layers');

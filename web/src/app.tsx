@@ -1,11 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { ModelsResponse } from '../../src/serve/contract/model-schemas.ts';
 import { getJson, onUnauthorized } from './api/client.ts';
-import { useRequest } from './api/use-request.ts';
+import { useKept, useRequest } from './api/use-request.ts';
 import { Classify } from './classify/classify.tsx';
 import { Layers } from './layers/layers.tsx';
 import { Runs } from './runs/runs.tsx';
-import { useRoute, VIEW_NAMES } from './state/route.ts';
+import { go, hrefOf, useRoute, VIEW_NAMES } from './state/route.ts';
 import type { Picture } from './state/user-files.ts';
 import { Train } from './train/train.tsx';
 import { Header } from './ui/header.tsx';
@@ -18,7 +18,13 @@ export function App() {
   const [locked, setLocked] = useState(false);
   const [picture, setPicture] = useState<Picture>();
   const [chosenModel, setChosenModel] = useState<string>();
-  const models = useRequest(`models ${session}`, (signal) => getJson<ModelsResponse>('v1/model', {}, signal));
+  const [added, setAdded] = useState(0); // counts models that the server has loaded for this page
+  // A view that is opened lists the models anew: others may have had some loaded.
+  const models = useKept(
+    useRequest(`models ${session} ${added} ${route.view}`, (signal) =>
+      getJson<ModelsResponse>('v1/model', {}, signal),
+    ),
+  );
 
   useEffect(() => onUnauthorized(() => setLocked(true)), []);
   useEffect(preventDropNavigation, []);
@@ -38,7 +44,14 @@ export function App() {
   }
   const content = (answer: ModelsResponse) => {
     const model = answer.models.find(({ name }) => name === chosenModel) ?? answer.models[0];
-    if (route.view === 'runs') return <Runs route={route} />;
+    if (route.view === 'runs') {
+      const useModel = (name: string) => {
+        setChosenModel(name);
+        setAdded(added + 1);
+        go(hrefOf('classify'));
+      };
+      return <Runs route={route} onUse={useModel} />;
+    }
     if (route.view === 'train') return <Train demoImages={answer.demoImages} />;
     if (!model) return <NoModel />;
     const shared = { ...answer, model, onModel: setChosenModel, picture, onPicture: setPicture };
@@ -72,8 +85,8 @@ function NoModel() {
     <section class="empty">
       <h1>No model loaded</h1>
       <p>
-        This server shows training runs only. Start it with <code>vgg serve --model best.safetensors</code> to
-        classify images and see the network’s layers.
+        Choose a run under <a href={hrefOf('runs')}>Runs</a> and press “Use this model”, or start the server
+        with <code>vgg serve --model best.safetensors</code>.
       </p>
     </section>
   );

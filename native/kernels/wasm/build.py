@@ -19,7 +19,7 @@ MOST_COMPRESSED = 200_000
 # Layers, planner and threads are compiled like the addon's: contraction only in the kernels.
 KERNEL_SOURCES = {'winograd/portable.cpp'}
 OTHER_SOURCES = """adaptive_pooling convolution dropout isa layout lrn matrix_product memory_block parameters planner pooling
-program relu sgd softmax_loss threads winograd_convolution winograd/dispatch winograd/team winograd/transformed_weights
+euclidean_loss program relu sgd softmax_loss threads winograd_convolution winograd/dispatch winograd/team winograd/transformed_weights
 winograd/tuner loops/dispatch loops/portable wasm/api wasm/heap""".split()
 SOURCES = sorted(KERNEL_SOURCES | {f'{name}.cpp' for name in OTHER_SOURCES})
 

@@ -96,8 +96,19 @@ async function checkImages(): Promise<Check> {
   }
 }
 
-/** Rescales one pixel, which needs the image addon. */
+/** Loads the image addon, and rescales one pixel with it. */
 async function checkRescaling(name: string, found: string): Promise<Check> {
+  const { findImageAddon } = await import('../../data/pixels/image-addon.ts');
+  const { addon, tried } = findImageAddon();
+  if (!addon) {
+    const others = formatAttempts(tried);
+    return {
+      name,
+      status: 'warning',
+      found: `${found}; slowly, as no image addon loads (tried ${others})`,
+      remedy: ADDON_REMEDY,
+    };
+  }
   try {
     const { resampleNow } = await import('../../data/pixels/rescale.ts');
     resampleNow({ width: 1, height: 1, pixels: new Uint8Array(3) }, { width: 2, height: 2 });
@@ -108,27 +119,25 @@ async function checkRescaling(name: string, found: string): Promise<Check> {
   }
 }
 
-/** Loads the native addon and prints its description. */
+/** Opens the kernels, and prints their description, where they are from, and why not the others. */
 async function checkEngine(): Promise<Check> {
   const name = 'backend';
   try {
-    const { createBackend } = await import('../../kernels/registry.ts');
-    const { findKernels } = await import('../../kernels/native/load-addon.ts');
-    const { tried } = findKernels();
-    const found = `${createBackend('native').description}, from ${tried.at(-1)?.source}`;
+    const { openKernels } = await import('../../kernels/open-kernels.ts');
+    const { backend, tried } = openKernels();
+    await backend.started;
+    const taken = `${backend.description}, from ${tried.at(-1)!.source}`;
     const others = tried.slice(0, -1);
-    return {
-      name,
-      status: 'ok',
-      found: others.length > 0 ? `${found}; not ${formatAttempts(others)}` : found,
-    };
+    const found = others.length > 0 ? `${taken}; not ${formatAttempts(others)}` : taken;
+    if (backend.name !== 'wasm') return { name, status: 'ok', found };
+    return { name, status: 'warning', found: `${found}; slower than native kernels`, remedy: ADDON_REMEDY };
   } catch (error) {
     const message = messageOf(error);
     // The backend's own message includes the remedy.
     const [found, remedy] =
       error instanceof UserError
-        ? ['the native kernels fail to load', message]
-        : [`the native kernels fail to load: ${firstLine(message)}`, ADDON_REMEDY];
+        ? ['no kernels load', message]
+        : [`no kernels load: ${firstLine(message)}`, ADDON_REMEDY];
     return {
       name,
       status: 'missing',

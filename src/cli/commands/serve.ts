@@ -13,6 +13,7 @@ import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff 
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
+import { localizer } from '../model-options.ts';
 import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { findFashionMnist } from './fashion-mnist.ts';
@@ -31,7 +32,8 @@ const options = {
       `model file of any format, or ${MODEL_NAMES}; may be repeated (default: the newest run's best model)`,
     ),
   ),
-  runs: option('<folder>', 'folder whose run folders are shown (default: runs, if it exists)'),
+  localizer,
+  runs: option('<folder>', 'folder whose run folders are shown (default: runs)'),
   host: option(
     '<address>',
     'address to listen on; any address but loopback needs --token-file',
@@ -97,10 +99,11 @@ async function serve(flags: Flags): Promise<void> {
   letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
-  await downloadModels(models);
+  await downloadModels([...models, ...(flags.localizer ?? [])]);
   const server = await serveModels({
     ...flags,
     models,
+    localizers: flags.localizer,
     runs,
     read: await readOptionsOf(flags),
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),
@@ -117,8 +120,9 @@ async function serve(flags: Flags): Promise<void> {
   });
 }
 
-async function runsOf({ runs }: Flags): Promise<string | undefined> {
-  if (runs === undefined) return existsSync(DEFAULT_RUNS) ? DEFAULT_RUNS : undefined;
+async function runsOf({ runs }: Flags): Promise<string> {
+  // Runs that begin later appear, too.
+  if (runs === undefined) return DEFAULT_RUNS;
   const found = await stat(runs).catch(() => undefined);
   if (found?.isDirectory()) return runs;
   throw new UserError(`--runs ${runs} is not a folder; name the folder that holds your run folders`);
@@ -132,9 +136,9 @@ async function demoDataOf({ demoData }: Flags): Promise<string> {
 }
 
 /** The best model of the run that was validated last, if there is one. */
-async function newestModel(runs: string | undefined): Promise<string[]> {
+async function newestModel(runs: string): Promise<string[]> {
   const found: { path: string; time: number }[] = [];
-  for (const { folder } of runs === undefined ? [] : await new RunList(runs).list()) {
+  for (const { folder } of await new RunList(runs).list()) {
     const file = await stat(folder.bestFile).catch(() => undefined);
     if (file) found.push({ path: folder.bestFile, time: file.mtimeMs });
   }
@@ -152,14 +156,9 @@ async function readToken(path: string): Promise<string> {
   );
 }
 
-function introduction(
-  { url, models }: RunningServer,
-  files: readonly string[],
-  runs: string | undefined,
-): string {
+function introduction({ url, models }: RunningServer, files: readonly string[], runs: string): string {
   const served = models.map((name, i) => `  model ${name}: ${files[i]}`);
-  const shown = runs === undefined ? [] : [`  runs: ${runs}`];
-  return [`Serving on ${url} (press Ctrl-C to stop)`, ...served, ...shown].join('\n');
+  return [`Serving on ${url} (press Ctrl-C to stop)`, ...served, `  runs: ${runs}`].join('\n');
 }
 
 /**

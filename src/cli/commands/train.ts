@@ -8,8 +8,8 @@ import type { Communicator } from '../../comm/communicator.ts';
 import { InterruptedError, UsageError } from '../../core/errors.ts';
 import { fromFirst } from '../../core/process-team.ts';
 import { parseTrainScale } from '../../core/scale.ts';
-import { openImages } from '../../data/sources/open-images.ts';
 import { type Preset, presets } from '../../train/data-defaults.ts';
+import { openForTask } from '../../train/open-for-task.ts';
 import { type Recipe, recipeKeys } from '../../train/recipe.ts';
 import { readRecipeAndData } from '../../train/recipe-file.ts';
 import { resolveRecipe } from '../../train/resolve-recipe.ts';
@@ -146,7 +146,7 @@ async function recipeByData(
 
 /** Before a long training: what it will take, and how to make it smaller. */
 async function logCost(recipe: Recipe, data: string): Promise<void> {
-  const { length, classes } = await openImages(data, { split: 'train' });
+  const { length, classes } = await openForTask(data, 'train', recipe);
   const images = Math.min(length, recipe.limit ?? length);
   const side = parseTrainScale(recipe.scale).max;
   const cost = await trainingCost(recipe, { images, classes: classes.length, side });

@@ -1,7 +1,6 @@
 /** The addon native/images: image processing that must run at hardware speed. */
 import { join } from 'node:path';
-import { UserError } from '../../core/errors.ts';
-import { ADDON_REMEDY, findAddon, formatAttempts } from '../../core/platform-addon.ts';
+import { ADDON_REMEDY, type FoundAddon, findAddon, formatAttempts } from '../../core/platform-addon.ts';
 import { projectFolder } from '../../core/project.ts';
 
 export type TapArrays = readonly [starts: Int32Array, counts: Int32Array, weights: Int32Array];
@@ -41,16 +40,24 @@ interface ImageAddon {
   decodeJpegLater(bytes: Uint8Array, width: number, height: number): Promise<Uint8Array | undefined>;
 }
 
-let loaded: ImageAddon | undefined;
+let found: FoundAddon<ImageAddon> | undefined;
 
-/** @throws UserError that lists what was tried, when none loads. */
-export function imageAddon(): ImageAddon {
-  if (loaded) return loaded;
-  const built = join(projectFolder, 'build/images/verydeep_images.node');
-  const { addon, tried } = findAddon<ImageAddon>(built, 'verydeep_images.node');
-  if (!addon) throw new UserError(`no image addon loads (tried ${formatAttempts(tried)}): ${ADDON_REMEDY}`);
-  loaded = addon;
+/** Undefined if none loads; a note on stderr then says so once, and JavaScript and sharp compute the same pixels. */
+export function imageAddon(): ImageAddon | undefined {
+  if (found) return found.addon;
+  found = findImageAddon();
+  const { addon, tried } = found;
+  if (!addon) {
+    console.warn(
+      `No image addon loads (tried ${formatAttempts(tried)}), so images are read more slowly: ${ADDON_REMEDY}.`,
+    );
+  }
   return addon;
+}
+
+/** Looks for the addon in the project's own build, then in the platform's package. */
+export function findImageAddon(): FoundAddon<ImageAddon> {
+  return findAddon(join(projectFolder, 'build/images/verydeep_images.node'), 'verydeep_images.node');
 }
 
 /** Work on fewer pixels takes at most a few tenths of a millisecond, less than handing it to another thread. */

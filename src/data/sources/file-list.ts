@@ -53,6 +53,11 @@ export class FileList {
     return this.names.toString('utf8', this.offsets[index], this.offsets[index + 1]);
   }
 
+  /** All names, as strings. */
+  all(): string[] {
+    return Array.from(this.labels, (_, index) => this.name(index));
+  }
+
   /** All bytes in which two lists can differ, for a hash. */
   hashParts(): Uint8Array[] {
     return [this.names, bytesOf(this.offsets), bytesOf(this.labels)];

@@ -21,11 +21,11 @@ import { isIdxImagesName, openIdx, openIdxFile } from './idx.ts';
 import { findKaggleFolder } from './ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from './image-source.ts';
 import { isListName } from './lists/list-file.ts';
-import { type ListOptions, parseListLocation } from './lists/list-location.ts';
+import { parseListLocation } from './lists/list-location.ts';
 import { findLists, openLists } from './lists/open-list.ts';
-import { findParquet, isParquetName, openParquetFiles } from './parquet/open-parquet.ts';
+import { findParquet, isParquetName, openParquetFiles, type ParquetFiles } from './parquet/open-parquet.ts';
 import { isClassTar, isTarName, matchShards, openShards } from './shards/open-shards.ts';
-import { MissingSplitError, type Split, splitNames, splitOfFolder } from './splits.ts';
+import { MissingSplitError, type Split, splitNames, splitsOfFolders } from './splits.ts';
 
 export interface OpenOptions {
   /**
@@ -65,7 +65,6 @@ export async function openImages(location: string, options: OpenOptions = {}): P
   const isPath = (await kindOf(location)) !== 'nothing';
   const { path, list } = isPath ? { path: location } : parseListLocation(location);
   const open = { nothing: openPattern, file: openFile, folder: openFolder }[await kindOf(path)];
-  if (list !== undefined) await checkListOptions(path, list);
   const source = await open(path, { location, split, tree: disk, labels, oneClass, cacheFolder, list });
   if (options.exact) checkSplit(source, split, labels);
   return source;
@@ -111,27 +110,28 @@ function checkSplit(
 }
 
 /** Columns belong to lists and Parquet files, the folder of the images to lists only. */
-async function checkListOptions(path: string, { root }: ListOptions): Promise<void> {
-  if (isListName(path)) return;
-  const isParquet =
-    isParquetName(path) ||
-    ((await kindOf(path)) === 'folder' &&
-      (await findParquet(disk, path, await disk.listFolder(path))).size > 0);
-  if (isParquet && root === undefined) return;
-  throw new UsageError(
-    isParquet
-      ? `${path} holds the images themselves; leave out --root`
-      : `${path} is not a list of images; leave out --columns and --root`,
-  );
+function refuseListOptions(path: string, { list }: OpenRequest): void {
+  if (list !== undefined) {
+    throw new UsageError(`${path} is not a list of images; leave out --columns and --root`);
+  }
+}
+
+function openParquet(path: string, files: ParquetFiles, request: OpenRequest): Promise<ImageSource> {
+  if (request.list?.root !== undefined) {
+    throw new UsageError(`${path} holds the images themselves; leave out --root`);
+  }
+  return openParquetFiles(files, request);
 }
 
 async function openFolder(folder: string, request: OpenRequest): Promise<ImageSource> {
   const listing = await request.tree.listFolder(folder);
+  const parquet = await findParquet(disk, folder, listing);
+  if (parquet.size > 0) return openParquet(folder, parquet, request);
+  const lists = await findLists(request.tree, folder, listing);
+  if (lists.length === 0) refuseListOptions(folder, request);
   if (listing.files.some(isIdxImagesName)) return openIdx(folder, listing.files, request.split);
   const cifar = findCifar(folder, listing);
   if (cifar !== undefined) return openCifar(cifar, request.split);
-  const parquet = await findParquet(disk, folder, listing);
-  if (parquet.size > 0) return openParquetFiles(parquet, request);
   const archive = listing.files.find(isZipName);
   if (archive !== undefined && listing.folders.length === 0 && !listing.files.some(isImageName)) {
     throw new UserError(`${folder} holds no images but an archive; give its path, ${folder}/${archive}`);
@@ -148,13 +148,17 @@ async function openImageFiles(folder: string, listing: Listing, request: OpenReq
   const kaggle = await findKaggleFolder(tree, folder);
   if (kaggle !== undefined) return openClassFolders(kaggle, await tree.listFolder(kaggle), request);
   const lists = await findLists(tree, folder, listing);
+  if (request.list !== undefined) {
+    if (lists.length === 0) refuseListOptions(folder, request);
+    return openLists(lists, request, folder);
+  }
   if (lists.length === 0) return openClassFolders(folder, listing, request);
   // Lists of several splits divide images that the folders do not divide.
-  const divide = lists.length > 1 && !listing.folders.some(splitOfFolder);
+  const divide = lists.length > 1 && splitsOfFolders(listing.folders).size === 0;
   if (divide || !(await hasClassFolders(tree, folder, listing))) {
-    if (request.labels === 'required') return openLists(lists, request);
+    if (request.labels === 'required') return openLists(lists, request, folder);
     // The list may be about other images than those without labels.
-    return openLists(lists, request).catch(() => openClassFolders(folder, listing, request));
+    return openLists(lists, request, folder).catch(() => openClassFolders(folder, listing, request));
   }
   const source = await openClassFolders(folder, listing, request);
   const listed = await openLists(lists, request).catch(() => undefined);
@@ -171,35 +175,34 @@ function preview(classes: readonly string[]): string {
   return classes.length <= 3 ? classes.join(', ') : `${classes.slice(0, 3).join(', ')}, …`;
 }
 
-/** @param location the archive, or a folder in it */
-async function openInArchive(archive: string, request: OpenRequest): Promise<ImageSource> {
-  const { location } = request;
+/** @param path the archive, or a folder or file in it */
+async function openInArchive(archive: string, path: string, request: OpenRequest): Promise<ImageSource> {
   const tree = await openArchive(archive);
-  const kind = await tree.kindOf(location);
-  if (kind === 'nothing') throw new UserError(`${location} does not exist in ${archive}; check the path`);
+  const kind = await tree.kindOf(path);
+  if (kind === 'nothing') throw new UserError(`${path} does not exist in ${archive}; check the path`);
   const inside = { ...request, tree };
   if (kind === 'file') {
-    if (isZipName(location) || isTarName(location)) {
-      throw new UserError(
-        `${location} is an archive in an archive; unpack ${archive} and give the path there`,
-      );
+    if (isZipName(path) || isTarName(path)) {
+      throw new UserError(`${path} is an archive in an archive; unpack ${archive} and give the path there`);
     }
-    return openFile(location, inside);
+    return openFile(path, inside);
   }
-  const folder = location === archive ? await contentFolder(tree, archive) : location;
+  const folder = path === archive ? await contentFolder(tree, archive) : path;
   return openImageFiles(folder, await tree.listFolder(folder), inside);
 }
 
 async function openFile(path: string, request: OpenRequest): Promise<ImageSource> {
-  if (isIdxImagesName(path)) return openIdxFile(path);
-  if (isZipName(path)) return openInArchive(path, request);
+  if (isListName(path)) return openLists([{ path }], request);
+  if (isParquetName(path)) return openParquet(path, new Map([[undefined, [path]]]), request);
+  if (isZipName(path)) return openInArchive(path, path, request);
   if (isTarName(path)) {
     const isTree = !isClassTar(path) && !isShard((await openArchive(path)).names);
-    if (isTree) return openInArchive(path, request);
+    if (isTree) return openInArchive(path, path, request);
+    refuseListOptions(path, request);
     return openShards(dirname(path), [basename(path)], { ...request, named: true });
   }
-  if (isParquetName(path)) return openParquetFiles(new Map([[undefined, [path]]]), request);
-  if (isListName(path)) return openLists([{ path }], request, request.list);
+  refuseListOptions(path, request);
+  if (isIdxImagesName(path)) return openIdxFile(path);
   if (isImageName(path) && request.labels === 'optional') {
     return fileSource({
       location: path,
@@ -211,13 +214,14 @@ async function openFile(path: string, request: OpenRequest): Promise<ImageSource
   }
   refuseOtherArchives(path);
   throw new UserError(
-    `${path} is not a data set; give a folder or an archive (.zip, .tar) of images, a list (.csv, .tsv, .txt, .jsonl), Parquet or IDX files`,
+    `${path} is not a data set; give a folder or an archive (.zip, .tar) of images, a list (.csv, .tsv, .txt, .jsonl, .json), Parquet or IDX files`,
   );
 }
 
 async function openPattern(pattern: string, request: OpenRequest): Promise<ImageSource> {
   const archive = await archiveAbove(pattern);
-  if (archive !== undefined) return openInArchive(archive, request);
+  if (archive !== undefined) return openInArchive(archive, pattern, request);
+  refuseListOptions(pattern, request);
   const shards = picomatch.scan(pattern).isGlob ? await matchShards(pattern) : [];
   if (shards.length > 0) return openShards(dirname(pattern), shards, { ...request, named: true });
   throw new UserError(`${printable(pattern)} does not exist; check the path`);

@@ -9,20 +9,29 @@ export type Split = (typeof splitNames)[number];
 export const measuredSplitNames = [...splitNames, 'held-out'] as const;
 export type MeasuredSplit = (typeof measuredSplitNames)[number];
 
-/** Names of a split's folder: `Train`, `training_set`, `images-val`, `ILSVRC2012_img_test`, whatever their case. */
-const FOLDERS: Readonly<Record<Split, RegExp>> = {
-  train: splitFolder('train(?:ing|val)?'),
-  val: splitFolder('val(?:id(?:at(?:ion|e))?)?|dev(?:el(?:opment)?)?|eval(?:uation)?'),
-  test: splitFolder('test(?:s|ing)?'),
+const NAMES: Readonly<Record<Split, string>> = {
+  train: 'train(?:ing)?(?:[ ._-]*val)?',
+  val: 'val(?:id(?:at(?:ion|e))?)?|dev(?:el(?:opment)?)?|eval(?:uation)?',
+  test: 'test(?:s|ing)?',
 };
+const CONTENT = '(?:data(?:set)?|images?|imgs?|photos?|pictures?)';
+const GAP = '[ ._-]*';
 
-function splitFolder(names: string): RegExp {
-  const content = '(?:data(?:set)?|images?|imgs?|photos?|pictures?)';
-  const gap = '[ ._-]*';
-  return new RegExp(
-    `^(?:(?:ILSVRC2012_)?${content}${gap})?(?:${names})(?:${gap}(?:set|split|${content}|\\d{1,4}))?$`,
-    'i',
-  );
+/** Names of a split's folder: `Train`, `training_set`, `images-val`, `ILSVRC2012_img_test`, whatever their case. */
+const FOLDERS = forSplits(
+  (names) =>
+    new RegExp(
+      `^(?:(?:ILSVRC2012_)?${CONTENT}${GAP})?(?:${names})(?:${GAP}(?:set|split|${CONTENT}|\\d{1,4}))?$`,
+      'i',
+    ),
+);
+/** A split as one of the words of a name: `seg_train`, `02-test`, `flowers (val)`. */
+const WORDS = forSplits(
+  (names) => new RegExp(`(?<!\\p{L})(?:${names})(?:${GAP}(?:set|split|${CONTENT}))?(?!\\p{L})`, 'iu'),
+);
+
+function forSplits(pattern: (names: string) => RegExp): Readonly<Record<Split, RegExp>> {
+  return { train: pattern(NAMES.train), val: pattern(NAMES.val), test: pattern(NAMES.test) };
 }
 /** What the name of a split's file contains. */
 const FILES: Readonly<Record<Split, RegExp>> = { train: /train/i, val: /val/i, test: /test|t10k/i };
@@ -42,11 +51,12 @@ export function findSplitFolder(
   folders: readonly string[],
   place: string,
 ): { readonly folder: string; readonly split: Split } | undefined {
+  const splits = splitsOfFolders(folders);
   for (const candidate of splitAndSubstitute(split)) {
-    const found = folders.filter((name) => splitOfFolder(name) === candidate);
+    const found = [...splits].flatMap(([name, split]) => (split === candidate ? [name] : []));
     if (found.length > 1) {
       throw new UserError(
-        `${place} has several folders of ${SPLIT_WORDS[candidate]} images (${found.join(', ')}); keep one, or rename the others`,
+        `${place} has several folders of ${SPLIT_WORDS[candidate]} images (${found.join(', ')}); keep one, or if they are classes, move them into a folder called ${candidate}`,
       );
     }
     if (found[0] !== undefined) return { folder: found[0], split: candidate };
@@ -59,6 +69,32 @@ const SPLIT_WORDS: Readonly<Record<Split, string>> = { train: 'training', val: '
 /** The split that a folder's name means, in any case and usual spelling; undefined: none. */
 export function splitOfFolder(name: string): Split | undefined {
   return splitNames.find((split) => FOLDERS[split].test(name));
+}
+
+/**
+ * The folders among others that are splits: by their own names, or because two folders differ by a split's name only,
+ * and perhaps in digits (`seg_train` and `seg_test`, `01_train` and `02_val`).
+ */
+export function splitsOfFolders(folders: readonly string[]): Map<string, Split> {
+  const words = folders.flatMap((name) => {
+    const word = splitOfFolder(name) === undefined ? wordOf(name) : undefined;
+    return word === undefined ? [] : [{ name, ...word }];
+  });
+  const splits = new Map<string, Split>();
+  for (const name of folders) {
+    const own = words.find((word) => word.name === name);
+    const isDivided = own && words.some(({ rest, split }) => rest === own.rest && split !== own.split);
+    const split = splitOfFolder(name) ?? (isDivided ? own.split : undefined);
+    if (split !== undefined) splits.set(name, split);
+  }
+  return splits;
+}
+
+/** The split that a word of a name means, and the letters of the other words. */
+function wordOf(name: string): { readonly split: Split; readonly rest: string } | undefined {
+  const words = name.replace(/(\p{Ll})(?=\p{Lu})/gu, '$1 ');
+  const split = splitNames.find((split) => WORDS[split].test(words));
+  return split && { split, rest: words.replace(WORDS[split], '').replace(/\P{L}/gu, '').toLowerCase() };
 }
 
 /**
@@ -82,13 +118,20 @@ export function checkClassFolders(place: string, inside: ReadonlyMap<string, rea
         : `${place}/${name} is not a class but a divided data set (${one}, ${two}); give the path ${place}/${name}`,
     );
   }
+  // Vehicles have a class "train".
+  const split = [...inside.keys()].find((name) => splitOfFolder(name) && !/^train$/i.test(name));
+  if (split !== undefined) {
+    throw new UserError(
+      `${place}: the folder ${split} is called like a split, but there are class folders beside it; move it elsewhere, or rename it if it is a class`,
+    );
+  }
   const [first = [], ...others] = inside.values();
   const shared = first.filter((folder) => others.every((folders) => folders.includes(folder)));
   if (shared.length < 2 || others.length === 0) return;
   const names = shared.length > 4 ? `${shared.slice(0, 4).join(', ')}, …` : shared.join(', ');
   const [outer] = inside.keys();
   throw new UserError(
-    `all folders of ${place} hold the same folders (${names}), so it is unclear which are the classes; give the path of the folder of the classes, such as ${place}/${outer}, or move the images of each class into one folder without these`,
+    `all folders of ${place} hold the same folders (${names}), so it is unclear which are the classes; if ${place} is divided, call its folders train, val and test, otherwise give the path of the folder of the classes, such as ${place}/${outer}, or move the images of each class into one folder without these`,
   );
 }
 

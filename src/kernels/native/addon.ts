@@ -30,6 +30,7 @@ export interface Run {
   readonly labels?: Int32Array;
   readonly weights?: Float32Array;
   readonly labelSmoothing?: number;
+  readonly targets?: Float32Array;
   readonly gradientScale?: number;
   readonly losses?: Float32Array;
   readonly outputGradient?: Float32Array;

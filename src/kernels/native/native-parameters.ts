@@ -104,7 +104,7 @@ export class NativeParameters implements Parameters {
     this.#gradients ??= this.#addon.block(handle, FIELDS.gradients);
     if (this.#gradients) return this.#gradients;
     throw new UserError(
-      'ranks cannot exchange gradients in WebAssembly: train over ranks with --backend native, or in one process',
+      'ranks cannot exchange gradients in WebAssembly: train over ranks where the native kernels load, or in one process',
     );
   }
 

@@ -51,7 +51,7 @@ function curve(metrics: readonly Metrics[], value: (line: Metrics) => number, la
     y: { label, grid: true, zero: true },
     color: { legend: true, domain: ['train', 'validation'], range: SERIES.slice(0, 2) },
     marks: [
-      Plot.lineY(points, { x: 'epoch', y: 'value', stroke: 'images' }),
+      Plot.lineY(points, { x: 'epoch', y: 'value', z: 'images', stroke: 'images' }),
       Plot.dot(
         points.filter(({ images }) => images === 'validation'),
         { x: 'epoch', y: 'value', fill: 'images', r: 2.5 },
@@ -73,7 +73,7 @@ export function comparedCurves(reports: readonly RunReport[]): string {
     y: { label: 'validation top-1 error, %', grid: true, zero: true },
     color: { legend: true, domain: reports.map(({ run }) => run), range: SERIES },
     marks: [
-      Plot.lineY(points, { x: 'epoch', y: 'error', stroke: 'run' }),
+      Plot.lineY(points, { x: 'epoch', y: 'error', z: 'run', stroke: 'run' }),
       Plot.dot(points, { x: 'epoch', y: 'error', fill: 'run', r: 2.5 }),
     ],
   });

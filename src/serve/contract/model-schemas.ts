@@ -86,6 +86,20 @@ export const filtersResponse = z.object({
 });
 export type FiltersResponse = z.output<typeof filtersResponse>;
 
+export const samplesQuery = z.object({ model: query.model });
+export const samplesResponse = z.object({
+  samples: z
+    .array(
+      z.object({
+        name: z.string().describe('file name'),
+        label: z.string().describe('its class in the data set'),
+        image: z.base64().describe('base64 of a PNG file, at most 512 pixels on the smaller side'),
+      }),
+    )
+    .describe("empty if the data of the model's run is not at hand"),
+});
+export type SamplesResponse = z.output<typeof samplesResponse>;
+
 /** `GET /v1/demo-images`: labeled images, all of one size, to try training with. */
 export const demoImagesResponse = z.object({
   name: z.string().describe('name of the data set'),

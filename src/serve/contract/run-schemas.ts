@@ -1,5 +1,6 @@
 /** Training runs: `GET /v1/runs…`. Errors are fractions in data and percentages in tables. */
 import { z } from 'zod';
+import { runNotes } from '../../runs/run-notes.ts';
 import { type Metrics, metricsSchema, runResult } from '../../train/metrics.ts';
 import { query } from './common-schemas.ts';
 
@@ -12,6 +13,7 @@ const runSummary = z
   .object({
     id: z.string().describe('name of the run folder'),
     title: z.string(),
+    ...runNotes.shape,
     config: z.string(),
     state: runState,
     startedAt: z.iso.datetime().describe('when the recipe was written'),
@@ -19,6 +21,13 @@ const runSummary = z
     epoch: z.number(),
     iteration: z.int(),
     totalIterations: z.int().optional().describe('if the recipe determines it'),
+    secondsLeft: z
+      .number()
+      .optional()
+      .describe(
+        'time left at the present speed while the run is in training, if it runs to its last iteration',
+      ),
+    classes: z.int().optional().describe('number of classes, once there is a model'),
     best: z
       .object({
         top1Error: z.number(),
@@ -74,6 +83,20 @@ export const stateEvent = z.object({ state: runState, updatedAt: z.iso.datetime(
 export type StateEvent = z.output<typeof stateEvent>;
 const rewindEvent = z.object({ next: z.int() });
 export type RewindEvent = z.output<typeof rewindEvent>;
+
+export { runNotes };
+
+export const modelQuery = z.object({
+  checkpoint: z
+    .enum(['best', 'last'])
+    .optional()
+    .describe('default: the best model; before the first validation the last one'),
+});
+
+export const useResponse = z.object({
+  model: z.string().describe('name of the model in requests'),
+});
+export type UseResponse = z.output<typeof useResponse>;
 
 export const tablesResponse = z.object({
   tables: z.array(

@@ -15,13 +15,13 @@ import { RequestError } from '../request-errors.ts';
 import { commonErrors, type Routes, routeSchema } from '../route-types.ts';
 
 export function modelRoutes(app: Routes, { models, limits, servesWeights, demoImages }: Context): void {
-  const response: ModelsResponse = {
+  const describe = (): ModelsResponse => ({
     models: models.list.map(describeModel),
     limits,
     protocols: [...protocols],
     weights: servesWeights,
     demoImages: demoImages?.name,
-  };
+  });
   app.get(
     '/v1/model',
     {
@@ -32,7 +32,7 @@ export function modelRoutes(app: Routes, { models, limits, servesWeights, demoIm
         commonErrors,
       ),
     },
-    async () => response,
+    async () => describe(),
   );
 
   app.get(

@@ -1,9 +1,11 @@
+import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import type { FoundRun } from '../../runs/run-list.ts';
 import {
   eventsQuery,
   metricsQuery,
   metricsResponse,
+  modelQuery,
   runParameters,
   runResponse,
   runsResponse,
@@ -13,16 +15,18 @@ import type { Context } from '../request-context.ts';
 import { RequestError } from '../request-errors.ts';
 import { commonErrors, lookupErrors, type Routes, routeSchema } from '../route-types.ts';
 import { runEvents } from '../runs/run-events.ts';
+import { modelDownload, modelFileOf } from '../runs/run-models.ts';
 import { Reports } from '../runs/run-reports.ts';
 import { describeRun, summarizeRuns } from '../runs/run-summary.ts';
 import { REPORT_POLICY } from '../security.ts';
+import { runChangeRoutes } from './run-changes.ts';
 
 /** Maximum number of open event streams. */
 const MAX_STREAMS = 100;
 
 /** `GET /v1/runs…` */
 export function runRoutes(app: Routes, context: Context, log: (message: string) => void): void {
-  const { runs, pages, metrics, closing } = context;
+  const { runs, pages, metrics, closing, downloads } = context;
   const reports = new Reports(pages, closing, log);
 
   const find = async (id: string): Promise<FoundRun> => {
@@ -100,6 +104,47 @@ export function runRoutes(app: Routes, context: Context, log: (message: string) 
         .send(Readable.from(events) as never);
     },
   );
+
+  app.get(
+    '/v1/runs/:id/model',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        summary: "Download a run's model.",
+        params: runParameters,
+        querystring: modelQuery,
+        response: { ...lookupErrors },
+      },
+    },
+    async (request, reply) => {
+      const run = await find(request.params.id);
+      const path = await modelFileOf(run, request.query.checkpoint);
+      return downloads.send(reply, `${run.id}-${basename(path, '.safetensors')}`, () =>
+        modelDownload(path, run.id),
+      );
+    },
+  );
+
+  app.get(
+    '/v1/runs/:id/card',
+    {
+      schema: {
+        summary: "Get the model card of a run's model (Markdown).",
+        params: runParameters,
+        response: { ...lookupErrors },
+      },
+    },
+    async (request, reply) => {
+      const run = await find(request.params.id);
+      await modelFileOf(run, undefined);
+      return reply
+        .type('text/markdown; charset=utf-8')
+        .serializer((text: unknown) => text as string)
+        .send((await pages.card(run.folder.path)) as never);
+    },
+  );
+
+  runChangeRoutes(app, context, find);
 
   app.get(
     '/v1/runs/:id/report',

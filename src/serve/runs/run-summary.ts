@@ -5,8 +5,11 @@ import { hidePathsIn } from '../../core/hide-paths.ts';
 import { validationsOf } from '../../runs/metrics-file.ts';
 import { type RunDescription, readRunDescription, readRunResult } from '../../runs/run-folder.ts';
 import { type FoundRun, isFile, type RunList, stateOf } from '../../runs/run-list.ts';
+import { readRunNotes } from '../../runs/run-notes.ts';
+import type { Metrics } from '../../train/metrics.ts';
 import { formatRecipe } from '../../train/recipe-file.ts';
 import type { RunResponse, RunSummary, StateEvent } from '../contract/run-schemas.ts';
+import { classesOf } from './run-models.ts';
 
 /** All runs of the folder, the newest first. Runs that cannot be read are left out. */
 export async function summarizeRuns(runs: RunList): Promise<RunSummary[]> {
@@ -24,15 +27,20 @@ async function summarizeRun(runs: RunList, run: FoundRun): Promise<RunSummary> {
   const { best, last: lastValidation } = validationsOf(metrics.lines);
   const last = metrics.lines.at(-1);
   const hasModel = await isFile(folder.lastFile);
+  const state = await stateEvent(run);
+  const totalIterations = totalOf(description, lastValidation ?? last);
   return {
     id,
     title: titleOf(description),
+    ...(await readRunNotes(folder)),
     config: description.recipe.config,
-    ...(await stateEvent(run)),
+    ...state,
     startedAt: (await timeOf(folder.recipeFile)) ?? new Date(0).toISOString(),
     epoch: last?.epoch ?? 0,
     iteration: last?.iteration ?? 0,
-    totalIterations: totalOf(description, lastValidation ?? last),
+    totalIterations,
+    secondsLeft: state.state === 'running' ? secondsLeft(metrics.lines, totalIterations) : undefined,
+    classes: hasModel ? await classesOf(folder.lastFile) : undefined,
     best: best && {
       top1Error: best.top1Error,
       top5Error: best.top5Error,
@@ -76,6 +84,15 @@ async function timeOf(path: string): Promise<string | undefined> {
 function titleOf({ data, recipe }: RunDescription): string {
   const width = recipe.width === 1 ? '' : `, width ${recipe.width}`;
   return `network ${recipe.config}${width}, on ${basename(data)}`;
+}
+
+/** The time left at the speed of the later half of the metrics so far. */
+function secondsLeft(lines: readonly Metrics[], total: number | undefined): number | undefined {
+  const last = lines.at(-1);
+  const earlier = lines[Math.floor(lines.length / 2)];
+  if (!last || !earlier || total === undefined || last.iteration <= earlier.iteration) return undefined;
+  const perIteration = (last.seconds - earlier.seconds) / (last.iteration - earlier.iteration);
+  return Math.max(0, total - last.iteration) * perIteration;
 }
 
 /** A recipe counts in epochs: how many iterations those are follows from the iterations so far. */

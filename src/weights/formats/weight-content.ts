@@ -1,5 +1,6 @@
 import type { ForeignNetwork } from '../import/foreign-network.ts';
 import type { Preprocessing } from '../import/preprocessing.ts';
+import type { StatedOperations } from '../import/stated-operations.ts';
 import type { ClassNames } from '../labels/class-names.ts';
 import type { SourceTensor } from '../tensors/source-tensor.ts';
 
@@ -16,6 +17,8 @@ export interface WeightContent {
    * @throws UserError if the description is not that of a VGG network.
    */
   readonly network?: () => ForeignNetwork;
+  /** What the network computes, if the file lists it without the order that `network` would need. */
+  readonly operations?: StatedOperations;
   /** The preprocessing, if the file states it and `network` does not. */
   readonly preprocessing?: Preprocessing;
   /** The names of the outputs, in their order, if the file has them. */

@@ -7,6 +7,9 @@ import type { ImportOptions } from './import-options.ts';
 import { describePreprocessing, isNative, type Preprocessing } from './preprocessing.ts';
 import type { WrittenForm } from './written-form.ts';
 
+/** The crop of the published networks. */
+const USUAL_CROP = 224;
+
 /** A human-readable account of what an import found in a file and how it changed the tensors. */
 export interface ImportReport {
   readonly format: FormatName;
@@ -97,17 +100,31 @@ function remarksOf(
   if (network.classes === 0) {
     remarks.push('convolutions only, without a classifier: use it with `vgg features`');
   }
-  if (!written) remarks.push(...foreignRemarks(foreign, options));
+  if (!written) remarks.push(...foreignRemarks(foreign, network, options));
   return remarks;
 }
 
-/** What to know about another framework's file, with what its names were assumed to mean. */
+/** What to know about another framework's file, with what was assumed because it does not say. */
 export function foreignRemarks(
-  { assumption, remarks }: ForeignNetwork,
-  { convention, mean }: ImportOptions,
+  { assumption, remarks, headPool, inputSide }: ForeignNetwork,
+  network: Network,
+  options: ImportOptions,
 ): string[] {
-  const stated = convention !== undefined || mean !== undefined;
-  return stated || assumption === undefined ? [...remarks] : [assumption, ...remarks];
+  const all: string[] = [...remarks];
+  const { classes, crop } = network;
+  const stated = options.convention !== undefined || options.mean !== undefined;
+  if (!stated && assumption !== undefined) all.unshift(assumption);
+  if (network.headPool && inputSide === undefined && options.crop === undefined)
+    all.push(`it does not state the size of its images: assumed ${crop} pixels; otherwise give --crop`);
+  const isUnknown = headPool === undefined && options.headPool === undefined;
+  // At the usual crop a pooling to 7×7 changes nothing.
+  if (classes > 0 && isUnknown && crop !== USUAL_CROP) {
+    const side = crop / 32;
+    all.push(
+      `it does not state whether a pooling precedes its classifier: assumed none, so crops of ${crop} pixels; otherwise give --head-pool average${side > 1 ? `-${side}` : ' or max'} and --crop`,
+    );
+  }
+  return all;
 }
 
 function ignoredTensors(file: WeightFile, layers: readonly ForeignLayer[]): string[] {

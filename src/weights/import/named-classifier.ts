@@ -54,24 +54,7 @@ export function namedClassifier(
   const found = names.map((name) => torchLayer(path, named, name, []));
   // Where none takes the outputs of another, the order of the names tells which shape is wrong.
   const ordered = inOrder(found, channels) ?? found;
-  const { layers, remarks } = withNorms(path, named, ordered, features, prefix, epsilon);
-  const side = sideOf(layers[0]!, channels);
-  if (side === USUAL_SIDE || !Number.isInteger(side) || options.headPool) return { layers, remarks };
-  return {
-    layers,
-    remarks: [
-      ...remarks,
-      `its names do not tell whether a pooling precedes the classifier: assumed none, so crops of ${32 * side} pixels; otherwise give --head-pool average${side > 1 ? `-${side}` : ' or max'} and --crop`,
-    ],
-  };
-}
-
-/** The side of the map that the published networks flatten. */
-const USUAL_SIDE = 7;
-
-function sideOf(layer: ForeignLayer, channels: number): number {
-  const { kernel = 0, inputs = 0 } = fullyConnectedSize(layer) ?? {};
-  return kernel > 1 ? kernel : Math.sqrt(inputs / channels);
+  return withNorms(path, named, ordered, features, prefix, epsilon);
 }
 
 /** A matrix, or the convolution that replaces one (timm). */
@@ -81,7 +64,7 @@ function hasMatrix(named: Named, name: string): boolean {
 }
 
 /** The names under the network's prefix or, if there are none, under the longest part of it that has some. */
-function withinPrefix(names: readonly string[], prefix: string): string[] {
+export function withinPrefix(names: readonly string[], prefix: string): string[] {
   for (let at = prefix; ; at = at.replace(/[^.]*\.$/, '')) {
     const inside = names.filter((name) => name.startsWith(at));
     if (inside.length > 0 || at === '') return inside;

@@ -3,13 +3,14 @@
  * convolutions; anything before them (`state_dict.`, `backbone.`) is a prefix. ./named-classifier.ts finds the fully
  * connected layers.
  */
-import { UserError } from '../../core/errors.ts';
+import { UsageError, UserError } from '../../core/errors.ts';
 import type { PoolingRounding } from '../../core/layer.ts';
 import type { WeightFile } from '../formats/formats.ts';
-import type { ForeignNetwork } from './foreign-network.ts';
+import { convolutionSize, type ForeignNetwork } from './foreign-network.ts';
 import type { ImportOptions } from './import-options.ts';
-import { namedClassifier } from './named-classifier.ts';
+import { namedClassifier, withinPrefix } from './named-classifier.ts';
 import type { ConventionName } from './preprocessing.ts';
+import { factsOfOperations, isHeadPool, type Operation } from './stated-operations.ts';
 import { isNorm, type Named, torchLayer, torchNorm } from './torch-layers.ts';
 
 /** Prefix of the optimizer's tensors in our own checkpoints. */
@@ -41,7 +42,44 @@ export function networkByNames(file: WeightFile, options: ImportOptions = {}): F
     const prefixes = found.map(({ prefix }) => JSON.stringify(prefix)).join(', ');
     throw new UserError(`${file.path} holds several networks, under ${prefixes}; choose one with --prefix`);
   }
-  return only.scheme.read(file.path, named, only.prefix, options);
+  return withOperations(file, only, named, options);
+}
+
+/** Reads the network, and what the file lists of its computations. */
+function withOperations(
+  { path, operations }: WeightFile,
+  { scheme, prefix }: { scheme: Scheme; prefix: string },
+  named: Named,
+  options: ImportOptions,
+): ForeignNetwork {
+  if (!operations) return scheme.read(path, named, prefix, options);
+  const list = operations.areAll ? operations.list : partsOf(operations.list, prefix);
+  const convolutions = [...named.values()].filter(({ shape }) => shape.length === 4);
+  const kernels = new Set(convolutions.map(({ shape }) => shape[2]!));
+  const facts = factsOfOperations(path, { ...operations, list }, kernels, options);
+  const { epsilon, headPool, pooling, inputSide } = facts;
+  if (epsilon !== undefined && options.batchNormEpsilon !== undefined) {
+    throw new UsageError(`${path} has its own epsilon, so --bn-epsilon does not apply to it; leave it out`);
+  }
+  const network = scheme.read(path, named, prefix, { batchNormEpsilon: epsilon, ...options });
+  // A classifier of convolutions (timm) takes the map itself and pools after them.
+  const [first] = network.classifier;
+  const takesMap = first !== undefined && (convolutionSize(first)?.kernel ?? 0) > 1;
+  return {
+    ...network,
+    inputSide,
+    pooling: pooling ?? network.pooling,
+    headPool: takesMap ? undefined : headPool,
+  };
+}
+
+/** The parts of the network under a prefix, and poolings beside it if it has none. */
+function partsOf(list: readonly Operation[], prefix: string): Operation[] {
+  const places = list.map((operation) => ({ ...operation, name: withoutWrappers(operation.name) }));
+  const inside = places.filter(({ name }) => name.startsWith(prefix));
+  const pools = places.filter(isHeadPool).map(({ name }) => name);
+  const near = new Set(withinPrefix(pools, prefix));
+  return [...inside.filter((part) => !isHeadPool(part)), ...places.filter((part) => near.has(part.name))];
 }
 
 /**

@@ -14,6 +14,8 @@ import { checkTensors, type Model, OPTIMIZER_PREFIX } from './model.ts';
 export interface ReadModelOptions extends ImportOptions {
   /** Accepts networks without a classifier, which have 0 classes (default false). */
   readonly allowFeatures?: boolean;
+  /** Accepts networks that predict boxes (appendix A), whose outputs are not class scores (default false). */
+  readonly allowBoxes?: boolean;
 }
 
 export type OnProgress = (bytesRead: number, bytesTotal: number) => void;
@@ -58,6 +60,11 @@ async function read(path: string, options: ReadModelOptions) {
     if (file.format !== 'safetensors' || !isOwn(file.metadata, options))
       return await importModel(file, withStatedPreprocessing(file, options));
     const facts = parseModelMetadata(path, file.metadata);
+    if (facts.network.boxes && !options.allowBoxes) {
+      throw new UserError(
+        `${path} predicts boxes, not classes; use it with --task localize (vgg evaluate, vgg train) or --localizer (vgg predict, vgg serve), beside a classification model`,
+      );
+    }
     checkOwnOptions(path, facts, options);
     if (ownPreprocessing(facts, options)) return await importModel(file, options);
     const model = await readOwnModel(file.path, options);

@@ -55,6 +55,10 @@ const cases: Readonly<Record<string, Case>> = {
     head: 'global average pooling, FC-12, FC-10, FC-6, FC-5',
     crop: 224,
   },
+  'gap-whole.pth': { options: torchvision, head: gap, crop: 224 },
+  'gap-script.pt': { options: torchvision, head: gap, crop: 224 },
+  'gap-traced.pt': { options: torchvision, head: gap, crop: 224 },
+  'gap-exported.pt2': { options: torchvision, head: gap, crop: 64 },
   'gap.onnx': { options: torchvision, head: gap, crop: 224 },
   'gap-preprocessing.onnx': { head: gap, crop: 224 },
   'gap-dynamo.onnx': { options: torchvision, head: gap, crop: 64 },
@@ -108,6 +112,7 @@ describe('classifiers of other networks', () => {
 
   test('pooling and crop that contradict the file are refused', async () => {
     await refused(read('gap.onnx', { ...torchvision, headPool: max }), /pooling average .* not max/);
+    await refused(read('gap-script.pt', { ...torchvision, headPool: 'none' }), /pooling average .* not none/);
     await refused(read('adaptive-3.pth', { ...torchvision, headPool: average }), /average-3/);
     await refused(
       read('linear.pth', { ...torchvision, crop: 64 }),

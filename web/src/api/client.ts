@@ -52,6 +52,16 @@ export async function postImage<T>(
 }
 
 /**
+ * Sends JSON.
+ * @param body default: nothing
+ * @throws ApiError
+ */
+export async function postJson<T>(path: string, body?: object): Promise<T> {
+  const json = body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return (await request(addressOf(path), { method: 'POST', ...json })).json() as Promise<T>;
+}
+
+/**
  * Exchanges the server's token for a cookie, which authorizes every later request.
  * @throws ApiError when the token is wrong
  */

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, sentenceOf } from './client.ts';
 
 export type RequestState<T> =
@@ -44,4 +44,11 @@ export function useRequest<T>(
   }, [key, attempt]);
   if (key === undefined) return { state: 'idle' };
   return answer?.key === key ? answer.loading : { state: 'loading' };
+}
+
+/** Keeps the last response of a request while the next one is loading. */
+export function useKept<T>(request: RequestState<T>): RequestState<T> {
+  const kept = useRef<RequestState<T>>(request);
+  if (request.state !== 'loading') kept.current = request;
+  return kept.current.state === 'done' ? kept.current : request;
 }

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { MetricsLine } from '../../../src/serve/contract/run-schemas.ts';
 import { figure } from '../ui/display-values.ts';
-import { type Series, type SeriesPoint, seriesPoints, type XAxis } from './series.ts';
+import { type DrawnPlot, type PlotModule, plotCurves } from './plot-curves.ts';
+import { type Range, type Series, seriesPoints, type XAxis } from './series.ts';
 
 export const LINE_STYLES = 'Thin lines: training. Thick lines with points: validation.';
 
@@ -12,9 +13,15 @@ interface ChartProps {
   readonly series: readonly Series[];
   readonly value: (line: MetricsLine) => number;
   readonly logarithmic?: boolean;
+  /** Whether values jump and only training has them, as the learning rate (default: false). */
+  readonly steps?: boolean;
+  /** Weight of earlier values in the moving average of training, 0 to below 1 (default: 0). */
+  readonly smoothing?: number;
+  /** The part of the x-axis that is shown (default: all). */
+  readonly zoom?: Range;
+  /** Called with a range that was selected with the pointer; undefined: all (default: no zooming). */
+  readonly onZoom?: (range: Range | undefined) => void;
 }
-
-type PlotModule = typeof import('@observablehq/plot');
 
 /** Observable Plot is most of the page's code and needed only here, so it is loaded with the first chart. */
 let plotModule: Promise<PlotModule> | undefined;
@@ -32,26 +39,89 @@ function usePlot(): PlotModule | undefined {
   return plot;
 }
 
-export function Chart({ title, unit, xAxis, series, value, logarithmic = false }: ChartProps) {
+export function Chart(props: ChartProps) {
+  const {
+    title,
+    unit,
+    xAxis,
+    series,
+    value,
+    logarithmic = false,
+    steps = false,
+    smoothing = 0,
+    zoom,
+  } = props;
   const plot = usePlot();
   const box = useRef<HTMLDivElement>(null);
+  const drawing = useRef<DrawnPlot>(undefined);
   const width = useWidth(box);
-  const pick = (kind: MetricsLine['kind']) =>
-    series.flatMap((one) => seriesPoints(one, kind, xAxis, value, logarithmic));
-  const drawn = { training: pick('train'), validation: logarithmic ? [] : pick('validation') };
+  const pick = (kind: MetricsLine['kind'], weight: number) =>
+    series.flatMap((one) => seriesPoints(one, kind, { xAxis, value, steps, zoom, smoothing: weight }));
+  const drawn = {
+    training: pick('train', steps ? 0 : smoothing),
+    raw: smoothing > 0 && !steps ? pick('train', 0) : [],
+    validation: steps ? [] : pick('validation', 0),
+  };
   useEffect(() => {
     if (!plot || width === 0) return;
-    const svg = draw(plot, drawn, { width, xAxis, unit, logarithmic });
-    box.current!.replaceChildren(svg);
-  }, [plot, width, xAxis, unit, logarithmic, JSON.stringify(drawn)]);
+    const format = { width, xAxis, unit, logarithmic, steps, fromZero: zoom === undefined };
+    drawing.current = plotCurves(plot, drawn, format);
+    box.current!.replaceChildren(drawing.current.svg);
+  }, [plot, width, xAxis.label, unit, logarithmic, JSON.stringify(drawn)]);
   return (
     <figure class="chart">
       <figcaption>
         {title}
         {unit && <span class="hint">{unit}</span>}
       </figcaption>
-      <div class="plot" ref={box} role="img" aria-label={`${title}. ${summary(series, value, unit)}`} />
+      <ZoomArea {...props} xAt={(pixels) => drawing.current?.xAt(pixels) ?? Number.NaN}>
+        <div class="plot" ref={box} role="img" aria-label={`${title}. ${summary(series, value, unit)}`} />
+      </ZoomArea>
     </figure>
+  );
+}
+
+/** Fewer pixels are a click. */
+const LEAST_DRAG = 8;
+
+interface ZoomAreaProps extends Pick<ChartProps, 'onZoom'> {
+  readonly xAt: (pixels: number) => number;
+  readonly children: preact.ComponentChildren;
+}
+
+/** Selects a range of the x-axis by dragging; a double click selects all. The fields above the charts do it by keyboard. */
+function ZoomArea({ onZoom, xAt, children }: ZoomAreaProps) {
+  const [drag, setDrag] = useState<{ from: number; to: number }>();
+  const place = (event: PointerEvent) =>
+    event.clientX - (event.currentTarget as HTMLElement).getBoundingClientRect().left;
+  if (!onZoom) return <div class="zoom-area">{children}</div>;
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: the fields above the charts do the same by keyboard
+    <div
+      class="zoom-area zoomable"
+      onPointerDown={(event) => {
+        if (event.button !== 0 || event.pointerType === 'touch') return;
+        setDrag({ from: place(event), to: place(event) });
+        (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={(event) => drag && setDrag({ ...drag, to: place(event) })}
+      onPointerUp={() => {
+        if (!drag) return;
+        setDrag(undefined);
+        const [from, to] = [Math.min(drag.from, drag.to), Math.max(drag.from, drag.to)];
+        const range = [xAt(from), xAt(to)] as const;
+        if (to - from >= LEAST_DRAG && range.every(Number.isFinite)) onZoom(range);
+      }}
+      onDblClick={() => onZoom(undefined)}
+    >
+      {children}
+      {drag && (
+        <span
+          class="zoom-selection"
+          style={{ left: `${Math.min(drag.from, drag.to)}px`, width: `${Math.abs(drag.to - drag.from)}px` }}
+        />
+      )}
+    </div>
   );
 }
 
@@ -59,69 +129,11 @@ export function Chart({ title, unit, xAxis, series, value, logarithmic = false }
 function summary(series: readonly Series[], value: (line: MetricsLine) => number, unit = ''): string {
   return series
     .filter(({ lines }) => lines.length > 0)
-    .map(({ id, lines }) => {
+    .map(({ name, lines }) => {
       const [first, last] = [lines[0]!, lines.at(-1)!].map((line) => `${figure(value(line))} ${unit}`.trim());
-      return `${id}: from ${first} to ${last} at epoch ${lines.at(-1)!.epoch.toFixed(1)}.`;
+      return `${name}: from ${first} to ${last} at epoch ${lines.at(-1)!.epoch.toFixed(1)}.`;
     })
     .join(' ');
-}
-
-interface ChartPoints {
-  readonly training: readonly SeriesPoint[];
-  readonly validation: readonly SeriesPoint[];
-}
-
-interface ChartFormat {
-  readonly width: number;
-  readonly xAxis: XAxis;
-  readonly unit: string | undefined;
-  readonly logarithmic: boolean;
-}
-
-const TICKS = 5;
-/** An axis of learning rates extends beyond them by this factor at each end. */
-const MARGIN = 1.25;
-
-function draw(Plot: PlotModule, { training, validation }: ChartPoints, format: ChartFormat): Element {
-  const { width, xAxis, logarithmic } = format;
-  const line = { x: 'x', y: 'y', z: 'run', stroke: 'color' } as const;
-  const named = (point: SeriesPoint) =>
-    `${point.run}\n${xAxis} ${figure(point.x)}\n${figure(point.y)} ${format.unit ?? ''}`;
-  const plot = Plot.plot({
-    width,
-    height: Math.round(Math.min(260, Math.max(180, width * 0.55))),
-    marginLeft: logarithmic ? 52 : 40,
-    marginRight: 12,
-    marginTop: 10,
-    x: { label: xAxis, nice: false },
-    y: logarithmic
-      ? { type: 'log', label: null, grid: true, tickFormat: figure, ...ratesOf(training) }
-      : { label: null, grid: true, zero: true, nice: TICKS, ticks: TICKS },
-    color: { type: 'identity' },
-    marks: [
-      Plot.lineY(training, {
-        ...line,
-        strokeWidth: logarithmic ? 2 : 1,
-        strokeOpacity: logarithmic ? 1 : 0.55,
-        curve: logarithmic ? 'step-before' : 'linear',
-      }),
-      Plot.lineY(validation, { ...line, strokeWidth: 2.25 }),
-      Plot.dot(validation, { x: 'x', y: 'y', fill: 'color', r: 2.75 }),
-      Plot.tip([...training, ...validation], Plot.pointer({ x: 'x', y: 'y', title: named })),
-    ],
-  });
-  // The Content-Security-Policy forbids Plot's inline style sheet; runs.css has its rules.
-  plot.querySelector('style')?.remove();
-  plot.setAttribute('aria-hidden', 'true'); // the enclosing box has the summary as its label
-  return plot;
-}
-
-/** A schedule has few learning rates: they are the ticks, and the domain keeps the lines off the plot's edges. */
-function ratesOf(points: readonly SeriesPoint[]): { ticks: number[] | number; domain?: [number, number] } {
-  const rates = [...new Set(points.map(({ y }) => y))];
-  const ticks = rates.length <= 6 ? rates : 4;
-  if (rates.length === 0) return { ticks };
-  return { ticks, domain: [Math.min(...rates) / MARGIN, Math.max(...rates) * MARGIN] };
 }
 
 /** The current width of an element in CSS pixels. */

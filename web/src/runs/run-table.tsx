@@ -1,5 +1,6 @@
 import type { RunSummary } from '../../../src/serve/contract/run-schemas.ts';
-import { count, moment, percent } from '../ui/display-values.ts';
+import { count, duration, moment, percent } from '../ui/display-values.ts';
+import { endedEarly, hasTop5, nameOf } from './run-facts.ts';
 import { seriesColor } from './series.ts';
 
 interface RunTableProps {
@@ -60,13 +61,13 @@ interface RunRowProps {
 }
 
 function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
-  const { id, title, state, best, startedAt } = run;
+  const { id, name, title, state, best, startedAt } = run;
   return (
     <tr class={isCurrent ? 'selected' : undefined}>
       <td>
         <input
           type="checkbox"
-          aria-label={`Show curves of ${id}`}
+          aria-label={`Show curves of ${nameOf(run)}`}
           checked={place >= 0}
           style={place >= 0 ? { accentColor: seriesColor(place) } : {}}
           onChange={onToggle}
@@ -74,8 +75,9 @@ function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
       </td>
       <th scope="row">
         <button type="button" aria-pressed={isCurrent} onClick={onCurrent}>
-          {id}
+          {nameOf(run)}
         </button>
+        {name && name !== id && <span class="hint">{id}, </span>}
         {title !== id && <span class="hint">{title}</span>}
       </th>
       <td>
@@ -87,7 +89,8 @@ function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
       <td>
         {best ? (
           <>
-            {percent(best.top1Error)} <span class="hint">top-5 {percent(best.top5Error)}</span>
+            {percent(best.top1Error)}{' '}
+            {hasTop5(run) && <span class="hint">top-5 {percent(best.top5Error)}</span>}
           </>
         ) : (
           '–'
@@ -100,16 +103,23 @@ function RunRow({ run, place, isCurrent, onCurrent, onToggle }: RunRowProps) {
   );
 }
 
-function Progress({ run: { id, iteration, totalIterations, epoch } }: { readonly run: RunSummary }) {
+/** A finished run's bar is full, even if it ended early. */
+function Progress({ run }: { readonly run: RunSummary }) {
+  const { state, iteration, totalIterations, epoch, secondsLeft } = run;
+  const total = state === 'finished' ? iteration : totalIterations;
   return (
     <>
       <span>
         {count(iteration)}
-        {totalIterations !== undefined && ` / ${count(totalIterations)}`}
+        {total !== undefined && total !== iteration && ` / ${count(total)}`}
       </span>{' '}
-      <span class="hint">epoch {epoch.toFixed(1)}</span>
-      {totalIterations !== undefined && (
-        <progress max={totalIterations} value={iteration} aria-label={`Progress of ${id}`} />
+      <span class="hint">
+        epoch {epoch.toFixed(1)}
+        {endedEarly(run) && ', ended early'}
+      </span>
+      {secondsLeft !== undefined && <span class="hint time-left">about {duration(secondsLeft)} left</span>}
+      {total !== undefined && (
+        <progress max={Math.max(1, total)} value={iteration} aria-label={`Progress of ${nameOf(run)}`} />
       )}
     </>
   );

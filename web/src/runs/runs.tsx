@@ -1,5 +1,6 @@
 import { decoded, go, hrefOf, type Route } from '../state/route.ts';
 import { Busy, Failure } from '../ui/notices.tsx';
+import { Comparison } from './comparison.tsx';
 import { Curves } from './curves.tsx';
 import { RunDetails } from './run-details.tsx';
 import { RunTable } from './run-table.tsx';
@@ -7,10 +8,17 @@ import { MOST_SERIES } from './series.ts';
 import { useMetrics } from './use-metrics.ts';
 import { useRuns } from './use-runs.ts';
 
+interface RunsProps {
+  readonly route: Route;
+  /** Shows a served model in Classify. */
+  readonly onUse: (model: string) => void;
+}
+
 /** Training runs: a list, the curves of the selected ones, and the details of the current one. */
-export function Runs({ route }: { readonly route: Route }) {
+export function Runs({ route, onUse }: RunsProps) {
   const { runs, failure, refresh } = useRuns();
-  const current = runs?.find(({ id }) => id === route.item) ?? runs?.[0];
+  const current =
+    runs?.find(({ id }) => id === route.item) ?? runs?.find(({ state }) => state === 'running') ?? runs?.[0];
   const compared = new Set(route.parameters.get('with')?.split(',').map(decoded));
   const shown = (runs ?? []).filter(({ id }) => id === current?.id || compared.has(id)).slice(0, MOST_SERIES);
   const streams = useMetrics(shown, refresh);
@@ -31,7 +39,7 @@ export function Runs({ route }: { readonly route: Route }) {
       ) : (
         <>
           {route.item && route.item !== current.id && (
-            <Failure message={`There is no run ${route.item}. Showing the newest.`} />
+            <Failure message={`There is no run ${route.item}. Showing another.`} />
           )}
           <RunTable
             runs={runs}
@@ -46,7 +54,14 @@ export function Runs({ route }: { readonly route: Route }) {
             }}
           />
           <Curves runs={shown} streams={streams} />
-          <RunDetails run={current} />
+          {shown.length > 1 && <Comparison runs={shown} />}
+          <RunDetails
+            key={current.id}
+            run={current}
+            lines={streams.get(current.id)?.lines ?? []}
+            onChanged={refresh}
+            onUse={onUse}
+          />
         </>
       )}
     </>

@@ -17,17 +17,19 @@ const RATE: Column = ['Learning rate', ({ learningRate }) => figure(learningRate
 
 interface ValidationTableProps {
   readonly series: readonly Series[];
-  /** Whether to name the runs and show the top-5 error (default: false). */
+  /** Whether to show the top-5 error (default: false). */
   readonly full?: boolean;
+  /** Whether to name the runs (default: false). */
+  readonly named?: boolean;
 }
 
 /** Shows the validations in the charts as a table that can be opened. */
-export function ValidationTable({ series, full = false }: ValidationTableProps) {
-  const columns = full ? [RUN, ...EVERYWHERE, TOP_5, RATE] : [...EVERYWHERE, RATE];
-  const rows = series.flatMap(({ id, lines }) =>
+export function ValidationTable({ series, full = false, named = false }: ValidationTableProps) {
+  const columns = [...(named ? [RUN] : []), ...EVERYWHERE, ...(full ? [TOP_5] : []), RATE];
+  const rows = series.flatMap(({ name, lines }) =>
     lines
       .filter(({ kind }) => kind === 'validation')
-      .map((line) => columns.map(([, cell]) => cell(line, id))),
+      .map((line) => columns.map(([, cell]) => cell(line, name))),
   );
   return (
     <details>

@@ -5,6 +5,7 @@ import { saveBlob } from '../state/user-files.ts';
 import { percent, plural } from '../ui/display-values.ts';
 import { Failure } from '../ui/notices.tsx';
 import { localTraining } from './local-training.ts';
+import { TryModel } from './try-model.tsx';
 
 interface ResultProps {
   readonly name: string;
@@ -76,6 +77,7 @@ export function Result({ name, training, lines }: ResultProps) {
         <code>npx verydeep serve --model {earlier ? bestFile : lastFile}</code>.
       </p>
       {failure && <Failure message={failure} />}
+      <TryModel model={(earlier ?? { model }).model} name={earlier ? 'best model' : 'model'} />
     </div>
   );
 }

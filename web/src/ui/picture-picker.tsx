@@ -10,10 +10,12 @@ interface PickerProps {
   readonly onPicture: (picture: Picture) => void;
   /** Whether the model runs in this browser (default: on the server). */
   readonly runsInBrowser?: boolean;
+  /** What happens to the image (default: by where the model runs). */
+  readonly hint?: string;
 }
 
 /** Accepts an image that is dropped anywhere on the page, pasted, or chosen in a file dialog. */
-export function PicturePicker({ picture, limits, onPicture, runsInBrowser = false }: PickerProps) {
+export function PicturePicker({ picture, limits, onPicture, runsInBrowser = false, hint }: PickerProps) {
   const [failure, setFailure] = useState<string>();
   const [draggedOver, setDraggedOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -87,9 +89,10 @@ export function PicturePicker({ picture, limits, onPicture, runsInBrowser = fals
       {!picture && (
         <p class="hint">
           JPEG, PNG or WebP.{' '}
-          {runsInBrowser
-            ? 'Classify keeps the image on your device; Layers sends it to this server.'
-            : 'The image is sent to this server only, which does not store it.'}
+          {hint ??
+            (runsInBrowser
+              ? 'Classify keeps the image on your device; Layers sends it to this server.'
+              : 'The image is sent to this server only, which does not store it.')}
         </p>
       )}
       {failure && <Failure message={failure} />}

@@ -1,4 +1,5 @@
 import { relative, resolve } from 'node:path';
+import { byCodePoint } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { FileList } from '../file-list.ts';
 import { disk, type FileTree, isHidden, type Listing } from '../folders/file-tree.ts';
@@ -67,8 +68,8 @@ export class ArchiveTree implements FileTree {
       // "0" follows "/": the next name is the first one outside this folder.
       i = inner.length > 0 ? this.#firstFrom(`${prefix}${first}0`) : i + 1;
     }
-    const visible = (names: string[]): string[] => names.filter((name) => !isHidden(name)).sort();
-    return { folders: visible(folders), files: visible(files) };
+    const visible = (names: string[]): string[] => names.filter((name) => !isHidden(name));
+    return { folders: visible(folders).sort(byCodePoint), files: visible(files).sort() };
   }
 
   async readBytes(path: string): Promise<Buffer> {

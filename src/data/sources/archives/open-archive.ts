@@ -5,6 +5,7 @@ import { UserError } from '../../../core/errors.ts';
 import { kindOf } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import type { FileTree } from '../folders/file-tree.ts';
+import { findLists } from '../lists/open-list.ts';
 import { splitOfFolder } from '../splits.ts';
 import type { ArchiveTree } from './archive-tree.ts';
 import { openTarArchive } from './tar-archive.ts';
@@ -58,8 +59,11 @@ export async function contentFolder(tree: FileTree, folder: string): Promise<str
   const [only] = folders;
   if (only === undefined || folders.length > 1 || files.some(isImageName) || splitOfFolder(only))
     return folder;
-  const inside = await tree.listFolder(join(folder, only));
-  return inside.folders.length > 0 || !inside.files.some(isImageName)
-    ? contentFolder(tree, join(folder, only))
-    : folder;
+  const inner = join(folder, only);
+  const inside = await tree.listFolder(inner);
+  const isSet =
+    inside.folders.length > 0 ||
+    !inside.files.some(isImageName) ||
+    (await findLists(tree, inner, inside)).length > 0;
+  return isSet ? contentFolder(tree, inner) : folder;
 }

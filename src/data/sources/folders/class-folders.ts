@@ -1,6 +1,7 @@
 /** Opens folders of image files: divided into splits or not, with a folder for each class or flat. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { numbersByName } from '../../../core/class-names.ts';
+import { mapConcurrently } from '../../../core/concurrency.ts';
 import { UserError } from '../../../core/errors.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
@@ -8,10 +9,10 @@ import { isTinyValidation, openTinyValidation } from '../ilsvrc/tiny-imagenet.ts
 import { isFlatValidation, openFlatValidation } from '../ilsvrc/validation.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
 import { isClassTar, isTarName, openShards } from '../shards/open-shards.ts';
-import { findSplitFolder, MissingSplitError, type Split, splitOfFolder } from '../splits.ts';
+import { findSplitFolder, MissingSplitError, type Split, splitsOfFolders } from '../splits.ts';
 import { fileSource } from './file-source.ts';
 import type { FileTree, Listing } from './file-tree.ts';
-import { listClassFolders, listUnlabeled } from './listing.ts';
+import { LISTINGS_AT_ONCE, listClassFolders, listUnlabeled } from './listing.ts';
 
 /**
  * Opens a folder that is divided into train, val and test, or holds class folders itself.
@@ -31,7 +32,7 @@ export async function openClassFolders(
   if (found === undefined) {
     throw new MissingSplitError(`${folder} has no ${request.split} folder; add one or choose another split`);
   }
-  const inside = join(folder, found.folder);
+  const inside = await unwrapped(tree, join(folder, found.folder));
   const trainingClasses = await classesOfTraining(tree, folder, listing);
   return openSplit(
     {
@@ -39,7 +40,7 @@ export async function openClassFolders(
       listing: await tree.listFolder(inside),
       split: found.split,
       trainingClasses,
-      above: listing.files,
+      above: [...listing.files, ...(await imagesBeside(tree, folder, listing))],
     },
     request,
   );
@@ -56,13 +57,31 @@ export async function hasClassFolders(tree: FileTree, folder: string, listing: L
 
 /** A class may also be called "train", but a split's folder contains folders or tar files, not only images. */
 async function isDivided(tree: FileTree, folder: string, { folders }: Listing): Promise<boolean> {
-  const splits = folders.filter(splitOfFolder);
-  if (splits.length === folders.length) return splits.length > 0;
-  for (const split of splits) {
+  const splits = splitsOfFolders(folders);
+  if (splits.size === folders.length) return splits.size > 0;
+  for (const split of splits.keys()) {
     const { folders, files } = await tree.listFolder(join(folder, split));
     if (folders.length > 0 || files.some(isTarName) || isFlatValidation(files)) return true;
   }
   return false;
+}
+
+/** The images in folders that are not splits, beside those that are. */
+async function imagesBeside(tree: FileTree, folder: string, { folders }: Listing): Promise<string[]> {
+  const splits = splitsOfFolders(folders);
+  const others = folders.filter((name) => !splits.has(name));
+  const listed = await mapConcurrently(others, LISTINGS_AT_ONCE, (name) =>
+    // Without images, or unreadable, it is not a data set's.
+    listUnlabeled(tree, join(folder, name)).catch(() => undefined),
+  );
+  return listed.flatMap((found) => (found ? found.files.all() : []));
+}
+
+/** A split's folder, or the only folder in it if that has the same name: `seg_train/seg_train`. */
+async function unwrapped(tree: FileTree, folder: string): Promise<string> {
+  const { folders, files } = await tree.listFolder(folder);
+  const isSame = folders.length === 1 && folders[0]!.toLowerCase() === basename(folder).toLowerCase();
+  return isSame && !files.some(isImageName) ? unwrapped(tree, join(folder, folders[0]!)) : folder;
 }
 
 /**
@@ -76,7 +95,7 @@ async function classesOfTraining(
 ): Promise<string[] | undefined> {
   const train = findSplitFolder('train', folders, folder);
   if (train === undefined) return undefined;
-  const inside = await tree.listFolder(join(folder, train.folder));
+  const inside = await tree.listFolder(await unwrapped(tree, join(folder, train.folder)));
   if (inside.folders.length > 0) return classesOf(inside);
   const tars = inside.files.filter(isClassTar);
   return tars.length > 0 ? tars.map((name) => name.slice(0, -'.tar'.length)) : undefined;
@@ -104,7 +123,7 @@ interface SplitFolder {
   /** Undefined if the data set is not divided. */
   readonly split?: Split;
   readonly trainingClasses?: readonly string[];
-  /** The files in the folder above, if that is divided. */
+  /** The files in the folder above, if that is divided, and images in folders there that are no splits. */
   readonly above?: readonly string[];
 }
 

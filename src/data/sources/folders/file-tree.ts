@@ -1,13 +1,14 @@
 /** Folders and files, on the disk or in an archive, so that both follow the same rules. */
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
+import { byCodePoint } from '../../../core/class-names.ts';
 import { kindOf, readBytes, readingError } from '../../../core/files.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 
 /** A folder that macOS adds to zip archives; it holds hidden files only. */
 const MACOS_FOLDER = '__MACOSX';
 
-/** A folder's visible entries, folders and files each sorted by code unit. */
+/** A folder's visible entries, folders sorted by code point, files by code unit. */
 export interface Listing {
   readonly folders: readonly string[];
   readonly files: readonly string[];
@@ -56,7 +57,7 @@ export async function listFolder(path: string): Promise<Listing> {
     if (await isFolder(path, entry)) folders.push(entry.name);
     else files.push(entry.name);
   }
-  return { folders: folders.sort(), files: files.sort() };
+  return { folders: folders.sort(byCodePoint), files: files.sort() };
 }
 
 async function isFolder(parent: string, entry: Dirent): Promise<boolean> {

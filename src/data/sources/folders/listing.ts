@@ -8,6 +8,7 @@ import {
 } from '../../../core/class-names.ts';
 import { mapConcurrently } from '../../../core/concurrency.ts';
 import { UserError } from '../../../core/errors.ts';
+import { reportProgress } from '../../../core/progress-channel.ts';
 import { IMAGE_EXTENSIONS, isImageName } from '../../pixels/image-formats.ts';
 import { FileList } from '../file-list.ts';
 import { checkClassFolders } from '../splits.ts';
@@ -15,7 +16,7 @@ import type { FileTree, Listing } from './file-tree.ts';
 import { howToConvert, listKinds, UnusedFileCounter } from './unused-files.ts';
 
 /** Number of folders read at a time, which hides a disk's latency. */
-const LISTINGS_AT_ONCE = 8;
+export const LISTINGS_AT_ONCE = 8;
 /** Deeper than anyone nests images; without a limit, a link to a parent folder would be followed forever. */
 const MAX_DEPTH = 16;
 
@@ -42,13 +43,20 @@ export async function listClassFolders(
   const alike = invisibleDifference(classes);
   if (alike !== undefined) throw new UserError(`${root}: ${alike}`);
   const unused = new UnusedFileCounter();
-  const perClass = await mapConcurrently(folders, LISTINGS_AT_ONCE, async (folder) => {
+  let done = 0;
+  const report = (done: number) => reportProgress({ label: `listing ${root}`, done, total: folders.length });
+  const list = async (folder: string) => {
     const label = labelOf.get(folder.normalize('NFC'));
     if (label === undefined) throw unknownClass(root, folder, classes);
     const { names, folders } = await imagesBelow(tree, root, folder, unused);
+    report(++done);
     // Names as strings take several times as much memory, so each class is packed at once.
     return { folder, folders, files: FileList.of(names, Array<number>(names.length).fill(label)) };
-  });
+  };
+  report(0);
+  const perClass = await mapConcurrently(folders, LISTINGS_AT_ONCE, list).finally(() =>
+    report(folders.length),
+  );
   checkClassFolders(root, new Map(perClass.map(({ folder, folders }) => [folder, folders])));
   return { files: FileList.concat(perClass.map(({ files }) => files)), unused };
 }
@@ -59,7 +67,7 @@ export async function listUnlabeled(tree: FileTree, root: string): Promise<Liste
   return { files: FileList.of((await imagesBelow(tree, root, '', unused)).names), unused };
 }
 
-/** The images below a folder, as paths from `root` on, and the folders in it. */
+/** The images below a folder, as paths from `root` on, and the folders where they part. */
 async function imagesBelow(
   tree: FileTree,
   root: string,
@@ -71,11 +79,29 @@ async function imagesBelow(
   const listing = await tree.listFolder(join(root, folder));
   await addImages({ tree, names, unused: own, root }, folder, listing, 0);
   unused.addAll(own);
-  if (names.length > 0) return { names, folders: listing.folders };
+  if (names.length > 0) return { names, folders: foldersAtFork(names) };
   const others = own.counts.size > 0 ? `, but ${listKinds(own.counts)}` : '';
   throw new UserError(
     `${join(root, folder)} holds no image (${IMAGE_EXTENSIONS})${others}; ${howToConvert(own.counts) ?? 'add images or remove the folder'}`,
   );
+}
+
+/** The folders in the innermost folder that holds all images. */
+function foldersAtFork(names: readonly string[]): string[] {
+  const inner = names.filter((name) => name.includes('/'));
+  let start = 0;
+  for (;;) {
+    const end = inner[0]?.indexOf('/', start) ?? -1;
+    const prefix = inner[0]?.slice(0, end + 1) ?? '';
+    if (end < 0 || !names.every((name) => name.startsWith(prefix))) break;
+    start = prefix.length;
+  }
+  const folders = new Set<string>();
+  for (const name of inner) {
+    const end = name.indexOf('/', start);
+    if (end >= 0) folders.add(name.slice(start, end));
+  }
+  return [...folders];
 }
 
 interface Found {

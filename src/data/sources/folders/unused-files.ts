@@ -29,6 +29,14 @@ export class UnusedFileCounter {
     }
   }
 
+  /** Counts images that no list names, and images and videos of other kinds beside them. */
+  addUnlisted(images: readonly string[], others: UnusedFileCounter): void {
+    for (const name of images) this.#count(`${extensionOf(name)} in no list`);
+    for (const [kind, count] of others.counts) {
+      if (PICTURE.test(kind) || VIDEO.test(kind)) this.#count(kind, count);
+    }
+  }
+
   addAll(others: UnusedFileCounter): void {
     for (const [kind, count] of others.counts) this.#count(kind, count);
   }

@@ -12,7 +12,7 @@ import { isListName } from '../lists/list-file.ts';
 import { parseListLocation } from '../lists/list-location.ts';
 import { openSplits } from '../open-images.ts';
 import { findParquet, isParquetName } from '../parquet/open-parquet.ts';
-import { splitOfFolder } from '../splits.ts';
+import { type Split, splitsOfFolders } from '../splits.ts';
 import { type GivenImage, givenImage, type ImageInput, isAddress } from './image-input.ts';
 
 /** Folders that `**` descends; a link to a parent folder would otherwise be followed forever. */
@@ -101,19 +101,20 @@ async function imagesBelow(
   const root = tree === disk ? folder : await contentFolder(tree, folder);
   const { files, unused: others } = await listUnlabeled(tree, root);
   unused.addAll(others);
-  const names = Array.from({ length: files.length }, (_, i) => files.name(i));
+  const names = files.all();
   const isClass = isOneOfSeveral && names.some((name) => !name.includes('/'));
   const own = isClass ? basename(resolve(folder)) : undefined;
+  const splits = splitsOfFolders([...new Set(names.map((name) => name.split('/', 1)[0]!))]);
   return names.map((name) => {
     const path = join(root, name);
-    return { name: path, label: own ?? classOf(name), read: () => tree.readBytes(path) };
+    return { name: path, label: own ?? classOf(name, splits), read: () => tree.readBytes(path) };
   });
 }
 
-function classOf(name: string): string | undefined {
+function classOf(name: string, splits: ReadonlyMap<string, Split>): string | undefined {
   const folders = name.split('/').slice(0, -1);
   const [first, second] = folders;
-  return first !== undefined && second !== undefined && splitOfFolder(first) ? second : first;
+  return first !== undefined && second !== undefined && splits.has(first) ? second : first;
 }
 
 /** @throws UserError when nothing matches */

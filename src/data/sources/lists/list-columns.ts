@@ -41,7 +41,7 @@ const IMAGE_NAMES = [
   /^(?:(?:image|img|photo|picture|sample)?(?:id|name)|imagefileid)$/,
 ];
 const LABEL_NAMES = [
-  /^(?:(?:class|label|category|target)(?:name)?|labels|y)$/,
+  /^(?:(?:class|label|category|target)(?:name)?|labels|cls|y)$/,
   /^(?:class|label|category|target)(?:id|index|idx|number)$/,
   /^(?:breed|species|disease|diagnosis|dx)$/,
 ];
@@ -93,7 +93,12 @@ export function chooseColumns(table: ListTable, path: string, chosen: ChosenColu
   const others = rest.filter((column) => column !== image);
   const label =
     columnOf(chosen.label, table, path) ??
-    onlyOf(labels.filter((column) => column !== image)) ??
+    onlyOf(
+      withoutSynonyms(
+        rows,
+        labels.filter((column) => column !== image),
+      ),
+    ) ??
     (labels.length > 1 ? undefined : onlyOf(others));
   const areFlags = (row: readonly string[]) =>
     others.every((column) => /^[01](?:\.0*)?$/.test(row[column]!)) && flagged(row, others).length === 1;
@@ -108,6 +113,20 @@ export function chooseColumns(table: ListTable, path: string, chosen: ChosenColu
   }
   if (label === undefined && others.length > 0) throw unclear(table, path, 'has the labels');
   return { image, label, split, splitFlags };
+}
+
+/** Of columns that say the same, such as `label` (0) and `label_name` (cat), the one with names. */
+function withoutSynonyms(rows: ListTable['rows'], columns: readonly number[]): readonly number[] {
+  const [first, ...others] = columns;
+  if (first === undefined || !others.every((other) => areSynonyms(rows, first, other))) return columns;
+  const named = columns.find((column) => rows.some((row) => /\D/.test(row[column] ?? '')));
+  return [named ?? first];
+}
+
+function areSynonyms(rows: ListTable['rows'], one: number, other: number): boolean {
+  const pairs = new Set(rows.map((row) => JSON.stringify([row[one], row[other]])));
+  const distinct = (column: number) => new Set(rows.map((row) => row[column])).size;
+  return distinct(one) === pairs.size && distinct(other) === pairs.size;
 }
 
 function areSplits(rows: ListTable['rows'], column: number): boolean {

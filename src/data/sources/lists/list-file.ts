@@ -1,4 +1,4 @@
-/** Parses lists of images: CSV, TSV, text with spaces (Caffe's `file index`) and JSON lines. */
+/** Parses lists of images: CSV, TSV, text with spaces (Caffe's `file index`), JSON lines and JSON. */
 import { isUtf8 } from 'node:buffer';
 import { extname } from 'node:path';
 import { type Options, parse } from 'csv-parse/sync';
@@ -6,7 +6,7 @@ import { messageOf, UserError } from '../../../core/errors.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import { isColumnName, type ListTable } from './list-columns.ts';
 
-const EXTENSIONS = /\.(?:csv|tsv|tab|txt|lst|list|jsonl|ndjson)$/i;
+const EXTENSIONS = /\.(?:csv|tsv|tab|txt|lst|list|jsonl|ndjson|json)$/i;
 
 export function isListName(name: string): boolean {
   return EXTENSIONS.test(name);
@@ -20,6 +20,7 @@ export function isListName(name: string): boolean {
 export function parseList(bytes: Buffer, path: string): ListTable {
   const text = decode(bytes, path);
   if (/\.(?:jsonl|ndjson)$/i.test(path)) return parseJsonLines(text, path);
+  if (/\.json$/i.test(path)) return parseJson(text, path);
   const first = /^.*\S.*$/m.exec(text)?.[0];
   if (first === undefined)
     throw new UserError(`${path} is empty; write a line for each image, such as cat.jpg,cat`);
@@ -100,32 +101,79 @@ function isHeader(row: readonly string[]): boolean {
 }
 
 function parseJsonLines(text: string, path: string): ListTable {
-  const rows: string[][] = [];
-  const lines: number[] = [];
-  let header: string[] | undefined;
+  const records: JsonRecord[] = [];
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
-    const fields = parseObject(line, `${path}: line ${i + 1}`);
-    header ??= Object.keys(fields);
-    rows.push(header.map((key) => textOf(fields[key])));
-    lines.push(i + 1);
+    const place = `${path}: line ${i + 1}`;
+    const value = parsed(line, place);
+    if (!isObject(value)) throw new UserError(`${place} is not a JSON object; correct it`);
+    records.push({ fields: value, line: i + 1 });
   }
-  if (header === undefined) throw new UserError(`${path} is empty; write a line for each image`);
-  return { header, rows, lines };
+  return tableOf(records, path);
 }
 
-function parseObject(line: string, place: string): Record<string, unknown> {
+/** An array of objects, or a single object with a label for each image: `{"cat.jpg": "cat"}`. */
+function parseJson(text: string, path: string): ListTable {
+  const value = parsed(text, path);
+  if (Array.isArray(value) && value.every(isObject)) {
+    return tableOf(
+      value.map((fields, i) => ({ fields, line: i + 1 })),
+      path,
+    );
+  }
+  const entries = isObject(value) ? Object.entries(value) : [];
+  if (
+    entries.length > 0 &&
+    entries.every(([name, label]) => isImageName(name) && typeof label !== 'object')
+  ) {
+    return {
+      header: ['file_name', 'label'],
+      rows: entries.map(([name, label]) => [name, textOf(label, 'label', `${path}: ${name}`)]),
+      lines: entries.map((_, i) => i + 1),
+    };
+  }
+  throw new UserError(
+    `${path} is not a list of images; write an array with an object for each image: [{"file_name": "cat.jpg", "label": "cat"}]`,
+  );
+}
+
+interface JsonRecord {
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Line or position, from 1. */
+  readonly line: number;
+}
+
+/** Columns are the keys of all records; a record without a key has an empty field. */
+function tableOf(records: readonly JsonRecord[], path: string): ListTable {
+  if (records.length === 0) throw new UserError(`${path} is empty; write a line for each image`);
+  const header = [...new Set(records.flatMap(({ fields }) => Object.keys(fields)))];
+  return {
+    header,
+    rows: records.map(({ fields, line }) =>
+      header.map((key) => textOf(fields[key], key, `${path}: line ${line}`)),
+    ),
+    lines: records.map(({ line }) => line),
+  };
+}
+
+function parsed(text: string, place: string): unknown {
   try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+    return JSON.parse(text);
   } catch (error) {
     throw new UserError(`${place} is not JSON (${messageOf(error)}); correct it`, { cause: error });
   }
-  throw new UserError(`${place} is not a JSON object; correct it`);
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : '';
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws UserError for several labels, which would otherwise look like none */
+function textOf(value: unknown, key: string, place: string): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value !== 'object') return String(value);
+  if (!isColumnName(key)) return '';
+  const [only, ...others] = Array.isArray(value) ? (value as unknown[]) : [value, value];
+  if (others.length === 0) return textOf(only, key, place);
+  throw new UserError(`${place} has several values in "${key}"; write one text or number`);
 }

@@ -4,7 +4,7 @@ import { UserError } from '../../../core/errors.ts';
 import { isImageName } from '../../pixels/image-formats.ts';
 import type { FileTree } from '../folders/file-tree.ts';
 import { listUnlabeled } from '../folders/listing.ts';
-import { type Split, splitOfFolder } from '../splits.ts';
+import { type Split, splitsOfFolders } from '../splits.ts';
 
 /** How many names are tried in each folder. */
 const PROBES = 20;
@@ -38,7 +38,8 @@ export async function findImages({ tree, path, names, split, root }: ListedNames
   const probes = written.filter((_, i) => i % step === 0);
   const { folders } = (await tree.kindOf(folder)) === 'folder' ? await tree.listFolder(folder) : NOTHING;
   // A list without a split is about the training images, where folders are called like splits.
-  const own = folders.filter((name) => splitOfFolder(name) === (split ?? 'train'));
+  const splits = splitsOfFolders(folders);
+  const own = folders.filter((name) => splits.get(name) === (split ?? 'train'));
   const inside = [...own, ...folders.filter((name) => !own.includes(name))];
   const around = [...inside.map((name) => join(folder, name)), ...above(folder)];
   let best = { root: folder, hits: 0 };
@@ -82,7 +83,7 @@ function above(folder: string): string[] {
 }
 
 /**
- * The path of each name, by the file's name with or without extension.
+ * The path of each name, by the file's name with or without extension. If no name fits as written, its case does not matter.
  * @param own the folders in `folder` that come first
  * @returns undefined if there is none
  */
@@ -94,25 +95,47 @@ async function byName(
   list: string,
 ): Promise<string[] | undefined> {
   if ((await tree.kindOf(folder)) !== 'folder') return undefined;
-  const { files } = await listUnlabeled(tree, folder).catch(() => ({ files: undefined }));
-  const wanted = new Set(names.map((name) => basename(name)));
+  const files = await listUnlabeled(tree, folder).then(
+    (listed) => listed.files.all(),
+    () => [],
+  );
+  for (const keyOf of [(name: string) => name, (name: string) => name.toLowerCase()]) {
+    const paths = pathsByName(
+      files,
+      own,
+      new Set(names.map((name) => keyOf(basename(name)))),
+      keyOf,
+      (key, a, b) => {
+        throw new UserError(
+          `${list} names ${key}, but ${folder} has two such images (${a}, ${b}); give the folder of its images with --root`,
+        );
+      },
+    );
+    if (paths.size === 0) continue;
+    const missing = (name: string) => (isImageName(name) ? name : `${name}.jpg`);
+    return names.map((name) => join(folder, paths.get(keyOf(basename(name))) ?? missing(name)));
+  }
+  return undefined;
+}
+
+/** The paths of the wanted names; of two with the same name, the one in the folders that come first. */
+function pathsByName(
+  files: readonly string[],
+  own: readonly string[],
+  wanted: ReadonlySet<string>,
+  keyOf: (name: string) => string,
+  refuse: (key: string, one: string, other: string) => never,
+): Map<string, string> {
   const paths = new Map<string, string>();
   const isOwn = (file: string) => own.some((name) => file.startsWith(`${name}/`));
-  for (let i = 0; i < (files?.length ?? 0); i++) {
-    const file = files!.name(i);
-    const name = basename(file);
+  for (const file of files) {
+    const name = keyOf(basename(file));
     for (const key of new Set([name, name.replace(/\.[^.]*$/, '')])) {
       const other = paths.get(key);
       if (!wanted.has(key) || (other !== undefined && isOwn(other) && !isOwn(file))) continue;
-      if (other !== undefined && isOwn(other) === isOwn(file)) {
-        throw new UserError(
-          `${list} names ${key}, but ${folder} has two such images (${other}, ${file}); give the folder of its images with --root`,
-        );
-      }
+      if (other !== undefined && isOwn(other) === isOwn(file)) refuse(key, other, file);
       paths.set(key, file);
     }
   }
-  if (paths.size === 0) return undefined;
-  const missing = (name: string) => (isImageName(name) ? name : `${name}.jpg`);
-  return names.map((name) => join(folder, paths.get(basename(name)) ?? missing(name)));
+  return paths;
 }

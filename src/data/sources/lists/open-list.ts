@@ -1,13 +1,21 @@
 /** Opens lists of images: one file, a file for each split, or Hugging Face's metadata files in the folders of splits. */
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { invisibleDifference, numbersByName, sortClasses } from '../../../core/class-names.ts';
 import { UserError } from '../../../core/errors.ts';
 import { FileList } from '../file-list.ts';
 import { fileSource } from '../folders/file-source.ts';
 import type { FileTree, Listing } from '../folders/file-tree.ts';
+import { listUnlabeled } from '../folders/listing.ts';
+import { UnusedFileCounter, type UnusedFiles } from '../folders/unused-files.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
-import { MissingSplitError, type Split, splitAndSubstitute, splitOfFolder } from '../splits.ts';
+import {
+  MissingSplitError,
+  type Split,
+  splitAndSubstitute,
+  splitOfFolder,
+  splitsOfFolders,
+} from '../splits.ts';
 import { chooseColumns, flagged, type ListColumns } from './list-columns.ts';
 import { isListName, parseList } from './list-file.ts';
 import { findImages } from './list-images.ts';
@@ -31,7 +39,7 @@ interface Row {
 /** Words that the name of a split's list may have besides the split. */
 const LIST_WORDS =
   /[ ._-]*(?:labels?|lists?|annotations?|meta(?:data)?|info|solution|ground[ ._-]*truth)[ ._-]*/gi;
-const UNDIVIDED = /^(?:labels?|annotations?|metadata|data(?:set)?|images?)\.(?:csv|tsv|jsonl)$/i;
+const UNDIVIDED = /^(?:labels?|annotations?|metadata|data(?:set)?|images?)\.(?:csv|tsv|jsonl|json)$/i;
 const METADATA = /^metadata\.(?:csv|jsonl)$/;
 
 /** The lists in a folder: Hugging Face's metadata files, otherwise files named like splits, or one for everything. */
@@ -39,9 +47,7 @@ export async function findLists(tree: FileTree, folder: string, listing: Listing
   const metadata = listing.files.find((name) => METADATA.test(name));
   if (metadata !== undefined) return [{ path: join(folder, metadata) }];
   const inSplits: ListOfSplit[] = [];
-  for (const name of listing.folders) {
-    const split = splitOfFolder(name);
-    if (split === undefined) continue;
+  for (const [name, split] of splitsOfFolders(listing.folders)) {
     const inside = (await tree.listFolder(join(folder, name))).files.find((file) => METADATA.test(file));
     if (inside !== undefined) inSplits.push({ path: join(folder, name, inside), split });
   }
@@ -52,8 +58,8 @@ export async function findLists(tree: FileTree, folder: string, listing: Listing
     return split === undefined ? [] : [{ path: join(folder, name), split }];
   });
   if (divided.length > 0) return divided;
-  const tables = lists.filter((name) => !/\.(?:txt|lst|list)$/i.test(name));
-  const named = tables.filter((name) => UNDIVIDED.test(name));
+  const tables = lists.filter((name) => !/\.(?:txt|lst|list|json)$/i.test(name));
+  const named = lists.filter((name) => UNDIVIDED.test(name));
   const only = named.length === 1 ? named : tables;
   return only.length === 1 ? [{ path: join(folder, only[0]!) }] : [];
 }
@@ -62,14 +68,15 @@ export async function findLists(tree: FileTree, folder: string, listing: Listing
  * Opens the images of the requested split. Images are in the order of their classes, then of their paths, as in class
  * folders: the order of a list's lines does not matter.
  * @param lists one without a split, or one for each
+ * @param folder the folder that the lists were found in: images in it that no list names are counted as unused
  * @throws UserError naming the list and the line; MissingSplitError when there is no such split
  */
 export async function openLists(
   lists: readonly ListOfSplit[],
   request: OpenRequest,
-  options: ListOptions = {},
+  folder?: string,
 ): Promise<ImageSource> {
-  const { location, tree } = request;
+  const { location, tree, list: options = {} } = request;
   const read = readerOf(tree, options);
   const parts = new Map<Split | undefined, SplitRows>();
   for (const list of lists) {
@@ -94,6 +101,7 @@ export async function openLists(
     split,
     root: options.root,
   });
+  checkRepeats(found.names, rows, list.path);
   const labelOf = numbersByName(classes);
   const images = rows
     .map(({ label }, i) => ({
@@ -112,7 +120,39 @@ export async function openLists(
       images.map(({ name }) => name),
       images.map(({ label }) => label),
     ),
+    unused: folder === undefined ? undefined : await unlisted(tree, folder, [...parts.values()]),
   });
+}
+
+/** A file that is listed twice could be trained on and held out at once, also under two names. */
+function checkRepeats(files: readonly string[], rows: readonly Row[], path: string): void {
+  const seen = new Map<string, Row>();
+  for (const [i, row] of rows.entries()) {
+    const before = seen.get(files[i]!);
+    if (before !== undefined) {
+      const names =
+        before.image === row.image ? `${row.image} twice` : `one image as ${before.image} and ${row.image}`;
+      throw new UserError(
+        `${path} lists ${names}, in lines ${before.line} and ${row.line}; remove one of them`,
+      );
+    }
+    seen.set(files[i]!, row);
+  }
+}
+
+/** The files of a folder that none of its lists names. */
+async function unlisted(tree: FileTree, folder: string, parts: readonly SplitRows[]): Promise<UnusedFiles> {
+  const unused = new UnusedFileCounter();
+  const found = await listUnlabeled(tree, folder).catch(() => undefined);
+  if (found === undefined) return unused.counts;
+  const keys = (name: string): string[] => {
+    const file = basename(name.replaceAll('\\', '/')).toLowerCase();
+    return [file, file.replace(/\.[^.]*$/, '')];
+  };
+  const listed = new Set(parts.flatMap(({ rows }) => rows.flatMap(({ image }) => keys(image))));
+  const others = found.files.all().filter((name) => !keys(name).some((key) => listed.has(key)));
+  unused.addUnlisted(others, found.unused);
+  return unused.counts;
 }
 
 interface SplitRows {
@@ -127,18 +167,10 @@ function readerOf(tree: FileTree, options: ListOptions) {
     if (table.rows.length === 0) throw new UserError(`${path} lists no images; write a line for each image`);
     const columns = chooseColumns(table, path, options);
     const { image } = columns;
-    const seen = new Map<string, number>();
     return table.rows.map((row, i) => {
       const line = table.lines[i]!;
       const name = row[image]!;
       if (name === '') throw new UserError(`${path}: line ${line} names no image; add it or remove the line`);
-      const before = seen.get(name);
-      if (before !== undefined) {
-        throw new UserError(
-          `${path} lists ${name} twice, in lines ${before} and ${line}; remove one of them`,
-        );
-      }
-      seen.set(name, line);
       const label = labelIn(row, columns, table.header, `${path}: line ${line}`);
       return {
         image: name,

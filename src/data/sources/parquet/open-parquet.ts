@@ -8,7 +8,7 @@ import { withFile } from '../../../core/random-access-file.ts';
 import type { FileTree, Listing } from '../folders/file-tree.ts';
 import { labelsOfSynsets } from '../ilsvrc/synsets.ts';
 import type { ImageSource, OpenRequest } from '../image-source.ts';
-import { MissingSplitError, type Split, splitAndSubstitute, splitOfFolder } from '../splits.ts';
+import { MissingSplitError, type Split, splitAndSubstitute, splitsOfFolders } from '../splits.ts';
 import { parquetColumns } from './parquet-columns.ts';
 import {
   indexPages,
@@ -31,21 +31,22 @@ export function isParquetName(name: string): boolean {
 }
 
 /** Parquet files by split; undefined: the files are not divided. */
-type Files = ReadonlyMap<Split | undefined, readonly string[]>;
+export type ParquetFiles = ReadonlyMap<Split | undefined, readonly string[]>;
 
 /** The Parquet files in a folder, in folders called like splits, or in the only folder with any, such as `data`. */
-export async function findParquet(tree: FileTree, folder: string, listing: Listing): Promise<Files> {
+export async function findParquet(tree: FileTree, folder: string, listing: Listing): Promise<ParquetFiles> {
   const files = new Map<Split | undefined, string[]>();
   const add = (split: Split | undefined, path: string): void => {
     files.set(split, [...(files.get(split) ?? []), path]);
   };
-  for (const name of listing.files.filter(isParquetName)) {
-    add(splitOfFolder(name.replace(/(?:-\d+-of-\d+.*)?\.parquet$/i, '')), join(folder, name));
-  }
+  const own = listing.files.filter(isParquetName);
+  const splitIn = splitsOfFolders([...new Set(own.map(withoutNumbers))]);
+  for (const name of own) add(splitIn.get(withoutNumbers(name)), join(folder, name));
   if (files.size > 0) return files;
   // Class folders may be many, and none of them is called like these.
+  const splits = splitsOfFolders(listing.folders);
   const likely = listing.folders.filter(
-    (name) => splitOfFolder(name) || name === 'data' || listing.folders.length === 1,
+    (name) => splits.has(name) || name === 'data' || listing.folders.length === 1,
   );
   const inside = await Promise.all(
     likely.map(async (name) => ({
@@ -54,12 +55,17 @@ export async function findParquet(tree: FileTree, folder: string, listing: Listi
     })),
   );
   const filled = inside.filter((inner) => inner.files.some(isParquetName));
-  for (const { name, files: names } of filled.filter((inner) => splitOfFolder(inner.name))) {
-    for (const file of names.filter(isParquetName)) add(splitOfFolder(name), join(folder, name, file));
+  for (const { name, files: names } of filled.filter((inner) => splits.has(inner.name))) {
+    for (const file of names.filter(isParquetName)) add(splits.get(name), join(folder, name, file));
   }
   const [only] = filled;
   if (files.size > 0 || filled.length !== 1) return files;
   return findParquet(tree, join(folder, only!.name), { files: only!.files, folders: [] });
+}
+
+/** `train` for `train-00000-of-00002.parquet`. */
+function withoutNumbers(name: string): string {
+  return name.replace(/(?:-\d+-of-\d+.*)?\.parquet$/i, '');
 }
 
 const NOTHING: Listing = { folders: [], files: [] };
@@ -67,7 +73,7 @@ const NOTHING: Listing = { folders: [], files: [] };
 /** Rows of files, and their labels. */
 interface Part {
   readonly files: readonly ParquetFile[];
-  readonly image: string;
+  readonly image: readonly string[];
   /** Labels by row, as class numbers of `names` or as text; undefined or −1 for none. */
   readonly labels: readonly (string | number | undefined)[];
   readonly names?: readonly string[];
@@ -77,7 +83,7 @@ interface Part {
  * Opens the split's files. Images are in the order of the files and their rows.
  * @throws UserError naming the file and the fault; MissingSplitError when there are no files of the split
  */
-export async function openParquetFiles(files: Files, request: OpenRequest): Promise<ImageSource> {
+export async function openParquetFiles(files: ParquetFiles, request: OpenRequest): Promise<ImageSource> {
   const { location, labels: needed, tree } = request;
   const { split, part } = await chooseSplit(files, request);
   const training = split === undefined || split === 'train' ? undefined : files.get('train');
@@ -108,7 +114,7 @@ export async function openParquetFiles(files: Files, request: OpenRequest): Prom
 }
 
 async function chooseSplit(
-  files: Files,
+  files: ParquetFiles,
   request: OpenRequest,
 ): Promise<{ readonly split?: Split; readonly part: Part }> {
   const { location, split, labels } = request;
@@ -137,7 +143,7 @@ async function readPart(paths: readonly string[], { list }: OpenRequest): Promis
     const own = parquetColumns(file, list);
     columns ??= own;
     if (
-      own.image !== columns.image ||
+      own.image.join('\0') !== columns.image.join('\0') ||
       own.label !== columns.label ||
       own.classes?.join() !== columns.classes?.join()
     ) {
@@ -147,16 +153,34 @@ async function readPart(paths: readonly string[], { list }: OpenRequest): Promis
     }
     files.push(file);
     const values = own.label === undefined ? [] : await readValues(file, own.label);
-    for (let row = 0; row < file.rows; row++) labels.push(labelOf(values[row], own.classes !== undefined));
+    for (let row = 0; row < file.rows; row++) {
+      labels.push(labelOf(values[row], own.classes !== undefined, `${path} row ${row}`));
+    }
   }
-  return { files, image: columns!.image, labels, names: columns!.classes };
+  const { image, label, classes, isGuess } = columns!;
+  if (labels.length === 0) throw new UserError(`${paths[0]} has no rows; give a file with images`);
+  // Captions and measurements are not classes.
+  if (isGuess && labels.length >= 10 && new Set(labels).size > labels.length / 2) {
+    throw new UserError(
+      `${paths[0]}: it is unclear whether its column ${label} has the labels; choose with --columns IMAGE,LABEL`,
+    );
+  }
+  return { files, image, labels, names: classes };
 }
 
-/** @param isNumber whether the labels are class numbers; other whole numbers are names of classes */
-function labelOf(value: unknown, isNumber: boolean): string | number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (isNumber) return Number(value);
-  return String(value);
+/**
+ * @param isNumber whether the labels are class numbers; other whole numbers are names of classes
+ * @throws UserError for what is no label, and for several of them
+ */
+function labelOf(value: unknown, isNumber: boolean, place: string): string | number | undefined {
+  if (value === undefined || value === null || Number.isNaN(value)) return undefined;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString();
+  if (typeof value !== 'object') return isNumber ? Number(value) : String(value);
+  const [only, ...others] = Array.isArray(value) ? (value as unknown[]) : [value, value];
+  if (others.length === 0) return labelOf(only, isNumber, place);
+  throw new UserError(
+    `${place} has several labels, and a network here learns one for each image; choose another column with --columns IMAGE,LABEL`,
+  );
 }
 
 /** @throws UserError when a file of `…-00000-of-00002` is missing */
@@ -191,7 +215,11 @@ function checkLabels(
     );
   }
   const unlabeled = labels.indexOf(-1);
-  if (unlabeled >= 0) throw new UserError(`${nameOf(part, unlabeled)} has no label; choose another split`);
+  if (unlabeled < 0) return;
+  const count = labels.filter((label) => label === -1).length;
+  throw new UserError(
+    `${nameOf(part, unlabeled)} has no label${count < labels.length ? `, like ${count} of ${labels.length} rows; remove them from the file` : ', like all rows'}, or choose another split`,
+  );
 }
 
 /** The file of a row of all files, and the row in it. */
@@ -238,7 +266,7 @@ async function readImage(
   const bytes = (await page)[own - pages.firstRows[number]!];
   if (bytes === undefined) {
     throw new UserError(
-      `${nameOf(part, row)} has no image in the file, only its path; give a data set with the images`,
+      `${nameOf(part, row)} has no image; remove the row, or give a data set that has the images and not only their paths`,
     );
   }
   // A copy, since a view would keep the whole page in memory.

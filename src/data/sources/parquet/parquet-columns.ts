@@ -6,10 +6,12 @@ import { isLabelName } from '../lists/list-columns.ts';
 import { type ParquetFile, pathIn } from './parquet-file.ts';
 
 export interface ParquetColumns {
-  /** The column of the bytes: `image.bytes`. */
-  readonly image: string;
+  /** The path of the column of the bytes: `image`, `bytes`. */
+  readonly image: readonly string[];
   /** Undefined if there are no labels. */
   readonly label?: string;
+  /** Whether the column is taken for that of the labels because it is the only other one. */
+  readonly isGuess: boolean;
   /** Class names in label order, if the file says that the labels are class numbers. */
   readonly classes?: readonly string[];
 }
@@ -45,7 +47,7 @@ export function parquetColumns(file: ParquetFile, chosen: ChosenColumns = {}): P
     .filter((node) => bytesIn(node) !== undefined)
     .map(({ element }) => element.name);
   const image = choose('has the images', images.length > 0 ? images : bytes, chosen.image);
-  const column = image && bytesIn(pathIn(schema, [image])!.at(-1)!);
+  const column = image === undefined ? undefined : bytesIn(pathIn(schema, [image])!.at(-1)!);
   if (image === undefined || column === undefined) {
     throw new UserError(
       `${path} has no column with the bytes of images (its columns are ${columns.join(', ')}); give a data set with the images in it`,
@@ -53,23 +55,26 @@ export function parquetColumns(file: ParquetFile, chosen: ChosenColumns = {}): P
   }
   const labels = ofType('ClassLabel').filter((name) => name !== image);
   const named = columns.filter((name) => name !== image && isLabelName(name));
-  const label = choose('has the labels', labels.length > 0 ? labels : named, chosen.label);
+  const known = labels.length > 0 ? labels : named;
+  const others = columns.filter((name) => name !== image);
+  const isGuess = chosen.label === undefined && known.length === 0 && others.length === 1;
+  const label = choose('has the labels', isGuess ? others : known, chosen.label);
   const names = label === undefined ? undefined : features[label]?.names;
-  return { image: column, label, classes: names };
+  return { image: column, label, isGuess, classes: names };
 }
 
 /** The column of bytes: the node itself, or `bytes` in Hugging Face's struct of bytes and path. */
-function bytesIn({ element, children }: SchemaTree): string | undefined {
+function bytesIn({ element, children }: SchemaTree): string[] | undefined {
   const isBytes = ({ element: { type, logical_type, converted_type, repetition_type } }: SchemaTree) =>
     type === 'BYTE_ARRAY' &&
     logical_type === undefined &&
     converted_type === undefined &&
     repetition_type !== 'REPEATED';
   if (children.length === 0)
-    return isBytes({ element, children, count: 0, path: [] }) ? element.name : undefined;
+    return isBytes({ element, children, count: 0, path: [] }) ? [element.name] : undefined;
   const inner = children.find((child) => child.element.name === 'bytes');
   const isStruct = element.repetition_type !== 'REPEATED';
-  return isStruct && inner !== undefined && isBytes(inner) ? `${element.name}.bytes` : undefined;
+  return isStruct && inner !== undefined && isBytes(inner) ? [element.name, 'bytes'] : undefined;
 }
 
 function featuresOf({ metadata }: ParquetFile): Readonly<Record<string, Feature>> {

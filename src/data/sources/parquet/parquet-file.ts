@@ -38,6 +38,7 @@ export interface ParquetFile {
 /** Reads the end of a file, where its schema is. @throws UserError when it is damaged */
 export function openParquet(path: string): Promise<ParquetFile> {
   return reading(path, async (file) => {
+    if (file.size === 0) throw new UserError(`${path} is empty; download it again`);
     const metadata = await parquetMetadataAsync(bufferOf(file));
     return { path, metadata, schema: parquetSchema(metadata), rows: Number(metadata.num_rows) };
   });
@@ -60,10 +61,13 @@ export function readValues({ path, metadata }: ParquetFile, column: string): Pro
 
 /**
  * Finds the pages of a column by reading their headers.
- * @param column the path of the column: `image.bytes`
+ * @param column the path of the column: `image`, `bytes`
  * @throws UserError when the file is damaged
  */
-export function indexPages({ path, metadata, rows }: ParquetFile, column: string): Promise<PageIndex> {
+export function indexPages(
+  { path, metadata, rows }: ParquetFile,
+  column: readonly string[],
+): Promise<PageIndex> {
   return reading(path, async (file) => {
     const window = new ReadWindow(file, file.size, HEADER_BYTES);
     const firstRows: number[] = [];
@@ -116,13 +120,13 @@ export function indexPages({ path, metadata, rows }: ParquetFile, column: string
 /** The values of a page, undefined for rows without one. @throws UserError when the file is damaged */
 export function readPage(
   { path, metadata, schema }: ParquetFile,
-  column: string,
+  column: readonly string[],
   pages: PageIndex,
   page: number,
 ): Promise<readonly (Uint8Array | undefined)[]> {
   return reading(path, async (file) => {
     const chunk = columnOf(metadata, pages.groups[page]!, column);
-    const schemaPath = pathIn(schema, column.split('.'))!;
+    const schemaPath = pathIn(schema, column)!;
     const dictionary = await file.read(rangeOf(chunk).start, pages.dictionaries[page]!);
     const own = await file.read(pages.offsets[page]!, pages.sizes[page]!);
     const reader = { view: viewOf(Buffer.concat([dictionary, own])), offset: 0 };
@@ -159,11 +163,11 @@ export function pathIn(schema: SchemaTree, column: readonly string[]): SchemaTre
   return inner && [schema, ...inner];
 }
 
-function columnOf({ row_groups }: FileMetaData, group: number, column: string): ColumnMetaData {
+function columnOf({ row_groups }: FileMetaData, group: number, column: readonly string[]): ColumnMetaData {
   const chunk = row_groups[group]!.columns.find(
-    ({ meta_data }) => meta_data?.path_in_schema.join('.') === column,
+    ({ meta_data }) => meta_data?.path_in_schema.join('\0') === column.join('\0'),
   );
-  if (chunk?.meta_data === undefined) throw new Error(`row group ${group} has no column ${column}`);
+  if (chunk?.meta_data === undefined) throw new Error(`row group ${group} has no column ${column.join('.')}`);
   return chunk.meta_data;
 }
 

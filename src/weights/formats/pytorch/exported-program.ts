@@ -9,9 +9,13 @@ import { elementBytes } from '../../tensors/element-types.ts';
 import { stridedTensor } from '../../tensors/strided-tensor.ts';
 import { damaged } from '../../weight-errors.ts';
 import type { WeightContent } from '../weight-content.ts';
+import { operationsOfGraph } from './graph-operations.ts';
 
 const WEIGHTS = 'data/weights/';
 const CONFIG = `${WEIGHTS}model_weights_config.json`;
+/** The program that belongs to these weights; its notes on the source code may be long. */
+const MODEL = 'models/model.json';
+const MAX_MODEL_BYTES = 64 * 2 ** 20;
 /** In archives of PyTorch 2.1 to 2.7. */
 const OLD = 'serialized_exported_program.json';
 const MAX_CONFIG_BYTES = 16 * 2 ** 20;
@@ -68,7 +72,10 @@ export async function openExport(path: string, zip: ZipReader, root: string): Pr
       });
     },
   );
-  return { description: 'PyTorch, exported program', tensors, metadata: {} };
+  const operations = zip.has(root + MODEL)
+    ? operationsOfGraph(path, await zip.readSmall(root + MODEL, MAX_MODEL_BYTES))
+    : undefined;
+  return { description: 'PyTorch, exported program', tensors, metadata: {}, operations };
 }
 
 function parseConfig(path: string, text: Buffer): z.infer<typeof schema>['config'] {

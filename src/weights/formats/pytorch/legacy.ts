@@ -8,6 +8,7 @@ import { elementBytes } from '../../tensors/element-types.ts';
 import type { StoredValues } from '../../tensors/strided-tensor.ts';
 import { damaged } from '../../weight-errors.ts';
 import type { WeightContent } from '../weight-content.ts';
+import { operationsOfModules } from './module-operations.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
 import type { PickleValue, StorageReference } from './pickle-values.ts';
 import { sourceTensor, tensorsOf } from './pickled-tensors.ts';
@@ -30,7 +31,8 @@ export async function openLegacy(file: RandomAccessFile): Promise<WeightContent>
   const { path } = file;
   const pickles = new PickleStream(file);
   await checkPreamble(path, pickles);
-  const tensors = tensorsOf(await pickles.next());
+  const value = await pickles.next();
+  const tensors = tensorsOf(value);
   const keys = await pickles.next();
   if (!Array.isArray(keys)) throw damaged(path, 'PyTorch', 'the list of its storages is missing');
   const places = await placeStorages(file, keys, pickles.storages, pickles.position);
@@ -44,6 +46,7 @@ export async function openLegacy(file: RandomAccessFile): Promise<WeightContent>
       }),
     ),
     metadata: {},
+    operations: operationsOfModules(value),
   };
 }
 

@@ -12,12 +12,16 @@ import { hasSignature, SIGNATURE_BYTES } from '../signatures.ts';
 import { parseFacts, type WeightContent } from '../weight-content.ts';
 import { exportRoot, openExport } from './exported-program.ts';
 import { openLegacy } from './legacy.ts';
+import { operationsOfModules } from './module-operations.ts';
 import { PickleError, unpickle } from './pickle-reader.ts';
 import { holdsArrays, sourceTensor, tensorsOf } from './pickled-tensors.ts';
+import { scriptOperations } from './script-operations.ts';
 import { torchHost } from './torch-host.ts';
 
 /** Limit for a pickle of names and shapes; a network's has a few kilobytes. */
 const MAX_PICKLE_BYTES = 64 * 2 ** 20;
+/** Limit for the code of one file of a TorchScript program. */
+const MAX_CODE_BYTES = 4 * 2 ** 20;
 /** The entry that verydeep adds to archives; PyTorch ignores it. */
 export const METADATA_ENTRY = 'verydeep.json';
 
@@ -64,7 +68,22 @@ async function openArchive(file: RandomAccessFile): Promise<WeightContent> {
     }),
   );
   const description = isScript ? 'PyTorch, TorchScript' : 'PyTorch, zip archive';
-  return { description, tensors, metadata: await readMetadata(path, zip, root) };
+  const operations = isScript
+    ? { list: scriptOperations(await readCode(zip, root)), areAll: true }
+    : operationsOfModules(value);
+  return { description, tensors, metadata: await readMetadata(path, zip, root), operations };
+}
+
+/** The code of a TorchScript program, by its path. */
+async function readCode(zip: ZipReader, root: string): Promise<Map<string, string>> {
+  const folder = `${root}code/`;
+  const names = zip.names.filter((name) => name.startsWith(folder) && name.endsWith('.py'));
+  const entries = new Map<string, string>();
+  for (const name of names) {
+    const code = await zip.readSmall(name, MAX_CODE_BYTES);
+    entries.set(name.slice(folder.length), code.toString('utf8'));
+  }
+  return entries;
 }
 
 /** The folder of all entries: the file's name when it was saved, or `archive`. */

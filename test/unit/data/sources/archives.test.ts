@@ -46,6 +46,21 @@ async function archiveWith(t: TestContext, name: string, content: Uint8Array): P
 }
 
 describe('zip archives and tar files of class folders', () => {
+  it('may have a list in their only folder', async (t) => {
+    const folder = await temporaryFolder(t);
+    const list = 'file_name,label,category\n1.jpg,cat,a\n2.jpg,dog,a\n';
+    const [, ...archives] = await writeAll(folder, {
+      'top/1.jpg': '',
+      'top/2.jpg': '',
+      'top/metadata.csv': list,
+    });
+    for (const archive of archives) {
+      await refused(openImages(archive), 'top/metadata.csv: it is unclear which column has the labels');
+      const source = await openImages(`${archive}?image=file_name&label=label`);
+      assert.deepEqual(source.classes, ['cat', 'dog']);
+    }
+  });
+
   it('list as the same folder does, whatever is in it', async (t) => {
     const folder = await temporaryFolder(t);
     const name = fc

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { watchProgress } from '../../../../src/core/progress-channel.ts';
 import { FileList } from '../../../../src/data/sources/file-list.ts';
 import { describeUnused } from '../../../../src/data/sources/folders/unused-files.ts';
 import type { ImageSource } from '../../../../src/data/sources/image-source.ts';
@@ -18,7 +19,7 @@ function listed(source: ImageSource, folder: string): string[] {
 }
 
 describe('class folders', () => {
-  it('are classes in code-unit order, with sorted files of any extension; hidden ones are ignored', async (t) => {
+  it('are classes in code-point order, with sorted files of any extension; hidden ones are ignored', async (t) => {
     const folder = await folderWith(t, {
       'b/2.jpg': '',
       'b/10.JPEG': '',
@@ -27,11 +28,13 @@ describe('class folders', () => {
       'B/x.PNG': '',
       'ä/z.webp': '',
       'ä/deep/er/a.jpg': '',
+      '\u{1f600}/1.jpg': '',
+      '\uff21/1.jpg': '',
       '.cache/x.jpg': '',
       'readme.md': '',
     });
     const source = await openImages(folder);
-    assert.deepEqual(source.classes, ['B', 'b', 'ä']);
+    assert.deepEqual(source.classes, ['B', 'b', 'ä', '\uff21', '\u{1f600}'], 'as Python sorts them');
     assert.deepEqual(source.labels, source.classes);
     assert.equal(source.split, undefined);
     assert.deepEqual(listed(source, folder), [
@@ -40,6 +43,8 @@ describe('class folders', () => {
       'b/2.jpg 1',
       'ä/z.webp 2',
       'ä/deep/er/a.jpg 2',
+      '\uff21/1.jpg 3',
+      '\u{1f600}/1.jpg 4',
     ]);
   });
 
@@ -96,16 +101,25 @@ describe('class folders', () => {
       ['images_train', 'dev', 'val'],
       ['Train2017', 'Val2017', 'val'],
       ['training set', 'eval', 'val'],
+      ['train_val', 'test', 'test'],
+      ['seg_train', 'seg_test', 'test'],
+      ['01_train', '02_val', 'val'],
+      ['FlowersTrain', 'FlowersTest', 'test'],
+      ['photos (training)', 'photos (validation)', 'val'],
+      ['train_resized', 'test_resized', 'test'],
+      ['seg_train/seg_train', 'seg_test/seg_test', 'test'],
     ] as const) {
       const files = {
         [`${train}/a/1.jpg`]: '',
         [`${train}/b/2.jpg`]: '',
         [`${val}/b/4.jpg`]: '',
         'labels.csv': '',
+        'extra/5.jpg': '',
       };
       const folder = await folderWith(t, files);
       assert.deepEqual((await openImages(folder)).classes, ['a', 'b'], train);
       const source = await openImages(folder, { split: 'val' });
+      assert.match(describeUnused(source.unused)!, /1 \.jpg outside the class folders/);
       assert.deepEqual([source.split, listed(source, folder)], [split, [`${val}/b/4.jpg 1`]]);
     }
   });
@@ -135,6 +149,19 @@ describe('class folders', () => {
         'beside',
         'extracted/train/a/1.jpg extracted/test/a/1.jpg samples/1.jpg',
         'beside/extracted is not a class but a divided data set (test, train); give the path',
+      ],
+      ['mixed', 'cat/1.jpg dog/1.jpg test/1.jpg', 'the folder test is called like a split', 'move it'],
+      [
+        'by class',
+        'cat_train/1.jpg cat_test/1.jpg dog_train/1.jpg dog_test/1.jpg',
+        'several folders of training images (cat_train, dog_train)',
+        'move them into a folder called train',
+      ],
+      [
+        'wrapped',
+        'a/a/cat/1.jpg a/a/dog/1.jpg b/b/cat/1.jpg b/b/dog/1.jpg',
+        'all folders of',
+        'call its folders train, val and test',
       ],
       [
         'versions',
@@ -205,6 +232,22 @@ describe('class folders', () => {
     );
     await writeFiles(join(folder, 'phone'), { 'a/1.heic': '', 'b/1.jpg': '' });
     await refused(openImages(join(folder, 'phone')), 'phone/a holds no image', 'but 1 .heic; convert them');
+  });
+
+  it('report how many have been listed', async (t) => {
+    const folder = await folderWith(t, { 'a/1.jpg': '', 'b/1.jpg': '', 'c/1.jpg': '' });
+    const seen: unknown[] = [];
+    const stop = watchProgress((progress) => seen.push(progress));
+    await openImages(folder);
+    await rm(join(folder, 'b/1.jpg'));
+    await refused(openImages(folder), 'holds no image');
+    stop();
+    const label = `listing ${folder}`;
+    assert.deepEqual(seen.slice(0, 2), [
+      { label, done: 0, total: 3 },
+      { label, done: 1, total: 3 },
+    ]);
+    assert.deepEqual(seen.at(-1), { label, done: 3, total: 3 }, 'also at the end of one that fails');
   });
 
   it('of Tiny ImageNet have validation labels in a file', async (t) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { describeUnused } from '../../../../src/data/sources/folders/unused-files.ts';
 import { parseList } from '../../../../src/data/sources/lists/list-file.ts';
 import { listLocation } from '../../../../src/data/sources/lists/list-location.ts';
 import { type OpenOptions, openImages, openSplits } from '../../../../src/data/sources/open-images.ts';
@@ -35,6 +36,13 @@ describe('lists of images', () => {
     ['x.tsv', 'label\tpath\ncat\ta/1.jpg\ncat\ta/2.jpg\ndog\tb/3.jpg\n'],
     ['x.csv', 'sep=;\nfile;label\na/1.jpg;cat\na/2.jpg;cat\nb/3.jpg;dog\n'],
     ['x.csv', 'a/1.jpg|cat\na/2.jpg|cat\nb/3.jpg|dog\n'],
+    ['x.csv', 'id,label\n1.JPG,cat\n2.JPG,cat\n3.Jpg,dog\n'],
+    ['x.csv', 'path,label,label_name\na/1.jpg,0,cat\na/2.jpg,0,cat\nb/3.jpg,1,dog\n'],
+    [
+      'x.json',
+      '[{"file_name":"a/1.jpg","label":"cat"},{"label":["cat"],"file_name":"a/2.jpg"},{"file_name":"b/3.jpg","label":"dog"}]',
+    ],
+    ['x.json', '{"a/1.jpg":"cat","a/2.jpg":"cat","b/3.jpg":"dog"}'],
     ['x.txt', 'a/1.jpg cat\na/2.jpg   cat\nb/3.jpg dog\n'],
     ['x.txt', '"a/1.jpg" cat\na/2.jpg cat\nb/3.jpg dog\n'],
     [
@@ -99,7 +107,7 @@ describe('lists of images', () => {
     const folder = await folderWith(t, {
       'photos/1.jpg': '',
       'photos/2.jpg': '',
-      'lists/x.csv': 'image,path,label,class\n1.jpg,9,3,cat\n2.jpg,8,4,dog\n',
+      'lists/x.csv': 'image,path,label,class\n1.jpg,9,3,cat\n2.jpg,8,3,dog\n',
     });
     const path = join(folder, 'lists/x.csv');
     await refused(
@@ -115,6 +123,11 @@ describe('lists of images', () => {
       'has no column dog; its columns are',
     );
     await refused(openImages(listLocation(folder, { columns: 'a,b' })), 'is not a list of images');
+    const inside = listLocation(join(folder, 'lists'), {
+      root: join(folder, 'photos'),
+      columns: 'image,class',
+    });
+    assert.deepEqual(await labeled(folder, inside), ['photos/1.jpg cat', 'photos/2.jpg dog'], 'in a folder');
   });
 
   it('may have a column or folders of splits', async (t) => {
@@ -235,6 +248,23 @@ describe('lists of images', () => {
     );
   });
 
+  it('in a folder name all its images, or a note counts the others', async (t) => {
+    const folder = await folderWith(t, {
+      'train/1.jpg': '',
+      'train/2.jpg': '',
+      'train/left out.png': '',
+      'train/movie.gif': '',
+      'test/3.jpg': '',
+      'train.csv': 'id,label\n1,cat\n2,dog\n',
+      'test.csv': 'id\n3\n',
+    });
+    assert.equal(
+      describeUnused((await openImages(folder)).unused),
+      'note: 2 files were not used: 1 .gif, 1 .png in no list; convert them to JPEG, PNG or WebP, for example with `magick mogrify -format jpg *.gif`',
+    );
+    assert.equal((await openImages(join(folder, 'train.csv'))).unused, undefined);
+  });
+
   it('divide class folders that are not divided', async (t) => {
     const folder = await folderWith(t, {
       ...IMAGES,
@@ -279,6 +309,8 @@ describe('lists of images', () => {
       ['path,label\na/1.jpg,cat\na/2.jpg,\n', 'x.csv: line 3 has no label'],
       ['path,label\n,cat\na/2.jpg,dog\n', 'x.csv: line 2 names no image'],
       ['a/1.jpg,cat\na/2.jpg,dog\na/1.jpg,dog\n', 'lists a/1.jpg twice, in lines 1 and 3'],
+      ['a/1.jpg,cat\n./a\\1.jpg,dog\n', 'lists one image as a/1.jpg and ./a\\1.jpg, in lines 1 and 2'],
+      ['id,label\n1,cat\n2,dog\n2.jpg,dog\n', 'lists one image as 2 and 2.jpg'],
       ['path,label,split\na/1.jpg,cat,train\na/2.jpg,dog,holiday\n', 'line 3 has the split "holiday"'],
       [
         'path,label,split\na/1.jpg,cat,train\na/2.jpg,dog,train\na/3.jpg,cow,val\n',
@@ -298,5 +330,18 @@ describe('lists of images', () => {
     }
     await writeFiles(folder, { 'x.jsonl': '{"file_name":"1.jpg"}\n{' });
     await refused(openImages(join(folder, 'x.jsonl')), 'line 2 is not JSON');
+    await writeFiles(folder, { 'x.jsonl': '{"file_name":"1.jpg","label":["cat","dog"]}' });
+    await refused(openImages(join(folder, 'x.jsonl')), 'line 1 has several values in "label"');
+    for (const [text, message] of [
+      [
+        '{"images":[],"annotations":[]}',
+        'is not a list of images; write an array with an object for each image',
+      ],
+      ['[]', 'is empty'],
+      ['[1', 'is not JSON'],
+    ] as const) {
+      await writeFiles(folder, { 'x.json': text });
+      await refused(openImages(join(folder, 'x.json')), message);
+    }
   });
 });

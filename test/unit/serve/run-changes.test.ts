@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { loadModel } from '../../../src/evaluate/inference/load-model.ts';
+import { readModel } from '../../../src/weights/model/read-model.ts';
+import { writeModel } from '../../../src/weights/model/write-model.ts';
+import { reference } from '../../support/backends.ts';
+import { jpeg, temporaryFolder } from '../../support/images.ts';
+import { pluck } from '../../support/lists.ts';
+import { imageRequest, line, smallParts, smallServer, writeRun } from './small-server.ts';
+
+/** Writes a run with a model, random by its seed. */
+async function writeModelOf(run: string, seed: number, file = 'best.safetensors'): Promise<void> {
+  const { facts, parameters } = await smallParts('x', seed);
+  const names = facts.network.parameters.map(({ name }) => name);
+  const tensors = new Map<string, Float32Array>();
+  for (const name of names) tensors.set(name, await parameters.read('values', name));
+  await writeModel(join(run, file), { ...facts, tensors });
+}
+
+async function serverWithRuns(t: TestContext) {
+  const runs = await temporaryFolder(t);
+  const server = await smallServer(t, {
+    runs,
+    openModel: async (run, file, taken) => {
+      const { facts, backend, parameters } = await loadModel(reference, file);
+      const name = taken.has('first') ? 'second' : 'first';
+      return { name, facts, backend, parameters, checksum: `${await readFile(file, 'hex')}`, run, file };
+    },
+  });
+  return { ...server, runs };
+}
+
+const post = (url: string, body?: object) => ({
+  method: 'POST' as const,
+  url,
+  ...(body && { payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+});
+
+describe('the notes of a run', () => {
+  it('give it a name and a text, which its folder keeps', async (t) => {
+    const { runs, json } = await serverWithRuns(t);
+    await writeRun(join(runs, 'a'));
+    assert.deepEqual(await json(post('/v1/runs/a/notes', { name: ' Larger crops ', notes: 'one\ntwo' })), {
+      name: 'Larger crops',
+      notes: 'one\ntwo',
+    });
+    const [run] = (await json('/v1/runs')).runs;
+    assert.deepEqual([run.id, run.name, run.notes], ['a', 'Larger crops', 'one\ntwo']);
+    assert.equal(JSON.parse(await readFile(join(runs, 'a/notes.json'), 'utf8')).name, 'Larger crops');
+  });
+
+  it('are refused with a sentence if they are too long, unknown or not JSON', async (t) => {
+    const { runs, refused } = await serverWithRuns(t);
+    await writeRun(join(runs, 'a'));
+    await refused(post('/v1/runs/a/notes', { name: 'x'.repeat(101) }), '400 bad_request', /name/);
+    await refused(post('/v1/runs/a/notes', { title: 'x' }), '400 bad_request', /title/);
+    const text = { payload: '{', headers: { 'content-type': 'application/json' } };
+    await refused({ method: 'POST', url: '/v1/runs/a/notes', ...text }, '400 bad_request', /not valid JSON/);
+    await refused(post('/v1/runs/b/notes', { name: 'x' }), '404 not_found');
+  });
+
+  it('that are damaged count as none', async (t) => {
+    const { runs, json } = await serverWithRuns(t);
+    await writeRun(join(runs, 'a'), { 'notes.json': '{"name": 1' });
+    const [run] = (await json('/v1/runs')).runs;
+    assert.deepEqual([run.name, run.notes], ['', '']);
+  });
+});
+
+describe('POST /v1/runs/:id/use', () => {
+  it("serves a run's model at once, and a newer one under the same name", async (t) => {
+    const { runs, json } = await serverWithRuns(t);
+    const image = await jpeg(48, 48, 1);
+    await writeRun(join(runs, 'a'));
+    await writeModelOf(join(runs, 'a'), 7);
+    assert.deepEqual(await json(post('/v1/runs/a/use')), { model: 'first' });
+    assert.deepEqual(await json(post('/v1/runs/a/use')), { model: 'first' });
+    const before = await json(imageRequest('/v1/predict?model=first', image, 'image/jpeg'));
+    await writeModelOf(join(runs, 'a'), 8);
+    assert.deepEqual(await json(post('/v1/runs/a/use')), { model: 'first' });
+    const after = await json(imageRequest('/v1/predict?model=first', image, 'image/jpeg'));
+    assert.notDeepEqual(
+      pluck(after.images[0].top, 'probability'),
+      pluck(before.images[0].top, 'probability'),
+    );
+    const { models } = await json('/v1/model');
+    assert.deepEqual(pluck(models, 'name'), ['small', 'first']);
+  });
+
+  it('is refused without a model, with a broken one, and by a server that keeps to its models', async (t) => {
+    const { runs, refused, logged } = await serverWithRuns(t);
+    await writeRun(join(runs, 'a'));
+    await refused(post('/v1/runs/a/use'), '409 not_available', /no model yet/);
+    await writeFile(join(runs, 'a/best.safetensors'), 'broken');
+    await refused(post('/v1/runs/a/use'), '409 not_available', /cannot be loaded/);
+    assert.match(logged.join('\n'), /best\.safetensors/);
+    await writeModelOf(join(runs, 'a'), 7);
+    const fixed = await smallServer(t, { runs });
+    await fixed.refused(post('/v1/runs/a/use'), '403 forbidden');
+  });
+});
+
+describe('GET /v1/runs/:id/model', () => {
+  it('is the best model, or the last on request, without folders of the machine', async (t) => {
+    const { runs, app, refused } = await serverWithRuns(t);
+    const run = join(runs, 'a');
+    await writeRun(run);
+    await refused('/v1/runs/a/model', '409 not_available', /no model yet/);
+    await writeModelOf(run, 7, 'last.safetensors');
+    await refused('/v1/runs/a/model?checkpoint=best', '409 not_available', /no best model yet/);
+    await writeModelOf(run, 8);
+    for (const [query, file] of [
+      ['', 'best'],
+      ['?checkpoint=last', 'last'],
+    ] as const) {
+      const answer = await app.inject(`/v1/runs/a/model${query}`);
+      assert.equal(answer.statusCode, 200);
+      assert.match(String(answer.headers['content-disposition']), new RegExp(`a-${file}\\.safetensors`));
+      const saved = join(runs, 'saved.safetensors');
+      await writeFile(saved, answer.rawPayload);
+      const [got, had] = [await readModel(saved), await readModel(join(run, `${file}.safetensors`))];
+      assert.deepEqual(got.tensors, had.tensors);
+      assert.equal(got.provenance.data, 'photos');
+    }
+  });
+
+  it('is refused where weights are not sent', async (t) => {
+    const { runs } = await serverWithRuns(t);
+    await writeRun(join(runs, 'a'));
+    await writeModelOf(join(runs, 'a'), 7);
+    const keeping = await smallServer(t, { runs, weights: false });
+    await keeping.refused('/v1/runs/a/model', '403 forbidden', /--no-weights/);
+  });
+});
+
+describe('the list of runs', () => {
+  it('says how much time a run in training has left at its present speed', async (t) => {
+    const { runs, json } = await serverWithRuns(t);
+    const at = (iteration: number, seconds: number) =>
+      line(iteration).replace('"seconds":3', `"seconds":${seconds}`);
+    const files = { 'metrics.jsonl': at(10, 50) + at(20, 60) + at(40, 100) };
+    await writeRun(join(runs, 'live'), { ...files, '.lock': String(process.pid) });
+    await writeRun(join(runs, 'stopped'), files);
+    await writeModelOf(join(runs, 'stopped'), 7, 'last.safetensors');
+    const found = Object.fromEntries(
+      (await json('/v1/runs')).runs.map((run: { id: string }) => [run.id, run]),
+    );
+    // 60 iterations are left, at 2 seconds each.
+    assert.equal(found.live.secondsLeft, 120);
+    assert.equal(found.stopped.secondsLeft, undefined);
+    assert.deepEqual([found.live.classes, found.stopped.classes], [undefined, 5]);
+  });
+});
