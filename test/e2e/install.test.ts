@@ -139,11 +139,9 @@ describe('the installed package', { skip: !isReleased && `no release for ${platf
     const data = join(installed, 'images/fashion-mnist-part');
     const child = start([join(installed, 'dist/src/cli/vgg.cjs'), 'demo', '--data', data]);
     const [outcome, stderr] = [outcomeOf(child), textOf(child, 'stderr')];
-    while (!/validation error/.test(stderr())) {
-      await Promise.race([once(child.stderr!, 'data'), once(child, 'exit')]);
-      assert.equal(child.exitCode, null, stderr());
-    }
-    child.kill('SIGINT');
+    child.stderr!.on('data', () => {
+      if (stderr().includes('epoch 1.0')) child.kill('SIGINT');
+    });
     await outcome;
     assert.match(stderr(), /a part of Fashion-MNIST: 3,000 of its 60,000 photographs/);
     assert.match(stderr(), /continue with: npx verydeep train --out \S+ --resume/);
