@@ -76,12 +76,8 @@ export {
   measureByClass,
 } from './evaluate/results/error-rates.ts';
 export type { ImageResult, ImageResults } from './evaluate/results/image-results.ts';
-export {
-  type LinearClassifier,
-  type LinearOptions,
-  type LinearProblem,
-  trainLinear,
-} from './evaluate/transfer/linear-svm.ts';
+export type { LinearOptions, LinearProblem } from './evaluate/transfer/linear-problem.ts';
+export { type LinearClassifier, trainLinear } from './evaluate/transfer/linear-svm.ts';
 export type { Measured } from './evaluate/transfer/measures.ts';
 export type {
   Backend,

@@ -41,6 +41,5 @@ export default defineConfig({
     target: 'es2022',
     chunkSizeWarningLimit: 700,
   },
-  worker: { format: 'es' },
   server: { host: '127.0.0.1', proxy: { '/v1': server } },
 });

@@ -9,6 +9,7 @@ import type { ImageSource } from '../data/sources/image-source.ts';
 import { type OpenOptions, openImages } from '../data/sources/open-images.ts';
 import { selectImages } from '../data/sources/select-images.ts';
 import { type MeasuredSplit, MissingSplitError, type Split } from '../data/sources/splits.ts';
+import { classNumbers } from '../evaluate/inference/class-matching.ts';
 import { limited } from '../train/training-set.ts';
 import type { ModelFacts } from '../weights/model/metadata.ts';
 
@@ -78,6 +79,11 @@ export async function chooseImages(
   const { data, split, labels } = options;
   const isMissing = source instanceof MissingSplitError;
   const all = isMissing ? await open(data, { split: 'train', labels, oneClass: true }) : source;
+  const [first] = models;
+  // Reading all images takes long, so other classes are reported before.
+  if (first !== undefined && all.classes.length > 0) {
+    classNumbers({ path: data, classes: all.classes }, { path: first.path, classes: first.facts.classes });
+  }
   const isDivided = !isMissing && all.split !== undefined && all.split !== 'train';
   const trained = isDivided ? undefined : await trainedOn(all, models, options, team);
   if (!trained?.some(Boolean)) {

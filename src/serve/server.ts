@@ -57,6 +57,8 @@ export const defaultLimits: Limits = {
 
 export interface ServerOptions {
   readonly models: readonly NamedModel[];
+  /** Localization models, which add boxes to the answers of models with the same classes and crop (default: none). */
+  readonly localizers?: readonly NamedModel[];
   /** Folder of run folders to show (default: none). */
   readonly runs?: string;
   readonly pages: RunPages;
@@ -141,7 +143,7 @@ function makeContext(options: ServerOptions, limits: Limits, closing: AbortSigna
     new ServedModel(model, options.batching, onBatch, (run) =>
       options.pages.validationImages(run, MOST_KNOWN),
     );
-  const models = new ServedModels(options.models, serve, options.openModel);
+  const models = new ServedModels(options.models, serve, options.openModel, options.localizers);
   const servesWeights = options.weights ?? true;
   return {
     models,

@@ -1,11 +1,12 @@
 /** Localization from the command line: boxes learned, measured by both protocols, and wrong combinations refused. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { before, describe, it } from 'node:test';
 import sharp from 'sharp';
 import { writeFiles } from '../support/images.ts';
 import { TemporaryFolder } from '../support/temporary-folder.ts';
-import { type CommandLine, vggWith, words } from './cli-process.ts';
+import { type CommandLine, startVgg, textOf, vggWith, words } from './cli-process.ts';
 import { linesOf } from './training-runs.ts';
 
 const QUICK = words`--config A --width 0.1 --crop 32 --scale 32 --batch 16 --no-color-shift --dropout 0`;
@@ -148,6 +149,43 @@ describe('localization', () => {
     }
   });
 
+  it('adds boxes to predictions, in the command and in the server alike', async (t) => {
+    const image = `${data}/val/red/24.jpg`;
+    const models = words`--model ${classes}/best.safetensors --localizer ${single}/last.safetensors`;
+    const { images } = JSON.parse(await ran(...words`predict ${image} ${models} --json`));
+    const [{ top }] = images;
+    assert.ok(top.every(({ box }: { box: object }) => box));
+    assert.match(await ran(...words`predict ${image} ${models}`), /box, px[\s\S]* to /);
+    const child = startVgg(
+      { XDG_CACHE_HOME: folder.path('cache') },
+      ...words`serve ${models} --port 0 --threads 1`,
+    );
+    t.after(() => child.kill('SIGKILL'));
+    const stderr = textOf(child, 'stderr');
+    let url: string | undefined;
+    while (url === undefined) {
+      await Promise.race([once(child.stderr!, 'data'), once(child, 'exit')]);
+      assert.equal(child.exitCode, null, stderr());
+      [, url] = /Serving on (\S+)/.exec(stderr()) ?? [];
+    }
+    const answer = await fetch(`${url}/v1/predict`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/jpeg' },
+      body: new Uint8Array(await readFile(image)),
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+    const served = ((await answer.json()) as any).images[0].top;
+    for (const [i, { box, label }] of served.entries()) {
+      assert.equal(label, top[i].label);
+      for (const edge of ['left', 'top', 'right', 'bottom']) {
+        assert.ok(
+          Math.abs(box[edge] - top[i].box[edge]) < 1e-2,
+          `${edge}: ${box[edge]}, not ${top[i].box[edge]}`,
+        );
+      }
+    }
+  });
+
   describe('refuses', () => {
     const cases: Record<string, [command: () => string[], message: RegExp]> = {
       'a localization model to classify with': [
@@ -174,6 +212,15 @@ describe('localization', () => {
         () =>
           words`evaluate ${data} --task localize --boxes ${boxes} --protocol dense --model ${single}/last.safetensors`,
         /name a classification model with --classifier/,
+      ],
+      'a classification model for boxes': [
+        () =>
+          words`predict ${data}/val/red/24.jpg --model ${classes}/best.safetensors --localizer ${classes}/best.safetensors`,
+        /predicts classes, not boxes/,
+      ],
+      'to serve boxes without classes': [
+        () => words`serve --localizer ${single}/last.safetensors --runs ${folder.path('scenes')} --port 0`,
+        /name a classification model, too/,
       ],
       'options that do not apply': [
         () =>

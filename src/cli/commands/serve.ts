@@ -13,7 +13,8 @@ import { type FlagsOf, newCommand, option, type Parser, repeatable, switchedOff 
 import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
-import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
+import { localizer } from '../model-options.ts';
+import { backend, colorProfiles, gpus, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
 
@@ -31,6 +32,7 @@ const options = {
       `model file of any format, or ${MODEL_NAMES}; may be repeated (default: the newest run's best model)`,
     ),
   ),
+  localizer,
   runs: option('<folder>', 'folder whose run folders are shown (default: runs)'),
   host: option(
     '<address>',
@@ -76,6 +78,7 @@ const options = {
   threads,
   backend,
   precision,
+  gpus,
   ...formatOptions,
 };
 type Flags = FlagsOf<typeof options>;
@@ -97,10 +100,11 @@ async function serve(flags: Flags): Promise<void> {
   letHeapGrow();
   const runs = await runsOf(flags);
   const models = flags.model ?? (await newestModel(runs));
-  await downloadModels(models);
+  await downloadModels([...models, ...(flags.localizer ?? [])]);
   const server = await serveModels({
     ...flags,
     models,
+    localizers: flags.localizer,
     runs,
     read: await readOptionsOf(flags),
     token: flags.tokenFile === undefined ? undefined : await readToken(flags.tokenFile),

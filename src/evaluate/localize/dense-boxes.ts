@@ -52,35 +52,38 @@ export function scalesOf({ localizers }: LocalizingNetworks): number[] {
 }
 
 /**
- * The most probable classes of an image, best first, each with the best rated box.
+ * Classes of an image, each with the best rated box.
  * @param scaled the image at each scale of `scalesOf`
+ * @param wanted the classes, or how many of the most probable ones (default: five)
  * @returns once its batches are computed; call `flush` of all networks if no image follows
  * @throws UserError when networks have maps of different sizes
  */
 export async function locateClasses(
   networks: LocalizingNetworks,
   scaled: readonly RgbImage[],
-  count = GUESSES,
+  wanted: readonly RankedClass[] | number = GUESSES,
+  signal?: AbortSignal,
 ): Promise<LocatedClass[]> {
   const scales = scalesOf(networks);
   // All inputs are submitted before the first result is awaited, so that batches are full.
   const [scores, boxes] = await Promise.all([
-    Promise.all(scaled.map((image) => scoresAt(networks, image))),
+    Promise.all(scaled.map((image) => scoresAt(networks, image, signal))),
     Promise.all(
       networks.localizers.map((localizer) =>
         Promise.all(
           localizer.scales.map(async (scale) => {
             const at = scales.indexOf(scale);
-            const [map] = await localizer.classifier.scores('dense', scaled[at]!, false);
+            const [map] = await localizer.classifier.scores('dense', scaled[at]!, false, signal);
             return { at, map: map!, localizer };
           }),
         ),
       ),
     ),
   ]);
-  const posteriors = meanOf(scores.flatMap((one) => one.posteriors));
   const stored = storedSize(scaled[0]!);
-  return topClasses(posteriors, count).map((ranked) => {
+  const ranking =
+    typeof wanted === 'number' ? topClasses(meanOf(scores.flatMap((one) => one.posteriors)), wanted) : wanted;
+  return ranking.map((ranked) => {
     const found = boxes
       .flat()
       .flatMap(({ at, map, localizer }) =>
@@ -91,10 +94,14 @@ export async function locateClasses(
   });
 }
 
-async function scoresAt({ classifiers }: LocalizingNetworks, image: RgbImage): Promise<ScaleScores> {
+async function scoresAt(
+  { classifiers }: LocalizingNetworks,
+  image: RgbImage,
+  signal: AbortSignal | undefined,
+): Promise<ScaleScores> {
   const { rows, columns } = classifiers[0]!.classifier.mapGrid(image);
   const maps = await Promise.all(
-    classifiers.map(async ({ classifier }) => (await classifier.scores('dense', image, false))[0]!),
+    classifiers.map(async ({ classifier }) => (await classifier.scores('dense', image, false, signal))[0]!),
   );
   const posteriors = maps.map((map, i) => {
     const own = softmax(averageOverPositions(map, classifiers[i]!.classifier.network.classes));

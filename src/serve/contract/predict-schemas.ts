@@ -1,6 +1,6 @@
 /** `POST /v1/predict`: one image as the body, or several as files of multipart/form-data, which share batches. */
 import { z } from 'zod';
-import { protocolSchema, query, rankedClassSchema } from './common-schemas.ts';
+import { boxSchema, protocolSchema, query, rankedClassSchema } from './common-schemas.ts';
 
 export const predictQuery = z.object({
   model: query.model.describe('name of a model (default: the first model); all: the mean of all models'),
@@ -20,7 +20,13 @@ export const predictResponse = z.object({
       name: z.string().describe('file name in the form, or `image`'),
       width: z.int().describe('in pixels, as displayed (after applying the EXIF orientation)'),
       height: z.int(),
-      top: z.array(rankedClassSchema).describe('best first'),
+      top: z
+        .array(
+          rankedClassSchema.extend({
+            box: boxSchema.optional().describe('only from servers with a localization model'),
+          }),
+        )
+        .describe('best first'),
       milliseconds: z
         .number()
         .describe('time from the complete request to the prediction, including the wait in the queue'),
