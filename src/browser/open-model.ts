@@ -1,7 +1,7 @@
 /** Opens a model in a browser: weights stream from an address to the visitor's GPU, or to WebAssembly's memory. */
 import { messageOf, UserError } from '../core/errors.ts';
 import type { Parameters } from '../kernels/backend.ts';
-import { type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
+import { checkPredictsClasses, type ModelFacts, parseModelMetadata } from '../weights/model/metadata.ts';
 import { checkTensors, OPTIMIZER_PREFIX } from '../weights/model/model.ts';
 import { checkFinite } from '../weights/weight-errors.ts';
 import { type DeviceOptions, type OpenDevice, openDevice } from './open-device.ts';
@@ -21,7 +21,7 @@ export type ModelSource = string | URL | Response | Blob | (() => Promise<Respon
 
 /**
  * Opens a verydeep model file. Each tensor goes to the device as soon as it has arrived, so the page's memory never holds
- * more than the largest one.
+ * more than the largest one, or 16 MB of it on the CPU.
  * @param source an address, an unread response, a function that fetches one once a device is open, or a file that the
  *   visitor chose
  * @throws UserError when nothing can compute, the address cannot be fetched, or the file is not a verydeep model
@@ -43,6 +43,9 @@ export async function openModel(source: ModelSource, options: OpenOptions = {}):
     throw error;
   }
 }
+
+/** 16 MB. */
+const PART_VALUES = 2 ** 22;
 
 async function streamOf(
   given: ModelSource,
@@ -80,14 +83,18 @@ async function readInto(
       onProgress,
       onHeader: ({ metadata, entries }) => {
         const facts = parseModelMetadata(name, metadata);
+        checkPredictsClasses(name, facts);
         checkTensors(name, facts.network, new Map(entries.map((entry) => [entry.name, entry])));
         const { parameters } = facts.network;
         opened = { facts, parameters: device.backend.createParameters(parameters, { training: false }) };
       },
-      onTensor: async ({ name: tensor, data }) => {
+      // Only WebAssembly takes parts, so that its memory is not needed beside that of a whole fc6.
+      most: device.name === 'wasm' ? PART_VALUES : undefined,
+      onTensor: async ({ name: tensor, data }, offset) => {
         signal?.throwIfAborted();
         checkFinite(name, tensor, data);
-        await opened!.parameters.write('values', tensor, data);
+        const { parameters } = opened!;
+        await (parameters.writePart?.(tensor, data, offset) ?? parameters.write('values', tensor, data));
       },
     });
   } catch (error) {

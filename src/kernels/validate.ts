@@ -143,6 +143,18 @@ export function checkTensorData(operation: string, { name, shape }: ParameterSpe
   check(data.length === count, operation, fault);
 }
 
+/** Checks that data from an offset on lie within a tensor. */
+export function checkPart(
+  operation: string,
+  { name, shape }: ParameterSpec,
+  data: Float32Array,
+  offset: number,
+): void {
+  const count = elementCount(shape);
+  const fault = `${name} ${formatShape(shape)} has ${count} values, not ${data.length} from ${offset} on`;
+  check(Number.isInteger(offset) && offset >= 0 && offset + data.length <= count, operation, fault);
+}
+
 /** The shapes of a program's full batch. */
 interface Shapes {
   readonly inputShape: Shape4;

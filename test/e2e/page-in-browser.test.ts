@@ -116,7 +116,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
     await answer(visit, 'Center crop');
     const sent = posts(page);
     await page.evaluate('devices.at(-1).destroy()');
-    await visit.alert(/^The GPU was lost \(.* The server will do the work\.$/);
+    await visit.alert(/^The GPU \(.*\) was lost \(.* The server will do the work\.$/);
     await until(async () => sent.includes('/v1/predict'), 'the server to be asked');
     await answer(visit, 'Center crop');
     assert.equal(await runInBrowser(page).isChecked(), false);
@@ -167,6 +167,12 @@ describe('the page: Run in this browser without a GPU', { skip: noBrowser }, () 
       const { page } = visit;
       await page.addInitScript(script);
       await page.reload();
+      const kernels = new Map<string, number>();
+      page.on('response', async (response) => {
+        const name = new URL(response.url()).pathname;
+        if (!/\/(relaxed|simd|browser-worker)-/.test(name)) return;
+        kernels.set(name, Number(response.headers()['content-length']));
+      });
       await visit.choose();
       const items = async () => textsOf((await visit.prediction()).getByRole('listitem'));
       const expected = await items();
@@ -175,6 +181,9 @@ describe('the page: Run in this browser without a GPU', { skip: noBrowser }, () 
       const cores = availableParallelism();
       await page.getByText(`${cores} ${cores === 1 ? 'thread' : 'threads'}.`).waitFor();
       await page.getByText(/^Running on your CPU: WebAssembly with /).waitFor();
+      assert.equal(kernels.size, 2, 'one variant, and the worker');
+      const bytes = [...kernels.values()].reduce((sum, one) => sum + one, 0);
+      assert.ok(bytes > 50_000 && bytes <= 200_000, `the kernels are ${bytes} bytes`);
       const sent: string[] = [];
       page.on('request', (request) => sent.push(new URL(request.url()).pathname));
       await visit.choose(await jpeg(96, 64, 3), 'again.jpg');

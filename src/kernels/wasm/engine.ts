@@ -122,9 +122,10 @@ class Engine implements EngineCalls {
     return new Float32Array(this.#tensor(parameters, field, tensor).subarray(offset, offset + count));
   }
 
-  write(parameters: number, field: number, tensor: number, offset: number, data: Float32Array): void {
+  write(parameters: number, field: number, tensor: number, offset: number, data: Float32Array): Float32Array {
     this.#tensor(parameters, field, tensor).set(data, offset);
     if (field === 0) this.#exports.written!(this.#own(parameters), tensor);
+    return data;
   }
 
   update(parameters: number, ...step: readonly number[]): void {

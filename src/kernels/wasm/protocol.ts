@@ -49,7 +49,8 @@ export interface EngineCalls {
     offset: number,
     count: number,
   ): Float32Array<ArrayBuffer>;
-  write(parameters: number, field: number, tensor: number, offset: number, data: Float32Array): void;
+  /** Gives the data back, so that its memory is used again for the next piece rather than collected some time. */
+  write(parameters: number, field: number, tensor: number, offset: number, data: Float32Array): Float32Array;
   update(parameters: number, ...step: readonly number[]): void;
   zeroGradients(parameters: number): void;
   compile(id: number, parameters: number, ...chain: LoweredChain): MemoryParts;

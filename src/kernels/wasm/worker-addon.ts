@@ -102,11 +102,16 @@ export class WorkerAddon implements Addon {
   }
 
   async write(_engine: EngineHandle, parameters: ParametersHandle, ...rest: [number, number, Float32Array]) {
-    const [field, tensor, data] = rest;
+    await this.writePart(_engine, parameters, ...rest, 0);
+  }
+
+  async writePart(...[, parameters, field, tensor, data, start]: Parameters<Required<Addon>['writePart']>) {
+    let piece = new Float32Array(Math.min(PIECE, data.length));
     await this.#inPieces(data.length, async (offset, count) => {
-      const piece = data.slice(offset, offset + count);
-      const args = [idOf(parameters), field, tensor, offset, piece];
-      await this.#post({ call: 'write', args }, undefined, [piece.buffer as ArrayBuffer]);
+      if (count < piece.length) piece = piece.slice(0, count);
+      piece.set(data.subarray(offset, offset + count));
+      const args = [idOf(parameters), field, tensor, start + offset, piece];
+      piece = (await this.#post({ call: 'write', args }, undefined, [piece.buffer])) as typeof piece;
     });
   }
 

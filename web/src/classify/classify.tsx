@@ -10,6 +10,7 @@ import type { Picture } from '../state/user-files.ts';
 import { Choice } from '../ui/choice.tsx';
 import { ModelChoice } from '../ui/model-choice.tsx';
 import { PicturePicker } from '../ui/picture-picker.tsx';
+import { BoxView } from './box-view.tsx';
 import { GradCam, OcclusionMap } from './class-maps.tsx';
 import { CropGrid } from './crop-grid.tsx';
 import { browserInference, type Inference, serverInference } from './inference.ts';
@@ -91,7 +92,8 @@ function Result({ model, models, limits, inference, picture }: ResultProps) {
     familiarity && verdict.state === 'done' ? `familiarity ${key}` : undefined,
     (signal) => familiarity!(picture, signal),
   );
-  const top = verdict.state === 'done' ? verdict.value.images[0]?.top : undefined;
+  const image = verdict.state === 'done' ? verdict.value.images[0] : undefined;
+  const top = image?.top;
   return (
     <div class="columns">
       <section class="panel" aria-labelledby="prediction">
@@ -116,8 +118,8 @@ function Result({ model, models, limits, inference, picture }: ResultProps) {
         <Protocols model={model} inference={inference} picture={picture} ensemble={ensemble} />
       </section>
       <section class="panel" aria-labelledby="evidence">
-        {top ? (
-          <Evidence key={picture.id} {...{ model, limits, inference, picture, top }} />
+        {image && top ? (
+          <Evidence key={picture.id} {...{ model, limits, inference, picture, top, image }} />
         ) : (
           <>
             <h2 id="evidence">Evidence</h2>
@@ -140,14 +142,22 @@ type OverlayName = keyof typeof OVERLAYS;
 
 const OPTIONS = Object.entries(OVERLAYS).map(([name, [title]]) => [name as OverlayName, title] as const);
 
-function Evidence(props: Parameters<typeof OcclusionMap>[0]) {
-  const [overlay, setOverlay] = useState(firstOverlay(props.model));
-  const [, Overlay] = OVERLAYS[overlay];
+type EvidenceProps = Parameters<typeof OcclusionMap>[0] & Parameters<typeof BoxView>[0];
+
+function Evidence(props: EvidenceProps) {
+  const hasBoxes = props.image.top[0]?.box !== undefined;
+  const [chosen, setOverlay] = useState<OverlayName | 'boxes'>(
+    hasBoxes ? 'boxes' : firstOverlay(props.model),
+  );
+  // The model in this browser gives no boxes.
+  const overlay = chosen === 'boxes' && !hasBoxes ? firstOverlay(props.model) : chosen;
+  const Overlay = overlay === 'boxes' ? BoxView : OVERLAYS[overlay][1];
+  const options = hasBoxes ? [['boxes', 'Box'] as const, ...OPTIONS] : OPTIONS;
   return (
     <>
       <div class="panel-head">
         <h2 id="evidence">Evidence</h2>
-        <Choice legend="View" bare options={OPTIONS} value={overlay} onChange={setOverlay} />
+        <Choice legend="View" bare options={options} value={overlay} onChange={setOverlay} />
       </div>
       <Overlay {...props} />
     </>
