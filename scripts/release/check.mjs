@@ -8,7 +8,12 @@ import { OLDEST_GLIBC } from './targets.mjs';
 /** @typedef {{ needed: string[], exported: string[], glibc?: string[], system?: string }} Facts */
 
 const LARGEST = 3 * 2 ** 20;
-const exportable = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
+const exportable = [
+  'napi_register_module_v1',
+  'node_api_module_get_api_version_v1',
+  // The kernels are also a Vulkan layer (native/kernels/gpu_layer.cpp).
+  'vkNegotiateLoaderLayerInterfaceVersion',
+];
 const systemLibraries = {
   elf: /^(lib(c|m|pthread|dl|rt)\.so\.\d+|libc\.so|ld-(linux|musl)[\w-]*\.so\.\d+)$/,
   'mach-o': /^\/usr\/lib\/libSystem\.B\.dylib$/,

@@ -8,7 +8,7 @@ import type { Parameters } from '../kernels/backend.ts';
 import { runFolder } from '../runs/run-folder.ts';
 import type { RecordHooks, RunRecord } from '../runs/run-record.ts';
 import type { Metrics, StopReason, ValidationMetrics } from '../train/metrics.ts';
-import { checkSameWeights } from '../train/same-on-all-ranks.ts';
+import { alignWeights, checkSameWeights } from '../train/same-on-all-ranks.ts';
 import {
   modelFacts,
   type SessionStart,
@@ -161,7 +161,7 @@ function trainingDataOf({ set, recipe }: TrainingSession, { state }: SessionStar
 }
 
 function hooksOf(
-  { listener, communicator, set }: TrainingSession,
+  { listener, communicator, set, areAlike }: TrainingSession,
   validator: Validator | BoxValidator,
   recording: RecordHooks,
   onLine: (line: Metrics) => void,
@@ -180,7 +180,8 @@ function hooksOf(
       })),
     onBest: (...model) => during('saving', () => recording.onBest(...model)),
     onCheckpoint: (...checkpoint) => during('saving', () => recording.onCheckpoint(...checkpoint)),
-    beforeCheckpoint: (parameters, { iteration }) => checkSameWeights(communicator, parameters, iteration),
+    beforeCheckpoint: (parameters, { iteration }) =>
+      (areAlike ? checkSameWeights : alignWeights)(communicator, parameters, iteration),
     onNote: (note) => listener?.onNote?.(note),
     onIteration: (progress) => listener?.onIteration?.(progress),
     onMetrics: async (line) => {

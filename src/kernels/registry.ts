@@ -30,6 +30,7 @@ export async function openBackend(
   name: BackendName | FormerBackendName = 'native',
   options: BackendOptions = {},
 ): Promise<Backend> {
+  checkGpus(name, options);
   if (name !== 'webgpu' && name !== 'wasm') return createBackend(name, options);
   const precision = precisionFor(name, options);
   if (name === 'wasm') {
@@ -37,9 +38,19 @@ export async function openBackend(
     return openWasmBackend(options);
   }
   // Imported only here, as this loads the GPU driver.
-  const { openNodeGpu } = await import('./webgpu/node-gpu.ts');
+  const { openNodeGpu, openNodeGpus } = await import('./webgpu/node-gpu.ts');
   const { createWebGpuBackend } = await import('./webgpu/webgpu-backend.ts');
-  return createWebGpuBackend(await openNodeGpu(precision === 'f16' ? 'f16' : 'fp32'));
+  const format = precision === 'f16' ? 'f16' : 'fp32';
+  const { gpus: asked, localRank: rank } = options;
+  const isPlain = asked === undefined && (rank?.size ?? 1) === 1;
+  if (isPlain) return createWebGpuBackend(await openNodeGpu(format));
+  // Without `gpus`, each process on this machine has one.
+  const opened = await openNodeGpus(format, { gpus: asked, rank });
+  const gpus = asked === undefined ? opened.slice(0, 1) : opened;
+  const [first, ...others] = await Promise.all(gpus.map(createWebGpuBackend));
+  if (others.length === 0) return first!;
+  const { GpuGroup } = await import('./webgpu/gpu-group.ts');
+  return new GpuGroup([first!, ...others]);
 }
 
 /**
@@ -72,6 +83,11 @@ export function createBackend(
     default:
       throw new UsageError(`unknown backend "${name}": choose one of ${backendNames.join(', ')}`);
   }
+}
+
+function checkGpus(name: string, { gpus }: BackendOptions): void {
+  if (gpus === undefined || name === 'webgpu') return;
+  throw new UsageError(`gpus works only with the backend webgpu, not with ${name}: choose it or omit gpus`);
 }
 
 /** @throws UsageError when the backend does not support the precision. */

@@ -33,7 +33,7 @@ interface BatchOutcome {
   readonly logits: LogitRange;
   /** Images of the batch that turned out to be unreadable. */
   readonly lost: readonly BadImage[];
-  /** Undefined for a single rank. */
+  /** Undefined for a single rank with one device. */
   readonly exchange?: ExchangeTime;
 }
 
@@ -49,9 +49,7 @@ export class BatchGradient {
     this.#options = options;
     this.#dropoutKey = deriveKeys(keyOfSeed(recipe.seed), 'dropout');
     this.#share = shareOf(recipe.batch, communicator);
-    if (communicator.size > 1) {
-      this.#exchange = new GradientExchange(parameters, communicator, recipe['gradient-dtype']);
-    }
+    this.#exchange = GradientExchange.between(parameters, communicator, recipe['gradient-dtype']);
   }
 
   /** This rank's micro-batches of some batches. */

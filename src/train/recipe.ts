@@ -275,6 +275,14 @@ export const recipeSchema = z.strictObject({
     .default('float32')
     .meta({ description: 'number format of the gradients sent between ranks; bf16 halves the traffic' }),
   backend: z.enum(backendNames).default('native').meta({ description: 'compute backend', resumable: true }),
+  gpus: text((gpus) => gpus.trim() !== '', 'must be all, a number, numbers such as 0,2, or part of a name')
+    .optional()
+    .meta({
+      value: 'which',
+      description:
+        'GPUs that share each batch (backend webgpu): all, how many (4), their numbers (0,2, or device=1 for one) or part of a name (default: one)',
+      resumable: true,
+    }),
   precision: z.enum(precisions).exclude(['bf16']).default('fp32').meta({
     description:
       'number format of the multiplications; f16 (backend webgpu, on GPUs that support it) is faster and less exact; the weights stay float32',
@@ -286,7 +294,7 @@ export const recipeSchema = z.strictObject({
 export interface Recipe extends Readonly<z.output<typeof recipeSchema>> {}
 export type RecipeKey = keyof Recipe;
 /** Keys whose value may be text or a number. */
-type TextKey = 'mean' | 'scale' | 'warmup' | 'lr-drop-at';
+type TextKey = 'mean' | 'scale' | 'warmup' | 'lr-drop-at' | 'gpus';
 /** Any of the keys of a recipe. */
 export type PartialRecipe = Partial<Omit<Recipe, TextKey> & Record<TextKey, string | number>>;
 

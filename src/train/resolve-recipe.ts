@@ -36,12 +36,18 @@ export function resolveRecipe(
   }
   checkTask(recipe, origin);
   checkLayers(recipe, origin);
+  checkGpus(recipe, origin);
   if (parseTrainScale(recipe.scale).min < recipe.crop) {
     throw new UserError(
       `${origin}: scale ${recipe.scale} is smaller than the crop of ${recipe.crop} pixels; raise scale or lower crop`,
     );
   }
   return recipe;
+}
+
+function checkGpus({ gpus, backend }: Recipe, origin: string): void {
+  if (gpus === undefined || backend === 'webgpu') return;
+  throw new UserError(`${origin}: gpus applies to backend webgpu, not to ${backend}; leave one of them out`);
 }
 
 /** @throws UserError for settings of the other task. */
@@ -115,7 +121,14 @@ export function changeRecipe(recorded: Recipe, changes: Partial<Recipe>): Recipe
   const allowed = recipeKeys.filter(({ resumable }) => resumable).map(({ key }) => key);
   const keys = Object.keys(changes) as RecipeKey[];
   const refused = keys.find((key) => !allowed.includes(key) && changes[key] !== recorded[key]);
-  if (refused === undefined) return { ...recorded, ...changes };
+  if (refused === undefined) {
+    // Another backend does without the GPUs.
+    const { backend = recorded.backend } = changes;
+    const gpus = changes.gpus ?? (backend === 'webgpu' ? recorded.gpus : undefined);
+    const changed = { ...recorded, ...changes, gpus };
+    checkGpus(changed, 'the flags');
+    return changed;
+  }
   throw new UserError(
     `the run was started with ${refused} ${recorded[refused] ?? '(none)'}, and ${refused} ${changes[refused]} would change its ` +
       `results; leave the flag out, or start a new run with --from (only ${allowed.join(', ')} may change)`,

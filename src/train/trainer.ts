@@ -74,7 +74,7 @@ export class Trainer {
       shuffle: recipe.shuffle,
     });
     this.#microBatch = Math.min(
-      recipe['micro-batch'] ?? defaultMicroBatch(network, recipe.batch),
+      recipe['micro-batch'] ?? defaultMicroBatch(network, recipe.batch, options.backend),
       recipe.batch,
     );
     this.#gradient = new BatchGradient({

@@ -206,7 +206,7 @@ export class Visit {
   }
 
   /** Opens a view by its link in the header. */
-  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs'): Promise<void> {
+  async open(view: 'Classify' | 'Layers' | 'Train' | 'Runs' | 'Weights' | 'API'): Promise<void> {
     await this.page.getByRole('link', { name: view, exact: true }).click();
   }
 

@@ -116,7 +116,7 @@ describe('the page: Run in this browser', { skip: noBrowser }, () => {
     await answer(visit, 'Center crop');
     const sent = posts(page);
     await page.evaluate('devices.at(-1).destroy()');
-    await visit.alert(/^The GPU was lost \(.* The server will do the work\.$/);
+    await visit.alert(/^The GPU \(.*\) was lost \(.* The server will do the work\.$/);
     await until(async () => sent.includes('/v1/predict'), 'the server to be asked');
     await answer(visit, 'Center crop');
     assert.equal(await runInBrowser(page).isChecked(), false);

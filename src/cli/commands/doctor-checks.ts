@@ -147,22 +147,22 @@ async function checkEngine(): Promise<Check> {
   }
 }
 
-/** Prints the GPU's description, or why there is none. */
-const OPEN_GPU = `
-const { openBackend } = await import(process.argv[1]);
-const text = await openBackend('webgpu').then((gpu) => gpu.description + ' (--backend webgpu)', (error) => error.message.split(':', 1)[0] + ' (optional)');
+/** Prints the descriptions of all GPUs, or why there is none. */
+const LIST_GPUS = `
+const { describeGpus } = await import(process.argv[1]);
+const text = await describeGpus().then((gpus) => gpus.join('; ') + ' (--backend webgpu)', (error) => error.message.split(':', 1)[0] + ' (optional)');
 process.stdout.write(text, () => process.exit());
 `;
 
 /**
- * Opens a GPU through WebGPU. A machine without one is fine. This happens in another process, because drivers write
+ * Lists the GPUs that WebGPU finds. A machine without one is fine. This happens in another process, because drivers write
  * warnings to stderr, and a broken one may crash.
  */
 async function checkGpu(): Promise<Check> {
   const name = 'GPU';
-  const registry = new URL('../../kernels/registry.js', import.meta.url).href;
+  const listing = new URL('../../kernels/webgpu/gpu-listing.js', import.meta.url).href;
   try {
-    const args = ['--input-type=module', '--eval', OPEN_GPU, registry];
+    const args = ['--input-type=module', '--eval', LIST_GPUS, listing];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 60_000 });
     return { name, status: 'ok', found: stdout.trim() };
   } catch {

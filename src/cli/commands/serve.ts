@@ -14,7 +14,7 @@ import { formatOptions, readOptionsOf } from '../format-options.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { downloadModels, MODEL_NAMES } from '../model-downloads.ts';
 import { localizer } from '../model-options.ts';
-import { backend, colorProfiles, integer, positiveInteger, precision, threads } from '../options.ts';
+import { backend, colorProfiles, gpus, integer, positiveInteger, precision, threads } from '../options.ts';
 import { log } from '../output.ts';
 import { FASHION_MNIST } from './demo.ts';
 
@@ -78,6 +78,7 @@ const options = {
   threads,
   backend,
   precision,
+  gpus,
   ...formatOptions,
 };
 type Flags = FlagsOf<typeof options>;

@@ -60,6 +60,8 @@ export interface Addon {
    * @param schedules lines that `newSchedules` returned earlier
    */
   createEngine(threads: number, bf16: boolean, tune: boolean, schedules: readonly string[]): EngineHandle;
+  /** The file of this addon, which is also a Vulkan layer (see gpu_layer.cpp); empty or absent where it is none. */
+  gpuLayerFile?(): string;
   /** Schedules found since the last call, one line each: convolution, tiles per block, do threads share a block. */
   newSchedules(engine: EngineHandle): string[];
   createParameters(

@@ -39,7 +39,8 @@ interface StepParts<T> {
   readonly lossGradient: T;
   readonly euclideanGradient: T;
   readonly givenGradient: T;
-  readonly backward: T;
+  /** Each ends when the gradients of one layer's tensors are final. */
+  readonly backward: readonly T[];
 }
 
 const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
@@ -47,6 +48,8 @@ const DIRECTIONS: readonly Direction[] = ['forward', 'backward', 'weights'];
 interface TrainingParts extends ChainParts {
   readonly ports: Ports;
   readonly steps: StepParts<readonly Prepared[]>;
+  /** After each part of the backward pass: the first tensor, by its number, whose gradients are final. */
+  readonly finals: readonly number[];
 }
 
 export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProgram {
@@ -57,16 +60,23 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     this.#parts = parts;
   }
 
-  async accumulate(batch: LabeledInput, gradientScale: number): Promise<LossOutcome> {
+  async accumulate(
+    batch: LabeledInput,
+    gradientScale: number,
+    onGradients?: (tensor: number) => unknown,
+  ): Promise<LossOutcome> {
     this.checkAlive('accumulate');
     const images = checkAccumulate(this, batch, gradientScale);
     const { forward, lossGradient, euclideanGradient, backward } = this.#parts.steps;
     this.#write(batch);
     this.#writeTargets(batch);
+    const { finals } = this.#parts;
+    const gradient = batch.targets ? euclideanGradient : lossGradient;
     const [logits] = await this.run(
       { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(gradientScale) },
-      [forward, batch.targets ? euclideanGradient : lossGradient, backward],
+      [[...forward, ...gradient, ...backward[0]!], ...backward.slice(1)],
       [{ planes: this.#parts.ports.output, shape: this.outputShape }],
+      onGradients && ((part) => onGradients(finals[part]!)),
     );
     const { losses } = lossOf(logits!, batch, 1);
     return { losses, logits: logits! };
@@ -85,7 +95,7 @@ export class GpuTrainingProgram extends CompiledGpuChain implements TrainingProg
     const results = [{ planes: output, shape: this.outputShape }];
     if (wanted) results.push({ planes: wanted, shape: this.inputShape });
     const call = { images, hasKeys: batch.dropoutKeys !== undefined, ...this.#scales(1) };
-    const read = await this.run(call, [forward, givenGradient, backward], results);
+    const read = await this.run(call, [forward, givenGradient, ...backward], results);
     return { output: read[0]!, inputGradient: read[1] };
   }
 
@@ -144,9 +154,10 @@ export async function compileTraining(
       lossGradient: await prepare(gpu, plan.steps.lossGradient),
       euclideanGradient: await prepare(gpu, plan.steps.euclideanGradient),
       givenGradient: await prepare(gpu, plan.steps.givenGradient),
-      backward: await prepare(gpu, plan.steps.backward),
+      backward: await Promise.all(plan.backward.map(({ dispatches }) => prepare(gpu, dispatches))),
     };
-    return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps });
+    const finals = plan.backward.map(({ final }) => final);
+    return new GpuTrainingProgram({ shapes, parameters, memory, ...plan, steps, finals });
   } catch (error) {
     memory.free();
     throw error;
@@ -207,14 +218,42 @@ function planTraining(
   const isVector = outputShape[2] * outputShape[3] === 1;
   const planes = ports.inputGradient;
   const finish = planes && ((last: GPUBuffer) => [toPlanes(context, inputShape, last, planes, lossScale)]);
-  const steps: StepParts<readonly Dispatch[]> = {
+  const steps = {
     forward,
     lossGradient: isVector ? [loss] : [],
     euclideanGradient: isVector ? [euclidean] : [],
     givenGradient: [toVectors(context, outputShape, ports.outputGradient, first, lossScale, 'gradient')],
-    backward: backwardAlong(context, memory, stages, tensors, [first, second], finish),
   };
-  return { call, ports, steps };
+  const all = backwardAlong(context, memory, stages, tensors, [first, second], finish);
+  return { call, ports, steps, backward: partsOf(all, stages, parameters) };
+}
+
+interface BackwardPart {
+  readonly dispatches: readonly Dispatch[];
+  /** The first tensor, by its number, whose gradients are final afterwards. */
+  readonly final: number;
+}
+
+/** Cuts the backward pass after each layer's last gradient of a tensor. */
+function partsOf(
+  dispatches: readonly Dispatch[],
+  stages: readonly PlacedStage[],
+  { specs }: GpuParameters,
+): BackwardPart[] {
+  const parts: BackwardPart[] = [];
+  let from = 0;
+  dispatches.forEach(({ work }, at) => {
+    const next = dispatches[at + 1]?.work;
+    if (work?.pass !== 'weight gradient') return;
+    if (next?.layer === work.layer && next.pass === work.pass) return;
+    const placed = stages.filter(isConvolution).find(({ layer }) => layer === work.layer)!;
+    const final = specs.findIndex(({ name }) => name === `${placed.stage.layer.name}.weight`);
+    parts.push({ dispatches: dispatches.slice(from, at + 1), final });
+    from = at + 1;
+  });
+  const rest = dispatches.slice(from);
+  const last = parts.pop();
+  return [...parts, { dispatches: [...(last?.dispatches ?? []), ...rest], final: last?.final ?? 0 }];
 }
 
 /**

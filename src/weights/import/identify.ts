@@ -2,7 +2,7 @@
 import { UserError } from '../../core/errors.ts';
 import type { TrainScale } from '../../core/scale.ts';
 import { featuresOnly, type Network, parameterCount } from '../../net/network.ts';
-import type { WeightFile } from '../formats/formats.ts';
+import type { WeightFile } from '../formats/readers.ts';
 import { type ModelFacts, parseModelMetadata } from '../model/metadata.ts';
 import type { ForeignNetwork } from './foreign-network.ts';
 import {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseAnnotation } from '../../../../src/data/boxes/annotation-xml.ts';
 import { openBoxes } from '../../../../src/data/boxes/open-boxes.ts';
+import { listingOf } from '../../../../src/train/same-on-all-ranks.ts';
 import { jpeg, temporaryFolder, writeFiles } from '../../../support/images.ts';
 
 function annotation(objects: readonly string[], size = [60, 40]): string {
@@ -185,6 +186,10 @@ describe('boxes are found near the images', () => {
       [0, 1].map((index) => source.boxes!(index, SIZE)[0]!.left),
       [0, 10],
     );
+    const listing = listingOf(source);
+    await writeFiles(folder, { 'boxes.csv': 'image,xmin,ymin,xmax,ymax\n1.jpg,10,10,19,19\n' });
+    const other = await openBoxes(`${folder}/photos`, { boxes: list });
+    assert.notEqual(listingOf(other), listing, 'ranks with other boxes are told apart');
     await writeFiles(folder, { 'boxes.csv': 'image,xmin,xmax,ymax\na/1.jpg,0,9,9\n' });
     await assert.rejects(openBoxes(`${folder}/photos`, { boxes: list }), /boxes\.csv lacks the column ymin/);
     await writeFiles(folder, { 'boxes.csv': 'image,xmin,ymin,xmax,ymax\nc/2.jpg,0,0,9,9\n' });
