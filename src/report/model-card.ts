@@ -96,8 +96,8 @@ ${license(card)}
 ## How to use
 
 \`\`\`sh
-npx vgg predict image.jpg --model ${file.name}
-npx vgg serve --model ${file.name}
+npx verydeep predict image.jpg --model ${file.name}
+npx verydeep serve --model ${file.name}
 \`\`\`
 
 ## Classes

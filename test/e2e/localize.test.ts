@@ -95,6 +95,7 @@ describe('localization', () => {
 
   it('measures the box of the true class on the center crop', async () => {
     const predictions = folder.path('center.jsonl');
+    assert.match(await ran(...words`inspect ${single}/last.safetensors`), /FC-4 \(one box\)/);
     const { error, meanOverlap, images } = JSON.parse(
       await ran(
         ...words`evaluate ${data} --task localize --boxes ${boxes} --model ${single}/last.safetensors --predictions ${predictions} --json`,
